@@ -1,0 +1,78 @@
+/**
+ * The port behind which a live MCP session is: what the core needs of it, and nothing of how it is done.
+ *
+ * Adapters know nothing of generations, retries or health.
+ */
+import type { Progress, ServerCapabilities, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
+import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
+import type { Effect } from "effect"
+import type { RequestError } from "./Errors.js"
+import type { Method, Params, Result } from "./Method.js"
+
+/** How a connection ended, as its transport knows it. */
+export interface Loss {
+  /**
+   * `session`: the server no longer knows the session, but answers. `closed`: the transport is over. The other two are
+   * verdicts of the core: `health` (failed requests or probes) and `keepalive` (heartbeats without an answer).
+   */
+  readonly kind: "session" | "closed" | "health" | "keepalive"
+  /** One line: what happened, with exit code, signal or status where there is one. */
+  readonly message: string
+  /** Milliseconds that the server asked us to wait before coming back. */
+  readonly retryAfter?: number | undefined
+  readonly cause?: unknown
+}
+
+/** Options of one request. All durations in milliseconds. */
+export interface RequestOptions {
+  /** Time for the answer. */
+  readonly timeout: number
+  /** A progress notification starts `timeout` anew. Default false. */
+  readonly resetTimeoutOnProgress?: boolean | undefined
+  /** Bound on the whole, however much progress there is. */
+  readonly maxTotalTimeout?: number | undefined
+  /** Called for each progress notification of this request. */
+  readonly onprogress?: ((progress: Progress) => void) | undefined
+  /** Ask the server to run the request as a task. */
+  readonly task?: TaskCreationParams | undefined
+  /** A schema of the official SDK's kind to decode the result with, in place of the method's own. */
+  readonly resultSchema?: unknown
+}
+
+/** Where the other side is, for people: the process or the address (without credentials). */
+export interface Peer {
+  readonly pid?: number | undefined
+  readonly url?: string | undefined
+}
+
+/** One live MCP session over one transport. Opened by a `Connector`, closed by its scope. */
+export interface Connection {
+  readonly serverInfo: Implementation
+  readonly capabilities: ServerCapabilities
+  readonly instructions: string | undefined
+  readonly protocolVersion: string
+  readonly sessionId: string | undefined
+  readonly peer: Peer
+  /** Whether the server keeps state for this session. False only for Streamable HTTP without a session id. */
+  readonly stateful: boolean
+  /**
+   * Sends a request in the same synchronous step in which the effect is run, and waits for its answer. Interrupting it
+   * sends `notifications/cancelled` and returns at once. A connection that has failed refuses with fate `notSent`.
+   */
+  readonly request: <M extends Method>(
+    method: M,
+    params: Params<M>,
+    options: RequestOptions
+  ) => Effect.Effect<Result<M>, RequestError>
+  /** Sends a notification. */
+  readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, RequestError>
+  /**
+   * Registers the one callback that learns, once, that the transport is over; called at once if it already is. Never called
+   * for a close that the scope asked for.
+   */
+  readonly onLost: (callback: (loss: Loss) => void) => void
+  /** Ends every pending request now and refuses new ones. Does not close. Idempotent. */
+  readonly fail: (loss: Loss) => void
+  /** A beat below the protocol, where the transport has one (HTTP OPTIONS). */
+  readonly heartbeat?: Effect.Effect<void, RequestError> | undefined
+}

@@ -1,0 +1,68 @@
+/**
+ * The port that makes connections.
+ */
+import type {
+  ClientCapabilities,
+  CreateMessageRequest,
+  CreateMessageResult,
+  CreateMessageResultWithTools,
+  ElicitRequest,
+  ElicitResult,
+  Implementation,
+  ListRootsResult
+} from "@modelcontextprotocol/sdk/types.js"
+import type { Effect, Scope } from "effect"
+import type { Connection } from "./Connection.js"
+import type { ConnectError } from "./Errors.js"
+
+/** A notification from the server, as it came. Input from outside: nothing of its parameters is checked. */
+export interface ServerNotification {
+  readonly method: string
+  readonly params?: { readonly [key: string]: unknown } | undefined
+}
+
+/**
+ * Answers to requests that servers make. What is given here decides which capabilities are declared (C8). A failure is
+ * answered with a JSON-RPC error; when the server cancels, the effect is interrupted.
+ */
+export interface ServerRequestHandlers {
+  readonly sampling?:
+    | ((
+      params: CreateMessageRequest["params"]
+    ) => Effect.Effect<CreateMessageResult | CreateMessageResultWithTools, unknown>)
+    | undefined
+  readonly elicitation?: ((params: ElicitRequest["params"]) => Effect.Effect<ElicitResult, unknown>) | undefined
+  readonly roots?: Effect.Effect<ListRootsResult, unknown> | undefined
+}
+
+/** Who we are to the server, and what we do for it. */
+export interface ClientOptions {
+  /** Name and version sent in `initialize`. Default: lifeline and its version. */
+  readonly clientInfo?: Implementation | undefined
+  /** Capabilities beyond those that follow from the handlers. */
+  readonly capabilities?: ClientCapabilities | undefined
+  readonly handlers?: ServerRequestHandlers | undefined
+}
+
+/** What a connection reports and asks while it lives. */
+export interface ConnectOptions extends ClientOptions {
+  /** Called for each notification of the server but progress, in the order of arrival. Must not throw. */
+  readonly onNotification: (notification: ServerNotification) => void
+}
+
+/** Makes connections to one server. Holds no connection itself; may be used many times, and concurrently. */
+export interface Connector {
+  /** The kind of transport: `stdio`, `http`, `memory` or another. */
+  readonly transport: string
+  /** Whether a second connection may be made while the first lives (L12). False where two instances would fight. */
+  readonly overlap: boolean
+  /** Whether the transport has a beat of its own (`keepalive.method: "options"`). */
+  readonly heartbeat?: boolean | undefined
+  /** Where it leads to, for people: the command or the address (without credentials). */
+  readonly target: string
+  /**
+   * Connects and initialises (`initialize`, `notifications/initialized`). The connection closes with the scope; a failed or
+   * interrupted attempt leaves nothing behind in it.
+   */
+  readonly connect: (options: ConnectOptions) => Effect.Effect<Connection, ConnectError, Scope.Scope>
+}

@@ -1,0 +1,160 @@
+/**
+ * Everything that can go wrong, one class for each decision that a caller can take.
+ *
+ * `ConnectError` and `RequestError` are also what adapters report through the ports; the rest is made by the core.
+ */
+import { Data, Schema } from "effect"
+
+const common = {
+  /** The name of the backend; empty in what an adapter makes, stamped by the core. */
+  backend: Schema.String,
+  /** The generation that was current, where there was one. */
+  generation: Schema.optional(Schema.Number),
+  /** One line that says what happened and what to do. */
+  message: Schema.String,
+  /** What caused it, as it came. */
+  cause: Schema.optional(Schema.Defect)
+} as const
+
+/** Why a connection could not be made. */
+export const ConnectReason = Schema.Literal(
+  "timeout",
+  "refused",
+  "unreachable",
+  "tls",
+  "closed",
+  "spawn",
+  "unauthorized",
+  "forbidden",
+  "notFound",
+  "rateLimited",
+  "server",
+  "redirect",
+  "protocol",
+  "incompatible",
+  "onConnected",
+  "defect"
+)
+
+/** Why a connection could not be made. */
+export type ConnectReason = typeof ConnectReason.Type
+
+/** No connection could be made. `incurable` says that waiting cannot heal it (R5). */
+export class ConnectError extends Schema.TaggedError<ConnectError>()("ConnectError", {
+  ...common,
+  reason: ConnectReason,
+  /** Waiting cannot heal it: the command does not exist, the credentials are refused, the protocol does not fit. */
+  incurable: Schema.Boolean,
+  /** How long the server asked us to wait, in milliseconds (Retry-After). */
+  retryAfter: Schema.optional(Schema.Number)
+}) {}
+
+/** The session was lost and the caller asked to decide what follows (`afterSessionLoss: "fail"`, C12). */
+export class SessionExpired extends Schema.TaggedError<SessionExpired>()("SessionExpired", {
+  ...common,
+  /** The generation that has taken its place. */
+  newGeneration: Schema.Number
+}) {}
+
+/** The connection ended before the request was sent and did not come back within the caller's budget. */
+export class ConnectionLost extends Schema.TaggedError<ConnectionLost>()("ConnectionLost", common) {}
+
+/** No connection now: what the state is, what failed last, and when the next attempt is due. */
+export class BackendUnavailable extends Schema.TaggedError<BackendUnavailable>()("BackendUnavailable", {
+  ...common,
+  /** The lifecycle state, or `Busy` where a bound on calls in flight or waiting was reached (C13). */
+  state: Schema.String,
+  lastError: Schema.optional(Schema.String),
+  /** Milliseconds since the epoch. */
+  nextAttemptAt: Schema.optional(Schema.Number)
+}) {}
+
+/** The request was sent and no answer came in time. The session lives on (H4). */
+export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {
+  ...common,
+  method: Schema.String,
+  /** The time that the request was given, in milliseconds. */
+  timeout: Schema.Number
+}) {}
+
+/** The connection ended after the request was sent: it may or may not have been carried out (C3). */
+export class ResultUnknown extends Schema.TaggedError<ResultUnknown>()("ResultUnknown", {
+  ...common,
+  method: Schema.String
+}) {}
+
+/** The server answered with a JSON-RPC error. */
+export class RemoteError extends Schema.TaggedError<RemoteError>()("RemoteError", {
+  ...common,
+  method: Schema.String,
+  /** The JSON-RPC error code. */
+  code: Schema.Number,
+  data: Schema.optional(Schema.Unknown)
+}) {}
+
+/** The server answered with something that the protocol does not allow. */
+export class ProtocolError extends Schema.TaggedError<ProtocolError>()("ProtocolError", {
+  ...common,
+  method: Schema.optional(Schema.String)
+}) {}
+
+/** An option is not acceptable: which, what it was, what would be. */
+export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
+  ...common,
+  /** The path of the option, for example `keepalive.interval`. */
+  field: Schema.String
+}) {}
+
+/** What a call can end with. */
+export type CallError =
+  | SessionExpired
+  | ConnectionLost
+  | BackendUnavailable
+  | RequestTimeout
+  | ResultUnknown
+  | RemoteError
+  | ProtocolError
+
+/** What a command (reconnect, enable) can end with. */
+export type CommandError = ConnectError | BackendUnavailable
+
+/**
+ * What is known of a request: it never left (`notSent`), the server refused it before acting on it (`rejected`), it may have
+ * been carried out (`unknown`), or it was (`answered`).
+ */
+export type Fate = "notSent" | "rejected" | "unknown" | "answered"
+
+/** Why a request failed, as far as its connection can tell. */
+export type RequestReason =
+  /** The connection is over (see `onLost`). */
+  | "lost"
+  /** The server does not know the session any more (R7). */
+  | "session"
+  /** No answer in time. */
+  | "timeout"
+  /** A JSON-RPC error: an answer. */
+  | "remote"
+  /** An answer that does not fit the protocol. */
+  | "protocol"
+  /** The server objects to the rate. */
+  | "rateLimited"
+  /** The server refuses the credentials. */
+  | "unauthorized"
+  /** The network failed this one request; the connection may live. */
+  | "network"
+  /** The server failed this one request (HTTP 5xx and the like); the connection may live. */
+  | "server"
+
+/** A failed request, as a connection reports it. The core turns it into what a caller sees. */
+export class RequestError extends Data.TaggedError("RequestError")<{
+  readonly fate: Fate
+  readonly reason: RequestReason
+  readonly message: string
+  /** The JSON-RPC error code of a `remote` error. */
+  readonly code?: number | undefined
+  /** The JSON-RPC error data of a `remote` error. */
+  readonly data?: unknown
+  /** Milliseconds that the server asked us to wait. */
+  readonly retryAfter?: number | undefined
+  readonly cause?: unknown
+}> {}

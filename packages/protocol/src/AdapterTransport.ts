@@ -1,0 +1,21 @@
+/**
+ * What a transport adapter gives to the binding: a Transport of the official SDK that also knows how it ended.
+ */
+import type { Loss, Peer } from "@mcp-lifeline/core"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+
+/**
+ * A Transport of the official SDK with an honest end.
+ *
+ * - `start` and, until `initialize` has been answered, `send` reject with a `ConnectError` where they know the reason.
+ * - `send` rejects with a `RequestError` that carries the fate of what was to be sent. An answered or refused request is
+ *   rejected as soon as that is known, never left to its timeout.
+ * - `onlost` is called at most once, when the transport knows that it is over, before any pending `send` is rejected
+ *   because of it; never for a `close` that was asked for.
+ */
+export interface AdapterTransport extends Transport {
+  readonly peer: Peer
+  /** False only for Streamable HTTP without a session id. Read after `initialize`. */
+  readonly stateful: boolean
+  onlost?: ((loss: Loss) => void) | undefined
+}

@@ -1,0 +1,2 @@
+export type { AdapterTransport } from "./AdapterTransport.js"
+export * as SdkConnection from "./SdkConnection.js"
