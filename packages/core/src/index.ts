@@ -1,3 +1,5 @@
+export * as Backend from "./Backend.js"
+export * as Catalog from "./Catalog.js"
 export type { Connection, Loss, Peer, RequestOptions } from "./Connection.js"
 export type {
   ClientOptions,
@@ -7,5 +9,10 @@ export type {
   ServerRequestHandlers
 } from "./Connector.js"
 export * from "./Errors.js"
+export * as Event from "./Event.js"
+export * as Fleet from "./Fleet.js"
+export * as Lifecycle from "./Lifecycle.js"
 export type { Method, Methods, Params, Result } from "./Method.js"
 export { isRead } from "./Method.js"
+export * as Policy from "./Policy.js"
+export type { KeepaliveStatus, Status } from "./Status.js"

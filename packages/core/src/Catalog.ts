@@ -1,0 +1,50 @@
+/**
+ * What a server offers, as one immutable value.
+ */
+import type {
+  Implementation,
+  Prompt,
+  Resource,
+  ResourceTemplate,
+  ServerCapabilities,
+  Tool
+} from "@modelcontextprotocol/sdk/types.js"
+
+/** The kinds of list that a server can have. */
+export type Kind = "tools" | "prompts" | "resources" | "resourceTemplates"
+
+/** What a server's lists hold. */
+export interface Lists {
+  readonly tools: ReadonlyArray<Tool>
+  readonly prompts: ReadonlyArray<Prompt>
+  readonly resources: ReadonlyArray<Resource>
+  readonly resourceTemplates: ReadonlyArray<ResourceTemplate>
+}
+
+/** An entry that could not be offered, and why. Hides nothing else (P6). */
+export interface Problem {
+  readonly backend: string
+  readonly kind: Kind
+  readonly name: string
+  readonly message: string
+}
+
+/**
+ * The published catalogue of one backend. Swapped as one value: whoever holds one sees one moment of one generation.
+ */
+export interface Snapshot extends Lists {
+  /** The generation that these lists were read from. */
+  readonly generation: number
+  /** Grows by one with each publication that differs. */
+  readonly revision: number
+  /** The backend has no connection, or a newer one whose lists have not been read yet. */
+  readonly stale: boolean
+  readonly serverInfo: Implementation
+  readonly capabilities: ServerCapabilities
+  readonly instructions: string | undefined
+  readonly protocolVersion: string
+  readonly problems: ReadonlyArray<Problem>
+}
+
+/** Lists of a server that offers nothing. */
+export const empty: Lists = { tools: [], prompts: [], resources: [], resourceTemplates: [] }

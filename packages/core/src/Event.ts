@@ -1,0 +1,54 @@
+/**
+ * What happens to backends, as a closed union: everything that a gateway or telemetry needs to know.
+ */
+import { Data } from "effect"
+import type { Loss } from "./Connection.js"
+import type { ConnectError } from "./Errors.js"
+import type { StateName } from "./Lifecycle.js"
+
+interface Common {
+  readonly backend: string
+  /** Milliseconds since the epoch. */
+  readonly at: number
+}
+
+/** What happened to a backend. */
+export type Event = Data.TaggedEnum<{
+  /** The lifecycle moved. */
+  StateChanged: Common & { readonly from: StateName; readonly to: StateName; readonly generation: number }
+  /** An attempt began; `attempt` counts from 1 since the last stable connection. */
+  AttemptStarted: Common & { readonly attempt: number }
+  AttemptFailed: Common & {
+    readonly error: ConnectError
+    readonly duration: number
+    readonly nextAttemptAt: number | undefined
+  }
+  /** A runtime was installed. `downtime`: since the last one was lost, where one was. */
+  Installed: Common & { readonly generation: number; readonly duration: number; readonly downtime: number | undefined }
+  /** The current runtime was lost. */
+  RuntimeLost: Common & { readonly generation: number; readonly loss: Loss; readonly uptime: number }
+  /** A runtime was closed, or its close failed or was abandoned. */
+  RuntimeClosed: Common & {
+    readonly generation: number
+    readonly outcome: "closed" | "failed" | "abandoned"
+    readonly message: string | undefined
+  }
+  /** The catalogue was published anew, or is stale or withdrawn (`revision` undefined). */
+  CatalogChanged: Common & {
+    readonly generation: number
+    readonly revision: number | undefined
+    readonly stale: boolean
+  }
+  /** A list could not be read. */
+  DiscoveryFailed: Common & { readonly generation: number; readonly message: string }
+  /** The keepalive of a backend changed: breaker opened or closed, off, fallback taken. */
+  KeepaliveChanged: Common & {
+    readonly generation: number
+    readonly state: "running" | "off" | "paused" | "disabled"
+    readonly reason: string | undefined
+    readonly nextProbeAt: number | undefined
+  }
+}>
+
+/** Constructors of events. */
+export const Event = Data.taggedEnum<Event>()

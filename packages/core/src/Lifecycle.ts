@@ -1,0 +1,173 @@
+/**
+ * The lifecycle of a backend as a pure, total function: what state follows on which event, and nothing else.
+ *
+ * An event that the table does not know in a state is refused as data (L2). The diagram in docs/architecture.md is tested
+ * against this table.
+ */
+import { Data } from "effect"
+
+/** Where a backend is. Exactly one at a time. */
+export type State = Data.TaggedEnum<{
+  /** No connection and none wanted yet: lazy before the first demand, or released because unused. */
+  Idle: {}
+  /** An attempt is under way. `probe`: it was made from Dormant, so failing leads back there. */
+  Connecting: { readonly probe: boolean }
+  /** A runtime is installed. `replacing`: an attempt for its successor is under way. */
+  Connected: { readonly replacing: boolean }
+  /** Waiting for the backoff to run out. */
+  Reconnecting: {}
+  /** The quick attempts are used up; tried now and then. */
+  Dormant: {}
+  /** Waiting cannot heal what is wrong. */
+  PermanentlyFailed: {}
+  /** Not connected, and only a command changes that. */
+  Disconnected: {}
+  /** Being torn down. `enable`: wanted again as soon as that has ended. */
+  Disabling: { readonly enable: boolean }
+  /** Switched off; everything is torn down or abandoned. */
+  Disabled: {}
+  /** The scope of the backend has closed. For ever. */
+  Closed: {}
+}>
+
+/** Constructors of states. */
+export const State = Data.taggedEnum<State>()
+
+/** The name of a state. */
+export type StateName = State["_tag"]
+
+/** What can happen to a backend. */
+export type Event = Data.TaggedEnum<{
+  /** A call is waiting for a connection. */
+  Demanded: {}
+  /** Backoff or dormant probe is due. */
+  Due: {}
+  /** The attempt under way has made a connection. */
+  Established: {}
+  /** The attempt under way has failed. `exhausted`: no quick attempts are left. `auto`: coming back unasked is allowed. */
+  AttemptFailed: { readonly verdict: "retry" | "exhausted" | "incurable"; readonly auto: boolean }
+  /** The current runtime is gone. `resume`: a lost session of a generation that had proved itself (R7). */
+  Lost: { readonly resume: boolean; readonly auto: boolean }
+  /** A command. `overlap`: the new connection is made before the old is closed (L12). */
+  Reconnect: { readonly overlap: boolean }
+  Enable: {}
+  Disable: {}
+  Disconnect: {}
+  /** What Disable began has ended. */
+  TornDown: {}
+  /** Nobody has used the connection for `idleRelease`. */
+  Released: {}
+  /** The scope of the backend closes. */
+  Close: {}
+}>
+
+/** Constructors of events. */
+export const Event = Data.taggedEnum<Event>()
+
+/** What became of an event. */
+export type Transition =
+  | { readonly _tag: "Accepted"; readonly state: State }
+  | { readonly _tag: "Refused"; readonly state: State; readonly event: Event }
+
+const connecting = State.Connecting({ probe: false })
+const disabling = State.Disabling({ enable: false })
+
+type Rules = {
+  readonly [S in StateName]: {
+    readonly [E in Event["_tag"]]?: (
+      state: Extract<State, { readonly _tag: S }>,
+      event: Extract<Event, { readonly _tag: E }>
+    ) => State | undefined
+  }
+}
+
+/** What every state but Disabling, Disabled and Closed allows. */
+const switchable = {
+  Disable: () => disabling,
+  Disconnect: () => State.Disconnected(),
+  Close: () => State.Closed()
+}
+
+const table: Rules = {
+  Idle: {
+    ...switchable,
+    Demanded: () => connecting,
+    Reconnect: () => connecting,
+    Enable: () => connecting
+  },
+  Connecting: {
+    ...switchable,
+    Established: () => State.Connected({ replacing: false }),
+    AttemptFailed: ({ probe }, { auto, verdict }) =>
+      verdict === "incurable"
+        ? State.PermanentlyFailed()
+        : !auto
+        ? State.Disconnected()
+        : verdict === "exhausted" || probe
+        ? State.Dormant()
+        : State.Reconnecting()
+  },
+  Connected: {
+    ...switchable,
+    Established: ({ replacing }) => replacing ? State.Connected({ replacing: false }) : undefined,
+    AttemptFailed: ({ replacing }) => replacing ? State.Connected({ replacing: false }) : undefined,
+    Lost: ({ replacing }, { auto, resume }) =>
+      replacing ? connecting : !auto ? State.Disconnected() : resume ? connecting : State.Reconnecting(),
+    Reconnect: ({ replacing }, { overlap }) =>
+      replacing ? undefined : overlap ? State.Connected({ replacing: true }) : connecting,
+    Released: ({ replacing }) => replacing ? undefined : State.Idle()
+  },
+  Reconnecting: {
+    ...switchable,
+    Due: () => connecting,
+    Demanded: () => connecting,
+    Reconnect: () => connecting,
+    Enable: () => connecting
+  },
+  Dormant: {
+    ...switchable,
+    Due: () => State.Connecting({ probe: true }),
+    Demanded: () => State.Connecting({ probe: true }),
+    Reconnect: () => connecting,
+    Enable: () => connecting
+  },
+  PermanentlyFailed: {
+    ...switchable,
+    Reconnect: () => connecting,
+    Enable: () => connecting
+  },
+  Disconnected: {
+    ...switchable,
+    Disconnect: () => undefined,
+    Reconnect: () => connecting,
+    Enable: () => connecting
+  },
+  Disabling: {
+    Enable: ({ enable }) => enable ? undefined : State.Disabling({ enable: true }),
+    Disable: ({ enable }) => enable ? disabling : undefined,
+    TornDown: ({ enable }) => enable ? connecting : State.Disabled(),
+    Close: () => State.Closed()
+  },
+  Disabled: {
+    Enable: () => connecting,
+    Close: () => State.Closed()
+  },
+  Closed: {}
+}
+
+/** The state that follows, or the refusal. Total: defined for every pair, never throws. */
+export const transition = (state: State, event: Event): Transition => {
+  const rule = table[state._tag][event._tag] as ((state: State, event: Event) => State | undefined) | undefined
+  const next = rule?.(state, event)
+  return next === undefined ? { _tag: "Refused", state, event } : { _tag: "Accepted", state: next }
+}
+
+/** States in which waiting for a connection is pointless: nothing but a command leads out of them (R8). */
+export const isPointless = (state: State): boolean =>
+  state._tag === "Disconnected" || state._tag === "PermanentlyFailed" || state._tag === "Disabling" ||
+  state._tag === "Disabled" || state._tag === "Closed"
+
+/** States in which the catalogue is withdrawn rather than kept as stale (P2). */
+export const isWithdrawn = (state: State): boolean =>
+  state._tag === "PermanentlyFailed" || state._tag === "Disabling" || state._tag === "Disabled" ||
+  state._tag === "Closed"

@@ -1,0 +1,343 @@
+/**
+ * All options of a backend: their names, units, defaults and ranges; how they are decoded once into milliseconds; and the
+ * same as a `Config`.
+ */
+import { Duration, Either, ParseResult, Predicate, Schema } from "effect"
+import type { DurationInput } from "effect/Duration"
+import type { Connector } from "./Connector.js"
+import { ConfigError } from "./Errors.js"
+
+/** What the heartbeat is (K2, K3). */
+export type KeepaliveMethod = "ping" | `tool:${string}` | "options" | "none"
+
+/** How a session is kept alive, and how a dead one is found. */
+export interface KeepaliveOptions {
+  /** `ping`, `tool:<name>` (ping first, then the tool), `options` (HTTP only) or `none`. Default `ping`. */
+  readonly method?: KeepaliveMethod | undefined
+  /** Arguments of the fallback tool. Default `{}`. */
+  readonly toolArguments?: { readonly [key: string]: unknown } | undefined
+  /** Longest time without an answered request, 1 s to 24 h. Default 5 minutes. */
+  readonly interval?: DurationInput | undefined
+  /** Time for one heartbeat. Default 10 s. */
+  readonly timeout?: DurationInput | undefined
+  /** Failed pings in a row before the fallback tool is used. Default 2. */
+  readonly fallbackAfter?: number | undefined
+  /** Failing rounds in a row before the connection is declared lost or the breaker opens. Default 3. */
+  readonly failureThreshold?: number | undefined
+  /** Wait after a failing round. Default 10 s. */
+  readonly suspectInterval?: DurationInput | undefined
+  /** Wait before an open breaker is probed. Default 30 minutes. */
+  readonly reprobeAfter?: DurationInput | undefined
+  /** How long the server lets a session idle; `never` turns keepalive off unless a method is given. Default unknown. */
+  readonly idleTtl?: DurationInput | "never" | undefined
+  /** Whether the credentials go with OPTIONS. Default true. */
+  readonly authenticated?: boolean | undefined
+}
+
+/** How a lost connection comes back. */
+export interface ReconnectOptions {
+  /** Come back without being asked. Default true. */
+  readonly auto?: boolean | undefined
+  /** First delay of the backoff, before jitter. Default 1 s. */
+  readonly initialDelay?: DurationInput | undefined
+  /** Growth of the delay. Default 2. */
+  readonly factor?: number | undefined
+  /** Bound on every delay. Default 60 s. */
+  readonly maxDelay?: DurationInput | undefined
+  /** Quick attempts before the backend goes Dormant. Default 5. */
+  readonly maxAttempts?: number | undefined
+  /** A connection that has lived this long has proved itself; the backoff starts anew. Default 10 s. */
+  readonly stableAfter?: DurationInput | undefined
+  /** Time between attempts of a dormant backend, jittered. Default 5 minutes. */
+  readonly dormantProbe?: DurationInput | undefined
+  /** Longest Retry-After that is respected. Default 10 minutes. */
+  readonly maxRetryAfter?: DurationInput | undefined
+  /** Least time between attempts that waiting calls ask for; doubles with each failure up to `maxDelay`. Default 1 s. */
+  readonly demandInterval?: DurationInput | undefined
+  /** Make the new connection before the old one is closed. Default: as the transport says (HTTP true, stdio false). */
+  readonly overlap?: boolean | undefined
+}
+
+/** How long things may take. */
+export interface TimeoutOptions {
+  /** A connection attempt, its wait for a permit not counted. Default 30 s. */
+  readonly connect?: DurationInput | undefined
+  /** The answer to a request. Default 60 s. */
+  readonly request?: DurationInput | undefined
+  /** How long a call waits for a connection. Default 10 s. */
+  readonly wait?: DurationInput | undefined
+  /** Closing a connection, before it is abandoned. Default 5 s. */
+  readonly close?: DurationInput | undefined
+  /** Time for calls in flight when a connection is replaced on purpose. Default 10 s. */
+  readonly drain?: DurationInput | undefined
+}
+
+/** When a live connection counts as broken. */
+export interface HealthOptions {
+  /** Consecutive failures (of discovery, or of probes) that declare a connection lost. Default 3. */
+  readonly failureThreshold?: number | undefined
+}
+
+/** What is done with calls. */
+export interface CallsOptions {
+  /** `safe` sends again what cannot be carried out twice; `never` sends once. Default `safe`. */
+  readonly retry?: "safe" | "never" | undefined
+  /** Believe a tool's readOnlyHint and idempotentHint. Default true. */
+  readonly trustAnnotations?: boolean | undefined
+  /** Fail at once when there is no connection. Default false. */
+  readonly failFast?: boolean | undefined
+  /** After an unwanted new session: go on, or fail the first call with SessionExpired. Default `resume`. */
+  readonly afterSessionLoss?: "resume" | "fail" | undefined
+  /** Bound on calls in flight. Default 1,000. */
+  readonly maxInFlight?: number | undefined
+  /** Bound on calls that wait for a connection. Default 1,000. */
+  readonly maxWaiting?: number | undefined
+}
+
+/** When a backend connects and lets go. */
+export interface LifecycleOptions {
+  /** Connect on first demand. Default false. */
+  readonly lazy?: boolean | undefined
+  /** Let go of a connection that no call has used for this long. Default `never`. */
+  readonly idleRelease?: DurationInput | "never" | undefined
+  /** Start disabled. Default false. */
+  readonly disabled?: boolean | undefined
+}
+
+/** How the catalogue is read. */
+export interface DiscoveryOptions {
+  /** Read the lists again this often, for servers that do not announce changes. Default `never`. */
+  readonly refreshInterval?: DurationInput | "never" | undefined
+  /** Bound on the pages of one list. Default 100. */
+  readonly maxPages?: number | undefined
+  /** Bound on the entries of one list. Default 10,000. */
+  readonly maxEntries?: number | undefined
+}
+
+/** The options of a backend, each with the default of the design. Durations as Effect's DurationInput: numbers are ms. */
+export interface PolicyOptions {
+  readonly keepalive?: KeepaliveOptions | undefined
+  readonly reconnect?: ReconnectOptions | undefined
+  readonly timeouts?: TimeoutOptions | undefined
+  readonly health?: HealthOptions | undefined
+  readonly calls?: CallsOptions | undefined
+  readonly lifecycle?: LifecycleOptions | undefined
+  readonly discovery?: DiscoveryOptions | undefined
+}
+
+const second = 1000
+const minute = 60 * second
+const hour = 60 * minute
+const day = 24 * hour
+
+const units: ReadonlyArray<readonly [number, string]> = [[day, "d"], [hour, "h"], [minute, "min"], [second, "s"]]
+
+const show = (millis: number): string => {
+  const unit = units.find(([size]) => millis >= size && millis % size === 0)
+  return unit && millis !== day ? `${millis / unit[0]} ${unit[1]}` : millis === day ? "24 h" : `${millis} ms`
+}
+
+/** The milliseconds of a duration that lies between two bounds. */
+const inRange = (input: unknown, min: number, max: number) => {
+  if (typeof input === "number" && !(input >= 0)) return undefined
+  const millis = Duration.decodeUnknown(input).pipe((decoded) =>
+    decoded._tag === "Some" ? Duration.toMillis(decoded.value) : NaN
+  )
+  return millis >= min && millis <= max ? ParseResult.succeed(millis) : undefined
+}
+
+/** A duration in milliseconds. */
+const duration = (min: number, max: number) =>
+  Schema.transformOrFail(Schema.Unknown, Schema.Number, {
+    strict: true,
+    decode: (input, _, ast) =>
+      inRange(input, min, max) ??
+        ParseResult.fail(new ParseResult.Type(ast, input, `accepted: ${show(min)} to ${show(max)}`)),
+    encode: (millis) => ParseResult.succeed(millis as unknown)
+  })
+
+/** A duration in milliseconds, or `undefined` for never. */
+const durationOrNever = (min: number, max: number) =>
+  Schema.transformOrFail(Schema.Unknown, Schema.UndefinedOr(Schema.Number), {
+    strict: true,
+    decode: (input, _, ast) =>
+      input === "never"
+        ? ParseResult.succeed(undefined)
+        : inRange(input, min, max) ?? ParseResult.fail(
+          new ParseResult.Type(ast, input, `accepted: ${show(min)} to ${show(max)}, or "never"`)
+        ),
+    encode: (millis) => ParseResult.succeed(millis ?? "never" as unknown)
+  })
+
+const accepted = <A, I>(schema: Schema.Schema<A, I>, what: string) =>
+  schema.annotations({ message: () => ({ message: `accepted: ${what}`, override: true }) })
+
+const count = (min: number, max: number) =>
+  accepted(Schema.Int.pipe(Schema.between(min, max)), `a whole number from ${min} to ${max}`)
+
+const flag = accepted(Schema.Boolean, "true or false")
+
+const oneOf = <const A extends readonly [string, ...Array<string>]>(...values: A) =>
+  accepted(Schema.Literal(...values), values.map((value) => `"${value}"`).join(" or "))
+
+const method = accepted(
+  Schema.String.pipe(Schema.filter((value): value is KeepaliveMethod => /^(ping|tool:.+|options|none)$/.test(value))),
+  '"ping", "tool:<name>", "options" or "none"'
+)
+
+const or = <A, I>(schema: Schema.Schema<A, I>, value: NoInfer<A>) =>
+  Schema.optionalWith(schema, { default: () => value })
+
+const group = <Fields extends Schema.Struct.Fields>(fields: Fields) => Schema.Struct(fields)
+
+const Keepalive = group({
+  /** Whether the method was given, which overrides what would turn keepalive off (K15). */
+  method: Schema.optional(method),
+  toolArguments: or(Schema.Record({ key: Schema.String, value: Schema.Unknown }), {}),
+  interval: or(duration(second, day), 5 * minute),
+  timeout: or(duration(1, hour), 10 * second),
+  fallbackAfter: or(count(1, 1000), 2),
+  failureThreshold: or(count(1, 1000), 3),
+  suspectInterval: or(duration(1, day), 10 * second),
+  reprobeAfter: or(duration(second, 7 * day), 30 * minute),
+  idleTtl: Schema.optional(
+    accepted(
+      Schema.Union(Schema.Literal("never"), duration(2 * second, 365 * day)),
+      '2 s to 365 d, or "never"'
+    )
+  ),
+  authenticated: or(flag, true)
+})
+
+const Reconnect = group({
+  auto: or(flag, true),
+  initialDelay: or(duration(1, hour), second),
+  factor: or(accepted(Schema.Number.pipe(Schema.between(1, 100)), "a number from 1 to 100"), 2),
+  maxDelay: or(duration(1, day), minute),
+  maxAttempts: or(count(0, 1_000_000), 5),
+  stableAfter: or(duration(0, day), 10 * second),
+  dormantProbe: or(duration(second, 7 * day), 5 * minute),
+  maxRetryAfter: or(duration(0, 7 * day), 10 * minute),
+  demandInterval: or(duration(1, day), second),
+  overlap: Schema.optional(flag)
+})
+
+const Timeouts = group({
+  connect: or(duration(1, day), 30 * second),
+  request: or(duration(1, 7 * day), minute),
+  wait: or(duration(0, day), 10 * second),
+  close: or(duration(1, hour), 5 * second),
+  drain: or(duration(0, day), 10 * second)
+})
+
+const Calls = group({
+  retry: or(oneOf("safe", "never"), "safe"),
+  trustAnnotations: or(flag, true),
+  failFast: or(flag, false),
+  afterSessionLoss: or(oneOf("resume", "fail"), "resume"),
+  maxInFlight: or(count(1, 1_000_000), 1000),
+  maxWaiting: or(count(0, 1_000_000), 1000)
+})
+
+const Lifecycle = group({
+  lazy: or(flag, false),
+  idleRelease: or(durationOrNever(1, 365 * day), undefined),
+  disabled: or(flag, false)
+})
+
+const Discovery = group({
+  refreshInterval: or(durationOrNever(second, 7 * day), undefined),
+  maxPages: or(count(1, 1_000_000), 100),
+  maxEntries: or(count(1, 10_000_000), 10_000)
+})
+
+const Health = group({ failureThreshold: or(count(1, 1000), 3) })
+
+const withDefaults = <A, I extends object>(schema: Schema.Schema<A, I>) =>
+  Schema.optionalWith(schema, { default: () => Schema.decodeUnknownSync(schema)({}) })
+
+const PolicySchema = Schema.Struct({
+  keepalive: withDefaults(Keepalive),
+  reconnect: withDefaults(Reconnect),
+  timeouts: withDefaults(Timeouts),
+  health: withDefaults(Health),
+  calls: withDefaults(Calls),
+  lifecycle: withDefaults(Lifecycle),
+  discovery: withDefaults(Discovery)
+})
+
+/** The options once decoded: every duration in milliseconds, every default filled in; `undefined` stands for never. */
+export type Policy = typeof PolicySchema.Type
+
+/** The value at a path of an input that was not accepted. */
+const valueAt = (input: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
+  path.reduce<unknown>((value, key) => Predicate.isRecord(value) ? value[key as string] : undefined, input)
+
+const quote = (value: unknown): string =>
+  typeof value === "number" || typeof value === "bigint" ? String(value) : JSON.stringify(value) ?? String(value)
+
+const isDurationGroup = (value: unknown) => Predicate.isRecord(value) && !Duration.isDuration(value)
+
+/**
+ * Decodes options, once, when a backend is made. The first that is not acceptable is named with its path, its value and
+ * what would be accepted; so is one that does not exist.
+ */
+export const decode = (backend: string, options: PolicyOptions): Either.Either<Policy, ConfigError> =>
+  Either.mapLeft(
+    Schema.decodeUnknownEither(PolicySchema)(options, { onExcessProperty: "error" }),
+    (error) => {
+      const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
+      const field = issue?.path.map(String).join(".") ?? ""
+      const value = issue ? valueAt(options, issue.path) : options
+      const what = issue?.message.startsWith("accepted")
+        ? issue.message
+        : isDurationGroup(value)
+        ? "accepted: an object of options"
+        : "no such option"
+      return invalid(backend, field, value, what)
+    }
+  )
+
+/** A ConfigError that names backend, field, value and what is accepted. */
+export const invalid = (backend: string, field: string, value: unknown, what: string): ConfigError =>
+  new ConfigError({ backend, field, message: `${backend}: ${field} ${quote(value)} is not accepted; ${what}` })
+
+/** The defaults of every option. */
+export const defaults: Policy = Either.getOrThrow(decode("", {}))
+
+/**
+ * The policy of one backend: a fleet's defaults below its own options, checked against what its transport can do.
+ */
+export const resolve = (
+  backend: string,
+  connector: Connector,
+  options: PolicyOptions,
+  fleet: PolicyOptions = {}
+): Either.Either<Policy, ConfigError> =>
+  Either.flatMap(
+    decode(backend, merge(fleet, options)),
+    (policy) =>
+      policy.keepalive.method === "options" && connector.heartbeat !== true
+        ? Either.left(
+          invalid(
+            backend,
+            "keepalive.method",
+            "options",
+            `only HTTP backends know OPTIONS, this one is ${connector.transport}`
+          )
+        )
+        : Either.right(policy)
+  )
+
+/** One set of options over another, group by group; `undefined` leaves what is below. */
+export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions => {
+  const groups = new Set([...Object.keys(below), ...Object.keys(above)]) as Set<keyof PolicyOptions>
+  const merged: Record<string, unknown> = {}
+  for (const name of groups) {
+    const over = Object.entries(above[name] ?? {}).filter(([, value]) => value !== undefined)
+    merged[name] = above[name] === undefined || Predicate.isRecord(above[name])
+      ? { ...below[name], ...Object.fromEntries(over) }
+      : above[name]
+  }
+  return merged as PolicyOptions
+}
