@@ -1,3 +1,4 @@
-import { defineWorkspace } from "vitest/config"
+/** The projects that `vitest run` runs; vitest.config.ts takes the list from here. */
+const projects = ["packages/*/vitest.config.ts", "examples/vitest.config.ts"]
 
-export default defineWorkspace(["packages/*/vitest.config.ts"])
+export default projects

@@ -1,0 +1,36 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { defineProject } from "vitest/config"
+
+interface Manifest {
+  readonly name: string
+  readonly exports: Readonly<Record<string, string | { readonly default: string }>>
+}
+
+const packages = new URL("packages/", import.meta.url)
+
+/** Each entry point of each package, pointed at its source, so that tests need no build. */
+const sources = readdirSync(packages).flatMap((directory) => {
+  const root = new URL(`${directory}/`, packages)
+  const { exports, name } = JSON.parse(readFileSync(new URL("package.json", root), "utf8")) as Manifest
+  return Object.entries(exports).flatMap(([entry, target]) =>
+    typeof target === "string" ? [] : [{
+      find: new RegExp(`^${name}${entry.slice(1)}$`),
+      replacement: fileURLToPath(new URL(target.default.replace("./dist/", "src/").replace(/\.js$/, ".ts"), root))
+    }]
+  )
+})
+
+/** The configuration of one package's tests. The limits are for hangs; real processes start slowly on a busy machine. */
+export const project = (name: string): ReturnType<typeof defineProject> =>
+  defineProject({
+    resolve: { alias: sources },
+    test: {
+      name,
+      include: ["test/**/*.test.ts"],
+      environment: "node",
+      sequence: { concurrent: false },
+      testTimeout: 30_000,
+      hookTimeout: 30_000
+    }
+  })
