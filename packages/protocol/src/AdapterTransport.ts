@@ -1,8 +1,9 @@
 /**
  * What a transport adapter gives to the binding: a Transport of the official SDK that also knows how it ended.
  */
-import type { Loss, Peer } from "@mcp-lifeline/core"
+import type { Loss, Peer, RequestError } from "@mcp-lifeline/core"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 
 /**
  * A Transport of the official SDK with an honest end.
@@ -12,10 +13,14 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
  *   rejected as soon as that is known, never left to its timeout.
  * - `onlost` is called at most once, when the transport knows that it is over, before any pending `send` is rejected
  *   because of it; never for a `close` that was asked for.
+ * - `onfailed` is for a request whose `send` has ended, and whose answer will not come: it was dropped, for example.
+ *
+ * The binding sets `onlost` and `onfailed` before it calls `start`.
  */
 export interface AdapterTransport extends Transport {
   readonly peer: Peer
   /** False only for Streamable HTTP without a session id. Read after `initialize`. */
   readonly stateful: boolean
   onlost?: ((loss: Loss) => void) | undefined
+  onfailed?: ((id: RequestId, error: RequestError) => void) | undefined
 }

@@ -1,20 +1,182 @@
 /**
  * The official SDK's Client as a core Connection.
  */
-import type { Connection, ConnectOptions } from "@mcp-lifeline/core"
-import { ConnectError } from "@mcp-lifeline/core"
+import type {
+  ConnectError,
+  Connection,
+  ConnectOptions,
+  Loss,
+  Method,
+  RequestError,
+  RequestOptions
+} from "@mcp-lifeline/core"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import type { AnySchema } from "@modelcontextprotocol/sdk/server/zod-compat.js"
+import type { RequestOptions as SdkRequestOptions } from "@modelcontextprotocol/sdk/shared/protocol.js"
+import { mergeCapabilities } from "@modelcontextprotocol/sdk/shared/protocol.js"
+import type { ClientRequest, Implementation, Notification } from "@modelcontextprotocol/sdk/types.js"
+import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
+import type { jsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/types.js"
 import type { Scope } from "effect"
-import { Effect } from "effect"
+import { Effect, Runtime } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
+import * as Attempt from "./Attempt.js"
+import { Cancellation } from "./Cancellation.js"
+import { refused, toConnectError, toRequestError } from "./Failures.js"
+import { Link } from "./Link.js"
+import * as ResultSchemas from "./ResultSchemas.js"
+import * as ServerRequests from "./ServerRequests.js"
 
-/** Initialises an MCP session over a transport. */
+/** What is sent in `initialize` unless the caller says otherwise. */
+export const clientInfo: Implementation = { name: "lifeline", version: "0.0.0" }
+
+/** The longest time that a JavaScript timer can hold; a longer one would fire at once. */
+const maxTimer = 2_147_483_647
+
+const timer = (millis: number): number => Math.min(millis, maxTimer)
+
+/** The SDK makes a JSON Schema compiler for each Client, which only `Client.callTool` uses; nobody calls that here. */
+const noValidator: jsonSchemaValidator = {
+  getValidator: <T>() => (input: unknown) => ({ valid: true, data: input as T & {}, errorMessage: undefined })
+}
+
+/**
+ * Initialises an MCP session over a transport that has not been started.
+ *
+ * The transport is started here, and closed with the scope or, when `initialize` fails or is interrupted, at once. There is
+ * no time limit of its own on `initialize`. Pending requests end as soon as the transport reports that it is closed.
+ */
 export const connect = (
   transport: AdapterTransport,
   options: ConnectOptions
-): Effect.Effect<Connection, ConnectError, Scope.Scope> => {
-  void transport
-  void options
-  return Effect.fail(
-    new ConnectError({ backend: "", reason: "protocol", incurable: false, message: "not written yet" })
+): Effect.Effect<Connection, ConnectError, Scope.Scope> => Attempt.make(open(transport, options))
+
+const open = (
+  transport: AdapterTransport,
+  options: ConnectOptions
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const runtime = yield* Effect.runtime<never>()
+    const client = new Client(options.clientInfo ?? clientInfo, {
+      capabilities: mergeCapabilities(ServerRequests.capabilities(options.handlers), options.capabilities ?? {}),
+      jsonSchemaValidator: noValidator
+    })
+    ServerRequests.register(client, options.handlers, runtime)
+    client.fallbackNotificationHandler = (notification: Notification) => {
+      options.onNotification(notification)
+      return Promise.resolve()
+    }
+
+    const link = new Link(transport)
+    const runFork = Runtime.runFork(runtime)
+    client.onerror = (error) => {
+      link.markMisfit(error)
+      // The SDK's texts may end with whole messages.
+      runFork(Effect.logDebug(`MCP client: ${error.message.slice(0, 200)}`))
+    }
+
+    let closing = false
+    let lost: Loss | undefined
+    let onLost: ((loss: Loss) => void) | undefined
+    const lose = (loss: Loss): void => {
+      if (closing || lost !== undefined) return
+      lost = loss
+      link.refuse(loss)
+      onLost?.(loss)
+      // When only the session is lost, each request in flight still gets a verdict of its own.
+      if (loss.kind !== "session") link.end(loss)
+    }
+    transport.onlost = lose
+    transport.onclose = () => lose({ kind: "closed", message: "the transport was closed" })
+
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        closing = true
+        link.end({ kind: "closed", message: "the connection was closed" })
+        return Effect.promise(() => transport.close())
+      })
+    )
+    yield* Effect.tryPromise({
+      try: () => client.connect(link, { timeout: maxTimer }),
+      catch: (error) => toConnectError(error, link.ended)
+    })
+
+    const failed = (error: unknown, method: string): RequestError => {
+      const failure = toRequestError(error, {
+        method,
+        hasSession: transport.sessionId !== undefined,
+        loss: link.ended
+      })
+      if (failure.reason === "session") lose({ kind: "session", message: failure.message, cause: failure })
+      return failure
+    }
+
+    const request = (method: Method, params: unknown, options: RequestOptions): Effect.Effect<unknown, RequestError> =>
+      Effect.async<unknown, RequestError>((resume) => {
+        if (link.ended !== undefined) return resume(Effect.fail(refused(link.ended)))
+        const cancellation = new Cancellation()
+        const total = totalTimer(cancellation, options)
+        client.request(
+          (params === undefined ? { method } : { method, params }) as ClientRequest,
+          (options.resultSchema as AnySchema | undefined) ?? ResultSchemas.byMethod[method],
+          sdkOptions(cancellation, options)
+        ).then(
+          (result) => {
+            clearTimeout(total)
+            resume(Effect.succeed(result))
+          },
+          (error: unknown) => {
+            clearTimeout(total)
+            resume(Effect.fail(failed(error, method)))
+          }
+        )
+        return Effect.sync(() => cancellation.abort("the caller cancelled the request"))
+      })
+
+    const notify: Connection["notify"] = (method, params) =>
+      Effect.suspend(() => {
+        if (link.ended !== undefined) return Effect.fail(refused(link.ended))
+        return Effect.tryPromise({
+          try: () => client.notification((params === undefined ? { method } : { method, params }) as never),
+          catch: (error) => failed(error, method)
+        })
+      })
+
+    return {
+      serverInfo: client.getServerVersion() ?? { name: "", version: "" },
+      capabilities: client.getServerCapabilities() ?? {},
+      instructions: client.getInstructions(),
+      protocolVersion: link.protocolVersion ?? "",
+      sessionId: transport.sessionId,
+      peer: transport.peer,
+      stateful: transport.stateful,
+      request: request as Connection["request"],
+      notify,
+      onLost: (callback) => {
+        onLost = callback
+        if (lost !== undefined) callback(lost)
+      },
+      fail: (loss) => link.end(loss)
+    }
+  })
+
+/** The SDK looks at `maxTotalTimeout` only when progress arrives; this one needs none. */
+const totalTimer = (
+  cancellation: Cancellation,
+  options: RequestOptions
+): ReturnType<typeof setTimeout> | undefined => {
+  const bound = options.maxTotalTimeout
+  if (bound === undefined || (options.resetTimeoutOnProgress !== true && bound >= options.timeout)) return undefined
+  return setTimeout(
+    () => cancellation.abort(new McpError(ErrorCode.RequestTimeout, "Maximum total timeout exceeded")),
+    timer(bound)
   )
+}
+
+const sdkOptions = (cancellation: Cancellation, options: RequestOptions): SdkRequestOptions => {
+  const result: SdkRequestOptions = { signal: cancellation.signal, timeout: timer(options.timeout) }
+  if (options.resetTimeoutOnProgress !== undefined) result.resetTimeoutOnProgress = options.resetTimeoutOnProgress
+  if (options.onprogress !== undefined) result.onprogress = options.onprogress
+  if (options.task !== undefined) result.task = options.task
+  return result
 }

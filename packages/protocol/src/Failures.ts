@@ -1,0 +1,157 @@
+/**
+ * What a failure of the SDK or of a transport means: pure decisions.
+ */
+import type { ConnectReason, Loss, RequestReason } from "@mcp-lifeline/core"
+import { ConnectError, RequestError } from "@mcp-lifeline/core"
+import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
+import { originOf } from "./Link.js"
+
+/** One line from whatever was thrown. */
+export const describe = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").trim().slice(0, 500)
+
+/** A request that was not sent, because the connection is over. */
+export const refused = (loss: Loss): RequestError =>
+  new RequestError({
+    fate: "notSent",
+    reason: "lost",
+    message: loss.message,
+    retryAfter: loss.retryAfter,
+    cause: loss.cause
+  })
+
+const sessionGone = /session (id )?(not found|expired|invalid|unknown)|(no valid|invalid|unknown|expired) session/i
+
+/**
+ * Whether a JSON-RPC error says that the session is lost. Only codes of the protocol's own layer count: a tool that speaks
+ * of a session of its own (a browser's) uses others.
+ */
+const saysSessionGone = (code: number, message: string): boolean =>
+  (code === ErrorCode.RequestTimeout && /session/i.test(message)) ||
+  ((code === ErrorCode.InvalidRequest || (code <= -32000 && code >= -32099)) && sessionGone.test(message))
+
+/** The server's own words, without the prefix that the SDK adds. */
+const remoteMessage = (error: McpError): string => {
+  const prefix = `MCP error ${error.code}: `
+  return error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message
+}
+
+/** What a rejection by the SDK's `request` means for the request. `hasSession`: the transport has a session id. */
+export const toRequestError = (
+  error: unknown,
+  context: { readonly method: string; readonly hasSession: boolean; readonly loss: Loss | undefined }
+): RequestError => {
+  if (error instanceof RequestError) return error
+  if (error instanceof ConnectError) {
+    return new RequestError({
+      fate: "unknown",
+      reason: "network",
+      message: error.message,
+      retryAfter: error.retryAfter,
+      cause: error
+    })
+  }
+  if (error instanceof McpError) {
+    const origin = originOf(error)
+    if (origin?._tag === "Local") return toRequestError(origin.error, context)
+    if (origin?._tag === "Remote") {
+      const message = remoteMessage(error)
+      if (context.hasSession && saysSessionGone(error.code, message)) {
+        return new RequestError({
+          fate: "rejected",
+          reason: "session",
+          message: `the server does not know the session any more: ${describe(message)}`,
+          code: error.code,
+          data: origin.data
+        })
+      }
+      return new RequestError({ fate: "answered", reason: "remote", message, code: error.code, data: origin.data })
+    }
+    if (error.code === ErrorCode.RequestTimeout) {
+      return new RequestError({
+        fate: "unknown",
+        reason: "timeout",
+        message: `no answer to ${context.method} in time`,
+        cause: error
+      })
+    }
+    return new RequestError({
+      fate: "unknown",
+      reason: "lost",
+      message: context.loss?.message ?? "the connection was closed",
+      retryAfter: context.loss?.retryAfter,
+      cause: context.loss?.cause
+    })
+  }
+  if (error instanceof Error && error.message === "Not connected") {
+    return new RequestError({
+      fate: "notSent",
+      reason: "lost",
+      message: context.loss?.message ?? "the connection is closed",
+      cause: error
+    })
+  }
+  if (error instanceof Error && "issues" in error) {
+    return new RequestError({
+      fate: "answered",
+      reason: "protocol",
+      message: `the answer to ${context.method} does not fit the protocol: ${describe(error)}`,
+      cause: error
+    })
+  }
+  return new RequestError({ fate: "unknown", reason: "network", message: describe(error), cause: error })
+}
+
+const connectReasons: { readonly [R in RequestReason]: ConnectReason } = {
+  lost: "closed",
+  session: "closed",
+  timeout: "timeout",
+  remote: "protocol",
+  protocol: "protocol",
+  rateLimited: "rateLimited",
+  unauthorized: "unauthorized",
+  network: "unreachable",
+  server: "server"
+}
+
+const unsupportedVersion = "Server's protocol version is not supported: "
+
+const incompatible = (message: string, cause: unknown): ConnectError =>
+  new ConnectError({ backend: "", reason: "incompatible", incurable: true, message, cause })
+
+/** What a failure of `initialize` means for the attempt. */
+export const toConnectError = (error: unknown, loss: Loss | undefined): ConnectError => {
+  if (error instanceof ConnectError) return error
+  if (error instanceof McpError) {
+    const origin = originOf(error)
+    if (origin?._tag === "Local" && origin.error instanceof ConnectError) return origin.error
+  }
+  if (error instanceof Error && error.message.startsWith(unsupportedVersion)) {
+    const version = describe(error.message.slice(unsupportedVersion.length))
+    return incompatible(`the server speaks only protocol version ${version}, which this client does not`, error)
+  }
+  const failure = toRequestError(error, { method: "initialize", hasSession: false, loss })
+  if (failure.reason === "remote") {
+    const supported = (failure.data as { readonly supported?: unknown } | null | undefined)?.supported
+    if (Array.isArray(supported)) {
+      const versions = describe(supported.map(String).join(", "))
+      return incompatible(`the server speaks only protocol version ${versions}, which this client does not`, error)
+    }
+    if (failure.code === ErrorCode.MethodNotFound) {
+      return incompatible(
+        "the server does not know initialize: it speaks only a later, stateless protocol, or is no MCP server",
+        error
+      )
+    }
+  }
+  return new ConnectError({
+    backend: "",
+    reason: connectReasons[failure.reason],
+    incurable: false,
+    message: failure.reason === "remote"
+      ? `the server refused initialize: ${describe(failure.message)} (code ${failure.code})`
+      : describe(failure.message),
+    retryAfter: failure.retryAfter,
+    cause: failure.cause ?? error
+  })
+}

@@ -1,0 +1,65 @@
+/**
+ * Connects to a server of the official SDK in the same process.
+ */
+import type { Connector } from "@mcp-lifeline/core"
+import { ConnectError } from "@mcp-lifeline/core"
+import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Effect } from "effect"
+import type { AdapterTransport } from "./AdapterTransport.js"
+import * as Attempt from "./Attempt.js"
+import { describe } from "./Failures.js"
+import * as SdkConnection from "./SdkConnection.js"
+
+/** What of a `Server` or `McpServer` is used. */
+export interface MemoryServer {
+  readonly connect: (transport: Transport) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/** Options of an in-memory connector. */
+export interface Options {
+  /** Makes the server for one connection; a server of the SDK serves one at a time. */
+  readonly server: () => MemoryServer | Promise<MemoryServer>
+  /** What to call it. Default "in memory". */
+  readonly target?: string | undefined
+}
+
+/**
+ * A connector that makes a server of its own for each connection and closes it with the connection.
+ *
+ * @example
+ * ```ts
+ * import { MemoryConnector } from "@mcp-lifeline/protocol"
+ * import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
+ *
+ * const connector = MemoryConnector.make({ server: () => new McpServer({ name: "docs", version: "1.0.0" }) })
+ * ```
+ */
+export const make = (options: Options): Connector => {
+  const failed = (error: unknown): ConnectError =>
+    new ConnectError({
+      backend: "",
+      reason: "spawn",
+      incurable: false,
+      message: `the server could not be made: ${describe(error)}`,
+      cause: error
+    })
+  const serve = Effect.acquireRelease(
+    Effect.tryPromise({ try: () => Promise.resolve().then(options.server), catch: failed }),
+    (server) => Effect.promise(() => server.close())
+  )
+  return {
+    transport: "memory",
+    overlap: true,
+    target: options.target ?? "in memory",
+    connect: (connectOptions) =>
+      Attempt.make(Effect.gen(function*() {
+        const server = yield* serve
+        const [ours, theirs] = InMemoryTransport.createLinkedPair()
+        yield* Effect.tryPromise({ try: () => server.connect(theirs), catch: failed })
+        const transport: AdapterTransport = Object.assign(ours, { peer: {}, stateful: true })
+        return yield* SdkConnection.connect(transport, connectOptions)
+      }))
+  }
+}
