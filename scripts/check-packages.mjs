@@ -1,0 +1,160 @@
+// The packages as a user gets them: packs each, checks what is in the tarball and how it resolves (publint and "are the
+// types wrong"), installs all tarballs in an empty project, type-checks that project, and uses each package with node.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { capture } from "./run.mjs"
+
+const root = new URL("../", import.meta.url).pathname
+
+/**
+ * A trivial use of each package; the name `it` is the package's namespace. Throws when the package does not work.
+ *
+ * @type {Readonly<Record<string, string>>}
+ */
+const uses = {
+  "@mcp-lifeline/core": `if (it.isRead("tools/list") !== true) throw new Error("isRead")`
+}
+
+/**
+ * @typedef {object} Manifest
+ * @property {string} name
+ * @property {string} version
+ * @property {boolean} [private]
+ * @property {Readonly<Record<string, string>>} [bin]
+ * @property {Readonly<Record<string, string | object>>} exports
+ */
+
+/** @returns {Manifest} */
+const parse = (/** @type {string} */ text) => JSON.parse(text)
+
+/** @type {Array<string>} */
+const problems = []
+
+const publishable = readdirSync(`${root}packages`)
+  .map((directory) => ({ directory, ...parse(readFileSync(`${root}packages/${directory}/package.json`, "utf8")) }))
+  .filter((one) => one.private !== true)
+
+/** @param {string} work */
+const pack = async (work) => {
+  const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
+  // pnpm tells its scripts how to run it again; without it (a plain `node scripts/..`), npx gets the pinned version.
+  const pnpm = process.env["npm_execpath"]
+  const [command, ...prefix] = pnpm !== undefined && /pnpm[^/]*$/.test(pnpm)
+    ? [process.execPath, pnpm]
+    : ["npx", "--yes", packageManager]
+  const filters = publishable.map(({ name }) => `--filter=${name}`)
+  await capture(command, [...prefix, "--recursive", ...filters, "pack", "--pack-destination", work], { cwd: root })
+  return publishable.map((one) => ({
+    ...one,
+    tarball: join(work, `${one.name.replace("@", "").replace("/", "-")}-${one.version}.tgz`)
+  }))
+}
+
+/** @param {{ readonly name: string, readonly tarball: string }} one */
+const inspect = async ({ name, tarball }) => {
+  const files = (await capture("tar", ["-tzf", tarball])).trim().split("\n").map((file) => file.replace("package/", ""))
+  const strange = files.filter((file) =>
+    !/^(package\.json|README\.md|CHANGELOG\.md|LICENSE|src\/.+\.ts|dist\/.+(\.js|\.d\.ts)(\.map)?)$/.test(file) ||
+    /\.test\./.test(file)
+  )
+  if (strange.length > 0) problems.push(`${name}: should not be in the tarball: ${strange.join(", ")}`)
+  for (const needed of ["LICENSE", "dist/index.js", "dist/index.d.ts", "src/index.ts"]) {
+    if (!files.includes(needed)) problems.push(`${name}: the tarball has no ${needed}`)
+  }
+  const text = await capture("tar", ["-xzOf", tarball, "package/package.json"])
+  if (/"(catalog|workspace):/.test(text)) problems.push(`${name}: catalog: or workspace: in the packed package.json`)
+  for (const bin of Object.values(parse(text).bin ?? {})) {
+    if (!files.includes(bin.replace("./", ""))) problems.push(`${name}: the tarball has no ${bin}`)
+  }
+  for (
+    const [tool, args] of /** @type {const} */ ([
+      ["publint", ["run", tarball, "--strict"]],
+      ["attw", [tarball, "--profile", "esm-only", "--no-emoji", "--no-color"]]
+    ])
+  ) {
+    await capture(tool, args).catch((/** @type {Error} */ error) => problems.push(`${name}: ${error.message}`))
+  }
+  return { name, manifest: parse(text) }
+}
+
+/**
+ * @param {string} work
+ * @param {ReadonlyArray<{ readonly name: string, readonly tarball: string }>} packed
+ */
+const install = async (work, packed) => {
+  const dependencies = Object.fromEntries(packed.map(({ name, tarball }) => [name, `file:${tarball}`]))
+  writeFileSync(
+    join(work, "package.json"),
+    JSON.stringify({ name: "user", private: true, type: "module", dependencies })
+  )
+  await capture("npm", [
+    "install",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--prefer-offline",
+    "--no-package-lock",
+    "--loglevel=error"
+  ], { cwd: work })
+}
+
+/**
+ * @param {string} work
+ * @param {ReadonlyArray<{ readonly name: string, readonly manifest: Manifest }>} inspected
+ */
+const use = async (work, inspected) => {
+  const entries = inspected.flatMap(({ manifest, name }) =>
+    Object.entries(manifest.exports)
+      .filter(([, target]) => typeof target !== "string")
+      .map(([entry]) => ({ name, specifier: `${name}${entry.slice(1)}` }))
+  )
+  writeFileSync(
+    join(work, "types.ts"),
+    entries.map(({ specifier }, index) => `export * as p${index} from "${specifier}"\n`).join("")
+  )
+  writeFileSync(
+    join(work, "tsconfig.json"),
+    JSON.stringify({
+      extends: join(root, "tsconfig.base.json"),
+      compilerOptions: { noEmit: true, composite: false, incremental: false, skipLibCheck: false, plugins: [] },
+      files: ["types.ts"]
+    })
+  )
+  await capture("tsc", ["-p", work, "--pretty", "false"], { cwd: work }).catch((/** @type {Error} */ error) => {
+    // Declarations of other people's packages are not ours to judge.
+    const ours = error.message.split("\n").filter((line) =>
+      /^(types\.ts|node_modules\/(@mcp-lifeline|mcp-lifeline)\/)/.test(line)
+    )
+    if (ours.length > 0) problems.push(`the installed declarations:\n${ours.join("\n")}`)
+  })
+  for (const { name, specifier } of entries) {
+    const program = `const it = await import("${specifier}"); ${specifier === name ? uses[name] ?? "" : ""}`
+    await capture(process.execPath, ["--input-type=module", "--eval", program], { cwd: work }).catch(
+      (/** @type {Error} */ error) => problems.push(`${specifier} does not work: ${error.message}`)
+    )
+  }
+  for (const { manifest } of inspected) {
+    for (const bin of Object.keys(manifest.bin ?? {})) {
+      await capture(join(work, "node_modules/.bin", bin), ["--version"], { cwd: work }).catch(
+        (/** @type {Error} */ error) => problems.push(`${bin} does not run: ${error.message}`)
+      )
+    }
+  }
+}
+
+const work = mkdtempSync(join(tmpdir(), "lifeline-packages-"))
+try {
+  const packed = await pack(work)
+  const installing = install(work, packed)
+  installing.catch(() => undefined) // reported below, when it is awaited
+  const inspected = []
+  for (const one of packed) inspected.push(await inspect(one))
+  await installing
+  await use(work, inspected)
+  for (const problem of problems) console.error(problem)
+  if (problems.length > 0) process.exitCode = 1
+  console.log(`${packed.length} packages packed, checked, installed and imported; ${problems.length} problems`)
+} finally {
+  rmSync(work, { recursive: true, force: true })
+}
