@@ -2,9 +2,10 @@
 // a module in the examples package, which resolves the packages' built declarations as a user's project does. A module
 // keeps its lines' numbers, so that what the compiler says points into the page.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
 import { capture } from "./run.mjs"
 
-const root = new URL("../", import.meta.url).pathname
+const root = fileURLToPath(new URL("../", import.meta.url))
 const target = `${root}examples/build/snippets`
 
 /**

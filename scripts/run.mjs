@@ -1,16 +1,24 @@
 import { spawn } from "node:child_process"
+import { delimiter } from "node:path"
+import { fileURLToPath } from "node:url"
+
+/** The root's tools come first, whether pnpm started us or a plain `node`. */
+const env = {
+  ...process.env,
+  PATH: [fileURLToPath(new URL("../node_modules/.bin", import.meta.url)), process.env["PATH"]].join(delimiter)
+}
 
 /**
  * Runs a program with our terminal and resolves with its exit code.
  *
  * @param {string} command
  * @param {ReadonlyArray<string>} args
- * @param {{ readonly cwd?: string, readonly shell?: boolean, readonly env?: NodeJS.ProcessEnv }} [options]
+ * @param {{ readonly cwd?: string, readonly shell?: boolean }} [options]
  * @returns {Promise<number>}
  */
 export const run = (command, args, options = {}) =>
   new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"], ...options })
+    const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"], env, ...options })
     child.once("error", reject)
     child.once("exit", (code) => resolve(code ?? 1))
   })
@@ -20,12 +28,12 @@ export const run = (command, args, options = {}) =>
  *
  * @param {string} command
  * @param {ReadonlyArray<string>} args
- * @param {{ readonly cwd?: string, readonly env?: NodeJS.ProcessEnv }} [options]
+ * @param {{ readonly cwd?: string }} [options]
  * @returns {Promise<string>}
  */
 export const capture = (command, args, options = {}) =>
   new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options })
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env, ...options })
     let output = ""
     const collect = (/** @type {Buffer} */ chunk) => {
       output += chunk.toString()

@@ -1,9 +1,10 @@
 // Everything that `pnpm test` checks, in order: each step is a script of package.json and runs even when one before it
 // failed, so that one run tells all. Vitest is last and gets the arguments, e.g. `pnpm test --project mcp-lifeline`.
 import { mkdirSync, readFileSync, rmSync } from "node:fs"
+import { fileURLToPath } from "node:url"
 import { run } from "./run.mjs"
 
-const root = new URL("../", import.meta.url).pathname
+const root = fileURLToPath(new URL("../", import.meta.url))
 const report = "build/test-results.json"
 /** @type {{ readonly scripts: Readonly<Record<string, string>> }} */
 const { scripts } = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
