@@ -1,0 +1,477 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { ConnectOptions, Loss, RequestError, ServerNotification } from "@mcp-lifeline/core"
+import { MemoryConnector, SdkConnection } from "@mcp-lifeline/protocol"
+import { Server } from "@modelcontextprotocol/sdk/server/index.js"
+import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
+import {
+  CallToolRequestSchema,
+  ErrorCode,
+  ListRootsResultSchema,
+  ListToolsRequestSchema,
+  McpError
+} from "@modelcontextprotocol/sdk/types.js"
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { readFileSync } from "node:fs"
+import { scripted } from "./scripted.js"
+
+const options = (more: Partial<ConnectOptions> = {}): ConnectOptions => ({ onNotification: () => {}, ...more })
+const timeout = 5_000
+const silent = (): Promise<never> => new Promise(() => {})
+
+type CallHandler = Parameters<typeof Server.prototype.setRequestHandler<typeof CallToolRequestSchema>>[1]
+
+const makeServer = (call: CallHandler): Server => {
+  const server = new Server(
+    { name: "fixture", version: "1.2.3" },
+    { capabilities: { tools: { listChanged: true }, logging: {} }, instructions: "be kind" }
+  )
+  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [] }))
+  server.setRequestHandler(CallToolRequestSchema, call)
+  return server
+}
+
+const connectTo = (server: Server, more: Partial<ConnectOptions> = {}) =>
+  MemoryConnector.make({ server: () => server }).connect(options(more))
+
+const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
+
+describe("SdkConnection", () => {
+  it("[C1] says who it is by the name and version of the package", () => {
+    const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+      version: string
+    }
+    assert.deepStrictEqual(SdkConnection.clientInfo, { name: "lifeline", version })
+  })
+
+  it.scopedLive("[C1] knows the server after initialize and gets answers", () =>
+    Effect.gen(function*() {
+      const connection = yield* connectTo(makeServer((request) => text(String(request.params.arguments?.["word"]))))
+      assert.deepStrictEqual(connection.serverInfo, { name: "fixture", version: "1.2.3" })
+      assert.strictEqual(connection.instructions, "be kind")
+      assert.strictEqual(connection.protocolVersion, "2025-11-25")
+      assert.strictEqual(connection.sessionId, undefined)
+      assert.isTrue(connection.stateful)
+      assert.deepStrictEqual(connection.capabilities.tools, { listChanged: true })
+      assert.deepStrictEqual(yield* connection.request("ping", undefined, { timeout }), {})
+      const result = yield* connection.request("tools/call", { name: "say", arguments: { word: "hi" } }, { timeout })
+      assert.deepStrictEqual(result.content, [{ type: "text", text: "hi" }])
+    }))
+
+  it.scopedLive("sends in the same synchronous step in which the effect is run", () =>
+    Effect.gen(function*() {
+      const { connection, sent } = yield* scripted(options())
+      const before = sent.length
+      Effect.runFork(connection.request("ping", undefined, { timeout }))
+      assert.strictEqual(sent.length, before + 1)
+    }))
+
+  it.scopedLive("[C9] an answered error is remote, in the server's own words, whatever its code", () =>
+    Effect.gen(function*() {
+      // -32000 and -32001 are also what the SDK uses for a closed connection and a timeout of its own.
+      for (const code of [ErrorCode.MethodNotFound, -32000, -32001, 7]) {
+        const connection = yield* connectTo(makeServer(() => {
+          throw Object.assign(new Error("no such thing"), { code, data: { hint: "try" } })
+        }))
+        const error = yield* Effect.flip(connection.request("tools/call", { name: "x" }, { timeout }))
+        assert.deepInclude(error, { fate: "answered", reason: "remote", code, message: "no such thing" })
+        assert.deepStrictEqual(error.data, { hint: "try" })
+      }
+    }))
+
+  it.scopedLive("[R7] a JSON-RPC error that names the session is a lost session, where there is one", () =>
+    Effect.gen(function*() {
+      for (
+        const [code, message] of [[-32001, "Session expired"], [-32600, "No valid session ID"], [
+          -32000,
+          "Bad Request: session not found"
+        ]] as const
+      ) {
+        const { answer, connection, transport } = yield* scripted(options())
+        const losses: Array<Loss> = []
+        connection.onLost((loss) => losses.push(loss))
+        const call = () =>
+          Effect.gen(function*() {
+            const fiber = yield* Effect.fork(Effect.flip(connection.request("ping", undefined, { timeout })))
+            yield* Effect.yieldNow()
+            answer({ error: { code, message } })
+            return yield* Fiber.join(fiber)
+          })
+        assert.deepInclude(yield* call(), { fate: "answered", reason: "remote", message })
+        assert.lengthOf(losses, 0)
+        transport.sessionId = "abc"
+        assert.deepInclude(yield* call(), { fate: "rejected", reason: "session", code })
+        assert.deepStrictEqual(losses.map((loss) => loss.kind), ["session"])
+        const next = yield* Effect.flip(connection.request("ping", undefined, { timeout }))
+        assert.deepInclude(next, { fate: "notSent", reason: "lost" })
+      }
+    }))
+
+  it.scopedLive("[R7] a tool's own words about a session do not end ours", () =>
+    Effect.gen(function*() {
+      const { answer, connection, transport } = yield* scripted(options())
+      transport.sessionId = "abc"
+      for (const code of [-32602, -32603, 1]) {
+        const fiber = yield* Effect.fork(Effect.flip(connection.request("ping", undefined, { timeout })))
+        yield* Effect.yieldNow()
+        answer({ error: { code, message: "browser session not found" } })
+        assert.deepInclude(yield* Fiber.join(fiber), { fate: "answered", reason: "remote", code })
+      }
+    }))
+
+  it.scopedLive("a result that does not fit is a protocol error, as is an answer that is no JSON-RPC at all", () =>
+    Effect.gen(function*() {
+      const { answer, connection } = yield* scripted(options())
+      for (
+        const [misfit, words] of [
+          [{ result: { tools: "many" } }, "does not fit the protocol"],
+          [{ result: 5 }, "no JSON-RPC response"],
+          [{ result: {}, extra: 1 }, "no JSON-RPC response"],
+          [{ error: { message: "no code" } }, "no JSON-RPC response"]
+        ] as const
+      ) {
+        const fiber = yield* Effect.fork(Effect.flip(connection.request("tools/list", {}, { timeout })))
+        yield* Effect.yieldNow()
+        answer(misfit)
+        const error = yield* Fiber.join(fiber)
+        assert.deepInclude(error, { fate: "answered", reason: "protocol" })
+        assert.include(error.message, words)
+      }
+    }))
+
+  it.scopedLive("[C5:real] a request ends at its timeout with fate unknown, and is cancelled", () =>
+    Effect.gen(function*() {
+      const { connection, sent } = yield* scripted(options())
+      const error = yield* Effect.flip(connection.request("tools/call", { name: "slow" }, { timeout: 20 }))
+      assert.deepInclude(error, { fate: "unknown", reason: "timeout" })
+      assert.deepInclude(sent.at(-1), { method: "notifications/cancelled" })
+    }))
+
+  it.scopedLive("[C5:real] progress starts the timeout anew when asked, up to the total bound", () =>
+    Effect.gen(function*() {
+      const cancelled = yield* Deferred.make<void>()
+      const connection = yield* connectTo(makeServer(async (_, extra) => {
+        extra.signal.addEventListener("abort", () => Deferred.unsafeDone(cancelled, Exit.void))
+        const timer = setInterval(() => {
+          void extra.sendNotification({
+            method: "notifications/progress",
+            params: { progressToken: extra._meta?.progressToken ?? 0, progress: 1 }
+          })
+        }, 20)
+        extra.signal.addEventListener("abort", () => clearInterval(timer))
+        return silent()
+      }))
+      let seen = 0
+      const onprogress = () => {
+        seen++
+      }
+      const error = yield* Effect.flip(connection.request("tools/call", { name: "slow" }, {
+        timeout: 100,
+        resetTimeoutOnProgress: true,
+        maxTotalTimeout: 300,
+        onprogress
+      }))
+      assert.deepInclude(error, { fate: "unknown", reason: "timeout" })
+      assert.isAbove(seen, 6)
+      yield* Deferred.await(cancelled)
+    }))
+
+  it.scopedLive("[C5:real] the total bound holds when the progress stops, and timeouts may be endless", () =>
+    Effect.gen(function*() {
+      const { connection } = yield* scripted(options())
+      const error = yield* Effect.flip(connection.request("tools/call", { name: "slow" }, {
+        timeout: Number.POSITIVE_INFINITY,
+        resetTimeoutOnProgress: true,
+        maxTotalTimeout: 30
+      }))
+      assert.deepInclude(error, { fate: "unknown", reason: "timeout" })
+    }))
+
+  it.scopedLive("[C4] interrupting frees the caller at once, reaches the server, and the session lives on", () =>
+    Effect.gen(function*() {
+      const started = yield* Deferred.make<void>()
+      const aborted = yield* Deferred.make<unknown>()
+      const connection = yield* connectTo(makeServer((request, extra) => {
+        if (request.params.name === "echo") return text("still here")
+        Deferred.unsafeDone(started, Exit.void)
+        extra.signal.addEventListener("abort", () => Deferred.unsafeDone(aborted, Exit.succeed(extra.signal.reason)))
+        return silent()
+      }))
+      const fiber = yield* Effect.fork(connection.request("tools/call", { name: "slow" }, { timeout }))
+      yield* Deferred.await(started)
+      assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
+      assert.strictEqual(yield* Deferred.await(aborted), "the caller cancelled the request")
+      const result = yield* connection.request("tools/call", { name: "echo" }, { timeout })
+      assert.deepStrictEqual(result.content, text("still here").content)
+    }))
+
+  it.scopedLive("an answer that comes after its request has ended changes nothing", () =>
+    Effect.gen(function*() {
+      const { answer, connection, receive, sent } = yield* scripted(options())
+      yield* Effect.flip(connection.request("ping", undefined, { timeout: 5 }))
+      const id = sent.findLast((message) => "id" in message && "method" in message)
+      assert.isDefined(id)
+      receive({ jsonrpc: "2.0", id: (id as { id: number }).id, result: {} } as JSONRPCMessage)
+      receive({ jsonrpc: "2.0", id: 4711, result: {} } as JSONRPCMessage)
+      const fiber = yield* Effect.fork(connection.request("ping", undefined, { timeout }))
+      yield* Effect.yieldNow()
+      answer({ result: {} })
+      assert.deepStrictEqual(yield* Fiber.join(fiber), {})
+    }))
+
+  it.scopedLive("progress that came before the answer is reported before it, also from one read", () =>
+    Effect.gen(function*() {
+      const { answer, connection, receive, sent } = yield* scripted(options())
+      const order: Array<string> = []
+      const fiber = yield* Effect.fork(
+        connection.request("tools/call", { name: "x" }, { timeout, onprogress: (p) => order.push(`${p.progress}`) })
+          .pipe(Effect.tap(() => Effect.sync(() => order.push("answer"))))
+      )
+      yield* Effect.yieldNow()
+      const progressToken = (sent.at(-1) as { id: number }).id
+      for (const progress of [1, 2, 3]) {
+        receive({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken, progress } })
+      }
+      answer({ result: { content: [] } })
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(order, ["1", "2", "3", "answer"])
+    }))
+
+  it.scopedLive("[P4] every notification but progress reaches onNotification, as it came and in order", () =>
+    Effect.gen(function*() {
+      const got: Array<ServerNotification> = []
+      const { connection, receive, answer } = yield* scripted(options({ onNotification: (n) => got.push(n) }))
+      const methods = [
+        "notifications/tools/list_changed",
+        "notifications/message",
+        "notifications/resources/updated",
+        "notifications/prompts/list_changed",
+        "notifications/tasks/status",
+        "notifications/elicitation/complete",
+        "notifications/resources/list_changed",
+        "notifications/of/tomorrow"
+      ]
+      for (const method of methods) receive({ jsonrpc: "2.0", method, params: { unchecked: method } })
+      receive({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: 99, progress: 1 } })
+      const fiber = yield* Effect.fork(connection.request("ping", undefined, { timeout }))
+      yield* Effect.yieldNow()
+      answer({ result: {} })
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(got.map((n) => n.method), methods)
+      assert.deepStrictEqual(got.map((n) => n.params?.["unchecked"]), methods)
+    }))
+})
+
+describe("the end of a connection", () => {
+  it.scopedLive("fail ends every pending request with the message of the loss and refuses new ones, without closing", () =>
+    Effect.gen(function*() {
+      const { connection, closed, sent } = yield* scripted(options())
+      const losses: Array<Loss> = []
+      connection.onLost((loss) => losses.push(loss))
+      const fibers = yield* Effect.forEach(
+        [1, 2, 3],
+        () => Effect.fork(Effect.flip(connection.request("tools/call", { name: "x" }, { timeout })))
+      )
+      yield* Effect.yieldNow()
+      connection.fail({ kind: "health", message: "three in a row" })
+      connection.fail({ kind: "closed", message: "another reason" })
+      for (const error of yield* Effect.forEach(fibers, Fiber.join)) {
+        assert.deepInclude(error, { fate: "unknown", reason: "lost", message: "three in a row" })
+      }
+      const count = sent.length
+      const later = yield* Effect.flip(connection.request("ping", undefined, { timeout }))
+      assert.deepInclude(later, { fate: "notSent", reason: "lost", message: "three in a row" })
+      const notified = yield* Effect.flip(connection.notify("notifications/roots/list_changed"))
+      assert.deepInclude(notified, { fate: "notSent", reason: "lost" })
+      assert.strictEqual(sent.length, count)
+      assert.strictEqual(closed(), 0)
+      assert.lengthOf(losses, 0)
+    }))
+
+  it.scopedLive("fail leaves a send that is just being rejected its own fate", () =>
+    Effect.gen(function*() {
+      const { connection, hold, transport } = yield* scripted(options())
+      const reject = hold()
+      const fiber = yield* Effect.fork(Effect.flip(connection.request("ping", undefined, { timeout })))
+      yield* Effect.yieldNow()
+      connection.onLost((loss) => connection.fail(loss))
+      transport.onlost?.({ kind: "session", message: "404" })
+      reject({ fate: "rejected", reason: "session", message: "404" })
+      assert.deepInclude(yield* Fiber.join(fiber), { fate: "rejected", reason: "session" })
+    }))
+
+  it.scopedLive("a rejected send ends its request at once, with its fate", () =>
+    Effect.gen(function*() {
+      const { connection, hold } = yield* scripted(options())
+      const reject = hold()
+      const fiber = yield* Effect.fork(Effect.flip(connection.request("ping", undefined, { timeout })))
+      yield* Effect.yieldNow()
+      reject({ fate: "unknown", reason: "rateLimited", message: "429", retryAfter: 5 })
+      assert.deepInclude(yield* Fiber.join(fiber), { fate: "unknown", reason: "rateLimited", retryAfter: 5 })
+    }))
+
+  it.scopedLive("onLost is called once, at once if it is late, and pending requests have ended", () =>
+    Effect.gen(function*() {
+      const { connection, transport } = yield* scripted(options())
+      const early: Array<string> = []
+      const late: Array<string> = []
+      connection.onLost((loss) => early.push(loss.message))
+      const fiber = yield* Effect.fork(Effect.flip(connection.request("ping", undefined, { timeout })))
+      yield* Effect.yieldNow()
+      transport.onlost?.({ kind: "closed", message: "exited with code 1" })
+      transport.onlost?.({ kind: "closed", message: "again" })
+      transport.onclose?.()
+      assert.deepInclude(yield* Fiber.join(fiber), { fate: "unknown", reason: "lost", message: "exited with code 1" })
+      assert.deepStrictEqual(early, ["exited with code 1"])
+      connection.onLost((loss) => late.push(loss.message))
+      assert.deepStrictEqual(late, ["exited with code 1"])
+    }))
+
+  it.scopedLive("a server in memory that closes is a loss", () =>
+    Effect.gen(function*() {
+      const server = makeServer(silent)
+      const connection = yield* connectTo(server)
+      const lost = yield* Deferred.make<Loss>()
+      connection.onLost((loss) => Deferred.unsafeDone(lost, Exit.succeed(loss)))
+      const fiber = yield* Effect.fork(Effect.flip(connection.request("tools/call", { name: "x" }, { timeout })))
+      yield* Effect.yieldNow()
+      yield* Effect.promise(() => server.close())
+      assert.strictEqual((yield* Deferred.await(lost)).kind, "closed")
+      assert.deepInclude(yield* Fiber.join(fiber), { fate: "unknown", reason: "lost" })
+    }))
+
+  it.live("the scope's own close is no loss, ends pending requests, and closes the server", () =>
+    Effect.gen(function*() {
+      const server = makeServer(silent)
+      let serverClosed = 0
+      server.onclose = () => {
+        serverClosed++
+      }
+      const scope = yield* Scope.make()
+      const connection = yield* connectTo(server).pipe(Scope.extend(scope))
+      const losses: Array<Loss> = []
+      connection.onLost((loss) => losses.push(loss))
+      const fiber = yield* Effect.fork(Effect.flip(connection.request("tools/call", { name: "x" }, { timeout })))
+      yield* Effect.yieldNow()
+      yield* Scope.close(scope, Exit.void)
+      assert.deepInclude(yield* Fiber.join(fiber), { fate: "unknown", reason: "lost" })
+      assert.lengthOf(losses, 0)
+      assert.isAbove(serverClosed, 0)
+    }))
+})
+
+describe("requests of the server", () => {
+  const asked = (code: (server: Server) => Promise<unknown>): Server => {
+    const server: Server = makeServer(async () => {
+      try {
+        return text(JSON.stringify(await code(server)))
+      } catch (error) {
+        return text(`refused ${(error as McpError).code} ${(error as McpError).message}`)
+      }
+    })
+    return server
+  }
+  const outcome = (server: Server, more: Partial<ConnectOptions>) =>
+    Effect.flatMap(
+      connectTo(server, more),
+      (connection) => connection.request("tools/call", { name: "x" }, { timeout })
+    )
+      .pipe(Effect.map((result) => (result.content[0] as { text: string }).text))
+
+  const sample = (server: Server) =>
+    server.createMessage({
+      messages: [{ role: "user", content: { type: "text", text: "1 + 1" } }],
+      maxTokens: 9
+    })
+  const elicit = (server: Server) =>
+    server.elicitInput({ message: "name?", requestedSchema: { type: "object", properties: {} } })
+  const sampling = () =>
+    Effect.succeed({ role: "assistant" as const, model: "m", content: { type: "text" as const, text: "2" } })
+
+  it.scopedLive("[C8] the capabilities follow from the handlers, and more may be declared", () =>
+    Effect.gen(function*() {
+      const none = makeServer(silent)
+      yield* connectTo(none)
+      assert.deepStrictEqual(none.getClientCapabilities(), {})
+      const all = makeServer(silent)
+      yield* connectTo(all, {
+        clientInfo: { name: "host", version: "9" },
+        capabilities: { sampling: { tools: {} }, experimental: { x: {} } },
+        handlers: {
+          sampling,
+          elicitation: () => Effect.succeed({ action: "decline" as const }),
+          roots: Effect.succeed({ roots: [] })
+        }
+      })
+      assert.deepStrictEqual(all.getClientCapabilities(), {
+        sampling: { tools: {} },
+        elicitation: { form: {} },
+        roots: { listChanged: true },
+        experimental: { x: {} }
+      })
+      assert.deepStrictEqual(all.getClientVersion(), { name: "host", version: "9" })
+    }))
+
+  it.scopedLive("[C8] sampling, elicitation and roots are answered by their handlers", () =>
+    Effect.gen(function*() {
+      assert.include(yield* outcome(asked(sample), { handlers: { sampling } }), '"text":"2"')
+      const elicitation = () => Effect.succeed({ action: "accept" as const, content: { name: "Ada" } })
+      assert.include(yield* outcome(asked(elicit), { handlers: { elicitation } }), "Ada")
+      const roots = Effect.succeed({ roots: [{ uri: "file:///work", name: "work" }] })
+      const list = (server: Server) => server.request({ method: "roots/list" }, ListRootsResultSchema)
+      assert.include(yield* outcome(asked(list), { handlers: { roots } }), "file:///work")
+    }))
+
+  it.scopedLive("[C8] without a handler the server gets method not found", () =>
+    Effect.gen(function*() {
+      const list = (server: Server) => server.request({ method: "roots/list" }, ListRootsResultSchema)
+      assert.include(yield* outcome(asked(list), {}), `refused ${ErrorCode.MethodNotFound}`)
+    }))
+
+  it.scopedLive("[C8] a failure of a handler is answered as a JSON-RPC error, a defect without its text", () =>
+    Effect.gen(function*() {
+      const refuse = (failure: unknown) => ({ handlers: { sampling: () => Effect.fail(failure) } })
+      assert.strictEqual(
+        yield* outcome(asked(sample), refuse(new Error("no model here"))),
+        "refused -32603 MCP error -32603: no model here"
+      )
+      assert.strictEqual(
+        yield* outcome(asked(sample), refuse(new McpError(-1, "User rejected"))),
+        "refused -1 MCP error -1: User rejected"
+      )
+      assert.strictEqual(
+        yield* outcome(asked(sample), { handlers: { sampling: () => Effect.die("private") } }),
+        "refused -32603 MCP error -32603: Internal error"
+      )
+    }))
+
+  it.scopedLive("[C8] a handler is interrupted when the server cancels, and when the connection fails", () =>
+    Effect.gen(function*() {
+      const { connection, receive } = yield* Effect.gen(function*() {
+        return yield* scripted(options({ handlers: { roots } }))
+      })
+      yield* Effect.forEach([7, 8], (id) => Effect.sync(() => receive({ jsonrpc: "2.0", id, method: "roots/list" })))
+      yield* Deferred.await(bothStarted)
+      receive({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 7 } })
+      yield* Deferred.await(oneInterrupted)
+      connection.fail({ kind: "closed", message: "over" })
+      yield* Deferred.await(bothInterrupted)
+    }))
+
+  let started = 0
+  let interrupted = 0
+  const bothStarted = Effect.runSync(Deferred.make<void>())
+  const oneInterrupted = Effect.runSync(Deferred.make<void>())
+  const bothInterrupted = Effect.runSync(Deferred.make<void>())
+  const roots = Effect.suspend(() => {
+    if (++started === 2) Deferred.unsafeDone(bothStarted, Exit.void)
+    return Effect.never
+  }).pipe(Effect.onInterrupt(() =>
+    Effect.sync(() => {
+      interrupted++
+      if (interrupted === 1) Deferred.unsafeDone(oneInterrupted, Exit.void)
+      if (interrupted === 2) Deferred.unsafeDone(bothInterrupted, Exit.void)
+    })
+  ))
+})
+
+export type { RequestError }

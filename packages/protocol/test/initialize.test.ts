@@ -1,0 +1,122 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConnectError, RequestError } from "@mcp-lifeline/core"
+import { MemoryConnector, SdkConnection } from "@mcp-lifeline/protocol"
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
+import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Fiber } from "effect"
+import { initializeResult, transportOf } from "./scripted.js"
+
+const options = { onNotification: () => {} }
+
+/** Connects to a transport that answers `initialize` with this, or does this instead. */
+const attempt = (reply: object | ((transport: ReturnType<typeof transportOf>["transport"]) => Promise<void>)) => {
+  const made = transportOf((message: JSONRPCMessage) => {
+    if (!("id" in message)) return Promise.resolve()
+    if (typeof reply === "function") return reply(made.transport)
+    queueMicrotask(() => made.transport.onmessage?.({ jsonrpc: "2.0", id: message.id, ...reply } as JSONRPCMessage))
+    return Promise.resolve()
+  })
+  return { ...made, error: Effect.scoped(Effect.flip(SdkConnection.connect(made.transport, options))) }
+}
+
+describe("a failing initialize", () => {
+  it.live("[R5] a protocol version that we do not speak is incompatible", () =>
+    Effect.gen(function*() {
+      const error = yield* attempt({ result: { ...initializeResult, protocolVersion: "2031-01-01" } }).error
+      assert.deepInclude(error, { reason: "incompatible", incurable: true })
+      assert.include(error.message, "2031-01-01")
+    }))
+
+  it.live("[T9:virtual] a server without initialize, or that names the versions it speaks, is incompatible", () =>
+    Effect.gen(function*() {
+      const without = yield* attempt({ error: { code: -32601, message: "Method not found" } }).error
+      assert.deepInclude(without, { reason: "incompatible", incurable: true })
+      const names = yield* attempt({
+        error: { code: -32004, message: "Unsupported protocol version", data: { supported: ["2026-07-28"] } }
+      }).error
+      assert.deepInclude(names, { reason: "incompatible", incurable: true })
+      assert.include(names.message, "2026-07-28")
+    }))
+
+  it.live("[C9] another refusal, and an answer that does not fit, are protocol errors in one line", () =>
+    Effect.gen(function*() {
+      const refusal = yield* attempt({ error: { code: -32603, message: "no\nway" } }).error
+      assert.deepInclude(refusal, { reason: "protocol", incurable: false })
+      assert.strictEqual(refusal.message, "the server refused initialize: no way (code -32603)")
+      const misfit = yield* attempt({ result: { hello: 1 } }).error
+      assert.deepInclude(misfit, { reason: "protocol", incurable: false })
+      assert.notInclude(misfit.message, "\n")
+    }))
+
+  it.live("[C9] what the transport knows passes through, and each reason finds its own", () =>
+    Effect.gen(function*() {
+      const known = new ConnectError({ backend: "", reason: "tls", incurable: true, message: "bad certificate" })
+      assert.strictEqual(yield* attempt(() => Promise.reject(known)).error, known)
+      const pairs = [
+        ["rateLimited", "rateLimited"],
+        ["server", "server"],
+        ["unauthorized", "unauthorized"],
+        [
+          "network",
+          "unreachable"
+        ],
+        ["timeout", "timeout"],
+        ["lost", "closed"]
+      ] as const
+      for (const [reason, expected] of pairs) {
+        const error = yield* attempt(() =>
+          Promise.reject(new RequestError({ fate: "unknown", reason, message: "why", retryAfter: 7 }))
+        ).error
+        assert.deepInclude(error, { reason: expected, message: "why", retryAfter: 7, incurable: false })
+      }
+    }))
+
+  it.live("[S3:virtual] a transport that ends during initialize ends the attempt with its message", () =>
+    Effect.gen(function*() {
+      const error = yield* attempt((transport) => {
+        queueMicrotask(() => transport.onlost?.({ kind: "closed", message: "exited with code 3" }))
+        return Promise.resolve()
+      }).error
+      assert.deepInclude(error, { reason: "closed", incurable: false, message: "exited with code 3" })
+    }))
+
+  it.live("[L9:real] closes the transport at once, also when interrupted, and not with the caller's scope", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const refused = attempt({ error: { code: 1, message: "no" } })
+      yield* Effect.flip(SdkConnection.connect(refused.transport, options))
+      assert.strictEqual(refused.closed(), 1)
+      const silent = attempt(() => Promise.resolve())
+      const fiber = yield* Effect.fork(SdkConnection.connect(silent.transport, options))
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(fiber)
+      assert.strictEqual(silent.closed(), 1)
+    })))
+})
+
+describe("MemoryConnector", () => {
+  it.live("makes a server for each connection, and says what it is", () =>
+    Effect.gen(function*() {
+      let made = 0
+      const connector = MemoryConnector.make({
+        server: () => {
+          made++
+          return Promise.resolve(new McpServer({ name: `n${made}`, version: "1" }))
+        }
+      })
+      assert.deepInclude(connector, { transport: "memory", overlap: true, target: "in memory" })
+      const names = yield* Effect.scoped(Effect.all([connector.connect(options), connector.connect(options)]))
+      assert.deepStrictEqual(names.map((connection) => connection.serverInfo.name), ["n1", "n2"])
+    }))
+
+  it.live("a server that cannot be made is a ConnectError", () =>
+    Effect.gen(function*() {
+      const connector = MemoryConnector.make({
+        server: () => {
+          throw new Error("out of servers")
+        }
+      })
+      const error = yield* Effect.scoped(Effect.flip(connector.connect(options)))
+      assert.deepInclude(error, { reason: "spawn", incurable: false })
+      assert.include(error.message, "out of servers")
+    }))
+})
