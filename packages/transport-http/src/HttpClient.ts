@@ -1,0 +1,254 @@
+/**
+ * One server over HTTP: credentials, redirects within the origin, a renewal after a 401, and failures told apart.
+ */
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Clock, Effect } from "effect"
+import { Agent, EnvHttpProxyAgent, fetch as undiciFetch, request as undiciRequest } from "undici"
+import type { Dispatcher } from "undici"
+import type { Credentials } from "./Credentials.js"
+import { discard } from "./EventStream.js"
+import type { Body } from "./EventStream.js"
+import type { HttpFailure } from "./HttpFailure.js"
+import { AnswerFailure, fromNetwork, RedirectFailure, retryAfter, StatusFailure } from "./HttpFailure.js"
+
+/** What is asked. */
+export interface Ask {
+  readonly method: "GET" | "POST" | "DELETE" | "OPTIONS"
+  readonly url: URL
+  /** The protocol's own headers, by lower-case name. They win over the user's. */
+  readonly headers: Record<string, string>
+  readonly body?: string | undefined
+}
+
+/** The head of an answer, its body not yet read. Whoever gets it reads the body or discards it. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Dispatcher.ResponseData["headers"]
+  readonly body: Body
+}
+
+/** Sends requests to one server. */
+export interface HttpClient {
+  /**
+   * Sends a request and gives its 2xx answer to `use`; every other answer is a failure. An interruption or a failure, also
+   * of `use`, aborts the exchange and nothing else.
+   */
+  readonly exchange: <A, E>(ask: Ask, use: (answer: Answer) => Effect.Effect<A, E>) => Effect.Effect<A, E | HttpFailure>
+  /** Sends a request and succeeds with the status of whatever answer. Without the user's headers if so asked. */
+  readonly probe: (ask: Ask, withCredentials: boolean) => Effect.Effect<Answer, HttpFailure>
+  /** Closes every socket. */
+  readonly destroy: Effect.Effect<void>
+}
+
+/** A dispatcher without idle limits: streams and slow answers are not cut. Proxies are those of the environment. */
+export const makeDispatcher = (connectTimeout: number): Dispatcher => {
+  const options = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectTimeout } }
+  const { env } = process
+  const proxied = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"].some((name) => (env[name] ?? "") !== "")
+  return proxied ? new EnvHttpProxyAgent(options) : new Agent(options)
+}
+
+/** The fetch that OAuth uses: over the same dispatcher. */
+export const makeFetch = (dispatcher: Dispatcher): FetchLike => (url, init) =>
+  undiciFetch(url, { ...init, dispatcher } as Parameters<typeof undiciFetch>[1]) as unknown as Promise<Response>
+
+/** The first value of a header. */
+export const header = (answer: Answer, name: string): string | undefined => {
+  const value = answer.headers[name]
+  return Array.isArray(value) ? value[0] : value
+}
+
+/** The media type of an answer, without parameters; empty when there is none. */
+export const mediaType = (answer: Answer): string =>
+  (header(answer, "content-type") ?? "").replace(/;.*/s, "").trim().toLowerCase()
+
+const maxRedirects = 5
+const redirects = new Set([301, 302, 303, 307, 308])
+
+/** The same origin, or its https form where both are on their default ports. */
+const within = (from: URL, to: URL): boolean =>
+  from.origin === to.origin ||
+  (from.hostname === to.hostname && from.protocol === "http:" && to.protocol === "https:" && from.port === "" &&
+    to.port === "")
+
+const parseUrl = (text: string, base: URL): URL | undefined => {
+  try {
+    return new URL(text, base)
+  } catch {
+    return undefined
+  }
+}
+
+/** Up to `limit` characters of a body, as far as they come within a second. */
+const someText = (body: Body, limit: number): Effect.Effect<string> =>
+  Effect.async((resume) => {
+    const decoder = new TextDecoder()
+    let text = ""
+    const finish = () => {
+      clearTimeout(timer)
+      resume(Effect.succeed(text))
+    }
+    const timer = setTimeout(() => {
+      finish()
+      body.destroy()
+    }, 800)
+    body.on("data", (chunk: Buffer) => {
+      text += decoder.decode(chunk, { stream: true })
+      if (text.length > limit) {
+        finish()
+        body.destroy()
+      }
+    })
+    body.on("error", finish)
+    body.on("close", finish)
+    body.on("end", finish)
+    return Effect.sync(() => {
+      clearTimeout(timer)
+      body.destroy()
+    })
+  })
+
+const asRecord = (value: unknown): Record<string, unknown> =>
+  typeof value === "object" && value !== null ? value as Record<string, unknown> : {}
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** What an error body says: a JSON-RPC error, the common shapes of JSON errors, or a short plain text. */
+const explain = (text: string, contentType: string): Pick<StatusFailure, "detail" | "error"> => {
+  const json = asRecord(parseJson(text))
+  const inner = asRecord(json["error"])
+  if (typeof inner["message"] === "string") {
+    const code = inner["code"]
+    const isRpc = json["jsonrpc"] === "2.0" && typeof code === "number"
+    return { detail: inner["message"], error: isRpc ? { code, data: inner["data"] } : undefined }
+  }
+  for (const value of [json["error_description"], json["message"], json["detail"], json["error"]]) {
+    if (typeof value === "string") return { detail: value, error: undefined }
+  }
+  return { detail: contentType.includes("html") || text.startsWith("<") ? "" : text, error: undefined }
+}
+
+/** One line, of a length that is bearable in a log. */
+const oneLine = (text: string): string => {
+  // eslint-disable-next-line no-control-regex
+  const line = text.replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, " ").trim()
+  return line.length > 200 ? `${line.slice(0, 199)}…` : line
+}
+
+/** A client for one server. The dispatcher is destroyed by `destroy` only if it is `owned`. */
+export const make = (options: {
+  readonly credentials: Credentials
+  readonly dispatcher: Dispatcher
+  readonly owned: boolean
+}): HttpClient => {
+  const { credentials, dispatcher } = options
+
+  const once = (ask: Ask, headers: Record<string, string>, signal: AbortSignal): Effect.Effect<Answer, HttpFailure> =>
+    Effect.async((resume) => {
+      undiciRequest(ask.url, {
+        method: ask.method,
+        headers,
+        body: ask.body ?? null,
+        dispatcher,
+        signal
+      }).then(
+        (answer) => resume(Effect.succeed({ status: answer.statusCode, headers: answer.headers, body: answer.body })),
+        (cause: unknown) => resume(Effect.fail(fromNetwork(cause)))
+      )
+    })
+
+  const statusFailure = Effect.fnUntraced(function*(answer: Answer) {
+    const now = yield* Clock.currentTimeMillis
+    const text = yield* someText(answer.body, 16_384)
+    const { detail, error } = explain(text, header(answer, "content-type") ?? "")
+    return new StatusFailure({
+      status: answer.status,
+      detail: oneLine(credentials.mask(detail)),
+      error,
+      retryAfter: retryAfter(header(answer, "retry-after"), now),
+      renewable: credentials.renewable
+    })
+  })
+
+  /** Follows redirects within the origin; gives any other answer as it is. */
+  const follow = (
+    ask: Ask,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+    left: number
+  ): Effect.Effect<Answer, HttpFailure> =>
+    Effect.flatMap(once(ask, headers, signal), (answer): Effect.Effect<Answer, HttpFailure> => {
+      const location = redirects.has(answer.status) ? header(answer, "location") : undefined
+      if (location === undefined) return Effect.succeed(answer)
+      discard(answer.body)
+      const to = parseUrl(location, ask.url)
+      // 301, 302 and 303 turn a request with a body into a GET.
+      const kept = answer.status >= 307 || ask.method === "GET"
+      const addsUserinfo = to !== undefined && (to.username !== "" || to.password !== "")
+      if (to === undefined || left === 0 || !kept || addsUserinfo || !within(ask.url, to)) {
+        return Effect.fail(new RedirectFailure({ status: answer.status, origin: to?.origin ?? "an invalid address" }))
+      }
+      return follow({ ...ask, url: to }, headers, signal, left - 1)
+    })
+
+  const exchange: HttpClient["exchange"] = (ask, use) =>
+    Effect.suspend(() => {
+      const controller = new AbortController()
+      const attempt = (first: boolean): Effect.Effect<Answer, HttpFailure> =>
+        Effect.flatMap(credentials.headers, (own) =>
+          Effect.flatMap(
+            follow(ask, { ...own, ...ask.headers }, controller.signal, maxRedirects),
+            (answer): Effect.Effect<Answer, HttpFailure> => {
+              if (answer.status >= 200 && answer.status < 300) return Effect.succeed(answer)
+              const challenge = header(answer, "www-authenticate")
+              const refused = answer.status === 401 ||
+                (answer.status === 403 && challenge?.includes("insufficient_scope") === true)
+              return Effect.flatMap(statusFailure(answer), (failure) =>
+                first && refused && credentials.renewable
+                  ? Effect.flatMap(
+                    credentials.renew(own, challenge),
+                    (renewed) => renewed ? attempt(false) : Effect.fail(failure)
+                  )
+                  : Effect.fail(failure))
+            }
+          ))
+      return Effect.flatMap(attempt(true), use).pipe(
+        Effect.onError(() => Effect.sync(() => controller.abort()))
+      )
+    })
+
+  const probe: HttpClient["probe"] = (ask, withCredentials) =>
+    Effect.suspend(() => {
+      const controller = new AbortController()
+      return (withCredentials ? credentials.headers : Effect.succeed({})).pipe(
+        Effect.flatMap((own) => once(ask, { ...own, ...ask.headers }, controller.signal)),
+        Effect.tap((answer) => Effect.sync(() => discard(answer.body))),
+        Effect.onError(() => Effect.sync(() => controller.abort()))
+      )
+    })
+
+  return {
+    exchange,
+    probe,
+    destroy: options.owned
+      ? Effect.promise(() => dispatcher.destroy().catch(() => {}))
+      : Effect.void
+  }
+}
+
+/** The whole of a JSON body. */
+export const json = (answer: Answer): Effect.Effect<unknown, HttpFailure> =>
+  Effect.tryPromise({ try: () => answer.body.text(), catch: fromNetwork }).pipe(
+    Effect.flatMap((text) => {
+      const value = parseJson(text)
+      return value === undefined
+        ? Effect.fail(new AnswerFailure({ detail: "the answer is declared as JSON and is none" }))
+        : Effect.succeed(value)
+    })
+  )

@@ -1,0 +1,141 @@
+/**
+ * Connections to MCP servers over HTTP.
+ */
+import { ConfigError, RequestError } from "@mcp-lifeline/core"
+import type { ConnectError, Connection, Connector } from "@mcp-lifeline/core"
+import { SdkConnection } from "@mcp-lifeline/protocol"
+import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
+import { Clock, Duration, Effect } from "effect"
+import type { Scope } from "effect"
+import type { Dispatcher } from "undici"
+import * as Credentials from "./Credentials.js"
+import * as HttpClient from "./HttpClient.js"
+import { retryAfter, StatusFailure, toRequestError } from "./HttpFailure.js"
+import * as SseTransport from "./SseTransport.js"
+import * as StreamableTransport from "./StreamableTransport.js"
+
+/** Options of a connector over HTTP. */
+export interface Options {
+  /** The address of the MCP endpoint. Userinfo in it is sent as basic authentication. */
+  readonly url: string | URL
+  /** Sent with every request. */
+  readonly headers?: Credentials.Headers | undefined
+  /** Headers evaluated for each request, so that tokens can rotate; asked once more when the server refuses one (401). */
+  readonly headerProvider?: Credentials.HeaderProvider | undefined
+  /** OAuth, by a provider of the official SDK. Its token wins over an `authorization` of the headers. */
+  readonly authProvider?: OAuthClientProvider | undefined
+  /** Whether the heartbeat (OPTIONS) carries the headers above, credentials included. Default true. */
+  readonly heartbeatCredentials?: boolean | undefined
+  /**
+   * `streamable` is Streamable HTTP; `sse` the older HTTP+SSE. Default `auto`: Streamable HTTP, and HTTP+SSE where the server
+   * answers `initialize` with 400, 404 or 405 and not in JSON-RPC.
+   */
+  readonly transport?: "auto" | "streamable" | "sse" | undefined
+  /** Time for a TCP and TLS connection. Default 10 s. */
+  readonly connectTimeout?: Duration.DurationInput | undefined
+  /** Time for the DELETE that ends the session at close. Default 2 s. */
+  readonly closeTimeout?: Duration.DurationInput | undefined
+  /**
+   * An undici dispatcher to send everything through; it stays the caller's, and is not closed. Default: one for each
+   * connection, without idle limits, through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name.
+   */
+  readonly dispatcher?: Dispatcher | undefined
+}
+
+/** Defaults of the options. */
+export const defaults = {
+  transport: "auto",
+  heartbeatCredentials: true,
+  connectTimeout: Duration.seconds(10),
+  closeTimeout: Duration.seconds(2)
+} as const
+
+const parse = (input: string | URL): URL => {
+  const url = URL.canParse(String(input)) ? new URL(String(input)) : undefined
+  if (url !== undefined && (url.protocol === "http:" || url.protocol === "https:")) return url
+  throw new ConfigError({
+    backend: "",
+    field: "url",
+    message: "url must be an absolute http: or https: address"
+  })
+}
+
+/** Whether a failure of `initialize` means that the server may speak HTTP+SSE only. */
+const mayBeOlder = (error: ConnectError): boolean =>
+  error.cause instanceof StatusFailure && error.cause.error === undefined &&
+  (error.cause.status === 400 || error.cause.status === 404 || error.cause.status === 405)
+
+/**
+ * A connector to the MCP server at an address. Throws a `ConfigError` for an address that is none.
+ *
+ * Closing a connection ends its session (DELETE) and leaves no socket, timer or listener behind.
+ */
+export const make = (options: Options): Connector => {
+  const given = parse(options.url)
+  const url = new URL(given)
+  url.username = url.password = url.hash = ""
+  const target = url.origin + url.pathname
+  const transport = options.transport ?? defaults.transport
+  const closeTimeout = Duration.toMillis(options.closeTimeout ?? defaults.closeTimeout)
+  const connectTimeout = Duration.toMillis(options.connectTimeout ?? defaults.connectTimeout)
+
+  const makeClient = Effect.sync(() => {
+    const dispatcher = options.dispatcher ?? HttpClient.makeDispatcher(connectTimeout)
+    const credentials = Credentials.make({
+      url: given,
+      headers: options.headers ?? {},
+      headerProvider: options.headerProvider,
+      authProvider: options.authProvider,
+      fetch: HttpClient.makeFetch(dispatcher)
+    })
+    return HttpClient.make({ credentials, dispatcher, owned: options.dispatcher === undefined })
+  })
+
+  const heartbeat = (client: HttpClient.HttpClient): Effect.Effect<void, RequestError> =>
+    client.probe({ method: "OPTIONS", url, headers: {} }, options.heartbeatCredentials ?? defaults.heartbeatCredentials)
+      .pipe(
+        Effect.mapError(toRequestError),
+        Effect.flatMap((answer) => {
+          if (answer.status < 500 && answer.status !== 429) return Effect.void
+          return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+            Effect.fail(toRequestError(
+              new StatusFailure({
+                status: answer.status,
+                detail: "to OPTIONS",
+                error: undefined,
+                retryAfter: retryAfter(HttpClient.header(answer, "retry-after"), now),
+                renewable: false
+              })
+            )))
+        })
+      )
+
+  const connectWith = (
+    kind: "streamable" | "sse",
+    connectOptions: Parameters<Connector["connect"]>[0]
+  ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+    Effect.gen(function*() {
+      const client = yield* makeClient
+      const adapter = kind === "sse"
+        ? yield* SseTransport.make({ client, url, target })
+        : yield* StreamableTransport.make({ client, url, target, closeTimeout })
+      const connection = yield* SdkConnection.connect(adapter, connectOptions)
+      return { ...connection, heartbeat: heartbeat(client) }
+    })
+
+  return {
+    transport: "http",
+    overlap: true,
+    heartbeat: true,
+    target,
+    connect: (connectOptions) =>
+      transport !== "auto"
+        ? connectWith(transport, connectOptions)
+        : connectWith("streamable", connectOptions).pipe(
+          Effect.catchIf(
+            mayBeOlder,
+            (error) => Effect.mapError(connectWith("sse", connectOptions), () => error)
+          )
+        )
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * What can go wrong with one HTTP exchange, and what that means: pure, no I/O.
+ *
+ * A failure is described once, where it happens; whether it becomes a `ConnectError` or a `RequestError` depends only on
+ * whether the session was being made or used.
+ */
+import { ConnectError, RequestError } from "@mcp-lifeline/core"
+import type { ConnectReason, Fate, RequestReason } from "@mcp-lifeline/core"
+import { Data } from "effect"
+
+/** One HTTP exchange failed. */
+export type HttpFailure =
+  | NetworkFailure
+  | StatusFailure
+  | RedirectFailure
+  | AnswerFailure
+  | CutFailure
+  | CredentialFailure
+
+/** No answer came. `sent` is false only when it is certain that the request never left. */
+export class NetworkFailure extends Data.TaggedError("NetworkFailure")<{
+  readonly kind: "refused" | "unreachable" | "tls" | "timeout" | "reset" | "protocol"
+  readonly sent: boolean
+  readonly code: string
+  readonly cause: unknown
+}> {}
+
+/** An answer with a status that is no success. */
+export class StatusFailure extends Data.TaggedError("StatusFailure")<{
+  readonly status: number
+  /** What the body says in a line, secrets masked; empty when it says nothing. */
+  readonly detail: string
+  /** The JSON-RPC error in the body, if there was one. */
+  readonly error: { readonly code: number; readonly data: unknown } | undefined
+  /** Milliseconds. */
+  readonly retryAfter: number | undefined
+  /** Whether credentials can change by themselves (a provider), so that a refusal of them may pass. */
+  readonly renewable: boolean
+}> {}
+
+/** A redirect that is not followed, because it leads to another origin or nowhere. */
+export class RedirectFailure extends Data.TaggedError("RedirectFailure")<{
+  readonly status: number
+  /** The origin that it leads to. */
+  readonly origin: string
+}> {}
+
+/** An answer which the protocol does not allow. */
+export class AnswerFailure extends Data.TaggedError("AnswerFailure")<{ readonly detail: string }> {}
+
+/** The stream that was to carry the response ended without it. */
+export class CutFailure extends Data.TaggedError("CutFailure")<{
+  readonly detail: string
+  readonly cause?: unknown
+}> {}
+
+/** The credentials could not be had, so that nothing was sent. */
+export class CredentialFailure extends Data.TaggedError("CredentialFailure")<{
+  readonly detail: string
+  readonly cause: unknown
+}> {}
+
+const property = (value: unknown, key: string): unknown =>
+  typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined
+
+/** The error that carries a code, looked for in causes and in the errors of an aggregate. */
+const coded = (error: unknown, depth = 0): unknown => {
+  if (typeof property(error, "code") === "string") return error
+  if (depth > 3) return undefined
+  const errors = property(error, "errors")
+  if (Array.isArray(errors)) {
+    for (const one of errors) {
+      const found = coded(one, depth + 1)
+      if (found !== undefined) return found
+    }
+  }
+  const cause = property(error, "cause")
+  return cause === undefined ? undefined : coded(cause, depth + 1)
+}
+
+const tlsCode =
+  /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH|EPROTO$)/
+const unreachableCode = new Set([
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EAI_FAIL",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "EHOSTDOWN"
+])
+
+/** What an error of the HTTP client means. */
+export const fromNetwork = (cause: unknown): NetworkFailure => {
+  const error = coded(cause)
+  const code = error === undefined ? "unknown" : String(property(error, "code"))
+  const message = String(property(cause, "message") ?? "")
+  const syscall = property(error, "syscall")
+  const connecting = syscall === "connect" || syscall === "getaddrinfo"
+  const make = (kind: NetworkFailure["kind"], sent: boolean) => new NetworkFailure({ kind, sent, code, cause })
+  if (code === "ECONNREFUSED") return make("refused", false)
+  if (tlsCode.test(code) || message.includes("before secure TLS connection")) return make("tls", false)
+  if (code === "UND_ERR_CONNECT_TIMEOUT" || (code === "ETIMEDOUT" && connecting)) return make("timeout", false)
+  if (message.startsWith("Proxy response")) return make("unreachable", false)
+  if (unreachableCode.has(code)) return make("unreachable", !connecting)
+  if (code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT" || code === "ETIMEDOUT") {
+    return make("timeout", true)
+  }
+  if (code.startsWith("HPE_") && code !== "HPE_CLOSED_CONNECTION") return make("protocol", true)
+  if (code === "UND_ERR_INVALID_ARG") return make("protocol", false)
+  return make("reset", !connecting)
+}
+
+/** Milliseconds of a Retry-After header: seconds or an HTTP date. Undefined when there is none or it makes no sense. */
+export const retryAfter = (header: string | undefined, now: number): number | undefined => {
+  if (header === undefined) return undefined
+  const text = header.trim()
+  if (/^\d{1,9}(\.\d+)?$/.test(text)) return Math.ceil(Number(text) * 1000)
+  if (/^[\d.+-]+$/.test(text)) return undefined
+  const date = Date.parse(text)
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
+}
+
+/** Whether an answer to a request that carried a session id says that the session is gone (R7). */
+export const namesLostSession = (failure: StatusFailure): boolean =>
+  failure.status === 404 || (failure.status === 400 && /session/i.test(failure.detail))
+
+/** Whether an HTTP error is the server's JSON-RPC answer, and not a refusal of HTTP's own kind. */
+export const isAnswer = (failure: HttpFailure): failure is StatusFailure & { error: { code: number; data: unknown } } =>
+  failure._tag === "StatusFailure" && failure.error !== undefined && requestOutcome(failure)[0] === "answered" &&
+  failure.status !== 404
+
+const networkText: Record<NetworkFailure["kind"], string> = {
+  refused: "connection refused: is the server running?",
+  unreachable: "the host cannot be reached or its name is not known: check the address, the network and the proxy",
+  tls: "no TLS connection: check the server's certificate and that the URL's scheme is right",
+  timeout: "no connection in time: check the address and the network",
+  reset: "the connection was closed before an answer came",
+  protocol: "the answer is not HTTP"
+}
+
+const statusText = (failure: StatusFailure): string => {
+  const said = failure.detail === "" ? "" : ` (${failure.detail})`
+  switch (failure.status) {
+    case 401:
+      return `HTTP 401${said}: the server refuses the credentials or wants some: check headers, token or login`
+    case 403:
+      return `HTTP 403${said}: the credentials do not allow this`
+    case 404:
+      return `HTTP 404${said}: nothing is served at this address: check the URL`
+    case 429:
+      return `HTTP 429${said}: too many requests`
+    default:
+      return `HTTP ${failure.status}${said}`
+  }
+}
+
+/** One line on what happened. */
+export const describe = (failure: HttpFailure): string => {
+  switch (failure._tag) {
+    case "NetworkFailure":
+      return `${networkText[failure.kind]} (${failure.code})`
+    case "StatusFailure":
+      return statusText(failure)
+    case "RedirectFailure":
+      return `HTTP ${failure.status}: redirected to ${failure.origin}, which is not followed: configure that address if it is meant`
+    case "AnswerFailure":
+    case "CutFailure":
+    case "CredentialFailure":
+      return failure.detail
+  }
+}
+
+const connectReason = (failure: HttpFailure): ConnectReason => {
+  switch (failure._tag) {
+    case "NetworkFailure":
+      return failure.kind === "reset" ? "closed" : failure.kind
+    case "RedirectFailure":
+      return "redirect"
+    case "AnswerFailure":
+      return "protocol"
+    case "CutFailure":
+      return "closed"
+    case "CredentialFailure":
+      return "unauthorized"
+    case "StatusFailure":
+      if (failure.status === 401 || failure.status === 407) return "unauthorized"
+      if (failure.status === 403) return "forbidden"
+      if (failure.status === 404 || failure.status === 410) return "notFound"
+      if (failure.status === 429) return "rateLimited"
+      if (failure.status >= 500 || failure.status === 408 || failure.status === 425) return "server"
+      return "protocol"
+  }
+}
+
+/** Why no session could be made. Incurable only where static credentials are refused. */
+export const toConnectError = (failure: HttpFailure, target: string): ConnectError => {
+  const reason = connectReason(failure)
+  const refused = failure._tag === "StatusFailure" && (failure.status === 401 || failure.status === 403)
+  return new ConnectError({
+    backend: "",
+    reason,
+    incurable: refused && !failure.renewable,
+    message: `${target}: ${describe(failure)}`,
+    ...(failure._tag === "StatusFailure" && failure.retryAfter !== undefined ? { retryAfter: failure.retryAfter } : {}),
+    cause: failure
+  })
+}
+
+const requestOutcome = (failure: HttpFailure): readonly [Fate, RequestReason] => {
+  switch (failure._tag) {
+    case "NetworkFailure":
+      return [failure.sent ? "unknown" : "notSent", "network"]
+    case "RedirectFailure":
+      return ["rejected", "protocol"]
+    case "AnswerFailure":
+      return ["answered", "protocol"]
+    case "CutFailure":
+      return ["unknown", "network"]
+    case "CredentialFailure":
+      return ["notSent", "unauthorized"]
+    case "StatusFailure": {
+      const { status } = failure
+      if (status === 401 || status === 403 || status === 407) return ["rejected", "unauthorized"]
+      if (status === 429) return ["rejected", "rateLimited"]
+      if (status === 503 && failure.retryAfter !== undefined) return ["rejected", "server"]
+      if (status >= 500 || status === 408) return ["unknown", "server"]
+      return ["answered", failure.error === undefined ? "protocol" : "remote"]
+    }
+  }
+}
+
+/** What became of a request of a session. */
+export const toRequestError = (failure: HttpFailure): RequestError => {
+  const [fate, reason] = requestOutcome(failure)
+  const status = failure._tag === "StatusFailure" ? failure : undefined
+  return new RequestError({
+    fate,
+    reason,
+    message: reason === "remote" && status !== undefined ? status.detail : describe(failure),
+    ...(reason === "remote" && status?.error !== undefined ? status.error : {}),
+    ...(status?.retryAfter === undefined ? {} : { retryAfter: status.retryAfter }),
+    cause: failure
+  })
+}

@@ -1,0 +1,94 @@
+/**
+ * The stream from the server to us (GET), kept for the life of the session (T4).
+ */
+import type { Loss } from "@mcp-lifeline/core"
+import { Clock, Effect, Random } from "effect"
+import type { End, Position } from "./EventStream.js"
+import { describe, namesLostSession } from "./HttpFailure.js"
+import type { HttpFailure } from "./HttpFailure.js"
+
+const minDelay = 1000
+const maxDelay = 30_000
+/** However long the server asks us to wait. */
+const maxAsked = 600_000
+/** A stream that lived this long, in milliseconds, was a good one: what follows is not its fault. */
+const stableAfter = 10_000
+/** So many refused connections in a row mean that the server is gone, not only its stream. */
+const maxRefused = 3
+
+/**
+ * Milliseconds to wait before the stream is opened again: at least a second and what the server asked for, doubling with
+ * each try that brought nothing, up to 30 s or what the
+ * server asked for (at most 10 min). `random` in [0, 1) adds up to a fifth.
+ */
+export const delay = (attempt: number, asked: number | undefined, random: number): number => {
+  const base = Math.min(Math.max(minDelay, asked ?? 0), maxAsked)
+  return Math.min(base * 2 ** Math.min(attempt, 20), Math.max(maxDelay, base)) * (1 + random / 5)
+}
+
+/** What a failure to open the stream means. `fresh`: the place to resume from is not accepted, start without it. */
+export type Verdict = "none" | "session" | "again" | "fresh"
+
+/** Statuses that pass by themselves. 409: the server has not yet seen that the last stream is gone. */
+const passing = new Set([401, 403, 407, 408, 409, 425, 429])
+
+/** What to do after a failure to open the stream. */
+export const verdict = (failure: HttpFailure, hasSession: boolean, resuming: boolean): Verdict => {
+  switch (failure._tag) {
+    case "StatusFailure":
+      if (hasSession && namesLostSession(failure)) return "session"
+      if (passing.has(failure.status)) return "again"
+      if (failure.status === 405 || failure.status === 501) return "none"
+      if (failure.status >= 500) return "again"
+      return resuming ? "fresh" : "none"
+    case "AnswerFailure":
+    case "RedirectFailure":
+      return "none"
+    default:
+      return "again"
+  }
+}
+
+/**
+ * Opens the stream and opens it again whenever it ends, for ever; ends when the server offers none, or with the loss of the
+ * connection where that is what the answer says.
+ */
+export const keep = (options: {
+  /** Opens the stream at the position and reads it to its end. */
+  readonly open: (position: Position) => Effect.Effect<End, HttpFailure>
+  readonly hasSession: boolean
+}): Effect.Effect<Loss | undefined> =>
+  Effect.gen(function*() {
+    const position: Position = { lastEventId: undefined, retry: undefined }
+    let attempt = 0
+    let refused = 0
+    while (true) {
+      const before = position.lastEventId
+      const since = yield* Clock.currentTimeMillis
+      const outcome = yield* Effect.either(options.open(position))
+      const now = yield* Clock.currentTimeMillis
+      let asked = position.retry
+      if (outcome._tag === "Right") {
+        refused = 0
+        attempt = now - since >= stableAfter || position.lastEventId !== before ? 0 : attempt + 1
+      } else {
+        const failure = outcome.left
+        const message = `The stream from the server: ${describe(failure)}`
+        const after = failure._tag === "StatusFailure" ? failure.retryAfter : undefined
+        switch (verdict(failure, options.hasSession, before !== undefined)) {
+          case "none":
+            yield* Effect.logDebug(message)
+            return undefined
+          case "session":
+            return { kind: "session", message, retryAfter: after, cause: failure }
+          case "fresh":
+            position.lastEventId = undefined
+        }
+        refused = failure._tag === "NetworkFailure" && failure.kind === "refused" ? refused + 1 : 0
+        if (refused === maxRefused) return { kind: "closed", message, cause: failure }
+        attempt += 1
+        asked = Math.max(asked ?? 0, after ?? 0)
+      }
+      yield* Effect.sleep(delay(Math.max(0, attempt - 1), asked, yield* Random.next))
+    }
+  })

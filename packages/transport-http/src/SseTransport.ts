@@ -1,0 +1,157 @@
+/**
+ * The older HTTP+SSE transport (protocol revision 2024-11-05) as an `AdapterTransport`: one stream from the server, whose
+ * first event names the address that messages are posted to. The stream is the session; when it ends, so does that.
+ */
+import type { ConnectError, Loss } from "@mcp-lifeline/core"
+import { RequestError } from "@mcp-lifeline/core"
+import type { AdapterTransport } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
+import { Deferred, Effect, Exit, Fiber, Runtime } from "effect"
+import * as EventStream from "./EventStream.js"
+import type { HttpClient } from "./HttpClient.js"
+import { mediaType } from "./HttpClient.js"
+import type { HttpFailure } from "./HttpFailure.js"
+import { AnswerFailure, CutFailure, describe, namesLostSession, toConnectError, toRequestError } from "./HttpFailure.js"
+import * as Wire from "./Wire.js"
+
+/** What a transport is made from. */
+export interface Options {
+  readonly client: HttpClient
+  readonly url: URL
+  /** The address for people, without userinfo and query. */
+  readonly target: string
+}
+
+const parseUrl = (text: string, base: URL): URL | undefined =>
+  URL.canParse(text, base.href) ? new URL(text, base) : undefined
+
+/** Makes a transport that is not connected yet. `start` ends when the server has named its address. */
+export const make = (options: Options): Effect.Effect<AdapterTransport> =>
+  Effect.gen(function*() {
+    const { client, target, url } = options
+    const runtime = yield* Effect.runtime<never>()
+    const fork = <A, E>(effect: Effect.Effect<A, E>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
+
+    const endpoint = yield* Deferred.make<URL, HttpFailure>()
+    const fibers = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
+    let address: URL | undefined
+    let initialized = false
+    let protocolVersion: string | undefined
+    let lost: Loss | undefined
+    let closing: Promise<void> | undefined
+
+    const lose = (loss: Loss): void => {
+      if (lost !== undefined || closing !== undefined) return
+      lost = loss
+      transport.onlost?.(loss)
+    }
+
+    const run = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
+      new Promise((resolve, reject) => {
+        const fiber = fork(effect)
+        fibers.add(fiber)
+        fiber.addObserver((exit) => {
+          fibers.delete(fiber)
+          if (Exit.isSuccess(exit)) resolve(exit.value)
+          else reject(exit.cause._tag === "Fail" ? exit.cause.error : over("unknown"))
+        })
+      })
+
+    const over = (fate: RequestError["fate"]): RequestError =>
+      new RequestError({ fate, reason: "lost", message: lost?.message ?? `${target}: the connection is closed` })
+
+    const headers = (): Record<string, string> =>
+      protocolVersion === undefined ? {} : { "mcp-protocol-version": protocolVersion }
+
+    const name = (data: string): void => {
+      if (address !== undefined) return
+      const to = parseUrl(data, url)
+      if (to?.origin === url.origin) {
+        address = to
+        Deferred.unsafeDone(endpoint, Effect.succeed(to))
+      } else {
+        const detail = `${target}: the server names an address of another origin to post to`
+        Deferred.unsafeDone(endpoint, Effect.fail(new AnswerFailure({ detail })))
+      }
+    }
+
+    const stream: Effect.Effect<never, HttpFailure> = client.exchange(
+      { method: "GET", url, headers: { accept: "text/event-stream" } },
+      (answer) => {
+        if (mediaType(answer) !== "text/event-stream") {
+          EventStream.discard(answer.body)
+          return Effect.fail(new AnswerFailure({ detail: `the answer to GET is no event stream` }))
+        }
+        return EventStream.read(answer.body, { lastEventId: undefined, retry: undefined }, (event) => {
+          if (event.event === "endpoint") return name(event.data)
+          if (!Wire.isMessage(event)) return
+          const message = Wire.decode(Wire.parse(event.data))
+          if (message === undefined) {
+            transport.onerror?.(new Error(`${target}: a message is no JSON-RPC and was dropped`))
+          } else transport.onmessage?.(message)
+        }, () => false)
+      }
+    ).pipe(
+      Effect.flatMap((end) => Effect.fail(new CutFailure({ detail: "the server ended the stream", cause: end.cause })))
+    )
+
+    const listen = stream.pipe(
+      Effect.catchAll((failure) =>
+        Effect.sync(() => {
+          Deferred.unsafeDone(endpoint, Effect.fail(failure))
+          if (address !== undefined) {
+            lose({ kind: "closed", message: `${target}: ${describe(failure)}`, cause: failure })
+          }
+        })
+      )
+    )
+
+    const settle = (failure: HttpFailure): RequestError => {
+      const base = toRequestError(failure)
+      if (failure._tag === "StatusFailure" && namesLostSession(failure)) {
+        lose({ kind: "session", message: `${target}: the server does not know the session any more`, cause: failure })
+        return new RequestError({ ...base, fate: "rejected", reason: "session" })
+      }
+      if (failure._tag === "NetworkFailure" && failure.kind === "refused") {
+        lose({ kind: "closed", message: `${target}: ${describe(failure)}`, cause: failure })
+        return new RequestError({ ...base, fate: "notSent", reason: "lost" })
+      }
+      return base
+    }
+
+    const post = (message: JSONRPCMessage, to: URL): Effect.Effect<void, ConnectError | RequestError> =>
+      client.exchange({
+        method: "POST",
+        url: to,
+        headers: { ...headers(), "content-type": "application/json" },
+        body: JSON.stringify(message)
+      }, (answer) => Effect.sync(() => EventStream.discard(answer.body))).pipe(
+        Effect.mapError((failure) => initialized ? settle(failure) : toConnectError(failure, target))
+      )
+
+    const shutdown = Effect.suspend(() => Fiber.interruptAll([...fibers])).pipe(
+      Effect.zipRight(client.destroy),
+      Effect.ensuring(Effect.sync(() => transport.onclose?.()))
+    )
+
+    const transport: AdapterTransport = {
+      peer: { url: target },
+      stateful: true,
+      setProtocolVersion: (version) => {
+        protocolVersion = version
+        initialized = true
+      },
+      start: () => {
+        fibers.add(fork(listen))
+        return run(
+          Effect.asVoid(Effect.mapError(Deferred.await(endpoint), (failure) => toConnectError(failure, target)))
+        )
+      },
+      send: (message) =>
+        lost !== undefined || closing !== undefined || address === undefined
+          ? Promise.reject(over("notSent"))
+          : run(post(message, address)),
+      close: () => closing ??= Runtime.runPromise(runtime)(Effect.interruptible(shutdown))
+    }
+    return transport
+  })

@@ -1,0 +1,366 @@
+/**
+ * Streamable HTTP (protocol revisions 2025-03-26 to 2025-11-25) as an `AdapterTransport`.
+ *
+ * A transport of our own, and not the official SDK's with a `fetch` of ours, because what has to be known of a failure is
+ * where the SDK's transport keeps no books: which request waits on which response stream (so that a cut stream fails its own
+ * request and no other), what became of a request before it failed, and where each stream is to be resumed. Its reconnect
+ * counter, its one AbortSignal for everything, its close without DELETE and its timers would each have had to be overridden
+ * by private members, and would have come back with each release. It implements the SDK's `Transport`, validates with
+ * the SDK's schemas and logs in with the SDK's OAuth; the event stream is parsed by the parser that the SDK uses.
+ */
+import type { Loss, Peer } from "@mcp-lifeline/core"
+import { RequestError } from "@mcp-lifeline/core"
+import type { ConnectError } from "@mcp-lifeline/core"
+import type { AdapterTransport } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { isJSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Exit, Fiber, Random, Runtime } from "effect"
+import type { EventSourceMessage } from "eventsource-parser"
+import type { End, Position } from "./EventStream.js"
+import * as EventStream from "./EventStream.js"
+import type { Answer, HttpClient } from "./HttpClient.js"
+import { header, json, mediaType } from "./HttpClient.js"
+import type { HttpFailure } from "./HttpFailure.js"
+import {
+  AnswerFailure,
+  CutFailure,
+  describe,
+  isAnswer,
+  namesLostSession,
+  toConnectError,
+  toRequestError
+} from "./HttpFailure.js"
+import * as ServerStream from "./ServerStream.js"
+import * as Wire from "./Wire.js"
+
+/** What a transport is made from. */
+export interface Options {
+  readonly client: HttpClient
+  readonly url: URL
+  /** The address for people, without userinfo and query. */
+  readonly target: string
+  /** Milliseconds for the DELETE at close. */
+  readonly closeTimeout: number
+}
+
+/** A request that is out, and where its response stream stands. */
+interface Exchange extends Position {
+  readonly id: RequestId
+  readonly fiber: { current: Fiber.RuntimeFiber<void, ConnectError | RequestError> | undefined }
+  answered: boolean
+}
+
+/** So many tries in a row to resume a response stream that brought nothing; then its request has failed. */
+const maxResumes = 5
+
+/** Session ids are visible ASCII (T8). */
+const sessionIdText = /^[\x21-\x7e]+$/
+
+/** Makes a transport that is not connected yet. Its `close` ends the session and frees everything. */
+export const make = (options: Options): Effect.Effect<AdapterTransport> =>
+  Effect.gen(function*() {
+    const { client, target, url } = options
+    const runtime = yield* Effect.runtime<never>()
+    // The SDK calls us: what it starts must be interruptible, wherever the transport was made.
+    const fork = <A, E>(effect: Effect.Effect<A, E>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
+
+    const exchanges = new Map<RequestId, Exchange>()
+    const fibers = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
+    let sessionId: string | undefined
+    let protocolVersion: string | undefined
+    let initialized = false
+    let serverStream: Fiber.RuntimeFiber<void> | undefined
+    let lost: Loss | undefined
+    let closing: Promise<void> | undefined
+
+    const lose = (loss: Loss): void => {
+      if (lost !== undefined || closing !== undefined) return
+      lost = loss
+      if (serverStream !== undefined) serverStream.unsafeInterruptAsFork(serverStream.id())
+      transport.onlost?.(loss)
+    }
+
+    const sessionHeaders = (): Record<string, string> => ({
+      ...(sessionId === undefined ? {} : { "mcp-session-id": sessionId }),
+      ...(protocolVersion === undefined ? {} : { "mcp-protocol-version": protocolVersion })
+    })
+
+    const receive = (value: unknown): void => {
+      const message = Wire.decode(value)
+      if (message === undefined) {
+        transport.onerror?.(new Error(`${target}: a message is no JSON-RPC and was dropped`))
+        return
+      }
+      if ("id" in message && !("method" in message) && message.id !== undefined) {
+        const exchange = exchanges.get(message.id)
+        if (exchange !== undefined) exchange.answered = true
+      }
+      transport.onmessage?.(message)
+    }
+
+    const onEvent = (event: EventSourceMessage): void => {
+      if (Wire.isMessage(event)) receive(Wire.parse(event.data))
+    }
+
+    const openStream = (
+      position: Position,
+      complete: () => boolean
+    ): Effect.Effect<End, HttpFailure> =>
+      client.exchange({
+        method: "GET",
+        url,
+        headers: {
+          ...sessionHeaders(),
+          accept: "text/event-stream",
+          ...(position.lastEventId === undefined ? {} : { "last-event-id": position.lastEventId })
+        }
+      }, (answer): Effect.Effect<End, HttpFailure> => {
+        if (mediaType(answer) === "text/event-stream") {
+          return EventStream.read(answer.body, position, onEvent, complete)
+        }
+        EventStream.discard(answer.body)
+        return Effect.fail(
+          new AnswerFailure({ detail: `the answer to GET is no event stream but ${mediaType(answer) || "of no type"}` })
+        )
+      })
+
+    const keepServerStream: Effect.Effect<void> = Effect.suspend(() =>
+      ServerStream.keep({
+        open: (position) => openStream(position, () => false),
+        hasSession: sessionId !== undefined
+      })
+    ).pipe(
+      Effect.map((loss) => {
+        serverStream = undefined
+        if (loss !== undefined) lose(loss)
+      })
+    )
+
+    const sessionLost = (message: string, failure: HttpFailure | undefined): void =>
+      lose({
+        kind: "session",
+        message: `${target}: the server does not know the session any more (${message})`,
+        retryAfter: failure?._tag === "StatusFailure" ? failure.retryAfter : undefined,
+        cause: failure
+      })
+
+    const serverGone = (failure: HttpFailure): void =>
+      lose({ kind: "closed", message: `${target}: ${describe(failure)}`, cause: failure })
+
+    /** What a failure to send means, once a session is up. Declares the loss before it is reported. */
+    const settle = (failure: HttpFailure, hadSession: boolean): RequestError => {
+      const base = toRequestError(failure)
+      if (failure._tag === "StatusFailure" && hadSession && namesLostSession(failure)) {
+        const message = failure.detail === "" ? `HTTP ${failure.status}` : `HTTP ${failure.status}: ${failure.detail}`
+        sessionLost(message, failure)
+        return new RequestError({ ...base, fate: "rejected", reason: "session" })
+      }
+      if (failure._tag === "NetworkFailure" && failure.kind === "refused") {
+        serverGone(failure)
+        return new RequestError({ ...base, fate: "notSent", reason: "lost" })
+      }
+      return base
+    }
+
+    /** Resumes the response stream of a request until it is answered, or until resuming is refused. */
+    const resume = (exchange: Exchange, cut: End): Effect.Effect<void, RequestError> =>
+      Effect.gen(function*() {
+        const failed = (reason: RequestError["reason"], message: string, cause: unknown) =>
+          new RequestError({ fate: "unknown", reason, message, cause })
+        let attempt = 0
+        let cause = cut.cause
+        while (!exchange.answered) {
+          if (attempt > maxResumes) {
+            return yield* failed("network", `${target}: the response stream was cut and cannot be resumed`, cause)
+          }
+          const first = Math.min(exchange.retry ?? 1000, 60_000)
+          yield* Effect.sleep(
+            attempt === 0 ? first : ServerStream.delay(attempt - 1, exchange.retry, yield* Random.next)
+          )
+          if (exchange.answered) return
+          const before = exchange.lastEventId
+          const outcome = yield* Effect.either(openStream(exchange, () => exchange.answered))
+          if (outcome._tag === "Right") {
+            cause = outcome.right.cause
+            attempt = exchange.lastEventId === before ? attempt + 1 : 0
+            continue
+          }
+          const failure = outcome.left
+          const message = `${target}: the response stream was cut, and resuming it failed: ${describe(failure)}`
+          if (failure._tag !== "NetworkFailure") {
+            const isSession = failure._tag === "StatusFailure" && sessionId !== undefined && namesLostSession(failure)
+            if (isSession) sessionLost(`HTTP ${failure.status}`, failure)
+            return yield* failed(isSession ? "session" : "network", message, failure)
+          }
+          if (failure.kind === "refused") {
+            serverGone(failure)
+            return yield* failed("lost", message, failure)
+          }
+          cause = failure
+          attempt += 1
+        }
+      })
+
+    /** Reads the answer to a POST. Succeeds with how the stream was cut when it is to be resumed. */
+    const readAnswer = (
+      answer: Answer,
+      exchange: Exchange | undefined,
+      isInitialize: boolean
+    ): Effect.Effect<End | undefined, HttpFailure> => {
+      if (isInitialize) {
+        const id = header(answer, "mcp-session-id")
+        if (id !== undefined && !sessionIdText.test(id)) {
+          EventStream.discard(answer.body)
+          return Effect.fail(new AnswerFailure({ detail: "the server's session id is not visible ASCII" }))
+        }
+        sessionId = id
+      }
+      if (exchange === undefined) {
+        EventStream.discard(answer.body)
+        return Effect.succeed(undefined)
+      }
+      const type = mediaType(answer)
+      if (type === "text/event-stream") {
+        return Effect.flatMap(
+          EventStream.read(answer.body, exchange, onEvent, () => exchange.answered),
+          (end): Effect.Effect<End | undefined, HttpFailure> => {
+            if (exchange.answered) return Effect.succeed(undefined)
+            if (exchange.lastEventId !== undefined && !isInitialize) return Effect.succeed(end)
+            return Effect.fail(
+              new CutFailure({ detail: `${target}: the response stream ended without the response`, cause: end.cause })
+            )
+          }
+        )
+      }
+      if (type === "application/json") {
+        return Effect.flatMap(json(answer), (value): Effect.Effect<undefined, HttpFailure> => {
+          for (const one of Array.isArray(value) ? value : [value]) receive(one)
+          return exchange.answered
+            ? Effect.succeed(undefined)
+            : Effect.fail(new AnswerFailure({ detail: `${target}: the answer does not contain the response` }))
+        })
+      }
+      EventStream.discard(answer.body)
+      // Some servers accept a request and answer it on the stream from the server.
+      if (answer.status === 202 && serverStream !== undefined) return Effect.succeed(undefined)
+      const what = answer.status === 202
+        ? "the request was accepted without an answer"
+        : `the answer is neither JSON nor an event stream but ${type || "of no type"}`
+      return Effect.fail(new AnswerFailure({ detail: `${target}: ${what}: is this the address of an MCP endpoint?` }))
+    }
+
+    const post = (
+      message: JSONRPCMessage,
+      exchange: Exchange | undefined
+    ): Effect.Effect<void, ConnectError | RequestError> =>
+      Effect.suspend(() => {
+        const method = "method" in message ? message.method : undefined
+        const connecting = !initialized
+        const hadSession = sessionId !== undefined
+        return client.exchange({
+          method: "POST",
+          url,
+          headers: {
+            ...sessionHeaders(),
+            "content-type": "application/json",
+            accept: "application/json, text/event-stream"
+          },
+          body: JSON.stringify(message)
+        }, (answer) => readAnswer(answer, exchange, method === "initialize")).pipe(
+          Effect.catchAll((failure): Effect.Effect<undefined, ConnectError | RequestError> => {
+            if (exchange?.answered === true) return Effect.succeed(undefined)
+            if (connecting && exchange !== undefined && isAnswer(failure)) {
+              receive({ jsonrpc: "2.0", id: exchange.id, error: { ...failure.error, message: failure.detail } })
+              return Effect.succeed(undefined)
+            }
+            return Effect.fail(connecting ? toConnectError(failure, target) : settle(failure, hadSession))
+          }),
+          Effect.flatMap((cut) => exchange === undefined || cut === undefined ? Effect.void : resume(exchange, cut))
+        )
+      })
+
+    const over = (cause?: unknown): RequestError =>
+      new RequestError({
+        fate: cause === undefined ? "notSent" : "unknown",
+        reason: "lost",
+        message: lost?.message ?? `${target}: the connection is closed`,
+        cause
+      })
+
+    const send = (message: JSONRPCMessage): Promise<void> => {
+      if (lost !== undefined || closing !== undefined) return Promise.reject(over())
+      const exchange: Exchange | undefined = isJSONRPCRequest(message)
+        ? {
+          id: message.id,
+          fiber: { current: undefined },
+          answered: false,
+          lastEventId: undefined,
+          retry: undefined
+        }
+        : undefined
+      if (exchange !== undefined) exchanges.set(exchange.id, exchange)
+      return new Promise((resolve, reject) => {
+        const fiber = fork(post(message, exchange))
+        fibers.add(fiber)
+        if (exchange !== undefined) exchange.fiber.current = fiber
+        fiber.addObserver((exit) => {
+          fibers.delete(fiber)
+          if (exchange !== undefined) exchanges.delete(exchange.id)
+          after(message, Exit.isSuccess(exit))
+          if (Exit.isSuccess(exit)) return resolve()
+          if (exit.cause._tag === "Fail") return reject(exit.cause.error)
+          reject(over(exit.cause))
+        })
+      })
+    }
+
+    /** What follows when a notification of ours has been sent, or could not be. */
+    const after = (message: JSONRPCMessage, sent: boolean): void => {
+      if (!("method" in message) || closing !== undefined) return
+      if (message.method === "notifications/initialized" && sent && lost === undefined) {
+        serverStream = fork(keepServerStream)
+        fibers.add(serverStream)
+      }
+      if (message.method === "notifications/cancelled") {
+        // The server will not answer it any more, and may leave its stream open.
+        const id = (message.params as { readonly requestId?: RequestId } | undefined)?.requestId
+        const fiber = id === undefined ? undefined : exchanges.get(id)?.fiber.current
+        fiber?.unsafeInterruptAsFork(fiber.id())
+      }
+    }
+
+    const endSession: Effect.Effect<void> = Effect.suspend(() => {
+      if (sessionId === undefined || lost?.kind === "session") return Effect.void
+      return client.exchange({ method: "DELETE", url, headers: sessionHeaders() }, (answer) => {
+        EventStream.discard(answer.body)
+        return Effect.void
+      }).pipe(
+        Effect.timeout(options.closeTimeout),
+        Effect.catchAll((failure) => Effect.logDebug(`${target}: the session was not ended`, failure._tag))
+      )
+    })
+
+    const shutdown = endSession.pipe(
+      Effect.zipRight(Effect.suspend(() => Fiber.interruptAll([...fibers]))),
+      Effect.zipRight(client.destroy),
+      Effect.ensuring(Effect.sync(() => transport.onclose?.()))
+    )
+
+    const transport: AdapterTransport = {
+      peer: { url: target } satisfies Peer,
+      get stateful() {
+        return sessionId !== undefined
+      },
+      get sessionId() {
+        return initialized ? sessionId : undefined
+      },
+      setProtocolVersion: (version) => {
+        protocolVersion = version
+        initialized = true
+      },
+      start: () => Promise.resolve(),
+      send,
+      close: () => closing ??= Runtime.runPromise(runtime)(Effect.interruptible(shutdown))
+    }
+    return transport
+  })

@@ -1,0 +1,78 @@
+import { assert, describe, it } from "@effect/vitest"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect, Exit, Scope } from "effect"
+import * as Harness from "./fixtures/Harness.js"
+import { fault } from "./fixtures/TestServer.js"
+
+describe("close", () => {
+  it.scopedLive("[T2] ends the session with its id, version and credentials, and leaves no socket and no stream", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const scope = yield* Scope.make()
+      const { call, connection } = yield* Harness.connect(
+        HttpConnector.make({ url: server.url, headers: { authorization: "Bearer secret-token" } })
+      ).pipe(Scope.extend(scope))
+      yield* call()
+      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+      yield* Scope.close(scope, Exit.void)
+      const last = server.seen.at(-1)
+      assert.strictEqual(last?.http, "DELETE")
+      assert.strictEqual(last?.headers["mcp-session-id"], connection.sessionId)
+      assert.strictEqual(last?.headers["mcp-protocol-version"], connection.protocolVersion)
+      assert.strictEqual(last?.headers["authorization"], "Bearer secret-token")
+      yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+      assert.strictEqual(server.sessions.size, 0)
+      assert.strictEqual(server.streams.size, 0)
+      assert.strictEqual(server.count("DELETE"), 1)
+    }))
+
+  it.scopedLive("[T2] is content with 405, and sends nothing for a session that is lost or that never was", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.hook = ({ http, response }) => http === "DELETE" ? fault(response, 405) : undefined
+      yield* Effect.scoped(Harness.connect(HttpConnector.make({ url: server.url })))
+      assert.strictEqual(server.count("DELETE"), 1)
+
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { call } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+        server.sessions.clear()
+        yield* Effect.flip(call())
+      }))
+      assert.strictEqual(server.count("DELETE"), 1)
+
+      server.stateful = false
+      yield* Effect.scoped(Harness.connect(HttpConnector.make({ url: server.url })))
+      assert.strictEqual(server.count("DELETE"), 1)
+      yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+    }))
+
+  it.scopedLive("[T2] waits for an answer to DELETE no longer than its bound", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.hook = ({ http }) => http === "DELETE"
+      const connector = HttpConnector.make({ url: server.url, closeTimeout: "200 millis" })
+      yield* Effect.scoped(Harness.connect(connector)).pipe(Effect.timeout("5 seconds"))
+      yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+      assert.strictEqual(server.count("DELETE"), 1)
+    }))
+
+  it.scopedLive("[T2] aborts what is under way, and what an interrupted attempt had begun", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.hook = ({ rpc }) => rpc === "tools/call"
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { call } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+        yield* Effect.fork(call())
+        yield* Effect.promise(() => server.until(() => server.count("tools/call") === 1))
+      }))
+      yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+      assert.strictEqual(server.sessions.size, 0)
+
+      server.hook = ({ rpc }) => rpc === "initialize"
+      const attempt = yield* Effect.scoped(Harness.connect(HttpConnector.make({ url: server.url }))).pipe(
+        Effect.timeoutOption("300 millis")
+      )
+      assert.strictEqual(attempt._tag, "None")
+      yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+    }))
+})

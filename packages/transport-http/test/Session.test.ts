@@ -1,0 +1,134 @@
+import { assert, describe, it } from "@effect/vitest"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect } from "effect"
+import * as Harness from "./fixtures/Harness.js"
+import { fault, sse } from "./fixtures/TestServer.js"
+
+describe("sessions", () => {
+  for (const streaming of [false, true]) {
+    it.scopedLive(`[T1] with a session, answers as ${streaming ? "event streams" : "JSON"}`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        server.streaming = streaming
+        const { call, connection } = yield* Harness.connect(
+          HttpConnector.make({ url: `${server.url.replace("//", "//user:pass%20word@")}?key=in-the-query#top` })
+        )
+        assert.strictEqual(connection.stateful, true)
+        assert.strictEqual(connection.sessionId, [...server.sessions][0])
+        assert.deepStrictEqual(connection.peer, { url: server.url })
+        assert.strictEqual(connection.serverInfo.name, "test")
+        assert.deepStrictEqual((yield* call("there")) as unknown, { content: [{ type: "text", text: "there" }] })
+        const sent = server.seen.at(-1)!
+        assert.strictEqual(sent.headers["mcp-session-id"], connection.sessionId)
+        assert.strictEqual(sent.headers["mcp-protocol-version"], connection.protocolVersion)
+        assert.strictEqual(sent.headers["authorization"], `Basic ${btoa("user:pass word")}`)
+        assert.strictEqual(server.seen[0]!.headers["mcp-protocol-version"], undefined)
+      }))
+  }
+
+  it.scopedLive("[T1] without a session, and without a stream from the server", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.stateful = false
+      server.offersStream = false
+      const { call, connection, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+      assert.strictEqual(connection.stateful, false)
+      assert.strictEqual(connection.sessionId, undefined)
+      yield* call()
+      assert.strictEqual(server.count("GET"), 1)
+      assert.isTrue(server.seen.every((one) => one.headers["mcp-session-id"] === undefined))
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  for (
+    const [status, body] of [
+      [404, ""],
+      [404, "Session not found"],
+      [400, '{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"}}']
+    ] as const
+  ) {
+    it.scopedLive(`[R7:real] HTTP ${status} ${body.slice(-40)}: the session is lost, and the call was not carried out`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        const { call, connection } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+        const order: Array<string> = []
+        connection.onLost((loss) => order.push(`lost ${loss.kind}`))
+        server.hook = ({ response, rpc }) =>
+          rpc === "tools/call" ? fault(response, status, { "content-type": "application/json" }, body) : undefined
+        const error = yield* call().pipe(
+          Effect.flip,
+          Effect.tap((error) => Effect.sync(() => order.push(`rejected ${error.reason}`)))
+        )
+        assert.strictEqual(error.fate, "rejected")
+        assert.strictEqual(error.reason, "session")
+        assert.deepStrictEqual(order, ["lost session", "rejected session"])
+        // Nothing more is sent on it.
+        const refused = yield* Effect.flip(call())
+        assert.strictEqual(refused.fate, "notSent")
+        assert.strictEqual(server.count("tools/call"), 1)
+        assert.isFalse(`${error.message}${JSON.stringify(order)}`.includes(connection.sessionId!))
+      }))
+  }
+
+  it.scopedLive("[R7:real] 404 to the stream from the server is the loss of the session, without a call", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+      server.sessions.clear()
+      for (const stream of server.streams) stream.end()
+      yield* Effect.promise(() => server.until(() => server.count("GET") === 2))
+      while (losses.length === 0) yield* Effect.sleep("5 millis")
+      assert.strictEqual(losses[0]?.kind, "session")
+    }))
+
+  it.scopedLive("[R7:real] 400 that does not speak of a session is an answer, and the session lives", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { call, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+      server.hook = ({ response, rpc }) => rpc === "tools/call" ? fault(response, 400, {}, "bad arguments") : undefined
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])
+      server.hook = undefined
+      yield* call()
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  it.scopedLive("[T8] a session id that is not visible ASCII is refused", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.hook = ({ message, response, rpc }) => {
+        if (rpc !== "initialize") return undefined
+        const answer = { protocolVersion: "2025-06-18", capabilities: {}, serverInfo: { name: "t", version: "1" } }
+        response.writeHead(200, { "content-type": "application/json", "mcp-session-id": "with blank" })
+        response.end(JSON.stringify({ jsonrpc: "2.0", id: message?.id, result: answer }))
+        return true
+      }
+      const error = yield* Effect.flip(Harness.connect(HttpConnector.make({ url: server.url })))
+      assert.strictEqual(error.reason, "protocol")
+      assert.include(error.message, "visible ASCII")
+      assert.notInclude(error.message, "with blank")
+    }))
+
+  it.scopedLive("[C4] a cancelled call is told to the server, its response stream is closed, and the session lives", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { call, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+      let closed = false
+      server.hook = ({ response, rpc }) => {
+        if (rpc !== "tools/call") return undefined
+        sse(response).on("close", () => {
+          closed = true
+        })
+        return true
+      }
+      const fiber = yield* Effect.fork(call())
+      yield* Effect.promise(() => server.until(() => server.count("tools/call") === 1))
+      yield* fiber.interruptAsFork(fiber.id())
+      yield* Effect.promise(() => server.until(() => server.count("notifications/cancelled") === 1))
+      server.hook = undefined
+      while (!closed) yield* Effect.sleep("5 millis")
+      yield* call()
+      assert.deepStrictEqual(losses, [])
+    }))
+})
