@@ -14,7 +14,8 @@ const root = fileURLToPath(new URL("../", import.meta.url))
  * @type {Readonly<Record<string, string>>}
  */
 const uses = {
-  "@mcp-lifeline/core": `if (it.isRead("tools/list") !== true) throw new Error("isRead")`
+  "@mcp-lifeline/core": `if (it.isRead("tools/list") !== true) throw new Error("isRead")`,
+  "@mcp-lifeline/protocol": `if (typeof it.MemoryConnector.make !== "function") throw new Error("MemoryConnector")`
 }
 
 /**
@@ -60,6 +61,12 @@ const inspect = async ({ name, tarball }) => {
     /\.test\./.test(file)
   )
   if (strange.length > 0) problems.push(`${name}: should not be in the tarball: ${strange.join(", ")}`)
+  const stale = files.filter((file) =>
+    /^dist\/.+\.js$/.test(file) && !files.includes(file.replace(/^dist(.+)\.js$/, "src$1.ts"))
+  )
+  if (stale.length > 0) {
+    problems.push(`${name}: left over from an earlier build, run \`pnpm clean\`: ${stale.join(", ")}`)
+  }
   for (const needed of ["LICENSE", "dist/index.js", "dist/index.d.ts", "src/index.ts"]) {
     if (!files.includes(needed)) problems.push(`${name}: the tarball has no ${needed}`)
   }

@@ -112,6 +112,9 @@ const snippets = [
   ...pages.flatMap((path) => blocks(path, readFileSync(`${root}${path}`, "utf8").split("\n"))),
   ...sources.flatMap((path) => examples(path, readFileSync(`${root}${path}`, "utf8")))
 ]
+for (const { code, line, path } of snippets) {
+  if (code.every((one) => one.trim() === "")) throw new Error(`${path}:${line}: an example without code`)
+}
 
 rmSync(target, { recursive: true, force: true })
 mkdirSync(target, { recursive: true })
