@@ -1,1 +1,6 @@
-export {}
+export * as Backends from "./Backends.js"
+export * as Endpoint from "./Endpoint.js"
+export { StartError, UsageError } from "./Errors.js"
+export * as Listener from "./Listener.js"
+export * as McpJson from "./McpJson.js"
+export * as Serve from "./Serve.js"

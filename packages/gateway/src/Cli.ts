@@ -1,0 +1,102 @@
+/**
+ * The command line: what was asked for, as data. Nothing is carried out here but `--help`, `--version` and the like.
+ */
+import { CliApp, Command, HelpDoc, Options, ValidationError } from "@effect/cli"
+import { Config, Console, Effect, Option, Ref, Schema } from "effect"
+import { stripVTControlCharacters } from "node:util"
+import { UsageError } from "./Errors.js"
+import * as Guard from "./Guard.js"
+import type * as Serve from "./Serve.js"
+import { version } from "./Version.js"
+
+/** What was asked for; `undefined` if it has been done already (help, version, completions). */
+export type Request = { readonly _tag: "Serve"; readonly options: Serve.Options } | undefined
+
+const port = Schema.Int.pipe(Schema.between(0, 65_535)).annotations({
+  message: () => ({ message: "--port must be a whole number from 0 to 65535 (0: any free port)", override: true })
+})
+
+const config = Options.text("config").pipe(
+  Options.withPseudoName("file"),
+  Options.withDescription("The mcp.json whose servers are served. Without it: a demo of two servers."),
+  Options.optional
+)
+
+const host = Options.text("host").pipe(
+  Options.withDescription("The address to listen on. Others than loopback need a token."),
+  Options.withDefault("127.0.0.1")
+)
+
+const portOption = Options.integer("port").pipe(
+  Options.withDescription("The port to listen on; 0 for any free one."),
+  Options.withSchema(port),
+  Options.withDefault(7332)
+)
+
+const token = Options.redacted("token").pipe(
+  Options.withDescription("The bearer token that clients must send. Also taken from MCP_LIFELINE_TOKEN."),
+  Options.withFallbackConfig(Config.redacted("MCP_LIFELINE_TOKEN")),
+  Options.optional
+)
+
+const serveHelp =
+  "Serve all backends as one MCP endpoint over Streamable HTTP, at /mcp. SIGINT and SIGTERM end it: calls under "
+  + "way get 5 seconds, everything that was started is ended, and the exit code is 0. A second signal ends it at once "
+  + "(130). Other exit codes: 1 it could not start, 2 the command line is wrong."
+
+const commands = (asked: Ref.Ref<Request>) => {
+  const serve = Command.make("serve", { config, host, port: portOption, token }, (options) =>
+    Ref.set<Request>(asked, {
+      _tag: "Serve",
+      options: {
+        host: options.host,
+        port: options.port,
+        config: Option.getOrUndefined(options.config),
+        token: Option.getOrUndefined(options.token)
+      }
+    })).pipe(Command.withDescription(serveHelp))
+  return Command.make("mcp-lifeline").pipe(
+    Command.withDescription("Keeps MCP servers alive, and serves them as one."),
+    Command.withSubcommands([serve])
+  )
+}
+
+/** One line of a message that may have many, with colours. */
+const oneLine = (text: string): string => stripVTControlCharacters(text).replace(/\s+/g, " ").trim()
+
+/** The library prints to a Console; this one holds errors back, and colours from what is no terminal. */
+const console = (plain: Console.Console, colour: boolean): Console.Console => ({
+  ...plain,
+  error: () => Effect.void,
+  log: (...args) =>
+    plain.log(...args.map((arg) => typeof arg === "string" && !colour ? stripVTControlCharacters(arg) : arg))
+})
+
+/** Reads a command line, as `process.argv` has it. */
+export const parse = (
+  argv: ReadonlyArray<string>,
+  colour: boolean
+): Effect.Effect<Request, UsageError, CliApp.CliApp.Environment> =>
+  Effect.gen(function*() {
+    const asked = yield* Ref.make<Request>(undefined)
+    const run = Command.run(commands(asked), { name: "mcp-lifeline", version, executable: "mcp-lifeline" })
+    const plain = yield* Effect.console
+    yield* run(argv).pipe(
+      Effect.withConsole(console(plain, colour)),
+      Effect.mapError((error) =>
+        new UsageError({
+          message: `${
+            ValidationError.isValidationError(error) ? oneLine(HelpDoc.toAnsiText(error.error)) : "not understood"
+          }; see mcp-lifeline --help`
+        })
+      )
+    )
+    const request = yield* Ref.get(asked)
+    if (request && !request.options.token && !Guard.isLoopback(request.options.host)) {
+      return yield* new UsageError({
+        message:
+          `--host ${request.options.host} lets other machines in; give a token with --token or MCP_LIFELINE_TOKEN`
+      })
+    }
+    return request
+  })

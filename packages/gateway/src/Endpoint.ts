@@ -1,0 +1,129 @@
+/**
+ * What the gateway serves over HTTP: `/mcp`, the endpoint for clients, and `/health`.
+ */
+import { HttpRouter, HttpServerResponse } from "@effect/platform"
+import { NodeHttpServer } from "@effect/platform-node"
+import type { Fleet } from "@mcp-lifeline/core"
+import type { Redacted, Scope } from "effect"
+import { Deferred, Duration, Effect, Stream } from "effect"
+import type { IncomingMessage } from "node:http"
+import { isDeepStrictEqual } from "node:util"
+import * as Calls from "./Calls.js"
+import * as FleetServer from "./FleetServer.js"
+import * as Guard from "./Guard.js"
+import type { Listener } from "./Listener.js"
+import * as Sessions from "./Sessions.js"
+
+/** How a fleet is served. */
+export interface Options {
+  readonly fleet: Fleet.Fleet
+  readonly listener: Listener
+  /** Asked of every request, if given. */
+  readonly token?: Redacted.Redacted | undefined
+  readonly limits?: Sessions.Limits | undefined
+  /** How long shutdown waits for calls under way. Default 5 s. */
+  readonly drain?: Duration.DurationInput | undefined
+}
+
+/** An endpoint that is being served. */
+export interface Endpoint {
+  /** For a client's configuration. */
+  readonly url: string
+  readonly sessions: Effect.Effect<number>
+}
+
+const pathOf = (request: IncomingMessage): string => (request.url ?? "/").replace(/[?#].*$/s, "")
+
+const json = (value: unknown) => HttpServerResponse.unsafeJson(value, { headers: { "cache-control": "no-store" } })
+
+const pages = (fleet: Fleet.Fleet) =>
+  HttpRouter.empty.pipe(
+    HttpRouter.get(
+      "/health",
+      Effect.map(fleet.status, (backends) =>
+        json({
+          status: "ok",
+          backends: Object.fromEntries(
+            Object.values(backends).map(({ backend, generation, state }) => [backend, { state, generation }])
+          )
+        }))
+    ),
+    Effect.catchTag(
+      "RouteNotFound",
+      () => HttpServerResponse.text("Not found; the endpoint is /mcp\n", { status: 404 })
+    )
+  )
+
+/** The kinds of which clients are told that the list has changed. */
+const kinds = ["tools", "prompts", "resources"] as const
+
+const listOf = (catalog: Fleet.FleetCatalog, kind: (typeof kinds)[number]) =>
+  kind === "resources"
+    ? [...values(catalog.resources), ...values(catalog.resourceTemplates)]
+    : values<unknown>(catalog[kind])
+
+const values = <A>(entries: ReadonlyMap<string, Fleet.Entry<A>>): Array<A> =>
+  Array.from(entries.values(), (entry) => entry.value)
+
+/** The kinds of list that differ between two catalogues, as a client sees them: staleness is no difference. */
+export const changed = (
+  before: Fleet.FleetCatalog,
+  after: Fleet.FleetCatalog
+): ReadonlyArray<(typeof kinds)[number]> =>
+  kinds.filter((kind) => !isDeepStrictEqual(listOf(before, kind), listOf(after, kind)))
+
+/**
+ * Serves a fleet until the scope closes. Closing lets no new request in, waits for the calls under way at most `drain`, and
+ * then ends all sessions.
+ */
+export const serve = (
+  { drain = "5 seconds", fleet, limits, listener, token }: Options
+): Effect.Effect<Endpoint, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const calls = yield* Calls.make
+    const settled = yield* Deferred.make<void>()
+    yield* Effect.forkScoped(Effect.zipRight(fleet.ready, Deferred.succeed(settled, undefined)))
+    const sessions = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        Sessions.make(() => FleetServer.make({ fleet, calls, ready: Deferred.await(settled) }), limits)
+      ),
+      (sessions) => Effect.promise(() => sessions.close())
+    )
+    yield* tellChanges(fleet, sessions).pipe(Effect.forkScoped)
+    yield* Effect.addFinalizer(() =>
+      calls.drained.pipe(Effect.interruptible, Effect.timeoutOption(drain), Effect.zipRight(calls.interrupt))
+    )
+    const page = yield* NodeHttpServer.makeHandler(pages(fleet))
+    const rules: Guard.Rules = { host: listener.host, token }
+    yield* listener.serve((request, response) => {
+      const refusal = Guard.check(request.headers, rules)
+      if (refusal) {
+        const headers = refusal.status === 401 ? { "WWW-Authenticate": "Bearer" } : {}
+        Sessions.refuse(response, refusal.status, refusal.message, { headers })
+      } else if (pathOf(request) === "/mcp") {
+        sessions.handle(request, response)
+      } else {
+        page(request, response)
+      }
+    })
+    return { url: `${listener.url}/mcp`, sessions: Effect.sync(sessions.size) }
+  })
+
+const tellChanges = (fleet: Fleet.Fleet, sessions: Sessions.Sessions): Effect.Effect<void> =>
+  fleet.catalogChanges.pipe(
+    Stream.mapAccum(
+      undefined as Fleet.FleetCatalog | undefined,
+      (before, after) => [after, before ? changed(before, after) : []] as const
+    ),
+    Stream.runForEach((differing) =>
+      Effect.sync(() => {
+        if (differing.length === 0) return
+        sessions.forEach((server) => {
+          // A session that ends at this moment needs no news.
+          if (differing.includes("tools")) server.sendToolListChanged().catch(() => {})
+          if (differing.includes("prompts")) server.sendPromptListChanged().catch(() => {})
+          if (differing.includes("resources")) server.sendResourceListChanged().catch(() => {})
+        })
+      })
+    )
+  )

@@ -1,0 +1,12 @@
+/**
+ * How a command can end badly, one class for each exit code.
+ */
+import { Data } from "effect"
+
+/** The command line makes no sense: exit code 2. `message` is one line that says what would. */
+export class UsageError extends Data.TaggedError("UsageError")<{ readonly message: string }> {}
+
+/** The command cannot do its work: exit code 1. `message` is one line that names what is wrong and the remedy. */
+export class StartError
+  extends Data.TaggedError("StartError")<{ readonly message: string; readonly cause?: unknown }>
+{}

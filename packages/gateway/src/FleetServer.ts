@@ -1,0 +1,91 @@
+/**
+ * A fleet as one MCP server: the official SDK's Server, one for each session of a client.
+ */
+import type { Fleet } from "@mcp-lifeline/core"
+import { Server } from "@modelcontextprotocol/sdk/server/index.js"
+import type { RequestHandlerExtra } from "@modelcontextprotocol/sdk/shared/protocol.js"
+import type { Progress, ServerNotification, ServerRequest } from "@modelcontextprotocol/sdk/types.js"
+import {
+  CallToolRequestSchema,
+  GetPromptRequestSchema,
+  ListPromptsRequestSchema,
+  ListResourcesRequestSchema,
+  ListResourceTemplatesRequestSchema,
+  ListToolsRequestSchema,
+  ReadResourceRequestSchema
+} from "@modelcontextprotocol/sdk/types.js"
+import { AjvJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/ajv"
+import { Effect } from "effect"
+import type { Calls } from "./Calls.js"
+import { version } from "./Version.js"
+
+/** What a session needs. */
+export interface Options {
+  readonly fleet: Fleet.Fleet
+  readonly calls: Calls
+  /** Ends when the catalogue is worth showing: the first list of an early client waits for it. */
+  readonly ready: Effect.Effect<void>
+}
+
+// One for all sessions: it is costly to make and holds nothing of them.
+const jsonSchemaValidator = new AjvJsonSchemaValidator()
+
+type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
+
+/** Options of a call that passes progress to the client, if it has asked for it. */
+const passing = (extra: Extra) => {
+  const progressToken = extra._meta?.progressToken
+  return progressToken === undefined ? {} : {
+    resetTimeoutOnProgress: true,
+    onprogress: (progress: Progress) => {
+      // A client that has gone gets no progress; its call ends by itself.
+      extra.sendNotification({ method: "notifications/progress", params: { ...progress, progressToken } }).catch(
+        () => {}
+      )
+    }
+  }
+}
+
+const values = <A>(entries: ReadonlyMap<string, Fleet.Entry<A>>): Array<A> =>
+  Array.from(entries.values(), (entry) => entry.value)
+
+/** A server that is not connected to a transport yet. */
+export const make = ({ calls, fleet, ready }: Options): Server => {
+  const server = new Server({ name: "mcp-lifeline", version }, {
+    capabilities: { tools: { listChanged: true }, prompts: { listChanged: true }, resources: { listChanged: true } },
+    jsonSchemaValidator
+  })
+  const catalog = Effect.zipRight(ready, fleet.catalog)
+  server.setRequestHandler(
+    ListToolsRequestSchema,
+    (_, { signal }) => calls.run(Effect.map(catalog, ({ tools }) => ({ tools: values(tools) })), signal)
+  )
+  server.setRequestHandler(
+    ListPromptsRequestSchema,
+    (_, { signal }) => calls.run(Effect.map(catalog, ({ prompts }) => ({ prompts: values(prompts) })), signal)
+  )
+  server.setRequestHandler(
+    ListResourcesRequestSchema,
+    (_, { signal }) => calls.run(Effect.map(catalog, ({ resources }) => ({ resources: values(resources) })), signal)
+  )
+  server.setRequestHandler(ListResourceTemplatesRequestSchema, (_, { signal }) =>
+    calls.run(
+      Effect.map(catalog, ({ resourceTemplates }) => ({ resourceTemplates: values(resourceTemplates) })),
+      signal
+    ))
+  server.setRequestHandler(
+    CallToolRequestSchema,
+    ({ params }, extra) =>
+      calls.run(fleet.callTool({ name: params.name, arguments: params.arguments }, passing(extra)), extra.signal)
+  )
+  server.setRequestHandler(
+    GetPromptRequestSchema,
+    ({ params }, extra) =>
+      calls.run(fleet.getPrompt({ name: params.name, arguments: params.arguments }, passing(extra)), extra.signal)
+  )
+  server.setRequestHandler(
+    ReadResourceRequestSchema,
+    ({ params }, extra) => calls.run(fleet.readResource({ uri: params.uri }, passing(extra)), extra.signal)
+  )
+  return server
+}

@@ -1,0 +1,64 @@
+/**
+ * Who may ask: the checks on Host, Origin and the bearer token, before anything else is looked at (G6).
+ */
+import { Redacted } from "effect"
+import { createHash, timingSafeEqual } from "node:crypto"
+import type { IncomingHttpHeaders } from "node:http"
+import { BlockList, isIP } from "node:net"
+
+/** What the gateway is bound to, and the token that it asks for. */
+export interface Rules {
+  readonly host: string
+  readonly token: Redacted.Redacted | undefined
+}
+
+/** Why a request is not let in. */
+export interface Refusal {
+  readonly status: 401 | 403
+  readonly message: string
+}
+
+const loopback = new BlockList()
+loopback.addSubnet("127.0.0.0", 8, "ipv4")
+loopback.addAddress("::1", "ipv6")
+
+const unbracket = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
+
+/** Whether a host name or address leads to this machine only. */
+export const isLoopback = (host: string): boolean => {
+  const name = unbracket(host.toLowerCase())
+  const version = isIP(name)
+  if (version === 0) return name === "localhost" || name.endsWith(".localhost")
+  return loopback.check(name, version === 4 ? "ipv4" : "ipv6")
+}
+
+const hostOf = (authority: string | undefined): string | undefined =>
+  authority !== undefined && URL.canParse(`http://${authority}`) ? new URL(`http://${authority}`).hostname : undefined
+
+const digest = (value: string) => createHash("sha256").update(value).digest()
+
+const bearer = (authorization: string | undefined): string => /^Bearer (.+)$/i.exec(authorization ?? "")?.[1] ?? ""
+
+/**
+ * Why a request must be refused, or `undefined`. Bound to loopback, only loopback names are answered, so that no website can
+ * reach the gateway through a name of its own that leads here; bound wider, the token decides, and a browser's page must
+ * come from the same host.
+ */
+export const check = (headers: IncomingHttpHeaders, rules: Rules): Refusal | undefined => {
+  const host = hostOf(headers.host)
+  const local = isLoopback(rules.host)
+  if (host === undefined || (local && !isLoopback(host))) {
+    return { status: 403, message: "Host is not one that this gateway answers to" }
+  }
+  const { origin } = headers
+  if (origin !== undefined) {
+    const from = URL.canParse(origin) ? new URL(origin).hostname : undefined
+    if (from === undefined || !(local ? isLoopback(from) : from === host)) {
+      return { status: 403, message: "Origin is not one that this gateway answers to" }
+    }
+  }
+  if (rules.token && !timingSafeEqual(digest(bearer(headers.authorization)), digest(Redacted.value(rules.token)))) {
+    return { status: 401, message: "A bearer token is required: Authorization: Bearer <token>" }
+  }
+  return undefined
+}

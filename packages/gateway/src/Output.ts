@@ -1,0 +1,77 @@
+/**
+ * What the gateway shows: lines that stay, and below them, on a terminal, one frame that is drawn anew in place.
+ */
+import type { Scope } from "effect"
+import { Effect, Inspectable, Logger, LogLevel } from "effect"
+import { createLogUpdate } from "log-update"
+import { stripVTControlCharacters } from "node:util"
+
+/** Where a command writes. */
+export interface Output {
+  /** Whether frames are shown: standard output is a terminal that can redraw. */
+  readonly live: boolean
+  readonly colour: boolean
+  /** Columns of the terminal, as they are now. */
+  readonly width: Effect.Effect<number>
+  /** Writes a line to standard output. */
+  readonly line: (text: string) => Effect.Effect<void>
+  /** Writes a line to standard error. */
+  readonly problem: (text: string) => Effect.Effect<void>
+  /** Draws the frame anew. Nothing where frames are not shown. */
+  readonly frame: (text: string) => Effect.Effect<void>
+}
+
+/** Text from outside in one line that controls no terminal. */
+export const clean = (text: string): string => stripVTControlCharacters(text).replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim()
+
+/** `12:03:04`, in the local time of the machine. */
+export const time = (millis: number): string => {
+  const date = new Date(millis)
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":")
+}
+
+/** Whether a stream wants colours: a terminal, and neither NO_COLOR nor TERM=dumb. */
+export const wantsColour = (stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean =>
+  stream.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb"
+
+/** The output of this process. Closing leaves the last frame standing and shows the cursor again. */
+export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(function*() {
+  const { env, stderr, stdout } = process
+  const live = stdout.isTTY === true && env["TERM"] !== "dumb"
+  // Who reads us may go away; that is no reason to stop serving.
+  const ignore = () => {}
+  stdout.on("error", ignore)
+  stderr.on("error", ignore)
+  const frames = yield* Effect.acquireRelease(
+    Effect.sync(() => live ? createLogUpdate(stdout) : undefined),
+    (frames) => Effect.sync(() => frames?.done())
+  )
+  let last = ""
+  const above = (write: () => void) =>
+    Effect.sync(() => {
+      frames?.clear()
+      write()
+      if (last !== "") frames?.(last)
+    })
+  return {
+    live,
+    colour: wantsColour(stdout, env),
+    width: Effect.sync(() => stdout.columns || 80),
+    line: (text) => above(() => stdout.write(`${text}\n`)),
+    problem: (text) => above(() => stderr.write(`${text}\n`)),
+    frame: (text) =>
+      Effect.sync(() => {
+        last = text
+        frames?.(text)
+      })
+  }
+})
+
+/** A logger that writes warnings and worse as lines to standard error, without disturbing the frame. */
+export const logger = (output: Output): Logger.Logger<unknown, void> =>
+  Logger.make(({ date, logLevel, message }) => {
+    if (LogLevel.lessThan(logLevel, LogLevel.Warning)) return
+    const parts = Array.isArray(message) ? message : [message]
+    const text = clean(parts.map((part) => Inspectable.toStringUnknown(part, 0)).join(" "))
+    Effect.runSync(output.problem(`${time(date.getTime())} ${logLevel.label.toLowerCase()}: ${text}`))
+  })

@@ -1,0 +1,92 @@
+/**
+ * The backends of a fleet as a table for a terminal. Pure.
+ */
+import type { Status } from "@mcp-lifeline/core"
+import CliTable from "cli-table3"
+import { clean } from "./Output.js"
+
+/** How it is drawn. */
+export interface Options {
+  /** Milliseconds since the epoch: what uptimes and countdowns are reckoned from. */
+  readonly now: number
+  /** Columns to fit into. */
+  readonly width: number
+  readonly colour: boolean
+}
+
+const colours: Readonly<Record<Status["state"], number>> = {
+  Connected: 32,
+  Idle: 36,
+  Connecting: 33,
+  Reconnecting: 33,
+  Dormant: 35,
+  PermanentlyFailed: 31,
+  Disconnected: 31,
+  Disabling: 90,
+  Disabled: 90,
+  Closed: 90
+}
+
+const head = ["backend", "state", "gen", "pid or URL", "tools", "uptime", "next", "last error"] as const
+
+/** `3 s`, `2 min 5 s`, `1 h 4 min`, `2 d 3 h`. */
+export const span = (millis: number): string => {
+  const seconds = Math.max(0, Math.floor(millis / 1000))
+  const [d, h, min, s] = [
+    Math.floor(seconds / 86_400),
+    Math.floor(seconds / 3600) % 24,
+    Math.floor(seconds / 60) % 60,
+    seconds % 60
+  ]
+  if (d > 0) return `${d} d ${h} h`
+  if (h > 0) return `${h} h ${min} min`
+  return min > 0 ? `${min} min ${s} s` : `${s} s`
+}
+
+/** The process or the address that a backend has now. */
+export const peer = ({ peer, target, transport }: Status): string =>
+  peer?.pid !== undefined ? `pid ${peer.pid}` : peer?.url ?? (transport === "stdio" ? "" : target)
+
+const cells = (status: Status, now: number): ReadonlyArray<string> =>
+  [
+    status.backend,
+    status.state,
+    status.generation === 0 ? "" : String(status.generation),
+    peer(status),
+    status.catalog ? `${status.catalog.tools}${status.catalog.stale ? " (stale)" : ""}` : "",
+    status.state === "Connected" && status.connectedAt !== undefined ? span(now - status.connectedAt) : "",
+    status.nextAttemptAt === undefined ? "" : `in ${span(status.nextAttemptAt - now)}`,
+    status.lastError ?? ""
+  ].map(clean)
+
+/** The columns that may give way, in this order, and what each keeps at least. */
+const shrinking = [[7, 10], [3, 12], [0, 8]] as const
+
+/** Widths that fit: content and padding; the borders are one more than the columns. */
+const widths = (rows: ReadonlyArray<ReadonlyArray<string>>, width: number): Array<number> => {
+  const columns = head.map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)) + 2)
+  let excess = columns.reduce((sum, column) => sum + column, 0) + columns.length + 1 - width
+  for (const [index, least] of shrinking) {
+    const column = columns[index] ?? 0
+    const given = Math.min(Math.max(0, excess), Math.max(0, column - least - 2))
+    columns[index] = column - given
+    excess -= given
+  }
+  return columns
+}
+
+/** A table that fits into the width, if the width leaves room for the columns at all. */
+export const render = (statuses: ReadonlyArray<Status>, { colour, now, width }: Options): string => {
+  const rows = statuses.map((status) => cells(status, now))
+  const table = new CliTable({
+    head: [...head],
+    colWidths: widths([head, ...rows], width),
+    style: { head: [], border: [], compact: true }
+  })
+  rows.forEach((row, index) => {
+    const state = statuses[index]?.state
+    const paint = (text: string) => colour && state ? `\u001B[${colours[state]}m${text}\u001B[39m` : text
+    table.push(row.map((cell, column) => column === 1 ? paint(cell) : cell))
+  })
+  return table.toString()
+}
