@@ -91,10 +91,17 @@ const inspect = async ({ name, tarball }) => {
  * @param {ReadonlyArray<{ readonly name: string, readonly tarball: string }>} packed
  */
 const install = async (work, packed) => {
+  const nodeTypes = parse(readFileSync(`${root}node_modules/@types/node/package.json`, "utf8"))
   const dependencies = Object.fromEntries(packed.map(({ name, tarball }) => [name, `file:${tarball}`]))
   writeFileSync(
     join(work, "package.json"),
-    JSON.stringify({ name: "user", private: true, type: "module", dependencies })
+    JSON.stringify({
+      name: "user",
+      private: true,
+      type: "module",
+      dependencies,
+      devDependencies: { "@types/node": nodeTypes.version }
+    })
   )
   await capture("npm", [
     "install",
@@ -124,8 +131,15 @@ const use = async (work, inspected) => {
   writeFileSync(
     join(work, "tsconfig.json"),
     JSON.stringify({
-      extends: join(root, "tsconfig.base.json"),
-      compilerOptions: { noEmit: true, composite: false, incremental: false, skipLibCheck: false, plugins: [] },
+      compilerOptions: {
+        target: "ES2022",
+        module: "NodeNext",
+        types: ["node"],
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+        noEmit: true
+      },
       files: ["types.ts"]
     })
   )
