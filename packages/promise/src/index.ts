@@ -1,1 +1,45 @@
-export {}
+export type { Client, ClientEvents, HealthCheck } from "./Client.js"
+export { connect } from "./connect.js"
+export { connectAll } from "./connectAll.js"
+export {
+  BackendUnavailable,
+  ConfigError,
+  ConnectError,
+  ConnectionLost,
+  ProtocolError,
+  RemoteError,
+  RequestTimeout,
+  ResultUnknown,
+  SessionExpired
+} from "./Errors.js"
+export type { ConnectReason, LifelineError, LifelineErrorShape } from "./Errors.js"
+export type { Event, Loss } from "./Event.js"
+export type { Applied, Fleet, FleetEvents, FleetStatus } from "./Fleet.js"
+export type {
+  Answer,
+  CallOptions,
+  CallsOptions,
+  CommonOptions,
+  ConnectOptions,
+  DiscoveryOptions,
+  Duration,
+  DurationUnit,
+  FleetConfig,
+  FleetOptions,
+  HandlerExtra,
+  Headers,
+  HealthOptions,
+  HttpServer,
+  KeepaliveOptions,
+  LifecycleOptions,
+  LogEntry,
+  PolicyOptions,
+  ReconnectOptions,
+  Server,
+  ServerRequestHandlers,
+  SignalOptions,
+  StdioOptions,
+  StdioServer,
+  TimeoutOptions
+} from "./Options.js"
+export type { KeepaliveStatus, State, Status } from "./Status.js"

@@ -1,0 +1,81 @@
+/**
+ * Many supervised clients, one catalogue.
+ */
+import type {
+  CallToolResultSchema,
+  CompatibilityCallToolResultSchema,
+  Prompt,
+  Resource,
+  ResourceTemplate,
+  Tool
+} from "@modelcontextprotocol/sdk/types.js"
+import type { Client } from "./Client.js"
+import type { Event } from "./Event.js"
+import type { CallOptions, FleetConfig, SignalOptions } from "./Options.js"
+import type { Status } from "./Status.js"
+
+/** The status of each server by name. */
+export type FleetStatus = Readonly<Record<string, Status>>
+
+/** What `on` can listen to. */
+export interface FleetEvents {
+  readonly status: FleetStatus
+  readonly event: Event
+}
+
+/** What `apply` did, by name of server. */
+export interface Applied {
+  readonly started: ReadonlyArray<string>
+  readonly stopped: ReadonlyArray<string>
+  readonly replaced: ReadonlyArray<string>
+}
+
+/**
+ * Many servers, each supervised by itself: a slow or dead one delays no other.
+ *
+ * The catalogue holds tools and prompts as `<server>__<name>`, and keeps what a server offered while that server is down.
+ */
+export interface Fleet extends AsyncDisposable {
+  /** The names of the servers, in order. */
+  readonly names: ReadonlyArray<string>
+  /** The client of one server; the same object each time. Throws BackendUnavailable when there is no such server. */
+  client(name: string): Client
+  readonly status: FleetStatus
+  /** The status now, and again after each change, until the fleet is closed. Leaving the loop cleans up. */
+  statusChanges(options?: SignalOptions): AsyncIterableIterator<FleetStatus>
+  /** Calls a listener, until the function that is returned is called or the fleet is closed. */
+  on<E extends keyof FleetEvents>(event: E, listener: (value: FleetEvents[E]) => void): () => void
+
+  /** All tools, under their full names. Asks no server. */
+  listTools(): Promise<{ tools: Array<Tool> }>
+  /** All prompts, under their full names. Asks no server. */
+  listPrompts(): Promise<{ prompts: Array<Prompt> }>
+  /** All resources. Asks no server. */
+  listResources(): Promise<{ resources: Array<Resource> }>
+  /** All resource templates. Asks no server. */
+  listResourceTemplates(): Promise<{ resourceTemplates: Array<ResourceTemplate> }>
+  /** Calls a tool by its full name. */
+  callTool(
+    params: { readonly name: string; readonly arguments?: Record<string, unknown> | undefined },
+    resultSchema?: typeof CallToolResultSchema | typeof CompatibilityCallToolResultSchema,
+    options?: CallOptions
+  ): ReturnType<Client["callTool"]>
+  /** Gets a prompt by its full name. */
+  getPrompt(
+    params: { readonly name: string; readonly arguments?: Record<string, string> | undefined },
+    options?: CallOptions
+  ): ReturnType<Client["getPrompt"]>
+  /** Reads a resource by its URI in the catalogue. */
+  readResource(params: { readonly uri: string }, options?: CallOptions): ReturnType<Client["readResource"]>
+
+  reconnect(name: string, options?: SignalOptions): Promise<void>
+  enable(name: string, options?: SignalOptions): Promise<void>
+  disable(name: string, options?: SignalOptions): Promise<void>
+  disconnect(name: string, options?: SignalOptions): Promise<void>
+  /** Reads the lists of one server, or of all, again. With all, those that are down are left out. */
+  refresh(name?: string, options?: SignalOptions): Promise<void>
+  /** Starts, stops and replaces only the servers whose configuration differs. */
+  apply(config: FleetConfig): Promise<Applied>
+  /** Ends everything; nothing is left alive. Idempotent. */
+  close(): Promise<void>
+}

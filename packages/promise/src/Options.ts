@@ -1,0 +1,288 @@
+/**
+ * What servers and options look like to a user of the facade: plain values, with the names, units and defaults of the
+ * core's options.
+ */
+import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
+import type { RequestOptions } from "@modelcontextprotocol/sdk/shared/protocol.js"
+import type {
+  ClientCapabilities,
+  CreateMessageRequest,
+  CreateMessageResult,
+  CreateMessageResultWithTools,
+  ElicitRequest,
+  ElicitResult,
+  Implementation,
+  ListRootsResult
+} from "@modelcontextprotocol/sdk/types.js"
+
+/** A duration: milliseconds, or a number with its unit, as in `"5 minutes"`. */
+export type Duration = number | `${number} ${DurationUnit}`
+
+/** The units of a duration that is written as text. */
+export type DurationUnit =
+  | "milli"
+  | "millis"
+  | "second"
+  | "seconds"
+  | "minute"
+  | "minutes"
+  | "hour"
+  | "hours"
+  | "day"
+  | "days"
+
+/** How a session is kept alive, and how a dead one is found. */
+export interface KeepaliveOptions {
+  /** `ping`, `tool:<name>` (ping first, then the tool), `options` (HTTP only) or `none`. Default `ping`. */
+  readonly method?: "ping" | `tool:${string}` | "options" | "none" | undefined
+  /** Arguments of the fallback tool. Default `{}`. */
+  readonly toolArguments?: { readonly [key: string]: unknown } | undefined
+  /** Longest time without an answered request, 1 s to 24 h. Default 5 minutes. */
+  readonly interval?: Duration | undefined
+  /** Time for one heartbeat. Default 10 s. */
+  readonly timeout?: Duration | undefined
+  /** Failed pings in a row before the fallback tool is used. Default 2. */
+  readonly fallbackAfter?: number | undefined
+  /** Failing rounds in a row before the connection is declared lost or the breaker opens. Default 3. */
+  readonly failureThreshold?: number | undefined
+  /** Wait after a failing round. Default 10 s. */
+  readonly suspectInterval?: Duration | undefined
+  /** Wait before an open breaker is probed. Default 30 minutes. */
+  readonly reprobeAfter?: Duration | undefined
+  /** How long the server lets a session idle; `never` turns keepalive off unless a method is given. Default unknown. */
+  readonly idleTtl?: Duration | "never" | undefined
+  /** Whether the credentials go with OPTIONS. Default true. */
+  readonly authenticated?: boolean | undefined
+}
+
+/** How a lost connection comes back. */
+export interface ReconnectOptions {
+  /** Come back without being asked. Default true. */
+  readonly auto?: boolean | undefined
+  /** First delay of the backoff, before jitter. Default 1 s. */
+  readonly initialDelay?: Duration | undefined
+  /** Growth of the delay. Default 2. */
+  readonly factor?: number | undefined
+  /** Bound on every delay. Default 60 s. */
+  readonly maxDelay?: Duration | undefined
+  /** Quick attempts before the backend goes Dormant. Default 5. */
+  readonly maxAttempts?: number | undefined
+  /** A connection that has lived this long has proved itself; the backoff starts anew. Default 10 s. */
+  readonly stableAfter?: Duration | undefined
+  /** Time between attempts of a dormant backend, jittered. Default 5 minutes. */
+  readonly dormantProbe?: Duration | undefined
+  /** Longest Retry-After that is respected. Default 10 minutes. */
+  readonly maxRetryAfter?: Duration | undefined
+  /** Least time between attempts that waiting calls ask for; doubles with each failure up to `maxDelay`. Default 1 s. */
+  readonly demandInterval?: Duration | undefined
+  /** Make the new connection before the old one is closed. Default: true for HTTP, false for stdio. */
+  readonly overlap?: boolean | undefined
+}
+
+/** How long things may take. */
+export interface TimeoutOptions {
+  /** A connection attempt; also how long `connect` tries before it rejects. Default 30 s. */
+  readonly connect?: Duration | undefined
+  /** The answer to a request. Default 60 s. */
+  readonly request?: Duration | undefined
+  /** How long a call waits for a connection. Default 10 s. */
+  readonly wait?: Duration | undefined
+  /** Closing a connection, before it is abandoned. Default 5 s. */
+  readonly close?: Duration | undefined
+  /** Time for calls in flight when a connection is replaced on purpose. Default 10 s. */
+  readonly drain?: Duration | undefined
+}
+
+/** When a live connection counts as broken. */
+export interface HealthOptions {
+  /** Consecutive failures (of discovery, or of probes) that declare a connection lost. Default 3. */
+  readonly failureThreshold?: number | undefined
+}
+
+/** What is done with calls. */
+export interface CallsOptions {
+  /** `safe` sends again what cannot be carried out twice; `never` sends once. Default `safe`. */
+  readonly retry?: "safe" | "never" | undefined
+  /** Believe a tool's readOnlyHint and idempotentHint. Default true. */
+  readonly trustAnnotations?: boolean | undefined
+  /** Fail at once when there is no connection. Default false. */
+  readonly failFast?: boolean | undefined
+  /** After an unwanted new session: go on, or fail the first call with SessionExpired. Default `resume`. */
+  readonly afterSessionLoss?: "resume" | "fail" | undefined
+  /** Bound on calls in flight. Default 1,000. */
+  readonly maxInFlight?: number | undefined
+  /** Bound on calls that wait for a connection. Default 1,000. */
+  readonly maxWaiting?: number | undefined
+}
+
+/** When a connection is made and let go. */
+export interface LifecycleOptions {
+  /** Connect on first demand; `connect` then never rejects. Default false. */
+  readonly lazy?: boolean | undefined
+  /** Let go of a connection that no call has used for this long. Default `never`. */
+  readonly idleRelease?: Duration | "never" | undefined
+  /** Start disabled. Default false. */
+  readonly disabled?: boolean | undefined
+}
+
+/** How the catalogue is read. */
+export interface DiscoveryOptions {
+  /** Read the lists again this often, for servers that do not announce changes. Default `never`. */
+  readonly refreshInterval?: Duration | "never" | undefined
+  /** Bound on the pages of one list. Default 100. */
+  readonly maxPages?: number | undefined
+  /** Bound on the entries of one list. Default 10,000. */
+  readonly maxEntries?: number | undefined
+}
+
+/** How a server is supervised. */
+export interface PolicyOptions {
+  readonly keepalive?: KeepaliveOptions | undefined
+  readonly reconnect?: ReconnectOptions | undefined
+  readonly timeouts?: TimeoutOptions | undefined
+  readonly health?: HealthOptions | undefined
+  readonly calls?: CallsOptions | undefined
+  readonly lifecycle?: LifecycleOptions | undefined
+  readonly discovery?: DiscoveryOptions | undefined
+}
+
+/** A server that is started as a child process and spoken to over its standard input and output. */
+export interface StdioServer extends PolicyOptions {
+  readonly type?: "stdio" | undefined
+  /** The program. Started without a shell. */
+  readonly command: string
+  readonly args?: ReadonlyArray<string> | undefined
+  /** Variables beyond the safe ones that are inherited. */
+  readonly env?: Readonly<Record<string, string>> | undefined
+  /** Where it runs. Default: here. */
+  readonly cwd?: string | undefined
+  readonly stdio?: StdioOptions | undefined
+  /** Start disabled. Default false. */
+  readonly disabled?: boolean | undefined
+  readonly url?: undefined
+}
+
+/** What is particular to child processes. */
+export interface StdioOptions {
+  /** Pass on all of our environment. Default false: only a safe list. */
+  readonly inheritEnv?: boolean | undefined
+  /** Longest message; a longer one is dropped and fails only its own call. Default 16 MiB. */
+  readonly maxMessageBytes?: number | undefined
+  /** How long the server may take to exit once its stdin has ended, before SIGTERM. Default 2 seconds. */
+  readonly stdinGrace?: Duration | undefined
+  /** How long its process group may take to end after SIGTERM, before SIGKILL. Default 2 seconds. */
+  readonly termGrace?: Duration | undefined
+  /** End the process group on SIGINT, SIGTERM and SIGHUP to this process, and then this process. Default false. */
+  readonly handleSignals?: boolean | undefined
+  /** Is given each line that the server writes to stderr, secrets masked. Must not throw. */
+  readonly stderr?: ((line: string) => void) | undefined
+}
+
+/** A server that is reached over Streamable HTTP, or over the older HTTP+SSE. */
+export interface HttpServer extends PolicyOptions {
+  /** `http` (or `streamable-http`), `sse`, or, by default, whichever the server speaks. */
+  readonly type?: "auto" | "http" | "streamable-http" | "sse" | undefined
+  readonly url: string | URL
+  /** Sent with every request; a function is asked for each request, so that tokens can rotate. */
+  readonly headers?: Headers | (() => Headers | Promise<Headers>) | undefined
+  /** OAuth, as the official SDK does it. */
+  readonly authProvider?: OAuthClientProvider | undefined
+  /** Start disabled. Default false. */
+  readonly disabled?: boolean | undefined
+  readonly command?: undefined
+}
+
+/** Names and values of HTTP headers. */
+export type Headers = Readonly<Record<string, string>>
+
+/** One MCP server: how it is reached, and, where it differs from the rest, how it is supervised. */
+export type Server = StdioServer | HttpServer
+
+/** What handlers of server requests get besides the parameters. */
+export interface HandlerExtra {
+  /** Aborted when the server cancels the request or the connection ends. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Answers to requests that servers make. What is given here is declared as a capability, and is there from the first
+ * message on; `setRequestHandler` can only come later.
+ */
+export interface ServerRequestHandlers {
+  readonly sampling?:
+    | ((
+      params: CreateMessageRequest["params"],
+      extra: HandlerExtra
+    ) => Answer<CreateMessageResult | CreateMessageResultWithTools>)
+    | undefined
+  readonly elicitation?: ((params: ElicitRequest["params"], extra: HandlerExtra) => Answer<ElicitResult>) | undefined
+  readonly roots?: ((extra: HandlerExtra) => Answer<ListRootsResult>) | undefined
+}
+
+/** A value, or a promise of it. */
+export type Answer<A> = A | Promise<A>
+
+/** One line of the log. */
+export interface LogEntry {
+  readonly level: "debug" | "info" | "warn" | "error"
+  readonly message: string
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly annotations: Readonly<Record<string, unknown>>
+}
+
+/** What `connect` and `connectAll` have in common. */
+export interface CommonOptions extends PolicyOptions {
+  /** Name and version that servers are told. Default: lifeline and its version. */
+  readonly clientInfo?: Implementation | undefined
+  /**
+   * Capabilities that servers are told of. A handler that `setRequestHandler` adds later needs its capability here; a
+   * request for it that comes before the handler waits for it, at most a second.
+   */
+  readonly capabilities?: ClientCapabilities | undefined
+  readonly handlers?: ServerRequestHandlers | undefined
+  /** Ends the attempt to connect: everything is torn down and the promise is rejected with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+  /** Gets the log. Must not throw. Default: nothing is logged. */
+  readonly logger?: ((entry: LogEntry) => void) | undefined
+}
+
+/** Options of `connect`. */
+export interface ConnectOptions extends CommonOptions {
+  /** The name in errors and status. Default: from the command or the host. */
+  readonly name?: string | undefined
+}
+
+/** Options of `connectAll`; those that concern one server are defaults below the server's own. */
+export interface FleetOptions extends CommonOptions {
+  /** Attempts to connect under way at once. Default 8. */
+  readonly connectConcurrency?: number | undefined
+  /** How long `connectAll` waits at most. Default 10 s. */
+  readonly waitTimeout?: Duration | undefined
+  /** `all` rejects unless every server that is neither lazy nor disabled is connected. Default `any`. */
+  readonly require?: "any" | "all" | undefined
+}
+
+/** The servers of a fleet by name, as an mcp.json has them. */
+export interface FleetConfig {
+  readonly mcpServers: Readonly<Record<string, Server>>
+}
+
+/** Options of one call: those of the official Client, and what a supervised one can do besides. */
+export interface CallOptions extends Omit<RequestOptions, "timeout" | "maxTotalTimeout"> {
+  /** Time for the answer. Default `timeouts.request`. */
+  timeout?: Duration | undefined
+  /** Bound on the whole call, waiting and repetition included. Default: none beyond the others. */
+  maxTotalTimeout?: Duration | undefined
+  /** How long to wait for a connection. Default `timeouts.wait`. */
+  wait?: Duration | undefined
+  /** Doing it twice does no harm: send again when the fate of the first is unknown. Default: by method and tool hints. */
+  idempotent?: boolean | undefined
+  /** Fail at once when there is no connection. Default `calls.failFast`. */
+  failFast?: boolean | undefined
+}
+
+/** Options of what waits or iterates. */
+export interface SignalOptions {
+  readonly signal?: AbortSignal | undefined
+}

@@ -1,0 +1,26 @@
+/**
+ * One server, supervised.
+ */
+import type { Client } from "./Client.js"
+import * as Connect from "./internal/Connect.js"
+import type { ConnectOptions, Server } from "./Options.js"
+
+/**
+ * Starts to supervise one MCP server and resolves when it is connected.
+ *
+ * Rejects with ConnectError, at once when waiting cannot heal the cause (a command that does not exist, credentials that are
+ * refused), and otherwise after `timeouts.connect` (30 s), within which it keeps trying. A rejected `connect` leaves nothing
+ * behind. With `lifecycle.lazy` or `disabled` it resolves without connecting. An option that is not acceptable is a
+ * ConfigError.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@mcp-lifeline/client"
+ *
+ * await using docs = await connect({ url: "http://127.0.0.1:3001/mcp" })
+ * const result = await docs.callTool({ name: "echo", arguments: { message: "hi" } })
+ * console.log(result.content, docs.status.state)
+ * ```
+ */
+export const connect = (server: Server, options: ConnectOptions = {}): Promise<Client> =>
+  Connect.connect(server, options)

@@ -1,0 +1,31 @@
+/**
+ * Many servers, supervised, with one catalogue.
+ */
+import type { Fleet } from "./Fleet.js"
+import * as ConnectAll from "./internal/ConnectAll.js"
+import type { FleetConfig, FleetOptions } from "./Options.js"
+
+/**
+ * Starts to supervise the servers of a configuration and resolves when each is connected or has had its first try, at most
+ * after `waitTimeout` (10 s). A server that is down fails nothing: it is tried on, and its tools come when it does.
+ *
+ * With `require: "all"` it rejects with ConnectError, and tears everything down, when one that is neither lazy nor disabled
+ * is not connected by then. An option or a server that is not acceptable is a ConfigError.
+ *
+ * @example
+ * ```ts
+ * import { connectAll } from "@mcp-lifeline/client"
+ *
+ * await using fleet = await connectAll({
+ *   mcpServers: {
+ *     docs: { url: "http://127.0.0.1:3001/mcp" },
+ *     files: { command: "npx", args: ["-y", "@modelcontextprotocol/server-filesystem", "."] }
+ *   }
+ * })
+ * const { tools } = await fleet.listTools()
+ * console.log(tools.map((tool) => tool.name), fleet.status["docs"]?.state)
+ * await fleet.callTool({ name: "docs__echo", arguments: { message: "hi" } })
+ * ```
+ */
+export const connectAll = (config: FleetConfig, options: FleetOptions = {}): Promise<Fleet> =>
+  ConnectAll.connectAll(config, options)

@@ -1,0 +1,86 @@
+/**
+ * Makes a client and waits for its first connection.
+ */
+import { Backend, Policy } from "@mcp-lifeline/core"
+import type { Status } from "@mcp-lifeline/core"
+import { Effect, Either, Exit, Option, Scope, Stream } from "effect"
+import type { Client } from "../Client.js"
+import { ConnectError } from "../Errors.js"
+import type { ConnectOptions, Server } from "../Options.js"
+import { fromError } from "./Failure.js"
+import * as Run from "./Run.js"
+import type { Prepared } from "./Servers.js"
+import * as Servers from "./Servers.js"
+import { SupervisedClient } from "./SupervisedClient.js"
+
+/** States in which nothing more comes by itself. */
+const settled: ReadonlySet<Status["state"]> = new Set([
+  "Idle",
+  "Connected",
+  "PermanentlyFailed",
+  "Disconnected",
+  "Disabled",
+  "Closed"
+])
+
+/** Why a backend is not connected: the error of its last attempt, or what its status knows. */
+export const whyNot = (status: Status, prepared: Prepared | undefined): ConnectError => {
+  const error = prepared?.lastError()
+  const incurable = status.state === "PermanentlyFailed"
+  if (error !== undefined && error.incurable === incurable) return error
+  return new ConnectError({
+    backend: status.backend,
+    reason: error?.reason ?? "timeout",
+    incurable,
+    message: error?.message ?? status.lastError ?? `${status.backend}: no connection to ${status.target} in time`,
+    retryAfter: error?.retryAfter,
+    cause: error?.cause
+  })
+}
+
+/** Closes a scope; ends when all that it owns is gone or abandoned. */
+export const closing = (scope: Scope.CloseableScope): Effect.Effect<void> =>
+  Effect.uninterruptible(Scope.close(scope, Exit.void))
+
+export const connect = async (server: Server, options: ConnectOptions): Promise<Client> => {
+  options.signal?.throwIfAborted()
+  const name = options.name ?? Servers.nameOf(server)
+  const prepared = Servers.prepare(name, server, options)
+  const policy = Policy.resolve(name, prepared.options.connector, Servers.policyOf(prepared.options as never) as never)
+  if (Either.isLeft(policy)) throw fromError(policy.left)
+  const runtime = Run.runtime(options.logger)
+  const run = Run.make(runtime)
+  const scope = Run.now(Scope.make())
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => closed ??= run(closing(scope))
+  try {
+    const backend = await run(Scope.extend(Backend.make(name, prepared.options), scope), options)
+    const client = new SupervisedClient({
+      name,
+      runtime,
+      handlers: prepared.handlers,
+      use: (f) => f(backend),
+      status: () => Run.now(backend.status),
+      catalog: () => Run.now(backend.catalog),
+      statusChanges: backend.statusChanges,
+      events: backend.events,
+      notifications: backend.notifications,
+      close
+    })
+    const first = await run(
+      backend.statusChanges.pipe(
+        Stream.filter(({ state }) => settled.has(state)),
+        Stream.runHead,
+        Effect.timeoutOption(policy.right.timeouts.connect),
+        Effect.map(Option.flatten)
+      ),
+      options
+    )
+    const state = Option.map(first, (status) => status.state).pipe(Option.getOrUndefined)
+    if (state === "Connected" || state === "Idle" || state === "Disabled") return client
+    throw whyNot(client.status, prepared)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Makes a fleet and waits for its first tries.
+ */
+import type { Status } from "@mcp-lifeline/core"
+import { Fleet as CoreFleet } from "@mcp-lifeline/core"
+import { Scope } from "effect"
+import { ConnectError } from "../Errors.js"
+import type { Fleet } from "../Fleet.js"
+import type { FleetConfig, FleetOptions } from "../Options.js"
+import { closing, whyNot } from "./Connect.js"
+import { Members } from "./Members.js"
+import * as Run from "./Run.js"
+import { SupervisedFleet } from "./SupervisedFleet.js"
+
+const isDown = (status: Status): boolean =>
+  status.state !== "Connected" && status.state !== "Idle" && status.state !== "Disabled"
+
+/** One error for all that are not connected. */
+const notAll = (errors: readonly [ConnectError, ...Array<ConnectError>], of: number): ConnectError =>
+  errors.length === 1 ? errors[0] : new ConnectError({
+    ...errors[0],
+    message: `${errors.length} of ${of} servers are not connected: ${errors.map((error) => error.message).join("; ")}`,
+    cause: new AggregateError(errors)
+  })
+
+export const connectAll = async (config: FleetConfig, options: FleetOptions): Promise<Fleet> => {
+  options.signal?.throwIfAborted()
+  const members = new Members(options)
+  const plan = members.plan(config)
+  const runtime = Run.runtime(options.logger)
+  const run = Run.make(runtime)
+  const scope = Run.now(Scope.make())
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => closed ??= run(closing(scope))
+  try {
+    const core = await run(
+      Scope.extend(
+        CoreFleet.make({
+          backends: plan.backends,
+          connectConcurrency: options.connectConcurrency,
+          waitTimeout: options.waitTimeout
+        }),
+        scope
+      ),
+      options
+    )
+    plan.commit()
+    const fleet = new SupervisedFleet({ core, members, runtime, close })
+    await run(core.ready, options)
+    if (options.require !== "all") return fleet
+    const statuses = Object.values(fleet.status)
+    const [first, ...rest] = statuses.filter(isDown).map((status) => whyNot(status, members.get(status.backend)))
+    if (first !== undefined) throw notAll([first, ...rest], statuses.length)
+    return fleet
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

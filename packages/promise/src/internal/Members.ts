@@ -1,0 +1,54 @@
+/**
+ * The servers of a fleet's configuration, and what was made of them.
+ */
+import type { Backend } from "@mcp-lifeline/core"
+import { isDeepStrictEqual } from "node:util"
+import type { CommonOptions, FleetConfig, Server } from "../Options.js"
+import { Handlers } from "./Handlers.js"
+import type { Prepared } from "./Servers.js"
+import * as Servers from "./Servers.js"
+
+/** What was made of each configured server, so that a server whose configuration is the same stays the same (L15). */
+export class Members {
+  readonly #options: CommonOptions
+  readonly #handlers = new Map<string, Handlers>()
+  #current = new Map<string, { readonly server: Server; readonly prepared: Prepared }>()
+
+  constructor(options: CommonOptions) {
+    this.#options = options
+  }
+
+  get(name: string): Prepared | undefined {
+    return this.#current.get(name)?.prepared
+  }
+
+  /** The handlers of a name, which outlive its configuration. */
+  handlers(name: string): Handlers {
+    let handlers = this.#handlers.get(name)
+    if (handlers === undefined) this.#handlers.set(name, handlers = new Handlers(name, this.#options))
+    return handlers
+  }
+
+  /** What a configuration makes of the members; `commit` takes it. Throws ConfigError. */
+  plan(config: FleetConfig): {
+    readonly backends: Readonly<Record<string, Backend.BackendOptions>>
+    readonly commit: () => void
+  } {
+    const next = new Map<string, { readonly server: Server; readonly prepared: Prepared }>()
+    for (const [name, server] of Object.entries(config.mcpServers)) {
+      const known = this.#current.get(name)
+      next.set(
+        name,
+        known !== undefined && isDeepStrictEqual(known.server, server)
+          ? known
+          : { server, prepared: Servers.prepare(name, server, this.#options, this.handlers(name)) }
+      )
+    }
+    return {
+      backends: Object.fromEntries([...next].map(([name, { prepared }]) => [name, prepared.options])),
+      commit: () => {
+        this.#current = next
+      }
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * Effects as promises.
+ *
+ * A call costs a fiber and an observer: no timeout, no span, and an AbortSignal only where the caller has one.
+ */
+import type { Exit } from "effect"
+import { Effect, FiberId, FiberRef, HashSet, Logger, LogLevel, Runtime } from "effect"
+import type { LogEntry, SignalOptions } from "../Options.js"
+import { fromCause } from "./Failure.js"
+
+const quiet = Runtime.defaultRuntime.pipe(Runtime.setFiberRef(FiberRef.currentLoggers, HashSet.empty()))
+
+const level = (logLevel: LogLevel.LogLevel): LogEntry["level"] =>
+  LogLevel.greaterThanEqual(logLevel, LogLevel.Error)
+    ? "error"
+    : LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)
+    ? "warn"
+    : LogLevel.greaterThanEqual(logLevel, LogLevel.Info)
+    ? "info"
+    : "debug"
+
+/** The runtime of one client: logs go to the user's logger or nowhere, never to the console. */
+export const runtime = (logger: ((entry: LogEntry) => void) | undefined): Runtime.Runtime<never> =>
+  logger === undefined ? quiet : quiet.pipe(
+    Runtime.setFiberRef(
+      FiberRef.currentLoggers,
+      HashSet.make(Logger.make(({ annotations, date, logLevel, message }) => {
+        const parts = Array.isArray(message) ? message : [message]
+        logger({
+          level: level(logLevel),
+          message: parts.map(String).join(" "),
+          at: date.getTime(),
+          annotations: Object.fromEntries(annotations)
+        })
+      }))
+    )
+  )
+
+/** Runs effects as promises that are rejected with the facade's errors. */
+export interface Run {
+  <A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A>
+}
+
+/** Runs effects in a runtime. */
+export const make = (runtime: Runtime.Runtime<never>): Run => {
+  const runFork = Runtime.runFork(runtime)
+  return <A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A> =>
+    new Promise<A>((resolve, reject) => {
+      const settle = (exit: Exit.Exit<A, unknown>): void => {
+        if (exit._tag === "Success") resolve(exit.value)
+        else reject(fromCause(exit.cause))
+      }
+      const signal = options?.signal
+      if (signal === undefined) return runFork(effect).addObserver(settle)
+      if (signal.aborted) return reject(signal.reason)
+      const fiber = runFork(effect)
+      const abort = (): void => {
+        reject(signal.reason)
+        fiber.unsafeInterruptAsFork(FiberId.none)
+      }
+      signal.addEventListener("abort", abort, { once: true })
+      fiber.addObserver((exit) => {
+        signal.removeEventListener("abort", abort)
+        settle(exit)
+      })
+    })
+}
+
+/** The value of an effect that never waits. */
+export const now = <A>(effect: Effect.Effect<A>): A => Effect.runSync(effect)

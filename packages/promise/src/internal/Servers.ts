@@ -1,0 +1,133 @@
+/**
+ * A server, as a user describes it, as what the core makes a backend of.
+ */
+import type { Backend, Connector } from "@mcp-lifeline/core"
+import { ConfigError as CoreConfigError, ConnectError as CoreConnectError, Policy } from "@mcp-lifeline/core"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Effect, Redacted } from "effect"
+import { ConfigError, ConnectError } from "../Errors.js"
+import type { CommonOptions, HttpServer, PolicyOptions, Server, StdioServer } from "../Options.js"
+import { fromError } from "./Failure.js"
+import { Handlers } from "./Handlers.js"
+
+const groups = ["keepalive", "reconnect", "timeouts", "health", "calls", "lifecycle", "discovery"] as const
+
+/** The options of supervision among others. */
+export const policyOf = (options: PolicyOptions): PolicyOptions => {
+  const picked: { -readonly [G in keyof PolicyOptions]: unknown } = {}
+  for (const group of groups) if (options[group] !== undefined) picked[group] = options[group]
+  return picked as PolicyOptions
+}
+
+const redacted = (values: Readonly<Record<string, string>>): Record<string, Redacted.Redacted<string>> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Redacted.make(value)]))
+
+const invalid = (backend: string, field: string, message: string): ConfigError =>
+  new ConfigError({ backend, field, message: `${backend}: ${message}` })
+
+const isStdio = (server: Server): server is StdioServer => server.command !== undefined
+
+const kinds = { auto: "auto", http: "streamable", "streamable-http": "streamable", sse: "sse" } as const
+
+const http = (name: string, server: HttpServer, policy: PolicyOptions): Connector => {
+  const kind = server.type ?? "auto"
+  if (!Object.hasOwn(kinds, kind)) {
+    throw invalid(name, "type", `type ${JSON.stringify(kind)} does not go with a url; possible are http and sse`)
+  }
+  const { headers } = server
+  return HttpConnector.make({
+    url: server.url,
+    headers: typeof headers === "object" ? redacted(headers) : undefined,
+    headerProvider: typeof headers === "function" ? async () => redacted(await headers()) : undefined,
+    authProvider: server.authProvider,
+    heartbeatCredentials: policy.keepalive?.authenticated,
+    transport: kinds[kind]
+  })
+}
+
+const stdio = (name: string, server: StdioServer): Connector => {
+  if (server.type !== undefined && server.type !== "stdio") {
+    throw invalid(name, "type", `type ${JSON.stringify(server.type)} does not go with a command; it is stdio`)
+  }
+  return StdioConnector.make({
+    ...server.stdio,
+    command: server.command,
+    args: server.args,
+    env: server.env === undefined ? undefined : redacted(server.env),
+    cwd: server.cwd
+  })
+}
+
+const connectorOf = (name: string, server: Server, policy: PolicyOptions): Connector => {
+  const given = server as { readonly url?: unknown; readonly command?: unknown } | null | undefined
+  if ((given?.url === undefined) === (given?.command === undefined)) {
+    throw invalid(name, "server", "a server has either a command or a url")
+  }
+  try {
+    return isStdio(server) ? stdio(name, server) : http(name, server, policy)
+  } catch (error) {
+    if (error instanceof CoreConfigError) throw invalid(name, error.field, error.message)
+    throw error
+  }
+}
+
+/** A backend to be made, and what the facade keeps of it. */
+export interface Prepared {
+  readonly options: Backend.BackendOptions
+  readonly handlers: Handlers
+  /** Why the last attempt failed, if one has and none has succeeded since. */
+  readonly lastError: () => ConnectError | undefined
+}
+
+/** Throws ConfigError. Policy of the server wins over that of the options. */
+export const prepare = (
+  name: string,
+  server: Server,
+  options: CommonOptions,
+  handlers: Handlers = new Handlers(name, options)
+): Prepared => {
+  const policy = Policy.merge(policyOf(options), policyOf(server)) as PolicyOptions
+  const connector = connectorOf(name, server, policy)
+  let lastError: CoreConnectError | undefined
+  return {
+    handlers,
+    lastError: () => {
+      if (lastError === undefined) return undefined
+      const error = fromError(new CoreConnectError({ ...lastError, backend: name, message: lastError.message }))
+      return error instanceof ConnectError ? error : undefined
+    },
+    options: {
+      ...policy,
+      ...(server.disabled === undefined
+        ? {}
+        : { lifecycle: { disabled: server.disabled, ...policy.lifecycle } }),
+      clientInfo: options.clientInfo,
+      capabilities: options.capabilities,
+      handlers: handlers.core,
+      connector: {
+        ...connector,
+        connect: (connectOptions) =>
+          connector.connect(connectOptions).pipe(
+            Effect.tap(() => {
+              lastError = undefined
+            }),
+            Effect.tapError((error) => {
+              lastError = error
+              return Effect.void
+            })
+          )
+      }
+    }
+  }
+}
+
+/** A name for a server that was given none: its program or its host. */
+export const nameOf = (server: Server): string => {
+  const text = isStdio(server)
+    ? String(server.command).split(/[\\/]/).at(-1)
+    : URL.canParse(String(server.url))
+    ? new URL(String(server.url)).host
+    : undefined
+  return (text ?? "").replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "") || "server"
+}

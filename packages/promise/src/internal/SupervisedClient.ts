@@ -1,0 +1,295 @@
+/**
+ * The facade's client over a backend of the core.
+ */
+import type { Backend, Event as CoreEvent, Method, Params, ServerNotification, Status } from "@mcp-lifeline/core"
+import type { Catalog } from "@mcp-lifeline/core"
+import { getMethodLiteral, parseWithCompat } from "@modelcontextprotocol/sdk/server/zod-json-schema-compat.js"
+import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
+import type { Effect, Runtime, Stream } from "effect"
+import type { Client, ClientEvents, HealthCheck } from "../Client.js"
+import { ConnectionLost } from "../Errors.js"
+import type { Event } from "../Event.js"
+import type { CallOptions, SignalOptions } from "../Options.js"
+import { fromError } from "./Failure.js"
+import * as Feed from "./Feed.js"
+import type { Handlers } from "./Handlers.js"
+import { OutputSchemas } from "./OutputSchemas.js"
+import * as Run from "./Run.js"
+
+/** Where a client gets its backend from: its own scope, or a fleet, in which it can be replaced. */
+export interface Source {
+  readonly name: string
+  readonly runtime: Runtime.Runtime<never>
+  readonly handlers: Handlers
+  readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>
+  readonly status: () => Status
+  readonly catalog: () => Catalog.Snapshot | undefined
+  readonly statusChanges: Stream.Stream<Status>
+  readonly events: Stream.Stream<CoreEvent.Event>
+  readonly notifications: Stream.Stream<ServerNotification>
+  readonly close: () => Promise<void>
+}
+
+type Seconds<F> = F extends (a: any, b: infer B) => any ? B : never
+type NotificationHandler = Seconds<Client["setNotificationHandler"]>
+
+/** An event of the core as one of the facade. */
+export const fromEvent = (event: CoreEvent.Event): Event =>
+  event._tag === "AttemptFailed" ? { ...event, error: fromError(event.error) as never } : event
+
+const isClosed = (status: Status): boolean => status.state === "Closed"
+
+/** What both events of an onerror are made of. */
+const toError = (event: Event): Error | undefined =>
+  event._tag === "AttemptFailed"
+    ? event.error
+    : event._tag === "RuntimeLost"
+    ? new ConnectionLost({
+      backend: event.backend,
+      generation: event.generation,
+      message: `${event.backend}: connection lost: ${event.loss.message}`,
+      cause: event.loss.cause
+    })
+    : undefined
+
+/** A client whose backend lives as long as its source. */
+export class SupervisedClient implements Client {
+  readonly name: string
+  onclose?: () => void
+  readonly #source: Source
+  readonly #run: Run.Run
+  readonly #outputs: OutputSchemas
+  readonly #statuses: Feed.Feed<Status>
+  readonly #events: Feed.Feed<Event>
+  readonly #notificationHandlers = new Map<string, (notification: unknown) => unknown>()
+  #stopNotifications: (() => void) | undefined
+  #known: Catalog.Snapshot | undefined
+  /** Listened to from when it is first set. */
+  declare onerror?: (error: Error) => void
+  #closing: Promise<void> | undefined
+
+  constructor(source: Source) {
+    this.name = source.name
+    this.#source = source
+    this.#run = Run.make(source.runtime)
+    this.#outputs = new OutputSchemas(source.name)
+    this.#statuses = new Feed.Feed(Feed.start(source.runtime, source.statusChanges))
+    this.#events = new Feed.Feed(Feed.map(Feed.start(source.runtime, source.events), fromEvent))
+    this.#defineOnerror()
+    source.handlers.attach({
+      request: (request, schema, options) => this.request(request, schema, options),
+      notify: (notification) => this.notification(notification)
+    })
+  }
+
+  get status(): Status {
+    return this.#source.status()
+  }
+
+  statusChanges(options?: SignalOptions): AsyncIterableIterator<Status> {
+    return this.#statuses.iterate(options?.signal)
+  }
+
+  on<E extends keyof ClientEvents>(event: E, listener: (value: ClientEvents[E]) => void): () => void {
+    return event === "status"
+      ? this.#statuses.listen(listener as (value: Status) => void)
+      : this.#events.listen(listener as (value: Event) => void)
+  }
+
+  reconnect(options?: SignalOptions): Promise<void> {
+    return this.#use((backend) => backend.reconnect, options)
+  }
+
+  enable(options?: SignalOptions): Promise<void> {
+    return this.#use((backend) => backend.enable, options)
+  }
+
+  disable(options?: SignalOptions): Promise<void> {
+    return this.#use((backend) => backend.disable, options)
+  }
+
+  disconnect(options?: SignalOptions): Promise<void> {
+    return this.#use((backend) => backend.disconnect, options)
+  }
+
+  async refresh(options?: SignalOptions): Promise<void> {
+    await this.#use((backend) => backend.refresh, options)
+  }
+
+  async healthCheck(options?: SignalOptions): Promise<HealthCheck> {
+    const { error, latency, status } = await this.#use((backend) => backend.healthCheck, options)
+    return { status, latency, error: error && fromError(error) }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#source.close().then(() => this.ended())
+    return this.#closing
+  }
+
+  /** Ends what listens. Called once the backend is closed for good. */
+  ended(): void {
+    this.#closing ??= Promise.resolve()
+    this.#stopNotifications?.()
+    this.#statuses.end(this.status, isClosed)
+    this.#events.end()
+    const { onclose } = this
+    delete this.onclose
+    onclose?.()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  getServerCapabilities(): Mcp.ServerCapabilities | undefined {
+    return this.#catalog()?.capabilities
+  }
+
+  getServerVersion(): Mcp.Implementation | undefined {
+    return this.status.serverInfo ?? this.#catalog()?.serverInfo
+  }
+
+  getInstructions(): string | undefined {
+    return this.#catalog()?.instructions
+  }
+
+  callTool(
+    params: Params<"tools/call">,
+    resultSchema?: unknown,
+    options?: CallOptions
+  ): ReturnType<Client["callTool"]> {
+    const core = resultSchema === undefined ? options : { ...options, resultSchema }
+    const result = this.#use((backend) => backend.callTool(params, core), options)
+    return this.#outputs.empty ? result : result.then((value) => this.#outputs.check(params.name, value))
+  }
+
+  async listTools(params?: Params<"tools/list">, options?: CallOptions): Promise<Mcp.ListToolsResult> {
+    const result = await this.#use((backend) => backend.listTools(params, options), options)
+    this.#outputs.learn(result.tools)
+    return result
+  }
+
+  listPrompts(params?: Params<"prompts/list">, options?: CallOptions): Promise<Mcp.ListPromptsResult> {
+    return this.#use((backend) => backend.listPrompts(params, options), options)
+  }
+
+  getPrompt(params: Params<"prompts/get">, options?: CallOptions): Promise<Mcp.GetPromptResult> {
+    return this.#use((backend) => backend.getPrompt(params, options), options)
+  }
+
+  listResources(params?: Params<"resources/list">, options?: CallOptions): Promise<Mcp.ListResourcesResult> {
+    return this.#use((backend) => backend.listResources(params, options), options)
+  }
+
+  listResourceTemplates(
+    params?: Params<"resources/templates/list">,
+    options?: CallOptions
+  ): Promise<Mcp.ListResourceTemplatesResult> {
+    return this.#use((backend) => backend.listResourceTemplates(params, options), options)
+  }
+
+  readResource(params: Params<"resources/read">, options?: CallOptions): Promise<Mcp.ReadResourceResult> {
+    return this.#use((backend) => backend.readResource(params, options), options)
+  }
+
+  async subscribeResource(params: Params<"resources/subscribe">, options?: CallOptions): Promise<Mcp.EmptyResult> {
+    await this.#use((backend) => backend.subscribeResource(params.uri, options), options)
+    return {}
+  }
+
+  async unsubscribeResource(
+    params: Params<"resources/unsubscribe">,
+    options?: CallOptions
+  ): Promise<Mcp.EmptyResult> {
+    await this.#use((backend) => backend.unsubscribeResource(params.uri, options), options)
+    return {}
+  }
+
+  complete(params: Params<"completion/complete">, options?: CallOptions): Promise<Mcp.CompleteResult> {
+    return this.#use((backend) => backend.complete(params, options), options)
+  }
+
+  async setLoggingLevel(level: Mcp.LoggingLevel, options?: CallOptions): Promise<Mcp.EmptyResult> {
+    await this.#use((backend) => backend.setLoggingLevel(level, options), options)
+    return {}
+  }
+
+  async ping(options?: CallOptions): Promise<Mcp.EmptyResult> {
+    await this.#use((backend) => backend.ping(options), options)
+    return {}
+  }
+
+  request: Client["request"] = (request, resultSchema, options) =>
+    this.#use(
+      (backend) =>
+        backend.request(request.method as Method, request.params as never, { ...options as CallOptions, resultSchema }),
+      options
+    ) as Promise<any>
+
+  notification(notification: Mcp.ClientNotification | Mcp.Notification): Promise<void> {
+    return this.#use((backend) => backend.notify(notification.method, notification.params as Record<string, unknown>))
+  }
+
+  sendRootsListChanged(): Promise<void> {
+    return this.notification({ method: "notifications/roots/list_changed" })
+  }
+
+  setRequestHandler: Client["setRequestHandler"] = (schema, handler) => {
+    this.#source.handlers.set(schema, handler as never)
+  }
+
+  removeRequestHandler(method: string): void {
+    this.#source.handlers.delete(method)
+  }
+
+  setNotificationHandler: Client["setNotificationHandler"] = (schema, handler) => {
+    this.#notificationHandlers.set(
+      getMethodLiteral(schema),
+      (notification) => (handler as NotificationHandler)(parseWithCompat(schema, notification) as never)
+    )
+    if (this.#closing === undefined) this.#stopNotifications ??= this.#readNotifications()
+  }
+
+  removeNotificationHandler(method: string): void {
+    this.#notificationHandlers.delete(method)
+  }
+
+  #defineOnerror(): void {
+    let current: ((error: Error) => void) | undefined
+    let listening = false
+    const report = (event: Event): void => {
+      const error = toError(event)
+      if (error !== undefined) current?.(error)
+    }
+    Object.defineProperty(this, "onerror", {
+      configurable: true,
+      get: () => current,
+      set: (listener: typeof current) => {
+        current = listener
+        if (listener === undefined || listening) return
+        listening = true
+        this.#events.listen(report)
+      }
+    })
+  }
+
+  #readNotifications(): () => void {
+    const fail = (error: unknown) => this.onerror?.(error instanceof Error ? error : new Error(String(error)))
+    return Feed.start(this.#source.runtime, this.#source.notifications)({
+      push: (notification) => {
+        const handler = this.#notificationHandlers.get(notification.method)
+        if (handler !== undefined) void Promise.resolve(notification).then(handler).catch(fail)
+      },
+      end: () => undefined
+    })
+  }
+
+  #use<A>(f: (backend: Backend.Backend) => Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A> {
+    return this.#run(this.#source.use(f), options)
+  }
+
+  /** What is published, or, where that is withdrawn, what was last. */
+  #catalog(): Catalog.Snapshot | undefined {
+    return this.#known = this.#source.catalog() ?? this.#known
+  }
+}

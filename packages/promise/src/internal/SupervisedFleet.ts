@@ -1,0 +1,233 @@
+/**
+ * The facade's fleet over a fleet of the core.
+ */
+import type { Backend, Event as CoreEvent, Fleet as CoreFleet, ServerNotification, Status } from "@mcp-lifeline/core"
+import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
+import type { Runtime } from "effect"
+import { Effect, Exit, Option, Stream } from "effect"
+import type { Client } from "../Client.js"
+import { BackendUnavailable } from "../Errors.js"
+import type { Event } from "../Event.js"
+import type { Applied, Fleet, FleetEvents, FleetStatus } from "../Fleet.js"
+import type { CallOptions, FleetConfig, SignalOptions } from "../Options.js"
+import * as Feed from "./Feed.js"
+import type { Members } from "./Members.js"
+import * as Run from "./Run.js"
+import { fromEvent, SupervisedClient } from "./SupervisedClient.js"
+
+/** What a fleet is made of. */
+export interface Parts {
+  readonly core: CoreFleet.Fleet
+  readonly members: Members
+  readonly runtime: Runtime.Runtime<never>
+  readonly close: () => Promise<void>
+}
+
+const values = <A>(entries: ReadonlyMap<string, CoreFleet.Entry<A>>): Array<A> =>
+  Array.from(entries.values(), (entry) => entry.value)
+
+const isClosed = (status: FleetStatus): boolean => Object.values(status).every(({ state }) => state === "Closed")
+
+/** The notifications of whichever backend has a name. */
+const followed = (core: CoreFleet.Fleet, name: string): Stream.Stream<ServerNotification> =>
+  core.statusChanges.pipe(
+    Stream.mapEffect(() => Effect.option(core.backend(name))),
+    Stream.changes,
+    Stream.flatMap(
+      Option.match({ onNone: () => Stream.empty, onSome: (backend) => backend.notifications }),
+      { switch: true }
+    )
+  )
+
+/** A fleet that lives as long as its scope. */
+export class SupervisedFleet implements Fleet {
+  readonly #core: CoreFleet.Fleet
+  readonly #members: Members
+  readonly #runtime: Runtime.Runtime<never>
+  readonly #run: Run.Run
+  readonly #closeScope: () => Promise<void>
+  readonly #clients = new Map<string, SupervisedClient>()
+  readonly #statuses: Feed.Feed<FleetStatus>
+  readonly #events: Feed.Feed<Event>
+  #applying: Promise<unknown> = Promise.resolve()
+  #closing: Promise<void> | undefined
+
+  constructor(parts: Parts) {
+    this.#core = parts.core
+    this.#members = parts.members
+    this.#runtime = parts.runtime
+    this.#run = Run.make(parts.runtime)
+    this.#closeScope = parts.close
+    this.#statuses = new Feed.Feed(Feed.start(parts.runtime, parts.core.statusChanges))
+    this.#events = new Feed.Feed(Feed.map(Feed.start(parts.runtime, parts.core.events), fromEvent))
+  }
+
+  get names(): ReadonlyArray<string> {
+    return Object.keys(this.status)
+  }
+
+  get status(): FleetStatus {
+    return Run.now(this.#core.status)
+  }
+
+  client(name: string): Client {
+    const known = this.#clients.get(name)
+    if (known !== undefined) return known
+    if (this.#backend(name) === undefined) throw this.#unknown(name)
+    const client = this.#makeClient(name)
+    this.#clients.set(name, client)
+    return client
+  }
+
+  statusChanges(options?: SignalOptions): AsyncIterableIterator<FleetStatus> {
+    return this.#statuses.iterate(options?.signal)
+  }
+
+  on<E extends keyof FleetEvents>(event: E, listener: (value: FleetEvents[E]) => void): () => void {
+    return event === "status"
+      ? this.#statuses.listen(listener as (value: FleetStatus) => void)
+      : this.#events.listen(listener as (value: Event) => void)
+  }
+
+  async listTools(): Promise<{ tools: Array<Mcp.Tool> }> {
+    return { tools: values((await this.#run(this.#core.catalog)).tools) }
+  }
+
+  async listPrompts(): Promise<{ prompts: Array<Mcp.Prompt> }> {
+    return { prompts: values((await this.#run(this.#core.catalog)).prompts) }
+  }
+
+  async listResources(): Promise<{ resources: Array<Mcp.Resource> }> {
+    return { resources: values((await this.#run(this.#core.catalog)).resources) }
+  }
+
+  async listResourceTemplates(): Promise<{ resourceTemplates: Array<Mcp.ResourceTemplate> }> {
+    return { resourceTemplates: values((await this.#run(this.#core.catalog)).resourceTemplates) }
+  }
+
+  callTool(
+    params: Parameters<Fleet["callTool"]>[0],
+    resultSchema?: unknown,
+    options?: CallOptions
+  ): ReturnType<Client["callTool"]> {
+    const core = resultSchema === undefined ? options : { ...options, resultSchema }
+    return this.#run(this.#core.callTool(params, core), options)
+  }
+
+  getPrompt(params: Parameters<Fleet["getPrompt"]>[0], options?: CallOptions): Promise<Mcp.GetPromptResult> {
+    return this.#run(this.#core.getPrompt(params, options), options)
+  }
+
+  readResource(params: { readonly uri: string }, options?: CallOptions): Promise<Mcp.ReadResourceResult> {
+    return this.#run(this.#core.readResource(params, options), options)
+  }
+
+  reconnect(name: string, options?: SignalOptions): Promise<void> {
+    return this.#use(name, (backend) => backend.reconnect, options)
+  }
+
+  enable(name: string, options?: SignalOptions): Promise<void> {
+    return this.#use(name, (backend) => backend.enable, options)
+  }
+
+  disable(name: string, options?: SignalOptions): Promise<void> {
+    return this.#use(name, (backend) => backend.disable, options)
+  }
+
+  disconnect(name: string, options?: SignalOptions): Promise<void> {
+    return this.#use(name, (backend) => backend.disconnect, options)
+  }
+
+  async refresh(name?: string, options?: SignalOptions): Promise<void> {
+    if (name !== undefined) return void await this.#use(name, (backend) => backend.refresh, options)
+    const connected = Object.values(this.status).filter(({ state }) => state === "Connected")
+    const all = connected.map(({ backend: id }) =>
+      Effect.exit(Effect.flatMap(this.#core.backend(id), (backend) => backend.refresh))
+    )
+    await this.#run(Effect.all(all, { concurrency: "unbounded", discard: true }), options)
+  }
+
+  /** One after the other: the difference is taken from what the last one made. */
+  apply(config: FleetConfig): Promise<Applied> {
+    const applied = this.#applying.then(async () => {
+      const plan = this.#members.plan(config)
+      const result = await this.#run(this.#core.apply(plan.backends))
+      plan.commit()
+      for (const name of result.stopped) {
+        this.#clients.get(name)?.ended()
+        this.#clients.delete(name)
+      }
+      return result
+    })
+    this.#applying = applied.catch(() => undefined)
+    return applied
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#closeScope().then(() => {
+      for (const client of this.#clients.values()) client.ended()
+      this.#statuses.end(this.status, isClosed)
+      this.#events.end()
+    })
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #use<A>(
+    name: string,
+    f: (backend: Backend.Backend) => Effect.Effect<A, unknown>,
+    options: SignalOptions | undefined
+  ): Promise<A> {
+    return this.#run(Effect.flatMap(this.#core.backend(name), f), options)
+  }
+
+  #backend(name: string): Backend.Backend | undefined {
+    const exit = Effect.runSyncExit(this.#core.backend(name))
+    return Exit.isSuccess(exit) ? exit.value : undefined
+  }
+
+  #unknown(name: string): BackendUnavailable {
+    return new BackendUnavailable({
+      backend: name,
+      state: this.#closing === undefined ? "Unknown" : "Closed",
+      message: this.#closing === undefined
+        ? `there is no server ${JSON.stringify(name)}; there are: ${this.names.join(", ")}`
+        : `the fleet is closed`
+    })
+  }
+
+  /** A client of a name: it goes on when the backend behind the name is replaced. */
+  #makeClient(name: string): SupervisedClient {
+    const core = this.#core
+    let latest = this.#backend(name)
+    const backend = () => latest = this.#backend(name) ?? latest
+    return new SupervisedClient({
+      name,
+      runtime: this.#runtime,
+      handlers: this.#members.handlers(name),
+      use: (f) => Effect.flatMap(core.backend(name), f),
+      status: (): Status => {
+        const current = backend()
+        if (current === undefined) throw this.#unknown(name)
+        return Run.now(current.status)
+      },
+      catalog: () => {
+        const current = backend()
+        return current && Run.now(current.catalog)
+      },
+      statusChanges: core.statusChanges.pipe(
+        Stream.filterMap((status) => Option.fromNullable(status[name])),
+        Stream.changesWith((a, b) => a === b)
+      ),
+      events: Stream.filter(core.events, (event: CoreEvent.Event) => event.backend === name),
+      notifications: followed(core, name),
+      close: () => {
+        this.#clients.delete(name)
+        return this.#use(name, (one) => one.disable, undefined).catch(() => undefined)
+      }
+    })
+  }
+}
