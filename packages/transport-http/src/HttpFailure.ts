@@ -106,7 +106,7 @@ export const fromNetwork = (cause: unknown): NetworkFailure => {
   if (code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT" || code === "ETIMEDOUT") {
     return make("timeout", true)
   }
-  if (code.startsWith("HPE_") && code !== "HPE_CLOSED_CONNECTION") return make("protocol", true)
+  if (property(cause, "name") === "HTTPParserError" && code !== "HPE_CLOSED_CONNECTION") return make("protocol", true)
   if (code === "UND_ERR_INVALID_ARG") return make("protocol", false)
   return make("reset", !connecting)
 }

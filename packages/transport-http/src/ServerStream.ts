@@ -13,7 +13,7 @@ const maxDelay = 30_000
 const maxAsked = 600_000
 /** A stream that lived this long, in milliseconds, was a good one: what follows is not its fault. */
 const stableAfter = 10_000
-/** So many refused connections in a row mean that the server is gone, not only its stream. */
+/** So many refused connections in a row, a second apart, mean that the server is gone, not only its stream. */
 const maxRefused = 3
 
 /**
@@ -86,7 +86,7 @@ export const keep = (options: {
         }
         refused = failure._tag === "NetworkFailure" && failure.kind === "refused" ? refused + 1 : 0
         if (refused === maxRefused) return { kind: "closed", message, cause: failure }
-        attempt += 1
+        if (refused === 0) attempt += 1
         asked = Math.max(asked ?? 0, after ?? 0)
       }
       yield* Effect.sleep(delay(Math.max(0, attempt - 1), asked, yield* Random.next))

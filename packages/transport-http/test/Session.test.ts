@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
 import * as Harness from "./fixtures/Harness.js"
 import { fault, sse } from "./fixtures/TestServer.js"
 
@@ -73,13 +73,12 @@ describe("sessions", () => {
   it.scopedLive("[R7:real] 404 to the stream from the server is the loss of the session, without a call", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
-      const { losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+      const { lost } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
       yield* Effect.promise(() => server.until(() => server.streams.size === 1))
       server.sessions.clear()
       for (const stream of server.streams) stream.end()
       yield* Effect.promise(() => server.until(() => server.count("GET") === 2))
-      while (losses.length === 0) yield* Effect.sleep("5 millis")
-      assert.strictEqual(losses[0]?.kind, "session")
+      assert.strictEqual((yield* lost).kind, "session")
     }))
 
   it.scopedLive("[R7:real] 400 that does not speak of a session is an answer, and the session lives", () =>
@@ -114,12 +113,10 @@ describe("sessions", () => {
     Effect.gen(function*() {
       const server = yield* Harness.server
       const { call, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
-      let closed = false
+      const closed = yield* Deferred.make<void>()
       server.hook = ({ response, rpc }) => {
         if (rpc !== "tools/call") return undefined
-        sse(response).on("close", () => {
-          closed = true
-        })
+        sse(response).on("close", () => Deferred.unsafeDone(closed, Effect.void))
         return true
       }
       const fiber = yield* Effect.fork(call())
@@ -127,7 +124,7 @@ describe("sessions", () => {
       yield* fiber.interruptAsFork(fiber.id())
       yield* Effect.promise(() => server.until(() => server.count("notifications/cancelled") === 1))
       server.hook = undefined
-      while (!closed) yield* Effect.sleep("5 millis")
+      yield* Deferred.await(closed)
       yield* call()
       assert.deepStrictEqual(losses, [])
     }))

@@ -1,0 +1,46 @@
+import { assert, describe, it } from "@effect/vitest"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect } from "effect"
+import * as Everything from "./fixtures/Everything.js"
+import * as Harness from "./fixtures/Harness.js"
+
+describe("the reference server", () => {
+  it.scopedLive("[T1] Streamable HTTP: calls, and a session that is ended at close", () =>
+    Effect.gen(function*() {
+      const server = yield* Everything.make("streamableHttp")
+      const id = yield* Effect.scoped(Effect.gen(function*() {
+        const { call, connection } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+        assert.strictEqual(connection.stateful, true)
+        const answer = yield* call("real")
+        assert.include(JSON.stringify(answer), "real")
+        return connection.sessionId!
+      }))
+      assert.include(server.output(), `Received session termination request for session ${id}`)
+    }))
+
+  it.scopedLive("[R7:real] a restart loses the session: 400, then a new one works", () =>
+    Effect.gen(function*() {
+      const server = yield* Everything.make("streamableHttp")
+      const connector = HttpConnector.make({ url: server.url })
+      const { call, losses } = yield* Harness.connect(connector)
+      yield* call()
+      yield* server.restart
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["rejected", "session"])
+      assert.deepStrictEqual(losses.map((loss) => loss.kind), ["session"])
+      const next = yield* Harness.connect(connector)
+      yield* next.call()
+    }))
+
+  for (const transport of ["auto", "sse"] as const) {
+    it.scopedLive(`[T1] the older HTTP+SSE, with transport ${transport}`, () =>
+      Effect.gen(function*() {
+        const server = yield* Everything.make("sse")
+        const { call, connection, lost } = yield* Harness.connect(HttpConnector.make({ url: server.url, transport }))
+        assert.strictEqual(connection.stateful, true)
+        assert.include(JSON.stringify(yield* call("older")), "older")
+        yield* server.restart
+        assert.strictEqual((yield* lost).kind, "closed")
+      }))
+  }
+})

@@ -1,0 +1,393 @@
+import { assert, describe, it } from "@effect/vitest"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect } from "effect"
+import * as Http from "node:http"
+import type { AddressInfo } from "node:net"
+import * as Harness from "./fixtures/Harness.js"
+import type { Turn } from "./fixtures/TestServer.js"
+import { fault, sse, text } from "./fixtures/TestServer.js"
+
+const streamable = (url: string) => HttpConnector.make({ url, transport: "streamable" })
+
+describe("failures of connecting", () => {
+  const cases: ReadonlyArray<readonly [string, (turn: Turn) => true, string, boolean, number?]> = [
+    ["401", ({ response }) => fault(response, 401), "unauthorized", true],
+    ["403", ({ response }) => fault(response, 403), "forbidden", true],
+    ["404", ({ response }) => fault(response, 404), "notFound", false],
+    ["429 with seconds", ({ response }) => fault(response, 429, { "retry-after": "7" }), "rateLimited", false, 7000],
+    ["500", ({ response }) => fault(response, 500), "server", false],
+    ["503 with seconds", ({ response }) => fault(response, 503, { "retry-after": "120" }), "server", false, 120_000],
+    [
+      "wrong content type",
+      ({ response }) => fault(response, 200, { "content-type": "text/html" }, "<p>hi"),
+      "protocol",
+      false
+    ],
+    [
+      "JSON that is none",
+      ({ response }) => fault(response, 200, { "content-type": "application/json" }, "{"),
+      "protocol",
+      false
+    ],
+    [
+      "a redirect to another origin",
+      ({ response }) => fault(response, 307, { location: "http://127.0.0.2:1/x" }),
+      "redirect",
+      false
+    ],
+    ["a socket closed before headers", ({ socket }) => (socket.destroy(), true), "closed", false],
+    ["a stream that ends without the response", ({ response }) => (sse(response).end(), true), "closed", false],
+    [
+      "a body that is cut",
+      ({ response, socket }) => {
+        response.writeHead(200, { "content-type": "application/json", "content-length": "100" })
+        response.write("{", () => socket.destroy())
+        return true
+      },
+      "closed",
+      false
+    ]
+  ]
+  for (const [name, answer, reason, incurable, retryAfter] of cases) {
+    it.scopedLive(`[T3] ${name}: ${reason}`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        server.hook = answer
+        const error = yield* Effect.flip(Harness.connect(streamable(server.url)))
+        assert.strictEqual(error._tag, "ConnectError")
+        assert.strictEqual(error.reason, reason)
+        assert.strictEqual(error.incurable, incurable)
+        assert.strictEqual(error.retryAfter, retryAfter)
+        assert.include(error.message, server.url)
+        assert.notInclude(error.message, "\n")
+        assert.strictEqual(server.seen.length, 1)
+        yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+      }))
+  }
+
+  it.scopedLive("[T3] Retry-After as a date is kept in milliseconds", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.hook = ({ response }) =>
+        fault(response, 503, { "retry-after": new Date(Date.now() + 60_000).toUTCString() })
+      const error = yield* Effect.flip(Harness.connect(streamable(server.url)))
+      assert.isAtLeast(error.retryAfter!, 50_000)
+      assert.isAtMost(error.retryAfter!, 60_000)
+    }))
+
+  it.scopedLive("[T3] refused, an unknown name, no TLS, no HTTP", () =>
+    Effect.gen(function*() {
+      const port = yield* Harness.freePort
+      const reasonAt = (url: string) =>
+        Effect.map(Effect.flip(Harness.connect(streamable(url))), (error) => error.reason)
+      assert.strictEqual(yield* reasonAt(`http://127.0.0.1:${port}/mcp`), "refused")
+      assert.strictEqual(yield* reasonAt("http://no-such-host.invalid/mcp"), "unreachable")
+      const server = yield* Harness.server
+      assert.strictEqual(yield* reasonAt(server.url.replace("http:", "https:")), "tls")
+      const babbler = yield* Harness.tcp((socket) => socket.once("data", () => socket.end("HELLO\r\n\r\n")))
+      assert.strictEqual(yield* reasonAt(`http://127.0.0.1:${babbler.port}/`), "protocol")
+    }))
+
+  it.scopedLive("[T3] with a token provider, a refusal of the token is curable", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.hook = ({ response }) => fault(response, 401)
+      const connector = HttpConnector.make({ url: server.url, headerProvider: () => ({ authorization: "Bearer old" }) })
+      const error = yield* Effect.flip(Harness.connect(connector))
+      assert.deepStrictEqual([error.reason, error.incurable], ["unauthorized", false])
+      assert.strictEqual(server.count("initialize"), 2)
+    }))
+
+  it.scopedLive("[C10:real] no secret is in an error, not even when the server repeats it", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.hook = ({ headers, response }) =>
+        fault(response, 401, {}, `refused: ${headers["authorization"]} ${headers["x-key"]} s3cret-in-query`)
+      const connector = HttpConnector.make({
+        url: `${server.url}?token=s3cret-in-query`,
+        headers: { authorization: "Bearer s3cret-token", "x-key": "s3cret-key" }
+      })
+      const error = yield* Effect.flip(Harness.connect(connector))
+      assert.include(error.message, "refused:")
+      assert.notInclude(error.message, "s3cret")
+      assert.notInclude(JSON.stringify(error), "s3cret")
+      assert.notInclude(connector.target, "s3cret")
+    }))
+
+  it.scopedLive("[T6] a server that accepts and never answers holds up an attempt no longer than its caller waits", () =>
+    Effect.gen(function*() {
+      const hole = yield* Harness.tcp(() => {})
+      const connector = streamable(`http://127.0.0.1:${hole.port}/mcp`)
+      const attempt = yield* Effect.scoped(Harness.connect(connector)).pipe(Effect.timeoutOption("300 millis"))
+      assert.strictEqual(attempt._tag, "None")
+    }).pipe(Effect.timeout("5 seconds")))
+})
+
+describe("failures of requests", () => {
+  const cases: ReadonlyArray<readonly [string, (turn: Turn) => true, string, string, number?]> = [
+    ["401", ({ response }) => fault(response, 401), "rejected", "unauthorized"],
+    ["403", ({ response }) => fault(response, 403), "rejected", "unauthorized"],
+    [
+      "429 with seconds",
+      ({ response }) => fault(response, 429, { "retry-after": "2" }),
+      "rejected",
+      "rateLimited",
+      2000
+    ],
+    [
+      "503 with Retry-After",
+      ({ response }) => fault(response, 503, { "retry-after": "2" }),
+      "rejected",
+      "server",
+      2000
+    ],
+    ["503", ({ response }) => fault(response, 503), "unknown", "server"],
+    ["502", ({ response }) => fault(response, 502, {}, "<html>"), "unknown", "server"],
+    ["a socket closed before headers", ({ socket }) => (socket.destroy(), true), "unknown", "network"],
+    [
+      "wrong content type",
+      ({ response }) => fault(response, 200, { "content-type": "text/plain" }, "hi"),
+      "answered",
+      "protocol"
+    ],
+    [
+      "a redirect to another origin",
+      ({ response }) => fault(response, 308, { location: "http://127.0.0.2:1/x" }),
+      "rejected",
+      "protocol"
+    ],
+    [
+      "a response to something else",
+      ({ response }) =>
+        fault(response, 200, { "content-type": "application/json" }, '{"jsonrpc":"2.0","id":999,"result":{}}'),
+      "answered",
+      "protocol"
+    ]
+  ]
+  for (const [name, answer, fate, reason, retryAfter] of cases) {
+    it.scopedLive(`[T3] ${name}: ${fate}, ${reason}, and the session lives`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        const { call, losses } = yield* Harness.connect(streamable(server.url))
+        server.hook = (turn) => turn.rpc === "tools/call" ? answer(turn) : undefined
+        const error = yield* Effect.flip(call())
+        assert.strictEqual(error._tag, "RequestError")
+        assert.deepStrictEqual([error.fate, error.reason], [fate, reason])
+        assert.strictEqual(error.retryAfter, retryAfter)
+        assert.strictEqual(server.count("tools/call"), 1)
+        server.hook = undefined
+        yield* call()
+        assert.deepStrictEqual(losses, [])
+      }))
+  }
+
+  it.scopedLive("[T3] refused: the server is gone, and the request was not sent", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { call, connection, losses } = yield* Harness.connect(streamable(server.url))
+      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+      yield* Effect.promise(() => server.stop())
+      // The first may still go out on a socket of which we have not yet heard that it is closed.
+      const first = yield* Effect.flip(call())
+      const error = first.reason === "network" ? yield* Effect.flip(call()) : first
+      assert.deepStrictEqual([error.fate, error.reason], ["notSent", "lost"])
+      assert.deepStrictEqual(losses.map((loss) => loss.kind), ["closed"])
+      assert.notInclude(losses[0]!.message, connection.sessionId!)
+      yield* Effect.promise(() => server.start())
+    }))
+
+  it.scopedLive("[T3] a redirect within the origin is followed, credentials included; to another it is not", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const stolen: Array<Http.IncomingHttpHeaders> = []
+      const thief = yield* Effect.acquireRelease(
+        Effect.async<Http.Server>((resume) => {
+          const made = Http.createServer((request, response) => {
+            stolen.push(request.headers)
+            response.end()
+          })
+          made.listen(0, "127.0.0.1", () => resume(Effect.succeed(made)))
+        }),
+        (made) => Effect.async<void>((resume) => void made.close(() => resume(Effect.void)))
+      )
+      let target = "/elsewhere"
+      server.hook = ({ response, rpc, url }) =>
+        rpc === "tools/call" && url === "/mcp" ? fault(response, 307, { location: target }) : undefined
+      const { call } = yield* Harness.connect(
+        HttpConnector.make({ url: server.url, headers: { authorization: "Bearer mine" } })
+      )
+      assert.deepStrictEqual((yield* call("moved")) as unknown, text("moved"))
+      assert.strictEqual(server.seen.at(-1)!.url, "/elsewhere")
+      assert.strictEqual(server.seen.at(-1)!.headers["authorization"], "Bearer mine")
+      target = `http://127.0.0.1:${(thief.address() as AddressInfo).port}/mcp`
+      const error = yield* Effect.flip(call())
+      assert.include(error.message, target.replace("/mcp", ""))
+      assert.deepStrictEqual(stolen, [])
+    }))
+
+  it.scopedLive("[T6] a request to a server that accepts and never answers ends with its timeout", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { connection, losses } = yield* Harness.connect(streamable(server.url))
+      server.hook = ({ rpc }) => rpc === "tools/list"
+      const error = yield* Effect.flip(connection.request("tools/list", {}, { timeout: 200 }))
+      assert.deepStrictEqual([error.fate, error.reason], ["unknown", "timeout"])
+      assert.deepStrictEqual(losses, [])
+    }).pipe(Effect.timeout("10 seconds")))
+})
+
+describe("credentials", () => {
+  it.scopedLive("[T7] a header provider is evaluated for each request, and once more after a 401", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      let valid = "t1"
+      let issued = "t1"
+      let asked = 0
+      server.hook = ({ headers, response }) =>
+        headers["authorization"] === `Bearer ${valid}` ? undefined : fault(response, 401)
+      const { call, losses } = yield* Harness.connect(HttpConnector.make({
+        url: server.url,
+        headers: { authorization: "Bearer static", "x-static": "kept" },
+        headerProvider: () => {
+          asked++
+          const token = issued
+          // The token is renewed only after it was handed out once more.
+          issued = valid
+          return Promise.resolve({ Authorization: `Bearer ${token}` })
+        }
+      }))
+      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+      assert.strictEqual(asked, 3)
+      valid = "t2"
+      yield* call()
+      assert.strictEqual(asked, 5)
+      assert.strictEqual(server.count("tools/call"), 2)
+      assert.strictEqual(server.seen.at(-1)!.headers["authorization"], "Bearer t2")
+      assert.strictEqual(server.seen.at(-1)!.headers["x-static"], "kept")
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  it.scopedLive("[T7] static headers and headers from an Effect go with every request", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { call } = yield* Harness.connect(HttpConnector.make({
+          url: server.url,
+          headers: { "X-One": "1" },
+          headerProvider: Effect.succeed({ "x-two": "2" })
+        }))
+        yield* call()
+        yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+      }))
+      assert.isAtLeast(server.seen.length, 5)
+      for (const { headers } of server.seen) assert.deepStrictEqual([headers["x-one"], headers["x-two"]], ["1", "2"])
+    }))
+
+  it.scopedLive("[T7] a provider that fails means that nothing was sent", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      let broken = false
+      const { call } = yield* Harness.connect(HttpConnector.make({
+        url: server.url,
+        headerProvider: () => broken ? Promise.reject(new Error("vault is closed")) : {}
+      }))
+      broken = true
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["notSent", "unauthorized"])
+      assert.strictEqual(server.count("tools/call"), 0)
+      broken = false
+    }))
+
+  it.scopedLive("[T7] a 401 in the middle of a session runs OAuth once for all that were refused, and they succeed", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const origin = new URL(server.url).origin
+      let generation = 1
+      let grants = 0
+      server.hook = ({ headers, response, url }) => {
+        const json = (value: unknown) =>
+          fault(response, 200, { "content-type": "application/json" }, JSON.stringify(value))
+        if (url.startsWith("/.well-known/oauth-protected-resource")) {
+          return json({ resource: server.url, authorization_servers: [origin] })
+        }
+        if (url.startsWith("/.well-known/")) {
+          return json({
+            issuer: origin,
+            authorization_endpoint: `${origin}/authorize`,
+            token_endpoint: `${origin}/token`,
+            response_types_supported: ["code"]
+          })
+        }
+        if (url === "/token") {
+          grants++
+          return json({ access_token: `token-${generation}`, token_type: "bearer" })
+        }
+        return headers["authorization"] === `Bearer token-${generation}` ? undefined : fault(response, 401)
+      }
+      let tokens: any
+      let client: any = { client_id: "me", client_secret: "my-secret" }
+      const { call, losses } = yield* Harness.connect(HttpConnector.make({
+        url: server.url,
+        headers: { authorization: "Bearer static" },
+        authProvider: {
+          redirectUrl: undefined,
+          clientMetadata: { redirect_uris: [], grant_types: ["client_credentials"] },
+          clientInformation: () => client,
+          saveClientInformation: (saved) => {
+            client = saved
+          },
+          tokens: () => tokens,
+          saveTokens: (saved) => {
+            tokens = saved
+          },
+          redirectToAuthorization: () => {},
+          saveCodeVerifier: () => {},
+          codeVerifier: () => "",
+          prepareTokenRequest: () => new URLSearchParams({ grant_type: "client_credentials" })
+        }
+      }))
+      assert.strictEqual(grants, 1)
+      generation = 2
+      yield* Effect.all([call(), call(), call()], { concurrency: 3 })
+      assert.strictEqual(grants, 2)
+      assert.deepStrictEqual(losses, [])
+    }))
+})
+
+describe("heartbeat", () => {
+  for (const authenticated of [true, false]) {
+    it.scopedLive(`[K16] OPTIONS ${authenticated ? "with" : "without"} the backend's headers`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        const { connection } = yield* Harness.connect(HttpConnector.make({
+          url: server.url,
+          headers: { authorization: "Bearer mine", "x-tenant": "a" },
+          heartbeatCredentials: authenticated
+        }))
+        yield* connection.heartbeat!
+        const sent = server.seen.find((one) => one.http === "OPTIONS")!
+        assert.strictEqual(sent.headers["authorization"], authenticated ? "Bearer mine" : undefined)
+        assert.strictEqual(sent.headers["x-tenant"], authenticated ? "a" : undefined)
+      }))
+  }
+
+  it.scopedLive("[K2:real] any answer below 500 is a success, 5xx and a refused connection are not; 429 is an objection", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { connection, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+      let status = 204
+      server.hook = ({ http, response }) =>
+        http === "OPTIONS" ? fault(response, status, { "retry-after": "3", location: "/" }) : undefined
+      for (status of [200, 204, 307, 400, 401, 404, 405]) yield* connection.heartbeat!
+      status = 500
+      assert.strictEqual((yield* Effect.flip(connection.heartbeat!)).reason, "server")
+      status = 429
+      const objection = yield* Effect.flip(connection.heartbeat!)
+      assert.deepStrictEqual([objection.reason, objection.retryAfter], ["rateLimited", 3000])
+      yield* Effect.promise(() => server.stop())
+      assert.strictEqual((yield* Effect.flip(connection.heartbeat!)).reason, "network")
+      assert.strictEqual((yield* Effect.flip(connection.heartbeat!)).fate, "notSent")
+      assert.deepStrictEqual(losses, [])
+      yield* Effect.promise(() => server.start())
+    }))
+})

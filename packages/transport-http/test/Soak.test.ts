@@ -1,0 +1,73 @@
+import { assert, describe, it } from "@effect/vitest"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect } from "effect"
+import { execFile } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import * as Harness from "./fixtures/Harness.js"
+
+setFlagsFromString("--expose-gc")
+const gc = runInNewContext("gc") as () => void
+
+const heap = Effect.sync(() => {
+  gc()
+  return process.memoryUsage().heapUsed
+})
+
+describe("soak", () => {
+  it.scopedLive(
+    "[T5] 10,000 calls on one connection: no warning, no more sockets, no more heap",
+    () =>
+      Effect.gen(function*() {
+        const warnings: Array<Error> = []
+        const onWarning = (warning: Error) => void warnings.push(warning)
+        process.on("warning", onWarning)
+        const server = yield* Harness.server
+        const { call } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+        const calls = (count: number) =>
+          Effect.forEach(
+            Array.from({ length: count }, (_, index) => index),
+            (index) => {
+              // The server's own memory is not what is measured.
+              server.seen.length = 0
+              server.streaming = index % 2 === 0
+              return call()
+            },
+            { concurrency: 8, discard: true }
+          )
+        yield* calls(1000)
+        const before = yield* heap
+        yield* calls(10_000)
+        const after = yield* heap
+        process.off("warning", onWarning)
+        assert.deepStrictEqual(warnings, [])
+        // Eight calls at once; the streams of those before them may still be ending.
+        assert.isAtMost(server.sockets.size, 24)
+        // 10,000 calls that each left 300 bytes behind would be seen.
+        assert.isBelow(after - before, 3_000_000)
+      }),
+    120_000
+  )
+
+  it.effect("[T2] a process that has closed its connection ends by itself", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const program = `
+        import { HttpConnector } from "@mcp-lifeline/transport-http"
+        import { Effect } from "effect"
+        const connect = HttpConnector.make({ url: process.argv[1] }).connect({ onNotification: () => {} })
+        await Effect.runPromise(Effect.scoped(Effect.flatMap(connect, (connection) =>
+          connection.request("tools/call", { name: "echo" }, { timeout: 5000 }))))
+        console.log("closed")`
+      const { stdout } = yield* Effect.promise(() =>
+        promisify(execFile)(process.execPath, ["--input-type=module", "-e", program, server.url], {
+          cwd: fileURLToPath(new URL("..", import.meta.url)),
+          timeout: 20_000
+        })
+      )
+      assert.strictEqual(stdout.trim(), "closed")
+      assert.strictEqual(server.sessions.size, 0)
+    }).pipe(Effect.scoped))
+})
