@@ -6,9 +6,11 @@ import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
 import { originOf } from "./Link.js"
 
-/** One line from whatever was thrown. */
+const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ").trim()
+
+/** One line, not too long, from whatever was thrown or answered. */
 export const describe = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").trim().slice(0, 500)
+  oneLine(error instanceof Error ? error.message : String(error)).slice(0, 500)
 
 /** A request that was not sent, because the connection is over. */
 export const refused = (loss: Loss): RequestError =>
@@ -150,7 +152,7 @@ export const toConnectError = (error: unknown, loss: Loss | undefined): ConnectE
     incurable: false,
     message: failure.reason === "remote"
       ? `the server refused initialize: ${describe(failure.message)} (code ${failure.code})`
-      : describe(failure.message),
+      : oneLine(failure.message),
     retryAfter: failure.retryAfter,
     cause: failure.cause ?? error
   })

@@ -1,1 +1,1 @@
-export {}
+export * as StdioConnector from "./StdioConnector.js"

@@ -1,0 +1,111 @@
+/**
+ * Finds the top-level `id` of a JSON object that is too long to be kept, as it streams by.
+ */
+const quote = 0x22
+const backslash = 0x5C
+const maxToken = 256
+
+/**
+ * Takes a JSON text byte by byte and remembers the value of the key `id` of its outermost object, wherever that stands, and
+ * whether there is a key `method`. Nothing else is kept. What is not JSON gives some answer, and never an error.
+ */
+export class IdScanner {
+  /** The id, as far as it has been seen. */
+  id: string | number | undefined
+  /** Whether the message is a request or a notification, and not an answer. */
+  hasMethod = false
+
+  #depth = 0
+  #inString = false
+  #escaped = false
+  /** Between `{` or `,` and `:` of the outermost object. */
+  #keyIsNext = false
+  #key: string | undefined
+  /** The bytes of the key or value that is being read; undefined when it is not of interest. */
+  #token: Array<number> | undefined
+
+  push(chunk: Uint8Array): void {
+    for (const byte of chunk) {
+      if (this.#inString) this.#inside(byte)
+      else this.#outside(byte)
+    }
+  }
+
+  #inside(byte: number): void {
+    this.#take(byte)
+    if (this.#escaped) this.#escaped = false
+    else if (byte === backslash) this.#escaped = true
+    else if (byte === quote) {
+      this.#inString = false
+      if (this.#depth === 1) {
+        if (this.#keyIsNext) {
+          const key = this.#parsed()
+          this.#key = typeof key === "string" ? key : undefined
+          if (this.#key === "method") this.hasMethod = true
+        } else this.#value()
+      }
+    }
+  }
+
+  #outside(byte: number): void {
+    switch (byte) {
+      case quote: {
+        this.#inString = true
+        this.#token = this.#depth === 1 && (this.#keyIsNext || this.#key === "id") ? [quote] : undefined
+        return
+      }
+      case 0x7B: // {
+      case 0x5B: { // [
+        this.#depth++
+        this.#keyIsNext = this.#depth === 1 && byte === 0x7B
+        this.#token = undefined
+        return
+      }
+      case 0x7D: // }
+      case 0x5D: { // ]
+        if (this.#depth === 1) this.#value()
+        this.#depth--
+        return
+      }
+      case 0x3A: { // :
+        if (this.#depth !== 1) return
+        this.#keyIsNext = false
+        this.#token = this.#key === "id" ? [] : undefined
+        return
+      }
+      case 0x2C: { // ,
+        if (this.#depth !== 1) return
+        this.#value()
+        this.#keyIsNext = true
+        this.#key = undefined
+        return
+      }
+      default: {
+        this.#take(byte)
+      }
+    }
+  }
+
+  #take(byte: number): void {
+    if (this.#token === undefined) return
+    if (this.#token.length < maxToken) this.#token.push(byte)
+    else this.#token = undefined
+  }
+
+  #parsed(): unknown {
+    const token = this.#token
+    this.#token = undefined
+    if (token === undefined) return undefined
+    try {
+      return JSON.parse(Buffer.from(token).toString("utf8"))
+    } catch {
+      return undefined
+    }
+  }
+
+  #value(): void {
+    if (this.#key !== "id" || this.#token === undefined) return
+    const value = this.#parsed()
+    if (typeof value === "string" || typeof value === "number") this.id = value
+  }
+}

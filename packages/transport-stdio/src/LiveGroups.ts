@@ -1,0 +1,55 @@
+/**
+ * All process groups that are alive, so that none outlives this process where that can be helped (S8).
+ */
+
+/** What is needed of a process group. */
+export interface LiveGroup {
+  /** Whether signals to this process run the shutdown of the group. */
+  readonly handleSignals: boolean
+  /** SIGKILL to the group, now. */
+  readonly kill: () => void
+  /** The whole ladder. */
+  readonly shutdown: () => Promise<void>
+}
+
+const live = new Set<LiveGroup>()
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const
+
+const onExit = (): void => {
+  for (const group of live) group.kill()
+}
+
+let ending = false
+
+const onSignal = (signal: NodeJS.Signals): void => {
+  const asked = [...live].filter((group) => group.handleSignals)
+  if (ending) {
+    for (const group of asked) group.kill()
+    return
+  }
+  ending = true
+  void Promise.allSettled(asked.map((group) => group.shutdown())).then(() => {
+    ending = false
+    for (const name of signals) process.off(name, onSignal)
+    // Without a listener of somebody else the signal now does what it does by default: it ends the process.
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
+  })
+}
+
+/** Watches over a group until it is removed. The hooks are there only while there are groups. */
+export const add = (group: LiveGroup): void => {
+  if (live.size === 0) process.on("exit", onExit)
+  live.add(group)
+  if (group.handleSignals && !process.listeners("SIGTERM").includes(onSignal)) {
+    for (const name of signals) process.on(name, onSignal)
+  }
+}
+
+/** The group is gone. */
+export const remove = (group: LiveGroup): void => {
+  if (!live.delete(group)) return
+  if (live.size === 0) process.off("exit", onExit)
+  if (!ending && ![...live].some((other) => other.handleSignals)) {
+    for (const name of signals) process.off(name, onSignal)
+  }
+}

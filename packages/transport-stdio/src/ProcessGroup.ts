@@ -1,0 +1,187 @@
+/**
+ * A child process in a process group of its own, and the end of that whole group (S1, S2).
+ */
+import type { ChildProcessWithoutNullStreams } from "node:child_process"
+import { spawn } from "node:child_process"
+import { readdirSync, readFileSync } from "node:fs"
+import * as LiveGroups from "./LiveGroups.js"
+
+/** How the child ended. */
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** Options of a process group. Durations in milliseconds. */
+export interface Options {
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+  readonly env: Record<string, string>
+  readonly cwd: string | undefined
+  readonly stdinGrace: number
+  readonly termGrace: number
+  readonly handleSignals: boolean
+}
+
+/** After SIGKILL only the kernel is to be waited for. */
+const killBound = 5_000
+const firstPoll = 5
+const slowestPoll = 100
+
+const isWindows = process.platform === "win32"
+
+/**
+ * Started by its constructor, which throws what `spawn` throws. What `spawn` reports later comes as the child's `error`
+ * event.
+ *
+ * On Windows there are no process groups: ending one means `taskkill /T /F` on the tree.
+ */
+export class ProcessGroup implements LiveGroups.LiveGroup {
+  readonly child: ChildProcessWithoutNullStreams
+  readonly handleSignals: boolean
+  /** How the child ended, once it has. Other processes of the group may live on. */
+  exit: Exit | undefined
+
+  readonly #options: Options
+  /** Set once and for ever: the system may give the number to another process from then on. */
+  #gone = false
+  #shutdown: Promise<void> | undefined
+  #onExit: (() => void) | undefined
+
+  constructor(options: Options) {
+    this.#options = options
+    this.handleSignals = options.handleSignals
+    this.child = spawn(options.command, options.args, {
+      cwd: options.cwd,
+      env: options.env,
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: !isWindows,
+      windowsHide: true,
+      shell: false
+    })
+    if (this.child.pid === undefined) {
+      this.#gone = true
+      return
+    }
+    LiveGroups.add(this)
+    this.child.once("exit", (code, signal) => {
+      this.exit = { code, signal }
+      this.#onExit?.()
+      // What outlives its leader serves nobody. To look at once matters too: the number stays taken only while the group
+      // has members.
+      if (!this.#isGone()) this.shutdown().catch(() => {})
+    })
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid
+  }
+
+  /**
+   * Ends stdin, then sends SIGTERM and at last SIGKILL to the group, each when the grace of the step before has passed. Ends
+   * as soon as the child has exited and no process of the group is left. Runs once; later calls wait for the first.
+   * Rejects when something survives SIGKILL for five seconds.
+   */
+  shutdown(): Promise<void> {
+    this.#shutdown ??= this.#ladder()
+    return this.#shutdown
+  }
+
+  kill(): void {
+    this.#signal("SIGKILL")
+  }
+
+  async #ladder(): Promise<void> {
+    if (this.exit === undefined && !this.#gone) {
+      this.child.stdin.end()
+      await this.#exitWithin(this.#options.stdinGrace)
+    }
+    if (this.#isGone()) return
+    this.#signal("SIGTERM")
+    // A stopped process acts on SIGTERM only when it goes on.
+    this.#signal("SIGCONT")
+    if (await this.#goneWithin(this.#options.termGrace)) return
+    this.#signal("SIGKILL")
+    if (await this.#goneWithin(killBound)) return
+    throw new Error(`process group ${this.pid} is still there ${killBound} ms after SIGKILL`)
+  }
+
+  #exitWithin(millis: number): Promise<void> {
+    if (this.exit !== undefined) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer)
+        this.#onExit = undefined
+        resolve()
+      }
+      const timer = setTimeout(done, millis)
+      this.#onExit = done
+    })
+  }
+
+  async #goneWithin(millis: number): Promise<boolean> {
+    const deadline = performance.now() + millis
+    let poll = firstPoll
+    for (;;) {
+      if (this.#isGone()) return true
+      const left = deadline - performance.now()
+      if (left <= 0) return false
+      if (this.exit === undefined) await this.#exitWithin(left)
+      else {
+        await new Promise((resolve) => setTimeout(resolve, Math.min(left, poll)))
+        poll = Math.min(poll * 2, slowestPoll)
+      }
+    }
+  }
+
+  #isGone(): boolean {
+    if (!this.#gone && this.exit !== undefined && !this.#hasMembers()) {
+      this.#gone = true
+      LiveGroups.remove(this)
+    }
+    return this.#gone
+  }
+
+  #hasMembers(): boolean {
+    if (this.pid === undefined || isWindows) return false
+    try {
+      process.kill(-this.pid, 0)
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code !== "ESRCH"
+    }
+    return process.platform !== "linux" || hasLivingMembers(this.pid)
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    if (this.#gone || this.pid === undefined) return
+    try {
+      if (!isWindows) process.kill(-this.pid, signal)
+      else if (signal !== "SIGCONT") {
+        spawn("taskkill", ["/pid", String(this.pid), "/T", "/F"], { windowsHide: true, stdio: "ignore" })
+          .on("error", () => this.child.kill())
+      }
+    } catch {
+      // Gone in this moment, which the next look will find; or not ours to end, which the last step reports.
+    }
+  }
+}
+
+/** In a container whose first process reaps nobody, the dead stay members of their group for ever. */
+const hasLivingMembers = (group: number): boolean => {
+  try {
+    for (const entry of readdirSync("/proc")) {
+      if (!/^\d+$/.test(entry)) continue
+      try {
+        const stat = readFileSync(`/proc/${entry}/stat`, "utf8")
+        // The name, in parentheses, may hold anything.
+        const [state, , pgrp] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+        if (Number(pgrp) === group && state !== "Z" && state !== "X") return true
+      } catch {
+        // It ended while we were looking.
+      }
+    }
+    return false
+  } catch {
+    return true
+  }
+}

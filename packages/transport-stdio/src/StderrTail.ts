@@ -1,0 +1,71 @@
+/**
+ * The last lines that a process wrote to stderr, masked.
+ */
+import { StringDecoder } from "node:string_decoder"
+import type { Secrets } from "./Secrets.js"
+import { mask } from "./Secrets.js"
+
+const maxLines = 20
+const maxCharacters = 4_096
+
+/** Splits a stream of bytes into lines, keeps the last 20 (4,096 characters), and hands each on. */
+export class StderrTail {
+  readonly #lines: Array<string> = []
+  readonly #decoder = new StringDecoder("utf8")
+  readonly #secrets: Secrets
+  readonly #longest: number
+  readonly #onLine: ((line: string) => void) | undefined
+  #characters = 0
+  #partial = ""
+  #cut = false
+
+  constructor(secrets: Secrets, onLine: ((line: string) => void) | undefined) {
+    this.#secrets = secrets
+    this.#longest = secrets[0]?.length ?? 0
+    this.#onLine = onLine
+  }
+
+  push(chunk: Buffer): void {
+    const pieces = this.#decoder.write(chunk).split("\n")
+    const last = pieces.pop() ?? ""
+    for (const piece of pieces) {
+      this.#extend(piece)
+      this.#flush()
+    }
+    this.#extend(last)
+  }
+
+  /** No more will come: what has no line feed yet is a line too. */
+  end(): void {
+    if (this.#partial !== "") this.#flush()
+  }
+
+  /** The lines in one, oldest first. */
+  get text(): string {
+    return this.#lines.join(" | ")
+  }
+
+  #extend(piece: string): void {
+    const room = maxCharacters + this.#longest - this.#partial.length
+    if (piece.length > room) this.#cut = true
+    this.#partial += piece.slice(0, Math.max(0, room))
+  }
+
+  #flush(): void {
+    let line = mask(this.#secrets, this.#partial)
+    // Where a line was cut, its end may be the beginning of a secret.
+    if (this.#cut) line = line.slice(0, Math.max(0, line.length - this.#longest))
+    this.#partial = ""
+    this.#cut = false
+    // oxlint-disable-next-line no-control-regex
+    line = line.replaceAll(/\u001B\[[0-9;?]*[A-Za-z]/g, "").replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F]/g, "")
+      .trimEnd()
+    if (line === "") return
+    this.#lines.push(line)
+    this.#characters += line.length
+    while (this.#lines.length > maxLines || (this.#characters > maxCharacters && this.#lines.length > 1)) {
+      this.#characters -= this.#lines.shift()?.length ?? 0
+    }
+    this.#onLine?.(line)
+  }
+}

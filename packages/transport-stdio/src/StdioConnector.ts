@@ -1,0 +1,113 @@
+/**
+ * MCP servers as child processes.
+ */
+import type { Connector } from "@mcp-lifeline/core"
+import { ConfigError } from "@mcp-lifeline/core"
+import { SdkConnection } from "@mcp-lifeline/protocol"
+import type { Redacted } from "effect"
+import { Duration, Effect, Runtime } from "effect"
+import type { DurationInput } from "effect/Duration"
+import * as Environment from "./Environment.js"
+import * as Secrets from "./Secrets.js"
+import { StdioTransport } from "./StdioTransport.js"
+
+/** Options of a stdio connector. */
+export interface Options {
+  /** The program. It is started without a shell. */
+  readonly command: string
+  readonly args?: ReadonlyArray<string> | undefined
+  /**
+   * Environment variables beside the safe ones that are inherited (HOME, LANG, LC_*, LOGNAME, PATH, SHELL, TERM, TMPDIR, TZ,
+   * USER, and on Windows their like). Values of 8 characters or more are masked in what the server writes to stderr.
+   */
+  readonly env?: { readonly [name: string]: string | Redacted.Redacted<string> } | undefined
+  /** The working directory. Default: ours. */
+  readonly cwd?: string | undefined
+  /** Inherit all of our environment. Default false. */
+  readonly inheritEnv?: boolean | undefined
+  /** A longer message is dropped as it streams, and fails only its own request. Default 16 MiB. */
+  readonly maxMessageBytes?: number | undefined
+  /** How long the server may take to exit once its stdin has ended, before SIGTERM. Default 2 seconds. */
+  readonly stdinGrace?: DurationInput | undefined
+  /** How long its process group may take to end after SIGTERM, before SIGKILL. Default 2 seconds. */
+  readonly termGrace?: DurationInput | undefined
+  /** End the process group on SIGINT, SIGTERM and SIGHUP to this process, and then this process. Default false. */
+  readonly handleSignals?: boolean | undefined
+  /** Is given each line that the server writes to stderr, secrets masked. Must not throw. */
+  readonly stderr?: ((line: string) => void) | undefined
+}
+
+/** What is used where an option is not given. */
+export const defaults = {
+  inheritEnv: false,
+  maxMessageBytes: 16 * 1024 * 1024,
+  stdinGrace: Duration.seconds(2),
+  termGrace: Duration.seconds(2),
+  handleSignals: false
+} as const
+
+const invalid = (field: string, value: unknown, range: string): ConfigError =>
+  new ConfigError({ backend: "", field, message: `${field} is ${String(value)}, but must be ${range}` })
+
+const grace = (field: string, value: DurationInput | undefined, standard: Duration.Duration): number => {
+  const millis = value === undefined ? Duration.toMillis(standard) : Duration.toMillis(Duration.decode(value))
+  if (!(millis >= 0 && millis <= 600_000)) throw invalid(field, value, "a duration from 0 to 10 minutes")
+  return millis
+}
+
+/**
+ * A connector that starts a process for each connection, in a process group of its own, and ends the whole group with it.
+ *
+ * Closing: stdin ends, then SIGTERM, then SIGKILL to the group, each after its grace; the close ends when the process has
+ * exited and none of its group is left. Should this process exit, the groups get SIGKILL; should it be killed, the servers
+ * see their stdin end. Out of reach: a daemon that has left its group. On Windows, `taskkill /T /F` takes the place of the
+ * signals.
+ *
+ * Throws a `ConfigError` when an option is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+ *
+ * const connector = StdioConnector.make({
+ *   command: "npx",
+ *   args: ["-y", "@modelcontextprotocol/server-everything", "stdio"]
+ * })
+ * ```
+ */
+export const make = (options: Options): Connector => {
+  const args = options.args ?? []
+  const secrets = Secrets.collect(options.env)
+  const maxMessageBytes = options.maxMessageBytes ?? defaults.maxMessageBytes
+  if (!(Number.isSafeInteger(maxMessageBytes) && maxMessageBytes >= 1024)) {
+    throw invalid("maxMessageBytes", maxMessageBytes, "a whole number of at least 1024")
+  }
+  const stdinGrace = grace("stdinGrace", options.stdinGrace, defaults.stdinGrace)
+  const termGrace = grace("termGrace", options.termGrace, defaults.termGrace)
+  const target = Secrets.commandLine(secrets, options.command, args)
+  return {
+    transport: "stdio",
+    overlap: false,
+    target,
+    connect: (connectOptions) =>
+      Effect.flatMap(Effect.runtime<never>(), (runtime) => {
+        const runFork = Runtime.runFork(runtime)
+        const transport = new StdioTransport({
+          command: options.command,
+          args,
+          env: Environment.make(options, process.env, process.platform),
+          cwd: options.cwd,
+          stdinGrace,
+          termGrace,
+          handleSignals: options.handleSignals ?? defaults.handleSignals,
+          maxMessageBytes,
+          secrets,
+          onStderr: options.stderr,
+          warn: (message) => {
+            runFork(Effect.logWarning(message).pipe(Effect.annotateLogs({ target })))
+          }
+        })
+        return SdkConnection.connect(transport, connectOptions)
+      })
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * JSON-RPC over the standard streams of a child process: a Transport of the official SDK that knows how it ended.
+ */
+import type { Fate, Loss, Peer } from "@mcp-lifeline/core"
+import { RequestError } from "@mcp-lifeline/core"
+import type { AdapterTransport } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { ErrorCode } from "@modelcontextprotocol/sdk/types.js"
+import type { Frame } from "./Framing.js"
+import { Framing } from "./Framing.js"
+import type { Exit, Options as GroupOptions } from "./ProcessGroup.js"
+import { ProcessGroup } from "./ProcessGroup.js"
+import type { Secrets } from "./Secrets.js"
+import { mask } from "./Secrets.js"
+import * as SpawnFailure from "./SpawnFailure.js"
+import { StderrTail } from "./StderrTail.js"
+
+/** Options of a transport. */
+export interface Options extends GroupOptions {
+  readonly maxMessageBytes: number
+  readonly secrets: Secrets
+  readonly onStderr: ((line: string) => void) | undefined
+  readonly warn: (message: string) => void
+}
+
+interface Write {
+  readonly line: string
+  readonly resolve: () => void
+  readonly reject: (error: RequestError) => void
+}
+
+/** How long what a process wrote before its exit may take to be read; a grandchild may hold the pipe open for ever. */
+const lastWords = 50
+/** How long a process that has closed its stdout or stdin may take to exit, so that the loss can say how. */
+const lastSteps = 500
+
+const isMessage = (value: unknown): value is JSONRPCMessage =>
+  typeof value === "object" && value !== null && (value as { readonly jsonrpc?: unknown }).jsonrpc === "2.0" &&
+  ("method" in value || "id" in value)
+
+const describeExit = ({ code, signal }: Exit): string =>
+  signal === null ? `exited with code ${code}` : `killed by ${signal}`
+
+/** One process, from `start` to `close`. */
+export class StdioTransport implements AdapterTransport {
+  readonly stateful = true
+  onmessage?: (<T extends JSONRPCMessage>(message: T, extra?: MessageExtraInfo) => void) | undefined
+  onclose?: (() => void) | undefined
+  onerror?: ((error: Error) => void) | undefined
+  onlost?: ((loss: Loss) => void) | undefined
+  onfailed?: ((id: RequestId, error: RequestError) => void) | undefined
+
+  readonly #options: Options
+  readonly #framing: Framing
+  readonly #stderr: StderrTail
+  #group: ProcessGroup | undefined
+  #closed: Promise<void> | undefined
+  /** How it ended; nothing is sent any more. */
+  #loss: Loss | undefined
+  #settling: NodeJS.Timeout | undefined
+  #due = Number.POSITIVE_INFINITY
+  /** The pipe is full. */
+  #blocked = false
+  #waiting: Array<Write> = []
+  /** Writes that failed: their requests end with the loss, which is about to be known. */
+  #failed: Array<{ readonly write: Write; readonly fate: Fate }> = []
+  #skipped = 0
+  #tooLong = 0
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#framing = new Framing(options.maxMessageBytes)
+    this.#stderr = new StderrTail(options.secrets, options.onStderr)
+  }
+
+  get peer(): Peer {
+    return { pid: this.#group?.pid }
+  }
+
+  start(): Promise<void> {
+    const options = this.#options
+    const target = {
+      command: options.command,
+      cwd: options.cwd,
+      show: (text: string) => mask(options.secrets, text)
+    }
+    if (this.#group !== undefined || this.#closed !== undefined) {
+      return Promise.reject(new Error("a transport is started once"))
+    }
+    try {
+      this.#group = new ProcessGroup(options)
+    } catch (error) {
+      return Promise.reject(SpawnFailure.make(error, target))
+    }
+    const { child } = this.#group
+    child.stdout.on("data", (chunk: Buffer) => this.#framing.push(chunk, (frame) => this.#onFrame(frame)))
+    child.stdout.on("error", (error) => this.onerror?.(error))
+    child.stdout.on("end", () => this.#settle(lastSteps))
+    child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk))
+    child.stderr.on("error", (error) => this.onerror?.(error))
+    child.stdin.on("drain", () => this.#flush())
+    child.stdin.on("error", () => this.#settle(lastSteps))
+    child.on("exit", () => this.#settle(lastWords))
+    child.on("close", () => this.#settle(0))
+    return new Promise((resolve, reject) => {
+      child.once("spawn", resolve)
+      child.on("error", (error) => reject(SpawnFailure.make(error, target)))
+    })
+  }
+
+  send(message: JSONRPCMessage): Promise<void> {
+    if (this.#loss !== undefined || this.#group === undefined || this.#closed !== undefined) {
+      return Promise.reject(this.#unsent("notSent"))
+    }
+    let line: string
+    try {
+      line = `${JSON.stringify(message)}\n`
+    } catch (cause) {
+      // Sending it again would change nothing, which `notSent` would ask for.
+      return Promise.reject(
+        new RequestError({ fate: "answered", reason: "protocol", message: "the request is no JSON", cause })
+      )
+    }
+    return new Promise((resolve, reject) => {
+      const write = { line, resolve, reject }
+      if (this.#group?.exit !== undefined) this.#failed.push({ write, fate: "notSent" })
+      else if (this.#blocked) this.#waiting.push(write)
+      else this.#write(write)
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#settling)
+    this.#rejectAll()
+    if (this.#skipped > 1) this.#options.warn(`${this.#skipped} lines on stdout were no JSON-RPC`)
+    try {
+      await this.#group?.shutdown()
+    } finally {
+      this.#destroy()
+      this.onclose?.()
+    }
+  }
+
+  /** Somebody outside of the group may hold the other ends; ours keep nothing alive. */
+  #destroy(): void {
+    const child = this.#group?.child
+    child?.stdin.destroy()
+    child?.stdout.destroy()
+    child?.stderr.destroy()
+  }
+
+  #onFrame(frame: Frame): void {
+    if (this.#closed !== undefined) return
+    if (frame._tag === "TooLong") return this.#onTooLong(frame.id, frame.isResponse)
+    if (frame.text.trim() === "") return
+    let value: unknown
+    try {
+      value = JSON.parse(frame.text)
+    } catch {
+      return this.#skip(frame.text)
+    }
+    // Revision 2025-03-26 lets a server send several messages in one.
+    for (const message of Array.isArray(value) ? value as ReadonlyArray<unknown> : [value]) {
+      if (isMessage(message)) this.onmessage?.(message)
+      else this.#skip(frame.text)
+    }
+  }
+
+  #skip(text: string): void {
+    if (++this.#skipped > 1) return
+    const shown = JSON.stringify(mask(this.#options.secrets, text).slice(0, 200))
+    this.#options.warn(`a line on stdout is no JSON-RPC and is skipped, as are others like it: ${shown}`)
+  }
+
+  #onTooLong(id: RequestId | undefined, isResponse: boolean): void {
+    const limit = `longer than maxMessageBytes (${this.#options.maxMessageBytes})`
+    if (++this.#tooLong === 1) this.#options.warn(`a message is ${limit} and is dropped, as are others like it`)
+    if (id === undefined) return
+    if (isResponse) {
+      const message = `the answer is ${limit}: ask for less, or raise the limit`
+      this.onfailed?.(id, new RequestError({ fate: "answered", reason: "protocol", message }))
+    } else {
+      const error = { code: ErrorCode.InvalidRequest, message: `the request is ${limit}` }
+      this.send({ jsonrpc: "2.0", id, error }).catch(() => {})
+    }
+  }
+
+  #write(write: Write): void {
+    const stdin = this.#group?.child.stdin
+    if (stdin === undefined) return
+    // What is behind other data goes out together with it, and fails with it, even when it had been written.
+    const alone = stdin.writableLength === 0
+    this.#blocked = !stdin.write(write.line, (error) => {
+      if (error === null || error === undefined) return write.resolve()
+      // A line of which a part was written was no line: nobody acts on it.
+      const unwritten = alone || (error as NodeJS.ErrnoException).code === "ERR_STREAM_DESTROYED"
+      const fate = unwritten ? "notSent" : "unknown"
+      if (this.#loss === undefined && this.#closed === undefined) this.#failed.push({ write, fate })
+      else write.reject(this.#unsent(fate))
+    })
+  }
+
+  #flush(): void {
+    this.#blocked = false
+    while (!this.#blocked) {
+      const next = this.#waiting.shift()
+      if (next === undefined) return
+      this.#write(next)
+    }
+  }
+
+  /** Declares the loss after this time at the latest; the shortest counts. */
+  #settle(millis: number): void {
+    if (this.#loss !== undefined || this.#closed !== undefined || this.#group?.pid === undefined) return
+    const due = performance.now() + millis
+    if (due >= this.#due) return
+    this.#due = due
+    clearTimeout(this.#settling)
+    const settle = (): void => {
+      if (this.#loss === undefined && this.#closed === undefined) this.#lose()
+    }
+    if (millis === 0) settle()
+    // After a busy moment the timer is due before what is in the pipe has been read: one more turn reads it.
+    else this.#settling = setTimeout(() => setImmediate(settle), millis)
+  }
+
+  #lose(): void {
+    this.#stderr.end()
+    const exit = this.#group?.exit
+    const what = exit === undefined ? "closed its stdin or stdout" : describeExit(exit)
+    const tail = this.#stderr.text
+    const loss: Loss = { kind: "closed", message: tail === "" ? what : `${what}; stderr: ${tail}` }
+    this.#loss = loss
+    if (exit !== undefined) this.#destroy()
+    this.onlost?.(loss)
+    this.#rejectAll()
+  }
+
+  #rejectAll(): void {
+    for (const { fate, write } of this.#failed) write.reject(this.#unsent(fate))
+    for (const write of this.#waiting) write.reject(this.#unsent("notSent"))
+    this.#failed = []
+    this.#waiting = []
+  }
+
+  #unsent(fate: Fate): RequestError {
+    return new RequestError({ fate, reason: "lost", message: this.#loss?.message ?? "the process is being closed" })
+  }
+}

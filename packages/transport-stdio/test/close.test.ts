@@ -1,0 +1,109 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll } from "vitest"
+import { call, fixture, isAlive, server, session } from "./support.js"
+
+const forever = "setInterval(() => {}, 1000)"
+const stubborn = `process.on("SIGTERM", () => {});${forever}`
+
+describe.skipIf(process.platform !== "linux")("closing", () => {
+  let directory = ""
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), "stdio-"))
+  })
+  afterAll(() => rmSync(directory, { recursive: true }))
+
+  it.live("[S1] a server that ends with its stdin takes no grace and gets no signal", () =>
+    Effect.gen(function*() {
+      const log = join(directory, "graceful")
+      const { left, millis, value } = yield* session(server([`--log=${log}`]), (c) => call(c, "echo", { text: "hi" }))
+      assert.strictEqual(value, "hi")
+      assert.deepStrictEqual(left, [])
+      assert.isBelow(millis, 5_000)
+      assert.throws(() => readFileSync(log))
+    }))
+
+  it.live("[S1] one that does not gets SIGTERM after the grace of stdin", () =>
+    Effect.gen(function*() {
+      const { left, millis } = yield* session(server(["--ignore-stdin-end"], { stdinGrace: 200 }), () => Effect.void)
+      assert.deepStrictEqual(left, [])
+      assert.isAtLeast(millis, 199)
+      assert.isBelow(millis, 5_000)
+    }))
+
+  it.live("[S1] one that ignores SIGTERM too gets SIGKILL after its grace, and the close waits for the exit", () =>
+    Effect.gen(function*() {
+      const log = join(directory, "stubborn")
+      const { left, millis } = yield* session(
+        server(["--ignore-stdin-end", "--ignore-term", `--log=${log}`], { stdinGrace: 150, termGrace: 250 }),
+        () => Effect.void
+      )
+      assert.deepStrictEqual(left, [])
+      assert.isAtLeast(millis, 399)
+      assert.isBelow(millis, 5_000)
+      assert.strictEqual(readFileSync(log, "utf8"), "SIGTERM\n")
+    }))
+
+  it.live("[S1] a stopped process acts on SIGTERM", () =>
+    Effect.gen(function*() {
+      const { left, millis } = yield* session(
+        server([], { stdinGrace: 100 }),
+        (connection) => Effect.sync(() => process.kill(connection.peer.pid ?? 0, "SIGSTOP"))
+      )
+      assert.deepStrictEqual(left, [])
+      assert.isBelow(millis, 5_000)
+    }))
+
+  it.live("[S2] the server under an npx-like wrapper ends with it", () =>
+    Effect.gen(function*() {
+      const graceful = yield* session(
+        server([], { args: [fixture("wrapper.mjs")] }),
+        (connection) => call(connection, "echo", { text: "through" })
+      )
+      assert.strictEqual(graceful.value, "through")
+      assert.deepStrictEqual(graceful.left, [])
+      assert.isBelow(graceful.millis, 5_000)
+      const forced = yield* session(
+        server([], {
+          args: [fixture("wrapper.mjs"), "--ignore-stdin-end", "--ignore-term"],
+          stdinGrace: 100,
+          termGrace: 100
+        }),
+        () => Effect.void
+      )
+      assert.deepStrictEqual(forced.left, [])
+    }))
+
+  it.live("[S2] children that outlive a parent that exited with 0 are ended, with SIGKILL where SIGTERM does nothing", () =>
+    Effect.gen(function*() {
+      for (const [code, termGrace] of [[forever, 10_000], [stubborn, 200]] as const) {
+        const { left, millis, value } = yield* session(
+          server([], { termGrace }),
+          (connection) => call(connection, "grandchild", { code })
+        )
+        assert.isAbove(Number(value), 0)
+        assert.deepStrictEqual(left, [])
+        assert.isFalse(isAlive(Number(value)))
+        assert.isBelow(millis, 8_000)
+      }
+    }))
+
+  it.live("[S2] what is left of the group of a crashed server is ended, at the latest by the close", () =>
+    Effect.gen(function*() {
+      const { left, value } = yield* session(server([], { termGrace: 200 }), (connection) =>
+        Effect.gen(function*() {
+          const child = Number(yield* call(connection, "grandchild", { code: stubborn }))
+          const lost = Effect.async<string>((resume) =>
+            connection.onLost((loss) => resume(Effect.succeed(loss.message)))
+          )
+          process.kill(connection.peer.pid ?? 0, "SIGKILL")
+          assert.strictEqual(yield* lost, "killed by SIGKILL")
+          return child
+        }))
+      assert.isAbove(value, 0)
+      assert.deepStrictEqual(left, [])
+    }))
+})

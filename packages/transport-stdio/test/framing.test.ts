@@ -1,0 +1,125 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { ServerNotification } from "@mcp-lifeline/core"
+import { Effect, Logger } from "effect"
+import { Framing } from "../src/Framing.js"
+import { IdScanner } from "../src/IdScanner.js"
+import { call, connect, server } from "./support.js"
+
+const warnings = () => {
+  const lines: Array<string> = []
+  const logger = Logger.make(({ logLevel, message }) => {
+    if (logLevel._tag === "Warning") lines.push(String(message))
+  })
+  return { lines, layer: Logger.replace(Logger.defaultLogger, logger) }
+}
+
+describe("what comes on stdout", () => {
+  it.live("[S4] lines that are no JSON-RPC are skipped, counted and logged once a connection", () => {
+    const { layer, lines } = warnings()
+    return Effect.gen(function*() {
+      yield* Effect.scoped(Effect.gen(function*() {
+        const connection = yield* connect(server(["--noise"]))
+        const noise = ["Debugger attached.", '{"jsonrpc":"1.0","id":0}', "{broken", "", "42"]
+        assert.strictEqual(yield* call(connection, "noise", { lines: noise }), "after the noise")
+        assert.lengthOf(lines, 1)
+        assert.include(lines[0], "Welcome!")
+      }))
+      // Four lines at the start, of which one is a list of two, and four more; the empty ones are not counted.
+      assert.deepStrictEqual(lines.slice(1), ["9 lines on stdout were no JSON-RPC"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.live("[S4] an answer that is too long fails only its own request, wherever its id stands", () => {
+    const { layer, lines } = warnings()
+    return Effect.scoped(Effect.gen(function*() {
+      const connection = yield* connect(server([], { maxMessageBytes: 10_000 }))
+      for (const id of ["first", "middle", "last"]) {
+        const [long, short] = yield* Effect.all([
+          Effect.flip(call(connection, "long", { id, bytes: 3_000_000 })),
+          call(connection, "echo", { text: "fine" })
+        ], { concurrency: "unbounded" })
+        assert.deepInclude(long, { fate: "answered", reason: "protocol" })
+        assert.include(long.message, "maxMessageBytes (10000)")
+        assert.strictEqual(short, "fine")
+      }
+      assert.strictEqual((yield* call(connection, "long", { id: "last", bytes: 1_000 })).length > 1_000, true)
+      assert.lengthOf(lines, 1)
+    })).pipe(Effect.provide(layer))
+  })
+
+  it.live("[S4] a notification or a request of the server that is too long ends no request of ours", () => {
+    const { layer } = warnings()
+    return Effect.scoped(Effect.gen(function*() {
+      const connection = yield* connect(server([], { maxMessageBytes: 10_000 }))
+      assert.strictEqual(yield* call(connection, "longNotification", { bytes: 50_000 }), "sent")
+      const refusal = yield* call(connection, "longRequest", { bytes: 50_000 })
+      assert.include(refusal, "maxMessageBytes")
+    })).pipe(Effect.provide(layer))
+  })
+
+  it.live("[S4] several messages in one are taken apart", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const got: Array<ServerNotification> = []
+      const connection = yield* connect(server(), { onNotification: (notification) => got.push(notification) })
+      assert.strictEqual(yield* call(connection, "batch"), "batched")
+      assert.deepStrictEqual(got.map((notification) => notification.method), ["notifications/tools/list_changed"])
+    })))
+})
+
+describe("Framing", () => {
+  const frames = (bytes: Buffer, size: number, max: number) => {
+    const framing = new Framing(max)
+    const result: Array<unknown> = []
+    for (let at = 0; at < bytes.length; at += size) {
+      framing.push(bytes.subarray(at, at + size), (frame) => result.push(frame))
+    }
+    return result
+  }
+
+  it("[S4] gives the same frames however the bytes are cut", () => {
+    const long = { jsonrpc: "2.0", result: { id: "no", text: 'ü"\\}{'.repeat(40) }, id: 'ä"7' }
+    const bytes = Buffer.from(`{"a":"é"}\r\n\n${JSON.stringify(long)}\n${"x".repeat(100)}\n${"y".repeat(101)}\nend\n`)
+    const whole = frames(bytes, bytes.length, 100)
+    assert.deepStrictEqual(whole, [
+      { _tag: "Line", text: '{"a":"é"}\r' },
+      { _tag: "Line", text: "" },
+      { _tag: "TooLong", id: 'ä"7', isResponse: true },
+      { _tag: "Line", text: "x".repeat(100) },
+      { _tag: "TooLong", id: undefined, isResponse: true },
+      { _tag: "Line", text: "end" }
+    ])
+    for (let size = 1; size < 120; size++) assert.deepStrictEqual(frames(bytes, size, 100), whole)
+  })
+})
+
+describe("IdScanner", () => {
+  const scan = (text: string) => {
+    const scanner = new IdScanner()
+    scanner.push(Buffer.from(text))
+    return { id: scanner.id, hasMethod: scanner.hasMethod }
+  }
+  const found = (id: unknown, hasMethod = false) => ({ id, hasMethod })
+
+  it("[S4] finds the top-level id and nothing else", () => {
+    const cases: ReadonlyArray<readonly [string, ReturnType<typeof found>]> = [
+      ['{"id":1}', found(1)],
+      ['{ "id" : 12 , "x":[{"id":3}]}', found(12)],
+      ['{"x":{"id":3,"method":"m"},"id":"a,}b"}', found("a,}b")],
+      ['{"x":"\\",\\"id\\":9","id":-4}', found(-4)],
+      ['{"\\u0069d":5}', found(5)],
+      ['{"id":null,"x":1}', found(undefined)],
+      ['{"id":{"id":1}}', found(undefined)],
+      ['{"id":[1,2],"x":"id"}', found(undefined)],
+      ['{"x":"id","y":2}', found(undefined)],
+      ['{"id":1,"id":2}', found(2)],
+      ['{"method":"ping","id":1}', found(1, true)],
+      ['{"x":"method","id":1}', found(1)],
+      ['[{"id":1}]', found(undefined)],
+      ['"id":1', found(undefined)],
+      ['{"id":7', found(undefined)],
+      ['}}}{"id":1}', found(undefined)],
+      [`{"${"k".repeat(1_000)}":1,"id":2}`, found(2)]
+    ]
+    for (const [text, expected] of cases) assert.deepStrictEqual(scan(text), expected, text)
+  })
+})

@@ -1,0 +1,107 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { Loss } from "@mcp-lifeline/core"
+import type { Connection } from "@mcp-lifeline/core"
+import { Effect, Fiber, Redacted } from "effect"
+import { call, connect, isAlive, pidOf, server, session } from "./support.js"
+
+const lossOf = (connection: Connection): Effect.Effect<Loss> =>
+  Effect.async((resume) => connection.onLost((loss) => resume(Effect.succeed(loss))))
+
+describe("losing the process", () => {
+  it.scopedLive("[S3] an exit is seen when it happens: calls in flight end at once, with code and stderr", () =>
+    Effect.gen(function*() {
+      const connection = yield* connect(server())
+      const waiting = yield* Effect.fork(Effect.flip(call(connection, "silent")))
+      const cause = yield* Effect.fork(
+        Effect.flip(call(connection, "exit", { code: 7, stderr: "line one\nno disk\n" }))
+      )
+      const loss = yield* lossOf(connection)
+      assert.deepInclude(loss, { kind: "closed", message: "exited with code 7; stderr: line one | no disk" })
+      for (const error of [yield* Fiber.join(waiting), yield* Fiber.join(cause)]) {
+        assert.deepInclude(error, { fate: "unknown", reason: "lost", message: loss.message })
+      }
+      const later = yield* Effect.flip(call(connection, "echo"))
+      assert.deepInclude(later, { fate: "notSent", reason: "lost", message: loss.message })
+    }))
+
+  it.scopedLive("[S3] a crash without any call is seen too, with its signal", () =>
+    Effect.gen(function*() {
+      const connection = yield* connect(server())
+      process.kill(pidOf(connection), "SIGKILL")
+      assert.strictEqual((yield* lossOf(connection)).message, "killed by SIGKILL")
+    }))
+
+  it.scopedLive("[S3] an answer written just before the exit still arrives", () =>
+    Effect.gen(function*() {
+      const connection = yield* connect(server())
+      assert.strictEqual(yield* call(connection, "exitAfterAnswer", { code: 0 }), "last words")
+      assert.strictEqual((yield* lossOf(connection)).message, "exited with code 0")
+    }))
+
+  it.live("[S3] a grandchild that holds stdout open does not hide the exit", () =>
+    Effect.gen(function*() {
+      const { left } = yield* session(server([], { termGrace: 5_000 }), (connection) =>
+        Effect.gen(function*() {
+          const child = Number(
+            yield* call(connection, "grandchild", {
+              code: "process.on('SIGTERM', () => {});setInterval(() => {}, 1000)"
+            })
+          )
+          process.kill(pidOf(connection), "SIGKILL")
+          assert.strictEqual((yield* lossOf(connection)).message, "killed by SIGKILL")
+          assert.isTrue(isAlive(child), "the grandchild should still hold the pipe")
+          process.kill(child, "SIGKILL")
+        }))
+      assert.deepStrictEqual(left, [])
+    }))
+
+  it.scopedLive("[S3] a process that closes its stdout, and lives on, is lost", () =>
+    Effect.gen(function*() {
+      const connection = yield* connect(server([], { stdinGrace: 50 }))
+      const error = yield* Effect.flip(call(connection, "closeStdout"))
+      assert.deepInclude(error, { fate: "unknown", reason: "lost", message: "closed its stdin or stdout" })
+    }))
+
+  it.scopedLive("[S3] an exit during initialize is a ConnectError with code and stderr", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(connect(server(["--crash-at-start"])))
+      assert.deepInclude(error, {
+        _tag: "ConnectError",
+        reason: "closed",
+        incurable: false,
+        message: "exited with code 3; stderr: fatal: no database | at start"
+      })
+    }))
+
+  it.scopedLive("[S3] the tail of stderr is bounded: 20 lines, 4,096 characters", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const connection = yield* connect(server([], { stderr: (line) => seen.push(line) }))
+      const lines = Array.from({ length: 50 }, (_, index) => `line ${index}`)
+      yield* call(connection, "stderr", { text: `${lines.join("\n")}\n` })
+      process.kill(pidOf(connection), "SIGKILL")
+      const { message } = yield* lossOf(connection)
+      assert.strictEqual(message, `killed by SIGKILL; stderr: ${lines.slice(30).join(" | ")}`)
+      assert.deepStrictEqual(seen, lines)
+      const other = yield* connect(server())
+      const error = yield* Effect.flip(call(other, "exit", { code: 1, stderr: "x".repeat(100_000) }))
+      assert.isBelow(error.message.length, 4_200)
+    }))
+
+  it.scopedLive("[C10:real] configured secrets are masked in the tail, in what is handed on, and in the target", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const env = {
+        API_TOKEN: Redacted.make("s3cr3t-t0ken/with=signs"),
+        PLAIN: "a-plain-long-value",
+        PEM: Redacted.make("-----BEGIN-----\nMIIEvQIBADANBgk\n-----END-----"),
+        SHORT: "on"
+      }
+      const connection = yield* connect(server([], { env, stderr: (line) => seen.push(line) }))
+      const text =
+        "token s3cr3t-t0ken/with=signs url ?t=s3cr3t-t0ken%2Fwith%3Dsigns\nMIIEvQIBADANBgk a-plain-long-value on\n"
+      const error = yield* Effect.flip(call(connection, "exit", { code: 1, stderr: text }))
+      assert.strictEqual(error.message, "exited with code 1; stderr: token *** url ?t=*** | *** *** on")
+      assert.deepStrictEqual(seen, ["token *** url ?t=***", "*** *** on"])
+    }))
+})

@@ -1,0 +1,160 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigError } from "@mcp-lifeline/core"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Effect, Fiber, Redacted } from "effect"
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll } from "vitest"
+import * as Environment from "../src/Environment.js"
+import { call, children, connect, connectOptions, livingIn, server } from "./support.js"
+
+let directory = ""
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "stdio-"))
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+
+describe("a process that cannot be started", () => {
+  const refusal = (options: StdioConnector.Options) =>
+    Effect.scoped(Effect.flip(StdioConnector.make(options).connect(connectOptions)))
+  const file = (name: string, content: string, mode: number): string => {
+    const path = join(directory, name)
+    writeFileSync(path, content)
+    chmodSync(path, mode)
+    return path
+  }
+
+  it.live("[S6] says which option is wrong, with what value, and what to do", () =>
+    Effect.gen(function*() {
+      const plain = file("plain.sh", "#!/bin/sh\n", 0o644)
+      const orphan = file("orphan.sh", "#!/no/such/interpreter\n", 0o755)
+      const cases: ReadonlyArray<readonly [StdioConnector.Options, ReadonlyArray<string>]> = [
+        [{ command: "no-such-command-4711" }, ['command "no-such-command-4711"', "not found in PATH"]],
+        [{ command: join(directory, "missing") }, [join(directory, "missing"), "does not exist"]],
+        [{ command: plain }, [plain, "not executable", "chmod"]],
+        [{ command: orphan }, [orphan, "interpreter"]],
+        [{ command: directory }, [directory, "is a directory"]],
+        [server([], { cwd: join(directory, "nowhere") }), ["cwd", join(directory, "nowhere"), "does not exist"]],
+        [server([], { cwd: plain }), ["cwd", plain, "no directory"]],
+        [{ command: "" }, ["empty"]],
+        [server([], { args: ["a\0b"] }), ["null character"]]
+      ]
+      for (const [options, words] of cases) {
+        const error = yield* refusal(options)
+        assert.deepInclude(error, { _tag: "ConnectError", reason: "spawn", incurable: true }, error.message)
+        for (const word of words) assert.include(error.message, word)
+        assert.notInclude(error.message, "\n")
+      }
+    }))
+
+  it.live("[C10:real] nothing of the arguments or the environment is in the error", () =>
+    Effect.gen(function*() {
+      const error = yield* refusal({
+        command: "no-such-command-4711",
+        args: ["--token", "hush-hush"],
+        env: { TOKEN: Redacted.make("hush-hush") }
+      })
+      assert.notInclude(JSON.stringify([error.message, String(error.cause), error, error.stack]), "hush")
+      assert.notInclude(JSON.stringify(Object.entries(error.cause ?? {})), "hush")
+      const nul = yield* refusal(server([], { env: { TOKEN: Redacted.make("hush\0hush") } }))
+      assert.notInclude(JSON.stringify([nul.message, String(nul.cause)]), "hush")
+    }))
+
+  it("[S6] options out of their range are refused with field, value and range", () => {
+    for (
+      const [field, options] of [
+        ["maxMessageBytes", { maxMessageBytes: 0 }],
+        ["stdinGrace", { stdinGrace: "1 hour" }],
+        ["termGrace", { termGrace: "1 day" }]
+      ] as const
+    ) {
+      try {
+        StdioConnector.make({ command: "x", ...options })
+        assert.fail("accepted")
+      } catch (error) {
+        assert.instanceOf(error, ConfigError)
+        assert.strictEqual(error.field, field)
+        assert.include(error.message, "must be")
+      }
+    }
+  })
+})
+
+describe("starting a process", () => {
+  it.scopedLive("starts in the directory that is asked for, without a shell", () =>
+    Effect.gen(function*() {
+      const connection = yield* connect(server(["$(exit 9)", "; exit 9"], { cwd: directory }))
+      assert.include(yield* call(connection, "cwd"), directory)
+    }))
+
+  it.live("[S2] an attempt that is interrupted leaves no process", () =>
+    Effect.gen(function*() {
+      const before = new Set(children())
+      const fiber = yield* Effect.fork(Effect.scoped(connect(server(["--silent"]))))
+      yield* Effect.yieldNow()
+      const started = children().filter((pid) => !before.has(pid))
+      assert.lengthOf(started, 1)
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(livingIn(started[0] ?? 0), [])
+    }))
+
+  it("says what it leads to, without secrets", () => {
+    const target = (args: ReadonlyArray<string>) =>
+      StdioConnector.make({ command: "npx", args, env: { X: Redacted.make("verysecret") } }).target
+    assert.strictEqual(target(["-y", "some-server", "stdio"]), "npx -y some-server stdio")
+    assert.strictEqual(target(["--api-key", "abc", "--token=abc", "verysecret"]), "npx --api-key *** --token=*** ***")
+    assert.strictEqual(target(["https://u:p@host/x?key=1"]), "npx https://***@host/x?key=***")
+    const connector = StdioConnector.make({ command: "npx" })
+    assert.deepInclude(connector, { transport: "stdio", overlap: false })
+  })
+})
+
+describe("the environment", () => {
+  const ours = {
+    HOME: "/h",
+    PATH: "/bin",
+    LC_ALL: "C",
+    TZ: "UTC",
+    TERM: "() { :; }; evil",
+    AWS_SECRET_ACCESS_KEY: "no",
+    NODE_OPTIONS: "--inspect"
+  }
+
+  it("[S5:virtual] has the safe variables, no shell functions, and what is configured", () => {
+    const env = { TOKEN: Redacted.make("t"), PATH: "/mine" }
+    assert.deepStrictEqual(Environment.make({ env }, ours, "linux"), {
+      HOME: "/h",
+      PATH: "/mine",
+      LC_ALL: "C",
+      TZ: "UTC",
+      TOKEN: "t"
+    })
+    assert.deepStrictEqual(Environment.make({ env, inheritEnv: true }, ours, "linux"), {
+      ...ours,
+      PATH: "/mine",
+      TOKEN: "t"
+    })
+    assert.deepStrictEqual(Environment.make({}, { Path: "C:\\", HOME: "x", SystemRoot: "w" }, "win32"), {
+      Path: "C:\\",
+      SystemRoot: "w"
+    })
+  })
+
+  it.scopedLive("[S5] the process sees only safe variables and what is configured, or all when asked", () =>
+    Effect.gen(function*() {
+      process.env["LIFELINE_TEST_PRIVATE"] = "private"
+      yield* Effect.addFinalizer(() => Effect.sync(() => delete process.env["LIFELINE_TEST_PRIVATE"]))
+      const seenWith = (options: Partial<StdioConnector.Options>) =>
+        Effect.scoped(Effect.flatMap(connect(server([], options)), (connection) => call(connection, "env"))).pipe(
+          Effect.map((text) => JSON.parse(text) as Record<string, string>)
+        )
+      const env = { TOKEN: Redacted.make("tok"), PLAIN: "p" }
+      const safe = yield* seenWith({ env })
+      assert.deepInclude(safe, { TOKEN: "tok", PLAIN: "p", PATH: process.env["PATH"] })
+      assert.notProperty(safe, "LIFELINE_TEST_PRIVATE")
+      const names = /^(HOME|LOGNAME|PATH|SHELL|TERM|USER|LANG|LC_.*|TMPDIR|TZ|TOKEN|PLAIN)$/
+      assert.deepStrictEqual(Object.keys(safe).filter((name) => !names.test(name)), [])
+      assert.deepInclude(yield* seenWith({ env, inheritEnv: true }), { TOKEN: "tok", LIFELINE_TEST_PRIVATE: "private" })
+    }))
+})
