@@ -1,7 +1,8 @@
 /**
  * The command line: what was asked for, as data. Nothing is carried out here but `--help`, `--version` and the like.
  */
-import { CliApp, Command, HelpDoc, Options, ValidationError } from "@effect/cli"
+import type { CliApp } from "@effect/cli"
+import { CliConfig, Command, HelpDoc, Options, ValidationError } from "@effect/cli"
 import { Config, Console, Effect, Option, Ref, Schema } from "effect"
 import { stripVTControlCharacters } from "node:util"
 import { UsageError } from "./Errors.js"
@@ -12,7 +13,7 @@ import { version } from "./Version.js"
 /** What was asked for; `undefined` if it has been done already (help, version, completions). */
 export type Request = { readonly _tag: "Serve"; readonly options: Serve.Options } | undefined
 
-const port = Schema.Int.pipe(Schema.between(0, 65_535)).annotations({
+const port = Schema.NumberFromString.pipe(Schema.int(), Schema.between(0, 65_535)).annotations({
   message: () => ({ message: "--port must be a whole number from 0 to 65535 (0: any free port)", override: true })
 })
 
@@ -23,11 +24,13 @@ const config = Options.text("config").pipe(
 )
 
 const host = Options.text("host").pipe(
+  Options.withPseudoName("address"),
   Options.withDescription("The address to listen on. Others than loopback need a token."),
   Options.withDefault("127.0.0.1")
 )
 
-const portOption = Options.integer("port").pipe(
+const portOption = Options.text("port").pipe(
+  Options.withPseudoName("number"),
   Options.withDescription("The port to listen on; 0 for any free one."),
   Options.withSchema(port),
   Options.withDefault(7332)
@@ -64,6 +67,22 @@ const commands = (asked: Ref.Ref<Request>) => {
 /** One line of a message that may have many, with colours. */
 const oneLine = (text: string): string => stripVTControlCharacters(text).replace(/\s+/g, " ").trim()
 
+/** Why the command line was not understood; where the library names the wrong cause, the right one. */
+const explain = (message: string, argv: ReadonlyArray<string>): string => {
+  const leftover = /unknown argument: '(.*)'/.exec(message)?.[1]
+  if (leftover !== undefined && ["--config", "--host", "--port", "--token"].includes(leftover)) {
+    return argv.filter((arg) => arg === leftover).length > 1
+      ? `${leftover} is there more than once`
+      : `${leftover} needs a value`
+  }
+  if (leftover !== undefined) return `unknown ${leftover.startsWith("-") ? "option" : "argument"} ${leftover}`
+  const [, , command = ""] = argv
+  if (message.startsWith("Invalid subcommand")) {
+    return command.startsWith("-") ? `unknown option ${command}` : `unknown command ${command}; there is: serve`
+  }
+  return message
+}
+
 /** The library prints to a Console; this one holds errors back, and colours from what is no terminal. */
 const console = (plain: Console.Console, colour: boolean): Console.Console => ({
   ...plain,
@@ -82,12 +101,17 @@ export const parse = (
     const run = Command.run(commands(asked), { name: "mcp-lifeline", version, executable: "mcp-lifeline" })
     const plain = yield* Effect.console
     yield* run(argv).pipe(
+      Effect.provide(CliConfig.layer({ showBuiltIns: false })),
       Effect.withConsole(console(plain, colour)),
       Effect.mapError((error) =>
         new UsageError({
-          message: `${
-            ValidationError.isValidationError(error) ? oneLine(HelpDoc.toAnsiText(error.error)) : "not understood"
-          }; see mcp-lifeline --help`
+          message: oneLine(
+            `${
+              ValidationError.isValidationError(error)
+                ? explain(oneLine(HelpDoc.toAnsiText(error.error)), argv)
+                : "not understood"
+            }; see mcp-lifeline --help`
+          )
         })
       )
     )

@@ -224,13 +224,17 @@ const entry = (
   const decode = <A, I>(schema: Schema.Schema<A, I>, input: unknown) =>
     Either.mapLeft(
       Schema.decodeUnknownEither(schema, { errors: "all" })(input),
-      (failed) =>
-        ParseResult.ArrayFormatter.formatErrorSync(failed).map((issue) =>
+      (failed) => {
+        const issues = ParseResult.ArrayFormatter.formatErrorSync(failed)
+        // An optional key reports once more that it is not `undefined` either.
+        const ours = issues.filter(({ message }) => message.startsWith("must be"))
+        return (ours.length > 0 ? ours : issues).map(({ message, path }) =>
           problem(
-            (issue.path as Path).map((key) => key === "url" && urlKey ? urlKey : key),
-            issue.message.startsWith("must be") ? issue.message : "is not acceptable here"
+            (path as Path).map((key) => key === "url" && urlKey ? urlKey : key),
+            ours.length > 0 ? message : "is not acceptable here"
           )
         )
+      }
     )
   const common = { name, problem }
   return isStdio

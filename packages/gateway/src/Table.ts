@@ -27,7 +27,9 @@ const colours: Readonly<Record<Status["state"], number>> = {
   Closed: 90
 }
 
-const head = ["backend", "state", "gen", "pid or URL", "tools", "uptime", "next", "last error"] as const
+const head = ["backend", "state", "gen", "pid or URL", "tools", "up / next", "last error"] as const
+const peerColumn = 3
+const errorColumn = 6
 
 /** `3 s`, `2 min 5 s`, `1 h 4 min`, `2 d 3 h`. */
 export const span = (millis: number): string => {
@@ -54,39 +56,47 @@ const cells = (status: Status, now: number): ReadonlyArray<string> =>
     status.generation === 0 ? "" : String(status.generation),
     peer(status),
     status.catalog ? `${status.catalog.tools}${status.catalog.stale ? " (stale)" : ""}` : "",
-    status.state === "Connected" && status.connectedAt !== undefined ? span(now - status.connectedAt) : "",
-    status.nextAttemptAt === undefined ? "" : `in ${span(status.nextAttemptAt - now)}`,
+    status.state === "Connected" && status.connectedAt !== undefined
+      ? `up ${span(now - status.connectedAt)}`
+      : status.nextAttemptAt === undefined
+      ? ""
+      : `in ${span(status.nextAttemptAt - now)}`,
     status.lastError ?? ""
   ].map(clean)
 
-/** The columns that may give way, in this order, and what each keeps at least. */
-const shrinking = [[7, 10], [3, 12], [0, 8]] as const
+/** The content that the columns which may give way keep at least, in this order. */
+const shrinking = [[errorColumn, 24], [peerColumn, 12], [0, 8]] as const
 
-/** Widths that fit: content and padding; the borders are one more than the columns. */
-const widths = (rows: ReadonlyArray<ReadonlyArray<string>>, width: number): Array<number> => {
-  const columns = head.map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)) + 2)
+/** The widths of the columns, padding included, and what is too much even so. The borders are one more than the columns. */
+const fit = (rows: ReadonlyArray<ReadonlyArray<string>>, width: number) => {
+  const columns = (rows[0] ?? []).map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)) + 2)
   let excess = columns.reduce((sum, column) => sum + column, 0) + columns.length + 1 - width
   for (const [index, least] of shrinking) {
-    const column = columns[index] ?? 0
+    const column = columns[index]
+    if (column === undefined) continue
     const given = Math.min(Math.max(0, excess), Math.max(0, column - least - 2))
     columns[index] = column - given
     excess -= given
   }
-  return columns
+  return { columns, excess }
 }
 
-/** A table that fits into the width, if the width leaves room for the columns at all. */
+/** A table that fits into the width; where errors have no room beside the rest, they stand below it. */
 export const render = (statuses: ReadonlyArray<Status>, { colour, now, width }: Options): string => {
-  const rows = statuses.map((status) => cells(status, now))
+  const full = statuses.map((status) => cells(status, now))
+  const whole = fit([head, ...full], width)
+  const narrow = whole.excess > 0
+  const visible = <A>(row: ReadonlyArray<A>) => narrow ? row.slice(0, errorColumn) : [...row]
   const table = new CliTable({
-    head: [...head],
-    colWidths: widths([head, ...rows], width),
+    head: visible(head),
+    colWidths: narrow ? fit([head, ...full].map(visible), width).columns : whole.columns,
     style: { head: [], border: [], compact: true }
   })
-  rows.forEach((row, index) => {
+  full.forEach((row, index) => {
     const state = statuses[index]?.state
     const paint = (text: string) => colour && state ? `\u001B[${colours[state]}m${text}\u001B[39m` : text
-    table.push(row.map((cell, column) => column === 1 ? paint(cell) : cell))
+    table.push(visible(row).map((cell, column) => column === 1 ? paint(cell) : cell))
   })
-  return table.toString()
+  const below = narrow ? full.filter((row) => row[errorColumn]) : []
+  return [table.toString(), ...below.map((row) => `  ${row[0]}: ${row[errorColumn]}`.slice(0, width))].join("\n")
 }

@@ -1,0 +1,339 @@
+import { describe, expect, it } from "@effect/vitest"
+import { BackendUnavailable, type Fleet, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import {
+  PromptListChangedNotificationSchema,
+  ResourceListChangedNotificationSchema,
+  ToolListChangedNotificationSchema
+} from "@modelcontextprotocol/sdk/types.js"
+import { Deferred, Effect, Exit, Redacted, Scope } from "effect"
+import { Endpoint, Listener } from "mcp-lifeline"
+import { request } from "node:http"
+import * as ScriptedFleet from "./support/ScriptedFleet.js"
+
+const { catalog, tool } = ScriptedFleet
+
+const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
+
+/** A served fleet. */
+const serve = (fleet: Fleet.Fleet, options: Partial<Endpoint.Options> = {}) =>
+  Effect.gen(function*() {
+    const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0 })
+    return yield* Endpoint.serve({ fleet, listener, ...options })
+  })
+
+/** A connected client of the official SDK, its stream for notifications open; closed with the scope. */
+const connected = (url: string, headers: Record<string, string> = {}) =>
+  Effect.gen(function*() {
+    const streaming = yield* Deferred.make<void>()
+    const transport = new StreamableHTTPClientTransport(new URL(url), {
+      requestInit: { headers },
+      fetch: async (input, init) => {
+        const response = await fetch(input, init)
+        if (init?.method === "GET") Deferred.unsafeDone(streaming, Effect.void)
+        return response
+      }
+    })
+    const client = yield* Effect.acquireRelease(
+      Effect.promise(async () => {
+        const client = new Client({ name: "test", version: "1" })
+        await client.connect(transport as Transport)
+        return client
+      }),
+      (client) => Effect.promise(() => client.close())
+    )
+    yield* Deferred.await(streaming)
+    return { client, transport }
+  })
+
+/** The error that a promise rejects with. */
+const rejection = (promise: Promise<unknown>) =>
+  Effect.promise(() => promise.then(() => undefined, (error: unknown) => error as Record<string, unknown>))
+
+/** A bare HTTP request, for headers that fetch does not let a caller set. */
+const bare = (url: string, method: string, headers: Record<string, string>, body?: string) =>
+  Effect.async<{ readonly status: number; readonly body: string }>((resume) => {
+    const sent = request(url, { method, headers, agent: false }, (response) => {
+      let received = ""
+      response.setEncoding("utf8").on("data", (chunk: string) => received += chunk)
+      response.on("end", () => resume(Effect.succeed({ status: response.statusCode ?? 0, body: received })))
+    })
+    sent.on("error", (error) => resume(Effect.die(error)))
+    sent.end(body)
+  })
+
+const accept = { Accept: "application/json, text/event-stream", "Content-Type": "application/json" }
+
+const initialize = JSON.stringify({
+  jsonrpc: "2.0",
+  id: 1,
+  method: "initialize",
+  params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } }
+})
+
+const nothing = () => Effect.succeed(text(""))
+
+describe("Endpoint", () => {
+  it.scopedLive("[G1:endpoint] serves a fleet's tools, prompts and resources under their full names", () =>
+    Effect.gen(function*() {
+      const lists = catalog(1, {
+        tools: [tool("a__echo"), tool("b__echo")],
+        prompts: [{ name: "greet" }],
+        resources: [{ uri: "test://one", name: "one" }],
+        resourceTemplates: [{ uriTemplate: "test://{x}", name: "any" }]
+      })
+      const { fleet } = yield* ScriptedFleet.make(lists, (call) => Effect.succeed(text(`${call.name}: hello`)))
+      const { url } = yield* serve(fleet)
+      const { client } = yield* connected(url)
+      yield* Effect.promise(async () => {
+        expect(client.getServerVersion()?.name).toBe("mcp-lifeline")
+        expect(client.getServerCapabilities()).toEqual({
+          tools: { listChanged: true },
+          prompts: { listChanged: true },
+          resources: { listChanged: true }
+        })
+        expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(["a__echo", "b__echo"])
+        expect(await client.callTool({ name: "b__echo", arguments: { x: 1 } })).toMatchObject(text("b__echo: hello"))
+        expect((await client.listPrompts()).prompts).toMatchObject([{ name: "greet" }])
+        expect((await client.getPrompt({ name: "greet" })).messages).toHaveLength(1)
+        expect((await client.listResources()).resources).toMatchObject([{ uri: "test://one" }])
+        expect((await client.listResourceTemplates()).resourceTemplates).toHaveLength(1)
+        expect((await client.readResource({ uri: "test://one" })).contents).toEqual([{
+          uri: "test://one",
+          text: "one"
+        }])
+      })
+    }))
+
+  it.scopedLive("[G1:endpoint] answers a backend's error as it stands, and says what is known of a request's fate", () =>
+    Effect.gen(function*() {
+      const common = { backend: "b", generation: 3, message: "b: what happened" }
+      const errors = {
+        remote: new RemoteError({
+          ...common,
+          method: "tools/call",
+          code: -32_042,
+          message: "No such file",
+          data: { a: 1 }
+        }),
+        unknown: new ResultUnknown({ ...common, method: "tools/call" }),
+        down: new BackendUnavailable({ ...common, state: "Dormant", nextAttemptAt: 5 })
+      }
+      const { fleet } = yield* ScriptedFleet.make(
+        catalog(1, {}),
+        ({ name }) => Effect.fail(errors[name as keyof typeof errors])
+      )
+      const { url } = yield* serve(fleet)
+      const { client } = yield* connected(url)
+      const call = (name: string) => rejection(client.callTool({ name }))
+      expect(yield* call("remote")).toMatchObject({
+        code: -32_042,
+        message: "MCP error -32042: No such file",
+        data: { a: 1 }
+      })
+      expect(yield* call("unknown")).toMatchObject({
+        code: -32_000,
+        message: "MCP error -32000: b: what happened",
+        data: { tag: "ResultUnknown", backend: "b", generation: 3, fate: "unknown" }
+      })
+      expect(yield* call("down")).toMatchObject({
+        code: -32_000,
+        data: { tag: "BackendUnavailable", fate: "notSent", state: "Dormant", nextAttemptAt: 5 }
+      })
+    }))
+
+  it.scopedLive("[G3:endpoint] passes progress to the call that asked for it, and asks for none otherwise", () =>
+    Effect.gen(function*() {
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), ({ options }) =>
+        Effect.sync(() => {
+          options.onprogress?.({ progress: 1, total: 2, message: "half" })
+          options.onprogress?.({ progress: 2, total: 2 })
+          return text(options.onprogress ? "asked" : "not asked")
+        }))
+      const { url } = yield* serve(fleet)
+      const { client } = yield* connected(url)
+      const seen: Array<unknown> = []
+      yield* Effect.promise(async () => {
+        const onprogress = (progress: unknown) => void seen.push(progress)
+        expect(await client.callTool({ name: "x" }, undefined, { onprogress })).toMatchObject(text("asked"))
+        expect(await client.callTool({ name: "x" })).toMatchObject(text("not asked"))
+      })
+      expect(seen).toEqual([{ progress: 1, total: 2, message: "half" }, { progress: 2, total: 2 }])
+    }))
+
+  it.scopedLive("[G3:endpoint] a client's cancellation interrupts the call, and so does the end of its session", () =>
+    Effect.gen(function*() {
+      const [began, ended] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const [began2, ended2] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const hang = (began: Deferred.Deferred<void>, ended: Deferred.Deferred<void>) =>
+        Deferred.succeed(began, undefined).pipe(
+          Effect.zipRight(Effect.never),
+          Effect.onInterrupt(() => Deferred.succeed(ended, undefined))
+        )
+      const { fleet } = yield* ScriptedFleet.make(
+        catalog(1, {}),
+        ({ name }) => name === "cancel" ? hang(began, ended) : hang(began2, ended2)
+      )
+      const { url } = yield* serve(fleet)
+      const { client, transport } = yield* connected(url)
+      const controller = new AbortController()
+      const cancelled = rejection(client.callTool({ name: "cancel" }, undefined, { signal: controller.signal }))
+      const waiting = yield* Effect.fork(cancelled)
+      yield* Deferred.await(began)
+      controller.abort()
+      yield* Deferred.await(ended)
+      yield* waiting
+      client.callTool({ name: "leave" }).catch(() => {})
+      yield* Deferred.await(began2)
+      yield* Effect.promise(() => transport.terminateSession())
+      yield* Deferred.await(ended2)
+    }))
+
+  it.scopedLive("[G3:endpoint] tells every session which lists have changed, and not of mere staleness", () =>
+    Effect.gen(function*() {
+      const first = catalog(1, { tools: [tool("a")], prompts: [{ name: "p" }] })
+      const { fleet, publish } = yield* ScriptedFleet.make(first, nothing)
+      const { url } = yield* serve(fleet)
+      const told: Array<string> = []
+      const done = yield* Effect.forEach([1, 2], (number) =>
+        Effect.gen(function*() {
+          const { client } = yield* connected(url)
+          const last = yield* Deferred.make<void>()
+          client.setNotificationHandler(ToolListChangedNotificationSchema, () => void told.push(`tools ${number}`))
+          client.setNotificationHandler(PromptListChangedNotificationSchema, () => void told.push(`prompts ${number}`))
+          client.setNotificationHandler(
+            ResourceListChangedNotificationSchema,
+            () => Deferred.unsafeDone(last, Effect.void)
+          )
+          return last
+        }))
+      const stale = new Map([...first.tools].map(([key, entry]) => [key, { ...entry, stale: true }]))
+      yield* publish({ ...first, revision: 2, tools: stale })
+      yield* publish(catalog(3, { tools: [tool("a"), tool("b")], prompts: [{ name: "p" }] }))
+      yield* publish(catalog(4, {
+        tools: [tool("a"), tool("b")],
+        prompts: [{ name: "p" }],
+        resources: [{ uri: "test://one", name: "one" }]
+      }))
+      yield* Effect.forEach(done, Deferred.await)
+      expect(told.toSorted()).toEqual(["tools 1", "tools 2"])
+    }))
+
+  it.scopedLive("[G1:endpoint] an early client's first list waits for the backends", () =>
+    Effect.gen(function*() {
+      const ready = yield* Deferred.make<void>()
+      const { fleet, publish } = yield* ScriptedFleet.make(catalog(0, {}), nothing, Deferred.await(ready))
+      const { url } = yield* serve(fleet)
+      const { client } = yield* connected(url)
+      const list = yield* Effect.fork(Effect.promise(() => client.listTools()))
+      yield* Effect.promise(() => client.ping())
+      yield* publish(catalog(1, { tools: [tool("a")] }))
+      yield* Deferred.succeed(ready, undefined)
+      expect((yield* list).tools).toHaveLength(1)
+    }))
+
+  it.scopedLive("[G1:endpoint] forgets a session on DELETE, and answers 404 to one that it does not know", () =>
+    Effect.gen(function*() {
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), nothing)
+      const { sessions, url } = yield* serve(fleet)
+      const { client, transport } = yield* connected(url)
+      expect(yield* sessions).toBe(1)
+      const id = transport.sessionId ?? ""
+      yield* Effect.promise(() => transport.terminateSession())
+      expect(yield* sessions).toBe(0)
+      yield* Effect.promise(() => client.close())
+      for (const unknown of [id, "never-was"]) {
+        for (const method of ["POST", "GET", "DELETE"]) {
+          const headers = { ...accept, "Mcp-Session-Id": unknown }
+          expect(yield* bare(url, method, headers, method === "POST" ? "{}" : undefined)).toMatchObject({ status: 404 })
+        }
+      }
+      expect(yield* bare(url, "GET", accept)).toMatchObject({ status: 400 })
+      const list = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" })
+      expect(yield* bare(url, "POST", accept, list)).toMatchObject({ status: 400 })
+      expect(yield* sessions).toBe(0)
+    }))
+
+  it.scopedLive("[G1:endpoint] bounds its sessions: the longest unused one makes room, one in use never", () =>
+    Effect.gen(function*() {
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), nothing)
+      const { sessions, url } = yield* serve(fleet, { limits: { maxSessions: 2 } })
+      // Bare sessions have no stream open.
+      expect(yield* bare(url, "POST", accept, initialize)).toMatchObject({ status: 200 })
+      const { client } = yield* connected(url)
+      expect(yield* bare(url, "POST", accept, initialize)).toMatchObject({ status: 200 })
+      expect(yield* sessions).toBe(2)
+      yield* Effect.promise(() => client.ping())
+      const other = yield* connected(url)
+      expect(yield* bare(url, "POST", accept, initialize)).toMatchObject({ status: 503 })
+      yield* Effect.promise(async () => {
+        await client.ping()
+        await other.client.ping()
+      })
+    }))
+
+  it.scopedLive("[G1:endpoint] refuses a body past its bound", () =>
+    Effect.gen(function*() {
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), nothing)
+      const { url } = yield* serve(fleet, { limits: { maxBodyBytes: 1000 } })
+      expect(yield* bare(url, "POST", accept, initialize.padEnd(1001))).toMatchObject({ status: 413 })
+      expect(yield* bare(url, "POST", accept, initialize)).toMatchObject({ status: 200 })
+    }))
+
+  it.scopedLive("[G6:endpoint] checks Host, Origin and token before anything else", () =>
+    Effect.gen(function*() {
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), nothing)
+      const { sessions, url } = yield* serve(fleet)
+      const send = (headers: Record<string, string>) => bare(url, "POST", { ...accept, ...headers }, initialize)
+      expect(yield* send({ Host: "evil.example" })).toMatchObject({ status: 403 })
+      expect(yield* send({ Origin: "https://evil.example" })).toMatchObject({ status: 403 })
+      expect(yield* sessions).toBe(0)
+      expect(yield* send({ Host: "localhost" })).toMatchObject({ status: 200 })
+      const health = url.replace("/mcp", "/health")
+      expect(yield* bare(health, "GET", { Host: "evil.example" })).toMatchObject({ status: 403 })
+      expect(yield* bare(health, "GET", {})).toEqual({ status: 200, body: `{"status":"ok","backends":{}}` })
+      const guarded = yield* serve(fleet, { token: Redacted.make("letmein") })
+      expect(yield* bare(guarded.url, "POST", accept, initialize)).toMatchObject({ status: 401 })
+      const { client } = yield* connected(guarded.url, { Authorization: "Bearer letmein" })
+      yield* Effect.promise(() => client.ping())
+    }))
+
+  it.live("[G7:endpoint] closing lets calls under way finish, ends sessions, and leaves nothing listening", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const [began, go] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const { fleet } = yield* ScriptedFleet.make(
+        catalog(1, {}),
+        () => Deferred.succeed(began, undefined).pipe(Effect.zipRight(Deferred.await(go)), Effect.as(text("done")))
+      )
+      const { url } = yield* serve(fleet).pipe(Scope.extend(scope))
+      const { client } = yield* connected(url)
+      const call = yield* Effect.fork(Effect.promise(() => client.callTool({ name: "x" })))
+      yield* Deferred.await(began)
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      // The handler is off at once; what comes now is refused.
+      yield* bare(url, "POST", accept, initialize).pipe(Effect.repeat({ until: ({ status }) => status === 503 }))
+      yield* Deferred.succeed(go, undefined)
+      expect(yield* call).toMatchObject(text("done"))
+      yield* closing
+      expect(yield* Effect.exit(bare(url, "POST", accept, initialize))).toMatchObject({ _tag: "Failure" })
+    }).pipe(Effect.scoped))
+
+  it.live("[G7:endpoint] closing does not wait for a call for ever, and tells its client", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const began = yield* Deferred.make<void>()
+      const { fleet } = yield* ScriptedFleet.make(
+        catalog(1, {}),
+        () => Deferred.succeed(began, undefined).pipe(Effect.zipRight(Effect.never))
+      )
+      const { url } = yield* serve(fleet, { drain: "50 millis" }).pipe(Scope.extend(scope))
+      const { client } = yield* connected(url)
+      const call = yield* Effect.fork(rejection(client.callTool({ name: "x" })))
+      yield* Deferred.await(began)
+      yield* Scope.close(scope, Exit.void)
+      expect(yield* call).toMatchObject({ code: -32_000, data: { fate: "unknown" } })
+    }).pipe(Effect.scoped))
+})

@@ -1,0 +1,107 @@
+import { describe, expect, it } from "@effect/vitest"
+import { ConnectError, type Event, type Status } from "@mcp-lifeline/core"
+import * as Lines from "../src/Lines.js"
+import * as Table from "../src/Table.js"
+
+const now = new Date(2026, 0, 2, 12, 3, 4).getTime()
+
+const status = (fields: Partial<Status>): Status => ({
+  backend: "every-stdio",
+  state: "Connected",
+  generation: 2,
+  health: "CONNECTED",
+  healthScore: 1,
+  transport: "stdio",
+  target: "node",
+  peer: { pid: 4242 },
+  sessionId: undefined,
+  serverInfo: undefined,
+  protocolVersion: undefined,
+  connectedAt: now - 65_000,
+  uptime: 65_000,
+  totalUptime: 65_000,
+  connectionCount: 2,
+  reconnectCount: 1,
+  errorCount: 1,
+  lastError: undefined,
+  lastErrorAt: undefined,
+  lastCloseError: undefined,
+  abandonedCloses: 0,
+  lastAttemptAt: undefined,
+  lastSuccessAt: undefined,
+  nextAttemptAt: undefined,
+  failedAttempts: 0,
+  failures: { discovery: 0, request: 0 },
+  inFlight: 0,
+  waiting: 0,
+  keepalive: { state: "running", method: "ping", reason: undefined, reprobeAt: undefined },
+  catalog: { generation: 2, revision: 3, stale: false, tools: 13 },
+  ...fields
+})
+
+const common = { backend: "every-stdio", at: now }
+
+describe("Lines", () => {
+  it("a connection is one line: generation, process and tools", () => {
+    const event: Event.Event = { _tag: "StateChanged", ...common, from: "Connecting", to: "Connected", generation: 2 }
+    expect(Lines.render(event, status({}))).toBe(
+      "12:03:04 every-stdio  Connected  generation 2  pid 4242  13 tools"
+    )
+    expect(Lines.render(event, status({ generation: 3 }))).toBe("12:03:04 every-stdio  Connected  generation 2")
+  })
+
+  it("text from outside stays one line and controls no terminal", () => {
+    const message = "refused\nby \u001B[31mserver\u001B[0m\r\u0007 \u202Enow"
+    const error = new ConnectError({ backend: "b", message, reason: "refused", incurable: false })
+    const event: Event.Event = { _tag: "AttemptFailed", ...common, error, duration: 1, nextAttemptAt: now + 2000 }
+    expect(Lines.render(event, undefined)).toBe(
+      "12:03:04 every-stdio  Attempt failed  refused by server now  next in 2 s"
+    )
+  })
+
+  it("says nothing of steps on the way", () => {
+    expect(Lines.render({ _tag: "AttemptStarted", ...common, attempt: 1 }, undefined)).toBeUndefined()
+  })
+})
+
+describe("Table", () => {
+  const rows = [
+    status({}),
+    status({
+      backend: "every-http",
+      state: "Reconnecting",
+      transport: "http",
+      target: "http://127.0.0.1:4000/mcp",
+      peer: undefined,
+      catalog: { generation: 1, revision: 1, stale: true, tools: 13 },
+      lastError:
+        "connection refused, and then a long account\nof how that came to be, with \u001B[2Jcontrol codes in it",
+      nextAttemptAt: now + 3000
+    })
+  ]
+
+  it.each([80, 100, 120, 200])("fits into %d columns, errors included", (width) => {
+    const lines = Table.render(rows, { now, width, colour: false }).split("\n")
+    const table = lines.filter((line) => !line.startsWith("  "))
+    expect(table).toHaveLength(6)
+    expect(new Set(table.map((line) => line.length)).size).toBe(1)
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width)
+    expect(lines.join("\n")).toContain("connection refused, and")
+  })
+
+  it("shows state, generation, process, tools, uptime, next attempt and last error", () => {
+    const table = Table.render(rows, { now, width: 250, colour: false })
+    const [first, second] = table.split("\n").slice(3, 5)
+    expect(first?.split("│").map((cell) => cell.trim())).toEqual(
+      ["", "every-stdio", "Connected", "2", "pid 4242", "13", "up 1 min 5 s", "", ""]
+    )
+    expect(second).toMatch(
+      /Reconnecting .* http:\/\/127\.0\.0\.1:4000\/mcp .* 13 \(stale\) .* in 3 s .* connection refused, and/
+    )
+    expect(table).not.toContain("\u001B")
+  })
+
+  it("colours the state alone, and only when asked", () => {
+    expect(Table.render(rows, { now, width: 120, colour: true })).toContain("\u001B[32mConnected\u001B[39m")
+  })
+})

@@ -1,0 +1,157 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Either, Redacted } from "effect"
+import { McpJson } from "mcp-lifeline"
+import { inspect } from "node:util"
+
+const parse = (source: string, env: Record<string, string> = {}) =>
+  Either.getOrThrow(McpJson.parse("mcp.json", source, env))
+
+const problems = (source: string, env: Record<string, string> = {}) => parse(source, env).problems.map(McpJson.show)
+
+const broken = (source: string) =>
+  Either.match(McpJson.parse("mcp.json", source, {}), {
+    onLeft: ({ problem }) => McpJson.show(problem),
+    onRight: () => "not broken"
+  })
+
+const reveal = (secrets: Readonly<Record<string, Redacted.Redacted>>) =>
+  Object.fromEntries(Object.entries(secrets).map(([key, value]) => [key, Redacted.value(value)]))
+
+describe("McpJson", () => {
+  it("[G2:unit] reads stdio and url entries, with comments and trailing commas", () => {
+    const { entries, problems } = parse(`// my servers
+{
+  "mcpServers": {
+    /* files */
+    "files": { "command": "npx", "args": ["-y", "server-files", "/data"], "env": { "LEVEL": 3, "DEBUG": true }, "cwd": "work" },
+    "docs": { "type": "http", "url": "https://host.example/mcp", "headers": { "Authorization": "Bearer secret-1" } },
+    "bare": { "command": "serve", },
+  },
+}`)
+    expect(problems).toEqual([])
+    expect(entries.map(({ name }) => name)).toEqual(["files", "docs", "bare"])
+    const [files, docs, bare] = entries.map(({ server }) => server)
+    expect(files).toMatchObject({ _tag: "Stdio", command: "npx", args: ["-y", "server-files", "/data"], cwd: "work" })
+    expect(files?._tag === "Stdio" && reveal(files.env)).toEqual({ LEVEL: "3", DEBUG: "true" })
+    expect(docs).toMatchObject({ _tag: "Http", url: "https://host.example/mcp", sse: false })
+    expect(docs?._tag === "Http" && reveal(docs.headers)).toEqual({ Authorization: "Bearer secret-1" })
+    expect(bare).toMatchObject({ args: [], env: {}, cwd: undefined })
+  })
+
+  it.each([
+    ["VS Code's servers", `{"servers": {"a": {"type": "stdio", "command": "x"}}, "inputs": []}`, "Stdio"],
+    ["serverUrl", `{"mcpServers": {"a": {"serverUrl": "http://h/mcp"}}}`, "Http"],
+    ["httpUrl", `{"mcpServers": {"a": {"httpUrl": "http://h/mcp", "timeout": 5000}}}`, "Http"],
+    ["a byte order mark", `\uFEFF{"mcpServers": {"a": {"url": "http://h/mcp"}}}`, "Http"],
+    [
+      "keys of other programs",
+      `{"mcpServers": {"a": {"command": "x", "alwaysAllow": ["y"], "type": "stdio"}}}`,
+      "Stdio"
+    ]
+  ])("[G2:unit] knows the dialect: %s", (_, source, tag) => {
+    const { entries, problems } = parse(source)
+    expect(problems).toEqual([])
+    expect(entries.map(({ server }) => server._tag)).toEqual([tag])
+  })
+
+  it("[G2:unit] keeps type sse, disabled and the options under lifeline", () => {
+    const { entries } = parse(
+      `{"mcpServers": {"a": {"type": "sse", "url": "http://h/sse", "disabled": true, "lifeline": {"keepalive": {"interval": "1 minute"}}}}}`
+    )
+    expect(entries[0]).toMatchObject({
+      disabled: true,
+      options: { keepalive: { interval: "1 minute" } },
+      server: { sse: true }
+    })
+  })
+
+  it("[G2:unit] expands variables wherever they may stand", () => {
+    const { entries, problems } = parse(
+      `{"mcpServers": {
+        "a": { "command": "\${BIN}/server", "args": ["--root=\${ROOT:-/srv}", "\${EMPTY:-full}", "$5"], "env": { "TOKEN": "\${env:SECRET}" } },
+        "b": { "url": "http://\${HOST}:\${PORT:-80}/mcp", "headers": { "Authorization": "Bearer \${SECRET}" } }
+      }}`,
+      { BIN: "/opt", HOST: "h", SECRET: "s3cret-value", EMPTY: "" }
+    )
+    expect(problems).toEqual([])
+    const [a, b] = entries.map(({ server }) => server)
+    expect(a).toMatchObject({ command: "/opt/server", args: ["--root=/srv", "full", "$5"] })
+    expect(a?._tag === "Stdio" && reveal(a.env)).toEqual({ TOKEN: "s3cret-value" })
+    expect(b).toMatchObject({ url: "http://h:80/mcp" })
+    expect(b?._tag === "Http" && reveal(b.headers)).toEqual({ Authorization: "Bearer s3cret-value" })
+  })
+
+  it("[G2:unit] names file, line, key and remedy of each bad entry, and keeps the good ones", () => {
+    const source = `{
+  "mcpServers": {
+    "good": { "command": "x" },
+    "both": {
+      "command": "x",
+      "url": "http://h/mcp"
+    },
+    "neither": { "args": [] },
+    "args": {
+      "command": "x",
+      "args": [
+        "--port",
+        8080
+      ]
+    },
+    "address": { "url": "ftp://h" },
+    "unset": {
+      "command": "x",
+      "env": { "TOKEN": "\${NOT_THERE}" }
+    },
+    "input": { "command": "x", "args": ["\${input:key}"] },
+    "text": "npx x",
+    "off": { "command": "x", "disabled": "yes" },
+    "later": { "url": "http://h/mcp" }
+  }
+}`
+    const { entries } = parse(source)
+    expect(entries.map(({ name }) => name)).toEqual(["good", "later"])
+    expect(problems(source)).toEqual([
+      "mcp.json:6: mcpServers.both.url: stands beside command; give one of the two",
+      "mcp.json:8: mcpServers.neither: has neither command (a program to start) nor url (an address)",
+      "mcp.json:13: mcpServers.args.args[1]: must be a string",
+      "mcp.json:16: mcpServers.address.url: must be an http:// or https:// address",
+      "mcp.json:19: mcpServers.unset.env.TOKEN: ${NOT_THERE} is not set; set NOT_THERE in the environment or write "
+      + "${NOT_THERE:-default}",
+      "mcp.json:21: mcpServers.input.args[0]: ${input:key} is not known; write ${NAME}, ${NAME:-default} or ${env:NAME}",
+      "mcp.json:22: mcpServers.text: must be an object with a command or a url",
+      "mcp.json:23: mcpServers.off.disabled: must be true or false"
+    ])
+  })
+
+  it("[G2:unit] refuses a name that is there twice", () => {
+    const source = `{"mcpServers": {\n"a": {"command": "x"},\n"b": {"command": "x"},\n"a": {"command": "y"}}}`
+    expect(parse(source).entries.map(({ name }) => name)).toEqual(["b"])
+    expect(problems(source)).toHaveLength(1)
+    expect(problems(source)[0]).toContain("mcpServers.a: is there more than once")
+  })
+
+  it("[G2:unit] says at which line a file is broken", () => {
+    expect(broken(`{\n  "mcpServers": {\n    "a": { "command" "x" }\n  }\n}`)).toMatch(/^mcp\.json:3: not valid JSON: /)
+    expect(broken("")).toMatch(/^mcp\.json:1: not valid JSON: /)
+    expect(broken("[]")).toBe('mcp.json:1: must be an object with "mcpServers" in it')
+    expect(broken("{}")).toBe('mcp.json:1: has no "mcpServers"; it is an object of servers by name')
+    expect(broken(`{\n"mcpServers": []}`)).toBe("mcp.json:2: mcpServers: must be an object of servers by name")
+  })
+
+  it("[C10:unit] shows no value of env and headers, neither in what it gives nor in its problems", () => {
+    const secret = "hunter2-hunter2"
+    const source = JSON.stringify({
+      mcpServers: {
+        a: { command: "x", env: { A: secret } },
+        b: { url: "http://h/mcp", headers: { B: secret } },
+        c: { command: "x", env: { C: [secret] } },
+        d: { command: "x", env: { D: `\${bad name:-${secret}}` } }
+      }
+    })
+    const read = parse(source)
+    expect(read.entries).toHaveLength(2)
+    expect(read.problems).toHaveLength(2)
+    expect(inspect(read, { depth: 20 })).not.toContain(secret)
+    expect(JSON.stringify(read)).not.toContain(secret)
+  })
+})
