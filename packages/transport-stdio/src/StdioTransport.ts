@@ -32,7 +32,7 @@ interface Write {
 /** How long what a process wrote before its exit may take to be read; a grandchild may hold the pipe open for ever. */
 const lastWords = 50
 /** How long a process that has closed its stdout or stdin may take to exit, so that the loss can say how. */
-const lastSteps = 500
+const lastSteps = 200
 
 const isMessage = (value: unknown): value is JSONRPCMessage =>
   typeof value === "object" && value !== null && (value as { readonly jsonrpc?: unknown }).jsonrpc === "2.0" &&

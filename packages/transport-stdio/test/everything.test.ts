@@ -1,0 +1,57 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { ServerNotification } from "@mcp-lifeline/core"
+import { Effect, Fiber } from "effect"
+import { createRequire } from "node:module"
+import { dirname, join } from "node:path"
+import { connect, session } from "./support.js"
+
+const everything = join(
+  dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/server-everything/package.json")),
+  "dist/index.js"
+)
+const options = { command: process.execPath, args: [everything, "stdio"] }
+const timeout = 20_000
+
+describe("with a server that nobody here wrote", () => {
+  it.live("[C1] asks what can be asked, and [S1] closes without a grace", () =>
+    Effect.gen(function*() {
+      const { left, millis, value } = yield* session(options, (connection) =>
+        Effect.all({
+          ping: connection.request("ping", undefined, { timeout }),
+          tools: connection.request("tools/list", {}, { timeout }),
+          prompts: connection.request("prompts/list", {}, { timeout }),
+          resources: connection.request("resources/list", {}, { timeout }),
+          templates: connection.request("resources/templates/list", {}, { timeout }),
+          echo: connection.request("tools/call", { name: "echo", arguments: { message: "hi" } }, { timeout }),
+          level: connection.request("logging/setLevel", { level: "error" }, { timeout }),
+          info: Effect.succeed(connection.serverInfo)
+        }, { concurrency: "unbounded" }))
+      assert.include(value.info.name, "everything")
+      assert.isAbove(value.tools.tools.length, 3)
+      assert.isAbove(value.prompts.prompts.length, 0)
+      assert.isAbove(value.resources.resources.length, 0)
+      assert.isAbove(value.templates.resourceTemplates.length, 0)
+      assert.deepStrictEqual(value.echo.content, [{ type: "text", text: "Echo: hi" }])
+      assert.deepStrictEqual(left, [])
+      assert.isBelow(millis, 1_900)
+    }))
+
+  it.scopedLive("[C4] a long call is cancelled and the session lives on, its progress reported", () =>
+    Effect.gen(function*() {
+      const got: Array<ServerNotification> = []
+      const connection = yield* connect(options, { onNotification: (notification) => got.push(notification) })
+      const { tools } = yield* connection.request("tools/list", {}, { timeout })
+      const long = tools.find((tool) => /long.?running/i.test(tool.name))
+      assert.isDefined(long)
+      const progress = yield* Effect.async<number>((resume) => {
+        const fiber = Effect.runFork(connection.request(
+          "tools/call",
+          { name: long?.name ?? "", arguments: { duration: 60, steps: 600 } },
+          { timeout: 60_000, onprogress: (step) => resume(Effect.as(Fiber.interrupt(fiber), step.progress)) }
+        ))
+      })
+      assert.isAbove(progress, 0)
+      const echo = yield* connection.request("tools/call", { name: "echo", arguments: { message: "hi" } }, { timeout })
+      assert.deepStrictEqual(echo.content, [{ type: "text", text: "Echo: hi" }])
+    }))
+})

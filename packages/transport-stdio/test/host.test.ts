@@ -1,0 +1,119 @@
+import { assert, describe, it } from "@effect/vitest"
+import { build } from "esbuild"
+import type { ChildProcess } from "node:child_process"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+import { afterAll, beforeAll } from "vitest"
+import { fixture, isAlive, livingIn } from "./support.js"
+
+const source = (name: string): string => fileURLToPath(new URL(`../../${name}/src/index.ts`, import.meta.url))
+
+let directory = ""
+let bundle = ""
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "stdio-host-"))
+  bundle = join(directory, "host.cjs")
+  await build({
+    entryPoints: [fixture("host.ts")],
+    outfile: bundle,
+    bundle: true,
+    platform: "node",
+    logLevel: "silent",
+    alias: {
+      "@mcp-lifeline/core": source("core"),
+      "@mcp-lifeline/protocol": source("protocol"),
+      "@mcp-lifeline/transport-stdio": source("transport-stdio")
+    }
+  })
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+
+interface Host {
+  readonly process: ChildProcess
+  readonly pid: number
+  readonly lines: ReadonlyArray<string>
+  readonly exited: Promise<ReadonlyArray<unknown>>
+}
+
+/** Starts the host and waits until it is connected. */
+const host = async (how: string, flags: ReadonlyArray<string> = []): Promise<Host> => {
+  const child = spawn(process.execPath, [bundle, how, fixture("server.mjs"), ...flags], {
+    stdio: ["ignore", "pipe", "ignore"]
+  })
+  const exited = once(child, "close")
+  const lines: Array<string> = []
+  const pid = await new Promise<number>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      lines.push(line)
+      if (line.startsWith("pid ")) resolve(Number(line.slice(4)))
+    })
+    child.on("exit", () => reject(new Error("the host ended before it was connected")))
+  })
+  return { process: child, pid, lines, exited }
+}
+
+/** Waits for the group's end, which nobody reports to this process. */
+const gone = async (group: number): Promise<void> => {
+  const deadline = Date.now() + 10_000
+  while (livingIn(group).length > 0) {
+    if (Date.now() > deadline) {
+      process.kill(-group, "SIGKILL")
+      assert.fail(`group ${group} is still there`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+const stubborn = ["--ignore-stdin-end", "--ignore-term"]
+
+describe.skipIf(process.platform !== "linux")("the end of our own process", () => {
+  it("[S8] on process.exit and on an uncaught error the groups get SIGKILL", async () => {
+    for (const [how, code] of [["exit", 5], ["throw", 1]] as const) {
+      const { exited, pid } = await host(how, stubborn)
+      assert.deepStrictEqual(await exited, [code, null])
+      await gone(pid)
+    }
+  })
+
+  it("[S8] when it is killed, the server sees its stdin close", async () => {
+    const { exited, pid, process } = await host("run")
+    process.kill("SIGKILL")
+    await exited
+    await gone(pid)
+  })
+
+  it("[S8] there are no signal handlers unless asked, and none of ours is left after the close", async () => {
+    const { exited, lines } = await host("close")
+    assert.deepStrictEqual(await exited, [0, null])
+    assert.deepStrictEqual(lines.filter((line) => line.startsWith("listeners")), [
+      "listeners 1 0 0 0",
+      "listeners 0 0 0 0"
+    ])
+  })
+
+  it("[S8] with handleSignals the ladder runs, and the signal then ends the process", async () => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      const { exited, lines, pid, process } = await host("handle", stubborn)
+      assert.include(lines, `pid ${pid}`)
+      process.kill(signal)
+      assert.deepStrictEqual(await exited, [null, signal])
+      // The ladder is over when the signal is raised again: nothing has to be waited for.
+      assert.deepStrictEqual(livingIn(pid), [])
+    }
+  })
+
+  it("[S8] with handleSignals and a handler of the program's own, the program decides what follows", async () => {
+    const { exited, lines, pid, process } = await host("handle-own", stubborn)
+    await new Promise((resolve) => setImmediate(resolve))
+    process.kill("SIGTERM")
+    assert.deepStrictEqual(await exited, [0, null])
+    assert.strictEqual(lines.filter((line) => line === "own handler").length, 1)
+    assert.isFalse(isAlive(pid))
+  })
+})
