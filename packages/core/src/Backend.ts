@@ -14,15 +14,20 @@ import type {
   ReadResourceResult,
   TaskCreationParams
 } from "@modelcontextprotocol/sdk/types.js"
-import type { Effect, Scope, Stream } from "effect"
+import { type Config, Context, Deferred, Effect, Either, Layer, Queue, type Scope, Stream } from "effect"
+import type { ConfigError as ConfigProviderError } from "effect/ConfigError"
 import type { DurationInput } from "effect/Duration"
 import type { Snapshot } from "./Catalog.js"
 import type { ClientOptions, Connector, ServerNotification } from "./Connector.js"
 import type { CallError, CommandError, ConfigError } from "./Errors.js"
 import type { Event } from "./Event.js"
+import * as Health from "./Health.js"
 import type { Method, Params, Result } from "./Method.js"
-import type { PolicyOptions } from "./Policy.js"
-import type { Status } from "./Status.js"
+import { type Permits, unbounded } from "./Permits.js"
+import { type PolicyOptions, resolve } from "./Policy.js"
+import { Journal } from "./Slot.js"
+import { type Status, statusOf } from "./Status.js"
+import { type Message, Supervisor } from "./Supervisor.js"
 
 /** Options of one call. */
 export interface CallOptions {
@@ -146,8 +151,146 @@ export interface BackendOptions extends PolicyOptions, ClientOptions {
   readonly onConnected?: ((session: Session) => Effect.Effect<void, unknown>) | undefined
 }
 
-/** Makes a backend that lives as long as the scope. It starts to connect at once, unless lazy or disabled. */
-export declare const make: (
+/** What a fleet gives to its backends. */
+export interface Surroundings {
+  /** Options below the backend's own. */
+  readonly defaults?: PolicyOptions | undefined
+  readonly permits?: Permits | undefined
+  /** Called synchronously; must not throw. */
+  readonly observer?: {
+    readonly changed: () => void
+    readonly catalogChanged: () => void
+    readonly event: (event: Event) => void
+  } | undefined
+}
+
+/**
+ * Makes a backend that lives as long as the scope. It starts to connect at once, unless lazy or disabled. Closing the scope
+ * ends every call with BackendUnavailable and tears everything down, within the bound of a few `timeouts.close`.
+ */
+export const make = (
   id: string,
-  options: BackendOptions
-) => Effect.Effect<Backend, ConfigError, Scope.Scope>
+  options: BackendOptions,
+  surroundings: Surroundings = {}
+): Effect.Effect<Backend, ConfigError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const policy = yield* resolve(id, options.connector, policyOf(options), surroundings.defaults)
+    const journal = new Journal(id, policy, yield* Effect.clock)
+    const mailbox = yield* Queue.unbounded<Message>()
+    const supervisor = new Supervisor(journal, options, surroundings.permits ?? unbounded, mailbox)
+    const { observer } = surroundings
+    if (observer !== undefined) {
+      journal.cell.listen(observer.changed)
+      journal.events.listen((event) => {
+        observer.event(event)
+        if (event._tag === "CatalogChanged") observer.catalogChanged()
+      })
+    }
+    yield* supervisor.start
+    return fromSupervisor(journal, supervisor, options)
+  })
+
+const fromSupervisor = (journal: Journal, supervisor: Supervisor, options: BackendOptions): Backend => {
+  const { attendant, calls } = supervisor
+  const { cell } = journal
+  const { request } = calls
+  const status = Effect.sync(() => statusOf(journal, supervisor, options.connector))
+  const slots = Stream.takeUntil(cell.changes, (slot) => slot.state._tag === "Closed")
+  const isHealthy = (threshold = Health.threshold) =>
+    Effect.sync(() => Health.score(journal.tally.history) >= threshold)
+  return {
+    id: journal.id,
+    status,
+    statusChanges: Stream.mapEffect(slots, () => status),
+    events: journal.events.stream,
+    notifications: journal.notifications.stream,
+    catalog: Effect.sync(() => cell.get().snapshot),
+    catalogChanges: Stream.changes(Stream.map(slots, (slot) => slot.snapshot)),
+    refresh: Effect.flatMap(
+      calls.withConnection(attendant.refresh, "tools/list"),
+      () =>
+        Effect.suspend(() => {
+          const { snapshot, state } = cell.get()
+          return snapshot === undefined
+            ? Effect.fail(calls.unavailable(state, "no catalogue"))
+            : Effect.succeed(snapshot)
+        })
+    ),
+    isConnected: Effect.sync(() => cell.get().state._tag === "Connected"),
+    isHealthy,
+    healthCheck: Effect.suspend(() => {
+      const startedAt = journal.now()
+      return Effect.flatMap(Effect.either(calls.probe(attendant.probe)), (result) =>
+        Effect.map(status, (status) => ({
+          status,
+          latency: Either.isRight(result) ? journal.now() - startedAt : undefined,
+          error: Either.isLeft(result) ? result.left : undefined
+        })))
+    }),
+    reconnect: supervisor.command("Reconnect"),
+    enable: supervisor.command("Enable"),
+    disable: Effect.ignore(supervisor.command("Disable")),
+    disconnect: Effect.ignore(supervisor.command("Disconnect")),
+    settled: Deferred.await(supervisor.settled),
+    keepalive: { pause: attendant.pause, resume: attendant.resume },
+    request,
+    notify: (method, params) => calls.withConnection(({ connection }) => connection.notify(method, params), method),
+    callTool: (params, options) => request("tools/call", params, options),
+    listTools: (params, options) => request("tools/list", params, options),
+    listPrompts: (params, options) => request("prompts/list", params, options),
+    getPrompt: (params, options) => request("prompts/get", params, options),
+    listResources: (params, options) => request("resources/list", params, options),
+    listResourceTemplates: (params, options) => request("resources/templates/list", params, options),
+    readResource: (params, options) => request("resources/read", params, options),
+    subscribeResource: (uri, options) => Effect.asVoid(request("resources/subscribe", { uri }, options)),
+    unsubscribeResource: (uri, options) => Effect.asVoid(request("resources/unsubscribe", { uri }, options)),
+    complete: (params, options) => request("completion/complete", params, options),
+    setLoggingLevel: (level, options) => Effect.asVoid(request("logging/setLevel", { level }, options)),
+    ping: (options) => Effect.asVoid(request("ping", undefined, options))
+  }
+}
+
+/** The policy part of a backend's options: what is left is for the decoder, which refuses what it does not know. */
+const policyOf = (
+  { capabilities: _1, clientInfo: _2, connector: _3, handlers: _4, onConnected: _5, ...policy }: BackendOptions
+): PolicyOptions => policy
+
+/** A service tag whose service is one backend. */
+export interface TagClass<Self, Id extends string> extends Context.TagClass<Self, Id, Backend> {
+  /** The backend: it begins to connect when the layer is built, in the background, and is closed with it. */
+  readonly layer: (options: BackendOptions) => Layer.Layer<Self, ConfigError>
+  /** The same with options that are read from the configuration. */
+  readonly layerConfig: (
+    options: Config.Config<BackendOptions>
+  ) => Layer.Layer<Self, ConfigError | ConfigProviderError>
+}
+
+/**
+ * A service tag for one backend, with its layers:
+ *
+ * @example
+ * import { Backend } from "@mcp-lifeline/core"
+ * import { MemoryConnector } from "@mcp-lifeline/protocol"
+ * import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
+ * import { Effect } from "effect"
+ *
+ * class Docs extends Backend.Tag("docs")<Docs>() {}
+ *
+ * const DocsLive = Docs.layer({
+ *   connector: MemoryConnector.make({ server: () => new McpServer({ name: "docs", version: "1.0.0" }) }),
+ *   keepalive: { interval: "1 minute" }
+ * })
+ *
+ * export const program = Effect.gen(function*() {
+ *   const docs = yield* Docs
+ *   return yield* docs.callTool({ name: "search", arguments: { query: "backoff" } })
+ * }).pipe(Effect.provide(DocsLive))
+ */
+export const Tag = <const Id extends string>(id: Id) => <Self>(): TagClass<Self, Id> => {
+  const tag = Context.Tag(id)<Self, Backend>()
+  return Object.assign(tag, {
+    layer: (options: BackendOptions) => Layer.scoped(tag, make(id, options)),
+    layerConfig: (options: Config.Config<BackendOptions>) =>
+      Layer.scoped(tag, Effect.flatMap(options, (decoded) => make(id, decoded)))
+  })
+}

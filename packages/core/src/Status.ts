@@ -3,7 +3,12 @@
  */
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Peer } from "./Connection.js"
+import type { Connector } from "./Connector.js"
+import * as Health from "./Health.js"
+import { statusOf as keepaliveStatus } from "./Keepalive.js"
 import type { StateName } from "./Lifecycle.js"
+import type { Journal } from "./Slot.js"
+import type { Supervisor } from "./Supervisor.js"
 
 /** Whether keepalive runs, and why not. */
 export interface KeepaliveStatus {
@@ -64,4 +69,59 @@ export interface Status {
     readonly stale: boolean
     readonly tools: number
   } | undefined
+}
+
+/** How much of a session id is shown (T8). */
+const shown = 8
+
+/** The account of this moment. */
+export const statusOf = (journal: Journal, supervisor: Supervisor, connector: Connector): Status => {
+  const { id, memory, policy, tally } = journal
+  const slot = journal.cell.get()
+  const { current, generation, nextAttemptAt, snapshot, state } = slot
+  const now = journal.now()
+  const connection = current?.connection
+  const uptime = current === undefined ? 0 : now - current.runtime.installedAt
+  const stable = current !== undefined && uptime >= policy.reconnect.stableAfter
+  const lastError = stable ? undefined : slot.lastError
+  return {
+    backend: id,
+    state: state._tag,
+    generation,
+    health: Health.view(state, tally.history, tally.connections > 0),
+    healthScore: Health.score(tally.history),
+    transport: connector.transport,
+    target: connector.target,
+    peer: connection?.peer,
+    sessionId: connection?.sessionId?.slice(0, shown),
+    serverInfo: connection?.serverInfo ?? snapshot?.serverInfo,
+    protocolVersion: connection?.protocolVersion ?? snapshot?.protocolVersion,
+    connectedAt: current?.runtime.installedAt,
+    uptime,
+    totalUptime: tally.pastUptime + uptime,
+    connectionCount: tally.connections,
+    reconnectCount: tally.reconnects,
+    errorCount: tally.errors,
+    lastError: lastError?.message,
+    lastErrorAt: lastError?.at,
+    lastCloseError: tally.lastCloseError,
+    abandonedCloses: tally.abandonedCloses,
+    lastAttemptAt: tally.lastAttemptAt,
+    lastSuccessAt: tally.lastSuccessAt,
+    nextAttemptAt,
+    failedAttempts: stable ? 0 : supervisor.budget.failures,
+    failures: {
+      discovery: current?.runtime.vitals.discoveryFailures ?? 0,
+      request: current?.runtime.vitals.requestFailures ?? 0
+    },
+    inFlight: current?.runtime.vitals.inFlight ?? 0,
+    waiting: supervisor.calls.waiting,
+    keepalive: keepaliveStatus(policy, memory, connection),
+    catalog: snapshot && {
+      generation: snapshot.generation,
+      revision: snapshot.revision,
+      stale: snapshot.stale,
+      tools: snapshot.tools.length
+    }
+  }
 }

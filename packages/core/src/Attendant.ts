@@ -1,0 +1,315 @@
+/**
+ * What works for an installed runtime, in its attached scope, and ends with it: keepalive, the reading of lists, probes on
+ * suspicion and the idle timer.
+ */
+import { Deferred, Duration, Effect, Fiber, FiberId, Schedule } from "effect"
+import type { Kind } from "./Catalog.js"
+import type { Loss } from "./Connection.js"
+import * as Discovery from "./Discovery.js"
+import { RequestError } from "./Errors.js"
+import * as Health from "./Health.js"
+import * as Keepalive from "./Keepalive.js"
+import { backoff } from "./Reconnect.js"
+import type { Runtime } from "./Runtime.js"
+import type { Installed, Journal } from "./Slot.js"
+
+/** What an attendant reports. */
+export interface Reports {
+  readonly lost: (runtime: Runtime, loss: Loss) => void
+  readonly released: (runtime: Runtime) => void
+  /** The first reading of the lists of a runtime has ended, well or not. */
+  readonly settled: () => void
+}
+
+/** One reading of lists at a time; what is asked for meanwhile is read after it, once (P4). */
+interface Reading {
+  readonly runtime: Runtime
+  readonly wanted: Set<Kind>
+  readonly lock: Effect.Semaphore
+  running: boolean
+}
+
+/** Works for one backend, on whichever runtime is installed. */
+export class Attendant {
+  readonly #journal: Journal
+  readonly #reports: Reports
+  #reading: Reading | undefined
+  #keepalive: Fiber.RuntimeFiber<void> | undefined
+
+  constructor(journal: Journal, reports: Reports) {
+    this.#journal = journal
+    this.#reports = reports
+  }
+
+  /** Begins to work for a runtime that has just been installed. */
+  readonly attach = (installed: Installed): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const { runtime } = installed
+      this.#reading = { runtime, wanted: new Set(Discovery.kinds), lock: Effect.unsafeMakeSemaphore(1), running: false }
+      const { idleRelease } = this.#journal.policy.lifecycle
+      const { refreshInterval } = this.#journal.policy.discovery
+      return Effect.all([
+        this.readLists(runtime),
+        this.#startKeepalive(installed),
+        idleRelease === undefined ? Effect.void : forkAttached(runtime, this.#watchIdle(runtime, idleRelease)),
+        refreshInterval === undefined
+          ? Effect.void
+          : forkAttached(runtime, Effect.schedule(this.#rereadAll(runtime), Schedule.spaced(refreshInterval)))
+      ], { discard: true })
+    })
+
+  // --- lists
+
+  /** Notes that lists have changed; whether that is news, and `readLists` has to be called. */
+  listsChanged(runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean {
+    const reading = this.#reading
+    if (reading?.runtime !== runtime || kinds.every((kind) => reading.wanted.has(kind))) return false
+    for (const kind of kinds) reading.wanted.add(kind)
+    return !reading.running
+  }
+
+  /** Reads the lists that have changed, in the background, again and again until it has them or the runtime is lost. */
+  readonly readLists = (runtime: Runtime): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const reading = this.#reading
+      if (reading?.runtime !== runtime || reading.running || reading.wanted.size === 0) return Effect.void
+      reading.running = true
+      return forkAttached(runtime, this.#read(reading))
+    })
+
+  /** Reads all lists now, for somebody who waits (P9). */
+  readonly refresh = (installed: Installed): Effect.Effect<void, RequestError> =>
+    Effect.suspend(() => {
+      const lock = this.#reading?.runtime === installed.runtime ? this.#reading.lock : Effect.unsafeMakeSemaphore(1)
+      return this.#readOnce(installed, Discovery.kinds, lock)
+    })
+
+  #rereadAll(runtime: Runtime): Effect.Effect<void> {
+    return Effect.suspend(() => this.listsChanged(runtime, Discovery.kinds) ? this.readLists(runtime) : Effect.void)
+  }
+
+  #read(reading: Reading): Effect.Effect<void> {
+    const once: Effect.Effect<void, RequestError> = Effect.suspend(() => {
+      const { current } = this.#journal.cell.get()
+      if (current?.runtime !== reading.runtime) return Effect.void
+      const kinds = [...reading.wanted]
+      reading.wanted.clear()
+      return Effect.tapError(this.#readOnce(current, kinds, reading.lock), (error) =>
+        Effect.sync(() => {
+          for (const kind of kinds) reading.wanted.add(kind)
+          this.#reports.settled()
+          if (error.fate === "answered") reading.runtime.vitals.answeredAt = this.#journal.now()
+        }))
+    })
+    const patient = Effect.retry(once, backoff(this.#journal.policy.reconnect))
+    return Effect.suspend(() => patient).pipe(
+      Effect.repeat({ while: () => this.#journal.isCurrent(reading.runtime) && reading.wanted.size > 0 }),
+      Effect.ignore,
+      Effect.ensuring(Effect.sync(() => {
+        reading.running = false
+      }))
+    )
+  }
+
+  #readOnce(
+    { connection, runtime }: Installed,
+    kinds: ReadonlyArray<Kind>,
+    lock: Effect.Semaphore
+  ): Effect.Effect<void, RequestError> {
+    const { id, policy } = this.#journal
+    return lock.withPermits(1)(
+      Effect.matchEffect(bounded(Discovery.read(id, connection, kinds, policy), policy), {
+        onSuccess: (lists) => Effect.sync(() => this.#publish({ connection, runtime }, lists)),
+        onFailure: (error) =>
+          Effect.suspend(() => {
+            if (!this.#journal.isCurrent(runtime)) return Effect.fail(error)
+            this.#journal.tell({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
+            this.#count(runtime, "discoveryFailures", error)
+            return Effect.fail(error)
+          })
+      })
+    )
+  }
+
+  /** Publishes what was read, if its runtime is still the installed one. */
+  #publish({ connection, runtime }: Installed, lists: ReadonlyArray<Discovery.ReadList>): void {
+    const journal = this.#journal
+    const slot = journal.cell.get()
+    if (slot.current?.runtime !== runtime) return
+    runtime.vitals.discoveryFailures = 0
+    runtime.vitals.requestFailures = 0
+    runtime.vitals.answeredAt = journal.now()
+    const merged = Discovery.merge(slot.snapshot, lists, journal.id)
+    for (const { refused } of lists) {
+      if (refused !== undefined) {
+        journal.tell({ _tag: "DiscoveryFailed", generation: runtime.generation, message: refused })
+      }
+    }
+    const revision = slot.revision + 1
+    journal.publish({
+      revision,
+      snapshot: {
+        ...merged,
+        generation: runtime.generation,
+        revision,
+        stale: false,
+        serverInfo: connection.serverInfo,
+        capabilities: connection.capabilities,
+        instructions: connection.instructions,
+        protocolVersion: connection.protocolVersion
+      }
+    })
+    this.#reports.settled()
+  }
+
+  // --- health
+
+  /** Counts a failure; enough of them in a row and the runtime is lost (H1). */
+  #count(runtime: Runtime, which: "discoveryFailures" | "requestFailures", error: RequestError): void {
+    const { vitals } = runtime
+    vitals[which]++
+    if (vitals[which] >= this.#journal.policy.health.failureThreshold) {
+      this.#reports.lost(runtime, {
+        kind: "health",
+        message: `${vitals[which]} ${
+          which === "discoveryFailures" ? "readings of the lists" : "probes"
+        } in a row failed: ${error.message}`
+      })
+    }
+  }
+
+  /** One ping, counted as a probe; the error it failed with (H5, H8). */
+  readonly probe = ({ connection, runtime }: Installed): Effect.Effect<RequestError | undefined> =>
+    Effect.suspend(() => {
+      const { keepalive } = this.#journal.policy
+      const ping = this.#journal.isCurrent(runtime)
+        ? connection.request("ping", undefined, { timeout: keepalive.timeout })
+        : Effect.fail(new RequestError({ fate: "notSent", reason: "lost", message: "the connection was replaced" }))
+      return Effect.match(within(ping, keepalive.timeout), {
+        onSuccess: () => undefined,
+        onFailure: (error) => error.fate === "answered" ? undefined : error
+      }).pipe(
+        Effect.tap((error) =>
+          Effect.sync(() => {
+            if (!this.#journal.isCurrent(runtime)) return
+            this.#record(error === undefined)
+            if (error !== undefined) return this.#count(runtime, "requestFailures", error)
+            runtime.vitals.requestFailures = 0
+            runtime.vitals.answeredAt = this.#journal.now()
+          })
+        )
+      )
+    })
+
+  /** Sends one probe at once, joining one under way; gives what waits for its end (H4). */
+  readonly suspect = (installed: Installed): Effect.Effect<Effect.Effect<void>> =>
+    Effect.suspend(() => {
+      const { vitals } = installed.runtime
+      if (vitals.probe !== undefined) return Effect.succeed(Effect.asVoid(Deferred.await(vitals.probe)))
+      if (!this.#journal.isCurrent(installed.runtime)) return Effect.succeed(Effect.void)
+      const done = Deferred.unsafeMake<boolean>(FiberId.none)
+      vitals.probe = done
+      const probing = Effect.ensuring(
+        Effect.asVoid(this.probe(installed)),
+        Effect.suspend(() => {
+          vitals.probe = undefined
+          return Deferred.succeed(done, true)
+        })
+      )
+      return Effect.as(forkAttached(installed.runtime, probing), Effect.asVoid(Deferred.await(done)))
+    })
+
+  #record(ok: boolean): void {
+    this.#journal.tally.history = Health.record(this.#journal.tally.history, ok)
+  }
+
+  // --- keepalive
+
+  readonly pause: Effect.Effect<void> = Effect.suspend(() => {
+    this.#journal.memory.paused = true
+    const fiber = this.#keepalive
+    this.#keepalive = undefined
+    this.#keepaliveChanged("paused", "paused by keepalive.pause()")
+    return fiber === undefined ? Effect.void : Effect.asVoid(Fiber.interruptFork(fiber))
+  })
+
+  readonly resume: Effect.Effect<void> = Effect.suspend(() => {
+    if (!this.#journal.memory.paused) return Effect.void
+    this.#journal.memory.paused = false
+    const { current } = this.#journal.cell.get()
+    return current === undefined ? Effect.void : this.#startKeepalive(current)
+  })
+
+  #startKeepalive({ connection, runtime }: Installed): Effect.Effect<void> {
+    const journal = this.#journal
+    const { memory, policy } = journal
+    const off = Keepalive.offReason(policy, connection)
+    if (off !== undefined) {
+      this.#keepaliveChanged("off", off)
+      return Effect.logInfo(`${journal.id}: keepalive is off: ${off}`)
+    }
+    if (memory.paused) return Effect.void
+    const run = Keepalive.run({
+      policy,
+      memory,
+      connection,
+      vitals: runtime.vitals,
+      isCurrent: () => journal.isCurrent(runtime),
+      onLost: (loss) => this.#reports.lost(runtime, loss),
+      onBeat: (_method, verdict) => Effect.sync(() => this.#record(verdict._tag === "Success")),
+      onChange: ({ nextProbeAt, reason, state }) => {
+        this.#keepaliveChanged(state, reason, nextProbeAt)
+        return state === "running"
+          ? Effect.logInfo(`${journal.id}: keepalive works again`)
+          : Effect.logWarning(
+            `${journal.id}: keepalive is disabled (${reason}); the session goes on; probed again in ${
+              Duration.format(Duration.millis(Math.round((nextProbeAt ?? 0) - journal.now())))
+            }`
+          )
+      },
+      onFallback: (tool) => Effect.logInfo(`${journal.id}: keepalive falls back to the tool ${tool}`)
+    })
+    return Effect.map(forkAttached(runtime, run), (fiber) => {
+      this.#keepalive = fiber
+      this.#keepaliveChanged("running", undefined)
+    })
+  }
+
+  #keepaliveChanged(
+    state: "running" | "off" | "paused" | "disabled",
+    reason: string | undefined,
+    nextProbeAt?: number
+  ): void {
+    const { generation } = this.#journal.cell.get()
+    this.#journal.tell({ _tag: "KeepaliveChanged", generation, state, reason, nextProbeAt })
+  }
+
+  // --- idleness
+
+  /** Reports a runtime that no call has used for so long (L18). */
+  #watchIdle(runtime: Runtime, idleRelease: number): Effect.Effect<void> {
+    const { vitals } = runtime
+    return Effect.suspend(() => {
+      const left = vitals.inFlight > 0 ? idleRelease : vitals.usedAt + idleRelease - this.#journal.now()
+      if (left > 0) return Effect.as(Effect.sleep(left), true)
+      this.#reports.released(runtime)
+      return Effect.as(Effect.sleep(idleRelease), true)
+    }).pipe(Effect.repeat({ while: (again) => again }), Effect.asVoid)
+  }
+}
+
+/** Runs in the attached scope of a runtime: ends, interrupted, at its detach. */
+const forkAttached = <A, E>(runtime: Runtime, work: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>> =>
+  Effect.forkIn(Effect.interruptible(work), runtime.attached)
+
+/** For connectors that forget the timeout of a request. */
+const within = <A>(request: Effect.Effect<A, RequestError>, millis: number): Effect.Effect<A, RequestError> =>
+  Effect.timeoutFail(request, {
+    duration: millis,
+    onTimeout: () => new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${millis} ms` })
+  })
+
+const bounded = <A>(
+  reading: Effect.Effect<A, RequestError>,
+  policy: Journal["policy"]
+): Effect.Effect<A, RequestError> => within(reading, policy.timeouts.request * policy.discovery.maxPages)

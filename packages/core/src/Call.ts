@@ -1,0 +1,369 @@
+/**
+ * Calls: one read of the slot and the request where there is a connection; waiting, and sending again what may be sent again,
+ * where there is none or it was lost.
+ */
+import { Duration, Effect } from "effect"
+import type { Clock, Exit } from "effect"
+import type { CallOptions, Session } from "./Backend.js"
+import type { RequestOptions } from "./Connection.js"
+import {
+  BackendUnavailable,
+  type CallError,
+  ConnectionLost,
+  ProtocolError,
+  RemoteError,
+  type RequestError,
+  RequestTimeout,
+  ResultUnknown,
+  SessionExpired
+} from "./Errors.js"
+import type { Cell } from "./internal/Cell.js"
+import { isPointless, type State } from "./Lifecycle.js"
+import { isRead, type Method, type Params, type Result } from "./Method.js"
+import type { Policy } from "./Policy.js"
+import type { Runtime } from "./Runtime.js"
+import type { Installed, Slot } from "./Slot.js"
+
+/** What calls need of the backend that they belong to. */
+export interface Host {
+  readonly id: string
+  readonly policy: Policy
+  readonly cell: Cell<Slot>
+  readonly clock: Clock.Clock
+  /** Asks for an attempt: a call is waiting. */
+  readonly demand: () => void
+  /** Sends one probe at once, joining one under way; gives what waits for its end. */
+  readonly suspect: (installed: Installed) => Effect.Effect<Effect.Effect<void>>
+}
+
+/** One call on its way, through however many connections it takes. */
+interface Call<M extends Method> {
+  readonly method: M
+  readonly params: Params<M>
+  readonly options: CallOptions | undefined
+  readonly timeout: number
+  readonly deadline: number
+  /** Requests that were sent and failed. */
+  sent: number
+}
+
+/** Makes calls for one backend, and counts those that wait. */
+export class Calls {
+  waiting = 0
+  readonly #host: Host
+
+  constructor(host: Host) {
+    this.#host = host
+  }
+
+  /** One call. Its `timeout` bounds the whole: waiting, the answer, and sending again. */
+  readonly request = <M extends Method>(
+    method: M,
+    params: Params<M>,
+    options?: CallOptions
+  ): Effect.Effect<Result<M>, CallError> =>
+    Effect.suspend(() => {
+      const timeout = millis(options?.timeout, this.#host.policy.timeouts.request)
+      const longest = options?.resetTimeoutOnProgress === true
+        ? millis(options.maxTotalTimeout, Number.POSITIVE_INFINITY)
+        : Math.min(timeout, millis(options?.maxTotalTimeout, timeout))
+      return this.#attempt({
+        method,
+        params,
+        options,
+        timeout,
+        deadline: this.#now() + longest,
+        sent: 0
+      })
+    })
+
+  /** Requests on one connection that is not installed yet: what `onConnected` is given (C11). */
+  readonly session = ({ connection, runtime }: Installed): Session => ({
+    generation: runtime.generation,
+    request: (method, params, options) => {
+      const timeout = millis(options?.timeout, this.#host.policy.timeouts.request)
+      return Effect.mapError(
+        connection.request(method, params, { ...options, timeout, maxTotalTimeout: undefined }),
+        (error) => this.#final(error, method, runtime, timeout)
+      )
+    }
+  })
+
+  /** Runs something on the current connection, waiting for one where there is none. */
+  readonly withConnection = <A>(
+    use: (installed: Installed) => Effect.Effect<A, RequestError>,
+    method: string
+  ): Effect.Effect<A, CallError> =>
+    Effect.suspend(() => {
+      const now = this.#now()
+      const installed = this.#host.cell.get().current
+      return installed === undefined
+        ? Effect.zipRight(
+          this.#await(undefined, now + this.#host.policy.timeouts.wait, false),
+          this.withConnection(use, method)
+        )
+        : Effect.catchAll(use(installed), (error) =>
+          Effect.fail(this.#final(error, method, installed.runtime, this.#host.policy.timeouts.request)))
+    })
+
+  /** Probes the current connection, without waiting for one. */
+  readonly probe = (
+    send: (installed: Installed) => Effect.Effect<RequestError | undefined>
+  ): Effect.Effect<void, CallError> =>
+    Effect.suspend(() => {
+      const installed = this.#host.cell.get().current
+      if (installed === undefined) return Effect.fail(this.#unavailable("there is no connection to probe"))
+      return Effect.flatMap(send(installed), (error) =>
+        error === undefined
+          ? Effect.void
+          : Effect.fail(this.#final(error, "ping", installed.runtime, this.#host.policy.keepalive.timeout)))
+    })
+
+  #now(): number {
+    return this.#host.clock.unsafeCurrentTimeMillis()
+  }
+
+  /** Reads the slot and sends in one synchronous step. */
+  #attempt<M extends Method>(call: Call<M>): Effect.Effect<Result<M>, CallError> {
+    return Effect.suspend(() => {
+      const installed = this.#host.cell.get().current
+      return installed === undefined ? this.#wait(call) : this.#send(call, installed)
+    })
+  }
+
+  #send<M extends Method>(call: Call<M>, installed: Installed): Effect.Effect<Result<M>, CallError> {
+    const { connection, runtime } = installed
+    const { vitals } = runtime
+    if (vitals.expired !== undefined) {
+      const generation = vitals.expired
+      vitals.expired = undefined
+      return Effect.fail(
+        new SessionExpired({
+          backend: this.#host.id,
+          generation,
+          newGeneration: runtime.generation,
+          message:
+            `${this.#host.id}: the session of generation ${generation} was lost and generation ${runtime.generation} knows nothing of it; rebuild what the server kept for you, then call again`
+        })
+      )
+    }
+    if (vitals.inFlight >= this.#host.policy.calls.maxInFlight) {
+      return Effect.fail(this.#busy(`${vitals.inFlight} calls are in flight (calls.maxInFlight)`))
+    }
+    vitals.inFlight++
+    return Effect.catchAll(
+      Effect.onExit(
+        connection.request(call.method, call.params, this.#requestOptions(call)),
+        (exit) => this.#settle(runtime, exit)
+      ),
+      (error) => this.#failed(call, installed, error)
+    )
+  }
+
+  #requestOptions<M extends Method>({ deadline, options, timeout }: Call<M>): RequestOptions {
+    const left = Math.max(0, deadline - this.#now())
+    if (options === undefined) return { timeout: left }
+    return {
+      timeout: Math.min(timeout, left),
+      resetTimeoutOnProgress: options.resetTimeoutOnProgress,
+      maxTotalTimeout: Number.isFinite(left) ? left : undefined,
+      onprogress: options.onprogress,
+      task: options.task,
+      resultSchema: options.resultSchema
+    }
+  }
+
+  #settle(runtime: Runtime, exit: Exit.Exit<unknown, RequestError>): Effect.Effect<void> {
+    return Effect.sync(() => {
+      const { vitals } = runtime
+      vitals.inFlight--
+      vitals.usedAt = this.#now()
+      if (exit._tag === "Success" || (exit.cause._tag === "Fail" && exit.cause.error.fate === "answered")) {
+        vitals.answeredAt = vitals.usedAt
+        vitals.requestFailures = 0
+      }
+      if (vitals.inFlight === 0) runtime.onDrained?.()
+    })
+  }
+
+  /** What follows on a failed request, by its fate (C2, C3). */
+  #failed<M extends Method>(
+    call: Call<M>,
+    installed: Installed,
+    error: RequestError
+  ): Effect.Effect<Result<M>, CallError> {
+    const { runtime } = installed
+    const fail = Effect.fail(this.#final(error, call.method, runtime, call.timeout))
+    if (error.fate === "answered") return fail
+    const suspicious = error.reason === "timeout" || error.reason === "network" || error.reason === "server"
+    const suspicion = suspicious ? this.#host.suspect(installed) : Effect.succeed(Effect.void)
+    const again = this.#host.policy.calls.retry === "safe" && error.reason !== "timeout" &&
+      error.reason !== "unauthorized" && (error.fate !== "unknown" || this.#mayRepeat(call))
+    return Effect.flatMap(suspicion, (verdict) => {
+      if (!again) return fail
+      call.sent++
+      const gone = error.reason === "lost" || error.reason === "session"
+      return Effect.zipRight(
+        gone
+          ? this.#await(runtime, this.#waitUntil(call), call.options?.failFast)
+          : Effect.zipRight(verdict, this.#pause(call, error, fail)),
+        this.#attempt(call)
+      )
+    })
+  }
+
+  /** Waits before a connection that lives is asked again, within the call's time. */
+  #pause<M extends Method>(
+    call: Call<M>,
+    error: RequestError,
+    fail: Effect.Effect<never, CallError>
+  ): Effect.Effect<void, CallError> {
+    const { demandInterval, maxDelay } = this.#host.policy.reconnect
+    const delay = error.retryAfter ?? Math.min(maxDelay, demandInterval * 2 ** (call.sent - 1))
+    return this.#now() + delay < call.deadline ? Effect.sleep(delay) : fail
+  }
+
+  /** Whether doing it twice does no harm: by the caller's word, by the protocol, by the tool's hints (C3). */
+  #mayRepeat<M extends Method>({ method, options, params }: Call<M>): boolean {
+    if (options?.idempotent !== undefined) return options.idempotent
+    if (isRead(method)) return true
+    if (method !== "tools/call" || !this.#host.policy.calls.trustAnnotations) return false
+    const name = (params as Params<"tools/call">).name
+    const hints = this.#host.cell.get().snapshot?.tools.find((tool) => tool.name === name)?.annotations
+    return hints?.readOnlyHint === true || hints?.idempotentHint === true
+  }
+
+  #waitUntil<M extends Method>({ deadline, options }: Call<M>): number {
+    return Math.min(deadline, this.#now() + millis(options?.wait, this.#host.policy.timeouts.wait))
+  }
+
+  #wait<M extends Method>(call: Call<M>): Effect.Effect<Result<M>, CallError> {
+    return Effect.zipRight(
+      this.#await(undefined, this.#waitUntil(call), call.options?.failFast),
+      this.#attempt(call)
+    )
+  }
+
+  /**
+   * Waits until there is a connection other than that of `lost`. It gives nothing but a reason to look again: the caller
+   * reads the slot anew. Asks for an attempt where one can be hastened.
+   */
+  #await(lost: Runtime | undefined, until: number, failFast: boolean | undefined): Effect.Effect<void, CallError> {
+    const { cell, policy } = this.#host
+    const ready = (slot: Slot) => slot.current !== undefined && slot.current.runtime !== lost
+    return Effect.suspend(() => {
+      const slot = cell.get()
+      if (ready(slot)) return Effect.void
+      if (failFast ?? policy.calls.failFast) {
+        return Effect.fail(this.#unavailable("no connection, and the call was not to wait"))
+      }
+      if (isPointless(slot.state)) return Effect.fail(this.#unavailable("waiting is of no use"))
+      if (this.waiting >= policy.calls.maxWaiting) {
+        return Effect.fail(this.#busy(`${this.waiting} calls are waiting (calls.maxWaiting)`))
+      }
+      this.waiting++
+      const look: Effect.Effect<void, CallError> = Effect.suspend(() => {
+        const slot = cell.get()
+        if (ready(slot)) return Effect.void
+        if (isPointless(slot.state)) return Effect.fail(this.#unavailable("waiting is of no use"))
+        const left = until - this.#now()
+        if (left <= 0) return Effect.fail(this.#unavailable("no connection came in time"))
+        if (canHasten(slot.state)) this.#host.demand()
+        return Effect.zipRight(Effect.timeoutOption(cell.next(slot), left), look)
+      })
+      return Effect.ensuring(look, Effect.sync(() => this.waiting--))
+    })
+  }
+
+  /** The error that a caller sees for a failed request that is not sent again. */
+  #final(error: RequestError, method: string, runtime: Runtime, timeout: number): CallError {
+    const backend = this.#host.id
+    const common = { backend, generation: runtime.generation, cause: error.cause ?? error }
+    switch (error.fate) {
+      case "answered":
+        return error.reason === "remote"
+          ? new RemoteError({ ...common, method, code: error.code ?? 0, data: error.data, message: error.message })
+          : new ProtocolError({
+            ...common,
+            method,
+            message:
+              `${backend}: ${method} was answered with something that the protocol does not allow: ${error.message}`
+          })
+      case "unknown":
+        return error.reason === "timeout"
+          ? new RequestTimeout({
+            ...common,
+            method,
+            timeout,
+            message:
+              `${backend}: ${method} was not answered within ${timeout} ms; it may still be carried out. Give it more time (timeout), or check before you repeat it`
+          })
+          : new ResultUnknown({
+            ...common,
+            method,
+            message:
+              `${backend}: ${method} was sent and its result is unknown (${error.message}); check before you repeat it, or say idempotent: true where doing it twice does no harm`
+          })
+      case "notSent":
+      case "rejected":
+        return error.reason === "unauthorized" || error.reason === "rateLimited" || error.reason === "server"
+          ? this.#unavailable(error.message)
+          : new ConnectionLost({
+            ...common,
+            message: `${backend}: ${method} was not carried out (${error.message}); it is safe to call again`
+          })
+    }
+  }
+
+  /** A BackendUnavailable that says where the backend stands. */
+  unavailable(state: State, why: string): BackendUnavailable {
+    const { lastError, nextAttemptAt } = this.#host.cell.get()
+    const next = nextAttemptAt === undefined
+      ? ""
+      : `; next attempt in ${Duration.format(Duration.millis(Math.max(0, Math.round(nextAttemptAt - this.#now()))))}`
+    const last = lastError === undefined ? "" : `; last error: ${lastError.message}`
+    return new BackendUnavailable({
+      backend: this.#host.id,
+      generation: this.#host.cell.get().generation || undefined,
+      state: state._tag,
+      lastError: lastError?.message,
+      nextAttemptAt,
+      message: `${this.#host.id} is ${state._tag}: ${why}${last}${next}${remedy(state)}`
+    })
+  }
+
+  #unavailable(why: string): BackendUnavailable {
+    return this.unavailable(this.#host.cell.get().state, why)
+  }
+
+  #busy(why: string): BackendUnavailable {
+    return new BackendUnavailable({
+      backend: this.#host.id,
+      state: "Busy",
+      message: `${this.#host.id} is busy: ${why}; call again when some have ended`
+    })
+  }
+}
+
+const millis = (input: CallOptions["timeout"], otherwise: number): number =>
+  input === undefined ? otherwise : Duration.toMillis(input)
+
+/** States in which a waiting call brings the next attempt forward (R8). */
+const canHasten = (state: State): boolean =>
+  state._tag === "Idle" || state._tag === "Reconnecting" || state._tag === "Dormant"
+
+const remedy = (state: State): string => {
+  switch (state._tag) {
+    case "Disconnected":
+      return ". Call reconnect() to connect again"
+    case "PermanentlyFailed":
+      return ". Mend the cause, then call reconnect()"
+    case "Disabled":
+    case "Disabling":
+      return ". Call enable() to use it again"
+    case "Closed":
+      return ". Its scope has closed; make a new one"
+    default:
+      return ""
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * Reading what a server offers: every list to its end, bounded against a server that never ends (P5).
+ */
+import { Effect } from "effect"
+import type { Kind, Lists, Problem } from "./Catalog.js"
+import type { Connection } from "./Connection.js"
+import { RequestError } from "./Errors.js"
+import type { Method } from "./Method.js"
+import type { Policy } from "./Policy.js"
+
+/** Every kind of list. */
+export const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources", "resourceTemplates"]
+
+const methods: { readonly [K in Kind]: Method } = {
+  tools: "tools/list",
+  prompts: "prompts/list",
+  resources: "resources/list",
+  resourceTemplates: "resources/templates/list"
+}
+
+/** What identifies an entry of each kind. */
+const keys: { readonly [K in Kind]: string } = {
+  tools: "name",
+  prompts: "name",
+  resources: "uri",
+  resourceTemplates: "uriTemplate"
+}
+
+/** The kinds that a notification says have changed. */
+export const changedBy = (method: string): ReadonlyArray<Kind> => {
+  switch (method) {
+    case "notifications/tools/list_changed":
+      return ["tools"]
+    case "notifications/prompts/list_changed":
+      return ["prompts"]
+    case "notifications/resources/list_changed":
+      return ["resources", "resourceTemplates"]
+    default:
+      return []
+  }
+}
+
+/** One list, and what could not be taken from it. */
+export interface ReadList {
+  readonly kind: Kind
+  readonly entries: ReadonlyArray<unknown>
+  readonly problems: ReadonlyArray<Problem>
+  /** The server answered with an error in place of the list: what was known of it before stays. */
+  readonly refused: string | undefined
+}
+
+/** JSON-RPC "method not found". */
+const methodNotFound = -32601
+
+/**
+ * Reads lists of the kinds that the server has a capability for; the others are empty. Fails where the server did not answer;
+ * an error for an answer is no failure of the connection and concerns that list alone (H2, H3).
+ */
+export const read = (
+  backend: string,
+  connection: Connection,
+  wanted: Iterable<Kind>,
+  policy: Policy
+): Effect.Effect<ReadonlyArray<ReadList>, RequestError> =>
+  Effect.forEach([...wanted], (kind) =>
+    hasCapability(connection, kind)
+      ? readList(backend, connection, kind, policy)
+      : Effect.succeed<ReadList>({ kind, entries: [], problems: [], refused: undefined }))
+
+const hasCapability = (connection: Connection, kind: Kind): boolean =>
+  connection.capabilities[kind === "resourceTemplates" ? "resources" : kind] !== undefined
+
+const readList = (
+  backend: string,
+  connection: Connection,
+  kind: Kind,
+  policy: Policy
+): Effect.Effect<ReadList, RequestError> =>
+  Effect.gen(function*() {
+    const { maxEntries, maxPages } = policy.discovery
+    const byKey = new Map<string, unknown>()
+    const problems: Array<Problem> = []
+    const problem = (name: string, message: string) => problems.push({ backend, kind, name, message })
+    const cursors = new Set<string>()
+    let cursor: string | undefined
+    for (let page = 0;; page++) {
+      if (page >= maxPages) {
+        problem("", `${methods[kind]} of ${backend} does not end: read ${maxPages} pages (discovery.maxPages)`)
+        break
+      }
+      const result: unknown = yield* connection.request(
+        methods[kind],
+        cursor === undefined ? undefined : { cursor },
+        { timeout: policy.timeouts.request }
+      )
+      const { entries, nextCursor } = yield* pageOf(kind, result)
+      for (const entry of entries) {
+        const key = entry[keys[kind]]
+        if (typeof key !== "string" || key === "") problem("", `${backend} has an entry of ${kind} without a name`)
+        else if (byKey.has(key)) {
+          problem(key, `${backend} names ${kind} ${JSON.stringify(key)} twice; the first is used`)
+        } else if (byKey.size < maxEntries) byKey.set(key, entry)
+      }
+      if (byKey.size >= maxEntries && nextCursor !== undefined) {
+        problem("", `${methods[kind]} of ${backend} is too long: took ${maxEntries} entries (discovery.maxEntries)`)
+        break
+      }
+      if (nextCursor === undefined) break
+      if (cursors.has(nextCursor)) {
+        problem("", `${methods[kind]} of ${backend} repeats a cursor`)
+        break
+      }
+      cursors.add(nextCursor)
+      cursor = nextCursor
+    }
+    return { kind, entries: [...byKey.values()], problems, refused: undefined }
+  }).pipe(
+    Effect.catchIf(
+      (error) => error.reason === "remote" || error.reason === "protocol",
+      (error) =>
+        Effect.succeed<ReadList>(
+          error.code === methodNotFound
+            ? { kind, entries: [], problems: [], refused: undefined }
+            : { kind, entries: [], problems: [], refused: `${methods[kind]} of ${backend}: ${error.message}` }
+        )
+    )
+  )
+
+interface Page {
+  readonly entries: ReadonlyArray<Record<string, unknown>>
+  readonly nextCursor: string | undefined
+}
+
+/** A page as it should be, from a server that may send anything. */
+const pageOf = (kind: Kind, result: unknown): Effect.Effect<Page, RequestError> => {
+  const page = (typeof result === "object" && result !== null ? result : {}) as Record<string, unknown>
+  const entries = page[kind]
+  return Array.isArray(entries) && entries.every((entry) => typeof entry === "object" && entry !== null)
+    ? Effect.succeed({ entries, nextCursor: typeof page["nextCursor"] === "string" ? page["nextCursor"] : undefined })
+    : Effect.fail(
+      new RequestError({ fate: "answered", reason: "protocol", message: `the answer has no list of ${kind}` })
+    )
+}
+
+/** What was read, over what was known: a list that was refused keeps its last good entries (P3). */
+export const merge = (
+  before: (Lists & { readonly problems: ReadonlyArray<Problem> }) | undefined,
+  lists: ReadonlyArray<ReadList>,
+  backend: string
+): Lists & { readonly problems: ReadonlyArray<Problem> } => {
+  const known = before ?? { tools: [], prompts: [], resources: [], resourceTemplates: [], problems: [] }
+  const fresh = new Map<Kind, ReadonlyArray<unknown>>()
+  const problems: Array<Problem> = []
+  for (const { entries, kind, problems: found, refused } of lists) {
+    if (refused === undefined) fresh.set(kind, entries)
+    problems.push(...(refused === undefined ? found : [{ backend, kind, name: "", message: refused }]))
+  }
+  const take = <K extends Kind>(kind: K): Lists[K] => (fresh.get(kind) ?? known[kind]) as Lists[K]
+  const readKinds = new Set(lists.map((list) => list.kind))
+  return {
+    tools: take("tools"),
+    prompts: take("prompts"),
+    resources: take("resources"),
+    resourceTemplates: take("resourceTemplates"),
+    problems: [...known.problems.filter((problem) => !readKinds.has(problem.kind)), ...problems]
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * What probes say about a backend, as pure values.
+ */
+import type { State } from "./Lifecycle.js"
+
+/** The last ten probes, newest first: heartbeats, health checks and suspicion probes. Kept over reconnects (H5). */
+export type History = ReadonlyArray<boolean>
+
+/** No probe yet: a perfect score. */
+export const empty: History = []
+
+const kept = 10
+
+/** A history with one more probe. */
+export const record = (history: History, ok: boolean): History => [ok, ...history].slice(0, kept)
+
+/** Probe i, counted from the newest, weighs 0.5^i; 1 without history. */
+export const score = (history: History): number => {
+  if (history.length === 0) return 1
+  let good = 0
+  let all = 0
+  history.forEach((ok, i) => {
+    const weight = 0.5 ** i
+    all += weight
+    if (ok) good += weight
+  })
+  return good / all
+}
+
+/** The score from which on a backend counts as healthy. */
+export const threshold = 0.7
+
+/** The three-state view (H6). */
+export type Health = "CONNECTED" | "UNHEALTHY" | "DISCONNECTED"
+
+/** The three-state view of a state, a history, and whether there ever was a connection. */
+export const view = (state: State, history: History, everConnected: boolean): Health =>
+  state._tag === "Connected"
+    ? score(history) >= threshold ? "CONNECTED" : "UNHEALTHY"
+    : (state._tag === "Connecting" || state._tag === "Reconnecting") && everConnected
+    ? "UNHEALTHY"
+    : "DISCONNECTED"

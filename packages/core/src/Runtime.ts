@@ -1,0 +1,210 @@
+/**
+ * A runtime: one connection with its scopes, its generation and its vitals; and the owner that acquires runtimes and retires
+ * each exactly once.
+ *
+ * Two scopes: `attached` (keepalive, refresh, idle timer) closes at the detach; the connection's own closes after the drain.
+ * This is the only file that closes scopes or forks daemons.
+ */
+import { Cause, Deferred, Effect, Exit, Fiber, FiberId, Option, Scope } from "effect"
+import type { Connection, Loss } from "./Connection.js"
+import type { ConnectError } from "./Errors.js"
+import type { Policy } from "./Policy.js"
+
+/**
+ * What a runtime's requests tell of it. Mutable and bound to the runtime, so that a late report writes to a dead object and
+ * changes nothing (L4), and a call allocates no new slot value.
+ */
+export interface Vitals {
+  inFlight: number
+  /** When a request was last answered, on the Clock's scale. */
+  answeredAt: number
+  /** When a call last used the connection. */
+  usedAt: number
+  discoveryFailures: number
+  requestFailures: number
+  /** The suspicion probe under way; its result says whether the server answered (H4). */
+  probe: Deferred.Deferred<boolean> | undefined
+  /** The generation whose session was lost, until a call has been told (C12). */
+  expired: number | undefined
+}
+
+/** One connection, from before it is acquired until it is closed. */
+export class Runtime {
+  /** Set once, when it is acquired. */
+  connection: Connection | undefined
+  /** How its transport ended, if it has. */
+  loss: Loss | undefined
+  /** Detached from the slot or never installed: nothing that it reports counts any more. */
+  detached = false
+  installedAt = 0
+  acquiring: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
+  /** Ends a drain early: called when no call is in flight. */
+  onDrained: (() => void) | undefined
+  readonly generation: number
+  readonly attached: Scope.CloseableScope
+  readonly own: Scope.CloseableScope
+  readonly vitals: Vitals = {
+    inFlight: 0,
+    answeredAt: 0,
+    usedAt: 0,
+    discoveryFailures: 0,
+    requestFailures: 0,
+    probe: undefined,
+    expired: undefined
+  }
+
+  constructor(generation: number, attached: Scope.CloseableScope, own: Scope.CloseableScope) {
+    this.generation = generation
+    this.attached = attached
+    this.own = own
+  }
+}
+
+/** How a close ended. */
+export interface Closed {
+  readonly runtime: Runtime
+  readonly outcome: "closed" | "failed" | "abandoned"
+  readonly message: string | undefined
+}
+
+/** Acquires runtimes, owns each until it is retired, and knows what is still closing. */
+export class Owner {
+  /** In here from before its acquire until it is retired; being taken out is what retires. */
+  readonly #owned = new Set<Runtime>()
+  readonly #closing = new Set<Fiber.RuntimeFiber<void>>()
+  readonly #timeouts: Policy["timeouts"]
+  readonly #report: (closed: Closed) => void
+
+  constructor(timeouts: Policy["timeouts"], report: (closed: Closed) => void) {
+    this.#timeouts = timeouts
+    this.#report = report
+  }
+
+  /** A runtime that is owned but has no connection yet. */
+  readonly make = (generation: number): Effect.Effect<Runtime> =>
+    Effect.zipWith(Scope.make(), Scope.make(), (attached, own) => {
+      const runtime = new Runtime(generation, attached, own)
+      this.#owned.add(runtime)
+      return runtime
+    })
+
+  owns(runtime: Runtime): boolean {
+    return this.#owned.has(runtime)
+  }
+
+  /**
+   * Makes the connection of a runtime in a fiber of its own, so that interrupting the caller or its timeout returns at once
+   * however stubborn the connector is; whatever it acquires later goes into the runtime's scope, or is released at once where
+   * that has closed.
+   */
+  readonly acquire = (
+    runtime: Runtime,
+    connect: Effect.Effect<Connection, ConnectError, Scope.Scope>
+  ): Effect.Effect<Connection, ConnectError> =>
+    Effect.flatMap(
+      Effect.forkDaemon(Effect.interruptible(Scope.extend(connect, runtime.own))),
+      (fiber) => {
+        runtime.acquiring = fiber
+        return Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none)))
+      }
+    )
+
+  /**
+   * Retires a runtime: once, however often it is called. A loss fails what is in flight in the same synchronous step; without
+   * one, calls get `timeouts.drain` to finish. Returns at once; the close goes on in a fiber of its own.
+   */
+  readonly retire = (runtime: Runtime, loss?: Loss): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (!this.#owned.delete(runtime)) return Effect.void
+      runtime.detached = true
+      if (loss !== undefined) runtime.connection?.fail(loss)
+      return Effect.map(Effect.forkDaemon(Effect.interruptible(this.#close(runtime, loss === undefined))), (fiber) => {
+        this.#closing.add(fiber)
+        fiber.addObserver(() => this.#closing.delete(fiber))
+      })
+    })
+
+  /** Retires whatever is still owned: runtimes of attempts, and those established but never installed. */
+  readonly sweep = (loss: Loss): Effect.Effect<void> =>
+    Effect.suspend(() => Effect.forEach([...this.#owned], (runtime) => this.retire(runtime, loss), { discard: true }))
+
+  /** Ends when everything that is closing now has closed or was abandoned. Bounded, since each close is. */
+  readonly closed: Effect.Effect<void> = Effect.suspend(() => Fiber.awaitAll([...this.#closing]))
+
+  #close(runtime: Runtime, drain: boolean): Effect.Effect<void> {
+    const bound = this.#timeouts.close
+    return Effect.gen(this, function*() {
+      const attached = yield* closeScope(runtime.attached, bound)
+      if (drain) yield* this.#drained(runtime)
+      runtime.connection?.fail({ kind: "closed", message: "connection closed" })
+      const acquiring = runtime.acquiring
+      const own = yield* bounded(
+        Effect.zipRight(
+          acquiring === undefined ? Effect.void : Fiber.interrupt(acquiring),
+          Scope.close(runtime.own, Exit.void)
+        ),
+        bound
+      )
+      const failed = [own, attached].find((result) => result.outcome !== "closed")
+      this.#report({ runtime, ...(failed ?? own) })
+    })
+  }
+
+  #drained(runtime: Runtime): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      if (runtime.vitals.inFlight === 0) return resume(Effect.void)
+      runtime.onDrained = () => resume(Effect.void)
+    }).pipe(Effect.timeoutOption(this.#timeouts.drain), Effect.asVoid)
+  }
+}
+
+/**
+ * Does it uninterruptibly in a fiber of its own and waits for it with a bound: what is abandoned goes on, and nobody waits.
+ */
+const bounded = (
+  close: Effect.Effect<void>,
+  millis: number
+): Effect.Effect<{ readonly outcome: Closed["outcome"]; readonly message: string | undefined }> =>
+  Effect.flatMap(Effect.forkDaemon(Effect.uninterruptible(close)), (fiber) =>
+    Effect.map(
+      awaitBounded(fiber, millis),
+      Option.match({
+        onNone: () => ({ outcome: "abandoned" as const, message: `close did not end within ${millis} ms` }),
+        onSome: Exit.match({
+          onFailure: (cause) => ({ outcome: "failed" as const, message: Cause.pretty(cause).split("\n", 1)[0] ?? "" }),
+          onSuccess: () => ({ outcome: "closed" as const, message: undefined })
+        })
+      })
+    ))
+
+const closeScope = (scope: Scope.CloseableScope, millis: number) => bounded(Scope.close(scope, Exit.void), millis)
+
+/** Closes the scope of a whole backend, whose finalizer is bounded itself. */
+export const closeFully = (scope: Scope.CloseableScope): Effect.Effect<void> =>
+  Effect.uninterruptible(Scope.close(scope, Exit.void))
+
+/**
+ * Waits for the end of a fiber, at most so long. Bounded also where it is run uninterruptibly, as finalizers are, in which
+ * `Effect.timeout` is not.
+ */
+export const awaitBounded = <A, E>(
+  fiber: Fiber.RuntimeFiber<A, E>,
+  millis: number
+): Effect.Effect<Option.Option<Exit.Exit<A, E>>> =>
+  Effect.suspend(() => {
+    const done = Deferred.unsafeMake<Option.Option<Exit.Exit<A, E>>>(FiberId.none)
+    const observer = (exit: Exit.Exit<A, E>) => Deferred.unsafeDone(done, Exit.succeed(Option.some(exit)))
+    return Effect.flatMap(
+      Effect.forkDaemon(Effect.interruptible(Effect.delay(Deferred.succeed(done, Option.none()), millis))),
+      (timer) => {
+        fiber.addObserver(observer)
+        return Effect.ensuring(
+          Deferred.await(done),
+          Effect.sync(() => {
+            fiber.removeObserver(observer)
+            timer.unsafeInterruptAsFork(FiberId.none)
+          })
+        )
+      }
+    )
+  })

@@ -1,0 +1,592 @@
+/**
+ * The supervisor of one backend: one fiber that takes messages, asks `Lifecycle.transition`, publishes one new value of the
+ * slot, and then acts. It never waits for an attempt, a timer or a close: each is a fiber that reports by message.
+ *
+ * Two fences keep what is late from counting: the runtime itself (for losses and refreshes) and an epoch, bumped at each
+ * start or cancel of an attempt, a timer or a teardown (for those, which have no generation).
+ */
+import { Cause, Deferred, Effect, Exit, Fiber, FiberId, Queue } from "effect"
+import type { Scope } from "effect"
+import { Attendant } from "./Attendant.js"
+import type { BackendOptions } from "./Backend.js"
+import { Calls } from "./Call.js"
+import type { Loss } from "./Connection.js"
+import type { ServerNotification } from "./Connector.js"
+import * as Discovery from "./Discovery.js"
+import { type CommandError, ConnectError } from "./Errors.js"
+import * as Lifecycle from "./Lifecycle.js"
+import type { Permits } from "./Permits.js"
+import { Budget } from "./Reconnect.js"
+import { awaitBounded, type Closed, Owner, type Runtime } from "./Runtime.js"
+import type { Installed, Journal, Slot } from "./Slot.js"
+
+type Ack = Deferred.Deferred<void, CommandError>
+
+/** What a supervisor is told. */
+export type Message =
+  | { readonly _tag: "Command"; readonly command: Command; readonly ack: Ack }
+  | { readonly _tag: "Demand" }
+  | { readonly _tag: "Due"; readonly epoch: number; readonly demanded: boolean }
+  | { readonly _tag: "Established"; readonly epoch: number; readonly installed: Installed }
+  | { readonly _tag: "Failed"; readonly epoch: number; readonly error: ConnectError }
+  | { readonly _tag: "TornDown"; readonly epoch: number }
+  | { readonly _tag: "Lost"; readonly runtime: Runtime; readonly loss: Loss }
+  | { readonly _tag: "Released"; readonly runtime: Runtime }
+  | { readonly _tag: "ListsChanged"; readonly runtime: Runtime }
+
+/** What a user can ask of a backend. */
+export type Command = "Reconnect" | "Enable" | "Disable" | "Disconnect"
+
+/** The attempt under way. */
+interface Attempt {
+  readonly fiber: Fiber.RuntimeFiber<void>
+  readonly demanded: boolean
+  readonly startedAt: number
+}
+
+/** Supervises one backend from `start` until the scope closes. */
+export class Supervisor {
+  readonly attendant: Attendant
+  readonly calls: Calls
+  readonly budget: Budget
+  /** Completed once: there is a first catalogue, or it is known that there is none yet. */
+  readonly settled = Deferred.unsafeMake<void>(FiberId.none)
+  readonly #journal: Journal
+  readonly #options: BackendOptions
+  readonly #permits: Permits
+  readonly #mailbox: Queue.Queue<Message>
+  readonly #owner: Owner
+  readonly #overlap: boolean
+  #fiber: Fiber.RuntimeFiber<void> | undefined
+  #epoch = 0
+  #attempt: Attempt | undefined
+  #timer: Fiber.RuntimeFiber<void> | undefined
+  #demandQueued = false
+  /** Commands that end with the attempt under way. */
+  #joined: Array<Ack> = []
+  /** Commands that end with the teardown under way. */
+  #disables: Array<Ack> = []
+  /** The generation that was lost without being asked to, and when, until there is a new one. */
+  #lost: { readonly generation: number; readonly at: number } | undefined
+
+  constructor(journal: Journal, options: BackendOptions, permits: Permits, mailbox: Queue.Queue<Message>) {
+    const { policy } = journal
+    this.#journal = journal
+    this.#options = options
+    this.#permits = permits
+    this.#mailbox = mailbox
+    this.#overlap = policy.reconnect.overlap ?? options.connector.overlap
+    this.budget = new Budget(policy.reconnect)
+    this.#owner = new Owner(policy.timeouts, (closed) => this.#closed(closed))
+    this.attendant = new Attendant(journal, {
+      lost: (runtime, loss) => this.#tell({ _tag: "Lost", runtime, loss }),
+      released: (runtime) => this.#tell({ _tag: "Released", runtime }),
+      settled: () => this.#settle()
+    })
+    this.calls = new Calls({
+      id: journal.id,
+      policy,
+      cell: journal.cell,
+      clock: journal.clock,
+      demand: () => {
+        if (this.#demandQueued) return
+        this.#demandQueued = true
+        this.#tell({ _tag: "Demand" })
+      },
+      suspect: this.attendant.suspect
+    })
+  }
+
+  // --- life
+
+  /** Starts to work; the scope's finalizer tears everything down, within the bound of a few `timeouts.close`. */
+  readonly start: Effect.Effect<void, never, Scope.Scope> = Effect.uninterruptible(
+    Effect.suspend(() => {
+      const loop = Effect.forever(Effect.flatMap(Queue.take(this.#mailbox), (message) => this.#handle(message)))
+      const connecting = this.#state._tag === "Connecting"
+      if (!connecting) this.#settle()
+      return Effect.forkScoped(
+        Effect.interruptible(connecting ? Effect.zipRight(this.#connect(false), loop) : loop)
+      ).pipe(
+        Effect.tap((fiber) => {
+          this.#fiber = fiber
+        }),
+        Effect.zipRight(Effect.addFinalizer(() => this.#shutdown))
+      )
+    })
+  )
+
+  /** Asks for something and waits until what it began has ended. Interrupting the caller cancels nothing (L11). */
+  readonly command = (command: Command): Effect.Effect<void, CommandError> =>
+    Effect.suspend(() => {
+      if (this.#state._tag === "Closed") return this.#refusal(command)
+      const ack: Ack = Deferred.unsafeMake(FiberId.none)
+      this.#tell({ _tag: "Command", command, ack })
+      return Deferred.await(ack)
+    })
+
+  readonly #shutdown: Effect.Effect<void> = Effect.suspend(() => {
+    const { current } = this.#journal.cell.get()
+    const loss: Loss = { kind: "closed", message: "the backend was closed" }
+    const attempt = this.#attempt
+    this.#epoch++
+    this.#move(Lifecycle.Event.Close())
+    this.#refuseAll()
+    return Effect.gen(this, function*() {
+      if (current !== undefined) yield* this.#retire(current.runtime, loss)
+      attempt?.fiber.unsafeInterruptAsFork(FiberId.none)
+      if (this.#fiber !== undefined) {
+        this.#fiber.unsafeInterruptAsFork(FiberId.none)
+        yield* awaitBounded(this.#fiber, this.#journal.policy.timeouts.close)
+      }
+      this.#refuseAll()
+      for (const message of yield* Queue.takeAll(this.#mailbox)) {
+        if (message._tag === "Command") this.#answer([message.ack], this.#refusal(message.command))
+      }
+      yield* this.#owner.sweep(loss)
+      yield* this.#owner.closed
+      this.#settle()
+    })
+  })
+
+  // --- messages
+
+  #tell(message: Message): void {
+    this.#mailbox.unsafeOffer(message)
+  }
+
+  #handle(message: Message): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      switch (message._tag) {
+        case "Command":
+          return this.#commanded(message.command, message.ack)
+        case "Demand":
+          this.#demandQueued = false
+          return this.#hasten()
+        case "Due":
+          if (message.epoch !== this.#epoch || !this.#move(Lifecycle.Event.Due())) return Effect.void
+          return this.#connect(message.demanded)
+        case "Established":
+          return this.#established(message.epoch, message.installed)
+        case "Failed":
+          return message.epoch === this.#epoch ? this.#failed(message.error) : Effect.void
+        case "TornDown":
+          return message.epoch === this.#epoch ? this.#tornDown() : Effect.void
+        case "Lost":
+          return this.#journal.isCurrent(message.runtime) ? this.#lose(message.runtime, message.loss) : Effect.void
+        case "Released":
+          return this.#journal.isCurrent(message.runtime) ? this.#released(message.runtime) : Effect.void
+        case "ListsChanged":
+          return this.attendant.readLists(message.runtime)
+      }
+    })
+  }
+
+  get #state(): Lifecycle.State {
+    return this.#journal.cell.get().state
+  }
+
+  /** Asks the table, and publishes what it says together with a patch of the slot. False where the event is refused (L2). */
+  #move(event: Lifecycle.Event, patch: Partial<Slot> = {}): boolean {
+    const { cell } = this.#journal
+    const slot = cell.get()
+    const transition = Lifecycle.transition(slot.state, event)
+    if (transition._tag === "Refused") return false
+    const { state } = transition
+    this.#journal.publish({
+      state,
+      current: state._tag === "Connected" ? slot.current : undefined,
+      nextAttemptAt: undefined,
+      ...patch
+    })
+    return true
+  }
+
+  // --- attempts
+
+  /** Starts an attempt. `demanded`: a call waits for it, so it does not count as a quick one (R8). */
+  #connect(demanded: boolean): Effect.Effect<void> {
+    const journal = this.#journal
+    const now = journal.now()
+    const epoch = this.#cancelTimer()
+    const previous = this.#attempt?.fiber
+    const generation = journal.cell.get().generation + 1
+    journal.tally.lastAttemptAt = now
+    if (demanded) this.budget.demanded(now)
+    journal.tell({ _tag: "AttemptStarted", attempt: this.budget.failures + 1 })
+    const attempt = Effect.gen(this, function*() {
+      if (previous !== undefined) yield* Fiber.await(previous)
+      if (!this.#overlap) yield* this.#owner.closed
+      yield* this.#permits.withPermit(this.#establish(epoch, generation))
+    })
+    return Effect.map(Effect.fork(attempt), (fiber) => {
+      this.#attempt = { fiber, demanded, startedAt: now }
+    })
+  }
+
+  /** Makes a connection and lets `onConnected` prepare it; reports what came of it, whatever that is. */
+  #establish(epoch: number, generation: number): Effect.Effect<void> {
+    const journal = this.#journal
+    const { capabilities, clientInfo, connector, handlers, onConnected } = this.#options
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.gen(this, function*() {
+        const runtime = yield* this.#owner.make(generation)
+        const connect = Effect.suspend(() =>
+          connector.connect({
+            clientInfo,
+            capabilities,
+            handlers,
+            onNotification: (notification) => this.#notified(runtime, notification)
+          })
+        )
+        const prepared = Effect.tap(this.#owner.acquire(runtime, connect), (connection) => {
+          runtime.connection = connection
+          const now = journal.now()
+          runtime.vitals.answeredAt = now
+          runtime.vitals.usedAt = now
+          connection.onLost((loss) => {
+            runtime.loss ??= loss
+            this.#tell({ _tag: "Lost", runtime, loss })
+          })
+          return onConnected === undefined
+            ? Effect.void
+            : Effect.mapError(
+              Effect.suspend(() => onConnected(this.calls.session({ connection, runtime }))),
+              (cause) => this.#connectError("onConnected", `onConnected failed: ${messageOf(cause)}`, cause)
+            )
+        })
+        const { connect: millis } = journal.policy.timeouts
+        const exit = yield* Effect.exit(restore(
+          Effect.timeoutFail(Effect.disconnect(prepared), {
+            duration: millis,
+            onTimeout: () => this.#connectError("timeout", `no connection within ${millis} ms (timeouts.connect)`)
+          })
+        ))
+        if (Exit.isSuccess(exit)) {
+          return this.#tell({ _tag: "Established", epoch, installed: { connection: exit.value, runtime } })
+        }
+        yield* this.#retire(runtime, { kind: "closed", message: "the attempt failed" })
+        this.#tell({ _tag: "Failed", epoch, error: this.#errorOf(exit.cause) })
+      })
+    )
+  }
+
+  #established(epoch: number, installed: Installed): Effect.Effect<void> {
+    const { connection, runtime } = installed
+    const journal = this.#journal
+    const before = journal.cell.get().current
+    if (epoch !== this.#epoch) {
+      return this.#retire(runtime, { kind: "closed", message: "the attempt was cancelled" })
+    }
+    if (runtime.loss !== undefined) {
+      return Effect.zipRight(
+        this.#retire(runtime, runtime.loss),
+        this.#failed(this.#connectError("closed", `the connection ended at once: ${runtime.loss.message}`))
+      )
+    }
+    const now = journal.now()
+    const startedAt = this.#attempt?.startedAt ?? now
+    const lost = this.#lost
+    runtime.installedAt = now
+    if (lost !== undefined && journal.policy.calls.afterSessionLoss === "fail") runtime.vitals.expired = lost.generation
+    this.#attempt = undefined
+    this.#lost = undefined
+    const { tally } = journal
+    tally.connections++
+    if (tally.connections > 1) tally.reconnects++
+    tally.lastSuccessAt = now
+    if (before !== undefined) tally.pastUptime += now - before.runtime.installedAt
+    this.#epoch++
+    this.#move(Lifecycle.Event.Established(), { current: { connection, runtime }, generation: runtime.generation })
+    journal.tell({
+      _tag: "Installed",
+      generation: runtime.generation,
+      duration: now - startedAt,
+      downtime: lost === undefined ? undefined : now - lost.at
+    })
+    this.#answerJoined(Exit.void)
+    return Effect.zipRight(
+      before === undefined ? Effect.void : this.#retire(before.runtime),
+      this.attendant.attach(installed)
+    )
+  }
+
+  #failed(error: ConnectError): Effect.Effect<void> {
+    const journal = this.#journal
+    const attempt = this.#attempt
+    const now = journal.now()
+    this.#attempt = undefined
+    this.#epoch++
+    this.#settle()
+    const replacing = this.#state._tag === "Connected"
+    const verdict = replacing
+      ? "retry"
+      : this.budget.failed(now, error, attempt?.demanded ?? false, journal.tally.connections > 0)
+    journal.tally.errors++
+    const event = Lifecycle.Event.AttemptFailed({ verdict, auto: journal.policy.reconnect.auto })
+    const told = (nextAttemptAt: number | undefined) =>
+      journal.tell({ _tag: "AttemptFailed", error, duration: now - (attempt?.startedAt ?? now), nextAttemptAt })
+    return this.#follow(event, replacing ? {} : { lastError: { message: error.message, at: now } }, told).pipe(
+      Effect.zipRight(Effect.sync(() => this.#answerJoined(Exit.fail(error)))),
+      Effect.zipRight(this.calls.waiting > 0 ? this.#hasten() : Effect.void)
+    )
+  }
+
+  /** Moves to where a failure or a loss leads, and sets the timer that belongs to the state. */
+  #follow(
+    event: Lifecycle.Event,
+    patch: Partial<Slot>,
+    told: (nextAttemptAt: number | undefined) => void
+  ): Effect.Effect<void> {
+    const now = this.#journal.now()
+    const next = Lifecycle.transition(this.#state, event)
+    if (next._tag === "Refused") return Effect.void
+    const due = next.state._tag === "Reconnecting"
+      ? this.budget.due(now)
+      : next.state._tag === "Dormant"
+      ? this.budget.dormant(now)
+      : Effect.succeed(undefined)
+    return Effect.flatMap(due, (nextAttemptAt) => {
+      if (!this.#move(event, { ...patch, nextAttemptAt })) return Effect.void
+      told(nextAttemptAt)
+      return nextAttemptAt === undefined ? Effect.void : this.#setTimer(nextAttemptAt, false)
+    })
+  }
+
+  #setTimer(at: number, demanded: boolean): Effect.Effect<void> {
+    const epoch = this.#cancelTimer()
+    const timer = Effect.delay(
+      Effect.sync(() => this.#tell({ _tag: "Due", epoch, demanded })),
+      Math.max(0, at - this.#journal.now())
+    )
+    return Effect.map(Effect.fork(timer), (fiber) => {
+      this.#timer = fiber
+    })
+  }
+
+  /** Ends a timer; gives the new epoch. */
+  #cancelTimer(): number {
+    this.#timer?.unsafeInterruptAsFork(FiberId.none)
+    this.#timer = undefined
+    return ++this.#epoch
+  }
+
+  /** Ends the attempt under way, if any, and everything that waits for it. Its fiber is kept: the next one waits for its end. */
+  #cancelAttempt(command: Command): void {
+    this.#cancelTimer()
+    this.#attempt?.fiber.unsafeInterruptAsFork(FiberId.none)
+    this.#answerJoined(this.#refused(command))
+  }
+
+  /** A call waits: brings the next attempt forward, within bounds (R8). */
+  #hasten(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { nextAttemptAt, state } = this.#journal.cell.get()
+      if (state._tag === "Idle") {
+        this.#move(Lifecycle.Event.Demanded())
+        return this.#connect(true)
+      }
+      if (nextAttemptAt === undefined) return Effect.void
+      const now = this.#journal.now()
+      const at = this.budget.demandAt(now)
+      if (at <= now) return this.#move(Lifecycle.Event.Demanded()) ? this.#connect(true) : Effect.void
+      if (at >= nextAttemptAt) return Effect.void
+      this.#journal.publish({ nextAttemptAt: at })
+      return this.#setTimer(at, true)
+    })
+  }
+
+  // --- the end of runtimes
+
+  #lose(runtime: Runtime, loss: Loss): Effect.Effect<void> {
+    const journal = this.#journal
+    const { policy, tally } = journal
+    const now = journal.now()
+    const uptime = now - runtime.installedAt
+    const proved = uptime >= policy.reconnect.stableAfter
+    const replacing = this.#state._tag === "Connected" && this.#state.replacing
+    if (proved) this.budget.reset()
+    else this.budget.failures++
+    this.budget.hold(now, loss.retryAfter)
+    tally.errors++
+    tally.pastUptime += uptime
+    this.#lost = { generation: runtime.generation, at: now }
+    const event = Lifecycle.Event.Lost({ resume: loss.kind === "session" && proved, auto: policy.reconnect.auto })
+    const told = () => journal.tell({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime })
+    return this.#follow(event, { lastError: { message: loss.message, at: now } }, told).pipe(
+      Effect.zipRight(this.#retire(runtime, loss)),
+      Effect.zipRight(Effect.suspend(() => {
+        if (this.#state._tag === "Connecting" && !replacing) return this.#connect(false)
+        return this.calls.waiting > 0 ? this.#hasten() : Effect.void
+      }))
+    )
+  }
+
+  #released(runtime: Runtime): Effect.Effect<void> {
+    const journal = this.#journal
+    if (runtime.vitals.inFlight > 0 || !this.#move(Lifecycle.Event.Released())) return Effect.void
+    journal.tally.pastUptime += journal.now() - runtime.installedAt
+    return this.#retire(runtime)
+  }
+
+  /** Retires a runtime; returns at once. */
+  #retire(runtime: Runtime, loss?: Loss): Effect.Effect<void> {
+    return this.#owner.retire(runtime, loss)
+  }
+
+  #closed({ message, outcome, runtime }: Closed): void {
+    const { tally } = this.#journal
+    if (outcome !== "closed") tally.lastCloseError = message
+    if (outcome === "abandoned") tally.abandonedCloses++
+    this.#journal.tell({ _tag: "RuntimeClosed", generation: runtime.generation, outcome, message })
+  }
+
+  // --- commands
+
+  #commanded(command: Command, ack: Ack): Effect.Effect<void> {
+    const { state } = this.#journal.cell.get()
+    switch (command) {
+      case "Disable":
+        return this.#disable(ack)
+      case "Disconnect":
+        return this.#disconnect(ack)
+      case "Reconnect":
+        if (state._tag === "Disabled" || state._tag === "Disabling") {
+          return Effect.sync(() => this.#answer([ack], this.#refused(command)))
+        }
+        return this.#reconnect(ack, Lifecycle.Event.Reconnect({ overlap: this.#overlap }))
+      case "Enable":
+        if (state._tag === "Connected") return Effect.sync(() => this.#answer([ack], Exit.void))
+        return this.#reconnect(ack, Lifecycle.Event.Enable())
+    }
+  }
+
+  /** Starts an attempt, or joins the one under way. */
+  #reconnect(ack: Ack, event: Lifecycle.Event): Effect.Effect<void> {
+    const { current } = this.#journal.cell.get()
+    this.#joined.push(ack)
+    const before = this.#state
+    if (!this.#move(event, { current: this.#overlap ? current : undefined })) return Effect.void
+    if (this.#state._tag === "Disabling") return Effect.void
+    if (before._tag !== "Connected") this.budget.reset()
+    if (current === undefined || this.#overlap) return this.#connect(false)
+    this.#journal.tally.pastUptime += this.#journal.now() - current.runtime.installedAt
+    return Effect.zipRight(this.#retire(current.runtime), this.#connect(false))
+  }
+
+  #disconnect(ack: Ack): Effect.Effect<void> {
+    return this.#end(Lifecycle.Event.Disconnect(), "Disconnect", "disconnected").pipe(
+      Effect.zipRight(Effect.sync(() => {
+        this.#settle()
+        this.#answer([ack], Exit.void)
+      }))
+    )
+  }
+
+  /** Tears everything down: Disabling until that has ended, then Disabled, nothing ever rolled back (L10). */
+  #disable(ack: Ack): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#state._tag === "Disabled") return Effect.sync(() => this.#answer([ack], Exit.void))
+      this.#disables.push(ack)
+      if (this.#state._tag === "Disabling") {
+        this.#move(Lifecycle.Event.Disable())
+        return Effect.sync(() => this.#answerJoined(this.#refused("Disable")))
+      }
+      const attempt = this.#attempt?.fiber
+      const loss: Loss = { kind: "closed", message: "disabled" }
+      return Effect.flatMap(this.#end(Lifecycle.Event.Disable(), "Disable", "disabled"), () => {
+        this.#settle()
+        const epoch = ++this.#epoch
+        const teardown = Effect.gen(this, function*() {
+          if (attempt !== undefined) yield* awaitBounded(attempt, this.#journal.policy.timeouts.close)
+          yield* this.#owner.sweep(loss)
+          yield* this.#owner.closed
+          this.#tell({ _tag: "TornDown", epoch })
+        })
+        return Effect.asVoid(Effect.fork(teardown))
+      })
+    })
+  }
+
+  #tornDown(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (!this.#move(Lifecycle.Event.TornDown())) return Effect.void
+      this.#answer(this.#disables.splice(0), Exit.void)
+      this.#attempt = undefined
+      if (this.#state._tag !== "Connecting") return Effect.void
+      this.budget.reset()
+      return this.#connect(false)
+    })
+  }
+
+  /** Ends what there is, attempt and runtime, because a command says so. */
+  #end(event: Lifecycle.Event, command: Command, why: string): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { current } = this.#journal.cell.get()
+      if (!this.#move(event)) return Effect.void
+      this.#cancelAttempt(command)
+      this.#lost = undefined
+      if (current === undefined) return Effect.void
+      this.#journal.tally.pastUptime += this.#journal.now() - current.runtime.installedAt
+      return this.#retire(current.runtime, { kind: "closed", message: why })
+    })
+  }
+
+  // --- answers
+
+  #answer(acks: ReadonlyArray<Ack>, exit: Exit.Exit<void, CommandError>): void {
+    for (const ack of acks) Deferred.unsafeDone(ack, exit)
+  }
+
+  #answerJoined(exit: Exit.Exit<void, CommandError>): void {
+    this.#answer(this.#joined.splice(0), exit)
+  }
+
+  /** What a command gets that cannot be carried out: disabling and disconnecting what is gone is done already. */
+  #refused(command: Command): Exit.Exit<void, CommandError> {
+    return Exit.fail(this.calls.unavailable(this.#state, `${command.toLowerCase()} was not carried out`))
+  }
+
+  #refusal(command: Command): Exit.Exit<void, CommandError> {
+    return command === "Disable" || command === "Disconnect" ? Exit.void : this.#refused(command)
+  }
+
+  #refuseAll(): void {
+    this.#answerJoined(this.#refused("Reconnect"))
+    this.#answer(this.#disables.splice(0), Exit.void)
+  }
+
+  #settle(): void {
+    Deferred.unsafeDone(this.settled, Exit.void)
+  }
+
+  // --- notifications
+
+  #notified(runtime: Runtime, notification: ServerNotification): void {
+    if (runtime.detached) return
+    this.#journal.notifications.emit(notification)
+    const kinds = Discovery.changedBy(notification.method)
+    if (kinds.length > 0 && this.attendant.listsChanged(runtime, kinds)) this.#tell({ _tag: "ListsChanged", runtime })
+  }
+
+  // --- errors
+
+  #connectError(reason: ConnectError["reason"], message: string, cause?: unknown): ConnectError {
+    return new ConnectError({ backend: this.#journal.id, reason, incurable: false, message, cause })
+  }
+
+  /** The error of a failed attempt, stamped with the backend; a connector's defect is an error like any other. */
+  #errorOf(cause: Cause.Cause<ConnectError>): ConnectError {
+    const error = Cause.failureOption(cause)
+    if (error._tag === "None") {
+      const defect = Cause.squash(cause)
+      return this.#connectError("defect", `the connector failed: ${messageOf(defect)}`, defect)
+    }
+    const { backend, message } = error.value
+    if (backend !== "") return error.value
+    const { cause: inner, incurable, reason, retryAfter } = error.value
+    return new ConnectError({ backend: this.#journal.id, reason, incurable, retryAfter, cause: inner, message })
+  }
+}
+
+const messageOf = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)
