@@ -11,15 +11,7 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "vitest"
 import * as Everything from "./fixtures/Everything.js"
-
-const rejection = async (promise: Promise<unknown>): Promise<unknown> => {
-  try {
-    await promise
-  } catch (error) {
-    return error
-  }
-  return assert.fail("it was not rejected")
-}
+import { rejection } from "./fixtures/rejection.js"
 
 const echo = async (client: Client, message: string): Promise<unknown> => {
   const { content } = await client.callTool({ name: "echo", arguments: { message } })

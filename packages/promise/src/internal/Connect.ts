@@ -61,7 +61,7 @@ export const connect = async (server: Server, options: ConnectOptions): Promise<
       handlers: prepared.handlers,
       use: (f) => f(backend),
       status: () => Run.now(backend.status),
-      catalog: () => Run.now(backend.catalog),
+      introduction: prepared.introduction,
       statusChanges: backend.statusChanges,
       events: backend.events,
       notifications: backend.notifications,

@@ -1,7 +1,7 @@
 /**
  * A server, as a user describes it, as what the core makes a backend of.
  */
-import type { Backend, Connector } from "@mcp-lifeline/core"
+import type { Backend, Connection, Connector } from "@mcp-lifeline/core"
 import { ConfigError as CoreConfigError, ConnectError as CoreConnectError, Policy } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
@@ -78,7 +78,12 @@ export interface Prepared {
   readonly handlers: Handlers
   /** Why the last attempt failed, if one has and none has succeeded since. */
   readonly lastError: () => ConnectError | undefined
+  /** What the server said of itself in the last handshake. */
+  readonly introduction: () => Introduction | undefined
 }
+
+/** What a server says of itself in the handshake. */
+export type Introduction = Pick<Connection, "capabilities" | "instructions" | "serverInfo">
 
 /** Throws ConfigError. Policy of the server wins over that of the options. */
 export const prepare = (
@@ -90,8 +95,10 @@ export const prepare = (
   const policy = Policy.merge(policyOf(options), policyOf(server)) as PolicyOptions
   const connector = connectorOf(name, server, policy)
   let lastError: CoreConnectError | undefined
+  let introduction: Introduction | undefined
   return {
     handlers,
+    introduction: () => introduction,
     lastError: () => {
       if (lastError === undefined) return undefined
       const error = fromError(new CoreConnectError({ ...lastError, backend: name, message: lastError.message }))
@@ -109,8 +116,9 @@ export const prepare = (
         ...connector,
         connect: (connectOptions) =>
           connector.connect(connectOptions).pipe(
-            Effect.tap(() => {
+            Effect.tap(({ capabilities, instructions, serverInfo }) => {
               lastError = undefined
+              introduction = { capabilities, instructions, serverInfo }
             }),
             Effect.tapError((error) => {
               lastError = error

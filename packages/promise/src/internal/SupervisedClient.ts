@@ -2,7 +2,6 @@
  * The facade's client over a backend of the core.
  */
 import type { Backend, Event as CoreEvent, Method, Params, ServerNotification, Status } from "@mcp-lifeline/core"
-import type { Catalog } from "@mcp-lifeline/core"
 import { getMethodLiteral, parseWithCompat } from "@modelcontextprotocol/sdk/server/zod-json-schema-compat.js"
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
 import type { Effect, Runtime, Stream } from "effect"
@@ -15,6 +14,7 @@ import * as Feed from "./Feed.js"
 import type { Handlers } from "./Handlers.js"
 import { OutputSchemas } from "./OutputSchemas.js"
 import * as Run from "./Run.js"
+import type { Introduction } from "./Servers.js"
 
 /** Where a client gets its backend from: its own scope, or a fleet, in which it can be replaced. */
 export interface Source {
@@ -23,7 +23,7 @@ export interface Source {
   readonly handlers: Handlers
   readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>
   readonly status: () => Status
-  readonly catalog: () => Catalog.Snapshot | undefined
+  readonly introduction: () => Introduction | undefined
   readonly statusChanges: Stream.Stream<Status>
   readonly events: Stream.Stream<CoreEvent.Event>
   readonly notifications: Stream.Stream<ServerNotification>
@@ -63,7 +63,6 @@ export class SupervisedClient implements Client {
   readonly #events: Feed.Feed<Event>
   readonly #notificationHandlers = new Map<string, (notification: unknown) => unknown>()
   #stopNotifications: (() => void) | undefined
-  #known: Catalog.Snapshot | undefined
   /** Listened to from when it is first set. */
   declare onerror?: (error: Error) => void
   #closing: Promise<void> | undefined
@@ -142,15 +141,15 @@ export class SupervisedClient implements Client {
   }
 
   getServerCapabilities(): Mcp.ServerCapabilities | undefined {
-    return this.#catalog()?.capabilities
+    return this.#source.introduction()?.capabilities
   }
 
   getServerVersion(): Mcp.Implementation | undefined {
-    return this.status.serverInfo ?? this.#catalog()?.serverInfo
+    return this.#source.introduction()?.serverInfo
   }
 
   getInstructions(): string | undefined {
-    return this.#catalog()?.instructions
+    return this.#source.introduction()?.instructions
   }
 
   callTool(
@@ -286,10 +285,5 @@ export class SupervisedClient implements Client {
 
   #use<A>(f: (backend: Backend.Backend) => Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A> {
     return this.#run(this.#source.use(f), options)
-  }
-
-  /** What is published, or, where that is withdrawn, what was last. */
-  #catalog(): Catalog.Snapshot | undefined {
-    return this.#known = this.#source.catalog() ?? this.#known
   }
 }

@@ -214,10 +214,7 @@ export class SupervisedFleet implements Fleet {
         if (current === undefined) throw this.#unknown(name)
         return Run.now(current.status)
       },
-      catalog: () => {
-        const current = backend()
-        return current && Run.now(current.catalog)
-      },
+      introduction: () => this.#members.get(name)?.introduction(),
       statusChanges: core.statusChanges.pipe(
         Stream.filterMap((status) => Option.fromNullable(status[name])),
         Stream.changesWith((a, b) => a === b)

@@ -1,0 +1,147 @@
+import type { Fleet, State } from "@mcp-lifeline/client"
+import { BackendUnavailable, ConfigError, connectAll, ConnectError, RemoteError } from "@mcp-lifeline/client"
+import { LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
+import { assert, describe, it } from "vitest"
+import * as Everything from "./fixtures/Everything.js"
+import { rejection } from "./fixtures/rejection.js"
+
+const missing = { command: "/no/such/program" }
+
+const echo = async (fleet: Fleet, server: string): Promise<string> =>
+  JSON.stringify(await fleet.callTool({ name: `${server}__echo`, arguments: { message: `by ${server}` } }))
+
+const reached = async (fleet: Fleet, name: string, state: State, generation = 0): Promise<void> => {
+  for await (const status of fleet.statusChanges()) {
+    const one = status[name]
+    if (one?.state === state && one.generation >= generation) return
+  }
+  assert.fail(`closed before ${name} was ${state}`)
+}
+
+describe("connectAll", () => {
+  it("[F1] one server that is down neither delays nor fails the others", async () => {
+    await using server = await Everything.HttpServer.start()
+    await using fleet = await connectAll({
+      mcpServers: { stdio: Everything.stdio, http: { url: server.url }, down: missing }
+    })
+    assert.deepEqual(fleet.names, ["stdio", "http", "down"])
+    assert.deepEqual(Object.values(fleet.status).map(({ state }) => state), [
+      "Connected",
+      "Connected",
+      "PermanentlyFailed"
+    ])
+    const names = (await fleet.listTools()).tools.map(({ name }) => name)
+    assert.includeMembers(names, ["stdio__echo", "http__echo"])
+    assert.include(await echo(fleet, "stdio"), "by stdio")
+    assert.include(await echo(fleet, "http"), "by http")
+    assert.instanceOf(await rejection(fleet.client("down").ping()), BackendUnavailable)
+    const unknown = await rejection(fleet.callTool({ name: "nobody__echo" }))
+    assert.instanceOf(unknown, RemoteError)
+    assert.strictEqual(unknown.code, -32602)
+  })
+
+  it("[F1] killed servers keep their tools, and their next calls succeed", async () => {
+    await using server = await Everything.HttpServer.start()
+    await using fleet = await connectAll({ mcpServers: { stdio: Everything.stdio, http: { url: server.url } } })
+    const pid = fleet.status["stdio"]?.peer?.pid
+    assert.isDefined(pid)
+    process.kill(pid!, "SIGKILL")
+    await server.kill()
+    const names = (await fleet.listTools()).tools.map(({ name }) => name)
+    assert.includeMembers(names, ["stdio__echo", "http__echo"])
+    const calls = Promise.all([echo(fleet, "stdio"), server.start().then(() => echo(fleet, "http"))])
+    assert.lengthOf(await calls, 2)
+  })
+
+  it("[F1] require all rejects with the reason, and tears everything down", async () => {
+    const error = await rejection(
+      connectAll({ mcpServers: { stdio: Everything.stdio, down: missing } }, { require: "all" })
+    )
+    assert.instanceOf(error, ConnectError)
+    assert.deepInclude({ ...error }, { backend: "down", reason: "spawn", incurable: true })
+  })
+
+  it("[F1] waitTimeout bounds the waiting for servers that never answer", async () => {
+    const port = await Everything.freePort()
+    await using fleet = await connectAll({
+      mcpServers: { down: { url: `http://127.0.0.1:${port}/mcp` }, slow: { command: "sleep", args: ["600"] } }
+    }, { waitTimeout: "500 millis" })
+    assert.strictEqual(fleet.status["slow"]?.state, "Connecting")
+    assert.deepEqual(await fleet.listTools(), { tools: [] })
+  })
+
+  it("[F1] options that are not acceptable are a ConfigError", async () => {
+    const error = await rejection(connectAll({ mcpServers: { a: { ...Everything.stdio, calls: { maxWaiting: -1 } } } }))
+    assert.instanceOf(error, ConfigError)
+    assert.deepInclude({ ...error }, { backend: "a", field: "calls.maxWaiting" })
+    assert.instanceOf(await rejection(connectAll({ mcpServers: { a: {} as never } })), ConfigError)
+  })
+
+  it("[F1] commands reach one server, and the client of a name stays the same", async () => {
+    await using fleet = await connectAll({ mcpServers: { one: Everything.stdio, two: Everything.stdio } })
+    const one = fleet.client("one")
+    assert.strictEqual(fleet.client("one"), one)
+    await fleet.disable("one")
+    assert.deepEqual([one.status.state, fleet.status["two"]?.state], ["Disabled", "Connected"])
+    await fleet.enable("one")
+    await fleet.reconnect("one")
+    await one.listTools()
+    assert.include(await echo(fleet, "one"), "by one")
+    await fleet.disconnect("two")
+    assert.strictEqual(fleet.status["two"]?.state, "Disconnected")
+    await fleet.refresh("one")
+    await fleet.refresh()
+    assert.throws(() => fleet.client("three"), BackendUnavailable, "there are: one, two")
+    assert.instanceOf(await rejection(fleet.reconnect("three")), BackendUnavailable)
+  })
+
+  it("[L15] apply starts, stops and replaces only what changed", async () => {
+    await using fleet = await connectAll({
+      mcpServers: { same: Everything.stdio, edited: Everything.stdio, gone: Everything.stdio }
+    })
+    const before = fleet.status
+    const edited = fleet.client("edited")
+    const applied = await fleet.apply({
+      mcpServers: {
+        same: { ...Everything.stdio },
+        edited: { ...Everything.stdio, env: { EDITED: "yes" } },
+        added: Everything.stdio
+      }
+    })
+    assert.deepEqual(applied, { started: ["added"], stopped: ["gone"], replaced: ["edited"] })
+    await reached(fleet, "edited", "Connected")
+    await reached(fleet, "added", "Connected")
+    assert.deepEqual(fleet.names, ["same", "edited", "added"])
+    assert.strictEqual(fleet.status["same"]?.peer?.pid, before["same"]?.peer?.pid)
+    assert.strictEqual(fleet.status["same"]?.generation, 1)
+    assert.notStrictEqual(fleet.status["edited"]?.peer?.pid, before["edited"]?.peer?.pid)
+    assert.isFalse(Everything.isAlive(before["gone"]?.peer?.pid ?? assert.fail("no process")))
+    assert.match(JSON.stringify(await edited.callTool({ name: "get-env", arguments: {} })), /EDITED/)
+    const refused = await rejection(fleet.apply({ mcpServers: { same: { ...Everything.stdio, url: "" } as never } }))
+    assert.instanceOf(refused, ConfigError)
+    assert.deepEqual(fleet.names, ["same", "edited", "added"])
+  })
+
+  it("[F5] status of a fleet is a value, an event and an async iterable that ends with it", async () => {
+    const fleet = await connectAll({ mcpServers: { one: Everything.stdio } })
+    const heard: Array<State | undefined> = []
+    fleet.on("status", (status) => heard.push(status["one"]?.state))
+    const client = fleet.client("one")
+    const logged: Array<unknown> = []
+    client.setNotificationHandler(LoggingMessageNotificationSchema, (notification) => void logged.push(notification))
+    const ended = (async () => {
+      for await (const _ of client.statusChanges()) continue
+      for await (const _ of fleet.statusChanges()) continue
+    })()
+    let closes = 0
+    client.onclose = () => closes++
+    await fleet.disconnect("one")
+    await fleet.reconnect("one")
+    await fleet.close()
+    await fleet.close()
+    await ended
+    assert.strictEqual(closes, 1)
+    assert.include(heard, "Disconnected")
+    assert.instanceOf(await rejection(fleet.callTool({ name: "one__echo" })), BackendUnavailable)
+  })
+})

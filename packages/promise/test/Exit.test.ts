@@ -1,0 +1,63 @@
+import { spawn } from "node:child_process"
+import { existsSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import * as Everything from "./fixtures/Everything.js"
+
+const program = fileURLToPath(new URL("fixtures/program.mjs", import.meta.url))
+
+/** How long after its last line a program may take to end. Generous: a busy machine is no bug, an open handle is. */
+const limit = 5000
+
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+  /** The program was done and did not end. */
+  readonly lingered: boolean
+}
+
+/** Runs a program until it ends by itself; one that lingers is killed. */
+const run = (...args: ReadonlyArray<string>): Promise<Ended> =>
+  new Promise((resolve) => {
+    const child = spawn(process.execPath, ["--unhandled-rejections=strict", "--trace-warnings", program, ...args], {
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let stdout = ""
+    let stderr = ""
+    let lingered = false
+    let timer: ReturnType<typeof setTimeout> | undefined
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString()
+      timer ??= setTimeout(() => {
+        lingered = true
+        child.kill("SIGKILL")
+      }, limit)
+    })
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString()
+    })
+    child.on("close", (code) => {
+      clearTimeout(timer)
+      resolve({ code, stdout, stderr, lingered })
+    })
+  })
+
+const programs = JSON.parse((await run()).stdout || "[]") as ReadonlyArray<string>
+
+describe("a program with the built package", () => {
+  let server: Everything.HttpServer
+  beforeAll(async () => {
+    assert.isTrue(existsSync(new URL("../dist/index.js", import.meta.url)), "build the package first")
+    assert.isAtLeast(programs.length, 10)
+    server = await Everything.HttpServer.start()
+  })
+  afterAll(() => server.kill())
+
+  for (const name of programs) {
+    it(`[F1 F6] ends by itself, without a word on stderr: ${name}`, async () => {
+      const down = `http://127.0.0.1:${await Everything.freePort()}/mcp`
+      assert.deepEqual(await run(name, server.url, down), { code: 0, stdout: "done\n", stderr: "", lingered: false })
+    })
+  }
+})
