@@ -1,8 +1,12 @@
 /**
  * The command line: what was asked for, as data. Nothing is carried out here but `--help`, `--version` and the like.
  */
-import type { CliApp } from "@effect/cli"
-import { CliConfig, Command, HelpDoc, Options, ValidationError } from "@effect/cli"
+import type * as CliApp from "@effect/cli/CliApp"
+import * as CliConfig from "@effect/cli/CliConfig"
+import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as Options from "@effect/cli/Options"
+import * as ValidationError from "@effect/cli/ValidationError"
 import { Config, Console, Effect, Option, Ref, Schema } from "effect"
 import { stripVTControlCharacters } from "node:util"
 import { UsageError } from "./Errors.js"

@@ -1,8 +1,9 @@
 /**
  * What the gateway serves over HTTP: `/mcp`, the endpoint for clients, and `/health`.
  */
-import { HttpRouter, HttpServerResponse } from "@effect/platform"
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import type { Fleet } from "@mcp-lifeline/core"
 import type { Redacted, Scope } from "effect"
 import { Deferred, Duration, Effect, Stream } from "effect"

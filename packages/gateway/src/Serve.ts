@@ -1,7 +1,7 @@
 /**
  * `mcp-lifeline serve`: the backends of a file, or the demo, as one endpoint, until it is told to end.
  */
-import { FileSystem } from "@effect/platform"
+import * as FileSystem from "@effect/platform/FileSystem"
 import type { Status } from "@mcp-lifeline/core"
 import { Fleet } from "@mcp-lifeline/core"
 import type { Redacted, Scope } from "effect"

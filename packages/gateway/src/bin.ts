@@ -2,7 +2,9 @@
 /**
  * The program `mcp-lifeline`.
  */
-import { NodeContext, NodeRuntime } from "@effect/platform-node"
+// From their own modules: the package's index loads servers and sockets that help and usage errors need none of.
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Console, Effect, Exit, Option } from "effect"
 import * as Cli from "./Cli.js"
 import { wantsColour } from "./Output.js"

@@ -1,0 +1,149 @@
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as Cli from "../src/Cli.js"
+import * as Program from "./support/Program.js"
+
+/** A file in a folder of its own, gone with the scope. */
+const file = (content: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const folder = mkdtempSync(join(tmpdir(), "lifeline-"))
+      writeFileSync(join(folder, "mcp.json"), content)
+      return { folder, path: join(folder, "mcp.json") }
+    }),
+    ({ folder }) => Effect.sync(() => rmSync(folder, { recursive: true }))
+  ).pipe(Effect.map(({ path }) => path))
+
+const takenPort = Effect.acquireRelease(
+  Effect.async<{ readonly port: number; readonly close: () => void }>((resume) => {
+    const server = createServer()
+    server.listen(
+      0,
+      "127.0.0.1",
+      () => resume(Effect.succeed({ port: (server.address() as AddressInfo).port, close: () => void server.close() }))
+    )
+  }),
+  ({ close }) => Effect.sync(close)
+).pipe(Effect.map(({ port }) => port))
+
+const parse = (args: ReadonlyArray<string>) =>
+  Cli.parse(["node", "bin.js", ...args], false).pipe(Effect.provide(NodeContext.layer))
+
+const oneLine = (text: string) => {
+  expect(text).toMatch(/^[^\n]+\n$/)
+  expect(text).not.toContain("\u001B")
+  return text.trimEnd()
+}
+
+describe("mcp-lifeline", () => {
+  it.effect.each<[string, ReadonlyArray<string>]>([
+    ["unknown option --bogus", ["serve", "--bogus"]],
+    ["unknown option --bogus", ["--bogus"]],
+    ["unknown command bogus; there is: serve", ["bogus"]],
+    ["unknown argument extra", ["serve", "extra"]],
+    ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "x"]],
+    ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "65536"]],
+    ["--config needs a value", ["serve", "--config"]],
+    ["--port is there more than once", ["serve", "--port", "1", "--port", "2"]]
+  ])("usage error: %s", ([message, args]) =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(parse(args))
+      expect(error._tag).toBe("UsageError")
+      expect(error.message).toBe(`${message}; see mcp-lifeline --help`)
+    }))
+
+  it.effect("gives what was asked for, with the defaults", () =>
+    Effect.gen(function*() {
+      expect(yield* parse(["serve"])).toEqual({
+        _tag: "Serve",
+        options: { config: undefined, host: "127.0.0.1", port: 7332, token: undefined }
+      })
+      expect(yield* parse(["serve", "--config", "a.json", "--port", "0", "--host=::1"])).toMatchObject({
+        options: { config: "a.json", host: "::1", port: 0 }
+      })
+    }))
+
+  it.effect("[G6:cli] asks for a token before it lets other machines in", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(parse(["serve", "--host", "0.0.0.0"]))
+      expect(error.message).toContain("give a token with --token or MCP_LIFELINE_TOKEN")
+      const request = yield* parse(["serve", "--host", "0.0.0.0", "--token", "letmein"])
+      expect(request?.options.token && Redacted.value(request.options.token)).toBe("letmein")
+    }))
+
+  it.live("a usage error is one line on standard error, exit code 2", () =>
+    Effect.gen(function*() {
+      const { code, stderr, stdout } = yield* Program.run(["serve", "--bogus"])
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" })
+      expect(oneLine(stderr)).toBe("mcp-lifeline: unknown option --bogus; see mcp-lifeline --help")
+    }))
+
+  it.live.each<[string, ReadonlyArray<string>, RegExp]>([
+    ["--version", ["--version"], /^\d+\.\d+\.\d+/],
+    ["no command", [], /serve \[--config file\]/]
+  ])("%s goes to standard output, plain where that is no terminal", ([, args, pattern]) =>
+    Effect.gen(function*() {
+      const { code, stderr, stdout } = yield* Program.run(args)
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
+      expect(stdout).toMatch(pattern)
+      expect(stdout).not.toContain("\u001B")
+    }))
+
+  it.live("a port in use: one line with the remedy, exit code 1, nothing started", () =>
+    Effect.gen(function*() {
+      const port = yield* takenPort
+      const program = yield* Program.start(["serve", "--port", String(port)])
+      expect(yield* program.ended).toEqual({ code: 1, signal: null })
+      expect(oneLine(program.stderr())).toBe(
+        `mcp-lifeline: port ${port} on 127.0.0.1 is in use; stop the program that has it, or give another with --port `
+          + "(0 for any)"
+      )
+      expect(program.stdout()).toBe("")
+      expect(Program.family(program.pid)).toEqual([])
+    }).pipe(Effect.scoped))
+
+  it.live("[G2:cli] a missing file: one line that names it, exit code 1", () =>
+    Effect.gen(function*() {
+      const { code, stderr, stdout } = yield* Program.run(["serve", "--port", "0", "--config", "not/there.json"])
+      expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
+      expect(oneLine(stderr)).toBe(
+        "mcp-lifeline: not/there.json: there is no such file; give one that exists with --config"
+      )
+    }))
+
+  it.live("[G2:cli] a folder for a file: one line, exit code 1", () =>
+    Effect.gen(function*() {
+      const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--config", tmpdir()])
+      expect(code).toBe(1)
+      expect(oneLine(stderr)).toContain("it cannot be read; give a file with --config")
+    }))
+
+  it.live("[G2:cli] a broken file: one line with the place, exit code 1", () =>
+    Effect.gen(function*() {
+      const path = yield* file(`{\n  "mcpServers": {\n    "a": [\n  }\n}`)
+      const { code, stderr, stdout } = yield* Program.run(["serve", "--port", "0", "--config", path])
+      expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
+      expect(oneLine(stderr)).toContain(`mcp-lifeline: ${path}:4: not valid JSON: `)
+    }).pipe(Effect.scoped))
+
+  it.live("[G2:cli] a file of which nothing can be used: a line for each entry and one more, exit code 1", () =>
+    Effect.gen(function*() {
+      const path = yield* file(`{"mcpServers": {
+        "a": { "command": "x", "lifeline": { "keepalive": { "interval": "1 ms" } } },
+        "b": {}
+      }}`)
+      const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--config", path])
+      expect(code).toBe(1)
+      expect(stderr.trimEnd().split("\n").toSorted()).toEqual([
+        `${path}:2: mcpServers.a.lifeline.keepalive.interval: keepalive.interval "1 ms" is not accepted; accepted: 1 s to 24 h`,
+        `${path}:3: mcpServers.b: has neither command (a program to start) nor url (an address)`,
+        `mcp-lifeline: ${path}: none of its servers can be used (see above)`
+      ].toSorted())
+    }).pipe(Effect.scoped))
+})

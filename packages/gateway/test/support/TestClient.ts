@@ -1,0 +1,26 @@
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Effect } from "effect"
+
+/** A connected client of the official SDK, closed with the scope. */
+export const connect = (url: string) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const client = new Client({ name: "test", version: "1" })
+      await client.connect(new StreamableHTTPClientTransport(new URL(url)) as Transport)
+      return client
+    }),
+    // The gateway may be gone by then.
+    (client) => Effect.promise(() => client.close().catch(() => {}))
+  )
+
+/** The text that a backend's echo answers. */
+export const echo = async (client: Client, backend: string, message: string): Promise<string> => {
+  const result = await client.callTool({ name: `${backend}__echo`, arguments: { message } })
+  return (result["content"] as ReadonlyArray<{ readonly text: string }>).map(({ text }) => text).join()
+}
+
+/** The names of all tools. */
+export const toolNames = async (client: Client): Promise<ReadonlyArray<string>> =>
+  (await client.listTools()).tools.map(({ name }) => name)
