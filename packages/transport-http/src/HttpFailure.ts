@@ -107,6 +107,7 @@ export const fromNetwork = (cause: unknown): NetworkFailure => {
     return make("timeout", true)
   }
   if (property(cause, "name") === "HTTPParserError" && code !== "HPE_CLOSED_CONNECTION") return make("protocol", true)
+  if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") return make("reset", false)
   if (code === "UND_ERR_INVALID_ARG") return make("protocol", false)
   return make("reset", !connecting)
 }

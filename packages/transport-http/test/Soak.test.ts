@@ -1,9 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
-import { execFile } from "node:child_process"
-import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import * as Harness from "./fixtures/Harness.js"
@@ -37,7 +34,7 @@ describe("soak", () => {
             },
             { concurrency: 8, discard: true }
           )
-        yield* calls(1000)
+        yield* calls(3000)
         const before = yield* heap
         yield* calls(10_000)
         const after = yield* heap
@@ -54,20 +51,15 @@ describe("soak", () => {
   it.effect("[T2] a process that has closed its connection ends by itself", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
-      const program = `
+      const source = `
         import { HttpConnector } from "@mcp-lifeline/transport-http"
         import { Effect } from "effect"
         const connect = HttpConnector.make({ url: process.argv[1] }).connect({ onNotification: () => {} })
         await Effect.runPromise(Effect.scoped(Effect.flatMap(connect, (connection) =>
           connection.request("tools/call", { name: "echo" }, { timeout: 5000 }))))
         console.log("closed")`
-      const { stdout } = yield* Effect.promise(() =>
-        promisify(execFile)(process.execPath, ["--input-type=module", "-e", program, server.url], {
-          cwd: fileURLToPath(new URL("..", import.meta.url)),
-          timeout: 20_000
-        })
-      )
-      assert.strictEqual(stdout.trim(), "closed")
+      const written = yield* Harness.program(source, [server.url])
+      assert.strictEqual(written, "closed")
       assert.strictEqual(server.sessions.size, 0)
     }).pipe(Effect.scoped))
 })

@@ -1,0 +1,163 @@
+import { assert, describe, it } from "@effect/vitest"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect } from "effect"
+import * as Http from "node:http"
+import type { AddressInfo } from "node:net"
+import * as Net from "node:net"
+import { fileURLToPath } from "node:url"
+import { Agent } from "undici"
+import * as Harness from "./fixtures/Harness.js"
+import { fault } from "./fixtures/TestServer.js"
+
+/** A forward proxy for the length of a test, with what it was asked for. */
+const proxy = Effect.acquireRelease(
+  Effect.async<{ readonly url: string; readonly asked: Array<string>; readonly close: () => Promise<void> }>(
+    (resume) => {
+      const asked: Array<string> = []
+      const sockets = new Set<Net.Socket>()
+      const keep = (socket: Net.Socket) => {
+        sockets.add(socket)
+        socket.on("error", () => {})
+        socket.on("close", () => sockets.delete(socket))
+      }
+      const node = Http.createServer((request, response) => {
+        asked.push(request.url ?? "")
+        const onward = Http.request(
+          request.url ?? "",
+          { method: request.method, headers: request.headers },
+          (answer) => {
+            response.writeHead(answer.statusCode ?? 502, answer.headers)
+            answer.pipe(response)
+          }
+        )
+        onward.on("error", () => response.destroy())
+        request.pipe(onward)
+      })
+      node.on("connection", keep)
+      node.on("connect", (request, socket: Net.Socket) => {
+        asked.push(request.url ?? "")
+        const [host, port] = (request.url ?? "").split(":")
+        const onward = Net.connect(Number(port), host, () => {
+          socket.write("HTTP/1.1 200 OK\r\n\r\n")
+          onward.pipe(socket).pipe(onward)
+        })
+        keep(onward)
+      })
+      node.listen(0, "127.0.0.1", () =>
+        resume(Effect.succeed({
+          url: `http://127.0.0.1:${(node.address() as AddressInfo).port}`,
+          asked,
+          close: () =>
+            new Promise<void>((done) => {
+              node.close(() => done())
+              for (const socket of sockets) socket.destroy()
+            })
+        })))
+    }
+  ),
+  (made) => Effect.promise(made.close)
+)
+
+/** Sets variables of the environment for the length of a test. */
+const environment = (variables: Record<string, string>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const before = Object.keys(variables).map((name) => [name, process.env[name]] as const)
+      Object.assign(process.env, variables)
+      return before
+    }),
+    (before) =>
+      Effect.sync(() => {
+        for (const [name, value] of before) {
+          if (value === undefined) delete process.env[name]
+          else process.env[name] = value
+        }
+      })
+  )
+
+const connectTo = `
+  import { HttpConnector } from "@mcp-lifeline/transport-http"
+  import { Effect } from "effect"
+  const connect = HttpConnector.make({ url: process.argv[1] }).connect({ onNotification: () => {} })
+  const outcome = await Effect.runPromise(Effect.scoped(Effect.match(connect, {
+    onSuccess: (connection) => connection.serverInfo.name,
+    onFailure: (error) => error.reason
+  })))
+  console.log(outcome)`
+
+describe("network", () => {
+  it.scopedLive("[T10] HTTP_PROXY is used, and NO_PROXY spares it", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { asked, url } = yield* proxy
+      yield* environment({ HTTP_PROXY: url, http_proxy: url, NO_PROXY: "", no_proxy: "" })
+      yield* Effect.scoped(
+        Effect.flatMap(Harness.connect(HttpConnector.make({ url: server.url })), ({ call }) => call())
+      )
+      assert.isAtLeast(asked.length, 1)
+      assert.include(asked[0], `127.0.0.1:${server.port}`)
+      assert.strictEqual(server.sessions.size, 0)
+
+      asked.length = 0
+      yield* environment({ NO_PROXY: "127.0.0.1", no_proxy: "127.0.0.1" })
+      yield* Effect.scoped(
+        Effect.flatMap(Harness.connect(HttpConnector.make({ url: server.url })), ({ call }) => call())
+      )
+      assert.deepStrictEqual(asked, [])
+      assert.strictEqual(server.count("tools/call"), 2)
+    }))
+
+  it.scopedLive("[T10] HTTPS_PROXY is used, with a custom CA through NODE_EXTRA_CA_CERTS", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.secureServer
+      const { asked, url } = yield* proxy
+      const NODE_EXTRA_CA_CERTS = fileURLToPath(Harness.certificate)
+      const none = { HTTPS_PROXY: "", https_proxy: "", HTTP_PROXY: "", http_proxy: "" }
+      assert.strictEqual(yield* Harness.program(connectTo, [server.url], { ...none, NODE_EXTRA_CA_CERTS }), "test")
+      const proxied = { ...none, HTTPS_PROXY: url, https_proxy: url, NO_PROXY: "", no_proxy: "", NODE_EXTRA_CA_CERTS }
+      assert.strictEqual(yield* Harness.program(connectTo, [server.url], proxied), "test")
+      assert.include(asked, `127.0.0.1:${server.port}`)
+    }))
+
+  it.scopedLive("[T10] a custom CA through a dispatcher of the caller's, which stays his", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.secureServer
+      const dispatcher = yield* Effect.acquireRelease(
+        Effect.sync(() => new Agent({ connect: { rejectUnauthorized: false } })),
+        (agent) => Effect.promise(() => agent.destroy())
+      )
+      const connector = HttpConnector.make({ url: server.url, dispatcher })
+      yield* Effect.scoped(Harness.connect(connector))
+      assert.isFalse(dispatcher.destroyed)
+      yield* Effect.scoped(Harness.connect(connector))
+      assert.strictEqual(server.sessions.size, 0)
+    }))
+
+  it.scopedLive("[T3] a certificate that nobody vouches for: tls", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.secureServer
+      const error = yield* Effect.flip(Harness.connect(HttpConnector.make({ url: server.url })))
+      assert.strictEqual(error.reason, "tls")
+      assert.strictEqual(server.seen.length, 0)
+    }))
+
+  it.scopedLive("[T9:real] a server of the stateless protocol gets an error that says so", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.hook = ({ message, response }) =>
+        fault(
+          response,
+          400,
+          { "content-type": "application/json" },
+          JSON.stringify({
+            jsonrpc: "2.0",
+            id: message?.id ?? null,
+            error: { code: -32022, message: "Unsupported protocol version", data: { supported: ["2026-07-28"] } }
+          })
+        )
+      const error = yield* Effect.flip(Harness.connect(HttpConnector.make({ url: server.url })))
+      assert.deepStrictEqual([error.reason, error.incurable], ["incompatible", true])
+      assert.include(error.message, "2026-07-28")
+      assert.strictEqual(server.seen.length, 1)
+    }))
+})
