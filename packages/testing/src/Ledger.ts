@@ -1,0 +1,77 @@
+/**
+ * A ledger of what a scripted connector opened, sent and closed, so that a test can say: everything that was opened is
+ * closed, once.
+ */
+
+/** One line of the ledger. Times are those of the Clock that the connector ran under. */
+export type Entry =
+  | { readonly _tag: "Attempt"; readonly at: number }
+  | { readonly _tag: "Opened"; readonly at: number; readonly connection: number }
+  | {
+    readonly _tag: "Sent"
+    readonly at: number
+    readonly connection: number
+    readonly method: string
+    readonly refused: boolean
+  }
+  | { readonly _tag: "Closing"; readonly at: number; readonly connection: number }
+  | { readonly _tag: "Closed"; readonly at: number; readonly connection: number }
+
+/** What happened, in order. */
+export class Ledger {
+  readonly entries: Array<Entry> = []
+
+  write(entry: Entry): void {
+    this.entries.push(entry)
+  }
+
+  /** When attempts began, in milliseconds. */
+  get attempts(): ReadonlyArray<number> {
+    return this.entries.flatMap((entry) => entry._tag === "Attempt" ? [entry.at] : [])
+  }
+
+  /** Connections in the order in which they were opened. */
+  get opened(): ReadonlyArray<number> {
+    return this.#connections("Opened")
+  }
+
+  /** Connections in the order in which their close began; one that is closed twice is there twice. */
+  get closing(): ReadonlyArray<number> {
+    return this.#connections("Closing")
+  }
+
+  /** Connections in the order in which their close ended. */
+  get closed(): ReadonlyArray<number> {
+    return this.#connections("Closed")
+  }
+
+  /** When requests of a method were handed to a connection that took them, in milliseconds. */
+  sent(method: string, connection?: number): ReadonlyArray<number> {
+    return this.entries.flatMap((entry) =>
+      entry._tag === "Sent" && entry.method === method && !entry.refused &&
+        (connection === undefined || entry.connection === connection)
+        ? [entry.at]
+        : []
+    )
+  }
+
+  /** Connections that are open now. */
+  get live(): ReadonlyArray<number> {
+    const closing = new Set(this.closing)
+    return this.opened.filter((connection) => !closing.has(connection))
+  }
+
+  /** What is wrong with the books: connections that were not closed, or closed more than once. Empty when they balance. */
+  get faults(): ReadonlyArray<string> {
+    const counts = new Map<number, number>()
+    for (const connection of this.closing) counts.set(connection, (counts.get(connection) ?? 0) + 1)
+    return this.opened.flatMap((connection) => {
+      const closes = counts.get(connection) ?? 0
+      return closes === 1 ? [] : [`connection ${connection} was closed ${closes} times`]
+    })
+  }
+
+  #connections(tag: "Opened" | "Closing" | "Closed"): ReadonlyArray<number> {
+    return this.entries.flatMap((entry) => entry._tag === tag ? [entry.connection] : [])
+  }
+}

@@ -1,0 +1,291 @@
+/**
+ * A connector that does what a test says, on the Clock of the test: fails n times, hangs, answers late, loses its connection,
+ * changes its tools. No process, no socket.
+ */
+import {
+  ConnectError,
+  type Connection,
+  type ConnectOptions,
+  type Connector,
+  type Loss,
+  RequestError,
+  type RequestOptions
+} from "@mcp-lifeline/core"
+import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
+import { Clock, Deferred, Effect, FiberId, type Scope } from "effect"
+import { Ledger } from "./Ledger.js"
+
+/** How one attempt goes. What is left out is the friendliest. All durations in milliseconds. */
+export interface Outcome {
+  /** `open` (default), `fail`, `hang` (until interrupted) or `throw` (synchronously: a broken connector). */
+  readonly connect?: "open" | "fail" | "hang" | "throw" | undefined
+  /** How long it takes. Default 0. */
+  readonly after?: number | undefined
+  /** It cannot be interrupted while it takes that long. Default false. */
+  readonly stubborn?: boolean | undefined
+  /** The failure, where it fails. Default: refused, curable. */
+  readonly error?: Partial<Pick<ConnectError, "reason" | "incurable" | "retryAfter" | "message">> | undefined
+  /** How long its close takes; `never` hangs, `die` dies. Default 0. */
+  readonly close?: number | "never" | "die" | undefined
+  /** Whether the connection says that the server keeps a session. Default true. */
+  readonly stateful?: boolean | undefined
+  /** Ends by itself so long after it was opened. */
+  readonly loseAfter?: number | undefined
+}
+
+/** How a connection answers a request. */
+export type Answer =
+  /** At once, or so many milliseconds later. */
+  | { readonly answer: "result"; readonly result?: unknown; readonly after?: number | undefined }
+  /** With this error, at once or later. */
+  | { readonly answer: "error"; readonly error: RequestError; readonly after?: number | undefined }
+  /** Not before its timeout. */
+  | { readonly answer: "never" }
+
+/** What the scripted server offers. */
+export interface Offer {
+  readonly tools: ReadonlyArray<Tool>
+  readonly prompts: ReadonlyArray<Prompt>
+  readonly resources: ReadonlyArray<Resource>
+  readonly resourceTemplates: ReadonlyArray<ResourceTemplate>
+}
+
+/** A connection that does what the test says. */
+export class ScriptedConnection {
+  readonly id: number
+  readonly options: ConnectOptions
+  state: "open" | "failed" | "closed" = "open"
+  /** Why it ended, if it did. */
+  loss: Loss | undefined
+  readonly #pending = new Set<Deferred.Deferred<never, RequestError>>()
+  #onLost: ((loss: Loss) => void) | undefined
+
+  constructor(id: number, options: ConnectOptions) {
+    this.id = id
+    this.options = options
+  }
+
+  /** Requests that wait for an answer. */
+  get pending(): number {
+    return this.#pending.size
+  }
+
+  /** Ends the connection as its transport would: what is pending fails, and the backend learns of it. */
+  lose(loss: Loss | Loss["kind"] = "closed"): void {
+    if (this.state !== "open") return
+    const how: Loss = typeof loss === "string" ? { kind: loss, message: `scripted loss: ${loss}` } : loss
+    this.loss = how
+    this.#onLost?.(how)
+    this.fail(how)
+  }
+
+  /** Sends a notification of the server. */
+  notify(method: string, params?: Record<string, unknown>): void {
+    if (this.state !== "closed") this.options.onNotification({ method, params })
+  }
+
+  /** See `Connection.fail`. */
+  fail(loss: Loss): void {
+    if (this.state !== "open") return
+    this.state = "failed"
+    for (const request of [...this.#pending]) {
+      Deferred.unsafeDone(
+        request,
+        Effect.fail(new RequestError({ fate: "unknown", reason: "lost", message: loss.message }))
+      )
+    }
+  }
+
+  /** See `Connection.onLost`. */
+  onLost(callback: (loss: Loss) => void): void {
+    this.#onLost = callback
+    if (this.loss !== undefined) callback(this.loss)
+  }
+
+  /** Waits for an answer until the connection fails or the time is up. */
+  wait(answer: Effect.Effect<unknown, RequestError>, options: RequestOptions): Effect.Effect<unknown, RequestError> {
+    return Effect.suspend(() => {
+      const end = Deferred.unsafeMake<never, RequestError>(FiberId.none)
+      this.#pending.add(end)
+      return answer.pipe(
+        Effect.raceFirst(Deferred.await(end)),
+        Effect.timeoutFail({
+          duration: options.timeout,
+          onTimeout: () =>
+            new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${options.timeout} ms` })
+        }),
+        Effect.ensuring(Effect.sync(() => this.#pending.delete(end)))
+      )
+    })
+  }
+}
+
+/** The connector, and the strings by which a test pulls it. */
+export class ScriptedConnector implements Connector {
+  readonly transport = "scripted"
+  readonly target = "a script"
+  readonly heartbeat = true
+  readonly overlap: boolean
+  readonly ledger = new Ledger()
+  readonly connections: Array<ScriptedConnection> = []
+  /** What it offers from now on; tell the backend with `current.notify("notifications/tools/list_changed")`. */
+  offer: Offer = { tools: [echo], prompts: [], resources: [], resourceTemplates: [] }
+  /** How attempts go that no outcome was scripted for. */
+  otherwise: Outcome = {}
+  /** How requests are answered: by method, else by the default of the method. Given each request anew. */
+  respond: ((method: string, params: unknown, connection: ScriptedConnection) => Answer | undefined) | undefined
+  readonly #script: Array<Outcome> = []
+
+  constructor(options: { readonly overlap?: boolean | undefined } = {}) {
+    this.overlap = options.overlap ?? true
+  }
+
+  /** Says how the next attempts go, one outcome each. */
+  script(...outcomes: ReadonlyArray<Outcome>): this {
+    this.#script.push(...outcomes)
+    return this
+  }
+
+  /** The next `times` attempts fail. */
+  failNext(times: number, error: Outcome["error"] = {}): this {
+    for (let i = 0; i < times; i++) this.#script.push({ connect: "fail", error })
+    return this
+  }
+
+  /** The connection that was opened last. */
+  get current(): ScriptedConnection {
+    const last = this.connections.at(-1)
+    if (last === undefined) throw new Error("nothing has been connected yet")
+    return last
+  }
+
+  readonly connect = (options: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> => {
+    const outcome = this.#script.shift() ?? this.otherwise
+    if (outcome.connect === "throw") throw new Error("the scripted connector throws")
+    const after = Effect.sleep(outcome.after ?? 0)
+    const body = Effect.flatMap(Clock.currentTimeMillis, (at) => this.#open(outcome, options, at))
+    const opening = Effect.acquireRelease(body, (connection) => this.#close(connection, outcome))
+    const wait = outcome.connect === "hang" ? Effect.never : after
+    const opened = outcome.stubborn === true
+      ? Effect.acquireRelease(
+        Effect.zipRight(after, body),
+        (connection) => this.#close(connection, outcome)
+      )
+      : Effect.zipRight(outcome.after === undefined && outcome.connect !== "hang" ? Effect.void : wait, opening)
+    return Effect.flatMap(Clock.currentTimeMillis, (at) => {
+      this.ledger.write({ _tag: "Attempt", at })
+      return Effect.map(opened, (connection) => this.#port(connection, outcome))
+    }).pipe(Effect.tap((port) => this.#loseLater(port.scripted, outcome)))
+  }
+
+  #open(outcome: Outcome, options: ConnectOptions, at: number): Effect.Effect<ScriptedConnection, ConnectError> {
+    if (outcome.connect === "fail") {
+      const { incurable = false, message = "scripted failure", reason = "refused", retryAfter } = outcome.error ?? {}
+      return Effect.fail(new ConnectError({ backend: "", reason, incurable, message, retryAfter }))
+    }
+    const connection = new ScriptedConnection(this.connections.length, options)
+    this.connections.push(connection)
+    this.ledger.write({ _tag: "Opened", at, connection: connection.id })
+    return Effect.succeed(connection)
+  }
+
+  #close(connection: ScriptedConnection, outcome: Outcome): Effect.Effect<void> {
+    return Effect.flatMap(Clock.currentTimeMillis, (at) => {
+      connection.fail({ kind: "closed", message: "closed" })
+      connection.state = "closed"
+      this.ledger.write({ _tag: "Closing", at, connection: connection.id })
+      if (outcome.close === "never") return Effect.never
+      if (outcome.close === "die") return Effect.dieMessage("the scripted close dies")
+      const wait = outcome.close === undefined || outcome.close === 0 ? Effect.void : Effect.sleep(outcome.close)
+      return Effect.zipRight(
+        wait,
+        Effect.map(
+          Clock.currentTimeMillis,
+          (end) => this.ledger.write({ _tag: "Closed", at: end, connection: connection.id })
+        )
+      )
+    })
+  }
+
+  #loseLater(connection: ScriptedConnection, outcome: Outcome): Effect.Effect<void, never, Scope.Scope> {
+    return outcome.loseAfter === undefined
+      ? Effect.void
+      : Effect.asVoid(Effect.forkScoped(Effect.delay(Effect.sync(() => connection.lose()), outcome.loseAfter)))
+  }
+
+  #port(connection: ScriptedConnection, outcome: Outcome): Connection & { readonly scripted: ScriptedConnection } {
+    const request = (method: string, params: unknown, options: RequestOptions) =>
+      Effect.flatMap(Clock.currentTimeMillis, (at) => {
+        const refused = connection.state !== "open"
+        this.ledger.write({ _tag: "Sent", at, connection: connection.id, method, refused })
+        return refused
+          ? Effect.fail(new RequestError({ fate: "notSent", reason: "lost", message: "not connected" }))
+          : this.#answer(method, params, connection, options)
+      })
+    return {
+      scripted: connection,
+      serverInfo: { name: "scripted", version: "1.0.0" },
+      capabilities: {
+        tools: { listChanged: true },
+        prompts: { listChanged: true },
+        resources: { listChanged: true, subscribe: true },
+        logging: {}
+      },
+      instructions: undefined,
+      protocolVersion: "2025-11-25",
+      sessionId: `session-${connection.id}`,
+      stateful: outcome.stateful ?? true,
+      peer: { pid: connection.id },
+      request: request as Connection["request"],
+      notify: (method) => Effect.asVoid(request(method, undefined, { timeout: Number.MAX_SAFE_INTEGER })),
+      onLost: (callback) => connection.onLost(callback),
+      fail: (loss) => connection.fail(loss),
+      heartbeat: Effect.asVoid(Effect.suspend(() => request("OPTIONS", undefined, { timeout: 10_000 })))
+    }
+  }
+
+  #answer(
+    method: string,
+    params: unknown,
+    connection: ScriptedConnection,
+    options: RequestOptions
+  ): Effect.Effect<unknown, RequestError> {
+    const answer = this.respond?.(method, params, connection) ?? { answer: "result" as const }
+    if (answer.answer === "never") return connection.wait(Effect.never, options)
+    const outcome = answer.answer === "error"
+      ? Effect.fail(answer.error)
+      : Effect.sync(() => answer.result ?? this.#result(method, params))
+    return answer.after === undefined ? outcome : connection.wait(Effect.delay(outcome, answer.after), options)
+  }
+
+  /** What a friendly server answers. */
+  #result(method: string, params: unknown): unknown {
+    switch (method) {
+      case "tools/list":
+        return { tools: this.offer.tools }
+      case "prompts/list":
+        return { prompts: this.offer.prompts }
+      case "resources/list":
+        return { resources: this.offer.resources }
+      case "resources/templates/list":
+        return { resourceTemplates: this.offer.resourceTemplates }
+      case "tools/call":
+        return { content: [{ type: "text", text: JSON.stringify(params) }] }
+      default:
+        return {}
+    }
+  }
+}
+
+/** A tool of a name, for offers. */
+export const tool = (name: string, annotations?: Tool["annotations"]): Tool => ({
+  name,
+  inputSchema: { type: "object" },
+  ...(annotations === undefined ? {} : { annotations })
+})
+
+const echo = tool("echo")
+
+/** A scripted connector. */
+export const make = (options?: { readonly overlap?: boolean | undefined }): ScriptedConnector =>
+  new ScriptedConnector(options)
