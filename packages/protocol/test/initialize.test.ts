@@ -20,7 +20,7 @@ const attempt = (reply: object | ((transport: ReturnType<typeof transportOf>["tr
 }
 
 describe("a failing initialize", () => {
-  it.live("[R5] a protocol version that we do not speak is incompatible", () =>
+  it.live("(R5) a protocol version that we do not speak is incompatible", () =>
     Effect.gen(function*() {
       const error = yield* attempt({ result: { ...initializeResult, protocolVersion: "2031-01-01" } }).error
       assert.deepInclude(error, { reason: "incompatible", incurable: true })
@@ -38,7 +38,7 @@ describe("a failing initialize", () => {
       assert.include(names.message, "2026-07-28")
     }))
 
-  it.live("[C9] another refusal, and an answer that does not fit, are protocol errors in one line", () =>
+  it.live("(C9) another refusal, and an answer that does not fit, are protocol errors in one line", () =>
     Effect.gen(function*() {
       const refusal = yield* attempt({ error: { code: -32603, message: "no\nway" } }).error
       assert.deepInclude(refusal, { reason: "protocol", incurable: false })
@@ -48,7 +48,7 @@ describe("a failing initialize", () => {
       assert.notInclude(misfit.message, "\n")
     }))
 
-  it.live("[C9] what the transport knows passes through, and each reason finds its own", () =>
+  it.live("(C9) what the transport knows passes through, and each reason finds its own", () =>
     Effect.gen(function*() {
       const known = new ConnectError({ backend: "", reason: "tls", incurable: true, message: "bad certificate" })
       assert.strictEqual(yield* attempt(() => Promise.reject(known)).error, known)
@@ -71,7 +71,7 @@ describe("a failing initialize", () => {
       }
     }))
 
-  it.live("[S3:virtual] a transport that ends during initialize ends the attempt with its message", () =>
+  it.live("(S3) a transport that ends during initialize ends the attempt with its message", () =>
     Effect.gen(function*() {
       const error = yield* attempt((transport) => {
         queueMicrotask(() => transport.onlost?.({ kind: "closed", message: "exited with code 3" }))
@@ -80,7 +80,7 @@ describe("a failing initialize", () => {
       assert.deepInclude(error, { reason: "closed", incurable: false, message: "exited with code 3" })
     }))
 
-  it.live("[L9:real] closes the transport at once, also when interrupted, and not with the caller's scope", () =>
+  it.live("(L9) closes the transport at once, also when interrupted, and not with the caller's scope", () =>
     Effect.scoped(Effect.gen(function*() {
       const refused = attempt({ error: { code: 1, message: "no" } })
       yield* Effect.flip(SdkConnection.connect(refused.transport, options))

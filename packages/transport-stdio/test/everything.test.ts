@@ -13,7 +13,7 @@ const options = { command: process.execPath, args: [everything, "stdio"] }
 const timeout = 20_000
 
 describe("with a server that nobody here wrote", () => {
-  it.live("[C1] asks what can be asked, and [S1] closes without a grace", () =>
+  it.live("[S1] asks what can be asked, and closes without a grace", () =>
     Effect.gen(function*() {
       const { left, millis, value } = yield* session(options, (connection) =>
         Effect.all({

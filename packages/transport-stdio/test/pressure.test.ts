@@ -55,7 +55,7 @@ describe("writing to the process", () => {
       assert.strictEqual((yield* lossOf(connection)).kind, "closed")
     }))
 
-  it.live("[S7:adapter] a stopped process with a full pipe is still ended by the close", () =>
+  it.live("(S7) a stopped process with a full pipe is still ended by the close", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const connection = yield* connect(server(["--ignore-term"], { stdinGrace: 100, termGrace: 100 })).pipe(
