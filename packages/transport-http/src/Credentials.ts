@@ -36,13 +36,19 @@ const oauthTimeout = 30_000
 
 const failure = (what: string) => (cause: unknown) => new CredentialFailure({ detail: what, cause })
 
+const decode = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
 /** Userinfo of a URL as an Authorization header. */
 const basic = (url: URL): Headers =>
   url.username === "" && url.password === "" ? {} : {
     authorization: Redacted.make(
-      `Basic ${
-        Buffer.from(`${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`).toString("base64")
-      }`
+      `Basic ${Buffer.from(`${decode(url.username)}:${decode(url.password)}`).toString("base64")}`
     )
   }
 
@@ -69,7 +75,7 @@ export const make = (options: {
     }
   }
   for (const value of options.url.searchParams.values()) remember(value)
-  if (options.url.password !== "") remember(decodeURIComponent(options.url.password))
+  if (options.url.password !== "") remember(decode(options.url.password))
 
   const plain = (headers: Headers, into: Record<string, string> = {}): Record<string, string> => {
     for (const [name, value] of Object.entries(headers)) {
@@ -119,7 +125,8 @@ export const make = (options: {
         serverUrl: new URL(options.url.origin + options.url.pathname),
         resourceMetadataUrl: parameters.resourceMetadataUrl,
         scope: parameters.scope,
-        fetchFn: options.fetch
+        fetchFn: (url: string | URL, init?: RequestInit) =>
+          options.fetch(url, { ...init, signal: AbortSignal.timeout(oauthTimeout) })
       } as Parameters<typeof auth>[1]
     ).then((result) => result === "AUTHORIZED").finally(() => {
       running = undefined

@@ -62,6 +62,9 @@ export const header = (answer: Answer, name: string): string | undefined => {
 export const mediaType = (answer: Answer): string =>
   (header(answer, "content-type") ?? "").replace(/;.*/s, "").trim().toLowerCase()
 
+/** Some gateways refuse requests that do not say what sends them. */
+const agent = { "user-agent": "mcp-lifeline" }
+
 const maxRedirects = 5
 const redirects = new Set([301, 302, 303, 307, 308])
 
@@ -203,7 +206,7 @@ export const make = (options: {
       const attempt = (first: boolean): Effect.Effect<Answer, HttpFailure> =>
         Effect.flatMap(credentials.headers, (own) =>
           Effect.flatMap(
-            follow(ask, { ...own, ...ask.headers }, controller.signal, maxRedirects),
+            follow(ask, { ...agent, ...own, ...ask.headers }, controller.signal, maxRedirects),
             (answer): Effect.Effect<Answer, HttpFailure> => {
               if (answer.status >= 200 && answer.status < 300) return Effect.succeed(answer)
               const challenge = header(answer, "www-authenticate")
@@ -227,7 +230,7 @@ export const make = (options: {
     Effect.suspend(() => {
       const controller = new AbortController()
       return (withCredentials ? credentials.headers : Effect.succeed({})).pipe(
-        Effect.flatMap((own) => once(ask, { ...own, ...ask.headers }, controller.signal)),
+        Effect.flatMap((own) => once(ask, { ...agent, ...own, ...ask.headers }, controller.signal)),
         Effect.tap((answer) => Effect.sync(() => discard(answer.body))),
         Effect.onError(() => Effect.sync(() => controller.abort()))
       )

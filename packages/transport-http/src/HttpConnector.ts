@@ -5,8 +5,9 @@ import { ConfigError, RequestError } from "@mcp-lifeline/core"
 import type { ConnectError, Connection, Connector } from "@mcp-lifeline/core"
 import { SdkConnection } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
-import { Clock, Duration, Effect } from "effect"
+import { Clock, Duration, Effect, Redacted } from "effect"
 import type { Scope } from "effect"
+import { validateHeaderName, validateHeaderValue } from "node:http"
 import type { Dispatcher } from "undici"
 import * as Credentials from "./Credentials.js"
 import * as HttpClient from "./HttpClient.js"
@@ -60,18 +61,35 @@ const parse = (input: string | URL): URL => {
   })
 }
 
+const checkHeaders = (headers: Credentials.Headers): void => {
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      validateHeaderName(name)
+      validateHeaderValue(name, Redacted.isRedacted(value) ? Redacted.value(value) : value)
+    } catch {
+      throw new ConfigError({
+        backend: "",
+        field: `headers.${name}`,
+        message:
+          `headers.${name} is no valid HTTP header: neither name nor value may have line breaks or characters beyond Latin-1`
+      })
+    }
+  }
+}
+
 /** Whether a failure of `initialize` means that the server may speak HTTP+SSE only. */
 const mayBeOlder = (error: ConnectError): boolean =>
   error.cause instanceof StatusFailure && error.cause.error === undefined &&
   (error.cause.status === 400 || error.cause.status === 404 || error.cause.status === 405)
 
 /**
- * A connector to the MCP server at an address. Throws a `ConfigError` for an address that is none.
+ * A connector to the MCP server at an address. Throws a `ConfigError` for an address or a header that is none.
  *
  * Closing a connection ends its session (DELETE) and leaves no socket, timer or listener behind.
  */
 export const make = (options: Options): Connector => {
   const given = parse(options.url)
+  checkHeaders(options.headers ?? {})
   const url = new URL(given)
   url.username = url.password = url.hash = ""
   const target = url.origin + url.pathname

@@ -160,6 +160,9 @@ const statusText = (failure: StatusFailure): string => {
 export const describe = (failure: HttpFailure): string => {
   switch (failure._tag) {
     case "NetworkFailure":
+      if (failure.code === "UND_ERR_INVALID_ARG") {
+        return "a header is not valid, so that nothing was sent: check the headers"
+      }
       return `${networkText[failure.kind]} (${failure.code})`
     case "StatusFailure":
       return statusText(failure)

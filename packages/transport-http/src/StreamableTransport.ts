@@ -95,7 +95,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         const exchange = exchanges.get(message.id)
         if (exchange !== undefined) exchange.answered = true
       }
-      transport.onmessage?.(message)
+      try {
+        transport.onmessage?.(message)
+      } catch (error) {
+        transport.onerror?.(error instanceof Error ? error : new Error(String(error)))
+      }
     }
 
     const onEvent = (event: EventSourceMessage): void => {

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { ConfigError } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import * as Harness from "./fixtures/Harness.js"
@@ -351,6 +352,37 @@ describe("credentials", () => {
       yield* Effect.all([call(), call(), call()], { concurrency: 3 })
       assert.strictEqual(grants, 2)
       assert.deepStrictEqual(losses, [])
+    }))
+})
+
+describe("options", () => {
+  it("[C9] an address or a header that is none is refused by name, without its value", () => {
+    const refused = (options: HttpConnector.Options) => {
+      try {
+        HttpConnector.make(options)
+      } catch (error) {
+        return error as ConfigError
+      }
+      return assert.fail("accepted")
+    }
+    for (const url of ["not an address", "ftp://host/secret", "/mcp"]) {
+      const error = refused({ url })
+      assert.deepStrictEqual([error._tag, error.field], ["ConfigError", "url"])
+      assert.notInclude(error.message, url)
+    }
+    const error = refused({ url: "http://127.0.0.1/", headers: { "x-key": Redacted.make("secret\nvalue") } })
+    assert.deepStrictEqual([error._tag, error.field], ["ConfigError", "headers.x-key"])
+    assert.notInclude(error.message, "secret")
+  })
+
+  it.scopedLive("[T3] a header of a provider that is none: nothing is sent", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const connector = HttpConnector.make({ url: server.url, headerProvider: () => ({ "x-key": "secret\nvalue" }) })
+      const error = yield* Effect.flip(Harness.connect(connector))
+      assert.include(error.message, "check the headers")
+      assert.notInclude(error.message, "secret")
+      assert.strictEqual(server.seen.length, 0)
     }))
 })
 
