@@ -269,9 +269,8 @@ describe("connect", () => {
       content: { type: "text", text: `sampled ${params.messages.length}` }
     }))
     client.setRequestHandler(ElicitRequestSchema, () => ({ action: "decline" }))
-    const logged: Array<string> = []
-    client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => {
-      logged.push(params.level)
+    const logged = new Promise<string>((resolve) => {
+      client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => resolve(params.level))
     })
     const sample = async () =>
       JSON.stringify(await client.callTool({ name: "trigger-sampling-request", arguments: { prompt: "p" } }))
@@ -282,7 +281,8 @@ describe("connect", () => {
     const elicited = await client.callTool({ name: "trigger-elicitation-request", arguments: {} })
     assert.match(JSON.stringify(elicited), /decline/i)
     assert.include(JSON.stringify(await client.callTool({ name: "get-roots-list", arguments: {} })), "file:///here")
-    assert.isNotEmpty(logged)
+    await client.callTool({ name: "toggle-simulated-logging", arguments: {} })
+    assert.isString(await logged)
   })
 
   it("[F2:real] a late handler without its capability throws and says what to declare", async () => {

@@ -69,6 +69,8 @@ export const connect = async (server: Server, options: ConnectOptions): Promise<
     })
     const first = await run(
       backend.statusChanges.pipe(
+        // Whoever waits here wants it now, not at the next probe of a dormant backend.
+        Stream.tap(({ state }) => state === "Dormant" ? Effect.ignore(backend.reconnect) : Effect.void),
         Stream.filter(({ state }) => settled.has(state)),
         Stream.runHead,
         Effect.timeoutOption(policy.right.timeouts.connect),

@@ -10,6 +10,7 @@ import { BackendUnavailable } from "../Errors.js"
 import type { Event } from "../Event.js"
 import type { Applied, Fleet, FleetEvents, FleetStatus } from "../Fleet.js"
 import type { CallOptions, FleetConfig, SignalOptions } from "../Options.js"
+import { closed } from "./Failure.js"
 import * as Feed from "./Feed.js"
 import type { Members } from "./Members.js"
 import * as Run from "./Run.js"
@@ -111,15 +112,15 @@ export class SupervisedFleet implements Fleet {
     options?: CallOptions
   ): ReturnType<Client["callTool"]> {
     const core = resultSchema === undefined ? options : { ...options, resultSchema }
-    return this.#run(this.#core.callTool(params, core), options)
+    return this.#call(this.#core.callTool(params, core), options)
   }
 
   getPrompt(params: Parameters<Fleet["getPrompt"]>[0], options?: CallOptions): Promise<Mcp.GetPromptResult> {
-    return this.#run(this.#core.getPrompt(params, options), options)
+    return this.#call(this.#core.getPrompt(params, options), options)
   }
 
   readResource(params: { readonly uri: string }, options?: CallOptions): Promise<Mcp.ReadResourceResult> {
-    return this.#run(this.#core.readResource(params, options), options)
+    return this.#call(this.#core.readResource(params, options), options)
   }
 
   reconnect(name: string, options?: SignalOptions): Promise<void> {
@@ -151,7 +152,7 @@ export class SupervisedFleet implements Fleet {
   apply(config: FleetConfig): Promise<Applied> {
     const applied = this.#applying.then(async () => {
       const plan = this.#members.plan(config)
-      const result = await this.#run(this.#core.apply(plan.backends))
+      const result = await this.#call(this.#core.apply(plan.backends))
       plan.commit()
       for (const name of result.stopped) {
         this.#clients.get(name)?.ended()
@@ -181,7 +182,12 @@ export class SupervisedFleet implements Fleet {
     f: (backend: Backend.Backend) => Effect.Effect<A, unknown>,
     options: SignalOptions | undefined
   ): Promise<A> {
-    return this.#run(Effect.flatMap(this.#core.backend(name), f), options)
+    return this.#call(Effect.flatMap(this.#core.backend(name), f), options)
+  }
+
+  /** A closed fleet knows no tools and no servers any more; what it is asked fails because it is closed. */
+  #call<A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A> {
+    return this.#closing === undefined ? this.#run(effect, options) : Promise.reject(closed("the fleet"))
   }
 
   #backend(name: string): Backend.Backend | undefined {
@@ -190,13 +196,13 @@ export class SupervisedFleet implements Fleet {
   }
 
   #unknown(name: string): BackendUnavailable {
-    return new BackendUnavailable({
-      backend: name,
-      state: this.#closing === undefined ? "Unknown" : "Closed",
-      message: this.#closing === undefined
-        ? `there is no server ${JSON.stringify(name)}; there are: ${this.names.join(", ")}`
-        : `the fleet is closed`
-    })
+    return this.#closing === undefined
+      ? new BackendUnavailable({
+        backend: name,
+        state: "Unknown",
+        message: `there is no server ${JSON.stringify(name)}; there are: ${this.names.join(", ")}`
+      })
+      : closed("the fleet")
   }
 
   /** A client of a name: it goes on when the backend behind the name is replaced. */
