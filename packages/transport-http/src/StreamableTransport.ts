@@ -255,6 +255,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const post = (
       message: JSONRPCMessage,
+      body: string,
       exchange: Exchange | undefined
     ): Effect.Effect<void, ConnectError | RequestError> =>
       Effect.suspend(() => {
@@ -269,7 +270,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
             "content-type": "application/json",
             accept: "application/json, text/event-stream"
           },
-          body: JSON.stringify(message)
+          body
         }, (answer) => readAnswer(answer, exchange, method === "initialize")).pipe(
           Effect.catchAll((failure): Effect.Effect<undefined, ConnectError | RequestError> => {
             if (exchange?.answered === true) return Effect.succeed(undefined)
@@ -293,6 +294,13 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const send = (message: JSONRPCMessage): Promise<void> => {
       if (lost !== undefined || closing !== undefined) return Promise.reject(over())
+      let body: string
+      try {
+        body = JSON.stringify(message)
+      } catch (cause) {
+        const said = "the parameters cannot be written as JSON"
+        return Promise.reject(new RequestError({ fate: "notSent", reason: "protocol", message: said, cause }))
+      }
       const exchange: Exchange | undefined = isJSONRPCRequest(message)
         ? {
           id: message.id,
@@ -304,7 +312,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         : undefined
       if (exchange !== undefined) exchanges.set(exchange.id, exchange)
       return new Promise((resolve, reject) => {
-        const fiber = fork(post(message, exchange))
+        const fiber = fork(post(message, body, exchange))
         fibers.add(fiber)
         if (exchange !== undefined) exchange.fiber.current = fiber
         fiber.addObserver((exit) => {

@@ -226,6 +226,16 @@ describe("failures of requests", () => {
       assert.deepStrictEqual(stolen, [])
     }))
 
+  it.scopedLive("[T3] parameters that are no JSON are not sent", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { connection, losses } = yield* Harness.connect(streamable(server.url))
+      const parameters = { name: "echo", arguments: { number: 1n } }
+      const error = yield* Effect.flip(connection.request("tools/call", parameters, { timeout: 5000 }))
+      assert.deepStrictEqual([error.fate, error.reason], ["notSent", "protocol"])
+      assert.deepStrictEqual(losses, [])
+    }))
+
   it.scopedLive("[T6] a request to a server that accepts and never answers ends with its timeout", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
