@@ -56,6 +56,12 @@ export const make = ({ calls, fleet, ready }: Options): Server => {
     jsonSchemaValidator
   })
   const catalog = Effect.zipRight(ready, fleet.catalog)
+  /** A client may call before the backends are up, by names that it knows from before. */
+  const once = <A, E>(
+    known: (catalog: Fleet.FleetCatalog) => boolean,
+    call: Effect.Effect<A, E>
+  ): Effect.Effect<A, E> =>
+    Effect.flatMap(fleet.catalog, (catalog) => known(catalog) ? call : Effect.zipRight(ready, call))
   server.setRequestHandler(
     ListToolsRequestSchema,
     (_, { signal }) => calls.run(Effect.map(catalog, ({ tools }) => ({ tools: values(tools) })), signal)
@@ -73,19 +79,17 @@ export const make = ({ calls, fleet, ready }: Options): Server => {
       Effect.map(catalog, ({ resourceTemplates }) => ({ resourceTemplates: values(resourceTemplates) })),
       signal
     ))
-  server.setRequestHandler(
-    CallToolRequestSchema,
-    ({ params }, extra) =>
-      calls.run(fleet.callTool({ name: params.name, arguments: params.arguments }, passing(extra)), extra.signal)
-  )
-  server.setRequestHandler(
-    GetPromptRequestSchema,
-    ({ params }, extra) =>
-      calls.run(fleet.getPrompt({ name: params.name, arguments: params.arguments }, passing(extra)), extra.signal)
-  )
-  server.setRequestHandler(
-    ReadResourceRequestSchema,
-    ({ params }, extra) => calls.run(fleet.readResource({ uri: params.uri }, passing(extra)), extra.signal)
-  )
+  server.setRequestHandler(CallToolRequestSchema, ({ params: { arguments: given, name } }, extra) => {
+    const call = fleet.callTool({ name, arguments: given }, passing(extra))
+    return calls.run(once(({ tools }) => tools.has(name), call), extra.signal)
+  })
+  server.setRequestHandler(GetPromptRequestSchema, ({ params: { arguments: given, name } }, extra) => {
+    const call = fleet.getPrompt({ name, arguments: given }, passing(extra))
+    return calls.run(once(({ prompts }) => prompts.has(name), call), extra.signal)
+  })
+  server.setRequestHandler(ReadResourceRequestSchema, ({ params: { uri } }, extra) => {
+    const call = fleet.readResource({ uri }, passing(extra))
+    return calls.run(once(({ resources }) => resources.has(uri), call), extra.signal)
+  })
   return server
 }

@@ -20,7 +20,7 @@ const say = (event: Event.Event, status: Status | undefined): ReadonlyArray<stri
         event.to,
         `generation ${event.generation}`,
         ...(current ? [Table.peer(current)] : []),
-        ...(current?.catalog && !current.catalog.stale ? [tools(current.catalog.tools)] : [])
+        ...(current?.catalog ? [tools(current.catalog.tools)] : [])
       ]
     }
     case "RuntimeLost":
@@ -39,13 +39,29 @@ const say = (event: Event.Event, status: Status | undefined): ReadonlyArray<stri
       return event.state === "disabled" ? ["Keepalive disabled", event.reason ?? ""] : undefined
     case "AttemptStarted":
     case "Installed":
-    case "CatalogChanged":
       return undefined
+    case "CatalogChanged":
+      return status?.catalog && !event.stale ? [tools(status.catalog.tools)] : undefined
   }
 }
 
-/** The line of an event, or `undefined` where it needs none; `status` is that of its backend, as late as it is known. */
-export const render = (event: Event.Event, status: Status | undefined): string | undefined => {
+/** How many tools of each backend the lines have told of last. */
+export type Told = ReadonlyMap<string, number>
+
+/**
+ * The line of an event, or `undefined` where it needs none; `status` is that of its backend, as late as it is known. What
+ * the catalogue holds is told with the connection, and by itself only when it is news.
+ */
+export const step = (
+  told: Told,
+  event: Event.Event,
+  status: Status | undefined
+): readonly [Told, string | undefined] => {
+  const count = status?.catalog?.tools
+  if (event._tag === "CatalogChanged" && told.get(event.backend) === count) return [told, undefined]
   const parts = say(event, status)
-  return parts && [`${time(event.at)} ${event.backend}`, ...parts].map(clean).filter((part) => part !== "").join("  ")
+  if (!parts) return [told, undefined]
+  const shown = parts[0] === "Connected" || event._tag === "CatalogChanged"
+  const line = [`${time(event.at)} ${event.backend}`, ...parts].map(clean).filter((part) => part !== "").join("  ")
+  return [shown && count !== undefined ? new Map([...told, [event.backend, count]]) : told, line]
 }

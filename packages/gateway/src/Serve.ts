@@ -104,7 +104,11 @@ const live = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Ou
 const lines = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
   Effect.gen(function*() {
     const events = fleet.events.pipe(
-      Stream.mapEffect((event) => Effect.map(fleet.status, (statuses) => Lines.render(event, statuses[event.backend])))
+      Stream.mapEffect((event) => Effect.map(fleet.status, (statuses) => [event, statuses[event.backend]] as const)),
+      Stream.mapAccum(
+        new Map<string, number>() as Lines.Told,
+        (told, [event, status]) => Lines.step(told, event, status)
+      )
     )
     const hints = demo
       ? Stream.merge(fleet.statusChanges, Stream.mapEffect(demo.httpPid.changes, () => fleet.status)).pipe(

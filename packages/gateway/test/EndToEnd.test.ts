@@ -31,17 +31,21 @@ const serve = (...args: ReadonlyArray<string>) =>
     return { program, url }
   })
 
-/** The process of a demo backend that the gateway has named last; waits for one that is not `before`. */
-const processOf = (program: Program.Program, backend: string, before = 0) =>
-  Effect.sync(() => {
-    const all = [...program.stdout().matchAll(new RegExp(`kill -9 (\\d+) +# ${backend}`, "g"))]
-    return Number(all.at(-1)?.[1] ?? before)
-  }).pipe(Effect.repeat({ until: (pid) => pid !== before, schedule: Schedule.spaced("20 millis") }))
+/** Looks again and again until there is what is looked for. */
+const eventually = <A>(look: () => A | undefined): Effect.Effect<A> =>
+  Effect.suspend(() => {
+    const found = look()
+    return found === undefined ? Effect.fail("not yet" as const) : Effect.succeed(found)
+  }).pipe(Effect.retry(Schedule.spaced("10 millis")), Effect.orDie)
 
-const gone = (pid: number) =>
-  Effect.sync(() => Program.alive(pid)).pipe(
-    Effect.repeat({ until: (alive) => !alive, schedule: Schedule.spaced("10 millis") })
-  )
+/** The process of a demo backend that the gateway has named last; waits for one that is not `before`. */
+const processOf = (program: Program.Program, backend: string, before?: number) =>
+  eventually(() => {
+    const last = [...program.stdout().matchAll(new RegExp(`kill -9 (\\d+) +# ${backend}`, "g"))].at(-1)?.[1]
+    return last === undefined || Number(last) === before ? undefined : Number(last)
+  })
+
+const gone = (pid: number) => eventually(() => Program.alive(pid) ? undefined : true)
 
 describe("mcp-lifeline serve", () => {
   it.scopedLive(
@@ -55,7 +59,7 @@ describe("mcp-lifeline serve", () => {
         const both = ["every-stdio__echo", "every-http__echo"]
         expect(yield* Effect.promise(() => TestClient.toolNames(client))).toEqual(expect.arrayContaining(both))
         for (const backend of ["every-stdio", "every-http"]) {
-          let pid = 0
+          let pid: number | undefined
           for (const round of [1, 2]) {
             pid = yield* processOf(program, backend, pid)
             expect(yield* echo(backend, `before ${round}`)).toBe(`Echo: before ${round}`)
@@ -134,9 +138,10 @@ describe("mcp-lifeline serve", () => {
         stubborn: { command: process.execPath, args: ["-e", stubborn], lifeline: { timeouts: { connect: "1 minute" } } }
       })
       const { program } = yield* serve("--config", file)
-      const all = yield* Effect.sync(() => Program.family(program.pid)).pipe(
-        Effect.repeat({ until: (pids) => pids.length > 0, schedule: Schedule.spaced("20 millis") })
-      )
+      const all = yield* eventually(() => {
+        const pids = Program.family(program.pid)
+        return pids.length > 0 ? pids : undefined
+      })
       program.signal("SIGTERM")
       yield* program.prints(/^Shutting down$/m)
       const impatient = yield* Effect.sync(() => program.signal("SIGTERM")).pipe(

@@ -221,17 +221,22 @@ describe("Endpoint", () => {
       expect(told.toSorted()).toEqual(["tools 1", "tools 2"])
     }))
 
-  it.scopedLive("[G1:endpoint] an early client's first list waits for the backends", () =>
+  it.scopedLive("[G1:endpoint] an early client's first list and call wait for the backends", () =>
     Effect.gen(function*() {
       const ready = yield* Deferred.make<void>()
-      const { fleet, publish } = yield* ScriptedFleet.make(catalog(0, {}), nothing, Deferred.await(ready))
+      let called = false
+      const answer = () => Effect.sync(() => text(String(called = true)))
+      const { fleet, publish } = yield* ScriptedFleet.make(catalog(0, {}), answer, Deferred.await(ready))
       const { url } = yield* serve(fleet)
       const { client } = yield* connected(url)
       const list = yield* Effect.fork(Effect.promise(() => client.listTools()))
+      const call = yield* Effect.fork(Effect.promise(() => client.callTool({ name: "a" })))
       yield* Effect.promise(() => client.ping())
+      expect(called).toBe(false)
       yield* publish(catalog(1, { tools: [tool("a")] }))
       yield* Deferred.succeed(ready, undefined)
       expect((yield* list).tools).toHaveLength(1)
+      expect(yield* call).toMatchObject(text("true"))
     }))
 
   it.scopedLive("[G1:endpoint] forgets a session on DELETE, and answers 404 to one that it does not know", () =>

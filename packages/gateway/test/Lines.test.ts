@@ -42,25 +42,41 @@ const status = (fields: Partial<Status>): Status => ({
 const common = { backend: "every-stdio", at: now }
 
 describe("Lines", () => {
+  const line = (event: Event.Event, status: Status | undefined) => Lines.step(new Map(), event, status)[1]
+
   it("a connection is one line: generation, process and tools", () => {
     const event: Event.Event = { _tag: "StateChanged", ...common, from: "Connecting", to: "Connected", generation: 2 }
-    expect(Lines.render(event, status({}))).toBe(
-      "12:03:04 every-stdio  Connected  generation 2  pid 4242  13 tools"
-    )
-    expect(Lines.render(event, status({ generation: 3 }))).toBe("12:03:04 every-stdio  Connected  generation 2")
+    expect(line(event, status({}))).toBe("12:03:04 every-stdio  Connected  generation 2  pid 4242  13 tools")
+    expect(line(event, status({ generation: 3 }))).toBe("12:03:04 every-stdio  Connected  generation 2")
+  })
+
+  it("a catalogue is told with the connection, and by itself only when it is news", () => {
+    const changed: Event.Event = { _tag: "CatalogChanged", ...common, generation: 2, revision: 3, stale: false }
+    const [told, first] = Lines.step(new Map(), changed, status({}))
+    expect(first).toBe("12:03:04 every-stdio  13 tools")
+    expect(Lines.step(told, changed, status({}))[1]).toBeUndefined()
+    expect(line({ ...changed, stale: true }, status({}))).toBeUndefined()
+    const connected: Event.Event = {
+      _tag: "StateChanged",
+      ...common,
+      from: "Connecting",
+      to: "Connected",
+      generation: 2
+    }
+    expect(Lines.step(Lines.step(new Map(), connected, status({}))[0], changed, status({}))[1]).toBeUndefined()
   })
 
   it("text from outside stays one line and controls no terminal", () => {
     const message = "refused\nby \u001B[31mserver\u001B[0m\r\u0007 \u202Enow"
     const error = new ConnectError({ backend: "b", message, reason: "refused", incurable: false })
     const event: Event.Event = { _tag: "AttemptFailed", ...common, error, duration: 1, nextAttemptAt: now + 2000 }
-    expect(Lines.render(event, undefined)).toBe(
+    expect(line(event, undefined)).toBe(
       "12:03:04 every-stdio  Attempt failed  refused by server now  next in 2 s"
     )
   })
 
   it("says nothing of steps on the way", () => {
-    expect(Lines.render({ _tag: "AttemptStarted", ...common, attempt: 1 }, undefined)).toBeUndefined()
+    expect(line({ _tag: "AttemptStarted", ...common, attempt: 1 }, undefined)).toBeUndefined()
   })
 })
 

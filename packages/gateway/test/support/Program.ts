@@ -97,6 +97,8 @@ export const start = (args: ReadonlyArray<string>, env: Record<string, string> =
 
 /** SIGKILL to one process; one that is gone already is fine. */
 export const kill = (pid: number): void => {
+  // 0 and below are whole groups, ours first.
+  if (!(pid > 0)) throw new Error(`no process: ${pid}`)
   try {
     process.kill(pid, "SIGKILL")
   } catch {
