@@ -193,7 +193,7 @@ const group = <Fields extends Schema.Struct.Fields>(fields: Fields) => Schema.St
 const Keepalive = group({
   /** Whether the method was given, which overrides what would turn keepalive off (K15). */
   method: Schema.optional(method),
-  toolArguments: or(Schema.Record({ key: Schema.String, value: Schema.Unknown }), {}),
+  toolArguments: or(accepted(Schema.Record({ key: Schema.String, value: Schema.Unknown }), "an object"), {}),
   interval: or(duration(second, day), 5 * minute),
   timeout: or(duration(1, hour), 10 * second),
   fallbackAfter: or(count(1, 1000), 2),
@@ -276,8 +276,6 @@ const valueAt = (input: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
 const quote = (value: unknown): string =>
   typeof value === "number" || typeof value === "bigint" ? String(value) : JSON.stringify(value) ?? String(value)
 
-const isDurationGroup = (value: unknown) => Predicate.isRecord(value) && !Duration.isDuration(value)
-
 /**
  * Decodes options, once, when a backend is made. The first that is not acceptable is named with its path, its value and
  * what would be accepted; so is one that does not exist.
@@ -289,11 +287,11 @@ export const decode = (backend: string, options: PolicyOptions): Either.Either<P
       const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
       const field = issue?.path.map(String).join(".") ?? ""
       const value = issue ? valueAt(options, issue.path) : options
-      const what = issue?.message.startsWith("accepted")
+      const what = issue?._tag === "Unexpected"
+        ? "no such option"
+        : issue?.message.startsWith("accepted")
         ? issue.message
-        : isDurationGroup(value)
-        ? "accepted: an object of options"
-        : "no such option"
+        : "accepted: an object of options"
       return invalid(backend, field, value, what)
     }
   )

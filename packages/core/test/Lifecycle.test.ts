@@ -1,0 +1,199 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Lifecycle } from "@mcp-lifeline/core"
+
+const { Event, State } = Lifecycle
+
+const states = {
+  "Idle": State.Idle(),
+  "Connecting": State.Connecting({ probe: false }),
+  "Connecting (probe)": State.Connecting({ probe: true }),
+  "Connected": State.Connected({ replacing: false }),
+  "Connected (replacing)": State.Connected({ replacing: true }),
+  "Reconnecting": State.Reconnecting(),
+  "Dormant": State.Dormant(),
+  "PermanentlyFailed": State.PermanentlyFailed(),
+  "Disconnected": State.Disconnected(),
+  "Disabling": State.Disabling({ enable: false }),
+  "Disabling (enable)": State.Disabling({ enable: true }),
+  "Disabled": State.Disabled(),
+  "Closed": State.Closed()
+} as const
+
+type StateKey = keyof typeof states
+
+const events = {
+  "demanded": Event.Demanded(),
+  "due": Event.Due(),
+  "established": Event.Established(),
+  "failed": Event.AttemptFailed({ verdict: "retry", auto: true }),
+  "failed, exhausted": Event.AttemptFailed({ verdict: "exhausted", auto: true }),
+  "failed, incurable": Event.AttemptFailed({ verdict: "incurable", auto: true }),
+  "failed, not auto": Event.AttemptFailed({ verdict: "retry", auto: false }),
+  "failed, exhausted, not auto": Event.AttemptFailed({ verdict: "exhausted", auto: false }),
+  "failed, incurable, not auto": Event.AttemptFailed({ verdict: "incurable", auto: false }),
+  "lost": Event.Lost({ resume: false, auto: true }),
+  "lost, proved session": Event.Lost({ resume: true, auto: true }),
+  "lost, not auto": Event.Lost({ resume: false, auto: false }),
+  "lost, proved session, not auto": Event.Lost({ resume: true, auto: false }),
+  "reconnect, overlap": Event.Reconnect({ overlap: true }),
+  "reconnect, no overlap": Event.Reconnect({ overlap: false }),
+  "enable": Event.Enable(),
+  "disable": Event.Disable(),
+  "disconnect": Event.Disconnect(),
+  "torn down": Event.TornDown(),
+  "released": Event.Released(),
+  "close": Event.Close()
+} as const
+
+type EventKey = keyof typeof events
+
+const switchable: Partial<Record<EventKey, StateKey>> = {
+  "disable": "Disabling",
+  "disconnect": "Disconnected",
+  "close": "Closed"
+}
+
+const commanded: Partial<Record<EventKey, StateKey>> = {
+  "reconnect, overlap": "Connecting",
+  "reconnect, no overlap": "Connecting",
+  "enable": "Connecting"
+}
+
+/** The design's table, written down a second time. What is not here is refused. */
+const expected: Record<StateKey, Partial<Record<EventKey, StateKey>>> = {
+  "Idle": { ...switchable, ...commanded, "demanded": "Connecting" },
+  "Connecting": {
+    ...switchable,
+    "established": "Connected",
+    "failed": "Reconnecting",
+    "failed, exhausted": "Dormant",
+    "failed, incurable": "PermanentlyFailed",
+    "failed, not auto": "Disconnected",
+    "failed, exhausted, not auto": "Disconnected",
+    "failed, incurable, not auto": "PermanentlyFailed"
+  },
+  "Connecting (probe)": {
+    ...switchable,
+    "established": "Connected",
+    "failed": "Dormant",
+    "failed, exhausted": "Dormant",
+    "failed, incurable": "PermanentlyFailed",
+    "failed, not auto": "Disconnected",
+    "failed, exhausted, not auto": "Disconnected",
+    "failed, incurable, not auto": "PermanentlyFailed"
+  },
+  "Connected": {
+    ...switchable,
+    "lost": "Reconnecting",
+    "lost, proved session": "Connecting",
+    "lost, not auto": "Disconnected",
+    "lost, proved session, not auto": "Disconnected",
+    "reconnect, overlap": "Connected (replacing)",
+    "reconnect, no overlap": "Connecting",
+    "released": "Idle"
+  },
+  "Connected (replacing)": {
+    ...switchable,
+    "established": "Connected",
+    "failed": "Connected",
+    "failed, exhausted": "Connected",
+    "failed, incurable": "Connected",
+    "failed, not auto": "Connected",
+    "failed, exhausted, not auto": "Connected",
+    "failed, incurable, not auto": "Connected",
+    "lost": "Connecting",
+    "lost, proved session": "Connecting",
+    "lost, not auto": "Connecting",
+    "lost, proved session, not auto": "Connecting"
+  },
+  "Reconnecting": { ...switchable, ...commanded, "due": "Connecting", "demanded": "Connecting" },
+  "Dormant": { ...switchable, ...commanded, "due": "Connecting (probe)", "demanded": "Connecting (probe)" },
+  "PermanentlyFailed": { ...switchable, ...commanded },
+  "Disconnected": { ...commanded, "disable": "Disabling", "close": "Closed" },
+  "Disabling": { "enable": "Disabling (enable)", "torn down": "Disabled", "close": "Closed" },
+  "Disabling (enable)": { "disable": "Disabling", "torn down": "Connecting", "close": "Closed" },
+  "Disabled": { "enable": "Connecting", "close": "Closed" },
+  "Closed": {}
+}
+
+const keys = <K extends string>(record: Record<K, unknown>) => Object.keys(record) as ReadonlyArray<K>
+
+describe("Lifecycle", () => {
+  describe("[L2:virtual] every pair of state and event is in the table or refused as data", () => {
+    for (const from of keys(states)) {
+      it(from, () => {
+        for (const name of keys(events)) {
+          const state = states[from]
+          const event = events[name]
+          const to = expected[from][name]
+          expect([name, Lifecycle.transition(state, event)]).toEqual([
+            name,
+            to === undefined ? { _tag: "Refused", state, event } : { _tag: "Accepted", state: states[to] }
+          ])
+        }
+      })
+    }
+  })
+
+  it("[L2:virtual] the states and events tested are all there are", () => {
+    expect(new Set(Object.values(states).map((state) => state._tag))).toEqual(new Set(keys(stateTags)))
+    expect(new Set(Object.values(events).map((event) => event._tag))).toEqual(new Set(keys(eventTags)))
+  })
+
+  it("[L2:virtual] nothing leads out of Closed, and every other state can be closed", () => {
+    for (const from of keys(states)) {
+      expect(Lifecycle.transition(states[from], Event.Close())._tag).toBe(from === "Closed" ? "Refused" : "Accepted")
+    }
+  })
+
+  it("[R4:virtual] only an incurable failure leads to PermanentlyFailed", () => {
+    const ways = keys(expected).flatMap((from) =>
+      keys(events).filter((event) => expected[from][event] === "PermanentlyFailed")
+    )
+    expect(new Set(ways)).toEqual(new Set(["failed, incurable", "failed, incurable, not auto"]))
+  })
+
+  it("[R8:virtual] waiting is pointless exactly where only a command leads on", () => {
+    const byItself: ReadonlyArray<EventKey> = ["demanded", "due", "established", "failed", "lost"]
+    for (const from of keys(states)) {
+      expect([from, Lifecycle.isPointless(states[from])]).toEqual([
+        from,
+        byItself.every((event) => expected[from][event] === undefined)
+      ])
+    }
+  })
+
+  it("[P2:virtual] the catalogue is withdrawn when disabled, closed or failed for good, and kept elsewhere", () => {
+    const withdrawn = keys(states).filter((name) => Lifecycle.isWithdrawn(states[name]))
+    expect(withdrawn).toEqual(["PermanentlyFailed", "Disabling", "Disabling (enable)", "Disabled", "Closed"])
+  })
+})
+
+/** Complete by their types. */
+const stateTags: Record<Lifecycle.StateName, true> = {
+  Idle: true,
+  Connecting: true,
+  Connected: true,
+  Reconnecting: true,
+  Dormant: true,
+  PermanentlyFailed: true,
+  Disconnected: true,
+  Disabling: true,
+  Disabled: true,
+  Closed: true
+}
+
+const eventTags: Record<Lifecycle.Event["_tag"], true> = {
+  Demanded: true,
+  Due: true,
+  Established: true,
+  AttemptFailed: true,
+  Lost: true,
+  Reconnect: true,
+  Enable: true,
+  Disable: true,
+  Disconnect: true,
+  TornDown: true,
+  Released: true,
+  Close: true
+}

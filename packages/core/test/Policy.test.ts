@@ -1,0 +1,203 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Policy } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Duration, Either } from "effect"
+
+const second = 1000
+const minute = 60 * second
+
+const decode = (options: unknown) => Policy.decode("docs", options as Policy.PolicyOptions)
+
+/** The error of options that are not acceptable. */
+const refusal = (options: unknown) => {
+  const result = decode(options)
+  if (Either.isRight(result)) throw new Error(`accepted: ${JSON.stringify(options)}`)
+  return result.left
+}
+
+describe("Policy", () => {
+  it("[R1] the defaults are those of the design", () => {
+    expect(Policy.defaults).toEqual({
+      keepalive: {
+        toolArguments: {},
+        interval: 5 * minute,
+        timeout: 10 * second,
+        fallbackAfter: 2,
+        failureThreshold: 3,
+        suspectInterval: 10 * second,
+        reprobeAfter: 30 * minute,
+        authenticated: true
+      },
+      reconnect: {
+        auto: true,
+        initialDelay: second,
+        factor: 2,
+        maxDelay: minute,
+        maxAttempts: 5,
+        stableAfter: 10 * second,
+        dormantProbe: 5 * minute,
+        maxRetryAfter: 10 * minute,
+        demandInterval: second
+      },
+      timeouts: {
+        connect: 30 * second,
+        request: minute,
+        wait: 10 * second,
+        close: 5 * second,
+        drain: 10 * second
+      },
+      health: { failureThreshold: 3 },
+      calls: {
+        retry: "safe",
+        trustAnnotations: true,
+        failFast: false,
+        afterSessionLoss: "resume",
+        maxInFlight: 1000,
+        maxWaiting: 1000
+      },
+      lifecycle: { lazy: false, idleRelease: undefined, disabled: false },
+      discovery: { refreshInterval: undefined, maxPages: 100, maxEntries: 10_000 }
+    })
+  })
+
+  it("empty groups and groups that are left out mean the defaults", () => {
+    const empty = {
+      keepalive: {},
+      reconnect: {},
+      timeouts: {},
+      health: {},
+      calls: {},
+      lifecycle: {},
+      discovery: {}
+    }
+    expect(Either.getOrThrow(decode(empty))).toEqual(Policy.defaults)
+    expect(Either.getOrThrow(decode({ keepalive: undefined, calls: { retry: undefined } }))).toEqual(Policy.defaults)
+  })
+
+  it("durations are taken in every form that Effect knows, numbers as milliseconds", () => {
+    for (const interval of [90_000, "90 seconds", "1.5 minutes", Duration.seconds(90), 90_000_000_000n, [90, 0]]) {
+      expect(Either.getOrThrow(decode({ keepalive: { interval } })).keepalive.interval).toBe(90_000)
+    }
+  })
+
+  describe("[K5] what is not acceptable is refused with field, value and range", () => {
+    const one = (group: string, name: string, what: string, ...values: ReadonlyArray<unknown>) => {
+      for (const value of values) {
+        it(`${group}.${name} ${String(JSON.stringify(value))} (${typeof value})`, () => {
+          const error = refusal({ [group]: { [name]: value } })
+          const shown = typeof value === "number" ? String(value) : JSON.stringify(value)
+          expect(error._tag).toBe("ConfigError")
+          expect(error.backend).toBe("docs")
+          expect(error.field).toBe(`${group}.${name}`)
+          expect(error.message).toBe(`docs: ${group}.${name} ${shown} is not accepted; accepted: ${what}`)
+        })
+      }
+    }
+    const wrong = ["soon", -1, Number.NaN, Number.POSITIVE_INFINITY, true, null, {}]
+    one("keepalive", "interval", "1 s to 24 h", ...wrong, 0, "1 millis", 999, "2 days", "86400001 millis")
+    one("keepalive", "method", '"ping", "tool:<name>", "options" or "none"', "tool:", "http", 5, "Ping", null)
+    one("keepalive", "toolArguments", "an object", 5, "x", [1])
+    one("keepalive", "timeout", "1 ms to 1 h", ...wrong, 0)
+    one("keepalive", "fallbackAfter", "a whole number from 1 to 1000", 0, 1.5, -1, "2", Number.NaN, 1001)
+    one("keepalive", "failureThreshold", "a whole number from 1 to 1000", 0, 1.5)
+    one("keepalive", "suspectInterval", "1 ms to 24 h", ...wrong, 0, "2 days")
+    one("keepalive", "reprobeAfter", "1 s to 7 d", ...wrong, 0, "8 days")
+    one("keepalive", "idleTtl", '2 s to 365 d, or "never"', ...wrong, 0, "1 second", "366 days", "always")
+    one("keepalive", "authenticated", "true or false", "yes", 1, null)
+    one("reconnect", "auto", "true or false", "yes", 0)
+    one("reconnect", "initialDelay", "1 ms to 1 h", ...wrong, 0, "2 hours")
+    one("reconnect", "factor", "a number from 1 to 100", 0.9, -2, Number.NaN, 101, "2", Number.POSITIVE_INFINITY)
+    one("reconnect", "maxDelay", "1 ms to 24 h", ...wrong, 0, "2 days")
+    one("reconnect", "maxAttempts", "a whole number from 0 to 1000000", -1, 2.5, "5", Number.NaN)
+    one("reconnect", "stableAfter", "0 ms to 24 h", ...wrong, "2 days")
+    one("reconnect", "dormantProbe", "1 s to 7 d", ...wrong, 0, "999 millis", "8 days")
+    one("reconnect", "maxRetryAfter", "0 ms to 7 d", ...wrong, "8 days")
+    one("reconnect", "demandInterval", "1 ms to 24 h", ...wrong, 0, "2 days")
+    one("reconnect", "overlap", "true or false", "http", 1)
+    one("timeouts", "connect", "1 ms to 24 h", ...wrong, 0, "2 days")
+    one("timeouts", "request", "1 ms to 7 d", ...wrong, 0, "8 days")
+    one("timeouts", "wait", "0 ms to 24 h", ...wrong, "2 days")
+    one("timeouts", "close", "1 ms to 1 h", ...wrong, 0, "2 hours")
+    one("timeouts", "drain", "0 ms to 24 h", ...wrong, "2 days")
+    one("health", "failureThreshold", "a whole number from 1 to 1000", 0, 1.5, "3", 1001)
+    one("calls", "retry", '"safe" or "never"', "always", true)
+    one("calls", "trustAnnotations", "true or false", "no")
+    one("calls", "failFast", "true or false", 1)
+    one("calls", "afterSessionLoss", '"resume" or "fail"', "ignore", null)
+    one("calls", "maxInFlight", "a whole number from 1 to 1000000", 0, 0.5, "many")
+    one("calls", "maxWaiting", "a whole number from 0 to 1000000", -1, 0.5)
+    one("lifecycle", "lazy", "true or false", "true")
+    one("lifecycle", "idleRelease", '1 ms to 365 d, or "never"', ...wrong, 0, "366 days", "always")
+    one("lifecycle", "disabled", "true or false", 0)
+    one("discovery", "refreshInterval", '1 s to 7 d, or "never"', ...wrong, 0, "8 days")
+    one("discovery", "maxPages", "a whole number from 1 to 1000000", 0, 1.5)
+    one("discovery", "maxEntries", "a whole number from 1 to 10000000", 0, 1.5)
+  })
+
+  it("[K5] both ends of a range are in it", () => {
+    for (const interval of ["1 second", "24 hours"] as const) {
+      expect(Either.isRight(decode({ keepalive: { interval } }))).toBe(true)
+    }
+  })
+
+  it("[K2] each of the four methods is accepted", () => {
+    for (const method of ["ping", "tool:health", "tool:a:b c", "options", "none"]) {
+      expect(Either.getOrThrow(decode({ keepalive: { method } })).keepalive.method).toBe(method)
+    }
+  })
+
+  it("[K5] an option that does not exist is refused by its name, whatever its value", () => {
+    for (const value of [1, "x", {}, { a: 1 }, null]) {
+      const error = refusal({ keepalive: { intervall: value } })
+      expect(error.field).toBe("keepalive.intervall")
+      expect(error.message).toContain("no such option")
+    }
+    const group = refusal({ keepAlive: {} })
+    expect(group.field).toBe("keepAlive")
+    expect(group.message).toContain("no such option")
+  })
+
+  it("[K5] a group that is not an object is refused as what it is", () => {
+    for (const value of [5, "off", false, null, []]) {
+      const error = refusal({ keepalive: value })
+      expect(error.field).toBe("keepalive")
+      expect(error.message).toBe(
+        `docs: keepalive ${JSON.stringify(value)} is not accepted; accepted: an object of options`
+      )
+    }
+  })
+
+  it("[K2] OPTIONS is for transports that have it", () => {
+    const keepalive = { method: "options" } as const
+    const http = ScriptedConnector.make()
+    const stdio = { transport: "stdio", overlap: false, target: "server", connect: http.connect }
+    expect(Either.isRight(Policy.resolve("docs", http, { keepalive }))).toBe(true)
+    const error = Either.getOrThrow(Either.flip(Policy.resolve("docs", stdio, { keepalive })))
+    expect(error.field).toBe("keepalive.method")
+    expect(error.message).toBe(
+      'docs: keepalive.method "options" is not accepted; only HTTP backends know OPTIONS, this one is stdio'
+    )
+  })
+
+  it("[K5] a backend's option lies over the fleet's, one by one", () => {
+    const connector = ScriptedConnector.make()
+    const policy = Either.getOrThrow(Policy.resolve(
+      "docs",
+      connector,
+      { keepalive: { interval: "2 minutes", timeout: undefined }, calls: { failFast: true } },
+      { keepalive: { interval: "1 minute", timeout: "3 seconds" }, timeouts: { wait: 0 } }
+    ))
+    expect(policy.keepalive.interval).toBe(2 * minute)
+    expect(policy.keepalive.timeout).toBe(3 * second)
+    expect(policy.calls.failFast).toBe(true)
+    expect(policy.timeouts.wait).toBe(0)
+    expect(policy.reconnect).toEqual(Policy.defaults.reconnect)
+  })
+
+  it("[K5] a group of a backend that is no object is refused, not swallowed by the fleet's", () => {
+    const resolved = Policy.resolve("docs", ScriptedConnector.make(), { keepalive: 5 as never }, {
+      keepalive: { interval: "1 minute" }
+    })
+    expect(Either.getOrThrow(Either.flip(resolved)).field).toBe("keepalive")
+  })
+})
