@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Exit, Scope } from "effect"
+import { Agent } from "undici"
 import * as Harness from "./fixtures/Harness.js"
 import { fault } from "./fixtures/TestServer.js"
 
@@ -21,7 +22,7 @@ describe("close", () => {
       assert.strictEqual(last?.headers["mcp-protocol-version"], connection.protocolVersion)
       assert.strictEqual(last?.headers["authorization"], "Bearer secret-token")
       // At once, and not when the keep-alive of idle sockets ends.
-      yield* Effect.promise(() => server.until(() => server.sockets.size === 0)).pipe(Effect.timeout("1 second"))
+      yield* Effect.promise(() => server.until(() => server.sockets.size === 0)).pipe(Effect.timeout("3 seconds"))
       assert.strictEqual(server.sessions.size, 0)
       assert.strictEqual(server.streams.size, 0)
       assert.strictEqual(server.count("DELETE"), 1)
@@ -75,5 +76,28 @@ describe("close", () => {
       )
       assert.strictEqual(attempt._tag, "None")
       yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+    }))
+
+  it.scopedLive("[T2] ends its streams and calls also on a dispatcher that it does not own", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const dispatcher = yield* Effect.acquireRelease(
+        Effect.sync(() => new Agent()),
+        (agent) => Effect.promise(() => agent.destroy())
+      )
+      // A server that does not end the streams of its own accord.
+      server.hook = ({ http, response, rpc }) =>
+        http === "DELETE" ? fault(response, 405) : rpc === "tools/call" ? true : undefined
+      let answering = 0
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { call } = yield* Harness.connect(HttpConnector.make({ url: server.url, dispatcher }))
+        yield* Effect.fork(call())
+        yield* Effect.promise(() => server.until(() => server.streams.size === 1 && server.count("tools/call") === 1))
+        answering = server.sockets.size
+      }))
+      yield* Effect.promise(() => server.until(() => server.streams.size === 0 && server.sockets.size < answering))
+        .pipe(
+          Effect.timeout("3 seconds")
+        )
     }))
 })
