@@ -9,6 +9,7 @@ import * as Discovery from "./Discovery.js"
 import { RequestError } from "./Errors.js"
 import * as Health from "./Health.js"
 import * as Keepalive from "./Keepalive.js"
+import * as Metrics from "./Metrics.js"
 import { backoff } from "./Reconnect.js"
 import type { Runtime } from "./Runtime.js"
 import type { Installed, Journal } from "./Slot.js"
@@ -181,11 +182,14 @@ export class Attendant {
   /** One ping, counted as a probe; the error it failed with (H5, H8). */
   readonly probe = ({ connection, runtime }: Installed): Effect.Effect<RequestError | undefined> =>
     Effect.suspend(() => {
-      const { keepalive } = this.#journal.policy
-      const ping = this.#journal.isCurrent(runtime)
-        ? connection.request("ping", undefined, { timeout: keepalive.timeout })
-        : Effect.fail(new RequestError({ fate: "notSent", reason: "lost", message: "the connection was replaced" }))
-      return Effect.match(within(ping, keepalive.timeout), {
+      const { timeout } = this.#journal.policy.keepalive
+      // Guarded inside the timeout, which runs it in a fiber of its own: so the guard and the send are one step (K9).
+      const ping = Effect.suspend(() =>
+        this.#journal.isCurrent(runtime)
+          ? connection.request("ping", undefined, { timeout })
+          : Effect.fail(new RequestError({ fate: "notSent", reason: "lost", message: "the connection was replaced" }))
+      )
+      return Effect.match(within(ping, timeout), {
         onSuccess: () => undefined,
         onFailure: (error) => error.fate === "answered" ? undefined : error
       }).pipe(
@@ -256,17 +260,28 @@ export class Attendant {
       vitals: runtime.vitals,
       isCurrent: () => journal.isCurrent(runtime),
       onLost: (loss) => this.#reports.lost(runtime, loss),
-      onBeat: (_method, verdict) => Effect.sync(() => this.#record(verdict._tag === "Success")),
-      onChange: ({ nextProbeAt, reason, state }) => {
-        this.#keepaliveChanged(state, reason, nextProbeAt)
-        return state === "running"
-          ? Effect.logInfo(`${journal.id}: keepalive works again`)
-          : Effect.logWarning(
-            `${journal.id}: keepalive is disabled (${reason}); the session goes on; probed again in ${
-              Duration.format(Duration.millis(Math.round((nextProbeAt ?? 0) - journal.now())))
-            }`
+      onBeat: (sent, verdict, millis) =>
+        Effect.zipRight(
+          Effect.sync(() => this.#record(verdict._tag === "Success")),
+          Metrics.beat(journal.id, sent, verdict, millis)
+        ),
+      onOpen: ({ message, reason, reprobeAt }, again) => {
+        const why = `${reason}: ${message}`
+        const wait = Duration.format(Duration.millis(Math.round(reprobeAt - journal.now())))
+        this.#keepaliveChanged("disabled", why, reprobeAt)
+        return again
+          ? Effect.logDebug(`${journal.id}: keepalive stays disabled (${why}); probed again in ${wait}`)
+          : Effect.zipRight(
+            Metrics.disabled(journal.id, policy.keepalive.method ?? "ping", reason),
+            Effect.logWarning(
+              `${journal.id}: keepalive is disabled (${why}); the session goes on; probed again in ${wait}`
+            )
           )
       },
+      onClose: Effect.suspend(() => {
+        this.#keepaliveChanged("running", undefined)
+        return Effect.logInfo(`${journal.id}: keepalive works again`)
+      }),
       onFallback: (tool) => Effect.logInfo(`${journal.id}: keepalive falls back to the tool ${tool}`)
     })
     return Effect.map(forkAttached(runtime, run), (fiber) => {

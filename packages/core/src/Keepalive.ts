@@ -31,14 +31,20 @@ export type Verdict =
     readonly retryAfter: number | undefined
   }
 
+/** Why the breaker is open, and when it is probed next. */
+export interface Breaker {
+  readonly reason: Reason
+  readonly message: string
+  readonly reprobeAt: number
+}
+
 /**
  * What outlives a runtime: the breaker, and how many generations in a row keepalive has given up on. Reconnecting does not
  * reset it.
  */
 export interface Memory {
   paused: boolean
-  /** Why the breaker is open, and when it is probed next. */
-  open: { readonly reason: Reason; readonly message: string; readonly reprobeAt: number } | undefined
+  open: Breaker | undefined
   /** Generations in a row that were lost to keepalive with no successful round between (K13). */
   lostInARow: number
   /** How often the interval was doubled because the server objects to the rate (K19). */
@@ -56,14 +62,13 @@ export interface Host {
   readonly isCurrent: () => boolean
   readonly connection: Connection
   readonly vitals: Vitals
-  /** Every heartbeat that ended, with its verdict and how long it took in milliseconds. */
-  readonly onBeat: (method: string, verdict: Verdict, millis: number) => Effect.Effect<void>
+  /** Every heartbeat that ended: what was sent, its verdict, and how long it took in milliseconds. */
+  readonly onBeat: (sent: string, verdict: Verdict, millis: number) => Effect.Effect<void>
   readonly onLost: (loss: Loss) => void
-  readonly onChange: (change: {
-    readonly state: "running" | "disabled"
-    readonly reason: string | undefined
-    readonly nextProbeAt: number | undefined
-  }) => Effect.Effect<void>
+  /** The breaker opened; or, `again`, a probe of the open one failed. */
+  readonly onOpen: (breaker: Breaker, again: boolean) => Effect.Effect<void>
+  /** A probe of the open breaker succeeded. */
+  readonly onClose: Effect.Effect<void>
   readonly onFallback: (tool: string) => Effect.Effect<void>
 }
 
@@ -122,7 +127,7 @@ export const run = (host: Host): Effect.Effect<void> => {
       )
       const now = yield* Clock.currentTimeMillis
       if (name !== "options" && isSignOfLife(verdict)) vitals.answeredAt = now
-      yield* host.onBeat(name, verdict, now - startedAt)
+      yield* host.onBeat(name === "tool" ? method : name, verdict, now - startedAt)
       return verdict
     })
 
@@ -161,7 +166,7 @@ export const run = (host: Host): Effect.Effect<void> => {
         memory.lostInARow = 0
         if (memory.open === undefined) return
         memory.open = undefined
-        return yield* host.onChange({ state: "running", reason: undefined, nextProbeAt: undefined })
+        return yield* host.onClose
       }
       if (verdict.reason === "rate_limited") {
         if (intervalOf(policy, { ...memory, doublings: memory.doublings + 1 }) > intervalOf(policy, memory)) {
@@ -185,13 +190,10 @@ export const run = (host: Host): Effect.Effect<void> => {
     Effect.gen(function*() {
       const part = yield* Random.nextRange(0.75, 1)
       const reprobeAt = (yield* Clock.currentTimeMillis) + part * options.reprobeAfter
+      const again = memory.open !== undefined
       memory.open = { reason: verdict.reason, message: verdict.message, reprobeAt }
       failing = 0
-      yield* host.onChange({
-        state: "disabled",
-        reason: `${verdict.reason}: ${verdict.message}`,
-        nextProbeAt: reprobeAt
-      })
+      yield* host.onOpen(memory.open, again)
     })
 
   /** Time until the next round, from the last answer rather than from now, so that the gap never exceeds the interval (K6). */
