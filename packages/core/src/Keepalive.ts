@@ -168,13 +168,14 @@ export const run = (host: Host): Effect.Effect<void> => {
         memory.open = undefined
         return yield* host.onClose
       }
+      if (memory.open !== undefined) return yield* open(verdict)
       if (verdict.reason === "rate_limited") {
+        failing = 0
         if (intervalOf(policy, { ...memory, doublings: memory.doublings + 1 }) > intervalOf(policy, memory)) {
           memory.doublings++
         }
         return
       }
-      if (memory.open !== undefined) return yield* open(verdict)
       if (failing === 0) failingSince = roundAt
       failing++
       if (failing < options.failureThreshold) return
