@@ -35,7 +35,8 @@ export class Attendant {
   readonly #journal: Journal
   readonly #reports: Reports
   #reading: Reading | undefined
-  #keepalive: Fiber.RuntimeFiber<void> | undefined
+  /** The keepalive that may send now; what was started before it may not, even where it has not ended yet. */
+  #keepalive: { fiber: Fiber.RuntimeFiber<void> | undefined } | undefined
 
   constructor(journal: Journal, reports: Reports) {
     this.#journal = journal
@@ -231,7 +232,7 @@ export class Attendant {
 
   readonly pause: Effect.Effect<void> = Effect.suspend(() => {
     this.#journal.memory.paused = true
-    const fiber = this.#keepalive
+    const fiber = this.#keepalive?.fiber
     this.#keepalive = undefined
     this.#keepaliveChanged("paused", "paused by keepalive.pause()")
     return fiber === undefined ? Effect.void : Effect.asVoid(Fiber.interruptFork(fiber))
@@ -253,12 +254,14 @@ export class Attendant {
       return Effect.logInfo(`${journal.id}: keepalive is off: ${off}`)
     }
     if (memory.paused) return Effect.void
+    const self: { fiber: Fiber.RuntimeFiber<void> | undefined } = { fiber: undefined }
+    this.#keepalive = self
     const run = Keepalive.run({
       policy,
       memory,
       connection,
       vitals: runtime.vitals,
-      isCurrent: () => journal.isCurrent(runtime),
+      isCurrent: () => this.#keepalive === self && journal.isCurrent(runtime),
       onLost: (loss) => this.#reports.lost(runtime, loss),
       onBeat: (sent, verdict, millis) =>
         Effect.zipRight(
@@ -285,7 +288,7 @@ export class Attendant {
       onFallback: (tool) => Effect.logInfo(`${journal.id}: keepalive falls back to the tool ${tool}`)
     })
     return Effect.map(forkAttached(runtime, run), (fiber) => {
-      this.#keepalive = fiber
+      self.fiber = fiber
       this.#keepaliveChanged("running", undefined)
     })
   }

@@ -58,7 +58,10 @@ export const makeMemory = (): Memory => ({ paused: false, open: undefined, lostI
 export interface Host {
   readonly policy: Policy
   readonly memory: Memory
-  /** Whether the runtime is still installed: compared in the same synchronous step in which a heartbeat is sent (K9). */
+  /**
+   * Whether the runtime is still installed and keepalive not paused: compared in the same synchronous step in which a
+   * heartbeat is sent, and again before its verdict counts (K9).
+   */
   readonly isCurrent: () => boolean
   readonly connection: Connection
   readonly vitals: Vitals
@@ -125,6 +128,7 @@ export const run = (host: Host): Effect.Effect<void> => {
         ),
         Effect.catchAll((error) => Effect.succeed(verdictOf(error, name)))
       )
+      if (!host.isCurrent()) return yield* Effect.interrupt
       const now = yield* Clock.currentTimeMillis
       if (name !== "options" && isSignOfLife(verdict)) vitals.answeredAt = now
       yield* host.onBeat(name === "tool" ? method : name, verdict, now - startedAt)
