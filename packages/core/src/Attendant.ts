@@ -263,11 +263,8 @@ export class Attendant {
       vitals: runtime.vitals,
       isCurrent: () => this.#keepalive === self && journal.isCurrent(runtime),
       onLost: (loss) => this.#reports.lost(runtime, loss),
-      onBeat: (sent, verdict, millis) =>
-        Effect.zipRight(
-          Effect.sync(() => this.#record(verdict._tag === "Success")),
-          Metrics.beat(journal.id, sent, verdict, millis)
-        ),
+      onBeat: (sent, verdict, millis) => Metrics.beat(journal.id, sent, verdict, millis),
+      onRound: (alive) => this.#record(alive),
       onOpen: ({ message, reason, reprobeAt }, again) => {
         const why = `${reason}: ${message}`
         const wait = Duration.format(Duration.millis(Math.round(reprobeAt - journal.now())))

@@ -67,6 +67,8 @@ export interface Host {
   readonly vitals: Vitals
   /** Every heartbeat that ended: what was sent, its verdict, and how long it took in milliseconds. */
   readonly onBeat: (sent: string, verdict: Verdict, millis: number) => Effect.Effect<void>
+  /** Every round that ended: whether the server answered, whatever it said (H2, H5). */
+  readonly onRound: (alive: boolean) => void
   readonly onLost: (loss: Loss) => void
   /** The breaker opened; or, `again`, a probe of the open one failed. */
   readonly onOpen: (breaker: Breaker, again: boolean) => Effect.Effect<void>
@@ -219,7 +221,10 @@ export const run = (host: Host): Effect.Effect<void> => {
       ? Effect.void
       : Effect.flatMap(Clock.currentTimeMillis, (now) => {
         roundAt = now
-        return Effect.flatMap(round, judge)
+        return Effect.flatMap(round, (verdict) => {
+          host.onRound(isSignOfLife(verdict))
+          return judge(verdict)
+        })
       })
   )
 
