@@ -224,8 +224,12 @@ export class Attendant {
       return Effect.as(forkAttached(installed.runtime, probing), Effect.asVoid(Deferred.await(done)))
     })
 
+  /** Adds a probe to the history; who watches the status learns of it where the score has changed (H6). */
   #record(ok: boolean): void {
-    this.#journal.tally.history = Health.record(this.#journal.tally.history, ok)
+    const { tally } = this.#journal
+    const before = Health.score(tally.history)
+    tally.history = Health.record(tally.history, ok)
+    if (Health.score(tally.history) !== before) this.#journal.publish({})
   }
 
   // --- keepalive
@@ -297,6 +301,7 @@ export class Attendant {
   ): void {
     const { generation } = this.#journal.cell.get()
     this.#journal.tell({ _tag: "KeepaliveChanged", generation, state, reason, nextProbeAt })
+    this.#journal.publish({})
   }
 
   // --- idleness
