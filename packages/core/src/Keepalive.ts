@@ -125,10 +125,10 @@ export const run = (host: Host): Effect.Effect<void> => {
       const verdict = yield* guarded(send).pipe(
         Effect.map((result): Verdict =>
           name === "tool" && isToolError(result)
-            ? failure("tool_error", `tool ${tool} answered with isError`)
+            ? failure("tool_error", `tool ${tool} answered with isError${textOf(result)}`)
             : { _tag: "Success" }
         ),
-        Effect.catchAll((error) => Effect.succeed(verdictOf(error, name)))
+        Effect.catchAll((error) => Effect.succeed(verdictOf(error, name, tool)))
       )
       if (!host.isCurrent()) return yield* Effect.interrupt
       const now = yield* Clock.currentTimeMillis
@@ -262,10 +262,28 @@ const failure = (reason: Reason, message: string, retryAfter?: number): Verdict 
 const isToolError = (result: unknown): boolean =>
   typeof result === "object" && result !== null && "isError" in result && result.isError === true
 
+/** What a result with isError says, in one line. */
+const textOf = (result: unknown): string => {
+  const content = (result as { readonly content?: unknown }).content
+  const first: unknown = Array.isArray(content) ? content[0] : undefined
+  return typeof first === "object" && first !== null && "text" in first && typeof first.text === "string"
+    ? `: ${shortened(first.text)}`
+    : ""
+}
+
+/** One line of at most 200 characters of what a server wrote. */
+const shortened = (text: string): string => {
+  const line = text.replace(/\s+/g, " ").trim()
+  return line.length > 200 ? `${line.slice(0, 199)}…` : line
+}
+
 /** JSON-RPC "method not found". */
 const methodNotFound = -32601
 
-const verdictOf = (error: RequestError, name: string): Verdict => {
+const verdictOf = (error: RequestError, name: string, tool: string | undefined): Verdict => {
+  if (error.reason !== "session" && error.retryAfter !== undefined) {
+    return failure("rate_limited", error.message, error.retryAfter)
+  }
   switch (error.reason) {
     case "timeout":
       return failure("timeout", error.message)
@@ -274,20 +292,18 @@ const verdictOf = (error: RequestError, name: string): Verdict => {
     case "rateLimited":
       return failure("rate_limited", error.message, error.retryAfter)
     case "remote":
-      return failure(
-        name === "tool" ? "tool_error" : error.code === methodNotFound ? "unsupported" : "protocol",
-        error.message,
-        error.retryAfter
-      )
+      return name === "tool"
+        ? failure("tool_error", `tool ${tool}: ${shortened(error.message)}`)
+        : failure(error.code === methodNotFound ? "unsupported" : "protocol", shortened(error.message))
     case "protocol":
-      return failure(name === "tool" ? "tool_error" : "protocol", error.message)
+      return name === "tool"
+        ? failure("tool_error", `tool ${tool}: ${shortened(error.message)}`)
+        : failure("protocol", shortened(error.message))
     case "lost":
     case "network":
     case "server":
     case "unauthorized":
-      return error.retryAfter === undefined
-        ? failure("connection", error.message)
-        : failure("rate_limited", error.message, error.retryAfter)
+      return failure("connection", error.message)
   }
 }
 
