@@ -150,6 +150,7 @@ export const run = (host: Host): Effect.Effect<void> => {
       }
       pingFailures++
       if (verdict.reason === "unsupported") pingSupported = false
+      if (verdict.reason === "rate_limited") return verdict
     }
     if (tool === undefined || (pingSupported && pingFailures < options.fallbackAfter)) return verdict!
     if (!fallbackTaken) {
