@@ -110,19 +110,26 @@ export const run = (host: Host): Effect.Effect<void> => {
   let baseline = 0
   let roundAt = 0
 
-  const guarded = (send: () => Effect.Effect<unknown, RequestError>): Effect.Effect<unknown, RequestError> =>
+  const guarded = (
+    send: () => Effect.Effect<unknown, RequestError>,
+    timeout: number
+  ): Effect.Effect<unknown, RequestError> =>
     Effect.suspend(() => host.isCurrent() ? send() : Effect.interrupt).pipe(
       Effect.timeoutFail({
-        duration: options.timeout,
+        duration: timeout,
         onTimeout: () =>
-          new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${options.timeout} ms` })
+          new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${timeout} ms` })
       })
     )
 
-  const beat = (name: string, send: () => Effect.Effect<unknown, RequestError>): Effect.Effect<Verdict> =>
+  const beat = (
+    name: "ping" | "tool" | "options",
+    send: () => Effect.Effect<unknown, RequestError>,
+    timeout: number
+  ): Effect.Effect<Verdict> =>
     Effect.gen(function*() {
       const startedAt = yield* Clock.currentTimeMillis
-      const verdict = yield* guarded(send).pipe(
+      const verdict = yield* guarded(send, timeout).pipe(
         Effect.map((result): Verdict =>
           name === "tool" && isToolError(result)
             ? failure("tool_error", `tool ${tool} answered with isError${textOf(result)}`)
@@ -137,13 +144,19 @@ export const run = (host: Host): Effect.Effect<void> => {
       return verdict
     })
 
-  const ping = beat("ping", () => connection.request("ping", undefined, { timeout: options.timeout }))
+  const ping = (timeout: number) => beat("ping", () => connection.request("ping", undefined, { timeout }), timeout)
 
   const round: Effect.Effect<Verdict> = Effect.gen(function*() {
-    if (method === "options") return yield* beat("options", () => connection.heartbeat ?? Effect.void)
+    if (method === "options") {
+      return yield* beat("options", () => connection.heartbeat ?? Effect.void, options.timeout)
+    }
+    /** A ping and its fallback share the time of one heartbeat: K6 and K11 count on it. */
+    let left: number = options.timeout
     let verdict: Verdict | undefined
     if (pingSupported || tool === undefined) {
-      verdict = yield* ping
+      const startedAt = yield* Clock.currentTimeMillis
+      verdict = yield* ping(tool !== undefined && pingFailures + 1 >= options.fallbackAfter ? left / 2 : left)
+      left -= (yield* Clock.currentTimeMillis) - startedAt
       if (verdict._tag === "Success") {
         pingFailures = 0
         return verdict
@@ -157,12 +170,11 @@ export const run = (host: Host): Effect.Effect<void> => {
       fallbackTaken = true
       yield* host.onFallback(tool)
     }
+    const timeout = Math.max(1, left)
     return yield* beat(
       "tool",
-      () =>
-        connection.request("tools/call", { name: tool, arguments: { ...options.toolArguments } }, {
-          timeout: options.timeout
-        })
+      () => connection.request("tools/call", { name: tool, arguments: { ...options.toolArguments } }, { timeout }),
+      timeout
     )
   })
 

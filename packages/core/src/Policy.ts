@@ -18,7 +18,7 @@ export interface KeepaliveOptions {
   readonly toolArguments?: { readonly [key: string]: unknown } | undefined
   /** Longest time without an answered request, 1 s to 24 h. Default 5 minutes. */
   readonly interval?: DurationInput | undefined
-  /** Time for one heartbeat. Default 10 s. */
+  /** Time for one heartbeat; a ping and its fallback share it. Default 10 s. */
   readonly timeout?: DurationInput | undefined
   /** Failed pings in a row before the fallback tool is used. Default 2. */
   readonly fallbackAfter?: number | undefined
