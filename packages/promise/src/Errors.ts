@@ -194,13 +194,20 @@ export class ConfigError extends Error implements LifelineErrorShape {
   }
 }
 
-/** McpError puts its code in front of the message, and knows no cause. */
-const finish = (error: McpError, name: string, fields: Fields): void => {
+const define = (error: Error, key: string, value: unknown): void => {
+  Object.defineProperty(error, key, { value, writable: true, configurable: true, enumerable: false })
+}
+
+/** McpError knows no cause. */
+const finish = (error: McpError, name: string, { cause }: Fields): void => {
   error.name = name
-  const define = (key: string, value: unknown) =>
-    Object.defineProperty(error, key, { value, writable: true, configurable: true, enumerable: false })
-  define("message", fields.message)
-  if (fields.cause !== undefined) define("cause", fields.cause)
+  if (cause !== undefined) define(error, "cause", cause)
+}
+
+/** McpError puts its code in front of the message, which is for what servers say. */
+const finishOurs = (error: McpError, name: string, fields: Fields): void => {
+  finish(error, name, fields)
+  define(error, "message", fields.message)
 }
 
 /** The connection ended before the request was sent and did not come back in time. An McpError, as `Connection closed` is. */
@@ -211,7 +218,7 @@ export class ConnectionLost extends McpError implements LifelineErrorShape {
   readonly retryable = true
   constructor(fields: Fields) {
     super(ErrorCode.ConnectionClosed, fields.message, { fate: "notSent" })
-    finish(this, "ConnectionLost", fields)
+    finishOurs(this, "ConnectionLost", fields)
     this.backend = fields.backend
     this.generation = fields.generation
   }
@@ -230,7 +237,7 @@ export class ResultUnknown extends McpError implements LifelineErrorShape {
   readonly method: string
   constructor(fields: Fields & { readonly method: string }) {
     super(ErrorCode.ConnectionClosed, fields.message, { fate: "unknown" })
-    finish(this, "ResultUnknown", fields)
+    finishOurs(this, "ResultUnknown", fields)
     this.backend = fields.backend
     this.generation = fields.generation
     this.method = fields.method
@@ -248,7 +255,7 @@ export class RequestTimeout extends McpError implements LifelineErrorShape {
   readonly timeout: number
   constructor(fields: Fields & { readonly method: string; readonly timeout: number }) {
     super(ErrorCode.RequestTimeout, fields.message, { timeout: fields.timeout })
-    finish(this, "RequestTimeout", fields)
+    finishOurs(this, "RequestTimeout", fields)
     this.backend = fields.backend
     this.generation = fields.generation
     this.method = fields.method
@@ -256,7 +263,7 @@ export class RequestTimeout extends McpError implements LifelineErrorShape {
   }
 }
 
-/** The server answered with a JSON-RPC error: an McpError with the server's `code` and `data`. */
+/** The server answered with a JSON-RPC error: an McpError with the server's `code` and `data`, and the official message. */
 export class RemoteError extends McpError implements LifelineErrorShape {
   readonly _tag = "RemoteError"
   readonly backend: string

@@ -243,7 +243,7 @@ export interface CommonOptions extends PolicyOptions {
   readonly handlers?: ServerRequestHandlers | undefined
   /** Ends the attempt to connect: everything is torn down and the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** Gets the log. Must not throw. Default: nothing is logged. */
+  /** Gets the log. Default: nothing is logged. */
   readonly logger?: ((entry: LogEntry) => void) | undefined
 }
 
@@ -268,7 +268,10 @@ export interface FleetConfig {
   readonly mcpServers: Readonly<Record<string, Server>>
 }
 
-/** Options of one call: those of the official Client, and what a supervised one can do besides. */
+/**
+ * Options of one call: those of the official Client, and what a supervised one can do besides. Those of one transport
+ * (`relatedRequestId`, `resumptionToken`, `onresumptiontoken`) and `relatedTask` are taken and have no effect.
+ */
 export interface CallOptions extends Omit<RequestOptions, "timeout" | "maxTotalTimeout"> {
   /** Time for the answer. Default `timeouts.request`. */
   timeout?: Duration | undefined

@@ -1,5 +1,12 @@
 import type { Client, Event, State } from "@mcp-lifeline/client"
-import { BackendUnavailable, ConfigError, connect, ConnectError, RemoteError } from "@mcp-lifeline/client"
+import {
+  BackendUnavailable,
+  ConfigError,
+  connect,
+  ConnectError,
+  RemoteError,
+  ResultUnknown
+} from "@mcp-lifeline/client"
 import {
   CreateMessageRequestSchema,
   ElicitRequestSchema,
@@ -7,8 +14,12 @@ import {
   LoggingMessageNotificationSchema,
   McpError
 } from "@modelcontextprotocol/sdk/types.js"
+import { mkdtemp, readFile, rm, watch } from "node:fs/promises"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { inspect } from "node:util"
 import { assert, describe, it } from "vitest"
 import * as Everything from "./fixtures/Everything.js"
 import { rejection } from "./fixtures/rejection.js"
@@ -102,6 +113,41 @@ describe("connect", () => {
     }
   })
 
+  it("[F1] when connect is rejected, or aborted, the process that it started is gone", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "lifeline-"))
+    try {
+      const silent = "require('fs').writeFileSync(process.argv[1], String(process.pid)); setInterval(() => {}, 1e6)"
+      const started = async (file: string): Promise<number> => {
+        for await (const _ of watch(directory)) {
+          const pid = Number(await readFile(file, "utf8").catch(() => ""))
+          if (pid > 0) return pid
+        }
+        return assert.fail("it was not started")
+      }
+      const server = (file: string) => ({
+        command: process.execPath,
+        args: ["-e", silent, file],
+        stdio: { stdinGrace: 100 }
+      })
+      const late = join(directory, "late")
+      const lateStarted = started(late)
+      const rejected = await rejection(connect(server(late), { timeouts: { connect: "2 seconds" } }))
+      assert.instanceOf(rejected, ConnectError)
+      assert.isFalse(Everything.isAlive(await lateStarted))
+      const aborted = join(directory, "aborted")
+      const controller = new AbortController()
+      const abortedStarted = started(aborted)
+      const connecting = rejection(connect(server(aborted), { signal: controller.signal }))
+      const pid = await abortedStarted
+      assert.isTrue(Everything.isAlive(pid))
+      controller.abort()
+      assert.strictEqual((await connecting as Error).name, "AbortError")
+      assert.isFalse(Everything.isAlive(pid))
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
+  })
+
   it("[F1] lazy never rejects, and the first call connects", async () => {
     await using broken = await connect({ command: "/no/such/program" }, { lifecycle: { lazy: true } })
     assert.strictEqual(broken.status.state, "Idle")
@@ -166,7 +212,7 @@ describe("connect", () => {
     assert.strictEqual(await call, reason)
     assert.strictEqual(await rejection(client.ping({ signal: controller.signal })), reason)
     assert.deepEqual(await echo(client, "still there"), said("still there"))
-    assert.strictEqual(client.status.generation, 1)
+    assert.deepInclude(client.status, { generation: 1, inFlight: 0 })
   })
 
   it("[F5] status is a value, an event and an async iterable that ends with the client", async () => {
@@ -193,7 +239,9 @@ describe("connect", () => {
     assert.strictEqual(heard.at(-1), "Closed")
     assert.include(events, "StateChanged")
     assert.strictEqual(events.filter((tag) => tag === "Installed").length, 1)
-    assert.deepEqual((await client.statusChanges().next()).value.state, "Closed")
+    const late = client.statusChanges()
+    assert.strictEqual((await late.next()).value.state, "Closed")
+    assert.isTrue((await late.next()).done)
   })
 
   it("[F5] leaving the loop and aborting it both end the iteration", async () => {
@@ -248,6 +296,7 @@ describe("connect", () => {
     assert.instanceOf(error, McpError)
     assert.instanceOf(error, RemoteError)
     assert.strictEqual(error.code, -32602)
+    assert.match(error.message, /^MCP error -32602: .*no-such-prompt/)
     assert.strictEqual(error.backend, client.name)
     const timeout = await rejection(
       client.callTool({ name: "trigger-long-running-operation", arguments: { duration: 60, steps: 1 } }, undefined, {
@@ -283,6 +332,71 @@ describe("connect", () => {
     assert.include(JSON.stringify(await client.callTool({ name: "get-roots-list", arguments: {} })), "file:///here")
     await client.callTool({ name: "toggle-simulated-logging", arguments: {} })
     assert.isString(await logged)
+  })
+
+  it("[F2:real] handlers given to connect are there for the first request, which comes with the handshake", async () => {
+    let asked = (): void => undefined
+    const first = new Promise<void>((resolve) => {
+      asked = resolve
+    })
+    await using client = await connect(Everything.stdio, {
+      handlers: {
+        roots: () => {
+          asked()
+          return { roots: [{ uri: "file:///early", name: "early" }] }
+        }
+      }
+    })
+    await first
+    assert.include(JSON.stringify(await client.callTool({ name: "get-roots-list", arguments: {} })), "file:///early")
+  })
+
+  it("[F2:real] a call that was cut off is not sent again unless it may be, and says so", async () => {
+    await using client = await connect(Everything.stdio)
+    const cut = async (idempotent: boolean): Promise<unknown> => {
+      let progressed = (): void => undefined
+      const started = new Promise<void>((resolve) => {
+        progressed = resolve
+      })
+      const call = rejection(
+        client.callTool(
+          { name: "trigger-long-running-operation", arguments: { duration: 2, steps: 8 } },
+          undefined,
+          { onprogress: () => progressed(), idempotent }
+        ).then(() => assert.fail("answered"))
+      )
+      await started
+      process.kill(pidOf(client), "SIGKILL")
+      return await call
+    }
+    const error = await cut(false)
+    assert.instanceOf(error, ResultUnknown)
+    assert.instanceOf(error, McpError)
+    assert.deepInclude({ ...error }, {
+      code: -32000,
+      retryable: false,
+      method: "tools/call",
+      data: { fate: "unknown" }
+    })
+    await client.ping()
+    assert.strictEqual((await cut(true) as Error).message, "answered")
+  })
+
+  it("[C10:real] no secret of the configuration is in the log or anywhere in an error", async () => {
+    const lines: Array<string> = []
+    const port = await Everything.freePort()
+    const error = await rejection(
+      connect(
+        { url: `http://u:hunter2hunter2@127.0.0.1:${port}/mcp?key=s3cr3ts3cr3t`, headers: { x: "t0psecrett0p" } },
+        {
+          timeouts: { connect: 200 },
+          logger: (entry) => lines.push(JSON.stringify(entry))
+        }
+      )
+    )
+    const everything = `${lines.join()} ${inspect(error, { depth: 20, showHidden: true })}`
+    assert.include(everything, "refused")
+    assert.notMatch(everything, /hunter2|s3cr3t|t0psecret/)
   })
 
   it("[F2:real] a late handler without its capability throws and says what to declare", async () => {

@@ -116,9 +116,14 @@ describe("connectAll", () => {
     assert.notStrictEqual(fleet.status["edited"]?.peer?.pid, before["edited"]?.peer?.pid)
     assert.isFalse(Everything.isAlive(before["gone"]?.peer?.pid ?? assert.fail("no process")))
     assert.match(JSON.stringify(await edited.callTool({ name: "get-env", arguments: {} })), /EDITED/)
+    const config = { mcpServers: { same: { ...Everything.stdio, env: { STEP: "1" } } } }
+    assert.deepEqual((await fleet.apply(config)).replaced, ["same"])
+    assert.deepEqual((await fleet.apply(config)).replaced, [])
+    config.mcpServers.same.env.STEP = "2"
+    assert.deepEqual((await fleet.apply(config)).replaced, ["same"])
     const refused = await rejection(fleet.apply({ mcpServers: { same: { ...Everything.stdio, url: "" } as never } }))
     assert.instanceOf(refused, ConfigError)
-    assert.deepEqual(fleet.names, ["same", "edited", "added"])
+    assert.deepEqual(fleet.names, ["same"])
   })
 
   it("[F5] status of a fleet is a value, an event and an async iterable that ends with it", async () => {

@@ -8,6 +8,18 @@ import { Handlers } from "./Handlers.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
 
+const isPlain = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype
+
+/** A copy to compare with later: users edit what they gave and give it again. */
+const copy = (server: Server): Server =>
+  Object.fromEntries(
+    Object.entries(server).map(([key, value]) => [
+      key,
+      Array.isArray(value) ? [...value] : isPlain(value) ? { ...value } : value
+    ])
+  ) as unknown as Server
+
 /** What was made of each configured server, so that a server whose configuration is the same stays the same (L15). */
 export class Members {
   readonly #options: CommonOptions
@@ -41,7 +53,7 @@ export class Members {
         name,
         known !== undefined && isDeepStrictEqual(known.server, server)
           ? known
-          : { server, prepared: Servers.prepare(name, server, this.#options, this.handlers(name)) }
+          : { server: copy(server), prepared: Servers.prepare(name, server, this.#options, this.handlers(name)) }
       )
     }
     return {

@@ -26,12 +26,16 @@ export const runtime = (logger: ((entry: LogEntry) => void) | undefined): Runtim
       FiberRef.currentLoggers,
       HashSet.make(Logger.make(({ annotations, date, logLevel, message }) => {
         const parts = Array.isArray(message) ? message : [message]
-        logger({
-          level: level(logLevel),
-          message: parts.map(String).join(" "),
-          at: date.getTime(),
-          annotations: Object.fromEntries(annotations)
-        })
+        try {
+          logger({
+            level: level(logLevel),
+            message: parts.map(String).join(" "),
+            at: date.getTime(),
+            annotations: Object.fromEntries(annotations)
+          })
+        } catch {
+          // A log that cannot be written must not end what it tells of.
+        }
       }))
     )
   )

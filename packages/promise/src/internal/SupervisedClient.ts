@@ -273,7 +273,13 @@ export class SupervisedClient implements Client {
   }
 
   #readNotifications(): () => void {
-    const fail = (error: unknown) => this.onerror?.(error instanceof Error ? error : new Error(String(error)))
+    const fail = (error: unknown): void => {
+      try {
+        this.onerror?.(error instanceof Error ? error : new Error(String(error)))
+      } catch {
+        // Nobody is left to tell.
+      }
+    }
     return Feed.start(this.#source.runtime, this.#source.notifications)({
       push: (notification) => {
         const handler = this.#notificationHandlers.get(notification.method)
