@@ -290,7 +290,9 @@ export class Attendant {
     })
     return Effect.map(forkAttached(runtime, run), (fiber) => {
       self.fiber = fiber
-      this.#keepaliveChanged("running", undefined)
+      const { open } = memory
+      if (open === undefined) return this.#keepaliveChanged("running", undefined)
+      this.#keepaliveChanged("disabled", `${open.reason}: ${open.message}`, open.reprobeAt)
     })
   }
 
