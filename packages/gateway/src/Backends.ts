@@ -5,14 +5,15 @@ import type { Backend } from "@mcp-lifeline/core"
 import { Policy } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Either, Predicate } from "effect"
+import { Array, Either, Predicate } from "effect"
 import { isAbsolute, resolve } from "node:path"
 import type { Entry, Problem } from "./McpJson.js"
 import { version } from "./Version.js"
 
 /** The backends that can be made, and why others cannot. */
 export interface Backends {
-  readonly backends: Readonly<Record<string, Backend.BackendOptions>>
+  /** In the order of the file. */
+  readonly backends: ReadonlyArray<Backend.BackendOptions & { readonly id: string }>
   readonly problems: ReadonlyArray<Problem>
 }
 
@@ -43,15 +44,9 @@ const fromEntry = (entry: Entry, folder: string): Either.Either<Backend.BackendO
 
 /** Makes what can be made; `folder` is where the file lies. */
 export const fromEntries = (entries: ReadonlyArray<Entry>, folder: string): Backends => {
-  const backends: Record<string, Backend.BackendOptions> = {}
-  const problems: Array<Problem> = []
-  for (const entry of entries) {
-    Either.match(fromEntry(entry, folder), {
-      onLeft: (problem) => problems.push(problem),
-      onRight: (options) => {
-        backends[entry.name] = options
-      }
-    })
-  }
+  const [problems, backends] = Array.partitionMap(
+    entries,
+    (entry) => Either.map(fromEntry(entry, folder), (options) => ({ ...options, id: entry.name }))
+  )
   return { backends, problems }
 }

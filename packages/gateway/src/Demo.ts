@@ -23,6 +23,9 @@ export interface Demo {
   readonly httpPid: SubscriptionRef.SubscriptionRef<number | undefined>
 }
 
+/** Whoever plays with the demo kills the same server again and again, and it is always back within two seconds. */
+const reconnect = { maxDelay: "2 seconds" } as const
+
 /** How long the server has to end by itself before it is killed. */
 const grace = "2 seconds"
 
@@ -127,8 +130,11 @@ export const make: Effect.Effect<Demo, StartError, Scope.Scope> = Effect.gen(fun
   return {
     httpPid,
     backends: {
-      "every-stdio": { connector: StdioConnector.make({ command: process.execPath, args: [script, "stdio"] }) },
-      "every-http": { connector: HttpConnector.make({ url: `http://127.0.0.1:${port}/mcp` }) }
+      "every-stdio": {
+        reconnect,
+        connector: StdioConnector.make({ command: process.execPath, args: [script, "stdio"] })
+      },
+      "every-http": { reconnect, connector: HttpConnector.make({ url: `http://127.0.0.1:${port}/mcp` }) }
     }
   }
 })

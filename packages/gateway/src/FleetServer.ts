@@ -7,6 +7,7 @@ import type { RequestHandlerExtra } from "@modelcontextprotocol/sdk/shared/proto
 import type { Progress, ServerNotification, ServerRequest } from "@modelcontextprotocol/sdk/types.js"
 import {
   CallToolRequestSchema,
+  CompleteRequestSchema,
   GetPromptRequestSchema,
   ListPromptsRequestSchema,
   ListResourcesRequestSchema,
@@ -46,13 +47,24 @@ const passing = (extra: Extra) => {
   }
 }
 
+/** What the client sends along, but for the token of its progress: the backend gets one of its own. */
+const meta = ({ _meta }: { readonly _meta?: Record<string, unknown> | undefined }) => {
+  const { progressToken: _, ...others } = _meta ?? {}
+  return Object.keys(others).length === 0 ? {} : { _meta: others }
+}
+
 const values = <A>(entries: ReadonlyMap<string, Fleet.Entry<A>>): Array<A> =>
   Array.from(entries.values(), (entry) => entry.value)
 
 /** A server that is not connected to a transport yet. */
 export const make = ({ calls, fleet, ready }: Options): Server => {
   const server = new Server({ name: "mcp-lifeline", version }, {
-    capabilities: { tools: { listChanged: true }, prompts: { listChanged: true }, resources: { listChanged: true } },
+    capabilities: {
+      tools: { listChanged: true },
+      prompts: { listChanged: true },
+      resources: { listChanged: true },
+      completions: {}
+    },
     jsonSchemaValidator
   })
   const catalog = Effect.zipRight(ready, fleet.catalog)
@@ -79,17 +91,25 @@ export const make = ({ calls, fleet, ready }: Options): Server => {
       Effect.map(catalog, ({ resourceTemplates }) => ({ resourceTemplates: values(resourceTemplates) })),
       signal
     ))
-  server.setRequestHandler(CallToolRequestSchema, ({ params: { arguments: given, name } }, extra) => {
-    const call = fleet.callTool({ name, arguments: given }, passing(extra))
+  server.setRequestHandler(CallToolRequestSchema, ({ params }, extra) => {
+    const { arguments: given, name } = params
+    const call = fleet.callTool({ name, arguments: given, ...meta(params) }, passing(extra))
     return calls.run(once(({ tools }) => tools.has(name), call), extra.signal)
   })
-  server.setRequestHandler(GetPromptRequestSchema, ({ params: { arguments: given, name } }, extra) => {
-    const call = fleet.getPrompt({ name, arguments: given }, passing(extra))
+  server.setRequestHandler(GetPromptRequestSchema, ({ params }, extra) => {
+    const { arguments: given, name } = params
+    const call = fleet.getPrompt({ name, arguments: given, ...meta(params) }, passing(extra))
     return calls.run(once(({ prompts }) => prompts.has(name), call), extra.signal)
   })
-  server.setRequestHandler(ReadResourceRequestSchema, ({ params: { uri } }, extra) => {
-    const call = fleet.readResource({ uri }, passing(extra))
+  server.setRequestHandler(ReadResourceRequestSchema, ({ params }, extra) => {
+    const { uri } = params
+    const call = fleet.readResource({ uri, ...meta(params) }, passing(extra))
     return calls.run(once(({ resources }) => resources.has(uri), call), extra.signal)
+  })
+  server.setRequestHandler(CompleteRequestSchema, ({ params }, extra) => {
+    const { argument, context, ref } = params
+    const call = fleet.complete({ ref, argument, context, ...meta(params) }, passing(extra))
+    return calls.run(Effect.zipRight(ready, call), extra.signal)
   })
   return server
 }

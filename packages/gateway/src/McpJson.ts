@@ -188,8 +188,15 @@ export const parse = (
   const twice = repeated(servers)
   const problems = [...twice].map((name) => at([root, name], "is there more than once; give each server its own name"))
   const entries: Array<Entry> = []
-  for (const [name, raw] of Object.entries(getNodeValue(servers) as Record<string, unknown>)) {
+  // Not by way of an object: that would reorder names such as "1" and lose "__proto__".
+  for (const { children: [key, value] = [] } of servers.children ?? []) {
+    const name = String(key?.value)
+    const raw: unknown = value && getNodeValue(value)
     if (twice.has(name)) continue
+    if (name === "") {
+      problems.push(at([root, name], "needs a name"))
+      continue
+    }
     const found = entry(name, raw, env, (key, message) => at([root, name, ...key], message))
     Either.match(found, {
       onLeft: (bad) => problems.push(...bad),

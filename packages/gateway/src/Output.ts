@@ -34,7 +34,7 @@ export const time = (millis: number): string => {
 export const wantsColour = (stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean =>
   stream.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb"
 
-/** The output of this process. Closing leaves the last frame standing and shows the cursor again. */
+/** The output of this process. Closing takes the frame away and shows the cursor again. */
 export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(function*() {
   const { env, stderr, stdout } = process
   const live = stdout.isTTY === true && env["TERM"] !== "dumb"
@@ -44,7 +44,11 @@ export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(functi
   stderr.on("error", ignore)
   const frames = yield* Effect.acquireRelease(
     Effect.sync(() => live ? createLogUpdate(stdout) : undefined),
-    (frames) => Effect.sync(() => frames?.done())
+    (frames) =>
+      Effect.sync(() => {
+        frames?.clear()
+        frames?.done()
+      })
   )
   let last = ""
   const above = (write: () => void) =>

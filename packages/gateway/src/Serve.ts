@@ -55,7 +55,7 @@ const configured = (file: string, output: Output.Output) =>
     const { backends, problems } = Backends.fromEntries(parsed.entries, dirname(resolve(file)))
     const all = [...parsed.problems, ...problems]
     yield* Effect.forEach(all, (problem) => output.problem(McpJson.show(problem)))
-    if (Object.keys(backends).length === 0) {
+    if (backends.length === 0) {
       const why = all.length > 0 ? "none of its servers can be used (see above)" : "it names no servers; add one"
       return yield* new StartError({ message: `${file}: ${why}` })
     }

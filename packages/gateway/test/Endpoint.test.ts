@@ -92,12 +92,18 @@ describe("Endpoint", () => {
         expect(client.getServerCapabilities()).toEqual({
           tools: { listChanged: true },
           prompts: { listChanged: true },
-          resources: { listChanged: true }
+          resources: { listChanged: true },
+          completions: {}
         })
         expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(["a__echo", "b__echo"])
         expect(await client.callTool({ name: "b__echo", arguments: { x: 1 } })).toMatchObject(text("b__echo: hello"))
         expect((await client.listPrompts()).prompts).toMatchObject([{ name: "greet" }])
         expect((await client.getPrompt({ name: "greet" })).messages).toHaveLength(1)
+        const completed = await client.complete({
+          ref: { type: "ref/prompt", name: "greet" },
+          argument: { name: "who", value: "me" }
+        })
+        expect(completed.completion.values).toEqual(["me!"])
         expect((await client.listResources()).resources).toMatchObject([{ uri: "test://one" }])
         expect((await client.listResourceTemplates()).resourceTemplates).toHaveLength(1)
         expect((await client.readResource({ uri: "test://one" })).contents).toEqual([{

@@ -59,6 +59,8 @@ export const make = (first: Fleet.FleetCatalog, answer: Answer, ready: Effect.Ef
           : unknown("prompts/get"),
       readResource: ({ uri }) =>
         uri === "test://one" ? Effect.succeed({ contents: [{ uri, text: "one" }] }) : unknown("resources/read"),
+      complete: ({ argument }) => Effect.succeed({ completion: { values: [`${argument.value}!`] } }),
+      route: () => Effect.dieMessage("not scripted"),
       apply: () => Effect.dieMessage("not scripted")
     }
     return { fleet, publish: (next: Fleet.FleetCatalog) => SubscriptionRef.set(current, next) }
