@@ -38,6 +38,9 @@ export class Attendant {
   /** The keepalive that may send now; what was started before it may not, even where it has not ended yet. */
   #keepalive: { fiber: Fiber.RuntimeFiber<void> | undefined } | undefined
 
+  /** What has been said once. */
+  readonly #remarked = new Set<"interval" | "options">()
+
   constructor(journal: Journal, reports: Reports) {
     this.#journal = journal
     this.#reports = reports
@@ -271,7 +274,7 @@ export class Attendant {
       onRound: (alive) => this.#record(alive),
       onOpen: ({ message, reason, reprobeAt }, again) => {
         const why = `${reason}: ${message}`
-        const wait = Duration.format(Duration.millis(Math.round(reprobeAt - journal.now())))
+        const wait = shown(reprobeAt - journal.now())
         this.#keepaliveChanged("disabled", why, reprobeAt)
         return again
           ? Effect.logDebug(`${journal.id}: keepalive stays disabled (${why}); probed again in ${wait}`)
@@ -288,11 +291,36 @@ export class Attendant {
       }),
       onFallback: (tool) => Effect.logInfo(`${journal.id}: keepalive falls back to the tool ${tool}`)
     })
-    return Effect.map(forkAttached(runtime, run), (fiber) => {
+    return Effect.map(Effect.zipRight(this.#remark(connection), forkAttached(runtime, run)), (fiber) => {
       self.fiber = fiber
       const { open } = memory
       if (open === undefined) return this.#keepaliveChanged("running", undefined)
       this.#keepaliveChanged("disabled", `${open.reason}: ${open.message}`, open.reprobeAt)
+    })
+  }
+
+  /** Says, once, what of the options is not as it looks (K2, K15). */
+  #remark(connection: Installed["connection"]): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { id, policy } = this.#journal
+      const { interval, method } = policy.keepalive
+      const used = Keepalive.intervalOf(policy, Keepalive.makeMemory())
+      const shorter = used < interval && !this.#remarked.has("interval")
+      const blind = method === "options" && connection.stateful && !this.#remarked.has("options")
+      if (shorter) this.#remarked.add("interval")
+      if (blind) this.#remarked.add("options")
+      return Effect.zipRight(
+        shorter
+          ? Effect.logInfo(
+            `${id}: keepalive.interval is ${shown(used)}, half of keepalive.idleTtl, in place of ${shown(interval)}`
+          )
+          : Effect.void,
+        blind
+          ? Effect.logWarning(
+            `${id}: keepalive.method "options" shows that the server is reachable, not that it still knows the session; use "ping" or "tool:<name>" for a server with sessions`
+          )
+          : Effect.void
+      )
     })
   }
 
@@ -319,6 +347,8 @@ export class Attendant {
     }).pipe(Effect.repeat({ while: (again) => again }), Effect.asVoid)
   }
 }
+
+const shown = (millis: number): string => Duration.format(Duration.millis(Math.round(millis)))
 
 /** Runs in the attached scope of a runtime: ends, interrupted, at its detach. */
 const forkAttached = <A, E>(runtime: Runtime, work: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>> =>
