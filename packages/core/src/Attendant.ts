@@ -108,7 +108,12 @@ export class Attendant {
     })
     const patient = Effect.retry(once, backoff(this.#journal.policy.reconnect))
     return Effect.suspend(() => patient).pipe(
-      Effect.repeat({ while: () => this.#journal.isCurrent(reading.runtime) && reading.wanted.size > 0 }),
+      Effect.repeat({
+        while: () => {
+          reading.running = this.#journal.isCurrent(reading.runtime) && reading.wanted.size > 0
+          return reading.running
+        }
+      }),
       Effect.ignore,
       Effect.ensuring(Effect.sync(() => {
         reading.running = false
