@@ -114,10 +114,12 @@ export class Attendant {
           return reading.running
         }
       }),
-      Effect.ignore,
-      Effect.ensuring(Effect.sync(() => {
-        reading.running = false
-      }))
+      Effect.onError(() =>
+        Effect.sync(() => {
+          reading.running = false
+        })
+      ),
+      Effect.ignore
     )
   }
 
