@@ -83,6 +83,7 @@ const readList = (
     const problem = (name: string, message: string) => problems.push({ backend, kind, name, message })
     const cursors = new Set<string>()
     let cursor: string | undefined
+    let dropped = false
     for (let page = 0;; page++) {
       if (page >= maxPages) {
         problem("", `${methods[kind]} of ${backend} does not end: read ${maxPages} pages (discovery.maxPages)`)
@@ -95,13 +96,14 @@ const readList = (
       )
       const { entries, nextCursor } = yield* pageOf(kind, result)
       for (const entry of entries) {
-        const key = entry[keys[kind]]
+        const key = isRecord(entry) ? entry[keys[kind]] : undefined
         if (typeof key !== "string" || key === "") problem("", `${backend} has an entry of ${kind} without a name`)
         else if (byKey.has(key)) {
           problem(key, `${backend} names ${kind} ${JSON.stringify(key)} twice; the first is used`)
         } else if (byKey.size < maxEntries) byKey.set(key, entry)
+        else dropped = true
       }
-      if (byKey.size >= maxEntries && nextCursor !== undefined) {
+      if (byKey.size >= maxEntries && (dropped || nextCursor !== undefined)) {
         problem("", `${methods[kind]} of ${backend} is too long: took ${maxEntries} entries (discovery.maxEntries)`)
         break
       }
@@ -127,15 +129,17 @@ const readList = (
   )
 
 interface Page {
-  readonly entries: ReadonlyArray<Record<string, unknown>>
+  readonly entries: ReadonlyArray<unknown>
   readonly nextCursor: string | undefined
 }
 
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null
+
 /** A page as it should be, from a server that may send anything. */
 const pageOf = (kind: Kind, result: unknown): Effect.Effect<Page, RequestError> => {
-  const page = (typeof result === "object" && result !== null ? result : {}) as Record<string, unknown>
+  const page = isRecord(result) ? result : {}
   const entries = page[kind]
-  return Array.isArray(entries) && entries.every((entry) => typeof entry === "object" && entry !== null)
+  return Array.isArray(entries)
     ? Effect.succeed({ entries, nextCursor: typeof page["nextCursor"] === "string" ? page["nextCursor"] : undefined })
     : Effect.fail(
       new RequestError({ fate: "answered", reason: "protocol", message: `the answer has no list of ${kind}` })
