@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { Struct } from "effect"
 import { Lifecycle } from "@mcp-lifeline/core"
 
 const { Event, State } = Lifecycle
@@ -116,13 +117,11 @@ const expected: Record<StateKey, Partial<Record<EventKey, StateKey>>> = {
   "Closed": {}
 }
 
-const keys = <K extends string>(record: Record<K, unknown>) => Object.keys(record) as ReadonlyArray<K>
-
 describe("Lifecycle", () => {
   describe("[L2:virtual] every pair of state and event is in the table or refused as data", () => {
-    for (const from of keys(states)) {
+    for (const from of Struct.keys(states)) {
       it(from, () => {
-        for (const name of keys(events)) {
+        for (const name of Struct.keys(events)) {
           const state = states[from]
           const event = events[name]
           const to = expected[from][name]
@@ -136,26 +135,26 @@ describe("Lifecycle", () => {
   })
 
   it("[L2:virtual] the states and events tested are all there are", () => {
-    expect(new Set(Object.values(states).map((state) => state._tag))).toEqual(new Set(keys(stateTags)))
-    expect(new Set(Object.values(events).map((event) => event._tag))).toEqual(new Set(keys(eventTags)))
+    expect(new Set(Object.values(states).map((state) => state._tag))).toEqual(new Set(Struct.keys(stateTags)))
+    expect(new Set(Object.values(events).map((event) => event._tag))).toEqual(new Set(Struct.keys(eventTags)))
   })
 
   it("[L2:virtual] nothing leads out of Closed, and every other state can be closed", () => {
-    for (const from of keys(states)) {
+    for (const from of Struct.keys(states)) {
       expect(Lifecycle.transition(states[from], Event.Close())._tag).toBe(from === "Closed" ? "Refused" : "Accepted")
     }
   })
 
   it("[R4:virtual] only an incurable failure leads to PermanentlyFailed", () => {
-    const ways = keys(expected).flatMap((from) =>
-      keys(events).filter((event) => expected[from][event] === "PermanentlyFailed")
+    const ways = Struct.keys(expected).flatMap((from) =>
+      Struct.keys(events).filter((event) => expected[from][event] === "PermanentlyFailed")
     )
     expect(new Set(ways)).toEqual(new Set(["failed, incurable", "failed, incurable, not auto"]))
   })
 
   it("[R8:virtual] waiting is pointless exactly where only a command leads on", () => {
     const byItself: ReadonlyArray<EventKey> = ["demanded", "due", "established", "failed", "lost"]
-    for (const from of keys(states)) {
+    for (const from of Struct.keys(states)) {
       expect([from, Lifecycle.isPointless(states[from])]).toEqual([
         from,
         byItself.every((event) => expected[from][event] === undefined)
@@ -164,7 +163,7 @@ describe("Lifecycle", () => {
   })
 
   it("[P2:virtual] the catalogue is withdrawn when disabled, closed or failed for good, and kept elsewhere", () => {
-    const withdrawn = keys(states).filter((name) => Lifecycle.isWithdrawn(states[name]))
+    const withdrawn = Struct.keys(states).filter((name) => Lifecycle.isWithdrawn(states[name]))
     expect(withdrawn).toEqual(["PermanentlyFailed", "Disabling", "Disabling (enable)", "Disabled", "Closed"])
   })
 })

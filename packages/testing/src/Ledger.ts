@@ -20,9 +20,12 @@ export type Entry =
 /** What happened, in order. */
 export class Ledger {
   readonly entries: Array<Entry> = []
+  /** Called synchronously for each entry as it is written, so that a test can look at the rest of the world in that step. */
+  onWrite: ((entry: Entry) => void) | undefined
 
   write(entry: Entry): void {
     this.entries.push(entry)
+    this.onWrite?.(entry)
   }
 
   /** When attempts began, in milliseconds. */
