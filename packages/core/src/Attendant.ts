@@ -3,7 +3,7 @@
  * suspicion and the idle timer.
  */
 import { Deferred, Duration, Effect, Fiber, FiberId, Schedule } from "effect"
-import type { Kind } from "./Catalog.js"
+import type { Kind, Snapshot } from "./Catalog.js"
 import type { Loss } from "./Connection.js"
 import * as Discovery from "./Discovery.js"
 import { RequestError } from "./Errors.js"
@@ -158,19 +158,19 @@ export class Attendant {
       }
     }
     const revision = slot.revision + 1
-    journal.publish({
+    const snapshot: Snapshot = {
+      ...merged,
+      generation: runtime.generation,
       revision,
-      snapshot: {
-        ...merged,
-        generation: runtime.generation,
-        revision,
-        stale: false,
-        serverInfo: connection.serverInfo,
-        capabilities: connection.capabilities,
-        instructions: connection.instructions,
-        protocolVersion: connection.protocolVersion
-      }
-    })
+      stale: false,
+      serverInfo: connection.serverInfo,
+      capabilities: connection.capabilities,
+      instructions: connection.instructions,
+      protocolVersion: connection.protocolVersion
+    }
+    const known = slot.snapshot
+    const news = known === undefined || JSON.stringify({ ...known, revision }) !== JSON.stringify(snapshot)
+    if (news) journal.publish({ revision, snapshot })
     this.#reports.settled()
   }
 
