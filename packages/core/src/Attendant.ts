@@ -210,6 +210,7 @@ export class Attendant {
             this.#record(error === undefined)
             if (error !== undefined) return this.#count(runtime, "requestFailures", error)
             runtime.vitals.requestFailures = 0
+            runtime.vitals.discoveryFailures = 0
             runtime.vitals.answeredAt = this.#journal.now()
           })
         )

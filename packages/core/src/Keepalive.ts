@@ -140,7 +140,11 @@ export const run = (host: Host): Effect.Effect<void> => {
       )
       if (!host.isCurrent()) return yield* Effect.interrupt
       const now = yield* Clock.currentTimeMillis
-      if (name !== "options" && isSignOfLife(verdict)) vitals.answeredAt = now
+      if (name !== "options" && isSignOfLife(verdict)) {
+        vitals.answeredAt = now
+        vitals.requestFailures = 0
+        vitals.discoveryFailures = 0
+      }
       yield* host.onBeat(name === "tool" ? method : name, verdict, now - startedAt)
       return verdict
     })
