@@ -180,7 +180,10 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
           ? Effect.fail(unknown(kind, name))
           : Effect.succeed({ backend: member.backend, original: found.original })
       })
-    const catalogChanges = Stream.mapEffect(catalog.version.changes, () => catalog.get)
+    const catalogChanges = Stream.changesWith(
+      Stream.mapEffect(catalog.version.changes, () => catalog.get),
+      (before, after) => before === after
+    )
     const fleet: Fleet = {
       backends: Effect.sync(() => [...members.get().values()].map((member) => member.backend)),
       backend: (id) =>
