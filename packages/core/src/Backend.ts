@@ -14,7 +14,7 @@ import type {
   ReadResourceResult,
   TaskCreationParams
 } from "@modelcontextprotocol/sdk/types.js"
-import { type Config, Context, Deferred, Effect, Either, Layer, Queue, type Scope, Stream } from "effect"
+import { type Config, Context, Deferred, Effect, Either, Layer, type Scope, Stream } from "effect"
 import type { ConfigError as ConfigProviderError } from "effect/ConfigError"
 import type { DurationInput } from "effect/Duration"
 import type { Snapshot } from "./Catalog.js"
@@ -27,7 +27,7 @@ import { type Permits, unbounded } from "./Permits.js"
 import { type PolicyOptions, resolve } from "./Policy.js"
 import { Journal } from "./Slot.js"
 import { type Status, statusOf } from "./Status.js"
-import { type Message, Supervisor } from "./Supervisor.js"
+import { Supervisor } from "./Supervisor.js"
 
 /** Options of one call. */
 export interface CallOptions {
@@ -176,8 +176,7 @@ export const make = (
   Effect.gen(function*() {
     const policy = yield* resolve(id, options.connector, policyOf(options), surroundings.defaults)
     const journal = new Journal(id, policy, yield* Effect.clock)
-    const mailbox = yield* Queue.unbounded<Message>()
-    const supervisor = new Supervisor(journal, options, surroundings.permits ?? unbounded, mailbox)
+    const supervisor = new Supervisor(journal, options, surroundings.permits ?? unbounded)
     const { observer } = surroundings
     if (observer !== undefined) {
       journal.cell.listen(observer.changed)

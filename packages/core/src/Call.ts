@@ -2,8 +2,7 @@
  * Calls: one read of the slot and the request where there is a connection; waiting, and sending again what may be sent again,
  * where there is none or it was lost.
  */
-import { Duration, Effect } from "effect"
-import type { Clock, Exit } from "effect"
+import { Cause, type Clock, Duration, Effect, Option } from "effect"
 import type { CallOptions, Session } from "./Backend.js"
 import type { RequestOptions } from "./Connection.js"
 import {
@@ -12,7 +11,7 @@ import {
   ConnectionLost,
   ProtocolError,
   RemoteError,
-  type RequestError,
+  RequestError,
   RequestTimeout,
   ResultUnknown,
   SessionExpired
@@ -123,41 +122,63 @@ export class Calls {
     return this.#host.clock.unsafeCurrentTimeMillis()
   }
 
-  /** Reads the slot and sends in one synchronous step. */
+  /**
+   * Reads the slot, takes a lease and sends, in one synchronous step; gives the lease back whatever comes. A connector that
+   * dies or interrupts itself is a failed request like any other.
+   */
   #attempt<M extends Method>(call: Call<M>): Effect.Effect<Result<M>, CallError> {
-    return Effect.suspend(() => {
+    return Effect.uninterruptibleMask((restore) => {
       const installed = this.#host.cell.get().current
-      return installed === undefined ? this.#wait(call) : this.#send(call, installed)
+      if (installed === undefined) return restore(this.#wait(call))
+      const { connection, runtime } = installed
+      const refusal = this.#refusal(runtime)
+      if (refusal !== undefined) return Effect.fail(refusal)
+      runtime.vitals.inFlight++
+      return Effect.matchCauseEffect(
+        restore(Effect.suspend(() => connection.request(call.method, call.params, this.#requestOptions(call)))),
+        {
+          onSuccess: (result) => {
+            this.#giveBack(runtime, true)
+            return Effect.succeed(result)
+          },
+          onFailure: (cause) => {
+            const error = requestError(cause)
+            this.#giveBack(runtime, error.fate === "answered")
+            return restore(this.#failed(call, installed, error))
+          }
+        }
+      )
     })
   }
 
-  #send<M extends Method>(call: Call<M>, installed: Installed): Effect.Effect<Result<M>, CallError> {
-    const { connection, runtime } = installed
-    const { vitals } = runtime
+  /** Why a connection is not to be used for a call now. */
+  #refusal({ generation: newGeneration, vitals }: Runtime): CallError | undefined {
+    const backend = this.#host.id
     if (vitals.expired !== undefined) {
       const generation = vitals.expired
       vitals.expired = undefined
-      return Effect.fail(
-        new SessionExpired({
-          backend: this.#host.id,
-          generation,
-          newGeneration: runtime.generation,
-          message:
-            `${this.#host.id}: the session of generation ${generation} was lost and generation ${runtime.generation} knows nothing of it; rebuild what the server kept for you, then call again`
-        })
-      )
+      return new SessionExpired({
+        backend,
+        generation,
+        newGeneration,
+        message:
+          `${backend}: the session of generation ${generation} was lost and generation ${newGeneration} knows nothing of it; rebuild what the server kept for you, then call again`
+      })
     }
-    if (vitals.inFlight >= this.#host.policy.calls.maxInFlight) {
-      return Effect.fail(this.#busy(`${vitals.inFlight} calls are in flight (calls.maxInFlight)`))
+    return vitals.inFlight >= this.#host.policy.calls.maxInFlight
+      ? this.#busy(`${vitals.inFlight} calls are in flight (calls.maxInFlight)`)
+      : undefined
+  }
+
+  #giveBack(runtime: Runtime, answered: boolean): void {
+    const { vitals } = runtime
+    vitals.inFlight--
+    vitals.usedAt = this.#now()
+    if (answered) {
+      vitals.answeredAt = vitals.usedAt
+      vitals.requestFailures = 0
     }
-    vitals.inFlight++
-    return Effect.catchAll(
-      Effect.onExit(
-        connection.request(call.method, call.params, this.#requestOptions(call)),
-        (exit) => this.#settle(runtime, exit)
-      ),
-      (error) => this.#failed(call, installed, error)
-    )
+    if (vitals.inFlight === 0) runtime.onDrained?.()
   }
 
   #requestOptions<M extends Method>({ deadline, options, timeout }: Call<M>): RequestOptions {
@@ -171,19 +192,6 @@ export class Calls {
       task: options.task,
       resultSchema: options.resultSchema
     }
-  }
-
-  #settle(runtime: Runtime, exit: Exit.Exit<unknown, RequestError>): Effect.Effect<void> {
-    return Effect.sync(() => {
-      const { vitals } = runtime
-      vitals.inFlight--
-      vitals.usedAt = this.#now()
-      if (exit._tag === "Success" || (exit.cause._tag === "Fail" && exit.cause.error.fate === "answered")) {
-        vitals.answeredAt = vitals.usedAt
-        vitals.requestFailures = 0
-      }
-      if (vitals.inFlight === 0) runtime.onDrained?.()
-    })
   }
 
   /** What follows on a failed request, by its fate (C2, C3). */
@@ -251,7 +259,7 @@ export class Calls {
   #await(lost: Runtime | undefined, until: number, failFast: boolean | undefined): Effect.Effect<void, CallError> {
     const { cell, policy } = this.#host
     const ready = (slot: Slot) => slot.current !== undefined && slot.current.runtime !== lost
-    return Effect.suspend(() => {
+    return Effect.uninterruptibleMask((restore) => {
       const slot = cell.get()
       if (ready(slot)) return Effect.void
       if (failFast ?? policy.calls.failFast) {
@@ -271,7 +279,7 @@ export class Calls {
         if (canHasten(slot.state)) this.#host.demand()
         return Effect.zipRight(Effect.timeoutOption(cell.next(slot), left), look)
       })
-      return Effect.ensuring(look, Effect.sync(() => this.waiting--))
+      return Effect.ensuring(restore(look), Effect.sync(() => this.waiting--))
     })
   }
 
@@ -344,6 +352,19 @@ export class Calls {
     })
   }
 }
+
+/** What a request failed with. */
+const requestError = (cause: Cause.Cause<RequestError>): RequestError =>
+  Option.getOrElse(Cause.failureOption(cause), () => {
+    const defect = Cause.squash(cause)
+    const what = defect instanceof Error ? defect.message : String(defect)
+    return new RequestError({
+      fate: "unknown",
+      reason: "lost",
+      message: `the connector failed: ${what}`,
+      cause: defect
+    })
+  })
 
 const millis = (input: CallOptions["timeout"], otherwise: number): number =>
   input === undefined ? otherwise : Duration.toMillis(input)

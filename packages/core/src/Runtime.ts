@@ -114,7 +114,7 @@ export class Owner {
    * one, calls get `timeouts.drain` to finish. Returns at once; the close goes on in a fiber of its own.
    */
   readonly retire = (runtime: Runtime, loss?: Loss): Effect.Effect<void> =>
-    Effect.suspend(() => {
+    Effect.uninterruptible(Effect.suspend(() => {
       if (!this.#owned.delete(runtime)) return Effect.void
       runtime.detached = true
       if (loss !== undefined) runtime.connection?.fail(loss)
@@ -122,7 +122,7 @@ export class Owner {
         this.#closing.add(fiber)
         fiber.addObserver(() => this.#closing.delete(fiber))
       })
-    })
+    }))
 
   /** Retires whatever is still owned: runtimes of attempts, and those established but never installed. */
   readonly sweep = (loss: Loss): Effect.Effect<void> =>

@@ -5,7 +5,7 @@
  * Two fences keep what is late from counting: the runtime itself (for losses and refreshes) and an epoch, bumped at each
  * start or cancel of an attempt, a timer or a teardown (for those, which have no generation).
  */
-import { Cause, Deferred, Effect, Exit, Fiber, FiberId, Queue } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, FiberId } from "effect"
 import type { Scope } from "effect"
 import { Attendant } from "./Attendant.js"
 import type { BackendOptions } from "./Backend.js"
@@ -14,6 +14,7 @@ import type { Loss } from "./Connection.js"
 import type { ServerNotification } from "./Connector.js"
 import * as Discovery from "./Discovery.js"
 import { type CommandError, ConnectError } from "./Errors.js"
+import { Inbox } from "./internal/Inbox.js"
 import * as Lifecycle from "./Lifecycle.js"
 import type { Permits } from "./Permits.js"
 import { Budget } from "./Reconnect.js"
@@ -22,8 +23,7 @@ import type { Installed, Journal, Slot } from "./Slot.js"
 
 type Ack = Deferred.Deferred<void, CommandError>
 
-/** What a supervisor is told. */
-export type Message =
+type Message =
   | { readonly _tag: "Command"; readonly command: Command; readonly ack: Ack }
   | { readonly _tag: "Demand" }
   | { readonly _tag: "Due"; readonly epoch: number; readonly demanded: boolean }
@@ -54,7 +54,7 @@ export class Supervisor {
   readonly #journal: Journal
   readonly #options: BackendOptions
   readonly #permits: Permits
-  readonly #mailbox: Queue.Queue<Message>
+  readonly #inbox = new Inbox<Message>()
   readonly #owner: Owner
   readonly #overlap: boolean
   #fiber: Fiber.RuntimeFiber<void> | undefined
@@ -69,12 +69,11 @@ export class Supervisor {
   /** The generation that was lost without being asked to, and when, until there is a new one. */
   #lost: { readonly generation: number; readonly at: number } | undefined
 
-  constructor(journal: Journal, options: BackendOptions, permits: Permits, mailbox: Queue.Queue<Message>) {
+  constructor(journal: Journal, options: BackendOptions, permits: Permits) {
     const { policy } = journal
     this.#journal = journal
     this.#options = options
     this.#permits = permits
-    this.#mailbox = mailbox
     this.#overlap = policy.reconnect.overlap ?? options.connector.overlap
     this.budget = new Budget(policy.reconnect)
     this.#owner = new Owner(policy.timeouts, (closed) => this.#closed(closed))
@@ -102,12 +101,14 @@ export class Supervisor {
   /** Starts to work; the scope's finalizer tears everything down, within the bound of a few `timeouts.close`. */
   readonly start: Effect.Effect<void, never, Scope.Scope> = Effect.uninterruptible(
     Effect.suspend(() => {
-      const loop = Effect.forever(Effect.flatMap(Queue.take(this.#mailbox), (message) => this.#handle(message)))
+      const next = Effect.suspend(() => {
+        const message = this.#inbox.shift()
+        return message === undefined ? Effect.void : this.#handle(message)
+      })
+      const loop = Effect.forever(Effect.zipRight(Effect.interruptible(this.#inbox.arrived), next))
       const connecting = this.#state._tag === "Connecting"
       if (!connecting) this.#settle()
-      return Effect.forkScoped(
-        Effect.interruptible(connecting ? Effect.zipRight(this.#connect(false), loop) : loop)
-      ).pipe(
+      return Effect.forkScoped(connecting ? Effect.zipRight(this.#connect(false), loop) : loop).pipe(
         Effect.tap((fiber) => {
           this.#fiber = fiber
         }),
@@ -140,7 +141,7 @@ export class Supervisor {
         yield* awaitBounded(this.#fiber, this.#journal.policy.timeouts.close)
       }
       this.#refuseAll()
-      for (const message of yield* Queue.takeAll(this.#mailbox)) {
+      for (let message = this.#inbox.shift(); message !== undefined; message = this.#inbox.shift()) {
         if (message._tag === "Command") this.#answer([message.ack], this.#refusal(message.command))
       }
       yield* this.#owner.sweep(loss)
@@ -152,9 +153,10 @@ export class Supervisor {
   // --- messages
 
   #tell(message: Message): void {
-    this.#mailbox.unsafeOffer(message)
+    this.#inbox.offer(message)
   }
 
+  /** Run uninterruptibly: it waits for nothing, and what it begins it has to end. */
   #handle(message: Message): Effect.Effect<void> {
     return Effect.suspend(() => {
       switch (message._tag) {
@@ -219,7 +221,7 @@ export class Supervisor {
       if (!this.#overlap) yield* this.#owner.closed
       yield* this.#permits.withPermit(this.#establish(epoch, generation))
     })
-    return Effect.map(Effect.fork(attempt), (fiber) => {
+    return Effect.map(Effect.fork(Effect.interruptible(attempt)), (fiber) => {
       this.#attempt = { fiber, demanded, startedAt: now }
     })
   }
@@ -359,7 +361,7 @@ export class Supervisor {
       Effect.sync(() => this.#tell({ _tag: "Due", epoch, demanded })),
       Math.max(0, at - this.#journal.now())
     )
-    return Effect.map(Effect.fork(timer), (fiber) => {
+    return Effect.map(Effect.fork(Effect.interruptible(timer)), (fiber) => {
       this.#timer = fiber
     })
   }
@@ -503,7 +505,7 @@ export class Supervisor {
           yield* this.#owner.closed
           this.#tell({ _tag: "TornDown", epoch })
         })
-        return Effect.asVoid(Effect.fork(teardown))
+        return Effect.asVoid(Effect.fork(Effect.interruptible(teardown)))
       })
     })
   }

@@ -54,15 +54,18 @@ export interface Offer {
 export class ScriptedConnection {
   readonly id: number
   readonly options: ConnectOptions
+  /** How its attempt was scripted. */
+  readonly outcome: Outcome
   state: "open" | "failed" | "closed" = "open"
   /** Why it ended, if it did. */
   loss: Loss | undefined
   readonly #pending = new Set<Deferred.Deferred<never, RequestError>>()
   #onLost: ((loss: Loss) => void) | undefined
 
-  constructor(id: number, options: ConnectOptions) {
+  constructor(id: number, options: ConnectOptions, outcome: Outcome) {
     this.id = id
     this.options = options
+    this.outcome = outcome
   }
 
   /** Requests that wait for an answer. */
@@ -183,7 +186,7 @@ export class ScriptedConnector implements Connector {
       const { incurable = false, message = "scripted failure", reason = "refused", retryAfter } = outcome.error ?? {}
       return Effect.fail(new ConnectError({ backend: "", reason, incurable, message, retryAfter }))
     }
-    const connection = new ScriptedConnection(this.connections.length, options)
+    const connection = new ScriptedConnection(this.connections.length, options, outcome)
     this.connections.push(connection)
     this.ledger.write({ _tag: "Opened", at, connection: connection.id })
     return Effect.succeed(connection)
@@ -195,7 +198,10 @@ export class ScriptedConnector implements Connector {
       connection.state = "closed"
       this.ledger.write({ _tag: "Closing", at, connection: connection.id })
       if (outcome.close === "never") return Effect.never
-      if (outcome.close === "die") return Effect.dieMessage("the scripted close dies")
+      if (outcome.close === "die") {
+        this.ledger.write({ _tag: "Closed", at, connection: connection.id })
+        return Effect.dieMessage("the scripted close dies")
+      }
       const wait = outcome.close === undefined || outcome.close === 0 ? Effect.void : Effect.sleep(outcome.close)
       return Effect.zipRight(
         wait,
@@ -215,7 +221,8 @@ export class ScriptedConnector implements Connector {
 
   #port(connection: ScriptedConnection, outcome: Outcome): Connection & { readonly scripted: ScriptedConnection } {
     const request = (method: string, params: unknown, options: RequestOptions) =>
-      Effect.flatMap(Clock.currentTimeMillis, (at) => {
+      Effect.clockWith((clock) => {
+        const at = clock.unsafeCurrentTimeMillis()
         const refused = connection.state !== "open"
         this.ledger.write({ _tag: "Sent", at, connection: connection.id, method, refused })
         return refused

@@ -1,0 +1,129 @@
+/**
+ * The commands that a generated run consists of, and how each is carried out.
+ */
+import type { Loss } from "@mcp-lifeline/core"
+import type { ScriptedConnector } from "@mcp-lifeline/testing"
+import fc from "fast-check"
+import type { Command as BackendCommand } from "../../src/Supervisor.js"
+import { type Mode, type Setting, World } from "./World.js"
+
+export type Command =
+  | { readonly do: "lose"; readonly kind: Loss["kind"] }
+  | { readonly do: "script"; readonly outcome: ScriptedConnector.Outcome }
+  | { readonly do: "command"; readonly command: BackendCommand; readonly interrupt: boolean }
+  | { readonly do: "call"; readonly budget: number }
+  | { readonly do: "interruptCall"; readonly index: number }
+  | { readonly do: "mode"; readonly mode: Mode }
+  | { readonly do: "listsChanged" }
+  | { readonly do: "pause"; readonly paused: boolean }
+  | { readonly do: "advance"; readonly millis: number }
+  /** Runs so many tasks and no more: what follows races with what they began. */
+  | { readonly do: "step"; readonly tasks: number }
+  /** Fires the next timer and settles nothing. */
+  | { readonly do: "fire" }
+  | { readonly do: "shutdown" }
+
+const outcome: fc.Arbitrary<ScriptedConnector.Outcome> = fc.record({
+  connect: fc.constantFrom("open" as const, "open" as const, "fail" as const, "hang" as const, "throw" as const),
+  after: fc.constantFrom(undefined, 5, 500, 40_000),
+  stubborn: fc.constantFrom(false, false, true),
+  error: fc.constantFrom(undefined, { incurable: true }, { retryAfter: 30_000 }),
+  close: fc.constantFrom(undefined, undefined, 10, 3000, "never" as const, "die" as const)
+})
+
+const weighted = <A>(weight: number, arbitrary: fc.Arbitrary<A>) => ({ weight, arbitrary })
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  weighted(
+    3,
+    fc.record({ do: fc.constant("lose" as const), kind: fc.constantFrom("closed" as const, "session" as const) })
+  ),
+  weighted(3, fc.record({ do: fc.constant("script" as const), outcome })),
+  weighted(
+    4,
+    fc.record({
+      do: fc.constant("command" as const),
+      command: fc.constantFrom(
+        "Reconnect" as const,
+        "Reconnect" as const,
+        "Enable" as const,
+        "Disable" as const,
+        "Disconnect" as const
+      ),
+      interrupt: fc.boolean()
+    })
+  ),
+  weighted(4, fc.record({ do: fc.constant("call" as const), budget: fc.constantFrom(10, 2000, 60_000) })),
+  weighted(1, fc.record({ do: fc.constant("interruptCall" as const), index: fc.nat(5) })),
+  weighted(
+    2,
+    fc.record({
+      do: fc.constant("mode" as const),
+      mode: fc.constantFrom("ok" as const, "hang" as const, "slow" as const, "late" as const)
+    })
+  ),
+  weighted(1, fc.record({ do: fc.constant("listsChanged" as const) })),
+  weighted(1, fc.record({ do: fc.constant("pause" as const), paused: fc.boolean() })),
+  weighted(
+    5,
+    fc.record({ do: fc.constant("advance" as const), millis: fc.constantFrom(0, 1, 5, 600, 5000, 30_000, 400_000) })
+  ),
+  weighted(5, fc.record({ do: fc.constant("step" as const), tasks: fc.integer({ min: 1, max: 12 }) })),
+  weighted(4, fc.record({ do: fc.constant("fire" as const) })),
+  weighted(1, fc.record({ do: fc.constant("shutdown" as const) }))
+)
+
+const setting: fc.Arbitrary<Setting> = fc.record({
+  maxOps: fc.constantFrom(12, 20, 2048),
+  seed: fc.nat(),
+  auto: fc.constantFrom(true, true, false),
+  overlap: fc.boolean(),
+  lazy: fc.constantFrom(false, false, true),
+  idleRelease: fc.constantFrom(false, false, true)
+})
+
+/** Generated runs: a world and what happens in it. */
+export const runs = fc.tuple(setting, fc.array(command, { minLength: 1, maxLength: 40 }))
+
+const perform = (world: World, command: Command): void => {
+  switch (command.do) {
+    case "lose":
+      return world.lose(command.kind)
+    case "script":
+      return world.next(command.outcome)
+    case "command":
+      return world.command(command.command, command.interrupt)
+    case "call":
+      return world.call(command.budget)
+    case "interruptCall":
+      return world.interruptCall(command.index)
+    case "mode":
+      return world.mode(command.mode)
+    case "listsChanged":
+      return world.notify()
+    case "pause":
+      return world.pause(command.paused)
+    case "advance":
+      world.sim.advance(command.millis)
+      return world.atRest()
+    case "step":
+      for (let i = 0; i < command.tasks; i++) world.sim.step()
+      return
+    case "fire":
+      return world.sim.fire()
+    case "shutdown":
+      return world.shutdown()
+  }
+}
+
+/** One run from beginning to end; the world with the faults that it found. */
+export const run = ([setting, commands]: [Setting, ReadonlyArray<Command>], log?: Array<string>): World => {
+  const world = new World(setting, log)
+  for (const command of commands) {
+    world.note(() => JSON.stringify(command))
+    perform(world, command)
+    if (world.faults.length > 0) return world
+  }
+  world.end()
+  return world
+}

@@ -1,0 +1,387 @@
+/**
+ * A backend in a simulated world, with the invariants that hold at every published value of its slot, at every request that is
+ * sent, and at rest.
+ */
+import type { Loss, Policy } from "@mcp-lifeline/core"
+import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
+import { Cause, Effect, Either, Exit, Fiber, Scope } from "effect"
+import * as Lifecycle from "../../src/Lifecycle.js"
+import { unbounded } from "../../src/Permits.js"
+import { decode } from "../../src/Policy.js"
+import { Journal, type Slot } from "../../src/Slot.js"
+import { type Command, Supervisor } from "../../src/Supervisor.js"
+
+/** Every event that the table could be asked, with every variant of its data. */
+const events: ReadonlyArray<Lifecycle.Event> = [
+  Lifecycle.Event.Demanded(),
+  Lifecycle.Event.Due(),
+  Lifecycle.Event.Established(),
+  ...(["retry", "exhausted", "incurable"] as const).flatMap((verdict) =>
+    [true, false].map((auto) => Lifecycle.Event.AttemptFailed({ verdict, auto }))
+  ),
+  ...[true, false].flatMap((resume) => [true, false].map((auto) => Lifecycle.Event.Lost({ resume, auto }))),
+  Lifecycle.Event.Reconnect({ overlap: true }),
+  Lifecycle.Event.Reconnect({ overlap: false }),
+  Lifecycle.Event.Enable(),
+  Lifecycle.Event.Disable(),
+  Lifecycle.Event.Disconnect(),
+  Lifecycle.Event.TornDown(),
+  Lifecycle.Event.Released(),
+  Lifecycle.Event.Close()
+]
+
+const same = (a: Lifecycle.State, b: Lifecycle.State) => JSON.stringify(a) === JSON.stringify(b)
+
+/** How a connection answers. */
+export type Mode = "ok" | "hang" | "slow" | "late"
+
+/** How a generated world differs from the default. */
+export interface Setting {
+  readonly maxOps: number
+  readonly seed: number
+  readonly auto: boolean
+  readonly overlap: boolean
+  readonly lazy: boolean
+  readonly idleRelease: boolean
+}
+
+interface Running<A, E> {
+  readonly fiber: Fiber.RuntimeFiber<A, E>
+  readonly budget: number
+  /** When it has to have ended: known from the first rest on, since before that it may not have begun. */
+  until: number | undefined
+  interrupted: boolean
+}
+
+const closeTimeout = 5000
+
+const isDone = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Exit.Exit<unknown, unknown> | null => fiber.unsafePoll()
+
+export class World {
+  readonly faults: Array<string> = []
+  /** What happened, where it is asked for. */
+  readonly log: Array<string> | undefined
+  readonly sim: Simulation.Simulation
+  readonly script: ScriptedConnector.ScriptedConnector
+  readonly journal: Journal
+  readonly supervisor: Supervisor
+  readonly calls: Array<Running<unknown, unknown>> = []
+  readonly commands: Array<Running<void, unknown>> = []
+  readonly #scope: Scope.CloseableScope
+  readonly #modes = new Map<number, Mode>()
+  /** Connections that may be given up on without having said that they ended: they kept somebody waiting. */
+  readonly #suspects = new Set<number>()
+  readonly #generations = new Map<number, number>()
+  readonly #taken = new Map<number, number>()
+  readonly #setting: Setting
+  #disconnects = 0
+  #attempts = 0
+  #nextCall = 0
+  #before: Slot
+  #closing: Fiber.RuntimeFiber<void> | undefined
+
+  constructor(setting: Setting, log?: Array<string>) {
+    this.log = log
+    this.#setting = setting
+    this.sim = new Simulation.Simulation({ seed: setting.seed, maxOps: setting.maxOps })
+    this.script = ScriptedConnector.make({ overlap: setting.overlap })
+    this.script.respond = (method, params, connection) => this.#respond(method, params, connection)
+    this.#watchLedger()
+    const policy: Policy.Policy = Either.getOrThrow(decode("model", {
+      keepalive: { interval: "60 seconds", timeout: "2 seconds" },
+      timeouts: { close: closeTimeout, drain: "3 seconds" },
+      reconnect: { auto: setting.auto },
+      lifecycle: { lazy: setting.lazy, idleRelease: setting.idleRelease ? "45 seconds" : "never" }
+    }))
+    const connect = this.script.connect
+    Object.assign(this.script, {
+      connect: (options: Parameters<typeof connect>[0]) => {
+        const attempt = connect(options)
+        return Effect.acquireUseRelease(
+          Effect.sync(() => this.#attempts++),
+          () => attempt,
+          () => Effect.sync(() => this.#attempts--)
+        )
+      }
+    })
+    this.journal = new Journal("model", policy, this.sim.clock)
+    this.supervisor = new Supervisor(
+      this.journal,
+      { connector: this.script },
+      unbounded
+    )
+    this.#before = this.journal.cell.get()
+    this.journal.cell.listen(() => this.#published())
+    this.#scope = Effect.runSync(Scope.make())
+    this.sim.fork(Scope.extend(this.supervisor.start, this.#scope))
+    this.sim.settle()
+  }
+
+  fault(what: string): void {
+    this.faults.push(`t=${this.sim.now} ${what}`)
+  }
+
+  note(what: () => string): void {
+    this.log?.push(`t=${this.sim.now} ${what()}`)
+  }
+
+  // --- what a command can do
+
+  next(outcome: ScriptedConnector.Outcome): void {
+    this.script.script(outcome)
+  }
+
+  lose(kind: Loss["kind"]): void {
+    const live = this.script.connections.filter((connection) => connection.state === "open")
+    live.at(-1)?.lose(kind)
+  }
+
+  mode(mode: Mode): void {
+    for (const { id } of this.script.connections) {
+      this.#modes.set(id, mode)
+      if (mode !== "ok") this.#suspects.add(id)
+    }
+  }
+
+  notify(): void {
+    for (const connection of this.script.connections) connection.notify("notifications/tools/list_changed")
+  }
+
+  command(command: Command, interrupt: boolean): void {
+    const fiber = this.sim.fork(this.supervisor.command(command))
+    this.commands.push({ fiber, budget: Number.POSITIVE_INFINITY, until: undefined, interrupted: interrupt })
+    if (command === "Disconnect") this.#disconnects++
+    if (interrupt) this.sim.fork(Fiber.interrupt(fiber))
+  }
+
+  call(budget: number): void {
+    const id = this.#nextCall++
+    const fiber = this.sim.fork(
+      this.supervisor.calls.request("tools/call", { name: "echo", arguments: { id } }, {
+        timeout: budget,
+        wait: budget
+      })
+    )
+    this.calls.push({ fiber, budget, until: undefined, interrupted: false })
+  }
+
+  interruptCall(index: number): void {
+    const call = this.calls[index]
+    if (call === undefined) return
+    call.interrupted = true
+    this.sim.fork(Fiber.interrupt(call.fiber))
+  }
+
+  pause(paused: boolean): void {
+    this.sim.fork(paused ? this.supervisor.attendant.pause : this.supervisor.attendant.resume)
+  }
+
+  shutdown(): void {
+    this.#closing ??= this.sim.fork(Scope.close(this.#scope, Exit.void))
+  }
+
+  // --- what has to hold at every moment
+
+  #respond(
+    method: string,
+    params: unknown,
+    connection: ScriptedConnector.ScriptedConnection
+  ): ScriptedConnector.Answer {
+    if (method === "tools/call") {
+      const { id } = (params as { readonly arguments: { readonly id: number } }).arguments
+      const times = (this.#taken.get(id) ?? 0) + 1
+      this.#taken.set(id, times)
+      if (times > 1) this.fault(`C3: call ${id} was carried out ${times} times`)
+    }
+    const result = method === "tools/list" ? { tools: [ScriptedConnector.tool(`tool-of-${connection.id}`)] } : undefined
+    switch (this.#modes.get(connection.id) ?? "ok") {
+      case "ok":
+        return { answer: "result", result }
+      case "slow":
+        return { answer: "result", result, after: 300 }
+      case "late":
+        return { answer: "result", result, after: 9000 }
+      case "hang":
+        return { answer: "never" }
+    }
+  }
+
+  #watchLedger(): void {
+    const { ledger } = this.script
+    const write = ledger.write.bind(ledger)
+    ledger.write = (entry: Ledger.Entry) => {
+      write(entry)
+      this.note(() => JSON.stringify(entry))
+      if (entry._tag === "Sent" && !entry.refused) this.#sent(entry.connection, entry.method)
+      if (entry._tag === "Closing") {
+        const closes = ledger.closing.filter((connection) => connection === entry.connection).length
+        if (closes > 1) this.fault(`L6: connection ${entry.connection} was closed ${closes} times`)
+      }
+      if (entry._tag === "Opened" && !this.#setting.overlap) this.#openedAlone(entry.connection)
+    }
+  }
+
+  #sent(id: number, method: string): void {
+    const slot = this.journal.cell.get()
+    const isCurrent = slot.current?.connection.peer.pid === id
+    if (!isCurrent && method === "ping") {
+      this.fault(`K9: ${method} sent on connection ${id}, which is not the current one`)
+    }
+    if (this.script.ledger.closing.includes(id)) this.fault(`L5: ${method} sent on connection ${id}, which is closing`)
+  }
+
+  /** L12: without overlap, nothing is open or closing (and not abandoned) when a connection is made. */
+  #openedAlone(opened: number): void {
+    if (this.#isAbandoned(opened)) return
+    for (const connection of this.script.ledger.opened) {
+      if (connection === opened || this.#isAbandoned(connection) || this.script.ledger.closed.includes(connection)) {
+        continue
+      }
+      const closing = this.script.ledger.entries.find((entry) =>
+        entry._tag === "Closing" && entry.connection === connection
+      )
+      if (closing === undefined) this.fault(`L12: connection ${opened} opened while ${connection} is open`)
+      else if (this.sim.now - closing.at < closeTimeout) {
+        this.fault(`L12: connection ${opened} opened while ${connection} is closing`)
+      }
+    }
+  }
+
+  /** Whether its attempt may have outlasted every bound: it could not be interrupted for longer than a close is waited for. */
+  #isAbandoned(id: number): boolean {
+    const { after = 0, stubborn } = this.script.connections[id]!.outcome
+    return stubborn === true && after >= closeTimeout
+  }
+
+  #published(): void {
+    const before = this.#before
+    const slot = this.journal.cell.get()
+    this.#before = slot
+    this.note(() => `${slot.state._tag} generation=${slot.generation} current=${slot.current?.runtime.generation}`)
+    const { current, generation, snapshot, state } = slot
+    if ((state._tag === "Connected") !== (current !== undefined)) {
+      this.fault(`a runtime in ${state._tag}: ${current !== undefined}`)
+    }
+    if (!same(before.state, state)) {
+      const allowed = events.some((event) => {
+        const next = Lifecycle.transition(before.state, event)
+        return next._tag === "Accepted" && same(next.state, state)
+      })
+      if (!allowed) this.fault(`L2: ${before.state._tag} to ${state._tag} is not in the table`)
+    }
+    const swapped = current !== undefined && current.runtime !== before.current?.runtime
+    if (swapped) {
+      this.#generations.set(generation, current.connection.peer.pid!)
+      if (generation !== before.generation + 1) this.fault(`L3: generation ${before.generation} to ${generation}`)
+      if (current.runtime.generation !== generation) this.fault("L3: the runtime has another generation than the slot")
+      if (current.runtime.detached) this.fault(`L4: a retired runtime was installed as generation ${generation}`)
+    } else if (generation !== before.generation) this.fault("L3: a generation without a runtime")
+    if (before.current !== undefined && current === undefined) this.#dropped(before, state)
+    if (snapshot !== undefined) {
+      const [tool] = snapshot.tools
+      const source = this.#generations.get(snapshot.generation)
+      if (tool?.name !== `tool-of-${source}`) {
+        this.fault(`P1: ${tool?.name} published for generation ${snapshot.generation}`)
+      }
+      if (snapshot.stale === (current !== undefined && snapshot.generation === generation)) {
+        this.fault(`P2: stale is ${snapshot.stale} in ${state._tag}`)
+      }
+    }
+    if (Lifecycle.isWithdrawn(state) && snapshot !== undefined) this.fault(`P2: a catalogue in ${state._tag}`)
+    if (state._tag === "Disabled") this.#tornDown()
+  }
+
+  /** L4: a generation is dropped only with a cause. */
+  #dropped(before: Slot, state: Lifecycle.State): void {
+    const id = before.current!.connection.peer.pid!
+    const unasked = state._tag === "Reconnecting" || (state._tag === "Disconnected" && this.#disconnects === 0)
+    const connection = this.script.connections[id]!
+    if (unasked && connection.loss === undefined && !this.#suspects.has(id)) {
+      this.fault(`L4: generation ${before.generation} was dropped without a cause`)
+    }
+  }
+
+  /** L10: Disabled only when everything is closed or abandoned. */
+  #tornDown(): void {
+    for (const connection of this.script.ledger.opened) {
+      if (this.script.ledger.closed.includes(connection) || this.#isAbandoned(connection)) continue
+      const closing = this.script.ledger.entries.find((entry) =>
+        entry._tag === "Closing" && entry.connection === connection
+      )
+      if (closing === undefined || this.sim.now - closing.at < closeTimeout) {
+        this.fault(`L10: Disabled while connection ${connection} is ${closing === undefined ? "open" : "closing"}`)
+      }
+    }
+  }
+
+  // --- what has to hold at rest
+
+  atRest(): void {
+    const { nextAttemptAt, state } = this.journal.cell.get()
+    const waiting = this.supervisor.calls.waiting
+    if (waiting > 0 && state._tag === "Idle") this.fault("R8: a call waits and nothing wakes the idle backend")
+    if (waiting > 0 && nextAttemptAt !== undefined) {
+      const allowed = this.supervisor.budget.demandAt(this.sim.now)
+      if (nextAttemptAt > allowed) this.fault(`R8: a call waits for ${nextAttemptAt}, though ${allowed} is allowed`)
+    }
+    if (waiting > 0 && Lifecycle.isPointless(state)) this.fault(`R8: a call waits in ${state._tag}`)
+    for (const call of this.calls) {
+      if (isDone(call.fiber) !== null) continue
+      call.until ??= this.sim.now + call.budget
+      if (this.sim.now > call.until) this.fault("C5: a call outlives its budget")
+    }
+    const lost = this.journal.cell.get().current
+    if (lost !== undefined && this.script.connections[lost.connection.peer.pid!]?.loss !== undefined) {
+      this.fault("S3: a lost connection is still installed at rest")
+    }
+    if ((state._tag === "Reconnecting" || state._tag === "Dormant") !== (nextAttemptAt !== undefined)) {
+      this.fault(`nextAttemptAt is ${nextAttemptAt} in ${state._tag}`)
+    }
+    if (nextAttemptAt !== undefined && nextAttemptAt < this.sim.now) {
+      this.fault(`R1: an attempt due at ${nextAttemptAt} is not made`)
+    }
+  }
+
+  /** Lets everything go well from now on, then ends: whatever was begun has to have ended, and the books to balance. */
+  end(): void {
+    this.sim.advance(0)
+    this.atRest()
+    if (this.#closing === undefined) {
+      this.script.otherwise = {}
+      this.mode("ok")
+      this.sim.advance(700_000)
+      this.atRest()
+      const { state } = this.journal.cell.get()
+      const rests = state._tag === "Disabled" || state._tag === "PermanentlyFailed" || state._tag === "Idle" ||
+        state._tag === "Disconnected"
+      if (state._tag !== "Connected" && !rests) this.fault(`R4: it stays ${state._tag} though all is well`)
+      if (state._tag === "Disconnected" && this.#setting.auto && this.#disconnects === 0) {
+        this.fault("R9: Disconnected though nobody asked for it")
+      }
+      const { current, snapshot } = this.journal.cell.get()
+      if (current !== undefined && snapshot?.generation !== current.runtime.generation) {
+        this.fault(`P8: connected as ${current.runtime.generation}, published ${snapshot?.generation}`)
+      }
+      for (const { fiber } of this.commands) if (isDone(fiber) === null) this.fault("L11: a command is never answered")
+      this.shutdown()
+    }
+    this.sim.advance(100_000)
+    if (isDone(this.#closing!) === null) this.fault("L7: shutdown does not end")
+    for (const { fiber } of this.commands) {
+      if (isDone(fiber) === null) this.fault("L11: a command is not answered at shutdown")
+    }
+    for (const { fiber, interrupted } of [...this.calls, ...this.commands]) {
+      const exit = isDone(fiber)
+      if (exit === null) this.fault("L16: a call or command does not end")
+      else if (Exit.isFailure(exit)) {
+        if (Cause.isInterrupted(exit.cause) && !interrupted) {
+          this.fault("L16: ended by an interruption that nobody asked for")
+        }
+        if (Cause.isDie(exit.cause)) this.fault(`died: ${Cause.pretty(exit.cause)}`)
+      }
+    }
+    for (const fault of this.script.ledger.faults) this.fault(`L6: ${fault}`)
+    if (this.#attempts > 0) this.fault(`L9: ${this.#attempts} attempts are still under way`)
+    if (this.sim.timers > 0) this.fault(`${this.sim.timers} timers are left`)
+  }
+}
