@@ -2,7 +2,7 @@
  * What the gateway shows: lines that stay, and below them, on a terminal, one frame that is drawn anew in place.
  */
 import type { Scope } from "effect"
-import { Effect, Inspectable, Logger, LogLevel } from "effect"
+import { Cause, Effect, HashMap, Inspectable, Logger, LogLevel } from "effect"
 import { createLogUpdate } from "log-update"
 import { stripVTControlCharacters } from "node:util"
 
@@ -73,9 +73,14 @@ export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(functi
 
 /** A logger that writes warnings and worse as lines to standard error, without disturbing the frame. */
 export const logger = (output: Output): Logger.Logger<unknown, void> =>
-  Logger.make(({ date, logLevel, message }) => {
+  Logger.make(({ annotations, cause, date, logLevel, message }) => {
     if (LogLevel.lessThan(logLevel, LogLevel.Warning)) return
     const parts = Array.isArray(message) ? message : [message]
-    const text = clean(parts.map((part) => Inspectable.toStringUnknown(part, 0)).join(" "))
+    const texts = [
+      ...parts.map((part) => Inspectable.toStringUnknown(part, 0)),
+      ...HashMap.toEntries(annotations).map(([key, value]) => `${key}=${Inspectable.toStringUnknown(value, 0)}`),
+      ...(Cause.isEmpty(cause) ? [] : [Cause.pretty(cause)])
+    ]
+    const text = clean(texts.join(" "))
     Effect.runSync(output.problem(`${time(date.getTime())} ${logLevel.label.toLowerCase()}: ${text}`))
   })

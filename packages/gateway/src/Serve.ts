@@ -146,7 +146,12 @@ const serve = (options: Options, output: Output.Output) =>
       Effect.mapError(({ cause, message }) => new StartError({ message, cause }))
     )
     const show = output.live ? live(fleet, demo, output) : lines(fleet, demo, output)
-    yield* Effect.forkScoped(Effect.interruptible(show))
+    yield* show.pipe(
+      // What cannot be shown is no reason to stop serving.
+      Effect.catchAllCause((cause) => Effect.logError("the display has ended", cause)),
+      Effect.interruptible,
+      Effect.forkScoped
+    )
     const endpoint = yield* Endpoint.serve({ fleet, listener, token: options.token })
     yield* output.line(welcome(endpoint.url))
     yield* Effect.addFinalizer(() => output.line("Shutting down"))

@@ -1,6 +1,5 @@
 import { Effect } from "effect"
-import { spawn } from "node:child_process"
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { execFileSync, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
 /** The built program: `pnpm test` builds before it runs the tests. */
@@ -23,7 +22,14 @@ export interface Program {
   readonly ended: Effect.Effect<Ended>
 }
 
-/** The processes that descend from one, or are in its group, with what they run. Linux and macOS. */
+/** All processes of the machine that are no zombies waiting for their parent. */
+const processes = () =>
+  execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid=,stat="], { encoding: "utf8" }).split("\n").flatMap((line) => {
+    const [pid, parent, group, state = "Z"] = line.trim().split(/\s+/)
+    return state.startsWith("Z") ? [] : [{ pid: Number(pid), parent: Number(parent), group: Number(group) }]
+  })
+
+/** The processes that descend from one, or are in the group of one that does. */
 export const family = (pid: number): ReadonlyArray<number> => {
   const all = processes()
   const found = new Set([pid])
@@ -35,19 +41,8 @@ export const family = (pid: number): ReadonlyArray<number> => {
   return [...found]
 }
 
-const processes = () =>
-  readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
-    try {
-      const fields = readFileSync(`/proc/${name}/stat`, "utf8").replace(/^.*\) /s, "").split(" ")
-      return [{ pid: Number(name), state: fields[0], parent: Number(fields[1]), group: Number(fields[2]) }]
-    } catch {
-      return []
-    }
-  })
-
-/** Whether a process is there and no zombie that waits for its parent. */
-export const alive = (pid: number): boolean =>
-  existsSync(`/proc/${pid}`) && processes().some((one) => one.pid === pid && one.state !== "Z")
+/** Whether a process runs. */
+export const alive = (pid: number): boolean => processes().some((one) => one.pid === pid)
 
 /** Starts the program; it is killed with the scope, should it still run. */
 export const start = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
