@@ -1,0 +1,429 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, RequestError } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Chunk, Effect, Fiber, Random, Stream, TestClock } from "effect"
+import * as Health from "../src/Health.js"
+import { State } from "../src/Lifecycle.js"
+
+/** A backend that sends no heartbeats of its own; probes are given half a second, requests a second. */
+const start = (script: ScriptedConnector.ScriptedConnector, options: Partial<Backend.BackendOptions> = {}) =>
+  Effect.tap(
+    Backend.make("one", {
+      connector: script,
+      keepalive: { method: "none", timeout: 500 },
+      timeouts: { request: 1000 },
+      ...options
+    }),
+    () => TestClock.adjust(0)
+  )
+
+const failuresOf = (backend: Backend.Backend) => Effect.map(backend.status, (status) => status.failures)
+
+/** A call that is not answered, and the probe that follows; ends when the probe's time is up. */
+const callInVain = (backend: Backend.Backend) =>
+  Effect.gen(function*() {
+    const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "slow" })))
+    yield* TestClock.adjust(1000)
+    const exit = yield* Fiber.join(call)
+    yield* TestClock.adjust(500)
+    return exit
+  })
+
+const deaf = (...methods: ReadonlyArray<string>) => (method: string): ScriptedConnector.Answer | undefined =>
+  methods.includes(method) ? { answer: "never" } : undefined
+
+const remote = (code: number): ScriptedConnector.Answer => ({
+  answer: "error",
+  error: new RequestError({ fate: "answered", reason: "remote", code, message: "says the server" })
+})
+
+describe("Health", () => {
+  it.scoped("[H1] the third reading of the lists that fails in a row loses the runtime, not the second", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = deaf("tools/list")
+      const backend = yield* start(script)
+      yield* TestClock.adjust(999)
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
+      yield* TestClock.adjust(1)
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 1, request: 0 })
+      // again after 0.75 of a second, then of two
+      yield* TestClock.adjust(1750)
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 2, request: 0 })
+      expect(script.ledger.live).toEqual([0])
+      yield* TestClock.adjust(2499)
+      expect(script.ledger.live).toEqual([0])
+      yield* TestClock.adjust(1)
+      expect(script.ledger.live).toEqual([])
+      expect(yield* backend.status).toMatchObject({
+        state: "Reconnecting",
+        lastError: "3 readings of the lists in a row failed: no answer within 1000 ms"
+      })
+    }).pipe(Effect.withRandom(Random.fixed([0.5]))))
+
+  it.scoped("[H1] failing probes and failing readings are counted apart, and a new generation begins with neither", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      script.respond = deaf("ping", "slow", "tools/call", "tools/list")
+      const refresh = yield* Effect.fork(Effect.exit(backend.refresh))
+      yield* TestClock.adjust(1000)
+      expect((yield* Fiber.join(refresh))._tag).toBe("Failure")
+      yield* callInVain(backend)
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 1, request: 1 })
+      yield* callInVain(backend)
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 1, request: 2 })
+      expect(script.ledger.live).toEqual([0])
+      yield* callInVain(backend)
+      expect(script.ledger.live).toEqual([])
+      expect((yield* backend.status).lastError).toBe("3 probes in a row failed: no answer within 500 ms")
+      script.respond = undefined
+      yield* backend.reconnect
+      yield* TestClock.adjust(0)
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
+      expect((yield* backend.status).generation).toBe(2)
+    }))
+
+  it.scoped("[H1] the threshold is an option", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { health: { failureThreshold: 1 } })
+      script.respond = deaf("ping", "tools/call")
+      yield* callInVain(backend)
+      expect(script.ledger.live).toEqual([])
+    }))
+
+  it.scoped.each<[string, ScriptedConnector.Answer]>([
+    ["a result", { answer: "result" }],
+    ["a result with isError", { answer: "result", result: { content: [], isError: true } }],
+    ["a JSON-RPC error", remote(-32000)]
+  ])("[H2] %s is an answer and resets the counts", ([, answer]) =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      for (let round = 0; round < 2; round++) {
+        script.respond = deaf("ping", "tools/call")
+        yield* callInVain(backend)
+        yield* callInVain(backend)
+        expect((yield* failuresOf(backend)).request).toBe(2)
+        script.respond = (method) => method === "tools/call" ? answer : undefined
+        yield* Effect.exit(backend.callTool({ name: "echo" }))
+        expect((yield* failuresOf(backend)).request).toBe(0)
+      }
+      expect(script.ledger.live).toEqual([0])
+    }))
+
+  it.scoped("[H2] an answered probe resets both counts", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      script.respond = deaf("ping", "tools/call", "tools/list")
+      const refresh = yield* Effect.fork(Effect.exit(backend.refresh))
+      yield* TestClock.adjust(1000)
+      yield* Fiber.join(refresh)
+      yield* callInVain(backend)
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 1, request: 1 })
+      script.respond = undefined
+      yield* backend.healthCheck
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
+    }))
+
+  it.scoped("[H3] a cancelled call is no failure and no suspicion", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      script.respond = deaf("ping", "tools/call")
+      const call = yield* Effect.fork(backend.callTool({ name: "slow" }))
+      yield* TestClock.adjust(999)
+      yield* Fiber.interrupt(call)
+      yield* TestClock.adjust(1000)
+      expect(script.ledger.sent("tools/call")).toHaveLength(1)
+      expect(script.ledger.sent("ping")).toEqual([])
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
+      expect((yield* backend.status).inFlight).toBe(0)
+    }))
+
+  it.scoped("[H3] a list that the server does not know, although it declared it, is empty and no failure", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = (method) => method === "prompts/list" ? remote(-32601) : undefined
+      const backend = yield* start(script)
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
+      expect(yield* backend.catalog).toMatchObject({ tools: [{ name: "echo" }], prompts: [], problems: [] })
+      expect(script.ledger.sent("prompts/list")).toEqual([0])
+    }))
+
+  it.scoped("[H4] a call that times out is suspicion: one probe at once for however many calls, and a slow tool kills nothing", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      script.respond = (method) => method === "ping" ? { answer: "result", after: 10 } : deaf("tools/call")(method)
+      const calls = yield* Effect.fork(Effect.all(
+        Array.from({ length: 5 }, () => Effect.either(backend.callTool({ name: "slow" }))),
+        { concurrency: "unbounded" }
+      ))
+      yield* TestClock.adjust(999)
+      expect(script.ledger.sent("ping")).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(script.ledger.sent("ping")).toEqual([1000])
+      for (const call of yield* Fiber.join(calls)) expect(call).toMatchObject({ left: { _tag: "RequestTimeout" } })
+      for (let i = 0; i < 5; i++) yield* callInVain(backend)
+      expect(yield* backend.status).toMatchObject({
+        generation: 1,
+        healthScore: 1,
+        failures: { discovery: 0, request: 0 }
+      })
+      expect(script.ledger.sent("ping")).toHaveLength(6)
+    }))
+
+  it.scoped("[H4] of a suspicion only the failure of its probe counts, once for the calls that share it", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      script.respond = deaf("ping", "tools/call")
+      const calls = yield* Effect.fork(Effect.all(
+        Array.from({ length: 5 }, () => Effect.either(backend.callTool({ name: "slow" }))),
+        { concurrency: "unbounded" }
+      ))
+      yield* TestClock.adjust(1499)
+      expect((yield* failuresOf(backend)).request).toBe(0)
+      yield* TestClock.adjust(1)
+      expect((yield* failuresOf(backend)).request).toBe(1)
+      yield* Fiber.join(calls)
+      expect((yield* backend.status).healthScore).toBe(0)
+    }))
+
+  it("[H5] the score weighs the last ten probes by 0.5^i, the newest heaviest, and is 1 without history", () => {
+    const of = (...newestFirst: ReadonlyArray<boolean>) =>
+      Health.score(newestFirst.reduceRight(Health.record, Health.empty))
+    expect(of()).toBe(1)
+    expect(of(true)).toBe(1)
+    expect(of(false)).toBe(0)
+    expect(of(true, false)).toBeCloseTo(2 / 3)
+    expect(of(false, true)).toBeCloseTo(1 / 3)
+    expect(of(false, true, true)).toBeCloseTo(0.75 / 1.75)
+    const ten = Array.from({ length: 10 }, () => true)
+    expect(of(...ten, false, false)).toBe(1)
+    expect(of(...ten.slice(1), false)).toBeCloseTo(1 - 0.5 ** 9 / (2 - 0.5 ** 9))
+  })
+
+  it.scoped("[H5] the score is kept over reconnects, and isHealthy compares it with a threshold of 0.7 unless told another", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      expect(yield* backend.isHealthy()).toBe(true)
+      script.respond = () => remote(-32000)
+      yield* backend.healthCheck
+      expect((yield* backend.status).healthScore).toBe(1)
+      script.respond = deaf("ping")
+      const check = yield* Effect.fork(backend.healthCheck)
+      yield* TestClock.adjust(500)
+      yield* Fiber.join(check)
+      expect((yield* backend.status).healthScore).toBeCloseTo(1 / 3)
+      script.respond = undefined
+      yield* backend.reconnect
+      expect((yield* backend.status).healthScore).toBeCloseTo(1 / 3)
+      yield* backend.healthCheck
+      expect((yield* backend.status).healthScore).toBeCloseTo(1.25 / 1.75)
+      expect(yield* backend.isHealthy()).toBe(true)
+      expect(yield* backend.isHealthy(0.72)).toBe(false)
+    }))
+
+  it("[H6] three states: Connected by its score, coming back after a first success UNHEALTHY, all else DISCONNECTED", () => {
+    const good = Health.record(Health.empty, true)
+    const bad = Health.record(Health.empty, false)
+    const views = (history: Health.History, ever: boolean) => ({
+      connected: Health.view(State.Connected({ replacing: false }), history, ever),
+      connecting: Health.view(State.Connecting({ probe: false }), history, ever),
+      reconnecting: Health.view(State.Reconnecting(), history, ever)
+    })
+    expect(views(good, true)).toEqual({ connected: "CONNECTED", connecting: "UNHEALTHY", reconnecting: "UNHEALTHY" })
+    expect(views(bad, true)).toEqual({ connected: "UNHEALTHY", connecting: "UNHEALTHY", reconnecting: "UNHEALTHY" })
+    expect(views(good, false)).toMatchObject({ connecting: "DISCONNECTED", reconnecting: "DISCONNECTED" })
+    for (const name of ["Idle", "Dormant", "PermanentlyFailed", "Disconnected", "Disabled", "Closed"] as const) {
+      expect(Health.view(State[name](), good, true)).toBe("DISCONNECTED")
+    }
+    expect(Health.view(State.Disabling({ enable: true }), good, true)).toBe("DISCONNECTED")
+  })
+
+  it.scoped("[H6] who watches the status sees the health of a connected backend change with its probes", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make().script({ after: 10 })
+      const backend = yield* start(script)
+      const seen = yield* backend.statusChanges.pipe(
+        Stream.map(({ health }) => health),
+        Stream.changes,
+        Stream.take(5),
+        Stream.runCollect,
+        Effect.fork
+      )
+      yield* TestClock.adjust(10)
+      script.respond = deaf("ping")
+      const check = yield* Effect.fork(backend.healthCheck)
+      yield* TestClock.adjust(500)
+      yield* Fiber.join(check)
+      script.respond = undefined
+      yield* backend.healthCheck
+      yield* backend.healthCheck
+      yield* TestClock.adjust(0)
+      yield* backend.disconnect
+      expect(Chunk.toReadonlyArray(yield* Fiber.join(seen))).toEqual([
+        "DISCONNECTED",
+        "CONNECTED",
+        "UNHEALTHY",
+        "CONNECTED",
+        "DISCONNECTED"
+      ])
+    }))
+
+  it.scoped("[H7] the status accounts for the whole life of a backend", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make().script({ connect: "fail", after: 100 }, { after: 200, close: "die" })
+      const backend = yield* start(script, {
+        keepalive: { method: "none" },
+        reconnect: { initialDelay: 1000, stableAfter: 10_000, auto: true }
+      })
+      expect(yield* backend.status).toEqual({
+        backend: "one",
+        state: "Connecting",
+        generation: 0,
+        health: "DISCONNECTED",
+        healthScore: 1,
+        transport: "scripted",
+        target: "a script",
+        peer: undefined,
+        sessionId: undefined,
+        serverInfo: undefined,
+        protocolVersion: undefined,
+        connectedAt: undefined,
+        uptime: 0,
+        totalUptime: 0,
+        connectionCount: 0,
+        reconnectCount: 0,
+        errorCount: 0,
+        lastError: undefined,
+        lastErrorAt: undefined,
+        lastCloseError: undefined,
+        abandonedCloses: 0,
+        lastAttemptAt: 0,
+        lastSuccessAt: undefined,
+        nextAttemptAt: undefined,
+        failedAttempts: 0,
+        failures: { discovery: 0, request: 0 },
+        inFlight: 0,
+        waiting: 0,
+        keepalive: { state: "off", method: "none", reason: "keepalive.method is none", reprobeAt: undefined },
+        catalog: undefined
+      })
+
+      yield* TestClock.adjust(100)
+      const waiting = yield* Effect.fork(backend.callTool({ name: "echo" }, { wait: "1 minute" }))
+      yield* Effect.yieldNow()
+      expect(yield* backend.status).toMatchObject({
+        state: "Reconnecting",
+        errorCount: 1,
+        failedAttempts: 1,
+        lastError: "scripted failure",
+        lastErrorAt: 100,
+        waiting: 1
+      })
+      expect((yield* backend.status).nextAttemptAt).toBe(850)
+
+      yield* TestClock.adjust(2000)
+      yield* Fiber.join(waiting)
+      const { lastSuccessAt = NaN } = yield* backend.status
+      script.respond = deaf("tools/call")
+      const call = yield* Effect.fork(backend.callTool({ name: "echo" }, { timeout: "1 minute" }))
+      yield* TestClock.adjust(lastSuccessAt + 9999 - 2100)
+      expect(yield* backend.status).toMatchObject({
+        state: "Connected",
+        generation: 1,
+        health: "CONNECTED",
+        peer: { pid: 0 },
+        sessionId: "session-",
+        serverInfo: { name: "scripted", version: "1.0.0" },
+        protocolVersion: "2025-11-25",
+        connectedAt: lastSuccessAt,
+        uptime: 9999,
+        totalUptime: 9999,
+        connectionCount: 1,
+        reconnectCount: 0,
+        errorCount: 1,
+        lastError: "scripted failure",
+        nextAttemptAt: undefined,
+        failedAttempts: 1,
+        inFlight: 1,
+        waiting: 0,
+        catalog: { generation: 1, revision: 1, stale: false, tools: 1 }
+      })
+      // once stable, the outage is over
+      yield* TestClock.adjust(1)
+      expect(yield* backend.status).toMatchObject({
+        uptime: 10_000,
+        lastError: undefined,
+        lastErrorAt: undefined,
+        failedAttempts: 0,
+        errorCount: 1
+      })
+      yield* Fiber.interrupt(call)
+
+      script.current.lose()
+      yield* TestClock.adjust(0)
+      expect(yield* backend.status).toMatchObject({
+        state: "Reconnecting",
+        generation: 1,
+        health: "UNHEALTHY",
+        peer: undefined,
+        serverInfo: { name: "scripted" },
+        connectedAt: undefined,
+        uptime: 0,
+        totalUptime: 10_000,
+        errorCount: 2,
+        lastError: "scripted loss: closed",
+        lastCloseError: expect.stringContaining("the scripted close dies"),
+        catalog: { generation: 1, revision: 1, stale: true, tools: 1 }
+      })
+      yield* TestClock.adjust(1000)
+      expect(yield* backend.status).toMatchObject({
+        generation: 2,
+        connectionCount: 2,
+        reconnectCount: 1,
+        catalog: { generation: 2, revision: 2, stale: false }
+      })
+    }).pipe(Effect.withRandom(Random.fixed([0.5]))))
+
+  it.scoped("[H8] healthCheck probes now, counts as a probe, and says how long the answer took", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      script.respond = (method) => method === "ping" ? { answer: "result", after: 120 } : undefined
+      expect(yield* backend.isConnected).toBe(true)
+      expect(script.ledger.sent("ping")).toEqual([])
+      const good = yield* Effect.fork(backend.healthCheck)
+      yield* TestClock.adjust(120)
+      expect(yield* Fiber.join(good)).toMatchObject({ latency: 120, error: undefined, status: { healthScore: 1 } })
+      script.respond = deaf("ping")
+      const bad = yield* Effect.fork(backend.healthCheck)
+      yield* TestClock.adjust(500)
+      expect(yield* Fiber.join(bad)).toMatchObject({
+        latency: undefined,
+        error: { _tag: "RequestTimeout", method: "ping", timeout: 500 },
+        status: { health: "UNHEALTHY", failures: { request: 1 } }
+      })
+      expect(script.ledger.sent("ping")).toEqual([0, 120])
+    }))
+
+  it.scoped("[H8] healthCheck without a connection says so, sends nothing and wakes nothing", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { lifecycle: { lazy: true } })
+      expect(yield* backend.healthCheck).toMatchObject({
+        latency: undefined,
+        error: { _tag: "BackendUnavailable", state: "Idle" },
+        status: { state: "Idle", healthScore: 1 }
+      })
+      expect(yield* backend.isConnected).toBe(false)
+      yield* TestClock.adjust("1 minute")
+      expect(script.ledger.entries).toEqual([])
+    }))
+})
