@@ -26,7 +26,7 @@ export interface Options {
 /** After SIGKILL only the kernel is to be waited for. */
 const killBound = 5_000
 const firstPoll = 5
-const slowestPoll = 100
+const slowestPoll = 250
 
 const isWindows = process.platform === "win32"
 

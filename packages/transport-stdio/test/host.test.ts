@@ -110,7 +110,6 @@ describe.skipIf(process.platform !== "linux")("the end of our own process", () =
 
   it("[S8] with handleSignals and a handler of the program's own, the program decides what follows", async () => {
     const { exited, lines, pid, process } = await host("handle-own", stubborn)
-    await new Promise((resolve) => setImmediate(resolve))
     process.kill("SIGTERM")
     assert.deepStrictEqual(await exited, [0, null])
     assert.strictEqual(lines.filter((line) => line === "own handler").length, 1)
