@@ -38,6 +38,8 @@ export class Attendant {
   /** The keepalive that may send now; what was started before it may not, even where it has not ended yet. */
   #keepalive: { fiber: Fiber.RuntimeFiber<void> | undefined } | undefined
 
+  /** The fiber of the last keepalive: the next one begins when it has ended (K8). */
+  #heartbeats: Fiber.RuntimeFiber<void> | undefined
   /** What has been said once. */
   readonly #remarked = new Set<"interval" | "options">()
 
@@ -269,6 +271,7 @@ export class Attendant {
       return Effect.logInfo(`${journal.id}: keepalive is off: ${off}`)
     }
     if (memory.paused) return Effect.void
+    const previous = this.#heartbeats
     const self: { fiber: Fiber.RuntimeFiber<void> | undefined } = { fiber: undefined }
     this.#keepalive = self
     const run = Keepalive.run({
@@ -299,12 +302,16 @@ export class Attendant {
       }),
       onFallback: (tool) => Effect.logInfo(`${journal.id}: keepalive falls back to the tool ${tool}`)
     })
-    return Effect.map(Effect.zipRight(this.#remark(connection), forkAttached(runtime, run)), (fiber) => {
-      self.fiber = fiber
-      const { open } = memory
-      if (open === undefined) return this.#keepaliveChanged("running", undefined)
-      this.#keepaliveChanged("disabled", `${open.reason}: ${open.message}`, open.reprobeAt)
-    })
+    return Effect.map(
+      Effect.zipRight(this.#remark(connection), forkAttached(runtime, after(previous, run))),
+      (fiber) => {
+        self.fiber = fiber
+        this.#heartbeats = fiber
+        const { open } = memory
+        if (open === undefined) return this.#keepaliveChanged("running", undefined)
+        this.#keepaliveChanged("disabled", `${open.reason}: ${open.message}`, open.reprobeAt)
+      }
+    )
   }
 
   /** Says, once, what of the options is not as it looks (K2, K15). */
@@ -355,6 +362,9 @@ export class Attendant {
     }).pipe(Effect.repeat({ while: (again) => again }), Effect.asVoid)
   }
 }
+
+const after = <A>(fiber: Fiber.RuntimeFiber<void> | undefined, next: Effect.Effect<A>): Effect.Effect<A> =>
+  fiber === undefined ? next : Effect.zipRight(Fiber.await(fiber), next)
 
 const shown = (millis: number): string => Duration.format(Duration.millis(Math.round(millis)))
 
