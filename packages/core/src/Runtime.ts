@@ -72,6 +72,8 @@ export class Owner {
   /** In here from before its acquire until it is retired; being taken out is what retires. */
   readonly #owned = new Set<Runtime>()
   readonly #closing = new Set<Fiber.RuntimeFiber<void>>()
+  /** Retired on purpose, and not closed before the calls in flight have ended. */
+  readonly #draining = new Set<Runtime>()
   readonly #timeouts: Policy["timeouts"]
   readonly #report: (closed: Closed) => void
 
@@ -117,7 +119,8 @@ export class Owner {
     Effect.uninterruptible(Effect.suspend(() => {
       if (!this.#owned.delete(runtime)) return Effect.void
       runtime.detached = true
-      if (loss !== undefined) runtime.connection?.fail(loss)
+      if (loss === undefined) this.#draining.add(runtime)
+      else runtime.connection?.fail(loss)
       return Effect.map(Effect.forkDaemon(Effect.interruptible(this.#close(runtime, loss === undefined))), (fiber) => {
         this.#closing.add(fiber)
         fiber.addObserver(() => this.#closing.delete(fiber))
@@ -128,6 +131,11 @@ export class Owner {
   readonly sweep = (loss: Loss): Effect.Effect<void> =>
     Effect.suspend(() => Effect.forEach([...this.#owned], (runtime) => this.retire(runtime, loss), { discard: true }))
 
+  /** Fails the calls in flight on runtimes that drain, so that what ends the whole does not wait for them. */
+  hurry(loss: Loss): void {
+    for (const runtime of this.#draining) runtime.connection?.fail(loss)
+  }
+
   /** Ends when everything that is closing now has closed or was abandoned. Bounded, since each close is. */
   readonly closed: Effect.Effect<void> = Effect.suspend(() => Fiber.awaitAll([...this.#closing]))
 
@@ -136,6 +144,7 @@ export class Owner {
     return Effect.gen(this, function*() {
       const attached = yield* closeScope(runtime.attached, bound)
       if (drain) yield* this.#drained(runtime)
+      this.#draining.delete(runtime)
       runtime.connection?.fail({ kind: "closed", message: "connection closed" })
       const acquiring = runtime.acquiring
       const own = yield* bounded(

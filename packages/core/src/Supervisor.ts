@@ -133,6 +133,7 @@ export class Supervisor {
     this.#epoch++
     this.#move(Lifecycle.Event.Close())
     this.#refuseAll()
+    this.#owner.hurry(loss)
     return Effect.gen(this, function*() {
       if (current !== undefined) yield* this.#retire(current.runtime, loss)
       attempt?.fiber.unsafeInterruptAsFork(FiberId.none)
@@ -528,6 +529,7 @@ export class Supervisor {
       if (!this.#move(event)) return Effect.void
       this.#cancelAttempt(command)
       this.#lost = undefined
+      this.#owner.hurry({ kind: "closed", message: why })
       if (current === undefined) return Effect.void
       this.#journal.tally.pastUptime += this.#journal.now() - current.runtime.installedAt
       return this.#retire(current.runtime, { kind: "closed", message: why })
