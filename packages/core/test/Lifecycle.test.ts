@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Struct } from "effect"
 import { Lifecycle } from "@mcp-lifeline/core"
+import { Struct } from "effect"
 
 const { Event, State } = Lifecycle
 
