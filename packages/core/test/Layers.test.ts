@@ -1,0 +1,211 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, type ConfigError, Fleet } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Config, ConfigProvider, Effect, Either, Layer, type Scope } from "effect"
+
+const { tool } = ScriptedConnector
+
+class Docs extends Backend.Tag("docs")<Docs>() {}
+class Files extends Backend.Tag("files")<Files>() {}
+
+/** Runs what needs a layer, and gives the error that building it fails with. */
+const refusal = <A, E, R>(needs: Effect.Effect<A, E, R>, layer: Layer.Layer<R, E>) =>
+  Effect.map(Effect.either(Effect.provide(needs, layer)), (result) => {
+    if (Either.isRight(result)) throw new Error("the layer was built")
+    return result.left
+  })
+
+const within = <A, E, R>(
+  layer: Layer.Layer<R, E>,
+  use: Effect.Effect<A, E, R | Scope.Scope>
+): Effect.Effect<A, E> => Effect.scoped(Effect.provide(use, layer))
+
+describe("Backend.Tag", () => {
+  it.effect("[L1] the layer is the backend under the tag's name, begun with the layer and closed with it", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      yield* within(
+        Docs.layer({ connector: script }),
+        Effect.gen(function*() {
+          const docs = yield* Docs
+          expect(docs.id).toBe("docs")
+          expect((yield* docs.status).backend).toBe("docs")
+          yield* docs.callTool({ name: "echo" })
+          expect(script.ledger.live).toEqual([0])
+        })
+      )
+      expect(script.ledger.faults).toEqual([])
+      expect(script.ledger.closed).toEqual([0])
+    }))
+
+  it.effect("[L14] building the layer does not wait for the connection, and a dead server does not fail it", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.otherwise = { connect: "hang" }
+      yield* within(
+        Docs.layer({ connector: script }),
+        Effect.gen(function*() {
+          expect((yield* (yield* Docs).status).state).toBe("Connecting")
+        })
+      )
+      expect(script.ledger.opened).toEqual([])
+    }))
+
+  it.effect("[L1] two tags are two backends; one layer that is used twice is one", () =>
+    Effect.gen(function*() {
+      const docs = ScriptedConnector.make()
+      const files = ScriptedConnector.make()
+      const DocsLive = Docs.layer({ connector: docs })
+      const seen = Layer.effectDiscard(Effect.flatMap(Docs, (backend) => backend.settled)).pipe(Layer.provide(DocsLive))
+      yield* within(
+        Layer.mergeAll(DocsLive, seen, Files.layer({ connector: files })),
+        Effect.gen(function*() {
+          yield* (yield* Docs).ping()
+          yield* (yield* Files).ping()
+        })
+      )
+      expect(docs.ledger.attempts).toHaveLength(1)
+      expect(files.ledger.attempts).toHaveLength(1)
+      expect([docs.ledger.faults, files.ledger.faults]).toEqual([[], []])
+    }))
+
+  it.effect("[K5] options that are not acceptable fail the layer with their name, and nothing is begun", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const error = yield* refusal(Docs, Docs.layer({ connector: script, keepalive: { interval: 0 } }))
+      expect(error).toMatchObject({ _tag: "ConfigError", backend: "docs", field: "keepalive.interval" })
+      expect(script.ledger.entries).toEqual([])
+    }))
+
+  const configured = (script: ScriptedConnector.ScriptedConnector) =>
+    Docs.layerConfig(Config.all({
+      connector: Config.succeed(script),
+      lifecycle: Config.all({ lazy: Config.withDefault(Config.boolean("DOCS_LAZY"), false) }),
+      keepalive: Config.all({ interval: Config.string("DOCS_INTERVAL") as Config.Config<`${number} seconds`> })
+    }))
+
+  const given = (entries: ReadonlyArray<readonly [string, string]>) =>
+    Effect.withConfigProvider(ConfigProvider.fromMap(new Map(entries)))
+
+  it.effect("[K5] layerConfig takes its options from the configuration", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      yield* within(
+        configured(script),
+        Effect.gen(function*() {
+          const docs = yield* Docs
+          expect((yield* docs.status).state).toBe("Idle")
+          yield* docs.ping()
+        })
+      )
+      expect(script.ledger.closed).toEqual([0])
+    }).pipe(given([["DOCS_LAZY", "true"], ["DOCS_INTERVAL", "30 seconds"]])))
+
+  it.effect("[K5] layerConfig tells a value that is missing from one that is not acceptable", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const missing = yield* refusal(Docs, configured(script)).pipe(given([]))
+      expect(String(missing)).toContain("DOCS_INTERVAL")
+      const refused = yield* refusal(Docs, configured(script)).pipe(given([["DOCS_INTERVAL", "soon"]]))
+      expect(refused).toMatchObject({ _tag: "ConfigError", field: "keepalive.interval" })
+      expect((refused as ConfigError).message).toContain('"soon"')
+      expect(script.ledger.entries).toEqual([])
+    }))
+})
+
+describe("Fleet.layer", () => {
+  const scripts = () => {
+    const docs = ScriptedConnector.make()
+    const files = ScriptedConnector.make()
+    files.offer = { ...files.offer, tools: [tool("read")] }
+    return { docs, files, all: [docs, files] }
+  }
+
+  const use = Effect.gen(function*() {
+    const fleet = yield* Fleet.FleetTag
+    yield* fleet.ready
+    yield* fleet.callTool({ name: "files__read" })
+    return [...(yield* fleet.catalog).tools.keys()]
+  })
+
+  it.effect("[L6:virtual] its backends begin with the layer and are closed with it", () =>
+    Effect.gen(function*() {
+      const { all, docs, files } = scripts()
+      const names = yield* within(
+        Fleet.layer({ backends: { docs: { connector: docs }, files: { connector: files } } }),
+        use
+      )
+      expect(names.toSorted()).toEqual(["docs__echo", "files__read"])
+      expect(all.map(({ ledger }) => [ledger.attempts.length, ledger.closed, ledger.faults])).toEqual([
+        [1, [0], []],
+        [1, [0], []]
+      ])
+    }))
+
+  it.effect("[K5] a backend's options that are not acceptable fail the layer, and what was begun is closed", () =>
+    Effect.gen(function*() {
+      const { all, docs, files } = scripts()
+      const layer = Fleet.layer({
+        backends: { docs: { connector: docs }, files: { connector: files, calls: { maxInFlight: 0 } } }
+      })
+      expect(yield* refusal(Fleet.FleetTag, layer)).toMatchObject({
+        _tag: "ConfigError",
+        backend: "files",
+        field: "calls.maxInFlight"
+      })
+      expect(all.flatMap(({ ledger }) => ledger.faults)).toEqual([])
+      expect(all.flatMap(({ ledger }) => ledger.live)).toEqual([])
+    }))
+
+  it.effect("[K5] a fleet's defaults that are not acceptable are refused too", () =>
+    Effect.gen(function*() {
+      const { docs } = scripts()
+      const layer = Fleet.layer({
+        backends: { docs: { connector: docs } },
+        defaults: { timeouts: { close: "2 hours" } }
+      })
+      expect(yield* refusal(Fleet.FleetTag, layer)).toMatchObject({ backend: "docs", field: "timeouts.close" })
+    }))
+
+  it.effect("[K5] two backends of one name, and one without, are refused", () =>
+    Effect.gen(function*() {
+      const { docs, files } = scripts()
+      for (
+        const backends of [[{ id: "docs", connector: docs }, { id: "docs", connector: files }], [{
+          id: "",
+          connector: docs
+        }]]
+      ) {
+        expect(yield* refusal(Fleet.FleetTag, Fleet.layer({ backends }))).toMatchObject({
+          _tag: "ConfigError",
+          field: "backends"
+        })
+      }
+    }))
+
+  it.effect("[L6:virtual] layerConfig takes its options from the configuration", () =>
+    Effect.gen(function*() {
+      const { all, docs, files } = scripts()
+      const layer = Fleet.layerConfig(Config.all({
+        backends: Config.succeed({ docs: { connector: docs }, files: { connector: files } }),
+        connectConcurrency: Config.integer("CONNECTS")
+      }))
+      const some = (connects: string) =>
+        Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["CONNECTS", connects]])))
+      yield* within(layer, use).pipe(some("1"))
+      expect(all.flatMap(({ ledger }) => ledger.closed)).toEqual([0, 0])
+      expect(yield* refusal(Fleet.FleetTag, layer).pipe(some("0"))).toMatchObject({ field: "connectConcurrency" })
+      expect(String(yield* refusal(Fleet.FleetTag, layer).pipe(some("many")))).toContain("CONNECTS")
+    }))
+
+  it.effect("[L14] an empty fleet is ready and has an empty catalogue", () =>
+    within(
+      Fleet.layer({ backends: {} }),
+      Effect.gen(function*() {
+        const fleet = yield* Fleet.FleetTag
+        yield* fleet.ready
+        expect((yield* fleet.catalog).tools.size).toBe(0)
+        expect(yield* fleet.status).toEqual({})
+      })
+    ))
+})

@@ -1,0 +1,608 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, type BackendUnavailable, Fleet, Policy } from "@mcp-lifeline/core"
+import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
+import { Duration, Effect, Either, Exit, Fiber, Random, Schedule, Scope, TestClock } from "effect"
+import { backoff, Budget } from "../src/Reconnect.js"
+import { failure, settle, watched } from "./support/Watched.js"
+
+const second = 1000
+const minute = 60 * second
+
+/** Jitter that takes the whole delay, so that times are exact. */
+const longest = Effect.withRandom(Random.fixed([1]))
+/** Jitter that takes the shortest delay. */
+const shortest = Effect.withRandom(Random.fixed([0]))
+
+const failing = { connect: "fail" } as const
+
+const policyOf = (reconnect: Policy.ReconnectOptions) =>
+  Either.getOrThrow(Policy.decode("one", { reconnect })).reconnect
+
+/** A backend that is down: its first attempt has just failed, and so will all others. */
+const down = (options: Omit<Backend.BackendOptions, "connector"> = {}) =>
+  Effect.gen(function*() {
+    const script = ScriptedConnector.make()
+    script.otherwise = failing
+    const one = yield* watched(script, options)
+    yield* settle
+    expect(script.ledger.attempts).toEqual([0])
+    return { ...one, script }
+  })
+
+describe("R1: backoff", () => {
+  for (
+    const reconnect of [{}, { initialDelay: 200, factor: 3, maxDelay: 5000 }, {
+      factor: 1,
+      initialDelay: "3 seconds"
+    }] as const
+  ) {
+    it.effect(`[R1] each delay is drawn from [0.5, 1] of the exponential under its cap: ${JSON.stringify(reconnect)}`, () =>
+      Effect.gen(function*() {
+        const policy = policyOf(reconnect)
+        const parts: Array<Array<number>> = Array.from({ length: 9 }, () => [])
+        for (let run = 0; run < 500; run++) {
+          const budget = new Budget(policy)
+          for (const [n, ofStep] of parts.entries()) {
+            const full = Math.min(policy.maxDelay, policy.initialDelay * policy.factor ** n)
+            ofStep.push(((yield* budget.due(7)) - 7) / full)
+          }
+        }
+        for (const ofStep of parts) {
+          expect(Math.min(...ofStep)).toBeGreaterThanOrEqual(0.5)
+          expect(Math.min(...ofStep)).toBeLessThan(0.51)
+          expect(Math.max(...ofStep)).toBeLessThanOrEqual(1)
+          expect(Math.max(...ofStep)).toBeGreaterThan(0.99)
+          expect(Math.abs(ofStep.reduce((sum, part) => sum + part, 0) / ofStep.length - 0.75)).toBeLessThan(0.03)
+        }
+      }).pipe(Effect.withRandom(Random.make("delays"))))
+  }
+
+  it.effect("[R1] the schedule itself never ends and never exceeds the cap", () =>
+    Effect.gen(function*() {
+      const delays = yield* Schedule.run(
+        Schedule.delays(backoff(policyOf({ maxDelay: "10 seconds" }))),
+        0,
+        Array.from({ length: 200 })
+      )
+      const millis = [...delays].map((delay) => Duration.toMillis(delay))
+      expect(millis).toHaveLength(200)
+      expect(Math.max(...millis)).toBeLessThanOrEqual(10_000)
+      expect(Math.min(...millis.slice(4))).toBeGreaterThanOrEqual(5000)
+    }).pipe(Effect.withRandom(Random.make("schedule"))))
+
+  for (
+    const [name, jitter, delays] of [
+      ["longest", longest, [1, 2, 4, 8, 16, 32, 60, 60]],
+      ["shortest", shortest, [0.5, 1, 2, 4, 8, 16, 30, 30]]
+    ] as const
+  ) {
+    it.scoped(`[R1] attempts are made after exactly the ${name} delays, and not a millisecond before`, () =>
+      Effect.gen(function*() {
+        const { backend, script } = yield* down({ reconnect: { maxAttempts: 100 } })
+        const attempts = [0]
+        for (const delay of delays) {
+          const due = attempts.at(-1)! + delay * second
+          expect((yield* backend.status).nextAttemptAt).toBe(due)
+          yield* TestClock.adjust(delay * second - 1)
+          expect(script.ledger.attempts).toEqual(attempts)
+          yield* TestClock.adjust(1)
+          attempts.push(due)
+          expect(script.ledger.attempts).toEqual(attempts)
+        }
+      }).pipe(jitter))
+  }
+})
+
+describe("R2: jitter", () => {
+  it("[R2] 1,000 backends lost at the same instant spread over every step of the backoff", () => {
+    const count = 1000
+    const simulation = new Simulation.Simulation({ seed: "lost together" })
+    const scripts = Array.from({ length: count }, () => ScriptedConnector.make())
+    const scope = Effect.runSync(Scope.make())
+    simulation.fork(Effect.forEach(
+      scripts,
+      (connector, i) =>
+        Scope.extend(
+          Backend.make(`backend ${i}`, { connector, keepalive: { method: "none" }, reconnect: { maxAttempts: 100 } }),
+          scope
+        )
+    ))
+    simulation.advance(minute)
+    for (const script of scripts) {
+      expect(script.ledger.live).toHaveLength(1)
+      script.otherwise = failing
+      script.current.lose()
+    }
+    simulation.advance(5 * minute)
+    for (let step = 0; step < 7; step++) {
+      const full = Math.min(minute, second * 2 ** step)
+      const tenths = Array.from({ length: 10 }, () => 0)
+      for (const { ledger } of scripts) {
+        const since = step === 0 ? minute : ledger.attempts[step]!
+        const part = (ledger.attempts[step + 1]! - since) / full
+        tenths[Math.min(9, Math.floor((part - 0.5) * 20))]!++
+      }
+      expect(tenths.reduce((sum, share) => sum + share)).toBe(count)
+      expect(Math.max(...tenths)).toBeLessThanOrEqual(1.5 * count / 10)
+    }
+    simulation.fork(Scope.close(scope, Exit.void))
+    simulation.advance(minute)
+    expect(scripts.flatMap(({ ledger }) => ledger.faults)).toEqual([])
+  })
+})
+
+describe("R3: what has proved itself", () => {
+  it.scoped("[R3] a backend that connects and dies at once keeps backing off", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.otherwise = { loseAfter: 9999 }
+      yield* watched(script)
+      yield* TestClock.adjust("4 minutes")
+      const gaps = script.ledger.attempts.slice(1).map((at, i) => at - script.ledger.attempts[i]! - 9999)
+      expect(gaps.slice(0, 6)).toEqual([1000, 2000, 4000, 8000, 16_000, 32_000])
+    }).pipe(longest))
+
+  it.scoped("[R3] a connection that stays up for stableAfter starts the backoff anew", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.otherwise = { loseAfter: 10_000 }
+      yield* watched(script)
+      yield* TestClock.adjust("1 minute")
+      const gaps = script.ledger.attempts.slice(1).map((at, i) => at - script.ledger.attempts[i]! - 10_000)
+      expect(gaps.slice(0, 5)).toEqual([1000, 1000, 1000, 1000, 1000])
+    }).pipe(longest))
+
+  it.scoped("[R3] failed attempts count until the connection has proved itself", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make().failNext(3)
+      const { backend } = yield* watched(script)
+      yield* TestClock.adjust("7 seconds")
+      expect((yield* backend.status).state).toBe("Connected")
+      yield* TestClock.adjust(9999)
+      const before = yield* backend.status
+      expect([before.failedAttempts, before.lastError]).toEqual([3, "scripted failure"])
+      yield* TestClock.adjust(1)
+      const after = yield* backend.status
+      expect([after.failedAttempts, after.lastError]).toEqual([0, undefined])
+    }).pipe(longest))
+})
+
+describe("R4: dormant, never given up", () => {
+  it.scoped("[R4] after maxAttempts it is tried every dormantProbe, for as long as it takes; success brings it back", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* down({ reconnect: { maxAttempts: 3 } })
+      yield* TestClock.adjust(2999)
+      expect((yield* backend.status).state).toBe("Reconnecting")
+      yield* TestClock.adjust(1)
+      expect(script.ledger.attempts).toEqual([0, 1000, 3000])
+      for (let probe = 1; probe <= 5; probe++) {
+        expect((yield* backend.status).state).toBe("Dormant")
+        expect((yield* backend.status).nextAttemptAt).toBe(3000 + probe * 5 * minute)
+        yield* TestClock.adjust(5 * minute - 1)
+        expect(script.ledger.attempts).toHaveLength(2 + probe)
+        yield* TestClock.adjust(1)
+        expect(script.ledger.attempts).toHaveLength(3 + probe)
+      }
+      script.otherwise = {}
+      yield* TestClock.adjust(5 * minute)
+      expect((yield* backend.status).state).toBe("Connected")
+      yield* backend.callTool({ name: "echo" })
+    }).pipe(longest))
+
+  it.scoped("[R4] with the shortest jitter a probe comes after three quarters of dormantProbe", () =>
+    Effect.gen(function*() {
+      const { script } = yield* down({ reconnect: { maxAttempts: 1, dormantProbe: "1 minute" } })
+      yield* TestClock.adjust(44_999)
+      expect(script.ledger.attempts).toEqual([0])
+      yield* TestClock.adjust(1)
+      expect(script.ledger.attempts).toEqual([0, 45_000])
+    }).pipe(shortest))
+
+  it.scoped("[R4] a week of failures is not for good", () =>
+    Effect.gen(function*() {
+      const { backend, script, states } = yield* down({ reconnect: { dormantProbe: "6 hours" } })
+      yield* TestClock.adjust("7 days")
+      expect((yield* backend.status).state).toBe("Dormant")
+      expect(states()).not.toContain("PermanentlyFailed")
+      expect(script.ledger.attempts.length).toBeGreaterThan(7 * 4)
+    }).pipe(Effect.withRandom(Random.make("week"))))
+
+  it.scoped("[R4] a reconnect command gives all quick attempts anew", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* down({ reconnect: { maxAttempts: 2 } })
+      yield* TestClock.adjust(1000)
+      expect((yield* backend.status).state).toBe("Dormant")
+      yield* Effect.exit(backend.reconnect)
+      expect((yield* backend.status).state).toBe("Reconnecting")
+      yield* TestClock.adjust(1000)
+      expect((yield* backend.status).state).toBe("Dormant")
+      expect(script.ledger.attempts).toEqual([0, 1000, 1000, 2000])
+    }).pipe(longest))
+})
+
+describe("R5: what waiting cannot heal", () => {
+  const incurable = { reason: "spawn", incurable: true, message: "no such command: foo; install it" } as const
+
+  for (const way of ["reconnect", "enable"] as const) {
+    it.scoped(`[R5] it fails for good at once, says why, and ${way} leaves it`, () =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make().failNext(1, incurable)
+        const { backend } = yield* watched(script)
+        yield* backend.settled
+        const status = yield* backend.status
+        expect([status.state, status.lastError]).toEqual(["PermanentlyFailed", incurable.message])
+        yield* TestClock.adjust("30 days")
+        expect(script.ledger.attempts).toEqual([0])
+        const error = failure(yield* Effect.exit(backend.callTool({ name: "echo" }))) as BackendUnavailable
+        expect([error._tag, error.state, error.lastError]).toEqual([
+          "BackendUnavailable",
+          "PermanentlyFailed",
+          incurable.message
+        ])
+        expect(error.message).toContain("reconnect()")
+        yield* backend[way]
+        expect((yield* backend.status).state).toBe("Connected")
+      }))
+  }
+
+  it.scoped("[R5] a backend that was connected before is given all quick attempts", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* watched(script, { reconnect: { maxAttempts: 3 } })
+      yield* TestClock.adjust("10 seconds")
+      script.otherwise = { connect: "fail", error: incurable }
+      script.current.lose()
+      yield* TestClock.adjust(6999)
+      expect((yield* backend.status).state).toBe("Reconnecting")
+      expect(script.ledger.attempts).toEqual([0, 11_000, 13_000])
+      yield* TestClock.adjust(1)
+      expect((yield* backend.status).state).toBe("PermanentlyFailed")
+      yield* TestClock.adjust("1 day")
+      expect(script.ledger.attempts).toEqual([0, 11_000, 13_000, 17_000])
+    }).pipe(longest))
+
+  it.scoped("[R5] a curable failure among them takes the count back", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend, states } = yield* watched(script, { reconnect: { maxAttempts: 3, dormantProbe: "1 minute" } })
+      yield* TestClock.adjust("10 seconds")
+      script.failNext(2, incurable).failNext(1).failNext(2, incurable)
+      script.current.lose()
+      yield* TestClock.adjust("7 seconds")
+      expect((yield* backend.status).state).toBe("Dormant")
+      yield* TestClock.adjust("3 minutes")
+      expect(states()).not.toContain("PermanentlyFailed")
+      expect((yield* backend.status).state).toBe("Connected")
+    }).pipe(longest))
+
+  it.scoped("[R5] a refusal that a token provider may heal goes Dormant", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.otherwise = { connect: "fail", error: { reason: "unauthorized", incurable: false } }
+      const { backend } = yield* watched(script)
+      yield* TestClock.adjust("1 minute")
+      expect((yield* backend.status).state).toBe("Dormant")
+    }).pipe(longest))
+})
+
+describe("R6: Retry-After", () => {
+  for (
+    const [name, retryAfter, due] of [
+      ["is respected where it is longer than the backoff", 90 * second, 90 * second],
+      ["is respected no longer than maxRetryAfter", 24 * 60 * minute, 10 * minute],
+      ["does not shorten the backoff", 10, second]
+    ] as const
+  ) {
+    it.scoped(`[R6] ${name}, whether a call waits or not`, () =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make().failNext(1, { reason: "rateLimited", retryAfter })
+        const { backend } = yield* watched(script)
+        yield* settle
+        const waiting = retryAfter < second
+          ? undefined
+          : yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" }, { wait: "1 hour", timeout: "1 hour" })))
+        yield* settle
+        expect((yield* backend.status).nextAttemptAt).toBe(due)
+        yield* TestClock.adjust(due - 1)
+        expect(script.ledger.attempts).toEqual([0])
+        yield* TestClock.adjust(1)
+        expect(script.ledger.attempts).toEqual([0, due])
+        if (waiting !== undefined) expect(Exit.isSuccess(yield* Fiber.join(waiting))).toBe(true)
+      }).pipe(longest))
+  }
+
+  it.scoped("[R6] it holds for a Dormant backend and for a loss that carries it", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make().failNext(1, { retryAfter: 8 * minute })
+      const { backend } = yield* watched(script, { reconnect: { maxAttempts: 1, dormantProbe: "1 minute" } })
+      yield* settle
+      expect((yield* backend.status).state).toBe("Dormant")
+      yield* TestClock.adjust(8 * minute - 1)
+      expect(script.ledger.attempts).toHaveLength(1)
+      yield* TestClock.adjust(1)
+      expect(script.ledger.attempts).toHaveLength(2)
+      yield* TestClock.adjust("10 seconds")
+      script.current.lose({ kind: "closed", message: "503", retryAfter: 2 * minute })
+      yield* settle
+      yield* TestClock.adjust(2 * minute - 1)
+      expect(script.ledger.attempts).toHaveLength(2)
+      yield* TestClock.adjust(1)
+      expect(script.ledger.attempts).toHaveLength(3)
+    }).pipe(longest))
+})
+
+describe("R7: a lost session", () => {
+  it.scoped("[R7] of a generation that had proved itself is initialised anew at once", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend, states } = yield* watched(script)
+      yield* TestClock.adjust("10 seconds")
+      script.current.lose("session")
+      yield* settle
+      expect(script.ledger.attempts).toEqual([0, 10_000])
+      expect((yield* backend.status).generation).toBe(2)
+      expect(states()).toEqual(["Connected", "Connecting", "Connected"])
+    }))
+
+  it.scoped("[R7] of one that had not, with backoff, so that a balancer cannot make us spin", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* watched(script)
+      yield* TestClock.adjust(9999)
+      let lostAt = 9999
+      for (const delay of [1000, 2000, 4000, 8000]) {
+        script.current.lose("session")
+        yield* settle
+        expect((yield* backend.status).state).toBe("Reconnecting")
+        yield* TestClock.adjust(delay - 1)
+        expect((yield* backend.status).state).toBe("Reconnecting")
+        yield* TestClock.adjust(1)
+        lostAt += delay
+        expect(script.ledger.attempts.at(-1)).toBe(lostAt)
+      }
+    }).pipe(longest))
+
+  it.scoped("[R7] another loss of one that had proved itself waits for the backoff", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      yield* watched(script)
+      yield* TestClock.adjust("10 seconds")
+      script.current.lose("closed")
+      yield* settle
+      yield* TestClock.adjust(999)
+      expect(script.ledger.attempts).toEqual([0])
+      yield* TestClock.adjust(1)
+      expect(script.ledger.attempts).toEqual([0, 11_000])
+    }).pipe(longest))
+})
+
+describe("R8: calls while it is down", () => {
+  it.scoped("[R8] a call waits up to timeouts.wait and then says state, last error and next attempt", () =>
+    Effect.gen(function*() {
+      const { backend } = yield* down({ reconnect: { maxAttempts: 1 }, timeouts: { wait: 3500 } })
+      const call = yield* Effect.fork(backend.callTool({ name: "echo" }))
+      yield* settle
+      yield* TestClock.adjust(3499)
+      expect(call.unsafePoll()).toBeNull()
+      yield* TestClock.adjust(1)
+      const error = failure(yield* Fiber.await(call)) as BackendUnavailable
+      const { nextAttemptAt, state } = yield* backend.status
+      expect(error._tag).toBe("BackendUnavailable")
+      expect(error.lastError).toBe("scripted failure")
+      expect([error.state, error.nextAttemptAt]).toEqual([state, nextAttemptAt])
+      expect(error.nextAttemptAt).toBeGreaterThan(3500)
+      expect(error.message).toContain("scripted failure")
+    }).pipe(longest))
+
+  it.scoped("[R8] failFast skips the wait, by policy or by call, and asks for no attempt", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* down({ calls: { failFast: true } })
+      expect(failure(yield* Effect.exit(backend.ping()))).toMatchObject({
+        _tag: "BackendUnavailable",
+        state: "Reconnecting"
+      })
+      yield* settle
+      expect(script.ledger.attempts).toEqual([0])
+      const patient = yield* Effect.fork(backend.ping({ failFast: false }))
+      yield* settle
+      expect(patient.unsafePoll()).toBeNull()
+      expect(script.ledger.attempts).toEqual([0, 0])
+    }).pipe(longest))
+
+  it.scoped("[R8] where waiting is pointless a call fails at once", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.otherwise = { close: 1000 }
+      const { backend } = yield* watched(script)
+      yield* settle
+      const refused = (state: string) =>
+        Effect.map(Effect.exit(backend.ping()), (exit) =>
+          expect(failure(exit)).toMatchObject({ _tag: "BackendUnavailable", state }))
+      yield* backend.disconnect
+      yield* refused("Disconnected")
+      const disable = yield* Effect.fork(backend.disable)
+      yield* settle
+      yield* refused("Disabling")
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(disable)
+      yield* refused("Disabled")
+      script.failNext(1, { incurable: true })
+      const before = script.ledger.attempts.length
+      const other = yield* watched(script)
+      yield* other.backend.settled
+      expect(failure(yield* Effect.exit(other.backend.ping()))).toMatchObject({ state: "PermanentlyFailed" })
+      expect(script.ledger.attempts).toHaveLength(before + 1)
+    }))
+
+  it.scoped("[R8] a call that waits when waiting becomes pointless fails in that moment", () =>
+    Effect.gen(function*() {
+      for (const command of ["disconnect", "disable"] as const) {
+        const { backend } = yield* down()
+        const call = yield* Effect.fork(backend.ping())
+        yield* settle
+        yield* backend[command]
+        yield* settle
+        expect(failure(yield* Fiber.await(call))._tag).toBe("BackendUnavailable")
+      }
+    }).pipe(longest))
+
+  it.scoped("[R8] a waiting call brings the next attempt forward, spaced by demandInterval that doubles up to maxDelay", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* down({ reconnect: { maxAttempts: 1, dormantProbe: "1 hour", maxDelay: 5000 } })
+      expect((yield* backend.status).state).toBe("Dormant")
+      yield* TestClock.adjust("1 minute")
+      yield* Effect.forkScoped(Effect.exit(backend.ping({ wait: "1 hour", timeout: "1 hour" })))
+      yield* settle
+      const attempts = [0, 60_000]
+      expect(script.ledger.attempts).toEqual(attempts)
+      for (const spacing of [2000, 4000, 5000, 5000]) {
+        yield* TestClock.adjust(spacing - 1)
+        expect(script.ledger.attempts).toEqual(attempts)
+        yield* TestClock.adjust(1)
+        attempts.push(attempts.at(-1)! + spacing)
+        expect(script.ledger.attempts).toEqual(attempts)
+      }
+    }).pipe(longest))
+
+  it.scoped("[R8] calls one after another bring no more attempts than one that waits", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* down({ reconnect: { maxAttempts: 1, dormantProbe: "1 hour" } })
+      for (let i = 0; i < 30; i++) {
+        yield* Effect.forkScoped(Effect.exit(backend.ping({ wait: 500 })))
+        yield* TestClock.adjust("1 second")
+      }
+      expect(script.ledger.attempts).toEqual([0, 0, 2000, 6000, 14_000, 30_000])
+    }).pipe(longest))
+
+  it.scoped("[R8] demand wakes a sleeping backend in time for the call that asked", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* down({ reconnect: { maxAttempts: 1, dormantProbe: "1 hour" } })
+      yield* TestClock.adjust("10 minutes")
+      script.otherwise = { after: 100 }
+      const call = yield* Effect.fork(backend.ping())
+      yield* TestClock.adjust(100)
+      yield* Fiber.join(call)
+      expect(script.ledger.attempts).toEqual([0, 10 * minute])
+    }).pipe(longest))
+
+  it.scoped("[R8] attempts that calls ask for do not use up the quick ones", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* down({
+        reconnect: { maxAttempts: 3, initialDelay: "40 seconds", demandInterval: "1 second" }
+      })
+      const call = yield* Effect.fork(Effect.exit(backend.ping()))
+      yield* TestClock.adjust("10 seconds")
+      expect(script.ledger.attempts.length).toBeGreaterThan(3)
+      yield* Fiber.join(call)
+      expect((yield* backend.status).state).toBe("Reconnecting")
+    }).pipe(longest))
+})
+
+describe("R9: auto: false", () => {
+  it.scoped("[R9] a loss leads to Disconnected, and only a command leaves it", () =>
+    Effect.gen(function*() {
+      for (const kind of ["closed", "session"] as const) {
+        const script = ScriptedConnector.make()
+        const { backend } = yield* watched(script, { reconnect: { auto: false } })
+        yield* TestClock.adjust("10 seconds")
+        script.current.lose(kind)
+        yield* settle
+        expect((yield* backend.status).state).toBe("Disconnected")
+        expect(failure(yield* Effect.exit(backend.ping()))).toMatchObject({ state: "Disconnected" })
+        yield* TestClock.adjust("1 day")
+        expect(script.ledger.attempts).toHaveLength(1)
+        yield* backend.reconnect
+        expect((yield* backend.status).state).toBe("Connected")
+      }
+    }))
+
+  it.scoped("[R9] so does an attempt that fails", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* down({ reconnect: { auto: false } })
+      expect((yield* backend.status).state).toBe("Disconnected")
+      yield* TestClock.adjust("1 day")
+      expect(script.ledger.attempts).toHaveLength(1)
+    }))
+})
+
+describe("R10: attempts at once", () => {
+  const fleetOf = (connectors: Record<string, ScriptedConnector.ScriptedConnector>, connectConcurrency: number) =>
+    Fleet.make({
+      connectConcurrency,
+      backends: Object.fromEntries(
+        Object.entries(connectors).map(([id, connector]) => [id, { connector, keepalive: { method: "none" } as const }])
+      )
+    })
+
+  const scriptsOf = (count: number, outcome: ScriptedConnector.Outcome) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => {
+      const script = ScriptedConnector.make()
+      script.otherwise = outcome
+      return [`b${i}`, script] as const
+    }))
+
+  it.scoped("[R10] no more than connectConcurrency attempts run at once, and each that ends lets the next begin", () =>
+    Effect.gen(function*() {
+      const scripts = scriptsOf(7, { after: 1500 })
+      yield* fleetOf(scripts, 3)
+      yield* TestClock.adjust("1 minute")
+      const starts = Object.values(scripts).flatMap(({ ledger }) => ledger.attempts)
+      expect(starts.toSorted((a, b) => a - b)).toEqual([0, 0, 0, 1500, 1500, 1500, 3000])
+    }))
+
+  it.scoped("[R10] a black hole gives its permit back after 2 s and goes on; the rest is not held up", () =>
+    Effect.gen(function*() {
+      const holes = scriptsOf(4, { connect: "hang" })
+      const good = ScriptedConnector.make()
+      const fleet = yield* fleetOf({ ...holes, good }, 2)
+      const starts = () => Object.values(holes).flatMap(({ ledger }) => ledger.attempts)
+      yield* TestClock.adjust(1999)
+      expect(starts()).toEqual([0, 0])
+      yield* TestClock.adjust(1)
+      expect(starts().toSorted((a, b) => a - b)).toEqual([0, 0, 2000, 2000])
+      expect(good.ledger.attempts).toEqual([])
+      yield* TestClock.adjust(2000)
+      expect(good.ledger.attempts).toEqual([4000])
+      yield* fleet.callTool({ name: "good__echo" })
+      yield* TestClock.adjust(25_999)
+      expect((yield* fleet.status)["b0"]?.lastError).toBeUndefined()
+      yield* TestClock.adjust(1)
+      expect((yield* fleet.status)["b0"]?.lastError).toContain("timeouts.connect")
+      expect((yield* fleet.status)["b2"]?.lastError).toBeUndefined()
+      yield* TestClock.adjust(2000)
+      expect((yield* fleet.status)["b2"]?.lastError).toContain("timeouts.connect")
+    }).pipe(longest))
+
+  it.scoped("[R10] an attempt that is given up while it waits for a permit takes none", () =>
+    Effect.gen(function*() {
+      const scripts = scriptsOf(3, { after: 1500 })
+      const fleet = yield* fleetOf(scripts, 1)
+      yield* settle
+      yield* (yield* fleet.backend("b1")).disconnect
+      yield* TestClock.adjust("10 seconds")
+      expect(Object.values(scripts).map(({ ledger }) => ledger.attempts)).toEqual([[0], [], [1500]])
+    }))
+
+  it.scoped("[R10] attempts that waiting calls ask for stay within the bound", () =>
+    Effect.gen(function*() {
+      const scripts = scriptsOf(6, failing)
+      const fleet = yield* fleetOf(scripts, 2)
+      yield* settle
+      for (const script of Object.values(scripts)) script.otherwise = { after: 1000 }
+      const backends = yield* fleet.backends
+      const calls = yield* Effect.forEach(backends, (backend) => Effect.fork(backend.ping()))
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.joinAll(calls)
+      const starts = Object.values(scripts).map(({ ledger }) => ledger.attempts.at(-1)!)
+      expect(starts.toSorted((a, b) => a - b)).toEqual([0, 0, 1000, 1000, 2000, 2000])
+    }).pipe(longest))
+
+  it.effect("[R10] a bound that is none is refused by its name", () =>
+    Effect.gen(function*() {
+      for (const connectConcurrency of [0, -1, 1.5, Number.NaN]) {
+        const error = failure(yield* Effect.exit(Effect.scoped(Fleet.make({ backends: {}, connectConcurrency }))))
+        expect([error._tag, error.field]).toEqual(["ConfigError", "connectConcurrency"])
+        expect(error.message).toContain(String(connectConcurrency))
+      }
+    }))
+})
