@@ -1,0 +1,470 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, type Catalog, type Connector, type Event, RequestError } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Chunk, Effect, Fiber, Option, Random, Stream, TestClock } from "effect"
+
+const { tool } = ScriptedConnector
+
+const offer = (...names: ReadonlyArray<string>): ScriptedConnector.Offer => ({
+  tools: names.map((name) => tool(name)),
+  prompts: [],
+  resources: [],
+  resourceTemplates: []
+})
+
+const start = (connector: Connector, options: Partial<Backend.BackendOptions> = {}) =>
+  Effect.gen(function*() {
+    const events: Array<Event.Event> = []
+    const observer = { changed: () => {}, catalogChanged: () => {}, event: (event: Event.Event) => events.push(event) }
+    const backend = yield* Backend.make("one", { connector, keepalive: { method: "none" }, ...options }, { observer })
+    yield* TestClock.adjust(0)
+    return { backend, events }
+  })
+
+/** What a caller sees of the catalogue. */
+const seen = (backend: Backend.Backend) => Effect.map(backend.catalog, summary)
+
+const summary = (snapshot: Catalog.Snapshot | undefined) =>
+  snapshot && {
+    tools: snapshot.tools.map(({ name }) => name),
+    generation: snapshot.generation,
+    revision: snapshot.revision,
+    stale: snapshot.stale
+  }
+
+const never: ScriptedConnector.Answer = { answer: "never" }
+
+const remote = (code: number, message = "says the server"): ScriptedConnector.Answer => ({
+  answer: "error",
+  error: new RequestError({ fate: "answered", reason: "remote", code, message })
+})
+
+/** A connector whose connections say otherwise of themselves. */
+const but = (
+  script: ScriptedConnector.ScriptedConnector,
+  change: Partial<Effect.Effect.Success<ReturnType<Connector["connect"]>>>
+): Connector => ({
+  transport: script.transport,
+  target: script.target,
+  overlap: script.overlap,
+  connect: (options) => Effect.map(script.connect(options), (connection) => ({ ...connection, ...change }))
+})
+
+/** A server whose list of tools is handed out in pages. */
+const paged =
+  (pages: (page: number) => { readonly tools: ReadonlyArray<unknown>; readonly nextCursor?: string }) =>
+  (method: string, params: unknown): ScriptedConnector.Answer | undefined =>
+    method === "tools/list"
+      ? { answer: "result", result: pages(Number((params as { cursor?: string } | undefined)?.cursor ?? 0)) }
+      : undefined
+
+describe("Publication", () => {
+  it.scoped("[P1] a snapshot is one value of one generation, with everything that the server said of itself, a revision, and no way to change it", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.offer = {
+        tools: [tool("echo")],
+        prompts: [{ name: "greet" }],
+        resources: [{ name: "readme", uri: "file:///readme" }],
+        resourceTemplates: [{ name: "files", uriTemplate: "file:///{path}" }]
+      }
+      const { backend } = yield* start(but(script, { instructions: "be kind" }))
+      const first = yield* backend.catalog
+      expect(first).toEqual({
+        generation: 1,
+        revision: 1,
+        stale: false,
+        tools: [tool("echo")],
+        prompts: [{ name: "greet" }],
+        resources: [{ name: "readme", uri: "file:///readme" }],
+        resourceTemplates: [{ name: "files", uriTemplate: "file:///{path}" }],
+        instructions: "be kind",
+        capabilities: expect.objectContaining({ tools: { listChanged: true } }),
+        serverInfo: { name: "scripted", version: "1.0.0" },
+        protocolVersion: "2025-11-25",
+        problems: []
+      })
+      script.offer = offer("echo", "more")
+      yield* backend.refresh
+      expect((yield* backend.catalog)?.revision).toBe(2)
+      expect(first?.tools).toHaveLength(1)
+    }))
+
+  it.scoped("[P1] lists that are read one after another are published together", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = (method) =>
+        method === "resources/templates/list"
+          ? { answer: "result", result: { resourceTemplates: [] }, after: 500 }
+          : undefined
+      const { backend } = yield* start(script)
+      yield* TestClock.adjust(499)
+      expect(yield* backend.catalog).toBeUndefined()
+      yield* TestClock.adjust(1)
+      expect(yield* seen(backend)).toMatchObject({ tools: ["echo"], revision: 1 })
+    }))
+
+  it.scoped("[P1] a reading that finds the same is no new revision", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend, events } = yield* start(script)
+      const before = yield* backend.catalog
+      expect(yield* backend.refresh).toBe(before)
+      expect(events.filter(({ _tag }) => _tag === "CatalogChanged")).toHaveLength(1)
+    }))
+
+  it.scoped("[P2] the last good snapshot stays, marked stale, wherever the backend may come back by itself or by a command", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* start(script, {
+        reconnect: { maxAttempts: 1, initialDelay: 1000 },
+        lifecycle: { idleRelease: "1 minute" }
+      })
+      const good = { tools: ["echo"], generation: 1, revision: 1, stale: false }
+      const stale = { ...good, stale: true }
+      const expectState = (state: string, catalog: unknown) =>
+        Effect.gen(function*() {
+          expect((yield* backend.status).state).toBe(state)
+          expect(yield* seen(backend)).toEqual(catalog)
+        })
+      yield* expectState("Connected", good)
+      yield* TestClock.adjust("1 minute")
+      yield* expectState("Idle", stale)
+      script.script({ connect: "hang" })
+      const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" })))
+      yield* TestClock.adjust(0)
+      yield* expectState("Connecting", stale)
+      yield* backend.disconnect
+      yield* Fiber.join(call)
+      yield* expectState("Disconnected", stale)
+      yield* backend.reconnect
+      yield* TestClock.adjust(0)
+      yield* expectState("Connected", { ...good, generation: 2, revision: 2 })
+      script.current.lose()
+      yield* TestClock.adjust(0)
+      yield* expectState("Reconnecting", { ...stale, generation: 2, revision: 2 })
+      script.failNext(1)
+      yield* TestClock.adjust(1000)
+      yield* expectState("Dormant", { ...stale, generation: 2, revision: 2 })
+    }))
+
+  it.scoped("[P2] a new generation is stale until its own lists are read", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* start(script)
+      script.respond = (method) =>
+        method === "tools/list" ? { answer: "result", result: { tools: [tool("new")] }, after: 300 } : undefined
+      yield* backend.reconnect
+      yield* TestClock.adjust(299)
+      expect((yield* backend.status).generation).toBe(2)
+      expect(yield* seen(backend)).toEqual({ tools: ["echo"], generation: 1, revision: 1, stale: true })
+      yield* TestClock.adjust(1)
+      expect(yield* seen(backend)).toEqual({ tools: ["new"], generation: 2, revision: 2, stale: false })
+    }))
+
+  it.scoped("[P2] it is withdrawn in Disabling, Disabled, PermanentlyFailed and Closed, and comes with the next reading", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make({ overlap: false })
+      script.otherwise = { close: 2000 }
+      const { backend } = yield* start(script, { reconnect: { maxAttempts: 1 } })
+      const disable = yield* Effect.fork(backend.disable)
+      yield* TestClock.adjust(0)
+      expect((yield* backend.status).state).toBe("Disabling")
+      expect(yield* backend.catalog).toBeUndefined()
+      yield* TestClock.adjust(2000)
+      yield* Fiber.join(disable)
+      expect((yield* backend.status).state).toBe("Disabled")
+      expect(yield* backend.catalog).toBeUndefined()
+      expect(yield* Effect.flip(backend.refresh)).toMatchObject({ _tag: "BackendUnavailable", state: "Disabled" })
+      yield* backend.enable
+      yield* TestClock.adjust(0)
+      expect(yield* seen(backend)).toEqual({ tools: ["echo"], generation: 2, revision: 2, stale: false })
+      script.failNext(1, { incurable: true, reason: "spawn", message: "no such command" })
+      script.current.lose()
+      yield* TestClock.adjust(5000)
+      expect((yield* backend.status).state).toBe("PermanentlyFailed")
+      expect(yield* backend.catalog).toBeUndefined()
+    }))
+
+  it.scoped("[P3] a refresh that gets no answer keeps the last good snapshot, fails, and counts one discovery failure", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend, events } = yield* start(script, { timeouts: { request: 1000 } })
+      const before = yield* backend.catalog
+      script.offer = offer("other")
+      script.respond = (method) => method === "prompts/list" ? never : undefined
+      const refresh = yield* Effect.fork(Effect.flip(backend.refresh))
+      yield* TestClock.adjust(1000)
+      expect(yield* Fiber.join(refresh)).toMatchObject({ _tag: "RequestTimeout" })
+      expect(yield* backend.catalog).toBe(before)
+      expect((yield* backend.status).failures.discovery).toBe(1)
+      expect(events.at(-1)).toMatchObject({ _tag: "DiscoveryFailed", generation: 1 })
+      script.respond = undefined
+      yield* backend.refresh
+      expect(yield* seen(backend)).toMatchObject({ tools: ["other"], revision: 2 })
+      expect((yield* backend.status).failures.discovery).toBe(0)
+    }))
+
+  it.scoped("[P3] a list that the server refuses keeps its last good entries, says so, and holds up no other list", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.offer = { ...offer("echo"), prompts: [{ name: "greet" }] }
+      const { backend, events } = yield* start(script)
+      script.offer = { ...offer("other"), prompts: [{ name: "part" }] }
+      script.respond = (method) => method === "tools/list" ? remote(-32603, "out of order") : undefined
+      yield* backend.refresh
+      expect(yield* backend.catalog).toMatchObject({
+        tools: [{ name: "echo" }],
+        prompts: [{ name: "part" }],
+        problems: [{ backend: "one", kind: "tools", message: "tools/list of one: out of order" }]
+      })
+      expect(events.filter(({ _tag }) => _tag === "DiscoveryFailed")).toHaveLength(1)
+      script.respond = undefined
+      yield* backend.refresh
+      expect(yield* backend.catalog).toMatchObject({ tools: [{ name: "other" }], problems: [] })
+    }))
+
+  it.scoped.each<[string, ReadonlyArray<string>]>([
+    ["notifications/tools/list_changed", ["tools/list"]],
+    ["notifications/prompts/list_changed", ["prompts/list"]],
+    ["notifications/resources/list_changed", ["resources/list", "resources/templates/list"]]
+  ])(
+    "[P4] %s, however many arrive, is one reading of what it names, and one more for those that came meanwhile",
+    ([notification, methods]) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const { backend } = yield* start(script)
+        const read = () => script.ledger.entries.flatMap((entry) => entry._tag === "Sent" ? [entry.method] : [])
+        const initial = read().length
+        script.respond = (method) => method === methods[0] ? { answer: "result", after: 100 } : undefined
+        for (let i = 0; i < 50; i++) script.current.notify(notification)
+        yield* TestClock.adjust(50)
+        expect(read().slice(initial)).toEqual([methods[0]])
+        for (let i = 0; i < 50; i++) script.current.notify(notification)
+        yield* TestClock.adjust(1000)
+        expect(read().slice(initial)).toEqual([...methods, ...methods])
+        script.current.notify(notification)
+        yield* TestClock.adjust(1000)
+        expect(read().slice(initial)).toEqual([...methods, ...methods, ...methods])
+        expect((yield* backend.status).catalog?.revision).toBe(1)
+      })
+  )
+
+  it.scoped("[P4] a change that is announced while the lists are read is not missed", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = (method) => method === "resources/templates/list" ? { answer: "result", after: 100 } : undefined
+      const { backend } = yield* start(script)
+      script.offer = offer("echo", "late")
+      script.current.notify("notifications/tools/list_changed")
+      yield* TestClock.adjust(100)
+      expect(yield* seen(backend)).toMatchObject({ tools: ["echo", "late"] })
+    }))
+
+  it.scoped("[P4] a reading that fails is tried again with backoff, without another notification", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* start(script, { timeouts: { request: 1000 } })
+      script.offer = offer("new")
+      script.respond = (method) => method === "tools/list" ? never : undefined
+      script.current.notify("notifications/tools/list_changed")
+      yield* TestClock.adjust(1000)
+      script.respond = undefined
+      yield* TestClock.adjust(749)
+      expect(yield* seen(backend)).toMatchObject({ tools: ["echo"] })
+      yield* TestClock.adjust(1)
+      expect(yield* seen(backend)).toMatchObject({ tools: ["new"], stale: false })
+    }).pipe(Effect.withRandom(Random.fixed([0.5]))))
+
+  it.scoped("[P4] the reading of an old generation publishes nothing, nor do its notifications", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend, events } = yield* start(script)
+      const [old] = script.connections
+      script.respond = (method, _, connection) =>
+        method === "tools/list" && connection === old
+          ? { answer: "result", result: { tools: [tool("old")] }, after: 1000 }
+          : undefined
+      old?.notify("notifications/tools/list_changed")
+      const refresh = yield* Effect.fork(Effect.exit(backend.refresh))
+      yield* TestClock.adjust(500)
+      script.offer = offer("new")
+      yield* backend.reconnect
+      yield* TestClock.adjust(0)
+      const after = { tools: ["new"], generation: 2, revision: 2, stale: false }
+      expect(yield* seen(backend)).toEqual(after)
+      const reads = script.ledger.sent("tools/list", 1).length
+      old?.notify("notifications/tools/list_changed")
+      yield* TestClock.adjust(10_000)
+      yield* Fiber.join(refresh)
+      expect(yield* seen(backend)).toEqual(after)
+      expect(script.ledger.sent("tools/list", 1)).toHaveLength(reads)
+      expect(events.filter(({ _tag }) => _tag === "CatalogChanged").length).toBeLessThanOrEqual(3)
+    }))
+
+  it.scoped("[P5] lists are read to the end, page by page", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = paged((page) => ({
+        tools: [tool(`tool-${page}`)],
+        ...(page < 4 ? { nextCursor: String(page + 1) } : {})
+      }))
+      const { backend } = yield* start(script)
+      expect(yield* seen(backend)).toMatchObject({ tools: ["tool-0", "tool-1", "tool-2", "tool-3", "tool-4"] })
+      expect(script.ledger.sent("tools/list")).toHaveLength(5)
+    }))
+
+  it.scoped.each<[string, ReturnType<typeof paged>, number, number, string]>([
+    [
+      "a list without an end, by pages",
+      paged((page) => ({ tools: [tool(`tool-${page}`)], nextCursor: String(page + 1) })),
+      7,
+      7,
+      "tools/list of one does not end: read 7 pages (discovery.maxPages)"
+    ],
+    [
+      "a cursor that comes again, at once",
+      paged((page) => ({ tools: [tool(`tool-${page}`)], nextCursor: "1" })),
+      2,
+      2,
+      "tools/list of one repeats a cursor"
+    ],
+    [
+      "huge pages, by entries",
+      paged((page) => ({
+        tools: Array.from({ length: 30 }, (_, i) => tool(`tool-${page}-${i}`)),
+        nextCursor: String(page + 1)
+      })),
+      50,
+      2,
+      "tools/list of one is too long: took 50 entries (discovery.maxEntries)"
+    ],
+    [
+      "one page that is too long, by entries",
+      paged(() => ({ tools: Array.from({ length: 51 }, (_, i) => tool(`tool-${i}`)) })),
+      50,
+      1,
+      "tools/list of one is too long: took 50 entries (discovery.maxEntries)"
+    ]
+  ])("[P5] %s: bounded, and said", ([, respond, entries, pages, message]) =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = respond
+      const { backend } = yield* start(script, { discovery: { maxPages: 7, maxEntries: 50 } })
+      const catalog = yield* backend.catalog
+      expect(catalog?.tools).toHaveLength(entries)
+      expect(catalog?.problems).toEqual([{ backend: "one", kind: "tools", name: "", message }])
+      expect(script.ledger.sent("tools/list")).toHaveLength(pages)
+    }))
+
+  it.scoped("[P5] a list that is exactly as long as is accepted is complete", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = paged(() => ({ tools: Array.from({ length: 50 }, (_, i) => tool(`tool-${i}`)) }))
+      const { backend } = yield* start(script, { discovery: { maxEntries: 50 } })
+      expect(yield* backend.catalog).toMatchObject({ problems: [] })
+    }))
+
+  it.scoped("[P5] only lists that the server has a capability for are asked", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* start(but(script, { capabilities: { prompts: {} } }))
+      const asked = script.ledger.entries.flatMap((entry) => entry._tag === "Sent" ? [entry.method] : [])
+      expect(asked).toEqual(["prompts/list"])
+      expect(yield* backend.catalog).toMatchObject({ tools: [], prompts: [], resources: [], problems: [] })
+    }))
+
+  it.scoped("[P5] entries that cannot be used are named, and hide no others", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = paged(() => ({
+        tools: [
+          null,
+          "text",
+          {},
+          { name: "" },
+          { name: 5 },
+          tool("echo"),
+          { ...tool("echo"), title: "again" },
+          tool("last")
+        ]
+      }))
+      const { backend } = yield* start(script)
+      const catalog = yield* backend.catalog
+      expect(catalog?.tools).toEqual([tool("echo"), tool("last")])
+      expect(catalog?.problems.map(({ message, name }) => [name, message])).toEqual([
+        ...Array.from({ length: 5 }, () => ["", "one has an entry of tools without a name"]),
+        ["echo", 'one names tools "echo" twice; the first is used']
+      ])
+    }))
+
+  it.scoped.each<[string, unknown]>([["an empty object", {}], ["a word", "tools"], ["no list", { tools: "many" }]])(
+    "[P5] an answer that is %s is a problem of that list, not of the connection",
+    ([, result]) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        script.respond = (method) => method === "tools/list" ? { answer: "result", result } : undefined
+        const { backend } = yield* start(script)
+        expect(yield* backend.catalog).toMatchObject({
+          tools: [],
+          problems: [{ kind: "tools", message: "tools/list of one: the answer has no list of tools" }]
+        })
+        expect((yield* backend.status).state).toBe("Connected")
+      })
+  )
+
+  it.scoped("[P8] after a reconnect to a server that has a new tool, the tool is listed without any action", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* start(script)
+      const found = yield* backend.catalogChanges.pipe(
+        Stream.filter((snapshot) => snapshot?.tools.some(({ name }) => name === "new") === true),
+        Stream.runHead,
+        Effect.fork
+      )
+      script.offer = offer("echo", "new")
+      script.current.lose()
+      yield* TestClock.adjust(1000)
+      expect(yield* seen(backend)).toEqual({ tools: ["echo", "new"], generation: 2, revision: 2, stale: false })
+      expect(Option.isSome(yield* Fiber.join(found))).toBe(true)
+    }))
+
+  it.scoped("[P9] refresh reads all lists now and gives what is then published", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* start(script)
+      script.offer = { ...offer("new"), prompts: [{ name: "greet" }] }
+      expect(yield* backend.refresh).toMatchObject({
+        tools: [{ name: "new" }],
+        prompts: [{ name: "greet" }],
+        revision: 2
+      })
+      expect(yield* seen(backend)).toMatchObject({ tools: ["new"] })
+    }))
+
+  it.scoped("[P9] refreshInterval reads them again at its pace, and only while there is a connection", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* start(script, { discovery: { refreshInterval: "1 minute" } })
+      script.offer = offer("new")
+      yield* TestClock.adjust(59_999)
+      expect(yield* seen(backend)).toMatchObject({ tools: ["echo"] })
+      yield* TestClock.adjust(1)
+      expect(yield* seen(backend)).toMatchObject({ tools: ["new"], revision: 2 })
+      yield* TestClock.adjust(60_000)
+      expect(script.ledger.sent("tools/list")).toEqual([0, 60_000, 120_000])
+      yield* backend.disconnect
+      yield* TestClock.adjust("1 hour")
+      expect(script.ledger.sent("tools/list")).toHaveLength(3)
+    }))
+
+  it.scoped("[P9] without refreshInterval lists are read once", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* start(script)
+      const changes = yield* backend.catalogChanges.pipe(Stream.take(1), Stream.runCollect)
+      expect(Chunk.size(changes)).toBe(1)
+      yield* TestClock.adjust("1 day")
+      expect(script.ledger.sent("tools/list")).toEqual([0])
+    }))
+})

@@ -1,0 +1,342 @@
+import { describe, expect, it } from "@effect/vitest"
+import { type Catalog, Fleet } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import type { Tool } from "@modelcontextprotocol/sdk/types.js"
+import { Chunk, Effect, Fiber, Stream, TestClock } from "effect"
+import * as Union from "../src/Union.js"
+
+const { tool } = ScriptedConnector
+
+const snapshot = (lists: Partial<Catalog.Snapshot>): Catalog.Snapshot => ({
+  tools: [],
+  prompts: [],
+  resources: [],
+  resourceTemplates: [],
+  generation: 1,
+  revision: 1,
+  stale: false,
+  serverInfo: { name: "a server", version: "1" },
+  capabilities: {},
+  instructions: undefined,
+  protocolVersion: "2025-11-25",
+  problems: [],
+  ...lists
+})
+
+const tools = (...names: ReadonlyArray<string>): Catalog.Snapshot =>
+  snapshot({ tools: names.map((name) => tool(name)) })
+
+const union = (snapshots: Record<string, Catalog.Snapshot | undefined>) => Union.union(Object.entries(snapshots), 1)
+
+const acceptable = /^[A-Za-z0-9_-]{1,64}$/
+
+/** A fleet of scripted backends, connected and read. */
+const fleetOf = <const Names extends string>(offers: Record<Names, Partial<ScriptedConnector.Offer>>) =>
+  Effect.gen(function*() {
+    const scripts = Object.fromEntries(
+      Object.entries<Partial<ScriptedConnector.Offer>>(offers).map(([id, offer]) => {
+        const script = ScriptedConnector.make()
+        script.offer = { tools: [], prompts: [], resources: [], resourceTemplates: [], ...offer }
+        return [id, script]
+      })
+    ) as Record<Names, ScriptedConnector.ScriptedConnector>
+    const fleet = yield* Fleet.make({
+      backends: Object.entries<ScriptedConnector.ScriptedConnector>(scripts).map(([id, connector]) => ({
+        id,
+        connector,
+        keepalive: { method: "none" as const }
+      }))
+    })
+    yield* fleet.ready
+    return { fleet, scripts }
+  })
+
+/** What a backend was asked by `tools/call` and the like: the parameters. */
+const asked = (script: ScriptedConnector.ScriptedConnector) => {
+  const params: Array<unknown> = []
+  script.respond = (method, given) => {
+    if (!method.endsWith("/list")) params.push(given)
+    return undefined
+  }
+  return params
+}
+
+describe("Union", () => {
+  it("[P6] tools and prompts are offered as <backend>__<name>, and keep everything else", () => {
+    const full: Tool = { ...tool("echo", { readOnlyHint: true }), title: "Echo", description: "says it again" }
+    const { problems, prompts, tools } = union({
+      docs: snapshot({ tools: [full], prompts: [{ name: "greet", description: "hi" }] }),
+      files: snapshot({ tools: [tool("echo")] })
+    })
+    expect([...tools]).toEqual([
+      ["docs__echo", { backend: "docs", original: "echo", stale: false, value: { ...full, name: "docs__echo" } }],
+      ["files__echo", { backend: "files", original: "echo", stale: false, value: tool("files__echo") }]
+    ])
+    expect([...prompts.values()].map(({ value }) => value)).toEqual([{ name: "docs__greet", description: "hi" }])
+    expect(problems).toEqual([])
+  })
+
+  it.each([
+    ["a dot and a slash", "docs", "search.pages/v2"],
+    ["another alphabet", "ドキュメント", "検索"],
+    ["a name of 65 characters", "docs", "x".repeat(65 - "docs__".length)],
+    ["a very long backend", "b".repeat(200), "echo"],
+    ["a very long tool", "docs", "t".repeat(5000)],
+    ["blanks", "my docs", "say hi"]
+  ])(
+    "[P6] %s: shortened to what hosts accept, the same each time, and another for another name",
+    (_, backend, name) => {
+      const short = Union.fullName(backend, name)
+      expect(short).toMatch(acceptable)
+      expect(Union.fullName(backend, name)).toBe(short)
+      expect(Union.fullName(backend, `${name}.`)).not.toBe(short)
+      expect(Union.fullName(`${backend}.`, name)).not.toBe(short)
+    }
+  )
+
+  it("[P6] what fits is not shortened, and shortened names do not change between versions of this library", () => {
+    const fits = "y".repeat(64 - "docs__".length)
+    expect(Union.fullName("docs", fits)).toBe(`docs__${fits}`)
+    expect(Union.fullName("my docs", "search.pages")).toBe("my_docs__search_pages_06bc834a")
+  })
+
+  it("[P6] of 10,000 names that look alike once shortened, each keeps its own", () => {
+    const long = "n".repeat(100)
+    const names = new Set(Array.from({ length: 10_000 }, (_, i) => Union.fullName("docs", `${long}${i}`)))
+    expect(names.size).toBe(10_000)
+  })
+
+  it.scoped("[P6] calls are routed by a map and never by splitting: names full of __ reach the right backend", () =>
+    Effect.gen(function*() {
+      const { fleet, scripts } = yield* fleetOf({
+        a: { tools: [tool("b__c")], prompts: [{ name: "x__y" }] },
+        a__b: { tools: [tool("c"), tool("__")], prompts: [{ name: "y" }] }
+      })
+      const [a, ab] = [asked(scripts.a), asked(scripts.a__b)]
+      const { problems, tools } = yield* fleet.catalog
+      const [first, second, third] = [...tools.keys()]
+      expect(first).toBe("a__b__c")
+      expect(second).toMatch(acceptable)
+      expect(third).toBe("a__b____")
+      expect(problems).toEqual([{
+        backend: "a__b",
+        kind: "tools",
+        name: "c",
+        message: `a__b offers "c", which a has under the name "a__b__c"; it is offered as "${second}"`
+      }])
+      yield* fleet.callTool({ name: "a__b__c" })
+      yield* fleet.callTool({ name: second!, arguments: { q: 1 } })
+      yield* fleet.callTool({ name: "a__b____" })
+      yield* fleet.getPrompt({ name: "a__x__y" })
+      yield* fleet.getPrompt({ name: "a__b__y" })
+      yield* fleet.complete({ ref: { type: "ref/prompt", name: "a__b__y" }, argument: { name: "q", value: "" } })
+      expect(a).toEqual([{ name: "b__c" }, { name: "x__y" }])
+      expect(ab).toEqual([
+        { name: "c", arguments: { q: 1 } },
+        { name: "__" },
+        { name: "y" },
+        { ref: { type: "ref/prompt", name: "y" }, argument: { name: "q", value: "" } }
+      ])
+    }))
+
+  it.scoped("[P6] a resource keeps its URI, the first backend in order has it, and the scoped URI reaches every one", () =>
+    Effect.gen(function*() {
+      const readme = { name: "readme", uri: "file:///read me?v=1#top" }
+      const { fleet, scripts } = yield* fleetOf({
+        one: { resources: [readme] },
+        two: { resources: [readme, { name: "own", uri: "file:///own" }] }
+      })
+      const [one, two] = [asked(scripts.one), asked(scripts.two)]
+      const { problems, resources } = yield* fleet.catalog
+      const scoped = "lifeline://two/file%3A%2F%2F%2Fread%20me%3Fv%3D1%23top"
+      expect([...resources].map(([uri, { backend, value }]) => [uri, backend, value.uri])).toEqual([
+        [readme.uri, "one", readme.uri],
+        [scoped, "two", scoped],
+        ["file:///own", "two", "file:///own"]
+      ])
+      expect(problems).toHaveLength(1)
+      yield* fleet.readResource({ uri: readme.uri })
+      yield* fleet.readResource({ uri: Union.scopedUri("one", readme.uri) })
+      yield* fleet.readResource({ uri: scoped })
+      yield* fleet.readResource({ uri: "lifeline://two/file%3A%2F%2F%2Fnot-listed" })
+      expect(one).toEqual([{ uri: readme.uri }, { uri: readme.uri }])
+      expect(two).toEqual([{ uri: readme.uri }, { uri: "file:///not-listed" }])
+    }))
+
+  it.scoped("[P6] a URI that only a template stands for reaches the template's backend", () =>
+    Effect.gen(function*() {
+      const { fleet, scripts } = yield* fleetOf({
+        one: { resourceTemplates: [{ name: "users", uriTemplate: "db://{table}/users/{id}.json" }] },
+        two: { resourceTemplates: [{ name: "files", uriTemplate: "file:///{+path}" }] }
+      })
+      const [one, two] = [asked(scripts.one), asked(scripts.two)]
+      yield* fleet.readResource({ uri: "db://main/users/7.json" })
+      yield* fleet.readResource({ uri: "file:///a/b" })
+      expect([one, two]).toEqual([[{ uri: "db://main/users/7.json" }], [{ uri: "file:///a/b" }]])
+      for (
+        const uri of [
+          "db://main/users/7",
+          "http://elsewhere",
+          "lifeline://three/x",
+          "lifeline://one",
+          "lifeline://one/%"
+        ]
+      ) {
+        expect(yield* Effect.flip(fleet.readResource({ uri }))).toMatchObject({ _tag: "RemoteError", code: -32002 })
+      }
+    }))
+
+  it.each([
+    ["file:///{path}", "file:///a/b", true],
+    ["file:///{path}", "file://x", false],
+    ["a{x}b{y}c", "a1b2c", true],
+    ["a{x}b{y}c", "abc", true],
+    ["a{x}b{y}c", "ac", false],
+    ["a{x}a", "a", false],
+    ["a.c{x}", "abc1", false],
+    ["(a+)+{x}", "aaa", false],
+    ["plain", "plain", true],
+    ["plain", "plains", false],
+    ["{x}ab{y}ab", "ab", false]
+  ])("[P6] the template %s and the URI %s: %s", (template, uri, expected) => {
+    expect(Union.matchesTemplate(template, uri)).toBe(expected)
+  })
+
+  it("[P6] a hostile template does not hold up the process", () => {
+    const template = `x://${"{a}x".repeat(2000)}{b}!`
+    expect(Union.matchesTemplate(template, `x://${"x".repeat(100_000)}`)).toBe(false)
+  })
+
+  it("[P6] what cannot be offered is a problem of that entry and hides nothing else", () => {
+    const bad = {
+      backend: "docs",
+      kind: "tools" as const,
+      name: "",
+      message: "docs has an entry of tools without a name"
+    }
+    const template = { name: "files", uriTemplate: "file:///{path}" }
+    const { problems, resourceTemplates, tools } = union({
+      docs: snapshot({ tools: [tool("echo")], resourceTemplates: [template], problems: [bad] }),
+      down: undefined,
+      other: snapshot({ tools: [tool("echo")], resourceTemplates: [template] })
+    })
+    expect([...tools.keys()]).toEqual(["docs__echo", "other__echo"])
+    expect([...resourceTemplates].map(([key, { backend }]) => [key, backend])).toEqual([["file:///{path}", "docs"]])
+    expect(problems).toEqual([
+      bad,
+      {
+        backend: "other",
+        kind: "resourceTemplates",
+        name: "file:///{path}",
+        message: 'other offers "file:///{path}", which docs has under the name "file:///{path}"; it is left out'
+      }
+    ])
+  })
+
+  it.scoped("[P6] an unknown name is refused in words, and a withdrawn backend's tool says why it fails", () =>
+    Effect.gen(function*() {
+      const { fleet } = yield* fleetOf({ docs: { tools: [tool("echo")] } })
+      expect(yield* Effect.flip(fleet.callTool({ name: "docs__nap" }))).toMatchObject({
+        _tag: "RemoteError",
+        code: -32602,
+        message: 'no backend offers the tool "docs__nap"; see the list of tools'
+      })
+      expect(yield* Effect.flip(fleet.callTool({ name: "__proto__" }))).toMatchObject({ _tag: "RemoteError" })
+      yield* (yield* fleet.backend("docs")).disable
+      expect((yield* fleet.catalog).tools.size).toBe(0)
+      expect(yield* Effect.flip(fleet.callTool({ name: "docs__echo" }))).toMatchObject({
+        _tag: "BackendUnavailable",
+        backend: "docs",
+        state: "Disabled"
+      })
+    }))
+
+  it.scoped("[P6] stale entries are offered and marked", () =>
+    Effect.gen(function*() {
+      const { fleet, scripts } = yield* fleetOf({ docs: { tools: [tool("echo")] }, files: { tools: [tool("read")] } })
+      scripts.docs.current.lose()
+      yield* TestClock.adjust(0)
+      expect([...(yield* fleet.catalog).tools].map(([name, { stale }]) => [name, stale])).toEqual([
+        ["docs__echo", true],
+        ["files__read", false]
+      ])
+    }))
+
+  it("[P7] a difference names what was added, removed and changed, by full name or URI, of every kind", () => {
+    const before = union({
+      docs: snapshot({
+        tools: [tool("same"), tool("gone"), tool("other")],
+        prompts: [{ name: "greet" }],
+        resources: [{ name: "a", uri: "file:///a" }]
+      })
+    })
+    const after = union({
+      docs: snapshot({
+        tools: [tool("same"), { ...tool("other"), description: "otherwise" }, tool("new")],
+        prompts: [{ name: "greet", description: "hi" }],
+        resourceTemplates: [{ name: "t", uriTemplate: "file:///{t}" }]
+      })
+    })
+    expect(Union.difference(before, after)).toEqual({
+      revision: 1,
+      added: ["docs__new", "file:///{t}"],
+      removed: ["docs__gone", "file:///a"],
+      changed: ["docs__other", "docs__greet"]
+    })
+    expect(Union.difference(after, after)).toMatchObject({ added: [], removed: [], changed: [] })
+  })
+
+  it("[P7] a resource that another backend takes over has changed", () => {
+    const own = snapshot({ resources: [{ name: "a", uri: "file:///a" }] })
+    expect(Union.difference(union({ one: own, two: own }), union({ one: tools(), two: own }))).toMatchObject({
+      removed: ["lifeline://two/file%3A%2F%2F%2Fa"],
+      changed: ["file:///a"]
+    })
+  })
+
+  it.scoped("[P7] the catalogue and its differences are streams: they tell of changes, not of outages or of readings that find the same", () =>
+    Effect.gen(function*() {
+      const { fleet, scripts } = yield* fleetOf({ docs: { tools: [tool("echo")] }, files: { tools: [tool("read")] } })
+      const differences = yield* fleet.differences.pipe(
+        Stream.map(({ added, changed, removed }) => ({ added, changed, removed })),
+        Stream.take(3),
+        Stream.runCollect,
+        Effect.fork
+      )
+      const seen: Array<ReadonlyArray<string>> = []
+      const watch = yield* fleet.catalogChanges.pipe(
+        Stream.runForEach(({ tools }) =>
+          Effect.sync(() =>
+            seen.push([...tools.values()].map(({ stale, value }) => stale ? `${value.name}?` : value.name))
+          )
+        ),
+        Effect.fork
+      )
+      yield* TestClock.adjust(0)
+      expect(seen).toEqual([["docs__echo", "files__read"]])
+
+      yield* (yield* fleet.backend("docs")).refresh
+      yield* TestClock.adjust(0)
+      expect(seen).toHaveLength(1)
+
+      scripts.docs.current.lose()
+      yield* TestClock.adjust(0)
+      expect(seen.at(-1)).toEqual(["docs__echo?", "files__read"])
+      scripts.docs.offer = { ...scripts.docs.offer, tools: [tool("echo"), tool("new")] }
+      yield* TestClock.adjust(1000)
+      expect(seen.at(-1)).toEqual(["docs__echo", "docs__new", "files__read"])
+
+      scripts.files.offer = { ...scripts.files.offer, tools: [{ ...tool("read"), description: "reads" }] }
+      scripts.files.current.notify("notifications/tools/list_changed")
+      yield* TestClock.adjust(0)
+      yield* (yield* fleet.backend("docs")).disable
+      yield* TestClock.adjust(0)
+      expect(seen.at(-1)).toEqual(["files__read"])
+      expect(Chunk.toReadonlyArray(yield* Fiber.join(differences))).toEqual([
+        { added: ["docs__new"], changed: [], removed: [] },
+        { added: [], changed: ["files__read"], removed: [] },
+        { added: [], changed: [], removed: ["docs__echo", "docs__new"] }
+      ])
+      yield* Fiber.interrupt(watch)
+    }))
+})
