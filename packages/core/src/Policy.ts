@@ -286,13 +286,17 @@ export const decode = (backend: string, options: PolicyOptions): Either.Either<P
     (error) => {
       const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
       const field = issue?.path.map(String).join(".") ?? ""
+      // what stands in the wrong place is not shown: it may be a secret
+      if (issue?._tag === "Unexpected") {
+        return new ConfigError({ backend, field, message: `${backend}: ${field} is not accepted; no such option` })
+      }
       const value = issue ? valueAt(options, issue.path) : options
-      const what = issue?._tag === "Unexpected"
-        ? "no such option"
-        : issue?.message.startsWith("accepted")
-        ? issue.message
-        : "accepted: an object of options"
-      return invalid(backend, field, value, what)
+      return invalid(
+        backend,
+        field,
+        value,
+        issue?.message.startsWith("accepted") === true ? issue.message : "accepted: an object of options"
+      )
     }
   )
 
