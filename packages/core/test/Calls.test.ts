@@ -1,0 +1,750 @@
+import { describe, expect, it } from "@effect/vitest"
+import {
+  Backend,
+  BackendUnavailable,
+  type CallError,
+  ConfigError,
+  ConnectError,
+  ConnectionLost,
+  type Connector,
+  type Event,
+  ProtocolError,
+  RemoteError,
+  RequestError,
+  type RequestOptions,
+  RequestTimeout,
+  ResultUnknown,
+  SessionExpired
+} from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Array as Arr, Cause, Effect, Either, Exit, Fiber, Inspectable, Logger, Random, TestClock } from "effect"
+
+const { tool } = ScriptedConnector
+
+const start = (connector: Connector, options: Partial<Backend.BackendOptions> = {}) =>
+  Effect.tap(
+    Backend.make("one", { connector, keepalive: { method: "none" }, ...options }),
+    () => TestClock.adjust(0)
+  )
+
+const never: ScriptedConnector.Answer = { answer: "never" }
+
+const failed = (error: Partial<RequestError> & Pick<RequestError, "fate" | "reason">): ScriptedConnector.Answer => ({
+  answer: "error",
+  error: new RequestError({ message: "says the transport", ...error })
+})
+
+/** The server that loses its session at every request of a method but the first `good` and the last; it counts. */
+const sessionLost = failed({ fate: "rejected", reason: "session" })
+
+/** Loses the connection as a transport does that learns of it from a refused request. */
+const refuse = (connection: ScriptedConnector.ScriptedConnection): ScriptedConnector.Answer => {
+  connection.lose("session")
+  return sessionLost
+}
+
+/** A connector that notes the options that requests of calls are given. */
+const noting = (script: ScriptedConnector.ScriptedConnector) => {
+  const options: Array<RequestOptions> = []
+  const connector: Connector = {
+    transport: script.transport,
+    target: script.target,
+    overlap: script.overlap,
+    connect: (how) =>
+      Effect.map(script.connect(how), (connection) => ({
+        ...connection,
+        request: (method, params, given) => {
+          if (method === "tools/call") options.push(given)
+          return connection.request(method, params, given)
+        }
+      }))
+  }
+  return { connector, options }
+}
+
+/** A server with a tool that has an effect, which it counts; what it does after the effect is scripted by the test. */
+const counting = (
+  annotations: Parameters<typeof tool>[1],
+  afterwards: (
+    connection: ScriptedConnector.ScriptedConnection,
+    applied: number
+  ) => ScriptedConnector.Answer | undefined
+) => {
+  const script = ScriptedConnector.make()
+  const server = { applied: 0 }
+  script.offer = { ...script.offer, tools: [tool("pay", annotations)] }
+  script.respond = (method, _, connection) =>
+    method === "tools/call" ? afterwards(connection, ++server.applied) : undefined
+  return { script, server }
+}
+
+describe("Calls", () => {
+  it.scoped.each<[string, (connection: ScriptedConnector.ScriptedConnection) => ScriptedConnector.Answer]>([
+    ["rejected because the session is gone", refuse],
+    ["never sent because the connection is over", (connection) => {
+      connection.lose()
+      return failed({ fate: "notSent", reason: "lost" })
+    }]
+  ])(
+    "[C2] a request that was %s is sent again on the next generation, its progress handler with it",
+    ([, lose]) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const { connector, options } = noting(script)
+        const backend = yield* start(connector)
+        yield* TestClock.adjust("10 seconds")
+        let applied = 0
+        script.respond = (method, _, connection) => {
+          if (method !== "tools/call") return undefined
+          if (connection.id === 0) return lose(connection)
+          applied++
+          return undefined
+        }
+        const onprogress = () => {}
+        const call = yield* Effect.fork(backend.callTool({ name: "pay", arguments: { sum: 5 } }, { onprogress }))
+        yield* TestClock.adjust("1 second")
+        expect((yield* Fiber.join(call)).content).toEqual([
+          { type: "text", text: JSON.stringify({ name: "pay", arguments: { sum: 5 } }) }
+        ])
+        expect(applied).toBe(1)
+        expect(options.map(({ onprogress }) => onprogress)).toEqual([onprogress, onprogress])
+        expect((yield* backend.status).generation).toBe(2)
+      })
+  )
+
+  it.scoped("[C2] the caller's budget bounds it: time to wait and time for the answer are those of the first call", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { connector, options } = noting(script)
+      const backend = yield* start(connector)
+      yield* TestClock.adjust("10 seconds")
+      script.script({ after: 4000 })
+      script.respond = (method, _, connection) =>
+        method !== "tools/call" ? undefined : connection.id === 0 ? refuse(connection) : never
+      const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" }, { timeout: "6 seconds" })))
+      yield* TestClock.adjust(5999)
+      expect(call.unsafePoll()).toBeNull()
+      yield* TestClock.adjust(1)
+      expect(yield* Fiber.join(call)).toMatchObject({ _tag: "RequestTimeout", timeout: 6000 })
+      expect(options.map(({ timeout }) => timeout)).toEqual([6000, 2000])
+    }))
+
+  it.scoped("[C2] where no connection comes in time the error says that it was not carried out", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      yield* TestClock.adjust("10 seconds")
+      script.script({ connect: "hang" })
+      script.respond = (method, _, connection) => method === "tools/call" ? refuse(connection) : undefined
+      const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" }, { wait: "3 seconds" })))
+      yield* TestClock.adjust(2999)
+      expect(call.unsafePoll()).toBeNull()
+      yield* TestClock.adjust(1)
+      expect(yield* Fiber.join(call)).toMatchObject({ _tag: "BackendUnavailable", state: "Connecting" })
+    }))
+
+  it.scoped("[C2] with calls.retry never a request is sent once", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { calls: { retry: "never" } })
+      yield* TestClock.adjust("10 seconds")
+      script.respond = (method, _, connection) => method === "tools/call" ? refuse(connection) : undefined
+      expect(yield* Effect.flip(backend.callTool({ name: "pay" }))).toMatchObject({ _tag: "ConnectionLost" })
+      yield* TestClock.adjust("1 minute")
+      expect(script.ledger.sent("tools/call")).toHaveLength(1)
+    }))
+
+  const losing = (connection: ScriptedConnector.ScriptedConnection): ScriptedConnector.Answer => {
+    connection.lose()
+    return failed({ fate: "unknown", reason: "lost" })
+  }
+  const endings: ReadonlyArray<[
+    string,
+    (connection: ScriptedConnector.ScriptedConnection) => ScriptedConnector.Answer,
+    CallError["_tag"]
+  ]> = [
+    ["the connection ends before the answer", losing, "ResultUnknown"],
+    ["the session ends before the answer", (connection) => {
+      connection.lose("session")
+      return failed({ fate: "unknown", reason: "session" })
+    }, "ResultUnknown"],
+    ["the network fails the answer", () => failed({ fate: "unknown", reason: "network" }), "ResultUnknown"],
+    ["the server fails after the effect", () => failed({ fate: "unknown", reason: "server" }), "ResultUnknown"],
+    [
+      "the server asks to come back later",
+      () => failed({ fate: "unknown", reason: "server", retryAfter: 1 }),
+      "ResultUnknown"
+    ],
+    ["there is no answer in time", () => never, "RequestTimeout"],
+    ["an error is the answer", () => failed({ fate: "answered", reason: "remote", code: -32000 }), "RemoteError"],
+    ["the answer is no answer", () => failed({ fate: "answered", reason: "protocol" }), "ProtocolError"]
+  ]
+
+  it.scoped.each(endings)(
+    "[C3] an effect is applied once, whatever follows it: %s",
+    ([, afterwards, tag]) =>
+      Effect.gen(function*() {
+        const hints = [undefined, {}, { readOnlyHint: false, idempotentHint: false }, { destructiveHint: true }]
+        for (const annotations of hints) {
+          const { script, server } = counting(annotations, afterwards)
+          const backend = yield* start(script)
+          yield* TestClock.adjust("10 seconds")
+          const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" })))
+          yield* TestClock.adjust("1 minute")
+          expect((yield* Fiber.join(call))._tag).toBe(tag)
+          yield* TestClock.adjust("10 minutes")
+          expect(server.applied).toBe(1)
+        }
+      })
+  )
+
+  it.scoped.each<[string, Parameters<typeof tool>[1], Partial<Backend.BackendOptions>, Backend.CallOptions, number]>([
+    ["its hints say read-only", { readOnlyHint: true }, {}, {}, 2],
+    ["its hints say idempotent", { idempotentHint: true }, {}, {}, 2],
+    [
+      "its hints say so, and are not trusted",
+      { readOnlyHint: true, idempotentHint: true },
+      { calls: { trustAnnotations: false } },
+      {},
+      1
+    ],
+    ["the caller says idempotent", undefined, {}, { idempotent: true }, 2],
+    ["the caller says idempotent, and hints are not trusted", undefined, { calls: { trustAnnotations: false } }, {
+      idempotent: true
+    }, 2],
+    ["its hints say idempotent and the caller says not", { idempotentHint: true }, {}, { idempotent: false }, 1],
+    ["nobody says anything", undefined, {}, {}, 1],
+    ["it may be repeated, and calls.retry is never", { readOnlyHint: true }, { calls: { retry: "never" } }, {
+      idempotent: true
+    }, 1]
+  ])(
+    "[C3] a tool whose fate is unknown, where %s: repeated only if that is safe",
+    ([, annotations, options, callOptions, times]) =>
+      Effect.gen(function*() {
+        const { script, server } = counting(
+          annotations,
+          (connection, applied) => applied === 1 ? losing(connection) : undefined
+        )
+        const backend = yield* start(script, options)
+        yield* TestClock.adjust("10 seconds")
+        const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, callOptions)))
+        yield* TestClock.adjust("1 minute")
+        expect(server.applied).toBe(times)
+        expect(Either.isRight(yield* Fiber.join(call))).toBe(times === 2)
+      })
+  )
+
+  it.scoped("[C3] a tool that the catalogue does not know is not repeated", () =>
+    Effect.gen(function*() {
+      const { script, server } = counting({ idempotentHint: true }, losing)
+      script.offer = { ...script.offer, tools: [tool("other", { idempotentHint: true })] }
+      const backend = yield* start(script)
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* Effect.flip(backend.callTool({ name: "pay" }))).toMatchObject({ _tag: "ResultUnknown" })
+      yield* TestClock.adjust("1 minute")
+      expect(server.applied).toBe(1)
+    }))
+
+  const reads: ReadonlyArray<[string, (backend: Backend.Backend) => Effect.Effect<unknown, CallError>]> = [
+    ["ping", (backend) => backend.ping()],
+    ["tools/list", (backend) => backend.listTools()],
+    ["prompts/list", (backend) => backend.listPrompts()],
+    ["prompts/get", (backend) => backend.getPrompt({ name: "greet" })],
+    ["resources/list", (backend) => backend.listResources()],
+    ["resources/templates/list", (backend) => backend.listResourceTemplates()],
+    ["resources/read", (backend) => backend.readResource({ uri: "file:///a" })],
+    [
+      "completion/complete",
+      (backend) => backend.complete({ ref: { type: "ref/prompt", name: "greet" }, argument: { name: "a", value: "" } })
+    ]
+  ]
+
+  it.scoped.each(reads)(
+    "[C3] %s is a read of the protocol: sent again when its fate is unknown",
+    ([method, read]) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const backend = yield* start(script)
+        yield* TestClock.adjust("10 seconds")
+        const before = script.ledger.sent(method).length
+        script.respond = (asked, _, connection) =>
+          asked === method && connection.id === 0 ? losing(connection) : undefined
+        const call = yield* Effect.fork(read(backend))
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(call)
+        expect(script.ledger.sent(method, 0)).toHaveLength(before + 1)
+        expect(script.ledger.sent(method, 1).length).toBeGreaterThan(0)
+      })
+  )
+
+  it.scoped("[C3] a read that a live connection fails is asked again with growing pauses, within the call's time", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      script.respond = (method) =>
+        method === "resources/read" ? failed({ fate: "unknown", reason: "server" }) : undefined
+      const call = yield* Effect.fork(
+        Effect.flip(backend.readResource({ uri: "file:///a" }, { timeout: "20 seconds" }))
+      )
+      yield* TestClock.adjust("20 seconds")
+      expect(script.ledger.sent("resources/read")).toEqual([0, 1000, 3000, 7000, 15_000])
+      expect(yield* Fiber.join(call)).toMatchObject({ _tag: "ResultUnknown" })
+    }))
+
+  it.scoped("[C5] a request has 60 seconds unless the backend or the call says otherwise", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = (method) => method === "tools/call" ? never : undefined
+      const plain = yield* start(script)
+      const quick = yield* start(script, { timeouts: { request: "2 seconds" } })
+      const call = (backend: Backend.Backend, options?: Backend.CallOptions) =>
+        Effect.fork(Effect.flip(backend.callTool({ name: "echo" }, options)))
+      const calls = [yield* call(plain), yield* call(quick), yield* call(plain, { timeout: "5 seconds" })] as const
+      const done = () => calls.map((fiber) => fiber.unsafePoll() !== null)
+      yield* TestClock.adjust(1999)
+      expect(done()).toEqual([false, false, false])
+      yield* TestClock.adjust(1)
+      expect(done()).toEqual([false, true, false])
+      yield* TestClock.adjust(2999)
+      expect(done()).toEqual([false, true, false])
+      yield* TestClock.adjust(1)
+      expect(done()).toEqual([false, true, true])
+      yield* TestClock.adjust(54_999)
+      expect(done()).toEqual([false, true, true])
+      yield* TestClock.adjust(1)
+      expect(done()).toEqual([true, true, true])
+      const errors = yield* Effect.forEach(calls, Fiber.join)
+      expect(errors.map((error) => error._tag === "RequestTimeout" && error.timeout)).toEqual([60_000, 2000, 5000])
+    }))
+
+  it.scoped("[C5] the connection is told to reset on progress, and of the total bound, waiting for the connection taken off", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make().script({ after: 3000 })
+      const { connector, options } = noting(script)
+      const backend = yield* start(connector)
+      const call = yield* Effect.fork(
+        backend.callTool({ name: "echo" }, {
+          timeout: "20 seconds",
+          resetTimeoutOnProgress: true,
+          maxTotalTimeout: "2 minutes"
+        })
+      )
+      yield* TestClock.adjust(3000)
+      yield* Fiber.join(call)
+      yield* backend.callTool({ name: "echo" }, { timeout: "20 seconds", resetTimeoutOnProgress: true })
+      expect(options).toMatchObject([
+        { timeout: 20_000, resetTimeoutOnProgress: true, maxTotalTimeout: 117_000 },
+        { timeout: 20_000, resetTimeoutOnProgress: true }
+      ])
+      expect(options[1]?.maxTotalTimeout).toBeUndefined()
+    }))
+
+  it.scoped("[C5] the total bound holds over waiting, the answer and repetition", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      script.respond = (method) =>
+        method === "resources/read" ? failed({ fate: "unknown", reason: "server" }) : undefined
+      const call = yield* Effect.fork(Effect.flip(
+        backend.readResource({ uri: "file:///a" }, { timeout: "1 hour", maxTotalTimeout: "5 seconds" })
+      ))
+      yield* TestClock.adjust("5 seconds")
+      expect(script.ledger.sent("resources/read")).toEqual([0, 1000, 3000])
+      expect(call.unsafePoll()).not.toBeNull()
+    }))
+
+  describe("errors", () => {
+    /** What every error promises: a tag, its backend, one line, a stack for debuggers, and to be an Error. */
+    const sound = (error: CallError | ConnectError | ConfigError) => {
+      expect(error).toBeInstanceOf(Error)
+      expect(error.backend).toBe("one")
+      expect(error.message).not.toBe("")
+      expect(error.message).not.toMatch(/[\r\n]/)
+      expect(error.message).toContain("one")
+      return error
+    }
+
+    const failing = (
+      answer: (connection: ScriptedConnector.ScriptedConnection) => ScriptedConnector.Answer,
+      options: Partial<Backend.BackendOptions> = {},
+      callOptions: Backend.CallOptions = {}
+    ) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const backend = yield* start(script, options)
+        script.respond = (method, _, connection) => method === "tools/call" ? answer(connection) : undefined
+        const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" }, callOptions)))
+        yield* TestClock.adjust("1 minute")
+        return sound(yield* Fiber.join(call))
+      })
+
+    it.scoped("[C9] RequestTimeout: method, time, and that it may still be carried out", () =>
+      Effect.gen(function*() {
+        const error = yield* failing(() => never, {}, { timeout: "5 seconds" })
+        expect(error).toBeInstanceOf(RequestTimeout)
+        expect(error).toMatchObject({ _tag: "RequestTimeout", generation: 1, method: "tools/call", timeout: 5000 })
+        expect(error.message).toMatch(/not answered within 5000 ms.*more time \(timeout\).*check before you repeat/)
+        expect(error.cause).toBeInstanceOf(RequestError)
+      }))
+
+    it.scoped("[C9] ResultUnknown: why, and what to do before repeating", () =>
+      Effect.gen(function*() {
+        const cause = new Error("ECONNRESET")
+        const error = yield* failing(() => failed({ fate: "unknown", reason: "network", message: "reset", cause }))
+        expect(error).toBeInstanceOf(ResultUnknown)
+        expect(error).toMatchObject({ _tag: "ResultUnknown", generation: 1, method: "tools/call", cause })
+        expect(error.message).toMatch(/was sent and its result is unknown \(reset\); check before you repeat it/)
+      }))
+
+    it.scoped("[C9] RemoteError: the server's code, data and words", () =>
+      Effect.gen(function*() {
+        const error = yield* failing(() =>
+          failed({ fate: "answered", reason: "remote", code: -32042, data: { hint: 1 }, message: "one sum is missing" })
+        )
+        expect(error).toBeInstanceOf(RemoteError)
+        expect(error).toMatchObject({
+          _tag: "RemoteError",
+          generation: 1,
+          method: "tools/call",
+          code: -32042,
+          data: { hint: 1 },
+          message: "one sum is missing"
+        })
+      }))
+
+    it.scoped("[C9] ProtocolError: what does not fit", () =>
+      Effect.gen(function*() {
+        const error = yield* failing(() =>
+          failed({ fate: "answered", reason: "protocol", message: "content: Required" })
+        )
+        expect(error).toBeInstanceOf(ProtocolError)
+        expect(error).toMatchObject({ _tag: "ProtocolError", generation: 1, method: "tools/call" })
+        expect(error.message).toMatch(/the protocol does not allow: content: Required/)
+      }))
+
+    it.scoped("[C9] ConnectionLost: it was not carried out, and calling again is safe", () =>
+      Effect.gen(function*() {
+        const error = yield* failing(() => sessionLost, { calls: { retry: "never" } })
+        expect(error).toBeInstanceOf(ConnectionLost)
+        expect(error).toMatchObject({ _tag: "ConnectionLost", generation: 1 })
+        expect(error.message).toMatch(/was not carried out.*safe to call again/)
+      }))
+
+    it.scoped("[C9] SessionExpired: which generation was lost and which took its place", () =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const backend = yield* start(script, { calls: { afterSessionLoss: "fail" } })
+        script.current.lose()
+        yield* TestClock.adjust("1 second")
+        const error = sound(yield* Effect.flip(backend.callTool({ name: "pay" })))
+        expect(error).toBeInstanceOf(SessionExpired)
+        expect(error).toMatchObject({ _tag: "SessionExpired", generation: 1, newGeneration: 2 })
+        expect(error.message).toMatch(/generation 1 was lost.*rebuild.*call again/)
+      }))
+
+    it.scoped("[C9] BackendUnavailable: state, last error, next attempt, and what to do", () =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make().failNext(1)
+        const backend = yield* start(script)
+        const down = sound(yield* Effect.flip(backend.callTool({ name: "pay" }, { failFast: true })))
+        expect(down).toBeInstanceOf(BackendUnavailable)
+        expect(down).toMatchObject({
+          _tag: "BackendUnavailable",
+          state: "Reconnecting",
+          lastError: "scripted failure",
+          nextAttemptAt: 750
+        })
+        expect(down.message).toBe(
+          "one is Reconnecting: no connection, and the call was not to wait; last error: scripted failure; next attempt in 750ms"
+        )
+        const said: Array<string> = []
+        const ask = Effect.flatMap(Effect.flip(backend.callTool({ name: "pay" })), (error) =>
+          Effect.sync(() => said.push(sound(error).message)))
+        yield* backend.disconnect
+        yield* ask
+        yield* backend.disable
+        yield* ask
+        script.failNext(1, { incurable: true, reason: "spawn", message: "one: no such command" })
+        yield* Effect.ignore(backend.enable)
+        yield* ask
+        expect(said).toEqual([
+          expect.stringMatching(/^one is Disconnected: .*Call reconnect\(\)/),
+          expect.stringMatching(/^one is Disabled: .*Call enable\(\)/),
+          expect.stringMatching(/^one is PermanentlyFailed: .*no such command.*Mend the cause, then call reconnect\(\)/)
+        ])
+      }).pipe(Effect.withRandom(Random.fixed([0.5]))))
+
+    it.scoped.each<[string, ScriptedConnector.Outcome, Partial<ConnectError>]>([
+      ["refused", { connect: "fail" }, { reason: "refused", incurable: false, message: "scripted failure" }],
+      ["rateLimited", { connect: "fail", error: { reason: "rateLimited", retryAfter: 7000 } }, {
+        reason: "rateLimited",
+        retryAfter: 7000
+      }],
+      ["timeout", { connect: "hang" }, {
+        reason: "timeout",
+        message: "no connection within 30000 ms (timeouts.connect)"
+      }],
+      ["defect", { connect: "throw" }, {
+        reason: "defect",
+        message: "the connector failed: the scripted connector throws"
+      }]
+    ])("[C9] ConnectError: %s", ([, outcome, expected]) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const backend = yield* start(script, { lifecycle: { lazy: true } })
+        script.script(outcome)
+        const command = yield* Effect.fork(Effect.flip(backend.reconnect))
+        yield* TestClock.adjust("30 seconds")
+        const error = yield* Fiber.join(command)
+        expect(error).toBeInstanceOf(ConnectError)
+        expect(error).toMatchObject({ _tag: "ConnectError", backend: "one", ...expected })
+        expect(error.message).not.toMatch(/[\r\n]/)
+      }))
+
+    it.scoped("[C9] ConfigError: field, value and range", () =>
+      Effect.gen(function*() {
+        const options = { connector: ScriptedConnector.make(), timeouts: { request: -1 } }
+        const error = sound(yield* Effect.flip(Backend.make("one", options)))
+        expect(error).toBeInstanceOf(ConfigError)
+        expect(error).toMatchObject({ _tag: "ConfigError", field: "timeouts.request" })
+      }))
+
+    it.scoped("[C9] errors are values: caught by their tag, and compared", () =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const backend = yield* start(script)
+        yield* backend.disable
+        const caught = backend.callTool({ name: "pay" }).pipe(
+          Effect.catchTag("BackendUnavailable", (error) => Effect.succeed(error.state))
+        )
+        expect(yield* caught).toBe("Disabled")
+      }))
+  })
+
+  describe("secrets", () => {
+    const secret = "sk-very-secret-token"
+
+    it.scoped("[C10] arguments of calls and of the fallback tool, session ids and handlers are in no status, event, error or log line", () =>
+      Effect.gen(function*() {
+        const lines: Array<string> = []
+        const logger = Logger.make(({ annotations, cause, message }) => {
+          lines.push(Inspectable.toStringUnknown([Arr.ensure(message), annotations, Cause.pretty(cause)]))
+        })
+        yield* Effect.gen(function*() {
+          const told: Array<unknown> = []
+          const script = ScriptedConnector.make()
+          const connector: Connector = {
+            transport: script.transport,
+            target: script.target,
+            overlap: script.overlap,
+            connect: (options) =>
+              Effect.map(script.connect(options), (connection) => ({ ...connection, sessionId: `12345678${secret}` }))
+          }
+          const observer = {
+            changed: () => {},
+            catalogChanged: () => {},
+            event: (event: Event.Event) => told.push(event)
+          }
+          const backend = yield* Backend.make("one", {
+            connector,
+            keepalive: { method: "tool:pay", toolArguments: { token: secret }, interval: "1 minute" },
+            clientInfo: { name: "client", version: secret }
+          }, { observer })
+          yield* TestClock.adjust(0)
+          const look = Effect.flatMap(backend.status, (status) => Effect.sync(() => told.push(status)))
+          yield* look
+          script.respond = (method) =>
+            method === "ping" || method === "tools/call" ? failed({ fate: "unknown", reason: "network" }) : undefined
+          told.push(yield* Effect.flip(backend.callTool({ name: "pay", arguments: { token: secret } })))
+          yield* TestClock.adjust("3 minutes")
+          yield* look
+          script.current.lose()
+          yield* look
+          yield* backend.disable
+          told.push(yield* Effect.flip(backend.callTool({ name: "pay", arguments: { token: secret } })))
+          const everything = told.map((one) =>
+            `${Inspectable.toStringUnknown(one)} ${one instanceof Error ? `${one.message} ${one.stack}` : ""}`
+          )
+          expect(everything.length).toBeGreaterThan(8)
+          expect(everything.filter((text) => text.includes(secret))).toEqual([])
+        }).pipe(Effect.provide(Logger.add(logger)))
+        expect(lines.length).toBeGreaterThan(0)
+        expect(lines.filter((line) => line.includes(secret))).toEqual([])
+      }))
+
+    it.scoped("[C10] an option that is not one is named without its value, which may be a secret in the wrong place", () =>
+      Effect.gen(function*() {
+        const misplaced: ReadonlyArray<object> = [
+          { headers: { authorization: secret } },
+          { token: secret },
+          { keepalive: { headers: { authorization: secret } } }
+        ]
+        for (const options of misplaced) {
+          const error = yield* Effect.flip(Backend.make("one", { connector: ScriptedConnector.make(), ...options }))
+          expect(error._tag).toBe("ConfigError")
+          expect(`${error.message} ${Inspectable.toStringUnknown(error)}`).not.toContain(secret)
+        }
+      }))
+  })
+
+  it.scoped("[C11] onConnected runs on every generation before calls are let in", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const prepared: Array<number> = []
+      const backend = yield* start(script, {
+        onConnected: (session) =>
+          Effect.gen(function*() {
+            prepared.push(session.generation)
+            yield* session.request("tools/call", { name: "login" })
+            yield* Effect.sleep("2 seconds")
+            yield* session.request("tools/call", { name: "open" })
+          })
+      })
+      const order: Array<unknown> = []
+      script.respond = (method, params) => {
+        if (method === "tools/call") order.push((params as { name: string }).name)
+        return undefined
+      }
+      const call = yield* Effect.fork(backend.callTool({ name: "work" }))
+      yield* TestClock.adjust(1999)
+      expect((yield* backend.status).state).toBe("Connecting")
+      expect(call.unsafePoll()).toBeNull()
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(call)
+      expect(order).toEqual(["open", "work"])
+      yield* TestClock.adjust("10 seconds")
+      script.current.lose("session")
+      const again = yield* Effect.fork(backend.callTool({ name: "again" }))
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(again)
+      expect(order).toEqual(["open", "work", "login", "open", "again"])
+      expect(prepared).toEqual([1, 2])
+    }))
+
+  it.scoped.each<[string, Effect.Effect<void, unknown>, RegExp]>([
+    [
+      "fails",
+      Effect.fail(new RequestError({ fate: "answered", reason: "remote", message: "wrong password" })),
+      /^onConnected failed: wrong password$/
+    ],
+    ["dies", Effect.die(new Error("broken hook")), /broken hook/],
+    ["never ends", Effect.never, /no connection within 30000 ms/]
+  ])(
+    "[C11] an onConnected that %s fails the attempt, its connection is closed, and the backend tries again",
+    ([, hook, message]) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        let attempts = 0
+        const errors: Array<ConnectError> = []
+        const observer = {
+          changed: () => {},
+          catalogChanged: () => {},
+          event: (event: Event.Event) => {
+            if (event._tag === "AttemptFailed") errors.push(event.error)
+          }
+        }
+        const backend = yield* Backend.make("one", {
+          connector: script,
+          keepalive: { method: "none" },
+          onConnected: () => Effect.suspend(() => ++attempts === 1 ? hook : Effect.void)
+        }, { observer })
+        yield* TestClock.adjust(0)
+        const call = yield* Effect.fork(backend.callTool({ name: "work" }, { wait: "2 minutes" }))
+        yield* TestClock.adjust("30 seconds")
+        expect(script.ledger.closed).toEqual([0])
+        expect(script.ledger.sent("tools/call", 0)).toEqual([])
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(call)
+        expect((yield* backend.status).generation).toBe(1)
+        expect(errors).toMatchObject([{ message: expect.stringMatching(message) }])
+        expect(script.ledger.faults).toEqual(["connection 1 was closed 0 times"])
+      })
+  )
+
+  it.scoped("[C12] with afterSessionLoss fail the first call after an unwanted generation fails and reaches no server; the second goes through", () =>
+    Effect.gen(function*() {
+      const { script, server } = counting(undefined, () => undefined)
+      const backend = yield* start(script, { calls: { afterSessionLoss: "fail" } })
+      yield* backend.callTool({ name: "pay" })
+      expect(server.applied).toBe(1)
+      for (const generation of [1, 2]) {
+        script.current.lose(generation === 1 ? "closed" : "session")
+        yield* TestClock.adjust("10 seconds")
+        expect(yield* Effect.flip(backend.callTool({ name: "pay" }))).toMatchObject({
+          _tag: "SessionExpired",
+          generation,
+          newGeneration: generation + 1
+        })
+        expect(server.applied).toBe(generation)
+        yield* backend.callTool({ name: "pay" })
+        expect(server.applied).toBe(generation + 1)
+      }
+    }))
+
+  it.scoped("[C12] a call that finds the session gone is not run on the new one either", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { calls: { afterSessionLoss: "fail" } })
+      yield* TestClock.adjust("10 seconds")
+      script.respond = (method, _, connection) =>
+        method === "tools/call" && connection.id === 0 ? refuse(connection) : undefined
+      const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" })))
+      yield* TestClock.adjust("1 second")
+      expect(yield* Fiber.join(call)).toMatchObject({ _tag: "SessionExpired", generation: 1, newGeneration: 2 })
+      expect(script.ledger.sent("tools/call", 1)).toEqual([])
+    }))
+
+  it.scoped("[C12] a new generation that was asked for tells nobody, and resume is the default", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const wanted = yield* start(script, { calls: { afterSessionLoss: "fail" } })
+      yield* wanted.reconnect
+      yield* wanted.callTool({ name: "pay" })
+      yield* wanted.disable
+      yield* wanted.enable
+      yield* wanted.callTool({ name: "pay" })
+      const other = ScriptedConnector.make()
+      const resuming = yield* start(other)
+      other.current.lose()
+      yield* TestClock.adjust("1 second")
+      yield* resuming.callTool({ name: "pay" })
+    }))
+
+  it.scoped("[C13] past maxInFlight a call fails at once, and is let in again when one has ended", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { calls: { maxInFlight: 2 } })
+      script.respond = (method) => method === "tools/call" ? { answer: "result", after: 1000 } : undefined
+      const calls = yield* Effect.forEach([1, 2], () => Effect.fork(backend.callTool({ name: "work" })))
+      yield* Effect.yieldNow()
+      const before = script.ledger.entries.length
+      const busy = yield* Effect.flip(backend.callTool({ name: "work" }))
+      expect(busy).toMatchObject({ _tag: "BackendUnavailable", backend: "one", state: "Busy" })
+      expect(busy.message).toBe(
+        "one is busy: 2 calls are in flight (calls.maxInFlight); call again when some have ended"
+      )
+      expect(script.ledger.entries).toHaveLength(before)
+      yield* TestClock.adjust(1000)
+      yield* Fiber.joinAll(calls)
+      const again = yield* Effect.fork(backend.callTool({ name: "work" }))
+      yield* TestClock.adjust(1000)
+      yield* Fiber.join(again)
+      expect((yield* backend.status).inFlight).toBe(0)
+    }))
+
+  it.scoped("[C13] past maxWaiting a call fails at once, and a place is given back however a waiting call ends", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make().script({ connect: "hang" })
+      const backend = yield* start(script, { calls: { maxWaiting: 2 } })
+      const work = backend.callTool({ name: "work" }, { wait: "20 seconds" })
+      const [first, second] = [yield* Effect.fork(work), yield* Effect.fork(Effect.exit(work))]
+      yield* Effect.yieldNow()
+      expect(yield* Effect.flip(work)).toMatchObject({ _tag: "BackendUnavailable", state: "Busy" })
+      expect((yield* backend.status).waiting).toBe(2)
+      yield* Fiber.interrupt(first)
+      expect((yield* backend.status).waiting).toBe(1)
+      yield* TestClock.adjust("20 seconds")
+      expect(Exit.isFailure(yield* Fiber.join(second))).toBe(true)
+      expect((yield* backend.status).waiting).toBe(0)
+    }))
+})
