@@ -177,6 +177,7 @@ export class Calls {
     if (answered) {
       vitals.answeredAt = vitals.usedAt
       vitals.requestFailures = 0
+      vitals.discoveryFailures = 0
     }
     if (vitals.inFlight === 0) runtime.onDrained?.()
   }

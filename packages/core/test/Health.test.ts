@@ -102,13 +102,16 @@ describe("Health", () => {
       const script = ScriptedConnector.make()
       const backend = yield* start(script)
       for (let round = 0; round < 2; round++) {
-        script.respond = deaf("ping", "tools/call")
+        script.respond = deaf("ping", "tools/call", "tools/list")
+        const refresh = yield* Effect.fork(Effect.exit(backend.refresh))
+        yield* TestClock.adjust(1000)
+        yield* Fiber.join(refresh)
         yield* callInVain(backend)
         yield* callInVain(backend)
-        expect((yield* failuresOf(backend)).request).toBe(2)
+        expect(yield* failuresOf(backend)).toEqual({ discovery: 1, request: 2 })
         script.respond = (method) => method === "tools/call" ? answer : undefined
         yield* Effect.exit(backend.callTool({ name: "echo" }))
-        expect((yield* failuresOf(backend)).request).toBe(0)
+        expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
       }
       expect(script.ledger.live).toEqual([0])
     }))
