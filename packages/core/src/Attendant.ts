@@ -13,6 +13,7 @@ import * as Metrics from "./Metrics.js"
 import { backoff } from "./Reconnect.js"
 import type { Runtime } from "./Runtime.js"
 import type { Installed, Journal } from "./Slot.js"
+import { tick } from "./Suspend.js"
 
 /** What an attendant reports. */
 export interface Reports {
@@ -236,6 +237,24 @@ export class Attendant {
       )
       return Effect.as(forkAttached(installed.runtime, probing), Effect.asVoid(Deferred.await(done)))
     })
+
+  /**
+   * Sends one probe, or joins one, that decides: the machine was suspended, and what became of the connection is open (R11).
+   * An answer that has come since then has decided already.
+   */
+  readonly decide = (installed: Installed): Effect.Effect<void> => {
+    const { runtime } = installed
+    const answered = this.#journal.now() - runtime.vitals.answeredAt < tick
+    if (answered || this.#journal.policy.keepalive.method === "none") return Effect.void
+    const judge = () => {
+      if (runtime.vitals.requestFailures === 0) return
+      this.#reports.lost(runtime, { kind: "health", message: "no answer to a probe after the machine was suspended" })
+    }
+    return Effect.flatMap(
+      this.suspect(installed),
+      (ended) => Effect.asVoid(forkAttached(runtime, Effect.map(ended, judge)))
+    )
+  }
 
   /** Adds a probe to the history; who watches the status learns of it where the score has changed (H6). */
   #record(ok: boolean): void {

@@ -22,12 +22,14 @@ import type { ClientOptions, Connector, ServerNotification } from "./Connector.j
 import type { CallError, CommandError, ConfigError } from "./Errors.js"
 import type { Event } from "./Event.js"
 import * as Health from "./Health.js"
+import type { Hub } from "./internal/Hub.js"
 import type { Method, Params, Result } from "./Method.js"
 import { type Permits, unbounded } from "./Permits.js"
 import { type PolicyOptions, resolve } from "./Policy.js"
 import { Journal } from "./Slot.js"
 import { type Status, statusOf } from "./Status.js"
 import { Supervisor } from "./Supervisor.js"
+import { onResume } from "./Suspend.js"
 
 /** Options of one call. */
 export interface CallOptions {
@@ -156,6 +158,8 @@ export interface Surroundings {
   /** Options below the backend's own. */
   readonly defaults?: PolicyOptions | undefined
   readonly permits?: Permits | undefined
+  /** Tells of each suspend of the machine; a backend on its own watches for itself (R11). */
+  readonly resumes?: Hub<void> | undefined
   /** Called synchronously; must not throw. */
   readonly observer?: {
     readonly changed: () => void
@@ -186,6 +190,10 @@ export const make = (
       })
     }
     yield* supervisor.start
+    const { resumes } = surroundings
+    yield* resumes === undefined
+      ? onResume(supervisor.resumed)
+      : Effect.acquireRelease(Effect.sync(() => resumes.listen(supervisor.resumed)), (stop) => Effect.sync(stop))
     return fromSupervisor(journal, supervisor, options)
   })
 

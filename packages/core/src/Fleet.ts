@@ -21,6 +21,7 @@ import * as Permits from "./Permits.js"
 import { invalid, type PolicyOptions } from "./Policy.js"
 import { closeFully } from "./Runtime.js"
 import type { Status } from "./Status.js"
+import { onResume } from "./Suspend.js"
 import * as Union from "./Union.js"
 
 export type { Difference, Entry, FleetCatalog } from "./Union.js"
@@ -114,6 +115,8 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
     const statusVersion = new Cell(0)
     const catalog = new Catalogue(() => members.get())
     const lock = yield* Effect.makeSemaphore(1)
+    const resumes = new Hub<void>()
+    yield* onResume(() => resumes.emit())
 
     const observer = {
       changed: () => statusVersion.set(statusVersion.get() + 1),
@@ -124,7 +127,8 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
     const start = (id: string, backendOptions: BackendOptions) =>
       Effect.uninterruptible(Effect.gen(function*() {
         const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
-        const backend = yield* makeBackend(id, backendOptions, { defaults: options.defaults, permits, observer }).pipe(
+        const surroundings = { defaults: options.defaults, permits, resumes, observer }
+        const backend = yield* makeBackend(id, backendOptions, surroundings).pipe(
           Scope.extend(scope),
           Effect.onError(() => closeFully(scope))
         )

@@ -54,6 +54,11 @@ export class Budget {
     }
   }
 
+  /** The earliest time for an attempt that nothing but a Retry-After holds up. */
+  earliest(now: number): number {
+    return Math.max(now, this.#notBefore)
+  }
+
   /** Notes that an attempt begins because a call waits for it. */
   demanded(now: number): void {
     this.#demandedAt = now

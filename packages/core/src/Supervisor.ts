@@ -33,6 +33,7 @@ type Message =
   | { readonly _tag: "Lost"; readonly runtime: Runtime; readonly loss: Loss }
   | { readonly _tag: "Released"; readonly runtime: Runtime }
   | { readonly _tag: "ListsChanged"; readonly runtime: Runtime }
+  | { readonly _tag: "Resumed" }
 
 /** What a user can ask of a backend. */
 export type Command = "Reconnect" | "Enable" | "Disable" | "Disconnect"
@@ -126,6 +127,9 @@ export class Supervisor {
       return Deferred.await(ack)
     })
 
+  /** The machine was suspended: whatever waits is late, and whatever is connected is in doubt (R11). */
+  readonly resumed = (): void => this.#tell({ _tag: "Resumed" })
+
   readonly #shutdown: Effect.Effect<void> = Effect.suspend(() => {
     const { current } = this.#journal.cell.get()
     const loss: Loss = { kind: "closed", message: "the backend was closed" }
@@ -181,6 +185,8 @@ export class Supervisor {
           return this.#journal.isCurrent(message.runtime) ? this.#released(message.runtime) : Effect.void
         case "ListsChanged":
           return this.attendant.readLists(message.runtime)
+        case "Resumed":
+          return this.#resume()
       }
     })
   }
@@ -397,6 +403,16 @@ export class Supervisor {
       this.#journal.publish({ nextAttemptAt: at })
       return this.#setTimer(at, true)
     })
+  }
+
+  /** After a suspend: one probe decides about a connection; an attempt that waits for its time is made now (R11). */
+  #resume(): Effect.Effect<void> {
+    const { current, nextAttemptAt } = this.#journal.cell.get()
+    if (current !== undefined) return this.attendant.decide(current)
+    if (nextAttemptAt === undefined) return Effect.void
+    const at = this.budget.earliest(this.#journal.now())
+    this.#journal.publish({ nextAttemptAt: at })
+    return this.#setTimer(at, false)
   }
 
   // --- the end of runtimes

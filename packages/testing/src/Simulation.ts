@@ -6,7 +6,7 @@
 import { Clock, Duration, Effect, Fiber, Random, type Scheduler } from "effect"
 
 interface Timer {
-  readonly at: number
+  at: number
   readonly order: number
   readonly run: () => void
 }
@@ -86,6 +86,12 @@ export class Simulation {
       this.settle()
     }
     this.now = until
+  }
+
+  /** Suspends the machine: the clock goes on, and the timers do not; each fires later by as much. */
+  suspend(millis: number): void {
+    this.now += millis
+    this.#timers = this.#timers.map((timer) => Object.assign(timer, { at: timer.at + millis }))
   }
 
   /** Fires the earliest timer and settles nothing, so that whatever comes next races with what it began. */
