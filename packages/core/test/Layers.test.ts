@@ -15,10 +15,10 @@ const refusal = <A, E, R>(needs: Effect.Effect<A, E, R>, layer: Layer.Layer<R, E
     return result.left
   })
 
-const within = <A, E, R>(
-  layer: Layer.Layer<R, E>,
-  use: Effect.Effect<A, E, R | Scope.Scope>
-): Effect.Effect<A, E> => Effect.scoped(Effect.provide(use, layer))
+const within = <A, E1, E2, R>(
+  layer: Layer.Layer<R, E1>,
+  use: Effect.Effect<A, E2, R | Scope.Scope>
+): Effect.Effect<A, E1 | E2> => Effect.scoped(Effect.provide(use, layer))
 
 describe("Backend.Tag", () => {
   it.effect("[L1] the layer is the backend under the tag's name, begun with the layer and closed with it", () =>

@@ -1,0 +1,32 @@
+/**
+ * Notices that the machine was suspended: the clock went on and the timers did not. Every connection is in doubt then, and
+ * every delay is later than its time (R11).
+ */
+import { Clock, Context, Duration, Effect } from "effect"
+import type { Scope } from "effect"
+
+/**
+ * The clock that is watched: the real one, also where a test replaces the Clock, since nobody suspends a virtual machine
+ * unless the test says so.
+ */
+export class SuspendClock extends Context.Reference<SuspendClock>()("@mcp-lifeline/core/SuspendClock", {
+  defaultValue: (): Clock.Clock => Clock.make()
+}) {}
+
+/** How often it looks, in milliseconds. A suspend is longer, so what is younger than this has come after it. */
+export const tick = 5000
+
+/** How much longer than a tick must have passed, in milliseconds: a busy machine is late too. */
+const slack = 10_000
+
+/** Calls back after each suspend, once, within a tick. One fiber, for a fleet or for a backend on its own. */
+export const onResume = (resumed: () => void): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.flatMap(SuspendClock, (clock) => {
+    const look = Effect.suspend(() => {
+      const before = clock.unsafeCurrentTimeMillis()
+      return Effect.map(clock.sleep(Duration.millis(tick)), () => {
+        if (clock.unsafeCurrentTimeMillis() - before > tick + slack) resumed()
+      })
+    })
+    return Effect.asVoid(Effect.forkScoped(Effect.interruptible(Effect.forever(look))))
+  })

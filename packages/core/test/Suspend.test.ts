@@ -1,0 +1,170 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, Fleet, type Status } from "@mcp-lifeline/core"
+import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
+import { Effect, Exit, Scope } from "effect"
+import { SuspendClock } from "../src/Suspend.js"
+
+const second = 1000
+const minute = 60 * second
+const hour = 60 * minute
+
+/** A world whose machine can be suspended. */
+const world = (seed: string) => {
+  const simulation = new Simulation.Simulation({ seed })
+  const scope = Effect.runSync(Scope.make())
+  const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): () => A => {
+    let result: A | undefined
+    const watched = Effect.provideService(SuspendClock, simulation.clock)
+    const fiber = simulation.fork(Effect.map(Scope.extend(watched(effect), scope), (a) => {
+      result = a
+    }))
+    simulation.settle()
+    return () => {
+      const exit = fiber.unsafePoll()
+      if (exit === null || Exit.isFailure(exit)) throw new Error(`not done: ${String(exit)}`)
+      return result as A
+    }
+  }
+  const end = () => {
+    simulation.fork(Scope.close(scope, Exit.void))
+    simulation.advance(minute)
+  }
+  return { simulation, run, end }
+}
+
+const one = (seed: string, options: Omit<Backend.BackendOptions, "connector"> = {}) => {
+  const script = ScriptedConnector.make()
+  const made = world(seed)
+  const backend = made.run(Backend.make("one", { connector: script, ...options }))()
+  const status = (): Status => made.run(backend.status)()
+  return { ...made, script, backend, status }
+}
+
+describe("R11: after a suspend of the machine", () => {
+  for (const seed of Array.from({ length: 20 }, (_, i) => `probe ${i}`)) {
+    it(`[R11] one probe is sent within a tick, and no queued heartbeat follows it (${seed})`, () => {
+      const { end, script, simulation, status } = one(seed, { keepalive: { interval: "1 minute" } })
+      simulation.advance(10 * minute + 1)
+      const before = script.ledger.sent("ping").length
+      simulation.suspend(8 * hour)
+      const resumedAt = simulation.now
+      simulation.advance(5 * second)
+      const probes = script.ledger.sent("ping").slice(before)
+      expect(probes).toHaveLength(1)
+      expect(probes[0]! - resumedAt).toBeLessThanOrEqual(5 * second)
+      simulation.advance(40 * second - 1)
+      expect(script.ledger.sent("ping")).toHaveLength(before + 1)
+      simulation.advance(minute)
+      expect(script.ledger.sent("ping").length).toBeGreaterThan(before + 1)
+      expect([status().state, status().generation]).toEqual(["Connected", 1])
+      end()
+      expect(script.ledger.faults).toEqual([])
+    })
+  }
+
+  it("[R11] that one probe decides: without an answer the connection is lost and comes back", () => {
+    const { end, script, simulation, status } = one("decides", { keepalive: { timeout: "10 seconds" } })
+    simulation.advance(minute)
+    const before = script.ledger.sent("ping").length
+    script.respond = (method, _, { id }) => id === 0 && method === "ping" ? { answer: "never" } : undefined
+    simulation.suspend(hour)
+    simulation.advance(5 * second)
+    expect(script.ledger.sent("ping")).toHaveLength(before + 1)
+    expect(status().state).toBe("Connected")
+    simulation.advance(10 * second)
+    expect(script.ledger.sent("ping", 0)).toHaveLength(before + 1)
+    expect(status().lastError).toContain("suspended")
+    simulation.advance(second)
+    expect([status().state, status().generation]).toEqual(["Connected", 2])
+    end()
+    expect(script.ledger.faults).toEqual([])
+  })
+
+  it("[R11] a pause of no more than 10 s is none", () => {
+    for (const [pause, probes] of [[10 * second, 0], [10 * second + 1, 1]] as const) {
+      const { end, script, simulation } = one("pause", { keepalive: { interval: "24 hours" } })
+      simulation.advance(minute)
+      const before = script.ledger.sent("ping").length
+      simulation.suspend(pause)
+      simulation.advance(5 * second)
+      expect(script.ledger.sent("ping")).toHaveLength(before + probes)
+      end()
+    }
+  })
+
+  for (const state of ["Reconnecting", "Dormant"] as const) {
+    it(`[R11] a backend that is ${state} is tried at once, and once`, () => {
+      const { end, script, simulation, status } = one(state, {
+        reconnect: { initialDelay: "1 hour", maxDelay: "1 hour", maxAttempts: state === "Dormant" ? 1 : 5 }
+      })
+      simulation.advance(minute)
+      script.otherwise = { connect: "fail" }
+      script.current.lose()
+      if (state === "Dormant") simulation.advance(hour)
+      simulation.advance(10 * second)
+      expect(status().state).toBe(state)
+      const before = script.ledger.attempts.length
+      simulation.suspend(20 * minute)
+      const resumedAt = simulation.now
+      simulation.advance(5 * second)
+      const attempts = script.ledger.attempts.slice(before)
+      expect(attempts).toHaveLength(1)
+      expect(attempts[0]! - resumedAt).toBeLessThanOrEqual(5 * second)
+      simulation.advance(minute)
+      expect(script.ledger.attempts).toHaveLength(before + 1)
+      end()
+    })
+  }
+
+  it("[R11] a Retry-After that has not run out holds", () => {
+    const { end, script, simulation } = one("held", { reconnect: { maxRetryAfter: "2 hours" } })
+    script.otherwise = { connect: "fail", error: { retryAfter: 2 * hour } }
+    script.current.lose({ kind: "closed", message: "503", retryAfter: 2 * hour })
+    simulation.settle()
+    const before = script.ledger.attempts.length
+    simulation.suspend(hour)
+    simulation.advance(hour - 1)
+    expect(script.ledger.attempts).toHaveLength(before)
+    simulation.advance(1)
+    expect(script.ledger.attempts).toHaveLength(before + 1)
+    end()
+  })
+
+  it("[R11] who is not to connect stays as it is, and keepalive none sends nothing", () => {
+    for (const options of [{ lifecycle: { lazy: true } }, { lifecycle: { disabled: true } }] as const) {
+      const { end, script, simulation } = one("off", options)
+      simulation.suspend(hour)
+      simulation.advance(minute)
+      expect(script.ledger.entries).toEqual([])
+      end()
+    }
+    const { end, script, simulation } = one("none", { keepalive: { method: "none" } })
+    simulation.advance(minute)
+    simulation.suspend(hour)
+    simulation.advance(minute)
+    expect(script.ledger.sent("ping")).toEqual([])
+    end()
+  })
+
+  it("[R11] a fleet has one watch; each of its backends is probed once, and one that was stopped never", () => {
+    const { end, run, simulation } = world("fleet")
+    const scripts = Array.from({ length: 50 }, () => ScriptedConnector.make())
+    const entries = scripts.map((connector, i) =>
+      [`b${i}`, { connector, keepalive: { interval: "24 hours" } }] as const
+    )
+    const before = simulation.timers
+    const fleet = run(Fleet.make({ backends: Object.fromEntries(entries) }))()
+    simulation.advance(minute)
+    expect(simulation.timers - before).toBe(scripts.length + 1)
+    run(fleet.apply(Object.fromEntries(entries.slice(1))))()
+    simulation.advance(second)
+    const sent = () => scripts.map(({ ledger }) => ledger.sent("ping").length)
+    const already = sent()
+    simulation.suspend(hour)
+    simulation.advance(5 * second)
+    expect(sent().map((count, i) => count - already[i]!)).toEqual(scripts.map((_, i) => i === 0 ? 0 : 1))
+    end()
+    expect(simulation.timers).toBe(before)
+    expect(scripts.flatMap(({ ledger }) => ledger.faults)).toEqual([])
+  })
+})
