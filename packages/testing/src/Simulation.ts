@@ -9,7 +9,11 @@ interface Timer {
   at: number
   readonly order: number
   readonly run: () => void
+  /** Neither fired nor cancelled. */
+  waiting: boolean
 }
+
+const isBefore = (a: Timer, b: Timer) => a.at < b.at || (a.at === b.at && a.order < b.order)
 
 /** How many tasks may run without the world coming to rest before it counts as a livelock. */
 const tooMany = 1_000_000
@@ -19,7 +23,9 @@ export class Simulation {
   now = 0
   readonly clock: Clock.Clock
   readonly #tasks: Array<() => void> = []
-  #timers: ReadonlyArray<Timer> = []
+  /** A binary heap, the earliest first. What was cancelled is taken out when its time has come. */
+  readonly #timers: Array<Timer> = []
+  #waiting = 0
   #order = 0
   readonly #scheduler: Scheduler.Scheduler
   readonly #random: Random.Random
@@ -51,7 +57,7 @@ export class Simulation {
 
   /** Timers that have not fired. */
   get timers(): number {
-    return this.#timers.length
+    return this.#waiting
   }
 
   /** Runs an effect in this world, as far as it gets without `step`, `settle` or time. */
@@ -91,7 +97,7 @@ export class Simulation {
   /** Suspends the machine: the clock goes on, and the timers do not; each fires later by as much. */
   suspend(millis: number): void {
     this.now += millis
-    this.#timers = this.#timers.map((timer) => Object.assign(timer, { at: timer.at + millis }))
+    for (const timer of this.#timers) timer.at += millis
   }
 
   /** Fires the earliest timer and settles nothing, so that whatever comes next races with what it began. */
@@ -101,26 +107,54 @@ export class Simulation {
   }
 
   #fire(timer: Timer): void {
-    this.#timers = this.#timers.filter((other) => other !== timer)
+    this.#cancel(timer)
     this.now = Math.max(this.now, timer.at)
     timer.run()
   }
 
   #earliest(): Timer | undefined {
-    return this.#timers.reduce<Timer | undefined>(
-      (first, timer) =>
-        first === undefined || timer.at < first.at || (timer.at === first.at && timer.order < first.order)
-          ? timer
-          : first,
-      undefined
-    )
+    while (this.#timers[0]?.waiting === false) this.#pop()
+    return this.#timers[0]
   }
 
   #at(at: number, run: () => void): () => void {
-    const timer = { at, order: this.#order++, run }
-    this.#timers = [...this.#timers, timer]
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer)
+    const timer = { at, order: this.#order++, run, waiting: true }
+    this.#push(timer)
+    this.#waiting++
+    return () => this.#cancel(timer)
+  }
+
+  #cancel(timer: Timer): void {
+    if (!timer.waiting) return
+    timer.waiting = false
+    this.#waiting--
+  }
+
+  #push(timer: Timer): void {
+    const heap = this.#timers
+    let at = heap.push(timer) - 1
+    while (at > 0) {
+      const above = (at - 1) >> 1
+      if (!isBefore(timer, heap[above]!)) break
+      heap[at] = heap[above]!
+      at = above
     }
+    heap[at] = timer
+  }
+
+  #pop(): void {
+    const heap = this.#timers
+    const last = heap.pop()
+    if (last === undefined || heap.length === 0) return
+    let at = 0
+    while (true) {
+      const left = 2 * at + 1
+      if (left >= heap.length) break
+      const next = left + 1 < heap.length && isBefore(heap[left + 1]!, heap[left]!) ? left + 1 : left
+      if (!isBefore(heap[next]!, last)) break
+      heap[at] = heap[next]!
+      at = next
+    }
+    heap[at] = last
   }
 }
