@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, ConfigError, Fleet, RequestError } from "@mcp-lifeline/core"
-import type { Event, Policy } from "@mcp-lifeline/core"
+import type { Connector, Event, Policy } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Array as Arr, Effect, Fiber, Logger, Metric, Random, type Scope, TestClock } from "effect"
 
@@ -127,9 +127,13 @@ describe("Keepalive", () => {
         expect(sent()).toEqual([["ping", 29_000]])
         yield* TestClock.adjust(second)
         expect(sent()).toEqual([["OPTIONS", 30_000]])
+        yield* TestClock.adjust(52_500 - 1)
+        expect(sent()).toEqual([])
+        yield* TestClock.adjust(1)
+        expect(sent()).toEqual([["OPTIONS", 82_500]])
         yield* backend.reconnect
         yield* TestClock.adjust(30 * second)
-        expect(sent()).toEqual([["OPTIONS", 60_000]])
+        expect(sent()).toEqual([["OPTIONS", 112_500]])
         expect(lines).toEqual([expect.stringMatching(/^WARN one: .*"options".*reachable.*session/)])
       })
     ).pipe(fixed))
@@ -184,6 +188,18 @@ describe("Keepalive", () => {
         expect(sent()).toEqual([["ping", 162_500], ["ping", 215_000]])
       })
     ).pipe(fixed))
+
+  it.scoped("[K3] pings that fail now and then, not in a row, leave the tool alone", () =>
+    Effect.gen(function*() {
+      const { script, sent } = yield* start({ method: "tool:echo", interval: "1 minute" })
+      for (let i = 0; i < 4; i++) {
+        script.respond = on({ ping: error({ reason: "remote", code: -32603 }) })
+        yield* TestClock.adjust(i === 0 ? 30 * second : 52_500)
+        script.respond = undefined
+        yield* TestClock.adjust(10 * second)
+      }
+      expect(sent().map(([method]) => method)).toEqual(Array.from({ length: 8 }, () => "ping"))
+    }).pipe(fixed))
 
   it.scoped("[K3] a ping that works again is enough again", () =>
     Effect.gen(function*() {
@@ -405,6 +421,32 @@ describe("Keepalive", () => {
       yield* TestClock.adjust(1)
       expect(script.current.pending).toBe(0)
       expect(events.filter(({ _tag }) => _tag === "RuntimeLost")).toEqual([])
+    }).pipe(fixed))
+
+  it.scoped("[K8] its timeout holds over a connection that forgets it", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const forgetful: Connector = {
+        transport: "scripted",
+        target: "a script",
+        overlap: true,
+        connect: (options) =>
+          Effect.map(script.connect(options), (connection) => ({
+            ...connection,
+            request: (method, params, given) =>
+              method === "ping" ? Effect.never : connection.request(method, params, given)
+          }))
+      }
+      const backend = yield* Backend.make("one", {
+        connector: forgetful,
+        keepalive: { interval: "1 minute", timeout: "2 seconds", failureThreshold: 1 }
+      })
+      yield* TestClock.adjust(0)
+      yield* TestClock.adjust(32 * second - 1)
+      expect(script.ledger.live).toEqual([0])
+      yield* TestClock.adjust(1)
+      expect(script.ledger.live).toEqual([])
+      expect((yield* backend.status).lastError).toMatch(/no answer within 2000 ms/)
     }).pipe(fixed))
 
   it("[K8] however slow they are and however often paused, heartbeats of one backend never overlap", () => {

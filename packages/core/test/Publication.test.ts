@@ -284,9 +284,13 @@ describe("Publication", () => {
       script.respond = (method, _, connection) =>
         method === "tools/list" && connection === old
           ? { answer: "result", result: { tools: [tool("old")] }, after: 1000 }
+          : method === "tools/call"
+          ? { answer: "result", after: 5000 }
           : undefined
       old?.notify("notifications/tools/list_changed")
       const refresh = yield* Effect.fork(Effect.exit(backend.refresh))
+      // a call that drains keeps the old connection able to answer
+      const draining = yield* Effect.fork(backend.callTool({ name: "slow" }))
       yield* TestClock.adjust(500)
       script.offer = offer("new")
       yield* backend.reconnect
@@ -297,6 +301,7 @@ describe("Publication", () => {
       old?.notify("notifications/tools/list_changed")
       yield* TestClock.adjust(10_000)
       yield* Fiber.join(refresh)
+      yield* Fiber.join(draining)
       expect(yield* seen(backend)).toEqual(after)
       expect(script.ledger.sent("tools/list", 1)).toHaveLength(reads)
       expect(events.filter(({ _tag }) => _tag === "CatalogChanged").length).toBeLessThanOrEqual(3)

@@ -30,6 +30,8 @@ const union = (snapshots: Record<string, Catalog.Snapshot | undefined>) => Union
 
 const acceptable = /^[A-Za-z0-9_-]{1,64}$/
 
+const keepalive = { method: "none" } as const
+
 /** A fleet of scripted backends, connected and read. */
 const fleetOf = <const Names extends string>(offers: Record<Names, Partial<ScriptedConnector.Offer>>) =>
   Effect.gen(function*() {
@@ -40,15 +42,14 @@ const fleetOf = <const Names extends string>(offers: Record<Names, Partial<Scrip
         return [id, script]
       })
     ) as Record<Names, ScriptedConnector.ScriptedConnector>
-    const fleet = yield* Fleet.make({
-      backends: Object.entries<ScriptedConnector.ScriptedConnector>(scripts).map(([id, connector]) => ({
-        id,
-        connector,
-        keepalive: { method: "none" as const }
-      }))
-    })
+    const backends = Object.entries<ScriptedConnector.ScriptedConnector>(scripts).map(([id, connector]) => ({
+      id,
+      connector,
+      keepalive
+    }))
+    const fleet = yield* Fleet.make({ backends })
     yield* fleet.ready
-    return { fleet, scripts }
+    return { backends, fleet, scripts }
   })
 
 /** What a backend was asked by `tools/call` and the like: the parameters. */
@@ -296,7 +297,10 @@ describe("Union", () => {
 
   it.scoped("[P7] the catalogue and its differences are streams: they tell of changes, not of outages or of readings that find the same", () =>
     Effect.gen(function*() {
-      const { fleet, scripts } = yield* fleetOf({ docs: { tools: [tool("echo")] }, files: { tools: [tool("read")] } })
+      const { backends, fleet, scripts } = yield* fleetOf({
+        docs: { tools: [tool("echo")] },
+        files: { tools: [tool("read")] }
+      })
       const differences = yield* fleet.differences.pipe(
         Stream.map(({ added, changed, removed }) => ({ added, changed, removed })),
         Stream.take(3),
@@ -316,6 +320,7 @@ describe("Union", () => {
       expect(seen).toEqual([["docs__echo", "files__read"]])
 
       yield* (yield* fleet.backend("docs")).refresh
+      yield* fleet.apply(backends)
       yield* TestClock.adjust(0)
       expect(seen).toHaveLength(1)
 
