@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, type BackendUnavailable, Fleet, RequestError } from "@mcp-lifeline/core"
+import { Backend, type BackendUnavailable, type Event, Fleet, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Random, Scope, Stream, TestClock } from "effect"
 import { failure, settle, watched } from "./support/Watched.js"
@@ -287,10 +287,18 @@ describe("L6: closed exactly once", () => {
       script.otherwise = { after: 5, close: 5 }
       const scope = Effect.runSync(Scope.make())
       let backend: Backend.Backend | undefined
+      let closes = 0
+      const event = ({ _tag }: Event.Event) => {
+        if (_tag === "RuntimeClosed") closes++
+      }
+      const observer = { changed: () => {}, catalogChanged: () => {}, event }
       simulation.fork(
-        Effect.map(Scope.extend(Backend.make("one", { connector: script, ...noHeartbeat }), scope), (made) => {
-          backend = made
-        })
+        Effect.map(
+          Scope.extend(Backend.make("one", { connector: script, ...noHeartbeat }, { observer }), scope),
+          (made) => {
+            backend = made
+          }
+        )
       )
       simulation.advance(10_000 + run % 2)
       const act = {
@@ -309,6 +317,8 @@ describe("L6: closed exactly once", () => {
       })
       simulation.advance(60_000)
       expect([order.join(), script.ledger.faults]).toEqual([order.join(), []])
+      expect(closes).toBeGreaterThanOrEqual(script.ledger.opened.length)
+      expect(closes).toBeLessThanOrEqual(script.ledger.attempts.length)
       expect([order.join(), fibers.filter((fiber) => fiber.unsafePoll() === null).length]).toEqual([order.join(), 0])
     }
   })
