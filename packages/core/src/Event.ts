@@ -27,9 +27,10 @@ export type Event = Data.TaggedEnum<{
   Installed: Common & { readonly generation: number; readonly duration: number; readonly downtime: number | undefined }
   /** The current runtime was lost. */
   RuntimeLost: Common & { readonly generation: number; readonly loss: Loss; readonly uptime: number }
-  /** A runtime was closed, or its close failed or was abandoned. */
+  /** A runtime was closed, or its close failed or was abandoned. `installed`: it was current once; else its attempt had failed. */
   RuntimeClosed: Common & {
     readonly generation: number
+    readonly installed: boolean
     readonly outcome: "closed" | "failed" | "abandoned"
     readonly message: string | undefined
   }

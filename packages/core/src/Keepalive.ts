@@ -214,7 +214,7 @@ export const run = (host: Host): Effect.Effect<void> => {
   const open = (verdict: Extract<Verdict, { readonly _tag: "Failure" }>) =>
     Effect.gen(function*() {
       const part = yield* Random.nextRange(0.75, 1)
-      const reprobeAt = (yield* Clock.currentTimeMillis) + part * options.reprobeAfter
+      const reprobeAt = (yield* Clock.currentTimeMillis) + Math.ceil(part * options.reprobeAfter)
       const again = memory.open !== undefined
       memory.open = { reason: verdict.reason, message: verdict.message, reprobeAt }
       failing = 0
@@ -230,7 +230,7 @@ export const run = (host: Host): Effect.Effect<void> => {
     const part = yield* first ? Effect.map(Random.next, (draw) => 1 - draw) : Random.nextRange(0.75, 1)
     first = false
     const from = method === "options" ? now : baseline
-    return Duration.millis(Math.max(0, from + part * intervalOf(policy, memory) - now))
+    return Duration.millis(Math.max(0, from + Math.ceil(part * intervalOf(policy, memory)) - now))
   })
 
   /** Skips a round where a request of ours was answered since it was planned (K7). */

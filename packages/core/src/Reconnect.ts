@@ -11,8 +11,9 @@ export const backoff = (policy: Policy["reconnect"]): Schedule.Schedule<Duration
     Schedule.modifyDelayEffect((_, delay) => jittered(Math.min(Duration.toMillis(delay), policy.maxDelay), 0.5))
   )
 
+/** Whole milliseconds: what waits until a moment would otherwise be left with less than the clock can tell. */
 const jittered = (millis: number, least: number) =>
-  Effect.map(Random.nextRange(least, 1), (part) => Duration.millis(millis * part))
+  Effect.map(Random.nextRange(least, 1), (part) => Duration.millis(Math.ceil(millis * part)))
 
 /**
  * What is left of the patience with one outage: how often it failed, which delay comes next, and what the server and waiting

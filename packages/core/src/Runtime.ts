@@ -36,6 +36,8 @@ export class Runtime {
   loss: Loss | undefined
   /** Detached from the slot or never installed: nothing that it reports counts any more. */
   detached = false
+  /** It was the current one, once. */
+  installed = false
   installedAt = 0
   acquiring: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
   /** Ends a drain early: called when no call is in flight. */

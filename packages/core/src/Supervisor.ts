@@ -296,6 +296,7 @@ export class Supervisor {
     const now = journal.now()
     const startedAt = this.#attempt?.startedAt ?? now
     const lost = this.#lost
+    runtime.installed = true
     runtime.installedAt = now
     if (lost !== undefined && journal.policy.calls.afterSessionLoss === "fail") runtime.vitals.expired = lost.generation
     this.#attempt = undefined
@@ -364,9 +365,11 @@ export class Supervisor {
 
   #setTimer(at: number, demanded: boolean): Effect.Effect<void> {
     const epoch = this.#cancelTimer()
-    const timer = Effect.delay(
-      Effect.sync(() => this.#tell({ _tag: "Due", epoch, demanded })),
-      Math.max(0, at - this.#journal.now())
+    const timer = Effect.suspend(() =>
+      Effect.delay(
+        Effect.sync(() => this.#tell({ _tag: "Due", epoch, demanded })),
+        Math.max(0, at - this.#journal.now())
+      )
     )
     return Effect.map(Effect.fork(Effect.interruptible(timer)), (fiber) => {
       this.#timer = fiber
@@ -457,7 +460,8 @@ export class Supervisor {
     const { tally } = this.#journal
     if (outcome !== "closed") tally.lastCloseError = message
     if (outcome === "abandoned") tally.abandonedCloses++
-    this.#journal.tell({ _tag: "RuntimeClosed", generation: runtime.generation, outcome, message })
+    const { generation, installed } = runtime
+    this.#journal.tell({ _tag: "RuntimeClosed", generation, installed, outcome, message })
   }
 
   // --- commands

@@ -42,10 +42,11 @@ export type Event =
     readonly loss: Loss
     readonly uptime: number
   }
-  /** A connection was closed, or closing it failed or was abandoned. */
+  /** A connection was closed, or closing it failed or was abandoned. `installed`: it was current once; else its attempt failed. */
   | Common & {
     readonly _tag: "RuntimeClosed"
     readonly generation: number
+    readonly installed: boolean
     readonly outcome: "closed" | "failed" | "abandoned"
     readonly message: string | undefined
   }

@@ -3,7 +3,7 @@
  * that moves on request, and seeded chance. No Promise is involved, so a run is one synchronous function call and can be
  * replayed and shrunk.
  */
-import { Clock, Duration, Effect, Fiber, Random, type Scheduler } from "effect"
+import { Clock, Duration, Effect, type Fiber, Logger, LogLevel, Random, type Scheduler } from "effect"
 
 interface Timer {
   at: number
@@ -15,8 +15,8 @@ interface Timer {
 
 const isBefore = (a: Timer, b: Timer) => a.at < b.at || (a.at === b.at && a.order < b.order)
 
-/** How many tasks may run without the world coming to rest before it counts as a livelock. */
-const tooMany = 1_000_000
+/** How many tasks or timers may run without the world coming to rest before it counts as a livelock. */
+const tooMany = 100_000
 
 /** See the head of the file. */
 export class Simulation {
@@ -60,11 +60,14 @@ export class Simulation {
     return this.#waiting
   }
 
-  /** Runs an effect in this world, as far as it gets without `step`, `settle` or time. */
+  /** Runs an effect in this world, without logs, as far as it gets without `step`, `settle` or time. */
   fork<A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> {
-    return Effect.runFork(effect.pipe(Effect.withClock(this.clock), Effect.withRandom(this.#random)), {
-      scheduler: this.#scheduler
-    })
+    const inside = effect.pipe(
+      Effect.withClock(this.clock),
+      Effect.withRandom(this.#random),
+      Logger.withMinimumLogLevel(LogLevel.None)
+    )
+    return Effect.runFork(inside, { scheduler: this.#scheduler })
   }
 
   /** Runs one task; false if there is none. */
@@ -85,9 +88,11 @@ export class Simulation {
   advance(millis: number): void {
     const until = this.now + millis
     this.settle()
-    while (true) {
+    for (let fired = 0;; fired++) {
       const timer = this.#earliest()
       if (timer === undefined || timer.at > until) break
+      if (timer.at > this.now) fired = 0
+      if (fired > tooMany) throw new Error(`timers without end at ${this.now} ms`)
       this.#fire(timer)
       this.settle()
     }

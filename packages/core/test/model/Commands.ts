@@ -79,7 +79,8 @@ const setting: fc.Arbitrary<Setting> = fc.record({
   auto: fc.constantFrom(true, true, false),
   overlap: fc.boolean(),
   lazy: fc.constantFrom(false, false, true),
-  idleRelease: fc.constantFrom(false, false, true)
+  idleRelease: fc.constantFrom(false, false, true),
+  prepare: fc.constantFrom("nothing" as const, "nothing" as const, "asks" as const, "fails" as const)
 })
 
 /** Generated runs: a world and what happens in it. */

@@ -2,7 +2,7 @@
  * A backend in a simulated world, with the invariants that hold at every published value of its slot, at every request that is
  * sent, and at rest.
  */
-import type { Loss, Policy } from "@mcp-lifeline/core"
+import type { Backend, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Either, Exit, Fiber, Scope } from "effect"
 import * as Lifecycle from "../../src/Lifecycle.js"
@@ -43,9 +43,12 @@ export interface Setting {
   readonly overlap: boolean
   readonly lazy: boolean
   readonly idleRelease: boolean
+  /** What `onConnected` does: a request, or a request and then every second time a failure. */
+  readonly prepare: "nothing" | "asks" | "fails"
 }
 
 interface Running<A, E> {
+  readonly command: Command | undefined
   readonly fiber: Fiber.RuntimeFiber<A, E>
   readonly budget: number
   /** When it has to have ended: known from the first rest on, since before that it may not have begun. */
@@ -54,6 +57,7 @@ interface Running<A, E> {
 }
 
 const closeTimeout = 5000
+const drainTimeout = 3000
 
 const isDone = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Exit.Exit<unknown, unknown> | null => fiber.unsafePoll()
 
@@ -74,8 +78,13 @@ export class World {
   readonly #generations = new Map<number, number>()
   readonly #taken = new Map<number, number>()
   readonly #setting: Setting
+  /** Connections that were current once, and when they ceased to be. */
+  readonly #detached = new Map<number, number>()
+  /** Generations in the order in which their close ended. */
+  readonly #retired: Array<number> = []
   #disconnects = 0
   #attempts = 0
+  #prepared = 0
   #nextCall = 0
   #before: Slot
   #closing: Fiber.RuntimeFiber<void> | undefined
@@ -89,7 +98,7 @@ export class World {
     this.#watchLedger()
     const policy: Policy.Policy = Either.getOrThrow(decode("model", {
       keepalive: { interval: "60 seconds", timeout: "2 seconds" },
-      timeouts: { close: closeTimeout, drain: "3 seconds" },
+      timeouts: { close: closeTimeout, drain: drainTimeout },
       reconnect: { auto: setting.auto },
       lifecycle: { lazy: setting.lazy, idleRelease: setting.idleRelease ? "45 seconds" : "never" }
     }))
@@ -97,24 +106,44 @@ export class World {
     Object.assign(this.script, {
       connect: (options: Parameters<typeof connect>[0]) => {
         const attempt = connect(options)
-        return Effect.acquireUseRelease(
-          Effect.sync(() => this.#attempts++),
-          () => attempt,
-          () => Effect.sync(() => this.#attempts--)
-        )
+        return this.#counted(attempt)
       }
     })
     this.journal = new Journal("model", policy, this.sim.clock)
     this.supervisor = new Supervisor(
       this.journal,
-      { connector: this.script },
+      {
+        connector: this.script,
+        onConnected: setting.prepare === "nothing" ? undefined : (session) => this.#counted(this.#prepare(session))
+      },
       unbounded
     )
+    this.journal.events.listen((event) => {
+      if (event._tag === "RuntimeClosed" && event.installed) this.#retired.push(event.generation)
+    })
     this.#before = this.journal.cell.get()
     this.journal.cell.listen(() => this.#published())
     this.#scope = Effect.runSync(Scope.make())
     this.sim.fork(Scope.extend(this.supervisor.start, this.#scope))
     this.sim.settle()
+  }
+
+  #counted<A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => this.#attempts++),
+      () => work,
+      () => Effect.sync(() => this.#attempts--)
+    )
+  }
+
+  #prepare(session: Backend.Session): Effect.Effect<void, unknown> {
+    const ask = session.request("completion/complete", {
+      ref: { type: "ref/prompt", name: "p" },
+      argument: { name: "a", value: "" }
+    })
+    return this.#setting.prepare === "fails" && this.#prepared++ % 2 === 1
+      ? Effect.zipRight(ask, Effect.fail("not prepared"))
+      : Effect.asVoid(ask)
   }
 
   fault(what: string): void {
@@ -149,7 +178,7 @@ export class World {
 
   command(command: Command, interrupt: boolean): void {
     const fiber = this.sim.fork(this.supervisor.command(command))
-    this.commands.push({ fiber, budget: Number.POSITIVE_INFINITY, until: undefined, interrupted: interrupt })
+    this.commands.push({ command, fiber, budget: Number.POSITIVE_INFINITY, until: undefined, interrupted: interrupt })
     if (command === "Disconnect") this.#disconnects++
     if (interrupt) this.sim.fork(Fiber.interrupt(fiber))
   }
@@ -162,7 +191,7 @@ export class World {
         wait: budget
       })
     )
-    this.calls.push({ fiber, budget, until: undefined, interrupted: false })
+    this.calls.push({ command: undefined, fiber, budget, until: undefined, interrupted: false })
   }
 
   interruptCall(index: number): void {
@@ -276,7 +305,10 @@ export class World {
       if (current.runtime.generation !== generation) this.fault("L3: the runtime has another generation than the slot")
       if (current.runtime.detached) this.fault(`L4: a retired runtime was installed as generation ${generation}`)
     } else if (generation !== before.generation) this.fault("L3: a generation without a runtime")
-    if (before.current !== undefined && current === undefined) this.#dropped(before, state)
+    if (before.current !== undefined && before.current !== current) {
+      this.#detached.set(before.current.connection.peer.pid!, this.sim.now)
+      if (current === undefined) this.#dropped(before, state)
+    }
     if (snapshot !== undefined) {
       const [tool] = snapshot.tools
       const source = this.#generations.get(snapshot.generation)
@@ -330,6 +362,22 @@ export class World {
       call.until ??= this.sim.now + call.budget
       if (this.sim.now > call.until) this.fault("C5: a call outlives its budget")
     }
+    const underWay = state._tag === "Connecting" || (state._tag === "Connected" && state.replacing)
+    if (this.#setting.overlap && underWay && this.#attempts === 0) {
+      this.fault(`L5: ${state._tag}, and no attempt is under way`)
+    }
+    for (const { command, fiber } of this.commands) {
+      const ends = command === "Disable" ? state._tag === "Disabling" : underWay || state._tag === "Disabling"
+      if (isDone(fiber) === null && (command === "Disconnect" || !ends)) {
+        this.fault(`L11: ${command} waits in ${state._tag}`)
+      }
+    }
+    const mine = this.journal.cell.get().current?.connection.peer.pid
+    for (const id of this.script.ledger.live) {
+      if (id === mine || this.#attempts > 0) continue
+      const since = this.#detached.get(id)
+      if (since === undefined || this.sim.now - since > drainTimeout) this.fault(`L9: nobody owns connection ${id}`)
+    }
     const lost = this.journal.cell.get().current
     if (lost !== undefined && this.script.connections[lost.connection.peer.pid!]?.loss !== undefined) {
       this.fault("S3: a lost connection is still installed at rest")
@@ -381,6 +429,10 @@ export class World {
       }
     }
     for (const fault of this.script.ledger.faults) this.fault(`L6: ${fault}`)
+    for (const generation of this.#generations.keys()) {
+      const times = this.#retired.filter((retired) => retired === generation).length
+      if (times !== 1) this.fault(`L6: generation ${generation} was retired ${times} times`)
+    }
     if (this.#attempts > 0) this.fault(`L9: ${this.#attempts} attempts are still under way`)
     if (this.sim.timers > 0) this.fault(`${this.sim.timers} timers are left`)
   }

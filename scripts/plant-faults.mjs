@@ -1,0 +1,201 @@
+#!/usr/bin/env node
+/**
+ * Shows that the model test is sharp: plants one fault at a time in a copy of core, runs the model against the copy, and says
+ * after how many generated runs the fault was found. Exit code 1 where one was not found, or could not be planted.
+ *
+ * Usage: node scripts/plant-faults.mjs [--runs 1500] [name ...]
+ */
+import { spawnSync } from "node:child_process"
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const core = join(root, "packages", "core")
+
+/** @type {ReadonlyArray<{ name: string, file: string, from: string, to: string }>} */
+const faults = [
+  {
+    name: "close twice",
+    file: "Runtime.ts",
+    from: "if (!this.#owned.delete(runtime)) return Effect.void",
+    to: "this.#owned.delete(runtime)"
+  },
+  {
+    name: "drop the generation check of losses",
+    file: "Supervisor.ts",
+    from: "return this.#journal.isCurrent(message.runtime) ? this.#lose(message.runtime, message.loss) : Effect.void",
+    to: "return this.#journal.cell.get().current ? this.#lose(message.runtime, message.loss) : Effect.void"
+  },
+  {
+    name: "drop the generation check of lists",
+    file: "Attendant.ts",
+    from: "if (slot.current?.runtime !== runtime) return\n",
+    to: "\n"
+  },
+  {
+    name: "drop the epoch check of established attempts",
+    file: "Supervisor.ts",
+    from: "if (epoch !== this.#epoch) {",
+    to: "if (epoch < 0) {"
+  },
+  {
+    name: "drop the epoch check of failed attempts",
+    file: "Supervisor.ts",
+    from: "return message.epoch === this.#epoch ? this.#failed(message.error) : Effect.void",
+    to: "return this.#failed(message.error)"
+  },
+  {
+    name: "drop the epoch check of timers",
+    file: "Supervisor.ts",
+    from: "if (message.epoch !== this.#epoch || !this.#move(Lifecycle.Event.Due())) return Effect.void",
+    to: "if (!this.#move(Lifecycle.Event.Due())) return Effect.void"
+  },
+  {
+    name: "await the close before the next connection",
+    file: "Supervisor.ts",
+    from: "if (!this.#overlap) yield* this.#owner.closed",
+    to: "yield* this.#owner.closed"
+  },
+  {
+    name: "await the close in the supervisor",
+    file: "Supervisor.ts",
+    from: "Effect.zipRight(this.#retire(runtime, loss)),",
+    to: "Effect.zipRight(this.#retire(runtime, loss)), Effect.zipRight(this.#owner.closed),"
+  },
+  {
+    name: "do not wait for the close where two would fight",
+    file: "Supervisor.ts",
+    from: "if (!this.#overlap) yield* this.#owner.closed",
+    to: ""
+  },
+  {
+    name: "forget the scope of a failed or interrupted attempt",
+    file: "Supervisor.ts",
+    from: 'yield* this.#retire(runtime, { kind: "closed", message: "the attempt failed" })',
+    to: ""
+  },
+  {
+    name: "heartbeat after detach",
+    file: "Runtime.ts",
+    from: "const attached = yield* closeScope(runtime.attached, bound)",
+    to: 'const attached = { outcome: "closed" as const, message: undefined }'
+  },
+  {
+    name: "heartbeat without its guard",
+    file: "Keepalive.ts",
+    from: "host.isCurrent() ? send()",
+    to: "true ? send()"
+  },
+  {
+    name: "Disabled before the teardown has ended",
+    file: "Supervisor.ts",
+    from: 'yield* this.#owner.closed\n          this.#tell({ _tag: "TornDown", epoch })',
+    to: 'this.#tell({ _tag: "TornDown", epoch })'
+  },
+  {
+    name: "a command that is never answered",
+    file: "Supervisor.ts",
+    from: "this.#answerJoined(Exit.void)",
+    to: ""
+  },
+  {
+    name: "a failed attempt answers nobody",
+    file: "Supervisor.ts",
+    from: "Effect.sync(() => this.#answerJoined(Exit.fail(error)))",
+    to: "Effect.void"
+  },
+  {
+    name: "shutdown leaves the mailbox",
+    file: "Supervisor.ts",
+    from: 'if (message._tag === "Command") this.#answer([message.ack], this.#refusal(message.command))',
+    to: ""
+  },
+  {
+    name: "shutdown does not sweep",
+    file: "Supervisor.ts",
+    from: "yield* this.#owner.sweep(loss)\n      yield* this.#owner.closed\n      this.#settle()",
+    to: "yield* this.#owner.closed\n      this.#settle()"
+  },
+  {
+    name: "a loss does not end calls in flight",
+    file: "Runtime.ts",
+    from: "if (loss !== undefined) runtime.connection?.fail(loss)",
+    to: ""
+  },
+  {
+    name: "an unknown fate is sent again",
+    file: "Call.ts",
+    from: '(error.fate !== "unknown" || this.#mayRepeat(call))',
+    to: "true"
+  },
+  {
+    name: "a waiting call wakes nobody",
+    file: "Call.ts",
+    from: "if (canHasten(slot.state)) this.#host.demand()",
+    to: ""
+  },
+  {
+    name: "a waiter that is not told of the end",
+    file: "Call.ts",
+    from:
+      'if (isPointless(slot.state)) return Effect.fail(this.#unavailable("waiting is of no use"))\n        const left',
+    to: "const left"
+  },
+  {
+    name: "a generation that is used twice",
+    file: "Supervisor.ts",
+    from: "const generation = journal.cell.get().generation + 1",
+    to: "const generation = Math.max(1, journal.cell.get().generation)"
+  },
+  {
+    name: "a stale catalogue shown as fresh",
+    file: "Slot.ts",
+    from: "const stale = current === undefined || snapshot.generation !== generation",
+    to: "const stale = current === undefined"
+  }
+]
+
+const args = process.argv.slice(2)
+const at = args.indexOf("--runs")
+const runs = at === -1 ? "1500" : String(args[at + 1])
+const names = args.filter((_, i) => at === -1 || (i !== at && i !== at + 1))
+const copy = join(core, "build", "fault")
+let missed = 0
+for (const { file, from, name, to } of faults) {
+  if (names.length > 0 && !names.some((wanted) => name.includes(wanted))) continue
+  rmSync(copy, { recursive: true, force: true })
+  mkdirSync(copy, { recursive: true })
+  cpSync(join(core, "src"), join(copy, "src"), { recursive: true })
+  cpSync(join(core, "test", "model"), join(copy, "test", "model"), { recursive: true })
+  writeFileSync(
+    join(copy, "vitest.config.ts"),
+    'import { project } from "../../../../vitest.shared.js"\n\nexport default project("fault")\n'
+  )
+  const target = join(copy, "src", file)
+  const source = readFileSync(target, "utf8")
+  if (source.split(from).length !== 2) {
+    console.log(`cannot be planted   ${name}: ${file} does not have its place once`)
+    missed++
+    continue
+  }
+  writeFileSync(target, source.replace(from, () => to))
+  const { stdout } = spawnSync(
+    process.execPath,
+    [join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", copy],
+    {
+      cwd: copy,
+      encoding: "utf8",
+      env: { ...process.env, LIFELINE_MODEL_RUNS: runs, NO_COLOR: "1" },
+      maxBuffer: 1 << 28
+    }
+  )
+  const found = /after (\d+) runs/.exec(stdout)
+  const what = found === null ? "" : (/^t=\S+ (.*)$/m.exec(stdout)?.[1] ?? "")
+  if (found === null) missed++
+  console.log(
+    found === null ? `NOT FOUND           ${name}` : `found in ${String(found[1]).padStart(5)} runs  ${name}  (${what})`
+  )
+}
+rmSync(copy, { recursive: true, force: true })
+process.exit(missed > 0 ? 1 : 0)
