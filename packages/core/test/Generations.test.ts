@@ -926,7 +926,6 @@ describe("L16, L17, L18: ends and beginnings", () => {
       })
       yield* TestClock.adjust("5 minutes")
       yield* backend.callTool({ name: "echo" })
-      yield* TestClock.adjust("10 minutes").pipe(Effect.delay(0), Effect.fork)
       yield* TestClock.adjust(599_999)
       expect((yield* backend.status).state).toBe("Connected")
       const beats = script.ledger.sent("ping").length
