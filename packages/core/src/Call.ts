@@ -22,6 +22,7 @@ import { isRead, type Method, type Params, type Result } from "./Method.js"
 import type { Policy } from "./Policy.js"
 import type { Runtime } from "./Runtime.js"
 import type { Installed, Slot } from "./Slot.js"
+import { Standing } from "./Standing.js"
 
 /** What calls need of the backend that they belong to. */
 export interface Host {
@@ -49,6 +50,8 @@ interface Call<M extends Method> {
 /** Makes calls for one backend, and counts those that wait. */
 export class Calls {
   waiting = 0
+  /** What the server was asked to keep for its session. */
+  readonly standing = new Standing()
   readonly #host: Host
 
   constructor(host: Host) {
@@ -139,6 +142,7 @@ export class Calls {
         {
           onSuccess: (result) => {
             this.#giveBack(runtime, true)
+            this.standing.note(call.method, call.params)
             return Effect.succeed(result)
           },
           onFailure: (cause) => {

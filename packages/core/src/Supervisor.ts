@@ -257,11 +257,15 @@ export class Supervisor {
             runtime.loss ??= loss
             this.#tell({ _tag: "Lost", runtime, loss })
           })
+          const restored = this.calls.standing.restore(journal.id, connection, journal.policy.timeouts.request)
           return onConnected === undefined
-            ? Effect.void
-            : Effect.mapError(
-              Effect.suspend(() => onConnected(this.calls.session({ connection, runtime }))),
-              (cause) => this.#connectError("onConnected", `onConnected failed: ${messageOf(cause)}`, cause)
+            ? restored
+            : Effect.zipRight(
+              restored,
+              Effect.mapError(
+                Effect.suspend(() => onConnected(this.calls.session({ connection, runtime }))),
+                (cause) => this.#connectError("onConnected", `onConnected failed: ${messageOf(cause)}`, cause)
+              )
             )
         })
         const { connect: millis } = journal.policy.timeouts

@@ -1,0 +1,51 @@
+/**
+ * What a session was asked to keep for us: subscriptions to resources and the logging level. Kept by the backend and asked for
+ * again on each new generation, before calls are let in (C7).
+ */
+import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
+import { Effect } from "effect"
+import type { Connection } from "./Connection.js"
+import type { Method, Params } from "./Method.js"
+
+/** The standing requests of one backend. */
+export class Standing {
+  #level: LoggingLevel | undefined
+  #uris: Set<string> | undefined
+
+  /** Notes a request that the server has answered. */
+  note<M extends Method>(method: M, params: Params<M>): void {
+    switch (method) {
+      case "logging/setLevel":
+        this.#level = (params as Params<"logging/setLevel">).level
+        return
+      case "resources/subscribe":
+        this.#uris ??= new Set()
+        this.#uris.add((params as Params<"resources/subscribe">).uri)
+        return
+      case "resources/unsubscribe":
+        this.#uris?.delete((params as Params<"resources/unsubscribe">).uri)
+        return
+      default:
+        return
+    }
+  }
+
+  /** Asks a new session for the same. What it refuses (a resource that is gone) is logged at debug and no failure. */
+  readonly restore = (backend: string, connection: Connection, timeout: number): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const { logging, resources } = connection.capabilities
+      const requests = [
+        ...(this.#level === undefined || logging === undefined
+          ? []
+          : [connection.request("logging/setLevel", { level: this.#level }, { timeout })]),
+        ...(resources?.subscribe !== true
+          ? []
+          : [...this.#uris ?? []].map((uri) => connection.request("resources/subscribe", { uri }, { timeout })))
+      ]
+      return Effect.forEach(
+        requests,
+        (request) => Effect.catchAll(request, (error) => Effect.logDebug(`${backend}: not restored: ${error.message}`)),
+        { concurrency: 8, discard: true }
+      )
+    })
+}
