@@ -1,3 +1,7 @@
+export * as HttpExchange from "./HttpExchange.js"
+export * as HttpFault from "./HttpFault.js"
+export * as HttpFaultServer from "./HttpFaultServer.js"
 export * as Ledger from "./Ledger.js"
 export * as ScriptedConnector from "./ScriptedConnector.js"
 export * as Simulation from "./Simulation.js"
+export * as StdioFaultServer from "./StdioFaultServer.js"

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Exit, Scope } from "effect"
 import { Agent } from "undici"
 import * as Harness from "./fixtures/Harness.js"
-import { fault } from "./fixtures/TestServer.js"
+
+const { fault } = HttpExchange
 
 describe("close", () => {
   it.scopedLive("[T2] ends the session with its id, version and credentials, and leaves no socket and no stream", () =>

@@ -1,12 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { ConfigError } from "@mcp-lifeline/core"
+import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Redacted } from "effect"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import * as Harness from "./fixtures/Harness.js"
-import type { Turn } from "./fixtures/TestServer.js"
-import { fault, sse, text } from "./fixtures/TestServer.js"
+
+const { fault, sse, text } = HttpExchange
+type Turn = HttpExchange.Turn
 
 const streamable = (url: string) => HttpConnector.make({ url, transport: "streamable" })
 

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
 import * as Http from "node:http"
@@ -7,7 +8,8 @@ import * as Net from "node:net"
 import { fileURLToPath } from "node:url"
 import { Agent } from "undici"
 import * as Harness from "./fixtures/Harness.js"
-import { fault } from "./fixtures/TestServer.js"
+
+const { fault } = HttpExchange
 
 /** A forward proxy for the length of a test, with what it was asked for. */
 const proxy = Effect.acquireRelease(

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Deferred, Effect } from "effect"
 import * as Harness from "./fixtures/Harness.js"
-import { fault, sse } from "./fixtures/TestServer.js"
+
+const { fault, sse } = HttpExchange
 
 describe("sessions", () => {
   for (const streaming of [false, true]) {

@@ -1,12 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
+import { HttpExchange, type HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Deferred, Effect } from "effect"
 import * as Harness from "./fixtures/Harness.js"
-import { event, fault, result, sse, text } from "./fixtures/TestServer.js"
-import type { Seen, TestServer } from "./fixtures/TestServer.js"
 
-const connect = (server: TestServer) => Harness.connect(HttpConnector.make({ url: server.url }))
-const gets = (server: TestServer): ReadonlyArray<Seen> => server.seen.filter((one) => one.http === "GET")
+const { event, fault, result, sse, text } = HttpExchange
+type Seen = HttpExchange.Seen
+type Server = HttpFaultServer.HttpFaultServer
+
+const connect = (server: Server) => Harness.connect(HttpConnector.make({ url: server.url }))
+const gets = (server: Server): ReadonlyArray<Seen> => server.seen.filter((one) => one.http === "GET")
 const notification = { jsonrpc: "2.0", method: "notifications/tools/list_changed" }
 
 describe("the stream from the server", () => {

@@ -1,0 +1,119 @@
+/**
+ * The ways in which a request over HTTP can go wrong.
+ */
+import { fault, type Reply, sse, type Turn } from "./HttpExchange.js"
+
+/**
+ * What a server does with a request in place of answering it. `carryOut` does what was asked (calls the tool, makes the
+ * session) and gives the answer without sending it: a fault that takes it is one of which the client cannot know whether the
+ * request was carried out.
+ */
+export type HttpFault = (turn: Turn, carryOut: () => Promise<Reply>) => void | Promise<void>
+
+/** Where in the exchange a fault strikes. */
+export interface When {
+  /** The request is carried out before it fails. Default false. */
+  readonly carriedOut?: boolean | undefined
+}
+
+const after = (when: When | undefined, act: (turn: Turn, reply: Reply | undefined) => void): HttpFault =>
+  when?.carriedOut === true
+    ? async (turn, carryOut) => act(turn, await carryOut())
+    : (turn) => act(turn, undefined)
+
+/** Answers with a status and nothing else; `retryAfter` in seconds or as a date. */
+export const status = (
+  code: number,
+  options: When & {
+    readonly retryAfter?: number | Date | undefined
+    readonly headers?: Record<string, string> | undefined
+    readonly body?: string | undefined
+  } = {}
+): HttpFault =>
+  after(options, ({ response }) => {
+    const { body, headers, retryAfter } = options
+    const hint = retryAfter instanceof Date ? retryAfter.toUTCString() : retryAfter?.toString()
+    fault(response, code, { ...(hint === undefined ? {} : { "retry-after": hint }), ...headers }, body)
+  })
+
+/** Never answers: not even with headers, or only with them. */
+export const hang = (where: "beforeHeaders" | "afterHeaders" = "beforeHeaders", when?: When): HttpFault =>
+  after(when, ({ response }, reply) => {
+    if (where === "afterHeaders") sse(response, sessionOf(reply))
+  })
+
+/** Resets the TCP connection before a byte of the answer. */
+export const reset = (when?: When): HttpFault => after(when, ({ socket }) => socket.resetAndDestroy())
+
+/** Closes the TCP connection before a byte of the answer. */
+export const close = (when?: When): HttpFault => after(when, ({ socket }) => socket.destroy())
+
+/** Begins an event stream and cuts the TCP connection under it, before the response has come. */
+export const cut = (when?: When): HttpFault =>
+  after(when, ({ response, socket }, reply) => {
+    sse(response, sessionOf(reply)).write(": soon\n\n", () => socket.destroy())
+  })
+
+/** Begins an event stream and ends it in good order, without the response. */
+export const end = (when?: When): HttpFault =>
+  after(when, ({ response }, reply) => {
+    sse(response, sessionOf(reply)).end(": nothing\n\n")
+  })
+
+/** Sends the whole answer, but a few bytes at a time. */
+export const drip =
+  (options: { readonly bytes: number; readonly everyMillis: number }): HttpFault => async ({ response }, carryOut) => {
+    const { body, headers, status } = await carryOut()
+    const bytes = Buffer.from(body)
+    response.writeHead(status, headers)
+    response.flushHeaders()
+    let sent = 0
+    const timer = setInterval(() => {
+      response.write(bytes.subarray(sent, sent + options.bytes))
+      sent += options.bytes
+      if (sent < bytes.length) return
+      clearInterval(timer)
+      response.end()
+    }, options.everyMillis)
+    response.on("close", () => clearInterval(timer))
+  }
+
+/** Sends the answer so many milliseconds later; what was asked is done at once. */
+export const late = (millis: number): HttpFault => async ({ response }, carryOut) => {
+  const { body, headers, status } = await carryOut()
+  const timer = setTimeout(() => fault(response, status, headers, body), millis)
+  response.on("close", () => clearTimeout(timer))
+}
+
+/** Answers a tool call or another request with a result of so many bytes, of the right shape for a tool's. */
+export const huge = (bytes: number): HttpFault => ({ message, response }) => {
+  const head = `{"jsonrpc":"2.0","id":${
+    JSON.stringify(message?.id ?? null)
+  },"result":{"content":[{"type":"text","text":"`
+  const block = Buffer.alloc(65_536, "x")
+  response.writeHead(200, { "content-type": "application/json" })
+  response.write(head)
+  let left = bytes
+  const more = () => {
+    while (left > 0) {
+      const taken = response.write(block.subarray(0, Math.min(left, block.length)))
+      left -= block.length
+      if (!taken) return
+    }
+    response.off("drain", more)
+    response.end('"}]}}')
+  }
+  response.on("drain", more)
+  more()
+}
+
+/** Sends the answer under another content type. */
+export const contentType = (type: string): HttpFault => async ({ response }, carryOut) => {
+  const { body, headers, status } = await carryOut()
+  fault(response, status, { ...headers, "content-type": type }, body)
+}
+
+const sessionOf = (reply: Reply | undefined): Record<string, string> => {
+  const id = reply?.headers["mcp-session-id"]
+  return id === undefined ? {} : { "mcp-session-id": id }
+}
