@@ -57,12 +57,13 @@ const pack = async (work) => {
 const inspect = async ({ name, tarball }) => {
   const files = (await capture("tar", ["-tzf", tarball])).trim().split("\n").map((file) => file.replace("package/", ""))
   const strange = files.filter((file) =>
-    !/^(package\.json|README\.md|CHANGELOG\.md|LICENSE|src\/.+\.ts|dist\/.+(\.js|\.d\.ts)(\.map)?)$/.test(file) ||
+    !/^(package\.json|README\.md|CHANGELOG\.md|LICENSE|src\/.+\.[jt]s|dist\/.+(\.js|\.d\.ts)(\.map)?)$/.test(file) ||
     /\.test\./.test(file)
   )
   if (strange.length > 0) problems.push(`${name}: should not be in the tarball: ${strange.join(", ")}`)
   const stale = files.filter((file) =>
-    /^dist\/.+\.js$/.test(file) && !files.includes(file.replace(/^dist(.+)\.js$/, "src$1.ts"))
+    /^dist\/.+\.js$/.test(file) && !files.includes(file.replace(/^dist(.+)\.js$/, "src$1.ts")) &&
+    !files.includes(file.replace("dist/", "src/"))
   )
   if (stale.length > 0) {
     problems.push(`${name}: left over from an earlier build, run \`pnpm clean\`: ${stale.join(", ")}`)

@@ -29,10 +29,10 @@ describe("under supervision", () => {
     }))
 
   it.scopedLive("[S6] a server that dies at start or as soon as it is connected keeps backing off", () =>
-    Effect.forEach(["--crash-at-start", "--crash-when-connected"], (flag) =>
+    Effect.forEach(["start", "initialized"] as const, (at) =>
       Effect.scoped(Effect.gen(function*() {
         const attempts: Array<number> = []
-        const connector = StdioConnector.make(server([flag]))
+        const connector = StdioConnector.make(server({ crashes: [{ at, exitCode: 3 }] }))
         const recorded: Connector = {
           ...connector,
           connect: (options) =>
@@ -48,16 +48,16 @@ describe("under supervision", () => {
         yield* backend.statusChanges.pipe(Stream.takeUntil(() => attempts.length >= 7), Stream.runDrain)
         const gaps = attempts.slice(1).map((at, index) => at - (attempts[index] ?? 0))
         for (const [index, gap] of gaps.entries()) {
-          assert.isAtLeast(gap, Math.min(320, 40 * 2 ** index) / 2 - 1, `${flag}: ${gaps.join(", ")}`)
+          assert.isAtLeast(gap, Math.min(320, 40 * 2 ** index) / 2 - 1, `${at}: ${gaps.join(", ")}`)
         }
         const { lastError } = yield* backend.status
-        assert.match(lastError ?? "", /exited with code [34]/)
+        assert.match(lastError ?? "", /exited with code 3/)
       })), { concurrency: 2 }))
 
   it.scopedLive("[S7] a stopped process is found by keepalive, killed and replaced", () =>
     Effect.gen(function*() {
       const backend = yield* Backend.make("fixture", {
-        connector: StdioConnector.make(server(["--ignore-term"], { stdinGrace: 100, termGrace: 100 })),
+        connector: StdioConnector.make(server({ ignoreTerm: true }, { stdinGrace: 100, termGrace: 100 })),
         keepalive: { interval: "1 second", timeout: 200, suspectInterval: 100, failureThreshold: 2 },
         reconnect: { initialDelay: 10 }
       })

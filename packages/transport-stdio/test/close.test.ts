@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
-import { call, fixture, isAlive, server, session } from "./support.js"
+import { call, isAlive, server, session } from "./support.js"
 
 const forever = "setInterval(() => {}, 1000)"
 const stubborn = `process.on("SIGTERM", () => {});${forever}`
@@ -19,16 +20,18 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
   it.live("[S1] a server that ends with its stdin takes no grace and gets no signal", () =>
     Effect.gen(function*() {
       const log = join(directory, "graceful")
-      const { left, millis, value } = yield* session(server([`--log=${log}`]), (c) => call(c, "echo", { text: "hi" }))
+      const { left, millis, value } = yield* session(server({ ignoreTerm: true, journal: log }), (c) =>
+        call(c, "echo", { text: "hi" }))
       assert.strictEqual(value, "hi")
       assert.deepStrictEqual(left, [])
       assert.isBelow(millis, 5_000)
-      assert.throws(() => readFileSync(log))
+      assert.strictEqual(StdioFaultServer.count(log, "start"), 1)
+      assert.strictEqual(StdioFaultServer.count(log, "SIGTERM"), 0)
     }))
 
   it.live("[S1] one that does not gets SIGTERM after the grace of stdin", () =>
     Effect.gen(function*() {
-      const { left, millis } = yield* session(server(["--ignore-stdin-end"], { stdinGrace: 200 }), () => Effect.void)
+      const { left, millis } = yield* session(server({ ignoreStdinEnd: true }, { stdinGrace: 200 }), () => Effect.void)
       assert.deepStrictEqual(left, [])
       assert.isAtLeast(millis, 199)
       assert.isBelow(millis, 5_000)
@@ -38,19 +41,19 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
     Effect.gen(function*() {
       const log = join(directory, "stubborn")
       const { left, millis } = yield* session(
-        server(["--ignore-stdin-end", "--ignore-term", `--log=${log}`], { stdinGrace: 150, termGrace: 250 }),
+        server({ ignoreStdinEnd: true, ignoreTerm: true, journal: log }, { stdinGrace: 150, termGrace: 250 }),
         () => Effect.void
       )
       assert.deepStrictEqual(left, [])
       assert.isAtLeast(millis, 399)
       assert.isBelow(millis, 5_000)
-      assert.strictEqual(readFileSync(log, "utf8"), "SIGTERM\n")
+      assert.strictEqual(StdioFaultServer.count(log, "SIGTERM"), 1)
     }))
 
   it.live("[S1] a stopped process acts on SIGTERM", () =>
     Effect.gen(function*() {
       const { left, millis } = yield* session(
-        server([], { stdinGrace: 100 }),
+        server({}, { stdinGrace: 100 }),
         (connection) => Effect.sync(() => process.kill(connection.peer.pid ?? 0, "SIGSTOP"))
       )
       assert.deepStrictEqual(left, [])
@@ -60,18 +63,14 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
   it.live("[S2] the server under an npx-like wrapper ends with it", () =>
     Effect.gen(function*() {
       const graceful = yield* session(
-        server([], { args: [fixture("wrapper.mjs")] }),
+        server({ wrapper: true }),
         (connection) => call(connection, "echo", { text: "through" })
       )
       assert.strictEqual(graceful.value, "through")
       assert.deepStrictEqual(graceful.left, [])
       assert.isBelow(graceful.millis, 5_000)
       const forced = yield* session(
-        server([], {
-          args: [fixture("wrapper.mjs"), "--ignore-stdin-end", "--ignore-term"],
-          stdinGrace: 100,
-          termGrace: 100
-        }),
+        server({ wrapper: true, ignoreStdinEnd: true, ignoreTerm: true }, { stdinGrace: 100, termGrace: 100 }),
         () => Effect.void
       )
       assert.deepStrictEqual(forced.left, [])
@@ -81,7 +80,7 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
     Effect.gen(function*() {
       for (const [code, termGrace] of [[forever, 10_000], [stubborn, 200]] as const) {
         const { left, millis, value } = yield* session(
-          server([], { termGrace }),
+          server({}, { termGrace }),
           (connection) => call(connection, "grandchild", { code })
         )
         assert.isAbove(Number(value), 0)
@@ -93,7 +92,7 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
 
   it.live("[S2] what is left of the group of a crashed server is ended, at the latest by the close", () =>
     Effect.gen(function*() {
-      const { left, value } = yield* session(server([], { termGrace: 200 }), (connection) =>
+      const { left, value } = yield* session(server({}, { termGrace: 200 }), (connection) =>
         Effect.gen(function*() {
           const child = Number(yield* call(connection, "grandchild", { code: stubborn }))
           const lost = Effect.async<string>((resume) =>

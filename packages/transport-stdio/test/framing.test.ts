@@ -18,7 +18,7 @@ describe("what comes on stdout", () => {
     const { layer, lines } = warnings()
     return Effect.gen(function*() {
       yield* Effect.scoped(Effect.gen(function*() {
-        const connection = yield* connect(server(["--noise"]))
+        const connection = yield* connect(server({ noise: true }))
         const noise = ["Debugger attached.", '{"jsonrpc":"1.0","id":0}', "{broken", "", "42"]
         assert.strictEqual(yield* call(connection, "noise", { lines: noise }), "after the noise")
         assert.lengthOf(lines, 1)
@@ -32,7 +32,7 @@ describe("what comes on stdout", () => {
   it.live("[S4] an answer that is too long fails only its own request, wherever its id stands", () => {
     const { layer, lines } = warnings()
     return Effect.scoped(Effect.gen(function*() {
-      const connection = yield* connect(server([], { maxMessageBytes: 10_000 }))
+      const connection = yield* connect(server({}, { maxMessageBytes: 10_000 }))
       for (const id of ["first", "middle", "last"]) {
         const [long, short] = yield* Effect.all([
           Effect.flip(call(connection, "long", { id, bytes: 3_000_000 })),
@@ -50,7 +50,7 @@ describe("what comes on stdout", () => {
   it.live("[S4] a notification or a request of the server that is too long ends no request of ours", () => {
     const { layer } = warnings()
     return Effect.scoped(Effect.gen(function*() {
-      const connection = yield* connect(server([], { maxMessageBytes: 10_000 }))
+      const connection = yield* connect(server({}, { maxMessageBytes: 10_000 }))
       assert.strictEqual(yield* call(connection, "longNotification", { bytes: 50_000 }), "sent")
       const refusal = yield* call(connection, "longRequest", { bytes: 50_000 })
       assert.include(refusal, "maxMessageBytes")

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { build } from "esbuild"
 import type { ChildProcess } from "node:child_process"
 import { spawn } from "node:child_process"
@@ -42,8 +43,9 @@ interface Host {
 }
 
 /** Starts the host and waits until it is connected. */
-const host = async (how: string, flags: ReadonlyArray<string> = []): Promise<Host> => {
-  const child = spawn(process.execPath, [bundle, how, fixture("server.mjs"), ...flags], {
+const host = async (how: string, faults: StdioFaultServer.Options = {}): Promise<Host> => {
+  const { args, command } = StdioFaultServer.command(faults)
+  const child = spawn(process.execPath, [bundle, how, command, ...args], {
     stdio: ["ignore", "pipe", "ignore"]
   })
   const exited = once(child, "close")
@@ -70,7 +72,7 @@ const gone = async (group: number): Promise<void> => {
   }
 }
 
-const stubborn = ["--ignore-stdin-end", "--ignore-term"]
+const stubborn = { ignoreStdinEnd: true, ignoreTerm: true }
 
 describe.skipIf(process.platform !== "linux")("the end of our own process", () => {
   it("[S8] on process.exit and on an uncaught error the groups get SIGKILL", async () => {

@@ -40,7 +40,7 @@ describe("losing the process", () => {
 
   it.live("[S3] a grandchild that holds stdout open does not hide the exit", () =>
     Effect.gen(function*() {
-      const { left } = yield* session(server([], { termGrace: 5_000 }), (connection) =>
+      const { left } = yield* session(server({}, { termGrace: 5_000 }), (connection) =>
         Effect.gen(function*() {
           const child = Number(
             yield* call(connection, "grandchild", {
@@ -57,14 +57,16 @@ describe("losing the process", () => {
 
   it.scopedLive("[S3] a process that closes its stdout, and lives on, is lost", () =>
     Effect.gen(function*() {
-      const connection = yield* connect(server([], { stdinGrace: 50 }))
+      const connection = yield* connect(server({}, { stdinGrace: 50 }))
       const error = yield* Effect.flip(call(connection, "closeStdout"))
       assert.deepInclude(error, { fate: "unknown", reason: "lost", message: "closed its stdin or stdout" })
     }))
 
   it.scopedLive("[S3] an exit during initialize is a ConnectError with code and stderr", () =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(connect(server(["--crash-at-start"])))
+      const error = yield* Effect.flip(connect(server({
+        crashes: [{ at: "start", exitCode: 3, stderr: "fatal: no database\nat start\n" }]
+      })))
       assert.deepInclude(error, {
         _tag: "ConnectError",
         reason: "closed",
@@ -76,7 +78,7 @@ describe("losing the process", () => {
   it.scopedLive("[S3] the tail of stderr is bounded: 20 lines, 4,096 characters", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
-      const connection = yield* connect(server([], { stderr: (line) => seen.push(line) }))
+      const connection = yield* connect(server({}, { stderr: (line) => seen.push(line) }))
       const lines = Array.from({ length: 50 }, (_, index) => `line ${index}`)
       yield* call(connection, "stderr", { text: `${lines.join("\n")}\n` })
       process.kill(pidOf(connection), "SIGKILL")
@@ -97,7 +99,7 @@ describe("losing the process", () => {
         PEM: Redacted.make("-----BEGIN-----\nMIIEvQIBADANBgk\n-----END-----"),
         SHORT: "on"
       }
-      const connection = yield* connect(server([], { env, stderr: (line) => seen.push(line) }))
+      const connection = yield* connect(server({}, { env, stderr: (line) => seen.push(line) }))
       const text =
         "token s3cr3t-t0ken/with=signs url ?t=s3cr3t-t0ken%2Fwith%3Dsigns\nMIIEvQIBADANBgk a-plain-long-value on\n"
       const error = yield* Effect.flip(call(connection, "exit", { code: 1, stderr: text }))

@@ -48,7 +48,7 @@ describe("writing to the process", () => {
 
   it.scopedLive("[S9] a write to a process that has closed its stdin ends its call at once, and the connection", () =>
     Effect.gen(function*() {
-      const connection = yield* connect(server([], { stdinGrace: 50 }))
+      const connection = yield* connect(server({}, { stdinGrace: 50 }))
       assert.strictEqual(yield* call(connection, "closeStdin"), "closed")
       const error = yield* Effect.flip(call(connection, "echo", { text: "anybody?" }))
       assert.deepInclude(error, { fate: "notSent", reason: "lost" })
@@ -58,7 +58,7 @@ describe("writing to the process", () => {
   it.live("(S7) a stopped process with a full pipe is still ended by the close", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const connection = yield* connect(server(["--ignore-term"], { stdinGrace: 100, termGrace: 100 })).pipe(
+      const connection = yield* connect(server({ ignoreTerm: true }, { stdinGrace: 100, termGrace: 100 })).pipe(
         Scope.extend(scope)
       )
       const pid = pidOf(connection)

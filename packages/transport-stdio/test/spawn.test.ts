@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigError } from "@mcp-lifeline/core"
+import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber, Redacted } from "effect"
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -35,10 +36,10 @@ describe("a process that cannot be started", () => {
         [{ command: plain }, [plain, "not executable", "chmod"]],
         [{ command: orphan }, [orphan, "interpreter"]],
         [{ command: directory }, [directory, "is a directory"]],
-        [server([], { cwd: join(directory, "nowhere") }), ["cwd", join(directory, "nowhere"), "does not exist"]],
-        [server([], { cwd: plain }), ["cwd", plain, "no directory"]],
+        [server({}, { cwd: join(directory, "nowhere") }), ["cwd", join(directory, "nowhere"), "does not exist"]],
+        [server({}, { cwd: plain }), ["cwd", plain, "no directory"]],
         [{ command: "" }, ["empty"]],
-        [server([], { args: ["a\0b"] }), ["null character"]]
+        [server({}, { args: ["a\0b"] }), ["null character"]]
       ]
       for (const [options, words] of cases) {
         const error = yield* refusal(options)
@@ -57,7 +58,7 @@ describe("a process that cannot be started", () => {
       })
       assert.notInclude(JSON.stringify([error.message, String(error.cause), error, error.stack]), "hush")
       assert.notInclude(JSON.stringify(Object.entries(error.cause ?? {})), "hush")
-      const nul = yield* refusal(server([], { env: { TOKEN: Redacted.make("hush\0hush") } }))
+      const nul = yield* refusal(server({}, { env: { TOKEN: Redacted.make("hush\0hush") } }))
       assert.notInclude(JSON.stringify([nul.message, String(nul.cause)]), "hush")
     }))
 
@@ -84,14 +85,17 @@ describe("a process that cannot be started", () => {
 describe("starting a process", () => {
   it.scopedLive("starts in the directory that is asked for, without a shell", () =>
     Effect.gen(function*() {
-      const connection = yield* connect(server(["$(exit 9)", "; exit 9"], { cwd: directory }))
+      const connection = yield* connect(server({}, {
+        args: [...StdioFaultServer.command().args, "$(exit 9)", "; exit 9"],
+        cwd: directory
+      }))
       assert.include(yield* call(connection, "cwd"), directory)
     }))
 
   it.live("[S2] an attempt that is interrupted leaves no process", () =>
     Effect.gen(function*() {
       const before = new Set(children())
-      const fiber = yield* Effect.fork(Effect.scoped(connect(server(["--silent"]))))
+      const fiber = yield* Effect.fork(Effect.scoped(connect(server({ neverReady: true }))))
       yield* Effect.yieldNow()
       const started = children().filter((pid) => !before.has(pid))
       assert.lengthOf(started, 1)
@@ -146,7 +150,7 @@ describe("the environment", () => {
       process.env["LIFELINE_TEST_PRIVATE"] = "private"
       yield* Effect.addFinalizer(() => Effect.sync(() => delete process.env["LIFELINE_TEST_PRIVATE"]))
       const seenWith = (options: Partial<StdioConnector.Options>) =>
-        Effect.scoped(Effect.flatMap(connect(server([], options)), (connection) => call(connection, "env"))).pipe(
+        Effect.scoped(Effect.flatMap(connect(server({}, options)), (connection) => call(connection, "env"))).pipe(
           Effect.map((text) => JSON.parse(text) as Record<string, string>)
         )
       const env = { TOKEN: Redacted.make("tok"), PLAIN: "p" }

@@ -1,5 +1,6 @@
 /** Real processes for the tests, and the proof that none is left. */
 import type { Connection, ConnectOptions, RequestError } from "@mcp-lifeline/core"
+import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Exit, Scope } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
@@ -7,12 +8,12 @@ import { fileURLToPath } from "node:url"
 
 export const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
+/** A server with faults, and long graces, so that a close which needs one is seen. */
 export const server = (
-  flags: ReadonlyArray<string> = [],
+  faults: StdioFaultServer.Options = {},
   more: Partial<StdioConnector.Options> = {}
 ): StdioConnector.Options => ({
-  command: process.execPath,
-  args: [fixture("server.mjs"), ...flags],
+  ...StdioFaultServer.command(faults),
   stdinGrace: "10 seconds",
   termGrace: "10 seconds",
   ...more

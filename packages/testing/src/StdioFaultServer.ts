@@ -1,0 +1,108 @@
+/**
+ * An MCP server over stdio that fails as it is told to: a real process for tests, and what can be known of it afterwards.
+ */
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+
+/** One way to die, and when. */
+export interface Crash {
+  /** What it dies of: being started, the handshake's request or its end, or a tool's call. */
+  readonly at: "start" | "initialize" | "initialized" | "call"
+  /** Which of them, counted from 1: over all processes that share a journal, else in one process. Default: each. */
+  readonly nth?: number | undefined
+  /**
+   * How far a call has come: read, carried out, half of the answer written, or answered. A call that is not even read is made
+   * by stopping the process (SIGSTOP) before the call and killing it after. Default `received`.
+   */
+  readonly point?: "received" | "applied" | "answering" | "answered" | undefined
+  /** Default 1. */
+  readonly exitCode?: number | undefined
+  /** Sent to itself in place of an exit; SIGSTOP makes it hang instead. */
+  readonly signal?: NodeJS.Signals | undefined
+  /** Written to stderr before. */
+  readonly stderr?: string | undefined
+}
+
+/** How the server misbehaves. Without options it behaves. Durations in milliseconds. */
+export interface Options {
+  readonly crashes?: ReadonlyArray<Crash> | undefined
+  /** It reads nothing for so long after its start. */
+  readonly startDelay?: number | undefined
+  /** It never answers `initialize`. */
+  readonly neverReady?: boolean | undefined
+  /** `unsupported` answers -32601, `silent` never. Default `answer`. */
+  readonly ping?: "answer" | "unsupported" | "silent" | undefined
+  readonly ignoreTerm?: boolean | undefined
+  /** It lives on when its stdin has ended. */
+  readonly ignoreStdinEnd?: boolean | undefined
+  /** Processes of its own that hold its stdout and outlive it, and ignore SIGTERM where it does. */
+  readonly grandchildren?: number | undefined
+  /** It runs as the child of a wrapper, as npx would run it. */
+  readonly wrapper?: boolean | undefined
+  /** It writes lines to stdout that are no protocol before it begins. */
+  readonly noise?: boolean | undefined
+  /** A file to which it appends what happens to it, shared by the processes that follow each other. */
+  readonly journal?: string | undefined
+  /** It has one more tool, `added`, from the nth process of its journal on. */
+  readonly addedFrom?: number | undefined
+}
+
+/** What a process did or received. */
+export interface Entry {
+  readonly pid: number
+  /** `start`, `initialize`, `ping`, `call`, `apply`, `notification`, `grandchild`, or a signal that it caught. */
+  readonly event: string
+  /** The tool called, the key applied, the notification's method, the grandchild's process id. */
+  readonly detail?: string | undefined
+}
+
+/** How to start it: what every configuration of a stdio server takes. */
+export interface Command {
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+  readonly env: { readonly [name: string]: string }
+}
+
+/**
+ * How to start a server with these faults: with the Node.js that runs this, without dependencies.
+ *
+ * Its tools, whose arguments are all optional:
+ *
+ * - `echo` {text} and `length` {text}; `pid`; `env`; `cwd`;
+ * - `count` {key} applies something once for each call, and says how often it was, over all processes of its journal.
+ *   `set` is the same with `idempotentHint`, `look` with `readOnlyHint`;
+ * - `login` {user} and `whoami`: state that a session keeps, and an error where there is none;
+ * - `wait` {millis} answers late, `silent` never;
+ * - `exit` {code, stderr}, `exitAfterAnswer` {code}, `closeStdin`, `closeStdout`, `stop` (SIGSTOP), `block` {millis};
+ * - `grandchild` {code} starts a process and gives its id; `stderr` {text} and `noise` {lines} write;
+ * - `long` {bytes, id: first, middle or last}, `longNotification` {bytes}, `longRequest` {bytes}, `pieces` {text}, `batch`:
+ *   answers of unusual form.
+ *
+ * @example
+ * ```ts
+ * import { StdioFaultServer } from "@mcp-lifeline/testing"
+ *
+ * const server = StdioFaultServer.command({ crashes: [{ at: "call", nth: 2, point: "applied", signal: "SIGKILL" }] })
+ * ```
+ */
+export const command = (options: Options = {}): Command => ({
+  command: process.execPath,
+  args: [program, JSON.stringify(options)],
+  env: {}
+})
+
+const program = fileURLToPath(new URL("stdio-fault-server.js", import.meta.url))
+
+/** What a journal has so far, in order; empty before the first start. */
+export const journal = (path: string): ReadonlyArray<Entry> => {
+  try {
+    return readFileSync(path, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Entry)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []
+    throw error
+  }
+}
+
+/** How often something is in a journal. */
+export const count = (path: string, event: string, detail?: string): number =>
+  journal(path).filter((entry) => entry.event === event && (detail === undefined || entry.detail === detail)).length
