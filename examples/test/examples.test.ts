@@ -1,0 +1,103 @@
+/**
+ * Runs the examples as a user does, against real servers, and holds the pages to them.
+ */
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { createServer } from "node:net"
+import type { AddressInfo } from "node:net"
+import { fileURLToPath } from "node:url"
+import { afterEach, expect, it } from "vitest"
+
+const folder = fileURLToPath(new URL("../", import.meta.url))
+const tsx = createRequire(import.meta.url).resolve("tsx/cli")
+/** `pnpm test` builds before it runs the tests. */
+const gateway = fileURLToPath(new URL("../../packages/gateway/dist/bin.js", import.meta.url))
+
+/** npx takes its time on a busy machine. */
+const patience = 120_000
+
+const started: Array<ChildProcess> = []
+afterEach(() => {
+  for (const child of started.splice(0)) if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL")
+})
+
+const start = (args: ReadonlyArray<string>, env: Record<string, string> = {}) => {
+  const child = spawn(process.execPath, args, {
+    cwd: folder,
+    env: { ...process.env, NO_COLOR: "1", ...env },
+    stdio: ["ignore", "pipe", "pipe"]
+  })
+  started.push(child)
+  let stdout = ""
+  let stderr = ""
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => stdout += chunk)
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => stderr += chunk)
+  const closed = once(child, "close").then(([code]) => ({ code: code as number | null, stdout, stderr }))
+  const prints = async (pattern: RegExp): Promise<string> => {
+    for (;;) {
+      const [, found] = pattern.exec(stdout) ?? []
+      if (found !== undefined) return found
+      const ended = await Promise.race([closed, once(child.stdout, "data").then(() => undefined)])
+      if (ended !== undefined) throw new Error(`ended without ${pattern}: ${ended.stdout}${ended.stderr}`)
+    }
+  }
+  return { child, closed, prints }
+}
+
+/** What a program says from its first import on. */
+const code = (program: string) => {
+  const text = readFileSync(`${folder}${program}`, "utf8")
+  return text.slice(text.indexOf("import "))
+}
+
+const unusedPort = async () => {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, "close")
+  return port
+}
+
+it("[F1:example] promise.ts: the server is killed, and the same client goes on", async () => {
+  const { code, stderr, stdout } = await start([tsx, "promise.ts"]).closed
+  expect([stderr, code]).toEqual(["", 0])
+  expect(stdout.split("\n").filter((line) => line !== "")).toEqual([
+    expect.stringMatching(/Echo: hello' .* 1$/),
+    expect.stringMatching(/Echo: hello again' .* 2$/)
+  ])
+}, patience)
+
+it("[L1:example] effect-layer.ts: a program over a layer, which ends with it", async () => {
+  const { code, stderr, stdout } = await start([tsx, "effect-layer.ts"]).closed
+  expect([stderr, code]).toEqual(["", 0])
+  expect(stdout).toMatch(/Echo: hello' .* Connected 1$/m)
+}, patience)
+
+it("[G1:example] mcp.json: the gateway serves what is up, and brings back what is killed", async () => {
+  const docs = `http://127.0.0.1:${await unusedPort()}/mcp`
+  const { child, closed, prints } = start([gateway, "serve", "--port", "0", "--config", "mcp.json"], { DOCS_URL: docs })
+  const url = await prints(/Serving (\S+)/)
+  const pid = Number(await prints(/everything {2}Connected .*pid (\d+)/))
+  const client = new Client({ name: "example", version: "1.0.0" })
+  await client.connect(new StreamableHTTPClientTransport(new URL(url)))
+  const echo = { name: "everything__echo", arguments: { message: "hello" } }
+  const { tools } = await client.listTools()
+  expect(tools.map(({ name }) => name)).toContain(echo.name)
+  expect(await client.callTool(echo)).toMatchObject({ content: [{ text: "Echo: hello" }] })
+  process.kill(pid, "SIGKILL")
+  await prints(/everything {2}(Lost) /)
+  expect(await client.callTool(echo)).toMatchObject({ content: [{ text: "Echo: hello" }] })
+  await client.close()
+  child.kill("SIGTERM")
+  expect((await closed).code).toBe(0)
+}, patience)
+
+it("[F1:example] the readme shows the programs that are tested here", () => {
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8")
+  for (const program of ["promise.ts", "effect-layer.ts"]) expect(readme).toContain(code(program))
+})
