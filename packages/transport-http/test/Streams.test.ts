@@ -18,7 +18,7 @@ describe("the stream from the server", () => {
       const server = yield* Harness.server
       const { losses, notifications } = yield* connect(server)
       yield* Effect.promise(() => server.until(() => server.streams.size === 1))
-      const [first] = server.streams
+      const [first] = server.streams.keys()
       first!.write(`retry: 10\n\n${event(notification, "e-1")}`)
       const ended = performance.now()
       first!.end()
@@ -28,7 +28,7 @@ describe("the stream from the server", () => {
       assert.isAtLeast(second.at - ended, 990)
       assert.strictEqual(notifications.length, 1)
 
-      const [again] = server.streams
+      const [again] = server.streams.keys()
       again!.write(event(notification, "e-2"), () => again!.socket!.destroy())
       yield* Effect.promise(() => server.until(() => server.count("GET") === 3))
       assert.strictEqual(gets(server)[2]!.headers["last-event-id"], "e-2")
@@ -50,7 +50,7 @@ describe("the stream from the server", () => {
       const { call, losses } = yield* connect(server)
       yield* Effect.promise(() => server.until(() => server.streams.size === 1))
       failing = 2
-      for (const stream of server.streams) stream.socket!.destroy()
+      for (const stream of server.streams.keys()) stream.socket!.destroy()
       yield* Effect.promise(() => server.until(() => server.count("GET") === 4))
       const at = gets(server).map((one) => one.at)
       assert.isAtLeast(at[2]! - at[1]!, 990)
@@ -67,7 +67,7 @@ describe("the stream from the server", () => {
         http === "GET" && headers["last-event-id"] !== undefined ? fault(response, 400, {}, "unknown event") : undefined
       yield* connect(server)
       yield* Effect.promise(() => server.until(() => server.streams.size === 1))
-      for (const stream of server.streams) stream.end(event(notification, "e-1"))
+      for (const stream of server.streams.keys()) stream.end(event(notification, "e-1"))
       yield* Effect.promise(() => server.until(() => server.count("GET") === 3))
       assert.deepStrictEqual(gets(server).map((one) => one.headers["last-event-id"]), [undefined, "e-1", undefined])
     }))

@@ -1,0 +1,135 @@
+/**
+ * What a fault server says in JSON-RPC: its tools, its lists, and the calls that it has carried out.
+ */
+import type { ServerCapabilities, Tool as Listed } from "@modelcontextprotocol/sdk/types.js"
+import { event, type Message, result, text } from "./HttpExchange.js"
+import type { HttpSession } from "./HttpSessions.js"
+
+/** What a tool is given. */
+export interface Call {
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly arguments: Record<string, any>
+  readonly session: HttpSession | undefined
+  /** Reports progress, where the client asked for it and answers are event streams. */
+  readonly progress: (progress: number, total?: number) => void
+}
+
+/** A tool of the server. */
+export interface Tool extends Partial<Omit<Listed, "name">> {
+  /** Gives the result of a call, or rejects with what becomes a JSON-RPC error. Default: echoes `message`. */
+  readonly run?: ((call: Call) => unknown) | undefined
+}
+
+/** A call that was carried out. */
+export interface Applied {
+  readonly tool: string
+  readonly arguments: Call["arguments"]
+  readonly session: string | undefined
+  /** In milliseconds of `performance.now()`. */
+  readonly at: number
+}
+
+/** What it offers. What is left out is the friendliest. */
+export interface Options {
+  /** By name. Default: `echo`, which answers with its `message`. */
+  readonly tools?: Readonly<Record<string, Tool>> | undefined
+  /** Default: tools with list changes. */
+  readonly capabilities?: ServerCapabilities | undefined
+  /** Knows `ping`; otherwise answers -32601. Default true. */
+  readonly pings?: boolean | undefined
+  /** `tools/list` never ends: each page leads to another with one more tool. Default false. */
+  readonly endless?: boolean | undefined
+}
+
+/** The part of a fault server that knows MCP and nothing of HTTP. */
+export class McpAnswers {
+  /** Calls of tools that were carried out, in order: what a client must not cause twice. */
+  readonly applied: Array<Applied> = []
+  /** What it offers, by name; changes hold from the next request on, and nobody is told of them. */
+  readonly tools: Map<string, Tool>
+  capabilities: ServerCapabilities
+  pings: boolean
+  endless: boolean
+
+  constructor(options: Options = {}) {
+    this.tools = new Map(Object.entries(options.tools ?? { echo: {} }))
+    this.capabilities = options.capabilities ?? { tools: { listChanged: true } }
+    this.pings = options.pings ?? true
+    this.endless = options.endless ?? false
+  }
+
+  /** Called when a call is about to be carried out. */
+  protected onApplied(): void {}
+
+  /** Carries out a request and gives the answer; `before` takes events that come before it. */
+  protected async respond(
+    message: Message,
+    session: HttpSession | undefined,
+    before: (event: string) => void
+  ): Promise<unknown> {
+    const error = (code: number, text: string) => ({ jsonrpc: "2.0", id: message.id, error: { code, message: text } })
+    const { params = {} } = message
+    switch (message.method) {
+      case "initialize":
+        return result(message, {
+          protocolVersion: params["protocolVersion"],
+          capabilities: this.capabilities,
+          serverInfo: { name: "test", version: "1.0.0" }
+        })
+      case "ping":
+        return this.pings ? result(message, {}) : error(-32601, "Method not found")
+      case "tools/list":
+        return result(message, this.#page(Number(params["cursor"] ?? 0)))
+      case "tools/call": {
+        const name = String(params["name"])
+        const tool = this.tools.get(name)
+        if (tool === undefined) return error(-32602, `Unknown tool: ${name}`)
+        const given = params["arguments"] ?? {}
+        const progressToken = params["_meta"]?.progressToken
+        this.applied.push({ tool: name, arguments: given, session: session?.id, at: performance.now() })
+        this.onApplied()
+        const progress = (progress: number, total?: number) => {
+          if (progressToken === undefined) return
+          const said = { progressToken, progress, ...(total === undefined ? {} : { total }) }
+          before(event({ jsonrpc: "2.0", method: "notifications/progress", params: said }))
+        }
+        try {
+          return result(message, await (tool.run ?? echo)({ arguments: given, session, progress }))
+        } catch (cause) {
+          return error(-32603, cause instanceof Error ? cause.message : String(cause))
+        }
+      }
+      case "prompts/list":
+        return result(message, { prompts: [] })
+      case "resources/list":
+        return result(message, { resources: [] })
+      case "resources/templates/list":
+        return result(message, { resourceTemplates: [] })
+      case "resources/subscribe":
+        session?.subscriptions.add(String(params["uri"]))
+        return result(message, {})
+      case "resources/unsubscribe":
+        session?.subscriptions.delete(String(params["uri"]))
+        return result(message, {})
+      case "logging/setLevel":
+        if (session !== undefined) session.level = String(params["level"])
+        return result(message, {})
+      default:
+        return error(-32601, "Method not found")
+    }
+  }
+
+  #page(page: number): unknown {
+    const tools = page > 0 ? [] : [...this.tools].map(([name, tool]) => listed(name, tool))
+    return this.endless ? { tools: [...tools, listed(`endless_${page}`)], nextCursor: String(page + 1) } : { tools }
+  }
+}
+
+const listed = (name: string, tool: Tool = {}): unknown => ({
+  inputSchema: { type: "object" },
+  ...tool,
+  run: undefined,
+  name
+})
+
+const echo = ({ arguments: given }: Call): unknown => text(String(given["message"] ?? ""))
