@@ -1,8 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, ConfigError, Fleet, RequestError } from "@mcp-lifeline/core"
-import type { Connector, Event, Policy } from "@mcp-lifeline/core"
+import { Backend, type ConfigError, Fleet, Policy, RequestError } from "@mcp-lifeline/core"
+import type { Connection, Connector, Event } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
-import { Array as Arr, Effect, Fiber, Logger, Metric, Random, type Scope, TestClock } from "effect"
+import { Array as Arr, Effect, Fiber, Logger, Metric, Random, Scope, TestClock } from "effect"
+import * as Keepalive from "../src/Keepalive.js"
+import { Runtime } from "../src/Runtime.js"
 
 type Respond = NonNullable<ScriptedConnector.ScriptedConnector["respond"]>
 
@@ -472,6 +474,37 @@ describe("Keepalive", () => {
     expect(script.ledger.sent("ping").length).toBeGreaterThan(300)
     expect(most).toBe(1)
   })
+
+  it.effect("[K9:virtual] what is answered after the detach, before the interruption, says nothing, and nothing more is sent", () =>
+    Effect.gen(function*() {
+      const policy = yield* Policy.decode("one", { keepalive: { interval: "1 minute", failureThreshold: 1 } })
+      const memory = { ...Keepalive.makeMemory(), lostInARow: 1 }
+      const told: Array<string> = []
+      const tell = (what: string) => Effect.sync(() => void told.push(what))
+      let current = true
+      const fiber = yield* Effect.fork(Keepalive.run({
+        policy,
+        memory,
+        isCurrent: () => current,
+        connection: {
+          request: () => Effect.zipRight(tell("sent"), Effect.sleep("2 seconds"))
+        } as unknown as Connection,
+        vitals: new Runtime(1, yield* Scope.make(), yield* Scope.make()).vitals,
+        onBeat: () => tell("beat"),
+        onRound: () => void told.push("round"),
+        onLost: () => void told.push("lost"),
+        onOpen: () => tell("open"),
+        onClose: tell("close"),
+        onFallback: () => tell("fallback")
+      }))
+      yield* TestClock.adjust(31 * second)
+      expect(told).toEqual(["sent"])
+      current = false
+      yield* TestClock.adjust("1 hour")
+      expect(told).toEqual(["sent"])
+      expect(memory.lostInARow).toBe(1)
+      expect(fiber.unsafePoll()).not.toBeNull()
+    }).pipe(fixed))
 
   it.scoped("[K10] failing heartbeats are not seen by callers, and no single one ends a session", () =>
     Effect.gen(function*() {
