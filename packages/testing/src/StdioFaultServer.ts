@@ -66,7 +66,7 @@ export interface Command {
 /**
  * How to start a server with these faults: with the Node.js that runs this, without dependencies.
  *
- * Its tools, whose arguments are all optional:
+ * Its tools, whose arguments are all optional, and which report progress once where it is asked for:
  *
  * - `echo` {text} and `length` {text}; `pid`; `env`; `cwd`;
  * - `count` {key} applies something once for each call, and says how often it was, over all processes of its journal.

@@ -255,10 +255,12 @@ const methods = {
     }))
     send({ id, result: { tools: listed } })
   },
-  "tools/call": (id, { arguments: args = {}, name }) => {
+  "tools/call": (id, { _meta, arguments: args = {}, name }) => {
     seen.call++
     note("call", name)
     maybeDie("call")
+    const progressToken = _meta?.progressToken
+    if (progressToken !== undefined) send({ method: "notifications/progress", params: { progressToken, progress: 1 } })
     const tool = Object.hasOwn(tools, name) ? tools[name] : undefined
     if (tool === undefined) send({ id, error: { code: -32602, message: `there is no tool ${name}` } })
     else tool.run(id, args)

@@ -1,9 +1,11 @@
 /** Real processes for the tests, and the proof that none is left. */
-import type { Connection, ConnectOptions, RequestError } from "@mcp-lifeline/core"
+import type { Backend, CallError, Connection, ConnectOptions, Connector, RequestError } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Effect, Exit, Scope } from "effect"
-import { readdirSync, readFileSync } from "node:fs"
+import { Effect, Exit, Scope, Stream } from "effect"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 export const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
@@ -82,3 +84,57 @@ export const session = <A, E>(
     yield* Scope.close(scope, Exit.void)
     return { value, pid, millis: performance.now() - start, left: livingIn(pid) }
   })
+
+/** A connector that tells of each attempt before it is made. */
+export const observed = (options: StdioConnector.Options, attempt: () => void): Connector => {
+  const connector = StdioConnector.make(options)
+  return {
+    ...connector,
+    connect: (connectOptions) =>
+      Effect.suspend(() => {
+        attempt()
+        return connector.connect(connectOptions)
+      })
+  }
+}
+
+/** Quick reconnects that never give up. */
+export const reconnect = { initialDelay: 10, maxDelay: 100, maxAttempts: 1_000, demandInterval: 10 } as const
+
+/** Waits until the backend is connected, with this generation or a later one, and gives the process id. */
+export const connected = (backend: Backend.Backend, generation = 1): Effect.Effect<number> =>
+  until(backend, (status) => status.state === "Connected" && status.generation >= generation).pipe(
+    Effect.map(({ peer }) => peer?.pid ?? 0)
+  )
+
+/** Waits until the status is so. */
+export const until = (
+  backend: Backend.Backend,
+  test: (status: Effect.Effect.Success<Backend.Backend["status"]>) => boolean
+): Effect.Effect<Effect.Effect.Success<Backend.Backend["status"]>> =>
+  backend.statusChanges.pipe(
+    Stream.filter(test),
+    Stream.runHead,
+    Effect.flatMap(Effect.orDieWith(() => new Error("the backend ended")))
+  )
+
+/** The text that a tool answers with. */
+export const ask = (
+  backend: Backend.Backend,
+  name: string,
+  args: Record<string, unknown> = {},
+  options: Backend.CallOptions = {}
+): Effect.Effect<string, CallError> =>
+  backend.callTool({ name, arguments: args }, options).pipe(
+    Effect.map((result) => (result.content[0] as { readonly text: string }).text)
+  )
+
+/** Waits for what no event tells of: what another process writes to a file. */
+export const eventually = (test: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => test() ? Effect.void : Effect.delay(eventually(test), 20))
+
+/** A directory that goes with the scope. */
+export const temporary: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "stdio-"))),
+  (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
+)

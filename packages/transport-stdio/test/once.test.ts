@@ -1,0 +1,189 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { CallError } from "@mcp-lifeline/core"
+import { Backend } from "@mcp-lifeline/core"
+import { StdioFaultServer } from "@mcp-lifeline/testing"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Effect, Either, Fiber } from "effect"
+import { join } from "node:path"
+import { ask, connected, eventually, reconnect, server, temporary } from "./support.js"
+
+type Point = "unread" | NonNullable<StdioFaultServer.Crash["point"]>
+
+interface Outcome {
+  readonly result: Either.Either<string, CallError>
+  /** How often the server carried it out. */
+  readonly applied: number
+  /** How often it was read. */
+  readonly read: number
+}
+
+/** One call to a server that dies at a point of it, the first time. */
+const callOver = (
+  point: Point,
+  tool: string,
+  signal: NodeJS.Signals | undefined,
+  options: Backend.CallOptions = {},
+  calls: Backend.BackendOptions["calls"] = {}
+): Effect.Effect<Outcome> =>
+  Effect.scoped(Effect.gen(function*() {
+    const journal = join(yield* temporary, "journal")
+    const crashes: Array<StdioFaultServer.Crash> = point === "unread" ? [] : [{ at: "call", nth: 1, point, signal }]
+    const backend = yield* Backend.make("counting", {
+      connector: StdioConnector.make(server({ journal, crashes })),
+      reconnect,
+      calls
+    })
+    yield* backend.settled
+    const pid = yield* connected(backend)
+    if (point === "unread") process.kill(pid, "SIGSTOP")
+    const call = yield* Effect.fork(Effect.either(ask(backend, tool, { key: "k" }, options)))
+    if (point === "unread") {
+      yield* eventually(() => call.unsafePoll() !== null || inFlight(backend) > 0)
+      process.kill(pid, "SIGKILL")
+    }
+    const result = yield* Fiber.join(call)
+    yield* connected(backend, 2)
+    return {
+      result,
+      applied: StdioFaultServer.count(journal, "apply", "k"),
+      read: StdioFaultServer.count(journal, "call", tool)
+    }
+  })).pipe(Effect.orDie)
+
+const inFlight = (backend: Backend.Backend): number => Effect.runSync(backend.status).inFlight
+
+const crashing = ["unread", "received", "applied", "answering"] as const
+
+/** What a call that may be sent again was read and applied, by the point of the first crash. */
+const repeated: Record<Point, readonly [read: number, applied: number]> = {
+  unread: [1, 1],
+  received: [2, 1],
+  applied: [2, 2],
+  answering: [2, 2],
+  answered: [1, 1]
+}
+
+describe.concurrent("calls over a crash", () => {
+  it.live("[C3:real] a call that may not be repeated is sent once, wherever the server dies, and ends as unknown", () =>
+    Effect.forEach(crashing, (point) =>
+      Effect.gen(function*() {
+        for (const signal of ["SIGKILL", undefined] as const) {
+          const { applied, read, result } = yield* callOver(point, "count", signal)
+          assert.deepInclude(Either.getOrThrow(Either.flip(result)), { _tag: "ResultUnknown", generation: 1 }, point)
+          const expected = { unread: [0, 0], received: [1, 0], applied: [1, 1], answering: [1, 1] }[point]
+          assert.deepStrictEqual([read, applied], expected, point)
+          if (point === "unread") return
+        }
+      }), { concurrency: 2 }))
+
+  it.live("[C3:real] one that may be, by its hints or by the caller's word, is answered", () =>
+    Effect.forEach(
+      crashing.flatMap((point) =>
+        [["set", {}], ["look", {}], ["count", { idempotent: true }]].map(([tool, options]) =>
+          [point, tool as string, options as Backend.CallOptions] as const
+        )
+      ),
+      ([point, tool, options]) =>
+        Effect.gen(function*() {
+          const { applied, read, result } = yield* callOver(point, tool, "SIGKILL", options)
+          const [reads, applies] = repeated[point]
+          assert.deepStrictEqual(Either.getOrThrow(result), String(applies), `${tool} ${point}`)
+          assert.deepStrictEqual([read, applied], [reads, applies], `${tool} ${point}`)
+        }),
+      { concurrency: 3 }
+    ))
+
+  it.live("[C3:real] an answer that came before the crash is the result", () =>
+    Effect.forEach(["count", "set"], (tool) =>
+      Effect.gen(function*() {
+        const { applied, read, result } = yield* callOver("answered", tool, "SIGKILL")
+        assert.deepStrictEqual([Either.getOrThrow(result), read, applied], ["1", 1, 1])
+      })))
+
+  it.live("[C3:real] hints count for nothing without trustAnnotations, nor anything with retry never", () =>
+    Effect.gen(function*() {
+      for (const calls of [{ trustAnnotations: false }, { retry: "never" }] as const) {
+        const { applied, result } = yield* callOver("applied", "set", "SIGKILL", {}, calls)
+        assert.strictEqual(Either.getOrThrow(Either.flip(result))._tag, "ResultUnknown")
+        assert.strictEqual(applied, 1)
+      }
+    }))
+
+  it.scopedLive("[C3:real] in a storm of calls over ten crashes nothing is applied twice that may not be", () =>
+    Effect.gen(function*() {
+      const journal = join(yield* temporary, "journal")
+      const points = ["received", "applied", "answering", "answered"] as const
+      const crashes = Array.from({ length: 10 }, (_, index): StdioFaultServer.Crash => ({
+        at: "call",
+        nth: 11 * index + 5,
+        point: points[index % 4],
+        signal: index % 3 === 0 ? undefined : "SIGKILL"
+      }))
+      const backend = yield* Backend.make("storm", {
+        connector: StdioConnector.make(server({ journal, crashes })),
+        reconnect
+      })
+      yield* backend.settled
+      const outcomes = yield* Effect.forEach(
+        Array.from({ length: 120 }, (_, index) => index),
+        (index) => {
+          const tool = index % 2 === 0 ? "count" : "set"
+          const key = `key ${index}`
+          return Effect.map(
+            Effect.either(ask(backend, tool, { key }, { wait: "20 seconds" })),
+            (result) => ({ tool, key, result })
+          )
+        },
+        { concurrency: 6 }
+      )
+      for (const { key, result, tool } of outcomes) {
+        const applied = StdioFaultServer.count(journal, "apply", key)
+        if (Either.isRight(result)) assert.strictEqual(Number(result.right), applied, key)
+        if (tool === "set") assert.isTrue(Either.isRight(result), `${key}: ${String(result)}`)
+        else {
+          assert.isAtMost(applied, 1, key)
+          if (Either.isLeft(result)) assert.strictEqual(result.left._tag, "ResultUnknown", key)
+        }
+      }
+      assert.strictEqual(StdioFaultServer.count(journal, "start"), 11)
+      assert.isAtLeast(outcomes.filter(({ result }) => Either.isLeft(result)).length, 5)
+    }))
+
+  it.scopedLive("[C2:real] a call that was not sent is sent to the next process, its progress handler with it", () =>
+    Effect.gen(function*() {
+      const journal = join(yield* temporary, "journal")
+      const backend = yield* Backend.make("full", { connector: StdioConnector.make(server({ journal })), reconnect })
+      const pid = yield* connected(backend)
+      yield* backend.settled
+      process.kill(pid, "SIGSTOP")
+      const progressed: Array<string> = []
+      // The first fills the pipe and is cut; the others are behind it.
+      const calls = yield* Effect.forEach(
+        ["a", "b", "c"],
+        (key) =>
+          Effect.fork(ask(backend, "count", { key, filler: "x".repeat(1024 * 1024) }, {
+            onprogress: () => progressed.push(key)
+          }))
+      )
+      yield* eventually(() => inFlight(backend) === 3)
+      process.kill(pid, "SIGKILL")
+      assert.deepStrictEqual(yield* Effect.forEach(calls, Fiber.join), ["1", "1", "1"])
+      assert.deepStrictEqual(progressed.toSorted(), ["a", "b", "c"])
+      assert.strictEqual(StdioFaultServer.count(journal, "apply"), 3)
+      assert.strictEqual(StdioFaultServer.count(journal, "start"), 2)
+    }))
+
+  it.scopedLive("[C2:real] a call made while there is no process waits for the next", () =>
+    Effect.gen(function*() {
+      const journal = join(yield* temporary, "journal")
+      const backend = yield* Backend.make("slow", {
+        connector: StdioConnector.make(server({ journal, startDelay: 300 })),
+        reconnect
+      })
+      const pid = yield* connected(backend)
+      process.kill(pid, "SIGKILL")
+      yield* eventually(() => !Effect.runSync(backend.isConnected))
+      assert.strictEqual(yield* ask(backend, "count", { key: "k" }), "1")
+      assert.strictEqual((yield* backend.status).generation, 2)
+    }))
+})
