@@ -9,7 +9,6 @@ import type { Connection, Loss } from "./Connection.js"
 import { RequestError } from "./Errors.js"
 import type { Policy } from "./Policy.js"
 import type { Vitals } from "./Runtime.js"
-import type { KeepaliveStatus } from "./Status.js"
 
 /** Why a heartbeat failed: a closed set (K17). */
 export type Reason =
@@ -247,6 +246,16 @@ export const run = (host: Host): Effect.Effect<void> => {
   )
 
   return Effect.schedule(step, Schedule.modifyDelayEffect(Schedule.forever, () => delay)).pipe(Effect.asVoid)
+}
+
+/** Whether keepalive runs, and why not. */
+export interface KeepaliveStatus {
+  readonly state: "running" | "off" | "paused" | "disabled"
+  readonly method: string
+  /** Why it is off, paused or disabled. */
+  readonly reason: string | undefined
+  /** When an open breaker is probed next, in milliseconds since the epoch. */
+  readonly reprobeAt: number | undefined
 }
 
 /** The state of keepalive as the status shows it. */

@@ -5,20 +5,12 @@ import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Peer } from "./Connection.js"
 import type { Connector } from "./Connector.js"
 import * as Health from "./Health.js"
-import { statusOf as keepaliveStatus } from "./Keepalive.js"
+import { type KeepaliveStatus, statusOf as keepaliveStatus } from "./Keepalive.js"
 import type { StateName } from "./Lifecycle.js"
 import type { Journal } from "./Slot.js"
 import type { Supervisor } from "./Supervisor.js"
 
-/** Whether keepalive runs, and why not. */
-export interface KeepaliveStatus {
-  readonly state: "running" | "off" | "paused" | "disabled"
-  readonly method: string
-  /** Why it is off, paused or disabled. */
-  readonly reason: string | undefined
-  /** When an open breaker is probed next, in milliseconds since the epoch. */
-  readonly reprobeAt: number | undefined
-}
+export type { KeepaliveStatus } from "./Keepalive.js"
 
 /** An immutable account of a backend. Times are milliseconds since the epoch, durations milliseconds. */
 export interface Status {
