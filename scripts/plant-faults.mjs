@@ -3,7 +3,7 @@
  * Shows that the model test is sharp: plants one fault at a time in a copy of core, runs the model against the copy, and says
  * after how many generated runs the fault was found. Exit code 1 where one was not found, or could not be planted.
  *
- * Usage: node scripts/plant-faults.mjs [--runs 1500] [name ...]
+ * Usage: node scripts/plant-faults.mjs [--runs 2500] [name ...]
  */
 import { spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -13,7 +13,10 @@ import { fileURLToPath } from "node:url"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const core = join(root, "packages", "core")
 
-/** @type {ReadonlyArray<{ name: string, file: string, from: string, to: string }>} */
+/**
+ * @typedef {{ from: string, to: string }} Edit
+ * @type {ReadonlyArray<Edit & { name: string, file: string, also?: Edit }>}
+ */
 const faults = [
   {
     name: "close twice",
@@ -46,10 +49,12 @@ const faults = [
     to: "return this.#failed(message.error)"
   },
   {
-    name: "drop the epoch check of timers",
+    // Interrupting the timer is the other guard: each alone holds.
+    name: "drop the epoch check and the interruption of timers",
     file: "Supervisor.ts",
     from: "if (message.epoch !== this.#epoch || !this.#move(Lifecycle.Event.Due())) return Effect.void",
-    to: "if (!this.#move(Lifecycle.Event.Due())) return Effect.void"
+    to: "if (!this.#move(Lifecycle.Event.Due())) return Effect.void",
+    also: { from: "this.#timer?.unsafeInterruptAsFork(FiberId.none)", to: "" }
   },
   {
     name: "await the close before the next connection",
@@ -118,12 +123,6 @@ const faults = [
     to: "yield* this.#owner.closed\n      this.#settle()"
   },
   {
-    name: "a loss does not end calls in flight",
-    file: "Runtime.ts",
-    from: "if (loss !== undefined) runtime.connection?.fail(loss)",
-    to: ""
-  },
-  {
     name: "an unknown fate is sent again",
     file: "Call.ts",
     from: '(error.fate !== "unknown" || this.#mayRepeat(call))',
@@ -158,11 +157,11 @@ const faults = [
 
 const args = process.argv.slice(2)
 const at = args.indexOf("--runs")
-const runs = at === -1 ? "1500" : String(args[at + 1])
+const runs = at === -1 ? "2500" : String(args[at + 1])
 const names = args.filter((_, i) => at === -1 || (i !== at && i !== at + 1))
 const copy = join(core, "build", "fault")
 let missed = 0
-for (const { file, from, name, to } of faults) {
+for (const { also, file, from, name, to } of faults) {
   if (names.length > 0 && !names.some((wanted) => name.includes(wanted))) continue
   rmSync(copy, { recursive: true, force: true })
   mkdirSync(copy, { recursive: true })
@@ -173,13 +172,14 @@ for (const { file, from, name, to } of faults) {
     'import { project } from "../../../../vitest.shared.js"\n\nexport default project("fault")\n'
   )
   const target = join(copy, "src", file)
+  const edits = also === undefined ? [{ from, to }] : [{ from, to }, also]
   const source = readFileSync(target, "utf8")
-  if (source.split(from).length !== 2) {
+  if (edits.some((edit) => source.split(edit.from).length !== 2)) {
     console.log(`cannot be planted   ${name}: ${file} does not have its place once`)
     missed++
     continue
   }
-  writeFileSync(target, source.replace(from, () => to))
+  writeFileSync(target, edits.reduce((text, edit) => text.replace(edit.from, () => edit.to), source))
   const { stdout } = spawnSync(
     process.execPath,
     [join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", copy],

@@ -3,10 +3,10 @@ import { delimiter } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** The root's tools come first, whether pnpm started us or a plain `node`. */
-const env = {
+const environment = () => ({
   ...process.env,
   PATH: [fileURLToPath(new URL("../node_modules/.bin", import.meta.url)), process.env["PATH"]].join(delimiter)
-}
+})
 
 /**
  * Runs a program with our terminal and resolves with its exit code.
@@ -18,7 +18,7 @@ const env = {
  */
 export const run = (command, args, options = {}) =>
   new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"], env, ...options })
+    const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"], env: environment(), ...options })
     child.once("error", reject)
     child.once("exit", (code) => resolve(code ?? 1))
   })
@@ -33,7 +33,7 @@ export const run = (command, args, options = {}) =>
  */
 export const capture = (command, args, options = {}) =>
   new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env, ...options })
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: environment(), ...options })
     let output = ""
     const collect = (/** @type {Buffer} */ chunk) => {
       output += chunk.toString()

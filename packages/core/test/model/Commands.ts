@@ -8,7 +8,8 @@ import type { Command as BackendCommand } from "../../src/Supervisor.js"
 import { type Mode, type Setting, World } from "./World.js"
 
 export type Command =
-  | { readonly do: "lose"; readonly kind: Loss["kind"] }
+  /** Ends a connection that is open: the newest, the one before it (which may be draining), and so on. */
+  | { readonly do: "lose"; readonly kind: Loss["kind"]; readonly age: number }
   | { readonly do: "script"; readonly outcome: ScriptedConnector.Outcome }
   | { readonly do: "command"; readonly command: BackendCommand; readonly interrupt: boolean }
   | { readonly do: "call"; readonly budget: number }
@@ -21,6 +22,13 @@ export type Command =
   | { readonly do: "step"; readonly tasks: number }
   /** Fires the next timer and settles nothing. */
   | { readonly do: "fire" }
+  /** Fires the next timer, and gives a command when so many tasks of what it began have run. */
+  | {
+    readonly do: "race"
+    readonly tasks: number
+    readonly command: BackendCommand | "Shutdown"
+    readonly more: number
+  }
   | { readonly do: "shutdown" }
 
 const outcome: fc.Arbitrary<ScriptedConnector.Outcome> = fc.record({
@@ -31,25 +39,31 @@ const outcome: fc.Arbitrary<ScriptedConnector.Outcome> = fc.record({
   close: fc.constantFrom(undefined, undefined, 10, 3000, "never" as const, "die" as const)
 })
 
+const backendCommand: fc.Arbitrary<BackendCommand> = fc.constantFrom(
+  "Reconnect",
+  "Reconnect",
+  "Enable",
+  "Disable",
+  "Disconnect"
+)
+
 const weighted = <A>(weight: number, arbitrary: fc.Arbitrary<A>) => ({ weight, arbitrary })
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   weighted(
     3,
-    fc.record({ do: fc.constant("lose" as const), kind: fc.constantFrom("closed" as const, "session" as const) })
+    fc.record({
+      do: fc.constant("lose" as const),
+      kind: fc.constantFrom("closed" as const, "session" as const),
+      age: fc.constantFrom(0, 0, 1)
+    })
   ),
   weighted(3, fc.record({ do: fc.constant("script" as const), outcome })),
   weighted(
     4,
     fc.record({
       do: fc.constant("command" as const),
-      command: fc.constantFrom(
-        "Reconnect" as const,
-        "Reconnect" as const,
-        "Enable" as const,
-        "Disable" as const,
-        "Disconnect" as const
-      ),
+      command: backendCommand,
       interrupt: fc.boolean()
     })
   ),
@@ -70,6 +84,15 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   ),
   weighted(5, fc.record({ do: fc.constant("step" as const), tasks: fc.integer({ min: 1, max: 12 }) })),
   weighted(4, fc.record({ do: fc.constant("fire" as const) })),
+  weighted(
+    6,
+    fc.record({
+      do: fc.constant("race" as const),
+      tasks: fc.nat(24),
+      command: fc.oneof(weighted(7, backendCommand), weighted(1, fc.constant("Shutdown" as const))),
+      more: fc.nat(12)
+    })
+  ),
   weighted(1, fc.record({ do: fc.constant("shutdown" as const) }))
 )
 
@@ -89,7 +112,7 @@ export const runs = fc.tuple(setting, fc.array(command, { minLength: 1, maxLengt
 const perform = (world: World, command: Command): void => {
   switch (command.do) {
     case "lose":
-      return world.lose(command.kind)
+      return world.lose(command.kind, command.age)
     case "script":
       return world.next(command.outcome)
     case "command":
@@ -108,10 +131,15 @@ const perform = (world: World, command: Command): void => {
       world.sim.advance(command.millis)
       return world.atRest()
     case "step":
-      for (let i = 0; i < command.tasks; i++) world.sim.step()
-      return
+      return world.run(command.tasks)
     case "fire":
       return world.sim.fire()
+    case "race":
+      world.sim.fire()
+      world.run(command.tasks)
+      if (command.command === "Shutdown") world.shutdown()
+      else world.command(command.command, false)
+      return world.run(command.more)
     case "shutdown":
       return world.shutdown()
   }

@@ -2,8 +2,8 @@ import fc from "fast-check"
 import { expect, it } from "vitest"
 import { run, runs } from "./Commands.js"
 
-/** `pnpm test:model` runs more; a failing seed is printed and can be replayed with LIFELINE_MODEL_SEED and _PATH. */
-const numRuns = Number(process.env["LIFELINE_MODEL_RUNS"] ?? 1500)
+/** `pnpm test:model` makes 100,000 runs; a failing seed is printed and can be replayed with LIFELINE_MODEL_SEED and _PATH. */
+const numRuns = Number(process.env["LIFELINE_MODEL_RUNS"] ?? 2500)
 const seed = process.env["LIFELINE_MODEL_SEED"]
 const path = process.env["LIFELINE_MODEL_PATH"]
 

@@ -56,6 +56,9 @@ interface Running<A, E> {
   interrupted: boolean
 }
 
+/** An attempt that can be caught half-way. */
+const takesTime: ScriptedConnector.Outcome = { after: 5 }
+
 const closeTimeout = 5000
 const drainTimeout = 3000
 
@@ -94,6 +97,7 @@ export class World {
     this.#setting = setting
     this.sim = new Simulation.Simulation({ seed: setting.seed, maxOps: setting.maxOps })
     this.script = ScriptedConnector.make({ overlap: setting.overlap })
+    this.script.otherwise = takesTime
     this.script.respond = (method, params, connection) => this.#respond(method, params, connection)
     this.#watchLedger()
     const policy: Policy.Policy = Either.getOrThrow(decode("model", {
@@ -160,9 +164,14 @@ export class World {
     this.script.script(outcome)
   }
 
-  lose(kind: Loss["kind"]): void {
+  lose(kind: Loss["kind"], age: number): void {
     const live = this.script.connections.filter((connection) => connection.state === "open")
-    live.at(-1)?.lose(kind)
+    live.at(-1 - age)?.lose(kind)
+  }
+
+  /** Runs so many tasks, and no more. */
+  run(tasks: number): void {
+    for (let i = 0; i < tasks; i++) this.sim.step()
   }
 
   mode(mode: Mode): void {
@@ -276,10 +285,11 @@ export class World {
     }
   }
 
-  /** Whether its attempt may have outlasted every bound: it could not be interrupted for longer than a close is waited for. */
+  /** Whether its attempt, which could not be interrupted, and its close together outlast what a close is waited for. */
   #isAbandoned(id: number): boolean {
-    const { after = 0, stubborn } = this.script.connections[id]!.outcome
-    return stubborn === true && after >= closeTimeout
+    const { after = 0, close = 0, stubborn } = this.script.connections[id]!.outcome
+    const closing = close === "never" ? Number.POSITIVE_INFINITY : close === "die" ? 0 : close
+    return stubborn === true && after + closing >= closeTimeout
   }
 
   #published(): void {
@@ -297,6 +307,12 @@ export class World {
         return next._tag === "Accepted" && same(next.state, state)
       })
       if (!allowed) this.fault(`L2: ${before.state._tag} to ${state._tag} is not in the table`)
+    }
+    const waited = before.state._tag === "Reconnecting" || before.state._tag === "Dormant"
+    if (waited && state._tag === "Connecting" && this.sim.now < before.nextAttemptAt! && !this.#isAsked()) {
+      this.fault(
+        `R1: an attempt at ${this.sim.now}, though it is due at ${before.nextAttemptAt} and nobody asks for it`
+      )
     }
     const swapped = current !== undefined && current.runtime !== before.current?.runtime
     if (swapped) {
@@ -321,6 +337,12 @@ export class World {
     }
     if (Lifecycle.isWithdrawn(state) && snapshot !== undefined) this.fault(`P2: a catalogue in ${state._tag}`)
     if (state._tag === "Disabled") this.#tornDown()
+  }
+
+  /** Whether anybody may have asked for an attempt: a command that is not answered or was abandoned, or any call. */
+  #isAsked(): boolean {
+    return this.calls.length > 0 ||
+      this.commands.some(({ fiber, interrupted }) => interrupted || isDone(fiber) === null)
   }
 
   /** L4: a generation is dropped only with a cause. */
@@ -395,7 +417,6 @@ export class World {
     this.sim.advance(0)
     this.atRest()
     if (this.#closing === undefined) {
-      this.script.otherwise = {}
       this.mode("ok")
       this.sim.advance(700_000)
       this.atRest()
