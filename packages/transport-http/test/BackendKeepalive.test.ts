@@ -1,0 +1,187 @@
+import { assert, describe, it } from "@effect/vitest"
+import { HttpFaultServer } from "@mcp-lifeline/testing"
+import { Effect, Metric } from "effect"
+import { seen, supervise, until } from "./fixtures/Supervised.js"
+
+/** When requests of a kind came, in milliseconds since the server saw its first request. */
+const timesOf = (server: HttpFaultServer.HttpFaultServer, kind: string): ReadonlyArray<number> =>
+  server.requests(kind).map(({ at }) => at - server.seen[0]!.at)
+
+/** The whole of what a server saw, as HTTP or MCP methods, sorted. */
+const kindsOf = (server: HttpFaultServer.HttpFaultServer): ReadonlyArray<string> =>
+  server.seen.map(({ http, rpc }) => rpc ?? http).toSorted()
+
+const handshake = ["GET", "initialize", "notifications/initialized", "tools/list"]
+
+/** What our metrics say of a backend: name, its other tags, and the count. */
+const countsOf = (backend: string) =>
+  Effect.map(
+    Metric.snapshot,
+    (pairs) =>
+      Object.fromEntries(pairs.flatMap(({ metricKey: { name, tags }, metricState }) => {
+        if (!tags.some(({ key, value }) => key === "backend" && value === backend)) return []
+        const rest = tags.filter(({ key }) => key !== "backend").map(({ key, value }) => `${key}=${value}`).toSorted()
+        return [[`${name}{${rest.join()}}`, (metricState as unknown as { readonly count: number }).count]]
+      }))
+  )
+
+describe.concurrent("keepalive", () => {
+  it.scopedLive(
+    "[K18] a session that expires when idle lives ten times as long with keepalive, and is lost with none",
+    () =>
+      Effect.gen(function*() {
+        const idleTtl = 2000
+        const kept = yield* HttpFaultServer.make({ idleTtl })
+        const idle = yield* HttpFaultServer.make({ idleTtl })
+        const withPing = yield* supervise(kept, { keepalive: { interval: "1 second" } })
+        const without = yield* supervise(idle, { keepalive: { method: "none" } })
+        const [first] = idle.sessions.keys()
+
+        yield* seen(idle, () => idle.sessions.expired.length > 0)
+        assert.strictEqual(idle.sessions.expired[0], first)
+        yield* until(without, ({ generation, state }) => generation >= 2 && state === "Connected")
+        assert.strictEqual(idle.count("ping"), 0)
+
+        yield* seen(kept, () => (timesOf(kept, "ping").at(-1) ?? 0) >= 10 * idleTtl)
+        assert.deepStrictEqual(kept.sessions.expired, [])
+        assert.strictEqual(kept.count("initialize"), 1)
+        assert.strictEqual((yield* withPing.status).generation, 1)
+      }),
+    60_000
+  )
+
+  it.scopedLive(
+    "[K6:real] heartbeats come a jittered interval apart, and never later than interval and timeout",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make()
+        yield* supervise(server, { keepalive: { interval: "1 second", timeout: "1 second" } })
+        yield* seen(server, () => server.count("ping") === 12)
+        const pings = timesOf(server, "ping")
+        const last = Math.max(...timesOf(server, "tools/list"))
+        const gaps = pings.map((at, index) => at - (pings[index - 1] ?? last))
+        for (const gap of gaps) assert.isAtMost(gap, 2000)
+        // Measured from answer to request: a timer may be a few milliseconds early.
+        for (const gap of gaps.slice(1)) assert.isAtLeast(gap, 740)
+        assert.isAbove(new Set(gaps.slice(1).map((gap) => Math.round(gap / 10))).size, 4, gaps.join())
+      }),
+    60_000
+  )
+
+  it.scopedLive("[K4:real] none sends nothing, while another backend beats", () =>
+    Effect.gen(function*() {
+      const silent = yield* HttpFaultServer.make()
+      const beating = yield* HttpFaultServer.make()
+      const backend = yield* supervise(silent, { keepalive: { method: "none", interval: "1 second" } })
+      yield* supervise(beating, { keepalive: { interval: "1 second" } })
+      yield* seen(beating, () => beating.count("ping") === 5)
+      assert.deepStrictEqual(kindsOf(silent), handshake)
+      const { generation, keepalive } = yield* backend.status
+      assert.deepStrictEqual([generation, keepalive.state], [1, "off"])
+    }), 60_000)
+
+  it.scopedLive(
+    "[K3:real] where ping is unsupported, the tool keeps the session; each generation tries ping once",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make({ idleTtl: 2000, pings: false, tools: { touch: {}, echo: {} } })
+        const backend = yield* supervise(server, {
+          keepalive: { method: "tool:touch", toolArguments: { why: "alive" }, interval: "1 second" }
+        })
+        yield* seen(server, () => (timesOf(server, "tool:touch").at(-1) ?? 0) >= 8000)
+        assert.deepStrictEqual(server.sessions.expired, [])
+        assert.strictEqual(server.count("initialize"), 1)
+        assert.strictEqual(server.count("ping"), 1)
+        assert.isTrue(server.applied.every((one) => one.tool === "touch" && one.arguments["why"] === "alive"))
+        assert.strictEqual((yield* backend.status).keepalive.state, "running")
+
+        const touched = server.count("tool:touch")
+        yield* backend.reconnect
+        yield* seen(server, () => server.count("tool:touch") === touched + 2)
+        assert.strictEqual(server.count("ping"), 2)
+      }),
+    60_000
+  )
+
+  it.scopedLive(
+    "[K3:real] a ping that fails falls back to the tool only after fallbackAfter times",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make({ tools: { touch: {} } })
+        server.hook = ({ rpc }) => rpc === "ping"
+        const backend = yield* supervise(server, {
+          keepalive: {
+            method: "tool:touch",
+            interval: "1 second",
+            timeout: 400,
+            suspectInterval: 100,
+            fallbackAfter: 3
+          }
+        })
+        yield* seen(server, () => server.count("tool:touch") === 2)
+        const order = server.seen.flatMap(({ rpc, tool }) => rpc === "ping" || tool !== undefined ? [tool ?? rpc] : [])
+        assert.deepStrictEqual(order, ["ping", "ping", "ping", "touch", "ping", "touch"])
+        assert.strictEqual((yield* backend.status).generation, 1)
+      }),
+    60_000
+  )
+
+  it.scopedLive(
+    "[K15:real] off without a session and with idleTtl never; a method overrides; idleTtl shortens",
+    () =>
+      Effect.gen(function*() {
+        const interval = "1 second"
+        const stateless = yield* HttpFaultServer.make({ stateful: false })
+        const patient = yield* HttpFaultServer.make()
+        const asked = yield* HttpFaultServer.make({ stateful: false })
+        const impatient = yield* HttpFaultServer.make()
+        const off = yield* supervise(stateless, { keepalive: { interval } })
+        const never = yield* supervise(patient, { keepalive: { interval, idleTtl: "never" } })
+        yield* supervise(asked, { keepalive: { interval, method: "ping" } })
+        yield* supervise(impatient, { keepalive: { interval: "5 minutes", idleTtl: "2 seconds" } })
+        yield* seen(asked, () => asked.count("ping") === 4)
+        yield* seen(impatient, () => impatient.count("ping") === 4)
+        const pings = timesOf(impatient, "ping")
+        for (const [index, at] of pings.entries()) assert.isAtMost(at - (pings[index - 1] ?? 0), 2000)
+
+        assert.deepStrictEqual(kindsOf(stateless), handshake)
+        assert.deepStrictEqual(kindsOf(patient), handshake)
+        const { keepalive } = yield* off.status
+        assert.deepStrictEqual([keepalive.state, keepalive.reason], ["off", "the server keeps no session"])
+        assert.include((yield* never.status).keepalive.reason, "idleTtl")
+      }),
+    60_000
+  )
+
+  it.scopedLive(
+    "[K17:real] the metrics count what the server saw, by backend, method and reason",
+    () =>
+      Effect.gen(function*() {
+        const good = yield* HttpFaultServer.make()
+        const refusing = yield* HttpFaultServer.make({ pings: false })
+        yield* supervise(good, { keepalive: { interval: "1 second" } }, "metrics-good")
+        const breaking = yield* supervise(refusing, {
+          keepalive: { interval: "1 second", suspectInterval: 50, failureThreshold: 2 }
+        }, "metrics-refusing")
+
+        yield* until(breaking, ({ keepalive }) => keepalive.state === "disabled")
+        assert.strictEqual(refusing.count("ping"), 2)
+        assert.deepStrictEqual(yield* countsOf("metrics-refusing"), {
+          "keepalive_attempt_count{method=ping}": 2,
+          "keepalive_failure_count{method=ping,reason=unsupported}": 2,
+          "keepalive_auto_disabled_total{method=ping,reason=unsupported}": 1
+        })
+
+        // The third is sent after the second has been counted.
+        yield* seen(good, () => good.count("ping") === 3)
+        const counts = yield* countsOf("metrics-good")
+        assert.include([2, 3], counts["keepalive_attempt_count{method=ping}"])
+        assert.deepStrictEqual(counts, {
+          "keepalive_attempt_count{method=ping}": counts["keepalive_attempt_count{method=ping}"]!,
+          "keepalive_success_count{method=ping}": counts["keepalive_attempt_count{method=ping}"]!,
+          "keepalive_latency_ms{method=ping}": counts["keepalive_attempt_count{method=ping}"]!
+        })
+      }),
+    60_000
+  )
+})
