@@ -1,0 +1,93 @@
+/**
+ * Holds the tables of docs/configuration.md to the code: every option is there, with its default and what is accepted.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import { Policy } from "@mcp-lifeline/core"
+import { Either } from "effect"
+import { readFileSync } from "node:fs"
+
+type Names<Options> = { readonly [K in keyof Required<Options>]: true }
+
+/** Every option; one that is left out does not compile. */
+const options: { readonly [G in keyof Required<Policy.PolicyOptions>]: Names<NonNullable<Policy.PolicyOptions[G]>> } = {
+  keepalive: {
+    method: true,
+    toolArguments: true,
+    interval: true,
+    timeout: true,
+    fallbackAfter: true,
+    failureThreshold: true,
+    suspectInterval: true,
+    reprobeAfter: true,
+    idleTtl: true,
+    authenticated: true
+  },
+  reconnect: {
+    auto: true,
+    initialDelay: true,
+    factor: true,
+    maxDelay: true,
+    maxAttempts: true,
+    stableAfter: true,
+    dormantProbe: true,
+    maxRetryAfter: true,
+    demandInterval: true,
+    overlap: true
+  },
+  timeouts: { connect: true, request: true, wait: true, close: true, drain: true },
+  health: { failureThreshold: true },
+  calls: {
+    retry: true,
+    trustAnnotations: true,
+    failFast: true,
+    afterSessionLoss: true,
+    maxInFlight: true,
+    maxWaiting: true
+  },
+  lifecycle: { lazy: true, idleRelease: true, disabled: true },
+  discovery: { refreshInterval: true, maxPages: true, maxEntries: true }
+}
+
+interface Row {
+  readonly fallback: string
+  readonly accepted: string
+}
+
+/** The rows whose first cell is an option with its group. */
+const rows: ReadonlyMap<string, Row> = new Map(
+  readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8").split("\n").flatMap((line) => {
+    const [, name, fallback = "", accepted = ""] = /^\| `(\w+\.\w+)` \| ([^|]*) \| ([^|]*) \|/.exec(line) ?? []
+    return name === undefined ? [] : [[name, { fallback, accepted }] as const]
+  })
+)
+
+const all = Object.entries(options).flatMap(([group, names]) =>
+  Object.keys(names).map((name) => ({ group, name, key: `${group}.${name}` }))
+)
+
+const decode = (group: string, name: string, value: unknown) =>
+  Policy.decode("one", { [group]: { [name]: value } } as Policy.PolicyOptions)
+
+const valueOf = (policy: Policy.Policy, group: string, name: string): unknown =>
+  (policy as unknown as Record<string, Record<string, unknown>>)[group]?.[name]
+
+describe("docs/configuration.md", () => {
+  it("[R1] has a row for every option, and for nothing else", () => {
+    expect([...rows.keys()].toSorted()).toEqual(all.map(({ key }) => key).toSorted())
+  })
+
+  it.each(all)("[R1] says the default of $key", ({ group, key, name }) => {
+    const fallback = rows.get(key)?.fallback ?? "no row"
+    // What has no default of its own is told in words.
+    const literal = /^`([^`]*)`$/.exec(fallback)?.[1]
+    const told = literal === undefined ? {} : { [name]: JSON.parse(literal) as unknown }
+    const policy = Either.getOrThrow(Policy.decode("one", { [group]: told }))
+    expect(valueOf(policy, group, name)).toEqual(valueOf(Policy.defaults, group, name))
+    expect(literal === undefined).toBe(valueOf(Policy.defaults, group, name) === undefined && fallback !== '`"never"`')
+  })
+
+  it.each(all)("[K5] says what $key accepts, in the words of its error", ({ group, key, name }) => {
+    const refused = Either.getOrThrow(Either.flip(decode(group, name, Number.NaN)))
+    expect(refused.message).toBe(`one: ${key} NaN is not accepted; accepted: ${rows.get(key)?.accepted}`)
+  })
+})
