@@ -1,12 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Connector } from "@mcp-lifeline/core"
 import { Backend } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber, Stream } from "effect"
-import { livingIn, server } from "./support.js"
-
-const until = (backend: Backend.Backend, test: (status: { state: string; generation: number }) => boolean) =>
-  Stream.concat(Stream.fromEffect(backend.status), backend.statusChanges).pipe(Stream.filter(test), Stream.runHead)
+import { observed, server, until } from "./support.js"
 
 const echo = (backend: Backend.Backend) => backend.callTool({ name: "echo", arguments: { text: "hi" } })
 
@@ -32,17 +28,12 @@ describe("under supervision", () => {
     Effect.forEach(["start", "initialized"] as const, (at) =>
       Effect.scoped(Effect.gen(function*() {
         const attempts: Array<number> = []
-        const connector = StdioConnector.make(server({ crashes: [{ at, exitCode: 3 }] }))
-        const recorded: Connector = {
-          ...connector,
-          connect: (options) =>
-            Effect.suspend(() => {
-              attempts.push(performance.now())
-              return connector.connect(options)
-            })
-        }
+        const connector = observed(
+          server({ crashes: [{ at, exitCode: 3 }] }),
+          () => attempts.push(performance.now())
+        )
         const backend = yield* Backend.make("fixture", {
-          connector: recorded,
+          connector,
           reconnect: { initialDelay: 40, maxDelay: 320, maxAttempts: 1_000 }
         })
         yield* backend.statusChanges.pipe(Stream.takeUntil(() => attempts.length >= 7), Stream.runDrain)
@@ -53,20 +44,4 @@ describe("under supervision", () => {
         const { lastError } = yield* backend.status
         assert.match(lastError ?? "", /exited with code 3/)
       })), { concurrency: 2 }))
-
-  it.scopedLive("[S7] a stopped process is found by keepalive, killed and replaced", () =>
-    Effect.gen(function*() {
-      const backend = yield* Backend.make("fixture", {
-        connector: StdioConnector.make(server({ ignoreTerm: true }, { stdinGrace: 100, termGrace: 100 })),
-        keepalive: { interval: "1 second", timeout: 200, suspectInterval: 100, failureThreshold: 2 },
-        reconnect: { initialDelay: 10 }
-      })
-      yield* until(backend, ({ state }) => state === "Connected")
-      const { peer } = yield* backend.status
-      const pid = peer?.pid ?? 0
-      process.kill(pid, "SIGSTOP")
-      yield* until(backend, ({ generation, state }) => generation === 2 && state === "Connected")
-      assert.deepStrictEqual(livingIn(pid), [])
-      assert.deepStrictEqual((yield* echo(backend)).content, [{ type: "text", text: "hi" }])
-    }))
 })

@@ -1,0 +1,128 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { Event } from "@mcp-lifeline/core"
+import { Backend } from "@mcp-lifeline/core"
+import { StdioFaultServer } from "@mcp-lifeline/testing"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Effect, Fiber, Option, Stream } from "effect"
+import { join } from "node:path"
+import { ask, connected, eventually, livingIn, reconnect, server, temporary } from "./support.js"
+
+type RuntimeLost = Extract<Event.Event, { readonly _tag: "RuntimeLost" }>
+
+/** The next loss; the subscription stands when this is returned. */
+const nextLoss = (backend: Backend.Backend) =>
+  Effect.gen(function*() {
+    const fiber = yield* backend.events.pipe(
+      Stream.filter((event): event is RuntimeLost => event._tag === "RuntimeLost"),
+      Stream.runHead,
+      Effect.map(Option.getOrThrow),
+      Effect.fork
+    )
+    yield* Effect.yieldNow()
+    return fiber
+  })
+
+describe.concurrent("keepalive over stdio", () => {
+  it.scopedLive("[K4:real] none sends nothing, while ping beats", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporary
+      const start = (method: "none" | "ping") =>
+        Backend.make(method, {
+          connector: StdioConnector.make(server({ journal: join(directory, method) })),
+          keepalive: { method, interval: "1 second" }
+        })
+      const silent = yield* start("none")
+      yield* connected(silent)
+      yield* silent.settled
+      yield* start("ping")
+      const pings = (name: string) => StdioFaultServer.count(join(directory, name), "ping")
+      yield* eventually(() => pings("ping") >= 3)
+      assert.strictEqual(pings("none"), 0)
+      assert.deepInclude((yield* silent.status).keepalive, { state: "off", method: "none" })
+      // A stopped process is not missed.
+      const pid = yield* connected(silent)
+      process.kill(pid, "SIGSTOP")
+      const before = pings("ping")
+      yield* eventually(() => pings("ping") >= before + 2)
+      assert.deepInclude(yield* silent.status, { state: "Connected", generation: 1 })
+      process.kill(pid, "SIGCONT")
+      assert.strictEqual(yield* ask(silent, "echo", { text: "still" }), "still")
+      assert.strictEqual(pings("none"), 0)
+    }))
+
+  it.scopedLive("[K3:real] where ping is unsupported the tool beats, and the next process is pinged first again", () =>
+    Effect.gen(function*() {
+      const journal = join(yield* temporary, "journal")
+      const backend = yield* Backend.make("pingless", {
+        connector: StdioConnector.make(server({ journal, ping: "unsupported" })),
+        keepalive: { method: "tool:look", toolArguments: { key: "beat" }, interval: "1 second" },
+        reconnect
+      })
+      const events = (pid: number) =>
+        StdioFaultServer.journal(journal)
+          .filter((entry) => entry.pid === pid && (entry.event === "ping" || entry.event === "call"))
+          .map(({ detail, event }) => detail ?? event)
+      const first = yield* connected(backend)
+      yield* eventually(() => events(first).length >= 3)
+      process.kill(first, "SIGKILL")
+      const second = yield* connected(backend, 2)
+      yield* eventually(() => events(second).length >= 2)
+      assert.deepStrictEqual(events(first).slice(0, 3), ["ping", "look", "look"])
+      assert.deepStrictEqual(events(second).slice(0, 2), ["ping", "look"])
+      assert.deepInclude(yield* backend.status, { generation: 2, healthScore: 1 })
+    }))
+
+  it.scopedLive("[K11:real, S7] a stopped process is found in its time, not before, and killed and replaced", () =>
+    Effect.gen(function*() {
+      const keepalive = { interval: 1_000, timeout: 200, suspectInterval: 100, failureThreshold: 4 }
+      const backend = yield* Backend.make("stopped", {
+        connector: StdioConnector.make(server({ ignoreTerm: true }, { stdinGrace: 100, termGrace: 100 })),
+        keepalive,
+        reconnect
+      })
+      const pid = yield* connected(backend)
+      yield* backend.settled
+      const loss = yield* nextLoss(backend)
+      const stoppedAt = Date.now()
+      process.kill(pid, "SIGSTOP")
+      const { at, generation, loss: { kind } } = yield* Fiber.join(loss)
+      assert.deepStrictEqual([generation, kind], [1, "keepalive"])
+      const round = keepalive.timeout + keepalive.suspectInterval
+      // One verdict needs all its rounds; timers are a little early now and then.
+      assert.isAtLeast(at - stoppedAt, (keepalive.failureThreshold - 1) * round - 50)
+      // A round that came an interval after the last, and not a suspectInterval, would need two seconds more than this.
+      assert.isAtMost(at - stoppedAt, keepalive.interval + keepalive.failureThreshold * round + 1_500)
+      const next = yield* connected(backend, 2)
+      assert.notStrictEqual(next, pid)
+      assert.deepStrictEqual(livingIn(pid), [])
+      assert.strictEqual(yield* ask(backend, "pid"), String(next))
+    }))
+
+  it.scopedLive("[H4:real] calls that time out kill no live session; the probe of a dead one does", () =>
+    Effect.gen(function*() {
+      const journal = join(yield* temporary, "journal")
+      const backend = yield* Backend.make("slow tool", {
+        connector: StdioConnector.make(server({ journal, ignoreTerm: true }, { stdinGrace: 100, termGrace: 100 })),
+        keepalive: { interval: "1 hour", timeout: 2_000 },
+        health: { failureThreshold: 1 },
+        reconnect
+      })
+      const pid = yield* connected(backend)
+      yield* backend.settled
+      for (let index = 0; index < 3; index++) {
+        const error = yield* Effect.flip(ask(backend, "silent", {}, { timeout: 50 }))
+        assert.strictEqual(error._tag, "RequestTimeout")
+        yield* eventually(() => StdioFaultServer.count(journal, "ping") >= index + 1)
+      }
+      const echo = yield* ask(backend, "pid")
+      assert.strictEqual(echo, String(pid))
+      assert.deepInclude(yield* backend.status, { state: "Connected", generation: 1, healthScore: 1 })
+      const loss = yield* nextLoss(backend)
+      process.kill(pid, "SIGSTOP")
+      const error = yield* Effect.flip(ask(backend, "silent", {}, { timeout: 50 }))
+      assert.strictEqual(error._tag, "RequestTimeout")
+      assert.strictEqual((yield* Fiber.join(loss)).loss.kind, "health")
+      assert.strictEqual(yield* ask(backend, "pid"), String(yield* connected(backend, 2)))
+      assert.deepStrictEqual(livingIn(pid), [])
+    }))
+})
