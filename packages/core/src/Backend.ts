@@ -10,20 +10,19 @@ import type {
   ListResourceTemplatesResult,
   ListToolsResult,
   LoggingLevel,
-  Progress,
-  ReadResourceResult,
-  TaskCreationParams
+  ReadResourceResult
 } from "@modelcontextprotocol/sdk/types.js"
 import { type Config, Context, Deferred, Effect, Either, Layer, type Scope, Stream } from "effect"
 import type { ConfigError as ConfigProviderError } from "effect/ConfigError"
-import type { DurationInput } from "effect/Duration"
+import type { CallOptions } from "./Call.js"
 import type { Snapshot } from "./Catalog.js"
-import type { ClientOptions, Connector, ServerNotification } from "./Connector.js"
+import type { ServerNotification } from "./Connector.js"
 import type { CallError, CommandError, ConfigError } from "./Errors.js"
 import type { Event } from "./Event.js"
 import * as Health from "./Health.js"
 import type { Hub } from "./internal/Hub.js"
 import type { Method, Params, Result } from "./Method.js"
+import type { BackendOptions } from "./Options.js"
 import { type Permits, unbounded } from "./Permits.js"
 import { type PolicyOptions, resolve } from "./Policy.js"
 import { Journal } from "./Slot.js"
@@ -31,25 +30,8 @@ import { type Status, statusOf } from "./Status.js"
 import { Supervisor } from "./Supervisor.js"
 import { onResume } from "./Suspend.js"
 
-/** Options of one call. */
-export interface CallOptions {
-  /** Time for the answer. Default `timeouts.request`. */
-  readonly timeout?: DurationInput | undefined
-  /** Progress starts `timeout` anew. Default false. */
-  readonly resetTimeoutOnProgress?: boolean | undefined
-  /** Bound on the whole call, waiting and repetition included. Default: none beyond the others. */
-  readonly maxTotalTimeout?: DurationInput | undefined
-  /** How long to wait for a connection. Default `timeouts.wait`. */
-  readonly wait?: DurationInput | undefined
-  /** Doing it twice does no harm: send again when the fate of the first is unknown (C3). Default: by method and hints. */
-  readonly idempotent?: boolean | undefined
-  /** Fail at once when there is no connection. Default `calls.failFast`. */
-  readonly failFast?: boolean | undefined
-  readonly onprogress?: ((progress: Progress) => void) | undefined
-  readonly task?: TaskCreationParams | undefined
-  /** A schema of the official SDK's kind for the result. */
-  readonly resultSchema?: unknown
-}
+export type { CallOptions, Session } from "./Call.js"
+export type { BackendOptions } from "./Options.js"
 
 /** What `healthCheck` found. */
 export interface HealthCheck {
@@ -134,23 +116,6 @@ export interface Backend {
   ) => Effect.Effect<CompleteResult, CallError>
   readonly setLoggingLevel: (level: LoggingLevel, options?: CallOptions) => Effect.Effect<void, CallError>
   readonly ping: (options?: CallOptions) => Effect.Effect<void, CallError>
-}
-
-/** What a new generation gives to `onConnected` before calls are let in (C11). */
-export interface Session {
-  readonly generation: number
-  readonly request: <M extends Method>(
-    method: M,
-    params: Params<M>,
-    options?: CallOptions
-  ) => Effect.Effect<Result<M>, CallError>
-}
-
-/** Everything about one backend. */
-export interface BackendOptions extends PolicyOptions, ClientOptions {
-  readonly connector: Connector
-  /** Runs on every new generation before calls are let in; if it fails, so does the attempt (C11). */
-  readonly onConnected?: ((session: Session) => Effect.Effect<void, unknown>) | undefined
 }
 
 /** What a fleet gives to its backends. */

@@ -2,8 +2,9 @@
  * Calls: one read of the slot and the request where there is a connection; waiting, and sending again what may be sent again,
  * where there is none or it was lost.
  */
+import type { Progress, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, type Clock, Duration, Effect, Option } from "effect"
-import type { CallOptions, Session } from "./Backend.js"
+import type { DurationInput } from "effect/Duration"
 import type { RequestOptions } from "./Connection.js"
 import {
   BackendUnavailable,
@@ -23,6 +24,36 @@ import type { Policy } from "./Policy.js"
 import type { Runtime } from "./Runtime.js"
 import type { Installed, Slot } from "./Slot.js"
 import { Standing } from "./Standing.js"
+
+/** Options of one call. */
+export interface CallOptions {
+  /** Time for the answer. Default `timeouts.request`. */
+  readonly timeout?: DurationInput | undefined
+  /** Progress starts `timeout` anew. Default false. */
+  readonly resetTimeoutOnProgress?: boolean | undefined
+  /** Bound on the whole call, waiting and repetition included. Default: none beyond the others. */
+  readonly maxTotalTimeout?: DurationInput | undefined
+  /** How long to wait for a connection. Default `timeouts.wait`. */
+  readonly wait?: DurationInput | undefined
+  /** Doing it twice does no harm: send again when the fate of the first is unknown (C3). Default: by method and hints. */
+  readonly idempotent?: boolean | undefined
+  /** Fail at once when there is no connection. Default `calls.failFast`. */
+  readonly failFast?: boolean | undefined
+  readonly onprogress?: ((progress: Progress) => void) | undefined
+  readonly task?: TaskCreationParams | undefined
+  /** A schema of the official SDK's kind for the result. */
+  readonly resultSchema?: unknown
+}
+
+/** What a new generation gives to `onConnected` before calls are let in (C11). */
+export interface Session {
+  readonly generation: number
+  readonly request: <M extends Method>(
+    method: M,
+    params: Params<M>,
+    options?: CallOptions
+  ) => Effect.Effect<Result<M>, CallError>
+}
 
 /** What calls need of the backend that they belong to. */
 export interface Host {

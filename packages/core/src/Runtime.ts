@@ -77,9 +77,9 @@ export class Owner {
   /** Retired on purpose, and not closed before the calls in flight have ended. */
   readonly #draining = new Set<Runtime>()
   readonly #timeouts: Policy["timeouts"]
-  readonly #report: (closed: Closed) => void
+  readonly #report: (closed: Closed) => Effect.Effect<void>
 
-  constructor(timeouts: Policy["timeouts"], report: (closed: Closed) => void) {
+  constructor(timeouts: Policy["timeouts"], report: (closed: Closed) => Effect.Effect<void>) {
     this.#timeouts = timeouts
     this.#report = report
   }
@@ -157,7 +157,7 @@ export class Owner {
         bound
       )
       const failed = [own, attached].find((result) => result.outcome !== "closed")
-      this.#report({ runtime, ...(failed ?? own) })
+      yield* this.#report({ runtime, ...(failed ?? own) })
     })
   }
 

@@ -8,7 +8,6 @@
 import { Cause, Deferred, Effect, Exit, Fiber, FiberId } from "effect"
 import type { Scope } from "effect"
 import { Attendant } from "./Attendant.js"
-import type { BackendOptions } from "./Backend.js"
 import { Calls } from "./Call.js"
 import type { Loss } from "./Connection.js"
 import type { ServerNotification } from "./Connector.js"
@@ -16,6 +15,7 @@ import * as Discovery from "./Discovery.js"
 import { type CommandError, ConnectError } from "./Errors.js"
 import { Inbox } from "./internal/Inbox.js"
 import * as Lifecycle from "./Lifecycle.js"
+import type { BackendOptions } from "./Options.js"
 import type { Permits } from "./Permits.js"
 import { Budget } from "./Reconnect.js"
 import { awaitBounded, type Closed, Owner, type Runtime } from "./Runtime.js"
@@ -60,6 +60,8 @@ export class Supervisor {
   readonly #overlap: boolean
   #fiber: Fiber.RuntimeFiber<void> | undefined
   #epoch = 0
+  /** What the table refused last, until it is logged. */
+  #refusedEvent: Lifecycle.Event | undefined
   #attempt: Attempt | undefined
   #timer: Fiber.RuntimeFiber<void> | undefined
   #demandQueued = false
@@ -104,7 +106,7 @@ export class Supervisor {
     Effect.suspend(() => {
       const next = Effect.suspend(() => {
         const message = this.#inbox.shift()
-        return message === undefined ? Effect.void : this.#handle(message)
+        return message === undefined ? Effect.void : Effect.zipRight(this.#handle(message), this.#logRefused)
       })
       const loop = Effect.forever(Effect.zipRight(Effect.interruptible(this.#inbox.arrived), next))
       const connecting = this.#state._tag === "Connecting"
@@ -134,6 +136,7 @@ export class Supervisor {
     const { current } = this.#journal.cell.get()
     const loss: Loss = { kind: "closed", message: "the backend was closed" }
     const attempt = this.#attempt
+    if (current !== undefined) this.#journal.tally.pastUptime += this.#journal.now() - current.runtime.installedAt
     this.#epoch++
     this.#move(Lifecycle.Event.Close())
     this.#refuseAll()
@@ -191,6 +194,13 @@ export class Supervisor {
     })
   }
 
+  readonly #logRefused: Effect.Effect<void> = Effect.suspend(() => {
+    const event = this.#refusedEvent
+    if (event === undefined) return Effect.void
+    this.#refusedEvent = undefined
+    return Effect.logDebug(`${this.#journal.id}: ${event._tag} does not apply in ${this.#state._tag}`)
+  })
+
   get #state(): Lifecycle.State {
     return this.#journal.cell.get().state
   }
@@ -200,7 +210,10 @@ export class Supervisor {
     const { cell } = this.#journal
     const slot = cell.get()
     const transition = Lifecycle.transition(slot.state, event)
-    if (transition._tag === "Refused") return false
+    if (transition._tag === "Refused") {
+      this.#refusedEvent = event
+      return false
+    }
     const { state } = transition
     this.#journal.publish({
       state,
@@ -302,7 +315,10 @@ export class Supervisor {
     const lost = this.#lost
     runtime.installed = true
     runtime.installedAt = now
-    if (lost !== undefined && journal.policy.calls.afterSessionLoss === "fail") runtime.vitals.expired = lost.generation
+    // A session loss that no call has been told of yet outlives a wanted replacement (C12).
+    runtime.vitals.expired = lost !== undefined && journal.policy.calls.afterSessionLoss === "fail"
+      ? lost.generation
+      : before?.runtime.vitals.expired
     this.#attempt = undefined
     this.#lost = undefined
     const { tally } = journal
@@ -460,12 +476,17 @@ export class Supervisor {
     return this.#owner.retire(runtime, loss)
   }
 
-  #closed({ message, outcome, runtime }: Closed): void {
-    const { tally } = this.#journal
-    if (outcome !== "closed") tally.lastCloseError = message
-    if (outcome === "abandoned") tally.abandonedCloses++
-    const { generation, installed } = runtime
-    this.#journal.tell({ _tag: "RuntimeClosed", generation, installed, outcome, message })
+  #closed({ message, outcome, runtime }: Closed): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { generation, installed } = runtime
+      const { id, tally } = this.#journal
+      if (outcome !== "closed") tally.lastCloseError = message
+      if (outcome === "abandoned") tally.abandonedCloses++
+      this.#journal.tell({ _tag: "RuntimeClosed", generation, installed, outcome, message })
+      return outcome === "closed"
+        ? Effect.void
+        : Effect.logWarning(`${id}: closing generation ${generation} was ${outcome}: ${message}`)
+    })
   }
 
   // --- commands

@@ -3,7 +3,7 @@
  */
 import type { Loss } from "@mcp-lifeline/core"
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import type { Command as BackendCommand } from "../../src/Supervisor.js"
 import { type Mode, type Setting, World } from "./World.js"
 

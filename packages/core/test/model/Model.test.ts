@@ -1,5 +1,5 @@
-import fc from "fast-check"
-import { expect, it } from "vitest"
+import * as fc from "fast-check"
+import { it } from "vitest"
 import { run, runs } from "./Commands.js"
 
 /** `pnpm test:model` makes 100,000 runs; a failing seed is printed and can be replayed with LIFELINE_MODEL_SEED and _PATH. */
@@ -20,7 +20,7 @@ it("[L2 L3 L4 L5 L6 L9:model L10:model L11:model K9] whatever interleaves, every
   if (result.failed && result.counterexample !== null) {
     const log: Array<string> = []
     const world = run(result.counterexample[0] as Parameters<typeof run>[0], log)
-    expect.fail(
+    throw new Error(
       [
         `seed ${result.seed}, path ${JSON.stringify(result.counterexamplePath)}, after ${result.numRuns} runs`,
         JSON.stringify(result.counterexample[0]),

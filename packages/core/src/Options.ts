@@ -1,0 +1,14 @@
+/**
+ * Everything that is said about one backend when it is made.
+ */
+import type { Effect } from "effect"
+import type { Session } from "./Call.js"
+import type { ClientOptions, Connector } from "./Connector.js"
+import type { PolicyOptions } from "./Policy.js"
+
+/** Everything about one backend. */
+export interface BackendOptions extends PolicyOptions, ClientOptions {
+  readonly connector: Connector
+  /** Runs on every new generation before calls are let in; if it fails, so does the attempt (C11). */
+  readonly onConnected?: ((session: Session) => Effect.Effect<void, unknown>) | undefined
+}
