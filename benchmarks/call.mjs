@@ -1,0 +1,200 @@
+/**
+ * What supervision costs a call: the same tool called through the official Client, given an AbortSignal; through a Backend, in
+ * a fiber; and through the Promise facade. Telemetry is off. All have a connection and a server of their own, and take turns
+ * in blocks, so that what else the machine does hits them alike.
+ *
+ * The ratio is the median over the rounds of (median of the block) / (median of the raw Client's block of the same round).
+ *
+ *     node benchmarks/call.mjs [--rounds 41] [--calls 500] [--json]
+ */
+import { connect } from "@mcp-lifeline/client"
+import { Backend } from "@mcp-lifeline/core"
+import { MemoryConnector } from "@mcp-lifeline/protocol"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js"
+import { Effect, Exit, Logger, LogLevel, Scope } from "effect"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { fileURLToPath } from "node:url"
+import { Handlers } from "../packages/promise/dist/internal/Handlers.js"
+import * as Run from "../packages/promise/dist/internal/Run.js"
+import { SupervisedClient } from "../packages/promise/dist/internal/SupervisedClient.js"
+import * as common from "./common.mjs"
+import * as Echo from "./fixtures/echo.mjs"
+
+/** @typedef {import("@modelcontextprotocol/sdk/shared/transport.js").Transport} Transport */
+/** @typedef {import("@mcp-lifeline/core").Connector} Connector */
+/** @typedef {import("@mcp-lifeline/client").Client} FacadeClient */
+/** @typedef {(calls: number) => Promise<Array<number>>} Block */
+/** @typedef {{ block: Block, close: () => Promise<unknown> }} Contestant */
+
+const { calls, json, rounds } = common.options({ rounds: 41, calls: 500 })
+const script = fileURLToPath(new URL("./fixtures/echo.mjs", import.meta.url))
+const params = { name: "echo", arguments: {} }
+
+/** Times promises one after the other. @param {() => Promise<unknown>} call @returns {Block} */
+const inTurn = (call) => async (calls) => {
+  const times = []
+  for (let i = 0; i < calls; i++) {
+    const startedAt = performance.now()
+    await call()
+    times.push(performance.now() - startedAt)
+  }
+  return times
+}
+
+/** @param {() => Promise<Transport>} transport @returns {Promise<Contestant>} */
+const raw = async (transport) => {
+  const client = new Client({ name: "bench", version: "1.0.0" })
+  await client.connect(await transport())
+  return {
+    block: inTurn(() => client.callTool(params, undefined, { signal: new AbortController().signal })),
+    close: () => client.close()
+  }
+}
+
+/** @param {Connector} connector */
+const supervise = async (connector) => {
+  const scope = Effect.runSync(Scope.make())
+  const backend = await Effect.runPromise(
+    Backend.make("bench", { connector }).pipe(
+      Effect.tap((backend) => backend.settled),
+      Scope.extend(scope),
+      Logger.withMinimumLogLevel(LogLevel.None)
+    )
+  )
+  return { backend, close: () => Effect.runPromise(Effect.uninterruptible(Scope.close(scope, Exit.void))) }
+}
+
+/** @param {Connector} connector @returns {Promise<Contestant>} */
+const inFiber = async (connector) => {
+  const { backend, close } = await supervise(connector)
+  /** @type {Block} */
+  const block = (calls) =>
+    Effect.runPromise(Effect.gen(function*() {
+      const times = []
+      for (let i = 0; i < calls; i++) {
+        const startedAt = performance.now()
+        yield* backend.callTool(params)
+        times.push(performance.now() - startedAt)
+      }
+      return times
+    }))
+  return { block, close }
+}
+
+/** @param {FacadeClient} client @param {boolean} withSignal @returns {Contestant} */
+const facade = (client, withSignal) => ({
+  block: withSignal
+    ? inTurn(() => client.callTool(params, undefined, { signal: new AbortController().signal }))
+    : inTurn(() => client.callTool(params)),
+  close: () => client.close()
+})
+
+/** The facade over a connector; users cannot have one in memory. @param {Connector} connector @returns {Promise<FacadeClient>} */
+const facadeOver = async (connector) => {
+  const { backend, close } = await supervise(connector)
+  return new SupervisedClient({
+    name: "bench",
+    runtime: Run.runtime(undefined),
+    handlers: new Handlers("bench", {}),
+    use: (f) => f(backend),
+    status: () => Effect.runSync(backend.status),
+    introduction: () => undefined,
+    statusChanges: backend.statusChanges,
+    events: backend.events,
+    notifications: backend.notifications,
+    close
+  })
+}
+
+/**
+ * @param {string} over
+ * @param {() => Promise<Transport>} transport
+ * @param {() => Connector} connector
+ * @param {() => Promise<FacadeClient>} facadeClient
+ * @param {{ fiber: number, facade: number }} bounds
+ * @param {number} calls
+ * @returns {Promise<Array<common.Row>>}
+ */
+const race = async (over, transport, connector, facadeClient, bounds, calls) => {
+  const entrants = {
+    "raw Client with a signal": { ...await raw(transport), bound: undefined },
+    "Backend in a fiber": { ...await inFiber(connector()), bound: bounds.fiber },
+    "facade": { ...facade(await facadeClient(), false), bound: bounds.facade },
+    "facade with a signal": { ...facade(await facadeClient(), true), bound: bounds.facade }
+  }
+  const all = Object.entries(entrants).map(([name, entrant]) => ({
+    name,
+    ...entrant,
+    medians: /** @type {Array<number>} */ ([]),
+    means: /** @type {Array<number>} */ ([])
+  }))
+  for (const { block } of all) await block(calls * 5)
+  for (let round = 0; round < rounds; round++) {
+    // Whoever begins changes, so that nobody always runs after the same other.
+    for (let i = 0; i < all.length; i++) {
+      const entrant = all[(round + i) % all.length]
+      if (entrant === undefined) continue
+      const startedAt = performance.now()
+      entrant.medians.push(common.median(await entrant.block(calls)))
+      entrant.means.push((performance.now() - startedAt) / calls)
+    }
+  }
+  for (const { close } of all) await close()
+  const base = all[0]
+  /** @param {"medians" | "means"} which @param {ReadonlyArray<number>} values */
+  const ratio = (which, values) => common.median(values.map((value, i) => value / (base?.[which][i] ?? Number.NaN)))
+  return all.map(({ bound, means, medians, name }) => ({
+    name: `${over}: ${name}`,
+    figures: {
+      "median us": common.round(common.median(medians) * 1000),
+      "mean us": common.round(common.median(means) * 1000),
+      "ratio": common.round(ratio("medians", medians), 2),
+      "ratio of means": common.round(ratio("means", means), 2)
+    },
+    bound: bound === undefined ? undefined : `<= ${bound}`,
+    within: bound === undefined ? undefined : ratio("medians", medians) <= bound
+  }))
+}
+
+const server = spawn(process.execPath, [script, "http"], { stdio: ["pipe", "pipe", "inherit"] })
+const [port] = await once(server.stdout.setEncoding("utf8"), "data")
+const url = `http://127.0.0.1:${Number(port)}/mcp`
+
+const rows = [
+  ...await race(
+    "memory",
+    async () => {
+      const [ours, theirs] = InMemoryTransport.createLinkedPair()
+      await Echo.make().connect(theirs)
+      return ours
+    },
+    () => MemoryConnector.make({ server: Echo.make }),
+    () => facadeOver(MemoryConnector.make({ server: Echo.make })),
+    { fiber: 1.5, facade: 2 },
+    calls
+  ),
+  ...await race(
+    "stdio",
+    async () => new StdioClientTransport({ command: process.execPath, args: [script, "stdio"] }),
+    () => StdioConnector.make({ command: process.execPath, args: [script, "stdio"] }),
+    () => connect({ command: process.execPath, args: [script, "stdio"] }),
+    { fiber: 1.15, facade: 1.15 },
+    Math.ceil(calls / 2)
+  ),
+  ...await race(
+    "http",
+    async () => /** @type {Transport} */ (new StreamableHTTPClientTransport(new URL(url))),
+    () => HttpConnector.make({ url }),
+    () => connect({ url }),
+    { fiber: 1.05, facade: 1.05 },
+    Math.ceil(calls / 5)
+  )
+]
+server.stdin.end()
+common.report({ title: `A call, ${rounds} rounds of ${calls} (stdio a half, HTTP a fifth)`, rows, json })

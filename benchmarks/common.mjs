@@ -1,0 +1,100 @@
+/**
+ * What the benchmarks share: options, the machine, medians, a table and JSON.
+ */
+import { cpus, loadavg } from "node:os"
+import { parseArgs } from "node:util"
+
+/**
+ * One line of a result.
+ *
+ * @typedef {{ name: string, figures: Record<string, number | string>, bound?: string | undefined, within?: boolean | undefined }} Row
+ */
+
+/**
+ * The numbers of the command line, with their defaults, and whether JSON is wanted.
+ *
+ * @template {Record<string, number>} D
+ * @param {D} defaults
+ * @returns {{ [K in keyof D]: number } & { json: boolean }}
+ */
+export const options = (defaults) => {
+  const { values } = parseArgs({
+    options: {
+      json: { type: "boolean", default: false },
+      ...Object.fromEntries(Object.keys(defaults).map((name) => [name, { type: /** @type {const} */ ("string") }]))
+    }
+  })
+  const numbers = Object.entries(defaults).map(([name, otherwise]) => {
+    const given = /** @type {Record<string, unknown>} */ (values)[name]
+    const value = given === undefined ? otherwise : Number(given)
+    if (!Number.isFinite(value) || value <= 0) throw new Error(`--${name} must be a number above 0`)
+    return [name, value]
+  })
+  return /** @type {any} */ ({ ...Object.fromEntries(numbers), json: values.json })
+}
+
+/**
+ * The value below which a part of them is; the nearest that was measured.
+ *
+ * @param {ReadonlyArray<number>} values
+ * @param {number} part
+ */
+export const quantile = (values, part) => {
+  const sorted = Float64Array.from(values).toSorted()
+  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN
+}
+
+/** @param {ReadonlyArray<number>} values */
+export const median = (values) => quantile(values, 0.5)
+
+/** @param {number} millis */
+export const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis))
+
+/**
+ * A number as people read it.
+ *
+ * @param {number} value
+ * @param {number} digits
+ */
+export const round = (value, digits = 1) => Number(value.toFixed(digits))
+
+/** The machine, and how busy it was: figures of a busy one are worth less. */
+const machine = () => ({
+  cores: cpus().length,
+  cpu: cpus()[0]?.model ?? "unknown",
+  node: process.version,
+  load: loadavg().map((value) => round(value, 2))
+})
+
+/** Taken when the program starts, so that the benchmark's own load is not in it. */
+const atStart = machine()
+
+/** What the figures are worth, in one line each. @param {Row} row */
+const verdict = ({ bound, within }) => bound === undefined ? "" : `${bound}: ${within === true ? "yes" : "NO"}`
+
+/**
+ * Prints a result as a table, or as JSON.
+ *
+ * @param {{ title: string, rows: ReadonlyArray<Row>, notes?: ReadonlyArray<string>, json: boolean }} result
+ */
+export const report = ({ json, notes = [], rows, title }) => {
+  if (json) {
+    return console.log(JSON.stringify({ title, machine: atStart, loadAfter: machine().load, rows, notes }, null, 2))
+  }
+  const { cores, cpu, load, node } = atStart
+  console.log(
+    `${title}\n${cores} cores (${cpu}), node ${node}, load ${load.join(" ")} before, ${
+      machine().load.join(" ")
+    } after\n`
+  )
+  const columns = [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))]
+  const cells = [
+    ["", ...columns, "bound"],
+    ...rows.map((row) => [row.name, ...columns.map((column) => String(row.figures[column] ?? "")), verdict(row)])
+  ]
+  const widths = (cells[0] ?? []).map((_, i) => Math.max(...cells.map((line) => (line[i] ?? "").length)))
+  for (const line of cells) {
+    console.log(line.map((cell, i) => i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)).join("  "))
+  }
+  for (const note of notes) console.log(`\n${note}`)
+}

@@ -1,0 +1,160 @@
+/**
+ * What idle backends cost: heap each, CPU over a minute with keepalive against the same without, how late heartbeats are,
+ * and how long the fleet takes to close. Each variant runs in a process of its own, one after the other.
+ *
+ * The connector is scripted, offers nothing and answers at once; what it keeps for a connection counts as ours. A heartbeat
+ * is late by the time from the moment that its timer was set for to the ping.
+ *
+ *     node benchmarks/idle.mjs [--backends 10000] [--seconds 60] [--json]
+ */
+import { Fleet } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Clock, Duration, Effect, Exit, Logger, LogLevel, Scope } from "effect"
+import { execFileSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { writeHeapSnapshot } from "node:v8"
+import * as common from "./common.mjs"
+
+/** @typedef {{ heapKB: number, connectSeconds: number, cpuMillis: number, beats: number, drift: ReadonlyArray<number>, closeMillis: number, left: number }} Measured */
+
+/** When the timers that have fired were set for, in order, until their fibers have run. @type {Array<number>} */
+const fired = []
+
+/** The real clock, but that it notes when a timer was to fire. */
+const real = Clock.make()
+/** @type {Clock.Clock} */
+const clock = {
+  [Clock.ClockTypeId]: Clock.ClockTypeId,
+  unsafeCurrentTimeMillis: () => real.unsafeCurrentTimeMillis(),
+  unsafeCurrentTimeNanos: () => real.unsafeCurrentTimeNanos(),
+  currentTimeMillis: real.currentTimeMillis,
+  currentTimeNanos: real.currentTimeNanos,
+  sleep: (duration) =>
+    Effect.async((resume) => {
+      const planned = performance.now() + Duration.toMillis(duration)
+      const timer = setTimeout(() => {
+        fired.push(planned)
+        resume(Effect.void)
+      }, Duration.toMillis(duration))
+      return Effect.sync(() => clearTimeout(timer))
+    })
+}
+
+/** @template A, E @param {Effect.Effect<A, E>} effect */
+const run = (effect) =>
+  Effect.runPromise(effect.pipe(Effect.withClock(clock), Logger.withMinimumLogLevel(LogLevel.None)))
+
+const heap = async () => {
+  for (let i = 0; i < 5; i++) {
+    await common.sleep(20)
+    globalThis.gc?.()
+  }
+  return process.memoryUsage().heapUsed
+}
+
+/** A fleet that has settled. @param {number} count @param {"ping" | "none"} method @param {ScriptedConnector.ScriptedConnector} connector */
+const open = async (count, method, connector) => {
+  const scope = Effect.runSync(Scope.make())
+  const backends = Object.fromEntries(
+    Array.from({ length: count }, (_, i) => [`backend-${i}`, { connector, keepalive: { method } }])
+  )
+  const fleet = await run(Scope.extend(Fleet.make({ backends, waitTimeout: "5 minutes" }), scope))
+  await run(fleet.ready)
+  return { fleet, close: () => run(Effect.uninterruptible(Scope.close(scope, Exit.void))) }
+}
+
+const empty = () => {
+  const connector = ScriptedConnector.make()
+  connector.offer = { tools: [], prompts: [], resources: [], resourceTemplates: [] }
+  return connector
+}
+
+/** @param {number} count @param {number} seconds @param {"ping" | "none"} method @returns {Promise<Measured>} */
+const measure = async (count, seconds, method) => {
+  // Warms the code up, so that what the heap then grows by is the fleet's.
+  await (await open(200, method, empty())).close()
+  const connector = empty()
+  const before = await heap()
+  const startedAt = performance.now()
+  const { close, fleet } = await open(count, method, connector)
+  const connectSeconds = (performance.now() - startedAt) / 1000
+  // Permits are watched for two seconds.
+  await common.sleep(3000)
+  connector.ledger.entries.length = 0
+  const after = await heap()
+  if (process.env["HEAP_SNAPSHOT"] !== undefined) writeHeapSnapshot(process.env["HEAP_SNAPSHOT"])
+  fired.length = 0
+  /** @type {Array<number>} */
+  const drift = []
+  connector.respond = (sent) => {
+    const planned = sent === "ping" ? fired.shift() : undefined
+    if (planned !== undefined) drift.push(performance.now() - planned)
+    return undefined
+  }
+  const cpu = process.cpuUsage()
+  await common.sleep(seconds * 1000)
+  const { system, user } = process.cpuUsage(cpu)
+  const beats = connector.ledger.sent("ping").length
+  connector.respond = undefined
+  const closingAt = performance.now()
+  await close()
+  const closeMillis = performance.now() - closingAt
+  void fleet
+  return {
+    heapKB: (after - before) / 1024 / count,
+    connectSeconds,
+    cpuMillis: (system + user) / 1000,
+    beats,
+    drift,
+    closeMillis,
+    left: connector.ledger.closing.length === count
+      ? connector.connections.filter((one) => one.state !== "closed").length
+      : -1
+  }
+}
+
+const child = process.env["LIFELINE_IDLE"]
+if (child !== undefined) {
+  const { backends, method, seconds } = JSON.parse(child)
+  console.log(JSON.stringify(await measure(backends, seconds, method)))
+  process.exit()
+}
+
+const { backends, json, seconds } = common.options({ backends: 10_000, seconds: 60 })
+const script = fileURLToPath(import.meta.url)
+/** @param {"ping" | "none"} method @returns {Measured} */
+const variant = (method) =>
+  JSON.parse(execFileSync(process.execPath, ["--expose-gc", "--max-old-space-size=4096", script], {
+    env: { ...process.env, LIFELINE_IDLE: JSON.stringify({ backends, seconds, method }) },
+    encoding: "utf8",
+    maxBuffer: 2 ** 26
+  }))
+
+const without = variant("none")
+const ping = variant("ping")
+const allowed = seconds * 10
+const more = ping.cpuMillis - without.cpuMillis
+const late = Math.max(...ping.drift)
+/** @param {string} name @param {number} unkept @param {number} kept @param {string} unit @param {number} [bound] */
+const row = (name, unkept, kept, unit, bound) => ({
+  name: `${name}, ${unit}`,
+  figures: { none: common.round(unkept), ping: common.round(kept) },
+  bound: bound === undefined ? undefined : `<= ${bound}`,
+  within: bound === undefined ? undefined : kept <= bound
+})
+common.report({
+  title: `${backends} idle backends, ${seconds} s, keepalive none against ping`,
+  rows: [
+    row("heap each", without.heapKB, ping.heapKB, "KB", 36),
+    row("all connected after", without.connectSeconds, ping.connectSeconds, "s"),
+    row("CPU", without.cpuMillis, ping.cpuMillis, "ms"),
+    row("CPU more than none", 0, more, "ms", allowed),
+    row("heartbeats", without.beats, ping.beats, "count"),
+    row("heartbeat late, median", Number.NaN, common.median(ping.drift), "ms"),
+    row("heartbeat late, 99%", Number.NaN, common.quantile(ping.drift, 0.99), "ms"),
+    row("heartbeat late, most", Number.NaN, late, "ms", 100),
+    row("closing the fleet", without.closeMillis, ping.closeMillis, "ms", 3000),
+    row("connections left open", without.left, ping.left, "count", 0)
+  ],
+  json
+})
