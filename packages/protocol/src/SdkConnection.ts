@@ -35,6 +35,12 @@ const maxTimer = 2_147_483_647
 
 const timer = (millis: number): number => Math.min(millis, maxTimer)
 
+/**
+ * How long the loss of a session is kept back while requests are in flight, in milliseconds: the server answers, so that each
+ * may yet be refused by itself, and what is refused may be sent again. What is cut off may not.
+ */
+const refusalGrace = 500
+
 /** The SDK makes a JSON Schema compiler for each Client, which only `Client.callTool` uses; nobody calls that here. */
 const noValidator: jsonSchemaValidator = {
   getValidator: <T>() => (input: unknown) => ({ valid: true, data: input as T & {}, errorMessage: undefined })
@@ -77,13 +83,25 @@ const open = (
 
     let closing = false
     let lost: Loss | undefined
+    let told = false
+    let inFlight = 0
+    let grace: ReturnType<typeof setTimeout> | undefined
     let onLost: ((loss: Loss) => void) | undefined
+    const tell = (): void => {
+      clearTimeout(grace)
+      if (closing || told || lost === undefined) return
+      told = true
+      onLost?.(lost)
+    }
     const lose = (loss: Loss): void => {
-      if (closing || lost !== undefined) return
-      lost = loss
-      link.refuse(loss)
-      onLost?.(loss)
-      // When only the session is lost, each request in flight still gets a verdict of its own.
+      if (closing || told) return
+      lost ??= loss
+      link.refuse(lost)
+      if (loss.kind === "session" && inFlight > 0) {
+        grace ??= setTimeout(tell, refusalGrace)
+        return
+      }
+      tell()
       if (loss.kind !== "session") link.end(loss)
     }
     transport.onlost = lose
@@ -92,6 +110,7 @@ const open = (
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         closing = true
+        clearTimeout(grace)
         link.end({ kind: "closed", message: "the connection was closed" })
         return Effect.promise(() => transport.close())
       })
@@ -116,17 +135,23 @@ const open = (
         if (link.ended !== undefined) return resume(Effect.fail(refused(link.ended)))
         const cancellation = new Cancellation()
         const total = totalTimer(cancellation, options)
+        const settled = () => {
+          clearTimeout(total)
+          inFlight--
+          if (lost !== undefined && inFlight === 0) tell()
+        }
+        inFlight++
         client.request(
           (params === undefined ? { method } : { method, params }) as ClientRequest,
           (options.resultSchema as AnySchema | undefined) ?? ResultSchemas.byMethod[method],
           sdkOptions(cancellation, options)
         ).then(
           (result) => {
-            clearTimeout(total)
+            settled()
             resume(Effect.succeed(result))
           },
           (error: unknown) => {
-            clearTimeout(total)
+            settled()
             resume(Effect.fail(failed(error, method)))
           }
         )
@@ -154,7 +179,7 @@ const open = (
       notify,
       onLost: (callback) => {
         onLost = callback
-        if (lost !== undefined) callback(lost)
+        if (told && lost !== undefined) callback(lost)
       },
       fail: (loss) => link.end(loss)
     }
