@@ -8,7 +8,6 @@ import type { Socket } from "node:net"
 export interface Message {
   readonly id?: string | number
   readonly method?: string
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly params?: Record<string, any>
 }
 

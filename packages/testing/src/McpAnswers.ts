@@ -7,7 +7,6 @@ import type { HttpSession } from "./HttpSessions.js"
 
 /** What a tool is given. */
 export interface Call {
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly arguments: Record<string, any>
   readonly session: HttpSession | undefined
   /** Reports progress, where the client asked for it and answers are event streams. */
