@@ -1,0 +1,217 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConnectError, Fleet } from "@mcp-lifeline/core"
+import { HttpExchange, HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect, Fiber, Ref, Stream } from "effect"
+import * as Harness from "./fixtures/Harness.js"
+import { seen, supervise, textOf, until } from "./fixtures/Supervised.js"
+
+const { text } = HttpExchange
+
+const connectorTo = (url: string) => HttpConnector.make({ url, transport: "streamable" })
+
+/** Accepts connections and never says a word. */
+const blackHole = Effect.map(Harness.tcp(() => {}), ({ port }) => connectorTo(`http://127.0.0.1:${port}/mcp`))
+
+const keepalive = { method: "none" } as const
+
+describe.concurrent("fleets", () => {
+  it.scopedLive("[L14:real] black holes and dead servers delay no other backend, and no start of the fleet", () =>
+    Effect.gen(function*() {
+      const good = yield* HttpFaultServer.make()
+      const silent = yield* HttpFaultServer.make()
+      silent.fail("initialize", HttpFault.hang("afterHeaders"))
+      const nobody = connectorTo(`http://127.0.0.1:${yield* Harness.freePort}/mcp`)
+      const fleet = yield* Fleet.make({
+        backends: {
+          hole: { connector: yield* blackHole },
+          silent: { connector: connectorTo(silent.url) },
+          nobody: { connector: nobody },
+          good: { connector: connectorTo(good.url) }
+        },
+        waitTimeout: "1 second"
+      })
+      const answer = yield* Effect.flatMap(fleet.backend("good"), (backend) =>
+        Effect.zipRight(
+          backend.settled,
+          fleet.callTool({ name: "good__echo", arguments: { message: "here" } })
+        ))
+      assert.strictEqual(textOf(answer), "here")
+      const { hole, nobody: dead, silent: mute } = yield* fleet.status
+      assert.deepStrictEqual([hole?.state, mute?.state], ["Connecting", "Connecting"])
+      assert.include(["Connecting", "Reconnecting"], dead?.state)
+      // They never come up, and the fleet does not wait for them for longer than it was told.
+      yield* fleet.ready.pipe(Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => "no start" }))
+      assert.strictEqual((yield* fleet.status)["hole"]?.state, "Connecting")
+    }))
+
+  it.scopedLive("[L14:real] black holes that have all the permits hold up the rest for two seconds", () =>
+    Effect.gen(function*() {
+      const good = yield* HttpFaultServer.make()
+      const fleet = yield* Fleet.make({
+        backends: {
+          one: { connector: yield* blackHole },
+          two: { connector: yield* blackHole },
+          good: { connector: connectorTo(good.url) }
+        },
+        connectConcurrency: 1
+      })
+      const backend = yield* fleet.backend("good")
+      yield* backend.callTool({ name: "echo" })
+      const { one, two } = yield* fleet.status
+      assert.deepStrictEqual([one?.state, two?.state], ["Connecting", "Connecting"])
+    }))
+})
+
+describe.concurrent("replacing a connection", () => {
+  it.scopedLive("[L12:real] the new one is up before the old one ends, and no call fails", () =>
+    Effect.gen(function*() {
+      const run = () => new Promise((resolve) => setTimeout(() => resolve(text("done")), 20))
+      const server = yield* HttpFaultServer.make({ tools: { work: { run } } })
+      const backend = yield* supervise(server, { keepalive })
+      const done = yield* Ref.make(0)
+      const working = yield* Effect.fork(
+        Effect.forever(
+          Effect.zipRight(backend.callTool({ name: "work" }), Ref.update(done, (n) => n + 1))
+        ).pipe(Effect.replicate(8), Effect.allWith({ concurrency: "unbounded" }))
+      )
+      for (let i = 0; i < 5; i++) {
+        yield* backend.reconnect
+        const before = yield* Ref.get(done)
+        yield* seen(server, () => server.count("tool:work") > before + 16)
+      }
+      yield* seen(server, () => server.count("DELETE") === 5)
+      // No call has failed: the callers would have ended with it.
+      assert.strictEqual((yield* Fiber.poll(working))._tag, "None")
+      yield* Fiber.interrupt(working)
+      assert.strictEqual(server.count("initialize"), 6)
+      assert.strictEqual(server.sessions.size, 1)
+      const order = server.seen.flatMap(({ http, rpc }) =>
+        http === "DELETE" ? ["end"] : rpc === "notifications/initialized" ? ["up"] : []
+      )
+      let open = 0
+      for (const one of order) {
+        open += one === "up" ? 1 : -1
+        assert.isAtLeast(open, 1, order.join())
+      }
+    }))
+
+  it.scopedLive("[L12:real] where the new one fails, the old one stays and no call fails", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpFaultServer.make()
+      const backend = yield* supervise(server, { keepalive })
+      const [first] = server.sessions.keys()
+      const working = yield* Effect.fork(Effect.forever(backend.callTool({ name: "echo" })))
+      for (const fault of [HttpFault.status(503), HttpFault.reset(), HttpFault.contentType("text/html")]) {
+        server.fail("initialize", fault, 1)
+        const error = yield* Effect.flip(backend.reconnect)
+        assert.instanceOf(error, ConnectError)
+        const { generation, state } = yield* backend.status
+        assert.deepStrictEqual([generation, state], [1, "Connected"])
+      }
+      const before = server.count("tool:echo")
+      yield* seen(server, () => server.count("tool:echo") > before + 2)
+      assert.strictEqual((yield* Fiber.poll(working))._tag, "None")
+      yield* Fiber.interrupt(working)
+      // What ended is the session of the attempt whose answer made no sense.
+      assert.isTrue(server.requests("DELETE").every(({ session }) => session !== first))
+      assert.deepStrictEqual([...server.sessions.keys()], [first])
+    }))
+})
+
+describe.concurrent("Retry-After", () => {
+  const gapOf = (server: HttpFaultServer.HttpFaultServer, kind: string): number => {
+    const [first, second] = server.requests(kind).map(({ at }) => at)
+    return second! - first!
+  }
+
+  for (const status of [503, 429]) {
+    it.scopedLive(`[R6:real] ${status} to an attempt, in seconds: demand does not shorten it`, () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make()
+        server.fail("initialize", HttpFault.status(status, { retryAfter: 2 }), 1)
+        const backend = yield* supervise(server, { keepalive })
+        yield* backend.callTool({ name: "echo" })
+        assert.strictEqual(server.count("initialize"), 2)
+        assert.isAtLeast(gapOf(server, "initialize"), 1990)
+      }))
+  }
+
+  it.scopedLive("[R6:real] to an attempt, as a date", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpFaultServer.make()
+      const date = new Date(Math.ceil(Date.now() / 1000) * 1000 + 1000)
+      server.fail("initialize", HttpFault.status(503, { retryAfter: date }), 1)
+      const backend = yield* supervise(server, { keepalive })
+      yield* backend.callTool({ name: "echo" })
+      assert.strictEqual(server.count("initialize"), 2)
+      assert.isAtLeast(performance.timeOrigin + server.requests("initialize")[1]!.at, date.getTime() - 10)
+    }))
+
+  it.scopedLive("[R6:real] no longer than maxRetryAfter", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpFaultServer.make()
+      server.fail("initialize", HttpFault.status(503, { retryAfter: 3600 }), 1)
+      const backend = yield* supervise(server, { keepalive, reconnect: { maxRetryAfter: 500 } })
+      yield* until(backend, ({ state }) => state === "Connected")
+      assert.isAtLeast(gapOf(server, "initialize"), 490)
+    }))
+
+  it.scopedLive("[R6:real] to a call, which was refused and is sent again after it, on the same session", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpFaultServer.make()
+      const backend = yield* supervise(server, { keepalive })
+      server.fail("tool:echo", HttpFault.status(429, { retryAfter: 1 }), 1)
+      yield* backend.callTool({ name: "echo" })
+      assert.isAtLeast(gapOf(server, "tool:echo"), 990)
+      assert.deepStrictEqual([server.applied.length, server.count("initialize")], [1, 1])
+    }))
+})
+
+describe.concurrent("the catalogue", () => {
+  it.scopedLive("[P8:real] a tool that is new after a restart is listed, with nobody calling", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpFaultServer.make()
+      const backend = yield* supervise(server, { keepalive })
+      const revisions = yield* Effect.fork(
+        backend.catalogChanges.pipe(
+          Stream.filter((snapshot) => snapshot !== undefined),
+          Stream.takeUntil(({ stale, tools }) => !stale && tools.length === 2),
+          Stream.runCollect
+        )
+      )
+      yield* seen(server, () => server.streams.size === 1)
+      server.tools.set("fresh", {})
+      yield* Effect.promise(() => server.restart())
+      const last = [...yield* Fiber.join(revisions)].at(-1)
+      assert.deepStrictEqual(last?.tools.map(({ name }) => name), ["echo", "fresh"])
+      assert.strictEqual(last?.generation, 2)
+      assert.strictEqual(server.count("tools/call"), 0)
+    }))
+
+  it.scopedLive("[P5:real] a list that never ends is read to its bound, and only lists that the server has are asked for", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpFaultServer.make({ endless: true })
+      const pages = yield* supervise(server, { keepalive, discovery: { maxPages: 5 } })
+      const byPages = yield* pages.catalog
+      assert.strictEqual(server.count("tools/list"), 5)
+      assert.strictEqual(byPages?.tools.length, 6)
+      assert.include(byPages?.problems[0]?.message, "does not end")
+
+      const entries = yield* supervise(server, { keepalive, discovery: { maxEntries: 4 } })
+      const byEntries = yield* entries.catalog
+      assert.strictEqual(byEntries?.tools.length, 4)
+      assert.isAtMost(server.count("tools/list"), 5 + 4)
+
+      yield* supervise(server, { keepalive })
+      assert.strictEqual(
+        server.requests("tools/list").filter(({ message }) => message?.params?.["cursor"] === "99").length,
+        1
+      )
+      assert.strictEqual(
+        server.requests("tools/list").filter(({ message }) => message?.params?.["cursor"] === "100").length,
+        0
+      )
+      assert.strictEqual(server.count("prompts/list") + server.count("resources/list"), 0)
+    }))
+})
