@@ -76,8 +76,8 @@ const faults = [
   },
   {
     name: "forget the scope of a failed or interrupted attempt",
-    file: "Supervisor.ts",
-    from: 'yield* this.#retire(runtime, { kind: "closed", message: "the attempt failed" })',
+    file: "Attempt.ts",
+    from: 'yield* host.owner.retire(runtime, { kind: "closed", message: "the attempt failed" })',
     to: ""
   },
   {

@@ -5,14 +5,15 @@
  * Two fences keep what is late from counting: the runtime itself (for losses and refreshes) and an epoch, bumped at each
  * start or cancel of an attempt, a timer or a teardown (for those, which have no generation).
  */
-import { Cause, Deferred, Effect, Exit, Fiber, FiberId } from "effect"
+import { Deferred, Effect, Either, Exit, Fiber, FiberId } from "effect"
 import type { Scope } from "effect"
+import * as Attempt from "./Attempt.js"
 import { Attendant } from "./Attendant.js"
 import { Calls } from "./Call.js"
 import type { Loss } from "./Connection.js"
 import type { ServerNotification } from "./Connector.js"
 import * as Discovery from "./Discovery.js"
-import { type CommandError, ConnectError } from "./Errors.js"
+import type { CommandError, ConnectError } from "./Errors.js"
 import { Inbox } from "./internal/Inbox.js"
 import * as Lifecycle from "./Lifecycle.js"
 import type { BackendOptions } from "./Options.js"
@@ -39,7 +40,7 @@ type Message =
 export type Command = "Reconnect" | "Enable" | "Disable" | "Disconnect"
 
 /** The attempt under way. */
-interface Attempt {
+interface UnderWay {
   readonly fiber: Fiber.RuntimeFiber<void>
   readonly demanded: boolean
   readonly startedAt: number
@@ -62,7 +63,7 @@ export class Supervisor {
   #epoch = 0
   /** What the table refused last, until it is logged. */
   #refusedEvent: Lifecycle.Event | undefined
-  #attempt: Attempt | undefined
+  #attempt: UnderWay | undefined
   #timer: Fiber.RuntimeFiber<void> | undefined
   #demandQueued = false
   /** Commands that end with the attempt under way. */
@@ -236,65 +237,27 @@ export class Supervisor {
     journal.tally.lastAttemptAt = now
     if (demanded) this.budget.demanded(now)
     journal.tell({ _tag: "AttemptStarted", attempt: this.budget.failures + 1 })
+    const host: Attempt.Host = {
+      journal,
+      options: this.#options,
+      owner: this.#owner,
+      calls: this.calls,
+      notified: (runtime, notification) => this.#notified(runtime, notification),
+      lost: (runtime, loss) => this.#tell({ _tag: "Lost", runtime, loss })
+    }
     const attempt = Effect.gen(this, function*() {
       if (previous !== undefined) yield* Fiber.await(previous)
       if (!this.#overlap) yield* this.#owner.closed
-      yield* this.#permits.withPermit(this.#establish(epoch, generation))
+      yield* this.#permits.withPermit(Attempt.establish(host, generation, (outcome) =>
+        this.#tell(
+          Either.isRight(outcome)
+            ? { _tag: "Established", epoch, installed: outcome.right }
+            : { _tag: "Failed", epoch, error: outcome.left }
+        )))
     })
     return Effect.map(Effect.fork(Effect.interruptible(attempt)), (fiber) => {
       this.#attempt = { fiber, demanded, startedAt: now }
     })
-  }
-
-  /** Makes a connection and lets `onConnected` prepare it; reports what came of it, whatever that is. */
-  #establish(epoch: number, generation: number): Effect.Effect<void> {
-    const journal = this.#journal
-    const { capabilities, clientInfo, connector, handlers, onConnected } = this.#options
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.gen(this, function*() {
-        const runtime = yield* this.#owner.make(generation)
-        const connect = Effect.suspend(() =>
-          connector.connect({
-            clientInfo,
-            capabilities,
-            handlers,
-            onNotification: (notification) => this.#notified(runtime, notification)
-          })
-        )
-        const prepared = Effect.tap(this.#owner.acquire(runtime, connect), (connection) => {
-          runtime.connection = connection
-          const now = journal.now()
-          runtime.vitals.answeredAt = now
-          runtime.vitals.usedAt = now
-          connection.onLost((loss) => {
-            runtime.loss ??= loss
-            this.#tell({ _tag: "Lost", runtime, loss })
-          })
-          const restored = this.calls.standing.restore(journal.id, connection, journal.policy.timeouts.request)
-          return onConnected === undefined
-            ? restored
-            : Effect.zipRight(
-              restored,
-              Effect.mapError(
-                Effect.suspend(() => onConnected(this.calls.session({ connection, runtime }))),
-                (cause) => this.#connectError("onConnected", `onConnected failed: ${messageOf(cause)}`, cause)
-              )
-            )
-        })
-        const { connect: millis } = journal.policy.timeouts
-        const exit = yield* Effect.exit(restore(
-          Effect.timeoutFail(Effect.disconnect(prepared), {
-            duration: millis,
-            onTimeout: () => this.#connectError("timeout", `no connection within ${millis} ms (timeouts.connect)`)
-          })
-        ))
-        if (Exit.isSuccess(exit)) {
-          return this.#tell({ _tag: "Established", epoch, installed: { connection: exit.value, runtime } })
-        }
-        yield* this.#retire(runtime, { kind: "closed", message: "the attempt failed" })
-        this.#tell({ _tag: "Failed", epoch, error: this.#errorOf(exit.cause) })
-      })
-    )
   }
 
   #established(epoch: number, installed: Installed): Effect.Effect<void> {
@@ -307,7 +270,9 @@ export class Supervisor {
     if (runtime.loss !== undefined) {
       return Effect.zipRight(
         this.#retire(runtime, runtime.loss),
-        this.#failed(this.#connectError("closed", `the connection ended at once: ${runtime.loss.message}`))
+        this.#failed(
+          Attempt.connectError(journal.id, "closed", `the connection ended at once: ${runtime.loss.message}`)
+        )
       )
     }
     const now = journal.now()
@@ -617,25 +582,4 @@ export class Supervisor {
     const kinds = Discovery.changedBy(notification.method)
     if (kinds.length > 0 && this.attendant.listsChanged(runtime, kinds)) this.#tell({ _tag: "ListsChanged", runtime })
   }
-
-  // --- errors
-
-  #connectError(reason: ConnectError["reason"], message: string, cause?: unknown): ConnectError {
-    return new ConnectError({ backend: this.#journal.id, reason, incurable: false, message, cause })
-  }
-
-  /** The error of a failed attempt, stamped with the backend; a connector's defect is an error like any other. */
-  #errorOf(cause: Cause.Cause<ConnectError>): ConnectError {
-    const error = Cause.failureOption(cause)
-    if (error._tag === "None") {
-      const defect = Cause.squash(cause)
-      return this.#connectError("defect", `the connector failed: ${messageOf(defect)}`, defect)
-    }
-    const { backend, message } = error.value
-    if (backend !== "") return error.value
-    const { cause: inner, incurable, reason, retryAfter } = error.value
-    return new ConnectError({ backend: this.#journal.id, reason, incurable, retryAfter, cause: inner, message })
-  }
 }
-
-const messageOf = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)

@@ -1,0 +1,103 @@
+/**
+ * One attempt: makes a connection, has the server asked again for what it kept, and lets `onConnected` prepare it.
+ */
+import { Cause, Effect, Either, Exit } from "effect"
+import type { Calls } from "./Call.js"
+import type { Loss } from "./Connection.js"
+import type { ServerNotification } from "./Connector.js"
+import { ConnectError } from "./Errors.js"
+import type { BackendOptions } from "./Options.js"
+import type { Owner, Runtime } from "./Runtime.js"
+import type { Installed, Journal } from "./Slot.js"
+
+/** What an attempt needs of the backend that it is made for. */
+export interface Host {
+  readonly journal: Journal
+  readonly options: BackendOptions
+  readonly owner: Owner
+  readonly calls: Calls
+  readonly notified: (runtime: Runtime, notification: ServerNotification) => void
+  readonly lost: (runtime: Runtime, loss: Loss) => void
+}
+
+/**
+ * Makes an attempt and reports what came of it, whatever that is: also when it is interrupted, when the connector dies, or
+ * when it takes longer than `timeouts.connect`. What it acquired is owned all along; where it fails, it is retired.
+ */
+export const establish = (
+  host: Host,
+  generation: number,
+  report: (outcome: Either.Either<Installed, ConnectError>) => void
+): Effect.Effect<void> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const { id, policy } = host.journal
+      const runtime = yield* host.owner.make(generation)
+      const { connect: millis } = policy.timeouts
+      const exit = yield* Effect.exit(restore(
+        Effect.timeoutFail(Effect.disconnect(prepared(host, runtime)), {
+          duration: millis,
+          onTimeout: () => connectError(id, "timeout", `no connection within ${millis} ms (timeouts.connect)`)
+        })
+      ))
+      if (Exit.isSuccess(exit)) return report(Either.right(exit.value))
+      yield* host.owner.retire(runtime, { kind: "closed", message: "the attempt failed" })
+      report(Either.left(errorOf(id, exit.cause)))
+    })
+  )
+
+/** A connection that is ready for calls. */
+const prepared = (host: Host, runtime: Runtime): Effect.Effect<Installed, ConnectError> => {
+  const { calls, journal, owner } = host
+  const { capabilities, clientInfo, connector, handlers, onConnected } = host.options
+  const connect = Effect.suspend(() =>
+    connector.connect({
+      clientInfo,
+      capabilities,
+      handlers,
+      onNotification: (notification) => host.notified(runtime, notification)
+    })
+  )
+  return Effect.flatMap(owner.acquire(runtime, connect), (connection) => {
+    const installed = { connection, runtime }
+    const now = journal.now()
+    runtime.connection = connection
+    runtime.vitals.answeredAt = now
+    runtime.vitals.usedAt = now
+    connection.onLost((loss) => {
+      runtime.loss ??= loss
+      host.lost(runtime, loss)
+    })
+    const prepare = onConnected === undefined ? Effect.void : Effect.mapError(
+      Effect.suspend(() => onConnected(calls.session(installed))),
+      (cause) => connectError(journal.id, "onConnected", `onConnected failed: ${messageOf(cause)}`, cause)
+    )
+    return calls.standing.restore(journal.id, connection, journal.policy.timeouts.request).pipe(
+      Effect.zipRight(prepare),
+      Effect.as(installed)
+    )
+  })
+}
+
+/** A ConnectError of ours, which waiting may cure. */
+export const connectError = (
+  backend: string,
+  reason: ConnectError["reason"],
+  message: string,
+  cause?: unknown
+): ConnectError => new ConnectError({ backend, reason, incurable: false, message, cause })
+
+/** The error of a failed attempt, stamped with the backend; a connector's defect is an error like any other. */
+const errorOf = (id: string, failure: Cause.Cause<ConnectError>): ConnectError => {
+  const error = Cause.failureOption(failure)
+  if (error._tag === "None") {
+    const defect = Cause.squash(failure)
+    return connectError(id, "defect", `the connector failed: ${messageOf(defect)}`, defect)
+  }
+  const { backend, cause, incurable, message, reason, retryAfter } = error.value
+  return backend === ""
+    ? new ConnectError({ backend: id, reason, incurable, retryAfter, cause, message })
+    : error.value
+}
+
+const messageOf = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)
