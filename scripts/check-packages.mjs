@@ -15,7 +15,11 @@ const root = fileURLToPath(new URL("../", import.meta.url))
  */
 const uses = {
   "@mcp-lifeline/core": `if (it.isRead("tools/list") !== true) throw new Error("isRead")`,
-  "@mcp-lifeline/protocol": `if (typeof it.MemoryConnector.make !== "function") throw new Error("MemoryConnector")`
+  "@mcp-lifeline/protocol": `if (typeof it.MemoryConnector.make !== "function") throw new Error("MemoryConnector")`,
+  "@mcp-lifeline/testing": `const { args, command } = it.StdioFaultServer.command()
+    const { spawnSync } = await import("node:child_process")
+    const { stdout } = spawnSync(command, args, { input: '{"jsonrpc":"2.0","id":1,"method":"ping"}\\n', encoding: "utf8" })
+    if (!stdout.includes('"result":{}')) throw new Error("StdioFaultServer")`
 }
 
 /**

@@ -1,12 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
+import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber, Stream } from "effect"
-import { observed, server, until } from "./support.js"
+import { join } from "node:path"
+import { ask, connected, livingIn, observed, reconnect, server, temporary, until } from "./support.js"
 
 const echo = (backend: Backend.Backend) => backend.callTool({ name: "echo", arguments: { text: "hi" } })
 
-describe("under supervision", () => {
+describe.concurrent("under supervision", () => {
   it.scopedLive("[S3] a crash settles the calls in flight at once, and the server is back for the next", () =>
     Effect.gen(function*() {
       const backend = yield* Backend.make("fixture", {
@@ -44,4 +46,38 @@ describe("under supervision", () => {
         const { lastError } = yield* backend.status
         assert.match(lastError ?? "", /exited with code 3/)
       })), { concurrency: 2 }))
+
+  it.scopedLive("[S6] a crash loop that ends by itself: the call that waited is answered by the first that stays", () =>
+    Effect.gen(function*() {
+      const journal = join(yield* temporary, "journal")
+      const crashes = [1, 2, 3].map((nth): StdioFaultServer.Crash => ({ at: "start", nth }))
+      const backend = yield* Backend.make("heals", {
+        connector: StdioConnector.make(server({ journal, crashes })),
+        reconnect
+      })
+      assert.strictEqual(yield* ask(backend, "count", { key: "k" }), "1")
+      assert.strictEqual(StdioFaultServer.count(journal, "start"), 4)
+      assert.deepInclude(yield* backend.status, { state: "Connected", generation: 1 })
+    }))
+
+  it.scopedLive("[S2] a server that exits with 0 leaves nothing of its group for the next", () =>
+    Effect.gen(function*() {
+      let pid = 0
+      const leftAtStart: Array<ReadonlyArray<number>> = []
+      const backend = yield* Backend.make("leaves children", {
+        connector: observed(
+          server({ grandchildren: 2, ignoreTerm: true }, { stdinGrace: 100, termGrace: 100 }),
+          () => leftAtStart.push(pid === 0 ? [] : livingIn(pid))
+        ),
+        reconnect
+      })
+      pid = yield* connected(backend)
+      assert.lengthOf(livingIn(pid), 3)
+      const error = yield* Effect.flip(ask(backend, "exit", { code: 0 }))
+      assert.strictEqual(error._tag, "ResultUnknown")
+      assert.include(error.message, "exited with code 0")
+      const next = yield* connected(backend, 2)
+      assert.deepStrictEqual(leftAtStart, [[], []])
+      assert.lengthOf(livingIn(next), 3)
+    }))
 })

@@ -57,6 +57,12 @@ describe("what comes on stdout", () => {
     })).pipe(Effect.provide(layer))
   })
 
+  it.live("[S4] a message that comes byte by byte is read as one", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const connection = yield* connect(server())
+      assert.strictEqual(yield* call(connection, "pieces", { text: "schön 🧵" }), "schön 🧵")
+    })))
+
   it.live("[S4] several messages in one are taken apart", () =>
     Effect.scoped(Effect.gen(function*() {
       const got: Array<ServerNotification> = []
