@@ -1,7 +1,8 @@
 /**
  * An Effect program over a backend that is given to it as a layer.
  *
- * Run it with `npx --yes pnpm@10.34.8 --filter @mcp-lifeline/examples run effect-layer`, after `npx --yes pnpm@10.34.8 build`.
+ * Run it with `npx --yes pnpm@10.34.8 --filter @mcp-lifeline/examples run effect-layer`, after
+ * `npx --yes pnpm@10.34.8 build`.
  */
 import { Backend } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"

@@ -1,7 +1,8 @@
 /**
  * The Promise facade: connect, kill the server, call again.
  *
- * Run it with `npx --yes pnpm@10.34.8 --filter @mcp-lifeline/examples run promise`, after `npx --yes pnpm@10.34.8 build`.
+ * Run it with `npx --yes pnpm@10.34.8 --filter @mcp-lifeline/examples run promise`, after
+ * `npx --yes pnpm@10.34.8 build`.
  */
 import { connect } from "@mcp-lifeline/client"
 
