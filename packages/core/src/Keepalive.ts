@@ -152,7 +152,7 @@ export const run = (host: Host): Effect.Effect<void> => {
 
   const round: Effect.Effect<Verdict> = Effect.gen(function*() {
     if (method === "options") {
-      return yield* beat("options", () => connection.heartbeat ?? Effect.void, options.timeout)
+      return yield* beat("options", () => connection.heartbeat?.(options) ?? Effect.void, options.timeout)
     }
     /** A ping and its fallback share the time of one heartbeat: K6 and K11 count on it. */
     let left: number = options.timeout

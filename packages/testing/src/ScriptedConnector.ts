@@ -247,7 +247,7 @@ export class ScriptedConnector implements Connector {
       notify: (method) => Effect.asVoid(request(method, undefined, { timeout: Number.MAX_SAFE_INTEGER })),
       onLost: (callback) => connection.onLost(callback),
       fail: (loss) => connection.fail(loss),
-      heartbeat: Effect.asVoid(Effect.suspend(() => request("OPTIONS", undefined, { timeout: 10_000 })))
+      heartbeat: (options) => Effect.asVoid(request("OPTIONS", options, { timeout: 10_000 }))
     }
   }
 

@@ -1,7 +1,7 @@
 /**
  * Connections to MCP servers over HTTP.
  */
-import { ConfigError, RequestError } from "@mcp-lifeline/core"
+import { ConfigError } from "@mcp-lifeline/core"
 import type { ConnectError, Connection, Connector } from "@mcp-lifeline/core"
 import { SdkConnection } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
@@ -25,8 +25,6 @@ export interface Options {
   readonly headerProvider?: Credentials.HeaderProvider | undefined
   /** OAuth, by a provider of the official SDK. Its token wins over an `authorization` of the headers. */
   readonly authProvider?: OAuthClientProvider | undefined
-  /** Whether the heartbeat (OPTIONS) carries the headers above, credentials included. Default true. */
-  readonly heartbeatCredentials?: boolean | undefined
   /**
    * `streamable` is Streamable HTTP; `sse` the older HTTP+SSE. Default `auto`: Streamable HTTP, and HTTP+SSE where the server
    * answers `initialize` with 400, 404 or 405 and not in JSON-RPC.
@@ -46,7 +44,6 @@ export interface Options {
 /** Defaults of the options. */
 export const defaults = {
   transport: "auto",
-  heartbeatCredentials: true,
   connectTimeout: Duration.seconds(10),
   closeTimeout: Duration.seconds(2)
 } as const
@@ -109,24 +106,23 @@ export const make = (options: Options): Connector => {
     return HttpClient.make({ credentials, dispatcher, owned: options.dispatcher === undefined })
   })
 
-  const heartbeat = (client: HttpClient.HttpClient): Effect.Effect<void, RequestError> =>
-    client.probe({ method: "OPTIONS", url, headers: {} }, options.heartbeatCredentials ?? defaults.heartbeatCredentials)
-      .pipe(
-        Effect.mapError(toRequestError),
-        Effect.flatMap((answer) => {
-          if (answer.status < 500 && answer.status !== 429) return Effect.void
-          return Effect.flatMap(Clock.currentTimeMillis, (now) =>
-            Effect.fail(toRequestError(
-              new StatusFailure({
-                status: answer.status,
-                detail: "to OPTIONS",
-                error: undefined,
-                retryAfter: retryAfter(HttpClient.header(answer, "retry-after"), now),
-                renewable: false
-              })
-            )))
-        })
-      )
+  const heartbeat = (client: HttpClient.HttpClient): NonNullable<Connection["heartbeat"]> => ({ authenticated }) =>
+    client.probe({ method: "OPTIONS", url, headers: {} }, authenticated).pipe(
+      Effect.mapError(toRequestError),
+      Effect.flatMap((answer) => {
+        if (answer.status < 500 && answer.status !== 429) return Effect.void
+        return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          Effect.fail(toRequestError(
+            new StatusFailure({
+              status: answer.status,
+              detail: "to OPTIONS",
+              error: undefined,
+              retryAfter: retryAfter(HttpClient.header(answer, "retry-after"), now),
+              renewable: false
+            })
+          )))
+      })
+    )
 
   const connectWith = (
     kind: "streamable" | "sse",

@@ -405,10 +405,9 @@ describe("heartbeat", () => {
         const server = yield* Harness.server
         const { connection } = yield* Harness.connect(HttpConnector.make({
           url: server.url,
-          headers: { authorization: "Bearer mine", "x-tenant": "a" },
-          heartbeatCredentials: authenticated
+          headers: { authorization: "Bearer mine", "x-tenant": "a" }
         }))
-        yield* connection.heartbeat!
+        yield* connection.heartbeat!({ authenticated })
         const sent = server.seen.find((one) => one.http === "OPTIONS")!
         assert.strictEqual(sent.headers["authorization"], authenticated ? "Bearer mine" : undefined)
         assert.strictEqual(sent.headers["x-tenant"], authenticated ? "a" : undefined)
@@ -422,15 +421,15 @@ describe("heartbeat", () => {
       let status = 204
       server.hook = ({ http, response }) =>
         http === "OPTIONS" ? fault(response, status, { "retry-after": "3", location: "/" }) : undefined
-      for (status of [200, 204, 307, 400, 401, 404, 405]) yield* connection.heartbeat!
+      for (status of [200, 204, 307, 400, 401, 404, 405]) yield* connection.heartbeat!({ authenticated: true })
       status = 500
-      assert.strictEqual((yield* Effect.flip(connection.heartbeat!)).reason, "server")
+      assert.strictEqual((yield* Effect.flip(connection.heartbeat!({ authenticated: true }))).reason, "server")
       status = 429
-      const objection = yield* Effect.flip(connection.heartbeat!)
+      const objection = yield* Effect.flip(connection.heartbeat!({ authenticated: true }))
       assert.deepStrictEqual([objection.reason, objection.retryAfter], ["rateLimited", 3000])
       yield* Effect.promise(() => server.stop())
-      assert.strictEqual((yield* Effect.flip(connection.heartbeat!)).reason, "network")
-      assert.strictEqual((yield* Effect.flip(connection.heartbeat!)).fate, "notSent")
+      assert.strictEqual((yield* Effect.flip(connection.heartbeat!({ authenticated: true }))).reason, "network")
+      assert.strictEqual((yield* Effect.flip(connection.heartbeat!({ authenticated: true }))).fate, "notSent")
       assert.deepStrictEqual(losses, [])
       yield* Effect.promise(() => server.start())
     }))

@@ -30,7 +30,7 @@ const isStdio = (server: Server): server is StdioServer => server.command !== un
 
 const kinds = { auto: "auto", http: "streamable", "streamable-http": "streamable", sse: "sse" } as const
 
-const http = (name: string, server: HttpServer, policy: PolicyOptions): Connector => {
+const http = (name: string, server: HttpServer): Connector => {
   const kind = server.type ?? "auto"
   if (!Object.hasOwn(kinds, kind)) {
     throw invalid(name, "type", `type ${JSON.stringify(kind)} does not go with a url; possible are http and sse`)
@@ -41,7 +41,6 @@ const http = (name: string, server: HttpServer, policy: PolicyOptions): Connecto
     headers: typeof headers === "object" ? redacted(headers) : undefined,
     headerProvider: typeof headers === "function" ? async () => redacted(await headers()) : undefined,
     authProvider: server.authProvider,
-    heartbeatCredentials: policy.keepalive?.authenticated,
     transport: kinds[kind]
   })
 }
@@ -59,13 +58,13 @@ const stdio = (name: string, server: StdioServer): Connector => {
   })
 }
 
-const connectorOf = (name: string, server: Server, policy: PolicyOptions): Connector => {
+const connectorOf = (name: string, server: Server): Connector => {
   const given = server as { readonly url?: unknown; readonly command?: unknown } | null | undefined
   if ((given?.url === undefined) === (given?.command === undefined)) {
     throw invalid(name, "server", "a server has either a command or a url")
   }
   try {
-    return isStdio(server) ? stdio(name, server) : http(name, server, policy)
+    return isStdio(server) ? stdio(name, server) : http(name, server)
   } catch (error) {
     if (error instanceof CoreConfigError) throw invalid(name, error.field, error.message)
     throw error
@@ -93,7 +92,7 @@ export const prepare = (
   handlers: Handlers = new Handlers(name, options)
 ): Prepared => {
   const policy = Policy.merge(policyOf(options), policyOf(server)) as PolicyOptions
-  const connector = connectorOf(name, server, policy)
+  const connector = connectorOf(name, server)
   let lastError: CoreConnectError | undefined
   let introduction: Introduction | undefined
   return {
