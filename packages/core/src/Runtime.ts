@@ -73,7 +73,8 @@ export interface Closed {
 export class Owner {
   /** In here from before its acquire until it is retired; being taken out is what retires. */
   readonly #owned = new Set<Runtime>()
-  readonly #closing = new Set<Fiber.RuntimeFiber<void>>()
+  /** Closes under way, each from the step in which its runtime is taken out of the owned ones. */
+  readonly #closing = new Set<Deferred.Deferred<void>>()
   /** Retired on purpose, and not closed before the calls in flight have ended. */
   readonly #draining = new Set<Runtime>()
   readonly #timeouts: Policy["timeouts"]
@@ -123,10 +124,16 @@ export class Owner {
       runtime.detached = true
       if (loss === undefined) this.#draining.add(runtime)
       else runtime.connection?.fail(loss)
-      return Effect.map(Effect.forkDaemon(Effect.interruptible(this.#close(runtime, loss === undefined))), (fiber) => {
-        this.#closing.add(fiber)
-        fiber.addObserver(() => this.#closing.delete(fiber))
-      })
+      const closed = Deferred.unsafeMake<void>(FiberId.none)
+      this.#closing.add(closed)
+      return Effect.map(
+        Effect.forkDaemon(Effect.interruptible(this.#close(runtime, loss === undefined))),
+        (fiber) =>
+          fiber.addObserver(() => {
+            this.#closing.delete(closed)
+            Deferred.unsafeDone(closed, Exit.void)
+          })
+      )
     }))
 
   /** Retires whatever is still owned: runtimes of attempts, and those established but never installed. */
@@ -139,7 +146,9 @@ export class Owner {
   }
 
   /** Ends when everything that is closing now has closed or was abandoned. Bounded, since each close is. */
-  readonly closed: Effect.Effect<void> = Effect.suspend(() => Fiber.awaitAll([...this.#closing]))
+  readonly closed: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.forEach([...this.#closing], (closed) => Deferred.await(closed), { discard: true })
+  )
 
   #close(runtime: Runtime, drain: boolean): Effect.Effect<void> {
     const bound = this.#timeouts.close

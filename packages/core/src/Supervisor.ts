@@ -64,6 +64,8 @@ export class Supervisor {
   /** What the table refused last, until it is logged. */
   #refusedEvent: Lifecycle.Event | undefined
   #attempt: UnderWay | undefined
+  /** The fibers of attempts that have not ended, cancelled ones too: the next attempt and the teardown wait for them. */
+  readonly #attempts = new Set<Fiber.RuntimeFiber<void>>()
   #timer: Fiber.RuntimeFiber<void> | undefined
   #demandQueued = false
   /** Commands that end with the attempt under way. */
@@ -136,7 +138,6 @@ export class Supervisor {
   readonly #shutdown: Effect.Effect<void> = Effect.suspend(() => {
     const { current } = this.#journal.cell.get()
     const loss: Loss = { kind: "closed", message: "the backend was closed" }
-    const attempt = this.#attempt
     if (current !== undefined) this.#journal.tally.pastUptime += this.#journal.now() - current.runtime.installedAt
     this.#epoch++
     this.#move(Lifecycle.Event.Close())
@@ -144,7 +145,7 @@ export class Supervisor {
     this.#owner.hurry(loss)
     return Effect.gen(this, function*() {
       if (current !== undefined) yield* this.#retire(current.runtime, loss)
-      attempt?.fiber.unsafeInterruptAsFork(FiberId.none)
+      for (const attempt of this.#attempts) attempt.unsafeInterruptAsFork(FiberId.none)
       if (this.#fiber !== undefined) {
         this.#fiber.unsafeInterruptAsFork(FiberId.none)
         yield* awaitBounded(this.#fiber, this.#journal.policy.timeouts.close)
@@ -232,7 +233,7 @@ export class Supervisor {
     const journal = this.#journal
     const now = journal.now()
     const epoch = this.#cancelTimer()
-    const previous = this.#attempt?.fiber
+    const previous = [...this.#attempts]
     const generation = journal.cell.get().generation + 1
     journal.tally.lastAttemptAt = now
     if (demanded) this.budget.demanded(now)
@@ -246,7 +247,7 @@ export class Supervisor {
       lost: (runtime, loss) => this.#tell({ _tag: "Lost", runtime, loss })
     }
     const attempt = Effect.gen(this, function*() {
-      if (previous !== undefined) yield* Fiber.await(previous)
+      yield* Fiber.awaitAll(previous)
       if (!this.#overlap) yield* this.#owner.closed
       yield* this.#permits.withPermit(Attempt.establish(host, generation, (outcome) =>
         this.#tell(
@@ -257,6 +258,8 @@ export class Supervisor {
     })
     return Effect.map(Effect.fork(Effect.interruptible(attempt)), (fiber) => {
       this.#attempt = { fiber, demanded, startedAt: now }
+      this.#attempts.add(fiber)
+      fiber.addObserver(() => this.#attempts.delete(fiber))
     })
   }
 
@@ -368,10 +371,11 @@ export class Supervisor {
     return ++this.#epoch
   }
 
-  /** Ends the attempt under way, if any, and everything that waits for it. Its fiber is kept: the next one waits for its end. */
+  /** Ends the attempt under way, if any, and everything that waits for it. */
   #cancelAttempt(command: Command): void {
     this.#cancelTimer()
     this.#attempt?.fiber.unsafeInterruptAsFork(FiberId.none)
+    this.#attempt = undefined
     this.#answerJoined(this.#refused(command))
   }
 
@@ -505,13 +509,13 @@ export class Supervisor {
         this.#move(Lifecycle.Event.Disable())
         return Effect.sync(() => this.#answerJoined(this.#refused("Disable")))
       }
-      const attempt = this.#attempt?.fiber
+      const attempts = [...this.#attempts]
       const loss: Loss = { kind: "closed", message: "disabled" }
       return Effect.flatMap(this.#end(Lifecycle.Event.Disable(), "Disable", "disabled"), () => {
         this.#settle()
         const epoch = ++this.#epoch
         const teardown = Effect.gen(this, function*() {
-          if (attempt !== undefined) yield* awaitBounded(attempt, this.#journal.policy.timeouts.close)
+          for (const attempt of attempts) yield* awaitBounded(attempt, this.#journal.policy.timeouts.close)
           yield* this.#owner.sweep(loss)
           yield* this.#owner.closed
           this.#tell({ _tag: "TornDown", epoch })
@@ -525,7 +529,6 @@ export class Supervisor {
     return Effect.suspend(() => {
       if (!this.#move(Lifecycle.Event.TornDown())) return Effect.void
       this.#answer(this.#disables.splice(0), Exit.void)
-      this.#attempt = undefined
       if (this.#state._tag !== "Connecting") return Effect.void
       this.budget.reset()
       return this.#connect(false)
