@@ -1,1 +1,1 @@
-export {}
+export * as Prometheus from "./Prometheus.js"
