@@ -1,6 +1,7 @@
 import * as fc from "fast-check"
 import { it } from "vitest"
 import { run, runs } from "./Commands.js"
+import { regressions } from "./Regressions.js"
 
 /** `pnpm test:model` makes 100,000 runs; a failing seed is printed and can be replayed with LIFELINE_MODEL_SEED and _PATH. */
 const numRuns = Number(process.env["LIFELINE_MODEL_RUNS"] ?? 2500)
@@ -15,7 +16,12 @@ it("[L2 L3 L4 L5 L6 L9:model L10:model L11:model K9] whatever interleaves, every
       const { faults } = run(generated)
       if (faults.length > 0) throw new Error(faults.join("\n"))
     }),
-    { numRuns, ...(seed === undefined ? {} : { seed: Number(seed) }), ...(path === undefined ? {} : { path }) }
+    {
+      numRuns,
+      examples: regressions.map((regression) => [regression]),
+      ...(seed === undefined ? {} : { seed: Number(seed) }),
+      ...(path === undefined ? {} : { path })
+    }
   )
   if (result.failed && result.counterexample !== null) {
     const log: Array<string> = []

@@ -1,0 +1,38 @@
+/**
+ * Runs that found a fault once, as they were shrunk. They are run first, each time.
+ */
+import type { Command } from "./Commands.js"
+import type { Setting } from "./World.js"
+
+const setting: Setting = {
+  maxOps: 12,
+  seed: 0,
+  auto: true,
+  overlap: false,
+  lazy: false,
+  idleRelease: false,
+  prepare: "nothing"
+}
+
+export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [
+  // The supervisor was interrupted between publishing a loss and retiring the runtime.
+  [{ ...setting, maxOps: 20 }, [{ do: "shutdown" }, { do: "lose", kind: "closed", age: 0 }]],
+  // A call was interrupted between being counted as waiting and what uncounts it.
+  [setting, [
+    { do: "lose", kind: "closed", age: 0 },
+    { do: "call", budget: 10 },
+    { do: "interruptCall", index: 0 },
+    { do: "shutdown" }
+  ]],
+  // A timer that was set before the machine stood still was late by as much.
+  [setting, [{ do: "lose", kind: "closed", age: 0 }, { do: "step", tasks: 7 }, { do: "fire" }]],
+  // Disabled did not wait for the close of an attempt that had been cancelled before the one under way.
+  [setting, [
+    { do: "command", command: "Disconnect", interrupt: false },
+    { do: "fire" },
+    { do: "command", command: "Reconnect", interrupt: false },
+    { do: "command", command: "Disable", interrupt: false },
+    { do: "advance", millis: 0 },
+    { do: "race", tasks: 0, command: "Reconnect", more: 0 }
+  ]]
+]
