@@ -300,12 +300,16 @@ export class Attendant {
       vitals: runtime.vitals,
       isCurrent: () => this.#keepalive === self && journal.isCurrent(runtime),
       onLost: (loss) => this.#reports.lost(runtime, loss),
-      onBeat: (sent, verdict, millis) => Metrics.beat(journal.id, sent, verdict, millis),
+      onBeat: (sent, verdict, millis) => {
+        journal.telemetry?.beat(sent, verdict._tag === "Success" ? undefined : verdict.reason, millis)
+        return Metrics.beat(journal.id, sent, verdict, millis)
+      },
       onRound: (alive) => this.#record(alive),
       onOpen: ({ message, reason, reprobeAt }, again) => {
         const why = `${reason}: ${message}`
         const wait = shown(reprobeAt - journal.now())
         this.#keepaliveChanged("disabled", why, reprobeAt)
+        if (!again) journal.telemetry?.breakerOpened(policy.keepalive.method ?? "ping", reason)
         return again
           ? Effect.logDebug(`${journal.id}: keepalive stays disabled (${why}); probed again in ${wait}`)
           : Effect.zipRight(

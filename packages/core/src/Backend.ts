@@ -16,7 +16,7 @@ import { type Config, Context, Deferred, Effect, Either, Layer, type Scope, Stre
 import type { ConfigError as ConfigProviderError } from "effect/ConfigError"
 import type { CallOptions } from "./Call.js"
 import type { Snapshot } from "./Catalog.js"
-import type { ServerNotification } from "./Connector.js"
+import type { Connector, ServerNotification } from "./Connector.js"
 import type { CallError, CommandError, ConfigError } from "./Errors.js"
 import type { Event } from "./Event.js"
 import * as Health from "./Health.js"
@@ -29,6 +29,7 @@ import { Journal } from "./Slot.js"
 import { type Status, statusOf } from "./Status.js"
 import { Supervisor } from "./Supervisor.js"
 import { onResume } from "./Suspend.js"
+import * as Telemetry from "./Telemetry.js"
 
 export type { CallOptions, Session } from "./Call.js"
 export type { BackendOptions } from "./Options.js"
@@ -145,6 +146,8 @@ export const make = (
   Effect.gen(function*() {
     const policy = yield* resolve(id, options.connector, policyOf(options), surroundings.defaults)
     const journal = new Journal(id, policy, yield* Effect.clock)
+    const telemetry = yield* Telemetry.Current
+    if (telemetry !== undefined) observe(journal, options.connector, telemetry)
     const supervisor = new Supervisor(journal, options, surroundings.permits ?? unbounded)
     const { observer } = surroundings
     if (observer !== undefined) {
@@ -161,6 +164,20 @@ export const make = (
       : Effect.acquireRelease(Effect.sync(() => resumes.listen(supervisor.resumed)), (stop) => Effect.sync(stop))
     return fromSupervisor(journal, supervisor, options)
   })
+
+/** Lets telemetry measure a backend. */
+const observe = (journal: Journal, { transport }: Connector, telemetry: Telemetry.Telemetry): void => {
+  const { cell, clock, id } = journal
+  const observer = telemetry.observe({
+    id,
+    transport,
+    state: cell.get().state._tag,
+    clock,
+    connection: () => cell.get().current?.connection
+  })
+  journal.telemetry = observer
+  journal.events.listen(observer.event)
+}
 
 const fromSupervisor = (journal: Journal, supervisor: Supervisor, options: BackendOptions): Backend => {
   const { attendant, calls } = supervisor

@@ -24,6 +24,7 @@ import type { Policy } from "./Policy.js"
 import type { Runtime } from "./Runtime.js"
 import type { Installed, Slot } from "./Slot.js"
 import { Standing } from "./Standing.js"
+import type { CallObserver, Observer } from "./Telemetry.js"
 
 /** Options of one call. */
 export interface CallOptions {
@@ -61,6 +62,7 @@ export interface Host {
   readonly policy: Policy
   readonly cell: Cell<Slot>
   readonly clock: Clock.Clock
+  readonly telemetry?: Observer | undefined
   /** Asks for an attempt: a call is waiting. */
   readonly demand: () => void
   /** Sends one probe at once, joining one under way; gives what waits for its end. */
@@ -76,6 +78,7 @@ interface Call<M extends Method> {
   readonly deadline: number
   /** Requests that were sent and failed. */
   sent: number
+  observer: CallObserver<M> | undefined
 }
 
 /** Makes calls for one backend, and counts those that wait. */
@@ -100,13 +103,19 @@ export class Calls {
       const longest = options?.resetTimeoutOnProgress === true
         ? millis(options.maxTotalTimeout, Number.POSITIVE_INFINITY)
         : Math.min(timeout, millis(options?.maxTotalTimeout, timeout))
-      return this.#attempt({
+      const call: Call<M> = {
         method,
         params,
         options,
         timeout,
         deadline: this.#now() + longest,
-        sent: 0
+        sent: 0,
+        observer: undefined
+      }
+      const { telemetry } = this.#host
+      return telemetry === undefined ? this.#attempt(call) : telemetry.call(method, params, (observer) => {
+        call.observer = observer
+        return this.#attempt(call)
       })
     })
 
@@ -169,7 +178,15 @@ export class Calls {
       if (refusal !== undefined) return Effect.fail(refusal)
       runtime.vitals.inFlight++
       return Effect.matchCauseEffect(
-        restore(Effect.suspend(() => connection.request(call.method, call.params, this.#requestOptions(call)))),
+        restore(Effect.suspend(() => {
+          const options = this.#requestOptions(call)
+          return call.observer === undefined
+            ? connection.request(call.method, call.params, options)
+            : call.observer.attempt(
+              { connection, generation: runtime.generation },
+              (params) => connection.request(call.method, params, options)
+            )
+        })),
         {
           onSuccess: (result) => {
             this.#giveBack(runtime, true)

@@ -22,6 +22,7 @@ import { invalid, type PolicyOptions } from "./Policy.js"
 import { closeFully } from "./Runtime.js"
 import type { Status } from "./Status.js"
 import { onResume } from "./Suspend.js"
+import * as Telemetry from "./Telemetry.js"
 import * as Union from "./Union.js"
 
 export type { Difference, Entry, FleetCatalog } from "./Union.js"
@@ -117,6 +118,7 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
     const lock = yield* Effect.makeSemaphore(1)
     const resumes = new Hub<void>()
     yield* onResume(() => resumes.emit())
+    const telemetry = yield* Telemetry.Current
 
     const observer = {
       changed: () => statusVersion.set(statusVersion.get() + 1),
@@ -129,6 +131,7 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
         const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
         const surroundings = { defaults: options.defaults, permits, resumes, observer }
         const backend = yield* makeBackend(id, backendOptions, surroundings).pipe(
+          Effect.provideService(Telemetry.Current, telemetry),
           Scope.extend(scope),
           Effect.onError(() => closeFully(scope))
         )

@@ -14,6 +14,7 @@ import { makeMemory } from "./Keepalive.js"
 import { isWithdrawn, State } from "./Lifecycle.js"
 import type { Policy } from "./Policy.js"
 import type { Runtime } from "./Runtime.js"
+import type { Observer } from "./Telemetry.js"
 
 /** The current runtime with its connection: what a call needs. */
 export interface Installed {
@@ -62,6 +63,8 @@ export class Journal {
   readonly notifications = new Hub<ServerNotification>()
   /** What keepalive remembers over reconnects. */
   readonly memory = makeMemory()
+  /** Set before anything happens, where somebody measures. */
+  telemetry: Observer | undefined
   readonly tally: Tally = {
     connections: 0,
     reconnects: 0,

@@ -93,6 +93,7 @@ export class Supervisor {
       policy,
       cell: journal.cell,
       clock: journal.clock,
+      telemetry: journal.telemetry,
       demand: () => {
         if (this.#demandQueued) return
         this.#demandQueued = true

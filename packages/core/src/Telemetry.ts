@@ -1,0 +1,58 @@
+/**
+ * The seam for telemetry: what a backend tells whoever measures it. While nobody does, a call makes two comparisons more and
+ * nothing else.
+ */
+import { type Clock, Context, type Effect } from "effect"
+import type { Connection } from "./Connection.js"
+import type { CallError, RequestError } from "./Errors.js"
+import type { Event } from "./Event.js"
+import type { StateName } from "./Lifecycle.js"
+import type { Method, Params } from "./Method.js"
+
+/** Measures backends. */
+export interface Telemetry {
+  /** Called once for each backend, when it is made, before anything else happens to it. */
+  readonly observe: (backend: Observed) => Observer
+}
+
+/** The backend that is measured. */
+export interface Observed {
+  readonly id: string
+  /** The kind of transport, as its connector names it. */
+  readonly transport: string
+  /** The state in which it was made. */
+  readonly state: StateName
+  readonly clock: Clock.Clock
+  /** The connection that is installed now. */
+  readonly connection: () => Connection | undefined
+}
+
+/** Measures one backend. What is called synchronously must not throw. */
+export interface Observer {
+  /** Called synchronously for each event, in order. */
+  readonly event: (event: Event) => void
+  /** Called when a heartbeat has ended: what was sent, why it failed (or `undefined`), and its milliseconds. */
+  readonly beat: (sent: string, failure: string | undefined, millis: number) => void
+  /** Called when the breaker of keepalive opens; `method` is what is sent. */
+  readonly breakerOpened: (method: string, reason: string) => void
+  /** Runs one call; `run` is to be run once, and its exit to be handed on. */
+  readonly call: <M extends Method, A>(
+    method: M,
+    params: Params<M>,
+    run: (call: CallObserver<M>) => Effect.Effect<A, CallError>
+  ) => Effect.Effect<A, CallError>
+}
+
+/** Measures one call, through however many connections it takes. */
+export interface CallObserver<M extends Method> {
+  /** Sends one request of the call; may add to `_meta` of its parameters. */
+  readonly attempt: <A>(
+    on: { readonly connection: Connection; readonly generation: number },
+    send: (params: Params<M>) => Effect.Effect<A, RequestError>
+  ) => Effect.Effect<A, RequestError>
+}
+
+/** The telemetry of backends and fleets that are made where it is provided. Default none. */
+export class Current extends Context.Reference<Current>()("@mcp-lifeline/core/Telemetry", {
+  defaultValue: (): Telemetry | undefined => undefined
+}) {}
