@@ -27,7 +27,11 @@ export interface Options {
   readonly inheritEnv?: boolean | undefined
   /** A longer message is dropped as it streams, and fails only its own request. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined
-  /** How long the server may take to exit once its stdin has ended, before SIGTERM. Default 2 seconds. */
+  /**
+   * How long the server may take to exit once its stdin has ended, before SIGTERM. Default 2 seconds. Keep both graces
+   * together below `timeouts.close` (5 seconds): a close that takes longer is abandoned, and though the process is still ended,
+   * the next one then starts beside it.
+   */
   readonly stdinGrace?: DurationInput | undefined
   /** How long its process group may take to end after SIGTERM, before SIGKILL. Default 2 seconds. */
   readonly termGrace?: DurationInput | undefined

@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Backend } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
-import { call, isAlive, server, session } from "./support.js"
+import { call, children, connected, eventually, isAlive, reconnect, server, session } from "./support.js"
 
 const forever = "setInterval(() => {}, 1000)"
 const stubborn = `process.on("SIGTERM", () => {});${forever}`
@@ -104,5 +106,32 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
         }))
       assert.isAbove(value, 0)
       assert.deepStrictEqual(left, [])
+    }))
+
+  it.live("[S2] crashes and reconnects, again and again, leave no process, pipe or listener", () =>
+    Effect.gen(function*() {
+      const held = () => ({
+        pipes: process.getActiveResourcesInfo().filter((name) => name === "PipeWrap").length,
+        listeners: process.listenerCount("exit"),
+        children: children().length
+      })
+      const before = held()
+      const afterFirst = yield* Effect.scoped(Effect.gen(function*() {
+        const backend = yield* Backend.make("again", { connector: StdioConnector.make(server()), reconnect })
+        yield* connected(backend)
+        const first = held()
+        for (let generation = 1; generation <= 10; generation += 2) {
+          process.kill(yield* connected(backend, generation), "SIGKILL")
+          yield* connected(backend, generation + 1)
+          yield* backend.reconnect
+        }
+        yield* connected(backend, 11)
+        assert.deepStrictEqual(held(), first)
+        return first
+      }))
+      assert.strictEqual(afterFirst.children, before.children + 1)
+      // Node closes the handles of what was destroyed a turn later.
+      yield* eventually(() => held().pipes === before.pipes)
+      assert.deepStrictEqual(held(), before)
     }))
 })
