@@ -11,7 +11,7 @@
 import type { Loss } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { Transport, TransportSendOptions } from "@modelcontextprotocol/sdk/shared/transport.js"
-import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import type { JSONRPCMessage, JSONRPCRequest, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { AdapterTransport } from "./AdapterTransport.js"
 
 /** Where the error of a request came from: the server's own data, or a failure of the transport. */
@@ -41,12 +41,15 @@ export class Link implements Transport {
   ended: Loss | undefined
 
   readonly #adapter: AdapterTransport
+  /** The version to ask for in place of the SDK's own. */
+  readonly #asked: string | undefined
   #sending = 0
   #progressed = false
   #misfit = false
 
-  constructor(adapter: AdapterTransport) {
+  constructor(adapter: AdapterTransport, asked?: string) {
     this.#adapter = adapter
+    this.#asked = asked
     adapter.onmessage = (message, extra) => this.#receive(message, extra)
     adapter.onerror = (error) => this.onerror?.(error)
     adapter.onfailed = (id, error) => this.#reject(id, error)
@@ -74,7 +77,7 @@ export class Link implements Transport {
     if (!("method" in message && "id" in message)) return this.#adapter.send(message, options)
     this.#sending++
     const id = message.id
-    return this.#adapter.send(message, options).then(
+    return this.#adapter.send(this.#asking(message), options).then(
       () => {
         this.#sending--
       },
@@ -83,6 +86,12 @@ export class Link implements Transport {
         this.#reject(id, error)
       }
     )
+  }
+
+  #asking(request: JSONRPCRequest): JSONRPCRequest {
+    return this.#asked === undefined || request.method !== "initialize"
+      ? request
+      : { ...request, params: { ...request.params, protocolVersion: this.#asked } }
   }
 
   /** Sends nothing more. Requests that are under way go on. */
