@@ -14,7 +14,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import type { AnySchema } from "@modelcontextprotocol/sdk/server/zod-compat.js"
 import type { RequestOptions as SdkRequestOptions } from "@modelcontextprotocol/sdk/shared/protocol.js"
 import { mergeCapabilities } from "@modelcontextprotocol/sdk/shared/protocol.js"
-import type { ClientRequest, Implementation, Notification } from "@modelcontextprotocol/sdk/types.js"
+import type { ClientRequest, Implementation, Notification, Result } from "@modelcontextprotocol/sdk/types.js"
 import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
 import type { jsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/types.js"
 import type { Scope } from "effect"
@@ -27,6 +27,28 @@ import { Link } from "./Link.js"
 import * as ResultSchemas from "./ResultSchemas.js"
 import * as ServerRequests from "./ServerRequests.js"
 
+/**
+ * Another client in whose name a connection is made: its capabilities are those of the options, and nothing is added to
+ * them.
+ */
+export interface Relay {
+  /** The version that the client asks for. */
+  readonly protocolVersion: string
+  /**
+   * Answers every request of the server but `ping`, in place of handlers. What it rejects with is answered as it stands,
+   * where it has a `code`. The signal is aborted when the server cancels or the connection ends.
+   */
+  readonly request: (
+    request: { readonly method: string; readonly params?: Record<string, unknown> | undefined },
+    signal: AbortSignal
+  ) => Promise<Result>
+}
+
+/** What a connection reports and asks while it lives, and for whom it is made. Connectors pass it on as they get it. */
+export interface Options extends ConnectOptions {
+  readonly relay?: Relay | undefined
+}
+
 /** What is sent in `initialize` unless the caller says otherwise. */
 export const clientInfo: Implementation = { name: "lifeline", version: "0.0.0" }
 
@@ -36,10 +58,11 @@ const maxTimer = 2_147_483_647
 const timer = (millis: number): number => Math.min(millis, maxTimer)
 
 /**
- * How long the loss of a session is kept back while requests are in flight, in milliseconds: the server answers, so that each
- * may yet be refused by itself, and what is refused may be sent again. What is cut off may not.
+ * How long the loss of a session is kept back while requests are in flight, in milliseconds since one of them was last
+ * settled and altogether: the server answers, so that each may yet be refused by itself, and what is refused may be sent
+ * again. What is cut off may not.
  */
-const refusalGrace = 500
+const refusalGrace = { quiet: 500, total: 2000 }
 
 /** The SDK makes a JSON Schema compiler for each Client, which only `Client.callTool` uses; nobody calls that here. */
 const noValidator: jsonSchemaValidator = {
@@ -54,12 +77,12 @@ const noValidator: jsonSchemaValidator = {
  */
 export const connect = (
   transport: AdapterTransport,
-  options: ConnectOptions
+  options: Options
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> => Attempt.make(open(transport, options))
 
 const open = (
   transport: AdapterTransport,
-  options: ConnectOptions
+  options: Options
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
@@ -68,12 +91,16 @@ const open = (
       jsonSchemaValidator: noValidator
     })
     ServerRequests.register(client, options.handlers, runtime)
+    const { relay } = options
+    if (relay !== undefined) {
+      client.fallbackRequestHandler = ({ method, params }, { signal }) => relay.request({ method, params }, signal)
+    }
     client.fallbackNotificationHandler = (notification: Notification) => {
       options.onNotification(notification)
       return Promise.resolve()
     }
 
-    const link = new Link(transport)
+    const link = new Link(transport, relay?.protocolVersion)
     const runFork = Runtime.runFork(runtime)
     client.onerror = (error) => {
       link.markMisfit(error)
@@ -86,6 +113,7 @@ const open = (
     let told = false
     let inFlight = 0
     let grace: ReturnType<typeof setTimeout> | undefined
+    let graceEnds: number | undefined
     let onLost: ((loss: Loss) => void) | undefined
     const tell = (): void => {
       clearTimeout(grace)
@@ -93,14 +121,17 @@ const open = (
       told = true
       onLost?.(lost)
     }
+    const tellSoon = (): void => {
+      const now = performance.now()
+      graceEnds ??= now + refusalGrace.total
+      clearTimeout(grace)
+      grace = setTimeout(tell, Math.min(refusalGrace.quiet, graceEnds - now))
+    }
     const lose = (loss: Loss): void => {
       if (closing || told) return
       lost ??= loss
       link.refuse(lost)
-      if (loss.kind === "session" && inFlight > 0) {
-        grace ??= setTimeout(tell, refusalGrace)
-        return
-      }
+      if (loss.kind === "session" && inFlight > 0) return tellSoon()
       tell()
       if (loss.kind !== "session") link.end(loss)
     }
@@ -138,7 +169,9 @@ const open = (
         const settled = () => {
           clearTimeout(total)
           inFlight--
-          if (lost !== undefined && inFlight === 0) tell()
+          if (lost === undefined || told || closing) return
+          if (inFlight === 0) tell()
+          else tellSoon()
         }
         inFlight++
         client.request(
