@@ -1,1 +1,3 @@
+export * as LifelineTelemetry from "./LifelineTelemetry.js"
+export * as Names from "./Names.js"
 export * as Prometheus from "./Prometheus.js"

@@ -1,0 +1,178 @@
+/**
+ * Measures one backend: metrics and spans of its lifecycle from its events, and of its calls.
+ */
+import type { Event, Method, Params, Telemetry } from "@mcp-lifeline/core"
+import { Effect, Exit, type Tracer } from "effect"
+import { CallSpan } from "./CallSpan.js"
+import type { Meter } from "./Meter.js"
+import * as Names from "./Names.js"
+import * as Spans from "./Spans.js"
+
+const { attribute } = Names
+
+/** Calls that one reconnect refers to, at most. */
+const linksAtMost = 32
+
+/** States in which no attempt goes on. */
+const still: ReadonlySet<string> = new Set(["Idle", "Disabling", "Disabled", "Disconnected", "Closed"])
+
+/** What one backend does, as metrics and spans. */
+export class BackendObserver implements Telemetry.Observer {
+  /** Spans of calls that have no request under way: they wait for a connection. */
+  readonly waiting = new Set<Tracer.Span>()
+  /** The attempt that made the current generation. */
+  installed: { readonly generation: number; readonly span: Tracer.Span; readonly at: bigint } | undefined
+  readonly backend: Telemetry.Observed
+  readonly spans: Spans.Spans
+  readonly meter: Meter
+  readonly toolNames: Set<string>
+  readonly #common: { readonly [attribute.backend]: string }
+  readonly #connection: { readonly [key: string]: string | undefined }
+  #attempt: Tracer.Span | undefined
+  /** Why there is no connection, or why there is to be another. */
+  #cause: string | undefined
+  /** Sessions that have not ended, by generation. */
+  readonly #sessions = new Map<number, { readonly at: number; readonly protocol: string | undefined }>()
+
+  constructor(backend: Telemetry.Observed, spans: Spans.Spans, meter: Meter, toolNames: Set<string>) {
+    this.backend = backend
+    this.spans = spans
+    this.meter = meter
+    this.toolNames = toolNames
+    this.#common = { [attribute.backend]: backend.id }
+    this.#connection = { ...this.#common, [attribute.transport]: Names.networkTransport(backend.transport) }
+    meter.record(Names.state, 1, { ...this.#common, [attribute.state]: backend.state })
+  }
+
+  readonly call = <M extends Method, A, E extends { readonly _tag: string; readonly message: string }>(
+    method: M,
+    params: Params<M>,
+    run: (call: Telemetry.CallObserver<M>) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E> =>
+    Effect.withFiberRuntime((fiber) => {
+      const { meter } = this
+      const call = new CallSpan(this, method, params, Spans.parent(fiber.currentSpan, params))
+      meter.record(Names.activeCalls, 1, this.#common)
+      return Effect.onExit(run(call), (exit) =>
+        Effect.sync(() => {
+          meter.record(Names.activeCalls, -1, this.#common)
+          call.end(exit)
+        }))
+    })
+
+  readonly event = (event: Event.Event): void => {
+    switch (event._tag) {
+      case "StateChanged":
+        return this.#moved(event.from, event.to)
+      case "AttemptStarted":
+        return this.#attemptStarted(event.attempt, event.at)
+      case "AttemptFailed":
+        return this.#attemptFailed(event.error, event.duration, event.at)
+      case "Installed":
+        return this.#install(event)
+      case "RuntimeLost":
+        this.#cause = event.loss.kind
+        return this.#sessionEnded(event.generation, event.at, event.loss.kind)
+      case "RuntimeClosed":
+        this.#sessionEnded(event.generation, event.at, undefined)
+        return this.meter.record(Names.closes, 1, { ...this.#common, [attribute.outcome]: event.outcome })
+      case "CatalogChanged":
+      case "DiscoveryFailed":
+      case "KeepaliveChanged":
+        return
+    }
+  }
+
+  readonly beat = (sent: string, failure: string | undefined, millis: number): void => {
+    const { meter } = this
+    if (meter.readsRegistry) return
+    const attributes = { backend: this.backend.id, method: sent }
+    meter.record(Names.keepalive.attempts, 1, attributes)
+    if (failure !== undefined) return meter.record(Names.keepalive.failures, 1, { ...attributes, reason: failure })
+    meter.record(Names.keepalive.successes, 1, attributes)
+    meter.record(Names.keepalive.latency, millis, attributes)
+  }
+
+  readonly breakerOpened = (method: string, reason: string): void => {
+    if (this.meter.readsRegistry) return
+    this.meter.record(Names.keepalive.autoDisabled, 1, { backend: this.backend.id, method, reason })
+  }
+
+  #moved(from: string, to: string): void {
+    const { meter } = this
+    meter.record(Names.state, -1, { ...this.#common, [attribute.state]: from })
+    if (to !== "Closed") meter.record(Names.state, 1, { ...this.#common, [attribute.state]: to })
+    meter.record(Names.transitions, 1, { ...this.#common, [attribute.from]: from, [attribute.to]: to })
+    if (from === "Idle") this.#cause = "demand"
+    if (still.has(to)) this.#cancelled()
+  }
+
+  #attemptStarted(attempt: number, at: number): void {
+    this.#cancelled()
+    const again = this.#sessions.size > 0 || this.installed !== undefined
+    this.#attempt = Spans.open(this.spans, {
+      name: again ? "lifeline.reconnect" : "lifeline.connect",
+      kind: "internal",
+      parent: "root",
+      attributes: {
+        ...this.#connection,
+        [attribute.attempt]: attempt,
+        [attribute.cause]: again ? this.#cause ?? "command" : undefined
+      },
+      at: nanos(at)
+    })
+  }
+
+  #attemptFailed(error: { readonly reason: string; readonly message: string }, millis: number, at: number): void {
+    this.meter.record(Names.connectDuration, millis / 1000, { ...this.#connection, [attribute.error]: error.reason })
+    const span = this.#attempt
+    this.#attempt = undefined
+    if (span === undefined) return
+    Spans.annotate(span, { [attribute.error]: error.reason, [attribute.outcome]: "failed" })
+    Spans.endFailed(span, nanos(at), error.reason, error.message)
+  }
+
+  #install(event: Extract<Event.Event, { readonly _tag: "Installed" }>): void {
+    const { at, downtime, duration, generation } = event
+    const { meter } = this
+    const protocol = this.backend.connection()?.protocolVersion
+    this.#sessions.set(generation, { at, protocol })
+    meter.record(Names.connectDuration, duration / 1000, this.#connection)
+    if (downtime !== undefined) meter.record(Names.recoveryDuration, downtime / 1000, this.#connection)
+    if (generation > 1) {
+      meter.record(Names.reconnects, 1, { ...this.#common, [attribute.cause]: this.#cause ?? "command" })
+    }
+    this.#cause = undefined
+    const span = this.#attempt
+    this.#attempt = undefined
+    if (span === undefined) return
+    Spans.annotate(span, { [attribute.generation]: generation, [attribute.outcome]: "installed" })
+    const waiting = [...this.waiting].slice(0, linksAtMost)
+    if (waiting.length > 0) Spans.link(span, ...waiting)
+    // The time of a call's start is finer than that of an event: up to the end of its millisecond.
+    this.installed = { generation, span, at: nanos(at + 1) }
+    span.end(nanos(at), Exit.void)
+  }
+
+  /** Ends the span of an attempt that nothing will come of. */
+  #cancelled(): void {
+    const span = this.#attempt
+    this.#attempt = undefined
+    if (span === undefined) return
+    Spans.annotate(span, { [attribute.outcome]: "cancelled" })
+    span.end(Spans.now(this.backend.clock), Exit.void)
+  }
+
+  #sessionEnded(generation: number, at: number, error: string | undefined): void {
+    const session = this.#sessions.get(generation)
+    if (session === undefined) return
+    this.#sessions.delete(generation)
+    this.meter.record(Names.sessionDuration, (at - session.at) / 1000, {
+      ...this.#connection,
+      [attribute.protocol]: session.protocol,
+      [attribute.error]: error
+    })
+  }
+}
+
+const nanos = (millis: number): bigint => BigInt(Math.round(millis)) * 1_000_000n

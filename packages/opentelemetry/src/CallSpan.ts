@@ -1,0 +1,172 @@
+/**
+ * One call as a trace: its span, and a child for each request that was sent for it.
+ */
+import type { Method, Params, RequestError, Telemetry } from "@mcp-lifeline/core"
+import { Cause, Effect, Exit, Option, Tracer } from "effect"
+import type { BackendObserver } from "./BackendObserver.js"
+import type { Attributes } from "./Meter.js"
+import * as Names from "./Names.js"
+import * as Spans from "./Spans.js"
+import { inject } from "./TraceContext.js"
+
+const { attribute } = Names
+
+/** What comes from callers or servers is cut to this in names and messages. */
+const textAtMost = 256
+
+/** Different names of tools and prompts in metrics; what comes after is `_OTHER`. */
+const namesAtMost = 1000
+
+/** Measures one call. */
+export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
+  readonly #observer: BackendObserver
+  readonly #params: Params<M>
+  readonly #span: Tracer.Span
+  readonly #startedAt: bigint
+  readonly #common: Attributes
+  #protocol: string | undefined
+  #attempts = 0
+  #linked: number | undefined
+
+  constructor(observer: BackendObserver, method: M, params: Params<M>, parent: Tracer.AnySpan | undefined) {
+    const { backend, spans } = observer
+    this.#observer = observer
+    this.#params = params
+    this.#startedAt = Spans.now(backend.clock)
+    const target = targetOf(method, params)
+    this.#common = {
+      [attribute.method]: method,
+      [attribute.tool]: method === "tools/call" ? target : undefined,
+      [attribute.prompt]: method === "prompts/get" ? target : undefined,
+      [attribute.operation]: method === "tools/call" ? "execute_tool" : undefined,
+      [attribute.transport]: Names.networkTransport(backend.transport),
+      [attribute.backend]: backend.id
+    }
+    this.#span = Spans.open(spans, {
+      name: target === undefined ? method : `${method} ${target}`,
+      kind: "client",
+      parent,
+      attributes: this.#common,
+      at: this.#startedAt
+    })
+    observer.waiting.add(this.#span)
+  }
+
+  readonly attempt = <A>(
+    { connection, generation }: Parameters<Telemetry.CallObserver<M>["attempt"]>[0],
+    send: (params: Params<M>) => Effect.Effect<A, RequestError>
+  ): Effect.Effect<A, RequestError> =>
+    Effect.suspend(() => {
+      const { backend, installed, spans, waiting } = this.#observer
+      const session = connection.sessionId?.slice(0, Names.sessionIdShown)
+      this.#protocol = connection.protocolVersion
+      const about = {
+        [attribute.session]: session,
+        [attribute.protocol]: connection.protocolVersion,
+        [attribute.generation]: generation
+      }
+      waiting.delete(this.#span)
+      Spans.annotate(this.#span, about)
+      this.#linkTo(generation, installed)
+      const span = Spans.open(spans, {
+        name: "lifeline.attempt",
+        kind: "client",
+        parent: this.#span,
+        attributes: { ...about, [attribute.attempt]: ++this.#attempts, [attribute.backend]: backend.id },
+        at: Spans.now(backend.clock)
+      })
+      const sent = send(inject(this.#params, span, spans.tracestate?.(span)))
+      return Effect.onExit(Effect.provideService(sent, Tracer.ParentSpan, span), (exit) =>
+        Effect.sync(() => {
+          if (Exit.isFailure(exit)) waiting.add(this.#span)
+          endAttempt(span, Spans.now(backend.clock), exit)
+        }))
+    })
+
+  /** Ends the call's span and measures the call. */
+  end(exit: Exit.Exit<unknown, { readonly _tag: string; readonly message: string }>): void {
+    const { backend, meter, toolNames, waiting } = this.#observer
+    const at = Spans.now(backend.clock)
+    waiting.delete(this.#span)
+    const failure = failureOf(exit)
+    const error = { [attribute.error]: failure?.type, [attribute.status]: failure?.status }
+    Spans.annotate(this.#span, error)
+    if (failure === undefined || failure.type === cancelled) this.#span.end(at, exit)
+    else Spans.endFailed(this.#span, at, failure.type, failure.message.slice(0, textAtMost))
+    meter.record(Names.operationDuration, Number(at - this.#startedAt) / 1e9, {
+      ...this.#common,
+      [attribute.tool]: bounded(toolNames, this.#common[attribute.tool]),
+      [attribute.prompt]: bounded(toolNames, this.#common[attribute.prompt]),
+      [attribute.protocol]: this.#protocol,
+      ...error
+    })
+  }
+
+  /** Refers to the attempt that made a generation which this call has waited for. */
+  #linkTo(generation: number, installed: BackendObserver["installed"]): void {
+    if (installed?.generation !== generation || this.#linked === generation) return
+    if (installed.at < this.#startedAt) return
+    this.#linked = generation
+    Spans.link(this.#span, installed.span)
+  }
+}
+
+const cancelled = "cancelled"
+
+const endAttempt = (span: Tracer.Span, at: bigint, exit: Exit.Exit<unknown, RequestError>): void => {
+  if (Exit.isSuccess(exit)) {
+    span.attribute(attribute.outcome, "answered")
+    return span.end(at, exit)
+  }
+  const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  if (error === undefined) {
+    const type = Cause.isInterruptedOnly(exit.cause) ? cancelled : "defect"
+    Spans.annotate(span, { [attribute.outcome]: type, [attribute.error]: type })
+    return type === cancelled ? span.end(at, exit) : Spans.endFailed(span, at, type, "the connector failed")
+  }
+  Spans.annotate(span, {
+    [attribute.outcome]: error.fate,
+    [attribute.error]: error.reason === "remote" && error.code !== undefined ? String(error.code) : error.reason
+  })
+  Spans.endFailed(span, at, error.reason, error.message.slice(0, textAtMost))
+}
+
+interface Failed {
+  readonly type: string
+  readonly message: string
+  readonly status?: string | undefined
+}
+
+/** Why a call failed, as `error.type` says it: a JSON-RPC code, `tool_error`, `cancelled`, or the tag of an error. */
+const failureOf = (
+  exit: Exit.Exit<unknown, { readonly _tag: string; readonly message: string; readonly code?: unknown }>
+): Failed | undefined => {
+  if (Exit.isSuccess(exit)) {
+    const { value } = exit
+    return typeof value === "object" && value !== null && "isError" in value && value.isError === true
+      ? { type: "tool_error", message: "the tool answered with an error" }
+      : undefined
+  }
+  const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  if (error === undefined) {
+    return Cause.isInterruptedOnly(exit.cause)
+      ? { type: cancelled, message: "" }
+      : { type: "defect", message: "the call died" }
+  }
+  const status = error._tag === "RemoteError" && typeof error.code === "number" ? String(error.code) : undefined
+  return { type: status ?? error._tag, message: error.message, status }
+}
+
+/** The tool or prompt that a request is for. */
+const targetOf = (method: Method, params: unknown): string | undefined => {
+  if (method !== "tools/call" && method !== "prompts/get") return undefined
+  if (typeof params !== "object" || params === null || !("name" in params)) return undefined
+  return typeof params.name === "string" ? params.name.slice(0, textAtMost) : undefined
+}
+
+const bounded = (names: Set<string>, name: string | number | undefined): string | number | undefined => {
+  if (typeof name !== "string" || names.has(name)) return name
+  if (names.size >= namesAtMost) return "_OTHER"
+  names.add(name)
+  return name
+}

@@ -1,0 +1,51 @@
+/**
+ * Telemetry for backends: made once, provided where backends and fleets are made.
+ */
+import { Telemetry } from "@mcp-lifeline/core"
+import { Effect, Layer } from "effect"
+import { BackendObserver } from "./BackendObserver.js"
+import * as Meter from "./Meter.js"
+import type { Spans } from "./Spans.js"
+
+/** Telemetry with spans and metrics that go where the caller says. */
+export const from = (spans: Spans, meter: Meter.Meter): Telemetry.Telemetry => {
+  const toolNames = new Set<string>()
+  return { observe: (backend) => new BackendObserver(backend, spans, meter, toolNames) }
+}
+
+/** The `tracestate` of a span of OpenTelemetry's SDK, as `@effect/opentelemetry` wraps it. */
+const tracestate: NonNullable<Spans["tracestate"]> = (span) => {
+  const { span: inner } = span as { readonly span?: { readonly spanContext?: () => { readonly traceState?: unknown } } }
+  const state = inner?.spanContext?.().traceState as { readonly serialize?: () => string } | undefined
+  return state?.serialize?.()
+}
+
+/** Telemetry through the tracer that is provided, and Effect's metric registry. */
+export const make: Effect.Effect<Telemetry.Telemetry> = Effect.map(
+  Effect.tracer,
+  (tracer) => from({ tracer, tracestate }, Meter.registry())
+)
+
+/**
+ * Spans and metrics of every backend and fleet that is made where this is provided. Spans go to the tracer under it
+ * (`NodeSdk.layer` or `Otlp.layerJson` of `@effect/opentelemetry`, or any other), metrics to Effect's registry, which those
+ * export and `Prometheus.text` renders.
+ *
+ * @example
+ * import { NodeSdk } from "@effect/opentelemetry"
+ * import { Fleet } from "@mcp-lifeline/core"
+ * import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
+ * import { BatchSpanProcessor, ConsoleSpanExporter } from "@opentelemetry/sdk-trace-base"
+ * import { Layer } from "effect"
+ *
+ * const Sdk = NodeSdk.layer(() => ({
+ *   resource: { serviceName: "agent" },
+ *   spanProcessor: new BatchSpanProcessor(new ConsoleSpanExporter())
+ * }))
+ *
+ * export const FleetLive = Fleet.layer({ backends: {} }).pipe(
+ *   Layer.provide(LifelineTelemetry.layer),
+ *   Layer.provideMerge(Sdk)
+ * )
+ */
+export const layer: Layer.Layer<Telemetry.Current> = Layer.effect(Telemetry.Current, make)

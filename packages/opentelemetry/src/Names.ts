@@ -1,0 +1,160 @@
+/**
+ * The names that are sent to telemetry: OpenTelemetry's own for MCP where it has them (`mcp.*`, in development there),
+ * `lifeline.*` for what only a supervised connection has, and the core's five metrics of keepalive.
+ */
+
+/** A metric, before it is known who keeps it. */
+export interface Definition {
+  readonly name: string
+  readonly kind: "counter" | "upDownCounter" | "histogram"
+  /** As UCUM writes it. */
+  readonly unit: string
+  readonly description: string
+  /** Upper bounds of the buckets of a histogram. */
+  readonly boundaries?: ReadonlyArray<number> | undefined
+}
+
+/** Bounds in seconds for calls, as OpenTelemetry's conventions for MCP give them. */
+const seconds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
+
+/** Bounds in seconds for sessions, which live for days. */
+const long = [1, 10, 60, 300, 900, 3600, 14_400, 43_200, 86_400, 604_800]
+
+/** From the call until its result, waiting and sending again included. */
+export const operationDuration: Definition = {
+  name: "mcp.client.operation.duration",
+  kind: "histogram",
+  unit: "s",
+  description: "From an MCP request until its result, waiting for a connection and sending again included",
+  boundaries: seconds
+}
+
+/** How long sessions were the current one. */
+export const sessionDuration: Definition = {
+  name: "mcp.client.session.duration",
+  kind: "histogram",
+  unit: "s",
+  description: "From the install of an MCP session until it was lost or closed",
+  boundaries: long
+}
+
+/** 1 for the state that a backend is in. */
+export const state: Definition = {
+  name: "lifeline.backend.state",
+  kind: "upDownCounter",
+  unit: "{backend}",
+  description: "1 for the state that a backend is in, 0 for those that it was in"
+}
+
+/** Changes of state. */
+export const transitions: Definition = {
+  name: "lifeline.backend.transitions",
+  kind: "counter",
+  unit: "{transition}",
+  description: "Changes of a backend's state"
+}
+
+/** Connections after the first. */
+export const reconnects: Definition = {
+  name: "lifeline.backend.reconnects",
+  kind: "counter",
+  unit: "{reconnect}",
+  description: "Connections after the first, by what made them necessary"
+}
+
+/** From the start of an attempt until its end, well or not. */
+export const connectDuration: Definition = {
+  name: "lifeline.backend.connect.duration",
+  kind: "histogram",
+  unit: "s",
+  description: "From the start of an attempt to connect until it was installed or failed",
+  boundaries: seconds
+}
+
+/** From a loss until the next connection. */
+export const recoveryDuration: Definition = {
+  name: "lifeline.backend.recovery.duration",
+  kind: "histogram",
+  unit: "s",
+  description: "From the loss of a connection until the next was installed",
+  boundaries: [...seconds, 600, 1800, 3600]
+}
+
+/** Closes of connections. */
+export const closes: Definition = {
+  name: "lifeline.backend.closes",
+  kind: "counter",
+  unit: "{close}",
+  description: "Connections that were closed, by outcome"
+}
+
+/** Calls in flight, those that wait included. */
+export const activeCalls: Definition = {
+  name: "lifeline.backend.active_calls",
+  kind: "upDownCounter",
+  unit: "{call}",
+  description: "Calls in flight, those that wait for a connection included"
+}
+
+/** The core's metrics of keepalive, for a meter that does not read Effect's registry. */
+export const keepalive = {
+  attempts: {
+    name: "keepalive_attempt_count",
+    kind: "counter",
+    unit: "{heartbeat}",
+    description: "Heartbeats that ended, well or not"
+  },
+  successes: {
+    name: "keepalive_success_count",
+    kind: "counter",
+    unit: "{heartbeat}",
+    description: "Heartbeats that were answered well"
+  },
+  failures: {
+    name: "keepalive_failure_count",
+    kind: "counter",
+    unit: "{heartbeat}",
+    description: "Heartbeats that failed, by reason"
+  },
+  latency: {
+    name: "keepalive_latency_ms",
+    kind: "histogram",
+    unit: "ms",
+    description: "Milliseconds from a heartbeat to its good answer",
+    boundaries: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000]
+  },
+  autoDisabled: {
+    name: "keepalive_auto_disabled_total",
+    kind: "counter",
+    unit: "{opening}",
+    description: "Times that keepalive was disabled because its heartbeat failed on a live connection, by reason"
+  }
+} as const satisfies Record<string, Definition>
+
+/** Keys of attributes. */
+export const attribute = {
+  method: "mcp.method.name",
+  session: "mcp.session.id",
+  protocol: "mcp.protocol.version",
+  tool: "gen_ai.tool.name",
+  prompt: "gen_ai.prompt.name",
+  operation: "gen_ai.operation.name",
+  status: "rpc.response.status_code",
+  transport: "network.transport",
+  error: "error.type",
+  backend: "lifeline.backend",
+  generation: "lifeline.generation",
+  attempt: "lifeline.attempt",
+  outcome: "lifeline.outcome",
+  cause: "lifeline.cause",
+  state: "lifeline.state",
+  from: "lifeline.state.from",
+  to: "lifeline.state.to"
+} as const
+
+/** What OpenTelemetry calls the transports. One that it has no name for is left out. */
+export const networkTransport = (transport: string): string | undefined =>
+  transport === "stdio" ? "pipe" : transport === "http" ? "tcp" : undefined
+
+/** How much of a session id is shown. */
+export const sessionIdShown = 8

@@ -1,0 +1,71 @@
+/**
+ * Telemetry through OpenTelemetry's API: a tracer provider and a meter provider, from whatever SDK.
+ */
+import { Telemetry } from "@mcp-lifeline/core"
+import type { Counter, Histogram, MeterProvider, TracerProvider, UpDownCounter } from "@opentelemetry/api"
+import { Layer } from "effect"
+import * as LifelineTelemetry from "./LifelineTelemetry.js"
+import type { Attributes, Meter } from "./Meter.js"
+import type { Definition } from "./Names.js"
+import * as OtelSpan from "./OtelSpan.js"
+
+/** Who takes spans and who takes metrics; what is left out is not made. */
+export interface Providers {
+  readonly tracerProvider?: TracerProvider | undefined
+  readonly meterProvider?: MeterProvider | undefined
+}
+
+/** The instrumentation scope. */
+const scope = "@mcp-lifeline/opentelemetry"
+
+/** Telemetry through providers. A call's span is a child of the span that is active where the call is made. */
+export const make = ({ meterProvider, tracerProvider }: Providers): Telemetry.Telemetry =>
+  LifelineTelemetry.from(
+    tracerProvider === undefined ? OtelSpan.none : OtelSpan.spans(tracerProvider.getTracer(scope)),
+    meterProvider === undefined ? silent : meterOf(meterProvider)
+  )
+
+/** The same as a layer. */
+export const layer = (providers: Providers): Layer.Layer<Telemetry.Current> =>
+  Layer.sync(Telemetry.Current, () => make(providers))
+
+const silent: Meter = { readsRegistry: true, record: () => {} }
+
+const meterOf = (provider: MeterProvider): Meter => {
+  const meter = provider.getMeter(scope)
+  const known = new Map<Definition, (value: number, attributes: Attributes) => void>()
+  const instrument = (definition: Definition): Counter | UpDownCounter | Histogram => {
+    const { boundaries, description, kind, name, unit } = definition
+    switch (kind) {
+      case "counter":
+        return meter.createCounter(name, { description, unit })
+      case "upDownCounter":
+        return meter.createUpDownCounter(name, { description, unit })
+      case "histogram":
+        return meter.createHistogram(name, {
+          description,
+          unit,
+          ...(boundaries === undefined ? {} : { advice: { explicitBucketBoundaries: [...boundaries] } })
+        })
+    }
+  }
+  const recorder = (definition: Definition) => {
+    const found = known.get(definition)
+    if (found !== undefined) return found
+    const made = instrument(definition)
+    const record = (value: number, attributes: Attributes) =>
+      "record" in made ? made.record(value, present(attributes)) : made.add(value, present(attributes))
+    known.set(definition, record)
+    return record
+  }
+  return {
+    readsRegistry: false,
+    record: (definition, value, attributes) => recorder(definition)(value, attributes)
+  }
+}
+
+const present = (attributes: Attributes): Record<string, string | number> => {
+  const made: Record<string, string | number> = {}
+  for (const [key, value] of Object.entries(attributes)) if (value !== undefined) made[key] = value
+  return made
+}

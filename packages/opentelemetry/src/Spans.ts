@@ -1,0 +1,69 @@
+/**
+ * Spans, opened and ended outside of any fiber: what Effect's own `withSpan` does, with the tracer that was chosen once.
+ */
+import { type Clock, Context, Exit, Option, Tracer } from "effect"
+import type { Attributes } from "./Meter.js"
+import { parentOf } from "./TraceContext.js"
+
+/** Makes spans. */
+export interface Spans {
+  readonly tracer: Tracer.Tracer
+  /** The `tracestate` that goes on with a span, where the tracer keeps one. */
+  readonly tracestate?: ((span: Tracer.Span) => string | undefined) | undefined
+}
+
+/** How a span is opened. */
+export interface Opening {
+  readonly name: string
+  readonly kind: Tracer.SpanKind
+  /** `root`: whatever is active, it belongs to no other. */
+  readonly parent: Tracer.AnySpan | "root" | undefined
+  readonly attributes: Attributes
+  /** Nanoseconds since the epoch. */
+  readonly at: bigint
+}
+
+/** Opens a span. */
+export const open = ({ tracer }: Spans, { at, attributes, kind, name, parent }: Opening): Tracer.Span => {
+  const root = parent === "root"
+  const above = root ? Option.none() : Option.fromNullable(parent)
+  const span = tracer.span(name, above, Context.empty(), [], at, kind, root ? { root } : undefined)
+  annotate(span, attributes)
+  return span
+}
+
+/** Adds attributes to a span. */
+export const annotate = (span: Tracer.Span, attributes: Attributes): void => {
+  for (const [key, value] of Object.entries(attributes)) if (value !== undefined) span.attribute(key, value)
+}
+
+/** Ends a span that has failed: its status says so. */
+export const endFailed = (span: Tracer.Span, at: bigint, type: string, message: string): void =>
+  span.end(at, Exit.fail(new Failure(type, message)))
+
+/** Refers from one span to another. */
+export const link = (from: Tracer.Span, ...to: ReadonlyArray<Tracer.AnySpan>): void =>
+  from.addLinks(to.map((span) => ({ _tag: "SpanLink", span, attributes: {} })))
+
+/** The span that a call belongs to: that of the caller's fiber, or the one that its parameters name. */
+export const parent = (current: Tracer.AnySpan | undefined, params: unknown): Tracer.AnySpan | undefined =>
+  propagated(current) ?? parentOf(params)
+
+const propagated = (span: Tracer.AnySpan | undefined): Tracer.AnySpan | undefined => {
+  if (span === undefined || !Context.get(span.context, Tracer.DisablePropagation)) return span
+  return span._tag === "Span" ? propagated(Option.getOrUndefined(span.parent)) : undefined
+}
+
+/** Nanoseconds since the epoch. */
+export const now = (clock: Clock.Clock): bigint => clock.unsafeCurrentTimeNanos()
+
+/** What is told of a failure: its type and its message; nothing of what is behind it, and no stack. */
+class Failure extends Error {
+  readonly _tag = "Failure"
+
+  constructor(type: string, message: string) {
+    super(message)
+    this.name = type
+    this.stack = `${type}: ${message}`
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * W3C Trace Context in `params._meta`: how a server learns which trace a request belongs to.
+ */
+import { Tracer } from "effect"
+
+/** The span as `traceparent` says it; nothing for a span that has no valid ids. */
+export const traceparent = ({ sampled, spanId, traceId }: Tracer.AnySpan): string | undefined =>
+  /^[0-9a-f]{32}$/.test(traceId) && /^[0-9a-f]{16}$/.test(spanId) && !/^0+$/.test(traceId) && !/^0+$/.test(spanId)
+    ? `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`
+    : undefined
+
+const format = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
+
+/** The span that the caller's own `_meta` names: how a gateway hands on the trace of its client. */
+export const parentOf = (params: unknown): Tracer.ExternalSpan | undefined => {
+  const found = metaOf(params)?.["traceparent"]
+  const [, traceId, spanId, flags] = typeof found === "string" ? format.exec(found) ?? [] : []
+  if (traceId === undefined || spanId === undefined || flags === undefined) return undefined
+  if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined
+  return Tracer.externalSpan({ traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 })
+}
+
+/** Parameters with the trace in `_meta`, beside what is there. */
+export const inject = <P>(params: P, span: Tracer.AnySpan, tracestate: string | undefined): P => {
+  const parent = traceparent(span)
+  if (parent === undefined) return params
+  const { tracestate: _, ...meta } = metaOf(params) ?? {}
+  const state = tracestate === undefined || tracestate === "" ? {} : { tracestate }
+  return { ...params, _meta: { ...meta, traceparent: parent, ...state } }
+}
+
+const metaOf = (params: unknown): Readonly<Record<string, unknown>> | undefined => {
+  if (typeof params !== "object" || params === null || !("_meta" in params)) return undefined
+  const { _meta } = params
+  return typeof _meta === "object" && _meta !== null ? _meta as Readonly<Record<string, unknown>> : undefined
+}
