@@ -5,34 +5,42 @@ import { regressions } from "./Regressions.js"
 
 /** `pnpm test:model` makes 100,000 runs; a failing seed is printed and can be replayed with LIFELINE_MODEL_SEED and _PATH. */
 const numRuns = Number(process.env["LIFELINE_MODEL_RUNS"] ?? 2500)
-const seed = process.env["LIFELINE_MODEL_SEED"]
+const seed = Number(process.env["LIFELINE_MODEL_SEED"] ?? (Math.random() * 2 ** 32) | 0)
 const path = process.env["LIFELINE_MODEL_PATH"]
+
+/** Runs at a time: the test runner wants to hear from us now and then. */
+const batch = 500
+
+const property = fc.property(runs, (generated) => {
+  const { faults } = run(generated)
+  if (faults.length > 0) throw new Error(faults.join("\n"))
+})
+
+const examples = regressions.map((regression): [(typeof regressions)[number]] => [regression])
+
+/** Checks one batch; what went wrong, with how to see it again. */
+const check = (done: number): string | undefined => {
+  const options = path === undefined ? { numRuns: Math.min(batch, numRuns - done), examples } : { path }
+  const result = fc.check(property, { ...options, seed: seed + done })
+  if (!result.failed || result.counterexample === null) return undefined
+  const log: Array<string> = []
+  const { faults } = run(result.counterexample[0], log)
+  return [
+    `LIFELINE_MODEL_SEED=${result.seed} LIFELINE_MODEL_PATH=${result.counterexamplePath}, after ${
+      done + result.numRuns
+    } runs`,
+    JSON.stringify(result.counterexample[0]),
+    ...faults,
+    ...log.slice(0, 80)
+  ].join("\n")
+}
 
 it("[L2 L3 L4 L5 L6 L9:model L10:model L11:model K9] whatever interleaves, every invariant holds", {
   timeout: 3_600_000
-}, () => {
-  const result = fc.check(
-    fc.property(runs, (generated) => {
-      const { faults } = run(generated)
-      if (faults.length > 0) throw new Error(faults.join("\n"))
-    }),
-    {
-      numRuns,
-      examples: regressions.map((regression) => [regression]),
-      ...(seed === undefined ? {} : { seed: Number(seed) }),
-      ...(path === undefined ? {} : { path })
-    }
-  )
-  if (result.failed && result.counterexample !== null) {
-    const log: Array<string> = []
-    const world = run(result.counterexample[0] as Parameters<typeof run>[0], log)
-    throw new Error(
-      [
-        `seed ${result.seed}, path ${JSON.stringify(result.counterexamplePath)}, after ${result.numRuns} runs`,
-        JSON.stringify(result.counterexample[0]),
-        ...world.faults,
-        ...log.slice(0, 80)
-      ].join("\n")
-    )
+}, async () => {
+  for (let done = 0; done < numRuns; done += batch) {
+    const fault = check(done)
+    if (fault !== undefined) throw new Error(fault)
+    await new Promise((resolve) => setImmediate(resolve))
   }
 })
