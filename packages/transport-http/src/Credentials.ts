@@ -1,11 +1,10 @@
 /**
  * The headers that are the user's: static ones, those of a provider that is asked for each request, and OAuth's.
  */
-import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
-import { auth, extractWWWAuthenticateParams } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Redacted } from "effect"
 import { CredentialFailure } from "./HttpFailure.js"
+import type { OAuth, Refusal } from "./OAuth.js"
 
 /** Header names and values; values that are secrets as `Redacted`. */
 export type Headers = Readonly<Record<string, string | Redacted.Redacted<string>>>
@@ -20,19 +19,13 @@ export interface Credentials {
   /** Whether a refusal may pass by itself, because there is a provider. */
   readonly renewable: boolean
   /**
-   * Called after a 401 with the headers that were refused; succeeds with whether it is worth trying once more. Concurrent
-   * calls share one OAuth run.
+   * Called with the headers that were refused, by 401 or for want of a scope; succeeds with whether it is worth trying once
+   * more.
    */
-  readonly renew: (
-    refused: Record<string, string>,
-    challenge: string | undefined
-  ) => Effect.Effect<boolean, CredentialFailure>
+  readonly renew: (refused: Record<string, string>, refusal: Refusal) => Effect.Effect<boolean, CredentialFailure>
   /** Replaces every secret value of 8 characters or more that was ever sent. */
   readonly mask: (text: string) => string
 }
-
-/** How long one OAuth run may take, in milliseconds: discovery, registration, token. */
-const oauthTimeout = 30_000
 
 const failure = (what: string) => (cause: unknown) => new CredentialFailure({ detail: what, cause })
 
@@ -57,10 +50,10 @@ export const make = (options: {
   readonly url: URL
   readonly headers: Headers
   readonly headerProvider: HeaderProvider | undefined
-  readonly authProvider: OAuthClientProvider | undefined
+  readonly oauth: OAuth | undefined
   readonly fetch: FetchLike
 }): Credentials => {
-  const { authProvider, headerProvider } = options
+  const { headerProvider, oauth } = options
   const secrets = new Set<string>()
   /** Values seen last, so that a rotating token does not make the set of secrets grow without a bound. */
   const remember = (value: string) => {
@@ -95,14 +88,14 @@ export const make = (options: {
         Effect.mapError(failure("the header provider failed: see the cause"))
       )
 
-  const headers = provided === undefined && authProvider === undefined
+  const headers = provided === undefined && oauth === undefined
     ? Effect.sync(() => ({ ...fixed }))
     : Effect.gen(function*() {
       const all = { ...fixed }
       if (provided !== undefined) plain(yield* provided, all)
-      if (authProvider !== undefined) {
+      if (oauth !== undefined) {
         const tokens = yield* Effect.tryPromise({
-          try: async () => await authProvider.tokens(),
+          try: async () => await oauth.provider.tokens(),
           catch: failure("the OAuth provider failed to give its tokens: see the cause")
         })
         if (tokens !== undefined) {
@@ -113,48 +106,19 @@ export const make = (options: {
       return all
     })
 
-  /** The OAuth run under way, shared by all requests that were refused meanwhile. */
-  let running: Promise<boolean> | undefined
-  const authorize = (provider: OAuthClientProvider, challenge: string | undefined): Promise<boolean> => {
-    const parameters = challenge === undefined
-      ? {}
-      : extractWWWAuthenticateParams(new Response(null, { headers: { "www-authenticate": challenge } }))
-    running ??= auth(
-      provider,
-      {
-        serverUrl: new URL(options.url.origin + options.url.pathname),
-        resourceMetadataUrl: parameters.resourceMetadataUrl,
-        scope: parameters.scope,
-        fetchFn: (url: string | URL, init?: RequestInit) =>
-          options.fetch(url, { ...init, signal: AbortSignal.timeout(oauthTimeout) })
-      } as Parameters<typeof auth>[1]
-    ).then((result) => result === "AUTHORIZED").finally(() => {
-      running = undefined
-    })
-    return running
-  }
-
-  const renew: Credentials["renew"] = (refused, challenge) => {
-    if (authProvider === undefined) return Effect.succeed(headerProvider !== undefined)
+  const renew: Credentials["renew"] = (refused, refusal) => {
+    if (oauth === undefined) return Effect.succeed(headerProvider !== undefined)
     return Effect.gen(function*() {
       const current = yield* headers
       // Another request has renewed it meanwhile.
       if (current["authorization"] !== refused["authorization"]) return true
-      return yield* Effect.tryPromise({
-        try: () => authorize(authProvider, challenge),
-        catch: failure("OAuth failed: see the cause, or log in again")
-      }).pipe(
-        Effect.timeoutFail({
-          duration: oauthTimeout,
-          onTimeout: () => new CredentialFailure({ detail: "OAuth did not finish in time", cause: undefined })
-        })
-      )
+      return yield* oauth.renew(refusal, options.fetch)
     })
   }
 
   return {
     headers,
-    renewable: headerProvider !== undefined || authProvider !== undefined,
+    renewable: headerProvider !== undefined || oauth !== undefined,
     renew,
     mask: (text) => {
       let masked = text

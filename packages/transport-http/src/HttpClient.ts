@@ -215,7 +215,7 @@ export const make = (options: {
               return Effect.flatMap(statusFailure(answer), (failure) =>
                 first && refused && credentials.renewable
                   ? Effect.flatMap(
-                    credentials.renew(own, challenge),
+                    credentials.renew(own, { status: answer.status, challenge }),
                     (renewed) => renewed ? attempt(false) : Effect.fail(failure)
                   )
                   : Effect.fail(failure))

@@ -12,6 +12,7 @@ import type { Dispatcher } from "undici"
 import * as Credentials from "./Credentials.js"
 import * as HttpClient from "./HttpClient.js"
 import { retryAfter, StatusFailure, toRequestError } from "./HttpFailure.js"
+import * as OAuth from "./OAuth.js"
 import * as SseTransport from "./SseTransport.js"
 import * as StreamableTransport from "./StreamableTransport.js"
 
@@ -94,13 +95,15 @@ export const make = (options: Options): Connector => {
   const closeTimeout = Duration.toMillis(options.closeTimeout ?? defaults.closeTimeout)
   const connectTimeout = Duration.toMillis(options.connectTimeout ?? defaults.connectTimeout)
 
+  const oauth = options.authProvider === undefined ? undefined : OAuth.make(options.authProvider, given)
+
   const makeClient = Effect.sync(() => {
     const dispatcher = options.dispatcher ?? HttpClient.makeDispatcher(connectTimeout)
     const credentials = Credentials.make({
       url: given,
       headers: options.headers ?? {},
       headerProvider: options.headerProvider,
-      authProvider: options.authProvider,
+      oauth,
       fetch: HttpClient.makeFetch(dispatcher)
     })
     return HttpClient.make({ credentials, dispatcher, owned: options.dispatcher === undefined })

@@ -1,0 +1,46 @@
+/**
+ * Runs the tests of what depends on the runtime, the transports and the protocol, on the other Nodes that are supported; `pnpm
+ * test` runs them on this one. Arguments go to vitest.
+ *
+ *     node scripts/test-nodes.mjs [vitest arguments]
+ */
+import { mkdirSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { run } from "./run.mjs"
+
+const majors = [20, 22, 24]
+const projects = ["@mcp-lifeline/protocol", "@mcp-lifeline/transport-http", "@mcp-lifeline/transport-stdio"]
+
+const root = fileURLToPath(new URL("../", import.meta.url))
+const ours = Number(process.versions.node.split(".")[0])
+
+// An npx around us would tell ours what to run.
+delete process.env["npm_config_package"]
+delete process.env["npm_config_call"]
+mkdirSync(`${root}build`, { recursive: true })
+
+/** @type {Array<number>} */
+const failed = []
+for (const major of majors) {
+  if (major === ours) continue
+  console.log(`\n> node ${major}: ${projects.join(", ")}`)
+  const code = await run("npx", [
+    "--yes",
+    "-p",
+    `node@${major}`,
+    "--",
+    "node",
+    "node_modules/vitest/vitest.mjs",
+    "run",
+    ...projects.flatMap((project) => ["--project", project]),
+    "--reporter=dot",
+    "--reporter=json",
+    `--outputFile.json=build/test-results-${major}.json`,
+    ...process.argv.slice(2)
+  ], { cwd: root })
+  if (code !== 0) failed.push(major)
+}
+if (failed.length > 0) {
+  console.error(`Failed on Node ${failed.join(", ")}`)
+  process.exitCode = 1
+}
