@@ -253,6 +253,9 @@ export interface ConnectOptions extends CommonOptions {
   readonly name?: string | undefined
 }
 
+/** Options of `supervisedTransport`. Who connects, and what it can do, the client says itself. */
+export type TransportOptions = Omit<ConnectOptions, "capabilities" | "clientInfo" | "handlers" | "signal">
+
 /** Options of `connectAll`; those that concern one server are defaults below the server's own. */
 export interface FleetOptions extends CommonOptions {
   /** Attempts to connect under way at once. Default 8. */

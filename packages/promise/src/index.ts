@@ -40,6 +40,9 @@ export type {
   SignalOptions,
   StdioOptions,
   StdioServer,
-  TimeoutOptions
+  TimeoutOptions,
+  TransportOptions
 } from "./Options.js"
 export type { KeepaliveStatus, State, Status } from "./Status.js"
+export { supervisedTransport } from "./supervisedTransport.js"
+export type { SupervisedTransport, Supervision } from "./supervisedTransport.js"

@@ -3,10 +3,11 @@
  */
 import { Backend, Policy } from "@mcp-lifeline/core"
 import type { Status } from "@mcp-lifeline/core"
+import type { Runtime } from "effect"
 import { Effect, Either, Exit, Option, Scope, Stream } from "effect"
 import type { Client } from "../Client.js"
 import { ConnectError } from "../Errors.js"
-import type { ConnectOptions, Server } from "../Options.js"
+import type { CommonOptions, ConnectOptions, Server } from "../Options.js"
 import { fromError } from "./Failure.js"
 import * as Run from "./Run.js"
 import type { Prepared } from "./Servers.js"
@@ -42,12 +43,30 @@ export const whyNot = (status: Status, prepared: Prepared | undefined): ConnectE
 export const closing = (scope: Scope.CloseableScope): Effect.Effect<void> =>
   Effect.uninterruptible(Scope.close(scope, Exit.void))
 
+/** What is decided before anything is started. Throws ConfigError. */
+export const policyOf = (name: string, prepared: Prepared): Policy.Policy => {
+  const policy = Policy.resolve(name, prepared.options.connector, Servers.policyOf(prepared.options as never) as never)
+  if (Either.isLeft(policy)) throw fromError(policy.left)
+  return policy.right
+}
+
+/** A backend with its client, which closes it. */
+export interface Opened {
+  readonly backend: Backend.Backend
+  readonly client: SupervisedClient
+  readonly runtime: Runtime.Runtime<never>
+}
+
 export const connect = async (server: Server, options: ConnectOptions): Promise<Client> => {
   options.signal?.throwIfAborted()
   const name = options.name ?? Servers.nameOf(server)
-  const prepared = Servers.prepare(name, server, options)
-  const policy = Policy.resolve(name, prepared.options.connector, Servers.policyOf(prepared.options as never) as never)
-  if (Either.isLeft(policy)) throw fromError(policy.left)
+  const { client } = await open(name, Servers.prepare(name, server, options), options)
+  return client
+}
+
+/** Starts a backend and waits for its first connection, where it is to have one. Leaves nothing behind when it fails. */
+export const open = async (name: string, prepared: Prepared, options: CommonOptions): Promise<Opened> => {
+  const policy = policyOf(name, prepared)
   const runtime = Run.runtime(options.logger)
   const run = Run.make(runtime)
   const scope = Run.now(Scope.make())
@@ -73,13 +92,13 @@ export const connect = async (server: Server, options: ConnectOptions): Promise<
         Stream.tap(({ state }) => state === "Dormant" ? Effect.ignore(backend.reconnect) : Effect.void),
         Stream.filter(({ state }) => settled.has(state)),
         Stream.runHead,
-        Effect.timeoutOption(policy.right.timeouts.connect),
+        Effect.timeoutOption(policy.timeouts.connect),
         Effect.map(Option.flatten)
       ),
       options
     )
     const state = Option.map(first, (status) => status.state).pipe(Option.getOrUndefined)
-    if (state === "Connected" || state === "Idle" || state === "Disabled") return client
+    if (state === "Connected" || state === "Idle" || state === "Disabled") return { backend, client, runtime }
     throw whyNot(client.status, prepared)
   } catch (error) {
     await close()
