@@ -11,7 +11,7 @@ describe("Prometheus text", () => {
     Effect.gen(function*() {
       yield* Metric.increment(Metric.counter("prom_a_count", { incremental: true, description: "A" }))
       yield* Metric.increment(Metric.counter("prom_b_total", { incremental: true }))
-      yield* Metric.increment(Metric.counter("prom.c.bytes", { incremental: true }).pipe(Metric.tagged("unit", "By")))
+      yield* Metric.update(Metric.tagged(Metric.counter("prom.c.bytes", { incremental: true }), "unit", "By"), 1)
       const found = yield* families
       expect(found.get("prom_a_count_total")).toEqual({
         name: "prom_a_count_total",

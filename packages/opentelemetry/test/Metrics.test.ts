@@ -1,0 +1,212 @@
+/** Metrics of the lifecycle, of calls and of keepalive, as OpenTelemetry's own SDK exports them. */
+import { NodeSdk } from "@effect/opentelemetry"
+import { assert, describe, it } from "@effect/vitest"
+import type { Telemetry } from "@mcp-lifeline/core"
+import { LifelineTelemetry, Prometheus } from "@mcp-lifeline/opentelemetry"
+import * as Providers from "@mcp-lifeline/opentelemetry/providers"
+import { HttpFault } from "@mcp-lifeline/testing"
+import {
+  AggregationTemporality,
+  DataPointType,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader
+} from "@opentelemetry/sdk-metrics"
+import { Effect, Fiber, Layer, Stream } from "effect"
+import parse from "parse-prometheus-text-format"
+import * as Lossy from "./support/Lossy.js"
+
+interface Point {
+  readonly attributes: Readonly<Record<string, unknown>>
+  /** The sum of a counter, or how many values a histogram has. */
+  readonly value: number
+  /** The sum of a histogram. */
+  readonly sum: number | undefined
+}
+
+/** An exporter that is read when asked. */
+const exporter = () => {
+  const memory = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
+  const reader = new PeriodicExportingMetricReader({ exporter: memory, exportIntervalMillis: 3_600_000 })
+  const read = Effect.promise(async () => {
+    memory.reset()
+    await reader.forceFlush()
+    const metrics = memory.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics))
+    return (name: string, backend: string): ReadonlyArray<Point> =>
+      metrics.filter(({ descriptor }) => descriptor.name === name).flatMap((metric): Array<Point> =>
+        metric.dataPointType === DataPointType.HISTOGRAM
+          ? metric.dataPoints.map(({ attributes, value }) => ({ attributes, value: value.count, sum: value.sum }))
+          : metric.dataPointType === DataPointType.SUM
+          ? metric.dataPoints.map(({ attributes, value }) => ({ attributes, value, sum: undefined }))
+          : []
+      ).filter(({ attributes }) => [attributes["lifeline.backend"], attributes["backend"]].includes(backend))
+  })
+  return { reader, read }
+}
+
+const ways: Readonly<Record<string, (read: PeriodicExportingMetricReader) => Layer.Layer<Telemetry.Current>>> = {
+  "NodeSdk of @effect/opentelemetry": (reader) =>
+    LifelineTelemetry.layer.pipe(
+      Layer.provide(NodeSdk.layer(() => ({ resource: { serviceName: "test" }, metricReader: reader })))
+    ),
+  "a meter provider": (reader) => Providers.layer({ meterProvider: new MeterProvider({ readers: [reader] }) })
+}
+
+/** Points without those of states and calls that are over. */
+const nonZero = (points: ReadonlyArray<Point>) => points.filter(({ value }) => value !== 0)
+
+describe.each(Object.entries(ways))("metrics through %s", (way, layerOf) => {
+  const id = way.replaceAll(/\W+/g, "-")
+
+  it.scopedLive("[O2] the state, its changes, reconnects by cause, the times, closes by outcome, calls in flight", () =>
+    Effect.gen(function*() {
+      const { read, reader } = exporter()
+      const server = yield* Lossy.server
+      yield* Effect.gen(function*() {
+        const backend = yield* Lossy.backend(server, id)
+        const states = Effect.map(
+          read,
+          (points) =>
+            nonZero(points("lifeline.backend.state", id)).map((
+              { attributes, value }
+            ) => [attributes["lifeline.state"], value])
+        )
+        assert.deepStrictEqual(yield* states, [["Connected", 1]])
+
+        yield* Lossy.callThroughLoss(server, backend)
+        yield* backend.reconnect
+        server.fail("tool:add", HttpFault.hang("beforeHeaders"), 1)
+        const hung = yield* Effect.fork(backend.callTool({ name: "add", arguments: {} }))
+        yield* Effect.promise(() => server.until(() => Lossy.calls(server).length === 3))
+        let points = yield* read
+        assert.deepStrictEqual(points("lifeline.backend.active_calls", id).map(({ value }) => value), [1])
+        yield* Fiber.interrupt(hung)
+        const closed = yield* Effect.fork(
+          Stream.runHead(
+            Stream.filter(backend.events, (event) => event._tag === "StateChanged" && event.to === "Disabled")
+          )
+        )
+        yield* Effect.yieldNow()
+        yield* backend.disable
+        yield* Fiber.join(closed)
+
+        points = yield* read
+        assert.deepStrictEqual(points("lifeline.backend.active_calls", id).map(({ value }) => value), [0])
+        assert.deepStrictEqual(yield* states, [["Disabled", 1]])
+        const changes = points("lifeline.backend.transitions", id).map(({ attributes }) =>
+          `${String(attributes["lifeline.state.from"])} ${String(attributes["lifeline.state.to"])}`
+        )
+        assert.includeMembers(changes, ["Connecting Connected", "Connected Disabling", "Disabling Disabled"])
+        assert.deepStrictEqual(
+          points("lifeline.backend.reconnects", id).map((
+            { attributes, value }
+          ) => [attributes["lifeline.cause"], value]).toSorted(),
+          [["command", 1], ["session", 1]]
+        )
+        assert.deepStrictEqual(points("lifeline.backend.connect.duration", id).map(({ value }) => value), [3])
+        assert.deepStrictEqual(points("lifeline.backend.recovery.duration", id).map(({ value }) => value), [1])
+        assert.deepStrictEqual(
+          points("lifeline.backend.closes", id).map(({ attributes, value }) => [attributes["lifeline.outcome"], value]),
+          [["closed", 3]]
+        )
+        for (const name of ["lifeline.backend.connect.duration", "lifeline.backend.recovery.duration"]) {
+          assert.isBelow(points(name, id)[0]?.sum ?? Number.NaN, 30, `${name} is in seconds`)
+        }
+      }).pipe(Effect.scoped, Effect.provide(layerOf(reader)))
+    }))
+
+  it.scopedLive("[O1] how long calls and sessions take, in seconds, by method, tool and error", () =>
+    Effect.gen(function*() {
+      const { read, reader } = exporter()
+      const server = yield* Lossy.server
+      const own = `${id}-durations`
+      yield* Effect.gen(function*() {
+        const backend = yield* Lossy.backend(server, own)
+        yield* Lossy.callThroughLoss(server, backend)
+        yield* backend.callTool({ name: "broken", arguments: {} })
+        yield* backend.ping()
+        yield* backend.disable
+        const points = yield* read
+        const summary = (name: string) =>
+          points(name, own).map(({ attributes, value }) => [
+            attributes["mcp.method.name"],
+            attributes["gen_ai.tool.name"],
+            attributes["network.transport"],
+            attributes["error.type"],
+            value
+          ])
+        assert.sameDeepMembers(summary("mcp.client.operation.duration"), [
+          ["tools/call", "add", "tcp", undefined, 1],
+          ["tools/call", "broken", "tcp", "tool_error", 1],
+          ["ping", undefined, "tcp", undefined, 1]
+        ])
+        assert.sameDeepMembers(summary("mcp.client.session.duration"), [
+          [undefined, undefined, "tcp", "session", 1],
+          [undefined, undefined, "tcp", undefined, 1]
+        ])
+        for (const { attributes } of points("mcp.client.operation.duration", own)) {
+          assert.notProperty(attributes, "mcp.session.id")
+        }
+      }).pipe(Effect.scoped, Effect.provide(layerOf(reader)))
+    }))
+})
+
+describe("keepalive", () => {
+  const beats = 2
+  it.scopedLive("[K17:real] the five metrics keep their names, through a meter provider", () =>
+    Effect.gen(function*() {
+      const { read, reader } = exporter()
+      const server = yield* Lossy.server
+      const id = "keepalive-provider"
+      yield* Effect.gen(function*() {
+        const backend = yield* Lossy.backend(server, id, { keepalive: { interval: 1000 } })
+        yield* Effect.promise(() => server.until(() => server.count("ping") >= beats))
+        yield* backend.disable
+        const points = yield* read
+        assert.isAtLeast(points("keepalive_success_count", id)[0]?.value ?? 0, beats - 1)
+        assert.isAtLeast(points("keepalive_attempt_count", id)[0]?.value ?? 0, beats - 1)
+        assert.isAtLeast(points("keepalive_latency_ms", id)[0]?.value ?? 0, beats - 1)
+        assert.deepStrictEqual(points("keepalive_attempt_count", id)[0]?.attributes, { backend: id, method: "ping" })
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(Providers.layer({ meterProvider: new MeterProvider({ readers: [reader] }) }))
+      )
+    }))
+
+  it.scopedLive("[K17:real] the five metrics in Prometheus' text, with the suffixes of its format", () =>
+    Effect.gen(function*() {
+      const server = yield* Lossy.server
+      const id = "keepalive-text"
+      const backend = yield* Lossy.backend(server, id, {
+        keepalive: { interval: 1000, suspectInterval: 1000, failureThreshold: 1 }
+      })
+      yield* Effect.promise(() => server.until(() => server.count("ping") >= 1))
+      server.fail("ping", HttpFault.status(500), 100)
+      yield* backend.statusChanges.pipe(
+        Stream.filter(({ keepalive }) => keepalive.state === "disabled"),
+        Stream.runHead
+      )
+      const text = yield* Prometheus.text
+      const families = parse(text)
+      const found = families.flatMap(({ metrics, name, type }) =>
+        metrics.filter(({ labels }) => (labels as { backend?: string } | undefined)?.backend === id).map((
+          { labels }
+        ) => [
+          name,
+          type,
+          Object.keys(labels as object).toSorted().join()
+        ])
+      )
+      assert.sameDeepMembers(found, [
+        ["keepalive_attempt_count_total", "COUNTER", "backend,method"],
+        ["keepalive_success_count_total", "COUNTER", "backend,method"],
+        ["keepalive_failure_count_total", "COUNTER", "backend,method,reason"],
+        ["keepalive_auto_disabled_total", "COUNTER", "backend,method,reason"]
+      ])
+      // The parser gives histograms without their labels.
+      assert.strictEqual(families.find(({ name }) => name === "keepalive_latency_ms")?.type, "HISTOGRAM")
+      for (const line of ["bucket", "sum", "count"]) {
+        assert.match(text, new RegExp(`^keepalive_latency_ms_${line}\\{backend="${id}",method="ping"[^}]*\\} \\d`, "m"))
+      }
+    }))
+})

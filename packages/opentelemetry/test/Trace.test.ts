@@ -1,0 +1,160 @@
+/** Spans and metrics as OpenTelemetry's own SDK and an OTLP receiver get them, over a server that loses its sessions. */
+import { NodeSdk } from "@effect/opentelemetry"
+import { FetchHttpClient } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
+import * as Otlp from "@mcp-lifeline/opentelemetry/otlp"
+import * as Providers from "@mcp-lifeline/opentelemetry/providers"
+import { HttpFault } from "@mcp-lifeline/testing"
+import { context, createTraceState, propagation, trace } from "@opentelemetry/api"
+import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
+import { NodeTracerProvider } from "@opentelemetry/sdk-trace-node"
+import { Effect, Fiber, Layer } from "effect"
+import { oneTrace, only } from "./support/Expected.js"
+import * as Lossy from "./support/Lossy.js"
+import * as Receiver from "./support/Receiver.js"
+import * as View from "./support/View.js"
+
+/** An SDK through `@effect/opentelemetry`, with the program's own tracer. */
+const nodeSdk = (spans: InMemorySpanExporter) =>
+  LifelineTelemetry.layer.pipe(Layer.provideMerge(NodeSdk.layer(() => ({
+    resource: { serviceName: "test" },
+    spanProcessor: new SimpleSpanProcessor(spans)
+  }))))
+
+/** A provider of the SDK, and what was exported. */
+const provided = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const spans = new InMemorySpanExporter()
+      return { spans, tracerProvider: new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }) }
+    }),
+    ({ tracerProvider }) => Effect.promise(() => tracerProvider.shutdown())
+  ),
+  ({ spans, tracerProvider }) => ({
+    tracerProvider,
+    telemetry: Providers.layer({ tracerProvider }),
+    views: () => View.ofSdk(spans.getFinishedSpans())
+  })
+)
+
+describe("traces", () => {
+  it.scopedLive("[O1] a call through a lost session is one trace: the SDK through @effect/opentelemetry", () =>
+    Effect.gen(function*() {
+      const spans = new InMemorySpanExporter()
+      const server = yield* Lossy.server
+      yield* Effect.gen(function*() {
+        const backend = yield* Lossy.backend(server)
+        yield* Effect.withSpan(Lossy.callThroughLoss(server, backend), "agent")
+        const views = View.ofSdk(spans.getFinishedSpans())
+        const call = oneTrace(views, server)
+        assert.strictEqual(call.parent, only(views, "agent").spanId)
+      }).pipe(Effect.scoped, Effect.provide(nodeSdk(spans)))
+    }))
+
+  it.scopedLive("[O1] a call through a lost session is one trace: a tracer provider", () =>
+    Effect.gen(function*() {
+      const { telemetry, views } = yield* provided
+      const server = yield* Lossy.server
+      const backend = yield* Effect.provide(Lossy.backend(server), telemetry)
+      yield* Lossy.callThroughLoss(server, backend)
+      assert.isUndefined(oneTrace(views(), server).parent)
+    }))
+
+  it.scopedLive("[O1] a call through a lost session is one trace: an OTLP receiver", () =>
+    Effect.gen(function*() {
+      const receiver = yield* Receiver.make
+      const server = yield* Lossy.server
+      const telemetry = Otlp.layer({ baseUrl: receiver.url, resource: { serviceName: "test" } })
+      yield* Effect.flatMap(Lossy.backend(server), (backend) => Lossy.callThroughLoss(server, backend)).pipe(
+        Effect.scoped,
+        Effect.provide(Layer.provide(telemetry, FetchHttpClient.layer))
+      )
+      oneTrace(View.ofOtlp(receiver.bodies("/v1/traces")), server)
+      const metrics = JSON.stringify(receiver.bodies("/v1/metrics"))
+      for (const name of ["mcp.client.operation.duration", "mcp.client.session.duration", "lifeline.backend.state"]) {
+        assert.include(metrics, `"name":"${name}"`)
+      }
+    }))
+
+  it.scopedLive("[O1] the span that is active where the call is made is the parent, and its tracestate goes on", () =>
+    Effect.gen(function*() {
+      const { telemetry, tracerProvider, views } = yield* provided
+      tracerProvider.register()
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          context.disable()
+          propagation.disable()
+          trace.disable()
+        })
+      )
+      const server = yield* Lossy.server
+      const backend = yield* Effect.provide(Lossy.backend(server), telemetry)
+      const remote = {
+        traceId: "0af7651916cd43dd8448eb211c80319c",
+        spanId: "b7ad6b7169203331",
+        traceFlags: 1,
+        traceState: createTraceState("vendor=value")
+      }
+      const active = trace.setSpanContext(context.active(), remote)
+      yield* Effect.promise(() =>
+        context.with(active, () => Effect.runPromise(backend.callTool({ name: "add", arguments: {} })))
+      )
+      const call = only(views(), "tools/call add")
+      assert.strictEqual(call.parent, remote.spanId)
+      assert.strictEqual(call.traceId, remote.traceId)
+      assert.deepStrictEqual(Lossy.calls(server).map(({ tracestate }) => tracestate), ["vendor=value"])
+      assert.isUndefined(only(views(), "lifeline.connect").parent)
+    }))
+
+  it.scopedLive("[O1] the trace that a caller names in _meta goes on, and the rest of _meta with it", () =>
+    Effect.gen(function*() {
+      const { telemetry, views } = yield* provided
+      const server = yield* Lossy.server
+      const backend = yield* Effect.provide(Lossy.backend(server), telemetry)
+      const traceId = "0af7651916cd43dd8448eb211c80319c"
+      const _meta = { traceparent: `00-${traceId}-b7ad6b7169203331-01`, mine: 1 }
+      yield* backend.callTool({ name: "add", arguments: {}, _meta })
+      const call = only(views(), "tools/call add")
+      assert.deepStrictEqual([call.traceId, call.parent], [traceId, "b7ad6b7169203331"])
+      const attempt = only(views(), "lifeline.attempt")
+      const { params } = server.seen.find((one) => one.tool === "add")?.message as { params: { _meta: unknown } }
+      assert.deepStrictEqual(params._meta, { mine: 1, traceparent: `00-${traceId}-${attempt.spanId}-01` })
+    }))
+
+  it.scopedLive("[O1] what fails is said by error.type; what is interrupted is cancelled", () =>
+    Effect.gen(function*() {
+      const { telemetry, views } = yield* provided
+      const server = yield* Lossy.server
+      const backend = yield* Effect.provide(Lossy.backend(server), telemetry)
+      yield* backend.callTool({ name: "broken", arguments: {} })
+      yield* Effect.flip(backend.callTool({ name: "absent", arguments: {} }))
+      yield* Effect.flip(backend.getPrompt({ name: "greeting" }))
+      server.fail("tool:add", HttpFault.hang("beforeHeaders"), 1)
+      const hung = yield* Effect.fork(backend.callTool({ name: "add", arguments: {} }))
+      yield* Effect.promise(() => server.until(() => Lossy.calls(server).length === 1))
+      yield* Fiber.interrupt(hung)
+      assert.deepStrictEqual(
+        views().filter(({ client, name }) => client && name !== "lifeline.attempt").map((span) => [
+          span.name,
+          span.attributes["error.type"],
+          span.attributes["rpc.response.status_code"],
+          span.failed
+        ]),
+        [
+          ["tools/call broken", "tool_error", undefined, true],
+          ["tools/call absent", "-32602", "-32602", true],
+          ["prompts/get greeting", "-32601", "-32601", true],
+          ["tools/call add", "cancelled", undefined, false]
+        ]
+      )
+    }))
+
+  it.scopedLive("[O4] without telemetry nothing is added to a request", () =>
+    Effect.gen(function*() {
+      const server = yield* Lossy.server
+      const backend = yield* Lossy.backend(server)
+      yield* Effect.withSpan(backend.callTool({ name: "add", arguments: {} }), "agent")
+      assert.notProperty(server.seen.find((one) => one.tool === "add")?.message?.["params"], "_meta")
+    }))
+})

@@ -1,0 +1,40 @@
+/** A real server over HTTP that loses its session, and a backend to it. */
+import { Backend } from "@mcp-lifeline/core"
+import { HttpExchange, HttpFaultServer } from "@mcp-lifeline/testing"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect } from "effect"
+
+const { text } = HttpExchange
+
+/** Offers `add`, and `broken`, whose result says that it is an error. */
+export const server = HttpFaultServer.make({
+  tools: {
+    add: { run: () => text("done") },
+    broken: { run: () => ({ content: [{ type: "text", text: "no" }], isError: true }) }
+  }
+})
+
+export const backend = (
+  { url }: HttpFaultServer.HttpFaultServer,
+  id = "docs",
+  options: Omit<Backend.BackendOptions, "connector"> = {}
+) =>
+  Backend.make(id, {
+    ...options,
+    connector: HttpConnector.make({ url, transport: "streamable" }),
+    reconnect: { initialDelay: 20, demandInterval: 20, stableAfter: 0 }
+  }).pipe(Effect.tap((backend) => backend.settled))
+
+/** One call that finds its session lost, and is answered in the next. */
+export const callThroughLoss = (server: HttpFaultServer.HttpFaultServer, backend: Backend.Backend) =>
+  Effect.suspend(() => {
+    server.sessions.clear()
+    return backend.callTool({ name: "add", arguments: {} })
+  })
+
+/** What the server saw of the calls of a tool: the session and the trace that each named. */
+export const calls = (server: HttpFaultServer.HttpFaultServer, tool = "add") =>
+  server.seen.filter((one) => one.tool === tool).map(({ message, session }) => {
+    const { _meta } = (message?.["params"] ?? {}) as { readonly _meta?: Record<string, unknown> }
+    return { session, traceparent: _meta?.["traceparent"], tracestate: _meta?.["tracestate"] }
+  })
