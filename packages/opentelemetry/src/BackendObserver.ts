@@ -3,7 +3,7 @@
  */
 import type { Event, Method, Params, Telemetry } from "@mcp-lifeline/core"
 import { Effect, Exit, type Tracer } from "effect"
-import { CallSpan } from "./CallSpan.js"
+import { CallSpan, type Host } from "./CallSpan.js"
 import type { Meter } from "./Meter.js"
 import * as Names from "./Names.js"
 import * as Spans from "./Spans.js"
@@ -17,15 +17,13 @@ const linksAtMost = 32
 const still: ReadonlySet<string> = new Set(["Idle", "Disabling", "Disabled", "Disconnected", "Closed"])
 
 /** What one backend does, as metrics and spans. */
-export class BackendObserver implements Telemetry.Observer {
-  /** Spans of calls that have no request under way: they wait for a connection. */
+export class BackendObserver implements Telemetry.Observer, Host {
   readonly waiting = new Set<Tracer.Span>()
-  /** The attempt that made the current generation. */
-  installed: { readonly generation: number; readonly span: Tracer.Span; readonly at: bigint } | undefined
+  installed: Host["installed"]
   readonly backend: Telemetry.Observed
   readonly spans: Spans.Spans
   readonly meter: Meter
-  readonly toolNames: Set<string>
+  readonly names: Set<string>
   readonly #common: { readonly [attribute.backend]: string }
   readonly #connection: { readonly [key: string]: string | undefined }
   #attempt: Tracer.Span | undefined
@@ -34,11 +32,11 @@ export class BackendObserver implements Telemetry.Observer {
   /** Sessions that have not ended, by generation. */
   readonly #sessions = new Map<number, { readonly at: number; readonly protocol: string | undefined }>()
 
-  constructor(backend: Telemetry.Observed, spans: Spans.Spans, meter: Meter, toolNames: Set<string>) {
+  constructor(backend: Telemetry.Observed, spans: Spans.Spans, meter: Meter, names: Set<string>) {
     this.backend = backend
     this.spans = spans
     this.meter = meter
-    this.toolNames = toolNames
+    this.names = names
     this.#common = { [attribute.backend]: backend.id }
     this.#connection = { ...this.#common, [attribute.transport]: Names.networkTransport(backend.transport) }
     meter.record(Names.state, 1, { ...this.#common, [attribute.state]: backend.state })

@@ -3,8 +3,7 @@
  */
 import type { Method, Params, RequestError, Telemetry } from "@mcp-lifeline/core"
 import { Cause, Effect, Exit, Option, Tracer } from "effect"
-import type { BackendObserver } from "./BackendObserver.js"
-import type { Attributes } from "./Meter.js"
+import type { Attributes, Meter } from "./Meter.js"
 import * as Names from "./Names.js"
 import * as Spans from "./Spans.js"
 import { inject } from "./TraceContext.js"
@@ -17,9 +16,22 @@ const textAtMost = 256
 /** Different names of tools and prompts in metrics; what comes after is `_OTHER`. */
 const namesAtMost = 1000
 
+/** What the calls of one backend share. */
+export interface Host {
+  readonly backend: Telemetry.Observed
+  readonly spans: Spans.Spans
+  readonly meter: Meter
+  /** Names of tools and prompts that metrics have. */
+  readonly names: Set<string>
+  /** Spans of calls that have no request under way: they wait for a connection. */
+  readonly waiting: Set<Tracer.Span>
+  /** The attempt that made the current generation, and when. */
+  readonly installed: { readonly generation: number; readonly span: Tracer.Span; readonly at: bigint } | undefined
+}
+
 /** Measures one call. */
 export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
-  readonly #observer: BackendObserver
+  readonly #host: Host
   readonly #params: Params<M>
   readonly #span: Tracer.Span
   readonly #startedAt: bigint
@@ -28,9 +40,9 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
   #attempts = 0
   #linked: number | undefined
 
-  constructor(observer: BackendObserver, method: M, params: Params<M>, parent: Tracer.AnySpan | undefined) {
-    const { backend, spans } = observer
-    this.#observer = observer
+  constructor(host: Host, method: M, params: Params<M>, parent: Tracer.AnySpan | undefined) {
+    const { backend, spans } = host
+    this.#host = host
     this.#params = params
     this.#startedAt = Spans.now(backend.clock)
     const target = targetOf(method, params)
@@ -49,7 +61,7 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
       attributes: this.#common,
       at: this.#startedAt
     })
-    observer.waiting.add(this.#span)
+    host.waiting.add(this.#span)
   }
 
   readonly attempt = <A>(
@@ -57,7 +69,7 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
     send: (params: Params<M>) => Effect.Effect<A, RequestError>
   ): Effect.Effect<A, RequestError> =>
     Effect.suspend(() => {
-      const { backend, installed, spans, waiting } = this.#observer
+      const { backend, installed, spans, waiting } = this.#host
       const session = connection.sessionId?.slice(0, Names.sessionIdShown)
       this.#protocol = connection.protocolVersion
       const about = {
@@ -85,7 +97,7 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
 
   /** Ends the call's span and measures the call. */
   end(exit: Exit.Exit<unknown, { readonly _tag: string; readonly message: string }>): void {
-    const { backend, meter, toolNames, waiting } = this.#observer
+    const { backend, meter, names, waiting } = this.#host
     const at = Spans.now(backend.clock)
     waiting.delete(this.#span)
     const failure = failureOf(exit)
@@ -95,15 +107,15 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
     else Spans.endFailed(this.#span, at, failure.type, failure.message.slice(0, textAtMost))
     meter.record(Names.operationDuration, Number(at - this.#startedAt) / 1e9, {
       ...this.#common,
-      [attribute.tool]: bounded(toolNames, this.#common[attribute.tool]),
-      [attribute.prompt]: bounded(toolNames, this.#common[attribute.prompt]),
+      [attribute.tool]: bounded(names, this.#common[attribute.tool]),
+      [attribute.prompt]: bounded(names, this.#common[attribute.prompt]),
       [attribute.protocol]: this.#protocol,
       ...error
     })
   }
 
   /** Refers to the attempt that made a generation which this call has waited for. */
-  #linkTo(generation: number, installed: BackendObserver["installed"]): void {
+  #linkTo(generation: number, installed: Host["installed"]): void {
     if (installed?.generation !== generation || this.#linked === generation) return
     if (installed.at < this.#startedAt) return
     this.#linked = generation

@@ -9,8 +9,8 @@ import type { Spans } from "./Spans.js"
 
 /** Telemetry with spans and metrics that go where the caller says. */
 export const from = (spans: Spans, meter: Meter.Meter): Telemetry.Telemetry => {
-  const toolNames = new Set<string>()
-  return { observe: (backend) => new BackendObserver(backend, spans, meter, toolNames) }
+  const names = new Set<string>()
+  return { observe: (backend) => new BackendObserver(backend, spans, meter, names) }
 }
 
 /** The `tracestate` of a span of OpenTelemetry's SDK, as `@effect/opentelemetry` wraps it. */

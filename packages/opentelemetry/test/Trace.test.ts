@@ -118,8 +118,8 @@ describe("traces", () => {
       const call = only(views(), "tools/call add")
       assert.deepStrictEqual([call.traceId, call.parent], [traceId, "b7ad6b7169203331"])
       const attempt = only(views(), "lifeline.attempt")
-      const { params } = server.seen.find((one) => one.tool === "add")?.message as { params: { _meta: unknown } }
-      assert.deepStrictEqual(params._meta, { mine: 1, traceparent: `00-${traceId}-${attempt.spanId}-01` })
+      const request = server.seen.find((one) => one.tool === "add")?.message
+      assert.deepStrictEqual(request?.params?.["_meta"], { mine: 1, traceparent: `00-${traceId}-${attempt.spanId}-01` })
     }))
 
   it.scopedLive("[O1] what fails is said by error.type; what is interrupted is cancelled", () =>
