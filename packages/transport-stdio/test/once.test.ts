@@ -157,19 +157,20 @@ describe.concurrent("calls over a crash", () => {
       yield* backend.settled
       process.kill(pid, "SIGSTOP")
       const progressed: Array<string> = []
-      // The first fills the pipe and is cut; the others are behind it.
-      const calls = yield* Effect.forEach(
-        ["a", "b", "c"],
-        (key) =>
-          Effect.fork(ask(backend, "count", { key, filler: "x".repeat(1024 * 1024) }, {
-            onprogress: () => progressed.push(key)
-          }))
-      )
-      yield* eventually(() => inFlight(backend) === 3)
+      // The first fills the pipe and is cut off in the middle; the others wait behind it.
+      const call = (key: string) =>
+        ask(backend, "count", { key, filler: "x".repeat(1024 * 1024) }, { onprogress: () => progressed.push(key) })
+      const first = yield* Effect.fork(Effect.either(call("first")))
+      const behind = yield* Effect.forEach(["a", "b", "c"], (key) => Effect.fork(call(key)))
+      yield* eventually(() => inFlight(backend) === 4)
       process.kill(pid, "SIGKILL")
-      assert.deepStrictEqual(yield* Effect.forEach(calls, Fiber.join), ["1", "1", "1"])
-      assert.deepStrictEqual(progressed.toSorted(), ["a", "b", "c"])
-      assert.strictEqual(StdioFaultServer.count(journal, "apply"), 3)
+      assert.deepStrictEqual(yield* Effect.forEach(behind, Fiber.join), ["1", "1", "1"])
+      assert.includeMembers(progressed, ["a", "b", "c"])
+      for (const key of ["a", "b", "c"]) assert.strictEqual(StdioFaultServer.count(journal, "apply", key), 1)
+      // Where the exit is seen before the broken pipe, Node does not tell how much of the first was written.
+      const result = yield* Fiber.join(first)
+      assert.strictEqual(StdioFaultServer.count(journal, "apply", "first"), Either.isRight(result) ? 1 : 0)
+      if (Either.isLeft(result)) assert.strictEqual(result.left._tag, "ResultUnknown")
       assert.strictEqual(StdioFaultServer.count(journal, "start"), 2)
     }))
 

@@ -41,8 +41,11 @@ describe("writing to the process", () => {
       process.kill(pidOf(connection), "SIGKILL")
       const errors = yield* Effect.forEach(calls, Fiber.join)
       for (const error of errors) assert.deepInclude(error, { reason: "lost", message: "killed by SIGKILL" })
-      // The first was being written: a part of a line is no request. The others waited.
-      assert.deepStrictEqual(errors.map((error) => error.fate), ["notSent", "notSent", "notSent", "notSent"])
+      // The others waited. The first was being written: a part of a line is no request, but where the exit is seen before
+      // the broken pipe, Node does not tell how much was written.
+      const [first, ...others] = errors.map((error) => error.fate)
+      assert.include(["notSent", "unknown"], first)
+      assert.deepStrictEqual(others, ["notSent", "notSent", "notSent"])
       assert.deepInclude(yield* Fiber.join(notified), { fate: "notSent", reason: "lost" })
     }))
 
