@@ -23,6 +23,9 @@ export type Supervision = Pick<
 
 /** A transport of the official SDK that survives restarts of its server. */
 export interface SupervisedTransport extends Transport, AsyncDisposable {
+  // Narrower than the SDK's by `undefined`, so that it fits other packages' interfaces too.
+  onclose?: () => void
+  onerror?: (error: Error) => void
   /** Status, events and commands; `undefined` until `initialize` has been answered. */
   readonly supervision: Supervision | undefined
 }

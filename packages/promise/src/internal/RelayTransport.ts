@@ -56,8 +56,8 @@ const incompatible = (backend: string, version: string, agreed: string): CoreCon
 
 /** A transport whose server is supervised from `initialize` to `close`. */
 export class RelayTransport implements SupervisedTransport {
-  onclose?: Transport["onclose"]
-  onerror?: Transport["onerror"]
+  onclose?: () => void
+  onerror?: (error: Error) => void
   onmessage?: Transport["onmessage"]
   readonly #name: string
   readonly #options: TransportOptions
@@ -214,11 +214,7 @@ export class RelayTransport implements SupervisedTransport {
   }
 
   async #open(client: InitializeRequest["params"]): Promise<InitializeResult> {
-    const prepared = {
-      ...this.#prepared,
-      options: this.#backendOptions(client),
-      lastError: () => this.#changed ?? this.#prepared.lastError()
-    }
+    const prepared = { ...this.#prepared, options: this.#backendOptions(client) }
     const opened = await Connect.open(this.#name, prepared, { ...this.#options, signal: this.#aborting.signal })
     const introduction = this.#introduction
     if (introduction === undefined) {
@@ -236,7 +232,10 @@ export class RelayTransport implements SupervisedTransport {
       end: () => undefined
     })
     opened.client.on("event", (event) => {
-      if (event._tag === "StateChanged" && event.to === "PermanentlyFailed") this.#failed(opened, prepared)
+      if (event._tag === "AttemptFailed" && this.#changed !== undefined) this.#endChanged(opened, this.#changed)
+      else if (event._tag === "StateChanged" && event.to === "PermanentlyFailed") {
+        this.onerror?.(Connect.whyNot(opened.client.status, prepared))
+      }
     })
     return result
   }
@@ -284,9 +283,12 @@ export class RelayTransport implements SupervisedTransport {
     }
   }
 
-  #failed(opened: Opened, prepared: Prepared): void {
-    this.onerror?.(Connect.whyNot(opened.client.status, prepared))
-    if (this.#changed !== undefined) void this.close()
+  /** Another version cannot be told to the client any more. A connection that was to be replaced, and has stayed, can go on. */
+  #endChanged({ client }: Opened, error: ConnectError): void {
+    this.#changed = undefined
+    if (client.status.state === "Connected") return
+    this.onerror?.(error)
+    void this.close()
   }
 
   // --- from the server
