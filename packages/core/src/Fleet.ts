@@ -65,7 +65,10 @@ export interface Fleet {
   readonly differences: Stream.Stream<Union.Difference>
   /** Ends when each backend is settled, at most after `waitTimeout`. */
   readonly ready: Effect.Effect<void>
-  /** Calls a tool by its full name. An unknown name fails with RemoteError -32602. */
+  /**
+   * Calls a tool by its full name. A name that nobody has is looked up again when every backend is settled, at most after
+   * `waitTimeout`; then it fails with RemoteError -32602.
+   */
   readonly callTool: (params: Params<"tools/call">, options?: CallOptions) => Effect.Effect<CallToolResult, CallError>
   /** Gets a prompt by its full name. An unknown name fails with RemoteError -32602. */
   readonly getPrompt: (
@@ -180,16 +183,33 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
         (entries) => Object.fromEntries(entries)
       )
     )
-    const route: Fleet["route"] = (kind, name) =>
-      Effect.flatMap(catalog.route(kind, name), (found) => {
+    const ready = Effect.suspend(() =>
+      Effect.forEach(members.get().values(), ({ backend }) => backend.settled, {
+        concurrency: "unbounded",
+        discard: true
+      })
+    ).pipe(Effect.timeoutOption(waitTimeout), Effect.asVoid)
+
+    const look = (kind: Routed, name: string): Effect.Effect<Route | undefined> =>
+      Effect.map(catalog.route(kind, name), (found) => {
         const member = found === undefined ? undefined : members.get().get(found.backend)
         return found === undefined || member === undefined
-          ? Effect.fail(unknown(kind, name))
-          : Effect.succeed({ backend: member.backend, original: found.original })
+          ? undefined
+          : { backend: member.backend, original: found.original }
       })
+
+    // A name that nobody has may belong to a backend whose first catalogue is still to come: looked up again then.
+    const route: Fleet["route"] = (kind, name) =>
+      Effect.flatMap(look(kind, name), (now) =>
+        now !== undefined
+          ? Effect.succeed(now)
+          : Effect.flatMap(Effect.zipRight(ready, look(kind, name)), (then) =>
+            then === undefined ? Effect.fail(unknown(kind, name)) : Effect.succeed(then)))
     const catalogChanges = Stream.changesWith(
-      Stream.mapEffect(catalog.version.changes, () => catalog.get),
-      (before, after) => before === after
+      Stream.mapEffect(catalog.version.changes, () =>
+        catalog.get),
+      (before, after) =>
+        before === after
     )
     const fleet: Fleet = {
       backends: Effect.sync(() => [...members.get().values()].map((member) => member.backend)),
@@ -210,12 +230,7 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
           Stream.mapAccum(now, (before, after) => [after, Union.difference(before, after)]),
           Stream.filter(({ added, changed, removed }) => added.length + changed.length + removed.length > 0)
         ))),
-      ready: Effect.suspend(() =>
-        Effect.forEach(members.get().values(), ({ backend }) => backend.settled, {
-          concurrency: "unbounded",
-          discard: true
-        })
-      ).pipe(Effect.timeoutOption(waitTimeout), Effect.asVoid),
+      ready,
       callTool: (params, callOptions) =>
         Effect.flatMap(route("tools", params.name), ({ backend, original }) =>
           backend.callTool({ ...params, name: original }, callOptions)),
