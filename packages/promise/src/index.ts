@@ -45,4 +45,4 @@ export type {
 } from "./Options.js"
 export type { KeepaliveStatus, State, Status } from "./Status.js"
 export { supervisedTransport } from "./supervisedTransport.js"
-export type { SupervisedTransport, Supervision } from "./supervisedTransport.js"
+export type { SupervisedTransport, Supervision } from "./Transport.js"

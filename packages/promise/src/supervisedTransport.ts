@@ -1,34 +1,9 @@
 /**
  * A supervised server under any client that takes a transport.
  */
-import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
-import type { Client } from "./Client.js"
 import { RelayTransport } from "./internal/RelayTransport.js"
 import type { Server, TransportOptions } from "./Options.js"
-
-/** What can be seen of a supervised server, and done with it, besides calling it. */
-export type Supervision = Pick<
-  Client,
-  | "name"
-  | "status"
-  | "statusChanges"
-  | "on"
-  | "reconnect"
-  | "enable"
-  | "disable"
-  | "disconnect"
-  | "refresh"
-  | "healthCheck"
->
-
-/** A transport of the official SDK that survives restarts of its server. */
-export interface SupervisedTransport extends Transport, AsyncDisposable {
-  // Narrower than the SDK's by `undefined`, so that it fits other packages' interfaces too.
-  onclose?: () => void
-  onerror?: (error: Error) => void
-  /** Status, events and commands; `undefined` until `initialize` has been answered. */
-  readonly supervision: Supervision | undefined
-}
+import type { SupervisedTransport } from "./Transport.js"
 
 /**
  * A transport for one client, of the official SDK or of any other kind that takes the SDK's transports. The client says

@@ -48,9 +48,14 @@ const said = (message: string) => [{ type: "text", text: `Echo: ${message}` }]
 
 const text = (result: unknown): string => (result as { content: Array<{ text: string }> }).content[0]?.text ?? ""
 
-const kill = ({ status }: Supervision): number => {
-  const pid = status.peer?.pid ?? assert.fail("no process")
+/** Kills the process, and waits until that is known: what is sent before may have been carried out. */
+const kill = async (supervision: Supervision): Promise<number> => {
+  const { generation, peer } = supervision.status
+  const pid = peer?.pid ?? assert.fail("no process")
   process.kill(pid, "SIGKILL")
+  for await (const status of supervision.statusChanges()) {
+    if (status.state !== "Connected" || status.generation > generation) break
+  }
   return pid
 }
 
@@ -89,7 +94,7 @@ describe("supervisedTransport under the official Client", () => {
     assert.strictEqual(client.getServerVersion()?.name, "mcp-servers/everything")
     assert.isString(client.getInstructions())
     assert.deepEqual(await echo(client, "one"), said("one"))
-    const pid = kill(supervision)
+    const pid = await kill(supervision)
     assert.deepEqual(await echo(client, "two"), said("two"))
     await reached(supervision, 2)
     assert.notStrictEqual(supervision.status.peer?.pid, pid)
@@ -111,11 +116,13 @@ describe("supervisedTransport under the official Client", () => {
     await using session = await connected(Everything.stdio)
     const { client, supervision } = session
     const numbers = Array.from({ length: 50 }, (_, n) => String(n))
+    await supervision.refresh() // it is known then that echo only reads
     const before = numbers.map((n) => echo(client, n))
-    await Promise.all(before)
-    kill(supervision)
-    const after = await Promise.all(numbers.map((n) => echo(client, n)))
-    assert.deepEqual(after, numbers.map(said))
+    const killed = kill(supervision)
+    const after = numbers.map((n) => echo(client, `again ${n}`))
+    await killed
+    assert.deepEqual(await Promise.all(before), numbers.map(said))
+    assert.deepEqual(await Promise.all(after), numbers.map((n) => said(`again ${n}`)))
   })
 
   it("[F3] a request that was cut off is answered with -32000 and its fate, and never sent again", () =>
@@ -181,12 +188,12 @@ describe("supervisedTransport under the official Client", () => {
         changed.resolve()
       })
       await supervision.refresh()
-      kill(supervision)
+      await kill(supervision)
       await reached(supervision, 2)
       await supervision.refresh()
       await client.ping()
       assert.strictEqual(times, 0)
-      kill(supervision)
+      await kill(supervision)
       await reached(supervision, 3)
       await changed.promise
       assert.include((await client.listTools()).tools.map(({ name }) => name), "added")
@@ -213,7 +220,7 @@ describe("supervisedTransport under the official Client", () => {
       assert.include(JSON.stringify(await client.callTool({ name: "get-roots-list", arguments: {} })), "file:///here")
     }
     await use()
-    kill(supervision)
+    await kill(supervision)
     await reached(supervision, 2)
     await use()
     const logged = signal<string>()
@@ -313,7 +320,7 @@ describe("supervisedTransport under the official Client", () => {
       const closed = signal()
       client.onerror = failed.resolve
       client.onclose = closed.resolve
-      kill(supervision)
+      await kill(supervision)
       const error = await failed.promise
       assert.instanceOf(error, ConnectError)
       assert.strictEqual(error.reason, "incompatible")

@@ -21,7 +21,7 @@ import type { Fiber } from "effect"
 import { Effect, Exit, FiberId, Runtime } from "effect"
 import { ConnectError } from "../Errors.js"
 import type { Server, TransportOptions } from "../Options.js"
-import type { SupervisedTransport, Supervision } from "../supervisedTransport.js"
+import type { SupervisedTransport, Supervision } from "../Transport.js"
 import type { Opened } from "./Connect.js"
 import * as Connect from "./Connect.js"
 import { closed } from "./Failure.js"
@@ -58,7 +58,7 @@ const incompatible = (backend: string, version: string, agreed: string): CoreCon
 export class RelayTransport implements SupervisedTransport {
   onclose?: () => void
   onerror?: (error: Error) => void
-  onmessage?: Transport["onmessage"]
+  onmessage?: NonNullable<Transport["onmessage"]>
   readonly #name: string
   readonly #options: TransportOptions
   readonly #prepared: Prepared
@@ -105,6 +105,10 @@ export class RelayTransport implements SupervisedTransport {
     else if ("id" in message) this.#request(message)
     else this.#notification(message)
     return Promise.resolve()
+  }
+
+  setProtocolVersion(): void {
+    // It was agreed on here.
   }
 
   close(): Promise<void> {
