@@ -28,6 +28,7 @@ const uses = {
  * @property {string} version
  * @property {boolean} [private]
  * @property {Readonly<Record<string, string>>} [bin]
+ * @property {Readonly<Record<string, object>>} [peerDependenciesMeta]
  * @property {Readonly<Record<string, string | object>>} exports
  */
 
@@ -91,6 +92,19 @@ const inspect = async ({ name, tarball }) => {
   return { name, manifest: parse(text) }
 }
 
+/** Peers that only some entry points need, which who imports those installs; in the versions that the tests have. */
+const optionalPeers = () =>
+  Object.fromEntries(
+    readdirSync(`${root}packages`).flatMap((directory) => {
+      const from = `${root}packages/${directory}`
+      const { peerDependenciesMeta = {} } = parse(readFileSync(`${from}/package.json`, "utf8"))
+      return Object.keys(peerDependenciesMeta).map((peer) => [
+        peer,
+        parse(readFileSync(`${from}/node_modules/${peer}/package.json`, "utf8")).version
+      ])
+    })
+  )
+
 /**
  * @param {string} work
  * @param {ReadonlyArray<{ readonly name: string, readonly tarball: string }>} packed
@@ -105,7 +119,7 @@ const install = async (work, packed) => {
       private: true,
       type: "module",
       dependencies,
-      devDependencies: { "@types/node": nodeTypes.version }
+      devDependencies: { "@types/node": nodeTypes.version, ...optionalPeers() }
     })
   )
   await capture("npm", [

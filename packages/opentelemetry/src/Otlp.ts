@@ -1,7 +1,7 @@
 /**
  * Telemetry straight to an OTLP endpoint over HTTP, without OpenTelemetry's SDK.
  */
-import { Otlp } from "@effect/opentelemetry"
+import * as Otlp from "@effect/opentelemetry/Otlp"
 import type { HttpClient } from "@effect/platform"
 import type { Telemetry } from "@mcp-lifeline/core"
 import { Layer } from "effect"

@@ -231,6 +231,28 @@ export interface LogEntry {
   readonly annotations: Readonly<Record<string, unknown>>
 }
 
+/**
+ * OpenTelemetry's providers, from whatever SDK; `@opentelemetry/api` must be installed. What is left out is not made.
+ *
+ * A call's span is a child of the span that is active where the call is made, and goes on to the server.
+ */
+export interface TelemetryOptions {
+  /** Gets a span for each call, each request that is sent for it, and each attempt to connect. */
+  readonly tracerProvider?: TracerProvider | undefined
+  /** Gets the metrics of calls, of the lifecycle and of keepalive. */
+  readonly meterProvider?: MeterProvider | undefined
+}
+
+/** The API's TracerProvider, as far as it is looked at here: so that nobody needs its types who has no use for it. */
+export interface TracerProvider {
+  getTracer(name: string, version?: string): object
+}
+
+/** The API's MeterProvider, as far as it is looked at here. */
+export interface MeterProvider {
+  getMeter(name: string, version?: string): object
+}
+
 /** What `connect` and `connectAll` have in common. */
 export interface CommonOptions extends PolicyOptions {
   /** Name and version that servers are told. Default: lifeline and its version. */
@@ -245,6 +267,8 @@ export interface CommonOptions extends PolicyOptions {
   readonly signal?: AbortSignal | undefined
   /** Gets the log. Default: nothing is logged. */
   readonly logger?: ((entry: LogEntry) => void) | undefined
+  /** Where spans and metrics go. Default: none are made, and calls cost nothing for it. */
+  readonly telemetry?: TelemetryOptions | undefined
 }
 
 /** Options of `connect`. */

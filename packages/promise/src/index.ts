@@ -33,6 +33,7 @@ export type {
   KeepaliveOptions,
   LifecycleOptions,
   LogEntry,
+  MeterProvider,
   PolicyOptions,
   ReconnectOptions,
   Server,
@@ -40,7 +41,9 @@ export type {
   SignalOptions,
   StdioOptions,
   StdioServer,
+  TelemetryOptions,
   TimeoutOptions,
+  TracerProvider,
   TransportOptions
 } from "./Options.js"
 export type { KeepaliveStatus, State, Status } from "./Status.js"

@@ -9,6 +9,7 @@ import type { Client } from "../Client.js"
 import { ConnectError } from "../Errors.js"
 import type { CommonOptions, ConnectOptions, Server } from "../Options.js"
 import { fromError } from "./Failure.js"
+import { measured } from "./Measured.js"
 import * as Run from "./Run.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
@@ -73,7 +74,9 @@ export const open = async (name: string, prepared: Prepared, options: CommonOpti
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => closed ??= run(closing(scope))
   try {
-    const backend = await run(Scope.extend(Backend.make(name, prepared.options), scope), options)
+    const making = Scope.extend(Backend.make(name, prepared.options), scope)
+    const { telemetry } = options
+    const backend = await run(telemetry === undefined ? making : (await measured(name, telemetry))(making), options)
     const client = new SupervisedClient({
       name,
       runtime,

@@ -8,6 +8,7 @@ import { ConnectError } from "../Errors.js"
 import type { Fleet } from "../Fleet.js"
 import type { FleetConfig, FleetOptions } from "../Options.js"
 import { closing, whyNot } from "./Connect.js"
+import { measured } from "./Measured.js"
 import { Members } from "./Members.js"
 import * as Run from "./Run.js"
 import { SupervisedFleet } from "./SupervisedFleet.js"
@@ -33,17 +34,16 @@ export const connectAll = async (config: FleetConfig, options: FleetOptions): Pr
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => closed ??= run(closing(scope))
   try {
-    const core = await run(
-      Scope.extend(
-        CoreFleet.make({
-          backends: plan.backends,
-          connectConcurrency: options.connectConcurrency,
-          waitTimeout: options.waitTimeout
-        }),
-        scope
-      ),
-      options
+    const making = Scope.extend(
+      CoreFleet.make({
+        backends: plan.backends,
+        connectConcurrency: options.connectConcurrency,
+        waitTimeout: options.waitTimeout
+      }),
+      scope
     )
+    const { telemetry } = options
+    const core = await run(telemetry === undefined ? making : (await measured("fleet", telemetry))(making), options)
     plan.commit()
     const fleet = new SupervisedFleet({ core, members, runtime, close })
     await run(core.ready, options)
