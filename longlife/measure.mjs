@@ -1,0 +1,62 @@
+/** What this process holds: heap, descriptors, sockets, timers, listeners. */
+import { readdirSync } from "node:fs"
+import { setTimeout as sleep } from "node:timers/promises"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+
+setFlagsFromString("--expose-gc")
+/** @type {() => void} */
+const gc = runInNewContext("gc")
+
+/** What has to be equal before and after. @typedef {Record<string, number>} Held */
+
+/** @returns {Held} */
+const held = () => {
+  /** @type {Record<string, number>} */
+  const counts = {}
+  for (const kind of process.getActiveResourcesInfo()) {
+    // Work that is under way for an instant.
+    if (kind !== "Immediate" && kind !== "TickObject") counts[kind] = (counts[kind] ?? 0) + 1
+  }
+  counts["listeners"] = process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0)
+  try {
+    counts["descriptors"] = readdirSync("/proc/self/fd").length
+  } catch {
+    // Only Linux tells.
+  }
+  return Object.fromEntries(Object.entries(counts).toSorted())
+}
+
+/** How long that is waited for. */
+const patience = 30_000
+
+/**
+ * What is held once it has not changed for so many milliseconds.
+ *
+ * @param {number} calm
+ */
+export const resources = async (calm) => {
+  const until = performance.now() + patience
+  let last = held()
+  let since = performance.now()
+  while (performance.now() - since < calm && performance.now() < until) {
+    await sleep(100)
+    const now = held()
+    if (JSON.stringify(now) !== JSON.stringify(last)) {
+      last = now
+      since = performance.now()
+    }
+  }
+  return last
+}
+
+/** Bytes of the heap that are in use after collections. */
+export const heap = async () => {
+  let least = Number.POSITIVE_INFINITY
+  for (let round = 0; round < 6; round++) {
+    await sleep(20)
+    gc()
+    least = Math.min(least, process.memoryUsage().heapUsed)
+  }
+  return least
+}
