@@ -1,0 +1,214 @@
+/**
+ * Events as log lines: one line an event, its level by what the event means for whoever uses the backend. What repeats is
+ * counted, not repeated, so that a flapping backend does not flood.
+ */
+import { Clock, Duration, Effect, LogLevel, Scope, Stream } from "effect"
+import type { DurationInput } from "effect/Duration"
+import type { Event } from "./Event.js"
+import type { StateName } from "./Lifecycle.js"
+
+/** One line. */
+export interface Entry {
+  readonly level: LogLevel.LogLevel
+  readonly message: string
+  /** What a machine reads: `backend`, `event`, and what the event says besides. */
+  readonly annotations: Readonly<Record<string, string | number | boolean>>
+}
+
+/** How what repeats is counted. */
+export interface Options {
+  /**
+   * For so long after a line, others of its kind of the same backend are counted; then one line says how many there were. It
+   * doubles while they go on, up to an hour, and starts anew after a quiet one. Default 1 minute.
+   */
+  readonly window?: DurationInput | undefined
+}
+
+/** The longest that repeats are counted before a line says so. */
+const longestWindow = Duration.toMillis("1 hour")
+
+/** The line of an event. Times are milliseconds. */
+export const entryOf = (event: Event): Entry => {
+  const line = (
+    level: LogLevel.LogLevel,
+    what: string,
+    rest: Readonly<Record<string, string | number | boolean | undefined>>
+  ): Entry => ({
+    level,
+    message: `${event.backend}: ${what}`,
+    annotations: { backend: event.backend, event: event._tag, ...present(rest) }
+  })
+  switch (event._tag) {
+    case "StateChanged": {
+      const { from, generation, to } = event
+      return line(levelOf(to), `${from} -> ${to}`, { from, to, generation })
+    }
+    case "AttemptStarted":
+      return line(LogLevel.Debug, `connecting, attempt ${event.attempt}`, { attempt: event.attempt })
+    case "AttemptFailed": {
+      const { at, duration, error, nextAttemptAt } = event
+      const wait = nextAttemptAt === undefined ? undefined : Math.max(0, nextAttemptAt - at)
+      const next = wait === undefined ? "" : `; next attempt in ${shown(wait)}`
+      const { incurable, message, reason } = error
+      return line(incurable ? LogLevel.Error : LogLevel.Warning, `no connection: ${message}${next}`, {
+        reason,
+        incurable,
+        duration,
+        nextAttemptIn: wait
+      })
+    }
+    case "Installed": {
+      const { downtime, duration, generation } = event
+      const after = downtime === undefined ? "" : `, after ${shown(downtime)} without`
+      return line(LogLevel.Info, `connected (generation ${generation})${after}`, { generation, duration, downtime })
+    }
+    case "RuntimeLost": {
+      const { generation, loss: { kind, message }, uptime } = event
+      return line(LogLevel.Warning, `connection lost after ${shown(uptime)}: ${message}`, { generation, kind, uptime })
+    }
+    case "RuntimeClosed": {
+      // The supervisor warns of closes that go wrong.
+      const { generation, installed, message, outcome } = event
+      return line(LogLevel.Debug, `generation ${generation}: ${outcome}`, { generation, installed, outcome, message })
+    }
+    case "CatalogChanged": {
+      const { generation, revision, stale } = event
+      const what = revision === undefined ? "withdrawn" : stale ? "stale" : `revision ${revision}`
+      return line(LogLevel.Debug, `catalogue: ${what}`, { generation, revision, stale })
+    }
+    case "DiscoveryFailed": {
+      const { generation, message } = event
+      return line(LogLevel.Warning, `lists could not be read: ${message}`, { generation })
+    }
+    case "KeepaliveChanged": {
+      // Keepalive itself tells what a person has to know.
+      const { generation, reason, state } = event
+      return line(LogLevel.Debug, `keepalive: ${state}`, { generation, state, reason })
+    }
+  }
+}
+
+/** How much it matters that a backend is in a state. */
+const levelOf = (state: StateName): LogLevel.LogLevel => {
+  switch (state) {
+    case "PermanentlyFailed":
+      return LogLevel.Error
+    case "Dormant":
+      return LogLevel.Warning
+    case "Disabled":
+    case "Disconnected":
+      return LogLevel.Info
+    default:
+      return LogLevel.Debug
+  }
+}
+
+/**
+ * Writes a line for each event of a backend or a fleet to Effect's logger, until the scope is closed; what was counted by
+ * then is written too.
+ *
+ * @example
+ * import { Fleet, Log } from "@mcp-lifeline/core"
+ * import { Effect } from "effect"
+ *
+ * export const program = Effect.gen(function*() {
+ *   const fleet = yield* Fleet.FleetTag
+ *   yield* Log.follow(fleet)
+ * })
+ */
+export const follow = (
+  source: { readonly events: Stream.Stream<Event> },
+  options: Options = {}
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    const repeats = new Repeats(Duration.toMillis(options.window ?? "1 minute"))
+    const ended = (kind: Kind): Effect.Effect<void> =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        const entry = repeats.end(kind, now)
+        return entry === undefined ? Effect.void : write(entry)
+      })
+    const take = (event: Event): Effect.Effect<void> =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        const { counted, print } = repeats.take(event, now)
+        return Effect.zipRight(
+          print === undefined ? Effect.void : write(print),
+          counted === undefined
+            ? Effect.void
+            : Effect.asVoid(Effect.forkIn(Effect.delay(ended(counted), counted.until - now), scope))
+        )
+      })
+    yield* Effect.addFinalizer(() =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.forEach(repeats.endAll(now), write, { discard: true }))
+    )
+    yield* Effect.forkIn(Stream.runForEach(source.events, take), scope)
+  })
+
+const write = ({ annotations, level, message }: Entry): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logWithLevel(level, message), annotations)
+
+/** Lines of one kind of one backend. */
+interface Kind {
+  readonly key: string
+  /** Until when they are counted. */
+  until: number
+  window: number
+  count: number
+  last: Entry | undefined
+}
+
+/** Counts what repeats. Pure but for what it remembers. */
+export class Repeats {
+  readonly #window: number
+  readonly #kinds = new Map<string, Kind>()
+  readonly #states = new Map<string, StateName>()
+
+  constructor(window: number) {
+    this.#window = window
+  }
+
+  /** A line to print, or the kind whose count has begun with this event: it is to be ended at its `until`. */
+  take(event: Event, now: number): { readonly print?: Entry; readonly counted?: Kind } {
+    if (event._tag === "StateChanged") this.#states.set(event.backend, event.to)
+    const entry = entryOf(event)
+    const { backend, stale, state, to } = entry.annotations
+    const key = [event._tag, entry.level.label, to, state, stale, backend].join(" ")
+    const kind = this.#kinds.get(key)
+    if (kind === undefined || now >= kind.until) {
+      const quiet = kind === undefined || now >= kind.until + kind.window
+      const window = quiet ? this.#window : kind.window
+      this.#kinds.set(key, { key, until: now + window, window, count: 0, last: undefined })
+      return { print: entry }
+    }
+    kind.last = entry
+    return kind.count++ === 0 ? { counted: kind } : {}
+  }
+
+  /** The line for what was counted; counting goes on, for twice as long. */
+  end(kind: Kind, now: number): Entry | undefined {
+    const { count, last, window } = kind
+    if (last === undefined) return undefined
+    kind.window = Math.max(window, Math.min(longestWindow, window * 2))
+    kind.until = now + kind.window
+    kind.count = 0
+    kind.last = undefined
+    const state = this.#states.get(String(last.annotations["backend"]))
+    return {
+      level: last.level,
+      message: `${last.message} (${count} times in ${shown(window)}${state === undefined ? "" : `; now ${state}`})`,
+      annotations: { ...last.annotations, repeats: count, ...present({ state }) }
+    }
+  }
+
+  /** The lines for all that was counted. */
+  endAll(now: number): ReadonlyArray<Entry> {
+    return [...this.#kinds.values()].flatMap((kind) => this.end(kind, now) ?? [])
+  }
+}
+
+const shown = (millis: number): string => Duration.format(Duration.millis(Math.round(millis)))
+
+const present = (
+  values: Readonly<Record<string, string | number | boolean | undefined>>
+): Record<string, string | number | boolean> =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never

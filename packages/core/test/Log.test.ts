@@ -1,0 +1,174 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Backend, Event, Log } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Exit, HashMap, Logger, LogLevel, Scope, Stream, TestClock } from "effect"
+import { settle } from "./support/Watched.js"
+
+interface Line {
+  readonly level: string
+  readonly message: string
+  readonly annotations: Readonly<Record<string, unknown>>
+}
+
+/** Keeps what is logged. */
+const recorder = () => {
+  const lines: Array<Line> = []
+  const logger = Logger.make(({ annotations, logLevel, message }) => {
+    lines.push({
+      level: logLevel.label,
+      message: String(Array.isArray(message) ? message[0] : message),
+      annotations: Object.fromEntries(HashMap.toEntries(annotations))
+    })
+  })
+  const layer = Logger.replace(Logger.defaultLogger, logger)
+  return { lines, layer, of: (event: string) => lines.filter(({ annotations }) => annotations["event"] === event) }
+}
+
+const lost = (backend: string) =>
+  Event.Event.RuntimeLost({ backend, at: 0, generation: 1, loss: { kind: "closed", message: "gone" }, uptime: 1 })
+
+const everything = Logger.withMinimumLogLevel(LogLevel.Debug)
+
+/** A backend whose lines are kept. */
+const followed = (
+  script: ScriptedConnector.ScriptedConnector,
+  options: Omit<Backend.BackendOptions, "connector"> = {}
+) =>
+  Effect.gen(function*() {
+    const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" }, ...options })
+    const count = { events: 0 }
+    yield* Effect.forkScoped(Stream.runForEach(backend.events, () => Effect.sync(() => count.events++)))
+    yield* Log.follow(backend)
+    return { backend, count }
+  })
+
+describe("the log", () => {
+  it.effect("[O3] one line an event, with what a machine reads in annotations", () => {
+    const { layer, lines } = recorder()
+    return Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const script = ScriptedConnector.make().failNext(1)
+      const { count } = yield* Scope.extend(followed(script), scope)
+      yield* settle
+      yield* TestClock.adjust("2 seconds")
+      script.current.lose({ kind: "closed", message: "exit code 1" })
+      yield* settle
+      yield* Scope.close(scope, Exit.void)
+      const ours = lines.filter(({ annotations }) => annotations["event"] !== undefined)
+      const written = ours.reduce((sum, { annotations }) => sum + Number(annotations["repeats"] ?? 1), 0)
+      assert.isAbove(count.events, 5)
+      assert.strictEqual(written, count.events)
+      const lost = ours.find(({ annotations }) => annotations["event"] === "RuntimeLost")
+      assert.strictEqual(lost?.level, "WARN")
+      assert.deepInclude(lost?.annotations, { backend: "one", generation: 1, kind: "closed" })
+      assert.include(lost?.message, "exit code 1")
+    }).pipe(everything, Effect.provide(layer))
+  })
+
+  it.effect("[O3] the level is by consequence", () => {
+    const { layer, of } = recorder()
+    return Effect.gen(function*() {
+      const script = ScriptedConnector.make().failNext(1, { reason: "refused" })
+      script.script({ connect: "open" })
+      const { backend } = yield* followed(script)
+      yield* settle
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(of("AttemptFailed").map(({ level }) => level), ["WARN"])
+      assert.deepStrictEqual(of("Installed").map(({ level }) => level), ["INFO"])
+      script.current.lose()
+      yield* settle
+      assert.deepStrictEqual(of("RuntimeLost").map(({ level }) => level), ["WARN"])
+      yield* backend.disable
+      yield* settle
+      assert.strictEqual(of("StateChanged").find(({ annotations }) => annotations["to"] === "Disabled")?.level, "INFO")
+    }).pipe(everything, Effect.provide(layer), Effect.scoped)
+  })
+
+  it.effect("[O3] what waiting cannot heal is an error", () => {
+    const { layer, of } = recorder()
+    return Effect.gen(function*() {
+      const script = ScriptedConnector.make().failNext(1, { reason: "spawn", incurable: true })
+      yield* followed(script)
+      yield* settle
+      assert.deepStrictEqual(of("AttemptFailed").map(({ level }) => level), ["ERROR"])
+      assert.deepStrictEqual(
+        of("StateChanged").map(({ annotations, level }) => [annotations["to"], level]),
+        [["PermanentlyFailed", "ERROR"]]
+      )
+    }).pipe(everything, Effect.provide(layer), Effect.scoped)
+  })
+
+  it.effect("[O3] a backend that flaps does not flood: its repeats are counted, none is lost", () => {
+    const { layer, lines, of } = recorder()
+    return Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const script = ScriptedConnector.make()
+      script.otherwise = { loseAfter: 11_000 }
+      const reconnect = { initialDelay: 1000, stableAfter: 10_000 }
+      const { count } = yield* Scope.extend(followed(script, { reconnect }), scope)
+      yield* settle
+      yield* TestClock.adjust("16 minutes")
+      const losses = script.ledger.attempts.length - 1
+      assert.isAbove(losses, 75)
+      // One line at once, then after 1, 2, 4 and 8 minutes.
+      assert.strictEqual(of("RuntimeLost").length, 5)
+      assert.strictEqual(of("Installed").length, 5)
+      assert.isBelow(lines.length, count.events / 5)
+      assert.match(of("RuntimeLost").at(-1)?.message ?? "", /\(\d+ times in 8m; now \w+\)$/)
+      yield* Scope.close(scope, Exit.void)
+      const written = lines.reduce(
+        (sum, { annotations }) => sum + (annotations["event"] === undefined ? 0 : Number(annotations["repeats"] ?? 1)),
+        0
+      )
+      assert.strictEqual(written, count.events)
+    }).pipe(everything, Effect.provide(layer))
+  })
+
+  it("[O3] what goes on for days is told once an hour", () => {
+    const repeats = new Log.Repeats(60_000)
+    const day = 86_400_000
+    let due: Parameters<typeof repeats.end>[0] | undefined
+    const printed: Array<number> = []
+    for (let now = 0; now < 3 * day; now += 5000) {
+      if (due !== undefined && now >= due.until) {
+        if (repeats.end(due, now) !== undefined) printed.push(now)
+        due = undefined
+      }
+      const { counted, print } = repeats.take(lost("one"), now)
+      if (print !== undefined) printed.push(now)
+      due = counted ?? due
+    }
+    assert.deepStrictEqual(printed.slice(0, 4), [0, 60_000, 180_000, 420_000])
+    assert.isAtMost(printed.filter((at) => at >= day).length, 48)
+    assert.isAtLeast(printed.filter((at) => at >= day).length, 47)
+  })
+
+  it.effect("[O3] after a quiet time the first line is written at once again", () => {
+    const { layer, of } = recorder()
+    return Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      yield* followed(script)
+      yield* settle
+      for (const lines of [1, 2, 3]) {
+        script.current.lose()
+        yield* settle
+        assert.strictEqual(of("RuntimeLost").length, lines)
+        yield* TestClock.adjust("3 minutes")
+      }
+    }).pipe(everything, Effect.provide(layer), Effect.scoped)
+  })
+
+  it("[O3] backends and kinds are counted apart", () => {
+    const repeats = new Log.Repeats(60_000)
+    assert.isDefined(repeats.take(lost("one"), 0).print)
+    assert.isDefined(repeats.take(lost("two"), 0).print)
+    assert.isDefined(repeats.take(Event.Event.AttemptStarted({ backend: "one", at: 0, attempt: 1 }), 0).print)
+    assert.isUndefined(repeats.take(lost("one"), 59_999).print)
+    assert.deepStrictEqual(
+      repeats.endAll(60_000).map(({ annotations }) => [annotations["backend"], annotations["repeats"]]),
+      [
+        ["one", 1]
+      ]
+    )
+  })
+})
