@@ -12,7 +12,7 @@ import type {
   LoggingLevel,
   ReadResourceResult
 } from "@modelcontextprotocol/sdk/types.js"
-import { type Config, Context, Deferred, Effect, Either, Layer, type Scope, Stream } from "effect"
+import { type Config, Context, Deferred, Effect, Either, Layer, Scope, Stream } from "effect"
 import type { ConfigError as ConfigProviderError } from "effect/ConfigError"
 import type { CallOptions } from "./Call.js"
 import type { Snapshot } from "./Catalog.js"
@@ -25,7 +25,7 @@ import type { Method, Params, Result } from "./Method.js"
 import type { BackendOptions } from "./Options.js"
 import { type Permits, unbounded } from "./Permits.js"
 import { type PolicyOptions, resolve } from "./Policy.js"
-import { Journal } from "./Slot.js"
+import { Journal, type Slot } from "./Slot.js"
 import { type Status, statusOf } from "./Status.js"
 import { Supervisor } from "./Supervisor.js"
 import { onResume } from "./Suspend.js"
@@ -160,9 +160,10 @@ export const make = (
     yield* supervisor.start
     const { resumes } = surroundings
     yield* resumes === undefined
-      ? onResume(supervisor.resumed)
-      : Effect.acquireRelease(Effect.sync(() => resumes.listen(supervisor.resumed)), (stop) => Effect.sync(stop))
-    return fromSupervisor(journal, supervisor, options)
+      ? onResume(() => supervisor.resumed())
+      : Effect.flatMap(Effect.scope, (scope) =>
+        Scope.addFinalizer(scope, Effect.sync(resumes.listen(() => supervisor.resumed()))))
+    return new Handle(journal, supervisor, options.connector)
   })
 
 /** Lets telemetry measure a backend. */
@@ -179,63 +180,177 @@ const observe = (journal: Journal, { transport }: Connector, telemetry: Telemetr
   journal.events.listen(observer.event)
 }
 
-const fromSupervisor = (journal: Journal, supervisor: Supervisor, options: BackendOptions): Backend => {
-  const { attendant, calls } = supervisor
-  const { cell } = journal
-  const { request } = calls
-  const status = Effect.sync(() => statusOf(journal, supervisor, options.connector))
-  const slots = Stream.takeUntil(cell.changes, (slot) => slot.state._tag === "Closed")
-  const isHealthy = (threshold = Health.threshold) =>
-    Effect.sync(() => Health.score(journal.tally.history) >= threshold)
-  return {
-    id: journal.id,
-    status,
-    statusChanges: Stream.mapEffect(slots, () => status),
-    events: journal.events.stream,
-    notifications: journal.notifications.stream,
-    catalog: Effect.sync(() => cell.get().snapshot),
-    catalogChanges: Stream.changes(Stream.map(slots, (slot) => slot.snapshot)),
-    refresh: Effect.flatMap(
-      calls.withConnection(attendant.refresh, "tools/list"),
-      () =>
-        Effect.suspend(() => {
-          const { snapshot, state } = cell.get()
-          return snapshot === undefined
-            ? Effect.fail(calls.unavailable(state, "no catalogue"))
-            : Effect.succeed(snapshot)
-        })
-    ),
-    isConnected: Effect.sync(() => cell.get().state._tag === "Connected"),
-    isHealthy,
-    healthCheck: Effect.suspend(() => {
-      const startedAt = journal.now()
-      return Effect.flatMap(Effect.either(calls.probe(attendant.probe)), (result) =>
-        Effect.map(status, (status) => ({
-          status,
-          latency: Either.isRight(result) ? journal.now() - startedAt : undefined,
-          error: Either.isLeft(result) ? result.left : undefined
-        })))
-    }),
-    reconnect: supervisor.command("Reconnect"),
-    enable: supervisor.command("Enable"),
-    disable: Effect.ignore(supervisor.command("Disable")),
-    disconnect: Effect.ignore(supervisor.command("Disconnect")),
-    settled: Deferred.await(supervisor.settled),
-    keepalive: { pause: attendant.pause, resume: attendant.resume },
-    request,
-    notify: (method, params) => calls.withConnection(({ connection }) => connection.notify(method, params), method),
-    callTool: (params, options) => request("tools/call", params, options),
-    listTools: (params, options) => request("tools/list", params, options),
-    listPrompts: (params, options) => request("prompts/list", params, options),
-    getPrompt: (params, options) => request("prompts/get", params, options),
-    listResources: (params, options) => request("resources/list", params, options),
-    listResourceTemplates: (params, options) => request("resources/templates/list", params, options),
-    readResource: (params, options) => request("resources/read", params, options),
-    subscribeResource: (uri, options) => Effect.asVoid(request("resources/subscribe", { uri }, options)),
-    unsubscribeResource: (uri, options) => Effect.asVoid(request("resources/unsubscribe", { uri }, options)),
-    complete: (params, options) => request("completion/complete", params, options),
-    setLoggingLevel: (level, options) => Effect.asVoid(request("logging/setLevel", { level }, options)),
-    ping: (options) => Effect.asVoid(request("ping", undefined, options))
+/**
+ * The handle of a backend. Everything is made when it is asked for, so that thousands of idle backends do not each hold
+ * effects and streams that nobody runs; and may be taken off the handle, since nothing depends on `this` once it is.
+ */
+class Handle implements Backend {
+  readonly #journal: Journal
+  readonly #supervisor: Supervisor
+  readonly #connector: Connector
+
+  constructor(journal: Journal, supervisor: Supervisor, connector: Connector) {
+    this.#journal = journal
+    this.#supervisor = supervisor
+    this.#connector = connector
+  }
+
+  get id(): string {
+    return this.#journal.id
+  }
+
+  get #slots(): Stream.Stream<Slot> {
+    return Stream.takeUntil(this.#journal.cell.changes, (slot) => slot.state._tag === "Closed")
+  }
+
+  get status(): Backend["status"] {
+    return Effect.sync(() => statusOf(this.#journal, this.#supervisor, this.#connector))
+  }
+
+  get statusChanges(): Backend["statusChanges"] {
+    return Stream.mapEffect(this.#slots, () => this.status)
+  }
+
+  get events(): Backend["events"] {
+    return this.#journal.events.stream
+  }
+
+  get notifications(): Backend["notifications"] {
+    return this.#journal.notifications.stream
+  }
+
+  get catalog(): Backend["catalog"] {
+    return Effect.sync(() => this.#journal.cell.get().snapshot)
+  }
+
+  get catalogChanges(): Backend["catalogChanges"] {
+    return Stream.changes(Stream.map(this.#slots, (slot) => slot.snapshot))
+  }
+
+  get refresh(): Backend["refresh"] {
+    const { attendant, calls } = this.#supervisor
+    return Effect.flatMap(calls.withConnection((installed) => attendant.refresh(installed), "tools/list"), () => {
+      const { snapshot, state } = this.#journal.cell.get()
+      return snapshot === undefined ? Effect.fail(calls.unavailable(state, "no catalogue")) : Effect.succeed(snapshot)
+    })
+  }
+
+  get isConnected(): Backend["isConnected"] {
+    return Effect.sync(() => this.#journal.cell.get().state._tag === "Connected")
+  }
+
+  get isHealthy(): Backend["isHealthy"] {
+    return (threshold = Health.threshold) => Effect.sync(() => Health.score(this.#journal.tally.history) >= threshold)
+  }
+
+  get healthCheck(): Backend["healthCheck"] {
+    const { attendant, calls } = this.#supervisor
+    return Effect.suspend(() => {
+      const startedAt = this.#journal.now()
+      return Effect.flatMap(
+        Effect.either(calls.probe((installed) => attendant.probe(installed))),
+        (result) =>
+          Effect.map(this.status, (status) => ({
+            status,
+            latency: Either.isRight(result) ? this.#journal.now() - startedAt : undefined,
+            error: Either.isLeft(result) ? result.left : undefined
+          }))
+      )
+    })
+  }
+
+  get reconnect(): Backend["reconnect"] {
+    return this.#supervisor.command("Reconnect")
+  }
+
+  get enable(): Backend["enable"] {
+    return this.#supervisor.command("Enable")
+  }
+
+  get disable(): Backend["disable"] {
+    return Effect.ignore(this.#supervisor.command("Disable"))
+  }
+
+  get disconnect(): Backend["disconnect"] {
+    return Effect.ignore(this.#supervisor.command("Disconnect"))
+  }
+
+  get settled(): Backend["settled"] {
+    return Deferred.await(this.#supervisor.settled)
+  }
+
+  get keepalive(): Backend["keepalive"] {
+    const { pause, resume } = this.#supervisor.attendant
+    return { pause, resume }
+  }
+
+  get request(): Backend["request"] {
+    return this.#supervisor.calls.request
+  }
+
+  get notify(): Backend["notify"] {
+    const { calls } = this.#supervisor
+    return (method, params) => calls.withConnection(({ connection }) => connection.notify(method, params), method)
+  }
+
+  get callTool(): Backend["callTool"] {
+    const { request } = this
+    return (params, options) => request("tools/call", params, options)
+  }
+
+  get listTools(): Backend["listTools"] {
+    const { request } = this
+    return (params, options) => request("tools/list", params, options)
+  }
+
+  get listPrompts(): Backend["listPrompts"] {
+    const { request } = this
+    return (params, options) => request("prompts/list", params, options)
+  }
+
+  get getPrompt(): Backend["getPrompt"] {
+    const { request } = this
+    return (params, options) => request("prompts/get", params, options)
+  }
+
+  get listResources(): Backend["listResources"] {
+    const { request } = this
+    return (params, options) => request("resources/list", params, options)
+  }
+
+  get listResourceTemplates(): Backend["listResourceTemplates"] {
+    const { request } = this
+    return (params, options) => request("resources/templates/list", params, options)
+  }
+
+  get readResource(): Backend["readResource"] {
+    const { request } = this
+    return (params, options) => request("resources/read", params, options)
+  }
+
+  get complete(): Backend["complete"] {
+    const { request } = this
+    return (params, options) => request("completion/complete", params, options)
+  }
+
+  get subscribeResource(): Backend["subscribeResource"] {
+    const { request } = this
+    return (uri, options) => Effect.asVoid(request("resources/subscribe", { uri }, options))
+  }
+
+  get unsubscribeResource(): Backend["unsubscribeResource"] {
+    const { request } = this
+    return (uri, options) => Effect.asVoid(request("resources/unsubscribe", { uri }, options))
+  }
+
+  get setLoggingLevel(): Backend["setLoggingLevel"] {
+    const { request } = this
+    return (level, options) => Effect.asVoid(request("logging/setLevel", { level }, options))
+  }
+
+  get ping(): Backend["ping"] {
+    const { request } = this
+    return (options) => Effect.asVoid(request("ping", undefined, options))
   }
 }
 

@@ -227,14 +227,18 @@ export const run = (host: Host): Effect.Effect<void> => {
     if (memory.open !== undefined) return Duration.millis(Math.max(0, memory.open.reprobeAt - now))
     if (failing > 0) return Duration.millis(options.suspectInterval)
     const part = yield* first ? Effect.map(Random.next, (draw) => 1 - draw) : Random.nextRange(0.75, 1)
-    first = false
     const from = method === "options" ? now : baseline
     return Duration.millis(Math.max(0, from + Math.ceil(part * intervalOf(policy, memory)) - now))
   })
 
-  /** Skips a round where a request of ours was answered since it was planned (K7). */
-  const step = Effect.suspend(() =>
-    memory.open === undefined && failing === 0 && method !== "options" && vitals.answeredAt > baseline
+  /**
+   * Skips a round where a request of ours was answered since it was planned (K7). That the lists are read on connecting is no
+   * reason to skip the first: it would undo the spread of backends that connect together (K6).
+   */
+  const step = Effect.suspend(() => {
+    const used = first ? Math.min(vitals.usedAt, vitals.answeredAt) : vitals.answeredAt
+    first = false
+    return memory.open === undefined && failing === 0 && method !== "options" && used > baseline
       ? Effect.void
       : Effect.flatMap(Clock.currentTimeMillis, (now) => {
         roundAt = now
@@ -243,7 +247,7 @@ export const run = (host: Host): Effect.Effect<void> => {
           return judge(verdict)
         })
       })
-  )
+  })
 
   return Effect.schedule(step, Schedule.modifyDelayEffect(Schedule.forever, () => delay)).pipe(Effect.asVoid)
 }

@@ -14,26 +14,54 @@ export const patience = 2000
 /** No bound: what a backend on its own has. */
 export const unbounded: Permits = { withPermit: (attempt) => attempt }
 
-/** At most `count` attempts that are younger than two seconds. */
+/** An attempt that waits for its permit, holds it, or has given it back. */
+interface Turn {
+  state: "waiting" | "held" | "over"
+  begin: (() => void) | undefined
+}
+
+/**
+ * At most `count` attempts that are younger than two seconds, in the order in which they came.
+ *
+ * A permit goes from hand to hand. Effect's semaphore wakes everybody who waits at each release, which costs the square of
+ * the backends that are lost at once.
+ */
 export const make = (count: number): Permits => {
-  const semaphore = Effect.unsafeMakeSemaphore(count)
+  let free = count
+  const queue: Array<Turn> = []
+  const enter = (): Turn => {
+    const turn: Turn = { state: free > 0 ? "held" : "waiting", begin: undefined }
+    if (free > 0) free--
+    else queue.push(turn)
+    return turn
+  }
+  const leave = (turn: Turn): void => {
+    const held = turn.state === "held"
+    turn.state = "over"
+    if (!held) return
+    let next = queue.shift()
+    while (next?.state === "over") next = queue.shift()
+    if (next === undefined) free++
+    else {
+      next.state = "held"
+      next.begin?.()
+    }
+  }
+  const begun = (turn: Turn) =>
+    Effect.async<void>((resume) => {
+      if (turn.state === "held") return resume(Effect.void)
+      turn.begin = () => resume(Effect.void)
+    })
   return {
     withPermit: (attempt) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function*() {
-          yield* restore(semaphore.take(1))
-          let held = true
-          const giveBack = Effect.suspend(() => {
-            if (!held) return Effect.void
-            held = false
-            return semaphore.release(1)
-          })
-          const timer = yield* Effect.fork(Effect.interruptible(Effect.delay(giveBack, patience)))
-          return yield* Effect.ensuring(
-            restore(attempt),
-            Effect.zipRight(timer.interruptAsFork(timer.id()), giveBack)
-          )
-        })
-      )
+      Effect.uninterruptibleMask((restore) => {
+        const turn = enter()
+        const giveBack = Effect.sync(() => leave(turn))
+        const watched = Effect.flatMap(
+          Effect.fork(Effect.interruptible(Effect.delay(giveBack, patience))),
+          (timer) => Effect.ensuring(restore(attempt), timer.interruptAsFork(timer.id()))
+        )
+        return Effect.ensuring(Effect.zipRight(restore(begun(turn)), watched), giveBack)
+      })
   }
 }

@@ -29,13 +29,12 @@ export class Budget {
   #notBefore = 0
   #demandedAt = Number.NEGATIVE_INFINITY
   readonly #policy: Policy["reconnect"]
-  readonly #schedule: Schedule.Schedule<Duration.Duration>
+  /** Made when it is first needed: most backends never lose a connection. */
+  #schedule: Schedule.Schedule<Duration.Duration> | undefined
   #step: unknown
 
   constructor(policy: Policy["reconnect"]) {
     this.#policy = policy
-    this.#schedule = backoff(policy)
-    this.#step = this.#schedule.initial
   }
 
   /** Forgets the outage: the next delay is the first again. */
@@ -45,7 +44,7 @@ export class Budget {
     this.#incurable = 0
     this.#notBefore = 0
     this.#demandedAt = Number.NEGATIVE_INFINITY
-    this.#step = this.#schedule.initial
+    this.#step = this.#schedule?.initial
   }
 
   /** Respects a Retry-After up to `maxRetryAfter` (R6). */
@@ -82,6 +81,10 @@ export class Budget {
 
   /** When the next attempt of a running backoff is due. */
   due(now: number): Effect.Effect<number> {
+    if (this.#schedule === undefined) {
+      this.#schedule = backoff(this.#policy)
+      this.#step = this.#schedule.initial
+    }
     return Effect.map(this.#schedule.step(now, undefined, this.#step), ([step, , decision]) => {
       this.#step = step
       const at = ScheduleDecision.isContinue(decision) ? ScheduleIntervals.start(decision.intervals) : now

@@ -86,12 +86,13 @@ export class Owner {
   }
 
   /** A runtime that is owned but has no connection yet. */
-  readonly make = (generation: number): Effect.Effect<Runtime> =>
-    Effect.zipWith(Scope.make(), Scope.make(), (attached, own) => {
+  make(generation: number): Effect.Effect<Runtime> {
+    return Effect.zipWith(Scope.make(), Scope.make(), (attached, own) => {
       const runtime = new Runtime(generation, attached, own)
       this.#owned.add(runtime)
       return runtime
     })
+  }
 
   owns(runtime: Runtime): boolean {
     return this.#owned.has(runtime)
@@ -102,24 +103,29 @@ export class Owner {
    * however stubborn the connector is; whatever it acquires later goes into the runtime's scope, or is released at once where
    * that has closed.
    */
-  readonly acquire = (
+  acquire(
     runtime: Runtime,
     connect: Effect.Effect<Connection, ConnectError, Scope.Scope>
-  ): Effect.Effect<Connection, ConnectError> =>
-    Effect.flatMap(
+  ): Effect.Effect<Connection, ConnectError> {
+    return Effect.flatMap(
       Effect.forkDaemon(Effect.interruptible(Scope.extend(connect, runtime.own))),
       (fiber) => {
         runtime.acquiring = fiber
+        // Not kept once it has ended: a fiber weighs as much as all else that a runtime is.
+        fiber.addObserver(() => {
+          runtime.acquiring = undefined
+        })
         return Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none)))
       }
     )
+  }
 
   /**
    * Retires a runtime: once, however often it is called. A loss fails what is in flight in the same synchronous step; without
    * one, calls get `timeouts.drain` to finish. Returns at once; the close goes on in a fiber of its own.
    */
-  readonly retire = (runtime: Runtime, loss?: Loss): Effect.Effect<void> =>
-    Effect.uninterruptible(Effect.suspend(() => {
+  retire(runtime: Runtime, loss?: Loss): Effect.Effect<void> {
+    return Effect.uninterruptible(Effect.suspend(() => {
       if (!this.#owned.delete(runtime)) return Effect.void
       runtime.detached = true
       if (loss === undefined) this.#draining.add(runtime)
@@ -135,10 +141,14 @@ export class Owner {
           })
       )
     }))
+  }
 
   /** Retires whatever is still owned: runtimes of attempts, and those established but never installed. */
-  readonly sweep = (loss: Loss): Effect.Effect<void> =>
-    Effect.suspend(() => Effect.forEach([...this.#owned], (runtime) => this.retire(runtime, loss), { discard: true }))
+  sweep(loss: Loss): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      Effect.forEach([...this.#owned], (runtime) => this.retire(runtime, loss), { discard: true })
+    )
+  }
 
   /** Fails the calls in flight on runtimes that drain, so that what ends the whole does not wait for them. */
   hurry(loss: Loss): void {
@@ -146,9 +156,11 @@ export class Owner {
   }
 
   /** Ends when everything that is closing now has closed or was abandoned. Bounded, since each close is. */
-  readonly closed: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.forEach([...this.#closing], (closed) => Deferred.await(closed), { discard: true })
-  )
+  get closed(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      Effect.forEach([...this.#closing], (closed) => Deferred.await(closed), { discard: true })
+    )
+  }
 
   #close(runtime: Runtime, drain: boolean): Effect.Effect<void> {
     const bound = this.#timeouts.close

@@ -5,8 +5,7 @@
  * Two fences keep what is late from counting: the runtime itself (for losses and refreshes) and an epoch, bumped at each
  * start or cancel of an attempt, a timer or a teardown (for those, which have no generation).
  */
-import { Deferred, Effect, Either, Exit, Fiber, FiberId } from "effect"
-import type { Scope } from "effect"
+import { Deferred, Effect, Either, Exit, Fiber, FiberId, Scope } from "effect"
 import * as Attempt from "./Attempt.js"
 import { Attendant } from "./Attendant.js"
 import { Calls } from "./Call.js"
@@ -106,60 +105,67 @@ export class Supervisor {
   // --- life
 
   /** Starts to work; the scope's finalizer tears everything down, within the bound of a few `timeouts.close`. */
-  readonly start: Effect.Effect<void, never, Scope.Scope> = Effect.uninterruptible(
-    Effect.suspend(() => {
-      const next = Effect.suspend(() => {
-        const message = this.#inbox.shift()
-        return message === undefined ? Effect.void : Effect.zipRight(this.#handle(message), this.#logRefused)
+  get start(): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.uninterruptible(
+      Effect.suspend(() => {
+        const next = Effect.suspend(() => {
+          const message = this.#inbox.shift()
+          return message === undefined ? Effect.void : Effect.zipRight(this.#handle(message), this.#logRefused)
+        })
+        const loop = Effect.forever(Effect.zipRight(Effect.interruptible(this.#inbox.arrived), next))
+        const connecting = this.#state._tag === "Connecting"
+        if (!connecting) this.#settle()
+        return Effect.forkScoped(connecting ? Effect.zipRight(this.#connect(false), loop) : loop).pipe(
+          Effect.tap((fiber) => {
+            this.#fiber = fiber
+          }),
+          Effect.zipRight(Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, this.#shutdown)))
+        )
       })
-      const loop = Effect.forever(Effect.zipRight(Effect.interruptible(this.#inbox.arrived), next))
-      const connecting = this.#state._tag === "Connecting"
-      if (!connecting) this.#settle()
-      return Effect.forkScoped(connecting ? Effect.zipRight(this.#connect(false), loop) : loop).pipe(
-        Effect.tap((fiber) => {
-          this.#fiber = fiber
-        }),
-        Effect.zipRight(Effect.addFinalizer(() => this.#shutdown))
-      )
-    })
-  )
+    )
+  }
 
   /** Asks for something and waits until what it began has ended. Interrupting the caller cancels nothing (L11). */
-  readonly command = (command: Command): Effect.Effect<void, CommandError> =>
-    Effect.suspend(() => {
+  command(command: Command): Effect.Effect<void, CommandError> {
+    return Effect.suspend(() => {
       if (this.#state._tag === "Closed") return this.#refusal(command)
       const ack: Ack = Deferred.unsafeMake(FiberId.none)
       this.#tell({ _tag: "Command", command, ack })
       return Deferred.await(ack)
     })
+  }
 
   /** The machine was suspended: whatever waits is late, and whatever is connected is in doubt (R11). */
-  readonly resumed = (): void => this.#tell({ _tag: "Resumed" })
+  resumed(): void {
+    this.#tell({ _tag: "Resumed" })
+  }
 
-  readonly #shutdown: Effect.Effect<void> = Effect.suspend(() => {
-    const { current } = this.#journal.cell.get()
-    const loss: Loss = { kind: "closed", message: "the backend was closed" }
-    if (current !== undefined) this.#journal.tally.pastUptime += this.#journal.now() - current.runtime.installedAt
-    this.#epoch++
-    this.#move(Lifecycle.Event.Close())
-    this.#refuseAll()
-    this.#owner.hurry(loss)
-    return Effect.gen(this, function*() {
-      if (current !== undefined) yield* this.#retire(current.runtime, loss)
-      for (const attempt of this.#attempts) attempt.unsafeInterruptAsFork(FiberId.none)
-      if (this.#fiber !== undefined) {
-        this.#fiber.unsafeInterruptAsFork(FiberId.none)
-        yield* awaitBounded(this.#fiber, this.#journal.policy.timeouts.close)
-      }
+  get #shutdown(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { current } = this.#journal.cell.get()
+      const loss: Loss = { kind: "closed", message: "the backend was closed" }
+      if (current !== undefined) this.#journal.tally.pastUptime += this.#journal.now() - current.runtime.installedAt
+      this.#epoch++
+      this.#move(Lifecycle.Event.Close())
       this.#refuseAll()
-      for (let message = this.#inbox.shift(); message !== undefined; message = this.#inbox.shift()) {
-        if (message._tag === "Command") this.#answer([message.ack], this.#refusal(message.command))
-      }
-      yield* this.#owner.sweep(loss)
-      yield* this.#owner.closed
-      this.#settle()
+      this.#owner.hurry(loss)
+      return Effect.gen(this, function*() {
+        if (current !== undefined) yield* this.#retire(current.runtime, loss)
+        for (const attempt of this.#attempts) attempt.unsafeInterruptAsFork(FiberId.none)
+        if (this.#fiber !== undefined) {
+          this.#fiber.unsafeInterruptAsFork(FiberId.none)
+          yield* awaitBounded(this.#fiber, this.#journal.policy.timeouts.close)
+        }
+        this.#refuseAll()
+        for (let message = this.#inbox.shift(); message !== undefined; message = this.#inbox.shift()) {
+          if (message._tag === "Command") this.#answer([message.ack], this.#refusal(message.command))
+        }
+        yield* this.#owner.sweep(loss)
+        yield* this.#owner.closed
+        this.#settle()
+      })
     })
-  })
+  }
 
   // --- messages
 
@@ -197,12 +203,14 @@ export class Supervisor {
     })
   }
 
-  readonly #logRefused: Effect.Effect<void> = Effect.suspend(() => {
-    const event = this.#refusedEvent
-    if (event === undefined) return Effect.void
-    this.#refusedEvent = undefined
-    return Effect.logDebug(`${this.#journal.id}: ${event._tag} does not apply in ${this.#state._tag}`)
-  })
+  get #logRefused(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const event = this.#refusedEvent
+      if (event === undefined) return Effect.void
+      this.#refusedEvent = undefined
+      return Effect.logDebug(`${this.#journal.id}: ${event._tag} does not apply in ${this.#state._tag}`)
+    })
+  }
 
   get #state(): Lifecycle.State {
     return this.#journal.cell.get().state
@@ -570,7 +578,7 @@ export class Supervisor {
   }
 
   #refuseAll(): void {
-    this.#answerJoined(this.#refused("Reconnect"))
+    if (this.#joined.length > 0) this.#answerJoined(this.#refused("Reconnect"))
     this.#answer(this.#disables.splice(0), Exit.void)
   }
 

@@ -6,7 +6,7 @@ import { Effect, MutableRef, Stream } from "effect"
 /** Holds one value. Everything here is synchronous but for `next` and `changes`. */
 export class Cell<A> {
   readonly #ref: MutableRef.MutableRef<A>
-  readonly #listeners = new Set<() => void>()
+  #listeners: Set<() => void> | undefined
 
   constructor(initial: A) {
     this.#ref = MutableRef.make(initial)
@@ -19,14 +19,15 @@ export class Cell<A> {
   /** Publishes a value and wakes everybody who waits. */
   set(value: A): void {
     MutableRef.set(this.#ref, value)
-    for (const listener of [...this.#listeners]) listener()
+    if (this.#listeners !== undefined) { for (const listener of [...this.#listeners]) listener() }
   }
 
   /** Calls back after each write, until the returned function is called. The callback must not throw. */
   listen(listener: () => void): () => void {
-    this.#listeners.add(listener)
+    const listeners = this.#listeners ??= new Set()
+    listeners.add(listener)
     return () => {
-      this.#listeners.delete(listener)
+      listeners.delete(listener)
     }
   }
 

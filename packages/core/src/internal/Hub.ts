@@ -8,17 +8,18 @@ const backlog = 1024
 
 /** Hands on what is emitted to every listener. */
 export class Hub<A> {
-  readonly #listeners = new Set<(value: A) => void>()
+  #listeners: Set<(value: A) => void> | undefined
 
   emit(value: A): void {
-    for (const listener of this.#listeners) listener(value)
+    if (this.#listeners !== undefined) { for (const listener of this.#listeners) listener(value) }
   }
 
   /** Calls back for each value, until the returned function is called. The callback must not throw. */
   listen(listener: (value: A) => void): () => void {
-    this.#listeners.add(listener)
+    const listeners = this.#listeners ??= new Set()
+    listeners.add(listener)
     return () => {
-      this.#listeners.delete(listener)
+      listeners.delete(listener)
     }
   }
 
