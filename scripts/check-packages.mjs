@@ -1,5 +1,6 @@
 // The packages as a user gets them: packs each, checks what is in the tarball and how it resolves (publint and "are the
-// types wrong"), installs all tarballs in an empty project, type-checks that project, and uses each package with node.
+// types wrong"), installs all tarballs in an empty project, type-checks that project as Node.js and as bundlers resolve
+// it, from ES modules and from CommonJS, and uses each package with node: imported, and required where Node.js can.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -15,6 +16,11 @@ const root = fileURLToPath(new URL("../", import.meta.url))
  */
 const uses = {
   "@mcp-lifeline/core": `if (it.isRead("tools/list") !== true) throw new Error("isRead")`,
+  "@mcp-lifeline/client": `const { StdioFaultServer } = await import("@mcp-lifeline/testing")
+    const client = await it.connect(StdioFaultServer.command())
+    const { content } = await client.callTool({ name: "echo", arguments: { text: "hi" } })
+    await client.close()
+    if (content[0].text !== "hi") throw new Error("callTool")`,
   "@mcp-lifeline/protocol": `if (typeof it.MemoryConnector.make !== "function") throw new Error("MemoryConnector")`,
   "@mcp-lifeline/testing": `const { args, command } = it.StdioFaultServer.command()
     const { spawnSync } = await import("node:child_process")
@@ -133,6 +139,58 @@ const install = async (work, packed) => {
   ], { cwd: work })
 }
 
+/** What somebody writes who uses the packages: checked by the compiler, never run. */
+const consumer = `
+import { connect, connectAll, RemoteError, supervisedTransport } from "@mcp-lifeline/client"
+import type { Client, ConnectOptions } from "@mcp-lifeline/client"
+import { Client as OfficialClient } from "@modelcontextprotocol/sdk/client/index.js"
+
+const options: ConnectOptions = { keepalive: { interval: "1 minute" }, timeouts: { wait: 500 } }
+export const program = async (): Promise<string> => {
+  await using client: Client = await connect({ command: "server" }, options)
+  const { tools } = await client.listTools()
+  for await (const { state } of client.statusChanges()) if (state === "Closed") break
+  await using fleet = await connectAll({ mcpServers: { one: { url: "http://127.0.0.1/mcp" } } })
+  const official = new OfficialClient({ name: "one", version: "1" })
+  await official.connect(supervisedTransport({ command: "server" }))
+  await fleet.callTool({ name: "one__echo" }).catch((error) => error instanceof RemoteError && error.code)
+  return tools[0]?.name ?? "none"
+}
+`
+
+/**
+ * @param {string} work
+ * @param {"NodeNext" | "Bundler"} resolution
+ * @param {ReadonlyArray<string>} files
+ */
+const typeCheck = async (work, resolution, files) => {
+  const config = join(work, `tsconfig.${resolution}.json`)
+  writeFileSync(
+    config,
+    JSON.stringify({
+      compilerOptions: {
+        target: "ES2022",
+        lib: ["ES2022", "ESNext.Disposable"],
+        module: resolution === "Bundler" ? "ESNext" : resolution,
+        moduleResolution: resolution,
+        types: ["node"],
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+        noEmit: true
+      },
+      files
+    })
+  )
+  await capture("tsc", ["-p", config, "--pretty", "false"], { cwd: work }).catch((/** @type {Error} */ error) => {
+    // Declarations of other people's packages are not ours to judge.
+    const ours = error.message.split("\n").filter((line) =>
+      /^(types\.c?ts|node_modules\/(@mcp-lifeline|mcp-lifeline)\/)/.test(line)
+    )
+    if (ours.length > 0) problems.push(`the installed declarations (${resolution}):\n${ours.join("\n")}`)
+  })
+}
+
 /**
  * @param {string} work
  * @param {ReadonlyArray<{ readonly name: string, readonly manifest: Manifest }>} inspected
@@ -143,36 +201,25 @@ const use = async (work, inspected) => {
       .filter(([, target]) => typeof target !== "string")
       .map(([entry]) => ({ name, specifier: `${name}${entry.slice(1)}` }))
   )
-  writeFileSync(
-    join(work, "types.ts"),
-    entries.map(({ specifier }, index) => `export * as p${index} from "${specifier}"\n`).join("")
-  )
-  writeFileSync(
-    join(work, "tsconfig.json"),
-    JSON.stringify({
-      compilerOptions: {
-        target: "ES2022",
-        module: "NodeNext",
-        types: ["node"],
-        strict: true,
-        exactOptionalPropertyTypes: true,
-        skipLibCheck: false,
-        noEmit: true
-      },
-      files: ["types.ts"]
-    })
-  )
-  await capture("tsc", ["-p", work, "--pretty", "false"], { cwd: work }).catch((/** @type {Error} */ error) => {
-    // Declarations of other people's packages are not ours to judge.
-    const ours = error.message.split("\n").filter((line) =>
-      /^(types\.ts|node_modules\/(@mcp-lifeline|mcp-lifeline)\/)/.test(line)
-    )
-    if (ours.length > 0) problems.push(`the installed declarations:\n${ours.join("\n")}`)
-  })
+  const exported = entries.map(({ specifier }, index) => `export * as p${index} from "${specifier}"\n`).join("")
+  const required = entries.map(({ specifier }, index) => `export import p${index} = require("${specifier}")\n`).join("")
+  writeFileSync(join(work, "types.ts"), exported + consumer)
+  writeFileSync(join(work, "types.cts"), required)
+  await Promise.all([
+    typeCheck(work, "NodeNext", ["types.ts", "types.cts"]),
+    typeCheck(work, "Bundler", ["types.ts"])
+  ])
   for (const { name, specifier } of entries) {
     const program = `const it = await import("${specifier}"); ${specifier === name ? uses[name] ?? "" : ""}`
     await capture(process.execPath, ["--input-type=module", "--eval", program], { cwd: work }).catch(
       (/** @type {Error} */ error) => problems.push(`${specifier} does not work: ${error.message}`)
+    )
+  }
+  // Node.js 20.19 and 22.12 and later.
+  if ("require_module" in process.features && process.features.require_module === true) {
+    const program = entries.map(({ specifier }) => `require(${JSON.stringify(specifier)})`).join(";")
+    await capture(process.execPath, ["--input-type=commonjs", "--eval", program], { cwd: work }).catch(
+      (/** @type {Error} */ error) => problems.push(`required from CommonJS: ${error.message}`)
     )
   }
   for (const { manifest } of inspected) {
