@@ -18,10 +18,12 @@ export interface Entry {
 /** How what repeats is counted. */
 export interface Options {
   /**
-   * For so long after a line, others of its kind of the same backend are counted; then one line says how many there were. It
-   * doubles while they go on, up to an hour, and starts anew after a quiet one. Default 1 minute.
+   * For so long after a line, others of its kind of the same backend are counted once there were `burst`; then one line says
+   * how many there were. It doubles while they go on, up to an hour, and starts anew after a quiet one. Default 1 minute.
    */
   readonly window?: DurationInput | undefined
+  /** Lines of one kind that are written at once after a quiet time. Default 5. */
+  readonly burst?: number | undefined
 }
 
 /** The longest that repeats are counted before a line says so. */
@@ -122,7 +124,7 @@ export const follow = (
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
     const scope = yield* Effect.scope
-    const repeats = new Repeats(Duration.toMillis(options.window ?? "1 minute"))
+    const repeats = new Repeats(Duration.toMillis(options.window ?? "1 minute"), options.burst ?? 5)
     const ended = (kind: Kind): Effect.Effect<void> =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const entry = repeats.end(kind, now)
@@ -153,6 +155,8 @@ interface Kind {
   /** Until when they are counted. */
   until: number
   window: number
+  /** Lines that are still written at once. */
+  left: number
   count: number
   last: Entry | undefined
 }
@@ -160,11 +164,13 @@ interface Kind {
 /** Counts what repeats. Pure but for what it remembers. */
 export class Repeats {
   readonly #window: number
+  readonly #burst: number
   readonly #kinds = new Map<string, Kind>()
   readonly #states = new Map<string, StateName>()
 
-  constructor(window: number) {
+  constructor(window: number, burst: number) {
     this.#window = window
+    this.#burst = burst
   }
 
   /** A line to print, or the kind whose count has begun with this event: it is to be ended at its `until`. */
@@ -177,7 +183,12 @@ export class Repeats {
     if (kind === undefined || now >= kind.until) {
       const quiet = kind === undefined || now >= kind.until + kind.window
       const window = quiet ? this.#window : kind.window
-      this.#kinds.set(key, { key, until: now + window, window, count: 0, last: undefined })
+      const left = quiet ? this.#burst - 1 : 0
+      this.#kinds.set(key, { key, until: now + window, window, left, count: 0, last: undefined })
+      return { print: entry }
+    }
+    if (kind.left > 0) {
+      kind.left--
       return { print: entry }
     }
     kind.last = entry

@@ -14,6 +14,7 @@ import type {
   Implementation,
   ListRootsResult
 } from "@modelcontextprotocol/sdk/types.js"
+import type { Session } from "./Session.js"
 
 /** A duration: milliseconds, or a number with its unit, as in `"5 minutes"`. */
 export type Duration = number | `${number} ${DurationUnit}`
@@ -263,9 +264,14 @@ export interface CommonOptions extends PolicyOptions {
    */
   readonly capabilities?: ClientCapabilities | undefined
   readonly handlers?: ServerRequestHandlers | undefined
+  /**
+   * Runs on every new connection before calls are let in: to log in, to open a project, to rebuild what a session keeps. If
+   * it fails, so does the attempt, and the next one comes after the backoff. `timeouts.connect` bounds both together.
+   */
+  readonly onConnected?: ((session: Session) => Answer<void>) | undefined
   /** Ends the attempt to connect: everything is torn down and the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** Gets the log. Default: nothing is logged. */
+  /** Gets the log: one line an event; what repeats is counted. Default: nothing is logged. */
   readonly logger?: ((entry: LogEntry) => void) | undefined
   /** Where spans and metrics go. Default: none are made, and calls cost nothing for it. */
   readonly telemetry?: TelemetryOptions | undefined

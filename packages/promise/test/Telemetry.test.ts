@@ -1,5 +1,5 @@
 /** What users of the facade see in OpenTelemetry's own SDK. */
-import { ConfigError, connect, connectAll } from "@mcp-lifeline/client"
+import { ConfigError, connect, connectAll, type LogEntry } from "@mcp-lifeline/client"
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import {
   AggregationTemporality,
@@ -30,6 +30,22 @@ const sdk = () => {
     }
   }
 }
+
+describe("the log", () => {
+  it("[O3:real] a lost connection and its recovery are lines with annotations", async () => {
+    await using server = await HttpFaultServer.open()
+    const lines: Array<LogEntry> = []
+    await using client = await connect({ url: server.url }, { name: "docs", logger: (line) => lines.push(line) })
+    server.sessions.clear()
+    await client.callTool({ name: "echo", arguments: { message: "hi" } })
+    await vi.waitUntil(() => lines.filter(({ annotations }) => annotations["event"] === "Installed").length === 2)
+    const told = lines.filter(({ annotations }) => /^(Installed|RuntimeLost)$/.test(String(annotations["event"])))
+    assert.deepEqual(
+      told.map(({ annotations, level }) => [annotations["event"], annotations["generation"], level]),
+      [["Installed", 1, "info"], ["RuntimeLost", 1, "warn"], ["Installed", 2, "info"]]
+    )
+  })
+})
 
 describe("telemetry", () => {
   it("[O1] a call of connect's client through a lost session is one trace; metrics go to the meter provider", async () => {

@@ -1,7 +1,7 @@
 /**
  * Makes a client and waits for its first connection.
  */
-import { Backend, Policy } from "@mcp-lifeline/core"
+import { Backend, Log, Policy } from "@mcp-lifeline/core"
 import type { Status } from "@mcp-lifeline/core"
 import type { Runtime } from "effect"
 import { Effect, Either, Exit, Option, Scope, Stream } from "effect"
@@ -74,8 +74,12 @@ export const open = async (name: string, prepared: Prepared, options: CommonOpti
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => closed ??= run(closing(scope))
   try {
-    const making = Scope.extend(Backend.make(name, prepared.options), scope)
-    const { telemetry } = options
+    const { logger, telemetry } = options
+    const backendOf = Backend.make(name, prepared.options)
+    const making = Scope.extend(
+      logger === undefined ? backendOf : Effect.tap(backendOf, (one) => Log.follow(one)),
+      scope
+    )
     const backend = await run(telemetry === undefined ? making : (await measured(name, telemetry))(making), options)
     const client = new SupervisedClient({
       name,

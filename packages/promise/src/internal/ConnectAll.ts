@@ -2,8 +2,8 @@
  * Makes a fleet and waits for its first tries.
  */
 import type { Status } from "@mcp-lifeline/core"
-import { Fleet as CoreFleet } from "@mcp-lifeline/core"
-import { Scope } from "effect"
+import { Fleet as CoreFleet, Log } from "@mcp-lifeline/core"
+import { Effect, Scope } from "effect"
 import { ConnectError } from "../Errors.js"
 import type { Fleet } from "../Fleet.js"
 import type { FleetConfig, FleetOptions } from "../Options.js"
@@ -34,15 +34,13 @@ export const connectAll = async (config: FleetConfig, options: FleetOptions): Pr
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => closed ??= run(closing(scope))
   try {
-    const making = Scope.extend(
-      CoreFleet.make({
-        backends: plan.backends,
-        connectConcurrency: options.connectConcurrency,
-        waitTimeout: options.waitTimeout
-      }),
-      scope
-    )
-    const { telemetry } = options
+    const { logger, telemetry } = options
+    const fleetOf = CoreFleet.make({
+      backends: plan.backends,
+      connectConcurrency: options.connectConcurrency,
+      waitTimeout: options.waitTimeout
+    })
+    const making = Scope.extend(logger === undefined ? fleetOf : Effect.tap(fleetOf, (one) => Log.follow(one)), scope)
     const core = await run(telemetry === undefined ? making : (await measured("fleet", telemetry))(making), options)
     plan.commit()
     const fleet = new SupervisedFleet({ core, members, runtime, close })
