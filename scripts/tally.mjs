@@ -1,8 +1,8 @@
-// Prints `N passed, N failed` over all tests of the last `pnpm test`, from vitest's own report. A file that did not load
-// counts as one failure; without a report nothing passed.
-import { existsSync, readFileSync } from "node:fs"
+// Prints `N passed, N failed` over all tests of the last `.ci/run`, from the reports in build: vitest's own, one for each Node,
+// and the conformance suite's. A file that did not load counts as one failure; without a report nothing passed.
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 
-const report = new URL("../build/test-results.json", import.meta.url)
+const build = new URL("../build/", import.meta.url)
 
 /**
  * @typedef {object} Report
@@ -11,12 +11,19 @@ const report = new URL("../build/test-results.json", import.meta.url)
  * @property {ReadonlyArray<{ readonly status: string, readonly assertionResults: ReadonlyArray<{ readonly status: string }> }>} testResults
  */
 
-/** @type {Report} */
-const { numFailedTests, numPassedTests, testResults } = existsSync(report)
-  ? JSON.parse(readFileSync(report, "utf8"))
-  : { numPassedTests: 0, numFailedTests: 0, testResults: [] }
-const unloaded = testResults.filter(({ assertionResults, status }) =>
-  status === "failed" && assertionResults.every((result) => result.status !== "failed")
-)
+/** @type {ReadonlyArray<Report>} */
+const reports = (existsSync(build) ? readdirSync(build) : [])
+  .filter((name) => /^test-results.*\.json$/.test(name))
+  .map((name) => JSON.parse(readFileSync(new URL(name, build), "utf8")))
 
-console.log(`${numPassedTests} passed, ${numFailedTests + unloaded.length} failed`)
+let passed = 0
+let failed = 0
+for (const { numFailedTests, numPassedTests, testResults } of reports) {
+  passed += numPassedTests
+  failed += numFailedTests +
+    testResults.filter(({ assertionResults, status }) =>
+      status === "failed" && assertionResults.every((result) => result.status !== "failed")
+    ).length
+}
+
+console.log(`${passed} passed, ${failed} failed`)
