@@ -223,6 +223,21 @@ export const awaitBounded = <A, E>(
   fiber: Fiber.RuntimeFiber<A, E>,
   millis: number
 ): Effect.Effect<Option.Option<Exit.Exit<A, E>>> =>
+  Effect.flatMap(soon(fiber, 4), (exit) => exit === null ? awaitWithTimer(fiber, millis) : Effect.succeedSome(exit))
+
+/** The end of a fiber that is about to end: most closes need no timer. */
+const soon = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, turns: number): Effect.Effect<Exit.Exit<A, E> | null> =>
+  Effect.suspend(() => {
+    const exit = fiber.unsafePoll()
+    return exit !== null || turns === 0
+      ? Effect.succeed(exit)
+      : Effect.zipRight(Effect.yieldNow(), soon(fiber, turns - 1))
+  })
+
+const awaitWithTimer = <A, E>(
+  fiber: Fiber.RuntimeFiber<A, E>,
+  millis: number
+): Effect.Effect<Option.Option<Exit.Exit<A, E>>> =>
   Effect.suspend(() => {
     const done = Deferred.unsafeMake<Option.Option<Exit.Exit<A, E>>>(FiberId.none)
     const observer = (exit: Exit.Exit<A, E>) => Deferred.unsafeDone(done, Exit.succeed(Option.some(exit)))
