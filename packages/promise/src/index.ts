@@ -46,6 +46,7 @@ export type {
   TracerProvider,
   TransportOptions
 } from "./Options.js"
+export type { Session, SessionCallOptions } from "./Session.js"
 export type { KeepaliveStatus, State, Status } from "./Status.js"
 export { supervisedTransport } from "./supervisedTransport.js"
 export type { SupervisedTransport, Supervision } from "./Transport.js"

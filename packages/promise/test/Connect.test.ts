@@ -7,7 +7,9 @@ import {
   RemoteError,
   ResultUnknown
 } from "@mcp-lifeline/client"
+import { StdioFaultServer } from "@mcp-lifeline/testing"
 import {
+  CallToolResultSchema,
   CreateMessageRequestSchema,
   ElicitRequestSchema,
   ListRootsRequestSchema,
@@ -30,6 +32,15 @@ const echo = async (client: Client, message: string): Promise<unknown> => {
 }
 
 const said = (message: string) => [{ type: "text", text: `Echo: ${message}` }]
+
+const withDirectory = async (use: (directory: string) => Promise<void>): Promise<void> => {
+  const directory = await mkdtemp(join(tmpdir(), "lifeline-"))
+  try {
+    await use(directory)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
 
 /** Reads the status until it is in a state. */
 const reached = async (client: Client, state: State, generation = 0): Promise<void> => {
@@ -407,6 +418,47 @@ describe("connect", () => {
       "capabilities: { roots: {} }"
     )
   })
+
+  it("[C11:real] onConnected prepares every new connection before calls are let in", () =>
+    withDirectory(async (directory) => {
+      const server = StdioFaultServer.command({ journal: join(directory, "journal") })
+      const generations: Array<number> = []
+      await using client = await connect(server, {
+        name: "one",
+        onConnected: async ({ backend, callTool, generation, signal }) => {
+          assert.isFalse(signal.aborted)
+          assert.strictEqual(backend, "one")
+          generations.push(generation)
+          await callTool({ name: "login", arguments: { user: `user ${generation}` } })
+        }
+      })
+      const whoami = async () => JSON.stringify((await client.callTool({ name: "whoami" })).content)
+      assert.include(await whoami(), "user 1")
+      process.kill(pidOf(client), "SIGKILL")
+      await reached(client, "Connected", 2)
+      assert.include(await whoami(), "user 2")
+      assert.deepEqual(generations, [1, 2])
+    }))
+
+  it("[C11:real] when onConnected fails, so does the attempt, and its process is gone", () =>
+    withDirectory(async (directory) => {
+      const journal = join(directory, "journal")
+      const error = await rejection(
+        connect(StdioFaultServer.command({ journal }), {
+          timeouts: { connect: "2 seconds" },
+          onConnected: async ({ request }) => {
+            await request({ method: "tools/call", params: { name: "none" } }, CallToolResultSchema, { timeout: 1000 })
+          }
+        })
+      )
+      assert.instanceOf(error, ConnectError)
+      assert.strictEqual(error.reason, "onConnected")
+      assert.match(error.message, /onConnected failed: .*there is no tool none/)
+      assert.instanceOf(error.cause, RemoteError)
+      const starts = StdioFaultServer.journal(journal).filter(({ event }) => event === "start")
+      assert.isNotEmpty(starts)
+      for (const { pid } of starts) assert.isFalse(Everything.isAlive(pid))
+    }))
 
   it("[F6] lost connections are told to onerror, and nothing is left unhandled", async () => {
     const client = await connect(Everything.stdio)

@@ -10,6 +10,7 @@ import { ConfigError, ConnectError } from "../Errors.js"
 import type { CommonOptions, HttpServer, PolicyOptions, Server, StdioServer } from "../Options.js"
 import { fromError } from "./Failure.js"
 import { Handlers } from "./Handlers.js"
+import * as OnConnected from "./OnConnected.js"
 
 const groups = ["keepalive", "reconnect", "timeouts", "health", "calls", "lifecycle", "discovery"] as const
 
@@ -93,6 +94,7 @@ export const prepare = (
 ): Prepared => {
   const policy = Policy.merge(policyOf(options), policyOf(server)) as PolicyOptions
   const connector = connectorOf(name, server)
+  const onConnected = options.onConnected && OnConnected.make(name, options.onConnected)
   let lastError: CoreConnectError | undefined
   let introduction: Introduction | undefined
   return {
@@ -100,7 +102,9 @@ export const prepare = (
     introduction: () => introduction,
     lastError: () => {
       if (lastError === undefined) return undefined
-      const error = fromError(new CoreConnectError({ ...lastError, backend: name, message: lastError.message }))
+      const error = fromError(
+        new CoreConnectError({ ...lastError, backend: name, message: lastError.message, cause: lastError.cause })
+      )
       return error instanceof ConnectError ? error : undefined
     },
     options: {
@@ -111,6 +115,11 @@ export const prepare = (
       clientInfo: options.clientInfo,
       capabilities: options.capabilities,
       handlers: handlers.core,
+      onConnected: onConnected && ((session) =>
+        Effect.tapError(onConnected(session), (cause) => {
+          lastError = OnConnected.failed(cause)
+          return Effect.void
+        })),
       connector: {
         ...connector,
         connect: (connectOptions) =>

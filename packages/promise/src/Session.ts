@@ -1,0 +1,36 @@
+/**
+ * A connection that has just been made and that no call uses yet.
+ */
+import type { AnySchema, SchemaOutput } from "@modelcontextprotocol/sdk/server/zod-compat.js"
+import type {
+  CallToolRequest,
+  CallToolResult,
+  ClientRequest,
+  ReadResourceRequest,
+  ReadResourceResult,
+  Request
+} from "@modelcontextprotocol/sdk/types.js"
+
+/** What `onConnected` is given. Its requests are sent once, on this connection; it is of no use afterwards. */
+export interface Session {
+  /** The name of the server. */
+  readonly backend: string
+  /** The number that this connection will have. */
+  readonly generation: number
+  /** Aborted when the attempt is given up. */
+  readonly signal: AbortSignal
+  callTool(params: CallToolRequest["params"], options?: SessionCallOptions): Promise<CallToolResult>
+  readResource(params: ReadResourceRequest["params"], options?: SessionCallOptions): Promise<ReadResourceResult>
+  /** Any request; the schema decodes its result. */
+  request<T extends AnySchema>(
+    request: ClientRequest | Request,
+    resultSchema: T,
+    options?: SessionCallOptions
+  ): Promise<SchemaOutput<T>>
+}
+
+/** Options of a request of a session. */
+export interface SessionCallOptions {
+  /** Time for the answer, in milliseconds. Default `timeouts.request`. */
+  readonly timeout?: number | undefined
+}
