@@ -2,15 +2,19 @@
 import { NodeSdk } from "@effect/opentelemetry"
 import { FetchHttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
+import { Backend } from "@mcp-lifeline/core"
+import { LifelineTelemetry, Prometheus } from "@mcp-lifeline/opentelemetry"
 import * as Otlp from "@mcp-lifeline/opentelemetry/otlp"
 import * as Providers from "@mcp-lifeline/opentelemetry/providers"
-import { HttpFault } from "@mcp-lifeline/testing"
+import { HttpFault, StdioFaultServer } from "@mcp-lifeline/testing"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { context, createTraceState, propagation, trace } from "@opentelemetry/api"
 import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
 import { NodeTracerProvider } from "@opentelemetry/sdk-trace-node"
-import { Effect, Fiber, Layer } from "effect"
-import { oneTrace, only } from "./support/Expected.js"
+import { Effect, Fiber, Layer, Redacted, Stream } from "effect"
+import { inspect } from "node:util"
+import { named, oneTrace, only } from "./support/Expected.js"
 import * as Lossy from "./support/Lossy.js"
 import * as Receiver from "./support/Receiver.js"
 import * as View from "./support/View.js"
@@ -148,6 +152,54 @@ describe("traces", () => {
           ["tools/call add", "cancelled", undefined, false]
         ]
       )
+    }))
+
+  it.scopedLive("[O1] over stdio: a pipe, no session; and the reconnect after a crash says why", () =>
+    Effect.gen(function*() {
+      const { telemetry, views } = yield* provided
+      const { args, command } = StdioFaultServer.command()
+      const connector = StdioConnector.make({ command, args })
+      const options = { connector, reconnect: { initialDelay: 20, demandInterval: 20, stableAfter: 0 } }
+      const backend = yield* Effect.provide(Backend.make("local", options), telemetry)
+      yield* backend.settled
+      const { peer } = yield* backend.status
+      process.kill(peer?.pid ?? assert.fail("no process"), "SIGKILL")
+      yield* backend.statusChanges.pipe(
+        Stream.takeUntil(({ generation, state }) => generation === 2 && state === "Connected"),
+        Stream.runDrain
+      )
+      yield* backend.ping()
+      const { attributes } = only(views(), "ping")
+      assert.deepInclude(attributes, { "network.transport": "pipe", "lifeline.generation": 2 })
+      assert.notProperty(attributes, "mcp.session.id")
+      assert.deepInclude(only(views(), "lifeline.reconnect").attributes, { "lifeline.cause": "closed" })
+      assert.notProperty(only(views(), "lifeline.connect").attributes, "lifeline.cause")
+    }))
+
+  it.scopedLive("[C10:real] no secret of the configuration is in a span or a metric", () =>
+    Effect.gen(function*() {
+      const spans = new InMemorySpanExporter()
+      const server = yield* Lossy.server
+      const secrets = ["hunter2hunter2", "s3cr3ts3cr3t", "t0psecrett0p"] as const
+      const url = new URL(`${server.url}?key=${secrets[1]}`)
+      url.username = "user"
+      url.password = secrets[0]
+      const headers = { authorization: Redacted.make(`Bearer ${secrets[2]}`) }
+      const connector = HttpConnector.make({ url, headers, transport: "streamable" })
+      const seen = yield* Effect.gen(function*() {
+        server.fail("initialize", HttpFault.status(401), 1)
+        const backend = yield* Backend.make("secretive", { connector })
+        yield* backend.settled
+        yield* Effect.ignore(backend.reconnect)
+        server.fail("tool:add", HttpFault.reset(), 1)
+        yield* Effect.ignore(backend.callTool({ name: "add", arguments: { key: secrets[1] } }))
+        const finished = spans.getFinishedSpans()
+        const [attempt] = named(View.ofSdk(finished), "lifeline.attempt")
+        assert.strictEqual(attempt?.failed, true)
+        return inspect(finished, { depth: 8 }) + (yield* Prometheus.text)
+      }).pipe(Effect.scoped, Effect.provide(nodeSdk(spans)))
+      assert.include(seen, "secretive")
+      for (const secret of secrets) assert.notInclude(seen, secret)
     }))
 
   it.scopedLive("[O4] without telemetry nothing is added to a request", () =>
