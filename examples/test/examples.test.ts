@@ -72,6 +72,33 @@ it("[F1:example] promise.ts: the server is killed, and the same client goes on",
   ])
 }, patience)
 
+it("[F1:example] agent-loop.ts: the server is killed between two steps, and the loop goes on", async () => {
+  const { code, stderr, stdout } = await start([tsx, "agent-loop.ts"]).closed
+  expect([stderr, code]).toEqual(["", 0])
+  expect(stdout.split("\n").filter((line) => line !== "")).toEqual([
+    expect.stringMatching(/^get-sum: .* 5.* \(connection 1\)$/),
+    expect.stringMatching(/^echo: .*the sum is five.* \(connection 1\)$/),
+    "lost: closed",
+    expect.stringMatching(/^get-sum: .* 13.* \(connection 2\)$/)
+  ])
+}, patience)
+
+it("[F1:example] fleet.ts: the servers of an mcp.json, one of which is down", async () => {
+  const { code, stderr, stdout } = await start([tsx, "fleet.ts"]).closed
+  expect([stderr, code]).toEqual(["", 0])
+  expect(stdout).toMatch(/^everything Connected\ndocs \w+\ntrue\n.*Echo: hello.*\nBackendUnavailable\n/)
+  expect(stdout).toContain("stopped: [ 'docs' ], replaced: []")
+}, patience)
+
+it("[F3:example] supervised-transport.ts: the server is killed under the official Client", async () => {
+  const { code, stderr, stdout } = await start([tsx, "supervised-transport.ts"]).closed
+  expect([stderr, code]).toEqual(["", 0])
+  expect(stdout.split("\n").filter((line) => line !== "")).toEqual([
+    expect.stringMatching(/Echo: hello' .* 1$/),
+    expect.stringMatching(/Echo: hello again' .* 2$/)
+  ])
+}, patience)
+
 it("[L1:example] effect-layer.ts: a program over a layer, which ends with it", async () => {
   const { code, stderr, stdout } = await start([tsx, "effect-layer.ts"]).closed
   expect([stderr, code]).toEqual(["", 0])
