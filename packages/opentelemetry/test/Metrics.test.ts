@@ -121,6 +121,7 @@ describe.each(Object.entries(ways))("metrics through %s", (way, layerOf) => {
       const server = yield* Lossy.server
       const own = `${id}-durations`
       yield* Effect.gen(function*() {
+        const startedAt = performance.now()
         const backend = yield* Lossy.backend(server, own)
         yield* Lossy.callThroughLoss(server, backend)
         yield* backend.callTool({ name: "broken", arguments: {} })
@@ -144,6 +145,12 @@ describe.each(Object.entries(ways))("metrics through %s", (way, layerOf) => {
           [undefined, undefined, "tcp", "session", 1],
           [undefined, undefined, "tcp", undefined, 1]
         ])
+        const elapsed = (performance.now() - startedAt) / 1000
+        for (const name of ["mcp.client.operation.duration", "mcp.client.session.duration"]) {
+          const sum = points(name, own).reduce((sum, point) => sum + (point.sum ?? Number.NaN), 0)
+          assert.isAbove(sum, 0)
+          assert.isAtMost(sum, elapsed)
+        }
         for (const { attributes } of points("mcp.client.operation.duration", own)) {
           assert.notProperty(attributes, "mcp.session.id")
         }

@@ -12,7 +12,7 @@ import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { context, createTraceState, propagation, trace } from "@opentelemetry/api"
 import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
 import { NodeTracerProvider } from "@opentelemetry/sdk-trace-node"
-import { Effect, Fiber, Layer, Redacted, Stream } from "effect"
+import { Effect, Fiber, Layer, Redacted, Scope, Stream } from "effect"
 import { inspect } from "node:util"
 import { named, oneTrace, only } from "./support/Expected.js"
 import * as Lossy from "./support/Lossy.js"
@@ -93,7 +93,6 @@ describe("traces", () => {
         })
       )
       const server = yield* Lossy.server
-      const backend = yield* Effect.provide(Lossy.backend(server), telemetry)
       const remote = {
         traceId: "0af7651916cd43dd8448eb211c80319c",
         spanId: "b7ad6b7169203331",
@@ -101,9 +100,11 @@ describe("traces", () => {
         traceState: createTraceState("vendor=value")
       }
       const active = trace.setSpanContext(context.active(), remote)
-      yield* Effect.promise(() =>
-        context.with(active, () => Effect.runPromise(backend.callTool({ name: "add", arguments: {} })))
-      )
+      const scope = yield* Effect.scope
+      const inside = <A>(effect: Effect.Effect<A, unknown>) =>
+        Effect.promise(() => context.with(active, () => Effect.runPromise(effect)))
+      const backend = yield* inside(Scope.extend(Effect.provide(Lossy.backend(server), telemetry), scope))
+      yield* inside(backend.callTool({ name: "add", arguments: {} }))
       const call = only(views(), "tools/call add")
       assert.strictEqual(call.parent, remote.spanId)
       assert.strictEqual(call.traceId, remote.traceId)
