@@ -50,8 +50,8 @@ export class Attendant {
   }
 
   /** Begins to work for a runtime that has just been installed. */
-  readonly attach = (installed: Installed): Effect.Effect<void> =>
-    Effect.suspend(() => {
+  attach(installed: Installed): Effect.Effect<void> {
+    return Effect.suspend(() => {
       const { runtime } = installed
       this.#reading = { runtime, wanted: new Set(Discovery.kinds), lock: Effect.unsafeMakeSemaphore(1), running: false }
       const { idleRelease } = this.#journal.policy.lifecycle
@@ -65,6 +65,7 @@ export class Attendant {
           : forkAttached(runtime, Effect.schedule(this.#rereadAll(runtime), Schedule.spaced(refreshInterval)))
       ], { discard: true })
     })
+  }
 
   // --- lists
 
@@ -77,20 +78,22 @@ export class Attendant {
   }
 
   /** Reads the lists that have changed, in the background, again and again until it has them or the runtime is lost. */
-  readonly readLists = (runtime: Runtime): Effect.Effect<void> =>
-    Effect.suspend(() => {
+  readLists(runtime: Runtime): Effect.Effect<void> {
+    return Effect.suspend(() => {
       const reading = this.#reading
       if (reading?.runtime !== runtime || reading.running || reading.wanted.size === 0) return Effect.void
       reading.running = true
       return forkAttached(runtime, this.#read(reading))
     })
+  }
 
   /** Reads all lists now, for somebody who waits (P9). */
-  readonly refresh = (installed: Installed): Effect.Effect<void, RequestError> =>
-    Effect.suspend(() => {
+  refresh(installed: Installed): Effect.Effect<void, RequestError> {
+    return Effect.suspend(() => {
       const lock = this.#reading?.runtime === installed.runtime ? this.#reading.lock : Effect.unsafeMakeSemaphore(1)
       return this.#readOnce(installed, Discovery.kinds, lock)
     })
+  }
 
   #rereadAll(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => this.listsChanged(runtime, Discovery.kinds) ? this.readLists(runtime) : Effect.void)
@@ -242,7 +245,7 @@ export class Attendant {
    * Sends one probe, or joins one, that decides: the machine was suspended, and what became of the connection is open (R11).
    * An answer that has come since then has decided already.
    */
-  readonly decide = (installed: Installed): Effect.Effect<void> => {
+  decide(installed: Installed): Effect.Effect<void> {
     const { runtime } = installed
     const answered = this.#journal.now() - runtime.vitals.answeredAt < tick
     if (answered || this.#journal.policy.keepalive.method === "none") return Effect.void
@@ -266,20 +269,24 @@ export class Attendant {
 
   // --- keepalive
 
-  readonly pause: Effect.Effect<void> = Effect.suspend(() => {
-    this.#journal.memory.paused = true
-    const fiber = this.#keepalive?.fiber
-    this.#keepalive = undefined
-    this.#keepaliveChanged("paused", "paused by keepalive.pause()")
-    return fiber === undefined ? Effect.void : Effect.asVoid(Fiber.interruptFork(fiber))
-  })
+  get pause(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#journal.memory.paused = true
+      const fiber = this.#keepalive?.fiber
+      this.#keepalive = undefined
+      this.#keepaliveChanged("paused", "paused by keepalive.pause()")
+      return fiber === undefined ? Effect.void : Effect.asVoid(Fiber.interruptFork(fiber))
+    })
+  }
 
-  readonly resume: Effect.Effect<void> = Effect.suspend(() => {
-    if (!this.#journal.memory.paused) return Effect.void
-    this.#journal.memory.paused = false
-    const { current } = this.#journal.cell.get()
-    return current === undefined ? Effect.void : this.#startKeepalive(current)
-  })
+  get resume(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (!this.#journal.memory.paused) return Effect.void
+      this.#journal.memory.paused = false
+      const { current } = this.#journal.cell.get()
+      return current === undefined ? Effect.void : this.#startKeepalive(current)
+    })
+  }
 
   #startKeepalive({ connection, runtime }: Installed): Effect.Effect<void> {
     const journal = this.#journal
