@@ -281,35 +281,41 @@ describe("supervisedTransport under the official Client", () => {
       assert.strictEqual(StdioFaultServer.count(journal, "notification", "notifications/cancelled"), 1)
     }))
 
-  it("[F3] the server is asked for the client's protocol version", () =>
+  it("[F3] the server is asked for the client's protocol version, and heard when the client is initialized", () =>
     withDirectory(async (directory) => {
       const server = { command: process.execPath, args: [versions, join(directory, "starts"), "2025-03-26"] }
+      await using transport = supervisedTransport(server)
       const received: Array<JSONRPCMessage> = []
-      const transport = supervisedTransport(server)
-      const answered = signal()
+      let wake = (): void => undefined
       transport.onmessage = (message) => {
         received.push(message)
-        answered.resolve()
+        wake()
+      }
+      const ask = async (id: string | number, method: string, params?: Record<string, unknown>) => {
+        await transport.send({ jsonrpc: "2.0", id, method, ...(params === undefined ? {} : { params }) })
+        while (!received.some((message) => "id" in message && message.id === id)) {
+          await new Promise<void>((resolve) => {
+            wake = resolve
+          })
+        }
       }
       await transport.start()
-      await transport.send({
-        jsonrpc: "2.0",
-        id: "first",
-        method: "initialize",
-        params: { protocolVersion: "2025-03-26", capabilities: {}, clientInfo: { name: "old", version: "1" } }
-      })
-      await answered.promise
-      assert.deepInclude(received[0], { id: "first" })
-      const called = signal<JSONRPCMessage>()
-      transport.onmessage = called.resolve
+      const clientInfo = { name: "old", version: "1" }
+      await ask("first", "initialize", { protocolVersion: "2025-03-26", capabilities: { roots: {} }, clientInfo })
+      // The server has spoken before it answers this.
+      await ask("second", "ping")
+      assert.deepEqual(received.map((message) => "id" in message && message.id), ["first", "second"])
       await transport.send({ jsonrpc: "2.0", method: "notifications/initialized" })
-      await transport.send({ jsonrpc: "2.0", id: 7, method: "tools/call", params: { name: "any" } })
-      assert.deepEqual(await called.promise, {
+      assert.deepEqual(received.slice(2), [
+        { jsonrpc: "2.0", method: "notifications/message", params: { level: "info", data: "hello" } },
+        { jsonrpc: "2.0", id: 1, method: "roots/list" }
+      ])
+      await ask(7, "tools/call", { name: "any" })
+      assert.deepEqual(received.at(-1), {
         jsonrpc: "2.0",
         id: 7,
         result: { content: [{ type: "text", text: "2025-03-26" }] }
       })
-      await transport.close()
     }))
 
   it("[F3] a server that comes back with another protocol version ends the transport with an error", () =>
