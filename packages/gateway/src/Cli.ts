@@ -7,7 +7,7 @@ import * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
-import { Config, Console, Effect, Option, Ref, Schema } from "effect"
+import { Config, Console, Effect, Option, Redacted, Ref, Schema } from "effect"
 import { stripVTControlCharacters } from "node:util"
 import { UsageError } from "./Errors.js"
 import * as Guard from "./Guard.js"
@@ -59,7 +59,8 @@ const commands = (asked: Ref.Ref<Request>) => {
         host: options.host,
         port: options.port,
         config: Option.getOrUndefined(options.config),
-        token: Option.getOrUndefined(options.token)
+        // An empty one (a variable that is set to nothing) is none.
+        token: Option.getOrUndefined(Option.filter(options.token, (given) => Redacted.value(given) !== ""))
       }
     })).pipe(Command.withDescription(serveHelp))
   return Command.make("mcp-lifeline").pipe(

@@ -1,6 +1,6 @@
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { ConfigProvider, Effect, Redacted } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
@@ -73,6 +73,12 @@ describe("mcp-lifeline", () => {
     Effect.gen(function*() {
       const error = yield* Effect.flip(parse(["serve", "--host", "0.0.0.0"]))
       expect(error.message).toContain("give a token with --token or MCP_LIFELINE_TOKEN")
+      for (const args of [["--token="], ["--token", ""]]) {
+        const empty = yield* Effect.flip(parse(["serve", "--host", "0.0.0.0", ...args]))
+        expect(empty._tag).toBe("UsageError")
+      }
+      const unset = Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["MCP_LIFELINE_TOKEN", ""]])))
+      expect((yield* Effect.flip(unset(parse(["serve", "--host", "0.0.0.0"])))).message).toContain("give a token")
       const request = yield* parse(["serve", "--host", "0.0.0.0", "--token", "letmein"])
       expect(request?.options.token && Redacted.value(request.options.token)).toBe("letmein")
     }))
