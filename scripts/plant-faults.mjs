@@ -119,8 +119,8 @@ const faults = [
   {
     name: "shutdown does not sweep",
     file: "Supervisor.ts",
-    from: "yield* this.#owner.sweep(loss)\n      yield* this.#owner.closed\n      this.#settle()",
-    to: "yield* this.#owner.closed\n      this.#settle()"
+    from: "yield* this.#owner.sweep(loss)\n        yield* this.#owner.closed\n        this.#settle()",
+    to: "yield* this.#owner.closed\n        this.#settle()"
   },
   {
     name: "an unknown fate is sent again",
