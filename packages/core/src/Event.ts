@@ -42,7 +42,7 @@ export type Event = Data.TaggedEnum<{
   }
   /** A list could not be read. */
   DiscoveryFailed: Common & { readonly generation: number; readonly message: string }
-  /** The keepalive of a backend changed: breaker opened or closed, off, fallback taken. */
+  /** The keepalive of a backend changed: it runs, is off or paused, or was disabled by its breaker, until `nextProbeAt`. */
   KeepaliveChanged: Common & {
     readonly generation: number
     readonly state: "running" | "off" | "paused" | "disabled"

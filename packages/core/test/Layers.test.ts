@@ -167,7 +167,7 @@ describe("Fleet.layer", () => {
       expect(yield* refusal(Fleet.FleetTag, layer)).toMatchObject({ backend: "docs", field: "timeouts.close" })
     }))
 
-  it.effect("[K5] two backends of one name, and one without, are refused", () =>
+  it.effect("two backends of one name, and one without, are refused", () =>
     Effect.gen(function*() {
       const { docs, files } = scripts()
       for (
@@ -183,7 +183,7 @@ describe("Fleet.layer", () => {
       }
     }))
 
-  it.effect("[L6:virtual] layerConfig takes its options from the configuration", () =>
+  it.effect("layerConfig takes its options from the configuration", () =>
     Effect.gen(function*() {
       const { all, docs, files } = scripts()
       const layer = Fleet.layerConfig(Config.all({
@@ -198,7 +198,7 @@ describe("Fleet.layer", () => {
       expect(String(yield* refusal(Fleet.FleetTag, layer).pipe(some("many")))).toContain("CONNECTS")
     }))
 
-  it.effect("[L14] an empty fleet is ready and has an empty catalogue", () =>
+  it.effect("an empty fleet is ready and has an empty catalogue", () =>
     within(
       Fleet.layer({ backends: {} }),
       Effect.gen(function*() {

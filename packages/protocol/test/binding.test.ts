@@ -417,9 +417,9 @@ describe("requests of the server", () => {
       assert.include(yield* outcome(asked(sample), { handlers: { sampling } }), '"text":"2"')
       const elicitation = () => Effect.succeed({ action: "accept" as const, content: { name: "Ada" } })
       assert.include(yield* outcome(asked(elicit), { handlers: { elicitation } }), "Ada")
-      const roots = Effect.succeed({ roots: [{ uri: "file:///work", name: "work" }] })
+      const roots = Effect.succeed({ roots: [{ uri: "file:///project", name: "work" }] })
       const list = (server: Server) => server.request({ method: "roots/list" }, ListRootsResultSchema)
-      assert.include(yield* outcome(asked(list), { handlers: { roots } }), "file:///work")
+      assert.include(yield* outcome(asked(list), { handlers: { roots } }), "file:///project")
     }))
 
   it.scopedLive("(C8) without a handler the server gets method not found", () =>

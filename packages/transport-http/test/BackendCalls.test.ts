@@ -279,7 +279,7 @@ describe.concurrent("calls", () => {
       const server = yield* HttpFaultServer.make({
         capabilities: { tools: {}, logging: {}, resources: { subscribe: true } }
       })
-      const roots = [{ uri: "file:///work", name: "work" }]
+      const roots = [{ uri: "file:///project", name: "work" }]
       const backend = yield* supervise(server, { handlers: { roots: Effect.succeed({ roots }) } })
       yield* backend.subscribeResource("file:///a")
       yield* backend.subscribeResource("file:///b")

@@ -13,7 +13,7 @@ import {
 const client = new Client({ name: "helper", version: "1.0.0" }, {
   capabilities: { sampling: {}, elicitation: { form: {} }, roots: { listChanged: true } }
 })
-client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [{ uri: "file:///work", name: "work" }] }))
+client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [{ uri: "file:///project", name: "work" }] }))
 client.setRequestHandler(CreateMessageRequestSchema, ({ params }) => ({
   role: "assistant",
   model: "none",
