@@ -117,7 +117,7 @@ export const make: Effect.Effect<Demo, StartError, Scope.Scope> = Effect.gen(fun
     Effect.flatMap(exited),
     Effect.scoped,
     Effect.zipRight(SubscriptionRef.set(httpPid, undefined)),
-    Effect.schedule(Schedule.spaced("1 second")),
+    Effect.repeat(Schedule.spaced("1 second")),
     Effect.interruptible,
     Effect.forkScoped
   )
