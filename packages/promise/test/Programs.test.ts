@@ -102,7 +102,7 @@ describe("programs for the official Client", { timeout: 60_000 }, () => {
 
   it("[F2:types] with the line changed they are still accepted by the compiler", async () => {
     const options =
-      "--ignoreConfig --noEmit --strict --exactOptionalPropertyTypes --skipLibCheck --target es2022 --module nodenext"
+      "--ignoreConfig --noEmit --strict --exactOptionalPropertyTypes --skipLibCheck --target es2023 --module nodenext"
     const { stdout } = await node([tsc, ...options.split(" "), "--types", "node", ...names.map(changed)])
     assert.strictEqual(stdout, "")
   })

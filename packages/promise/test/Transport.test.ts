@@ -342,8 +342,20 @@ describe("supervisedTransport under the official Client", () => {
     assert.strictEqual(error.code, -32000)
     assert.deepInclude(error.data as object, { fate: "notSent", tag: "ConnectError", reason: "spawn", incurable: true })
     assert.throws(() => supervisedTransport({} as never), ConfigError)
+    assert.throws(() => supervisedTransport({ ...Everything.stdio, disabled: true }), ConfigError, "disabled")
     assert.throws(() => supervisedTransport(Everything.stdio, { keepalive: { interval: 1 } }), ConfigError)
   })
+
+  it("[F3] lazy or not, nothing is started before initialize", () =>
+    withDirectory(async (directory) => {
+      const journal = join(directory, "journal")
+      const transport = supervisedTransport(StdioFaultServer.command({ journal }), { lifecycle: { lazy: true } })
+      const client = new Client({ name: "a-test", version: "1.2.3" })
+      assert.strictEqual(StdioFaultServer.count(journal, "start"), 0)
+      await client.connect(transport)
+      assert.strictEqual(StdioFaultServer.count(journal, "start"), 1)
+      await client.close()
+    }))
 
   it("[F3] close ends the process, calls onclose once, and leaves nothing to send to", async () => {
     const { client, supervision, transport } = await connected(Everything.stdio)

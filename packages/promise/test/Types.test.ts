@@ -1,3 +1,4 @@
+import type { MCPTransport } from "@ai-sdk/mcp"
 import type {
   Client,
   ConnectOptions,
@@ -5,11 +6,13 @@ import type {
   LifelineError,
   LifelineErrorShape,
   PolicyOptions,
-  Status
+  Status,
+  SupervisedTransport
 } from "@mcp-lifeline/client"
 import * as Facade from "@mcp-lifeline/client"
 import type * as Core from "@mcp-lifeline/core"
 import type { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { McpError } from "@modelcontextprotocol/sdk/types.js"
 import { existsSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -63,6 +66,13 @@ describe("types", () => {
     expectTypeOf<ParametersOf<"readResource">>().toExtend<Parameters<Client["readResource"]>>()
     expectTypeOf<ParametersOf<"complete">>().toExtend<Parameters<Client["complete"]>>()
     expectTypeOf<ParametersOf<"setNotificationHandler">>().toExtend<Parameters<Client["setNotificationHandler"]>>()
+  })
+
+  it("[F3:types] a supervised transport goes where the official Client and others take one", () => {
+    expectTypeOf<SupervisedTransport>().toExtend<Transport>()
+    expectTypeOf<SupervisedTransport>().toExtend<Parameters<SdkClient["connect"]>[0]>()
+    expectTypeOf<SupervisedTransport>().toExtend<MCPTransport>()
+    expectTypeOf<SupervisedTransport>().toExtend<AsyncDisposable>()
   })
 
   it("[F4] every error is an Error with _tag, code, backend and retryable", () => {

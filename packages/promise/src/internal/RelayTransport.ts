@@ -19,7 +19,7 @@ import type {
 import { ErrorCode, InitializeRequestParamsSchema, ResultSchema } from "@modelcontextprotocol/sdk/types.js"
 import type { Fiber } from "effect"
 import { Effect, Exit, FiberId, Runtime } from "effect"
-import { ConnectError } from "../Errors.js"
+import { ConfigError, ConnectError } from "../Errors.js"
 import type { Server, TransportOptions } from "../Options.js"
 import type { SupervisedTransport, Supervision } from "../Transport.js"
 import type { Opened } from "./Connect.js"
@@ -84,7 +84,13 @@ export class RelayTransport implements SupervisedTransport {
     this.#name = options.name ?? Servers.nameOf(server)
     this.#options = options
     this.#prepared = Servers.prepare(this.#name, server, options)
-    Connect.policyOf(this.#name, this.#prepared)
+    if (Connect.policyOf(this.#name, this.#prepared).lifecycle.disabled) {
+      throw new ConfigError({
+        backend: this.#name,
+        field: "lifecycle.disabled",
+        message: `${this.#name}: a transport cannot start disabled; make none for a server that is`
+      })
+    }
   }
 
   get supervision(): Supervision | undefined {
@@ -223,7 +229,7 @@ export class RelayTransport implements SupervisedTransport {
     const introduction = this.#introduction
     if (introduction === undefined) {
       await opened.client.close()
-      throw Connect.whyNot(opened.client.status, prepared)
+      throw new Error(`${this.#name} is connected and has not introduced itself`)
     }
     this.#opened = opened
     this.#agreed = introduction.protocolVersion
