@@ -410,7 +410,7 @@ describe("connect", () => {
     assert.notMatch(everything, /hunter2|s3cr3t|t0psecret/)
   })
 
-  it("[F2:real] a late handler without its capability throws and says what to declare", async () => {
+  it("[C8:real, F2:real] a late handler without its capability throws and says what to declare", async () => {
     await using client = await connect(Everything.stdio)
     assert.throws(
       () => client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [] })),

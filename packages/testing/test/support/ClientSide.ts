@@ -253,8 +253,8 @@ export const capabilities = (connector: Connector): Walk =>
   })
 
 /**
- * The connection is lost while a handler is at work: that one is interrupted, what it would have answered reaches nobody, and
- * the new generation's question reaches the handler once. `lose` ends the server's side of the current connection.
+ * The connection is lost while a handler is at work: that one is interrupted, and the new generation's question reaches the
+ * handler once. `lose` ends the server's side of the current connection.
  */
 export const generations = (
   connector: Connector,
