@@ -298,7 +298,7 @@ export class RelayTransport implements SupervisedTransport {
     this.#changed = undefined
     if (client.status.state === "Connected") return
     this.onerror?.(error)
-    void this.close()
+    this.close().catch((cause: Error) => this.onerror?.(cause)) // what `onclose` threw
   }
 
   // --- from the server
