@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { HttpFaultServer } from "@mcp-lifeline/testing"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Metric } from "effect"
+import * as Heartbeats from "../../testing/test/support/Heartbeats.js"
+import * as Everything from "./fixtures/Everything.js"
 import { seen, supervise, until } from "./fixtures/Supervised.js"
 
 /** When requests of a kind came, in milliseconds since the server saw its first request. */
@@ -26,6 +29,12 @@ const countsOf = (backend: string) =>
   )
 
 describe.concurrent("keepalive", () => {
+  it.scopedLive(
+    "[K1:real, K4:real] the reference server answers the heartbeats of each connection, and none sends none",
+    () => Effect.flatMap(Everything.make("streamableHttp"), ({ url }) => Heartbeats.beats(HttpConnector.make({ url }))),
+    60_000
+  )
+
   it.scopedLive(
     "[K18] a session that expires when idle lives ten times as long with keepalive, and is lost with none",
     () =>
@@ -84,11 +93,12 @@ describe.concurrent("keepalive", () => {
     "[K3:real] where ping is unsupported, the tool keeps the session; each generation tries ping once",
     () =>
       Effect.gen(function*() {
-        const server = yield* HttpFaultServer.make({ idleTtl: 2000, pings: false, tools: { touch: {}, echo: {} } })
+        const idleTtl = 2000
+        const server = yield* HttpFaultServer.make({ idleTtl, pings: false, tools: { touch: {}, echo: {} } })
         const backend = yield* supervise(server, {
           keepalive: { method: "tool:touch", toolArguments: { why: "alive" }, interval: "1 second" }
         })
-        yield* seen(server, () => (timesOf(server, "tool:touch").at(-1) ?? 0) >= 8000)
+        yield* seen(server, () => (timesOf(server, "tool:touch").at(-1) ?? 0) >= 10 * idleTtl)
         assert.deepStrictEqual(server.sessions.expired, [])
         assert.strictEqual(server.count("initialize"), 1)
         assert.strictEqual(server.count("ping"), 1)

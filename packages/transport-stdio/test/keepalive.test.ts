@@ -4,7 +4,9 @@ import { Backend } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber, Option, Stream } from "effect"
-import { join } from "node:path"
+import { createRequire } from "node:module"
+import { dirname, join } from "node:path"
+import * as Heartbeats from "../../testing/test/support/Heartbeats.js"
 import { ask, connected, eventually, livingIn, reconnect, server, temporary } from "./support.js"
 
 type RuntimeLost = Extract<Event.Event, { readonly _tag: "RuntimeLost" }>
@@ -22,7 +24,19 @@ const nextLoss = (backend: Backend.Backend) =>
     return fiber
   })
 
+const everything = join(
+  dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/server-everything/package.json")),
+  "dist/index.js"
+)
+
 describe.concurrent("keepalive over stdio", () => {
+  it.scopedLive("[K1:real, K4:real] the reference server answers the heartbeats of each connection, and none sends none", () =>
+    Heartbeats.beats(StdioConnector.make({
+      command: process.execPath,
+      args: [everything, "stdio"],
+      stdinGrace: "100 millis"
+    })))
+
   it.scopedLive("[K4:real] none sends nothing, while ping beats", () =>
     Effect.gen(function*() {
       const directory = yield* temporary
