@@ -17,7 +17,7 @@ const require = createRequire(import.meta.url)
 const tsx = require.resolve("tsx/cli")
 const tsc = join(dirname(require.resolve("typescript/package.json")), "bin/tsc")
 
-const names = ["inventory", "agent", "helper"] as const
+const names = ["inventory", "agent", "responder"] as const
 type Name = typeof names[number]
 
 /** Changes the one line that a program's diff changes. */

@@ -10,7 +10,7 @@ import {
   LoggingMessageNotificationSchema
 } from "@modelcontextprotocol/sdk/types.js"
 
-const client = new Client({ name: "helper", version: "1.0.0" }, {
+const client = new Client({ name: "responder", version: "1.0.0" }, {
   capabilities: { sampling: {}, elicitation: { form: {} }, roots: { listChanged: true } }
 })
 client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [{ uri: "file:///project", name: "work" }] }))
