@@ -36,6 +36,8 @@ export class Attendant {
   readonly #journal: Journal
   readonly #reports: Reports
   #reading: Reading | undefined
+  /** Of the installed runtime; kept while keepalive is paused. */
+  #rung = Keepalive.makeRung()
   /** The keepalive that may send now; what was started before it may not, even where it has not ended yet. */
   #keepalive: { fiber: Fiber.RuntimeFiber<void> | undefined } | undefined
 
@@ -53,6 +55,7 @@ export class Attendant {
   attach(installed: Installed): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { runtime } = installed
+      this.#rung = Keepalive.makeRung()
       this.#reading = { runtime, wanted: new Set(Discovery.kinds), lock: Effect.unsafeMakeSemaphore(1), running: false }
       const { idleRelease } = this.#journal.policy.lifecycle
       const { refreshInterval } = this.#journal.policy.discovery
@@ -284,7 +287,9 @@ export class Attendant {
       if (!this.#journal.memory.paused) return Effect.void
       this.#journal.memory.paused = false
       const { current } = this.#journal.cell.get()
-      return current === undefined ? Effect.void : this.#startKeepalive(current)
+      if (current !== undefined) return this.#startKeepalive(current)
+      this.#keepaliveChanged("off", "no connection")
+      return Effect.void
     })
   }
 
@@ -294,9 +299,7 @@ export class Attendant {
     const off = Keepalive.offReason(policy, connection)
     if (off !== undefined) {
       this.#keepaliveChanged("off", off)
-      const known = this.#remarked.has(off)
-      this.#remarked.add(off)
-      return (known ? Effect.logDebug : Effect.logInfo)(`${journal.id}: keepalive is off: ${off}`)
+      return Effect.logInfo(`${journal.id}: keepalive is off: ${off}`)
     }
     if (memory.paused) return Effect.void
     const previous = this.#heartbeats
@@ -305,6 +308,7 @@ export class Attendant {
     const run = Keepalive.run({
       policy,
       memory,
+      rung: this.#rung,
       connection,
       vitals: runtime.vitals,
       isCurrent: () => this.#keepalive === self && journal.isCurrent(runtime),

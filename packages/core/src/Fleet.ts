@@ -18,7 +18,7 @@ import { Cell } from "./internal/Cell.js"
 import { Hub } from "./internal/Hub.js"
 import type { Params } from "./Method.js"
 import * as Permits from "./Permits.js"
-import { invalid, type PolicyOptions } from "./Policy.js"
+import { decode, invalid, millisOf, type PolicyOptions } from "./Policy.js"
 import { closeFully } from "./Runtime.js"
 import type { Status } from "./Status.js"
 import { onResume } from "./Suspend.js"
@@ -108,7 +108,16 @@ interface Member {
  */
 export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, Scope.Scope> =>
   Effect.gen(function*() {
-    const { connectConcurrency = 8, waitTimeout = "10 seconds" } = options
+    const { connectConcurrency = 8, defaults = {} } = options
+    const waitTimeout = yield* millisOf(
+      "fleet",
+      "waitTimeout",
+      options.waitTimeout ?? "10 seconds",
+      0,
+      24 * 60 * 60 * 1000
+    )
+    // With backends, each of them is refused by its own name.
+    if (Object.keys(options.backends).length === 0) yield* decode("fleet", defaults)
     if (!Number.isInteger(connectConcurrency) || connectConcurrency < 1) {
       return yield* invalid("fleet", "connectConcurrency", connectConcurrency, "accepted: a whole number from 1")
     }

@@ -53,8 +53,20 @@ export interface Memory {
 /** A memory of nothing. */
 export const makeMemory = (): Memory => ({ paused: false, open: undefined, lostInARow: 0, doublings: 0 })
 
+/** Where a generation is on the way from the ping to its fallback. A new generation begins with the ping (K3). */
+export interface Rung {
+  pingSupported: boolean
+  /** Pings that failed in a row. */
+  pingFailures: number
+  fallbackTaken: boolean
+}
+
+/** The rung that a generation begins on. */
+export const makeRung = (): Rung => ({ pingSupported: true, pingFailures: 0, fallbackTaken: false })
+
 /** What keepalive is given by the backend that it works for. */
 export interface Host {
+  readonly rung: Rung
   readonly policy: Policy
   readonly memory: Memory
   /**
@@ -99,9 +111,7 @@ export const run = (host: Host): Effect.Effect<void> => {
   const options = policy.keepalive
   const method = options.method ?? "ping"
   const tool = method.startsWith("tool:") ? method.slice("tool:".length) : undefined
-  let pingSupported = true
-  let pingFailures = 0
-  let fallbackTaken = false
+  const { rung } = host
   /** Failing rounds in a row, and when the first of them began. */
   let failing = 0
   let failingSince = 0
@@ -157,21 +167,21 @@ export const run = (host: Host): Effect.Effect<void> => {
     /** A ping and its fallback share the time of one heartbeat: K6 and K11 count on it. */
     let left: number = options.timeout
     let verdict: Verdict | undefined
-    if (pingSupported || tool === undefined) {
+    if (rung.pingSupported || tool === undefined) {
       const startedAt = yield* Clock.currentTimeMillis
-      verdict = yield* ping(tool !== undefined && pingFailures + 1 >= options.fallbackAfter ? left / 2 : left)
+      verdict = yield* ping(tool !== undefined && rung.pingFailures + 1 >= options.fallbackAfter ? left / 2 : left)
       left -= (yield* Clock.currentTimeMillis) - startedAt
       if (verdict._tag === "Success") {
-        pingFailures = 0
+        rung.pingFailures = 0
         return verdict
       }
-      pingFailures++
-      if (verdict.reason === "unsupported") pingSupported = false
+      rung.pingFailures++
+      if (verdict.reason === "unsupported") rung.pingSupported = false
       if (verdict.reason === "rate_limited") return verdict
     }
-    if (tool === undefined || (pingSupported && pingFailures < options.fallbackAfter)) return verdict!
-    if (!fallbackTaken) {
-      fallbackTaken = true
+    if (tool === undefined || (rung.pingSupported && rung.pingFailures < options.fallbackAfter)) return verdict!
+    if (!rung.fallbackTaken) {
+      rung.fallbackTaken = true
       yield* host.onFallback(tool)
     }
     const timeout = Math.max(1, left)

@@ -2,7 +2,7 @@
  * All options of a backend: their names, units, defaults and ranges; how they are decoded once into milliseconds; and the
  * same as a `Config`.
  */
-import { Duration, Either, ParseResult, Predicate, Schema } from "effect"
+import { Config, Duration, Either, Option, ParseResult, Predicate, Schema } from "effect"
 import type { DurationInput } from "effect/Duration"
 import type { Connector } from "./Connector.js"
 import { ConfigError } from "./Errors.js"
@@ -140,6 +140,7 @@ const show = (millis: number): string => {
 /** The milliseconds of a duration that lies between two bounds. */
 const inRange = (input: unknown, min: number, max: number) => {
   if (typeof input === "number" && !(input >= 0)) return undefined
+  if (typeof input === "string" && input.trimStart().startsWith("-")) return undefined
   const millis = Duration.decodeUnknown(input).pipe((decoded) =>
     decoded._tag === "Some" ? Duration.toMillis(decoded.value) : NaN
   )
@@ -256,7 +257,8 @@ const Health = group({ failureThreshold: or(count(1, 1000), 3) })
 const withDefaults = <A, I extends object>(schema: Schema.Schema<A, I>) =>
   Schema.optionalWith(schema, { default: () => Schema.decodeUnknownSync(schema)({}) })
 
-const PolicySchema = Schema.Struct({
+/** The schema of the options, for programs that read them from elsewhere: durations decode to milliseconds. */
+export const PolicySchema = Schema.Struct({
   keepalive: withDefaults(Keepalive),
   reconnect: withDefaults(Reconnect),
   timeouts: withDefaults(Timeouts),
@@ -343,3 +345,96 @@ export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions
   }
   return merged as PolicyOptions
 }
+
+/** A duration between two bounds, in milliseconds: an option outside the groups. */
+export const millisOf = (
+  backend: string,
+  field: string,
+  value: DurationInput,
+  min: number,
+  max: number
+): Either.Either<number, ConfigError> =>
+  Either.mapLeft(
+    Schema.decodeUnknownEither(duration(min, max))(value),
+    () => invalid(backend, field, value, `accepted: ${show(min)} to ${show(max)}`)
+  )
+
+const text = (name: string) => Config.option(Config.string(name))
+const whole = (name: string) => Config.option(Config.integer(name))
+const yesOrNo = (name: string) => Config.option(Config.boolean(name))
+
+/** A group of options that may each be missing. */
+const groupOf = (
+  name: keyof PolicyOptions,
+  fields: Record<string, Config.Config<Option.Option<unknown>>>
+): Config.Config<PolicyOptions> =>
+  Config.nested(Config.all(fields), name).pipe(
+    Config.map((values) => ({
+      [name]: Object.fromEntries(
+        Object.entries(values).flatMap(([key, value]) => Option.isSome(value) ? [[key, value.value]] : [])
+      )
+    }))
+  )
+
+/**
+ * The options as a `Config`, by their names: `keepalive.interval`, `reconnect.maxDelay` and so on; what is not configured has
+ * its default. Durations are texts such as "5 minutes". Values are checked when the backend is made, as all options are.
+ * Nest it to read those of one backend; `toolArguments` cannot be configured this way.
+ *
+ * @example
+ * import { Backend, Policy } from "@mcp-lifeline/core"
+ * import type { Connector } from "@mcp-lifeline/core"
+ * import { Config } from "effect"
+ *
+ * class Docs extends Backend.Tag("docs")<Docs>() {}
+ *
+ * export const docsLive = (connector: Connector) =>
+ *   Docs.layerConfig(Config.map(Config.nested(Policy.config, "docs"), (policy) => ({ ...policy, connector })))
+ */
+export const config: Config.Config<PolicyOptions> = Config.all([
+  groupOf("keepalive", {
+    method: text("method"),
+    interval: text("interval"),
+    timeout: text("timeout"),
+    fallbackAfter: whole("fallbackAfter"),
+    failureThreshold: whole("failureThreshold"),
+    suspectInterval: text("suspectInterval"),
+    reprobeAfter: text("reprobeAfter"),
+    idleTtl: text("idleTtl"),
+    authenticated: yesOrNo("authenticated")
+  }),
+  groupOf("reconnect", {
+    auto: yesOrNo("auto"),
+    initialDelay: text("initialDelay"),
+    factor: Config.option(Config.number("factor")),
+    maxDelay: text("maxDelay"),
+    maxAttempts: whole("maxAttempts"),
+    stableAfter: text("stableAfter"),
+    dormantProbe: text("dormantProbe"),
+    maxRetryAfter: text("maxRetryAfter"),
+    demandInterval: text("demandInterval"),
+    overlap: yesOrNo("overlap")
+  }),
+  groupOf("timeouts", {
+    connect: text("connect"),
+    request: text("request"),
+    wait: text("wait"),
+    close: text("close"),
+    drain: text("drain")
+  }),
+  groupOf("health", { failureThreshold: whole("failureThreshold") }),
+  groupOf("calls", {
+    retry: text("retry"),
+    trustAnnotations: yesOrNo("trustAnnotations"),
+    failFast: yesOrNo("failFast"),
+    afterSessionLoss: text("afterSessionLoss"),
+    maxInFlight: whole("maxInFlight"),
+    maxWaiting: whole("maxWaiting")
+  }),
+  groupOf("lifecycle", { lazy: yesOrNo("lazy"), idleRelease: text("idleRelease"), disabled: yesOrNo("disabled") }),
+  groupOf("discovery", {
+    refreshInterval: text("refreshInterval"),
+    maxPages: whole("maxPages"),
+    maxEntries: whole("maxEntries")
+  })
+]).pipe(Config.map((groups) => Object.assign({}, ...groups) as PolicyOptions))

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, type ConfigError, Fleet, Policy, RequestError } from "@mcp-lifeline/core"
 import type { Connection, Connector, Event } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
-import { Array as Arr, Effect, Fiber, Logger, Metric, Random, Scope, TestClock } from "effect"
+import { Array as Arr, Chunk, Effect, Fiber, Logger, Metric, Random, Scope, Stream, TestClock } from "effect"
 import * as Keepalive from "../src/Keepalive.js"
 import { Runtime } from "../src/Runtime.js"
 
@@ -487,6 +487,7 @@ describe("Keepalive", () => {
       const tell = (what: string) => Effect.sync(() => void told.push(what))
       let current = true
       const fiber = yield* Effect.fork(Keepalive.run({
+        rung: Keepalive.makeRung(),
         policy,
         memory,
         isCurrent: () => current,
@@ -983,6 +984,41 @@ describe("Keepalive", () => {
         "running"
       ])
     }).pipe(fixed))
+
+  it.scoped("[K20] what a generation knows of ping and fallback is kept while it is paused; resume without a connection is told", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = (method) =>
+        method === "ping"
+          ? {
+            answer: "error",
+            error: new RequestError({ fate: "answered", reason: "remote", code: -32601, message: "no ping" })
+          }
+          : undefined
+      const backend = yield* Backend.make("one", {
+        connector: script,
+        keepalive: { method: "tool:echo", interval: "1 minute" }
+      })
+      yield* backend.settled
+      yield* TestClock.adjust("1 minute")
+      yield* backend.keepalive.pause
+      yield* backend.keepalive.resume
+      yield* TestClock.adjust("2 minutes")
+      expect(script.ledger.sent("ping")).toHaveLength(1)
+      expect(script.ledger.sent("tools/call").length).toBeGreaterThan(1)
+      yield* backend.keepalive.pause
+      yield* backend.disconnect
+      const seen = yield* Effect.fork(Stream.runCollect(
+        Stream.takeUntil(
+          Stream.map(backend.statusChanges, ({ keepalive }) => keepalive.state),
+          (state) => state === "off"
+        )
+      ))
+      yield* Effect.yieldNow()
+      yield* backend.keepalive.resume
+      yield* TestClock.adjust(0)
+      expect(Chunk.toReadonlyArray(yield* Fiber.join(seen)).at(-1)).toBe("off")
+    }))
 
   it.scoped("[K20] paused before it is connected, it does not begin", () =>
     Effect.gen(function*() {

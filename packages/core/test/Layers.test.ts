@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, type ConfigError, Fleet } from "@mcp-lifeline/core"
+import { Backend, type ConfigError, Fleet, Policy } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Config, ConfigProvider, Effect, Either, Layer, type Scope } from "effect"
 
@@ -86,6 +86,88 @@ describe("Backend.Tag", () => {
 
   const given = (entries: ReadonlyArray<readonly [string, string]>) =>
     Effect.withConfigProvider(ConfigProvider.fromMap(new Map(entries)))
+
+  it.effect("Policy.config reads every option by its name, and leaves out what is not configured", () =>
+    Effect.gen(function*() {
+      const read = (entries: ReadonlyArray<readonly [string, string]>) =>
+        Config.nested(Policy.config, "docs").pipe(
+          Effect.withConfigProvider(ConfigProvider.fromMap(new Map(entries))),
+          Effect.map((options) => Either.getOrThrow(Policy.decode("docs", options)))
+        )
+      expect(yield* read([])).toEqual(Policy.defaults)
+      const other: Record<string, Record<string, string>> = {
+        keepalive: {
+          method: "none",
+          interval: "7 seconds",
+          timeout: "3 seconds",
+          fallbackAfter: "9",
+          failureThreshold: "8",
+          suspectInterval: "6 seconds",
+          reprobeAfter: "9 minutes",
+          idleTtl: "never",
+          authenticated: "false"
+        },
+        reconnect: {
+          auto: "false",
+          initialDelay: "3 seconds",
+          factor: "1.5",
+          maxDelay: "9 seconds",
+          maxAttempts: "9",
+          stableAfter: "7 seconds",
+          dormantProbe: "8 minutes",
+          maxRetryAfter: "9 minutes",
+          demandInterval: "4 seconds",
+          overlap: "true"
+        },
+        timeouts: {
+          connect: "1 second",
+          request: "2 seconds",
+          wait: "3 seconds",
+          close: "4 seconds",
+          drain: "6 seconds"
+        },
+        health: { failureThreshold: "9" },
+        calls: {
+          retry: "never",
+          trustAnnotations: "false",
+          failFast: "true",
+          afterSessionLoss: "fail",
+          maxInFlight: "7",
+          maxWaiting: "8"
+        },
+        lifecycle: { lazy: "true", idleRelease: "1 minute", disabled: "true" },
+        discovery: { refreshInterval: "1 minute", maxPages: "7", maxEntries: "8" }
+      }
+      const decoded: Record<string, Record<string, unknown>> = yield* read(
+        Object.entries(other).flatMap(([group, options]) =>
+          Object.entries(options).map(([name, value]) => [`docs.${group}.${name}`, value] as const)
+        )
+      )
+      for (const [group, options] of Object.entries(Policy.defaults)) {
+        for (const [name, value] of Object.entries(options)) {
+          if (name !== "toolArguments") expect(decoded[group]?.[name], `${group}.${name}`).not.toEqual(value)
+        }
+      }
+      expect(Object.values(other).flatMap(Object.keys)).toHaveLength(
+        Object.values(decoded).flatMap(Object.keys).filter((name) => name !== "toolArguments").length
+      )
+    }))
+
+  for (
+    const [field, options] of [
+      ["waitTimeout", { waitTimeout: "soon" as never }],
+      ["waitTimeout", { waitTimeout: -1 }],
+      ["waitTimeout", { waitTimeout: "-5 seconds" as never }],
+      ["timeouts.wait", { defaults: { timeouts: { wait: "-5 seconds" as never } } }],
+      ["keepalive.interval", { defaults: { keepalive: { interval: 0 } } }]
+    ] as const
+  ) {
+    it.scoped(`an empty fleet refuses ${JSON.stringify(options)}`, () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(Fleet.make({ backends: {}, ...options }))
+        expect(error).toMatchObject({ _tag: "ConfigError", backend: "fleet", field })
+      }))
+  }
 
   it.effect("[K5] layerConfig takes its options from the configuration", () =>
     Effect.gen(function*() {
