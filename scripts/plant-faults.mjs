@@ -13,145 +13,175 @@ import { fileURLToPath } from "node:url"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const core = join(root, "packages", "core")
 
-/**
- * @typedef {{ from: string, to: string }} Edit
- * @type {ReadonlyArray<Edit & { name: string, file: string, also?: Edit }>}
- */
+/** @type {ReadonlyArray<{ name: string, edits: ReadonlyArray<{ file: string, from: string, to: string }> }>} */
 const faults = [
   {
     name: "close twice",
-    file: "Runtime.ts",
-    from: "if (!this.#owned.delete(runtime)) return Effect.void",
-    to: "this.#owned.delete(runtime)"
+    edits: [
+      {
+        file: "Runtime.ts",
+        from: "if (!this.#owned.delete(runtime)) return Effect.void",
+        to: "this.#owned.delete(runtime)"
+      },
+      {
+        file: "Supervisor.ts",
+        from: "Effect.zipRight(this.#retire(runtime, loss)),",
+        to: "Effect.zipRight(this.#retire(runtime, loss)), Effect.zipRight(this.#retire(runtime, loss)),"
+      }
+    ]
   },
   {
     name: "drop the generation check of losses",
-    file: "Supervisor.ts",
-    from: "return this.#journal.isCurrent(message.runtime) ? this.#lose(message.runtime, message.loss) : Effect.void",
-    to: "return this.#journal.cell.get().current ? this.#lose(message.runtime, message.loss) : Effect.void"
+    edits: [{
+      file: "Supervisor.ts",
+      from: "return this.#journal.isCurrent(message.runtime) ? this.#lose(message.runtime, message.loss) : Effect.void",
+      to: "return this.#journal.cell.get().current ? this.#lose(message.runtime, message.loss) : Effect.void"
+    }]
   },
   {
-    name: "drop the generation check of lists",
-    file: "Attendant.ts",
-    from: "if (slot.current?.runtime !== runtime) return\n",
-    to: "\n"
+    // A reading ends with its runtime, too: each alone holds.
+    name: "drop the generation check of lists, which outlive their runtime",
+    edits: [
+      { file: "Attendant.ts", from: "if (slot.current?.runtime !== runtime) return\n", to: "\n" },
+      {
+        file: "Attendant.ts",
+        from: "return forkAttached(runtime, this.#read(reading))",
+        to: "return Effect.asVoid(Effect.forkDaemon(Effect.interruptible(this.#read(reading))))"
+      }
+    ]
   },
   {
     name: "drop the epoch check of established attempts",
-    file: "Supervisor.ts",
-    from: "if (epoch !== this.#epoch) {",
-    to: "if (epoch < 0) {"
+    edits: [{ file: "Supervisor.ts", from: "if (epoch !== this.#epoch) {", to: "if (epoch < 0) {" }]
   },
   {
     name: "drop the epoch check of failed attempts",
-    file: "Supervisor.ts",
-    from: "return message.epoch === this.#epoch ? this.#failed(message.error) : Effect.void",
-    to: "return this.#failed(message.error)"
+    edits: [{
+      file: "Supervisor.ts",
+      from: "return message.epoch === this.#epoch ? this.#failed(message.error) : Effect.void",
+      to: "return this.#failed(message.error)"
+    }]
   },
   {
     // Interrupting the timer is the other guard: each alone holds.
     name: "drop the epoch check and the interruption of timers",
-    file: "Supervisor.ts",
-    from: "if (message.epoch !== this.#epoch || !this.#move(Lifecycle.Event.Due())) return Effect.void",
-    to: "if (!this.#move(Lifecycle.Event.Due())) return Effect.void",
-    also: { from: "this.#timer?.unsafeInterruptAsFork(FiberId.none)", to: "" }
+    edits: [
+      {
+        file: "Supervisor.ts",
+        from: "if (message.epoch !== this.#epoch || !this.#move(Lifecycle.Event.Due())) return Effect.void",
+        to: "if (!this.#move(Lifecycle.Event.Due())) return Effect.void"
+      },
+      { file: "Supervisor.ts", from: "this.#timer?.unsafeInterruptAsFork(FiberId.none)", to: "" }
+    ]
   },
   {
     name: "await the close before the next connection",
-    file: "Supervisor.ts",
-    from: "if (!this.#overlap) yield* this.#owner.closed",
-    to: "yield* this.#owner.closed"
+    edits: [{
+      file: "Supervisor.ts",
+      from: "if (!this.#overlap) yield* this.#owner.closed",
+      to: "yield* this.#owner.closed"
+    }]
   },
   {
     name: "await the close in the supervisor",
-    file: "Supervisor.ts",
-    from: "Effect.zipRight(this.#retire(runtime, loss)),",
-    to: "Effect.zipRight(this.#retire(runtime, loss)), Effect.zipRight(this.#owner.closed),"
+    edits: [{
+      file: "Supervisor.ts",
+      from: "Effect.zipRight(this.#retire(runtime, loss)),",
+      to: "Effect.zipRight(this.#retire(runtime, loss)), Effect.zipRight(this.#owner.closed),"
+    }]
   },
   {
     name: "do not wait for the close where two would fight",
-    file: "Supervisor.ts",
-    from: "if (!this.#overlap) yield* this.#owner.closed",
-    to: ""
+    edits: [{ file: "Supervisor.ts", from: "if (!this.#overlap) yield* this.#owner.closed", to: "" }]
   },
   {
     name: "forget the scope of a failed or interrupted attempt",
-    file: "Attempt.ts",
-    from: 'yield* host.owner.retire(runtime, { kind: "closed", message: "the attempt failed" })',
-    to: ""
+    edits: [{
+      file: "Attempt.ts",
+      from: 'yield* host.owner.retire(runtime, { kind: "closed", message: "the attempt failed" })',
+      to: ""
+    }]
   },
   {
     name: "heartbeat after detach",
-    file: "Runtime.ts",
-    from: "const attached = yield* closeScope(runtime.attached, bound)",
-    to: 'const attached = { outcome: "closed" as const, message: undefined }'
+    edits: [{
+      file: "Runtime.ts",
+      from: "const attached = yield* closeScope(runtime.attached, bound)",
+      to: 'const attached = { outcome: "closed" as const, message: undefined }'
+    }]
   },
   {
     name: "heartbeat without its guard",
-    file: "Keepalive.ts",
-    from: "host.isCurrent() ? send()",
-    to: "true ? send()"
+    edits: [{ file: "Keepalive.ts", from: "host.isCurrent() ? send()", to: "true ? send()" }]
   },
   {
     name: "Disabled before the teardown has ended",
-    file: "Supervisor.ts",
-    from: 'yield* this.#owner.closed\n          this.#tell({ _tag: "TornDown", epoch })',
-    to: 'this.#tell({ _tag: "TornDown", epoch })'
+    edits: [{
+      file: "Supervisor.ts",
+      from: 'yield* this.#owner.closed\n          this.#tell({ _tag: "TornDown", epoch })',
+      to: 'this.#tell({ _tag: "TornDown", epoch })'
+    }]
   },
   {
     name: "a command that is never answered",
-    file: "Supervisor.ts",
-    from: "this.#answerJoined(Exit.void)",
-    to: ""
+    edits: [{ file: "Supervisor.ts", from: "this.#answerJoined(Exit.void)", to: "" }]
   },
   {
     name: "a failed attempt answers nobody",
-    file: "Supervisor.ts",
-    from: "Effect.sync(() => this.#answerJoined(Exit.fail(error)))",
-    to: "Effect.void"
+    edits: [{
+      file: "Supervisor.ts",
+      from: "Effect.sync(() => this.#answerJoined(Exit.fail(error)))",
+      to: "Effect.void"
+    }]
   },
   {
     name: "shutdown leaves the mailbox",
-    file: "Supervisor.ts",
-    from: 'if (message._tag === "Command") this.#answer([message.ack], this.#refusal(message.command))',
-    to: ""
+    edits: [{
+      file: "Supervisor.ts",
+      from: 'if (message._tag === "Command") this.#answer([message.ack], this.#refusal(message.command))',
+      to: ""
+    }]
   },
   {
     name: "shutdown does not sweep",
-    file: "Supervisor.ts",
-    from: "yield* this.#owner.sweep(loss)\n        yield* this.#owner.closed\n        this.#settle()",
-    to: "yield* this.#owner.closed\n        this.#settle()"
+    edits: [{
+      file: "Supervisor.ts",
+      from: "yield* this.#owner.sweep(loss)\n        yield* this.#owner.closed\n        this.#settle()",
+      to: "yield* this.#owner.closed\n        this.#settle()"
+    }]
   },
   {
     name: "an unknown fate is sent again",
-    file: "Call.ts",
-    from: '(error.fate !== "unknown" || this.#mayRepeat(call))',
-    to: "true"
+    edits: [{ file: "Call.ts", from: '(error.fate !== "unknown" || this.#mayRepeat(call))', to: "true" }]
   },
   {
     name: "a waiting call wakes nobody",
-    file: "Call.ts",
-    from: "if (canHasten(slot.state)) this.#host.demand()",
-    to: ""
+    edits: [{ file: "Call.ts", from: "if (canHasten(slot.state)) this.#host.demand()", to: "" }]
   },
   {
     name: "a waiter that is not told of the end",
-    file: "Call.ts",
-    from:
-      'if (isPointless(slot.state)) return Effect.fail(this.#unavailable("waiting is of no use"))\n        const left',
-    to: "const left"
+    edits: [{
+      file: "Call.ts",
+      from:
+        'if (isPointless(slot.state)) return Effect.fail(this.#unavailable("waiting is of no use"))\n        const left',
+      to: "const left"
+    }]
   },
   {
     name: "a generation that is used twice",
-    file: "Supervisor.ts",
-    from: "const generation = journal.cell.get().generation + 1",
-    to: "const generation = Math.max(1, journal.cell.get().generation)"
+    edits: [{
+      file: "Supervisor.ts",
+      from: "const generation = journal.cell.get().generation + 1",
+      to: "const generation = Math.max(1, journal.cell.get().generation)"
+    }]
   },
   {
     name: "a stale catalogue shown as fresh",
-    file: "Slot.ts",
-    from: "const stale = current === undefined || snapshot.generation !== generation",
-    to: "const stale = current === undefined"
+    edits: [{
+      file: "Slot.ts",
+      from: "const stale = current === undefined || snapshot.generation !== generation",
+      to: "const stale = current === undefined"
+    }]
   }
 ]
 
@@ -159,9 +189,9 @@ const args = process.argv.slice(2)
 const at = args.indexOf("--runs")
 const runs = at === -1 ? "2500" : String(args[at + 1])
 const names = args.filter((_, i) => at === -1 || (i !== at && i !== at + 1))
-const copy = join(core, "build", "fault")
+const copy = join(core, "build", `fault-${process.pid}`)
 let missed = 0
-for (const { also, file, from, name, to } of faults) {
+for (const { edits, name } of faults) {
   if (names.length > 0 && !names.some((wanted) => name.includes(wanted))) continue
   rmSync(copy, { recursive: true, force: true })
   mkdirSync(copy, { recursive: true })
@@ -171,15 +201,17 @@ for (const { also, file, from, name, to } of faults) {
     join(copy, "vitest.config.ts"),
     'import { project } from "../../../../vitest.shared.js"\n\nexport default project("fault")\n'
   )
-  const target = join(copy, "src", file)
-  const edits = also === undefined ? [{ from, to }] : [{ from, to }, also]
-  const source = readFileSync(target, "utf8")
-  if (edits.some((edit) => source.split(edit.from).length !== 2)) {
-    console.log(`cannot be planted   ${name}: ${file} does not have its place once`)
+  const misplaced = edits.filter(({ file, from, to }) => {
+    const target = join(copy, "src", file)
+    const source = readFileSync(target, "utf8")
+    writeFileSync(target, source.replace(from, () => to))
+    return source.split(from).length !== 2
+  })
+  if (misplaced.length > 0) {
+    console.log(`cannot be planted   ${name}: ${misplaced.map(({ file }) => file).join()} does not have its place once`)
     missed++
     continue
   }
-  writeFileSync(target, edits.reduce((text, edit) => text.replace(edit.from, () => edit.to), source))
   const { stdout } = spawnSync(
     process.execPath,
     [join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", copy],
@@ -191,6 +223,7 @@ for (const { also, file, from, name, to } of faults) {
     }
   )
   const found = /after (\d+) runs/.exec(stdout)
+  if (found === null && !stdout.includes("1 passed")) throw new Error(`the model did not run:\n${stdout.slice(-2000)}`)
   const what = found === null ? "" : (/^t=\S+ (.*)$/m.exec(stdout)?.[1] ?? "")
   if (found === null) missed++
   console.log(

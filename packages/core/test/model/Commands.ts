@@ -29,6 +29,10 @@ export type Command =
     readonly command: BackendCommand | "Shutdown"
     readonly more: number
   }
+  /** Replaces a connection on which a call and a reading of lists wait for late answers; the old one may end while it drains. */
+  | { readonly do: "replace"; readonly lose: boolean }
+  /** Loses a connection whose close takes long, and gives a command meanwhile. */
+  | { readonly do: "loseSlowly"; readonly command: BackendCommand }
   | { readonly do: "shutdown" }
 
 const outcome: fc.Arbitrary<ScriptedConnector.Outcome> = fc.record({
@@ -55,7 +59,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     fc.record({
       do: fc.constant("lose" as const),
       kind: fc.constantFrom("closed" as const, "session" as const),
-      age: fc.constantFrom(0, 0, 1)
+      age: fc.constantFrom(0, 1)
     })
   ),
   weighted(3, fc.record({ do: fc.constant("script" as const), outcome })),
@@ -67,10 +71,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       interrupt: fc.boolean()
     })
   ),
-  weighted(4, fc.record({ do: fc.constant("call" as const), budget: fc.constantFrom(10, 2000, 60_000) })),
+  weighted(4, fc.record({ do: fc.constant("call" as const), budget: fc.constantFrom(10, 2000, 60_000, 60_000) })),
   weighted(1, fc.record({ do: fc.constant("interruptCall" as const), index: fc.nat(5) })),
   weighted(
-    2,
+    4,
     fc.record({
       do: fc.constant("mode" as const),
       mode: fc.constantFrom("ok" as const, "hang" as const, "slow" as const, "late" as const)
@@ -93,6 +97,8 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       more: fc.nat(12)
     })
   ),
+  weighted(2, fc.record({ do: fc.constant("replace" as const), lose: fc.boolean() })),
+  weighted(1, fc.record({ do: fc.constant("loseSlowly" as const), command: backendCommand })),
   weighted(1, fc.record({ do: fc.constant("shutdown" as const) }))
 )
 
@@ -140,6 +146,24 @@ const perform = (world: World, command: Command): void => {
       if (command.command === "Shutdown") world.shutdown()
       else world.command(command.command, false)
       return world.run(command.more)
+    case "replace":
+      world.mode("late")
+      world.notify()
+      world.call(60_000)
+      world.sim.settle()
+      world.command("Reconnect", false)
+      world.sim.advance(10)
+      if (command.lose) world.lose("closed", 1)
+      return
+    case "loseSlowly":
+      world.next({ close: 3000 })
+      world.command("Reconnect", false)
+      world.sim.advance(10)
+      world.lose("closed", 0)
+      world.sim.settle()
+      world.command(command.command, false)
+      world.sim.advance(1)
+      return world.atRest()
     case "shutdown":
       return world.shutdown()
   }

@@ -325,6 +325,9 @@ export class World {
       this.#detached.set(before.current.connection.peer.pid!, this.sim.now)
       if (current === undefined) this.#dropped(before, state)
     }
+    if (snapshot !== undefined && before.snapshot !== undefined && snapshot.generation < before.snapshot.generation) {
+      this.fault(`L4: the catalogue of generation ${snapshot.generation} after that of ${before.snapshot.generation}`)
+    }
     if (snapshot !== undefined) {
       const [tool] = snapshot.tools
       const source = this.#generations.get(snapshot.generation)
