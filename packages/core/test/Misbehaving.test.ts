@@ -1,0 +1,228 @@
+/**
+ * Connectors that break the rules of their port. The backend has to stay whole: no defect reaches a caller, no fiber hangs,
+ * and what was opened is closed, once.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import type { Backend, Connection, ConnectOptions, Loss } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Cause, Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
+import { failure, settle, type Watched, watched } from "./support/Watched.js"
+
+const gone = (message: string): Loss => ({ kind: "closed", message })
+
+const changed = "notifications/tools/list_changed"
+
+/** A script whose connections are bent before the backend gets them. */
+const bent = (
+  bend: (connection: Connection, id: number, options: ConnectOptions) => Partial<Connection>
+): ScriptedConnector.ScriptedConnector => {
+  const script = ScriptedConnector.make()
+  const { connect } = script
+  return Object.assign(script, {
+    connect: (options: ConnectOptions) =>
+      Effect.map(connect(options), (connection): Connection => ({
+        ...connection,
+        ...bend(connection, script.current.id, options)
+      }))
+  })
+}
+
+/** Uses a backend, then closes it; its books have to balance, and whoever asks after the close gets an answer. */
+const balanced = <A, E>(
+  script: ScriptedConnector.ScriptedConnector,
+  use: (one: Watched) => Effect.Effect<A, E, Scope.Scope>
+) =>
+  Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const one = yield* Scope.extend(watched(script), scope)
+    yield* settle
+    const result = yield* use(one)
+    yield* Scope.close(scope, Exit.void)
+    expect(script.ledger.faults).toEqual([])
+    expect(script.ledger.closed.toSorted((a, b) => a - b)).toEqual(script.ledger.opened)
+    expect((yield* one.backend.status).state).toBe("Closed")
+    expect(failure(yield* Effect.exit(one.backend.callTool({ name: "echo" })))._tag).toBe("BackendUnavailable")
+    return result
+  })
+
+/** It still does all that a backend does: calls, a command, a new connection. */
+const whole = (backend: Backend.Backend) =>
+  Effect.gen(function*() {
+    yield* backend.callTool({ name: "echo" })
+    const { generation } = yield* backend.status
+    yield* backend.reconnect
+    expect(yield* backend.status).toMatchObject({ generation: generation + 1, state: "Connected" })
+    yield* backend.callTool({ name: "echo" })
+  })
+
+describe("a connection that misbehaves at its end", () => {
+  it.scoped("[L6:virtual, L4:virtual] onLost called again and again is one loss and one close", () => {
+    const lost: Array<(loss: Loss) => void> = []
+    const script = bent((connection) => ({
+      onLost: (callback) => {
+        lost.push(callback)
+        connection.onLost(callback)
+      }
+    }))
+    return balanced(script, ({ backend, closes, events, installed }) =>
+      Effect.gen(function*() {
+        lost[0]!(gone("first"))
+        lost[0]!(gone("second"))
+        yield* settle
+        lost[0]!(gone("third"))
+        yield* settle
+        yield* TestClock.adjust("2 seconds")
+        lost[0]!(gone("fourth"))
+        yield* settle
+        expect(events.flatMap((event) => event._tag === "RuntimeLost" ? [event.loss.message] : [])).toEqual(["first"])
+        expect(installed()).toEqual([1, 2])
+        expect(closes()).toEqual([[1, "closed"]])
+        expect(script.ledger.attempts).toHaveLength(2)
+        expect(yield* backend.status).toMatchObject({ generation: 2, state: "Connected", errorCount: 1 })
+        yield* whole(backend)
+      }))
+  })
+
+  it.scoped("[L4:virtual] a notification after the loss reads no list and moves nothing", () => {
+    const notify: Array<ConnectOptions["onNotification"]> = []
+    const script = bent((_connection, _id, { onNotification }) => {
+      notify.push(onNotification)
+      return {}
+    })
+    return balanced(script, ({ backend, installed }) =>
+      Effect.gen(function*() {
+        const heard: Array<string> = []
+        yield* Effect.forkScoped(
+          Stream.runForEach(backend.notifications, ({ method }) => Effect.sync(() => heard.push(method)))
+        )
+        yield* settle
+        const reads = () => script.ledger.sent("tools/list", 0).length
+        const before = reads()
+        script.current.lose()
+        notify[0]!({ method: changed })
+        yield* settle
+        heard.length = 0
+        expect((yield* backend.status).state).toBe("Reconnecting")
+        notify[0]!({ method: changed })
+        yield* TestClock.adjust("2 seconds")
+        expect(installed()).toEqual([1, 2])
+        const readOfTheNext = script.ledger.sent("tools/list", 1).length
+        notify[0]!({ method: changed })
+        yield* settle
+        expect(heard).toEqual([])
+        expect(reads()).toBe(before)
+        expect(script.ledger.sent("tools/list", 1)).toHaveLength(readOfTheNext)
+        yield* whole(backend)
+      }))
+  })
+
+  it.scoped("[L3:virtual, L6:virtual] a connection that is lost before it is handed over fails its attempt", () => {
+    const script = bent((_connection, id) => ({
+      onLost: (callback) => {
+        if (id === 0) callback(gone("stillborn"))
+      }
+    }))
+    return balanced(script, ({ backend, closes, installed, states }) =>
+      Effect.gen(function*() {
+        expect(installed()).toEqual([])
+        expect((yield* backend.status).lastError).toContain("stillborn")
+        yield* TestClock.adjust("2 seconds")
+        expect(installed()).toEqual([1])
+        expect(states()).toEqual(["Reconnecting", "Connecting", "Connected"])
+        expect(closes().map(([, outcome]) => outcome)).toEqual(["closed"])
+        yield* whole(backend)
+      }))
+  })
+
+  it.scoped("[L6:virtual, C9] an onLost that throws fails its attempt", () => {
+    const script = bent((_connection, id) =>
+      id > 0 ? {} : {
+        onLost: () => {
+          throw new Error("broken onLost")
+        }
+      }
+    )
+    return balanced(script, ({ backend, installed }) =>
+      Effect.gen(function*() {
+        expect((yield* backend.status).lastError).toContain("broken onLost")
+        yield* TestClock.adjust("2 seconds")
+        expect(installed()).toEqual([1])
+        yield* whole(backend)
+      }))
+  })
+})
+
+describe("a connector that speaks too early", () => {
+  it.scoped("[L4:virtual] a notification before connect has returned reads no list", () => {
+    const script = bent((_connection, _id, { onNotification }) => {
+      onNotification({ method: changed })
+      return {}
+    })
+    return balanced(script, ({ backend }) =>
+      Effect.gen(function*() {
+        expect(script.ledger.sent("tools/list", 0)).toHaveLength(1)
+        yield* backend.reconnect
+        yield* settle
+        expect(script.ledger.sent("tools/list", 0)).toHaveLength(1)
+        expect(script.ledger.sent("tools/list", 1)).toHaveLength(1)
+        yield* whole(backend)
+      }))
+  })
+})
+
+const broken = {
+  dies: Effect.die(new Error("broken request")),
+  interrupts: Effect.interrupt,
+  throws: Effect.suspend(() => {
+    throw new Error("broken request")
+  })
+} as const
+
+describe.each(["dies", "interrupts", "throws"] as const)("a request that %s", (how) => {
+  /** Broken while the test says so, for the methods that it names. */
+  const breaking = (...methods: ReadonlyArray<string>) => {
+    const state = { broken: true }
+    const script = bent((connection) => ({
+      request: (method, params, options) => {
+        if (!state.broken || !methods.includes(method)) return connection.request(method, params, options)
+        if (how === "throws") throw new Error("broken request")
+        return broken[how]
+      }
+    }))
+    return { script, state }
+  }
+
+  /** Neither a defect nor an interruption, and not for ever. */
+  const typed = <A, E extends { readonly _tag: string }>(effect: Effect.Effect<A, E>) =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.fork(effect)
+      yield* TestClock.adjust("10 minutes")
+      const exit = fiber.unsafePoll()
+      if (exit === null) throw new Error("it hangs")
+      if (Exit.isFailure(exit) && !Cause.isFailType(exit.cause)) throw new Error(`untyped: ${exit.cause._tag}`)
+      yield* Fiber.await(fiber)
+      return failure(exit)._tag
+    })
+
+  it.scoped("[C3:virtual, C9] is a call whose result is unknown, and is not sent again", () => {
+    const { script, state } = breaking("tools/call")
+    return balanced(script, ({ backend }) =>
+      Effect.gen(function*() {
+        expect(yield* typed(backend.callTool({ name: "echo" }))).toBe("ResultUnknown")
+        expect(yield* backend.status).toMatchObject({ generation: 1, inFlight: 0, state: "Connected" })
+        state.broken = false
+        yield* whole(backend)
+      }))
+  })
+
+  it.scoped("[C9] is a typed error of a read, within its time", () => {
+    const { script, state } = breaking("tools/list")
+    return balanced(script, ({ backend }) =>
+      Effect.gen(function*() {
+        expect(["BackendUnavailable", "ResultUnknown", "ConnectionLost"]).toContain(yield* typed(backend.listTools()))
+        expect((yield* backend.status).inFlight).toBe(0)
+        state.broken = false
+        yield* whole(backend)
+      }))
+  })
+})
