@@ -6,7 +6,7 @@ import { Deferred, Duration, Effect, Fiber, FiberId, Schedule } from "effect"
 import type { Kind, Snapshot } from "./Catalog.js"
 import type { Loss } from "./Connection.js"
 import * as Discovery from "./Discovery.js"
-import { RequestError } from "./Errors.js"
+import { RequestError, requestErrorOf } from "./Errors.js"
 import * as Health from "./Health.js"
 import * as Keepalive from "./Keepalive.js"
 import * as Metrics from "./Metrics.js"
@@ -408,9 +408,9 @@ const shown = (millis: number): string => Duration.format(Duration.millis(Math.r
 const forkAttached = <A, E>(runtime: Runtime, work: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>> =>
   Effect.forkIn(Effect.interruptible(work), runtime.attached)
 
-/** For connectors that forget the timeout of a request. */
+/** For connectors that forget the timeout of a request, die or interrupt themselves. */
 const within = <A>(request: Effect.Effect<A, RequestError>, millis: number): Effect.Effect<A, RequestError> =>
-  Effect.timeoutFail(request, {
+  Effect.timeoutFail(Effect.catchAllCause(request, (cause) => Effect.fail(requestErrorOf(cause))), {
     duration: millis,
     onTimeout: () => new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${millis} ms` })
   })

@@ -3,7 +3,7 @@
  * where there is none or it was lost.
  */
 import type { Progress, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
-import { Cause, type Clock, Duration, Effect, Option } from "effect"
+import { type Clock, Duration, Effect } from "effect"
 import type { DurationInput } from "effect/Duration"
 import type { RequestOptions } from "./Connection.js"
 import {
@@ -12,7 +12,8 @@ import {
   ConnectionLost,
   ProtocolError,
   RemoteError,
-  RequestError,
+  type RequestError,
+  requestErrorOf,
   RequestTimeout,
   ResultUnknown,
   SessionExpired
@@ -194,7 +195,7 @@ export class Calls {
             return Effect.succeed(result)
           },
           onFailure: (cause) => {
-            const error = requestError(cause)
+            const error = requestErrorOf(cause)
             this.#giveBack(runtime, error.fate === "answered")
             return restore(this.#failed(call, installed, error))
           }
@@ -405,19 +406,6 @@ export class Calls {
     })
   }
 }
-
-/** What a request failed with. */
-const requestError = (cause: Cause.Cause<RequestError>): RequestError =>
-  Option.getOrElse(Cause.failureOption(cause), () => {
-    const defect = Cause.squash(cause)
-    const what = defect instanceof Error ? defect.message : String(defect)
-    return new RequestError({
-      fate: "unknown",
-      reason: "lost",
-      message: `the connector failed: ${what}`,
-      cause: defect
-    })
-  })
 
 const millis = (input: CallOptions["timeout"], otherwise: number): number =>
   input === undefined ? otherwise : Duration.toMillis(input)

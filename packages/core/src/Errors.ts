@@ -3,7 +3,7 @@
  *
  * `ConnectError` and `RequestError` are also what adapters report through the ports; the rest is made by the core.
  */
-import { Data, Schema } from "effect"
+import { Cause, Data, Option, Schema } from "effect"
 
 const common = {
   /** The name of the backend; empty in what an adapter makes, stamped by the core. */
@@ -158,3 +158,20 @@ export class RequestError extends Data.TaggedError("RequestError")<{
   readonly retryAfter?: number | undefined
   readonly cause?: unknown
 }> {}
+
+/**
+ * What a request failed with: also that of a connector that dies or interrupts itself.
+ *
+ * @internal
+ */
+export const requestErrorOf = (cause: Cause.Cause<RequestError>): RequestError =>
+  Option.getOrElse(Cause.failureOption(cause), () => {
+    const defect = Cause.squash(cause)
+    const what = defect instanceof Error ? defect.message : String(defect)
+    return new RequestError({
+      fate: "unknown",
+      reason: "network",
+      message: `the connector failed: ${what}`,
+      cause: defect
+    })
+  })

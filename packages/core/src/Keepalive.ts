@@ -6,7 +6,7 @@
  */
 import { Clock, Duration, Effect, Random, Schedule } from "effect"
 import type { Connection, Loss } from "./Connection.js"
-import { RequestError } from "./Errors.js"
+import { RequestError, requestErrorOf } from "./Errors.js"
 import type { Policy } from "./Policy.js"
 import type { Vitals } from "./Runtime.js"
 
@@ -123,7 +123,11 @@ export const run = (host: Host): Effect.Effect<void> => {
     send: () => Effect.Effect<unknown, RequestError>,
     timeout: number
   ): Effect.Effect<unknown, RequestError> =>
-    Effect.suspend(() => host.isCurrent() ? send() : Effect.interrupt).pipe(
+    Effect.suspend(() =>
+      host.isCurrent()
+        ? Effect.catchAllCause(Effect.suspend(send), (cause) => Effect.fail(requestErrorOf(cause)))
+        : Effect.interrupt
+    ).pipe(
       Effect.timeoutFail({
         duration: timeout,
         onTimeout: () =>

@@ -129,7 +129,7 @@ export class Owner {
       if (!this.#owned.delete(runtime)) return Effect.void
       runtime.detached = true
       if (loss === undefined) this.#draining.add(runtime)
-      else runtime.connection?.fail(loss)
+      else fail(runtime, loss)
       const closed = Deferred.unsafeMake<void>(FiberId.none)
       this.#closing.add(closed)
       return Effect.map(
@@ -152,7 +152,7 @@ export class Owner {
 
   /** Fails the calls in flight on runtimes that drain, so that what ends the whole does not wait for them. */
   hurry(loss: Loss): void {
-    for (const runtime of this.#draining) runtime.connection?.fail(loss)
+    for (const runtime of this.#draining) fail(runtime, loss)
   }
 
   /** Ends when everything that is closing now has closed or was abandoned. Bounded, since each close is. */
@@ -168,12 +168,14 @@ export class Owner {
       const attached = yield* closeScope(runtime.attached, bound)
       if (drain) yield* this.#drained(runtime)
       this.#draining.delete(runtime)
-      runtime.connection?.fail({ kind: "closed", message: "connection closed" })
       const acquiring = runtime.acquiring
       const own = yield* bounded(
-        Effect.zipRight(
-          acquiring === undefined ? Effect.void : Fiber.interrupt(acquiring),
-          Scope.close(runtime.own, Exit.void)
+        Effect.ensuring(
+          Effect.sync(() => runtime.connection?.fail({ kind: "closed", message: "connection closed" })),
+          Effect.zipRight(
+            acquiring === undefined ? Effect.void : Fiber.interrupt(acquiring),
+            Scope.close(runtime.own, Exit.void)
+          )
         ),
         bound
       )
@@ -188,6 +190,13 @@ export class Owner {
       runtime.onDrained = () => resume(Effect.void)
     }).pipe(Effect.timeoutOption(this.#timeouts.drain), Effect.asVoid)
   }
+}
+
+/** Ends what is in flight. A connector that throws here is asked again at the close, where it is reported. */
+const fail = (runtime: Runtime, loss: Loss): void => {
+  try {
+    runtime.connection?.fail(loss)
+  } catch {}
 }
 
 /**

@@ -150,6 +150,40 @@ describe("a connection that misbehaves at its end", () => {
         yield* whole(backend)
       }))
   })
+
+  const throwing = () =>
+    bent((connection) => ({
+      fail: (loss) => {
+        connection.fail(loss)
+        throw new Error("broken fail")
+      }
+    }))
+
+  it.scoped("[L6:virtual, L8] a fail that throws at a loss neither stops the supervisor nor the close", () => {
+    const script = throwing()
+    return balanced(script, ({ backend, installed }) =>
+      Effect.gen(function*() {
+        script.current.lose()
+        yield* TestClock.adjust("2 seconds")
+        expect(installed()).toEqual([1, 2])
+        expect((yield* backend.status).lastCloseError).toContain("broken fail")
+        yield* whole(backend)
+      }))
+  })
+
+  it.scoped("[L6:virtual, L8] a fail that throws at a replacement, a disconnect and a disable does neither", () => {
+    const script = throwing()
+    return balanced(script, ({ backend }) =>
+      Effect.gen(function*() {
+        const acts = [backend.reconnect, backend.disconnect, backend.reconnect, backend.disable, backend.enable]
+        for (const act of acts) {
+          const fiber = yield* Effect.fork(act)
+          yield* TestClock.adjust("10 seconds")
+          expect(fiber.unsafePoll()).toEqual(Exit.void)
+        }
+        yield* whole(backend)
+      }))
+  })
 })
 
 describe("a connector that speaks too early", () => {
@@ -221,6 +255,33 @@ describe.each(["dies", "interrupts", "throws"] as const)("a request that %s", (h
       Effect.gen(function*() {
         expect(["BackendUnavailable", "ResultUnknown", "ConnectionLost"]).toContain(yield* typed(backend.listTools()))
         expect((yield* backend.status).inFlight).toBe(0)
+        state.broken = false
+        yield* whole(backend)
+      }))
+  })
+
+  it.scoped("[P3] is a reading of the lists that failed: the backend settles, and reads them again", () => {
+    const { script, state } = breaking("tools/list")
+    return balanced(script, ({ backend }) =>
+      Effect.gen(function*() {
+        const settled = yield* Effect.fork(backend.settled)
+        yield* TestClock.adjust("1 second")
+        expect(settled.unsafePoll()).toEqual(Exit.void)
+        state.broken = false
+        yield* TestClock.adjust("1 minute")
+        expect((yield* backend.catalog)?.tools.map(({ name }) => name)).toEqual(["echo"])
+        yield* whole(backend)
+      }))
+  })
+
+  it.scoped("[H8, C9] is a probe that failed", () => {
+    const { script, state } = breaking("ping")
+    return balanced(script, ({ backend }) =>
+      Effect.gen(function*() {
+        const check = yield* Effect.fork(backend.healthCheck)
+        yield* TestClock.adjust("1 minute")
+        const exit = check.unsafePoll()
+        expect(exit?._tag).toBe("Success")
         state.broken = false
         yield* whole(backend)
       }))
