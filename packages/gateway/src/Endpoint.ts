@@ -1,10 +1,11 @@
 /**
- * What the gateway serves over HTTP: `/mcp`, the endpoint for clients, and `/health`.
+ * What the gateway serves over HTTP: `/mcp`, the endpoint for clients, `/health` and `/metrics`.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import type { Fleet } from "@mcp-lifeline/core"
+import { Prometheus } from "@mcp-lifeline/opentelemetry"
 import type { Redacted, Scope } from "effect"
 import { Deferred, Duration, Effect, Stream } from "effect"
 import type { IncomingMessage } from "node:http"
@@ -47,6 +48,14 @@ const pages = (fleet: Fleet.Fleet) =>
           backends: Object.fromEntries(
             Object.values(backends).map(({ backend, generation, state }) => [backend, { state, generation }])
           )
+        }))
+    ),
+    HttpRouter.get(
+      "/metrics",
+      Effect.map(Prometheus.text, (text) =>
+        HttpServerResponse.text(text, {
+          contentType: "text/plain; version=0.0.4; charset=utf-8",
+          headers: { "cache-control": "no-store" }
         }))
     ),
     Effect.catchTag(

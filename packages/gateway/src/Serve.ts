@@ -4,6 +4,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import type { Status } from "@mcp-lifeline/core"
 import { Fleet } from "@mcp-lifeline/core"
+import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
 import type { Redacted, Scope } from "effect"
 import { Effect, Either, Logger, Stream } from "effect"
 import { dirname, resolve } from "node:path"
@@ -143,6 +144,7 @@ const serve = (options: Options, output: Output.Output) =>
     const demo = backends ? undefined : yield* Demo.make
     const served: Served = { backends: backends ?? demo?.backends ?? {}, demo }
     const fleet = yield* Fleet.make({ backends: served.backends }).pipe(
+      Effect.provide(LifelineTelemetry.layer),
       Effect.mapError(({ cause, message }) => new StartError({ message, cause }))
     )
     const show = output.live ? live(fleet, demo, output) : lines(fleet, demo, output)

@@ -96,6 +96,8 @@ describe("mcp-lifeline serve", () => {
         expect(new Set(names.map((name) => name.split("__")[0]))).toEqual(new Set(["local", "remote"]))
         expect(yield* Effect.promise(() => TestClient.echo(client, "local", "hi"))).toBe("Echo: hi")
         expect(yield* Effect.promise(() => TestClient.echo(client, "remote__every-stdio", "hi"))).toBe("Echo: hi")
+        const metrics = yield* Effect.promise(async () => (await fetch(url.replace("/mcp", "/metrics"))).text())
+        expect(metrics).toMatch(/^mcp_client_operation_duration\w*_count\{[^}]*gen_ai_tool_name="echo"[^}]*\} [1-9]/m)
         const health = yield* Effect.promise(async () => (await fetch(url.replace("/mcp", "/health"))).json())
         expect(health).toEqual({
           status: "ok",
