@@ -230,18 +230,18 @@ export class Attendant {
   readonly suspect = (installed: Installed): Effect.Effect<Effect.Effect<void>> =>
     Effect.suspend(() => {
       const { vitals } = installed.runtime
-      if (vitals.probe !== undefined) return Effect.succeed(Effect.asVoid(Deferred.await(vitals.probe)))
+      if (vitals.probe !== undefined) return Effect.succeed(Deferred.await(vitals.probe))
       if (!this.#journal.isCurrent(installed.runtime)) return Effect.succeed(Effect.void)
-      const done = Deferred.unsafeMake<boolean>(FiberId.none)
+      const done = Deferred.unsafeMake<void>(FiberId.none)
       vitals.probe = done
       const probing = Effect.ensuring(
         Effect.asVoid(this.probe(installed)),
         Effect.suspend(() => {
           vitals.probe = undefined
-          return Deferred.succeed(done, true)
+          return Deferred.succeed(done, undefined)
         })
       )
-      return Effect.as(forkAttached(installed.runtime, probing), Effect.asVoid(Deferred.await(done)))
+      return Effect.as(forkAttached(installed.runtime, probing), Deferred.await(done))
     })
 
   /**
@@ -392,10 +392,10 @@ export class Attendant {
     const { vitals } = runtime
     return Effect.suspend(() => {
       const left = vitals.inFlight > 0 ? idleRelease : vitals.usedAt + idleRelease - this.#journal.now()
-      if (left > 0) return Effect.as(Effect.sleep(left), true)
+      if (left > 0) return Effect.sleep(left)
       this.#reports.released(runtime)
-      return Effect.as(Effect.sleep(idleRelease), true)
-    }).pipe(Effect.repeat({ while: (again) => again }), Effect.asVoid)
+      return Effect.sleep(idleRelease)
+    }).pipe(Effect.forever)
   }
 }
 

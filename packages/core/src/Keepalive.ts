@@ -148,8 +148,7 @@ export const run = (host: Host): Effect.Effect<void> => {
             ? failure("tool_error", `tool ${tool} answered with isError${textOf(result)}`)
             : { _tag: "Success" }
         ),
-        Effect.catchAll((error) => Effect.succeed(verdictOf(error, name, tool))),
-        Effect.catchAllDefect((defect) => Effect.succeed(failure("connection", shortened(String(defect)))))
+        Effect.catchAll((error) => Effect.succeed(verdictOf(error, name, tool)))
       )
       if (!host.isCurrent()) return yield* Effect.interrupt
       const now = yield* Clock.currentTimeMillis

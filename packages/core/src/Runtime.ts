@@ -22,8 +22,8 @@ export interface Vitals {
   usedAt: number
   discoveryFailures: number
   requestFailures: number
-  /** The suspicion probe under way; its result says whether the server answered (H4). */
-  probe: Deferred.Deferred<boolean> | undefined
+  /** The suspicion probe under way; done when it has ended (H4). */
+  probe: Deferred.Deferred<void> | undefined
   /** The generation whose session was lost, until a call has been told (C12). */
   expired: number | undefined
 }
@@ -92,10 +92,6 @@ export class Owner {
       this.#owned.add(runtime)
       return runtime
     })
-  }
-
-  owns(runtime: Runtime): boolean {
-    return this.#owned.has(runtime)
   }
 
   /**

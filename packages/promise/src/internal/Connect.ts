@@ -1,15 +1,15 @@
 /**
  * Makes a client and waits for its first connection.
  */
-import { Backend, Log, Policy } from "@mcp-lifeline/core"
+import { Backend, Policy } from "@mcp-lifeline/core"
 import type { Status } from "@mcp-lifeline/core"
 import type { Runtime } from "effect"
-import { Effect, Either, Exit, Option, Scope, Stream } from "effect"
+import { Effect, Either, Option, Stream } from "effect"
 import type { Client } from "../Client.js"
 import { ConnectError } from "../Errors.js"
 import type { CommonOptions, ConnectOptions, Server } from "../Options.js"
 import { fromError } from "./Failure.js"
-import { measured } from "./Measured.js"
+import * as Ownership from "./Ownership.js"
 import * as Run from "./Run.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
@@ -40,10 +40,6 @@ export const whyNot = (status: Status, prepared: Prepared | undefined): ConnectE
   })
 }
 
-/** Closes a scope; ends when all that it owns is gone or abandoned. */
-export const closing = (scope: Scope.CloseableScope): Effect.Effect<void> =>
-  Effect.uninterruptible(Scope.close(scope, Exit.void))
-
 /** What is decided before anything is started. Throws ConfigError. */
 export const policyOf = (name: string, prepared: Prepared): Policy.Policy => {
   const policy = Policy.resolve(name, prepared.options.connector, Servers.policyOf(prepared.options as never) as never)
@@ -68,19 +64,9 @@ export const connect = async (server: Server, options: ConnectOptions): Promise<
 /** Starts a backend and waits for its first connection, where it is to have one. Leaves nothing behind when it fails. */
 export const open = async (name: string, prepared: Prepared, options: CommonOptions): Promise<Opened> => {
   const policy = policyOf(name, prepared)
-  const runtime = Run.runtime(options.logger)
-  const run = Run.make(runtime)
-  const scope = Run.now(Scope.make())
-  let closed: Promise<void> | undefined
-  const close = (): Promise<void> => closed ??= run(closing(scope))
+  const { close, make, run, runtime } = Ownership.open(options)
   try {
-    const { logger, telemetry } = options
-    const backendOf = Backend.make(name, prepared.options)
-    const making = Scope.extend(
-      logger === undefined ? backendOf : Effect.tap(backendOf, (one) => Log.follow(one)),
-      scope
-    )
-    const backend = await run(telemetry === undefined ? making : (await measured(name, telemetry))(making), options)
+    const backend = await make(name, Backend.make(name, prepared.options))
     const client = new SupervisedClient({
       name,
       runtime,

@@ -2,15 +2,13 @@
  * Makes a fleet and waits for its first tries.
  */
 import type { Status } from "@mcp-lifeline/core"
-import { Fleet as CoreFleet, Log } from "@mcp-lifeline/core"
-import { Effect, Scope } from "effect"
+import { Fleet as CoreFleet } from "@mcp-lifeline/core"
 import { ConnectError } from "../Errors.js"
 import type { Fleet } from "../Fleet.js"
 import type { FleetConfig, FleetOptions } from "../Options.js"
-import { closing, whyNot } from "./Connect.js"
-import { measured } from "./Measured.js"
+import { whyNot } from "./Connect.js"
 import { Members } from "./Members.js"
-import * as Run from "./Run.js"
+import * as Ownership from "./Ownership.js"
 import { SupervisedFleet } from "./SupervisedFleet.js"
 
 const isDown = (status: Status): boolean =>
@@ -28,20 +26,16 @@ export const connectAll = async (config: FleetConfig, options: FleetOptions): Pr
   options.signal?.throwIfAborted()
   const members = new Members(options)
   const plan = members.plan(config)
-  const runtime = Run.runtime(options.logger)
-  const run = Run.make(runtime)
-  const scope = Run.now(Scope.make())
-  let closed: Promise<void> | undefined
-  const close = (): Promise<void> => closed ??= run(closing(scope))
+  const { close, make, run, runtime } = Ownership.open(options)
   try {
-    const { logger, telemetry } = options
-    const fleetOf = CoreFleet.make({
-      backends: plan.backends,
-      connectConcurrency: options.connectConcurrency,
-      waitTimeout: options.waitTimeout
-    })
-    const making = Scope.extend(logger === undefined ? fleetOf : Effect.tap(fleetOf, (one) => Log.follow(one)), scope)
-    const core = await run(telemetry === undefined ? making : (await measured("fleet", telemetry))(making), options)
+    const core = await make(
+      "fleet",
+      CoreFleet.make({
+        backends: plan.backends,
+        connectConcurrency: options.connectConcurrency,
+        waitTimeout: options.waitTimeout
+      })
+    )
     plan.commit()
     const fleet = new SupervisedFleet({ core, members, runtime, close })
     await run(core.ready, options)
