@@ -6,12 +6,12 @@ import { Deferred, Duration, Effect, Fiber, FiberId, Schedule } from "effect"
 import type { Kind, Snapshot } from "./Catalog.js"
 import type { Loss } from "./Connection.js"
 import * as Discovery from "./Discovery.js"
-import { RequestError, requestErrorOf } from "./Errors.js"
+import { RequestError } from "./Errors.js"
 import * as Health from "./Health.js"
 import * as Keepalive from "./Keepalive.js"
 import * as Metrics from "./Metrics.js"
 import { backoff } from "./Reconnect.js"
-import type { Runtime } from "./Runtime.js"
+import { type Runtime, within } from "./Runtime.js"
 import type { Installed, Journal } from "./Slot.js"
 import { tick } from "./Suspend.js"
 
@@ -203,7 +203,7 @@ export class Attendant {
   readonly probe = ({ connection, runtime }: Installed): Effect.Effect<RequestError | undefined> =>
     Effect.suspend(() => {
       const { timeout } = this.#journal.policy.keepalive
-      // Guarded inside the timeout, which runs it in a fiber of its own: so the guard and the send are one step (K9).
+      // Guarded inside what runs in a fiber of its own, so that the guard and the send are one step (K9).
       const ping = Effect.suspend(() =>
         this.#journal.isCurrent(runtime)
           ? connection.request("ping", undefined, { timeout })
@@ -311,6 +311,7 @@ export class Attendant {
       rung: this.#rung,
       connection,
       vitals: runtime.vitals,
+      now: () => journal.now(),
       isCurrent: () => this.#keepalive === self && journal.isCurrent(runtime),
       onLost: (loss) => this.#reports.lost(runtime, loss),
       onBeat: (sent, verdict, millis) => {
@@ -322,20 +323,20 @@ export class Attendant {
         const why = `${reason}: ${message}`
         const wait = shown(reprobeAt - journal.now())
         this.#keepaliveChanged("disabled", why, reprobeAt)
-        if (!again) journal.telemetry?.breakerOpened(policy.keepalive.method ?? "ping", reason)
+        if (!again) journal.telemetry?.breakerOpened(Keepalive.methodOf(policy), reason)
         return again
           ? Effect.logDebug(`${journal.id}: keepalive stays disabled (${why}); probed again in ${wait}`)
           : Effect.zipRight(
-            Metrics.disabled(journal.id, policy.keepalive.method ?? "ping", reason),
+            Metrics.disabled(journal.id, Keepalive.methodOf(policy), reason),
             Effect.logWarning(
               `${journal.id}: keepalive is disabled (${why}); the session goes on; probed again in ${wait}`
             )
           )
       },
-      onClose: Effect.suspend(() => {
+      onClose: () => {
         this.#keepaliveChanged("running", undefined)
         return Effect.logInfo(`${journal.id}: keepalive works again`)
-      }),
+      },
       onFallback: (tool) => Effect.logInfo(`${journal.id}: keepalive falls back to the tool ${tool}`)
     })
     return Effect.map(
@@ -407,13 +408,6 @@ const shown = (millis: number): string => Duration.format(Duration.millis(Math.r
 /** Runs in the attached scope of a runtime: ends, interrupted, at its detach. */
 const forkAttached = <A, E>(runtime: Runtime, work: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>> =>
   Effect.forkIn(Effect.interruptible(work), runtime.attached)
-
-/** For connectors that forget the timeout of a request, die or interrupt themselves. */
-const within = <A>(request: Effect.Effect<A, RequestError>, millis: number): Effect.Effect<A, RequestError> =>
-  Effect.timeoutFail(Effect.catchAllCause(request, (cause) => Effect.fail(requestErrorOf(cause))), {
-    duration: millis,
-    onTimeout: () => new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${millis} ms` })
-  })
 
 const bounded = <A>(
   reading: Effect.Effect<A, RequestError>,

@@ -4,11 +4,11 @@
  * A round is one heartbeat decision: the ping, and the fallback tool where it is due; success of either is success of the
  * round. A dead connection is handed over to reconnect; a live one whose heartbeat fails opens the breaker.
  */
-import { Clock, Duration, Effect, Random, Schedule } from "effect"
+import { Duration, Effect, Either, Random, Schedule, ScheduleDecision, ScheduleInterval } from "effect"
 import type { Connection, Loss } from "./Connection.js"
-import { RequestError, requestErrorOf } from "./Errors.js"
+import type { RequestError } from "./Errors.js"
 import type { Policy } from "./Policy.js"
-import type { Vitals } from "./Runtime.js"
+import { type Vitals, within } from "./Runtime.js"
 
 /** Why a heartbeat failed: a closed set (K17). */
 export type Reason =
@@ -76,6 +76,7 @@ export interface Host {
   readonly isCurrent: () => boolean
   readonly connection: Connection
   readonly vitals: Vitals
+  readonly now: () => number
   /** Every heartbeat that ended: what was sent, its verdict, and how long it took in milliseconds. */
   readonly onBeat: (sent: string, verdict: Verdict, millis: number) => Effect.Effect<void>
   /** Every round that ended: whether the server answered, whatever it said (H2, H5). */
@@ -84,9 +85,12 @@ export interface Host {
   /** The breaker opened; or, `again`, a probe of the open one failed. */
   readonly onOpen: (breaker: Breaker, again: boolean) => Effect.Effect<void>
   /** A probe of the open breaker succeeded. */
-  readonly onClose: Effect.Effect<void>
+  readonly onClose: () => Effect.Effect<void>
   readonly onFallback: (tool: string) => Effect.Effect<void>
 }
+
+/** What is sent: what the options say, else `ping`. */
+export const methodOf = (policy: Policy): string => policy.keepalive.method ?? "ping"
 
 /** Why keepalive does not run on a connection, where it does not (K4, K15). */
 export const offReason = (policy: Policy, connection: Connection): string | undefined => {
@@ -105,165 +109,189 @@ export const intervalOf = (policy: Policy, memory: Memory): number => {
   return Math.min(Math.min(interval, half) * 2 ** memory.doublings, Math.max(bound, Math.min(interval, half)))
 }
 
+/** Waits for the next round as long as the last one says; one for all backends. */
+const spaced = Schedule.makeWithState(
+  undefined,
+  (now, delay: number) =>
+    Effect.succeed([undefined, undefined, ScheduleDecision.continueWith(ScheduleInterval.after(now + delay))])
+)
+
 /** Runs until interrupted; forked into the runtime's attached scope. */
-export const run = (host: Host): Effect.Effect<void> => {
-  const { connection, memory, policy, vitals } = host
-  const options = policy.keepalive
-  const method = options.method ?? "ping"
-  const tool = method.startsWith("tool:") ? method.slice("tool:".length) : undefined
-  const { rung } = host
+export const run = (host: Host): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const rounds = new Rounds(host)
+    return Effect.flatMap(rounds.delay(), (delay) => Effect.scheduleFrom(rounds.next, delay, spaced))
+  })
+
+/**
+ * The rounds of one generation. Thousands of them sleep nearly all the time, so a round makes what it needs when it begins,
+ * and what sleeps is a fiber with this object.
+ */
+class Rounds {
+  readonly #host: Host
   /** Failing rounds in a row, and when the first of them began. */
-  let failing = 0
-  let failingSince = 0
-  let first = true
-  let baseline = 0
-  let roundAt = 0
+  #failing = 0
+  #failingSince = 0
+  #first = true
+  /** When the server had last answered as the next round was planned. */
+  #baseline = 0
+  #roundAt = 0
 
-  const guarded = (
-    send: () => Effect.Effect<unknown, RequestError>,
-    timeout: number
-  ): Effect.Effect<unknown, RequestError> =>
-    Effect.suspend(() =>
-      host.isCurrent()
-        ? Effect.catchAllCause(Effect.suspend(send), (cause) => Effect.fail(requestErrorOf(cause)))
-        : Effect.interrupt
-    ).pipe(
-      Effect.timeoutFail({
-        duration: timeout,
-        onTimeout: () =>
-          new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${timeout} ms` })
-      })
+  constructor(host: Host) {
+    this.#host = host
+  }
+
+  /**
+   * A round, and the milliseconds to the next one. Skipped where a request of ours was answered since it was planned (K7).
+   * That the lists are read on connecting is no reason to skip the first: it would undo the spread of backends that connect
+   * together (K6).
+   */
+  readonly next: Effect.Effect<number> = Effect.suspend(() => {
+    const { memory, vitals } = this.#host
+    const used = this.#first ? Math.min(vitals.usedAt, vitals.answeredAt) : vitals.answeredAt
+    this.#first = false
+    if (memory.open === undefined && this.#failing === 0 && this.#method !== "options" && used > this.#baseline) {
+      return this.delay()
+    }
+    this.#roundAt = this.#host.now()
+    return Effect.flatMap(this.#round(), (verdict) => {
+      this.#host.onRound(isSignOfLife(verdict))
+      return Effect.zipRight(this.#judge(verdict), Effect.suspend(() => this.delay()))
+    })
+  })
+
+  /** Time until the next round, from the last answer rather than from now, so that the gap never exceeds the interval (K6). */
+  delay(): Effect.Effect<number> {
+    const { memory, policy, vitals } = this.#host
+    const now = this.#host.now()
+    this.#baseline = vitals.answeredAt
+    if (memory.open !== undefined) return Effect.succeed(Math.max(0, memory.open.reprobeAt - now))
+    if (this.#failing > 0) return Effect.succeed(policy.keepalive.suspectInterval)
+    const from = this.#method === "options" ? now : vitals.answeredAt
+    return Effect.map(Random.next, (draw) => {
+      const part = this.#first ? 1 - draw : jittered(draw)
+      return Math.max(0, from + Math.ceil(part * intervalOf(policy, memory)) - now)
+    })
+  }
+
+  get #method(): string {
+    return methodOf(this.#host.policy)
+  }
+
+  #round(): Effect.Effect<Verdict> {
+    const { connection, policy, rung } = this.#host
+    const options = policy.keepalive
+    if (this.#method === "options") {
+      return this.#beat("options", () => connection.heartbeat?.(options) ?? Effect.void, options.timeout)
+    }
+    const tool = this.#tool
+    if (tool === undefined) return this.#ping(options.timeout)
+    if (!rung.pingSupported) return this.#fallback(tool, options.timeout)
+    /** A ping and its fallback share the time of one heartbeat: K6 and K11 count on it. */
+    const last = rung.pingFailures + 1 >= options.fallbackAfter
+    return Effect.flatMap(this.#ping(last ? options.timeout / 2 : options.timeout), (verdict) => {
+      if (verdict._tag === "Success" || verdict.reason === "rate_limited") return Effect.succeed(verdict)
+      if (rung.pingSupported && rung.pingFailures < options.fallbackAfter) return Effect.succeed(verdict)
+      return this.#fallback(tool, Math.max(1, options.timeout - (this.#host.now() - this.#roundAt)))
+    })
+  }
+
+  #ping(timeout: number): Effect.Effect<Verdict> {
+    const { connection, rung } = this.#host
+    return Effect.map(
+      this.#beat("ping", () => connection.request("ping", undefined, { timeout }), timeout),
+      (verdict) => {
+        if (verdict._tag === "Success") rung.pingFailures = 0
+        else {
+          rung.pingFailures++
+          if (verdict.reason === "unsupported") rung.pingSupported = false
+        }
+        return verdict
+      }
     )
+  }
 
-  const beat = (
+  #fallback(tool: string, timeout: number): Effect.Effect<Verdict> {
+    const { connection, policy, rung } = this.#host
+    const call = () =>
+      connection.request("tools/call", { name: tool, arguments: { ...policy.keepalive.toolArguments } }, { timeout })
+    const beat = this.#beat("tool", call, timeout)
+    if (rung.fallbackTaken) return beat
+    rung.fallbackTaken = true
+    return Effect.zipRight(this.#host.onFallback(tool), beat)
+  }
+
+  #beat(
     name: "ping" | "tool" | "options",
     send: () => Effect.Effect<unknown, RequestError>,
     timeout: number
-  ): Effect.Effect<Verdict> =>
-    Effect.gen(function*() {
-      const startedAt = yield* Clock.currentTimeMillis
-      const verdict = yield* guarded(send, timeout).pipe(
-        Effect.map((result): Verdict =>
-          name === "tool" && isToolError(result)
-            ? failure("tool_error", `tool ${tool} answered with isError${textOf(result)}`)
-            : { _tag: "Success" }
-        ),
-        Effect.catchAll((error) => Effect.succeed(verdictOf(error, name, tool)))
-      )
-      if (!host.isCurrent()) return yield* Effect.interrupt
-      const now = yield* Clock.currentTimeMillis
-      if (name !== "options" && isSignOfLife(verdict)) {
-        vitals.answeredAt = now
-        vitals.requestFailures = 0
-        vitals.discoveryFailures = 0
-      }
-      yield* host.onBeat(name === "tool" ? method : name, verdict, now - startedAt)
-      return verdict
-    })
-
-  const ping = (timeout: number) => beat("ping", () => connection.request("ping", undefined, { timeout }), timeout)
-
-  const round: Effect.Effect<Verdict> = Effect.gen(function*() {
-    if (method === "options") {
-      return yield* beat("options", () => connection.heartbeat?.(options) ?? Effect.void, options.timeout)
-    }
-    /** A ping and its fallback share the time of one heartbeat: K6 and K11 count on it. */
-    let left: number = options.timeout
-    let verdict: Verdict | undefined
-    if (rung.pingSupported || tool === undefined) {
-      const startedAt = yield* Clock.currentTimeMillis
-      verdict = yield* ping(tool !== undefined && rung.pingFailures + 1 >= options.fallbackAfter ? left / 2 : left)
-      left -= (yield* Clock.currentTimeMillis) - startedAt
-      if (verdict._tag === "Success") {
-        rung.pingFailures = 0
-        return verdict
-      }
-      rung.pingFailures++
-      if (verdict.reason === "unsupported") rung.pingSupported = false
-      if (verdict.reason === "rate_limited") return verdict
-    }
-    if (tool === undefined || (rung.pingSupported && rung.pingFailures < options.fallbackAfter)) return verdict!
-    if (!rung.fallbackTaken) {
-      rung.fallbackTaken = true
-      yield* host.onFallback(tool)
-    }
-    const timeout = Math.max(1, left)
-    return yield* beat(
-      "tool",
-      () => connection.request("tools/call", { name: tool, arguments: { ...options.toolArguments } }, { timeout }),
-      timeout
-    )
-  })
-
-  const judge = (verdict: Verdict): Effect.Effect<void> =>
-    Effect.gen(function*() {
-      if (verdict._tag === "Success") {
-        failing = 0
-        memory.lostInARow = 0
-        if (memory.open === undefined) return
-        memory.open = undefined
-        return yield* host.onClose
-      }
-      if (memory.open !== undefined) return yield* open(verdict)
-      if (verdict.reason === "rate_limited") {
-        failing = 0
-        if (intervalOf(policy, { ...memory, doublings: memory.doublings + 1 }) > intervalOf(policy, memory)) {
-          memory.doublings++
+  ): Effect.Effect<Verdict> {
+    const host = this.#host
+    return Effect.suspend(() => {
+      const startedAt = host.now()
+      const guarded = Effect.suspend(() => host.isCurrent() ? send() : Effect.interrupt)
+      return Effect.flatMap(Effect.either(within(guarded, timeout)), (result) => {
+        if (!host.isCurrent()) return Effect.interrupt
+        const verdict = verdictOf(result, name, this.#tool)
+        const now = host.now()
+        if (name !== "options" && isSignOfLife(verdict)) {
+          host.vitals.answeredAt = now
+          host.vitals.requestFailures = 0
+          host.vitals.discoveryFailures = 0
         }
-        return
+        return Effect.as(host.onBeat(name === "tool" ? this.#method : name, verdict, now - startedAt), verdict)
+      })
+    })
+  }
+
+  get #tool(): string | undefined {
+    const method = this.#method
+    return method.startsWith("tool:") ? method.slice("tool:".length) : undefined
+  }
+
+  #judge(verdict: Verdict): Effect.Effect<void> {
+    const { memory, policy, vitals } = this.#host
+    if (verdict._tag === "Success") {
+      this.#failing = 0
+      memory.lostInARow = 0
+      if (memory.open === undefined) return Effect.void
+      memory.open = undefined
+      return this.#host.onClose()
+    }
+    if (memory.open !== undefined) return this.#open(verdict)
+    if (verdict.reason === "rate_limited") {
+      this.#failing = 0
+      if (intervalOf(policy, { ...memory, doublings: memory.doublings + 1 }) > intervalOf(policy, memory)) {
+        memory.doublings++
       }
-      if (failing === 0) failingSince = roundAt
-      failing++
-      if (failing < options.failureThreshold) return
-      if (vitals.answeredAt >= failingSince || memory.lostInARow >= 2) return yield* open(verdict)
-      memory.lostInARow++
-      host.onLost({
-        kind: "keepalive",
-        message: `${failing} heartbeats in a row without an answer: ${verdict.message}`
-      })
+      return Effect.void
+    }
+    if (this.#failing === 0) this.#failingSince = this.#roundAt
+    this.#failing++
+    if (this.#failing < policy.keepalive.failureThreshold) return Effect.void
+    if (vitals.answeredAt >= this.#failingSince || memory.lostInARow >= 2) return this.#open(verdict)
+    memory.lostInARow++
+    this.#host.onLost({
+      kind: "keepalive",
+      message: `${this.#failing} heartbeats in a row without an answer: ${verdict.message}`
     })
+    return Effect.void
+  }
 
-  const open = (verdict: Extract<Verdict, { readonly _tag: "Failure" }>) =>
-    Effect.gen(function*() {
-      const part = yield* Random.nextRange(0.75, 1)
-      const reprobeAt = (yield* Clock.currentTimeMillis) + Math.ceil(part * options.reprobeAfter)
+  #open({ message, reason }: Extract<Verdict, { readonly _tag: "Failure" }>): Effect.Effect<void> {
+    const { memory, policy } = this.#host
+    return Effect.flatMap(Random.next, (draw) => {
+      const reprobeAt = this.#host.now() + Math.ceil(jittered(draw) * policy.keepalive.reprobeAfter)
       const again = memory.open !== undefined
-      memory.open = { reason: verdict.reason, message: verdict.message, reprobeAt }
-      failing = 0
-      yield* host.onOpen(memory.open, again)
+      memory.open = { reason, message, reprobeAt }
+      this.#failing = 0
+      return this.#host.onOpen(memory.open, again)
     })
-
-  /** Time until the next round, from the last answer rather than from now, so that the gap never exceeds the interval (K6). */
-  const delay = Effect.gen(function*() {
-    const now = yield* Clock.currentTimeMillis
-    baseline = vitals.answeredAt
-    if (memory.open !== undefined) return Duration.millis(Math.max(0, memory.open.reprobeAt - now))
-    if (failing > 0) return Duration.millis(options.suspectInterval)
-    const part = yield* first ? Effect.map(Random.next, (draw) => 1 - draw) : Random.nextRange(0.75, 1)
-    const from = method === "options" ? now : baseline
-    return Duration.millis(Math.max(0, from + Math.ceil(part * intervalOf(policy, memory)) - now))
-  })
-
-  /**
-   * Skips a round where a request of ours was answered since it was planned (K7). That the lists are read on connecting is no
-   * reason to skip the first: it would undo the spread of backends that connect together (K6).
-   */
-  const step = Effect.suspend(() => {
-    const used = first ? Math.min(vitals.usedAt, vitals.answeredAt) : vitals.answeredAt
-    first = false
-    return memory.open === undefined && failing === 0 && method !== "options" && used > baseline
-      ? Effect.void
-      : Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        roundAt = now
-        return Effect.flatMap(round, (verdict) => {
-          host.onRound(isSignOfLife(verdict))
-          return judge(verdict)
-        })
-      })
-  })
-
-  return Effect.schedule(step, Schedule.modifyDelayEffect(Schedule.forever, () => delay)).pipe(Effect.asVoid)
+  }
 }
+
+/** Between three quarters and all of a duration. */
+const jittered = (draw: number): number => 0.75 + draw / 4
 
 /** Whether keepalive runs, and why not. */
 export interface KeepaliveStatus {
@@ -277,7 +305,7 @@ export interface KeepaliveStatus {
 
 /** The state of keepalive as the status shows it. */
 export const statusOf = (policy: Policy, memory: Memory, connection: Connection | undefined): KeepaliveStatus => {
-  const method = policy.keepalive.method ?? "ping"
+  const method = methodOf(policy)
   const off = connection === undefined ? undefined : offReason(policy, connection)
   if (memory.paused) return { state: "paused", method, reason: "paused by keepalive.pause()", reprobeAt: undefined }
   if (off !== undefined || policy.keepalive.method === "none") {
@@ -295,6 +323,8 @@ export const statusOf = (policy: Policy, memory: Memory, connection: Connection 
     ? { state: "off", method, reason: "no connection", reprobeAt: undefined }
     : { state: "running", method, reason: undefined, reprobeAt: undefined }
 }
+
+const success: Verdict = { _tag: "Success" }
 
 const failure = (reason: Reason, message: string, retryAfter?: number): Verdict => ({
   _tag: "Failure",
@@ -324,7 +354,17 @@ const shortened = (text: string): string => {
 /** JSON-RPC "method not found". */
 const methodNotFound = -32601
 
-const verdictOf = (error: RequestError, name: string, tool: string | undefined): Verdict => {
+const verdictOf = (
+  result: Either.Either<unknown, RequestError>,
+  name: string,
+  tool: string | undefined
+): Verdict => {
+  if (Either.isRight(result)) {
+    return name === "tool" && isToolError(result.right)
+      ? failure("tool_error", `tool ${tool} answered with isError${textOf(result.right)}`)
+      : success
+  }
+  const error = result.left
   if (error.reason !== "session" && error.retryAfter !== undefined) {
     return failure("rate_limited", error.message, error.retryAfter)
   }

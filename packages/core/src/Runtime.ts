@@ -7,7 +7,7 @@
  */
 import { Cause, Deferred, Effect, Exit, Fiber, FiberId, Option, Scope } from "effect"
 import type { Connection, Loss } from "./Connection.js"
-import type { ConnectError } from "./Errors.js"
+import { type ConnectError, RequestError, requestErrorOf } from "./Errors.js"
 import type { Policy } from "./Policy.js"
 
 /**
@@ -229,6 +229,24 @@ export const awaitBounded = <A, E>(
   millis: number
 ): Effect.Effect<Option.Option<Exit.Exit<A, E>>> =>
   Effect.flatMap(soon(fiber, 4), (exit) => exit === null ? awaitWithTimer(fiber, millis) : Effect.succeedSome(exit))
+
+/**
+ * A request in a fiber of its own, waited for at most so long: also for connectors that forget its timeout, die, interrupt
+ * themselves, or cannot be interrupted.
+ */
+export const within = <A>(request: Effect.Effect<A, RequestError>, millis: number): Effect.Effect<A, RequestError> =>
+  Effect.flatMap(Effect.fork(Effect.interruptible(request)), (fiber) => {
+    const abandon = () => fiber.unsafeInterruptAsFork(FiberId.none)
+    return Effect.flatMap(Effect.onInterrupt(awaitBounded(fiber, millis), () => Effect.sync(abandon)), (ended) => {
+      if (Option.isSome(ended)) {
+        const exit = ended.value
+        return Exit.isSuccess(exit) ? exit : Effect.fail(requestErrorOf(exit.cause))
+      }
+      abandon()
+      const message = `no answer within ${millis} ms`
+      return Effect.fail(new RequestError({ fate: "unknown", reason: "timeout", message }))
+    })
+  })
 
 /** The end of a fiber that is about to end: most closes need no timer. */
 const soon = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, turns: number): Effect.Effect<Exit.Exit<A, E> | null> =>

@@ -485,12 +485,14 @@ describe("Keepalive", () => {
       const memory = { ...Keepalive.makeMemory(), lostInARow: 1 }
       const told: Array<string> = []
       const tell = (what: string) => Effect.sync(() => void told.push(what))
+      const clock = yield* Effect.clock
       let current = true
       const fiber = yield* Effect.fork(Keepalive.run({
         rung: Keepalive.makeRung(),
         policy,
         memory,
         isCurrent: () => current,
+        now: () => clock.unsafeCurrentTimeMillis(),
         connection: {
           request: () => Effect.zipRight(tell("sent"), Effect.sleep("2 seconds"))
         } as unknown as Connection,
@@ -499,7 +501,7 @@ describe("Keepalive", () => {
         onRound: () => void told.push("round"),
         onLost: () => void told.push("lost"),
         onOpen: () => tell("open"),
-        onClose: tell("close"),
+        onClose: () => tell("close"),
         onFallback: () => tell("fallback")
       }))
       yield* TestClock.adjust(31 * second)
