@@ -305,40 +305,40 @@ export class Attendant {
     const previous = this.#heartbeats
     const self: { fiber: Fiber.RuntimeFiber<void> | undefined } = { fiber: undefined }
     this.#keepalive = self
-    const run = Keepalive.run({
-      policy,
-      memory,
-      rung: this.#rung,
-      connection,
-      vitals: runtime.vitals,
-      now: () => journal.now(),
-      isCurrent: () => this.#keepalive === self && journal.isCurrent(runtime),
-      onLost: (loss) => this.#reports.lost(runtime, loss),
-      onBeat: (sent, verdict, millis) => {
-        journal.telemetry?.beat(sent, verdict._tag === "Success" ? undefined : verdict.reason, millis)
-        return Metrics.beat(journal.id, sent, verdict, millis)
-      },
-      onRound: (alive) => this.#record(alive),
-      onOpen: ({ message, reason, reprobeAt }, again) => {
-        const why = `${reason}: ${message}`
-        const wait = shown(reprobeAt - journal.now())
-        this.#keepaliveChanged("disabled", why, reprobeAt)
-        if (!again) journal.telemetry?.breakerOpened(Keepalive.methodOf(policy), reason)
-        return again
-          ? Effect.logDebug(`${journal.id}: keepalive stays disabled (${why}); probed again in ${wait}`)
-          : Effect.zipRight(
-            Metrics.disabled(journal.id, Keepalive.methodOf(policy), reason),
-            Effect.logWarning(
-              `${journal.id}: keepalive is disabled (${why}); the session goes on; probed again in ${wait}`
-            )
+    const run = Effect.flatMap(Metrics.meter(journal.id), (meter) =>
+      Keepalive.run({
+        policy,
+        memory,
+        rung: this.#rung,
+        connection,
+        vitals: runtime.vitals,
+        now: () => journal.now(),
+        epoch: journal.epoch,
+        isCurrent: () => this.#keepalive === self && journal.isCurrent(runtime),
+        onLost: (loss) => this.#reports.lost(runtime, loss),
+        onBeat: (sent, verdict, millis) => {
+          journal.telemetry?.beat(sent, verdict._tag === "Success" ? undefined : verdict.reason, millis)
+          meter.beat(sent, verdict, millis)
+        },
+        onRound: (alive) => this.#record(alive),
+        onOpen: ({ message, reason, reprobeAt }, again) => {
+          const why = `${reason}: ${message}`
+          const wait = shown(reprobeAt - journal.now())
+          this.#keepaliveChanged("disabled", why, reprobeAt)
+          if (again) return Effect.logDebug(`${journal.id}: keepalive stays disabled (${why}); probed again in ${wait}`)
+          const method = Keepalive.methodOf(policy)
+          journal.telemetry?.breakerOpened(method, reason)
+          meter.disabled(method, reason)
+          return Effect.logWarning(
+            `${journal.id}: keepalive is disabled (${why}); the session goes on; probed again in ${wait}`
           )
-      },
-      onClose: () => {
-        this.#keepaliveChanged("running", undefined)
-        return Effect.logInfo(`${journal.id}: keepalive works again`)
-      },
-      onFallback: (tool) => Effect.logInfo(`${journal.id}: keepalive falls back to the tool ${tool}`)
-    })
+        },
+        onClose: () => {
+          this.#keepaliveChanged("running", undefined)
+          return Effect.logInfo(`${journal.id}: keepalive works again`)
+        },
+        onFallback: (tool) => Effect.logInfo(`${journal.id}: keepalive falls back to the tool ${tool}`)
+      }))
     return Effect.map(
       Effect.zipRight(this.#remark(connection), forkAttached(runtime, after(previous, run))),
       (fiber) => {

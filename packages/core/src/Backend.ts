@@ -124,6 +124,8 @@ export interface Surroundings {
   /** Options below the backend's own. */
   readonly defaults?: PolicyOptions | undefined
   readonly permits?: Permits | undefined
+  /** When the fleet was made, in milliseconds on the Clock's scale. */
+  readonly epoch?: number | undefined
   /** Tells of each suspend of the machine; a backend on its own watches for itself (R11). */
   readonly resumes?: Hub<void> | undefined
   /** Called synchronously; must not throw. */
@@ -145,7 +147,7 @@ export const make = (
 ): Effect.Effect<Backend, ConfigError, Scope.Scope> =>
   Effect.gen(function*() {
     const policy = yield* resolve(id, options.connector, policyOf(options), surroundings.defaults)
-    const journal = new Journal(id, policy, yield* Effect.clock)
+    const journal = new Journal(id, policy, yield* Effect.clock, surroundings.epoch)
     const telemetry = yield* Telemetry.Current
     if (telemetry !== undefined) observe(journal, options.connector, telemetry)
     const supervisor = new Supervisor(journal, options, surroundings.permits ?? unbounded)

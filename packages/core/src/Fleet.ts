@@ -7,7 +7,7 @@ import type {
   GetPromptResult,
   ReadResourceResult
 } from "@modelcontextprotocol/sdk/types.js"
-import { type Config, Context, Effect, ExecutionStrategy, Layer, Scope, Stream } from "effect"
+import { Clock, type Config, Context, Effect, ExecutionStrategy, Layer, Scope, Stream } from "effect"
 import type { ConfigError as ConfigProviderError } from "effect/ConfigError"
 import type { DurationInput } from "effect/Duration"
 import { type Backend, type BackendOptions, type CallOptions, make as makeBackend } from "./Backend.js"
@@ -121,6 +121,7 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
     if (!Number.isInteger(connectConcurrency) || connectConcurrency < 1) {
       return yield* invalid("fleet", "connectConcurrency", connectConcurrency, "accepted: a whole number from 1")
     }
+    const epoch = yield* Clock.currentTimeMillis
     const permits = Permits.make(connectConcurrency)
     const parent = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.parallel)
     const members = new Cell<ReadonlyMap<string, Member>>(new Map())
@@ -141,7 +142,7 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
     const start = (id: string, backendOptions: BackendOptions) =>
       Effect.uninterruptible(Effect.gen(function*() {
         const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
-        const surroundings = { defaults: options.defaults, permits, resumes, observer }
+        const surroundings = { defaults: options.defaults, epoch, permits, resumes, observer }
         const backend = yield* makeBackend(id, backendOptions, surroundings).pipe(
           Effect.provideService(Telemetry.Current, telemetry),
           Scope.extend(scope),

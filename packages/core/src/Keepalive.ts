@@ -4,7 +4,7 @@
  * A round is one heartbeat decision: the ping, and the fallback tool where it is due; success of either is success of the
  * round. A dead connection is handed over to reconnect; a live one whose heartbeat fails opens the breaker.
  */
-import { Duration, Effect, Either, Random, Schedule, ScheduleDecision, ScheduleInterval } from "effect"
+import { Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleInterval } from "effect"
 import type { Connection, Loss } from "./Connection.js"
 import type { RequestError } from "./Errors.js"
 import type { Policy } from "./Policy.js"
@@ -77,8 +77,10 @@ export interface Host {
   readonly connection: Connection
   readonly vitals: Vitals
   readonly now: () => number
+  /** When the fleet was made; undefined for a backend on its own. */
+  readonly epoch: number | undefined
   /** Every heartbeat that ended: what was sent, its verdict, and how long it took in milliseconds. */
-  readonly onBeat: (sent: string, verdict: Verdict, millis: number) => Effect.Effect<void>
+  readonly onBeat: (sent: string, verdict: Verdict, millis: number) => void
   /** Every round that ended: whether the server answered, whatever it said (H2, H5). */
   readonly onRound: (alive: boolean) => void
   readonly onLost: (loss: Loss) => void
@@ -156,7 +158,8 @@ class Rounds {
     this.#roundAt = this.#host.now()
     return Effect.flatMap(this.#round(), (verdict) => {
       this.#host.onRound(isSignOfLife(verdict))
-      return Effect.zipRight(this.#judge(verdict), Effect.suspend(() => this.delay()))
+      const told = this.#judge(verdict)
+      return told === undefined ? this.delay() : Effect.flatMap(told, () => this.delay())
     })
   })
 
@@ -168,9 +171,11 @@ class Rounds {
     if (memory.open !== undefined) return Effect.succeed(Math.max(0, memory.open.reprobeAt - now))
     if (this.#failing > 0) return Effect.succeed(policy.keepalive.suspectInterval)
     const from = this.#method === "options" ? now : vitals.answeredAt
+    const interval = intervalOf(policy, memory)
     return Effect.map(Random.next, (draw) => {
-      const part = this.#first ? 1 - draw : jittered(draw)
-      return Math.max(0, from + Math.ceil(part * intervalOf(policy, memory)) - now)
+      const earliest = from + (this.#first ? 1 : 0.75 * interval)
+      const drawn = from + Math.ceil(interval * (this.#first ? 1 - draw : jittered(draw)))
+      return Math.max(0, together(drawn, earliest, interval, this.#host.epoch) - now)
     })
   }
 
@@ -190,25 +195,20 @@ class Rounds {
     /** A ping and its fallback share the time of one heartbeat: K6 and K11 count on it. */
     const last = rung.pingFailures + 1 >= options.fallbackAfter
     return Effect.flatMap(this.#ping(last ? options.timeout / 2 : options.timeout), (verdict) => {
-      if (verdict._tag === "Success" || verdict.reason === "rate_limited") return Effect.succeed(verdict)
+      if (verdict._tag === "Success") {
+        rung.pingFailures = 0
+        return Effect.succeed(verdict)
+      }
+      rung.pingFailures++
+      if (verdict.reason === "unsupported") rung.pingSupported = false
+      if (verdict.reason === "rate_limited") return Effect.succeed(verdict)
       if (rung.pingSupported && rung.pingFailures < options.fallbackAfter) return Effect.succeed(verdict)
       return this.#fallback(tool, Math.max(1, options.timeout - (this.#host.now() - this.#roundAt)))
     })
   }
 
   #ping(timeout: number): Effect.Effect<Verdict> {
-    const { connection, rung } = this.#host
-    return Effect.map(
-      this.#beat("ping", () => connection.request("ping", undefined, { timeout }), timeout),
-      (verdict) => {
-        if (verdict._tag === "Success") rung.pingFailures = 0
-        else {
-          rung.pingFailures++
-          if (verdict.reason === "unsupported") rung.pingSupported = false
-        }
-        return verdict
-      }
-    )
+    return this.#beat("ping", () => this.#host.connection.request("ping", undefined, { timeout }), timeout)
   }
 
   #fallback(tool: string, timeout: number): Effect.Effect<Verdict> {
@@ -230,16 +230,25 @@ class Rounds {
     return Effect.suspend(() => {
       const startedAt = host.now()
       const guarded = Effect.suspend(() => host.isCurrent() ? send() : Effect.interrupt)
-      return Effect.flatMap(Effect.either(within(guarded, timeout)), (result) => {
+      const judged = (verdict: Verdict) => {
         if (!host.isCurrent()) return Effect.interrupt
-        const verdict = verdictOf(result, name, this.#tool)
         const now = host.now()
         if (name !== "options" && isSignOfLife(verdict)) {
           host.vitals.answeredAt = now
           host.vitals.requestFailures = 0
           host.vitals.discoveryFailures = 0
         }
-        return Effect.as(host.onBeat(name === "tool" ? this.#method : name, verdict, now - startedAt), verdict)
+        host.onBeat(name === "tool" ? this.#method : name, verdict, now - startedAt)
+        return Effect.succeed(verdict)
+      }
+      return Effect.matchEffect(within(guarded, timeout), {
+        onFailure: (error) => judged(verdictOf(error, name, this.#tool)),
+        onSuccess: (result) =>
+          judged(
+            name === "tool" && isToolError(result)
+              ? failure("tool_error", `tool ${this.#tool} answered with isError${textOf(result)}`)
+              : success
+          )
       })
     })
   }
@@ -249,12 +258,13 @@ class Rounds {
     return method.startsWith("tool:") ? method.slice("tool:".length) : undefined
   }
 
-  #judge(verdict: Verdict): Effect.Effect<void> {
+  /** Draws the conclusions; what is left to do, if anything. */
+  #judge(verdict: Verdict): Effect.Effect<void> | undefined {
     const { memory, policy, vitals } = this.#host
     if (verdict._tag === "Success") {
       this.#failing = 0
       memory.lostInARow = 0
-      if (memory.open === undefined) return Effect.void
+      if (memory.open === undefined) return undefined
       memory.open = undefined
       return this.#host.onClose()
     }
@@ -264,18 +274,18 @@ class Rounds {
       if (intervalOf(policy, { ...memory, doublings: memory.doublings + 1 }) > intervalOf(policy, memory)) {
         memory.doublings++
       }
-      return Effect.void
+      return undefined
     }
     if (this.#failing === 0) this.#failingSince = this.#roundAt
     this.#failing++
-    if (this.#failing < policy.keepalive.failureThreshold) return Effect.void
+    if (this.#failing < policy.keepalive.failureThreshold) return undefined
     if (vitals.answeredAt >= this.#failingSince || memory.lostInARow >= 2) return this.#open(verdict)
     memory.lostInARow++
     this.#host.onLost({
       kind: "keepalive",
       message: `${this.#failing} heartbeats in a row without an answer: ${verdict.message}`
     })
-    return Effect.void
+    return undefined
   }
 
   #open({ message, reason }: Extract<Verdict, { readonly _tag: "Failure" }>): Effect.Effect<void> {
@@ -288,6 +298,18 @@ class Rounds {
       return this.#host.onOpen(memory.open, again)
     })
   }
+}
+
+/**
+ * The time that was drawn, or a little earlier, at which other backends of the fleet are due too: it is on a grid of a
+ * four-hundredth of the interval. So thousands of idle backends share the moments at which their timers wake the process,
+ * which costs more than a heartbeat. The grid begins with the fleet, so that no two processes have it in common.
+ */
+const together = (drawn: number, earliest: number, interval: number, epoch: number | undefined): number => {
+  const step = Math.floor(interval / 400)
+  if (epoch === undefined || step === 0) return drawn
+  const at = drawn - (drawn - epoch) % step
+  return at >= earliest ? at : drawn
 }
 
 /** Between three quarters and all of a duration. */
@@ -354,17 +376,7 @@ const shortened = (text: string): string => {
 /** JSON-RPC "method not found". */
 const methodNotFound = -32601
 
-const verdictOf = (
-  result: Either.Either<unknown, RequestError>,
-  name: string,
-  tool: string | undefined
-): Verdict => {
-  if (Either.isRight(result)) {
-    return name === "tool" && isToolError(result.right)
-      ? failure("tool_error", `tool ${tool} answered with isError${textOf(result.right)}`)
-      : success
-  }
-  const error = result.left
+const verdictOf = (error: RequestError, name: string, tool: string | undefined): Verdict => {
   if (error.reason !== "session" && error.retryAfter !== undefined) {
     return failure("rate_limited", error.message, error.retryAfter)
   }

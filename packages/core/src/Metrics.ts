@@ -3,7 +3,7 @@
  *
  * Each is tagged with `backend` and `method`: what was sent (`ping`, `tool:<name>` or `options`).
  */
-import { Effect, Metric, MetricBoundaries } from "effect"
+import { Effect, FiberRef, Metric, MetricBoundaries, MetricLabel } from "effect"
 import type { Reason, Verdict } from "./Keepalive.js"
 
 /** Heartbeats that ended, well or not. */
@@ -37,23 +37,46 @@ export const autoDisabled = Metric.counter("keepalive_auto_disabled_total", {
   incremental: true
 })
 
-/** Counts one heartbeat that has ended. */
-export const beat = (backend: string, method: string, verdict: Verdict, millis: number): Effect.Effect<void> => {
-  const count = (metric: Metric.Metric.Counter<number>) => Metric.increment(tagged(metric, backend, method))
-  return Effect.zipRight(
-    count(attempts),
-    verdict._tag === "Success"
-      ? Effect.zipRight(count(successes), Metric.update(tagged(latency, backend, method), millis))
-      : count(Metric.tagged(failures, "reason", verdict.reason))
-  )
+/** What counts for one backend, with the labels of the fiber that makes it. */
+export const meter = (backend: string): Effect.Effect<Meter> =>
+  Effect.map(FiberRef.get(FiberRef.currentMetricLabels), (ambient) => new Meter(backend, ambient))
+
+/** Counts for one backend. */
+class Meter {
+  readonly #backend: string
+  readonly #ambient: ReadonlyArray<MetricLabel.MetricLabel>
+  #method: string | undefined
+  /** Of that method. Kept, because Effect finds a metric by the identity of its labels much faster than by their values. */
+  #labels: ReadonlyArray<MetricLabel.MetricLabel> = []
+
+  constructor(backend: string, ambient: ReadonlyArray<MetricLabel.MetricLabel>) {
+    this.#backend = backend
+    this.#ambient = ambient
+  }
+
+  /** Counts one heartbeat that has ended. */
+  beat(method: string, verdict: Verdict, millis: number): void {
+    const labels = this.#of(method)
+    attempts.unsafeUpdate(1, labels)
+    if (verdict._tag === "Failure") return failures.unsafeUpdate(1, [...labels, reasonLabel(verdict.reason)])
+    successes.unsafeUpdate(1, labels)
+    latency.unsafeUpdate(millis, labels)
+  }
+
+  /** Counts one opening of the breaker. */
+  disabled(method: string, reason: Reason): void {
+    autoDisabled.unsafeUpdate(1, [...this.#of(method), reasonLabel(reason)])
+  }
+
+  #of(method: string): ReadonlyArray<MetricLabel.MetricLabel> {
+    if (method === this.#method) return this.#labels
+    this.#method = method
+    return this.#labels = [
+      ...this.#ambient,
+      MetricLabel.make("backend", this.#backend),
+      MetricLabel.make("method", method)
+    ]
+  }
 }
 
-/** Counts one opening of the breaker. */
-export const disabled = (backend: string, method: string, reason: Reason): Effect.Effect<void> =>
-  Metric.increment(tagged(Metric.tagged(autoDisabled, "reason", reason), backend, method))
-
-const tagged = <Type, In, Out>(
-  metric: Metric.Metric<Type, In, Out>,
-  backend: string,
-  method: string
-): Metric.Metric<Type, In, Out> => metric.pipe(Metric.tagged("backend", backend), Metric.tagged("method", method))
+const reasonLabel = (reason: Reason): MetricLabel.MetricLabel => MetricLabel.make("reason", reason)

@@ -235,18 +235,27 @@ export const awaitBounded = <A, E>(
  * themselves, or cannot be interrupted.
  */
 export const within = <A>(request: Effect.Effect<A, RequestError>, millis: number): Effect.Effect<A, RequestError> =>
-  Effect.flatMap(Effect.fork(Effect.interruptible(request)), (fiber) => {
-    const abandon = () => fiber.unsafeInterruptAsFork(FiberId.none)
-    return Effect.flatMap(Effect.onInterrupt(awaitBounded(fiber, millis), () => Effect.sync(abandon)), (ended) => {
-      if (Option.isSome(ended)) {
-        const exit = ended.value
-        return Exit.isSuccess(exit) ? exit : Effect.fail(requestErrorOf(exit.cause))
-      }
-      abandon()
-      const message = `no answer within ${millis} ms`
-      return Effect.fail(new RequestError({ fate: "unknown", reason: "timeout", message }))
-    })
+  Effect.flatMap(Effect.fork(Effect.interruptible(request)), (fiber) =>
+    Effect.flatMap(Effect.yieldNow(), () => {
+      const exit = fiber.unsafePoll()
+      return exit === null ? waitFor(fiber, millis) : answerOf(exit)
+    }))
+
+const waitFor = <A>(
+  request: Fiber.RuntimeFiber<A, RequestError>,
+  millis: number
+): Effect.Effect<A, RequestError> => {
+  const abandon = () => request.unsafeInterruptAsFork(FiberId.none)
+  return Effect.flatMap(Effect.onInterrupt(awaitWithTimer(request, millis), () => Effect.sync(abandon)), (ended) => {
+    if (Option.isSome(ended)) return answerOf(ended.value)
+    abandon()
+    const message = `no answer within ${millis} ms`
+    return Effect.fail(new RequestError({ fate: "unknown", reason: "timeout", message }))
   })
+}
+
+const answerOf = <A>(exit: Exit.Exit<A, RequestError>): Effect.Effect<A, RequestError> =>
+  Exit.isSuccess(exit) ? exit : Effect.fail(requestErrorOf(exit.cause))
 
 /** The end of a fiber that is about to end: most closes need no timer. */
 const soon = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, turns: number): Effect.Effect<Exit.Exit<A, E> | null> =>

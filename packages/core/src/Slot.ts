@@ -58,6 +58,8 @@ export class Journal {
   readonly id: string
   readonly policy: Policy
   readonly clock: Clock.Clock
+  /** When its fleet was made; undefined for a backend on its own. */
+  readonly epoch: number | undefined
   readonly cell: Cell<Slot>
   readonly events = new Hub<Event>()
   readonly notifications = new Hub<ServerNotification>()
@@ -77,10 +79,11 @@ export class Journal {
     history: Health.empty
   }
 
-  constructor(id: string, policy: Policy, clock: Clock.Clock) {
+  constructor(id: string, policy: Policy, clock: Clock.Clock, epoch?: number) {
     this.id = id
     this.policy = policy
     this.clock = clock
+    this.epoch = epoch
     const { disabled, lazy } = policy.lifecycle
     this.cell = new Cell<Slot>({
       state: disabled ? State.Disabled() : lazy ? State.Idle() : State.Connecting({ probe: false }),

@@ -283,8 +283,8 @@ describe("Keepalive", () => {
         defaults: { keepalive: { interval: "24 hours" } }
       })
       yield* fleet.ready
-      yield* TestClock.adjust(1375)
-      expect(quick.ledger.sent("ping")).toEqual([500, 1375])
+      yield* TestClock.adjust(1374)
+      expect(quick.ledger.sent("ping")).toEqual([500, 1374])
       yield* (yield* fleet.backend("quick")).disconnect
       expect(slow.ledger.sent("ping")).toEqual([])
       yield* TestClock.adjust("12 hours")
@@ -350,6 +350,44 @@ describe("Keepalive", () => {
     for (const tenth of tenths) {
       expect(tenth).toBeGreaterThan(65)
       expect(tenth).toBeLessThan(135)
+    }
+  })
+
+  it("[K6] the backends of a fleet share the moments of their heartbeats, within the same bounds and as evenly", () => {
+    const simulation = new Simulation.Simulation({ seed: "grid" })
+    const interval = 10 * second
+    const scripts = Array.from({ length: 500 }, () => ScriptedConnector.make())
+    const backends = Object.fromEntries(scripts.map((connector, i) => [`backend-${i}`, { connector }]))
+    simulation.advance(12_345)
+    simulation.fork(Effect.scoped(Effect.zipRight(
+      Effect.orDie(Fleet.make({ backends, defaults: { keepalive: { interval } }, connectConcurrency: 500 })),
+      Effect.never
+    )))
+    simulation.advance(20 * interval)
+    const moments = new Set<number>()
+    const bins = Array.from({ length: 10 }, () => 0)
+    let beats = 0
+    for (const { ledger } of scripts) {
+      const times = ledger.sent("ping")
+      expect(times[0]).toBeGreaterThan(12_345)
+      expect(times[0]).toBeLessThanOrEqual(12_345 + interval)
+      for (const [i, at] of times.entries()) {
+        moments.add(at)
+        beats++
+        if (i === 0) continue
+        const gap = at - times[i - 1]!
+        expect(gap).toBeGreaterThanOrEqual(0.75 * interval)
+        expect(gap).toBeLessThanOrEqual(interval)
+        bins[Math.min(9, Math.floor((gap - 0.75 * interval) / (interval / 40)))]!++
+      }
+    }
+    // A four-hundredth of the interval: 25 ms.
+    for (const at of moments) expect((at - 12_345) % 25).toBe(0)
+    expect(moments.size).toBeLessThanOrEqual(20 * interval / 25)
+    expect(beats).toBeGreaterThan(10_000)
+    for (const bin of bins) {
+      expect(bin).toBeGreaterThan((beats - 500) / 10 * 0.85)
+      expect(bin).toBeLessThan((beats - 500) / 10 * 1.15)
     }
   })
 
@@ -493,11 +531,12 @@ describe("Keepalive", () => {
         memory,
         isCurrent: () => current,
         now: () => clock.unsafeCurrentTimeMillis(),
+        epoch: undefined,
         connection: {
           request: () => Effect.zipRight(tell("sent"), Effect.sleep("2 seconds"))
         } as unknown as Connection,
         vitals: new Runtime(1, yield* Scope.make(), yield* Scope.make()).vitals,
-        onBeat: () => tell("beat"),
+        onBeat: () => void told.push("beat"),
         onRound: () => void told.push("round"),
         onLost: () => void told.push("lost"),
         onOpen: () => tell("open"),
