@@ -19,7 +19,7 @@ import { Hub } from "./internal/Hub.js"
 import type { Params } from "./Method.js"
 import * as Permits from "./Permits.js"
 import { decode, invalid, millisOf, type PolicyOptions } from "./Policy.js"
-import { closeFully } from "./Runtime.js"
+import { closeAll, closeFully } from "./Runtime.js"
 import type { Status } from "./Status.js"
 import { onResume } from "./Suspend.js"
 import * as Telemetry from "./Telemetry.js"
@@ -173,11 +173,9 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
         members.set(new Map([...wanted.keys()].map((id) => [id, fresh.get(id) ?? before.get(id)!])))
         observer.changed()
         catalog.touch()
-        yield* Effect.forEach([...gone, ...replaced], ([, { scope }]) =>
-          closeFully(scope), {
-          concurrency: "unbounded",
-          discard: true
-        })
+        yield* closeAll([...gone, ...replaced].map(([, { scope }]) =>
+          scope
+        ))
         return {
           started: [...fresh.keys()].filter((id) => !before.has(id)),
           stopped: gone.map(([id]) => id),
@@ -186,6 +184,7 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
       })))
 
     yield* apply(options.backends)
+    yield* Effect.addFinalizer(() => closeAll([...members.get().values()].map(({ scope }) => scope)))
 
     const status = Effect.suspend(() =>
       Effect.map(
@@ -218,8 +217,7 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
     const catalogChanges = Stream.changesWith(
       Stream.mapEffect(catalog.version.changes, () =>
         catalog.get),
-      (before, after) =>
-        before === after
+      (before, after) => before === after
     )
     const fleet: Fleet = {
       backends: Effect.sync(() => [...members.get().values()].map((member) => member.backend)),

@@ -822,6 +822,27 @@ describe("L14: backends do not wait for each other", () => {
       yield* TestClock.adjust(1)
       yield* Fiber.join(ready)
     }))
+
+  it.scoped("[L14] backends that never close delay neither the close of the others nor, for long, the fleet's", () =>
+    Effect.gen(function*() {
+      const scripts = Array.from({ length: 100 }, () => ScriptedConnector.make())
+      // The last of the first few among them, for which the next few wait shortly.
+      const stuck = [0, 31, 32]
+      for (const i of stuck) scripts[i]!.otherwise = { close: "never" }
+      const backends = Object.fromEntries(scripts.map((connector, i) => [`${i}`, { connector, ...noHeartbeat }]))
+      const scope = yield* Scope.make()
+      const fleet = yield* Scope.extend(Fleet.make({ backends, connectConcurrency: 100 }), scope)
+      yield* fleet.ready
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* settle
+      const open = scripts.flatMap(({ current }, i) => current.state === "open" ? [i] : [])
+      expect(open).toEqual([])
+      const unclosed = scripts.flatMap(({ ledger }, i) => ledger.entries.some((e) => e._tag === "Closed") ? [] : [i])
+      expect(unclosed).toEqual(stuck)
+      expect(closing.unsafePoll()).toBeNull()
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.join(closing)
+    }))
 })
 
 describe("L16, L17, L18: ends and beginnings", () => {
