@@ -232,7 +232,8 @@ export const closeAll = (scopes: ReadonlyArray<Scope.CloseableScope>): Effect.Ef
       closing.push(fiber)
       if (i % 32 === 31) yield* soon(fiber, 64)
     }
-    yield* Fiber.joinAll(closing)
+    const exits = yield* Fiber.awaitAll(closing)
+    for (const exit of exits) if (Exit.isFailure(exit)) return yield* exit
   }))
 
 /**
