@@ -287,3 +287,36 @@ describe.each(["dies", "interrupts", "throws"] as const)("a request that %s", (h
       }))
   })
 })
+
+describe("a ping that never ends and cannot be interrupted", () => {
+  const script = () =>
+    bent((connection, id) => ({
+      request: (method, params, options) =>
+        id === 0 && method === "ping"
+          ? Effect.zipRight(connection.request(method, params, options), Effect.uninterruptible(Effect.never))
+          : connection.request(method, params, options)
+    }))
+
+  it.scoped("[K11:virtual, L8] is found by the heartbeats after it, and its connection replaced and abandoned", () => {
+    const connector = script()
+    return Effect.gen(function*() {
+      const keepalive = { interval: "1 minute", failureThreshold: 3 } as const
+      const { backend, closes, installed } = yield* watched(connector, { keepalive })
+      yield* TestClock.adjust("2 minutes")
+      expect(connector.ledger.sent("ping", 0)).toHaveLength(3)
+      expect(installed()).toEqual([1, 2])
+      yield* TestClock.adjust("10 seconds")
+      expect(closes()).toEqual([[1, "abandoned"]])
+      yield* whole(backend)
+    })
+  })
+
+  it.scoped("[H8] is a health check that ends within its time", () =>
+    Effect.gen(function*() {
+      const { backend } = yield* watched(script())
+      const check = yield* Effect.fork(backend.healthCheck)
+      yield* TestClock.adjust("10 seconds")
+      expect(check.unsafePoll()).toMatchObject({ _tag: "Success", value: { latency: undefined } })
+      yield* whole(backend)
+    }))
+})
