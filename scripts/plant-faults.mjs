@@ -112,7 +112,7 @@ const faults = [
   },
   {
     name: "heartbeat without its guard",
-    edits: [{ file: "Keepalive.ts", from: "host.isCurrent()\n        ?", to: "true\n        ?" }]
+    edits: [{ file: "Keepalive.ts", from: "host.isCurrent() ? send()", to: "true ? send()" }]
   },
   {
     name: "Disabled before the teardown has ended",
