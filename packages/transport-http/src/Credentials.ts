@@ -54,31 +54,32 @@ export const make = (options: {
   readonly fetch: FetchLike
 }): Credentials => {
   const { headerProvider, oauth } = options
-  const secrets = new Set<string>()
-  /** Values seen last, so that a rotating token does not make the set of secrets grow without a bound. */
-  const remember = (value: string) => {
+  /** Of the options, and the last ones of what provides them: a rotating token must not make the set grow without a bound. */
+  const configured = new Set<string>()
+  const recent = new Set<string>()
+  const remember = (value: string, secrets = recent) => {
     for (const part of [value, ...value.split(/[\s:;,=]+/)]) {
       if (part.length < 8) continue
       secrets.delete(part)
       secrets.add(part)
     }
-    for (const oldest of secrets) {
-      if (secrets.size <= 64) break
-      secrets.delete(oldest)
+    for (const oldest of recent) {
+      if (recent.size <= 64) break
+      recent.delete(oldest)
     }
   }
-  for (const value of options.url.searchParams.values()) remember(value)
-  if (options.url.password !== "") remember(decode(options.url.password))
+  for (const value of options.url.searchParams.values()) remember(value, configured)
+  for (const part of [options.url.username, options.url.password]) remember(decode(part), configured)
 
-  const plain = (headers: Headers, into: Record<string, string> = {}): Record<string, string> => {
+  const plain = (headers: Headers, into: Record<string, string>, secrets = recent): Record<string, string> => {
     for (const [name, value] of Object.entries(headers)) {
       const text = Redacted.isRedacted(value) ? Redacted.value(value) : value
       into[name.toLowerCase()] = text
-      remember(text)
+      remember(text, secrets)
     }
     return into
   }
-  const fixed = plain({ ...basic(options.url), ...options.headers })
+  const fixed = plain({ ...basic(options.url), ...options.headers }, {}, configured)
 
   const provided: Effect.Effect<Headers, CredentialFailure> | undefined = headerProvider === undefined
     ? undefined
@@ -122,7 +123,7 @@ export const make = (options: {
     renew,
     mask: (text) => {
       let masked = text
-      for (const secret of secrets) masked = masked.replaceAll(secret, "***")
+      for (const secret of [...configured, ...recent]) masked = masked.replaceAll(secret, "***")
       return masked
     }
   }

@@ -137,6 +137,10 @@ const explain = (text: string, contentType: string): Pick<StatusFailure, "detail
   return { detail: contentType.includes("html") || text.startsWith("<") ? "" : text, error: undefined }
 }
 
+/** A short id is none that could be guessed from, and may be any word. */
+const withoutSession = (text: string, id: string | undefined): string =>
+  id === undefined || id.length < 8 ? text : text.replaceAll(id, "***")
+
 /** One line, of a length that is bearable in a log. */
 const oneLine = (text: string): string => {
   // eslint-disable-next-line no-control-regex
@@ -166,13 +170,14 @@ export const make = (options: {
       )
     })
 
-  const statusFailure = Effect.fnUntraced(function*(answer: Answer) {
+  /** `sent`: the headers of the request, one of which names the session (T8). */
+  const statusFailure = Effect.fnUntraced(function*(answer: Answer, sent: Ask["headers"]) {
     const now = yield* Clock.currentTimeMillis
     const text = yield* someText(answer.body, 16_384)
     const { detail, error } = explain(text, header(answer, "content-type") ?? "")
     return new StatusFailure({
       status: answer.status,
-      detail: oneLine(credentials.mask(detail)),
+      detail: oneLine(withoutSession(credentials.mask(detail), sent["mcp-session-id"])),
       error,
       retryAfter: retryAfter(header(answer, "retry-after"), now),
       renewable: credentials.renewable
@@ -212,7 +217,7 @@ export const make = (options: {
               const challenge = header(answer, "www-authenticate")
               const refused = answer.status === 401 ||
                 (answer.status === 403 && challenge?.includes("insufficient_scope") === true)
-              return Effect.flatMap(statusFailure(answer), (failure) =>
+              return Effect.flatMap(statusFailure(answer, ask.headers), (failure) =>
                 first && refused && credentials.renewable
                   ? Effect.flatMap(
                     credentials.renew(own, { status: answer.status, challenge }),

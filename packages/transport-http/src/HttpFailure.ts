@@ -215,8 +215,8 @@ const requestOutcome = (failure: HttpFailure): readonly [Fate, RequestReason] =>
   switch (failure._tag) {
     case "NetworkFailure":
       return [failure.sent ? "unknown" : "notSent", "network"]
+    // Asked again it would redirect again; and a 303 may well be the answer to what was carried out.
     case "RedirectFailure":
-      return ["rejected", "protocol"]
     case "AnswerFailure":
       return ["answered", "protocol"]
     case "CutFailure":
@@ -234,9 +234,11 @@ const requestOutcome = (failure: HttpFailure): readonly [Fate, RequestReason] =>
   }
 }
 
-/** What became of a request of a session. */
-export const toRequestError = (failure: HttpFailure): RequestError => {
-  const [fate, reason] = requestOutcome(failure)
+/** What became of a request of a session; `outcome` where more is known than the failure says. */
+export const toRequestError = (
+  failure: HttpFailure,
+  [fate, reason]: readonly [Fate, RequestReason] = requestOutcome(failure)
+): RequestError => {
   const status = failure._tag === "StatusFailure" ? failure : undefined
   return new RequestError({
     fate,

@@ -62,6 +62,8 @@ export const keep = (options: {
     const position: Position = { lastEventId: undefined, retry: undefined }
     let attempt = 0
     let refused = 0
+    /** It has been open once, so the server offers it, whatever is said meanwhile by something in between. */
+    let offered = false
     while (true) {
       const before = position.lastEventId
       const since = yield* Clock.currentTimeMillis
@@ -70,6 +72,7 @@ export const keep = (options: {
       let asked = position.retry
       if (outcome._tag === "Right") {
         refused = 0
+        offered = true
         attempt = now - since >= stableAfter || position.lastEventId !== before ? 0 : attempt + 1
       } else {
         const failure = outcome.left
@@ -77,6 +80,7 @@ export const keep = (options: {
         const after = failure._tag === "StatusFailure" ? failure.retryAfter : undefined
         switch (verdict(failure, options.hasSession, before !== undefined)) {
           case "none":
+            if (offered && !(failure._tag === "StatusFailure" && failure.status === 405)) break
             yield* Effect.logDebug(message)
             return undefined
           case "session":

@@ -107,16 +107,15 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     )
 
     const settle = (failure: HttpFailure): RequestError => {
-      const base = toRequestError(failure)
       if (failure._tag === "StatusFailure" && namesLostSession(failure)) {
         lose({ kind: "session", message: `${target}: the server does not know the session any more`, cause: failure })
-        return new RequestError({ ...base, fate: "rejected", reason: "session" })
+        return toRequestError(failure, ["rejected", "session"])
       }
       if (failure._tag === "NetworkFailure" && failure.kind === "refused") {
         lose({ kind: "closed", message: `${target}: ${describe(failure)}`, cause: failure })
-        return new RequestError({ ...base, fate: "notSent", reason: "lost" })
+        return toRequestError(failure, ["notSent", "lost"])
       }
-      return base
+      return toRequestError(failure)
     }
 
     const post = (message: JSONRPCMessage, to: URL): Effect.Effect<void, ConnectError | RequestError> =>

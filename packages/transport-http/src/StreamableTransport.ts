@@ -50,8 +50,11 @@ interface Exchange extends Position {
   answered: boolean
 }
 
-/** So many tries in a row to resume a response stream that brought nothing; then its request has failed. */
+/** So many failures in a row to resume a response stream; then its request has failed. */
 const maxResumes = 5
+
+/** The least wait, in milliseconds, after a stream that was opened and brought nothing. */
+const minPoll = 500
 
 /** Session ids are visible ASCII (T8). */
 const sessionIdText = /^[\x21-\x7e]+$/
@@ -153,17 +156,16 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     /** What a failure to send means, once a session is up. Declares the loss before it is reported. */
     const settle = (failure: HttpFailure, hadSession: boolean): RequestError => {
-      const base = toRequestError(failure)
       if (failure._tag === "StatusFailure" && hadSession && namesLostSession(failure)) {
         const message = failure.detail === "" ? `HTTP ${failure.status}` : `HTTP ${failure.status}: ${failure.detail}`
         sessionLost(message, failure)
-        return new RequestError({ ...base, fate: "rejected", reason: "session" })
+        return toRequestError(failure, ["rejected", "session"])
       }
       if (failure._tag === "NetworkFailure" && failure.kind === "refused") {
         serverGone(failure)
-        return new RequestError({ ...base, fate: "notSent", reason: "lost" })
+        return toRequestError(failure, ["notSent", "lost"])
       }
-      return base
+      return toRequestError(failure)
     }
 
     /** Resumes the response stream of a request until it is answered, or until resuming is refused. */
@@ -172,21 +174,24 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         const failed = (reason: RequestError["reason"], message: string, cause: unknown) =>
           new RequestError({ fate: "unknown", reason, message, cause })
         let attempt = 0
+        /** The last stream ended without an event: a server may have its clients ask again and again for a slow answer. */
+        let empty = false
         let cause = cut.cause
         while (!exchange.answered) {
           if (attempt > maxResumes) {
             return yield* failed("network", `${target}: the response stream was cut and cannot be resumed`, cause)
           }
-          const first = Math.min(exchange.retry ?? 1000, 60_000)
+          const asked = Math.max(Math.min(exchange.retry ?? 1000, 60_000), empty ? minPoll : 0)
           yield* Effect.sleep(
-            attempt === 0 ? first : ServerStream.delay(attempt - 1, exchange.retry, yield* Random.next)
+            attempt === 0 ? asked : ServerStream.delay(attempt - 1, exchange.retry, yield* Random.next)
           )
           if (exchange.answered) return
           const before = exchange.lastEventId
           const outcome = yield* Effect.either(openStream(exchange, () => exchange.answered))
           if (outcome._tag === "Right") {
             cause = outcome.right.cause
-            attempt = exchange.lastEventId === before ? attempt + 1 : 0
+            empty = exchange.lastEventId === before
+            attempt = 0
             continue
           }
           const failure = outcome.left
@@ -299,7 +304,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         body = JSON.stringify(message)
       } catch (cause) {
         const said = "the parameters cannot be written as JSON"
-        return Promise.reject(new RequestError({ fate: "notSent", reason: "protocol", message: said, cause }))
+        // Sending it again would change nothing, which `notSent` would ask for.
+        return Promise.reject(new RequestError({ fate: "answered", reason: "protocol", message: said, cause }))
       }
       const exchange: Exchange | undefined = isJSONRPCRequest(message)
         ? {

@@ -156,7 +156,7 @@ describe("failures of requests", () => {
     [
       "a redirect to another origin",
       ({ response }) => fault(response, 308, { location: "http://127.0.0.2:1/x" }),
-      "rejected",
+      "answered",
       "protocol"
     ],
     [
@@ -228,13 +228,14 @@ describe("failures of requests", () => {
       assert.deepStrictEqual(stolen, [])
     }))
 
-  it.scopedLive("[T3] parameters that are no JSON are not sent", () =>
+  it.scopedLive("[T3] parameters that are no JSON are not sent, now or later", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
       const { connection, losses } = yield* Harness.connect(streamable(server.url))
       const parameters = { name: "echo", arguments: { number: 1n } }
       const error = yield* Effect.flip(connection.request("tools/call", parameters, { timeout: 5000 }))
-      assert.deepStrictEqual([error.fate, error.reason], ["notSent", "protocol"])
+      assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])
+      assert.strictEqual(server.count("tools/call"), 0)
       assert.deepStrictEqual(losses, [])
     }))
 

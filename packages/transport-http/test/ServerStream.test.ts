@@ -25,6 +25,35 @@ describe("ServerStream", () => {
       yield* Fiber.interrupt(fiber)
     }))
 
+  it.effect("[T4:virtual] once it has been open, an answer of something in between does not end it; the server's 405 does", () =>
+    Effect.gen(function*() {
+      const page = new HttpFailure.AnswerFailure({ detail: "no event stream but text/html" })
+      const redirect = new HttpFailure.RedirectFailure({ status: 302, origin: "http://login.test" })
+      const none = new HttpFailure.StatusFailure({
+        status: 405,
+        detail: "",
+        error: undefined,
+        retryAfter: undefined,
+        renewable: false
+      })
+      const never: Array<HttpFailure.HttpFailure> = [page]
+      const later = [undefined, page, redirect, undefined, page, none]
+      for (const answers of [never, later]) {
+        let opened = 0
+        const fiber = yield* Effect.fork(ServerStream.keep({
+          open: () =>
+            Effect.suspend(() => {
+              const failure = answers[opened++]
+              return failure === undefined ? Effect.succeed({ cause: undefined }) : Effect.fail(failure)
+            }),
+          hasSession: true
+        }))
+        yield* TestClock.adjust("10 minutes")
+        assert.strictEqual(opened, answers.length)
+        assert.isUndefined(yield* Fiber.join(fiber))
+      }
+    }))
+
   it("[T4:virtual] a delay is at least a second and what the server asked for, grows, and is bounded", () => {
     for (const random of [0, 0.999]) {
       for (let attempt = 0; attempt < 100; attempt++) {

@@ -111,6 +111,23 @@ describe("sessions", () => {
       assert.notInclude(error.message, "with blank")
     }))
 
+  it.scopedLive("[T8] a session id that the server repeats in an error is not repeated by us", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { call, connection, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+      const id = connection.sessionId!
+      assert.isAtLeast(id.length, 8)
+      server.hook = ({ response, rpc }) =>
+        rpc === "tools/call" ? fault(response, 404, {}, `Session ${id} not found`) : undefined
+      const error = yield* Effect.flip(call())
+      const said = [error.message, ...losses.map((loss) => loss.message)]
+      assert.deepStrictEqual(losses.map((loss) => loss.kind), ["session"])
+      for (const text of said) {
+        assert.include(text, "Session *** not found")
+        assert.notInclude(text, id)
+      }
+    }))
+
   it.scopedLive("[C4] a cancelled call is told to the server, its response stream is closed, and the session lives", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server

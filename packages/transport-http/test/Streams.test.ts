@@ -146,6 +146,29 @@ describe("response streams", () => {
       }))
   }
 
+  it.scopedLive("[C6] a server that has its clients ask again and again for a slow answer is asked until it has it", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { call, losses } = yield* connect(server)
+      let waiting: unknown
+      let polls = 0
+      server.hook = ({ headers, http, message, response, rpc }) => {
+        if (rpc === "tools/call") {
+          waiting = result(message, text("at last"))
+          sse(response).end(`retry: 50\n${event("", "p-1")}`)
+          return true
+        }
+        if (http !== "GET" || headers["last-event-id"] !== "p-1") return undefined
+        polls++
+        sse(response).end(polls < 8 ? ": nothing yet\n\n" : event(waiting, "p-2"))
+        return true
+      }
+      assert.deepStrictEqual((yield* call()) as unknown, text("at last"))
+      assert.strictEqual(polls, 8)
+      assert.strictEqual(server.count("tools/call"), 1)
+      assert.deepStrictEqual(losses, [])
+    }))
+
   for (const [status, reason] of [[405, "network"], [500, "network"], [404, "session"]] as const) {
     it.scopedLive(`[C6] resuming is refused with ${status}: the request fails within a second of that`, () =>
       Effect.gen(function*() {

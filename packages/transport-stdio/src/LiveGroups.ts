@@ -32,7 +32,9 @@ const onSignal = (signal: NodeJS.Signals): void => {
     ending = false
     for (const name of signals) process.off(name, onSignal)
     // Without a listener of somebody else the signal now does what it does by default: it ends the process.
-    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
+    if (process.listenerCount(signal) > 0) return
+    for (const group of live) if (group.handleSignals) group.kill()
+    process.kill(process.pid, signal)
   })
 }
 
@@ -40,6 +42,8 @@ const onSignal = (signal: NodeJS.Signals): void => {
 export const add = (group: LiveGroup): void => {
   if (live.size === 0) process.on("exit", onExit)
   live.add(group)
+  // Somebody has brought a server back whose group has ended before the others.
+  if (ending && group.handleSignals) group.kill()
   if (group.handleSignals && !process.listeners("SIGTERM").includes(onSignal)) {
     for (const name of signals) process.on(name, onSignal)
   }

@@ -45,7 +45,9 @@ interface Host {
 /** Starts the host and waits until it is connected. */
 const host = async (how: string, faults: StdioFaultServer.Options = {}): Promise<Host> => {
   const { args, command } = StdioFaultServer.command(faults)
+  const other = StdioFaultServer.command({})
   const child = spawn(process.execPath, [bundle, how, command, ...args], {
+    env: { ...process.env, OTHER: JSON.stringify([other.command, ...other.args]) },
     stdio: ["ignore", "pipe", "ignore"]
   })
   const exited = once(child, "close")
@@ -108,6 +110,13 @@ describe.skipIf(process.platform !== "linux")("the end of our own process", () =
       // The ladder is over when the signal is raised again: nothing has to be waited for.
       assert.deepStrictEqual(livingIn(pid), [])
     }
+  })
+
+  it("[S8] what is brought back while the ladder of another group runs does not live on", async () => {
+    const { exited, lines, process } = await host("handle-again", stubborn)
+    process.kill("SIGTERM")
+    assert.deepStrictEqual(await exited, [null, "SIGTERM"])
+    assert.deepStrictEqual(lines.filter((line) => line.includes("again")), ["not again"])
   })
 
   it("[S8] with handleSignals and a handler of the program's own, the program decides what follows", async () => {
