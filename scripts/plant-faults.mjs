@@ -111,6 +111,16 @@ const faults = [
     }]
   },
   {
+    name: "close before the detach is published",
+    edits: [{
+      file: "Supervisor.ts",
+      from:
+        "return this.#follow(event, { lastError: { message: loss.message, at: now } }, told).pipe(\n      Effect.zipRight(this.#retire(runtime, loss)),",
+      to:
+        "return Effect.zipRight(this.#retire(runtime, loss), Effect.repeatN(Effect.yieldNow(), 4)).pipe(\n      Effect.zipRight(this.#follow(event, { lastError: { message: loss.message, at: now } }, told)),"
+    }]
+  },
+  {
     name: "heartbeat without its guard",
     edits: [{ file: "Keepalive.ts", from: "host.isCurrent() ? send()", to: "true ? send()" }]
   },

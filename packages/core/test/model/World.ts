@@ -254,6 +254,9 @@ export class World {
       if (entry._tag === "Closing") {
         const closes = ledger.closing.filter((connection) => connection === entry.connection).length
         if (closes > 1) this.fault(`L6: connection ${entry.connection} was closed ${closes} times`)
+        if (this.journal.cell.get().current?.connection.peer.pid === entry.connection) {
+          this.fault(`L5: connection ${entry.connection} is closed and still the current one`)
+        }
       }
       if (entry._tag === "Opened" && !this.#setting.overlap) this.#openedAlone(entry.connection)
     }
