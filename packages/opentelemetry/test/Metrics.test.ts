@@ -158,41 +158,50 @@ describe.each(Object.entries(ways))("metrics through %s", (way, layerOf) => {
     }))
 })
 
+/** A backend whose heartbeat is answered once, and then fails until keepalive is disabled. */
+const untilDisabled = (id: string) =>
+  Effect.gen(function*() {
+    const server = yield* Lossy.server
+    const backend = yield* Lossy.backend(server, id, {
+      keepalive: { interval: 1000, suspectInterval: 1000, failureThreshold: 1 }
+    })
+    yield* Effect.promise(() => server.until(() => server.count("ping") >= 1))
+    server.fail("ping", HttpFault.status(500), 100)
+    yield* backend.statusChanges.pipe(
+      Stream.filter(({ keepalive }) => keepalive.state === "disabled"),
+      Stream.runHead
+    )
+  })
+
 describe("keepalive", () => {
-  const beats = 2
   it.scopedLive("[K17:real] the five metrics keep their names, through a meter provider", () =>
     Effect.gen(function*() {
       const { read, reader } = exporter()
-      const server = yield* Lossy.server
       const id = "keepalive-provider"
-      yield* Effect.gen(function*() {
-        const backend = yield* Lossy.backend(server, id, { keepalive: { interval: 1000 } })
-        yield* Effect.promise(() => server.until(() => server.count("ping") >= beats))
-        yield* backend.disable
-        const points = yield* read
-        assert.isAtLeast(points("keepalive_success_count", id)[0]?.value ?? 0, beats - 1)
-        assert.isAtLeast(points("keepalive_attempt_count", id)[0]?.value ?? 0, beats - 1)
-        assert.isAtLeast(points("keepalive_latency_ms", id)[0]?.value ?? 0, beats - 1)
-        assert.deepStrictEqual(points("keepalive_attempt_count", id)[0]?.attributes, { backend: id, method: "ping" })
-      }).pipe(
-        Effect.scoped,
+      yield* untilDisabled(id).pipe(
         Effect.provide(Providers.layer({ meterProvider: new MeterProvider({ readers: [reader] }) }))
       )
+      const points = yield* read
+      const count = (name: string, attributes: Readonly<Record<string, string>>): number => {
+        const found = points(name, id)
+        assert.deepStrictEqual(found.map((point) => point.attributes), [attributes], name)
+        return found[0]?.value ?? Number.NaN
+      }
+      const all = { backend: id, method: "ping" }
+      const failed = { ...all, reason: "connection" }
+      const successes = count("keepalive_success_count", all)
+      const failures = count("keepalive_failure_count", failed)
+      assert.isAtLeast(successes, 1)
+      assert.isAtLeast(failures, 1)
+      assert.strictEqual(count("keepalive_attempt_count", all), successes + failures)
+      assert.strictEqual(count("keepalive_latency_ms", all), successes)
+      assert.strictEqual(count("keepalive_auto_disabled_total", failed), 1)
     }))
 
   it.scopedLive("[K17:real] the five metrics in Prometheus' text, with the suffixes of its format", () =>
     Effect.gen(function*() {
-      const server = yield* Lossy.server
       const id = "keepalive-text"
-      const backend = yield* Lossy.backend(server, id, {
-        keepalive: { interval: 1000, suspectInterval: 1000, failureThreshold: 1 }
-      })
-      yield* Effect.promise(() => server.until(() => server.count("ping") >= 1))
-      server.fail("ping", HttpFault.status(500), 100)
-      yield* backend.statusChanges.pipe(
-        Stream.filter(({ keepalive }) => keepalive.state === "disabled"),
-        Stream.runHead
-      )
+      yield* untilDisabled(id)
       const text = yield* Prometheus.text
       const families = parse(text)
       const found = families.flatMap(({ metrics, name, type }) =>
