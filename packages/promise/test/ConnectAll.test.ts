@@ -1,6 +1,9 @@
 import type { Fleet, State } from "@mcp-lifeline/client"
 import { BackendUnavailable, ConfigError, connectAll, ConnectError, RemoteError } from "@mcp-lifeline/client"
-import { LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
+import type { RequestHandlerExtra } from "@modelcontextprotocol/sdk/shared/protocol.js"
+import type { ServerNotification, ServerRequest } from "@modelcontextprotocol/sdk/types.js"
+import { EmptyResultSchema, LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
+import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
 import * as Everything from "./fixtures/Everything.js"
 import { rejection } from "./fixtures/rejection.js"
@@ -92,6 +95,26 @@ describe("connectAll", () => {
     await fleet.refresh()
     assert.throws(() => fleet.client("three"), BackendUnavailable, "there are: one, two")
     assert.instanceOf(await rejection(fleet.reconnect("three")), BackendUnavailable)
+  })
+
+  it("[C8:real] a server that asks before anybody has its client is answered, and can be asked back", async () => {
+    const asks = { command: process.execPath, args: [fileURLToPath(new URL("fixtures/asks.mjs", import.meta.url))] }
+    await using fleet = await connectAll({ mcpServers: { one: asks } }, {
+      handlers: {
+        sampling: async ({ messages }, extra) => {
+          await (extra as RequestHandlerExtra<ServerRequest, ServerNotification>).sendRequest(
+            { method: "ping" },
+            EmptyResultSchema
+          )
+          return { role: "assistant", model: "none", content: { type: "text", text: JSON.stringify(messages) } }
+        }
+      }
+    })
+    const reply = async (name: string) => JSON.stringify(await fleet.callTool({ name: `${name}__reply` }))
+    assert.include(await reply("one"), "early")
+    await fleet.apply({ mcpServers: { one: asks, two: asks } })
+    await reached(fleet, "two", "Connected")
+    assert.include(await reply("two"), "early")
   })
 
   it("[L15] apply starts, stops and replaces only what changed", async () => {

@@ -24,9 +24,10 @@ const notAll = (errors: readonly [ConnectError, ...Array<ConnectError>], of: num
 
 export const connectAll = async (config: FleetConfig, options: FleetOptions): Promise<Fleet> => {
   options.signal?.throwIfAborted()
-  const members = new Members(options)
+  const members = new Members(options, (name) => fleet.client(name))
   const plan = members.plan(config)
   const { close, make, run, runtime } = Ownership.open(options)
+  let fleet: SupervisedFleet
   try {
     const core = await make(
       "fleet",
@@ -37,7 +38,7 @@ export const connectAll = async (config: FleetConfig, options: FleetOptions): Pr
       })
     )
     plan.commit()
-    const fleet = new SupervisedFleet({ core, members, runtime, close })
+    fleet = new SupervisedFleet({ core, members, runtime, close })
     await run(core.ready, options)
     if (options.require !== "all") return fleet
     const statuses = Object.values(fleet.status)

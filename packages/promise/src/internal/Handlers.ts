@@ -17,10 +17,7 @@ type Extra = Parameters<Parameters<Client["setRequestHandler"]>[1]>[1]
 type Handler = (request: unknown, extra: Extra) => unknown
 
 /** How a handler can talk to the server that asks. */
-export interface Peer {
-  readonly request: Extra["sendRequest"]
-  readonly notify: Extra["sendNotification"]
-}
+export type Peer = Pick<Client, "request" | "notification">
 
 /** How long a request waits for a handler that was declared but is not there yet, in milliseconds. */
 const patience = 1000
@@ -42,7 +39,7 @@ export class Handlers {
   readonly #table = new Map<string, Handler>()
   readonly #waiting = new Set<() => void>()
   #requests = 0
-  #peer: Peer | undefined
+  #peer: (() => Peer) | undefined
 
   constructor(backend: string, options: CommonOptions) {
     this.#backend = backend
@@ -59,7 +56,7 @@ export class Handlers {
   }
 
   /** Gives handlers the way back to the server. */
-  attach(peer: Peer): void {
+  attach(peer: () => Peer): void {
     this.#peer = peer
   }
 
@@ -115,8 +112,8 @@ export class Handlers {
         return await handler({ method, params }, {
           signal,
           requestId: this.#requests++,
-          sendRequest: peer.request,
-          sendNotification: peer.notify,
+          sendRequest: (request, schema, options) => peer().request(request, schema, options),
+          sendNotification: (notification) => peer().notification(notification),
           ...(meta === undefined ? {} : { _meta: meta })
         })
       }),

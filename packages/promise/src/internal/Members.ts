@@ -4,6 +4,7 @@
 import type { Backend } from "@mcp-lifeline/core"
 import { isDeepStrictEqual } from "node:util"
 import type { CommonOptions, FleetConfig, Server } from "../Options.js"
+import type { Peer } from "./Handlers.js"
 import { Handlers } from "./Handlers.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
@@ -23,21 +24,26 @@ const copy = (server: Server): Server =>
 /** What was made of each configured server, so that a server whose configuration is the same stays the same (L15). */
 export class Members {
   readonly #options: CommonOptions
+  readonly #peer: (name: string) => Peer
   readonly #handlers = new Map<string, Handlers>()
   #current = new Map<string, { readonly server: Server; readonly prepared: Prepared }>()
 
-  constructor(options: CommonOptions) {
+  constructor(options: CommonOptions, peer: (name: string) => Peer) {
     this.#options = options
+    this.#peer = peer
   }
 
   get(name: string): Prepared | undefined {
     return this.#current.get(name)?.prepared
   }
 
-  /** The handlers of a name, which outlive its configuration. */
+  /** The handlers of a name, which outlive its configuration. A server can ask before anybody has its client. */
   handlers(name: string): Handlers {
     let handlers = this.#handlers.get(name)
-    if (handlers === undefined) this.#handlers.set(name, handlers = new Handlers(name, this.#options))
+    if (handlers === undefined) {
+      this.#handlers.set(name, handlers = new Handlers(name, this.#options))
+      handlers.attach(() => this.#peer(name))
+    }
     return handlers
   }
 

@@ -75,10 +75,7 @@ export class SupervisedClient implements Client {
     this.#statuses = new Feed.Feed(Feed.start(source.runtime, source.statusChanges))
     this.#events = new Feed.Feed(Feed.map(Feed.start(source.runtime, source.events), fromEvent))
     this.#defineOnerror()
-    source.handlers.attach({
-      request: (request, schema, options) => this.request(request, schema, options),
-      notify: (notification) => this.notification(notification)
-    })
+    source.handlers.attach(() => this)
   }
 
   get status(): Status {
