@@ -14,11 +14,8 @@ export interface Definition {
   readonly boundaries?: ReadonlyArray<number> | undefined
 }
 
-/** Bounds in seconds for calls, as OpenTelemetry's conventions for MCP give them. */
+/** Bounds in seconds, as OpenTelemetry's conventions for MCP give them for calls and for sessions. */
 const seconds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
-
-/** Bounds in seconds for sessions, which live for days. */
-const long = [1, 10, 60, 300, 900, 3600, 14_400, 43_200, 86_400, 604_800]
 
 /** From the call until its result, waiting and sending again included. */
 export const operationDuration: Definition = {
@@ -35,7 +32,7 @@ export const sessionDuration: Definition = {
   kind: "histogram",
   unit: "s",
   description: "From the install of an MCP session until it was lost or closed",
-  boundaries: long
+  boundaries: seconds
 }
 
 /** 1 for the state that a backend is in. */

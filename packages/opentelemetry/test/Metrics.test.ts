@@ -22,6 +22,8 @@ interface Point {
   readonly value: number
   /** The sum of a histogram. */
   readonly sum: number | undefined
+  /** Upper bounds of the buckets of a histogram. */
+  readonly boundaries: ReadonlyArray<number> | undefined
 }
 
 /** An exporter that is read when asked. */
@@ -35,9 +37,19 @@ const exporter = () => {
     return (name: string, backend: string): ReadonlyArray<Point> =>
       metrics.filter(({ descriptor }) => descriptor.name === name).flatMap((metric): Array<Point> =>
         metric.dataPointType === DataPointType.HISTOGRAM
-          ? metric.dataPoints.map(({ attributes, value }) => ({ attributes, value: value.count, sum: value.sum }))
+          ? metric.dataPoints.map(({ attributes, value }) => ({
+            attributes,
+            value: value.count,
+            sum: value.sum,
+            boundaries: value.buckets.boundaries
+          }))
           : metric.dataPointType === DataPointType.SUM
-          ? metric.dataPoints.map(({ attributes, value }) => ({ attributes, value, sum: undefined }))
+          ? metric.dataPoints.map(({ attributes, value }) => ({
+            attributes,
+            value,
+            sum: undefined,
+            boundaries: undefined
+          }))
           : []
       ).filter(({ attributes }) => [attributes["lifeline.backend"], attributes["backend"]].includes(backend))
   })
@@ -51,6 +63,9 @@ const ways: Readonly<Record<string, (read: PeriodicExportingMetricReader) => Lay
     ),
   "a meter provider": (reader) => Providers.layer({ meterProvider: new MeterProvider({ readers: [reader] }) })
 }
+
+/** What OpenTelemetry's conventions for MCP say of the durations of calls and of sessions alike. */
+const bucketsOfConventions = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
 
 /** Points without those of states and calls that are over. */
 const nonZero = (points: ReadonlyArray<Point>) => points.filter(({ value }) => value !== 0)
@@ -150,6 +165,7 @@ describe.each(Object.entries(ways))("metrics through %s", (way, layerOf) => {
           const sum = points(name, own).reduce((sum, point) => sum + (point.sum ?? Number.NaN), 0)
           assert.isAbove(sum, 0)
           assert.isAtMost(sum, elapsed)
+          assert.deepStrictEqual(points(name, own)[0]?.boundaries, bucketsOfConventions, name)
         }
         for (const { attributes } of points("mcp.client.operation.duration", own)) {
           assert.notProperty(attributes, "mcp.session.id")

@@ -177,7 +177,7 @@ describe("traces", () => {
       assert.notProperty(only(views(), "lifeline.connect").attributes, "lifeline.cause")
     }))
 
-  it.scopedLive("[C10:real] no secret of the configuration is in a span or a metric", () =>
+  it.scopedLive("[C10:real] no secret of the configuration or of a resource's URI is in a span or a metric", () =>
     Effect.gen(function*() {
       const spans = new InMemorySpanExporter()
       const server = yield* Lossy.server
@@ -194,7 +194,9 @@ describe("traces", () => {
         yield* Effect.ignore(backend.reconnect)
         server.fail("tool:add", HttpFault.reset(), 1)
         yield* Effect.ignore(backend.callTool({ name: "add", arguments: { key: secrets[1] } }))
+        yield* Effect.ignore(backend.readResource({ uri: `https://files.example/report?key=${secrets[1]}` }))
         const finished = spans.getFinishedSpans()
+        only(View.ofSdk(finished), "resources/read")
         const [attempt] = named(View.ofSdk(finished), "lifeline.attempt")
         assert.strictEqual(attempt?.failed, true)
         return inspect(finished, { depth: 8 }) + (yield* Prometheus.text)
