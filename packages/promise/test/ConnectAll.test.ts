@@ -1,5 +1,6 @@
 import type { Fleet, State } from "@mcp-lifeline/client"
 import { BackendUnavailable, ConfigError, connectAll, ConnectError, RemoteError } from "@mcp-lifeline/client"
+import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { RequestHandlerExtra } from "@modelcontextprotocol/sdk/shared/protocol.js"
 import type { ServerNotification, ServerRequest } from "@modelcontextprotocol/sdk/types.js"
 import { EmptyResultSchema, LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
@@ -147,6 +148,50 @@ describe("connectAll", () => {
     const refused = await rejection(fleet.apply({ mcpServers: { same: { ...Everything.stdio, url: "" } as never } }))
     assert.instanceOf(refused, ConfigError)
     assert.deepEqual(fleet.names, ["same"])
+  })
+
+  it("[L15] apply sees every edit of what it was given, and no other", async () => {
+    const lazy = { lifecycle: { lazy: true } }
+    const literal = { state: () => String(literal.saved), saved: 0 }
+    const authProvider = literal as unknown as OAuthClientProvider
+    /** Two of them look the same from outside. */
+    class Provider {
+      readonly #token: string
+      constructor(token: string) {
+        this.#token = token
+      }
+      get token() {
+        return this.#token
+      }
+    }
+    const toolArguments = { deep: { x: [1] } }
+    const config = {
+      mcpServers: {
+        tool: { ...lazy, command: "a", keepalive: { method: "tool:x" as const, toolArguments } },
+        url: { ...lazy, url: new URL("http://127.0.0.1/a") },
+        headers: { ...lazy, url: "http://127.0.0.1/a", headers: () => ({}) },
+        auth: { ...lazy, url: "http://127.0.0.1/a", authProvider }
+      }
+    }
+    await using fleet = await connectAll(config)
+    const replaced = async () => (await fleet.apply(config)).replaced
+    literal.saved++
+    assert.deepEqual(await replaced(), [])
+    toolArguments.deep.x.push(2)
+    assert.deepEqual(await replaced(), ["tool"])
+    config.mcpServers.url.url.pathname = "/b"
+    assert.deepEqual(await replaced(), ["url"])
+    config.mcpServers.url.url = new URL("http://127.0.0.1/c")
+    assert.deepEqual(await replaced(), ["url"])
+    config.mcpServers.url.url = new URL("http://127.0.0.1/c")
+    assert.deepEqual(await replaced(), [])
+    config.mcpServers.headers.headers = () => ({})
+    assert.deepEqual(await replaced(), ["headers"])
+    for (const token of ["one", "two"]) {
+      config.mcpServers.auth.authProvider = new Provider(token) as never
+      assert.deepEqual(await replaced(), ["auth"])
+    }
+    assert.deepEqual(await replaced(), [])
   })
 
   it("[F5] status of a fleet is a value, an event and an async iterable that ends with it", async () => {

@@ -2,31 +2,54 @@
  * The servers of a fleet's configuration, and what was made of them.
  */
 import type { Backend } from "@mcp-lifeline/core"
-import { isDeepStrictEqual } from "node:util"
-import type { CommonOptions, FleetConfig, Server } from "../Options.js"
+import type { CommonOptions, FleetConfig } from "../Options.js"
 import type { Peer } from "./Handlers.js"
 import { Handlers } from "./Handlers.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
 
-const isPlain = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype
+/** An object literal, or what JSON.parse makes, of whatever realm. */
+const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
+  if (typeof value !== "object" || value === null) return false
+  const prototype = Object.getPrototypeOf(value) as object | null
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
 
-/** A copy to compare with later: users edit what they gave and give it again. */
-const copy = (server: Server): Server =>
-  Object.fromEntries(
-    Object.entries(server).map(([key, value]) => [
-      key,
-      Array.isArray(value) ? [...value] : isPlain(value) ? { ...value } : value
-    ])
-  ) as unknown as Server
+/**
+ * A copy to compare with later: users edit what they gave and give it again. Functions and instances stay as they are, and so
+ * does a provider, which changes as it works.
+ */
+const copy = (value: unknown): unknown =>
+  Array.isArray(value)
+    ? value.map(copy)
+    : isPlain(value)
+    ? Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [key, key === "authProvider" ? inner : copy(inner)])
+    )
+    : value instanceof URL
+    ? value.href
+    : value
+
+/** Whether two copies are the same; instances by identity, because what they hold cannot be seen. */
+const same = (a: unknown, b: unknown): boolean => {
+  if (Object.is(a, b)) return true
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((value, i) => same(value, b[i]))
+  if (!isPlain(a) || !isPlain(b)) return false
+  const keys = Object.keys(a)
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && same(a[key], b[key]))
+}
+
+interface Member {
+  readonly copied: unknown
+  readonly prepared: Prepared
+}
 
 /** What was made of each configured server, so that a server whose configuration is the same stays the same (L15). */
 export class Members {
   readonly #options: CommonOptions
   readonly #peer: (name: string) => Peer
   readonly #handlers = new Map<string, Handlers>()
-  #current = new Map<string, { readonly server: Server; readonly prepared: Prepared }>()
+  #current = new Map<string, Member>()
 
   constructor(options: CommonOptions, peer: (name: string) => Peer) {
     this.#options = options
@@ -52,14 +75,15 @@ export class Members {
     readonly backends: Readonly<Record<string, Backend.BackendOptions>>
     readonly commit: () => void
   } {
-    const next = new Map<string, { readonly server: Server; readonly prepared: Prepared }>()
+    const next = new Map<string, Member>()
     for (const [name, server] of Object.entries(config.mcpServers)) {
+      const copied = copy(server)
       const known = this.#current.get(name)
       next.set(
         name,
-        known !== undefined && isDeepStrictEqual(known.server, server)
+        known !== undefined && same(known.copied, copied)
           ? known
-          : { server: copy(server), prepared: Servers.prepare(name, server, this.#options, this.handlers(name)) }
+          : { copied, prepared: Servers.prepare(name, server, this.#options, this.handlers(name)) }
       )
     }
     return {
