@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConnectError, Fleet } from "@mcp-lifeline/core"
+import { Backend, ConnectError, Fleet, type Status } from "@mcp-lifeline/core"
 import { HttpExchange, HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Fiber, Ref, Stream } from "effect"
@@ -116,6 +116,121 @@ describe.concurrent("replacing a connection", () => {
       // What ended is the session of the attempt whose answer made no sense.
       assert.isTrue(server.requests("DELETE").every(({ session }) => session !== first))
       assert.deepStrictEqual([...server.sessions.keys()], [first])
+    }))
+})
+
+describe.concurrent("a lost session", () => {
+  const hour = 3_600_000
+  /** Longer than any test waits, so that what comes has not waited for it. */
+  const longest = { initialDelay: hour, maxDelay: hour, demandInterval: hour }
+
+  for (const lostSession of [404, 400] as const) {
+    /** A connection at rest, whose next request finds its session gone. */
+    const forgotten = (stableAfter: "1 day" | 0) =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make({ lostSession, offersStream: false })
+        const backend = yield* supervise(server, { keepalive, reconnect: { ...longest, stableAfter } })
+        yield* seen(server, () => server.count("GET") === 1)
+        server.sessions.clear()
+        return { backend, server }
+      })
+
+    it.scopedLive(`[R7:real] ${lostSession}: one that had proved itself is initialised anew at once`, () =>
+      Effect.gen(function*() {
+        const { backend, server } = yield* forgotten(0)
+        // Found by a probe: a call that waits would bring the next attempt forward by itself (R8).
+        yield* backend.healthCheck
+        const { state } = yield* until(backend, ({ generation, state }) => generation === 2 || state === "Reconnecting")
+        assert.strictEqual(state, "Connected")
+        assert.strictEqual(server.count("initialize"), 2)
+      }))
+
+    it.scopedLive(`[R7:real] ${lostSession}: the call that finds it is sent again, and carried out once`, () =>
+      Effect.gen(function*() {
+        const { backend, server } = yield* forgotten(0)
+        assert.strictEqual(textOf(yield* backend.callTool({ name: "echo", arguments: { message: "here" } })), "here")
+        assert.deepStrictEqual([server.count("tool:echo"), server.applied.length], [2, 1])
+        assert.strictEqual(server.count("initialize"), 2)
+      }))
+
+    it.scopedLive(`[R7:real] ${lostSession}: one that had not waits for the backoff`, () =>
+      Effect.gen(function*() {
+        const { backend, server } = yield* forgotten("1 day")
+        yield* backend.healthCheck
+        const lost = yield* until(backend, ({ generation, state }) => generation === 2 || state === "Reconnecting")
+        assert.strictEqual(lost.state, "Reconnecting")
+        const delay = lost.nextAttemptAt! - lost.lastErrorAt!
+        assert.isAtLeast(delay, hour / 2)
+        assert.isAtMost(delay, hour + 1000)
+        const error = yield* Effect.flip(backend.callTool({ name: "echo" }, { failFast: true }))
+        assert.deepInclude(error, { _tag: "BackendUnavailable", state: "Reconnecting" })
+        assert.strictEqual(server.count("initialize"), 1)
+      }))
+  }
+})
+
+describe.concurrent("refused credentials", () => {
+  const reconnect = { initialDelay: 1, maxDelay: 1, maxAttempts: 3, stableAfter: 0, dormantProbe: "1 second" } as const
+  const settled = ({ state }: Status) => state === "PermanentlyFailed" || state === "Dormant"
+
+  /** A server that makes sessions for one token only, which can be changed. */
+  const guarded = Effect.gen(function*() {
+    const server = yield* HttpFaultServer.make()
+    const demand = { token: "right" }
+    const refused = ({ headers, rpc }: HttpExchange.Seen) =>
+      rpc === "initialize" && headers["authorization"] !== `Bearer ${demand.token}`
+    server.fail(refused, HttpFault.status(401))
+    return { demand, server }
+  })
+
+  const backendTo = (options: HttpConnector.Options) =>
+    Backend.make("test", {
+      connector: HttpConnector.make({ ...options, transport: "streamable" }),
+      keepalive,
+      reconnect
+    })
+
+  it.scopedLive("[R5:real] static ones: PermanentlyFailed at once, which says why, and reconnect() leaves it", () =>
+    Effect.gen(function*() {
+      const { demand, server } = yield* guarded
+      const headers = { authorization: "Bearer wrong" }
+      const backend = yield* backendTo({ url: server.url, headers })
+      const { lastError } = yield* until(backend, ({ state }) => state === "PermanentlyFailed")
+      assert.include(lastError, "HTTP 401")
+      assert.include(lastError, "check headers, token or login")
+      assert.strictEqual(server.count("initialize"), 1)
+      const error = yield* Effect.flip(backend.callTool({ name: "echo" }))
+      assert.deepInclude(error, { _tag: "BackendUnavailable", state: "PermanentlyFailed" })
+      demand.token = "wrong"
+      yield* backend.reconnect
+      yield* backend.callTool({ name: "echo" })
+    }))
+
+  it.scopedLive("[R5:real] static ones that were good before: only after all quick attempts", () =>
+    Effect.gen(function*() {
+      const { demand, server } = yield* guarded
+      const headers = { authorization: "Bearer right" }
+      const backend = yield* backendTo({ url: server.url, headers })
+      yield* backend.settled
+      demand.token = "another"
+      server.sessions.clear()
+      yield* backend.healthCheck
+      const { failedAttempts, state } = yield* until(backend, settled)
+      assert.strictEqual(state, "PermanentlyFailed")
+      assert.strictEqual(failedAttempts, reconnect.maxAttempts)
+    }))
+
+  it.scopedLive("[R5:real] those of a provider: Dormant, until it has one that is taken", () =>
+    Effect.gen(function*() {
+      const { server } = yield* guarded
+      let token = "wrong"
+      const headerProvider = () => ({ authorization: `Bearer ${token}` })
+      const backend = yield* backendTo({ url: server.url, headerProvider })
+      const { lastError, state } = yield* until(backend, settled)
+      assert.strictEqual(state, "Dormant")
+      assert.include(lastError, "HTTP 401")
+      token = "right"
+      yield* until(backend, ({ state }) => state === "Connected")
     }))
 })
 

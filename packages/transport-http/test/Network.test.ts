@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
+import { readFileSync } from "node:fs"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import * as Net from "node:net"
@@ -77,6 +78,10 @@ const environment = (variables: Record<string, string>) =>
       })
   )
 
+/** A dispatcher of the caller's for the length of a test. */
+const agent = (connect: { readonly ca?: string }) =>
+  Effect.acquireRelease(Effect.sync(() => new Agent({ connect })), (made) => Effect.promise(() => made.destroy()))
+
 const connectTo = `
   import { HttpConnector } from "@mcp-lifeline/transport-http"
   import { Effect } from "effect"
@@ -124,16 +129,32 @@ describe("network", () => {
   it.scopedLive("[T10] a custom CA through a dispatcher of the caller's, which stays his", () =>
     Effect.gen(function*() {
       const server = yield* Harness.secureServer
-      const dispatcher = yield* Effect.acquireRelease(
-        Effect.sync(() => new Agent({ connect: { rejectUnauthorized: false } })),
-        (agent) => Effect.promise(() => agent.destroy())
-      )
+      const dispatcher = yield* agent({ ca: readFileSync(Harness.certificate, "utf8") })
       const connector = HttpConnector.make({ url: server.url, dispatcher })
       yield* Effect.scoped(Harness.connect(connector))
       assert.isFalse(dispatcher.destroyed)
       yield* Effect.scoped(Harness.connect(connector))
       assert.strictEqual(server.sessions.size, 0)
+
+      const stranger = HttpConnector.make({ url: server.url, dispatcher: yield* agent({}) })
+      assert.strictEqual((yield* Effect.flip(Harness.connect(stranger))).reason, "tls")
     }))
+
+  it.scopedLive(
+    "[T6] a server that accepts and says nothing to a TLS handshake: connectTimeout",
+    () =>
+      Effect.gen(function*() {
+        const hole = yield* Harness.tcp(() => {})
+        const connector = HttpConnector.make({
+          url: `https://127.0.0.1:${hole.port}/mcp`,
+          connectTimeout: "200 millis"
+        })
+        const error = yield* Effect.flip(Harness.connect(connector))
+        assert.deepStrictEqual([error.reason, error.incurable], ["timeout", false])
+      }),
+    // The default is 10 s.
+    8000
+  )
 
   it.scopedLive("[T3] a certificate that nobody vouches for: tls", () =>
     Effect.gen(function*() {
