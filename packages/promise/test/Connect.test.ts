@@ -16,6 +16,7 @@ import {
   LoggingMessageNotificationSchema,
   McpError
 } from "@modelcontextprotocol/sdk/types.js"
+import { getEventListeners } from "node:events"
 import { mkdtemp, readFile, rm, watch } from "node:fs/promises"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -224,6 +225,37 @@ describe("connect", () => {
     assert.strictEqual(await rejection(client.ping({ signal: controller.signal })), reason)
     assert.deepEqual(await echo(client, "still there"), said("still there"))
     assert.deepInclude(client.status, { generation: 1, inFlight: 0 })
+  })
+
+  it("[F5] calls and loops that share a signal leave one listener on it, no warning, and none when they have ended", async () => {
+    await using client = await connect(StdioFaultServer.command())
+    const warnings: Array<Error> = []
+    const warned = (warning: Error) => warnings.push(warning)
+    process.on("warning", warned)
+    try {
+      const controller = new AbortController()
+      const { signal } = controller
+      const listeners = () => getEventListeners(signal, "abort").length
+      await Promise.all(Array.from({ length: 50 }, () => client.ping({ signal })))
+      assert.strictEqual(listeners(), 0)
+      const calls = Array.from(
+        { length: 50 },
+        () => rejection(client.callTool({ name: "silent" }, undefined, { signal }))
+      )
+      const loops = Array.from({ length: 50 }, async () => {
+        for await (const _ of client.statusChanges({ signal })) continue
+      }).map(rejection)
+      await client.ping({ signal })
+      assert.strictEqual(listeners(), 1)
+      const reason = new Error("enough")
+      controller.abort(reason)
+      assert.deepEqual(new Set(await Promise.all([...calls, ...loops])), new Set([reason]))
+      assert.strictEqual(listeners(), 0)
+      assert.deepEqual(await client.ping(), {})
+      assert.deepEqual(warnings, [])
+    } finally {
+      process.off("warning", warned)
+    }
   })
 
   it("[F5] status is a value, an event and an async iterable that ends with the client", async () => {

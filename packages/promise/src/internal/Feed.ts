@@ -3,6 +3,7 @@
  */
 import type { Runtime } from "effect"
 import { Effect, FiberId, Runtime as Runtimes, Stream } from "effect"
+import * as Aborts from "./Aborts.js"
 
 /** Gets the values of a stream. */
 interface Reader<A> {
@@ -132,7 +133,7 @@ class Latest<A> implements AsyncIterableIterator<A> {
   #begin(): void {
     this.#state = "open"
     if (this.#signal?.aborted === true) return this.#abort()
-    this.#signal?.addEventListener("abort", this.#abort, { once: true })
+    if (this.#signal !== undefined) Aborts.add(this.#signal, this.#abort)
     const stop = this.#feed.read({
       push: (value) => {
         this.#pending = { value }
@@ -154,7 +155,7 @@ class Latest<A> implements AsyncIterableIterator<A> {
 
   #end(): void {
     this.#state = "ended"
-    this.#signal?.removeEventListener("abort", this.#abort)
+    if (this.#signal !== undefined) Aborts.remove(this.#signal, this.#abort)
     this.#stop?.()
     this.#flush()
   }

@@ -6,6 +6,7 @@
 import type { Exit } from "effect"
 import { Effect, FiberId, FiberRef, HashSet, Logger, LogLevel, Runtime } from "effect"
 import type { LogEntry, SignalOptions } from "../Options.js"
+import * as Aborts from "./Aborts.js"
 import { fromCause } from "./Failure.js"
 
 const quiet = Runtime.defaultRuntime.pipe(Runtime.setFiberRef(FiberRef.currentLoggers, HashSet.empty()))
@@ -62,9 +63,9 @@ export const make = (runtime: Runtime.Runtime<never>): Run => {
         reject(signal.reason)
         fiber.unsafeInterruptAsFork(FiberId.none)
       }
-      signal.addEventListener("abort", abort, { once: true })
+      Aborts.add(signal, abort)
       fiber.addObserver((exit) => {
-        signal.removeEventListener("abort", abort)
+        Aborts.remove(signal, abort)
         settle(exit)
       })
     })
