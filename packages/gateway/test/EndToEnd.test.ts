@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
 import * as Program from "./support/Program.js"
 import * as TestClient from "./support/TestClient.js"
 
@@ -151,6 +152,25 @@ describe("mcp-lifeline serve", () => {
       yield* Fiber.interrupt(impatient)
       yield* Effect.forEach(all, gone)
     }), 60_000)
+
+  it.scopedLive(
+    "[G7:start] the end of the outermost package manager ends the gateway, and no process of it is left",
+    () =>
+      Effect.gen(function*() {
+        const manager = fileURLToPath(new URL("support/manager.mjs", import.meta.url))
+        const start = fileURLToPath(new URL("../../../scripts/start.mjs", import.meta.url))
+        const inner = [process.execPath, manager, "pnpm start", process.execPath, start, "--port", "0"]
+        const program = yield* Program.start(["npm exec pnpm start", ...inner], {}, manager)
+        yield* Effect.all([processOf(program, "every-stdio"), processOf(program, "every-http")])
+        const all = Program.family(program.pid)
+        yield* Effect.addFinalizer(() => Effect.sync(() => all.forEach(Program.kill)))
+        program.signal("SIGTERM")
+        yield* Effect.forEach(all, gone)
+        yield* program.ended
+        expect(program.stdout()).toContain("Shutting down")
+      }),
+    120_000
+  )
 
   it.scopedLive("[G7:killed] even when it is killed, the servers of the demo end", () =>
     Effect.gen(function*() {

@@ -44,11 +44,11 @@ export const family = (pid: number): ReadonlyArray<number> => {
 /** Whether a process runs. */
 export const alive = (pid: number): boolean => processes().some((one) => one.pid === pid)
 
-/** Starts the program; it is killed with the scope, should it still run. */
-export const start = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
+/** Starts the program, or another one of Node's; it is killed with the scope, should it still run. */
+export const start = (args: ReadonlyArray<string>, env: Record<string, string> = {}, script = bin) =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const child = spawn(process.execPath, [bin, ...args], {
+      const child = spawn(process.execPath, [script, ...args], {
         env: { ...process.env, NO_COLOR: "1", ...env },
         stdio: ["ignore", "pipe", "pipe"]
       })
