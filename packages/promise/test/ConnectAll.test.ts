@@ -194,6 +194,30 @@ describe("connectAll", () => {
     assert.deepEqual(await replaced(), [])
   })
 
+  it("[F1 F6] what one listener throws at the end is logged, and keeps neither close nor the other clients", async () => {
+    const lazy = { ...Everything.stdio, lifecycle: { lazy: true } }
+    const logged: Array<string> = []
+    const fleet = await connectAll({ mcpServers: { one: lazy, two: lazy, three: lazy, four: lazy } }, {
+      logger: ({ level, message }) => {
+        if (level === "error") logged.push(message)
+      }
+    })
+    const closed: Array<string> = []
+    const fail = (what: string) => () => {
+      closed.push(what)
+      throw new Error(what)
+    }
+    for (const name of fleet.names) fleet.client(name).onclose = fail(name)
+    fleet.client("three").on("status", ({ state }) => {
+      if (state === "Closed") fail("status")()
+    })
+    assert.deepEqual((await fleet.apply({ mcpServers: { three: lazy, four: lazy } })).stopped, ["one", "two"])
+    assert.sameMembers(closed, ["one", "two"])
+    await fleet.close()
+    assert.sameMembers(closed, ["one", "two", "status", "three", "four"])
+    assert.sameMembers(logged.map((message) => message.match(/a listener threw .*Error: (\w+)/)?.[1]), closed)
+  })
+
   it("[F5] status of a fleet is a value, an event and an async iterable that ends with it", async () => {
     const fleet = await connectAll({ mcpServers: { one: Everything.stdio } })
     const heard: Array<State | undefined> = []

@@ -4,6 +4,7 @@
 import type { Runtime } from "effect"
 import { Effect, FiberId, Runtime as Runtimes, Stream } from "effect"
 import * as Aborts from "./Aborts.js"
+import * as Run from "./Run.js"
 
 /** Gets the values of a stream. */
 interface Reader<A> {
@@ -18,10 +19,9 @@ export type Start<A> = (reader: Reader<A>) => () => void
 export const start = <A>(runtime: Runtime.Runtime<never>, stream: Stream.Stream<A, unknown>): Start<A> => {
   const runFork = Runtimes.runFork(runtime)
   return (reader) => {
-    const fiber = runFork(Stream.runForEach(stream, (value) =>
-      Effect.try(() => reader.push(value)).pipe(
-        Effect.catchAll(({ error }) => Effect.logError("a listener threw", error))
-      )))
+    const fiber = runFork(
+      Stream.runForEach(stream, (value) => Effect.sync(() => Run.guard(runtime, () => reader.push(value))))
+    )
     fiber.addObserver(() => reader.end())
     return () => fiber.unsafeInterruptAsFork(FiberId.none)
   }
@@ -33,12 +33,14 @@ export const map = <A, B>(start: Start<A>, f: (value: A) => B): Start<B> => (rea
 
 /** What is being read of one client or fleet: closing it ends all. */
 export class Feed<A> {
+  readonly #runtime: Runtime.Runtime<never>
   readonly #start: Start<A>
   readonly #open = new Map<Reader<A>, { readonly stop: () => void; latest: A | undefined }>()
   #ended = false
   #last: A | undefined
 
-  constructor(start: Start<A>) {
+  constructor(runtime: Runtime.Runtime<never>, start: Start<A>) {
+    this.#runtime = runtime
     this.#start = start
   }
 
@@ -52,7 +54,9 @@ export class Feed<A> {
     this.#last = last
     for (const [reader, { latest, stop }] of this.#open) {
       stop()
-      if (last !== undefined && (latest === undefined || isLast?.(latest) !== true)) reader.push(last)
+      if (last !== undefined && (latest === undefined || isLast?.(latest) !== true)) {
+        Run.guard(this.#runtime, () => reader.push(last))
+      }
       reader.end()
     }
     this.#open.clear()

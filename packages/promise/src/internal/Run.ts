@@ -71,5 +71,14 @@ export const make = (runtime: Runtime.Runtime<never>): Run => {
     })
 }
 
+/** Calls what a user gave. What it throws is logged: it must not stop what else is to be done. */
+export const guard = (runtime: Runtime.Runtime<never>, listener: () => void): void => {
+  try {
+    listener()
+  } catch (error) {
+    Runtime.runFork(runtime)(Effect.logError("a listener threw", error))
+  }
+}
+
 /** The value of an effect that never waits. */
 export const now = <A>(effect: Effect.Effect<A>): A => Effect.runSync(effect)

@@ -72,8 +72,8 @@ export class SupervisedClient implements Client {
     this.#source = source
     this.#run = Run.make(source.runtime)
     this.#outputs = new OutputSchemas(source.name)
-    this.#statuses = new Feed.Feed(Feed.start(source.runtime, source.statusChanges))
-    this.#events = new Feed.Feed(Feed.map(Feed.start(source.runtime, source.events), fromEvent))
+    this.#statuses = new Feed.Feed(source.runtime, Feed.start(source.runtime, source.statusChanges))
+    this.#events = new Feed.Feed(source.runtime, Feed.map(Feed.start(source.runtime, source.events), fromEvent))
     this.#defineOnerror()
     source.handlers.attach(() => this)
   }
@@ -130,7 +130,7 @@ export class SupervisedClient implements Client {
     this.#events.end()
     const { onclose } = this
     delete this.onclose
-    onclose?.()
+    Run.guard(this.#source.runtime, () => onclose?.())
   }
 
   [Symbol.asyncDispose](): Promise<void> {

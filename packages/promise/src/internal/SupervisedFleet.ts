@@ -59,8 +59,8 @@ export class SupervisedFleet implements Fleet {
     this.#runtime = parts.runtime
     this.#run = Run.make(parts.runtime)
     this.#closeScope = parts.close
-    this.#statuses = new Feed.Feed(Feed.start(parts.runtime, parts.core.statusChanges))
-    this.#events = new Feed.Feed(Feed.map(Feed.start(parts.runtime, parts.core.events), fromEvent))
+    this.#statuses = new Feed.Feed(parts.runtime, Feed.start(parts.runtime, parts.core.statusChanges))
+    this.#events = new Feed.Feed(parts.runtime, Feed.map(Feed.start(parts.runtime, parts.core.events), fromEvent))
   }
 
   get names(): ReadonlyArray<string> {
