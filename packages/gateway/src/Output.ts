@@ -37,7 +37,8 @@ export const wantsColour = (stream: { readonly isTTY?: boolean }, env: NodeJS.Pr
 /** The output of this process. Closing takes the frame away and shows the cursor again. */
 export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(function*() {
   const { env, stderr, stdout } = process
-  const live = stdout.isTTY === true && env["TERM"] !== "dumb"
+  // A terminal without a size has 0 rows, and a frame cut to its height is none at all.
+  const live = stdout.isTTY === true && stdout.rows !== 0 && env["TERM"] !== "dumb"
   // Who reads us may go away; that is no reason to stop serving.
   const ignore = () => {}
   stdout.on("error", ignore)
