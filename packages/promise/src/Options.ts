@@ -306,7 +306,7 @@ export interface FleetConfig {
  * (`relatedRequestId`, `resumptionToken`, `onresumptiontoken`) and `relatedTask` are taken and have no effect.
  */
 export interface CallOptions extends Omit<RequestOptions, "timeout" | "maxTotalTimeout"> {
-  /** Time for the answer. Default `timeouts.request`. */
+  /** Time for the whole call: waiting for a connection, the answer, and sending again. Default `timeouts.request`. */
   timeout?: Duration | undefined
   /** Bound on the whole call, waiting and repetition included. Default: none beyond the others. */
   maxTotalTimeout?: Duration | undefined

@@ -1,5 +1,13 @@
 import type { Fleet, State } from "@mcp-lifeline/client"
-import { BackendUnavailable, ConfigError, connectAll, ConnectError, RemoteError } from "@mcp-lifeline/client"
+import {
+  BackendUnavailable,
+  ConfigError,
+  connect,
+  connectAll,
+  ConnectError,
+  RemoteError,
+  supervisedTransport
+} from "@mcp-lifeline/client"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { RequestHandlerExtra } from "@modelcontextprotocol/sdk/shared/protocol.js"
 import type { ServerNotification, ServerRequest } from "@modelcontextprotocol/sdk/types.js"
@@ -79,6 +87,46 @@ describe("connectAll", () => {
     assert.instanceOf(error, ConfigError)
     assert.deepInclude({ ...error }, { backend: "a", field: "calls.maxWaiting" })
     assert.instanceOf(await rejection(connectAll({ mcpServers: { a: {} as never } })), ConfigError)
+  })
+
+  it("[F1 F4] what only a compiler would have seen is a ConfigError too, and is never shown where it may be secret", async () => {
+    const command = "a"
+    const url = "http://127.0.0.1/a"
+    await using client = await connect({ command }, { lifecycle: { lazy: true } })
+    await using fleet = await connectAll({ mcpServers: {} })
+    const table: ReadonlyArray<readonly [field: string, said: RegExp, make: () => unknown]> = [
+      ["server", /either a command or a url/, () => connect(undefined as never)],
+      ["server", /either a command or a url/, async () => supervisedTransport(...[] as never as [never])],
+      ["mcpServers", /undefined; accepted: an object/, () => connectAll({} as never)],
+      ["mcpServers", /undefined; accepted: an object/, () => fleet.apply({} as never)],
+      ["config", /undefined; accepted: {/, () => connectAll(undefined as never)],
+      ["options", /null; accepted: an object/, () => connect({ command }, null as never)],
+      ["args", /string; accepted: an array of/, () => connect({ command, args: "secret" as never })],
+      ["args.1", /object; accepted: a string/, () => connect({ command, args: ["a", { secret: 1 } as never] })],
+      ["env.a", /number; accepted: a string/, () => connect({ command, env: { a: 1 as never } })],
+      ["env", /an array; accepted: an object/, () => connect({ command, env: ["secret"] as never })],
+      ["command", /number; accepted: a string/, () => connect({ command: 1 as never })],
+      ["cwd", /number; accepted: a string/, () => connect({ command, cwd: 1 as never })],
+      ["headers.a", /number; accepted: a string/, () => connect({ url, headers: { a: 1 as never } })],
+      [
+        "stdinGrace",
+        /"5 minuets"; accepted: milli/,
+        () => connect({ command, stdio: { stdinGrace: "5 minuets" as never } })
+      ],
+      ["timeout", /"5 minuets"; accepted: milli/, () => client.ping({ timeout: "5 minuets" as never })],
+      ["wait", /object; accepted: milli/, () => fleet.callTool({ name: "a__b" }, undefined, { wait: {} as never })],
+      ["require", /"some"; accepted: any or all/, () => connectAll({ mcpServers: {} }, { require: "some" as never })],
+      ["keepAlive", /no such option.*keepalive/, () => connect({ command }, { keepAlive: { a: "secret" } } as never)],
+      ["keepAlive", /no such option/, () => connectAll({ mcpServers: {} }, { keepAlive: {} } as never)],
+      ["keepAlive", /no such option/, async () => supervisedTransport({ command }, { keepAlive: {} } as never)]
+    ]
+    for (const [field, said, make] of table) {
+      const error = await rejection((async () => make())())
+      assert.instanceOf(error, ConfigError, String(make))
+      assert.strictEqual(error.field, field)
+      assert.match(error.message, said)
+      assert.notInclude(error.message, "secret")
+    }
   })
 
   it("[F1] commands reach one server, and the client of a name stays the same", async () => {

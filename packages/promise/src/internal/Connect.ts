@@ -8,6 +8,7 @@ import { Effect, Either, Option, Stream } from "effect"
 import type { Client } from "../Client.js"
 import { ConnectError } from "../Errors.js"
 import type { CommonOptions, ConnectOptions, Server } from "../Options.js"
+import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
 import * as Ownership from "./Ownership.js"
 import * as Run from "./Run.js"
@@ -55,6 +56,7 @@ export interface Opened {
 }
 
 export const connect = async (server: Server, options: ConnectOptions): Promise<Client> => {
+  Checks.options(Servers.nameOf(server), options)
   options.signal?.throwIfAborted()
   const name = options.name ?? Servers.nameOf(server)
   const { client } = await open(name, Servers.prepare(name, server, options), options)

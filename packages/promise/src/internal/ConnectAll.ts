@@ -6,6 +6,7 @@ import { Fleet as CoreFleet } from "@mcp-lifeline/core"
 import { ConnectError } from "../Errors.js"
 import type { Fleet } from "../Fleet.js"
 import type { FleetConfig, FleetOptions } from "../Options.js"
+import * as Checks from "./Checks.js"
 import { whyNot } from "./Connect.js"
 import { Members } from "./Members.js"
 import * as Ownership from "./Ownership.js"
@@ -23,6 +24,8 @@ const notAll = (errors: readonly [ConnectError, ...Array<ConnectError>], of: num
   })
 
 export const connectAll = async (config: FleetConfig, options: FleetOptions): Promise<Fleet> => {
+  Checks.options("fleet", options)
+  Checks.oneOf("fleet", "require", options.require, ["any", "all"])
   options.signal?.throwIfAborted()
   const members = new Members(options, (name) => fleet.client(name))
   const plan = members.plan(config)

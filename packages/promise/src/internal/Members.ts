@@ -3,6 +3,7 @@
  */
 import type { Backend } from "@mcp-lifeline/core"
 import type { CommonOptions, FleetConfig } from "../Options.js"
+import * as Checks from "./Checks.js"
 import type { Peer } from "./Handlers.js"
 import { Handlers } from "./Handlers.js"
 import type { Prepared } from "./Servers.js"
@@ -75,6 +76,9 @@ export class Members {
     readonly backends: Readonly<Record<string, Backend.BackendOptions>>
     readonly commit: () => void
   } {
+    const accepted = "an object of servers by name"
+    Checks.record("fleet", "config", config, `{ mcpServers: ${accepted} }`)
+    Checks.record("fleet", "mcpServers", config.mcpServers, accepted)
     const next = new Map<string, Member>()
     for (const [name, server] of Object.entries(config.mcpServers)) {
       const copied = copy(server)

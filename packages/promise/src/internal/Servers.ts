@@ -8,6 +8,7 @@ import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Redacted } from "effect"
 import { ConfigError, ConnectError } from "../Errors.js"
 import type { CommonOptions, HttpServer, PolicyOptions, Server, StdioServer } from "../Options.js"
+import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
 import { Handlers } from "./Handlers.js"
 import * as OnConnected from "./OnConnected.js"
@@ -27,7 +28,7 @@ const redacted = (values: Readonly<Record<string, string>>): Record<string, Reda
 const invalid = (backend: string, field: string, message: string): ConfigError =>
   new ConfigError({ backend, field, message: `${backend}: ${message}` })
 
-const isStdio = (server: Server): server is StdioServer => server.command !== undefined
+const isStdio = (server: Server | undefined): server is StdioServer => server?.command !== undefined
 
 const kinds = { auto: "auto", http: "streamable", "streamable-http": "streamable", sse: "sse" } as const
 
@@ -37,6 +38,7 @@ const http = (name: string, server: HttpServer): Connector => {
     throw invalid(name, "type", `type ${JSON.stringify(kind)} does not go with a url; possible are http and sse`)
   }
   const { headers } = server
+  if (typeof headers !== "function") Checks.strings(name, "headers", headers, false)
   return HttpConnector.make({
     url: server.url,
     headers: typeof headers === "object" ? redacted(headers) : undefined,
@@ -50,6 +52,12 @@ const stdio = (name: string, server: StdioServer): Connector => {
   if (server.type !== undefined && server.type !== "stdio") {
     throw invalid(name, "type", `type ${JSON.stringify(server.type)} does not go with a command; it is stdio`)
   }
+  Checks.string(name, "command", server.command)
+  Checks.strings(name, "args", server.args, true)
+  Checks.strings(name, "env", server.env, false)
+  if (server.cwd !== undefined) Checks.string(name, "cwd", server.cwd)
+  const wrong = Checks.durations(name, server.stdio, ["stdinGrace", "termGrace"])
+  if (wrong !== undefined) throw wrong
   return StdioConnector.make({
     ...server.stdio,
     command: server.command,
@@ -92,8 +100,8 @@ export const prepare = (
   options: CommonOptions,
   handlers: Handlers = new Handlers(name, options)
 ): Prepared => {
-  const policy = Policy.merge(policyOf(options), policyOf(server)) as PolicyOptions
   const connector = connectorOf(name, server)
+  const policy = Policy.merge(policyOf(options), policyOf(server)) as PolicyOptions
   const onConnected = options.onConnected && OnConnected.make(name, options.onConnected)
   let lastError: CoreConnectError | undefined
   let introduction: Introduction | undefined
@@ -139,11 +147,11 @@ export const prepare = (
 }
 
 /** A name for a server that was given none: its program or its host. */
-export const nameOf = (server: Server): string => {
+export const nameOf = (server: Server | undefined): string => {
   const text = isStdio(server)
     ? String(server.command).split(/[\\/]/).at(-1)
-    : URL.canParse(String(server.url))
-    ? new URL(String(server.url)).host
+    : URL.canParse(String(server?.url))
+    ? new URL(String(server?.url)).host
     : undefined
   return (text ?? "").replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "") || "server"
 }

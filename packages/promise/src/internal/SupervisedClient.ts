@@ -9,6 +9,7 @@ import type { Client, ClientEvents, HealthCheck } from "../Client.js"
 import { ConnectionLost } from "../Errors.js"
 import type { Event } from "../Event.js"
 import type { CallOptions, SignalOptions } from "../Options.js"
+import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
 import * as Feed from "./Feed.js"
 import type { Handlers } from "./Handlers.js"
@@ -286,7 +287,11 @@ export class SupervisedClient implements Client {
     })
   }
 
-  #use<A>(f: (backend: Backend.Backend) => Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A> {
-    return this.#run(this.#source.use(f), options)
+  #use<A>(
+    f: (backend: Backend.Backend) => Effect.Effect<A, unknown>,
+    options?: CallOptions | SignalOptions
+  ): Promise<A> {
+    const wrong = Checks.call(this.name, options)
+    return wrong !== undefined ? Promise.reject(wrong) : this.#run(this.#source.use(f), options)
   }
 }

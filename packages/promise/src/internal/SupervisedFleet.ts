@@ -10,6 +10,7 @@ import { BackendUnavailable } from "../Errors.js"
 import type { Event } from "../Event.js"
 import type { Applied, Fleet, FleetEvents, FleetStatus } from "../Fleet.js"
 import type { CallOptions, FleetConfig, SignalOptions } from "../Options.js"
+import * as Checks from "./Checks.js"
 import { closed } from "./Failure.js"
 import * as Feed from "./Feed.js"
 import type { Members } from "./Members.js"
@@ -186,8 +187,9 @@ export class SupervisedFleet implements Fleet {
   }
 
   /** A closed fleet knows no tools and no servers any more; what it is asked fails because it is closed. */
-  #call<A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A> {
-    return this.#closing === undefined ? this.#run(effect, options) : Promise.reject(closed("the fleet"))
+  #call<A>(effect: Effect.Effect<A, unknown>, options?: CallOptions | SignalOptions): Promise<A> {
+    const wrong = this.#closing === undefined ? Checks.call("fleet", options) : closed("the fleet")
+    return wrong === undefined ? this.#run(effect, options) : Promise.reject(wrong)
   }
 
   #backend(name: string): Backend.Backend | undefined {
