@@ -43,8 +43,10 @@ export class Attendant {
 
   /** The fiber of the last keepalive: the next one begins when it has ended (K8). */
   #heartbeats: Fiber.RuntimeFiber<void> | undefined
-  /** What has been said once. */
-  readonly #remarked = new Set<string>()
+  /** The runtime for which it was said that keepalive is off. */
+  #saidOff: Runtime | undefined
+  /** It was said that OPTIONS does not show whether the session is known. */
+  #saidBlind = false
 
   constructor(journal: Journal, reports: Reports) {
     this.#journal = journal
@@ -299,6 +301,8 @@ export class Attendant {
     const off = Keepalive.offReason(policy, connection)
     if (off !== undefined) {
       this.#keepaliveChanged("off", off)
+      if (this.#saidOff === runtime) return Effect.void
+      this.#saidOff = runtime
       return Effect.logInfo(`${journal.id}: keepalive is off: ${off}`)
     }
     if (memory.paused) return Effect.void
@@ -351,27 +355,15 @@ export class Attendant {
     )
   }
 
-  /** Says, once, what of the options is not as it looks (K2, K15). */
+  /** Says, once, that the method is not what it looks like (K2). */
   #remark(connection: Installed["connection"]): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { id, policy } = this.#journal
-      const { interval, method } = policy.keepalive
-      const used = Keepalive.intervalOf(policy, Keepalive.makeMemory())
-      const shorter = used < interval && !this.#remarked.has("interval")
-      const blind = method === "options" && connection.stateful && !this.#remarked.has("options")
-      if (shorter) this.#remarked.add("interval")
-      if (blind) this.#remarked.add("options")
-      return Effect.zipRight(
-        shorter
-          ? Effect.logInfo(
-            `${id}: keepalive.interval is ${shown(used)}, half of keepalive.idleTtl, in place of ${shown(interval)}`
-          )
-          : Effect.void,
-        blind
-          ? Effect.logWarning(
-            `${id}: keepalive.method "options" shows that the server is reachable, not that it still knows the session; use "ping" or "tool:<name>" for a server with sessions`
-          )
-          : Effect.void
+      if (this.#saidBlind || Keepalive.methodOf(this.#journal.policy) !== "options" || !connection.stateful) {
+        return Effect.void
+      }
+      this.#saidBlind = true
+      return Effect.logWarning(
+        `${this.#journal.id}: keepalive.method "options" shows that the server is reachable, not that it still knows the session; use "ping" or "tool:<name>" for a server with sessions`
       )
     })
   }

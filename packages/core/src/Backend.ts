@@ -12,7 +12,7 @@ import type {
   LoggingLevel,
   ReadResourceResult
 } from "@modelcontextprotocol/sdk/types.js"
-import { type Config, Context, Deferred, Effect, Either, Layer, Scope, Stream } from "effect"
+import { type Config, Context, Deferred, Duration, Effect, Either, Layer, Scope, Stream } from "effect"
 import type { ConfigError as ConfigProviderError } from "effect/ConfigError"
 import type { CallOptions } from "./Call.js"
 import type { Snapshot } from "./Catalog.js"
@@ -21,6 +21,7 @@ import type { CallError, CommandError, ConfigError } from "./Errors.js"
 import type { Event } from "./Event.js"
 import * as Health from "./Health.js"
 import type { Hub } from "./internal/Hub.js"
+import * as Keepalive from "./Keepalive.js"
 import type { Method, Params, Result } from "./Method.js"
 import type { BackendOptions } from "./Options.js"
 import { type Permits, unbounded } from "./Permits.js"
@@ -150,6 +151,12 @@ export const make = (
     const journal = new Journal(id, policy, yield* Effect.clock, surroundings.epoch)
     const telemetry = yield* Telemetry.Current
     if (telemetry !== undefined) observe(journal, options.connector, telemetry)
+    const { interval } = policy.keepalive
+    const used = Keepalive.intervalOf(policy, Keepalive.makeMemory())
+    if (used < interval && Keepalive.methodOf(policy) !== "none") {
+      const [half, asked] = [used, interval].map((millis) => Duration.format(Duration.millis(millis)))
+      yield* Effect.logInfo(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
+    }
     const supervisor = new Supervisor(journal, options, surroundings.permits ?? unbounded)
     const { observer } = surroundings
     if (observer !== undefined) {

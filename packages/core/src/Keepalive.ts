@@ -169,9 +169,9 @@ class Rounds {
     const now = this.#host.now()
     this.#baseline = vitals.answeredAt
     if (memory.open !== undefined) return Effect.succeed(Math.max(0, memory.open.reprobeAt - now))
-    if (this.#failing > 0) return Effect.succeed(policy.keepalive.suspectInterval)
-    const from = this.#method === "options" ? now : vitals.answeredAt
     const interval = intervalOf(policy, memory)
+    if (this.#failing > 0) return Effect.succeed(Math.min(policy.keepalive.suspectInterval, interval))
+    const from = this.#method === "options" ? now : vitals.answeredAt
     return Effect.map(Random.next, (draw) => {
       const earliest = from + (this.#first ? 1 : 0.75 * interval)
       const drawn = from + Math.ceil(interval * (this.#first ? 1 - draw : jittered(draw)))
@@ -300,14 +300,17 @@ class Rounds {
   }
 }
 
+/** Milliseconds from one moment of a grid to the next: each divides a second, so that all seconds hold as many (K6). */
+const steps = [1000, 500, 200, 100, 50, 20, 10]
+
 /**
- * The time that was drawn, or a little earlier, at which other backends of the fleet are due too: it is on a grid of a
- * four-hundredth of the interval. So thousands of idle backends share the moments at which their timers wake the process,
+ * The time that was drawn, or a little earlier, at which other backends of the fleet are due too: on a grid of about a
+ * three-hundredth of the interval. So thousands of idle backends share the moments at which their timers wake the process,
  * which costs more than a heartbeat. The grid begins with the fleet, so that no two processes have it in common.
  */
 const together = (drawn: number, earliest: number, interval: number, epoch: number | undefined): number => {
-  const step = Math.floor(interval / 400)
-  if (epoch === undefined || step === 0) return drawn
+  const step = steps.find((millis) => millis <= interval / 300)
+  if (epoch === undefined || step === undefined) return drawn
   const at = drawn - (drawn - epoch) % step
   return at >= earliest ? at : drawn
 }

@@ -58,23 +58,24 @@ class Meter {
   beat(method: string, verdict: Verdict, millis: number): void {
     const labels = this.#of(method)
     attempts.unsafeUpdate(1, labels)
-    if (verdict._tag === "Failure") return failures.unsafeUpdate(1, [...labels, reasonLabel(verdict.reason)])
+    if (verdict._tag === "Failure") return failures.unsafeUpdate(1, [reasonLabel(verdict.reason), ...labels])
     successes.unsafeUpdate(1, labels)
     latency.unsafeUpdate(millis, labels)
   }
 
   /** Counts one opening of the breaker. */
   disabled(method: string, reason: Reason): void {
-    autoDisabled.unsafeUpdate(1, [...this.#of(method), reasonLabel(reason)])
+    autoDisabled.unsafeUpdate(1, [reasonLabel(reason), ...this.#of(method)])
   }
 
   #of(method: string): ReadonlyArray<MetricLabel.MetricLabel> {
     if (method === this.#method) return this.#labels
     this.#method = method
+    // In the order in which `Metric.tagged` adds them, and the fiber's last: Effect tells metrics apart by the order, too.
     return this.#labels = [
-      ...this.#ambient,
       MetricLabel.make("backend", this.#backend),
-      MetricLabel.make("method", method)
+      MetricLabel.make("method", method),
+      ...this.#ambient
     ]
   }
 }

@@ -251,24 +251,35 @@ export const awaitBounded = <A, E>(
  * themselves, or cannot be interrupted.
  */
 export const within = <A>(request: Effect.Effect<A, RequestError>, millis: number): Effect.Effect<A, RequestError> =>
-  Effect.flatMap(Effect.fork(Effect.interruptible(request)), (fiber) =>
-    Effect.flatMap(Effect.yieldNow(), () => {
-      const exit = fiber.unsafePoll()
-      return exit === null ? waitFor(fiber, millis) : answerOf(exit)
-    }))
+  // No child of the fiber that waits, which would end only with the request.
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkDaemon(Effect.interruptible(request)), (fiber) => {
+      const answer = Effect.flatMap(Effect.yieldNow(), () => {
+        const exit = fiber.unsafePoll()
+        return exit === null ? waitFor(fiber, millis) : answerOf(exit)
+      })
+      // Most requests end with their interruption, and the next one may rely on that (K8).
+      return Effect.onInterrupt(restore(answer), () => Effect.zipRight(abandon(fiber), soon(fiber, 64)))
+    })
+  )
 
 const waitFor = <A>(
   request: Fiber.RuntimeFiber<A, RequestError>,
   millis: number
 ): Effect.Effect<A, RequestError> => {
-  const abandon = () => request.unsafeInterruptAsFork(FiberId.none)
-  return Effect.flatMap(Effect.onInterrupt(awaitWithTimer(request, millis), () => Effect.sync(abandon)), (ended) => {
-    if (Option.isSome(ended)) return answerOf(ended.value)
-    abandon()
-    const message = `no answer within ${millis} ms`
-    return Effect.fail(new RequestError({ fate: "unknown", reason: "timeout", message }))
-  })
+  const message = `no answer within ${millis} ms`
+  return Effect.flatMap(awaitWithTimer(request, millis), (ended) =>
+    Option.isSome(ended)
+      ? answerOf(ended.value)
+      : Effect.zipRight(
+        abandon(request),
+        Effect.fail(new RequestError({ fate: "unknown", reason: "timeout", message }))
+      ))
 }
+
+/** Interrupts without waiting for the end. */
+const abandon = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void> =>
+  Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none))
 
 const answerOf = <A>(exit: Exit.Exit<A, RequestError>): Effect.Effect<A, RequestError> =>
   Exit.isSuccess(exit) ? exit : Effect.fail(requestErrorOf(exit.cause))

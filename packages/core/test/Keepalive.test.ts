@@ -283,8 +283,8 @@ describe("Keepalive", () => {
         defaults: { keepalive: { interval: "24 hours" } }
       })
       yield* fleet.ready
-      yield* TestClock.adjust(1374)
-      expect(quick.ledger.sent("ping")).toEqual([500, 1374])
+      yield* TestClock.adjust(1375)
+      expect(quick.ledger.sent("ping")).toEqual([500, 1375])
       yield* (yield* fleet.backend("quick")).disconnect
       expect(slow.ledger.sent("ping")).toEqual([])
       yield* TestClock.adjust("12 hours")
@@ -324,40 +324,48 @@ describe("Keepalive", () => {
     }
   })
 
-  it("[K6] 1,000 backends started together: in no second of the first interval more than 15 heartbeats, and each has its first within it", () => {
-    const simulation = new Simulation.Simulation({ seed: "together" })
-    const scripts = Array.from({ length: 1000 }, () => ScriptedConnector.make())
-    // The lists come a moment after the connection, and are answers.
-    for (const script of scripts) {
-      script.respond = (method) => method.endsWith("/list") ? { answer: "result", after: 5 } : undefined
+  it.each(["on their own", "in a fleet"])(
+    "[K6] 1,000 backends started together, %s: in no second of the first interval more than 15 heartbeats, and each has its first within it",
+    (how) => {
+      const simulation = new Simulation.Simulation({ seed: "together" })
+      const scripts = Array.from({ length: 1000 }, () => ScriptedConnector.make())
+      // The lists come a moment after the connection, and are answers.
+      for (const script of scripts) {
+        script.respond = (method) => method.endsWith("/list") ? { answer: "result", after: 5 } : undefined
+      }
+      const interval = 5 * minute
+      const alone = Effect.forEach(scripts, (connector, i) => Backend.make(`backend-${i}`, { connector }))
+      const backends = Object.fromEntries(scripts.map((connector, i) => [`backend-${i}`, { connector }]))
+      const fleet = Fleet.make({ backends, connectConcurrency: scripts.length })
+      const make: Effect.Effect<unknown, ConfigError, Scope.Scope> = how === "in a fleet" ? fleet : alone
+      simulation.fork(Effect.scoped(Effect.zipRight(Effect.orDie(make), Effect.never)))
+      simulation.advance(interval)
+      const buckets = Array.from({ length: interval / second + 1 }, () => 0)
+      const tenths = Array.from({ length: 10 }, () => 0)
+      for (const { ledger } of scripts) {
+        const [first = NaN] = ledger.sent("ping")
+        expect(first).toBeGreaterThan(0)
+        expect(first).toBeLessThanOrEqual(interval)
+        tenths[Math.min(9, Math.floor(first / interval * 10))]!++
+        for (const at of ledger.sent("ping")) if (at <= interval) buckets[Math.floor(at / second)]!++
+      }
+      expect(Math.max(...buckets)).toBeLessThanOrEqual(15)
+      for (const tenth of tenths) {
+        expect(tenth).toBeGreaterThan(65)
+        expect(tenth).toBeLessThan(135)
+      }
     }
-    const interval = 5 * minute
-    simulation.fork(Effect.scoped(Effect.zipRight(
-      Effect.orDie(Effect.forEach(scripts, (connector, i) => Backend.make(`backend-${i}`, { connector }))),
-      Effect.never
-    )))
-    simulation.advance(interval)
-    const buckets = Array.from({ length: interval / second + 1 }, () => 0)
-    const tenths = Array.from({ length: 10 }, () => 0)
-    for (const { ledger } of scripts) {
-      const [first = NaN] = ledger.sent("ping")
-      expect(first).toBeGreaterThan(0)
-      expect(first).toBeLessThanOrEqual(interval)
-      tenths[Math.min(9, Math.floor(first / interval * 10))]!++
-      for (const at of ledger.sent("ping")) if (at <= interval) buckets[Math.floor(at / second)]!++
-    }
-    expect(Math.max(...buckets)).toBeLessThanOrEqual(15)
-    for (const tenth of tenths) {
-      expect(tenth).toBeGreaterThan(65)
-      expect(tenth).toBeLessThan(135)
-    }
-  })
+  )
 
   it("[K6] the backends of a fleet share the moments of their heartbeats, within the same bounds and as evenly", () => {
     const simulation = new Simulation.Simulation({ seed: "grid" })
     const interval = 10 * second
     const scripts = Array.from({ length: 500 }, () => ScriptedConnector.make())
     const backends = Object.fromEntries(scripts.map((connector, i) => [`backend-${i}`, { connector }]))
+    const latency = 7
+    for (const script of scripts) {
+      script.respond = (method) => method === "ping" ? slowly(latency) : undefined
+    }
     simulation.advance(12_345)
     simulation.fork(Effect.scoped(Effect.zipRight(
       Effect.orDie(Fleet.make({ backends, defaults: { keepalive: { interval } }, connectConcurrency: 500 })),
@@ -375,15 +383,16 @@ describe("Keepalive", () => {
         moments.add(at)
         beats++
         if (i === 0) continue
-        const gap = at - times[i - 1]!
+        const gap = at - times[i - 1]! - latency
         expect(gap).toBeGreaterThanOrEqual(0.75 * interval)
         expect(gap).toBeLessThanOrEqual(interval)
         bins[Math.min(9, Math.floor((gap - 0.75 * interval) / (interval / 40)))]!++
       }
     }
-    // A four-hundredth of the interval: 25 ms.
-    for (const at of moments) expect((at - 12_345) % 25).toBe(0)
-    expect(moments.size).toBeLessThanOrEqual(20 * interval / 25)
+    // The largest part of a second within a three-hundredth of the interval. What it would bring too early is not on it.
+    const astray = [...moments].filter((at) => (at - 12_345) % 20 !== 0).length
+    expect(astray).toBeLessThan(beats / 100)
+    expect(moments.size - astray).toBeLessThanOrEqual(20 * interval / 20)
     expect(beats).toBeGreaterThan(10_000)
     for (const bin of bins) {
       expect(bin).toBeGreaterThan((beats - 500) / 10 * 0.85)
