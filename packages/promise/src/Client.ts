@@ -3,6 +3,7 @@
  */
 import type { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
 import type { AnySchema, SchemaOutput } from "@modelcontextprotocol/sdk/server/zod-compat.js"
+import type { NotificationOptions } from "@modelcontextprotocol/sdk/shared/protocol.js"
 import type {
   CallToolRequest,
   CallToolResultSchema,
@@ -126,7 +127,8 @@ export interface Client extends AsyncDisposable {
     resultSchema: T,
     options?: CallOptions
   ): Promise<SchemaOutput<T>>
-  notification(notification: ClientNotification | Notification): Promise<void>
+  /** The options, which are those of one transport and of tasks, are taken and have no effect. */
+  notification(notification: ClientNotification | Notification, options?: NotificationOptions): Promise<void>
   sendRootsListChanged(): Promise<void>
   /**
    * Answers `sampling/createMessage`, `elicitation/create` or `roots/list`, on this and every later connection. Throws
