@@ -26,6 +26,7 @@ import type { Method, Params, Result } from "./Method.js"
 import type { BackendOptions } from "./Options.js"
 import { type Permits, unbounded } from "./Permits.js"
 import { type PolicyOptions, resolve } from "./Policy.js"
+import { within } from "./Runtime.js"
 import { Journal, type Slot } from "./Slot.js"
 import { type Status, statusOf } from "./Status.js"
 import { Supervisor } from "./Supervisor.js"
@@ -299,7 +300,12 @@ class Handle implements Backend {
 
   get notify(): Backend["notify"] {
     const { calls } = this.#supervisor
-    return (method, params) => calls.withConnection(({ connection }) => connection.notify(method, params), method)
+    const { request } = this.#journal.policy.timeouts
+    return (method, params) =>
+      calls.withConnection(
+        ({ connection }) => within(Effect.suspend(() => connection.notify(method, params)), request),
+        method
+      )
   }
 
   get callTool(): Backend["callTool"] {

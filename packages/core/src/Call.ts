@@ -76,7 +76,9 @@ interface Call<M extends Method> {
   readonly params: Params<M>
   readonly options: CallOptions | undefined
   readonly timeout: number
-  readonly deadline: number
+  deadline: number
+  /** Each progress moves the deadline, and nothing bounds the whole. */
+  readonly openEnded: boolean
   /** Requests that were sent and failed. */
   sent: number
   observer: CallObserver<M> | undefined
@@ -101,15 +103,17 @@ export class Calls {
   ): Effect.Effect<Result<M>, CallError> =>
     Effect.suspend(() => {
       const timeout = millis(options?.timeout, this.#host.policy.timeouts.request)
-      const longest = options?.resetTimeoutOnProgress === true
-        ? millis(options.maxTotalTimeout, Number.POSITIVE_INFINITY)
-        : Math.min(timeout, millis(options?.maxTotalTimeout, timeout))
+      const patient = options?.resetTimeoutOnProgress === true
+      const openEnded = patient && options.maxTotalTimeout === undefined
+      const total = millis(options?.maxTotalTimeout, timeout)
+      const longest = patient ? total : Math.min(timeout, total)
       const call: Call<M> = {
         method,
         params,
         options,
         timeout,
         deadline: this.#now() + longest,
+        openEnded,
         sent: 0,
         observer: undefined
       }
@@ -235,14 +239,20 @@ export class Calls {
     if (vitals.inFlight === 0) runtime.onDrained?.()
   }
 
-  #requestOptions<M extends Method>({ deadline, options, timeout }: Call<M>): RequestOptions {
+  #requestOptions<M extends Method>(call: Call<M>): RequestOptions {
+    const { deadline, openEnded, options, timeout } = call
     const left = Math.max(0, deadline - this.#now())
     if (options === undefined) return { timeout: left }
+    const { onprogress } = options
+    const moves: RequestOptions["onprogress"] = (progress) => {
+      call.deadline = this.#now() + timeout
+      onprogress?.(progress)
+    }
     return {
       timeout: Math.min(timeout, left),
       resetTimeoutOnProgress: options.resetTimeoutOnProgress,
-      maxTotalTimeout: Number.isFinite(left) ? left : undefined,
-      onprogress: options.onprogress,
+      maxTotalTimeout: openEnded ? undefined : left,
+      onprogress: openEnded ? moves : onprogress,
       task: options.task,
       resultSchema: options.resultSchema
     }

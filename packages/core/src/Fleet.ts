@@ -300,10 +300,13 @@ class Catalogue {
   /** Where a name leads, if anywhere. */
   readonly route = (kind: Routed, name: string): Effect.Effect<Destination | undefined> =>
     Effect.map(this.get, (made) => {
+      const scoped = kind === "resources" ? Union.parseScopedUri(name) : undefined
+      // First of all: no server may list such a URI and be asked in place of the one that it names.
+      if (scoped !== undefined && this.#members().has(scoped.backend)) {
+        return { backend: scoped.backend, original: scoped.uri }
+      }
       const known = this.#routes.get(`${kind} ${name}`)
       if (known !== undefined || kind !== "resources") return known
-      const scoped = Union.parseScopedUri(name)
-      if (scoped !== undefined) return { backend: scoped.backend, original: scoped.uri }
       for (const [template, { backend }] of made.resourceTemplates) {
         if (template === name || Union.matchesTemplate(template, name)) return { backend, original: name }
       }

@@ -73,7 +73,8 @@ export class Budget {
   ): "retry" | "exhausted" | "incurable" {
     this.failures++
     if (!demanded) this.#quick++
-    this.#incurable = error.incurable ? this.#incurable + 1 : 0
+    if (!error.incurable) this.#incurable = 0
+    else if (!demanded) this.#incurable++
     this.hold(now, error.retryAfter)
     if (error.incurable && (!everConnected || this.#incurable >= this.#policy.maxAttempts)) return "incurable"
     return this.#quick >= this.#policy.maxAttempts ? "exhausted" : "retry"

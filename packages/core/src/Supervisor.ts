@@ -302,9 +302,13 @@ export class Supervisor {
     tally.connections++
     if (tally.connections > 1) tally.reconnects++
     tally.lastSuccessAt = now
-    if (before !== undefined) tally.pastUptime += now - before.runtime.installedAt
     this.#epoch++
-    this.#move(Lifecycle.Event.Established(), { current: { connection, runtime }, generation: runtime.generation })
+    this.#move(Lifecycle.Event.Established(), {
+      current: { connection, runtime },
+      generation: runtime.generation,
+      ...this.#forgiven(before?.runtime)
+    })
+    this.#left(before?.runtime)
     journal.tell({
       _tag: "Installed",
       generation: runtime.generation,
@@ -431,7 +435,9 @@ export class Supervisor {
     tally.errors++
     tally.pastUptime += uptime
     this.#lost = { generation: runtime.generation, at: now }
-    const event = Lifecycle.Event.Lost({ resume: loss.kind === "session" && proved, auto: policy.reconnect.auto })
+    // At once only where the server has not asked to wait (R6).
+    const resume = loss.kind === "session" && proved && loss.retryAfter === undefined
+    const event = Lifecycle.Event.Lost({ resume, auto: policy.reconnect.auto })
     const told = () => journal.tell({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime })
     return this.#follow(event, { lastError: { message: loss.message, at: now } }, told).pipe(
       Effect.zipRight(this.#retire(runtime, loss)),
@@ -442,10 +448,29 @@ export class Supervisor {
     )
   }
 
+  #uptime(runtime: Runtime): number {
+    return this.#journal.now() - runtime.installedAt
+  }
+
+  /** What a runtime that has proved itself leaves behind of the failures before it: nothing (R3). */
+  #forgiven(runtime: Runtime | undefined): Partial<Slot> {
+    const proved = runtime !== undefined && this.#uptime(runtime) >= this.#journal.policy.reconnect.stableAfter
+    return proved ? { lastError: undefined } : {}
+  }
+
+  /** Counts the time of a runtime that is taken out of the slot, other than by a loss. */
+  #left(runtime: Runtime | undefined): void {
+    if (runtime === undefined) return
+    const uptime = this.#uptime(runtime)
+    this.#journal.tally.pastUptime += uptime
+    if (uptime >= this.#journal.policy.reconnect.stableAfter) this.budget.reset()
+  }
+
   #released(runtime: Runtime): Effect.Effect<void> {
-    const journal = this.#journal
-    if (runtime.vitals.inFlight > 0 || !this.#move(Lifecycle.Event.Released())) return Effect.void
-    journal.tally.pastUptime += journal.now() - runtime.installedAt
+    if (runtime.vitals.inFlight > 0 || !this.#move(Lifecycle.Event.Released(), this.#forgiven(runtime))) {
+      return Effect.void
+    }
+    this.#left(runtime)
     return this.#retire(runtime)
   }
 
@@ -492,11 +517,12 @@ export class Supervisor {
     const { current } = this.#journal.cell.get()
     this.#joined.push(ack)
     const before = this.#state
-    if (!this.#move(event, { current: this.#overlap ? current : undefined })) return Effect.void
+    const patch = this.#overlap ? { current } : { current: undefined, ...this.#forgiven(current?.runtime) }
+    if (!this.#move(event, patch)) return Effect.void
     if (this.#state._tag === "Disabling") return Effect.void
     if (before._tag !== "Connected") this.budget.reset()
     if (current === undefined || this.#overlap) return this.#connect(false)
-    this.#journal.tally.pastUptime += this.#journal.now() - current.runtime.installedAt
+    this.#left(current.runtime)
     return Effect.zipRight(this.#retire(current.runtime), this.#connect(false))
   }
 
@@ -548,12 +574,12 @@ export class Supervisor {
   #end(event: Lifecycle.Event, command: Command, why: string): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { current } = this.#journal.cell.get()
-      if (!this.#move(event)) return Effect.void
+      if (!this.#move(event, this.#forgiven(current?.runtime))) return Effect.void
       this.#cancelAttempt(command)
       this.#lost = undefined
       this.#owner.hurry({ kind: "closed", message: why })
       if (current === undefined) return Effect.void
-      this.#journal.tally.pastUptime += this.#journal.now() - current.runtime.installedAt
+      this.#left(current.runtime)
       return this.#retire(current.runtime, { kind: "closed", message: why })
     })
   }

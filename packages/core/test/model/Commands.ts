@@ -16,6 +16,7 @@ export type Command =
   | { readonly do: "interruptCall"; readonly index: number }
   | { readonly do: "mode"; readonly mode: Mode }
   | { readonly do: "listsChanged" }
+  | { readonly do: "ask"; readonly what: "refresh" | "probe" }
   | { readonly do: "pause"; readonly paused: boolean }
   | { readonly do: "advance"; readonly millis: number }
   /** Runs so many tasks and no more: what follows races with what they began. */
@@ -81,6 +82,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     })
   ),
   weighted(1, fc.record({ do: fc.constant("listsChanged" as const) })),
+  weighted(
+    2,
+    fc.record({ do: fc.constant("ask" as const), what: fc.constantFrom("refresh" as const, "probe" as const) })
+  ),
   weighted(1, fc.record({ do: fc.constant("pause" as const), paused: fc.boolean() })),
   weighted(
     5,
@@ -131,6 +136,8 @@ const perform = (world: World, command: Command): void => {
       return world.mode(command.mode)
     case "listsChanged":
       return world.notify()
+    case "ask":
+      return world.ask(command.what)
     case "pause":
       return world.pause(command.paused)
     case "advance":

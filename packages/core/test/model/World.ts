@@ -210,6 +210,16 @@ export class World {
     this.sim.fork(Fiber.interrupt(call.fiber))
   }
 
+  /** Somebody reads the lists or asks after the health, in a fiber of his own that no detach interrupts. */
+  ask(what: "refresh" | "probe"): void {
+    const { attendant, calls } = this.supervisor
+    this.sim.fork(
+      what === "refresh"
+        ? calls.withConnection((installed) => attendant.refresh(installed), "tools/list")
+        : calls.probe((installed) => attendant.probe(installed))
+    )
+  }
+
   pause(paused: boolean): void {
     this.sim.fork(paused ? this.supervisor.attendant.pause : this.supervisor.attendant.resume)
   }
