@@ -26,6 +26,7 @@ import { inspect } from "node:util"
 import { assert, describe, it } from "vitest"
 import * as Everything from "./fixtures/Everything.js"
 import { rejection } from "./fixtures/rejection.js"
+import { withDirectory } from "./fixtures/withDirectory.js"
 
 const echo = async (client: Client, message: string): Promise<unknown> => {
   const { content } = await client.callTool({ name: "echo", arguments: { message } })
@@ -33,15 +34,6 @@ const echo = async (client: Client, message: string): Promise<unknown> => {
 }
 
 const said = (message: string) => [{ type: "text", text: `Echo: ${message}` }]
-
-const withDirectory = async (use: (directory: string) => Promise<void>): Promise<void> => {
-  const directory = await mkdtemp(join(tmpdir(), "lifeline-"))
-  try {
-    await use(directory)
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
-}
 
 /** Reads the status until it is in a state. */
 const reached = async (client: Client, state: State, generation = 0): Promise<void> => {

@@ -8,14 +8,17 @@ import {
   RemoteError,
   supervisedTransport
 } from "@mcp-lifeline/client"
+import { HttpFaultServer, StdioFaultServer } from "@mcp-lifeline/testing"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { RequestHandlerExtra } from "@modelcontextprotocol/sdk/shared/protocol.js"
 import type { ServerNotification, ServerRequest } from "@modelcontextprotocol/sdk/types.js"
 import { EmptyResultSchema, LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
 import * as Everything from "./fixtures/Everything.js"
 import { rejection } from "./fixtures/rejection.js"
+import { withDirectory } from "./fixtures/withDirectory.js"
 
 const missing = { command: "/no/such/program" }
 
@@ -65,13 +68,24 @@ describe("connectAll", () => {
     assert.lengthOf(await calls, 2)
   })
 
-  it("[F1] require all rejects with the reason, and tears everything down", async () => {
-    const error = await rejection(
-      connectAll({ mcpServers: { stdio: Everything.stdio, down: missing } }, { require: "all" })
-    )
-    assert.instanceOf(error, ConnectError)
-    assert.deepInclude({ ...error }, { backend: "down", reason: "spawn", incurable: true })
-  })
+  it("[F1] require all rejects with the reason, and tears everything down", () =>
+    withDirectory(async (directory) => {
+      await using http = await HttpFaultServer.open()
+      const journal = join(directory, "journal")
+      const stdio = StdioFaultServer.command({ journal, grandchildren: 1 })
+      const error = await rejection(
+        connectAll({ mcpServers: { stdio, http: { url: http.url }, down: missing } }, { require: "all" })
+      )
+      assert.instanceOf(error, ConnectError)
+      assert.deepInclude({ ...error }, { backend: "down", reason: "spawn", incurable: true })
+      const entries = StdioFaultServer.journal(journal)
+      const grandchildren = entries.filter(({ event }) => event === "grandchild").map(({ detail }) => Number(detail))
+      const pids = [...new Set(entries.map(({ pid }) => pid)), ...grandchildren]
+      assert.lengthOf(pids, 2)
+      assert.deepEqual(pids.filter(Everything.isAlive), [])
+      assert.isAtLeast(http.count("initialize"), 1)
+      await http.until(() => http.sessions.size === 0 && http.streams.size === 0 && http.sockets.size === 0)
+    }))
 
   it("[F1] waitTimeout bounds the waiting for servers that never answer", async () => {
     const port = await Everything.freePort()
