@@ -78,9 +78,7 @@ describe("connectAll", () => {
       )
       assert.instanceOf(error, ConnectError)
       assert.deepInclude({ ...error }, { backend: "down", reason: "spawn", incurable: true })
-      const entries = StdioFaultServer.journal(journal)
-      const grandchildren = entries.filter(({ event }) => event === "grandchild").map(({ detail }) => Number(detail))
-      const pids = [...new Set(entries.map(({ pid }) => pid)), ...grandchildren]
+      const pids = Everything.processes(journal)
       assert.lengthOf(pids, 2)
       assert.deepEqual(pids.filter(Everything.isAlive), [])
       assert.isAtLeast(http.count("initialize"), 1)

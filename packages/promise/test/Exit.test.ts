@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as Everything from "./fixtures/Everything.js"
+import { withDirectory } from "./fixtures/withDirectory.js"
 
 const program = fileURLToPath(new URL("fixtures/program.mjs", import.meta.url))
 
@@ -55,9 +57,13 @@ describe("a program with the built package", () => {
   afterAll(() => server.kill())
 
   for (const name of programs) {
-    it(`[F1 F6] ends by itself, without a word on stderr: ${name}`, async () => {
-      const down = `http://127.0.0.1:${await Everything.freePort()}/mcp`
-      assert.deepEqual(await run(name, server.url, down), { code: 0, stdout: "done\n", stderr: "", lingered: false })
-    })
+    it(`[F1 F6] ends by itself, without a word on stderr: ${name}`, () =>
+      withDirectory(async (directory) => {
+        const down = `http://127.0.0.1:${await Everything.freePort()}/mcp`
+        const journal = join(directory, "journal")
+        const ended = await run(name, server.url, down, journal)
+        assert.deepEqual(ended, { code: 0, stdout: "done\n", stderr: "", lingered: false })
+        assert.deepEqual(Everything.processes(journal).filter(Everything.isAlive), [])
+      }))
   }
 })
