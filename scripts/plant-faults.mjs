@@ -39,16 +39,8 @@ const faults = [
     }]
   },
   {
-    // A reading ends with its runtime, too: each alone holds.
-    name: "drop the generation check of lists, which outlive their runtime",
-    edits: [
-      { file: "Attendant.ts", from: "if (slot.current?.runtime !== runtime) return\n", to: "\n" },
-      {
-        file: "Attendant.ts",
-        from: "return forkAttached(runtime, this.#read(reading))",
-        to: "return Effect.asVoid(Effect.forkDaemon(Effect.interruptible(this.#read(reading))))"
-      }
-    ]
+    name: "drop the generation check of lists",
+    edits: [{ file: "Attendant.ts", from: "if (slot.current?.runtime !== runtime) return\n", to: "\n" }]
   },
   {
     name: "drop the epoch check of established attempts",

@@ -31,7 +31,7 @@ export type Command =
     readonly more: number
   }
   /** Replaces a connection on which a call and a reading of lists wait for late answers; the old one may end while it drains. */
-  | { readonly do: "replace"; readonly lose: boolean }
+  | { readonly do: "replace"; readonly lose: boolean; readonly quick: boolean }
   /** Loses a connection whose close takes long, and gives a command meanwhile. */
   | { readonly do: "loseSlowly"; readonly command: BackendCommand }
   | { readonly do: "shutdown" }
@@ -102,7 +102,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       more: fc.nat(12)
     })
   ),
-  weighted(2, fc.record({ do: fc.constant("replace" as const), lose: fc.boolean() })),
+  weighted(2, fc.record({ do: fc.constant("replace" as const), lose: fc.boolean(), quick: fc.boolean() })),
   weighted(1, fc.record({ do: fc.constant("loseSlowly" as const), command: backendCommand })),
   weighted(1, fc.record({ do: fc.constant("shutdown" as const) }))
 )
@@ -157,7 +157,10 @@ const perform = (world: World, command: Command): void => {
       world.mode("late")
       world.notify()
       world.call(60_000)
+      world.ask("refresh")
       world.sim.settle()
+      // The next connection answers before the old one does.
+      if (command.quick) world.mode("ok")
       world.command("Reconnect", false)
       world.sim.advance(10)
       if (command.lose) world.lose("closed", 1)

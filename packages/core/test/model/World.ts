@@ -212,12 +212,9 @@ export class World {
 
   /** Somebody reads the lists or asks after the health, in a fiber of his own that no detach interrupts. */
   ask(what: "refresh" | "probe"): void {
-    const { attendant, calls } = this.supervisor
-    this.sim.fork(
-      what === "refresh"
-        ? calls.withConnection((installed) => attendant.refresh(installed), "tools/list")
-        : calls.probe((installed) => attendant.probe(installed))
-    )
+    const { attendant } = this.supervisor
+    const { current } = this.journal.cell.get()
+    if (current !== undefined) this.sim.fork(what === "refresh" ? attendant.refresh(current) : attendant.probe(current))
   }
 
   pause(paused: boolean): void {
