@@ -339,6 +339,23 @@ describe("Calls", () => {
       expect(options[1]?.maxTotalTimeout).toBeUndefined()
     }))
 
+  it.scoped("[C5] where progress may go on for ever, repetition ends a timeout after the last of it", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { connector, options } = noting(script)
+      const backend = yield* start(connector)
+      script.respond = (method) => method === "tools/call" ? failed({ fate: "unknown", reason: "server" }) : undefined
+      const call = yield* Effect.fork(Effect.flip(
+        backend.callTool({ name: "echo" }, { timeout: "20 seconds", resetTimeoutOnProgress: true, idempotent: true })
+      ))
+      yield* TestClock.adjust("10 seconds")
+      options.at(-1)!.onprogress!({ progress: 1 })
+      yield* TestClock.adjust("15 seconds")
+      expect(call.unsafePoll()).toBeNull()
+      yield* TestClock.adjust("5 seconds")
+      expect(call.unsafePoll()).not.toBeNull()
+    }))
+
   it.scoped("[C5] the total bound holds over waiting, the answer and repetition", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

@@ -288,6 +288,28 @@ describe.each(["dies", "interrupts", "throws"] as const)("a request that %s", (h
   })
 })
 
+describe("a notify that throws, or never ends", () => {
+  it.scoped("[C9] is a typed error, within its time", () =>
+    Effect.gen(function*() {
+      const script = bent(() => ({
+        notify: (method) => {
+          if (method === "throws") throw new Error("broken notify")
+          return Effect.uninterruptible(Effect.never)
+        }
+      }))
+      const { backend } = yield* watched(script)
+      yield* settle
+      for (const method of ["throws", "hangs"]) {
+        const sent = yield* Effect.fork(backend.notify(method))
+        yield* TestClock.adjust("1 minute")
+        expect(Exit.isFailure(sent.unsafePoll()!) && failure(sent.unsafePoll()!)._tag).toMatch(
+          /^(RequestTimeout|ResultUnknown)$/
+        )
+      }
+      yield* whole(backend)
+    }))
+})
+
 describe("a ping that never ends and cannot be interrupted", () => {
   const script = () =>
     bent((connection, id) => ({

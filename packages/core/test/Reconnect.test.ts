@@ -165,6 +165,41 @@ describe("R3: what has proved itself", () => {
       const after = yield* backend.status
       expect([after.failedAttempts, after.lastError]).toEqual([0, undefined])
     }).pipe(longest))
+
+  for (const overlap of [true, false]) {
+    it.scoped(`[R3] one that has proved itself leaves no failures to its replacement, with overlap ${overlap}`, () =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make().failNext(3)
+        const { backend } = yield* watched(script, { reconnect: { overlap } })
+        yield* TestClock.adjust("1 hour")
+        yield* backend.reconnect
+        const { failedAttempts, lastError } = yield* backend.status
+        expect([failedAttempts, lastError]).toEqual([0, undefined])
+        yield* TestClock.adjust("5 seconds")
+        script.current.lose()
+        yield* settle
+        const { nextAttemptAt } = yield* backend.status
+        expect(nextAttemptAt).toBe(60 * minute + 5 * second + second)
+      }).pipe(longest))
+  }
+
+  it.scoped("[R3] nor to what comes after a disconnect or a release", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make().failNext(3)
+      const { backend } = yield* watched(script, { lifecycle: { idleRelease: "10 minutes" } })
+      yield* TestClock.adjust("1 minute")
+      yield* backend.disconnect
+      const after = yield* backend.status
+      expect([after.state, after.failedAttempts, after.lastError]).toEqual(["Disconnected", 0, undefined])
+      yield* backend.enable
+      yield* TestClock.adjust("1 hour")
+      expect((yield* backend.status).state).toBe("Idle")
+      script.otherwise = failing
+      const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" }, { wait: 1 })))
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(call)
+      expect((yield* backend.status).state).toBe("Reconnecting")
+    }).pipe(longest))
 })
 
 describe("R4: dormant, never given up", () => {
@@ -261,6 +296,19 @@ describe("R5: what waiting cannot heal", () => {
       expect(script.ledger.attempts).toEqual([0, 11_000, 13_000, 17_000])
     }).pipe(longest))
 
+  it.scoped("[R5] attempts that calls ask for do not use those up", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* watched(script, { reconnect: { maxAttempts: 3, demandInterval: 10 } })
+      yield* TestClock.adjust("10 seconds")
+      script.otherwise = { connect: "fail", error: incurable }
+      script.current.lose()
+      yield* Effect.forkScoped(Effect.exit(backend.ping({ wait: "1 hour", timeout: "1 hour" })))
+      yield* TestClock.adjust(900)
+      expect(script.ledger.attempts.length).toBeGreaterThan(4)
+      expect((yield* backend.status).state).toBe("Reconnecting")
+    }).pipe(longest))
+
   it.scoped("[R5] a curable failure among them takes the count back", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
@@ -332,6 +380,19 @@ describe("R6: Retry-After", () => {
 })
 
 describe("R7: a lost session", () => {
+  it.scoped("[R6] of one that had proved itself, but the server asks to wait", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* watched(script)
+      yield* TestClock.adjust("10 seconds")
+      script.current.lose({ kind: "session", message: "404", retryAfter: minute })
+      yield* TestClock.adjust(minute - 1)
+      expect(script.ledger.attempts).toEqual([0])
+      expect((yield* backend.status).state).toBe("Reconnecting")
+      yield* TestClock.adjust(1)
+      expect(script.ledger.attempts).toEqual([0, 70 * second])
+    }))
+
   it.scoped("[R7] of a generation that had proved itself is initialised anew at once", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

@@ -164,6 +164,18 @@ describe("Union", () => {
       expect(two).toEqual([{ uri: readme.uri }, { uri: "file:///not-listed" }])
     }))
 
+  it.scoped("[P6] a scoped URI goes to the backend that it names, also where another lists it", () =>
+    Effect.gen(function*() {
+      const scoped = Union.scopedUri("bank", "file:///account")
+      const { fleet, scripts } = yield* fleetOf({
+        evil: { resources: [{ name: "account", uri: scoped }] },
+        bank: { resources: [{ name: "account", uri: "file:///account" }] }
+      })
+      const [evil, bank] = [asked(scripts.evil), asked(scripts.bank)]
+      yield* fleet.readResource({ uri: scoped })
+      expect([evil, bank]).toEqual([[], [{ uri: "file:///account" }]])
+    }))
+
   it.scoped("[P6] a URI that only a template stands for reaches the template's backend", () =>
     Effect.gen(function*() {
       const { fleet, scripts } = yield* fleetOf({
