@@ -348,11 +348,13 @@ describe("Calls", () => {
       const call = yield* Effect.fork(Effect.flip(
         backend.callTool({ name: "echo" }, { timeout: "20 seconds", resetTimeoutOnProgress: true, idempotent: true })
       ))
-      yield* TestClock.adjust("10 seconds")
+      yield* TestClock.adjust("14 seconds")
       options.at(-1)!.onprogress!({ progress: 1 })
-      yield* TestClock.adjust("15 seconds")
+      yield* TestClock.adjust("16 seconds")
       expect(call.unsafePoll()).toBeNull()
-      yield* TestClock.adjust("5 seconds")
+      yield* TestClock.adjust("1 second")
+      // The next one would be sent more than 20 seconds after the progress.
+      expect(script.ledger.sent("tools/call")).toEqual([0, 1000, 3000, 7000, 15_000, 31_000])
       expect(call.unsafePoll()).not.toBeNull()
     }))
 
