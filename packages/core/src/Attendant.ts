@@ -141,16 +141,19 @@ export class Attendant {
   ): Effect.Effect<void, RequestError> {
     const { id, policy } = this.#journal
     return lock.withPermits(1)(
-      Effect.matchEffect(bounded(Discovery.read(id, connection, kinds, policy), policy), {
-        onSuccess: (lists) => Effect.sync(() => this.#publish({ connection, runtime }, lists)),
-        onFailure: (error) =>
-          Effect.suspend(() => {
-            if (!this.#journal.isCurrent(runtime)) return Effect.fail(error)
-            this.#journal.tell({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
-            this.#count(runtime, "discoveryFailures", error)
-            return Effect.fail(error)
-          })
-      })
+      Effect.matchEffect(
+        bounded(Discovery.read(id, connection, kinds, policy, () => this.#answered(runtime)), policy),
+        {
+          onSuccess: (lists) => Effect.sync(() => this.#publish({ connection, runtime }, lists)),
+          onFailure: (error) =>
+            Effect.suspend(() => {
+              if (!this.#journal.isCurrent(runtime)) return Effect.fail(error)
+              this.#journal.tell({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
+              this.#count(runtime, "discoveryFailures", error)
+              return Effect.fail(error)
+            })
+        }
+      )
     )
   }
 
@@ -159,9 +162,6 @@ export class Attendant {
     const journal = this.#journal
     const slot = journal.cell.get()
     if (slot.current?.runtime !== runtime) return
-    runtime.vitals.discoveryFailures = 0
-    runtime.vitals.requestFailures = 0
-    runtime.vitals.answeredAt = journal.now()
     const merged = Discovery.merge(slot.snapshot, lists, journal.id)
     for (const { refused } of lists) {
       if (refused !== undefined) {
@@ -201,6 +201,13 @@ export class Attendant {
     }
   }
 
+  /** The server has answered (H2). Of a runtime that was replaced, it is written to a dead object. */
+  #answered({ vitals }: Runtime): void {
+    vitals.requestFailures = 0
+    vitals.discoveryFailures = 0
+    vitals.answeredAt = this.#journal.now()
+  }
+
   /** One ping, counted as a probe; the error it failed with (H5, H8). */
   readonly probe = ({ connection, runtime }: Installed): Effect.Effect<RequestError | undefined> =>
     Effect.suspend(() => {
@@ -220,9 +227,7 @@ export class Attendant {
             if (!this.#journal.isCurrent(runtime)) return
             this.#record(error === undefined)
             if (error !== undefined) return this.#count(runtime, "requestFailures", error)
-            runtime.vitals.requestFailures = 0
-            runtime.vitals.discoveryFailures = 0
-            runtime.vitals.answeredAt = this.#journal.now()
+            this.#answered(runtime)
           })
         )
       )

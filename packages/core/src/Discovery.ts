@@ -54,17 +54,19 @@ const methodNotFound = -32601
 
 /**
  * Reads lists of the kinds that the server has a capability for; the others are empty. Fails where the server did not answer;
- * an error for an answer is no failure of the connection and concerns that list alone (H2, H3).
+ * an error for an answer is no failure of the connection and concerns that list alone (H2, H3). `answered` is called after each list
+ * that the server answered.
  */
 export const read = (
   backend: string,
   connection: Connection,
   wanted: Iterable<Kind>,
-  policy: Policy
+  policy: Policy,
+  answered: () => void
 ): Effect.Effect<ReadonlyArray<ReadList>, RequestError> =>
   Effect.forEach([...wanted], (kind) =>
     hasCapability(connection, kind)
-      ? readList(backend, connection, kind, policy)
+      ? Effect.tap(readList(backend, connection, kind, policy), () => Effect.sync(answered))
       : Effect.succeed<ReadList>({ kind, entries: [], problems: [], refused: undefined }))
 
 const hasCapability = (connection: Connection, kind: Kind): boolean =>

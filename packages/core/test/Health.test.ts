@@ -116,6 +116,17 @@ describe("Health", () => {
       expect(script.ledger.live).toEqual([0])
     }))
 
+  it.scoped("[H2] a server that answers some of the lists is alive, however often it is silent on another", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = deaf("prompts/list")
+      const backend = yield* start(script)
+      yield* TestClock.adjust("1 hour")
+      expect(script.ledger.sent("prompts/list").length).toBeGreaterThan(50)
+      expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 1, failures: { discovery: 1 } })
+      yield* backend.callTool({ name: "echo" })
+    }))
+
   it.scoped("[H2] an answered probe resets both counts", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backend, Event, Log } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect, Exit, HashMap, Logger, LogLevel, Scope, Stream, TestClock } from "effect"
+import { Effect, Exit, Fiber, HashMap, Logger, LogLevel, Scope, Stream, TestClock } from "effect"
 import { settle } from "./support/Watched.js"
 
 interface Line {
@@ -43,6 +43,26 @@ const followed = (
   })
 
 describe("the log", () => {
+  it.effect("[L7, L8] a close that is given up is warned of, once, and an event that does not apply is told at debug", () => {
+    const { layer, lines } = recorder()
+    return Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const script = ScriptedConnector.make()
+      script.otherwise = { close: "never" }
+      const { backend } = yield* Scope.extend(followed(script), scope)
+      yield* settle
+      const disconnecting = yield* Effect.fork(backend.disconnect)
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(disconnecting)
+      yield* backend.disconnect
+      yield* settle
+      const said = (level: string, text: RegExp) => lines.filter((one) => one.level === level && text.test(one.message))
+      assert.strictEqual(said("WARN", /closing generation 1 was abandoned: close did not end within 5000 ms/).length, 1)
+      assert.strictEqual(said("DEBUG", /Disconnect does not apply in Disconnected/).length, 1)
+      yield* Scope.close(scope, Exit.void)
+    }).pipe(everything, Effect.provide(layer))
+  })
+
   it.effect("[O3] one line an event, with what a machine reads in annotations", () => {
     const { layer, lines } = recorder()
     return Effect.gen(function*() {

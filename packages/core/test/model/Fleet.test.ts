@@ -1,0 +1,82 @@
+/**
+ * Generated lives of a fleet, closed at any step of what goes on in it.
+ */
+import { describe, it } from "@effect/vitest"
+import { Fleet } from "@mcp-lifeline/core"
+import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
+import { Effect, Exit, Scope } from "effect"
+import * as fc from "fast-check"
+import { expect } from "vitest"
+
+const size = 4
+
+const outcome: fc.Arbitrary<ScriptedConnector.Outcome> = fc.record({
+  connect: fc.constantFrom("open" as const, "open" as const, "open" as const, "fail" as const, "hang" as const),
+  after: fc.constantFrom(undefined, undefined, 5, 500),
+  stubborn: fc.boolean(),
+  close: fc.constantFrom(undefined, undefined, 10, 3000, "die" as const)
+})
+
+const step = fc.oneof(
+  fc.record({ do: fc.constant("tasks" as const), count: fc.integer({ min: 1, max: 40 }) }),
+  fc.record({ do: fc.constant("advance" as const), millis: fc.constantFrom(1, 5, 600, 30_000) }),
+  fc.record({ do: fc.constant("lose" as const), backend: fc.nat(size - 1) }),
+  fc.record({ do: fc.constant("apply" as const), backend: fc.nat(size - 1), replace: fc.boolean() })
+)
+
+describe("a fleet", () => {
+  it("[L6:model, L16] closed at any step, each of its connections is closed, once, and none of its fibers goes on", () => {
+    fc.assert(
+      fc.property(
+        fc.nat(),
+        fc.constantFrom(12, 2048),
+        fc.array(outcome, { maxLength: 12 }),
+        fc.array(step, { maxLength: 20 }),
+        fc.nat(60),
+        (seed, maxOps, outcomes, steps, tasks) => {
+          const simulation = new Simulation.Simulation({ seed, maxOps })
+          const scripts = Array.from({ length: size }, () => ScriptedConnector.make())
+          outcomes.forEach((one, i) => scripts[i % size]!.script(one))
+          const entries = scripts.map((connector, i) => [`b${i}`, { connector }] as const)
+          const scope = Effect.runSync(Scope.make())
+          const making = simulation.fork(
+            Scope.extend(Fleet.make({ backends: Object.fromEntries(entries), connectConcurrency: 2 }), scope)
+          )
+          const run = (count: number) => {
+            for (let i = 0; i < count; i++) if (!simulation.step()) return
+          }
+          const fleet = () => {
+            const exit = making.unsafePoll()
+            return exit !== null && Exit.isSuccess(exit) ? exit.value : undefined
+          }
+          for (const one of steps) {
+            if (one.do === "tasks") run(one.count)
+            else if (one.do === "advance") simulation.advance(one.millis)
+            else if (one.do === "lose") scripts[one.backend]!.connections.at(-1)?.lose()
+            else {
+              const [name, options] = entries[one.backend]!
+              const others = entries.filter(([other]) => other !== name)
+              const wanted = one.replace
+                ? [...others, [name, { ...options, lifecycle: { lazy: true } }] as const]
+                : others
+              const made = fleet()
+              if (made !== undefined) simulation.fork(made.apply(Object.fromEntries(wanted)))
+            }
+          }
+          run(tasks)
+          const closing = simulation.fork(Scope.close(scope, Exit.void))
+          simulation.advance(120_000)
+          expect(closing.unsafePoll()).not.toBeNull()
+          for (const { ledger } of scripts) {
+            expect(ledger.faults).toEqual([])
+            expect(ledger.closed.toSorted((a, b) => a - b)).toEqual(ledger.opened)
+          }
+          const attempts = scripts.flatMap(({ ledger }) => ledger.attempts).length
+          simulation.advance(3_600_000)
+          expect(scripts.flatMap(({ ledger }) => ledger.attempts)).toHaveLength(attempts)
+        }
+      ),
+      { numRuns: 300 }
+    )
+  })
+})
