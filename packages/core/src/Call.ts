@@ -136,21 +136,32 @@ export class Calls {
     }
   })
 
-  /** Runs something on the current connection, waiting for one where there is none. */
+  /**
+   * Runs something on the current connection, waiting for one where there is none; on the next one where that was lost, if
+   * it did not happen or may happen twice.
+   */
   readonly withConnection = <A>(
     use: (installed: Installed) => Effect.Effect<A, RequestError>,
     method: string
   ): Effect.Effect<A, CallError> =>
     Effect.suspend(() => {
-      const now = this.#now()
-      const installed = this.#host.cell.get().current
-      return installed === undefined
-        ? Effect.zipRight(
-          this.#await(undefined, now + this.#host.policy.timeouts.wait, false),
-          this.withConnection(use, method)
-        )
-        : Effect.catchAll(use(installed), (error) =>
-          Effect.fail(this.#final(error, method, installed.runtime, this.#host.policy.timeouts.request)))
+      const { request, wait } = this.#host.policy.timeouts
+      const deadline = this.#now() + Math.max(request, wait)
+      const on = (lost: Runtime | undefined): Effect.Effect<A, CallError> =>
+        Effect.suspend(() => {
+          const installed = this.#host.cell.get().current
+          if (installed === undefined || installed.runtime === lost) {
+            return Effect.zipRight(this.#await(lost, Math.min(deadline, this.#now() + wait), undefined), on(undefined))
+          }
+          return Effect.catchAll(use(installed), (error) => {
+            const gone = error.reason === "lost" || error.reason === "session"
+            const harmless = error.fate !== "unknown" || isRead(method)
+            return gone && harmless && this.#now() < deadline
+              ? on(installed.runtime)
+              : Effect.fail(this.#final(error, method, installed.runtime, request))
+          })
+        })
+      return on(undefined)
     })
 
   /** Probes the current connection, without waiting for one. */

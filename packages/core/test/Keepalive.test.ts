@@ -291,6 +291,21 @@ describe("Keepalive", () => {
       expect(slow.ledger.sent("ping")).toEqual([12 * 60 * minute])
     }).pipe(fixed))
 
+  it.scoped("[K16] OPTIONS that succeeds is no sign of life: it takes no failed probe back", () =>
+    Effect.gen(function*() {
+      const { backend, sent } = yield* start({ method: "options", interval: "1 minute", timeout: 500 }, {
+        respond: on({ ping: never })
+      })
+      const check = yield* Effect.fork(backend.healthCheck)
+      yield* TestClock.adjust(500)
+      yield* Fiber.join(check)
+      expect((yield* backend.status).failures.request).toBe(1)
+      sent()
+      yield* TestClock.adjust("5 minutes")
+      expect(sent().filter(([method]) => method === "OPTIONS").length).toBeGreaterThanOrEqual(4)
+      expect((yield* backend.status).failures.request).toBe(1)
+    }))
+
   it.scoped("[K5] OPTIONS is refused where the transport knows none", () =>
     Effect.gen(function*() {
       const connector = { ...ScriptedConnector.make(), transport: "stdio", heartbeat: false }

@@ -447,6 +447,20 @@ describe("Publication", () => {
       expect(yield* seen(backend)).toMatchObject({ tools: ["new"] })
     }))
 
+  it.scoped("[P9] a refresh whose connection is lost, or whose lists are not answered before that, reads those of the next", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* start(script)
+      script.respond = (method, _, connection) =>
+        method === "tools/list" && connection.id === 0 ? { answer: "never" } : undefined
+      const refreshing = yield* Effect.fork(backend.refresh)
+      yield* TestClock.adjust(0)
+      script.offer = offer("new")
+      script.current.lose()
+      yield* TestClock.adjust("5 seconds")
+      expect(yield* Fiber.join(refreshing)).toMatchObject({ generation: 2, tools: [{ name: "new" }] })
+    }))
+
   it.scoped("[P9] refreshInterval reads them again at its pace, and only while there is a connection", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

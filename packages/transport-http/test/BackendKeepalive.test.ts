@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Backend } from "@mcp-lifeline/core"
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Metric } from "effect"
@@ -76,6 +77,29 @@ describe.concurrent("keepalive", () => {
       }),
     60_000
   )
+
+  for (const authenticated of [true, false]) {
+    it.scopedLive(
+      `[K16, K2:real] a backend whose method is options sends OPTIONS ${
+        authenticated ? "with" : "without"
+      } its headers`,
+      () =>
+        Effect.gen(function*() {
+          const server = yield* HttpFaultServer.make()
+          yield* Effect.flatMap(
+            Backend.make("options", {
+              connector: HttpConnector.make({ url: server.url, headers: { "x-key": "key" } }),
+              keepalive: { method: "options", interval: "1 second", authenticated }
+            }),
+            (backend) => backend.settled
+          )
+          const beats = () => server.seen.filter(({ http }) => http === "OPTIONS")
+          yield* seen(server, () => beats().length >= 2)
+          for (const { headers } of beats()) assert.strictEqual(headers["x-key"], authenticated ? "key" : undefined)
+          assert.strictEqual(server.count("ping"), 0)
+        })
+    )
+  }
 
   it.scopedLive("[K4:real] none sends nothing, while another backend beats", () =>
     Effect.gen(function*() {
