@@ -41,8 +41,12 @@ const node = Number(process.versions.node.split(".")[0]) >= 22
   : (await capture("npx", ["--yes", "-p", "node@24", "--", "node", "-p", "process.execPath"], { cwd: here })).trim()
     .split("\n").at(-1) ?? ""
 
-/** Scenarios that measure time: nothing else runs beside them. */
+/**
+ * Scenarios that measure time, in tenths of a second and whatever else the machine does: nothing of ours runs beside them,
+ * and they are played up to three times. A client that does not keep the time fails all of them.
+ */
 const timed = new Set(["sse-retry"])
+const tries = 3
 
 /** A client that hangs ends itself after 25 s. */
 const limit = 30_000
@@ -103,7 +107,11 @@ for (const scenario of expected) {
 
 /** @param {string} scenario */
 const compare = async (scenario) => {
-  const lifeline = await play("lifeline", scenario)
+  let lifeline = await play("lifeline", scenario)
+  for (let left = tries - 1; timed.has(scenario) && !lifeline.passed && left > 0; left--) {
+    console.log(`lifeline fails                     ${scenario}, played again\n${lifeline.output}`)
+    lifeline = await play("lifeline", scenario)
+  }
   const official = lifeline.passed && !values.both ? undefined : await play("official", scenario)
   const mark = (/** @type {boolean | undefined} */ passed) =>
     passed === undefined ? "not run" : passed ? "passes " : "fails  "
