@@ -224,8 +224,8 @@ for (const { edits, name } of faults) {
       maxBuffer: 1 << 28
     }
   )
-  const found = /after (\d+) runs/.exec(stdout)
-  if (found === null && !stdout.includes("1 passed")) throw new Error(`the model did not run:\n${stdout.slice(-2000)}`)
+  const found = /after (\d+) (?:runs|tests)/.exec(stdout)
+  if (found === null && !stdout.includes("2 passed")) throw new Error(`the model did not run:\n${stdout.slice(-2000)}`)
   const what = found === null ? "" : (/^t=\S+ (.*)$/m.exec(stdout)?.[1] ?? "")
   if (found === null) missed++
   console.log(

@@ -2,11 +2,11 @@
  * Generated lives of a fleet, closed at any step of what goes on in it.
  */
 import { describe, it } from "@effect/vitest"
-import { Fleet } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Exit, Scope } from "effect"
 import * as fc from "fast-check"
 import { expect } from "vitest"
+import * as Fleet from "../../src/Fleet.js"
 
 const size = 4
 
