@@ -11,7 +11,7 @@ import * as Health from "./Health.js"
 import * as Keepalive from "./Keepalive.js"
 import * as Metrics from "./Metrics.js"
 import { backoff } from "./Reconnect.js"
-import { type Runtime, within } from "./Runtime.js"
+import { answered, type Runtime, within } from "./Runtime.js"
 import type { Installed, Journal } from "./Slot.js"
 import { tick } from "./Suspend.js"
 
@@ -142,7 +142,10 @@ export class Attendant {
     const { id, policy } = this.#journal
     return lock.withPermits(1)(
       Effect.matchEffect(
-        bounded(Discovery.read(id, connection, kinds, policy, () => this.#answered(runtime)), policy),
+        bounded(
+          Discovery.read(id, connection, kinds, policy, () => answered(runtime.vitals, this.#journal.now())),
+          policy
+        ),
         {
           onSuccess: (lists) => Effect.sync(() => this.#publish({ connection, runtime }, lists)),
           onFailure: (error) =>
@@ -201,13 +204,6 @@ export class Attendant {
     }
   }
 
-  /** The server has answered (H2). Of a runtime that was replaced, it is written to a dead object. */
-  #answered({ vitals }: Runtime): void {
-    vitals.requestFailures = 0
-    vitals.discoveryFailures = 0
-    vitals.answeredAt = this.#journal.now()
-  }
-
   /** One ping, counted as a probe; the error it failed with (H5, H8). */
   readonly probe = ({ connection, runtime }: Installed): Effect.Effect<RequestError | undefined> =>
     Effect.suspend(() => {
@@ -227,7 +223,7 @@ export class Attendant {
             if (!this.#journal.isCurrent(runtime)) return
             this.#record(error === undefined)
             if (error !== undefined) return this.#count(runtime, "requestFailures", error)
-            this.#answered(runtime)
+            answered(runtime.vitals, this.#journal.now())
           })
         )
       )
@@ -257,8 +253,8 @@ export class Attendant {
    */
   decide(installed: Installed): Effect.Effect<void> {
     const { runtime } = installed
-    const answered = this.#journal.now() - runtime.vitals.answeredAt < tick
-    if (answered || this.#journal.policy.keepalive.method === "none") return Effect.void
+    const lately = this.#journal.now() - runtime.vitals.answeredAt < tick
+    if (lately || this.#journal.policy.keepalive.method === "none") return Effect.void
     const judge = () => {
       if (runtime.vitals.requestFailures === 0) return
       this.#reports.lost(runtime, { kind: "health", message: "no answer to a probe after the machine was suspended" })

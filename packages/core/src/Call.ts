@@ -22,7 +22,7 @@ import type { Cell } from "./internal/Cell.js"
 import { isPointless, type State } from "./Lifecycle.js"
 import { isRead, type Method, type Params, type Result } from "./Method.js"
 import type { Policy } from "./Policy.js"
-import type { Runtime } from "./Runtime.js"
+import { answered, type Runtime } from "./Runtime.js"
 import type { Installed, Slot } from "./Slot.js"
 import { Standing } from "./Standing.js"
 import type { CallObserver, Observer } from "./Telemetry.js"
@@ -238,15 +238,11 @@ export class Calls {
       : undefined
   }
 
-  #giveBack(runtime: Runtime, answered: boolean): void {
+  #giveBack(runtime: Runtime, alive: boolean): void {
     const { vitals } = runtime
     vitals.inFlight--
     vitals.usedAt = this.#now()
-    if (answered) {
-      vitals.answeredAt = vitals.usedAt
-      vitals.requestFailures = 0
-      vitals.discoveryFailures = 0
-    }
+    if (alive) answered(vitals, vitals.usedAt)
     if (vitals.inFlight === 0) runtime.onDrained?.()
   }
 

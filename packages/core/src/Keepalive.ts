@@ -8,7 +8,7 @@ import { Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleInterval 
 import type { Connection, Loss } from "./Connection.js"
 import type { RequestError } from "./Errors.js"
 import type { Policy } from "./Policy.js"
-import { type Vitals, within } from "./Runtime.js"
+import { answered, type Vitals, within } from "./Runtime.js"
 
 /** Why a heartbeat failed: a closed set (K17). */
 export type Reason =
@@ -233,11 +233,7 @@ class Rounds {
       const judged = (verdict: Verdict) => {
         if (!host.isCurrent()) return Effect.interrupt
         const now = host.now()
-        if (name !== "options" && isSignOfLife(verdict)) {
-          host.vitals.answeredAt = now
-          host.vitals.requestFailures = 0
-          host.vitals.discoveryFailures = 0
-        }
+        if (name !== "options" && isSignOfLife(verdict)) answered(host.vitals, now)
         host.onBeat(name === "tool" ? this.#method : name, verdict, now - startedAt)
         return Effect.succeed(verdict)
       }

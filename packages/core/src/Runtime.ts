@@ -28,6 +28,13 @@ export interface Vitals {
   expired: number | undefined
 }
 
+/** The server has answered: it is alive, whatever failed before (H2). Of a runtime that was replaced, nobody reads it. */
+export const answered = (vitals: Vitals, now: number): void => {
+  vitals.answeredAt = now
+  vitals.requestFailures = 0
+  vitals.discoveryFailures = 0
+}
+
 /** One connection, from before it is acquired until it is closed. */
 export class Runtime {
   /** Set once, when it is acquired. */

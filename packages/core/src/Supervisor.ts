@@ -426,8 +426,8 @@ export class Supervisor {
     const journal = this.#journal
     const { policy, tally } = journal
     const now = journal.now()
-    const uptime = now - runtime.installedAt
-    const proved = uptime >= policy.reconnect.stableAfter
+    const uptime = this.#uptime(runtime)
+    const proved = this.#proved(runtime)
     const replacing = this.#state._tag === "Connected" && this.#state.replacing
     if (proved) this.budget.reset()
     else this.budget.failures++
@@ -452,18 +452,21 @@ export class Supervisor {
     return this.#journal.now() - runtime.installedAt
   }
 
+  /** Whether it has been up for long enough that what failed before it no longer counts. */
+  #proved(runtime: Runtime): boolean {
+    return this.#uptime(runtime) >= this.#journal.policy.reconnect.stableAfter
+  }
+
   /** What a runtime that has proved itself leaves behind of the failures before it: nothing (R3). */
   #forgiven(runtime: Runtime | undefined): Partial<Slot> {
-    const proved = runtime !== undefined && this.#uptime(runtime) >= this.#journal.policy.reconnect.stableAfter
-    return proved ? { lastError: undefined } : {}
+    return runtime !== undefined && this.#proved(runtime) ? { lastError: undefined } : {}
   }
 
   /** Counts the time of a runtime that is taken out of the slot, other than by a loss. */
   #left(runtime: Runtime | undefined): void {
     if (runtime === undefined) return
-    const uptime = this.#uptime(runtime)
-    this.#journal.tally.pastUptime += uptime
-    if (uptime >= this.#journal.policy.reconnect.stableAfter) this.budget.reset()
+    this.#journal.tally.pastUptime += this.#uptime(runtime)
+    if (this.#proved(runtime)) this.budget.reset()
   }
 
   #released(runtime: Runtime): Effect.Effect<void> {
