@@ -25,6 +25,8 @@ export interface Seen {
   readonly session: string | undefined
   readonly headers: IncomingHttpHeaders
   readonly message: Message | undefined
+  /** The body as it came; empty where there was none. */
+  readonly body: string
   /** When it had arrived as a whole, in milliseconds of `performance.now()`. */
   readonly at: number
 }

@@ -203,6 +203,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
       session: typeof session === "string" ? session : undefined,
       headers: request.headers,
       message,
+      body,
       at: performance.now(),
       response,
       socket: request.socket

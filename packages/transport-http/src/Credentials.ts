@@ -3,7 +3,8 @@
  */
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Redacted } from "effect"
-import { CredentialFailure } from "./HttpFailure.js"
+import type { LoginFailure } from "./HttpFailure.js"
+import { CredentialFailure, oneLine } from "./HttpFailure.js"
 import type { OAuth, Refusal } from "./OAuth.js"
 
 /** Header names and values; values that are secrets as `Redacted`. */
@@ -22,12 +23,13 @@ export interface Credentials {
    * Called with the headers that were refused, by 401 or for want of a scope; succeeds with whether it is worth trying once
    * more.
    */
-  readonly renew: (refused: Record<string, string>, refusal: Refusal) => Effect.Effect<boolean, CredentialFailure>
+  readonly renew: (
+    refused: Record<string, string>,
+    refusal: Refusal
+  ) => Effect.Effect<boolean, CredentialFailure | LoginFailure>
   /** Replaces every secret value of 8 characters or more that was ever sent. */
   readonly mask: (text: string) => string
 }
-
-const failure = (what: string) => (cause: unknown) => new CredentialFailure({ detail: what, cause })
 
 const decode = (text: string): string => {
   try {
@@ -71,6 +73,16 @@ export const make = (options: {
   for (const value of options.url.searchParams.values()) remember(value, configured)
   for (const part of [options.url.username, options.url.password]) remember(decode(part), configured)
 
+  const mask = (text: string): string => {
+    let masked = text
+    for (const secret of [...configured, ...recent]) masked = masked.replaceAll(secret, "***")
+    return masked
+  }
+  const failure = (what: string) => (cause: unknown) => {
+    const why = oneLine(mask(cause instanceof Error ? cause.message : String(cause)))
+    return new CredentialFailure({ detail: `${what}: ${why}`, cause })
+  }
+
   const plain = (headers: Headers, into: Record<string, string>, secrets = recent): Record<string, string> => {
     for (const [name, value] of Object.entries(headers)) {
       const text = Redacted.isRedacted(value) ? Redacted.value(value) : value
@@ -86,7 +98,7 @@ export const make = (options: {
     : (Effect.isEffect(headerProvider)
       ? headerProvider
       : Effect.tryPromise(async () => await headerProvider())).pipe(
-        Effect.mapError(failure("the header provider failed: see the cause"))
+        Effect.mapError(failure("the header provider failed, so that nothing was sent"))
       )
 
   const headers = provided === undefined && oauth === undefined
@@ -97,11 +109,12 @@ export const make = (options: {
       if (oauth !== undefined) {
         const tokens = yield* Effect.tryPromise({
           try: async () => await oauth.provider.tokens(),
-          catch: failure("the OAuth provider failed to give its tokens: see the cause")
+          catch: failure("the auth provider failed to give its tokens, so that nothing was sent")
         })
         if (tokens !== undefined) {
           all["authorization"] = `Bearer ${tokens.access_token}`
           remember(tokens.access_token)
+          if (tokens.refresh_token !== undefined) remember(tokens.refresh_token)
         }
       }
       return all
@@ -113,7 +126,13 @@ export const make = (options: {
       const current = yield* headers
       // Another request has renewed it meanwhile.
       if (current["authorization"] !== refused["authorization"]) return true
-      return yield* oauth.renew(refusal, options.fetch)
+      return yield* oauth.renew(refusal, options.fetch).pipe(
+        Effect.mapError((error) =>
+          error._tag === "CredentialFailure"
+            ? new CredentialFailure({ detail: mask(error.detail), cause: error.cause })
+            : error
+        )
+      )
     })
   }
 
@@ -121,10 +140,6 @@ export const make = (options: {
     headers,
     renewable: headerProvider !== undefined || oauth !== undefined,
     renew,
-    mask: (text) => {
-      let masked = text
-      for (const secret of [...configured, ...recent]) masked = masked.replaceAll(secret, "***")
-      return masked
-    }
+    mask
   }
 }

@@ -9,7 +9,7 @@ import type { Credentials } from "./Credentials.js"
 import { discard } from "./EventStream.js"
 import type { Body } from "./EventStream.js"
 import type { HttpFailure } from "./HttpFailure.js"
-import { AnswerFailure, fromNetwork, RedirectFailure, retryAfter, StatusFailure } from "./HttpFailure.js"
+import { AnswerFailure, fromNetwork, oneLine, RedirectFailure, retryAfter, StatusFailure } from "./HttpFailure.js"
 
 /** What is asked. */
 export interface Ask {
@@ -48,9 +48,17 @@ export const makeDispatcher = (connectTimeout: number): Dispatcher => {
   return proxied ? new EnvHttpProxyAgent(options) : new Agent(options)
 }
 
-/** The fetch that OAuth uses: over the same dispatcher. */
-export const makeFetch = (dispatcher: Dispatcher): FetchLike => (url, init) =>
-  undiciFetch(url, { ...init, dispatcher } as Parameters<typeof undiciFetch>[1]) as unknown as Promise<Response>
+/**
+ * The fetch that OAuth uses: over the same dispatcher. What it gives is a Response of the platform and not undici's own: the
+ * SDK reads the error in an answer only if it is an `instanceof Response`.
+ */
+export const makeFetch = (dispatcher: Dispatcher): FetchLike => async (url, init) => {
+  const answer = await undiciFetch(url, { ...init, dispatcher } as Parameters<typeof undiciFetch>[1])
+  const { headers, status, statusText } = answer
+  const response = new Response(answer.body as ReadableStream | null, { headers: [...headers], status, statusText })
+  // One that was made by hand knows no address, against which the SDK resolves redirects.
+  return Object.defineProperty(response, "url", { value: answer.url })
+}
 
 /** The first value of a header. */
 export const header = (answer: Answer, name: string): string | undefined => {
@@ -140,13 +148,6 @@ const explain = (text: string, contentType: string): Pick<StatusFailure, "detail
 /** A short id is none that could be guessed from, and may be any word. */
 const withoutSession = (text: string, id: string | undefined): string =>
   id === undefined || id.length < 8 ? text : text.replaceAll(id, "***")
-
-/** One line, of a length that is bearable in a log. */
-const oneLine = (text: string): string => {
-  // eslint-disable-next-line no-control-regex
-  const line = text.replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, " ").trim()
-  return line.length > 200 ? `${line.slice(0, 199)}…` : line
-}
 
 /** A client for one server. The dispatcher is destroyed by `destroy` only if it is `owned`. */
 export const make = (options: {

@@ -11,7 +11,7 @@ import { validateHeaderName, validateHeaderValue } from "node:http"
 import type { Dispatcher } from "undici"
 import * as Credentials from "./Credentials.js"
 import * as HttpClient from "./HttpClient.js"
-import { retryAfter, StatusFailure, toRequestError } from "./HttpFailure.js"
+import { LoginFailure, retryAfter, StatusFailure, toRequestError } from "./HttpFailure.js"
 import * as OAuth from "./OAuth.js"
 import * as SseTransport from "./SseTransport.js"
 import * as StreamableTransport from "./StreamableTransport.js"
@@ -74,6 +74,13 @@ const checkHeaders = (headers: Credentials.Headers): void => {
     }
   }
 }
+
+/**
+ * The official SDK's UnauthorizedError where a connection was not made because a person has to finish a login; otherwise
+ * undefined.
+ */
+export const loginNeeded = (error: ConnectError): Error | undefined =>
+  error.cause instanceof LoginFailure ? error.cause.cause : undefined
 
 /** Whether a failure of `initialize` means that the server may speak HTTP+SSE only. */
 const mayBeOlder = (error: ConnectError): boolean =>

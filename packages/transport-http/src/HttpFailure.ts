@@ -16,6 +16,7 @@ export type HttpFailure =
   | AnswerFailure
   | CutFailure
   | CredentialFailure
+  | LoginFailure
 
 /** No answer came. `sent` is false only when it is certain that the request never left. */
 export class NetworkFailure extends Data.TaggedError("NetworkFailure")<{
@@ -59,6 +60,23 @@ export class CredentialFailure extends Data.TaggedError("CredentialFailure")<{
   readonly detail: string
   readonly cause: unknown
 }> {}
+
+/** The server wants a login that only a person can finish. Nothing was carried out. */
+export class LoginFailure extends Data.TaggedError("LoginFailure")<{
+  /** 401, or 403 where more rights are wanted. */
+  readonly status: number
+  /** Why the login could not be shown; empty where it was. */
+  readonly detail: string
+  /** The official SDK's UnauthorizedError. */
+  readonly cause: Error
+}> {}
+
+/** One line, of a length that is bearable in a log. */
+export const oneLine = (text: string): string => {
+  // eslint-disable-next-line no-control-regex
+  const line = text.replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, " ").trim()
+  return line.length > 200 ? `${line.slice(0, 199)}…` : line
+}
 
 const property = (value: unknown, key: string): unknown =>
   typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined
@@ -168,6 +186,14 @@ export const describe = (failure: HttpFailure): string => {
       return statusText(failure)
     case "RedirectFailure":
       return `HTTP ${failure.status}: redirected to ${failure.origin}, which is not followed: configure that address if it is meant`
+    case "LoginFailure": {
+      const what = failure.status === 403
+        ? "the server wants more rights than the login gave"
+        : "the server wants a login"
+      return failure.detail === ""
+        ? `HTTP ${failure.status}: ${what}: a person has to log in at the address that the auth provider was given (redirectToAuthorization); connect again when that is done`
+        : `HTTP ${failure.status}: ${what}, and ${failure.detail}`
+    }
     case "AnswerFailure":
     case "CutFailure":
     case "CredentialFailure":
@@ -186,6 +212,7 @@ const connectReason = (failure: HttpFailure): ConnectReason => {
     case "CutFailure":
       return "closed"
     case "CredentialFailure":
+    case "LoginFailure":
       return "unauthorized"
     case "StatusFailure":
       if (failure.status === 401 || failure.status === 407) return "unauthorized"
@@ -223,6 +250,8 @@ const requestOutcome = (failure: HttpFailure): readonly [Fate, RequestReason] =>
       return ["unknown", "network"]
     case "CredentialFailure":
       return ["notSent", "unauthorized"]
+    case "LoginFailure":
+      return ["rejected", "unauthorized"]
     case "StatusFailure": {
       const { status } = failure
       if (status === 401 || status === 403 || status === 407) return ["rejected", "unauthorized"]

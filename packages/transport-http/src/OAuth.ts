@@ -5,10 +5,10 @@
  * code verifier): so as long as a login is under way, no other is asked for.
  */
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
-import { auth, extractWWWAuthenticateParams } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Effect } from "effect"
-import { CredentialFailure } from "./HttpFailure.js"
+import { Clock, Effect, Option } from "effect"
+import { CredentialFailure, LoginFailure, oneLine } from "./HttpFailure.js"
+import * as OAuthRun from "./OAuthRun.js"
 
 /** Why new credentials are wanted. */
 export interface Refusal {
@@ -23,77 +23,109 @@ export interface OAuth {
   /**
    * Gets new credentials; succeeds with whether there are some. Concurrent calls share one run. No login is asked for again
    * within 10 minutes of the last one for the same scope, unless that has brought a token and it is refused by 401: a scope
-   * that was asked for and not granted is not asked for with every call.
+   * that was asked for and not granted is not asked for with every call. Fails with LoginFailure as long as a person has to
+   * finish a login.
    */
-  readonly renew: (refusal: Refusal, fetch: FetchLike) => Effect.Effect<boolean, CredentialFailure>
+  readonly renew: (refusal: Refusal, fetch: FetchLike) => Effect.Effect<boolean, CredentialFailure | LoginFailure>
 }
 
 /** How long one run may take, in milliseconds: discovery, registration, token. */
 const timeout = 30_000
 
 /** How long a login may take, in milliseconds. Authorization servers give up after about as long. */
-const patience = 600_000
-
-const failure = (what: string) => (cause: unknown) => new CredentialFailure({ detail: what, cause })
+const loginTime = 600_000
 
 /** A run that ended without new credentials of its own, or one for more rights, whatever it brought. */
 interface Asked {
   readonly status: number
   readonly scope: string | undefined
+  /** The token that there was when the run ended. */
   readonly token: string | undefined
+  /** A person has to finish a login. */
+  readonly pending: boolean
   readonly at: number
+}
+
+/** What OAuth failed with: the error code of the authorization server, if it is one, and what it says. */
+const said = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return oneLine(String(cause))
+  const code = "errorCode" in cause && cause.errorCode !== "server_error" ? String(cause.errorCode) : ""
+  const text = cause.message.replace(/Invalid OAuth error response: .*?Raw body: /s, "")
+  return oneLine([code, text].filter((part) => part !== "").join(": ")) || cause.name
 }
 
 /** OAuth for a server. */
 export const make = (provider: OAuthClientProvider, url: URL): OAuth => {
   const serverUrl = new URL(url.origin + url.pathname)
-  let running: Promise<boolean> | undefined
+  let running: OAuthRun.Run | undefined
   let asked: Asked | undefined
 
   const accessToken = Effect.tryPromise({
     try: async () => (await provider.tokens())?.access_token,
-    catch: failure("the OAuth provider failed to give its tokens: see the cause")
+    catch: (cause) =>
+      new CredentialFailure({ detail: `the auth provider failed to give its tokens: ${said(cause)}`, cause })
   })
 
-  const run = (parameters: ReturnType<typeof extractWWWAuthenticateParams>, fetch: FetchLike): Promise<boolean> =>
-    running ??= auth(
+  const begin = (parameters: Pick<OAuthRun.Request, "resourceMetadataUrl" | "scope" | "stepUp">, fetch: FetchLike) => {
+    const run = OAuthRun.start({
+      ...parameters,
       provider,
-      {
-        serverUrl,
-        resourceMetadataUrl: parameters.resourceMetadataUrl,
-        scope: parameters.scope,
-        fetchFn: (url: string | URL, init?: RequestInit) =>
-          fetch(url, { ...init, signal: AbortSignal.timeout(timeout) })
-      } as Parameters<typeof auth>[1]
-    ).then((result) => result === "AUTHORIZED").finally(() => {
+      serverUrl,
+      fetch: (address, init) => fetch(address, { ...init, signal: AbortSignal.timeout(timeout) })
+    })
+    running = run
+    const over = () => {
       running = undefined
+    }
+    void run.outcome.then(over)
+    return run
+  }
+
+  /** A person has to finish a login, or `why` it was not even shown. */
+  const loginNeeded = (status: number, UnauthorizedError: new(message: string) => Error, why?: string): LoginFailure =>
+    new LoginFailure({
+      status,
+      detail: why === undefined ? "" : `the auth provider could not show the login: ${why}`,
+      cause: new UnauthorizedError("a person has to log in")
     })
 
   return {
     provider,
     renew: ({ challenge, status }, fetch) =>
       Effect.gen(function*() {
-        const parameters = challenge === undefined
-          ? {}
+        const { UnauthorizedError, extractWWWAuthenticateParams } = yield* Effect.promise(OAuthRun.sdk)
+        const { resourceMetadataUrl, scope } = challenge === undefined
+          ? { resourceMetadataUrl: undefined, scope: undefined }
           : extractWWWAuthenticateParams(new Response(null, { headers: { "www-authenticate": challenge } }))
-        const token = yield* accessToken
+        const before = yield* accessToken
         const now = yield* Clock.currentTimeMillis
         if (
-          running === undefined && asked !== undefined && asked.status === status && asked.scope === parameters.scope &&
-          now - asked.at < patience && (status === 403 || asked.token === token)
-        ) return false
-        const authorized = yield* Effect.tryPromise({
-          try: () => run(parameters, fetch),
-          catch: failure("OAuth failed: see the cause, or log in again")
-        }).pipe(
-          Effect.timeoutFail({
-            duration: timeout,
-            onTimeout: () => new CredentialFailure({ detail: "OAuth did not finish in time", cause: undefined })
-          })
-        )
-        asked = authorized && status !== 403 ? undefined : { status, scope: parameters.scope, token, at: now }
-        // A provider may wait in `redirectToAuthorization` until the login is over.
-        return authorized || (yield* accessToken) !== token
+          running === undefined && asked !== undefined && asked.status === status && asked.scope === scope &&
+          now - asked.at < loginTime && (status === 403 || asked.token === before)
+        ) {
+          // Otherwise more rights were asked for, and not granted.
+          return asked.pending && asked.token === before ? yield* loginNeeded(status, UnauthorizedError) : false
+        }
+        const run = running ?? begin({ resourceMetadataUrl, scope, stepUp: status === 403 }, fetch)
+        const outcome = yield* Effect.promise(() => run.outcome).pipe(Effect.timeoutOption(timeout))
+        const failed = Option.isSome(outcome) && outcome.value._tag === "Failed" ? outcome.value : undefined
+        if (!run.redirected()) {
+          if (failed !== undefined) {
+            const { cause } = failed
+            return yield* new CredentialFailure({ detail: `OAuth failed: ${said(cause)}`, cause })
+          }
+          if (Option.isNone(outcome)) {
+            const detail = `OAuth did not finish within ${timeout / 1000} s: can the authorization server be reached?`
+            return yield* new CredentialFailure({ detail, cause: undefined })
+          }
+        }
+        // A run may have made the provider forget the token, and a provider may wait until the login is over.
+        const after = yield* accessToken
+        const renewed = Option.exists(outcome, ({ _tag }) => _tag === "Authorized") ||
+          (after !== undefined && after !== before)
+        asked = renewed && status !== 403 ? undefined : { status, scope, token: after, pending: !renewed, at: now }
+        if (renewed) return true
+        return yield* loginNeeded(status, UnauthorizedError, failed && said(failed.cause))
       })
   }
 }

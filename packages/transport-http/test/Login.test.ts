@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
-import { auth } from "@modelcontextprotocol/sdk/client/auth.js"
+import { auth, UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
+import type { OAuthClientInformationMixed, OAuthTokens } from "@modelcontextprotocol/sdk/shared/auth.js"
 import { Effect } from "effect"
 import type { ServerResponse } from "node:http"
 import * as Harness from "./fixtures/Harness.js"
@@ -18,7 +19,10 @@ const setup = Effect.gen(function*() {
   /** What a token has to be, and what is said to those who have another. */
   const demand = { token: "token-1", status: 401, challenge: "Bearer" }
   const grant = { token: "token-1" }
-  server.hook = ({ headers, response, url }) => {
+  /** What the token endpoint refuses a request with, told by the parameters of the request. */
+  let refuse: (asked: URLSearchParams) => readonly [status: number, error: string] | undefined = () => undefined
+  const registrations: Array<string> = []
+  server.hook = ({ body, headers, response, url }) => {
     const json = (value: unknown) =>
       answer(response, 200, { "content-type": "application/json" }, JSON.stringify(value))
     if (url.startsWith("/.well-known/oauth-protected-resource")) {
@@ -29,38 +33,57 @@ const setup = Effect.gen(function*() {
         issuer: origin,
         authorization_endpoint: `${origin}/authorize`,
         token_endpoint: `${origin}/token`,
+        registration_endpoint: `${origin}/register`,
         response_types_supported: ["code"],
         code_challenge_methods_supported: ["S256"]
       })
     }
-    if (url === "/token") return json({ access_token: grant.token, token_type: "bearer" })
+    if (url === "/register") {
+      registrations.push(`client-${registrations.length + 1}`)
+      return json({ client_id: registrations.at(-1), redirect_uris: ["http://127.0.0.1/callback"] })
+    }
+    if (url === "/token") {
+      const refused = refuse(new URLSearchParams(body))
+      if (refused === undefined) return json({ access_token: grant.token, token_type: "bearer" })
+      const [status, error] = refused
+      return answer(response, status, { "content-type": "application/json" }, JSON.stringify({ error }))
+    }
     if (headers["authorization"] === `Bearer ${demand.token}`) return undefined
     return answer(response, demand.status, { "www-authenticate": demand.challenge })
   }
 
   let verifier = ""
-  let tokens: ReturnType<OAuthClientProvider["tokens"]>
+  const kept: { tokens: OAuthTokens | undefined; client: OAuthClientInformationMixed | undefined } = {
+    tokens: undefined,
+    client: { client_id: "me", issuer: origin }
+  }
   const logins: Array<URL> = []
   const provider = {
     redirectUrl: "http://127.0.0.1/callback",
     clientMetadata: { redirect_uris: ["http://127.0.0.1/callback"] },
-    clientInformation: () => ({ client_id: "me", issuer: origin }),
-    tokens: () => tokens,
-    saveTokens: (saved) => {
-      tokens = saved
+    clientInformation: () => kept.client,
+    saveClientInformation: (saved: OAuthClientInformationMixed) => {
+      kept.client = saved
     },
-    redirectToAuthorization: (url: URL): void | Promise<void> => {
+    tokens: () => kept.tokens,
+    saveTokens: (saved: OAuthTokens) => {
+      kept.tokens = saved
+    },
+    redirectToAuthorization: (url: URL) => {
       logins.push(url)
     },
-    saveCodeVerifier: (saved) => {
+    saveCodeVerifier: (saved: string) => {
       verifier = saved
     },
     codeVerifier: () => verifier
-  } satisfies OAuthClientProvider
+  } as OAuthClientProvider & { redirectToAuthorization: (url: URL) => void | Promise<void> }
   /** What the program does when the browser comes back. */
   const finish = () => auth(provider, { serverUrl: server.url, authorizationCode: "code" })
   const connector = HttpConnector.make({ url: server.url, authProvider: provider })
-  return { connector, demand, finish, grant, logins, provider, server }
+  const onToken = (refusal: typeof refuse) => {
+    refuse = refusal
+  }
+  return { connector, demand, finish, grant, kept, logins, onToken, origin, provider, registrations, server }
 })
 
 describe("logging in", () => {
@@ -126,5 +149,125 @@ describe("logging in", () => {
       yield* Effect.flip(call())
       assert.strictEqual(logins.length, 3)
       assert.strictEqual(logins[2]?.searchParams.get("scope"), "write")
+    }))
+
+  const refreshing = (asked: URLSearchParams) => asked.get("grant_type") === "refresh_token"
+
+  for (const invalidates of [true, false]) {
+    const whose = invalidates ? "the provider forgets it" : "a provider that cannot forget"
+    it.scopedLive(`[T7] a refresh token that is not valid any more leads to one login: ${whose}`, () =>
+      Effect.gen(function*() {
+        const { connector, finish, kept, logins, onToken, origin, provider, server } = yield* setup
+        kept.tokens = { access_token: "old", refresh_token: "dead", token_type: "bearer", issuer: origin }
+        onToken((asked) => refreshing(asked) ? [400, "invalid_grant"] : undefined)
+        const forgotten: Array<string> = []
+        if (invalidates) {
+          provider.invalidateCredentials = (what) => {
+            forgotten.push(what)
+            kept.tokens = undefined
+          }
+        }
+        for (let attempt = 0; attempt < 3; attempt++) {
+          assert.strictEqual((yield* Effect.flip(Harness.connect(connector))).reason, "unauthorized")
+        }
+        assert.strictEqual(logins.length, 1)
+        assert.deepStrictEqual(forgotten, invalidates ? ["tokens"] : [])
+        assert.strictEqual(server.seen.filter(({ url }) => url === "/token").length, 1)
+        yield* Effect.promise(finish)
+        yield* (yield* Harness.connect(connector)).call()
+      }))
+
+    for (const code of ["invalid_client", "unauthorized_client"]) {
+      it.scopedLive(`[T7] ${code}: the client is registered again, and the login succeeds: ${whose}`, () =>
+        Effect.gen(function*() {
+          const { connector, finish, kept, logins, onToken, origin, provider, registrations } = yield* setup
+          kept.tokens = { access_token: "old", refresh_token: "dead", token_type: "bearer", issuer: origin }
+          onToken((asked) => asked.get("client_id") === "me" ? [401, code] : undefined)
+          if (invalidates) {
+            provider.invalidateCredentials = () => {
+              kept.tokens = kept.client = undefined
+            }
+          }
+          for (let attempt = 0; attempt < 3; attempt++) yield* Effect.flip(Harness.connect(connector))
+          assert.deepStrictEqual(registrations, ["client-1"])
+          assert.deepStrictEqual(logins.map((url) => url.searchParams.get("client_id")), ["client-1"])
+          yield* Effect.promise(finish)
+          yield* (yield* Harness.connect(connector)).call()
+        }))
+    }
+  }
+
+  it.scopedLive("[T7] an authorization server that fails for a while is asked again; nobody has to log in for it", () =>
+    Effect.gen(function*() {
+      const { connector, kept, logins, onToken, origin } = yield* setup
+      const refreshToken = { refresh_token: "good", token_type: "bearer", issuer: origin }
+      kept.tokens = { access_token: "old", ...refreshToken }
+      onToken(() => [503, "server_error"])
+      const error = yield* Effect.flip(Harness.connect(connector))
+      assert.deepStrictEqual([error.reason, error.incurable], ["unauthorized", false])
+      assert.include(error.message, "HTTP 503")
+      assert.include(error.message, `${origin}/token`)
+      assert.deepStrictEqual([logins.length, kept.tokens?.refresh_token], [0, "good"])
+      onToken(() => undefined)
+      yield* (yield* Harness.connect(connector)).call()
+      assert.strictEqual(logins.length, 0)
+    }))
+
+  it.scopedLive("[T7] more rights are asked for by a login, though there is a refresh token: it would bring the same rights", () =>
+    Effect.gen(function*() {
+      const { connector, demand, kept, logins, origin, server } = yield* setup
+      kept.tokens = { access_token: "token-1", refresh_token: "good", token_type: "bearer", issuer: origin }
+      const { call } = yield* Harness.connect(connector)
+      Object.assign(demand, {
+        token: "never",
+        status: 403,
+        challenge: 'Bearer error="insufficient_scope", scope="admin"'
+      })
+      for (let attempt = 0; attempt < 2; attempt++) {
+        assert.strictEqual((yield* Effect.flip(call())).reason, "unauthorized")
+      }
+      assert.deepStrictEqual(logins.map((url) => url.searchParams.get("scope")), ["admin"])
+      assert.strictEqual(server.seen.filter(({ url }) => url === "/token").length, 0)
+      assert.strictEqual(kept.tokens.refresh_token, "good")
+    }))
+
+  it.scopedLive("[T7] a provider that throws for want of a person is asked once, too", () =>
+    Effect.gen(function*() {
+      const { connector, logins, provider } = yield* setup
+      provider.redirectToAuthorization = (url) => {
+        logins.push(url)
+        throw new Error("nobody is here")
+      }
+      for (let attempt = 0; attempt < 3; attempt++) {
+        const error = yield* Effect.flip(Harness.connect(connector))
+        assert.isDefined(HttpConnector.loginNeeded(error))
+        assert.include(error.message, attempt === 0 ? "nobody is here" : "log in")
+      }
+      assert.strictEqual(logins.length, 1)
+    }))
+
+  it.scopedLive("[T7] a login that a person has to finish is told by the official class, and why OAuth failed by the message", () =>
+    Effect.gen(function*() {
+      const { connector, demand, finish, kept, logins, server } = yield* setup
+      const error = yield* Effect.flip(Harness.connect(connector))
+      assert.instanceOf(HttpConnector.loginNeeded(error), UnauthorizedError)
+      assert.include(error.message, server.url)
+      yield* Effect.promise(finish)
+      const { call } = yield* Harness.connect(connector)
+      demand.token = "token-2"
+      kept.client = undefined
+      server.hook = ({ response, url }) =>
+        url === "/mcp"
+          ? answer(response, 401)
+          : url === "/register"
+          ? answer(response, 400, {}, JSON.stringify({ error: "invalid_redirect_uri", error_description: "not ours" }))
+          : answer(response, 404)
+      const refused = yield* Effect.flip(call())
+      assert.deepStrictEqual([refused.fate, refused.reason], ["notSent", "unauthorized"])
+      assert.include(refused.message, "not ours")
+      const failed = yield* Effect.flip(Harness.connect(connector))
+      assert.isUndefined(HttpConnector.loginNeeded(failed))
+      assert.include(failed.message, "not ours")
+      assert.strictEqual(logins.length, 1)
     }))
 })

@@ -1,0 +1,126 @@
+/**
+ * One run of the official SDK's `auth()`, and what has to be put right about it.
+ *
+ * - It takes every failure to renew a token for the end of the login, and asks for the next one: also where the authorization
+ *   server is only not there for a while.
+ * - It renews a token also where more rights are wanted: what comes has the rights of the one before.
+ * - Where a refresh token or a client is not valid any more it relies on the provider to forget them, which is optional for a
+ *   provider: without it, the dead one is used again.
+ */
+import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+
+/** What is asked for. */
+export interface Request {
+  readonly provider: OAuthClientProvider
+  readonly serverUrl: URL
+  readonly resourceMetadataUrl: URL | undefined
+  readonly scope: string | undefined
+  /** More rights are wanted than the token has. */
+  readonly stepUp: boolean
+  readonly fetch: FetchLike
+}
+
+/** A run that has begun. */
+export interface Run {
+  /** Whether the provider was given the address of a login, which a person has to finish. */
+  readonly redirected: () => boolean
+  /** Is never rejected. */
+  readonly outcome: Promise<Outcome>
+}
+
+/** What came of a run: new tokens, a login that a person has to finish, or neither. */
+export type Outcome =
+  | { readonly _tag: "Authorized" }
+  | { readonly _tag: "Redirected" }
+  | { readonly _tag: "Failed"; readonly cause: unknown }
+
+/** The SDK's module, which a program that has no use for OAuth never loads. */
+export const sdk = (): Promise<typeof import("@modelcontextprotocol/sdk/client/auth.js")> =>
+  import("@modelcontextprotocol/sdk/client/auth.js")
+
+/** Statuses of a token endpoint that pass by themselves. */
+const passes = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429
+
+const isRefresh = (init: RequestInit | undefined): boolean =>
+  new URLSearchParams(String(init?.body ?? "")).get("grant_type") === "refresh_token"
+
+/** Begins a run. */
+export const start = ({ fetch, provider, scope, stepUp, ...request }: Request): Run => {
+  /** Why the token could not be renewed, where that passes by itself. */
+  let outage: Error | undefined
+  let redirected = false
+  /** What is not valid any more, until something else is saved. */
+  let deadTokens = false
+  let deadClient = false
+
+  const fetchFn: FetchLike = async (url, init) => {
+    if (!isRefresh(init)) return fetch(url, init)
+    const failed = (why: string, cause?: unknown) =>
+      new Error(`the authorization server did not renew the token, and may do so later: ${String(url)}: ${why}`, {
+        cause
+      })
+    try {
+      const response = await fetch(url, init)
+      if (passes(response.status)) outage = failed(`HTTP ${response.status}`)
+      return response
+    } catch (error) {
+      outage = failed(error instanceof Error ? messageOf(error) : String(error), error)
+      throw error
+    }
+  }
+
+  const overrides: Partial<OAuthClientProvider> = {
+    clientInformation: () => deadClient ? undefined : provider.clientInformation(),
+    tokens: async () => {
+      const tokens = deadTokens ? undefined : await provider.tokens()
+      if (tokens === undefined || !stepUp) return tokens
+      const { refresh_token: _, ...withoutRefresh } = tokens
+      return withoutRefresh
+    },
+    saveTokens: (tokens) => {
+      deadTokens = false
+      return provider.saveTokens(tokens)
+    },
+    // A verifier that is saved makes that of a login under way useless.
+    saveCodeVerifier: (verifier) => {
+      if (outage !== undefined) throw outage
+      return provider.saveCodeVerifier(verifier)
+    },
+    redirectToAuthorization: (url) => {
+      redirected = true
+      return provider.redirectToAuthorization(url)
+    },
+    invalidateCredentials: (what) => {
+      deadTokens = true
+      // A client that nobody can register again is kept: the error about it says more.
+      deadClient = what === "all" && provider.saveClientInformation !== undefined
+      return provider.invalidateCredentials?.(what)
+    },
+    ...(provider.saveClientInformation === undefined ? {} : {
+      saveClientInformation: (client) => {
+        deadClient = false
+        return provider.saveClientInformation?.(client)
+      }
+    })
+  }
+  // The provider may be an instance of a class with private members, so that its methods need it as `this`.
+  const watched = new Proxy(provider, {
+    get: (target, key) => {
+      if (Object.hasOwn(overrides, key)) return overrides[key as keyof OAuthClientProvider]
+      const value: unknown = Reflect.get(target, key, target)
+      return typeof value === "function" ? value.bind(target) : value
+    }
+  })
+
+  const outcome = sdk().then(({ auth }) => auth(watched, { ...request, scope, fetchFn } as Parameters<typeof auth>[1]))
+    .then(
+      (result): Outcome => ({ _tag: result === "AUTHORIZED" ? "Authorized" : "Redirected" }),
+      (cause: unknown): Outcome => ({ _tag: "Failed", cause: outage ?? cause })
+    )
+  return { redirected: () => redirected, outcome }
+}
+
+/** What an error of `fetch` says: the reason is in its cause. */
+const messageOf = (error: Error): string =>
+  error.cause instanceof Error && error.cause.message !== "" ? error.cause.message : error.message
