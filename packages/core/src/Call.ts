@@ -4,7 +4,6 @@
  */
 import type { Progress, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
 import { type Clock, Duration, Effect } from "effect"
-import type { DurationInput } from "effect/Duration"
 import type { RequestOptions } from "./Connection.js"
 import {
   BackendUnavailable,
@@ -26,17 +25,18 @@ import { answered, type Runtime } from "./Runtime.js"
 import type { Installed, Slot } from "./Slot.js"
 import { Standing } from "./Standing.js"
 import type { CallObserver, Observer } from "./Telemetry.js"
+import * as TimeSpan from "./TimeSpan.js"
 
 /** Options of one call. */
 export interface CallOptions {
   /** Time for the answer. Default `timeouts.request`. */
-  readonly timeout?: DurationInput | undefined
+  readonly timeout?: TimeSpan.TimeSpan | undefined
   /** Progress starts `timeout` anew. Default false. */
   readonly resetTimeoutOnProgress?: boolean | undefined
   /** Bound on the whole call, waiting and repetition included. Default: none beyond the others. */
-  readonly maxTotalTimeout?: DurationInput | undefined
+  readonly maxTotalTimeout?: TimeSpan.TimeSpan | undefined
   /** How long to wait for a connection. Default `timeouts.wait`. */
-  readonly wait?: DurationInput | undefined
+  readonly wait?: TimeSpan.TimeSpan | undefined
   /** Doing it twice does no harm: send again when the fate of the first is unknown (C3). Default: by method and hints. */
   readonly idempotent?: boolean | undefined
   /** Fail at once when there is no connection. Default `calls.failFast`. */
@@ -425,7 +425,7 @@ export class Calls {
 }
 
 const millis = (input: CallOptions["timeout"], otherwise: number): number =>
-  input === undefined ? otherwise : Duration.toMillis(input)
+  input === undefined ? otherwise : TimeSpan.millis(input)
 
 /** States in which a waiting call brings the next attempt forward (R8). */
 const canHasten = (state: State): boolean =>

@@ -98,11 +98,13 @@ export class ProtocolError extends Schema.TaggedError<ProtocolError>()("Protocol
   method: Schema.optional(Schema.String)
 }) {}
 
-/** An option is not acceptable: which, what it was, what would be. */
+/** Options are not acceptable: which, what they were, what would be. `backend`, `field` are those of the first problem. */
 export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
   ...common,
   /** The path of the option, for example `keepalive.interval`. */
-  field: Schema.String
+  field: Schema.String,
+  /** All of them, each with its own line; `message` lists them. */
+  problems: Schema.Array(Schema.Struct({ backend: Schema.String, field: Schema.String, message: Schema.String }))
 }) {}
 
 /** What a call can end with. */

@@ -9,7 +9,6 @@ import type {
 } from "@modelcontextprotocol/sdk/types.js"
 import { Clock, type Config, Context, Effect, ExecutionStrategy, Layer, Scope, Stream } from "effect"
 import type { ConfigError as ConfigProviderError } from "effect/ConfigError"
-import type { DurationInput } from "effect/Duration"
 import { type Backend, type BackendOptions, type CallOptions, make as makeBackend } from "./Backend.js"
 import type { Snapshot } from "./Catalog.js"
 import { BackendUnavailable, type CallError, type ConfigError, RemoteError } from "./Errors.js"
@@ -23,6 +22,7 @@ import { closeAll, closeFully } from "./Runtime.js"
 import type { Status } from "./Status.js"
 import { onResume } from "./Suspend.js"
 import * as Telemetry from "./Telemetry.js"
+import type { TimeSpan } from "./TimeSpan.js"
 import * as Union from "./Union.js"
 
 export type { Difference, Entry, FleetCatalog } from "./Union.js"
@@ -47,7 +47,7 @@ export interface FleetOptions {
   /** Attempts under way at once. Default 8. */
   readonly connectConcurrency?: number | undefined
   /** How long `ready` waits at most. Default 10 s. */
-  readonly waitTimeout?: DurationInput | undefined
+  readonly waitTimeout?: TimeSpan | undefined
 }
 
 /** Many backends, one catalogue. A slow or dead backend delays no other (L14). */
@@ -119,7 +119,7 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
     // With backends, each of them is refused by its own name.
     if (Object.keys(options.backends).length === 0) yield* decode("fleet", defaults)
     if (!Number.isInteger(connectConcurrency) || connectConcurrency < 1) {
-      return yield* invalid("fleet", "connectConcurrency", connectConcurrency, "accepted: a whole number from 1")
+      return yield* invalid("fleet", "connectConcurrency", connectConcurrency, "a whole number from 1")
     }
     const epoch = yield* Clock.currentTimeMillis
     const permits = Permits.make(connectConcurrency)
@@ -345,9 +345,9 @@ const named = (backends: Backends): Effect.Effect<ReadonlyMap<string, BackendOpt
       : Object.entries(backends as Readonly<Record<string, BackendOptions>>)
     const byId = new Map<string, BackendOptions>()
     for (const [id, options] of entries) {
-      if (id === "") return Effect.fail(invalid("fleet", "backends", id, "a backend needs a name"))
+      if (id === "") return Effect.fail(invalid("fleet", "backends", id, "names that are not empty"))
       if (byId.has(id)) {
-        return Effect.fail(invalid("fleet", "backends", id, "this name is there twice; each backend needs its own"))
+        return Effect.fail(invalid("fleet", "backends", id, "names that are each there once"))
       }
       byId.set(id, options)
     }

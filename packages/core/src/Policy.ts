@@ -2,10 +2,12 @@
  * All options of a backend: their names, units, defaults and ranges; how they are decoded once into milliseconds; and the
  * same as a `Config`.
  */
-import { Config, Duration, Either, Option, ParseResult, Predicate, Schema } from "effect"
-import type { DurationInput } from "effect/Duration"
+import { Config, Either, Option, ParseResult, Predicate, Schema } from "effect"
 import type { Connector } from "./Connector.js"
-import { ConfigError } from "./Errors.js"
+import type { ConfigError } from "./Errors.js"
+import { nearest } from "./internal/nearest.js"
+import * as Problem from "./Problem.js"
+import * as TimeSpan from "./TimeSpan.js"
 
 /** What the heartbeat is (K2, K3). */
 export type KeepaliveMethod = "ping" | `tool:${string}` | "options" | "none"
@@ -17,19 +19,19 @@ export interface KeepaliveOptions {
   /** Arguments of the fallback tool. Default `{}`. */
   readonly toolArguments?: { readonly [key: string]: unknown } | undefined
   /** Longest time without an answered request, 1 s to 24 h. Default 5 minutes. */
-  readonly interval?: DurationInput | undefined
+  readonly interval?: TimeSpan.TimeSpan | undefined
   /** Time for one heartbeat; a ping and its fallback share it. Default 10 s. */
-  readonly timeout?: DurationInput | undefined
+  readonly timeout?: TimeSpan.TimeSpan | undefined
   /** Failed pings in a row before the fallback tool is used. Default 2. */
   readonly fallbackAfter?: number | undefined
   /** Failing rounds in a row before the connection is declared lost or the breaker opens. Default 3. */
   readonly failureThreshold?: number | undefined
   /** Wait after a failing round. Default 10 s. */
-  readonly suspectInterval?: DurationInput | undefined
+  readonly suspectInterval?: TimeSpan.TimeSpan | undefined
   /** Wait before an open breaker is probed. Default 30 minutes. */
-  readonly reprobeAfter?: DurationInput | undefined
+  readonly reprobeAfter?: TimeSpan.TimeSpan | undefined
   /** How long the server lets a session idle; `never` turns keepalive off unless a method is given. Default unknown. */
-  readonly idleTtl?: DurationInput | "never" | undefined
+  readonly idleTtl?: TimeSpan.TimeSpan | "never" | undefined
   /** Whether the credentials go with OPTIONS. Default true. */
   readonly authenticated?: boolean | undefined
 }
@@ -39,21 +41,21 @@ export interface ReconnectOptions {
   /** Come back without being asked. Default true. */
   readonly auto?: boolean | undefined
   /** First delay of the backoff, before jitter. Default 1 s. */
-  readonly initialDelay?: DurationInput | undefined
+  readonly initialDelay?: TimeSpan.TimeSpan | undefined
   /** Growth of the delay. Default 2. */
   readonly factor?: number | undefined
   /** Bound on every delay. Default 60 s. */
-  readonly maxDelay?: DurationInput | undefined
+  readonly maxDelay?: TimeSpan.TimeSpan | undefined
   /** Quick attempts before the backend goes Dormant. Default 5. */
   readonly maxAttempts?: number | undefined
   /** A connection that has lived this long has proved itself; the backoff starts anew. Default 10 s. */
-  readonly stableAfter?: DurationInput | undefined
+  readonly stableAfter?: TimeSpan.TimeSpan | undefined
   /** Time between attempts of a dormant backend, jittered. Default 5 minutes. */
-  readonly dormantProbe?: DurationInput | undefined
+  readonly dormantProbe?: TimeSpan.TimeSpan | undefined
   /** Longest Retry-After that is respected. Default 10 minutes. */
-  readonly maxRetryAfter?: DurationInput | undefined
+  readonly maxRetryAfter?: TimeSpan.TimeSpan | undefined
   /** Least time between attempts that waiting calls ask for; doubles with each failure up to `maxDelay`. Default 1 s. */
-  readonly demandInterval?: DurationInput | undefined
+  readonly demandInterval?: TimeSpan.TimeSpan | undefined
   /** Make the new connection before the old one is closed. Default: as the transport says (HTTP true, stdio false). */
   readonly overlap?: boolean | undefined
 }
@@ -61,15 +63,15 @@ export interface ReconnectOptions {
 /** How long things may take. */
 export interface TimeoutOptions {
   /** A connection attempt, its wait for a permit not counted. Default 30 s. */
-  readonly connect?: DurationInput | undefined
+  readonly connect?: TimeSpan.TimeSpan | undefined
   /** The answer to a request. Default 60 s. */
-  readonly request?: DurationInput | undefined
+  readonly request?: TimeSpan.TimeSpan | undefined
   /** How long a call waits for a connection. Default 10 s. */
-  readonly wait?: DurationInput | undefined
+  readonly wait?: TimeSpan.TimeSpan | undefined
   /** Closing a connection, before it is abandoned. Default 5 s. */
-  readonly close?: DurationInput | undefined
+  readonly close?: TimeSpan.TimeSpan | undefined
   /** Time for calls in flight when a connection is replaced on purpose. Default 10 s. */
-  readonly drain?: DurationInput | undefined
+  readonly drain?: TimeSpan.TimeSpan | undefined
 }
 
 /** When a live connection counts as broken. */
@@ -80,7 +82,10 @@ export interface HealthOptions {
 
 /** What is done with calls. */
 export interface CallsOptions {
-  /** `safe` sends again what cannot be carried out twice; `never` sends once. Default `safe`. */
+  /**
+   * Whether a call that was cut off is sent again. `safe`: where it was not carried out, or where carrying it out twice does no
+   * harm (see `CallOptions.idempotent`); `never`: every call is sent once. Default `safe`.
+   */
   readonly retry?: "safe" | "never" | undefined
   /** Believe a tool's readOnlyHint and idempotentHint. Default true. */
   readonly trustAnnotations?: boolean | undefined
@@ -99,7 +104,7 @@ export interface LifecycleOptions {
   /** Connect on first demand. Default false. */
   readonly lazy?: boolean | undefined
   /** Let go of a connection that no call has used for this long. Default `never`. */
-  readonly idleRelease?: DurationInput | "never" | undefined
+  readonly idleRelease?: TimeSpan.TimeSpan | "never" | undefined
   /** Start disabled. Default false. */
   readonly disabled?: boolean | undefined
 }
@@ -107,14 +112,14 @@ export interface LifecycleOptions {
 /** How the catalogue is read. */
 export interface DiscoveryOptions {
   /** Read the lists again this often, for servers that do not announce changes. Default `never`. */
-  readonly refreshInterval?: DurationInput | "never" | undefined
+  readonly refreshInterval?: TimeSpan.TimeSpan | "never" | undefined
   /** Bound on the pages of one list. Default 100. */
   readonly maxPages?: number | undefined
   /** Bound on the entries of one list. Default 10,000. */
   readonly maxEntries?: number | undefined
 }
 
-/** The options of a backend, each with the default of the design. Durations as Effect's DurationInput: numbers are ms. */
+/** The options of a backend, each with the default of the design. A length of time is a number of ms, a text or a Duration. */
 export interface PolicyOptions {
   readonly keepalive?: KeepaliveOptions | undefined
   readonly reconnect?: ReconnectOptions | undefined
@@ -130,48 +135,41 @@ const minute = 60 * second
 const hour = 60 * minute
 const day = 24 * hour
 
-const units: ReadonlyArray<readonly [number, string]> = [[day, "d"], [hour, "h"], [minute, "min"], [second, "s"]]
-
-const show = (millis: number): string => {
-  const unit = units.find(([size]) => millis >= size && millis % size === 0)
-  return unit && millis !== day ? `${millis / unit[0]} ${unit[1]}` : millis === day ? "24 h" : `${millis} ms`
+/** The milliseconds of a length of time that lies between two bounds. */
+const inRange = (input: unknown, min: number, max: number): number | undefined => {
+  const millis = TimeSpan.toMillis(input)
+  return millis !== undefined && millis >= min && millis <= max ? millis : undefined
 }
 
-/** The milliseconds of a duration that lies between two bounds. */
-const inRange = (input: unknown, min: number, max: number) => {
-  if (typeof input === "number" && !(input >= 0)) return undefined
-  if (typeof input === "string" && input.trimStart().startsWith("-")) return undefined
-  const millis = Duration.decodeUnknown(input).pipe((decoded) =>
-    decoded._tag === "Some" ? Duration.toMillis(decoded.value) : NaN
-  )
-  return millis >= min && millis <= max ? ParseResult.succeed(millis) : undefined
-}
-
-/** A duration in milliseconds. */
+/** A length of time in milliseconds. */
 const duration = (min: number, max: number) =>
   Schema.transformOrFail(Schema.Unknown, Schema.Number, {
     strict: true,
-    decode: (input, _, ast) =>
-      inRange(input, min, max) ??
-        ParseResult.fail(new ParseResult.Type(ast, input, `accepted: ${show(min)} to ${show(max)}`)),
+    decode: (input, _, ast) => {
+      const millis = inRange(input, min, max)
+      return millis === undefined
+        ? ParseResult.fail(new ParseResult.Type(ast, input, `accepted: ${TimeSpan.range(min, max)}`))
+        : ParseResult.succeed(millis)
+    },
     encode: (millis) => ParseResult.succeed(millis as unknown)
-  })
-
-/** A duration in milliseconds, or `undefined` for never. */
-const durationOrNever = (min: number, max: number) =>
-  Schema.transformOrFail(Schema.Unknown, Schema.UndefinedOr(Schema.Number), {
-    strict: true,
-    decode: (input, _, ast) =>
-      input === "never"
-        ? ParseResult.succeed(undefined)
-        : inRange(input, min, max) ?? ParseResult.fail(
-          new ParseResult.Type(ast, input, `accepted: ${show(min)} to ${show(max)}, or "never"`)
-        ),
-    encode: (millis) => ParseResult.succeed(millis ?? "never" as unknown)
   })
 
 const accepted = <A, I>(schema: Schema.Schema<A, I>, what: string) =>
   schema.annotations({ message: () => ({ message: `accepted: ${what}`, override: true }) })
+
+/** A length of time in milliseconds, or `undefined` for never. */
+const durationOrNever = (min: number, max: number) =>
+  accepted(
+    Schema.Union(
+      Schema.transform(Schema.Literal("never"), Schema.Undefined, {
+        strict: true,
+        decode: () => undefined,
+        encode: () => "never" as const
+      }),
+      duration(min, max)
+    ),
+    `${TimeSpan.range(min, max)}, or "never"`
+  )
 
 const count = (min: number, max: number) =>
   accepted(Schema.Int.pipe(Schema.between(min, max)), `a whole number from ${min} to ${max}`)
@@ -189,9 +187,7 @@ const method = accepted(
 const or = <A, I>(schema: Schema.Schema<A, I>, value: NoInfer<A>) =>
   Schema.optionalWith(schema, { default: () => value })
 
-const group = <Fields extends Schema.Struct.Fields>(fields: Fields) => Schema.Struct(fields)
-
-const Keepalive = group({
+const Keepalive = Schema.Struct({
   /** Whether the method was given, which overrides what would turn keepalive off (K15). */
   method: Schema.optional(method),
   toolArguments: or(accepted(Schema.Record({ key: Schema.String, value: Schema.Unknown }), "an object"), {}),
@@ -210,7 +206,7 @@ const Keepalive = group({
   authenticated: or(flag, true)
 })
 
-const Reconnect = group({
+const Reconnect = Schema.Struct({
   auto: or(flag, true),
   initialDelay: or(duration(1, hour), second),
   factor: or(accepted(Schema.Number.pipe(Schema.between(1, 100)), "a number from 1 to 100"), 2),
@@ -223,7 +219,7 @@ const Reconnect = group({
   overlap: Schema.optional(flag)
 })
 
-const Timeouts = group({
+const Timeouts = Schema.Struct({
   connect: or(duration(1, day), 30 * second),
   request: or(duration(1, 7 * day), minute),
   wait: or(duration(0, day), 10 * second),
@@ -231,7 +227,7 @@ const Timeouts = group({
   drain: or(duration(0, day), 10 * second)
 })
 
-const Calls = group({
+const Calls = Schema.Struct({
   retry: or(oneOf("safe", "never"), "safe"),
   trustAnnotations: or(flag, true),
   failFast: or(flag, false),
@@ -240,19 +236,19 @@ const Calls = group({
   maxWaiting: or(count(0, 1_000_000), 1000)
 })
 
-const Lifecycle = group({
+const Lifecycle = Schema.Struct({
   lazy: or(flag, false),
   idleRelease: or(durationOrNever(1, 365 * day), undefined),
   disabled: or(flag, false)
 })
 
-const Discovery = group({
+const Discovery = Schema.Struct({
   refreshInterval: or(durationOrNever(second, 7 * day), undefined),
   maxPages: or(count(1, 1_000_000), 100),
   maxEntries: or(count(1, 10_000_000), 10_000)
 })
 
-const Health = group({ failureThreshold: or(count(1, 1000), 3) })
+const Health = Schema.Struct({ failureThreshold: or(count(1, 1000), 3) })
 
 const withDefaults = <A, I extends object>(schema: Schema.Schema<A, I>) =>
   Schema.optionalWith(schema, { default: () => Schema.decodeUnknownSync(schema)({}) })
@@ -271,40 +267,73 @@ export const PolicySchema = Schema.Struct({
 /** The options once decoded: every duration in milliseconds, every default filled in; `undefined` stands for never. */
 export type Policy = typeof PolicySchema.Type
 
+/** The names of the groups. */
+export const groups = Object.keys(PolicySchema.fields) as ReadonlyArray<keyof PolicyOptions>
+
+/** The names of the options of each group. */
+const names: Readonly<Record<keyof PolicyOptions, ReadonlyArray<string>>> = {
+  keepalive: Object.keys(Keepalive.fields),
+  reconnect: Object.keys(Reconnect.fields),
+  timeouts: Object.keys(Timeouts.fields),
+  health: Object.keys(Health.fields),
+  calls: Object.keys(Calls.fields),
+  lifecycle: Object.keys(Lifecycle.fields),
+  discovery: Object.keys(Discovery.fields)
+}
+
+const isGroup = (name: string): name is keyof PolicyOptions => Object.hasOwn(names, name)
+
+/** The groups among other options. */
+export const pick = (options: PolicyOptions): PolicyOptions =>
+  Object.fromEntries(groups.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]))
+
 /** The value at a path of an input that was not accepted. */
-const valueAt = (input: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
+const valueAt = (input: unknown, path: Problem.Path): unknown =>
   path.reduce<unknown>((value, key) => Predicate.isRecord(value) ? value[key as string] : undefined, input)
 
-const quote = (value: unknown): string =>
-  typeof value === "number" || typeof value === "bigint" ? String(value) : JSON.stringify(value) ?? String(value)
+/** An option that does not exist. What stands in its place is not shown: it may be a secret. */
+const unknown = (path: Problem.Path): Problem.Problem => {
+  const [group = "", name] = path.map(String)
+  if (name !== undefined && isGroup(group)) return Problem.unknown(path, names[group], { of: group })
+  const home = groups.find((one) => names[one].includes(group))
+  const near = nearest(group, groups) ?? (home && `${home}.${group}`)
+  return Problem.unknown(path, groups, { meant: near })
+}
 
-/**
- * Decodes options, once, when a backend is made. The first that is not acceptable is named with its path, its value and
- * what would be accepted; so is one that does not exist.
- */
-export const decode = (backend: string, options: PolicyOptions): Either.Either<Policy, ConfigError> =>
+const check = (options: unknown): Either.Either<Policy, Problem.Problems> =>
   Either.mapLeft(
-    Schema.decodeUnknownEither(PolicySchema)(options, { onExcessProperty: "error" }),
+    Schema.decodeUnknownEither(PolicySchema)(options, { onExcessProperty: "error", errors: "all" }),
     (error) => {
-      const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
-      const field = issue?.path.map(String).join(".") ?? ""
-      // what stands in the wrong place is not shown: it may be a secret
-      if (issue?._tag === "Unexpected") {
-        return new ConfigError({ backend, field, message: `${backend}: ${field} is not accepted; no such option` })
+      const found = new Map<string, Problem.Problem>()
+      for (const { _tag, message, path } of ParseResult.ArrayFormatter.formatErrorSync(error)) {
+        const keys = path as Problem.Path
+        const value = valueAt(options, keys)
+        const [, what] = /^accepted: (.*)$/s.exec(message) ?? []
+        // Of an optional option it is said once more that it is not `undefined` either.
+        if (_tag !== "Unexpected" && what === undefined && (keys.length > 1 || Predicate.isRecord(value))) continue
+        found.set(
+          Problem.showPath(keys),
+          _tag === "Unexpected" ? unknown(keys) : Problem.wrong(keys, value, what ?? "an object of options")
+        )
       }
-      const value = issue ? valueAt(options, issue.path) : options
-      return invalid(
-        backend,
-        field,
-        value,
-        issue?.message.startsWith("accepted") === true ? issue.message : "accepted: an object of options"
-      )
+      return [...found.values()] as unknown as Problem.Problems
     }
   )
 
-/** A ConfigError that names backend, field, value and what is accepted. */
-export const invalid = (backend: string, field: string, value: unknown, what: string): ConfigError =>
-  new ConfigError({ backend, field, message: `${backend}: ${field} ${quote(value)} is not accepted; ${what}` })
+/** Everything that is wrong with options; nothing where they can be used. */
+export const problems = (options: unknown): ReadonlyArray<Problem.Problem> =>
+  Either.match(check(options), { onLeft: (found) => found, onRight: () => [] })
+
+/**
+ * Decodes options, once, when a backend is made. The error names every option that is not acceptable with its path, its
+ * value and what would be accepted, and every one that does not exist with the one that was probably meant.
+ */
+export const decode = (backend: string, options: PolicyOptions): Either.Either<Policy, ConfigError> =>
+  Either.mapLeft(check(options), (found) => Problem.refuse(backend, found))
+
+/** A ConfigError about one option. */
+export const invalid = (backend: string, field: string, value: unknown, accepted: string): ConfigError =>
+  Problem.refuse(backend, [Problem.wrong([field], value, accepted)])
 
 /** The defaults of every option. */
 export const defaults: Policy = Either.getOrThrow(decode("", {}))
@@ -318,19 +347,19 @@ export const resolve = (
   options: PolicyOptions,
   fleet: PolicyOptions = {}
 ): Either.Either<Policy, ConfigError> =>
-  Either.flatMap(
-    decode(backend, merge(fleet, options)),
-    (policy) =>
-      policy.keepalive.method === "options" && connector.heartbeat !== true
-        ? Either.left(
-          invalid(
-            backend,
-            "keepalive.method",
-            "options",
-            `only HTTP backends know OPTIONS, this one is ${connector.transport}`
-          )
-        )
-        : Either.right(policy)
+  Either.mapLeft(
+    Either.flatMap(check(merge(fleet, options)), (policy) => {
+      const unfit = policy.keepalive.method === "options" && connector.heartbeat !== true
+      return unfit ? Either.left([noOptions(connector.transport)] as const) : Either.right(policy)
+    }),
+    (found) => Problem.refuse(backend, found)
+  )
+
+const noOptions = (transport: string): Problem.Problem =>
+  Problem.wrong(
+    ["keepalive", "method"],
+    "options",
+    `"ping", "tool:<name>" or "none"; only HTTP backends know OPTIONS, this one is ${transport}`
   )
 
 /** One set of options over another, group by group; `undefined` leaves what is below. */
@@ -346,17 +375,17 @@ export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions
   return merged as PolicyOptions
 }
 
-/** A duration between two bounds, in milliseconds: an option outside the groups. */
+/** A length of time between two bounds, in milliseconds: an option outside the groups. */
 export const millisOf = (
   backend: string,
   field: string,
-  value: DurationInput,
+  value: TimeSpan.TimeSpan,
   min: number,
   max: number
 ): Either.Either<number, ConfigError> =>
-  Either.mapLeft(
-    Schema.decodeUnknownEither(duration(min, max))(value),
-    () => invalid(backend, field, value, `accepted: ${show(min)} to ${show(max)}`)
+  Either.fromNullable(
+    inRange(value, min, max),
+    () => invalid(backend, field, value, TimeSpan.range(min, max))
   )
 
 const text = (name: string) => Config.option(Config.string(name))

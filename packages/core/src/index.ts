@@ -1,5 +1,6 @@
 export * as Backend from "./Backend.js"
 export * as Catalog from "./Catalog.js"
+export * as Check from "./Check.js"
 export type { Connection, Loss, Peer, RequestOptions } from "./Connection.js"
 export type {
   ClientOptions,
@@ -17,5 +18,7 @@ export type { Method, Methods, Params, Result } from "./Method.js"
 export { isRead } from "./Method.js"
 export type { Permits } from "./Permits.js"
 export * as Policy from "./Policy.js"
+export * as Problem from "./Problem.js"
 export type { KeepaliveStatus, Status } from "./Status.js"
 export * as Telemetry from "./Telemetry.js"
+export * as TimeSpan from "./TimeSpan.js"

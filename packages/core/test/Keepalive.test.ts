@@ -265,7 +265,7 @@ describe("Keepalive", () => {
           _tag: "ConfigError",
           backend: "one",
           field: `keepalive.${field}`,
-          message: `one: keepalive.${field} ${quoted} is not accepted; accepted: ${accepted}`
+          message: `one: keepalive.${field} is ${quoted}; accepted: ${accepted}`
         }
         expect(yield* Effect.flip(Backend.make("one", { connector: script, keepalive }))).toMatchObject(expected)
         const fleet = Fleet.make({ backends: { one: { connector: script } }, defaults: { keepalive } })
@@ -311,7 +311,8 @@ describe("Keepalive", () => {
       const connector = { ...ScriptedConnector.make(), transport: "stdio", heartbeat: false }
       expect(yield* Effect.flip(Backend.make("one", { connector, keepalive: { method: "options" } }))).toMatchObject({
         field: "keepalive.method",
-        message: 'one: keepalive.method "options" is not accepted; only HTTP backends know OPTIONS, this one is stdio'
+        message:
+          'one: keepalive.method is "options"; accepted: "ping", "tool:<name>" or "none"; only HTTP backends know OPTIONS, this one is stdio'
       })
     }))
 

@@ -80,16 +80,47 @@ describe("Policy", () => {
     }
   })
 
+  it.each([
+    ["5s", 5 * second],
+    ["5 s", 5 * second],
+    ["2.5sec", 2500],
+    ["10 ms", 10],
+    ["10ms", 10],
+    ["3 m", 3 * minute],
+    ["3min", 3 * minute],
+    ["2 h", 120 * minute],
+    ["7 d", 7 * 24 * 60 * minute],
+    ["7d", 7 * 24 * 60 * minute],
+    ["5seconds", 5 * second],
+    ["1 week", 7 * 24 * 60 * minute],
+    ["4000000 micros", 4 * second]
+  ])("durations may be short: %s", (request, millis) => {
+    expect(Either.getOrThrow(decode({ timeouts: { request } })).timeouts.request).toBe(millis)
+  })
+
+  it("what a refusal gives as accepted can be written as it stands there", () => {
+    for (const accepted of ["1 s", "24 h"]) {
+      expect(Either.isRight(decode({ keepalive: { interval: accepted } }))).toBe(true)
+    }
+    expect(Either.getOrThrow(decode({ timeouts: { request: "7 d", connect: "1 ms" } })).timeouts.connect).toBe(1)
+  })
+
   describe("[K5] what is not acceptable is refused with field, value and range", () => {
     const one = (group: string, name: string, what: string, ...values: ReadonlyArray<unknown>) => {
       for (const value of values) {
         it(`${group}.${name} ${String(JSON.stringify(value))} (${typeof value})`, () => {
           const error = refusal({ [group]: { [name]: value } })
-          const shown = typeof value === "number" ? String(value) : JSON.stringify(value)
+          const shown = Array.isArray(value)
+            ? "an array"
+            : typeof value === "object" && value !== null
+            ? "an object"
+            : typeof value === "string"
+            ? JSON.stringify(value)
+            : String(value)
           expect(error._tag).toBe("ConfigError")
           expect(error.backend).toBe("docs")
           expect(error.field).toBe(`${group}.${name}`)
-          expect(error.message).toBe(`docs: ${group}.${name} ${shown} is not accepted; accepted: ${what}`)
+          expect(error.message).toBe(`docs: ${group}.${name} is ${shown}; accepted: ${what}`)
         })
       }
     }
@@ -146,24 +177,54 @@ describe("Policy", () => {
     }
   })
 
-  it("[K5] an option that does not exist is refused by its name, whatever its value", () => {
+  it("[K5] an option that does not exist is refused by its name, whatever its value, and the one that was meant is named", () => {
     for (const value of [1, "x", {}, { a: 1 }, null]) {
       const error = refusal({ keepalive: { intervall: value } })
       expect(error.field).toBe("keepalive.intervall")
-      expect(error.message).toContain("no such option")
+      expect(error.message).toBe('docs: keepalive.intervall is no option of keepalive; did you mean "interval"?')
     }
-    const group = refusal({ keepAlive: {} })
-    expect(group.field).toBe("keepAlive")
-    expect(group.message).toContain("no such option")
+    for (
+      const [name, meant] of [
+        ["keepAlive", "keepalive"],
+        ["keep-alive", "keepalive"],
+        ["timeout", "timeouts"],
+        ["reconect", "reconnect"],
+        ["maxDelay", "reconnect.maxDelay"]
+      ] as const
+    ) {
+      const error = refusal({ [name]: { token: "secret" } })
+      expect(error.field).toBe(name)
+      expect(error.message).toBe(`docs: ${name} is no option; did you mean "${meant}"?`)
+    }
+  })
+
+  it("[K5] an option like no other is refused with all that there are", () => {
+    expect(refusal({ health: { colour: 1 } }).message)
+      .toBe("docs: health.colour is no option of health; there are: failureThreshold")
+  })
+
+  it("[K5] everything that is wrong is in one error: the message lists it, problems has each of them", () => {
+    const error = refusal({ keepalive: { interval: 5, methid: "ping" }, calls: { retry: "always" }, timeouts: 7 })
+    const messages = [
+      'docs: keepalive.methid is no option of keepalive; did you mean "method"?',
+      "docs: keepalive.interval is 5; accepted: 1 s to 24 h",
+      "docs: timeouts is 7; accepted: an object of options",
+      'docs: calls.retry is "always"; accepted: "safe" or "never"'
+    ]
+    expect(error.problems.map(({ message }) => message).toSorted()).toEqual(messages.toSorted())
+    expect(error.field).toBe(error.problems[0]?.field)
+    expect(error.message).toBe(
+      `4 options are not accepted:\n${error.problems.map(({ message }) => `- ${message}`).join("\n")}`
+    )
   })
 
   it("[K5] a group that is not an object is refused as what it is", () => {
-    for (const value of [5, "off", false, null, []]) {
+    for (
+      const [value, shown] of [[5, "5"], ["off", '"off"'], [false, "false"], [null, "null"], [[], "an array"]] as const
+    ) {
       const error = refusal({ keepalive: value })
       expect(error.field).toBe("keepalive")
-      expect(error.message).toBe(
-        `docs: keepalive ${JSON.stringify(value)} is not accepted; accepted: an object of options`
-      )
+      expect(error.message).toBe(`docs: keepalive is ${shown}; accepted: an object of options`)
     }
   })
 
@@ -175,7 +236,7 @@ describe("Policy", () => {
     const error = Either.getOrThrow(Either.flip(Policy.resolve("docs", stdio, { keepalive })))
     expect(error.field).toBe("keepalive.method")
     expect(error.message).toBe(
-      'docs: keepalive.method "options" is not accepted; only HTTP backends know OPTIONS, this one is stdio'
+      'docs: keepalive.method is "options"; accepted: "ping", "tool:<name>" or "none"; only HTTP backends know OPTIONS, this one is stdio'
     )
   })
 

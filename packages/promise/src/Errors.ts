@@ -176,7 +176,20 @@ export class ProtocolError extends Error implements LifelineErrorShape {
   }
 }
 
-/** An option is not acceptable; the message says which, what it was and what would be. */
+/** One option that is not acceptable. */
+export interface OptionProblem {
+  /** The name of the server, or of what else has options. */
+  readonly backend: string
+  /** The path of the option, for example `keepalive.interval`. */
+  readonly field: string
+  /** What it is and what is accepted; what may be secret is not shown. */
+  readonly message: string
+}
+
+/**
+ * Options are not acceptable; the message says which, what they are and what is accepted. `problems` has all of them;
+ * `backend` and `field` are those of the first.
+ */
 export class ConfigError extends Error implements LifelineErrorShape {
   override readonly name = "ConfigError"
   readonly _tag = "ConfigError"
@@ -186,11 +199,17 @@ export class ConfigError extends Error implements LifelineErrorShape {
   readonly retryable = false
   /** The path of the option, for example `keepalive.interval`. */
   readonly field: string
-  constructor(fields: Fields & { readonly field: string }) {
+  /** Everything that is not acceptable. */
+  readonly problems: ReadonlyArray<OptionProblem>
+  constructor(
+    fields: Fields & { readonly field: string; readonly problems?: ReadonlyArray<OptionProblem> | undefined }
+  ) {
     super(fields.message, withCause(fields))
     this.backend = fields.backend
     this.generation = fields.generation
     this.field = fields.field
+    const { backend, field, message } = fields
+    this.problems = fields.problems ?? [{ backend, field, message }]
   }
 }
 

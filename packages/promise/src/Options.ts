@@ -102,7 +102,10 @@ export interface HealthOptions {
 
 /** What is done with calls. */
 export interface CallsOptions {
-  /** `safe` sends again what cannot be carried out twice; `never` sends once. Default `safe`. */
+  /**
+   * Whether a call that was cut off is sent again. `safe`: where it was not carried out, or where carrying it out twice does no
+   * harm (see `CallOptions.idempotent`); `never`: every call is sent once. Default `safe`.
+   */
   readonly retry?: "safe" | "never" | undefined
   /** Believe a tool's readOnlyHint and idempotentHint. Default true. */
   readonly trustAnnotations?: boolean | undefined

@@ -1,11 +1,11 @@
 /**
  * Connections to MCP servers over HTTP.
  */
-import { ConfigError } from "@mcp-lifeline/core"
+import { Check, Problem, TimeSpan } from "@mcp-lifeline/core"
 import type { ConnectError, Connection, Connector } from "@mcp-lifeline/core"
 import { SdkConnection } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
-import { Clock, Duration, Effect, Redacted } from "effect"
+import { Clock, Duration, Effect, Predicate, Redacted } from "effect"
 import type { Scope } from "effect"
 import { validateHeaderName, validateHeaderValue } from "node:http"
 import type { Dispatcher } from "undici"
@@ -32,9 +32,9 @@ export interface Options {
    */
   readonly transport?: "auto" | "streamable" | "sse" | undefined
   /** Time for a TCP and TLS connection. Default 10 s. */
-  readonly connectTimeout?: Duration.DurationInput | undefined
+  readonly connectTimeout?: TimeSpan.TimeSpan | undefined
   /** Time for the DELETE that ends the session at close. Default 2 s. */
-  readonly closeTimeout?: Duration.DurationInput | undefined
+  readonly closeTimeout?: TimeSpan.TimeSpan | undefined
   /**
    * An undici dispatcher to send everything through; it stays the caller's, and is not closed. Default: one for each
    * connection, without idle limits, through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name.
@@ -49,31 +49,47 @@ export const defaults = {
   closeTimeout: Duration.seconds(2)
 } as const
 
-const parse = (input: string | URL): URL => {
-  const url = URL.canParse(String(input)) ? new URL(String(input)) : undefined
-  if (url !== undefined && (url.protocol === "http:" || url.protocol === "https:")) return url
-  throw new ConfigError({
-    backend: "",
-    field: "url",
-    message: "url must be an absolute http: or https: address"
-  })
+const address: Check.Check = (value, path) => {
+  const url = URL.canParse(String(value)) ? new URL(String(value)) : undefined
+  return url !== undefined && (url.protocol === "http:" || url.protocol === "https:") ? [] : [{
+    path,
+    message: "is no address; accepted: an absolute one that begins with http:// or https://"
+  }]
 }
 
-const checkHeaders = (headers: Credentials.Headers): void => {
-  for (const [name, value] of Object.entries(headers)) {
-    try {
-      validateHeaderName(name)
-      validateHeaderValue(name, Redacted.isRedacted(value) ? Redacted.value(value) : value)
-    } catch {
-      throw new ConfigError({
-        backend: "",
-        field: `headers.${name}`,
-        message:
-          `headers.${name} is no valid HTTP header: neither name nor value may have line breaks or characters beyond Latin-1`
-      })
-    }
+const isHeader = (name: string, value: unknown): boolean => {
+  try {
+    validateHeaderName(name)
+    validateHeaderValue(name, String(Redacted.isRedacted(value) ? Redacted.value(value) : value))
+    return true
+  } catch {
+    return false
   }
 }
+
+const header: Check.Check = (value, path) =>
+  isHeader(String(path.at(-1)), value) ? [] : [{
+    path,
+    message:
+      "is no valid HTTP header; accepted: a name of letters, digits and - , a value without line breaks, in Latin-1"
+  }]
+
+const check = Check.options(
+  {
+    url: address,
+    headers: Check.values(header, "an object of strings"),
+    headerProvider: Check.is(
+      (value) => Effect.isEffect(value) || Predicate.isFunction(value),
+      "a function or an Effect"
+    ),
+    authProvider: Check.object,
+    transport: Check.oneOf("auto", "streamable", "sse"),
+    connectTimeout: Check.span(1, 3_600_000),
+    closeTimeout: Check.span(0, 3_600_000),
+    dispatcher: Check.object
+  } satisfies Record<keyof Required<Options>, Check.Check>,
+  "a server with a url"
+)
 
 /**
  * The official SDK's UnauthorizedError where a connection was not made because a person has to finish a login; otherwise
@@ -88,19 +104,21 @@ const mayBeOlder = (error: ConnectError): boolean =>
   (error.cause.status === 400 || error.cause.status === 404 || error.cause.status === 405)
 
 /**
- * A connector to the MCP server at an address. Throws a `ConfigError` for an address or a header that is none.
+ * A connector to the MCP server at an address. Throws a `ConfigError` that names every option that is not acceptable or does
+ * not exist; it shows neither address nor headers.
  *
  * Closing a connection ends its session (DELETE) and leaves no socket, timer or listener behind.
  */
 export const make = (options: Options): Connector => {
-  const given = parse(options.url)
-  checkHeaders(options.headers ?? {})
+  const problems = check({ ...options, url: options.url ?? "" }, [])
+  if (Problem.some(problems)) throw Problem.refuse("", problems)
+  const given = new URL(String(options.url))
   const url = new URL(given)
   url.username = url.password = url.hash = ""
   const target = url.origin + url.pathname
   const transport = options.transport ?? defaults.transport
-  const closeTimeout = Duration.toMillis(options.closeTimeout ?? defaults.closeTimeout)
-  const connectTimeout = Duration.toMillis(options.connectTimeout ?? defaults.connectTimeout)
+  const closeTimeout = TimeSpan.millis(options.closeTimeout ?? defaults.closeTimeout)
+  const connectTimeout = TimeSpan.millis(options.connectTimeout ?? defaults.connectTimeout)
 
   const oauth = options.authProvider === undefined ? undefined : OAuth.make(options.authProvider, given)
 

@@ -388,6 +388,19 @@ describe("options", () => {
     assert.notInclude(error.message, "secret")
   })
 
+  it("[C9] an option that is out of range or does not exist is refused, all of them together", () => {
+    try {
+      HttpConnector.make({ url: "http://127.0.0.1/", closeTimeout: -1, header: {} } as HttpConnector.Options)
+    } catch (error) {
+      assert.deepStrictEqual((error as ConfigError).problems.map(({ message }) => message), [
+        'closeTimeout is -1; accepted: 0 ms to 1 h, as milliseconds or as a text such as "5s" or "5 minutes"',
+        'header is no option of a server with a url; did you mean "headers"?'
+      ])
+      return
+    }
+    assert.fail("accepted")
+  })
+
   it.scopedLive("[T3] a header of a provider that is none: nothing is sent", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server

@@ -2,11 +2,9 @@
  * MCP servers as child processes.
  */
 import type { Connector } from "@mcp-lifeline/core"
-import { ConfigError } from "@mcp-lifeline/core"
+import { Check, Problem, TimeSpan } from "@mcp-lifeline/core"
 import { SdkConnection } from "@mcp-lifeline/protocol"
-import type { Redacted } from "effect"
-import { Duration, Effect, Runtime } from "effect"
-import type { DurationInput } from "effect/Duration"
+import { Duration, Effect, Predicate, Redacted, Runtime } from "effect"
 import * as Environment from "./Environment.js"
 import * as Secrets from "./Secrets.js"
 import { StdioTransport } from "./StdioTransport.js"
@@ -32,9 +30,9 @@ export interface Options {
    * together below `timeouts.close` (5 seconds): a close that takes longer is abandoned, and though the process is still ended,
    * the next one then starts beside it.
    */
-  readonly stdinGrace?: DurationInput | undefined
+  readonly stdinGrace?: TimeSpan.TimeSpan | undefined
   /** How long its process group may take to end after SIGTERM, before SIGKILL. Default 2 seconds. */
-  readonly termGrace?: DurationInput | undefined
+  readonly termGrace?: TimeSpan.TimeSpan | undefined
   /** End the process group on SIGINT, SIGTERM and SIGHUP to this process, and then this process. Default false. */
   readonly handleSignals?: boolean | undefined
   /** Is given each line that the server writes to stderr, secrets masked. Must not throw. */
@@ -50,14 +48,29 @@ export const defaults = {
   handleSignals: false
 } as const
 
-const invalid = (field: string, value: unknown, range: string): ConfigError =>
-  new ConfigError({ backend: "", field, message: `${field} is ${String(value)}, but must be ${range}` })
+const grace = Check.span(0, 600_000)
 
-const grace = (field: string, value: DurationInput | undefined, standard: Duration.Duration): number => {
-  const millis = value === undefined ? Duration.toMillis(standard) : Duration.toMillis(Duration.decode(value))
-  if (!(millis >= 0 && millis <= 600_000)) throw invalid(field, value, "a duration from 0 to 10 minutes")
-  return millis
-}
+const check = Check.options(
+  {
+    command: Check.string,
+    args: Check.list(Check.string, "an array of strings"),
+    env: Check.values(
+      Check.isSecret(
+        (value) => Predicate.isString(value) || Redacted.isRedacted(value),
+        "a string, or one that is Redacted"
+      ),
+      "an object of strings"
+    ),
+    cwd: Check.string,
+    inheritEnv: Check.flag,
+    maxMessageBytes: Check.whole(1024, Infinity),
+    stdinGrace: grace,
+    termGrace: grace,
+    handleSignals: Check.flag,
+    stderr: Check.func
+  } satisfies Record<keyof Required<Options>, Check.Check>,
+  "a server that is started"
+)
 
 /**
  * A connector that starts a process for each connection, in a process group of its own, and ends the whole group with it.
@@ -67,7 +80,7 @@ const grace = (field: string, value: DurationInput | undefined, standard: Durati
  * see their stdin end. Out of reach: a daemon that has left its group. On Windows, `taskkill /T /F` takes the place of the
  * signals.
  *
- * Throws a `ConfigError` when an option is out of its range.
+ * Throws a `ConfigError` that names every option that is out of its range or does not exist.
  *
  * @example
  * ```ts
@@ -80,14 +93,13 @@ const grace = (field: string, value: DurationInput | undefined, standard: Durati
  * ```
  */
 export const make = (options: Options): Connector => {
+  const problems = check(options, [])
+  if (Problem.some(problems)) throw Problem.refuse("", problems)
   const args = options.args ?? []
   const secrets = Secrets.collect(options.env)
   const maxMessageBytes = options.maxMessageBytes ?? defaults.maxMessageBytes
-  if (!(Number.isSafeInteger(maxMessageBytes) && maxMessageBytes >= 1024)) {
-    throw invalid("maxMessageBytes", maxMessageBytes, "a whole number of at least 1024")
-  }
-  const stdinGrace = grace("stdinGrace", options.stdinGrace, defaults.stdinGrace)
-  const termGrace = grace("termGrace", options.termGrace, defaults.termGrace)
+  const stdinGrace = TimeSpan.millis(options.stdinGrace ?? defaults.stdinGrace)
+  const termGrace = TimeSpan.millis(options.termGrace ?? defaults.termGrace)
   const target = Secrets.commandLine(secrets, options.command, args)
   return {
     transport: "stdio",

@@ -67,7 +67,9 @@ describe("a process that cannot be started", () => {
       const [field, options] of [
         ["maxMessageBytes", { maxMessageBytes: 0 }],
         ["stdinGrace", { stdinGrace: "1 hour" }],
-        ["termGrace", { termGrace: "1 day" }]
+        ["termGrace", { termGrace: "1 day" }],
+        ["termGrace", { termGrace: -1 }],
+        ["handleSignals", { handleSignals: "yes" as never }]
       ] as const
     ) {
       try {
@@ -76,8 +78,21 @@ describe("a process that cannot be started", () => {
       } catch (error) {
         assert.instanceOf(error, ConfigError)
         assert.strictEqual(error.field, field)
-        assert.include(error.message, "must be")
+        assert.include(error.message, "; accepted: ")
       }
+    }
+  })
+
+  it("[S6] an option that does not exist is refused with the one that was meant, and all problems come together", () => {
+    try {
+      StdioConnector.make({ command: "x", arg: ["y"], stdinGrace: "5s", termGrace: "1h" } as StdioConnector.Options)
+      assert.fail("accepted")
+    } catch (error) {
+      assert.instanceOf(error, ConfigError)
+      assert.deepEqual(error.problems.map(({ message }) => message), [
+        'arg is no option of a server that is started; did you mean "args"?',
+        'termGrace is "1h"; accepted: 0 ms to 10 min, as milliseconds or as a text such as "5s" or "5 minutes"'
+      ])
     }
   })
 })

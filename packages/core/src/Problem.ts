@@ -1,0 +1,108 @@
+/**
+ * What is wrong with an option: where it stands, what it is and what would be accepted. One way to say it for options in
+ * code and in files.
+ */
+import { ConfigError } from "./Errors.js"
+import { nearest } from "./internal/nearest.js"
+
+/** Where an option stands: the keys that lead to it. */
+export type Path = ReadonlyArray<string | number>
+
+/** One thing that is wrong. */
+export interface Problem {
+  readonly path: Path
+  /** Follows the option's name in a sentence: `is 5; accepted: 1 s to 24 h`. Quotes nothing that may be secret. */
+  readonly message: string
+  /** A key that has no meaning here: `foreign` where it is known to belong to another program. */
+  readonly key?: "unknown" | "foreign" | undefined
+}
+
+/** A path as people write it: `mcpServers.docs.args[0]`. */
+export const showPath = (path: Path): string =>
+  path.reduce<string>(
+    (shown, key) => typeof key === "number" ? `${shown}[${key}]` : shown === "" ? key : `${shown}.${key}`,
+    ""
+  )
+
+/** What kind of value it is, for what may be secret or is too large to show. */
+export const kindOf = (value: unknown): string => {
+  if (value === null || value === undefined) return String(value)
+  if (Array.isArray(value)) return "an array"
+  return typeof value === "object" ? "an object" : `a ${typeof value}`
+}
+
+const longest = 60
+
+/** A value as it is shown in a message: short texts and numbers as they are, everything else by its kind. */
+const shown = (value: unknown): string => {
+  switch (typeof value) {
+    case "string":
+      return value.length > longest ? `a text of ${value.length} characters` : JSON.stringify(value)
+    case "number":
+    case "boolean":
+    case "bigint":
+      return String(value)
+    default:
+      return kindOf(value)
+  }
+}
+
+/** A value that is not accepted. */
+export const wrong = (path: Path, value: unknown, accepted: string): Problem => ({
+  path,
+  message: `is ${shown(value)}; accepted: ${accepted}`
+})
+
+/** A value that is not accepted and is not shown, since it may be secret. */
+export const wrongSecret = (path: Path, value: unknown, accepted: string): Problem => ({
+  path,
+  message: `is ${kindOf(value)}; accepted: ${accepted}`
+})
+
+/** An option that does not exist, with the one that was probably meant, or all that there are. */
+export const unknown = (
+  path: Path,
+  known: ReadonlyArray<string>,
+  { meant, of = "" }: { readonly of?: string; readonly meant?: string | undefined } = {}
+): Problem => {
+  const suggestion = meant ?? nearest(String(path.at(-1)), known)
+  const help = suggestion === undefined ? `there are: ${known.join(", ")}` : `did you mean "${suggestion}"?`
+  return { path, message: `is no option${of === "" ? "" : ` of ${of}`}; ${help}`, key: "unknown" }
+}
+
+/** Puts problems of a part below the path of the whole. */
+export const below = (path: Path, problems: ReadonlyArray<Problem>): ReadonlyArray<Problem> =>
+  problems.map((problem) => ({ ...problem, path: [...path, ...problem.path] }))
+
+/** Several, of which there is at least one. */
+export type Problems = readonly [Problem, ...Array<Problem>]
+
+/** Whether there are any. */
+export const some = (problems: ReadonlyArray<Problem>): problems is Problems => problems.length > 0
+
+/** A problem of a backend; the whole is called `options` where the problem is not with one of them. */
+export interface Owned {
+  readonly backend: string
+  readonly problem: Problem
+}
+
+/** All problems as one error, which is named after the first. */
+export const toConfigError = (owned: readonly [Owned, ...Array<Owned>]): ConfigError => {
+  const problems = owned.map(({ backend, problem }) => {
+    const field = showPath(problem.path) || "options"
+    return { backend, field, message: `${backend === "" ? "" : `${backend}: `}${field} ${problem.message}` }
+  })
+  const { backend, field, message } = problems[0] ?? { backend: "", field: "", message: "" }
+  return new ConfigError({
+    backend,
+    field,
+    message: problems.length === 1
+      ? message
+      : `${problems.length} options are not accepted:\n${problems.map((one) => `- ${one.message}`).join("\n")}`,
+    problems
+  })
+}
+
+/** All problems of one backend as one error. */
+export const refuse = (backend: string, [first, ...rest]: Problems): ConfigError =>
+  toConfigError([{ backend, problem: first }, ...rest.map((problem) => ({ backend, problem }))])

@@ -1,0 +1,74 @@
+/**
+ * A length of time, as options give it: a number of milliseconds, a text with a unit, or any other form of Effect's
+ * `DurationInput`.
+ */
+import { Duration, Option } from "effect"
+import type { DurationInput } from "effect/Duration"
+
+const second = 1000
+const minute = 60 * second
+const hour = 60 * minute
+const day = 24 * hour
+
+/** The milliseconds of each unit that a text may have. */
+const units = {
+  ms: 1,
+  s: second,
+  sec: second,
+  m: minute,
+  min: minute,
+  h: hour,
+  d: day,
+  milli: 1,
+  millis: 1,
+  second,
+  seconds: second,
+  minute,
+  minutes: minute,
+  hour,
+  hours: hour,
+  day,
+  days: day,
+  week: 7 * day,
+  weeks: 7 * day
+} as const
+
+/** The units of a text: short ones and Effect's. */
+export type Unit = keyof typeof units
+
+/** A length of time: milliseconds, a text such as `"5s"`, `"10 ms"` or `"5 minutes"`, or what else Effect takes. */
+export type TimeSpan = DurationInput | `${number}${Unit}` | `${number} ${Unit}`
+
+const text = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/
+
+const isUnit = (unit: string): unit is Unit => Object.hasOwn(units, unit)
+
+/** The milliseconds of a length of time; `undefined` for what is none, and for negative ones. */
+export const toMillis = (input: unknown): number | undefined => {
+  if (typeof input === "number" && !(input >= 0)) return undefined
+  if (typeof input === "string") {
+    const [, amount = "", unit = ""] = text.exec(input) ?? []
+    if (isUnit(unit)) return Number(amount) * units[unit]
+    if (input.trimStart().startsWith("-")) return undefined
+  }
+  return Option.getOrUndefined(Option.map(Duration.decodeUnknown(input), Duration.toMillis))
+}
+
+/** The milliseconds of an option whose type says that it is a length of time. Throws where a program without types gives none. */
+export const millis = (input: TimeSpan): number => {
+  const found = toMillis(input)
+  if (found === undefined) throw new TypeError(`${String(input)} is no length of time; write 5000, "5s" or "5 seconds"`)
+  return found
+}
+
+const shortest: ReadonlyArray<readonly [number, string]> = [[day, "d"], [hour, "h"], [minute, "min"], [second, "s"]]
+
+/** Milliseconds for people, in the largest unit that fits: `24 h`, `7 d`, `500 ms`. */
+export const show = (millis: number): string => {
+  if (millis === day) return "24 h"
+  const [size, unit] = shortest.find(([size]) => millis >= size && millis % size === 0) ?? [1, "ms"]
+  return `${millis / size} ${unit}`
+}
+
+/** What is accepted between two bounds, in words. */
+export const range = (min: number, max: number): string => `${show(min)} to ${show(max)}`
