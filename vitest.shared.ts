@@ -21,8 +21,11 @@ const sources = readdirSync(packages).flatMap((directory) => {
   )
 })
 
-/** The configuration of one package's tests. The limits are for hangs; real processes start slowly on a busy machine. */
-export const project = (name: string): ReturnType<typeof defineProject> =>
+/** The configuration of one package's tests, with options of its own. The limits are for hangs; real processes start slowly on a busy machine. */
+export const project = (
+  name: string,
+  options: { readonly globalSetup?: string } = {}
+): ReturnType<typeof defineProject> =>
   defineProject({
     resolve: { alias: sources },
     test: {
@@ -31,6 +34,7 @@ export const project = (name: string): ReturnType<typeof defineProject> =>
       environment: "node",
       sequence: { concurrent: false },
       testTimeout: 30_000,
-      hookTimeout: 30_000
+      hookTimeout: 30_000,
+      ...options
     }
   })

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process"
+import { constants } from "node:os"
 import { delimiter } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -9,18 +10,25 @@ const environment = () => ({
 })
 
 /**
- * Runs a program with our terminal and resolves with its exit code.
+ * The exit code that shells give to a program which a signal has ended.
+ *
+ * @param {NodeJS.Signals} signal
+ */
+export const signalled = (signal) => 128 + constants.signals[signal]
+
+/**
+ * Runs a program with our terminal and resolves with its exit code. Aborting the signal ends the program.
  *
  * @param {string} command
  * @param {ReadonlyArray<string>} args
- * @param {{ readonly cwd?: string, readonly shell?: boolean }} [options]
+ * @param {{ readonly cwd?: string, readonly shell?: boolean, readonly signal?: AbortSignal }} [options]
  * @returns {Promise<number>}
  */
 export const run = (command, args, options = {}) =>
   new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"], env: environment(), ...options })
-    child.once("error", reject)
-    child.once("exit", (code) => resolve(code ?? 1))
+    child.once("error", (error) => error.name === "AbortError" ? undefined : reject(error))
+    child.once("exit", (code, signal) => resolve(code ?? (signal === null ? 1 : signalled(signal))))
   })
 
 /**

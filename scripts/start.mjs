@@ -7,7 +7,7 @@
 import { execFileSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import { run } from "./run.mjs"
+import { run, signalled } from "./run.mjs"
 
 const linux = process.platform === "linux"
 const manager = /^(\S*\/)?(node( -\S+)* (\S*\/)?)?(npm|npx|pnpm)(-cli)?(\.c?js)?( |$)/
@@ -63,10 +63,29 @@ const watch = setInterval(() => {
   if (process.ppid !== parent || watched.some(ended)) process.kill(process.pid, "SIGTERM")
 }, 500).unref()
 
-const code = await run("tsc", ["-b", "tsconfig.build.json"], { cwd: fileURLToPath(new URL("..", import.meta.url)) })
+const interrupted = new AbortController()
+const interrupt = () => interrupted.abort()
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, interrupt)
+
+/** Resolves with the exit code of the compiler; an interrupt ends it. */
+const build = () =>
+  run("tsc", ["-b", "tsconfig.build.json"], {
+    cwd: fileURLToPath(new URL("..", import.meta.url)),
+    signal: interrupted.signal
+  })
+
+const [node = "", , ...given] = process.argv
+const code = given.includes("--no-build") ? 0 : await build()
+// A terminal sends Ctrl+C to the compiler as well, which may end before we hear of it.
+if (interrupted.signal.aborted || code === signalled("SIGINT")) process.exit(0)
 if (code !== 0) process.exit(code)
 const bin = new URL("../packages/gateway/dist/bin.js", import.meta.url)
-process.argv.splice(1, 1, fileURLToPath(bin), "serve")
+process.argv = [node, fileURLToPath(bin), "serve", ...given.filter((argument) => argument !== "--no-build")]
 await import(bin.href)
-// A second signal would end the gateway at once. Not before its own listeners: with one, a signal no longer kills by itself.
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => clearInterval(watch))
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.off(signal, interrupt)
+  // A second signal would end the gateway at once. Not before its own listeners: with one, a signal no longer kills by itself.
+  process.once(signal, () => clearInterval(watch))
+}
+// The gateway was being loaded and has not heard of it.
+if (interrupted.signal.aborted) process.kill(process.pid, "SIGTERM")

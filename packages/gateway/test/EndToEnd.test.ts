@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
 import * as Program from "./support/Program.js"
 import * as TestClient from "./support/TestClient.js"
 
@@ -32,22 +31,6 @@ const serve = (...args: ReadonlyArray<string>) =>
     return { program, url }
   })
 
-/** Looks again and again until there is what is looked for. */
-const eventually = <A>(look: () => A | undefined): Effect.Effect<A> =>
-  Effect.suspend(() => {
-    const found = look()
-    return found === undefined ? Effect.fail("not yet" as const) : Effect.succeed(found)
-  }).pipe(Effect.retry(Schedule.spaced("10 millis")), Effect.orDie)
-
-/** The process of a demo backend that the gateway has named last; waits for one that is not `before`. */
-const processOf = (program: Program.Program, backend: string, before?: number) =>
-  eventually(() => {
-    const last = [...program.stdout().matchAll(new RegExp(`kill -9 (\\d+) +# ${backend}`, "g"))].at(-1)?.[1]
-    return last === undefined || Number(last) === before ? undefined : Number(last)
-  })
-
-const gone = (pid: number) => eventually(() => Program.alive(pid) ? undefined : true)
-
 describe("mcp-lifeline serve", () => {
   it.scopedLive(
     "[G4] a backend's death is invisible to a client but for the latency of its own calls",
@@ -62,10 +45,10 @@ describe("mcp-lifeline serve", () => {
         for (const backend of ["every-stdio", "every-http"]) {
           let pid: number | undefined
           for (const round of [1, 2]) {
-            pid = yield* processOf(program, backend, pid)
+            pid = yield* Program.processOf(program, backend, pid)
             expect(yield* echo(backend, `before ${round}`)).toBe(`Echo: before ${round}`)
             Program.kill(pid)
-            yield* gone(pid)
+            yield* Program.gone(pid)
             // The lists go on for ever: only one without one of the two ends them, and the test.
             const lists = Effect.promise(() => TestClient.toolNames(client)).pipe(
               Effect.map((names) => expect(names).toEqual(expect.arrayContaining(both))),
@@ -118,7 +101,10 @@ describe("mcp-lifeline serve", () => {
       Effect.gen(function*() {
         const { program, url } = yield* serve()
         const client = yield* TestClient.connect(url)
-        const pids = yield* Effect.all([processOf(program, "every-stdio"), processOf(program, "every-http")])
+        const pids = yield* Effect.all([
+          Program.processOf(program, "every-stdio"),
+          Program.processOf(program, "every-http")
+        ])
         expect(Program.family(program.pid)).toEqual(expect.arrayContaining(pids))
         const all = Program.family(program.pid)
         yield* Effect.promise(() => TestClient.echo(client, "every-stdio", "hi"))
@@ -138,7 +124,7 @@ describe("mcp-lifeline serve", () => {
         stubborn: { command: process.execPath, args: ["-e", stubborn], lifeline: { timeouts: { connect: "1 minute" } } }
       })
       const { program } = yield* serve("--config", file)
-      const all = yield* eventually(() => {
+      const all = yield* program.until(() => {
         const pids = Program.family(program.pid)
         return pids.length > 0 ? pids : undefined
       })
@@ -148,35 +134,16 @@ describe("mcp-lifeline serve", () => {
       yield* Effect.sleep("600 millis")
       program.signal("SIGTERM")
       expect(yield* program.ended).toEqual({ code: 130, signal: null })
-      yield* Effect.forEach(all, gone)
+      yield* Effect.forEach(all, Program.gone)
     }), 60_000)
-
-  it.scopedLive(
-    "[G7:start] the end of the outermost package manager ends the gateway, and no process of it is left",
-    () =>
-      Effect.gen(function*() {
-        const manager = fileURLToPath(new URL("support/manager.mjs", import.meta.url))
-        const start = fileURLToPath(new URL("../../../scripts/start.mjs", import.meta.url))
-        const inner = [process.execPath, manager, "pnpm start", process.execPath, start, "--port", "0"]
-        const program = yield* Program.start(["npm exec pnpm start", ...inner], {}, manager)
-        yield* Effect.all([processOf(program, "every-stdio"), processOf(program, "every-http")])
-        const all = Program.family(program.pid)
-        yield* Effect.addFinalizer(() => Effect.sync(() => all.forEach(Program.kill)))
-        program.signal("SIGTERM")
-        yield* Effect.forEach(all, gone)
-        yield* program.ended
-        expect(program.stdout()).toContain("Shutting down")
-      }),
-    120_000
-  )
 
   it.scopedLive("[G7:killed] even when it is killed, the servers of the demo end", () =>
     Effect.gen(function*() {
       const { program } = yield* serve()
-      yield* Effect.all([processOf(program, "every-stdio"), processOf(program, "every-http")])
+      yield* Effect.all([Program.processOf(program, "every-stdio"), Program.processOf(program, "every-http")])
       const all = Program.family(program.pid)
       program.signal("SIGKILL")
       yield* program.ended
-      yield* Effect.forEach(all, gone)
+      yield* Effect.forEach(all, Program.gone)
     }), 60_000)
 })

@@ -1,8 +1,8 @@
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import { execFileSync, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
-/** The built program: `pnpm test` builds before it runs the tests. */
+/** The program, as support/build.ts has built it. */
 const bin = fileURLToPath(new URL("../../dist/bin.js", import.meta.url))
 
 /** How a process ended. */
@@ -16,9 +16,13 @@ export interface Program {
   readonly pid: number
   readonly stdout: () => string
   readonly stderr: () => string
+  /** Waits until there is what is looked for. Dies when the program ends before that. */
+  readonly until: <A>(look: () => A | undefined) => Effect.Effect<A>
   /** Waits until standard output holds this, and gives the match. Dies when the program ends before that. */
   readonly prints: (pattern: RegExp) => Effect.Effect<RegExpExecArray>
   readonly signal: (name: NodeJS.Signals) => void
+  /** To the program and all that it has started in its process group, as a terminal sends it. */
+  readonly signalGroup: (name: NodeJS.Signals) => void
   readonly ended: Effect.Effect<Ended>
 }
 
@@ -44,41 +48,73 @@ export const family = (pid: number): ReadonlyArray<number> => {
 /** Whether a process runs. */
 export const alive = (pid: number): boolean => processes().some((one) => one.pid === pid)
 
-/** Starts the program, or another one of Node's; it is killed with the scope, should it still run. */
-export const start = (args: ReadonlyArray<string>, env: Record<string, string> = {}, script = bin) =>
+/** The processes among these whose command line is that of Node.js and holds this. */
+export const running = (pids: ReadonlyArray<number>, script: string): ReadonlyArray<number> =>
+  pids.filter((pid) => {
+    const [command = "", ...args] = execFileSync("ps", ["-ww", "-o", "args=", "-p", String(pid)], { encoding: "utf8" })
+      .trim().split(" ")
+    return /(^|\/)node$/.test(command) && args.some((arg) => arg.endsWith(script))
+  })
+
+/** Looks again and again until there is what is looked for. */
+export const eventually = <A>(look: () => A | undefined): Effect.Effect<A> =>
+  Effect.suspend(() => {
+    const found = look()
+    return found === undefined ? Effect.fail("not yet" as const) : Effect.succeed(found)
+  }).pipe(Effect.retry(Schedule.spaced("10 millis")), Effect.orDie)
+
+/** Waits until a process has ended. */
+export const gone = (pid: number): Effect.Effect<true> => eventually(() => alive(pid) ? undefined : true)
+
+/** The process of a demo backend that a gateway has named last; waits for one that is not `before`. */
+export const processOf = (program: Program, backend: string, before?: number): Effect.Effect<number> =>
+  program.until(() => {
+    const last = [...program.stdout().matchAll(new RegExp(`kill -9 (\\d+) +# ${backend}`, "g"))].at(-1)?.[1]
+    return last === undefined || Number(last) === before ? undefined : Number(last)
+  })
+
+/** Starts the program, or another command in a process group of its own; it is killed with the scope, should it still run. */
+export const start = (
+  args: ReadonlyArray<string>,
+  env: Record<string, string> = {},
+  [command, ...before]: readonly [string, ...ReadonlyArray<string>] = [process.execPath, bin]
+) =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const child = spawn(process.execPath, [script, ...args], {
+      const child = spawn(command, [...before, ...args], {
         env: { ...process.env, NO_COLOR: "1", ...env },
-        stdio: ["ignore", "pipe", "pipe"]
+        stdio: ["ignore", "pipe", "pipe"],
+        detached: true
       })
       let [stdout, stderr] = ["", ""]
       child.stdout.setEncoding("utf8").on("data", (chunk: string) => stdout += chunk)
       child.stderr.setEncoding("utf8").on("data", (chunk: string) => stderr += chunk)
-      const closed = new Promise<Ended>((resolve) => child.once("close", (code, signal) => resolve({ code, signal })))
+      const closed = new Promise<Ended>((resolve) => {
+        child.once("error", (error) => {
+          stderr += error.message
+          resolve({ code: null, signal: null })
+        })
+        child.once("close", (code, signal) => resolve({ code, signal }))
+      })
+      const until: Program["until"] = (look) =>
+        Effect.raceFirst(
+          eventually(look),
+          Effect.flatMap(Effect.promise(() => closed), ({ code, signal }) => {
+            const found = look()
+            return found === undefined
+              ? Effect.dieMessage(`${command} ended (${code ?? signal}) before that: ${stdout}${stderr}`)
+              : Effect.succeed(found)
+          })
+        )
       const program: Program = {
         pid: child.pid ?? 0,
         stdout: () => stdout,
         stderr: () => stderr,
         signal: (name) => void child.kill(name),
+        signalGroup: (name) => void (child.pid !== undefined && process.kill(-child.pid, name)),
         ended: Effect.promise(() => closed),
-        prints: (pattern) =>
-          Effect.async((resume) => {
-            const look = () => {
-              const match = pattern.exec(stdout)
-              if (match) resume(Effect.succeed(match))
-              else if (child.exitCode !== null) {
-                resume(Effect.dieMessage(`ended without ${pattern}: ${stdout}${stderr}`))
-              }
-            }
-            child.stdout.on("data", look)
-            child.once("close", look)
-            look()
-            return Effect.sync(() => {
-              child.stdout.off("data", look)
-              child.off("close", look)
-            })
-          })
+        until,
+        prints: (pattern) => until(() => pattern.exec(stdout) ?? undefined)
       }
       return program
     }),
