@@ -4,6 +4,7 @@
  * | class | code | retryable | when |
  * |---|---|---|---|
  * | ConnectError | ERR_LIFELINE_CONNECT | unless incurable | no connection could be made |
+ * | UnauthorizedError | ERR_LIFELINE_UNAUTHORIZED | yes | a person has to finish a login before there can be a connection |
  * | BackendUnavailable | ERR_LIFELINE_UNAVAILABLE | unless only a command helps | no connection came in time, or the bound on calls was reached |
  * | ConnectionLost | -32000 | yes | the connection ended before the request was sent |
  * | ResultUnknown | -32000 | no | the connection ended after the request was sent |
@@ -14,8 +15,9 @@
  * | ConfigError | ERR_LIFELINE_CONFIG | no | an option is not acceptable |
  *
  * Where the official Client rejects with an McpError, so does the facade, with the same code: RemoteError, RequestTimeout,
- * ConnectionLost and ResultUnknown extend McpError.
+ * ConnectionLost and ResultUnknown extend McpError. UnauthorizedError is an instance of the official class of that name.
  */
+import type { UnauthorizedError as SdkUnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
 
 /** What every error has. */
@@ -93,6 +95,22 @@ export class ConnectError extends Error implements LifelineErrorShape {
     this.retryable = !fields.incurable
     this.retryAfter = fields.retryAfter
   }
+}
+
+/**
+ * A person has to finish a login before a connection can be made: its address was given to `redirectToAuthorization` of the
+ * `authProvider`. Connect again when that is done. `connect`, `supervisedTransport` and commands are rejected with it at once.
+ *
+ * It is an instance of the official SDK's class of that name (`@modelcontextprotocol/sdk/client/auth.js`), which is loaded
+ * only by programs that use OAuth: so there is no class of it here.
+ */
+export interface UnauthorizedError extends SdkUnauthorizedError, LifelineErrorShape {
+  readonly name: "UnauthorizedError"
+  readonly _tag: "UnauthorizedError"
+  readonly code: "ERR_LIFELINE_UNAUTHORIZED"
+  readonly reason: "unauthorized"
+  readonly incurable: false
+  readonly retryAfter: undefined
 }
 
 /** States out of which only a command leads. */
@@ -301,6 +319,7 @@ export class RemoteError extends McpError implements LifelineErrorShape {
 /** Every error of the facade, to be told apart by `_tag` or by class. */
 export type LifelineError =
   | ConnectError
+  | UnauthorizedError
   | BackendUnavailable
   | ConnectionLost
   | ResultUnknown

@@ -1,7 +1,7 @@
 /**
  * What happens to servers.
  */
-import type { ConnectError } from "./Errors.js"
+import type { ConnectError, UnauthorizedError } from "./Errors.js"
 import type { State } from "./Status.js"
 
 interface Common {
@@ -24,7 +24,7 @@ export type Event =
   | Common & { readonly _tag: "AttemptStarted"; readonly attempt: number }
   | Common & {
     readonly _tag: "AttemptFailed"
-    readonly error: ConnectError
+    readonly error: ConnectError | UnauthorizedError
     readonly duration: number
     readonly nextAttemptAt: number | undefined
   }

@@ -82,7 +82,10 @@ export interface ReconnectOptions {
 
 /** How long things may take. */
 export interface TimeoutOptions {
-  /** A connection attempt; also how long `connect` tries before it rejects. Default 30 s. */
+  /**
+   * A connection attempt; also how long `connect` tries before it rejects. Default 30 s, of which `connect` waits 5 s where
+   * there is no server; where it is given, it is waited for.
+   */
   readonly connect?: Duration | undefined
   /** The answer to a request. Default 60 s. */
   readonly request?: Duration | undefined

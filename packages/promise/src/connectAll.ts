@@ -9,7 +9,7 @@ import type { FleetConfig, FleetOptions } from "./Options.js"
  * Starts to supervise the servers of a configuration and resolves when each is connected or has had its first try, at most
  * after `waitTimeout` (10 s). A server that is down fails nothing: it is tried on, and its tools come when it does.
  *
- * With `require: "all"` it rejects with ConnectError, and tears everything down, when one that is neither lazy nor disabled
+ * With `require: "all"` it rejects with ConnectError (UnauthorizedError where a person has to log in), and tears everything down, when one that is neither lazy nor disabled
  * is not connected by then. An option or a server that is not acceptable is a ConfigError.
  *
  * @example

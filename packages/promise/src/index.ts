@@ -12,7 +12,7 @@ export {
   ResultUnknown,
   SessionExpired
 } from "./Errors.js"
-export type { ConnectReason, LifelineError, LifelineErrorShape, OptionProblem } from "./Errors.js"
+export type { ConnectReason, LifelineError, LifelineErrorShape, OptionProblem, UnauthorizedError } from "./Errors.js"
 export type { Event, Loss } from "./Event.js"
 export type { Applied, Fleet, FleetEvents, FleetStatus } from "./Fleet.js"
 export type {

@@ -11,6 +11,7 @@ import type {
 } from "@mcp-lifeline/client"
 import * as Facade from "@mcp-lifeline/client"
 import type * as Core from "@mcp-lifeline/core"
+import type { UnauthorizedError as OfficialUnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { McpError } from "@modelcontextprotocol/sdk/types.js"
@@ -77,9 +78,10 @@ describe("types", () => {
   it("[F4] every error is an Error with _tag, code, backend and retryable", () => {
     expectTypeOf<LifelineError>().toExtend<Error & LifelineErrorShape>()
     expectTypeOf<LifelineError["_tag"]>().toEqualTypeOf<
-      (Core.CallError | Core.CommandError | Core.ConfigError)["_tag"]
+      (Core.CallError | Core.CommandError | Core.ConfigError)["_tag"] | "UnauthorizedError"
     >()
     expectTypeOf<Facade.RemoteError>().toExtend<McpError>()
+    expectTypeOf<Facade.UnauthorizedError>().toExtend<OfficialUnauthorizedError>()
     const remote = new Facade.RemoteError({ backend: "b", method: "tools/call", code: -32601, message: "m", data: 1 })
     assert.instanceOf(remote, McpError)
     assert.instanceOf(remote, Error)

@@ -70,7 +70,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         address = to
         Deferred.unsafeDone(endpoint, Effect.succeed(to))
       } else {
-        const detail = `${target}: the server names an address of another origin to post to`
+        const detail = "the server names an address of another origin to post to"
         Deferred.unsafeDone(endpoint, Effect.fail(new AnswerFailure({ detail })))
       }
     }

@@ -236,7 +236,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
             if (exchange.answered) return Effect.succeed(undefined)
             if (exchange.lastEventId !== undefined && !isInitialize) return Effect.succeed(end)
             return Effect.fail(
-              new CutFailure({ detail: `${target}: the response stream ended without the response`, cause: end.cause })
+              new CutFailure({ detail: "the response stream ended without the response", cause: end.cause })
             )
           }
         )
@@ -246,7 +246,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           for (const one of Array.isArray(value) ? value : [value]) receive(one)
           return exchange.answered
             ? Effect.succeed(undefined)
-            : Effect.fail(new AnswerFailure({ detail: `${target}: the answer does not contain the response` }))
+            : Effect.fail(new AnswerFailure({ detail: "the answer does not contain the response" }))
         })
       }
       EventStream.discard(answer.body)
@@ -255,7 +255,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       const what = answer.status === 202
         ? "the request was accepted without an answer"
         : `the answer is neither JSON nor an event stream but ${type || "of no type"}`
-      return Effect.fail(new AnswerFailure({ detail: `${target}: ${what}: is this the address of an MCP endpoint?` }))
+      return Effect.fail(new AnswerFailure({ detail: `${what}: is this the address of an MCP endpoint?` }))
     }
 
     const post = (

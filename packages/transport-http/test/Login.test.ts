@@ -1,89 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
+import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
-import { auth, UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
-import type { OAuthClientInformationMixed, OAuthTokens } from "@modelcontextprotocol/sdk/shared/auth.js"
+import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import { Effect } from "effect"
-import type { ServerResponse } from "node:http"
+import * as SignIn from "../../testing/test/support/SignIn.js"
 import * as Harness from "./fixtures/Harness.js"
 
-const answer = (response: ServerResponse, status: number, headers: Record<string, string> = {}, body = "") => {
-  response.writeHead(status, headers).end(body)
-  return true
-}
+const { fault } = HttpExchange
 
-/** A server that wants a login, and the provider of a program whose user logs in with a browser. */
 const setup = Effect.gen(function*() {
   const server = yield* Harness.server
-  const origin = new URL(server.url).origin
-  /** What a token has to be, and what is said to those who have another. */
-  const demand = { token: "token-1", status: 401, challenge: "Bearer" }
-  const grant = { token: "token-1" }
-  /** What the token endpoint refuses a request with, told by the parameters of the request. */
-  let refuse: (asked: URLSearchParams) => readonly [status: number, error: string] | undefined = () => undefined
-  const registrations: Array<string> = []
-  server.hook = ({ body, headers, response, url }) => {
-    const json = (value: unknown) =>
-      answer(response, 200, { "content-type": "application/json" }, JSON.stringify(value))
-    if (url.startsWith("/.well-known/oauth-protected-resource")) {
-      return json({ resource: server.url, authorization_servers: [origin] })
-    }
-    if (url.startsWith("/.well-known/")) {
-      return json({
-        issuer: origin,
-        authorization_endpoint: `${origin}/authorize`,
-        token_endpoint: `${origin}/token`,
-        registration_endpoint: `${origin}/register`,
-        response_types_supported: ["code"],
-        code_challenge_methods_supported: ["S256"]
-      })
-    }
-    if (url === "/register") {
-      registrations.push(`client-${registrations.length + 1}`)
-      return json({ client_id: registrations.at(-1), redirect_uris: ["http://127.0.0.1/callback"] })
-    }
-    if (url === "/token") {
-      const refused = refuse(new URLSearchParams(body))
-      if (refused === undefined) return json({ access_token: grant.token, token_type: "bearer" })
-      const [status, error] = refused
-      return answer(response, status, { "content-type": "application/json" }, JSON.stringify({ error }))
-    }
-    if (headers["authorization"] === `Bearer ${demand.token}`) return undefined
-    return answer(response, demand.status, { "www-authenticate": demand.challenge })
-  }
-
-  let verifier = ""
-  const kept: { tokens: OAuthTokens | undefined; client: OAuthClientInformationMixed | undefined } = {
-    tokens: undefined,
-    client: { client_id: "me", issuer: origin }
-  }
-  const logins: Array<URL> = []
-  const provider = {
-    redirectUrl: "http://127.0.0.1/callback",
-    clientMetadata: { redirect_uris: ["http://127.0.0.1/callback"] },
-    clientInformation: () => kept.client,
-    saveClientInformation: (saved: OAuthClientInformationMixed) => {
-      kept.client = saved
-    },
-    tokens: () => kept.tokens,
-    saveTokens: (saved: OAuthTokens) => {
-      kept.tokens = saved
-    },
-    redirectToAuthorization: (url: URL) => {
-      logins.push(url)
-    },
-    saveCodeVerifier: (saved: string) => {
-      verifier = saved
-    },
-    codeVerifier: () => verifier
-  } as OAuthClientProvider & { redirectToAuthorization: (url: URL) => void | Promise<void> }
-  /** What the program does when the browser comes back. */
-  const finish = () => auth(provider, { serverUrl: server.url, authorizationCode: "code" })
-  const connector = HttpConnector.make({ url: server.url, authProvider: provider })
-  const onToken = (refusal: typeof refuse) => {
-    refuse = refusal
-  }
-  return { connector, demand, finish, grant, kept, logins, onToken, origin, provider, registrations, server }
+  const signIn = SignIn.askFor(server)
+  return { ...signIn, server, connector: HttpConnector.make({ url: server.url, authProvider: signIn.provider }) }
 })
 
 describe("logging in", () => {
@@ -258,10 +186,10 @@ describe("logging in", () => {
       kept.client = undefined
       server.hook = ({ response, url }) =>
         url === "/mcp"
-          ? answer(response, 401)
+          ? fault(response, 401)
           : url === "/register"
-          ? answer(response, 400, {}, JSON.stringify({ error: "invalid_redirect_uri", error_description: "not ours" }))
-          : answer(response, 404)
+          ? fault(response, 400, {}, JSON.stringify({ error: "invalid_redirect_uri", error_description: "not ours" }))
+          : fault(response, 404)
       const refused = yield* Effect.flip(call())
       assert.deepStrictEqual([refused.fate, refused.reason], ["notSent", "unauthorized"])
       assert.include(refused.message, "not ours")

@@ -1,44 +1,40 @@
 /**
  * Makes a client and waits for its first connection.
  */
-import { Backend, Policy } from "@mcp-lifeline/core"
+import { Backend, ConnectError as CoreConnectError, Policy } from "@mcp-lifeline/core"
 import type { Status } from "@mcp-lifeline/core"
 import type { Runtime } from "effect"
-import { Effect, Either, Option, Stream } from "effect"
+import { Either } from "effect"
 import type { Client } from "../Client.js"
-import { ConnectError } from "../Errors.js"
+import type { ConnectError, UnauthorizedError } from "../Errors.js"
 import type { CommonOptions, ConnectOptions, Server } from "../Options.js"
 import * as Checks from "./Checks.js"
-import { fromError } from "./Failure.js"
+import { fromConnectError, fromError } from "./Failure.js"
+import * as FirstConnection from "./FirstConnection.js"
 import * as Ownership from "./Ownership.js"
 import * as Run from "./Run.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
 import { SupervisedClient } from "./SupervisedClient.js"
 
-/** States in which nothing more comes by itself. */
-const settled: ReadonlySet<Status["state"]> = new Set([
-  "Idle",
-  "Connected",
-  "PermanentlyFailed",
-  "Disconnected",
-  "Disabled",
-  "Closed"
-])
-
 /** Why a backend is not connected: the error of its last attempt, or what its status knows. */
-export const whyNot = (status: Status, prepared: Prepared | undefined): ConnectError => {
+export const whyNot = (
+  { backend, lastError, state, target }: Status,
+  prepared: Prepared | undefined,
+  hint = ""
+): ConnectError | UnauthorizedError => {
   const error = prepared?.lastError()
-  const incurable = status.state === "PermanentlyFailed"
-  if (error !== undefined && error.incurable === incurable) return error
-  return new ConnectError({
-    backend: status.backend,
-    reason: error?.reason ?? "timeout",
-    incurable,
-    message: error?.message ?? status.lastError ?? `${status.backend}: no connection to ${status.target} in time`,
-    retryAfter: error?.retryAfter,
-    cause: error?.cause
-  })
+  const message = error?.message ?? lastError ?? "no connection in time"
+  return fromConnectError(
+    new CoreConnectError({
+      backend,
+      reason: error?.reason ?? "timeout",
+      incurable: state === "PermanentlyFailed",
+      message: `${message.includes(target) ? "" : `${target}: `}${message}${hint}`,
+      retryAfter: error?.retryAfter,
+      cause: error?.cause
+    })
+  )
 }
 
 /** What is decided before anything is started. Throws ConfigError. */
@@ -81,20 +77,18 @@ export const open = async (name: string, prepared: Prepared, options: CommonOpti
       notifications: backend.notifications,
       close
     })
-    const first = await run(
-      backend.statusChanges.pipe(
-        // Whoever waits here wants it now, not at the next probe of a dormant backend.
-        Stream.tap(({ state }) => state === "Dormant" ? Effect.ignore(backend.reconnect) : Effect.void),
-        Stream.filter(({ state }) => settled.has(state)),
-        Stream.runHead,
-        Effect.timeoutOption(policy.timeouts.connect),
-        Effect.map(Option.flatten)
-      ),
+    const given = prepared.options.timeouts?.connect !== undefined
+    const { isAbsent, status } = await run(
+      FirstConnection.wait({
+        backend,
+        lastError: prepared.lastError,
+        timeout: { millis: policy.timeouts.connect, given }
+      }),
       options
     )
-    const state = Option.map(first, (status) => status.state).pipe(Option.getOrUndefined)
+    const state = status?.state
     if (state === "Connected" || state === "Idle" || state === "Disabled") return { backend, client, runtime }
-    throw whyNot(client.status, prepared)
+    throw whyNot(client.status, prepared, isAbsent ? FirstConnection.patienceHint : "")
   } catch (error) {
     await close()
     throw error

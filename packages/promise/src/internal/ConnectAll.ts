@@ -4,6 +4,7 @@
 import type { Status } from "@mcp-lifeline/core"
 import { Fleet as CoreFleet } from "@mcp-lifeline/core"
 import { ConnectError } from "../Errors.js"
+import type { UnauthorizedError } from "../Errors.js"
 import type { Fleet } from "../Fleet.js"
 import type { FleetConfig, FleetOptions } from "../Options.js"
 import * as Checks from "./Checks.js"
@@ -15,8 +16,10 @@ import { SupervisedFleet } from "./SupervisedFleet.js"
 const isDown = (status: Status): boolean =>
   status.state !== "Connected" && status.state !== "Idle" && status.state !== "Disabled"
 
+type Error = ConnectError | UnauthorizedError
+
 /** One error for all that are not connected. */
-const notAll = (errors: readonly [ConnectError, ...Array<ConnectError>], of: number): ConnectError =>
+const notAll = (errors: readonly [Error, ...Array<Error>], of: number): Error =>
   errors.length === 1 ? errors[0] : new ConnectError({
     ...errors[0],
     message: `${errors.length} of ${of} servers are not connected: ${errors.map((error) => error.message).join("; ")}`,

@@ -2,6 +2,7 @@
  * The core's errors as the facade's.
  */
 import type * as Core from "@mcp-lifeline/core"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Cause, Option } from "effect"
 import * as Errors from "../Errors.js"
 
@@ -10,10 +11,41 @@ type CoreError = Core.CallError | Core.CommandError | Core.ConfigError
 const isCoreError = (error: unknown): error is CoreError =>
   error instanceof Error && "_tag" in error && typeof error._tag === "string" && Object.hasOwn(make, error._tag)
 
+/** Of which server a message speaks. */
+const named = (backend: string, message: string): string =>
+  backend === "" || message.startsWith(`${backend}: `) ? message : `${backend}: ${message}`
+
+/** Why there is no connection: the official class where a person has to log in. */
+export const fromConnectError = (error: Core.ConnectError): Errors.ConnectError | Errors.UnauthorizedError => {
+  const { backend, cause, generation, incurable, reason, retryAfter } = error
+  const message = named(backend, error.message)
+  const login = HttpConnector.loginNeeded(error)
+  if (login === undefined) {
+    return new Errors.ConnectError({ backend, cause, generation, incurable, message, reason, retryAfter })
+  }
+  // Its class, which only a program with OAuth has loaded.
+  const official = new (login.constructor as new(message: string) => Error)(message)
+  return Object.assign(
+    official,
+    {
+      name: "UnauthorizedError",
+      _tag: "UnauthorizedError",
+      code: "ERR_LIFELINE_UNAUTHORIZED",
+      backend,
+      generation,
+      reason: "unauthorized",
+      incurable: false,
+      retryable: true,
+      retryAfter: undefined,
+      cause
+    } as const
+  )
+}
+
 const make: {
   readonly [Tag in CoreError["_tag"]]: (error: Extract<CoreError, { _tag: Tag }>) => Errors.LifelineError
 } = {
-  ConnectError: (error) => new Errors.ConnectError(error),
+  ConnectError: fromConnectError,
   SessionExpired: (error) => new Errors.SessionExpired(error),
   ConnectionLost: (error) => new Errors.ConnectionLost(error),
   BackendUnavailable: (error) => new Errors.BackendUnavailable(error),

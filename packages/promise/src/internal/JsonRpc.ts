@@ -52,6 +52,10 @@ export const fromCause = (cause: Cause.Cause<CallError>): JsonRpcError =>
     })
   })
 
+/** Whether a person has to log in. */
+export const isUnauthorized = (error: unknown): boolean =>
+  error instanceof Error && "_tag" in error && error._tag === "UnauthorizedError"
+
 /** Why `initialize` failed. */
 export const fromConnectFailure = (error: unknown): JsonRpcError => {
   const message = error instanceof Error ? error.message : String(error)

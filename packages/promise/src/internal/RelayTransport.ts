@@ -110,8 +110,9 @@ export class RelayTransport implements SupervisedTransport {
     if (this.#closing !== undefined) return Promise.reject(closed(this.#name))
     if (!this.#started) return Promise.reject(new Error(`${this.#name}: the transport was not started`))
     if (!("method" in message)) this.#answered(message)
-    else if ("id" in message) this.#request(message)
-    else this.#notification(message)
+    else if (!("id" in message)) this.#notification(message)
+    else if (message.method === "initialize") return this.#initialize(message.id, message.params)
+    else this.#request(message)
     return Promise.resolve()
   }
 
@@ -142,7 +143,6 @@ export class RelayTransport implements SupervisedTransport {
   // --- from the client
 
   #request({ id, method, params }: JSONRPCRequest): void {
-    if (method === "initialize") return this.#initialize(id, params)
     const opened = this.#opened
     if (opened === undefined) {
       return method === "ping"
@@ -209,20 +209,25 @@ export class RelayTransport implements SupervisedTransport {
     else asked?.reject(Object.assign(new Error(response.error.message), response.error))
   }
 
-  #initialize(id: RequestId, params: unknown): void {
+  /** Is rejected where a person has to log in, as the official transports are: the client is then rejected with that error. */
+  async #initialize(id: RequestId, params: unknown): Promise<void> {
     if (!InitializeRequestParamsSchema.safeParse(params).success) {
       return this.#refuse(id, { code: ErrorCode.InvalidParams, message: "not an initialize request" })
     }
     if (this.#opening !== undefined) {
       return this.#refuse(id, { code: ErrorCode.InvalidRequest, message: "initialize was asked for before" })
     }
+    let login: unknown
     this.#opening = this.#open(params as InitializeRequest["params"]).then(
       (result) => this.#reply({ jsonrpc: "2.0", id, result }),
       (error: unknown) => {
         this.#opening = undefined
-        if (this.#closing === undefined) this.#refuse(id, JsonRpc.fromConnectFailure(error))
+        if (JsonRpc.isUnauthorized(error)) login = error
+        else if (this.#closing === undefined) this.#refuse(id, JsonRpc.fromConnectFailure(error))
       }
     )
+    await this.#opening
+    if (login !== undefined) throw login
   }
 
   async #open(client: InitializeRequest["params"]): Promise<InitializeResult> {

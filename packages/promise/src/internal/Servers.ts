@@ -1,15 +1,14 @@
 /**
  * A server, as a user describes it, as what the core makes a backend of.
  */
-import type { Backend, Connection, Connector } from "@mcp-lifeline/core"
-import { ConfigError as CoreConfigError, ConnectError as CoreConnectError, Policy } from "@mcp-lifeline/core"
+import type { Backend, ConnectError as CoreConnectError, Connection, Connector } from "@mcp-lifeline/core"
+import { ConfigError as CoreConfigError, Policy } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Redacted } from "effect"
-import { ConfigError, ConnectError } from "../Errors.js"
+import { ConfigError } from "../Errors.js"
 import type { CommonOptions, HttpServer, PolicyOptions, Server, StdioServer } from "../Options.js"
 import * as Checks from "./Checks.js"
-import { fromError } from "./Failure.js"
 import { Handlers } from "./Handlers.js"
 import * as OnConnected from "./OnConnected.js"
 
@@ -85,7 +84,7 @@ export interface Prepared {
   readonly options: Backend.BackendOptions
   readonly handlers: Handlers
   /** Why the last attempt failed, if one has and none has succeeded since. */
-  readonly lastError: () => ConnectError | undefined
+  readonly lastError: () => CoreConnectError | undefined
   /** What the server said of itself in the last handshake. */
   readonly introduction: () => Introduction | undefined
 }
@@ -108,13 +107,7 @@ export const prepare = (
   return {
     handlers,
     introduction: () => introduction,
-    lastError: () => {
-      if (lastError === undefined) return undefined
-      const error = fromError(
-        new CoreConnectError({ ...lastError, backend: name, message: lastError.message, cause: lastError.cause })
-      )
-      return error instanceof ConnectError ? error : undefined
-    },
+    lastError: () => lastError,
     options: {
       ...policy,
       ...(server.disabled === undefined

@@ -1,0 +1,160 @@
+import type { ConnectReason } from "@mcp-lifeline/client"
+import { connect, connectAll, ConnectError, supervisedTransport } from "@mcp-lifeline/client"
+import { HttpExchange, HttpFaultServer } from "@mcp-lifeline/testing"
+import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { McpError } from "@modelcontextprotocol/sdk/types.js"
+import { assert, describe, it } from "vitest"
+import * as SignIn from "../../testing/test/support/SignIn.js"
+import * as Everything from "./fixtures/Everything.js"
+import { rejection } from "./fixtures/rejection.js"
+
+const { fault } = HttpExchange
+
+/** Ends with the test's own limit of 20 s where `timeouts.connect` (30 s) is waited for. */
+const soon = 20_000
+
+const page = ({ response }: HttpExchange.Turn) => fault(response, 200, { "content-type": "text/html" }, "<h1>Shop</h1>")
+
+const notFound = ({ response }: HttpExchange.Turn) => fault(response, 404, { "content-type": "text/html" }, "<h1>no")
+
+describe("the first connection", () => {
+  it(
+    "[F1] where nothing listens, nothing is found or no MCP server answers, connect says so long before timeouts.connect",
+    async () => {
+      await using shop = await HttpFaultServer.open()
+      shop.hook = page
+      await using other = await HttpFaultServer.open()
+      other.hook = notFound
+      const nobody = `http://127.0.0.1:${await Everything.freePort()}/mcp`
+      const rejected = async (url: string, reason: ConnectReason, what: RegExp) => {
+        const error = await rejection(connect({ url }, { name: "docs" }))
+        assert.instanceOf(error, ConnectError)
+        assert.deepInclude({ ...error }, { backend: "docs", reason, incurable: false, retryable: true })
+        assert.match(error.message, what)
+        assert.isTrue(error.message.startsWith(`docs: ${url}: `), error.message)
+        assert.strictEqual(error.message.split(url).length, 2)
+        assert.include(error.message, "timeouts.connect")
+      }
+      const initialized = async () => {
+        const client = new Client({ name: "a-test", version: "1.2.3" })
+        const error = await rejection(client.connect(supervisedTransport({ url: nobody }, { name: "docs" })))
+        assert.instanceOf(error, McpError)
+        assert.deepInclude(error.data as object, { fate: "notSent", tag: "ConnectError", reason: "refused" })
+      }
+      await Promise.all([
+        rejected(nobody, "refused", /refused/),
+        rejected(shop.url, "protocol", /text\/html/),
+        rejected(other.url, "notFound", /HTTP 404/),
+        initialized()
+      ])
+      await Promise.all([shop, other].map((server) => server.until(() => server.sockets.size === 0)))
+    },
+    soon
+  )
+
+  it("[F1] a server that may still be starting is waited for", async () => {
+    await using server = await HttpFaultServer.open()
+    const began = performance.now()
+    server.hook = ({ at, response }) => at - began < 5500 ? fault(response, 503) : undefined
+    await using client = await connect({ url: server.url }, {
+      reconnect: { initialDelay: 200, maxDelay: 400, maxAttempts: 1000 }
+    })
+    assert.deepEqual(await client.ping(), {})
+  })
+
+  it("[F1] an attempt that is under way when the time is over is waited for", async () => {
+    await using server = await HttpFaultServer.open()
+    await server.stop()
+    let answers = 0
+    server.hook = ({ response, rpc }) => {
+      if (rpc !== "initialize" || answers++ > 0) return undefined
+      // Answered 6 s later, as what it is: the server was starting.
+      setTimeout(() => fault(response, 503), 6000)
+      return true
+    }
+    const connecting = connect({ url: server.url }, {
+      reconnect: { initialDelay: 100, maxDelay: 200, maxAttempts: 1000 }
+    })
+    await server.start()
+    await using client = await connecting
+    assert.strictEqual(answers, 2)
+    assert.strictEqual(client.status.generation, 1)
+  })
+})
+
+describe("a login that a person has to finish", () => {
+  it("[F1] rejects connect at once with the official UnauthorizedError, asks for one login, and leaves nothing", async () => {
+    await using server = await HttpFaultServer.open()
+    const { finish, logins, provider } = SignIn.askFor(server)
+    const docs = { url: server.url, authProvider: provider }
+    const error = await rejection(connect(docs, { name: "docs", timeouts: { connect: "10 minutes" } }))
+    assert.instanceOf(error, UnauthorizedError)
+    assert.deepInclude({ ...error } as object, {
+      _tag: "UnauthorizedError",
+      name: "UnauthorizedError",
+      code: "ERR_LIFELINE_UNAUTHORIZED",
+      backend: "docs",
+      reason: "unauthorized",
+      retryable: true
+    })
+    assert.include(error.message, server.url)
+    assert.strictEqual(server.count("initialize"), 1)
+    assert.strictEqual(logins.length, 1)
+    await server.until(() => server.sockets.size === 0)
+    await finish()
+    await using client = await connect(docs)
+    assert.deepEqual(await client.ping(), {})
+    assert.strictEqual(logins.length, 1)
+  })
+
+  it("[F1 F3] rejects the official Client over supervisedTransport in the same way", async () => {
+    await using server = await HttpFaultServer.open()
+    const { finish, logins, provider } = SignIn.askFor(server)
+    const docs = { url: server.url, authProvider: provider }
+    const transport = supervisedTransport(docs, { name: "docs" })
+    const error = await rejection(new Client({ name: "a-test", version: "1.2.3" }).connect(transport))
+    assert.instanceOf(error, UnauthorizedError)
+    assert.deepInclude({ ...error } as object, { _tag: "UnauthorizedError", backend: "docs" })
+    assert.strictEqual(server.count("initialize"), 1)
+    assert.strictEqual(logins.length, 1)
+    await server.until(() => server.sockets.size === 0)
+    await finish()
+    const client = new Client({ name: "a-test", version: "1.2.3" })
+    await client.connect(supervisedTransport(docs))
+    assert.deepEqual(await client.ping(), {})
+    await client.close()
+  })
+
+  it("[F1] rejects connectAll that requires all, and the commands of a client", async () => {
+    await using server = await HttpFaultServer.open()
+    const { finish, kept, logins, provider } = SignIn.askFor(server)
+    const docs = { url: server.url, authProvider: provider }
+    const error = await rejection(connectAll({ mcpServers: { docs } }, { require: "all" }))
+    assert.instanceOf(error, UnauthorizedError)
+    assert.strictEqual(logins.length, 1)
+    await finish()
+    await using client = await connect(docs)
+    await client.disconnect()
+    kept.tokens = undefined
+    assert.instanceOf(await rejection(client.reconnect()), UnauthorizedError)
+    assert.strictEqual(logins.length, 2)
+    await finish()
+    await client.reconnect()
+    assert.deepEqual(await client.ping(), {})
+  })
+
+  it("[F1] why OAuth failed is said to the client of a supervised transport", async () => {
+    await using server = await HttpFaultServer.open()
+    const { kept, logins, onToken, origin, provider } = SignIn.askFor(server)
+    kept.tokens = { access_token: "old", refresh_token: "good", token_type: "bearer", issuer: origin }
+    onToken(() => [400, "invalid_scope"])
+    const client = new Client({ name: "a-test", version: "1.2.3" })
+    const transport = supervisedTransport({ url: server.url, authProvider: provider }, { timeouts: { connect: 1000 } })
+    const error = await rejection(client.connect(transport))
+    assert.instanceOf(error, McpError)
+    assert.include(error.message, "invalid_scope")
+    assert.deepInclude(error.data as object, { tag: "ConnectError", reason: "unauthorized" })
+    assert.strictEqual(logins.length, 0)
+  })
+})
