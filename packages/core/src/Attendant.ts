@@ -8,6 +8,7 @@ import type { Loss } from "./Connection.js"
 import * as Discovery from "./Discovery.js"
 import { RequestError } from "./Errors.js"
 import * as Health from "./Health.js"
+import * as SafeLog from "./internal/SafeLog.js"
 import * as Keepalive from "./Keepalive.js"
 import * as Metrics from "./Metrics.js"
 import { backoff } from "./Reconnect.js"
@@ -304,7 +305,7 @@ export class Attendant {
       this.#keepaliveChanged("off", off)
       if (this.#saidOff === runtime) return Effect.void
       this.#saidOff = runtime
-      return Effect.logInfo(`${journal.id}: keepalive is off: ${off}`)
+      return SafeLog.info(`${journal.id}: keepalive is off: ${off}`)
     }
     if (memory.paused) return Effect.void
     const previous = this.#heartbeats
@@ -330,19 +331,20 @@ export class Attendant {
           const why = `${reason}: ${message}`
           const wait = shown(reprobeAt - journal.now())
           this.#keepaliveChanged("disabled", why, reprobeAt)
-          if (again) return Effect.logDebug(`${journal.id}: keepalive stays disabled (${why}); probed again in ${wait}`)
+          if (again) return SafeLog.debug(`${journal.id}: keepalive stays disabled (${why}); probed again in ${wait}`)
           const method = Keepalive.methodOf(policy)
           journal.telemetry?.breakerOpened(method, reason)
           meter.disabled(method, reason)
-          return Effect.logWarning(
+          return SafeLog.warning(
             `${journal.id}: keepalive is disabled (${why}); the session goes on; probed again in ${wait}`
           )
         },
         onClose: () => {
           this.#keepaliveChanged("running", undefined)
-          return Effect.logInfo(`${journal.id}: keepalive works again`)
+          return SafeLog.info(`${journal.id}: keepalive works again`)
         },
-        onFallback: (tool) => Effect.logInfo(`${journal.id}: keepalive falls back to the tool ${tool}`)
+        onFallback: (tool) => SafeLog.info(`${journal.id}: keepalive falls back to the tool ${tool}`),
+        onDefect: (cause) => SafeLog.error(`${journal.id}: a heartbeat failed unexpectedly; keepalive goes on`, cause)
       }))
     return Effect.map(
       Effect.zipRight(this.#remark(connection), forkAttached(runtime, after(previous, run))),
@@ -363,7 +365,7 @@ export class Attendant {
         return Effect.void
       }
       this.#saidBlind = true
-      return Effect.logWarning(
+      return SafeLog.warning(
         `${this.#journal.id}: keepalive.method "options" shows that the server is reachable, not that it still knows the session; use "ping" or "tool:<name>" for a server with sessions`
       )
     })

@@ -21,6 +21,7 @@ import type { CallError, CommandError, ConfigError } from "./Errors.js"
 import type { Event } from "./Event.js"
 import * as Health from "./Health.js"
 import type { Hub } from "./internal/Hub.js"
+import * as SafeLog from "./internal/SafeLog.js"
 import * as Keepalive from "./Keepalive.js"
 import type { Method, Params, Result } from "./Method.js"
 import type { BackendOptions } from "./Options.js"
@@ -130,7 +131,7 @@ export interface Surroundings {
   readonly epoch?: number | undefined
   /** Tells of each suspend of the machine; a backend on its own watches for itself (R11). */
   readonly resumes?: Hub<void> | undefined
-  /** Called synchronously; must not throw. */
+  /** Called synchronously. What it throws is logged and ignored. */
   readonly observer?: {
     readonly changed: () => void
     readonly catalogChanged: () => void
@@ -156,16 +157,19 @@ export const make = (
     const used = Keepalive.intervalOf(policy, Keepalive.makeMemory())
     if (used < interval && Keepalive.methodOf(policy) !== "none") {
       const [half, asked] = [used, interval].map((millis) => Duration.format(Duration.millis(millis)))
-      yield* Effect.logInfo(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
+      yield* SafeLog.info(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
     }
     const supervisor = new Supervisor(journal, options, surroundings.permits ?? unbounded)
     const { observer } = surroundings
     if (observer !== undefined) {
-      journal.cell.listen(observer.changed)
-      journal.events.listen((event) => {
-        observer.event(event)
-        if (event._tag === "CatalogChanged") observer.catalogChanged()
-      })
+      const guarded = (observe: () => void) => guard(journal, "the observer of the backend", observe)
+      journal.cell.listen(() => guarded(observer.changed))
+      journal.events.listen((event) =>
+        guarded(() => {
+          observer.event(event)
+          if (event._tag === "CatalogChanged") observer.catalogChanged()
+        })
+      )
     }
     yield* supervisor.start
     const { resumes } = surroundings
@@ -186,8 +190,18 @@ const observe = (journal: Journal, { transport }: Connector, telemetry: Telemetr
     clock,
     connection: () => cell.get().current?.connection
   })
-  journal.telemetry = observer
-  journal.events.listen(observer.event)
+  const guarded = Telemetry.guarded(observer, (defect) => journal.onDefect("telemetry", defect))
+  journal.telemetry = guarded
+  journal.events.listen(guarded.event)
+}
+
+/** Runs what others gave us: what it throws is logged, and stops nobody. */
+const guard = (journal: Journal, source: string, run: () => void): void => {
+  try {
+    run()
+  } catch (defect) {
+    journal.onDefect(source, defect)
+  }
 }
 
 /**

@@ -90,9 +90,24 @@ export class Calls {
   /** What the server was asked to keep for its session. */
   readonly standing = new Standing()
   readonly #host: Host
+  /** The generation whose session was lost and that no call has been told of yet. (C12) */
+  #lostGeneration: number | undefined
 
   constructor(host: Host) {
     this.#host = host
+  }
+
+  /**
+   * A session was lost without being asked to: with `afterSessionLoss: "fail"` the next call is told, however many
+   * connections are made before it comes.
+   */
+  sessionLost(generation: number): void {
+    if (this.#host.policy.calls.afterSessionLoss === "fail") this.#lostGeneration ??= generation
+  }
+
+  /** Somebody has ended the connection on purpose, and knows that the next session begins with nothing. */
+  forgetSessionLoss(): void {
+    this.#lostGeneration = undefined
   }
 
   /** One call. Its `timeout` bounds the whole: waiting, the answer, and sending again. */
@@ -222,9 +237,9 @@ export class Calls {
   /** Why a connection is not to be used for a call now. */
   #refusal({ generation: newGeneration, vitals }: Runtime): CallError | undefined {
     const backend = this.#host.id
-    if (vitals.expired !== undefined) {
-      const generation = vitals.expired
-      vitals.expired = undefined
+    const generation = this.#lostGeneration
+    if (generation !== undefined) {
+      this.#lostGeneration = undefined
       return new SessionExpired({
         backend,
         generation,

@@ -4,7 +4,7 @@
  * A round is one heartbeat decision: the ping, and the fallback tool where it is due; success of either is success of the
  * round. A dead connection is handed over to reconnect; a live one whose heartbeat fails opens the breaker.
  */
-import { Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleInterval } from "effect"
+import { Cause, Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleInterval } from "effect"
 import type { Connection, Loss } from "./Connection.js"
 import type { RequestError } from "./Errors.js"
 import type { Policy } from "./Policy.js"
@@ -89,6 +89,8 @@ export interface Host {
   /** A probe of the open breaker succeeded. */
   readonly onClose: () => Effect.Effect<void>
   readonly onFallback: (tool: string) => Effect.Effect<void>
+  /** A round that could not be brought to its end: a bug of ours, and no reason to stop. */
+  readonly onDefect: (cause: Cause.Cause<never>) => Effect.Effect<void>
 }
 
 /** What is sent: what the options say, else `ping`. */
@@ -156,11 +158,15 @@ class Rounds {
       return this.delay()
     }
     this.#roundAt = this.#host.now()
-    return Effect.flatMap(this.#round(), (verdict) => {
+    const round = Effect.flatMap(this.#round(), (verdict) => {
       this.#host.onRound(isSignOfLife(verdict))
       const told = this.#judge(verdict)
       return told === undefined ? this.delay() : Effect.flatMap(told, () => this.delay())
     })
+    return Effect.catchAllCause(round, (cause) =>
+      Cause.isInterruptedOnly(cause)
+        ? Effect.failCause(cause)
+        : Effect.as(this.#host.onDefect(cause), this.#host.policy.keepalive.suspectInterval))
   })
 
   /** Time until the next round, from the last answer rather than from now, so that the gap never exceeds the interval (K6). */

@@ -5,6 +5,7 @@
 import { Clock, Duration, Effect, LogLevel, Scope, Stream } from "effect"
 import type { DurationInput } from "effect/Duration"
 import type { Event } from "./Event.js"
+import * as SafeLog from "./internal/SafeLog.js"
 import type { StateName } from "./Lifecycle.js"
 
 /** One line. */
@@ -147,7 +148,7 @@ export const follow = (
   })
 
 const write = ({ annotations, level, message }: Entry): Effect.Effect<void> =>
-  Effect.annotateLogs(Effect.logWithLevel(level, message), annotations)
+  SafeLog.safely(Effect.annotateLogs(Effect.logWithLevel(level, message), annotations))
 
 /** Lines of one kind of one backend. */
 interface Kind {

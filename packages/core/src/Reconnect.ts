@@ -37,12 +37,11 @@ export class Budget {
     this.#policy = policy
   }
 
-  /** Forgets the outage: the next delay is the first again. */
+  /** Forgets the outage: the next delay is the first again. A Retry-After holds on: it is a time, and passes by itself. */
   reset(): void {
     this.failures = 0
     this.#quick = 0
     this.#incurable = 0
-    this.#notBefore = 0
     this.#demandedAt = Number.NEGATIVE_INFINITY
     this.#step = this.#schedule?.initial
   }
@@ -65,17 +64,11 @@ export class Budget {
   }
 
   /** Counts a failed attempt and says what it means. A backend that was up before is given all quick attempts (R5). */
-  failed(
-    now: number,
-    error: ConnectError,
-    demanded: boolean,
-    everConnected: boolean
-  ): "retry" | "exhausted" | "incurable" {
+  failed(error: ConnectError, demanded: boolean, everConnected: boolean): "retry" | "exhausted" | "incurable" {
     this.failures++
     if (!demanded) this.#quick++
     if (!error.incurable) this.#incurable = 0
     else if (!demanded) this.#incurable++
-    this.hold(now, error.retryAfter)
     if (error.incurable && (!everConnected || this.#incurable >= this.#policy.maxAttempts)) return "incurable"
     return this.#quick >= this.#policy.maxAttempts ? "exhausted" : "retry"
   }

@@ -24,8 +24,6 @@ export interface Vitals {
   requestFailures: number
   /** The suspicion probe under way; done when it has ended (H4). */
   probe: Deferred.Deferred<void> | undefined
-  /** The generation whose session was lost, until a call has been told (C12). */
-  expired: number | undefined
 }
 
 /** The server has answered: it is alive, whatever failed before (H2). Of a runtime that was replaced, nobody reads it. */
@@ -58,8 +56,7 @@ export class Runtime {
     usedAt: 0,
     discoveryFailures: 0,
     requestFailures: 0,
-    probe: undefined,
-    expired: undefined
+    probe: undefined
   }
 
   constructor(generation: number, attached: Scope.CloseableScope, own: Scope.CloseableScope) {

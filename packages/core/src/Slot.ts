@@ -67,6 +67,8 @@ export class Journal {
   readonly memory = makeMemory()
   /** Set before anything happens, where somebody measures. */
   telemetry: Observer | undefined
+  /** Called when something that others gave us has thrown: what it was, and what it threw. */
+  onDefect: (source: string, defect: unknown) => void = () => {}
   readonly tally: Tally = {
     connections: 0,
     reconnects: 0,

@@ -5,6 +5,7 @@
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import type { Connection } from "./Connection.js"
+import * as SafeLog from "./internal/SafeLog.js"
 import type { Method, Params } from "./Method.js"
 
 /** The standing requests of one backend. */
@@ -44,7 +45,7 @@ export class Standing {
       ]
       return Effect.forEach(
         requests,
-        (request) => Effect.catchAll(request, (error) => Effect.logDebug(`${backend}: not restored: ${error.message}`)),
+        (request) => Effect.catchAll(request, (error) => SafeLog.debug(`${backend}: not restored: ${error.message}`)),
         { concurrency: 8, discard: true }
       )
     })

@@ -5,7 +5,7 @@
  * Two fences keep what is late from counting: the runtime itself (for losses and refreshes) and an epoch, bumped at each
  * start or cancel of an attempt, a timer or a teardown (for those, which have no generation).
  */
-import { Deferred, Effect, Either, Exit, Fiber, FiberId, Scope } from "effect"
+import { Cause, Deferred, Effect, Either, Exit, Fiber, FiberId, Scope } from "effect"
 import * as Attempt from "./Attempt.js"
 import { Attendant } from "./Attendant.js"
 import { Calls } from "./Call.js"
@@ -14,6 +14,7 @@ import type { ServerNotification } from "./Connector.js"
 import * as Discovery from "./Discovery.js"
 import type { CommandError, ConnectError } from "./Errors.js"
 import { Inbox } from "./internal/Inbox.js"
+import * as SafeLog from "./internal/SafeLog.js"
 import * as Lifecycle from "./Lifecycle.js"
 import type { BackendOptions } from "./Options.js"
 import type { Permits } from "./Permits.js"
@@ -21,10 +22,14 @@ import { Budget } from "./Reconnect.js"
 import { awaitBounded, type Closed, Owner, type Runtime } from "./Runtime.js"
 import type { Installed, Journal, Slot } from "./Slot.js"
 
-type Ack = Deferred.Deferred<void, CommandError>
+/** A command, and the answer that its caller waits for. */
+interface PendingCommand {
+  readonly command: Command
+  readonly answer: Deferred.Deferred<void, CommandError>
+}
 
 type Message =
-  | { readonly _tag: "Command"; readonly command: Command; readonly ack: Ack }
+  | { readonly _tag: "Command"; readonly pending: PendingCommand }
   | { readonly _tag: "Demand" }
   | { readonly _tag: "Due"; readonly epoch: number; readonly demanded: boolean }
   | { readonly _tag: "Established"; readonly epoch: number; readonly installed: Installed }
@@ -34,6 +39,7 @@ type Message =
   | { readonly _tag: "Released"; readonly runtime: Runtime }
   | { readonly _tag: "ListsChanged"; readonly runtime: Runtime }
   | { readonly _tag: "Resumed" }
+  | { readonly _tag: "Defect"; readonly source: string; readonly cause: Cause.Cause<never> }
 
 /** What a user can ask of a backend. */
 export type Command = "Reconnect" | "Enable" | "Disable" | "Disconnect"
@@ -67,12 +73,14 @@ export class Supervisor {
   readonly #attempts = new Set<Fiber.RuntimeFiber<void>>()
   #timer: Fiber.RuntimeFiber<void> | undefined
   #demandQueued = false
+  /** What has failed unexpectedly, by source. */
+  readonly #defects = new Set<string>()
   /** Commands that end with the attempt under way. */
-  #joined: Array<Ack> = []
+  #joined: Array<PendingCommand> = []
   /** Commands that end with the teardown under way. */
-  #disables: Array<Ack> = []
-  /** The generation that was lost without being asked to, and when, until there is a new one. */
-  #lost: { readonly generation: number; readonly at: number } | undefined
+  #disables: Array<PendingCommand> = []
+  /** When the last generation was lost without being asked to, until there is a new one. */
+  #lostAt: number | undefined
 
   constructor(journal: Journal, options: BackendOptions, permits: Permits) {
     const { policy } = journal
@@ -80,6 +88,7 @@ export class Supervisor {
     this.#options = options
     this.#permits = permits
     this.#overlap = policy.reconnect.overlap ?? options.connector.overlap
+    journal.onDefect = (source, defect) => this.#tell({ _tag: "Defect", source, cause: Cause.die(defect) })
     this.budget = new Budget(policy.reconnect)
     this.#owner = new Owner(policy.timeouts, (closed) => this.#closed(closed))
     this.attendant = new Attendant(journal, {
@@ -110,7 +119,12 @@ export class Supervisor {
       Effect.suspend(() => {
         const next = Effect.suspend(() => {
           const message = this.#inbox.shift()
-          return message === undefined ? Effect.void : Effect.zipRight(this.#handle(message), this.#logRefused)
+          return message === undefined
+            ? Effect.void
+            : Effect.catchAllCause(
+              Effect.zipRight(this.#handle(message), this.#logRefused),
+              (cause) => this.#survive(message, cause)
+            )
         })
         const loop = Effect.forever(Effect.zipRight(Effect.interruptible(this.#inbox.arrived), next))
         const connecting = this.#state._tag === "Connecting"
@@ -129,9 +143,9 @@ export class Supervisor {
   command(command: Command): Effect.Effect<void, CommandError> {
     return Effect.suspend(() => {
       if (this.#state._tag === "Closed") return this.#refusal(command)
-      const ack: Ack = Deferred.unsafeMake(FiberId.none)
-      this.#tell({ _tag: "Command", command, ack })
-      return Deferred.await(ack)
+      const answer = Deferred.unsafeMake<void, CommandError>(FiberId.none)
+      this.#tell({ _tag: "Command", pending: { command, answer } })
+      return Deferred.await(answer)
     })
   }
 
@@ -158,7 +172,7 @@ export class Supervisor {
         }
         this.#refuseAll()
         for (let message = this.#inbox.shift(); message !== undefined; message = this.#inbox.shift()) {
-          if (message._tag === "Command") this.#answer([message.ack], this.#refusal(message.command))
+          if (message._tag === "Command") this.#answer([message.pending], (command) => this.#refusal(command))
         }
         yield* this.#owner.sweep(loss)
         yield* this.#owner.closed
@@ -178,7 +192,7 @@ export class Supervisor {
     return Effect.suspend(() => {
       switch (message._tag) {
         case "Command":
-          return this.#commanded(message.command, message.ack)
+          return this.#commanded(message.pending)
         case "Demand":
           this.#demandQueued = false
           return this.#hasten()
@@ -199,8 +213,30 @@ export class Supervisor {
           return this.attendant.readLists(message.runtime)
         case "Resumed":
           return this.#resume()
+        case "Defect":
+          return this.#logDefect(message.source, message.cause)
       }
     })
+  }
+
+  /**
+   * What a message ends with that could not be handled to its end: the supervisor goes on, and the command in hand is
+   * answered unless an attempt or a teardown will answer it. (L19)
+   */
+  #survive(message: Message, cause: Cause.Cause<never>): Effect.Effect<void> {
+    if (message._tag === "Command") {
+      const { pending } = message
+      const joins = this.#joined.includes(pending) || this.#disables.includes(pending)
+      if (!joins) this.#answer([pending], () => Exit.failCause(cause))
+    }
+    return this.#logDefect(`handling of ${message._tag}`, cause)
+  }
+
+  /** Logs the first defect of each source: one that fails at every event would flood. */
+  #logDefect(source: string, cause: Cause.Cause<never>): Effect.Effect<void> {
+    if (this.#defects.has(source)) return Effect.void
+    this.#defects.add(source)
+    return SafeLog.error(`${this.#journal.id}: ${source} failed and was ignored; this is logged once`, cause)
   }
 
   get #logRefused(): Effect.Effect<void> {
@@ -208,7 +244,7 @@ export class Supervisor {
       const event = this.#refusedEvent
       if (event === undefined) return Effect.void
       this.#refusedEvent = undefined
-      return Effect.logDebug(`${this.#journal.id}: ${event._tag} does not apply in ${this.#state._tag}`)
+      return SafeLog.debug(`${this.#journal.id}: ${event._tag} does not apply in ${this.#state._tag}`)
     })
   }
 
@@ -289,15 +325,11 @@ export class Supervisor {
     }
     const now = journal.now()
     const startedAt = this.#attempt?.startedAt ?? now
-    const lost = this.#lost
+    const lostAt = this.#lostAt
     runtime.installed = true
     runtime.installedAt = now
-    // A session loss that no call has been told of yet outlives a wanted replacement (C12).
-    runtime.vitals.expired = lost !== undefined && journal.policy.calls.afterSessionLoss === "fail"
-      ? lost.generation
-      : before?.runtime.vitals.expired
     this.#attempt = undefined
-    this.#lost = undefined
+    this.#lostAt = undefined
     const { tally } = journal
     tally.connections++
     if (tally.connections > 1) tally.reconnects++
@@ -313,9 +345,9 @@ export class Supervisor {
       _tag: "Installed",
       generation: runtime.generation,
       duration: now - startedAt,
-      downtime: lost === undefined ? undefined : now - lost.at
+      downtime: lostAt === undefined ? undefined : now - lostAt
     })
-    this.#answerJoined(Exit.void)
+    this.#answerJoined(() => Exit.void)
     return Effect.zipRight(
       before === undefined ? Effect.void : this.#retire(before.runtime),
       this.attendant.attach(installed)
@@ -330,15 +362,16 @@ export class Supervisor {
     this.#epoch++
     this.#settle()
     const replacing = this.#state._tag === "Connected"
+    this.budget.hold(now, error.retryAfter)
     const verdict = replacing
       ? "retry"
-      : this.budget.failed(now, error, attempt?.demanded ?? false, journal.tally.connections > 0)
+      : this.budget.failed(error, attempt?.demanded ?? false, journal.tally.connections > 0)
     journal.tally.errors++
     const event = Lifecycle.Event.AttemptFailed({ verdict, auto: journal.policy.reconnect.auto })
     const told = (nextAttemptAt: number | undefined) =>
       journal.tell({ _tag: "AttemptFailed", error, duration: now - (attempt?.startedAt ?? now), nextAttemptAt })
     return this.#follow(event, replacing ? {} : { lastError: { message: error.message, at: now } }, told).pipe(
-      Effect.zipRight(Effect.sync(() => this.#answerJoined(Exit.fail(error)))),
+      Effect.zipRight(Effect.sync(() => this.#answerJoined(() => Exit.fail(error)))),
       Effect.zipRight(this.calls.waiting > 0 ? this.#hasten() : Effect.void)
     )
   }
@@ -385,11 +418,11 @@ export class Supervisor {
   }
 
   /** Ends the attempt under way, if any, and everything that waits for it. */
-  #cancelAttempt(command: Command): void {
+  #cancelAttempt(): void {
     this.#cancelTimer()
     this.#attempt?.fiber.unsafeInterruptAsFork(FiberId.none)
     this.#attempt = undefined
-    this.#answerJoined(this.#refused(command))
+    this.#answerJoined((command) => this.#refused(command))
   }
 
   /** A call waits: brings the next attempt forward, within bounds (R8). */
@@ -434,9 +467,10 @@ export class Supervisor {
     this.budget.hold(now, loss.retryAfter)
     tally.errors++
     tally.pastUptime += uptime
-    this.#lost = { generation: runtime.generation, at: now }
+    this.#lostAt = now
+    this.calls.sessionLost(runtime.generation)
     // At once only where the server has not asked to wait (R6).
-    const resume = loss.kind === "session" && proved && loss.retryAfter === undefined
+    const resume = loss.kind === "session" && proved && this.budget.earliest(now) === now
     const event = Lifecycle.Event.Lost({ resume, auto: policy.reconnect.auto })
     const told = () => journal.tell({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime })
     return this.#follow(event, { lastError: { message: loss.message, at: now } }, told).pipe(
@@ -491,34 +525,34 @@ export class Supervisor {
       this.#journal.tell({ _tag: "RuntimeClosed", generation, installed, outcome, message })
       return outcome === "closed"
         ? Effect.void
-        : Effect.logWarning(`${id}: closing generation ${generation} was ${outcome}: ${message}`)
+        : SafeLog.warning(`${id}: closing generation ${generation} was ${outcome}: ${message}`)
     })
   }
 
   // --- commands
 
-  #commanded(command: Command, ack: Ack): Effect.Effect<void> {
+  #commanded(pending: PendingCommand): Effect.Effect<void> {
     const { state } = this.#journal.cell.get()
-    switch (command) {
+    switch (pending.command) {
       case "Disable":
-        return this.#disable(ack)
+        return this.#disable(pending)
       case "Disconnect":
-        return this.#disconnect(ack)
+        return this.#disconnect(pending)
       case "Reconnect":
         if (state._tag === "Disabled" || state._tag === "Disabling") {
-          return Effect.sync(() => this.#answer([ack], this.#refused(command)))
+          return Effect.sync(() => this.#answer([pending], (command) => this.#refused(command)))
         }
-        return this.#reconnect(ack, Lifecycle.Event.Reconnect({ overlap: this.#overlap }))
+        return this.#reconnect(pending, Lifecycle.Event.Reconnect({ overlap: this.#overlap }))
       case "Enable":
-        if (state._tag === "Connected") return Effect.sync(() => this.#answer([ack], Exit.void))
-        return this.#reconnect(ack, Lifecycle.Event.Enable())
+        if (state._tag === "Connected") return Effect.sync(() => this.#answer([pending], () => Exit.void))
+        return this.#reconnect(pending, Lifecycle.Event.Enable())
     }
   }
 
   /** Starts an attempt, or joins the one under way. */
-  #reconnect(ack: Ack, event: Lifecycle.Event): Effect.Effect<void> {
+  #reconnect(pending: PendingCommand, event: Lifecycle.Event): Effect.Effect<void> {
     const { current } = this.#journal.cell.get()
-    this.#joined.push(ack)
+    this.#joined.push(pending)
     const before = this.#state
     const patch = this.#overlap ? { current } : { current: undefined, ...this.#forgiven(current?.runtime) }
     if (!this.#move(event, patch)) return Effect.void
@@ -529,27 +563,27 @@ export class Supervisor {
     return Effect.zipRight(this.#retire(current.runtime), this.#connect(false))
   }
 
-  #disconnect(ack: Ack): Effect.Effect<void> {
-    return this.#end(Lifecycle.Event.Disconnect(), "Disconnect", "disconnected").pipe(
+  #disconnect(pending: PendingCommand): Effect.Effect<void> {
+    return this.#end(Lifecycle.Event.Disconnect(), "disconnected").pipe(
       Effect.zipRight(Effect.sync(() => {
         this.#settle()
-        this.#answer([ack], Exit.void)
+        this.#answer([pending], () => Exit.void)
       }))
     )
   }
 
   /** Tears everything down: Disabling until that has ended, then Disabled, nothing ever rolled back (L10). */
-  #disable(ack: Ack): Effect.Effect<void> {
+  #disable(pending: PendingCommand): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.#state._tag === "Disabled") return Effect.sync(() => this.#answer([ack], Exit.void))
-      this.#disables.push(ack)
+      if (this.#state._tag === "Disabled") return Effect.sync(() => this.#answer([pending], () => Exit.void))
+      this.#disables.push(pending)
       if (this.#state._tag === "Disabling") {
         this.#move(Lifecycle.Event.Disable())
-        return Effect.sync(() => this.#answerJoined(this.#refused("Disable")))
+        return Effect.sync(() => this.#answerJoined((command) => this.#refused(command)))
       }
       const attempts = [...this.#attempts]
       const loss: Loss = { kind: "closed", message: "disabled" }
-      return Effect.flatMap(this.#end(Lifecycle.Event.Disable(), "Disable", "disabled"), () => {
+      return Effect.flatMap(this.#end(Lifecycle.Event.Disable(), "disabled"), () => {
         this.#settle()
         const epoch = ++this.#epoch
         const teardown = Effect.gen(this, function*() {
@@ -566,7 +600,7 @@ export class Supervisor {
   #tornDown(): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (!this.#move(Lifecycle.Event.TornDown())) return Effect.void
-      this.#answer(this.#disables.splice(0), Exit.void)
+      this.#answer(this.#disables.splice(0), () => Exit.void)
       if (this.#state._tag !== "Connecting") return Effect.void
       this.budget.reset()
       return this.#connect(false)
@@ -574,12 +608,13 @@ export class Supervisor {
   }
 
   /** Ends what there is, attempt and runtime, because a command says so. */
-  #end(event: Lifecycle.Event, command: Command, why: string): Effect.Effect<void> {
+  #end(event: Lifecycle.Event, why: string): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { current } = this.#journal.cell.get()
       if (!this.#move(event, this.#forgiven(current?.runtime))) return Effect.void
-      this.#cancelAttempt(command)
-      this.#lost = undefined
+      this.#cancelAttempt()
+      this.#lostAt = undefined
+      this.calls.forgetSessionLoss()
       this.#owner.hurry({ kind: "closed", message: why })
       if (current === undefined) return Effect.void
       this.#left(current.runtime)
@@ -589,26 +624,27 @@ export class Supervisor {
 
   // --- answers
 
-  #answer(acks: ReadonlyArray<Ack>, exit: Exit.Exit<void, CommandError>): void {
-    for (const ack of acks) Deferred.unsafeDone(ack, exit)
+  #answer(pending: ReadonlyArray<PendingCommand>, exit: (command: Command) => Exit.Exit<void, CommandError>): void {
+    for (const { answer, command } of pending) Deferred.unsafeDone(answer, exit(command))
   }
 
-  #answerJoined(exit: Exit.Exit<void, CommandError>): void {
+  #answerJoined(exit: (command: Command) => Exit.Exit<void, CommandError>): void {
     this.#answer(this.#joined.splice(0), exit)
   }
 
-  /** What a command gets that cannot be carried out: disabling and disconnecting what is gone is done already. */
+  /** The error of a command that is not carried out: it names that command, not the one that stands in its way. */
   #refused(command: Command): Exit.Exit<void, CommandError> {
     return Exit.fail(this.calls.unavailable(this.#state, `${command.toLowerCase()} was not carried out`))
   }
 
+  /** The answer to a command once the backend has closed: there is nothing left to disable or to disconnect. */
   #refusal(command: Command): Exit.Exit<void, CommandError> {
     return command === "Disable" || command === "Disconnect" ? Exit.void : this.#refused(command)
   }
 
   #refuseAll(): void {
-    if (this.#joined.length > 0) this.#answerJoined(this.#refused("Reconnect"))
-    this.#answer(this.#disables.splice(0), Exit.void)
+    this.#answerJoined((command) => this.#refused(command))
+    this.#answer(this.#disables.splice(0), () => Exit.void)
   }
 
   #settle(): void {

@@ -713,6 +713,32 @@ describe("Calls", () => {
       expect(script.ledger.sent("tools/call", 1)).toEqual([])
     }))
 
+  const unnoticed: Readonly<Record<string, (backend: Backend.Backend) => Effect.Effect<void, unknown>>> = {
+    "a reconnect": (backend) => backend.reconnect,
+    "an idle release": () => TestClock.adjust("3 minutes"),
+    "a second loss": () => Effect.void
+  }
+  for (const overlap of [true, false]) {
+    for (const [what, happens] of Object.entries(unnoticed)) {
+      it.scoped(`[C12] ${what} before the first call hides no loss, with overlap ${overlap}`, () =>
+        Effect.gen(function*() {
+          const script = ScriptedConnector.make({ overlap })
+          const backend = yield* start(script, {
+            calls: { afterSessionLoss: "fail" },
+            lifecycle: { idleRelease: "1 minute" }
+          })
+          script.current.lose()
+          yield* TestClock.adjust("10 seconds")
+          if (what === "a second loss") script.current.lose()
+          yield* happens(backend)
+          const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" })))
+          yield* TestClock.adjust("10 seconds")
+          expect(yield* Fiber.join(call)).toMatchObject({ _tag: "SessionExpired", generation: 1, newGeneration: 3 })
+          yield* backend.callTool({ name: "pay" })
+        }))
+    }
+  }
+
   it.scoped("[C12] a new generation that was asked for tells nobody, and resume is the default", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

@@ -377,6 +377,26 @@ describe("R6: Retry-After", () => {
       yield* TestClock.adjust(1)
       expect(script.ledger.attempts).toHaveLength(3)
     }).pipe(longest))
+
+  for (const uptime of [1, 20] as const) {
+    for (const kind of ["closed", "session"] as const) {
+      it.scoped(`[R6] of a replacement holds, whether what stays is lost (${kind}) soon or stable: ${uptime} s`, () =>
+        Effect.gen(function*() {
+          const script = ScriptedConnector.make()
+          const { backend } = yield* watched(script)
+          yield* settle
+          script.failNext(1, { reason: "rateLimited", retryAfter: minute })
+          yield* Effect.ignore(backend.reconnect)
+          expect((yield* backend.status).state).toBe("Connected")
+          yield* TestClock.adjust(uptime * second)
+          script.current.lose(kind)
+          yield* TestClock.adjust((60 - uptime) * second - 1)
+          expect(script.ledger.attempts).toEqual([0, 0])
+          yield* TestClock.adjust(1)
+          expect(script.ledger.attempts).toEqual([0, 0, minute])
+        }))
+    }
+  }
 })
 
 describe("R7: a lost session", () => {

@@ -1,0 +1,44 @@
+import { describe, expect, it } from "@effect/vitest"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Fiber } from "effect"
+import { failure, settle, watched } from "./support/Watched.js"
+
+const refusals = [
+  { ender: "disable", text: "one is Disabling: reconnect was not carried out. Call enable() to use it again" },
+  { ender: "disconnect", text: "one is Disconnected: reconnect was not carried out. Call reconnect() to connect again" }
+] as const
+
+describe("commands that are not carried out", () => {
+  for (const { ender, text } of refusals) {
+    it.scoped(`[L11:virtual, C9] a reconnect that ${ender} ends fails in its own name`, () =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const { backend } = yield* watched(script)
+        yield* settle
+        script.script({ connect: "hang" })
+        const reconnect = yield* Effect.fork(Effect.exit(backend.reconnect))
+        yield* settle
+        yield* backend[ender]
+        const error = failure(yield* Fiber.join(reconnect))
+        expect(error).toMatchObject({ _tag: "BackendUnavailable", message: text })
+      }))
+  }
+
+  it.scoped("[L11:virtual, C9] an enable that a disable takes back fails in its own name", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.otherwise = { close: 3000 }
+      const { backend } = yield* watched(script)
+      yield* settle
+      const first = yield* Effect.fork(backend.disable)
+      yield* settle
+      const enable = yield* Effect.fork(Effect.exit(backend.enable))
+      yield* settle
+      const second = yield* Effect.fork(backend.disable)
+      yield* settle
+      expect(failure(yield* Fiber.join(enable))).toMatchObject({
+        message: "one is Disabling: enable was not carried out. Call enable() to use it again"
+      })
+      yield* Fiber.interruptAll([first, second])
+    }))
+})
