@@ -126,13 +126,13 @@ const faults = [
   },
   {
     name: "a command that is never answered",
-    edits: [{ file: "Supervisor.ts", from: "this.#answerJoined(Exit.void)", to: "" }]
+    edits: [{ file: "Supervisor.ts", from: "this.#answerJoined(() => Exit.void)", to: "" }]
   },
   {
     name: "a failed attempt answers nobody",
     edits: [{
       file: "Supervisor.ts",
-      from: "Effect.sync(() => this.#answerJoined(Exit.fail(error)))",
+      from: "Effect.sync(() => this.#answerJoined(() => Exit.fail(error)))",
       to: "Effect.void"
     }]
   },
@@ -140,7 +140,7 @@ const faults = [
     name: "shutdown leaves the mailbox",
     edits: [{
       file: "Supervisor.ts",
-      from: 'if (message._tag === "Command") this.#answer([message.ack], this.#refusal(message.command))',
+      from: 'if (message._tag === "Command") this.#answer([message.pending], (command) => this.#refusal(command))',
       to: ""
     }]
   },
@@ -176,6 +176,45 @@ const faults = [
       from: "const generation = journal.cell.get().generation + 1",
       to: "const generation = Math.max(1, journal.cell.get().generation)"
     }]
+  },
+  {
+    name: "release a connection on which a call has just begun",
+    edits: [{
+      file: "Supervisor.ts",
+      from: "if (runtime.vitals.inFlight > 0 || !this.#move(",
+      to: "if (!this.#move("
+    }]
+  },
+  {
+    name: "a logger that throws ends the supervisor",
+    edits: [
+      {
+        file: "internal/SafeLog.ts",
+        from: "export const safely = (line: Effect.Effect<void>): Effect.Effect<void> =>",
+        to:
+          "export const safely = (line: Effect.Effect<void>) => line\nexport const unused = (line: Effect.Effect<void>): Effect.Effect<void> =>"
+      },
+      {
+        file: "Supervisor.ts",
+        from: "(cause) => this.#survive(message, cause)",
+        to: "Effect.failCause"
+      }
+    ]
+  },
+  {
+    name: "telemetry that throws ends the supervisor",
+    edits: [
+      {
+        file: "internal/Observe.ts",
+        from: "  } catch (defect) {\n    report(defect)\n",
+        to: "  } catch (defect) {\n    throw defect\n"
+      },
+      { file: "Supervisor.ts", from: "(cause) => this.#survive(message, cause)", to: "Effect.failCause" }
+    ]
+  },
+  {
+    name: "a demand that moves the next attempt to later",
+    edits: [{ file: "Supervisor.ts", from: "if (at >= nextAttemptAt) return Effect.void", to: "" }]
   },
   {
     name: "a stale catalogue shown as fresh",

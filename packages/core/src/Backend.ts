@@ -21,6 +21,7 @@ import type { CallError, CommandError, ConfigError } from "./Errors.js"
 import type { Event } from "./Event.js"
 import * as Health from "./Health.js"
 import type { Hub } from "./internal/Hub.js"
+import * as Observe from "./internal/Observe.js"
 import * as SafeLog from "./internal/SafeLog.js"
 import * as Keepalive from "./Keepalive.js"
 import type { Method, Params, Result } from "./Method.js"
@@ -131,12 +132,7 @@ export interface Surroundings {
   readonly epoch?: number | undefined
   /** Tells of each suspend of the machine; a backend on its own watches for itself (R11). */
   readonly resumes?: Hub<void> | undefined
-  /** Called synchronously. What it throws is logged and ignored. */
-  readonly observer?: {
-    readonly changed: () => void
-    readonly catalogChanged: () => void
-    readonly event: (event: Event) => void
-  } | undefined
+  readonly observer?: Observe.BackendObserver | undefined
 }
 
 /**
@@ -152,7 +148,7 @@ export const make = (
     const policy = yield* resolve(id, options.connector, policyOf(options), surroundings.defaults)
     const journal = new Journal(id, policy, yield* Effect.clock, surroundings.epoch)
     const telemetry = yield* Telemetry.Current
-    if (telemetry !== undefined) observe(journal, options.connector, telemetry)
+    if (telemetry !== undefined) Observe.measure(journal, options.connector, telemetry)
     const { interval } = policy.keepalive
     const used = Keepalive.intervalOf(policy, Keepalive.makeMemory())
     if (used < interval && Keepalive.methodOf(policy) !== "none") {
@@ -161,16 +157,7 @@ export const make = (
     }
     const supervisor = new Supervisor(journal, options, surroundings.permits ?? unbounded)
     const { observer } = surroundings
-    if (observer !== undefined) {
-      const guarded = (observe: () => void) => guard(journal, "the observer of the backend", observe)
-      journal.cell.listen(() => guarded(observer.changed))
-      journal.events.listen((event) =>
-        guarded(() => {
-          observer.event(event)
-          if (event._tag === "CatalogChanged") observer.catalogChanged()
-        })
-      )
-    }
+    if (observer !== undefined) Observe.watch(journal, observer)
     yield* supervisor.start
     const { resumes } = surroundings
     yield* resumes === undefined
@@ -179,30 +166,6 @@ export const make = (
         Scope.addFinalizer(scope, Effect.sync(resumes.listen(() => supervisor.resumed()))))
     return new Handle(journal, supervisor, options.connector)
   })
-
-/** Lets telemetry measure a backend. */
-const observe = (journal: Journal, { transport }: Connector, telemetry: Telemetry.Telemetry): void => {
-  const { cell, clock, id } = journal
-  const observer = telemetry.observe({
-    id,
-    transport,
-    state: cell.get().state._tag,
-    clock,
-    connection: () => cell.get().current?.connection
-  })
-  const guarded = Telemetry.guarded(observer, (defect) => journal.onDefect("telemetry", defect))
-  journal.telemetry = guarded
-  journal.events.listen(guarded.event)
-}
-
-/** Runs what others gave us: what it throws is logged, and stops nobody. */
-const guard = (journal: Journal, source: string, run: () => void): void => {
-  try {
-    run()
-  } catch (defect) {
-    journal.onDefect(source, defect)
-  }
-}
 
 /**
  * The handle of a backend. Everything is made when it is asked for, so that thousands of idle backends do not each hold

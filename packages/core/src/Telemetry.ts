@@ -52,34 +52,6 @@ export interface CallObserver<M extends Method> {
   ) => Effect.Effect<A, RequestError>
 }
 
-/**
- * The same observer, from which nothing escapes that it throws: each defect is reported, and what was to be measured goes on.
- *
- * @internal
- */
-export const guarded = (observer: Observer, report: (defect: unknown) => void): Observer => {
-  const safely = (measure: () => void): void => {
-    try {
-      measure()
-    } catch (defect) {
-      report(defect)
-    }
-  }
-  return {
-    event: (event) => safely(() => observer.event(event)),
-    beat: (sent, failure, millis) => safely(() => observer.beat(sent, failure, millis)),
-    breakerOpened: (method, reason) => safely(() => observer.breakerOpened(method, reason)),
-    call: (method, params, run) => {
-      try {
-        return observer.call(method, params, run)
-      } catch (defect) {
-        report(defect)
-        return run({ attempt: (_, send) => send(params) })
-      }
-    }
-  }
-}
-
 /** The telemetry of backends and fleets that are made where it is provided. Default none. */
 export class Current extends Context.Reference<Current>()("@mcp-lifeline/core/Telemetry", {
   defaultValue: (): Telemetry | undefined => undefined

@@ -59,7 +59,7 @@ describe("what others gave us throws", () => {
         const script = ScriptedConnector.make()
         const { backend } = yield* watched(script)
         yield* settle
-        yield* Effect.ignore(occasion({ backend, script }))
+        yield* Effect.ignore<void, unknown, never>(occasion({ backend, script }))
         yield* obeys(backend)
         expect(lines).toContain("A logger threw, and its line is lost. A logger must not throw.")
       }).pipe(Effect.provide(layer), Logger.withMinimumLogLevel(LogLevel.Debug))
@@ -102,8 +102,7 @@ describe("what others gave us throws", () => {
       const connect = script.connect
       Object.assign(script, {
         connect: (options: Parameters<typeof connect>[0]) =>
-          Effect.map(connect(options), (connection) =>
-            Object.defineProperty(connection, "stateful", { get: broken }))
+          Effect.map(connect(options), (connection) => Object.defineProperty(connection, "stateful", { get: broken }))
       })
       const running = yield* Effect.fork(Effect.exit(backend.reconnect))
       yield* settle

@@ -566,7 +566,8 @@ describe("Keepalive", () => {
         onLost: () => void told.push("lost"),
         onOpen: () => tell("open"),
         onClose: () => tell("close"),
-        onFallback: () => tell("fallback")
+        onFallback: () => tell("fallback"),
+        onDefect: () => tell("defect")
       }))
       yield* TestClock.adjust(31 * second)
       expect(told).toEqual(["sent"])

@@ -5,7 +5,7 @@ import type { Loss } from "@mcp-lifeline/core"
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 import * as fc from "fast-check"
 import type { Command as BackendCommand } from "../../src/Supervisor.js"
-import { type Mode, type Setting, World } from "./World.js"
+import { idleRelease, type Mode, type Setting, World } from "./World.js"
 
 export type Command =
   /** Ends a connection that is open: the newest, the one before it (which may be draining), and so on. */
@@ -23,17 +23,19 @@ export type Command =
   | { readonly do: "step"; readonly tasks: number }
   /** Fires the next timer and settles nothing. */
   | { readonly do: "fire" }
-  /** Fires the next timer, and gives a command when so many tasks of what it began have run. */
+  /** Fires the next timer, and gives a command or calls when so many tasks of what it began have run. */
   | {
     readonly do: "race"
     readonly tasks: number
-    readonly command: BackendCommand | "Shutdown"
+    readonly command: BackendCommand | "Shutdown" | "Call"
     readonly more: number
   }
   /** Replaces a connection on which a call and a reading of lists wait for late answers; the old one may end while it drains. */
   | { readonly do: "replace"; readonly lose: boolean; readonly quick: boolean }
   /** Loses a connection whose close takes long, and gives a command meanwhile. */
   | { readonly do: "loseSlowly"; readonly command: BackendCommand }
+  /** Leaves the connection alone until it is due to be released, and calls when so many tasks of that have run. */
+  | { readonly do: "useAsReleased"; readonly tasks: number }
   | { readonly do: "shutdown" }
 
 const outcome: fc.Arbitrary<ScriptedConnector.Outcome> = fc.record({
@@ -98,12 +100,17 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     fc.record({
       do: fc.constant("race" as const),
       tasks: fc.nat(24),
-      command: fc.oneof(weighted(7, backendCommand), weighted(1, fc.constant("Shutdown" as const))),
+      command: fc.oneof(
+        weighted(7, backendCommand),
+        weighted(1, fc.constant("Shutdown" as const)),
+        weighted(2, fc.constant("Call" as const))
+      ),
       more: fc.nat(12)
     })
   ),
   weighted(2, fc.record({ do: fc.constant("replace" as const), lose: fc.boolean(), quick: fc.boolean() })),
   weighted(1, fc.record({ do: fc.constant("loseSlowly" as const), command: backendCommand })),
+  weighted(1, fc.record({ do: fc.constant("useAsReleased" as const), tasks: fc.nat(4) })),
   weighted(1, fc.record({ do: fc.constant("shutdown" as const) }))
 )
 
@@ -114,7 +121,8 @@ const setting: fc.Arbitrary<Setting> = fc.record({
   overlap: fc.boolean(),
   lazy: fc.constantFrom(false, false, true),
   idleRelease: fc.constantFrom(false, false, true),
-  prepare: fc.constantFrom("nothing" as const, "nothing" as const, "asks" as const, "fails" as const)
+  prepare: fc.constantFrom("nothing" as const, "nothing" as const, "asks" as const, "fails" as const),
+  throwing: fc.constantFrom(false, false, true)
 })
 
 /** Generated runs: a world and what happens in it. */
@@ -151,6 +159,7 @@ const perform = (world: World, command: Command): void => {
       world.sim.fire()
       world.run(command.tasks)
       if (command.command === "Shutdown") world.shutdown()
+      else if (command.command === "Call") world.call(60_000)
       else world.command(command.command, false)
       return world.run(command.more)
     case "replace":
@@ -174,6 +183,14 @@ const perform = (world: World, command: Command): void => {
       world.command(command.command, false)
       world.sim.advance(1)
       return world.atRest()
+    case "useAsReleased":
+      world.mode("ok")
+      world.call(10)
+      world.sim.advance(idleRelease - 1)
+      world.mode("slow")
+      world.sim.fire()
+      world.run(command.tasks)
+      return world.call(60_000)
     case "shutdown":
       return world.shutdown()
   }
@@ -182,11 +199,16 @@ const perform = (world: World, command: Command): void => {
 /** One run from beginning to end; the world with the faults that it found. */
 export const run = ([setting, commands]: [Setting, ReadonlyArray<Command>], log?: Array<string>): World => {
   const world = new World(setting, log)
-  for (const command of commands) {
-    world.note(() => JSON.stringify(command))
-    perform(world, command)
-    if (world.faults.length > 0) return world
+  try {
+    for (const command of commands) {
+      world.note(() => JSON.stringify(command))
+      perform(world, command)
+      if (world.faults.length > 0) return world
+    }
+    world.end()
+  } catch (error) {
+    // A livelock, for example.
+    world.fault(String(error))
   }
-  world.end()
   return world
 }

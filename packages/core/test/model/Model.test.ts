@@ -36,7 +36,7 @@ const check = (done: number): string | undefined => {
   ].join("\n")
 }
 
-it("[L2 L3 L4 L5 L6 L9:model L10:model L11:model K9] whatever interleaves, every invariant holds", {
+it("[L2 L3 L4 L5 L6 L9:model L10:model L11:model L19:model K9] whatever interleaves, every invariant holds", {
   timeout: 3_600_000
 }, async () => {
   for (let done = 0; done < numRuns; done += batch) {

@@ -11,7 +11,8 @@ const setting: Setting = {
   overlap: false,
   lazy: false,
   idleRelease: false,
-  prepare: "nothing"
+  prepare: "nothing",
+  throwing: false
 }
 
 export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [
@@ -34,5 +35,10 @@ export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [
     { do: "command", command: "Disable", interrupt: false },
     { do: "advance", millis: 0 },
     { do: "race", tasks: 0, command: "Reconnect", more: 0 }
-  ]]
+  ]],
+  // A call began between the report that a connection is unused and the handling of that report.
+  ...[1, 2, 3].map((tasks): [Setting, Array<Command>] => [
+    { ...setting, maxOps: 2048, idleRelease: true },
+    [{ do: "advance", millis: 5000 }, { do: "useAsReleased", tasks }]
+  ])
 ]

@@ -4,12 +4,14 @@
  */
 import type { Backend, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
-import { Cause, Effect, Either, Exit, Fiber, Scope } from "effect"
+import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
+import * as Observe from "../../src/internal/Observe.js"
 import * as Lifecycle from "../../src/Lifecycle.js"
 import { unbounded } from "../../src/Permits.js"
 import { decode } from "../../src/Policy.js"
 import { Journal, type Slot } from "../../src/Slot.js"
 import { type Command, Supervisor } from "../../src/Supervisor.js"
+import type { Observer } from "../../src/Telemetry.js"
 
 /** Every event that the table could be asked, with every variant of its data. */
 const events: ReadonlyArray<Lifecycle.Event> = [
@@ -45,6 +47,16 @@ export interface Setting {
   readonly idleRelease: boolean
   /** What `onConnected` does: a request, or a request and then every second time a failure. */
   readonly prepare: "nothing" | "asks" | "fails"
+  /** Whether the logger and the telemetry throw, every second time. */
+  readonly throwing: boolean
+}
+
+/** Throws every second time. */
+const everySecondTime = () => {
+  let times = 0
+  return () => {
+    if (times++ % 2 === 0) throw new Error("broken on purpose")
+  }
 }
 
 interface Running<A, E> {
@@ -60,6 +72,8 @@ interface Running<A, E> {
 const takesTime: ScriptedConnector.Outcome = { after: 5 }
 
 const closeTimeout = 5000
+/** How long an unused connection is kept, in milliseconds, in worlds that release them. */
+export const idleRelease = 45_000
 const drainTimeout = 3000
 
 const isDone = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Exit.Exit<unknown, unknown> | null => fiber.unsafePoll()
@@ -104,7 +118,7 @@ export class World {
       keepalive: { interval: "60 seconds", timeout: "2 seconds" },
       timeouts: { close: closeTimeout, drain: drainTimeout },
       reconnect: { auto: setting.auto },
-      lifecycle: { lazy: setting.lazy, idleRelease: setting.idleRelease ? "45 seconds" : "never" }
+      lifecycle: { lazy: setting.lazy, idleRelease: setting.idleRelease ? idleRelease : "never" }
     }))
     const connect = this.script.connect
     Object.assign(this.script, {
@@ -114,6 +128,15 @@ export class World {
       }
     })
     this.journal = new Journal("model", policy, this.sim.clock)
+    if (setting.throwing) {
+      const broken = everySecondTime()
+      const unobserved: Observer["call"] = (_, params, run) => {
+        broken()
+        return run({ attempt: (_, send) => send(params) })
+      }
+      const observer = { event: broken, beat: broken, breakerOpened: broken, call: unobserved }
+      Observe.measure(this.journal, this.script, { observe: () => observer })
+    }
     this.supervisor = new Supervisor(
       this.journal,
       {
@@ -128,8 +151,18 @@ export class World {
     this.#before = this.journal.cell.get()
     this.journal.cell.listen(() => this.#published())
     this.#scope = Effect.runSync(Scope.make())
-    this.sim.fork(Scope.extend(this.supervisor.start, this.#scope))
+    const start = Scope.extend(this.supervisor.start, this.#scope)
+    this.sim.fork(setting.throwing ? this.#logged(start) : start)
     this.sim.settle()
+  }
+
+  /** With a logger that throws. */
+  #logged<A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    const loggers = HashSet.make<[Logger.Logger<unknown, unknown>]>(Logger.make(everySecondTime()))
+    return work.pipe(
+      Effect.locally(FiberRef.currentLoggers, loggers),
+      Logger.withMinimumLogLevel(LogLevel.Info)
+    )
   }
 
   #counted<A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
@@ -334,6 +367,8 @@ export class World {
     if (before.current !== undefined && before.current !== current) {
       this.#detached.set(before.current.connection.peer.pid!, this.sim.now)
       if (current === undefined) this.#dropped(before, state)
+      const { inFlight } = before.current.runtime.vitals
+      if (state._tag === "Idle" && inFlight > 0) this.fault(`L18: released with ${inFlight} calls in flight`)
     }
     if (snapshot !== undefined && before.snapshot !== undefined && snapshot.generation < before.snapshot.generation) {
       this.fault(`L4: the catalogue of generation ${snapshot.generation} after that of ${before.snapshot.generation}`)

@@ -1,0 +1,68 @@
+/**
+ * Lets others watch a backend. What they throw is reported to the journal, and stops neither the backend nor a call.
+ */
+import type { Connector } from "../Connector.js"
+import type { Event } from "../Event.js"
+import type { Journal } from "../Slot.js"
+import type { Observer, Telemetry } from "../Telemetry.js"
+
+/** Watches one backend. Called synchronously, in order; what it throws is logged and ignored. */
+export interface BackendObserver {
+  readonly changed: () => void
+  readonly catalogChanged: () => void
+  readonly event: (event: Event) => void
+}
+
+/** Tells an observer of each change and event from now on. */
+export const watch = (journal: Journal, observer: BackendObserver): void => {
+  const safely = guard((defect) => journal.onDefect("the observer of the backend", defect))
+  journal.cell.listen(() => safely(() => observer.changed()))
+  journal.events.listen((event) => {
+    safely(() => observer.event(event))
+    if (event._tag === "CatalogChanged") safely(() => observer.catalogChanged())
+  })
+}
+
+/** Lets telemetry measure a backend, before anything happens to it. */
+export const measure = (journal: Journal, { transport }: Connector, telemetry: Telemetry): void => {
+  const { cell, clock, id } = journal
+  const report = (defect: unknown) => journal.onDefect("telemetry", defect)
+  const safely = guard(report)
+  safely(() => {
+    const observer = telemetry.observe({
+      id,
+      transport,
+      state: cell.get().state._tag,
+      clock,
+      connection: () => cell.get().current?.connection
+    })
+    journal.telemetry = guarded(observer, report)
+    journal.events.listen(journal.telemetry.event)
+  })
+}
+
+const guard = (report: (defect: unknown) => void) => (run: () => void): void => {
+  try {
+    run()
+  } catch (defect) {
+    report(defect)
+  }
+}
+
+/** The same observer; what it throws is reported, and a call whose measuring fails is made without. */
+const guarded = (observer: Observer, report: (defect: unknown) => void): Observer => {
+  const safely = guard(report)
+  return {
+    event: (event) => safely(() => observer.event(event)),
+    beat: (sent, failure, millis) => safely(() => observer.beat(sent, failure, millis)),
+    breakerOpened: (method, reason) => safely(() => observer.breakerOpened(method, reason)),
+    call: (method, params, run) => {
+      try {
+        return observer.call(method, params, run)
+      } catch (defect) {
+        report(defect)
+        return run({ attempt: (_, send) => send(params) })
+      }
+    }
+  }
+}
