@@ -31,6 +31,7 @@ export const project = (
     test: {
       name,
       include: ["test/**/*.test.ts"],
+      setupFiles: [fileURLToPath(new URL("vitest.watchdog.ts", import.meta.url))],
       environment: "node",
       sequence: { concurrent: false },
       testTimeout: 30_000,

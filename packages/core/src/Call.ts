@@ -245,7 +245,7 @@ export class Calls {
         generation,
         newGeneration,
         message:
-          `${backend}: the session of generation ${generation} was lost and generation ${newGeneration} knows nothing of it; rebuild what the server kept for you, then call again`
+          `${backend}: the call was not sent, because the session of generation ${generation} was lost, and generation ${newGeneration} knows nothing of it. Rebuild what the server kept for you, then call again`
       })
     }
     return vitals.inFlight >= this.#host.policy.calls.maxInFlight
@@ -349,9 +349,9 @@ export class Calls {
       const slot = cell.get()
       if (ready(slot)) return Effect.void
       if (failFast ?? policy.calls.failFast) {
-        return Effect.fail(this.#unavailable("no connection, and the call was not to wait"))
+        return Effect.fail(this.#unavailable("the call was not sent, since it was not to wait (failFast)"))
       }
-      if (isPointless(slot.state)) return Effect.fail(this.#unavailable("waiting is of no use"))
+      if (isPointless(slot.state)) return Effect.fail(this.#unavailable("the call was not sent"))
       if (this.waiting >= policy.calls.maxWaiting) {
         return Effect.fail(this.#busy(`${this.waiting} calls are waiting (calls.maxWaiting)`))
       }
@@ -359,9 +359,13 @@ export class Calls {
       const look: Effect.Effect<void, CallError> = Effect.suspend(() => {
         const slot = cell.get()
         if (ready(slot)) return Effect.void
-        if (isPointless(slot.state)) return Effect.fail(this.#unavailable("waiting is of no use"))
+        if (isPointless(slot.state)) return Effect.fail(this.#unavailable("the call was not sent"))
         const left = until - this.#now()
-        if (left <= 0) return Effect.fail(this.#unavailable("no connection came in time"))
+        if (left <= 0) {
+          return Effect.fail(
+            this.#unavailable("the call was not sent, since no connection came in time (timeouts.wait)")
+          )
+        }
         if (canHasten(slot.state)) this.#host.demand()
         return Effect.zipRight(Effect.timeoutOption(cell.next(slot), left), look)
       })
@@ -380,8 +384,7 @@ export class Calls {
           : new ProtocolError({
             ...common,
             method,
-            message:
-              `${backend}: ${method} was answered with something that the protocol does not allow: ${error.message}`
+            message: `${backend}: ${method} got an answer that the protocol does not allow: ${error.message}`
           })
       case "unknown":
         return error.reason === "timeout"
@@ -401,7 +404,7 @@ export class Calls {
       case "notSent":
       case "rejected":
         return error.reason === "unauthorized" || error.reason === "rateLimited" || error.reason === "server"
-          ? this.#unavailable(error.message)
+          ? this.#turnedDown(error, method, runtime)
           : new ConnectionLost({
             ...common,
             message: `${backend}: ${method} was not carried out (${error.message}); it is safe to call again`
@@ -423,6 +426,20 @@ export class Calls {
       lastError: lastError?.message,
       nextAttemptAt,
       message: `${this.#host.id} is ${state._tag}: ${why}${last}${next}${remedy(state)}`
+    })
+  }
+
+  /** The server lives, and did not take this one request. */
+  #turnedDown({ message, reason }: RequestError, method: string, { generation }: Runtime): BackendUnavailable {
+    const { lastError, state } = this.#host.cell.get()
+    return new BackendUnavailable({
+      backend: this.#host.id,
+      generation,
+      state: state._tag,
+      lastError: lastError?.message,
+      message: `${this.#host.id} did not accept ${method}, and it was not carried out: ${message}. ${
+        reason === "unauthorized" ? "Check the credentials" : "Call again later"
+      }`
     })
   }
 
@@ -451,12 +468,12 @@ const remedy = (state: State): string => {
     case "Disconnected":
       return ". Call reconnect() to connect again"
     case "PermanentlyFailed":
-      return ". Mend the cause, then call reconnect()"
+      return ". Fix the cause, then call reconnect()"
     case "Disabled":
     case "Disabling":
       return ". Call enable() to use it again"
     case "Closed":
-      return ". Its scope has closed; make a new one"
+      return ". It was closed for good; make a new one"
     default:
       return ""
   }

@@ -458,7 +458,7 @@ describe("Calls", () => {
         const error = sound(yield* Effect.flip(backend.callTool({ name: "pay" })))
         expect(error).toBeInstanceOf(SessionExpired)
         expect(error).toMatchObject({ _tag: "SessionExpired", generation: 1, newGeneration: 2 })
-        expect(error.message).toMatch(/generation 1 was lost.*rebuild.*call again/)
+        expect(error.message).toMatch(/generation 1 was lost.*Rebuild.*call again/)
       }))
 
     it.scoped("[C9] BackendUnavailable: state, last error, next attempt, and what to do", () =>
@@ -474,7 +474,7 @@ describe("Calls", () => {
           nextAttemptAt: 750
         })
         expect(down.message).toBe(
-          "one is Reconnecting: no connection, and the call was not to wait; last error: scripted failure; next attempt in 750ms"
+          "one is Reconnecting: the call was not sent, since it was not to wait (failFast); last error: scripted failure; next attempt in 750ms"
         )
         const said: Array<string> = []
         const ask = Effect.flatMap(Effect.flip(backend.callTool({ name: "pay" })), (error) =>
@@ -489,7 +489,7 @@ describe("Calls", () => {
         expect(said).toEqual([
           expect.stringMatching(/^one is Disconnected: .*Call reconnect\(\)/),
           expect.stringMatching(/^one is Disabled: .*Call enable\(\)/),
-          expect.stringMatching(/^one is PermanentlyFailed: .*no such command.*Mend the cause, then call reconnect\(\)/)
+          expect.stringMatching(/^one is PermanentlyFailed: .*no such command.*Fix the cause, then call reconnect\(\)/)
         ])
       }).pipe(Effect.withRandom(Random.fixed([0.5]))))
 

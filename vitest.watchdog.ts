@@ -1,0 +1,39 @@
+/**
+ * Ends a test process whose event loop stands still, and names the test. A fiber that spins never lets a timer fire, so
+ * the runner's own timeout cannot end it, and the run would hang without a word.
+ */
+// oxlint-disable unicorn/require-post-message-target-origin -- a worker has no origin
+import { Worker } from "node:worker_threads"
+import { beforeEach } from "vitest"
+
+/** How long the event loop may stand still, in milliseconds. The longest synchronous tests take a few seconds. */
+const patience = 30_000
+
+const watch = `
+  const { parentPort, workerData } = require("node:worker_threads")
+  const { writeSync } = require("node:fs")
+  let test = "no test yet"
+  let seen = Date.now()
+  parentPort.on("message", (name) => {
+    seen = Date.now()
+    if (name !== undefined) test = name
+  })
+  setInterval(() => {
+    if (Date.now() - seen < workerData.patience) return
+    writeSync(2, "\\nThe event loop has stood still for " + workerData.patience / 1000 + " s, in: " + test + "\\n")
+    process.kill(process.pid, "SIGKILL")
+  }, 1000)
+`
+
+const start = (): Worker => {
+  const worker = new Worker(watch, { eval: true, workerData: { patience } })
+  setInterval(() => worker.postMessage(undefined), patience / 10).unref()
+  worker.unref()
+  return worker
+}
+
+/** One a process, however many test files it runs. */
+const shared = globalThis as { lifelineWatchdog?: Worker }
+const watchdog = shared.lifelineWatchdog ??= start()
+
+beforeEach(({ task }) => watchdog.postMessage(task.file.name + " > " + task.name))
