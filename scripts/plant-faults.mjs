@@ -165,7 +165,7 @@ const faults = [
     edits: [{
       file: "Call.ts",
       from:
-        'if (isPointless(slot.state)) return Effect.fail(this.#unavailable("waiting is of no use"))\n        const left',
+        'if (isPointless(slot.state)) return Effect.fail(this.#unavailable("the call was not sent"))\n        const left',
       to: "const left"
     }]
   },
