@@ -349,18 +349,21 @@ export const resolve = (
 ): Either.Either<Policy, ConfigError> =>
   Either.mapLeft(
     Either.flatMap(check(merge(fleet, options)), (policy) => {
-      const unfit = policy.keepalive.method === "options" && connector.heartbeat !== true
-      return unfit ? Either.left([noOptions(connector.transport)] as const) : Either.right(policy)
+      const problem = unfit(connector, policy)
+      return problem === undefined ? Either.right(policy) : Either.left([problem] as const)
     }),
     (found) => Problem.refuse(backend, found)
   )
 
-const noOptions = (transport: string): Problem.Problem =>
-  Problem.wrong(
-    ["keepalive", "method"],
-    "options",
-    `"ping", "tool:<name>" or "none"; only HTTP backends know OPTIONS, this one is ${transport}`
-  )
+/** What a transport cannot do. */
+export const unfit = (connector: Connector, { keepalive }: PolicyOptions): Problem.Problem | undefined =>
+  keepalive?.method === "options" && connector.heartbeat !== true
+    ? Problem.wrong(
+      ["keepalive", "method"],
+      "options",
+      `"ping", "tool:<name>" or "none"; only HTTP backends know OPTIONS, this one is ${connector.transport}`
+    )
+    : undefined
 
 /** One set of options over another, group by group; `undefined` leaves what is below. */
 export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions => {

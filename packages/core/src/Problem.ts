@@ -13,8 +13,11 @@ export interface Problem {
   readonly path: Path
   /** Follows the option's name in a sentence: `is 5; accepted: 1 s to 24 h`. Quotes nothing that may be secret. */
   readonly message: string
-  /** A key that has no meaning here: `foreign` where it is known to belong to another program. */
-  readonly key?: "unknown" | "foreign" | undefined
+  /**
+   * A key that has no meaning here: `misspelt` where it looks like one that has, `foreign` where it is known to belong to another
+   * program, else `unknown`.
+   */
+  readonly key?: "misspelt" | "unknown" | "foreign" | undefined
 }
 
 /** A path as people write it: `mcpServers.docs.args[0]`. */
@@ -67,7 +70,11 @@ export const unknown = (
 ): Problem => {
   const suggestion = meant ?? nearest(String(path.at(-1)), known)
   const help = suggestion === undefined ? `there are: ${known.join(", ")}` : `did you mean "${suggestion}"?`
-  return { path, message: `is no option${of === "" ? "" : ` of ${of}`}; ${help}`, key: "unknown" }
+  return {
+    path,
+    message: `is no option${of === "" ? "" : ` of ${of}`}; ${help}`,
+    key: suggestion === undefined ? "unknown" : "misspelt"
+  }
 }
 
 /** Puts problems of a part below the path of the whole. */

@@ -1,11 +1,11 @@
 /**
  * The entries of an `mcp.json` as backends of a fleet.
  */
-import type { Backend } from "@mcp-lifeline/core"
-import { Policy } from "@mcp-lifeline/core"
+import type { Backend, Connector } from "@mcp-lifeline/core"
+import { Policy, Problem as OptionProblem } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Array, Either, Predicate } from "effect"
+import { Array, Either } from "effect"
 import { isAbsolute, resolve } from "node:path"
 import type { Entry, Problem } from "./McpJson.js"
 import { version } from "./Version.js"
@@ -17,30 +17,26 @@ export interface Backends {
   readonly problems: ReadonlyArray<Problem>
 }
 
-/** A connector for an entry; a relative `cwd` is taken from the folder of the file. */
-const connector = ({ server }: Entry, folder: string) =>
-  server._tag === "Http"
-    ? HttpConnector.make({ url: server.url, headers: server.headers, transport: server.sse ? "sse" : "auto" })
-    : StdioConnector.make({
-      command: server.command,
-      args: server.args,
-      env: server.env,
-      cwd: server.cwd === undefined || isAbsolute(server.cwd) ? server.cwd : resolve(folder, server.cwd)
-    })
-
-const fromEntry = (entry: Entry, folder: string): Either.Either<Backend.BackendOptions, Problem> => {
-  const { options = {} } = entry
-  if (!Predicate.isRecord(options)) return Either.left(entry.problem(["lifeline"], "must be an object of options"))
-  const given = options as Policy.PolicyOptions
-  const policy = entry.disabled ? Policy.merge(given, { lifecycle: { disabled: true } }) : given
-  const made = connector(entry, folder)
-  return Policy.resolve(entry.name, made, policy).pipe(
-    Either.map(() => ({ ...policy, connector: made, clientInfo: { name: "mcp-lifeline", version } })),
-    Either.mapLeft(({ field, message }) =>
-      entry.problem(["lifeline", ...field.split(".")], message.replace(`${entry.name}: `, ""))
-    )
-  )
+/** A connector for an entry, or what is wrong with its options; a relative `cwd` is taken from the folder of the file. */
+const connectorOf = ({ server }: Entry, folder: string): Either.Either<Connector, OptionProblem.Problems> => {
+  if (server._tag === "Http") {
+    const { _tag, ...options } = server
+    const problems = HttpConnector.problems(options)
+    return OptionProblem.some(problems) ? Either.left(problems) : Either.right(HttpConnector.make(options))
+  }
+  const { _tag, cwd, stdio, ...rest } = server
+  const options = { ...stdio, ...rest, cwd: cwd === undefined || isAbsolute(cwd) ? cwd : resolve(folder, cwd) }
+  const problems = OptionProblem.below(["stdio"], StdioConnector.problems(options))
+  return OptionProblem.some(problems) ? Either.left(problems) : Either.right(StdioConnector.make(options))
 }
+
+const fromEntry = (entry: Entry, folder: string): Either.Either<Backend.BackendOptions, ReadonlyArray<Problem>> =>
+  Either.flatMap(connectorOf(entry, folder), (connector) => {
+    const problem = Policy.unfit(connector, entry.policy)
+    return problem === undefined
+      ? Either.right({ ...entry.policy, connector, clientInfo: { name: "mcp-lifeline", version } })
+      : Either.left([problem])
+  }).pipe(Either.mapLeft((problems) => problems.map(({ message, path }) => entry.problem(path, message))))
 
 /** Makes what can be made; `folder` is where the file lies. */
 export const fromEntries = (entries: ReadonlyArray<Entry>, folder: string): Backends => {
@@ -48,5 +44,5 @@ export const fromEntries = (entries: ReadonlyArray<Entry>, folder: string): Back
     entries,
     (entry) => Either.map(fromEntry(entry, folder), (options) => ({ ...options, id: entry.name }))
   )
-  return { backends, problems }
+  return { backends, problems: problems.flat() }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Either, Redacted } from "effect"
-import { McpJson } from "mcp-lifeline"
+import { Backends, McpJson } from "mcp-lifeline"
 import { inspect } from "node:util"
 
 const parse = (source: string, env: Record<string, string> = {}) =>
@@ -33,7 +33,7 @@ describe("McpJson", () => {
     const [files, docs, bare] = entries.map(({ server }) => server)
     expect(files).toMatchObject({ _tag: "Stdio", command: "npx", args: ["-y", "server-files", "/data"], cwd: "work" })
     expect(files?._tag === "Stdio" && reveal(files.env)).toEqual({ LEVEL: "3", DEBUG: "true" })
-    expect(docs).toMatchObject({ _tag: "Http", url: "https://host.example/mcp", sse: false })
+    expect(docs).toMatchObject({ _tag: "Http", url: "https://host.example/mcp", transport: "streamable" })
     expect(docs?._tag === "Http" && reveal(docs.headers)).toEqual({ Authorization: "Bearer secret-1" })
     expect(bare).toMatchObject({ args: [], env: {}, cwd: undefined })
   })
@@ -59,9 +59,8 @@ describe("McpJson", () => {
       `{"mcpServers": {"a": {"type": "sse", "url": "http://h/sse", "disabled": true, "lifeline": {"keepalive": {"interval": "1 minute"}}}}}`
     )
     expect(entries[0]).toMatchObject({
-      disabled: true,
-      options: { keepalive: { interval: "1 minute" } },
-      server: { sse: true }
+      policy: { keepalive: { interval: "1 minute" }, lifecycle: { disabled: true } },
+      server: { transport: "sse" }
     })
   })
 
@@ -111,15 +110,15 @@ describe("McpJson", () => {
     const { entries } = parse(source)
     expect(entries.map(({ name }) => name)).toEqual(["good", "later"])
     expect(problems(source)).toEqual([
-      "mcp.json:6: mcpServers.both.url: stands beside command; give one of the two",
+      "mcp.json:6: mcpServers.both.url: stands beside command; keep one of the two",
       "mcp.json:8: mcpServers.neither: has neither command (a program to start) nor url (an address)",
-      "mcp.json:13: mcpServers.args.args[1]: must be a string",
-      "mcp.json:16: mcpServers.address.url: must be an http:// or https:// address",
-      "mcp.json:19: mcpServers.unset.env.TOKEN: ${NOT_THERE} is not set; set NOT_THERE in the environment or write "
+      "mcp.json:13: mcpServers.args.args[1]: is a number; accepted: a string",
+      "mcp.json:16: mcpServers.address.url: is no address; accepted: one that begins with http:// or https://",
+      "mcp.json:19: mcpServers.unset.env.TOKEN: has ${NOT_THERE}, which is not set; set NOT_THERE in the environment or write "
       + "${NOT_THERE:-default}",
-      "mcp.json:21: mcpServers.input.args[0]: ${input:key} is not known; write ${NAME}, ${NAME:-default} or ${env:NAME}",
-      "mcp.json:22: mcpServers.text: must be an object with a command or a url",
-      "mcp.json:23: mcpServers.off.disabled: must be true or false"
+      "mcp.json:21: mcpServers.input.args[0]: has ${input:key}, which is not known; write ${NAME}, ${NAME:-default} or ${env:NAME}",
+      "mcp.json:22: mcpServers.text: is a string; accepted: an object with a command or a url",
+      'mcp.json:23: mcpServers.off.disabled: is "yes"; accepted: true or false'
     ])
   })
 
@@ -130,12 +129,118 @@ describe("McpJson", () => {
     expect(problems(source)[0]).toContain("mcpServers.a: is there more than once")
   })
 
+  it("[G2:unit] refuses a key that is there twice, at any depth of an entry, at its second place", () => {
+    const source = `{"mcpServers": {
+      "a": { "command": "x",
+        "command": "y" },
+      "b": { "command": "x", "env": { "A": "1",
+        "A": "2" } },
+      "c": { "command": "x" } } }`
+    expect(parse(source).entries.map(({ name }) => name)).toEqual(["c"])
+    expect(problems(source)).toEqual([
+      "mcp.json:3: mcpServers.a.command: is there more than once; keep one",
+      "mcp.json:5: mcpServers.b.env.A: is there more than once; keep one"
+    ])
+  })
+
+  it("[G2:unit] reads groups of options in an entry, under lifeline and at the top, the nearest first", () => {
+    const { entries, problems } = parse(`{
+      "lifeline": { "timeouts": { "wait": "1s" } },
+      "keepalive": { "interval": "1 min", "timeout": "3s" },
+      "mcpServers": {
+        "a": { "command": "x", "keepalive": { "interval": "2 min" } },
+        "b": { "command": "x", "lifeline": { "keepalive": { "timeout": "5s" } } }
+      }
+    }`)
+    expect(problems).toEqual([])
+    expect(entries.map(({ policy }) => policy)).toEqual([
+      { timeouts: { wait: "1s" }, keepalive: { interval: "2 min", timeout: "3s" } },
+      { timeouts: { wait: "1s" }, keepalive: { interval: "1 min", timeout: "5s" } }
+    ])
+  })
+
+  it("[G2:unit] an option for all servers that is not acceptable stops all, and says where it stands", () => {
+    const source =
+      `{\n"keepalive": { "interval": "soon" },\n"lifeline": { "calls": 5 },\n"mcpServers": { "a": { "command": "x" } } }`
+    expect(parse(source).entries).toEqual([])
+    expect(problems(source)).toEqual([
+      'mcp.json:2: keepalive.interval: is "soon"; accepted: 1 s to 24 h',
+      "mcp.json:3: lifeline.calls: is 5; accepted: an object of options"
+    ])
+  })
+
+  it("[G2:unit] refuses what is misspelt, stands at the wrong kind of server or belongs to the SDK, each with its remedy", () => {
+    const source = JSON.stringify({
+      mcpServers: {
+        typo: { url: "http://h/mcp", headerss: { a: "secret" } },
+        cmd: { cmd: "x" },
+        wrong: { command: "x", headers: { a: "secret" } },
+        env: { url: "http://h/mcp", env: { a: "secret" } },
+        empty: { url: "http://h/mcp", env: {}, args: [] },
+        fetch: { url: "http://h/mcp", sessionId: "secret", requestInit: { headers: { A: "1" }, cache: "no-store" } },
+        lifeline: { command: "x", lifeline: { keepAlive: {}, reconnect: { maxDelayy: 1 } } },
+        both: { url: "http://h/mcp", serverUrl: "http://h/mcp" },
+        twice: { command: "x", calls: {}, lifeline: { calls: {} } },
+        type: { command: "x", type: "sse" },
+        stdio: { command: "x", stdio: { stdinGrace: "5s", command: "y" } },
+        other: { command: "x", alwaysAllow: [], sandbox: true }
+      }
+    })
+    const said = problems(source).map((line) => line.replace("mcp.json:1: mcpServers.", ""))
+    expect(said).toEqual([
+      'typo.headerss: is no option of a server; did you mean "headers"?',
+      'cmd.cmd: is no option of a server; did you mean "command"?',
+      "wrong.headers: belongs to a server with a url, and this one has a command; leave it out, or pass it on by env",
+      "env.env: belongs to a server with a command, and this one has a url; leave it out",
+      expect.stringMatching(/^fetch\.sessionId: is not taken over: Lifeline keeps the session itself/),
+      "fetch.requestInit.cache: is not taken over: of requestInit only headers are. Leave it out",
+      'lifeline.lifeline.keepAlive: is no option; did you mean "keepalive"?',
+      'lifeline.lifeline.reconnect.maxDelayy: is no option of reconnect; did you mean "maxDelay"?',
+      "both.serverUrl: says the same as url; keep one",
+      "twice.lifeline.calls: is given twice, here and beside lifeline; keep one",
+      'type.type: is "sse"; accepted: "stdio"',
+      "stdio.stdio.command: belongs beside stdio, not in it",
+      expect.stringMatching(/^other\.sandbox: is no option of a server; there are: command, .*\. It has no effect$/)
+    ])
+    expect(said.join()).not.toContain("secret")
+    expect(parse(source).entries.map(({ name }) => name)).toEqual(["empty", "other"])
+  })
+
+  it("[G2:unit] what only a connector knows is a problem at its key, too", () => {
+    const { entries } = parse(`{"mcpServers": {
+      "header": { "url": "http://h/mcp",
+        "headers": { "A": "one\\ntwo" } },
+      "address": { "url": "http://[" },
+      "grace": { "command": "x", "stdio": { "stdinGrace": "5s",
+        "termGrace": "1h", "maxMessageByts": 1 } },
+      "method": { "command": "x", "keepalive": {
+        "method": "options" } },
+      "good": { "command": "x", "stdio": { "stdinGrace": "5s" } }
+    }}`)
+    const { backends, problems } = Backends.fromEntries(entries, "/")
+    expect(backends.map(({ id }) => id)).toEqual(["good"])
+    expect(problems.map(McpJson.show)).toEqual([
+      expect.stringMatching(/^mcp\.json:3: mcpServers\.header\.headers\.A: is no valid HTTP header; accepted: /),
+      expect.stringMatching(/^mcp\.json:4: mcpServers\.address\.url: is no address; accepted: /),
+      expect.stringMatching(/^mcp\.json:6: mcpServers\.grace\.stdio\.termGrace: is "1h"; accepted: 0 ms to 10 min/),
+      expect.stringMatching(/maxMessageByts: is no option of .*did you mean "maxMessageBytes"\?$/),
+      expect.stringMatching(/^mcp\.json:8: mcpServers\.method\.keepalive\.method: is "options"; accepted: "ping"/)
+    ])
+  })
+
   it("[G2:unit] says at which line a file is broken", () => {
     expect(broken(`{\n  "mcpServers": {\n    "a": { "command" "x" }\n  }\n}`)).toMatch(/^mcp\.json:3: not valid JSON: /)
     expect(broken("")).toMatch(/^mcp\.json:1: not valid JSON: /)
-    expect(broken("[]")).toBe('mcp.json:1: must be an object with "mcpServers" in it')
-    expect(broken("{}")).toBe('mcp.json:1: has no "mcpServers"; it is an object of servers by name')
-    expect(broken(`{\n"mcpServers": []}`)).toBe("mcp.json:2: mcpServers: must be an object of servers by name")
+    expect(broken("[]")).toBe(
+      "mcp.json:1: is an array; accepted: an object with mcpServers, an object of servers by name"
+    )
+    expect(broken("{}")).toBe("mcp.json:1: mcpServers: is missing; accepted: an object of servers by name")
+    expect(broken(`{\n"mcpServer": {}}`)).toBe(
+      'mcp.json:2: mcpServer: is no option of an mcp.json; did you mean "mcpServers"?'
+    )
+    expect(broken(`{\n"mcpServers": []}`)).toBe(
+      "mcp.json:2: mcpServers: is an array; accepted: an object of servers by name"
+    )
   })
 
   it("[C10:unit] shows no value of env and headers, neither in what it gives nor in its problems", () => {

@@ -74,6 +74,10 @@ const header: Check.Check = (value, path) =>
       "is no valid HTTP header; accepted: a name of letters, digits and - , a value without line breaks, in Latin-1"
   }]
 
+/** Everything that is wrong with options; `make` throws a `ConfigError` of it. */
+export const problems = (options: Options): ReadonlyArray<Problem.Problem> =>
+  check({ ...options, url: options.url ?? "" }, [])
+
 const check = Check.options(
   {
     url: address,
@@ -110,8 +114,8 @@ const mayBeOlder = (error: ConnectError): boolean =>
  * Closing a connection ends its session (DELETE) and leaves no socket, timer or listener behind.
  */
 export const make = (options: Options): Connector => {
-  const problems = check({ ...options, url: options.url ?? "" }, [])
-  if (Problem.some(problems)) throw Problem.refuse("", problems)
+  const wrong = problems(options)
+  if (Problem.some(wrong)) throw Problem.refuse("", wrong)
   const given = new URL(String(options.url))
   const url = new URL(given)
   url.username = url.password = url.hash = ""

@@ -50,6 +50,9 @@ export const defaults = {
 
 const grace = Check.span(0, 600_000)
 
+/** Everything that is wrong with options; `make` throws a `ConfigError` of it. */
+export const problems: (options: Options) => ReadonlyArray<Problem.Problem> = (options) => check(options, [])
+
 const check = Check.options(
   {
     command: Check.string,
@@ -93,8 +96,8 @@ const check = Check.options(
  * ```
  */
 export const make = (options: Options): Connector => {
-  const problems = check(options, [])
-  if (Problem.some(problems)) throw Problem.refuse("", problems)
+  const wrong = problems(options)
+  if (Problem.some(wrong)) throw Problem.refuse("", wrong)
   const args = options.args ?? []
   const secrets = Secrets.collect(options.env)
   const maxMessageBytes = options.maxMessageBytes ?? defaults.maxMessageBytes
