@@ -147,7 +147,7 @@ describe("mcp-lifeline", () => {
       const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--config", path])
       expect(code).toBe(1)
       expect(stderr.trimEnd().split("\n").toSorted()).toEqual([
-        `${path}:2: mcpServers.a.lifeline.keepalive.interval: keepalive.interval "1 ms" is not accepted; accepted: 1 s to 24 h`,
+        `${path}:2: mcpServers.a.lifeline.keepalive.interval: is "1 ms"; accepted: 1 s to 24 h`,
         `${path}:3: mcpServers.b: has neither command (a program to start) nor url (an address)`,
         `mcp-lifeline: ${path}: none of its servers can be used (see above)`
       ].toSorted())

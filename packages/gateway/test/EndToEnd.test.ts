@@ -73,7 +73,7 @@ describe("mcp-lifeline serve", () => {
           off: { command: "x", disabled: true }
         })
         const { program, url } = yield* serve("--config", file)
-        expect(program.stderr()).toContain(`${file}:2: mcpServers.bad.command: must be a string`)
+        expect(program.stderr()).toContain(`${file}:2: mcpServers.bad.command: is a number; accepted: a string`)
         const client = yield* TestClient.connect(url)
         const names = yield* Effect.promise(() => TestClient.toolNames(client))
         expect(names).toEqual(expect.arrayContaining(["local__echo", "remote__every-http__echo"]))
