@@ -4,7 +4,7 @@
 import { Cause, Effect, Either, Exit } from "effect"
 import type { Calls } from "./Call.js"
 import type { Loss } from "./Connection.js"
-import type { ServerNotification } from "./Connector.js"
+import type { ConnectOptions, ServerNotification } from "./Connector.js"
 import { ConnectError } from "./Errors.js"
 import type { BackendOptions } from "./Options.js"
 import type { Owner, Runtime } from "./Runtime.js"
@@ -34,10 +34,18 @@ export const establish = (
       const { id, policy } = host.journal
       const runtime = yield* host.owner.make(generation)
       const { connect: millis } = policy.timeouts
+      let describe: () => string | undefined = () => undefined
+      const onAttempt = (given: typeof describe) => {
+        describe = given
+      }
       const exit = yield* Effect.exit(restore(
-        Effect.timeoutFail(Effect.disconnect(prepared(host, runtime)), {
+        Effect.timeoutFail(Effect.disconnect(prepared(host, runtime, onAttempt)), {
           duration: millis,
-          onTimeout: () => connectError(id, "timeout", `no connection within ${millis} ms (timeouts.connect)`)
+          onTimeout: () => {
+            const known = describe()
+            const what = `no connection within ${millis} ms (timeouts.connect)`
+            return connectError(id, "timeout", known === undefined ? what : `${what}: ${known}`)
+          }
         })
       ))
       if (Exit.isSuccess(exit)) return report(Either.right(exit.value))
@@ -47,7 +55,11 @@ export const establish = (
   )
 
 /** A connection that is ready for calls. */
-const prepared = (host: Host, runtime: Runtime): Effect.Effect<Installed, ConnectError> => {
+const prepared = (
+  host: Host,
+  runtime: Runtime,
+  onAttempt: ConnectOptions["onAttempt"]
+): Effect.Effect<Installed, ConnectError> => {
   const { calls, journal, owner } = host
   const { capabilities, clientInfo, connector, handlers, onConnected } = host.options
   const connect = Effect.suspend(() =>
@@ -55,7 +67,8 @@ const prepared = (host: Host, runtime: Runtime): Effect.Effect<Installed, Connec
       clientInfo,
       capabilities,
       handlers,
-      onNotification: (notification) => host.notified(runtime, notification)
+      onNotification: (notification) => host.notified(runtime, notification),
+      onAttempt
     })
   )
   return Effect.flatMap(owner.acquire(runtime, connect), (connection) => {

@@ -48,6 +48,11 @@ export interface ClientOptions {
 export interface ConnectOptions extends ClientOptions {
   /** Called for each notification of the server but progress, in the order of arrival. Must not throw. */
   readonly onNotification: (notification: ServerNotification) => void
+  /**
+   * Takes what the connector has to say of an attempt under way. It is asked when the attempt takes too long, so that the error
+   * tells what the server has done meanwhile: one line, no secrets, or `undefined`. Must not throw.
+   */
+  readonly onAttempt?: ((describe: () => string | undefined) => void) | undefined
 }
 
 /** Makes connections to one server. Holds no connection itself; may be used many times, and concurrently. */

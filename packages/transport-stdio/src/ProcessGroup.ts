@@ -39,6 +39,8 @@ const isWindows = process.platform === "win32"
 export class ProcessGroup implements LiveGroups.LiveGroup {
   readonly child: ChildProcessWithoutNullStreams
   readonly handleSignals: boolean
+  /** The child has shown itself to be a server, which gets time to end by itself. */
+  serving = false
   /** How the child ended, once it has. Other processes of the group may live on. */
   exit: Exit | undefined
 
@@ -78,8 +80,8 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   }
 
   /**
-   * Ends stdin, then sends SIGTERM and at last SIGKILL to the group, each when the grace of the step before has passed. Ends
-   * as soon as the child has exited and no process of the group is left. Runs once; later calls wait for the first.
+   * Ends stdin, then sends SIGTERM and at last SIGKILL to the group, each when the grace of the step before has passed; to a
+   * child that has not shown itself to be a server, SIGTERM goes at once: nothing says that it reads its stdin. Ends as soon as the child has exited and no process of the group is left. Runs once; later calls wait for the first.
    * Rejects when something survives SIGKILL for five seconds.
    */
   shutdown(): Promise<void> {
@@ -94,7 +96,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   async #ladder(): Promise<void> {
     if (this.exit === undefined && !this.#gone) {
       this.child.stdin.end()
-      await this.#exitWithin(this.#options.stdinGrace)
+      if (this.serving) await this.#exitWithin(this.#options.stdinGrace)
     }
     if (this.#isGone()) return
     this.#signal("SIGTERM")
@@ -103,7 +105,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     if (await this.#goneWithin(this.#options.termGrace)) return
     this.#signal("SIGKILL")
     if (await this.#goneWithin(killBound)) return
-    throw new Error(`process group ${this.pid} is still there ${killBound} ms after SIGKILL`)
+    throw new Error(`process group ${this.pid} still has processes ${killBound} ms after SIGKILL`)
   }
 
   #exitWithin(millis: number): Promise<void> {

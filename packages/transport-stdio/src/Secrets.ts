@@ -35,12 +35,30 @@ export const collect = (
 export const mask = (secrets: Secrets, text: string): string =>
   secrets.reduce((masked, secret) => masked.replaceAll(secret, mark), text)
 
+/** The length from which the end of a text is looked at as the beginning of a secret. */
+const leaking = 3
+
+/** The same for a text that may end in the middle of a secret. */
+export const maskCut = (secrets: Secrets, text: string): string => {
+  const masked = mask(secrets, text)
+  const begun = Math.max(
+    0,
+    ...secrets.map((secret) => {
+      for (let length = Math.min(secret.length - 1, masked.length); length >= leaking; length--) {
+        if (masked.endsWith(secret.slice(0, length))) return length
+      }
+      return 0
+    })
+  )
+  return begun === 0 ? masked : `${masked.slice(0, -begun)}${mark}`
+}
+
 const telling = /(key|token|secret|passw|auth|credential|bearer)/i
 
-/** A command line for people: secrets, values of options that sound like one, and credentials in URLs are masked. */
-export const commandLine = (secrets: Secrets, command: string, args: ReadonlyArray<string>): string => {
-  const shown = args.map((arg, index) => {
-    const previous = args[index - 1]
+/** Arguments for people: secrets, values of options that sound like one, and credentials in URLs are masked. */
+export const args = (secrets: Secrets, given: ReadonlyArray<string>): ReadonlyArray<string> =>
+  given.map((arg, index) => {
+    const previous = given[index - 1]
     if (
       !arg.startsWith("-") && previous?.startsWith("-") === true && !previous.includes("=") && telling.test(previous)
     ) {
@@ -52,5 +70,7 @@ export const commandLine = (secrets: Secrets, command: string, args: ReadonlyArr
       .replaceAll(/\/\/[^/@\s]+@/g, `//${mark}@`)
       .replaceAll(/([?&][^=&\s]+=)[^&\s]+/g, `$1${mark}`)
   })
-  return [mask(secrets, command), ...shown].join(" ")
-}
+
+/** A command line for people. */
+export const commandLine = (secrets: Secrets, command: string, given: ReadonlyArray<string>): string =>
+  [mask(secrets, command), ...args(secrets, given)].join(" ")

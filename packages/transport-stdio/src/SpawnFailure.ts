@@ -4,11 +4,12 @@
 import { ConnectError } from "@mcp-lifeline/core"
 import { accessSync, constants, statSync } from "node:fs"
 
-/** What was to be started. `show` masks secrets. */
+/** What was to be started. `show` and `showArgs` mask secrets. */
 export interface Target {
   readonly command: string
   readonly cwd: string | undefined
   readonly show: (text: string) => string
+  readonly showArgs: (args: ReadonlyArray<string>) => ReadonlyArray<string>
 }
 
 /** What passes by itself: too many processes or open files, too little memory. */
@@ -31,23 +32,48 @@ const mayEnter = (path: string): boolean => {
   }
 }
 
-const explain = (code: string | undefined, { command, cwd, show }: Target): string => {
+/** Words of a command line; quotes keep spaces together. */
+const words = (line: string): ReadonlyArray<string> =>
+  Array.from(line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g), ([word, double, single]) => double ?? single ?? word)
+
+const isPath = (text: string): boolean => text.includes("/") || text.includes("\\")
+
+/** Arguments in the place of the command, if it looks so: another word follows the first, which is no part of a path. */
+const argumentsIn = (command: string): readonly [string, ...ReadonlyArray<string>] | undefined => {
+  const [first, ...rest] = words(command)
+  if (first === undefined || rest.length === 0) return undefined
+  return isPath(first) && kindOf(first) !== "other" ? undefined : [first, ...rest]
+}
+
+/** What shells would have put in the place of `~` and variables. */
+const unexpanded = (text: string): string | undefined => /^~(?=[/\\]|$)|\$\{?\w+\}?|%\w+%/.exec(text)?.[0]
+
+const explain = (code: string | undefined, { command, cwd, show, showArgs }: Target): string => {
+  if (command === "") return "command is empty: give the program to start"
+  const split = code === "ENOENT" || code === "ENOTDIR" ? argumentsIn(command) : undefined
   const shown = `command ${JSON.stringify(show(command))}`
-  if (command === "") return `${shown} is empty: give the program to start`
   if (cwd !== undefined && (code === "ENOENT" || code === "ENOTDIR" || code === "EACCES")) {
     const kind = kindOf(cwd)
     const directory = `cwd ${JSON.stringify(show(cwd))}`
-    if (kind === "missing") return `${directory} does not exist: create it or correct it`
-    if (kind === "other") return `${directory} is no directory: correct it`
-    if (!mayEnter(cwd)) return `${directory} may not be entered: correct it or its permissions`
+    if (kind === "missing") return `${directory} does not exist: ${correct(cwd, "create it or correct it")}`
+    if (kind === "other") return `${directory} is not a directory: correct it`
+    if (!mayEnter(cwd)) return `${directory} cannot be entered: correct it or its permissions`
   }
-  const isPath = command.includes("/") || command.includes("\\")
+  if (split !== undefined) {
+    const [first, ...rest] = split
+    const masked = showArgs(rest)
+    const line = JSON.stringify([show(first), ...masked].join(" "))
+    return `command ${line} holds arguments, and no program has that name: arguments belong in args, as in `
+      + `command: ${JSON.stringify(show(first))}, args: [${masked.map((word) => JSON.stringify(word)).join(", ")}]`
+  }
   switch (code) {
     case "ENOENT":
     case "ENOTDIR": {
-      if (!isPath) return `${shown} was not found in PATH: install it, or give its full path`
+      if (!isPath(command)) {
+        return `${shown} was not found in PATH: ${correct(command, "install it, or give its full path")}`
+      }
       return kindOf(command) === "missing"
-        ? `${shown} does not exist: correct it`
+        ? `${shown} does not exist: ${correct(command, "correct it")}`
         : `${shown} names an interpreter in its first line that does not exist: install that, or correct the line`
     }
     case "EACCES": {
@@ -57,18 +83,27 @@ const explain = (code: string | undefined, { command, cwd, show }: Target): stri
     }
     case "ENOEXEC":
     case "EFTYPE": {
-      return `${shown} is no program for this system: correct it, or give the script's interpreter as the command`
+      return `${shown} is not a program that this system can run: correct it, or give the script's interpreter as command `
+        + "and the script in args"
     }
     case "E2BIG": {
-      return `${shown} has too long a list of arguments or environment: shorten it`
+      return `the arguments and the environment of ${shown} are too long for the system: shorten args or env`
     }
     case "ERR_INVALID_ARG_VALUE": {
-      return `${shown}, one of its arguments or a value of its environment holds a null character: remove it`
+      return `${shown}, one of args or a value of env contains a null character: remove it`
     }
     default: {
-      return `${shown} could not be started (${code ?? "no reason given"})`
+      return passing.has(code ?? "")
+        ? `${shown} could not be started: the system is short of memory, processes or open files (${code})`
+        : `${shown} could not be started (${code ?? "the system gave no reason"})`
     }
   }
+}
+
+/** What to do about a path that does not exist. */
+const correct = (path: string, otherwise: string): string => {
+  const literal = unexpanded(path)
+  return literal === undefined ? otherwise : `no shell expands ${literal}; give the full path`
 }
 
 /** The error of an attempt that could not start its process. Nothing of Node's own error but its code is kept (C10). */

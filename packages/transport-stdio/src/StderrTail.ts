@@ -3,10 +3,16 @@
  */
 import { StringDecoder } from "node:string_decoder"
 import type { Secrets } from "./Secrets.js"
-import { mask } from "./Secrets.js"
+import { mask, maskCut } from "./Secrets.js"
 
 const maxLines = 20
 const maxCharacters = 4_096
+
+/** A line without colours and control characters, which might divide a secret, then without secrets, and not too long. */
+const clean = (line: string, hide: (text: string) => string): string =>
+  // oxlint-disable-next-line no-control-regex
+  hide(line.replaceAll(/\u001B\[[0-9;?]*[A-Za-z]/g, "").replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F]/g, ""))
+    .slice(0, maxCharacters).trimEnd()
 
 /** Splits a stream of bytes into lines, keeps the last 20 (4,096 characters), and hands each on. */
 export class StderrTail {
@@ -40,9 +46,10 @@ export class StderrTail {
     if (this.#partial !== "") this.#flush()
   }
 
-  /** The lines in one, oldest first. */
+  /** The lines in one, oldest first, and what has no line feed yet: a question that waits for an answer, for example. */
   get text(): string {
-    return this.#lines.join(" | ")
+    const begun = clean(this.#partial, (text) => maskCut(this.#secrets, text))
+    return (begun === "" ? this.#lines : [...this.#lines, begun]).join(" | ")
   }
 
   #extend(piece: string): void {
@@ -52,14 +59,10 @@ export class StderrTail {
   }
 
   #flush(): void {
-    let line = mask(this.#secrets, this.#partial)
-    // Where a line was cut, its end may be the beginning of a secret.
-    if (this.#cut) line = line.slice(0, Math.max(0, line.length - this.#longest))
+    const hide = this.#cut ? maskCut : mask
+    const line = clean(this.#partial, (text) => hide(this.#secrets, text))
     this.#partial = ""
     this.#cut = false
-    // oxlint-disable-next-line no-control-regex
-    line = line.replaceAll(/\u001B\[[0-9;?]*[A-Za-z]/g, "").replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F]/g, "")
-      .trimEnd()
     if (line === "") return
     this.#lines.push(line)
     this.#characters += line.length

@@ -121,11 +121,13 @@ export const make = (options: Options): Connector => {
           handleSignals: options.handleSignals ?? defaults.handleSignals,
           maxMessageBytes,
           secrets,
+          target,
           onStderr: options.stderr,
           warn: (message) => {
             runFork(Effect.logWarning(message).pipe(Effect.annotateLogs({ target })))
           }
         })
+        connectOptions.onAttempt?.(() => transport.describe())
         return SdkConnection.connect(transport, connectOptions)
       })
   }

@@ -10,15 +10,16 @@ import type { Frame } from "./Framing.js"
 import { Framing } from "./Framing.js"
 import type { Exit, Options as GroupOptions } from "./ProcessGroup.js"
 import { ProcessGroup } from "./ProcessGroup.js"
-import type { Secrets } from "./Secrets.js"
-import { mask } from "./Secrets.js"
+import * as Secrets from "./Secrets.js"
 import * as SpawnFailure from "./SpawnFailure.js"
 import { StderrTail } from "./StderrTail.js"
 
 /** Options of a transport. */
 export interface Options extends GroupOptions {
+  /** The command line for people. */
+  readonly target: string
   readonly maxMessageBytes: number
-  readonly secrets: Secrets
+  readonly secrets: Secrets.Secrets
   readonly onStderr: ((line: string) => void) | undefined
   readonly warn: (message: string) => void
 }
@@ -39,7 +40,11 @@ const isMessage = (value: unknown): value is JSONRPCMessage =>
   ("method" in value || "id" in value)
 
 const describeExit = ({ code, signal }: Exit): string =>
-  signal === null ? `exited with code ${code}` : `killed by ${signal}`
+  signal === null ? `exited with code ${code}` : `was killed by ${signal}`
+
+/** The longest command line that is shown in a message. */
+const maxTarget = 200
+const advice = "check that command and args start an MCP server over stdio"
 
 /** One process, from `start` to `close`. */
 export class StdioTransport implements AdapterTransport {
@@ -65,6 +70,10 @@ export class StdioTransport implements AdapterTransport {
   /** Writes that failed: their requests end with the loss, which is about to be known. */
   #failed: Array<{ readonly write: Write; readonly fate: Fate }> = []
   #skipped = 0
+  /** The first line on stdout that was skipped. */
+  #noise = ""
+  /** The server has answered a request: `initialize`, which is the first. */
+  #answered = false
   #tooLong = 0
 
   constructor(options: Options) {
@@ -82,7 +91,8 @@ export class StdioTransport implements AdapterTransport {
     const target = {
       command: options.command,
       cwd: options.cwd,
-      show: (text: string) => mask(options.secrets, text)
+      show: (text: string) => Secrets.mask(options.secrets, text),
+      showArgs: (args: ReadonlyArray<string>) => Secrets.args(options.secrets, args)
     }
     if (this.#group !== undefined || this.#closed !== undefined) {
       return Promise.reject(new Error("a transport is started once"))
@@ -137,7 +147,7 @@ export class StdioTransport implements AdapterTransport {
   async #close(): Promise<void> {
     clearTimeout(this.#settling)
     this.#rejectAll()
-    if (this.#skipped > 1) this.#options.warn(`${this.#skipped} lines on stdout were no JSON-RPC`)
+    if (this.#skipped > 1) this.#options.warn(`${this.#skipped} lines on stdout were not JSON-RPC`)
     try {
       await this.#group?.shutdown()
     } finally {
@@ -166,15 +176,46 @@ export class StdioTransport implements AdapterTransport {
     }
     // Revision 2025-03-26 lets a server send several messages in one.
     for (const message of Array.isArray(value) ? value as ReadonlyArray<unknown> : [value]) {
-      if (isMessage(message)) this.onmessage?.(message)
-      else this.#skip(frame.text)
+      if (!isMessage(message)) this.#skip(frame.text)
+      else {
+        if (!this.#answered && !("method" in message)) this.#handshake()
+        this.onmessage?.(message)
+      }
     }
+  }
+
+  #handshake(): void {
+    this.#answered = true
+    if (this.#group !== undefined) this.#group.serving = true
   }
 
   #skip(text: string): void {
     if (++this.#skipped > 1) return
-    const shown = JSON.stringify(mask(this.#options.secrets, text).slice(0, 200))
-    this.#options.warn(`a line on stdout is no JSON-RPC and is skipped, as are others like it: ${shown}`)
+    this.#noise = JSON.stringify(Secrets.mask(this.#options.secrets, text).slice(0, 200))
+    this.#options.warn(
+      `a line on stdout is not JSON-RPC and is skipped, as are others like it (a server logs to stderr): ${this.#noise}`
+    )
+  }
+
+  /** What is known of a process that has not answered `initialize` yet, in one line. */
+  describe(): string | undefined {
+    const { pid } = this.peer
+    if (pid === undefined || this.#answered) return undefined
+    const seen = this.#seen(`${this.#command()} runs (pid ${pid}) but has not answered initialize`)
+    return `${seen}: ${advice}; if it is only slow to start, raise timeouts.connect`
+  }
+
+  #command(): string {
+    const { target } = this.#options
+    return JSON.stringify(target.length > maxTarget ? `${target.slice(0, maxTarget)}...` : target)
+  }
+
+  /** With what the process wrote, as far as it may say why. */
+  #seen(what: string): string {
+    const lines = this.#skipped === 1 ? "1 line on stdout was" : `${this.#skipped} lines on stdout were`
+    const noise = this.#skipped === 0 || this.#answered ? "" : `; ${lines} not JSON-RPC, first ${this.#noise}`
+    const tail = this.#stderr.text
+    return `${what}${noise}${tail === "" ? "" : `; stderr: ${tail}`}`
   }
 
   #onTooLong(id: RequestId | undefined, isResponse: boolean): void {
@@ -232,13 +273,19 @@ export class StdioTransport implements AdapterTransport {
   #lose(): void {
     this.#stderr.end()
     const exit = this.#group?.exit
-    const what = exit === undefined ? "closed its stdin or stdout" : describeExit(exit)
-    const tail = this.#stderr.text
-    const loss: Loss = { kind: "closed", message: tail === "" ? what : `${what}; stderr: ${tail}` }
+    const loss: Loss = { kind: "closed", message: this.#ended(exit) }
     this.#loss = loss
     if (exit !== undefined) this.#destroy()
     this.onlost?.(loss)
     this.#rejectAll()
+  }
+
+  #ended(exit: Exit | undefined): string {
+    const what = exit === undefined ? "closed its stdin or stdout" : describeExit(exit)
+    if (this.#answered) return this.#seen(what)
+    const seen = this.#seen(`${this.#command()} ${what} before it answered initialize`)
+    // A program that has failed says why; one that has done what it was asked to is another program.
+    return exit?.code === 0 || exit === undefined || this.#skipped > 0 ? `${seen}: ${advice}` : seen
   }
 
   #rejectAll(): void {

@@ -22,7 +22,7 @@ describe.concurrent("under supervision", () => {
       process.kill(peer?.pid ?? 0, "SIGKILL")
       const error = yield* Fiber.join(waiting)
       assert.strictEqual(error._tag, "ResultUnknown")
-      assert.include(error.message, "killed by SIGKILL")
+      assert.include(error.message, "was killed by SIGKILL")
       assert.deepStrictEqual((yield* echo(backend)).content, [{ type: "text", text: "hi" }])
     }))
 

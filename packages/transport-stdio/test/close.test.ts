@@ -101,7 +101,7 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
             connection.onLost((loss) => resume(Effect.succeed(loss.message)))
           )
           process.kill(connection.peer.pid ?? 0, "SIGKILL")
-          assert.strictEqual(yield* lost, "killed by SIGKILL")
+          assert.strictEqual(yield* lost, "was killed by SIGKILL")
           return child
         }))
       assert.isAbove(value, 0)

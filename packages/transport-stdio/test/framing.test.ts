@@ -25,7 +25,7 @@ describe("what comes on stdout", () => {
         assert.include(lines[0], "Welcome!")
       }))
       // Four lines at the start, of which one is a list of two, and four more; the empty ones are not counted.
-      assert.deepStrictEqual(lines.slice(1), ["9 lines on stdout were no JSON-RPC"])
+      assert.deepStrictEqual(lines.slice(1), ["9 lines on stdout were not JSON-RPC"])
     }).pipe(Effect.provide(layer))
   })
 

@@ -93,12 +93,14 @@ describe.skipIf(process.platform !== "linux")("the end of our own process", () =
   })
 
   it("[S8] there are no signal handlers unless asked, and none of ours is left after the close", async () => {
-    const { exited, lines } = await host("close")
-    assert.deepStrictEqual(await exited, [0, null])
-    assert.deepStrictEqual(lines.filter((line) => line.startsWith("listeners")), [
-      "listeners 1 0 0 0",
-      "listeners 0 0 0 0"
-    ])
+    for (const [how, during] of [["close", "1 0 0 0"], ["handle-close", "1 1 1 1"]] as const) {
+      const { exited, lines } = await host(how)
+      assert.deepStrictEqual(await exited, [0, null])
+      assert.deepStrictEqual(lines.filter((line) => line.startsWith("listeners")), [
+        `listeners ${during}`,
+        "listeners 0 0 0 0"
+      ])
+    }
   })
 
   it("[S8] with handleSignals the ladder runs, and the signal then ends the process", async () => {

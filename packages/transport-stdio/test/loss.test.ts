@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Loss } from "@mcp-lifeline/core"
 import type { Connection } from "@mcp-lifeline/core"
 import { Effect, Fiber, Redacted } from "effect"
+import { StderrTail } from "../src/StderrTail.js"
 import { call, connect, isAlive, pidOf, server, session } from "./support.js"
 
 const lossOf = (connection: Connection): Effect.Effect<Loss> =>
@@ -28,7 +29,7 @@ describe("losing the process", () => {
     Effect.gen(function*() {
       const connection = yield* connect(server())
       process.kill(pidOf(connection), "SIGKILL")
-      assert.strictEqual((yield* lossOf(connection)).message, "killed by SIGKILL")
+      assert.strictEqual((yield* lossOf(connection)).message, "was killed by SIGKILL")
     }))
 
   it.scopedLive("[S3] an answer written just before the exit still arrives", () =>
@@ -48,7 +49,7 @@ describe("losing the process", () => {
             })
           )
           process.kill(pidOf(connection), "SIGKILL")
-          assert.strictEqual((yield* lossOf(connection)).message, "killed by SIGKILL")
+          assert.strictEqual((yield* lossOf(connection)).message, "was killed by SIGKILL")
           assert.isTrue(isAlive(child), "the grandchild should still hold the pipe")
           process.kill(child, "SIGKILL")
         }))
@@ -67,12 +68,12 @@ describe("losing the process", () => {
       const error = yield* Effect.flip(connect(server({
         crashes: [{ at: "start", exitCode: 3, stderr: "fatal: no database\nat start\n" }]
       })))
-      assert.deepInclude(error, {
-        _tag: "ConnectError",
-        reason: "closed",
-        incurable: false,
-        message: "exited with code 3; stderr: fatal: no database | at start"
-      })
+      assert.deepInclude(error, { _tag: "ConnectError", reason: "closed", incurable: false })
+      const ended = "exited with code 3 before it answered initialize; stderr: fatal: no database | at start"
+      assert.isTrue(
+        error.message.startsWith(`"${process.execPath} `) && error.message.endsWith(`" ${ended}`),
+        error.message
+      )
     }))
 
   it.scopedLive("[S3] the tail of stderr is bounded: 20 lines, 4,096 characters", () =>
@@ -83,7 +84,7 @@ describe("losing the process", () => {
       yield* call(connection, "stderr", { text: `${lines.join("\n")}\n` })
       process.kill(pidOf(connection), "SIGKILL")
       const { message } = yield* lossOf(connection)
-      assert.strictEqual(message, `killed by SIGKILL; stderr: ${lines.slice(30).join(" | ")}`)
+      assert.strictEqual(message, `was killed by SIGKILL; stderr: ${lines.slice(30).join(" | ")}`)
       assert.deepStrictEqual(seen, lines)
       const other = yield* connect(server())
       const error = yield* Effect.flip(call(other, "exit", { code: 1, stderr: "x".repeat(100_000) }))
@@ -106,4 +107,32 @@ describe("losing the process", () => {
       assert.strictEqual(error.message, "exited with code 1; stderr: token *** url ?t=*** | *** *** on")
       assert.deepStrictEqual(seen, ["token *** url ?t=***", "*** *** on"])
     }))
+
+  it("[C10:unit] no part of a secret is in the tail, however long it is, wherever a line is cut, and whatever divides it", () => {
+    const long = Array.from({ length: 600 }, (_, index) => `secret-${index}`).join("/")
+    const short = "hush-hush-hush"
+    const tailOf = (text: string): string => {
+      const seen: Array<string> = []
+      const tail = new StderrTail([long, short], (line) => seen.push(line))
+      // As it comes from a pipe.
+      for (let at = 0; at < text.length; at += 1_000) tail.push(Buffer.from(text.slice(at, at + 1_000)))
+      const begun = tail.text
+      tail.end()
+      assert.deepStrictEqual(seen, [tail.text])
+      assert.isAtMost(tail.text.length, 4_096)
+      for (const shown of [begun, tail.text]) assert.notMatch(shown, /secret-|hus/)
+      return tail.text
+    }
+    assert.strictEqual(tailOf(`key=${long}.`), "key=***.")
+    assert.strictEqual(tailOf(`key=\u001B[31mhush-\u001B[1mhush\u0000-hush\u001B[0m.`), "key=***.")
+    for (const before of [4_080, 4_090, 4_095, 4_096, 8_000, 9_000, 10_900]) {
+      tailOf(`${"x".repeat(before)}${short}${"y".repeat(100)}`)
+      tailOf(`${"x".repeat(before)}${long}${"y".repeat(9_000)}`)
+      tailOf(`${long.repeat(3)}${"x".repeat(before)}${short}`)
+    }
+    // One that is still being written.
+    const tail = new StderrTail([long, short], undefined)
+    tail.push(Buffer.from("first\nkey=hush-hu"))
+    assert.strictEqual(tail.text, "first | key=***")
+  })
 })

@@ -40,7 +40,7 @@ describe("writing to the process", () => {
       yield* Effect.yieldNow()
       process.kill(pidOf(connection), "SIGKILL")
       const errors = yield* Effect.forEach(calls, Fiber.join)
-      for (const error of errors) assert.deepInclude(error, { reason: "lost", message: "killed by SIGKILL" })
+      for (const error of errors) assert.deepInclude(error, { reason: "lost", message: "was killed by SIGKILL" })
       // The others waited. The first was being written: a part of a line is no request, but where the exit is seen before
       // the broken pipe, Node does not tell how much was written.
       const [first, ...others] = errors.map((error) => error.fate)

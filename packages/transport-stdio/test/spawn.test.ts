@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigError } from "@mcp-lifeline/core"
+import { Backend, ConfigError } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber, Redacted } from "effect"
@@ -8,7 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import * as Environment from "../src/Environment.js"
-import { call, children, connect, connectOptions, livingIn, server } from "./support.js"
+import { call, children, connect, connectOptions, eventually, livingIn, server, until } from "./support.js"
 
 let directory = ""
 beforeAll(() => {
@@ -31,13 +31,19 @@ describe("a process that cannot be started", () => {
       const plain = file("plain.sh", "#!/bin/sh\n", 0o644)
       const orphan = file("orphan.sh", "#!/no/such/interpreter\n", 0o755)
       const cases: ReadonlyArray<readonly [StdioConnector.Options, ReadonlyArray<string>]> = [
-        [{ command: "no-such-command-4711" }, ['command "no-such-command-4711"', "not found in PATH"]],
+        [{ command: "no-such-command-4711" }, ['command "no-such-command-4711"', "not found in PATH: install it"]],
+        [{ command: "npx -y foo" }, ["arguments belong in args", 'command: "npx", args: ["-y", "foo"]']],
+        [{ command: "node 'my server.js' --token=abc" }, ['args: ["my server.js", "--token=***"]']],
+        [{ command: `${process.execPath} server.js` }, [`command: "${process.execPath}", args: ["server.js"]`]],
+        [{ command: join(directory, "no such") }, [join(directory, "no such"), "does not exist: correct it"]],
+        [{ command: "~/server" }, ['"~/server" does not exist: no shell expands ~; give the full path']],
+        [server({}, { cwd: "${HOME}/x" }), ['cwd "${HOME}/x" does not exist: no shell expands ${HOME}']],
         [{ command: join(directory, "missing") }, [join(directory, "missing"), "does not exist"]],
         [{ command: plain }, [plain, "not executable", "chmod"]],
         [{ command: orphan }, [orphan, "interpreter"]],
         [{ command: directory }, [directory, "is a directory"]],
         [server({}, { cwd: join(directory, "nowhere") }), ["cwd", join(directory, "nowhere"), "does not exist"]],
-        [server({}, { cwd: plain }), ["cwd", plain, "no directory"]],
+        [server({}, { cwd: plain }), ["cwd", plain, "is not a directory"]],
         [{ command: "" }, ["empty"]],
         [server({}, { args: ["a\0b"] }), ["null character"]]
       ]
@@ -61,6 +67,43 @@ describe("a process that cannot be started", () => {
       const nul = yield* refusal(server({}, { env: { TOKEN: Redacted.make("hush\0hush") } }))
       assert.notInclude(JSON.stringify([nul.message, String(nul.cause)]), "hush")
     }))
+
+  it.live("[S6] a program that is no MCP server: the error names the command and what it wrote", () =>
+    Effect.gen(function*() {
+      const usage = "console.log('usage: foo [options]\\n\\n  --help\\n  --port'); console.error('no command given')"
+      const node = JSON.stringify(process.execPath).slice(1, -1)
+      const error = yield* refusal({ command: process.execPath, args: ["-e", usage] })
+      assert.deepInclude(error, { reason: "closed", incurable: false })
+      assert.include(error.message, `"${node} -e `)
+      assert.match(
+        error.message,
+        /exited with code 0 before it answered initialize; 3 lines on stdout were not JSON-RPC, first "usage: foo \[options\]"; stderr: no command given: check that command and args start an MCP server over stdio$/
+      )
+    }))
+
+  it.live("[S6] one that runs and waits: the attempt ends in its time, with what it wrote", () =>
+    Effect.gen(function*() {
+      const prompt = join(directory, "prompt.mjs")
+      writeFileSync(
+        prompt,
+        `process.stdout.write("one\\ntwo\\n"); process.stderr.write("Ok to proceed? (y) "); setInterval(() => {}, 1000)`
+      )
+      const backend = yield* Backend.make("docs", {
+        // What does not serve is not given time to end by itself.
+        connector: StdioConnector.make({ command: process.execPath, args: [prompt], stdinGrace: "4 minutes" }),
+        timeouts: { connect: "2 seconds", close: "5 minutes" },
+        reconnect: { maxAttempts: 1 }
+      })
+      const { lastError } = yield* until(backend, (status) => status.lastError !== undefined)
+      const [, pid = ""] = /\(pid (\d+)\)/.exec(lastError ?? "") ?? []
+      assert.strictEqual(
+        lastError,
+        `no connection within 2000 ms (timeouts.connect): "${process.execPath} ${prompt}" runs (pid ${pid}) but has not `
+          + `answered initialize; 2 lines on stdout were not JSON-RPC, first "one"; stderr: Ok to proceed? (y): check that `
+          + "command and args start an MCP server over stdio; if it is only slow to start, raise timeouts.connect"
+      )
+      yield* eventually(() => livingIn(Number(pid)).length === 0)
+    }).pipe(Effect.scoped))
 
   it("[S6] options out of their range are refused with field, value and range", () => {
     for (
