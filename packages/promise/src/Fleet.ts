@@ -11,7 +11,7 @@ import type {
 } from "@modelcontextprotocol/sdk/types.js"
 import type { Client } from "./Client.js"
 import type { Event } from "./Event.js"
-import type { CallOptions, FleetConfig, SignalOptions } from "./Options.js"
+import type { CallOptions, FleetConfig, SignalOptions, VsCodeConfig } from "./Options.js"
 import type { Status } from "./Status.js"
 
 /** The status of each server by name. */
@@ -75,7 +75,7 @@ export interface Fleet extends AsyncDisposable {
   /** Reads the lists of one server, or of all, again. With all, those that are down are left out. */
   refresh(name?: string, options?: SignalOptions): Promise<void>
   /** Starts, stops and replaces only the servers whose configuration differs. */
-  apply(config: FleetConfig): Promise<Applied>
+  apply(config: FleetConfig | VsCodeConfig): Promise<Applied>
   /** Ends everything; nothing is left alive. Idempotent. */
   close(): Promise<void>
 }

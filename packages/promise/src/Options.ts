@@ -16,11 +16,18 @@ import type {
 } from "@modelcontextprotocol/sdk/types.js"
 import type { Session } from "./Session.js"
 
-/** A duration: milliseconds, or a number with its unit, as in `"5 minutes"`. */
-export type Duration = number | `${number} ${DurationUnit}`
+/** A duration: milliseconds, or a number with its unit, as in `"5s"`, `"10 ms"` or `"5 minutes"`. */
+export type Duration = number | `${number}${DurationUnit}` | `${number} ${DurationUnit}`
 
 /** The units of a duration that is written as text. */
 export type DurationUnit =
+  | "ms"
+  | "s"
+  | "sec"
+  | "m"
+  | "min"
+  | "h"
+  | "d"
   | "milli"
   | "millis"
   | "second"
@@ -31,6 +38,8 @@ export type DurationUnit =
   | "hours"
   | "day"
   | "days"
+  | "week"
+  | "weeks"
 
 /** How a session is kept alive, and how a dead one is found. */
 export interface KeepaliveOptions {
@@ -153,21 +162,35 @@ export interface PolicyOptions {
   readonly discovery?: DiscoveryOptions | undefined
 }
 
+/** What servers of both kinds have. */
+export interface AnyServer extends PolicyOptions {
+  /** The options of supervision in an object of their own, for an mcp.json that other programs read, too. */
+  readonly lifeline?: PolicyOptions | undefined
+  /** Start disabled. Default false. */
+  readonly disabled?: boolean | undefined
+}
+
 /** A server that is started as a child process and spoken to over its standard input and output. */
-export interface StdioServer extends PolicyOptions {
+export interface StdioServer extends AnyServer {
   readonly type?: "stdio" | undefined
   /** The program. Started without a shell. */
   readonly command: string
   readonly args?: ReadonlyArray<string> | undefined
   /** Variables beyond the safe ones that are inherited. */
-  readonly env?: Readonly<Record<string, string>> | undefined
+  readonly env?: Values | undefined
   /** Where it runs. Default: here. */
   readonly cwd?: string | undefined
   readonly stdio?: StdioOptions | undefined
-  /** Start disabled. Default false. */
-  readonly disabled?: boolean | undefined
   readonly url?: undefined
+  readonly serverUrl?: undefined
+  readonly httpUrl?: undefined
+  readonly headers?: undefined
+  readonly requestInit?: undefined
+  readonly authProvider?: undefined
 }
+
+/** Values by name; numbers and booleans are sent as texts. */
+export type Values = Readonly<Record<string, string | number | boolean>>
 
 /** What is particular to child processes. */
 export interface StdioOptions {
@@ -185,19 +208,34 @@ export interface StdioOptions {
   readonly stderr?: ((line: string) => void) | undefined
 }
 
-/** A server that is reached over Streamable HTTP, or over the older HTTP+SSE. */
-export interface HttpServer extends PolicyOptions {
-  /** `http` (or `streamable-http`), `sse`, or, by default, whichever the server speaks. */
-  readonly type?: "auto" | "http" | "streamable-http" | "sse" | undefined
-  readonly url: string | URL
+/** What servers over HTTP have besides their address. */
+export interface AnyHttpServer extends AnyServer {
+  /** `http` (or one of its other names), `sse`, or, by default, whichever the server speaks. */
+  readonly type?: "auto" | "http" | "streamable-http" | "streamableHttp" | "streamable_http" | "sse" | undefined
   /** Sent with every request; a function is asked for each request, so that tokens can rotate. */
-  readonly headers?: Headers | (() => Headers | Promise<Headers>) | undefined
+  readonly headers?: Values | globalThis.Headers | (() => Headers | Promise<Headers>) | undefined
+  /** As the SDK's transport has it. Its headers are sent, too; what `headers` says wins. */
+  readonly requestInit?: { readonly headers?: RequestInit["headers"] } | undefined
   /** OAuth, as the official SDK does it. */
   readonly authProvider?: OAuthClientProvider | undefined
-  /** Start disabled. Default false. */
-  readonly disabled?: boolean | undefined
   readonly command?: undefined
+  readonly args?: undefined
+  readonly env?: undefined
+  readonly cwd?: undefined
+  readonly stdio?: undefined
 }
+
+/** A server that is reached over Streamable HTTP, or over the older HTTP+SSE. */
+export interface HttpServer extends AnyHttpServer {
+  readonly url: string | URL
+  readonly serverUrl?: undefined
+  readonly httpUrl?: undefined
+}
+
+/** The same under the other names that the files of some programs have for `url`. */
+export type NamedHttpServer =
+  | (AnyHttpServer & { readonly serverUrl: string; readonly url?: undefined; readonly httpUrl?: undefined })
+  | (AnyHttpServer & { readonly httpUrl: string; readonly url?: undefined; readonly serverUrl?: undefined })
 
 /** Names and values of HTTP headers. */
 export type Headers = Readonly<Record<string, string>>
@@ -300,11 +338,35 @@ export interface FleetOptions extends CommonOptions {
   readonly waitTimeout?: Duration | undefined
   /** `all` rejects unless every server that is neither lazy nor disabled is connected. Default `any`. */
   readonly require?: "any" | "all" | undefined
+  /**
+   * What `${NAME}` in the configuration is replaced by; what a variable holds is not replaced again. Default: `process.env`,
+   * whose every variable whoever writes the configuration can then send to a server. `false` leaves texts as they are: give
+   * it, or the variables that may be used, where the configuration is not yours.
+   */
+  readonly variables?: Readonly<Record<string, string | undefined>> | false | undefined
 }
 
-/** The servers of a fleet by name, as an mcp.json has them. */
-export interface FleetConfig {
-  readonly mcpServers: Readonly<Record<string, Server>>
+/** The servers of a fleet by name. */
+export type Servers = Readonly<Record<string, Server | NamedHttpServer>>
+
+/**
+ * The servers of a fleet by name, as an mcp.json has them: read as the gateway reads the file. The options of supervision
+ * that stand beside them are for all of them; they lie below each server's own, and above those of `FleetOptions`.
+ *
+ * In the texts of `command`, `args`, `env`, `cwd`, `url`, `headers` and `requestInit`, `${NAME}`, `${env:NAME}` and
+ * `${NAME:-default}` are replaced (see `FleetOptions.variables`). Keys that are known to belong to other programs are ignored.
+ */
+export interface FleetConfig extends PolicyOptions {
+  readonly mcpServers: Servers
+  readonly servers?: undefined
+  /** The options of supervision in an object of their own. */
+  readonly lifeline?: PolicyOptions | undefined
+}
+
+/** The same with the servers under the name that VS Code has for them. */
+export interface VsCodeConfig extends Omit<FleetConfig, "mcpServers" | "servers"> {
+  readonly servers: Servers
+  readonly mcpServers?: undefined
 }
 
 /**

@@ -3,7 +3,7 @@
  */
 import type { Fleet } from "./Fleet.js"
 import * as ConnectAll from "./internal/ConnectAll.js"
-import type { FleetConfig, FleetOptions } from "./Options.js"
+import type { FleetConfig, FleetOptions, VsCodeConfig } from "./Options.js"
 
 /**
  * Starts to supervise the servers of a configuration and resolves when each is connected or has had its first try, at most
@@ -27,5 +27,5 @@ import type { FleetConfig, FleetOptions } from "./Options.js"
  * await fleet.callTool({ name: "docs__echo", arguments: { message: "hi" } })
  * ```
  */
-export const connectAll = (config: FleetConfig, options: FleetOptions = {}): Promise<Fleet> =>
+export const connectAll = (config: FleetConfig | VsCodeConfig, options: FleetOptions = {}): Promise<Fleet> =>
   ConnectAll.connectAll(config, options)

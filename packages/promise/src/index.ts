@@ -17,6 +17,8 @@ export type { Event, Loss } from "./Event.js"
 export type { Applied, Fleet, FleetEvents, FleetStatus } from "./Fleet.js"
 export type {
   Answer,
+  AnyHttpServer,
+  AnyServer,
   CallOptions,
   CallsOptions,
   CommonOptions,
@@ -34,17 +36,21 @@ export type {
   LifecycleOptions,
   LogEntry,
   MeterProvider,
+  NamedHttpServer,
   PolicyOptions,
   ReconnectOptions,
   Server,
   ServerRequestHandlers,
+  Servers,
   SignalOptions,
   StdioOptions,
   StdioServer,
   TelemetryOptions,
   TimeoutOptions,
   TracerProvider,
-  TransportOptions
+  TransportOptions,
+  Values,
+  VsCodeConfig
 } from "./Options.js"
 export type { Session, SessionCallOptions } from "./Session.js"
 export type { KeepaliveStatus, State, Status } from "./Status.js"

@@ -107,30 +107,34 @@ describe("connectAll", () => {
     await using client = await connect({ command }, { lifecycle: { lazy: true } })
     await using fleet = await connectAll({ mcpServers: {} })
     const table: ReadonlyArray<readonly [field: string, said: RegExp, make: () => unknown]> = [
-      ["server", /either a command or a url/, () => connect(undefined as never)],
-      ["server", /either a command or a url/, async () => supervisedTransport(...[] as never as [never])],
-      ["mcpServers", /undefined; accepted: an object/, () => connectAll({} as never)],
-      ["mcpServers", /undefined; accepted: an object/, () => fleet.apply({} as never)],
-      ["config", /undefined; accepted: {/, () => connectAll(undefined as never)],
+      ["server", /undefined; accepted: an object with a command or a url/, () => connect(undefined as never)],
+      ["server", /neither command .* nor url/, async () => supervisedTransport({} as never)],
+      ["mcpServers", /missing; accepted: an object/, () => connectAll({} as never)],
+      ["mcpServers", /missing; accepted: an object/, () => fleet.apply({} as never)],
+      ["mcpServers", /a string; accepted: an object/, () => fleet.apply({ mcpServers: "secret" } as never)],
+      ["config", /undefined; accepted: an object/, () => connectAll(undefined as never)],
       ["options", /null; accepted: an object/, () => connect({ command }, null as never)],
+      ["options", /null; accepted: an object/, () => connectAll({ mcpServers: {} }, null as never)],
       ["args", /string; accepted: an array of/, () => connect({ command, args: "secret" as never })],
-      ["args.1", /object; accepted: a string/, () => connect({ command, args: ["a", { secret: 1 } as never] })],
-      ["env.a", /number; accepted: a string/, () => connect({ command, env: { a: 1 as never } })],
+      ["args[1]", /object; accepted: a string/, () => connect({ command, args: ["a", { secret: 1 } as never] })],
+      ["env.a", /an array; accepted: a string/, () => connect({ command, env: { a: ["secret"] as never } })],
       ["env", /an array; accepted: an object/, () => connect({ command, env: ["secret"] as never })],
       ["command", /number; accepted: a string/, () => connect({ command: 1 as never })],
       ["cwd", /number; accepted: a string/, () => connect({ command, cwd: 1 as never })],
-      ["headers.a", /number; accepted: a string/, () => connect({ url, headers: { a: 1 as never } })],
+      ["headers.a", /object; accepted: a string/, () => connect({ url, headers: { a: {} as never } })],
+      ["authProvider", /object; accepted: an OAuthClientProvider/, () => connect({ url, authProvider: {} as never })],
       [
-        "stdinGrace",
-        /"5 minuets"; accepted: milli/,
+        "stdio.stdinGrace",
+        /"5 minuets"; accepted: 0 ms to 10 min/,
         () => connect({ command, stdio: { stdinGrace: "5 minuets" as never } })
       ],
-      ["timeout", /"5 minuets"; accepted: milli/, () => client.ping({ timeout: "5 minuets" as never })],
-      ["wait", /object; accepted: milli/, () => fleet.callTool({ name: "a__b" }, undefined, { wait: {} as never })],
-      ["require", /"some"; accepted: any or all/, () => connectAll({ mcpServers: {} }, { require: "some" as never })],
-      ["keepAlive", /no such option.*keepalive/, () => connect({ command }, { keepAlive: { a: "secret" } } as never)],
-      ["keepAlive", /no such option/, () => connectAll({ mcpServers: {} }, { keepAlive: {} } as never)],
-      ["keepAlive", /no such option/, async () => supervisedTransport({ command }, { keepAlive: {} } as never)]
+      ["timeout", /"5 minuets"; accepted: 0 ms to/, () => client.ping({ timeout: "5 minuets" as never })],
+      ["wait", /object; accepted: 0 ms/, () => fleet.callTool({ name: "a__b" }, undefined, { wait: {} as never })],
+      [
+        "require",
+        /"some"; accepted: "any" or "all"/,
+        () => connectAll({ mcpServers: {} }, { require: "some" as never })
+      ]
     ]
     for (const [field, said, make] of table) {
       const error = await rejection((async () => make())())

@@ -107,6 +107,62 @@ describe("types", () => {
     expectTypeOf<Client>().toExtend<AsyncDisposable>()
   })
 
+  it("[F1:types] what is refused at run time does not compile either", () => {
+    const stdio = { command: "a" } as const
+    const http = { url: "http://127.0.0.1/" } as const
+    const accepted: ReadonlyArray<Facade.Server> = [
+      {
+        ...stdio,
+        env: { LEVEL: 3, DEBUG: true },
+        stdio: { stdinGrace: "5s" },
+        timeouts: { wait: "10 ms", request: "7 d" }
+      },
+      { ...http, type: "streamableHttp", headers: new Headers(), requestInit: { headers: [["a", "b"]] } },
+      { ...http, lifeline: { keepalive: { interval: "5min" } } }
+    ]
+    // @ts-expect-error headers belong to a server with a url
+    const headers: Facade.Server = { ...stdio, headers: {} }
+    // @ts-expect-error env belongs to a server with a command
+    const env: Facade.Server = { ...http, env: {} }
+    // @ts-expect-error no such key
+    const typo: Facade.Server = { ...http, headerss: {} }
+    // @ts-expect-error Lifeline sends its requests itself
+    const fetched: Facade.Server = { ...http, fetch }
+    // @ts-expect-error of requestInit only headers are read
+    const init: Facade.Server = { ...http, requestInit: { credentials: "include" } }
+    // @ts-expect-error an option of connectAll
+    const connect: ConnectOptions = { connectConcurrency: 1 }
+    // @ts-expect-error an option of connect
+    const connectAll: Facade.FleetOptions = { name: "a" }
+    // @ts-expect-error the client says it itself
+    const transport: Facade.TransportOptions = { capabilities: {} }
+    // @ts-expect-error no such option
+    const call: Facade.CallOptions = { timout: 300 }
+    // @ts-expect-error no such unit
+    const unit: Facade.Duration = "5 minuets"
+    // @ts-expect-error the servers stand under one name
+    const both: Facade.FleetConfig = { mcpServers: {}, servers: {} }
+    const configs: ReadonlyArray<Facade.FleetConfig | Facade.VsCodeConfig> = [
+      { mcpServers: { a: stdio, b: { serverUrl: "${URL}" } }, keepalive: { interval: "1 min" } },
+      { servers: { a: { httpUrl: "${URL}" } }, lifeline: { calls: { failFast: true } } }
+    ]
+    assert.isDefined([
+      accepted,
+      headers,
+      env,
+      typo,
+      fetched,
+      init,
+      connect,
+      connectAll,
+      transport,
+      call,
+      unit,
+      both,
+      configs
+    ])
+  })
+
   it("[F4:types] no declaration that a user sees takes a type from Effect or from the core", () => {
     const root = join(dirname(fileURLToPath(import.meta.url)), "../dist/index.d.ts")
     assert.isTrue(existsSync(root), "build the package first")

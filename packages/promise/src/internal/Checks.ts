@@ -1,95 +1,128 @@
 /**
  * What only a compiler would have checked: not every program has one, and configurations are read from files.
  */
-import { Duration, Option, Predicate } from "effect"
-import { ConfigError } from "../Errors.js"
-import type { CallOptions, ConnectOptions, FleetOptions, SignalOptions } from "../Options.js"
+import { Check, Policy, Problem } from "@mcp-lifeline/core"
+import { Predicate } from "effect"
+import type { ConfigError } from "../Errors.js"
+import type {
+  CallOptions,
+  CommonOptions,
+  ConnectOptions,
+  FleetOptions,
+  PolicyOptions,
+  ServerRequestHandlers,
+  SignalOptions,
+  TelemetryOptions,
+  TransportOptions
+} from "../Options.js"
+import { fromError } from "./Failure.js"
 
-const kind = (value: unknown): string => value === null ? "null" : Array.isArray(value) ? "an array" : typeof value
+const day = 86_400_000
 
-const quoted = (value: unknown): string => typeof value === "string" ? JSON.stringify(value) : kind(value)
+const signal = Check.is(
+  (value) =>
+    Predicate.isRecord(value) && Predicate.isBoolean(value["aborted"]) &&
+    Predicate.isFunction(value["addEventListener"]),
+  "an AbortSignal"
+)
 
-/** Says of what kind a value is and not which, where it may be a secret. */
-const wrong = (backend: string, field: string, value: unknown, accepted: string, shown = kind(value)): ConfigError =>
-  new ConfigError({ backend, field, message: `${backend}: ${field} is ${shown}; accepted: ${accepted}` })
+const implementation = Check.isSecret(
+  (value) => Predicate.isRecord(value) && Predicate.isString(value["name"]) && Predicate.isString(value["version"]),
+  "an object with name and version"
+)
 
-/** An object. Throws ConfigError. */
-export const record = (backend: string, field: string, value: unknown, accepted: string): void => {
-  if (!Predicate.isRecord(value)) throw wrong(backend, field, value, accepted)
+type Table<Options> = { readonly [K in keyof Required<Options>]: Check.Check }
+
+const groups = Object.fromEntries(
+  Policy.groups.map((group): [string, Check.Check] => [group, (value) => Policy.problems({ [group]: value })])
+) as Table<PolicyOptions>
+
+const common: Table<CommonOptions> = {
+  ...groups,
+  clientInfo: implementation,
+  capabilities: Check.object,
+  handlers: Check.options(
+    { sampling: Check.func, elicitation: Check.func, roots: Check.func } satisfies Table<ServerRequestHandlers>,
+    "handlers"
+  ),
+  onConnected: Check.func,
+  signal,
+  logger: Check.func,
+  telemetry: Check.options(
+    { tracerProvider: Check.object, meterProvider: Check.object } satisfies Table<TelemetryOptions>,
+    "telemetry"
+  )
 }
 
-/** A string. Throws ConfigError. */
-export const string = (backend: string, field: string, value: unknown): void => {
-  if (typeof value !== "string") throw wrong(backend, field, value, "a string")
-}
+const connect: Table<ConnectOptions> = { ...common, name: Check.text }
 
-/** Strings, if there are any: in an array, or by name. Throws ConfigError. */
-export const strings = (backend: string, field: string, value: unknown, list: boolean): void => {
-  if (value === undefined) return
-  const accepted = list ? "an array of strings" : "an object of strings"
-  if (!list) record(backend, field, value, accepted)
-  else if (!Array.isArray(value)) throw wrong(backend, field, value, accepted)
-  for (const [key, one] of Object.entries(value as object)) string(backend, `${field}.${key}`, one)
-}
+const { capabilities: _, clientInfo: _0, handlers: _1, signal: _2, ...supervisedTransport } = connect
 
-const known: Readonly<Record<keyof (ConnectOptions & FleetOptions), true>> = {
-  keepalive: true,
-  reconnect: true,
-  timeouts: true,
-  health: true,
-  calls: true,
-  lifecycle: true,
-  discovery: true,
-  name: true,
-  clientInfo: true,
-  capabilities: true,
-  handlers: true,
-  onConnected: true,
-  signal: true,
-  logger: true,
-  telemetry: true,
-  connectConcurrency: true,
-  waitTimeout: true,
-  require: true
-}
+const tables = {
+  connect,
+  connectAll: {
+    ...common,
+    connectConcurrency: Check.whole(1, Infinity),
+    waitTimeout: Check.span(0, day),
+    require: Check.oneOf("any", "all"),
+    variables: Check.is(
+      (value) => value === false || Predicate.isRecord(value),
+      "an object of texts by name, or false for none"
+    )
+  } satisfies Table<FleetOptions>,
+  supervisedTransport: supervisedTransport satisfies Table<TransportOptions>
+} as const
 
-/** The options of `connect`, `connectAll` and `supervisedTransport`, by name. Throws ConfigError. */
-export const options = (backend: string, given: object): void => {
-  record(backend, "options", given, "an object of options")
-  for (const field of Object.keys(given)) {
-    if (Object.hasOwn(known, field)) continue
-    const accepted = Object.keys(known).join(", ")
-    throw new ConfigError({
-      backend,
-      field,
-      message: `${backend}: ${field} is not accepted; no such option, there are: ${accepted}`
-    })
-  }
-}
+/** The functions that take options. */
+export type Taker = keyof typeof tables
 
-/** One of some values, if it is given. Throws ConfigError. */
-export const oneOf = (backend: string, field: string, value: unknown, accepted: ReadonlyArray<string>): void => {
-  if (value === undefined || accepted.includes(value as string)) return
-  throw wrong(backend, field, value, accepted.join(" or "), quoted(value))
-}
+const takers = Object.keys(tables) as ReadonlyArray<Taker>
 
-/** What is wrong with durations, of those that are given. A number is one. */
-export const durations = (
-  backend: string,
-  given: object | undefined,
-  fields: ReadonlyArray<string>
-): ConfigError | undefined => {
-  if (given === undefined) return undefined
-  for (const field of fields) {
-    const value = (given as Readonly<Record<string, unknown>>)[field]
-    if (value === undefined || typeof value === "number" || Option.isSome(Duration.decodeUnknown(value))) continue
-    return wrong(backend, field, value, 'milliseconds, or a text such as "5 minutes"', quoted(value))
-  }
-  return undefined
-}
+/** Whether it is an option of any of them. */
+export const isOption = (name: unknown): boolean => takers.some((taker) => Object.hasOwn(tables[taker], String(name)))
 
-const times: ReadonlyArray<keyof CallOptions> = ["timeout", "maxTotalTimeout", "wait"]
+const makeCheck = (taker: Taker): Check.Check =>
+  Check.options(tables[taker], taker, (path) => {
+    const others = takers.filter((other) => Object.hasOwn(tables[other], String(path[0])))
+    return others.length === 0
+      ? Problem.unknown(path, Object.keys(tables[taker]), { of: taker })
+      : { path, message: `is no option of ${taker}, but of ${others.join(" and ")}` }
+  })
+
+const checks = {
+  connect: makeCheck("connect"),
+  connectAll: makeCheck("connectAll"),
+  supervisedTransport: makeCheck("supervisedTransport")
+} as const
+
+/** What is wrong with the options of a function. */
+export const options = (taker: Taker, given: unknown): ReadonlyArray<Problem.Problem> => checks[taker](given, [])
+
+const duration = Check.span(0, 365 * day)
+const whatever: Check.Check = () => []
+
+const callOptions = Check.options(
+  {
+    timeout: duration,
+    maxTotalTimeout: duration,
+    wait: duration,
+    idempotent: Check.flag,
+    failFast: Check.flag,
+    resetTimeoutOnProgress: Check.flag,
+    onprogress: Check.func,
+    signal,
+    task: whatever,
+    relatedTask: whatever,
+    relatedRequestId: whatever,
+    resumptionToken: whatever,
+    onresumptiontoken: whatever
+  } satisfies Table<CallOptions>,
+  "a call"
+)
 
 /** What is wrong with the options of a call. */
-export const call = (backend: string, options: CallOptions | SignalOptions | undefined): ConfigError | undefined =>
-  durations(backend, options, times)
+export const call = (backend: string, given: CallOptions | SignalOptions | undefined): ConfigError | undefined => {
+  if (given === undefined) return undefined
+  const problems = callOptions(given, [])
+  return Problem.some(problems) ? fromError(Problem.refuse(backend, problems)) as ConfigError : undefined
+}

@@ -8,7 +8,6 @@ import { Either } from "effect"
 import type { Client } from "../Client.js"
 import type { ConnectError, UnauthorizedError } from "../Errors.js"
 import type { CommonOptions, ConnectOptions, Server } from "../Options.js"
-import * as Checks from "./Checks.js"
 import { fromConnectError, fromError } from "./Failure.js"
 import * as FirstConnection from "./FirstConnection.js"
 import * as Ownership from "./Ownership.js"
@@ -39,7 +38,7 @@ export const whyNot = (
 
 /** What is decided before anything is started. Throws ConfigError. */
 export const policyOf = (name: string, prepared: Prepared): Policy.Policy => {
-  const policy = Policy.resolve(name, prepared.options.connector, Servers.policyOf(prepared.options as never) as never)
+  const policy = Policy.resolve(name, prepared.options.connector, Policy.pick(prepared.options))
   if (Either.isLeft(policy)) throw fromError(policy.left)
   return policy.right
 }
@@ -52,10 +51,9 @@ export interface Opened {
 }
 
 export const connect = async (server: Server, options: ConnectOptions): Promise<Client> => {
-  Checks.options(Servers.nameOf(server), options)
+  const { name, prepared } = Servers.prepareOne("connect", server, options)
   options.signal?.throwIfAborted()
-  const name = options.name ?? Servers.nameOf(server)
-  const { client } = await open(name, Servers.prepare(name, server, options), options)
+  const { client } = await open(name, prepared, options)
   return client
 }
 

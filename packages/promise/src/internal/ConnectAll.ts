@@ -6,7 +6,7 @@ import { Fleet as CoreFleet } from "@mcp-lifeline/core"
 import { ConnectError } from "../Errors.js"
 import type { UnauthorizedError } from "../Errors.js"
 import type { Fleet } from "../Fleet.js"
-import type { FleetConfig, FleetOptions } from "../Options.js"
+import type { FleetConfig, FleetOptions, VsCodeConfig } from "../Options.js"
 import * as Checks from "./Checks.js"
 import { whyNot } from "./Connect.js"
 import { Members } from "./Members.js"
@@ -26,12 +26,10 @@ const notAll = (errors: readonly [Error, ...Array<Error>], of: number): Error =>
     cause: new AggregateError(errors)
   })
 
-export const connectAll = async (config: FleetConfig, options: FleetOptions): Promise<Fleet> => {
-  Checks.options("fleet", options)
-  Checks.oneOf("fleet", "require", options.require, ["any", "all"])
-  options.signal?.throwIfAborted()
+export const connectAll = async (config: FleetConfig | VsCodeConfig, options: FleetOptions): Promise<Fleet> => {
   const members = new Members(options, (name) => fleet.client(name))
-  const plan = members.plan(config)
+  const plan = members.plan(config, Checks.options("connectAll", options))
+  options.signal?.throwIfAborted()
   const { close, make, run, runtime } = Ownership.open(options)
   let fleet: SupervisedFleet
   try {

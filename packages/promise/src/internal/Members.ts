@@ -1,9 +1,9 @@
 /**
  * The servers of a fleet's configuration, and what was made of them.
  */
-import type { Backend } from "@mcp-lifeline/core"
-import type { CommonOptions, FleetConfig } from "../Options.js"
-import * as Checks from "./Checks.js"
+import type { Backend, Problem } from "@mcp-lifeline/core"
+import { Equal, Redacted } from "effect"
+import type { FleetConfig, FleetOptions, VsCodeConfig } from "../Options.js"
 import type { Peer } from "./Handlers.js"
 import { Handlers } from "./Handlers.js"
 import type { Prepared } from "./Servers.js"
@@ -27,13 +27,12 @@ const copy = (value: unknown): unknown =>
     ? Object.fromEntries(
       Object.entries(value).map(([key, inner]) => [key, key === "authProvider" ? inner : copy(inner)])
     )
-    : value instanceof URL
-    ? value.href
     : value
 
-/** Whether two copies are the same; instances by identity, because what they hold cannot be seen. */
+/** Whether two copies are the same; instances but secrets by identity, because what they hold cannot be seen. */
 const same = (a: unknown, b: unknown): boolean => {
   if (Object.is(a, b)) return true
+  if (Redacted.isRedacted(a)) return Equal.equals(a, b)
   if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((value, i) => same(value, b[i]))
   if (!isPlain(a) || !isPlain(b)) return false
   const keys = Object.keys(a)
@@ -47,12 +46,12 @@ interface Member {
 
 /** What was made of each configured server, so that a server whose configuration is the same stays the same (L15). */
 export class Members {
-  readonly #options: CommonOptions
+  readonly #options: FleetOptions
   readonly #peer: (name: string) => Peer
   readonly #handlers = new Map<string, Handlers>()
   #current = new Map<string, Member>()
 
-  constructor(options: CommonOptions, peer: (name: string) => Peer) {
+  constructor(options: FleetOptions, peer: (name: string) => Peer) {
     this.#options = options
     this.#peer = peer
   }
@@ -71,16 +70,16 @@ export class Members {
     return handlers
   }
 
-  /** What a configuration makes of the members; `commit` takes it. Throws ConfigError. */
-  plan(config: FleetConfig): {
+  /**
+   * What a configuration makes of the members; `commit` takes it. Throws a ConfigError of all that is wrong with it, and of the
+   * problems that were found before.
+   */
+  plan(config: FleetConfig | VsCodeConfig, problems?: ReadonlyArray<Problem.Problem>): {
     readonly backends: Readonly<Record<string, Backend.BackendOptions>>
     readonly commit: () => void
   } {
-    const accepted = "an object of servers by name"
-    Checks.record("fleet", "config", config, `{ mcpServers: ${accepted} }`)
-    Checks.record("fleet", "mcpServers", config.mcpServers, accepted)
     const next = new Map<string, Member>()
-    for (const [name, server] of Object.entries(config.mcpServers)) {
+    for (const [name, server] of Servers.readAll(config, this.#options, problems)) {
       const copied = copy(server)
       const known = this.#current.get(name)
       next.set(

@@ -22,7 +22,6 @@ import { Effect, Exit, FiberId, Runtime } from "effect"
 import { ConfigError, ConnectError } from "../Errors.js"
 import type { Server, TransportOptions } from "../Options.js"
 import type { SupervisedTransport, Supervision } from "../Transport.js"
-import * as Checks from "./Checks.js"
 import type { Opened } from "./Connect.js"
 import * as Connect from "./Connect.js"
 import { closed } from "./Failure.js"
@@ -82,10 +81,10 @@ export class RelayTransport implements SupervisedTransport {
   #ended = false
 
   constructor(server: Server, options: TransportOptions) {
-    Checks.options(Servers.nameOf(server), options)
-    this.#name = options.name ?? Servers.nameOf(server)
+    const { name, prepared } = Servers.prepareOne("supervisedTransport", server, options)
+    this.#name = name
     this.#options = options
-    this.#prepared = Servers.prepare(this.#name, server, options)
+    this.#prepared = prepared
     if (Connect.policyOf(this.#name, this.#prepared).lifecycle.disabled) {
       throw new ConfigError({
         backend: this.#name,

@@ -2,81 +2,105 @@
  * A server, as a user describes it, as what the core makes a backend of.
  */
 import type { Backend, ConnectError as CoreConnectError, Connection, Connector } from "@mcp-lifeline/core"
-import { ConfigError as CoreConfigError, Policy } from "@mcp-lifeline/core"
+import { McpConfig, Policy, Problem } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Effect, Redacted } from "effect"
-import { ConfigError } from "../Errors.js"
-import type { CommonOptions, HttpServer, PolicyOptions, Server, StdioServer } from "../Options.js"
+import { Effect } from "effect"
+import type { CommonOptions, ConnectOptions, FleetOptions, Server, StdioServer } from "../Options.js"
 import * as Checks from "./Checks.js"
+import { fromError } from "./Failure.js"
 import { Handlers } from "./Handlers.js"
 import * as OnConnected from "./OnConnected.js"
 
-const groups = ["keepalive", "reconnect", "timeouts", "health", "calls", "lifecycle", "discovery"] as const
+type Reach = McpConfig.Server["reach"]
 
-/** The options of supervision among others. */
-export const policyOf = (options: PolicyOptions): PolicyOptions => {
-  const picked: { -readonly [G in keyof PolicyOptions]: unknown } = {}
-  for (const group of groups) if (options[group] !== undefined) picked[group] = options[group]
-  return picked as PolicyOptions
+const httpOptions = ({ _tag, headerProvider, ...options }: McpConfig.HttpServer): HttpConnector.Options => ({
+  ...options,
+  headerProvider: headerProvider && (async () => McpConfig.secretsOf(await headerProvider()))
+})
+
+const stdioOptions = ({ _tag, stdio, ...options }: McpConfig.StdioServer): StdioConnector.Options => ({
+  ...stdio,
+  ...options
+})
+
+const connectorOf = (reach: Reach): Connector =>
+  reach._tag === "Http" ? HttpConnector.make(httpOptions(reach)) : StdioConnector.make(stdioOptions(reach))
+
+/** What only the connector knows to be wrong. */
+const unreachable = (reach: Reach): ReadonlyArray<Problem.Problem> =>
+  reach._tag === "Http"
+    ? HttpConnector.problems(httpOptions(reach))
+    : Problem.below(["stdio"], StdioConnector.problems(stdioOptions(reach)))
+
+/** Options that stand where a server or servers are described. */
+const misplaced = (of: string) => (problem: Problem.Problem): Problem.Problem =>
+  problem.key !== undefined && problem.path.length === 1 && Checks.isOption(problem.path[0])
+    ? { path: problem.path, message: `is no option of ${of}; give it in the second argument` }
+    : problem
+
+const read = (server: unknown, variables?: McpConfig.Variables): McpConfig.Read<McpConfig.Server> => {
+  const { problems, value } = McpConfig.readServer(server, variables)
+  return {
+    value,
+    problems: [...problems.map(misplaced("a server")), ...(value === undefined ? [] : unreachable(value.reach))].map(
+      (problem) => problem.path.length === 0 ? { ...problem, path: ["server"] } : problem
+    )
+  }
 }
 
-const redacted = (values: Readonly<Record<string, string>>): Record<string, Redacted.Redacted<string>> =>
-  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Redacted.make(value)]))
-
-const invalid = (backend: string, field: string, message: string): ConfigError =>
-  new ConfigError({ backend, field, message: `${backend}: ${message}` })
-
-const isStdio = (server: Server | undefined): server is StdioServer => server?.command !== undefined
-
-const kinds = { auto: "auto", http: "streamable", "streamable-http": "streamable", sse: "sse" } as const
-
-const http = (name: string, server: HttpServer): Connector => {
-  const kind = server.type ?? "auto"
-  if (!Object.hasOwn(kinds, kind)) {
-    throw invalid(name, "type", `type ${JSON.stringify(kind)} does not go with a url; possible are http and sse`)
-  }
-  const { headers } = server
-  if (typeof headers !== "function") Checks.strings(name, "headers", headers, false)
-  return HttpConnector.make({
-    url: server.url,
-    headers: typeof headers === "object" ? redacted(headers) : undefined,
-    headerProvider: typeof headers === "function" ? async () => redacted(await headers()) : undefined,
-    authProvider: server.authProvider,
-    transport: kinds[kind]
-  })
+/** A server of `connect` or `supervisedTransport` with its options. Throws a ConfigError of all that is wrong with both. */
+export const prepareOne = (
+  taker: "connect" | "supervisedTransport",
+  server: Server,
+  options: ConnectOptions
+): { readonly name: string; readonly prepared: Prepared } => {
+  const { problems, value } = read(server)
+  const given: unknown = (options as ConnectOptions | null)?.name
+  const name = typeof given === "string" && given !== "" ? given : nameOf(value === undefined ? server : shape(value))
+  const all = [...Checks.options(taker, options), ...problems]
+  if (Problem.some(all)) throw fromError(Problem.refuse(name, all))
+  // Without problems there is a value.
+  return { name, prepared: prepare(name, value as McpConfig.Server, options) }
 }
 
-const stdio = (name: string, server: StdioServer): Connector => {
-  if (server.type !== undefined && server.type !== "stdio") {
-    throw invalid(name, "type", `type ${JSON.stringify(server.type)} does not go with a command; it is stdio`)
-  }
-  Checks.string(name, "command", server.command)
-  Checks.strings(name, "args", server.args, true)
-  Checks.strings(name, "env", server.env, false)
-  if (server.cwd !== undefined) Checks.string(name, "cwd", server.cwd)
-  const wrong = Checks.durations(name, server.stdio, ["stdinGrace", "termGrace"])
-  if (wrong !== undefined) throw wrong
-  return StdioConnector.make({
-    ...server.stdio,
-    command: server.command,
-    args: server.args,
-    env: server.env === undefined ? undefined : redacted(server.env),
-    cwd: server.cwd
-  })
-}
+/** The server under the names that it has here. */
+const shape = ({ reach }: McpConfig.Server): Server =>
+  reach._tag === "Http" ? { url: reach.url } : { command: reach.command, args: reach.args }
 
-const connectorOf = (name: string, server: Server): Connector => {
-  const given = server as { readonly url?: unknown; readonly command?: unknown } | null | undefined
-  if ((given?.url === undefined) === (given?.command === undefined)) {
-    throw invalid(name, "server", "a server has either a command or a url")
+/**
+ * The servers of a configuration by name. Throws a ConfigError of all that is wrong with it, and with the options where these
+ * are given to be checked.
+ */
+export const readAll = (
+  config: unknown,
+  options: FleetOptions | null,
+  ofOptions: ReadonlyArray<Problem.Problem> = []
+): ReadonlyMap<string, McpConfig.Server> => {
+  const given = options?.variables ?? process.env
+  const variables = given === false ? undefined : given
+  const { problems, value: top } = McpConfig.readTop(config)
+  const around = [...ofOptions, ...problems.map(misplaced("an mcp.json"))]
+  const owned: Array<Problem.Owned> = around.filter(({ key }) => key !== "foreign").map((problem) => ({
+    backend: "fleet",
+    problem: problem.path.length === 0 && !ofOptions.includes(problem) ? { ...problem, path: ["config"] } : problem
+  }))
+  const servers = new Map<string, McpConfig.Server>()
+  const entries = top === undefined ? [] : Object.entries((config as Readonly<Record<string, object>>)[top.key] ?? {})
+  for (const [name, server] of entries) {
+    const { problems, value } = read(server, variables)
+    if (name === "") {
+      const message = "has a server without a name; give it one"
+      owned.push({ backend: "fleet", problem: { path: [top?.key ?? "mcpServers"], message } })
+    }
+    owned.push(
+      ...problems.filter(({ key }) => key !== "foreign").map((problem) => ({ backend: name, problem }))
+    )
+    if (value !== undefined) servers.set(name, { ...value, policy: Policy.merge(top?.policy ?? {}, value.policy) })
   }
-  try {
-    return isStdio(server) ? stdio(name, server) : http(name, server)
-  } catch (error) {
-    if (error instanceof CoreConfigError) throw invalid(name, error.field, error.message)
-    throw error
-  }
+  const [first, ...rest] = owned
+  if (first !== undefined) throw fromError(Problem.toConfigError([first, ...rest]))
+  return servers
 }
 
 /** A backend to be made, and what the facade keeps of it. */
@@ -92,15 +116,14 @@ export interface Prepared {
 /** What a server says of itself in the handshake. */
 export type Introduction = Pick<Connection, "capabilities" | "instructions" | "serverInfo">
 
-/** Throws ConfigError. Policy of the server wins over that of the options. */
+/** Policy of the server wins over that of the options. */
 export const prepare = (
   name: string,
-  server: Server,
+  server: McpConfig.Server,
   options: CommonOptions,
   handlers: Handlers = new Handlers(name, options)
 ): Prepared => {
-  const connector = connectorOf(name, server)
-  const policy = Policy.merge(policyOf(options), policyOf(server)) as PolicyOptions
+  const connector = connectorOf(server.reach)
   const onConnected = options.onConnected && OnConnected.make(name, options.onConnected)
   let lastError: CoreConnectError | undefined
   let introduction: Introduction | undefined
@@ -109,10 +132,7 @@ export const prepare = (
     introduction: () => introduction,
     lastError: () => lastError,
     options: {
-      ...policy,
-      ...(server.disabled === undefined
-        ? {}
-        : { lifecycle: { disabled: server.disabled, ...policy.lifecycle } }),
+      ...Policy.merge(Policy.pick(options), server.policy),
       clientInfo: options.clientInfo,
       capabilities: options.capabilities,
       handlers: handlers.core,
@@ -138,6 +158,8 @@ export const prepare = (
     }
   }
 }
+
+const isStdio = (server: Server | undefined): server is StdioServer => server?.command !== undefined
 
 /** A name for a server that was given none: its program or its host. */
 export const nameOf = (server: Server | undefined): string => {

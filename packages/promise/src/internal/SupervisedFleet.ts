@@ -9,7 +9,7 @@ import type { Client } from "../Client.js"
 import { BackendUnavailable } from "../Errors.js"
 import type { Event } from "../Event.js"
 import type { Applied, Fleet, FleetEvents, FleetStatus } from "../Fleet.js"
-import type { CallOptions, FleetConfig, SignalOptions } from "../Options.js"
+import type { CallOptions, FleetConfig, SignalOptions, VsCodeConfig } from "../Options.js"
 import * as Checks from "./Checks.js"
 import { closed } from "./Failure.js"
 import * as Feed from "./Feed.js"
@@ -150,7 +150,7 @@ export class SupervisedFleet implements Fleet {
   }
 
   /** One after the other: the difference is taken from what the last one made. */
-  apply(config: FleetConfig): Promise<Applied> {
+  apply(config: FleetConfig | VsCodeConfig): Promise<Applied> {
     const applied = this.#applying.then(async () => {
       const plan = this.#members.plan(config)
       const result = await this.#call(this.#core.apply(plan.backends))
