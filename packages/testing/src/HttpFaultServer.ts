@@ -157,6 +157,11 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     })
   }
 
+  /** Stops listening: new connections are refused, idle ones closed. Answers and streams under way go on. */
+  refuse(): void {
+    this.#node.close()
+  }
+
   /** Listens, again on the same port. */
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -179,6 +184,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
   /** Ends for good. Does nothing where it has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#node.listening) await this.stop()
+    for (const socket of this.sockets) socket.destroy()
     this.sessions.clear()
   }
 

@@ -10,6 +10,7 @@ import { discard } from "./EventStream.js"
 import type { Body } from "./EventStream.js"
 import type { HttpFailure } from "./HttpFailure.js"
 import { AnswerFailure, fromNetwork, oneLine, RedirectFailure, retryAfter, StatusFailure } from "./HttpFailure.js"
+import type { Proxies, Proxy } from "./Proxy.js"
 
 /** What is asked. */
 export interface Ask {
@@ -18,6 +19,8 @@ export interface Ask {
   /** The protocol's own headers, by lower-case name. They win over the user's. */
   readonly headers: Record<string, string>
   readonly body?: string | undefined
+  /** Whether it is one of a session, which the server may have lost. */
+  readonly inSession?: boolean | undefined
 }
 
 /** The head of an answer, its body not yet read. Whoever gets it reads the body or discards it. */
@@ -40,12 +43,12 @@ export interface HttpClient {
   readonly destroy: Effect.Effect<void>
 }
 
-/** A dispatcher without idle limits: streams and slow answers are not cut. Proxies are those of the environment. */
-export const makeDispatcher = (connectTimeout: number): Dispatcher => {
+/** A dispatcher without idle limits: streams and slow answers are not cut. */
+export const makeDispatcher = (connectTimeout: number, { http, https }: Proxies): Dispatcher => {
   const options = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectTimeout } }
-  const { env } = process
-  const proxied = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"].some((name) => (env[name] ?? "") !== "")
-  return proxied ? new EnvHttpProxyAgent(options) : new Agent(options)
+  return http === "" && https === ""
+    ? new Agent(options)
+    : new EnvHttpProxyAgent({ ...options, httpProxy: http, httpsProxy: https })
 }
 
 /**
@@ -81,6 +84,16 @@ const within = (from: URL, to: URL): boolean =>
   from.origin === to.origin ||
   (from.hostname === to.hostname && from.protocol === "http:" && to.protocol === "https:" && from.port === "" &&
     to.port === "")
+
+/** Why a redirect is not followed, if it is not. */
+const refusal = (ask: Ask, status: number, to: URL | undefined, left: number): RedirectFailure["why"] | undefined => {
+  if (to === undefined) return "invalid"
+  if (!within(ask.url, to)) return "origin"
+  if (to.username !== "" || to.password !== "") return "credentials"
+  // 301, 302 and 303 turn a request with a body into a GET.
+  if (status < 307 && ask.method !== "GET") return "method"
+  return left === 0 ? "circle" : undefined
+}
 
 const parseUrl = (text: string, base: URL): URL | undefined => {
   try {
@@ -154,8 +167,10 @@ export const make = (options: {
   readonly credentials: Credentials
   readonly dispatcher: Dispatcher
   readonly owned: boolean
+  /** The proxy that the dispatcher goes through, if there is one. */
+  readonly proxy: Proxy | undefined
 }): HttpClient => {
-  const { credentials, dispatcher } = options
+  const { credentials, dispatcher, proxy } = options
 
   const once = (ask: Ask, headers: Record<string, string>, signal: AbortSignal): Effect.Effect<Answer, HttpFailure> =>
     Effect.async((resume) => {
@@ -167,21 +182,24 @@ export const make = (options: {
         signal
       }).then(
         (answer) => resume(Effect.succeed({ status: answer.statusCode, headers: answer.headers, body: answer.body })),
-        (cause: unknown) => resume(Effect.fail(fromNetwork(cause)))
+        (cause: unknown) => resume(Effect.fail(fromNetwork(cause, proxy)))
       )
     })
 
-  /** `sent`: the headers of the request, one of which names the session (T8). */
-  const statusFailure = Effect.fnUntraced(function*(answer: Answer, sent: Ask["headers"]) {
+  /** `own`: the user's headers that went with the request. */
+  const statusFailure = Effect.fnUntraced(function*(answer: Answer, ask: Ask, own: Record<string, string>) {
     const now = yield* Clock.currentTimeMillis
     const text = yield* someText(answer.body, 16_384)
     const { detail, error } = explain(text, header(answer, "content-type") ?? "")
     return new StatusFailure({
       status: answer.status,
-      detail: oneLine(withoutSession(credentials.mask(detail), sent["mcp-session-id"])),
+      // One of the protocol's headers names the session (T8).
+      detail: oneLine(withoutSession(credentials.mask(detail), ask.headers["mcp-session-id"])),
       error,
       retryAfter: retryAfter(header(answer, "retry-after"), now),
-      renewable: credentials.renewable
+      renewable: credentials.renewable,
+      authorized: Object.keys(own).length > 0,
+      session: ask.inSession === true
     })
   })
 
@@ -197,11 +215,15 @@ export const make = (options: {
       if (location === undefined) return Effect.succeed(answer)
       discard(answer.body)
       const to = parseUrl(location, ask.url)
-      // 301, 302 and 303 turn a request with a body into a GET.
-      const kept = answer.status >= 307 || ask.method === "GET"
-      const addsUserinfo = to !== undefined && (to.username !== "" || to.password !== "")
-      if (to === undefined || left === 0 || !kept || addsUserinfo || !within(ask.url, to)) {
-        return Effect.fail(new RedirectFailure({ status: answer.status, origin: to?.origin ?? "an invalid address" }))
+      const why = refusal(ask, answer.status, to, left)
+      if (to === undefined || why !== undefined) {
+        return Effect.fail(
+          new RedirectFailure({
+            status: answer.status,
+            to: to === undefined ? "" : to.origin + to.pathname,
+            why: why ?? "invalid"
+          })
+        )
       }
       return follow({ ...ask, url: to }, headers, signal, left - 1)
     })
@@ -218,7 +240,7 @@ export const make = (options: {
               const challenge = header(answer, "www-authenticate")
               const refused = answer.status === 401 ||
                 (answer.status === 403 && challenge?.includes("insufficient_scope") === true)
-              return Effect.flatMap(statusFailure(answer, ask.headers), (failure) =>
+              return Effect.flatMap(statusFailure(answer, ask, own), (failure) =>
                 first && refused && credentials.renewable
                   ? Effect.flatMap(
                     credentials.renew(own, { status: answer.status, challenge }),
@@ -253,11 +275,15 @@ export const make = (options: {
 
 /** The whole of a JSON body. */
 export const json = (answer: Answer): Effect.Effect<unknown, HttpFailure> =>
-  Effect.tryPromise({ try: () => answer.body.text(), catch: fromNetwork }).pipe(
+  Effect.tryPromise({ try: () => answer.body.text(), catch: (cause) => fromNetwork(cause) }).pipe(
     Effect.flatMap((text) => {
       const value = parseJson(text)
       return value === undefined
-        ? Effect.fail(new AnswerFailure({ detail: "the answer is declared as JSON and is none" }))
+        ? Effect.fail(
+          new AnswerFailure({
+            detail: "the answer is declared as JSON, and is none: is this the address of an MCP endpoint?"
+          })
+        )
         : Effect.succeed(value)
     })
   )

@@ -13,6 +13,7 @@ import * as Credentials from "./Credentials.js"
 import * as HttpClient from "./HttpClient.js"
 import { LoginFailure, retryAfter, StatusFailure, toRequestError } from "./HttpFailure.js"
 import * as OAuth from "./OAuth.js"
+import * as Proxy from "./Proxy.js"
 import * as SseTransport from "./SseTransport.js"
 import * as StreamableTransport from "./StreamableTransport.js"
 
@@ -37,7 +38,8 @@ export interface Options {
   readonly closeTimeout?: TimeSpan.TimeSpan | undefined
   /**
    * An undici dispatcher to send everything through; it stays the caller's, and is not closed. Default: one for each
-   * connection, without idle limits, through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name.
+   * connection, without idle limits, through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name; they are read when the
+   * connector is made, and may be written without a scheme (`host:port`).
    */
   readonly dispatcher?: Dispatcher | undefined
 }
@@ -126,8 +128,10 @@ export const make = (options: Options): Connector => {
 
   const oauth = options.authProvider === undefined ? undefined : OAuth.make(options.authProvider, given)
 
+  const proxies = options.dispatcher === undefined ? Proxy.fromEnvironment(url, process.env) : Proxy.none
+
   const makeClient = Effect.sync(() => {
-    const dispatcher = options.dispatcher ?? HttpClient.makeDispatcher(connectTimeout)
+    const dispatcher = options.dispatcher ?? HttpClient.makeDispatcher(connectTimeout, proxies)
     const credentials = Credentials.make({
       url: given,
       headers: options.headers ?? {},
@@ -135,12 +139,12 @@ export const make = (options: Options): Connector => {
       oauth,
       fetch: HttpClient.makeFetch(dispatcher)
     })
-    return HttpClient.make({ credentials, dispatcher, owned: options.dispatcher === undefined })
+    return HttpClient.make({ credentials, dispatcher, owned: options.dispatcher === undefined, proxy: proxies.used })
   })
 
   const heartbeat = (client: HttpClient.HttpClient): NonNullable<Connection["heartbeat"]> => ({ authenticated }) =>
     client.probe({ method: "OPTIONS", url, headers: {} }, authenticated).pipe(
-      Effect.mapError(toRequestError),
+      Effect.mapError((failure) => toRequestError(failure, target)),
       Effect.flatMap((answer) => {
         if (answer.status < 500 && answer.status !== 429) return Effect.void
         return Effect.flatMap(Clock.currentTimeMillis, (now) =>
@@ -150,8 +154,11 @@ export const make = (options: Options): Connector => {
               detail: "to OPTIONS",
               error: undefined,
               retryAfter: retryAfter(HttpClient.header(answer, "retry-after"), now),
-              renewable: false
-            })
+              renewable: false,
+              authorized: authenticated,
+              session: false
+            }),
+            target
           )))
       })
     )

@@ -7,6 +7,8 @@
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import type { ConnectReason, Fate, RequestReason } from "@mcp-lifeline/core"
 import { Data } from "effect"
+import { describe } from "./FailureText.js"
+import type { Proxy } from "./Proxy.js"
 
 /** One HTTP exchange failed. */
 export type HttpFailure =
@@ -20,9 +22,13 @@ export type HttpFailure =
 
 /** No answer came. `sent` is false only when it is certain that the request never left. */
 export class NetworkFailure extends Data.TaggedError("NetworkFailure")<{
-  readonly kind: "refused" | "unreachable" | "tls" | "timeout" | "reset" | "protocol"
+  readonly kind: "refused" | "unreachable" | "tls" | "timeout" | "slow" | "reset" | "tooLarge" | "protocol"
   readonly sent: boolean
   readonly code: string
+  /** The proxy on the way, if there is one. */
+  readonly proxy: Proxy | undefined
+  /** What the proxy answered when it was asked to connect to the server. */
+  readonly proxyStatus: number | undefined
   readonly cause: unknown
 }> {}
 
@@ -37,13 +43,18 @@ export class StatusFailure extends Data.TaggedError("StatusFailure")<{
   readonly retryAfter: number | undefined
   /** Whether credentials can change by themselves (a provider), so that a refusal of them may pass. */
   readonly renewable: boolean
+  /** Whether the request carried headers of the user's, among which credentials would be. */
+  readonly authorized: boolean
+  /** Whether the request was one of a session. */
+  readonly session: boolean
 }> {}
 
-/** A redirect that is not followed, because it leads to another origin or nowhere. */
+/** A redirect that is not followed. */
 export class RedirectFailure extends Data.TaggedError("RedirectFailure")<{
   readonly status: number
-  /** The origin that it leads to. */
-  readonly origin: string
+  /** Where it leads to, without query and credentials; empty where that is no address. */
+  readonly to: string
+  readonly why: "origin" | "method" | "circle" | "credentials" | "invalid"
 }> {}
 
 /** An answer which the protocol does not allow. */
@@ -97,7 +108,8 @@ const coded = (error: unknown, depth = 0): unknown => {
 }
 
 const tlsCode =
-  /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH|EPROTO$)/
+  /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH|UND_ERR_PRX_TLS$|EPROTO$)/
+const tooLargeCode = new Set(["UND_ERR_HEADERS_OVERFLOW", "HPE_HEADER_OVERFLOW", "UND_ERR_RES_EXCEEDED_MAX_SIZE"])
 const unreachableCode = new Set([
   "ENOTFOUND",
   "EAI_AGAIN",
@@ -109,21 +121,23 @@ const unreachableCode = new Set([
 ])
 
 /** What an error of the HTTP client means. */
-export const fromNetwork = (cause: unknown): NetworkFailure => {
+export const fromNetwork = (cause: unknown, proxy?: Proxy): NetworkFailure => {
   const error = coded(cause)
   const code = error === undefined ? "unknown" : String(property(error, "code"))
   const message = String(property(cause, "message") ?? "")
   const syscall = property(error, "syscall")
   const connecting = syscall === "connect" || syscall === "getaddrinfo"
-  const make = (kind: NetworkFailure["kind"], sent: boolean) => new NetworkFailure({ kind, sent, code, cause })
+  const proxyStatus = /^Proxy response \((\d+)\)/.exec(message)?.[1]
+  const make = (kind: NetworkFailure["kind"], sent: boolean) =>
+    new NetworkFailure({ kind, sent, code, cause, proxy, proxyStatus: proxyStatus && Number(proxyStatus) || undefined })
   if (code === "ECONNREFUSED") return make("refused", false)
   if (tlsCode.test(code) || message.includes("before secure TLS connection")) return make("tls", false)
   if (code === "UND_ERR_CONNECT_TIMEOUT" || (code === "ETIMEDOUT" && connecting)) return make("timeout", false)
-  if (message.startsWith("Proxy response")) return make("unreachable", false)
+  if (proxyStatus !== undefined) return make("unreachable", false)
   if (unreachableCode.has(code)) return make("unreachable", !connecting)
-  if (code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT" || code === "ETIMEDOUT") {
-    return make("timeout", true)
-  }
+  if (code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT") return make("slow", true)
+  if (code === "ETIMEDOUT") return make("reset", true)
+  if (tooLargeCode.has(code)) return make("tooLarge", true)
   if (property(cause, "name") === "HTTPParserError" && code !== "HPE_CLOSED_CONNECTION") return make("protocol", true)
   if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") return make("reset", false)
   if (code === "UND_ERR_INVALID_ARG") return make("protocol", false)
@@ -140,71 +154,30 @@ export const retryAfter = (header: string | undefined, now: number): number | un
   return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
 
-/** Whether an answer to a request that carried a session id says that the session is gone (R7). */
+/** Whether the answer says that the session of the request is gone (R7). */
 export const namesLostSession = (failure: StatusFailure): boolean =>
-  failure.status === 404 || (failure.status === 400 && /session/i.test(failure.detail))
+  failure.session && (failure.status === 404 || (failure.status === 400 && /session/i.test(failure.detail)))
 
 /** Whether an HTTP error is the server's JSON-RPC answer, and not a refusal of HTTP's own kind. */
 export const isAnswer = (failure: HttpFailure): failure is StatusFailure & { error: { code: number; data: unknown } } =>
   failure._tag === "StatusFailure" && failure.error !== undefined && requestOutcome(failure)[0] === "answered" &&
   failure.status !== 404
 
-const networkText: Record<NetworkFailure["kind"], string> = {
-  refused: "connection refused: is the server running?",
-  unreachable: "the host cannot be reached or its name is not known: check the address, the network and the proxy",
-  tls: "no TLS connection: check the server's certificate and that the URL's scheme is right",
-  timeout: "no connection in time: check the address and the network",
-  reset: "the connection was closed before an answer came",
-  protocol: "the answer is not HTTP"
-}
-
-const statusText = (failure: StatusFailure): string => {
-  const said = failure.detail === "" ? "" : ` (${failure.detail})`
-  switch (failure.status) {
-    case 401:
-      return `HTTP 401${said}: the server refuses the credentials or wants some: check headers, token or login`
-    case 403:
-      return `HTTP 403${said}: the credentials do not allow this`
-    case 404:
-      return `HTTP 404${said}: nothing is served at this address: check the URL`
-    case 429:
-      return `HTTP 429${said}: too many requests`
-    default:
-      return `HTTP ${failure.status}${said}`
-  }
-}
-
-/** One line on what happened. */
-export const describe = (failure: HttpFailure): string => {
-  switch (failure._tag) {
-    case "NetworkFailure":
-      if (failure.code === "UND_ERR_INVALID_ARG") {
-        return "a header is not valid, so that nothing was sent: check the headers"
-      }
-      return `${networkText[failure.kind]} (${failure.code})`
-    case "StatusFailure":
-      return statusText(failure)
-    case "RedirectFailure":
-      return `HTTP ${failure.status}: redirected to ${failure.origin}, which is not followed: configure that address if it is meant`
-    case "LoginFailure": {
-      const what = failure.status === 403
-        ? "the server wants more rights than the login gave"
-        : "the server wants a login"
-      return failure.detail === ""
-        ? `HTTP ${failure.status}: ${what}: a person has to log in at the address that the auth provider was given (redirectToAuthorization); connect again when that is done`
-        : `HTTP ${failure.status}: ${what}, and ${failure.detail}`
-    }
-    case "AnswerFailure":
-    case "CutFailure":
-    case "CredentialFailure":
-      return failure.detail
-  }
+const networkReasons: { readonly [K in NetworkFailure["kind"]]: ConnectReason } = {
+  refused: "refused",
+  unreachable: "unreachable",
+  tls: "tls",
+  timeout: "timeout",
+  slow: "timeout",
+  reset: "closed",
+  tooLarge: "protocol",
+  protocol: "protocol"
 }
 
 const connectReason = (failure: HttpFailure): ConnectReason => {
   switch (failure._tag) {
     case "NetworkFailure":
-      return failure.kind === "reset" ? "closed" : failure.kind
+      return networkReasons[failure.kind]
     case "RedirectFailure":
       return "redirect"
     case "AnswerFailure":
@@ -241,6 +214,8 @@ export const toConnectError = (failure: HttpFailure, target: string): ConnectErr
 const requestOutcome = (failure: HttpFailure): readonly [Fate, RequestReason] => {
   switch (failure._tag) {
     case "NetworkFailure":
+      // Asked again, the answer would be as large.
+      if (failure.kind === "tooLarge") return ["answered", "protocol"]
       return [failure.sent ? "unknown" : "notSent", "network"]
     // Asked again it would redirect again; and a 303 may well be the answer to what was carried out.
     case "RedirectFailure":
@@ -266,13 +241,14 @@ const requestOutcome = (failure: HttpFailure): readonly [Fate, RequestReason] =>
 /** What became of a request of a session; `outcome` where more is known than the failure says. */
 export const toRequestError = (
   failure: HttpFailure,
+  target: string,
   [fate, reason]: readonly [Fate, RequestReason] = requestOutcome(failure)
 ): RequestError => {
   const status = failure._tag === "StatusFailure" ? failure : undefined
   return new RequestError({
     fate,
     reason,
-    message: reason === "remote" && status !== undefined ? status.detail : describe(failure),
+    message: reason === "remote" && status !== undefined ? status.detail : `${target}: ${describe(failure)}`,
     ...(reason === "remote" && status?.error !== undefined ? status.error : {}),
     ...(status?.retryAfter === undefined ? {} : { retryAfter: status.retryAfter }),
     cause: failure

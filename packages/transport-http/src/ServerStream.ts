@@ -4,7 +4,8 @@
 import type { Loss } from "@mcp-lifeline/core"
 import { Clock, Effect, Random } from "effect"
 import type { End, Position } from "./EventStream.js"
-import { describe, namesLostSession } from "./HttpFailure.js"
+import { describe } from "./FailureText.js"
+import { namesLostSession } from "./HttpFailure.js"
 import type { HttpFailure } from "./HttpFailure.js"
 
 const minDelay = 1000
@@ -33,10 +34,10 @@ export type Verdict = "none" | "session" | "again" | "fresh"
 const passing = new Set([401, 403, 407, 408, 409, 425, 429])
 
 /** What to do after a failure to open the stream. */
-export const verdict = (failure: HttpFailure, hasSession: boolean, resuming: boolean): Verdict => {
+export const verdict = (failure: HttpFailure, resuming: boolean): Verdict => {
   switch (failure._tag) {
     case "StatusFailure":
-      if (hasSession && namesLostSession(failure)) return "session"
+      if (namesLostSession(failure)) return "session"
       if (passing.has(failure.status)) return "again"
       if (failure.status === 405 || failure.status === 501) return "none"
       if (failure.status >= 500) return "again"
@@ -56,7 +57,8 @@ export const verdict = (failure: HttpFailure, hasSession: boolean, resuming: boo
 export const keep = (options: {
   /** Opens the stream at the position and reads it to its end. */
   readonly open: (position: Position) => Effect.Effect<End, HttpFailure>
-  readonly hasSession: boolean
+  /** The address for people. */
+  readonly target: string
 }): Effect.Effect<Loss | undefined> =>
   Effect.gen(function*() {
     const position: Position = { lastEventId: undefined, retry: undefined }
@@ -76,9 +78,9 @@ export const keep = (options: {
         attempt = now - since >= stableAfter || position.lastEventId !== before ? 0 : attempt + 1
       } else {
         const failure = outcome.left
-        const message = `The stream from the server: ${describe(failure)}`
+        const message = `${options.target}: the stream from the server: ${describe(failure)}`
         const after = failure._tag === "StatusFailure" ? failure.retryAfter : undefined
-        switch (verdict(failure, options.hasSession, before !== undefined)) {
+        switch (verdict(failure, before !== undefined)) {
           case "none":
             if (offered && !(failure._tag === "StatusFailure" && failure.status === 405)) break
             yield* Effect.logDebug(message)

@@ -8,10 +8,11 @@ import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Exit, Fiber, Runtime } from "effect"
 import * as EventStream from "./EventStream.js"
+import { describe } from "./FailureText.js"
 import type { HttpClient } from "./HttpClient.js"
 import { mediaType } from "./HttpClient.js"
 import type { HttpFailure } from "./HttpFailure.js"
-import { AnswerFailure, CutFailure, describe, namesLostSession, toConnectError, toRequestError } from "./HttpFailure.js"
+import { AnswerFailure, CutFailure, namesLostSession, toConnectError, toRequestError } from "./HttpFailure.js"
 import * as Wire from "./Wire.js"
 
 /** What a transport is made from. */
@@ -70,29 +71,35 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         address = to
         Deferred.unsafeDone(endpoint, Effect.succeed(to))
       } else {
-        const detail = "the server names an address of another origin to post to"
+        const detail = `the server names an address to post to which is ${
+          to === undefined ? "none" : `of another origin (${to.origin})`
+        }`
         Deferred.unsafeDone(endpoint, Effect.fail(new AnswerFailure({ detail })))
       }
     }
+
+    const cutText = (): string =>
+      address === undefined
+        ? "the server ended the stream before it named an address to post to"
+        : "the stream from the server, which is the session, has ended"
 
     const stream: Effect.Effect<never, HttpFailure> = client.exchange(
       { method: "GET", url, headers: { accept: "text/event-stream" } },
       (answer) => {
         if (mediaType(answer) !== "text/event-stream") {
           EventStream.discard(answer.body)
-          return Effect.fail(new AnswerFailure({ detail: `the answer to GET is no event stream` }))
+          const detail = `the answer to GET is not an event stream but ${
+            mediaType(answer) || "of no type"
+          }: is this the address of an MCP endpoint of the older HTTP+SSE?`
+          return Effect.fail(new AnswerFailure({ detail }))
         }
         return EventStream.read(answer.body, { lastEventId: undefined, retry: undefined }, (event) => {
           if (event.event === "endpoint") return name(event.data)
-          if (!Wire.isMessage(event)) return
-          const message = Wire.decode(Wire.parse(event.data))
-          if (message === undefined) {
-            transport.onerror?.(new Error(`${target}: a message is no JSON-RPC and was dropped`))
-          } else transport.onmessage?.(message)
+          if (Wire.isMessage(event)) Wire.deliver(transport, target, Wire.parse(event.data))
         }, () => false)
       }
     ).pipe(
-      Effect.flatMap((end) => Effect.fail(new CutFailure({ detail: "the server ended the stream", cause: end.cause })))
+      Effect.flatMap((end) => Effect.fail(new CutFailure({ detail: cutText(), cause: end.cause })))
     )
 
     const listen = stream.pipe(
@@ -108,25 +115,33 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const settle = (failure: HttpFailure): RequestError => {
       if (failure._tag === "StatusFailure" && namesLostSession(failure)) {
-        lose({ kind: "session", message: `${target}: the server does not know the session any more`, cause: failure })
-        return toRequestError(failure, ["rejected", "session"])
+        const { retryAfter } = failure
+        lose({ kind: "session", message: `${target}: ${describe(failure)}`, retryAfter, cause: failure })
+        return toRequestError(failure, target, ["rejected", "session"])
       }
       if (failure._tag === "NetworkFailure" && failure.kind === "refused") {
         lose({ kind: "closed", message: `${target}: ${describe(failure)}`, cause: failure })
-        return toRequestError(failure, ["notSent", "lost"])
+        return toRequestError(failure, target, ["notSent", "lost"])
       }
-      return toRequestError(failure)
+      return toRequestError(failure, target)
     }
 
-    const post = (message: JSONRPCMessage, to: URL): Effect.Effect<void, ConnectError | RequestError> =>
+    const post = (body: string, to: URL): Effect.Effect<void, ConnectError | RequestError> =>
       client.exchange({
         method: "POST",
         url: to,
+        inSession: initialized,
         headers: { ...headers(), "content-type": "application/json" },
-        body: JSON.stringify(message)
+        body
       }, (answer) => Effect.sync(() => EventStream.discard(answer.body))).pipe(
         Effect.mapError((failure) => initialized ? settle(failure) : toConnectError(failure, target))
       )
+
+    const send = (message: JSONRPCMessage): Promise<void> => {
+      if (lost !== undefined || closing !== undefined || address === undefined) return Promise.reject(over("notSent"))
+      const body = Wire.encode(message)
+      return typeof body === "string" ? run(post(body, address)) : Promise.reject(body)
+    }
 
     const shutdown = Effect.suspend(() => Fiber.interruptAll([...fibers])).pipe(
       Effect.zipRight(client.destroy),
@@ -146,10 +161,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           Effect.asVoid(Effect.mapError(Deferred.await(endpoint), (failure) => toConnectError(failure, target)))
         )
       },
-      send: (message) =>
-        lost !== undefined || closing !== undefined || address === undefined
-          ? Promise.reject(over("notSent"))
-          : run(post(message, address)),
+      send,
       close: () => closing ??= Runtime.runPromise(runtime)(Effect.interruptible(shutdown))
     }
     return transport

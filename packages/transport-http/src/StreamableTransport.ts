@@ -18,18 +18,11 @@ import { Effect, Exit, Fiber, Random, Runtime } from "effect"
 import type { EventSourceMessage } from "eventsource-parser"
 import type { End, Position } from "./EventStream.js"
 import * as EventStream from "./EventStream.js"
+import { describe } from "./FailureText.js"
 import type { Answer, HttpClient } from "./HttpClient.js"
 import { header, json, mediaType } from "./HttpClient.js"
-import type { HttpFailure } from "./HttpFailure.js"
-import {
-  AnswerFailure,
-  CutFailure,
-  describe,
-  isAnswer,
-  namesLostSession,
-  toConnectError,
-  toRequestError
-} from "./HttpFailure.js"
+import type { HttpFailure, StatusFailure } from "./HttpFailure.js"
+import { AnswerFailure, CutFailure, isAnswer, namesLostSession, toConnectError, toRequestError } from "./HttpFailure.js"
 import * as ServerStream from "./ServerStream.js"
 import * as Wire from "./Wire.js"
 
@@ -58,6 +51,9 @@ const minPoll = 500
 
 /** Session ids are visible ASCII (T8). */
 const sessionIdText = /^[\x21-\x7e]+$/
+
+/** The kind of a body, for people. */
+const typeOf = (answer: Answer): string => mediaType(answer) || "of no type"
 
 /** Makes a transport that is not connected yet. Its `close` ends the session and frees everything. */
 export const make = (options: Options): Effect.Effect<AdapterTransport> =>
@@ -88,22 +84,12 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       ...(protocolVersion === undefined ? {} : { "mcp-protocol-version": protocolVersion })
     })
 
-    const receive = (value: unknown): void => {
-      const message = Wire.decode(value)
-      if (message === undefined) {
-        transport.onerror?.(new Error(`${target}: a message is no JSON-RPC and was dropped`))
-        return
-      }
-      if ("id" in message && !("method" in message) && message.id !== undefined) {
+    const receive = (value: unknown): void =>
+      Wire.deliver(transport, target, value, (message) => {
+        if (!("id" in message) || "method" in message || message.id === undefined) return
         const exchange = exchanges.get(message.id)
         if (exchange !== undefined) exchange.answered = true
-      }
-      try {
-        transport.onmessage?.(message)
-      } catch (error) {
-        transport.onerror?.(error instanceof Error ? error : new Error(String(error)))
-      }
-    }
+      })
 
     const onEvent = (event: EventSourceMessage): void => {
       if (Wire.isMessage(event)) receive(Wire.parse(event.data))
@@ -116,6 +102,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       client.exchange({
         method: "GET",
         url,
+        inSession: sessionId !== undefined,
         headers: {
           ...sessionHeaders(),
           accept: "text/event-stream",
@@ -127,14 +114,14 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         }
         EventStream.discard(answer.body)
         return Effect.fail(
-          new AnswerFailure({ detail: `the answer to GET is no event stream but ${mediaType(answer) || "of no type"}` })
+          new AnswerFailure({ detail: `the answer to GET is not an event stream but ${typeOf(answer)}` })
         )
       })
 
     const keepServerStream: Effect.Effect<void> = Effect.suspend(() =>
       ServerStream.keep({
         open: (position) => openStream(position, () => false),
-        hasSession: sessionId !== undefined
+        target
       })
     ).pipe(
       Effect.map((loss) => {
@@ -143,11 +130,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       })
     )
 
-    const sessionLost = (message: string, failure: HttpFailure | undefined): void =>
+    const sessionLost = (failure: StatusFailure): void =>
       lose({
         kind: "session",
-        message: `${target}: the server does not know the session any more (${message})`,
-        retryAfter: failure?._tag === "StatusFailure" ? failure.retryAfter : undefined,
+        message: `${target}: ${describe(failure)}`,
+        retryAfter: failure.retryAfter,
         cause: failure
       })
 
@@ -155,17 +142,16 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       lose({ kind: "closed", message: `${target}: ${describe(failure)}`, cause: failure })
 
     /** What a failure to send means, once a session is up. Declares the loss before it is reported. */
-    const settle = (failure: HttpFailure, hadSession: boolean): RequestError => {
-      if (failure._tag === "StatusFailure" && hadSession && namesLostSession(failure)) {
-        const message = failure.detail === "" ? `HTTP ${failure.status}` : `HTTP ${failure.status}: ${failure.detail}`
-        sessionLost(message, failure)
-        return toRequestError(failure, ["rejected", "session"])
+    const settle = (failure: HttpFailure): RequestError => {
+      if (failure._tag === "StatusFailure" && namesLostSession(failure)) {
+        sessionLost(failure)
+        return toRequestError(failure, target, ["rejected", "session"])
       }
       if (failure._tag === "NetworkFailure" && failure.kind === "refused") {
         serverGone(failure)
-        return toRequestError(failure, ["notSent", "lost"])
+        return toRequestError(failure, target, ["notSent", "lost"])
       }
-      return toRequestError(failure)
+      return toRequestError(failure, target)
     }
 
     /** Resumes the response stream of a request until it is answered, or until resuming is refused. */
@@ -197,9 +183,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           const failure = outcome.left
           const message = `${target}: the response stream was cut, and resuming it failed: ${describe(failure)}`
           if (failure._tag !== "NetworkFailure") {
-            const isSession = failure._tag === "StatusFailure" && sessionId !== undefined && namesLostSession(failure)
-            if (isSession) sessionLost(`HTTP ${failure.status}`, failure)
-            return yield* failed(isSession ? "session" : "network", message, failure)
+            if (failure._tag === "StatusFailure" && namesLostSession(failure)) {
+              sessionLost(failure)
+              return yield* failed("session", message, failure)
+            }
+            return yield* failed("network", message, failure)
           }
           if (failure.kind === "refused") {
             serverGone(failure)
@@ -220,7 +208,12 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         const id = header(answer, "mcp-session-id")
         if (id !== undefined && !sessionIdText.test(id)) {
           EventStream.discard(answer.body)
-          return Effect.fail(new AnswerFailure({ detail: "the server's session id is not visible ASCII" }))
+          return Effect.fail(
+            new AnswerFailure({
+              detail:
+                "the server gave a session id with characters that the protocol does not allow (it allows visible ASCII)"
+            })
+          )
         }
         sessionId = id
       }
@@ -254,7 +247,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       if (answer.status === 202 && serverStream !== undefined) return Effect.succeed(undefined)
       const what = answer.status === 202
         ? "the request was accepted without an answer"
-        : `the answer is neither JSON nor an event stream but ${type || "of no type"}`
+        : `the answer is neither JSON nor an event stream but ${typeOf(answer)}`
       return Effect.fail(new AnswerFailure({ detail: `${what}: is this the address of an MCP endpoint?` }))
     }
 
@@ -266,10 +259,10 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       Effect.suspend(() => {
         const method = "method" in message ? message.method : undefined
         const connecting = !initialized
-        const hadSession = sessionId !== undefined
         return client.exchange({
           method: "POST",
           url,
+          inSession: sessionId !== undefined,
           headers: {
             ...sessionHeaders(),
             "content-type": "application/json",
@@ -283,7 +276,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
               receive({ jsonrpc: "2.0", id: exchange.id, error: { ...failure.error, message: failure.detail } })
               return Effect.succeed(undefined)
             }
-            return Effect.fail(connecting ? toConnectError(failure, target) : settle(failure, hadSession))
+            return Effect.fail(connecting ? toConnectError(failure, target) : settle(failure))
           }),
           Effect.flatMap((cut) => exchange === undefined || cut === undefined ? Effect.void : resume(exchange, cut))
         )
@@ -299,14 +292,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const send = (message: JSONRPCMessage): Promise<void> => {
       if (lost !== undefined || closing !== undefined) return Promise.reject(over())
-      let body: string
-      try {
-        body = JSON.stringify(message)
-      } catch (cause) {
-        const said = "the parameters cannot be written as JSON"
-        // Sending it again would change nothing, which `notSent` would ask for.
-        return Promise.reject(new RequestError({ fate: "answered", reason: "protocol", message: said, cause }))
-      }
+      const body = Wire.encode(message)
+      if (typeof body !== "string") return Promise.reject(body)
       const exchange: Exchange | undefined = isJSONRPCRequest(message)
         ? {
           id: message.id,

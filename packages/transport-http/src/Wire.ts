@@ -1,6 +1,8 @@
 /**
  * JSON-RPC messages as they come over HTTP: input that nobody has checked.
  */
+import { RequestError } from "@mcp-lifeline/core"
+import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { JSONRPCMessageSchema } from "@modelcontextprotocol/sdk/types.js"
 import type { EventSourceMessage } from "eventsource-parser"
@@ -9,6 +11,42 @@ import type { EventSourceMessage } from "eventsource-parser"
 export const decode = (value: unknown): JSONRPCMessage | undefined => {
   const parsed = JSONRPCMessageSchema.safeParse(value)
   return parsed.success ? parsed.data : undefined
+}
+
+/**
+ * Hands on what came, where it is a message: `before` sees it first. What is none, and what the receiver throws, is reported
+ * to `onerror`: it must end neither the stream nor the process.
+ */
+export const deliver = (
+  transport: AdapterTransport,
+  target: string,
+  value: unknown,
+  before?: (message: JSONRPCMessage) => void
+): void => {
+  const message = decode(value)
+  if (message === undefined) {
+    transport.onerror?.(new Error(`${target}: the server sent what is no JSON-RPC message; it was dropped`))
+    return
+  }
+  before?.(message)
+  try {
+    transport.onmessage?.(message)
+  } catch (error) {
+    transport.onerror?.(error instanceof Error ? error : new Error(String(error)))
+  }
+}
+
+/** The body of a request. */
+export const encode = (message: JSONRPCMessage): string | RequestError => {
+  try {
+    return JSON.stringify(message)
+  } catch (cause) {
+    const said = `the parameters cannot be written as JSON, so that nothing was sent: ${
+      cause instanceof Error ? cause.message : String(cause)
+    }`
+    // Sending it again would change nothing, which `notSent` would ask for.
+    return new RequestError({ fate: "answered", reason: "protocol", message: said, cause })
+  }
 }
 
 /** Whether an event carries a message. Events without data only mark a place. */

@@ -197,7 +197,7 @@ describe.concurrent("refused credentials", () => {
       const backend = yield* backendTo({ url: server.url, headers })
       const { lastError } = yield* until(backend, ({ state }) => state === "PermanentlyFailed")
       assert.include(lastError, "HTTP 401")
-      assert.include(lastError, "check headers, token or login")
+      assert.include(lastError, "check the headers, the token or the login")
       assert.strictEqual(server.count("initialize"), 1)
       const error = yield* Effect.flip(backend.callTool({ name: "echo" }))
       assert.deepInclude(error, { _tag: "BackendUnavailable", state: "PermanentlyFailed" })
@@ -270,6 +270,17 @@ describe.concurrent("Retry-After", () => {
       const backend = yield* supervise(server, { keepalive, reconnect: { maxRetryAfter: 500 } })
       yield* until(backend, ({ state }) => state === "Connected")
       assert.isAtLeast(gapOf(server, "initialize"), 490)
+    }))
+
+  it.scopedLive("[R6:real] to a call, with a 404 that loses the session: the new one is asked for after it, also by demand", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpFaultServer.make()
+      const backend = yield* supervise(server, { keepalive })
+      server.fail("tool:echo", HttpFault.status(404, { retryAfter: 1 }), 1)
+      yield* backend.callTool({ name: "echo" })
+      assert.deepStrictEqual([server.applied.length, server.count("initialize")], [1, 2])
+      const [refused] = server.requests("tool:echo")
+      assert.isAtLeast(server.requests("initialize")[1]!.at - refused!.at, 990)
     }))
 
   it.scopedLive("[R6:real] to a call, which was refused and is sent again after it, on the same session", () =>

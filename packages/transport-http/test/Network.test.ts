@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { ConfigError } from "@mcp-lifeline/core"
 import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
@@ -112,6 +113,69 @@ describe("network", () => {
       )
       assert.deepStrictEqual(asked, [])
       assert.strictEqual(server.count("tools/call"), 2)
+    }))
+
+  it.scopedLive("[T10] a proxy may be named without a scheme, as curl has it", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { asked, url } = yield* proxy
+      yield* environment({ http_proxy: new URL(url).host, NO_PROXY: "", no_proxy: "" })
+      yield* Effect.scoped(
+        Effect.flatMap(Harness.connect(HttpConnector.make({ url: server.url })), ({ call }) => call())
+      )
+      assert.include(asked[0], `127.0.0.1:${server.port}`)
+    }))
+
+  it.scopedLive("[T10] a proxy that is no address is a ConfigError that names the variable, unless NO_PROXY spares the server", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      for (const value of ["http://", "ftp://user:s3cret@proxy.test", "http://user:s3cret@[", "proxy.test:port"]) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* environment({ http_proxy: value, no_proxy: "" })
+          const refused = yield* Effect.flip(Effect.try(() => HttpConnector.make({ url: server.url })))
+          const error = refused.error as ConfigError
+          assert.deepStrictEqual([error._tag, error.field], ["ConfigError", "http_proxy"])
+          assert.match(error.message, /http_proxy.*proxy\.example:3128.*NO_PROXY/)
+          assert.notInclude(error.message, "s3cret")
+          yield* environment({ no_proxy: "example.com 127.0.0.1" })
+          yield* Effect.scoped(Harness.connect(HttpConnector.make({ url: server.url })))
+        }))
+      }
+    }))
+
+  it.scopedLive("[T10] a proxy that is down, unknown or refuses is named with its variable, not the server blamed", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const failing = (address: string) =>
+        Effect.scoped(Effect.gen(function*() {
+          yield* environment({ HTTP_PROXY: address, no_proxy: "" })
+          const before = process.env["http_proxy"]
+          delete process.env["http_proxy"]
+          yield* Effect.addFinalizer(() =>
+            Effect.sync(() => {
+              if (before !== undefined) process.env["http_proxy"] = before
+            })
+          )
+          const error = yield* Effect.flip(Harness.connect(HttpConnector.make({ url: server.url })))
+          assert.isTrue(error.message.startsWith(`${server.url}: the proxy http://`), error.message)
+          assert.include(error.message, "HTTP_PROXY of the environment")
+          assert.notInclude(error.message, "s3cret")
+          return [error.reason, error.message] as const
+        }))
+      const port = yield* Harness.freePort
+      const [refused, isDown] = yield* failing(`http://me:s3cret@127.0.0.1:${port}`)
+      assert.strictEqual(refused, "refused")
+      assert.include(isDown, `http://127.0.0.1:${port} (`)
+      assert.match(isDown, /refuses connections: is it running/)
+      const [unreachable, isUnknown] = yield* failing("http://no-such-proxy.invalid:3128")
+      assert.strictEqual(unreachable, "unreachable")
+      assert.match(isUnknown, /cannot be reached/)
+      const wary = yield* Harness.tcp((socket) =>
+        socket.once("data", () => socket.end("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"))
+      )
+      const [, wantsCredentials] = yield* failing(`127.0.0.1:${wary.port}`)
+      assert.match(wantsCredentials, /HTTP 407.*credentials/)
+      assert.strictEqual(server.seen.length, 0)
     }))
 
   it.scopedLive("[T10] HTTPS_PROXY is used, with a custom CA through NODE_EXTRA_CA_CERTS", () =>

@@ -15,7 +15,7 @@ describe("ServerStream", () => {
             opened++
             return Effect.fail(reset)
           }),
-        hasSession: true
+        target: "http://server.test/mcp"
       }))
       yield* TestClock.adjust("1 hour")
       const before = opened
@@ -28,13 +28,15 @@ describe("ServerStream", () => {
   it.effect("[T4:virtual] once it has been open, an answer of something in between does not end it; the server's 405 does", () =>
     Effect.gen(function*() {
       const page = new HttpFailure.AnswerFailure({ detail: "no event stream but text/html" })
-      const redirect = new HttpFailure.RedirectFailure({ status: 302, origin: "http://login.test" })
+      const redirect = new HttpFailure.RedirectFailure({ status: 302, to: "http://login.test/", why: "origin" })
       const none = new HttpFailure.StatusFailure({
         status: 405,
         detail: "",
         error: undefined,
         retryAfter: undefined,
-        renewable: false
+        renewable: false,
+        authorized: false,
+        session: true
       })
       const never: Array<HttpFailure.HttpFailure> = [page]
       const later = [undefined, page, redirect, undefined, page, none]
@@ -46,7 +48,7 @@ describe("ServerStream", () => {
               const failure = answers[opened++]
               return failure === undefined ? Effect.succeed({ cause: undefined }) : Effect.fail(failure)
             }),
-          hasSession: true
+          target: "http://server.test/mcp"
         }))
         yield* TestClock.adjust("10 minutes")
         assert.strictEqual(opened, answers.length)

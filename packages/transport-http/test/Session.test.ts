@@ -72,6 +72,27 @@ describe("sessions", () => {
       }))
   }
 
+  for (const asked of ["a call", "the stream from the server", "a response stream that is resumed"]) {
+    it.scopedLive(`[R6:real R7:real] Retry-After of a 404 to ${asked} goes with the loss of the session`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        const { call, lost } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+        yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+        server.hook = ({ http, response, rpc }) => {
+          if (http === "DELETE") return undefined
+          if (asked.endsWith("resumed") && rpc === "tools/call") {
+            sse(response).end("id: 1\nretry: 1\ndata:\n\n")
+            return true
+          }
+          return fault(response, 404, { "retry-after": "4" })
+        }
+        if (asked === "the stream from the server") server.dropStreams()
+        else yield* Effect.flip(call())
+        const loss = yield* lost
+        assert.deepStrictEqual([loss.kind, loss.retryAfter], ["session", 4000])
+      }))
+  }
+
   it.scopedLive("[R7:real] 404 to the stream from the server is the loss of the session, without a call", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server

@@ -1,0 +1,146 @@
+/**
+ * What people are told of a failed exchange: one line on what happened, why as far as that is known, and what to do. The
+ * address of the server stands before it.
+ */
+import type { HttpFailure, NetworkFailure, RedirectFailure, StatusFailure } from "./HttpFailure.js"
+import { namesLostSession } from "./HttpFailure.js"
+
+/** First match wins. */
+const tlsTexts: ReadonlyArray<readonly [RegExp, string]> = [
+  [/CERT_HAS_EXPIRED/, "the server's certificate has expired: it has to be renewed there (or the clock here is wrong)"],
+  [/ALTNAME_INVALID|HOSTNAME_MISMATCH/, "the server's certificate is for another name: check the host of the URL"],
+  [
+    /SELF_SIGNED|UNABLE_TO_GET_ISSUER|UNABLE_TO_VERIFY/,
+    "nobody that is trusted here vouches for the server's certificate: NODE_EXTRA_CA_CERTS names a file with further authorities"
+  ],
+  [
+    /EPROTO|WRONG_VERSION|PACKET_LENGTH|ERR_SSL_/,
+    "what answers does not speak TLS, or none that is spoken here: check the URL's port, and whether it is http: and not https:"
+  ],
+  [/UND_ERR_PRX_TLS/, "no TLS connection to the proxy: check its certificate and the scheme of its address"]
+]
+
+const tooLargeText = (code: string): string =>
+  code.includes("HEADER")
+    ? "the answer has larger headers than are read here (16 KiB; node --max-http-header-size sets another bound)"
+    : "the answer is larger than the dispatcher accepts (maxResponseSize)"
+
+const unreachableText = (code: string): string => {
+  switch (code) {
+    case "ENOTFOUND":
+      return "the name of the host is not known: check the URL"
+    case "EAI_AGAIN":
+    case "EAI_FAIL":
+      return "the name of the host could not be looked up: check the network"
+    default:
+      return "the host cannot be reached: check the address and the network"
+  }
+}
+
+const networkText = ({ code, kind, proxy, proxyStatus }: NetworkFailure): string => {
+  const way = proxy === undefined ? undefined : `the proxy ${proxy.address} (${proxy.variable} of the environment)`
+  if (proxyStatus !== undefined) {
+    const what = proxyStatus === 407
+      ? "it wants credentials: put them into its address, as in http://user:password@host:port"
+      : "see its log, or name the host in NO_PROXY"
+    return `${way ?? "the proxy"} does not connect to the server: HTTP ${proxyStatus}: ${what}`
+  }
+  if (code === "UND_ERR_INVALID_ARG") return "a header is not valid, so that nothing was sent: check the headers"
+  switch (kind) {
+    case "refused":
+      return way === undefined
+        ? `connection refused: is the server running, and on this port? (${code})`
+        : `${way} refuses connections: is it running? NO_PROXY names hosts that need none (${code})`
+    case "unreachable":
+      return way === undefined
+        ? `${unreachableText(code)} (${code})`
+        : `${way} cannot be reached: check its address. NO_PROXY names hosts that need none (${code})`
+    case "tls": {
+      const text = tlsTexts.find(([codes]) => codes.test(code))?.[1] ??
+        "no TLS connection: check the server's certificate and whether the URL is to begin with https:"
+      return `${text} (${code})`
+    }
+    case "timeout":
+      return `no connection in time${
+        way === undefined ? "" : ` by way of ${way}`
+      }: check the address and the network (${code})`
+    case "slow":
+      return `the server took longer to answer than the dispatcher waits (${code})`
+    case "reset":
+      return code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED"
+        ? "the connection was closed on this side, before the request was sent"
+        : `the connection was closed before an answer came: see the log of the server, or of what stands before it (${code})`
+    case "tooLarge":
+      return `${tooLargeText(code)} (${code})`
+    case "protocol":
+      return `what answers does not speak HTTP: check the port (${code})`
+  }
+}
+
+const statusRemedy = (failure: StatusFailure): string => {
+  if (namesLostSession(failure)) return ": the server does not know the session any more"
+  switch (failure.status) {
+    case 401:
+      return failure.authorized
+        ? ": the server refuses the credentials: check the headers, the token or the login"
+        : ": the server wants credentials, and none were sent: give headers or an authProvider"
+    case 403:
+      return failure.authorized
+        ? ": the server does not allow this with these credentials"
+        : ": the server does not allow this; no credentials were sent"
+    case 404:
+    case 410:
+      return failure.session ? "" : ": nothing is served at this address: check the URL"
+    case 405:
+      return failure.session ? "" : ": this address is not that of an MCP endpoint: check the URL"
+    case 407:
+      return ": a proxy wants credentials: put them into its address, as in http://user:password@host:port"
+    case 429:
+      return ": too many requests"
+    case 502:
+    case 503:
+    case 504:
+      return ": the server is not ready, or what stands before it cannot reach it"
+    default:
+      return failure.status >= 500 ? ": the server failed: see its log" : ": the server refuses the request"
+  }
+}
+
+const redirectText = ({ status, to, why }: RedirectFailure): string => {
+  switch (why) {
+    case "origin":
+      return `HTTP ${status}: redirected to ${to}, another origin, to which no credentials are carried: configure that address if it is the right one`
+    case "method":
+      return `HTTP ${status}: redirected to ${to} in a way that turns a POST into a GET, as pages for people do: is this the address of an MCP endpoint, or does it want a login?`
+    case "circle":
+      return `HTTP ${status}: redirected again and again (last to ${to}): this has to be corrected at the server`
+    case "credentials":
+      return `HTTP ${status}: redirected to ${to} with credentials in the address, which are not taken from a server`
+    case "invalid":
+      return `HTTP ${status}: redirected to what is no address: this has to be corrected at the server`
+  }
+}
+
+/** One line on what happened. */
+export const describe = (failure: HttpFailure): string => {
+  switch (failure._tag) {
+    case "NetworkFailure":
+      return networkText(failure)
+    case "StatusFailure":
+      return `HTTP ${failure.status}${failure.detail === "" ? "" : ` (${failure.detail})`}${statusRemedy(failure)}`
+    case "RedirectFailure":
+      return redirectText(failure)
+    case "LoginFailure": {
+      const what = failure.status === 403
+        ? "the server wants more rights than the login gave"
+        : "the server wants a login"
+      return failure.detail === ""
+        ? `HTTP ${failure.status}: ${what}: a person has to log in at the address that the auth provider was given (redirectToAuthorization); connect again when that is done`
+        : `HTTP ${failure.status}: ${what}, and ${failure.detail}`
+    }
+    case "AnswerFailure":
+    case "CutFailure":
+    case "CredentialFailure":
+      return failure.detail
+  }
+}

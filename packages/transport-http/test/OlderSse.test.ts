@@ -1,0 +1,193 @@
+import { assert, describe, it } from "@effect/vitest"
+import { HttpExchange } from "@mcp-lifeline/testing"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect } from "effect"
+import * as Harness from "./fixtures/Harness.js"
+import * as OlderServer from "./fixtures/OlderServer.js"
+
+const { event, fault, sse, text } = HttpExchange
+type Turn = HttpExchange.Turn
+
+const sseTo = (url: string, options: Partial<HttpConnector.Options> = {}) =>
+  HttpConnector.make({ url, transport: "sse", ...options })
+
+describe("the older HTTP+SSE", () => {
+  it.scopedLive("[T1 T2] connects, answers, and leaves no stream and no socket", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      OlderServer.speak(server)
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { call, connection } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+        assert.isTrue(connection.stateful)
+        assert.deepStrictEqual((yield* call("there")) as unknown, text("there"))
+      }))
+      yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+    }))
+
+  const refusals: ReadonlyArray<readonly [string, (turn: Turn) => boolean | undefined, string, RegExp]> = [
+    [
+      "401 to the stream",
+      ({ http, response }) => http === "GET" && fault(response, 401),
+      "unauthorized",
+      /none were sent/
+    ],
+    [
+      "a page",
+      ({ response }) => fault(response, 200, { "content-type": "text/html" }, "<p>"),
+      "protocol",
+      /text\/html/
+    ],
+    [
+      "an address of another origin to post to",
+      ({ response }) => (sse(response).write("event: endpoint\ndata: http://127.0.0.2:1/x\n\n"), true),
+      "protocol",
+      /another origin \(http:\/\/127\.0\.0\.2:1\)/
+    ],
+    [
+      "a stream that ends before it has named an address",
+      ({ response }) => (sse(response).end(), true),
+      "closed",
+      /before .*address/
+    ],
+    ["500 to initialize", ({ http, response }) => http === "POST" && fault(response, 500), "server", /HTTP 500/],
+    [
+      "a stream that is cut before initialize is answered",
+      ({ http, response }) => http === "POST" && fault(response, 202),
+      "closed",
+      /stream/
+    ]
+  ]
+  for (const [name, intercept, reason, said] of refusals) {
+    it.scopedLive(`[T3] ${name}: ${reason}, and nothing is left`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        OlderServer.speak(server, (turn) => {
+          const answered = intercept(turn)
+          if (name.includes("is cut") && turn.http === "POST") server.dropStreams()
+          return answered
+        })
+        const error = yield* Effect.flip(Harness.connect(sseTo(server.url)))
+        assert.strictEqual(error.reason, reason)
+        assert.match(error.message, said)
+        assert.strictEqual(error.message.split(server.url).length, 2, error.message)
+        yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+      }))
+  }
+
+  it.scopedLive("[T3] a request whose connection is refused was not sent, and the server is gone, though the stream is still open", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      OlderServer.speak(server)
+      const { call, losses, lost } = yield* Harness.connect(sseTo(server.url))
+      server.refuse()
+      yield* Effect.promise(() => server.until(() => server.sockets.size === 1))
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["notSent", "lost"])
+      assert.strictEqual((yield* lost).kind, "closed")
+      assert.strictEqual(losses.length, 1)
+    }))
+
+  it.scopedLive("[R6:real R7:real] 404 to a request: the session is lost, and Retry-After is kept", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      let lose = false
+      OlderServer.speak(
+        server,
+        ({ response, rpc }) =>
+          lose && rpc === "tools/call" && fault(response, 404, { "retry-after": "3" }, "Session not found")
+      )
+      const { call, losses } = yield* Harness.connect(sseTo(server.url))
+      lose = true
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["rejected", "session"])
+      assert.deepStrictEqual(losses.map(({ kind, retryAfter }) => [kind, retryAfter]), [["session", 3000]])
+      assert.include(losses[0]!.message, "does not know the session")
+    }))
+
+  it.scopedLive("[T3] parameters that are no JSON are not sent, now or later", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      OlderServer.speak(server)
+      const { call, connection, losses } = yield* Harness.connect(sseTo(server.url))
+      const parameters = { name: "echo", arguments: { number: 1n } }
+      const error = yield* Effect.flip(connection.request("tools/call", parameters, { timeout: 5000 }))
+      assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])
+      yield* call()
+      assert.strictEqual(server.count("tools/call"), 1)
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  it.scopedLive("[L19:real] what is no message, and a handler that throws, end neither the stream nor the process", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      OlderServer.speak(server)
+      const { call, losses } = yield* Harness.connect(sseTo(server.url), {
+        onNotification: () => {
+          throw new Error("a handler of the user's")
+        }
+      })
+      for (const stream of server.streams.keys()) {
+        stream.write(event("no JSON"))
+        stream.write(event({ jsonrpc: "2.0", method: "notifications/tools/list_changed" }))
+      }
+      yield* call()
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  for (const [status, fate, reason] of [[401, "rejected", "unauthorized"], [503, "unknown", "server"]] as const) {
+    it.scopedLive(`[T3] ${status} to a request: ${fate}, ${reason}, and the session lives`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        let fails = false
+        OlderServer.speak(server, ({ response, rpc }) => fails && rpc === "tools/call" && fault(response, status))
+        const { call, losses } = yield* Harness.connect(sseTo(server.url))
+        fails = true
+        const error = yield* Effect.flip(call())
+        assert.deepStrictEqual([error.fate, error.reason], [fate, reason])
+        fails = false
+        yield* call()
+        assert.deepStrictEqual(losses, [])
+      }))
+  }
+
+  it.scopedLive("[T7] credentials go with the stream and with each request, and are renewed after a 401", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      let valid = "t1"
+      OlderServer.speak(
+        server,
+        ({ headers, response }) => headers["authorization"] !== `Bearer ${valid}` && fault(response, 401)
+      )
+      let issued = "t1"
+      const connector = sseTo(server.url, {
+        headerProvider: () => {
+          const token = issued
+          issued = valid
+          return { authorization: `Bearer ${token}` }
+        }
+      })
+      const { call, losses } = yield* Harness.connect(connector)
+      valid = "t2"
+      assert.deepStrictEqual((yield* call("renewed")) as unknown, text("renewed"))
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  it.scopedLive("[T2] a call that is under way when the connection is closed, and an attempt that is interrupted, leave nothing", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      OlderServer.speak(server, ({ rpc }) => rpc === "tools/call")
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { call } = yield* Harness.connect(sseTo(server.url))
+        yield* Effect.fork(call())
+        yield* Effect.promise(() => server.until(() => server.count("tools/call") === 1))
+      }))
+      yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+      for (const silent of ["GET", "POST"]) {
+        OlderServer.speak(server, ({ http }) => http === silent)
+        const before = server.count(silent)
+        const attempt = Effect.scoped(Harness.connect(sseTo(server.url)))
+        yield* Effect.raceFirst(attempt, Effect.promise(() => server.until(() => server.count(silent) > before)))
+        yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+      }
+    }))
+})
