@@ -12,7 +12,8 @@ import { describe } from "./FailureText.js"
 import type { HttpClient } from "./HttpClient.js"
 import { mediaType } from "./HttpClient.js"
 import type { HttpFailure } from "./HttpFailure.js"
-import { AnswerFailure, CutFailure, namesLostSession, toConnectError, toRequestError } from "./HttpFailure.js"
+import { AnswerFailure, CutFailure, namesLostSession } from "./HttpFailure.js"
+import { toConnectError, toRequestError } from "./Outcome.js"
 import * as Wire from "./Wire.js"
 
 /** What a transport is made from. */

@@ -1,0 +1,104 @@
+/**
+ * What a failed exchange means, for the connection that was to be made or for the request: pure.
+ */
+import type { ConnectReason, Fate, RequestReason } from "@mcp-lifeline/core"
+import { ConnectError, RequestError } from "@mcp-lifeline/core"
+import { describe } from "./FailureText.js"
+import type { HttpFailure, NetworkFailure, StatusFailure } from "./HttpFailure.js"
+
+/** Whether an HTTP error is the server's JSON-RPC answer, and not a refusal of HTTP's own kind. */
+export const isAnswer = (failure: HttpFailure): failure is StatusFailure & { error: { code: number; data: unknown } } =>
+  failure._tag === "StatusFailure" && failure.error !== undefined && requestOutcome(failure)[0] === "answered" &&
+  failure.status !== 404
+
+const networkReasons: { readonly [K in NetworkFailure["kind"]]: ConnectReason } = {
+  refused: "refused",
+  unreachable: "unreachable",
+  tls: "tls",
+  timeout: "timeout",
+  slow: "timeout",
+  reset: "closed",
+  tooLarge: "protocol",
+  protocol: "protocol"
+}
+
+const connectReason = (failure: HttpFailure): ConnectReason => {
+  switch (failure._tag) {
+    case "NetworkFailure":
+      return networkReasons[failure.kind]
+    case "RedirectFailure":
+      return "redirect"
+    case "AnswerFailure":
+      return "protocol"
+    case "CutFailure":
+      return "closed"
+    case "CredentialFailure":
+    case "LoginFailure":
+      return "unauthorized"
+    case "StatusFailure":
+      if (failure.status === 401 || failure.status === 407) return "unauthorized"
+      if (failure.status === 403) return "forbidden"
+      if (failure.status === 404 || failure.status === 410) return "notFound"
+      if (failure.status === 429) return "rateLimited"
+      if (failure.status >= 500 || failure.status === 408 || failure.status === 425) return "server"
+      return "protocol"
+  }
+}
+
+/** Why no session could be made. Incurable only where static credentials are refused. */
+export const toConnectError = (failure: HttpFailure, target: string): ConnectError => {
+  const reason = connectReason(failure)
+  const refused = failure._tag === "StatusFailure" && (failure.status === 401 || failure.status === 403)
+  return new ConnectError({
+    backend: "",
+    reason,
+    incurable: refused && !failure.renewable,
+    message: `${target}: ${describe(failure)}`,
+    ...(failure._tag === "StatusFailure" && failure.retryAfter !== undefined ? { retryAfter: failure.retryAfter } : {}),
+    cause: failure
+  })
+}
+
+const requestOutcome = (failure: HttpFailure): readonly [Fate, RequestReason] => {
+  switch (failure._tag) {
+    case "NetworkFailure":
+      // Asked again, the answer would be as large.
+      if (failure.kind === "tooLarge") return ["answered", "protocol"]
+      return [failure.sent ? "unknown" : "notSent", "network"]
+    // Asked again it would redirect again; and a 303 may well be the answer to what was carried out.
+    case "RedirectFailure":
+    case "AnswerFailure":
+      return ["answered", "protocol"]
+    case "CutFailure":
+      return ["unknown", "network"]
+    case "CredentialFailure":
+      return ["notSent", "unauthorized"]
+    case "LoginFailure":
+      return ["rejected", "unauthorized"]
+    case "StatusFailure": {
+      const { status } = failure
+      if (status === 401 || status === 403 || status === 407) return ["rejected", "unauthorized"]
+      if (status === 429) return ["rejected", "rateLimited"]
+      if (status === 503 && failure.retryAfter !== undefined) return ["rejected", "server"]
+      if (status >= 500 || status === 408) return ["unknown", "server"]
+      return ["answered", failure.error === undefined ? "protocol" : "remote"]
+    }
+  }
+}
+
+/** What became of a request of a session; `outcome` where more is known than the failure says. */
+export const toRequestError = (
+  failure: HttpFailure,
+  target: string,
+  [fate, reason]: readonly [Fate, RequestReason] = requestOutcome(failure)
+): RequestError => {
+  const status = failure._tag === "StatusFailure" ? failure : undefined
+  return new RequestError({
+    fate,
+    reason,
+    message: reason === "remote" && status !== undefined ? status.detail : `${target}: ${describe(failure)}`,
+    ...(reason === "remote" && status?.error !== undefined ? status.error : {}),
+    ...(status?.retryAfter === undefined ? {} : { retryAfter: status.retryAfter }),
+    cause: failure
+  })
+}
