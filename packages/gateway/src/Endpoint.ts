@@ -14,6 +14,7 @@ import * as Calls from "./Calls.js"
 import * as FleetServer from "./FleetServer.js"
 import * as Guard from "./Guard.js"
 import type { Listener } from "./Listener.js"
+import * as Offer from "./Offer.js"
 import * as Sessions from "./Sessions.js"
 
 /** How a fleet is served. */
@@ -67,10 +68,16 @@ const pages = (fleet: Fleet.Fleet) =>
 /** The kinds of which clients are told that the list has changed. */
 const kinds = ["tools", "prompts", "resources"] as const
 
-const listOf = (catalog: Fleet.FleetCatalog, kind: (typeof kinds)[number]) =>
-  kind === "resources"
-    ? [...values(catalog.resources), ...values(catalog.resourceTemplates)]
-    : values<unknown>(catalog[kind])
+const listsOf = (catalog: Fleet.FleetCatalog, kind: (typeof kinds)[number]): ReadonlyArray<unknown> => {
+  switch (kind) {
+    case "tools":
+      return Offer.tools(catalog)
+    case "prompts":
+      return values(catalog.prompts)
+    case "resources":
+      return [values(catalog.resources), values(catalog.resourceTemplates)]
+  }
+}
 
 const values = <A>(entries: ReadonlyMap<string, Fleet.Entry<A>>): Array<A> =>
   Array.from(entries.values(), (entry) => entry.value)
@@ -80,7 +87,7 @@ export const changed = (
   before: Fleet.FleetCatalog,
   after: Fleet.FleetCatalog
 ): ReadonlyArray<(typeof kinds)[number]> =>
-  kinds.filter((kind) => !isDeepStrictEqual(listOf(before, kind), listOf(after, kind)))
+  kinds.filter((kind) => !isDeepStrictEqual(listsOf(before, kind), listsOf(after, kind)))
 
 /**
  * Serves a fleet until the scope closes. Closing lets no new request in, waits for the calls under way at most `drain`, and
@@ -94,12 +101,11 @@ export const serve = (
     const settled = yield* Deferred.make<void>()
     yield* Effect.forkScoped(Effect.zipRight(fleet.ready, Deferred.succeed(settled, undefined)))
     const sessions = yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        Sessions.make(() => FleetServer.make({ fleet, calls, ready: Deferred.await(settled) }), limits)
-      ),
+      Effect.sync(() => Sessions.make(FleetServer.make({ fleet, calls, ready: Deferred.await(settled) }), limits)),
       (sessions) => Effect.promise(() => sessions.close())
     )
     yield* tellChanges(fleet, sessions).pipe(Effect.forkScoped)
+    yield* warnWithheld(fleet).pipe(Effect.forkScoped)
     yield* Effect.addFinalizer(() =>
       calls.drained.pipe(Effect.interruptible, Effect.timeoutOption(drain), Effect.zipRight(calls.interrupt))
     )
@@ -134,6 +140,23 @@ const tellChanges = (fleet: Fleet.Fleet, sessions: Sessions.Sessions): Effect.Ef
           if (differing.includes("prompts")) server.sendPromptListChanged().catch(() => {})
           if (differing.includes("resources")) server.sendResourceListChanged().catch(() => {})
         })
+      })
+    )
+  )
+
+/** Says once of each tool that it is not offered. */
+const warnWithheld = (fleet: Fleet.Fleet): Effect.Effect<void> =>
+  fleet.catalogChanges.pipe(
+    Stream.mapAccum(new Set<string>(), (warned, catalog) => {
+      const names = Offer.withheld(catalog).filter((name) => !warned.has(name))
+      return [names.length === 0 ? warned : new Set([...warned, ...names]), names]
+    }),
+    Stream.runForEach((names) =>
+      Effect.forEach(names, (name) =>
+        Effect.logWarning(
+          `${name} is not offered: it runs only as a task, and the gateway does not pass tasks through`
+        ), {
+        discard: true
       })
     )
   )

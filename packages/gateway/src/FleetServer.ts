@@ -4,7 +4,13 @@
 import type { Fleet } from "@mcp-lifeline/core"
 import { Server } from "@modelcontextprotocol/sdk/server/index.js"
 import type { RequestHandlerExtra } from "@modelcontextprotocol/sdk/shared/protocol.js"
-import type { Progress, ServerNotification, ServerRequest } from "@modelcontextprotocol/sdk/types.js"
+import type {
+  JSONRPCRequest,
+  Progress,
+  Result,
+  ServerNotification,
+  ServerRequest
+} from "@modelcontextprotocol/sdk/types.js"
 import {
   CallToolRequestSchema,
   CompleteRequestSchema,
@@ -18,9 +24,11 @@ import {
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/ajv"
 import { Effect } from "effect"
 import type { Calls } from "./Calls.js"
+import * as JsonRpcError from "./JsonRpcError.js"
+import * as Offer from "./Offer.js"
 import { version } from "./Version.js"
 
-/** What a session needs. */
+/** What the sessions need. */
 export interface Options {
   readonly fleet: Fleet.Fleet
   readonly calls: Calls
@@ -56,17 +64,35 @@ const meta = ({ _meta }: { readonly _meta?: Record<string, unknown> | undefined 
 const values = <A>(entries: ReadonlyMap<string, Fleet.Entry<A>>): Array<A> =>
   Array.from(entries.values(), (entry) => entry.value)
 
-/** A server that is not connected to a transport yet. */
-export const make = ({ calls, fleet, ready }: Options): Server => {
-  const server = new Server({ name: "mcp-lifeline", version }, {
-    capabilities: {
-      tools: { listChanged: true },
-      prompts: { listChanged: true },
-      resources: { listChanged: true },
-      completions: {}
-    },
-    jsonSchemaValidator
-  })
+/** The schema of a request, as the official SDK has them. */
+interface RequestSchema<A> {
+  readonly shape: { readonly method: { readonly value: string } }
+  readonly safeParse: (
+    request: unknown
+  ) => { readonly success: true; readonly data: A } | {
+    readonly success: false
+    readonly error: { readonly issues: ReadonlyArray<JsonRpcError.Issue> }
+  }
+}
+
+type Handler = (request: JSONRPCRequest, extra: Extra) => Promise<Result>
+
+/** A handler of requests that fit the schema; the SDK's own answer to others would be a page of JSON. */
+const handler = <A>(
+  schema: RequestSchema<A>,
+  handle: (request: A, extra: Extra) => Promise<Result>
+): readonly [string, Handler] => {
+  const method = schema.shape.method.value
+  return [method, (request, extra) => {
+    const parsed = schema.safeParse(request)
+    return parsed.success
+      ? handle(parsed.data, extra)
+      : Promise.reject(JsonRpcError.invalidParams(method, parsed.error.issues))
+  }]
+}
+
+/** Answers the requests of all sessions: none of it belongs to one. */
+const handlers = ({ calls, fleet, ready }: Options): ReadonlyMap<string, Handler> => {
   const catalog = Effect.zipRight(ready, fleet.catalog)
   /** A client may call before the backends are up, by names that it knows from before. */
   const once = <A, E>(
@@ -74,42 +100,64 @@ export const make = ({ calls, fleet, ready }: Options): Server => {
     call: Effect.Effect<A, E>
   ): Effect.Effect<A, E> =>
     Effect.flatMap(fleet.catalog, (catalog) => known(catalog) ? call : Effect.zipRight(ready, call))
-  server.setRequestHandler(
-    ListToolsRequestSchema,
-    (_, { signal }) => calls.run(Effect.map(catalog, ({ tools }) => ({ tools: values(tools) })), signal)
-  )
-  server.setRequestHandler(
-    ListPromptsRequestSchema,
-    (_, { signal }) => calls.run(Effect.map(catalog, ({ prompts }) => ({ prompts: values(prompts) })), signal)
-  )
-  server.setRequestHandler(
-    ListResourcesRequestSchema,
-    (_, { signal }) => calls.run(Effect.map(catalog, ({ resources }) => ({ resources: values(resources) })), signal)
-  )
-  server.setRequestHandler(ListResourceTemplatesRequestSchema, (_, { signal }) =>
-    calls.run(
-      Effect.map(catalog, ({ resourceTemplates }) => ({ resourceTemplates: values(resourceTemplates) })),
-      signal
-    ))
-  server.setRequestHandler(CallToolRequestSchema, ({ params }, extra) => {
-    const { arguments: given, name } = params
-    const call = fleet.callTool({ name, arguments: given, ...meta(params) }, passing(extra))
-    return calls.run(once(({ tools }) => tools.has(name), call), extra.signal)
-  })
-  server.setRequestHandler(GetPromptRequestSchema, ({ params }, extra) => {
-    const { arguments: given, name } = params
-    const call = fleet.getPrompt({ name, arguments: given, ...meta(params) }, passing(extra))
-    return calls.run(once(({ prompts }) => prompts.has(name), call), extra.signal)
-  })
-  server.setRequestHandler(ReadResourceRequestSchema, ({ params }, extra) => {
-    const { uri } = params
-    const call = fleet.readResource({ uri, ...meta(params) }, passing(extra))
-    return calls.run(once(({ resources }) => resources.has(uri), call), extra.signal)
-  })
-  server.setRequestHandler(CompleteRequestSchema, ({ params }, extra) => {
-    const { argument, context, ref } = params
-    const call = fleet.complete({ ref, argument, context, ...meta(params) }, passing(extra))
-    return calls.run(Effect.zipRight(ready, call), extra.signal)
-  })
-  return server
+  return new Map([
+    handler(
+      ListToolsRequestSchema,
+      (_, { signal }) => calls.run(Effect.map(catalog, (all) => ({ tools: [...Offer.tools(all)] })), signal)
+    ),
+    handler(
+      ListPromptsRequestSchema,
+      (_, { signal }) => calls.run(Effect.map(catalog, ({ prompts }) => ({ prompts: values(prompts) })), signal)
+    ),
+    handler(
+      ListResourcesRequestSchema,
+      (_, { signal }) => calls.run(Effect.map(catalog, ({ resources }) => ({ resources: values(resources) })), signal)
+    ),
+    handler(ListResourceTemplatesRequestSchema, (_, { signal }) =>
+      calls.run(
+        Effect.map(catalog, ({ resourceTemplates }) => ({ resourceTemplates: values(resourceTemplates) })),
+        signal
+      )),
+    handler(CallToolRequestSchema, ({ params }, extra) => {
+      const { arguments: given, name } = params
+      const call = fleet.callTool({ name, arguments: given, ...meta(params) }, passing(extra))
+      return calls.run(once(({ tools }) => tools.has(name), call), extra.signal)
+    }),
+    handler(GetPromptRequestSchema, ({ params }, extra) => {
+      const { arguments: given, name } = params
+      const call = fleet.getPrompt({ name, arguments: given, ...meta(params) }, passing(extra))
+      return calls.run(once(({ prompts }) => prompts.has(name), call), extra.signal)
+    }),
+    handler(ReadResourceRequestSchema, ({ params }, extra) => {
+      const { uri } = params
+      const call = fleet.readResource({ uri, ...meta(params) }, passing(extra))
+      return calls.run(once(({ resources }) => resources.has(uri), call), extra.signal)
+    }),
+    handler(CompleteRequestSchema, ({ params }, extra) => {
+      const { argument, context, ref } = params
+      const call = fleet.complete({ ref, argument, context, ...meta(params) }, passing(extra))
+      return calls.run(Effect.zipRight(ready, call), extra.signal)
+    })
+  ])
+}
+
+/** Makes servers that are not connected to a transport yet, all for the same fleet. */
+export const make = (options: Options): () => Server => {
+  const byMethod = handlers(options)
+  return () => {
+    const server = new Server({ name: "mcp-lifeline", version }, {
+      capabilities: {
+        tools: { listChanged: true },
+        prompts: { listChanged: true },
+        resources: { listChanged: true },
+        completions: {}
+      },
+      jsonSchemaValidator
+    })
+    server.fallbackRequestHandler = (request, extra) => {
+      const handle = byMethod.get(request.method)
+      return handle ? handle(request, extra) : Promise.reject(JsonRpcError.methodNotFound(request.method))
+    }
+    return server
+  }
 }

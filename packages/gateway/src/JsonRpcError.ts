@@ -2,7 +2,14 @@
  * What a client of the gateway sees of a failed call, as a JSON-RPC error.
  */
 import type { CallError } from "@mcp-lifeline/core"
+import { ErrorCode } from "@modelcontextprotocol/sdk/types.js"
 import { Cause } from "effect"
+
+/** What a schema of the official SDK has found wrong. */
+export interface Issue {
+  readonly path: ReadonlyArray<PropertyKey>
+  readonly message: string
+}
 
 /** The code of every failure that is the gateway's own and not the backend's answer. */
 export const gatewayCode = -32_000
@@ -21,6 +28,27 @@ export class JsonRpcError extends Error {
     this.data = data
   }
 }
+
+const describe = ({ message, path }: Issue): string => {
+  const [first, ...rest] = path
+  const name = first === "params" && rest.length > 0 ? rest : path
+  const what = /^Invalid input(?:: (.*))?$/s.exec(message)
+  return `${name.map(String).join(".")}: ${what ? what[1] ?? "not of an accepted form" : message}`
+}
+
+/** How many parameters are named that are wrong. */
+const maxIssues = 3
+
+/** The parameters of a request do not fit its method: one line that names them. */
+export const invalidParams = (method: string, issues: ReadonlyArray<Issue>): JsonRpcError => {
+  const more = issues.length > maxIssues ? [`${issues.length - maxIssues} more`] : []
+  const named = [...issues.slice(0, maxIssues).map(describe), ...more].join("; ")
+  return new JsonRpcError(ErrorCode.InvalidParams, `Invalid params of ${method}: ${named}`.replaceAll(/\s+/g, " "))
+}
+
+/** The gateway does not have the method. */
+export const methodNotFound = (method: string): JsonRpcError =>
+  new JsonRpcError(ErrorCode.MethodNotFound, `Method not found: ${method}`)
 
 /** A failed call: what the backend answered, as it stands; else what is known of the fate of the request. */
 export const fromError = (error: CallError): JsonRpcError => {
@@ -55,5 +83,5 @@ export const fromCause = (cause: Cause.Cause<CallError>): JsonRpcError => {
   if (failure._tag === "Some") return fromError(failure.value)
   return Cause.isInterruptedOnly(cause)
     ? new JsonRpcError(gatewayCode, "The gateway is shutting down", { tag: "Interrupted", fate: "unknown" })
-    : new JsonRpcError(-32_603, "Internal error of the gateway")
+    : new JsonRpcError(ErrorCode.InternalError, "Internal error of the gateway")
 }

@@ -27,7 +27,8 @@ const say = (event: Event.Event, status: Status | undefined): ReadonlyArray<stri
       return ["Lost", `generation ${event.generation}`, event.loss.message]
     case "AttemptFailed":
       return [
-        "Attempt failed",
+        // Made while the connection in use was to be replaced by it.
+        status?.state === "Connected" ? "New connection failed, the old one stays" : "Attempt failed",
         event.error.message,
         ...(event.nextAttemptAt === undefined ? [] : [`next in ${Table.span(event.nextAttemptAt - event.at)}`])
       ]

@@ -49,6 +49,12 @@ export const span = (millis: number): string => {
 export const peer = ({ peer, target, transport }: Status): string =>
   peer?.pid !== undefined ? `pid ${peer.pid}` : peer?.url ?? (transport === "stdio" ? "" : target)
 
+/** A backend that is connected had its error before, or in a call: the age says so. */
+const lastError = ({ lastError, lastErrorAt, state }: Status, now: number): string =>
+  lastError === undefined || lastErrorAt === undefined || state !== "Connected"
+    ? lastError ?? ""
+    : `${span(now - lastErrorAt)} ago: ${lastError}`
+
 const cells = (status: Status, now: number): ReadonlyArray<string> =>
   [
     status.backend,
@@ -61,7 +67,7 @@ const cells = (status: Status, now: number): ReadonlyArray<string> =>
       : status.nextAttemptAt === undefined
       ? ""
       : `in ${span(status.nextAttemptAt - now)}`,
-    status.lastError ?? ""
+    lastError(status, now)
   ].map(clean)
 
 /** The content that the columns which may give way keep at least, in this order. */

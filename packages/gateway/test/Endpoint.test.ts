@@ -1,79 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
-import { BackendUnavailable, type Fleet, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
-import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
-import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { BackendUnavailable, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
 import {
   PromptListChangedNotificationSchema,
   ResourceListChangedNotificationSchema,
   ToolListChangedNotificationSchema
 } from "@modelcontextprotocol/sdk/types.js"
-import { Deferred, Effect, Exit, Redacted, Scope } from "effect"
-import { Endpoint, Listener } from "mcp-lifeline"
-import { request } from "node:http"
+import { Deferred, Effect, Exit, Logger, Redacted, Scope } from "effect"
 import * as ScriptedFleet from "./support/ScriptedFleet.js"
+import { accept, bare, connected, initialize, nothing, rejection, serve, text } from "./support/Served.js"
 
 const { catalog, tool } = ScriptedFleet
-
-const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
-
-/** A served fleet. */
-const serve = (fleet: Fleet.Fleet, options: Partial<Endpoint.Options> = {}) =>
-  Effect.gen(function*() {
-    const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0 })
-    return yield* Endpoint.serve({ fleet, listener, ...options })
-  })
-
-/** A connected client of the official SDK, its stream for notifications open; closed with the scope. */
-const connected = (url: string, headers: Record<string, string> = {}) =>
-  Effect.gen(function*() {
-    const streaming = yield* Deferred.make<void>()
-    const transport = new StreamableHTTPClientTransport(new URL(url), {
-      requestInit: { headers },
-      fetch: async (input, init) => {
-        const response = await fetch(input, init)
-        if (init?.method === "GET") Deferred.unsafeDone(streaming, Effect.void)
-        return response
-      }
-    })
-    const client = yield* Effect.acquireRelease(
-      Effect.promise(async () => {
-        const client = new Client({ name: "test", version: "1" })
-        await client.connect(transport as Transport)
-        return client
-      }),
-      (client) => Effect.promise(() => client.close())
-    )
-    yield* Deferred.await(streaming)
-    return { client, transport }
-  })
-
-/** The error that a promise rejects with. */
-const rejection = (promise: Promise<unknown>) =>
-  Effect.promise(() => promise.then(() => undefined, (error: unknown) => error as Record<string, unknown>))
-
-/** A bare HTTP request, for headers that fetch does not let a caller set. */
-const bare = (url: string, method: string, headers: Record<string, string>, body?: string) =>
-  Effect.async<{ readonly status: number; readonly body: string }>((resume) => {
-    const sent = request(url, { method, headers, agent: false }, (response) => {
-      let received = ""
-      response.setEncoding("utf8").on("data", (chunk: string) => received += chunk)
-      response.on("end", () => resume(Effect.succeed({ status: response.statusCode ?? 0, body: received })))
-    })
-    sent.on("error", (error) => resume(Effect.die(error)))
-    sent.end(body)
-  })
-
-const accept = { Accept: "application/json, text/event-stream", "Content-Type": "application/json" }
-
-const initialize = JSON.stringify({
-  jsonrpc: "2.0",
-  id: 1,
-  method: "initialize",
-  params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } }
-})
-
-const nothing = () => Effect.succeed(text(""))
 
 describe("Endpoint", () => {
   it.scopedLive("[G1:endpoint] serves a fleet's tools, prompts and resources under their full names", () =>
@@ -227,6 +163,101 @@ describe("Endpoint", () => {
       expect(told.toSorted()).toEqual(["tools 1", "tools 2"])
     }))
 
+  it.scopedLive("[G3:endpoint] a change of resource templates alone is told, as one of resources", () =>
+    Effect.gen(function*() {
+      const lists = { tools: [tool("a")], prompts: [{ name: "p" }], resources: [{ uri: "test://one", name: "one" }] }
+      const { fleet, publish } = yield* ScriptedFleet.make(catalog(1, lists), nothing)
+      const { url } = yield* serve(fleet)
+      const { client } = yield* connected(url)
+      const told: Array<string> = []
+      const [resources, last] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      client.setNotificationHandler(ResourceListChangedNotificationSchema, () => {
+        told.push("resources")
+        Deferred.unsafeDone(resources, Effect.void)
+      })
+      client.setNotificationHandler(PromptListChangedNotificationSchema, () => void told.push("prompts"))
+      client.setNotificationHandler(ToolListChangedNotificationSchema, () => {
+        told.push("tools")
+        Deferred.unsafeDone(last, Effect.void)
+      })
+      const templates = { ...lists, resourceTemplates: [{ uriTemplate: "test://{x}", name: "any" }] }
+      yield* publish(catalog(2, templates))
+      yield* Deferred.await(resources)
+      yield* publish(catalog(3, { ...templates, tools: [] }))
+      yield* Deferred.await(last)
+      expect(told).toEqual(["resources", "tools"])
+    }))
+
+  it.scopedLive("[G3:endpoint] a tool that needs a task is not offered, which the log says once; one that may have one is", () =>
+    Effect.gen(function*() {
+      const lists = {
+        tools: [
+          { ...tool("plain"), execution: { taskSupport: "forbidden" as const } },
+          { ...tool("either"), execution: { taskSupport: "optional" as const } },
+          { ...tool("task"), execution: { taskSupport: "required" as const } }
+        ]
+      }
+      const logged: Array<string> = []
+      const logger = Logger.make(({ message }) => void logged.push(String(message)))
+      const { fleet, publish } = yield* ScriptedFleet.make(catalog(1, lists), nothing)
+      const { url } = yield* serve(fleet).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+      const { client } = yield* connected(url)
+      const changed = yield* Deferred.make<void>()
+      client.setNotificationHandler(ToolListChangedNotificationSchema, () => Deferred.unsafeDone(changed, Effect.void))
+      expect((yield* Effect.promise(() => client.listTools())).tools).toEqual([lists.tools[0], tool("either")])
+      yield* publish(
+        catalog(2, { tools: [...lists.tools, { ...tool("new"), execution: { taskSupport: "required" } }] })
+      )
+      yield* publish(catalog(3, { tools: lists.tools.slice(1) }))
+      yield* Deferred.await(changed)
+      expect(logged).toEqual(
+        ["task", "new"].map((name) =>
+          `${name} is not offered: it runs only as a task, and the gateway does not pass tasks through`
+        )
+      )
+    }))
+
+  it.scopedLive("[G1:endpoint] parameters that do not fit are refused in one line that names them", () =>
+    Effect.gen(function*() {
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), nothing)
+      const { url } = yield* serve(fleet)
+      const { session } = yield* bare(url, "POST", accept, initialize)
+      const error = (method: string, params?: unknown) =>
+        Effect.map(
+          bare(
+            url,
+            "POST",
+            { ...accept, "Mcp-Session-Id": session },
+            JSON.stringify({ jsonrpc: "2.0", id: 7, method, params })
+          ),
+          ({ body }) => (JSON.parse(/^data: (.*)$/m.exec(body)?.[1] ?? "{}") as { readonly error: unknown }).error
+        )
+      expect(yield* error("tools/call", { arguments: { x: 1 } })).toEqual({
+        code: -32_602,
+        message: "Invalid params of tools/call: name: expected string, received undefined"
+      })
+      expect(yield* error("tools/call")).toEqual({
+        code: -32_602,
+        message: "Invalid params of tools/call: params: expected object, received undefined"
+      })
+      expect(yield* error("prompts/get", { name: "greet", arguments: { a: 1, b: [], c: "", d: null, e: {} } })).toEqual(
+        {
+          code: -32_602,
+          message:
+            "Invalid params of prompts/get: arguments.a: expected string, received number; arguments.b: expected "
+            + "string, received array; arguments.d: expected string, received null; 1 more"
+        }
+      )
+      expect(yield* error("completion/complete", { ref: { type: "x" }, argument: { name: "a", value: "b" } })).toEqual({
+        code: -32_602,
+        message: "Invalid params of completion/complete: ref: not of an accepted form"
+      })
+      expect(yield* error("resources/subscribe", { uri: "test://one" })).toEqual({
+        code: -32_601,
+        message: "Method not found: resources/subscribe"
+      })
+    }))
+
   it.scopedLive("[G1:endpoint] an early client's first list and call wait for the backends", () =>
     Effect.gen(function*() {
       const ready = yield* Deferred.make<void>()
@@ -245,54 +276,6 @@ describe("Endpoint", () => {
       expect(yield* call).toMatchObject(text("true"))
     }))
 
-  it.scopedLive("[G1:endpoint] forgets a session on DELETE, and answers 404 to one that it does not know", () =>
-    Effect.gen(function*() {
-      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), nothing)
-      const { sessions, url } = yield* serve(fleet)
-      const { client, transport } = yield* connected(url)
-      expect(yield* sessions).toBe(1)
-      const id = transport.sessionId ?? ""
-      yield* Effect.promise(() => transport.terminateSession())
-      expect(yield* sessions).toBe(0)
-      yield* Effect.promise(() => client.close())
-      for (const unknown of [id, "never-was"]) {
-        for (const method of ["POST", "GET", "DELETE"]) {
-          const headers = { ...accept, "Mcp-Session-Id": unknown }
-          expect(yield* bare(url, method, headers, method === "POST" ? "{}" : undefined)).toMatchObject({ status: 404 })
-        }
-      }
-      expect(yield* bare(url, "GET", accept)).toMatchObject({ status: 400 })
-      const list = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" })
-      expect(yield* bare(url, "POST", accept, list)).toMatchObject({ status: 400 })
-      expect(yield* sessions).toBe(0)
-    }))
-
-  it.scopedLive("[G1:endpoint] bounds its sessions: the longest unused one makes room, one in use never", () =>
-    Effect.gen(function*() {
-      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), nothing)
-      const { sessions, url } = yield* serve(fleet, { limits: { maxSessions: 2 } })
-      // Bare sessions have no stream open.
-      expect(yield* bare(url, "POST", accept, initialize)).toMatchObject({ status: 200 })
-      const { client } = yield* connected(url)
-      expect(yield* bare(url, "POST", accept, initialize)).toMatchObject({ status: 200 })
-      expect(yield* sessions).toBe(2)
-      yield* Effect.promise(() => client.ping())
-      const other = yield* connected(url)
-      expect(yield* bare(url, "POST", accept, initialize)).toMatchObject({ status: 503 })
-      yield* Effect.promise(async () => {
-        await client.ping()
-        await other.client.ping()
-      })
-    }))
-
-  it.scopedLive("[G1:endpoint] refuses a body past its bound", () =>
-    Effect.gen(function*() {
-      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), nothing)
-      const { url } = yield* serve(fleet, { limits: { maxBodyBytes: 1000 } })
-      expect(yield* bare(url, "POST", accept, initialize.padEnd(1001))).toMatchObject({ status: 413 })
-      expect(yield* bare(url, "POST", accept, initialize)).toMatchObject({ status: 200 })
-    }))
-
   it.scopedLive("[G6:endpoint] checks Host, Origin and token before anything else", () =>
     Effect.gen(function*() {
       const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), nothing)
@@ -304,7 +287,7 @@ describe("Endpoint", () => {
       expect(yield* send({ Host: "localhost" })).toMatchObject({ status: 200 })
       const health = url.replace("/mcp", "/health")
       expect(yield* bare(health, "GET", { Host: "evil.example" })).toMatchObject({ status: 403 })
-      expect(yield* bare(health, "GET", {})).toEqual({ status: 200, body: `{"status":"ok","backends":{}}` })
+      expect(yield* bare(health, "GET", {})).toMatchObject({ status: 200, body: `{"status":"ok","backends":{}}` })
       const guarded = yield* serve(fleet, { token: Redacted.make("letmein") })
       expect(yield* bare(guarded.url, "POST", accept, initialize)).toMatchObject({ status: 401 })
       const { client } = yield* connected(guarded.url, { Authorization: "Bearer letmein" })

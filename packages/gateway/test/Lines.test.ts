@@ -75,6 +75,12 @@ describe("Lines", () => {
     )
   })
 
+  it("an attempt that was to replace a connection leaves it, and the line says so", () => {
+    const error = new ConnectError({ backend: "b", message: "HTTP 401", reason: "unauthorized", incurable: false })
+    const event: Event.Event = { _tag: "AttemptFailed", ...common, error, duration: 1, nextAttemptAt: undefined }
+    expect(line(event, status({}))).toBe("12:03:04 every-stdio  New connection failed, the old one stays  HTTP 401")
+  })
+
   it("says nothing of steps on the way", () => {
     expect(line({ _tag: "AttemptStarted", ...common, attempt: 1 }, undefined)).toBeUndefined()
   })
@@ -115,6 +121,13 @@ describe("Table", () => {
       /Reconnecting .* http:\/\/127\.0\.0\.1:4000\/mcp .* 13 \(stale\) .* in 3 s .* connection refused, and/
     )
     expect(table).not.toContain("\u001B")
+  })
+
+  it("what has failed before a backend was connected is shown with its age", () => {
+    const failed = { lastError: "HTTP 401", lastErrorAt: now - 12_000 }
+    const shown = (fields: Partial<Status>) => Table.render([status(fields)], { now, width: 250, colour: false })
+    expect(shown(failed)).toContain("12 s ago: HTTP 401")
+    expect(shown({ ...failed, state: "Reconnecting" })).toMatch(/│ HTTP 401 +│/)
   })
 
   it("colours the state alone, and only when asked", () => {

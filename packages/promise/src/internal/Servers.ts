@@ -11,6 +11,7 @@ import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
 import { Handlers } from "./Handlers.js"
 import * as OnConnected from "./OnConnected.js"
+import * as ServerName from "./ServerName.js"
 
 type Reach = McpConfig.Server["reach"]
 
@@ -161,12 +162,13 @@ export const prepare = (
 
 const isStdio = (server: Server | undefined): server is StdioServer => server?.command !== undefined
 
-/** A name for a server that was given none: its program or its host. */
+/** A name for a server that was given none: what its command runs, or its host. */
 export const nameOf = (server: Server | undefined): string => {
+  // What it holds has not been checked yet.
   const text = isStdio(server)
-    ? String(server.command).split(/[\\/]/).at(-1)
+    ? ServerName.ofCommand(String(server.command), Array.isArray(server.args) ? server.args.map(String) : [])
     : URL.canParse(String(server?.url))
     ? new URL(String(server?.url)).host
-    : undefined
-  return (text ?? "").replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "") || "server"
+    : ""
+  return text.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "") || "server"
 }

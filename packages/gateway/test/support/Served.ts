@@ -1,0 +1,72 @@
+import type { Fleet } from "@mcp-lifeline/core"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Deferred, Effect } from "effect"
+import { Endpoint, Listener } from "mcp-lifeline"
+import { request } from "node:http"
+
+/** A tool's result. */
+export const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
+
+/** A served fleet. */
+export const serve = (fleet: Fleet.Fleet, options: Partial<Endpoint.Options> = {}) =>
+  Effect.gen(function*() {
+    const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0 })
+    return yield* Endpoint.serve({ fleet, listener, ...options })
+  })
+
+/** A connected client of the official SDK, its stream for notifications open; closed with the scope. */
+export const connected = (url: string, headers: Record<string, string> = {}) =>
+  Effect.gen(function*() {
+    const streaming = yield* Deferred.make<void>()
+    const transport = new StreamableHTTPClientTransport(new URL(url), {
+      requestInit: { headers },
+      fetch: async (input, init) => {
+        const response = await fetch(input, init)
+        if (init?.method === "GET") Deferred.unsafeDone(streaming, Effect.void)
+        return response
+      }
+    })
+    const client = yield* Effect.acquireRelease(
+      Effect.promise(async () => {
+        const client = new Client({ name: "test", version: "1" })
+        await client.connect(transport as Transport)
+        return client
+      }),
+      (client) => Effect.promise(() => client.close())
+    )
+    yield* Deferred.await(streaming)
+    return { client, transport }
+  })
+
+/** The error that a promise rejects with. */
+export const rejection = (promise: Promise<unknown>) =>
+  Effect.promise(() => promise.then(() => undefined, (error: unknown) => error as Record<string, unknown>))
+
+/** A bare HTTP request, for headers that fetch does not let a caller set. */
+export const bare = (url: string, method: string, headers: Record<string, string>, body?: string) =>
+  Effect.async<{ readonly status: number; readonly body: string; readonly session: string }>((resume) => {
+    const sent = request(url, { method, headers, agent: false }, (response) => {
+      let received = ""
+      response.setEncoding("utf8").on("data", (chunk: string) => received += chunk)
+      const session = String(response.headers["mcp-session-id"] ?? "")
+      response.on("end", () => resume(Effect.succeed({ status: response.statusCode ?? 0, body: received, session })))
+    })
+    sent.on("error", (error) => resume(Effect.die(error)))
+    sent.end(body)
+  })
+
+/** What a client of MCP sends along. */
+export const accept = { Accept: "application/json, text/event-stream", "Content-Type": "application/json" }
+
+/** The first request of a client. */
+export const initialize = JSON.stringify({
+  jsonrpc: "2.0",
+  id: 1,
+  method: "initialize",
+  params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } }
+})
+
+/** Answers every call with an empty text. */
+export const nothing = () => Effect.succeed(text(""))
