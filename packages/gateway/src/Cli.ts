@@ -41,6 +41,7 @@ const portOption = Options.text("port").pipe(
 )
 
 const token = Options.redacted("token").pipe(
+  Options.withPseudoName("secret"),
   Options.withDescription("The bearer token that clients must send. Also taken from MCP_LIFELINE_TOKEN."),
   Options.withFallbackConfig(Config.redacted("MCP_LIFELINE_TOKEN")),
   Options.optional
@@ -74,7 +75,8 @@ const oneLine = (text: string): string => stripVTControlCharacters(text).replace
 
 /** Why the command line was not understood; where the library names the wrong cause, the right one. */
 const explain = (message: string, argv: ReadonlyArray<string>): string => {
-  const leftover = /unknown argument: '(.*)'/.exec(message)?.[1]
+  // What follows the `=` of an unknown option may be a secret.
+  const leftover = /unknown argument: '(.*)'/.exec(message)?.[1]?.replace(/^(--?[^=]+)=.*$/, "$1")
   if (leftover !== undefined && ["--config", "--host", "--port", "--token"].includes(leftover)) {
     return argv.filter((arg) => arg === leftover).length > 1
       ? `${leftover} is there more than once`
@@ -106,7 +108,7 @@ export const parse = (
     const run = Command.run(commands(asked), { name: "mcp-lifeline", version, executable: "mcp-lifeline" })
     const plain = yield* Effect.console
     yield* run(argv).pipe(
-      Effect.provide(CliConfig.layer({ showBuiltIns: false })),
+      Effect.provide(CliConfig.layer({ showBuiltIns: false, isCaseSensitive: true })),
       Effect.withConsole(console(plain, colour)),
       Effect.mapError((error) =>
         new UsageError({

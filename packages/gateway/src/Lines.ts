@@ -30,7 +30,7 @@ const say = (event: Event.Event, status: Status | undefined): ReadonlyArray<stri
         // Made while the connection in use was to be replaced by it.
         status?.state === "Connected" ? "New connection failed, the old one stays" : "Attempt failed",
         event.error.message,
-        ...(event.nextAttemptAt === undefined ? [] : [`next in ${Table.span(event.nextAttemptAt - event.at)}`])
+        ...(event.nextAttemptAt === undefined ? [] : [`next in ${Table.until(event.nextAttemptAt - event.at)}`])
       ]
     case "RuntimeClosed":
       return event.outcome === "closed" ? undefined : ["Close", event.outcome, event.message ?? ""]

@@ -45,6 +45,9 @@ export const span = (millis: number): string => {
   return min > 0 ? `${min} min ${s} s` : `${s} s`
 }
 
+/** The time until something, rounded up: what is to come is not here yet. */
+export const until = (millis: number): string => span(Math.ceil(millis / 1000) * 1000)
+
 /** The process or the address that a backend has now. */
 export const peer = ({ peer, target, transport }: Status): string =>
   peer?.pid !== undefined ? `pid ${peer.pid}` : peer?.url ?? (transport === "stdio" ? "" : target)
@@ -66,7 +69,7 @@ const cells = (status: Status, now: number): ReadonlyArray<string> =>
       ? `up ${span(now - status.connectedAt)}`
       : status.nextAttemptAt === undefined
       ? ""
-      : `in ${span(status.nextAttemptAt - now)}`,
+      : `in ${until(status.nextAttemptAt - now)}`,
     lastError(status, now)
   ].map(clean)
 

@@ -50,6 +50,11 @@ describe("mcp-lifeline", () => {
     ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "x"]],
     ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "65536"]],
     ["--config needs a value", ["serve", "--config"]],
+    ["--config needs a value", ["serve", "--config="]],
+    ["unknown option --Port", ["serve", "--Port", "5"]],
+    ["unknown option --Token", ["serve", "--Token=hush"]],
+    ["unknown option --ports", ["serve", "--ports", "5"]],
+    ["unknown option -p", ["serve", "-p", "5"]],
     ["--port is there more than once", ["serve", "--port", "1", "--port", "2"]]
   ])("usage error: %s", ([message, args]) =>
     Effect.gen(function*() {

@@ -69,7 +69,7 @@ describe("Lines", () => {
   it("text from outside stays one line and controls no terminal", () => {
     const message = "refused\nby \u001B[31mserver\u001B[0m\r\u0007 \u202Enow"
     const error = new ConnectError({ backend: "b", message, reason: "refused", incurable: false })
-    const event: Event.Event = { _tag: "AttemptFailed", ...common, error, duration: 1, nextAttemptAt: now + 2000 }
+    const event: Event.Event = { _tag: "AttemptFailed", ...common, error, duration: 1, nextAttemptAt: now + 1300 }
     expect(line(event, undefined)).toBe(
       "12:03:04 every-stdio  Attempt failed  refused by server now  next in 2 s"
     )

@@ -323,7 +323,7 @@ export interface CommonOptions extends PolicyOptions {
 
 /** Options of `connect`. */
 export interface ConnectOptions extends CommonOptions {
-  /** The name in errors and status. Default: from the command or the host. */
+  /** The name in errors and status. Default: from what the command runs (its package, script or image) or the host. */
   readonly name?: string | undefined
 }
 

@@ -9,6 +9,8 @@ export type Frame =
   | { readonly _tag: "TooLong"; readonly id: string | number | undefined; readonly isResponse: boolean }
 
 const lineFeed = 0x0A
+/** Bytes of a line that has only begun which are shown to people. */
+const longestBegun = 1024
 
 /** Stateful; one for each stream. */
 export class Framing {
@@ -31,6 +33,12 @@ export class Framing {
       onFrame(this.#complete())
       start = end + 1
     }
+  }
+
+  /** The beginning of a line whose end has not come. */
+  get begun(): string {
+    const [first = Buffer.alloc(0)] = this.#pieces
+    return first.subarray(0, longestBegun).toString("utf8")
   }
 
   #extend(piece: Buffer): void {

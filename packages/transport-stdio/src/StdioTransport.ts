@@ -147,7 +147,7 @@ export class StdioTransport implements AdapterTransport {
   async #close(): Promise<void> {
     clearTimeout(this.#settling)
     this.#rejectAll()
-    if (this.#skipped > 1) this.#options.warn(`${this.#skipped} lines on stdout were not JSON-RPC`)
+    if (this.#answered && this.#skipped > 1) this.#options.warn(`${this.#skipped} lines on stdout were not JSON-RPC`)
     try {
       await this.#group?.shutdown()
     } finally {
@@ -187,11 +187,21 @@ export class StdioTransport implements AdapterTransport {
   #handshake(): void {
     this.#answered = true
     if (this.#group !== undefined) this.#group.serving = true
+    if (this.#skipped > 0) this.#warnNoise()
   }
 
   #skip(text: string): void {
     if (++this.#skipped > 1) return
-    this.#noise = JSON.stringify(Secrets.mask(this.#options.secrets, text).slice(0, 200))
+    this.#noise = this.#quoted(Secrets.mask(this.#options.secrets, text))
+    // Before that, the error of the attempt has it.
+    if (this.#answered) this.#warnNoise()
+  }
+
+  #quoted(text: string): string {
+    return JSON.stringify(text.trim().slice(0, 200))
+  }
+
+  #warnNoise(): void {
     this.#options.warn(
       `a line on stdout is not JSON-RPC and is skipped, as are others like it (a server logs to stderr): ${this.#noise}`
     )
@@ -212,10 +222,21 @@ export class StdioTransport implements AdapterTransport {
 
   /** With what the process wrote, as far as it may say why. */
   #seen(what: string): string {
-    const lines = this.#skipped === 1 ? "1 line on stdout was" : `${this.#skipped} lines on stdout were`
-    const noise = this.#skipped === 0 || this.#answered ? "" : `; ${lines} not JSON-RPC, first ${this.#noise}`
     const tail = this.#stderr.text
-    return `${what}${noise}${tail === "" ? "" : `; stderr: ${tail}`}`
+    return `${what}${this.#answered ? "" : this.#seenOnStdout()}${tail === "" ? "" : `; stderr: ${tail}`}`
+  }
+
+  #seenOnStdout(): string {
+    // A question ends without a line feed; what begins like a message may be one.
+    const { begun } = this.#framing
+    const question = /^\s*([[{]|$)/.test(begun)
+      ? undefined
+      : this.#quoted(Secrets.maskCut(this.#options.secrets, begun))
+    const count = this.#skipped + (question === undefined ? 0 : 1)
+    if (count === 0) return ""
+    const lines = count === 1 ? "1 line on stdout was" : `${count} lines on stdout were`
+    const shown = [...(this.#noise === "" ? [] : [`first ${this.#noise}`]), ...(question ? [`last ${question}`] : [])]
+    return `; ${lines} not JSON-RPC, ${shown.join(", ")}`
   }
 
   #onTooLong(id: RequestId | undefined, isResponse: boolean): void {
@@ -285,7 +306,7 @@ export class StdioTransport implements AdapterTransport {
     if (this.#answered) return this.#seen(what)
     const seen = this.#seen(`${this.#command()} ${what} before it answered initialize`)
     // A program that has failed says why; one that has done what it was asked to is another program.
-    return exit?.code === 0 || exit === undefined || this.#skipped > 0 ? `${seen}: ${advice}` : seen
+    return exit?.code === 0 || exit === undefined || this.#seenOnStdout() !== "" ? `${seen}: ${advice}` : seen
   }
 
   #rejectAll(): void {

@@ -86,7 +86,7 @@ describe("a process that cannot be started", () => {
       const prompt = join(directory, "prompt.mjs")
       writeFileSync(
         prompt,
-        `process.stdout.write("one\\ntwo\\n"); process.stderr.write("Ok to proceed? (y) "); setInterval(() => {}, 1000)`
+        `process.stdout.write("one\\ntwo\\nProceed? (y) "); process.stderr.write("Ok to proceed? (y) "); setInterval(() => {}, 1000)`
       )
       const backend = yield* Backend.make("docs", {
         // What does not serve is not given time to end by itself.
@@ -99,7 +99,7 @@ describe("a process that cannot be started", () => {
       assert.strictEqual(
         lastError,
         `no connection within 2000 ms (timeouts.connect): "${process.execPath} ${prompt}" runs (pid ${pid}) but has not `
-          + `answered initialize; 2 lines on stdout were not JSON-RPC, first "one"; stderr: Ok to proceed? (y): check that `
+          + `answered initialize; 3 lines on stdout were not JSON-RPC, first "one", last "Proceed? (y)"; stderr: Ok to proceed? (y): check that `
           + "command and args start an MCP server over stdio; if it is only slow to start, raise timeouts.connect"
       )
       yield* eventually(() => livingIn(Number(pid)).length === 0)

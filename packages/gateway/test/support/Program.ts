@@ -66,6 +66,10 @@ export const eventually = <A>(look: () => A | undefined): Effect.Effect<A> =>
 /** Waits until a process has ended. */
 export const gone = (pid: number): Effect.Effect<true> => eventually(() => alive(pid) ? undefined : true)
 
+/** What a program has written to standard error, but for the warning that a tool of the demo's servers needs tasks. */
+export const complaints = (program: Program): ReadonlyArray<string> =>
+  program.stderr().split("\n").filter((line) => line !== "" && !line.includes("is not offered: it runs only as a task"))
+
 /** The process of a demo backend that a gateway has named last; waits for one that is not `before`. */
 export const processOf = (program: Program, backend: string, before?: number): Effect.Effect<number> =>
   program.until(() => {
