@@ -258,8 +258,11 @@ const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<strin
   return written
 }
 
-/** Reads one server. Variables are replaced where they are given; else what looks like one stays as it is. */
-export const readServer = (raw: unknown, variables?: Variables): Read<Server> => {
+/**
+ * Reads one server. Variables are replaced where they are given; else what looks like one stays as it is. `remedy` is what else
+ * can be done about one that cannot be replaced.
+ */
+export const readServer = (raw: unknown, variables?: Variables, remedy = ""): Read<Server> => {
   if (!Predicate.isRecord(raw)) {
     return { value: undefined, problems: [Problem.wrongSecret([], raw, "an object with a command or a url")] }
   }
@@ -298,7 +301,7 @@ export const readServer = (raw: unknown, variables?: Variables): Read<Server> =>
     }
     const unset: Array<Problem.Problem> = []
     reach[name] = variables !== undefined && expanded.has(name)
-      ? expand(raw[key], variables, (path, message) => unset.push({ path: [key, ...path], message }))
+      ? expand(raw[key], variables, (path, message) => unset.push({ path: [key, ...path], message: message + remedy }))
       : raw[key]
     report(unset.length > 0 ? unset : check(reach[name], [key]))
   }

@@ -54,9 +54,12 @@ export const toMillis = (input: unknown): number | undefined => {
   return Option.getOrUndefined(Option.map(Duration.decodeUnknown(input), Duration.toMillis))
 }
 
-/** The milliseconds of an option whose type says that it is a length of time. Throws where a program without types gives none. */
+/**
+ * The milliseconds of an option whose type says that it is a length of time; as in Effect, less than nothing is nothing. Throws
+ * where a program without types gives something else.
+ */
 export const millis = (input: TimeSpan): number => {
-  const found = toMillis(input)
+  const found = typeof input === "number" && input < 0 ? 0 : toMillis(input)
   if (found === undefined) throw new TypeError(`${String(input)} is no length of time; write 5000, "5s" or "5 seconds"`)
   return found
 }

@@ -14,32 +14,8 @@ import type {
   Implementation,
   ListRootsResult
 } from "@modelcontextprotocol/sdk/types.js"
+import type { Duration } from "./Duration.js"
 import type { Session } from "./Session.js"
-
-/** A duration: milliseconds, or a number with its unit, as in `"5s"`, `"10 ms"` or `"5 minutes"`. */
-export type Duration = number | `${number}${DurationUnit}` | `${number} ${DurationUnit}`
-
-/** The units of a duration that is written as text. */
-export type DurationUnit =
-  | "ms"
-  | "s"
-  | "sec"
-  | "m"
-  | "min"
-  | "h"
-  | "d"
-  | "milli"
-  | "millis"
-  | "second"
-  | "seconds"
-  | "minute"
-  | "minutes"
-  | "hour"
-  | "hours"
-  | "day"
-  | "days"
-  | "week"
-  | "weeks"
 
 /** How a session is kept alive, and how a dead one is found. */
 export interface KeepaliveOptions {

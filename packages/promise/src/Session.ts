@@ -10,6 +10,7 @@ import type {
   ReadResourceResult,
   Request
 } from "@modelcontextprotocol/sdk/types.js"
+import type { Duration } from "./Duration.js"
 
 /** What `onConnected` is given. Its requests are sent once, on this connection; it is of no use afterwards. */
 export interface Session {
@@ -31,6 +32,6 @@ export interface Session {
 
 /** Options of a request of a session. */
 export interface SessionCallOptions {
-  /** Time for the answer, in milliseconds. Default `timeouts.request`. */
-  readonly timeout?: number | undefined
+  /** Time for the answer. Default `timeouts.request`. */
+  readonly timeout?: Duration | undefined
 }

@@ -1,6 +1,7 @@
 export type { Client, ClientEvents, HealthCheck } from "./Client.js"
 export { connect } from "./connect.js"
 export { connectAll } from "./connectAll.js"
+export type { Duration, DurationUnit } from "./Duration.js"
 export {
   BackendUnavailable,
   ConfigError,
@@ -24,8 +25,6 @@ export type {
   CommonOptions,
   ConnectOptions,
   DiscoveryOptions,
-  Duration,
-  DurationUnit,
   FleetConfig,
   FleetOptions,
   HandlerExtra,

@@ -94,6 +94,23 @@ describe("options", () => {
     assert.strictEqual(client.status.state, "Idle")
   })
 
+  it("[C11 F1] the options of a request that onConnected makes are checked, too", async () => {
+    const said: Array<string> = []
+    await using client = await connect(Everything.stdio, {
+      name: "one",
+      onConnected: async (session) => {
+        const call = (options: object) => session.callTool({ name: "echo", arguments: { message: "hi" } }, options)
+        said.push(...await problems(() => call({ timout: 5 })), ...await problems(() => call({ timeout: -1 })))
+        await call({ timeout: "5s" })
+      }
+    })
+    assert.strictEqual(client.status.generation, 1)
+    assert.deepEqual(said.map((line) => line.slice(0, line.indexOf(";"))), [
+      "one: timout is no option of a request of a session",
+      "one: timeout is -1"
+    ])
+  })
+
   it("[F1] a key of a server that does not exist or belongs to the other kind is refused, with what is to be done", async () => {
     const url = "http://127.0.0.1/mcp"
     assert.deepEqual(await problems(untyped({ url, headerss: { a: "s3cret" } })), [
@@ -222,11 +239,12 @@ describe("the configuration of connectAll", () => {
     } finally {
       delete process.env["LIFELINE_TEST_URL"]
     }
+    const literally = ", or give the option variables: false to leave every text as it is"
     const script = { command: "sh", args: ["-c", "exec ${LIFELINE_TEST_NOT_SET}"], env: { A: "${input:s}" }, ...lazy }
     assert.deepEqual(await problems(fleetOf({ mcpServers: { one: script } })), [
       "one: args[1] has ${LIFELINE_TEST_NOT_SET}, which is not set; set LIFELINE_TEST_NOT_SET in the environment or write "
-      + "${LIFELINE_TEST_NOT_SET:-default}",
-      "one: env.A has ${input:s}, which is not known; write ${NAME}, ${NAME:-default} or ${env:NAME}"
+      + "${LIFELINE_TEST_NOT_SET:-default}" + literally,
+      "one: env.A has ${input:s}, which is not known; write ${NAME}, ${NAME:-default} or ${env:NAME}" + literally
     ])
     await using literal = await connectAll({ mcpServers: { one: script } }, { variables: false })
     assert.include(literal.status["one"]?.target, "${LIFELINE_TEST_NOT_SET}")

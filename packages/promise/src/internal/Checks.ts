@@ -15,6 +15,7 @@ import type {
   TelemetryOptions,
   TransportOptions
 } from "../Options.js"
+import type { SessionCallOptions } from "../Session.js"
 import { fromError } from "./Failure.js"
 
 const day = 86_400_000
@@ -120,9 +121,23 @@ const callOptions = Check.options(
   "a call"
 )
 
-/** What is wrong with the options of a call. */
-export const call = (backend: string, given: CallOptions | SignalOptions | undefined): ConfigError | undefined => {
-  if (given === undefined) return undefined
-  const problems = callOptions(given, [])
+const sessionOptions = Check.options(
+  { timeout: duration } satisfies Table<SessionCallOptions>,
+  "a request of a session"
+)
+
+const checked = (check: Check.Check) => (backend: string, given: object | undefined): ConfigError | undefined => {
+  const problems = given === undefined ? [] : check(given, [])
   return Problem.some(problems) ? fromError(Problem.refuse(backend, problems)) as ConfigError : undefined
 }
+
+/** What is wrong with the options of a call. */
+export const call: (backend: string, given: CallOptions | SignalOptions | undefined) => ConfigError | undefined =
+  checked(
+    callOptions
+  )
+
+/** What is wrong with the options of a request that `onConnected` makes. */
+export const sessionCall: (backend: string, given: SessionCallOptions | undefined) => ConfigError | undefined = checked(
+  sessionOptions
+)

@@ -1,24 +1,38 @@
 /**
  * What a user does with each new connection, as the core's Effect.
  */
-import type { Backend, Method } from "@mcp-lifeline/core"
+import type { Backend, Method, Params } from "@mcp-lifeline/core"
 import { ConnectError } from "@mcp-lifeline/core"
 import { Effect } from "effect"
 import type { CommonOptions } from "../Options.js"
-import type { Session } from "../Session.js"
+import type { Session, SessionCallOptions } from "../Session.js"
+import * as Checks from "./Checks.js"
 import * as Run from "./Run.js"
 
 type Prepare = NonNullable<CommonOptions["onConnected"]>
 
-const sessionOf = (backend: string, core: Backend.Session, run: Run.Run, signal: AbortSignal): Session => ({
-  backend,
-  generation: core.generation,
-  signal,
-  callTool: (params, options) => run(core.request("tools/call", params, options), { signal }),
-  readResource: (params, options) => run(core.request("resources/read", params, options), { signal }),
-  request: ({ method, params }, resultSchema, options) =>
-    run(core.request(method as Method, params as never, { ...options, resultSchema }), { signal }) as Promise<any>
-})
+const sessionOf = (backend: string, core: Backend.Session, run: Run.Run, signal: AbortSignal): Session => {
+  const request = <M extends Method>(
+    method: M,
+    params: Params<M>,
+    options: SessionCallOptions | undefined,
+    resultSchema?: unknown
+  ) => {
+    const wrong = Checks.sessionCall(backend, options)
+    return wrong === undefined
+      ? run(core.request(method, params, { ...options, resultSchema }), { signal })
+      : Promise.reject(wrong)
+  }
+  return {
+    backend,
+    generation: core.generation,
+    signal,
+    callTool: (params, options) => request("tools/call", params, options),
+    readResource: (params, options) => request("resources/read", params, options),
+    request: ({ method, params }, resultSchema, options) =>
+      request(method as Method, params as never, options, resultSchema) as Promise<any>
+  }
+}
 
 /** Runs it in an attempt; what it throws is the attempt's failure. */
 export const make = (backend: string, prepare: Prepare): NonNullable<Backend.BackendOptions["onConnected"]> => (core) =>

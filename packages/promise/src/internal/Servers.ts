@@ -40,8 +40,10 @@ const misplaced = (of: string) => (problem: Problem.Problem): Problem.Problem =>
     ? { path: problem.path, message: `is no option of ${of}; give it in the second argument` }
     : problem
 
+const literally = ", or give the option variables: false to leave every text as it is"
+
 const read = (server: unknown, variables?: McpConfig.Variables): McpConfig.Read<McpConfig.Server> => {
-  const { problems, value } = McpConfig.readServer(server, variables)
+  const { problems, value } = McpConfig.readServer(server, variables, literally)
   return {
     value,
     problems: [...problems.map(misplaced("a server")), ...(value === undefined ? [] : unreachable(value.reach))].map(
