@@ -53,6 +53,27 @@ describe("the first connection", () => {
     soon
   )
 
+  it("[F1] a server that does not answer, and a login that is not finished, are told as what they are", async () => {
+    await using server = await HttpFaultServer.open()
+    server.hook = () => true
+    const silent = await rejection(connect({ url: server.url }, { name: "docs", timeouts: { connect: 300 } }))
+    assert.instanceOf(silent, ConnectError)
+    assert.strictEqual(silent.reason, "timeout")
+    assert.match(silent.message, /^docs: .*300 ms.*has not answered/)
+    assert.include(silent.message, server.url)
+    const { logins, provider } = SignIn.askFor(server)
+    provider.redirectToAuthorization = (url) => {
+      logins.push(url)
+      return new Promise(() => undefined)
+    }
+    const docs = { url: server.url, authProvider: provider }
+    const waits = await rejection(connect(docs, { name: "docs", timeouts: { connect: 1000 } }))
+    assert.instanceOf(waits, ConnectError)
+    assert.match(waits.message, /login waits for a person/)
+    assert.strictEqual(logins.length, 1)
+    await server.until(() => server.sockets.size === 0)
+  })
+
   it("[F1] a server that may still be starting is waited for", async () => {
     await using server = await HttpFaultServer.open()
     const began = performance.now()

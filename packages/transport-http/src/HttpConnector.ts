@@ -1,8 +1,8 @@
 /**
  * Connections to MCP servers over HTTP.
  */
-import { Check, Problem, TimeSpan } from "@mcp-lifeline/core"
-import type { ConnectError, Connection, Connector } from "@mcp-lifeline/core"
+import { Check, ConnectError, Problem, TimeSpan } from "@mcp-lifeline/core"
+import type { Connection, Connector } from "@mcp-lifeline/core"
 import { SdkConnection } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import { Clock, Duration, Effect, Predicate, Redacted } from "effect"
@@ -110,6 +110,9 @@ const mayBeOlder = (error: ConnectError): boolean =>
   error.cause instanceof StatusFailure && error.cause.error === undefined &&
   (error.cause.status === 400 || error.cause.status === 404 || error.cause.status === 405)
 
+/** Whether a server that speaks the older HTTP+SSE refuses the credentials, or wants some: it is the one that is meant. */
+const isRefusal = ({ reason }: ConnectError): boolean => reason === "unauthorized" || reason === "forbidden"
+
 /**
  * A connector to the MCP server at an address. Throws a `ConfigError` that names every option that is not acceptable or does
  * not exist; it shows neither address nor headers.
@@ -130,6 +133,20 @@ export const make = (options: Options): Connector => {
   const oauth = options.authProvider === undefined ? undefined : OAuth.make(options.authProvider, given)
 
   const proxies = options.dispatcher === undefined ? Proxy.fromEnvironment(url, process.env) : Proxy.none
+
+  /** What an attempt that takes too long waits for. */
+  const texts = {
+    login: `${target}: OAuth is under way: its server does not answer, or a login waits for a person`,
+    silent: `${target} has not answered: it may be starting, or hang`
+  }
+
+  /** Not every error of the protocol says of what address it speaks. */
+  const located = (error: ConnectError): ConnectError => {
+    const { backend, cause, incurable, message, reason, retryAfter } = error
+    return message.includes(target)
+      ? error
+      : new ConnectError({ backend, cause, incurable, reason, retryAfter, message: `${target}: ${message}` })
+  }
 
   const makeClient = Effect.sync(() => {
     const dispatcher = options.dispatcher ?? HttpClient.makeDispatcher(connectTimeout, proxies)
@@ -169,13 +186,14 @@ export const make = (options: Options): Connector => {
     connectOptions: Parameters<Connector["connect"]>[0]
   ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
     Effect.gen(function*() {
+      connectOptions.onAttempt?.(() => oauth?.isRunning() === true ? texts.login : texts.silent)
       const client = yield* makeClient
       const adapter = kind === "sse"
         ? yield* SseTransport.make({ client, url, target })
         : yield* StreamableTransport.make({ client, url, target, closeTimeout })
       const connection = yield* SdkConnection.connect(adapter, connectOptions)
       return { ...connection, heartbeat: heartbeat(client) }
-    })
+    }).pipe(Effect.mapError(located))
 
   return {
     transport: "http",
@@ -188,7 +206,7 @@ export const make = (options: Options): Connector => {
         : connectWith("streamable", connectOptions).pipe(
           Effect.catchIf(
             mayBeOlder,
-            (error) => Effect.mapError(connectWith("sse", connectOptions), () => error)
+            (error) => Effect.mapError(connectWith("sse", connectOptions), (older) => isRefusal(older) ? older : error)
           )
         )
   }

@@ -20,6 +20,8 @@ export interface Refusal {
 /** OAuth with one provider. */
 export interface OAuth {
   readonly provider: OAuthClientProvider
+  /** Whether new credentials are being got. */
+  readonly isRunning: () => boolean
   /**
    * Gets new credentials; succeeds with whether there are some. Concurrent calls share one run. No login is asked for again
    * within 10 minutes of the last one for the same scope, unless that has brought a token and it is refused by 401: a scope
@@ -91,6 +93,7 @@ export const make = (provider: OAuthClientProvider, url: URL): OAuth => {
 
   return {
     provider,
+    isRunning: () => running !== undefined,
     renew: ({ challenge, status }, fetch) =>
       Effect.gen(function*() {
         const { UnauthorizedError, extractWWWAuthenticateParams } = yield* Effect.promise(OAuthRun.sdk)

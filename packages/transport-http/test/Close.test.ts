@@ -80,6 +80,64 @@ describe("close", () => {
       yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
     }))
 
+  const late: ReadonlyArray<readonly [string, (turn: HttpExchange.Turn) => boolean | undefined]> = [
+    [
+      "a server that refuses notifications/initialized",
+      ({ response, rpc }) => rpc === "notifications/initialized" && fault(response, 500)
+    ],
+    [
+      "a server that closes the connection then",
+      ({ rpc, socket }) => rpc === "notifications/initialized" && (socket.destroy(), true)
+    ],
+    ["a server that answers in a protocol version that nobody speaks", ({ message, rpc }) => {
+      if (rpc === "initialize") Object.assign(message?.params ?? {}, { protocolVersion: "1999-01-01" })
+      return undefined
+    }]
+  ]
+  for (const [name, hook] of late) {
+    it.scopedLive(`[T2] an attempt that fails after its session was made ends it, and leaves no socket: ${name}`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        server.hook = hook
+        yield* Effect.flip(Harness.connect(HttpConnector.make({ url: server.url })))
+        assert.strictEqual(server.count("initialize"), 1)
+        assert.strictEqual(server.count("DELETE"), 1)
+        assert.strictEqual(server.sessions.size, 0)
+        yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+      }))
+  }
+
+  it.scopedLive("[T2] an attempt that fails or is interrupted holds nothing of a dispatcher that it does not own", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      // One socket: what an attempt has left open would keep the next from its turn.
+      const dispatcher = yield* Effect.acquireRelease(
+        Effect.sync(() => new Agent({ connections: 1, pipelining: 1 })),
+        (agent) => Effect.promise(() => agent.destroy())
+      )
+      const connector = HttpConnector.make({ url: server.url, dispatcher, transport: "streamable" })
+      const endless = (status: number, type: string) => ({ response, rpc }: HttpExchange.Turn) => {
+        if (rpc !== "initialize") return undefined
+        response.writeHead(status, { "content-type": type }).write("x")
+        return true
+      }
+      const answers = [
+        endless(500, "text/plain"),
+        endless(200, "text/html"),
+        endless(200, "text/event-stream"),
+        endless(200, "application/json"),
+        ({ rpc }: HttpExchange.Turn) => rpc === "initialize"
+      ]
+      for (const answer of answers) {
+        server.hook = answer
+        yield* Effect.scoped(Harness.connect(connector)).pipe(Effect.timeout("1200 millis"), Effect.flip)
+      }
+      server.hook = undefined
+      server.offersStream = false
+      yield* Effect.scoped(Effect.flatMap(Harness.connect(connector), ({ call }) => call()))
+      assert.isAtMost(server.sockets.size, 1)
+    }))
+
   it.scopedLive("[T2] ends its streams and calls also on a dispatcher that it does not own", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server

@@ -17,6 +17,9 @@ interface Row {
 }
 
 const html = { "content-type": "text/html" }
+const json = { "content-type": "application/json" }
+const rpcError = (message: HttpExchange.Message | undefined, code: number, text: string) =>
+  JSON.stringify({ jsonrpc: "2.0", id: message?.id, error: { code, message: text } })
 const to = (location: string, status = 307) => ({ response }: Turn) => fault(response, status, { location })
 
 const connecting: Readonly<Record<string, Row>> = {
@@ -66,12 +69,19 @@ const connecting: Readonly<Record<string, Row>> = {
   "503": { answer: ({ response }) => fault(response, 503), says: [/not ready/], never: [/check the URL/] },
   "a page": { answer: ({ response }) => fault(response, 200, html, "<p>"), says: [/text\/html/, /MCP endpoint/] },
   "JSON that is none": {
-    answer: ({ response }) => fault(response, 200, { "content-type": "application/json" }, "{"),
+    answer: ({ response }) => fault(response, 200, json, "{"),
     says: [/declared as JSON/, /MCP endpoint/]
   },
+  "initialize is refused in JSON-RPC": {
+    answer: ({ message, response }) => fault(response, 200, json, rpcError(message, -32603, "no licence")),
+    says: [/refused initialize: no licence/]
+  },
+  "initialize is not known": {
+    answer: ({ message, response }) => fault(response, 200, json, rpcError(message, -32601, "Method not found")),
+    says: [/does not know initialize/]
+  },
   "a session id with a space": {
-    answer: ({ response }) =>
-      fault(response, 200, { "content-type": "application/json", "mcp-session-id": "a b" }, "{}"),
+    answer: ({ response }) => fault(response, 200, { ...json, "mcp-session-id": "a b" }, "{}"),
     says: [/session id/, /visible ASCII/]
   },
   "headers over the limit": {

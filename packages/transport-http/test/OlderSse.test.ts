@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
+import * as SignIn from "../../testing/test/support/SignIn.js"
 import * as Harness from "./fixtures/Harness.js"
 import * as OlderServer from "./fixtures/OlderServer.js"
 
@@ -73,6 +74,25 @@ describe("the older HTTP+SSE", () => {
         yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
       }))
   }
+
+  it.scopedLive("[T7] one that wants a login is found to be older, and the login is what the error speaks of", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { finish, logins, provider } = SignIn.askFor(server)
+      const guarded = server.hook
+      OlderServer.speak(
+        server,
+        (turn) => turn.http === "POST" && turn.url === "/mcp" ? fault(turn.response, 405) : guarded?.(turn)
+      )
+      const connector = HttpConnector.make({ url: server.url, authProvider: provider })
+      const error = yield* Effect.flip(Harness.connect(connector))
+      assert.isDefined(HttpConnector.loginNeeded(error))
+      assert.strictEqual(logins.length, 1)
+      yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+      yield* Effect.promise(finish)
+      const { call } = yield* Harness.connect(connector)
+      assert.deepStrictEqual((yield* call("in")) as unknown, text("in"))
+    }))
 
   it.scopedLive("[T3] a request whose connection is refused was not sent, and the server is gone, though the stream is still open", () =>
     Effect.gen(function*() {
