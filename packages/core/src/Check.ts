@@ -26,7 +26,10 @@ export const flag = is(Predicate.isBoolean, "true or false")
 export const string = isSecret(Predicate.isString, "a string")
 
 /** A text that is not empty, and may be secret. */
-export const text = isSecret((value) => Predicate.isString(value) && value !== "", "a string that is not empty")
+export const text: Check = (value, path) =>
+  value === ""
+    ? [{ path, message: "is empty; accepted: a string that is not" }]
+    : isSecret(Predicate.isString, "a string that is not empty")(value, path)
 
 /** A function. */
 export const func = is(Predicate.isFunction, "a function")
@@ -50,7 +53,10 @@ export const span = (min: number, max: number): Check =>
 
 /** One of some texts. */
 export const oneOf = (...accepted: ReadonlyArray<string>): Check =>
-  is((value) => accepted.includes(value as string), accepted.map((one) => JSON.stringify(one)).join(" or "))
+  is(
+    (value) => accepted.includes(value as string),
+    accepted.map((one) => JSON.stringify(one)).join(", ").replace(/, ([^,]*)$/, " or $1")
+  )
 
 /** An array whose elements are checked one by one. */
 export const list = (element: Check, accepted: string): Check => (value, path) =>

@@ -169,8 +169,9 @@ const transports = {
 } as const
 
 const typeOf = {
-  stdio: Check.oneOf("stdio"),
-  http: Check.oneOf(...Object.keys(transports))
+  stdio: Check.is((value) => value === "stdio", '"stdio", since this server has a command'),
+  http: Check.oneOf(...Object.keys(transports)),
+  any: Check.oneOf("stdio", ...Object.keys(transports))
 } as const
 
 /** The keys whose strings may have variables in them. */
@@ -206,28 +207,38 @@ export const secretsOf = (values: unknown): Secrets =>
 const isEmpty = (value: unknown): boolean =>
   typeof value === "object" && value !== null && Object.keys(value).length === 0
 
-/** A key that a server of this kind does not have. */
-const stranger = (key: string, kind: "stdio" | "http"): Problem.Problem => {
+type Kind = "stdio" | "http"
+
+/** An option of the official SDK's transports that is not taken over. */
+export const notTakenOver = (path: Problem.Path): Problem.Problem | undefined => {
+  const key = String(path.at(-1))
+  return Object.hasOwn(instead, key) ? { path, message: `is not taken over: ${instead[key]}` } : undefined
+}
+
+/** Whether it is a key of a server. */
+export const isKey = (key: unknown): boolean => known.includes(String(key))
+
+/** A key that a server of this kind, or of any, does not have. */
+const stranger = (key: string, kind: Kind | undefined): Problem.Problem => {
   const path = [key]
-  const why = instead[key]
-  if (why !== undefined) return { path, message: `is not taken over: ${why}` }
+  const sdk = notTakenOver(path)
+  if (sdk !== undefined) return sdk
   if (foreign.has(key)) {
     return { path, message: "belongs to another program and has no effect here; leave it out", key: "foreign" }
   }
-  if (Object.hasOwn(stdioChecks, key)) {
+  if (kind === "http" && Object.hasOwn(stdioChecks, key)) {
     return { path, message: "belongs to a server with a command, and this one has a url; leave it out" }
   }
-  if (Object.hasOwn(httpChecks, key)) {
+  if (kind === "stdio" && Object.hasOwn(httpChecks, key)) {
+    const instead = key === "headers" ? "env" : "env or args"
     return {
       path,
-      message: `belongs to a server with a url, and this one has a command; leave it out, or pass it on by ${
-        key === "headers" ? "env" : "env or args"
-      }`
+      message: `belongs to a server with a url, and this one has a command; leave it out, or pass it on by ${instead}`
     }
   }
-  const meant = meanings[key]
-  const there = known.filter((name) => !Object.hasOwn(kind === "stdio" ? httpChecks : stdioChecks, name))
-  return Problem.unknown(path, there, { of: "a server", ...(meant === undefined ? {} : { meant }) })
+  const meant = Object.hasOwn(meanings, key) ? meanings[key] : undefined
+  const others = kind === "stdio" ? httpChecks : kind === "http" ? stdioChecks : {}
+  return Problem.unknown(path, known.filter((name) => !Object.hasOwn(others, name)), { of: "a server", meant })
 }
 
 /** The options of supervision among others: in groups, or in groups under `lifeline`. */
@@ -269,26 +280,26 @@ export const readServer = (raw: unknown, variables?: Variables, remedy = ""): Re
   const problems: Array<Problem.Problem> = []
   const written = spelling(raw, problems)
   const isStdio = written.has("command")
-  const kind = isStdio ? "stdio" : "http"
-  const misspelt = [...written.keys()].map((key) => meanings[key] ?? nearest(key, known))
+  const kind = isStdio ? "stdio" : written.has("url") ? "http" : undefined
+  const misspelt = [...written.keys()].map((key) => Object.hasOwn(meanings, key) ? meanings[key] : nearest(key, known))
   if (isStdio && written.has("url")) {
     problems.push({ path: [written.get("url") ?? "url"], message: "stands beside command; keep one of the two" })
     return { value: undefined, problems }
   }
-  if (!isStdio && !written.has("url") && !misspelt.some((key) => key === "command" || key === "url")) {
+  if (kind === undefined && !misspelt.some((key) => key === "command" || key === "url")) {
     problems.push({ path: [], message: "has neither command (a program to start) nor url (an address)" })
   }
-  const checks = isStdio ? stdioChecks : httpChecks
+  const checks = kind === "stdio" ? stdioChecks : kind === "http" ? httpChecks : { ...stdioChecks, ...httpChecks }
   const { policy, problems: ofPolicy } = policyOf(raw)
   const reach: Record<string, unknown> = {}
-  let fits = isStdio || written.has("url")
+  let fits = kind !== undefined
   const report = (found: ReadonlyArray<Problem.Problem>): void => {
     if (found.length > 0) fits = false
     problems.push(...found)
   }
   for (const [name, key] of written) {
     const check = name === "type"
-      ? typeOf[kind]
+      ? typeOf[kind ?? "any"]
       : name === "disabled"
       ? Check.flag
       : Object.hasOwn(checks, name)

@@ -4,7 +4,7 @@
 import type { Effect } from "effect"
 import type { Session } from "./Call.js"
 import type { ClientOptions, Connector } from "./Connector.js"
-import type { PolicyOptions } from "./Policy.js"
+import type { PolicyOptions } from "./PolicyOptions.js"
 
 /** Everything about one backend. */
 export interface BackendOptions extends PolicyOptions, ClientOptions {

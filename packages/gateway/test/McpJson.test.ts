@@ -198,7 +198,7 @@ describe("McpJson", () => {
       'lifeline.lifeline.reconnect.maxDelayy: is no option of reconnect; did you mean "maxDelay"?',
       "both.serverUrl: says the same as url; keep one",
       "twice.lifeline.calls: is given twice, here and beside lifeline; keep one",
-      'type.type: is "sse"; accepted: "stdio"',
+      'type.type: is "sse"; accepted: "stdio", since this server has a command',
       "stdio.stdio.command: belongs beside stdio, not in it",
       expect.stringMatching(/^other\.sandbox: is no option of a server; there are: command, .*\. It has no effect$/)
     ])

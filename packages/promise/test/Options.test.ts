@@ -119,6 +119,16 @@ describe("options", () => {
     assert.deepEqual(await problems(untyped({ command: "a", headers: { a: "s3cret" } })), [
       "a: headers belongs to a server with a url, and this one has a command; leave it out, or pass it on by env"
     ])
+    assert.deepEqual(await problems(untyped({ comand: "s3cret" }, { name: "one" })), [
+      'one: comand is no option of a server; did you mean "command"?'
+    ])
+    assert.deepEqual(await problems(untyped({ command: "", type: "http" }, { name: "one" })), [
+      "one: command is empty; accepted: a string that is not",
+      'one: type is "http"; accepted: "stdio", since this server has a command'
+    ])
+    assert.deepEqual(await problems(untyped({ args: [] }, { name: "one" })), [
+      "one: server has neither command (a program to start) nor url (an address)"
+    ])
     assert.deepEqual(await problems(untyped({ url, args: ["s3cret"] })), [
       "127-0-0-1: args belongs to a server with a command, and this one has a url; leave it out"
     ])
@@ -195,7 +205,7 @@ describe("options", () => {
         "fleet: keepalive.timeout is -1; accepted: 1 ms to 1 h",
         "a: keepalive.interval is 1; accepted: 1 s to 24 h",
         "b: url is no address; accepted: one that begins with http:// or https://",
-        'b: type is "socket"; accepted: "auto" or "http" or "streamable-http" or "streamableHttp" or "streamable_http" or "sse"',
+        'b: type is "socket"; accepted: "auto", "http", "streamable-http", "streamableHttp", "streamable_http" or "sse"',
         "fleet: mcpServers has a server without a name; give it one"
       ]
     )

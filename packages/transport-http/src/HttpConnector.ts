@@ -73,8 +73,7 @@ const isHeader = (name: string, value: unknown): boolean => {
 const header: Check.Check = (value, path) =>
   isHeader(String(path.at(-1)), value) ? [] : [{
     path,
-    message:
-      "is no valid HTTP header; accepted: a name of letters, digits and - , a value without line breaks, in Latin-1"
+    message: "is no valid HTTP header; accepted: a name without spaces, and a value in one line of Latin-1 characters"
   }]
 
 /** Everything that is wrong with options; `make` throws a `ConfigError` of it. */

@@ -1,7 +1,7 @@
 /**
  * What only a compiler would have checked: not every program has one, and configurations are read from files.
  */
-import { Check, Policy, Problem } from "@mcp-lifeline/core"
+import { Check, McpConfig, Policy, Problem } from "@mcp-lifeline/core"
 import { Predicate } from "effect"
 import type { ConfigError } from "../Errors.js"
 import type {
@@ -82,13 +82,18 @@ const takers = Object.keys(tables) as ReadonlyArray<Taker>
 /** Whether it is an option of any of them. */
 export const isOption = (name: unknown): boolean => takers.some((taker) => Object.hasOwn(tables[taker], String(name)))
 
-const makeCheck = (taker: Taker): Check.Check =>
-  Check.options(tables[taker], taker, (path) => {
-    const others = takers.filter((other) => Object.hasOwn(tables[other], String(path[0])))
-    return others.length === 0
-      ? Problem.unknown(path, Object.keys(tables[taker]), { of: taker })
-      : { path, message: `is no option of ${taker}, but of ${others.join(" and ")}` }
-  })
+/** An option that a function does not have. */
+const stranger = (taker: Taker, path: Problem.Path): Problem.Problem => {
+  const others = takers.filter((other) => Object.hasOwn(tables[other], String(path[0])))
+  if (others.length > 0) return { path, message: `is no option of ${taker}, but of ${others.join(" and ")}` }
+  if (McpConfig.isKey(path[0])) {
+    const where = taker === "connectAll" ? "in the server's entry" : "in the first argument"
+    return { path, message: `is no option of ${taker}, but of a server; give it ${where}` }
+  }
+  return McpConfig.notTakenOver(path) ?? Problem.unknown(path, Object.keys(tables[taker]), { of: taker })
+}
+
+const makeCheck = (taker: Taker): Check.Check => Check.options(tables[taker], taker, (path) => stranger(taker, path))
 
 const checks = {
   connect: makeCheck("connect"),

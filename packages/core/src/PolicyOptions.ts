@@ -1,0 +1,125 @@
+/**
+ * The options of a backend, as they are given.
+ */
+import type { TimeSpan } from "./TimeSpan.js"
+
+/** What the heartbeat is (K2, K3). */
+export type KeepaliveMethod = "ping" | `tool:${string}` | "options" | "none"
+
+/** How a session is kept alive, and how a dead one is found. */
+export interface KeepaliveOptions {
+  /** `ping`, `tool:<name>` (ping first, then the tool), `options` (HTTP only) or `none`. Default `ping`. */
+  readonly method?: KeepaliveMethod | undefined
+  /** Arguments of the fallback tool. Default `{}`. */
+  readonly toolArguments?: { readonly [key: string]: unknown } | undefined
+  /** Longest time without an answered request, 1 s to 24 h. Default 5 minutes. */
+  readonly interval?: TimeSpan | undefined
+  /** Time for one heartbeat; a ping and its fallback share it. Default 10 s. */
+  readonly timeout?: TimeSpan | undefined
+  /** Failed pings in a row before the fallback tool is used. Default 2. */
+  readonly fallbackAfter?: number | undefined
+  /** Failing rounds in a row before the connection is declared lost or the breaker opens. Default 3. */
+  readonly failureThreshold?: number | undefined
+  /** Wait after a failing round. Default 10 s. */
+  readonly suspectInterval?: TimeSpan | undefined
+  /** Wait before an open breaker is probed. Default 30 minutes. */
+  readonly reprobeAfter?: TimeSpan | undefined
+  /** How long the server lets a session idle; `never` turns keepalive off unless a method is given. Default unknown. */
+  readonly idleTtl?: TimeSpan | "never" | undefined
+  /** Whether the credentials go with OPTIONS. Default true. */
+  readonly authenticated?: boolean | undefined
+}
+
+/** How a lost connection comes back. */
+export interface ReconnectOptions {
+  /** Come back without being asked. Default true. */
+  readonly auto?: boolean | undefined
+  /** First delay of the backoff, before jitter. Default 1 s. */
+  readonly initialDelay?: TimeSpan | undefined
+  /** Growth of the delay. Default 2. */
+  readonly factor?: number | undefined
+  /** Bound on every delay. Default 60 s. */
+  readonly maxDelay?: TimeSpan | undefined
+  /** Quick attempts before the backend goes Dormant. Default 5. */
+  readonly maxAttempts?: number | undefined
+  /** A connection that has lived this long has proved itself; the backoff starts anew. Default 10 s. */
+  readonly stableAfter?: TimeSpan | undefined
+  /** Time between attempts of a dormant backend, jittered. Default 5 minutes. */
+  readonly dormantProbe?: TimeSpan | undefined
+  /** Longest Retry-After that is respected. Default 10 minutes. */
+  readonly maxRetryAfter?: TimeSpan | undefined
+  /** Least time between attempts that waiting calls ask for; doubles with each failure up to `maxDelay`. Default 1 s. */
+  readonly demandInterval?: TimeSpan | undefined
+  /** Make the new connection before the old one is closed. Default: as the transport says (HTTP true, stdio false). */
+  readonly overlap?: boolean | undefined
+}
+
+/** How long things may take. */
+export interface TimeoutOptions {
+  /** A connection attempt, its wait for a permit not counted. Default 30 s. */
+  readonly connect?: TimeSpan | undefined
+  /** The answer to a request. Default 60 s. */
+  readonly request?: TimeSpan | undefined
+  /** How long a call waits for a connection. Default 10 s. */
+  readonly wait?: TimeSpan | undefined
+  /** Closing a connection, before it is abandoned. Default 5 s. */
+  readonly close?: TimeSpan | undefined
+  /** Time for calls in flight when a connection is replaced on purpose. Default 10 s. */
+  readonly drain?: TimeSpan | undefined
+}
+
+/** When a live connection counts as broken. */
+export interface HealthOptions {
+  /** Consecutive failures (of discovery, or of probes) that declare a connection lost. Default 3. */
+  readonly failureThreshold?: number | undefined
+}
+
+/** What is done with calls. */
+export interface CallsOptions {
+  /**
+   * Whether a call that was cut off is sent again. `safe`: where it was not carried out, or where carrying it out twice does no
+   * harm (see `CallOptions.idempotent`); `never`: every call is sent once. Default `safe`.
+   */
+  readonly retry?: "safe" | "never" | undefined
+  /** Believe a tool's readOnlyHint and idempotentHint. Default true. */
+  readonly trustAnnotations?: boolean | undefined
+  /** Fail at once when there is no connection. Default false. */
+  readonly failFast?: boolean | undefined
+  /** After an unwanted new session: go on, or fail the first call with SessionExpired. Default `resume`. */
+  readonly afterSessionLoss?: "resume" | "fail" | undefined
+  /** Bound on calls in flight. Default 1,000. */
+  readonly maxInFlight?: number | undefined
+  /** Bound on calls that wait for a connection. Default 1,000. */
+  readonly maxWaiting?: number | undefined
+}
+
+/** When a backend connects and lets go. */
+export interface LifecycleOptions {
+  /** Connect on first demand. Default false. */
+  readonly lazy?: boolean | undefined
+  /** Let go of a connection that no call has used for this long. Default `never`. */
+  readonly idleRelease?: TimeSpan | "never" | undefined
+  /** Start disabled. Default false. */
+  readonly disabled?: boolean | undefined
+}
+
+/** How the catalogue is read. */
+export interface DiscoveryOptions {
+  /** Read the lists again this often, for servers that do not announce changes. Default `never`. */
+  readonly refreshInterval?: TimeSpan | "never" | undefined
+  /** Bound on the pages of one list. Default 100. */
+  readonly maxPages?: number | undefined
+  /** Bound on the entries of one list. Default 10,000. */
+  readonly maxEntries?: number | undefined
+}
+
+/** The options of a backend, each with the default of the design. A length of time is a number of ms, a text or a Duration. */
+export interface PolicyOptions {
+  readonly keepalive?: KeepaliveOptions | undefined
+  readonly reconnect?: ReconnectOptions | undefined
+  readonly timeouts?: TimeoutOptions | undefined
+  readonly health?: HealthOptions | undefined
+  readonly calls?: CallsOptions | undefined
+  readonly lifecycle?: LifecycleOptions | undefined
+  readonly discovery?: DiscoveryOptions | undefined
+}
