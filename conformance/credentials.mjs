@@ -24,8 +24,6 @@ export class Login {
     grant_types: ["authorization_code", "refresh_token"],
     response_types: ["code"]
   }
-  /** Called when a login has been asked for. @type {(() => void) | undefined} */
-  onlogin = undefined
   #serverUrl
   /** @type {OAuthClientInformationMixed | undefined} */
   #client
@@ -90,7 +88,6 @@ export class Login {
     await answer.body?.cancel()
     const location = answer.headers.get("location")
     this.#code = location === null ? undefined : new URL(location).searchParams.get("code") ?? undefined
-    this.onlogin?.()
   }
 
   /** Ends the login that is under way. Resolves with whether there was one. */

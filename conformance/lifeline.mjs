@@ -1,16 +1,13 @@
 /** Lifeline's client against one scenario of the suite. */
 import { BackendUnavailable, connect } from "@mcp-lifeline/client"
+import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import { Login, provider } from "./credentials.mjs"
 import * as scenario from "./scenario.mjs"
 
 const authProvider = provider(scenario.name, scenario.context, scenario.url)
-if (authProvider instanceof Login) {
-  // A login ends some time after it was asked for, as with a browser: Lifeline connects anew by itself then.
-  authProvider.onlogin = () => setTimeout(() => void authProvider.finish().catch(console.error), 100)
-}
 
 /**
- * Calls, and calls again after each login that it asked for, up to three.
+ * Connects or calls, and does so again after each login that was asked for, up to three.
  *
  * @template A
  * @param {() => Promise<A>} call
@@ -21,19 +18,22 @@ const loggingIn = async (call) => {
     try {
       return await call()
     } catch (error) {
-      if (!(error instanceof BackendUnavailable && authProvider instanceof Login)) throw error
+      const isRefused = error instanceof UnauthorizedError || error instanceof BackendUnavailable
+      if (!(isRefused && authProvider instanceof Login)) throw error
       if (logins === 3 || !await authProvider.finish()) throw error
     }
   }
 }
 
 scenario.main(async () => {
-  const client = await connect({ url: scenario.url, authProvider }, {
-    clientInfo: scenario.clientInfo,
-    capabilities: scenario.capabilities,
-    handlers: { elicitation: scenario.elicit },
-    timeouts: { connect: "5 seconds" }
-  })
+  const client = await loggingIn(() =>
+    connect({ url: scenario.url, authProvider }, {
+      clientInfo: scenario.clientInfo,
+      capabilities: scenario.capabilities,
+      handlers: { elicitation: scenario.elicit },
+      timeouts: { connect: "5 seconds" }
+    })
+  )
   try {
     await scenario.play({
       tools: () => loggingIn(async () => (await client.listTools()).tools),

@@ -192,7 +192,10 @@ export interface AnyHttpServer extends AnyServer {
   readonly headers?: Values | globalThis.Headers | (() => Headers | Promise<Headers>) | undefined
   /** As the SDK's transport has it. Its headers are sent, too; what `headers` says wins. */
   readonly requestInit?: { readonly headers?: RequestInit["headers"] } | undefined
-  /** OAuth, as the official SDK does it. */
+  /**
+   * OAuth, as the official SDK does it. Where a person has to log in, `connect` is rejected with UnauthorizedError, unless
+   * `redirectToAuthorization` waits until the login is over, within `timeouts.connect`.
+   */
   readonly authProvider?: OAuthClientProvider | undefined
   readonly command?: undefined
   readonly args?: undefined
