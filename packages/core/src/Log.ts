@@ -108,7 +108,7 @@ const levelOf = (state: StateName): LogLevel.LogLevel => {
 
 /**
  * Writes a line for each event of a backend or a fleet to Effect's logger, until the scope is closed; what was counted by
- * then is written too.
+ * then is written too. Called right after the backend or the fleet was made, it writes of the first attempts, too.
  *
  * @example
  * import { Fleet, Log } from "@mcp-lifeline/core"
@@ -152,7 +152,6 @@ const write = ({ annotations, level, message }: Entry): Effect.Effect<void> =>
 
 /** Lines of one kind of one backend. */
 interface Kind {
-  readonly key: string
   /** Until when they are counted. */
   until: number
   window: number
@@ -162,12 +161,25 @@ interface Kind {
   last: Entry | undefined
 }
 
-/** Counts what repeats. Pure but for what it remembers. */
+/** What is remembered of one backend. */
+interface Remembered {
+  state: StateName | undefined
+  readonly kinds: Map<string, Kind>
+}
+
+/** How many kinds are remembered before those are looked for that can be forgotten. */
+const roomy = 64
+
+/**
+ * Counts what repeats. Pure but for what it remembers: the state of each backend that is not closed, and the kinds of line that
+ * were written lately.
+ */
 export class Repeats {
   readonly #window: number
   readonly #burst: number
-  readonly #kinds = new Map<string, Kind>()
-  readonly #states = new Map<string, StateName>()
+  readonly #backends = new Map<string, Remembered>()
+  #kinds = 0
+  #room = roomy
 
   constructor(window: number, burst: number) {
     this.#window = window
@@ -176,16 +188,18 @@ export class Repeats {
 
   /** A line to print, or the kind whose count has begun with this event: it is to be ended at its `until`. */
   take(event: Event, now: number): { readonly print?: Entry; readonly counted?: Kind } {
-    if (event._tag === "StateChanged") this.#states.set(event.backend, event.to)
+    const remembered = this.#of(event.backend)
+    if (event._tag === "StateChanged") remembered.state = event.to
     const entry = entryOf(event)
-    const { backend, stale, state, to } = entry.annotations
-    const key = [event._tag, entry.level.label, to, state, stale, backend].join(" ")
-    const kind = this.#kinds.get(key)
+    const { stale, state, to } = entry.annotations
+    const key = [event._tag, entry.level.label, to, state, stale].join(" ")
+    const kind = remembered.kinds.get(key)
     if (kind === undefined || now >= kind.until) {
       const quiet = kind === undefined || now >= kind.until + kind.window
       const window = quiet ? this.#window : kind.window
       const left = quiet ? this.#burst - 1 : 0
-      this.#kinds.set(key, { key, until: now + window, window, left, count: 0, last: undefined })
+      remembered.kinds.set(key, { until: now + window, window, left, count: 0, last: undefined })
+      if (kind === undefined && ++this.#kinds > this.#room) this.#forget(now)
       return { print: entry }
     }
     if (kind.left > 0) {
@@ -204,7 +218,7 @@ export class Repeats {
     kind.until = now + kind.window
     kind.count = 0
     kind.last = undefined
-    const state = this.#states.get(String(last.annotations["backend"]))
+    const state = this.#backends.get(String(last.annotations["backend"]))?.state
     return {
       level: last.level,
       message: `${last.message} (${count} times in ${shown(window)}${state === undefined ? "" : `; now ${state}`})`,
@@ -214,7 +228,36 @@ export class Repeats {
 
   /** The lines for all that was counted. */
   endAll(now: number): ReadonlyArray<Entry> {
-    return [...this.#kinds.values()].flatMap((kind) => this.end(kind, now) ?? [])
+    return [...this.#backends.values()].flatMap(({ kinds }) =>
+      [...kinds.values()].flatMap((kind) => this.end(kind, now) ?? [])
+    )
+  }
+
+  /** How many backends are remembered. */
+  get size(): number {
+    return this.#backends.size
+  }
+
+  #of(backend: string): Remembered {
+    const known = this.#backends.get(backend)
+    if (known !== undefined) return known
+    const remembered: Remembered = { state: undefined, kinds: new Map() }
+    this.#backends.set(backend, remembered)
+    return remembered
+  }
+
+  /** Forgets the kinds that have been quiet for long enough to start anew, and backends that are closed and have none. */
+  #forget(now: number): void {
+    let kept = 0
+    for (const [backend, { kinds, state }] of this.#backends) {
+      for (const [key, kind] of kinds) {
+        if (kind.last === undefined && now >= kind.until + kind.window) kinds.delete(key)
+      }
+      kept += kinds.size
+      if (kinds.size === 0 && (state === undefined || state === "Closed")) this.#backends.delete(backend)
+    }
+    this.#kinds = kept
+    this.#room = Math.max(roomy, kept * 2)
   }
 }
 

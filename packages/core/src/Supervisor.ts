@@ -14,6 +14,7 @@ import type { ServerNotification } from "./Connector.js"
 import * as Discovery from "./Discovery.js"
 import type { CommandError, ConnectError } from "./Errors.js"
 import { Inbox } from "./internal/Inbox.js"
+import { aMoment } from "./internal/moment.js"
 import * as SafeLog from "./internal/SafeLog.js"
 import * as Lifecycle from "./Lifecycle.js"
 import type { BackendOptions } from "./Options.js"
@@ -129,7 +130,9 @@ export class Supervisor {
         const loop = Effect.forever(Effect.zipRight(Effect.interruptible(this.#inbox.arrived), next))
         const connecting = this.#state._tag === "Connecting"
         if (!connecting) this.#settle()
-        return Effect.forkScoped(connecting ? Effect.zipRight(this.#connect(false), loop) : loop).pipe(
+        // Who was given the backend can begin to listen before the first attempt begins.
+        const connect = Effect.flatMap(Effect.interruptible(aMoment), () => this.#connect(false))
+        return Effect.forkScoped(connecting ? Effect.zipRight(connect, loop) : loop).pipe(
           Effect.tap((fiber) => {
             this.#fiber = fiber
           }),

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, Event, Log } from "@mcp-lifeline/core"
+import { Backend, Event, Fleet, Log } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, HashMap, Logger, LogLevel, Scope, Stream, TestClock } from "effect"
 import { settle } from "./support/Watched.js"
@@ -179,6 +179,41 @@ describe("the log", () => {
       }
     }).pipe(everything, Effect.provide(layer), Effect.scoped)
   })
+
+  it("[O3] names that come and go are forgotten; those that stay are not", () => {
+    const repeats = new Log.Repeats(60_000, 1)
+    const moved = (backend: string, from: "Connected" | "Connecting", to: "Connected" | "Closed") =>
+      Event.Event.StateChanged({ backend, at: 0, from, to, generation: 1 })
+    repeats.take(moved("stays", "Connecting", "Connected"), 0)
+    for (let i = 0; i < 10_000; i++) {
+      repeats.take(moved(`b${i}`, "Connecting", "Connected"), i * 1000)
+      repeats.take(lost(`b${i}`), i * 1000)
+      repeats.take(moved(`b${i}`, "Connected", "Closed"), i * 1000)
+    }
+    assert.isBelow(repeats.size, 500)
+    const now = 20_000_000
+    repeats.take(lost("stays"), now)
+    const { counted } = repeats.take(lost("stays"), now)
+    assert.include(repeats.end(counted!, now + 60_000)?.message, "now Connected")
+  })
+
+  for (const count of [1, 5, 100]) {
+    it.effect(`[O3] who follows ${count} new backends reads of their first attempts`, () => {
+      const { layer, of } = recorder()
+      return Effect.gen(function*() {
+        const backends = Array.from({ length: count }, (_, i) => ({ id: `b${i}`, connector: ScriptedConnector.make() }))
+        const fleet = yield* Fleet.make({ backends, connectConcurrency: count })
+        yield* Log.follow(fleet)
+        const backend = yield* Backend.make("alone", { connector: ScriptedConnector.make() })
+        yield* Log.follow(backend)
+        yield* settle
+        const names = [...backends.map(({ id }) => id), "alone"]
+        for (const event of ["AttemptStarted", "Installed"]) {
+          assert.sameMembers(of(event).map(({ annotations }) => annotations["backend"]), names)
+        }
+      }).pipe(everything, Effect.provide(layer), Effect.scoped)
+    })
+  }
 
   it("[O3] backends and kinds are counted apart", () => {
     const repeats = new Log.Repeats(60_000, 1)
