@@ -28,6 +28,11 @@ export interface Applied {
   readonly started: ReadonlyArray<string>
   readonly stopped: ReadonlyArray<string>
   readonly replaced: ReadonlyArray<string>
+  /**
+   * Servers whose new configuration did not lead to a connection, so that the connection with the old one goes on. The next
+   * `apply` tries again.
+   */
+  readonly kept: ReadonlyArray<string>
 }
 
 /**
@@ -65,7 +70,10 @@ export interface Fleet extends AsyncDisposable {
     params: { readonly name: string; readonly arguments?: Record<string, string> | undefined },
     options?: CallOptions
   ): ReturnType<Client["getPrompt"]>
-  /** Reads a resource by its URI in the catalogue. */
+  /**
+   * Reads a resource by its URI in the catalogue, or by `lifeline://<server>/<encoded URI>`. Its contents have the URI that was
+   * asked for, where the server gives them the URI that this stands for.
+   */
   readResource(params: { readonly uri: string }, options?: CallOptions): ReturnType<Client["readResource"]>
 
   reconnect(name: string, options?: SignalOptions): Promise<void>
@@ -74,7 +82,10 @@ export interface Fleet extends AsyncDisposable {
   disconnect(name: string, options?: SignalOptions): Promise<void>
   /** Reads the lists of one server, or of all, again. With all, those that are down are left out. */
   refresh(name?: string, options?: SignalOptions): Promise<void>
-  /** Starts, stops and replaces only the servers whose configuration differs. */
+  /**
+   * Starts, stops and replaces only the servers whose configuration differs. Where one is refused, nothing changes. An HTTP
+   * server's connection goes on until there is one with the new configuration; a process ends before the new one starts.
+   */
   apply(config: FleetConfig | VsCodeConfig): Promise<Applied>
   /** Ends everything; nothing is left alive. Idempotent. */
   close(): Promise<void>

@@ -83,5 +83,7 @@ export interface Status {
     readonly revision: number
     readonly stale: boolean
     readonly tools: number
+    /** The lists that were cut: too long (`discovery.maxEntries`, `discovery.maxPages`), or without an end. */
+    readonly truncated: ReadonlyArray<"tools" | "prompts" | "resources" | "resourceTemplates">
   } | undefined
 }

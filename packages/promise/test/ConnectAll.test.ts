@@ -195,7 +195,7 @@ describe("connectAll", () => {
         added: Everything.stdio
       }
     })
-    assert.deepEqual(applied, { started: ["added"], stopped: ["gone"], replaced: ["edited"] })
+    assert.deepEqual(applied, { started: ["added"], stopped: ["gone"], replaced: ["edited"], kept: [] })
     await reached(fleet, "edited", "Connected")
     await reached(fleet, "added", "Connected")
     assert.deepEqual(fleet.names, ["same", "edited", "added"])

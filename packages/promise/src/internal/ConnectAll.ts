@@ -41,7 +41,7 @@ export const connectAll = async (config: FleetConfig | VsCodeConfig, options: Fl
         waitTimeout: options.waitTimeout
       })
     )
-    plan.commit()
+    plan.commit([])
     fleet = new SupervisedFleet({ core, members, runtime, close })
     await run(core.ready, options)
     if (options.require !== "all") return fleet

@@ -31,59 +31,69 @@ export const start = <A>(runtime: Runtime.Runtime<never>, stream: Stream.Stream<
 export const map = <A, B>(start: Start<A>, f: (value: A) => B): Start<B> => (reader) =>
   start({ push: (value) => reader.push(f(value)), end: reader.end })
 
-/** What is being read of one client or fleet: closing it ends all. */
+/** What is read of one client or fleet. It ends with its stream, or when `end` says so. */
 export class Feed<A> {
   readonly #runtime: Runtime.Runtime<never>
   readonly #start: Start<A>
-  readonly #open = new Map<Reader<A>, { readonly stop: () => void; latest: A | undefined }>()
-  #ended = false
-  #last: A | undefined
+  /** Who reads, and how to stop the stream for them. */
+  readonly #open = new Map<Reader<A>, () => void>()
+  readonly #drained: Array<() => void> = []
+  #last: { readonly value: A | undefined } | undefined
 
   constructor(runtime: Runtime.Runtime<never>, start: Start<A>) {
     this.#runtime = runtime
     this.#start = start
   }
 
-  /**
-   * Ends what is open, with a last value, if there is one, for those who have not read it. Later readers get that value and
-   * the end.
-   */
-  end(last?: A, isLast?: (value: A) => boolean): void {
-    if (this.#ended) return
-    this.#ended = true
-    this.#last = last
-    for (const [reader, { latest, stop }] of this.#open) {
+  /** Resolved when nobody reads any more: to be waited for where the stream is known to end. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#drained.push(resolve)
+      this.#wake()
+    })
+  }
+
+  /** Ends for whoever reads, with a last value, if there is one. Who reads later gets that value and the end. */
+  end(value?: A): void {
+    if (this.#last !== undefined) return
+    this.#last = { value }
+    for (const [reader, stop] of this.#open) {
       stop()
-      if (last !== undefined && (latest === undefined || isLast?.(latest) !== true)) {
-        Run.guard(this.#runtime, () => reader.push(last))
-      }
+      if (value !== undefined) Run.guard(this.#runtime, () => reader.push(value))
       reader.end()
     }
     this.#open.clear()
+    this.#wake()
   }
 
   /** Starts to read. The function that is returned stops it, without an end for the reader. */
   read(reader: Reader<A>): () => void {
-    if (this.#ended) {
-      if (this.#last !== undefined) reader.push(this.#last)
+    if (this.#last !== undefined) {
+      if (this.#last.value !== undefined) reader.push(this.#last.value)
       reader.end()
       return () => undefined
     }
-    const entry = { stop: (): void => undefined, latest: undefined as A | undefined }
-    this.#open.set(reader, entry)
-    entry.stop = this.#start({
+    this.#open.set(reader, () => undefined)
+    const stop = this.#start({
       push: (value) => {
-        if (!this.#open.has(reader)) return
-        entry.latest = value
-        reader.push(value)
+        if (this.#open.has(reader)) reader.push(value)
       },
-      end: () => {
-        if (this.#open.delete(reader)) reader.end()
-      }
+      end: () => this.#close(reader)
     })
+    if (this.#open.has(reader)) this.#open.set(reader, stop)
     return () => {
-      if (this.#open.delete(reader)) entry.stop()
+      if (this.#open.delete(reader)) stop()
+      this.#wake()
     }
+  }
+
+  #close(reader: Reader<A>): void {
+    if (this.#open.delete(reader)) reader.end()
+    this.#wake()
+  }
+
+  #wake(): void {
+    if (this.#open.size === 0) { for (const resolve of this.#drained.splice(0)) resolve() }
   }
 
   /** Calls a listener with each value that is not there already. */

@@ -48,8 +48,9 @@ interface Member {
 export class Members {
   readonly #options: FleetOptions
   readonly #peer: (name: string) => Peer
-  readonly #handlers = new Map<string, Handlers>()
   #current = new Map<string, Member>()
+  /** What is being applied: its servers can ask before it is taken. */
+  #planned = new Map<string, Member>()
 
   constructor(options: FleetOptions, peer: (name: string) => Peer) {
     this.#options = options
@@ -60,13 +61,13 @@ export class Members {
     return this.#current.get(name)?.prepared
   }
 
-  /** The handlers of a name, which outlive its configuration. A server can ask before anybody has its client. */
+  /** The handlers of a name, which stay the same where its configuration changes. */
   handlers(name: string): Handlers {
-    let handlers = this.#handlers.get(name)
-    if (handlers === undefined) {
-      this.#handlers.set(name, handlers = new Handlers(name, this.#options))
-      handlers.attach(() => this.#peer(name))
-    }
+    const known = this.#planned.get(name) ?? this.#current.get(name)
+    if (known !== undefined) return known.prepared.handlers
+    const handlers = new Handlers(name, this.#options)
+    // A server can ask before anybody has its client.
+    handlers.attach(() => this.#peer(name))
     return handlers
   }
 
@@ -76,8 +77,10 @@ export class Members {
    */
   plan(config: FleetConfig | VsCodeConfig, problems?: ReadonlyArray<Problem.Problem>): {
     readonly backends: Readonly<Record<string, Backend.BackendOptions>>
-    readonly commit: () => void
+    /** Takes it, but for the names whose backend stayed as it was. */
+    readonly commit: (kept: ReadonlyArray<string>) => void
   } {
+    this.#planned = new Map()
     const next = new Map<string, Member>()
     for (const [name, server] of Servers.readAll(config, this.#options, problems)) {
       const copied = copy(server)
@@ -89,10 +92,16 @@ export class Members {
           : { copied, prepared: Servers.prepare(name, server, this.#options, this.handlers(name)) }
       )
     }
+    this.#planned = next
     return {
       backends: Object.fromEntries([...next].map(([name, { prepared }]) => [name, prepared.options])),
-      commit: () => {
+      commit: (kept) => {
+        for (const name of kept) {
+          const before = this.#current.get(name)
+          if (before !== undefined) next.set(name, before)
+        }
         this.#current = next
+        this.#planned = new Map()
       }
     }
   }

@@ -38,8 +38,6 @@ type NotificationHandler = Seconds<Client["setNotificationHandler"]>
 export const fromEvent = (event: CoreEvent.Event): Event =>
   event._tag === "AttemptFailed" ? { ...event, error: fromError(event.error) as never } : event
 
-const isClosed = (status: Status): boolean => status.state === "Closed"
-
 /** What both events of an onerror are made of. */
 const toError = (event: Event): Error | undefined =>
   event._tag === "AttemptFailed"
@@ -123,11 +121,13 @@ export class SupervisedClient implements Client {
     return this.#closing
   }
 
-  /** Ends what listens. Called once the backend is closed for good. */
-  ended(): void {
+  /** Ends what listens. Called once the backend is closed for good, or nobody wants this client any more. */
+  async ended(): Promise<void> {
     this.#closing ??= Promise.resolve()
+    // The streams of what is closed end by themselves, with the last status.
+    if (this.status.state === "Closed") await this.#statuses.drained()
     this.#stopNotifications?.()
-    this.#statuses.end(this.status, isClosed)
+    this.#statuses.end(this.status)
     this.#events.end()
     const { onclose } = this
     delete this.onclose

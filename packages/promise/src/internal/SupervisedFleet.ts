@@ -1,10 +1,10 @@
 /**
  * The facade's fleet over a fleet of the core.
  */
-import type { Backend, Event as CoreEvent, Fleet as CoreFleet, ServerNotification, Status } from "@mcp-lifeline/core"
+import type { Backend, Event as CoreEvent, Fleet as CoreFleet, Status } from "@mcp-lifeline/core"
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
 import type { Runtime } from "effect"
-import { Effect, Exit, Option, Stream } from "effect"
+import { Effect, Exit, Stream } from "effect"
 import type { Client } from "../Client.js"
 import { BackendUnavailable } from "../Errors.js"
 import type { Event } from "../Event.js"
@@ -27,19 +27,6 @@ export interface Parts {
 
 const values = <A>(entries: ReadonlyMap<string, CoreFleet.Entry<A>>): Array<A> =>
   Array.from(entries.values(), (entry) => entry.value)
-
-const isClosed = (status: FleetStatus): boolean => Object.values(status).every(({ state }) => state === "Closed")
-
-/** The notifications of whichever backend has a name. */
-const followed = (core: CoreFleet.Fleet, name: string): Stream.Stream<ServerNotification> =>
-  core.statusChanges.pipe(
-    Stream.mapEffect(() => Effect.option(core.backend(name))),
-    Stream.changes,
-    Stream.flatMap(
-      Option.match({ onNone: () => Stream.empty, onSome: (backend) => backend.notifications }),
-      { switch: true }
-    )
-  )
 
 /** A fleet that lives as long as its scope. */
 export class SupervisedFleet implements Fleet {
@@ -65,7 +52,7 @@ export class SupervisedFleet implements Fleet {
   }
 
   get names(): ReadonlyArray<string> {
-    return Object.keys(this.status)
+    return Run.now(this.#core.backends).map(({ id }) => id)
   }
 
   get status(): FleetStatus {
@@ -142,11 +129,15 @@ export class SupervisedFleet implements Fleet {
 
   async refresh(name?: string, options?: SignalOptions): Promise<void> {
     if (name !== undefined) return void await this.#use(name, (backend) => backend.refresh, options)
-    const connected = Object.values(this.status).filter(({ state }) => state === "Connected")
-    const all = connected.map(({ backend: id }) =>
-      Effect.exit(Effect.flatMap(this.#core.backend(id), (backend) => backend.refresh))
+    const connected = Effect.flatMap(this.#core.backends, Effect.filter((backend) => backend.isConnected))
+    await this.#run(
+      Effect.flatMap(
+        connected,
+        (all) =>
+          Effect.forEach(all, (backend) => Effect.exit(backend.refresh), { concurrency: "unbounded", discard: true })
+      ),
+      options
     )
-    await this.#run(Effect.all(all, { concurrency: "unbounded", discard: true }), options)
   }
 
   /** One after the other: the difference is taken from what the last one made. */
@@ -154,10 +145,11 @@ export class SupervisedFleet implements Fleet {
     const applied = this.#applying.then(async () => {
       const plan = this.#members.plan(config)
       const result = await this.#call(this.#core.apply(plan.backends))
-      plan.commit()
+      plan.commit(result.kept)
       for (const name of result.stopped) {
-        this.#clients.get(name)?.ended()
+        const client = this.#clients.get(name)
         this.#clients.delete(name)
+        await client?.ended()
       }
       return result
     })
@@ -166,10 +158,9 @@ export class SupervisedFleet implements Fleet {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#closeScope().then(() => {
-      for (const client of this.#clients.values()) client.ended()
-      this.#statuses.end(this.status, isClosed)
-      this.#events.end()
+    this.#closing ??= this.#closeScope().then(async () => {
+      await Promise.all([this.#statuses.drained(), this.#events.drained()])
+      await Promise.all(Array.from(this.#clients.values(), (client) => client.ended()))
     })
     return this.#closing
   }
@@ -212,6 +203,8 @@ export class SupervisedFleet implements Fleet {
     const core = this.#core
     let latest = this.#backend(name)
     const backend = () => latest = this.#backend(name) ?? latest
+    const following = <A>(of: (one: Backend.Backend) => Stream.Stream<A>) =>
+      Stream.flatMap(core.backendChanges(name), of, { switch: true })
     return new SupervisedClient({
       name,
       runtime: this.#runtime,
@@ -223,12 +216,10 @@ export class SupervisedFleet implements Fleet {
         return Run.now(current.status)
       },
       introduction: () => this.#members.get(name)?.introduction(),
-      statusChanges: core.statusChanges.pipe(
-        Stream.filterMap((status) => Option.fromNullable(status[name])),
-        Stream.changesWith((a, b) => a === b)
-      ),
+      // One that was replaced has nothing more to say of this name, also where it was not seen to be replaced yet.
+      statusChanges: following((one) => Stream.filter(one.statusChanges, () => backend() === one)),
       events: Stream.filter(core.events, (event: CoreEvent.Event) => event.backend === name),
-      notifications: followed(core, name),
+      notifications: following((one) => one.notifications),
       close: () => {
         this.#clients.delete(name)
         return this.#use(name, (one) => one.disable, undefined).catch(() => undefined)

@@ -1,0 +1,86 @@
+import { Deferred, Effect, Runtime, Stream } from "effect"
+import { assert, describe, it } from "vitest"
+import * as Feed from "../src/internal/Feed.js"
+
+const runtime = Runtime.defaultRuntime
+
+/** Three numbers, the first at once, and who reads them. */
+const counted = () => {
+  const more = Effect.runSync(Deferred.make<void>())
+  const count = { open: 0, opened: 0 }
+  const subscribed = Effect.acquireRelease(
+    Effect.sync(() => {
+      count.open++
+      count.opened++
+    }),
+    () => Effect.sync(() => count.open--)
+  )
+  const stream = Stream.unwrapScoped(
+    Effect.as(subscribed, Stream.concat(Stream.make(1), Stream.drain(Stream.fromEffect(Deferred.await(more)))))
+  )
+  const feed = new Feed.Feed(runtime, Feed.start(runtime, stream))
+  return { count, feed, more: () => Effect.runSync(Deferred.succeed(more, undefined)) }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+describe("Feed", () => {
+  it("[F5] leaving the loop by break, by throw or by an abort runs the stream's finalizers", async () => {
+    const { count, feed } = counted()
+    for await (const value of feed.iterate(undefined)) {
+      assert.deepEqual([value, count.open], [1, 1])
+      break
+    }
+    await turn()
+    assert.deepEqual(count, { open: 0, opened: 1 })
+    try {
+      for await (const _ of feed.iterate(undefined)) throw new Error("enough")
+    } catch {}
+    await turn()
+    assert.deepEqual(count, { open: 0, opened: 2 })
+    const controller = new AbortController()
+    const read = (async () => {
+      for await (const _ of feed.iterate(controller.signal)) continue
+    })().catch(() => "aborted")
+    await turn()
+    assert.strictEqual(count.open, 1)
+    controller.abort()
+    assert.strictEqual(await read, "aborted")
+    await turn()
+    assert.deepEqual(count, { open: 0, opened: 3 })
+  })
+
+  it("[F5] a listener that is taken off lets its stream go; one that is not keeps it", async () => {
+    const { count, feed } = counted()
+    const stop = feed.listen(() => undefined)
+    feed.listen(() => undefined)
+    await turn()
+    assert.strictEqual(count.open, 2)
+    stop()
+    await turn()
+    assert.deepEqual(count, { open: 1, opened: 2 })
+    feed.end()
+    await turn()
+    assert.strictEqual(count.open, 0)
+  })
+
+  it("[L20] what is read ends with the stream, and drained says when", async () => {
+    const { count, feed, more } = counted()
+    const read = (async () => {
+      const values: Array<number> = []
+      for await (const value of feed.iterate(undefined)) values.push(value)
+      return values
+    })()
+    await turn()
+    let drained = false
+    const waiting = feed.drained().then(() => {
+      drained = true
+    })
+    await turn()
+    assert.isFalse(drained)
+    more()
+    assert.deepEqual(await read, [1])
+    await waiting
+    assert.deepEqual(count, { open: 0, opened: 1 })
+  })
+})
