@@ -6,7 +6,7 @@ import type { Status } from "@mcp-lifeline/core"
 import { Fleet } from "@mcp-lifeline/core"
 import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
 import type { Redacted, Scope } from "effect"
-import { Effect, Either, Logger, Stream } from "effect"
+import { Effect, Either, Logger, Option, Stream } from "effect"
 import { dirname, resolve } from "node:path"
 import * as Backends from "./Backends.js"
 import * as Demo from "./Demo.js"
@@ -105,7 +105,12 @@ const live = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Ou
 const lines = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
   Effect.gen(function*() {
     const events = fleet.events.pipe(
-      Stream.mapEffect((event) => Effect.map(fleet.status, (statuses) => [event, statuses[event.backend]] as const)),
+      Stream.mapEffect((event) =>
+        Effect.map(
+          Effect.option(Effect.flatMap(fleet.backend(event.backend), (backend) => backend.status)),
+          (status) => [event, Option.getOrUndefined(status)] as const
+        )
+      ),
       Stream.mapAccum(
         new Map<string, number>() as Lines.Told,
         (told, [event, status]) => Lines.step(told, event, status)
