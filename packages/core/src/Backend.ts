@@ -27,9 +27,9 @@ import * as Keepalive from "./Keepalive.js"
 import type { Method, Params, Result } from "./Method.js"
 import type { BackendOptions } from "./Options.js"
 import { type Permits, unbounded } from "./Permits.js"
-import { type PolicyOptions, resolve } from "./Policy.js"
+import { type Policy, type PolicyOptions, resolve } from "./Policy.js"
 import { within } from "./Runtime.js"
-import { Journal, type Slot } from "./Slot.js"
+import { Journal } from "./Slot.js"
 import { type Status, statusOf } from "./Status.js"
 import { Supervisor } from "./Supervisor.js"
 import { onResume } from "./Suspend.js"
@@ -47,7 +47,8 @@ export interface HealthCheck {
 }
 
 /**
- * One MCP server, supervised. The handle outlives every connection (L1): keep it, never swap it.
+ * One MCP server, supervised. The handle outlives every connection (L1): keep it, never swap it. Each of its streams ends once
+ * its scope has closed.
  *
  * Interrupting a call sends `notifications/cancelled` and returns at once. Interrupting a command cancels nothing of what
  * it asked for.
@@ -125,8 +126,8 @@ export interface Backend {
 
 /** What a fleet gives to its backends. */
 export interface Surroundings {
-  /** Options below the backend's own. */
-  readonly defaults?: PolicyOptions | undefined
+  /** What the fleet has resolved of the backend's options and its own. */
+  readonly policy?: Policy | undefined
   readonly permits?: Permits | undefined
   /** When the fleet was made, in milliseconds on the Clock's scale. */
   readonly epoch?: number | undefined
@@ -145,7 +146,7 @@ export const make = (
   surroundings: Surroundings = {}
 ): Effect.Effect<Backend, ConfigError, Scope.Scope> =>
   Effect.gen(function*() {
-    const policy = yield* resolve(id, options.connector, policyOf(options), surroundings.defaults)
+    const policy = surroundings.policy ?? (yield* resolvePolicy(id, options))
     const journal = new Journal(id, policy, yield* Effect.clock, surroundings.epoch)
     const telemetry = yield* Telemetry.Current
     if (telemetry !== undefined) Observe.measure(journal, options.connector, telemetry)
@@ -158,6 +159,8 @@ export const make = (
     const supervisor = new Supervisor(journal, options, surroundings.permits ?? unbounded)
     const { observer } = surroundings
     if (observer !== undefined) Observe.watch(journal, observer)
+    // Registered before the supervisor's own finalizer, so it runs when everything is torn down and reported.
+    yield* Effect.addFinalizer(() => Effect.sync(() => journal.end()))
     yield* supervisor.start
     const { resumes } = surroundings
     yield* resumes === undefined
@@ -186,16 +189,12 @@ class Handle implements Backend {
     return this.#journal.id
   }
 
-  get #slots(): Stream.Stream<Slot> {
-    return Stream.takeUntil(this.#journal.cell.changes, (slot) => slot.state._tag === "Closed")
-  }
-
   get status(): Backend["status"] {
     return Effect.sync(() => statusOf(this.#journal, this.#supervisor, this.#connector))
   }
 
   get statusChanges(): Backend["statusChanges"] {
-    return Stream.mapEffect(this.#slots, () => this.status)
+    return Stream.mapEffect(this.#journal.cell.changes, () => this.status)
   }
 
   get events(): Backend["events"] {
@@ -211,7 +210,7 @@ class Handle implements Backend {
   }
 
   get catalogChanges(): Backend["catalogChanges"] {
-    return Stream.changes(Stream.map(this.#slots, (slot) => slot.snapshot))
+    return Stream.changes(Stream.map(this.#journal.cell.changes, (slot) => slot.snapshot))
   }
 
   get refresh(): Backend["refresh"] {
@@ -346,13 +345,20 @@ class Handle implements Backend {
   }
 }
 
-/** The policy part of a backend's options: what is left is for the decoder, which refuses what it does not know. */
-const policyOf = (
-  { capabilities: _1, clientInfo: _2, connector: _3, handlers: _4, onConnected: _5, ...policy }: BackendOptions
-): PolicyOptions => policy
+/**
+ * The policy of a backend's options over the defaults of its fleet. The decoder gets every option that is not taken out here,
+ * and refuses those that it does not know.
+ */
+export const resolvePolicy = (
+  id: string,
+  { capabilities: _1, clientInfo: _2, connector, handlers: _3, onConnected: _4, ...policy }: BackendOptions,
+  defaults?: PolicyOptions
+): Either.Either<Policy, ConfigError> => resolve(id, connector, policy, defaults)
 
 /** A service tag whose service is one backend. */
-export interface TagClass<Self, Id extends string> extends Context.TagClass<Self, Id, Backend> {
+export interface TagClass<Self, Id extends string>
+  extends Context.TagClass<Self, `@mcp-lifeline/core/Backend/${Id}`, Backend>
+{
   /** The backend: it begins to connect when the layer is built, in the background, and is closed with it. */
   readonly layer: (options: BackendOptions) => Layer.Layer<Self, ConfigError>
   /** The same with options that are read from the configuration. */
@@ -362,7 +368,8 @@ export interface TagClass<Self, Id extends string> extends Context.TagClass<Self
 }
 
 /**
- * A service tag for one backend, with its layers:
+ * A service tag for one backend, with its layers. The tag's key is `@mcp-lifeline/core/Backend/<id>`, so a service of the
+ * program that has the same short name is another one.
  *
  * @example
  * import { Backend } from "@mcp-lifeline/core"
@@ -383,7 +390,7 @@ export interface TagClass<Self, Id extends string> extends Context.TagClass<Self
  * }).pipe(Effect.provide(DocsLive))
  */
 export const Tag = <const Id extends string>(id: Id) => <Self>(): TagClass<Self, Id> => {
-  const tag = Context.Tag(id)<Self, Backend>()
+  const tag = Context.Tag(`@mcp-lifeline/core/Backend/${id}` as const)<Self, Backend>()
   return Object.assign(tag, {
     layer: (options: BackendOptions) => Layer.scoped(tag, make(id, options)),
     layerConfig: (options: Config.Config<BackendOptions>) =>

@@ -44,6 +44,11 @@ export interface Snapshot extends Lists {
   readonly instructions: string | undefined
   readonly protocolVersion: string
   readonly problems: ReadonlyArray<Problem>
+  /**
+   * The lists that were not read to their end: those with more than `discovery.maxEntries` entries or `discovery.maxPages`
+   * pages, and those that have no end. `problems` says why.
+   */
+  readonly truncated: ReadonlyArray<Kind>
 }
 
 /** Lists of a server that offers nothing. */

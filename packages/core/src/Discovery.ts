@@ -2,7 +2,7 @@
  * Reading what a server offers: every list to its end, bounded against a server that never ends (P5).
  */
 import { Effect } from "effect"
-import type { Kind, Lists, Problem } from "./Catalog.js"
+import { empty, type Kind, type Lists, type Problem, type Snapshot } from "./Catalog.js"
 import type { Connection } from "./Connection.js"
 import { RequestError } from "./Errors.js"
 import type { Method } from "./Method.js"
@@ -45,6 +45,8 @@ export interface ReadList {
   readonly kind: Kind
   readonly entries: ReadonlyArray<unknown>
   readonly problems: ReadonlyArray<Problem>
+  /** It was not read to its end: it is too long, or has no end. */
+  readonly truncated: boolean
   /** The server answered with an error in place of the list: what was known of it before stays. */
   readonly refused: string | undefined
 }
@@ -67,7 +69,7 @@ export const read = (
   Effect.forEach([...wanted], (kind) =>
     hasCapability(connection, kind)
       ? Effect.tap(readList(backend, connection, kind, policy), () => Effect.sync(answered))
-      : Effect.succeed<ReadList>({ kind, entries: [], problems: [], refused: undefined }))
+      : Effect.succeed<ReadList>({ kind, entries: [], problems: [], truncated: false, refused: undefined }))
 
 const hasCapability = (connection: Connection, kind: Kind): boolean =>
   connection.capabilities[kind === "resourceTemplates" ? "resources" : kind] !== undefined
@@ -86,9 +88,14 @@ const readList = (
     const cursors = new Set<string>()
     let cursor: string | undefined
     let dropped = false
+    let truncated = false
+    const cut = (message: string) => {
+      truncated = true
+      problem("", message)
+    }
     for (let page = 0;; page++) {
       if (page >= maxPages) {
-        problem("", `${methods[kind]} of ${backend} does not end: read ${maxPages} pages (discovery.maxPages)`)
+        cut(`${methods[kind]} of ${backend} does not end: read ${maxPages} pages (discovery.maxPages)`)
         break
       }
       const result: unknown = yield* connection.request(
@@ -106,26 +113,32 @@ const readList = (
         else dropped = true
       }
       if (byKey.size >= maxEntries && (dropped || nextCursor !== undefined)) {
-        problem("", `${methods[kind]} of ${backend} is too long: took ${maxEntries} entries (discovery.maxEntries)`)
+        cut(`${methods[kind]} of ${backend} is too long: took ${maxEntries} entries (discovery.maxEntries)`)
         break
       }
       if (nextCursor === undefined) break
       if (cursors.has(nextCursor)) {
-        problem("", `${methods[kind]} of ${backend} repeats a cursor`)
+        cut(`${methods[kind]} of ${backend} repeats a cursor`)
         break
       }
       cursors.add(nextCursor)
       cursor = nextCursor
     }
-    return { kind, entries: [...byKey.values()], problems, refused: undefined }
+    return { kind, entries: [...byKey.values()], problems, truncated, refused: undefined }
   }).pipe(
     Effect.catchIf(
       (error) => error.reason === "remote" || error.reason === "protocol",
       (error) =>
         Effect.succeed<ReadList>(
           error.code === methodNotFound
-            ? { kind, entries: [], problems: [], refused: undefined }
-            : { kind, entries: [], problems: [], refused: `${methods[kind]} of ${backend}: ${error.message}` }
+            ? { kind, entries: [], problems: [], truncated: false, refused: undefined }
+            : {
+              kind,
+              entries: [],
+              problems: [],
+              truncated: false,
+              refused: `${methods[kind]} of ${backend}: ${error.message}`
+            }
         )
     )
   )
@@ -148,13 +161,12 @@ const pageOf = (kind: Kind, result: unknown): Effect.Effect<Page, RequestError> 
     )
 }
 
+/** Lists, and what is wrong with them. */
+type Known = Lists & Pick<Snapshot, "problems" | "truncated">
+
 /** What was read, over what was known: a list that was refused keeps its last good entries (P3). */
-export const merge = (
-  before: (Lists & { readonly problems: ReadonlyArray<Problem> }) | undefined,
-  lists: ReadonlyArray<ReadList>,
-  backend: string
-): Lists & { readonly problems: ReadonlyArray<Problem> } => {
-  const known = before ?? { tools: [], prompts: [], resources: [], resourceTemplates: [], problems: [] }
+export const merge = (before: Known | undefined, lists: ReadonlyArray<ReadList>, backend: string): Known => {
+  const known = before ?? { ...empty, problems: [], truncated: [] }
   const fresh = new Map<Kind, ReadonlyArray<unknown>>()
   const problems: Array<Problem> = []
   for (const { entries, kind, problems: found, refused } of lists) {
@@ -163,11 +175,13 @@ export const merge = (
   }
   const take = <K extends Kind>(kind: K): Lists[K] => (fresh.get(kind) ?? known[kind]) as Lists[K]
   const readKinds = new Set(lists.map((list) => list.kind))
+  const truncated = new Set(lists.filter((list) => list.truncated).map((list) => list.kind))
   return {
     tools: take("tools"),
     prompts: take("prompts"),
     resources: take("resources"),
     resourceTemplates: take("resourceTemplates"),
-    problems: [...known.problems.filter((problem) => !readKinds.has(problem.kind)), ...problems]
+    problems: [...known.problems.filter((problem) => !readKinds.has(problem.kind)), ...problems],
+    truncated: kinds.filter((kind) => fresh.has(kind) ? truncated.has(kind) : known.truncated.includes(kind))
   }
 }

@@ -7,32 +7,27 @@ import type {
   GetPromptResult,
   ReadResourceResult
 } from "@modelcontextprotocol/sdk/types.js"
-import { Clock, type Config, Context, Effect, ExecutionStrategy, Layer, Scope, Stream } from "effect"
+import { Clock, type Config, Context, Effect, Layer, type Scope, Stream } from "effect"
 import type { ConfigError as ConfigProviderError } from "effect/ConfigError"
-import { type Backend, type BackendOptions, type CallOptions, make as makeBackend } from "./Backend.js"
-import type { Snapshot } from "./Catalog.js"
+import type { Backend, BackendOptions, CallOptions } from "./Backend.js"
+import { CatalogIndex, type Routed } from "./CatalogIndex.js"
 import { BackendUnavailable, type CallError, type ConfigError, RemoteError } from "./Errors.js"
 import type { Event } from "./Event.js"
+import { type Difference, difference, type FleetCatalog } from "./FleetCatalog.js"
+import type { Applied } from "./FleetMembers.js"
+import * as FleetMembers from "./FleetMembers.js"
 import { Cell } from "./internal/Cell.js"
 import { Hub } from "./internal/Hub.js"
 import type { Params } from "./Method.js"
 import * as Permits from "./Permits.js"
 import { decode, invalid, millisOf, type PolicyOptions } from "./Policy.js"
-import { closeAll, closeFully } from "./Runtime.js"
 import type { Status } from "./Status.js"
 import { onResume } from "./Suspend.js"
-import * as Telemetry from "./Telemetry.js"
 import type { TimeSpan } from "./TimeSpan.js"
-import * as Union from "./Union.js"
 
-export type { Difference, Entry, FleetCatalog } from "./Union.js"
-
-/** What `apply` did. */
-export interface Applied {
-  readonly started: ReadonlyArray<string>
-  readonly stopped: ReadonlyArray<string>
-  readonly replaced: ReadonlyArray<string>
-}
+export type { Routed } from "./CatalogIndex.js"
+export type { Difference, Entry, FleetCatalog } from "./FleetCatalog.js"
+export type { Applied } from "./FleetMembers.js"
 
 /** The backends of a fleet by name, or in a list with their ids; in the order in which they claim what several offer. */
 export type Backends =
@@ -50,19 +45,29 @@ export interface FleetOptions {
   readonly waitTimeout?: TimeSpan | undefined
 }
 
-/** Many backends, one catalogue. A slow or dead backend delays no other (L14). */
+/**
+ * Many backends, one catalogue. A slow or dead backend delays no other (L14). Each of its streams ends once its scope has
+ * closed.
+ */
 export interface Fleet {
   readonly backends: Effect.Effect<ReadonlyArray<Backend>>
   /** The backend of a name. Its handle stays valid until `apply` stops or replaces it. */
   readonly backend: (id: string) => Effect.Effect<Backend, BackendUnavailable>
+  /** The backend of a name now, and each that `apply` replaces it with. Ends when there is none of that name. */
+  readonly backendChanges: (id: string) => Stream.Stream<Backend>
+  /** The status of every backend. Takes time in proportion to their number: ask one backend where one is wanted. */
   readonly status: Effect.Effect<Readonly<Record<string, Status>>>
+  /**
+   * The status of every backend now, and again after each change of one. A slow reader misses intermediate values, never the
+   * last.
+   */
   readonly statusChanges: Stream.Stream<Readonly<Record<string, Status>>>
   readonly events: Stream.Stream<Event>
-  readonly catalog: Effect.Effect<Union.FleetCatalog>
+  readonly catalog: Effect.Effect<FleetCatalog>
   /** The catalogue now and after each change. A slow reader misses intermediate values, never the last (P7). */
-  readonly catalogChanges: Stream.Stream<Union.FleetCatalog>
+  readonly catalogChanges: Stream.Stream<FleetCatalog>
   /** What changed, from the catalogue at the subscription on (P7). */
-  readonly differences: Stream.Stream<Union.Difference>
+  readonly differences: Stream.Stream<Difference>
   /** Ends when each backend is settled, at most after `waitTimeout`. */
   readonly ready: Effect.Effect<void>
   /**
@@ -75,7 +80,10 @@ export interface Fleet {
     params: Params<"prompts/get">,
     options?: CallOptions
   ) => Effect.Effect<GetPromptResult, CallError>
-  /** Reads a resource by its URI or its `lifeline://<backend>/<encoded URI>`. An unknown one fails with RemoteError -32002. */
+  /**
+   * Reads a resource by its URI or its `lifeline://<backend>/<encoded URI>`. An unknown one fails with RemoteError -32002. Its
+   * contents have the URI that was asked for, where the server gives them the URI that this stands for.
+   */
   readonly readResource: (
     params: Params<"resources/read">,
     options?: CallOptions
@@ -86,7 +94,14 @@ export interface Fleet {
   ) => Effect.Effect<CompleteResult, CallError>
   /** The backend and the name there that a full name (or URI) stands for. */
   readonly route: (kind: Routed, name: string) => Effect.Effect<Route, RemoteError>
-  /** Starts, stops and replaces only what changed: options that are the same object, or have the same fields, stay (L15). */
+  /**
+   * Starts, stops and replaces only what changed: options that are the same object, or have the same fields, stay (L15). Where
+   * one is refused, nothing changes.
+   *
+   * A connected backend whose server may have two connections at once (`reconnect.overlap`, or the connector's) goes on until
+   * its successor is connected, and ends when its calls have ended, at most after `timeouts.drain`; where the successor's first
+   * attempt fails, the old one stays. Any other is closed before its successor connects (L12).
+   */
   readonly apply: (backends: Backends) => Effect.Effect<Applied, ConfigError>
 }
 
@@ -94,12 +109,6 @@ export interface Fleet {
 export interface Route {
   readonly backend: Backend
   readonly original: string
-}
-
-interface Member {
-  readonly backend: Backend
-  readonly options: BackendOptions
-  readonly scope: Scope.CloseableScope
 }
 
 /**
@@ -123,137 +132,127 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
     }
     const epoch = yield* Clock.currentTimeMillis
     const permits = Permits.make(connectConcurrency)
-    const parent = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.parallel)
-    const members = new Cell<ReadonlyMap<string, Member>>(new Map())
     const events = new Hub<Event>()
     const statusVersion = new Cell(0)
-    const catalog = new Catalogue(() => members.get())
-    const lock = yield* Effect.makeSemaphore(1)
+    const catalogVersion = new Cell(0)
+    const index = new CatalogIndex()
+    // Runs last, when every backend is closed and has said so.
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => [events, statusVersion, catalogVersion].forEach((one) => one.end()))
+    )
     const resumes = new Hub<void>()
     yield* onResume(() => resumes.emit())
-    const telemetry = yield* Telemetry.Current
-
-    const observer = {
+    const catalogChanged = () => catalogVersion.set(catalogVersion.get() + 1)
+    const members = yield* FleetMembers.make({
+      defaults: options.defaults,
+      epoch,
+      permits,
+      resumes,
+      event: (event) => events.emit(event),
       changed: () => statusVersion.set(statusVersion.get() + 1),
-      catalogChanged: () => catalog.touch(),
-      event: (event: Event) => events.emit(event)
-    }
-
-    const start = (id: string, backendOptions: BackendOptions) =>
-      Effect.uninterruptible(Effect.gen(function*() {
-        const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
-        const surroundings = { defaults: options.defaults, epoch, permits, resumes, observer }
-        const backend = yield* makeBackend(id, backendOptions, surroundings).pipe(
-          Effect.provideService(Telemetry.Current, telemetry),
-          Scope.extend(scope),
-          Effect.onError(() => closeFully(scope))
-        )
-        return { backend, options: backendOptions, scope }
-      }))
-
-    const apply = (backends: Backends): Effect.Effect<Applied, ConfigError> =>
-      lock.withPermits(1)(Effect.uninterruptible(Effect.gen(function*() {
-        const wanted = yield* named(backends)
-        const before = members.get()
-        const gone = [...before].filter(([id]) => !wanted.has(id))
-        const replaced = [...before].filter(([id, member]) => {
-          const now = wanted.get(id)
-          return now !== undefined && !sameOptions(now, member.options)
-        })
-        const fresh = new Map<string, Member>()
-        for (const [id, backendOptions] of wanted) {
-          const old = before.get(id)
-          if (old !== undefined && sameOptions(backendOptions, old.options)) continue
-          fresh.set(
-            id,
-            yield* Effect.onError(start(id, backendOptions), () =>
-              Effect.forEach(fresh.values(), ({ scope }) => closeFully(scope), { discard: true }))
-          )
-        }
-        members.set(new Map([...wanted.keys()].map((id) => [id, fresh.get(id) ?? before.get(id)!])))
-        observer.changed()
-        catalog.touch()
-        yield* closeAll([...gone, ...replaced].map(([, { scope }]) =>
-          scope
-        ))
-        return {
-          started: [...fresh.keys()].filter((id) => !before.has(id)),
-          stopped: gone.map(([id]) => id),
-          replaced: replaced.map(([id]) => id)
-        }
-      })))
-
+      offered: (owner, snapshot) => {
+        index.offer(owner, snapshot)
+        catalogChanged()
+      },
+      placed: (placed) => {
+        index.arrange(Array.from(placed.values(), ({ owner }) => owner))
+        catalogChanged()
+      }
+    })
+    const apply = (backends: Backends) => Effect.flatMap(named(backends), members.apply)
     yield* apply(options.backends)
-    yield* Effect.addFinalizer(() => closeAll([...members.get().values()].map(({ scope }) => scope)))
 
     const status = Effect.suspend(() =>
       Effect.map(
-        Effect.forEach(members.get(), ([id, { backend }]) => Effect.map(backend.status, (one) => [id, one] as const)),
+        Effect.forEach(
+          members.current.get(),
+          ([id, { backend }]) => Effect.map(backend.status, (one) => [id, one] as const)
+        ),
         (entries) => Object.fromEntries(entries)
       )
     )
     const ready = Effect.suspend(() =>
-      Effect.forEach(members.get().values(), ({ backend }) => backend.settled, {
-        concurrency: "unbounded",
-        discard: true
-      })
+      Effect.forEach(
+        [...members.unsettled],
+        (backend) => Effect.map(backend.settled, () => members.unsettled.delete(backend)),
+        {
+          discard: true
+        }
+      )
     ).pipe(Effect.timeoutOption(waitTimeout), Effect.asVoid)
 
-    const look = (kind: Routed, name: string): Effect.Effect<Route | undefined> =>
-      Effect.map(catalog.route(kind, name), (found) => {
-        const member = found === undefined ? undefined : members.get().get(found.backend)
-        return found === undefined || member === undefined
-          ? undefined
-          : { backend: member.backend, original: found.original }
-      })
+    const look = (kind: Routed, name: string): Route | undefined => {
+      const found = index.route(kind, name)
+      const member = found && members.current.get().get(found.backend)
+      return found && member && { backend: member.backend, original: found.original }
+    }
 
     // A name that nobody has may belong to a backend whose first catalogue is still to come: looked up again then.
     const route: Fleet["route"] = (kind, name) =>
-      Effect.flatMap(look(kind, name), (now) =>
-        now !== undefined
-          ? Effect.succeed(now)
-          : Effect.flatMap(Effect.zipRight(ready, look(kind, name)), (then) =>
-            then === undefined ? Effect.fail(unknown(kind, name)) : Effect.succeed(then)))
+      Effect.suspend(() => {
+        const now = look(kind, name)
+        return now !== undefined ? Effect.succeed(now) : Effect.flatMap(ready, () => {
+          const then = look(kind, name)
+          return then === undefined ? Effect.fail(unknown(kind, name)) : Effect.succeed(then)
+        })
+      })
+    const catalog = Effect.sync(() => index.catalog)
     const catalogChanges = Stream.changesWith(
-      Stream.mapEffect(catalog.version.changes, () =>
-        catalog.get),
+      Stream.mapEffect(catalogVersion.changes, () => catalog),
       (before, after) => before === after
     )
     const fleet: Fleet = {
-      backends: Effect.sync(() => [...members.get().values()].map((member) => member.backend)),
+      backends: Effect.sync(() => [...members.current.get().values()].map((member) => member.backend)),
       backend: (id) =>
         Effect.suspend(() => {
-          const member = members.get().get(id)
+          const member = members.current.get().get(id)
           return member === undefined
-            ? Effect.fail(noBackend(id, [...members.get().keys()]))
+            ? Effect.fail(noBackend(id, [...members.current.get().keys()]))
             : Effect.succeed(member.backend)
         }),
+      backendChanges: (id) =>
+        members.current.changes.pipe(
+          Stream.map((all) => all.get(id)?.backend),
+          Stream.takeWhile((backend) => backend !== undefined),
+          Stream.changes
+        ),
       status,
       statusChanges: Stream.mapEffect(statusVersion.changes, () => status),
       events: events.stream,
-      catalog: catalog.get,
+      catalog,
       catalogChanges,
-      differences: Stream.unwrap(Effect.map(catalog.get, (now) =>
+      differences: Stream.unwrap(Effect.map(catalog, (now) =>
         catalogChanges.pipe(
-          Stream.mapAccum(now, (before, after) => [after, Union.difference(before, after)]),
+          Stream.mapAccum(now, (before, after) => [after, difference(before, after)]),
           Stream.filter(({ added, changed, removed }) => added.length + changed.length + removed.length > 0)
         ))),
       ready,
       callTool: (params, callOptions) =>
-        Effect.flatMap(route("tools", params.name), ({ backend, original }) =>
-          backend.callTool({ ...params, name: original }, callOptions)),
+        Effect.flatMap(
+          route("tools", params.name),
+          ({ backend, original }) => backend.callTool({ ...params, name: original }, callOptions)
+        ),
       getPrompt: (params, callOptions) =>
-        Effect.flatMap(route("prompts", params.name), ({ backend, original }) =>
-          backend.getPrompt({ ...params, name: original }, callOptions)),
+        Effect.flatMap(
+          route("prompts", params.name),
+          ({ backend, original }) => backend.getPrompt({ ...params, name: original }, callOptions)
+        ),
       readResource: (params, callOptions) =>
         Effect.flatMap(route("resources", params.uri), ({ backend, original }) =>
-          backend.readResource({ ...params, uri: original }, callOptions)),
+          Effect.map(backend.readResource({ ...params, uri: original }, callOptions), (result) =>
+            original === params.uri ? result : underAskedUri(result, original, params.uri))),
       complete: (params, callOptions) =>
         params.ref.type === "ref/prompt"
-          ? Effect.flatMap(route("prompts", params.ref.name), ({ backend, original }) =>
-            backend.complete({ ...params, ref: { type: "ref/prompt", name: original } }, callOptions))
-          : Effect.flatMap(route("resources", params.ref.uri), ({ backend, original }) =>
-            backend.complete({ ...params, ref: { type: "ref/resource", uri: original } }, callOptions)),
+          ? Effect.flatMap(
+            route("prompts", params.ref.name),
+            ({ backend, original }) =>
+              backend.complete({ ...params, ref: { type: "ref/prompt", name: original } }, callOptions)
+          )
+          : Effect.flatMap(
+            route("resources", params.ref.uri),
+            ({ backend, original }) =>
+              backend.complete({ ...params, ref: { type: "ref/resource", uri: original } }, callOptions)
+          ),
       route,
       apply
     }
@@ -271,70 +270,6 @@ export const layer = (options: FleetOptions): Layer.Layer<FleetTag, ConfigError>
 export const layerConfig = (
   options: Config.Config<FleetOptions>
 ): Layer.Layer<FleetTag, ConfigError | ConfigProviderError> => Layer.scoped(FleetTag, Effect.flatMap(options, make))
-
-/** The union of the members' catalogues, made when it is read and something has changed since. */
-class Catalogue {
-  readonly version = new Cell(0)
-  readonly #members: () => ReadonlyMap<string, Member>
-  #made: Union.FleetCatalog = Union.empty
-  /** What the union was made of. */
-  #parts: ReadonlyArray<unknown> = []
-  /** Where names led that are withdrawn now, so that their calls can say why they fail. */
-  #routes = new Map<string, Destination>()
-
-  constructor(members: () => ReadonlyMap<string, Member>) {
-    this.#members = members
-  }
-
-  touch(): void {
-    this.version.set(this.version.get() + 1)
-  }
-
-  readonly get: Effect.Effect<Union.FleetCatalog> = Effect.suspend(() =>
-    Effect.map(
-      Effect.forEach(this.#members(), ([id, { backend }]) => Effect.map(backend.catalog, (one) => [id, one] as const)),
-      (snapshots) => this.#unite(snapshots)
-    )
-  )
-
-  /** Where a name leads, if anywhere. */
-  readonly route = (kind: Routed, name: string): Effect.Effect<Destination | undefined> =>
-    Effect.map(this.get, (made) => {
-      const scoped = kind === "resources" ? Union.parseScopedUri(name) : undefined
-      // First of all: no server may list such a URI and be asked in place of the one that it names.
-      if (scoped !== undefined && this.#members().has(scoped.backend)) {
-        return { backend: scoped.backend, original: scoped.uri }
-      }
-      const known = this.#routes.get(`${kind} ${name}`)
-      if (known !== undefined || kind !== "resources") return known
-      for (const [template, { backend }] of made.resourceTemplates) {
-        if (template === name || Union.matchesTemplate(template, name)) return { backend, original: name }
-      }
-      return undefined
-    })
-
-  #unite(snapshots: ReadonlyArray<readonly [string, Snapshot | undefined]>): Union.FleetCatalog {
-    const parts = snapshots.flat()
-    if (parts.length === this.#parts.length && parts.every((part, i) => part === this.#parts[i])) return this.#made
-    this.#parts = parts
-    this.#made = Union.union(snapshots, this.#made.revision + 1)
-    const withdrawn = new Set(snapshots.filter(([, snapshot]) => snapshot === undefined).map(([id]) => id))
-    const routes = new Map([...this.#routes].filter(([, { backend }]) => withdrawn.has(backend)))
-    for (const kind of ["tools", "prompts", "resources"] as const) {
-      for (const [name, { backend, original }] of this.#made[kind]) routes.set(`${kind} ${name}`, { backend, original })
-    }
-    this.#routes = routes
-    return this.#made
-  }
-}
-
-/** The kinds of entry that are routed by their name. */
-type Routed = "tools" | "prompts" | "resources"
-
-interface Destination {
-  readonly backend: string
-  readonly original: string
-}
 
 const named = (backends: Backends): Effect.Effect<ReadonlyMap<string, BackendOptions>, ConfigError> =>
   Effect.suspend(() => {
@@ -354,10 +289,14 @@ const named = (backends: Backends): Effect.Effect<ReadonlyMap<string, BackendOpt
     return Effect.succeed(byId)
   })
 
-const sameOptions = (a: BackendOptions, b: BackendOptions): boolean => {
-  const keys = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof BackendOptions>
-  return a === b || [...keys].every((key) => a[key] === b[key])
-}
+/**
+ * The contents of a resource under the URI that was asked for, so that who compares the two finds them the same. Contents with
+ * other URIs, as of the files of a folder, keep theirs: only their server knows what those stand for.
+ */
+const underAskedUri = (result: ReadResourceResult, original: string, asked: string): ReadResourceResult =>
+  Array.isArray(result.contents)
+    ? { ...result, contents: result.contents.map((one) => one?.uri === original ? { ...one, uri: asked } : one) }
+    : result
 
 const codes = { tools: -32602, prompts: -32602, resources: -32002 } as const
 

@@ -1,7 +1,7 @@
 /**
  * How many attempts of a fleet may be under way at once.
  */
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
 
 /** Bounds attempts. An attempt that takes longer than two seconds gives its permit back and goes on (R10). */
 export interface Permits {
@@ -13,6 +13,11 @@ export const patience = 2000
 
 /** No bound: what a backend on its own has. */
 export const unbounded: Permits = { withPermit: (attempt) => attempt }
+
+/** Permits that are asked for when something else is done: the first attempt waits for it, and the time counts for no attempt. */
+export const after = (done: Deferred.Deferred<void>, permits: Permits): Permits => ({
+  withPermit: (attempt) => Effect.zipRight(Deferred.await(done), permits.withPermit(attempt))
+})
 
 /** An attempt that waits for its permit, holds it, or has given it back. */
 interface Turn {

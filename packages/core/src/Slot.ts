@@ -111,6 +111,13 @@ export class Journal {
     this.events.emit({ ...event, backend: this.id, at: this.now() } as Event)
   }
 
+  /** The backend is closed for good: ends every stream of it. */
+  end(): void {
+    this.cell.end()
+    this.events.end()
+    this.notifications.end()
+  }
+
   /** Publishes one new value of the slot, and tells what changed with it. */
   publish(patch: Partial<Slot>): void {
     const before = this.cell.get()

@@ -2,6 +2,7 @@
  * What can be known about a backend at one moment.
  */
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
+import type { Kind } from "./Catalog.js"
 import type { Peer } from "./Connection.js"
 import type { Connector } from "./Connector.js"
 import * as Health from "./Health.js"
@@ -60,6 +61,8 @@ export interface Status {
     readonly revision: number
     readonly stale: boolean
     readonly tools: number
+    /** The lists that were cut: too long (`discovery.maxEntries`, `discovery.maxPages`), or without an end. */
+    readonly truncated: ReadonlyArray<Kind>
   } | undefined
 }
 
@@ -113,7 +116,8 @@ export const statusOf = (journal: Journal, supervisor: Supervisor, connector: Co
       generation: snapshot.generation,
       revision: snapshot.revision,
       stale: snapshot.stale,
-      tools: snapshot.tools.length
+      tools: snapshot.tools.length,
+      truncated: snapshot.truncated
     }
   }
 }

@@ -368,7 +368,7 @@ describe("Health", () => {
         failedAttempts: 1,
         inFlight: 1,
         waiting: 0,
-        catalog: { generation: 1, revision: 1, stale: false, tools: 1 }
+        catalog: { generation: 1, revision: 1, stale: false, tools: 1, truncated: [] }
       })
       // once stable, the outage is over
       yield* TestClock.adjust(1)
@@ -395,7 +395,7 @@ describe("Health", () => {
         errorCount: 2,
         lastError: "scripted loss: closed",
         lastCloseError: expect.stringContaining("the scripted close dies"),
-        catalog: { generation: 1, revision: 1, stale: true, tools: 1 }
+        catalog: { generation: 1, revision: 1, stale: true, tools: 1, truncated: [] }
       })
       yield* TestClock.adjust(1000)
       expect(yield* backend.status).toMatchObject({

@@ -82,7 +82,8 @@ describe("Publication", () => {
         capabilities: expect.objectContaining({ tools: { listChanged: true } }),
         serverInfo: { name: "scripted", version: "1.0.0" },
         protocolVersion: "2025-11-25",
-        problems: []
+        problems: [],
+        truncated: []
       })
       script.offer = offer("echo", "more")
       yield* backend.refresh
@@ -359,6 +360,8 @@ describe("Publication", () => {
       const catalog = yield* backend.catalog
       expect(catalog?.tools).toHaveLength(entries)
       expect(catalog?.problems).toEqual([{ backend: "one", kind: "tools", name: "", message }])
+      expect(catalog?.truncated).toEqual(["tools"])
+      expect((yield* backend.status).catalog).toMatchObject({ tools: entries, truncated: ["tools"] })
       expect(script.ledger.sent("tools/list")).toHaveLength(pages)
     }))
 
@@ -367,7 +370,23 @@ describe("Publication", () => {
       const script = ScriptedConnector.make()
       script.respond = paged(() => ({ tools: Array.from({ length: 50 }, (_, i) => tool(`tool-${i}`)) }))
       const { backend } = yield* start(script, { discovery: { maxEntries: 50 } })
-      expect(yield* backend.catalog).toMatchObject({ problems: [] })
+      expect(yield* backend.catalog).toMatchObject({ problems: [], truncated: [] })
+    }))
+
+  it.scoped("[P5] a list is said to be cut for as long as it is, whatever becomes of the others", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.offer = { ...offer("a", "b", "c"), resources: [{ name: "r", uri: "file:///r" }] }
+      const { backend } = yield* start(script, { discovery: { maxEntries: 2 } })
+      const truncated = Effect.map(backend.status, ({ catalog }) => catalog?.truncated)
+      expect(yield* truncated).toEqual(["tools"])
+      script.offer = { ...script.offer, resources: ["1", "2", "3"].map((uri) => ({ name: "r", uri })) }
+      script.current.notify("notifications/resources/list_changed")
+      yield* TestClock.adjust("1 second")
+      expect(yield* truncated).toEqual(["tools", "resources"])
+      script.offer = { ...script.offer, ...offer("a", "b") }
+      yield* backend.refresh
+      expect(yield* truncated).toEqual([])
     }))
 
   it.scoped("[P5] only lists that the server has a capability for are asked", () =>

@@ -1,6 +1,7 @@
 /**
  * Lets others watch a backend. What they throw is reported to the journal, and stops neither the backend nor a call.
  */
+import type { Snapshot } from "../Catalog.js"
 import type { Connector } from "../Connector.js"
 import type { Event } from "../Event.js"
 import type { Journal } from "../Slot.js"
@@ -9,7 +10,7 @@ import type { Observer, Telemetry } from "../Telemetry.js"
 /** Watches one backend. Called synchronously, in order; what it throws is logged and ignored. */
 export interface BackendObserver {
   readonly changed: () => void
-  readonly catalogChanged: () => void
+  readonly catalogChanged: (snapshot: Snapshot | undefined) => void
   readonly event: (event: Event) => void
 }
 
@@ -19,7 +20,7 @@ export const watch = (journal: Journal, observer: BackendObserver): void => {
   journal.cell.listen(() => safely(() => observer.changed()))
   journal.events.listen((event) => {
     safely(() => observer.event(event))
-    if (event._tag === "CatalogChanged") safely(() => observer.catalogChanged())
+    if (event._tag === "CatalogChanged") safely(() => observer.catalogChanged(journal.cell.get().snapshot))
   })
 }
 

@@ -45,6 +45,7 @@ export const make = (first: Fleet.FleetCatalog, answer: Answer, ready: Effect.Ef
     const fleet: Fleet.Fleet = {
       backends: Effect.succeed([]),
       backend: () => Effect.dieMessage("not scripted"),
+      backendChanges: () => Stream.empty,
       status: Effect.succeed(statuses),
       statusChanges: Stream.empty,
       events: Stream.empty,

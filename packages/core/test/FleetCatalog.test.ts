@@ -3,30 +3,27 @@ import { type Catalog, Fleet } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Chunk, Effect, Fiber, Option, Stream, TestClock } from "effect"
-import * as Union from "../src/Union.js"
+import { CatalogIndex, Owner } from "../src/CatalogIndex.js"
+import { difference } from "../src/FleetCatalog.js"
+import * as Names from "../src/Names.js"
+import { snapshot } from "./support/Snapshot.js"
 
 const { tool } = ScriptedConnector
-
-const snapshot = (lists: Partial<Catalog.Snapshot>): Catalog.Snapshot => ({
-  tools: [],
-  prompts: [],
-  resources: [],
-  resourceTemplates: [],
-  generation: 1,
-  revision: 1,
-  stale: false,
-  serverInfo: { name: "a server", version: "1" },
-  capabilities: {},
-  instructions: undefined,
-  protocolVersion: "2025-11-25",
-  problems: [],
-  ...lists
-})
 
 const tools = (...names: ReadonlyArray<string>): Catalog.Snapshot =>
   snapshot({ tools: names.map((name) => tool(name)) })
 
-const union = (snapshots: Record<string, Catalog.Snapshot | undefined>) => Union.union(Object.entries(snapshots), 1)
+/** The catalogue of backends with these snapshots, in this order. */
+const union = (snapshots: Record<string, Catalog.Snapshot | undefined>) => {
+  const index = new CatalogIndex()
+  const owners = Object.entries(snapshots).map(([id, snapshot]) => {
+    const owner = new Owner(id)
+    index.offer(owner, snapshot)
+    return owner
+  })
+  index.arrange(owners)
+  return index.catalog
+}
 
 const acceptable = /^[A-Za-z0-9_-]{1,64}$/
 
@@ -62,7 +59,7 @@ const asked = (script: ScriptedConnector.ScriptedConnector) => {
   return params
 }
 
-describe("Union", () => {
+describe("the catalogue of a fleet", () => {
   it("[P6] tools and prompts are offered as <backend>__<name>, and keep everything else", () => {
     const full: Tool = { ...tool("echo", { readOnlyHint: true }), title: "Echo", description: "says it again" }
     const { problems, prompts, tools } = union({
@@ -87,23 +84,25 @@ describe("Union", () => {
   ])(
     "[P6] %s: shortened to what hosts accept, the same each time, and another for another name",
     (_, backend, name) => {
-      const short = Union.fullName(backend, name)
+      const short = Names.fullName(backend, name)
       expect(short).toMatch(acceptable)
-      expect(Union.fullName(backend, name)).toBe(short)
-      expect(Union.fullName(backend, `${name}.`)).not.toBe(short)
-      expect(Union.fullName(`${backend}.`, name)).not.toBe(short)
+      expect(Names.fullName(backend, name)).toBe(short)
+      expect(Names.fullName(backend, `${name}.`)).not.toBe(short)
+      expect(Names.fullName(`${backend}.`, name)).not.toBe(short)
     }
   )
 
   it("[P6] what fits is not shortened, and shortened names do not change between versions of this library", () => {
     const fits = "y".repeat(64 - "docs__".length)
-    expect(Union.fullName("docs", fits)).toBe(`docs__${fits}`)
-    expect(Union.fullName("my docs", "search.pages")).toBe("my_docs__search_pages_06bc834a")
+    expect(Names.fullName("docs", fits)).toBe(`docs__${fits}`)
+    expect(Names.fullName("my docs", "search.pages")).toBe("my_docs__search_pages_4e399a36")
+    // FNV-1a's own test vectors
+    expect(["", "a", "foobar"].map(Names.hash)).toEqual(["811c9dc5", "e40c292c", "bf9cf968"])
   })
 
   it("[P6] of 10,000 names that look alike once shortened, each keeps its own", () => {
     const long = "n".repeat(100)
-    const names = new Set(Array.from({ length: 10_000 }, (_, i) => Union.fullName("docs", `${long}${i}`)))
+    const names = new Set(Array.from({ length: 10_000 }, (_, i) => Names.fullName("docs", `${long}${i}`)))
     expect(names.size).toBe(10_000)
   })
 
@@ -157,16 +156,37 @@ describe("Union", () => {
       ])
       expect(problems).toHaveLength(1)
       yield* fleet.readResource({ uri: readme.uri })
-      yield* fleet.readResource({ uri: Union.scopedUri("one", readme.uri) })
+      yield* fleet.readResource({ uri: Names.scopedUri("one", readme.uri) })
       yield* fleet.readResource({ uri: scoped })
       yield* fleet.readResource({ uri: "lifeline://two/file%3A%2F%2F%2Fnot-listed" })
       expect(one).toEqual([{ uri: readme.uri }, { uri: readme.uri }])
       expect(two).toEqual([{ uri: readme.uri }, { uri: "file:///not-listed" }])
     }))
 
+  it.scoped("[P6] what is read has the URI that was asked for, where it has the URI that this stands for", () =>
+    Effect.gen(function*() {
+      const uri = "file:///folder"
+      const { fleet, scripts } = yield* fleetOf({
+        one: { resources: [{ name: "folder", uri }] },
+        two: { resources: [{ name: "folder", uri }] }
+      })
+      const contents = [{ uri, text: "two files" }, { uri: `${uri}/a`, text: "a" }, { uri, text: "again" }]
+      for (const script of Object.values(scripts)) {
+        script.respond = (method) =>
+          method === "resources/read" ? { answer: "result", result: { contents, _meta: { kept: true } } } : undefined
+      }
+      const asked = Names.scopedUri("two", uri)
+      const scoped = yield* fleet.readResource({ uri: asked })
+      expect(scoped).toEqual({
+        contents: [{ uri: asked, text: "two files" }, contents[1], { uri: asked, text: "again" }],
+        _meta: { kept: true }
+      })
+      expect((yield* fleet.readResource({ uri })).contents).toEqual(contents)
+    }))
+
   it.scoped("[P6] a scoped URI goes to the backend that it names, also where another lists it", () =>
     Effect.gen(function*() {
-      const scoped = Union.scopedUri("bank", "file:///account")
+      const scoped = Names.scopedUri("bank", "file:///account")
       const { fleet, scripts } = yield* fleetOf({
         evil: { resources: [{ name: "account", uri: scoped }] },
         bank: { resources: [{ name: "account", uri: "file:///account" }] }
@@ -212,12 +232,12 @@ describe("Union", () => {
     ["plain", "plains", false],
     ["{x}ab{y}ab", "ab", false]
   ])("[P6] the template %s and the URI %s: %s", (template, uri, expected) => {
-    expect(Union.matchesTemplate(template, uri)).toBe(expected)
+    expect(Names.matchesTemplate(template, uri)).toBe(expected)
   })
 
   it("[P6] a hostile template does not hold up the process", () => {
     const template = `x://${"{a}x".repeat(2000)}{b}!`
-    expect(Union.matchesTemplate(template, `x://${"x".repeat(100_000)}`)).toBe(false)
+    expect(Names.matchesTemplate(template, `x://${"x".repeat(100_000)}`)).toBe(false)
   })
 
   it("[P6] what cannot be offered is a problem of that entry and hides nothing else", () => {
@@ -290,18 +310,18 @@ describe("Union", () => {
         resourceTemplates: [{ name: "t", uriTemplate: "file:///{t}" }]
       })
     })
-    expect(Union.difference(before, after)).toEqual({
+    expect(difference(before, after)).toEqual({
       revision: 1,
       added: ["docs__new", "file:///{t}"],
       removed: ["docs__gone", "file:///a"],
       changed: ["docs__other", "docs__greet"]
     })
-    expect(Union.difference(after, after)).toMatchObject({ added: [], removed: [], changed: [] })
+    expect(difference(after, after)).toMatchObject({ added: [], removed: [], changed: [] })
   })
 
   it("[P7] a resource that another backend takes over has changed", () => {
     const own = snapshot({ resources: [{ name: "a", uri: "file:///a" }] })
-    expect(Union.difference(union({ one: own, two: own }), union({ one: tools(), two: own }))).toMatchObject({
+    expect(difference(union({ one: own, two: own }), union({ one: tools(), two: own }))).toMatchObject({
       removed: ["lifeline://two/file%3A%2F%2F%2Fa"],
       changed: ["file:///a"]
     })

@@ -1,0 +1,478 @@
+/**
+ * Who has which name in a fleet: keeps the catalogue up to date with the snapshots of the backends, and finds the backend of a
+ * name. One changed snapshot costs time in proportion to that backend's own entries; a lookup costs the same however many
+ * backends there are.
+ *
+ * The rule (P6): each entry wants its full name or its URI, and the first backend in order has it. An entry that does not get
+ * what it wants has its other name, unless somebody wants that one; the first of several has it.
+ */
+import { HashMap, Option } from "effect"
+import type { Kind, Snapshot } from "./Catalog.js"
+import { type ByKey, Catalogue, type Displaced, type Entry, kinds, type Offered, type Share } from "./FleetCatalog.js"
+import * as Names from "./Names.js"
+
+/** The kinds of entry that calls are routed by. */
+export type Routed = "tools" | "prompts" | "resources"
+
+/** Where a name leads. */
+export interface Destination {
+  readonly backend: string
+  /** The name (or URI) there. */
+  readonly original: string
+}
+
+/** How entries of one kind are named. */
+interface Naming<A> {
+  readonly original: (value: A) => string
+  readonly wanted: (backend: string, original: string) => string
+  readonly other: (backend: string, original: string) => string | undefined
+  readonly named: (value: A, key: string) => A
+}
+
+const byName = {
+  original: ({ name }: { readonly name: string }) => name,
+  wanted: Names.fullName,
+  other: Names.otherName
+}
+
+const naming: { readonly [K in Kind]: Naming<Offered[K]> } = {
+  tools: { ...byName, named: (tool, name) => ({ ...tool, name }) },
+  prompts: { ...byName, named: (prompt, name) => ({ ...prompt, name }) },
+  resources: {
+    original: ({ uri }) => uri,
+    wanted: (_, uri) => uri,
+    other: Names.scopedUri,
+    named: (resource, uri) => ({ ...resource, uri })
+  },
+  resourceTemplates: {
+    original: ({ uriTemplate }) => uriTemplate,
+    wanted: (_, template) => template,
+    other: () => undefined,
+    named: (template) => template
+  }
+}
+
+const namingOf = (kind: Kind): Naming<unknown> => naming[kind] as Naming<unknown>
+
+/** One entry of a backend, and the names that it claims. */
+class Claim {
+  readonly owner: Owner
+  readonly kind: Kind
+  readonly original: string
+  readonly wanted: string
+  /** It is among those that claim names. */
+  entered = false
+  /** Its place in the list of its backend. */
+  index: number
+  /** As the backend offers it. */
+  value: unknown
+  /** What `entry` was made of. */
+  made: unknown
+  key: string | undefined
+  entry: Entry<never> | undefined
+  #other: { readonly name: string | undefined } | undefined
+
+  constructor(owner: Owner, kind: Kind, original: string, index: number, value: unknown) {
+    this.owner = owner
+    this.kind = kind
+    this.original = original
+    this.index = index
+    this.value = value
+    this.wanted = namingOf(kind).wanted(owner.id, original)
+  }
+
+  /** The name to take where the wanted one is another's. Made only when it is needed. */
+  get other(): string | undefined {
+    this.#other ??= { name: namingOf(this.kind).other(this.owner.id, this.original) }
+    return this.#other.name
+  }
+}
+
+/** In the order of backends, then of the backend's list. */
+const order = (a: Claim, b: Claim): number => a.owner.position - b.owner.position || a.index - b.index
+
+/** Claims by the name that they claim, in order: the first one has it. */
+class Claims {
+  readonly #byKey = new Map<string, Array<Claim>>()
+
+  has(key: string): boolean {
+    return this.#byKey.has(key)
+  }
+
+  first(key: string): Claim | undefined {
+    return this.#byKey.get(key)?.[0]
+  }
+
+  /** Adds a claim, and says whether it is the first, and who was the first before. */
+  add(key: string, claim: Claim): { readonly isFirst: boolean; readonly before: Claim | undefined } {
+    const claims = this.#byKey.get(key)
+    if (claims === undefined) {
+      this.#byKey.set(key, [claim])
+      return { isFirst: true, before: undefined }
+    }
+    const before = claims[0]
+    const at = placeOf(claims, claim)
+    claims.splice(at, 0, claim)
+    return { isFirst: at === 0, before }
+  }
+
+  /** Removes a claim, and says whether it was the first, and who is the first now. */
+  remove(key: string, claim: Claim): { readonly wasFirst: boolean; readonly after: Claim | undefined } {
+    const claims = this.#byKey.get(key) ?? []
+    const at = placeOf(claims, claim)
+    if (claims[at] !== claim) return { wasFirst: false, after: claims[0] }
+    claims.splice(at, 1)
+    if (claims.length === 0) this.#byKey.delete(key)
+    return { wasFirst: at === 0, after: claims[0] }
+  }
+}
+
+/** Where a claim stands among others, or would stand. */
+const placeOf = (claims: ReadonlyArray<Claim>, claim: Claim): number => {
+  let low = 0
+  let high = claims.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (order(claims[middle]!, claim) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+const nothing: ReadonlyArray<Claim> = []
+
+/** A backend whose snapshots the index is given. */
+export class Owner {
+  readonly id: string
+  /** Its place among the backends. */
+  position = -1
+  /** The last snapshot that was given. */
+  latest: Snapshot | undefined
+  /** The snapshot that the claims and the share are made of. */
+  taken: Snapshot | undefined
+  claims: { readonly [K in Kind]: ReadonlyArray<Claim> } = {
+    tools: nothing,
+    prompts: nothing,
+    resources: nothing,
+    resourceTemplates: nothing
+  }
+  share: Share | undefined
+  /** The names that led here before its snapshot was withdrawn. */
+  withdrawn: Array<string> = []
+
+  constructor(id: string) {
+    this.id = id
+  }
+}
+
+/** Templates by what their URIs begin with. */
+class Templates {
+  readonly #byPrefix = new Map<string, Set<Claim>>()
+  /** How many prefixes there are of each length. */
+  readonly #lengths = new Map<number, number>()
+
+  add(claim: Claim): void {
+    const prefix = Names.prefixOf(claim.original)
+    const claims = this.#byPrefix.get(prefix)
+    if (claims !== undefined) claims.add(claim)
+    else {
+      this.#byPrefix.set(prefix, new Set([claim]))
+      this.#lengths.set(prefix.length, (this.#lengths.get(prefix.length) ?? 0) + 1)
+    }
+  }
+
+  remove(claim: Claim): void {
+    const prefix = Names.prefixOf(claim.original)
+    const claims = this.#byPrefix.get(prefix)
+    if (claims?.delete(claim) !== true || claims.size > 0) return
+    this.#byPrefix.delete(prefix)
+    const left = (this.#lengths.get(prefix.length) ?? 0) - 1
+    if (left > 0) this.#lengths.set(prefix.length, left)
+    else this.#lengths.delete(prefix.length)
+  }
+
+  /** The first in order of those that can stand for a URI. */
+  match(uri: string): Claim | undefined {
+    let first: Claim | undefined
+    for (const length of this.#lengths.keys()) {
+      for (const claim of this.#byPrefix.get(uri.slice(0, length)) ?? []) {
+        if ((first === undefined || order(claim, first) < 0) && Names.matchesTemplate(claim.original, uri)) {
+          first = claim
+        }
+      }
+    }
+    return first
+  }
+}
+
+const tables = <A>(make: () => A): { readonly [K in Kind]: A } => ({
+  tools: make(),
+  prompts: make(),
+  resources: make(),
+  resourceTemplates: make()
+})
+
+/** An entry under a key. */
+interface Held {
+  readonly kind: Kind
+  readonly key: string
+  readonly entry: Entry<never>
+}
+
+/** The index of one fleet. All of it is synchronous; only its own methods change it. */
+export class CatalogIndex {
+  #owners: ReadonlyArray<Owner> = []
+  #byId: ReadonlyMap<string, Owner> = new Map()
+  /** Who wants a name. */
+  #wanting = tables(() => new Claims())
+  /** Who claims a name because another has the wanted one. */
+  #yielding = tables(() => new Claims())
+  readonly #templates = new Templates()
+  /** Where names led that are withdrawn now, so that their calls can say why they fail. */
+  readonly #withdrawn = new Map<string, ReadonlyArray<Destination>>()
+  /** Backends that were given a snapshot since the catalogue was made. */
+  readonly #news = new Set<Owner>()
+  /** Backends whose share is to be made anew. */
+  readonly #dirty = new Set<Owner>()
+  #freed: Array<Held> = []
+  #arranged = false
+  #byKey: ByKey = tables(() => HashMap.empty<string, Entry<never>>())
+  #made = new Catalogue(0, [], this.#byKey)
+
+  /** Gives the snapshot of a backend, which may be placed later. It is taken when somebody reads the catalogue. */
+  offer(owner: Owner, snapshot: Snapshot | undefined): void {
+    owner.latest = snapshot
+    if (owner.position >= 0) this.#news.add(owner)
+  }
+
+  /**
+   * Places the backends of the fleet in their order, and forgets those that are not among them. One that takes the place of
+   * another of its id gets the other's names until it has a snapshot.
+   */
+  arrange(owners: ReadonlyArray<Owner>): void {
+    const staying = new Set(owners)
+    const byId = new Map(owners.map((owner) => [owner.id, owner]))
+    for (const owner of this.#owners) if (!staying.has(owner)) this.#forget(owner, byId.get(owner.id))
+    const placed = owners.filter(({ position }) => position >= 0)
+    const moved = placed.some(({ position }, i) => position < (placed[i - 1]?.position ?? -1))
+    for (const owner of owners) if (owner.position < 0) this.#news.add(owner)
+    for (const [position, owner] of owners.entries()) owner.position = position
+    this.#owners = owners
+    this.#byId = byId
+    this.#arranged = true
+    if (!moved) return
+    this.#wanting = tables(() => new Claims())
+    this.#yielding = tables(() => new Claims())
+    for (const owner of placed) {
+      this.#dirty.add(owner)
+      for (const kind of kinds) for (const claim of owner.claims[kind]) this.#enter(claim)
+    }
+  }
+
+  /** The catalogue of the snapshots that were given. The same object as before where it is the same. */
+  get catalog(): Catalogue {
+    for (const owner of this.#news) this.#take(owner)
+    this.#news.clear()
+    if (this.#dirty.size === 0 && !this.#arranged) return this.#made
+    const held: Array<Held> = []
+    for (const owner of this.#dirty) this.#divide(owner, held)
+    const shares = this.#owners.flatMap(({ share }) => share ?? [])
+    this.#dirty.clear()
+    this.#arranged = false
+    const before = this.#made
+    if (shares.length === before.shares.length && shares.every((share, i) => share === before.shares[i])) return before
+    this.#byKey = moved(this.#byKey, this.#freed, held)
+    this.#freed = []
+    return this.#made = new Catalogue(before.revision + 1, shares, this.#byKey)
+  }
+
+  /** Where a name (or URI) leads, if anywhere. */
+  route(kind: Routed, name: string): Destination | undefined {
+    const { catalog } = this
+    const scoped = kind === "resources" ? Names.parseScopedUri(name) : undefined
+    // First of all: no server may list such a URI and be asked in place of the one that it names.
+    if (scoped !== undefined && this.#byId.has(scoped.backend)) {
+      return { backend: scoped.backend, original: scoped.uri }
+    }
+    const known = catalog[kind].get(name) ?? this.#withdrawn.get(`${kind} ${name}`)?.[0]
+    if (known !== undefined) return { backend: known.backend, original: known.original }
+    if (kind !== "resources") return undefined
+    const backend = catalog.resourceTemplates.get(name)?.backend ?? this.#templates.match(name)?.owner.id
+    return backend === undefined ? undefined : { backend, original: name }
+  }
+
+  /** Takes the snapshot of a backend: its claims follow its lists, and those that stay keep their names. */
+  #take(owner: Owner): void {
+    const { latest, taken } = owner
+    if (latest === taken) return
+    owner.taken = latest
+    this.#dirty.add(owner)
+    for (const kind of kinds) if (latest?.[kind] !== taken?.[kind]) this.#claim(owner, kind, latest?.[kind] ?? [])
+    if (latest !== undefined) this.#dropWithdrawn(owner)
+    else for (const kind of routed) this.#withdraw(owner, kind)
+  }
+
+  #claim<K extends Kind>(owner: Owner, kind: K, values: ReadonlyArray<unknown>): void {
+    const { original } = namingOf(kind)
+    const old = owner.claims[kind]
+    const known = new Map(old.map((claim) => [claim.original, claim]))
+    const next = values.map((value, index) => {
+      const name = original(value)
+      const claim = known.get(name)
+      known.delete(name)
+      return claim ?? new Claim(owner, kind, name, index, value)
+    })
+    const staying = next.filter((claim) => claim.entered)
+    const inOrder = staying.every(({ index }, i) => i === 0 || staying[i - 1]!.index < index)
+    const kept = new Set(inOrder ? staying : [])
+    for (const claim of old) if (!kept.has(claim)) this.#leave(claim)
+    for (const [index, claim] of next.entries()) {
+      claim.index = index
+      claim.value = values[index]
+    }
+    for (const claim of next) if (!claim.entered) this.#enter(claim)
+    owner.claims = { ...owner.claims, [kind]: next }
+  }
+
+  #forget(owner: Owner, successor: Owner | undefined): void {
+    owner.latest = undefined
+    this.#take(owner)
+    if (successor === undefined) this.#dropWithdrawn(owner)
+    else successor.withdrawn = owner.withdrawn
+    owner.position = -1
+    owner.share = undefined
+    this.#news.delete(owner)
+    this.#dirty.delete(owner)
+  }
+
+  #withdraw(owner: Owner, kind: Routed): void {
+    for (const [name, { backend, original }] of owner.share?.entries[kind] ?? []) {
+      const key = `${kind} ${name}`
+      this.#withdrawn.set(key, [...this.#withdrawn.get(key) ?? [], { backend, original }])
+      owner.withdrawn.push(key)
+    }
+  }
+
+  #dropWithdrawn(owner: Owner): void {
+    for (const name of owner.withdrawn) {
+      const others = (this.#withdrawn.get(name) ?? []).filter(({ backend }) => backend !== owner.id)
+      if (others.length === 0) this.#withdrawn.delete(name)
+      else this.#withdrawn.set(name, others)
+    }
+    owner.withdrawn = []
+  }
+
+  // --- claims
+
+  #enter(claim: Claim): void {
+    const { kind, owner, wanted } = claim
+    claim.entered = true
+    this.#dirty.add(owner)
+    const { before, isFirst } = this.#wanting[kind].add(wanted, claim)
+    if (!isFirst) return this.#yield(claim)
+    // Whoever had it gives it up: the one that wanted it, too, or one that had it for its other name.
+    if (before !== undefined) this.#yield(before)
+    else this.#touch(this.#yielding[kind].first(wanted))
+  }
+
+  #leave(claim: Claim): void {
+    const { kind, owner, wanted } = claim
+    claim.entered = false
+    this.#dirty.add(owner)
+    this.#free(claim)
+    const { after, wasFirst } = this.#wanting[kind].remove(wanted, claim)
+    if (!wasFirst) return this.#unyield(claim)
+    if (after !== undefined) this.#unyield(after)
+    else this.#touch(this.#yielding[kind].first(wanted))
+  }
+
+  /** A claim does not get the name that it wants: it claims its other one. */
+  #yield(claim: Claim): void {
+    const { kind, other } = claim
+    this.#touch(claim)
+    if (other !== undefined) this.#touch(this.#yielding[kind].add(other, claim).before)
+  }
+
+  /** A claim gets the name that it wants, or goes: it does not claim its other one any more. */
+  #unyield(claim: Claim): void {
+    const { kind, other } = claim
+    this.#touch(claim)
+    if (other !== undefined) this.#touch(this.#yielding[kind].remove(other, claim).after)
+  }
+
+  #touch(claim: Claim | undefined): void {
+    if (claim !== undefined) this.#dirty.add(claim.owner)
+  }
+
+  #keyOf(claim: Claim): string | undefined {
+    const { kind, wanted } = claim
+    if (this.#wanting[kind].first(wanted) === claim) return wanted
+    const { other } = claim
+    return other !== undefined && !this.#wanting[kind].has(other) && this.#yielding[kind].first(other) === claim
+      ? other
+      : undefined
+  }
+
+  // --- shares
+
+  /** An entry has its name no more. */
+  #free(claim: Claim): void {
+    const { entry, key, kind } = claim
+    if (key === undefined || entry === undefined) return
+    this.#freed.push({ kind, key, entry })
+    if (kind === "resourceTemplates") this.#templates.remove(claim)
+    claim.key = undefined
+    claim.entry = undefined
+  }
+
+  /** Makes the share of a backend, and adds to `held` the names that it did not have before, or for another entry. */
+  #divide(owner: Owner, held: Array<Held>): void {
+    const { id, taken } = owner
+    if (taken === undefined) {
+      owner.share = undefined
+      return
+    }
+    const displaced: Array<Displaced> = []
+    const entriesOf = (kind: Kind): ReadonlyArray<readonly [string, Entry<never>]> =>
+      owner.claims[kind].flatMap((claim) => {
+        const key = this.#keyOf(claim)
+        if (claim.key !== key) this.#free(claim)
+        const { original, value, wanted } = claim
+        if (key !== wanted) displaced.push({ kind, key, original, wanted })
+        if (key === undefined) return []
+        if (claim.entry === undefined || claim.made !== value || claim.entry.stale !== taken.stale) {
+          if (claim.key === undefined && kind === "resourceTemplates") this.#templates.add(claim)
+          const named = namingOf(kind).named(value, key) as never
+          claim.entry = { backend: id, original, stale: taken.stale, value: named }
+          claim.made = value
+          claim.key = key
+          held.push({ kind, key, entry: claim.entry })
+        }
+        return [[key, claim.entry] as const]
+      })
+    const [tools, prompts, resources, resourceTemplates] = kinds.map(entriesOf)
+    const entries = { tools, prompts, resources, resourceTemplates } as Share["entries"]
+    owner.share = { backend: id, entries, displaced, problems: taken.problems }
+  }
+}
+
+const routed: ReadonlyArray<Routed> = ["tools", "prompts", "resources"]
+
+/** The entries by key, without those that lost their key and with those that got one. */
+const moved = (byKey: ByKey, freed: ReadonlyArray<Held>, held: ReadonlyArray<Held>): ByKey => {
+  const of = (kind: Kind) =>
+    HashMap.mutate(byKey[kind] as HashMap.HashMap<string, Entry<never>>, (map) => {
+      for (const one of freed) {
+        if (one.kind === kind && Option.getOrUndefined(HashMap.get(map, one.key)) === one.entry) {
+          HashMap.remove(map, one.key)
+        }
+      }
+      for (const one of held) if (one.kind === kind) HashMap.set(map, one.key, one.entry)
+    })
+  return {
+    tools: of("tools"),
+    prompts: of("prompts"),
+    resources: of("resources"),
+    resourceTemplates: of("resourceTemplates")
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * The catalogue of a fleet, as one immutable value: the union of what its backends offer, under safe names.
+ */
+import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
+import { Equal, HashMap, Option } from "effect"
+import type { Kind, Problem } from "./Catalog.js"
+
+/** One entry of the fleet's catalogue: the name (or URI) that callers use, and where it leads. */
+export interface Entry<A> {
+  readonly backend: string
+  /** Its name (or URI) at the backend. */
+  readonly original: string
+  readonly stale: boolean
+  /** As callers see it: under its full name. */
+  readonly value: A
+}
+
+/**
+ * The union of what all backends offer, as one immutable value. Keys are full names or URIs, in the order of backends.
+ *
+ * Looking up a key costs the same however many there are. Going through all entries, or reading `problems` for the first time,
+ * takes time in proportion to them.
+ */
+export interface FleetCatalog {
+  readonly revision: number
+  readonly tools: ReadonlyMap<string, Entry<Tool>>
+  readonly prompts: ReadonlyMap<string, Entry<Prompt>>
+  readonly resources: ReadonlyMap<string, Entry<Resource>>
+  readonly resourceTemplates: ReadonlyMap<string, Entry<ResourceTemplate>>
+  readonly problems: ReadonlyArray<Problem>
+}
+
+/** What changed between two catalogues of a fleet, by full name or URI. */
+export interface Difference {
+  readonly revision: number
+  readonly added: ReadonlyArray<string>
+  readonly removed: ReadonlyArray<string>
+  readonly changed: ReadonlyArray<string>
+}
+
+/** What each kind of list holds. */
+export interface Offered {
+  readonly tools: Tool
+  readonly prompts: Prompt
+  readonly resources: Resource
+  readonly resourceTemplates: ResourceTemplate
+}
+
+/** Every kind of list, in the order in which they are compared. */
+export const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources", "resourceTemplates"]
+
+/** An entry that another backend's name kept from its own name; without a key it is not offered at all. */
+export interface Displaced {
+  readonly kind: Kind
+  readonly wanted: string
+  readonly original: string
+  readonly key: string | undefined
+}
+
+/** What one backend has in the catalogue, as one immutable value. A catalogue is made of the shares of its backends, in order. */
+export interface Share {
+  readonly backend: string
+  readonly entries: { readonly [K in Kind]: ReadonlyArray<readonly [key: string, entry: Entry<Offered[K]>]> }
+  readonly displaced: ReadonlyArray<Displaced>
+  /** What the backend's own lists had wrong. */
+  readonly problems: ReadonlyArray<Problem>
+}
+
+/** The entries of all shares by key. Persistent: the next catalogue shares what it does not change. */
+export type ByKey = { readonly [K in Kind]: HashMap.HashMap<string, Entry<Offered[K]>> }
+
+/** The entries of one kind: found by a persistent map, listed from the shares. */
+class Listing<K extends Kind> implements ReadonlyMap<string, Entry<Offered[K]>> {
+  readonly #kind: K
+  readonly #byKey: ByKey[K]
+  readonly #shares: ReadonlyArray<Share>
+
+  constructor(kind: K, byKey: ByKey[K], shares: ReadonlyArray<Share>) {
+    this.#kind = kind
+    this.#byKey = byKey
+    this.#shares = shares
+  }
+
+  get size(): number {
+    return HashMap.size(this.#byKey)
+  }
+
+  get(key: string): Entry<Offered[K]> | undefined {
+    return Option.getOrUndefined(HashMap.get(this.#byKey, key)) as Entry<Offered[K]> | undefined
+  }
+
+  has(key: string): boolean {
+    return HashMap.has(this.#byKey, key)
+  }
+
+  *entries(): Generator<[string, Entry<Offered[K]>], undefined> {
+    for (const { entries } of this.#shares) for (const [key, entry] of entries[this.#kind]) yield [key, entry]
+  }
+
+  *keys(): Generator<string, undefined> {
+    for (const [key] of this.entries()) yield key
+  }
+
+  *values(): Generator<Entry<Offered[K]>, undefined> {
+    for (const [, entry] of this.entries()) yield entry
+  }
+
+  [Symbol.iterator](): Generator<[string, Entry<Offered[K]>], undefined> {
+    return this.entries()
+  }
+
+  forEach(
+    callback: (entry: Entry<Offered[K]>, key: string, map: ReadonlyMap<string, Entry<Offered[K]>>) => void,
+    thisArg?: unknown
+  ): void {
+    for (const [key, entry] of this.entries()) callback.call(thisArg, entry, key, this)
+  }
+}
+
+/** A catalogue of shares. */
+export class Catalogue implements FleetCatalog {
+  readonly revision: number
+  readonly shares: ReadonlyArray<Share>
+  readonly tools: ReadonlyMap<string, Entry<Tool>>
+  readonly prompts: ReadonlyMap<string, Entry<Prompt>>
+  readonly resources: ReadonlyMap<string, Entry<Resource>>
+  readonly resourceTemplates: ReadonlyMap<string, Entry<ResourceTemplate>>
+  #problems: ReadonlyArray<Problem> | undefined
+
+  constructor(revision: number, shares: ReadonlyArray<Share>, byKey: ByKey) {
+    this.revision = revision
+    this.shares = shares
+    this.tools = new Listing("tools", byKey.tools, shares)
+    this.prompts = new Listing("prompts", byKey.prompts, shares)
+    this.resources = new Listing("resources", byKey.resources, shares)
+    this.resourceTemplates = new Listing("resourceTemplates", byKey.resourceTemplates, shares)
+  }
+
+  get problems(): ReadonlyArray<Problem> {
+    return this.#problems ??= this.shares.flatMap(({ backend, displaced, problems }) => [
+      ...problems,
+      ...displaced.map(({ key, kind, original, wanted }) => ({
+        backend,
+        kind,
+        name: original,
+        message: `${backend} offers ${JSON.stringify(original)}, which ${
+          this[kind].get(wanted)?.backend
+        } has under the name ${JSON.stringify(wanted)}; ${
+          key === undefined ? "it is left out" : `it is offered as ${JSON.stringify(key)}`
+        }`
+      }))
+    ])
+  }
+}
+
+/**
+ * What a catalogue has that another had not, has no more, or has otherwise. Compares only the shares that differ: what is in
+ * both is found once, for all backends.
+ */
+export const difference = (before: Catalogue, after: Catalogue): Difference => {
+  const added: Array<string> = []
+  const removed: Array<string> = []
+  const changed: Array<string> = []
+  const old = new Set(before.shares)
+  const now = new Set(after.shares)
+  const fresh = after.shares.filter((share) => !old.has(share))
+  const past = before.shares.filter((share) => !now.has(share))
+  for (const kind of kinds) {
+    for (const { entries } of fresh) {
+      for (const [key, entry] of entries[kind]) {
+        const was = before[kind].get(key)
+        if (was === undefined) added.push(key)
+        else if (was !== entry && (was.backend !== entry.backend || !same(was.value, entry.value))) changed.push(key)
+      }
+    }
+    for (const { entries } of past) for (const [key] of entries[kind]) if (!after[kind].has(key)) removed.push(key)
+  }
+  return { revision: after.revision, added, removed, changed }
+}
+
+/** Whether two entries, JSON both, say the same. */
+const same = (a: unknown, b: unknown): boolean => Equal.equals(a, b) || JSON.stringify(a) === JSON.stringify(b)

@@ -1,0 +1,221 @@
+/**
+ * The backends of a fleet: starts them, stops them, and replaces one by another of its name.
+ */
+import { Deferred, Effect, ExecutionStrategy, Option, Scope } from "effect"
+import { type Backend, type BackendOptions, make as makeBackend, resolvePolicy } from "./Backend.js"
+import type { Snapshot } from "./Catalog.js"
+import { Owner } from "./CatalogIndex.js"
+import type { ConfigError } from "./Errors.js"
+import type { Event } from "./Event.js"
+import { Cell } from "./internal/Cell.js"
+import type { Hub } from "./internal/Hub.js"
+import { aMoment } from "./internal/moment.js"
+import * as Permits from "./Permits.js"
+import type { Policy, PolicyOptions } from "./Policy.js"
+import { closeAll, closeFully } from "./Runtime.js"
+import * as Telemetry from "./Telemetry.js"
+
+/** What `apply` did. */
+export interface Applied {
+  readonly started: ReadonlyArray<string>
+  readonly stopped: ReadonlyArray<string>
+  readonly replaced: ReadonlyArray<string>
+  /**
+   * Backends whose new options did not lead to a connection, so that the connected one goes on with the old options. The next
+   * `apply` tries again.
+   */
+  readonly kept: ReadonlyArray<string>
+}
+
+/** One backend of a fleet. */
+export interface Member {
+  readonly backend: Backend
+  readonly options: BackendOptions
+  readonly policy: Policy
+  /** Its names in the fleet's catalogue. */
+  readonly owner: Owner
+  readonly scope: Scope.CloseableScope
+  /** Done when its scope has closed. */
+  readonly closed: Deferred.Deferred<void>
+  /** Hands on its events, those that it held back first. */
+  readonly announce: () => void
+}
+
+type Members = ReadonlyMap<string, Member>
+
+/** What the members of one fleet have in common. */
+export interface Surroundings {
+  readonly defaults: PolicyOptions | undefined
+  readonly epoch: number
+  readonly permits: Permits.Permits
+  readonly resumes: Hub<void>
+  readonly event: (event: Event) => void
+  /** The status of one has changed, or which there are. */
+  readonly changed: () => void
+  readonly offered: (owner: Owner, snapshot: Snapshot | undefined) => void
+  /** These are the members from now on, in their order. Called before `current` has them. */
+  readonly placed: (members: Members) => void
+}
+
+/** The members of one fleet. */
+export interface FleetMembers {
+  readonly current: Cell<Members>
+  /** Backends that are not known to have had their first outcome. */
+  readonly unsettled: Set<Backend>
+  /** Starts, stops and replaces what differs; one after the other. */
+  readonly apply: (wanted: ReadonlyMap<string, BackendOptions>) => Effect.Effect<Applied, ConfigError>
+}
+
+/** How often a backend that was replaced is asked whether its calls have ended, in milliseconds. */
+const drainLook = 25
+
+/** No members yet. Closing the scope closes all, and ends `current`. */
+export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const current = new Cell<Members>(new Map())
+    // Runs last, when every member is closed.
+    yield* Effect.addFinalizer(() => Effect.sync(() => current.end()))
+    const parent = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.parallel)
+    const lock = yield* Effect.makeSemaphore(1)
+    const telemetry = yield* Telemetry.Current
+    const unsettled = new Set<Backend>()
+
+    const start = (id: string, options: BackendOptions, policy: Policy, before: Member | undefined) =>
+      Effect.uninterruptible(Effect.gen(function*() {
+        const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
+        const closed = yield* Deferred.make<void>()
+        yield* Scope.addFinalizer(scope, Deferred.succeed(closed, undefined))
+        const owner = new Owner(id)
+        let held: Array<Event> | undefined = []
+        const backend = yield* makeBackend(id, options, {
+          policy,
+          epoch: surroundings.epoch,
+          permits: before === undefined || mayOverlap(before.options, before.policy) && mayOverlap(options, policy)
+            ? surroundings.permits
+            : Permits.after(before.closed, surroundings.permits),
+          resumes: surroundings.resumes,
+          observer: {
+            changed: surroundings.changed,
+            catalogChanged: (snapshot) => surroundings.offered(owner, snapshot),
+            event: (event) => {
+              if (held === undefined) surroundings.event(event)
+              else held.push(event)
+            }
+          }
+        }).pipe(
+          Effect.provideService(Telemetry.Current, telemetry),
+          Scope.extend(scope),
+          Effect.onError(() => closeFully(scope))
+        )
+        const announce = () => {
+          const events = held ?? []
+          held = undefined
+          for (const event of events) surroundings.event(event)
+        }
+        return { backend, options, policy, owner, scope, closed, announce }
+      }))
+
+    /** Who is given the fleet can begin to listen before the events of new members are handed on. */
+    const place = (members: Members): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        surroundings.placed(members)
+        current.set(members)
+        surroundings.changed()
+        const announce = Effect.sync(() => {
+          for (const { announce } of members.values()) announce()
+        })
+        return Effect.asVoid(Effect.forkIn(Effect.uninterruptible(Effect.zipRight(aMoment, announce)), parent))
+      })
+
+    /** Puts a new member in the place of a connected one, once it is connected itself; says whether it was. */
+    const takeOver = (id: string, old: Member, next: Member): Effect.Effect<boolean> =>
+      Effect.gen(function*() {
+        yield* firstOutcome(next)
+        const { lastError, state } = yield* next.backend.status
+        if (state !== "Connected") {
+          yield* closeFully(next.scope)
+          yield* Effect.logWarning(
+            `${id}: the new options led to no connection (${
+              lastError ?? state
+            }); the connection with the old ones goes on`
+          )
+          return false
+        }
+        yield* place(new Map([...current.get()].map(([other, member]) => [other, other === id ? next : member])))
+        yield* drained(old)
+        yield* closeFully(old.scope)
+        return true
+      })
+
+    const apply: FleetMembers["apply"] = (wanted) =>
+      lock.withPermits(1)(Effect.uninterruptible(Effect.gen(function*() {
+        const before = current.get()
+        const differing = [...wanted].filter(([id, options]) => !sameOptions(options, before.get(id)?.options))
+        // All are looked at before one of them starts: where one is refused, nothing has happened.
+        const policies = yield* Effect.forEach(differing, ([id, options]) =>
+          resolvePolicy(id, options, surroundings.defaults))
+        const fresh = new Map<string, Member>()
+        const abandon = Effect.suspend(() =>
+          closeAll(Array.from(fresh.values(), ({ scope }) => scope))
+        )
+        for (const [i, [id, options]] of differing.entries()) {
+          fresh.set(id, yield* Effect.onError(start(id, options, policies[i]!, before.get(id)), () => abandon))
+        }
+        const successions = yield* Effect.filter(
+          [...fresh].flatMap(([id, next]) => {
+            const old = before.get(id)
+            return old === undefined ? [] : [{ id, old, next }]
+          }),
+          ({ next, old }) => waitsForSuccessor(old, next)
+        )
+        const waiting = new Map(successions.map(({ id, old }) => [id, old]))
+        for (const { backend } of fresh.values()) unsettled.add(backend)
+        yield* place(new Map([...wanted.keys()].map((id) => [id, waiting.get(id) ?? fresh.get(id) ?? before.get(id)!])))
+        const after = current.get()
+        const [, outcomes] = yield* Effect.all([
+          closeAll([...before].filter(([id, member]) => after.get(id) !== member).map(([, { scope }]) => scope)),
+          Effect.forEach(successions, ({ id, next, old }) => takeOver(id, old, next), { concurrency: "unbounded" })
+        ], { concurrency: "unbounded" })
+        const kept = successions.filter((_, i) => outcomes[i] === false).map(({ id }) => id)
+        return {
+          started: [...fresh.keys()].filter((id) => !before.has(id)),
+          stopped: [...before.keys()].filter((id) => !wanted.has(id)),
+          replaced: [...fresh.keys()].filter((id) => before.has(id) && !kept.includes(id)),
+          kept
+        }
+      })))
+
+    yield* Effect.addFinalizer(() => closeAll(Array.from(current.get().values(), ({ scope }) => scope)))
+    return { current, unsettled, apply }
+  })
+
+/** Whether two connections to its server may be open at once (L12). */
+const mayOverlap = ({ connector }: BackendOptions, { reconnect }: Policy): boolean =>
+  reconnect.overlap ?? connector.overlap
+
+/** Whether a connected member stays until its successor is connected (L12). */
+const waitsForSuccessor = (old: Member, next: Member): Effect.Effect<boolean> => {
+  const { disabled, lazy } = next.policy.lifecycle
+  return disabled || lazy || !mayOverlap(old.options, old.policy) || !mayOverlap(next.options, next.policy)
+    ? Effect.succeed(false)
+    : old.backend.isConnected
+}
+
+/** Ends when a member is connected and has its lists, or its first attempt has failed, or has had its time. */
+const firstOutcome = ({ backend, policy }: Member): Effect.Effect<Option.Option<void>> =>
+  Effect.timeoutOption(Effect.interruptible(backend.settled), policy.timeouts.connect)
+
+/** Ends when no call of a member is under way, or its calls have had their time. */
+const drained = ({ backend, policy }: Member): Effect.Effect<Option.Option<void>> => {
+  const look: Effect.Effect<void> = Effect.flatMap(
+    backend.status,
+    ({ inFlight, waiting }) => inFlight + waiting === 0 ? Effect.void : Effect.zipRight(Effect.sleep(drainLook), look)
+  )
+  return Effect.timeoutOption(Effect.interruptible(look), policy.timeouts.drain)
+}
+
+const sameOptions = (a: BackendOptions, b: BackendOptions | undefined): boolean => {
+  if (b === undefined) return false
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof BackendOptions>
+  return a === b || [...keys].every((key) => a[key] === b[key])
+}

@@ -1,0 +1,74 @@
+/**
+ * The names of a fleet's catalogue: full names of tools and prompts, and URIs of resources.
+ */
+
+/** Longest name that hosts accept. */
+const longest = 64
+
+/**
+ * FNV-1a (32 bits) of the text's UTF-16 code units, low byte first and without a high byte of 0, as eight hexadecimal digits.
+ * Hosts and users keep the names that are made with it, so it belongs to this library and never changes.
+ */
+export const hash = (text: string): string => {
+  let value = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    value = Math.imul(value ^ (unit & 0xff), 0x01000193)
+    if (unit > 0xff) value = Math.imul(value ^ (unit >>> 8), 0x01000193)
+  }
+  return (value >>> 0).toString(16).padStart(8, "0")
+}
+
+/** A name that hosts accept, ending in a hash of what it stands for, so that it is stable and does not clash. */
+const hashed = (text: string): string => `${text.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, longest - 9)}_${hash(text)}`
+
+/** `<backend>__<name>` where that is acceptable (letters, digits, `_`, `-`, at most 64), else shortened with a hash (P6). */
+export const fullName = (backend: string, name: string): string => {
+  const plain = `${backend}__${name}`
+  return /^[A-Za-z0-9_-]{1,64}$/.test(plain) ? plain : hashed(plain)
+}
+
+/** The name of an entry whose full name another backend has (P6). */
+export const otherName = (backend: string, name: string): string => hashed(`${backend}\n${name}`)
+
+const scheme = "lifeline://"
+
+/** The URI that reaches a resource of one backend whatever others offer (P6). */
+export const scopedUri = (backend: string, uri: string): string =>
+  `${scheme}${encodeURIComponent(backend)}/${encodeURIComponent(uri)}`
+
+/** What a scoped URI stands for. */
+export const parseScopedUri = (uri: string): { readonly backend: string; readonly uri: string } | undefined => {
+  const match = uri.startsWith(scheme) ? /^([^/]+)\/([^/]+)$/.exec(uri.slice(scheme.length)) : null
+  try {
+    return match === null ? undefined : { backend: decodeURIComponent(match[1]!), uri: decodeURIComponent(match[2]!) }
+  } catch {
+    return undefined
+  }
+}
+
+/** The literals of a template (RFC 6570), between which its expressions stand. */
+const literalsOf = (template: string): ReadonlyArray<string> => template.split(/\{[^}]*\}/)
+
+/** What every URI begins with that a template can stand for. */
+export const prefixOf = (template: string): string => literalsOf(template)[0] ?? ""
+
+/**
+ * Whether a URI is one that a template (RFC 6570) can stand for. Linear, and without a regular expression made of what a
+ * server sent.
+ */
+export const matchesTemplate = (template: string, uri: string): boolean => {
+  const literals = literalsOf(template)
+  const first = literals[0] ?? ""
+  if (literals.length === 1) return uri === first
+  const last = literals.at(-1) ?? ""
+  if (!uri.startsWith(first) || !uri.endsWith(last) || uri.length < first.length + last.length) return false
+  const end = uri.length - last.length
+  let at = first.length
+  for (const literal of literals.slice(1, -1)) {
+    const found = uri.indexOf(literal, at)
+    if (found < 0 || found + literal.length > end) return false
+    at = found + literal.length
+  }
+  return true
+}

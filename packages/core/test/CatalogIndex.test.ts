@@ -1,0 +1,274 @@
+import type { Catalog } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import * as fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { CatalogIndex, Owner } from "../src/CatalogIndex.js"
+import { difference, type FleetCatalog, kinds } from "../src/FleetCatalog.js"
+import * as Names from "../src/Names.js"
+import { snapshot } from "./support/Snapshot.js"
+
+/** Backends and entries that want the same names, and the names that others get in their place. */
+const ids = ["a", "a__b", "b c"]
+const names = ["x", "b__x", "x y", Names.otherName("a__b", "x").slice("a__".length)]
+const uris = ["u:1", "u:2", Names.scopedUri("a", "u:1"), Names.scopedUri("b c", "u:1"), Names.scopedUri("gone", "u:1")]
+const templates = ["u:{x}", "u:1{x}", "{x}:1", "v:{x}"]
+
+type Snapshot = Catalog.Snapshot
+
+const listed = (of: ReadonlyArray<string>) => fc.shuffledSubarray([...of])
+
+const snapshots: fc.Arbitrary<Snapshot | undefined> = fc.option(
+  fc.record({
+    tools: listed(names),
+    prompts: listed(names),
+    resources: listed(uris),
+    resourceTemplates: listed(templates),
+    stale: fc.boolean(),
+    description: fc.constantFrom("one", "other"),
+    problem: fc.boolean()
+  }),
+  { nil: undefined, freq: 4 }
+).map((made) =>
+  made && snapshot({
+    tools: made.tools.map((name) => ({ ...ScriptedConnector.tool(name), description: made.description })),
+    prompts: made.prompts.map((name) => ({ name })),
+    resources: made.resources.map((uri) => ({ name: "r", uri })),
+    resourceTemplates: made.resourceTemplates.map((uriTemplate) => ({ name: "t", uriTemplate })),
+    stale: made.stale,
+    problems: made.problem ? [{ backend: "?", kind: "tools", name: "", message: "bad" }] : []
+  })
+)
+
+const step = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant("offer" as const), id: fc.constantFrom(...ids), snapshot: snapshots })
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("stale" as const), id: fc.constantFrom(...ids), stale: fc.boolean() })
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("arrange" as const), ids: listed(ids), replace: listed(ids) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("read" as const) }) }
+)
+
+interface Wish {
+  readonly backend: string
+  readonly kind: Catalog.Kind
+  readonly original: string
+  readonly wanted: string
+  readonly other: string | undefined
+  readonly stale: boolean
+  readonly value: (key: string) => unknown
+}
+
+const wishesOf = (id: string, { prompts, resourceTemplates, resources, stale, tools }: Snapshot): Array<Wish> => [
+  ...(["tools", "prompts"] as const).flatMap((kind) =>
+    (kind === "tools" ? tools : prompts).map((value) => ({
+      backend: id,
+      kind,
+      original: value.name,
+      wanted: Names.fullName(id, value.name),
+      other: Names.otherName(id, value.name),
+      stale,
+      value: (name: string) => ({ ...value, name })
+    }))
+  ),
+  ...resources.map((value) => ({
+    backend: id,
+    kind: "resources" as const,
+    original: value.uri,
+    wanted: value.uri,
+    other: Names.scopedUri(id, value.uri),
+    stale,
+    value: (uri: string) => ({ ...value, uri })
+  })),
+  ...resourceTemplates.map((value) => ({
+    backend: id,
+    kind: "resourceTemplates" as const,
+    original: value.uriTemplate,
+    wanted: value.uriTemplate,
+    other: undefined,
+    stale,
+    value: () => value
+  }))
+]
+
+/** The catalogue by the rule, from the beginning, without a thought for the costs. */
+const fromScratch = (fleet: ReadonlyArray<readonly [string, Snapshot | undefined]>) => {
+  const wishes = fleet.flatMap(([id, one]) => one === undefined ? [] : wishesOf(id, one))
+  const same = (a: Wish, b: Wish) => a.kind === b.kind
+  const hasWanted = (wish: Wish) => wishes.find((one) => same(one, wish) && one.wanted === wish.wanted) === wish
+  const keyOf = (wish: Wish): string | undefined => {
+    if (hasWanted(wish)) return wish.wanted
+    const { other } = wish
+    if (other === undefined || wishes.some((one) => same(one, wish) && one.wanted === other)) return undefined
+    return wishes.find((one) => same(one, wish) && one.other === other && !hasWanted(one)) === wish ? other : undefined
+  }
+  const entries = Object.fromEntries(kinds.map((kind) => [
+    kind,
+    wishes.filter((wish) => wish.kind === kind).flatMap((wish) => {
+      const key = keyOf(wish)
+      const { backend, original, stale, value } = wish
+      return key === undefined ? [] : [[key, { backend, original, stale, value: value(key) }] as const]
+    })
+  ])) as unknown as {
+    readonly [K in Catalog.Kind]: ReadonlyArray<
+      readonly [string, { readonly backend: string; readonly original: string; readonly value: unknown }]
+    >
+  }
+  const problems = fleet.flatMap(([id, one]) =>
+    one === undefined ? [] : [
+      ...one.problems.map(({ message }) => message),
+      ...wishesOf(id, one).flatMap((wish) => {
+        const mine = wishes.find((other) =>
+          same(other, wish) && other.backend === id && other.original === wish.original
+        )!
+        if (hasWanted(mine)) return []
+        const key = keyOf(mine)
+        const holder = wishes.find((other) => same(other, wish) && other.wanted === wish.wanted)!
+        return [
+          `${id} offers ${JSON.stringify(wish.original)}, which ${holder.backend} has under the name ${
+            JSON.stringify(wish.wanted)
+          }; ${key === undefined ? "it is left out" : `it is offered as ${JSON.stringify(key)}`}`
+        ]
+      })
+    ]
+  )
+  return { entries, problems }
+}
+
+type Scratch = ReturnType<typeof fromScratch>
+
+const plain = (catalog: FleetCatalog) => ({
+  entries: Object.fromEntries(kinds.map((kind) => [kind, [...catalog[kind]]])),
+  problems: catalog.problems.map(({ message }) => message)
+})
+
+const differenceOf = (before: Scratch, after: Scratch) => {
+  const found = { added: [] as Array<string>, removed: [] as Array<string>, changed: [] as Array<string> }
+  for (const kind of kinds) {
+    const old = new Map(before.entries[kind])
+    const now = new Map(after.entries[kind])
+    for (const [key, { backend, value }] of now) {
+      const was = old.get(key)
+      if (was === undefined) found.added.push(`${kind} ${key}`)
+      else if (was.backend !== backend || JSON.stringify(was.value) !== JSON.stringify(value)) {
+        found.changed.push(`${kind} ${key}`)
+      }
+    }
+    for (const key of old.keys()) if (!now.has(key)) found.removed.push(`${kind} ${key}`)
+  }
+  return found
+}
+
+const bare = (keys: ReadonlyArray<string>) => keys.map((key) => key.replace(/^\w+ /, "")).toSorted()
+
+describe("the index of a fleet's names", () => {
+  it("[P6, P7] after any changes it says what the catalogue made from the beginning says, and what was read before stays", () => {
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 30 }), (steps) => {
+        const index = new CatalogIndex()
+        let owners: ReadonlyArray<Owner> = []
+        /** Where names of a backend led when it was last read with a snapshot. */
+        const last = new Map<string, ReadonlyMap<string, string>>()
+        const arrange = (wanted: ReadonlyArray<string>, replace: ReadonlyArray<string>) => {
+          const before = new Map(owners.map((owner) => [owner.id, owner]))
+          owners = wanted.map((id) => replace.includes(id) ? new Owner(id) : before.get(id) ?? new Owner(id))
+          index.arrange(owners)
+          for (const id of last.keys()) if (!wanted.includes(id)) last.delete(id)
+        }
+        arrange(ids, [])
+        let before = index.catalog
+        let scratch = fromScratch([])
+        const read = () => {
+          const catalog = index.catalog
+          const now = fromScratch(owners.map(({ id, latest }) => [id, latest]))
+          expect(plain(catalog)).toEqual(now)
+          expect(index.catalog).toBe(catalog)
+          for (const kind of kinds) {
+            expect(catalog[kind].size).toBe(now.entries[kind].length)
+            for (const [key, entry] of now.entries[kind]) {
+              expect(catalog[kind].has(key)).toBe(true)
+              expect(catalog[kind].get(key)).toEqual(entry)
+            }
+            expect(catalog[kind].has("nobody has this")).toBe(false)
+          }
+          // what was read before is what it was
+          expect(plain(before)).toEqual(scratch)
+          const found = difference(before, catalog)
+          const expected = differenceOf(scratch, now)
+          expect([found.added, found.removed, found.changed].map((keys) => keys.toSorted())).toEqual(
+            [expected.added, expected.removed, expected.changed].map(bare)
+          )
+          before = catalog
+          scratch = now
+          routes(now)
+        }
+        const routes = (now: Scratch) => {
+          for (const { id, latest } of owners) {
+            if (latest === undefined) continue
+            const led = (["tools", "prompts", "resources"] as const).flatMap((kind) =>
+              now.entries[kind].flatMap(([key, { backend, original }]) =>
+                backend === id ? [[`${kind} ${key}`, original] as const] : []
+              )
+            )
+            last.set(id, new Map(led))
+          }
+          const withdrawn = owners.flatMap(({ id, latest }) => latest === undefined ? [id] : [])
+          for (const kind of ["tools", "prompts", "resources"] as const) {
+            const keys = new Set([...now.entries[kind].map(([key]) => key), ...uris, "u:3", "v:1", "w:1", "w:2"])
+            for (const led of last.values()) {
+              for (const key of led.keys()) if (key.startsWith(`${kind} `)) keys.add(key.slice(kind.length + 1))
+            }
+            for (const key of keys) {
+              const scoped = kind === "resources" ? Names.parseScopedUri(key) : undefined
+              const live = now.entries[kind].find(([one]) => one === key)?.[1]
+              const gone = withdrawn.flatMap((id) => {
+                const original = last.get(id)?.get(`${kind} ${key}`)
+                return original === undefined ? [] : [{ backend: id, original }]
+              })
+              const template = kind === "resources"
+                ? now.entries.resourceTemplates.find(([one]) => Names.matchesTemplate(one, key))?.[1].backend
+                : undefined
+              const named = scoped !== undefined && owners.some(({ id }) => id === scoped.backend)
+                ? [{ backend: scoped.backend, original: scoped.uri }]
+                : live !== undefined
+                ? [{ backend: live.backend, original: live.original }]
+                : gone.length > 0
+                ? gone
+                : [template && { backend: template, original: key }]
+              expect(named).toContainEqual(index.route(kind, key))
+            }
+          }
+        }
+        for (const one of steps) {
+          if (one.do === "read") read()
+          else if (one.do === "arrange") arrange(one.ids, one.replace)
+          else {
+            const owner = owners.find(({ id }) => id === one.id)
+            if (owner === undefined) continue
+            if (one.do === "offer") index.offer(owner, one.snapshot)
+            else if (owner.latest !== undefined) index.offer(owner, { ...owner.latest, stale: one.stale })
+          }
+        }
+        read()
+      }),
+      { numRuns: 1000 }
+    )
+  })
+
+  it("[P10] what one backend changes leaves the entries of the others as they are", () => {
+    const index = new CatalogIndex()
+    const owners = ["a", "b"].map((id) => new Owner(id))
+    index.arrange(owners)
+    for (const owner of owners) index.offer(owner, snapshot({ tools: [ScriptedConnector.tool("x")] }))
+    const before = index.catalog
+    index.offer(owners[0]!, snapshot({ tools: [ScriptedConnector.tool("y")] }))
+    const after = index.catalog
+    expect([...after.tools.keys()]).toEqual(["a__y", "b__x"])
+    expect(after.tools.get("b__x")).toBe(before.tools.get("b__x"))
+    expect(after.shares[1]).toBe(before.shares[1])
+    expect([...before.tools.keys()]).toEqual(["a__x", "b__x"])
+  })
+})
