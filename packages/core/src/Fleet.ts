@@ -96,11 +96,12 @@ export interface Fleet {
   readonly route: (kind: Routed, name: string) => Effect.Effect<Route, RemoteError>
   /**
    * Starts, stops and replaces only what changed: options that are the same object, or have the same fields, stay (L15). Where
-   * one is refused, nothing changes.
+   * one is refused, nothing changes; nor does it when the fleet is closed.
    *
-   * A connected backend whose server may have two connections at once (`reconnect.overlap`, or the connector's) goes on until
-   * its successor is connected, and ends when its calls have ended, at most after `timeouts.drain`; where the successor's first
-   * attempt fails, the old one stays. Any other is closed before its successor connects (L12).
+   * The calls under way on a backend that is replaced get `timeouts.drain` to end. Where its server may have two connections at
+   * once (`reconnect.overlap`, or the connector's) and it is connected, it goes on until its successor is connected; where the
+   * successor's first attempt fails, the old one stays. Any other is closed before its successor connects, and new calls wait
+   * for that (L12).
    */
   readonly apply: (backends: Backends) => Effect.Effect<Applied, ConfigError>
 }

@@ -10,6 +10,7 @@ import type { Event } from "./Event.js"
 import { Cell } from "./internal/Cell.js"
 import type { Hub } from "./internal/Hub.js"
 import { aMoment } from "./internal/moment.js"
+import * as SafeLog from "./internal/SafeLog.js"
 import * as Permits from "./Permits.js"
 import type { Policy, PolicyOptions } from "./Policy.js"
 import { closeAll, closeFully } from "./Runtime.js"
@@ -79,6 +80,7 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
     const lock = yield* Effect.makeSemaphore(1)
     const telemetry = yield* Telemetry.Current
     const unsettled = new Set<Backend>()
+    let closing = false
 
     const start = (id: string, options: BackendOptions, policy: Policy, before: Member | undefined) =>
       Effect.uninterruptible(Effect.gen(function*() {
@@ -134,21 +136,21 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
         const { lastError, state } = yield* next.backend.status
         if (state !== "Connected") {
           yield* closeFully(next.scope)
-          yield* Effect.logWarning(
-            `${id}: the new options led to no connection (${
-              lastError ?? state
-            }); the connection with the old ones goes on`
-          )
+          const why = lastError ?? state
+          yield* SafeLog.safely(Effect.logWarning(
+            `${id}: the new options led to no connection (${why}); the connection with the old ones goes on`
+          ))
           return false
         }
         yield* place(new Map([...current.get()].map(([other, member]) => [other, other === id ? next : member])))
-        yield* drained(old)
-        yield* closeFully(old.scope)
+        yield* retire(old)
         return true
       })
 
     const apply: FleetMembers["apply"] = (wanted) =>
       lock.withPermits(1)(Effect.uninterruptible(Effect.gen(function*() {
+        // Who is closed starts nothing that somebody would have to close.
+        if (closing) return { started: [], stopped: [], replaced: [], kept: [] }
         const before = current.get()
         const differing = [...wanted].filter(([id, options]) => !sameOptions(options, before.get(id)?.options))
         // All are looked at before one of them starts: where one is refused, nothing has happened.
@@ -172,20 +174,30 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
         for (const { backend } of fresh.values()) unsettled.add(backend)
         yield* place(new Map([...wanted.keys()].map((id) => [id, waiting.get(id) ?? fresh.get(id) ?? before.get(id)!])))
         const after = current.get()
-        const [, outcomes] = yield* Effect.all([
-          closeAll([...before].filter(([id, member]) => after.get(id) !== member).map(([, { scope }]) => scope)),
-          Effect.forEach(successions, ({ id, next, old }) => takeOver(id, old, next), { concurrency: "unbounded" })
+        const gone = [...before].filter(([id]) => !wanted.has(id)).map(([, member]) => member)
+        const replaced = [...before].flatMap(([id, member]) =>
+          after.has(id) && after.get(id) !== member ? [member] : []
+        )
+        const [outcomes] = yield* Effect.all([
+          Effect.forEach(successions, ({ id, next, old }) => takeOver(id, old, next), { concurrency: "unbounded" }),
+          Effect.forEach(replaced, retire, { concurrency: "unbounded", discard: true }),
+          closeMembers(gone)
         ], { concurrency: "unbounded" })
         const kept = successions.filter((_, i) => outcomes[i] === false).map(({ id }) => id)
         return {
           started: [...fresh.keys()].filter((id) => !before.has(id)),
-          stopped: [...before.keys()].filter((id) => !wanted.has(id)),
+          stopped: gone.map(({ backend }) => backend.id),
           replaced: [...fresh.keys()].filter((id) => before.has(id) && !kept.includes(id)),
           kept
         }
       })))
 
-    yield* Effect.addFinalizer(() => closeAll(Array.from(current.get().values(), ({ scope }) => scope)))
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        closing = true
+        return closeMembers([...current.get().values()])
+      })
+    )
     return { current, unsettled, apply }
   })
 
@@ -201,15 +213,26 @@ const waitsForSuccessor = (old: Member, next: Member): Effect.Effect<boolean> =>
     : old.backend.isConnected
 }
 
+/** Closes members; ends when they are closed, also where somebody else had begun to close them. */
+const closeMembers = (members: ReadonlyArray<Member>): Effect.Effect<void> =>
+  Effect.zipRight(
+    closeAll(members.map(({ scope }) => scope)),
+    Effect.forEach(members, ({ closed }) => Deferred.await(closed), { discard: true })
+  )
+
+/** Closes a member that has a successor, when its calls have ended (L13). */
+const retire = (member: Member): Effect.Effect<void> => Effect.zipRight(drained(member), closeMembers([member]))
+
 /** Ends when a member is connected and has its lists, or its first attempt has failed, or has had its time. */
 const firstOutcome = ({ backend, policy }: Member): Effect.Effect<Option.Option<void>> =>
   Effect.timeoutOption(Effect.interruptible(backend.settled), policy.timeouts.connect)
 
-/** Ends when no call of a member is under way, or its calls have had their time. */
+/** Ends when a member has no call on its connection any more, or its calls have had their time. */
 const drained = ({ backend, policy }: Member): Effect.Effect<Option.Option<void>> => {
   const look: Effect.Effect<void> = Effect.flatMap(
     backend.status,
-    ({ inFlight, waiting }) => inFlight + waiting === 0 ? Effect.void : Effect.zipRight(Effect.sleep(drainLook), look)
+    ({ inFlight, state, waiting }) =>
+      state !== "Connected" || inFlight + waiting === 0 ? Effect.void : Effect.zipRight(Effect.sleep(drainLook), look)
   )
   return Effect.timeoutOption(Effect.interruptible(look), policy.timeouts.drain)
 }

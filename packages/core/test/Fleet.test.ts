@@ -68,6 +68,26 @@ describe("Fleet.apply", () => {
       }))
   }
 
+  it.scoped("[L13, L15] calls on one that may not overlap get timeouts.drain to end; new ones wait for the successor", () =>
+    Effect.gen(function*() {
+      const old = ScriptedConnector.make({ overlap: false })
+      const next = ScriptedConnector.make({ overlap: false })
+      old.respond = (method) => method === "tools/call" ? { answer: "result", after: 3000 } : undefined
+      const most = mostAtOnce(old, next)
+      const fleet = yield* Fleet.make({ backends: { docs: { connector: old, keepalive } } })
+      yield* fleet.ready
+      const early = yield* Effect.fork(fleet.callTool({ name: "docs__echo" }))
+      yield* settle
+      const applying = yield* Effect.fork(fleet.apply({ docs: { connector: next, keepalive } }))
+      yield* settle
+      const late = yield* Effect.fork(fleet.callTool({ name: "docs__echo" }))
+      yield* TestClock.adjust(2999)
+      expect([yield* Fiber.poll(late), next.ledger.attempts]).toEqual([Option.none(), []])
+      yield* TestClock.adjust(50)
+      yield* Effect.all([Fiber.join(early), Fiber.join(late), Fiber.join(applying)])
+      expect([old.ledger.sent("tools/call").length, next.ledger.sent("tools/call").length, most()]).toEqual([1, 1, 1])
+    }))
+
   it.scoped("[L12, L15] a close that hangs is given up, and the new one connects", () =>
     Effect.gen(function*() {
       const old = ScriptedConnector.make({ overlap: false }).script({ close: "never" })
@@ -169,13 +189,19 @@ describe("Fleet.apply", () => {
     })
   }
 
-  it.scoped("[L15] a backend that is down is replaced at once", () =>
+  it.scoped("[L15] a backend that is down is replaced at once, and does not wait for calls that wait for it", () =>
     Effect.gen(function*() {
-      const old = ScriptedConnector.make()
-      old.otherwise = { connect: "fail" }
-      const next = ScriptedConnector.make()
-      next.otherwise = { connect: "hang" }
-      const { applying, fleet } = yield* replaced(old, next)
+      const old = ScriptedConnector.make({ overlap: false })
+      const next = ScriptedConnector.make({ overlap: false })
+      const fleet = yield* Fleet.make({ backends: { docs: { connector: old, keepalive } } })
+      yield* fleet.ready
+      for (const script of [old, next]) script.otherwise = { connect: "hang" }
+      old.current.lose()
+      yield* settle
+      yield* Effect.fork(Effect.exit(fleet.callTool({ name: "docs__echo" })))
+      yield* settle
+      const applying = yield* Effect.fork(fleet.apply({ docs: { connector: next, keepalive } }))
+      yield* settle
       expect(yield* Fiber.join(applying)).toEqual({ ...applied, replaced: ["docs"] })
       expect(yield* stateOf(fleet, "docs")).toBe("Connecting")
     }))
@@ -233,9 +259,9 @@ describe("Fleet.apply", () => {
       const fleet = yield* Scope.extend(Fleet.make({ backends: {} }), scope)
       yield* Scope.close(scope, Exit.void)
       const script = ScriptedConnector.make()
-      yield* Effect.exit(fleet.apply({ docs: { connector: script } }))
+      expect(yield* fleet.apply({ docs: { connector: script } })).toEqual(applied)
       yield* TestClock.adjust("1 minute")
-      expect([script.ledger.faults, script.ledger.live]).toEqual([[], []])
+      expect([script.ledger.entries, yield* fleet.backends]).toEqual([[], []])
     }))
 
   it.scoped("[L20] the backend of a name is a stream that follows apply, and ends when there is none", () =>

@@ -214,6 +214,50 @@ describe("connectAll", () => {
     assert.deepEqual(fleet.names, ["same"])
   })
 
+  it("[L12:real, L15] an edited program starts when the process of the old one has gone, however long that takes", () =>
+    withDirectory(async (directory) => {
+      const journal = join(directory, "journal")
+      const server = {
+        ...StdioFaultServer.command({ journal, ignoreStdinEnd: true, ignoreTerm: true }),
+        stdio: { stdinGrace: 200, termGrace: 200 }
+      }
+      await using fleet = await connectAll({ mcpServers: { one: server } })
+      const [first] = Everything.processes(journal)
+      let applied: ReadonlyArray<string> | undefined
+      // under way on the old one, it may end there
+      const early = fleet.callTool({ name: "one__wait", arguments: { millis: 500 } })
+      const applying = fleet.apply({ mcpServers: { one: { ...server, env: { EDITED: "yes" } } } }).then((result) => {
+        applied = result.replaced
+      })
+      await new Promise(setImmediate)
+      const late = fleet.callTool({ name: "one__pid" })
+      const together: Array<ReadonlyArray<number>> = []
+      while (applied === undefined) {
+        const started = Everything.processes(journal)
+        if (started.length > 1 && Everything.isAlive(first!)) together.push(started)
+        await new Promise(setImmediate)
+      }
+      await applying
+      assert.deepEqual([applied, together], [["one"], []])
+      await early
+      assert.notInclude(JSON.stringify(await late), String(first))
+    }))
+
+  it("[L12:real, L15] an edited HTTP server fails no call; where the edit leads nowhere, the connection goes on", async () => {
+    await using server = await Everything.HttpServer.start()
+    const edited = { url: server.url, headers: { "x-edited": "yes" } }
+    await using fleet = await connectAll({ mcpServers: { one: { url: server.url } } })
+    const call = fleet.callTool({ name: "one__trigger-long-running-operation", arguments: { duration: 1, steps: 1 } })
+    const { kept, replaced } = await fleet.apply({ mcpServers: { one: edited } })
+    assert.deepEqual([replaced, kept], [["one"], []])
+    assert.include(JSON.stringify(await call), "completed")
+    const nowhere = { url: `http://127.0.0.1:${await Everything.freePort()}/mcp` }
+    assert.deepEqual((await fleet.apply({ mcpServers: { one: nowhere } })).kept, ["one"])
+    assert.include(await echo(fleet, "one"), "by one")
+    assert.strictEqual(fleet.client("one").status.generation, 1)
+    assert.deepEqual((await fleet.apply({ mcpServers: { one: edited } })).replaced, [])
+  })
+
   it("[L15] apply sees every edit of what it was given, and no other", async () => {
     const lazy = { lifecycle: { lazy: true } }
     const literal = { state: () => String(literal.saved), saved: 0 }
@@ -280,6 +324,36 @@ describe("connectAll", () => {
     await fleet.close()
     assert.sameMembers(closed, ["one", "two", "status", "three", "four"])
     assert.sameMembers(logged.map((message) => message.match(/a listener threw .*Error: (\w+)/)?.[1]), closed)
+  })
+
+  it("[L20] a client of a fleet reads of its own server, through apply, until the server is taken out", async () => {
+    const lazy = { ...Everything.stdio, lifecycle: { lazy: true } }
+    await using fleet = await connectAll({ mcpServers: { one: lazy, other: lazy } })
+    const client = fleet.client("one")
+    const heard: Array<State> = []
+    client.on("status", ({ state }) => heard.push(state))
+    const read = (async () => {
+      const states: Array<State> = []
+      for await (const { backend, state } of client.statusChanges()) {
+        assert.strictEqual(backend, "one")
+        states.push(state)
+      }
+      return states
+    })()
+    await new Promise(setImmediate)
+    await fleet.disable("other")
+    await fleet.enable("other")
+    assert.deepEqual(heard, ["Idle"])
+    await fleet.apply({ mcpServers: { one: { ...lazy, env: { EDITED: "yes" } }, other: lazy } })
+    await client.disable()
+    await fleet.apply({ mcpServers: { other: lazy } })
+    assert.strictEqual((await read).at(-1), "Closed")
+    // what was replaced does not say that the name has closed
+    assert.deepEqual(heard.filter((state) => state === "Closed"), ["Closed"])
+    assert.includeMembers(heard, ["Disabled"])
+    const late = client.statusChanges()
+    assert.strictEqual((await late.next()).value?.state, "Closed")
+    assert.isTrue((await late.next()).done)
   })
 
   it("[F5] status of a fleet is a value, an event and an async iterable that ends with it", async () => {

@@ -25,7 +25,7 @@ const step = fc.oneof(
 )
 
 describe("a fleet", () => {
-  it("[L6:model, L16] closed at any step, each of its connections is closed, once, and none of its fibers goes on", () => {
+  it("[L6:model, L12, L15, L16] closed at any step, each of its connections is closed, once, and none of its fibers goes on", () => {
     fc.assert(
       fc.property(
         fc.nat(),
@@ -35,7 +35,15 @@ describe("a fleet", () => {
         fc.nat(60),
         (seed, maxOps, outcomes, steps, tasks) => {
           const simulation = new Simulation.Simulation({ seed, maxOps })
-          const scripts = Array.from({ length: size }, () => ScriptedConnector.make())
+          // Of the last ones, two connections would fight.
+          const scripts = Array.from({ length: size }, (_, i) => ScriptedConnector.make({ overlap: i < size / 2 }))
+          const fights: Array<string> = []
+          for (const { ledger, overlap } of scripts) {
+            if (overlap) continue
+            ledger.onWrite = () => {
+              if (ledger.opened.length - ledger.closed.length > 1) fights.push("two connections where they would fight")
+            }
+          }
           outcomes.forEach((one, i) => scripts[i % size]!.script(one))
           const entries = scripts.map((connector, i) => [`b${i}`, { connector }] as const)
           const scope = Effect.runSync(Scope.make())
@@ -67,6 +75,7 @@ describe("a fleet", () => {
           const closing = simulation.fork(Scope.close(scope, Exit.void))
           simulation.advance(120_000)
           expect(closing.unsafePoll()).not.toBeNull()
+          expect(fights).toEqual([])
           for (const { ledger } of scripts) {
             expect(ledger.faults).toEqual([])
             expect(ledger.closed.toSorted((a, b) => a - b)).toEqual(ledger.opened)
