@@ -4,13 +4,15 @@
  */
 import type { CallError } from "@mcp-lifeline/core"
 import type { Scope } from "effect"
-import { Effect, Exit, FiberId, FiberSet } from "effect"
+import { Cause, Effect, Exit, FiberId, FiberSet } from "effect"
 import * as JsonRpcError from "./JsonRpcError.js"
 
 /** Runs calls, and knows those that run. */
 export interface Calls {
   /** Runs one; aborting the signal interrupts it. Rejects with what the client shall see. */
   readonly run: <A>(call: Effect.Effect<A, CallError>, signal: AbortSignal) => Promise<A>
+  /** Logs an error of the gateway's own. */
+  readonly failed: (error: unknown) => void
   /** Ends when none is under way. */
   readonly drained: Effect.Effect<void>
   /** Interrupts those under way; ends when their clients have been told. */
@@ -21,7 +23,9 @@ export interface Calls {
 export const make: Effect.Effect<Calls, never, Scope.Scope> = Effect.gen(function*() {
   const fibers = yield* FiberSet.make<unknown, CallError>()
   const fork = yield* FiberSet.runtime(fibers)<never>()
+  const log = (cause: Cause.Cause<unknown>) => void fork(Effect.logError("a request failed inside the gateway", cause))
   return {
+    failed: (error) => log(Cause.die(error)),
     drained: FiberSet.awaitEmpty(fibers),
     // The SDK writes the answers in the microtasks that follow.
     interrupt: Effect.zipRight(FiberSet.clear(fibers), Effect.sleep(0)),
@@ -33,7 +37,14 @@ export const make: Effect.Effect<Calls, never, Scope.Scope> = Effect.gen(functio
         signal.addEventListener("abort", abort, { once: true })
         fiber.addObserver((exit) => {
           signal.removeEventListener("abort", abort)
-          Exit.match(exit, { onSuccess: resolve, onFailure: (cause) => reject(JsonRpcError.fromCause(cause)) })
+          Exit.match(exit, {
+            onSuccess: resolve,
+            onFailure: (cause) => {
+              // The client sees nothing of it: it may hold anything.
+              if (Cause.isDie(cause)) log(cause)
+              reject(JsonRpcError.fromCause(cause))
+            }
+          })
         })
       })
   }

@@ -101,7 +101,9 @@ export const serve = (
     const settled = yield* Deferred.make<void>()
     yield* Effect.forkScoped(Effect.zipRight(fleet.ready, Deferred.succeed(settled, undefined)))
     const sessions = yield* Effect.acquireRelease(
-      Effect.sync(() => Sessions.make(FleetServer.make({ fleet, calls, ready: Deferred.await(settled) }), limits)),
+      Effect.sync(() =>
+        Sessions.make(FleetServer.make({ fleet, calls, ready: Deferred.await(settled) }), calls.failed, limits)
+      ),
       (sessions) => Effect.promise(() => sessions.close())
     )
     yield* tellChanges(fleet, sessions).pipe(Effect.forkScoped)

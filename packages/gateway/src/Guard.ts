@@ -35,6 +35,9 @@ export const isLoopback = (host: string): boolean => {
 const hostOf = (authority: string | undefined): string | undefined =>
   authority !== undefined && URL.canParse(`http://${authority}`) ? new URL(`http://${authority}`).hostname : undefined
 
+/** A name from outside, not too long. */
+const shown = (name: string): string => JSON.stringify(name.slice(0, 100))
+
 const digest = (value: string) => createHash("sha256").update(value).digest()
 
 const bearer = (authorization: string | undefined): string => /^Bearer (.+)$/i.exec(authorization ?? "")?.[1] ?? ""
@@ -47,18 +50,26 @@ const bearer = (authorization: string | undefined): string => /^Bearer (.+)$/i.e
 export const check = (headers: IncomingHttpHeaders, rules: Rules): Refusal | undefined => {
   const host = hostOf(headers.host)
   const local = isLoopback(rules.host)
-  if (host === undefined || (local && !isLoopback(host))) {
-    return { status: 403, message: "Host is not one that this gateway answers to" }
+  if (host === undefined) return { status: 403, message: "The request has no Host header that names a host" }
+  if (local && !isLoopback(host)) {
+    const message = `This gateway serves this machine only, as localhost or ${rules.host}, and not as ${shown(host)}: `
+      + "to serve other machines, start it with --host and --token"
+    return { status: 403, message }
   }
   const { origin } = headers
   if (origin !== undefined) {
     const from = URL.canParse(origin) ? new URL(origin).hostname : undefined
     if (from === undefined || !(local ? isLoopback(from) : from === host)) {
-      return { status: 403, message: "Origin is not one that this gateway answers to" }
+      const whose = local ? "this machine" : "the same host"
+      return { status: 403, message: `Pages of ${shown(origin)} may not use this gateway, only those of ${whose}` }
     }
   }
-  if (rules.token && !timingSafeEqual(digest(bearer(headers.authorization)), digest(Redacted.value(rules.token)))) {
-    return { status: 401, message: "A bearer token is required: Authorization: Bearer <token>" }
-  }
-  return undefined
+  const { token } = rules
+  if (!token) return undefined
+  const given = bearer(headers.authorization)
+  if (timingSafeEqual(digest(given), digest(Redacted.value(token)))) return undefined
+  const message = given === ""
+    ? "This gateway needs a token: send the header Authorization: Bearer <token>"
+    : "The bearer token is not that of this gateway, which was given with --token or MCP_LIFELINE_TOKEN"
+  return { status: 401, message }
 }

@@ -83,5 +83,5 @@ export const fromCause = (cause: Cause.Cause<CallError>): JsonRpcError => {
   if (failure._tag === "Some") return fromError(failure.value)
   return Cause.isInterruptedOnly(cause)
     ? new JsonRpcError(gatewayCode, "The gateway is shutting down", { tag: "Interrupted", fate: "unknown" })
-    : new JsonRpcError(ErrorCode.InternalError, "Internal error of the gateway")
+    : new JsonRpcError(ErrorCode.InternalError, "Internal error of the gateway; its log has more")
 }

@@ -4,6 +4,7 @@
 import type { Server } from "@modelcontextprotocol/sdk/server/index.js"
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { ErrorCode } from "@modelcontextprotocol/sdk/types.js"
 import { randomUUID } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { gatewayCode } from "./JsonRpcError.js"
@@ -48,8 +49,8 @@ export const refuse = (
   response.end(JSON.stringify({ jsonrpc: "2.0", error, id: null }))
 }
 
-/** No sessions yet; `makeServer` gives each its server. */
-export const make = (makeServer: () => Server, limits: Limits = {}): Sessions => {
+/** No sessions yet; `makeServer` gives each its server, and `onError` takes what the gateway fails at. */
+export const make = (makeServer: () => Server, onError: (error: unknown) => void, limits: Limits = {}): Sessions => {
   const { maxBodyBytes = 16 * 1024 * 1024, maxSessions = 1000 } = limits
   // In the order of last use.
   const sessions = new Map<string, Session>()
@@ -103,12 +104,20 @@ export const make = (makeServer: () => Server, limits: Limits = {}): Sessions =>
     if (closed) return refuse(response, 503, "The gateway is shutting down", { headers: { "Retry-After": "1" } })
     const id = request.headers["mcp-session-id"]
     if (id === undefined) {
-      if (request.method !== "POST") return refuse(response, 400, "Bad Request: Mcp-Session-Id header is required")
+      if (request.method !== "POST") {
+        return refuse(
+          response,
+          400,
+          "The header Mcp-Session-Id is missing: send the id that the answer to initialize had"
+        )
+      }
       if (makeRoom()) return begin(request, response)
-      return refuse(response, 503, `Too many sessions (${maxSessions})`, { headers: { "Retry-After": "5" } })
+      return refuse(response, 503, `All ${maxSessions} sessions of the gateway are in use; try again later`, {
+        headers: { "Retry-After": "5" }
+      })
     }
     const session = sessions.get(String(id))
-    if (!session) return refuse(response, 404, "Session not found", { code: -32_001 })
+    if (!session) return refuse(response, 404, "Session not found: initialize a new one", { code: -32_001 })
     sessions.delete(String(id))
     sessions.set(String(id), session)
     return pass(session, request, response)
@@ -117,7 +126,10 @@ export const make = (makeServer: () => Server, limits: Limits = {}): Sessions =>
   return {
     size: () => sessions.size,
     handle: (request, response) => {
-      answer(request, response).catch(() => refuse(response, 500, "Internal error of the gateway", { code: -32_603 }))
+      answer(request, response).catch((error: unknown) => {
+        onError(error)
+        refuse(response, 500, "Internal error of the gateway; its log has more", { code: ErrorCode.InternalError })
+      })
     },
     forEach: (use) => {
       for (const { server } of sessions.values()) use(server)

@@ -27,8 +27,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     }
   })
 }
-// A terminal that closes ends the gateway as Ctrl+C does.
-process.on("SIGHUP", () => process.emit("SIGTERM"))
+// A terminal that closes ends the gateway as Ctrl+C does, and hurries no end that is under way.
+process.on("SIGHUP", () => first === undefined && process.emit("SIGTERM"))
 
 const main = Effect.gen(function*() {
   const request = yield* Cli.parse(process.argv, wantsColour(process.stdout, process.env))

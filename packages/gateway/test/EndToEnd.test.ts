@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -12,16 +12,19 @@ const everything = join(
   "dist/index.js"
 )
 
-/** A file with these servers, gone with the scope. */
+/** A folder that goes with the scope. */
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+)
+
+/** A file with these servers. */
 const config = (mcpServers: unknown) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const folder = mkdtempSync(join(tmpdir(), "lifeline-"))
-      writeFileSync(join(folder, "mcp.json"), `// servers\n${JSON.stringify({ mcpServers })}`)
-      return folder
-    }),
-    (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
-  ).pipe(Effect.map((folder) => join(folder, "mcp.json")))
+  Effect.map(folder, (path) => {
+    const file = join(path, "mcp.json")
+    writeFileSync(file, `// servers\n${JSON.stringify({ mcpServers })}`)
+    return file
+  })
 
 /** A gateway, as a user starts it, and its URL. */
 const serve = (...args: ReadonlyArray<string>) =>
@@ -116,24 +119,32 @@ describe("mcp-lifeline serve", () => {
     60_000
   )
 
-  it.scopedLive("[G7] a second signal ends it at once, and no process of it is left", () =>
+  it.scopedLive.each<[string, NodeJS.Signals, number]>([
+    ["a second signal ends it at once", "SIGTERM", 130],
+    ["a terminal that closes while it ends does not hurry it", "SIGHUP", 0]
+  ])("[G7] %s, and no process of it is left", ([, second, code]) =>
     Effect.gen(function*() {
-      // Says that it runs, never answers, and does not let itself be told to end.
-      const stubborn = `process.on("SIGTERM", () => {}); process.stderr.write("up\\n"); setInterval(() => {}, 1000)`
+      // Never answers, and does not let itself be told to end, which it says where its first argument leads.
+      const stubborn = `process.on("SIGTERM", () => {}); setInterval(() => {}, 1000);`
+        + `require("node:fs").writeFileSync(process.argv[1], "")`
+      const up = join(yield* folder, "up")
       const file = yield* config({
-        stubborn: { command: process.execPath, args: ["-e", stubborn], lifeline: { timeouts: { connect: "1 minute" } } }
+        stubborn: {
+          command: process.execPath,
+          args: ["-e", stubborn, up],
+          lifeline: { timeouts: { connect: "1 minute" } }
+        }
       })
       const { program } = yield* serve("--config", file)
-      const all = yield* program.until(() => {
-        const pids = Program.family(program.pid)
-        return pids.length > 0 ? pids : undefined
-      })
+      yield* program.until(() => existsSync(up) || undefined)
+      const all = Program.family(program.pid)
+      expect(all.length).toBeGreaterThan(0)
       program.signal("SIGTERM")
       yield* program.prints(/^Shutting down$/m)
-      // Past the half second in which a second signal is the first one again; the orderly end takes four.
+      // Past the half second in which a second signal is the first one again; the orderly end takes two.
       yield* Effect.sleep("600 millis")
-      program.signal("SIGTERM")
-      expect(yield* program.ended).toEqual({ code: 130, signal: null })
+      program.signal(second)
+      expect(yield* program.ended).toEqual({ code, signal: null })
       yield* Effect.forEach(all, Program.gone)
     }), 60_000)
 

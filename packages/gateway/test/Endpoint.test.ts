@@ -5,7 +5,7 @@ import {
   ResourceListChangedNotificationSchema,
   ToolListChangedNotificationSchema
 } from "@modelcontextprotocol/sdk/types.js"
-import { Deferred, Effect, Exit, Logger, Redacted, Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, Logger, Redacted, Scope } from "effect"
 import * as ScriptedFleet from "./support/ScriptedFleet.js"
 import { accept, bare, connected, initialize, nothing, rejection, serve, text } from "./support/Served.js"
 
@@ -84,6 +84,22 @@ describe("Endpoint", () => {
         code: -32_000,
         data: { tag: "BackendUnavailable", fate: "notSent", state: "Dormant", nextAttemptAt: 5 }
       })
+    }))
+
+  it.scopedLive("[G18] a fault of the gateway's own is an error to the client, and in the log with its cause", () =>
+    Effect.gen(function*() {
+      const logged = yield* Deferred.make<string>()
+      const logger = Logger.make(({ cause, message }) =>
+        Deferred.unsafeDone(logged, Effect.succeed(`${String(message)} ${Cause.pretty(cause)}`))
+      )
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), () => Effect.die(new Error("a bug")))
+      const { url } = yield* serve(fleet).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+      const { client } = yield* connected(url)
+      expect(yield* rejection(client.callTool({ name: "x" }))).toMatchObject({
+        code: -32_603,
+        message: "MCP error -32603: Internal error of the gateway; its log has more"
+      })
+      expect(yield* Deferred.await(logged)).toMatch(/^a request failed inside the gateway Error: a bug/)
     }))
 
   it.scopedLive("[G3:endpoint] passes progress to the call that asked for it, and asks for none otherwise", () =>

@@ -33,6 +33,18 @@ describe("Guard", () => {
     }
   })
 
+  it("[G6:unit] says what is refused, and what would be right", () => {
+    const message = (headers: Record<string, string>, rules = local) => Guard.check(headers, rules)?.message
+    expect(message({ host: "host.docker.internal:7332" })).toBe(
+      `This gateway serves this machine only, as localhost or 127.0.0.1, and not as "host.docker.internal": to serve other `
+        + "machines, start it with --host and --token"
+    )
+    expect(message({ host: "localhost", origin: `https://${"x".repeat(200)}.example` })).toBe(
+      `Pages of "https://${"x".repeat(92)}" may not use this gateway, only those of this machine`
+    )
+    expect(message({})).toBe("The request has no Host header that names a host")
+  })
+
   it("[G6:unit] asks for the token, and for the whole of it", () => {
     const rules = { host: "0.0.0.0", token: Redacted.make("letmein") }
     const host = "gateway.example:7332"
@@ -40,6 +52,12 @@ describe("Guard", () => {
     for (const authorization of ["Bearer letmei", "Bearer letmeinn", "Basic letmein", "Bearer ", "letmein"]) {
       expect(status({ host, authorization }, rules)).toBe(401)
     }
+    expect(Guard.check({ host }, rules)?.message).toBe(
+      "This gateway needs a token: send the header Authorization: Bearer <token>"
+    )
+    expect(Guard.check({ host, authorization: "Bearer hush" }, rules)?.message).toBe(
+      "The bearer token is not that of this gateway, which was given with --token or MCP_LIFELINE_TOKEN"
+    )
     expect(status({ host, authorization: "Bearer letmein" }, rules)).toBeUndefined()
     expect(status({ host, authorization: "Bearer letmein", origin: "https://evil.example" }, rules)).toBe(403)
     expect(status({ host, authorization: "Bearer letmein", origin: "https://gateway.example" }, rules)).toBeUndefined()

@@ -35,7 +35,7 @@ export interface Options {
   readonly termGrace?: TimeSpan.TimeSpan | undefined
   /** End the process group on SIGINT, SIGTERM and SIGHUP to this process, and then this process. Default false. */
   readonly handleSignals?: boolean | undefined
-  /** Is given each line that the server writes to stderr, secrets masked. Must not throw. */
+  /** Is given each line that the server writes to stderr, secrets masked. What it throws is logged, once a connection. */
   readonly stderr?: ((line: string) => void) | undefined
 }
 

@@ -69,6 +69,7 @@ export class StdioTransport implements AdapterTransport {
   #waiting: Array<Write> = []
   /** Writes that failed: their requests end with the loss, which is about to be known. */
   #failed: Array<{ readonly write: Write; readonly fate: Fate }> = []
+  #stderrFailed = false
   #skipped = 0
   /** The first line on stdout that was skipped. */
   #noise = ""
@@ -79,7 +80,7 @@ export class StdioTransport implements AdapterTransport {
   constructor(options: Options) {
     this.#options = options
     this.#framing = new Framing(options.maxMessageBytes)
-    this.#stderr = new StderrTail(options.secrets, options.onStderr)
+    this.#stderr = new StderrTail(options.secrets, (line) => this.#onStderr(line))
   }
 
   get peer(): Peer {
@@ -102,7 +103,17 @@ export class StdioTransport implements AdapterTransport {
     } catch (error) {
       return Promise.reject(SpawnFailure.make(error, target))
     }
-    const { child } = this.#group
+    const { child, pid } = this.#group
+    const started = new Promise<void>((resolve, reject) => {
+      child.once("spawn", resolve)
+      child.on("error", (error) => reject(SpawnFailure.make(error, target)))
+    })
+    // Of a process that was not started there is only the error to come, and where no file descriptor was left, no streams.
+    if (pid !== undefined) this.#listen(child)
+    return started
+  }
+
+  #listen(child: ProcessGroup["child"]): void {
     child.stdout.on("data", (chunk: Buffer) => this.#framing.push(chunk, (frame) => this.#onFrame(frame)))
     child.stdout.on("error", (error) => this.onerror?.(error))
     child.stdout.on("end", () => this.#settle(lastSteps))
@@ -112,10 +123,6 @@ export class StdioTransport implements AdapterTransport {
     child.stdin.on("error", () => this.#settle(lastSteps))
     child.on("exit", () => this.#settle(lastWords))
     child.on("close", () => this.#settle(0))
-    return new Promise((resolve, reject) => {
-      child.once("spawn", resolve)
-      child.on("error", (error) => reject(SpawnFailure.make(error, target)))
-    })
   }
 
   send(message: JSONRPCMessage): Promise<void> {
@@ -158,10 +165,9 @@ export class StdioTransport implements AdapterTransport {
 
   /** Somebody outside of the group may hold the other ends; ours keep nothing alive. */
   #destroy(): void {
-    const child = this.#group?.child
-    child?.stdin.destroy()
-    child?.stdout.destroy()
-    child?.stderr.destroy()
+    if (this.#group?.pid === undefined) return
+    const { stderr, stdin, stdout } = this.#group.child
+    for (const stream of [stdin, stdout, stderr]) stream.destroy()
   }
 
   #onFrame(frame: Frame): void {
@@ -249,6 +255,16 @@ export class StdioTransport implements AdapterTransport {
     } else {
       const error = { code: ErrorCode.InvalidRequest, message: `the request is ${limit}` }
       this.send({ jsonrpc: "2.0", id, error }).catch(() => {})
+    }
+  }
+
+  #onStderr(line: string): void {
+    try {
+      this.#options.onStderr?.(line)
+    } catch (error) {
+      if (this.#stderrFailed) return
+      this.#stderrFailed = true
+      this.#options.warn(`the option stderr is a function that threw: ${String(error)}; the line is lost to it`)
     }
   }
 

@@ -46,7 +46,9 @@ interface Host {
 const host = async (how: string, faults: StdioFaultServer.Options = {}): Promise<Host> => {
   const { args, command } = StdioFaultServer.command(faults)
   const other = StdioFaultServer.command({})
-  const child = spawn(process.execPath, [bundle, how, command, ...args], {
+  // Few enough file descriptors to use them all up.
+  const limited = ["-c", `ulimit -n 500; exec "$@"`, "sh", process.execPath, bundle, how, command, ...args]
+  const child = spawn("sh", limited, {
     env: { ...process.env, OTHER: JSON.stringify([other.command, ...other.args]) },
     stdio: ["ignore", "pipe", "ignore"]
   })
@@ -101,6 +103,16 @@ describe.skipIf(process.platform !== "linux")("the end of our own process", () =
         "listeners 0 0 0 0"
       ])
     }
+  })
+
+  it("[S6] where no file descriptor is left, the attempt fails with the reason, and a later one succeeds", async () => {
+    const { exited, lines, pid, process } = await host("exhausted")
+    const error = JSON.parse(lines.find((line) => line.startsWith("error "))?.slice(6) ?? "{}") as object
+    assert.deepInclude(error, { reason: "spawn", incurable: false })
+    assert.match((error as { readonly message: string }).message, /open files \(E[MN]FILE\)/)
+    process.kill("SIGKILL")
+    await exited
+    await gone(pid)
   })
 
   it("[S8] with handleSignals the ladder runs, and the signal then ends the process", async () => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Loss } from "@mcp-lifeline/core"
 import type { Connection } from "@mcp-lifeline/core"
-import { Effect, Fiber, Redacted } from "effect"
+import { Effect, Fiber, Logger, Redacted } from "effect"
 import { StderrTail } from "../src/StderrTail.js"
 import { call, connect, isAlive, pidOf, server, session } from "./support.js"
 
@@ -90,6 +90,27 @@ describe("losing the process", () => {
       const error = yield* Effect.flip(call(other, "exit", { code: 1, stderr: "x".repeat(100_000) }))
       assert.isBelow(error.message.length, 4_200)
     }))
+
+  it.live("[S3] a listener to stderr that throws ends nothing, and is logged once", () => {
+    const logged: Array<string> = []
+    const logger = Logger.make(({ message }) => void logged.push(String(message)))
+    return Effect.scoped(Effect.gen(function*() {
+      const heard: Array<string> = []
+      const connection = yield* connect(server({}, {
+        stderr: (line) => {
+          heard.push(line)
+          throw new Error("full")
+        }
+      }))
+      yield* call(connection, "stderr", { text: "one\ntwo\n" })
+      const error = yield* Effect.flip(call(connection, "exit", { code: 1, stderr: "three\n" }))
+      assert.strictEqual(error.message, "exited with code 1; stderr: one | two | three")
+      assert.deepStrictEqual(heard, ["one", "two", "three"])
+      assert.deepStrictEqual(logged, [
+        "the option stderr is a function that threw: Error: full; the line is lost to it"
+      ])
+    })).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+  })
 
   it.scopedLive("[C10:real] configured secrets are masked in the tail, in what is handed on, and in the target", () =>
     Effect.gen(function*() {
