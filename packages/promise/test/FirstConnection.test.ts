@@ -36,6 +36,12 @@ describe("the first connection", () => {
         assert.strictEqual(error.message.split(url).length, 2)
         assert.include(error.message, "timeouts.connect")
       }
+      const exited = async () => {
+        const server = { command: process.execPath, args: ["-e", "console.error('no database'); process.exit(3)"] }
+        const error = await rejection(connect(server, { name: "docs" }))
+        assert.instanceOf(error, ConnectError)
+        assert.match(error.message, /^docs: .*3.*no database.*timeouts\.connect/)
+      }
       const initialized = async () => {
         const client = new Client({ name: "a-test", version: "1.2.3" })
         const error = await rejection(client.connect(supervisedTransport({ url: nobody }, { name: "docs" })))

@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Exit, Scope } from "effect"
-import { Agent } from "undici"
 import * as Harness from "./fixtures/Harness.js"
 
 const { fault } = HttpExchange
@@ -111,10 +110,7 @@ describe("close", () => {
     Effect.gen(function*() {
       const server = yield* Harness.server
       // One socket: what an attempt has left open would keep the next from its turn.
-      const dispatcher = yield* Effect.acquireRelease(
-        Effect.sync(() => new Agent({ connections: 1, pipelining: 1 })),
-        (agent) => Effect.promise(() => agent.destroy())
-      )
+      const dispatcher = yield* Harness.agent({ connections: 1, pipelining: 1 })
       const connector = HttpConnector.make({ url: server.url, dispatcher, transport: "streamable" })
       const endless = (status: number, type: string) => ({ response, rpc }: HttpExchange.Turn) => {
         if (rpc !== "initialize") return undefined
@@ -141,10 +137,7 @@ describe("close", () => {
   it.scopedLive("[T2] ends its streams and calls also on a dispatcher that it does not own", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
-      const dispatcher = yield* Effect.acquireRelease(
-        Effect.sync(() => new Agent()),
-        (agent) => Effect.promise(() => agent.destroy())
-      )
+      const dispatcher = yield* Harness.agent()
       // A server that does not end the streams of its own accord.
       server.hook = ({ http, response, rpc }) =>
         http === "DELETE" ? fault(response, 405) : rpc === "tools/call" ? true : undefined

@@ -5,6 +5,7 @@ import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Redacted } from "effect"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
+import * as SignIn from "../../testing/test/support/SignIn.js"
 import * as Harness from "./fixtures/Harness.js"
 
 const { fault, sse, text } = HttpExchange
@@ -315,29 +316,8 @@ describe("credentials", () => {
   it.scopedLive("[T7] a 401 in the middle of a session runs OAuth once for all that were refused, and they succeed", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
-      const origin = new URL(server.url).origin
-      let generation = 1
-      let grants = 0
-      server.hook = ({ headers, response, url }) => {
-        const json = (value: unknown) =>
-          fault(response, 200, { "content-type": "application/json" }, JSON.stringify(value))
-        if (url.startsWith("/.well-known/oauth-protected-resource")) {
-          return json({ resource: server.url, authorization_servers: [origin] })
-        }
-        if (url.startsWith("/.well-known/")) {
-          return json({
-            issuer: origin,
-            authorization_endpoint: `${origin}/authorize`,
-            token_endpoint: `${origin}/token`,
-            response_types_supported: ["code"]
-          })
-        }
-        if (url === "/token") {
-          grants++
-          return json({ access_token: `token-${generation}`, token_type: "bearer" })
-        }
-        return headers["authorization"] === `Bearer token-${generation}` ? undefined : fault(response, 401)
-      }
+      const { demand, grant } = SignIn.askFor(server)
+      const grants = () => server.seen.filter(({ url }) => url === "/token").length
       let tokens: any
       let client: any = { client_id: "me", client_secret: "my-secret" }
       const { call, losses } = yield* Harness.connect(HttpConnector.make({
@@ -360,10 +340,10 @@ describe("credentials", () => {
           prepareTokenRequest: () => new URLSearchParams({ grant_type: "client_credentials" })
         }
       }))
-      assert.strictEqual(grants, 1)
-      generation = 2
+      assert.strictEqual(grants(), 1)
+      demand.token = grant.token = "token-2"
       yield* Effect.all([call(), call(), call()], { concurrency: 3 })
-      assert.strictEqual(grants, 2)
+      assert.strictEqual(grants(), 2)
       assert.deepStrictEqual(losses, [])
     }))
 })

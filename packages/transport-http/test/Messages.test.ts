@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { HttpExchange, type HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
-import { Agent } from "undici"
 import * as Harness from "./fixtures/Harness.js"
 
 const { fault } = HttpExchange
@@ -162,10 +161,7 @@ describe("messages", () => {
   it.scopedLive("[T3] an answer over a limit of the caller's dispatcher, or slower than its limit, is told as what it is", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
-      const dispatcher = yield* Effect.acquireRelease(
-        Effect.sync(() => new Agent({ maxResponseSize: 2000, headersTimeout: 1000 })),
-        (agent) => Effect.promise(() => agent.destroy())
-      )
+      const dispatcher = yield* Harness.agent({ maxResponseSize: 2000, headersTimeout: 1000 })
       const { call, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url, dispatcher }))
       const large = yield* Effect.flip(call("x".repeat(4000)))
       assert.deepStrictEqual([large.fate, large.reason], ["answered", "protocol"])

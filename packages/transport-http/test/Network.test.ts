@@ -8,7 +8,6 @@ import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import * as Net from "node:net"
 import { fileURLToPath } from "node:url"
-import { Agent } from "undici"
 import * as Harness from "./fixtures/Harness.js"
 
 const { fault } = HttpExchange
@@ -78,10 +77,6 @@ const environment = (variables: Record<string, string>) =>
         }
       })
   )
-
-/** A dispatcher of the caller's for the length of a test. */
-const agent = (connect: { readonly ca?: string }) =>
-  Effect.acquireRelease(Effect.sync(() => new Agent({ connect })), (made) => Effect.promise(() => made.destroy()))
 
 const connectTo = `
   import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -193,14 +188,14 @@ describe("network", () => {
   it.scopedLive("[T10] a custom CA through a dispatcher of the caller's, which stays his", () =>
     Effect.gen(function*() {
       const server = yield* Harness.secureServer
-      const dispatcher = yield* agent({ ca: readFileSync(Harness.certificate, "utf8") })
+      const dispatcher = yield* Harness.agent({ connect: { ca: readFileSync(Harness.certificate, "utf8") } })
       const connector = HttpConnector.make({ url: server.url, dispatcher })
       yield* Effect.scoped(Harness.connect(connector))
       assert.isFalse(dispatcher.destroyed)
       yield* Effect.scoped(Harness.connect(connector))
       assert.strictEqual(server.sessions.size, 0)
 
-      const stranger = HttpConnector.make({ url: server.url, dispatcher: yield* agent({}) })
+      const stranger = HttpConnector.make({ url: server.url, dispatcher: yield* Harness.agent() })
       assert.strictEqual((yield* Effect.flip(Harness.connect(stranger))).reason, "tls")
     }))
 
