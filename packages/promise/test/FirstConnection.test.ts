@@ -52,7 +52,8 @@ describe("the first connection", () => {
         rejected(nobody, "refused", /refused/),
         rejected(shop.url, "protocol", /text\/html/),
         rejected(other.url, "notFound", /HTTP 404/),
-        initialized()
+        initialized(),
+        exited()
       ])
       await Promise.all([shop, other].map((server) => server.until(() => server.sockets.size === 0)))
     },
