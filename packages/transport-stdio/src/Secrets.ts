@@ -11,25 +11,24 @@ const mark = "***"
 /** Values to be masked, longest first. */
 export type Secrets = ReadonlyArray<string>
 
-/** The values of a configured environment that are long enough, each line of one that has several, and as in a URL. */
+/** The values of a configured environment, and of arguments that sound like one, where they are long enough. */
 export const collect = (
-  env: { readonly [name: string]: string | Redacted.Redacted<string> } | undefined
+  env: { readonly [name: string]: string | Redacted.Redacted<string> } | undefined,
+  given: ReadonlyArray<string> = []
 ): Secrets => {
-  const found = new Set<string>()
-  for (const configured of Object.values(env ?? {})) {
-    const value = Redacted.isRedacted(configured) ? Redacted.value(configured) : configured
-    for (const line of value.split(/\r?\n/)) {
-      const trimmed = line.trim()
-      if (trimmed.length < shortest) continue
-      found.add(trimmed)
-      // JSON and URLs write some characters differently.
-      found.add(JSON.stringify(trimmed).slice(1, -1))
-      // Through a Buffer, because half a surrogate pair would make encodeURIComponent throw.
-      found.add(encodeURIComponent(Buffer.from(trimmed).toString("utf8")))
-    }
-  }
+  const configured = Object.values(env ?? {}).map((value) => Redacted.isRedacted(value) ? Redacted.value(value) : value)
+  const found = new Set([...configured, ...given.flatMap((_, index) => hiddenAt(given, index))].flatMap(forms))
   return [...found].toSorted((a, b) => b.length - a.length)
 }
+
+/** How a value may be written: each line of one that has several, as in JSON, as in a URL. */
+const forms = (value: string): ReadonlyArray<string> =>
+  value.split(/\r?\n/).map((line) => line.trim()).filter((line) => line.length >= shortest).flatMap((line) => [
+    line,
+    JSON.stringify(line).slice(1, -1),
+    // Through a Buffer, because half a surrogate pair would make encodeURIComponent throw.
+    encodeURIComponent(Buffer.from(line).toString("utf8"))
+  ])
 
 /** The text without the secrets. */
 export const mask = (secrets: Secrets, text: string): string =>
@@ -53,20 +52,44 @@ export const maskCut = (secrets: Secrets, text: string): string => {
   return begun === 0 ? masked : `${masked.slice(0, -begun)}${mark}`
 }
 
-const telling = /(key|token|secret|passw|auth|credential|bearer)/i
+const telling = /(key|token|secret|passw|pwd|auth|credential|bearer|cookie|[_-]pat$)/i
 
-/** Arguments for people: secrets, values of options that sound like one, and credentials in URLs are masked. */
+/** `--option=value`, `VARIABLE=value`, `Header: value`. */
+const assignment = /^([\w.-]+)\s*[=:]\s*(.+)$/s
+
+const scheme = /^(bearer|basic)\s+/i
+
+/** The parts of an argument that sound like a secret, by its own words. */
+const hiddenIn = (arg: string): ReadonlyArray<string> => {
+  const [, name, value] = assignment.exec(arg) ?? []
+  if (name !== undefined && value !== undefined) {
+    return telling.test(name) ? [value.replace(scheme, "")] : hiddenIn(value)
+  }
+  if (scheme.test(arg)) return [arg.replace(scheme, "")]
+  const users = Array.from(arg.matchAll(/\/\/([^/@\s]+)@/g), ([, user = ""]) => user)
+  const parameters = Array.from(
+    arg.matchAll(/[?&]([^=&\s]+)=([^&\s]+)/g),
+    ([, key = "", parameter = ""]) => telling.test(key) ? [parameter] : []
+  )
+  const passwords = users.map((user) => user.replace(/^[^:]*:/, "")).filter((password) => password !== "")
+  return [...users, ...passwords, ...parameters.flat()]
+}
+
+/** The same, by the option before it as well. */
+const hiddenAt = (given: ReadonlyArray<string>, index: number): ReadonlyArray<string> => {
+  const [previous, arg = ""] = [given[index - 1], given[index]]
+  const isValue = !arg.startsWith("-") && previous?.startsWith("-") === true && !previous.includes("=")
+  return isValue && telling.test(previous) ? [arg] : hiddenIn(arg)
+}
+
+/** Arguments for people: secrets, what sounds like one, and credentials and parameters in URLs are masked. */
 export const args = (secrets: Secrets, given: ReadonlyArray<string>): ReadonlyArray<string> =>
   given.map((arg, index) => {
-    const previous = given[index - 1]
-    if (
-      !arg.startsWith("-") && previous?.startsWith("-") === true && !previous.includes("=") && telling.test(previous)
-    ) {
-      return mark
-    }
-    const option = /^(-[^=]*)=/.exec(arg)?.[1]
-    if (option !== undefined && telling.test(option)) return `${option}=${mark}`
-    return mask(secrets, arg)
+    const own = hiddenAt(given, index).reduce(
+      (shown, part) => shown.endsWith(part) ? `${shown.slice(0, shown.length - part.length)}${mark}` : shown,
+      arg
+    )
+    return mask(secrets, own)
       .replaceAll(/\/\/[^/@\s]+@/g, `//${mark}@`)
       .replaceAll(/([?&][^=&\s]+=)[^&\s]+/g, `$1${mark}`)
   })

@@ -13,6 +13,11 @@ import { StdioTransport } from "./StdioTransport.js"
 export interface Options {
   /** The program. It is started without a shell. */
   readonly command: string
+  /**
+   * Its arguments. What sounds like a secret among them (`--api-key x`, `TOKEN=x`, `Authorization: x`, credentials in a URL) is
+   * masked in messages and, from 8 characters on, in what the server writes to stderr. `env` is the better place for it: other
+   * users of the machine may see the arguments of a process.
+   */
   readonly args?: ReadonlyArray<string> | undefined
   /**
    * Environment variables beside the safe ones that are inherited (HOME, LANG, LC_*, LOGNAME, PATH, SHELL, TERM, TMPDIR, TZ,
@@ -99,7 +104,7 @@ export const make = (options: Options): Connector => {
   const wrong = problems(options)
   if (Problem.some(wrong)) throw Problem.refuse("", wrong)
   const args = options.args ?? []
-  const secrets = Secrets.collect(options.env)
+  const secrets = Secrets.collect(options.env, args)
   const maxMessageBytes = options.maxMessageBytes ?? defaults.maxMessageBytes
   const stdinGrace = TimeSpan.millis(options.stdinGrace ?? defaults.stdinGrace)
   const termGrace = TimeSpan.millis(options.termGrace ?? defaults.termGrace)

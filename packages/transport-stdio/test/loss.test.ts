@@ -129,6 +129,25 @@ describe("losing the process", () => {
       assert.deepStrictEqual(seen, ["token *** url ?t=***", "*** *** on"])
     }))
 
+  it.scopedLive("[C10:real] secrets among the arguments are masked in what the server writes", () =>
+    Effect.gen(function*() {
+      const { args } = server()
+      const secrets = [
+        "--api-key",
+        "key-one-abc",
+        "-e",
+        "TOKEN=token-two-abc",
+        "--header",
+        "Authorization: Bearer three-abc"
+      ]
+      const connection = yield* connect(
+        server({}, { args: [...args ?? [], ...secrets, "postgres://me:four-four@host/db"] })
+      )
+      const text = "bad key-one-abc, token-two-abc, three-abc, four-four\n"
+      const error = yield* Effect.flip(call(connection, "exit", { code: 1, stderr: text }))
+      assert.strictEqual(error.message, "exited with code 1; stderr: bad ***, ***, ***, ***")
+    }))
+
   it("[C10:unit] no part of a secret is in the tail, however long it is, wherever a line is cut, and whatever divides it", () => {
     const long = Array.from({ length: 600 }, (_, index) => `secret-${index}`).join("/")
     const short = "hush-hush-hush"

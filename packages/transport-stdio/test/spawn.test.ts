@@ -167,6 +167,14 @@ describe("starting a process", () => {
     assert.strictEqual(target(["-y", "some-server", "stdio"]), "npx -y some-server stdio")
     assert.strictEqual(target(["--api-key", "abc", "--token=abc", "verysecret"]), "npx --api-key *** --token=*** ***")
     assert.strictEqual(target(["https://u:p@host/x?key=1"]), "npx https://***@host/x?key=***")
+    assert.strictEqual(
+      target(["run", "-e", "API_KEY=abc", "-eGITHUB_PAT=abc", "--env=MODE=x", "auth/image"]),
+      "npx run -e API_KEY=*** -eGITHUB_PAT=*** --env=MODE=x auth/image"
+    )
+    assert.strictEqual(
+      target(["https://host/mcp", "--header", "Authorization: Bearer abc", "--header=X-Api-Key:abc", "Bearer abc"]),
+      "npx https://host/mcp --header Authorization: Bearer *** --header=X-Api-Key:*** Bearer ***"
+    )
     const connector = StdioConnector.make({ command: "npx" })
     assert.deepInclude(connector, { transport: "stdio", overlap: false })
   })
