@@ -40,6 +40,8 @@ export interface HttpServer {
   readonly headerProvider: HeaderProvider | undefined
   /** Only code can give it. */
   readonly authProvider: OAuthClientProvider | undefined
+  /** An undici dispatcher; only code can give it. */
+  readonly dispatcher: object | undefined
   readonly transport: "auto" | "streamable" | "sse"
 }
 
@@ -96,8 +98,8 @@ const foreign: ReadonlySet<string> = new Set([
 /** Options of the official SDK's transports that Lifeline does not take over, and what it does instead. */
 const instead: Readonly<Record<string, string>> = {
   fetch:
-    "Lifeline sends its requests itself. Give headers as a function for tokens that change, authProvider for OAuth, "
-    + "HTTPS_PROXY for a proxy",
+    "Lifeline sends its requests with undici. Give headers as a function for tokens that change, authProvider for OAuth, "
+    + "HTTPS_PROXY for a proxy, and for the rest a dispatcher of undici",
   sessionId: "Lifeline keeps the session itself and makes a new one when it is lost. Leave it out",
   reconnectionOptions: "Lifeline reconnects by its own options. Write reconnect: { initialDelay, factor, maxDelay, "
     + "maxAttempts }",
@@ -149,14 +151,19 @@ const requestInit: Check.Check = (value, path) => {
 
 const headers: Check.Check = (value, path) => Predicate.isFunction(value) ? [] : secrets(pairs(value), path)
 
+/** What a file cannot have: an object with functions. */
+const instance = (what: string): Check.Check =>
+  Check.isSecret(
+    (value) => Predicate.isRecord(value) && !(isPlain(value) && !Object.values(value).some(Predicate.isFunction)),
+    `${what}, which only code can give`
+  )
+
 const httpChecks: Readonly<Record<string, Check.Check>> = {
   url: address,
   headers,
   requestInit,
-  authProvider: Check.isSecret(
-    (value) => Predicate.isRecord(value) && !(isPlain(value) && !Object.values(value).some(Predicate.isFunction)),
-    "an OAuthClientProvider of the official SDK, which only code can give"
-  )
+  authProvider: instance("an OAuthClientProvider of the official SDK"),
+  dispatcher: instance("an undici dispatcher")
 }
 
 const transports = {
@@ -343,7 +350,7 @@ const stdioOf = (raw: Raw): StdioServer => ({
 })
 
 const httpOf = (raw: Raw): HttpServer => {
-  const { authProvider, headers, requestInit, type, url } = raw
+  const { authProvider, dispatcher, headers, requestInit, type, url } = raw
   const provider = Predicate.isFunction(headers) ? headers as HeaderProvider : undefined
   const given = (requestInit as { readonly headers?: unknown } | undefined)?.headers
   return {
@@ -352,6 +359,7 @@ const httpOf = (raw: Raw): HttpServer => {
     headers: { ...secretsOf(given), ...(provider === undefined ? secretsOf(headers) : {}) },
     headerProvider: provider,
     authProvider: authProvider as OAuthClientProvider | undefined,
+    dispatcher: dispatcher as object | undefined,
     transport: transports[(type ?? "auto") as keyof typeof transports]
   }
 }

@@ -20,7 +20,8 @@ export interface Backends {
 /** A connector for an entry, or what is wrong with its options; a relative `cwd` is taken from the folder of the file. */
 const connectorOf = ({ server }: Entry, folder: string): Either.Either<Connector, OptionProblem.Problems> => {
   if (server._tag === "Http") {
-    const { _tag, ...options } = server
+    const { headers, transport, url } = server
+    const options = { url, headers, transport }
     const problems = HttpConnector.problems(options)
     return OptionProblem.some(problems) ? Either.left(problems) : Either.right(HttpConnector.make(options))
   }

@@ -163,6 +163,7 @@ export interface StdioServer extends AnyServer {
   readonly headers?: undefined
   readonly requestInit?: undefined
   readonly authProvider?: undefined
+  readonly dispatcher?: undefined
 }
 
 /** Values by name; numbers and booleans are sent as texts. */
@@ -184,6 +185,11 @@ export interface StdioOptions {
   readonly stderr?: ((line: string) => void) | undefined
 }
 
+/** undici's Dispatcher, as far as it is looked at here: so that nobody needs its types who has no use for it. */
+export interface Dispatcher {
+  dispatch(options: any, handler: any): boolean
+}
+
 /** What servers over HTTP have besides their address. */
 export interface AnyHttpServer extends AnyServer {
   /** `http` (or one of its other names), `sse`, or, by default, whichever the server speaks. */
@@ -197,6 +203,11 @@ export interface AnyHttpServer extends AnyServer {
    * `redirectToAuthorization` waits until the login is over, within `timeouts.connect`.
    */
   readonly authProvider?: OAuthClientProvider | undefined
+  /**
+   * A dispatcher of undici 7 to send everything through; it stays yours, and is not closed. Default: one for each connection,
+   * through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name.
+   */
+  readonly dispatcher?: Dispatcher | undefined
   readonly command?: undefined
   readonly args?: undefined
   readonly env?: undefined

@@ -12,6 +12,9 @@ import type { FleetConfig, FleetOptions, VsCodeConfig } from "./Options.js"
  * With `require: "all"` it rejects with ConnectError (UnauthorizedError where a person has to log in), and tears everything down, when one that is neither lazy nor disabled
  * is not connected by then. An option or a server that is not acceptable is a ConfigError.
  *
+ * The configuration is read as the gateway reads an mcp.json. In its texts `${NAME}` is replaced from `process.env`, or from
+ * `variables`; with a configuration that is not yours give `variables: false`.
+ *
  * @example
  * ```ts
  * import { connectAll } from "@mcp-lifeline/client"

@@ -25,6 +25,7 @@ export type {
   CommonOptions,
   ConnectOptions,
   DiscoveryOptions,
+  Dispatcher,
   FleetConfig,
   FleetOptions,
   HandlerExtra,

@@ -2,6 +2,7 @@ import type { CallOptions, ConnectOptions, FleetConfig, FleetOptions, Server } f
 import { ConfigError, connect, connectAll, supervisedTransport } from "@mcp-lifeline/client"
 import { HttpFaultServer, StdioFaultServer } from "@mcp-lifeline/testing"
 import { inspect } from "node:util"
+import { Agent } from "undici"
 import { assert, describe, it } from "vitest"
 import * as Everything from "./fixtures/Everything.js"
 import { rejection } from "./fixtures/rejection.js"
@@ -178,6 +179,25 @@ describe("options", () => {
       "one: requestInit.credentials is not taken over"
     ])
     assert.match(said[2] ?? "", /reconnect: { initialDelay, factor, maxDelay, maxAttempts }/)
+  })
+
+  it("[F1 T10] a dispatcher of undici sends everything, and stays the caller's", async () => {
+    await using server = await HttpFaultServer.open()
+    const dispatcher = new Agent()
+    const paths: Array<string> = []
+    const counting = dispatcher.compose((dispatch) => (options, handler) => {
+      paths.push(`${options.method} ${options.path}`)
+      return dispatch(options, handler)
+    })
+    const client = await connect({ url: server.url, dispatcher: counting })
+    await client.ping()
+    await client.close()
+    assert.includeMembers(paths, ["POST /mcp", "DELETE /mcp"])
+    assert.isFalse(dispatcher.closed)
+    await dispatcher.close()
+    assert.deepEqual(await problems(fleetOf({ mcpServers: { a: { url: server.url, dispatcher: {} } } })), [
+      "a: dispatcher is an object; accepted: an undici dispatcher, which only code can give"
+    ])
   })
 
   it("[F1] one error names all that is wrong: with options, with a server, with every server of a fleet", async () => {

@@ -15,8 +15,11 @@ import * as ServerName from "./ServerName.js"
 
 type Reach = McpConfig.Server["reach"]
 
-const httpOptions = ({ _tag, headerProvider, ...options }: McpConfig.HttpServer): HttpConnector.Options => ({
+const httpOptions = (
+  { _tag, dispatcher, headerProvider, ...options }: McpConfig.HttpServer
+): HttpConnector.Options => ({
   ...options,
+  dispatcher: dispatcher as HttpConnector.Options["dispatcher"],
   headerProvider: headerProvider && (async () => McpConfig.secretsOf(await headerProvider()))
 })
 
