@@ -98,6 +98,26 @@ describe("mcp-lifeline serve", () => {
     120_000
   )
 
+  it.scopedLive("[O4] nothing is added to what a client asks of a backend", () =>
+    Effect.gen(function*() {
+      const server = `
+        const answers = {
+          initialize: ({ protocolVersion }) =>
+            ({ protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "mirror", version: "1" } }),
+          "tools/list": () => ({ tools: [{ name: "echo", inputSchema: { type: "object" } }] }),
+          "tools/call": (params) => ({ content: [{ type: "text", text: JSON.stringify(params) }] })
+        }
+        require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
+          const { id, method, params } = JSON.parse(line)
+          if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, result: answers[method]?.(params) ?? {} }))
+        })`
+      const file = yield* config({ mirror: { command: process.execPath, args: ["-e", server] } })
+      const { url } = yield* serve("--config", file)
+      const client = yield* TestClient.connect(url)
+      const seen = yield* Effect.promise(() => TestClient.echo(client, "mirror", "hi"))
+      expect(JSON.parse(seen)).toEqual({ name: "echo", arguments: { message: "hi" } })
+    }), 60_000)
+
   it.scopedLive.each<NodeJS.Signals>(["SIGTERM", "SIGINT", "SIGHUP"])(
     "[G7] %s ends the gateway in order, and no process of it is left",
     (signal) =>

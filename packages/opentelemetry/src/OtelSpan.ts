@@ -92,14 +92,6 @@ export const spans = (tracer: Otel.Tracer): Spans => ({
   })
 })
 
-/** Spans that nobody sees, and that servers are not told of. */
-export const none: Spans = spans({
-  startSpan: () => Otel.trace.wrapSpanContext(Otel.INVALID_SPAN_CONTEXT),
-  startActiveSpan: (): never => {
-    throw new Error("not used")
-  }
-})
-
 const contextOf = (span: Tracer.AnySpan): Otel.SpanContext =>
   span instanceof OtelSpan ? span.inner.spanContext() : {
     traceId: span.traceId,

@@ -8,6 +8,7 @@ import * as LifelineTelemetry from "./LifelineTelemetry.js"
 import type { Attributes, Meter } from "./Meter.js"
 import type { Definition } from "./Names.js"
 import * as OtelSpan from "./OtelSpan.js"
+import * as Spans from "./Spans.js"
 
 /** Who takes spans and who takes metrics; what is left out is not made. */
 export interface Providers {
@@ -21,7 +22,7 @@ const scope = "@mcp-lifeline/opentelemetry"
 /** Telemetry through providers. A call's span is a child of the span that is active where the call is made. */
 export const make = ({ meterProvider, tracerProvider }: Providers): Telemetry.Telemetry =>
   LifelineTelemetry.from(
-    tracerProvider === undefined ? OtelSpan.none : OtelSpan.spans(tracerProvider.getTracer(scope)),
+    tracerProvider === undefined ? Spans.none : OtelSpan.spans(tracerProvider.getTracer(scope)),
     meterProvider === undefined ? silent : meterOf(meterProvider)
   )
 

@@ -12,6 +12,41 @@ export interface Spans {
   readonly tracestate?: ((span: Tracer.Span) => string | undefined) | undefined
 }
 
+/** A span that goes nowhere. Without ids of its own it is no parent to anybody: servers are not told of it. */
+class NoSpan implements Tracer.Span {
+  readonly _tag = "Span"
+  readonly spanId = ""
+  readonly traceId = ""
+  readonly sampled = false
+  readonly context = Context.make(Tracer.DisablePropagation, true)
+  readonly attributes: ReadonlyMap<string, unknown> = new Map()
+  readonly links: ReadonlyArray<Tracer.SpanLink> = []
+  readonly name: string
+  readonly parent: Option.Option<Tracer.AnySpan>
+  readonly kind: Tracer.SpanKind
+  readonly status: Tracer.SpanStatus
+
+  constructor(name: string, parent: Option.Option<Tracer.AnySpan>, startTime: bigint, kind: Tracer.SpanKind) {
+    this.name = name
+    this.parent = parent
+    this.kind = kind
+    this.status = { _tag: "Started", startTime }
+  }
+
+  end(): void {}
+  attribute(): void {}
+  event(): void {}
+  addLinks(): void {}
+}
+
+/** Spans where nobody takes any. */
+export const none: Spans = {
+  tracer: Tracer.make({
+    context: (execution) => execution(),
+    span: (name, parent, _context, _links, startTime, kind) => new NoSpan(name, parent, startTime, kind)
+  })
+}
+
 /** How a span is opened. */
 export interface Opening {
   readonly name: string

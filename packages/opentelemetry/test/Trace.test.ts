@@ -10,6 +10,7 @@ import { HttpFault, StdioFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { context, createTraceState, propagation, trace } from "@opentelemetry/api"
+import { MeterProvider } from "@opentelemetry/sdk-metrics"
 import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
 import { NodeTracerProvider } from "@opentelemetry/sdk-trace-node"
 import { Effect, Fiber, Layer, Redacted, Scope, Stream } from "effect"
@@ -41,6 +42,8 @@ const provided = Effect.map(
     views: () => View.ofSdk(spans.getFinishedSpans())
   })
 )
+
+const noMeters = new MeterProvider()
 
 describe("traces", () => {
   it.scopedLive("[O1] a call through a lost session is one trace: the SDK through @effect/opentelemetry", () =>
@@ -205,11 +208,24 @@ describe("traces", () => {
       for (const secret of secrets) assert.notInclude(seen, secret)
     }))
 
-  it.scopedLive("[O4] without telemetry nothing is added to a request", () =>
-    Effect.gen(function*() {
-      const server = yield* Lossy.server
-      const backend = yield* Lossy.backend(server)
-      yield* Effect.withSpan(backend.callTool({ name: "add", arguments: {} }), "agent")
-      assert.notProperty(server.seen.find((one) => one.tool === "add")?.message?.["params"], "_meta")
-    }))
+  it.scopedLive.each<[string, Layer.Layer<never>]>([
+    ["without telemetry", Layer.empty],
+    ["with metrics only, through Effect's registry", LifelineTelemetry.layer as Layer.Layer<never>],
+    ["with metrics only, through a meter provider", Providers.layer({ meterProvider: noMeters }) as Layer.Layer<never>]
+  ])(
+    "[O4] %s nothing is added to a request, and what its caller has added stays",
+    ([name, telemetry]) =>
+      Effect.gen(function*() {
+        const server = yield* Lossy.server
+        const backend = yield* Effect.provide(Lossy.backend(server, name), telemetry)
+        const paramsOf = () => server.requests("tool:add").at(-1)?.message?.params
+        yield* Effect.withSpan(backend.callTool({ name: "add", arguments: {} }), "agent")
+        assert.deepStrictEqual(paramsOf(), { name: "add", arguments: {} })
+        const _meta = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "a=b" }
+        yield* Effect.withSpan(backend.callTool({ name: "add", arguments: {}, _meta }), "agent")
+        assert.deepStrictEqual(paramsOf(), { name: "add", arguments: {}, _meta })
+        if (telemetry === Layer.empty || !name.includes("registry")) return
+        assert.match(yield* Prometheus.text, /mcp_client_operation_duration_seconds_count\{[^}]*registry[^}]*\} 2/)
+      })
+  )
 })
