@@ -107,7 +107,6 @@ const facadeOver = async (connector) => {
     introduction: () => undefined,
     statusChanges: backend.statusChanges,
     events: backend.events,
-    notifications: backend.notifications,
     close
   })
 }

@@ -154,7 +154,7 @@ const faults = [
   },
   {
     name: "an unknown fate is sent again",
-    edits: [{ file: "Call.ts", from: '(error.fate !== "unknown" || this.#mayRepeat(call))', to: "true" }]
+    edits: [{ file: "Call.ts", from: '(fate !== "unknown" || this.#mayRepeat(call, runtime))', to: "true" }]
   },
   {
     name: "a waiting call wakes nobody",

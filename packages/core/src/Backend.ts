@@ -138,7 +138,8 @@ export interface Surroundings {
 
 /**
  * Makes a backend that lives as long as the scope. It starts to connect at once, unless lazy or disabled. Closing the scope
- * ends every call with BackendUnavailable and tears everything down, within the bound of a few `timeouts.close`.
+ * ends calls that wait with BackendUnavailable, and those whose request was sent with ResultUnknown; it tears everything down,
+ * within the bound of a few `timeouts.close`.
  */
 export const make = (
   id: string,

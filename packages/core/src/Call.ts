@@ -4,19 +4,10 @@
  */
 import type { Progress, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
 import { type Clock, Duration, Effect } from "effect"
+import { type About, afterUnknown, isMisuse, isSuspicious, maySendAgain, remedy, toCallError } from "./CallFailure.js"
 import type { RequestOptions } from "./Connection.js"
-import {
-  BackendUnavailable,
-  type CallError,
-  ConnectionLost,
-  ProtocolError,
-  RemoteError,
-  type RequestError,
-  requestErrorOf,
-  RequestTimeout,
-  ResultUnknown,
-  SessionExpired
-} from "./Errors.js"
+import { BackendUnavailable, type CallError, type RequestError, requestErrorOf, SessionExpired } from "./Errors.js"
+import * as Hints from "./Hints.js"
 import type { Cell } from "./internal/Cell.js"
 import { isPointless, type State } from "./Lifecycle.js"
 import { isRead, type Method, type Params, type Result } from "./Method.js"
@@ -42,6 +33,8 @@ export interface CallOptions {
   /** Fail at once when there is no connection. Default `calls.failFast`. */
   readonly failFast?: boolean | undefined
   readonly onprogress?: ((progress: Progress) => void) | undefined
+  /** Asked when the call is interrupted: why, for the server. Default: that the caller cancelled it. Must not throw. */
+  readonly cancelReason?: (() => unknown) | undefined
   readonly task?: TaskCreationParams | undefined
   /** A schema of the official SDK's kind for the result. */
   readonly resultSchema?: unknown
@@ -144,9 +137,9 @@ export class Calls {
     generation: runtime.generation,
     request: (method, params, options) => {
       const timeout = millis(options?.timeout, this.#host.policy.timeouts.request)
-      return Effect.mapError(
+      return Effect.catchAll(
         connection.request(method, params, { ...options, timeout, maxTotalTimeout: undefined }),
-        (error) => this.#final(error, method, runtime, timeout)
+        (error) => this.#fail(error, method, runtime, timeout)
       )
     }
   })
@@ -173,7 +166,7 @@ export class Calls {
             const harmless = error.fate !== "unknown" || isRead(method)
             return gone && harmless && this.#now() < deadline
               ? on(installed.runtime)
-              : Effect.fail(this.#final(error, method, installed.runtime, request))
+              : this.#fail(error, method, installed.runtime, request)
           })
         })
       return on(undefined)
@@ -189,7 +182,7 @@ export class Calls {
       return Effect.flatMap(send(installed), (error) =>
         error === undefined
           ? Effect.void
-          : Effect.fail(this.#final(error, "ping", installed.runtime, this.#host.policy.keepalive.timeout)))
+          : this.#fail(error, "ping", installed.runtime, this.#host.policy.keepalive.timeout))
     })
 
   #now(): number {
@@ -221,7 +214,7 @@ export class Calls {
         {
           onSuccess: (result) => {
             this.#giveBack(runtime, true)
-            this.standing.note(call.method, call.params)
+            this.#learn(call, runtime, result)
             return Effect.succeed(result)
           },
           onFailure: (cause) => {
@@ -232,6 +225,13 @@ export class Calls {
         }
       )
     })
+  }
+
+  /** What an answered request tells of the server. */
+  #learn<M extends Method>({ method, params }: Call<M>, { vitals }: Runtime, result: unknown): void {
+    if (method !== "tools/list") return this.standing.note(method, params)
+    const { cell, policy } = this.#host
+    vitals.listed = Hints.learn(vitals.listed, result, cell.get().revision, policy.discovery.maxEntries)
   }
 
   /** Why a connection is not to be used for a call now. */
@@ -275,6 +275,7 @@ export class Calls {
       resetTimeoutOnProgress: options.resetTimeoutOnProgress,
       maxTotalTimeout: openEnded ? undefined : left,
       onprogress: openEnded ? moves : onprogress,
+      cancelReason: options.cancelReason,
       task: options.task,
       resultSchema: options.resultSchema
     }
@@ -287,22 +288,25 @@ export class Calls {
     error: RequestError
   ): Effect.Effect<Result<M>, CallError> {
     const { runtime } = installed
-    const fail = Effect.fail(this.#final(error, call.method, runtime, call.timeout))
-    if (error.fate === "answered") return fail
-    const suspicious = error.reason === "timeout" || error.reason === "network" || error.reason === "server"
-    const suspicion = suspicious ? this.#host.suspect(installed) : Effect.succeed(Effect.void)
-    const again = this.#host.policy.calls.retry === "safe" && error.reason !== "timeout" &&
-      error.reason !== "unauthorized" && (error.fate !== "unknown" || this.#mayRepeat(call))
+    const { fate, reason } = error
+    const fail = this.#fail(error, call.method, runtime, call.timeout)
+    if (fate === "answered" || isMisuse(error)) return fail
+    const suspicion = isSuspicious(error) ? this.#host.suspect(installed) : Effect.succeed(Effect.void)
+    const again = this.#host.policy.calls.retry === "safe" && maySendAgain(error) &&
+      (fate !== "unknown" || this.#mayRepeat(call, runtime))
     return Effect.flatMap(suspicion, (verdict) => {
       if (!again) return fail
       call.sent++
-      const gone = error.reason === "lost" || error.reason === "session"
-      return Effect.zipRight(
+      const gone = reason === "lost" || reason === "session"
+      const next = Effect.zipRight(
         gone
           ? this.#await(runtime, this.#waitUntil(call), call.options?.failFast)
           : Effect.zipRight(verdict, this.#pause(call, error, fail)),
         this.#attempt(call)
       )
+      return fate === "unknown"
+        ? Effect.mapError(next, (last) => afterUnknown(last, error, this.#about(call.method, runtime, call.timeout)))
+        : next
     })
   }
 
@@ -318,13 +322,13 @@ export class Calls {
   }
 
   /** Whether doing it twice does no harm: by the caller's word, by the protocol, by the tool's hints (C3). */
-  #mayRepeat<M extends Method>({ method, options, params }: Call<M>): boolean {
+  #mayRepeat<M extends Method>({ method, options, params }: Call<M>, runtime: Runtime): boolean {
     if (options?.idempotent !== undefined) return options.idempotent
     if (isRead(method)) return true
     if (method !== "tools/call" || !this.#host.policy.calls.trustAnnotations) return false
-    const name = (params as Params<"tools/call">).name
-    const hints = this.#host.cell.get().snapshot?.tools.find((tool) => tool.name === name)?.annotations
-    return hints?.readOnlyHint === true || hints?.idempotentHint === true
+    const { generation, vitals } = runtime
+    const { name } = params as Params<"tools/call">
+    return Hints.mayRepeat(name, generation, vitals.listed, this.#host.cell.get().snapshot)
   }
 
   #waitUntil<M extends Method>({ deadline, options }: Call<M>): number {
@@ -373,43 +377,15 @@ export class Calls {
     })
   }
 
-  /** The error that a caller sees for a failed request that is not sent again. */
-  #final(error: RequestError, method: string, runtime: Runtime, timeout: number): CallError {
-    const backend = this.#host.id
-    const common = { backend, generation: runtime.generation, cause: error.cause ?? error }
-    switch (error.fate) {
-      case "answered":
-        return error.reason === "remote"
-          ? new RemoteError({ ...common, method, code: error.code ?? 0, data: error.data, message: error.message })
-          : new ProtocolError({
-            ...common,
-            method,
-            message: `${backend}: ${method} got an answer that the protocol does not allow: ${error.message}`
-          })
-      case "unknown":
-        return error.reason === "timeout"
-          ? new RequestTimeout({
-            ...common,
-            method,
-            timeout,
-            message:
-              `${backend}: ${method} was not answered within ${timeout} ms; it may still be carried out. Give it more time (timeout), or check before you repeat it`
-          })
-          : new ResultUnknown({
-            ...common,
-            method,
-            message:
-              `${backend}: ${method} was sent and its result is unknown (${error.message}); check before you repeat it, or say idempotent: true where doing it twice does no harm`
-          })
-      case "notSent":
-      case "rejected":
-        return error.reason === "unauthorized" || error.reason === "rateLimited" || error.reason === "server"
-          ? this.#turnedDown(error, method, runtime)
-          : new ConnectionLost({
-            ...common,
-            message: `${backend}: ${method} was not carried out (${error.message}); it is safe to call again`
-          })
-    }
+  /** Fails with the error that a caller sees; the caller's own mistake is no failure of the call, and comes as it is. */
+  #fail(error: RequestError, method: string, runtime: Runtime, timeout: number): Effect.Effect<never, CallError> {
+    if (isMisuse(error)) return Effect.die(error.cause ?? error)
+    return Effect.fail(toCallError(error, this.#about(method, runtime, timeout)))
+  }
+
+  #about(method: string, { generation }: Runtime, timeout: number): About {
+    const { lastError, state } = this.#host.cell.get()
+    return { backend: this.#host.id, generation, method, timeout, state, lastError: lastError?.message }
   }
 
   /** A BackendUnavailable that says where the backend stands. */
@@ -426,20 +402,6 @@ export class Calls {
       lastError: lastError?.message,
       nextAttemptAt,
       message: `${this.#host.id} is ${state._tag}: ${why}${last}${next}${remedy(state)}`
-    })
-  }
-
-  /** The server lives, and did not take this one request. */
-  #turnedDown({ message, reason }: RequestError, method: string, { generation }: Runtime): BackendUnavailable {
-    const { lastError, state } = this.#host.cell.get()
-    return new BackendUnavailable({
-      backend: this.#host.id,
-      generation,
-      state: state._tag,
-      lastError: lastError?.message,
-      message: `${this.#host.id} did not accept ${method}, and it was not carried out: ${message}. ${
-        reason === "unauthorized" ? "Check the credentials" : "Call again later"
-      }`
     })
   }
 
@@ -462,19 +424,3 @@ const millis = (input: CallOptions["timeout"], otherwise: number): number =>
 /** States in which a waiting call brings the next attempt forward (R8). */
 const canHasten = (state: State): boolean =>
   state._tag === "Idle" || state._tag === "Reconnecting" || state._tag === "Dormant"
-
-const remedy = (state: State): string => {
-  switch (state._tag) {
-    case "Disconnected":
-      return ". Call reconnect() to connect again"
-    case "PermanentlyFailed":
-      return ". Fix the cause, then call reconnect()"
-    case "Disabled":
-    case "Disabling":
-      return ". Call enable() to use it again"
-    case "Closed":
-      return ". It was closed for good; make a new one"
-    default:
-      return ""
-  }
-}

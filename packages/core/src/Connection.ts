@@ -33,6 +33,8 @@ export interface RequestOptions {
   readonly maxTotalTimeout?: number | undefined
   /** Called for each progress notification of this request. */
   readonly onprogress?: ((progress: Progress) => void) | undefined
+  /** Asked when the request is interrupted: why, for the server. Default: that the caller cancelled it. Must not throw. */
+  readonly cancelReason?: (() => unknown) | undefined
   /** Ask the server to run the request as a task. */
   readonly task?: TaskCreationParams | undefined
   /** A schema of the official SDK's kind to decode the result with, in place of the method's own. */

@@ -39,7 +39,7 @@ export interface ServerRequestHandlers {
 export interface ClientOptions {
   /** Name and version sent in `initialize`. Default: lifeline and its version. */
   readonly clientInfo?: Implementation | undefined
-  /** Capabilities beyond those that follow from the handlers. */
+  /** Capabilities, declared as they stand. Those that are not here follow from the handlers. */
   readonly capabilities?: ClientCapabilities | undefined
   readonly handlers?: ServerRequestHandlers | undefined
 }

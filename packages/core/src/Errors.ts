@@ -146,6 +146,8 @@ export type RequestReason =
   | "network"
   /** The server failed this one request (HTTP 5xx and the like); the connection may live. */
   | "server"
+  /** A fault in the program, the caller's or ours, or an error that nobody can classify; `cause` has it. Never sent again. */
+  | "fault"
 
 /** A failed request, as a connection reports it. The core turns it into what a caller sees. */
 export class RequestError extends Data.TaggedError("RequestError")<{
@@ -172,7 +174,7 @@ export const requestErrorOf = (cause: Cause.Cause<RequestError>): RequestError =
     const what = defect instanceof Error ? defect.message : String(defect)
     return new RequestError({
       fate: "unknown",
-      reason: "network",
+      reason: "fault",
       message: `the connector failed: ${what}`,
       cause: defect
     })

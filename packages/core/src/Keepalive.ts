@@ -404,6 +404,7 @@ const verdictOf = (error: RequestError, name: string, tool: string | undefined):
     case "network":
     case "server":
     case "unauthorized":
+    case "fault":
       return failure("connection", error.message)
   }
 }

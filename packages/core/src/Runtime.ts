@@ -8,6 +8,7 @@
 import { Cause, Deferred, Effect, Exit, Fiber, FiberId, Option, Scope } from "effect"
 import type { Connection, Loss } from "./Connection.js"
 import { type ConnectError, RequestError, requestErrorOf } from "./Errors.js"
+import type { Listed } from "./Hints.js"
 import type { Policy } from "./Policy.js"
 
 /**
@@ -24,6 +25,8 @@ export interface Vitals {
   requestFailures: number
   /** The suspicion probe under way; done when it has ended (H4). */
   probe: Deferred.Deferred<void> | undefined
+  /** What the caller's own lists said of the tools of this connection. */
+  listed: Listed | undefined
 }
 
 /** The server has answered: it is alive, whatever failed before (H2). Of a runtime that was replaced, nobody reads it. */
@@ -56,7 +59,8 @@ export class Runtime {
     usedAt: 0,
     discoveryFailures: 0,
     requestFailures: 0,
-    probe: undefined
+    probe: undefined,
+    listed: undefined
   }
 
   constructor(generation: number, attached: Scope.CloseableScope, own: Scope.CloseableScope) {

@@ -17,7 +17,7 @@ import {
   SessionExpired
 } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Array as Arr, Cause, Effect, Either, Exit, Fiber, Inspectable, Logger, Random, TestClock } from "effect"
+import { Array as Arr, Cause, Effect, Either, Exit, Fiber, Inspectable, Logger, Random, Scope, TestClock } from "effect"
 
 const { tool } = ScriptedConnector
 
@@ -276,6 +276,118 @@ describe("Calls", () => {
         expect(script.ledger.sent(method, 1).length).toBeGreaterThan(0)
       })
   )
+
+  it.scoped.each<[string, (backend: Backend.Backend) => Effect.Effect<unknown, CallError>]>([
+    ["a read", (backend) => backend.listTools(undefined, { wait: "3 seconds" })],
+    ["an idempotent call", (backend) => backend.callTool({ name: "pay" }, { idempotent: true, wait: "3 seconds" })]
+  ])(
+    "[C3, C9] %s that was cut off, and that no connection comes for, does not say that it was not sent",
+    ([, ask]) =>
+      Effect.gen(function*() {
+        for (
+          const [end, words] of [["wait", /one is (Connecting|Reconnecting)/], ["close", /one is Closed/]] as const
+        ) {
+          const script = ScriptedConnector.make()
+          const scope = yield* Scope.make()
+          const backend = yield* Scope.extend(start(script), scope)
+          yield* TestClock.adjust("10 seconds")
+          script.script({ connect: "hang" }, { connect: "hang" })
+          script.respond = (_, __, connection) => connection.id === 0 ? losing(connection) : undefined
+          const call = yield* Effect.fork(Effect.flip(ask(backend)))
+          yield* TestClock.adjust("2 seconds")
+          expect(call.unsafePoll()).toBeNull()
+          const closing = yield* Effect.fork(end === "close" ? Scope.close(scope, Exit.void) : Effect.void)
+          yield* TestClock.adjust("1 minute")
+          const error = yield* Fiber.join(call)
+          expect(error).toMatchObject({ _tag: "ResultUnknown", generation: 1, cause: { _tag: "BackendUnavailable" } })
+          expect(error.message).toMatch(
+            /was sent and its result is unknown \(says the transport\); it could not be sent again/
+          )
+          expect(error.message).toMatch(words)
+          expect(error.message).not.toMatch(/not sent/)
+          yield* Fiber.join(closing)
+          if (end === "wait") {
+            yield* Effect.zipRight(Effect.fork(Scope.close(scope, Exit.void)), TestClock.adjust("1 minute"))
+          }
+        }
+      })
+  )
+
+  it.scoped("[C3] what nobody can classify is reported at once and never sent again; what the caller did wrong is a defect", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      const cause = new TypeError("v3Schema.safeParse is not a function")
+      const exits = (fate: RequestError["fate"]) => {
+        script.respond = (method) =>
+          method === "resources/read" || method === "tools/call" ? failed({ fate, reason: "fault", cause }) : undefined
+        return Effect.all([
+          Effect.exit(backend.readResource({ uri: "file:///a" })),
+          Effect.exit(backend.callTool({ name: "pay" }, { idempotent: true }))
+        ])
+      }
+      for (const exit of yield* exits("unknown")) {
+        expect(exit).toMatchObject(Exit.fail({ _tag: "ResultUnknown", cause }))
+      }
+      for (const fate of ["notSent", "answered"] as const) {
+        for (const exit of yield* exits(fate)) expect(exit).toEqual(Exit.die(cause))
+      }
+      expect(script.ledger.sent("resources/read")).toHaveLength(3)
+      expect(script.ledger.sent("tools/call")).toHaveLength(3)
+      expect(yield* backend.status).toMatchObject({ inFlight: 0, state: "Connected", generation: 1 })
+    }))
+
+  it.scoped("[C3] hints count that the caller has listed on this connection, though our own reading has not ended", () =>
+    Effect.gen(function*() {
+      const { script, server } = counting({ readOnlyHint: true }, (connection) => losing(connection))
+      const { respond } = script
+      script.respond = (method, params, connection) =>
+        method === "prompts/list" ? never : respond!(method, params, connection)
+      const backend = yield* start(script)
+      const page = (tools: ReadonlyArray<unknown>) => {
+        script.offer = { ...script.offer, tools: tools as typeof script.offer.tools }
+        return backend.listTools()
+      }
+      const pay = () =>
+        Effect.gen(function*() {
+          server.applied = 0
+          const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" }, { timeout: "9 seconds" })))
+          yield* TestClock.adjust("10 seconds")
+          yield* Fiber.join(call)
+          return server.applied
+        })
+      expect(yield* pay()).toBe(1)
+      yield* page([tool("pay", { idempotentHint: true }), { name: 7 }, null, { annotations: {} }])
+      // Sent again once: of the next connection nothing is known.
+      expect(yield* pay()).toBe(2)
+      yield* page([tool("pay", { readOnlyHint: true })])
+      yield* page([tool("pay")])
+      expect(yield* pay()).toBe(1)
+    }))
+
+  it.scoped("[C3] of two words about a tool the later counts: a catalogue that was read after the caller's list, or the list", () =>
+    Effect.gen(function*() {
+      const { script, server } = counting({ readOnlyHint: true }, () => failed({ fate: "unknown", reason: "server" }))
+      const backend = yield* start(script)
+      const pay = () =>
+        Effect.gen(function*() {
+          server.applied = 0
+          const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" }, { timeout: "9 seconds" })))
+          yield* TestClock.adjust("10 seconds")
+          yield* Fiber.join(call)
+          return server.applied
+        })
+      const offer = (annotations: Parameters<typeof tool>[1]) => {
+        script.offer = { ...script.offer, tools: [tool("pay", annotations)] }
+      }
+      expect(yield* pay()).toBeGreaterThan(1)
+      offer({})
+      yield* backend.listTools()
+      expect(yield* pay()).toBe(1)
+      offer({ idempotentHint: true })
+      yield* backend.refresh
+      expect(yield* pay()).toBeGreaterThan(1)
+    }))
 
   it.scoped("[C3] a read that a live connection fails is asked again with growing pauses, within the call's time", () =>
     Effect.gen(function*() {

@@ -867,7 +867,7 @@ describe("L16, L17, L18: ends and beginnings", () => {
       expect((yield* backend.healthCheck).error?._tag).toBe("BackendUnavailable")
     }))
 
-  it.scoped("[L16] a call in flight when the scope closes is settled at once: unknown, or closed where it may be repeated", () =>
+  it.scoped("[L16] a call in flight when the scope closes is settled at once: its result is unknown, also where it could be repeated", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       script.otherwise = { close: "never" }
@@ -881,7 +881,10 @@ describe("L16, L17, L18: ends and beginnings", () => {
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       yield* settle
       expect(failure(yield* Fiber.await(act))._tag).toBe("ResultUnknown")
-      expect(failure(yield* Fiber.await(read))).toMatchObject({ _tag: "BackendUnavailable", state: "Closed" })
+      expect(failure(yield* Fiber.await(read))).toMatchObject({
+        _tag: "ResultUnknown",
+        cause: { _tag: "BackendUnavailable", state: "Closed" }
+      })
       yield* TestClock.adjust("5 seconds")
       yield* Fiber.join(closing)
     }))

@@ -216,14 +216,16 @@ describe.each(["dies", "interrupts", "throws"] as const)("a request that %s", (h
   /** Broken while the test says so, for the methods that it names. */
   const breaking = (...methods: ReadonlyArray<string>) => {
     const state = { broken: true }
+    const sent: Array<string> = []
     const script = bent((connection) => ({
       request: (method, params, options) => {
         if (!state.broken || !methods.includes(method)) return connection.request(method, params, options)
+        sent.push(method)
         if (how === "throws") throw new Error("broken request")
         return broken[how]
       }
     }))
-    return { script, state }
+    return { script, sent, state }
   }
 
   /** Neither a defect nor an interruption, and not for ever. */
@@ -249,11 +251,15 @@ describe.each(["dies", "interrupts", "throws"] as const)("a request that %s", (h
       }))
   })
 
-  it.scoped("[C9] is a typed error of a read, within its time", () => {
-    const { script, state } = breaking("tools/list")
+  it.scoped("[C3:virtual, C9] is a read whose result is unknown, at once, and is not sent again", () => {
+    const { script, sent, state } = breaking("tools/list", "tools/call")
     return balanced(script, ({ backend }) =>
       Effect.gen(function*() {
-        expect(["BackendUnavailable", "ResultUnknown", "ConnectionLost"]).toContain(yield* typed(backend.listTools()))
+        const before = sent.length
+        expect(failure(yield* Effect.exit(backend.listTools()))._tag).toBe("ResultUnknown")
+        const call = backend.callTool({ name: "echo" }, { idempotent: true })
+        expect(failure(yield* Effect.exit(call))._tag).toBe("ResultUnknown")
+        expect(sent.slice(before)).toEqual(["tools/list", "tools/call"])
         expect((yield* backend.status).inFlight).toBe(0)
         state.broken = false
         yield* whole(backend)

@@ -41,10 +41,12 @@ const jsonSchemaValidator = new AjvJsonSchemaValidator()
 
 type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
 
-/** Options of a call that passes progress to the client, if it has asked for it. */
+/** Options of a call that passes progress to the client, if it has asked for it, and the client's reason to cancel. */
 const passing = (extra: Extra) => {
   const progressToken = extra._meta?.progressToken
-  return progressToken === undefined ? {} : {
+  const cancelReason = () => extra.signal.reason as unknown
+  return progressToken === undefined ? { cancelReason } : {
+    cancelReason,
     resetTimeoutOnProgress: true,
     onprogress: (progress: Progress) => {
       // A client that has gone gets no progress; its call ends by itself.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { BackendUnavailable, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
+import { type Backend, BackendUnavailable, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
 import {
   PromptListChangedNotificationSchema,
   ResourceListChangedNotificationSchema,
@@ -123,16 +123,16 @@ describe("Endpoint", () => {
 
   it.scopedLive("[G3:endpoint] a client's cancellation interrupts the call, and so does the end of its session", () =>
     Effect.gen(function*() {
-      const [began, ended] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
-      const [began2, ended2] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
-      const hang = (began: Deferred.Deferred<void>, ended: Deferred.Deferred<void>) =>
+      const [began, ended] = [yield* Deferred.make<void>(), yield* Deferred.make<unknown>()]
+      const [began2, ended2] = [yield* Deferred.make<void>(), yield* Deferred.make<unknown>()]
+      const hang = (began: Deferred.Deferred<void>, ended: Deferred.Deferred<unknown>, options: Backend.CallOptions) =>
         Deferred.succeed(began, undefined).pipe(
           Effect.zipRight(Effect.never),
-          Effect.onInterrupt(() => Deferred.succeed(ended, undefined))
+          Effect.onInterrupt(() => Deferred.succeed(ended, options.cancelReason?.()))
         )
       const { fleet } = yield* ScriptedFleet.make(
         catalog(1, {}),
-        ({ name }) => name === "cancel" ? hang(began, ended) : hang(began2, ended2)
+        ({ name, options }) => name === "cancel" ? hang(began, ended, options) : hang(began2, ended2, options)
       )
       const { url } = yield* serve(fleet)
       const { client, transport } = yield* connected(url)
@@ -140,8 +140,8 @@ describe("Endpoint", () => {
       const cancelled = rejection(client.callTool({ name: "cancel" }, undefined, { signal: controller.signal }))
       const waiting = yield* Effect.fork(cancelled)
       yield* Deferred.await(began)
-      controller.abort()
-      yield* Deferred.await(ended)
+      controller.abort("the user has gone")
+      expect(yield* Deferred.await(ended)).toBe("the user has gone")
       yield* waiting
       client.callTool({ name: "leave" }).catch(() => {})
       yield* Deferred.await(began2)

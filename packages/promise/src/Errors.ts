@@ -18,7 +18,7 @@
  * ConnectionLost and ResultUnknown extend McpError. UnauthorizedError is an instance of the official class of that name.
  */
 import type { UnauthorizedError as SdkUnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
-import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
+import { ErrorCode, McpError, UrlElicitationRequiredError } from "@modelcontextprotocol/sdk/types.js"
 
 /** What every error has. */
 export interface Fields {
@@ -302,6 +302,10 @@ export class RequestTimeout extends McpError implements LifelineErrorShape {
 
 /** The server answered with a JSON-RPC error: an McpError with the server's `code` and `data`, and the official message. */
 export class RemoteError extends McpError implements LifelineErrorShape {
+  /** Whether something is a RemoteError; a UrlElicitationRequired is one. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof McpError && (value as { readonly _tag?: unknown })._tag === "RemoteError"
+  }
   readonly _tag = "RemoteError"
   readonly backend: string
   readonly generation: number | undefined
@@ -314,6 +318,35 @@ export class RemoteError extends McpError implements LifelineErrorShape {
     this.generation = fields.generation
     this.method = fields.method
   }
+}
+
+/**
+ * The server wants the user to open a URL first (-32042): a RemoteError, by `_tag` and `instanceof`, and at the same time the
+ * official SDK's UrlElicitationRequiredError, whose `elicitations` say which URL.
+ */
+export class UrlElicitationRequired extends UrlElicitationRequiredError implements LifelineErrorShape {
+  readonly _tag = "RemoteError"
+  readonly backend: string
+  readonly generation: number | undefined
+  readonly retryable = false
+  readonly method: string
+  constructor(
+    fields: Fields & { readonly method: string; readonly elicitations: UrlElicitationRequiredError["elicitations"] }
+  ) {
+    super(fields.elicitations, fields.message)
+    finish(this, "RemoteError", fields)
+    this.backend = fields.backend
+    this.generation = fields.generation
+    this.method = fields.method
+  }
+}
+
+/** A RemoteError, in the class that the official SDK has for its code. */
+export const remoteError = (fields: ConstructorParameters<typeof RemoteError>[0]): RemoteError => {
+  const { elicitations } = Object(fields.data) as { readonly elicitations?: UrlElicitationRequired["elicitations"] }
+  if (fields.code !== ErrorCode.UrlElicitationRequired || !elicitations) return new RemoteError(fields)
+  const { backend, cause, generation, message, method } = fields
+  return new UrlElicitationRequired({ backend, cause, generation, message, method, elicitations })
 }
 
 /** Every error of the facade, to be told apart by `_tag` or by class. */

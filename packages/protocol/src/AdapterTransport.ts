@@ -10,7 +10,8 @@ import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
  *
  * - `start` and, until `initialize` has been answered, `send` reject with a `ConnectError` where they know the reason.
  * - `send` rejects with a `RequestError` that carries the fate of what was to be sent. An answered or refused request is
- *   rejected as soon as that is known, never left to its timeout.
+ *   rejected as soon as that is known, never left to its timeout. What it throws synchronously (parameters that cannot be
+ *   written as JSON, for example) is a fault of the caller, who gets it as it is: nothing was sent.
  * - `onlost` is called at most once, when the transport knows that it is over, before any pending `send` is rejected
  *   because of it; never for a `close` that was asked for.
  * - `onfailed` is for a request whose `send` has ended, and whose answer will not come: it was dropped, for example.

@@ -1,7 +1,7 @@
 /**
  * What a failure of the SDK or of a transport means: pure decisions.
  */
-import type { ConnectReason, Loss, RequestReason } from "@mcp-lifeline/core"
+import type { ConnectReason, Fate, Loss, RequestReason } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
 import { originOf } from "./Link.js"
@@ -22,6 +22,10 @@ export const refused = (loss: Loss): RequestError =>
     cause: loss.cause
   })
 
+/** A request that was not sent, because the caller asked for what cannot be done. */
+export const misused = (cause: Error): RequestError =>
+  new RequestError({ fate: "notSent", reason: "fault", message: describe(cause), cause })
+
 const sessionGone = /session (id )?(not found|expired|invalid|unknown)|(no valid|invalid|unknown|expired) session/i
 
 /**
@@ -38,11 +42,18 @@ const remoteMessage = (error: McpError): string => {
   return error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message
 }
 
-/** What a rejection by the SDK's `request` means for the request. `hasSession`: the transport has a session id. */
-export const toRequestError = (
-  error: unknown,
-  context: { readonly method: string; readonly hasSession: boolean; readonly loss: Loss | undefined }
-): RequestError => {
+/** Where a request stood when the SDK rejected it. */
+export interface Context {
+  readonly method: string
+  /** The transport has a session id. */
+  readonly hasSession: boolean
+  readonly loss: Loss | undefined
+  /** The fate of the request where the error says nothing of it. */
+  readonly fate: Fate
+}
+
+/** What a rejection by the SDK's `request` means for the request. What nobody can classify is a fault, and is not sent again. */
+export const toRequestError = (error: unknown, context: Context): RequestError => {
   if (error instanceof RequestError) return error
   if (error instanceof ConnectError) {
     return new RequestError({
@@ -55,7 +66,7 @@ export const toRequestError = (
   }
   if (error instanceof McpError) {
     const origin = originOf(error)
-    if (origin?._tag === "Local") return toRequestError(origin.error, context)
+    if (origin?._tag === "Local") return toRequestError(origin.error, { ...context, fate: origin.fate })
     if (origin?._tag === "Remote") {
       const message = remoteMessage(error)
       if (context.hasSession && saysSessionGone(error.code, message)) {
@@ -77,13 +88,15 @@ export const toRequestError = (
         cause: error
       })
     }
-    return new RequestError({
-      fate: "unknown",
-      reason: "lost",
-      message: context.loss?.message ?? "the connection was closed",
-      retryAfter: context.loss?.retryAfter,
-      cause: context.loss?.cause
-    })
+    if (error.code === ErrorCode.ConnectionClosed) {
+      return new RequestError({
+        fate: "unknown",
+        reason: "lost",
+        message: context.loss?.message ?? "the connection was closed",
+        retryAfter: context.loss?.retryAfter,
+        cause: context.loss?.cause
+      })
+    }
   }
   if (error instanceof Error && error.message === "Not connected") {
     return new RequestError({
@@ -101,7 +114,7 @@ export const toRequestError = (
       cause: error
     })
   }
-  return new RequestError({ fate: "unknown", reason: "network", message: describe(error), cause: error })
+  return new RequestError({ fate: context.fate, reason: "fault", message: describe(error), cause: error })
 }
 
 const connectReasons: { readonly [R in RequestReason]: ConnectReason } = {
@@ -113,7 +126,8 @@ const connectReasons: { readonly [R in RequestReason]: ConnectReason } = {
   rateLimited: "rateLimited",
   unauthorized: "unauthorized",
   network: "unreachable",
-  server: "server"
+  server: "server",
+  fault: "defect"
 }
 
 const unsupportedVersion = "Server's protocol version is not supported: "
@@ -132,7 +146,7 @@ export const toConnectError = (error: unknown, loss: Loss | undefined): ConnectE
     const version = describe(error.message.slice(unsupportedVersion.length))
     return incompatible(`the server speaks only protocol version ${version}, which this client does not`, error)
   }
-  const failure = toRequestError(error, { method: "initialize", hasSession: false, loss })
+  const failure = toRequestError(error, { method: "initialize", hasSession: false, loss, fate: "unknown" })
   if (failure.reason === "remote") {
     const supported = (failure.data as { readonly supported?: unknown } | null | undefined)?.supported
     if (Array.isArray(supported)) {

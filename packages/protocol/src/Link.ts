@@ -8,16 +8,16 @@
  *   response and progress handlers for ever.
  * - An answer that the SDK takes for no message at all fails its request, which would otherwise wait for its timeout.
  */
-import type { Loss } from "@mcp-lifeline/core"
+import type { Fate, Loss } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { Transport, TransportSendOptions } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { JSONRPCMessage, JSONRPCRequest, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { AdapterTransport } from "./AdapterTransport.js"
 
-/** Where the error of a request came from: the server's own data, or a failure of the transport. */
+/** Where the error of a request came from: the server's own data, or a failure of the transport, with the least that it means. */
 export type Origin =
   | { readonly _tag: "Remote"; readonly data: unknown }
-  | { readonly _tag: "Local"; readonly error: unknown }
+  | { readonly _tag: "Local"; readonly error: unknown; readonly fate: Fate }
 
 class Marked {
   readonly origin: Origin
@@ -74,16 +74,24 @@ export class Link implements Transport {
   }
 
   send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
-    if (!("method" in message && "id" in message)) return this.#adapter.send(message, options)
+    let sending: Promise<void>
+    const request = "method" in message && "id" in message ? this.#asking(message) : undefined
+    try {
+      sending = this.#adapter.send(request ?? message, options)
+    } catch (error) {
+      if (request === undefined) return Promise.reject(error)
+      queueMicrotask(() => this.#reject(request.id, error, "notSent"))
+      return Promise.resolve()
+    }
+    if (request === undefined) return sending
     this.#sending++
-    const id = message.id
-    return this.#adapter.send(this.#asking(message), options).then(
+    return sending.then(
       () => {
         this.#sending--
       },
       (error: unknown) => {
         this.#sending--
-        this.#reject(id, error)
+        this.#reject(request.id, error)
       }
     )
   }
@@ -115,11 +123,11 @@ export class Link implements Transport {
     this.onmessage = undefined
   }
 
-  #reject(id: RequestId, error: unknown): void {
+  #reject(id: RequestId, error: unknown, fate: Fate = "unknown"): void {
     this.onmessage?.({
       jsonrpc: "2.0",
       id,
-      error: { code: 0, message: "", data: new Marked({ _tag: "Local", error }) }
+      error: { code: 0, message: "", data: new Marked({ _tag: "Local", error, fate }) }
     })
   }
 

@@ -24,3 +24,15 @@ export const byMethod: { readonly [M in Method]: AnySchema } = {
   "tasks/list": Mcp.ListTasksResultSchema,
   "tasks/cancel": Mcp.CancelTaskResultSchema
 }
+
+/** Why something cannot be the schema of a result, as the SDK reads schemas (zod 3 or 4), or nothing where it can. */
+export const wrong = (schema: unknown): TypeError | undefined => {
+  const given = Object(schema) as { readonly _zod?: unknown; readonly safeParse?: unknown }
+  if (Boolean(given._zod) || typeof given.safeParse === "function") return undefined
+  // Without the values, which may be secrets.
+  const what = schema === given ? `{ ${Object.keys(given).join(", ")} }` : String(schema)
+  return new TypeError(
+    `the result schema is no zod schema but ${what}; ` +
+      "options come after it: callTool(params, undefined, options), request(request, resultSchema, options)"
+  )
+}

@@ -5,6 +5,7 @@ import type {
   ConnectError,
   Connection,
   ConnectOptions,
+  Fate,
   Loss,
   Method,
   RequestError,
@@ -13,7 +14,6 @@ import type {
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import type { AnySchema } from "@modelcontextprotocol/sdk/server/zod-compat.js"
 import type { RequestOptions as SdkRequestOptions } from "@modelcontextprotocol/sdk/shared/protocol.js"
-import { mergeCapabilities } from "@modelcontextprotocol/sdk/shared/protocol.js"
 import type { ClientRequest, Implementation, Notification, Result } from "@modelcontextprotocol/sdk/types.js"
 import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
 import type { jsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/types.js"
@@ -22,7 +22,7 @@ import { Effect, Runtime } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import * as Attempt from "./Attempt.js"
 import { Cancellation } from "./Cancellation.js"
-import { refused, toConnectError, toRequestError } from "./Failures.js"
+import { misused, refused, toConnectError, toRequestError } from "./Failures.js"
 import { Link } from "./Link.js"
 import * as ResultSchemas from "./ResultSchemas.js"
 import * as ServerRequests from "./ServerRequests.js"
@@ -87,7 +87,7 @@ const open = (
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
     const client = new Client(options.clientInfo ?? clientInfo, {
-      capabilities: mergeCapabilities(ServerRequests.capabilities(options.handlers), options.capabilities ?? {}),
+      capabilities: ServerRequests.capabilities(options.handlers, options.capabilities),
       jsonSchemaValidator: noValidator
     })
     ServerRequests.register(client, options.handlers, runtime)
@@ -151,11 +151,12 @@ const open = (
       catch: (error) => toConnectError(error, link.ended)
     })
 
-    const failed = (error: unknown, method: string): RequestError => {
+    const failed = (error: unknown, method: string, fate: Fate): RequestError => {
       const failure = toRequestError(error, {
         method,
         hasSession: transport.sessionId !== undefined,
-        loss: link.ended
+        loss: link.ended,
+        fate
       })
       if (failure.reason === "session") lose({ kind: "session", message: failure.message, cause: failure })
       return failure
@@ -164,6 +165,8 @@ const open = (
     const request = (method: Method, params: unknown, options: RequestOptions): Effect.Effect<unknown, RequestError> =>
       Effect.async<unknown, RequestError>((resume) => {
         if (link.ended !== undefined) return resume(Effect.fail(refused(link.ended)))
+        const wrong = options.resultSchema === undefined ? undefined : ResultSchemas.wrong(options.resultSchema)
+        if (wrong !== undefined) return resume(Effect.fail(misused(wrong)))
         const cancellation = new Cancellation()
         const total = totalTimer(cancellation, options)
         const settled = () => {
@@ -185,10 +188,11 @@ const open = (
           },
           (error: unknown) => {
             settled()
-            resume(Effect.fail(failed(error, method)))
+            // Everything before the answer is classified: what is left is what was thrown over it.
+            resume(Effect.fail(failed(error, method, "answered")))
           }
         )
-        return Effect.sync(() => cancellation.abort("the caller cancelled the request"))
+        return Effect.sync(() => cancellation.abort(textOf(options.cancelReason?.())))
       })
 
     const notify: Connection["notify"] = (method, params) =>
@@ -196,7 +200,7 @@ const open = (
         if (link.ended !== undefined) return Effect.fail(refused(link.ended))
         return Effect.tryPromise({
           try: () => client.notification((params === undefined ? { method } : { method, params }) as never),
-          catch: (error) => failed(error, method)
+          catch: (error) => failed(error, method, "notSent")
         })
       })
 
@@ -217,6 +221,15 @@ const open = (
       fail: (loss) => link.end(loss)
     }
   })
+
+/** A reason of a cancellation as the SDK sends it; it makes a text of whatever it is given, and must not fail at that. */
+const textOf = (reason: unknown): string => {
+  try {
+    return reason === undefined ? "the caller cancelled the request" : String(reason)
+  } catch {
+    return "cancelled"
+  }
+}
 
 /** The SDK looks at `maxTotalTimeout` only when progress arrives; this one needs none. */
 const totalTimer = (

@@ -11,15 +11,23 @@ import {
   ListRootsRequestSchema,
   McpError
 } from "@modelcontextprotocol/sdk/types.js"
-import type { Effect } from "effect"
-import { Cause, Exit, Option, Runtime } from "effect"
+import { Cause, Context, Effect, Exit, Option, Runtime } from "effect"
 import { describe } from "./Failures.js"
 
-/** The capabilities that follow from the handlers (C8). */
-export const capabilities = (handlers: ServerRequestHandlers | undefined): ClientCapabilities => ({
-  ...(handlers?.sampling === undefined ? {} : { sampling: {} }),
-  ...(handlers?.elicitation === undefined ? {} : { elicitation: { form: {} } }),
-  ...(handlers?.roots === undefined ? {} : { roots: { listChanged: true } })
+/** The request of a server that a handler is answering. Once it is cancelled, the signal has the server's reason. */
+export class ServerRequest extends Context.Reference<ServerRequest>()("@mcp-lifeline/protocol/ServerRequest", {
+  defaultValue: (): { readonly signal: AbortSignal } | undefined => undefined
+}) {}
+
+/** What was declared, as it stands; of what was not, what follows from the handlers (C8). */
+export const capabilities = (
+  handlers: ServerRequestHandlers | undefined,
+  declared: ClientCapabilities = {}
+): ClientCapabilities => ({
+  ...declared,
+  ...(handlers?.sampling === undefined || declared.sampling !== undefined ? {} : { sampling: {} }),
+  ...(handlers?.elicitation === undefined || declared.elicitation !== undefined ? {} : { elicitation: { form: {} } }),
+  ...(handlers?.roots === undefined || declared.roots !== undefined ? {} : { roots: { listChanged: true } })
 })
 
 /** What the SDK makes a JSON-RPC error of: it takes `code`, `message` and `data`, and would keep McpError's prefix. */
@@ -52,7 +60,7 @@ export const register = (
 ): void => {
   const runExit = Runtime.runPromiseExit(runtime)
   const run = async <A>(effect: Effect.Effect<A, unknown>, signal: AbortSignal): Promise<A> => {
-    const exit = await runExit(effect, { signal })
+    const exit = await runExit(Effect.provideService(effect, ServerRequest, { signal }), { signal })
     if (Exit.isSuccess(exit)) return exit.value
     throw refusal(exit.cause)
   }

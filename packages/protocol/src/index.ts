@@ -1,4 +1,6 @@
 export type { AdapterTransport } from "./AdapterTransport.js"
 export * as Attempt from "./Attempt.js"
 export * as MemoryConnector from "./MemoryConnector.js"
+export * as ResultSchemas from "./ResultSchemas.js"
 export * as SdkConnection from "./SdkConnection.js"
+export { ServerRequest } from "./ServerRequests.js"

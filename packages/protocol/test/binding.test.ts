@@ -205,6 +205,81 @@ describe("SdkConnection", () => {
       assert.deepStrictEqual(result.content, text("still here").content)
     }))
 
+  it.scopedLive("(C4) the server is told the reason, whatever it is", () =>
+    Effect.gen(function*() {
+      const { connection, sent } = yield* scripted(options())
+      const unprintable = Object.create(null) as unknown
+      const reasons = [new Error("enough"), "a text", { some: "object" }, undefined, unprintable]
+      for (const reason of reasons) {
+        const request = connection.request("ping", undefined, { timeout, cancelReason: () => reason })
+        yield* Effect.flatMap(Effect.fork(request), (fiber) => Effect.delay(Fiber.interrupt(fiber), 1))
+      }
+      assert.deepStrictEqual(
+        sent.flatMap((message) => "params" in message && "reason" in message.params! ? [message.params["reason"]] : []),
+        ["Error: enough", "a text", "[object Object]", "the caller cancelled the request", "cancelled"]
+      )
+    }))
+
+  it.scopedLive("(C8) what was declared is declared as it stands; of the rest, what follows from the handlers", () =>
+    Effect.gen(function*() {
+      const handlers = { elicitation: () => Effect.never, roots: Effect.never, sampling: () => Effect.never }
+      const declared = (more: Partial<ConnectOptions>) =>
+        Effect.map(scripted(options(more)), ({ sent }) => {
+          const [initialize] = sent as unknown as [{ readonly params: { readonly capabilities: unknown } }]
+          return JSON.stringify(initialize.params.capabilities)
+        })
+      const implied = '{"sampling":{},"elicitation":{"form":{}},"roots":{"listChanged":true}}'
+      assert.strictEqual(yield* declared({ handlers }), implied)
+      const capabilities = { roots: {}, elicitation: { url: {} }, sampling: { tools: {} } }
+      assert.strictEqual(yield* declared({ handlers, capabilities }), JSON.stringify(capabilities))
+      assert.strictEqual(
+        yield* declared({ handlers: { roots: Effect.never }, capabilities: { sampling: {} } }),
+        '{"sampling":{},"roots":{"listChanged":true}}'
+      )
+    }))
+
+  it.scopedLive("(C3) a result schema that is none is refused before anything is sent", () =>
+    Effect.gen(function*() {
+      const { connection, sent } = yield* scripted(options())
+      const before = sent.length
+      for (const resultSchema of [{ timeout: 500 }, null, "schema", () => true]) {
+        const error = yield* Effect.flip(connection.request("ping", undefined, { timeout, resultSchema }))
+        assert.deepInclude(error, { fate: "notSent", reason: "fault" })
+        assert.instanceOf(error.cause, TypeError)
+      }
+      assert.strictEqual(sent.length, before)
+    }))
+
+  it.scopedLive("(C3) what nobody can classify is a fault, with what was thrown and what is known of the request", () =>
+    Effect.gen(function*() {
+      const { answer, connection, transport } = yield* scripted(options())
+      const thrown = new Error("no idea")
+      const resultSchema = {
+        safeParse: () => {
+          throw thrown
+        }
+      }
+      const fiber = yield* Effect.fork(Effect.flip(connection.request("ping", undefined, { timeout, resultSchema })))
+      yield* Effect.yieldNow()
+      answer({ result: {} })
+      assert.deepInclude(yield* Fiber.join(fiber), { fate: "answered", reason: "fault", cause: thrown })
+      const fails = (send: () => Promise<void>) => {
+        transport.send = send
+        return Effect.flip(connection.request("ping", undefined, { timeout }))
+      }
+      assert.deepInclude(yield* fails(() => Promise.reject(thrown)), {
+        fate: "unknown",
+        reason: "fault",
+        cause: thrown
+      })
+      assert.deepInclude(
+        yield* fails(() => {
+          throw thrown
+        }),
+        { fate: "notSent", reason: "fault", cause: thrown }
+      )
+    }))
+
   it.scopedLive("an answer that comes after its request has ended changes nothing", () =>
     Effect.gen(function*() {
       const { answer, connection, receive, sent } = yield* scripted(options())

@@ -6,7 +6,7 @@ import type { ConnectError, Loss } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import { Deferred, Effect, Exit, Fiber, Runtime } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Runtime } from "effect"
 import * as EventStream from "./EventStream.js"
 import { describe } from "./FailureText.js"
 import type { HttpClient } from "./HttpClient.js"
@@ -54,8 +54,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         fibers.add(fiber)
         fiber.addObserver((exit) => {
           fibers.delete(fiber)
-          if (Exit.isSuccess(exit)) resolve(exit.value)
-          else reject(exit.cause._tag === "Fail" ? exit.cause.error : over("unknown"))
+          if (Exit.isSuccess(exit)) return resolve(exit.value)
+          reject(Cause.isInterruptedOnly(exit.cause) ? over("unknown") : Cause.squash(exit.cause))
         })
       })
 
@@ -140,8 +140,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const send = (message: JSONRPCMessage): Promise<void> => {
       if (lost !== undefined || closing !== undefined || address === undefined) return Promise.reject(over("notSent"))
-      const body = Wire.encode(message)
-      return typeof body === "string" ? run(post(body, address)) : Promise.reject(body)
+      return run(post(JSON.stringify(message), address))
     }
 
     const shutdown = Effect.suspend(() => Fiber.interruptAll([...fibers])).pipe(

@@ -14,7 +14,7 @@ import type { ConnectError } from "@mcp-lifeline/core"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { isJSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Exit, Fiber, Random, Runtime } from "effect"
+import { Cause, Effect, Exit, Fiber, Random, Runtime } from "effect"
 import type { EventSourceMessage } from "eventsource-parser"
 import type { End, Position } from "./EventStream.js"
 import * as EventStream from "./EventStream.js"
@@ -293,8 +293,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const send = (message: JSONRPCMessage): Promise<void> => {
       if (lost !== undefined || closing !== undefined) return Promise.reject(over())
-      const body = Wire.encode(message)
-      if (typeof body !== "string") return Promise.reject(body)
+      const body = JSON.stringify(message)
       const exchange: Exchange | undefined = isJSONRPCRequest(message)
         ? {
           id: message.id,
@@ -315,7 +314,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           after(message, Exit.isSuccess(exit))
           if (Exit.isSuccess(exit)) return resolve()
           if (exit.cause._tag === "Fail") return reject(exit.cause.error)
-          reject(over(exit.cause))
+          reject(Cause.isInterruptedOnly(exit.cause) ? over(exit.cause) : Cause.squash(exit.cause))
         })
       })
     }

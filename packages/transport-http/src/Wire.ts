@@ -1,7 +1,6 @@
 /**
  * JSON-RPC messages as they come over HTTP: input that nobody has checked.
  */
-import { RequestError } from "@mcp-lifeline/core"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { JSONRPCMessageSchema } from "@modelcontextprotocol/sdk/types.js"
@@ -33,19 +32,6 @@ export const deliver = (
     transport.onmessage?.(message)
   } catch (error) {
     transport.onerror?.(error instanceof Error ? error : new Error(String(error)))
-  }
-}
-
-/** The body of a request. */
-export const encode = (message: JSONRPCMessage): string | RequestError => {
-  try {
-    return JSON.stringify(message)
-  } catch (cause) {
-    const said = `the parameters cannot be written as JSON, so that nothing was sent: ${
-      cause instanceof Error ? cause.message : String(cause)
-    }`
-    // Sending it again would change nothing, which `notSent` would ask for.
-    return new RequestError({ fate: "answered", reason: "protocol", message: said, cause })
   }
 }
 

@@ -235,7 +235,8 @@ describe("failures of requests", () => {
       const { connection, losses } = yield* Harness.connect(streamable(server.url))
       const parameters = { name: "echo", arguments: { number: 1n } }
       const error = yield* Effect.flip(connection.request("tools/call", parameters, { timeout: 5000 }))
-      assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])
+      assert.deepStrictEqual([error.fate, error.reason], ["notSent", "fault"])
+      assert.instanceOf(error.cause, TypeError)
       assert.strictEqual(server.count("tools/call"), 0)
       assert.deepStrictEqual(losses, [])
     }))

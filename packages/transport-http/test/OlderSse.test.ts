@@ -131,7 +131,8 @@ describe("the older HTTP+SSE", () => {
       const { call, connection, losses } = yield* Harness.connect(sseTo(server.url))
       const parameters = { name: "echo", arguments: { number: 1n } }
       const error = yield* Effect.flip(connection.request("tools/call", parameters, { timeout: 5000 }))
-      assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])
+      assert.deepStrictEqual([error.fate, error.reason], ["notSent", "fault"])
+      assert.instanceOf(error.cause, TypeError)
       yield* call()
       assert.strictEqual(server.count("tools/call"), 1)
       assert.deepStrictEqual(losses, [])

@@ -129,15 +129,7 @@ export class StdioTransport implements AdapterTransport {
     if (this.#loss !== undefined || this.#group === undefined || this.#closed !== undefined) {
       return Promise.reject(this.#unsent("notSent"))
     }
-    let line: string
-    try {
-      line = `${JSON.stringify(message)}\n`
-    } catch (cause) {
-      // Sending it again would change nothing, which `notSent` would ask for.
-      return Promise.reject(
-        new RequestError({ fate: "answered", reason: "protocol", message: "the request is no JSON", cause })
-      )
-    }
+    const line = `${JSON.stringify(message)}\n`
     return new Promise((resolve, reject) => {
       const write = { line, resolve, reject }
       if (this.#group?.exit !== undefined) this.#failed.push({ write, fate: "notSent" })

@@ -72,7 +72,6 @@ export const open = async (name: string, prepared: Prepared, options: CommonOpti
       introduction: prepared.introduction,
       statusChanges: backend.statusChanges,
       events: backend.events,
-      notifications: backend.notifications,
       close
     })
     const given = prepared.options.timeouts?.connect !== undefined

@@ -51,7 +51,7 @@ const make: {
   BackendUnavailable: (error) => new Errors.BackendUnavailable(error),
   RequestTimeout: (error) => new Errors.RequestTimeout(error),
   ResultUnknown: (error) => new Errors.ResultUnknown(error),
-  RemoteError: (error) => new Errors.RemoteError(error),
+  RemoteError: Errors.remoteError,
   ProtocolError: (error) => new Errors.ProtocolError(error),
   ConfigError: (error) => new Errors.ConfigError(error)
 }

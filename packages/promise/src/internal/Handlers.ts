@@ -3,7 +3,8 @@
  *
  * The table belongs to the client and not to a connection, so that a handler serves every later generation.
  */
-import type { ServerRequestHandlers as CoreHandlers } from "@mcp-lifeline/core"
+import type { ServerNotification, ServerRequestHandlers as CoreHandlers } from "@mcp-lifeline/core"
+import { ServerRequest } from "@mcp-lifeline/protocol"
 import { getMethodLiteral, parseWithCompat } from "@modelcontextprotocol/sdk/server/zod-json-schema-compat.js"
 import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
@@ -40,6 +41,8 @@ export class Handlers {
   readonly #waiting = new Set<() => void>()
   #requests = 0
   #peer: (() => Peer) | undefined
+  /** Called for each notification of the server, in the step in which it comes. Must not throw. */
+  onNotification: ((notification: ServerNotification) => void) | undefined
 
   constructor(backend: string, options: CommonOptions) {
     this.#backend = backend
@@ -101,8 +104,10 @@ export class Handlers {
 
   /** What a handler throws is for the adapter to answer with: an McpError keeps its code. */
   #answer(method: Method, params: unknown): Effect.Effect<any, unknown> {
-    return Effect.mapError(
-      Effect.tryPromise(async (signal) => {
+    return Effect.flatMap(ServerRequest, (asked) =>
+      Effect.tryPromise(async (interrupted) => {
+        // Effect's own signal does not know the server's reason.
+        const signal = asked?.signal ?? interrupted
         const handler = this.#table.get(method) ?? await this.#arrival(method, signal)
         const peer = this.#peer
         if (handler === undefined || peer === undefined) {
@@ -116,9 +121,7 @@ export class Handlers {
           sendNotification: (notification) => peer().notification(notification),
           ...(meta === undefined ? {} : { _meta: meta })
         })
-      }),
-      ({ error }) => error
-    )
+      })).pipe(Effect.mapError(({ error }) => error))
   }
 
   /** The handler, once it is set; `undefined` when it was not in time. */

@@ -3,6 +3,7 @@
  */
 import type { CallError } from "@mcp-lifeline/core"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
+import { ErrorCode } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Option } from "effect"
 import { ConnectError } from "../Errors.js"
 
@@ -45,20 +46,21 @@ const fromCallError = (error: CallError): JsonRpcError => {
 export const fromCause = (cause: Cause.Cause<CallError>): JsonRpcError =>
   Option.match(Cause.failureOption(cause), {
     onSome: fromCallError,
-    onNone: () => ({
-      code: ourCode,
-      message: Cause.isInterruptedOnly(cause) ? "the transport was closed" : "internal error of the transport",
-      data: { fate: "unknown" }
-    })
+    onNone: () =>
+      Cause.isInterruptedOnly(cause)
+        ? { code: ourCode, message: "the transport was closed", data: { fate: "unknown" } }
+        : { code: ErrorCode.InternalError, message: messageOf(Cause.squash(cause)) }
   })
 
 /** Whether a person has to log in. */
 export const isUnauthorized = (error: unknown): boolean =>
   error instanceof Error && "_tag" in error && error._tag === "UnauthorizedError"
 
+const messageOf = (fault: unknown): string => fault instanceof Error ? fault.message : String(fault)
+
 /** Why `initialize` failed. */
 export const fromConnectFailure = (error: unknown): JsonRpcError => {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   return error instanceof ConnectError
     ? {
       code: ourCode,

@@ -38,6 +38,13 @@ const hasOwnTime = (method: string): boolean => method === "tools/call" || metho
 /** Notifications that are kept for a client that has not said yet that it is initialized. */
 const backlog = 1000
 
+/** A request of the client that is not answered yet. */
+interface Call {
+  fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  /** Why the client has cancelled it. */
+  reason: unknown
+}
+
 /** A request of the server that the client has not answered yet. */
 interface Asked {
   readonly resolve: (result: Result) => void
@@ -74,7 +81,7 @@ export class RelayTransport implements SupervisedTransport {
   #changed: ConnectError | undefined
   /** What waits for the client's `notifications/initialized`; `undefined` once it has come. */
   #held: Array<() => void> | undefined = []
-  readonly #calls = new Map<RequestId, Fiber.RuntimeFiber<unknown, unknown>>()
+  readonly #calls = new Map<RequestId, Call>()
   readonly #asked = new Map<RequestId, Asked>()
   #asks = 0
   #closing: Promise<void> | undefined
@@ -149,13 +156,16 @@ export class RelayTransport implements SupervisedTransport {
         : this.#refuse(id, { code: ErrorCode.InvalidRequest, message: "initialize comes first" })
     }
     const progressToken = params?._meta?.progressToken
+    const call: Call = { fiber: undefined, reason: undefined }
+    this.#calls.set(id, call)
     const fiber = Runtime.runFork(opened.runtime)(opened.backend.request(method as Method, params as never, {
       resultSchema: ResultSchema,
+      cancelReason: () => call.reason,
       ...(hasOwnTime(method) && this.#prepared.options.timeouts?.request === undefined ? { timeout: Infinity } : {}),
       ...(progressToken === undefined ? {} : {
         resetTimeoutOnProgress: true,
         onprogress: (progress) => {
-          if (!this.#calls.has(id)) return
+          if (this.#calls.get(id) !== call) return
           this.#deliver({
             jsonrpc: "2.0",
             method: "notifications/progress",
@@ -164,9 +174,9 @@ export class RelayTransport implements SupervisedTransport {
         }
       })
     }))
-    this.#calls.set(id, fiber)
+    call.fiber = fiber
     fiber.addObserver((exit) => {
-      if (this.#calls.get(id) !== fiber) return // cancelled
+      if (this.#calls.get(id) !== call) return // cancelled
       this.#calls.delete(id)
       if (Exit.isSuccess(exit)) this.#reply({ jsonrpc: "2.0", id, result: exit.value as Result })
       else this.#refuse(id, JsonRpc.fromCause(exit.cause as never))
@@ -184,15 +194,20 @@ export class RelayTransport implements SupervisedTransport {
       case "notifications/cancelled": {
         const id = params?.["requestId"] as RequestId
         const call = this.#calls.get(id)
+        if (call === undefined) return
         this.#calls.delete(id)
-        return call?.unsafeInterruptAsFork(FiberId.none)
+        call.reason = params?.["reason"]
+        return call.fiber?.unsafeInterruptAsFork(FiberId.none)
       }
       default: {
         const opened = this.#opened
         // What changes while the server is down, it asks for when it is back.
         if (opened?.client.status.state !== "Connected") return
         Runtime.runFork(opened.runtime)(
-          Effect.catchAll(opened.backend.notify(method, params), (error) => Effect.logDebug(error.message))
+          Effect.catchAllCause(
+            opened.backend.notify(method, params),
+            (cause) => Effect.logDebug(`${method} was not sent`, cause)
+          )
         )
       }
     }
@@ -321,7 +336,9 @@ export class RelayTransport implements SupervisedTransport {
       const abort = (): void => {
         if (!this.#asked.delete(id)) return
         reject(closed(this.#name))
-        if (told) this.#pass({ method: "notifications/cancelled", params: { requestId: id } })
+        if (!told) return
+        const reason = typeof signal.reason === "string" ? { reason: signal.reason } : {}
+        this.#pass({ method: "notifications/cancelled", params: { requestId: id, ...reason } })
       }
       signal.addEventListener("abort", abort, { once: true })
       this.#asked.set(id, {

@@ -150,7 +150,13 @@ export const prepare = (
       connector: {
         ...connector,
         connect: (connectOptions) =>
-          connector.connect(connectOptions).pipe(
+          connector.connect({
+            ...connectOptions,
+            onNotification: (notification) => {
+              connectOptions.onNotification(notification)
+              handlers.onNotification?.(notification)
+            }
+          }).pipe(
             Effect.tap(({ capabilities, instructions, serverInfo }) => {
               lastError = undefined
               introduction = { capabilities, instructions, serverInfo }

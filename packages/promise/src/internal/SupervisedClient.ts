@@ -9,7 +9,7 @@ import type { Client, ClientEvents, HealthCheck } from "../Client.js"
 import { ConnectionLost } from "../Errors.js"
 import type { Event } from "../Event.js"
 import type { CallOptions, SignalOptions } from "../Options.js"
-import * as Checks from "./Checks.js"
+import * as CoreOptions from "./CoreOptions.js"
 import { fromError } from "./Failure.js"
 import * as Feed from "./Feed.js"
 import type { Handlers } from "./Handlers.js"
@@ -27,7 +27,6 @@ export interface Source {
   readonly introduction: () => Introduction | undefined
   readonly statusChanges: Stream.Stream<Status>
   readonly events: Stream.Stream<CoreEvent.Event>
-  readonly notifications: Stream.Stream<ServerNotification>
   readonly close: () => Promise<void>
 }
 
@@ -61,7 +60,6 @@ export class SupervisedClient implements Client {
   readonly #statuses: Feed.Feed<Status>
   readonly #events: Feed.Feed<Event>
   readonly #notificationHandlers = new Map<string, (notification: unknown) => unknown>()
-  #stopNotifications: (() => void) | undefined
   /** Listened to from when it is first set. */
   declare onerror?: (error: Error) => void
   #closing: Promise<void> | undefined
@@ -75,6 +73,7 @@ export class SupervisedClient implements Client {
     this.#events = new Feed.Feed(source.runtime, Feed.map(Feed.start(source.runtime, source.events), fromEvent))
     this.#defineOnerror()
     source.handlers.attach(() => this)
+    source.handlers.onNotification = (notification) => this.#notified(notification)
   }
 
   get status(): Status {
@@ -126,7 +125,6 @@ export class SupervisedClient implements Client {
     this.#closing ??= Promise.resolve()
     // The streams of what is closed end by themselves, with the last status.
     if (this.status.state === "Closed") await this.#statuses.drained()
-    this.#stopNotifications?.()
     this.#statuses.end(this.status)
     this.#events.end()
     const { onclose } = this
@@ -155,42 +153,41 @@ export class SupervisedClient implements Client {
     resultSchema?: unknown,
     options?: CallOptions
   ): ReturnType<Client["callTool"]> {
-    const core = resultSchema === undefined ? options : { ...options, resultSchema }
-    const result = this.#use((backend) => backend.callTool(params, core), options)
+    const result = this.#use((backend, core) => backend.callTool(params, core), options, resultSchema)
     return this.#outputs.empty ? result : result.then((value) => this.#outputs.check(params.name, value))
   }
 
   async listTools(params?: Params<"tools/list">, options?: CallOptions): Promise<Mcp.ListToolsResult> {
-    const result = await this.#use((backend) => backend.listTools(params, options), options)
+    const result = await this.#use((backend, core) => backend.listTools(params, core), options)
     this.#outputs.learn(result.tools)
     return result
   }
 
   listPrompts(params?: Params<"prompts/list">, options?: CallOptions): Promise<Mcp.ListPromptsResult> {
-    return this.#use((backend) => backend.listPrompts(params, options), options)
+    return this.#use((backend, core) => backend.listPrompts(params, core), options)
   }
 
   getPrompt(params: Params<"prompts/get">, options?: CallOptions): Promise<Mcp.GetPromptResult> {
-    return this.#use((backend) => backend.getPrompt(params, options), options)
+    return this.#use((backend, core) => backend.getPrompt(params, core), options)
   }
 
   listResources(params?: Params<"resources/list">, options?: CallOptions): Promise<Mcp.ListResourcesResult> {
-    return this.#use((backend) => backend.listResources(params, options), options)
+    return this.#use((backend, core) => backend.listResources(params, core), options)
   }
 
   listResourceTemplates(
     params?: Params<"resources/templates/list">,
     options?: CallOptions
   ): Promise<Mcp.ListResourceTemplatesResult> {
-    return this.#use((backend) => backend.listResourceTemplates(params, options), options)
+    return this.#use((backend, core) => backend.listResourceTemplates(params, core), options)
   }
 
   readResource(params: Params<"resources/read">, options?: CallOptions): Promise<Mcp.ReadResourceResult> {
-    return this.#use((backend) => backend.readResource(params, options), options)
+    return this.#use((backend, core) => backend.readResource(params, core), options)
   }
 
   async subscribeResource(params: Params<"resources/subscribe">, options?: CallOptions): Promise<Mcp.EmptyResult> {
-    await this.#use((backend) => backend.subscribeResource(params.uri, options), options)
+    await this.#use((backend, core) => backend.subscribeResource(params.uri, core), options)
     return {}
   }
 
@@ -198,29 +195,29 @@ export class SupervisedClient implements Client {
     params: Params<"resources/unsubscribe">,
     options?: CallOptions
   ): Promise<Mcp.EmptyResult> {
-    await this.#use((backend) => backend.unsubscribeResource(params.uri, options), options)
+    await this.#use((backend, core) => backend.unsubscribeResource(params.uri, core), options)
     return {}
   }
 
   complete(params: Params<"completion/complete">, options?: CallOptions): Promise<Mcp.CompleteResult> {
-    return this.#use((backend) => backend.complete(params, options), options)
+    return this.#use((backend, core) => backend.complete(params, core), options)
   }
 
   async setLoggingLevel(level: Mcp.LoggingLevel, options?: CallOptions): Promise<Mcp.EmptyResult> {
-    await this.#use((backend) => backend.setLoggingLevel(level, options), options)
+    await this.#use((backend, core) => backend.setLoggingLevel(level, core), options)
     return {}
   }
 
   async ping(options?: CallOptions): Promise<Mcp.EmptyResult> {
-    await this.#use((backend) => backend.ping(options), options)
+    await this.#use((backend, core) => backend.ping(core), options)
     return {}
   }
 
   request: Client["request"] = (request, resultSchema, options) =>
     this.#use(
-      (backend) =>
-        backend.request(request.method as Method, request.params as never, { ...options as CallOptions, resultSchema }),
-      options
+      (backend, core) => backend.request(request.method as Method, request.params as never, core),
+      options,
+      resultSchema
     ) as Promise<any>
 
   notification(notification: Mcp.ClientNotification | Mcp.Notification): Promise<void> {
@@ -244,7 +241,6 @@ export class SupervisedClient implements Client {
       getMethodLiteral(schema),
       (notification) => (handler as NotificationHandler)(parseWithCompat(schema, notification) as never)
     )
-    if (this.#closing === undefined) this.#stopNotifications ??= this.#readNotifications()
   }
 
   removeNotificationHandler(method: string): void {
@@ -270,28 +266,26 @@ export class SupervisedClient implements Client {
     })
   }
 
-  #readNotifications(): () => void {
-    const fail = (error: unknown): void => {
+  /** Begins to handle a notification in the step in which it came: before the answer to a request that comes after it. */
+  #notified(notification: ServerNotification): void {
+    const handler = this.#notificationHandlers.get(notification.method)
+    if (handler === undefined || this.#closing !== undefined) return
+    Promise.resolve(notification).then(handler).catch((error: unknown) => {
       try {
         this.onerror?.(error instanceof Error ? error : new Error(String(error)))
       } catch {
         // Nobody is left to tell.
       }
-    }
-    return Feed.start(this.#source.runtime, this.#source.notifications)({
-      push: (notification) => {
-        const handler = this.#notificationHandlers.get(notification.method)
-        if (handler !== undefined) void Promise.resolve(notification).then(handler).catch(fail)
-      },
-      end: () => undefined
     })
   }
 
   #use<A>(
-    f: (backend: Backend.Backend) => Effect.Effect<A, unknown>,
-    options?: CallOptions | SignalOptions
+    f: (backend: Backend.Backend, options: Backend.CallOptions | undefined) => Effect.Effect<A, unknown>,
+    options?: CallOptions | SignalOptions,
+    resultSchema?: unknown
   ): Promise<A> {
-    const wrong = Checks.call(this.name, options)
-    return wrong !== undefined ? Promise.reject(wrong) : this.#run(this.#source.use(f), options)
+    const core = CoreOptions.make(this.name, options, resultSchema)
+    if (core instanceof Error) return Promise.reject(core)
+    return this.#run(this.#source.use((backend) => f(backend, core)), options)
   }
 }

@@ -10,7 +10,7 @@ import { BackendUnavailable } from "../Errors.js"
 import type { Event } from "../Event.js"
 import type { Applied, Fleet, FleetEvents, FleetStatus } from "../Fleet.js"
 import type { CallOptions, FleetConfig, SignalOptions, VsCodeConfig } from "../Options.js"
-import * as Checks from "./Checks.js"
+import * as CoreOptions from "./CoreOptions.js"
 import { closed } from "./Failure.js"
 import * as Feed from "./Feed.js"
 import type { Members } from "./Members.js"
@@ -99,16 +99,15 @@ export class SupervisedFleet implements Fleet {
     resultSchema?: unknown,
     options?: CallOptions
   ): ReturnType<Client["callTool"]> {
-    const core = resultSchema === undefined ? options : { ...options, resultSchema }
-    return this.#call(this.#core.callTool(params, core), options)
+    return this.#ask((core) => this.#core.callTool(params, core), options, resultSchema)
   }
 
   getPrompt(params: Parameters<Fleet["getPrompt"]>[0], options?: CallOptions): Promise<Mcp.GetPromptResult> {
-    return this.#call(this.#core.getPrompt(params, options), options)
+    return this.#ask((core) => this.#core.getPrompt(params, core), options)
   }
 
   readResource(params: { readonly uri: string }, options?: CallOptions): Promise<Mcp.ReadResourceResult> {
-    return this.#call(this.#core.readResource(params, options), options)
+    return this.#ask((core) => this.#core.readResource(params, core), options)
   }
 
   reconnect(name: string, options?: SignalOptions): Promise<void> {
@@ -177,10 +176,18 @@ export class SupervisedFleet implements Fleet {
     return this.#call(Effect.flatMap(this.#core.backend(name), f), options)
   }
 
+  #ask<A>(
+    f: (options: Backend.CallOptions | undefined) => Effect.Effect<A, unknown>,
+    options: CallOptions | undefined,
+    resultSchema?: unknown
+  ): Promise<A> {
+    const core = CoreOptions.make("fleet", options, resultSchema)
+    return core instanceof Error ? Promise.reject(core) : this.#call(f(core), options)
+  }
+
   /** A closed fleet knows no tools and no servers any more; what it is asked fails because it is closed. */
-  #call<A>(effect: Effect.Effect<A, unknown>, options?: CallOptions | SignalOptions): Promise<A> {
-    const wrong = this.#closing === undefined ? Checks.call("fleet", options) : closed("the fleet")
-    return wrong === undefined ? this.#run(effect, options) : Promise.reject(wrong)
+  #call<A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A> {
+    return this.#closing === undefined ? this.#run(effect, options) : Promise.reject(closed("the fleet"))
   }
 
   #backend(name: string): Backend.Backend | undefined {
@@ -203,8 +210,6 @@ export class SupervisedFleet implements Fleet {
     const core = this.#core
     let latest = this.#backend(name)
     const backend = () => latest = this.#backend(name) ?? latest
-    const following = <A>(of: (one: Backend.Backend) => Stream.Stream<A>) =>
-      Stream.flatMap(core.backendChanges(name), of, { switch: true })
     return new SupervisedClient({
       name,
       runtime: this.#runtime,
@@ -217,9 +222,12 @@ export class SupervisedFleet implements Fleet {
       },
       introduction: () => this.#members.get(name)?.introduction(),
       // One that was replaced has nothing more to say of this name, also where it was not seen to be replaced yet.
-      statusChanges: following((one) => Stream.filter(one.statusChanges, () => backend() === one)),
+      statusChanges: Stream.flatMap(
+        core.backendChanges(name),
+        (one) => Stream.filter(one.statusChanges, () => backend() === one),
+        { switch: true }
+      ),
       events: Stream.filter(core.events, (event: CoreEvent.Event) => event.backend === name),
-      notifications: following((one) => one.notifications),
       close: () => {
         this.#clients.delete(name)
         return this.#use(name, (one) => one.disable, undefined).catch(() => undefined)

@@ -183,7 +183,7 @@ export const serverRequests = (connector: Connector): Walk =>
     const elicited: Array<ElicitRequest["params"]> = []
     const roots: Array<Root> = [{ uri: "file:///work", name: "work" }]
     const backend = yield* connect(connector, {
-      capabilities: { elicitation: { url: {} } },
+      capabilities: { elicitation: { form: {}, url: {} } },
       handlers: {
         sampling: (params) =>
           Effect.sync(() => {

@@ -1,0 +1,134 @@
+/**
+ * What a failed request means for its call: pure decisions, and the errors that callers see.
+ */
+import {
+  BackendUnavailable,
+  type CallError,
+  ConnectionLost,
+  ProtocolError,
+  RemoteError,
+  type RequestError,
+  type RequestReason,
+  RequestTimeout,
+  ResultUnknown
+} from "./Errors.js"
+import type { State } from "./Lifecycle.js"
+
+/** The request that failed, and where its backend stands now. */
+export interface About {
+  readonly backend: string
+  /** Of the connection that it was for. */
+  readonly generation: number
+  readonly method: string
+  /** Milliseconds that it was given. */
+  readonly timeout: number
+  readonly state: State
+  readonly lastError: string | undefined
+}
+
+const doubtful: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "network", "server", "fault"])
+
+/** Whether the failure puts the connection in doubt (H4). */
+export const isSuspicious = ({ reason }: RequestError): boolean => doubtful.has(reason)
+
+const conclusive: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "unauthorized", "fault"])
+
+/** Whether the reason allows to send the request again; its fate has a say, too. */
+export const maySendAgain = ({ reason }: RequestError): boolean => !conclusive.has(reason)
+
+/** Whether it is a fault of the program, the caller's or ours, that leaves no doubt about what became of the request. */
+export const isMisuse = ({ fate, reason }: RequestError): boolean => reason === "fault" && fate !== "unknown"
+
+/** The error that a caller sees for a request that failed and is not sent again. */
+export const toCallError = (error: RequestError, about: About): CallError => {
+  const { backend, generation, method, timeout } = about
+  const common = { backend, generation, cause: error.cause ?? error }
+  switch (error.fate) {
+    case "answered":
+      return error.reason === "remote"
+        ? new RemoteError({ ...common, method, code: error.code ?? 0, data: error.data, message: error.message })
+        : new ProtocolError({
+          ...common,
+          method,
+          message: `${backend}: ${method} got an answer that the protocol does not allow: ${error.message}`
+        })
+    case "unknown":
+      return error.reason === "timeout"
+        ? new RequestTimeout({
+          ...common,
+          method,
+          timeout,
+          message:
+            `${backend}: ${method} was not answered within ${timeout} ms; it may still be carried out. Give it more time (timeout), or check before you repeat it`
+        })
+        : new ResultUnknown({
+          ...common,
+          method,
+          message:
+            `${backend}: ${method} was sent and its result is unknown (${error.message}); check before you repeat it, or say idempotent: true where doing it twice does no harm`
+        })
+    case "notSent":
+    case "rejected":
+      return error.reason === "unauthorized" || error.reason === "rateLimited" || error.reason === "server"
+        ? turnedDown(error, about)
+        : new ConnectionLost({
+          ...common,
+          message: `${backend}: ${method} was not carried out (${error.message}); it is safe to call again`
+        })
+  }
+}
+
+/** The server lives, and did not take this one request. */
+const turnedDown = (
+  { message, reason }: RequestError,
+  { backend, generation, lastError, method, state }: About
+): BackendUnavailable =>
+  new BackendUnavailable({
+    backend,
+    generation,
+    state: state._tag,
+    lastError,
+    message: `${backend} did not accept ${method}, and it was not carried out: ${message}. ${
+      reason === "unauthorized" ? "Check the credentials" : "Call again later"
+    }`
+  })
+
+/**
+ * The error of a call whose request may have been carried out and was to be sent again. `last` is what that failed with: that
+ * the request was not sent is true of the repetition only.
+ */
+export const afterUnknown = (
+  last: CallError,
+  first: RequestError,
+  { backend, generation, method }: About
+): CallError => {
+  if (last._tag !== "BackendUnavailable" && last._tag !== "ConnectionLost") return last
+  const why = last._tag === "ConnectionLost"
+    ? "the next connection was lost, too"
+    : `${backend} is ${last.state}${last.lastError === undefined ? "" : ` (last error: ${last.lastError})`}`
+  return new ResultUnknown({
+    backend,
+    generation,
+    method,
+    cause: last,
+    message:
+      `${backend}: ${method} was sent and its result is unknown (${first.message}); it could not be sent again, which would do no harm: ${why}`
+  })
+}
+
+/** What to do about a state in which calls fail. */
+export const remedy = (state: State): string => {
+  switch (state._tag) {
+    case "Disconnected":
+      return ". Call reconnect() to connect again"
+    case "PermanentlyFailed":
+      return ". Fix the cause, then call reconnect()"
+    case "Disabled":
+    case "Disabling":
+      return ". Call enable() to use it again"
+    case "Closed":
+      return ". It was closed for good; make a new one"
+    default:
+      return ""
+  }
+}

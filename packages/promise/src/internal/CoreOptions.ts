@@ -1,0 +1,25 @@
+/**
+ * The options of a call as the core takes them.
+ */
+import type { Backend } from "@mcp-lifeline/core"
+import { ResultSchemas } from "@mcp-lifeline/protocol"
+import type { CallOptions, SignalOptions } from "../Options.js"
+import * as Checks from "./Checks.js"
+
+/** Options, or what is wrong with them: a ConfigError, or the TypeError that the official Client would throw. */
+export const make = (
+  backend: string,
+  options: CallOptions | SignalOptions | undefined,
+  resultSchema?: unknown
+): Backend.CallOptions | Error | undefined => {
+  if (options === undefined && resultSchema === undefined) return undefined
+  const wrong = (resultSchema === undefined ? undefined : ResultSchemas.wrong(resultSchema)) ??
+    Checks.call(backend, options)
+  if (wrong !== undefined) return wrong
+  const { signal, ...others } = options ?? {}
+  return {
+    ...others,
+    ...(resultSchema === undefined ? {} : { resultSchema }),
+    ...(signal === undefined ? {} : { cancelReason: () => signal.reason as unknown })
+  }
+}
