@@ -25,7 +25,7 @@ export interface Listener {
 
 const unavailable: Handler = (_, response) => {
   response.writeHead(503, { "Retry-After": "1", "Content-Type": "text/plain", Connection: "close" })
-  response.end("The gateway is not ready\n")
+  response.end("The gateway is starting or shutting down\n")
 }
 
 const explain = (error: NodeJS.ErrnoException, host: string, port: number): string => {

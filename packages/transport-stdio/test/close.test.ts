@@ -3,11 +3,12 @@ import { Backend } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { isDeepStrictEqual } from "node:util"
 import { afterAll, beforeAll } from "vitest"
-import { call, children, connected, eventually, isAlive, reconnect, server, session } from "./support.js"
+import { call, children, connect, connected, eventually, isAlive, reconnect, server, session } from "./support.js"
 
 const forever = "setInterval(() => {}, 1000)"
 const stubborn = `process.on("SIGTERM", () => {});${forever}`
@@ -60,6 +61,38 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
       )
       assert.deepStrictEqual(left, [])
       assert.isBelow(millis, 5_000)
+    }))
+
+  it.live("[S2] however a connection or an attempt ends, it leaves no process, file descriptor or listener", () =>
+    Effect.gen(function*() {
+      const count = () => ({
+        files: readdirSync("/proc/self/fd").length,
+        children: children().length,
+        listeners: ["exit", "SIGINT", "SIGTERM", "SIGHUP"].map((name) => process.listenerCount(name)).join(" ")
+      })
+      const quick = { stdinGrace: 50, termGrace: 50, handleSignals: true }
+      const attempts = [
+        server({}, quick),
+        server({ crashes: [{ at: "start" }] }, quick),
+        server({ crashes: [{ at: "initialize" }], grandchildren: 1 }, quick),
+        { command: join(directory, "missing") },
+        server({}, { ...quick, args: ["-e", "console.log('usage')"] }),
+        server({ neverReady: true, ignoreTerm: true, ignoreStdinEnd: true }, quick)
+      ]
+      const all = Effect.forEach(
+        attempts,
+        (options) =>
+          Effect.scoped(Effect.flatMap(connect(options), (connection) => call(connection, "echo", { text: "hi" })))
+            .pipe(
+              Effect.timeoutOption(500),
+              Effect.ignore
+            ),
+        { concurrency: "unbounded" }
+      )
+      const before = count()
+      for (let round = 0; round < 3; round++) yield* all
+      // The streams of a process are closed a moment after it has ended.
+      yield* eventually(() => isDeepStrictEqual(count(), before))
     }))
 
   it.live("[S2] the server under an npx-like wrapper ends with it", () =>
