@@ -7,10 +7,11 @@ import type {
   GetPromptResult,
   ReadResourceResult
 } from "@modelcontextprotocol/sdk/types.js"
-import { Clock, type Config, Context, Effect, Layer, type Scope, Stream } from "effect"
+import { Clock, type Config, Context, Effect, Layer, Predicate, type Scope, Stream } from "effect"
 import type { ConfigError as ConfigProviderError } from "effect/ConfigError"
 import type { Backend, BackendOptions, CallOptions } from "./Backend.js"
 import { CatalogIndex, type Routed } from "./CatalogIndex.js"
+import * as Check from "./Check.js"
 import { BackendUnavailable, type CallError, type ConfigError, RemoteError } from "./Errors.js"
 import type { Event } from "./Event.js"
 import { type Difference, difference, type FleetCatalog } from "./FleetCatalog.js"
@@ -20,10 +21,11 @@ import { Cell } from "./internal/Cell.js"
 import { Hub } from "./internal/Hub.js"
 import type { Params } from "./Method.js"
 import * as Permits from "./Permits.js"
-import { decode, invalid, millisOf, type PolicyOptions } from "./Policy.js"
+import { decode, invalid, type PolicyOptions } from "./Policy.js"
+import * as Problem from "./Problem.js"
 import type { Status } from "./Status.js"
 import { onResume } from "./Suspend.js"
-import type { TimeSpan } from "./TimeSpan.js"
+import * as TimeSpan from "./TimeSpan.js"
 
 export type { Routed } from "./CatalogIndex.js"
 export type { Difference, Entry, FleetCatalog } from "./FleetCatalog.js"
@@ -42,7 +44,7 @@ export interface FleetOptions {
   /** Attempts under way at once. Default 8. */
   readonly connectConcurrency?: number | undefined
   /** How long `ready` waits at most. Default 10 s. */
-  readonly waitTimeout?: TimeSpan | undefined
+  readonly waitTimeout?: TimeSpan.TimeSpan | undefined
 }
 
 /**
@@ -112,6 +114,16 @@ export interface Route {
   readonly original: string
 }
 
+const check = Check.options(
+  {
+    backends: Check.is(Predicate.isObject, "backends by name, or a list of them"),
+    defaults: Check.object,
+    connectConcurrency: Check.whole(1, Infinity),
+    waitTimeout: Check.span(0, 24 * 60 * 60 * 1000)
+  } satisfies Record<keyof FleetOptions, Check.Check>,
+  "a fleet"
+)
+
 /**
  * Makes a fleet that lives as long as the scope. Its backends connect at once, at most `connectConcurrency` attempts at a
  * time; it does not wait for them. An empty fleet has a working, empty catalogue.
@@ -119,18 +131,11 @@ export interface Route {
 export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, Scope.Scope> =>
   Effect.gen(function*() {
     const { connectConcurrency = 8, defaults = {} } = options
-    const waitTimeout = yield* millisOf(
-      "fleet",
-      "waitTimeout",
-      options.waitTimeout ?? "10 seconds",
-      0,
-      24 * 60 * 60 * 1000
-    )
+    const problems = check(options, [])
+    if (Problem.some(problems)) return yield* Problem.refuse("fleet", problems)
+    const waitTimeout = TimeSpan.millis(options.waitTimeout ?? "10 seconds")
     // With backends, each of them is refused by its own name.
     if (Object.keys(options.backends).length === 0) yield* decode("fleet", defaults)
-    if (!Number.isInteger(connectConcurrency) || connectConcurrency < 1) {
-      return yield* invalid("fleet", "connectConcurrency", connectConcurrency, "a whole number from 1")
-    }
     const epoch = yield* Clock.currentTimeMillis
     const permits = Permits.make(connectConcurrency)
     const events = new Hub<Event>()

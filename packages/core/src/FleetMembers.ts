@@ -1,7 +1,7 @@
 /**
  * The backends of a fleet: starts them, stops them, and replaces one by another of its name.
  */
-import { Deferred, Effect, ExecutionStrategy, Option, Scope } from "effect"
+import { Array as Arr, Deferred, Effect, ExecutionStrategy, Option, Scope } from "effect"
 import { type Backend, type BackendOptions, make as makeBackend, resolvePolicy } from "./Backend.js"
 import type { Snapshot } from "./Catalog.js"
 import { Owner } from "./CatalogIndex.js"
@@ -13,6 +13,7 @@ import { aMoment } from "./internal/moment.js"
 import * as SafeLog from "./internal/SafeLog.js"
 import * as Permits from "./Permits.js"
 import type { Policy, PolicyOptions } from "./Policy.js"
+import * as Problem from "./Problem.js"
 import { closeAll, closeFully } from "./Runtime.js"
 import * as Telemetry from "./Telemetry.js"
 
@@ -154,12 +155,13 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
         const before = current.get()
         const differing = [...wanted].filter(([id, options]) => !sameOptions(options, before.get(id)?.options))
         // All are looked at before one of them starts: where one is refused, nothing has happened.
-        const policies = yield* Effect.forEach(differing, ([id, options]) =>
-          resolvePolicy(id, options, surroundings.defaults))
-        const fresh = new Map<string, Member>()
-        const abandon = Effect.suspend(() =>
-          closeAll(Array.from(fresh.values(), ({ scope }) => scope))
+        const [refused, policies] = Arr.separate(
+          differing.map(([id, options]) => resolvePolicy(id, options, surroundings.defaults))
         )
+        const problems = Problem.join(refused)
+        if (problems !== undefined) return yield* problems
+        const fresh = new Map<string, Member>()
+        const abandon = Effect.suspend(() => closeAll(Array.from(fresh.values(), ({ scope }) => scope)))
         for (const [i, [id, options]] of differing.entries()) {
           fresh.set(id, yield* Effect.onError(start(id, options, policies[i]!, before.get(id)), () => abandon))
         }

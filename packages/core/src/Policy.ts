@@ -269,19 +269,6 @@ export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions
   return merged as PolicyOptions
 }
 
-/** A length of time between two bounds, in milliseconds: an option outside the groups. */
-export const millisOf = (
-  backend: string,
-  field: string,
-  value: TimeSpan.TimeSpan,
-  min: number,
-  max: number
-): Either.Either<number, ConfigError> =>
-  Either.fromNullable(
-    inRange(value, min, max),
-    () => invalid(backend, field, value, TimeSpan.range(min, max))
-  )
-
 const text = (name: string) => Config.option(Config.string(name))
 const whole = (name: string) => Config.option(Config.integer(name))
 const yesOrNo = (name: string) => Config.option(Config.boolean(name))

@@ -93,23 +93,39 @@ export interface Owned {
   readonly problem: Problem
 }
 
-/** All problems as one error, which is named after the first. */
-export const toConfigError = (owned: readonly [Owned, ...Array<Owned>]): ConfigError => {
-  const problems = owned.map(({ backend, problem }) => {
-    const field = showPath(problem.path) || "options"
-    return { backend, field, message: `${backend === "" ? "" : `${backend}: `}${field} ${problem.message}` }
-  })
-  const { backend, field, message } = problems[0] ?? { backend: "", field: "", message: "" }
+/** As many problems as a message lists. */
+const listed = 20
+
+type Said = ConfigError["problems"][number]
+
+/** Problems as one error, which is named after the first. */
+const fromSaid = (problems: readonly [Said, ...Array<Said>]): ConfigError => {
+  const [{ backend, field, message }] = problems
+  const lines = problems.slice(0, listed).map((one) => `\n- ${one.message}`).join("")
+  const more = problems.length > listed ? `\n- and ${problems.length - listed} more` : ""
   return new ConfigError({
     backend,
     field,
-    message: problems.length === 1
-      ? message
-      : `${problems.length} options are not accepted:\n${problems.map((one) => `- ${one.message}`).join("\n")}`,
+    message: problems.length === 1 ? message : `${problems.length} options are not accepted:${lines}${more}`,
     problems
   })
 }
 
+const say = ({ backend, problem }: Owned): Said => {
+  const field = showPath(problem.path) || "options"
+  return { backend, field, message: `${backend === "" ? "" : `${backend}: `}${field} ${problem.message}` }
+}
+
+/** All problems as one error. */
+export const toConfigError = ([first, ...rest]: readonly [Owned, ...Array<Owned>]): ConfigError =>
+  fromSaid([say(first), ...rest.map(say)])
+
 /** All problems of one backend as one error. */
 export const refuse = (backend: string, [first, ...rest]: Problems): ConfigError =>
   toConfigError([{ backend, problem: first }, ...rest.map((problem) => ({ backend, problem }))])
+
+/** Several errors as one; none where there are none. */
+export const join = (errors: ReadonlyArray<ConfigError>): ConfigError | undefined => {
+  const [first, ...rest] = errors.flatMap(({ problems }) => problems)
+  return first === undefined ? undefined : fromSaid([first, ...rest])
+}

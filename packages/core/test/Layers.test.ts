@@ -249,6 +249,33 @@ describe("Fleet.layer", () => {
       expect(yield* refusal(Fleet.FleetTag, layer)).toMatchObject({ backend: "docs", field: "timeouts.close" })
     }))
 
+  it.effect("[K5] everything that is wrong with the options of a fleet is in one error, and of its backends in one", () =>
+    Effect.gen(function*() {
+      const { all, docs, files } = scripts()
+      const own = { connectConcurrency: -4, waitTimeout: "soon", backend: {} } as object
+      const ofFleet = yield* refusal(Fleet.FleetTag, Fleet.layer({ backends: { docs: { connector: docs } }, ...own }))
+      expect((ofFleet as ConfigError).problems.map(({ message }) => message)).toEqual([
+        "fleet: connectConcurrency is -4; accepted: a whole number of at least 1",
+        'fleet: waitTimeout is "soon"; accepted: 0 ms to 24 h, as milliseconds or as a text such as "5s" or "5 minutes"',
+        'fleet: backend is no option of a fleet; did you mean "backends"?'
+      ])
+      const ofBackends = yield* refusal(
+        Fleet.FleetTag,
+        Fleet.layer({
+          backends: {
+            docs: { connector: docs, keepalive: { interval: 1 }, timeouts: { wait: -1 } },
+            files: { connector: files, calls: { maxInFlight: 0 } }
+          }
+        })
+      )
+      expect((ofBackends as ConfigError).message).toBe(
+        "3 options are not accepted:\n- docs: keepalive.interval is 1; accepted: 1 s to 24 h\n"
+          + "- docs: timeouts.wait is -1; accepted: 0 ms to 24 h\n"
+          + "- files: calls.maxInFlight is 0; accepted: a whole number from 1 to 1000000"
+      )
+      expect(all.flatMap(({ ledger }) => ledger.attempts)).toEqual([])
+    }))
+
   it.effect("two backends of one name, and one without, are refused", () =>
     Effect.gen(function*() {
       const { docs, files } = scripts()
