@@ -23,7 +23,8 @@ export const whyNot = (
   hint = ""
 ): ConnectError | UnauthorizedError => {
   const error = prepared?.lastError()
-  const message = error?.message ?? lastError ?? "no connection in time"
+  const message = error?.message ?? lastError ??
+    ["no connection in time", prepared?.describeAttempt()].filter((part) => part !== undefined).join(": ")
   return fromConnectError(
     new CoreConnectError({
       backend,

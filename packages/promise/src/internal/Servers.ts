@@ -115,6 +115,8 @@ export interface Prepared {
   readonly handlers: Handlers
   /** Why the last attempt failed, if one has and none has succeeded since. */
   readonly lastError: () => CoreConnectError | undefined
+  /** What the latest attempt waits or waited for, as far as its connector can say. */
+  readonly describeAttempt: () => string | undefined
   /** What the server said of itself in the last handshake. */
   readonly introduction: () => Introduction | undefined
 }
@@ -133,10 +135,12 @@ export const prepare = (
   const onConnected = options.onConnected && OnConnected.make(name, options.onConnected)
   let lastError: CoreConnectError | undefined
   let introduction: Introduction | undefined
+  let describeAttempt: () => string | undefined = () => undefined
   return {
     handlers,
     introduction: () => introduction,
     lastError: () => lastError,
+    describeAttempt: () => describeAttempt(),
     options: {
       ...Policy.merge(Policy.pick(options), server.policy),
       clientInfo: options.clientInfo,
@@ -155,6 +159,10 @@ export const prepare = (
             onNotification: (notification) => {
               connectOptions.onNotification(notification)
               handlers.onNotification?.(notification)
+            },
+            onAttempt: (describe) => {
+              describeAttempt = describe
+              connectOptions.onAttempt?.(describe)
             }
           }).pipe(
             Effect.tap(({ capabilities, instructions, serverInfo }) => {
