@@ -31,28 +31,19 @@ const pnpmStart = Effect.gen(function*() {
 })
 
 describe("pnpm start", () => {
-  it.scopedLive(
-    "[G7:start] Ctrl+C ends it quietly with exit code 0, and no process of it is left",
-    () =>
+  it.scopedLive.each<[string, (program: Program.Program, all: ReadonlyArray<number>) => void]>([
+    ["Ctrl+C", (program) => program.signalGroup("SIGINT")],
+    ["SIGINT to the gateway alone", (_, all) => {
+      const gateways = Program.running(all, "scripts/start.mjs")
+      expect(gateways).toHaveLength(1)
+      for (const pid of gateways) process.kill(pid, "SIGINT")
+    }]
+  ])(
+    "[G7:start] %s ends it quietly with exit code 0, and no process of it is left",
+    ([, interrupt]) =>
       Effect.gen(function*() {
         const { all, program } = yield* pnpmStart
-        program.signalGroup("SIGINT")
-        expect(yield* program.ended).toEqual({ code: 0, signal: null })
-        expect(Program.complaints(program)).toEqual([])
-        expect(program.stdout()).toMatch(/Shutting down\n$/)
-        yield* Effect.forEach(all, Program.gone)
-      }),
-    120_000
-  )
-
-  it.scopedLive(
-    "[G7:start] SIGINT to the gateway alone ends it all quietly with exit code 0",
-    () =>
-      Effect.gen(function*() {
-        const { all, program } = yield* pnpmStart
-        const gateways = Program.running(all, "scripts/start.mjs")
-        expect(gateways).toHaveLength(1)
-        for (const pid of gateways) process.kill(pid, "SIGINT")
+        interrupt(program, all)
         expect(yield* program.ended).toEqual({ code: 0, signal: null })
         expect(Program.complaints(program)).toEqual([])
         expect(program.stdout()).toMatch(/Shutting down\n$/)
