@@ -3,7 +3,7 @@
  * address of the server stands before it.
  */
 import type { HttpFailure, NetworkFailure, RedirectFailure, StatusFailure } from "./HttpFailure.js"
-import { namesLostSession } from "./HttpFailure.js"
+import { namesLostSession, oneLine } from "./HttpFailure.js"
 
 /** First match wins. */
 const tlsTexts: ReadonlyArray<readonly [RegExp, string]> = [
@@ -37,7 +37,7 @@ const unreachableText = (code: string): string => {
   }
 }
 
-const networkText = ({ code, kind, proxy, proxyStatus }: NetworkFailure): string => {
+const networkText = ({ cause, code, kind, proxy, proxyStatus }: NetworkFailure): string => {
   const way = proxy === undefined ? undefined : `the proxy ${proxy.address} (${proxy.variable} of the environment)`
   if (proxyStatus !== undefined) {
     const what = proxyStatus === 407
@@ -74,6 +74,8 @@ const networkText = ({ code, kind, proxy, proxyStatus }: NetworkFailure): string
       return `${tooLargeText(code)} (${code})`
     case "protocol":
       return `what answers does not speak HTTP: check the port (${code})`
+    case "fault":
+      return `the HTTP client failed, and whether the request was sent is not known: ${oneLine(String(cause))}`
   }
 }
 

@@ -19,7 +19,7 @@ export type HttpFailure =
 
 /** No answer came. `sent` is false only when it is certain that the request never left. */
 export class NetworkFailure extends Data.TaggedError("NetworkFailure")<{
-  readonly kind: "refused" | "unreachable" | "tls" | "timeout" | "slow" | "reset" | "tooLarge" | "protocol"
+  readonly kind: "refused" | "unreachable" | "tls" | "timeout" | "slow" | "reset" | "tooLarge" | "protocol" | "fault"
   readonly sent: boolean
   readonly code: string
   /** The proxy on the way, if there is one. */
@@ -138,7 +138,8 @@ export const fromNetwork = (cause: unknown, proxy?: Proxy): NetworkFailure => {
   if (property(cause, "name") === "HTTPParserError" && code !== "HPE_CLOSED_CONNECTION") return make("protocol", true)
   if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") return make("reset", false)
   if (code === "UND_ERR_INVALID_ARG") return make("protocol", false)
-  return make("reset", !connecting)
+  // Every error of the network has a code; what has none is a fault, of a dispatcher of the caller's for example.
+  return make(error === undefined ? "fault" : "reset", !connecting)
 }
 
 /** Milliseconds of a Retry-After header: seconds or an HTTP date. Undefined when there is none or it makes no sense. */

@@ -19,7 +19,8 @@ const networkReasons: { readonly [K in NetworkFailure["kind"]]: ConnectReason } 
   slow: "timeout",
   reset: "closed",
   tooLarge: "protocol",
-  protocol: "protocol"
+  protocol: "protocol",
+  fault: "defect"
 }
 
 const connectReason = (failure: HttpFailure): ConnectReason => {
@@ -64,6 +65,7 @@ const requestOutcome = (failure: HttpFailure): readonly [Fate, RequestReason] =>
     case "NetworkFailure":
       // Asked again, the answer would be as large.
       if (failure.kind === "tooLarge") return ["answered", "protocol"]
+      if (failure.kind === "fault") return ["unknown", "fault"]
       return [failure.sent ? "unknown" : "notSent", "network"]
     // Asked again it would redirect again; and a 303 may well be the answer to what was carried out.
     case "RedirectFailure":

@@ -241,6 +241,23 @@ describe("failures of requests", () => {
       assert.deepStrictEqual(losses, [])
     }))
 
+  it.scopedLive("[C3:real] an error that is none of the network is a fault, which is not sent again", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const thrown = new TypeError("a broken dispatcher")
+      let isBroken = false
+      const dispatcher = (yield* Harness.agent()).compose((dispatch) => (options, handler) => {
+        if (isBroken) throw thrown
+        return dispatch(options, handler)
+      })
+      const { connection } = yield* Harness.connect(HttpConnector.make({ url: server.url, dispatcher }))
+      isBroken = true
+      const error = yield* Effect.flip(connection.request("tools/list", {}, { timeout: 5000 }))
+      assert.deepStrictEqual([error.fate, error.reason], ["unknown", "fault"])
+      assert.include(error.message, "a broken dispatcher")
+      isBroken = false
+    }))
+
   it.scopedLive("[T6] a request to a server that accepts and never answers ends with its timeout", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
