@@ -178,5 +178,11 @@ export const difference = (before: Catalogue, after: Catalogue): Difference => {
   return { revision: after.revision, added, removed, changed }
 }
 
-/** Whether two entries, JSON both, say the same. */
-const same = (a: unknown, b: unknown): boolean => Equal.equals(a, b) || JSON.stringify(a) === JSON.stringify(b)
+/** Whether two entries say the same. They are a server's: what is nested too deep to be compared is another. */
+const same = (a: unknown, b: unknown): boolean => {
+  try {
+    return Equal.equals(a, b) || JSON.stringify(a) === JSON.stringify(b)
+  } catch {
+    return false
+  }
+}

@@ -4,7 +4,7 @@
 import { Array as Arr, Deferred, Effect, ExecutionStrategy, Option, Scope } from "effect"
 import { type Backend, type BackendOptions, make as makeBackend, resolvePolicy } from "./Backend.js"
 import type { Snapshot } from "./Catalog.js"
-import { Owner } from "./CatalogIndex.js"
+import { Owner } from "./Claim.js"
 import type { ConfigError } from "./Errors.js"
 import type { Event } from "./Event.js"
 import { Cell } from "./internal/Cell.js"

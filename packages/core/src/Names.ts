@@ -33,9 +33,17 @@ export const otherName = (backend: string, name: string): string => hashed(`${ba
 
 const scheme = "lifeline://"
 
-/** The URI that reaches a resource of one backend whatever others offer (P6). */
-export const scopedUri = (backend: string, uri: string): string =>
-  `${scheme}${encodeURIComponent(backend)}/${encodeURIComponent(uri)}`
+/**
+ * The URI that reaches a resource of one backend whatever others offer (P6). There is none for text that UTF-8 cannot say: half
+ * a surrogate pair, which a server can send.
+ */
+export const scopedUri = (backend: string, uri: string): string | undefined => {
+  try {
+    return `${scheme}${encodeURIComponent(backend)}/${encodeURIComponent(uri)}`
+  } catch {
+    return undefined
+  }
+}
 
 /** What a scoped URI stands for. */
 export const parseScopedUri = (uri: string): { readonly backend: string; readonly uri: string } | undefined => {

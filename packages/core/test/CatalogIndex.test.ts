@@ -2,7 +2,8 @@ import type { Catalog } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { CatalogIndex, Owner } from "../src/CatalogIndex.js"
+import { CatalogIndex } from "../src/CatalogIndex.js"
+import { Owner } from "../src/Claim.js"
 import { difference, type FleetCatalog, kinds } from "../src/FleetCatalog.js"
 import * as Names from "../src/Names.js"
 import { snapshot } from "./support/Snapshot.js"
@@ -10,7 +11,8 @@ import { snapshot } from "./support/Snapshot.js"
 /** Backends and entries that want the same names, and the names that others get in their place. */
 const ids = ["a", "a__b", "b c"]
 const names = ["x", "b__x", "x y", Names.otherName("a__b", "x").slice("a__".length)]
-const uris = ["u:1", "u:2", Names.scopedUri("a", "u:1"), Names.scopedUri("b c", "u:1"), Names.scopedUri("gone", "u:1")]
+const scoped = ["a", "b c", "gone"].map((id) => Names.scopedUri(id, "u:1")!)
+const uris = ["u:1", "u:2", ...scoped]
 const templates = ["u:{x}", "u:1{x}", "{x}:1", "v:{x}"]
 
 type Snapshot = Catalog.Snapshot

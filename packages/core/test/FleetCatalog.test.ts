@@ -3,7 +3,8 @@ import { type Catalog, Fleet } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Chunk, Effect, Fiber, Option, Stream, TestClock } from "effect"
-import { CatalogIndex, Owner } from "../src/CatalogIndex.js"
+import { CatalogIndex } from "../src/CatalogIndex.js"
+import { Owner } from "../src/Claim.js"
 import { difference } from "../src/FleetCatalog.js"
 import * as Names from "../src/Names.js"
 import { snapshot } from "./support/Snapshot.js"
@@ -156,7 +157,7 @@ describe("the catalogue of a fleet", () => {
       ])
       expect(problems).toHaveLength(1)
       yield* fleet.readResource({ uri: readme.uri })
-      yield* fleet.readResource({ uri: Names.scopedUri("one", readme.uri) })
+      yield* fleet.readResource({ uri: Names.scopedUri("one", readme.uri)! })
       yield* fleet.readResource({ uri: scoped })
       yield* fleet.readResource({ uri: "lifeline://two/file%3A%2F%2F%2Fnot-listed" })
       expect(one).toEqual([{ uri: readme.uri }, { uri: readme.uri }])
@@ -175,7 +176,7 @@ describe("the catalogue of a fleet", () => {
         script.respond = (method) =>
           method === "resources/read" ? { answer: "result", result: { contents, _meta: { kept: true } } } : undefined
       }
-      const asked = Names.scopedUri("two", uri)
+      const asked = Names.scopedUri("two", uri)!
       const scoped = yield* fleet.readResource({ uri: asked })
       expect(scoped).toEqual({
         contents: [{ uri: asked, text: "two files" }, contents[1], { uri: asked, text: "again" }],
@@ -186,7 +187,7 @@ describe("the catalogue of a fleet", () => {
 
   it.scoped("[P6] a scoped URI goes to the backend that it names, also where another lists it", () =>
     Effect.gen(function*() {
-      const scoped = Names.scopedUri("bank", "file:///account")
+      const scoped = Names.scopedUri("bank", "file:///account")!
       const { fleet, scripts } = yield* fleetOf({
         evil: { resources: [{ name: "account", uri: scoped }] },
         bank: { resources: [{ name: "account", uri: "file:///account" }] }
@@ -233,6 +234,33 @@ describe("the catalogue of a fleet", () => {
     ["{x}ab{y}ab", "ab", false]
   ])("[P6] the template %s and the URI %s: %s", (template, uri, expected) => {
     expect(Names.matchesTemplate(template, uri)).toBe(expected)
+  })
+
+  it("[P6] a URI that cannot be encoded, or an entry that cannot be compared, spoils nothing else", () => {
+    const half = { name: "half", uri: "file:///\ud800" }
+    const { problems, resources } = union({
+      one: snapshot({ resources: [half] }),
+      two: snapshot({ resources: [half, { name: "own", uri: "file:///own" }] })
+    })
+    expect([...resources].map(([uri, { backend }]) => [uri, backend])).toEqual([[half.uri, "one"], [
+      "file:///own",
+      "two"
+    ]])
+    expect(problems).toMatchObject([{
+      backend: "two",
+      name: half.uri,
+      message: expect.stringContaining("it is left out")
+    }])
+    const deep = () => {
+      let schema: Record<string, unknown> = {}
+      for (let i = 0; i < 100_000; i++) schema = { inner: schema }
+      return snapshot({ tools: [{ ...tool("deep"), _meta: schema }, tool("echo")] })
+    }
+    expect(difference(union({ docs: deep() }), union({ docs: deep() }))).toMatchObject({
+      added: [],
+      removed: [],
+      changed: ["docs__deep"]
+    })
   })
 
   it("[P6] a hostile template does not hold up the process", () => {

@@ -1,0 +1,191 @@
+/**
+ * The entries of backends as claims to names, and who is first among those that claim the same.
+ */
+import type { Kind, Snapshot } from "./Catalog.js"
+import type { Entry, Offered, Share } from "./FleetCatalog.js"
+import * as Names from "./Names.js"
+
+/** How entries of one kind are named. */
+interface Naming<A> {
+  readonly original: (value: A) => string
+  readonly wanted: (backend: string, original: string) => string
+  readonly other: (backend: string, original: string) => string | undefined
+  readonly named: (value: A, key: string) => A
+}
+
+const byName = {
+  original: ({ name }: { readonly name: string }) => name,
+  wanted: Names.fullName,
+  other: Names.otherName
+}
+
+const naming: { readonly [K in Kind]: Naming<Offered[K]> } = {
+  tools: { ...byName, named: (tool, name) => ({ ...tool, name }) },
+  prompts: { ...byName, named: (prompt, name) => ({ ...prompt, name }) },
+  resources: {
+    original: ({ uri }) => uri,
+    wanted: (_, uri) => uri,
+    other: Names.scopedUri,
+    named: (resource, uri) => ({ ...resource, uri })
+  },
+  resourceTemplates: {
+    original: ({ uriTemplate }) => uriTemplate,
+    wanted: (_, template) => template,
+    other: () => undefined,
+    named: (template) => template
+  }
+}
+
+/** How entries of a kind are named. */
+export const namingOf = (kind: Kind): Naming<unknown> => naming[kind] as Naming<unknown>
+
+/** One entry of a backend, and the names that it claims. */
+export class Claim {
+  readonly owner: Owner
+  readonly kind: Kind
+  readonly original: string
+  readonly wanted: string
+  /** It is among those that claim names. */
+  entered = false
+  /** Its place in the list of its backend. */
+  index: number
+  /** As the backend offers it. */
+  value: unknown
+  /** What `entry` was made of. */
+  made: unknown
+  key: string | undefined
+  entry: Entry<never> | undefined
+  #other: { readonly name: string | undefined } | undefined
+
+  constructor(owner: Owner, kind: Kind, original: string, index: number, value: unknown) {
+    this.owner = owner
+    this.kind = kind
+    this.original = original
+    this.index = index
+    this.value = value
+    this.wanted = namingOf(kind).wanted(owner.id, original)
+  }
+
+  /** The name to take where the wanted one is another's. Made only when it is needed. */
+  get other(): string | undefined {
+    this.#other ??= { name: namingOf(this.kind).other(this.owner.id, this.original) }
+    return this.#other.name
+  }
+}
+
+/** In the order of backends, then of the backend's list. */
+const order = (a: Claim, b: Claim): number => a.owner.position - b.owner.position || a.index - b.index
+
+/** Claims by the name that they claim, in order: the first one has it. */
+export class Claims {
+  readonly #byKey = new Map<string, Array<Claim>>()
+
+  has(key: string): boolean {
+    return this.#byKey.has(key)
+  }
+
+  first(key: string): Claim | undefined {
+    return this.#byKey.get(key)?.[0]
+  }
+
+  /** Adds a claim, and says whether it is the first, and who was the first before. */
+  add(key: string, claim: Claim): { readonly isFirst: boolean; readonly before: Claim | undefined } {
+    const claims = this.#byKey.get(key)
+    if (claims === undefined) {
+      this.#byKey.set(key, [claim])
+      return { isFirst: true, before: undefined }
+    }
+    const before = claims[0]
+    const at = placeOf(claims, claim)
+    claims.splice(at, 0, claim)
+    return { isFirst: at === 0, before }
+  }
+
+  /** Removes a claim, and says whether it was the first, and who is the first now. */
+  remove(key: string, claim: Claim): { readonly wasFirst: boolean; readonly after: Claim | undefined } {
+    const claims = this.#byKey.get(key) ?? []
+    const at = placeOf(claims, claim)
+    if (claims[at] !== claim) return { wasFirst: false, after: claims[0] }
+    claims.splice(at, 1)
+    if (claims.length === 0) this.#byKey.delete(key)
+    return { wasFirst: at === 0, after: claims[0] }
+  }
+}
+
+/** Where a claim stands among others, or would stand. */
+const placeOf = (claims: ReadonlyArray<Claim>, claim: Claim): number => {
+  let low = 0
+  let high = claims.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (order(claims[middle]!, claim) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+const nothing: ReadonlyArray<Claim> = []
+
+/** A backend whose snapshots the index is given. */
+export class Owner {
+  readonly id: string
+  /** Its place among the backends. */
+  position = -1
+  /** The last snapshot that was given. */
+  latest: Snapshot | undefined
+  /** The snapshot that the claims and the share are made of. */
+  taken: Snapshot | undefined
+  claims: { readonly [K in Kind]: ReadonlyArray<Claim> } = {
+    tools: nothing,
+    prompts: nothing,
+    resources: nothing,
+    resourceTemplates: nothing
+  }
+  share: Share | undefined
+  /** The names that led here before its snapshot was withdrawn. */
+  withdrawn: Array<string> = []
+
+  constructor(id: string) {
+    this.id = id
+  }
+}
+
+/** Templates by what their URIs begin with. */
+export class Templates {
+  readonly #byPrefix = new Map<string, Set<Claim>>()
+  /** How many prefixes there are of each length. */
+  readonly #lengths = new Map<number, number>()
+
+  add(claim: Claim): void {
+    const prefix = Names.prefixOf(claim.original)
+    const claims = this.#byPrefix.get(prefix)
+    if (claims !== undefined) claims.add(claim)
+    else {
+      this.#byPrefix.set(prefix, new Set([claim]))
+      this.#lengths.set(prefix.length, (this.#lengths.get(prefix.length) ?? 0) + 1)
+    }
+  }
+
+  remove(claim: Claim): void {
+    const prefix = Names.prefixOf(claim.original)
+    const claims = this.#byPrefix.get(prefix)
+    if (claims?.delete(claim) !== true || claims.size > 0) return
+    this.#byPrefix.delete(prefix)
+    const left = (this.#lengths.get(prefix.length) ?? 0) - 1
+    if (left > 0) this.#lengths.set(prefix.length, left)
+    else this.#lengths.delete(prefix.length)
+  }
+
+  /** The first in order of those that can stand for a URI. */
+  match(uri: string): Claim | undefined {
+    let first: Claim | undefined
+    for (const length of this.#lengths.keys()) {
+      for (const claim of this.#byPrefix.get(uri.slice(0, length)) ?? []) {
+        if ((first === undefined || order(claim, first) < 0) && Names.matchesTemplate(claim.original, uri)) {
+          first = claim
+        }
+      }
+    }
+    return first
+  }
+}
