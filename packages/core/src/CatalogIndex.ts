@@ -6,7 +6,7 @@
  * The rule (P6): each entry wants its full name or its URI, and the first backend in order has it. An entry that does not get
  * what it wants has its other name, unless somebody wants that one; the first of several has it.
  */
-import { HashMap, Option } from "effect"
+import { HashMap } from "effect"
 import type { Kind, Snapshot } from "./Catalog.js"
 import { Claim, Claims, namingOf, type Owner, Templates } from "./Claim.js"
 import { type ByKey, Catalogue, type Displaced, type Entry, kinds, type Share } from "./FleetCatalog.js"
@@ -279,11 +279,8 @@ const routed: ReadonlyArray<Routed> = ["tools", "prompts", "resources"]
 const moved = (byKey: ByKey, freed: ReadonlyArray<Held>, held: ReadonlyArray<Held>): ByKey => {
   const of = (kind: Kind) =>
     HashMap.mutate(byKey[kind] as HashMap.HashMap<string, Entry<never>>, (map) => {
-      for (const one of freed) {
-        if (one.kind === kind && Option.getOrUndefined(HashMap.get(map, one.key)) === one.entry) {
-          HashMap.remove(map, one.key)
-        }
-      }
+      // Whoever has the key now is among those that got one.
+      for (const one of freed) if (one.kind === kind) HashMap.remove(map, one.key)
       for (const one of held) if (one.kind === kind) HashMap.set(map, one.key, one.entry)
     })
   return {

@@ -10,7 +10,13 @@ import { snapshot } from "./support/Snapshot.js"
 
 /** Backends and entries that want the same names, and the names that others get in their place. */
 const ids = ["a", "a__b", "b c"]
-const names = ["x", "b__x", "x y", Names.otherName("a__b", "x").slice("a__".length)]
+const names = [
+  "x",
+  "b__x",
+  "x y",
+  Names.otherName("a__b", "x").slice("a__".length),
+  Names.fullName("a", "x y").slice("a__".length)
+]
 const scoped = ["a", "b c", "gone"].map((id) => Names.scopedUri(id, "u:1")!)
 const uris = ["u:1", "u:2", ...scoped]
 const templates = ["u:{x}", "u:1{x}", "{x}:1", "v:{x}"]
@@ -41,18 +47,53 @@ const snapshots: fc.Arbitrary<Snapshot | undefined> = fc.option(
   })
 )
 
-const step = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({ do: fc.constant("offer" as const), id: fc.constantFrom(...ids), snapshot: snapshots })
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({ do: fc.constant("stale" as const), id: fc.constantFrom(...ids), stale: fc.boolean() })
-  },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("arrange" as const), ids: listed(ids), replace: listed(ids) }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant("read" as const) }) }
-)
+/** A backend adds, takes out or moves one entry. */
+interface Edit {
+  readonly kind: Catalog.Kind
+  readonly entry: number
+  readonly first: boolean
+}
+
+const editable: { readonly [K in Catalog.Kind]: ReadonlyArray<Catalog.Lists[K][number]> } = {
+  tools: names.map((name) => ScriptedConnector.tool(name)),
+  prompts: names.map((name) => ({ name })),
+  resources: uris.map((uri) => ({ name: "r", uri })),
+  resourceTemplates: templates.map((uriTemplate) => ({ name: "t", uriTemplate }))
+}
+
+const edited = (before: Snapshot, { entry, first, kind }: Edit): Snapshot => {
+  const pool: ReadonlyArray<{ readonly name: string; readonly uri?: string; readonly uriTemplate?: string }> =
+    editable[kind]
+  const one = pool[entry % pool.length]!
+  const same = (other: typeof one) => (["name", "uri", "uriTemplate"] as const).every((key) => other[key] === one[key])
+  const list: ReadonlyArray<typeof one> = before[kind]
+  const others = list.filter((other) => !same(other))
+  return {
+    ...before,
+    [kind]: first ? [one, ...others] : others.length < list.length ? others : [...others, one]
+  }
+}
+
+const id = fc.constantFrom(...ids)
+
+const step = fc.record({
+  change: fc.oneof(
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("offer" as const), id, snapshot: snapshots }) },
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        do: fc.constant("edit" as const),
+        id,
+        kind: fc.constantFrom(...kinds),
+        entry: fc.nat(4),
+        first: fc.boolean()
+      })
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("stale" as const), id, stale: fc.boolean() }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("arrange" as const), ids: listed(ids), replace: listed(ids) }) }
+  ),
+  read: fc.boolean()
+})
 
 interface Wish {
   readonly backend: string
@@ -169,7 +210,7 @@ const bare = (keys: ReadonlyArray<string>) => keys.map((key) => key.replace(/^\w
 describe("the index of a fleet's names", () => {
   it("[P6, P7] after any changes it says what the catalogue made from the beginning says, and what was read before stays", () => {
     fc.assert(
-      fc.property(fc.array(step, { minLength: 1, maxLength: 30 }), (steps) => {
+      fc.property(fc.array(step, { minLength: 1, maxLength: 60, size: "max" }), (steps) => {
         const index = new CatalogIndex()
         let owners: ReadonlyArray<Owner> = []
         /** Where names of a backend led when it was last read with a snapshot. */
@@ -244,19 +285,20 @@ describe("the index of a fleet's names", () => {
             }
           }
         }
-        for (const one of steps) {
-          if (one.do === "read") read()
-          else if (one.do === "arrange") arrange(one.ids, one.replace)
+        for (const { change, read: reads } of steps) {
+          if (change.do === "arrange") arrange(change.ids, change.replace)
           else {
-            const owner = owners.find(({ id }) => id === one.id)
+            const owner = owners.find((one) => one.id === change.id)
             if (owner === undefined) continue
-            if (one.do === "offer") index.offer(owner, one.snapshot)
-            else if (owner.latest !== undefined) index.offer(owner, { ...owner.latest, stale: one.stale })
+            if (change.do === "offer") index.offer(owner, change.snapshot)
+            else if (change.do === "edit") index.offer(owner, edited(owner.latest ?? snapshot({}), change))
+            else if (owner.latest !== undefined) index.offer(owner, { ...owner.latest, stale: change.stale })
           }
+          if (reads) read()
         }
         read()
       }),
-      { numRuns: 1000 }
+      { numRuns: 500 }
     )
   })
 
