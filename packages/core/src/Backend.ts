@@ -15,24 +15,25 @@ import type {
 import { type Config, Context, Deferred, Duration, Effect, Either, Layer, Scope, Stream } from "effect"
 import type { ConfigError as ConfigProviderError } from "effect/ConfigError"
 import type { CallOptions } from "./Call.js"
-import type { Snapshot } from "./Catalog.js"
+import type { Snapshot } from "./catalog/Catalog.js"
 import type { Connector, ServerNotification } from "./Connector.js"
 import type { CallError, CommandError, ConfigError } from "./Errors.js"
 import type { Event } from "./Event.js"
-import * as Health from "./Health.js"
+import * as Health from "./health/Health.js"
+import { onClockJump } from "./internal/ClockJump.js"
+import { withDeadline } from "./internal/deadline.js"
 import type { Hub } from "./internal/Hub.js"
 import * as Observe from "./internal/Observe.js"
 import * as SafeLog from "./internal/SafeLog.js"
-import * as Keepalive from "./Keepalive.js"
+import { intervalOf } from "./keepalive/cadence.js"
+import { methodOf } from "./keepalive/KeepaliveState.js"
+import { BackendState } from "./lifecycle/BackendState.js"
+import { Supervisor } from "./lifecycle/Supervisor.js"
 import type { Method, Params, Result } from "./Method.js"
 import type { BackendOptions } from "./Options.js"
 import { type Permits, unbounded } from "./Permits.js"
 import { type Policy, type PolicyOptions, resolve } from "./Policy.js"
-import { within } from "./Runtime.js"
-import { Journal } from "./Slot.js"
 import { type Status, statusOf } from "./Status.js"
-import { Supervisor } from "./Supervisor.js"
-import { onResume } from "./Suspend.js"
 import * as Telemetry from "./Telemetry.js"
 
 export type { CallOptions, Session } from "./Call.js"
@@ -130,9 +131,9 @@ export interface Surroundings {
   readonly policy?: Policy | undefined
   readonly permits?: Permits | undefined
   /** When the fleet was made, in milliseconds on the Clock's scale. */
-  readonly epoch?: number | undefined
+  readonly fleetStartedAt?: number | undefined
   /** Tells of each suspend of the machine; a backend on its own watches for itself (R11). */
-  readonly resumes?: Hub<void> | undefined
+  readonly clockJumps?: Hub<void> | undefined
   readonly observer?: Observe.BackendObserver | undefined
 }
 
@@ -148,27 +149,26 @@ export const make = (
 ): Effect.Effect<Backend, ConfigError, Scope.Scope> =>
   Effect.gen(function*() {
     const policy = surroundings.policy ?? (yield* resolvePolicy(id, options))
-    const journal = new Journal(id, policy, yield* Effect.clock, surroundings.epoch)
+    const state = new BackendState(id, policy, yield* Effect.clock, surroundings.fleetStartedAt)
     const telemetry = yield* Telemetry.Current
-    if (telemetry !== undefined) Observe.measure(journal, options.connector, telemetry)
+    if (telemetry !== undefined) Observe.measure(state, options.connector, telemetry)
     const { interval } = policy.keepalive
-    const used = Keepalive.intervalOf(policy, Keepalive.makeMemory())
-    if (used < interval && Keepalive.methodOf(policy) !== "none") {
+    const used = intervalOf(policy, 0)
+    if (used < interval && methodOf(policy) !== "none") {
       const [half, asked] = [used, interval].map((millis) => Duration.format(Duration.millis(millis)))
       yield* SafeLog.info(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
     }
-    const supervisor = new Supervisor(journal, options, surroundings.permits ?? unbounded)
+    const supervisor = new Supervisor(state, options, surroundings.permits ?? unbounded)
     const { observer } = surroundings
-    if (observer !== undefined) Observe.watch(journal, observer)
+    if (observer !== undefined) Observe.watch(state, observer)
     // Registered before the supervisor's own finalizer, so it runs when everything is torn down and reported.
-    yield* Effect.addFinalizer(() => Effect.sync(() => journal.end()))
+    yield* Effect.addFinalizer(() => Effect.sync(() => state.end()))
     yield* supervisor.start
-    const { resumes } = surroundings
-    yield* resumes === undefined
-      ? onResume(() => supervisor.resumed())
-      : Effect.flatMap(Effect.scope, (scope) =>
-        Scope.addFinalizer(scope, Effect.sync(resumes.listen(() => supervisor.resumed()))))
-    return new Handle(journal, supervisor, options.connector)
+    const { clockJumps } = surroundings
+    const jumped = () => supervisor.clockJumped()
+    if (clockJumps === undefined) yield* onClockJump(jumped)
+    else yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(clockJumps.listen(jumped)))
+    return new Handle(state, supervisor, options.connector)
   })
 
 /**
@@ -176,70 +176,70 @@ export const make = (
  * effects and streams that nobody runs; and may be taken off the handle, since nothing depends on `this` once it is.
  */
 class Handle implements Backend {
-  readonly #journal: Journal
+  readonly #state: BackendState
   readonly #supervisor: Supervisor
   readonly #connector: Connector
 
-  constructor(journal: Journal, supervisor: Supervisor, connector: Connector) {
-    this.#journal = journal
+  constructor(state: BackendState, supervisor: Supervisor, connector: Connector) {
+    this.#state = state
     this.#supervisor = supervisor
     this.#connector = connector
   }
 
   get id(): string {
-    return this.#journal.id
+    return this.#state.id
   }
 
   get status(): Backend["status"] {
-    return Effect.sync(() => statusOf(this.#journal, this.#supervisor, this.#connector))
+    return Effect.sync(() => statusOf(this.#state, this.#supervisor, this.#connector))
   }
 
   get statusChanges(): Backend["statusChanges"] {
-    return Stream.mapEffect(this.#journal.cell.changes, () => this.status)
+    return Stream.mapEffect(this.#state.cell.changes, () => this.status)
   }
 
   get events(): Backend["events"] {
-    return this.#journal.events.stream
+    return this.#state.events.stream
   }
 
   get notifications(): Backend["notifications"] {
-    return this.#journal.notifications.stream
+    return this.#state.notifications.stream
   }
 
   get catalog(): Backend["catalog"] {
-    return Effect.sync(() => this.#journal.cell.get().snapshot)
+    return Effect.sync(() => this.#state.cell.get().snapshot)
   }
 
   get catalogChanges(): Backend["catalogChanges"] {
-    return Stream.changes(Stream.map(this.#journal.cell.changes, (slot) => slot.snapshot))
+    return Stream.changes(Stream.map(this.#state.cell.changes, (slot) => slot.snapshot))
   }
 
   get refresh(): Backend["refresh"] {
-    const { attendant, calls } = this.#supervisor
-    return Effect.flatMap(calls.withConnection((installed) => attendant.refresh(installed), "tools/list"), () => {
-      const { snapshot, state } = this.#journal.cell.get()
+    const { calls, tasks: { refresh } } = this.#supervisor
+    return Effect.flatMap(calls.withConnection((installed) => refresh.now(installed), "tools/list"), () => {
+      const { snapshot, state } = this.#state.cell.get()
       return snapshot === undefined ? Effect.fail(calls.unavailable(state, "no catalogue")) : Effect.succeed(snapshot)
     })
   }
 
   get isConnected(): Backend["isConnected"] {
-    return Effect.sync(() => this.#journal.cell.get().state._tag === "Connected")
+    return Effect.sync(() => this.#state.cell.get().state._tag === "Connected")
   }
 
   get isHealthy(): Backend["isHealthy"] {
-    return (threshold = Health.threshold) => Effect.sync(() => Health.score(this.#journal.tally.history) >= threshold)
+    return (threshold = Health.threshold) => Effect.sync(() => Health.score(this.#state.probes) >= threshold)
   }
 
   get healthCheck(): Backend["healthCheck"] {
-    const { attendant, calls } = this.#supervisor
+    const { calls, tasks: { probe } } = this.#supervisor
     return Effect.suspend(() => {
-      const startedAt = this.#journal.now()
+      const startedAt = this.#state.now()
       return Effect.flatMap(
-        Effect.either(calls.probe((installed) => attendant.probe(installed))),
+        Effect.either(calls.probe(probe.now)),
         (result) =>
           Effect.map(this.status, (status) => ({
             status,
-            latency: Either.isRight(result) ? this.#journal.now() - startedAt : undefined,
+            latency: Either.isRight(result) ? this.#state.now() - startedAt : undefined,
             error: Either.isLeft(result) ? result.left : undefined
           }))
       )
@@ -263,11 +263,11 @@ class Handle implements Backend {
   }
 
   get settled(): Backend["settled"] {
-    return Deferred.await(this.#supervisor.settled)
+    return Deferred.await(this.#supervisor.firstOutcome)
   }
 
   get keepalive(): Backend["keepalive"] {
-    const { pause, resume } = this.#supervisor.attendant
+    const { pause, resume } = this.#supervisor.tasks.keepalive
     return { pause, resume }
   }
 
@@ -277,10 +277,10 @@ class Handle implements Backend {
 
   get notify(): Backend["notify"] {
     const { calls } = this.#supervisor
-    const { request } = this.#journal.policy.timeouts
+    const { request } = this.#state.policy.timeouts
     return (method, params) =>
       calls.withConnection(
-        ({ connection }) => within(Effect.suspend(() => connection.notify(method, params)), request),
+        ({ connection }) => withDeadline(Effect.suspend(() => connection.notify(method, params)), request),
         method
       )
   }

@@ -9,11 +9,11 @@ import type { RequestOptions } from "./Connection.js"
 import { BackendUnavailable, type CallError, type RequestError, requestErrorOf, SessionExpired } from "./Errors.js"
 import * as Hints from "./Hints.js"
 import type { Cell } from "./internal/Cell.js"
-import { isPointless, type State } from "./Lifecycle.js"
+import type { Installed, Slot } from "./lifecycle/BackendState.js"
+import { isPointless, type State } from "./lifecycle/Lifecycle.js"
 import { isRead, type Method, type Params, type Result } from "./Method.js"
 import type { Policy } from "./Policy.js"
-import { answered, type Runtime } from "./Runtime.js"
-import type { Installed, Slot } from "./Slot.js"
+import type { Runtime } from "./runtime/Runtime.js"
 import { Standing } from "./Standing.js"
 import type { CallObserver, Observer } from "./Telemetry.js"
 import * as TimeSpan from "./TimeSpan.js"
@@ -200,7 +200,7 @@ export class Calls {
       const { connection, runtime } = installed
       const refusal = this.#refusal(runtime)
       if (refusal !== undefined) return Effect.fail(refusal)
-      runtime.vitals.inFlight++
+      runtime.begin()
       return Effect.matchCauseEffect(
         restore(Effect.suspend(() => {
           const options = this.#requestOptions(call)
@@ -213,13 +213,13 @@ export class Calls {
         })),
         {
           onSuccess: (result) => {
-            this.#giveBack(runtime, true)
+            runtime.end(this.#now(), true)
             this.#learn(call, runtime, result)
             return Effect.succeed(result)
           },
           onFailure: (cause) => {
             const error = requestErrorOf(cause)
-            this.#giveBack(runtime, error.fate === "answered")
+            runtime.end(this.#now(), error.fate === "answered")
             return restore(this.#failed(call, installed, error))
           }
         }
@@ -228,14 +228,14 @@ export class Calls {
   }
 
   /** What an answered request tells of the server. */
-  #learn<M extends Method>({ method, params }: Call<M>, { vitals }: Runtime, result: unknown): void {
+  #learn<M extends Method>({ method, params }: Call<M>, runtime: Runtime, result: unknown): void {
     if (method !== "tools/list") return this.standing.note(method, params)
     const { cell, policy } = this.#host
-    vitals.listed = Hints.learn(vitals.listed, result, cell.get().revision, policy.discovery.maxEntries)
+    runtime.learn(Hints.learn(runtime.listed, result, cell.get().revision, policy.discovery.maxEntries))
   }
 
   /** Why a connection is not to be used for a call now. */
-  #refusal({ generation: newGeneration, vitals }: Runtime): CallError | undefined {
+  #refusal({ generation: newGeneration, inFlight }: Runtime): CallError | undefined {
     const backend = this.#host.id
     const generation = this.#lostGeneration
     if (generation !== undefined) {
@@ -248,17 +248,9 @@ export class Calls {
           `${backend}: the call was not sent, because the session of generation ${generation} was lost, and generation ${newGeneration} knows nothing of it. Rebuild what the server kept for you, then call again`
       })
     }
-    return vitals.inFlight >= this.#host.policy.calls.maxInFlight
-      ? this.#busy(`${vitals.inFlight} calls are in flight (calls.maxInFlight)`)
+    return inFlight >= this.#host.policy.calls.maxInFlight
+      ? this.#busy(`${inFlight} calls are in flight (calls.maxInFlight)`)
       : undefined
-  }
-
-  #giveBack(runtime: Runtime, alive: boolean): void {
-    const { vitals } = runtime
-    vitals.inFlight--
-    vitals.usedAt = this.#now()
-    if (alive) answered(vitals, vitals.usedAt)
-    if (vitals.inFlight === 0) runtime.onDrained?.()
   }
 
   #requestOptions<M extends Method>(call: Call<M>): RequestOptions {
@@ -326,9 +318,9 @@ export class Calls {
     if (options?.idempotent !== undefined) return options.idempotent
     if (isRead(method)) return true
     if (method !== "tools/call" || !this.#host.policy.calls.trustAnnotations) return false
-    const { generation, vitals } = runtime
+    const { generation, listed } = runtime
     const { name } = params as Params<"tools/call">
-    return Hints.mayRepeat(name, generation, vitals.listed, this.#host.cell.get().snapshot)
+    return Hints.mayRepeat(name, generation, listed, this.#host.cell.get().snapshot)
   }
 
   #waitUntil<M extends Method>({ deadline, options }: Call<M>): number {

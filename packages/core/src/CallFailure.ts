@@ -12,7 +12,7 @@ import {
   RequestTimeout,
   ResultUnknown
 } from "./Errors.js"
-import type { State } from "./Lifecycle.js"
+import type { State } from "./lifecycle/Lifecycle.js"
 
 /** The request that failed, and where its backend stands now. */
 export interface About {

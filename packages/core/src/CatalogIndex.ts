@@ -7,7 +7,7 @@
  * what it wants has its other name, unless somebody wants that one; the first of several has it.
  */
 import { HashMap } from "effect"
-import type { Kind, Snapshot } from "./Catalog.js"
+import type { Kind, Snapshot } from "./catalog/Catalog.js"
 import { Claim, Claims, namingOf, type Owner, Templates } from "./Claim.js"
 import { type ByKey, Catalogue, type Displaced, type Entry, kinds, type Share } from "./FleetCatalog.js"
 import * as Names from "./Names.js"

@@ -1,7 +1,7 @@
 /**
  * The entries of backends as claims to names, and who is first among those that claim the same.
  */
-import type { Kind, Snapshot } from "./Catalog.js"
+import type { Kind, Snapshot } from "./catalog/Catalog.js"
 import type { Entry, Offered, Share } from "./FleetCatalog.js"
 import * as Names from "./Names.js"
 

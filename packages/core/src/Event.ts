@@ -4,7 +4,7 @@
 import { Data } from "effect"
 import type { Loss } from "./Connection.js"
 import type { ConnectError } from "./Errors.js"
-import type { StateName } from "./Lifecycle.js"
+import type { StateName } from "./lifecycle/Lifecycle.js"
 
 interface Common {
   readonly backend: string

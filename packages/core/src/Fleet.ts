@@ -18,13 +18,13 @@ import { type Difference, difference, type FleetCatalog } from "./FleetCatalog.j
 import type { Applied } from "./FleetMembers.js"
 import * as FleetMembers from "./FleetMembers.js"
 import { Cell } from "./internal/Cell.js"
+import { onClockJump } from "./internal/ClockJump.js"
 import { Hub } from "./internal/Hub.js"
 import type { Params } from "./Method.js"
 import * as Permits from "./Permits.js"
 import { decode, invalid, type PolicyOptions } from "./Policy.js"
 import * as Problem from "./Problem.js"
 import type { Status } from "./Status.js"
-import { onResume } from "./Suspend.js"
 import * as TimeSpan from "./TimeSpan.js"
 
 export type { Routed } from "./CatalogIndex.js"
@@ -136,7 +136,7 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
     const waitTimeout = TimeSpan.millis(options.waitTimeout ?? "10 seconds")
     // With backends, each of them is refused by its own name.
     if (Object.keys(options.backends).length === 0) yield* decode("fleet", defaults)
-    const epoch = yield* Clock.currentTimeMillis
+    const fleetStartedAt = yield* Clock.currentTimeMillis
     const permits = Permits.make(connectConcurrency)
     const events = new Hub<Event>()
     const statusVersion = new Cell(0)
@@ -146,14 +146,14 @@ export const make = (options: FleetOptions): Effect.Effect<Fleet, ConfigError, S
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => [events, statusVersion, catalogVersion].forEach((one) => one.end()))
     )
-    const resumes = new Hub<void>()
-    yield* onResume(() => resumes.emit())
+    const clockJumps = new Hub<void>()
+    yield* onClockJump(() => clockJumps.emit())
     const catalogChanged = () => catalogVersion.set(catalogVersion.get() + 1)
     const members = yield* FleetMembers.make({
       defaults: options.defaults,
-      epoch,
+      fleetStartedAt,
       permits,
-      resumes,
+      clockJumps,
       event: (event) => events.emit(event),
       changed: () => statusVersion.set(statusVersion.get() + 1),
       offered: (owner, snapshot) => {

@@ -3,7 +3,7 @@
  */
 import { Array as Arr, Deferred, Effect, ExecutionStrategy, Option, Scope } from "effect"
 import { type Backend, type BackendOptions, make as makeBackend, resolvePolicy } from "./Backend.js"
-import type { Snapshot } from "./Catalog.js"
+import type { Snapshot } from "./catalog/Catalog.js"
 import { Owner } from "./Claim.js"
 import type { ConfigError } from "./Errors.js"
 import type { Event } from "./Event.js"
@@ -11,10 +11,10 @@ import { Cell } from "./internal/Cell.js"
 import type { Hub } from "./internal/Hub.js"
 import { aMoment } from "./internal/moment.js"
 import * as SafeLog from "./internal/SafeLog.js"
+import { closeAll, closeFully } from "./internal/scopes.js"
 import * as Permits from "./Permits.js"
 import type { Policy, PolicyOptions } from "./Policy.js"
 import * as Problem from "./Problem.js"
-import { closeAll, closeFully } from "./Runtime.js"
 import * as Telemetry from "./Telemetry.js"
 
 /** What `apply` did. */
@@ -48,9 +48,9 @@ type Members = ReadonlyMap<string, Member>
 /** What the members of one fleet have in common. */
 export interface Surroundings {
   readonly defaults: PolicyOptions | undefined
-  readonly epoch: number
+  readonly fleetStartedAt: number
   readonly permits: Permits.Permits
-  readonly resumes: Hub<void>
+  readonly clockJumps: Hub<void>
   readonly event: (event: Event) => void
   /** The status of one has changed, or which there are. */
   readonly changed: () => void
@@ -92,11 +92,11 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
         let held: Array<Event> | undefined = []
         const backend = yield* makeBackend(id, options, {
           policy,
-          epoch: surroundings.epoch,
+          fleetStartedAt: surroundings.fleetStartedAt,
           permits: before === undefined || mayOverlap(before.options, before.policy) && mayOverlap(options, policy)
             ? surroundings.permits
             : Permits.after(before.closed, surroundings.permits),
-          resumes: surroundings.resumes,
+          clockJumps: surroundings.clockJumps,
           observer: {
             changed: surroundings.changed,
             catalogChanged: (snapshot) => surroundings.offered(owner, snapshot),

@@ -2,16 +2,16 @@
  * What can be known about a backend at one moment.
  */
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
-import type { Kind } from "./Catalog.js"
+import type { Kind } from "./catalog/Catalog.js"
 import type { Peer } from "./Connection.js"
 import type { Connector } from "./Connector.js"
-import * as Health from "./Health.js"
-import { type KeepaliveStatus, statusOf as keepaliveStatus } from "./Keepalive.js"
-import type { StateName } from "./Lifecycle.js"
-import type { Journal } from "./Slot.js"
-import type { Supervisor } from "./Supervisor.js"
+import * as Health from "./health/Health.js"
+import { type KeepaliveStatus, statusOf as keepaliveStatus } from "./keepalive/KeepaliveState.js"
+import type { BackendState } from "./lifecycle/BackendState.js"
+import type { StateName } from "./lifecycle/Lifecycle.js"
+import type { Supervisor } from "./lifecycle/Supervisor.js"
 
-export type { KeepaliveStatus } from "./Keepalive.js"
+export type { KeepaliveStatus } from "./keepalive/KeepaliveState.js"
 
 /** An immutable account of a backend. Times are milliseconds since the epoch, durations milliseconds. */
 export interface Status {
@@ -70,11 +70,11 @@ export interface Status {
 const shown = 8
 
 /** The account of this moment. */
-export const statusOf = (journal: Journal, supervisor: Supervisor, connector: Connector): Status => {
-  const { id, memory, policy, tally } = journal
-  const slot = journal.cell.get()
+export const statusOf = (backend: BackendState, supervisor: Supervisor, connector: Connector): Status => {
+  const { counters, id, keepalive, policy, probes } = backend
+  const slot = backend.cell.get()
   const { current, generation, nextAttemptAt, snapshot, state } = slot
-  const now = journal.now()
+  const now = backend.now()
   const connection = current?.connection
   const uptime = current === undefined ? 0 : now - current.runtime.installedAt
   const stable = current !== undefined && uptime >= policy.reconnect.stableAfter
@@ -83,8 +83,8 @@ export const statusOf = (journal: Journal, supervisor: Supervisor, connector: Co
     backend: id,
     state: state._tag,
     generation,
-    health: Health.view(state, tally.history, tally.connections > 0),
-    healthScore: Health.score(tally.history),
+    health: Health.view(state, probes, counters.connections > 0),
+    healthScore: Health.score(probes),
     transport: connector.transport,
     target: connector.target,
     peer: connection?.peer,
@@ -93,25 +93,25 @@ export const statusOf = (journal: Journal, supervisor: Supervisor, connector: Co
     protocolVersion: connection?.protocolVersion ?? snapshot?.protocolVersion,
     connectedAt: current?.runtime.installedAt,
     uptime,
-    totalUptime: tally.pastUptime + uptime,
-    connectionCount: tally.connections,
-    reconnectCount: tally.reconnects,
-    errorCount: tally.errors,
+    totalUptime: counters.pastUptime + uptime,
+    connectionCount: counters.connections,
+    reconnectCount: counters.reconnects,
+    errorCount: counters.errors,
     lastError: lastError?.message,
     lastErrorAt: lastError?.at,
-    lastCloseError: tally.lastCloseError,
-    abandonedCloses: tally.abandonedCloses,
-    lastAttemptAt: tally.lastAttemptAt,
-    lastSuccessAt: tally.lastSuccessAt,
+    lastCloseError: counters.lastCloseError,
+    abandonedCloses: counters.abandonedCloses,
+    lastAttemptAt: counters.lastAttemptAt,
+    lastSuccessAt: counters.lastSuccessAt,
     nextAttemptAt,
-    failedAttempts: stable ? 0 : supervisor.budget.failures,
+    failedAttempts: stable ? 0 : supervisor.connecting.failedAttempts,
     failures: {
-      discovery: current?.runtime.vitals.discoveryFailures ?? 0,
-      request: current?.runtime.vitals.requestFailures ?? 0
+      discovery: current?.runtime.failures("discovery") ?? 0,
+      request: current?.runtime.failures("request") ?? 0
     },
-    inFlight: current?.runtime.vitals.inFlight ?? 0,
+    inFlight: current?.runtime.inFlight ?? 0,
     waiting: supervisor.calls.waiting,
-    keepalive: keepaliveStatus(policy, memory, connection),
+    keepalive: keepaliveStatus(policy, keepalive, connection),
     catalog: snapshot && {
       generation: snapshot.generation,
       revision: snapshot.revision,

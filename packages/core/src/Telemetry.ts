@@ -6,7 +6,7 @@ import { type Clock, Context, type Effect } from "effect"
 import type { Connection } from "./Connection.js"
 import type { CallError, RequestError } from "./Errors.js"
 import type { Event } from "./Event.js"
-import type { StateName } from "./Lifecycle.js"
+import type { StateName } from "./lifecycle/Lifecycle.js"
 import type { Method, Params } from "./Method.js"
 
 /** Measures backends. */

@@ -1,5 +1,5 @@
 export * as Backend from "./Backend.js"
-export * as Catalog from "./Catalog.js"
+export * as Catalog from "./catalog/Catalog.js"
 export * as Check from "./Check.js"
 export type { Connection, Loss, Peer, RequestOptions } from "./Connection.js"
 export type {
@@ -12,7 +12,7 @@ export type {
 export * from "./Errors.js"
 export * as Event from "./Event.js"
 export * as Fleet from "./Fleet.js"
-export * as Lifecycle from "./Lifecycle.js"
+export * as Lifecycle from "./lifecycle/Lifecycle.js"
 export * as Log from "./Log.js"
 export * as McpConfig from "./McpConfig.js"
 export type { Method, Methods, Params, Result } from "./Method.js"

@@ -36,7 +36,7 @@ describe("what others gave us throws", () => {
   const occasions = {
     "keepalive is off": () => Effect.void,
     "does not apply in": ({ backend }: { readonly backend: Backend.Backend }) =>
-      Effect.all([backend.reconnect, backend.reconnect], { concurrency: 2, discard: true }),
+      Effect.zipRight(Effect.repeatN(backend.disconnect, 1), backend.reconnect),
     "closing generation": ({ backend, script }: {
       readonly backend: Backend.Backend
       readonly script: ScriptedConnector.ScriptedConnector

@@ -5,7 +5,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Lifecycle, Policy } from "@mcp-lifeline/core"
 import { Clock, Either } from "effect"
 import { readFileSync } from "node:fs"
-import { Journal } from "../src/Slot.js"
+import { BackendState } from "../src/lifecycle/BackendState.js"
 
 const { Event, State } = Lifecycle
 
@@ -99,7 +99,7 @@ describe("the diagram of docs/architecture.md", () => {
     const options: ReadonlyArray<Policy.LifecycleOptions> = [{}, { lazy: true }, { disabled: true }]
     const initial = options.map((lifecycle) => {
       const policy = Either.getOrThrow(Policy.decode("one", { lifecycle }))
-      return new Journal("one", policy, Clock.make()).cell.get().state._tag
+      return new BackendState("one", policy, Clock.make()).cell.get().state._tag
     })
     expect(drawn().initial).toEqual(initial.toSorted())
     const left = new Set(coded().map((edge) => edge.split(" ")[0]))

@@ -3,8 +3,9 @@ import { Backend, type ConfigError, Fleet, Policy, RequestError } from "@mcp-lif
 import type { Connection, Connector, Event } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Array as Arr, Chunk, Effect, Fiber, Logger, Metric, Random, Scope, Stream, TestClock } from "effect"
-import * as Keepalive from "../src/Keepalive.js"
-import { Runtime } from "../src/Runtime.js"
+import * as HeartbeatLoop from "../src/keepalive/HeartbeatLoop.js"
+import * as KeepaliveState from "../src/keepalive/KeepaliveState.js"
+import { Runtime } from "../src/runtime/Runtime.js"
 
 type Respond = NonNullable<ScriptedConnector.ScriptedConnector["respond"]>
 
@@ -545,22 +546,22 @@ describe("Keepalive", () => {
   it.effect("[K9:virtual] what is answered after the detach, before the interruption, says nothing, and nothing more is sent", () =>
     Effect.gen(function*() {
       const policy = yield* Policy.decode("one", { keepalive: { interval: "1 minute", failureThreshold: 1 } })
-      const memory = { ...Keepalive.makeMemory(), lostInARow: 1 }
+      const state = Object.assign(new KeepaliveState.KeepaliveState(), { lostInARow: 1 })
       const told: Array<string> = []
       const tell = (what: string) => Effect.sync(() => void told.push(what))
       const clock = yield* Effect.clock
       let current = true
-      const fiber = yield* Effect.fork(Keepalive.run({
-        rung: Keepalive.makeRung(),
+      const fiber = yield* Effect.fork(HeartbeatLoop.run({
+        fallback: KeepaliveState.makeFallback(),
         policy,
-        memory,
+        state,
         isCurrent: () => current,
         now: () => clock.unsafeCurrentTimeMillis(),
-        epoch: undefined,
+        fleetStartedAt: undefined,
         connection: {
           request: () => Effect.zipRight(tell("sent"), Effect.sleep("2 seconds"))
         } as unknown as Connection,
-        vitals: new Runtime(1, yield* Scope.make(), yield* Scope.make()).vitals,
+        runtime: yield* Runtime.make(1),
         onBeat: () => void told.push("beat"),
         onRound: () => void told.push("round"),
         onLost: () => void told.push("lost"),
@@ -574,7 +575,7 @@ describe("Keepalive", () => {
       current = false
       yield* TestClock.adjust("1 hour")
       expect(told).toEqual(["sent"])
-      expect(memory.lostInARow).toBe(1)
+      expect(state.lostInARow).toBe(1)
       expect(fiber.unsafePoll()).not.toBeNull()
     }).pipe(fixed))
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, type BackendUnavailable, Fleet, Policy } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Duration, Effect, Either, Exit, Fiber, Random, Schedule, Scope, TestClock } from "effect"
-import { backoff, Budget } from "../src/Reconnect.js"
+import { backoff } from "../src/lifecycle/backoff.js"
+import { Outage } from "../src/lifecycle/Outage.js"
 import { failure, settle, watched } from "./support/Watched.js"
 
 const second = 1000
@@ -41,10 +42,10 @@ describe("R1: backoff", () => {
         const policy = policyOf(reconnect)
         const parts: Array<Array<number>> = Array.from({ length: 9 }, () => [])
         for (let run = 0; run < 500; run++) {
-          const budget = new Budget(policy)
+          const outage = new Outage(policy)
           for (const [n, ofStep] of parts.entries()) {
             const full = Math.min(policy.maxDelay, policy.initialDelay * policy.factor ** n)
-            ofStep.push(((yield* budget.due(7)) - 7) / full)
+            ofStep.push(((yield* outage.nextBackoff(7)) - 7) / full)
           }
         }
         for (const ofStep of parts) {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, Fleet, type Status } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Exit, Scope } from "effect"
-import { SuspendClock } from "../src/Suspend.js"
+import { SuspendClock } from "../src/internal/ClockJump.js"
 
 const second = 1000
 const minute = 60 * second

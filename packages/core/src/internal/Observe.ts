@@ -1,10 +1,10 @@
 /**
- * Lets others watch a backend. What they throw is reported to the journal, and stops neither the backend nor a call.
+ * Lets others watch a backend. What they throw is reported to it, and stops neither the backend nor a call.
  */
-import type { Snapshot } from "../Catalog.js"
+import type { Snapshot } from "../catalog/Catalog.js"
 import type { Connector } from "../Connector.js"
 import type { Event } from "../Event.js"
-import type { Journal } from "../Slot.js"
+import type { BackendState } from "../lifecycle/BackendState.js"
 import type { Observer, Telemetry } from "../Telemetry.js"
 
 /** Watches one backend. Called synchronously, in order; what it throws is logged and ignored. */
@@ -15,19 +15,19 @@ export interface BackendObserver {
 }
 
 /** Tells an observer of each change and event from now on. */
-export const watch = (journal: Journal, observer: BackendObserver): void => {
-  const safely = guard((defect) => journal.onDefect("the observer of the backend", defect))
-  journal.cell.listen(() => safely(() => observer.changed()))
-  journal.events.listen((event) => {
+export const watch = (state: BackendState, observer: BackendObserver): void => {
+  const safely = guard((defect) => state.onDefect("the observer of the backend", defect))
+  state.cell.listen(() => safely(() => observer.changed()))
+  state.events.listen((event) => {
     safely(() => observer.event(event))
-    if (event._tag === "CatalogChanged") safely(() => observer.catalogChanged(journal.cell.get().snapshot))
+    if (event._tag === "CatalogChanged") safely(() => observer.catalogChanged(state.cell.get().snapshot))
   })
 }
 
 /** Lets telemetry measure a backend, before anything happens to it. */
-export const measure = (journal: Journal, { transport }: Connector, telemetry: Telemetry): void => {
-  const { cell, clock, id } = journal
-  const report = (defect: unknown) => journal.onDefect("telemetry", defect)
+export const measure = (state: BackendState, { transport }: Connector, telemetry: Telemetry): void => {
+  const { cell, clock, id } = state
+  const report = (defect: unknown) => state.onDefect("telemetry", defect)
   const safely = guard(report)
   safely(() => {
     const observer = telemetry.observe({
@@ -37,8 +37,8 @@ export const measure = (journal: Journal, { transport }: Connector, telemetry: T
       clock,
       connection: () => cell.get().current?.connection
     })
-    journal.telemetry = guarded(observer, report)
-    journal.events.listen(journal.telemetry.event)
+    state.telemetry = guarded(observer, report)
+    state.events.listen(state.telemetry.event)
   })
 }
 

@@ -4,7 +4,7 @@
 import type { Loss } from "@mcp-lifeline/core"
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 import * as fc from "fast-check"
-import type { Command as BackendCommand } from "../../src/Supervisor.js"
+import type { Command as BackendCommand } from "../../src/lifecycle/Command.js"
 import { idleRelease, type Mode, type Setting, World } from "./World.js"
 
 export type Command =

@@ -6,11 +6,12 @@ import type { Backend, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
 import * as Observe from "../../src/internal/Observe.js"
-import * as Lifecycle from "../../src/Lifecycle.js"
+import { BackendState, type Slot } from "../../src/lifecycle/BackendState.js"
+import type { Command } from "../../src/lifecycle/Command.js"
+import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
+import { Supervisor } from "../../src/lifecycle/Supervisor.js"
 import { unbounded } from "../../src/Permits.js"
 import { decode } from "../../src/Policy.js"
-import { Journal, type Slot } from "../../src/Slot.js"
-import { type Command, Supervisor } from "../../src/Supervisor.js"
 import type { Observer } from "../../src/Telemetry.js"
 
 /** Every event that the table could be asked, with every variant of its data. */
@@ -84,7 +85,7 @@ export class World {
   readonly log: Array<string> | undefined
   readonly sim: Simulation.Simulation
   readonly script: ScriptedConnector.ScriptedConnector
-  readonly journal: Journal
+  readonly backend: BackendState
   readonly supervisor: Supervisor
   readonly calls: Array<Running<unknown, unknown>> = []
   readonly commands: Array<Running<void, unknown>> = []
@@ -127,7 +128,7 @@ export class World {
         return this.#counted(attempt)
       }
     })
-    this.journal = new Journal("model", policy, this.sim.clock)
+    this.backend = new BackendState("model", policy, this.sim.clock)
     if (setting.throwing) {
       const broken = everySecondTime()
       const unobserved: Observer["call"] = (_, params, run) => {
@@ -135,21 +136,21 @@ export class World {
         return run({ attempt: (_, send) => send(params) })
       }
       const observer = { event: broken, beat: broken, breakerOpened: broken, call: unobserved }
-      Observe.measure(this.journal, this.script, { observe: () => observer })
+      Observe.measure(this.backend, this.script, { observe: () => observer })
     }
     this.supervisor = new Supervisor(
-      this.journal,
+      this.backend,
       {
         connector: this.script,
         onConnected: setting.prepare === "nothing" ? undefined : (session) => this.#counted(this.#prepare(session))
       },
       unbounded
     )
-    this.journal.events.listen((event) => {
+    this.backend.events.listen((event) => {
       if (event._tag === "RuntimeClosed" && event.installed) this.#retired.push(event.generation)
     })
-    this.#before = this.journal.cell.get()
-    this.journal.cell.listen(() => this.#published())
+    this.#before = this.backend.cell.get()
+    this.backend.cell.listen(() => this.#published())
     this.#scope = Effect.runSync(Scope.make())
     const start = Scope.extend(this.supervisor.start, this.#scope)
     this.sim.fork(setting.throwing ? this.#logged(start) : start)
@@ -245,13 +246,13 @@ export class World {
 
   /** Somebody reads the lists or asks after the health, in a fiber of his own that no detach interrupts. */
   ask(what: "refresh" | "probe"): void {
-    const { attendant } = this.supervisor
-    const { current } = this.journal.cell.get()
-    if (current !== undefined) this.sim.fork(what === "refresh" ? attendant.refresh(current) : attendant.probe(current))
+    const { probe, refresh } = this.supervisor.tasks
+    const { current } = this.backend.cell.get()
+    if (current !== undefined) this.sim.fork(what === "refresh" ? refresh.now(current) : probe.now(current))
   }
 
   pause(paused: boolean): void {
-    this.sim.fork(paused ? this.supervisor.attendant.pause : this.supervisor.attendant.resume)
+    this.sim.fork(paused ? this.supervisor.tasks.keepalive.pause : this.supervisor.tasks.keepalive.resume)
   }
 
   shutdown(): void {
@@ -294,7 +295,7 @@ export class World {
       if (entry._tag === "Closing") {
         const closes = ledger.closing.filter((connection) => connection === entry.connection).length
         if (closes > 1) this.fault(`L6: connection ${entry.connection} was closed ${closes} times`)
-        if (this.journal.cell.get().current?.connection.peer.pid === entry.connection) {
+        if (this.backend.cell.get().current?.connection.peer.pid === entry.connection) {
           this.fault(`L5: connection ${entry.connection} is closed and still the current one`)
         }
       }
@@ -303,7 +304,7 @@ export class World {
   }
 
   #sent(id: number, method: string): void {
-    const slot = this.journal.cell.get()
+    const slot = this.backend.cell.get()
     const isCurrent = slot.current?.connection.peer.pid === id
     if (!isCurrent && method === "ping") {
       this.fault(`K9: ${method} sent on connection ${id}, which is not the current one`)
@@ -337,7 +338,7 @@ export class World {
 
   #published(): void {
     const before = this.#before
-    const slot = this.journal.cell.get()
+    const slot = this.backend.cell.get()
     this.#before = slot
     this.note(() => `${slot.state._tag} generation=${slot.generation} current=${slot.current?.runtime.generation}`)
     const { current, generation, snapshot, state } = slot
@@ -367,7 +368,7 @@ export class World {
     if (before.current !== undefined && before.current !== current) {
       this.#detached.set(before.current.connection.peer.pid!, this.sim.now)
       if (current === undefined) this.#dropped(before, state)
-      const { inFlight } = before.current.runtime.vitals
+      const { inFlight } = before.current.runtime
       if (state._tag === "Idle" && inFlight > 0) this.fault(`L18: released with ${inFlight} calls in flight`)
     }
     if (snapshot !== undefined && before.snapshot !== undefined && snapshot.generation < before.snapshot.generation) {
@@ -419,11 +420,11 @@ export class World {
   // --- what has to hold at rest
 
   atRest(): void {
-    const { nextAttemptAt, state } = this.journal.cell.get()
+    const { nextAttemptAt, state } = this.backend.cell.get()
     const waiting = this.supervisor.calls.waiting
     if (waiting > 0 && state._tag === "Idle") this.fault("R8: a call waits and nothing wakes the idle backend")
     if (waiting > 0 && nextAttemptAt !== undefined) {
-      const allowed = this.supervisor.budget.demandAt(this.sim.now)
+      const allowed = this.supervisor.connecting.nextDemanded(this.sim.now)
       if (nextAttemptAt > allowed) this.fault(`R8: a call waits for ${nextAttemptAt}, though ${allowed} is allowed`)
     }
     if (waiting > 0 && Lifecycle.isPointless(state)) this.fault(`R8: a call waits in ${state._tag}`)
@@ -442,13 +443,13 @@ export class World {
         this.fault(`L11: ${command} waits in ${state._tag}`)
       }
     }
-    const mine = this.journal.cell.get().current?.connection.peer.pid
+    const mine = this.backend.cell.get().current?.connection.peer.pid
     for (const id of this.script.ledger.live) {
       if (id === mine || this.#attempts > 0) continue
       const since = this.#detached.get(id)
       if (since === undefined || this.sim.now - since > drainTimeout) this.fault(`L9: nobody owns connection ${id}`)
     }
-    const lost = this.journal.cell.get().current
+    const lost = this.backend.cell.get().current
     if (lost !== undefined && this.script.connections[lost.connection.peer.pid!]?.loss !== undefined) {
       this.fault("S3: a lost connection is still installed at rest")
     }
@@ -468,14 +469,14 @@ export class World {
       this.mode("ok")
       this.sim.advance(700_000)
       this.atRest()
-      const { state } = this.journal.cell.get()
+      const { state } = this.backend.cell.get()
       const rests = state._tag === "Disabled" || state._tag === "PermanentlyFailed" || state._tag === "Idle" ||
         state._tag === "Disconnected"
       if (state._tag !== "Connected" && !rests) this.fault(`R4: it stays ${state._tag} though all is well`)
       if (state._tag === "Disconnected" && this.#setting.auto && this.#disconnects === 0) {
         this.fault("R9: Disconnected though nobody asked for it")
       }
-      const { current, snapshot } = this.journal.cell.get()
+      const { current, snapshot } = this.backend.cell.get()
       if (current !== undefined && snapshot?.generation !== current.runtime.generation) {
         this.fault(`P8: connected as ${current.runtime.generation}, published ${snapshot?.generation}`)
       }

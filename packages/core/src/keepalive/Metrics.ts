@@ -4,7 +4,7 @@
  * Each is tagged with `backend` and `method`: what was sent (`ping`, `tool:<name>` or `options`).
  */
 import { Effect, FiberRef, Metric, MetricBoundaries, MetricLabel } from "effect"
-import type { Reason, Verdict } from "./Keepalive.js"
+import type { Reason, Verdict } from "./Verdict.js"
 
 /** Heartbeats that ended, well or not. */
 export const attempts = Metric.counter("keepalive_attempt_count", {
@@ -42,7 +42,7 @@ export const meter = (backend: string): Effect.Effect<Meter> =>
   Effect.map(FiberRef.get(FiberRef.currentMetricLabels), (ambient) => new Meter(backend, ambient))
 
 /** Counts for one backend. */
-class Meter {
+export class Meter {
   readonly #backend: string
   readonly #ambient: ReadonlyArray<MetricLabel.MetricLabel>
   #method: string | undefined

@@ -20,12 +20,12 @@ export const tick = 5000
 const slack = 10_000
 
 /** Calls back after each suspend, once, within a tick. One fiber, for a fleet or for a backend on its own. */
-export const onResume = (resumed: () => void): Effect.Effect<void, never, Scope.Scope> =>
+export const onClockJump = (jumped: () => void): Effect.Effect<void, never, Scope.Scope> =>
   Effect.flatMap(SuspendClock, (clock) => {
     const look = Effect.suspend(() => {
       const before = clock.unsafeCurrentTimeMillis()
       return Effect.map(clock.sleep(Duration.millis(tick)), () => {
-        if (clock.unsafeCurrentTimeMillis() - before > tick + slack) resumed()
+        if (clock.unsafeCurrentTimeMillis() - before > tick + slack) jumped()
       })
     })
     return Effect.asVoid(Effect.forkScoped(Effect.interruptible(Effect.forever(look))))

@@ -1,7 +1,7 @@
 /**
  * What probes say about a backend, as pure values.
  */
-import type { State } from "./Lifecycle.js"
+import type { State } from "../lifecycle/Lifecycle.js"
 
 /** The last ten probes, newest first: heartbeats, health checks and suspicion probes. Kept over reconnects (H5). */
 export type History = ReadonlyArray<boolean>

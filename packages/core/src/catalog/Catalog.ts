@@ -53,3 +53,17 @@ export interface Snapshot extends Lists {
 
 /** Lists of a server that offers nothing. */
 export const empty: Lists = { tools: [], prompts: [], resources: [], resourceTemplates: [] }
+
+/**
+ * A snapshot as a backend shows it: not at all where it is withdrawn, and stale where its generation is not the one that is
+ * connected, if any is. (P2)
+ */
+export const visible = (
+  snapshot: Snapshot,
+  withdrawn: boolean,
+  connectedGeneration: number | undefined
+): Snapshot | undefined => {
+  if (withdrawn) return undefined
+  const stale = snapshot.generation !== connectedGeneration
+  return stale === snapshot.stale ? snapshot : { ...snapshot, stale }
+}

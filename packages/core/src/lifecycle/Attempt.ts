@@ -1,18 +1,19 @@
 /**
- * One attempt: makes a connection, has the server asked again for what it kept, and lets `onConnected` prepare it.
+ * One attempt: makes a connection, asks the server again for what it kept, and lets `onConnected` prepare it.
  */
 import { Cause, Effect, Either, Exit } from "effect"
-import type { Calls } from "./Call.js"
-import type { Loss } from "./Connection.js"
-import type { ConnectOptions, ServerNotification } from "./Connector.js"
-import { ConnectError } from "./Errors.js"
-import type { BackendOptions } from "./Options.js"
-import type { Owner, Runtime } from "./Runtime.js"
-import type { Installed, Journal } from "./Slot.js"
+import type { Calls } from "../Call.js"
+import type { Loss } from "../Connection.js"
+import type { ConnectOptions, ServerNotification } from "../Connector.js"
+import { ConnectError } from "../Errors.js"
+import type { BackendOptions } from "../Options.js"
+import type { Owner } from "../runtime/Owner.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState, Installed } from "./BackendState.js"
 
 /** What an attempt needs of the backend that it is made for. */
 export interface Host {
-  readonly journal: Journal
+  readonly backend: BackendState
   readonly options: BackendOptions
   readonly owner: Owner
   readonly calls: Calls
@@ -31,7 +32,7 @@ export const establish = (
 ): Effect.Effect<void> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      const { id, policy } = host.journal
+      const { id, policy } = host.backend
       const runtime = yield* host.owner.make(generation)
       const { connect: millis } = policy.timeouts
       let describe: () => string | undefined = () => undefined
@@ -60,7 +61,7 @@ const prepared = (
   runtime: Runtime,
   onAttempt: ConnectOptions["onAttempt"]
 ): Effect.Effect<Installed, ConnectError> => {
-  const { calls, journal, owner } = host
+  const { backend, calls } = host
   const { capabilities, clientInfo, connector, handlers, onConnected } = host.options
   const connect = Effect.suspend(() =>
     connector.connect({
@@ -71,24 +72,22 @@ const prepared = (
       onAttempt
     })
   )
-  return Effect.flatMap(owner.acquire(runtime, connect), (connection) => {
+  return Effect.gen(function*() {
+    const connection = yield* runtime.acquire(connect)
     const installed = { connection, runtime }
-    const now = journal.now()
-    runtime.connection = connection
-    runtime.vitals.answeredAt = now
-    runtime.vitals.usedAt = now
+    runtime.opened(connection, backend.now())
     connection.onLost((loss) => {
-      runtime.loss ??= loss
+      runtime.ended(loss)
       host.lost(runtime, loss)
     })
-    const prepare = onConnected === undefined ? Effect.void : Effect.mapError(
-      Effect.suspend(() => onConnected(calls.session(installed))),
-      (cause) => connectError(journal.id, "onConnected", `onConnected failed: ${messageOf(cause)}`, cause)
-    )
-    return calls.standing.restore(journal.id, connection, journal.policy.timeouts.request).pipe(
-      Effect.zipRight(prepare),
-      Effect.as(installed)
-    )
+    yield* calls.standing.restore(backend.id, connection, backend.policy.timeouts.request)
+    if (onConnected !== undefined) {
+      yield* Effect.mapError(
+        Effect.suspend(() => onConnected(calls.session(installed))),
+        (cause) => connectError(backend.id, "onConnected", `onConnected failed: ${messageOf(cause)}`, cause)
+      )
+    }
+    return installed
   })
 }
 

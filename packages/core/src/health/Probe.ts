@@ -1,0 +1,97 @@
+/**
+ * Probes: single pings that decide whether a connection in doubt still lives.
+ */
+import { Deferred, Effect, FiberId } from "effect"
+import type { Loss } from "../Connection.js"
+import { RequestError } from "../Errors.js"
+import { tick } from "../internal/ClockJump.js"
+import { withDeadline } from "../internal/deadline.js"
+import type { BackendState, Installed } from "../lifecycle/BackendState.js"
+import type { FailureKind, Runtime } from "../runtime/Runtime.js"
+
+/** The probe of a runtime that is under way. */
+interface UnderWay {
+  readonly runtime: Runtime
+  readonly done: Deferred.Deferred<void>
+}
+
+/** Probes whichever runtime is installed, and counts what fails. */
+export class Probe {
+  readonly #backend: BackendState
+  readonly #lost: (runtime: Runtime, loss: Loss) => void
+  #underWay: UnderWay | undefined
+
+  constructor(backend: BackendState, lost: (runtime: Runtime, loss: Loss) => void) {
+    this.#backend = backend
+    this.#lost = lost
+  }
+
+  /** One ping, counted as a probe; the error it failed with. (H5, H8) */
+  readonly now = ({ connection, runtime }: Installed): Effect.Effect<RequestError | undefined> =>
+    Effect.suspend(() => {
+      const { timeout } = this.#backend.policy.keepalive
+      // The guard stands inside what runs in a fiber of its own, so that it and the send are one step. (K9)
+      const ping = Effect.suspend(() =>
+        this.#backend.isCurrent(runtime)
+          ? connection.request("ping", undefined, { timeout })
+          : Effect.fail(new RequestError({ fate: "notSent", reason: "lost", message: "the connection was replaced" }))
+      )
+      return Effect.match(withDeadline(ping, timeout), {
+        onSuccess: () => undefined,
+        onFailure: (error) => error.fate === "answered" ? undefined : error
+      }).pipe(
+        Effect.tap((error) =>
+          Effect.sync(() => {
+            if (!this.#backend.isCurrent(runtime)) return
+            this.#backend.recordProbe(error === undefined)
+            if (error !== undefined) return this.countFailure(runtime, "request", error)
+            runtime.answered(this.#backend.now())
+          })
+        )
+      )
+    })
+
+  /** Sends one probe at once, joining one under way; gives what waits for its end. (H4) */
+  readonly onSuspicion = (installed: Installed): Effect.Effect<Effect.Effect<void>> =>
+    Effect.suspend(() => {
+      const { runtime } = installed
+      if (this.#underWay?.runtime === runtime) return Effect.succeed(Deferred.await(this.#underWay.done))
+      if (!this.#backend.isCurrent(runtime)) return Effect.succeed(Effect.void)
+      const underWay = { runtime, done: Deferred.unsafeMake<void>(FiberId.none) }
+      this.#underWay = underWay
+      const probing = Effect.ensuring(
+        Effect.asVoid(this.now(installed)),
+        Effect.suspend(() => {
+          if (this.#underWay === underWay) this.#underWay = undefined
+          return Deferred.succeed(underWay.done, undefined)
+        })
+      )
+      return Effect.as(runtime.fork(probing), Deferred.await(underWay.done))
+    })
+
+  /**
+   * Sends one probe, or joins one, that decides: the machine was suspended, and what became of the connection is open. An
+   * answer that has come since then has decided already. (R11)
+   */
+  afterClockJump(installed: Installed): Effect.Effect<void> {
+    const { runtime } = installed
+    const answeredLately = this.#backend.now() - runtime.answeredAt < tick
+    if (answeredLately || this.#backend.policy.keepalive.method === "none") return Effect.void
+    const applyVerdict = () => {
+      if (runtime.failures("request") === 0) return
+      this.#lost(runtime, { kind: "health", message: "no answer to a probe after the machine was suspended" })
+    }
+    return Effect.flatMap(
+      this.onSuspicion(installed),
+      (ended) => Effect.asVoid(runtime.fork(Effect.map(ended, applyVerdict)))
+    )
+  }
+
+  /** Counts a failure; enough of them in a row and the runtime is lost. (H1) */
+  countFailure(runtime: Runtime, kind: FailureKind, error: RequestError): void {
+    const count = runtime.failed(kind)
+    if (count < this.#backend.policy.health.failureThreshold) return
+    const what = kind === "discovery" ? "readings of the lists" : "probes"
+    this.#lost(runtime, { kind: "health", message: `${count} ${what} in a row failed: ${error.message}` })
+  }
+}

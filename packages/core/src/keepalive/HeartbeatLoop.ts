@@ -1,0 +1,230 @@
+/**
+ * The heartbeats of one connection. A round is one decision: the ping, and the fallback tool where it is due; success of
+ * either is success of the round. A dead connection is handed over to reconnect; a live one whose heartbeat fails opens the
+ * breaker.
+ */
+import { Cause, Effect, Random, Schedule } from "effect"
+import type { Connection, Loss } from "../Connection.js"
+import type { RequestError } from "../Errors.js"
+import { withDeadline } from "../internal/deadline.js"
+import type { Policy } from "../Policy.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import * as Cadence from "./cadence.js"
+import { type Breaker, type Fallback, type KeepaliveState, methodOf } from "./KeepaliveState.js"
+import * as Verdict from "./Verdict.js"
+
+/** What the heartbeats of a connection need of their backend. */
+export interface Host {
+  readonly policy: Policy
+  readonly state: KeepaliveState
+  readonly fallback: Fallback
+  readonly connection: Connection
+  readonly runtime: Runtime
+  readonly now: () => number
+  /** When the fleet was made; undefined for a backend on its own. */
+  readonly fleetStartedAt: number | undefined
+  /**
+   * Whether the runtime is still installed and keepalive not paused: compared in the same synchronous step in which a
+   * heartbeat is sent, and again before its verdict counts. (K9)
+   */
+  readonly isCurrent: () => boolean
+  /** Every heartbeat that ended: what was sent, its verdict, and how long it took in milliseconds. */
+  readonly onBeat: (sent: string, verdict: Verdict.Verdict, millis: number) => void
+  /** Every round that ended: whether the server answered, whatever it said. (H2, H5) */
+  readonly onRound: (alive: boolean) => void
+  readonly onLost: (loss: Loss) => void
+  /** The breaker opened; or, `again`, a probe of the open one failed. */
+  readonly onOpen: (breaker: Breaker, again: boolean) => Effect.Effect<void>
+  /** A probe of the open breaker succeeded. */
+  readonly onClose: () => Effect.Effect<void>
+  readonly onFallback: (tool: string) => Effect.Effect<void>
+  /** A round that could not be brought to its end: a bug of ours, and no reason to stop. */
+  readonly onDefect: (cause: Cause.Cause<never>) => Effect.Effect<void>
+}
+
+/** Beats until interrupted, in the attached scope of its runtime. Each delay is drawn when the round before it has ended. */
+export const run = (host: Host): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const loop = new HeartbeatLoop(host)
+    return Effect.schedule(loop.round, Schedule.addDelayEffect(Schedule.forever, () => loop.nextDelay()))
+  })
+
+/**
+ * The rounds of one connection. Thousands of them sleep nearly all the time, so a round makes what it needs when it begins,
+ * and what sleeps is a fiber with this object.
+ */
+class HeartbeatLoop {
+  readonly #host: Host
+  /** Failing rounds in a row, and when the first of them began. */
+  #failing = 0
+  #failingSince = 0
+  #first = true
+  /** When the server had last answered as the next round was planned. */
+  #plannedAfter = 0
+  #roundAt = 0
+
+  constructor(host: Host) {
+    this.#host = host
+  }
+
+  /** A round, unless a request of ours was answered since it was planned. (K7) */
+  readonly round: Effect.Effect<void> = Effect.suspend(() => {
+    const { runtime, state } = this.#host
+    // That the lists are read on connecting is no reason to skip the first: it would undo the spread of backends that
+    // connect together. (K6)
+    const usedAt = this.#first ? Math.min(runtime.usedAt, runtime.answeredAt) : runtime.answeredAt
+    this.#first = false
+    const skip = state.breaker === undefined && this.#failing === 0 && this.#method !== "options" &&
+      usedAt > this.#plannedAfter
+    if (skip) return Effect.void
+    this.#roundAt = this.#host.now()
+    return Effect.catchAllCause(Effect.flatMap(this.#verdict(), (verdict) => this.#conclude(verdict)), (cause) => {
+      if (Cause.isInterruptedOnly(cause)) return Effect.failCause(cause)
+      this.#countFailure()
+      return this.#host.onDefect(cause)
+    })
+  })
+
+  /** Time until the next round, from the last answer rather than from now, so that the gap never exceeds the interval. (K6) */
+  nextDelay(): Effect.Effect<number> {
+    const { fleetStartedAt, policy, runtime, state } = this.#host
+    const now = this.#host.now()
+    this.#plannedAfter = runtime.answeredAt
+    if (state.breaker !== undefined) return Effect.succeed(Math.max(0, state.breaker.reprobeAt - now))
+    const interval = Cadence.intervalOf(policy, state.doublings)
+    if (this.#failing > 0) return Effect.succeed(Math.min(policy.keepalive.suspectInterval, interval))
+    const from = this.#method === "options" ? now : runtime.answeredAt
+    return Effect.map(Random.next, (draw) => {
+      const due = Cadence.dueAt({ from, interval, first: this.#first, draw, gridStart: fleetStartedAt })
+      return Math.max(0, due - now)
+    })
+  }
+
+  get #method(): string {
+    return methodOf(this.#host.policy)
+  }
+
+  get #tool(): string | undefined {
+    const method = this.#method
+    return method.startsWith("tool:") ? method.slice("tool:".length) : undefined
+  }
+
+  // --- what is sent
+
+  #verdict(): Effect.Effect<Verdict.Verdict> {
+    const { connection, fallback, policy } = this.#host
+    const { fallbackAfter, timeout } = policy.keepalive
+    if (this.#method === "options") {
+      const send = () => connection.heartbeat?.(policy.keepalive) ?? Effect.void
+      return this.#beat("options", send, timeout, Verdict.ofBeat)
+    }
+    const tool = this.#tool
+    if (tool === undefined) return this.#ping(timeout)
+    if (!fallback.pingSupported) return this.#callTool(tool, timeout)
+    // A ping and its fallback share the time of one heartbeat: K6 and K11 count on it.
+    const isLast = fallback.pingFailures + 1 >= fallbackAfter
+    return Effect.flatMap(this.#ping(isLast ? timeout / 2 : timeout), (verdict) => {
+      if (verdict._tag === "Success") {
+        fallback.pingFailures = 0
+        return Effect.succeed(verdict)
+      }
+      fallback.pingFailures++
+      if (verdict.reason === "unsupported") fallback.pingSupported = false
+      const enough = !fallback.pingSupported || fallback.pingFailures >= fallbackAfter
+      if (verdict.reason === "rate_limited" || !enough) return Effect.succeed(verdict)
+      return this.#callTool(tool, Math.max(1, timeout - (this.#host.now() - this.#roundAt)))
+    })
+  }
+
+  #ping(timeout: number): Effect.Effect<Verdict.Verdict> {
+    const send = () => this.#host.connection.request("ping", undefined, { timeout })
+    return this.#beat("ping", send, timeout, Verdict.ofBeat)
+  }
+
+  #callTool(tool: string, timeout: number): Effect.Effect<Verdict.Verdict> {
+    const { connection, fallback, onFallback, policy } = this.#host
+    const params = { name: tool, arguments: { ...policy.keepalive.toolArguments } }
+    const beat = this.#beat(
+      this.#method,
+      () => connection.request("tools/call", params, { timeout }),
+      timeout,
+      (error) => Verdict.ofTool(tool, error),
+      (result) => Verdict.ofToolResult(tool, result)
+    )
+    if (fallback.taken) return beat
+    fallback.taken = true
+    return Effect.zipRight(onFallback(tool), beat)
+  }
+
+  #beat(
+    sent: string,
+    send: () => Effect.Effect<unknown, RequestError>,
+    timeout: number,
+    onFailure: (error: RequestError) => Verdict.Verdict,
+    onSuccess: (result: unknown) => Verdict.Verdict = () => Verdict.success
+  ): Effect.Effect<Verdict.Verdict> {
+    const host = this.#host
+    return Effect.suspend(() => {
+      const startedAt = host.now()
+      const guarded = Effect.suspend(() => host.isCurrent() ? send() : Effect.interrupt)
+      const record = (verdict: Verdict.Verdict) => {
+        if (!host.isCurrent()) return Effect.interrupt
+        const now = host.now()
+        if (sent !== "options" && Verdict.isSignOfLife(verdict)) host.runtime.answered(now)
+        host.onBeat(sent, verdict, now - startedAt)
+        return Effect.succeed(verdict)
+      }
+      return Effect.matchEffect(withDeadline(guarded, timeout), {
+        onFailure: (error) => record(onFailure(error)),
+        onSuccess: (result) => record(onSuccess(result))
+      })
+    })
+  }
+
+  // --- what follows
+
+  #conclude(verdict: Verdict.Verdict): Effect.Effect<void> {
+    const { onClose, onLost, onRound, policy, runtime, state } = this.#host
+    onRound(Verdict.isSignOfLife(verdict))
+    if (verdict._tag === "Success") {
+      this.#failing = 0
+      state.lostInARow = 0
+      if (state.breaker === undefined) return Effect.void
+      state.breaker = undefined
+      return onClose()
+    }
+    if (state.breaker !== undefined) return this.#open(verdict)
+    if (verdict.reason === "rate_limited") {
+      this.#failing = 0
+      const interval = Cadence.intervalOf(policy, state.doublings)
+      if (Cadence.intervalOf(policy, state.doublings + 1) > interval) state.doublings++
+      return Effect.void
+    }
+    this.#countFailure()
+    if (this.#failing < policy.keepalive.failureThreshold) return Effect.void
+    const lives = runtime.answeredAt >= this.#failingSince
+    if (lives || state.lostInARow >= 2) return this.#open(verdict)
+    state.lostInARow++
+    onLost({
+      kind: "keepalive",
+      message: `${this.#failing} heartbeats in a row without an answer: ${verdict.message}`
+    })
+    return Effect.void
+  }
+
+  #countFailure(): void {
+    if (this.#failing === 0) this.#failingSince = this.#roundAt
+    this.#failing++
+  }
+
+  #open({ message, reason }: Verdict.Failure): Effect.Effect<void> {
+    const { onOpen, policy, state } = this.#host
+    return Effect.flatMap(Random.next, (draw) => {
+      const reprobeAt = this.#host.now() + Cadence.jittered(draw, policy.keepalive.reprobeAfter)
+      const again = state.breaker !== undefined
+      state.breaker = { reason, message, reprobeAt }
+      this.#failing = 0
+      return onOpen(state.breaker, again)
+    })
+  }
+}

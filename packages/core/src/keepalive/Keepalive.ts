@@ -1,0 +1,156 @@
+/**
+ * Keepalive of one backend: starts with each connection and ends with it, can be paused, and says what it does.
+ */
+import { Duration, Effect, Fiber } from "effect"
+import type { Loss } from "../Connection.js"
+import * as SafeLog from "../internal/SafeLog.js"
+import type { BackendState, Installed } from "../lifecycle/BackendState.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import * as HeartbeatLoop from "./HeartbeatLoop.js"
+import { type Breaker, makeFallback, methodOf, offReason } from "./KeepaliveState.js"
+import * as Metrics from "./Metrics.js"
+
+/** The heartbeats that may be sent now. */
+interface Permission {
+  fiber: Fiber.RuntimeFiber<void> | undefined
+}
+
+/** Keeps whichever runtime is installed alive. */
+export class Keepalive {
+  readonly #backend: BackendState
+  readonly #lost: (runtime: Runtime, loss: Loss) => void
+  /** Of the installed runtime; kept while keepalive is paused. */
+  #fallback = makeFallback()
+  /** Heartbeats that were started under an older permission send nothing, also where they have not ended yet. */
+  #permission: Permission | undefined
+  /** The fiber of the last heartbeats: the next ones begin when it has ended. (K8) */
+  #previous: Fiber.RuntimeFiber<void> | undefined
+  /** The runtime for which it was logged that keepalive is off. */
+  #loggedOff: Runtime | undefined
+  #warnedOfOptions = false
+
+  constructor(backend: BackendState, lost: (runtime: Runtime, loss: Loss) => void) {
+    this.#backend = backend
+    this.#lost = lost
+  }
+
+  /** Begins for a runtime that has just been installed: with the ping, whatever the one before it needed. (K3) */
+  attach(installed: Installed): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#fallback = makeFallback()
+      return this.#start(installed)
+    })
+  }
+
+  /** Stops the heartbeats until `resume`, over reconnects. */
+  get pause(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#backend.keepalive.paused = true
+      const fiber = this.#permission?.fiber
+      this.#permission = undefined
+      this.#changed("paused", "paused by keepalive.pause()")
+      return fiber === undefined ? Effect.void : Effect.asVoid(Fiber.interruptFork(fiber))
+    })
+  }
+
+  /** Takes a pause back. */
+  get resume(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (!this.#backend.keepalive.paused) return Effect.void
+      this.#backend.keepalive.paused = false
+      const { current } = this.#backend.cell.get()
+      if (current !== undefined) return this.#start(current)
+      this.#changed("off", "no connection")
+      return Effect.void
+    })
+  }
+
+  #start({ connection, runtime }: Installed): Effect.Effect<void> {
+    const { id, keepalive, policy } = this.#backend
+    const off = offReason(policy, connection)
+    if (off !== undefined) {
+      this.#changed("off", off)
+      if (this.#loggedOff === runtime) return Effect.void
+      this.#loggedOff = runtime
+      return SafeLog.info(`${id}: keepalive is off: ${off}`)
+    }
+    if (keepalive.paused) return Effect.void
+    const previous = this.#previous
+    const permission: Permission = { fiber: undefined }
+    this.#permission = permission
+    const beat = Effect.flatMap(
+      Metrics.meter(id),
+      (meter) => HeartbeatLoop.run(this.#host({ connection, runtime }, permission, meter))
+    )
+    const beats = previous === undefined ? beat : Effect.zipRight(Fiber.await(previous), beat)
+    return Effect.gen(this, function*() {
+      yield* this.#warnOptionsProvesNoSession(connection)
+      const fiber = yield* runtime.fork(beats)
+      permission.fiber = fiber
+      this.#previous = fiber
+      const { breaker } = keepalive
+      if (breaker === undefined) this.#changed("running", undefined)
+      else this.#changed("disabled", `${breaker.reason}: ${breaker.message}`, breaker.reprobeAt)
+    })
+  }
+
+  #host({ connection, runtime }: Installed, permission: Permission, meter: Metrics.Meter): HeartbeatLoop.Host {
+    const backend = this.#backend
+    const { id, policy } = backend
+    return {
+      policy,
+      state: backend.keepalive,
+      fallback: this.#fallback,
+      connection,
+      runtime,
+      now: () => backend.now(),
+      fleetStartedAt: backend.fleetStartedAt,
+      isCurrent: () => this.#permission === permission && backend.isCurrent(runtime),
+      onLost: (loss) => this.#lost(runtime, loss),
+      onBeat: (sent, verdict, millis) => {
+        backend.telemetry?.beat(sent, verdict._tag === "Success" ? undefined : verdict.reason, millis)
+        meter.beat(sent, verdict, millis)
+      },
+      onRound: (alive) => backend.recordProbe(alive),
+      onOpen: (breaker, again) => this.#opened(breaker, again, meter),
+      onClose: () => {
+        this.#changed("running", undefined)
+        return SafeLog.info(`${id}: keepalive works again`)
+      },
+      onFallback: (tool) => SafeLog.info(`${id}: keepalive falls back to the tool ${tool}`),
+      onDefect: (cause) => SafeLog.error(`${id}: a heartbeat failed unexpectedly; keepalive goes on`, cause)
+    }
+  }
+
+  #opened({ message, reason, reprobeAt }: Breaker, again: boolean, meter: Metrics.Meter): Effect.Effect<void> {
+    const { id, policy, telemetry } = this.#backend
+    const why = `${reason}: ${message}`
+    const wait = Duration.format(Duration.millis(Math.round(reprobeAt - this.#backend.now())))
+    this.#changed("disabled", why, reprobeAt)
+    if (again) return SafeLog.debug(`${id}: keepalive stays disabled (${why}); probed again in ${wait}`)
+    const method = methodOf(policy)
+    telemetry?.breakerOpened(method, reason)
+    meter.disabled(method, reason)
+    return SafeLog.warning(`${id}: keepalive is disabled (${why}); the session goes on; probed again in ${wait}`)
+  }
+
+  /** Warns, once, that the method is not what it looks like. (K2) */
+  #warnOptionsProvesNoSession(connection: Installed["connection"]): Effect.Effect<void> {
+    const { id, policy } = this.#backend
+    if (this.#warnedOfOptions || methodOf(policy) !== "options" || !connection.stateful) return Effect.void
+    this.#warnedOfOptions = true
+    return SafeLog.warning(
+      `${id}: keepalive.method "options" shows that the server is reachable, not that it still knows the session; use "ping" or "tool:<name>" for a server with sessions`
+    )
+  }
+
+  #changed(
+    state: "running" | "off" | "paused" | "disabled",
+    reason: string | undefined,
+    nextProbeAt?: number
+  ): void {
+    const { generation } = this.#backend.cell.get()
+    this.#backend.emit({ _tag: "KeepaliveChanged", generation, state, reason, nextProbeAt })
+    this.#backend.publish({})
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * What a heartbeat found, as a pure value: the error of a request, read by what it says of the server.
+ */
+import type { RequestError } from "../Errors.js"
+
+/** Why a heartbeat failed: a closed set. (K17) */
+export type Reason =
+  | "timeout"
+  | "connection"
+  | "session_expired"
+  | "unsupported"
+  | "tool_error"
+  | "rate_limited"
+  | "protocol"
+
+/** A heartbeat that failed. */
+export interface Failure {
+  readonly _tag: "Failure"
+  readonly reason: Reason
+  readonly message: string
+  readonly retryAfter: number | undefined
+}
+
+/** What a heartbeat found. */
+export type Verdict = { readonly _tag: "Success" } | Failure
+
+/** The server answered well. */
+export const success: Verdict = { _tag: "Success" }
+
+const failure = (reason: Reason, message: string, retryAfter?: number): Failure => ({
+  _tag: "Failure",
+  reason,
+  message,
+  retryAfter
+})
+
+/** JSON-RPC "method not found". */
+const methodNotFound = -32601
+
+/** The verdict of a ping or an OPTIONS that failed. */
+export const ofBeat = (error: RequestError): Verdict => {
+  if (!isAnswer(error)) return ofTransport(error)
+  const unsupported = error.reason === "remote" && error.code === methodNotFound
+  return failure(unsupported ? "unsupported" : "protocol", shortened(error.message))
+}
+
+/** The verdict of a fallback tool that failed. */
+export const ofTool = (tool: string, error: RequestError): Verdict =>
+  isAnswer(error) ? failure("tool_error", `tool ${tool}: ${shortened(error.message)}`) : ofTransport(error)
+
+/** The verdict of a result of the fallback tool. */
+export const ofToolResult = (tool: string, result: unknown): Verdict =>
+  isRecord(result) && result["isError"] === true
+    ? failure("tool_error", `tool ${tool} answered with isError${textOf(result)}`)
+    : success
+
+const isAnswer = ({ reason, retryAfter }: RequestError): boolean =>
+  retryAfter === undefined && (reason === "remote" || reason === "protocol")
+
+const ofTransport = (error: RequestError): Verdict => {
+  if (error.reason === "session") return failure("session_expired", error.message)
+  if (error.reason === "rateLimited" || error.retryAfter !== undefined) {
+    return failure("rate_limited", error.message, error.retryAfter)
+  }
+  return failure(error.reason === "timeout" ? "timeout" : "connection", error.message)
+}
+
+/** Whether the server answered, whatever it said: also when it objects to the rate. (K19) */
+export const isSignOfLife = (verdict: Verdict): boolean =>
+  verdict._tag === "Success" ||
+  verdict.reason === "unsupported" || verdict.reason === "tool_error" || verdict.reason === "protocol" ||
+  verdict.reason === "rate_limited"
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null
+
+/** What a result with isError says, in one line. */
+const textOf = (result: Record<string, unknown>): string => {
+  const { content } = result
+  const first: unknown = Array.isArray(content) ? content[0] : undefined
+  return isRecord(first) && typeof first["text"] === "string" ? `: ${shortened(first["text"])}` : ""
+}
+
+/** One line of at most 200 characters of what a server wrote. */
+const shortened = (text: string): string => {
+  const line = text.replace(/\s+/g, " ").trim()
+  return line.length > 200 ? `${line.slice(0, 199)}…` : line
+}

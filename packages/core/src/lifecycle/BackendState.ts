@@ -1,0 +1,179 @@
+/**
+ * What readers see of a backend: one immutable value, which its supervisor publishes; and what is counted and emitted over
+ * the life of a backend.
+ */
+import { type Clock, Effect } from "effect"
+import { type Snapshot, visible } from "../catalog/Catalog.js"
+import type { Connection } from "../Connection.js"
+import type { ServerNotification } from "../Connector.js"
+import { Event } from "../Event.js"
+import * as Health from "../health/Health.js"
+import { Cell } from "../internal/Cell.js"
+import { Hub } from "../internal/Hub.js"
+import * as SafeLog from "../internal/SafeLog.js"
+import { KeepaliveState } from "../keepalive/KeepaliveState.js"
+import type { Policy } from "../Policy.js"
+import type { Closed } from "../runtime/Owner.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { Observer } from "../Telemetry.js"
+import { isWithdrawn, State } from "./Lifecycle.js"
+
+/** The current runtime with its connection: what a call needs. */
+export interface Installed {
+  readonly runtime: Runtime
+  readonly connection: Connection
+}
+
+/** The published value of a backend. `current` is there exactly in Connected. */
+export interface Slot {
+  readonly state: State
+  readonly current: Installed | undefined
+  /** Of the last installed runtime; 0 before the first. */
+  readonly generation: number
+  /** What callers see: the last good catalogue, stale or not; nothing where it is withdrawn. (P2) */
+  readonly snapshot: Snapshot | undefined
+  /** Of the last published catalogue. */
+  readonly revision: number
+  readonly nextAttemptAt: number | undefined
+  readonly lastError: { readonly message: string; readonly at: number } | undefined
+}
+
+/** What is counted over the life of a backend. */
+export interface Counters {
+  connections: number
+  reconnects: number
+  errors: number
+  abandonedCloses: number
+  lastCloseError: string | undefined
+  lastAttemptAt: number | undefined
+  lastSuccessAt: number | undefined
+  /** Uptime of connections that have ended, in milliseconds. */
+  pastUptime: number
+}
+
+/** An event without what every event has. */
+type EventBody = Event extends infer E ? E extends Event ? Omit<E, "backend" | "at"> : never : never
+
+/** Everything that is known and emitted about one backend. All of it is synchronous. */
+export class BackendState {
+  readonly id: string
+  readonly policy: Policy
+  readonly clock: Clock.Clock
+  /** When its fleet was made; undefined for a backend on its own. */
+  readonly fleetStartedAt: number | undefined
+  readonly cell: Cell<Slot>
+  readonly events = new Hub<Event>()
+  readonly notifications = new Hub<ServerNotification>()
+  readonly keepalive = new KeepaliveState()
+  /** Set before anything happens, where somebody measures. */
+  telemetry: Observer | undefined
+  /** Called when something that others gave us has thrown: what it was, and what it threw. */
+  onDefect: (source: string, defect: unknown) => void = () => {}
+  readonly counters: Counters = {
+    connections: 0,
+    reconnects: 0,
+    errors: 0,
+    abandonedCloses: 0,
+    lastCloseError: undefined,
+    lastAttemptAt: undefined,
+    lastSuccessAt: undefined,
+    pastUptime: 0
+  }
+  #probes: Health.History = Health.empty
+
+  constructor(id: string, policy: Policy, clock: Clock.Clock, fleetStartedAt?: number) {
+    this.id = id
+    this.policy = policy
+    this.clock = clock
+    this.fleetStartedAt = fleetStartedAt
+    const { disabled, lazy } = policy.lifecycle
+    this.cell = new Cell<Slot>({
+      state: disabled ? State.Disabled() : lazy ? State.Idle() : State.Connecting({ probe: false }),
+      current: undefined,
+      generation: 0,
+      snapshot: undefined,
+      revision: 0,
+      nextAttemptAt: undefined,
+      lastError: undefined
+    })
+  }
+
+  now(): number {
+    return this.clock.unsafeCurrentTimeMillis()
+  }
+
+  /** Whether a runtime is the installed one: the fence for everything that a runtime reports. (L4) */
+  isCurrent(runtime: Runtime): boolean {
+    return this.cell.get().current?.runtime === runtime
+  }
+
+  /** The last ten probes. */
+  get probes(): Health.History {
+    return this.#probes
+  }
+
+  /** Adds a probe to the history. Whoever watches the status learns of it where the score has changed. (H6) */
+  recordProbe(ok: boolean): void {
+    const before = Health.score(this.#probes)
+    this.#probes = Health.record(this.#probes, ok)
+    if (Health.score(this.#probes) !== before) this.publish({})
+  }
+
+  /** Whether a runtime has been up for long enough that what failed before it no longer counts. */
+  isStable(runtime: Runtime): boolean {
+    return this.now() - runtime.installedAt >= this.policy.reconnect.stableAfter
+  }
+
+  /** Counts a connection that was installed. */
+  recordConnection(): void {
+    this.counters.connections++
+    if (this.counters.connections > 1) this.counters.reconnects++
+    this.counters.lastSuccessAt = this.now()
+  }
+
+  /** Counts and emits how a runtime was closed; logs a close that went wrong. (L8) */
+  recordClose({ message, outcome, runtime: { generation, installed } }: Closed): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (outcome !== "closed") this.counters.lastCloseError = message
+      if (outcome === "abandoned") this.counters.abandonedCloses++
+      this.emit({ _tag: "RuntimeClosed", generation, installed, outcome, message })
+      return outcome === "closed"
+        ? Effect.void
+        : SafeLog.warning(`${this.id}: closing generation ${generation} was ${outcome}: ${message}`)
+    })
+  }
+
+  emit(event: EventBody): void {
+    this.events.emit({ ...event, backend: this.id, at: this.now() } as Event)
+  }
+
+  /** The backend is closed for good: ends every stream of it. */
+  end(): void {
+    this.cell.end()
+    this.events.end()
+    this.notifications.end()
+  }
+
+  /** Publishes one new value of the slot, and emits what changed with it. */
+  publish(patch: Partial<Slot>): void {
+    const before = this.cell.get()
+    const patched = { ...before, ...patch }
+    const slot = { ...patched, snapshot: this.#visible(patched) }
+    this.cell.set(slot)
+    if (slot.state._tag !== before.state._tag) {
+      this.emit({ _tag: "StateChanged", from: before.state._tag, to: slot.state._tag, generation: slot.generation })
+    }
+    if (slot.snapshot !== before.snapshot) {
+      this.emit({
+        _tag: "CatalogChanged",
+        generation: slot.generation,
+        revision: slot.snapshot?.revision,
+        stale: slot.snapshot?.stale ?? true
+      })
+    }
+  }
+
+  #visible({ current, generation, snapshot, state }: Slot): Snapshot | undefined {
+    return snapshot && visible(snapshot, isWithdrawn(state), current === undefined ? undefined : generation)
+  }
+}

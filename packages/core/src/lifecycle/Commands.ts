@@ -1,0 +1,171 @@
+/**
+ * Carries out what users ask of a backend. A command is answered by what ends it: by the attempt that it starts or joins, or
+ * by the teardown.
+ */
+import { Effect, Exit } from "effect"
+import type { Calls } from "../Call.js"
+import type { Loss } from "../Connection.js"
+import type { CommandError } from "../Errors.js"
+import type { Owner } from "../runtime/Owner.js"
+import type { Attempts } from "./Attempts.js"
+import type { BackendState } from "./BackendState.js"
+import type { Command, PendingCommand } from "./Command.js"
+import type { Connecting } from "./Connecting.js"
+import * as Lifecycle from "./Lifecycle.js"
+import type { Phase, Teardown } from "./Phase.js"
+
+/** What commands work with. */
+export interface Parts {
+  readonly backend: BackendState
+  readonly phase: Phase
+  readonly owner: Owner
+  readonly attempts: Attempts
+  readonly calls: Calls
+  readonly connecting: Connecting
+  /** A new connection is made before the old one is closed. */
+  readonly overlap: boolean
+  readonly tornDown: (teardown: Teardown) => void
+  /** It is known that there will be no first catalogue for now. */
+  readonly noteFirstOutcome: () => void
+}
+
+/** The commands of one backend. Each method runs in the supervisor's fiber, and waits for nothing. */
+export class Commands {
+  readonly #backend: BackendState
+  readonly #phase: Phase
+  readonly #owner: Owner
+  readonly #attempts: Attempts
+  readonly #calls: Calls
+  readonly #connecting: Connecting
+  readonly #overlap: boolean
+  readonly #reportTornDown: (teardown: Teardown) => void
+  readonly #noteFirstOutcome: () => void
+
+  constructor({ attempts, backend, calls, connecting, noteFirstOutcome, overlap, owner, phase, tornDown }: Parts) {
+    this.#backend = backend
+    this.#phase = phase
+    this.#owner = owner
+    this.#attempts = attempts
+    this.#calls = calls
+    this.#connecting = connecting
+    this.#overlap = overlap
+    this.#reportTornDown = tornDown
+    this.#noteFirstOutcome = noteFirstOutcome
+  }
+
+  /** Carries out a command, or has what is under way answer it. */
+  carryOut(pending: PendingCommand): Effect.Effect<void> {
+    switch (pending.command) {
+      case "Disable":
+        return this.#disable(pending)
+      case "Disconnect":
+        return this.#disconnect(pending)
+      case "Reconnect":
+        return this.#reconnect(pending, Lifecycle.Event.Reconnect({ overlap: this.#overlap }))
+      case "Enable":
+        return this.#reconnect(pending, Lifecycle.Event.Enable())
+    }
+  }
+
+  /** Starts an attempt, or joins the one under way. */
+  #reconnect(pending: PendingCommand, event: Lifecycle.Event): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const { work } = this.#phase
+      const { current } = this.#backend.cell.get()
+      if (event._tag === "Enable" && current !== undefined) return pending.answer(Exit.void)
+      if (work?._tag === "Attempt") return void work.joined.push(pending)
+      if (work?._tag === "Teardown" && event._tag === "Enable") {
+        work.enables.push(pending)
+        return void this.#phase.move(event)
+      }
+      const patch = this.#overlap ? {} : this.#connecting.clearErrorIfStable(current?.runtime)
+      if (!this.#phase.move(event, patch)) return this.#refuse([pending])
+      if (current === undefined) this.#connecting.forgetOutage()
+      else if (!this.#overlap) {
+        this.#connecting.recordUptime(current.runtime)
+        yield* this.#owner.retire(current.runtime)
+      }
+      yield* this.#connecting.connect(false, [pending])
+    })
+  }
+
+  #disconnect(pending: PendingCommand): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      yield* this.#endAll(Lifecycle.Event.Disconnect(), "disconnected")
+      this.#noteFirstOutcome()
+      pending.answer(Exit.void)
+    })
+  }
+
+  /** Tears everything down: Disabling until that has ended, then Disabled, nothing ever rolled back. (L10) */
+  #disable(pending: PendingCommand): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const { state, work } = this.#phase
+      if (state._tag === "Disabled") return pending.answer(Exit.void)
+      if (work?._tag === "Teardown") {
+        this.#phase.move(Lifecycle.Event.Disable())
+        work.disables.push(pending)
+        return this.#refuse(work.enables.splice(0))
+      }
+      const ended = this.#attempts.ended(this.#backend.policy.timeouts.close)
+      yield* this.#endAll(Lifecycle.Event.Disable(), "disabled")
+      this.#noteFirstOutcome()
+      const teardown: Teardown = { _tag: "Teardown", disables: [pending], enables: [] }
+      const run = Effect.gen(this, function*() {
+        yield* ended
+        yield* this.#owner.retireAll({ kind: "closed", message: "disabled" })
+        yield* this.#owner.closed
+        this.#reportTornDown(teardown)
+      })
+      yield* this.#phase.begin(teardown, run)
+    })
+  }
+
+  /** What a disable ends has ended. */
+  tornDown(teardown: Teardown): Effect.Effect<void> {
+    if (!this.#phase.finish(teardown)) return Effect.void
+    this.#phase.move(Lifecycle.Event.TornDown())
+    for (const pending of teardown.disables) pending.answer(Exit.void)
+    if (this.#phase.state._tag !== "Connecting") return Effect.void
+    this.#connecting.forgetOutage()
+    return this.#connecting.connect(false, teardown.enables)
+  }
+
+  /** Ends what there is, attempt and runtime, because a command says so. */
+  #endAll(event: Lifecycle.Event, why: string): Effect.Effect<void> {
+    const { current } = this.#backend.cell.get()
+    if (!this.#phase.move(event, this.#connecting.clearErrorIfStable(current?.runtime))) return Effect.void
+    const loss: Loss = { kind: "closed", message: why }
+    this.endWork()
+    this.#connecting.forgetLoss()
+    this.#owner.failDraining(loss)
+    if (current === undefined) return Effect.void
+    this.#connecting.recordUptime(current.runtime)
+    return this.#owner.retire(current.runtime, loss)
+  }
+
+  // --- answers
+
+  /** Ends what is under way, and answers the commands that wait for it. */
+  endWork(): void {
+    const work = this.#phase.end()
+    if (work?._tag === "Attempt") this.#refuse(work.joined)
+    if (work?._tag !== "Teardown") return
+    this.#refuse(work.enables)
+    for (const pending of work.disables) pending.answer(Exit.void)
+  }
+
+  /** Answers commands that are not carried out, each in its own name. */
+  #refuse(commands: ReadonlyArray<PendingCommand>): void {
+    for (const pending of commands) pending.answer(Exit.fail(this.#refusal(pending.command)))
+  }
+
+  #refusal(command: Command): CommandError {
+    return this.#calls.unavailable(this.#phase.state, `${command.toLowerCase()} was not carried out`)
+  }
+
+  /** Once the backend has closed, there is nothing left to disable or to disconnect. */
+  answerWhenClosed(command: Command): Exit.Exit<void, CommandError> {
+    return command === "Disable" || command === "Disconnect" ? Exit.void : Exit.fail(this.#refusal(command))
+  }
+}

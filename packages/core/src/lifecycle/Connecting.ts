@@ -1,0 +1,274 @@
+/**
+ * How the connections of a backend come and go by themselves: attempts and what follows on them, losses, and the wait for the
+ * next attempt.
+ */
+import { Effect, Either, Exit } from "effect"
+import type { Calls } from "../Call.js"
+import type { Loss } from "../Connection.js"
+import type { ConnectError } from "../Errors.js"
+import type { Owner } from "../runtime/Owner.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { RuntimeTasks } from "../runtime/RuntimeTasks.js"
+import { connectError } from "./Attempt.js"
+import type { Attempts } from "./Attempts.js"
+import type { BackendState, Installed, Slot } from "./BackendState.js"
+import type { PendingCommand } from "./Command.js"
+import * as Lifecycle from "./Lifecycle.js"
+import { Outage } from "./Outage.js"
+import type { Attempt, Phase, Timer } from "./Phase.js"
+
+/** What happens to attempts and timers, for the supervisor's mailbox. */
+export type Report =
+  | { readonly _tag: "Due"; readonly timer: Timer }
+  | { readonly _tag: "Established"; readonly attempt: Attempt; readonly installed: Installed }
+  | { readonly _tag: "Failed"; readonly attempt: Attempt; readonly error: ConnectError }
+
+/** The parts of a backend that connecting works with. */
+export interface Parts {
+  readonly backend: BackendState
+  readonly phase: Phase
+  readonly owner: Owner
+  readonly attempts: Attempts
+  readonly calls: Calls
+  readonly tasks: RuntimeTasks
+  readonly send: (report: Report) => void
+  /** The first attempt has ended, well or not. */
+  readonly noteFirstOutcome: () => void
+}
+
+/** Connects one backend, and connects it again. Each method runs in the supervisor's fiber, and waits for nothing. */
+export class Connecting {
+  readonly #backend: BackendState
+  readonly #phase: Phase
+  readonly #owner: Owner
+  readonly #attempts: Attempts
+  readonly #calls: Calls
+  readonly #tasks: RuntimeTasks
+  readonly #outage: Outage
+  readonly #send: (report: Report) => void
+  readonly #noteFirstOutcome: () => void
+  /** When the last generation was lost without being asked to, until there is a new one. */
+  #lostAt: number | undefined
+
+  constructor({ attempts, backend, calls, noteFirstOutcome, owner, phase, send, tasks }: Parts) {
+    this.#backend = backend
+    this.#phase = phase
+    this.#owner = owner
+    this.#attempts = attempts
+    this.#calls = calls
+    this.#tasks = tasks
+    this.#send = send
+    this.#noteFirstOutcome = noteFirstOutcome
+    this.#outage = new Outage(backend.policy.reconnect)
+  }
+
+  /** Failed attempts since the last stable connection. */
+  get failedAttempts(): number {
+    return this.#outage.failures
+  }
+
+  /** The earliest time at which a waiting call may have an attempt. */
+  nextDemanded(now: number): number {
+    return this.#outage.nextDemanded(now)
+  }
+
+  /** A command connects: what failed before it does not count. */
+  forgetOutage(): void {
+    this.#outage.reset()
+  }
+
+  /** A command ended the connection: what follows is no recovery from a loss. */
+  forgetLoss(): void {
+    this.#lostAt = undefined
+    this.#calls.forgetSessionLoss()
+  }
+
+  // --- attempts
+
+  /** Starts an attempt. `demanded`: a call waits for it, so it does not count as a quick one. (R8) */
+  connect(demanded: boolean, joined: Array<PendingCommand> = []): Effect.Effect<void> {
+    const backend = this.#backend
+    const now = backend.now()
+    const generation = backend.cell.get().generation + 1
+    const attempt: Attempt = { _tag: "Attempt", demanded, startedAt: now, joined }
+    backend.counters.lastAttemptAt = now
+    if (demanded) this.#outage.demanded(now)
+    backend.emit({ _tag: "AttemptStarted", attempt: this.#outage.failures + 1 })
+    return this.#phase.begin(
+      attempt,
+      this.#attempts.run(generation, (outcome) =>
+        this.#send(
+          Either.isRight(outcome)
+            ? { _tag: "Established", attempt, installed: outcome.right }
+            : { _tag: "Failed", attempt, error: outcome.left }
+        ))
+    )
+  }
+
+  /** An attempt has made a connection: it is installed, unless the attempt was ended meanwhile. */
+  established(attempt: Attempt, installed: Installed): Effect.Effect<void> {
+    const { connection, runtime } = installed
+    const backend = this.#backend
+    if (!this.#phase.finish(attempt)) {
+      return this.#owner.retire(runtime, { kind: "closed", message: "the attempt was cancelled" })
+    }
+    if (runtime.loss !== undefined) {
+      const message = `the connection ended at once: ${runtime.loss.message}`
+      const failed = this.#failed(attempt, connectError(backend.id, "closed", message))
+      return Effect.zipRight(this.#owner.retire(runtime, runtime.loss), failed)
+    }
+    return Effect.gen(this, function*() {
+      const now = backend.now()
+      const before = backend.cell.get().current?.runtime
+      const downtime = this.#lostAt === undefined ? undefined : now - this.#lostAt
+      this.#lostAt = undefined
+      runtime.install(now)
+      backend.recordConnection()
+      this.#phase.move(Lifecycle.Event.Established(), {
+        current: { connection, runtime },
+        generation: runtime.generation,
+        ...this.clearErrorIfStable(before)
+      })
+      if (before !== undefined) this.recordUptime(before)
+      backend.emit({
+        _tag: "Installed",
+        generation: runtime.generation,
+        duration: now - attempt.startedAt,
+        downtime
+      })
+      for (const pending of attempt.joined) pending.answer(Exit.void)
+      if (before !== undefined) yield* this.#owner.retire(before)
+      yield* this.#tasks.attach(installed)
+    })
+  }
+
+  /** The attempt under way has failed. */
+  attemptFailed(attempt: Attempt, error: ConnectError): Effect.Effect<void> {
+    return this.#phase.finish(attempt) ? this.#failed(attempt, error) : Effect.void
+  }
+
+  #failed({ demanded, joined, startedAt }: Attempt, error: ConnectError): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const backend = this.#backend
+      const { counters, policy } = backend
+      const now = backend.now()
+      this.#noteFirstOutcome()
+      const replacing = this.#phase.state._tag === "Connected"
+      this.#outage.respectRetryAfter(now, error.retryAfter)
+      const verdict = replacing ? "retry" : this.#outage.attemptFailed(error, demanded, counters.connections > 0)
+      counters.errors++
+      yield* this.#follow(
+        Lifecycle.Event.AttemptFailed({ verdict, auto: policy.reconnect.auto }),
+        replacing ? {} : { lastError: { message: error.message, at: now } },
+        (nextAttemptAt) => backend.emit({ _tag: "AttemptFailed", error, duration: now - startedAt, nextAttemptAt })
+      )
+      for (const pending of joined) pending.answer(Exit.fail(error))
+      if (this.#calls.waiting > 0) yield* this.bringForward()
+    })
+  }
+
+  /** Moves to where a failure or a loss leads, and sets the timer that belongs to the state. */
+  #follow(
+    event: Lifecycle.Event,
+    patch: Partial<Slot>,
+    emit: (nextAttemptAt: number | undefined) => void
+  ): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const now = this.#backend.now()
+      const next = Lifecycle.transition(this.#phase.state, event).state._tag
+      const nextAttemptAt = next === "Reconnecting"
+        ? yield* this.#outage.nextBackoff(now)
+        : next === "Dormant"
+        ? yield* this.#outage.nextProbe(now)
+        : undefined
+      if (!this.#phase.move(event, { ...patch, nextAttemptAt })) return
+      emit(nextAttemptAt)
+      if (nextAttemptAt !== undefined) yield* this.#waitUntil(nextAttemptAt, false)
+    })
+  }
+
+  #waitUntil(at: number, demanded: boolean): Effect.Effect<void> {
+    const timer: Timer = { _tag: "Timer", demanded }
+    const wait = Effect.suspend(() => Effect.sleep(Math.max(0, at - this.#backend.now())))
+    return this.#phase.begin(timer, Effect.map(wait, () => this.#send({ _tag: "Due", timer })))
+  }
+
+  /** A timer has run out: the attempt that it waited for is made. */
+  due(timer: Timer): Effect.Effect<void> {
+    if (!this.#phase.finish(timer)) return Effect.void
+    return this.#phase.move(Lifecycle.Event.Due()) ? this.connect(timer.demanded) : Effect.void
+  }
+
+  /** A call waits: brings the next attempt forward, within bounds. (R8) */
+  bringForward(): Effect.Effect<void> {
+    const { nextAttemptAt, state } = this.#backend.cell.get()
+    const now = this.#backend.now()
+    const at = state._tag === "Idle" ? now : this.#outage.nextDemanded(now)
+    if (nextAttemptAt === undefined && state._tag !== "Idle") return Effect.void
+    if (at <= now) return this.#phase.move(Lifecycle.Event.Demanded()) ? this.connect(true) : Effect.void
+    if (nextAttemptAt === undefined || at >= nextAttemptAt) return Effect.void
+    this.#backend.publish({ nextAttemptAt: at })
+    return this.#waitUntil(at, true)
+  }
+
+  /** One probe decides about a connection; an attempt that waits for its time is made now. (R11) */
+  afterClockJump(): Effect.Effect<void> {
+    const { current, nextAttemptAt } = this.#backend.cell.get()
+    if (current !== undefined) return this.#tasks.probe.afterClockJump(current)
+    if (nextAttemptAt === undefined) return Effect.void
+    const at = this.#outage.earliest(this.#backend.now())
+    this.#backend.publish({ nextAttemptAt: at })
+    return this.#waitUntil(at, false)
+  }
+
+  // --- the end of runtimes
+
+  /** A runtime was lost. */
+  lose(runtime: Runtime, loss: Loss): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const backend = this.#backend
+      if (!backend.isCurrent(runtime)) return
+      const now = backend.now()
+      const uptime = now - runtime.installedAt
+      const stable = backend.isStable(runtime)
+      const replacing = this.#phase.work?._tag === "Attempt"
+      this.recordUptime(runtime)
+      if (!stable) this.#outage.connectionFailed()
+      this.#outage.respectRetryAfter(now, loss.retryAfter)
+      backend.counters.errors++
+      this.#lostAt = now
+      this.#calls.sessionLost(runtime.generation)
+      // At once only where the server has not asked to wait. (R6)
+      const resume = loss.kind === "session" && stable && this.#outage.earliest(now) === now
+      yield* this.#follow(
+        Lifecycle.Event.Lost({ resume, auto: backend.policy.reconnect.auto }),
+        { lastError: { message: loss.message, at: now } },
+        () => backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime })
+      )
+      yield* this.#owner.retire(runtime, loss)
+      if (this.#phase.state._tag === "Connecting" && !replacing) yield* this.connect(false)
+      else if (this.#calls.waiting > 0) yield* this.bringForward()
+    })
+  }
+
+  /** No call has used a runtime for `idleRelease`. */
+  release(runtime: Runtime): Effect.Effect<void> {
+    if (!this.#backend.isCurrent(runtime)) return Effect.void
+    // A call may have begun since the report.
+    if (runtime.inFlight > 0) return Effect.void
+    if (!this.#phase.move(Lifecycle.Event.Released(), this.clearErrorIfStable(runtime))) return Effect.void
+    this.recordUptime(runtime)
+    return this.#owner.retire(runtime)
+  }
+
+  /** The part of a slot that forgets the last error, where a runtime that leaves it was stable. */
+  clearErrorIfStable(runtime: Runtime | undefined): Partial<Slot> {
+    return runtime !== undefined && this.#backend.isStable(runtime) ? { lastError: undefined } : {}
+  }
+
+  /** Counts the time of a runtime that leaves the slot; one that was stable ends the outage before it. (R3) */
+  recordUptime(runtime: Runtime): void {
+    this.#backend.counters.pastUptime += this.#backend.now() - runtime.installedAt
+    if (this.#backend.isStable(runtime)) this.#outage.reset()
+  }
+}

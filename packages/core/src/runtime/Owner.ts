@@ -1,0 +1,89 @@
+/**
+ * Owns the runtimes of one backend: each from before it has a connection until it is retired, exactly once.
+ */
+import { Deferred, Effect, Exit, FiberId } from "effect"
+import type { Loss } from "../Connection.js"
+import { closeWithin, type Outcome } from "../internal/scopes.js"
+import type { Policy } from "../Policy.js"
+import { Runtime } from "./Runtime.js"
+
+/** How the close of a runtime ended. */
+export interface Closed extends Outcome {
+  readonly runtime: Runtime
+}
+
+/** Makes runtimes, retires each once, and knows which are still closing. */
+export class Owner {
+  /** Removing a runtime from this set claims the right to close it. (L6) */
+  readonly #owned = new Set<Runtime>()
+  /** Closes under way, each from the step in which its runtime leaves `#owned`. */
+  readonly #closing = new Set<Deferred.Deferred<void>>()
+  /** Runtimes that were retired on purpose, and wait for the calls in flight before they close. */
+  readonly #draining = new Set<Runtime>()
+  readonly #timeouts: Policy["timeouts"]
+  readonly #report: (closed: Closed) => Effect.Effect<void>
+
+  constructor(timeouts: Policy["timeouts"], report: (closed: Closed) => Effect.Effect<void>) {
+    this.#timeouts = timeouts
+    this.#report = report
+  }
+
+  /** A runtime that is owned but has no connection yet. */
+  make(generation: number): Effect.Effect<Runtime> {
+    return Effect.tap(Runtime.make(generation), (runtime) => Effect.sync(() => this.#owned.add(runtime)))
+  }
+
+  /**
+   * Retires a runtime: once, however often it is called. A loss fails what is in flight in the same synchronous step;
+   * without one, calls get `timeouts.drain` to finish. Returns at once; the close goes on in a fiber of its own.
+   */
+  retire(runtime: Runtime, loss?: Loss): Effect.Effect<void> {
+    return Effect.uninterruptible(Effect.suspend(() => {
+      if (!this.#owned.delete(runtime)) return Effect.void
+      runtime.detach()
+      if (loss === undefined) this.#draining.add(runtime)
+      else runtime.fail(loss)
+      const closed = Deferred.unsafeMake<void>(FiberId.none)
+      this.#closing.add(closed)
+      return Effect.map(
+        Effect.forkDaemon(Effect.interruptible(this.#close(runtime, loss === undefined))),
+        (fiber) =>
+          fiber.addObserver(() => {
+            this.#closing.delete(closed)
+            Deferred.unsafeDone(closed, Exit.void)
+          })
+      )
+    }))
+  }
+
+  /** Retires whatever is still owned: runtimes of attempts, and those that were never installed. */
+  retireAll(loss: Loss): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      Effect.forEach([...this.#owned], (runtime) => this.retire(runtime, loss), { discard: true })
+    )
+  }
+
+  /** Fails the calls in flight on runtimes that drain, so that a disable or a shutdown does not wait for them. */
+  failDraining(loss: Loss): void {
+    for (const runtime of this.#draining) runtime.fail(loss)
+  }
+
+  /** Ends when everything that is closing now has closed or was abandoned. Bounded, since each close is. */
+  get closed(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      Effect.forEach([...this.#closing], (closed) => Deferred.await(closed), { discard: true })
+    )
+  }
+
+  #close(runtime: Runtime, drain: boolean): Effect.Effect<void> {
+    const { close, drain: drainTimeout } = this.#timeouts
+    return Effect.gen(this, function*() {
+      const attached = yield* closeWithin(runtime.closeAttached, close)
+      if (drain) yield* Effect.timeoutOption(runtime.drained, drainTimeout)
+      this.#draining.delete(runtime)
+      const connection = yield* closeWithin(runtime.closeConnection, close)
+      const failed = [connection, attached].find(({ outcome }) => outcome !== "closed")
+      yield* this.#report({ runtime, ...(failed ?? connection) })
+    })
+  }
+}

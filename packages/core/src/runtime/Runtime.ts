@@ -1,0 +1,206 @@
+/**
+ * A runtime: one connection with its scopes, its generation and what its requests tell of it. Nobody else writes to it.
+ *
+ * It has two scopes. `attached` (keepalive, refresh, idle timer) closes when the runtime is detached from the slot; the
+ * connection's own closes after the drain.
+ */
+import { Effect, Exit, Fiber, FiberId, Scope } from "effect"
+import type { Connection, Loss } from "../Connection.js"
+import type { ConnectError } from "../Errors.js"
+import type { Listed } from "../Hints.js"
+
+/** What is counted in a row of failures: readings of the lists, or probes. (H1) */
+export type FailureKind = "discovery" | "request"
+
+/** One connection, from before it is acquired until it is closed. A late report writes to a runtime that nobody reads. */
+export class Runtime {
+  readonly generation: number
+  readonly #attached: Scope.CloseableScope
+  readonly #own: Scope.CloseableScope
+  #connection: Connection | undefined
+  #acquiring: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
+  #loss: Loss | undefined
+  #detached = false
+  #installedAt: number | undefined
+  #inFlight = 0
+  #answeredAt = 0
+  #usedAt = 0
+  #discoveryFailures = 0
+  #requestFailures = 0
+  #onDrained: (() => void) | undefined
+  #listed: Listed | undefined
+
+  constructor(generation: number, attached: Scope.CloseableScope, own: Scope.CloseableScope) {
+    this.generation = generation
+    this.#attached = attached
+    this.#own = own
+  }
+
+  /** A runtime that has no connection yet. */
+  static make(generation: number): Effect.Effect<Runtime> {
+    return Effect.zipWith(Scope.make(), Scope.make(), (attached, own) => new Runtime(generation, attached, own))
+  }
+
+  // --- its life
+
+  /**
+   * Makes the connection in a fiber of its own, so that interrupting the caller or its timeout returns at once however
+   * stubborn the connector is. Whatever it acquires later goes into the runtime's scope, or is released at once where that
+   * has closed.
+   */
+  acquire(connect: Effect.Effect<Connection, ConnectError, Scope.Scope>): Effect.Effect<Connection, ConnectError> {
+    return Effect.flatMap(
+      Effect.forkDaemon(Effect.interruptible(Scope.extend(connect, this.#own))),
+      (fiber) => {
+        this.#acquiring = fiber
+        // Not kept once it has ended: a fiber weighs as much as all else that a runtime is.
+        fiber.addObserver(() => {
+          this.#acquiring = undefined
+        })
+        return Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none)))
+      }
+    )
+  }
+
+  /** The connection is open. The handshake was an answer. */
+  opened(connection: Connection, now: number): void {
+    this.#connection = connection
+    this.#answeredAt = now
+    this.#usedAt = now
+  }
+
+  /** The transport has ended. The first report counts. */
+  ended(loss: Loss): void {
+    this.#loss ??= loss
+  }
+
+  /** How its transport ended, if it has. */
+  get loss(): Loss | undefined {
+    return this.#loss
+  }
+
+  /** It becomes the current one. */
+  install(now: number): void {
+    this.#installedAt = now
+  }
+
+  /** Whether it was the current one, once. */
+  get installed(): boolean {
+    return this.#installedAt !== undefined
+  }
+
+  /** When it was installed; 0 before. */
+  get installedAt(): number {
+    return this.#installedAt ?? 0
+  }
+
+  /** Runs something that works for the runtime: it is interrupted when the runtime is detached. */
+  fork<A, E>(work: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>> {
+    return Effect.forkIn(Effect.interruptible(work), this.#attached)
+  }
+
+  /** Nothing that it reports counts any more. */
+  detach(): void {
+    this.#detached = true
+  }
+
+  /** Whether it was taken out of the slot, or given up before it came there. */
+  get detached(): boolean {
+    return this.#detached
+  }
+
+  /** Fails what is in flight. A connector that throws here is asked again at the close, which reports it. */
+  fail(loss: Loss): void {
+    try {
+      this.#connection?.fail(loss)
+    } catch {}
+  }
+
+  /** Ends when no call is in flight. */
+  get drained(): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      if (this.#inFlight === 0) return resume(Effect.void)
+      this.#onDrained = () => resume(Effect.void)
+    })
+  }
+
+  /** Closes what works for the runtime. */
+  get closeAttached(): Effect.Effect<void> {
+    return Scope.close(this.#attached, Exit.void)
+  }
+
+  /** Fails what is still in flight and closes the connection. */
+  get closeConnection(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const acquiring = this.#acquiring
+      return Effect.ensuring(
+        Effect.sync(() => this.#connection?.fail({ kind: "closed", message: "connection closed" })),
+        Effect.zipRight(
+          acquiring === undefined ? Effect.void : Fiber.interrupt(acquiring),
+          Scope.close(this.#own, Exit.void)
+        )
+      )
+    })
+  }
+
+  // --- its requests
+
+  /** A call takes its lease, in the same synchronous step in which it sends. */
+  begin(): void {
+    this.#inFlight++
+  }
+
+  /** A call gives its lease back; `answered` says that the server has answered it. */
+  end(now: number, answered: boolean): void {
+    this.#inFlight--
+    this.#usedAt = now
+    if (answered) this.answered(now)
+    if (this.#inFlight === 0) this.#onDrained?.()
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** The server has answered: it is alive, whatever failed before. (H2) */
+  answered(now: number): void {
+    this.#answeredAt = now
+    this.#requestFailures = 0
+    this.#discoveryFailures = 0
+  }
+
+  /** The server has answered with an error that says nothing of the failures before it. */
+  heard(now: number): void {
+    this.#answeredAt = now
+  }
+
+  /** When a request was last answered, in milliseconds on the Clock's scale. */
+  get answeredAt(): number {
+    return this.#answeredAt
+  }
+
+  /** When a call last used the connection. */
+  get usedAt(): number {
+    return this.#usedAt
+  }
+
+  /** What the caller's own lists said of the tools of this connection. */
+  get listed(): Listed | undefined {
+    return this.#listed
+  }
+
+  /** The caller has listed tools. */
+  learn(listed: Listed | undefined): void {
+    this.#listed = listed
+  }
+
+  /** Counts a failure; how many there were in a row. */
+  failed(kind: FailureKind): number {
+    return kind === "discovery" ? ++this.#discoveryFailures : ++this.#requestFailures
+  }
+
+  /** Failures in a row. */
+  failures(kind: FailureKind): number {
+    return kind === "discovery" ? this.#discoveryFailures : this.#requestFailures
+  }
+}
