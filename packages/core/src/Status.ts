@@ -3,8 +3,8 @@
  */
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Kind } from "./catalog/Catalog.js"
-import type { Peer } from "./Connection.js"
-import type { Connector } from "./Connector.js"
+import type { Peer } from "./port/Connection.js"
+import type { Connector } from "./port/Connector.js"
 import * as Health from "./health/Health.js"
 import { type KeepaliveStatus, statusOf as keepaliveStatus } from "./keepalive/KeepaliveState.js"
 import type { BackendState } from "./lifecycle/BackendState.js"

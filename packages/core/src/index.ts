@@ -1,25 +1,25 @@
 export * as Backend from "./Backend.js"
 export * as Catalog from "./catalog/Catalog.js"
-export * as Check from "./Check.js"
-export type { Connection, Loss, Peer, RequestOptions } from "./Connection.js"
+export * as Check from "./options/Check.js"
+export type { Connection, Loss, Peer, RequestOptions } from "./port/Connection.js"
 export type {
   ClientOptions,
   ConnectOptions,
   Connector,
   ServerNotification,
   ServerRequestHandlers
-} from "./Connector.js"
+} from "./port/Connector.js"
 export * from "./Errors.js"
-export * as Event from "./Event.js"
+export * as Event from "./observe/Event.js"
 export * as Fleet from "./Fleet.js"
 export * as Lifecycle from "./lifecycle/Lifecycle.js"
-export * as Log from "./Log.js"
-export * as McpConfig from "./McpConfig.js"
-export type { Method, Methods, Params, Result } from "./Method.js"
-export { isRead } from "./Method.js"
-export type { Permits } from "./Permits.js"
-export * as Policy from "./Policy.js"
-export * as Problem from "./Problem.js"
+export * as Log from "./observe/Log.js"
+export * as McpConfig from "./config/McpConfig.js"
+export type { Method, Methods, Params, Result } from "./port/Method.js"
+export { isRead } from "./port/Method.js"
+export type { Permits } from "./fleet/ConnectPermits.js"
+export * as Policy from "./options/Policy.js"
+export * as Problem from "./options/Problem.js"
 export type { KeepaliveStatus, Status } from "./Status.js"
-export * as Telemetry from "./Telemetry.js"
-export * as TimeSpan from "./TimeSpan.js"
+export * as Telemetry from "./observe/Telemetry.js"
+export * as TimeSpan from "./options/TimeSpan.js"

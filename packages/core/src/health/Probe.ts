@@ -2,7 +2,7 @@
  * Probes: single pings that decide whether a connection in doubt still lives.
  */
 import { Deferred, Effect, FiberId } from "effect"
-import type { Loss } from "../Connection.js"
+import type { Loss } from "../port/Connection.js"
 import { RequestError } from "../Errors.js"
 import { tick } from "../internal/ClockJump.js"
 import { withDeadline } from "../internal/deadline.js"

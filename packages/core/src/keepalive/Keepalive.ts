@@ -2,7 +2,7 @@
  * Keepalive of one backend: starts with each connection and ends with it, can be paused, and says what it does.
  */
 import { Duration, Effect, Fiber } from "effect"
-import type { Loss } from "../Connection.js"
+import type { Loss } from "../port/Connection.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { BackendState, Installed } from "../lifecycle/BackendState.js"
 import type { Runtime } from "../runtime/Runtime.js"

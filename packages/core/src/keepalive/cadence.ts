@@ -3,7 +3,7 @@
  * given as a number from 0 to 1.
  */
 import { Duration } from "effect"
-import type { Policy } from "../Policy.js"
+import type { Policy } from "../options/Policy.js"
 
 const longest = Duration.toMillis("24 hours")
 

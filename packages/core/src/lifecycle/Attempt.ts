@@ -2,11 +2,11 @@
  * One attempt: makes a connection, asks the server again for what it kept, and lets `onConnected` prepare it.
  */
 import { Cause, Effect, Either, Exit } from "effect"
-import type { Calls } from "../Call.js"
-import type { Loss } from "../Connection.js"
-import type { ConnectOptions, ServerNotification } from "../Connector.js"
+import type { Calls } from "../calls/Calls.js"
+import type { Loss } from "../port/Connection.js"
+import type { ConnectOptions, ServerNotification } from "../port/Connector.js"
 import { ConnectError } from "../Errors.js"
-import type { BackendOptions } from "../Options.js"
+import type { BackendOptions } from "../options/BackendOptions.js"
 import type { Owner } from "../runtime/Owner.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState, Installed } from "./BackendState.js"

@@ -5,7 +5,7 @@ import type { Either } from "effect"
 import { Effect, Fiber, FiberId } from "effect"
 import type { ConnectError } from "../Errors.js"
 import { awaitAtMost } from "../internal/deadline.js"
-import type { Permits } from "../Permits.js"
+import type { Permits } from "../fleet/ConnectPermits.js"
 import * as Attempt from "./Attempt.js"
 import type { Installed } from "./BackendState.js"
 

@@ -4,18 +4,18 @@
  */
 import { type Clock, Effect } from "effect"
 import { type Snapshot, visible } from "../catalog/Catalog.js"
-import type { Connection } from "../Connection.js"
-import type { ServerNotification } from "../Connector.js"
-import { Event } from "../Event.js"
+import type { Connection } from "../port/Connection.js"
+import type { ServerNotification } from "../port/Connector.js"
+import { Event } from "../observe/Event.js"
 import * as Health from "../health/Health.js"
 import { Cell } from "../internal/Cell.js"
 import { Hub } from "../internal/Hub.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { KeepaliveState } from "../keepalive/KeepaliveState.js"
-import type { Policy } from "../Policy.js"
+import type { Policy } from "../options/Policy.js"
 import type { Closed } from "../runtime/Owner.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import type { Observer } from "../Telemetry.js"
+import type { Observer } from "../observe/Telemetry.js"
 import { isWithdrawn, State } from "./Lifecycle.js"
 
 /** The current runtime with its connection: what a call needs. */

@@ -3,8 +3,8 @@
  * by the teardown.
  */
 import { Effect, Exit } from "effect"
-import type { Calls } from "../Call.js"
-import type { Loss } from "../Connection.js"
+import type { Calls } from "../calls/Calls.js"
+import type { Loss } from "../port/Connection.js"
 import type { CommandError } from "../Errors.js"
 import type { Owner } from "../runtime/Owner.js"
 import type { Attempts } from "./Attempts.js"

@@ -3,8 +3,8 @@
  * next attempt.
  */
 import { Effect, Either, Exit } from "effect"
-import type { Calls } from "../Call.js"
-import type { Loss } from "../Connection.js"
+import type { Calls } from "../calls/Calls.js"
+import type { Loss } from "../port/Connection.js"
 import type { ConnectError } from "../Errors.js"
 import type { Owner } from "../runtime/Owner.js"
 import type { Runtime } from "../runtime/Runtime.js"

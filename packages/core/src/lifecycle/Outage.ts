@@ -3,7 +3,7 @@
  */
 import { Duration, Effect, type Schedule, ScheduleDecision, ScheduleIntervals } from "effect"
 import type { ConnectError } from "../Errors.js"
-import type { Policy } from "../Policy.js"
+import type { Policy } from "../options/Policy.js"
 import { backoff, jittered } from "./backoff.js"
 
 /** What a failed attempt means for the next. */

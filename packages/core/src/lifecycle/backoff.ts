@@ -2,7 +2,7 @@
  * The delays between attempts, as an Effect Schedule: exponential, jittered, under a cap.
  */
 import { Duration, Effect, Random, Schedule } from "effect"
-import type { Policy } from "../Policy.js"
+import type { Policy } from "../options/Policy.js"
 
 /** Each delay is drawn from [0.5, 1] of the exponential delay under its cap, so that jitter never exceeds the cap. (R1) */
 export const backoff = (policy: Policy["reconnect"]): Schedule.Schedule<Duration.Duration> =>

@@ -5,14 +5,14 @@
 import type { Backend, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
-import * as Observe from "../../src/internal/Observe.js"
+import * as Observe from "../../src/observe/Observe.js"
 import { BackendState, type Slot } from "../../src/lifecycle/BackendState.js"
 import type { Command } from "../../src/lifecycle/Command.js"
 import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
 import { Supervisor } from "../../src/lifecycle/Supervisor.js"
-import { unbounded } from "../../src/Permits.js"
-import { decode } from "../../src/Policy.js"
-import type { Observer } from "../../src/Telemetry.js"
+import { unbounded } from "../../src/fleet/ConnectPermits.js"
+import { decode } from "../../src/options/Policy.js"
+import type { Observer } from "../../src/observe/Telemetry.js"
 
 /** Every event that the table could be asked, with every variant of its data. */
 const events: ReadonlyArray<Lifecycle.Event> = [

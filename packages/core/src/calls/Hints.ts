@@ -3,7 +3,7 @@
  * listed on the same connection, which may be before the catalogue is there.
  */
 import type { ToolAnnotations } from "@modelcontextprotocol/sdk/types.js"
-import type { Snapshot } from "./catalog/Catalog.js"
+import type { Snapshot } from "../catalog/Catalog.js"
 
 /** What a tool was said to be when the catalogue had a revision. */
 interface Said {

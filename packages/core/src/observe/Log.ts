@@ -5,8 +5,8 @@
 import { Clock, Duration, Effect, LogLevel, Scope, Stream } from "effect"
 import type { DurationInput } from "effect/Duration"
 import type { Event } from "./Event.js"
-import * as SafeLog from "./internal/SafeLog.js"
-import type { StateName } from "./lifecycle/Lifecycle.js"
+import * as SafeLog from "../internal/SafeLog.js"
+import type { StateName } from "../lifecycle/Lifecycle.js"
 
 /** One line. */
 export interface Entry {

@@ -4,9 +4,9 @@
  */
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
-import type { Connection } from "./Connection.js"
-import * as SafeLog from "./internal/SafeLog.js"
-import type { Method, Params } from "./Method.js"
+import type { Connection } from "../port/Connection.js"
+import * as SafeLog from "../internal/SafeLog.js"
+import type { Method, Params } from "../port/Method.js"
 
 /** The standing requests of one backend. */
 export class Standing {

@@ -13,7 +13,7 @@ import type {
 } from "@modelcontextprotocol/sdk/types.js"
 import type { Effect, Scope } from "effect"
 import type { Connection } from "./Connection.js"
-import type { ConnectError } from "./Errors.js"
+import type { ConnectError } from "../Errors.js"
 
 /** A notification from the server, as it came. Input from outside: nothing of its parameters is checked. */
 export interface ServerNotification {

@@ -1,9 +1,9 @@
 /**
  * The entries of backends as claims to names, and who is first among those that claim the same.
  */
-import type { Kind, Snapshot } from "./catalog/Catalog.js"
+import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import type { Entry, Offered, Share } from "./FleetCatalog.js"
-import * as Names from "./Names.js"
+import * as Names from "./names.js"
 
 /** How entries of one kind are named. */
 interface Naming<A> {

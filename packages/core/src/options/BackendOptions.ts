@@ -2,8 +2,8 @@
  * Everything that is said about one backend when it is made.
  */
 import type { Effect } from "effect"
-import type { Session } from "./Call.js"
-import type { ClientOptions, Connector } from "./Connector.js"
+import type { Session } from "../calls/Calls.js"
+import type { ClientOptions, Connector } from "../port/Connector.js"
 import type { PolicyOptions } from "./PolicyOptions.js"
 
 /** Everything about one backend. */

@@ -2,9 +2,9 @@
  * All options of a backend: their defaults and ranges; how they are decoded once into milliseconds; and the same as a `Config`.
  */
 import { Config, Either, Option, ParseResult, Predicate, Schema } from "effect"
-import type { Connector } from "./Connector.js"
-import type { ConfigError } from "./Errors.js"
-import { nearest } from "./internal/nearest.js"
+import type { Connector } from "../port/Connector.js"
+import type { ConfigError } from "../Errors.js"
+import { nearest } from "./nearest.js"
 import type { KeepaliveMethod, PolicyOptions } from "./PolicyOptions.js"
 import * as Problem from "./Problem.js"
 import * as TimeSpan from "./TimeSpan.js"

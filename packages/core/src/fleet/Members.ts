@@ -2,20 +2,20 @@
  * The backends of a fleet: starts them, stops them, and replaces one by another of its name.
  */
 import { Array as Arr, Deferred, Effect, ExecutionStrategy, Option, Scope } from "effect"
-import { type Backend, type BackendOptions, make as makeBackend, resolvePolicy } from "./Backend.js"
-import type { Snapshot } from "./catalog/Catalog.js"
+import { type Backend, type BackendOptions, make as makeBackend, resolvePolicy } from "../Backend.js"
+import type { Snapshot } from "../catalog/Catalog.js"
 import { Owner } from "./Claim.js"
-import type { ConfigError } from "./Errors.js"
-import type { Event } from "./Event.js"
-import { Cell } from "./internal/Cell.js"
-import type { Hub } from "./internal/Hub.js"
-import { aMoment } from "./internal/moment.js"
-import * as SafeLog from "./internal/SafeLog.js"
-import { closeAll, closeFully } from "./internal/scopes.js"
-import * as Permits from "./Permits.js"
-import type { Policy, PolicyOptions } from "./Policy.js"
-import * as Problem from "./Problem.js"
-import * as Telemetry from "./Telemetry.js"
+import type { ConfigError } from "../Errors.js"
+import type { Event } from "../observe/Event.js"
+import { Cell } from "../internal/Cell.js"
+import type { Hub } from "../internal/Hub.js"
+import { aMoment } from "../internal/moment.js"
+import * as SafeLog from "../internal/SafeLog.js"
+import { closeAll, closeFully } from "../internal/scopes.js"
+import * as Permits from "./ConnectPermits.js"
+import type { Policy, PolicyOptions } from "../options/Policy.js"
+import * as Problem from "../options/Problem.js"
+import * as Telemetry from "../observe/Telemetry.js"
 
 /** What `apply` did. */
 export interface Applied {

@@ -7,10 +7,10 @@
  * what it wants has its other name, unless somebody wants that one; the first of several has it.
  */
 import { HashMap } from "effect"
-import type { Kind, Snapshot } from "./catalog/Catalog.js"
+import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { Claim, Claims, namingOf, type Owner, Templates } from "./Claim.js"
 import { type ByKey, Catalogue, type Displaced, type Entry, kinds, type Share } from "./FleetCatalog.js"
-import * as Names from "./Names.js"
+import * as Names from "./names.js"
 
 /** The kinds of entry that calls are routed by. */
 export type Routed = "tools" | "prompts" | "resources"

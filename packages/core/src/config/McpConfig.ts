@@ -6,11 +6,11 @@
  */
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import { Predicate, Redacted } from "effect"
-import * as Check from "./Check.js"
+import * as Check from "../options/Check.js"
 import { expand, isPlain, type Variables } from "./Expansion.js"
-import { nearest } from "./internal/nearest.js"
-import * as Policy from "./Policy.js"
-import * as Problem from "./Problem.js"
+import { nearest } from "../options/nearest.js"
+import * as Policy from "../options/Policy.js"
+import * as Problem from "../options/Problem.js"
 
 export type { Variables } from "./Expansion.js"
 

@@ -3,7 +3,7 @@
  */
 import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Equal, HashMap, Option } from "effect"
-import type { Kind, Problem } from "./catalog/Catalog.js"
+import type { Kind, Problem } from "../catalog/Catalog.js"
 
 /** One entry of the fleet's catalogue: the name (or URI) that callers use, and where it leads. */
 export interface Entry<A> {

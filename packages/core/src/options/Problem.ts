@@ -2,8 +2,8 @@
  * What is wrong with an option: where it stands, what it is and what would be accepted. One way to say it for options in
  * code and in files.
  */
-import { ConfigError } from "./Errors.js"
-import { nearest } from "./internal/nearest.js"
+import { ConfigError } from "../Errors.js"
+import { nearest } from "./nearest.js"
 
 /** Where an option stands: the keys that lead to it. */
 export type Path = ReadonlyArray<string | number>

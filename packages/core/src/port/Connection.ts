@@ -6,7 +6,7 @@
 import type { Progress, ServerCapabilities, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Effect } from "effect"
-import type { RequestError } from "./Errors.js"
+import type { RequestError } from "../Errors.js"
 import type { Method, Params, Result } from "./Method.js"
 
 /** How a connection ended, as its transport knows it. */

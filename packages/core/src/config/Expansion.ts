@@ -1,7 +1,7 @@
 /**
  * `${VAR}`, `${VAR:-default}` and `${env:VAR}` in the strings of a configuration.
  */
-import type { Path } from "./Problem.js"
+import type { Path } from "../options/Problem.js"
 
 /** Where variables are taken from. */
 export type Variables = Readonly<Record<string, string | undefined>>

@@ -11,8 +11,8 @@ import {
   type RequestReason,
   RequestTimeout,
   ResultUnknown
-} from "./Errors.js"
-import type { State } from "./lifecycle/Lifecycle.js"
+} from "../Errors.js"
+import type { State } from "../lifecycle/Lifecycle.js"
 
 /** The request that failed, and where its backend stands now. */
 export interface About {

@@ -2,10 +2,10 @@
  * Lets others watch a backend. What they throw is reported to it, and stops neither the backend nor a call.
  */
 import type { Snapshot } from "../catalog/Catalog.js"
-import type { Connector } from "../Connector.js"
-import type { Event } from "../Event.js"
+import type { Connector } from "../port/Connector.js"
+import type { Event } from "./Event.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
-import type { Observer, Telemetry } from "../Telemetry.js"
+import type { Observer, Telemetry } from "./Telemetry.js"
 
 /** Watches one backend. Called synchronously, in order; what it throws is logged and ignored. */
 export interface BackendObserver {
