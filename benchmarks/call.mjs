@@ -105,7 +105,7 @@ const facadeOver = async (connector) => {
     use: (f) => f(backend),
     status: () => Effect.runSync(backend.status),
     introduction: () => undefined,
-    statusChanges: backend.statusChanges,
+    statusChanges: backend.status.changes,
     events: backend.events,
     close
   })

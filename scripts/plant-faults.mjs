@@ -35,7 +35,7 @@ const faults = [
     edits: [{
       file: "Supervisor.ts",
       from: "return this.#journal.isCurrent(message.runtime) ? this.#lose(message.runtime, message.loss) : Effect.void",
-      to: "return this.#journal.cell.get().current ? this.#lose(message.runtime, message.loss) : Effect.void"
+      to: "return this.#journal.published.value.current ? this.#lose(message.runtime, message.loss) : Effect.void"
     }]
   },
   {
@@ -173,8 +173,8 @@ const faults = [
     name: "a generation that is used twice",
     edits: [{
       file: "Supervisor.ts",
-      from: "const generation = journal.cell.get().generation + 1",
-      to: "const generation = Math.max(1, journal.cell.get().generation)"
+      from: "const generation = journal.published.value.generation + 1",
+      to: "const generation = Math.max(1, journal.published.value.generation)"
     }]
   },
   {

@@ -99,7 +99,7 @@ export class ProtocolError extends Schema.TaggedError<ProtocolError>()("Protocol
 }) {}
 
 /** Options are not acceptable: which, what they were, what would be. `backend`, `field` are those of the first problem. */
-export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
+export class InvalidOptions extends Schema.TaggedError<InvalidOptions>()("InvalidOptions", {
   ...common,
   /** The path of the option, for example `keepalive.interval`. */
   field: Schema.String,

@@ -3,11 +3,11 @@ import {
   Backend,
   BackendUnavailable,
   type CallError,
-  ConfigError,
   ConnectError,
   ConnectionLost,
   type Connector,
   type Event,
+  InvalidOptions,
   ProtocolError,
   RemoteError,
   RequestError,
@@ -18,6 +18,7 @@ import {
 } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Array as Arr, Cause, Effect, Either, Exit, Fiber, Inspectable, Logger, Random, Scope, TestClock } from "effect"
+import { startBackend } from "../src/backend/start.js"
 
 const { tool } = ScriptedConnector
 
@@ -486,7 +487,7 @@ describe("Calls", () => {
 
   describe("errors", () => {
     /** What every error promises: a tag, its backend, one line, a stack for debuggers, and to be an Error. */
-    const sound = (error: CallError | ConnectError | ConfigError) => {
+    const sound = (error: CallError | ConnectError | InvalidOptions) => {
       expect(error).toBeInstanceOf(Error)
       expect(error.backend).toBe("one")
       expect(error.message).not.toBe("")
@@ -632,12 +633,12 @@ describe("Calls", () => {
         expect(error.message).not.toMatch(/[\r\n]/)
       }))
 
-    it.scoped("[C9] ConfigError: field, value and range", () =>
+    it.scoped("[C9] InvalidOptions: field, value and range", () =>
       Effect.gen(function*() {
         const options = { connector: ScriptedConnector.make(), timeouts: { request: -1 } }
         const error = sound(yield* Effect.flip(Backend.make("one", options)))
-        expect(error).toBeInstanceOf(ConfigError)
-        expect(error).toMatchObject({ _tag: "ConfigError", field: "timeouts.request" })
+        expect(error).toBeInstanceOf(InvalidOptions)
+        expect(error).toMatchObject({ _tag: "InvalidOptions", field: "timeouts.request" })
       }))
 
     it.scoped("[C9] errors are values: caught by their tag, and compared", () =>
@@ -676,7 +677,7 @@ describe("Calls", () => {
             catalogChanged: () => {},
             event: (event: Event.Event) => told.push(event)
           }
-          const backend = yield* Backend.make("one", {
+          const backend = yield* startBackend("one", {
             connector,
             keepalive: { method: "tool:pay", toolArguments: { token: secret }, interval: "1 minute" },
             clientInfo: { name: "client", version: secret }
@@ -712,7 +713,7 @@ describe("Calls", () => {
         ]
         for (const options of misplaced) {
           const error = yield* Effect.flip(Backend.make("one", { connector: ScriptedConnector.make(), ...options }))
-          expect(error._tag).toBe("ConfigError")
+          expect(error._tag).toBe("InvalidOptions")
           expect(`${error.message} ${Inspectable.toStringUnknown(error)}`).not.toContain(secret)
         }
       }))
@@ -774,7 +775,7 @@ describe("Calls", () => {
             if (event._tag === "AttemptFailed") errors.push(event.error)
           }
         }
-        const backend = yield* Backend.make("one", {
+        const backend = yield* startBackend("one", {
           connector: script,
           keepalive: { method: "none" },
           onConnected: () => Effect.suspend(() => ++attempts === 1 ? hook : Effect.void)

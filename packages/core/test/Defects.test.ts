@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError, Telemetry } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Logger, LogLevel, TestClock } from "effect"
+import { startBackend } from "../src/backend/start.js"
 import { settle, watched } from "./support/Watched.js"
 
 const broken = (): never => {
@@ -71,7 +72,7 @@ describe("what others gave us throws", () => {
     return Effect.gen(function*() {
       const observer = { changed: broken, catalogChanged: broken, event: broken }
       const script = ScriptedConnector.make()
-      const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } }, { observer })
+      const backend = yield* startBackend("one", { connector: script, keepalive: { method: "none" } }, { observer })
       yield* obeys(backend)
       expect(lines.filter((line) => line.includes("the observer of the backend failed"))).toHaveLength(1)
     }).pipe(Effect.provide(layer))

@@ -99,7 +99,7 @@ describe("the diagram of docs/architecture.md", () => {
     const options: ReadonlyArray<Policy.LifecycleOptions> = [{}, { lazy: true }, { disabled: true }]
     const initial = options.map((lifecycle) => {
       const policy = Either.getOrThrow(Policy.decode("one", { lifecycle }))
-      return new BackendState("one", policy, Clock.make()).cell.get().state._tag
+      return new BackendState("one", policy, Clock.make()).published.value.state._tag
     })
     expect(drawn().initial).toEqual(initial.toSorted())
     const left = new Set(coded().map((edge) => edge.split(" ")[0]))

@@ -215,7 +215,7 @@ describe("Fleet.apply", () => {
       const before = [yield* fleet.backends, yield* fleet.catalog]
       const refused = { connector: ScriptedConnector.make(), keepalive: { interval: 0 } }
       const error = yield* Effect.flip(fleet.apply({ good: { connector: good, keepalive }, stayed, refused }))
-      expect(error).toMatchObject({ _tag: "ConfigError", backend: "refused", field: "keepalive.interval" })
+      expect(error).toMatchObject({ _tag: "InvalidOptions", backend: "refused", field: "keepalive.interval" })
       yield* TestClock.adjust("1 minute")
       expect(good.ledger.entries).toEqual([])
       expect([yield* fleet.backends, yield* fleet.catalog]).toEqual(before)
@@ -299,12 +299,12 @@ describe("streams", () => {
       yield* fleet.ready
       yield* backend.settled
       const ends = (): Record<string, Effect.Effect<unknown>> => ({
-        "backend.statusChanges": Stream.runLast(backend.statusChanges),
-        "backend.catalogChanges": Stream.runLast(backend.catalogChanges),
+        "backend.status.changes": Stream.runLast(backend.status.changes),
+        "backend.catalog.changes": Stream.runLast(backend.catalog.changes),
         "backend.events": Stream.runLast(backend.events),
         "backend.notifications": Stream.runLast(backend.notifications),
-        "fleet.statusChanges": Stream.runLast(fleet.statusChanges),
-        "fleet.catalogChanges": Stream.runLast(fleet.catalogChanges),
+        "fleet.status.changes": Stream.runLast(fleet.status.changes),
+        "fleet.catalog.changes": Stream.runLast(fleet.catalog.changes),
         "fleet.differences": Stream.runLast(fleet.differences),
         "fleet.events": Stream.runLast(fleet.events),
         "fleet.backendChanges": Stream.runLast(fleet.backendChanges("one"))
@@ -330,8 +330,10 @@ describe("streams", () => {
       ).toEqual([])
       // the last value is the last
       const last = new Map(early)
-      expect(yield* Fiber.join(last.get("backend.statusChanges")!)).toMatchObject({ value: { state: "Closed" } })
-      expect(yield* Fiber.join(last.get("fleet.statusChanges")!)).toMatchObject({ value: { one: { state: "Closed" } } })
+      expect(yield* Fiber.join(last.get("backend.status.changes")!)).toMatchObject({ value: { state: "Closed" } })
+      expect(yield* Fiber.join(last.get("fleet.status.changes")!)).toMatchObject({
+        value: { one: { state: "Closed" } }
+      })
       expect(yield* Fiber.join(last.get("backend.events")!)).toMatchObject({
         value: { _tag: "RuntimeClosed", outcome: "closed" }
       })
@@ -348,7 +350,7 @@ describe("streams", () => {
       const states: Array<string> = []
       const reading = yield* Effect.fork(
         Stream.runForEach(
-          backend.statusChanges,
+          backend.status.changes,
           ({ state }) => Effect.delay(Effect.sync(() => states.push(state)), 10_000)
         )
       )
@@ -371,6 +373,6 @@ describe("tags", () => {
       )
       const [ours, theirs] = yield* Effect.provide(Effect.all([Ours, Theirs]), layer)
       expect([ours.id, theirs.pages]).toEqual(["docs", 3])
-      expect([Ours.key, Fleet.FleetTag.key]).toEqual(["@mcp-lifeline/core/Backend/docs", "@mcp-lifeline/core/Fleet"])
+      expect([Ours.key, Fleet.Fleet.key]).toEqual(["@mcp-lifeline/core/Backend/docs", "@mcp-lifeline/core/Fleet"])
     }))
 })

@@ -368,7 +368,7 @@ describe("the catalogue of a fleet", () => {
         Effect.fork
       )
       const seen: Array<ReadonlyArray<string>> = []
-      const watch = yield* fleet.catalogChanges.pipe(
+      const watch = yield* fleet.catalog.changes.pipe(
         Stream.runForEach(({ tools }) =>
           Effect.sync(() =>
             seen.push([...tools.values()].map(({ stale, value }) => stale ? `${value.name}?` : value.name))

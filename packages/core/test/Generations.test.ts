@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, type BackendUnavailable, type Event, Fleet, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Random, Scope, Stream, TestClock } from "effect"
+import { startBackend } from "../src/backend/start.js"
 import { failure, settle, watched } from "./support/Watched.js"
 
 const { tool } = ScriptedConnector
@@ -19,7 +20,7 @@ describe("L1: a stable slot", () => {
       const { backend } = yield* Scope.extend(watched(script), scope)
       const seen: Array<readonly [string, number]> = []
       const stream = yield* Effect.fork(
-        Stream.runForEach(backend.statusChanges, ({ generation, state }) =>
+        Stream.runForEach(backend.status.changes, ({ generation, state }) =>
           Effect.sync(() => {
             const last = seen.at(-1)
             if (last?.[0] !== state || last[1] !== generation) seen.push([state, generation])
@@ -294,7 +295,7 @@ describe("L6: closed exactly once", () => {
       const observer = { changed: () => {}, catalogChanged: () => {}, event }
       simulation.fork(
         Effect.map(
-          Scope.extend(Backend.make("one", { connector: script, ...noHeartbeat }, { observer }), scope),
+          Scope.extend(startBackend("one", { connector: script, ...noHeartbeat }, { observer }), scope),
           (made) => {
             backend = made
           }

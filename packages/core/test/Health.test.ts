@@ -264,7 +264,7 @@ describe("Health", () => {
     Effect.gen(function*() {
       const script = ScriptedConnector.make().script({ after: 10 })
       const backend = yield* start(script)
-      const seen = yield* backend.statusChanges.pipe(
+      const seen = yield* backend.status.changes.pipe(
         Stream.map(({ health }) => health),
         Stream.changes,
         Stream.take(5),

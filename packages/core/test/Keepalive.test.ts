@@ -1,8 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, type ConfigError, Fleet, Policy, RequestError } from "@mcp-lifeline/core"
+import { Backend, Fleet, type InvalidOptions, Policy, RequestError } from "@mcp-lifeline/core"
 import type { Connection, Connector, Event } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Array as Arr, Chunk, Effect, Fiber, Logger, Metric, Random, Scope, Stream, TestClock } from "effect"
+import { startBackend } from "../src/backend/start.js"
 import * as HeartbeatLoop from "../src/keepalive/HeartbeatLoop.js"
 import * as KeepaliveState from "../src/keepalive/KeepaliveState.js"
 import { Runtime } from "../src/runtime/Runtime.js"
@@ -43,12 +44,12 @@ const start = (
     readonly respond?: Respond
     readonly script?: ScriptedConnector.ScriptedConnector
   } = {}
-): Effect.Effect<World, ConfigError, Scope.Scope> =>
+): Effect.Effect<World, InvalidOptions, Scope.Scope> =>
   Effect.gen(function*() {
     script.respond = respond
     const events: Array<Event.Event> = []
     const observer = { changed: () => {}, catalogChanged: () => {}, event: (event: Event.Event) => events.push(event) }
-    const backend = yield* Backend.make("one", { connector: script, keepalive, ...options }, { observer })
+    const backend = yield* startBackend("one", { connector: script, keepalive, ...options }, { observer })
     yield* TestClock.adjust(0)
     let seen = 0
     const sent = () => {
@@ -263,7 +264,7 @@ describe("Keepalive", () => {
         const keepalive = { [field]: bad }
         const accepted = field === "interval" ? "1 s to 24 h" : '"ping", "tool:<name>", "options" or "none"'
         const expected = {
-          _tag: "ConfigError",
+          _tag: "InvalidOptions",
           backend: "one",
           field: `keepalive.${field}`,
           message: `one: keepalive.${field} is ${quoted}; accepted: ${accepted}`
@@ -354,7 +355,7 @@ describe("Keepalive", () => {
       const alone = Effect.forEach(scripts, (connector, i) => Backend.make(`backend-${i}`, { connector }))
       const backends = Object.fromEntries(scripts.map((connector, i) => [`backend-${i}`, { connector }]))
       const fleet = Fleet.make({ backends, connectConcurrency: scripts.length })
-      const make: Effect.Effect<unknown, ConfigError, Scope.Scope> = how === "in a fleet" ? fleet : alone
+      const make: Effect.Effect<unknown, InvalidOptions, Scope.Scope> = how === "in a fleet" ? fleet : alone
       simulation.fork(Effect.scoped(Effect.zipRight(Effect.orDie(make), Effect.never)))
       simulation.advance(interval)
       const buckets = Array.from({ length: interval / second + 1 }, () => 0)
@@ -1078,7 +1079,7 @@ describe("Keepalive", () => {
       yield* backend.disconnect
       const seen = yield* Effect.fork(Stream.runCollect(
         Stream.takeUntil(
-          Stream.map(backend.statusChanges, ({ keepalive }) => keepalive.state),
+          Stream.map(backend.status.changes, ({ keepalive }) => keepalive.state),
           (state) => state === "off"
         )
       ))

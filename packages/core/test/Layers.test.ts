@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, type ConfigError, Fleet, Policy } from "@mcp-lifeline/core"
+import { Backend, Fleet, type InvalidOptions, Policy } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Config, ConfigProvider, Effect, Either, Layer, type Scope } from "effect"
 
@@ -73,7 +73,7 @@ describe("Backend.Tag", () => {
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const error = yield* refusal(Docs, Docs.layer({ connector: script, keepalive: { interval: 0 } }))
-      expect(error).toMatchObject({ _tag: "ConfigError", backend: "docs", field: "keepalive.interval" })
+      expect(error).toMatchObject({ _tag: "InvalidOptions", backend: "docs", field: "keepalive.interval" })
       expect(script.ledger.entries).toEqual([])
     }))
 
@@ -165,7 +165,7 @@ describe("Backend.Tag", () => {
     it.scoped(`an empty fleet refuses ${JSON.stringify(options)}`, () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(Fleet.make({ backends: {}, ...options }))
-        expect(error).toMatchObject({ _tag: "ConfigError", backend: "fleet", field })
+        expect(error).toMatchObject({ _tag: "InvalidOptions", backend: "fleet", field })
       }))
   }
 
@@ -189,8 +189,8 @@ describe("Backend.Tag", () => {
       const missing = yield* refusal(Docs, configured(script)).pipe(given([]))
       expect(String(missing)).toContain("DOCS_INTERVAL")
       const refused = yield* refusal(Docs, configured(script)).pipe(given([["DOCS_INTERVAL", "soon"]]))
-      expect(refused).toMatchObject({ _tag: "ConfigError", field: "keepalive.interval" })
-      expect((refused as ConfigError).message).toContain('"soon"')
+      expect(refused).toMatchObject({ _tag: "InvalidOptions", field: "keepalive.interval" })
+      expect((refused as InvalidOptions).message).toContain('"soon"')
       expect(script.ledger.entries).toEqual([])
     }))
 })
@@ -204,7 +204,7 @@ describe("Fleet.layer", () => {
   }
 
   const use = Effect.gen(function*() {
-    const fleet = yield* Fleet.FleetTag
+    const fleet = yield* Fleet.Fleet
     yield* fleet.ready
     yield* fleet.callTool({ name: "files__read" })
     return [...(yield* fleet.catalog).tools.keys()]
@@ -230,8 +230,8 @@ describe("Fleet.layer", () => {
       const layer = Fleet.layer({
         backends: { docs: { connector: docs }, files: { connector: files, calls: { maxInFlight: 0 } } }
       })
-      expect(yield* refusal(Fleet.FleetTag, layer)).toMatchObject({
-        _tag: "ConfigError",
+      expect(yield* refusal(Fleet.Fleet, layer)).toMatchObject({
+        _tag: "InvalidOptions",
         backend: "files",
         field: "calls.maxInFlight"
       })
@@ -246,21 +246,21 @@ describe("Fleet.layer", () => {
         backends: { docs: { connector: docs } },
         defaults: { timeouts: { close: "2 hours" } }
       })
-      expect(yield* refusal(Fleet.FleetTag, layer)).toMatchObject({ backend: "docs", field: "timeouts.close" })
+      expect(yield* refusal(Fleet.Fleet, layer)).toMatchObject({ backend: "docs", field: "timeouts.close" })
     }))
 
   it.effect("[K5] everything that is wrong with the options of a fleet is in one error, and of its backends in one", () =>
     Effect.gen(function*() {
       const { all, docs, files } = scripts()
       const own = { connectConcurrency: -4, waitTimeout: "soon", backend: {} } as object
-      const ofFleet = yield* refusal(Fleet.FleetTag, Fleet.layer({ backends: { docs: { connector: docs } }, ...own }))
-      expect((ofFleet as ConfigError).problems.map(({ message }) => message)).toEqual([
+      const ofFleet = yield* refusal(Fleet.Fleet, Fleet.layer({ backends: { docs: { connector: docs } }, ...own }))
+      expect((ofFleet as InvalidOptions).problems.map(({ message }) => message)).toEqual([
         "fleet: connectConcurrency is -4; accepted: a whole number of at least 1",
         'fleet: waitTimeout is "soon"; accepted: 0 ms to 24 h, as milliseconds or as a text such as "5s" or "5 minutes"',
         'fleet: backend is no option of a fleet; did you mean "backends"?'
       ])
       const ofBackends = yield* refusal(
-        Fleet.FleetTag,
+        Fleet.Fleet,
         Fleet.layer({
           backends: {
             docs: { connector: docs, keepalive: { interval: 1 }, timeouts: { wait: -1 } },
@@ -268,7 +268,7 @@ describe("Fleet.layer", () => {
           }
         })
       )
-      expect((ofBackends as ConfigError).message).toBe(
+      expect((ofBackends as InvalidOptions).message).toBe(
         "3 options are not accepted:\n- docs: keepalive.interval is 1; accepted: 1 s to 24 h\n"
           + "- docs: timeouts.wait is -1; accepted: 0 ms to 24 h\n"
           + "- files: calls.maxInFlight is 0; accepted: a whole number from 1 to 1000000"
@@ -285,8 +285,8 @@ describe("Fleet.layer", () => {
           connector: docs
         }]]
       ) {
-        expect(yield* refusal(Fleet.FleetTag, Fleet.layer({ backends }))).toMatchObject({
-          _tag: "ConfigError",
+        expect(yield* refusal(Fleet.Fleet, Fleet.layer({ backends }))).toMatchObject({
+          _tag: "InvalidOptions",
           field: "backends"
         })
       }
@@ -303,15 +303,15 @@ describe("Fleet.layer", () => {
         Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["CONNECTS", connects]])))
       yield* within(layer, use).pipe(some("1"))
       expect(all.flatMap(({ ledger }) => ledger.closed)).toEqual([0, 0])
-      expect(yield* refusal(Fleet.FleetTag, layer).pipe(some("0"))).toMatchObject({ field: "connectConcurrency" })
-      expect(String(yield* refusal(Fleet.FleetTag, layer).pipe(some("many")))).toContain("CONNECTS")
+      expect(yield* refusal(Fleet.Fleet, layer).pipe(some("0"))).toMatchObject({ field: "connectConcurrency" })
+      expect(String(yield* refusal(Fleet.Fleet, layer).pipe(some("many")))).toContain("CONNECTS")
     }))
 
   it.effect("an empty fleet is ready and has an empty catalogue", () =>
     within(
       Fleet.layer({ backends: {} }),
       Effect.gen(function*() {
-        const fleet = yield* Fleet.FleetTag
+        const fleet = yield* Fleet.Fleet
         yield* fleet.ready
         expect((yield* fleet.catalog).tools.size).toBe(0)
         expect(yield* fleet.status).toEqual({})

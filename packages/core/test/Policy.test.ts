@@ -117,7 +117,7 @@ describe("Policy", () => {
             : typeof value === "string"
             ? JSON.stringify(value)
             : String(value)
-          expect(error._tag).toBe("ConfigError")
+          expect(error._tag).toBe("InvalidOptions")
           expect(error.backend).toBe("docs")
           expect(error.field).toBe(`${group}.${name}`)
           expect(error.message).toBe(`docs: ${group}.${name} is ${shown}; accepted: ${what}`)

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, type Catalog, type Connector, type Event, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Chunk, Effect, Fiber, Option, Random, Stream, TestClock } from "effect"
+import { startBackend } from "../src/backend/start.js"
 
 const { tool } = ScriptedConnector
 
@@ -16,7 +17,7 @@ const start = (connector: Connector, options: Partial<Backend.BackendOptions> = 
   Effect.gen(function*() {
     const events: Array<Event.Event> = []
     const observer = { changed: () => {}, catalogChanged: () => {}, event: (event: Event.Event) => events.push(event) }
-    const backend = yield* Backend.make("one", { connector, keepalive: { method: "none" }, ...options }, { observer })
+    const backend = yield* startBackend("one", { connector, keepalive: { method: "none" }, ...options }, { observer })
     yield* TestClock.adjust(0)
     return { backend, events }
   })
@@ -441,7 +442,7 @@ describe("Publication", () => {
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const { backend } = yield* start(script)
-      const found = yield* backend.catalogChanges.pipe(
+      const found = yield* backend.catalog.changes.pipe(
         Stream.filter((snapshot) => snapshot?.tools.some(({ name }) => name === "new") === true),
         Stream.runHead,
         Effect.fork
@@ -500,7 +501,7 @@ describe("Publication", () => {
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const { backend } = yield* start(script)
-      const changes = yield* backend.catalogChanges.pipe(Stream.take(1), Stream.runCollect)
+      const changes = yield* backend.catalog.changes.pipe(Stream.take(1), Stream.runCollect)
       expect(Chunk.size(changes)).toBe(1)
       yield* TestClock.adjust("1 day")
       expect(script.ledger.sent("tools/list")).toEqual([0])

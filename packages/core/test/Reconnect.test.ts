@@ -683,7 +683,7 @@ describe("R10: attempts at once", () => {
     Effect.gen(function*() {
       for (const connectConcurrency of [0, -1, 1.5, Number.NaN]) {
         const error = failure(yield* Effect.exit(Effect.scoped(Fleet.make({ backends: {}, connectConcurrency }))))
-        expect([error._tag, error.field]).toEqual(["ConfigError", "connectConcurrency"])
+        expect([error._tag, error.field]).toEqual(["InvalidOptions", "connectConcurrency"])
         expect(error.message).toContain(String(connectConcurrency))
       }
     }))

@@ -128,7 +128,7 @@ export const serve = (
   })
 
 const tellChanges = (fleet: Fleet.Fleet, sessions: Sessions.Sessions): Effect.Effect<void> =>
-  fleet.catalogChanges.pipe(
+  fleet.catalog.changes.pipe(
     Stream.mapAccum(
       undefined as Fleet.FleetCatalog | undefined,
       (before, after) => [after, before ? changed(before, after) : []] as const
@@ -148,7 +148,7 @@ const tellChanges = (fleet: Fleet.Fleet, sessions: Sessions.Sessions): Effect.Ef
 
 /** Says once of each tool that it is not offered. */
 const warnWithheld = (fleet: Fleet.Fleet): Effect.Effect<void> =>
-  fleet.catalogChanges.pipe(
+  fleet.catalog.changes.pipe(
     Stream.mapAccum(new Set<string>(), (warned, catalog) => {
       const names = Offer.withheld(catalog).filter((name) => !warned.has(name))
       return [names.length === 0 ? warned : new Set([...warned, ...names]), names]

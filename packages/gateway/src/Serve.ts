@@ -96,7 +96,7 @@ const showTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Outp
   })
 
 const live = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
-  Stream.merge(Stream.tick("1 second"), Stream.map(fleet.statusChanges, () => undefined)).pipe(
+  Stream.merge(Stream.tick("1 second"), Stream.map(fleet.status.changes, () => undefined)).pipe(
     Stream.buffer({ capacity: 1, strategy: "sliding" }),
     // A burst of changes is one drawing.
     Stream.runForEach(() => Effect.zipLeft(showTable(fleet, demo, output), Effect.sleep("50 millis")))
@@ -117,7 +117,7 @@ const lines = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.O
       )
     )
     const hints = demo
-      ? Stream.merge(fleet.statusChanges, Stream.mapEffect(demo.httpPid.changes, () => fleet.status)).pipe(
+      ? Stream.merge(fleet.status.changes, Stream.mapEffect(demo.httpPid.changes, () => fleet.status)).pipe(
         Stream.mapEffect((statuses) => Effect.map(demo.httpPid.get, (pid) => pids(statuses, pid).map(hint))),
         Stream.mapAccum(new Set<string>(), (shown, all) => [
           new Set([...shown, ...all]),

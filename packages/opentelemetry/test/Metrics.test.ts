@@ -183,7 +183,7 @@ const untilDisabled = (id: string) =>
     })
     yield* Effect.promise(() => server.until(() => server.count("ping") >= 1))
     server.fail("ping", HttpFault.status(500), 100)
-    yield* backend.statusChanges.pipe(
+    yield* backend.status.changes.pipe(
       Stream.filter(({ keepalive }) => keepalive.state === "disabled"),
       Stream.runHead
     )

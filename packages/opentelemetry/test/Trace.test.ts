@@ -168,7 +168,7 @@ describe("traces", () => {
       yield* backend.settled
       const { peer } = yield* backend.status
       process.kill(peer?.pid ?? assert.fail("no process"), "SIGKILL")
-      yield* backend.statusChanges.pipe(
+      yield* backend.status.changes.pipe(
         Stream.takeUntil(({ generation, state }) => generation === 2 && state === "Connected"),
         Stream.runDrain
       )

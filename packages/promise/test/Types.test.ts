@@ -78,7 +78,7 @@ describe("types", () => {
   it("[F4] every error is an Error with _tag, code, backend and retryable", () => {
     expectTypeOf<LifelineError>().toExtend<Error & LifelineErrorShape>()
     expectTypeOf<LifelineError["_tag"]>().toEqualTypeOf<
-      (Core.CallError | Core.CommandError | Core.ConfigError)["_tag"] | "UnauthorizedError"
+      (Core.CallError | Core.CommandError)["_tag"] | "ConfigError" | "UnauthorizedError"
     >()
     expectTypeOf<Facade.RemoteError>().toExtend<McpError>()
     expectTypeOf<Facade.UnauthorizedError>().toExtend<OfficialUnauthorizedError>()

@@ -76,7 +76,7 @@ const header: Check.Check = (value, path) =>
     message: "is no valid HTTP header; accepted: a name without spaces, and a value in one line of Latin-1 characters"
   }]
 
-/** Everything that is wrong with options; `make` throws a `ConfigError` of it. */
+/** Everything that is wrong with options; `make` throws an `InvalidOptions` of it. */
 export const problems = (options: Options): ReadonlyArray<Problem.Problem> =>
   check({ ...options, url: options.url ?? "" }, [])
 
@@ -113,7 +113,7 @@ const mayBeOlder = (error: ConnectError): boolean =>
 const isRefusal = ({ reason }: ConnectError): boolean => reason === "unauthorized" || reason === "forbidden"
 
 /**
- * A connector to the MCP server at an address. Throws a `ConfigError` that names every option that is not acceptable or does
+ * A connector to the MCP server at an address. Throws an `InvalidOptions` that names every option that is not acceptable or does
  * not exist; it shows neither address nor headers.
  *
  * Closing a connection ends its session (DELETE) and leaves no socket, timer or listener behind.

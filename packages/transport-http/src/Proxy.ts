@@ -57,7 +57,7 @@ const spares = (env: Environment, url: URL): boolean => {
   })
 }
 
-/** The proxies for a server. Throws a ConfigError where the one that it is to be reached through has no usable address. */
+/** The proxies for a server. Throws an InvalidOptions where the one that it is to be reached through has no usable address. */
 export const fromEnvironment = (url: URL, env: Environment): Proxies => {
   const http = read(env, ["http_proxy", "HTTP_PROXY"])
   const https = read(env, ["https_proxy", "HTTPS_PROXY"])

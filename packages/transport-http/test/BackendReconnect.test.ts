@@ -300,7 +300,7 @@ describe.concurrent("the catalogue", () => {
       const server = yield* HttpFaultServer.make()
       const backend = yield* supervise(server, { keepalive })
       const revisions = yield* Effect.fork(
-        backend.catalogChanges.pipe(
+        backend.catalog.changes.pipe(
           Stream.filter((snapshot) => snapshot !== undefined),
           Stream.takeUntil(({ stale, tools }) => !stale && tools.length === 2),
           Stream.runCollect

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { ConfigError } from "@mcp-lifeline/core"
+import type { InvalidOptions } from "@mcp-lifeline/core"
 import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Redacted } from "effect"
@@ -372,17 +372,17 @@ describe("options", () => {
       try {
         HttpConnector.make(options)
       } catch (error) {
-        return error as ConfigError
+        return error as InvalidOptions
       }
       return assert.fail("accepted")
     }
     for (const url of ["not an address", "ftp://host/secret", "/mcp"]) {
       const error = refused({ url })
-      assert.deepStrictEqual([error._tag, error.field], ["ConfigError", "url"])
+      assert.deepStrictEqual([error._tag, error.field], ["InvalidOptions", "url"])
       assert.notInclude(error.message, url)
     }
     const error = refused({ url: "http://127.0.0.1/", headers: { "x-key": Redacted.make("secret\nvalue") } })
-    assert.deepStrictEqual([error._tag, error.field], ["ConfigError", "headers.x-key"])
+    assert.deepStrictEqual([error._tag, error.field], ["InvalidOptions", "headers.x-key"])
     assert.notInclude(error.message, "secret")
   })
 
@@ -390,7 +390,7 @@ describe("options", () => {
     try {
       HttpConnector.make({ url: "http://127.0.0.1/", closeTimeout: -1, header: {} } as HttpConnector.Options)
     } catch (error) {
-      assert.deepStrictEqual((error as ConfigError).problems.map(({ message }) => message), [
+      assert.deepStrictEqual((error as InvalidOptions).problems.map(({ message }) => message), [
         'closeTimeout is -1; accepted: 0 ms to 1 h, as milliseconds or as a text such as "5s" or "5 minutes"',
         'header is no option of a server with a url; did you mean "headers"?'
       ])

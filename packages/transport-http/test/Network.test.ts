@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { ConfigError } from "@mcp-lifeline/core"
+import type { InvalidOptions } from "@mcp-lifeline/core"
 import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
@@ -121,15 +121,15 @@ describe("network", () => {
       assert.include(asked[0], `127.0.0.1:${server.port}`)
     }))
 
-  it.scopedLive("[T10] a proxy that is no address is a ConfigError that names the variable, unless NO_PROXY spares the server", () =>
+  it.scopedLive("[T10] a proxy that is no address is an InvalidOptions that names the variable, unless NO_PROXY spares the server", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
       for (const value of ["http://", "ftp://user:s3cret@proxy.test", "http://user:s3cret@[", "proxy.test:port"]) {
         yield* Effect.scoped(Effect.gen(function*() {
           yield* environment({ http_proxy: value, no_proxy: "" })
           const refused = yield* Effect.flip(Effect.try(() => HttpConnector.make({ url: server.url })))
-          const error = refused.error as ConfigError
-          assert.deepStrictEqual([error._tag, error.field], ["ConfigError", "http_proxy"])
+          const error = refused.error as InvalidOptions
+          assert.deepStrictEqual([error._tag, error.field], ["InvalidOptions", "http_proxy"])
           assert.match(error.message, /http_proxy.*proxy\.example:3128.*NO_PROXY/)
           assert.notInclude(error.message, "s3cret")
           yield* environment({ no_proxy: "example.com 127.0.0.1" })

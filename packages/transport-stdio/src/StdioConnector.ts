@@ -55,7 +55,7 @@ export const defaults = {
 
 const grace = Check.span(0, 600_000)
 
-/** Everything that is wrong with options; `make` throws a `ConfigError` of it. */
+/** Everything that is wrong with options; `make` throws an `InvalidOptions` of it. */
 export const problems: (options: Options) => ReadonlyArray<Problem.Problem> = (options) => check(options, [])
 
 const check = Check.options(
@@ -88,7 +88,7 @@ const check = Check.options(
  * see their stdin end. Out of reach: a daemon that has left its group. On Windows, `taskkill /T /F` takes the place of the
  * signals.
  *
- * Throws a `ConfigError` that names every option that is out of its range or does not exist.
+ * Throws an `InvalidOptions` that names every option that is out of its range or does not exist.
  *
  * @example
  * ```ts

@@ -38,7 +38,7 @@ describe.concurrent("under supervision", () => {
           connector,
           reconnect: { initialDelay: 40, maxDelay: 320, maxAttempts: 1_000 }
         })
-        yield* backend.statusChanges.pipe(Stream.takeUntil(() => attempts.length >= 7), Stream.runDrain)
+        yield* backend.status.changes.pipe(Stream.takeUntil(() => attempts.length >= 7), Stream.runDrain)
         const gaps = attempts.slice(1).map((at, index) => at - (attempts[index] ?? 0))
         for (const [index, gap] of gaps.entries()) {
           assert.isAtLeast(gap, Math.min(320, 40 * 2 ** index) / 2 - 1, `${at}: ${gaps.join(", ")}`)

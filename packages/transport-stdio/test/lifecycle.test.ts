@@ -42,7 +42,7 @@ describe.concurrent("the life of a backend over stdio", () => {
       assert.deepStrictEqual(content, [{ type: "text", text: "hi" }])
       // The crash loop goes on meanwhile, and the slow one arrives in its time.
       yield* eventually(() => StdioFaultServer.count(crashes, "start") >= 5)
-      yield* fleet.catalogChanges.pipe(Stream.takeUntil(({ tools }) => tools.has("slow__echo")), Stream.runDrain)
+      yield* fleet.catalog.changes.pipe(Stream.takeUntil(({ tools }) => tools.has("slow__echo")), Stream.runDrain)
       assert.strictEqual((yield* good.status).generation, 1)
     }))
 
@@ -57,7 +57,7 @@ describe.concurrent("the life of a backend over stdio", () => {
       assert.isFalse((yield* fleet.catalog).tools.has("one__added"))
       assert.isTrue((yield* fleet.catalog).tools.has("one__echo"))
       process.kill(yield* connected(backend), "SIGKILL")
-      yield* fleet.catalogChanges.pipe(Stream.takeUntil(({ tools }) => tools.has("one__added")), Stream.runDrain)
+      yield* fleet.catalog.changes.pipe(Stream.takeUntil(({ tools }) => tools.has("one__added")), Stream.runDrain)
       const { content } = yield* fleet.callTool({ name: "one__added" })
       assert.deepStrictEqual(content, [{ type: "text", text: "new here" }])
       assert.deepInclude((yield* backend.status).catalog, { generation: 2, stale: false })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, ConfigError } from "@mcp-lifeline/core"
+import { Backend, InvalidOptions } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber, Redacted } from "effect"
@@ -119,7 +119,7 @@ describe("a process that cannot be started", () => {
         StdioConnector.make({ command: "x", ...options })
         assert.fail("accepted")
       } catch (error) {
-        assert.instanceOf(error, ConfigError)
+        assert.instanceOf(error, InvalidOptions)
         assert.strictEqual(error.field, field)
         assert.include(error.message, "; accepted: ")
       }
@@ -131,7 +131,7 @@ describe("a process that cannot be started", () => {
       StdioConnector.make({ command: "x", arg: ["y"], stdinGrace: "5s", termGrace: "1h" } as StdioConnector.Options)
       assert.fail("accepted")
     } catch (error) {
-      assert.instanceOf(error, ConfigError)
+      assert.instanceOf(error, InvalidOptions)
       assert.deepEqual(error.problems.map(({ message }) => message), [
         'arg is no option of a server that is started; did you mean "args"?',
         'termGrace is "1h"; accepted: 0 ms to 10 min, as milliseconds or as a text such as "5s" or "5 minutes"'

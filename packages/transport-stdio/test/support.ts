@@ -112,7 +112,7 @@ export const until = (
   backend: Backend.Backend,
   test: (status: Effect.Effect.Success<Backend.Backend["status"]>) => boolean
 ): Effect.Effect<Effect.Effect.Success<Backend.Backend["status"]>> =>
-  backend.statusChanges.pipe(
+  backend.status.changes.pipe(
     Stream.filter(test),
     Stream.runHead,
     Effect.flatMap(Effect.orDieWith(() => new Error("the backend ended")))

@@ -1,6 +1,7 @@
 /**
  * What a failed request means for its call: pure decisions, and the errors that callers see.
  */
+import { Duration } from "effect"
 import {
   BackendUnavailable,
   type CallError,
@@ -12,6 +13,7 @@ import {
   RequestTimeout,
   ResultUnknown
 } from "../Errors.js"
+import type { Slot } from "../lifecycle/BackendState.js"
 import type { State } from "../lifecycle/Lifecycle.js"
 
 /** The request that failed, and where its backend stands now. */
@@ -116,8 +118,32 @@ export const afterUnknown = (
   })
 }
 
+/** A BackendUnavailable that says where the backend stands. */
+export const unavailable = (backend: string, slot: Slot, now: number, why: string): BackendUnavailable => {
+  const { lastError, nextAttemptAt, state } = slot
+  const last = lastError === undefined ? "" : `; last error: ${lastError.message}`
+  const wait = nextAttemptAt === undefined ? undefined : Math.max(0, Math.round(nextAttemptAt - now))
+  const next = wait === undefined ? "" : `; next attempt in ${Duration.format(Duration.millis(wait))}`
+  return new BackendUnavailable({
+    backend,
+    generation: slot.generation || undefined,
+    state: state._tag,
+    lastError: lastError?.message,
+    nextAttemptAt,
+    message: `${backend} is ${state._tag}: ${why}${last}${next}${remedy(state)}`
+  })
+}
+
+/** A BackendUnavailable because a bound on calls was reached. (C13) */
+export const busy = (backend: string, why: string): BackendUnavailable =>
+  new BackendUnavailable({
+    backend,
+    state: "Busy",
+    message: `${backend} is busy: ${why}; call again when some have ended`
+  })
+
 /** What to do about a state in which calls fail. */
-export const remedy = (state: State): string => {
+const remedy = (state: State): string => {
   switch (state._tag) {
     case "Disconnected":
       return ". Call reconnect() to connect again"

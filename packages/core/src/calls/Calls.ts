@@ -2,63 +2,39 @@
  * Calls: one read of the slot and the request where there is a connection; waiting, and sending again what may be sent again,
  * where there is none or it was lost.
  */
-import type { Progress, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
-import { type Clock, Duration, Effect } from "effect"
-import { type About, afterUnknown, isMisuse, isSuspicious, maySendAgain, remedy, toCallError } from "./CallFailure.js"
-import type { RequestOptions } from "../port/Connection.js"
-import { BackendUnavailable, type CallError, type RequestError, requestErrorOf, SessionExpired } from "../Errors.js"
-import * as Hints from "./Hints.js"
-import type { Cell } from "../internal/Cell.js"
-import type { Installed, Slot } from "../lifecycle/BackendState.js"
-import { isPointless, type State } from "../lifecycle/Lifecycle.js"
-import { isRead, type Method, type Params, type Result } from "../port/Method.js"
-import type { Policy } from "../options/Policy.js"
-import type { Runtime } from "../runtime/Runtime.js"
-import { Standing } from "./SessionState.js"
+import { Effect } from "effect"
+import {
+  type BackendUnavailable,
+  type CallError,
+  type RequestError,
+  requestErrorOf,
+  SessionExpired
+} from "../Errors.js"
+import type { Installed } from "../lifecycle/BackendState.js"
 import type { CallObserver, Observer } from "../observe/Telemetry.js"
+import type { CallOptions } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
-
-/** Options of one call. */
-export interface CallOptions {
-  /** Time for the answer. Default `timeouts.request`. */
-  readonly timeout?: TimeSpan.TimeSpan | undefined
-  /** Progress starts `timeout` anew. Default false. */
-  readonly resetTimeoutOnProgress?: boolean | undefined
-  /** Bound on the whole call, waiting and repetition included. Default: none beyond the others. */
-  readonly maxTotalTimeout?: TimeSpan.TimeSpan | undefined
-  /** How long to wait for a connection. Default `timeouts.wait`. */
-  readonly wait?: TimeSpan.TimeSpan | undefined
-  /** Doing it twice does no harm: send again when the fate of the first is unknown (C3). Default: by method and hints. */
-  readonly idempotent?: boolean | undefined
-  /** Fail at once when there is no connection. Default `calls.failFast`. */
-  readonly failFast?: boolean | undefined
-  readonly onprogress?: ((progress: Progress) => void) | undefined
-  /** Asked when the call is interrupted: why, for the server. Default: that the caller cancelled it. Must not throw. */
-  readonly cancelReason?: (() => unknown) | undefined
-  readonly task?: TaskCreationParams | undefined
-  /** A schema of the official SDK's kind for the result. */
-  readonly resultSchema?: unknown
-}
-
-/** What a new generation gives to `onConnected` before calls are let in (C11). */
-export interface Session {
-  readonly generation: number
-  readonly request: <M extends Method>(
-    method: M,
-    params: Params<M>,
-    options?: CallOptions
-  ) => Effect.Effect<Result<M>, CallError>
-}
+import type { RequestOptions } from "../port/Connection.js"
+import { isRead, type Method, type Params, type Result } from "../port/Method.js"
+import type { Session } from "../port/Session.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import {
+  type About,
+  afterUnknown,
+  busy,
+  isMisuse,
+  isSuspicious,
+  maySendAgain,
+  toCallError,
+  unavailable
+} from "./CallFailure.js"
+import * as ConnectionWait from "./ConnectionWait.js"
+import * as Hints from "./Hints.js"
+import { SessionState } from "./SessionState.js"
 
 /** What calls need of the backend that they belong to. */
-export interface Host {
-  readonly id: string
-  readonly policy: Policy
-  readonly cell: Cell<Slot>
-  readonly clock: Clock.Clock
+export interface Host extends ConnectionWait.Host {
   readonly telemetry?: Observer | undefined
-  /** Asks for an attempt: a call is waiting. */
-  readonly demand: () => void
   /** Sends one probe at once, joining one under way; gives what waits for its end. */
   readonly suspect: (installed: Installed) => Effect.Effect<Effect.Effect<void>>
 }
@@ -79,15 +55,21 @@ interface Call<M extends Method> {
 
 /** Makes calls for one backend, and counts those that wait. */
 export class Calls {
-  waiting = 0
   /** What the server was asked to keep for its session. */
-  readonly standing = new Standing()
+  readonly sessionState = new SessionState()
   readonly #host: Host
+  readonly #wait: ConnectionWait.ConnectionWait
   /** The generation whose session was lost and that no call has been told of yet. (C12) */
   #lostGeneration: number | undefined
 
   constructor(host: Host) {
     this.#host = host
+    this.#wait = new ConnectionWait.ConnectionWait(host)
+  }
+
+  /** How many calls wait for a connection. */
+  get waiting(): number {
+    return this.#wait.waiting
   }
 
   /**
@@ -157,9 +139,9 @@ export class Calls {
       const deadline = this.#now() + Math.max(request, wait)
       const on = (lost: Runtime | undefined): Effect.Effect<A, CallError> =>
         Effect.suspend(() => {
-          const installed = this.#host.cell.get().current
+          const installed = this.#host.published.value.current
           if (installed === undefined || installed.runtime === lost) {
-            return Effect.zipRight(this.#await(lost, Math.min(deadline, this.#now() + wait), undefined), on(undefined))
+            return Effect.zipRight(this.#wait.until(Math.min(deadline, this.#now() + wait), lost), on(undefined))
           }
           return Effect.catchAll(use(installed), (error) => {
             const gone = error.reason === "lost" || error.reason === "session"
@@ -177,8 +159,8 @@ export class Calls {
     send: (installed: Installed) => Effect.Effect<RequestError | undefined>
   ): Effect.Effect<void, CallError> =>
     Effect.suspend(() => {
-      const installed = this.#host.cell.get().current
-      if (installed === undefined) return Effect.fail(this.#unavailable("there is no connection to probe"))
+      const installed = this.#host.published.value.current
+      if (installed === undefined) return Effect.fail(this.unavailable("there is no connection to probe"))
       return Effect.flatMap(send(installed), (error) =>
         error === undefined
           ? Effect.void
@@ -195,8 +177,11 @@ export class Calls {
    */
   #attempt<M extends Method>(call: Call<M>): Effect.Effect<Result<M>, CallError> {
     return Effect.uninterruptibleMask((restore) => {
-      const installed = this.#host.cell.get().current
-      if (installed === undefined) return restore(this.#wait(call))
+      const installed = this.#host.published.value.current
+      if (installed === undefined) {
+        const wait = this.#wait.until(this.#waitUntil(call), undefined, call.options?.failFast)
+        return restore(Effect.zipRight(wait, this.#attempt(call)))
+      }
       const { connection, runtime } = installed
       const refusal = this.#refusal(runtime)
       if (refusal !== undefined) return Effect.fail(refusal)
@@ -229,9 +214,9 @@ export class Calls {
 
   /** What an answered request tells of the server. */
   #learn<M extends Method>({ method, params }: Call<M>, runtime: Runtime, result: unknown): void {
-    if (method !== "tools/list") return this.standing.note(method, params)
-    const { cell, policy } = this.#host
-    runtime.learn(Hints.learn(runtime.listed, result, cell.get().revision, policy.discovery.maxEntries))
+    if (method !== "tools/list") return this.sessionState.note(method, params)
+    const { published, policy } = this.#host
+    runtime.learn(Hints.learn(runtime.listed, result, published.value.revision, policy.discovery.maxEntries))
   }
 
   /** Why a connection is not to be used for a call now. */
@@ -249,7 +234,7 @@ export class Calls {
       })
     }
     return inFlight >= this.#host.policy.calls.maxInFlight
-      ? this.#busy(`${inFlight} calls are in flight (calls.maxInFlight)`)
+      ? busy(backend, `${inFlight} calls are in flight (calls.maxInFlight)`)
       : undefined
   }
 
@@ -292,7 +277,7 @@ export class Calls {
       const gone = reason === "lost" || reason === "session"
       const next = Effect.zipRight(
         gone
-          ? this.#await(runtime, this.#waitUntil(call), call.options?.failFast)
+          ? this.#wait.until(this.#waitUntil(call), runtime, call.options?.failFast)
           : Effect.zipRight(verdict, this.#pause(call, error, fail)),
         this.#attempt(call)
       )
@@ -320,53 +305,11 @@ export class Calls {
     if (method !== "tools/call" || !this.#host.policy.calls.trustAnnotations) return false
     const { generation, listed } = runtime
     const { name } = params as Params<"tools/call">
-    return Hints.mayRepeat(name, generation, listed, this.#host.cell.get().snapshot)
+    return Hints.mayRepeat(name, generation, listed, this.#host.published.value.snapshot)
   }
 
   #waitUntil<M extends Method>({ deadline, options }: Call<M>): number {
     return Math.min(deadline, this.#now() + millis(options?.wait, this.#host.policy.timeouts.wait))
-  }
-
-  #wait<M extends Method>(call: Call<M>): Effect.Effect<Result<M>, CallError> {
-    return Effect.zipRight(
-      this.#await(undefined, this.#waitUntil(call), call.options?.failFast),
-      this.#attempt(call)
-    )
-  }
-
-  /**
-   * Waits until there is a connection other than that of `lost`. It gives nothing but a reason to look again: the caller
-   * reads the slot anew. Asks for an attempt where one can be hastened.
-   */
-  #await(lost: Runtime | undefined, until: number, failFast: boolean | undefined): Effect.Effect<void, CallError> {
-    const { cell, policy } = this.#host
-    const ready = (slot: Slot) => slot.current !== undefined && slot.current.runtime !== lost
-    return Effect.uninterruptibleMask((restore) => {
-      const slot = cell.get()
-      if (ready(slot)) return Effect.void
-      if (failFast ?? policy.calls.failFast) {
-        return Effect.fail(this.#unavailable("the call was not sent, since it was not to wait (failFast)"))
-      }
-      if (isPointless(slot.state)) return Effect.fail(this.#unavailable("the call was not sent"))
-      if (this.waiting >= policy.calls.maxWaiting) {
-        return Effect.fail(this.#busy(`${this.waiting} calls are waiting (calls.maxWaiting)`))
-      }
-      this.waiting++
-      const look: Effect.Effect<void, CallError> = Effect.suspend(() => {
-        const slot = cell.get()
-        if (ready(slot)) return Effect.void
-        if (isPointless(slot.state)) return Effect.fail(this.#unavailable("the call was not sent"))
-        const left = until - this.#now()
-        if (left <= 0) {
-          return Effect.fail(
-            this.#unavailable("the call was not sent, since no connection came in time (timeouts.wait)")
-          )
-        }
-        if (canHasten(slot.state)) this.#host.demand()
-        return Effect.zipRight(Effect.timeoutOption(cell.next(slot), left), look)
-      })
-      return Effect.ensuring(restore(look), Effect.sync(() => this.waiting--))
-    })
   }
 
   /** Fails with the error that a caller sees; the caller's own mistake is no failure of the call, and comes as it is. */
@@ -376,43 +319,15 @@ export class Calls {
   }
 
   #about(method: string, { generation }: Runtime, timeout: number): About {
-    const { lastError, state } = this.#host.cell.get()
+    const { lastError, state } = this.#host.published.value
     return { backend: this.#host.id, generation, method, timeout, state, lastError: lastError?.message }
   }
 
   /** A BackendUnavailable that says where the backend stands. */
-  unavailable(state: State, why: string): BackendUnavailable {
-    const { lastError, nextAttemptAt } = this.#host.cell.get()
-    const next = nextAttemptAt === undefined
-      ? ""
-      : `; next attempt in ${Duration.format(Duration.millis(Math.max(0, Math.round(nextAttemptAt - this.#now()))))}`
-    const last = lastError === undefined ? "" : `; last error: ${lastError.message}`
-    return new BackendUnavailable({
-      backend: this.#host.id,
-      generation: this.#host.cell.get().generation || undefined,
-      state: state._tag,
-      lastError: lastError?.message,
-      nextAttemptAt,
-      message: `${this.#host.id} is ${state._tag}: ${why}${last}${next}${remedy(state)}`
-    })
-  }
-
-  #unavailable(why: string): BackendUnavailable {
-    return this.unavailable(this.#host.cell.get().state, why)
-  }
-
-  #busy(why: string): BackendUnavailable {
-    return new BackendUnavailable({
-      backend: this.#host.id,
-      state: "Busy",
-      message: `${this.#host.id} is busy: ${why}; call again when some have ended`
-    })
+  unavailable(why: string): BackendUnavailable {
+    return unavailable(this.#host.id, this.#host.published.value, this.#now(), why)
   }
 }
 
 const millis = (input: CallOptions["timeout"], otherwise: number): number =>
   input === undefined ? otherwise : TimeSpan.millis(input)
-
-/** States in which a waiting call brings the next attempt forward (R8). */
-const canHasten = (state: State): boolean =>
-  state._tag === "Idle" || state._tag === "Reconnecting" || state._tag === "Dormant"

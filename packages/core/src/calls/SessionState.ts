@@ -4,12 +4,12 @@
  */
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
-import type { Connection } from "../port/Connection.js"
 import * as SafeLog from "../internal/SafeLog.js"
+import type { Connection } from "../port/Connection.js"
 import type { Method, Params } from "../port/Method.js"
 
 /** The standing requests of one backend. */
-export class Standing {
+export class SessionState {
   #level: LoggingLevel | undefined
   #uris: Set<string> | undefined
 

@@ -2,10 +2,10 @@
  * Reading what a server offers: every list to its end, bounded against a server that never ends (P5).
  */
 import { Effect } from "effect"
-import type { Connection } from "../port/Connection.js"
 import { RequestError } from "../Errors.js"
-import type { Method } from "../port/Method.js"
 import type { Policy } from "../options/Policy.js"
+import type { Connection } from "../port/Connection.js"
+import type { Method } from "../port/Method.js"
 import { empty, type Kind, type Lists, type Problem, type Snapshot } from "./Catalog.js"
 
 /** Every kind of list. */

@@ -78,7 +78,7 @@ export class Refresh {
 
   #readUntilDone(reading: Reading): Effect.Effect<void> {
     const once: Effect.Effect<void, RequestError> = Effect.suspend(() => {
-      const { current } = this.#backend.cell.get()
+      const { current } = this.#backend.published.value
       if (current?.runtime !== reading.runtime) return Effect.void
       const kinds = [...reading.wanted]
       reading.wanted.clear()
@@ -131,7 +131,7 @@ export class Refresh {
   /** Publishes what was read, if its runtime is still the installed one. */
   #publish({ connection, runtime }: Installed, lists: ReadonlyArray<Discovery.ReadList>): void {
     const backend = this.#backend
-    const slot = backend.cell.get()
+    const slot = backend.published.value
     if (slot.current?.runtime !== runtime) return
     for (const { refused } of lists) {
       if (refused !== undefined) {

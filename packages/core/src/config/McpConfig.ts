@@ -7,10 +7,10 @@
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import { Predicate, Redacted } from "effect"
 import * as Check from "../options/Check.js"
-import { expand, isPlain, type Variables } from "./Expansion.js"
 import { nearest } from "../options/nearest.js"
 import * as Policy from "../options/Policy.js"
 import * as Problem from "../options/Problem.js"
+import { expand, isPlain, type Variables } from "./Expansion.js"
 
 export type { Variables } from "./Expansion.js"
 

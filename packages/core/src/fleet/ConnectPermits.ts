@@ -4,7 +4,7 @@
 import { Deferred, Effect } from "effect"
 
 /** Bounds attempts. An attempt that takes longer than two seconds gives its permit back and goes on (R10). */
-export interface Permits {
+export interface ConnectPermits {
   readonly withPermit: <A, E, R>(attempt: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
@@ -12,10 +12,10 @@ export interface Permits {
 export const patience = 2000
 
 /** No bound: what a backend on its own has. */
-export const unbounded: Permits = { withPermit: (attempt) => attempt }
+export const unbounded: ConnectPermits = { withPermit: (attempt) => attempt }
 
-/** Permits that are asked for when something else is done: the first attempt waits for it, and the time counts for no attempt. */
-export const after = (done: Deferred.Deferred<void>, permits: Permits): Permits => ({
+/** ConnectPermits that are asked for when something else is done: the first attempt waits for it, and the time counts for no attempt. */
+export const after = (done: Deferred.Deferred<void>, permits: ConnectPermits): ConnectPermits => ({
   withPermit: (attempt) => Effect.zipRight(Deferred.await(done), permits.withPermit(attempt))
 })
 
@@ -31,7 +31,7 @@ interface Turn {
  * A permit goes from hand to hand. Effect's semaphore wakes everybody who waits at each release, which costs the square of
  * the backends that are lost at once.
  */
-export const make = (count: number): Permits => {
+export const make = (count: number): ConnectPermits => {
   let free = count
   const queue: Array<Turn> = []
   const enter = (): Turn => {

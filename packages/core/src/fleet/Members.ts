@@ -2,20 +2,22 @@
  * The backends of a fleet: starts them, stops them, and replaces one by another of its name.
  */
 import { Array as Arr, Deferred, Effect, ExecutionStrategy, Option, Scope } from "effect"
-import { type Backend, type BackendOptions, make as makeBackend, resolvePolicy } from "../Backend.js"
+import type { Backend } from "../backend/BackendHandle.js"
+import { resolvePolicy, startBackend } from "../backend/start.js"
 import type { Snapshot } from "../catalog/Catalog.js"
-import { Owner } from "./Claim.js"
-import type { ConfigError } from "../Errors.js"
-import type { Event } from "../observe/Event.js"
-import { Cell } from "../internal/Cell.js"
+import type { InvalidOptions } from "../Errors.js"
 import type { Hub } from "../internal/Hub.js"
 import { aMoment } from "../internal/moment.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { closeAll, closeFully } from "../internal/scopes.js"
-import * as Permits from "./ConnectPermits.js"
+import { StateRef } from "../internal/StateRef.js"
+import type { Event } from "../observe/Event.js"
+import * as Telemetry from "../observe/Telemetry.js"
+import { type BackendOptions, provided } from "../options/BackendOptions.js"
 import type { Policy, PolicyOptions } from "../options/Policy.js"
 import * as Problem from "../options/Problem.js"
-import * as Telemetry from "../observe/Telemetry.js"
+import { Owner } from "./Claim.js"
+import * as ConnectPermits from "./ConnectPermits.js"
 
 /** What `apply` did. */
 export interface Applied {
@@ -32,7 +34,8 @@ export interface Applied {
 /** One backend of a fleet. */
 export interface Member {
   readonly backend: Backend
-  readonly options: BackendOptions
+  /** As they were given: what is compared with new ones. */
+  readonly options: BackendOptions<never>
   readonly policy: Policy
   /** Its names in the fleet's catalogue. */
   readonly owner: Owner
@@ -49,7 +52,7 @@ type Members = ReadonlyMap<string, Member>
 export interface Surroundings {
   readonly defaults: PolicyOptions | undefined
   readonly fleetStartedAt: number
-  readonly permits: Permits.Permits
+  readonly permits: ConnectPermits.ConnectPermits
   readonly clockJumps: Hub<void>
   readonly event: (event: Event) => void
   /** The status of one has changed, or which there are. */
@@ -61,11 +64,11 @@ export interface Surroundings {
 
 /** The members of one fleet. */
 export interface FleetMembers {
-  readonly current: Cell<Members>
+  readonly current: StateRef<Members>
   /** Backends that are not known to have had their first outcome. */
   readonly unsettled: Set<Backend>
   /** Starts, stops and replaces what differs; one after the other. */
-  readonly apply: (wanted: ReadonlyMap<string, BackendOptions>) => Effect.Effect<Applied, ConfigError>
+  readonly apply: <R>(wanted: ReadonlyMap<string, BackendOptions<R>>) => Effect.Effect<Applied, InvalidOptions, R>
 }
 
 /** How often a backend that was replaced is asked whether its calls have ended, in milliseconds. */
@@ -74,7 +77,7 @@ const drainLook = 25
 /** No members yet. Closing the scope closes all, and ends `current`. */
 export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const current = new Cell<Members>(new Map())
+    const current = new StateRef<Members>(new Map())
     // Runs last, when every member is closed.
     yield* Effect.addFinalizer(() => Effect.sync(() => current.end()))
     const parent = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.parallel)
@@ -83,19 +86,19 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
     const unsettled = new Set<Backend>()
     let closing = false
 
-    const start = (id: string, options: BackendOptions, policy: Policy, before: Member | undefined) =>
+    const start = <R>(id: string, options: BackendOptions<R>, policy: Policy, before: Member | undefined) =>
       Effect.uninterruptible(Effect.gen(function*() {
         const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
         const closed = yield* Deferred.make<void>()
         yield* Scope.addFinalizer(scope, Deferred.succeed(closed, undefined))
         const owner = new Owner(id)
         let held: Array<Event> | undefined = []
-        const backend = yield* makeBackend(id, options, {
+        const backend = yield* startBackend(id, yield* provided(options), {
           policy,
           fleetStartedAt: surroundings.fleetStartedAt,
           permits: before === undefined || mayOverlap(before.options, before.policy) && mayOverlap(options, policy)
             ? surroundings.permits
-            : Permits.after(before.closed, surroundings.permits),
+            : ConnectPermits.after(before.closed, surroundings.permits),
           clockJumps: surroundings.clockJumps,
           observer: {
             changed: surroundings.changed,
@@ -115,7 +118,8 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
           held = undefined
           for (const event of events) surroundings.event(event)
         }
-        return { backend, options, policy, owner, scope, closed, announce }
+        const member: Member = { backend, options: options as BackendOptions, policy, owner, scope, closed, announce }
+        return member
       }))
 
     /** Who is given the fleet can begin to listen before the events of new members are handed on. */
@@ -143,16 +147,16 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
           ))
           return false
         }
-        yield* place(new Map([...current.get()].map(([other, member]) => [other, other === id ? next : member])))
+        yield* place(new Map([...current.value].map(([other, member]) => [other, other === id ? next : member])))
         yield* retire(old)
         return true
       })
 
-    const apply: FleetMembers["apply"] = (wanted) =>
+    const apply: FleetMembers["apply"] = <R>(wanted: ReadonlyMap<string, BackendOptions<R>>) =>
       lock.withPermits(1)(Effect.uninterruptible(Effect.gen(function*() {
         // Who is closed starts nothing that somebody would have to close.
         if (closing) return { started: [], stopped: [], replaced: [], kept: [] }
-        const before = current.get()
+        const before = current.value
         const differing = [...wanted].filter(([id, options]) => !sameOptions(options, before.get(id)?.options))
         // All are looked at before one of them starts: where one is refused, nothing has happened.
         const [refused, policies] = Arr.separate(
@@ -175,7 +179,7 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
         const waiting = new Map(successions.map(({ id, old }) => [id, old]))
         for (const { backend } of fresh.values()) unsettled.add(backend)
         yield* place(new Map([...wanted.keys()].map((id) => [id, waiting.get(id) ?? fresh.get(id) ?? before.get(id)!])))
-        const after = current.get()
+        const after = current.value
         const gone = [...before].filter(([id]) => !wanted.has(id)).map(([, member]) => member)
         const replaced = [...before].flatMap(([id, member]) =>
           after.has(id) && after.get(id) !== member ? [member] : []
@@ -197,14 +201,14 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         closing = true
-        return closeMembers([...current.get().values()])
+        return closeMembers([...current.value.values()])
       })
     )
     return { current, unsettled, apply }
   })
 
 /** Whether two connections to its server may be open at once (L12). */
-const mayOverlap = ({ connector }: BackendOptions, { reconnect }: Policy): boolean =>
+const mayOverlap = ({ connector }: Pick<BackendOptions, "connector">, { reconnect }: Policy): boolean =>
   reconnect.overlap ?? connector.overlap
 
 /** Whether a connected member stays until its successor is connected (L12). */
@@ -239,7 +243,7 @@ const drained = ({ backend, policy }: Member): Effect.Effect<Option.Option<void>
   return Effect.timeoutOption(Effect.interruptible(look), policy.timeouts.drain)
 }
 
-const sameOptions = (a: BackendOptions, b: BackendOptions | undefined): boolean => {
+const sameOptions = <R>(a: BackendOptions<R>, b: BackendOptions | undefined): boolean => {
   if (b === undefined) return false
   const keys = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof BackendOptions>
   return a === b || [...keys].every((key) => a[key] === b[key])

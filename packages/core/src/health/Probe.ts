@@ -2,11 +2,11 @@
  * Probes: single pings that decide whether a connection in doubt still lives.
  */
 import { Deferred, Effect, FiberId } from "effect"
-import type { Loss } from "../port/Connection.js"
 import { RequestError } from "../Errors.js"
 import { tick } from "../internal/ClockJump.js"
 import { withDeadline } from "../internal/deadline.js"
 import type { BackendState, Installed } from "../lifecycle/BackendState.js"
+import type { Loss } from "../port/Connection.js"
 import type { FailureKind, Runtime } from "../runtime/Runtime.js"
 
 /** The probe of a runtime that is under way. */

@@ -4,10 +4,10 @@
  * breaker.
  */
 import { Cause, Effect, Random, Schedule } from "effect"
-import type { Connection, Loss } from "../port/Connection.js"
 import type { RequestError } from "../Errors.js"
 import { withDeadline } from "../internal/deadline.js"
 import type { Policy } from "../options/Policy.js"
+import type { Connection, Loss } from "../port/Connection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import * as Cadence from "./cadence.js"
 import { type Breaker, type Fallback, type KeepaliveState, methodOf } from "./KeepaliveState.js"

@@ -2,9 +2,9 @@
  * Keepalive of one backend: starts with each connection and ends with it, can be paused, and says what it does.
  */
 import { Duration, Effect, Fiber } from "effect"
-import type { Loss } from "../port/Connection.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { BackendState, Installed } from "../lifecycle/BackendState.js"
+import type { Loss } from "../port/Connection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import * as HeartbeatLoop from "./HeartbeatLoop.js"
 import { type Breaker, makeFallback, methodOf, offReason } from "./KeepaliveState.js"
@@ -58,7 +58,7 @@ export class Keepalive {
     return Effect.suspend(() => {
       if (!this.#backend.keepalive.paused) return Effect.void
       this.#backend.keepalive.paused = false
-      const { current } = this.#backend.cell.get()
+      const { current } = this.#backend.published.value
       if (current !== undefined) return this.#start(current)
       this.#changed("off", "no connection")
       return Effect.void
@@ -149,7 +149,7 @@ export class Keepalive {
     reason: string | undefined,
     nextProbeAt?: number
   ): void {
-    const { generation } = this.#backend.cell.get()
+    const { generation } = this.#backend.published.value
     this.#backend.emit({ _tag: "KeepaliveChanged", generation, state, reason, nextProbeAt })
     this.#backend.publish({})
   }

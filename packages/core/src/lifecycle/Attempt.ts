@@ -3,10 +3,10 @@
  */
 import { Cause, Effect, Either, Exit } from "effect"
 import type { Calls } from "../calls/Calls.js"
-import type { Loss } from "../port/Connection.js"
-import type { ConnectOptions, ServerNotification } from "../port/Connector.js"
 import { ConnectError } from "../Errors.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
+import type { Loss } from "../port/Connection.js"
+import type { ConnectOptions, ServerNotification } from "../port/Connector.js"
 import type { Owner } from "../runtime/Owner.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState, Installed } from "./BackendState.js"
@@ -80,7 +80,7 @@ const prepared = (
       runtime.ended(loss)
       host.lost(runtime, loss)
     })
-    yield* calls.standing.restore(backend.id, connection, backend.policy.timeouts.request)
+    yield* calls.sessionState.restore(backend.id, connection, backend.policy.timeouts.request)
     if (onConnected !== undefined) {
       yield* Effect.mapError(
         Effect.suspend(() => onConnected(calls.session(installed))),

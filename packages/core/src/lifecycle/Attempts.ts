@@ -4,21 +4,21 @@
 import type { Either } from "effect"
 import { Effect, Fiber, FiberId } from "effect"
 import type { ConnectError } from "../Errors.js"
+import type { ConnectPermits } from "../fleet/ConnectPermits.js"
 import { awaitAtMost } from "../internal/deadline.js"
-import type { Permits } from "../fleet/ConnectPermits.js"
 import * as Attempt from "./Attempt.js"
 import type { Installed } from "./BackendState.js"
 
 /** Makes attempts, one after the other. */
 export class Attempts {
   readonly #host: Attempt.Host
-  readonly #permits: Permits
+  readonly #permits: ConnectPermits
   readonly #overlap: boolean
   /** The fibers of attempts that have not ended, cancelled ones too. */
   readonly #running = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
 
   /** `overlap`: a connection may be made while another one is still closing. */
-  constructor(host: Attempt.Host, permits: Permits, overlap: boolean) {
+  constructor(host: Attempt.Host, permits: ConnectPermits, overlap: boolean) {
     this.#host = host
     this.#permits = permits
     this.#overlap = overlap

@@ -4,18 +4,18 @@
  */
 import { type Clock, Effect } from "effect"
 import { type Snapshot, visible } from "../catalog/Catalog.js"
-import type { Connection } from "../port/Connection.js"
-import type { ServerNotification } from "../port/Connector.js"
-import { Event } from "../observe/Event.js"
 import * as Health from "../health/Health.js"
-import { Cell } from "../internal/Cell.js"
 import { Hub } from "../internal/Hub.js"
 import * as SafeLog from "../internal/SafeLog.js"
+import { StateRef } from "../internal/StateRef.js"
 import { KeepaliveState } from "../keepalive/KeepaliveState.js"
+import { Event } from "../observe/Event.js"
+import type { Observer } from "../observe/Telemetry.js"
 import type { Policy } from "../options/Policy.js"
+import type { Connection } from "../port/Connection.js"
+import type { ServerNotification } from "../port/Connector.js"
 import type { Closed } from "../runtime/Owner.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import type { Observer } from "../observe/Telemetry.js"
 import { isWithdrawn, State } from "./Lifecycle.js"
 
 /** The current runtime with its connection: what a call needs. */
@@ -61,7 +61,7 @@ export class BackendState {
   readonly clock: Clock.Clock
   /** When its fleet was made; undefined for a backend on its own. */
   readonly fleetStartedAt: number | undefined
-  readonly cell: Cell<Slot>
+  readonly published: StateRef<Slot>
   readonly events = new Hub<Event>()
   readonly notifications = new Hub<ServerNotification>()
   readonly keepalive = new KeepaliveState()
@@ -87,7 +87,7 @@ export class BackendState {
     this.clock = clock
     this.fleetStartedAt = fleetStartedAt
     const { disabled, lazy } = policy.lifecycle
-    this.cell = new Cell<Slot>({
+    this.published = new StateRef<Slot>({
       state: disabled ? State.Disabled() : lazy ? State.Idle() : State.Connecting({ probe: false }),
       current: undefined,
       generation: 0,
@@ -104,7 +104,7 @@ export class BackendState {
 
   /** Whether a runtime is the installed one: the fence for everything that a runtime reports. (L4) */
   isCurrent(runtime: Runtime): boolean {
-    return this.cell.get().current?.runtime === runtime
+    return this.published.value.current?.runtime === runtime
   }
 
   /** The last ten probes. */
@@ -149,17 +149,17 @@ export class BackendState {
 
   /** The backend is closed for good: ends every stream of it. */
   end(): void {
-    this.cell.end()
+    this.published.end()
     this.events.end()
     this.notifications.end()
   }
 
   /** Publishes one new value of the slot, and emits what changed with it. */
   publish(patch: Partial<Slot>): void {
-    const before = this.cell.get()
+    const before = this.published.value
     const patched = { ...before, ...patch }
     const slot = { ...patched, snapshot: this.#visible(patched) }
-    this.cell.set(slot)
+    this.published.set(slot)
     if (slot.state._tag !== before.state._tag) {
       this.emit({ _tag: "StateChanged", from: before.state._tag, to: slot.state._tag, generation: slot.generation })
     }

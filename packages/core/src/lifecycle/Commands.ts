@@ -4,8 +4,8 @@
  */
 import { Effect, Exit } from "effect"
 import type { Calls } from "../calls/Calls.js"
-import type { Loss } from "../port/Connection.js"
 import type { CommandError } from "../Errors.js"
+import type { Loss } from "../port/Connection.js"
 import type { Owner } from "../runtime/Owner.js"
 import type { Attempts } from "./Attempts.js"
 import type { BackendState } from "./BackendState.js"
@@ -71,7 +71,7 @@ export class Commands {
   #reconnect(pending: PendingCommand, event: Lifecycle.Event): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const { work } = this.#phase
-      const { current } = this.#backend.cell.get()
+      const { current } = this.#backend.published.value
       if (event._tag === "Enable" && current !== undefined) return pending.answer(Exit.void)
       if (work?._tag === "Attempt") return void work.joined.push(pending)
       if (work?._tag === "Teardown" && event._tag === "Enable") {
@@ -133,7 +133,7 @@ export class Commands {
 
   /** Ends what there is, attempt and runtime, because a command says so. */
   #endAll(event: Lifecycle.Event, why: string): Effect.Effect<void> {
-    const { current } = this.#backend.cell.get()
+    const { current } = this.#backend.published.value
     if (!this.#phase.move(event, this.#connecting.clearErrorIfStable(current?.runtime))) return Effect.void
     const loss: Loss = { kind: "closed", message: why }
     this.endWork()
@@ -161,7 +161,7 @@ export class Commands {
   }
 
   #refusal(command: Command): CommandError {
-    return this.#calls.unavailable(this.#phase.state, `${command.toLowerCase()} was not carried out`)
+    return this.#calls.unavailable(`${command.toLowerCase()} was not carried out`)
   }
 
   /** Once the backend has closed, there is nothing left to disable or to disconnect. */

@@ -4,8 +4,8 @@
  */
 import { Effect, Either, Exit } from "effect"
 import type { Calls } from "../calls/Calls.js"
-import type { Loss } from "../port/Connection.js"
 import type { ConnectError } from "../Errors.js"
+import type { Loss } from "../port/Connection.js"
 import type { Owner } from "../runtime/Owner.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { RuntimeTasks } from "../runtime/RuntimeTasks.js"
@@ -89,7 +89,7 @@ export class Connecting {
   connect(demanded: boolean, joined: Array<PendingCommand> = []): Effect.Effect<void> {
     const backend = this.#backend
     const now = backend.now()
-    const generation = backend.cell.get().generation + 1
+    const generation = backend.published.value.generation + 1
     const attempt: Attempt = { _tag: "Attempt", demanded, startedAt: now, joined }
     backend.counters.lastAttemptAt = now
     if (demanded) this.#outage.demanded(now)
@@ -119,7 +119,7 @@ export class Connecting {
     }
     return Effect.gen(this, function*() {
       const now = backend.now()
-      const before = backend.cell.get().current?.runtime
+      const before = backend.published.value.current?.runtime
       const downtime = this.#lostAt === undefined ? undefined : now - this.#lostAt
       this.#lostAt = undefined
       runtime.install(now)
@@ -201,7 +201,7 @@ export class Connecting {
 
   /** A call waits: brings the next attempt forward, within bounds. (R8) */
   bringForward(): Effect.Effect<void> {
-    const { nextAttemptAt, state } = this.#backend.cell.get()
+    const { nextAttemptAt, state } = this.#backend.published.value
     const now = this.#backend.now()
     const at = state._tag === "Idle" ? now : this.#outage.nextDemanded(now)
     if (nextAttemptAt === undefined && state._tag !== "Idle") return Effect.void
@@ -213,7 +213,7 @@ export class Connecting {
 
   /** One probe decides about a connection; an attempt that waits for its time is made now. (R11) */
   afterClockJump(): Effect.Effect<void> {
-    const { current, nextAttemptAt } = this.#backend.cell.get()
+    const { current, nextAttemptAt } = this.#backend.published.value
     if (current !== undefined) return this.#tasks.probe.afterClockJump(current)
     if (nextAttemptAt === undefined) return Effect.void
     const at = this.#outage.earliest(this.#backend.now())

@@ -51,7 +51,7 @@ export class Phase {
   }
 
   get state(): Lifecycle.State {
-    return this.#backend.cell.get().state
+    return this.#backend.published.value.state
   }
 
   /** What is under way, if anything is. */
@@ -61,7 +61,7 @@ export class Phase {
 
   /** Asks the table, and publishes what it says together with a patch of the slot. False where the event is refused. (L2) */
   move(event: Lifecycle.Event, patch: Partial<Slot> = {}): boolean {
-    const slot = this.#backend.cell.get()
+    const slot = this.#backend.published.value
     const transition = Lifecycle.transition(slot.state, event)
     if (transition._tag === "Refused") {
       this.#refused = event

@@ -4,14 +4,14 @@
  */
 import { Cause, Deferred, Effect, Exit, type Fiber, FiberId, Scope } from "effect"
 import { Calls } from "../calls/Calls.js"
-import type { Loss } from "../port/Connection.js"
 import type { CommandError } from "../Errors.js"
+import type { ConnectPermits } from "../fleet/ConnectPermits.js"
 import { awaitAtMost } from "../internal/deadline.js"
 import { Inbox } from "../internal/Inbox.js"
 import { aMoment } from "../internal/moment.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
-import type { Permits } from "../fleet/ConnectPermits.js"
+import type { Loss } from "../port/Connection.js"
 import { Owner } from "../runtime/Owner.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { RuntimeTasks } from "../runtime/RuntimeTasks.js"
@@ -52,7 +52,7 @@ export class Supervisor {
   /** What has failed unexpectedly, by source. */
   readonly #defects = new Set<string>()
 
-  constructor(backend: BackendState, options: BackendOptions, permits: Permits) {
+  constructor(backend: BackendState, options: BackendOptions, permits: ConnectPermits) {
     const { policy } = backend
     const overlap = policy.reconnect.overlap ?? options.connector.overlap
     const send = (message: Message) => this.#inbox.offer(message)
@@ -69,7 +69,7 @@ export class Supervisor {
     const calls = new Calls({
       id: backend.id,
       policy,
-      cell: backend.cell,
+      published: backend.published,
       clock: backend.clock,
       telemetry: backend.telemetry,
       demand: () => this.#demand(),
@@ -132,7 +132,7 @@ export class Supervisor {
 
   get #shutdown(): Effect.Effect<void> {
     return Effect.gen(this, function*() {
-      const { current } = this.#backend.cell.get()
+      const { current } = this.#backend.published.value
       const loss: Loss = { kind: "closed", message: "the backend was closed" }
       if (current !== undefined) this.connecting.recordUptime(current.runtime)
       this.#phase.move(Lifecycle.Event.Close())

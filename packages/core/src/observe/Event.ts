@@ -2,9 +2,9 @@
  * What happens to backends, as a closed union: everything that a gateway or telemetry needs to know.
  */
 import { Data } from "effect"
-import type { Loss } from "../port/Connection.js"
 import type { ConnectError } from "../Errors.js"
 import type { StateName } from "../lifecycle/Lifecycle.js"
+import type { Loss } from "../port/Connection.js"
 
 interface Common {
   readonly backend: string

@@ -4,9 +4,9 @@
  */
 import { Clock, Duration, Effect, LogLevel, Scope, Stream } from "effect"
 import type { DurationInput } from "effect/Duration"
-import type { Event } from "./Event.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { StateName } from "../lifecycle/Lifecycle.js"
+import type { Event } from "./Event.js"
 
 /** One line. */
 export interface Entry {
@@ -115,7 +115,7 @@ const levelOf = (state: StateName): LogLevel.LogLevel => {
  * import { Effect } from "effect"
  *
  * export const program = Effect.gen(function*() {
- *   const fleet = yield* Fleet.FleetTag
+ *   const fleet = yield* Fleet.Fleet
  *   yield* Log.follow(fleet)
  * })
  */

@@ -2,9 +2,9 @@
  * Lets others watch a backend. What they throw is reported to it, and stops neither the backend nor a call.
  */
 import type { Snapshot } from "../catalog/Catalog.js"
+import type { BackendState } from "../lifecycle/BackendState.js"
 import type { Connector } from "../port/Connector.js"
 import type { Event } from "./Event.js"
-import type { BackendState } from "../lifecycle/BackendState.js"
 import type { Observer, Telemetry } from "./Telemetry.js"
 
 /** Watches one backend. Called synchronously, in order; what it throws is logged and ignored. */
@@ -17,25 +17,25 @@ export interface BackendObserver {
 /** Tells an observer of each change and event from now on. */
 export const watch = (state: BackendState, observer: BackendObserver): void => {
   const safely = guard((defect) => state.onDefect("the observer of the backend", defect))
-  state.cell.listen(() => safely(() => observer.changed()))
+  state.published.listen(() => safely(() => observer.changed()))
   state.events.listen((event) => {
     safely(() => observer.event(event))
-    if (event._tag === "CatalogChanged") safely(() => observer.catalogChanged(state.cell.get().snapshot))
+    if (event._tag === "CatalogChanged") safely(() => observer.catalogChanged(state.published.value.snapshot))
   })
 }
 
 /** Lets telemetry measure a backend, before anything happens to it. */
 export const measure = (state: BackendState, { transport }: Connector, telemetry: Telemetry): void => {
-  const { cell, clock, id } = state
+  const { published, clock, id } = state
   const report = (defect: unknown) => state.onDefect("telemetry", defect)
   const safely = guard(report)
   safely(() => {
     const observer = telemetry.observe({
       id,
       transport,
-      state: cell.get().state._tag,
+      state: published.value.state._tag,
       clock,
-      connection: () => cell.get().current?.connection
+      connection: () => published.value.current?.connection
     })
     state.telemetry = guarded(observer, report)
     state.events.listen(state.telemetry.event)

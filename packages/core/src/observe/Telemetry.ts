@@ -3,11 +3,11 @@
  * nothing else.
  */
 import { type Clock, Context, type Effect } from "effect"
-import type { Connection } from "../port/Connection.js"
 import type { CallError, RequestError } from "../Errors.js"
-import type { Event } from "./Event.js"
 import type { StateName } from "../lifecycle/Lifecycle.js"
+import type { Connection } from "../port/Connection.js"
 import type { Method, Params } from "../port/Method.js"
+import type { Event } from "./Event.js"
 
 /** Measures backends. */
 export interface Telemetry {

@@ -1,14 +1,35 @@
 /**
  * Everything that is said about one backend when it is made.
  */
-import type { Effect } from "effect"
-import type { Session } from "../calls/Calls.js"
-import type { ClientOptions, Connector } from "../port/Connector.js"
+import { Effect } from "effect"
+import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"
+import type { Session } from "../port/Session.js"
 import type { PolicyOptions } from "./PolicyOptions.js"
 
-/** Everything about one backend. */
-export interface BackendOptions extends PolicyOptions, ClientOptions {
+/** Everything about one backend. `R`: the services that its handlers and `onConnected` use. */
+export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<R> {
   readonly connector: Connector
-  /** Runs on every new generation before calls are let in; if it fails, so does the attempt (C11). */
-  readonly onConnected?: ((session: Session) => Effect.Effect<void, unknown>) | undefined
+  /** Runs on every new generation before calls are let in; if it fails, so does the attempt. */
+  readonly onConnected?: ((session: Session) => Effect.Effect<void, unknown, R>) | undefined
 }
+
+/** The same options, with the services of the fiber that makes the backend. */
+export const provided = <R>(options: BackendOptions<R>): Effect.Effect<BackendOptions, never, R> =>
+  Effect.contextWith((context) => {
+    const { handlers, onConnected } = options
+    const provide = Effect.provide(context)
+    return {
+      ...options,
+      handlers: handlers && providedHandlers(handlers, provide),
+      onConnected: onConnected && ((session) => provide(onConnected(session)))
+    }
+  })
+
+const providedHandlers = <R>(
+  { elicitation, roots, sampling }: ServerRequestHandlers<R>,
+  provide: <A, E>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E>
+): ServerRequestHandlers => ({
+  elicitation: elicitation && ((params) => provide(elicitation(params))),
+  roots: roots && provide(roots),
+  sampling: sampling && ((params) => provide(sampling(params)))
+})

@@ -2,8 +2,8 @@
  * All options of a backend: their defaults and ranges; how they are decoded once into milliseconds; and the same as a `Config`.
  */
 import { Config, Either, Option, ParseResult, Predicate, Schema } from "effect"
+import type { InvalidOptions } from "../Errors.js"
 import type { Connector } from "../port/Connector.js"
-import type { ConfigError } from "../Errors.js"
 import { nearest } from "./nearest.js"
 import type { KeepaliveMethod, PolicyOptions } from "./PolicyOptions.js"
 import * as Problem from "./Problem.js"
@@ -219,11 +219,11 @@ export const problems = (options: unknown): ReadonlyArray<Problem.Problem> =>
  * Decodes options, once, when a backend is made. The error names every option that is not acceptable with its path, its
  * value and what would be accepted, and every one that does not exist with the one that was probably meant.
  */
-export const decode = (backend: string, options: PolicyOptions): Either.Either<Policy, ConfigError> =>
+export const decode = (backend: string, options: PolicyOptions): Either.Either<Policy, InvalidOptions> =>
   Either.mapLeft(check(options), (found) => Problem.refuse(backend, found))
 
-/** A ConfigError about one option. */
-export const invalid = (backend: string, field: string, value: unknown, accepted: string): ConfigError =>
+/** A InvalidOptions about one option. */
+export const invalid = (backend: string, field: string, value: unknown, accepted: string): InvalidOptions =>
   Problem.refuse(backend, [Problem.wrong([field], value, accepted)])
 
 /** The defaults of every option. */
@@ -237,7 +237,7 @@ export const resolve = (
   connector: Connector,
   options: PolicyOptions,
   fleet: PolicyOptions = {}
-): Either.Either<Policy, ConfigError> =>
+): Either.Either<Policy, InvalidOptions> =>
   Either.mapLeft(
     Either.flatMap(check(merge(fleet, options)), (policy) => {
       const problem = unfit(connector, policy)

@@ -2,7 +2,7 @@
  * What is wrong with an option: where it stands, what it is and what would be accepted. One way to say it for options in
  * code and in files.
  */
-import { ConfigError } from "../Errors.js"
+import { InvalidOptions } from "../Errors.js"
 import { nearest } from "./nearest.js"
 
 /** Where an option stands: the keys that lead to it. */
@@ -96,14 +96,14 @@ export interface Owned {
 /** As many problems as a message lists. */
 const listed = 20
 
-type Said = ConfigError["problems"][number]
+type Said = InvalidOptions["problems"][number]
 
 /** Problems as one error, which is named after the first. */
-const fromSaid = (problems: readonly [Said, ...Array<Said>]): ConfigError => {
+const fromSaid = (problems: readonly [Said, ...Array<Said>]): InvalidOptions => {
   const [{ backend, field, message }] = problems
   const lines = problems.slice(0, listed).map((one) => `\n- ${one.message}`).join("")
   const more = problems.length > listed ? `\n- and ${problems.length - listed} more` : ""
-  return new ConfigError({
+  return new InvalidOptions({
     backend,
     field,
     message: problems.length === 1 ? message : `${problems.length} options are not accepted:${lines}${more}`,
@@ -117,15 +117,15 @@ const say = ({ backend, problem }: Owned): Said => {
 }
 
 /** All problems as one error. */
-export const toConfigError = ([first, ...rest]: readonly [Owned, ...Array<Owned>]): ConfigError =>
+export const toInvalidOptions = ([first, ...rest]: readonly [Owned, ...Array<Owned>]): InvalidOptions =>
   fromSaid([say(first), ...rest.map(say)])
 
 /** All problems of one backend as one error. */
-export const refuse = (backend: string, [first, ...rest]: Problems): ConfigError =>
-  toConfigError([{ backend, problem: first }, ...rest.map((problem) => ({ backend, problem }))])
+export const refuse = (backend: string, [first, ...rest]: Problems): InvalidOptions =>
+  toInvalidOptions([{ backend, problem: first }, ...rest.map((problem) => ({ backend, problem }))])
 
 /** Several errors as one; none where there are none. */
-export const join = (errors: ReadonlyArray<ConfigError>): ConfigError | undefined => {
+export const join = (errors: ReadonlyArray<InvalidOptions>): InvalidOptions | undefined => {
   const [first, ...rest] = errors.flatMap(({ problems }) => problems)
   return first === undefined ? undefined : fromSaid([first, ...rest])
 }

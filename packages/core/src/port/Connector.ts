@@ -12,8 +12,8 @@ import type {
   ListRootsResult
 } from "@modelcontextprotocol/sdk/types.js"
 import type { Effect, Scope } from "effect"
-import type { Connection } from "./Connection.js"
 import type { ConnectError } from "../Errors.js"
+import type { Connection } from "./Connection.js"
 
 /** A notification from the server, as it came. Input from outside: nothing of its parameters is checked. */
 export interface ServerNotification {
@@ -25,23 +25,23 @@ export interface ServerNotification {
  * Answers to requests that servers make. What is given here decides which capabilities are declared (C8). A failure is
  * answered with a JSON-RPC error; when the server cancels, the effect is interrupted.
  */
-export interface ServerRequestHandlers {
+export interface ServerRequestHandlers<R = never> {
   readonly sampling?:
     | ((
       params: CreateMessageRequest["params"]
-    ) => Effect.Effect<CreateMessageResult | CreateMessageResultWithTools, unknown>)
+    ) => Effect.Effect<CreateMessageResult | CreateMessageResultWithTools, unknown, R>)
     | undefined
-  readonly elicitation?: ((params: ElicitRequest["params"]) => Effect.Effect<ElicitResult, unknown>) | undefined
-  readonly roots?: Effect.Effect<ListRootsResult, unknown> | undefined
+  readonly elicitation?: ((params: ElicitRequest["params"]) => Effect.Effect<ElicitResult, unknown, R>) | undefined
+  readonly roots?: Effect.Effect<ListRootsResult, unknown, R> | undefined
 }
 
 /** Who we are to the server, and what we do for it. */
-export interface ClientOptions {
+export interface ClientOptions<R = never> {
   /** Name and version sent in `initialize`. Default: lifeline and its version. */
   readonly clientInfo?: Implementation | undefined
   /** Capabilities, declared as they stand. Those that are not here follow from the handlers. */
   readonly capabilities?: ClientCapabilities | undefined
-  readonly handlers?: ServerRequestHandlers | undefined
+  readonly handlers?: ServerRequestHandlers<R> | undefined
 }
 
 /** What a connection reports and asks while it lives. */

@@ -2,9 +2,9 @@
  * Owns the runtimes of one backend: each from before it has a connection until it is retired, exactly once.
  */
 import { Deferred, Effect, Exit, FiberId } from "effect"
-import type { Loss } from "../port/Connection.js"
 import { closeWithin, type Outcome } from "../internal/scopes.js"
 import type { Policy } from "../options/Policy.js"
+import type { Loss } from "../port/Connection.js"
 import { Runtime } from "./Runtime.js"
 
 /** How the close of a runtime ended. */

@@ -5,9 +5,9 @@
  * connection's own closes after the drain.
  */
 import { Effect, Exit, Fiber, FiberId, Scope } from "effect"
-import type { Connection, Loss } from "../port/Connection.js"
-import type { ConnectError } from "../Errors.js"
 import type { Listed } from "../calls/Hints.js"
+import type { ConnectError } from "../Errors.js"
+import type { Connection, Loss } from "../port/Connection.js"
 
 /** What is counted in a row of failures: readings of the lists, or probes. (H1) */
 export type FailureKind = "discovery" | "request"

@@ -4,11 +4,11 @@
 import { Effect } from "effect"
 import * as Discovery from "../catalog/Discovery.js"
 import { Refresh } from "../catalog/Refresh.js"
-import type { Loss } from "../port/Connection.js"
-import type { ServerNotification } from "../port/Connector.js"
 import { Probe } from "../health/Probe.js"
 import { Keepalive } from "../keepalive/Keepalive.js"
 import type { BackendState, Installed } from "../lifecycle/BackendState.js"
+import type { Loss } from "../port/Connection.js"
+import type { ServerNotification } from "../port/Connector.js"
 import { watchIdle } from "./idle.js"
 import type { Runtime } from "./Runtime.js"
 

@@ -5,14 +5,14 @@
 import type { Backend, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
-import * as Observe from "../../src/observe/Observe.js"
+import { unbounded } from "../../src/fleet/ConnectPermits.js"
 import { BackendState, type Slot } from "../../src/lifecycle/BackendState.js"
 import type { Command } from "../../src/lifecycle/Command.js"
 import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
 import { Supervisor } from "../../src/lifecycle/Supervisor.js"
-import { unbounded } from "../../src/fleet/ConnectPermits.js"
-import { decode } from "../../src/options/Policy.js"
+import * as Observe from "../../src/observe/Observe.js"
 import type { Observer } from "../../src/observe/Telemetry.js"
+import { decode } from "../../src/options/Policy.js"
 
 /** Every event that the table could be asked, with every variant of its data. */
 const events: ReadonlyArray<Lifecycle.Event> = [
@@ -149,8 +149,8 @@ export class World {
     this.backend.events.listen((event) => {
       if (event._tag === "RuntimeClosed" && event.installed) this.#retired.push(event.generation)
     })
-    this.#before = this.backend.cell.get()
-    this.backend.cell.listen(() => this.#published())
+    this.#before = this.backend.published.value
+    this.backend.published.listen(() => this.#published())
     this.#scope = Effect.runSync(Scope.make())
     const start = Scope.extend(this.supervisor.start, this.#scope)
     this.sim.fork(setting.throwing ? this.#logged(start) : start)
@@ -247,7 +247,7 @@ export class World {
   /** Somebody reads the lists or asks after the health, in a fiber of his own that no detach interrupts. */
   ask(what: "refresh" | "probe"): void {
     const { probe, refresh } = this.supervisor.tasks
-    const { current } = this.backend.cell.get()
+    const { current } = this.backend.published.value
     if (current !== undefined) this.sim.fork(what === "refresh" ? refresh.now(current) : probe.now(current))
   }
 
@@ -295,7 +295,7 @@ export class World {
       if (entry._tag === "Closing") {
         const closes = ledger.closing.filter((connection) => connection === entry.connection).length
         if (closes > 1) this.fault(`L6: connection ${entry.connection} was closed ${closes} times`)
-        if (this.backend.cell.get().current?.connection.peer.pid === entry.connection) {
+        if (this.backend.published.value.current?.connection.peer.pid === entry.connection) {
           this.fault(`L5: connection ${entry.connection} is closed and still the current one`)
         }
       }
@@ -304,7 +304,7 @@ export class World {
   }
 
   #sent(id: number, method: string): void {
-    const slot = this.backend.cell.get()
+    const slot = this.backend.published.value
     const isCurrent = slot.current?.connection.peer.pid === id
     if (!isCurrent && method === "ping") {
       this.fault(`K9: ${method} sent on connection ${id}, which is not the current one`)
@@ -338,7 +338,7 @@ export class World {
 
   #published(): void {
     const before = this.#before
-    const slot = this.backend.cell.get()
+    const slot = this.backend.published.value
     this.#before = slot
     this.note(() => `${slot.state._tag} generation=${slot.generation} current=${slot.current?.runtime.generation}`)
     const { current, generation, snapshot, state } = slot
@@ -420,7 +420,7 @@ export class World {
   // --- what has to hold at rest
 
   atRest(): void {
-    const { nextAttemptAt, state } = this.backend.cell.get()
+    const { nextAttemptAt, state } = this.backend.published.value
     const waiting = this.supervisor.calls.waiting
     if (waiting > 0 && state._tag === "Idle") this.fault("R8: a call waits and nothing wakes the idle backend")
     if (waiting > 0 && nextAttemptAt !== undefined) {
@@ -443,13 +443,13 @@ export class World {
         this.fault(`L11: ${command} waits in ${state._tag}`)
       }
     }
-    const mine = this.backend.cell.get().current?.connection.peer.pid
+    const mine = this.backend.published.value.current?.connection.peer.pid
     for (const id of this.script.ledger.live) {
       if (id === mine || this.#attempts > 0) continue
       const since = this.#detached.get(id)
       if (since === undefined || this.sim.now - since > drainTimeout) this.fault(`L9: nobody owns connection ${id}`)
     }
-    const lost = this.backend.cell.get().current
+    const lost = this.backend.published.value.current
     if (lost !== undefined && this.script.connections[lost.connection.peer.pid!]?.loss !== undefined) {
       this.fault("S3: a lost connection is still installed at rest")
     }
@@ -469,14 +469,14 @@ export class World {
       this.mode("ok")
       this.sim.advance(700_000)
       this.atRest()
-      const { state } = this.backend.cell.get()
+      const { state } = this.backend.published.value
       const rests = state._tag === "Disabled" || state._tag === "PermanentlyFailed" || state._tag === "Idle" ||
         state._tag === "Disconnected"
       if (state._tag !== "Connected" && !rests) this.fault(`R4: it stays ${state._tag} though all is well`)
       if (state._tag === "Disconnected" && this.#setting.auto && this.#disconnects === 0) {
         this.fault("R9: Disconnected though nobody asked for it")
       }
-      const { current, snapshot } = this.backend.cell.get()
+      const { current, snapshot } = this.backend.published.value
       if (current !== undefined && snapshot?.generation !== current.runtime.generation) {
         this.fault(`P8: connected as ${current.runtime.generation}, published ${snapshot?.generation}`)
       }

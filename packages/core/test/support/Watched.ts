@@ -4,6 +4,7 @@
 import { Backend, type Event, type Lifecycle } from "@mcp-lifeline/core"
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 import { type Cause, Effect, Exit, Fiber, type Scope, TestClock } from "effect"
+import { startBackend } from "../../src/backend/start.js"
 
 /** A backend and what it told. */
 export interface Watched {
@@ -28,7 +29,7 @@ export const watched = (
     let ticking: Fiber.RuntimeFiber<never> | undefined
     yield* Effect.addFinalizer(() => ticking === undefined ? Effect.void : Fiber.interrupt(ticking))
     const backend = yield* Effect.orDie(
-      Backend.make("one", { connector, keepalive: { method: "none" }, ...options }, { observer })
+      startBackend("one", { connector, keepalive: { method: "none" }, ...options }, { observer })
     )
     yield* Effect.addFinalizer(() =>
       Effect.map(

@@ -1,6 +1,6 @@
 import type { CallError, Status } from "@mcp-lifeline/core"
 import type { Backend, Fleet } from "@mcp-lifeline/core"
-import { RemoteError } from "@mcp-lifeline/core"
+import { Live, RemoteError } from "@mcp-lifeline/core"
 import type { CallToolResult, Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Stream, SubscriptionRef } from "effect"
 
@@ -46,11 +46,9 @@ export const make = (first: Fleet.FleetCatalog, answer: Answer, ready: Effect.Ef
       backends: Effect.succeed([]),
       backend: () => Effect.dieMessage("not scripted"),
       backendChanges: () => Stream.empty,
-      status: Effect.succeed(statuses),
-      statusChanges: Stream.empty,
+      status: Live.make(Effect.succeed(statuses), Stream.empty),
       events: Stream.empty,
-      catalog: SubscriptionRef.get(current),
-      catalogChanges: current.changes,
+      catalog: Live.make(SubscriptionRef.get(current), current.changes),
       differences: Stream.empty,
       ready,
       callTool: (params, options = {}) => answer({ ...params, options }),

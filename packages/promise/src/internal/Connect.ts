@@ -71,7 +71,7 @@ export const open = async (name: string, prepared: Prepared, options: CommonOpti
       use: (f) => f(backend),
       status: () => Run.now(backend.status),
       introduction: prepared.introduction,
-      statusChanges: backend.statusChanges,
+      statusChanges: backend.status.changes,
       events: backend.events,
       close
     })

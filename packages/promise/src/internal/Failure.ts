@@ -6,7 +6,7 @@ import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Cause, Option } from "effect"
 import * as Errors from "../Errors.js"
 
-type CoreError = Core.CallError | Core.CommandError | Core.ConfigError
+type CoreError = Core.CallError | Core.CommandError | Core.InvalidOptions
 
 const isCoreError = (error: unknown): error is CoreError =>
   error instanceof Error && "_tag" in error && typeof error._tag === "string" && Object.hasOwn(make, error._tag)
@@ -53,7 +53,7 @@ const make: {
   ResultUnknown: (error) => new Errors.ResultUnknown(error),
   RemoteError: Errors.remoteError,
   ProtocolError: (error) => new Errors.ProtocolError(error),
-  ConfigError: (error) => new Errors.ConfigError(error)
+  InvalidOptions: (error) => new Errors.ConfigError(error)
 }
 
 /** A core error as the facade's class of the same name. */

@@ -75,7 +75,7 @@ export const wait = ({ backend, lastError, timeout }: Awaited): Effect.Effect<Ou
   }
   /** The first status that passes, if one does in time. */
   const first = (test: (status: Status) => boolean, millis: number): Effect.Effect<Status | undefined> =>
-    backend.statusChanges.pipe(
+    backend.status.changes.pipe(
       // Whoever waits here wants it now, not at the next probe of a dormant backend.
       Stream.tap((status) =>
         status.state === "Dormant" && !test(status) ? Effect.ignore(backend.reconnect) : Effect.void

@@ -256,7 +256,7 @@ export class RelayTransport implements SupervisedTransport {
     this.#agreed = introduction.protocolVersion
     const result = { ...introduction, capabilities: JsonRpc.announcing(introduction.capabilities) }
     const lists = new ListChanges(result.capabilities, opened.client.status.generation)
-    Feed.start(opened.runtime, opened.backend.catalogChanges)({
+    Feed.start(opened.runtime, opened.backend.catalog.changes)({
       push: (snapshot) => {
         for (const method of lists.next(snapshot)) this.#pass({ method })
       },

@@ -105,7 +105,7 @@ export const readAll = (
     if (value !== undefined) servers.set(name, { ...value, policy: Policy.merge(top?.policy ?? {}, value.policy) })
   }
   const [first, ...rest] = owned
-  if (first !== undefined) throw fromError(Problem.toConfigError([first, ...rest]))
+  if (first !== undefined) throw fromError(Problem.toInvalidOptions([first, ...rest]))
   return servers
 }
 

@@ -47,7 +47,7 @@ export class SupervisedFleet implements Fleet {
     this.#runtime = parts.runtime
     this.#run = Run.make(parts.runtime)
     this.#closeScope = parts.close
-    this.#statuses = new Feed.Feed(parts.runtime, Feed.start(parts.runtime, parts.core.statusChanges))
+    this.#statuses = new Feed.Feed(parts.runtime, Feed.start(parts.runtime, parts.core.status.changes))
     this.#events = new Feed.Feed(parts.runtime, Feed.map(Feed.start(parts.runtime, parts.core.events), fromEvent))
   }
 
@@ -224,7 +224,7 @@ export class SupervisedFleet implements Fleet {
       // One that was replaced has nothing more to say of this name, also where it was not seen to be replaced yet.
       statusChanges: Stream.flatMap(
         core.backendChanges(name),
-        (one) => Stream.filter(one.statusChanges, () => backend() === one),
+        (one) => Stream.filter(one.status.changes, () => backend() === one),
         { switch: true }
       ),
       events: Stream.filter(core.events, (event: CoreEvent.Event) => event.backend === name),

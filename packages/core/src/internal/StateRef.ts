@@ -1,10 +1,11 @@
 /**
- * One immutable value that many read: a Ref whose writes wake those who wait, in the same synchronous step.
+ * One immutable value that many read: a Ref whose writes wake those who wait, in the same synchronous step. Effect's
+ * SubscriptionRef publishes and wakes in two steps, and a call that reads between them would see what nobody was told of.
  */
 import { Effect, MutableRef, type Option, Stream } from "effect"
 
 /** Holds one value. Everything here is synchronous but for `next` and `changes`. */
-export class Cell<A> {
+export class StateRef<A> {
   readonly #ref: MutableRef.MutableRef<A>
   #listeners: Set<() => void> | undefined
   #ended = false
@@ -13,7 +14,7 @@ export class Cell<A> {
     this.#ref = MutableRef.make(initial)
   }
 
-  get(): A {
+  get value(): A {
     return MutableRef.get(this.#ref)
   }
 
@@ -44,12 +45,12 @@ export class Cell<A> {
   }
 
   /**
-   * Ends with the next write after `seen`, and with the cell; at once if the value is another already. It says that there is a
+   * Ends with the next write after `seen`, and with the ref; at once if the value is another already. It says that there is a
    * reason to look again, nothing more: read anew.
    */
   next(seen: A): Effect.Effect<void> {
     return Effect.async((resume) => {
-      if (this.#ended || this.get() !== seen) return resume(Effect.void)
+      if (this.#ended || this.value !== seen) return resume(Effect.void)
       const stop = this.listen(() => {
         stop()
         resume(Effect.void)
@@ -58,12 +59,12 @@ export class Cell<A> {
     })
   }
 
-  /** The value now and after each write, until the cell ends. A slow reader misses intermediate values, never the last. */
+  /** The value now and after each write, until the ref ends. A slow reader misses intermediate values, never the last. */
   get changes(): Stream.Stream<A> {
     type Previous = { readonly seen: A } | undefined
     const read = (previous: Previous): Effect.Effect<Option.Option<readonly [A, Previous]>> =>
       Effect.suspend(() => {
-        const seen = this.get()
+        const seen = this.value
         return previous === undefined || seen !== previous.seen
           ? Effect.succeedSome([seen, { seen }] as const)
           : this.#ended

@@ -2,16 +2,16 @@
  * What can be known about a backend at one moment.
  */
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
-import type { Kind } from "./catalog/Catalog.js"
-import type { Peer } from "./port/Connection.js"
-import type { Connector } from "./port/Connector.js"
-import * as Health from "./health/Health.js"
-import { type KeepaliveStatus, statusOf as keepaliveStatus } from "./keepalive/KeepaliveState.js"
-import type { BackendState } from "./lifecycle/BackendState.js"
-import type { StateName } from "./lifecycle/Lifecycle.js"
-import type { Supervisor } from "./lifecycle/Supervisor.js"
+import type { Kind } from "../catalog/Catalog.js"
+import * as Health from "../health/Health.js"
+import { type KeepaliveStatus, statusOf as keepaliveStatus } from "../keepalive/KeepaliveState.js"
+import type { BackendState } from "../lifecycle/BackendState.js"
+import type { StateName } from "../lifecycle/Lifecycle.js"
+import type { Supervisor } from "../lifecycle/Supervisor.js"
+import type { Peer } from "../port/Connection.js"
+import type { Connector } from "../port/Connector.js"
 
-export type { KeepaliveStatus } from "./keepalive/KeepaliveState.js"
+export type { KeepaliveStatus } from "../keepalive/KeepaliveState.js"
 
 /** An immutable account of a backend. Times are milliseconds since the epoch, durations milliseconds. */
 export interface Status {
@@ -72,7 +72,7 @@ const shown = 8
 /** The account of this moment. */
 export const statusOf = (backend: BackendState, supervisor: Supervisor, connector: Connector): Status => {
   const { counters, id, keepalive, policy, probes } = backend
-  const slot = backend.cell.get()
+  const slot = backend.published.value
   const { current, generation, nextAttemptAt, snapshot, state } = slot
   const now = backend.now()
   const connection = current?.connection

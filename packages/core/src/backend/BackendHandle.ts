@@ -1,0 +1,283 @@
+/**
+ * The handle of a backend: what its users hold, over all its connections.
+ */
+import type {
+  CallToolResult,
+  CompleteResult,
+  GetPromptResult,
+  ListPromptsResult,
+  ListResourcesResult,
+  ListResourceTemplatesResult,
+  ListToolsResult,
+  LoggingLevel,
+  ReadResourceResult
+} from "@modelcontextprotocol/sdk/types.js"
+import { Deferred, Effect, Either, Stream } from "effect"
+import type { Snapshot } from "../catalog/Catalog.js"
+import type { CallError, CommandError } from "../Errors.js"
+import * as Health from "../health/Health.js"
+import { withDeadline } from "../internal/deadline.js"
+import type { BackendState } from "../lifecycle/BackendState.js"
+import type { Supervisor } from "../lifecycle/Supervisor.js"
+import type { Event } from "../observe/Event.js"
+import * as Live from "../observe/Live.js"
+import type { CallOptions } from "../options/CallOptions.js"
+import type { Connector, ServerNotification } from "../port/Connector.js"
+import type { Method, Params, Result } from "../port/Method.js"
+import { type Status, statusOf } from "./Status.js"
+
+/** What `healthCheck` found. */
+export interface HealthCheck {
+  readonly status: Status
+  /** Milliseconds to the answer. */
+  readonly latency: number | undefined
+  readonly error: CallError | undefined
+}
+
+/**
+ * One MCP server, supervised. The handle outlives every connection (L1): keep it, never swap it. Each of its streams ends once
+ * its scope has closed.
+ *
+ * Interrupting a call sends `notifications/cancelled` and returns at once. Interrupting a command cancels nothing of what
+ * it asked for.
+ */
+export interface Backend {
+  readonly id: string
+  /** The status. Of `changes` slow readers miss intermediate values, never the last. */
+  readonly status: Live.Live<Status>
+  readonly events: Stream.Stream<Event>
+  /** Notifications of the current generation. */
+  readonly notifications: Stream.Stream<ServerNotification>
+  /** The last good catalogue; `undefined` before the first and where it is withdrawn (P2). */
+  readonly catalog: Live.Live<Snapshot | undefined>
+  /** Reads the lists again and returns what is then published. */
+  readonly refresh: Effect.Effect<Snapshot, CallError>
+  /** Connected, without a probe. */
+  readonly isConnected: Effect.Effect<boolean>
+  /** Whether the health score reaches a threshold. Default 0.7. */
+  readonly isHealthy: (threshold?: number) => Effect.Effect<boolean>
+  readonly healthCheck: Effect.Effect<HealthCheck>
+  /** Ends with the attempt that it starts or joins. */
+  readonly reconnect: Effect.Effect<void, CommandError>
+  /** Ends with the attempt that it starts or joins. */
+  readonly enable: Effect.Effect<void, CommandError>
+  /** Ends when everything is torn down or abandoned. */
+  readonly disable: Effect.Effect<void>
+  /** Ends the connection and stays Disconnected. */
+  readonly disconnect: Effect.Effect<void>
+  /** Ends when the backend has a connection and its first catalogue, or its first attempt has failed. */
+  readonly settled: Effect.Effect<void>
+  readonly keepalive: { readonly pause: Effect.Effect<void>; readonly resume: Effect.Effect<void> }
+  /** Any request of the protocol. */
+  readonly request: <M extends Method>(
+    method: M,
+    params: Params<M>,
+    options?: CallOptions
+  ) => Effect.Effect<Result<M>, CallError>
+  readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, CallError>
+  readonly callTool: (params: Params<"tools/call">, options?: CallOptions) => Effect.Effect<CallToolResult, CallError>
+  readonly listTools: (
+    params?: Params<"tools/list">,
+    options?: CallOptions
+  ) => Effect.Effect<ListToolsResult, CallError>
+  readonly listPrompts: (
+    params?: Params<"prompts/list">,
+    options?: CallOptions
+  ) => Effect.Effect<ListPromptsResult, CallError>
+  readonly getPrompt: (
+    params: Params<"prompts/get">,
+    options?: CallOptions
+  ) => Effect.Effect<GetPromptResult, CallError>
+  readonly listResources: (
+    params?: Params<"resources/list">,
+    options?: CallOptions
+  ) => Effect.Effect<ListResourcesResult, CallError>
+  readonly listResourceTemplates: (
+    params?: Params<"resources/templates/list">,
+    options?: CallOptions
+  ) => Effect.Effect<ListResourceTemplatesResult, CallError>
+  readonly readResource: (
+    params: Params<"resources/read">,
+    options?: CallOptions
+  ) => Effect.Effect<ReadResourceResult, CallError>
+  readonly subscribeResource: (uri: string, options?: CallOptions) => Effect.Effect<void, CallError>
+  readonly unsubscribeResource: (uri: string, options?: CallOptions) => Effect.Effect<void, CallError>
+  readonly complete: (
+    params: Params<"completion/complete">,
+    options?: CallOptions
+  ) => Effect.Effect<CompleteResult, CallError>
+  readonly setLoggingLevel: (level: LoggingLevel, options?: CallOptions) => Effect.Effect<void, CallError>
+  readonly ping: (options?: CallOptions) => Effect.Effect<void, CallError>
+}
+
+/**
+ * The handle of a backend. Everything is made when it is asked for, so that thousands of idle backends do not each hold
+ * effects and streams that nobody runs; and may be taken off the handle, since nothing depends on `this` once it is.
+ */
+export class BackendHandle implements Backend {
+  readonly #state: BackendState
+  readonly #supervisor: Supervisor
+  readonly #connector: Connector
+
+  constructor(state: BackendState, supervisor: Supervisor, connector: Connector) {
+    this.#state = state
+    this.#supervisor = supervisor
+    this.#connector = connector
+  }
+
+  get id(): string {
+    return this.#state.id
+  }
+
+  get status(): Backend["status"] {
+    const read = Effect.sync(() => statusOf(this.#state, this.#supervisor, this.#connector))
+    return Live.make(read, Stream.mapEffect(this.#state.published.changes, () => read))
+  }
+
+  get events(): Backend["events"] {
+    return this.#state.events.stream
+  }
+
+  get notifications(): Backend["notifications"] {
+    return this.#state.notifications.stream
+  }
+
+  get catalog(): Backend["catalog"] {
+    const { published } = this.#state
+    return Live.make(
+      Effect.sync(() => published.value.snapshot),
+      Stream.changes(Stream.map(published.changes, (slot) => slot.snapshot))
+    )
+  }
+
+  get refresh(): Backend["refresh"] {
+    const { calls, tasks: { refresh } } = this.#supervisor
+    return Effect.flatMap(calls.withConnection((installed) => refresh.now(installed), "tools/list"), () => {
+      const { snapshot } = this.#state.published.value
+      return snapshot === undefined ? Effect.fail(calls.unavailable("no catalogue")) : Effect.succeed(snapshot)
+    })
+  }
+
+  get isConnected(): Backend["isConnected"] {
+    return Effect.sync(() => this.#state.published.value.state._tag === "Connected")
+  }
+
+  get isHealthy(): Backend["isHealthy"] {
+    return (threshold = Health.threshold) => Effect.sync(() => Health.score(this.#state.probes) >= threshold)
+  }
+
+  get healthCheck(): Backend["healthCheck"] {
+    const { calls, tasks: { probe } } = this.#supervisor
+    return Effect.suspend(() => {
+      const startedAt = this.#state.now()
+      return Effect.flatMap(
+        Effect.either(calls.probe(probe.now)),
+        (result) =>
+          Effect.map(this.status, (status) => ({
+            status,
+            latency: Either.isRight(result) ? this.#state.now() - startedAt : undefined,
+            error: Either.isLeft(result) ? result.left : undefined
+          }))
+      )
+    })
+  }
+
+  get reconnect(): Backend["reconnect"] {
+    return this.#supervisor.command("Reconnect")
+  }
+
+  get enable(): Backend["enable"] {
+    return this.#supervisor.command("Enable")
+  }
+
+  get disable(): Backend["disable"] {
+    return Effect.ignore(this.#supervisor.command("Disable"))
+  }
+
+  get disconnect(): Backend["disconnect"] {
+    return Effect.ignore(this.#supervisor.command("Disconnect"))
+  }
+
+  get settled(): Backend["settled"] {
+    return Deferred.await(this.#supervisor.firstOutcome)
+  }
+
+  get keepalive(): Backend["keepalive"] {
+    const { pause, resume } = this.#supervisor.tasks.keepalive
+    return { pause, resume }
+  }
+
+  get request(): Backend["request"] {
+    return this.#supervisor.calls.request
+  }
+
+  get notify(): Backend["notify"] {
+    const { calls } = this.#supervisor
+    const { request } = this.#state.policy.timeouts
+    return (method, params) =>
+      calls.withConnection(
+        ({ connection }) => withDeadline(Effect.suspend(() => connection.notify(method, params)), request),
+        method
+      )
+  }
+
+  get callTool(): Backend["callTool"] {
+    const { request } = this
+    return (params, options) => request("tools/call", params, options)
+  }
+
+  get listTools(): Backend["listTools"] {
+    const { request } = this
+    return (params, options) => request("tools/list", params, options)
+  }
+
+  get listPrompts(): Backend["listPrompts"] {
+    const { request } = this
+    return (params, options) => request("prompts/list", params, options)
+  }
+
+  get getPrompt(): Backend["getPrompt"] {
+    const { request } = this
+    return (params, options) => request("prompts/get", params, options)
+  }
+
+  get listResources(): Backend["listResources"] {
+    const { request } = this
+    return (params, options) => request("resources/list", params, options)
+  }
+
+  get listResourceTemplates(): Backend["listResourceTemplates"] {
+    const { request } = this
+    return (params, options) => request("resources/templates/list", params, options)
+  }
+
+  get readResource(): Backend["readResource"] {
+    const { request } = this
+    return (params, options) => request("resources/read", params, options)
+  }
+
+  get complete(): Backend["complete"] {
+    const { request } = this
+    return (params, options) => request("completion/complete", params, options)
+  }
+
+  get subscribeResource(): Backend["subscribeResource"] {
+    const { request } = this
+    return (uri, options) => Effect.asVoid(request("resources/subscribe", { uri }, options))
+  }
+
+  get unsubscribeResource(): Backend["unsubscribeResource"] {
+    const { request } = this
+    return (uri, options) => Effect.asVoid(request("resources/unsubscribe", { uri }, options))
+  }
+
+  get setLoggingLevel(): Backend["setLoggingLevel"] {
+    const { request } = this
+    return (level, options) => Effect.asVoid(request("logging/setLevel", { level }, options))
+  }
+
+  get ping(): Backend["ping"] {
+    const { request } = this
+    return (options) => Effect.asVoid(request("ping", undefined, options))
+  }
+}

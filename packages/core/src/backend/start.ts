@@ -1,0 +1,70 @@
+/**
+ * Starts a backend, on its own or in a fleet.
+ */
+import { Duration, Effect, type Either, Scope } from "effect"
+import type { InvalidOptions } from "../Errors.js"
+import { type ConnectPermits, unbounded } from "../fleet/ConnectPermits.js"
+import { onClockJump } from "../internal/ClockJump.js"
+import type { Hub } from "../internal/Hub.js"
+import * as SafeLog from "../internal/SafeLog.js"
+import { intervalOf } from "../keepalive/cadence.js"
+import { methodOf } from "../keepalive/KeepaliveState.js"
+import { BackendState } from "../lifecycle/BackendState.js"
+import { Supervisor } from "../lifecycle/Supervisor.js"
+import * as Observe from "../observe/Observe.js"
+import * as Telemetry from "../observe/Telemetry.js"
+import type { BackendOptions } from "../options/BackendOptions.js"
+import { type Policy, type PolicyOptions, resolve } from "../options/Policy.js"
+import { type Backend, BackendHandle } from "./BackendHandle.js"
+
+/** What a fleet gives to its backends. */
+export interface Surroundings {
+  /** What the fleet has resolved of the backend's options and its own. */
+  readonly policy?: Policy | undefined
+  readonly permits?: ConnectPermits | undefined
+  /** When the fleet was made, in milliseconds on the Clock's scale. */
+  readonly fleetStartedAt?: number | undefined
+  /** Tells of each suspend of the machine; a backend on its own watches for itself (R11). */
+  readonly clockJumps?: Hub<void> | undefined
+  readonly observer?: Observe.BackendObserver | undefined
+}
+
+/** Starts a backend that lives as long as the scope. */
+export const startBackend = (
+  id: string,
+  options: BackendOptions,
+  surroundings: Surroundings
+): Effect.Effect<Backend, InvalidOptions, Scope.Scope> =>
+  Effect.gen(function*() {
+    const policy = surroundings.policy ?? (yield* resolvePolicy(id, options))
+    const state = new BackendState(id, policy, yield* Effect.clock, surroundings.fleetStartedAt)
+    const telemetry = yield* Telemetry.Current
+    if (telemetry !== undefined) Observe.measure(state, options.connector, telemetry)
+    const { interval } = policy.keepalive
+    const used = intervalOf(policy, 0)
+    if (used < interval && methodOf(policy) !== "none") {
+      const [half, asked] = [used, interval].map((millis) => Duration.format(Duration.millis(millis)))
+      yield* SafeLog.info(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
+    }
+    const supervisor = new Supervisor(state, options, surroundings.permits ?? unbounded)
+    const { observer } = surroundings
+    if (observer !== undefined) Observe.watch(state, observer)
+    // Registered before the supervisor's own finalizer, so it runs when everything is torn down and reported.
+    yield* Effect.addFinalizer(() => Effect.sync(() => state.end()))
+    yield* supervisor.start
+    const { clockJumps } = surroundings
+    const jumped = () => supervisor.clockJumped()
+    if (clockJumps === undefined) yield* onClockJump(jumped)
+    else yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(clockJumps.listen(jumped)))
+    return new BackendHandle(state, supervisor, options.connector)
+  })
+
+/**
+ * The policy of a backend's options over the defaults of its fleet. The decoder gets every option that is not taken out here,
+ * and refuses those that it does not know.
+ */
+export const resolvePolicy = <R>(
+  id: string,
+  { capabilities: _1, clientInfo: _2, connector, handlers: _3, onConnected: _4, ...policy }: BackendOptions<R>,
+  defaults?: PolicyOptions
+): Either.Either<Policy, InvalidOptions> => resolve(id, connector, policy, defaults)
