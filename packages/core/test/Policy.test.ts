@@ -56,7 +56,7 @@ describe("Policy", () => {
         maxWaiting: 1000
       },
       lifecycle: { lazy: false, idleRelease: undefined, disabled: false },
-      discovery: { refreshInterval: undefined, maxPages: 100, maxEntries: 10_000 }
+      discovery: { mode: "eager", refreshInterval: undefined, maxPages: 100, maxEntries: 10_000 }
     })
   })
 
@@ -160,6 +160,7 @@ describe("Policy", () => {
     one("lifecycle", "lazy", "true or false", "true")
     one("lifecycle", "idleRelease", '1 ms to 365 d, or "never"', ...wrong, 0, "366 days", "always")
     one("lifecycle", "disabled", "true or false", 0)
+    one("discovery", "mode", '"eager" or "learn"', "lazy")
     one("discovery", "refreshInterval", '1 s to 7 d, or "never"', ...wrong, 0, "8 days")
     one("discovery", "maxPages", "a whole number from 1 to 1000000", 0, 1.5)
     one("discovery", "maxEntries", "a whole number from 1 to 10000000", 0, 1.5)

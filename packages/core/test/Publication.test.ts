@@ -506,4 +506,44 @@ describe("Publication", () => {
       yield* TestClock.adjust("1 day")
       expect(script.ledger.sent("tools/list")).toEqual([0])
     }))
+
+  it.scoped("[P9] with discovery.mode learn nothing is read until somebody asks for the catalogue, and then on every connection", () =>
+    Effect.gen(function*() {
+      const asks: ReadonlyArray<(backend: Backend.Backend) => Effect.Effect<unknown, unknown>> = [
+        (backend) => backend.catalog,
+        (backend) => Stream.runHead(backend.catalog.changes),
+        (backend) => backend.refresh
+      ]
+      for (const ask of asks) {
+        const script = ScriptedConnector.make()
+        const reads = () => script.ledger.sent("tools/list").length
+        const { backend } = yield* start(script, { discovery: { mode: "learn", refreshInterval: "1 minute" } })
+        yield* backend.settled
+        script.current.notify("notifications/tools/list_changed")
+        yield* TestClock.adjust("1 hour")
+        expect([reads(), (yield* backend.status).catalog]).toEqual([0, undefined])
+        yield* ask(backend)
+        yield* TestClock.adjust(0)
+        expect([reads(), (yield* backend.status).catalog?.tools]).toEqual([1, 1])
+        yield* TestClock.adjust("1 minute")
+        expect(reads()).toBe(2)
+        script.current.notify("notifications/tools/list_changed")
+        yield* TestClock.adjust(0)
+        expect(reads()).toBe(3)
+        script.current.lose()
+        yield* TestClock.adjust("5 seconds")
+        expect(yield* seen(backend)).toMatchObject({ tools: ["echo"], generation: 2, stale: false })
+      }
+    }))
+
+  it.scoped("[P9] with discovery.mode learn, asked for while there is no connection, the lists are read on the next one", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* start(script, { discovery: { mode: "learn" }, lifecycle: { lazy: true } })
+      expect(yield* backend.catalog).toBeUndefined()
+      yield* backend.reconnect
+      yield* TestClock.adjust(0)
+      expect(yield* seen(backend)).toMatchObject({ tools: ["echo"], generation: 1 })
+      expect(script.ledger.sent("tools/list")).toHaveLength(1)
+    }))
 })

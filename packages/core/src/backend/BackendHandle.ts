@@ -48,7 +48,10 @@ export interface Backend {
   readonly events: Stream.Stream<Event>
   /** Notifications of the current generation. */
   readonly notifications: Stream.Stream<ServerNotification>
-  /** The last good catalogue; `undefined` before the first and where it is withdrawn (P2). */
+  /**
+   * The last good catalogue; `undefined` before the first and where it is withdrawn (P2). With `discovery.mode: "learn"` the
+   * lists are read from when this, its `changes` or `refresh` is first run.
+   */
   readonly catalog: Live.Live<Snapshot | undefined>
   /** Reads the lists again and returns what is then published. */
   readonly refresh: Effect.Effect<Snapshot, CallError>
@@ -65,7 +68,10 @@ export interface Backend {
   readonly disable: Effect.Effect<void>
   /** Ends the connection and stays Disconnected. */
   readonly disconnect: Effect.Effect<void>
-  /** Ends when the backend has a connection and its first catalogue, or its first attempt has failed. */
+  /**
+   * Ends when the backend has a connection and its first catalogue, or its first attempt has failed. With `discovery.mode:
+   * "learn"` the connection is enough.
+   */
   readonly settled: Effect.Effect<void>
   readonly keepalive: { readonly pause: Effect.Effect<void>; readonly resume: Effect.Effect<void> }
   /** Any request of the protocol. */
@@ -144,10 +150,9 @@ export class BackendHandle implements Backend {
 
   get catalog(): Backend["catalog"] {
     const { published } = this.#state
-    return Live.make(
-      Effect.sync(() => published.value.snapshot),
-      Stream.changes(Stream.map(published.changes, (slot) => slot.snapshot))
-    )
+    const { want } = this.#supervisor.tasks.refresh
+    const changes = Stream.changes(Stream.map(published.changes, (slot) => slot.snapshot))
+    return Live.make(Effect.map(want, () => published.value.snapshot), Stream.unwrap(Effect.as(want, changes)))
   }
 
   get refresh(): Backend["refresh"] {

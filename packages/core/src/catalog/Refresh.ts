@@ -30,16 +30,39 @@ export class Refresh {
   readonly #backend: BackendState
   readonly #reports: Reports
   #reading: Reading | undefined
+  /** Whether anybody wants a catalogue. */
+  #isWanted: boolean
 
   constructor(backend: BackendState, reports: Reports) {
     this.#backend = backend
     this.#reports = reports
+    this.#isWanted = backend.policy.discovery.mode === "eager"
   }
 
-  /** Begins for a runtime that has just been installed: reads all its lists, and again every `refreshInterval`. */
+  /** Begins for a runtime that has just been installed, where somebody wants its lists. */
   attach(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => {
-      this.#reading = { runtime, wanted: new Set(Discovery.kinds), lock: Effect.unsafeMakeSemaphore(1), running: false }
+      if (this.#isWanted) return this.#begin(runtime, Discovery.kinds)
+      this.#reports.firstOutcome()
+      return Effect.void
+    })
+  }
+
+  /** Somebody asks for the catalogue: reads the lists of the installed runtime, and of each later one. */
+  get want(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#isWanted) return Effect.void
+      this.#isWanted = true
+      const { current } = this.#backend.published.value
+      return current === undefined ? Effect.void : this.#begin(current.runtime, Discovery.kinds)
+    })
+  }
+
+  /** Reads some lists of a runtime now, and all of them again every `refreshInterval`. Happens once for a runtime. */
+  #begin(runtime: Runtime, kinds: ReadonlyArray<Kind>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#reading?.runtime === runtime) return Effect.void
+      this.#reading = { runtime, wanted: new Set(kinds), lock: Effect.unsafeMakeSemaphore(1), running: false }
       const { refreshInterval } = this.#backend.policy.discovery
       if (refreshInterval === undefined) return this.readChanged(runtime)
       const all = Effect.suspend(() =>
@@ -71,8 +94,15 @@ export class Refresh {
   /** Reads all lists now, for somebody who waits. (P9) */
   now(installed: Installed): Effect.Effect<void, RequestError> {
     return Effect.suspend(() => {
-      const lock = this.#reading?.runtime === installed.runtime ? this.#reading.lock : Effect.unsafeMakeSemaphore(1)
-      return this.#readOnce(installed, Discovery.kinds, lock)
+      const first = this.#isWanted ? Effect.void : this.#begin(installed.runtime, [])
+      this.#isWanted = true
+      return Effect.zipRight(
+        first,
+        Effect.suspend(() => {
+          const lock = this.#reading?.runtime === installed.runtime ? this.#reading.lock : Effect.unsafeMakeSemaphore(1)
+          return this.#readOnce(installed, Discovery.kinds, lock)
+        })
+      )
     })
   }
 

@@ -134,6 +134,7 @@ const Lifecycle = Schema.Struct({
 })
 
 const Discovery = Schema.Struct({
+  mode: or(oneOf("eager", "learn"), "eager"),
   refreshInterval: or(durationOrNever(second, 7 * day), undefined),
   maxPages: or(count(1, 1_000_000), 100),
   maxEntries: or(count(1, 10_000_000), 10_000)
@@ -343,6 +344,7 @@ export const config: Config.Config<PolicyOptions> = Config.all([
   }),
   groupOf("lifecycle", { lazy: yesOrNo("lazy"), idleRelease: text("idleRelease"), disabled: yesOrNo("disabled") }),
   groupOf("discovery", {
+    mode: text("mode"),
     refreshInterval: text("refreshInterval"),
     maxPages: whole("maxPages"),
     maxEntries: whole("maxEntries")

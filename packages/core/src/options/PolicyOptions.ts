@@ -105,7 +105,15 @@ export interface LifecycleOptions {
 
 /** How the catalogue is read. */
 export interface DiscoveryOptions {
-  /** Read the lists again this often, for servers that do not announce changes. Default `never`. */
+  /**
+   * Who asks for the lists. `eager`: they are read on every new connection. `learn`: nothing is read until somebody asks for the
+   * catalogue; what a tool's hints say is learnt from the lists that the caller reads. Default `eager`.
+   */
+  readonly mode?: "eager" | "learn" | undefined
+  /**
+   * Read the lists again this often, for servers that do not announce changes; with `learn`, once the catalogue was asked for.
+   * Default `never`.
+   */
   readonly refreshInterval?: TimeSpan | "never" | undefined
   /** Bound on the pages of one list. Default 100. */
   readonly maxPages?: number | undefined
