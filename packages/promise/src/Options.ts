@@ -4,6 +4,7 @@
  */
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { RequestOptions } from "@modelcontextprotocol/sdk/shared/protocol.js"
+import type { FetchLike, Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
   ClientCapabilities,
   CreateMessageRequest,
@@ -173,6 +174,9 @@ export interface StdioServer extends AnyServer {
   readonly requestInit?: undefined
   readonly authProvider?: undefined
   readonly dispatcher?: undefined
+  readonly fetch?: undefined
+  readonly transport?: undefined
+  readonly connector?: undefined
 }
 
 /** Values by name; numbers and booleans are sent as texts. */
@@ -217,6 +221,11 @@ export interface AnyHttpServer extends AnyServer {
    * through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name.
    */
   readonly dispatcher?: Dispatcher | undefined
+  /**
+   * A fetch to send everything through, in place of undici, that of OAuth too, for middleware. Its own time limits apply:
+   * Node's cuts streams that are idle for 300 s. Not together with a dispatcher.
+   */
+  readonly fetch?: FetchLike | undefined
   readonly command?: undefined
   readonly args?: undefined
   readonly env?: undefined
@@ -229,6 +238,8 @@ export interface HttpServer extends AnyHttpServer {
   readonly url: string | URL
   readonly serverUrl?: undefined
   readonly httpUrl?: undefined
+  readonly transport?: undefined
+  readonly connector?: undefined
 }
 
 /** The same under the other names that the files of some programs have for `url`. */
@@ -239,8 +250,51 @@ export type NamedHttpServer =
 /** Names and values of HTTP headers. */
 export type Headers = Readonly<Record<string, string>>
 
+type Absent<Key extends string> = { readonly [K in Key]?: undefined }
+
+type Elsewhere = Absent<
+  | "args"
+  | "authProvider"
+  | "command"
+  | "cwd"
+  | "dispatcher"
+  | "env"
+  | "fetch"
+  | "headers"
+  | "httpUrl"
+  | "requestInit"
+  | "serverUrl"
+  | "stdio"
+  | "type"
+  | "url"
+>
+
+/** A server that is reached over a transport of the official SDK. */
+export interface TransportServer extends AnyServer, Elsewhere {
+  /**
+   * Makes a transport that has not been started. Called for each connection: a transport cannot be used again. It is closed with
+   * its connection. Where there is a choice, give a `url` or a `command`: more is known then of what became of a request.
+   */
+  readonly transport: () => Transport | Promise<Transport>
+  readonly connector?: undefined
+}
+
+/** A server that is reached by a connector of `@mcp-lifeline/core`. */
+export interface ConnectorServer extends AnyServer, Elsewhere {
+  readonly connector: Connector
+  readonly transport?: undefined
+}
+
+/** The core's Connector, as far as it is looked at here: so that nobody needs Effect's types who has no use for them. */
+export interface Connector {
+  readonly transport: string
+  readonly overlap: boolean
+  readonly target: string
+  readonly connect: (options: any) => any
+}
+
 /** One MCP server: how it is reached, and, where it differs from the rest, how it is supervised. */
-export type Server = StdioServer | HttpServer
+export type Server = StdioServer | HttpServer | TransportServer | ConnectorServer
 
 /** What handlers of server requests get besides the parameters. */
 export interface HandlerExtra {

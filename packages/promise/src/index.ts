@@ -24,6 +24,8 @@ export type {
   CallsOptions,
   CommonOptions,
   ConnectOptions,
+  Connector,
+  ConnectorServer,
   DiscoveryOptions,
   Dispatcher,
   FleetConfig,
@@ -49,6 +51,7 @@ export type {
   TimeoutOptions,
   TracerProvider,
   TransportOptions,
+  TransportServer,
   Values,
   VsCodeConfig
 } from "./Options.js"

@@ -11,8 +11,11 @@ import type {
 } from "@mcp-lifeline/client"
 import * as Facade from "@mcp-lifeline/client"
 import type * as Core from "@mcp-lifeline/core"
+import { MemoryConnector } from "@mcp-lifeline/protocol"
 import type { UnauthorizedError as OfficialUnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { McpError } from "@modelcontextprotocol/sdk/types.js"
 import { existsSync, readFileSync } from "node:fs"
@@ -112,13 +115,15 @@ describe("types", () => {
     const http = { url: "http://127.0.0.1/" } as const
     const accepted: ReadonlyArray<Facade.Server> = [
       {
-        ...stdio,
+        command: "a",
         env: { LEVEL: 3, DEBUG: true },
         stdio: { stdinGrace: "5s" },
         timeouts: { wait: "10 ms", request: "7 d" }
       },
       { ...http, type: "streamableHttp", headers: new Headers(), requestInit: { headers: [["a", "b"]] } },
-      { ...http, lifeline: { keepalive: { interval: "5min" } } }
+      { ...http, lifeline: { keepalive: { interval: "5min" } }, fetch },
+      { transport: () => new StdioClientTransport(stdio), calls: { failFast: true } },
+      { connector: MemoryConnector.make({ server: () => new McpServer({ name: "a", version: "1" }) }) }
     ]
     // @ts-expect-error headers belong to a server with a url
     const headers: Facade.Server = { ...stdio, headers: {} }
@@ -126,8 +131,10 @@ describe("types", () => {
     const env: Facade.Server = { ...http, env: {} }
     // @ts-expect-error no such key
     const typo: Facade.Server = { ...http, headerss: {} }
-    // @ts-expect-error Lifeline sends its requests itself
-    const fetched: Facade.Server = { ...http, fetch }
+    // @ts-expect-error a server with a command has no requests over HTTP
+    const fetched: Facade.Server = { ...stdio, fetch }
+    // @ts-expect-error one or the other
+    const twice: Facade.Server = { ...http, transport: () => new StdioClientTransport(stdio) }
     // @ts-expect-error of requestInit only headers are read
     const init: Facade.Server = { ...http, requestInit: { credentials: "include" } }
     // @ts-expect-error an option of connectAll
@@ -152,6 +159,7 @@ describe("types", () => {
       env,
       typo,
       fetched,
+      twice,
       init,
       connect,
       connectAll,

@@ -4,10 +4,14 @@
 import { Effect } from "effect"
 import { createParser } from "eventsource-parser"
 import type { EventSourceMessage } from "eventsource-parser"
-import type { Dispatcher } from "undici"
+import type { Readable } from "node:stream"
 
 /** The body of a response. */
-export type Body = Dispatcher.ResponseData["body"]
+export interface Body extends Readable {
+  readonly text: () => Promise<string>
+  /** Reads and drops what is left, up to a limit in bytes. */
+  readonly dump: (options: { readonly limit: number }) => Promise<unknown>
+}
 
 /** Where a stream stands, so that it can be resumed. */
 export interface Position {

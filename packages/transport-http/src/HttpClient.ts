@@ -3,7 +3,7 @@
  */
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Effect } from "effect"
-import { Agent, EnvHttpProxyAgent, fetch as undiciFetch, request as undiciRequest } from "undici"
+import { Agent, EnvHttpProxyAgent, fetch as undiciFetch } from "undici"
 import type { Dispatcher } from "undici"
 import type { Credentials } from "./Credentials.js"
 import { discard } from "./EventStream.js"
@@ -11,24 +11,9 @@ import type { Body } from "./EventStream.js"
 import type { HttpFailure } from "./HttpFailure.js"
 import { AnswerFailure, fromNetwork, oneLine, RedirectFailure, retryAfter, StatusFailure } from "./HttpFailure.js"
 import type { Proxies, Proxy } from "./Proxy.js"
+import { type Answer, type Ask, byDispatcher, byFetch } from "./Send.js"
 
-/** What is asked. */
-export interface Ask {
-  readonly method: "GET" | "POST" | "DELETE" | "OPTIONS"
-  readonly url: URL
-  /** The protocol's own headers, by lower-case name. They win over the user's. */
-  readonly headers: Record<string, string>
-  readonly body?: string | undefined
-  /** Whether it is one of a session, which the server may have lost. */
-  readonly inSession?: boolean | undefined
-}
-
-/** The head of an answer, its body not yet read. Whoever gets it reads the body or discards it. */
-export interface Answer {
-  readonly status: number
-  readonly headers: Dispatcher.ResponseData["headers"]
-  readonly body: Body
-}
+export type { Answer, Ask } from "./Send.js"
 
 /** Sends requests to one server. */
 export interface HttpClient {
@@ -66,7 +51,7 @@ export const makeFetch = (dispatcher: Dispatcher): FetchLike => async (url, init
 /** The first value of a header. */
 export const header = (answer: Answer, name: string): string | undefined => {
   const value = answer.headers[name]
-  return Array.isArray(value) ? value[0] : value
+  return typeof value === "object" ? value[0] : value
 }
 
 /** The media type of an answer, without parameters; empty when there is none. */
@@ -169,19 +154,16 @@ export const make = (options: {
   readonly owned: boolean
   /** The proxy that the dispatcher goes through, if there is one. */
   readonly proxy: Proxy | undefined
+  /** Sends in place of the dispatcher. */
+  readonly fetch?: FetchLike | undefined
 }): HttpClient => {
   const { credentials, dispatcher, proxy } = options
+  const send = options.fetch === undefined ? byDispatcher(dispatcher) : byFetch(options.fetch)
 
   const once = (ask: Ask, headers: Record<string, string>, signal: AbortSignal): Effect.Effect<Answer, HttpFailure> =>
     Effect.async((resume) => {
-      undiciRequest(ask.url, {
-        method: ask.method,
-        headers,
-        body: ask.body ?? null,
-        dispatcher,
-        signal
-      }).then(
-        (answer) => resume(Effect.succeed({ status: answer.statusCode, headers: answer.headers, body: answer.body })),
+      send(ask, headers, signal).then(
+        (answer) => resume(Effect.succeed(answer)),
         (cause: unknown) => resume(Effect.fail(fromNetwork(cause, proxy)))
       )
     })

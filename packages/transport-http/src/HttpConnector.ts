@@ -5,6 +5,7 @@ import { Check, ConnectError, Problem, TimeSpan } from "@mcp-lifeline/core"
 import type { Connection, Connector } from "@mcp-lifeline/core"
 import { SdkConnection } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Duration, Effect, Predicate, Redacted } from "effect"
 import type { Scope } from "effect"
 import { validateHeaderName, validateHeaderValue } from "node:http"
@@ -43,6 +44,11 @@ export interface Options {
    * connector is made, and may be written without a scheme (`host:port`).
    */
   readonly dispatcher?: Dispatcher | undefined
+  /**
+   * A fetch to send everything through, in place of undici, that of OAuth too. It must stream what it answers, obey the signal
+   * and follow no redirect where `redirect` is `manual`; its own time limits apply. Not together with a dispatcher.
+   */
+  readonly fetch?: FetchLike | undefined
 }
 
 /** Defaults of the options. */
@@ -77,8 +83,12 @@ const header: Check.Check = (value, path) =>
   }]
 
 /** Everything that is wrong with options; `make` throws an `InvalidOptions` of it. */
-export const problems = (options: Options): ReadonlyArray<Problem.Problem> =>
-  check({ ...options, url: options.url ?? "" }, [])
+export const problems = (options: Options): ReadonlyArray<Problem.Problem> => [
+  ...check({ ...options, url: options.url ?? "" }, []),
+  ...(options.fetch !== undefined && options.dispatcher !== undefined
+    ? [{ path: ["fetch"], message: "stands beside dispatcher; keep one of the two" }]
+    : [])
+]
 
 const check = Check.options(
   {
@@ -92,7 +102,8 @@ const check = Check.options(
     transport: Check.oneOf("auto", "streamable", "sse"),
     connectTimeout: Check.span(1, 3_600_000),
     closeTimeout: Check.span(0, 3_600_000),
-    dispatcher: Check.object
+    dispatcher: Check.object,
+    fetch: Check.func
   } satisfies Record<keyof Required<Options>, Check.Check>,
   "a server with a url"
 )
@@ -131,7 +142,9 @@ export const make = (options: Options): Connector => {
 
   const oauth = options.authProvider === undefined ? undefined : OAuth.make(options.authProvider, given)
 
-  const proxies = options.dispatcher === undefined ? Proxy.fromEnvironment(url, process.env) : Proxy.none
+  const proxies = options.dispatcher === undefined && options.fetch === undefined
+    ? Proxy.fromEnvironment(url, process.env)
+    : Proxy.none
 
   /** What an attempt that takes too long waits for. */
   const texts = {
@@ -154,9 +167,15 @@ export const make = (options: Options): Connector => {
       headers: options.headers ?? {},
       headerProvider: options.headerProvider,
       oauth,
-      fetch: HttpClient.makeFetch(dispatcher)
+      fetch: options.fetch ?? HttpClient.makeFetch(dispatcher)
     })
-    return HttpClient.make({ credentials, dispatcher, owned: options.dispatcher === undefined, proxy: proxies.used })
+    return HttpClient.make({
+      credentials,
+      dispatcher,
+      owned: options.dispatcher === undefined,
+      proxy: proxies.used,
+      fetch: options.fetch
+    })
   })
 
   const heartbeat = (client: HttpClient.HttpClient): NonNullable<Connection["heartbeat"]> => ({ authenticated }) =>

@@ -5,6 +5,7 @@
  * be secret.
  */
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Predicate, Redacted } from "effect"
 import * as Check from "../options/Check.js"
 import { nearest } from "../options/nearest.js"
@@ -42,6 +43,8 @@ export interface HttpServer {
   readonly authProvider: OAuthClientProvider | undefined
   /** An undici dispatcher; only code can give it. */
   readonly dispatcher: object | undefined
+  /** Sends the requests in place of undici; only code can give it. */
+  readonly fetch: FetchLike | undefined
   readonly transport: "auto" | "streamable" | "sse"
 }
 
@@ -97,9 +100,6 @@ const foreign: ReadonlySet<string> = new Set([
 
 /** Options of the official SDK's transports that Lifeline does not take over, and what it does instead. */
 const instead: Readonly<Record<string, string>> = {
-  fetch:
-    "Lifeline sends its requests with undici. Give headers as a function for tokens that change, authProvider for OAuth, "
-    + "HTTPS_PROXY for a proxy, and for the rest a dispatcher of undici",
   sessionId: "Lifeline keeps the session itself and makes a new one when it is lost. Leave it out",
   reconnectionOptions: "Lifeline reconnects by its own options. Write reconnect: { initialDelay, factor, maxDelay, "
     + "maxAttempts }",
@@ -163,7 +163,8 @@ const httpChecks: Readonly<Record<string, Check.Check>> = {
   headers,
   requestInit,
   authProvider: instance("an OAuthClientProvider of the official SDK"),
-  dispatcher: instance("an undici dispatcher")
+  dispatcher: instance("an undici dispatcher"),
+  fetch: Check.isSecret(Predicate.isFunction, "a function, which only code can give")
 }
 
 const transports = {
@@ -340,6 +341,26 @@ export const readServer = (raw: unknown, variables?: Variables, remedy = ""): Re
   }
 }
 
+/**
+ * Reads what stands in a server's entry beside `own`, which only code can give: how the server is supervised, and `disabled`.
+ * Whatever else stands there is a problem.
+ */
+export const readSupervision = (raw: Raw, own: ReadonlyArray<string>): Read<Policy.PolicyOptions> => {
+  const { policy, problems } = policyOf(raw)
+  const names = [...own, "disabled", "lifeline", ...Policy.groups]
+  for (const key of Object.keys(raw)) {
+    if (raw[key] === undefined || names.includes(key)) continue
+    problems.push(
+      known.includes(key)
+        ? { path: [key], message: `stands beside ${own.join(" or ")}; keep one of them` }
+        : Problem.unknown([key], names, { of: "a server" })
+    )
+  }
+  const { disabled } = raw
+  if (disabled !== undefined) problems.push(...Check.flag(disabled, ["disabled"]))
+  return { problems, value: Predicate.isBoolean(disabled) ? Policy.merge(policy, { lifecycle: { disabled } }) : policy }
+}
+
 const stdioOf = (raw: Raw): StdioServer => ({
   _tag: "Stdio",
   command: raw["command"] as string,
@@ -350,7 +371,7 @@ const stdioOf = (raw: Raw): StdioServer => ({
 })
 
 const httpOf = (raw: Raw): HttpServer => {
-  const { authProvider, dispatcher, headers, requestInit, type, url } = raw
+  const { authProvider, dispatcher, fetch, headers, requestInit, type, url } = raw
   const provider = Predicate.isFunction(headers) ? headers as HeaderProvider : undefined
   const given = (requestInit as { readonly headers?: unknown } | undefined)?.headers
   return {
@@ -360,6 +381,7 @@ const httpOf = (raw: Raw): HttpServer => {
     headerProvider: provider,
     authProvider: authProvider as OAuthClientProvider | undefined,
     dispatcher: dispatcher as object | undefined,
+    fetch: fetch as FetchLike | undefined,
     transport: transports[(type ?? "auto") as keyof typeof transports]
   }
 }

@@ -2,18 +2,25 @@
  * A server, as a user describes it, as what the core makes a backend of.
  */
 import type { Backend, ConnectError as CoreConnectError, Connection, Connector } from "@mcp-lifeline/core"
-import { McpConfig, Policy, Problem } from "@mcp-lifeline/core"
+import { Check, McpConfig, Policy, Problem } from "@mcp-lifeline/core"
+import { TransportConnector } from "@mcp-lifeline/protocol"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Effect } from "effect"
-import type { CommonOptions, ConnectOptions, FleetOptions, Server, StdioServer } from "../Options.js"
+import { Effect, Predicate } from "effect"
+import type { CommonOptions, ConnectOptions, FleetOptions, Server, StdioServer, TransportServer } from "../Options.js"
 import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
 import { Handlers } from "./Handlers.js"
 import * as OnConnected from "./OnConnected.js"
 import * as ServerName from "./ServerName.js"
 
-type Reach = McpConfig.Server["reach"]
+/** How a server is reached that code describes. */
+type Reach = McpConfig.Server["reach"] | { readonly _tag: "Custom"; readonly connector: Connector }
+
+/** One server: how it is reached, and how it is supervised. */
+export interface Described extends Omit<McpConfig.Server, "reach"> {
+  readonly reach: Reach
+}
 
 const httpOptions = (
   { _tag, dispatcher, headerProvider, ...options }: McpConfig.HttpServer
@@ -28,14 +35,50 @@ const stdioOptions = ({ _tag, stdio, ...options }: McpConfig.StdioServer): Stdio
   ...options
 })
 
-const connectorOf = (reach: Reach): Connector =>
-  reach._tag === "Http" ? HttpConnector.make(httpOptions(reach)) : StdioConnector.make(stdioOptions(reach))
+const connectorOf = (reach: Reach): Connector => {
+  switch (reach._tag) {
+    case "Http":
+      return HttpConnector.make(httpOptions(reach))
+    case "Stdio":
+      return StdioConnector.make(stdioOptions(reach))
+    case "Custom":
+      return reach.connector
+  }
+}
 
 /** What only the connector knows to be wrong. */
-const unreachable = (reach: Reach): ReadonlyArray<Problem.Problem> =>
-  reach._tag === "Http"
-    ? HttpConnector.problems(httpOptions(reach))
-    : Problem.below(["stdio"], StdioConnector.problems(stdioOptions(reach)))
+const unreachable = (reach: Reach): ReadonlyArray<Problem.Problem> => {
+  switch (reach._tag) {
+    case "Http":
+      return HttpConnector.problems(httpOptions(reach))
+    case "Stdio":
+      return Problem.below(["stdio"], StdioConnector.problems(stdioOptions(reach)))
+    case "Custom":
+      return []
+  }
+}
+
+const isConnector = (value: unknown): boolean =>
+  Predicate.isRecord(value) && Predicate.isFunction(value["connect"]) && Predicate.isString(value["target"])
+
+const connectorCheck = Check.isSecret(isConnector, "a Connector of @mcp-lifeline/core")
+
+/** A server that code reaches by means of its own, if it is one. */
+const readCustom = (server: unknown): McpConfig.Read<Described> | undefined => {
+  if (!Predicate.isRecord(server)) return undefined
+  const { connector, transport } = server
+  const isTransport = Predicate.isFunction(transport)
+  if (connector === undefined && !isTransport) return undefined
+  const { problems, value: policy } = McpConfig.readSupervision(server, [isTransport ? "transport" : "connector"])
+  const wrong = isTransport ? [] : connectorCheck(connector, ["connector"])
+  const own = isTransport
+    ? TransportConnector.make({ transport: transport as TransportServer["transport"] })
+    : connector as Connector
+  return {
+    problems: [...problems, ...wrong],
+    value: policy && wrong.length === 0 ? { reach: { _tag: "Custom", connector: own }, policy } : undefined
+  }
+}
 
 /** Options that stand where a server or servers are described. */
 const misplaced = (of: string) => (problem: Problem.Problem): Problem.Problem =>
@@ -45,8 +88,8 @@ const misplaced = (of: string) => (problem: Problem.Problem): Problem.Problem =>
 
 const literally = ", or give the option variables: false to leave every text as it is"
 
-const read = (server: unknown, variables?: McpConfig.Variables): McpConfig.Read<McpConfig.Server> => {
-  const { problems, value } = McpConfig.readServer(server, variables, literally)
+const read = (server: unknown, variables?: McpConfig.Variables): McpConfig.Read<Described> => {
+  const { problems, value } = readCustom(server) ?? McpConfig.readServer(server, variables, literally)
   return {
     value,
     problems: [...problems.map(misplaced("a server")), ...(value === undefined ? [] : unreachable(value.reach))].map(
@@ -67,12 +110,16 @@ export const prepareOne = (
   const all = [...Checks.options(taker, options), ...problems]
   if (Problem.some(all)) throw fromError(Problem.refuse(name, all))
   // Without problems there is a value.
-  return { name, prepared: prepare(name, value as McpConfig.Server, options) }
+  return { name, prepared: prepare(name, value as Described, options) }
 }
 
 /** The server under the names that it has here. */
-const shape = ({ reach }: McpConfig.Server): Server =>
-  reach._tag === "Http" ? { url: reach.url } : { command: reach.command, args: reach.args }
+const shape = ({ reach }: Described): Server | undefined =>
+  reach._tag === "Http"
+    ? { url: reach.url }
+    : reach._tag === "Stdio"
+    ? { command: reach.command, args: reach.args }
+    : undefined
 
 /**
  * The servers of a configuration by name. Throws a ConfigError of all that is wrong with it, and with the options where these
@@ -82,7 +129,7 @@ export const readAll = (
   config: unknown,
   options: FleetOptions | null,
   ofOptions: ReadonlyArray<Problem.Problem> = []
-): ReadonlyMap<string, McpConfig.Server> => {
+): ReadonlyMap<string, Described> => {
   const given = options?.variables ?? process.env
   const variables = given === false ? undefined : given
   const { problems, value: top } = McpConfig.readTop(config)
@@ -91,7 +138,7 @@ export const readAll = (
     backend: "fleet",
     problem: problem.path.length === 0 && !ofOptions.includes(problem) ? { ...problem, path: ["config"] } : problem
   }))
-  const servers = new Map<string, McpConfig.Server>()
+  const servers = new Map<string, Described>()
   const entries = top === undefined ? [] : Object.entries((config as Readonly<Record<string, object>>)[top.key] ?? {})
   for (const [name, server] of entries) {
     const { problems, value } = read(server, variables)
@@ -127,7 +174,7 @@ export type Introduction = Pick<Connection, "capabilities" | "instructions" | "s
 /** Policy of the server wins over that of the options. */
 export const prepare = (
   name: string,
-  server: McpConfig.Server,
+  server: Described,
   options: CommonOptions,
   handlers: Handlers = new Handlers(name, options)
 ): Prepared => {

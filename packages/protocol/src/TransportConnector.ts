@@ -1,0 +1,133 @@
+/**
+ * Connects over transports of the official SDK, one for each connection.
+ */
+import type { Connector, Loss } from "@mcp-lifeline/core"
+import { ConnectError, RequestError } from "@mcp-lifeline/core"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Effect } from "effect"
+import type { AdapterTransport } from "./AdapterTransport.js"
+import * as Attempt from "./Attempt.js"
+import { describe } from "./Failures.js"
+import * as SdkConnection from "./SdkConnection.js"
+
+/** Options of a connector over transports of the official SDK. */
+export interface Options {
+  /** Makes a transport that has not been started. Called for each connection: a transport cannot be used again. */
+  readonly transport: () => Transport | Promise<Transport>
+  /** What to call it in messages and status. Default "a transport". */
+  readonly target?: string | undefined
+}
+
+const property = (value: unknown, key: string): unknown =>
+  typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined
+
+/** Names in use for the class of an error of the network. */
+const networkError = /^(fetch failed|terminated|network error)$/i
+
+/**
+ * What a rejected `send` of the SDK's own transports means, as far as it can be seen from outside: an HTTP status that they
+ * keep as the `code`, and the errors of `fetch`. What is none of these is a fault, and its request is never sent again.
+ */
+const toFailure = (error: unknown, hasSession: boolean): unknown => {
+  const code = property(error, "code")
+  const message = describe(error)
+  if (code === 404 && hasSession) {
+    return new RequestError({ fate: "rejected", reason: "session", message, cause: error })
+  }
+  if (code === 401 || property(error, "name") === "UnauthorizedError") {
+    return new RequestError({ fate: "rejected", reason: "unauthorized", message, cause: error })
+  }
+  if (code === 429) return new RequestError({ fate: "rejected", reason: "rateLimited", message, cause: error })
+  if (typeof code === "number" && code >= 500 && code < 600) {
+    return new RequestError({ fate: "unknown", reason: "server", message, cause: error })
+  }
+  return error instanceof TypeError && networkError.test(error.message)
+    ? new RequestError({ fate: "unknown", reason: "network", message, cause: error })
+    : error
+}
+
+/** A transport of the SDK with what an adapter has besides. */
+class Adapted implements AdapterTransport {
+  readonly peer = {}
+  readonly stateful = true
+  onlost?: ((loss: Loss) => void) | undefined
+  onmessage?: NonNullable<Transport["onmessage"]>
+  readonly #inner: Transport
+
+  constructor(inner: Transport) {
+    this.#inner = inner
+  }
+
+  get sessionId(): string | undefined {
+    return this.#inner.sessionId
+  }
+
+  set onclose(listener: () => void) {
+    this.#inner.onclose = listener
+  }
+
+  set onerror(listener: (error: Error) => void) {
+    this.#inner.onerror = listener
+  }
+
+  setProtocolVersion(version: string): void {
+    this.#inner.setProtocolVersion?.(version)
+  }
+
+  start(): Promise<void> {
+    // What a caller has set on it before is called too, as the SDK's Client does.
+    const { onmessage } = this.#inner
+    this.#inner.onmessage = (message, extra) => {
+      onmessage?.(message, extra)
+      this.onmessage?.(message, extra)
+    }
+    return this.#inner.start()
+  }
+
+  async send(...args: Parameters<Transport["send"]>): Promise<void> {
+    try {
+      await this.#inner.send(...args)
+    } catch (error) {
+      throw toFailure(error, this.sessionId !== undefined)
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close()
+  }
+}
+
+/**
+ * A connector over any transport of the official SDK. What the transport knows of a failure is all that is known: the
+ * transports of Lifeline tell more of what became of a request, so that more may be sent again.
+ *
+ * @example
+ * ```ts
+ * import { TransportConnector } from "@mcp-lifeline/protocol"
+ * import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
+ *
+ * const connector = TransportConnector.make({ transport: () => new StdioClientTransport({ command: "my-server" }) })
+ * ```
+ */
+export const make = (options: Options): Connector => {
+  const made = Effect.tryPromise({
+    try: () => Promise.resolve().then(options.transport),
+    catch: (error) =>
+      new ConnectError({
+        backend: "",
+        reason: "spawn",
+        incurable: false,
+        message: `the transport could not be made: ${describe(error)}`,
+        cause: error
+      })
+  })
+  return {
+    transport: "custom",
+    overlap: false,
+    target: options.target ?? "a transport",
+    connect: (connectOptions) =>
+      Attempt.make(
+        Effect.flatMap(made, (transport) => SdkConnection.connect(new Adapted(transport), connectOptions))
+      )
+  }
+}
