@@ -39,7 +39,7 @@ export const ConnectReason = Schema.Literal(
 /** Why a connection could not be made. */
 export type ConnectReason = typeof ConnectReason.Type
 
-/** No connection could be made. `incurable` says that waiting cannot heal it (R5). */
+/** No connection could be made. `incurable` says that waiting cannot heal it. */
 export class ConnectError extends Schema.TaggedError<ConnectError>()("ConnectError", {
   ...common,
   reason: ConnectReason,
@@ -49,7 +49,7 @@ export class ConnectError extends Schema.TaggedError<ConnectError>()("ConnectErr
   retryAfter: Schema.optional(Schema.Number)
 }) {}
 
-/** The session was lost and the caller asked to decide what follows (`afterSessionLoss: "fail"`, C12). */
+/** The session was lost and the caller asked to decide what follows (`afterSessionLoss: "fail"`). */
 export class SessionExpired extends Schema.TaggedError<SessionExpired>()("SessionExpired", {
   ...common,
   /** The generation that has taken its place. */
@@ -62,14 +62,14 @@ export class ConnectionLost extends Schema.TaggedError<ConnectionLost>()("Connec
 /** No connection now: what the state is, what failed last, and when the next attempt is due. */
 export class BackendUnavailable extends Schema.TaggedError<BackendUnavailable>()("BackendUnavailable", {
   ...common,
-  /** The lifecycle state, or `Busy` where a bound on calls in flight or waiting was reached (C13). */
+  /** The lifecycle state, or `Busy` where a bound on calls in flight or waiting was reached. */
   state: Schema.String,
   lastError: Schema.optional(Schema.String),
   /** Milliseconds since the epoch. */
   nextAttemptAt: Schema.optional(Schema.Number)
 }) {}
 
-/** The request was sent and no answer came in time. The session lives on (H4). */
+/** The request was sent and no answer came in time. The session lives on. */
 export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {
   ...common,
   method: Schema.String,
@@ -77,7 +77,7 @@ export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("Reques
   timeout: Schema.Number
 }) {}
 
-/** The connection ended after the request was sent: it may or may not have been carried out (C3). */
+/** The connection ended after the request was sent: it may or may not have been carried out. */
 export class ResultUnknown extends Schema.TaggedError<ResultUnknown>()("ResultUnknown", {
   ...common,
   method: Schema.String
@@ -130,7 +130,7 @@ export type Fate = "notSent" | "rejected" | "unknown" | "answered"
 export type RequestReason =
   /** The connection is over (see `onLost`). */
   | "lost"
-  /** The server does not know the session any more (R7). */
+  /** The server does not know the session any more. */
   | "session"
   /** No answer in time. */
   | "timeout"

@@ -51,7 +51,7 @@ export interface FleetOptions<R = never> {
 }
 
 /**
- * Many backends, one catalogue. A slow or dead backend delays no other (L14). Each of its streams ends once its scope has
+ * Many backends, one catalogue. A slow or dead backend delays no other. Each of its streams ends once its scope has
  * closed.
  */
 export interface Fleet {
@@ -68,7 +68,7 @@ export interface Fleet {
   readonly events: Stream.Stream<Event>
   /** The catalogue of all. Slow readers of its changes miss intermediate values, never the last. */
   readonly catalog: Live.Live<FleetCatalog>
-  /** What changed, from the catalogue at the subscription on (P7). */
+  /** What changed, from the catalogue at the subscription on. */
   readonly differences: Stream.Stream<Difference>
   /** Ends when each backend is settled, at most after `waitTimeout`. */
   readonly ready: Effect.Effect<void>
@@ -97,13 +97,13 @@ export interface Fleet {
   /** The backend and the name there that a full name (or URI) stands for. */
   readonly route: (kind: Routed, name: string) => Effect.Effect<Route, RemoteError>
   /**
-   * Starts, stops and replaces only what changed: options that are the same object, or have the same fields, stay (L15). Where
+   * Starts, stops and replaces only what changed: options that are the same object, or have the same fields, stay. Where
    * one is refused, nothing changes; nor does it when the fleet is closed.
    *
    * The calls under way on a backend that is replaced get `timeouts.drain` to end. Where its server may have two connections at
    * once (`reconnect.overlap`, or the connector's) and it is connected, it goes on until its successor is connected; where the
    * successor's first attempt fails, the old one stays. Any other is closed before its successor connects, and new calls wait
-   * for that (L12).
+   * for that.
    */
   readonly apply: <R = never>(backends: Backends<R>) => Effect.Effect<Applied, InvalidOptions, R>
 }

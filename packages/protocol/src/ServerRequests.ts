@@ -19,7 +19,7 @@ export class ServerRequest extends Context.Reference<ServerRequest>()("@mcp-life
   defaultValue: (): { readonly signal: AbortSignal } | undefined => undefined
 }) {}
 
-/** What was declared, as it stands; of what was not, what follows from the handlers (C8). */
+/** What was declared, as it stands; of what was not, what follows from the handlers. */
 export const capabilities = (
   handlers: ServerRequestHandlers | undefined,
   declared: ClientCapabilities = {}

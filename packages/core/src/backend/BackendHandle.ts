@@ -35,7 +35,7 @@ export interface HealthCheck {
 }
 
 /**
- * One MCP server, supervised. The handle outlives every connection (L1): keep it, never swap it. Each of its streams ends once
+ * One MCP server, supervised. The handle outlives every connection: keep it, never swap it. Each of its streams ends once
  * its scope has closed.
  *
  * Interrupting a call sends `notifications/cancelled` and returns at once. Interrupting a command cancels nothing of what
@@ -49,7 +49,7 @@ export interface Backend {
   /** Notifications of the current generation. */
   readonly notifications: Stream.Stream<ServerNotification>
   /**
-   * The last good catalogue; `undefined` before the first and where it is withdrawn (P2). With `discovery.mode: "learn"` the
+   * The last good catalogue; `undefined` before the first and where it is withdrawn. With `discovery.mode: "learn"` the
    * lists are read from when this, its `changes` or `refresh` is first run.
    */
   readonly catalog: Live.Live<Snapshot | undefined>

@@ -19,9 +19,9 @@ export interface Status {
   readonly state: StateName
   /** Number of the last installed runtime; 0 before the first. */
   readonly generation: number
-  /** `CONNECTED`, `UNHEALTHY` or `DISCONNECTED` (H6). */
+  /** `CONNECTED`, `UNHEALTHY` or `DISCONNECTED`. */
   readonly health: "CONNECTED" | "UNHEALTHY" | "DISCONNECTED"
-  /** Last ten probes, newest heaviest: 1 is perfect (H5). */
+  /** Last ten probes, newest heaviest: 1 is perfect. */
   readonly healthScore: number
   readonly transport: string
   readonly target: string
@@ -66,7 +66,7 @@ export interface Status {
   } | undefined
 }
 
-/** How much of a session id is shown (T8). */
+/** How much of a session id is shown. */
 const shown = 8
 
 /** The account of this moment. */

@@ -269,10 +269,11 @@ export class Calls {
     const fail = this.#fail(error, call.method, runtime, call.timeout)
     if (fate === "answered" || isMisuse(error)) return fail
     const suspicion = isSuspicious(error) ? this.#host.suspect(installed) : Effect.succeed(Effect.void)
-    const again = this.#host.policy.calls.retry === "safe" && maySendAgain(error) &&
-      (fate !== "unknown" || this.#mayRepeat(call, runtime))
+    const again = this.#host.policy.calls.retry === "safe" && maySendAgain(error)
+    const harmful = fate === "unknown" && !this.#mayRepeat(call, runtime)
     return Effect.flatMap(suspicion, (verdict) => {
       if (!again) return fail
+      if (harmful) return fail // guard: side-effect-once
       call.sent++
       const gone = reason === "lost" || reason === "session"
       const next = Effect.zipRight(

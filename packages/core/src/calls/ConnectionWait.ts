@@ -59,14 +59,14 @@ export class ConnectionWait {
       const look: Effect.Effect<void, BackendUnavailable> = Effect.suspend(() => {
         const slot = published.value
         if (ready(slot)) return Effect.void
-        if (isPointless(slot.state)) return Effect.fail(this.#unavailable("the call was not sent"))
+        if (isPointless(slot.state)) return Effect.fail(this.#unavailable("the call was not sent")) // guard: waiter-learns-of-the-end
         const remaining = deadline - this.#host.clock.unsafeCurrentTimeMillis()
         if (remaining <= 0) {
           return Effect.fail(
             this.#unavailable("the call was not sent, since no connection came in time (timeouts.wait)")
           )
         }
-        if (acceptsDemand(slot.state)) this.#host.demand()
+        if (acceptsDemand(slot.state)) this.#host.demand() // guard: waiting-call-demands
         return Effect.zipRight(Effect.timeoutOption(published.next(slot), remaining), look)
       })
       return Effect.ensuring(restore(look), Effect.sync(() => this.#waiting--))

@@ -21,7 +21,7 @@ export interface Lists {
   readonly resourceTemplates: ReadonlyArray<ResourceTemplate>
 }
 
-/** An entry that could not be offered, and why. Hides nothing else (P6). */
+/** An entry that could not be offered, and why. Hides nothing else. */
 export interface Problem {
   readonly backend: string
   readonly kind: Kind
@@ -56,7 +56,7 @@ export const empty: Lists = { tools: [], prompts: [], resources: [], resourceTem
 
 /**
  * A snapshot as a backend shows it: not at all where it is withdrawn, and stale where its generation is not the one that is
- * connected, if any is. (P2)
+ * connected, if any is.
  */
 export const visible = (
   snapshot: Snapshot,
@@ -64,6 +64,6 @@ export const visible = (
   connectedGeneration: number | undefined
 ): Snapshot | undefined => {
   if (withdrawn) return undefined
-  const stale = snapshot.generation !== connectedGeneration
+  const stale = snapshot.generation !== connectedGeneration // guard: stale-is-shown
   return stale === snapshot.stale ? snapshot : { ...snapshot, stale }
 }

@@ -162,7 +162,7 @@ export class Refresh {
   #publish({ connection, runtime }: Installed, lists: ReadonlyArray<Discovery.ReadList>): void {
     const backend = this.#backend
     const slot = backend.published.value
-    if (slot.current?.runtime !== runtime) return
+    if (slot.current?.runtime !== runtime) return // guard: late-lists
     for (const { refused } of lists) {
       if (refused !== undefined) {
         backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: refused })

@@ -3,7 +3,7 @@
  * name. One changed snapshot costs time in proportion to that backend's own entries; a lookup costs the same however many
  * backends there are.
  *
- * The rule (P6): each entry wants its full name or its URI, and the first backend in order has it. An entry that does not get
+ * The rule: each entry wants its full name or its URI, and the first backend in order has it. An entry that does not get
  * what it wants has its other name, unless somebody wants that one; the first of several has it.
  */
 import { HashMap } from "effect"

@@ -3,7 +3,7 @@
  */
 import { Deferred, Effect } from "effect"
 
-/** Bounds attempts. An attempt that takes longer than two seconds gives its permit back and goes on (R10). */
+/** Bounds attempts. An attempt that takes longer than two seconds gives its permit back and goes on. */
 export interface ConnectPermits {
   readonly withPermit: <A, E, R>(attempt: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }

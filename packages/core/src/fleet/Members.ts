@@ -207,11 +207,11 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
     return { current, unsettled, apply }
   })
 
-/** Whether two connections to its server may be open at once (L12). */
+/** Whether two connections to its server may be open at once. */
 const mayOverlap = ({ connector }: Pick<BackendOptions, "connector">, { reconnect }: Policy): boolean =>
   reconnect.overlap ?? connector.overlap
 
-/** Whether a connected member stays until its successor is connected (L12). */
+/** Whether a connected member stays until its successor is connected. */
 const waitsForSuccessor = (old: Member, next: Member): Effect.Effect<boolean> => {
   const { disabled, lazy } = next.policy.lifecycle
   return disabled || lazy || !mayOverlap(old.options, old.policy) || !mayOverlap(next.options, next.policy)
@@ -226,7 +226,7 @@ const closeMembers = (members: ReadonlyArray<Member>): Effect.Effect<void> =>
     Effect.forEach(members, ({ closed }) => Deferred.await(closed), { discard: true })
   )
 
-/** Closes a member that has a successor, when its calls have ended (L13). */
+/** Closes a member that has a successor, when its calls have ended. */
 const retire = (member: Member): Effect.Effect<void> => Effect.zipRight(drained(member), closeMembers([member]))
 
 /** Ends when a member is connected and has its lists, or its first attempt has failed, or has had its time. */

@@ -5,12 +5,15 @@
 import { type Cause, Effect } from "effect"
 
 /** The same line, which never fails. */
-export const safely = (line: Effect.Effect<void>): Effect.Effect<void> =>
-  Effect.catchAllCause(line, (cause) =>
-    Effect.catchAllCause(
-      Effect.logError("A logger threw, and its line is lost. A logger must not throw.", cause),
-      () => Effect.void
-    ))
+export const safely = (line: Effect.Effect<void>): Effect.Effect<void> => {
+  return Effect.catchAllCause(line, logLoss) // guard: logger-throws
+}
+
+const logLoss = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  Effect.catchAllCause(
+    Effect.logError("A logger threw, and its line is lost. A logger must not throw.", cause),
+    () => Effect.void
+  )
 
 /** Logs at debug. Never fails. */
 export const debug = (message: string): Effect.Effect<void> => safely(Effect.logDebug(message))

@@ -166,7 +166,10 @@ class HeartbeatLoop {
     const host = this.#host
     return Effect.suspend(() => {
       const startedAt = host.now()
-      const guarded = Effect.suspend(() => host.isCurrent() ? send() : Effect.interrupt)
+      const guarded = Effect.suspend(() => {
+        if (!host.isCurrent()) return Effect.interrupt // guard: no-heartbeat-after-detach
+        return send()
+      })
       const record = (verdict: Verdict.Verdict) => {
         if (!host.isCurrent()) return Effect.interrupt
         const now = host.now()

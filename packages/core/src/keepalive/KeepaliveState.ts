@@ -16,15 +16,15 @@ export interface Breaker {
 /** Kept by one backend, over reconnects. */
 export class KeepaliveState {
   paused = false
-  /** Open: heartbeats fail on a connection that lives, and keepalive is disabled. (K12) */
+  /** Open: heartbeats fail on a connection that lives, and keepalive is disabled. */
   breaker: Breaker | undefined
-  /** Generations in a row that were lost to keepalive with no successful round between. (K13) */
+  /** Generations in a row that were lost to keepalive with no successful round between. */
   lostInARow = 0
-  /** How often the interval was doubled because the server objects to the rate. (K19) */
+  /** How often the interval was doubled because the server objects to the rate. */
   doublings = 0
 }
 
-/** How one generation is asked: by ping, or by the fallback tool after pings have failed. Begins with the ping. (K3) */
+/** How one generation is asked: by ping, or by the fallback tool after pings have failed. Begins with the ping. */
 export interface Fallback {
   pingSupported: boolean
   /** Pings that failed in a row. */
@@ -39,7 +39,7 @@ export const makeFallback = (): Fallback => ({ pingSupported: true, pingFailures
 /** What is sent: what the options say, else `ping`. */
 export const methodOf = (policy: Policy): string => policy.keepalive.method ?? "ping"
 
-/** Why keepalive does not run on a connection, where it does not. (K4, K15) */
+/** Why keepalive does not run on a connection, where it does not. */
 export const offReason = (policy: Policy, connection: Connection): string | undefined => {
   const { idleTtl, method } = policy.keepalive
   if (method === "none") return "keepalive.method is none"

@@ -50,7 +50,8 @@ export const establish = (
         })
       ))
       if (Exit.isSuccess(exit)) return report(Either.right(exit.value))
-      yield* host.owner.retire(runtime, { kind: "closed", message: "the attempt failed" })
+      const failed: Loss = { kind: "closed", message: "the attempt failed" }
+      yield* host.owner.retire(runtime, failed) // guard: failed-attempt-is-retired
       report(Either.left(errorOf(id, exit.cause)))
     })
   )

@@ -114,7 +114,7 @@ export class Commands {
       const run = Effect.gen(this, function*() {
         yield* ended
         yield* this.#owner.retireAll({ kind: "closed", message: "disabled" })
-        yield* this.#owner.closed
+        yield* this.#owner.closed // guard: teardown-is-awaited
         this.#reportTornDown(teardown)
       })
       yield* this.#phase.begin(teardown, run)

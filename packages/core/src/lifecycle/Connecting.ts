@@ -89,7 +89,7 @@ export class Connecting {
   connect(demanded: boolean, joined: Array<PendingCommand> = []): Effect.Effect<void> {
     const backend = this.#backend
     const now = backend.now()
-    const generation = backend.published.value.generation + 1
+    const generation = backend.published.value.generation + 1 // guard: generation-used-once
     const attempt: Attempt = { _tag: "Attempt", demanded, startedAt: now, joined }
     backend.counters.lastAttemptAt = now
     if (demanded) this.#outage.demanded(now)
@@ -136,7 +136,7 @@ export class Connecting {
         duration: now - attempt.startedAt,
         downtime
       })
-      for (const pending of attempt.joined) pending.answer(Exit.void)
+      for (const pending of attempt.joined) pending.answer(Exit.void) // guard: success-is-answered
       if (before !== undefined) yield* this.#owner.retire(before)
       yield* this.#tasks.attach(installed)
     })
@@ -162,7 +162,7 @@ export class Connecting {
         replacing ? {} : { lastError: { message: error.message, at: now } },
         (nextAttemptAt) => backend.emit({ _tag: "AttemptFailed", error, duration: now - startedAt, nextAttemptAt })
       )
-      for (const pending of joined) pending.answer(Exit.fail(error))
+      for (const pending of joined) pending.answer(Exit.fail(error)) // guard: failure-is-answered
       if (this.#calls.waiting > 0) yield* this.bringForward()
     })
   }
@@ -206,7 +206,7 @@ export class Connecting {
     const at = state._tag === "Idle" ? now : this.#outage.nextDemanded(now)
     if (nextAttemptAt === undefined && state._tag !== "Idle") return Effect.void
     if (at <= now) return this.#phase.move(Lifecycle.Event.Demanded()) ? this.connect(true) : Effect.void
-    if (nextAttemptAt === undefined || at >= nextAttemptAt) return Effect.void
+    if (nextAttemptAt === undefined || at >= nextAttemptAt) return Effect.void // guard: demand-only-hastens
     this.#backend.publish({ nextAttemptAt: at })
     return this.#waitUntil(at, true)
   }
@@ -227,7 +227,7 @@ export class Connecting {
   lose(runtime: Runtime, loss: Loss): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const backend = this.#backend
-      if (!backend.isCurrent(runtime)) return
+      if (!backend.isCurrent(runtime)) return // guard: late-loss
       const now = backend.now()
       const uptime = now - runtime.installedAt
       const stable = backend.isStable(runtime)
@@ -236,7 +236,7 @@ export class Connecting {
       if (!stable) this.#outage.connectionFailed()
       this.#outage.respectRetryAfter(now, loss.retryAfter)
       backend.counters.errors++
-      this.#lostAt = now
+      this.#lostAt = now // guard: detach-before-close
       this.#calls.sessionLost(runtime.generation)
       // At once only where the server has not asked to wait. (R6)
       const resume = loss.kind === "session" && stable && this.#outage.earliest(now) === now
@@ -245,7 +245,7 @@ export class Connecting {
         { lastError: { message: loss.message, at: now } },
         () => backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime })
       )
-      yield* this.#owner.retire(runtime, loss)
+      yield* this.#owner.retire(runtime, loss) // guard: lost-is-retired
       if (this.#phase.state._tag === "Connecting" && !replacing) yield* this.connect(false)
       else if (this.#calls.waiting > 0) yield* this.bringForward()
     })
@@ -255,7 +255,7 @@ export class Connecting {
   release(runtime: Runtime): Effect.Effect<void> {
     if (!this.#backend.isCurrent(runtime)) return Effect.void
     // A call may have begun since the report.
-    if (runtime.inFlight > 0) return Effect.void
+    if (runtime.inFlight > 0) return Effect.void // guard: used-is-not-released
     if (!this.#phase.move(Lifecycle.Event.Released(), this.clearErrorIfStable(runtime))) return Effect.void
     this.recordUptime(runtime)
     return this.#owner.retire(runtime)

@@ -1,7 +1,7 @@
 /**
  * The lifecycle of a backend as a pure, total function: what state follows on which event, and nothing else.
  *
- * An event that the table does not know in a state is refused as data (L2). The diagram in docs/architecture.md is tested
+ * An event that the table does not know in a state is refused as data. The diagram in docs/architecture.md is tested
  * against this table.
  */
 import { Data } from "effect"
@@ -46,9 +46,9 @@ export type Event = Data.TaggedEnum<{
   Established: {}
   /** The attempt under way has failed. `exhausted`: no quick attempts are left. `auto`: coming back unasked is allowed. */
   AttemptFailed: { readonly verdict: "retry" | "exhausted" | "incurable"; readonly auto: boolean }
-  /** The current runtime is gone. `resume`: a lost session of a generation that had proved itself (R7). */
+  /** The current runtime is gone. `resume`: a lost session of a generation that had proved itself. */
   Lost: { readonly resume: boolean; readonly auto: boolean }
-  /** A command. `overlap`: the new connection is made before the old is closed (L12). */
+  /** A command. `overlap`: the new connection is made before the old is closed. */
   Reconnect: { readonly overlap: boolean }
   Enable: {}
   Disable: {}
@@ -162,12 +162,12 @@ export const transition = (state: State, event: Event): Transition => {
   return next === undefined ? { _tag: "Refused", state, event } : { _tag: "Accepted", state: next }
 }
 
-/** States in which waiting for a connection is pointless: nothing but a command leads out of them (R8). */
+/** States in which waiting for a connection is pointless: nothing but a command leads out of them. */
 export const isPointless = (state: State): boolean =>
   state._tag === "Disconnected" || state._tag === "PermanentlyFailed" || state._tag === "Disabling" ||
   state._tag === "Disabled" || state._tag === "Closed"
 
-/** States in which the catalogue is withdrawn rather than kept as stale (P2). */
+/** States in which the catalogue is withdrawn rather than kept as stale. */
 export const isWithdrawn = (state: State): boolean =>
   state._tag === "PermanentlyFailed" || state._tag === "Disabling" || state._tag === "Disabled" ||
   state._tag === "Closed"

@@ -100,7 +100,7 @@ export class Phase {
 
   /** Something has come to its end by itself. False where it is not under way any more: it was ended before. */
   finish(work: Work): boolean {
-    if (work !== this.#work) return false
+    if (work !== this.#work) return false // guard: late-work
     this.#work = undefined
     this.#fiber = undefined
     return true

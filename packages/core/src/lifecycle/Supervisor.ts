@@ -101,7 +101,7 @@ export class Supervisor {
           const message = this.#inbox.shift()
           return message === undefined ? Effect.void : Effect.catchAllCause(
             Effect.zipRight(this.#handle(message), this.#phase.logRefused),
-            (cause) => this.#survive(message, cause)
+            (cause) => this.#survive(message, cause) // guard: supervisor-survives
           )
         })
         const loop = Effect.forever(Effect.zipRight(Effect.interruptible(this.#inbox.arrived), next))
@@ -147,9 +147,10 @@ export class Supervisor {
       // The message in hand may have begun something before the interruption.
       this.#commands.endWork()
       for (let message = this.#inbox.shift(); message !== undefined; message = this.#inbox.shift()) {
-        if (message._tag === "Command") message.pending.answer(this.#commands.answerWhenClosed(message.pending.command))
+        if (message._tag !== "Command") continue
+        message.pending.answer(this.#commands.answerWhenClosed(message.pending.command)) // guard: shutdown-answers
       }
-      yield* this.#owner.retireAll(loss)
+      yield* this.#owner.retireAll(loss) // guard: shutdown-retires-all
       yield* this.#owner.closed
       this.#noteFirstOutcome()
     })

@@ -46,7 +46,7 @@ const guard = (report: (defect: unknown) => void) => (run: () => void): void => 
   try {
     run()
   } catch (defect) {
-    report(defect)
+    report(defect) // guard: telemetry-throws
   }
 }
 

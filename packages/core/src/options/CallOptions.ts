@@ -14,7 +14,7 @@ export interface CallOptions {
   readonly maxTotalTimeout?: TimeSpan | undefined
   /** How long to wait for a connection. Default `timeouts.wait`. */
   readonly wait?: TimeSpan | undefined
-  /** Doing it twice does no harm: send again when the fate of the first is unknown (C3). Default: by method and hints. */
+  /** Doing it twice does no harm: send again when the fate of the first is unknown. Default: by method and hints. */
   readonly idempotent?: boolean | undefined
   /** Fail at once when there is no connection. Default `calls.failFast`. */
   readonly failFast?: boolean | undefined

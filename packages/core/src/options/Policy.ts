@@ -79,7 +79,7 @@ const or = <A, I>(schema: Schema.Schema<A, I>, value: NoInfer<A>) =>
   Schema.optionalWith(schema, { default: () => value })
 
 const Keepalive = Schema.Struct({
-  /** Whether the method was given, which overrides what would turn keepalive off (K15). */
+  /** Whether the method was given, which overrides what would turn keepalive off. */
   method: Schema.optional(method),
   toolArguments: or(accepted(Schema.Record({ key: Schema.String, value: Schema.Unknown }), "an object"), {}),
   interval: or(duration(second, day), 5 * minute),

@@ -3,7 +3,7 @@
  */
 import type { TimeSpan } from "./TimeSpan.js"
 
-/** What the heartbeat is (K2, K3). */
+/** What the heartbeat is. */
 export type KeepaliveMethod = "ping" | `tool:${string}` | "options" | "none"
 
 /** How a session is kept alive, and how a dead one is found. */

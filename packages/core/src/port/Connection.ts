@@ -75,7 +75,7 @@ export interface Connection {
   readonly onLost: (callback: (loss: Loss) => void) => void
   /** Ends every pending request now and refuses new ones. Does not close. Idempotent. */
   readonly fail: (loss: Loss) => void
-  /** A beat below the protocol, where the transport has one (HTTP OPTIONS); with the credentials or without (K16). */
+  /** A beat below the protocol, where the transport has one (HTTP OPTIONS); with the credentials or without. */
   readonly heartbeat?:
     | ((options: { readonly authenticated: boolean }) => Effect.Effect<void, RequestError>)
     | undefined

@@ -22,7 +22,7 @@ export interface ServerNotification {
 }
 
 /**
- * Answers to requests that servers make. What is given here decides which capabilities are declared (C8). A failure is
+ * Answers to requests that servers make. What is given here decides which capabilities are declared. A failure is
  * answered with a JSON-RPC error; when the server cancels, the effect is interrupted.
  */
 export interface ServerRequestHandlers<R = never> {
@@ -59,7 +59,7 @@ export interface ConnectOptions extends ClientOptions {
 export interface Connector {
   /** The kind of transport: `stdio`, `http`, `memory` or another. */
   readonly transport: string
-  /** Whether a second connection may be made while the first lives (L12). False where two instances would fight. */
+  /** Whether a second connection may be made while the first lives. False where two instances would fight. */
   readonly overlap: boolean
   /** Whether the transport has a beat of its own (`keepalive.method: "options"`). */
   readonly heartbeat?: boolean | undefined

@@ -51,7 +51,7 @@ export type Result<M extends Method> = Methods[M]["result"]
 
 /**
  * Requests that only read: sending one twice does what sending it once does, so one whose fate is unknown may be sent
- * again (C3). Subscribing, setting the level and cancelling a task set a value; setting it again changes nothing.
+ * again. Subscribing, setting the level and cancelling a task set a value; setting it again changes nothing.
  */
 const reads: ReadonlySet<string> = new Set<Method>([
   "ping",

@@ -6,7 +6,7 @@ import type { CallError } from "../Errors.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import type { Method, Params, Result } from "./Method.js"
 
-/** What a new generation gives to `onConnected` before calls are let in (C11). */
+/** What a new generation gives to `onConnected` before calls are let in. */
 export interface Session {
   readonly generation: number
   readonly request: <M extends Method>(

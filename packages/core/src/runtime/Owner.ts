@@ -39,7 +39,7 @@ export class Owner {
    */
   retire(runtime: Runtime, loss?: Loss): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
-      if (!this.#owned.delete(runtime)) return Effect.void
+      if (!this.#owned.delete(runtime)) return Effect.void // guard: close-once
       runtime.detach()
       if (loss === undefined) this.#draining.add(runtime)
       else runtime.fail(loss)
@@ -78,7 +78,7 @@ export class Owner {
   #close(runtime: Runtime, drain: boolean): Effect.Effect<void> {
     const { close, drain: drainTimeout } = this.#timeouts
     return Effect.gen(this, function*() {
-      const attached = yield* closeWithin(runtime.closeAttached, close)
+      const attached = yield* closeWithin(runtime.closeAttached, close) // guard: tasks-end-at-detach
       if (drain) yield* Effect.timeoutOption(runtime.drained, drainTimeout)
       this.#draining.delete(runtime)
       const connection = yield* closeWithin(runtime.closeConnection, close)

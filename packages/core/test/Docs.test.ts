@@ -1,0 +1,38 @@
+import { describe, expect, it } from "@effect/vitest"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { dirname, join, normalize } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const packages = fileURLToPath(new URL("../../", import.meta.url))
+
+/** The modules that a package exports, with those that they export again. */
+const exported = (index: string): ReadonlyArray<string> => {
+  const found = new Set<string>()
+  const visit = (file: string): void => {
+    for (const [, path] of readFileSync(file, "utf8").matchAll(/^export (?:type )?(?:\*|\{)[^"]*from "(\.[^"]+)\.js"/gms)) {
+      const target = normalize(join(dirname(file), `${path}.ts`))
+      if (found.has(target)) continue
+      found.add(target)
+      visit(target)
+    }
+  }
+  visit(index)
+  return [...found]
+}
+
+describe("published docstrings", () => {
+  it("name no id of the contract, which an editor's user cannot look up", () => {
+    const ids: Array<string> = []
+    for (const name of readdirSync(packages)) {
+      const index = join(packages, name, "src/index.ts")
+      if (!existsSync(index)) continue
+      for (const file of exported(index)) {
+        for (const [comment] of readFileSync(file, "utf8").matchAll(/\/\*\*.*?\*\//gs)) {
+          const [id] = /\b(?:[KLRHPCSTFEWAGO]\d{1,2})\b/.exec(comment) ?? []
+          if (id !== undefined) ids.push(`${file.slice(packages.length)}: ${id}`)
+        }
+      }
+    }
+    expect(ids).toEqual([])
+  })
+})
