@@ -9,7 +9,9 @@ const packages = fileURLToPath(new URL("../../", import.meta.url))
 const exported = (index: string): ReadonlyArray<string> => {
   const found = new Set<string>()
   const visit = (file: string): void => {
-    for (const [, path] of readFileSync(file, "utf8").matchAll(/^export (?:type )?(?:\*|\{)[^"]*from "(\.[^"]+)\.js"/gms)) {
+    for (
+      const [, path] of readFileSync(file, "utf8").matchAll(/^export (?:type )?(?:\*|\{)[^"]*from "(\.[^"]+)\.js"/gms)
+    ) {
       const target = normalize(join(dirname(file), `${path}.ts`))
       if (found.has(target)) continue
       found.add(target)
