@@ -103,6 +103,8 @@ const reconnects = (backend, times) =>
 
 const act = what === "calls" ? calls : reconnects
 
+// Node opens it for who asks first, as undici does when the first connection loads it, and keeps it open.
+void process.stderr
 const outside = await measure.resources(300)
 const report = await Effect.runPromise(
   Effect.scoped(Effect.gen(function*() {

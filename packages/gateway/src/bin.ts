@@ -2,60 +2,8 @@
 /**
  * The program `mcp-lifeline`.
  */
-// From their own modules: the package's index loads servers and sockets that help and usage errors need none of.
-import * as NodeContext from "@effect/platform-node/NodeContext"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Console, Effect, Exit, Option } from "effect"
-import * as Cli from "./Cli.js"
-import { wantsColour } from "./Output.js"
+import { version } from "./Version.js"
 
-/** Signals closer together than this are one: a package manager passes on what the terminal has sent us already. */
-const sameSignal = 500
-/** Longer than all bounds of an orderly end together. */
-const lastResort = 30_000
-
-let first: number | undefined
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => {
-    const now = performance.now()
-    if (first === undefined) {
-      first = now
-      setTimeout(() => process.exit(1), lastResort).unref()
-    } else if (now - first > sameSignal) {
-      // What the library started is killed by its exit hooks.
-      process.exit(130)
-    }
-  })
-}
-// A terminal that closes ends the gateway as Ctrl+C does, and hurries no end that is under way.
-process.on("SIGHUP", () => first === undefined && process.emit("SIGTERM"))
-
-const main = Effect.gen(function*() {
-  const request = yield* Cli.parse(process.argv, wantsColour(process.stdout, process.env))
-  if (!request) return
-  // Loaded only now: help and usage errors need none of it.
-  const Serve = yield* Effect.promise(() => import("./Serve.js"))
-  return yield* Effect.scoped(Serve.run(request.options))
-}).pipe(
-  Effect.tapErrorCause((cause) =>
-    Cause.isInterruptedOnly(cause) ?
-      Effect.void :
-      Console.error(`mcp-lifeline: ${
-        Option.match(Cause.failureOption(cause), {
-          onNone: () => `internal error: ${String(Cause.squash(cause)).split("\n")[0]}`,
-          onSome: ({ message }) => message
-        })
-      }`)
-  ),
-  Effect.provide(NodeContext.layer)
-)
-
-NodeRuntime.runMain(main, {
-  disableErrorReporting: true,
-  disablePrettyLogger: true,
-  teardown: (exit, onExit) => {
-    if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return onExit(0)
-    const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-    onExit((failure as { readonly _tag?: string } | undefined)?._tag === "UsageError" ? 2 : 1)
-  }
-})
+// Loaded only where it is needed: a script that asks for the version should not wait for all the rest.
+if (process.argv.length === 3 && process.argv[2] === "--version") console.log(version)
+else await import("./Main.js")

@@ -3,7 +3,6 @@
  */
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Effect } from "effect"
-import { Agent, EnvHttpProxyAgent, fetch as undiciFetch } from "undici"
 import type { Dispatcher } from "undici"
 import type { Credentials } from "./Credentials.js"
 import { discard } from "./EventStream.js"
@@ -11,7 +10,7 @@ import type { Body } from "./EventStream.js"
 import type { HttpFailure } from "./HttpFailure.js"
 import { AnswerFailure, fromNetwork, oneLine, RedirectFailure, retryAfter, StatusFailure } from "./HttpFailure.js"
 import type { Proxies, Proxy } from "./Proxy.js"
-import { type Answer, type Ask, byDispatcher, byFetch } from "./Send.js"
+import { type Answer, type Ask, byDispatcher, byFetch, type Undici } from "./Send.js"
 
 export type { Answer, Ask } from "./Send.js"
 
@@ -28,8 +27,15 @@ export interface HttpClient {
   readonly destroy: Effect.Effect<void>
 }
 
+/** undici, which a program that connects to no server over HTTP never loads. */
+export const undici: Effect.Effect<Undici> = Effect.promise(() => import("undici"))
+
 /** A dispatcher without idle limits: streams and slow answers are not cut. */
-export const makeDispatcher = (connectTimeout: number, { http, https }: Proxies): Dispatcher => {
+export const makeDispatcher = (
+  { Agent, EnvHttpProxyAgent }: Undici,
+  connectTimeout: number,
+  { http, https }: Proxies
+): Dispatcher => {
   const options = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectTimeout } }
   return http === "" && https === ""
     ? new Agent(options)
@@ -40,8 +46,8 @@ export const makeDispatcher = (connectTimeout: number, { http, https }: Proxies)
  * The fetch that OAuth uses: over the same dispatcher. What it gives is a Response of the platform and not undici's own: the
  * SDK reads the error in an answer only if it is an `instanceof Response`.
  */
-export const makeFetch = (dispatcher: Dispatcher): FetchLike => async (url, init) => {
-  const answer = await undiciFetch(url, { ...init, dispatcher } as Parameters<typeof undiciFetch>[1])
+export const makeFetch = ({ fetch }: Undici, dispatcher: Dispatcher): FetchLike => async (url, init) => {
+  const answer = await fetch(url, { ...init, dispatcher } as Parameters<typeof fetch>[1])
   const { headers, status, statusText } = answer
   const response = new Response(answer.body as ReadableStream | null, { headers: [...headers], status, statusText })
   // One that was made by hand knows no address, against which the SDK resolves redirects.
@@ -149,6 +155,7 @@ const withoutSession = (text: string, id: string | undefined): string =>
 
 /** A client for one server. The dispatcher is destroyed by `destroy` only if it is `owned`. */
 export const make = (options: {
+  readonly undici: Undici
   readonly credentials: Credentials
   readonly dispatcher: Dispatcher
   readonly owned: boolean
@@ -157,8 +164,8 @@ export const make = (options: {
   /** Sends in place of the dispatcher. */
   readonly fetch?: FetchLike | undefined
 }): HttpClient => {
-  const { credentials, dispatcher, proxy } = options
-  const send = options.fetch === undefined ? byDispatcher(dispatcher) : byFetch(options.fetch)
+  const { credentials, dispatcher, proxy, undici } = options
+  const send = options.fetch === undefined ? byDispatcher(undici, dispatcher) : byFetch(options.fetch)
 
   const once = (ask: Ask, headers: Record<string, string>, signal: AbortSignal): Effect.Effect<Answer, HttpFailure> =>
     Effect.async((resume) => {

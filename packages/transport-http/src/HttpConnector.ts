@@ -16,7 +16,6 @@ import { LoginFailure, retryAfter, StatusFailure } from "./HttpFailure.js"
 import * as OAuth from "./OAuth.js"
 import { toRequestError } from "./Outcome.js"
 import * as Proxy from "./Proxy.js"
-import * as SseTransport from "./SseTransport.js"
 import * as StreamableTransport from "./StreamableTransport.js"
 
 /** Options of a connector over HTTP. */
@@ -115,6 +114,9 @@ const check = Check.options(
 export const loginNeeded = (error: ConnectError): Error | undefined =>
   error.cause instanceof LoginFailure ? error.cause.cause : undefined
 
+/** The older transport, which a program that meets no such server never loads. */
+const sse = Effect.promise(() => import("./SseTransport.js"))
+
 /** Whether a failure of `initialize` means that the server may speak HTTP+SSE only. */
 const mayBeOlder = (error: ConnectError): boolean =>
   error.cause instanceof StatusFailure && error.cause.error === undefined &&
@@ -160,16 +162,17 @@ export const make = (options: Options): Connector => {
       : new ConnectError({ backend, cause, incurable, reason, retryAfter, message: `${target}: ${message}` })
   }
 
-  const makeClient = Effect.sync(() => {
-    const dispatcher = options.dispatcher ?? HttpClient.makeDispatcher(connectTimeout, proxies)
+  const makeClient = Effect.map(HttpClient.undici, (undici) => {
+    const dispatcher = options.dispatcher ?? HttpClient.makeDispatcher(undici, connectTimeout, proxies)
     const credentials = Credentials.make({
       url: given,
       headers: options.headers ?? {},
       headerProvider: options.headerProvider,
       oauth,
-      fetch: options.fetch ?? HttpClient.makeFetch(dispatcher)
+      fetch: options.fetch ?? HttpClient.makeFetch(undici, dispatcher)
     })
     return HttpClient.make({
+      undici,
       credentials,
       dispatcher,
       owned: options.dispatcher === undefined,
@@ -207,7 +210,7 @@ export const make = (options: Options): Connector => {
       connectOptions.onAttempt?.(() => oauth?.isRunning() === true ? texts.login : texts.silent)
       const client = yield* makeClient
       const adapter = kind === "sse"
-        ? yield* SseTransport.make({ client, url, target })
+        ? yield* Effect.flatMap(sse, ({ make }) => make({ client, url, target }))
         : yield* StreamableTransport.make({ client, url, target, closeTimeout })
       const connection = yield* SdkConnection.connect(adapter, connectOptions)
       return { ...connection, heartbeat: heartbeat(client) }

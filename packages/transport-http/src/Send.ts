@@ -5,7 +5,7 @@ import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Readable } from "node:stream"
 import { text } from "node:stream/consumers"
 import type { ReadableStream } from "node:stream/web"
-import { type Dispatcher, request } from "undici"
+import type { Dispatcher } from "undici"
 import type { Body } from "./EventStream.js"
 
 /** What is asked. */
@@ -29,11 +29,15 @@ export interface Answer {
 /** Sends a request and gives its answer, whatever its status. */
 export type Send = (ask: Ask, headers: Record<string, string>, signal: AbortSignal) => Promise<Answer>
 
+/** The module, loaded when the first connection needs it. */
+export type Undici = typeof import("undici")
+
 /** Sends with undici. */
-export const byDispatcher = (dispatcher: Dispatcher): Send => async ({ body, method, url }, headers, signal) => {
-  const answer = await request(url, { method, headers, body: body ?? null, dispatcher, signal })
-  return { status: answer.statusCode, headers: answer.headers, body: answer.body }
-}
+export const byDispatcher =
+  ({ request }: Undici, dispatcher: Dispatcher): Send => async ({ body, method, url }, headers, signal) => {
+    const answer = await request(url, { method, headers, body: body ?? null, dispatcher, signal })
+    return { status: answer.statusCode, headers: answer.headers, body: answer.body }
+  }
 
 /** A body of fetch as undici's. */
 const bodyOf = ({ body }: Response): Body => {
