@@ -5,6 +5,8 @@ const root = new URL("../", import.meta.url)
 const written = [
   "build",
   "node_modules/.cache",
-  ...readdirSync(new URL("packages/", root)).map((directory) => `packages/${directory}/dist`)
+  ...readdirSync(new URL("packages/", root)).flatMap((directory) =>
+    ["dist", "esm", "cjs", "third-party.txt"].map((output) => `packages/${directory}/${output}`)
+  )
 ]
 for (const path of written) rmSync(new URL(path, root), { recursive: true, force: true })

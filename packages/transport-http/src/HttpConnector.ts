@@ -12,7 +12,8 @@ import { validateHeaderName, validateHeaderValue } from "node:http"
 import type { Dispatcher } from "undici"
 import * as Credentials from "./Credentials.js"
 import * as HttpClient from "./HttpClient.js"
-import { LoginFailure, retryAfter, StatusFailure } from "./HttpFailure.js"
+import type { LoginFailure } from "./HttpFailure.js"
+import { retryAfter, StatusFailure } from "./HttpFailure.js"
 import * as OAuth from "./OAuth.js"
 import { toRequestError } from "./Outcome.js"
 import * as Proxy from "./Proxy.js"
@@ -107,12 +108,15 @@ const check = Check.options(
   "a server with a url"
 )
 
+/** By its tag: a connector may come from another copy of this package than whoever asks. */
+const isLoginFailure = (cause: unknown): cause is LoginFailure => Predicate.isTagged(cause, "LoginFailure")
+
 /**
  * The official SDK's UnauthorizedError where a connection was not made because a person has to finish a login; otherwise
  * undefined.
  */
 export const loginNeeded = (error: ConnectError): Error | undefined =>
-  error.cause instanceof LoginFailure ? error.cause.cause : undefined
+  isLoginFailure(error.cause) ? error.cause.cause : undefined
 
 /** The older transport, which a program that meets no such server never loads. */
 const sse = Effect.promise(() => import("./SseTransport.js"))

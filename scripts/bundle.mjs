@@ -1,0 +1,172 @@
+/**
+ * Makes what is published of the facade and of the gateway: bundles with everything inlined that a user need not install, which
+ * is what their `dependencies` and `peerDependencies` do not name. Runs as `prepack` in the folder of the package, on what the
+ * compiler wrote to `dist`.
+ *
+ * - `esm`: the modules of the entries, and chunks that are loaded when they are needed.
+ * - `cjs`, for a package with declarations: the same as one CommonJS module, since Node.js before 20.19 cannot `require` ES modules.
+ * - Beside each, the declarations that its entry reaches. They may show nothing that is not installed.
+ * - `third-party.txt`: the licenses of what is inlined.
+ */
+import { build, transform } from "esbuild"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { readFile } from "node:fs/promises"
+import { dirname, join, relative } from "node:path"
+
+/**
+ * The modules that a package is entered by, and whether programs import it.
+ *
+ * @type {Readonly<Record<string, { readonly entries: ReadonlyArray<string>, readonly imported: boolean }>>}
+ */
+const bundles = {
+  "@mcp-lifeline/client": { entries: ["index"], imported: true },
+  "mcp-lifeline": { entries: ["bin", "loopback"], imported: false }
+}
+
+/** @typedef {{ name: string, version: string, license?: string, dependencies?: object, peerDependencies?: object }} Manifest */
+
+/** @returns {Manifest} */
+const manifest = (/** @type {string} */ file) => JSON.parse(readFileSync(file, "utf8"))
+
+const { dependencies = {}, name, peerDependencies = {} } = manifest("package.json")
+const bundle = bundles[name]
+if (bundle === undefined) throw new Error(`${name} is not published as a bundle`)
+const installed = Object.keys({ ...dependencies, ...peerDependencies })
+
+/** What `effect` exports itself, beside its modules. */
+const functions = new Set(["absurd", "flow", "hole", "identity", "pipe", "unsafeCoerce"])
+
+/** Imports each module of Effect that our modules name, and not the index of all: the bundler drops from a module, and no index. */
+const fromModules = (/** @type {string} */ text) =>
+  text.replaceAll(
+    /^import \{([^}]+)\} from "effect";/gm,
+    (_, /** @type {string} */ names) =>
+      names.split(",").map((one) => {
+        const [module = "", local = module] = one.trim().split(" as ")
+        return functions.has(module)
+          ? `import {${one}} from "effect/Function";`
+          : `import * as ${local} from "effect/${module}";`
+      }).join(" ")
+  )
+
+/** The modules of what a package exports. A bundler renames classes of one name; a user sees the names of these. */
+const publicModules = join(process.cwd(), "dist")
+
+/** @type {import("esbuild").Plugin} */
+const ours = {
+  name: "ours",
+  setup: (build) =>
+    build.onLoad({ filter: /[/\\]packages[/\\][^/\\]+[/\\]dist[/\\].*\.js$/ }, async ({ path }) => {
+      if (!bundle.imported || dirname(path) !== publicModules) {
+        return { contents: fromModules(await readFile(path, "utf8")) }
+      }
+      // From its source: a transformation of what the compiler wrote would lose the compiler's source map.
+      const sourcefile = join("src", relative(publicModules, path).replace(/\.js$/, ".ts"))
+      const { code } = await transform(await readFile(sourcefile, "utf8"), {
+        loader: "ts",
+        target: "es2022",
+        keepNames: true,
+        sourcemap: "inline",
+        sourcefile: join(process.cwd(), sourcefile),
+        tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } }
+      })
+      return { contents: fromModules(code) }
+    })
+}
+
+/** The folder of the package that a file of `node_modules` belongs to. */
+const packageOf = (/** @type {string} */ file) => /^.*node_modules[/\\](@[^/\\]+[/\\])?[^/\\]+/.exec(file)?.[0]
+
+/** Names the inlined sources by their packages, and keeps the text of our own: Effect's would be most of the installation. */
+const tidy = (/** @type {string} */ file) => {
+  const map = JSON.parse(readFileSync(file, "utf8"))
+  const ours = map.sources.map((/** @type {string} */ source) => packageOf(source) === undefined)
+  map.sourcesContent = map.sourcesContent.map((/** @type {string} */ text, /** @type {number} */ at) =>
+    ours[at] ? text : null
+  )
+  map.sources = map.sources.map((/** @type {string} */ source) =>
+    source.replace(/^.*\/node_modules\//, "../node_modules/")
+  )
+  writeFileSync(file, JSON.stringify(map))
+}
+
+/** @type {Set<string>} */
+const inlined = new Set()
+
+/** @param {import("esbuild").BuildOptions & { readonly outdir: string }} options */
+const write = async (options) => {
+  const { metafile: { outputs } } = await build({
+    bundle: true,
+    platform: "node",
+    // Before "main": some are UMD modules, which hide from the bundler what they require.
+    mainFields: ["module", "main"],
+    target: "node20.18",
+    external: installed.flatMap((one) => [one, `${one}/*`]),
+    plugins: [ours],
+    sourcemap: true,
+    legalComments: "none",
+    logLevel: "warning",
+    chunkNames: "[name]-[hash]",
+    ...options,
+    metafile: true
+  })
+  for (const output of Object.values(outputs)) {
+    for (const [input, { bytesInOutput }] of Object.entries(output.inputs)) {
+      const found = bytesInOutput > 0 ? packageOf(input) : undefined
+      if (found !== undefined) inlined.add(found)
+    }
+  }
+  for (const file of readdirSync(options.outdir)) if (file.endsWith(".map")) tidy(join(options.outdir, file))
+}
+
+/** The declarations that one of them reaches, itself included. Throws when one shows what a user has not installed. */
+const reached = (/** @type {string} */ file, /** @type {Set<string>} */ found = new Set([file])) => {
+  const text = readFileSync(file, "utf8").replaceAll(/\/\*.*?\*\//gs, "")
+  for (const [, specifier = ""] of text.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*"([^"]+)"/g)) {
+    if (specifier.startsWith(".")) {
+      const next = join(dirname(file), specifier.replace(/\.js$/, ".d.ts"))
+      if (!found.has(next)) reached(next, found.add(next))
+    } else if (!specifier.startsWith("node:") && !installed.some((one) => `${specifier}/`.startsWith(`${one}/`))) {
+      throw new Error(`${name}: ${file} shows ${specifier}, which is inlined and not installed`)
+    }
+  }
+  return found
+}
+
+const declarations = bundle.imported ? bundle.entries.flatMap((entry) => [...reached(`dist/${entry}.d.ts`)]) : []
+const declare = (/** @type {string} */ outdir) => {
+  for (const file of declarations) {
+    for (const one of [file, `${file}.map`]) cpSync(one, join(outdir, relative("dist", one)))
+  }
+}
+
+for (const outdir of ["esm", "cjs"]) rmSync(outdir, { recursive: true, force: true })
+const entryPoints = bundle.entries.map((entry) => `dist/${entry}.js`)
+await write({
+  entryPoints,
+  outdir: "esm",
+  format: "esm",
+  splitting: true,
+  // For CommonJS modules that are inlined.
+  banner: {
+    js:
+      `import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);`
+  }
+})
+declare("esm")
+if (bundle.imported) {
+  mkdirSync("cjs")
+  writeFileSync("cjs/package.json", JSON.stringify({ type: "commonjs", sideEffects: false }))
+  // A dynamic import would load the other copy of a package that has two, and errors of the one are no instances of the other's.
+  await write({ entryPoints, outdir: "cjs", format: "cjs", supported: { "dynamic-import": false } })
+  declare("cjs")
+}
+
+const licenses = [...inlined].toSorted().map((folder) => {
+  const { license, name, version } = manifest(join(folder, "package.json"))
+  const file = readdirSync(folder).find((one) => /^licen[cs]e/i.test(one))
+  const text = file === undefined ? `License: ${license}` : readFileSync(join(folder, file), "utf8").trim()
+  return `${name} ${version}\n\n${text}\n`
+})
+if (licenses.length > 0) writeFileSync("third-party.txt", licenses.join(`\n${"-".repeat(80)}\n\n`))
+else if (existsSync("third-party.txt")) rmSync("third-party.txt")

@@ -1,0 +1,199 @@
+/**
+ * Projects as users have them, with our packed packages installed: made, type-checked, and used on each Node.js.
+ */
+import { spawn } from "node:child_process"
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { capture } from "./run.mjs"
+
+/** @typedef {Readonly<Record<string, string>>} Dependencies */
+
+const majors = [20, 22, 24]
+
+/** The Node.js versions that are supported: this one, and the latest of each other major. @returns {Promise<Array<{ major: number, node: string }>>} */
+export const nodes = () => {
+  const ours = Number(process.versions.node.split(".")[0])
+  // An npx around us would tell ours what to run.
+  delete process.env["npm_config_package"]
+  delete process.env["npm_config_call"]
+  return Promise.all(majors.map(async (major) => {
+    const args = ["--yes", "-p", `node@${major}`, "--", "node", "--print", "process.execPath"]
+    const node = major === ours ? process.execPath : (await capture("npx", args)).trim().split("\n").at(-1) ?? ""
+    return { major, node }
+  }))
+}
+
+/** @param {string} directory @param {Dependencies} dependencies */
+export const install = async (directory, dependencies) => {
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(
+    join(directory, "package.json"),
+    JSON.stringify({ name: "user", private: true, type: "module", dependencies })
+  )
+  const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--no-package-lock"]
+  await capture("npm", ["install", ...options, "--loglevel=error"], { cwd: directory })
+}
+
+/**
+ * Compiles files of a project, as strictly as a user may. Resolves with what is wrong with them or with our declarations: those
+ * of other people's packages are not ours to judge.
+ *
+ * @param {string} directory
+ * @param {"NodeNext" | "Bundler"} resolution
+ * @param {Readonly<Record<string, string>>} files
+ */
+export const typeCheck = async (directory, resolution, files) => {
+  const config = join(directory, `tsconfig.${resolution}.json`)
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text)
+  writeFileSync(
+    config,
+    JSON.stringify({
+      compilerOptions: {
+        target: "ES2022",
+        lib: ["ES2022", "ESNext.Disposable"],
+        module: resolution === "Bundler" ? "ESNext" : resolution,
+        moduleResolution: resolution,
+        types: ["node"],
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+        noEmit: true
+      },
+      files: Object.keys(files)
+    })
+  )
+  const output = await capture("tsc", ["-p", config, "--pretty", "false"], { cwd: directory }).then(
+    () => "",
+    (/** @type {Error} */ error) => error.message
+  )
+  return output.split("\n").filter((line) =>
+    /^(\w+\.c?ts|error|node_modules\/(@mcp-lifeline|mcp-lifeline)\/)/.test(line)
+  ).map((line) => `the installed declarations (${resolution}): ${line}`)
+}
+
+/** What somebody writes who uses the facade: checked by the compiler, never run. */
+export const consumer = `
+import { connect, connectAll, RemoteError, supervisedTransport } from "@mcp-lifeline/client"
+import type { Client, ConnectOptions } from "@mcp-lifeline/client"
+import { Client as OfficialClient } from "@modelcontextprotocol/sdk/client/index.js"
+
+const options: ConnectOptions = { keepalive: { interval: "1 minute" }, timeouts: { wait: 500 } }
+export const program = async (): Promise<string> => {
+  await using client: Client = await connect({ command: "server" }, options)
+  const { tools } = await client.listTools()
+  for await (const { state } of client.statusChanges()) if (state === "Closed") break
+  await using fleet = await connectAll({ mcpServers: { one: { url: "http://127.0.0.1/mcp" } } })
+  const official = new OfficialClient({ name: "one", version: "1" })
+  await official.connect(supervisedTransport({ command: "server" }))
+  await fleet.callTool({ name: "one__echo" }).catch((error) => error instanceof RemoteError && error.code)
+  return tools[0]?.name ?? "none"
+}
+`
+
+/** The loaded facade is `it`, the SDK's types `sdk`; there is a gateway at `url`, and a server that `server` starts. */
+const useOfFacade = `
+    for (const [name, one] of Object.entries(it)) {
+      if (/^[A-Z]/.test(name) && one.name !== name) throw new Error(name + " is called " + one.name)
+    }
+    if (!(it.RemoteError.prototype instanceof sdk.McpError)) throw new Error("the facade has an SDK of its own")
+    const echo = async (client, name) => {
+      const { content } = await client.callTool({ name, arguments: { message: "hi" } })
+      if (!JSON.stringify(content).includes("hi")) throw new Error(JSON.stringify(content))
+      await client.close()
+    }
+    await Promise.all([
+      it.connect({ command: process.execPath, args: [server, "stdio"] }).then((client) => echo(client, "echo")),
+      it.connect({ url }).then((client) => echo(client, "every-stdio__echo")),
+      it.connect({ command: "no-such-program" }).then(() => { throw new Error("connected") }, (error) => {
+        if (!(error instanceof it.ConnectError)) throw error
+      })
+    ])
+    const older = await it.connect({ url, transport: "sse" }, { timeouts: { connect: 1 } }).catch((error) => error)
+    if (!(older instanceof it.ConnectError)) throw new Error("connected with the older transport")`
+
+/** Runs the gateway's demo while `use` does. Rejects when it does not start, or does not end with 0. */
+const withGateway = async (
+  /** @type {string} */ node,
+  /** @type {string} */ bin,
+  /** @type {(url: string) => Promise<unknown>} */ use
+) => {
+  const child = spawn(node, [bin, "serve", "--port", "0"], { stdio: ["ignore", "pipe", "pipe"] })
+  const ended = new Promise((resolve) => child.once("exit", resolve))
+  /** @type {Promise<string>} */
+  const serving = new Promise((resolve, reject) => {
+    let text = ""
+    const read = (/** @type {Buffer} */ chunk) => {
+      text += chunk.toString()
+      const [, url] = /Serving (\S+)/.exec(text) ?? []
+      if (url !== undefined && text.includes("every-stdio  Connected")) resolve(url)
+    }
+    child.stdout.on("data", read)
+    child.stderr.on("data", read)
+    child.once("close", (code) => reject(new Error(`mcp-lifeline serve ended with ${code}: ${text}`)))
+  })
+  try {
+    await use(await serving)
+  } finally {
+    child.kill("SIGTERM")
+  }
+  const code = await ended
+  if (code !== 0) throw new Error(`mcp-lifeline serve ended with ${code} after SIGTERM`)
+}
+
+/** Without it CommonJS cannot require ES modules: so it is on Node.js 20.18. */
+const strictly = "--no-experimental-require-module"
+
+/** Uses the facade, imported and required, and the gateway, in a project that has nothing else of ours. @param {string} directory @param {string} node */
+export const useBundles = async (directory, node) => {
+  const modules = join(directory, "node_modules")
+  const bin = join(modules, "mcp-lifeline/esm/bin.js")
+  const server = join(modules, "@modelcontextprotocol/server-everything/dist/index.js")
+  await capture(node, [bin, "--version"], { cwd: directory })
+  await capture(node, [bin, "--help"], { cwd: directory })
+  await withGateway(node, bin, async (url) => {
+    const given = `const url = ${JSON.stringify(url)}, server = ${JSON.stringify(server)};`
+    const imported = `const it = await import("@mcp-lifeline/client")
+    const sdk = await import("@modelcontextprotocol/sdk/types.js")
+    ${given}${useOfFacade}`
+    const required = `const it = require("@mcp-lifeline/client"), sdk = require("@modelcontextprotocol/sdk/types.js")
+    ;(async () => { ${given}${useOfFacade} })()`
+    await Promise.all([
+      capture(node, ["--input-type=module", "--eval", imported], { cwd: directory }),
+      capture(node, [strictly, "--input-type=commonjs", "--eval", required], { cwd: directory })
+    ])
+  })
+}
+
+/** A connector of the core that a program has for itself, under a facade that has another copy of core and of Effect. */
+const crossing = `
+    const { connect, ConnectError } = await import("@mcp-lifeline/client")
+    const { StdioConnector } = await import("@mcp-lifeline/transport-stdio")
+    const { StdioFaultServer } = await import("@mcp-lifeline/testing")
+    const client = await connect({ connector: StdioConnector.make(StdioFaultServer.command()) })
+    const { content } = await client.callTool({ name: "echo", arguments: { text: "hi" } })
+    if (content[0].text !== "hi") throw new Error("callTool")
+    await client.close()
+    await connect({ connector: StdioConnector.make({ command: "no-such-program" }) }).then(
+      () => { throw new Error("connected") },
+      (error) => { if (!(error instanceof ConnectError) || error.reason !== "spawn") throw error }
+    )`
+
+/** Imports every entry point, and requires it where this Node.js can; then lets packages work together. @param {string} directory @param {string} node @param {ReadonlyArray<string>} entries */
+export const useAll = async (directory, node, entries) => {
+  const imports = entries.map((entry) => `await import(${JSON.stringify(entry)});`).join("")
+  // Chunks that only some options load.
+  const folder = join(directory, "node_modules/@mcp-lifeline/client/esm")
+  const chunks = readdirSync(folder).filter((file) => file.endsWith(".js")).map((file) =>
+    `await import("${folder}/${file}");`
+  )
+  const requires = entries.map((entry) => `require(${JSON.stringify(entry)});`).join("")
+  const required = `if (process.features.require_module === true) { ${requires} }`
+  await Promise.all([
+    capture(node, ["--input-type=module", "--eval", `${imports}${chunks.join("")}${crossing}`], { cwd: directory }),
+    capture(node, ["--input-type=commonjs", "--eval", required], { cwd: directory })
+  ])
+}
+
+/** Whether a project has a package. */
+export const has = (/** @type {string} */ directory, /** @type {string} */ name) =>
+  existsSync(join(directory, "node_modules", name))
