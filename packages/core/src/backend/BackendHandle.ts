@@ -12,7 +12,7 @@ import type {
   LoggingLevel,
   ReadResourceResult
 } from "@modelcontextprotocol/sdk/types.js"
-import { Deferred, Effect, Either, Stream } from "effect"
+import { Effect, Either, Stream } from "effect"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { CallError, CommandError } from "../Errors.js"
 import * as Health from "../health/Health.js"
@@ -172,11 +172,11 @@ export class BackendHandle implements Backend {
   }
 
   get healthCheck(): Backend["healthCheck"] {
-    const { calls, tasks: { probe } } = this.#supervisor
+    const { calls } = this.#supervisor
     return Effect.suspend(() => {
       const startedAt = this.#state.now()
       return Effect.flatMap(
-        Effect.either(calls.probe(probe.now)),
+        Effect.either(calls.probe),
         (result) =>
           Effect.map(this.status, (status) => ({
             status,
@@ -204,7 +204,7 @@ export class BackendHandle implements Backend {
   }
 
   get settled(): Backend["settled"] {
-    return Deferred.await(this.#supervisor.firstOutcome)
+    return this.#state.firstOutcome.completed
   }
 
   get keepalive(): Backend["keepalive"] {
@@ -213,7 +213,8 @@ export class BackendHandle implements Backend {
   }
 
   get request(): Backend["request"] {
-    return this.#supervisor.calls.request
+    const { calls } = this.#supervisor
+    return (method, params, options) => calls.request(method, params, options)
   }
 
   get notify(): Backend["notify"] {

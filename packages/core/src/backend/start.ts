@@ -11,6 +11,7 @@ import { intervalOf } from "../keepalive/cadence.js"
 import { methodOf } from "../keepalive/KeepaliveState.js"
 import { BackendState } from "../lifecycle/BackendState.js"
 import { Supervisor } from "../lifecycle/Supervisor.js"
+import type { BackendObserver } from "../observe/BackendObserver.js"
 import * as Observe from "../observe/Observe.js"
 import * as Telemetry from "../observe/Telemetry.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
@@ -26,7 +27,7 @@ export interface Surroundings {
   readonly fleetStartedAt?: number | undefined
   /** Tells of each suspend of the machine; a backend on its own watches for itself (R11). */
   readonly clockJumps?: Hub<void> | undefined
-  readonly observer?: Observe.BackendObserver | undefined
+  readonly observer?: BackendObserver | undefined
 }
 
 /** Starts a backend that lives as long as the scope. */
@@ -47,13 +48,12 @@ export const startBackend = (
       yield* SafeLog.info(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
     }
     const supervisor = new Supervisor(state, options, surroundings.permits ?? unbounded)
-    const { observer } = surroundings
-    if (observer !== undefined) Observe.watch(state, observer)
+    state.observer = surroundings.observer
     // Registered before the supervisor's own finalizer, so it runs when everything is torn down and reported.
     yield* Effect.addFinalizer(() => Effect.sync(() => state.end()))
     yield* supervisor.start
     const { clockJumps } = surroundings
-    const jumped = () => supervisor.clockJumped()
+    const jumped = () => state.send({ _tag: "ClockJumped" })
     if (clockJumps === undefined) yield* onClockJump(jumped)
     else yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(clockJumps.listen(jumped)))
     return new BackendHandle(state, supervisor, options.connector)

@@ -10,13 +10,15 @@ import {
   requestErrorOf,
   SessionExpired
 } from "../Errors.js"
-import type { Installed } from "../lifecycle/BackendState.js"
-import type { CallObserver, Observer } from "../observe/Telemetry.js"
+import type { Probe } from "../health/Probe.js"
+import type { BackendState } from "../lifecycle/BackendState.js"
+import type { CallObserver } from "../observe/Telemetry.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
 import type { RequestOptions } from "../port/Connection.js"
 import { isRead, type Method, type Params, type Result } from "../port/Method.js"
 import type { Session } from "../port/Session.js"
+import type { Installed } from "../runtime/Installed.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import {
   type About,
@@ -28,16 +30,9 @@ import {
   toCallError,
   unavailable
 } from "./CallFailure.js"
-import * as ConnectionWait from "./ConnectionWait.js"
+import { ConnectionWait } from "./ConnectionWait.js"
 import * as Hints from "./Hints.js"
 import { SessionState } from "./SessionState.js"
-
-/** What calls need of the backend that they belong to. */
-export interface Host extends ConnectionWait.Host {
-  readonly telemetry?: Observer | undefined
-  /** Sends one probe at once, joining one under way; gives what waits for its end. */
-  readonly suspect: (installed: Installed) => Effect.Effect<Effect.Effect<void>>
-}
 
 /** One call on its way, through however many connections it takes. */
 interface Call<M extends Method> {
@@ -57,14 +52,16 @@ interface Call<M extends Method> {
 export class Calls {
   /** What the server was asked to keep for its session. */
   readonly sessionState = new SessionState()
-  readonly #host: Host
-  readonly #wait: ConnectionWait.ConnectionWait
+  readonly #backend: BackendState
+  readonly #probe: Probe
+  readonly #wait: ConnectionWait
   /** The generation whose session was lost and that no call has been told of yet. (C12) */
   #lostGeneration: number | undefined
 
-  constructor(host: Host) {
-    this.#host = host
-    this.#wait = new ConnectionWait.ConnectionWait(host)
+  constructor(backend: BackendState, probe: Probe) {
+    this.#backend = backend
+    this.#probe = probe
+    this.#wait = new ConnectionWait(backend)
   }
 
   /** How many calls wait for a connection. */
@@ -77,7 +74,7 @@ export class Calls {
    * connections are made before it comes.
    */
   sessionLost(generation: number): void {
-    if (this.#host.policy.calls.afterSessionLoss === "fail") this.#lostGeneration ??= generation
+    if (this.#backend.policy.calls.afterSessionLoss === "fail") this.#lostGeneration ??= generation
   }
 
   /** Somebody has ended the connection on purpose, and knows that the next session begins with nothing. */
@@ -86,13 +83,13 @@ export class Calls {
   }
 
   /** One call. Its `timeout` bounds the whole: waiting, the answer, and sending again. */
-  readonly request = <M extends Method>(
+  request<M extends Method>(
     method: M,
     params: Params<M>,
     options?: CallOptions
-  ): Effect.Effect<Result<M>, CallError> =>
-    Effect.suspend(() => {
-      const timeout = millis(options?.timeout, this.#host.policy.timeouts.request)
+  ): Effect.Effect<Result<M>, CallError> {
+    return Effect.suspend(() => {
+      const timeout = millis(options?.timeout, this.#backend.policy.timeouts.request)
       const patient = options?.resetTimeoutOnProgress === true
       const openEnded = patient && options.maxTotalTimeout === undefined
       const total = millis(options?.maxTotalTimeout, timeout)
@@ -107,39 +104,42 @@ export class Calls {
         sent: 0,
         observer: undefined
       }
-      const { telemetry } = this.#host
+      const { telemetry } = this.#backend
       return telemetry === undefined ? this.#attempt(call) : telemetry.call(method, params, (observer) => {
         call.observer = observer
         return this.#attempt(call)
       })
     })
+  }
 
-  /** Requests on one connection that is not installed yet: what `onConnected` is given (C11). */
-  readonly session = ({ connection, runtime }: Installed): Session => ({
-    generation: runtime.generation,
-    request: (method, params, options) => {
-      const timeout = millis(options?.timeout, this.#host.policy.timeouts.request)
-      return Effect.catchAll(
-        connection.request(method, params, { ...options, timeout, maxTotalTimeout: undefined }),
-        (error) => this.#fail(error, method, runtime, timeout)
-      )
+  /** Requests on one connection that is not installed yet: what `onConnected` is given. (C11) */
+  session({ connection, runtime }: Installed): Session {
+    return {
+      generation: runtime.generation,
+      request: (method, params, options) => {
+        const timeout = millis(options?.timeout, this.#backend.policy.timeouts.request)
+        return Effect.catchAll(
+          connection.request(method, params, { ...options, timeout, maxTotalTimeout: undefined }),
+          (error) => this.#fail(error, method, runtime, timeout)
+        )
+      }
     }
-  })
+  }
 
   /**
    * Runs something on the current connection, waiting for one where there is none; on the next one where that was lost, if
    * it did not happen or may happen twice.
    */
-  readonly withConnection = <A>(
+  withConnection<A>(
     use: (installed: Installed) => Effect.Effect<A, RequestError>,
     method: string
-  ): Effect.Effect<A, CallError> =>
-    Effect.suspend(() => {
-      const { request, wait } = this.#host.policy.timeouts
+  ): Effect.Effect<A, CallError> {
+    return Effect.suspend(() => {
+      const { request, wait } = this.#backend.policy.timeouts
       const deadline = this.#now() + Math.max(request, wait)
       const on = (lost: Runtime | undefined): Effect.Effect<A, CallError> =>
         Effect.suspend(() => {
-          const installed = this.#host.published.value.current
+          const installed = this.#backend.published.value.current
           if (installed === undefined || installed.runtime === lost) {
             return Effect.zipRight(this.#wait.until(Math.min(deadline, this.#now() + wait), lost), on(undefined))
           }
@@ -153,22 +153,22 @@ export class Calls {
         })
       return on(undefined)
     })
+  }
 
   /** Probes the current connection, without waiting for one. */
-  readonly probe = (
-    send: (installed: Installed) => Effect.Effect<RequestError | undefined>
-  ): Effect.Effect<void, CallError> =>
-    Effect.suspend(() => {
-      const installed = this.#host.published.value.current
+  get probe(): Effect.Effect<void, CallError> {
+    return Effect.suspend(() => {
+      const installed = this.#backend.published.value.current
       if (installed === undefined) return Effect.fail(this.unavailable("there is no connection to probe"))
-      return Effect.flatMap(send(installed), (error) =>
+      return Effect.flatMap(this.#probe.now(installed), (error) =>
         error === undefined
           ? Effect.void
-          : this.#fail(error, "ping", installed.runtime, this.#host.policy.keepalive.timeout))
+          : this.#fail(error, "ping", installed.runtime, this.#backend.policy.keepalive.timeout))
     })
+  }
 
   #now(): number {
-    return this.#host.clock.unsafeCurrentTimeMillis()
+    return this.#backend.now()
   }
 
   /**
@@ -177,7 +177,7 @@ export class Calls {
    */
   #attempt<M extends Method>(call: Call<M>): Effect.Effect<Result<M>, CallError> {
     return Effect.uninterruptibleMask((restore) => {
-      const installed = this.#host.published.value.current
+      const installed = this.#backend.published.value.current
       if (installed === undefined) {
         const wait = this.#wait.until(this.#waitUntil(call), undefined, call.options?.failFast)
         return restore(Effect.zipRight(wait, this.#attempt(call)))
@@ -215,13 +215,13 @@ export class Calls {
   /** What an answered request tells of the server. */
   #learn<M extends Method>({ method, params }: Call<M>, runtime: Runtime, result: unknown): void {
     if (method !== "tools/list") return this.sessionState.note(method, params)
-    const { published, policy } = this.#host
+    const { published, policy } = this.#backend
     runtime.learn(Hints.learn(runtime.listed, result, published.value.revision, policy.discovery.maxEntries))
   }
 
   /** Why a connection is not to be used for a call now. */
   #refusal({ generation: newGeneration, inFlight }: Runtime): CallError | undefined {
-    const backend = this.#host.id
+    const backend = this.#backend.id
     const generation = this.#lostGeneration
     if (generation !== undefined) {
       this.#lostGeneration = undefined
@@ -233,7 +233,7 @@ export class Calls {
           `${backend}: the call was not sent, because the session of generation ${generation} was lost, and generation ${newGeneration} knows nothing of it. Rebuild what the server kept for you, then call again`
       })
     }
-    return inFlight >= this.#host.policy.calls.maxInFlight
+    return inFlight >= this.#backend.policy.calls.maxInFlight
       ? busy(backend, `${inFlight} calls are in flight (calls.maxInFlight)`)
       : undefined
   }
@@ -268,8 +268,8 @@ export class Calls {
     const { fate, reason } = error
     const fail = this.#fail(error, call.method, runtime, call.timeout)
     if (fate === "answered" || isMisuse(error)) return fail
-    const suspicion = isSuspicious(error) ? this.#host.suspect(installed) : Effect.succeed(Effect.void)
-    const again = this.#host.policy.calls.retry === "safe" && maySendAgain(error)
+    const suspicion = isSuspicious(error) ? this.#probe.onSuspicion(installed) : Effect.succeed(Effect.void)
+    const again = this.#backend.policy.calls.retry === "safe" && maySendAgain(error)
     const harmful = fate === "unknown" && !this.#mayRepeat(call, runtime)
     return Effect.flatMap(suspicion, (verdict) => {
       if (!again) return fail
@@ -294,7 +294,7 @@ export class Calls {
     error: RequestError,
     fail: Effect.Effect<never, CallError>
   ): Effect.Effect<void, CallError> {
-    const { demandInterval, maxDelay } = this.#host.policy.reconnect
+    const { demandInterval, maxDelay } = this.#backend.policy.reconnect
     const delay = error.retryAfter ?? Math.min(maxDelay, demandInterval * 2 ** (call.sent - 1))
     return this.#now() + delay < call.deadline ? Effect.sleep(delay) : fail
   }
@@ -303,14 +303,14 @@ export class Calls {
   #mayRepeat<M extends Method>({ method, options, params }: Call<M>, runtime: Runtime): boolean {
     if (options?.idempotent !== undefined) return options.idempotent
     if (isRead(method)) return true
-    if (method !== "tools/call" || !this.#host.policy.calls.trustAnnotations) return false
+    if (method !== "tools/call" || !this.#backend.policy.calls.trustAnnotations) return false
     const { generation, listed } = runtime
     const { name } = params as Params<"tools/call">
-    return Hints.mayRepeat(name, generation, listed, this.#host.published.value.snapshot)
+    return Hints.mayRepeat(name, generation, listed, this.#backend.published.value.snapshot)
   }
 
   #waitUntil<M extends Method>({ deadline, options }: Call<M>): number {
-    return Math.min(deadline, this.#now() + millis(options?.wait, this.#host.policy.timeouts.wait))
+    return Math.min(deadline, this.#now() + millis(options?.wait, this.#backend.policy.timeouts.wait))
   }
 
   /** Fails with the error that a caller sees; the caller's own mistake is no failure of the call, and comes as it is. */
@@ -320,13 +320,13 @@ export class Calls {
   }
 
   #about(method: string, { generation }: Runtime, timeout: number): About {
-    const { lastError, state } = this.#host.published.value
-    return { backend: this.#host.id, generation, method, timeout, state, lastError: lastError?.message }
+    const { lastError, state } = this.#backend.published.value
+    return { backend: this.#backend.id, generation, method, timeout, state, lastError: lastError?.message }
   }
 
   /** A BackendUnavailable that says where the backend stands. */
   unavailable(why: string): BackendUnavailable {
-    return unavailable(this.#host.id, this.#host.published.value, this.#now(), why)
+    return unavailable(this.#backend.id, this.#backend.published.value, this.#now(), why)
   }
 }
 

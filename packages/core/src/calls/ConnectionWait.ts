@@ -1,32 +1,20 @@
 /**
  * Waiting for a connection: within the caller's time, and only where one may come.
  */
-import { type Clock, Effect } from "effect"
+import { Effect } from "effect"
 import type { BackendUnavailable } from "../Errors.js"
-import type { StateRef } from "../internal/StateRef.js"
-import type { Slot } from "../lifecycle/BackendState.js"
+import type { BackendState, Slot } from "../lifecycle/BackendState.js"
 import { isPointless, type State } from "../lifecycle/Lifecycle.js"
-import type { Policy } from "../options/Policy.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { busy, unavailable } from "./CallFailure.js"
-
-/** What waiting needs of the backend. */
-export interface Host {
-  readonly id: string
-  readonly policy: Policy
-  readonly published: StateRef<Slot>
-  readonly clock: Clock.Clock
-  /** Asks for an attempt: a call is waiting. */
-  readonly demand: () => void
-}
 
 /** Lets calls of one backend wait, and counts them. */
 export class ConnectionWait {
   #waiting = 0
-  readonly #host: Host
+  readonly #backend: BackendState
 
-  constructor(host: Host) {
-    this.#host = host
+  constructor(backend: BackendState) {
+    this.#backend = backend
   }
 
   /** How many wait now. */
@@ -43,7 +31,7 @@ export class ConnectionWait {
     lost?: Runtime | undefined,
     failFast?: boolean | undefined
   ): Effect.Effect<void, BackendUnavailable> {
-    const { published, policy } = this.#host
+    const { policy, published } = this.#backend
     const ready = (slot: Slot) => slot.current !== undefined && slot.current.runtime !== lost
     return Effect.uninterruptibleMask((restore) => {
       const slot = published.value
@@ -53,20 +41,20 @@ export class ConnectionWait {
       }
       if (isPointless(slot.state)) return Effect.fail(this.#unavailable("the call was not sent"))
       if (this.#waiting >= policy.calls.maxWaiting) {
-        return Effect.fail(busy(this.#host.id, `${this.#waiting} calls are waiting (calls.maxWaiting)`))
+        return Effect.fail(busy(this.#backend.id, `${this.#waiting} calls are waiting (calls.maxWaiting)`))
       }
       this.#waiting++
       const look: Effect.Effect<void, BackendUnavailable> = Effect.suspend(() => {
         const slot = published.value
         if (ready(slot)) return Effect.void
         if (isPointless(slot.state)) return Effect.fail(this.#unavailable("the call was not sent")) // guard: waiter-learns-of-the-end
-        const remaining = deadline - this.#host.clock.unsafeCurrentTimeMillis()
+        const remaining = deadline - this.#backend.now()
         if (remaining <= 0) {
           return Effect.fail(
             this.#unavailable("the call was not sent, since no connection came in time (timeouts.wait)")
           )
         }
-        if (acceptsDemand(slot.state)) this.#host.demand() // guard: waiting-call-demands
+        if (acceptsDemand(slot.state)) this.#backend.demand() // guard: waiting-call-demands
         return Effect.zipRight(Effect.timeoutOption(published.next(slot), remaining), look)
       })
       return Effect.ensuring(restore(look), Effect.sync(() => this.#waiting--))
@@ -74,8 +62,7 @@ export class ConnectionWait {
   }
 
   #unavailable(why: string): BackendUnavailable {
-    const { clock, id, published } = this.#host
-    return unavailable(id, published.value, clock.unsafeCurrentTimeMillis(), why)
+    return unavailable(this.#backend.id, this.#backend.published.value, this.#backend.now(), why)
   }
 }
 

@@ -3,19 +3,14 @@
  */
 import { Effect, Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
+import type { Probe } from "../health/Probe.js"
 import { withDeadline } from "../internal/deadline.js"
-import type { BackendState, Installed } from "../lifecycle/BackendState.js"
+import type { BackendState } from "../lifecycle/BackendState.js"
 import { backoff } from "../lifecycle/backoff.js"
+import type { Installed } from "../runtime/Installed.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { Kind, Snapshot } from "./Catalog.js"
 import * as Discovery from "./Discovery.js"
-
-/** What a refresh reports. */
-export interface Reports {
-  /** The first reading of the lists of a runtime has ended, well or not. */
-  readonly firstOutcome: () => void
-  readonly failed: (runtime: Runtime, error: RequestError) => void
-}
 
 /** One reading of lists at a time; what is asked for meanwhile is read after it, once. (P4) */
 interface Reading {
@@ -28,14 +23,14 @@ interface Reading {
 /** Reads the lists of one backend. */
 export class Refresh {
   readonly #backend: BackendState
-  readonly #reports: Reports
+  readonly #probe: Probe
   #reading: Reading | undefined
   /** Whether anybody wants a catalogue. */
   #isWanted: boolean
 
-  constructor(backend: BackendState, reports: Reports) {
+  constructor(backend: BackendState, probe: Probe) {
     this.#backend = backend
-    this.#reports = reports
+    this.#probe = probe
     this.#isWanted = backend.policy.discovery.mode === "eager"
   }
 
@@ -43,7 +38,7 @@ export class Refresh {
   attach(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.#isWanted) return this.#begin(runtime, Discovery.kinds)
-      this.#reports.firstOutcome()
+      this.#backend.firstOutcome.complete()
       return Effect.void
     })
   }
@@ -115,7 +110,7 @@ export class Refresh {
       return Effect.tapError(this.#readOnce(current, kinds, reading.lock), (error) =>
         Effect.sync(() => {
           for (const kind of kinds) reading.wanted.add(kind)
-          this.#reports.firstOutcome()
+          this.#backend.firstOutcome.complete()
           if (error.fate === "answered") reading.runtime.heard(this.#backend.now())
         }))
     })
@@ -150,7 +145,7 @@ export class Refresh {
           Effect.suspend(() => {
             if (backend.isCurrent(runtime)) {
               backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
-              this.#reports.failed(runtime, error)
+              this.#probe.countFailure(runtime, "discovery", error)
             }
             return Effect.fail(error)
           })
@@ -182,6 +177,6 @@ export class Refresh {
     const known = slot.snapshot
     const isNew = known === undefined || JSON.stringify({ ...known, revision }) !== JSON.stringify(snapshot)
     if (isNew) backend.publish({ revision, snapshot })
-    this.#reports.firstOutcome()
+    this.#backend.firstOutcome.complete()
   }
 }

@@ -1,7 +1,7 @@
 /**
  * How many attempts of a fleet may be under way at once.
  */
-import { Deferred, Effect } from "effect"
+import { Effect } from "effect"
 
 /** Bounds attempts. An attempt that takes longer than two seconds gives its permit back and goes on. */
 export interface ConnectPermits {
@@ -9,14 +9,14 @@ export interface ConnectPermits {
 }
 
 /** How long an attempt may hold its permit, in milliseconds. */
-export const patience = 2000
+export const permitHold = 2000
 
 /** No bound: what a backend on its own has. */
 export const unbounded: ConnectPermits = { withPermit: (attempt) => attempt }
 
-/** ConnectPermits that are asked for when something else is done: the first attempt waits for it, and the time counts for no attempt. */
-export const after = (done: Deferred.Deferred<void>, permits: ConnectPermits): ConnectPermits => ({
-  withPermit: (attempt) => Effect.zipRight(Deferred.await(done), permits.withPermit(attempt))
+/** Permits that are asked for only when something has ended. The wait for that counts for no attempt. */
+export const after = (ended: Effect.Effect<void>, permits: ConnectPermits): ConnectPermits => ({
+  withPermit: (attempt) => Effect.zipRight(ended, permits.withPermit(attempt))
 })
 
 /** An attempt that waits for its permit, holds it, or has given it back. */
@@ -63,7 +63,7 @@ export const make = (count: number): ConnectPermits => {
         const turn = enter()
         const giveBack = Effect.sync(() => leave(turn))
         const watched = Effect.flatMap(
-          Effect.fork(Effect.interruptible(Effect.delay(giveBack, patience))),
+          Effect.fork(Effect.interruptible(Effect.delay(giveBack, permitHold))),
           (timer) => Effect.ensuring(restore(attempt), timer.interruptAsFork(timer.id()))
         )
         return Effect.ensuring(Effect.zipRight(restore(begun(turn)), watched), giveBack)

@@ -1,16 +1,18 @@
 /**
  * The backends of a fleet: starts them, stops them, and replaces one by another of its name.
  */
-import { Array as Arr, Deferred, Effect, ExecutionStrategy, Option, Scope } from "effect"
+import { Array as Arr, Effect, ExecutionStrategy, Option, Scope } from "effect"
 import type { Backend } from "../backend/BackendHandle.js"
 import { resolvePolicy, startBackend } from "../backend/start.js"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { InvalidOptions } from "../Errors.js"
 import type { Hub } from "../internal/Hub.js"
 import { aMoment } from "../internal/moment.js"
+import { Once } from "../internal/Once.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { closeAll, closeFully } from "../internal/scopes.js"
 import { StateRef } from "../internal/StateRef.js"
+import type { BackendObserver } from "../observe/BackendObserver.js"
 import type { Event } from "../observe/Event.js"
 import * as Telemetry from "../observe/Telemetry.js"
 import { type BackendOptions, provided } from "../options/BackendOptions.js"
@@ -41,12 +43,42 @@ export interface Member {
   readonly owner: Owner
   readonly scope: Scope.CloseableScope
   /** Done when its scope has closed. */
-  readonly closed: Deferred.Deferred<void>
-  /** Hands on its events, those that it held back first. */
-  readonly announce: () => void
+  readonly closed: Once
+  readonly observer: MemberObserver
 }
 
 type Members = ReadonlyMap<string, Member>
+
+/** Hands what happens to one backend on to its fleet; its events only from `announce` on, those that it held back first. */
+class MemberObserver implements BackendObserver {
+  readonly #fleet: Surroundings
+  readonly #owner: Owner
+  #held: Array<Event> | undefined = []
+
+  constructor(fleet: Surroundings, owner: Owner) {
+    this.#fleet = fleet
+    this.#owner = owner
+  }
+
+  changed(): void {
+    this.#fleet.changed()
+  }
+
+  catalogChanged(snapshot: Snapshot | undefined): void {
+    this.#fleet.offered(this.#owner, snapshot)
+  }
+
+  event(event: Event): void {
+    if (this.#held === undefined) this.#fleet.event(event)
+    else this.#held.push(event)
+  }
+
+  announce(): void {
+    const events = this.#held ?? []
+    this.#held = undefined
+    for (const event of events) this.#fleet.event(event)
+  }
+}
 
 /** What the members of one fleet have in common. */
 export interface Surroundings {
@@ -89,36 +121,24 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
     const start = <R>(id: string, options: BackendOptions<R>, policy: Policy, before: Member | undefined) =>
       Effect.uninterruptible(Effect.gen(function*() {
         const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
-        const closed = yield* Deferred.make<void>()
-        yield* Scope.addFinalizer(scope, Deferred.succeed(closed, undefined))
+        const closed = new Once()
+        yield* Scope.addFinalizer(scope, Effect.sync(() => closed.complete()))
         const owner = new Owner(id)
-        let held: Array<Event> | undefined = []
+        const observer = new MemberObserver(surroundings, owner)
         const backend = yield* startBackend(id, yield* provided(options), {
           policy,
           fleetStartedAt: surroundings.fleetStartedAt,
           permits: before === undefined || mayOverlap(before.options, before.policy) && mayOverlap(options, policy)
             ? surroundings.permits
-            : ConnectPermits.after(before.closed, surroundings.permits),
+            : ConnectPermits.after(before.closed.completed, surroundings.permits),
           clockJumps: surroundings.clockJumps,
-          observer: {
-            changed: surroundings.changed,
-            catalogChanged: (snapshot) => surroundings.offered(owner, snapshot),
-            event: (event) => {
-              if (held === undefined) surroundings.event(event)
-              else held.push(event)
-            }
-          }
+          observer
         }).pipe(
           Effect.provideService(Telemetry.Current, telemetry),
           Scope.extend(scope),
           Effect.onError(() => closeFully(scope))
         )
-        const announce = () => {
-          const events = held ?? []
-          held = undefined
-          for (const event of events) surroundings.event(event)
-        }
-        const member: Member = { backend, options: options as BackendOptions, policy, owner, scope, closed, announce }
+        const member: Member = { backend, options: options as BackendOptions, policy, owner, scope, closed, observer }
         return member
       }))
 
@@ -129,7 +149,7 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
         current.set(members)
         surroundings.changed()
         const announce = Effect.sync(() => {
-          for (const { announce } of members.values()) announce()
+          for (const { observer } of members.values()) observer.announce()
         })
         return Effect.asVoid(Effect.forkIn(Effect.uninterruptible(Effect.zipRight(aMoment, announce)), parent))
       })
@@ -223,7 +243,7 @@ const waitsForSuccessor = (old: Member, next: Member): Effect.Effect<boolean> =>
 const closeMembers = (members: ReadonlyArray<Member>): Effect.Effect<void> =>
   Effect.zipRight(
     closeAll(members.map(({ scope }) => scope)),
-    Effect.forEach(members, ({ closed }) => Deferred.await(closed), { discard: true })
+    Effect.forEach(members, ({ closed }) => closed.completed, { discard: true })
   )
 
 /** Closes a member that has a successor, when its calls have ended. */

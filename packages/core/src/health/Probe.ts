@@ -5,8 +5,8 @@ import { Deferred, Effect, FiberId } from "effect"
 import { RequestError } from "../Errors.js"
 import { tick } from "../internal/ClockJump.js"
 import { withDeadline } from "../internal/deadline.js"
-import type { BackendState, Installed } from "../lifecycle/BackendState.js"
-import type { Loss } from "../port/Connection.js"
+import type { BackendState } from "../lifecycle/BackendState.js"
+import type { Installed } from "../runtime/Installed.js"
 import type { FailureKind, Runtime } from "../runtime/Runtime.js"
 
 /** The probe of a runtime that is under way. */
@@ -18,17 +18,15 @@ interface UnderWay {
 /** Probes whichever runtime is installed, and counts what fails. */
 export class Probe {
   readonly #backend: BackendState
-  readonly #lost: (runtime: Runtime, loss: Loss) => void
   #underWay: UnderWay | undefined
 
-  constructor(backend: BackendState, lost: (runtime: Runtime, loss: Loss) => void) {
+  constructor(backend: BackendState) {
     this.#backend = backend
-    this.#lost = lost
   }
 
   /** One ping, counted as a probe; the error it failed with. (H5, H8) */
-  readonly now = ({ connection, runtime }: Installed): Effect.Effect<RequestError | undefined> =>
-    Effect.suspend(() => {
+  now({ connection, runtime }: Installed): Effect.Effect<RequestError | undefined> {
+    return Effect.suspend(() => {
       const { timeout } = this.#backend.policy.keepalive
       // The guard stands inside what runs in a fiber of its own, so that it and the send are one step. (K9)
       const ping = Effect.suspend(() =>
@@ -50,10 +48,11 @@ export class Probe {
         )
       )
     })
+  }
 
   /** Sends one probe at once, joining one under way; gives what waits for its end. (H4) */
-  readonly onSuspicion = (installed: Installed): Effect.Effect<Effect.Effect<void>> =>
-    Effect.suspend(() => {
+  onSuspicion(installed: Installed): Effect.Effect<Effect.Effect<void>> {
+    return Effect.suspend(() => {
       const { runtime } = installed
       if (this.#underWay?.runtime === runtime) return Effect.succeed(Deferred.await(this.#underWay.done))
       if (!this.#backend.isCurrent(runtime)) return Effect.succeed(Effect.void)
@@ -68,6 +67,7 @@ export class Probe {
       )
       return Effect.as(runtime.fork(probing), Deferred.await(underWay.done))
     })
+  }
 
   /**
    * Sends one probe, or joins one, that decides: the machine was suspended, and what became of the connection is open. An
@@ -79,7 +79,11 @@ export class Probe {
     if (answeredLately || this.#backend.policy.keepalive.method === "none") return Effect.void
     const applyVerdict = () => {
       if (runtime.failures("request") === 0) return
-      this.#lost(runtime, { kind: "health", message: "no answer to a probe after the machine was suspended" })
+      this.#backend.send({
+        _tag: "Lost",
+        runtime,
+        loss: { kind: "health", message: "no answer to a probe after the machine was suspended" }
+      })
     }
     return Effect.flatMap(
       this.onSuspicion(installed),
@@ -92,6 +96,10 @@ export class Probe {
     const count = runtime.failed(kind)
     if (count < this.#backend.policy.health.failureThreshold) return
     const what = kind === "discovery" ? "readings of the lists" : "probes"
-    this.#lost(runtime, { kind: "health", message: `${count} ${what} in a row failed: ${error.message}` })
+    this.#backend.send({
+      _tag: "Lost",
+      runtime,
+      loss: { kind: "health", message: `${count} ${what} in a row failed: ${error.message}` }
+    })
   }
 }

@@ -42,11 +42,14 @@ export interface Host {
   readonly onDefect: (cause: Cause.Cause<never>) => Effect.Effect<void>
 }
 
-/** Beats until interrupted, in the attached scope of its runtime. Each delay is drawn when the round before it has ended. */
+/** Waits before each round as many milliseconds as the round before it says. One Schedule for all backends. (K1) */
+const paced = Schedule.addDelay(Schedule.identity<number>(), (millis) => millis)
+
+/** Beats until interrupted, in the attached scope of its runtime. */
 export const run = (host: Host): Effect.Effect<void> =>
   Effect.suspend(() => {
     const loop = new HeartbeatLoop(host)
-    return Effect.schedule(loop.round, Schedule.addDelayEffect(Schedule.forever, () => loop.nextDelay()))
+    return Effect.flatMap(loop.nextDelay(), (first) => Effect.scheduleFrom(loop.round, first, paced))
   })
 
 /**
@@ -67,8 +70,8 @@ class HeartbeatLoop {
     this.#host = host
   }
 
-  /** A round, unless a request of ours was answered since it was planned. (K7) */
-  readonly round: Effect.Effect<void> = Effect.suspend(() => {
+  /** A round, and the time to the next. Skipped where a request of ours was answered since it was planned. (K7) */
+  readonly round: Effect.Effect<number> = Effect.suspend(() => {
     const { runtime, state } = this.#host
     // That the lists are read on connecting is no reason to skip the first: it would undo the spread of backends that
     // connect together. (K6)
@@ -76,13 +79,15 @@ class HeartbeatLoop {
     this.#first = false
     const skip = state.breaker === undefined && this.#failing === 0 && this.#method !== "options" &&
       usedAt > this.#plannedAfter
-    if (skip) return Effect.void
+    if (skip) return this.nextDelay()
     this.#roundAt = this.#host.now()
-    return Effect.catchAllCause(Effect.flatMap(this.#verdict(), (verdict) => this.#conclude(verdict)), (cause) => {
+    const beat = Effect.flatMap(this.#verdict(), (verdict) => this.#conclude(verdict))
+    const survived = Effect.catchAllCause(beat, (cause) => {
       if (Cause.isInterruptedOnly(cause)) return Effect.failCause(cause)
       this.#countFailure()
       return this.#host.onDefect(cause)
     })
+    return Effect.flatMap(survived, () => this.nextDelay())
   })
 
   /** Time until the next round, from the last answer rather than from now, so that the gap never exceeds the interval. (K6) */

@@ -3,8 +3,8 @@
  */
 import { Duration, Effect, Fiber } from "effect"
 import * as SafeLog from "../internal/SafeLog.js"
-import type { BackendState, Installed } from "../lifecycle/BackendState.js"
-import type { Loss } from "../port/Connection.js"
+import type { BackendState } from "../lifecycle/BackendState.js"
+import type { Installed } from "../runtime/Installed.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import * as HeartbeatLoop from "./HeartbeatLoop.js"
 import { type Breaker, makeFallback, methodOf, offReason } from "./KeepaliveState.js"
@@ -18,7 +18,6 @@ interface Permission {
 /** Keeps whichever runtime is installed alive. */
 export class Keepalive {
   readonly #backend: BackendState
-  readonly #lost: (runtime: Runtime, loss: Loss) => void
   /** Of the installed runtime; kept while keepalive is paused. */
   #fallback = makeFallback()
   /** Heartbeats that were started under an older permission send nothing, also where they have not ended yet. */
@@ -29,9 +28,8 @@ export class Keepalive {
   #loggedOff: Runtime | undefined
   #warnedOfOptions = false
 
-  constructor(backend: BackendState, lost: (runtime: Runtime, loss: Loss) => void) {
+  constructor(backend: BackendState) {
     this.#backend = backend
-    this.#lost = lost
   }
 
   /** Begins for a runtime that has just been installed: with the ping, whatever the one before it needed. (K3) */
@@ -106,7 +104,7 @@ export class Keepalive {
       now: () => backend.now(),
       fleetStartedAt: backend.fleetStartedAt,
       isCurrent: () => this.#permission === permission && backend.isCurrent(runtime),
-      onLost: (loss) => this.#lost(runtime, loss),
+      onLost: (loss) => backend.send({ _tag: "Lost", runtime, loss }),
       onBeat: (sent, verdict, millis) => {
         backend.telemetry?.beat(sent, verdict._tag === "Success" ? undefined : verdict.reason, millis)
         meter.beat(sent, verdict, millis)

@@ -6,10 +6,12 @@ import type { Calls } from "../calls/Calls.js"
 import { ConnectError } from "../Errors.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import type { Loss } from "../port/Connection.js"
-import type { ConnectOptions, ServerNotification } from "../port/Connector.js"
+import type { ConnectOptions } from "../port/Connector.js"
+import type { Installed } from "../runtime/Installed.js"
 import type { Owner } from "../runtime/Owner.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import type { BackendState, Installed } from "./BackendState.js"
+import type { RuntimeTasks } from "../runtime/RuntimeTasks.js"
+import type { BackendState } from "./BackendState.js"
 
 /** What an attempt needs of the backend that it is made for. */
 export interface Host {
@@ -17,8 +19,7 @@ export interface Host {
   readonly options: BackendOptions
   readonly owner: Owner
   readonly calls: Calls
-  readonly notified: (runtime: Runtime, notification: ServerNotification) => void
-  readonly lost: (runtime: Runtime, loss: Loss) => void
+  readonly tasks: RuntimeTasks
 }
 
 /**
@@ -35,7 +36,7 @@ export const establish = (
       const { id, policy } = host.backend
       const runtime = yield* host.owner.make(generation)
       const { connect: millis } = policy.timeouts
-      let describe: () => string | undefined = () => undefined
+      let describe = nothing
       const onAttempt = (given: typeof describe) => {
         describe = given
       }
@@ -69,7 +70,7 @@ const prepared = (
       clientInfo,
       capabilities,
       handlers,
-      onNotification: (notification) => host.notified(runtime, notification),
+      onNotification: (notification) => host.tasks.notified(runtime, notification),
       onAttempt
     })
   )
@@ -79,7 +80,7 @@ const prepared = (
     runtime.opened(connection, backend.now())
     connection.onLost((loss) => {
       runtime.ended(loss)
-      host.lost(runtime, loss)
+      backend.send({ _tag: "Lost", runtime, loss })
     })
     yield* calls.sessionState.restore(backend.id, connection, backend.policy.timeouts.request)
     if (onConnected !== undefined) {
@@ -114,3 +115,5 @@ const errorOf = (id: string, failure: Cause.Cause<ConnectError>): ConnectError =
 }
 
 const messageOf = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)
+
+const nothing = (): string | undefined => undefined

@@ -6,8 +6,8 @@ import { Effect, Fiber, FiberId } from "effect"
 import type { ConnectError } from "../Errors.js"
 import type { ConnectPermits } from "../fleet/ConnectPermits.js"
 import { awaitAtMost } from "../internal/deadline.js"
+import type { Installed } from "../runtime/Installed.js"
 import * as Attempt from "./Attempt.js"
-import type { Installed } from "./BackendState.js"
 
 /** Makes attempts, one after the other. */
 export class Attempts {

@@ -6,23 +6,20 @@ import { type Clock, Effect } from "effect"
 import { type Snapshot, visible } from "../catalog/Catalog.js"
 import * as Health from "../health/Health.js"
 import { Hub } from "../internal/Hub.js"
+import { Inbox } from "../internal/Inbox.js"
+import { Once } from "../internal/Once.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { StateRef } from "../internal/StateRef.js"
 import { KeepaliveState } from "../keepalive/KeepaliveState.js"
+import type { BackendObserver } from "../observe/BackendObserver.js"
 import { Event } from "../observe/Event.js"
 import type { Observer } from "../observe/Telemetry.js"
 import type { Policy } from "../options/Policy.js"
-import type { Connection } from "../port/Connection.js"
 import type { ServerNotification } from "../port/Connector.js"
-import type { Closed } from "../runtime/Owner.js"
+import type { Closed, Installed } from "../runtime/Installed.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { isWithdrawn, State } from "./Lifecycle.js"
-
-/** The current runtime with its connection: what a call needs. */
-export interface Installed {
-  readonly runtime: Runtime
-  readonly connection: Connection
-}
+import type { Message } from "./Message.js"
 
 /** The published value of a backend. `current` is there exactly in Connected. */
 export interface Slot {
@@ -67,8 +64,11 @@ export class BackendState {
   readonly keepalive = new KeepaliveState()
   /** Set before anything happens, where somebody measures. */
   telemetry: Observer | undefined
-  /** Called when something that others gave us has thrown: what it was, and what it threw. */
-  onDefect: (source: string, defect: unknown) => void = () => {}
+  /** Set before anything happens, where a fleet or a test watches. */
+  observer: BackendObserver | undefined
+  readonly inbox = new Inbox<Message>()
+  /** Done once there is a first catalogue, or it is known that there is none yet. */
+  readonly firstOutcome = new Once()
   readonly counters: Counters = {
     connections: 0,
     reconnects: 0,
@@ -80,6 +80,7 @@ export class BackendState {
     pastUptime: 0
   }
   #probes: Health.History = Health.empty
+  #demanded = false
 
   constructor(id: string, policy: Policy, clock: Clock.Clock, fleetStartedAt?: number) {
     this.id = id
@@ -96,6 +97,28 @@ export class BackendState {
       nextAttemptAt: undefined,
       lastError: undefined
     })
+  }
+
+  /** Sends the supervisor a message. */
+  send(message: Message): void {
+    this.inbox.offer(message)
+  }
+
+  /** A call waits for a connection: asks for an attempt, once, however many wait. */
+  demand(): void {
+    if (this.#demanded) return
+    this.#demanded = true
+    this.send({ _tag: "Demand" })
+  }
+
+  /** The supervisor takes the demand. */
+  takeDemand(): void {
+    this.#demanded = false
+  }
+
+  /** Something that others gave us has thrown: it is logged, and stops nobody. (L19) */
+  reportDefect(source: string, defect: unknown): void {
+    this.send({ _tag: "Defect", source, defect })
   }
 
   now(): number {
@@ -144,7 +167,18 @@ export class BackendState {
   }
 
   emit(event: EventBody): void {
-    this.events.emit({ ...event, backend: this.id, at: this.now() } as Event)
+    const complete = { ...event, backend: this.id, at: this.now() } as Event
+    this.#observe((observer) => observer.event(complete))
+    this.events.emit(complete)
+  }
+
+  #observe(tell: (observer: BackendObserver) => void): void {
+    if (this.observer === undefined) return
+    try {
+      tell(this.observer)
+    } catch (defect) {
+      this.reportDefect("the observer of the backend", defect)
+    }
   }
 
   /** The backend is closed for good: ends every stream of it. */
@@ -160,6 +194,7 @@ export class BackendState {
     const patched = { ...before, ...patch }
     const slot = { ...patched, snapshot: this.#visible(patched) }
     this.published.set(slot)
+    this.#observe((observer) => observer.changed())
     if (slot.state._tag !== before.state._tag) {
       this.emit({ _tag: "StateChanged", from: before.state._tag, to: slot.state._tag, generation: slot.generation })
     }
@@ -170,6 +205,7 @@ export class BackendState {
         revision: slot.snapshot?.revision,
         stale: slot.snapshot?.stale ?? true
       })
+      this.#observe((observer) => observer.catalogChanged(slot.snapshot))
     }
   }
 

@@ -12,7 +12,8 @@ import type { BackendState } from "./BackendState.js"
 import type { Command, PendingCommand } from "./Command.js"
 import type { Connecting } from "./Connecting.js"
 import * as Lifecycle from "./Lifecycle.js"
-import type { Phase, Teardown } from "./Phase.js"
+import type { Phase } from "./Phase.js"
+import type { Teardown } from "./Work.js"
 
 /** What commands work with. */
 export interface Parts {
@@ -24,9 +25,6 @@ export interface Parts {
   readonly connecting: Connecting
   /** A new connection is made before the old one is closed. */
   readonly overlap: boolean
-  readonly tornDown: (teardown: Teardown) => void
-  /** It is known that there will be no first catalogue for now. */
-  readonly noteFirstOutcome: () => void
 }
 
 /** The commands of one backend. Each method runs in the supervisor's fiber, and waits for nothing. */
@@ -38,10 +36,8 @@ export class Commands {
   readonly #calls: Calls
   readonly #connecting: Connecting
   readonly #overlap: boolean
-  readonly #reportTornDown: (teardown: Teardown) => void
-  readonly #noteFirstOutcome: () => void
 
-  constructor({ attempts, backend, calls, connecting, noteFirstOutcome, overlap, owner, phase, tornDown }: Parts) {
+  constructor({ attempts, backend, calls, connecting, overlap, owner, phase }: Parts) {
     this.#backend = backend
     this.#phase = phase
     this.#owner = owner
@@ -49,8 +45,6 @@ export class Commands {
     this.#calls = calls
     this.#connecting = connecting
     this.#overlap = overlap
-    this.#reportTornDown = tornDown
-    this.#noteFirstOutcome = noteFirstOutcome
   }
 
   /** Carries out a command, or has what is under way answer it. */
@@ -92,7 +86,7 @@ export class Commands {
   #disconnect(pending: PendingCommand): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       yield* this.#endAll(Lifecycle.Event.Disconnect(), "disconnected")
-      this.#noteFirstOutcome()
+      this.#backend.firstOutcome.complete()
       pending.answer(Exit.void)
     })
   }
@@ -109,13 +103,13 @@ export class Commands {
       }
       const ended = this.#attempts.ended(this.#backend.policy.timeouts.close)
       yield* this.#endAll(Lifecycle.Event.Disable(), "disabled")
-      this.#noteFirstOutcome()
+      this.#backend.firstOutcome.complete()
       const teardown: Teardown = { _tag: "Teardown", disables: [pending], enables: [] }
       const run = Effect.gen(this, function*() {
         yield* ended
         yield* this.#owner.retireAll({ kind: "closed", message: "disabled" })
         yield* this.#owner.closed // guard: teardown-is-awaited
-        this.#reportTornDown(teardown)
+        this.#backend.send({ _tag: "TornDown", teardown })
       })
       yield* this.#phase.begin(teardown, run)
     })

@@ -6,22 +6,18 @@ import { Effect, Either, Exit } from "effect"
 import type { Calls } from "../calls/Calls.js"
 import type { ConnectError } from "../Errors.js"
 import type { Loss } from "../port/Connection.js"
+import type { Installed } from "../runtime/Installed.js"
 import type { Owner } from "../runtime/Owner.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { RuntimeTasks } from "../runtime/RuntimeTasks.js"
 import { connectError } from "./Attempt.js"
 import type { Attempts } from "./Attempts.js"
-import type { BackendState, Installed, Slot } from "./BackendState.js"
+import type { BackendState, Slot } from "./BackendState.js"
 import type { PendingCommand } from "./Command.js"
 import * as Lifecycle from "./Lifecycle.js"
 import { Outage } from "./Outage.js"
-import type { Attempt, Phase, Timer } from "./Phase.js"
-
-/** What happens to attempts and timers, for the supervisor's mailbox. */
-export type Report =
-  | { readonly _tag: "Due"; readonly timer: Timer }
-  | { readonly _tag: "Established"; readonly attempt: Attempt; readonly installed: Installed }
-  | { readonly _tag: "Failed"; readonly attempt: Attempt; readonly error: ConnectError }
+import type { Phase } from "./Phase.js"
+import type { Attempt, Timer } from "./Work.js"
 
 /** The parts of a backend that connecting works with. */
 export interface Parts {
@@ -31,9 +27,6 @@ export interface Parts {
   readonly attempts: Attempts
   readonly calls: Calls
   readonly tasks: RuntimeTasks
-  readonly send: (report: Report) => void
-  /** The first attempt has ended, well or not. */
-  readonly noteFirstOutcome: () => void
 }
 
 /** Connects one backend, and connects it again. Each method runs in the supervisor's fiber, and waits for nothing. */
@@ -45,20 +38,16 @@ export class Connecting {
   readonly #calls: Calls
   readonly #tasks: RuntimeTasks
   readonly #outage: Outage
-  readonly #send: (report: Report) => void
-  readonly #noteFirstOutcome: () => void
   /** When the last generation was lost without being asked to, until there is a new one. */
   #lostAt: number | undefined
 
-  constructor({ attempts, backend, calls, noteFirstOutcome, owner, phase, send, tasks }: Parts) {
+  constructor({ attempts, backend, calls, owner, phase, tasks }: Parts) {
     this.#backend = backend
     this.#phase = phase
     this.#owner = owner
     this.#attempts = attempts
     this.#calls = calls
     this.#tasks = tasks
-    this.#send = send
-    this.#noteFirstOutcome = noteFirstOutcome
     this.#outage = new Outage(backend.policy.reconnect)
   }
 
@@ -97,7 +86,7 @@ export class Connecting {
     return this.#phase.begin(
       attempt,
       this.#attempts.run(generation, (outcome) =>
-        this.#send(
+        this.#backend.send(
           Either.isRight(outcome)
             ? { _tag: "Established", attempt, installed: outcome.right }
             : { _tag: "Failed", attempt, error: outcome.left }
@@ -152,7 +141,7 @@ export class Connecting {
       const backend = this.#backend
       const { counters, policy } = backend
       const now = backend.now()
-      this.#noteFirstOutcome()
+      this.#backend.firstOutcome.complete()
       const replacing = this.#phase.state._tag === "Connected"
       this.#outage.respectRetryAfter(now, error.retryAfter)
       const verdict = replacing ? "retry" : this.#outage.attemptFailed(error, demanded, counters.connections > 0)
@@ -190,7 +179,7 @@ export class Connecting {
   #waitUntil(at: number, demanded: boolean): Effect.Effect<void> {
     const timer: Timer = { _tag: "Timer", demanded }
     const wait = Effect.suspend(() => Effect.sleep(Math.max(0, at - this.#backend.now())))
-    return this.#phase.begin(timer, Effect.map(wait, () => this.#send({ _tag: "Due", timer })))
+    return this.#phase.begin(timer, Effect.map(wait, () => this.#backend.send({ _tag: "Due", timer })))
   }
 
   /** A timer has run out: the attempt that it waited for is made. */

@@ -2,93 +2,50 @@
  * The supervisor of one backend: one fiber that takes messages, asks `Lifecycle.transition`, publishes one new value of the
  * slot, and then acts. It never waits for an attempt, a timer or a close: each is a fiber that reports by message.
  */
-import { Cause, Deferred, Effect, Exit, type Fiber, FiberId, Scope } from "effect"
+import { Cause, Effect, Exit, type Fiber, FiberId, Scope } from "effect"
 import { Calls } from "../calls/Calls.js"
 import type { CommandError } from "../Errors.js"
 import type { ConnectPermits } from "../fleet/ConnectPermits.js"
 import { awaitAtMost } from "../internal/deadline.js"
-import { Inbox } from "../internal/Inbox.js"
 import { aMoment } from "../internal/moment.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import type { Loss } from "../port/Connection.js"
 import { Owner } from "../runtime/Owner.js"
-import type { Runtime } from "../runtime/Runtime.js"
 import { RuntimeTasks } from "../runtime/RuntimeTasks.js"
 import { Attempts } from "./Attempts.js"
 import type { BackendState } from "./BackendState.js"
 import { type Command, PendingCommand } from "./Command.js"
 import { Commands } from "./Commands.js"
-import { Connecting, type Report } from "./Connecting.js"
+import { Connecting } from "./Connecting.js"
 import * as Lifecycle from "./Lifecycle.js"
-import { Phase, type Teardown } from "./Phase.js"
-
-type Message =
-  | Report
-  | { readonly _tag: "Command"; readonly pending: PendingCommand }
-  | { readonly _tag: "Demand" }
-  | { readonly _tag: "TornDown"; readonly teardown: Teardown }
-  | { readonly _tag: "Lost"; readonly runtime: Runtime; readonly loss: Loss }
-  | { readonly _tag: "Unused"; readonly runtime: Runtime }
-  | { readonly _tag: "ListsChanged"; readonly runtime: Runtime }
-  | { readonly _tag: "ClockJumped" }
-  | { readonly _tag: "Defect"; readonly source: string; readonly cause: Cause.Cause<never> }
+import type { Message } from "./Message.js"
+import { Phase } from "./Phase.js"
 
 /** Supervises one backend from `start` until the scope closes. */
 export class Supervisor {
   readonly calls: Calls
   readonly tasks: RuntimeTasks
   readonly connecting: Connecting
-  /** Completed once: there is a first catalogue, or it is known that there is none yet. */
-  readonly firstOutcome = Deferred.unsafeMake<void>(FiberId.none)
   readonly #backend: BackendState
   readonly #phase: Phase
   readonly #owner: Owner
   readonly #attempts: Attempts
   readonly #commands: Commands
-  readonly #inbox = new Inbox<Message>()
   #fiber: Fiber.RuntimeFiber<void> | undefined
-  #demandQueued = false
   /** What has failed unexpectedly, by source. */
-  readonly #defects = new Set<string>()
+  #defects: Set<string> | undefined
 
   constructor(backend: BackendState, options: BackendOptions, permits: ConnectPermits) {
-    const { policy } = backend
-    const overlap = policy.reconnect.overlap ?? options.connector.overlap
-    const send = (message: Message) => this.#inbox.offer(message)
-    const lost = (runtime: Runtime, loss: Loss) => send({ _tag: "Lost", runtime, loss })
-    const noteFirstOutcome = () => this.#noteFirstOutcome()
-    const phase = new Phase(backend)
-    const owner = new Owner(policy.timeouts, (closed) => backend.recordClose(closed))
-    const tasks = new RuntimeTasks(backend, {
-      lost,
-      unused: (runtime) => send({ _tag: "Unused", runtime }),
-      listsChanged: (runtime) => send({ _tag: "ListsChanged", runtime }),
-      firstOutcome: noteFirstOutcome
-    })
-    const calls = new Calls({
-      id: backend.id,
-      policy,
-      published: backend.published,
-      clock: backend.clock,
-      telemetry: backend.telemetry,
-      demand: () => this.#demand(),
-      suspect: tasks.probe.onSuspicion
-    })
-    const notified = tasks.notified.bind(tasks)
-    const attempts = new Attempts({ backend, options, owner, calls, notified, lost }, permits, overlap)
-    const parts = { backend, phase, owner, attempts, calls, tasks, noteFirstOutcome }
-    const connecting = new Connecting({ ...parts, send })
-    const tornDown = (teardown: Teardown) => send({ _tag: "TornDown", teardown })
-    backend.onDefect = (source, defect) => send({ _tag: "Defect", source, cause: Cause.die(defect) })
-    this.calls = calls
-    this.tasks = tasks
-    this.connecting = connecting
+    const overlap = backend.policy.reconnect.overlap ?? options.connector.overlap
+    const phase = this.#phase = new Phase(backend)
+    const owner = this.#owner = new Owner(backend)
+    const tasks = this.tasks = new RuntimeTasks(backend)
+    const calls = this.calls = new Calls(backend, tasks.probe)
+    const attempts = this.#attempts = new Attempts({ backend, options, owner, calls, tasks }, permits, overlap)
+    const connecting = this.connecting = new Connecting({ backend, phase, owner, attempts, calls, tasks })
+    this.#commands = new Commands({ backend, phase, owner, attempts, calls, connecting, overlap })
     this.#backend = backend
-    this.#phase = phase
-    this.#owner = owner
-    this.#attempts = attempts
-    this.#commands = new Commands({ ...parts, connecting, overlap, tornDown })
   }
 
   // --- life
@@ -98,15 +55,15 @@ export class Supervisor {
     return Effect.uninterruptible(
       Effect.gen(this, function*() {
         const next = Effect.suspend(() => {
-          const message = this.#inbox.shift()
+          const message = this.#backend.inbox.shift()
           return message === undefined ? Effect.void : Effect.catchAllCause(
             Effect.zipRight(this.#handle(message), this.#phase.logRefused),
             (cause) => this.#survive(message, cause) // guard: supervisor-survives
           )
         })
-        const loop = Effect.forever(Effect.zipRight(Effect.interruptible(this.#inbox.arrived), next))
+        const loop = Effect.forever(Effect.zipRight(Effect.interruptible(this.#backend.inbox.arrived), next))
         const connecting = this.#phase.state._tag === "Connecting"
-        if (!connecting) this.#noteFirstOutcome()
+        if (!connecting) this.#backend.firstOutcome.complete()
         // Who was given the backend can begin to listen before the first attempt begins.
         const connect = Effect.flatMap(Effect.interruptible(aMoment), () => this.connecting.connect(false))
         this.#fiber = yield* Effect.forkScoped(connecting ? Effect.zipRight(connect, loop) : loop)
@@ -120,14 +77,9 @@ export class Supervisor {
     return Effect.suspend(() => {
       if (this.#phase.state._tag === "Closed") return this.#commands.answerWhenClosed(command)
       const pending = new PendingCommand(command)
-      this.#inbox.offer({ _tag: "Command", pending })
+      this.#backend.send({ _tag: "Command", pending })
       return pending.answered
     })
-  }
-
-  /** The machine was suspended: whatever waits is late, and whatever is connected is in doubt. (R11) */
-  clockJumped(): void {
-    this.#inbox.offer({ _tag: "ClockJumped" })
   }
 
   get #shutdown(): Effect.Effect<void> {
@@ -146,28 +98,17 @@ export class Supervisor {
       }
       // The message in hand may have begun something before the interruption.
       this.#commands.endWork()
-      for (let message = this.#inbox.shift(); message !== undefined; message = this.#inbox.shift()) {
+      for (let message = this.#backend.inbox.shift(); message !== undefined; message = this.#backend.inbox.shift()) {
         if (message._tag !== "Command") continue
         message.pending.answer(this.#commands.answerWhenClosed(message.pending.command)) // guard: shutdown-answers
       }
       yield* this.#owner.retireAll(loss) // guard: shutdown-retires-all
       yield* this.#owner.closed
-      this.#noteFirstOutcome()
+      this.#backend.firstOutcome.complete()
     })
   }
 
-  #noteFirstOutcome(): void {
-    Deferred.unsafeDone(this.firstOutcome, Exit.void)
-  }
-
   // --- messages
-
-  /** A call waits; asked for once, however many wait. */
-  #demand(): void {
-    if (this.#demandQueued) return
-    this.#demandQueued = true
-    this.#inbox.offer({ _tag: "Demand" })
-  }
 
   /** Run uninterruptibly: it waits for nothing, and what it begins it has to end. */
   #handle(message: Message): Effect.Effect<void> {
@@ -176,7 +117,7 @@ export class Supervisor {
         case "Command":
           return this.#commands.carryOut(message.pending)
         case "Demand":
-          this.#demandQueued = false
+          this.#backend.takeDemand()
           return this.connecting.bringForward()
         case "Due":
           return this.connecting.due(message.timer)
@@ -195,7 +136,7 @@ export class Supervisor {
         case "ClockJumped":
           return this.connecting.afterClockJump()
         case "Defect":
-          return this.#logDefect(message.source, message.cause)
+          return this.#logDefect(message.source, Cause.die(message.defect))
       }
     })
   }
@@ -210,8 +151,9 @@ export class Supervisor {
 
   /** Logs the first defect of each source: one that fails at every event would flood. (L19) */
   #logDefect(source: string, cause: Cause.Cause<never>): Effect.Effect<void> {
-    if (this.#defects.has(source)) return Effect.void
-    this.#defects.add(source)
+    const defects = this.#defects ??= new Set()
+    if (defects.has(source)) return Effect.void
+    defects.add(source)
     return SafeLog.error(`${this.#backend.id}: ${source} failed and was ignored; this is logged once`, cause)
   }
 }

@@ -17,6 +17,8 @@ export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<
 export const provided = <R>(options: BackendOptions<R>): Effect.Effect<BackendOptions, never, R> =>
   Effect.contextWith((context) => {
     const { handlers, onConnected } = options
+    // Thousands of backends without either keep the options that they were given.
+    if (handlers === undefined && onConnected === undefined) return options as BackendOptions
     const provide = Effect.provide(context)
     return {
       ...options,

@@ -2,15 +2,10 @@
  * Owns the runtimes of one backend: each from before it has a connection until it is retired, exactly once.
  */
 import { Deferred, Effect, Exit, FiberId } from "effect"
-import { closeWithin, type Outcome } from "../internal/scopes.js"
-import type { Policy } from "../options/Policy.js"
+import { closeWithin } from "../internal/scopes.js"
+import type { BackendState } from "../lifecycle/BackendState.js"
 import type { Loss } from "../port/Connection.js"
 import { Runtime } from "./Runtime.js"
-
-/** How the close of a runtime ended. */
-export interface Closed extends Outcome {
-  readonly runtime: Runtime
-}
 
 /** Makes runtimes, retires each once, and knows which are still closing. */
 export class Owner {
@@ -20,12 +15,10 @@ export class Owner {
   readonly #closing = new Set<Deferred.Deferred<void>>()
   /** Runtimes that were retired on purpose, and wait for the calls in flight before they close. */
   readonly #draining = new Set<Runtime>()
-  readonly #timeouts: Policy["timeouts"]
-  readonly #report: (closed: Closed) => Effect.Effect<void>
+  readonly #backend: BackendState
 
-  constructor(timeouts: Policy["timeouts"], report: (closed: Closed) => Effect.Effect<void>) {
-    this.#timeouts = timeouts
-    this.#report = report
+  constructor(backend: BackendState) {
+    this.#backend = backend
   }
 
   /** A runtime that is owned but has no connection yet. */
@@ -76,14 +69,14 @@ export class Owner {
   }
 
   #close(runtime: Runtime, drain: boolean): Effect.Effect<void> {
-    const { close, drain: drainTimeout } = this.#timeouts
+    const { close, drain: drainTimeout } = this.#backend.policy.timeouts
     return Effect.gen(this, function*() {
       const attached = yield* closeWithin(runtime.closeAttached, close) // guard: tasks-end-at-detach
       if (drain) yield* Effect.timeoutOption(runtime.drained, drainTimeout)
       this.#draining.delete(runtime)
       const connection = yield* closeWithin(runtime.closeConnection, close)
       const failed = [connection, attached].find(({ outcome }) => outcome !== "closed")
-      yield* this.#report({ runtime, ...(failed ?? connection) })
+      yield* this.#backend.recordClose({ runtime, ...(failed ?? connection) })
     })
   }
 }

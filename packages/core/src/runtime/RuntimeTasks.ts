@@ -6,21 +6,11 @@ import * as Discovery from "../catalog/Discovery.js"
 import { Refresh } from "../catalog/Refresh.js"
 import { Probe } from "../health/Probe.js"
 import { Keepalive } from "../keepalive/Keepalive.js"
-import type { BackendState, Installed } from "../lifecycle/BackendState.js"
-import type { Loss } from "../port/Connection.js"
+import type { BackendState } from "../lifecycle/BackendState.js"
 import type { ServerNotification } from "../port/Connector.js"
 import { watchIdle } from "./idle.js"
+import type { Installed } from "./Installed.js"
 import type { Runtime } from "./Runtime.js"
-
-/** What the tasks report to the supervisor. */
-export interface Reports {
-  readonly lost: (runtime: Runtime, loss: Loss) => void
-  readonly unused: (runtime: Runtime) => void
-  /** Lists have changed, and `readChanged` is to be called. */
-  readonly listsChanged: (runtime: Runtime) => void
-  /** There is a first catalogue, or it is known that there is none yet. */
-  readonly firstOutcome: () => void
-}
 
 /** Begins with each installed runtime, and ends with it. */
 export class RuntimeTasks {
@@ -28,17 +18,12 @@ export class RuntimeTasks {
   readonly probe: Probe
   readonly refresh: Refresh
   readonly #backend: BackendState
-  readonly #reports: Reports
 
-  constructor(backend: BackendState, reports: Reports) {
+  constructor(backend: BackendState) {
     this.#backend = backend
-    this.#reports = reports
-    this.keepalive = new Keepalive(backend, reports.lost)
-    this.probe = new Probe(backend, reports.lost)
-    this.refresh = new Refresh(backend, {
-      firstOutcome: reports.firstOutcome,
-      failed: (runtime, error) => this.probe.countFailure(runtime, "discovery", error)
-    })
+    this.keepalive = new Keepalive(backend)
+    this.probe = new Probe(backend)
+    this.refresh = new Refresh(backend, this.probe)
   }
 
   /** Begins for a runtime that has just been installed; all of it is interrupted at the detach. */
@@ -49,7 +34,7 @@ export class RuntimeTasks {
       yield* this.refresh.attach(runtime)
       yield* this.keepalive.attach(installed)
       if (idleRelease === undefined) return
-      const unused = () => this.#reports.unused(runtime)
+      const unused = () => this.#backend.send({ _tag: "Unused", runtime })
       yield* runtime.fork(watchIdle(runtime, idleRelease, () => this.#backend.now(), unused))
     })
   }
@@ -59,6 +44,8 @@ export class RuntimeTasks {
     if (runtime.detached) return
     this.#backend.notifications.emit(notification)
     const kinds = Discovery.changedBy(notification.method)
-    if (kinds.length > 0 && this.refresh.noteChanged(runtime, kinds)) this.#reports.listsChanged(runtime)
+    if (kinds.length > 0 && this.refresh.noteChanged(runtime, kinds)) {
+      this.#backend.send({ _tag: "ListsChanged", runtime })
+    }
   }
 }

@@ -1,0 +1,27 @@
+/**
+ * What a supervisor is told: by users, by what it has under way, and by what works for its runtimes.
+ */
+import type { ConnectError } from "../Errors.js"
+import type { Loss } from "../port/Connection.js"
+import type { Installed } from "../runtime/Installed.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { PendingCommand } from "./Command.js"
+import type { Attempt, Teardown, Timer } from "./Work.js"
+
+/** One message. What names a runtime, an attempt, a timer or a teardown counts only while that is the current one. */
+export type Message =
+  | { readonly _tag: "Command"; readonly pending: PendingCommand }
+  /** A call waits for a connection. */
+  | { readonly _tag: "Demand" }
+  | { readonly _tag: "Due"; readonly timer: Timer }
+  | { readonly _tag: "Established"; readonly attempt: Attempt; readonly installed: Installed }
+  | { readonly _tag: "Failed"; readonly attempt: Attempt; readonly error: ConnectError }
+  | { readonly _tag: "TornDown"; readonly teardown: Teardown }
+  | { readonly _tag: "Lost"; readonly runtime: Runtime; readonly loss: Loss }
+  /** No call has used it for `idleRelease`. */
+  | { readonly _tag: "Unused"; readonly runtime: Runtime }
+  | { readonly _tag: "ListsChanged"; readonly runtime: Runtime }
+  /** The machine was suspended: whatever waits is late, and whatever is connected is in doubt. (R11) */
+  | { readonly _tag: "ClockJumped" }
+  /** Something that others gave us has thrown. */
+  | { readonly _tag: "Defect"; readonly source: string; readonly defect: unknown }
