@@ -257,7 +257,7 @@ describe("Fleet.layer", () => {
       expect((ofFleet as InvalidOptions).problems.map(({ message }) => message)).toEqual([
         "fleet: connectConcurrency is -4; accepted: a whole number of at least 1",
         'fleet: waitTimeout is "soon"; accepted: 0 ms to 24 h, as milliseconds or as a text such as "5s" or "5 minutes"',
-        'fleet: backend is no option of a fleet; did you mean "backends"?'
+        'fleet: backend is not an option of a fleet; did you mean "backends"?'
       ])
       const ofBackends = yield* refusal(
         Fleet.Fleet,

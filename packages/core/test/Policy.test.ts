@@ -182,7 +182,7 @@ describe("Policy", () => {
     for (const value of [1, "x", {}, { a: 1 }, null]) {
       const error = refusal({ keepalive: { intervall: value } })
       expect(error.field).toBe("keepalive.intervall")
-      expect(error.message).toBe('docs: keepalive.intervall is no option of keepalive; did you mean "interval"?')
+      expect(error.message).toBe('docs: keepalive.intervall is not an option of keepalive; did you mean "interval"?')
     }
     for (
       const [name, meant] of [
@@ -195,19 +195,19 @@ describe("Policy", () => {
     ) {
       const error = refusal({ [name]: { token: "secret" } })
       expect(error.field).toBe(name)
-      expect(error.message).toBe(`docs: ${name} is no option; did you mean "${meant}"?`)
+      expect(error.message).toBe(`docs: ${name} is not an option; did you mean "${meant}"?`)
     }
   })
 
   it("[K5] an option like no other is refused with all that there are", () => {
     expect(refusal({ health: { colour: 1 } }).message)
-      .toBe("docs: health.colour is no option of health; there are: failureThreshold")
+      .toBe("docs: health.colour is not an option of health; there are: failureThreshold")
   })
 
   it("[K5] everything that is wrong is in one error: the message lists it, problems has each of them", () => {
     const error = refusal({ keepalive: { interval: 5, methid: "ping" }, calls: { retry: "always" }, timeouts: 7 })
     const messages = [
-      'docs: keepalive.methid is no option of keepalive; did you mean "method"?',
+      'docs: keepalive.methid is not an option of keepalive; did you mean "method"?',
       "docs: keepalive.interval is 5; accepted: 1 s to 24 h",
       "docs: timeouts is 7; accepted: an object of options",
       'docs: calls.retry is "always"; accepted: "safe" or "never"'

@@ -113,7 +113,7 @@ describe("McpJson", () => {
       "mcp.json:6: mcpServers.both.url: stands beside command; keep one of the two",
       "mcp.json:8: mcpServers.neither: has neither command (a program to start) nor url (an address)",
       "mcp.json:13: mcpServers.args.args[1]: is a number; accepted: a string",
-      "mcp.json:16: mcpServers.address.url: is no address; accepted: one that begins with http:// or https://",
+      "mcp.json:16: mcpServers.address.url: is not an address; accepted: one that begins with http:// or https://",
       "mcp.json:19: mcpServers.unset.env.TOKEN: has ${NOT_THERE}, which is not set; set NOT_THERE in the environment or write "
       + "${NOT_THERE:-default}",
       "mcp.json:21: mcpServers.input.args[0]: has ${input:key}, which is not known; write ${NAME}, ${NAME:-default} or ${env:NAME}",
@@ -188,19 +188,19 @@ describe("McpJson", () => {
     })
     const said = problems(source).map((line) => line.replace("mcp.json:1: mcpServers.", ""))
     expect(said).toEqual([
-      'typo.headerss: is no option of a server; did you mean "headers"?',
-      'cmd.cmd: is no option of a server; did you mean "command"?',
+      'typo.headerss: is not an option of a server; did you mean "headers"?',
+      'cmd.cmd: is not an option of a server; did you mean "command"?',
       "wrong.headers: belongs to a server with a url, and this one has a command; leave it out, or pass it on by env",
       "env.env: belongs to a server with a command, and this one has a url; leave it out",
-      expect.stringMatching(/^fetch\.sessionId: is not taken over: Lifeline keeps the session itself/),
-      "fetch.requestInit.cache: is not taken over: of requestInit only headers are. Leave it out",
-      'lifeline.lifeline.keepAlive: is no option; did you mean "keepalive"?',
-      'lifeline.lifeline.reconnect.maxDelayy: is no option of reconnect; did you mean "maxDelay"?',
+      expect.stringMatching(/^fetch\.sessionId: is not supported: Lifeline keeps the session itself/),
+      "fetch.requestInit.cache: is not supported: of requestInit only headers are. Leave it out",
+      'lifeline.lifeline.keepAlive: is not an option; did you mean "keepalive"?',
+      'lifeline.lifeline.reconnect.maxDelayy: is not an option of reconnect; did you mean "maxDelay"?',
       "both.serverUrl: says the same as url; keep one",
       "twice.lifeline.calls: is given twice, here and beside lifeline; keep one",
       'type.type: is "sse"; accepted: "stdio", since this server has a command',
       "stdio.stdio.command: belongs beside stdio, not in it",
-      expect.stringMatching(/^other\.sandbox: is no option of a server; there are: command, .*\. It has no effect$/)
+      expect.stringMatching(/^other\.sandbox: is not an option of a server; there are: command, .*\. It has no effect$/)
     ])
     expect(said.join()).not.toContain("secret")
     expect(parse(source).entries.map(({ name }) => name)).toEqual(["empty", "other"])
@@ -221,9 +221,9 @@ describe("McpJson", () => {
     expect(backends.map(({ id }) => id)).toEqual(["good"])
     expect(problems.map(McpJson.show)).toEqual([
       expect.stringMatching(/^mcp\.json:3: mcpServers\.header\.headers\.A: is no valid HTTP header; accepted: /),
-      expect.stringMatching(/^mcp\.json:4: mcpServers\.address\.url: is no address; accepted: /),
+      expect.stringMatching(/^mcp\.json:4: mcpServers\.address\.url: is not an address; accepted: /),
       expect.stringMatching(/^mcp\.json:6: mcpServers\.grace\.stdio\.termGrace: is "1h"; accepted: 0 ms to 10 min/),
-      expect.stringMatching(/maxMessageByts: is no option of .*did you mean "maxMessageBytes"\?$/),
+      expect.stringMatching(/maxMessageByts: is not an option of .*did you mean "maxMessageBytes"\?$/),
       expect.stringMatching(/^mcp\.json:8: mcpServers\.method\.keepalive\.method: is "options"; accepted: "ping"/)
     ])
   })
@@ -236,7 +236,7 @@ describe("McpJson", () => {
     )
     expect(broken("{}")).toBe("mcp.json:1: mcpServers: is missing; accepted: an object of servers by name")
     expect(broken(`{\n"mcpServer": {}}`)).toBe(
-      'mcp.json:2: mcpServer: is no option of an mcp.json; did you mean "mcpServers"?'
+      'mcp.json:2: mcpServer: is not an option of an mcp.json; did you mean "mcpServers"?'
     )
     expect(broken(`{\n"mcpServers": []}`)).toBe(
       "mcp.json:2: mcpServers: is an array; accepted: an object of servers by name"

@@ -40,25 +40,25 @@ describe("options", () => {
     const command = "a"
     const far = '0 ms to 24 h, as milliseconds or as a text such as "5s" or "5 minutes"'
     assert.deepEqual(await problems(untyped({ command }, { require: "all", connectConcurrency: -4 })), [
-      "a: require is no option of connect, but of connectAll",
-      "a: connectConcurrency is no option of connect, but of connectAll"
+      "a: require is not an option of connect, but of connectAll",
+      "a: connectConcurrency is not an option of connect, but of connectAll"
     ])
     assert.deepEqual(await problems(untyped({ command }, { keepAlive: {}, loger: () => {}, logger: 5 })), [
-      'a: keepAlive is no option of connect; did you mean "keepalive"?',
-      'a: loger is no option of connect; did you mean "logger"?',
+      'a: keepAlive is not an option of connect; did you mean "keepalive"?',
+      'a: loger is not an option of connect; did you mean "logger"?',
       "a: logger is 5; accepted: a function"
     ])
     assert.deepEqual(
       await problems(fleetOf({ mcpServers: {} }, { name: "n", connectConcurrency: -4, waitTimeout: -1 })),
       [
-        "fleet: name is no option of connectAll, but of connect and supervisedTransport",
+        "fleet: name is not an option of connectAll, but of connect and supervisedTransport",
         "fleet: connectConcurrency is -4; accepted: a whole number of at least 1",
         `fleet: waitTimeout is -1; accepted: ${far}`
       ]
     )
     assert.deepEqual(await problems(() => supervisedTransport({ command }, { capabilities: {}, signal: 1 } as never)), [
-      "a: capabilities is no option of supervisedTransport, but of connect and connectAll",
-      "a: signal is no option of supervisedTransport, but of connect and connectAll"
+      "a: capabilities is not an option of supervisedTransport, but of connect and connectAll",
+      "a: signal is not an option of supervisedTransport, but of connect and connectAll"
     ])
     assert.deepEqual(
       await problems(
@@ -66,7 +66,7 @@ describe("options", () => {
       ),
       [
         'a: signal is "now"; accepted: an AbortSignal',
-        'a: handlers.samplings is no option of handlers; did you mean "sampling"?',
+        'a: handlers.samplings is not an option of handlers; did you mean "sampling"?',
         "a: handlers.roots is an array; accepted: a function",
         "a: clientInfo is an object; accepted: an object with name and version"
       ]
@@ -79,7 +79,7 @@ describe("options", () => {
     const call = (options: unknown) => () => client.callTool({ name: "x" }, undefined, options as CallOptions)
     const far = '0 ms to 365 d, as milliseconds or as a text such as "5s" or "5 minutes"'
     assert.deepEqual(await problems(call({ timout: 300 })), [
-      'a: timout is no option of a call; did you mean "timeout"?'
+      'a: timout is not an option of a call; did you mean "timeout"?'
     ])
     assert.deepEqual(await problems(call({ timeout: -1, wait: "long", signal: 5, idempotent: "yes", onprogress: 1 })), [
       `a: timeout is -1; accepted: ${far}`,
@@ -90,7 +90,7 @@ describe("options", () => {
     ])
     assert.deepEqual(await problems(call(5)), ["a: options is a number; accepted: an object of options"])
     assert.deepEqual(await problems(() => fleet.callTool({ name: "a__x" }, undefined, { timout: 1 } as never)), [
-      'fleet: timout is no option of a call; did you mean "timeout"?'
+      'fleet: timout is not an option of a call; did you mean "timeout"?'
     ])
     assert.strictEqual(client.status.state, "Idle")
   })
@@ -107,7 +107,7 @@ describe("options", () => {
     })
     assert.strictEqual(client.status.generation, 1)
     assert.deepEqual(said.map((line) => line.slice(0, line.indexOf(";"))), [
-      "one: timout is no option of a request of a session",
+      "one: timout is not an option of a request of a session",
       "one: timeout is -1"
     ])
   })
@@ -115,13 +115,13 @@ describe("options", () => {
   it("[F1] a key of a server that does not exist or belongs to the other kind is refused, with what is to be done", async () => {
     const url = "http://127.0.0.1/mcp"
     assert.deepEqual(await problems(untyped({ url, headerss: { a: "s3cret" } })), [
-      '127-0-0-1: headerss is no option of a server; did you mean "headers"?'
+      '127-0-0-1: headerss is not an option of a server; did you mean "headers"?'
     ])
     assert.deepEqual(await problems(untyped({ command: "a", headers: { a: "s3cret" } })), [
       "a: headers belongs to a server with a url, and this one has a command; leave it out, or pass it on by env"
     ])
     assert.deepEqual(await problems(untyped({ comand: "s3cret" }, { name: "one" })), [
-      'one: comand is no option of a server; did you mean "command"?'
+      'one: comand is not an option of a server; did you mean "command"?'
     ])
     assert.deepEqual(await problems(untyped({ command: "", type: "http" }, { name: "one" })), [
       "one: command is empty; accepted: a string that is not",
@@ -134,11 +134,11 @@ describe("options", () => {
       "127-0-0-1: args belongs to a server with a command, and this one has a url; leave it out"
     ])
     assert.deepEqual(await problems(untyped({ command: "a", stdio: { stdinGrce: 5, termGrace: "1h" } })), [
-      'a: stdio.stdinGrce is no option of a server that is started; did you mean "stdinGrace"?',
+      'a: stdio.stdinGrce is not an option of a server that is started; did you mean "stdinGrace"?',
       'a: stdio.termGrace is "1h"; accepted: 0 ms to 10 min, as milliseconds or as a text such as "5s" or "5 minutes"'
     ])
     assert.deepEqual(await problems(untyped({ command: "a", onConnected: () => {} })), [
-      "a: onConnected is no option of a server; give it in the second argument"
+      "a: onConnected is not an option of a server; give it in the second argument"
     ])
     assert.deepEqual(await problems(untyped({ command: "a", alwaysAllow: [] })), [
       "a: alwaysAllow belongs to another program and has no effect here; leave it out"
@@ -172,9 +172,9 @@ describe("options", () => {
       requestInit: { headers: {}, credentials: "include" }
     }, { name: "one" }))
     assert.deepEqual(said.map((line) => line.split(": ", 2).join(": ")), [
-      "one: sessionId is not taken over",
-      "one: reconnectionOptions is not taken over",
-      "one: requestInit.credentials is not taken over"
+      "one: sessionId is not supported",
+      "one: reconnectionOptions is not supported",
+      "one: requestInit.credentials is not supported"
     ])
     assert.match(said[1] ?? "", /reconnect: { initialDelay, factor, maxDelay, maxAttempts }/)
   })
@@ -222,7 +222,7 @@ describe("options", () => {
         'fleet: require is "some"; accepted: "any" or "all"',
         "fleet: keepalive.timeout is -1; accepted: 1 ms to 1 h",
         "a: keepalive.interval is 1; accepted: 1 s to 24 h",
-        "b: url is no address; accepted: one that begins with http:// or https://",
+        "b: url is not an address; accepted: one that begins with http:// or https://",
         'b: type is "socket"; accepted: "auto", "http", "streamable-http", "streamableHttp", "streamable_http" or "sse"',
         "fleet: mcpServers has a server without a name; give it one"
       ]
@@ -282,18 +282,18 @@ describe("the configuration of connectAll", () => {
 
   it("[F1 G2] what is misspelt or out of place at the top is refused", async () => {
     assert.deepEqual(await problems(fleetOf({ mcpServers: {}, keepAlive: {}, require: "all", inputs: [] })), [
-      'fleet: keepAlive is no option of an mcp.json; did you mean "keepalive"?',
-      "fleet: require is no option of an mcp.json; give it in the second argument"
+      'fleet: keepAlive is not an option of an mcp.json; did you mean "keepalive"?',
+      "fleet: require is not an option of an mcp.json; give it in the second argument"
     ])
     assert.deepEqual(await problems(fleetOf({ mcpServer: {} })), [
-      'fleet: mcpServer is no option of an mcp.json; did you mean "mcpServers"?',
+      'fleet: mcpServer is not an option of an mcp.json; did you mean "mcpServers"?',
       "fleet: mcpServers is missing; accepted: an object of servers by name"
     ])
     await using fleet = await connectAll({ mcpServers: {} })
     assert.deepEqual(
       await problems(() => fleet.apply({ mcpServers: { a: { command: "a", headers: {}, arg: [] } } } as never)),
       [
-        'a: arg is no option of a server; did you mean "args"?'
+        'a: arg is not an option of a server; did you mean "args"?'
       ]
     )
   })

@@ -119,7 +119,7 @@ const redirectText = ({ status, to, why }: RedirectFailure): string => {
     case "credentials":
       return `HTTP ${status}: redirected to ${to} with credentials in the address, which are not taken from a server`
     case "invalid":
-      return `HTTP ${status}: redirected to what is no address: this has to be corrected at the server`
+      return `HTTP ${status}: redirected to an address that is not valid: correct this at the server`
   }
 }
 

@@ -62,7 +62,7 @@ const address: Check.Check = (value, path) => {
   const url = URL.canParse(String(value)) ? new URL(String(value)) : undefined
   return url !== undefined && (url.protocol === "http:" || url.protocol === "https:") ? [] : [{
     path,
-    message: "is no address; accepted: an absolute one that begins with http:// or https://"
+    message: "is not an address; accepted: an absolute one that begins with http:// or https://"
   }]
 }
 

@@ -392,7 +392,7 @@ describe("options", () => {
     } catch (error) {
       assert.deepStrictEqual((error as InvalidOptions).problems.map(({ message }) => message), [
         'closeTimeout is -1; accepted: 0 ms to 1 h, as milliseconds or as a text such as "5s" or "5 minutes"',
-        'header is no option of a server with a url; did you mean "headers"?'
+        'header is not an option of a server with a url; did you mean "headers"?'
       ])
       return
     }

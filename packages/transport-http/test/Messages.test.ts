@@ -43,7 +43,7 @@ const connecting: Readonly<Record<string, Row>> = {
     says: [/credentials in the address/],
     never: [/s3cret/]
   },
-  "a redirect to nowhere": { answer: to("http://["), says: [/no address/, /at the server/] },
+  "a redirect to nowhere": { answer: to("http://["), says: [/not valid/, /at the server/] },
   "401 without credentials": { answer: ({ response }) => fault(response, 401), says: [/none were sent/, /headers/] },
   "401 with credentials": {
     answer: ({ response }) => fault(response, 401),

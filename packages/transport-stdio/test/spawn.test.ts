@@ -133,7 +133,7 @@ describe("a process that cannot be started", () => {
     } catch (error) {
       assert.instanceOf(error, InvalidOptions)
       assert.deepEqual(error.problems.map(({ message }) => message), [
-        'arg is no option of a server that is started; did you mean "args"?',
+        'arg is not an option of a server that is started; did you mean "args"?',
         'termGrace is "1h"; accepted: 0 ms to 10 min, as milliseconds or as a text such as "5s" or "5 minutes"'
       ])
     }

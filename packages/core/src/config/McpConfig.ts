@@ -136,7 +136,7 @@ const stdioChecks: Readonly<Record<string, Check.Check>> = {
 const address: Check.Check = (value, path) =>
   /^https?:\/\/[^/\s]/i.test(String(value))
     ? []
-    : [{ path, message: "is no address; accepted: one that begins with http:// or https://" }]
+    : [{ path, message: "is not an address; accepted: one that begins with http:// or https://" }]
 
 const requestInit: Check.Check = (value, path) => {
   if (!Predicate.isRecord(value)) return [Problem.wrongSecret(path, value, "an object with headers")]
@@ -145,7 +145,7 @@ const requestInit: Check.Check = (value, path) => {
       ? headers(value[name], [...path, name])
       : value[name] === undefined
       ? []
-      : [{ path: [...path, name], message: "is not taken over: of requestInit only headers are. Leave it out" }]
+      : [{ path: [...path, name], message: "is not supported: of requestInit only headers are. Leave it out" }]
   )
 }
 
@@ -217,10 +217,10 @@ const isEmpty = (value: unknown): boolean =>
 
 type Kind = "stdio" | "http"
 
-/** An option of the official SDK's transports that is not taken over. */
+/** An option of the official SDK's transports that is not supported. */
 export const notTakenOver = (path: Problem.Path): Problem.Problem | undefined => {
   const key = String(path.at(-1))
-  return Object.hasOwn(instead, key) ? { path, message: `is not taken over: ${instead[key]}` } : undefined
+  return Object.hasOwn(instead, key) ? { path, message: `is not supported: ${instead[key]}` } : undefined
 }
 
 /** Whether it is a key of a server. */

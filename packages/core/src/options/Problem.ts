@@ -72,7 +72,7 @@ export const unknown = (
   const help = suggestion === undefined ? `there are: ${known.join(", ")}` : `did you mean "${suggestion}"?`
   return {
     path,
-    message: `is no option${of === "" ? "" : ` of ${of}`}; ${help}`,
+    message: `is not an option${of === "" ? "" : ` of ${of}`}; ${help}`,
     key: suggestion === undefined ? "unknown" : "misspelt"
   }
 }

@@ -85,10 +85,10 @@ export const isOption = (name: unknown): boolean => takers.some((taker) => Objec
 /** An option that a function does not have. */
 const stranger = (taker: Taker, path: Problem.Path): Problem.Problem => {
   const others = takers.filter((other) => Object.hasOwn(tables[other], String(path[0])))
-  if (others.length > 0) return { path, message: `is no option of ${taker}, but of ${others.join(" and ")}` }
+  if (others.length > 0) return { path, message: `is not an option of ${taker}, but of ${others.join(" and ")}` }
   if (McpConfig.isKey(path[0])) {
     const where = taker === "connectAll" ? "in the server's entry" : "in the first argument"
-    return { path, message: `is no option of ${taker}, but of a server; give it ${where}` }
+    return { path, message: `is not an option of ${taker}, but of a server; give it ${where}` }
   }
   return McpConfig.notTakenOver(path) ?? Problem.unknown(path, Object.keys(tables[taker]), { of: taker })
 }

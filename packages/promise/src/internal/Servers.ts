@@ -83,7 +83,7 @@ const readCustom = (server: unknown): McpConfig.Read<Described> | undefined => {
 /** Options that stand where a server or servers are described. */
 const misplaced = (of: string) => (problem: Problem.Problem): Problem.Problem =>
   problem.key !== undefined && problem.path.length === 1 && Checks.isOption(problem.path[0])
-    ? { path: problem.path, message: `is no option of ${of}; give it in the second argument` }
+    ? { path: problem.path, message: `is not an option of ${of}; give it in the second argument` }
     : problem
 
 const literally = ", or give the option variables: false to leave every text as it is"
