@@ -220,7 +220,7 @@ describe("McpJson", () => {
     const { backends, problems } = Backends.fromEntries(entries, "/")
     expect(backends.map(({ id }) => id)).toEqual(["good"])
     expect(problems.map(McpJson.show)).toEqual([
-      expect.stringMatching(/^mcp\.json:3: mcpServers\.header\.headers\.A: is no valid HTTP header; accepted: /),
+      expect.stringMatching(/^mcp\.json:3: mcpServers\.header\.headers\.A: is not a valid HTTP header; accepted: /),
       expect.stringMatching(/^mcp\.json:4: mcpServers\.address\.url: is not an address; accepted: /),
       expect.stringMatching(/^mcp\.json:6: mcpServers\.grace\.stdio\.termGrace: is "1h"; accepted: 0 ms to 10 min/),
       expect.stringMatching(/maxMessageByts: is not an option of .*did you mean "maxMessageBytes"\?$/),

@@ -42,6 +42,13 @@ describe("the first connection", () => {
         assert.instanceOf(error, ConnectError)
         assert.match(error.message, /^docs: .*3.*no database.*timeouts\.connect/)
       }
+      /** The command, whose quotation marks are escaped, is named once. */
+      const quoted = async () => {
+        const server = { command: process.execPath, args: ["-e", 'console.error("a \\"mark\\""); process.exit(4)'] }
+        const error = await rejection(connect(server, { name: "docs" }))
+        assert.instanceOf(error, ConnectError)
+        assert.strictEqual(error.message.split("process.exit(4)").length, 2, error.message)
+      }
       const initialized = async () => {
         const client = new Client({ name: "a-test", version: "1.2.3" })
         const error = await rejection(client.connect(supervisedTransport({ url: nobody }, { name: "docs" })))
@@ -53,7 +60,8 @@ describe("the first connection", () => {
         rejected(shop.url, "protocol", /text\/html/),
         rejected(other.url, "notFound", /HTTP 404/),
         initialized(),
-        exited()
+        exited(),
+        quoted()
       ])
       await Promise.all([shop, other].map((server) => server.until(() => server.sockets.size === 0)))
     },

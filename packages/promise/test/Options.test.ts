@@ -95,6 +95,45 @@ describe("options", () => {
     assert.strictEqual(client.status.state, "Idle")
   })
 
+  it("[F1] a command takes a signal and no other option", async () => {
+    await using client = await connect({ command: "a" }, lazy)
+    await using fleet = await connectAll({ mcpServers: { a: { command: "a", ...lazy } } })
+    const refused = ["a: timeout is not an option of a command; there are: signal"]
+    const options = { timeout: 5 } as never
+    for (const command of ["reconnect", "enable", "disable", "disconnect", "refresh"] as const) {
+      assert.deepEqual(await problems(() => client[command](options)), refused, command)
+      assert.deepEqual(await problems(() => fleet[command]("a", options)), refused, command)
+    }
+    assert.deepEqual(await problems(() => client.healthCheck(options)), refused)
+    assert.deepEqual(await problems(() => fleet.refresh(undefined, { signal: 5 } as never)), [
+      "fleet: signal is 5; accepted: an AbortSignal"
+    ])
+    assert.strictEqual(client.status.state, "Idle")
+  })
+
+  it("[T10 F1] a proxy of the environment that is no address is a ConfigError with the names of its servers", async () => {
+    const before = process.env["http_proxy"]
+    process.env["http_proxy"] = "proxy.test:port"
+    try {
+      const url = "http://mcp.test/mcp"
+      const said = [
+        /^a: http_proxy of the environment is not the address of a proxy; accepted: .*mcp\.test in NO_PROXY$/
+      ]
+      for (
+        const refused of [
+          await problems(() => connect({ url }, { name: "a" })),
+          await problems(() => connectAll({ mcpServers: { a: { url } } }))
+        ]
+      ) {
+        assert.strictEqual(refused.length, 1)
+        assert.match(refused[0]!, said[0]!)
+      }
+    } finally {
+      if (before === undefined) delete process.env["http_proxy"]
+      else process.env["http_proxy"] = before
+    }
+  })
+
   it("[C11 F1] the options of a request that onConnected makes are checked, too", async () => {
     const said: Array<string> = []
     await using client = await connect(Everything.stdio, {

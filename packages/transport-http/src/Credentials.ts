@@ -3,6 +3,7 @@
  */
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Redacted } from "effect"
+import { validateHeaderName, validateHeaderValue } from "node:http"
 import type { LoginFailure } from "./HttpFailure.js"
 import { CredentialFailure, oneLine } from "./HttpFailure.js"
 import type { OAuth, Refusal } from "./OAuth.js"
@@ -36,6 +37,17 @@ const decode = (text: string): string => {
     return decodeURIComponent(text)
   } catch {
     return text
+  }
+}
+
+/** Whether HTTP can carry a header. */
+export const isHeader = (name: string, value: unknown): boolean => {
+  try {
+    validateHeaderName(name)
+    validateHeaderValue(name, String(Redacted.isRedacted(value) ? Redacted.value(value) : value))
+    return true
+  } catch {
+    return false
   }
 }
 
@@ -117,7 +129,16 @@ export const make = (options: {
           if (tokens.refresh_token !== undefined) remember(tokens.refresh_token)
         }
       }
-      return all
+      const invalid = Object.keys(all).find((name) => !isHeader(name, all[name]))
+      if (invalid === undefined) return all
+      return yield* new CredentialFailure({
+        detail: `${
+          oneLine(JSON.stringify(invalid))
+        } is not a valid HTTP header, so that nothing was sent: correct what ${
+          invalid === "authorization" && oauth !== undefined ? "the auth provider" : "the header provider"
+        } gives (no spaces in a name; one line of Latin-1 characters as a value)`,
+        cause: undefined
+      })
     })
 
   const renew: Credentials["renew"] = (refused, refusal) => {

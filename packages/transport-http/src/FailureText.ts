@@ -37,7 +37,7 @@ const unreachableText = (code: string): string => {
   }
 }
 
-const networkText = ({ cause, code, kind, proxy, proxyStatus }: NetworkFailure): string => {
+const networkText = ({ cause, code, kind, proxy, proxyStatus, sent }: NetworkFailure): string => {
   const way = proxy === undefined ? undefined : `the proxy ${proxy.address} (${proxy.variable} of the environment)`
   if (proxyStatus !== undefined) {
     const what = proxyStatus === 407
@@ -45,7 +45,6 @@ const networkText = ({ cause, code, kind, proxy, proxyStatus }: NetworkFailure):
       : "see its log, or name the host in NO_PROXY"
     return `${way ?? "the proxy"} does not connect to the server: HTTP ${proxyStatus}: ${what}`
   }
-  if (code === "UND_ERR_INVALID_ARG") return "a header is not valid, so that nothing was sent: check the headers"
   switch (kind) {
     case "refused":
       return way === undefined
@@ -75,7 +74,9 @@ const networkText = ({ cause, code, kind, proxy, proxyStatus }: NetworkFailure):
     case "protocol":
       return `what answers does not speak HTTP: check the port (${code})`
     case "fault":
-      return `the HTTP client failed, and whether the request was sent is not known: ${oneLine(String(cause))}`
+      return `the HTTP client failed, ${
+        sent ? "and it is not known whether the request was sent" : "and nothing was sent"
+      }: ${oneLine(String(cause))}`
   }
 }
 

@@ -6,9 +6,8 @@ import type { Connection, Connector } from "@mcp-lifeline/core"
 import { SdkConnection } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Duration, Effect, Predicate, Redacted } from "effect"
+import { Clock, Duration, Effect, Predicate } from "effect"
 import type { Scope } from "effect"
-import { validateHeaderName, validateHeaderValue } from "node:http"
 import type { Dispatcher } from "undici"
 import * as Credentials from "./Credentials.js"
 import * as HttpClient from "./HttpClient.js"
@@ -66,29 +65,24 @@ const address: Check.Check = (value, path) => {
   }]
 }
 
-const isHeader = (name: string, value: unknown): boolean => {
-  try {
-    validateHeaderName(name)
-    validateHeaderValue(name, String(Redacted.isRedacted(value) ? Redacted.value(value) : value))
-    return true
-  } catch {
-    return false
-  }
-}
-
 const header: Check.Check = (value, path) =>
-  isHeader(String(path.at(-1)), value) ? [] : [{
+  Credentials.isHeader(String(path.at(-1)), value) ? [] : [{
     path,
-    message: "is no valid HTTP header; accepted: a name without spaces, and a value in one line of Latin-1 characters"
+    message:
+      "is not a valid HTTP header; accepted: a name without spaces, and a value in one line of Latin-1 characters"
   }]
 
 /** Everything that is wrong with options; `make` throws an `InvalidOptions` of it. */
-export const problems = (options: Options): ReadonlyArray<Problem.Problem> => [
-  ...check({ ...options, url: options.url ?? "" }, []),
-  ...(options.fetch !== undefined && options.dispatcher !== undefined
-    ? [{ path: ["fetch"], message: "stands beside dispatcher; keep one of the two" }]
-    : [])
-]
+export const problems = (options: Options): ReadonlyArray<Problem.Problem> => {
+  const { dispatcher, fetch } = options
+  const found = check({ ...options, url: options.url ?? "" }, [])
+  if (fetch !== undefined && dispatcher !== undefined) {
+    return [...found, { path: ["fetch"], message: "stands beside dispatcher; keep one of the two" }]
+  }
+  return found.length > 0 || fetch !== undefined || dispatcher !== undefined
+    ? found
+    : Proxy.problems(new URL(String(options.url)), process.env)
+}
 
 const check = Check.options(
   {

@@ -137,7 +137,7 @@ export const fromNetwork = (cause: unknown, proxy?: Proxy): NetworkFailure => {
   if (tooLargeCode.has(code)) return make("tooLarge", true)
   if (property(cause, "name") === "HTTPParserError" && code !== "HPE_CLOSED_CONNECTION") return make("protocol", true)
   if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") return make("reset", false)
-  if (code === "UND_ERR_INVALID_ARG") return make("protocol", false)
+  if (code === "UND_ERR_INVALID_ARG") return make("fault", false)
   // Every error of the network has a code; what has none is a fault, of a dispatcher of the caller's for example.
   return make(error === undefined ? "fault" : "reset", !connecting)
 }

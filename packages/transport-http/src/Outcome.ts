@@ -65,7 +65,7 @@ const requestOutcome = (failure: HttpFailure): readonly [Fate, RequestReason] =>
     case "NetworkFailure":
       // Asked again, the answer would be as large.
       if (failure.kind === "tooLarge") return ["answered", "protocol"]
-      if (failure.kind === "fault") return ["unknown", "fault"]
+      if (failure.kind === "fault") return [failure.sent ? "unknown" : "notSent", "fault"]
       return [failure.sent ? "unknown" : "notSent", "network"]
     // Asked again it would redirect again; and a 303 may well be the answer to what was carried out.
     case "RedirectFailure":

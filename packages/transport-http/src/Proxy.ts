@@ -1,7 +1,7 @@
 /**
  * The proxies that the environment names, as curl reads them: an address may do without its scheme.
  */
-import { Problem } from "@mcp-lifeline/core"
+import type { Problem } from "@mcp-lifeline/core"
 
 /** A proxy. */
 export interface Proxy {
@@ -57,17 +57,25 @@ const spares = (env: Environment, url: URL): boolean => {
   })
 }
 
-/** The proxies for a server. Throws an InvalidOptions where the one that it is to be reached through has no usable address. */
-export const fromEnvironment = (url: URL, env: Environment): Proxies => {
+/** What one environment says: the proxies of both schemes, and which of them is on the way to a server. */
+const look = (url: URL, env: Environment) => {
   const http = read(env, ["http_proxy", "HTTP_PROXY"])
   const https = read(env, ["https_proxy", "HTTPS_PROXY"])
-  const used = spares(env, url) ? undefined : url.protocol === "https:" ? https ?? http : http
-  if (used !== undefined && used.proxy === undefined) {
-    throw Problem.refuse("", [{
-      path: [used.variable],
-      message:
-        `is a variable of the environment and not the address of a proxy; accepted: one such as http://proxy.example:3128. Correct it, unset it, or name ${url.hostname} in NO_PROXY`
-    }])
-  }
+  return { http, https, used: spares(env, url) ? undefined : url.protocol === "https:" ? https ?? http : http }
+}
+
+/** What is wrong with the proxy that a server is to be reached through. */
+export const problems = (url: URL, env: Environment): ReadonlyArray<Problem.Problem> => {
+  const { used } = look(url, env)
+  return used === undefined || used.proxy !== undefined ? [] : [{
+    path: [used.variable],
+    message:
+      `of the environment is not the address of a proxy; accepted: one such as http://proxy.example:3128. Correct it, unset it, or name ${url.hostname} in NO_PROXY`
+  }]
+}
+
+/** The proxies for a server, of which there are no problems. */
+export const fromEnvironment = (url: URL, env: Environment): Proxies => {
+  const { http, https, used } = look(url, env)
   return { http: http?.proxy?.url ?? "", https: https?.proxy?.url ?? "", used: used?.proxy }
 }

@@ -376,7 +376,7 @@ describe("options", () => {
       }
       return assert.fail("accepted")
     }
-    for (const url of ["not an address", "ftp://host/secret", "/mcp"]) {
+    for (const url of ["no URL", "ftp://host/secret", "/mcp"]) {
       const error = refused({ url })
       assert.deepStrictEqual([error._tag, error.field], ["InvalidOptions", "url"])
       assert.notInclude(error.message, url)
@@ -404,9 +404,48 @@ describe("options", () => {
       const server = yield* Harness.server
       const connector = HttpConnector.make({ url: server.url, headerProvider: () => ({ "x-key": "secret\nvalue" }) })
       const error = yield* Effect.flip(Harness.connect(connector))
-      assert.include(error.message, "check the headers")
+      assert.include(error.message, '"x-key" is not a valid HTTP header')
+      assert.include(error.message, "header provider")
       assert.notInclude(error.message, "secret")
       assert.strictEqual(server.seen.length, 0)
+    }))
+
+  it.scopedLive("[T3 C2] a header or token that turns invalid in a session fails the request, which nobody sends again", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      for (
+        const [connector, name] of [
+          [(value: () => string) => ({ headerProvider: () => ({ "x-key": value() }) }), "x-key"],
+          [
+            (value: () => string) => ({
+              authProvider: {
+                redirectUrl: undefined,
+                clientMetadata: { redirect_uris: [] },
+                clientInformation: () => undefined,
+                tokens: () => ({ access_token: value(), token_type: "bearer" }),
+                saveTokens: () => {},
+                redirectToAuthorization: () => {},
+                saveCodeVerifier: () => {},
+                codeVerifier: () => ""
+              }
+            }),
+            "authorization"
+          ]
+        ] as const
+      ) {
+        let value = "good"
+        const { call, losses } = yield* Harness.connect(
+          HttpConnector.make({ url: server.url, ...connector(() => value) })
+        )
+        value = "secret\nvalue"
+        const error = yield* Effect.flip(call())
+        assert.deepStrictEqual([error.fate, error.reason], ["notSent", "unauthorized"])
+        assert.include(error.message, `"${name}" is not a valid HTTP header`)
+        assert.notInclude(error.message, "secret")
+        assert.deepStrictEqual(losses, [])
+        assert.strictEqual(server.count("tools/call"), 0)
+        value = "good"
+      }
     }))
 })
 

@@ -126,6 +126,8 @@ const callOptions = Check.options(
   "a call"
 )
 
+const commandOptions = Check.options({ signal } satisfies Table<SignalOptions>, "a command")
+
 const sessionOptions = Check.options(
   { timeout: duration } satisfies Table<SessionCallOptions>,
   "a request of a session"
@@ -137,10 +139,14 @@ const checked = (check: Check.Check) => (backend: string, given: object | undefi
 }
 
 /** What is wrong with the options of a call. */
-export const call: (backend: string, given: CallOptions | SignalOptions | undefined) => ConfigError | undefined =
-  checked(
-    callOptions
-  )
+export const call: (backend: string, given: CallOptions | undefined) => ConfigError | undefined = checked(
+  callOptions
+)
+
+/** What is wrong with the options of a command: `reconnect`, `refresh` and the like. */
+export const command: (backend: string, given: SignalOptions | undefined) => ConfigError | undefined = checked(
+  commandOptions
+)
 
 /** What is wrong with the options of a request that `onConnected` makes. */
 export const sessionCall: (backend: string, given: SessionCallOptions | undefined) => ConfigError | undefined = checked(

@@ -16,6 +16,10 @@ import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
 import { SupervisedClient } from "./SupervisedClient.js"
 
+/** Whether a message names a target already: as it is, or in quotation marks, as command lines are. */
+const names = (message: string, target: string): boolean =>
+  message.includes(target) || message.includes(JSON.stringify(target))
+
 /** Why a backend is not connected: the error of its last attempt, or what its status knows. */
 export const whyNot = (
   { backend, lastError, state, target }: Status,
@@ -30,7 +34,7 @@ export const whyNot = (
       backend,
       reason: error?.reason ?? "timeout",
       incurable: state === "PermanentlyFailed",
-      message: `${message.includes(target) ? "" : `${target}: `}${message}${hint}`,
+      message: `${names(message, target) ? "" : `${target}: `}${message}${hint}`,
       retryAfter: error?.retryAfter,
       cause: error?.cause
     })

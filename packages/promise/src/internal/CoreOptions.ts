@@ -3,13 +3,13 @@
  */
 import type { Backend } from "@mcp-lifeline/core"
 import { ResultSchemas } from "@mcp-lifeline/protocol"
-import type { CallOptions, SignalOptions } from "../Options.js"
+import type { CallOptions } from "../Options.js"
 import * as Checks from "./Checks.js"
 
 /** Options, or what is wrong with them: a ConfigError, or the TypeError that the official Client would throw. */
 export const make = (
   backend: string,
-  options: CallOptions | SignalOptions | undefined,
+  options: CallOptions | undefined,
   resultSchema?: unknown
 ): Backend.CallOptions | Error | undefined => {
   if (options === undefined && resultSchema === undefined) return undefined

@@ -9,6 +9,7 @@ import type { Client, ClientEvents, HealthCheck } from "../Client.js"
 import { ConnectionLost } from "../Errors.js"
 import type { Event } from "../Event.js"
 import type { CallOptions, SignalOptions } from "../Options.js"
+import * as Checks from "./Checks.js"
 import * as CoreOptions from "./CoreOptions.js"
 import { fromError } from "./Failure.js"
 import * as Feed from "./Feed.js"
@@ -91,27 +92,27 @@ export class SupervisedClient implements Client {
   }
 
   reconnect(options?: SignalOptions): Promise<void> {
-    return this.#use((backend) => backend.reconnect, options)
+    return this.#command((backend) => backend.reconnect, options)
   }
 
   enable(options?: SignalOptions): Promise<void> {
-    return this.#use((backend) => backend.enable, options)
+    return this.#command((backend) => backend.enable, options)
   }
 
   disable(options?: SignalOptions): Promise<void> {
-    return this.#use((backend) => backend.disable, options)
+    return this.#command((backend) => backend.disable, options)
   }
 
   disconnect(options?: SignalOptions): Promise<void> {
-    return this.#use((backend) => backend.disconnect, options)
+    return this.#command((backend) => backend.disconnect, options)
   }
 
   async refresh(options?: SignalOptions): Promise<void> {
-    await this.#use((backend) => backend.refresh, options)
+    await this.#command((backend) => backend.refresh, options)
   }
 
   async healthCheck(options?: SignalOptions): Promise<HealthCheck> {
-    const { error, latency, status } = await this.#use((backend) => backend.healthCheck, options)
+    const { error, latency, status } = await this.#command((backend) => backend.healthCheck, options)
     return { status, latency, error: error && fromError(error) }
   }
 
@@ -279,9 +280,17 @@ export class SupervisedClient implements Client {
     })
   }
 
+  #command<A>(
+    f: (backend: Backend.Backend) => Effect.Effect<A, unknown>,
+    options: SignalOptions | undefined
+  ): Promise<A> {
+    const wrong = Checks.command(this.name, options)
+    return wrong === undefined ? this.#run(this.#source.use(f), options) : Promise.reject(wrong)
+  }
+
   #use<A>(
     f: (backend: Backend.Backend, options: Backend.CallOptions | undefined) => Effect.Effect<A, unknown>,
-    options?: CallOptions | SignalOptions,
+    options?: CallOptions,
     resultSchema?: unknown
   ): Promise<A> {
     const core = CoreOptions.make(this.name, options, resultSchema)

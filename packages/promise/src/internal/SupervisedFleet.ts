@@ -10,6 +10,7 @@ import { BackendUnavailable } from "../Errors.js"
 import type { Event } from "../Event.js"
 import type { Applied, Fleet, FleetEvents, FleetStatus } from "../Fleet.js"
 import type { CallOptions, FleetConfig, SignalOptions, VsCodeConfig } from "../Options.js"
+import * as Checks from "./Checks.js"
 import * as CoreOptions from "./CoreOptions.js"
 import { closed } from "./Failure.js"
 import * as Feed from "./Feed.js"
@@ -129,7 +130,8 @@ export class SupervisedFleet implements Fleet {
   async refresh(name?: string, options?: SignalOptions): Promise<void> {
     if (name !== undefined) return void await this.#use(name, (backend) => backend.refresh, options)
     const connected = Effect.flatMap(this.#core.backends, Effect.filter((backend) => backend.isConnected))
-    await this.#run(
+    await this.#command(
+      "fleet",
       Effect.flatMap(
         connected,
         (all) =>
@@ -173,7 +175,12 @@ export class SupervisedFleet implements Fleet {
     f: (backend: Backend.Backend) => Effect.Effect<A, unknown>,
     options: SignalOptions | undefined
   ): Promise<A> {
-    return this.#call(Effect.flatMap(this.#core.backend(name), f), options)
+    return this.#command(name, Effect.flatMap(this.#core.backend(name), f), options)
+  }
+
+  #command<A>(name: string, effect: Effect.Effect<A, unknown>, options: SignalOptions | undefined): Promise<A> {
+    const wrong = Checks.command(name, options)
+    return wrong === undefined ? this.#call(effect, options) : Promise.reject(wrong)
   }
 
   #ask<A>(
