@@ -302,7 +302,7 @@ describe("Calls", () => {
           const error = yield* Fiber.join(call)
           expect(error).toMatchObject({ _tag: "ResultUnknown", generation: 1, cause: { _tag: "BackendUnavailable" } })
           expect(error.message).toMatch(
-            /was sent and its result is unknown \(says the transport\); it could not be sent again/
+            /was sent and its result is unknown \(says the transport\); it may be carried out twice, but could not be sent again/
           )
           expect(error.message).toMatch(words)
           expect(error.message).not.toMatch(/not sent/)
@@ -587,7 +587,7 @@ describe("Calls", () => {
           nextAttemptAt: 750
         })
         expect(down.message).toBe(
-          "one is Reconnecting: the call was not sent, since it was not to wait (failFast); last error: scripted failure; next attempt in 750ms"
+          "one is Reconnecting: the call was not sent, because it must not wait (failFast); last error: scripted failure; next attempt in 750ms"
         )
         const said: Array<string> = []
         const ask = Effect.flatMap(Effect.flip(backend.callTool({ name: "pay" })), (error) =>
@@ -600,9 +600,11 @@ describe("Calls", () => {
         yield* Effect.ignore(backend.enable)
         yield* ask
         expect(said).toEqual([
-          expect.stringMatching(/^one is Disconnected: .*Call reconnect\(\)/),
-          expect.stringMatching(/^one is Disabled: .*Call enable\(\)/),
-          expect.stringMatching(/^one is PermanentlyFailed: .*no such command.*Fix the cause, then call reconnect\(\)/)
+          expect.stringMatching(/^one is Disconnected \(it does not connect by itself\): .*Call reconnect\(\)/),
+          expect.stringMatching(/^one is Disabled \(it is switched off\): .*Call enable\(\)/),
+          expect.stringMatching(
+            /^one is PermanentlyFailed \(waiting would not help.*no such command.*Fix the cause, then call reconnect\(\)/
+          )
         ])
       }).pipe(Effect.withRandom(Random.fixed([0.5]))))
 

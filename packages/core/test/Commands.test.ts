@@ -4,8 +4,15 @@ import { Effect, Fiber } from "effect"
 import { failure, settle, watched } from "./support/Watched.js"
 
 const refusals = [
-  { ender: "disable", text: "one is Disabling: reconnect was not carried out. Call enable() to use it again" },
-  { ender: "disconnect", text: "one is Disconnected: reconnect was not carried out. Call reconnect() to connect again" }
+  {
+    ender: "disable",
+    text: "one is Disabling (it is being switched off): reconnect was not carried out. Call enable() to use it again"
+  },
+  {
+    ender: "disconnect",
+    text:
+      "one is Disconnected (it does not connect by itself): reconnect was not carried out. Call reconnect() to connect again"
+  }
 ] as const
 
 describe("commands that are not carried out", () => {
@@ -37,7 +44,8 @@ describe("commands that are not carried out", () => {
       const second = yield* Effect.fork(backend.disable)
       yield* settle
       expect(failure(yield* Fiber.join(enable))).toMatchObject({
-        message: "one is Disabling: enable was not carried out. Call enable() to use it again"
+        message:
+          "one is Disabling (it is being switched off): enable was not carried out. Call enable() to use it again"
       })
       yield* Fiber.interruptAll([first, second])
     }))

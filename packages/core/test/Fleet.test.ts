@@ -170,7 +170,7 @@ describe("Fleet.apply", () => {
         expect(yield* stateOf(fleet, "docs")).toBe("Connected")
         expect([old.ledger.live, next.ledger.live]).toEqual([[0], []])
         expect(events.filter((event) => event.startsWith("docs"))).toEqual([])
-        expect(lines.filter((line) => line.startsWith("docs: the new options led to no connection"))).toHaveLength(1)
+        expect(lines.filter((line) => line.startsWith("docs: no connection with the new options"))).toHaveLength(1)
         const attempts = next.ledger.attempts.length
         yield* TestClock.adjust("1 hour")
         expect(next.ledger.attempts).toHaveLength(attempts)

@@ -1,7 +1,7 @@
 /**
  * What happens to backends as plain lines, one for each event that matters to an operator. Pure.
  */
-import type { Event, Status } from "@mcp-lifeline/core"
+import { type Event, Lifecycle, type Status } from "@mcp-lifeline/core"
 import { clean, time } from "./Output.js"
 import * as Table from "./Table.js"
 
@@ -12,7 +12,7 @@ const say = (event: Event.Event, status: Status | undefined): ReadonlyArray<stri
     case "StateChanged": {
       if (event.to !== "Connected") {
         const worthALine = event.to !== "Connecting" && event.to !== "Reconnecting" && event.from !== event.to
-        return worthALine ? [event.to] : undefined
+        return worthALine ? [Lifecycle.inWords(event.to)] : undefined
       }
       if (event.from === "Connected") return undefined
       const current = status?.generation === event.generation ? status : undefined
@@ -35,7 +35,7 @@ const say = (event: Event.Event, status: Status | undefined): ReadonlyArray<stri
     case "RuntimeClosed":
       return event.outcome === "closed" ? undefined : ["Close", event.outcome, event.message ?? ""]
     case "DiscoveryFailed":
-      return ["Lists could not be read", event.message]
+      return ["Could not read the lists", event.message]
     case "KeepaliveChanged":
       return event.state === "disabled" ? ["Keepalive disabled", event.reason ?? ""] : undefined
     case "AttemptStarted":

@@ -155,7 +155,9 @@ const serve = (options: Options, output: Output.Output) =>
     const show = output.live ? live(fleet, demo, output) : lines(fleet, demo, output)
     yield* show.pipe(
       // What cannot be shown is no reason to stop serving.
-      Effect.catchAllCause((cause) => Effect.logError("the display has ended", cause)),
+      Effect.catchAllCause((cause) =>
+        Effect.logError("the table of backends failed and is not drawn any more; the gateway goes on", cause)
+      ),
       Effect.interruptible,
       Effect.forkScoped
     )

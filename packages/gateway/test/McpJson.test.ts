@@ -193,7 +193,7 @@ describe("McpJson", () => {
       "wrong.headers: belongs to a server with a url, and this one has a command; leave it out, or pass it on by env",
       "env.env: belongs to a server with a command, and this one has a url; leave it out",
       expect.stringMatching(/^fetch\.sessionId: is not supported: Lifeline keeps the session itself/),
-      "fetch.requestInit.cache: is not supported: of requestInit only headers are. Leave it out",
+      "fetch.requestInit.cache: is not supported: Lifeline takes only the headers of requestInit. Leave it out",
       'lifeline.lifeline.keepAlive: is not an option; did you mean "keepalive"?',
       'lifeline.lifeline.reconnect.maxDelayy: is not an option of reconnect; did you mean "maxDelay"?',
       "both.serverUrl: says the same as url; keep one",

@@ -162,7 +162,7 @@ export class Link implements Transport {
         new RequestError({
           fate: "answered",
           reason: "protocol",
-          message: "the server's answer is no JSON-RPC response"
+          message: "the server's answer is not a JSON-RPC response"
         })
       )
     }

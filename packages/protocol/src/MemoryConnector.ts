@@ -42,7 +42,7 @@ export const make = (options: Options): Connector => {
       backend: "",
       reason: "spawn",
       incurable: false,
-      message: `the server could not be made: ${describe(error)}`,
+      message: `the option server failed to make a server: ${describe(error)}`,
       cause: error
     })
   const serve = Effect.acquireRelease(

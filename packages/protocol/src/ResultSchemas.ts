@@ -32,7 +32,7 @@ export const wrong = (schema: unknown): TypeError | undefined => {
   // Without the values, which may be secrets.
   const what = schema === given ? `{ ${Object.keys(given).join(", ")} }` : String(schema)
   return new TypeError(
-    `the result schema is no zod schema but ${what}; ` +
+    `the result schema must be a zod schema, and it is ${what}; ` +
       "options come after it: callTool(params, undefined, options), request(request, resultSchema, options)"
   )
 }

@@ -124,9 +124,9 @@ describe("SdkConnection", () => {
       for (
         const [misfit, words] of [
           [{ result: { tools: "many" } }, "does not fit the protocol"],
-          [{ result: 5 }, "no JSON-RPC response"],
-          [{ result: {}, extra: 1 }, "no JSON-RPC response"],
-          [{ error: { message: "no code" } }, "no JSON-RPC response"]
+          [{ result: 5 }, "not a JSON-RPC response"],
+          [{ result: {}, extra: 1 }, "not a JSON-RPC response"],
+          [{ error: { message: "no code" } }, "not a JSON-RPC response"]
         ] as const
       ) {
         const fiber = yield* Effect.fork(Effect.flip(connection.request("tools/list", {}, { timeout })))

@@ -7,31 +7,31 @@ import { namesLostSession, oneLine } from "./HttpFailure.js"
 
 /** First match wins. */
 const tlsTexts: ReadonlyArray<readonly [RegExp, string]> = [
-  [/CERT_HAS_EXPIRED/, "the server's certificate has expired: it has to be renewed there (or the clock here is wrong)"],
+  [/CERT_HAS_EXPIRED/, "the server's certificate has expired: renew it (or the clock of this machine is wrong)"],
   [/ALTNAME_INVALID|HOSTNAME_MISMATCH/, "the server's certificate is for another name: check the host of the URL"],
   [
     /SELF_SIGNED|UNABLE_TO_GET_ISSUER|UNABLE_TO_VERIFY/,
-    "nobody that is trusted here vouches for the server's certificate: NODE_EXTRA_CA_CERTS names a file with further authorities"
+    "no authority that Node.js trusts vouches for the server's certificate: name a file with its authority in NODE_EXTRA_CA_CERTS"
   ],
   [
     /EPROTO|WRONG_VERSION|PACKET_LENGTH|ERR_SSL_/,
-    "what answers does not speak TLS, or none that is spoken here: check the URL's port, and whether it is http: and not https:"
+    "the port answers, but not with a TLS version that Node.js speaks: check the port, and whether the URL should begin with http:"
   ],
-  [/UND_ERR_PRX_TLS/, "no TLS connection to the proxy: check its certificate and the scheme of its address"]
+  [/UND_ERR_PRX_TLS/, "the TLS connection to the proxy failed: check its certificate and the scheme of its address"]
 ]
 
 const tooLargeText = (code: string): string =>
   code.includes("HEADER")
-    ? "the answer has larger headers than are read here (16 KiB; node --max-http-header-size sets another bound)"
+    ? "the headers of the answer are larger than Node.js accepts (16 KiB; node --max-http-header-size raises that)"
     : "the answer is larger than the dispatcher accepts (maxResponseSize)"
 
 const unreachableText = (code: string): string => {
   switch (code) {
     case "ENOTFOUND":
-      return "the name of the host is not known: check the URL"
+      return "the host name does not exist (DNS): check the URL"
     case "EAI_AGAIN":
     case "EAI_FAIL":
-      return "the name of the host could not be looked up: check the network"
+      return "the host name could not be looked up (DNS): check the network"
     default:
       return "the host cannot be reached: check the address and the network"
   }
@@ -56,7 +56,7 @@ const networkText = ({ cause, code, kind, proxy, proxyStatus, sent }: NetworkFai
         : `${way} cannot be reached: check its address. NO_PROXY names hosts that need none (${code})`
     case "tls": {
       const text = tlsTexts.find(([codes]) => codes.test(code))?.[1] ??
-        "no TLS connection: check the server's certificate and whether the URL is to begin with https:"
+        "the TLS connection failed: check the server's certificate, and whether the URL should begin with https:"
       return `${text} (${code})`
     }
     case "timeout":
@@ -68,11 +68,11 @@ const networkText = ({ cause, code, kind, proxy, proxyStatus, sent }: NetworkFai
     case "reset":
       return code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED"
         ? "the connection was closed on this side, before the request was sent"
-        : `the connection was closed before an answer came: see the log of the server, or of what stands before it (${code})`
+        : `the connection was closed before an answer came: see the log of the server, or of the proxy in front of it (${code})`
     case "tooLarge":
       return `${tooLargeText(code)} (${code})`
     case "protocol":
-      return `what answers does not speak HTTP: check the port (${code})`
+      return `the port answers, but not with HTTP: check the port (${code})`
     case "fault":
       return `the HTTP client failed, ${
         sent ? "and it is not known whether the request was sent" : "and nothing was sent"
@@ -95,15 +95,15 @@ const statusRemedy = (failure: StatusFailure): string => {
     case 410:
       return failure.session ? "" : ": nothing is served at this address: check the URL"
     case 405:
-      return failure.session ? "" : ": this address is not that of an MCP endpoint: check the URL"
+      return failure.session ? "" : ": this is not the address of an MCP endpoint: check the URL"
     case 407:
       return ": a proxy wants credentials: put them into its address, as in http://user:password@host:port"
     case 429:
-      return ": too many requests"
+      return ": the server limits how often it may be asked"
     case 502:
     case 503:
     case 504:
-      return ": the server is not ready, or what stands before it cannot reach it"
+      return ": the server is not ready, or the proxy in front of it cannot reach it"
     default:
       return failure.status >= 500 ? ": the server failed: see its log" : ": the server refuses the request"
   }
@@ -112,13 +112,13 @@ const statusRemedy = (failure: StatusFailure): string => {
 const redirectText = ({ status, to, why }: RedirectFailure): string => {
   switch (why) {
     case "origin":
-      return `HTTP ${status}: redirected to ${to}, another origin, to which no credentials are carried: configure that address if it is the right one`
+      return `HTTP ${status}: redirected to ${to}, another origin, to which no credentials are sent: configure that address if it is the right one`
     case "method":
-      return `HTTP ${status}: redirected to ${to} in a way that turns a POST into a GET, as pages for people do: is this the address of an MCP endpoint, or does it want a login?`
+      return `HTTP ${status}: redirected to ${to} with a status that turns POST into GET, as web pages do: is this the address of an MCP endpoint, or is it behind a login page?`
     case "circle":
-      return `HTTP ${status}: redirected again and again (last to ${to}): this has to be corrected at the server`
+      return `HTTP ${status}: redirected again and again (last to ${to}): correct this at the server`
     case "credentials":
-      return `HTTP ${status}: redirected to ${to} with credentials in the address, which are not taken from a server`
+      return `HTTP ${status}: redirected to ${to} with credentials in the address, which Lifeline does not take from a server`
     case "invalid":
       return `HTTP ${status}: redirected to an address that is not valid: correct this at the server`
   }
@@ -130,7 +130,9 @@ export const describe = (failure: HttpFailure): string => {
     case "NetworkFailure":
       return networkText(failure)
     case "StatusFailure":
-      return `HTTP ${failure.status}${failure.detail === "" ? "" : ` (${failure.detail})`}${statusRemedy(failure)}`
+      return `HTTP ${failure.status}${failure.detail === "" ? "" : ` (${failure.detail})`}${statusRemedy(failure)}${
+        failure.retryAfter === undefined ? "" : `; it asks to wait ${Math.ceil(failure.retryAfter / 1000)} s`
+      }`
     case "RedirectFailure":
       return redirectText(failure)
     case "LoginFailure": {

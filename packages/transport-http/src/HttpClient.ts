@@ -270,7 +270,7 @@ export const json = (answer: Answer): Effect.Effect<unknown, HttpFailure> =>
       return value === undefined
         ? Effect.fail(
           new AnswerFailure({
-            detail: "the answer is declared as JSON, and is none: is this the address of an MCP endpoint?"
+            detail: "the answer says that it is JSON, but it is not: is this the address of an MCP endpoint?"
           })
         )
         : Effect.succeed(value)

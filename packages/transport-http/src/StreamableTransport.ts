@@ -240,7 +240,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           for (const one of Array.isArray(value) ? value : [value]) receive(one)
           return exchange.answered
             ? Effect.succeed(undefined)
-            : Effect.fail(new AnswerFailure({ detail: "the answer does not contain the response" }))
+            : Effect.fail(
+              new AnswerFailure({
+                detail: "the answer is JSON, but no response to the request: is this the address of an MCP endpoint?"
+              })
+            )
         })
       }
       EventStream.discard(answer.body)

@@ -24,7 +24,9 @@ export const deliver = (
 ): void => {
   const message = decode(value)
   if (message === undefined) {
-    transport.onerror?.(new Error(`${target}: the server sent what is no JSON-RPC message; it was dropped`))
+    transport.onerror?.(
+      new Error(`${target}: the server sent something that is not a JSON-RPC message, and it was dropped`)
+    )
     return
   }
   before?.(message)

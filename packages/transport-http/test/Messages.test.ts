@@ -29,7 +29,7 @@ const connecting: Readonly<Record<string, Row>> = {
   },
   "a redirect to a login page of the same origin": {
     answer: to("/login", 302),
-    says: [/HTTP 302: redirected to http:\/\/127\.0\.0\.1:\d+\/login/, /POST into a GET/],
+    says: [/HTTP 302: redirected to http:\/\/127\.0\.0\.1:\d+\/login/, /POST into GET/],
     never: [/configure/, /another origin/]
   },
   "redirects without an end": {
@@ -69,7 +69,7 @@ const connecting: Readonly<Record<string, Row>> = {
   "a page": { answer: ({ response }) => fault(response, 200, html, "<p>"), says: [/text\/html/, /MCP endpoint/] },
   "JSON that is none": {
     answer: ({ response }) => fault(response, 200, json, "{"),
-    says: [/declared as JSON/, /MCP endpoint/]
+    says: [/says that it is JSON/, /MCP endpoint/]
   },
   "initialize is refused in JSON-RPC": {
     answer: ({ message, response }) => fault(response, 200, json, rpcError(message, -32603, "no licence")),
@@ -85,7 +85,7 @@ const connecting: Readonly<Record<string, Row>> = {
   },
   "headers over the limit": {
     answer: ({ response }) => fault(response, 200, { "x-long": "x".repeat(20_000) }),
-    says: [/larger headers/, /--max-http-header-size/],
+    says: [/headers of the answer are larger/, /--max-http-header-size/],
     never: [/closed/]
   },
   "a connection that is closed": {
@@ -127,7 +127,7 @@ describe("messages", () => {
         yield* messageAt(`http://127.0.0.1:${yield* Harness.freePort}/mcp`),
         /is the server running.*ECONNREFUSED/
       )
-      assert.match(yield* messageAt("http://no-such-host.invalid/mcp"), /name of the host.*(ENOTFOUND|EAI_AGAIN)/)
+      assert.match(yield* messageAt("http://no-such-host.invalid/mcp"), /host name.*(ENOTFOUND|EAI_AGAIN)/)
       const server = yield* Harness.server
       assert.match(yield* messageAt(server.url.replace("http:", "https:")), /does not speak TLS.*http:/)
       const secure = yield* Harness.secureServer

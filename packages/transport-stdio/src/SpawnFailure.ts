@@ -63,7 +63,7 @@ const explain = (code: string | undefined, { command, cwd, show, showArgs }: Tar
     const [first, ...rest] = split
     const masked = showArgs(rest)
     const line = JSON.stringify([show(first), ...masked].join(" "))
-    return `command ${line} holds arguments, and no program has that name: arguments belong in args, as in `
+    return `command ${line} contains arguments, and there is no program of that name: arguments belong in args, as in `
       + `command: ${JSON.stringify(show(first))}, args: [${masked.map((word) => JSON.stringify(word)).join(", ")}]`
   }
   switch (code) {

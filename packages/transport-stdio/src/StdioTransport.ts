@@ -239,7 +239,9 @@ export class StdioTransport implements AdapterTransport {
 
   #onTooLong(id: RequestId | undefined, isResponse: boolean): void {
     const limit = `longer than maxMessageBytes (${this.#options.maxMessageBytes})`
-    if (++this.#tooLong === 1) this.#options.warn(`a message is ${limit} and is dropped, as are others like it`)
+    if (++this.#tooLong === 1) {
+      this.#options.warn(`a message of the server is ${limit} and was dropped, as others will be (this is logged once)`)
+    }
     if (id === undefined) return
     if (isResponse) {
       const message = `the answer is ${limit}: ask for less, or raise the limit`
@@ -256,7 +258,9 @@ export class StdioTransport implements AdapterTransport {
     } catch (error) {
       if (this.#stderrFailed) return
       this.#stderrFailed = true
-      this.#options.warn(`the option stderr is a function that threw: ${String(error)}; the line is lost to it`)
+      this.#options.warn(
+        `the function given as option stderr threw: ${String(error)}; it misses that line (this is logged once)`
+      )
     }
   }
 

@@ -107,7 +107,7 @@ describe("losing the process", () => {
       assert.strictEqual(error.message, "exited with code 1; stderr: one | two | three")
       assert.deepStrictEqual(heard, ["one", "two", "three"])
       assert.deepStrictEqual(logged, [
-        "the option stderr is a function that threw: Error: full; the line is lost to it"
+        "the function given as option stderr threw: Error: full; it misses that line (this is logged once)"
       ])
     })).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
   })

@@ -14,7 +14,7 @@ import {
   ResultUnknown
 } from "../Errors.js"
 import type { Slot } from "../lifecycle/BackendState.js"
-import type { State } from "../lifecycle/Lifecycle.js"
+import { inWords, type State } from "../lifecycle/Lifecycle.js"
 
 /** The request that failed, and where its backend stands now. */
 export interface About {
@@ -67,7 +67,7 @@ export const toCallError = (error: RequestError, about: About): CallError => {
           ...common,
           method,
           message:
-            `${backend}: ${method} was sent and its result is unknown (${error.message}); check before you repeat it, or say idempotent: true where doing it twice does no harm`
+            `${backend}: ${method} was sent and its result is unknown (${error.message}); check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
         })
     case "notSent":
     case "rejected":
@@ -107,14 +107,14 @@ export const afterUnknown = (
   if (last._tag !== "BackendUnavailable" && last._tag !== "ConnectionLost") return last
   const why = last._tag === "ConnectionLost"
     ? "the next connection was lost, too"
-    : `${backend} is ${last.state}${last.lastError === undefined ? "" : ` (last error: ${last.lastError})`}`
+    : `${backend} is ${inWords(last.state)}${last.lastError === undefined ? "" : ` (last error: ${last.lastError})`}`
   return new ResultUnknown({
     backend,
     generation,
     method,
     cause: last,
     message:
-      `${backend}: ${method} was sent and its result is unknown (${first.message}); it could not be sent again, which would do no harm: ${why}`
+      `${backend}: ${method} was sent and its result is unknown (${first.message}); it may be carried out twice, but could not be sent again: ${why}`
   })
 }
 
@@ -130,7 +130,7 @@ export const unavailable = (backend: string, slot: Slot, now: number, why: strin
     state: state._tag,
     lastError: lastError?.message,
     nextAttemptAt,
-    message: `${backend} is ${state._tag}: ${why}${last}${next}${remedy(state)}`
+    message: `${backend} is ${inWords(state._tag)}: ${why}${last}${next}${remedy(state)}`
   })
 }
 
@@ -153,7 +153,7 @@ const remedy = (state: State): string => {
     case "Disabling":
       return ". Call enable() to use it again"
     case "Closed":
-      return ". It was closed for good; make a new one"
+      return ". A closed one stays closed; make a new one"
     default:
       return ""
   }

@@ -37,7 +37,7 @@ export class ConnectionWait {
       const slot = published.value
       if (ready(slot)) return Effect.void
       if (failFast ?? policy.calls.failFast) {
-        return Effect.fail(this.#unavailable("the call was not sent, since it was not to wait (failFast)"))
+        return Effect.fail(this.#unavailable("the call was not sent, because it must not wait (failFast)"))
       }
       if (isPointless(slot.state)) return Effect.fail(this.#unavailable("the call was not sent"))
       if (this.#waiting >= policy.calls.maxWaiting) {
@@ -51,7 +51,9 @@ export class ConnectionWait {
         const remaining = deadline - this.#backend.now()
         if (remaining <= 0) {
           return Effect.fail(
-            this.#unavailable("the call was not sent, since no connection came in time (timeouts.wait)")
+            this.#unavailable(
+              "the call was not sent, because no connection came within the time it may wait (timeouts.wait)"
+            )
           )
         }
         if (acceptsDemand(slot.state)) this.#backend.demand() // guard: waiting-call-demands

@@ -145,7 +145,10 @@ const requestInit: Check.Check = (value, path) => {
       ? headers(value[name], [...path, name])
       : value[name] === undefined
       ? []
-      : [{ path: [...path, name], message: "is not supported: of requestInit only headers are. Leave it out" }]
+      : [{
+        path: [...path, name],
+        message: "is not supported: Lifeline takes only the headers of requestInit. Leave it out"
+      }]
   )
 }
 

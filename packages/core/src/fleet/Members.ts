@@ -163,7 +163,7 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
           yield* closeFully(next.scope)
           const why = lastError ?? state
           yield* SafeLog.safely(Effect.logWarning(
-            `${id}: the new options led to no connection (${why}); the connection with the old ones goes on`
+            `${id}: no connection with the new options (${why}); the one with the old options stays in use. Correct them and apply again`
           ))
           return false
         }

@@ -167,6 +167,21 @@ export const isPointless = (state: State): boolean =>
   state._tag === "Disconnected" || state._tag === "PermanentlyFailed" || state._tag === "Disabling" ||
   state._tag === "Disabled" || state._tag === "Closed"
 
+const meanings: { readonly [S in StateName]?: string } & { readonly [state: string]: string | undefined } = {
+  Dormant: "after many failures it is tried only now and then",
+  PermanentlyFailed: "waiting would not help, so it is not tried again",
+  Disconnected: "it does not connect by itself",
+  Disabling: "it is being switched off",
+  Disabled: "it is switched off",
+  Closed: "close() was called, or its scope has ended"
+}
+
+/** A state for people: its name and, where that does not say it, what it means. */
+export const inWords = (state: string): string => {
+  const meaning = Object.hasOwn(meanings, state) ? meanings[state] : undefined
+  return meaning === undefined ? state : `${state} (${meaning})`
+}
+
 /** States in which the catalogue is withdrawn rather than kept as stale. */
 export const isWithdrawn = (state: State): boolean =>
   state._tag === "PermanentlyFailed" || state._tag === "Disabling" || state._tag === "Disabled" ||

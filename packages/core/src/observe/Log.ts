@@ -5,7 +5,7 @@
 import { Clock, Duration, Effect, LogLevel, Scope, Stream } from "effect"
 import type { DurationInput } from "effect/Duration"
 import * as SafeLog from "../internal/SafeLog.js"
-import type { StateName } from "../lifecycle/Lifecycle.js"
+import { inWords, type StateName } from "../lifecycle/Lifecycle.js"
 import type { Event } from "./Event.js"
 
 /** One line. */
@@ -44,7 +44,7 @@ export const entryOf = (event: Event): Entry => {
   switch (event._tag) {
     case "StateChanged": {
       const { from, generation, to } = event
-      return line(levelOf(to), `${from} -> ${to}`, { from, to, generation })
+      return line(levelOf(to), `${from} -> ${inWords(to)}`, { from, to, generation })
     }
     case "AttemptStarted":
       return line(LogLevel.Debug, `connecting, attempt ${event.attempt}`, { attempt: event.attempt })
@@ -53,7 +53,7 @@ export const entryOf = (event: Event): Entry => {
       const wait = nextAttemptAt === undefined ? undefined : Math.max(0, nextAttemptAt - at)
       const next = wait === undefined ? "" : `; next attempt in ${shown(wait)}`
       const { incurable, message, reason } = error
-      return line(incurable ? LogLevel.Error : LogLevel.Warning, `no connection: ${message}${next}`, {
+      return line(incurable ? LogLevel.Error : LogLevel.Warning, `could not connect: ${message}${next}`, {
         reason,
         incurable,
         duration,
@@ -62,7 +62,7 @@ export const entryOf = (event: Event): Entry => {
     }
     case "Installed": {
       const { downtime, duration, generation } = event
-      const after = downtime === undefined ? "" : `, after ${shown(downtime)} without`
+      const after = downtime === undefined ? "" : `, after ${shown(downtime)} without a connection`
       return line(LogLevel.Info, `connected (generation ${generation})${after}`, { generation, duration, downtime })
     }
     case "RuntimeLost": {
@@ -81,7 +81,7 @@ export const entryOf = (event: Event): Entry => {
     }
     case "DiscoveryFailed": {
       const { generation, message } = event
-      return line(LogLevel.Warning, `lists could not be read: ${message}`, { generation })
+      return line(LogLevel.Warning, `could not read the lists: ${message}`, { generation })
     }
     case "KeepaliveChanged": {
       // Keepalive itself tells what a person has to know.

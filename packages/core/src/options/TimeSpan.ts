@@ -60,7 +60,9 @@ export const toMillis = (input: unknown): number | undefined => {
  */
 export const millis = (input: TimeSpan): number => {
   const found = typeof input === "number" && input < 0 ? 0 : toMillis(input)
-  if (found === undefined) throw new TypeError(`${String(input)} is no length of time; write 5000, "5s" or "5 seconds"`)
+  if (found === undefined) {
+    throw new TypeError(`${String(input)} is not a length of time; write 5000, "5s" or "5 seconds"`)
+  }
   return found
 }
 

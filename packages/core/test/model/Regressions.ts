@@ -36,6 +36,14 @@ export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [
     { do: "advance", millis: 0 },
     { do: "race", tasks: 0, command: "Reconnect", more: 0 }
   ]],
+  // An attempt that cannot be interrupted opened so late that its close was waited for no longer: no fault.
+  [{ ...setting, maxOps: 12, overlap: false, lazy: true }, [
+    { do: "script", outcome: { connect: "open", after: 500, stubborn: true, close: 10 } },
+    { do: "loseSlowly", command: "Disconnect" },
+    { do: "fire" },
+    { do: "race", tasks: 0, command: "Reconnect", more: 0 },
+    { do: "replace", lose: false, quick: false }
+  ]],
   // A call began between the report that a connection is unused and the handling of that report.
   ...[1, 2, 3].map((tasks): [Setting, Array<Command>] => [
     { ...setting, maxOps: 2048, idleRelease: true },

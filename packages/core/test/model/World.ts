@@ -323,7 +323,7 @@ export class World {
         entry._tag === "Closing" && entry.connection === connection
       )
       if (closing === undefined) this.fault(`L12: connection ${opened} opened while ${connection} is open`)
-      else if (this.sim.now - closing.at < closeTimeout) {
+      else if (this.sim.now - closing.at < closeTimeout && !this.#wasLate(connection)) {
         this.fault(`L12: connection ${opened} opened while ${connection} is closing`)
       }
     }
@@ -334,6 +334,15 @@ export class World {
     const { after = 0, close = 0, stubborn } = this.script.connections[id]!.outcome
     const closing = close === "never" ? Number.POSITIVE_INFINITY : close === "die" ? 0 : close
     return stubborn === true && after + closing >= closeTimeout
+  }
+
+  /** Whether it opened so late, on a machine that stood still, that nobody waited for its close any more. */
+  #wasLate(id: number): boolean {
+    const { ledger } = this.script
+    const opened = ledger.entries.findIndex((entry) => entry._tag === "Opened" && entry.connection === id)
+    const attempts = ledger.entries.filter((entry, index) => entry._tag === "Attempt" && index < opened)
+    const attempt = attempts.at(-1)
+    return attempt !== undefined && ledger.entries[opened]!.at - attempt.at >= closeTimeout
   }
 
   #published(): void {

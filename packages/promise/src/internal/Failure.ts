@@ -72,5 +72,5 @@ export const closed = (backend: string): Errors.BackendUnavailable =>
   new Errors.BackendUnavailable({
     backend,
     state: "Closed",
-    message: `${backend === "" ? "it" : backend} is closed: connect anew`
+    message: `${backend === "" ? "the client" : backend} is closed, because close() was called: connect again`
   })

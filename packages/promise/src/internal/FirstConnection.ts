@@ -18,9 +18,9 @@ export interface Awaited {
 const absentTimeout = 5000
 
 /** What to do where that was too short. */
-export const patienceHint = ` (given up after ${
+export const patienceHint = ` (connect gave up after ${
   absentTimeout / 1000
-} s; for a server that comes up later give timeouts.connect, which is then waited for)`
+} s; to wait longer for a server that is still starting, set timeouts.connect)`
 
 /** States in which nothing more comes by itself. */
 const final: ReadonlySet<Status["state"]> = new Set([

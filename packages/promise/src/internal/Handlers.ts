@@ -80,9 +80,10 @@ export class Handlers {
       throw new ConfigError({
         backend: this.#backend,
         field: "setRequestHandler",
-        message: `${this.#backend}: requests of the server for ${method} cannot be handled; possible are ${
-          Object.keys(capabilityOf).join(", ")
-        }`
+        message:
+          `${this.#backend}: no handler can be set for ${method}; the requests of a server that can be handled are ${
+            Object.keys(capabilityOf).join(", ")
+          }`
       })
     }
     const capability = capabilityOf[method]

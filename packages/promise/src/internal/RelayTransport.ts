@@ -58,7 +58,8 @@ const incompatible = (backend: string, version: string, agreed: string): CoreCon
     backend,
     reason: "incompatible",
     incurable: true,
-    message: `${backend} came back with protocol version ${version}, and the client was told ${agreed}: connect anew`
+    message:
+      `${backend} came back with protocol version ${version}, but its client had agreed on ${agreed}: connect the client again`
   })
 
 /** A transport whose server is supervised from `initialize` to `close`. */
@@ -96,7 +97,8 @@ export class RelayTransport implements SupervisedTransport {
       throw new ConfigError({
         backend: this.#name,
         field: "lifecycle.disabled",
-        message: `${this.#name}: a transport cannot start disabled; make none for a server that is`
+        message:
+          `${this.#name}: a transport cannot be made for a server that is disabled (lifecycle.disabled): enable it, or make no transport for it`
       })
     }
   }
@@ -153,7 +155,7 @@ export class RelayTransport implements SupervisedTransport {
     if (opened === undefined) {
       return method === "ping"
         ? this.#reply({ jsonrpc: "2.0", id, result: {} })
-        : this.#refuse(id, { code: ErrorCode.InvalidRequest, message: "initialize comes first" })
+        : this.#refuse(id, { code: ErrorCode.InvalidRequest, message: "the first request must be initialize" })
     }
     const progressToken = params?._meta?.progressToken
     const call: Call = { fiber: undefined, reason: undefined }
@@ -229,7 +231,10 @@ export class RelayTransport implements SupervisedTransport {
       return this.#refuse(id, { code: ErrorCode.InvalidParams, message: "not an initialize request" })
     }
     if (this.#opening !== undefined) {
-      return this.#refuse(id, { code: ErrorCode.InvalidRequest, message: "initialize was asked for before" })
+      return this.#refuse(id, {
+        code: ErrorCode.InvalidRequest,
+        message: "initialize was sent before; a transport takes it once"
+      })
     }
     let login: unknown
     this.#opening = this.#open(params as InitializeRequest["params"]).then(
@@ -250,7 +255,7 @@ export class RelayTransport implements SupervisedTransport {
     const introduction = this.#introduction
     if (introduction === undefined) {
       await opened.client.close()
-      throw new Error(`${this.#name} is connected and has not introduced itself`)
+      throw new Error(`${this.#name}: connected, but the answer to initialize is missing`)
     }
     this.#opened = opened
     this.#agreed = introduction.protocolVersion

@@ -207,7 +207,7 @@ export class SupervisedFleet implements Fleet {
       ? new BackendUnavailable({
         backend: name,
         state: "Unknown",
-        message: `there is no server ${JSON.stringify(name)}; there are: ${this.names.join(", ")}`
+        message: `there is no server ${JSON.stringify(name)}; there are: ${this.names.join(", ") || "none"}`
       })
       : closed("the fleet")
   }
