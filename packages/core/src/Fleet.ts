@@ -55,6 +55,7 @@ export interface FleetOptions<R = never> {
  * closed.
  */
 export interface Fleet {
+  /** All of them, in order. */
   readonly backends: Effect.Effect<ReadonlyArray<Backend>>
   /** The backend of a name. Its handle stays valid until `apply` stops or replaces it. */
   readonly backend: (id: string) => Effect.Effect<Backend, BackendUnavailable>
@@ -65,6 +66,7 @@ export interface Fleet {
    * of its changes miss intermediate values, never the last.
    */
   readonly status: Live.Live<Readonly<Record<string, Status>>>
+  /** What happens to all of them, from the subscription on. A reader that is 1,024 events behind loses the oldest. */
   readonly events: Stream.Stream<Event>
   /** The catalogue of all. Slow readers of its changes miss intermediate values, never the last. */
   readonly catalog: Live.Live<FleetCatalog>
@@ -90,6 +92,7 @@ export interface Fleet {
     params: Params<"resources/read">,
     options?: CallOptions
   ) => Effect.Effect<ReadResourceResult, CallError>
+  /** Completes an argument of a prompt by its full name, or of a resource template. Fails as those do. */
   readonly complete: (
     params: Params<"completion/complete">,
     options?: CallOptions

@@ -42,9 +42,11 @@ export interface HealthCheck {
  * it asked for.
  */
 export interface Backend {
+  /** Its name. */
   readonly id: string
   /** The status. Of `changes` slow readers miss intermediate values, never the last. */
   readonly status: Live.Live<Status>
+  /** What happens to it, from the subscription on. A reader that is 1,024 events behind loses the oldest. */
   readonly events: Stream.Stream<Event>
   /** Notifications of the current generation. */
   readonly notifications: Stream.Stream<ServerNotification>
@@ -59,6 +61,7 @@ export interface Backend {
   readonly isConnected: Effect.Effect<boolean>
   /** Whether the health score reaches a threshold. Default 0.7. */
   readonly isHealthy: (threshold?: number) => Effect.Effect<boolean>
+  /** Sends one ping now, without waiting for a connection, and tells how it went. Counts as a probe. Never fails. */
   readonly healthCheck: Effect.Effect<HealthCheck>
   /** Ends with the attempt that it starts or joins. */
   readonly reconnect: Effect.Effect<void, CommandError>
@@ -73,6 +76,7 @@ export interface Backend {
    * "learn"` the connection is enough.
    */
   readonly settled: Effect.Effect<void>
+  /** Stops the heartbeats at run time, over reconnects, and starts them again. */
   readonly keepalive: { readonly pause: Effect.Effect<void>; readonly resume: Effect.Effect<void> }
   /** Any request of the protocol. */
   readonly request: <M extends Method>(
@@ -80,39 +84,55 @@ export interface Backend {
     params: Params<M>,
     options?: CallOptions
   ) => Effect.Effect<Result<M>, CallError>
+  /** Sends a notification, waiting for a connection like a call. Ends when it was sent. */
   readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, CallError>
+  /**
+   * Calls a tool. Sent again after a lost connection only where that does no harm: it was not carried out, the hints of the tool
+   * allow it, or the options say `idempotent`. Otherwise it fails with ResultUnknown.
+   */
   readonly callTool: (params: Params<"tools/call">, options?: CallOptions) => Effect.Effect<CallToolResult, CallError>
+  /** Asks the server for one page of tools; `catalog` has what is known of all. */
   readonly listTools: (
     params?: Params<"tools/list">,
     options?: CallOptions
   ) => Effect.Effect<ListToolsResult, CallError>
+  /** Asks the server for one page of prompts. */
   readonly listPrompts: (
     params?: Params<"prompts/list">,
     options?: CallOptions
   ) => Effect.Effect<ListPromptsResult, CallError>
+  /** Gets a prompt with its arguments filled in. */
   readonly getPrompt: (
     params: Params<"prompts/get">,
     options?: CallOptions
   ) => Effect.Effect<GetPromptResult, CallError>
+  /** Asks the server for one page of resources. */
   readonly listResources: (
     params?: Params<"resources/list">,
     options?: CallOptions
   ) => Effect.Effect<ListResourcesResult, CallError>
+  /** Asks the server for one page of resource templates. */
   readonly listResourceTemplates: (
     params?: Params<"resources/templates/list">,
     options?: CallOptions
   ) => Effect.Effect<ListResourceTemplatesResult, CallError>
+  /** Reads a resource. */
   readonly readResource: (
     params: Params<"resources/read">,
     options?: CallOptions
   ) => Effect.Effect<ReadResourceResult, CallError>
+  /** Subscribes to changes of a resource, for this and every later connection. */
   readonly subscribeResource: (uri: string, options?: CallOptions) => Effect.Effect<void, CallError>
+  /** Takes a subscription back. */
   readonly unsubscribeResource: (uri: string, options?: CallOptions) => Effect.Effect<void, CallError>
+  /** Asks for completions of an argument. */
   readonly complete: (
     params: Params<"completion/complete">,
     options?: CallOptions
   ) => Effect.Effect<CompleteResult, CallError>
+  /** Sets the level of the log messages that the server sends, for this and every later connection. */
   readonly setLoggingLevel: (level: LoggingLevel, options?: CallOptions) => Effect.Effect<void, CallError>
+  /** Asks for a sign of life, waiting for a connection like a call. */
   readonly ping: (options?: CallOptions) => Effect.Effect<void, CallError>
 }
 
