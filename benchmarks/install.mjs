@@ -1,10 +1,10 @@
 /**
- * What a user pays before the first call: the size of the installed package tree, and the time to import it, of the facade
- * and of the official SDK alone.
+ * [F7] What a user pays before the first call: what the facade adds to the installed tree of the official SDK, how long its
+ * import takes against that of the official Client, how many files it reads, and that nothing is among them which is not used;
+ * and what `mcp-lifeline --version` takes against a Node.js that does nothing.
  *
- * Packs the packages, installs the facade with its dependencies and the SDK in one empty project and the SDK alone in another,
- * and starts processes that import nothing, what a program with the official Client imports, and the facade, in turns. The
- * packages have to be built.
+ * Packs the packages, installs the facade and the SDK in one empty project, the SDK alone in another and the gateway in a third,
+ * and starts processes in turns. The packages have to be built.
  *
  *     node benchmarks/install.mjs [--runs 15] [--json]
  */
@@ -18,120 +18,184 @@ import * as common from "./common.mjs"
 const { json, runs } = common.options({ runs: 15 })
 const root = fileURLToPath(new URL("..", import.meta.url))
 
+/** How much longer the facade's import may take than the official Client's. */
+const longest = 1.6
+/** What the facade may add to the tree of the SDK. */
+const largest = 8
+/** How many times as long as a bare Node.js the gateway's version may take: 0.4 s where that takes 0.08 s. */
+const slowest = 5
+
 /** @typedef {{ name: string, version: string, dependencies?: Record<string, string>, peerDependencies?: Record<string, string> }} Manifest */
 
 /** @param {string} file @returns {Manifest} */
 const manifest = (file) => JSON.parse(readFileSync(file, "utf8"))
 
-const ours = new Map(
-  readdirSync(`${root}packages`).map((directory) => {
-    const one = manifest(`${root}packages/${directory}/package.json`)
-    return [one.name, one]
-  })
-)
-
-/** A package and those of ours that it needs. @param {string} name @returns {Set<string>} */
-const needed = (name, found = new Set([name])) => {
-  for (const other of Object.keys(ours.get(name)?.dependencies ?? {})) {
-    if (ours.has(other) && !found.has(other)) needed(other, found.add(other))
-  }
-  return found
-}
-
-/**
- * The bytes of the files of a tree, and how many packages are in it.
- *
- * @param {string} directory
- * @returns {{ bytes: number, packages: number }}
- */
-const measure = (directory) => {
-  const files = readdirSync(directory, { recursive: true, encoding: "utf8" })
-  const bytes = files.reduce((sum, file) => {
+/** The bytes of the files of a tree. @param {string} directory */
+const bytes = (directory) =>
+  readdirSync(directory, { recursive: true, encoding: "utf8" }).reduce((sum, file) => {
     const stats = statSync(join(directory, file))
     return stats.isFile() ? sum + stats.size : sum
   }, 0)
-  const packages = files.filter((file) => /(^|node_modules\/)(@[^/]+\/)?[^/@.][^/]*\/package\.json$/.test(file)).length
-  return { bytes, packages }
-}
 
-/** @param {string} directory @param {Record<string, string>} dependencies */
+/** The packages of an installed tree. @param {string} directory */
+const packagesIn = (directory) =>
+  readdirSync(directory, { recursive: true, encoding: "utf8" }).filter((file) =>
+    /(^|node_modules\/)(@[^/]+\/)?[^/@.][^/]*\/package\.json$/.test(file)
+  ).length
+
+/** Resolves with the megabytes and packages that were installed. @param {string} directory @param {Record<string, string>} dependencies */
 const install = async (directory, dependencies) => {
   writeFileSync(join(directory, "package.json"), JSON.stringify({ private: true, type: "module", dependencies }))
   const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--omit=dev", "--loglevel=error"]
   await capture("npm", ["install", ...options], { cwd: directory })
-  return measure(join(directory, "node_modules"))
+  const modules = join(directory, "node_modules")
+  return { MB: common.round(bytes(modules) / 1e6), packages: packagesIn(modules) }
 }
+
+/** Runs a module, whose text is given, in a project. @param {string} directory @param {string} program */
+const evaluate = (directory, program) =>
+  capture(process.execPath, ["--input-type=module", "--eval", program], { cwd: directory })
+
+const importing = (/** @type {ReadonlyArray<string>} */ specifiers) =>
+  specifiers.map((specifier) => `await import(${JSON.stringify(specifier)})`).join(";")
 
 /** How long a process takes from the first import to the last, in milliseconds. @param {string} directory @param {ReadonlyArray<string>} specifiers */
 const importTime = async (directory, specifiers) => {
-  const imports = specifiers.map((specifier) => `await import(${JSON.stringify(specifier)})`).join(";")
-  const program = `const start = performance.now();${imports};console.log(performance.now() - start)`
-  return Number(await capture(process.execPath, ["--input-type=module", "--eval", program], { cwd: directory }))
+  const program = `const start = performance.now();${importing(specifiers)};console.log(performance.now() - start)`
+  return Number(await evaluate(directory, program))
+}
+
+/** The files of code that an import reads. @param {string} directory @param {ReadonlyArray<string>} specifiers @returns {Promise<ReadonlyArray<string>>} */
+const filesRead = async (directory, specifiers) => {
+  const program = `import { Session } from "node:inspector"
+    const session = new Session(), urls = new Set()
+    session.connect()
+    session.on("Debugger.scriptParsed", ({ params: { url } }) => urls.add(url))
+    session.post("Debugger.enable")
+    urls.clear()
+    ${importing(specifiers)}
+    console.log(JSON.stringify([...urls].filter((url) => /^(file:|[/])/.test(url))))`
+  return JSON.parse(await evaluate(directory, program))
+}
+
+/** Runs the gateway, or nothing, and resolves with how long that took, in seconds, and the memory it had at most, in MB. @param {ReadonlyArray<string>} args */
+const start = async (args) => {
+  const peak = `process.on("exit",()=>console.log("peak",process.resourceUsage().maxRSS))`
+  const since = performance.now()
+  const output = await capture(process.execPath, [`--import=data:text/javascript,${peak}`, ...args])
+  const s = (performance.now() - since) / 1000
+  return { s, MB: Number(/peak (\d+)/.exec(output)?.[1]) / 1024 }
 }
 
 const facade = "@mcp-lifeline/client"
+const gateway = "mcp-lifeline"
 const sdk = "@modelcontextprotocol/sdk"
 const official = ["client/index.js", "client/stdio.js", "client/streamableHttp.js"].map((path) => `${sdk}/${path}`)
+
+/** What only programs load that use it. */
+const unused = {
+  OpenTelemetry: /opentelemetry|Providers-/i,
+  "the older transport": /sse/i,
+  OAuth: /client\/auth\.js/,
+  undici: /node_modules\/undici\//
+}
 
 const work = mkdtempSync(join(tmpdir(), "lifeline-install-"))
 try {
   const { version } = manifest(`${root}packages/promise/node_modules/${sdk}/package.json`)
   const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
-  const names = [...needed(facade)]
-  const filters = names.map((name) => `--filter=${name}`)
-  const pnpm = ["--yes", packageManager, "--recursive", ...filters, "pack", "--pack-destination", work]
-  await capture("npx", pnpm, { cwd: root })
-  const tarballs = Object.fromEntries(names.map((name) => {
-    const file = `${name.replace("@", "").replace("/", "-")}-${ours.get(name)?.version}.tgz`
-    return [name, `file:${join(work, file)}`]
-  }))
-  const alone = mkdtempSync(join(work, "alone-"))
-  const both = mkdtempSync(join(work, "both-"))
+  const filters = [facade, gateway].map((name) => `--filter=${name}`)
+  await capture("npx", ["--yes", packageManager, "--recursive", ...filters, "pack", "--pack-destination", work], {
+    cwd: root
+  })
+  const tarballs = readdirSync(work).filter((file) => file.endsWith(".tgz")).map((file) => `file:${join(work, file)}`)
+  const [client = "", program = ""] = [/lifeline-client-/, /\/mcp-lifeline-\d/].map((name) =>
+    tarballs.find((file) => name.test(file))
+  )
+  const [alone, both, served] = ["alone-", "both-", "gateway-"].map((name) => mkdtempSync(join(work, name)))
+  if (alone === undefined || both === undefined || served === undefined) throw new Error("no folders to install in")
   const sizes = {
     alone: await install(alone, { [sdk]: version }),
-    both: await install(both, { ...tarballs, [sdk]: version })
+    both: await install(both, { [facade]: client, [sdk]: version }),
+    gateway: await install(served, { [gateway]: program })
   }
+  const files = { alone: await filesRead(alone, official), facade: await filesRead(both, [facade]) }
 
-  /** @type {{ alone: Array<number>, facade: Array<number> }} */
-  const times = { alone: [], facade: [] }
+  const bin = join(served, "node_modules", gateway, "esm/bin.js")
+  /** @type {Record<"alone" | "facade" | "bare" | "version" | "help", Array<number>>} */
+  const times = { alone: [], facade: [], bare: [], version: [], help: [] }
+  /** @type {Record<"bare" | "version" | "help", Array<number>>} */
+  const memory = { bare: [], version: [], help: [] }
+  const programs = /** @type {const} */ ([["bare", ["--eval", "0"]], ["version", [bin, "--version"]], ["help", [
+    bin,
+    "--help"
+  ]]])
   for (let run = 0; run < runs; run++) {
     times.alone.push(await importTime(alone, official))
     times.facade.push(await importTime(both, [facade]))
+    for (const [name, args] of programs) {
+      const { MB, s } = await start(args)
+      times[name].push(s)
+      memory[name].push(MB)
+    }
   }
-  const megabytes = (/** @type {number} */ bytes) => common.round(bytes / 1e6)
+
+  const ratio = common.median(times.facade) / common.median(times.alone)
+  const added = sizes.both.MB - sizes.alone.MB
+  const loaded = Object.entries(unused).filter(([, pattern]) => files.facade.some((file) => pattern.test(file)))
+  const started = common.median(times.version) / common.median(times.bare)
+  const imported = (/** @type {ReadonlyArray<number>} */ times) => ({
+    "import, median ms": common.round(common.median(times)),
+    "lowest ms": common.round(Math.min(...times))
+  })
+  const startOf = (/** @type {"bare" | "version" | "help"} */ name) => ({
+    "start, median s": common.round(common.median(times[name]), 2),
+    "peak MB": common.round(common.median(memory[name]))
+  })
   common.report({
-    title: "Installing and importing",
+    title: "Installing, importing and starting",
     json,
     rows: [
       {
         name: `${sdk} ${version} alone`,
-        figures: {
-          MB: megabytes(sizes.alone.bytes),
-          packages: sizes.alone.packages,
-          "import, median ms": common.round(common.median(times.alone)),
-          "import, lowest ms": common.round(Math.min(...times.alone))
-        }
+        figures: { ...sizes.alone, files: files.alone.length, ...imported(times.alone) }
       },
       {
         name: `${facade} and the SDK`,
-        figures: {
-          MB: megabytes(sizes.both.bytes),
-          packages: sizes.both.packages,
-          "import, median ms": common.round(common.median(times.facade)),
-          "import, lowest ms": common.round(Math.min(...times.facade))
-        }
-      }
+        figures: { ...sizes.both, files: files.facade.length, ...imported(times.facade) }
+      },
+      {
+        name: "the facade's import / the official Client's",
+        figures: { ratio: common.round(ratio, 2) },
+        bound: `${longest}`,
+        within: ratio <= longest
+      },
+      {
+        name: "what the facade adds to the SDK",
+        figures: { MB: common.round(added) },
+        bound: `${largest} MB`,
+        within: added <= largest
+      },
+      {
+        name: "loaded, but not used",
+        figures: { what: loaded.map(([name]) => name).join(", ") || "nothing" },
+        bound: "nothing",
+        within: loaded.length === 0
+      },
+      { name: "Node.js alone", figures: startOf("bare") },
+      {
+        name: `${gateway} --version`,
+        figures: { ...sizes.gateway, ...startOf("version") },
+        bound: `${slowest} times Node.js alone`,
+        within: started <= slowest
+      },
+      { name: `${gateway} --help`, figures: startOf("help") }
     ],
     notes: [
       "MB: the sizes of all files under node_modules, sources and source maps included.",
       `The SDK's import: ${official.join(", ")}. ${runs} processes each, in turns; the first fill the disk cache.`
     ]
   })
-  const largest = readdirSync(join(both, "node_modules"), { encoding: "utf8" })
-    .filter((name) => !name.startsWith("."))
-    .map((name) => ({ name, MB: megabytes(measure(join(both, "node_modules", name)).bytes) }))
-    .toSorted((a, b) => b.MB - a.MB).slice(0, 6)
-  if (!json) console.log(`Largest: ${largest.map(({ MB, name }) => `${name} ${MB} MB`).join(", ")}`)
 } finally {
   rmSync(work, { recursive: true, force: true })
 }

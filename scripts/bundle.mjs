@@ -77,17 +77,16 @@ const ours = {
 /** The folder of the package that a file of `node_modules` belongs to. */
 const packageOf = (/** @type {string} */ file) => /^.*node_modules[/\\](@[^/\\]+[/\\])?[^/\\]+/.exec(file)?.[0]
 
-/** Names the inlined sources by their packages, and keeps the text of our own: Effect's would be most of the installation. */
-const tidy = (/** @type {string} */ file) => {
-  const map = JSON.parse(readFileSync(file, "utf8"))
-  const ours = map.sources.map((/** @type {string} */ source) => packageOf(source) === undefined)
-  map.sourcesContent = map.sourcesContent.map((/** @type {string} */ text, /** @type {number} */ at) =>
-    ours[at] ? text : null
-  )
-  map.sources = map.sources.map((/** @type {string} */ source) =>
-    source.replace(/^.*\/node_modules\//, "../node_modules/")
-  )
-  writeFileSync(file, JSON.stringify(map))
+/**
+ * Names the inlined sources by their packages. Of their texts it keeps our own, and these in one of the formats only: the rest
+ * would be most of the installation.
+ */
+const tidy = (/** @type {string} */ file, /** @type {boolean} */ withText) => {
+  /** @type {{ sources: Array<string>, sourcesContent?: Array<string | null> }} */
+  const { sources, sourcesContent = [], ...map } = JSON.parse(readFileSync(file, "utf8"))
+  const texts = sourcesContent.map((text, at) => packageOf(sources[at] ?? "") === undefined ? text : null)
+  const named = sources.map((source) => source.replace(/^.*\/node_modules\//, "../node_modules/"))
+  writeFileSync(file, JSON.stringify({ ...map, sources: named, ...(withText ? { sourcesContent: texts } : {}) }))
 }
 
 /** @type {Set<string>} */
@@ -116,7 +115,9 @@ const write = async (options) => {
       if (found !== undefined) inlined.add(found)
     }
   }
-  for (const file of readdirSync(options.outdir)) if (file.endsWith(".map")) tidy(join(options.outdir, file))
+  for (const file of readdirSync(options.outdir)) {
+    if (file.endsWith(".map")) tidy(join(options.outdir, file), options.format === "esm")
+  }
 }
 
 /** The declarations that one of them reaches, itself included. Throws when one shows what a user has not installed. */
