@@ -20,9 +20,6 @@ import { Effect, Exit, Logger, LogLevel, Scope } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
-import { Handlers } from "../packages/promise/dist/internal/Handlers.js"
-import * as Run from "../packages/promise/dist/internal/Run.js"
-import { SupervisedClient } from "../packages/promise/dist/internal/SupervisedClient.js"
 import * as common from "./common.mjs"
 import * as Echo from "./fixtures/echo.mjs"
 
@@ -95,22 +92,6 @@ const facade = (client, withSignal) => ({
   close: () => client.close()
 })
 
-/** The facade over a connector; users cannot have one in memory. @param {Connector} connector @returns {Promise<FacadeClient>} */
-const facadeOver = async (connector) => {
-  const { backend, close } = await supervise(connector)
-  return new SupervisedClient({
-    name: "bench",
-    runtime: Run.runtime(undefined),
-    handlers: new Handlers("bench", {}),
-    use: (f) => f(backend),
-    status: () => Effect.runSync(backend.status),
-    introduction: () => undefined,
-    statusChanges: backend.status.changes,
-    events: backend.events,
-    close
-  })
-}
-
 /**
  * @param {string} over
  * @param {() => Promise<Transport>} transport
@@ -174,8 +155,8 @@ const rows = [
       return ours
     },
     () => MemoryConnector.make({ server: Echo.make }),
-    () => facadeOver(MemoryConnector.make({ server: Echo.make })),
-    { fiber: 1.5, facade: 2 },
+    () => connect({ connector: MemoryConnector.make({ server: Echo.make }) }),
+    { fiber: 1.5, facade: 1.6 },
     calls
   ),
   ...await race(
@@ -183,7 +164,7 @@ const rows = [
     async () => new StdioClientTransport({ command: process.execPath, args: [script, "stdio"] }),
     () => StdioConnector.make({ command: process.execPath, args: [script, "stdio"] }),
     () => connect({ command: process.execPath, args: [script, "stdio"] }),
-    { fiber: 1.15, facade: 1.15 },
+    { fiber: 1.15, facade: 1.1 },
     Math.ceil(calls / 2)
   ),
   ...await race(
@@ -191,7 +172,7 @@ const rows = [
     async () => /** @type {Transport} */ (new StreamableHTTPClientTransport(new URL(url))),
     () => HttpConnector.make({ url }),
     () => connect({ url }),
-    { fiber: 1.05, facade: 1.05 },
+    { fiber: 0.75, facade: 0.75 },
     Math.ceil(calls / 5)
   )
 ]

@@ -1,27 +1,23 @@
 /**
- * A supervised client: the official Client's methods, and what a supervised one can do besides.
+ * A supervised client: an official Client, and what a supervised one can do besides.
  */
 import type { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
 import type { AnySchema, SchemaOutput } from "@modelcontextprotocol/sdk/server/zod-compat.js"
-import type { NotificationOptions } from "@modelcontextprotocol/sdk/shared/protocol.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
   CallToolRequest,
   CallToolResultSchema,
-  ClientNotification,
   ClientRequest,
   CompatibilityCallToolResultSchema,
   CompleteRequest,
   GetPromptRequest,
-  Implementation,
   ListPromptsRequest,
   ListResourcesRequest,
   ListResourceTemplatesRequest,
   ListToolsRequest,
   LoggingLevel,
-  Notification,
   ReadResourceRequest,
   Request,
-  ServerCapabilities,
   SubscribeRequest,
   UnsubscribeRequest
 } from "@modelcontextprotocol/sdk/types.js"
@@ -46,14 +42,21 @@ export interface HealthCheck {
   readonly error: LifelineError | undefined
 }
 
+/** Heartbeats, by hand. */
+export interface KeepaliveControl {
+  /** Sends no heartbeats until `resume`. */
+  pause(): Promise<void>
+  resume(): Promise<void>
+}
+
 /**
- * One MCP server, supervised: the handle outlives every connection, so keep it.
+ * One MCP server, supervised: an official Client whose server may come and go. The handle outlives every connection, so keep it.
  *
  * A call made while the server is down waits for it, up to `timeouts.wait`. A call that is cut off is sent again where
  * that can do no harm, and otherwise rejected with ResultUnknown. Aborting a call's signal tells the server, and rejects
  * at once with the signal's reason.
  */
-export interface Client extends AsyncDisposable {
+export interface Client extends SdkClient, AsyncDisposable {
   /** The name in errors and status. */
   readonly name: string
   /** The status now. */
@@ -77,6 +80,7 @@ export interface Client extends AsyncDisposable {
   refresh(options?: SignalOptions): Promise<void>
   /** Probes the server now. Never rejected because the server is ill. */
   healthCheck(options?: SignalOptions): Promise<HealthCheck>
+  readonly keepalive: KeepaliveControl
   /** Ends everything; nothing is left alive. Idempotent. A client of a fleet is disabled by it. */
   close(): Promise<void>
 
@@ -85,10 +89,8 @@ export interface Client extends AsyncDisposable {
   /** Called for what fails without a call to tell it: lost connections and failed attempts. */
   onerror?: (error: Error) => void
 
-  /** What the server said it can do, in the last connection; `undefined` before the first. */
-  getServerCapabilities(): ServerCapabilities | undefined
-  getServerVersion(): Implementation | undefined
-  getInstructions(): string | undefined
+  /** Rejects: this client has its server. */
+  connect(transport: Transport): Promise<void>
 
   callTool(
     params: CallToolRequest["params"],
@@ -127,16 +129,4 @@ export interface Client extends AsyncDisposable {
     resultSchema: T,
     options?: CallOptions
   ): Promise<SchemaOutput<T>>
-  /** The options, which are those of one transport and of tasks, are taken and have no effect. */
-  notification(notification: ClientNotification | Notification, options?: NotificationOptions): Promise<void>
-  sendRootsListChanged(): Promise<void>
-  /**
-   * Answers `sampling/createMessage`, `elicitation/create` or `roots/list`, on this and every later connection. Throws
-   * ConfigError when the options of `connect` did not declare the capability for it.
-   */
-  setRequestHandler: SdkClient["setRequestHandler"]
-  removeRequestHandler(method: string): void
-  /** Called for each notification with the schema's method, on this and every later connection. */
-  setNotificationHandler: SdkClient["setNotificationHandler"]
-  removeNotificationHandler(method: string): void
 }

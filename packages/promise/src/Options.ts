@@ -3,6 +3,7 @@
  * core's options.
  */
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
+import type { ClientOptions } from "@modelcontextprotocol/sdk/client/index.js"
 import type { RequestOptions } from "@modelcontextprotocol/sdk/shared/protocol.js"
 import type { FetchLike, Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
@@ -362,6 +363,11 @@ export interface CommonOptions extends PolicyOptions {
   readonly capabilities?: ClientCapabilities | undefined
   readonly handlers?: ServerRequestHandlers | undefined
   /**
+   * Options of the official Client: `listChanged`, `jsonSchemaValidator`, `enforceStrictCapabilities`, `taskStore`,
+   * `taskMessageQueue` and others. Capabilities are declared by `capabilities`.
+   */
+  readonly official?: Omit<ClientOptions, "capabilities"> | undefined
+  /**
    * Runs on every new connection before calls are let in: to log in, to open a project, to rebuild what a session keeps. If
    * it fails, so does the attempt, and the next one comes after the backoff. `timeouts.connect` bounds both together.
    */
@@ -381,7 +387,7 @@ export interface ConnectOptions extends CommonOptions {
 }
 
 /** Options of `supervisedTransport`. Who connects, and what it can do, the client says itself. */
-export type TransportOptions = Omit<ConnectOptions, "capabilities" | "clientInfo" | "handlers" | "signal">
+export type TransportOptions = Omit<ConnectOptions, "capabilities" | "clientInfo" | "handlers" | "official" | "signal">
 
 /** Options of `connectAll`; those that concern one server are defaults below the server's own. */
 export interface FleetOptions extends CommonOptions {

@@ -17,6 +17,7 @@ export type Supervision = Pick<
   | "disconnect"
   | "refresh"
   | "healthCheck"
+  | "keepalive"
 >
 
 /** A transport of the official SDK that survives restarts of its server. */

@@ -32,8 +32,8 @@ import * as ServerRequests from "./ServerRequests.js"
  * them.
  */
 export interface Relay {
-  /** The version that the client asks for. */
-  readonly protocolVersion: string
+  /** The version that the client asks for. Default: the SDK's own. */
+  readonly protocolVersion: string | undefined
   /**
    * Answers every request of the server but `ping`, in place of handlers. What it rejects with is answered as it stands,
    * where it has a `code`. The signal is aborted when the server cancels or the connection ends.

@@ -46,6 +46,7 @@ const common: Table<CommonOptions> = {
     { sampling: Check.func, elicitation: Check.func, roots: Check.func } satisfies Table<ServerRequestHandlers>,
     "handlers"
   ),
+  official: Check.object,
   onConnected: Check.func,
   signal,
   logger: Check.func,
@@ -57,7 +58,7 @@ const common: Table<CommonOptions> = {
 
 const connect: Table<ConnectOptions> = { ...common, name: Check.text }
 
-const { capabilities: _, clientInfo: _0, handlers: _1, signal: _2, ...supervisedTransport } = connect
+const { capabilities: _, clientInfo: _0, handlers: _1, official: _2, signal: _3, ...supervisedTransport } = connect
 
 const tables = {
   connect,

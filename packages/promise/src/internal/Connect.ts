@@ -3,7 +3,6 @@
  */
 import { Backend, ConnectError as CoreConnectError, Policy } from "@mcp-lifeline/core"
 import type { Status } from "@mcp-lifeline/core"
-import type { Runtime } from "effect"
 import { Either } from "effect"
 import type { Client } from "../Client.js"
 import type { ConnectError, UnauthorizedError } from "../Errors.js"
@@ -14,6 +13,8 @@ import * as Ownership from "./Ownership.js"
 import * as Run from "./Run.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
+import { Supervised } from "./Supervised.js"
+import type { Source } from "./Supervised.js"
 import { SupervisedClient } from "./SupervisedClient.js"
 
 /** Whether a message names a target already: as it is, or in quotation marks, as command lines are. */
@@ -48,39 +49,47 @@ export const policyOf = (name: string, prepared: Prepared): Policy.Policy => {
   return policy.right
 }
 
-/** A backend with its client, which closes it. */
+/** A server that is supervised; closing it closes everything that was made for it. */
 export interface Opened {
-  readonly backend: Backend.Backend
-  readonly client: SupervisedClient
-  readonly runtime: Runtime.Runtime<never>
+  readonly supervised: Supervised
 }
 
 export const connect = async (server: Server, options: ConnectOptions): Promise<Client> => {
   const { name, prepared } = Servers.prepareOne("connect", server, options)
   options.signal?.throwIfAborted()
-  const { client } = await open(name, prepared, options)
-  return client
+  let client: SupervisedClient | undefined
+  await open(name, prepared, options, (source) => {
+    client = new SupervisedClient(source, prepared.inbox, prepared.identity)
+    return client.supervised
+  })
+  return (client as unknown as SupervisedClient).asClient
 }
 
-/** Starts a backend and waits for its first connection, where it is to have one. Leaves nothing behind when it fails. */
-export const open = async (name: string, prepared: Prepared, options: CommonOptions): Promise<Opened> => {
+/**
+ * Starts a backend and waits for its first connection, where it is to have one. Leaves nothing behind when it fails. `make`: what
+ * stands before the backend, from the first step on.
+ */
+export const open = async (
+  name: string,
+  prepared: Prepared,
+  options: CommonOptions,
+  make: (source: Source) => Supervised = (source) => new Supervised(source)
+): Promise<Opened> => {
   const policy = policyOf(name, prepared)
-  const { close, make, run, runtime } = Ownership.open(options)
+  const owned = Ownership.open(options)
   try {
-    const backend = await make(name, Backend.make(name, prepared.options))
-    const client = new SupervisedClient({
+    const backend = await owned.make(name, Backend.make(name, prepared.options))
+    const supervised = make({
       name,
-      runtime,
-      handlers: prepared.handlers,
+      runtime: owned.runtime,
       use: (f) => f(backend),
       status: () => Run.now(backend.status),
-      introduction: prepared.introduction,
       statusChanges: backend.status.changes,
       events: backend.events,
-      close
+      close: owned.close
     })
     const given = prepared.options.timeouts?.connect !== undefined
-    const { isAbsent, status } = await run(
+    const { isAbsent, status } = await owned.run(
       FirstConnection.wait({
         backend,
         lastError: prepared.lastError,
@@ -89,10 +98,10 @@ export const open = async (name: string, prepared: Prepared, options: CommonOpti
       options
     )
     const state = status?.state
-    if (state === "Connected" || state === "Idle" || state === "Disabled") return { backend, client, runtime }
-    throw whyNot(client.status, prepared, isAbsent ? FirstConnection.patienceHint : "")
+    if (state === "Connected" || state === "Idle" || state === "Disabled") return { supervised }
+    throw whyNot(supervised.status, prepared, isAbsent ? FirstConnection.patienceHint : "")
   } catch (error) {
-    await close()
+    await owned.close()
     throw error
   }
 }

@@ -9,6 +9,7 @@ import type { Fleet } from "../Fleet.js"
 import type { FleetConfig, FleetOptions, VsCodeConfig } from "../Options.js"
 import * as Checks from "./Checks.js"
 import { whyNot } from "./Connect.js"
+import { deferred } from "./deferred.js"
 import { Members } from "./Members.js"
 import * as Ownership from "./Ownership.js"
 import { SupervisedFleet } from "./SupervisedFleet.js"
@@ -27,11 +28,11 @@ const notAll = (errors: readonly [Error, ...Array<Error>], of: number): Error =>
   })
 
 export const connectAll = async (config: FleetConfig | VsCodeConfig, options: FleetOptions): Promise<Fleet> => {
-  const members = new Members(options, (name) => fleet.client(name))
+  const { promise: made, resolve } = deferred<SupervisedFleet>()
+  const members = new Members(options, async (name) => (await made).client(name))
   const plan = members.plan(config, Checks.options("connectAll", options))
   options.signal?.throwIfAborted()
   const { close, make, run, runtime } = Ownership.open(options)
-  let fleet: SupervisedFleet
   try {
     const core = await make(
       "fleet",
@@ -42,7 +43,8 @@ export const connectAll = async (config: FleetConfig | VsCodeConfig, options: Fl
       })
     )
     plan.commit([])
-    fleet = new SupervisedFleet({ core, members, runtime, close })
+    const fleet = new SupervisedFleet({ core, members, runtime, close })
+    resolve(fleet)
     await run(core.ready, options)
     if (options.require !== "all") return fleet
     const statuses = Object.values(fleet.status)

@@ -1,27 +1,64 @@
 /**
- * Which lists a client has to be told of: those that differ from what it may have read.
+ * Which lists a client has to be told of: those that differ, or may differ, from what it has read.
  */
 import type { Catalog } from "@mcp-lifeline/core"
-import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Stream } from "effect"
 import { isDeepStrictEqual } from "node:util"
+import * as Feed from "./Feed.js"
+import type { Relay } from "./Relay.js"
+import type { Source } from "./Supervised.js"
 
 type Snapshot = Catalog.Snapshot
 type Kind = "tools" | "prompts" | "resources"
 
 const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources"]
 
+/** Which list a method of the protocol reads. */
+const listOf: Readonly<Record<string, Kind>> = {
+  "tools/list": "tools",
+  "prompts/list": "prompts",
+  "resources/list": "resources",
+  "resources/templates/list": "resources"
+}
+
+/** The lists of which the client is told that they may change. */
+export type Declared = () => { readonly [K in Kind]?: boolean | undefined }
+
+const methodOf = (kind: Kind): string => `notifications/${kind}/list_changed`
+
 const same = (a: Snapshot, b: Snapshot, kind: Kind): boolean =>
   isDeepStrictEqual(a[kind], b[kind]) &&
   (kind !== "resources" || isDeepStrictEqual(a.resourceTemplates, b.resourceTemplates))
 
+/** Tells a client of the lists that have changed over a restart, as long as the source has events. */
+export const announce = (source: Source, relay: Relay, declared: Declared): void => {
+  const changes = new ListChanges(declared, source.status().generation)
+  const read = Effect.map(source.use((backend) => backend.catalog), (snapshot) => changes.next(snapshot))
+  // Whoever asks for a catalogue that there is has nothing read.
+  const now = source.status().catalog === undefined ? Stream.empty : Stream.fromEffect(read)
+  const later = source.events.pipe(
+    Stream.mapEffect((event) => {
+      if (event._tag === "CatalogChanged" && event.revision !== undefined && !event.stale) return read
+      const isUnread = event._tag === "Installed" && event.generation > 1 && source.status().catalog === undefined
+      return Effect.succeed(isUnread ? changes.unread(relay.methods) : [])
+    })
+  )
+  Feed.start(source.runtime, Stream.concat(now, later))({
+    push: (methods) => {
+      for (const method of methods) relay.pass({ method })
+    },
+    end: () => undefined
+  })
+}
+
 /** The catalogues of one backend in the order in which they are published. */
 export class ListChanges {
-  readonly #declared: ServerCapabilities
+  readonly #declared: Declared
   readonly #generation: number
   #known: Snapshot | undefined
 
-  /** `declared`: what the client was told that the server can do; `generation`: the connection that it was told by. */
-  constructor(declared: ServerCapabilities, generation: number) {
+  /** `generation`: the connection by which the client was told what the server can do. */
+  constructor(declared: Declared, generation: number) {
     this.#declared = declared
     this.#generation = generation
   }
@@ -31,9 +68,19 @@ export class ListChanges {
     if (snapshot === undefined || snapshot.stale) return []
     const before = this.#known
     this.#known = snapshot
-    return kinds
-      .filter((kind) => this.#declared[kind] !== undefined && this.#isNews(before, snapshot, kind))
-      .map((kind) => `notifications/${kind}/list_changed`)
+    const declared = this.#declared()
+    return kinds.filter((kind) => declared[kind] === true && this.#isNews(before, snapshot, kind)).map(methodOf)
+  }
+
+  /**
+   * There is a new connection whose lists nobody reads: gives the notifications for those that the client has read, by what it
+   * has asked for so far.
+   */
+  unread(asked: Set<string>): ReadonlyArray<string> {
+    const declared = this.#declared()
+    const read = new Set([...asked].flatMap((method) => listOf[method] ?? []))
+    asked.clear()
+    return kinds.filter((kind) => declared[kind] === true && read.has(kind)).map(methodOf)
   }
 
   #isNews(before: Snapshot | undefined, snapshot: Snapshot, kind: Kind): boolean {

@@ -4,8 +4,7 @@
 import type { Backend, Problem } from "@mcp-lifeline/core"
 import { Equal, Redacted } from "effect"
 import type { FleetConfig, FleetOptions, VsCodeConfig } from "../Options.js"
-import type { Peer } from "./Handlers.js"
-import { Handlers } from "./Handlers.js"
+import { Inbox } from "./Inbox.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
 
@@ -47,28 +46,29 @@ interface Member {
 /** What was made of each configured server, so that a server whose configuration is the same stays the same (L15). */
 export class Members {
   readonly #options: FleetOptions
-  readonly #peer: (name: string) => Peer
+  readonly #makeClient: (name: string) => Promise<unknown>
   #current = new Map<string, Member>()
   /** What is being applied: its servers can ask before it is taken. */
   #planned = new Map<string, Member>()
 
-  constructor(options: FleetOptions, peer: (name: string) => Peer) {
+  /** `makeClient`: called when a server asks for something before anybody has its client. */
+  constructor(options: FleetOptions, makeClient: (name: string) => Promise<unknown>) {
     this.#options = options
-    this.#peer = peer
+    this.#makeClient = makeClient
   }
 
   get(name: string): Prepared | undefined {
     return this.#current.get(name)?.prepared
   }
 
-  /** The handlers of a name, which stay the same where its configuration changes. */
-  handlers(name: string): Handlers {
-    const known = this.#planned.get(name) ?? this.#current.get(name)
-    if (known !== undefined) return known.prepared.handlers
-    const handlers = new Handlers(name, this.#options)
-    // A server can ask before anybody has its client.
-    handlers.attach(() => this.#peer(name))
-    return handlers
+  /** What is known of a name, also while it is being applied. */
+  find(name: string): Prepared | undefined {
+    return (this.#planned.get(name) ?? this.#current.get(name))?.prepared
+  }
+
+  /** The inbox of a name, which stays the same where its configuration changes. */
+  #inbox(name: string): Inbox {
+    return this.find(name)?.inbox ?? new Inbox(() => this.#makeClient(name))
   }
 
   /**
@@ -89,7 +89,7 @@ export class Members {
         name,
         known !== undefined && same(known.copied, copied)
           ? known
-          : { copied, prepared: Servers.prepare(name, server, this.#options, this.handlers(name)) }
+          : { copied, prepared: Servers.prepare(name, server, this.#options, this.#inbox(name)) }
       )
     }
     this.#planned = next

@@ -1,18 +1,19 @@
 /**
  * A server, as a user describes it, as what the core makes a backend of.
  */
-import type { Backend, ConnectError as CoreConnectError, Connection, Connector } from "@mcp-lifeline/core"
+import type { Backend, ConnectError as CoreConnectError, Connector } from "@mcp-lifeline/core"
 import { Check, McpConfig, Policy, Problem } from "@mcp-lifeline/core"
-import { TransportConnector } from "@mcp-lifeline/protocol"
+import { SdkConnection, TransportConnector } from "@mcp-lifeline/protocol"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Predicate } from "effect"
 import type { CommonOptions, ConnectOptions, FleetOptions, Server, StdioServer, TransportServer } from "../Options.js"
 import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
-import { Handlers } from "./Handlers.js"
+import { Inbox } from "./Inbox.js"
 import * as OnConnected from "./OnConnected.js"
 import * as ServerName from "./ServerName.js"
+import type { Identity } from "./SupervisedClient.js"
 
 /** How a server is reached that code describes. */
 type Reach = McpConfig.Server["reach"] | { readonly _tag: "Custom"; readonly connector: Connector }
@@ -110,7 +111,7 @@ export const prepareOne = (
   const all = [...Checks.options(taker, options), ...problems]
   if (Problem.some(all)) throw fromError(Problem.refuse(name, all))
   // Without problems there is a value.
-  return { name, prepared: prepare(name, value as Described, options) }
+  return { name, prepared: prepare(name, value as Described, options, undefined, { discovery: { mode: "learn" } }) }
 }
 
 /** The server under the names that it has here. */
@@ -159,40 +160,50 @@ export const readAll = (
 /** A backend to be made, and what the facade keeps of it. */
 export interface Prepared {
   readonly options: Backend.BackendOptions
-  readonly handlers: Handlers
+  /** Where what the server says arrives. */
+  readonly inbox: Inbox
+  readonly identity: Identity
   /** Why the last attempt failed, if one has and none has succeeded since. */
   readonly lastError: () => CoreConnectError | undefined
   /** What the latest attempt waits or waited for, as far as its connector can say. */
   readonly describeAttempt: () => string | undefined
-  /** What the server said of itself in the last handshake. */
-  readonly introduction: () => Introduction | undefined
 }
 
-/** What a server says of itself in the handshake. */
-export type Introduction = Pick<Connection, "capabilities" | "instructions" | "serverInfo">
+/** Handlers that are given declare what they need, where the caller has not declared otherwise. */
+const identityOf = ({ capabilities, clientInfo, handlers, official }: CommonOptions): Identity => ({
+  clientInfo: clientInfo ?? SdkConnection.clientInfo,
+  capabilities: {
+    ...(handlers?.sampling === undefined ? {} : { sampling: {} }),
+    ...(handlers?.elicitation === undefined ? {} : { elicitation: { form: {} } }),
+    ...(handlers?.roots === undefined ? {} : { roots: {} }),
+    ...capabilities
+  },
+  handlers,
+  official
+})
 
 /** Policy of the server wins over that of the options. */
 export const prepare = (
   name: string,
   server: Described,
   options: CommonOptions,
-  handlers: Handlers = new Handlers(name, options)
+  inbox: Inbox = new Inbox(),
+  defaults: Policy.PolicyOptions = {}
 ): Prepared => {
   const connector = connectorOf(server.reach)
+  const identity = identityOf(options)
   const onConnected = options.onConnected && OnConnected.make(name, options.onConnected)
   let lastError: CoreConnectError | undefined
-  let introduction: Introduction | undefined
   let describeAttempt: () => string | undefined = () => undefined
   return {
-    handlers,
-    introduction: () => introduction,
+    inbox,
+    identity,
     lastError: () => lastError,
     describeAttempt: () => describeAttempt(),
     options: {
-      ...Policy.merge(Policy.pick(options), server.policy),
-      clientInfo: options.clientInfo,
-      capabilities: options.capabilities,
-      handlers: handlers.core,
+      ...Policy.merge(defaults, Policy.merge(Policy.pick(options), server.policy)),
+      clientInfo: identity.clientInfo,
+      capabilities: identity.capabilities,
       onConnected: onConnected && ((session) =>
         Effect.tapError(onConnected(session), (cause) => {
           lastError = OnConnected.failed(cause)
@@ -200,27 +211,31 @@ export const prepare = (
         })),
       connector: {
         ...connector,
-        connect: (connectOptions) =>
-          connector.connect({
+        connect: (connectOptions) => {
+          const relayed: SdkConnection.Options = {
             ...connectOptions,
             onNotification: (notification) => {
               connectOptions.onNotification(notification)
-              handlers.onNotification?.(notification)
+              inbox.receiver?.notified(notification)
             },
             onAttempt: (describe) => {
               describeAttempt = describe
               connectOptions.onAttempt?.(describe)
-            }
-          }).pipe(
-            Effect.tap(({ capabilities, instructions, serverInfo }) => {
+            },
+            relay: inbox.relay
+          }
+          return connector.connect(relayed).pipe(
+            Effect.tap((connection) => {
+              const refusal = inbox.introduced(connection)
               lastError = undefined
-              introduction = { capabilities, instructions, serverInfo }
+              return refusal === undefined ? Effect.void : Effect.fail(refusal)
             }),
             Effect.tapError((error) => {
               lastError = error
               return Effect.void
             })
           )
+        }
       }
     }
   }

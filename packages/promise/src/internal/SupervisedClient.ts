@@ -1,300 +1,279 @@
 /**
- * The facade's client over a backend of the core.
+ * The facade's client: the official Client over a relay to a backend of the core.
+ *
+ * The official Client does what it does: it decodes, validates, dispatches to handlers and knows tasks. What is changed here is
+ * how a request is sent (options of supervision go with it), what it fails with (our errors), and how it begins and ends: its
+ * transport is there from the first to the last, and the handshakes are the backend's.
  */
-import type { Backend, Event as CoreEvent, Method, Params, ServerNotification, Status } from "@mcp-lifeline/core"
-import { getMethodLiteral, parseWithCompat } from "@modelcontextprotocol/sdk/server/zod-json-schema-compat.js"
-import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
-import type { Effect, Runtime, Stream } from "effect"
-import type { Client, ClientEvents, HealthCheck } from "../Client.js"
-import { ConnectionLost } from "../Errors.js"
-import type { Event } from "../Event.js"
-import type { CallOptions, SignalOptions } from "../Options.js"
-import * as Checks from "./Checks.js"
+import { Cancellation, ResultSchemas } from "@mcp-lifeline/protocol"
+import { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
+import type { ClientOptions } from "@modelcontextprotocol/sdk/client/index.js"
+import type { AnySchema, SchemaOutput } from "@modelcontextprotocol/sdk/server/zod-compat.js"
+import { getMethodLiteral } from "@modelcontextprotocol/sdk/server/zod-json-schema-compat.js"
+import type { RequestOptions } from "@modelcontextprotocol/sdk/shared/protocol.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import type { ClientCapabilities, ClientRequest, Implementation } from "@modelcontextprotocol/sdk/types.js"
+import {
+  CreateMessageRequestSchema,
+  ElicitRequestSchema,
+  ListRootsRequestSchema,
+  McpError
+} from "@modelcontextprotocol/sdk/types.js"
+import type { Client, ClientEvents, HealthCheck, KeepaliveControl } from "../Client.js"
+import { ConfigError, ProtocolError } from "../Errors.js"
+import type { CallOptions, ServerRequestHandlers, SignalOptions } from "../Options.js"
+import type { Status } from "../Status.js"
+import * as Aborts from "./Aborts.js"
+import * as Arrivals from "./Arrivals.js"
+import { Carried, ClientTransport } from "./ClientTransport.js"
 import * as CoreOptions from "./CoreOptions.js"
-import { fromError } from "./Failure.js"
-import * as Feed from "./Feed.js"
-import type { Handlers } from "./Handlers.js"
-import { OutputSchemas } from "./OutputSchemas.js"
-import * as Run from "./Run.js"
-import type { Introduction } from "./Servers.js"
+import { closed } from "./Failure.js"
+import type { Inbox, Introduction } from "./Inbox.js"
+import * as ListChanges from "./ListChanges.js"
+import { Supervised } from "./Supervised.js"
+import type { Source } from "./Supervised.js"
 
-/** Where a client gets its backend from: its own scope, or a fleet, in which it can be replaced. */
-export interface Source {
-  readonly name: string
-  readonly runtime: Runtime.Runtime<never>
-  readonly handlers: Handlers
-  readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>
-  readonly status: () => Status
-  readonly introduction: () => Introduction | undefined
-  readonly statusChanges: Stream.Stream<Status>
-  readonly events: Stream.Stream<CoreEvent.Event>
-  readonly close: () => Promise<void>
+/** Who the client is and what it does for servers. */
+export interface Identity {
+  readonly clientInfo: Implementation
+  readonly capabilities: ClientCapabilities
+  readonly handlers: ServerRequestHandlers | undefined
+  /** Options of the official Client. */
+  readonly official: Omit<ClientOptions, "capabilities"> | undefined
 }
 
-type Seconds<F> = F extends (a: any, b: infer B) => any ? B : never
-type NotificationHandler = Seconds<Client["setNotificationHandler"]>
+/** What the official Client keeps of the handshake, which is not its own here, and learns in no other way. */
+interface Handshake {
+  _serverCapabilities: unknown
+  _serverVersion: unknown
+  _instructions: unknown
+  _pendingListChangedConfig: object | undefined
+  _setupListChangedHandlers: (config: object) => void
+}
 
-/** An event of the core as one of the facade. */
-export const fromEvent = (event: CoreEvent.Event): Event =>
-  event._tag === "AttemptFailed" ? { ...event, error: fromError(event.error) as never } : event
+type Handler = Parameters<SdkClient["setRequestHandler"]>
 
-/** What both events of an onerror are made of. */
-const toError = (event: Event): Error | undefined =>
-  event._tag === "AttemptFailed"
-    ? event.error
-    : event._tag === "RuntimeLost"
-    ? new ConnectionLost({
-      backend: event.backend,
-      generation: event.generation,
-      message: `${event.backend}: connection lost: ${event.loss.message}`,
-      cause: event.loss.cause
-    })
-    : undefined
+/** The backend says when the time is over. */
+const noTimeout = 2_147_483_647
 
 /** A client whose backend lives as long as its source. */
-export class SupervisedClient implements Client {
+export class SupervisedClient extends SdkClient {
   readonly name: string
-  onclose?: () => void
-  readonly #source: Source
-  readonly #run: Run.Run
-  readonly #outputs: OutputSchemas
-  readonly #statuses: Feed.Feed<Status>
-  readonly #events: Feed.Feed<Event>
-  readonly #notificationHandlers = new Map<string, (notification: unknown) => unknown>()
-  /** Listened to from when it is first set. */
-  declare onerror?: (error: Error) => void
-  #closing: Promise<void> | undefined
+  readonly keepalive: KeepaliveControl
+  /** What is seen of the server, and done with it. */
+  readonly supervised: Supervised
+  readonly #transport: ClientTransport
+  readonly #arrivals: Arrivals.Arrivals
 
-  constructor(source: Source) {
+  constructor(source: Source, inbox: Inbox, identity: Identity) {
+    super(identity.clientInfo, { ...identity.official, capabilities: identity.capabilities })
     this.name = source.name
-    this.#source = source
-    this.#run = Run.make(source.runtime)
-    this.#outputs = new OutputSchemas(source.name)
-    this.#statuses = new Feed.Feed(source.runtime, Feed.start(source.runtime, source.statusChanges))
-    this.#events = new Feed.Feed(source.runtime, Feed.map(Feed.start(source.runtime, source.events), fromEvent))
+    this.supervised = new Supervised(source, () => this.#transport.relay.settled)
+    this.keepalive = this.supervised.keepalive
+    this.#arrivals = new Arrivals.Arrivals(identity.capabilities)
     this.#defineOnerror()
-    source.handlers.attach(() => this)
-    source.handlers.onNotification = (notification) => this.#notified(notification)
+    const { elicitation, roots, sampling } = identity.handlers ?? {}
+    if (sampling) this.setRequestHandler(CreateMessageRequestSchema, ({ params }, extra) => sampling(params, extra))
+    if (elicitation) this.setRequestHandler(ElicitRequestSchema, ({ params }, extra) => elicitation(params, extra))
+    if (roots) this.setRequestHandler(ListRootsRequestSchema, (_, extra) => roots(extra))
+    this.#transport = new ClientTransport(source)
+    // It has an id of a session, so that there is no handshake; and is there when this returns.
+    void super.connect(this.#transport).then(() => {
+      this.#transport.isAttached = true
+    })
+    if (inbox.introduction !== undefined) this.#introduced(inbox.introduction)
+    ListChanges.announce(source, this.#transport.relay, () => {
+      const { prompts, resources, tools } = this.getServerCapabilities() ?? {}
+      return { tools: tools?.listChanged, prompts: prompts?.listChanged, resources: resources?.listChanged }
+    })
+    inbox.receiver = {
+      notified: (notification) => this.#transport.relay.pass(notification),
+      asked: async (request, signal) => {
+        await this.#arrivals.wait(request.method, signal)
+        return this.#transport.relay.ask(request, signal)
+      },
+      introduced: (introduction) => this.#introduced(introduction)
+    }
+  }
+
+  /** This, as users see it: options of a call may have more than the official Client's. */
+  get asClient(): Client {
+    return this as unknown as Client
   }
 
   get status(): Status {
-    return this.#source.status()
+    return this.supervised.status
   }
 
   statusChanges(options?: SignalOptions): AsyncIterableIterator<Status> {
-    return this.#statuses.iterate(options?.signal)
+    return this.supervised.statusChanges(options)
   }
 
   on<E extends keyof ClientEvents>(event: E, listener: (value: ClientEvents[E]) => void): () => void {
-    return event === "status"
-      ? this.#statuses.listen(listener as (value: Status) => void)
-      : this.#events.listen(listener as (value: Event) => void)
+    return this.supervised.on(event, listener)
   }
 
   reconnect(options?: SignalOptions): Promise<void> {
-    return this.#command((backend) => backend.reconnect, options)
+    return this.supervised.reconnect(options)
   }
 
   enable(options?: SignalOptions): Promise<void> {
-    return this.#command((backend) => backend.enable, options)
+    return this.supervised.enable(options)
   }
 
   disable(options?: SignalOptions): Promise<void> {
-    return this.#command((backend) => backend.disable, options)
+    return this.supervised.disable(options)
   }
 
   disconnect(options?: SignalOptions): Promise<void> {
-    return this.#command((backend) => backend.disconnect, options)
+    return this.supervised.disconnect(options)
   }
 
-  async refresh(options?: SignalOptions): Promise<void> {
-    await this.#command((backend) => backend.refresh, options)
+  refresh(options?: SignalOptions): Promise<void> {
+    return this.supervised.refresh(options)
   }
 
-  async healthCheck(options?: SignalOptions): Promise<HealthCheck> {
-    const { error, latency, status } = await this.#command((backend) => backend.healthCheck, options)
-    return { status, latency, error: error && fromError(error) }
+  healthCheck(options?: SignalOptions): Promise<HealthCheck> {
+    return this.supervised.healthCheck(options)
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#source.close().then(() => this.ended())
-    return this.#closing
+  override connect(_transport: Transport): Promise<void> {
+    return Promise.reject(
+      new Error(
+        `${this.name}: this client has its server, and keeps it; for another call connect() of @mcp-lifeline/client`
+      )
+    )
   }
 
-  /** Ends what listens. Called once the backend is closed for good, or nobody wants this client any more. */
-  async ended(): Promise<void> {
-    this.#closing ??= Promise.resolve()
-    // The streams of what is closed end by themselves, with the last status.
-    if (this.status.state === "Closed") await this.#statuses.drained()
-    this.#statuses.end(this.status)
-    this.#events.end()
-    const { onclose } = this
-    delete this.onclose
-    Run.guard(this.#source.runtime, () => onclose?.())
+  override close(): Promise<void> {
+    return this.supervised.close(() => this.#transport.end())
+  }
+
+  /** Ends what listens, where the backend was closed by somebody else. */
+  ended(): Promise<void> {
+    return this.supervised.ended(() => this.#transport.end())
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
-  getServerCapabilities(): Mcp.ServerCapabilities | undefined {
-    return this.#source.introduction()?.capabilities
-  }
-
-  getServerVersion(): Mcp.Implementation | undefined {
-    return this.#source.introduction()?.serverInfo
-  }
-
-  getInstructions(): string | undefined {
-    return this.#source.introduction()?.instructions
-  }
-
-  callTool(
-    params: Params<"tools/call">,
-    resultSchema?: unknown,
-    options?: CallOptions
-  ): ReturnType<Client["callTool"]> {
-    const result = this.#use((backend, core) => backend.callTool(params, core), options, resultSchema)
-    return this.#outputs.empty ? result : result.then((value) => this.#outputs.check(params.name, value))
-  }
-
-  async listTools(params?: Params<"tools/list">, options?: CallOptions): Promise<Mcp.ListToolsResult> {
-    const result = await this.#use((backend, core) => backend.listTools(params, core), options)
-    this.#outputs.learn(result.tools)
-    return result
-  }
-
-  listPrompts(params?: Params<"prompts/list">, options?: CallOptions): Promise<Mcp.ListPromptsResult> {
-    return this.#use((backend, core) => backend.listPrompts(params, core), options)
-  }
-
-  getPrompt(params: Params<"prompts/get">, options?: CallOptions): Promise<Mcp.GetPromptResult> {
-    return this.#use((backend, core) => backend.getPrompt(params, core), options)
-  }
-
-  listResources(params?: Params<"resources/list">, options?: CallOptions): Promise<Mcp.ListResourcesResult> {
-    return this.#use((backend, core) => backend.listResources(params, core), options)
-  }
-
-  listResourceTemplates(
-    params?: Params<"resources/templates/list">,
-    options?: CallOptions
-  ): Promise<Mcp.ListResourceTemplatesResult> {
-    return this.#use((backend, core) => backend.listResourceTemplates(params, core), options)
-  }
-
-  readResource(params: Params<"resources/read">, options?: CallOptions): Promise<Mcp.ReadResourceResult> {
-    return this.#use((backend, core) => backend.readResource(params, core), options)
-  }
-
-  async subscribeResource(params: Params<"resources/subscribe">, options?: CallOptions): Promise<Mcp.EmptyResult> {
-    await this.#use((backend, core) => backend.subscribeResource(params.uri, core), options)
-    return {}
-  }
-
-  async unsubscribeResource(
-    params: Params<"resources/unsubscribe">,
-    options?: CallOptions
-  ): Promise<Mcp.EmptyResult> {
-    await this.#use((backend, core) => backend.unsubscribeResource(params.uri, core), options)
-    return {}
-  }
-
-  complete(params: Params<"completion/complete">, options?: CallOptions): Promise<Mcp.CompleteResult> {
-    return this.#use((backend, core) => backend.complete(params, core), options)
-  }
-
-  async setLoggingLevel(level: Mcp.LoggingLevel, options?: CallOptions): Promise<Mcp.EmptyResult> {
-    await this.#use((backend, core) => backend.setLoggingLevel(level, core), options)
-    return {}
-  }
-
-  async ping(options?: CallOptions): Promise<Mcp.EmptyResult> {
-    await this.#use((backend, core) => backend.ping(core), options)
-    return {}
-  }
-
-  request: Client["request"] = (request, resultSchema, options) =>
-    this.#use(
-      (backend, core) => backend.request(request.method as Method, request.params as never, core),
-      options,
-      resultSchema
-    ) as Promise<any>
-
-  notification(notification: Mcp.ClientNotification | Mcp.Notification): Promise<void> {
-    return this.#use((backend) => backend.notify(notification.method, notification.params as Record<string, unknown>))
-  }
-
-  sendRootsListChanged(): Promise<void> {
-    return this.notification({ method: "notifications/roots/list_changed" })
-  }
-
-  setRequestHandler: Client["setRequestHandler"] = (schema, handler) => {
-    this.#source.handlers.set(schema, handler as never)
-  }
-
-  removeRequestHandler(method: string): void {
-    this.#source.handlers.delete(method)
-  }
-
-  setNotificationHandler: Client["setNotificationHandler"] = (schema, handler) => {
-    this.#notificationHandlers.set(
-      getMethodLiteral(schema),
-      (notification) => (handler as NotificationHandler)(parseWithCompat(schema, notification) as never)
+  /** The official request, bounded and cancelled by the backend, with the errors of the facade. */
+  override request<T extends AnySchema>(
+    request: ClientRequest,
+    resultSchema: T,
+    options?: RequestOptions
+  ): Promise<SchemaOutput<T>> {
+    const { backend, error, sdk, signal } = this.#optionsOf(resultSchema, options)
+    if (error !== undefined) return Promise.reject(error)
+    const cancellation = signal === undefined ? undefined : new Cancellation()
+    const abort = (): void => cancellation?.abort(signal?.reason)
+    if (signal !== undefined) Aborts.add(signal, abort)
+    const result = this.#transport.sending(
+      backend,
+      () => super.request(request, resultSchema, cancellation ? { ...sdk, signal: cancellation.signal } : sdk)
+    )
+    if (signal === undefined) return result.catch((error: unknown) => this.#fail(error, request.method))
+    return result.then(
+      (value) => {
+        Aborts.remove(signal, abort)
+        return value
+      },
+      (error: unknown) => {
+        Aborts.remove(signal, abort)
+        if (signal.aborted) throw signal.reason
+        return this.#fail(error, request.method)
+      }
     )
   }
 
-  removeNotificationHandler(method: string): void {
-    this.#notificationHandlers.delete(method)
+  override setRequestHandler(...args: Handler): void {
+    super.setRequestHandler(...args)
+    // The official constructor sets one of its own before there is anything here.
+    if (#arrivals in this) this.#arrivals.add(getMethodLiteral(args[0]))
   }
 
+  override removeRequestHandler(method: string): void {
+    super.removeRequestHandler(method)
+    this.#arrivals.remove(method)
+  }
+
+  #introduced({ capabilities, instructions, serverInfo, sessionId }: Introduction): undefined {
+    this.#transport.session = sessionId
+    const handshake = this as unknown as Handshake
+    handshake._serverCapabilities = capabilities
+    handshake._serverVersion = serverInfo
+    handshake._instructions = instructions
+    const { _pendingListChangedConfig: listChanged } = handshake
+    handshake._pendingListChangedConfig = undefined
+    if (listChanged !== undefined) handshake._setupListChangedHandlers(listChanged)
+  }
+
+  /** Before the first connection nobody knows what the server can do. */
+  protected override assertCapabilityForMethod(method: ClientRequest["method"]): void {
+    if (this.getServerCapabilities() !== undefined) super.assertCapabilityForMethod(method)
+  }
+
+  protected override assertRequestHandlerCapability(method: string): void {
+    try {
+      super.assertRequestHandlerCapability(method)
+    } catch (cause) {
+      const capability = Arrivals.capabilityOf(method)
+      const remedy = `declare it when connecting: connect(server, { capabilities: { ${capability}: {} } })`
+      throw new ConfigError({
+        backend: this.name,
+        field: `capabilities.${capability}`,
+        message: `${this.name}: ${cause instanceof Error ? cause.message : String(cause)}: ${remedy}`,
+        cause
+      })
+    }
+  }
+
+  /** What the official Client is to look at, and what the backend. */
+  #optionsOf(resultSchema: unknown, options: RequestOptions | undefined): {
+    readonly backend: ReturnType<typeof CoreOptions.split>
+    readonly error?: unknown
+    readonly sdk: RequestOptions
+    readonly signal: AbortSignal | undefined
+  } {
+    const backend = CoreOptions.split(options as CallOptions | undefined)
+    const signal = options?.signal
+    const wrong = ResultSchemas.wrong(resultSchema) ?? CoreOptions.wrong(this.name, options as CallOptions | undefined)
+    if (wrong !== undefined) return { backend, error: wrong, sdk: plain, signal }
+    if (signal?.aborted === true) return { backend, error: signal.reason, sdk: plain, signal }
+    if (this.supervised.isClosing) return { backend, error: closed(this.name), sdk: plain, signal }
+    if (options?.task === undefined && options?.relatedTask === undefined) return { backend, sdk: plain, signal }
+    const { relatedTask, task } = options
+    const sdk = {
+      ...plain,
+      ...(task === undefined ? {} : { task }),
+      ...(relatedTask === undefined ? {} : { relatedTask })
+    }
+    return { backend, sdk, signal }
+  }
+
+  #fail(error: unknown, method: string): never {
+    if (error instanceof McpError && error.data instanceof Carried) throw error.data.error
+    if (!(error instanceof Error) || !("issues" in error)) throw error
+    const message = `${this.name}: the answer to ${method} does not fit the schema: ${error.message}`
+    throw new ProtocolError({ backend: this.name, method, message, cause: error })
+  }
+
+  /** Listens from when it is first set: most programs do not set it. */
   #defineOnerror(): void {
     let current: ((error: Error) => void) | undefined
-    let listening = false
-    const report = (event: Event): void => {
-      const error = toError(event)
-      if (error !== undefined) current?.(error)
-    }
+    let isListening = false
     Object.defineProperty(this, "onerror", {
       configurable: true,
       get: () => current,
       set: (listener: typeof current) => {
         current = listener
-        if (listener === undefined || listening) return
-        listening = true
-        this.#events.listen(report)
+        if (listener === undefined || isListening) return
+        isListening = true
+        this.supervised.onError((error) => current?.(error))
       }
     })
-  }
-
-  /** Begins to handle a notification in the step in which it came: before the answer to a request that comes after it. */
-  #notified(notification: ServerNotification): void {
-    const handler = this.#notificationHandlers.get(notification.method)
-    if (handler === undefined || this.#closing !== undefined) return
-    Promise.resolve(notification).then(handler).catch((error: unknown) => {
-      try {
-        this.onerror?.(error instanceof Error ? error : new Error(String(error)))
-      } catch {
-        // Nobody is left to tell.
-      }
-    })
-  }
-
-  #command<A>(
-    f: (backend: Backend.Backend) => Effect.Effect<A, unknown>,
-    options: SignalOptions | undefined
-  ): Promise<A> {
-    const wrong = Checks.command(this.name, options)
-    return wrong === undefined ? this.#run(this.#source.use(f), options) : Promise.reject(wrong)
-  }
-
-  #use<A>(
-    f: (backend: Backend.Backend, options: Backend.CallOptions | undefined) => Effect.Effect<A, unknown>,
-    options?: CallOptions,
-    resultSchema?: unknown
-  ): Promise<A> {
-    const core = CoreOptions.make(this.name, options, resultSchema)
-    if (core instanceof Error) return Promise.reject(core)
-    return this.#run(this.#source.use((backend) => f(backend, core)), options)
   }
 }
+
+const plain: RequestOptions = { timeout: noTimeout }

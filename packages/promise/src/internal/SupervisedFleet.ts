@@ -16,7 +16,9 @@ import { closed } from "./Failure.js"
 import * as Feed from "./Feed.js"
 import type { Members } from "./Members.js"
 import * as Run from "./Run.js"
-import { fromEvent, SupervisedClient } from "./SupervisedClient.js"
+import { fromEvent } from "./Supervised.js"
+import type { Source } from "./Supervised.js"
+import { SupervisedClient } from "./SupervisedClient.js"
 
 /** What a fleet is made of. */
 export interface Parts {
@@ -62,11 +64,11 @@ export class SupervisedFleet implements Fleet {
 
   client(name: string): Client {
     const known = this.#clients.get(name)
-    if (known !== undefined) return known
+    if (known !== undefined) return known.asClient
     if (this.#backend(name) === undefined) throw this.#unknown(name)
     const client = this.#makeClient(name)
     this.#clients.set(name, client)
-    return client
+    return client.asClient
   }
 
   statusChanges(options?: SignalOptions): AsyncIterableIterator<FleetStatus> {
@@ -217,17 +219,17 @@ export class SupervisedFleet implements Fleet {
     const core = this.#core
     let latest = this.#backend(name)
     const backend = () => latest = this.#backend(name) ?? latest
-    return new SupervisedClient({
+    const prepared = this.#members.find(name)
+    if (prepared === undefined) throw this.#unknown(name)
+    const source: Source = {
       name,
       runtime: this.#runtime,
-      handlers: this.#members.handlers(name),
       use: (f) => Effect.flatMap(core.backend(name), f),
       status: (): Status => {
         const current = backend()
         if (current === undefined) throw this.#unknown(name)
         return Run.now(current.status)
       },
-      introduction: () => this.#members.get(name)?.introduction(),
       // One that was replaced has nothing more to say of this name, also where it was not seen to be replaced yet.
       statusChanges: Stream.flatMap(
         core.backendChanges(name),
@@ -237,8 +239,10 @@ export class SupervisedFleet implements Fleet {
       events: Stream.filter(core.events, (event: CoreEvent.Event) => event.backend === name),
       close: () => {
         this.#clients.delete(name)
+        prepared.inbox.receiver = undefined
         return this.#use(name, (one) => one.disable, undefined).catch(() => undefined)
       }
-    })
+    }
+    return new SupervisedClient(source, prepared.inbox, prepared.identity)
   }
 }

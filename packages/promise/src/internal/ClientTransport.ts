@@ -1,0 +1,93 @@
+/**
+ * The transport under the facade's own client: there from the first to the last, whatever connections come and go.
+ */
+import type { Backend } from "@mcp-lifeline/core"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
+import { fromCause } from "./Failure.js"
+import { Relay } from "./Relay.js"
+import * as Run from "./Run.js"
+import type { Source } from "./Supervised.js"
+
+/** An error on its way through the official Client, which makes an McpError of everything. */
+export class Carried {
+  readonly error: unknown
+
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
+
+/** Hands on what one client sends and is to get. */
+export class ClientTransport implements Transport {
+  onclose?: () => void
+  onerror?: (error: Error) => void
+  onmessage?: NonNullable<Transport["onmessage"]>
+  readonly relay: Relay
+  /** Whether the client has attached itself. */
+  isAttached = false
+  /** The id of the current session, where the server gives one. */
+  session: string | undefined
+  readonly #source: Source
+  readonly #run: Run.Run
+  #options: Backend.CallOptions | undefined
+
+  constructor(source: Source) {
+    this.#source = source
+    this.#run = Run.make(source.runtime)
+    this.relay = new Relay({
+      name: source.name,
+      runtime: source.runtime,
+      use: source.use,
+      deliver: (message) => this.#deliver(message),
+      toError: (cause) => ({ code: 0, message: "", data: new Carried(fromCause(cause)) }),
+      whenReady: (deliver) => deliver()
+    })
+  }
+
+  /** The official Client begins with a handshake only over a transport without one. */
+  get sessionId(): string | undefined {
+    return this.isAttached ? this.session : ""
+  }
+
+  start(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  /** Sends with options that the official Client does not know: it sends in the step in which it is asked. */
+  sending<A>(options: Backend.CallOptions | undefined, send: () => A): A {
+    this.#options = options
+    try {
+      return send()
+    } finally {
+      this.#options = undefined
+    }
+  }
+
+  send(message: JSONRPCMessage): Promise<void> {
+    if (!("method" in message)) this.relay.answered(message)
+    else if ("id" in message) this.relay.request(message, this.#options)
+    else if (message.method === "notifications/cancelled") this.relay.cancel(message)
+    else return this.#run(this.#source.use((backend) => backend.notify(message.method, message.params)))
+    return Promise.resolve()
+  }
+
+  close(): Promise<void> {
+    this.end()
+    return Promise.resolve()
+  }
+
+  /** The client is told that it is over. */
+  end(): void {
+    this.relay.end()
+    this.onclose?.()
+  }
+
+  #deliver(message: JSONRPCMessage): void {
+    try {
+      this.onmessage?.(message)
+    } catch (error) {
+      this.onerror?.(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+}

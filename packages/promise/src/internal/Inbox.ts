@@ -1,0 +1,64 @@
+/**
+ * Where everything that a server says by itself arrives: it belongs to a name and not to a connection, and hands on to
+ * whoever stands for the client.
+ */
+import type { ConnectError, Connection, ServerNotification } from "@mcp-lifeline/core"
+import type { SdkConnection } from "@mcp-lifeline/protocol"
+import type { Result } from "@modelcontextprotocol/sdk/types.js"
+import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
+
+/** What a server says of itself in the handshake. */
+export type Introduction = Pick<
+  Connection,
+  "capabilities" | "instructions" | "protocolVersion" | "serverInfo" | "sessionId"
+>
+
+type Asked = Parameters<SdkConnection.Relay["request"]>[0]
+
+/** Stands for the client. None of it may throw. */
+export interface Receiver {
+  /** Called in the step in which the notification comes: before the answer to a request that comes after it. */
+  readonly notified: (notification: ServerNotification) => void
+  readonly asked: (request: Asked, signal: AbortSignal) => Promise<Result>
+  /** A connection is made. What is given back is why it is not to be used. */
+  readonly introduced?: (introduction: Introduction) => ConnectError | undefined
+}
+
+/** What the server of one name says. */
+export class Inbox {
+  /** The version of the protocol to ask for in place of the SDK's own. */
+  protocolVersion: string | undefined
+  /** Nothing of what is notified is kept while there is none. */
+  receiver: Receiver | undefined
+  #introduction: Introduction | undefined
+  readonly #makeReceiver: () => Promise<unknown>
+
+  /** `makeReceiver`: called when the server asks for something and there is no receiver yet. */
+  constructor(makeReceiver: () => Promise<unknown> = () => Promise.resolve()) {
+    this.#makeReceiver = makeReceiver
+  }
+
+  /** What the server said in its last handshake. */
+  get introduction(): Introduction | undefined {
+    return this.#introduction
+  }
+
+  /** A connection is made. What is given back is why it is not to be used. */
+  introduced(connection: Connection): ConnectError | undefined {
+    const { capabilities, instructions, protocolVersion, serverInfo, sessionId } = connection
+    this.#introduction = { capabilities, instructions, protocolVersion, serverInfo, sessionId }
+    return this.receiver?.introduced?.(this.#introduction)
+  }
+
+  /** What a connection is made with, so that what its server asks comes here. */
+  get relay(): SdkConnection.Relay {
+    return {
+      protocolVersion: this.protocolVersion,
+      request: async (request, signal) => {
+        if (this.receiver === undefined) await this.#makeReceiver()
+        if (this.receiver === undefined) throw new McpError(ErrorCode.MethodNotFound, "Method not found")
+        return this.receiver.asked(request, signal)
+      }
+    }
+  }
+}

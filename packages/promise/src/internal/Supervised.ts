@@ -1,0 +1,144 @@
+/**
+ * What can be seen of a supervised server, and done with it, over a backend of the core.
+ */
+import type { Backend, Event as CoreEvent } from "@mcp-lifeline/core"
+import type { Effect, Runtime, Stream } from "effect"
+import type { ClientEvents, HealthCheck, KeepaliveControl } from "../Client.js"
+import { ConnectionLost } from "../Errors.js"
+import type { Event } from "../Event.js"
+import type { SignalOptions } from "../Options.js"
+import type { Status } from "../Status.js"
+import type { Supervision } from "../Transport.js"
+import * as Checks from "./Checks.js"
+import { fromError } from "./Failure.js"
+import * as Feed from "./Feed.js"
+import * as Run from "./Run.js"
+
+/** Where the backend comes from: a scope of its own, or a fleet, in which it can be replaced. */
+export interface Source {
+  readonly name: string
+  readonly runtime: Runtime.Runtime<never>
+  readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>
+  readonly status: () => Status
+  readonly statusChanges: Stream.Stream<Status>
+  readonly events: Stream.Stream<CoreEvent.Event>
+  /** Ends the backend. */
+  readonly close: () => Promise<void>
+}
+
+/** An event of the core as one of the facade. */
+export const fromEvent = (event: CoreEvent.Event): Event =>
+  event._tag === "AttemptFailed" ? { ...event, error: fromError(event.error) as never } : event
+
+/** What both events of an onerror are made of. */
+const toError = (event: Event): Error | undefined =>
+  event._tag === "AttemptFailed"
+    ? event.error
+    : event._tag === "RuntimeLost"
+    ? new ConnectionLost({
+      backend: event.backend,
+      generation: event.generation,
+      message: `${event.backend}: connection lost: ${event.loss.message}`,
+      cause: event.loss.cause
+    })
+    : undefined
+
+/** The supervision of one server, as long as its source lives. */
+export class Supervised implements Supervision {
+  readonly name: string
+  readonly source: Source
+  readonly keepalive: KeepaliveControl = {
+    pause: () => this.use((backend) => backend.keepalive.pause),
+    resume: () => this.use((backend) => backend.keepalive.resume)
+  }
+  readonly #settled: () => Promise<void>
+  readonly #run: Run.Run
+  readonly #statuses: Feed.Feed<Status>
+  readonly #events: Feed.Feed<Event>
+  #closing: Promise<void> | undefined
+
+  /** `settled`: ends when those who call have been answered, once the backend is closed. */
+  constructor(source: Source, settled: () => Promise<void> = () => Promise.resolve()) {
+    this.#settled = settled
+    this.name = source.name
+    this.source = source
+    this.#run = Run.make(source.runtime)
+    this.#statuses = new Feed.Feed(source.runtime, Feed.start(source.runtime, source.statusChanges))
+    this.#events = new Feed.Feed(source.runtime, Feed.map(Feed.start(source.runtime, source.events), fromEvent))
+  }
+
+  get status(): Status {
+    return this.source.status()
+  }
+
+  /** Whether it is closed or about to be. */
+  get isClosing(): boolean {
+    return this.#closing !== undefined
+  }
+
+  statusChanges(options?: SignalOptions): AsyncIterableIterator<Status> {
+    return this.#statuses.iterate(options?.signal)
+  }
+
+  on<E extends keyof ClientEvents>(event: E, listener: (value: ClientEvents[E]) => void): () => void {
+    return event === "status"
+      ? this.#statuses.listen(listener as (value: Status) => void)
+      : this.#events.listen(listener as (value: Event) => void)
+  }
+
+  /** Calls a listener with each error that no call tells: lost connections and failed attempts. */
+  onError(listener: (error: Error) => void): void {
+    this.#events.listen((event) => {
+      const error = toError(event)
+      if (error !== undefined) listener(error)
+    })
+  }
+
+  reconnect(options?: SignalOptions): Promise<void> {
+    return this.use((backend) => backend.reconnect, options)
+  }
+
+  enable(options?: SignalOptions): Promise<void> {
+    return this.use((backend) => backend.enable, options)
+  }
+
+  disable(options?: SignalOptions): Promise<void> {
+    return this.use((backend) => backend.disable, options)
+  }
+
+  disconnect(options?: SignalOptions): Promise<void> {
+    return this.use((backend) => backend.disconnect, options)
+  }
+
+  async refresh(options?: SignalOptions): Promise<void> {
+    await this.use((backend) => backend.refresh, options)
+  }
+
+  async healthCheck(options?: SignalOptions): Promise<HealthCheck> {
+    const { error, latency, status } = await this.use((backend) => backend.healthCheck, options)
+    return { status, latency, error: error && fromError(error) }
+  }
+
+  /** Ends the backend, then what listens, then calls back. */
+  close(ended: () => void): Promise<void> {
+    this.#closing ??= this.source.close().then(() => this.ended(ended))
+    return this.#closing
+  }
+
+  /** Ends what listens. Called once the backend is closed for good, or nobody wants it any more. */
+  async ended(ended: () => void): Promise<void> {
+    this.#closing ??= Promise.resolve()
+    await this.#settled()
+    // The streams of what is closed end by themselves, with the last status.
+    if (this.status.state === "Closed") await this.#statuses.drained()
+    this.#statuses.end(this.status)
+    this.#events.end()
+    Run.guard(this.source.runtime, ended)
+  }
+
+  /** Runs something on the backend. */
+  use<A>(f: (backend: Backend.Backend) => Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A> {
+    const wrong = Checks.command(this.name, options)
+    return wrong === undefined ? this.#run(this.source.use(f), options) : Promise.reject(wrong)
+  }
+}
