@@ -70,9 +70,15 @@ describe("a server that code describes", () => {
     const transport = () => InMemoryTransport.createLinkedPair()[0]
     const said = async (server: object) => String(await rejection(connect(server as Server, { name: "one" })))
     assert.match(await said({ transport, command: "a" }), /command stands beside transport; keep one of them/)
-    assert.match(await said({ transport, keepaliv: {} }), /keepaliv is no option of a server; did you mean "keepalive"/)
+    assert.match(
+      await said({ transport, keepaliv: {} }),
+      /keepaliv is not an option of a server; did you mean "keepalive"/
+    )
     assert.match(await said({ connector: {} }), /connector is an object; accepted: a Connector of @mcp-lifeline\/core/)
-    assert.match(await said({ connector: {}, transport, url: "http://a" }), /connector is no option|beside transport/)
+    assert.match(
+      await said({ connector: {}, transport, url: "http://a" }),
+      /connector is not an option|beside transport/
+    )
   })
 
   it("[F2:real] a fetch sends everything, and its failures are told as undici's are", async () => {

@@ -59,7 +59,7 @@ export const connect = async (server: Server, options: ConnectOptions): Promise<
   options.signal?.throwIfAborted()
   let client: SupervisedClient | undefined
   await open(name, prepared, options, (source) => {
-    client = new SupervisedClient(source, prepared.inbox, prepared.identity)
+    client = new SupervisedClient(source, prepared.incoming, prepared.identity)
     return client.supervised
   })
   return (client as unknown as SupervisedClient).asClient

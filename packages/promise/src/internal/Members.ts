@@ -4,7 +4,7 @@
 import type { Backend, Problem } from "@mcp-lifeline/core"
 import { Equal, Redacted } from "effect"
 import type { FleetConfig, FleetOptions, VsCodeConfig } from "../Options.js"
-import { Inbox } from "./Inbox.js"
+import { Incoming } from "./Incoming.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
 
@@ -66,9 +66,9 @@ export class Members {
     return (this.#planned.get(name) ?? this.#current.get(name))?.prepared
   }
 
-  /** The inbox of a name, which stays the same where its configuration changes. */
-  #inbox(name: string): Inbox {
-    return this.find(name)?.inbox ?? new Inbox(() => this.#makeClient(name))
+  /** The incoming of a name, which stays the same where its configuration changes. */
+  #incoming(name: string): Incoming {
+    return this.find(name)?.incoming ?? new Incoming(() => this.#makeClient(name))
   }
 
   /**
@@ -89,7 +89,7 @@ export class Members {
         name,
         known !== undefined && same(known.copied, copied)
           ? known
-          : { copied, prepared: Servers.prepare(name, server, this.#options, this.#inbox(name)) }
+          : { copied, prepared: Servers.prepare(name, server, this.#options, this.#incoming(name)) }
       )
     }
     this.#planned = next

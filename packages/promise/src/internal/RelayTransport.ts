@@ -23,7 +23,7 @@ import type { Opened } from "./Connect.js"
 import * as Connect from "./Connect.js"
 import { deferred } from "./deferred.js"
 import { closed } from "./Failure.js"
-import type { Introduction } from "./Inbox.js"
+import type { Introduction } from "./Incoming.js"
 import type { JsonRpcError } from "./JsonRpc.js"
 import * as JsonRpc from "./JsonRpc.js"
 import * as ListChanges from "./ListChanges.js"
@@ -206,11 +206,11 @@ export class RelayTransport implements SupervisedTransport {
   }
 
   async #open({ capabilities, clientInfo, protocolVersion }: InitializeRequest["params"]): Promise<InitializeResult> {
-    const { inbox, options } = this.#prepared
-    inbox.protocolVersion = protocolVersion
+    const { incoming, options } = this.#prepared
+    incoming.protocolVersion = protocolVersion
     const { resolve, promise: ready } = deferred<Relay>()
     // The server may ask before there is anything to answer with.
-    inbox.receiver = {
+    incoming.receiver = {
       notified: (notification) => this.#pass(notification),
       asked: async (request, signal) => (await ready).ask(request, signal),
       introduced: (introduction) => this.#accept(introduction)
@@ -221,13 +221,13 @@ export class RelayTransport implements SupervisedTransport {
       options: { ...options, lifecycle: { ...options.lifecycle, lazy: false }, capabilities, clientInfo }
     }
     const opened = await Connect.open(this.#name, prepared, { ...this.#options, signal: this.#aborting.signal })
-    const { introduction } = inbox
+    const { introduction } = incoming
     if (introduction === undefined) {
       await opened.supervised.close(() => undefined)
       throw new Error(`${this.#name}: connected, but the answer to initialize is missing`)
     }
     this.#opened = opened
-    this.#agreed = inbox.protocolVersion = introduction.protocolVersion
+    this.#agreed = incoming.protocolVersion = introduction.protocolVersion
     const { source } = opened.supervised
     const relay = new Relay({
       name: this.#name,

@@ -10,7 +10,7 @@ import { Effect, Predicate } from "effect"
 import type { CommonOptions, ConnectOptions, FleetOptions, Server, StdioServer, TransportServer } from "../Options.js"
 import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
-import { Inbox } from "./Inbox.js"
+import { Incoming } from "./Incoming.js"
 import * as OnConnected from "./OnConnected.js"
 import * as ServerName from "./ServerName.js"
 import type { Identity } from "./SupervisedClient.js"
@@ -161,7 +161,7 @@ export const readAll = (
 export interface Prepared {
   readonly options: Backend.BackendOptions
   /** Where what the server says arrives. */
-  readonly inbox: Inbox
+  readonly incoming: Incoming
   readonly identity: Identity
   /** Why the last attempt failed, if one has and none has succeeded since. */
   readonly lastError: () => CoreConnectError | undefined
@@ -187,7 +187,7 @@ export const prepare = (
   name: string,
   server: Described,
   options: CommonOptions,
-  inbox: Inbox = new Inbox(),
+  incoming: Incoming = new Incoming(),
   defaults: Policy.PolicyOptions = {}
 ): Prepared => {
   const connector = connectorOf(server.reach)
@@ -196,7 +196,7 @@ export const prepare = (
   let lastError: CoreConnectError | undefined
   let describeAttempt: () => string | undefined = () => undefined
   return {
-    inbox,
+    incoming,
     identity,
     lastError: () => lastError,
     describeAttempt: () => describeAttempt(),
@@ -216,17 +216,17 @@ export const prepare = (
             ...connectOptions,
             onNotification: (notification) => {
               connectOptions.onNotification(notification)
-              inbox.receiver?.notified(notification)
+              incoming.receiver?.notified(notification)
             },
             onAttempt: (describe) => {
               describeAttempt = describe
               connectOptions.onAttempt?.(describe)
             },
-            relay: inbox.relay
+            relay: incoming.relay
           }
           return connector.connect(relayed).pipe(
             Effect.tap((connection) => {
-              const refusal = inbox.introduced(connection)
+              const refusal = incoming.introduced(connection)
               lastError = undefined
               return refusal === undefined ? Effect.void : Effect.fail(refusal)
             }),

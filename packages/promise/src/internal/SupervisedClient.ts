@@ -28,7 +28,7 @@ import * as Arrivals from "./Arrivals.js"
 import { Carried, ClientTransport } from "./ClientTransport.js"
 import * as CoreOptions from "./CoreOptions.js"
 import { closed } from "./Failure.js"
-import type { Inbox, Introduction } from "./Inbox.js"
+import type { Incoming, Introduction } from "./Incoming.js"
 import * as ListChanges from "./ListChanges.js"
 import { Supervised } from "./Supervised.js"
 import type { Source } from "./Supervised.js"
@@ -65,7 +65,7 @@ export class SupervisedClient extends SdkClient {
   readonly #transport: ClientTransport
   readonly #arrivals: Arrivals.Arrivals
 
-  constructor(source: Source, inbox: Inbox, identity: Identity) {
+  constructor(source: Source, incoming: Incoming, identity: Identity) {
     super(identity.clientInfo, { ...identity.official, capabilities: identity.capabilities })
     this.name = source.name
     this.supervised = new Supervised(source, () => this.#transport.relay.settled)
@@ -81,12 +81,12 @@ export class SupervisedClient extends SdkClient {
     void super.connect(this.#transport).then(() => {
       this.#transport.isAttached = true
     })
-    if (inbox.introduction !== undefined) this.#introduced(inbox.introduction)
+    if (incoming.introduction !== undefined) this.#introduced(incoming.introduction)
     ListChanges.announce(source, this.#transport.relay, () => {
       const { prompts, resources, tools } = this.getServerCapabilities() ?? {}
       return { tools: tools?.listChanged, prompts: prompts?.listChanged, resources: resources?.listChanged }
     })
-    inbox.receiver = {
+    incoming.receiver = {
       notified: (notification) => this.#transport.relay.pass(notification),
       asked: async (request, signal) => {
         await this.#arrivals.wait(request.method, signal)

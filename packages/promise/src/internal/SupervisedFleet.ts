@@ -239,10 +239,10 @@ export class SupervisedFleet implements Fleet {
       events: Stream.filter(core.events, (event: CoreEvent.Event) => event.backend === name),
       close: () => {
         this.#clients.delete(name)
-        prepared.inbox.receiver = undefined
+        prepared.incoming.receiver = undefined
         return this.#use(name, (one) => one.disable, undefined).catch(() => undefined)
       }
     }
-    return new SupervisedClient(source, prepared.inbox, prepared.identity)
+    return new SupervisedClient(source, prepared.incoming, prepared.identity)
   }
 }

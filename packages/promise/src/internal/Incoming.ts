@@ -25,7 +25,7 @@ export interface Receiver {
 }
 
 /** What the server of one name says. */
-export class Inbox {
+export class Incoming {
   /** The version of the protocol to ask for in place of the SDK's own. */
   protocolVersion: string | undefined
   /** Nothing of what is notified is kept while there is none. */
