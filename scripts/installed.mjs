@@ -90,13 +90,13 @@ export const program = async (): Promise<string> => {
 }
 `
 
-/** The loaded facade is `it`, the SDK's types `sdk`; there is a gateway at `url`, and a server that `server` starts. */
+/** The loaded facade is `it`, the SDK's client `sdk`; there is a gateway at `url`, and a server that `server` starts. */
 const useOfFacade = `
     for (const [name, one] of Object.entries(it)) {
       if (/^[A-Z]/.test(name) && one.name !== name) throw new Error(name + " is called " + one.name)
     }
-    if (!(it.RemoteError.prototype instanceof sdk.McpError)) throw new Error("the facade has an SDK of its own")
     const echo = async (client, name) => {
+      if (!(client instanceof sdk.Client)) throw new Error("the facade has an SDK of its own")
       const { content } = await client.callTool({ name, arguments: { message: "hi" } })
       if (!JSON.stringify(content).includes("hi")) throw new Error(JSON.stringify(content))
       await client.close()
@@ -153,9 +153,10 @@ export const useBundles = async (directory, node) => {
   await withGateway(node, bin, async (url) => {
     const given = `const url = ${JSON.stringify(url)}, server = ${JSON.stringify(server)};`
     const imported = `const it = await import("@mcp-lifeline/client")
-    const sdk = await import("@modelcontextprotocol/sdk/types.js")
+    const sdk = await import("@modelcontextprotocol/sdk/client/index.js")
     ${given}${useOfFacade}`
-    const required = `const it = require("@mcp-lifeline/client"), sdk = require("@modelcontextprotocol/sdk/types.js")
+    const required =
+      `const it = require("@mcp-lifeline/client"), sdk = require("@modelcontextprotocol/sdk/client/index.js")
     ;(async () => { ${given}${useOfFacade} })()`
     await Promise.all([
       capture(node, ["--input-type=module", "--eval", imported], { cwd: directory }),
@@ -176,7 +177,30 @@ const crossing = `
     await connect({ connector: StdioConnector.make({ command: "no-such-program" }) }).then(
       () => { throw new Error("connected") },
       (error) => { if (!(error instanceof ConnectError) || error.reason !== "spawn") throw error }
-    )`
+    )
+    const { HttpConnector } = await import("@mcp-lifeline/transport-http")
+    const { UnauthorizedError } = await import("@modelcontextprotocol/sdk/client/auth.js")
+    const { createServer } = await import("node:http")
+    const server = createServer((request, response) => {
+      const issuer = "http://127.0.0.1:" + server.address().port
+      const known = request.url === "/.well-known/oauth-authorization-server"
+      response.writeHead(known ? 200 : request.method === "POST" ? 401 : 404, { "content-type": "application/json" })
+      response.end(JSON.stringify(known ? {
+        issuer, authorization_endpoint: issuer + "/authorize", token_endpoint: issuer + "/token",
+        response_types_supported: ["code"], code_challenge_methods_supported: ["S256"]
+      } : {}))
+    })
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const authProvider = {
+      redirectUrl: "http://127.0.0.1/callback", clientMetadata: { redirect_uris: ["http://127.0.0.1/callback"] },
+      clientInformation: () => ({ client_id: "user" }), tokens: () => undefined, saveTokens: () => {},
+      redirectToAuthorization: () => {}, saveCodeVerifier: () => {}, codeVerifier: () => "verifier"
+    }
+    await connect({ connector: HttpConnector.make({ url: "http://127.0.0.1:" + server.address().port, authProvider }) }).then(
+      () => { throw new Error("connected") },
+      (error) => { if (!(error instanceof UnauthorizedError)) throw error }
+    )
+    server.close()`
 
 /** Imports every entry point, and requires it where this Node.js can; then lets packages work together. @param {string} directory @param {string} node @param {ReadonlyArray<string>} entries */
 export const useAll = async (directory, node, entries) => {
