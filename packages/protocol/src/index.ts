@@ -1,6 +1,5 @@
 export type { AdapterTransport } from "./AdapterTransport.js"
 export * as Attempt from "./Attempt.js"
-export { Cancellation } from "./Cancellation.js"
 export * as MemoryConnector from "./MemoryConnector.js"
 export * as ResultSchemas from "./ResultSchemas.js"
 export * as SdkConnection from "./SdkConnection.js"

@@ -1,22 +1,12 @@
 /**
  * The transport under the facade's own client: there from the first to the last, whatever connections come and go.
  */
-import type { Backend } from "@mcp-lifeline/core"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import { fromCause } from "./Failure.js"
+import * as JsonRpc from "./JsonRpc.js"
 import { Relay } from "./Relay.js"
 import * as Run from "./Run.js"
 import type { Source } from "./Supervised.js"
-
-/** An error on its way through the official Client, which makes an McpError of everything. */
-export class Carried {
-  readonly error: unknown
-
-  constructor(error: unknown) {
-    this.error = error
-  }
-}
 
 /** Hands on what one client sends and is to get. */
 export class ClientTransport implements Transport {
@@ -30,7 +20,6 @@ export class ClientTransport implements Transport {
   session: string | undefined
   readonly #source: Source
   readonly #run: Run.Run
-  #options: Backend.CallOptions | undefined
 
   constructor(source: Source) {
     this.#source = source
@@ -40,7 +29,7 @@ export class ClientTransport implements Transport {
       runtime: source.runtime,
       use: source.use,
       deliver: (message) => this.#deliver(message),
-      toError: (cause) => ({ code: 0, message: "", data: new Carried(fromCause(cause)) }),
+      toError: (cause) => JsonRpc.fromCause(cause as never),
       whenReady: (deliver) => deliver()
     })
   }
@@ -54,19 +43,9 @@ export class ClientTransport implements Transport {
     return Promise.resolve()
   }
 
-  /** Sends with options that the official Client does not know: it sends in the step in which it is asked. */
-  sending<A>(options: Backend.CallOptions | undefined, send: () => A): A {
-    this.#options = options
-    try {
-      return send()
-    } finally {
-      this.#options = undefined
-    }
-  }
-
   send(message: JSONRPCMessage): Promise<void> {
     if (!("method" in message)) this.relay.answered(message)
-    else if ("id" in message) this.relay.request(message, this.#options)
+    else if ("id" in message) this.relay.request(message, undefined)
     else if (message.method === "notifications/cancelled") this.relay.cancel(message)
     else return this.#run(this.#source.use((backend) => backend.notify(message.method, message.params)))
     return Promise.resolve()

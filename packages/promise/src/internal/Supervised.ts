@@ -51,15 +51,12 @@ export class Supervised implements Supervision {
     pause: () => this.use((backend) => backend.keepalive.pause),
     resume: () => this.use((backend) => backend.keepalive.resume)
   }
-  readonly #settled: () => Promise<void>
   readonly #run: Run.Run
   readonly #statuses: Feed.Feed<Status>
   readonly #events: Feed.Feed<Event>
   #closing: Promise<void> | undefined
 
-  /** `settled`: ends when those who call have been answered, once the backend is closed. */
-  constructor(source: Source, settled: () => Promise<void> = () => Promise.resolve()) {
-    this.#settled = settled
+  constructor(source: Source) {
     this.name = source.name
     this.source = source
     this.#run = Run.make(source.runtime)
@@ -128,7 +125,6 @@ export class Supervised implements Supervision {
   /** Ends what listens. Called once the backend is closed for good, or nobody wants it any more. */
   async ended(ended: () => void): Promise<void> {
     this.#closing ??= Promise.resolve()
-    await this.#settled()
     // The streams of what is closed end by themselves, with the last status.
     if (this.status.state === "Closed") await this.#statuses.drained()
     this.#statuses.end(this.status)

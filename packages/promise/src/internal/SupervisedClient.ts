@@ -1,11 +1,11 @@
 /**
  * The facade's client: the official Client over a relay to a backend of the core.
  *
- * The official Client does what it does: it decodes, validates, dispatches to handlers and knows tasks. What is changed here is
- * how a request is sent (options of supervision go with it), what it fails with (our errors), and how it begins and ends: its
+ * The official Client does what it does: it validates, dispatches to handlers, keeps what lists say and knows tasks. What is
+ * changed here is how a request is sent (by the backend, with its options and its errors), and how it begins and ends: its
  * transport is there from the first to the last, and the handshakes are the backend's.
  */
-import { Cancellation, ResultSchemas } from "@mcp-lifeline/protocol"
+import type { Method } from "@mcp-lifeline/core"
 import { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
 import type { ClientOptions } from "@modelcontextprotocol/sdk/client/index.js"
 import type { AnySchema, SchemaOutput } from "@modelcontextprotocol/sdk/server/zod-compat.js"
@@ -16,20 +16,19 @@ import type { ClientCapabilities, ClientRequest, Implementation } from "@modelco
 import {
   CreateMessageRequestSchema,
   ElicitRequestSchema,
-  ListRootsRequestSchema,
-  McpError
+  ListRootsRequestSchema
 } from "@modelcontextprotocol/sdk/types.js"
 import type { Client, ClientEvents, HealthCheck, KeepaliveControl } from "../Client.js"
-import { ConfigError, ProtocolError } from "../Errors.js"
-import type { CallOptions, ServerRequestHandlers, SignalOptions } from "../Options.js"
+import { ConfigError } from "../Errors.js"
+import type { ServerRequestHandlers, SignalOptions } from "../Options.js"
 import type { Status } from "../Status.js"
-import * as Aborts from "./Aborts.js"
 import * as Arrivals from "./Arrivals.js"
-import { Carried, ClientTransport } from "./ClientTransport.js"
+import { ClientTransport } from "./ClientTransport.js"
 import * as CoreOptions from "./CoreOptions.js"
 import { closed } from "./Failure.js"
 import type { Incoming, Introduction } from "./Incoming.js"
 import * as ListChanges from "./ListChanges.js"
+import * as Run from "./Run.js"
 import { Supervised } from "./Supervised.js"
 import type { Source } from "./Supervised.js"
 
@@ -53,22 +52,23 @@ interface Handshake {
 
 type Handler = Parameters<SdkClient["setRequestHandler"]>
 
-/** The backend says when the time is over. */
-const noTimeout = 2_147_483_647
-
 /** A client whose backend lives as long as its source. */
 export class SupervisedClient extends SdkClient {
   readonly name: string
   readonly keepalive: KeepaliveControl
   /** What is seen of the server, and done with it. */
   readonly supervised: Supervised
+  readonly #run: Run.Run
+  readonly #isStrict: boolean
   readonly #transport: ClientTransport
   readonly #arrivals: Arrivals.Arrivals
 
   constructor(source: Source, incoming: Incoming, identity: Identity) {
     super(identity.clientInfo, { ...identity.official, capabilities: identity.capabilities })
     this.name = source.name
-    this.supervised = new Supervised(source, () => this.#transport.relay.settled)
+    this.supervised = new Supervised(source)
+    this.#run = Run.make(source.runtime)
+    this.#isStrict = identity.official?.enforceStrictCapabilities === true
     this.keepalive = this.supervised.keepalive
     this.#arrivals = new Arrivals.Arrivals(identity.capabilities)
     this.#defineOnerror()
@@ -158,33 +158,26 @@ export class SupervisedClient extends SdkClient {
     return this.close()
   }
 
-  /** The official request, bounded and cancelled by the backend, with the errors of the facade. */
+  /**
+   * Asks the backend, which waits, sends again, bounds the time and decodes. What belongs to a task of the server goes where the
+   * official Client keeps it, to be fetched by the server.
+   */
   override request<T extends AnySchema>(
     request: ClientRequest,
     resultSchema: T,
     options?: RequestOptions
   ): Promise<SchemaOutput<T>> {
-    const { backend, error, sdk, signal } = this.#optionsOf(resultSchema, options)
-    if (error !== undefined) return Promise.reject(error)
-    const cancellation = signal === undefined ? undefined : new Cancellation()
-    const abort = (): void => cancellation?.abort(signal?.reason)
-    if (signal !== undefined) Aborts.add(signal, abort)
-    const result = this.#transport.sending(
-      backend,
-      () => super.request(request, resultSchema, cancellation ? { ...sdk, signal: cancellation.signal } : sdk)
-    )
-    if (signal === undefined) return result.catch((error: unknown) => this.#fail(error, request.method))
-    return result.then(
-      (value) => {
-        Aborts.remove(signal, abort)
-        return value
-      },
-      (error: unknown) => {
-        Aborts.remove(signal, abort)
-        if (signal.aborted) throw signal.reason
-        return this.#fail(error, request.method)
-      }
-    )
+    if (options?.relatedTask !== undefined) return super.request(request, resultSchema, options)
+    const { isClosing, name, source } = this.supervised
+    const core = CoreOptions.make(name, options, resultSchema)
+    if (core instanceof Error) return Promise.reject(core)
+    if (isClosing) return Promise.reject(closed(name))
+    const { method, params } = request
+    const refusal = this.#isStrict ? this.#refusal(method, options) : undefined
+    if (refusal !== undefined) return Promise.reject(refusal)
+    this.#transport.relay.methods.add(method)
+    const result = this.#run(source.use((backend) => backend.request(method as Method, params as never, core)), options)
+    return result as Promise<unknown> as Promise<SchemaOutput<T>>
   }
 
   override setRequestHandler(...args: Handler): void {
@@ -229,34 +222,15 @@ export class SupervisedClient extends SdkClient {
     }
   }
 
-  /** What the official Client is to look at, and what the backend. */
-  #optionsOf(resultSchema: unknown, options: RequestOptions | undefined): {
-    readonly backend: ReturnType<typeof CoreOptions.split>
-    readonly error?: unknown
-    readonly sdk: RequestOptions
-    readonly signal: AbortSignal | undefined
-  } {
-    const backend = CoreOptions.split(options as CallOptions | undefined)
-    const signal = options?.signal
-    const wrong = ResultSchemas.wrong(resultSchema) ?? CoreOptions.wrong(this.name, options as CallOptions | undefined)
-    if (wrong !== undefined) return { backend, error: wrong, sdk: plain, signal }
-    if (signal?.aborted === true) return { backend, error: signal.reason, sdk: plain, signal }
-    if (this.supervised.isClosing) return { backend, error: closed(this.name), sdk: plain, signal }
-    if (options?.task === undefined && options?.relatedTask === undefined) return { backend, sdk: plain, signal }
-    const { relatedTask, task } = options
-    const sdk = {
-      ...plain,
-      ...(task === undefined ? {} : { task }),
-      ...(relatedTask === undefined ? {} : { relatedTask })
+  /** What the server cannot do by its own word (`enforceStrictCapabilities`). */
+  #refusal(method: string, options: RequestOptions | undefined): unknown {
+    try {
+      this.assertCapabilityForMethod(method as ClientRequest["method"])
+      if (options?.task !== undefined) this.assertTaskCapability(method)
+      return undefined
+    } catch (error) {
+      return error
     }
-    return { backend, sdk, signal }
-  }
-
-  #fail(error: unknown, method: string): never {
-    if (error instanceof McpError && error.data instanceof Carried) throw error.data.error
-    if (!(error instanceof Error) || !("issues" in error)) throw error
-    const message = `${this.name}: the answer to ${method} does not fit the schema: ${error.message}`
-    throw new ProtocolError({ backend: this.name, method, message, cause: error })
   }
 
   /** Listens from when it is first set: most programs do not set it. */
@@ -275,5 +249,3 @@ export class SupervisedClient extends SdkClient {
     })
   }
 }
-
-const plain: RequestOptions = { timeout: noTimeout }
