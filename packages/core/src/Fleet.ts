@@ -137,7 +137,8 @@ export const make = <R = never>(
     if (Object.keys(options.backends).length === 0) yield* decode("fleet", defaults)
     const fleetStartedAt = yield* Clock.currentTimeMillis
     const permits = ConnectPermits.make(connectConcurrency)
-    const events = new Hub<Event>()
+    // A fleet of thousands that connects at once has some five events for each of them.
+    const events = new Hub<Event>(65_536)
     const statusVersion = new StateRef(0)
     const catalogVersion = new StateRef(0)
     const index = new CatalogIndex()

@@ -197,7 +197,7 @@ describe("the log", () => {
     assert.include(repeats.end(counted!, now + 60_000)?.message, "now Connected")
   })
 
-  for (const count of [1, 5, 100]) {
+  for (const count of [1, 5, 300]) {
     it.effect(`[O3] who follows ${count} new backends reads of their first attempts`, () => {
       const { layer, of } = recorder()
       return Effect.gen(function*() {

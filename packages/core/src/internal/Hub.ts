@@ -1,10 +1,8 @@
 /**
  * Hands values to whoever listens, synchronously and in order; costs nothing while nobody does.
  */
-import { Effect, Stream } from "effect"
-
-/** What a slow subscriber may be behind, before the oldest values are dropped. */
-const backlog = 1024
+import { Chunk, Effect, Option, Stream } from "effect"
+import * as SafeLog from "./SafeLog.js"
 
 interface Listener<A> {
   readonly value: (value: A) => void
@@ -15,6 +13,12 @@ interface Listener<A> {
 export class Hub<A> {
   #listeners: Set<Listener<A>> | undefined
   #ended = false
+  readonly #backlog: number
+
+  /** `backlog`: how many values a reader of `stream` may be behind before the oldest are dropped. */
+  constructor(backlog = 1024) {
+    this.#backlog = backlog
+  }
 
   emit(value: A): void {
     if (this.#listeners !== undefined) { for (const listener of this.#listeners) listener.value(value) }
@@ -45,15 +49,66 @@ export class Hub<A> {
     }
   }
 
-  /** What is emitted from the subscription on; a subscriber that is 1,024 values behind loses the oldest. Ends with the hub. */
+  /**
+   * What is emitted from the subscription on, until the hub ends. A reader that is so far behind that the oldest values are
+   * dropped gets a warning in its log, with their number.
+   */
   get stream(): Stream.Stream<A> {
-    return Stream.asyncPush<A>(
-      (emit) =>
-        Effect.acquireRelease(
-          Effect.sync(() => this.listen((value) => emit.single(value), () => emit.end())),
-          (stop) => Effect.sync(stop)
-        ),
-      { bufferSize: backlog, strategy: "sliding" }
+    return Stream.unwrapScoped(
+      Effect.map(
+        Effect.acquireRelease(Effect.sync(() => new Reader(this, this.#backlog)), ({ stop }) => stop),
+        (reader) => Stream.repeatEffectChunkOption(reader.take)
+      )
     )
   }
+}
+
+/** The values of a hub that one reader has not taken yet. */
+class Reader<A> {
+  #values: Array<A> = []
+  #dropped = 0
+  #ended = false
+  #wake: (() => void) | undefined
+  readonly stop: Effect.Effect<void>
+
+  constructor(hub: Hub<A>, backlog: number) {
+    const awake = () => {
+      const wake = this.#wake
+      this.#wake = undefined
+      wake?.()
+    }
+    const stop = hub.listen(
+      (value) => {
+        // Many at once: to shift one from a long array costs as much as its length.
+        if (this.#values.length === 2 * backlog) this.#dropped += this.#values.splice(0, backlog).length
+        this.#values.push(value)
+        awake()
+      },
+      () => {
+        this.#ended = true
+        awake()
+      }
+    )
+    this.stop = Effect.sync(stop)
+  }
+
+  /** All that there is, waiting for it where there is nothing; fails with nothing at the end. */
+  readonly take: Effect.Effect<Chunk.Chunk<A>, Option.Option<never>> = Effect.suspend(() => {
+    const values = this.#values
+    if (values.length === 0) return this.#ended ? Effect.fail(Option.none()) : Effect.zipRight(this.#arrived, this.take)
+    const dropped = this.#dropped
+    this.#values = []
+    this.#dropped = 0
+    const warning = dropped === 0
+      ? Effect.void
+      : SafeLog.warning(
+        `a reader of events was too slow for them: the oldest ${dropped} were dropped. Do less for each`
+      )
+    return Effect.as(warning, Chunk.unsafeFromArray(values))
+  })
+
+  readonly #arrived: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.#values.length > 0 || this.#ended) return resume(Effect.void)
+    this.#wake = () => resume(Effect.void)
+  })
 }
