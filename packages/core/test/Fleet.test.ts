@@ -2,6 +2,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, Fleet, type Lifecycle } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Context, Effect, Exit, Fiber, Layer, Logger, Option, Scope, Stream, TestClock } from "effect"
+import * as ConnectPermits from "../src/fleet/ConnectPermits.js"
+import * as FleetMembers from "../src/fleet/Members.js"
+import { Hub } from "../src/internal/Hub.js"
 import { failure, settle } from "./support/Watched.js"
 
 const { tool } = ScriptedConnector
@@ -43,6 +46,28 @@ const replaced = (
 const applied = { started: [], stopped: [], replaced: [], kept: [] }
 
 describe("Fleet.apply", () => {
+  it.scoped("[L15] a fleet that nobody asks whether it is ready keeps nothing of backends that have gone", () =>
+    Effect.gen(function*() {
+      const nothing = () => {}
+      const members = yield* FleetMembers.make({
+        defaults: { keepalive },
+        fleetStartedAt: 0,
+        permits: ConnectPermits.unbounded,
+        clockJumps: new Hub<void>(),
+        event: nothing,
+        changed: nothing,
+        offered: nothing,
+        placed: nothing
+      })
+      for (let turn = 0; turn < 5; turn++) {
+        yield* members.apply<never>(new Map([["docs", { connector: ScriptedConnector.make() }]]))
+        yield* settle
+      }
+      expect(members.unsettled.size).toBe(1)
+      yield* members.apply<never>(new Map())
+      expect(members.unsettled.size).toBe(0)
+    }))
+
   for (
     const [what, overlap, defaults] of [
       ["a connector that does not overlap", false, {}],

@@ -72,9 +72,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         address = to
         Deferred.unsafeDone(endpoint, Effect.succeed(to))
       } else {
-        const detail = `the server names an address to post to which is ${
-          to === undefined ? "none" : `of another origin (${to.origin})`
-        }`
+        const detail = `the address to post to that the server names is ${
+          to === undefined ? "not valid" : `of another origin (${to.origin})`
+        }: correct this at the server`
         Deferred.unsafeDone(endpoint, Effect.fail(new AnswerFailure({ detail })))
       }
     }

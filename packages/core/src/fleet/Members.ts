@@ -138,6 +138,7 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
           Scope.extend(scope),
           Effect.onError(() => closeFully(scope))
         )
+        yield* Scope.addFinalizer(scope, Effect.sync(() => unsettled.delete(backend)))
         const member: Member = { backend, options: options as BackendOptions, policy, owner, scope, closed, observer }
         return member
       }))
