@@ -77,6 +77,8 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     this.#scheme = options.tls === undefined ? "http" : "https"
     const onRequest: Http.RequestListener = (request, response) => void this.#take(request, response).catch(() => {})
     this.#node = options.tls === undefined ? Http.createServer(onRequest) : Https.createServer(options.tls, onRequest)
+    // A socket that nobody closes stays, and is seen; clients keep it as long as the server says.
+    this.#node.keepAliveTimeout = 600_000
     this.#node.on("connection", (socket: Socket) => {
       this.sockets.add(socket)
       socket.on("error", () => {})

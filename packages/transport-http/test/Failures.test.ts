@@ -465,6 +465,16 @@ describe("heartbeat", () => {
       }))
   }
 
+  it.scopedLive("[K16] what a server says to OPTIONS, however long, keeps no socket", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { connection } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+      server.hook = ({ http, response }) =>
+        http === "OPTIONS" ? fault(response, 200, {}, "allowed ".repeat(30_000)) : undefined
+      for (let i = 0; i < 8; i++) yield* connection.heartbeat!({ authenticated: false })
+      assert.isAtMost(server.sockets.size, 3)
+    }))
+
   it.scopedLive("[K2:real] any answer below 500 is a success, 5xx and a refused connection are not; 429 is an objection", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server

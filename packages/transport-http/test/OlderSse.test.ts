@@ -25,6 +25,19 @@ describe("the older HTTP+SSE", () => {
       yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
     }))
 
+  it.scopedLive("[T2] what a server says beside its 202, however long, keeps no socket", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      OlderServer.speak(server, ({ http, response }) => {
+        const end = response.end.bind(response) as (body: string) => typeof response
+        if (http === "POST") response.end = () => end("accepted ".repeat(30_000))
+        return undefined
+      })
+      const { call } = yield* Harness.connect(sseTo(server.url))
+      for (let i = 0; i < 8; i++) assert.deepStrictEqual((yield* call(`${i}`)) as unknown, text(`${i}`))
+      assert.isAtMost(server.sockets.size, 3)
+    }))
+
   const refusals: ReadonlyArray<readonly [string, (turn: Turn) => boolean | undefined, string, RegExp]> = [
     [
       "401 to the stream",

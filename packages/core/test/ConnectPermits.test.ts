@@ -1,0 +1,21 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Chunk, Effect, Exit, TestClock } from "effect"
+import * as ConnectPermits from "../src/fleet/ConnectPermits.js"
+
+describe("permits to connect", () => {
+  for (
+    const [name, attempt] of [["succeeds", Effect.void], ["fails", Effect.fail("no")], [
+      "dies",
+      Effect.die("no")
+    ]] as const
+  ) {
+    it.effect(`[L14] an attempt that ${name} leaves no timer behind, and gives its permit back`, () =>
+      Effect.gen(function*() {
+        const permits = ConnectPermits.make(1)
+        const exits = yield* Effect.forEach([1, 2], () => Effect.exit(permits.withPermit(attempt)))
+        assert.isTrue(exits.every((exit) => Exit.isSuccess(exit) === (name === "succeeds")))
+        yield* TestClock.adjust(0)
+        assert.strictEqual(Chunk.size(yield* TestClock.sleeps()), 0)
+      }))
+  }
+})
