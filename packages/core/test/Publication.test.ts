@@ -547,3 +547,21 @@ describe("Publication", () => {
       expect(script.ledger.sent("tools/list")).toHaveLength(1)
     }))
 })
+
+describe("lists that go wrong", () => {
+  it.scoped("[P4] an entry that is no JSON keeps no later list from being published", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      let names = ["one"]
+      script.respond = (method) =>
+        method === "tools/list"
+          ? { answer: "result", result: { tools: names.map((name) => ({ ...tool(name), _meta: { size: 1n } })) } }
+          : undefined
+      const { backend } = yield* start(script)
+      for (const more of [["one", "two"], ["three"]]) {
+        names = more
+        yield* backend.refresh
+        expect((yield* seen(backend))?.tools).toEqual(more)
+      }
+    }))
+})

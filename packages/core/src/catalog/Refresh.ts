@@ -175,8 +175,17 @@ export class Refresh {
       protocolVersion: connection.protocolVersion
     }
     const known = slot.snapshot
-    const isNew = known === undefined || JSON.stringify({ ...known, revision }) !== JSON.stringify(snapshot)
+    const isNew = known === undefined || !isSame({ ...known, revision }, snapshot)
     if (isNew) backend.publish({ revision, snapshot })
     this.#backend.firstOutcome.complete()
+  }
+}
+
+/** Whether two catalogues say the same. What is no JSON, as a connector in this process may have it, counts as new. */
+const isSame = (a: Snapshot, b: Snapshot): boolean => {
+  try {
+    return JSON.stringify(a) === JSON.stringify(b)
+  } catch {
+    return false
   }
 }
