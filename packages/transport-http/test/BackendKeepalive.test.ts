@@ -173,8 +173,8 @@ describe.concurrent("keepalive", () => {
         const never = yield* supervise(patient, { keepalive: { interval, idleTtl: "never" } })
         yield* supervise(asked, { keepalive: { interval, method: "ping" } })
         yield* supervise(impatient, { keepalive: { interval: "5 minutes", idleTtl: "2 seconds" } })
-        yield* seen(asked, () => asked.count("ping") === 4)
-        yield* seen(impatient, () => impatient.count("ping") === 4)
+        yield* seen(asked, () => asked.count("ping") >= 4)
+        yield* seen(impatient, () => impatient.count("ping") >= 4)
         const pings = timesOf(impatient, "ping")
         for (const [index, at] of pings.entries()) assert.isAtMost(at - (pings[index - 1] ?? 0), 2000)
 
