@@ -140,10 +140,11 @@ try {
     }
   }
 
-  const ratio = common.median(times.facade) / common.median(times.alone)
+  // Of neighbours: what else the machine does changes in the course of a run.
+  const ratio = common.median(times.facade.map((time, run) => time / (times.alone[run] ?? Number.NaN)))
   const added = sizes.both.MB - sizes.alone.MB
   const loaded = Object.entries(unused).filter(([, pattern]) => files.facade.some((file) => pattern.test(file)))
-  const started = common.median(times.version) / common.median(times.bare)
+  const started = common.median(times.version.map((time, run) => time / (times.bare[run] ?? Number.NaN)))
   const imported = (/** @type {ReadonlyArray<number>} */ times) => ({
     "import, median ms": common.round(common.median(times)),
     "lowest ms": common.round(Math.min(...times))
