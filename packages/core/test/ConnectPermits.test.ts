@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Effect, Exit, TestClock } from "effect"
+import { Chunk, Effect, Exit, Fiber, TestClock } from "effect"
 import * as ConnectPermits from "../src/fleet/ConnectPermits.js"
 
 describe("permits to connect", () => {
@@ -18,4 +18,23 @@ describe("permits to connect", () => {
         assert.strictEqual(Chunk.size(yield* TestClock.sleeps()), 0)
       }))
   }
+
+  it.effect("[L14] who gives up waiting is passed over, and keeps no permit from those behind", () =>
+    Effect.gen(function*() {
+      const permits = ConnectPermits.make(1)
+      const began: Array<string> = []
+      const attempt = (name: string) =>
+        Effect.fork(permits.withPermit(Effect.zipRight(Effect.sync(() => began.push(name)), Effect.never)))
+      const first = yield* attempt("first")
+      yield* TestClock.adjust(0)
+      const second = yield* attempt("second")
+      yield* TestClock.adjust(0)
+      yield* attempt("third")
+      yield* TestClock.adjust(0)
+      yield* Fiber.interrupt(second)
+      assert.deepStrictEqual(began, ["first"])
+      yield* Fiber.interrupt(first)
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(began, ["first", "third"])
+    }))
 })

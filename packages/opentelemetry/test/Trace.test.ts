@@ -180,6 +180,16 @@ describe("traces", () => {
       assert.notProperty(only(views(), "lifeline.connect").attributes, "lifeline.cause")
     }))
 
+  it.scopedLive("[O1] an attempt that a command ends has a span that ends, and says so", () =>
+    Effect.gen(function*() {
+      const { telemetry, views } = yield* provided
+      const { args, command } = StdioFaultServer.command({ neverReady: true })
+      const connector = StdioConnector.make({ command, args, termGrace: "1s" })
+      const backend = yield* Effect.provide(Backend.make("hanging", { connector }), telemetry)
+      yield* backend.disconnect
+      assert.deepInclude(only(views(), "lifeline.connect").attributes, { "lifeline.outcome": "cancelled" })
+    }))
+
   it.scopedLive("[C10:real] no secret of the configuration or of a resource's URI is in a span or a metric", () =>
     Effect.gen(function*() {
       const spans = new InMemorySpanExporter()
