@@ -1,4 +1,5 @@
 import { Deferred, Effect, Runtime, Stream } from "effect"
+import { getEventListeners } from "node:events"
 import { assert, describe, it } from "vitest"
 import * as Feed from "../src/internal/Feed.js"
 
@@ -25,6 +26,24 @@ const counted = () => {
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 describe("Feed", () => {
+  it("[F5] a loop that is left by break, by throw or at the end of the stream leaves its signal without a listener", async () => {
+    const { feed, more } = counted()
+    const { signal } = new AbortController()
+    const listeners = () => getEventListeners(signal, "abort").length
+    for await (const _ of feed.iterate(signal)) {
+      assert.strictEqual(listeners(), 1)
+      break
+    }
+    assert.strictEqual(listeners(), 0)
+    try {
+      for await (const _ of feed.iterate(signal)) throw new Error("enough")
+    } catch {}
+    assert.strictEqual(listeners(), 0)
+    more()
+    for await (const _ of feed.iterate(signal)) continue
+    assert.strictEqual(listeners(), 0)
+  })
+
   it("[F5] leaving the loop by break, by throw or by an abort runs the stream's finalizers", async () => {
     const { count, feed } = counted()
     for await (const value of feed.iterate(undefined)) {
