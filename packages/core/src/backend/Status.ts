@@ -56,6 +56,7 @@ export interface Status {
   readonly inFlight: number
   readonly waiting: number
   readonly keepalive: KeepaliveStatus
+  /** What was read of the lists; `undefined` while nothing is known of them, as with `discovery.mode: "learn"` at first. */
   readonly catalog: {
     readonly generation: number
     readonly revision: number
