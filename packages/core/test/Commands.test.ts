@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber } from "effect"
-import { failure, settle, watched } from "./support/Watched.js"
+import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
 const refusals = [
   {
@@ -21,10 +21,10 @@ describe("commands that are not carried out", () => {
       Effect.gen(function*() {
         const script = ScriptedConnector.make()
         const { backend } = yield* watched(script)
-        yield* settle
+        yield* runUntilIdle
         script.script({ connect: "hang" })
         const reconnect = yield* Effect.fork(Effect.exit(backend.reconnect))
-        yield* settle
+        yield* runUntilIdle
         yield* backend[ender]
         const error = failure(yield* Fiber.join(reconnect))
         expect(error).toMatchObject({ _tag: "BackendUnavailable", message: text })
@@ -36,13 +36,13 @@ describe("commands that are not carried out", () => {
       const script = ScriptedConnector.make()
       script.otherwise = { close: 3000 }
       const { backend } = yield* watched(script)
-      yield* settle
+      yield* runUntilIdle
       const first = yield* Effect.fork(backend.disable)
-      yield* settle
+      yield* runUntilIdle
       const enable = yield* Effect.fork(Effect.exit(backend.enable))
-      yield* settle
+      yield* runUntilIdle
       const second = yield* Effect.fork(backend.disable)
-      yield* settle
+      yield* runUntilIdle
       expect(failure(yield* Fiber.join(enable))).toMatchObject({
         message:
           "one is Disabling (it is being switched off): enable was not carried out. Call enable() to use it again"

@@ -3,7 +3,7 @@ import { Backend, RequestError, Telemetry } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Logger, LogLevel, TestClock } from "effect"
 import { startBackend } from "../src/backend/start.js"
-import { settle, watched } from "./support/Watched.js"
+import { runUntilIdle, watched } from "./support/Watched.js"
 
 const broken = (): never => {
   throw new Error("broken on purpose")
@@ -23,7 +23,7 @@ const breakingLogger = (at: string) => {
 /** It is connected and does what it is told. */
 const obeys = (backend: Backend.Backend) =>
   Effect.gen(function*() {
-    yield* settle
+    yield* runUntilIdle
     expect((yield* backend.status).state).toBe("Connected")
     for (const command of [backend.reconnect, backend.disable, backend.enable, backend.disconnect, backend.reconnect]) {
       const running = yield* Effect.fork(command)
@@ -59,7 +59,7 @@ describe("what others gave us throws", () => {
       return Effect.gen(function*() {
         const script = ScriptedConnector.make()
         const { backend } = yield* watched(script)
-        yield* settle
+        yield* runUntilIdle
         yield* Effect.ignore<void, unknown, never>(occasion({ backend, script }))
         yield* obeys(backend)
         expect(lines).toContain("A logger threw, and its line is lost. A logger must not throw.")
@@ -99,17 +99,17 @@ describe("what others gave us throws", () => {
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const { backend } = yield* watched(script, { keepalive: { interval: "1 minute" } })
-      yield* settle
+      yield* runUntilIdle
       const connect = script.connect
       Object.assign(script, {
         connect: (options: Parameters<typeof connect>[0]) =>
           Effect.map(connect(options), (connection) => Object.defineProperty(connection, "stateful", { get: broken }))
       })
       const running = yield* Effect.fork(Effect.exit(backend.reconnect))
-      yield* settle
+      yield* runUntilIdle
       yield* Fiber.join(running)
       const disable = yield* Effect.fork(backend.disable)
-      yield* settle
+      yield* runUntilIdle
       expect(disable.unsafePoll()).toEqual(Exit.void)
     }))
 })

@@ -5,7 +5,7 @@ import { Context, Effect, Exit, Fiber, Layer, Logger, Option, Scope, Stream, Tes
 import * as ConnectPermits from "../src/fleet/ConnectPermits.js"
 import * as FleetMembers from "../src/fleet/Members.js"
 import { Hub } from "../src/internal/Hub.js"
-import { failure, settle } from "./support/Watched.js"
+import { failure, runUntilIdle } from "./support/Watched.js"
 
 const { tool } = ScriptedConnector
 
@@ -39,7 +39,7 @@ const replaced = (
     const fleet = yield* Fleet.make({ backends: { docs: { connector: old, keepalive } }, defaults })
     yield* fleet.ready
     const applying = yield* Effect.fork(fleet.apply({ docs: { connector: next, keepalive, ...options } }))
-    yield* settle
+    yield* runUntilIdle
     return { fleet, applying }
   })
 
@@ -61,7 +61,7 @@ describe("Fleet.apply", () => {
       })
       for (let turn = 0; turn < 5; turn++) {
         yield* members.apply<never>(new Map([["docs", { connector: ScriptedConnector.make() }]]))
-        yield* settle
+        yield* runUntilIdle
       }
       expect(members.unsettled.size).toBe(1)
       yield* members.apply<never>(new Map())
@@ -102,9 +102,9 @@ describe("Fleet.apply", () => {
       const fleet = yield* Fleet.make({ backends: { docs: { connector: old, keepalive } } })
       yield* fleet.ready
       const early = yield* Effect.fork(fleet.callTool({ name: "docs__echo" }))
-      yield* settle
+      yield* runUntilIdle
       const applying = yield* Effect.fork(fleet.apply({ docs: { connector: next, keepalive } }))
-      yield* settle
+      yield* runUntilIdle
       const late = yield* Effect.fork(fleet.callTool({ name: "docs__echo" }))
       yield* TestClock.adjust(2999)
       expect([yield* Fiber.poll(late), next.ledger.attempts]).toEqual([Option.none(), []])
@@ -155,7 +155,7 @@ describe("Fleet.apply", () => {
       })
       yield* fleet.ready
       const call = yield* Effect.fork(Effect.exit(fleet.callTool({ name: "docs__echo" })))
-      yield* settle
+      yield* runUntilIdle
       const applying = yield* Effect.fork(fleet.apply({ docs: { connector: ScriptedConnector.make(), keepalive } }))
       yield* TestClock.adjust(2999)
       expect(old.ledger.live).toEqual([0])
@@ -185,9 +185,9 @@ describe("Fleet.apply", () => {
         yield* Effect.fork(
           Stream.runForEach(fleet.events, ({ _tag, backend }) => Effect.sync(() => events.push(`${backend} ${_tag}`)))
         )
-        yield* settle
+        yield* runUntilIdle
         const applying = yield* Effect.fork(fleet.apply(wanted))
-        yield* settle
+        yield* runUntilIdle
         // nobody waits for it
         expect(yield* stateOf(fleet, "other")).toBe("Connected")
         yield* TestClock.adjust(time)
@@ -222,11 +222,11 @@ describe("Fleet.apply", () => {
       yield* fleet.ready
       for (const script of [old, next]) script.otherwise = { connect: "hang" }
       old.current.lose()
-      yield* settle
+      yield* runUntilIdle
       yield* Effect.fork(Effect.exit(fleet.callTool({ name: "docs__echo" })))
-      yield* settle
+      yield* runUntilIdle
       const applying = yield* Effect.fork(fleet.apply({ docs: { connector: next, keepalive } }))
-      yield* settle
+      yield* runUntilIdle
       expect(yield* Fiber.join(applying)).toEqual({ ...applied, replaced: ["docs"] })
       expect(yield* stateOf(fleet, "docs")).toBe("Connecting")
     }))
@@ -262,7 +262,7 @@ describe("Fleet.apply", () => {
       const fleet = yield* Scope.extend(Fleet.make({ backends: { old: old! } }), scope)
       yield* fleet.ready
       expect(Exit.isFailure(yield* Effect.exit(fleet.apply({ old: old!, good: good!, bad: bad! })))).toBe(true)
-      yield* settle
+      yield* runUntilIdle
       expect((yield* fleet.backends).map(({ id }) => id)).toEqual(["old"])
       expect(scripts.map(([, { ledger }]) => ledger.live.length)).toEqual([1, 0, 0])
       yield* Scope.close(scope, Exit.void)
@@ -299,10 +299,10 @@ describe("Fleet.apply", () => {
       const reading = yield* Effect.fork(
         Stream.runForEach(fleet.backendChanges("docs"), (backend) => Effect.sync(() => seen.push(backend)))
       )
-      yield* settle
+      yield* runUntilIdle
       yield* fleet.apply({ docs: one, other: two })
       yield* fleet.apply({ docs: two })
-      yield* settle
+      yield* runUntilIdle
       expect(seen).toHaveLength(2)
       expect(seen[1]).toBe(yield* fleet.backend("docs"))
       yield* fleet.apply({})
@@ -338,18 +338,18 @@ describe("streams", () => {
         Object.entries(ends()),
         ([name, run]) => Effect.map(Effect.fork(run), (fiber) => [name, fiber] as const)
       )
-      yield* settle
+      yield* runUntilIdle
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       yield* TestClock.adjust(1000)
       yield* Fiber.join(closing)
-      yield* settle
+      yield* runUntilIdle
       const open = yield* Effect.filter(early, ([, fiber]) => Effect.map(Fiber.poll(fiber), Option.isNone))
       expect(open.map(([name]) => name)).toEqual([])
       const late = yield* Effect.forEach(
         Object.entries(ends()),
         ([name, run]) => Effect.map(Effect.fork(run), (fiber) => [name, fiber] as const)
       )
-      yield* settle
+      yield* runUntilIdle
       expect(
         (yield* Effect.filter(late, ([, fiber]) => Effect.map(Fiber.poll(fiber), Option.isNone))).map(([name]) => name)
       ).toEqual([])

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Logger, Stream } from "effect"
 import { Hub } from "../src/internal/Hub.js"
-import { settle } from "./support/Watched.js"
+import { runUntilIdle } from "./support/Watched.js"
 
 describe("what many listen to", () => {
   it.effect("[O3] a reader that falls behind loses the oldest values, and is told in its log how many", () => {
@@ -20,12 +20,12 @@ describe("what many listen to", () => {
           return value === 0 ? Effect.zipRight(Deferred.succeed(began, undefined), Deferred.await(go)) : Effect.void
         })))
       const other = yield* Effect.fork(Stream.runForEach(hub.stream, (value) => Effect.sync(() => quick.push(value))))
-      yield* settle
+      yield* runUntilIdle
       hub.emit(0)
       yield* Deferred.await(began)
       for (let value = 1; value <= 35; value++) {
         hub.emit(value)
-        yield* settle
+        yield* runUntilIdle
       }
       hub.end()
       yield* Deferred.succeed(go, undefined)
@@ -51,7 +51,7 @@ describe("what many listen to", () => {
       }
       const interrupted = yield* Effect.fork(Stream.runDrain(hub.stream))
       const taken = yield* Effect.fork(Stream.runHead(hub.stream))
-      yield* settle
+      yield* runUntilIdle
       yield* Fiber.interrupt(interrupted)
       hub.emit(1)
       yield* Fiber.join(taken)

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Backend, Event, Fleet, Log } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, HashMap, Logger, LogLevel, Scope, Stream, TestClock } from "effect"
-import { settle } from "./support/Watched.js"
+import { runUntilIdle } from "./support/Watched.js"
 
 interface Line {
   readonly level: string
@@ -50,12 +50,12 @@ describe("the log", () => {
       const script = ScriptedConnector.make()
       script.otherwise = { close: "never" }
       const { backend } = yield* Scope.extend(followed(script), scope)
-      yield* settle
+      yield* runUntilIdle
       const disconnecting = yield* Effect.fork(backend.disconnect)
       yield* TestClock.adjust("10 seconds")
       yield* Fiber.join(disconnecting)
       yield* backend.disconnect
-      yield* settle
+      yield* runUntilIdle
       const said = (level: string, text: RegExp) => lines.filter((one) => one.level === level && text.test(one.message))
       assert.strictEqual(said("WARN", /closing generation 1 was abandoned: close did not end within 5000 ms/).length, 1)
       assert.strictEqual(said("DEBUG", /Disconnect does not apply in Disconnected/).length, 1)
@@ -69,10 +69,10 @@ describe("the log", () => {
       const scope = yield* Scope.make()
       const script = ScriptedConnector.make().failNext(1)
       const { count } = yield* Scope.extend(followed(script), scope)
-      yield* settle
+      yield* runUntilIdle
       yield* TestClock.adjust("2 seconds")
       script.current.lose({ kind: "closed", message: "exit code 1" })
-      yield* settle
+      yield* runUntilIdle
       yield* Scope.close(scope, Exit.void)
       const ours = lines.filter(({ annotations }) => annotations["event"] !== undefined)
       const written = ours.reduce((sum, { annotations }) => sum + Number(annotations["repeats"] ?? 1), 0)
@@ -91,15 +91,15 @@ describe("the log", () => {
       const script = ScriptedConnector.make().failNext(1, { reason: "refused" })
       script.script({ connect: "open" })
       const { backend } = yield* followed(script)
-      yield* settle
+      yield* runUntilIdle
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(of("AttemptFailed").map(({ level }) => level), ["WARN"])
       assert.deepStrictEqual(of("Installed").map(({ level }) => level), ["INFO"])
       script.current.lose()
-      yield* settle
+      yield* runUntilIdle
       assert.deepStrictEqual(of("RuntimeLost").map(({ level }) => level), ["WARN"])
       yield* backend.disable
-      yield* settle
+      yield* runUntilIdle
       assert.strictEqual(of("StateChanged").find(({ annotations }) => annotations["to"] === "Disabled")?.level, "INFO")
     }).pipe(everything, Effect.provide(layer), Effect.scoped)
   })
@@ -109,7 +109,7 @@ describe("the log", () => {
     return Effect.gen(function*() {
       const script = ScriptedConnector.make().failNext(1, { reason: "spawn", incurable: true })
       yield* followed(script)
-      yield* settle
+      yield* runUntilIdle
       assert.deepStrictEqual(of("AttemptFailed").map(({ level }) => level), ["ERROR"])
       assert.deepStrictEqual(
         of("StateChanged").map(({ annotations, level }) => [annotations["to"], level]),
@@ -126,7 +126,7 @@ describe("the log", () => {
       script.otherwise = { loseAfter: 11_000 }
       const reconnect = { initialDelay: 1000, stableAfter: 10_000 }
       const { count } = yield* Scope.extend(followed(script, { reconnect }), scope)
-      yield* settle
+      yield* runUntilIdle
       yield* TestClock.adjust("16 minutes")
       const losses = script.ledger.attempts.length - 1
       assert.isAbove(losses, 75)
@@ -170,10 +170,10 @@ describe("the log", () => {
     return Effect.gen(function*() {
       const script = ScriptedConnector.make()
       yield* followed(script)
-      yield* settle
+      yield* runUntilIdle
       for (const lines of [1, 2, 3]) {
         script.current.lose()
-        yield* settle
+        yield* runUntilIdle
         assert.strictEqual(of("RuntimeLost").length, lines)
         yield* TestClock.adjust("3 minutes")
       }
@@ -206,7 +206,7 @@ describe("the log", () => {
         yield* Log.follow(fleet)
         const backend = yield* Backend.make("alone", { connector: ScriptedConnector.make() })
         yield* Log.follow(backend)
-        yield* settle
+        yield* runUntilIdle
         const names = [...backends.map(({ id }) => id), "alone"]
         for (const event of ["AttemptStarted", "Installed"]) {
           assert.sameMembers(of(event).map(({ annotations }) => annotations["backend"]), names)

@@ -6,7 +6,7 @@ import { describe, expect, it } from "@effect/vitest"
 import type { Backend, Connection, ConnectOptions, Loss } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Cause, Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
-import { failure, settle, type Watched, watched } from "./support/Watched.js"
+import { failure, runUntilIdle, type Watched, watched } from "./support/Watched.js"
 
 const gone = (message: string): Loss => ({ kind: "closed", message })
 
@@ -35,7 +35,7 @@ const balanced = <A, E>(
   Effect.gen(function*() {
     const scope = yield* Scope.make()
     const one = yield* Scope.extend(watched(script), scope)
-    yield* settle
+    yield* runUntilIdle
     const result = yield* use(one)
     yield* Scope.close(scope, Exit.void)
     expect(script.ledger.faults).toEqual([])
@@ -68,12 +68,12 @@ describe("a connection that misbehaves at its end", () => {
       Effect.gen(function*() {
         lost[0]!(gone("first"))
         lost[0]!(gone("second"))
-        yield* settle
+        yield* runUntilIdle
         lost[0]!(gone("third"))
-        yield* settle
+        yield* runUntilIdle
         yield* TestClock.adjust("2 seconds")
         lost[0]!(gone("fourth"))
-        yield* settle
+        yield* runUntilIdle
         expect(events.flatMap((event) => event._tag === "RuntimeLost" ? [event.loss.message] : [])).toEqual(["first"])
         expect(installed()).toEqual([1, 2])
         expect(closes()).toEqual([[1, "closed"]])
@@ -95,12 +95,12 @@ describe("a connection that misbehaves at its end", () => {
         yield* Effect.forkScoped(
           Stream.runForEach(backend.notifications, ({ method }) => Effect.sync(() => heard.push(method)))
         )
-        yield* settle
+        yield* runUntilIdle
         const reads = () => script.ledger.sent("tools/list", 0).length
         const before = reads()
         script.current.lose()
         notify[0]!({ method: changed })
-        yield* settle
+        yield* runUntilIdle
         heard.length = 0
         expect((yield* backend.status).state).toBe("Reconnecting")
         notify[0]!({ method: changed })
@@ -108,7 +108,7 @@ describe("a connection that misbehaves at its end", () => {
         expect(installed()).toEqual([1, 2])
         const readOfTheNext = script.ledger.sent("tools/list", 1).length
         notify[0]!({ method: changed })
-        yield* settle
+        yield* runUntilIdle
         expect(heard).toEqual([])
         expect(reads()).toBe(before)
         expect(script.ledger.sent("tools/list", 1)).toHaveLength(readOfTheNext)
@@ -196,7 +196,7 @@ describe("a connector that speaks too early", () => {
       Effect.gen(function*() {
         expect(script.ledger.sent("tools/list", 0)).toHaveLength(1)
         yield* backend.reconnect
-        yield* settle
+        yield* runUntilIdle
         expect(script.ledger.sent("tools/list", 0)).toHaveLength(1)
         expect(script.ledger.sent("tools/list", 1)).toHaveLength(1)
         yield* whole(backend)
@@ -304,7 +304,7 @@ describe("a notify that throws, or never ends", () => {
         }
       }))
       const { backend } = yield* watched(script)
-      yield* settle
+      yield* runUntilIdle
       for (const method of ["throws", "hangs"]) {
         const sent = yield* Effect.fork(backend.notify(method))
         yield* TestClock.adjust("1 minute")
@@ -343,7 +343,7 @@ describe("a ping that never ends and cannot be interrupted", () => {
   it.scoped("[H8] is a health check that ends within its time", () =>
     Effect.gen(function*() {
       const { backend } = yield* watched(script())
-      yield* settle
+      yield* runUntilIdle
       const check = yield* Effect.fork(backend.healthCheck)
       yield* TestClock.adjust("10 seconds")
       expect(check.unsafePoll()).toMatchObject({

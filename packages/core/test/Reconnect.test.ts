@@ -4,7 +4,7 @@ import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Duration, Effect, Either, Exit, Fiber, Random, Schedule, Scope, TestClock } from "effect"
 import { backoff } from "../src/lifecycle/backoff.js"
 import { Outage } from "../src/lifecycle/Outage.js"
-import { failure, settle, watched } from "./support/Watched.js"
+import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
 const second = 1000
 const minute = 60 * second
@@ -25,7 +25,7 @@ const down = (options: Omit<Backend.BackendOptions, "connector"> = {}) =>
     const script = ScriptedConnector.make()
     script.otherwise = failing
     const one = yield* watched(script, options)
-    yield* settle
+    yield* runUntilIdle
     expect(script.ledger.attempts).toEqual([0])
     return { ...one, script }
   })
@@ -178,7 +178,7 @@ describe("R3: what has proved itself", () => {
         expect([failedAttempts, lastError]).toEqual([0, undefined])
         yield* TestClock.adjust("5 seconds")
         script.current.lose()
-        yield* settle
+        yield* runUntilIdle
         const { nextAttemptAt } = yield* backend.status
         expect(nextAttemptAt).toBe(60 * minute + 5 * second + second)
       }).pipe(longest))
@@ -346,11 +346,11 @@ describe("R6: Retry-After", () => {
       Effect.gen(function*() {
         const script = ScriptedConnector.make().failNext(1, { reason: "rateLimited", retryAfter })
         const { backend } = yield* watched(script)
-        yield* settle
+        yield* runUntilIdle
         const waiting = retryAfter < second
           ? undefined
           : yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" }, { wait: "1 hour", timeout: "1 hour" })))
-        yield* settle
+        yield* runUntilIdle
         expect((yield* backend.status).nextAttemptAt).toBe(due)
         yield* TestClock.adjust(due - 1)
         expect(script.ledger.attempts).toEqual([0])
@@ -364,7 +364,7 @@ describe("R6: Retry-After", () => {
     Effect.gen(function*() {
       const script = ScriptedConnector.make().failNext(1, { retryAfter: 8 * minute })
       const { backend } = yield* watched(script, { reconnect: { maxAttempts: 1, dormantProbe: "1 minute" } })
-      yield* settle
+      yield* runUntilIdle
       expect((yield* backend.status).state).toBe("Dormant")
       yield* TestClock.adjust(8 * minute - 1)
       expect(script.ledger.attempts).toHaveLength(1)
@@ -372,7 +372,7 @@ describe("R6: Retry-After", () => {
       expect(script.ledger.attempts).toHaveLength(2)
       yield* TestClock.adjust("10 seconds")
       script.current.lose({ kind: "closed", message: "503", retryAfter: 2 * minute })
-      yield* settle
+      yield* runUntilIdle
       yield* TestClock.adjust(2 * minute - 1)
       expect(script.ledger.attempts).toHaveLength(2)
       yield* TestClock.adjust(1)
@@ -385,7 +385,7 @@ describe("R6: Retry-After", () => {
         Effect.gen(function*() {
           const script = ScriptedConnector.make()
           const { backend } = yield* watched(script)
-          yield* settle
+          yield* runUntilIdle
           script.failNext(1, { reason: "rateLimited", retryAfter: minute })
           yield* Effect.ignore(backend.reconnect)
           expect((yield* backend.status).state).toBe("Connected")
@@ -420,7 +420,7 @@ describe("R7: a lost session", () => {
       const { backend, states } = yield* watched(script)
       yield* TestClock.adjust("10 seconds")
       script.current.lose("session")
-      yield* settle
+      yield* runUntilIdle
       expect(script.ledger.attempts).toEqual([0, 10_000])
       expect((yield* backend.status).generation).toBe(2)
       expect(states()).toEqual(["Connected", "Connecting", "Connected"])
@@ -434,7 +434,7 @@ describe("R7: a lost session", () => {
       let lostAt = 9999
       for (const delay of [1000, 2000, 4000, 8000]) {
         script.current.lose("session")
-        yield* settle
+        yield* runUntilIdle
         expect((yield* backend.status).state).toBe("Reconnecting")
         yield* TestClock.adjust(delay - 1)
         expect((yield* backend.status).state).toBe("Reconnecting")
@@ -450,7 +450,7 @@ describe("R7: a lost session", () => {
       yield* watched(script)
       yield* TestClock.adjust("10 seconds")
       script.current.lose("closed")
-      yield* settle
+      yield* runUntilIdle
       yield* TestClock.adjust(999)
       expect(script.ledger.attempts).toEqual([0])
       yield* TestClock.adjust(1)
@@ -463,7 +463,7 @@ describe("R8: calls while it is down", () => {
     Effect.gen(function*() {
       const { backend } = yield* down({ reconnect: { maxAttempts: 1 }, timeouts: { wait: 3500 } })
       const call = yield* Effect.fork(backend.callTool({ name: "echo" }))
-      yield* settle
+      yield* runUntilIdle
       yield* TestClock.adjust(3499)
       expect(call.unsafePoll()).toBeNull()
       yield* TestClock.adjust(1)
@@ -483,10 +483,10 @@ describe("R8: calls while it is down", () => {
         _tag: "BackendUnavailable",
         state: "Reconnecting"
       })
-      yield* settle
+      yield* runUntilIdle
       expect(script.ledger.attempts).toEqual([0])
       const patient = yield* Effect.fork(backend.ping({ failFast: false }))
-      yield* settle
+      yield* runUntilIdle
       expect(patient.unsafePoll()).toBeNull()
       expect(script.ledger.attempts).toEqual([0, 0])
     }).pipe(longest))
@@ -496,14 +496,14 @@ describe("R8: calls while it is down", () => {
       const script = ScriptedConnector.make()
       script.otherwise = { close: 1000 }
       const { backend } = yield* watched(script)
-      yield* settle
+      yield* runUntilIdle
       const refused = (state: string) =>
         Effect.map(Effect.exit(backend.ping()), (exit) =>
           expect(failure(exit)).toMatchObject({ _tag: "BackendUnavailable", state }))
       yield* backend.disconnect
       yield* refused("Disconnected")
       const disable = yield* Effect.fork(backend.disable)
-      yield* settle
+      yield* runUntilIdle
       yield* refused("Disabling")
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(disable)
@@ -521,9 +521,9 @@ describe("R8: calls while it is down", () => {
       for (const command of ["disconnect", "disable"] as const) {
         const { backend } = yield* down()
         const call = yield* Effect.fork(backend.ping())
-        yield* settle
+        yield* runUntilIdle
         yield* backend[command]
-        yield* settle
+        yield* runUntilIdle
         expect(failure(yield* Fiber.await(call))._tag).toBe("BackendUnavailable")
       }
     }).pipe(longest))
@@ -534,7 +534,7 @@ describe("R8: calls while it is down", () => {
       expect((yield* backend.status).state).toBe("Dormant")
       yield* TestClock.adjust("1 minute")
       yield* Effect.forkScoped(Effect.exit(backend.ping({ wait: "1 hour", timeout: "1 hour" })))
-      yield* settle
+      yield* runUntilIdle
       const attempts = [0, 60_000]
       expect(script.ledger.attempts).toEqual(attempts)
       for (const spacing of [2000, 4000, 5000, 5000]) {
@@ -588,7 +588,7 @@ describe("R9: auto: false", () => {
         const { backend } = yield* watched(script, { reconnect: { auto: false } })
         yield* TestClock.adjust("10 seconds")
         script.current.lose(kind)
-        yield* settle
+        yield* runUntilIdle
         expect((yield* backend.status).state).toBe("Disconnected")
         expect(failure(yield* Effect.exit(backend.ping()))).toMatchObject({ state: "Disconnected" })
         yield* TestClock.adjust("1 day")
@@ -659,7 +659,7 @@ describe("R10: attempts at once", () => {
     Effect.gen(function*() {
       const scripts = scriptsOf(3, { after: 1500 })
       const fleet = yield* fleetOf(scripts, 1)
-      yield* settle
+      yield* runUntilIdle
       yield* (yield* fleet.backend("b1")).disconnect
       yield* TestClock.adjust("10 seconds")
       expect(Object.values(scripts).map(({ ledger }) => ledger.attempts)).toEqual([[0], [], [1500]])
@@ -669,7 +669,7 @@ describe("R10: attempts at once", () => {
     Effect.gen(function*() {
       const scripts = scriptsOf(6, failing)
       const fleet = yield* fleetOf(scripts, 2)
-      yield* settle
+      yield* runUntilIdle
       for (const script of Object.values(scripts)) script.otherwise = { after: 1000 }
       const backends = yield* fleet.backends
       const calls = yield* Effect.forEach(backends, (backend) => Effect.fork(backend.ping()))

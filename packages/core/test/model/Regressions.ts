@@ -48,5 +48,14 @@ export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [
   ...[1, 2, 3].map((tasks): [Setting, Array<Command>] => [
     { ...setting, maxOps: 2048, idleRelease: true },
     [{ do: "advance", millis: 5000 }, { do: "useAsReleased", tasks }]
-  ])
+  ]),
+  // Of a machine that stands still: an attempt that cannot be interrupted opens when its teardown has given up on it.
+  [setting, [
+    { do: "script", outcome: { connect: "open", after: 500, stubborn: true } },
+    { do: "advance", millis: 600 },
+    { do: "loseSlowly", command: "Disable" },
+    { do: "fire" },
+    { do: "race", tasks: 0, command: "Shutdown", more: 0 },
+    { do: "script", outcome: { connect: "open", stubborn: false } }
+  ]]
 ]

@@ -323,26 +323,29 @@ export class World {
         entry._tag === "Closing" && entry.connection === connection
       )
       if (closing === undefined) this.fault(`L12: connection ${opened} opened while ${connection} is open`)
-      else if (this.sim.now - closing.at < closeTimeout && !this.#wasLate(connection)) {
+      else if (this.sim.now - closing.at < closeTimeout) {
         this.fault(`L12: connection ${opened} opened while ${connection} is closing`)
       }
     }
   }
 
-  /** Whether its attempt, which could not be interrupted, and its close together outlast what a close is waited for. */
+  /**
+   * Whether nobody waited for its close any more: its attempt, which could not be interrupted, and its close together outlast
+   * what a close is waited for; or it opened that late, on a machine that stood still.
+   */
   #isAbandoned(id: number): boolean {
     const { after = 0, close = 0, stubborn } = this.script.connections[id]!.outcome
     const closing = close === "never" ? Number.POSITIVE_INFINITY : close === "die" ? 0 : close
-    return stubborn === true && after + closing >= closeTimeout
+    return stubborn === true && (after + closing >= closeTimeout || this.#openedLate(id, after))
   }
 
-  /** Whether it opened so late, on a machine that stood still, that nobody waited for its close any more. */
-  #wasLate(id: number): boolean {
+  #openedLate(id: number, after: number): boolean {
     const { ledger } = this.script
     const opened = ledger.entries.findIndex((entry) => entry._tag === "Opened" && entry.connection === id)
-    const attempts = ledger.entries.filter((entry, index) => entry._tag === "Attempt" && index < opened)
-    const attempt = attempts.at(-1)
-    return attempt !== undefined && ledger.entries[opened]!.at - attempt.at >= closeTimeout
+    const attempt = ledger.entries.slice(0, opened).findLast((entry) => entry._tag === "Attempt")
+    if (attempt === undefined) return false
+    const took = ledger.entries[opened]!.at - attempt.at
+    return took > after && took >= closeTimeout
   }
 
   #published(): void {

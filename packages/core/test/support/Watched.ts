@@ -50,7 +50,7 @@ export const watched = (
   })
 
 /** Lets everything happen that needs no time. */
-export const settle: Effect.Effect<void> = TestClock.adjust(0)
+export const runUntilIdle: Effect.Effect<void> = TestClock.adjust(0)
 
 /** The failure of an effect that has to fail. */
 export const failure = <E>(exit: Exit.Exit<unknown, E>): E =>

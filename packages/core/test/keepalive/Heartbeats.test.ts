@@ -1,0 +1,427 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, Fleet, Policy } from "@mcp-lifeline/core"
+import type { Connection, Connector } from "@mcp-lifeline/core"
+import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
+import { Effect, Fiber, Random, TestClock } from "effect"
+import * as HeartbeatLoop from "../../src/keepalive/HeartbeatLoop.js"
+import * as KeepaliveState from "../../src/keepalive/KeepaliveState.js"
+import { Runtime } from "../../src/runtime/Runtime.js"
+import {
+  error,
+  fixed,
+  logged,
+  minute,
+  never,
+  on,
+  type Respond,
+  second,
+  slowly,
+  start,
+  unsupported
+} from "../support/Heartbeats.js"
+
+describe("heartbeats", () => {
+  it.scoped("[K1] heartbeats begin with the connection and end with it, each connection having its own", () =>
+    Effect.gen(function*() {
+      const { backend, script, sent } = yield* start({ interval: "1 minute" })
+      yield* TestClock.adjust(30 * second - 1)
+      expect(sent()).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(sent()).toEqual([["ping", 30_000]])
+      yield* TestClock.adjust(52_500 - 1)
+      expect(sent()).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(sent()).toEqual([["ping", 82_500]])
+      yield* backend.disconnect
+      yield* TestClock.adjust("1 hour")
+      expect(sent()).toEqual([])
+      yield* backend.reconnect
+      yield* TestClock.adjust(30 * second)
+      expect(sent()).toEqual([["ping", 82_500 + 60 * minute + 30_000]])
+      expect(script.ledger.sent("ping", 1)).toHaveLength(1)
+    }).pipe(fixed))
+
+  it.scoped("[K1] a heartbeat in flight when its connection ends is given up, and says nothing about the next one", () =>
+    Effect.gen(function*() {
+      const { backend, events, script } = yield* start({ interval: "1 minute" }, {
+        respond: on({ ping: slowly(5000) })
+      })
+      yield* TestClock.adjust(32 * second)
+      expect(script.current.pending).toBe(1)
+      yield* backend.reconnect
+      yield* TestClock.adjust(0)
+      expect(script.connections[0]?.pending).toBe(0)
+      yield* TestClock.adjust(10 * second)
+      expect((yield* backend.status).healthScore).toBe(1)
+      expect(events.filter(({ _tag }) => _tag === "RuntimeLost")).toEqual([])
+      expect(script.ledger.faults).toEqual(["connection 1 was closed 0 times"])
+    }).pipe(fixed))
+
+  it.scoped("[K2] options beats below the protocol, is not held back by traffic, and is said to prove no session", () =>
+    logged((lines) =>
+      Effect.gen(function*() {
+        const { backend, sent } = yield* start({ method: "options", interval: "1 minute" })
+        yield* TestClock.adjust(29 * second)
+        yield* backend.ping()
+        expect(sent()).toEqual([["ping", 29_000]])
+        yield* TestClock.adjust(second)
+        expect(sent()).toEqual([["OPTIONS", 30_000]])
+        yield* TestClock.adjust(52_500 - 1)
+        expect(sent()).toEqual([])
+        yield* TestClock.adjust(1)
+        expect(sent()).toEqual([["OPTIONS", 82_500]])
+        yield* backend.reconnect
+        yield* TestClock.adjust(30 * second)
+        expect(sent()).toEqual([["OPTIONS", 112_500]])
+        expect(lines).toEqual([expect.stringMatching(/^WARN one: .*"options".*reachable.*session/)])
+      })
+    ).pipe(fixed))
+
+  it.scoped("[K2] options says nothing of sessions to a backend without", () =>
+    logged((lines) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make().script({ stateful: false })
+        const { sent } = yield* start({ method: "options", interval: "1 minute" }, { script })
+        yield* TestClock.adjust(30 * second)
+        expect(sent()).toEqual([["OPTIONS", 30_000]])
+        expect(lines).toEqual([])
+      })
+    ).pipe(fixed))
+
+  it.scoped("[K3] the tool is used only after ping failed fallbackAfter times in a row, with its arguments; the next generation starts with ping", () =>
+    logged((lines) =>
+      Effect.gen(function*() {
+        const args: Array<unknown> = []
+        const respond: Respond = (method, params) => {
+          if (method === "tools/call") args.push(params)
+          return method === "ping" ? never : undefined
+        }
+        const { backend, script, sent } = yield* start(
+          { method: "tool:echo", toolArguments: { quiet: true }, interval: "1 minute", fallbackAfter: 3 },
+          { respond }
+        )
+        yield* TestClock.adjust(30 * second)
+        expect(sent()).toEqual([["ping", 30_000]])
+        // ten seconds without an answer, ten of suspicion
+        yield* TestClock.adjust(20 * second)
+        expect(sent()).toEqual([["ping", 50_000]])
+        expect(lines).toEqual([])
+        yield* TestClock.adjust(20 * second - 1)
+        expect(sent()).toEqual([])
+        yield* TestClock.adjust(1)
+        expect(sent()).toEqual([["ping", 70_000]])
+        // the third: ping and tool share the time of one heartbeat
+        yield* TestClock.adjust(5 * second - 1)
+        expect(sent()).toEqual([])
+        yield* TestClock.adjust(1)
+        expect(sent()).toEqual([["tools/call", 75_000]])
+        expect(args).toEqual([{ name: "echo", arguments: { quiet: true } }])
+        expect(lines).toEqual(["INFO one: keepalive falls back to the tool echo"])
+        // its success was that of the round
+        yield* TestClock.adjust(52_500 + 5 * second)
+        expect(sent()).toEqual([["ping", 127_500], ["tools/call", 132_500]])
+        expect(lines).toHaveLength(1)
+        script.respond = undefined
+        yield* backend.reconnect
+        yield* TestClock.adjust(30 * second + 52_500)
+        expect(sent()).toEqual([["ping", 162_500], ["ping", 215_000]])
+      })
+    ).pipe(fixed))
+
+  it.scoped("[K3] pings that fail now and then, not in a row, leave the tool alone", () =>
+    Effect.gen(function*() {
+      const { script, sent } = yield* start({ method: "tool:echo", interval: "1 minute" })
+      for (let i = 0; i < 4; i++) {
+        script.respond = on({ ping: error({ reason: "remote", code: -32603 }) })
+        yield* TestClock.adjust(i === 0 ? 30 * second : 52_500)
+        script.respond = undefined
+        yield* TestClock.adjust(10 * second)
+      }
+      expect(sent().map(([method]) => method)).toEqual(Array.from({ length: 8 }, () => "ping"))
+    }).pipe(fixed))
+
+  it.scoped("[K3] a ping that works again is enough again", () =>
+    Effect.gen(function*() {
+      const { script, sent } = yield* start({ method: "tool:echo", interval: "1 minute", fallbackAfter: 1 }, {
+        respond: on({ ping: error({ reason: "remote", code: -32603 }) })
+      })
+      yield* TestClock.adjust(30 * second)
+      expect(sent()).toEqual([["ping", 30_000], ["tools/call", 30_000]])
+      script.respond = undefined
+      yield* TestClock.adjust(52_500)
+      expect(sent()).toEqual([["ping", 82_500]])
+    }).pipe(fixed))
+
+  it.scoped("[K3] an unsupported ping falls through at once and is not tried again on this generation", () =>
+    Effect.gen(function*() {
+      const { backend, sent } = yield* start({ method: "tool:echo", interval: "1 minute" }, {
+        respond: on({ ping: unsupported })
+      })
+      yield* TestClock.adjust(30 * second)
+      expect(sent()).toEqual([["ping", 30_000], ["tools/call", 30_000]])
+      yield* TestClock.adjust(52_500)
+      expect(sent()).toEqual([["tools/call", 82_500]])
+      expect((yield* backend.status).healthScore).toBe(1)
+      yield* backend.reconnect
+      yield* TestClock.adjust(30 * second)
+      expect(sent()).toEqual([["ping", 112_500], ["tools/call", 112_500]])
+    }).pipe(fixed))
+
+  it.scoped("[K4] none sends nothing, ever", () =>
+    Effect.gen(function*() {
+      const { events, keepalive, script } = yield* start({ method: "none" })
+      const before = script.ledger.entries.length
+      yield* TestClock.adjust("30 days")
+      expect(script.ledger.entries).toHaveLength(before)
+      expect(yield* keepalive).toMatchObject({ state: "off", reason: "keepalive.method is none" })
+      expect(events.filter(({ _tag }) => _tag === "KeepaliveChanged")).toMatchObject([{ state: "off" }])
+    }))
+
+  it.scoped.each<[string, unknown, string, string]>([
+    ["a word", "soon", '"soon"', "interval"],
+    ["negative", -1, "-1", "interval"],
+    ["zero", 0, "0", "interval"],
+    ["no number", NaN, "NaN", "interval"],
+    ["too small", "1 millis", '"1 millis"', "interval"],
+    ["a hair too small", 999, "999", "interval"],
+    ["too large", "2 days", '"2 days"', "interval"],
+    ["a hair too large", 86_400_001, "86400001", "interval"],
+    ["endless", Infinity, "Infinity", "interval"],
+    ["of the wrong type", true, "true", "interval"],
+    ["a tool without a name", "tool:", '"tool:"', "method"],
+    ["a transport", "http", '"http"', "method"],
+    ["a number", 5, "5", "method"]
+  ])(
+    "[K5] %s: refused when the backend is made, whoever says it, naming field, value and what is accepted",
+    ([, bad, quoted, field]) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const keepalive = { [field]: bad }
+        const accepted = field === "interval" ? "1 s to 24 h" : '"ping", "tool:<name>", "options" or "none"'
+        const expected = {
+          _tag: "InvalidOptions",
+          backend: "one",
+          field: `keepalive.${field}`,
+          message: `one: keepalive.${field} is ${quoted}; accepted: ${accepted}`
+        }
+        expect(yield* Effect.flip(Backend.make("one", { connector: script, keepalive }))).toMatchObject(expected)
+        const fleet = Fleet.make({ backends: { one: { connector: script } }, defaults: { keepalive } })
+        expect(yield* Effect.flip(fleet)).toMatchObject(expected)
+        expect(script.ledger.entries).toEqual([])
+      })
+  )
+
+  it.scoped("[K5] the ends of the range are accepted, and a backend's own interval beats its fleet's", () =>
+    Effect.gen(function*() {
+      const quick = ScriptedConnector.make()
+      const slow = ScriptedConnector.make()
+      const fleet = yield* Fleet.make({
+        backends: { quick: { connector: quick, keepalive: { interval: "1 second" } }, slow: { connector: slow } },
+        defaults: { keepalive: { interval: "24 hours" } }
+      })
+      yield* fleet.ready
+      yield* TestClock.adjust(1375)
+      expect(quick.ledger.sent("ping")).toEqual([500, 1375])
+      yield* (yield* fleet.backend("quick")).disconnect
+      expect(slow.ledger.sent("ping")).toEqual([])
+      yield* TestClock.adjust("12 hours")
+      expect(slow.ledger.sent("ping")).toEqual([12 * 60 * minute])
+    }).pipe(fixed))
+
+  it.scoped("[K16] OPTIONS that succeeds is no sign of life: it takes no failed probe back", () =>
+    Effect.gen(function*() {
+      const { backend, sent } = yield* start({ method: "options", interval: "1 minute", timeout: 500 }, {
+        respond: on({ ping: never })
+      })
+      const check = yield* Effect.fork(backend.healthCheck)
+      yield* TestClock.adjust(500)
+      yield* Fiber.join(check)
+      expect((yield* backend.status).failures.request).toBe(1)
+      sent()
+      yield* TestClock.adjust("5 minutes")
+      expect(sent().filter(([method]) => method === "OPTIONS").length).toBeGreaterThanOrEqual(4)
+      expect((yield* backend.status).failures.request).toBe(1)
+    }))
+
+  it.scoped("[K5] OPTIONS is refused where the transport knows none", () =>
+    Effect.gen(function*() {
+      const connector = { ...ScriptedConnector.make(), transport: "stdio", heartbeat: false }
+      expect(yield* Effect.flip(Backend.make("one", { connector, keepalive: { method: "options" } }))).toMatchObject({
+        field: "keepalive.method",
+        message:
+          'one: keepalive.method is "options"; accepted: "ping", "tool:<name>" or "none"; only HTTP backends know OPTIONS, this one is stdio'
+      })
+    }))
+
+  it.scoped("[K7] a heartbeat is skipped when a request was answered within the interval, and due an interval after that answer", () =>
+    Effect.gen(function*() {
+      const { backend, sent } = yield* start({ interval: "1 minute" })
+      yield* TestClock.adjust(20 * second)
+      yield* backend.callTool({ name: "echo" })
+      yield* TestClock.adjust(10 * second)
+      expect(sent()).toEqual([["tools/call", 20_000]])
+      yield* TestClock.adjust(72_500 - 30_000 - 1)
+      expect(sent()).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(sent()).toEqual([["ping", 72_500]])
+      // an application error is an answer, too
+      yield* TestClock.adjust(second)
+      yield* backend.request("tools/call", { name: "echo" })
+      sent()
+      yield* TestClock.adjust(52_499)
+      expect(sent()).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(sent()).toEqual([["ping", 126_000]])
+    }).pipe(fixed))
+
+  it.scoped("[K7] neither notifications of the server nor calls without an answer hold a heartbeat back", () =>
+    Effect.gen(function*() {
+      const { backend, script, sent } = yield* start({ interval: "1 minute" }, { respond: on({ "tools/call": never }) })
+      const call = yield* Effect.fork(backend.callTool({ name: "slow" }, { timeout: "1 hour" }))
+      yield* TestClock.adjust(29 * second)
+      script.current.notify("notifications/message", { level: "info", data: "busy" })
+      yield* TestClock.adjust(second)
+      expect(sent()).toEqual([["tools/call", 0], ["ping", 30_000]])
+      yield* Fiber.interrupt(call)
+    }).pipe(fixed))
+
+  it.scoped("[K8] a heartbeat has its own timeout, and calls go past it", () =>
+    Effect.gen(function*() {
+      const { backend, events, script, sent } = yield* start({ interval: "1 minute", timeout: 700 }, {
+        respond: on({ ping: never })
+      })
+      yield* TestClock.adjust(30 * second)
+      expect(script.current.pending).toBe(1)
+      yield* backend.callTool({ name: "echo" })
+      expect(sent()).toEqual([["ping", 30_000], ["tools/call", 30_000]])
+      expect((yield* backend.status).inFlight).toBe(0)
+      yield* TestClock.adjust(699)
+      expect(script.current.pending).toBe(1)
+      yield* TestClock.adjust(1)
+      expect(script.current.pending).toBe(0)
+      expect(events.filter(({ _tag }) => _tag === "RuntimeLost")).toEqual([])
+    }).pipe(fixed))
+
+  it.scoped("[K8] its timeout holds over a connection that forgets it", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const forgetful: Connector = {
+        transport: "scripted",
+        target: "a script",
+        overlap: true,
+        connect: (options) =>
+          Effect.map(script.connect(options), (connection) => ({
+            ...connection,
+            request: (method, params, given) =>
+              method === "ping" ? Effect.never : connection.request(method, params, given)
+          }))
+      }
+      const backend = yield* Backend.make("one", {
+        connector: forgetful,
+        keepalive: { interval: "1 minute", timeout: "2 seconds", failureThreshold: 1 }
+      })
+      yield* TestClock.adjust(0)
+      yield* TestClock.adjust(32 * second - 1)
+      expect(script.ledger.live).toEqual([0])
+      yield* TestClock.adjust(1)
+      expect(script.ledger.live).toEqual([])
+      expect((yield* backend.status).lastError).toMatch(/no answer within 2000 ms/)
+    }).pipe(fixed))
+
+  it("[K8] however slow they are and however often paused, heartbeats of one backend never overlap", () => {
+    const simulation = new Simulation.Simulation({ seed: "slow" })
+    const script = ScriptedConnector.make()
+    let most = 0
+    script.respond = (method, _, connection) => {
+      if (method !== "ping") return undefined
+      most = Math.max(most, connection.pending + 1)
+      return { answer: "result", after: 4000 }
+    }
+    simulation.fork(Effect.scoped(Effect.gen(function*() {
+      const { keepalive } = yield* Effect.orDie(
+        Backend.make("one", { connector: script, keepalive: { interval: "1 second" } })
+      )
+      while (true) {
+        yield* Effect.sleep(yield* Random.nextIntBetween(1, 20 * second))
+        yield* keepalive.pause
+        yield* keepalive.resume
+      }
+    })))
+    simulation.advance(60 * minute)
+    expect(script.ledger.sent("ping").length).toBeGreaterThan(300)
+    expect(most).toBe(1)
+  })
+
+  it.effect("[K9:virtual] what is answered after the detach, before the interruption, says nothing, and nothing more is sent", () =>
+    Effect.gen(function*() {
+      const policy = yield* Policy.decode("one", { keepalive: { interval: "1 minute", failureThreshold: 1 } })
+      const state = Object.assign(new KeepaliveState.KeepaliveState(), { lostInARow: 1 })
+      const told: Array<string> = []
+      const tell = (what: string) => Effect.sync(() => void told.push(what))
+      const clock = yield* Effect.clock
+      let current = true
+      const fiber = yield* Effect.fork(HeartbeatLoop.run({
+        fallback: KeepaliveState.makeFallback(),
+        policy,
+        state,
+        isCurrent: () => current,
+        now: () => clock.unsafeCurrentTimeMillis(),
+        fleetStartedAt: undefined,
+        connection: {
+          request: () => Effect.zipRight(tell("sent"), Effect.sleep("2 seconds"))
+        } as unknown as Connection,
+        runtime: yield* Runtime.make(1),
+        onBeat: () => void told.push("beat"),
+        onRound: () => void told.push("round"),
+        onLost: () => void told.push("lost"),
+        onOpen: () => tell("open"),
+        onClose: () => tell("close"),
+        onFallback: () => tell("fallback"),
+        onDefect: () => tell("defect")
+      }))
+      yield* TestClock.adjust(31 * second)
+      expect(told).toEqual(["sent"])
+      current = false
+      yield* TestClock.adjust("1 hour")
+      expect(told).toEqual(["sent"])
+      expect(state.lostInARow).toBe(1)
+      expect(fiber.unsafePoll()).not.toBeNull()
+    }).pipe(fixed))
+
+  it.scoped("[K10] failing heartbeats are not seen by callers, and no single one ends a session", () =>
+    Effect.gen(function*() {
+      const { backend, events, script, sent } = yield* start({ interval: "1 minute", failureThreshold: 2 }, {
+        respond: (method) => method === "ping" ? never : method === "tools/call" ? slowly(9_500) : undefined
+      })
+      for (let round = 0; round < 5; round++) {
+        script.respond = (method) => method === "ping" ? never : method === "tools/call" ? slowly(9_500) : undefined
+        const before = (yield* backend.status).healthScore
+        yield* TestClock.adjust(round === 0 ? 30 * second : 52_500)
+        expect(sent()).toMatchObject([["ping", expect.anything()]])
+        const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "echo" })))
+        yield* TestClock.adjust(10 * second)
+        expect(yield* Fiber.join(call)).toMatchObject({ _tag: "Right" })
+        expect((yield* backend.status).healthScore).toBeLessThan(before)
+        script.respond = undefined
+        yield* TestClock.adjust(10 * second)
+        sent()
+      }
+      expect(events.filter(({ _tag }) => _tag === "RuntimeLost")).toEqual([])
+      expect((yield* backend.status).generation).toBe(1)
+    }).pipe(fixed))
+
+  it.scoped("[K10] a connection that throws on a heartbeat fails that round, and keepalive goes on", () =>
+    Effect.gen(function*() {
+      let broken = true
+      const { sent } = yield* start({ interval: "1 minute" }, {
+        respond: (method) => {
+          if (method === "ping" && broken) throw new Error("broken adapter")
+          return undefined
+        }
+      })
+      yield* TestClock.adjust(30 * second)
+      broken = false
+      yield* TestClock.adjust(10 * second)
+      expect(sent()).toEqual([["ping", 30_000], ["ping", 40_000]])
+    }).pipe(fixed))
+})

@@ -1,0 +1,85 @@
+/**
+ * A backend whose heartbeats are watched: the answers that it gets, and what is sent, logged and measured.
+ */
+import { Backend, type InvalidOptions, Policy, RequestError } from "@mcp-lifeline/core"
+import type { Event } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Array as Arr, Effect, Logger, Metric, Random, Scope, TestClock } from "effect"
+import { startBackend } from "../../src/backend/start.js"
+
+export type Respond = NonNullable<ScriptedConnector.ScriptedConnector["respond"]>
+
+export const second = 1000
+export const minute = 60 * second
+
+/** What the heartbeats of a test look like: every draw is 0.5, so the first comes after 0.5 and later ones after 0.875. */
+export const fixed = Effect.withRandom(Random.fixed([0.5]))
+
+export const error = (error: Partial<RequestError> & Pick<RequestError, "reason">): ScriptedConnector.Answer => ({
+  answer: "error",
+  error: new RequestError({ fate: "answered", message: "says the server", ...error })
+})
+
+export const unsupported = error({ reason: "remote", code: -32601, message: "Method not found" })
+export const never: ScriptedConnector.Answer = { answer: "never" }
+export const slowly = (after: number): ScriptedConnector.Answer => ({ answer: "result", after })
+export const tooMany = error({ fate: "rejected", reason: "rateLimited", message: "429" })
+
+export const on = (answers: Record<string, ScriptedConnector.Answer>): Respond => (method) => answers[method]
+
+export interface World {
+  readonly script: ScriptedConnector.ScriptedConnector
+  readonly backend: Backend.Backend
+  readonly events: ReadonlyArray<Event.Event>
+  /** Heartbeats and calls since the last look: method and time. */
+  readonly sent: () => ReadonlyArray<readonly [string, number]>
+  readonly keepalive: Effect.Effect<{ readonly state: string; readonly reason: string | undefined }>
+}
+
+/** A connected backend at time 0, with its lists read. */
+export const start = (
+  keepalive: Policy.KeepaliveOptions,
+  { respond, script = ScriptedConnector.make(), ...options }: Partial<Backend.BackendOptions> & {
+    readonly respond?: Respond
+    readonly script?: ScriptedConnector.ScriptedConnector
+  } = {}
+): Effect.Effect<World, InvalidOptions, Scope.Scope> =>
+  Effect.gen(function*() {
+    script.respond = respond
+    const events: Array<Event.Event> = []
+    const observer = { changed: () => {}, catalogChanged: () => {}, event: (event: Event.Event) => events.push(event) }
+    const backend = yield* startBackend("one", { connector: script, keepalive, ...options }, { observer })
+    yield* TestClock.adjust(0)
+    let seen = 0
+    const sent = () => {
+      const entries = script.ledger.entries.slice(seen)
+      seen = script.ledger.entries.length
+      return entries.flatMap((entry) =>
+        entry._tag === "Sent" && !entry.method.endsWith("/list") ? [[entry.method, entry.at] as const] : []
+      )
+    }
+    return { script, backend, events, sent, keepalive: Effect.map(backend.status, (status) => status.keepalive) }
+  })
+
+/** What was logged at info and above, a line each. */
+export const logged = <A, E, R>(body: (lines: Array<string>) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => {
+      lines.push(`${logLevel.label} ${Arr.ensure(message).join(" ")}`)
+    })
+    return Effect.provide(body(lines), Logger.add(logger))
+  })
+
+/** The state of a metric under exactly these tags. */
+export const metric = (name: string, tags: Record<string, string>) =>
+  Effect.map(Metric.snapshot, (pairs) => {
+    const found = pairs.find(({ metricKey }) =>
+      metricKey.name === name && metricKey.tags.length === Object.keys(tags).length &&
+      metricKey.tags.every(({ key, value }) => tags[key] === value)
+    )
+    return found?.metricState as Record<string, unknown> | undefined
+  })
+
+export const count = (name: string, tags: Record<string, string>) =>
+  Effect.map(metric(name, tags), (state) => state?.["count"] ?? 0)
