@@ -35,7 +35,7 @@ export class Attempts {
       fiber.addObserver(() => this.#running.delete(fiber))
       return Effect.gen(this, function*() {
         yield* Fiber.awaitAll(before)
-        if (!this.#overlap) yield* this.#host.owner.closed // guard: no-overlap
+        if (!this.#overlap) yield* this.#host.owner.emptied // guard: no-overlap
         yield* this.#permits.withPermit(Attempt.establish(this.#host, generation, report))
       })
     })

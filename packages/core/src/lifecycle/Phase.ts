@@ -67,7 +67,9 @@ export class Phase {
       this.end()
       this.#work = work
       return Effect.map(Effect.fork(Effect.interruptible(run)), (fiber) => {
-        this.#fiber = fiber
+        // The backend may have closed since.
+        if (this.#work === work) this.#fiber = fiber
+        else fiber.unsafeInterruptAsFork(FiberId.none)
       })
     })
   }

@@ -89,6 +89,7 @@ export class Supervisor {
       if (current !== undefined) this.connecting.recordUptime(current.runtime)
       this.#phase.move(Lifecycle.Event.Close())
       this.#commands.endWork()
+      this.#answerInbox()
       this.#owner.failDraining(loss)
       if (current !== undefined) yield* this.#owner.retire(current.runtime, loss)
       this.#attempts.interruptAll()
@@ -98,14 +99,20 @@ export class Supervisor {
       }
       // The message in hand may have begun something before the interruption.
       this.#commands.endWork()
-      for (let message = this.#backend.inbox.shift(); message !== undefined; message = this.#backend.inbox.shift()) {
-        if (message._tag !== "Command") continue
-        message.pending.answer(this.#commands.answerWhenClosed(message.pending.command)) // guard: shutdown-answers
-      }
+      this.#answerInbox()
       yield* this.#owner.retireAll(loss) // guard: shutdown-retires-all
       yield* this.#owner.closed
       this.#backend.firstOutcome.complete()
     })
+  }
+
+  /** Answers the commands that nobody will carry out any more; every other message is of no account once it is closed. */
+  #answerInbox(): void {
+    const { inbox } = this.#backend
+    for (let message = inbox.shift(); message !== undefined; message = inbox.shift()) {
+      if (message._tag !== "Command") continue
+      message.pending.answer(this.#commands.answerWhenClosed(message.pending.command)) // guard: shutdown-answers
+    }
   }
 
   // --- messages

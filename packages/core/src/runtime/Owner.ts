@@ -56,6 +56,11 @@ export class Owner {
     )
   }
 
+  /** Retires what earlier attempts have left, and ends when all of it has closed or was abandoned. */
+  get emptied(): Effect.Effect<void> {
+    return Effect.zipRight(this.retireAll({ kind: "closed", message: "the attempt was cancelled" }), this.closed)
+  }
+
   /** Fails the calls in flight on runtimes that drain, so that a disable or a shutdown does not wait for them. */
   failDraining(loss: Loss): void {
     for (const runtime of this.#draining) runtime.fail(loss)

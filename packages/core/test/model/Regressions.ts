@@ -57,5 +57,19 @@ export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [
     { do: "fire" },
     { do: "race", tasks: 0, command: "Shutdown", more: 0 },
     { do: "script", outcome: { connect: "open", stubborn: false } }
+  ]],
+  // A command waited in the inbox while the shutdown waited for what the one before it had begun.
+  [{ ...setting, lazy: true }, [
+    { do: "command", command: "Reconnect", interrupt: false },
+    { do: "step", tasks: 12 },
+    { do: "shutdown" },
+    { do: "race", tasks: 2, command: "Call", more: 0 },
+    { do: "command", command: "Reconnect", interrupt: false }
+  ]],
+  // A cancelled attempt had made a connection, and the next one did not wait for its close.
+  [{ ...setting, maxOps: 2048 }, [
+    { do: "race", tasks: 5, command: "Disconnect", more: 0 },
+    { do: "loseSlowly", command: "Reconnect" },
+    { do: "mode", mode: "ok" }
   ]]
 ]
