@@ -78,7 +78,7 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
   const now = backend.now()
   const connection = current?.connection
   const uptime = current === undefined ? 0 : now - current.runtime.installedAt
-  const stable = current !== undefined && uptime >= policy.reconnect.stableAfter
+  const stable = current !== undefined && backend.isStable(current.runtime)
   const lastError = stable ? undefined : slot.lastError
   return {
     backend: id,

@@ -1,10 +1,11 @@
 /**
  * Starts a backend, on its own or in a fleet.
  */
-import { Duration, Effect, type Either, Scope } from "effect"
+import { Effect, type Either, Scope } from "effect"
 import type { InvalidOptions } from "../Errors.js"
 import { type ConnectPermits, unbounded } from "../fleet/ConnectPermits.js"
 import { onClockJump } from "../internal/ClockJump.js"
+import { formatMillis } from "../internal/formatMillis.js"
 import type { Hub } from "../internal/Hub.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { intervalOf } from "../keepalive/cadence.js"
@@ -44,7 +45,7 @@ export const startBackend = (
     const { interval } = policy.keepalive
     const used = intervalOf(policy, 0)
     if (used < interval && methodOf(policy) !== "none") {
-      const [half, asked] = [used, interval].map((millis) => Duration.format(Duration.millis(millis)))
+      const [half, asked] = [used, interval].map(formatMillis)
       yield* SafeLog.info(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
     }
     const supervisor = new Supervisor(state, options, surroundings.permits ?? unbounded)

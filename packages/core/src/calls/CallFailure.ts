@@ -1,7 +1,6 @@
 /**
  * What a failed request means for its call: pure decisions, and the errors that callers see.
  */
-import { Duration } from "effect"
 import {
   BackendUnavailable,
   type CallError,
@@ -13,6 +12,7 @@ import {
   RequestTimeout,
   ResultUnknown
 } from "../Errors.js"
+import { formatMillis } from "../internal/formatMillis.js"
 import type { Slot } from "../lifecycle/BackendState.js"
 import { inWords, type State } from "../lifecycle/Lifecycle.js"
 
@@ -122,8 +122,8 @@ export const afterUnknown = (
 export const unavailable = (backend: string, slot: Slot, now: number, why: string): BackendUnavailable => {
   const { lastError, nextAttemptAt, state } = slot
   const last = lastError === undefined ? "" : `; last error: ${lastError.message}`
-  const wait = nextAttemptAt === undefined ? undefined : Math.max(0, Math.round(nextAttemptAt - now))
-  const next = wait === undefined ? "" : `; next attempt in ${Duration.format(Duration.millis(wait))}`
+  const wait = nextAttemptAt === undefined ? undefined : Math.max(0, nextAttemptAt - now)
+  const next = wait === undefined ? "" : `; next attempt in ${formatMillis(wait)}`
   return new BackendUnavailable({
     backend,
     generation: slot.generation || undefined,

@@ -3,6 +3,7 @@
  * listed on the same connection, which may be before the catalogue is there.
  */
 import type { ToolAnnotations } from "@modelcontextprotocol/sdk/types.js"
+import { Predicate } from "effect"
 import type { Snapshot } from "../catalog/Catalog.js"
 
 /** What a tool was said to be when the catalogue had a revision. */
@@ -14,10 +15,8 @@ interface Said {
 /** What the caller's own lists said of the tools of one connection, by name. */
 export type Listed = Map<string, Said>
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null
-
 const isHarmless = (annotations: unknown): boolean => {
-  if (!isRecord(annotations)) return false
+  if (!Predicate.isRecord(annotations)) return false
   const { idempotentHint, readOnlyHint } = annotations as ToolAnnotations
   return readOnlyHint === true || idempotentHint === true
 }
@@ -27,11 +26,11 @@ const isHarmless = (annotations: unknown): boolean => {
  * most.
  */
 export const learn = (known: Listed | undefined, page: unknown, revision: number, most: number): Listed | undefined => {
-  const tools = isRecord(page) ? page["tools"] : undefined
+  const tools = Predicate.isRecord(page) ? page["tools"] : undefined
   if (!Array.isArray(tools)) return known
   const listed: Listed = known ?? new Map()
   for (const tool of tools as ReadonlyArray<unknown>) {
-    if (!isRecord(tool) || typeof tool["name"] !== "string") continue
+    if (!Predicate.isRecord(tool) || typeof tool["name"] !== "string") continue
     if (listed.size >= most && !listed.has(tool["name"])) break
     listed.set(tool["name"], { harmless: isHarmless(tool["annotations"]), revision })
   }

@@ -1,7 +1,7 @@
 /**
  * Reading what a server offers: every list to its end, bounded against a server that never ends (P5).
  */
-import { Effect } from "effect"
+import { Effect, Predicate } from "effect"
 import { RequestError } from "../Errors.js"
 import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
@@ -105,7 +105,7 @@ const readList = (
       )
       const { entries, nextCursor } = yield* pageOf(kind, result)
       for (const entry of entries) {
-        const key = isRecord(entry) ? entry[keys[kind]] : undefined
+        const key = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
         if (typeof key !== "string" || key === "") problem("", `${backend} has an entry of ${kind} without a name`)
         else if (byKey.has(key)) {
           problem(key, `${backend} names ${kind} ${JSON.stringify(key)} twice; the first is used`)
@@ -148,11 +148,9 @@ interface Page {
   readonly nextCursor: string | undefined
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null
-
 /** A page as it should be, from a server that may send anything. */
 const pageOf = (kind: Kind, result: unknown): Effect.Effect<Page, RequestError> => {
-  const page = isRecord(result) ? result : {}
+  const page = Predicate.isRecord(result) ? result : {}
   const entries = page[kind]
   return Array.isArray(entries)
     ? Effect.succeed({ entries, nextCursor: typeof page["nextCursor"] === "string" ? page["nextCursor"] : undefined })

@@ -1,7 +1,8 @@
 /**
  * Keepalive of one backend: starts with each connection and ends with it, can be paused, and says what it does.
  */
-import { Duration, Effect, Fiber } from "effect"
+import { Effect, Fiber } from "effect"
+import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
 import type { Installed } from "../runtime/Installed.js"
@@ -123,7 +124,7 @@ export class Keepalive {
   #opened({ message, reason, reprobeAt }: Breaker, again: boolean, meter: Metrics.Meter): Effect.Effect<void> {
     const { id, policy, telemetry } = this.#backend
     const why = `${reason}: ${message}`
-    const wait = Duration.format(Duration.millis(Math.round(reprobeAt - this.#backend.now())))
+    const wait = formatMillis(reprobeAt - this.#backend.now())
     this.#changed("disabled", why, reprobeAt)
     if (again) return SafeLog.debug(`${id}: keepalive stays disabled (${why}); probed again in ${wait}`)
     const method = methodOf(policy)

@@ -1,6 +1,7 @@
 /**
  * What a heartbeat found, as a pure value: the error of a request, read by what it says of the server.
  */
+import { Predicate } from "effect"
 import type { RequestError } from "../Errors.js"
 
 /** Why a heartbeat failed: a closed set. (K17) */
@@ -50,7 +51,7 @@ export const ofTool = (tool: string, error: RequestError): Verdict =>
 
 /** The verdict of a result of the fallback tool. */
 export const ofToolResult = (tool: string, result: unknown): Verdict =>
-  isRecord(result) && result["isError"] === true
+  Predicate.isRecord(result) && result["isError"] === true
     ? failure("tool_error", `tool ${tool} answered with isError${textOf(result)}`)
     : success
 
@@ -71,13 +72,11 @@ export const isSignOfLife = (verdict: Verdict): boolean =>
   verdict.reason === "unsupported" || verdict.reason === "tool_error" || verdict.reason === "protocol" ||
   verdict.reason === "rate_limited"
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null
-
 /** What a result with isError says, in one line. */
 const textOf = (result: Record<string, unknown>): string => {
   const { content } = result
   const first: unknown = Array.isArray(content) ? content[0] : undefined
-  return isRecord(first) && typeof first["text"] === "string" ? `: ${shortened(first["text"])}` : ""
+  return Predicate.isRecord(first) && typeof first["text"] === "string" ? `: ${shortened(first["text"])}` : ""
 }
 
 /** One line of at most 200 characters of what a server wrote. */

@@ -86,7 +86,7 @@ export class Connecting {
     return this.#phase.begin(
       attempt,
       this.#attempts.run(generation, (outcome) =>
-        this.#backend.send(
+        backend.send(
           Either.isRight(outcome)
             ? { _tag: "Established", attempt, installed: outcome.right }
             : { _tag: "Failed", attempt, error: outcome.left }
@@ -141,7 +141,7 @@ export class Connecting {
       const backend = this.#backend
       const { counters, policy } = backend
       const now = backend.now()
-      this.#backend.firstOutcome.complete()
+      backend.firstOutcome.complete()
       const replacing = this.#phase.state._tag === "Connected"
       this.#outage.respectRetryAfter(now, error.retryAfter)
       const verdict = replacing ? "retry" : this.#outage.attemptFailed(error, demanded, counters.connections > 0)

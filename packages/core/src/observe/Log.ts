@@ -4,6 +4,7 @@
  */
 import { Clock, Duration, Effect, LogLevel, Scope, Stream } from "effect"
 import type { DurationInput } from "effect/Duration"
+import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { inWords, type StateName } from "../lifecycle/Lifecycle.js"
 import type { Event } from "./Event.js"
@@ -51,7 +52,7 @@ export const entryOf = (event: Event): Entry => {
     case "AttemptFailed": {
       const { at, duration, error, nextAttemptAt } = event
       const wait = nextAttemptAt === undefined ? undefined : Math.max(0, nextAttemptAt - at)
-      const next = wait === undefined ? "" : `; next attempt in ${shown(wait)}`
+      const next = wait === undefined ? "" : `; next attempt in ${formatMillis(wait)}`
       const { incurable, message, reason } = error
       return line(incurable ? LogLevel.Error : LogLevel.Warning, `could not connect: ${message}${next}`, {
         reason,
@@ -62,12 +63,16 @@ export const entryOf = (event: Event): Entry => {
     }
     case "Installed": {
       const { downtime, duration, generation } = event
-      const after = downtime === undefined ? "" : `, after ${shown(downtime)} without a connection`
+      const after = downtime === undefined ? "" : `, after ${formatMillis(downtime)} without a connection`
       return line(LogLevel.Info, `connected (generation ${generation})${after}`, { generation, duration, downtime })
     }
     case "RuntimeLost": {
       const { generation, loss: { kind, message }, uptime } = event
-      return line(LogLevel.Warning, `connection lost after ${shown(uptime)}: ${message}`, { generation, kind, uptime })
+      return line(LogLevel.Warning, `connection lost after ${formatMillis(uptime)}: ${message}`, {
+        generation,
+        kind,
+        uptime
+      })
     }
     case "RuntimeClosed": {
       // The supervisor warns of closes that go wrong.
@@ -221,7 +226,9 @@ export class Repeats {
     const state = this.#backends.get(String(last.annotations["backend"]))?.state
     return {
       level: last.level,
-      message: `${last.message} (${count} times in ${shown(window)}${state === undefined ? "" : `; now ${state}`})`,
+      message: `${last.message} (${count} times in ${formatMillis(window)}${
+        state === undefined ? "" : `; now ${state}`
+      })`,
       annotations: { ...last.annotations, repeats: count, ...present({ state }) }
     }
   }
@@ -260,8 +267,6 @@ export class Repeats {
     this.#room = Math.max(roomy, kept * 2)
   }
 }
-
-const shown = (millis: number): string => Duration.format(Duration.millis(Math.round(millis)))
 
 const present = (
   values: Readonly<Record<string, string | number | boolean | undefined>>
