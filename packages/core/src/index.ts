@@ -1,7 +1,6 @@
 export * as Backend from "./Backend.js"
 export type { KeepaliveStatus, Status } from "./backend/Status.js"
 export * as Catalog from "./catalog/Catalog.js"
-export * as McpConfig from "./config/McpConfig.js"
 export * from "./Errors.js"
 export * as Fleet from "./Fleet.js"
 export type { ConnectPermits } from "./fleet/ConnectPermits.js"

@@ -3,7 +3,8 @@
  *
  * Here the text is read, with its positions; what it means says `McpConfig`, which reads the configuration of `connectAll`, too.
  */
-import { McpConfig, Policy, Problem as OptionProblem } from "@mcp-lifeline/core"
+import { McpConfig } from "@mcp-lifeline/config"
+import { Policy, Problem as OptionProblem } from "@mcp-lifeline/core"
 import { Data, Either } from "effect"
 import type { Node, ParseError } from "jsonc-parser"
 import { findNodeAtLocation, getNodeValue, parseTree, printParseErrorCode } from "jsonc-parser"

@@ -64,22 +64,6 @@ describe("McpJson", () => {
     })
   })
 
-  it("[G2:unit] expands variables wherever they may stand", () => {
-    const { entries, problems } = parse(
-      `{"mcpServers": {
-        "a": { "command": "\${BIN}/server", "args": ["--root=\${ROOT:-/srv}", "\${EMPTY:-full}", "$5"], "env": { "TOKEN": "\${env:SECRET}" } },
-        "b": { "url": "http://\${HOST}:\${PORT:-80}/mcp", "headers": { "Authorization": "Bearer \${SECRET}" } }
-      }}`,
-      { BIN: "/opt", HOST: "h", SECRET: "s3cret-value", EMPTY: "" }
-    )
-    expect(problems).toEqual([])
-    const [a, b] = entries.map(({ server }) => server)
-    expect(a).toMatchObject({ command: "/opt/server", args: ["--root=/srv", "full", "$5"] })
-    expect(a?._tag === "Stdio" && reveal(a.env)).toEqual({ TOKEN: "s3cret-value" })
-    expect(b).toMatchObject({ url: "http://h:80/mcp" })
-    expect(b?._tag === "Http" && reveal(b.headers)).toEqual({ Authorization: "Bearer s3cret-value" })
-  })
-
   it("[G2:unit] names file, line, key and remedy of each bad entry, and keeps the good ones", () => {
     const source = `{
   "mcpServers": {
@@ -167,43 +151,6 @@ describe("McpJson", () => {
       'mcp.json:2: keepalive.interval: is "soon"; accepted: 1 s to 24 h',
       "mcp.json:3: lifeline.calls: is 5; accepted: an object of options"
     ])
-  })
-
-  it("[G2:unit] refuses what is misspelt, stands at the wrong kind of server or belongs to the SDK, each with its remedy", () => {
-    const source = JSON.stringify({
-      mcpServers: {
-        typo: { url: "http://h/mcp", headerss: { a: "secret" } },
-        cmd: { cmd: "x" },
-        wrong: { command: "x", headers: { a: "secret" } },
-        env: { url: "http://h/mcp", env: { a: "secret" } },
-        empty: { url: "http://h/mcp", env: {}, args: [] },
-        fetch: { url: "http://h/mcp", sessionId: "secret", requestInit: { headers: { A: "1" }, cache: "no-store" } },
-        lifeline: { command: "x", lifeline: { keepAlive: {}, reconnect: { maxDelayy: 1 } } },
-        both: { url: "http://h/mcp", serverUrl: "http://h/mcp" },
-        twice: { command: "x", calls: {}, lifeline: { calls: {} } },
-        type: { command: "x", type: "sse" },
-        stdio: { command: "x", stdio: { stdinGrace: "5s", command: "y" } },
-        other: { command: "x", alwaysAllow: [], sandbox: true }
-      }
-    })
-    const said = problems(source).map((line) => line.replace("mcp.json:1: mcpServers.", ""))
-    expect(said).toEqual([
-      'typo.headerss: is not an option of a server; did you mean "headers"?',
-      'cmd.cmd: is not an option of a server; did you mean "command"?',
-      "wrong.headers: belongs to a server with a url, and this one has a command; leave it out, or pass it on by env",
-      "env.env: belongs to a server with a command, and this one has a url; leave it out",
-      expect.stringMatching(/^fetch\.sessionId: is not supported: Lifeline keeps the session itself/),
-      "fetch.requestInit.cache: is not supported: Lifeline takes only the headers of requestInit. Leave it out",
-      'lifeline.lifeline.keepAlive: is not an option; did you mean "keepalive"?',
-      'lifeline.lifeline.reconnect.maxDelayy: is not an option of reconnect; did you mean "maxDelay"?',
-      "both.serverUrl: says the same as url; keep one",
-      "twice.lifeline.calls: is given twice, here and beside lifeline; keep one",
-      'type.type: is "sse"; accepted: "stdio", since this server has a command',
-      "stdio.stdio.command: belongs beside stdio, not in it",
-      expect.stringMatching(/^other\.sandbox: is not an option of a server; there are: command, .*\. It has no effect$/)
-    ])
-    expect(said.join()).not.toContain("secret")
-    expect(parse(source).entries.map(({ name }) => name)).toEqual(["empty", "other"])
   })
 
   it("[G2:unit] what only a connector knows is a problem at its key, too", () => {

@@ -4,7 +4,6 @@
 import { Config, Either, Option, ParseResult, Predicate, Schema } from "effect"
 import type { InvalidOptions } from "../Errors.js"
 import type { Connector } from "../port/Connector.js"
-import { nearest } from "./nearest.js"
 import type { KeepaliveMethod, PolicyOptions } from "./PolicyOptions.js"
 import * as Problem from "./Problem.js"
 import * as TimeSpan from "./TimeSpan.js"
@@ -188,7 +187,7 @@ const unknown = (path: Problem.Path): Problem.Problem => {
   const [group = "", name] = path.map(String)
   if (name !== undefined && isGroup(group)) return Problem.unknown(path, names[group], { of: group })
   const home = groups.find((one) => names[one].includes(group))
-  const near = nearest(group, groups) ?? (home && `${home}.${group}`)
+  const near = Problem.nearest(group, groups) ?? (home && `${home}.${group}`)
   return Problem.unknown(path, groups, { meant: near })
 }
 

@@ -5,6 +5,8 @@
 import { InvalidOptions } from "../Errors.js"
 import { nearest } from "./nearest.js"
 
+export { nearest } from "./nearest.js"
+
 /** Where an option stands: the keys that lead to it. */
 export type Path = ReadonlyArray<string | number>
 

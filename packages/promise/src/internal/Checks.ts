@@ -1,7 +1,8 @@
 /**
  * What only a compiler would have checked: not every program has one, and configurations are read from files.
  */
-import { Check, McpConfig, Policy, Problem } from "@mcp-lifeline/core"
+import { McpConfig } from "@mcp-lifeline/config"
+import { Check, Policy, Problem } from "@mcp-lifeline/core"
 import { Predicate } from "effect"
 import type { ConfigError } from "../Errors.js"
 import type {

@@ -1,8 +1,9 @@
 /**
  * A server, as a user describes it, as what the core makes a backend of.
  */
+import { McpConfig } from "@mcp-lifeline/config"
 import type { Backend, ConnectError as CoreConnectError, Connector } from "@mcp-lifeline/core"
-import { Check, McpConfig, Policy, Problem } from "@mcp-lifeline/core"
+import { Check, Policy, Problem } from "@mcp-lifeline/core"
 import { SdkConnection, TransportConnector } from "@mcp-lifeline/protocol"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"

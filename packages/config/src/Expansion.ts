@@ -1,7 +1,7 @@
 /**
  * `${VAR}`, `${VAR:-default}` and `${env:VAR}` in the strings of a configuration.
  */
-import type { Path } from "../options/Problem.js"
+import type { Problem } from "@mcp-lifeline/core"
 
 /** Where variables are taken from. */
 export type Variables = Readonly<Record<string, string | undefined>>
@@ -24,8 +24,8 @@ const variable = /^(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s
 export const expand = (
   value: unknown,
   variables: Variables,
-  report: (path: Path, message: string) => void,
-  path: Path = []
+  report: (path: Problem.Path, message: string) => void,
+  path: Problem.Path = []
 ): unknown => {
   if (typeof value === "string") {
     return value.replace(reference, (whole, inside: string) => {

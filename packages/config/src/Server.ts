@@ -1,0 +1,103 @@
+/**
+ * One server of a configuration: how it is reached, and how it is supervised. Values of `env` and `headers` are Redacted.
+ */
+import type { Policy } from "@mcp-lifeline/core"
+import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Predicate, Redacted } from "effect"
+
+/** Names and values of which the values are secret. */
+export type Secrets = Readonly<Record<string, Redacted.Redacted>>
+
+/** A server that is started as a child process. */
+export interface StdioServer {
+  readonly _tag: "Stdio"
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+  readonly env: Secrets
+  readonly cwd: string | undefined
+  /** What stands under `stdio`: for the connector to check. */
+  readonly stdio: Readonly<Record<string, unknown>>
+}
+
+/** Gives headers as code has them: not Redacted yet (see `secretsOf`). */
+export type HeaderProvider = () => Readonly<Record<string, string>> | PromiseLike<Readonly<Record<string, string>>>
+
+/** A server that is reached over HTTP. */
+export interface HttpServer {
+  readonly _tag: "Http"
+  readonly url: string
+  readonly headers: Secrets
+  /** Asked for headers for each request; only code can give it. */
+  readonly headerProvider: HeaderProvider | undefined
+  /** Only code can give it. */
+  readonly authProvider: OAuthClientProvider | undefined
+  /** An undici dispatcher; only code can give it. */
+  readonly dispatcher: object | undefined
+  /** Sends the requests in place of undici; only code can give it. */
+  readonly fetch: FetchLike | undefined
+  readonly transport: "auto" | "streamable" | "sse"
+}
+
+/** One server: how it is reached, and how it is supervised. */
+export interface Server {
+  readonly reach: StdioServer | HttpServer
+  readonly policy: Policy.PolicyOptions
+}
+
+type Raw = Readonly<Record<string, unknown>>
+
+/** The names that a transport over HTTP has in files, and what each means. */
+export const transports = {
+  auto: "auto",
+  http: "streamable",
+  "streamable-http": "streamable",
+  streamableHttp: "streamable",
+  streamable_http: "streamable",
+  sse: "sse"
+} as const
+
+/** Headers as a `Headers`, or as pairs, as an object of them. */
+export const pairs = (value: unknown): unknown => {
+  if (!Predicate.isIterable(value) || Predicate.isString(value)) return value
+  const all = [...value]
+  const arePairs = all.every((one) => Array.isArray(one) && one.length === 2 && Predicate.isString(one[0]))
+  return arePairs && (all.length > 0 || !Array.isArray(value))
+    ? Object.fromEntries(all as ReadonlyArray<readonly [string, unknown]>)
+    : value
+}
+
+/** Values as secrets, of an object, of pairs or of a `Headers`. */
+export const secretsOf = (values: unknown): Secrets =>
+  Object.fromEntries(
+    Object.entries((pairs(values) ?? {}) as Raw).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, Redacted.make(String(value))]]
+    )
+  )
+
+/** A server with a command; the keys have passed their checks. */
+export const stdioOf = (raw: Raw): StdioServer => ({
+  _tag: "Stdio",
+  command: raw["command"] as string,
+  args: (raw["args"] ?? []) as ReadonlyArray<string>,
+  env: secretsOf(raw["env"]),
+  cwd: raw["cwd"] as string | undefined,
+  stdio: (raw["stdio"] ?? {}) as Raw
+})
+
+/** A server with a url; the keys have passed their checks. */
+export const httpOf = (raw: Raw): HttpServer => {
+  const { authProvider, dispatcher, fetch, headers, requestInit, type, url } = raw
+  const provider = Predicate.isFunction(headers) ? headers as HeaderProvider : undefined
+  const given = (requestInit as { readonly headers?: unknown } | undefined)?.headers
+  return {
+    _tag: "Http",
+    url: String(url),
+    headers: { ...secretsOf(given), ...(provider === undefined ? secretsOf(headers) : {}) },
+    headerProvider: provider,
+    authProvider: authProvider as OAuthClientProvider | undefined,
+    dispatcher: dispatcher as object | undefined,
+    fetch: fetch as FetchLike | undefined,
+    transport: transports[(type ?? "auto") as keyof typeof transports]
+  }
+}

@@ -1,0 +1,1 @@
+export * as McpConfig from "./McpConfig.js"

@@ -1,0 +1,180 @@
+/**
+ * The keys of a server's entry: what each takes, what else people write for it, and what is said of one that means nothing here.
+ */
+import { Check, Policy, Problem } from "@mcp-lifeline/core"
+import { Predicate } from "effect"
+import { isPlain } from "./Expansion.js"
+import { pairs, transports } from "./Server.js"
+
+/** Other names in use for the same. */
+export const synonyms: Readonly<Record<string, string>> = {
+  serverUrl: "url",
+  httpUrl: "url",
+  transport: "type",
+  transportType: "type"
+}
+
+/** What people write for what they mean, where the letters alone do not tell. */
+const meanings: Readonly<Record<string, string>> = {
+  cmd: "command",
+  arguments: "args",
+  environment: "env",
+  uri: "url",
+  endpoint: "url",
+  enabled: "disabled"
+}
+
+/** What stands in a server's entry for another program, and has no effect here. */
+const foreign: ReadonlySet<string> = new Set([
+  "alwaysAllow",
+  "autoApprove",
+  "autoStart",
+  "description",
+  "disabledTools",
+  "enabledTools",
+  "excludeTools",
+  "gallery",
+  "icon",
+  "includeTools",
+  "timeout",
+  "tools",
+  "trust",
+  "version"
+])
+
+/** Options of the official SDK's transports that Lifeline does not take over, and what it does instead. */
+const instead: Readonly<Record<string, string>> = {
+  sessionId: "Lifeline keeps the session itself and makes a new one when it is lost. Leave it out",
+  reconnectionOptions: "Lifeline reconnects by its own options. Write reconnect: { initialDelay, factor, maxDelay, "
+    + "maxAttempts }",
+  reconnectionScheduler: "Lifeline schedules its attempts itself. Leave it out; reconnect says how often it tries",
+  eventSourceInit: "Lifeline opens the stream itself. Give headers for what is to be sent",
+  stderr: "Lifeline reads the lines of stderr itself. Write stdio: { stderr: (line) => .. } in code"
+}
+
+const secret = Check.isSecret(
+  (value) => Predicate.isString(value) || Predicate.isNumber(value) || Predicate.isBoolean(value),
+  "a string, a number or a boolean"
+)
+const secrets = Check.values(secret, "an object of strings")
+
+/** The connector looks at the options themselves. */
+const stdio: Check.Check = (value, path) =>
+  Predicate.isRecord(value)
+    ? Object.keys(value).flatMap((name) =>
+      name !== "stdio" && Object.hasOwn(stdioChecks, name)
+        ? [{ path: [...path, name], message: "belongs beside stdio, not in it" }]
+        : []
+    )
+    : [Problem.wrongSecret(path, value, "an object of options")]
+
+const stdioChecks: Readonly<Record<string, Check.Check>> = {
+  command: Check.text,
+  args: Check.list(Check.string, "an array of strings"),
+  env: secrets,
+  cwd: Check.text,
+  stdio
+}
+
+/** The connector looks at the rest of the address, which may have a password in it. */
+const address: Check.Check = (value, path) =>
+  /^https?:\/\/[^/\s]/i.test(String(value))
+    ? []
+    : [{ path, message: "is not an address; accepted: one that begins with http:// or https://" }]
+
+const requestInit: Check.Check = (value, path) => {
+  if (!Predicate.isRecord(value)) return [Problem.wrongSecret(path, value, "an object with headers")]
+  return Object.keys(value).flatMap((name) =>
+    name === "headers"
+      ? headers(value[name], [...path, name])
+      : value[name] === undefined
+      ? []
+      : [{
+        path: [...path, name],
+        message: "is not supported: Lifeline takes only the headers of requestInit. Leave it out"
+      }]
+  )
+}
+
+const headers: Check.Check = (value, path) => Predicate.isFunction(value) ? [] : secrets(pairs(value), path)
+
+/** What a file cannot have: an object with functions. */
+const instance = (what: string): Check.Check =>
+  Check.isSecret(
+    (value) => Predicate.isRecord(value) && !(isPlain(value) && !Object.values(value).some(Predicate.isFunction)),
+    `${what}, which only code can give`
+  )
+
+const httpChecks: Readonly<Record<string, Check.Check>> = {
+  url: address,
+  headers,
+  requestInit,
+  authProvider: instance("an OAuthClientProvider of the official SDK"),
+  dispatcher: instance("an undici dispatcher"),
+  fetch: Check.isSecret(Predicate.isFunction, "a function, which only code can give")
+}
+
+const types = {
+  stdio: Check.is((value) => value === "stdio", '"stdio", since this server has a command'),
+  http: Check.oneOf(...Object.keys(transports)),
+  any: Check.oneOf("stdio", ...Object.keys(transports))
+} as const
+
+/** The keys whose strings may have variables in them. */
+export const expanded: ReadonlySet<string> = new Set(["command", "args", "env", "cwd", "url", "headers", "requestInit"])
+
+const known = [
+  ...Object.keys(stdioChecks),
+  ...Object.keys(httpChecks),
+  "type",
+  "disabled",
+  "lifeline",
+  ...Policy.groups
+]
+
+/** Whether a server is started or reached by an address; not known of an entry with neither a command nor a url. */
+export type Kind = "stdio" | "http" | undefined
+
+/** What a key of a server of this kind takes; nothing for one that no such server has, or that is an option of supervision. */
+export const checkOf = (kind: Kind, name: string): Check.Check | undefined => {
+  if (name === "type") return types[kind ?? "any"]
+  if (name === "disabled") return Check.flag
+  const checks = kind === "stdio" ? stdioChecks : kind === "http" ? httpChecks : { ...stdioChecks, ...httpChecks }
+  return Object.hasOwn(checks, name) ? checks[name] : undefined
+}
+
+/** The key that was probably meant. */
+export const meantBy = (key: string): string | undefined =>
+  Object.hasOwn(meanings, key) ? meanings[key] : Problem.nearest(key, known)
+
+/** An option of the official SDK's transports that is not supported. */
+export const notTakenOver = (path: Problem.Path): Problem.Problem | undefined => {
+  const key = String(path.at(-1))
+  return Object.hasOwn(instead, key) ? { path, message: `is not supported: ${instead[key]}` } : undefined
+}
+
+/** Whether it is a key of a server. */
+export const isKey = (key: unknown): boolean => known.includes(String(key))
+
+/** A key that a server of this kind, or of any, does not have. */
+export const refused = (key: string, kind: Kind): Problem.Problem => {
+  const path = [key]
+  const sdk = notTakenOver(path)
+  if (sdk !== undefined) return sdk
+  if (foreign.has(key)) {
+    return { path, message: "belongs to another program and has no effect here; leave it out", key: "foreign" }
+  }
+  if (kind === "http" && Object.hasOwn(stdioChecks, key)) {
+    return { path, message: "belongs to a server with a command, and this one has a url; leave it out" }
+  }
+  if (kind === "stdio" && Object.hasOwn(httpChecks, key)) {
+    const instead = key === "headers" ? "env" : "env or args"
+    return {
+      path,
+      message: `belongs to a server with a url, and this one has a command; leave it out, or pass it on by ${instead}`
+    }
+  }
+  const meant = Object.hasOwn(meanings, key) ? meanings[key] : undefined
+  const others = kind === "stdio" ? httpChecks : kind === "http" ? stdioChecks : {}
+  return Problem.unknown(path, known.filter((name) => !Object.hasOwn(others, name)), { of: "a server", meant })
+}
