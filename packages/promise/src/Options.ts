@@ -352,8 +352,25 @@ export interface MeterProvider {
   getMeter(name: string, version?: string): object
 }
 
+/** The options of the official Client's constructor but `capabilities`, which stands below; they mean what they mean there. */
+export type OfficialOptions = {
+  readonly [
+    K in keyof Pick<
+      ClientOptions,
+      | "debouncedNotificationMethods"
+      | "defaultTaskPollInterval"
+      | "enforceStrictCapabilities"
+      | "jsonSchemaValidator"
+      | "listChanged"
+      | "maxTaskQueueSize"
+      | "taskMessageQueue"
+      | "taskStore"
+    >
+  ]: ClientOptions[K] | undefined
+}
+
 /** What `connect` and `connectAll` have in common. */
-export interface CommonOptions extends PolicyOptions {
+export interface CommonOptions extends PolicyOptions, OfficialOptions {
   /** Name and version that servers are told. Default: lifeline and its version. */
   readonly clientInfo?: Implementation | undefined
   /**
@@ -362,11 +379,6 @@ export interface CommonOptions extends PolicyOptions {
    */
   readonly capabilities?: ClientCapabilities | undefined
   readonly handlers?: ServerRequestHandlers | undefined
-  /**
-   * Options of the official Client: `listChanged`, `jsonSchemaValidator`, `enforceStrictCapabilities`, `taskStore`,
-   * `taskMessageQueue` and others. Capabilities are declared by `capabilities`.
-   */
-  readonly official?: Omit<ClientOptions, "capabilities"> | undefined
   /**
    * Runs on every new connection before calls are let in: to log in, to open a project, to rebuild what a session keeps. If
    * it fails, so does the attempt, and the next one comes after the backoff. `timeouts.connect` bounds both together.
@@ -387,7 +399,10 @@ export interface ConnectOptions extends CommonOptions {
 }
 
 /** Options of `supervisedTransport`. Who connects, and what it can do, the client says itself. */
-export type TransportOptions = Omit<ConnectOptions, "capabilities" | "clientInfo" | "handlers" | "official" | "signal">
+export type TransportOptions = Omit<
+  ConnectOptions,
+  "capabilities" | "clientInfo" | "handlers" | "signal" | keyof OfficialOptions
+>
 
 /** Options of `connectAll`; those that concern one server are defaults below the server's own. */
 export interface FleetOptions extends CommonOptions {

@@ -39,6 +39,7 @@ export type {
   LogEntry,
   MeterProvider,
   NamedHttpServer,
+  OfficialOptions,
   PolicyOptions,
   ReconnectOptions,
   Server,

@@ -63,15 +63,13 @@ describe("an official Client", () => {
       heard = resolve
     })
     await using client = await inMemory(make, {
-      official: {
-        enforceStrictCapabilities: true,
-        listChanged: {
-          tools: {
-            debounceMs: 0,
-            onChanged: (_, tools) => {
-              lists.push((tools ?? []).map(({ name }) => name))
-              heard()
-            }
+      enforceStrictCapabilities: true,
+      listChanged: {
+        tools: {
+          debounceMs: 0,
+          onChanged: (_, tools) => {
+            lists.push((tools ?? []).map(({ name }) => name))
+            heard()
           }
         }
       }
@@ -128,7 +126,7 @@ describe("an official Client", () => {
     const make = () => new McpServer({ name: "docs", version: String(++version) })
     await using client = await inMemory(make, {
       lifecycle: { lazy: true },
-      official: { enforceStrictCapabilities: true }
+      enforceStrictCapabilities: true
     })
     assert.isUndefined(client.getServerVersion())
     await client.ping()

@@ -71,6 +71,23 @@ describe("options", () => {
         "a: clientInfo is an object; accepted: an object with name and version"
       ]
     )
+    assert.deepEqual(
+      await problems(untyped({ command }, {
+        enforceStrictCapabilities: "yes",
+        listChanged: { tools: {}, prompt: {}, resources: { onChanged: 1, debounceMs: -1 } },
+        maxTaskQueueSize: 0.5,
+        taskStor: {}
+      })),
+      [
+        'a: enforceStrictCapabilities is "yes"; accepted: true or false',
+        "a: listChanged.tools.onChanged is missing; accepted: a function",
+        'a: listChanged.prompt is not an option of listChanged; did you mean "prompts"?',
+        "a: listChanged.resources.onChanged is 1; accepted: a function",
+        "a: listChanged.resources.debounceMs is -1; accepted: a whole number of at least 0",
+        "a: maxTaskQueueSize is 0.5; accepted: a whole number of at least 0",
+        'a: taskStor is not an option of connect; did you mean "taskStore"?'
+      ]
+    )
   })
 
   it("[F1] an option of a call that does not exist or is out of range is refused before anything is sent", async () => {

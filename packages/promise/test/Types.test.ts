@@ -13,7 +13,7 @@ import * as Facade from "@mcp-lifeline/client"
 import type * as Core from "@mcp-lifeline/core"
 import { MemoryConnector } from "@mcp-lifeline/protocol"
 import type { UnauthorizedError as OfficialUnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
-import type { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
+import type { Client as SdkClient, ClientOptions } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -41,6 +41,12 @@ describe("types", () => {
     /** What can be given to the official Client's and not to ours. */
     type Narrower = { [M in Common]: ParametersOf<M> extends OursOf<M> ? never : M }[Common]
     expectTypeOf<Narrower>().toBeNever()
+  })
+
+  it("[F2:types] the options of the official Client are options of connect and connectAll, each of them", () => {
+    expectTypeOf<ClientOptions>().toExtend<ConnectOptions>()
+    expectTypeOf<ClientOptions>().toExtend<Facade.FleetOptions>()
+    expectTypeOf<keyof ClientOptions>().toEqualTypeOf<keyof Facade.OfficialOptions | "capabilities">()
   })
 
   it("[F3:types] a supervised transport goes where the official Client and others take one", () => {

@@ -10,6 +10,7 @@ import type {
   CommonOptions,
   ConnectOptions,
   FleetOptions,
+  OfficialOptions,
   PolicyOptions,
   ServerRequestHandlers,
   SignalOptions,
@@ -39,17 +40,37 @@ const groups = Object.fromEntries(
   Policy.groups.map((group): [string, Check.Check] => [group, (value) => Policy.problems({ [group]: value })])
 ) as Table<PolicyOptions>
 
-const common: Table<CommonOptions> = {
-  ...groups,
-  clientInfo: implementation,
-  capabilities: Check.object,
-  handlers: Check.options(
-    { sampling: Check.func, elicitation: Check.func, roots: Check.func } satisfies Table<ServerRequestHandlers>,
-    "handlers"
+const listChanged: Check.Check = (value, path) => [
+  ...Check.options(
+    { autoRefresh: Check.flag, debounceMs: Check.whole(0, Infinity), onChanged: Check.func },
+    "listChanged"
+  )(
+    value,
+    path
   ),
-  official: Check.object,
+  ...(Predicate.isRecord(value) && value["onChanged"] === undefined
+    ? [{ path: [...path, "onChanged"], message: "is missing; accepted: a function" }]
+    : [])
+]
+
+const official: Table<OfficialOptions> = {
+  debouncedNotificationMethods: Check.list(Check.text, "an array of names of notifications"),
+  defaultTaskPollInterval: Check.whole(1, Infinity),
+  enforceStrictCapabilities: Check.flag,
+  jsonSchemaValidator: Check.object,
+  listChanged: Check.options({ tools: listChanged, prompts: listChanged, resources: listChanged }, "listChanged"),
+  maxTaskQueueSize: Check.whole(0, Infinity),
+  taskMessageQueue: Check.object,
+  taskStore: Check.object
+}
+
+/** The names of the options of the official Client. */
+export const officialOptions = Object.keys(official) as ReadonlyArray<keyof OfficialOptions>
+
+/** What every function takes. */
+const common = {
+  ...groups,
   onConnected: Check.func,
-  signal,
   logger: Check.func,
   telemetry: Check.options(
     { tracerProvider: Check.object, meterProvider: Check.object } satisfies Table<TelemetryOptions>,
@@ -57,14 +78,23 @@ const common: Table<CommonOptions> = {
   )
 }
 
-const connect: Table<ConnectOptions> = { ...common, name: Check.text }
-
-const { capabilities: _, clientInfo: _0, handlers: _1, official: _2, signal: _3, ...supervisedTransport } = connect
+/** What those take that make a client. */
+const client: Table<CommonOptions> = {
+  ...common,
+  ...official,
+  clientInfo: implementation,
+  capabilities: Check.object,
+  handlers: Check.options(
+    { sampling: Check.func, elicitation: Check.func, roots: Check.func } satisfies Table<ServerRequestHandlers>,
+    "handlers"
+  ),
+  signal
+}
 
 const tables = {
-  connect,
+  connect: { ...client, name: Check.text } satisfies Table<ConnectOptions>,
   connectAll: {
-    ...common,
+    ...client,
     connectConcurrency: Check.whole(1, Infinity),
     waitTimeout: Check.span(0, day),
     require: Check.oneOf("any", "all"),
@@ -73,7 +103,7 @@ const tables = {
       "an object of texts by name, or false for none"
     )
   } satisfies Table<FleetOptions>,
-  supervisedTransport: supervisedTransport satisfies Table<TransportOptions>
+  supervisedTransport: { ...common, name: Check.text } satisfies Table<TransportOptions>
 } as const
 
 /** The functions that take options. */

@@ -7,7 +7,7 @@ import { Check, Policy, Problem } from "@mcp-lifeline/core"
 import { SdkConnection, TransportConnector } from "@mcp-lifeline/protocol"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Effect, Predicate } from "effect"
+import { Effect, Predicate, Struct } from "effect"
 import type { CommonOptions, ConnectOptions, FleetOptions, Server, StdioServer, TransportServer } from "../Options.js"
 import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
@@ -171,17 +171,20 @@ export interface Prepared {
 }
 
 /** Handlers that are given declare what they need, where the caller has not declared otherwise. */
-const identityOf = ({ capabilities, clientInfo, handlers, official }: CommonOptions): Identity => ({
-  clientInfo: clientInfo ?? SdkConnection.clientInfo,
-  capabilities: {
-    ...(handlers?.sampling === undefined ? {} : { sampling: {} }),
-    ...(handlers?.elicitation === undefined ? {} : { elicitation: { form: {} } }),
-    ...(handlers?.roots === undefined ? {} : { roots: {} }),
-    ...capabilities
-  },
-  handlers,
-  official
-})
+const identityOf = (options: CommonOptions): Identity => {
+  const { capabilities, clientInfo, handlers } = options
+  return {
+    clientInfo: clientInfo ?? SdkConnection.clientInfo,
+    capabilities: {
+      ...(handlers?.sampling === undefined ? {} : { sampling: {} }),
+      ...(handlers?.elicitation === undefined ? {} : { elicitation: { form: {} } }),
+      ...(handlers?.roots === undefined ? {} : { roots: {} }),
+      ...capabilities
+    },
+    handlers,
+    official: Struct.pick(options, ...Checks.officialOptions)
+  }
+}
 
 /** Policy of the server wins over that of the options. */
 export const prepare = (

@@ -20,7 +20,7 @@ import {
 } from "@modelcontextprotocol/sdk/types.js"
 import type { Client, ClientEvents, HealthCheck, KeepaliveControl } from "../Client.js"
 import { ConfigError } from "../Errors.js"
-import type { ServerRequestHandlers, SignalOptions } from "../Options.js"
+import type { OfficialOptions, ServerRequestHandlers, SignalOptions } from "../Options.js"
 import type { Status } from "../Status.js"
 import * as Arrivals from "./Arrivals.js"
 import { ClientTransport } from "./ClientTransport.js"
@@ -37,8 +37,7 @@ export interface Identity {
   readonly clientInfo: Implementation
   readonly capabilities: ClientCapabilities
   readonly handlers: ServerRequestHandlers | undefined
-  /** Options of the official Client. */
-  readonly official: Omit<ClientOptions, "capabilities"> | undefined
+  readonly official: OfficialOptions
 }
 
 /** What the official Client keeps of the handshake, which is not its own here, and learns in no other way. */
@@ -64,11 +63,11 @@ export class SupervisedClient extends SdkClient {
   readonly #arrivals: Arrivals.Arrivals
 
   constructor(source: Source, incoming: Incoming, identity: Identity) {
-    super(identity.clientInfo, { ...identity.official, capabilities: identity.capabilities })
+    super(identity.clientInfo, { ...identity.official, capabilities: identity.capabilities } as ClientOptions)
     this.name = source.name
     this.supervised = new Supervised(source)
     this.#run = Run.make(source.runtime)
-    this.#isStrict = identity.official?.enforceStrictCapabilities === true
+    this.#isStrict = identity.official.enforceStrictCapabilities === true
     this.keepalive = this.supervised.keepalive
     this.#arrivals = new Arrivals.Arrivals(identity.capabilities)
     this.#defineOnerror()
