@@ -16,13 +16,14 @@ const common = {
   cause: Schema.optional(Schema.Defect)
 } as const
 
-/** Why a connection could not be made. */
+/** Why a connection could not be made. `session`: the server has forgotten the session before the handshake ended. */
 export const ConnectReason = Schema.Literal(
   "timeout",
   "refused",
   "unreachable",
   "tls",
   "closed",
+  "session",
   "spawn",
   "unauthorized",
   "forbidden",

@@ -33,7 +33,7 @@ const events: { readonly [E in Lifecycle.Event["_tag"]]: ReadonlyArray<Lifecycle
   Due: [Event.Due()],
   Established: [Event.Established()],
   AttemptFailed: verdicts.flatMap((verdict) => flags.map((auto) => Event.AttemptFailed({ verdict, auto }))),
-  Lost: flags.flatMap((resume) => flags.map((auto) => Event.Lost({ resume, auto }))),
+  Lost: flags.flatMap((atOnce) => flags.map((auto) => Event.Lost({ atOnce, auto }))),
   Reconnect: flags.map((overlap) => Event.Reconnect({ overlap })),
   Enable: [Event.Enable()],
   Disable: [Event.Disable()],

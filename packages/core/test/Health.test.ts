@@ -207,6 +207,43 @@ describe("Health", () => {
       expect((yield* backend.status).healthScore).toBe(0)
     }))
 
+  it.scoped("[H4] once a probe has failed, others follow by themselves, and one call is enough to find a wedged server", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { keepalive: { method: "none", timeout: 500, suspectInterval: 2000 } })
+      script.respond = deaf("ping", "tools/call")
+      yield* callInVain(backend)
+      expect(script.ledger.sent("ping")).toEqual([1000])
+      yield* TestClock.adjust(2000 + 500)
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 2 })
+      yield* TestClock.adjust(2000 + 499)
+      expect((yield* backend.status).state).toBe("Connected")
+      yield* TestClock.adjust(1)
+      expect(script.ledger.sent("ping")).toEqual([1000, 3500, 6000])
+      expect(yield* backend.status).toMatchObject({
+        state: "Reconnecting",
+        lastError: "3 probes in a row failed: no answer within 500 ms"
+      })
+    }))
+
+  it.scoped("[H4] they end with the first answer, of a probe or of a call", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { keepalive: { method: "none", timeout: 500, suspectInterval: 2000 } })
+      script.respond = deaf("ping", "tools/call")
+      yield* callInVain(backend)
+      script.respond = deaf("tools/call")
+      yield* TestClock.adjust("1 minute")
+      expect(script.ledger.sent("ping")).toHaveLength(2)
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
+      script.respond = deaf("ping", "tools/call")
+      yield* callInVain(backend)
+      script.respond = undefined
+      yield* backend.callTool({ name: "echo" })
+      yield* TestClock.adjust("1 minute")
+      expect(script.ledger.sent("ping")).toHaveLength(3)
+    }))
+
   it("[H5] the score weighs the last ten probes by 0.5^i, the newest heaviest, and is 1 without history", () => {
     const of = (...newestFirst: ReadonlyArray<boolean>) =>
       Health.score(newestFirst.reduceRight(Health.record, Health.empty))
@@ -319,6 +356,7 @@ describe("Health", () => {
         lastErrorAt: undefined,
         lastCloseError: undefined,
         abandonedCloses: 0,
+        lostSessions: { count: 0, warning: undefined },
         lastAttemptAt: 0,
         lastSuccessAt: undefined,
         nextAttemptAt: undefined,

@@ -32,10 +32,10 @@ const events = {
   "failed, not auto": Event.AttemptFailed({ verdict: "retry", auto: false }),
   "failed, exhausted, not auto": Event.AttemptFailed({ verdict: "exhausted", auto: false }),
   "failed, incurable, not auto": Event.AttemptFailed({ verdict: "incurable", auto: false }),
-  "lost": Event.Lost({ resume: false, auto: true }),
-  "lost, proved session": Event.Lost({ resume: true, auto: true }),
-  "lost, not auto": Event.Lost({ resume: false, auto: false }),
-  "lost, proved session, not auto": Event.Lost({ resume: true, auto: false }),
+  "lost": Event.Lost({ atOnce: false, auto: true }),
+  "lost session": Event.Lost({ atOnce: true, auto: true }),
+  "lost, not auto": Event.Lost({ atOnce: false, auto: false }),
+  "lost session, not auto": Event.Lost({ atOnce: true, auto: false }),
   "reconnect, overlap": Event.Reconnect({ overlap: true }),
   "reconnect, no overlap": Event.Reconnect({ overlap: false }),
   "enable": Event.Enable(),
@@ -86,9 +86,9 @@ const expected: Record<StateKey, Partial<Record<EventKey, StateKey>>> = {
   "Connected": {
     ...switchable,
     "lost": "Reconnecting",
-    "lost, proved session": "Connecting",
+    "lost session": "Connecting",
     "lost, not auto": "Disconnected",
-    "lost, proved session, not auto": "Disconnected",
+    "lost session, not auto": "Disconnected",
     "reconnect, overlap": "Connected (replacing)",
     "reconnect, no overlap": "Connecting",
     "released": "Idle"
@@ -103,9 +103,9 @@ const expected: Record<StateKey, Partial<Record<EventKey, StateKey>>> = {
     "failed, exhausted, not auto": "Connected",
     "failed, incurable, not auto": "Connected",
     "lost": "Connecting",
-    "lost, proved session": "Connecting",
+    "lost session": "Connecting",
     "lost, not auto": "Connecting",
-    "lost, proved session, not auto": "Connecting"
+    "lost session, not auto": "Connecting"
   },
   "Reconnecting": { ...switchable, ...commanded, "due": "Connecting", "demanded": "Connecting" },
   "Dormant": { ...switchable, ...commanded, "due": "Connecting (probe)", "demanded": "Connecting (probe)" },

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, type BackendUnavailable, Fleet, Policy } from "@mcp-lifeline/core"
+import { Backend, type BackendUnavailable, ConnectError, Fleet, Policy, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
-import { Duration, Effect, Either, Exit, Fiber, Random, Schedule, Scope, TestClock } from "effect"
+import { Clock, Duration, Effect, Either, Exit, Fiber, Random, Schedule, Scope, TestClock } from "effect"
 import { backoff } from "../src/lifecycle/backoff.js"
 import { Outage } from "../src/lifecycle/Outage.js"
+import { logged } from "./support/Heartbeats.js"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
 const second = 1000
@@ -426,23 +427,125 @@ describe("R7: a lost session", () => {
       expect(states()).toEqual(["Connected", "Connecting", "Connected"])
     }))
 
-  it.scoped("[R7] of one that had not, with backoff, so that a balancer cannot make us spin", () =>
+  it.scoped("[R7] of one that had not, too: ten at once, then one a second, without a failed attempt and without a pause of its own", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend, states } = yield* watched(script, {
+        reconnect: { maxAttempts: 1, initialDelay: minute, maxDelay: minute }
+      })
+      yield* TestClock.adjust(0)
+      for (let i = 0; i < 10; i++) {
+        script.current.lose("session")
+        yield* runUntilIdle
+        expect((yield* backend.status).generation).toBe(i + 2)
+      }
+      expect(new Set(script.ledger.attempts)).toEqual(new Set([0]))
+      for (let i = 1; i <= 20; i++) {
+        script.current.lose("session")
+        yield* runUntilIdle
+        expect(yield* backend.status).toMatchObject({ state: "Reconnecting", nextAttemptAt: i * second })
+        yield* TestClock.adjust(second - 1)
+        expect(script.ledger.attempts).toHaveLength(10 + i)
+        yield* TestClock.adjust(1)
+        expect(script.ledger.attempts.at(-1)).toBe(i * second)
+      }
+      expect(states()).not.toContain("Dormant")
+      expect((yield* backend.status).failedAttempts).toBe(0)
+      // After ten quiet seconds there are ten again.
+      yield* TestClock.adjust("10 seconds")
+      for (let i = 0; i < 10; i++) {
+        script.current.lose("session")
+        yield* runUntilIdle
+        expect((yield* backend.status).state).toBe("Connected")
+      }
+    }))
+
+  it.scoped("[R7] a waiting call does not hasten the one that has to wait", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const { backend } = yield* watched(script)
-      yield* TestClock.adjust(9999)
-      let lostAt = 9999
-      for (const delay of [1000, 2000, 4000, 8000]) {
+      yield* TestClock.adjust(0)
+      for (let i = 0; i < 11; i++) {
         script.current.lose("session")
         yield* runUntilIdle
-        expect((yield* backend.status).state).toBe("Reconnecting")
-        yield* TestClock.adjust(delay - 1)
-        expect((yield* backend.status).state).toBe("Reconnecting")
-        yield* TestClock.adjust(1)
-        lostAt += delay
-        expect(script.ledger.attempts.at(-1)).toBe(lostAt)
       }
-    }).pipe(longest))
+      const call = yield* Effect.fork(backend.callTool({ name: "echo" }))
+      yield* TestClock.adjust(999)
+      expect(script.ledger.attempts).toHaveLength(11)
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(call)
+      expect(script.ledger.attempts.at(-1)).toBe(second)
+    }))
+
+  it.scoped("[R7] before every call: each is refused once and answered on the new session, at a call a second for ever", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend, states } = yield* watched(script)
+      yield* TestClock.adjust(0)
+      for (let i = 0; i < 100; i++) {
+        let refused = false
+        script.respond = (method) => {
+          if (method !== "tools/call" || refused) return undefined
+          refused = true
+          script.current.lose("session")
+          return { answer: "error", error: new RequestError({ fate: "rejected", reason: "session", message: "404" }) }
+        }
+        const calledAt = yield* Clock.currentTimeMillis
+        const call = yield* Effect.fork(backend.callTool({ name: "echo" }))
+        yield* TestClock.adjust(second)
+        expect(yield* Fiber.join(call)).toBeDefined()
+        expect((script.ledger.attempts.at(-1) ?? 0) - calledAt).toBeLessThanOrEqual(second)
+      }
+      expect(states()).not.toContain("Dormant")
+    }))
+
+  it.scoped("[R7] a handshake whose session is forgotten before it ends is made again at once, and fails with its reason when that goes on", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const forgotten = new ConnectError({
+        backend: "",
+        reason: "session",
+        incurable: false,
+        message: "404 to initialized"
+      })
+      script.otherwise = { connect: "fail", error: forgotten }
+      const { backend } = yield* watched(script)
+      yield* runUntilIdle
+      // Ten at once; the eleventh fails, and the backoff begins.
+      expect(script.ledger.attempts).toEqual(Array.from({ length: 11 }, () => 0))
+      expect(yield* backend.status).toMatchObject({
+        state: "Reconnecting",
+        failedAttempts: 1,
+        lastError: "404 to initialized"
+      })
+    }))
+
+  it.scoped("[R7] a server that keeps forgetting is named: in the status, and in one warning, with how many, how old, and the causes", () =>
+    logged((lines) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const { backend } = yield* watched(script)
+        const warning = Effect.map(backend.status, ({ lostSessions }) => lostSessions.warning)
+        for (let i = 1; i <= 4; i++) {
+          yield* TestClock.adjust(i * second)
+          script.current.lose("session")
+          yield* runUntilIdle
+        }
+        expect(yield* warning).toBeUndefined()
+        yield* TestClock.adjust(5 * second)
+        for (let i = 0; i < 3; i++) {
+          script.current.lose("session")
+          yield* runUntilIdle
+        }
+        expect((yield* backend.status).lostSessions.count).toBe(7)
+        expect(yield* warning).toMatch(/7 were lost.* 0 to 5s old.*replicas without sticky sessions.*function/)
+        const warnings = () => lines.filter((line) => line.includes("keeps forgetting"))
+        expect(warnings()).toHaveLength(1)
+        expect(warnings()[0]).toMatch(/^WARN one: the server keeps forgetting its sessions: 5 were lost/)
+        yield* TestClock.adjust(11 * minute)
+        expect(yield* warning).toBeUndefined()
+      })
+    ))
 
   it.scoped("[R7] another loss of one that had proved itself waits for the backoff", () =>
     Effect.gen(function*() {

@@ -27,6 +27,7 @@ const status = (fields: Partial<Status>): Status => ({
   lastErrorAt: undefined,
   lastCloseError: undefined,
   abandonedCloses: 0,
+  lostSessions: { count: 0, warning: undefined },
   lastAttemptAt: undefined,
   lastSuccessAt: undefined,
   nextAttemptAt: undefined,

@@ -51,6 +51,7 @@ export type ConnectReason =
   | "unreachable"
   | "tls"
   | "closed"
+  | "session"
   | "spawn"
   | "unauthorized"
   | "forbidden"

@@ -67,6 +67,8 @@ export interface Status {
   readonly lastCloseError: string | undefined
   /** Closes that were abandoned after `timeouts.close`. */
   readonly abandonedCloses: number
+  /** How many sessions the server has forgotten; each was replaced at once. `warning`: that it keeps forgetting them, and why. */
+  readonly lostSessions: { readonly count: number; readonly warning: string | undefined }
   readonly lastAttemptAt: number | undefined
   /** When a connection was last made. */
   readonly lastSuccessAt: number | undefined

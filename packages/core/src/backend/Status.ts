@@ -45,6 +45,8 @@ export interface Status {
   readonly lastCloseError: string | undefined
   /** Closes that were abandoned after `timeouts.close`. */
   readonly abandonedCloses: number
+  /** How many sessions the server has forgotten; each was replaced at once. `warning`: that it keeps forgetting them, and why. */
+  readonly lostSessions: { readonly count: number; readonly warning: string | undefined }
   readonly lastAttemptAt: number | undefined
   /** When a connection was last made. */
   readonly lastSuccessAt: number | undefined
@@ -102,6 +104,10 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
     lastErrorAt: lastError?.at,
     lastCloseError: counters.lastCloseError,
     abandonedCloses: counters.abandonedCloses,
+    lostSessions: {
+      count: supervisor.connecting.lostSessions.count,
+      warning: supervisor.connecting.lostSessions.describe(now)
+    },
     lastAttemptAt: counters.lastAttemptAt,
     lastSuccessAt: counters.lastSuccessAt,
     nextAttemptAt,

@@ -19,6 +19,8 @@ interface UnderWay {
 export class Probe {
   readonly #backend: BackendState
   #underWay: UnderWay | undefined
+  /** The runtime whose failed probe is followed by others. */
+  #followed: Runtime | undefined
 
   constructor(backend: BackendState) {
     this.#backend = backend
@@ -50,7 +52,10 @@ export class Probe {
     })
   }
 
-  /** Sends one probe at once, joining one under way; gives what waits for its end. (H4) */
+  /**
+   * Sends one probe at once, joining one under way; gives what waits for its end. Where it fails, others follow by themselves,
+   * `suspectInterval` apart, until one is answered or the runtime is lost. (H4)
+   */
   onSuspicion(installed: Installed): Effect.Effect<Effect.Effect<void>> {
     return Effect.suspend(() => {
       const { runtime } = installed
@@ -62,11 +67,31 @@ export class Probe {
         Effect.asVoid(this.now(installed)),
         Effect.suspend(() => {
           if (this.#underWay === underWay) this.#underWay = undefined
-          return Deferred.succeed(underWay.done, undefined)
+          return Effect.zipRight(Deferred.succeed(underWay.done, undefined), this.#follow(installed))
         })
       )
       return Effect.as(runtime.fork(probing), Deferred.await(underWay.done))
     })
+  }
+
+  /** Goes on probing while probes fail, once for each runtime. */
+  #follow(installed: Installed): Effect.Effect<void> {
+    const { runtime } = installed
+    if (runtime.failures("request") === 0 || this.#followed === runtime || runtime.detached) return Effect.void
+    this.#followed = runtime
+    const suspected = () => runtime.failures("request") > 0
+    const again = Effect.zipRight(
+      Effect.sleep(this.#backend.policy.keepalive.suspectInterval),
+      Effect.suspend(() => suspected() ? Effect.flatten(this.onSuspicion(installed)) : Effect.void)
+    )
+    return Effect.asVoid(runtime.fork(
+      Effect.ensuring(
+        Effect.repeat(again, { while: suspected }),
+        Effect.sync(() => {
+          if (this.#followed === runtime) this.#followed = undefined
+        })
+      )
+    ))
   }
 
   /**

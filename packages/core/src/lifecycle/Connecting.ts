@@ -5,6 +5,7 @@
 import { Effect, Either, Exit } from "effect"
 import type { Calls } from "../calls/Calls.js"
 import type { ConnectError } from "../Errors.js"
+import * as SafeLog from "../internal/SafeLog.js"
 import type { Loss } from "../port/Connection.js"
 import type { Installed } from "../runtime/Installed.js"
 import type { Owner } from "../runtime/Owner.js"
@@ -15,6 +16,7 @@ import type { Attempts } from "./Attempts.js"
 import type { BackendState, Slot } from "./BackendState.js"
 import type { PendingCommand } from "./Command.js"
 import * as Lifecycle from "./Lifecycle.js"
+import { LostSessions } from "./LostSessions.js"
 import { Outage } from "./Outage.js"
 import type { Phase } from "./Phase.js"
 import type { Attempt, Timer } from "./Work.js"
@@ -38,6 +40,7 @@ export class Connecting {
   readonly #calls: Calls
   readonly #tasks: RuntimeTasks
   readonly #outage: Outage
+  readonly #lostSessions = new LostSessions()
   /** When the last generation was lost without being asked to, until there is a new one. */
   #lostAt: number | undefined
 
@@ -56,9 +59,14 @@ export class Connecting {
     return this.#outage.failures
   }
 
-  /** The earliest time at which a waiting call may have an attempt. */
+  /** The sessions that the server has forgotten. */
+  get lostSessions(): LostSessions {
+    return this.#lostSessions
+  }
+
+  /** The earliest time at which a waiting call may have an attempt. (R7, R8) */
   nextDemanded(now: number): number {
-    return this.#outage.nextDemanded(now)
+    return Math.max(this.#outage.nextDemanded(now), this.#lostSessions.next(now))
   }
 
   /** A command connects: what failed before it does not count. */
@@ -102,8 +110,9 @@ export class Connecting {
       return this.#owner.retire(runtime, { kind: "closed", message: "the attempt was cancelled" })
     }
     if (runtime.loss !== undefined) {
+      const reason = runtime.loss.kind === "session" ? "session" : "closed"
       const message = `the connection ended at once: ${runtime.loss.message}`
-      const failed = this.#failed(attempt, connectError(backend.id, "closed", message))
+      const failed = this.#failed(attempt, connectError(backend.id, reason, message))
       return Effect.zipRight(this.#owner.retire(runtime, runtime.loss), failed)
     }
     return Effect.gen(this, function*() {
@@ -141,32 +150,57 @@ export class Connecting {
       const backend = this.#backend
       const { counters, policy } = backend
       const now = backend.now()
-      backend.firstOutcome.complete()
+      const duration = now - startedAt
       const replacing = this.#phase.state._tag === "Connected"
       this.#outage.respectRetryAfter(now, error.retryAfter)
+      if (error.reason === "session") {
+        yield* this.#forgotten(now, duration)
+        // The server lives, and the next handshake may reach a replica that remembers.
+        if (!replacing && this.#earliestSession(now) === now) {
+          counters.errors++
+          this.#lostSessions.take(now)
+          backend.emit({ _tag: "AttemptFailed", error, duration, nextAttemptAt: now })
+          return yield* this.connect(demanded, joined)
+        }
+      }
+      backend.firstOutcome.complete()
       const verdict = replacing ? "retry" : this.#outage.attemptFailed(error, demanded, counters.connections > 0)
       counters.errors++
       yield* this.#follow(
         Lifecycle.Event.AttemptFailed({ verdict, auto: policy.reconnect.auto }),
         replacing ? {} : { lastError: { message: error.message, at: now } },
-        (nextAttemptAt) => backend.emit({ _tag: "AttemptFailed", error, duration: now - startedAt, nextAttemptAt })
+        (nextAttemptAt) => backend.emit({ _tag: "AttemptFailed", error, duration, nextAttemptAt })
       )
       for (const pending of joined) pending.answer(Exit.fail(error)) // guard: failure-is-answered
       if (this.#calls.waiting > 0) yield* this.bringForward()
     })
   }
 
-  /** Moves to where a failure or a loss leads, and sets the timer that belongs to the state. */
+  /** A new session takes the place of a lost one from this time on, as far as a Retry-After and the bucket go. (R6, R7) */
+  #earliestSession(now: number): number {
+    return Math.max(this.#outage.earliest(now), this.#lostSessions.next(now))
+  }
+
+  /** The server has forgotten a session: warns, once, of one that keeps forgetting. */
+  #forgotten(now: number, age: number): Effect.Effect<void> {
+    const { id } = this.#backend
+    return this.#lostSessions.add(now, age)
+      ? SafeLog.warning(`${id}: ${this.#lostSessions.describe(now)}`)
+      : Effect.void
+  }
+
+  /** Moves to where a failure or a loss leads, and sets the timer that belongs to the state. `at`: in place of the backoff. */
   #follow(
     event: Lifecycle.Event,
     patch: Partial<Slot>,
-    emit: (nextAttemptAt: number | undefined) => void
+    emit: (nextAttemptAt: number | undefined) => void,
+    at?: number
   ): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const now = this.#backend.now()
       const next = Lifecycle.transition(this.#phase.state, event).state._tag
       const nextAttemptAt = next === "Reconnecting"
-        ? yield* this.#outage.nextBackoff(now)
+        ? at ?? (yield* this.#outage.nextBackoff(now))
         : next === "Dormant"
         ? yield* this.#outage.nextProbe(now)
         : undefined
@@ -192,7 +226,7 @@ export class Connecting {
   bringForward(): Effect.Effect<void> {
     const { nextAttemptAt, state } = this.#backend.published.value
     const now = this.#backend.now()
-    const at = state._tag === "Idle" ? now : this.#outage.nextDemanded(now)
+    const at = state._tag === "Idle" ? now : this.nextDemanded(now)
     if (nextAttemptAt === undefined && state._tag !== "Idle") return Effect.void
     if (at <= now) return this.#phase.move(Lifecycle.Event.Demanded()) ? this.connect(true) : Effect.void
     if (nextAttemptAt === undefined || at >= nextAttemptAt) return Effect.void // guard: demand-only-hastens
@@ -222,17 +256,20 @@ export class Connecting {
       const stable = backend.isStable(runtime)
       const replacing = this.#phase.work?._tag === "Attempt"
       this.recordUptime(runtime)
-      if (!stable) this.#outage.connectionFailed()
       this.#outage.respectRetryAfter(now, loss.retryAfter)
+      const forgotten = loss.kind === "session"
+      if (forgotten) yield* this.#forgotten(now, uptime)
+      else if (!stable) this.#outage.connectionFailed()
       backend.counters.errors++
       this.#lostAt = now // guard: detach-before-close
       this.#calls.sessionLost(runtime.generation)
-      // At once only where the server has not asked to wait. (R6)
-      const resume = loss.kind === "session" && stable && this.#outage.earliest(now) === now
+      const at = forgotten && !replacing ? this.#earliestSession(now) : undefined
+      if (at !== undefined) this.#lostSessions.take(now)
       yield* this.#follow(
-        Lifecycle.Event.Lost({ resume, auto: backend.policy.reconnect.auto }),
+        Lifecycle.Event.Lost({ atOnce: at === now, auto: backend.policy.reconnect.auto }),
         { lastError: { message: loss.message, at: now } },
-        () => backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime })
+        () => backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime }),
+        at
       )
       yield* this.#owner.retire(runtime, loss) // guard: lost-is-retired
       if (this.#phase.state._tag === "Connecting" && !replacing) yield* this.connect(false)

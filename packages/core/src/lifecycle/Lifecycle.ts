@@ -46,8 +46,8 @@ export type Event = Data.TaggedEnum<{
   Established: {}
   /** The attempt under way has failed. `exhausted`: no quick attempts are left. `auto`: coming back unasked is allowed. */
   AttemptFailed: { readonly verdict: "retry" | "exhausted" | "incurable"; readonly auto: boolean }
-  /** The current runtime is gone. `resume`: a lost session of a generation that had proved itself. */
-  Lost: { readonly resume: boolean; readonly auto: boolean }
+  /** The current runtime is gone. `atOnce`: the next attempt is made without a wait. */
+  Lost: { readonly atOnce: boolean; readonly auto: boolean }
   /** A command. `overlap`: the new connection is made before the old is closed. */
   Reconnect: { readonly overlap: boolean }
   Enable: {}
@@ -111,8 +111,8 @@ const table: Rules = {
     ...switchable,
     Established: ({ replacing }) => replacing ? State.Connected({ replacing: false }) : undefined,
     AttemptFailed: ({ replacing }) => replacing ? State.Connected({ replacing: false }) : undefined,
-    Lost: ({ replacing }, { auto, resume }) =>
-      replacing ? connecting : !auto ? State.Disconnected() : resume ? connecting : State.Reconnecting(),
+    Lost: ({ replacing }, { atOnce, auto }) =>
+      replacing ? connecting : !auto ? State.Disconnected() : atOnce ? connecting : State.Reconnecting(),
     Reconnect: ({ replacing }, { overlap }) =>
       replacing ? undefined : overlap ? State.Connected({ replacing: true }) : connecting,
     Released: ({ replacing }) => replacing ? undefined : State.Idle()

@@ -22,7 +22,7 @@ const events: ReadonlyArray<Lifecycle.Event> = [
   ...(["retry", "exhausted", "incurable"] as const).flatMap((verdict) =>
     [true, false].map((auto) => Lifecycle.Event.AttemptFailed({ verdict, auto }))
   ),
-  ...[true, false].flatMap((resume) => [true, false].map((auto) => Lifecycle.Event.Lost({ resume, auto }))),
+  ...[true, false].flatMap((atOnce) => [true, false].map((auto) => Lifecycle.Event.Lost({ atOnce, auto }))),
   Lifecycle.Event.Reconnect({ overlap: true }),
   Lifecycle.Event.Reconnect({ overlap: false }),
   Lifecycle.Event.Enable(),
