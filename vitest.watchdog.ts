@@ -10,7 +10,7 @@ import { beforeEach } from "vitest"
  * How much processor time may go by while the event loop stands still, in milliseconds: on a busy machine a process may get
  * none for long. The longest synchronous tests take a few seconds.
  */
-const patience = 30_000
+const limit = 30_000
 
 const watch = `
   const { parentPort, workerData } = require("node:worker_threads")
@@ -23,15 +23,15 @@ const watch = `
     if (name !== undefined) test = name
   })
   setInterval(() => {
-    if (used() - seen < workerData.patience) return
-    writeSync(2, "\\nThe event loop has stood still for " + workerData.patience / 1000 + " s of work, in: " + test + "\\n")
+    if (used() - seen < workerData.limit) return
+    writeSync(2, "\\nThe event loop has stood still for " + workerData.limit / 1000 + " s of work, in: " + test + "\\n")
     process.kill(process.pid, "SIGKILL")
   }, 1000)
 `
 
 const start = (): Worker => {
-  const worker = new Worker(watch, { eval: true, workerData: { patience } })
-  setInterval(() => worker.postMessage(undefined), patience / 10).unref()
+  const worker = new Worker(watch, { eval: true, workerData: { limit } })
+  setInterval(() => worker.postMessage(undefined), limit / 10).unref()
   worker.unref()
   return worker
 }

@@ -59,7 +59,7 @@ const supervise = async (connector) => {
   const scope = Effect.runSync(Scope.make())
   const backend = await Effect.runPromise(
     Backend.make("bench", { connector }).pipe(
-      Effect.tap((backend) => backend.settled),
+      Effect.tap((backend) => backend.firstOutcome),
       Scope.extend(scope),
       Logger.withMinimumLogLevel(LogLevel.None)
     )

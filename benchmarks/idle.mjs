@@ -67,7 +67,7 @@ const heap = async () => {
 }
 
 /**
- * A fleet that has settled.
+ * A fleet that is connected and idle.
  *
  * @param {number} count
  * @param {{ method: "ping" | "none", interval: number }} keepalive

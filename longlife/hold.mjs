@@ -19,7 +19,7 @@ const timeout = millis + 30_000
 
 const supervise = (/** @type {string} */ url) =>
   Backend.make("test", { connector: HttpConnector.make({ url }), keepalive: { method: "none" } }).pipe(
-    Effect.tap((backend) => backend.settled)
+    Effect.tap((backend) => backend.firstOutcome)
   )
 
 /** Nothing is sent either way; then a notification has to arrive on the stream that was there at the start. */

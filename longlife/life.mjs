@@ -110,10 +110,10 @@ const report = await Effect.runPromise(
   Effect.scoped(Effect.gen(function*() {
     const backend = yield* Backend.make("test", {
       connector: subject.connector,
-      // Attempts follow each other at once, and every connection counts as proved.
+      // Attempts follow each other at once, and every connection counts as stable.
       reconnect: { initialDelay: 1, maxDelay: 1, demandInterval: 1, stableAfter: 0 }
     })
-    yield* backend.settled
+    yield* backend.firstOutcome
     const hold = Effect.gen(function*() {
       yield* subject.call(backend)
       return { resources: yield* Effect.promise(resources), heap: yield* Effect.promise(measure.heap) }

@@ -28,7 +28,7 @@ const held = () => {
 }
 
 /** How long that is waited for. */
-const patience = 30_000
+const longest = 30_000
 
 /**
  * What is held once it has not changed for so many milliseconds.
@@ -36,7 +36,7 @@ const patience = 30_000
  * @param {number} calm
  */
 export const resources = async (calm) => {
-  const until = performance.now() + patience
+  const until = performance.now() + longest
   let last = held()
   let since = performance.now()
   while (performance.now() - since < calm && performance.now() < until) {

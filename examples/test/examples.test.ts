@@ -18,7 +18,7 @@ const tsx = createRequire(import.meta.url).resolve("tsx/cli")
 const gateway = fileURLToPath(new URL("../../packages/gateway/dist/bin.js", import.meta.url))
 
 /** npx takes its time on a busy machine. */
-const patience = 120_000
+const timeout = 120_000
 
 const started: Array<ChildProcess> = []
 afterEach(() => {
@@ -70,7 +70,7 @@ it("[F1:example] promise.ts: the server is killed, and the same client goes on",
     expect.stringMatching(/Echo: hello' .* 1$/),
     expect.stringMatching(/Echo: hello again' .* 2$/)
   ])
-}, patience)
+}, timeout)
 
 it("[F1:example] agent-loop.ts: the server is killed between two steps, and the loop goes on", async () => {
   const { code, stderr, stdout } = await start([tsx, "agent-loop.ts"]).closed
@@ -81,14 +81,14 @@ it("[F1:example] agent-loop.ts: the server is killed between two steps, and the 
     "lost: closed",
     expect.stringMatching(/^get-sum: .* 13.* \(connection 2\)$/)
   ])
-}, patience)
+}, timeout)
 
 it("[F1:example] fleet.ts: the servers of an mcp.json, one of which is down", async () => {
   const { code, stderr, stdout } = await start([tsx, "fleet.ts"]).closed
   expect([stderr, code]).toEqual(["", 0])
   expect(stdout).toMatch(/^everything Connected\ndocs \w+\ntrue\n.*Echo: hello.*\nBackendUnavailable\n/)
   expect(stdout).toContain("stopped: [ 'docs' ], replaced: []")
-}, patience)
+}, timeout)
 
 it("[F3:example] supervised-transport.ts: the server is killed under the official Client", async () => {
   const { code, stderr, stdout } = await start([tsx, "supervised-transport.ts"]).closed
@@ -97,13 +97,13 @@ it("[F3:example] supervised-transport.ts: the server is killed under the officia
     expect.stringMatching(/Echo: hello' .* 1$/),
     expect.stringMatching(/Echo: hello again' .* 2$/)
   ])
-}, patience)
+}, timeout)
 
 it("[L1:example] effect-layer.ts: a program over a layer, which ends with it", async () => {
   const { code, stderr, stdout } = await start([tsx, "effect-layer.ts"]).closed
   expect([stderr, code]).toEqual(["", 0])
   expect(stdout).toMatch(/Echo: hello' .* Connected 1$/m)
-}, patience)
+}, timeout)
 
 it("[G1:example] mcp.json: the gateway serves what is up, and brings back what is killed", async () => {
   const docs = `http://127.0.0.1:${await unusedPort()}/mcp`
@@ -122,7 +122,7 @@ it("[G1:example] mcp.json: the gateway serves what is up, and brings back what i
   await client.close()
   child.kill("SIGTERM")
   expect((await closed).code).toBe(0)
-}, patience)
+}, timeout)
 
 it("[F1:example] the readme shows the programs that are tested here", () => {
   const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8")

@@ -25,8 +25,8 @@ const withServers = <A, E>(
       Notes.layer({ connector: notes, timeouts: { wait: "10 seconds" } })
     )
     const connected = Effect.zipRight(
-      Effect.flatMap(Docs, (backend) => backend.settled),
-      Effect.flatMap(Notes, (backend) => backend.settled)
+      Effect.flatMap(Docs, (backend) => backend.firstOutcome),
+      Effect.flatMap(Notes, (backend) => backend.firstOutcome)
     )
     const result = yield* Effect.provide(Effect.zipRight(connected, use(docs, notes)), layer)
     expect([docs.ledger.faults, notes.ledger.faults]).toEqual([[], []])

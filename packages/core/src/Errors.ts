@@ -40,12 +40,12 @@ export const ConnectReason = Schema.Literal(
 /** Why a connection could not be made. */
 export type ConnectReason = typeof ConnectReason.Type
 
-/** No connection could be made. `incurable` says that waiting cannot heal it. */
+/** No connection could be made. `permanent` says that waiting does not help. */
 export class ConnectError extends Schema.TaggedError<ConnectError>()("ConnectError", {
   ...common,
   reason: ConnectReason,
-  /** Waiting cannot heal it: the command does not exist, the credentials are refused, the protocol does not fit. */
-  incurable: Schema.Boolean,
+  /** Waiting does not help: the command does not exist, the credentials are refused, the protocol does not fit. */
+  permanent: Schema.Boolean,
   /** How long the server asked us to wait, in milliseconds (Retry-After). */
   retryAfter: Schema.optional(Schema.Number)
 }) {}

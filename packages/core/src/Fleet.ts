@@ -72,10 +72,10 @@ export interface Fleet {
   readonly catalog: Live.Live<FleetCatalog>
   /** What changed, from the catalogue at the subscription on. */
   readonly differences: Stream.Stream<Difference>
-  /** Ends when each backend is settled, at most after `waitTimeout`. */
+  /** Ends when each backend has its first outcome (`Backend.firstOutcome`), at most after `waitTimeout`. */
   readonly ready: Effect.Effect<void>
   /**
-   * Calls a tool by its full name. A name that nobody has is looked up again when every backend is settled, at most after
+   * Calls a tool by its full name. A name that nobody has is looked up again once `ready` has ended, at most after
    * `waitTimeout`; then it fails with RemoteError -32602.
    */
   readonly callTool: (params: Params<"tools/call">, options?: CallOptions) => Effect.Effect<CallToolResult, CallError>
@@ -179,8 +179,8 @@ export const make = <R = never>(
     )
     const ready = Effect.suspend(() =>
       Effect.forEach(
-        [...members.unsettled],
-        (backend) => Effect.map(backend.settled, () => members.unsettled.delete(backend)),
+        [...members.pending],
+        (backend) => Effect.map(backend.firstOutcome, () => members.pending.delete(backend)),
         {
           discard: true
         }

@@ -596,7 +596,7 @@ describe("Calls", () => {
         yield* ask
         yield* backend.disable
         yield* ask
-        script.failNext(1, { incurable: true, reason: "spawn", message: "one: no such command" })
+        script.failNext(1, { permanent: true, reason: "spawn", message: "one: no such command" })
         yield* Effect.ignore(backend.enable)
         yield* ask
         expect(said).toEqual([
@@ -609,7 +609,7 @@ describe("Calls", () => {
       }).pipe(Effect.withRandom(Random.fixed([0.5]))))
 
     it.scoped.each<[string, ScriptedConnector.Outcome, Partial<ConnectError>]>([
-      ["refused", { connect: "fail" }, { reason: "refused", incurable: false, message: "scripted failure" }],
+      ["refused", { connect: "fail" }, { reason: "refused", permanent: false, message: "scripted failure" }],
       ["rateLimited", { connect: "fail", error: { reason: "rateLimited", retryAfter: 7000 } }, {
         reason: "rateLimited",
         retryAfter: 7000

@@ -25,7 +25,7 @@ const states: { readonly [S in Lifecycle.StateName]: ReadonlyArray<Lifecycle.Sta
   Closed: [State.Closed()]
 }
 
-const verdicts = ["retry", "exhausted", "incurable"] as const
+const verdicts = ["retry", "exhausted", "permanent"] as const
 
 /** Every event with all that it can say. */
 const events: { readonly [E in Lifecycle.Event["_tag"]]: ReadonlyArray<Lifecycle.Event> } = {

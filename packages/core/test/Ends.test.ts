@@ -91,7 +91,7 @@ describe("L16, L17, L18: ends and beginnings", () => {
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const { backend, states } = yield* watched(script, { lifecycle: { lazy: true }, keepalive: {} })
-      yield* backend.settled
+      yield* backend.firstOutcome
       yield* TestClock.adjust("1 day")
       expect((yield* backend.status).state).toBe("Idle")
       expect(script.ledger.entries).toEqual([])

@@ -63,9 +63,9 @@ describe("Fleet.apply", () => {
         yield* members.apply<never>(new Map([["docs", { connector: ScriptedConnector.make() }]]))
         yield* runUntilIdle
       }
-      expect(members.unsettled.size).toBe(1)
+      expect(members.pending.size).toBe(1)
       yield* members.apply<never>(new Map())
-      expect(members.unsettled.size).toBe(0)
+      expect(members.pending.size).toBe(0)
     }))
 
   for (
@@ -322,7 +322,7 @@ describe("streams", () => {
         scope
       )
       yield* fleet.ready
-      yield* backend.settled
+      yield* backend.firstOutcome
       const ends = (): Record<string, Effect.Effect<unknown>> => ({
         "backend.status.changes": Stream.runLast(backend.status.changes),
         "backend.catalog.changes": Stream.runLast(backend.catalog.changes),
@@ -379,7 +379,7 @@ describe("streams", () => {
           ({ state }) => Effect.delay(Effect.sync(() => states.push(state)), 10_000)
         )
       )
-      yield* backend.settled
+      yield* backend.firstOutcome
       yield* Scope.close(scope, Exit.void)
       yield* TestClock.adjust(60_000)
       yield* Fiber.join(reading)

@@ -56,7 +56,9 @@ describe("Backend.Tag", () => {
       const docs = ScriptedConnector.make()
       const files = ScriptedConnector.make()
       const DocsLive = Docs.layer({ connector: docs })
-      const seen = Layer.effectDiscard(Effect.flatMap(Docs, (backend) => backend.settled)).pipe(Layer.provide(DocsLive))
+      const seen = Layer.effectDiscard(Effect.flatMap(Docs, (backend) => backend.firstOutcome)).pipe(
+        Layer.provide(DocsLive)
+      )
       yield* within(
         Layer.mergeAll(DocsLive, seen, Files.layer({ connector: files })),
         Effect.gen(function*() {

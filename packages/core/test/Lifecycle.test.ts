@@ -28,10 +28,10 @@ const events = {
   "established": Event.Established(),
   "failed": Event.AttemptFailed({ verdict: "retry", auto: true }),
   "failed, exhausted": Event.AttemptFailed({ verdict: "exhausted", auto: true }),
-  "failed, incurable": Event.AttemptFailed({ verdict: "incurable", auto: true }),
+  "failed, permanent": Event.AttemptFailed({ verdict: "permanent", auto: true }),
   "failed, not auto": Event.AttemptFailed({ verdict: "retry", auto: false }),
   "failed, exhausted, not auto": Event.AttemptFailed({ verdict: "exhausted", auto: false }),
-  "failed, incurable, not auto": Event.AttemptFailed({ verdict: "incurable", auto: false }),
+  "failed, permanent, not auto": Event.AttemptFailed({ verdict: "permanent", auto: false }),
   "lost": Event.Lost({ atOnce: false, auto: true }),
   "lost session": Event.Lost({ atOnce: true, auto: true }),
   "lost, not auto": Event.Lost({ atOnce: false, auto: false }),
@@ -68,20 +68,20 @@ const expected: Record<StateKey, Partial<Record<EventKey, StateKey>>> = {
     "established": "Connected",
     "failed": "Reconnecting",
     "failed, exhausted": "Dormant",
-    "failed, incurable": "PermanentlyFailed",
+    "failed, permanent": "PermanentlyFailed",
     "failed, not auto": "Disconnected",
     "failed, exhausted, not auto": "Disconnected",
-    "failed, incurable, not auto": "PermanentlyFailed"
+    "failed, permanent, not auto": "PermanentlyFailed"
   },
   "Connecting (probe)": {
     ...switchable,
     "established": "Connected",
     "failed": "Dormant",
     "failed, exhausted": "Dormant",
-    "failed, incurable": "PermanentlyFailed",
+    "failed, permanent": "PermanentlyFailed",
     "failed, not auto": "Disconnected",
     "failed, exhausted, not auto": "Disconnected",
-    "failed, incurable, not auto": "PermanentlyFailed"
+    "failed, permanent, not auto": "PermanentlyFailed"
   },
   "Connected": {
     ...switchable,
@@ -98,10 +98,10 @@ const expected: Record<StateKey, Partial<Record<EventKey, StateKey>>> = {
     "established": "Connected",
     "failed": "Connected",
     "failed, exhausted": "Connected",
-    "failed, incurable": "Connected",
+    "failed, permanent": "Connected",
     "failed, not auto": "Connected",
     "failed, exhausted, not auto": "Connected",
-    "failed, incurable, not auto": "Connected",
+    "failed, permanent, not auto": "Connected",
     "lost": "Connecting",
     "lost session": "Connecting",
     "lost, not auto": "Connecting",
@@ -145,11 +145,11 @@ describe("Lifecycle", () => {
     }
   })
 
-  it("[R4:virtual] only an incurable failure leads to PermanentlyFailed", () => {
+  it("[R4:virtual] only a permanent failure leads to PermanentlyFailed", () => {
     const ways = Struct.keys(expected).flatMap((from) =>
       Struct.keys(events).filter((event) => expected[from][event] === "PermanentlyFailed")
     )
-    expect(new Set(ways)).toEqual(new Set(["failed, incurable", "failed, incurable, not auto"]))
+    expect(new Set(ways)).toEqual(new Set(["failed, permanent", "failed, permanent, not auto"]))
   })
 
   it("[R8:virtual] waiting is pointless exactly where only a command leads on", () => {

@@ -104,10 +104,10 @@ describe("the log", () => {
     }).pipe(everything, Effect.provide(layer), Effect.scoped)
   })
 
-  it.effect("[O3] what waiting cannot heal is an error", () => {
+  it.effect("[O3] a permanent failure is an error", () => {
     const { layer, of } = recorder()
     return Effect.gen(function*() {
-      const script = ScriptedConnector.make().failNext(1, { reason: "spawn", incurable: true })
+      const script = ScriptedConnector.make().failNext(1, { reason: "spawn", permanent: true })
       yield* followed(script)
       yield* runUntilIdle
       assert.deepStrictEqual(of("AttemptFailed").map(({ level }) => level), ["ERROR"])

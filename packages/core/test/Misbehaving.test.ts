@@ -270,7 +270,7 @@ describe.each(["dies", "interrupts", "throws"] as const)("a request that %s", (h
     const { script, state } = breaking("tools/list")
     return balanced(script, ({ backend }) =>
       Effect.gen(function*() {
-        const settled = yield* Effect.fork(backend.settled)
+        const settled = yield* Effect.fork(backend.firstOutcome)
         yield* TestClock.adjust("1 second")
         expect(settled.unsafePoll()).toEqual(Exit.void)
         state.broken = false

@@ -181,7 +181,7 @@ describe("Publication", () => {
       yield* backend.enable
       yield* TestClock.adjust(0)
       expect(yield* seen(backend)).toEqual({ tools: ["echo"], generation: 2, revision: 2, stale: false })
-      script.failNext(1, { incurable: true, reason: "spawn", message: "no such command" })
+      script.failNext(1, { permanent: true, reason: "spawn", message: "no such command" })
       script.current.lose()
       yield* TestClock.adjust(5000)
       expect((yield* backend.status).state).toBe("PermanentlyFailed")
@@ -518,7 +518,7 @@ describe("Publication", () => {
         const script = ScriptedConnector.make()
         const reads = () => script.ledger.sent("tools/list").length
         const { backend } = yield* start(script, { discovery: { mode: "learn", refreshInterval: "1 minute" } })
-        yield* backend.settled
+        yield* backend.firstOutcome
         script.current.notify("notifications/tools/list_changed")
         yield* TestClock.adjust("1 hour")
         expect([reads(), (yield* backend.status).catalog]).toEqual([0, undefined])

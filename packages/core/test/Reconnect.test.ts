@@ -133,7 +133,7 @@ describe("R2: jitter", () => {
   }, 120_000)
 })
 
-describe("R3: what has proved itself", () => {
+describe("R3: what is stable", () => {
   it.scoped("[R3] a backend that connects and dies at once keeps backing off", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
@@ -154,7 +154,7 @@ describe("R3: what has proved itself", () => {
       expect(gaps.slice(0, 5)).toEqual([1000, 1000, 1000, 1000, 1000])
     }).pipe(longest))
 
-  it.scoped("[R3] failed attempts count until the connection has proved itself", () =>
+  it.scoped("[R3] failed attempts count until the connection is stable", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make().failNext(3)
       const { backend } = yield* watched(script)
@@ -169,7 +169,7 @@ describe("R3: what has proved itself", () => {
     }).pipe(longest))
 
   for (const overlap of [true, false]) {
-    it.scoped(`[R3] one that has proved itself leaves no failures to its replacement, with overlap ${overlap}`, () =>
+    it.scoped(`[R3] one that is stable leaves no failures to its replacement, with overlap ${overlap}`, () =>
       Effect.gen(function*() {
         const script = ScriptedConnector.make().failNext(3)
         const { backend } = yield* watched(script, { reconnect: { overlap } })
@@ -257,24 +257,24 @@ describe("R4: dormant, never given up", () => {
     }).pipe(longest))
 })
 
-describe("R5: what waiting cannot heal", () => {
-  const incurable = { reason: "spawn", incurable: true, message: "no such command: foo; install it" } as const
+describe("R5: permanent failures", () => {
+  const permanent = { reason: "spawn", permanent: true, message: "no such command: foo; install it" } as const
 
   for (const way of ["reconnect", "enable"] as const) {
     it.scoped(`[R5] it fails for good at once, says why, and ${way} leaves it`, () =>
       Effect.gen(function*() {
-        const script = ScriptedConnector.make().failNext(1, incurable)
+        const script = ScriptedConnector.make().failNext(1, permanent)
         const { backend } = yield* watched(script)
-        yield* backend.settled
+        yield* backend.firstOutcome
         const status = yield* backend.status
-        expect([status.state, status.lastError]).toEqual(["PermanentlyFailed", incurable.message])
+        expect([status.state, status.lastError]).toEqual(["PermanentlyFailed", permanent.message])
         yield* TestClock.adjust("30 days")
         expect(script.ledger.attempts).toEqual([0])
         const error = failure(yield* Effect.exit(backend.callTool({ name: "echo" }))) as BackendUnavailable
         expect([error._tag, error.state, error.lastError]).toEqual([
           "BackendUnavailable",
           "PermanentlyFailed",
-          incurable.message
+          permanent.message
         ])
         expect(error.message).toContain("reconnect()")
         yield* backend[way]
@@ -287,7 +287,7 @@ describe("R5: what waiting cannot heal", () => {
       const script = ScriptedConnector.make()
       const { backend } = yield* watched(script, { reconnect: { maxAttempts: 3 } })
       yield* TestClock.adjust("10 seconds")
-      script.otherwise = { connect: "fail", error: incurable }
+      script.otherwise = { connect: "fail", error: permanent }
       script.current.lose()
       yield* TestClock.adjust(6999)
       expect((yield* backend.status).state).toBe("Reconnecting")
@@ -303,7 +303,7 @@ describe("R5: what waiting cannot heal", () => {
       const script = ScriptedConnector.make()
       const { backend } = yield* watched(script, { reconnect: { maxAttempts: 3, demandInterval: 10 } })
       yield* TestClock.adjust("10 seconds")
-      script.otherwise = { connect: "fail", error: incurable }
+      script.otherwise = { connect: "fail", error: permanent }
       script.current.lose()
       yield* Effect.forkScoped(Effect.exit(backend.ping({ wait: "1 hour", timeout: "1 hour" })))
       yield* TestClock.adjust(900)
@@ -311,12 +311,12 @@ describe("R5: what waiting cannot heal", () => {
       expect((yield* backend.status).state).toBe("Reconnecting")
     }).pipe(longest))
 
-  it.scoped("[R5] a curable failure among them takes the count back", () =>
+  it.scoped("[R5] a failure that may pass among them takes the count back", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const { backend, states } = yield* watched(script, { reconnect: { maxAttempts: 3, dormantProbe: "1 minute" } })
       yield* TestClock.adjust("10 seconds")
-      script.failNext(2, incurable).failNext(1).failNext(2, incurable)
+      script.failNext(2, permanent).failNext(1).failNext(2, permanent)
       script.current.lose()
       yield* TestClock.adjust("7 seconds")
       expect((yield* backend.status).state).toBe("Dormant")
@@ -325,10 +325,10 @@ describe("R5: what waiting cannot heal", () => {
       expect((yield* backend.status).state).toBe("Connected")
     }).pipe(longest))
 
-  it.scoped("[R5] a refusal that a token provider may heal goes Dormant", () =>
+  it.scoped("[R5] a refusal that a token provider may overcome goes Dormant", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
-      script.otherwise = { connect: "fail", error: { reason: "unauthorized", incurable: false } }
+      script.otherwise = { connect: "fail", error: { reason: "unauthorized", permanent: false } }
       const { backend } = yield* watched(script)
       yield* TestClock.adjust("1 minute")
       expect((yield* backend.status).state).toBe("Dormant")
@@ -402,7 +402,7 @@ describe("R6: Retry-After", () => {
 })
 
 describe("R7: a lost session", () => {
-  it.scoped("[R6] of one that had proved itself, but the server asks to wait", () =>
+  it.scoped("[R6] of one that was stable, but the server asks to wait", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const { backend } = yield* watched(script)
@@ -415,7 +415,7 @@ describe("R7: a lost session", () => {
       expect(script.ledger.attempts).toEqual([0, 70 * second])
     }))
 
-  it.scoped("[R7] of a generation that had proved itself is initialised anew at once", () =>
+  it.scoped("[R7] of a generation that was stable is initialised anew at once", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const { backend, states } = yield* watched(script)
@@ -505,7 +505,7 @@ describe("R7: a lost session", () => {
       const forgotten = new ConnectError({
         backend: "",
         reason: "session",
-        incurable: false,
+        permanent: false,
         message: "404 to initialized"
       })
       script.otherwise = { connect: "fail", error: forgotten }
@@ -547,7 +547,7 @@ describe("R7: a lost session", () => {
       })
     ))
 
-  it.scoped("[R7] another loss of one that had proved itself waits for the backoff", () =>
+  it.scoped("[R7] another loss of one that was stable waits for the backoff", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       yield* watched(script)
@@ -611,10 +611,10 @@ describe("R8: calls while it is down", () => {
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(disable)
       yield* refused("Disabled")
-      script.failNext(1, { incurable: true })
+      script.failNext(1, { permanent: true })
       const before = script.ledger.attempts.length
       const other = yield* watched(script)
-      yield* other.backend.settled
+      yield* other.backend.firstOutcome
       expect(failure(yield* Effect.exit(other.backend.ping()))).toMatchObject({ state: "PermanentlyFailed" })
       expect(script.ledger.attempts).toHaveLength(before + 1)
     }))

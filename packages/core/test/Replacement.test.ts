@@ -36,7 +36,7 @@ describe("L12, L13: replacement", () => {
 
   it.scoped("[L12] if the new one fails the old one stays, and only the command fails", () =>
     Effect.gen(function*() {
-      const script = ScriptedConnector.make().script({}, { connect: "fail", error: { incurable: true } }, {
+      const script = ScriptedConnector.make().script({}, { connect: "fail", error: { permanent: true } }, {
         connect: "hang"
       })
       const { backend, states } = yield* watched(script)

@@ -21,7 +21,7 @@ describe("Standing", () => {
         return undefined
       }
       const backend = yield* Backend.make("one", { connector: script })
-      yield* backend.settled
+      yield* backend.firstOutcome
       yield* backend.setLoggingLevel("warning")
       yield* backend.subscribeResource("file:///a")
       yield* backend.subscribeResource("file:///b")
@@ -38,7 +38,7 @@ describe("Standing", () => {
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const backend = yield* Backend.make("one", { connector: script })
-      yield* backend.settled
+      yield* backend.firstOutcome
       yield* backend.subscribeResource("file:///a")
       script.respond = (method) =>
         method === "resources/subscribe"

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, Fleet, type Status } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Exit, Scope } from "effect"
-import { SuspendClock } from "../src/internal/ClockJump.js"
+import { WallClock } from "../src/internal/ClockJump.js"
 
 const second = 1000
 const minute = 60 * second
@@ -14,11 +14,11 @@ const world = (seed: string) => {
   const scope = Effect.runSync(Scope.make())
   const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): () => A => {
     let result: A | undefined
-    const watched = Effect.provideService(SuspendClock, simulation.clock)
+    const watched = Effect.provideService(WallClock, simulation.clock)
     const fiber = simulation.fork(Effect.map(Scope.extend(watched(effect), scope), (a) => {
       result = a
     }))
-    simulation.settle()
+    simulation.runUntilIdle()
     return () => {
       const exit = fiber.unsafePoll()
       if (exit === null || Exit.isFailure(exit)) throw new Error(`not done: ${String(exit)}`)
@@ -120,7 +120,7 @@ describe("R11: after a suspend of the machine", () => {
     const { end, script, simulation } = one("held", { reconnect: { maxRetryAfter: "2 hours" } })
     script.otherwise = { connect: "fail", error: { retryAfter: 2 * hour } }
     script.current.lose({ kind: "closed", message: "503", retryAfter: 2 * hour })
-    simulation.settle()
+    simulation.runUntilIdle()
     const before = script.ledger.attempts.length
     simulation.suspend(hour)
     simulation.advance(hour - 1)

@@ -69,7 +69,7 @@ describe("Lines", () => {
 
   it("text from outside stays one line and controls no terminal", () => {
     const message = "refused\nby \u001B[31mserver\u001B[0m\r\u0007 \u202Enow"
-    const error = new ConnectError({ backend: "b", message, reason: "refused", incurable: false })
+    const error = new ConnectError({ backend: "b", message, reason: "refused", permanent: false })
     const event: Event.Event = { _tag: "AttemptFailed", ...common, error, duration: 1, nextAttemptAt: now + 1300 }
     expect(line(event, undefined)).toBe(
       "12:03:04 every-stdio  Attempt failed  refused by server now  next in 2 s"
@@ -77,7 +77,7 @@ describe("Lines", () => {
   })
 
   it("an attempt that was to replace a connection leaves it, and the line says so", () => {
-    const error = new ConnectError({ backend: "b", message: "HTTP 401", reason: "unauthorized", incurable: false })
+    const error = new ConnectError({ backend: "b", message: "HTTP 401", reason: "unauthorized", permanent: false })
     const event: Event.Event = { _tag: "AttemptFailed", ...common, error, duration: 1, nextAttemptAt: undefined }
     expect(line(event, status({}))).toBe("12:03:04 every-stdio  New connection failed, the old one stays  HTTP 401")
   })

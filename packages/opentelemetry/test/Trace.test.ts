@@ -165,7 +165,7 @@ describe("traces", () => {
       const connector = StdioConnector.make({ command, args })
       const options = { connector, reconnect: { initialDelay: 20, demandInterval: 20, stableAfter: 0 } }
       const backend = yield* Effect.provide(Backend.make("local", options), telemetry)
-      yield* backend.settled
+      yield* backend.firstOutcome
       const { peer } = yield* backend.status
       process.kill(peer?.pid ?? assert.fail("no process"), "SIGKILL")
       yield* backend.status.changes.pipe(
@@ -203,7 +203,7 @@ describe("traces", () => {
       const seen = yield* Effect.gen(function*() {
         server.fail("initialize", HttpFault.status(401), 1)
         const backend = yield* Backend.make("secretive", { connector })
-        yield* backend.settled
+        yield* backend.firstOutcome
         yield* Effect.ignore(backend.reconnect)
         server.fail("tool:add", HttpFault.reset(), 1)
         yield* Effect.ignore(backend.callTool({ name: "add", arguments: { key: secrets[1] } }))

@@ -3,7 +3,7 @@
  *
  * | class | code | retryable | when |
  * |---|---|---|---|
- * | ConnectError | ERR_LIFELINE_CONNECT | unless incurable | no connection could be made |
+ * | ConnectError | ERR_LIFELINE_CONNECT | unless permanent | no connection could be made |
  * | UnauthorizedError | ERR_LIFELINE_UNAUTHORIZED | yes | a person has to finish a login before there can be a connection |
  * | BackendUnavailable | ERR_LIFELINE_UNAVAILABLE | unless only a command helps | no connection came in time, or the bound on calls was reached |
  * | ConnectionLost | -32000 | yes | the connection ended before the request was sent |
@@ -66,7 +66,7 @@ export type ConnectReason =
 
 /**
  * No connection could be made. `connect`, `reconnect`, `enable` and, with `require: "all"`, `connectAll` are rejected with
- * it. `reason` says why; with `incurable` it has to be fixed (a command that does not exist, credentials that are refused),
+ * it. `reason` says why; with `permanent` it has to be fixed (a command that does not exist, credentials that are refused),
  * otherwise the server may come back.
  */
 export class ConnectError extends Error implements LifelineErrorShape {
@@ -77,14 +77,14 @@ export class ConnectError extends Error implements LifelineErrorShape {
   readonly generation: number | undefined
   readonly retryable: boolean
   readonly reason: ConnectReason
-  /** Waiting cannot heal it. */
-  readonly incurable: boolean
+  /** Waiting does not help. */
+  readonly permanent: boolean
   /** How long the server asked us to wait, in milliseconds. */
   readonly retryAfter: number | undefined
   constructor(
     fields: Fields & {
       readonly reason: ConnectReason
-      readonly incurable: boolean
+      readonly permanent: boolean
       readonly retryAfter?: number | undefined
     }
   ) {
@@ -92,8 +92,8 @@ export class ConnectError extends Error implements LifelineErrorShape {
     this.backend = fields.backend
     this.generation = fields.generation
     this.reason = fields.reason
-    this.incurable = fields.incurable
-    this.retryable = !fields.incurable
+    this.permanent = fields.permanent
+    this.retryable = !fields.permanent
     this.retryAfter = fields.retryAfter
   }
 }
@@ -110,7 +110,7 @@ export interface UnauthorizedError extends SdkUnauthorizedError, LifelineErrorSh
   readonly _tag: "UnauthorizedError"
   readonly code: "ERR_LIFELINE_UNAUTHORIZED"
   readonly reason: "unauthorized"
-  readonly incurable: false
+  readonly permanent: false
   readonly retryAfter: undefined
 }
 

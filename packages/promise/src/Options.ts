@@ -55,7 +55,7 @@ export interface ReconnectOptions {
   readonly maxDelay?: Duration | undefined
   /** Quick attempts before the backend goes Dormant. Default 5. */
   readonly maxAttempts?: number | undefined
-  /** A connection that has lived this long has proved itself; the backoff starts anew. Default 10 s. */
+  /** A connection that has lived this long is stable; the backoff starts anew. Default 10 s. */
   readonly stableAfter?: Duration | undefined
   /** Time between attempts of a dormant backend, jittered. Default 5 minutes. */
   readonly dormantProbe?: Duration | undefined

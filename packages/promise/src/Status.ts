@@ -9,7 +9,7 @@ import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
  * - `Idle`: lazy, or released because unused; the first call connects.
  * - `Connecting`, `Connected`, `Reconnecting` (waiting for the backoff), `Dormant` (quick attempts used up; tried now and
  *   then, and when called).
- * - `PermanentlyFailed`: waiting cannot heal it; `reconnect()` after it is fixed.
+ * - `PermanentlyFailed`: waiting does not help; `reconnect()` after it is fixed.
  * - `Disconnected`: by command, or by loss with `reconnect.auto: false`.
  * - `Disabling`, `Disabled`, `Closed`.
  */
@@ -61,7 +61,7 @@ export interface Status {
   readonly connectionCount: number
   readonly reconnectCount: number
   readonly errorCount: number
-  /** Why it is or was down; cleared once the connection has proved stable. */
+  /** Why it is or was down; cleared once the connection is stable. */
   readonly lastError: string | undefined
   readonly lastErrorAt: number | undefined
   readonly lastCloseError: string | undefined

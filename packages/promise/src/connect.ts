@@ -8,7 +8,7 @@ import type { ConnectOptions, Server } from "./Options.js"
 /**
  * Starts to supervise one MCP server and resolves when it is connected.
  *
- * Rejects with ConnectError: at once when waiting cannot heal the cause (a command that does not exist, credentials that are
+ * Rejects with ConnectError: at once when the cause is permanent (a command that does not exist, credentials that are
  * refused); after 5 s where nothing listens, nothing is found or what answers is no MCP server; after `timeouts.connect`
  * (30 s) where the server may still be starting. Until then it keeps trying. A `timeouts.connect` that is given is waited for
  * in each of these two cases. Rejects with UnauthorizedError, at once, when a person has to log in.

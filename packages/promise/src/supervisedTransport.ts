@@ -17,7 +17,7 @@ import type { SupervisedTransport } from "./Transport.js"
  * - Requests and notifications pass in both directions, with their progress and cancellation.
  * - `listChanged` is declared to the client for every list that the server has, and a list that has changed over a
  *   restart is announced.
- * - `initialize` connects: it is answered with an error at once where waiting cannot heal the cause, and otherwise when
+ * - `initialize` connects: it is answered with an error at once where the cause is permanent, and otherwise when
  *   `connect` would reject. Where a person has to log in, the client is rejected at once with UnauthorizedError: `send` is,
  *   as with the official transports.
  * - A server that comes back with another protocol version ends the transport: `onerror` is told, then `onclose`. Whatever

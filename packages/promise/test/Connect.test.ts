@@ -78,7 +78,7 @@ describe("connect", () => {
   it("[F1] a command that does not exist is rejected at once and leaves nothing", async () => {
     const error = await rejection(connect({ command: "/no/such/program" }, { timeouts: { connect: "10 minutes" } }))
     assert.instanceOf(error, ConnectError)
-    assert.deepInclude({ ...error }, { _tag: "ConnectError", reason: "spawn", incurable: true, retryable: false })
+    assert.deepInclude({ ...error }, { _tag: "ConnectError", reason: "spawn", permanent: true, retryable: false })
     assert.strictEqual(error.backend, "program")
   })
 
@@ -91,7 +91,7 @@ describe("connect", () => {
       })
     )
     assert.instanceOf(error, ConnectError)
-    assert.deepInclude({ ...error }, { reason: "refused", incurable: false, retryable: true })
+    assert.deepInclude({ ...error }, { reason: "refused", permanent: false, retryable: true })
   })
 
   it("[F1] a server that comes while connect is trying is connected", async () => {
@@ -110,7 +110,7 @@ describe("connect", () => {
       const { port } = silent.address() as AddressInfo
       const error = await rejection(connect({ url: `http://127.0.0.1:${port}/mcp` }, { timeouts: { connect: 300 } }))
       assert.instanceOf(error, ConnectError)
-      assert.deepInclude({ ...error }, { reason: "timeout", incurable: false })
+      assert.deepInclude({ ...error }, { reason: "timeout", permanent: false })
     } finally {
       silent.closeAllConnections()
       silent.close()

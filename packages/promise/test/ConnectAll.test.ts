@@ -77,7 +77,7 @@ describe("connectAll", () => {
         connectAll({ mcpServers: { stdio, http: { url: http.url }, down: missing } }, { require: "all" })
       )
       assert.instanceOf(error, ConnectError)
-      assert.deepInclude({ ...error }, { backend: "down", reason: "spawn", incurable: true })
+      assert.deepInclude({ ...error }, { backend: "down", reason: "spawn", permanent: true })
       const pids = Everything.processes(journal)
       assert.lengthOf(pids, 2)
       assert.deepEqual(pids.filter(Everything.isAlive), [])

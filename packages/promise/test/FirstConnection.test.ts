@@ -30,7 +30,7 @@ describe("the first connection", () => {
       const rejected = async (url: string, reason: ConnectReason, what: RegExp) => {
         const error = await rejection(connect({ url }, { name: "docs" }))
         assert.instanceOf(error, ConnectError)
-        assert.deepInclude({ ...error }, { backend: "docs", reason, incurable: false, retryable: true })
+        assert.deepInclude({ ...error }, { backend: "docs", reason, permanent: false, retryable: true })
         assert.match(error.message, what)
         assert.isTrue(error.message.startsWith(`docs: ${url}: `), error.message)
         assert.strictEqual(error.message.split(url).length, 2)

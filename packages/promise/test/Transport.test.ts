@@ -335,12 +335,12 @@ describe("supervisedTransport under the official Client", () => {
       assert.instanceOf(await rejection(client.ping()), Error)
     }))
 
-  it("[F3] initialize is answered with an error at once where waiting cannot heal, and the transport ends", async () => {
+  it("[F3] initialize is answered with an error at once where the failure is permanent, and the transport ends", async () => {
     const client = new Client({ name: "a-test", version: "1.2.3" })
     const error = await rejection(client.connect(supervisedTransport({ command: "/no/such/program" })))
     assert.instanceOf(error, McpError)
     assert.strictEqual(error.code, -32000)
-    assert.deepInclude(error.data as object, { fate: "notSent", tag: "ConnectError", reason: "spawn", incurable: true })
+    assert.deepInclude(error.data as object, { fate: "notSent", tag: "ConnectError", reason: "spawn", permanent: true })
     assert.throws(() => supervisedTransport({} as never), ConfigError)
     assert.throws(() => supervisedTransport({ ...Everything.stdio, disabled: true }), ConfigError, "disabled")
     assert.throws(() => supervisedTransport(Everything.stdio, { keepalive: { interval: 1 } }), ConfigError)

@@ -133,7 +133,7 @@ const connectReasons: { readonly [R in RequestReason]: ConnectReason } = {
 const unsupportedVersion = "Server's protocol version is not supported: "
 
 const incompatible = (message: string, cause: unknown): ConnectError =>
-  new ConnectError({ backend: "", reason: "incompatible", incurable: true, message, cause })
+  new ConnectError({ backend: "", reason: "incompatible", permanent: true, message, cause })
 
 /** What a failure of `initialize` means for the attempt. */
 export const toConnectError = (error: unknown, loss: Loss | undefined): ConnectError => {
@@ -163,7 +163,7 @@ export const toConnectError = (error: unknown, loss: Loss | undefined): ConnectE
   return new ConnectError({
     backend: "",
     reason: connectReasons[failure.reason],
-    incurable: false,
+    permanent: false,
     message: failure.reason === "remote"
       ? `the server refused initialize: ${describe(failure.message)} (code ${failure.code})`
       : oneLine(failure.message),

@@ -41,7 +41,7 @@ export const make = (options: Options): Connector => {
     new ConnectError({
       backend: "",
       reason: "spawn",
-      incurable: false,
+      permanent: false,
       message: `the option server failed to make a server: ${describe(error)}`,
       cause: error
     })

@@ -116,7 +116,7 @@ export const make = (options: Options): Connector => {
       new ConnectError({
         backend: "",
         reason: "spawn",
-        incurable: false,
+        permanent: false,
         message: `the transport could not be made: ${describe(error)}`,
         cause: error
       })

@@ -23,34 +23,34 @@ describe("a failing initialize", () => {
   it.live("(R5) a protocol version that we do not speak is incompatible", () =>
     Effect.gen(function*() {
       const error = yield* attempt({ result: { ...initializeResult, protocolVersion: "2031-01-01" } }).error
-      assert.deepInclude(error, { reason: "incompatible", incurable: true })
+      assert.deepInclude(error, { reason: "incompatible", permanent: true })
       assert.include(error.message, "2031-01-01")
     }))
 
   it.live("[T9:virtual] a server without initialize, or that names the versions it speaks, is incompatible", () =>
     Effect.gen(function*() {
       const without = yield* attempt({ error: { code: -32601, message: "Method not found" } }).error
-      assert.deepInclude(without, { reason: "incompatible", incurable: true })
+      assert.deepInclude(without, { reason: "incompatible", permanent: true })
       const names = yield* attempt({
         error: { code: -32004, message: "Unsupported protocol version", data: { supported: ["2026-07-28"] } }
       }).error
-      assert.deepInclude(names, { reason: "incompatible", incurable: true })
+      assert.deepInclude(names, { reason: "incompatible", permanent: true })
       assert.include(names.message, "2026-07-28")
     }))
 
   it.live("(C9) another refusal, and an answer that does not fit, are protocol errors in one line", () =>
     Effect.gen(function*() {
       const refusal = yield* attempt({ error: { code: -32603, message: "no\nway" } }).error
-      assert.deepInclude(refusal, { reason: "protocol", incurable: false })
+      assert.deepInclude(refusal, { reason: "protocol", permanent: false })
       assert.strictEqual(refusal.message, "the server refused initialize: no way (code -32603)")
       const misfit = yield* attempt({ result: { hello: 1 } }).error
-      assert.deepInclude(misfit, { reason: "protocol", incurable: false })
+      assert.deepInclude(misfit, { reason: "protocol", permanent: false })
       assert.notInclude(misfit.message, "\n")
     }))
 
   it.live("(C9) what the transport knows passes through, and each reason finds its own", () =>
     Effect.gen(function*() {
-      const known = new ConnectError({ backend: "", reason: "tls", incurable: true, message: "bad certificate" })
+      const known = new ConnectError({ backend: "", reason: "tls", permanent: true, message: "bad certificate" })
       assert.strictEqual(yield* attempt(() => Promise.reject(known)).error, known)
       const pairs = [
         ["rateLimited", "rateLimited"],
@@ -67,7 +67,7 @@ describe("a failing initialize", () => {
         const error = yield* attempt(() =>
           Promise.reject(new RequestError({ fate: "unknown", reason, message: "why", retryAfter: 7 }))
         ).error
-        assert.deepInclude(error, { reason: expected, message: "why", retryAfter: 7, incurable: false })
+        assert.deepInclude(error, { reason: expected, message: "why", retryAfter: 7, permanent: false })
       }
     }))
 
@@ -77,7 +77,7 @@ describe("a failing initialize", () => {
         queueMicrotask(() => transport.onlost?.({ kind: "closed", message: "exited with code 3" }))
         return Promise.resolve()
       }).error
-      assert.deepInclude(error, { reason: "closed", incurable: false, message: "exited with code 3" })
+      assert.deepInclude(error, { reason: "closed", permanent: false, message: "exited with code 3" })
     }))
 
   it.live("(L9) closes the transport at once, also when interrupted, and not with the caller's scope", () =>
@@ -116,7 +116,7 @@ describe("MemoryConnector", () => {
         }
       })
       const error = yield* Effect.scoped(Effect.flip(connector.connect(options)))
-      assert.deepInclude(error, { reason: "spawn", incurable: false })
+      assert.deepInclude(error, { reason: "spawn", permanent: false })
       assert.include(error.message, "out of servers")
     }))
 })

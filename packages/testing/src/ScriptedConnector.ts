@@ -23,8 +23,8 @@ export interface Outcome {
   readonly after?: number | undefined
   /** It cannot be interrupted while it takes that long. Default false. */
   readonly stubborn?: boolean | undefined
-  /** The failure, where it fails. Default: refused, curable. */
-  readonly error?: Partial<Pick<ConnectError, "reason" | "incurable" | "retryAfter" | "message">> | undefined
+  /** The failure, where it fails. Default: refused, not permanent. */
+  readonly error?: Partial<Pick<ConnectError, "reason" | "permanent" | "retryAfter" | "message">> | undefined
   /** How long its close takes; `never` hangs, `die` dies. Default 0. */
   readonly close?: number | "never" | "die" | undefined
   /** Whether the connection says that the server keeps a session. Default true. */
@@ -183,8 +183,8 @@ export class ScriptedConnector implements Connector {
 
   #open(outcome: Outcome, options: ConnectOptions, at: number): Effect.Effect<ScriptedConnection, ConnectError> {
     if (outcome.connect === "fail") {
-      const { incurable = false, message = "scripted failure", reason = "refused", retryAfter } = outcome.error ?? {}
-      return Effect.fail(new ConnectError({ backend: "", reason, incurable, message, retryAfter }))
+      const { permanent = false, message = "scripted failure", reason = "refused", retryAfter } = outcome.error ?? {}
+      return Effect.fail(new ConnectError({ backend: "", reason, message, permanent, retryAfter }))
     }
     const connection = new ScriptedConnection(this.connections.length, options, outcome)
     this.connections.push(connection)

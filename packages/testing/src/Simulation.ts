@@ -60,7 +60,7 @@ export class Simulation {
     return this.#waiting
   }
 
-  /** Runs an effect in this world, without logs, as far as it gets without `step`, `settle` or time. */
+  /** Runs an effect in this world, without logs, as far as it gets without `step`, `runUntilIdle` or time. */
   fork<A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> {
     const inside = effect.pipe(
       Effect.withClock(this.clock),
@@ -78,23 +78,23 @@ export class Simulation {
   }
 
   /** Runs until nothing is left to do at this moment. */
-  settle(): void {
+  runUntilIdle(): void {
     for (let steps = 0; this.step(); steps++) {
       if (steps > tooMany) throw new Error(`livelock at ${this.now} ms`)
     }
   }
 
-  /** Lets time pass: every timer fires at its time, and everything settles after each. */
+  /** Lets time pass: every timer fires at its time, and everything runs until it is idle after each. */
   advance(millis: number): void {
     const until = this.now + millis
-    this.settle()
+    this.runUntilIdle()
     for (let fired = 0;; fired++) {
       const timer = this.#earliest()
       if (timer === undefined || timer.at > until) break
       if (timer.at > this.now) fired = 0
       if (fired > tooMany) throw new Error(`timers without end at ${this.now} ms`)
       this.#fire(timer)
-      this.settle()
+      this.runUntilIdle()
     }
     this.now = until
   }
@@ -105,7 +105,7 @@ export class Simulation {
     for (const timer of this.#timers) timer.at += millis
   }
 
-  /** Fires the earliest timer and settles nothing, so that whatever comes next races with what it began. */
+  /** Fires the earliest timer and runs nothing else, so that whatever comes next races with what it began. */
   fire(): void {
     const timer = this.#earliest()
     if (timer !== undefined) this.#fire(timer)

@@ -154,10 +154,10 @@ export const make = (options: Options): Connector => {
 
   /** Not every error of the protocol says of what address it speaks. */
   const located = (error: ConnectError): ConnectError => {
-    const { backend, cause, incurable, message, reason, retryAfter } = error
+    const { backend, cause, message, permanent, reason, retryAfter } = error
     return message.includes(target)
       ? error
-      : new ConnectError({ backend, cause, incurable, reason, retryAfter, message: `${target}: ${message}` })
+      : new ConnectError({ backend, cause, permanent, reason, retryAfter, message: `${target}: ${message}` })
   }
 
   const makeClient = Effect.map(HttpClient.undici, (undici) => {

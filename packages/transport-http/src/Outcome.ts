@@ -46,14 +46,14 @@ const connectReason = (failure: HttpFailure): ConnectReason => {
   }
 }
 
-/** Why no session could be made. Incurable only where static credentials are refused. */
+/** Why no session could be made. Permanent only where static credentials are refused. */
 export const toConnectError = (failure: HttpFailure, target: string): ConnectError => {
   const reason = connectReason(failure)
   const refused = failure._tag === "StatusFailure" && (failure.status === 401 || failure.status === 403)
   return new ConnectError({
     backend: "",
     reason,
-    incurable: refused && !failure.renewable,
+    permanent: refused && !failure.renewable,
     message: `${target}: ${describe(failure)}`,
     ...(failure._tag === "StatusFailure" && failure.retryAfter !== undefined ? { retryAfter: failure.retryAfter } : {}),
     cause: failure

@@ -91,7 +91,7 @@ describe.concurrent("keepalive", () => {
               connector: HttpConnector.make({ url: server.url, headers: { "x-key": "key" } }),
               keepalive: { method: "options", interval: "1 second", authenticated }
             }),
-            (backend) => backend.settled
+            (backend) => backend.firstOutcome
           )
           const beats = () => server.seen.filter(({ http }) => http === "OPTIONS")
           yield* seen(server, () => beats().length >= 2)

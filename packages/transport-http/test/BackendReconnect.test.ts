@@ -33,7 +33,7 @@ describe.concurrent("fleets", () => {
       })
       const answer = yield* Effect.flatMap(fleet.backend("good"), (backend) =>
         Effect.zipRight(
-          backend.settled,
+          backend.firstOutcome,
           fleet.callTool({ name: "good__echo", arguments: { message: "here" } })
         ))
       assert.strictEqual(textOf(answer), "here")
@@ -135,7 +135,7 @@ describe.concurrent("a lost session", () => {
         return { backend, server }
       })
 
-    it.scopedLive(`[R7:real] ${lostSession}: one that had proved itself is initialised anew at once`, () =>
+    it.scopedLive(`[R7:real] ${lostSession}: one that was stable is initialised anew at once`, () =>
       Effect.gen(function*() {
         const { backend, server } = yield* forgotten(0)
         // Found by a probe: a call that waits would bring the next attempt forward by itself (R8).
@@ -211,7 +211,7 @@ describe.concurrent("refused credentials", () => {
       const { demand, server } = yield* guarded
       const headers = { authorization: "Bearer right" }
       const backend = yield* backendTo({ url: server.url, headers })
-      yield* backend.settled
+      yield* backend.firstOutcome
       demand.token = "another"
       server.sessions.clear()
       yield* backend.healthCheck

@@ -52,7 +52,7 @@ describe("failures of connecting", () => {
       false
     ]
   ]
-  for (const [name, answer, reason, incurable, retryAfter] of cases) {
+  for (const [name, answer, reason, permanent, retryAfter] of cases) {
     it.scopedLive(`[T3] ${name}: ${reason}`, () =>
       Effect.gen(function*() {
         const server = yield* Harness.server
@@ -60,7 +60,7 @@ describe("failures of connecting", () => {
         const error = yield* Effect.flip(Harness.connect(streamable(server.url)))
         assert.strictEqual(error._tag, "ConnectError")
         assert.strictEqual(error.reason, reason)
-        assert.strictEqual(error.incurable, incurable)
+        assert.strictEqual(error.permanent, permanent)
         assert.strictEqual(error.retryAfter, retryAfter)
         assert.include(error.message, server.url)
         assert.notInclude(error.message, "\n")
@@ -92,13 +92,13 @@ describe("failures of connecting", () => {
       assert.strictEqual(yield* reasonAt(`http://127.0.0.1:${babbler.port}/`), "protocol")
     }))
 
-  it.scopedLive("[T3] with a token provider, a refusal of the token is curable", () =>
+  it.scopedLive("[T3] with a token provider, a refusal of the token is not permanent", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
       server.hook = ({ response }) => fault(response, 401)
       const connector = HttpConnector.make({ url: server.url, headerProvider: () => ({ authorization: "Bearer old" }) })
       const error = yield* Effect.flip(Harness.connect(connector))
-      assert.deepStrictEqual([error.reason, error.incurable], ["unauthorized", false])
+      assert.deepStrictEqual([error.reason, error.permanent], ["unauthorized", false])
       assert.strictEqual(server.count("initialize"), 2)
     }))
 

@@ -20,7 +20,7 @@ describe("logging in", () => {
       const { connector, finish, logins } = yield* setup
       for (let attempt = 0; attempt < 3; attempt++) {
         const error = yield* Effect.flip(Harness.connect(connector))
-        assert.deepStrictEqual([error.reason, error.incurable], ["unauthorized", false])
+        assert.deepStrictEqual([error.reason, error.permanent], ["unauthorized", false])
       }
       assert.strictEqual(logins.length, 1)
       yield* Effect.promise(finish)
@@ -132,7 +132,7 @@ describe("logging in", () => {
       kept.tokens = { access_token: "old", ...refreshToken }
       onToken(() => [503, "server_error"])
       const error = yield* Effect.flip(Harness.connect(connector))
-      assert.deepStrictEqual([error.reason, error.incurable], ["unauthorized", false])
+      assert.deepStrictEqual([error.reason, error.permanent], ["unauthorized", false])
       assert.include(error.message, "HTTP 503")
       assert.include(error.message, `${origin}/token`)
       assert.deepStrictEqual([logins.length, kept.tokens?.refresh_token], [0, "good"])

@@ -209,7 +209,7 @@ describe("network", () => {
           connectTimeout: "200 millis"
         })
         const error = yield* Effect.flip(Harness.connect(connector))
-        assert.deepStrictEqual([error.reason, error.incurable], ["timeout", false])
+        assert.deepStrictEqual([error.reason, error.permanent], ["timeout", false])
       }),
     // The default is 10 s.
     8000
@@ -238,7 +238,7 @@ describe("network", () => {
           })
         )
       const error = yield* Effect.flip(Harness.connect(HttpConnector.make({ url: server.url })))
-      assert.deepStrictEqual([error.reason, error.incurable], ["incompatible", true])
+      assert.deepStrictEqual([error.reason, error.permanent], ["incompatible", true])
       assert.include(error.message, "2026-07-28")
       assert.strictEqual(server.seen.length, 1)
     }))

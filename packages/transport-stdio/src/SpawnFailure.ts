@@ -112,7 +112,7 @@ export const make = (error: unknown, target: Target): ConnectError => {
   return new ConnectError({
     backend: "",
     reason: "spawn",
-    incurable: code === undefined || !passing.has(code),
+    permanent: code === undefined || !passing.has(code),
     message: explain(code, target),
     cause: Object.assign(new Error(`spawn: ${code ?? "no reason given"}`), { code })
   })

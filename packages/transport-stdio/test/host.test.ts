@@ -108,7 +108,7 @@ describe.skipIf(process.platform !== "linux")("the end of our own process", () =
   it("[S6] where no file descriptor is left, the attempt fails with the reason, and a later one succeeds", async () => {
     const { exited, lines, pid, process } = await host("exhausted")
     const error = JSON.parse(lines.find((line) => line.startsWith("error "))?.slice(6) ?? "{}") as object
-    assert.deepInclude(error, { reason: "spawn", incurable: false })
+    assert.deepInclude(error, { reason: "spawn", permanent: false })
     assert.match((error as { readonly message: string }).message, /open files \(E[MN]FILE\)/)
     process.kill("SIGKILL")
     await exited

@@ -47,7 +47,7 @@ describe.concurrent("keepalive over stdio", () => {
         })
       const silent = yield* start("none")
       yield* connected(silent)
-      yield* silent.settled
+      yield* silent.firstOutcome
       yield* start("ping")
       const pings = (name: string) => StdioFaultServer.count(join(directory, name), "ping")
       yield* eventually(() => pings("ping") >= 3)
@@ -95,7 +95,7 @@ describe.concurrent("keepalive over stdio", () => {
         reconnect
       })
       const pid = yield* connected(backend)
-      yield* backend.settled
+      yield* backend.firstOutcome
       const loss = yield* nextLoss(backend)
       const stoppedAt = Date.now()
       process.kill(pid, "SIGSTOP")
@@ -122,7 +122,7 @@ describe.concurrent("keepalive over stdio", () => {
         reconnect
       })
       const pid = yield* connected(backend)
-      yield* backend.settled
+      yield* backend.firstOutcome
       for (let index = 0; index < 3; index++) {
         const error = yield* Effect.flip(ask(backend, "silent", {}, { timeout: 50 }))
         assert.strictEqual(error._tag, "RequestTimeout")

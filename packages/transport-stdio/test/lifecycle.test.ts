@@ -25,7 +25,7 @@ describe.concurrent("the life of a backend over stdio", () => {
         waitTimeout: "1 second"
       })
       const good = yield* fleet.backend("good")
-      yield* good.settled
+      yield* good.firstOutcome
       for (let calls = 0; calls < 20; calls++) {
         const { content } = yield* fleet.callTool({ name: "good__echo", arguments: { text: "hi" } })
         assert.deepStrictEqual(content, [{ type: "text", text: "hi" }])
@@ -53,7 +53,7 @@ describe.concurrent("the life of a backend over stdio", () => {
         backends: { one: { connector: StdioConnector.make(server({ journal, addedFrom: 2 })), reconnect } }
       })
       const backend = yield* fleet.backend("one")
-      yield* backend.settled
+      yield* backend.firstOutcome
       assert.isFalse((yield* fleet.catalog).tools.has("one__added"))
       assert.isTrue((yield* fleet.catalog).tools.has("one__echo"))
       process.kill(yield* connected(backend), "SIGKILL")
@@ -90,7 +90,7 @@ describe.concurrent("the life of a backend over stdio", () => {
         assert.include(error.message, words)
         assert.include(error.message, "reconnect()")
         const again = yield* Effect.flip(backend.reconnect)
-        assert.deepInclude(again, { _tag: "ConnectError", reason: "spawn", incurable: true })
+        assert.deepInclude(again, { _tag: "ConnectError", reason: "spawn", permanent: true })
         assert.include(again.message, words)
         assert.strictEqual((yield* backend.status).state, "PermanentlyFailed")
         assert.strictEqual(attempts, 2)
@@ -124,7 +124,7 @@ describe.concurrent("the life of a backend over stdio", () => {
         reconnect
       })
       pid = yield* connected(backend)
-      yield* backend.settled
+      yield* backend.firstOutcome
       assert.lengthOf(livingIn(pid), 2)
       const inFlight = yield* Effect.fork(ask(backend, "wait", { millis: 300 }))
       yield* eventually(() => StdioFaultServer.count(journal, "call", "wait") === 1)

@@ -68,7 +68,7 @@ describe("losing the process", () => {
       const error = yield* Effect.flip(connect(server({
         crashes: [{ at: "start", exitCode: 3, stderr: "fatal: no database\nat start\n" }]
       })))
-      assert.deepInclude(error, { _tag: "ConnectError", reason: "closed", incurable: false })
+      assert.deepInclude(error, { _tag: "ConnectError", reason: "closed", permanent: false })
       const ended = "exited with code 3 before it answered initialize; stderr: fatal: no database | at start"
       assert.isTrue(
         error.message.startsWith(`"${process.execPath} `) && error.message.endsWith(`" ${ended}`),

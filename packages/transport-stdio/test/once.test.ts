@@ -33,7 +33,7 @@ const callOver = (
       reconnect,
       calls
     })
-    yield* backend.settled
+    yield* backend.firstOutcome
     const pid = yield* connected(backend)
     if (point === "unread") process.kill(pid, "SIGSTOP")
     const call = yield* Effect.fork(Effect.either(ask(backend, tool, { key: "k" }, options)))
@@ -123,7 +123,7 @@ describe.concurrent("calls over a crash", () => {
         connector: StdioConnector.make(server({ journal, crashes })),
         reconnect
       })
-      yield* backend.settled
+      yield* backend.firstOutcome
       const outcomes = yield* Effect.forEach(
         Array.from({ length: 120 }, (_, index) => index),
         (index) => {
@@ -154,7 +154,7 @@ describe.concurrent("calls over a crash", () => {
       const journal = join(yield* temporary, "journal")
       const backend = yield* Backend.make("full", { connector: StdioConnector.make(server({ journal })), reconnect })
       const pid = yield* connected(backend)
-      yield* backend.settled
+      yield* backend.firstOutcome
       process.kill(pid, "SIGSTOP")
       const progressed: Array<string> = []
       // The first fills the pipe and is cut off in the middle; the others wait behind it.

@@ -31,7 +31,7 @@ describe.concurrent("with published servers", () => {
         connector: StdioConnector.make({ command: process.execPath, args: [program("server-filesystem"), directory] }),
         reconnect
       })
-      yield* backend.settled
+      yield* backend.firstOutcome
       const { tools } = yield* backend.listTools()
       assert.includeMembers(tools.map(({ name }) => name), ["read_text_file", "write_file", "list_directory"])
       const path = join(directory, "note.txt")
@@ -58,7 +58,7 @@ describe.concurrent("with published servers", () => {
         }),
         reconnect
       })
-      yield* backend.settled
+      yield* backend.firstOutcome
       const { tools } = yield* backend.listTools()
       assert.includeMembers(tools.map(({ name }) => name), ["create_entities", "read_graph"])
       yield* ask(backend, "create_entities", {

@@ -89,7 +89,7 @@ describe.concurrent("what a process keeps for its session", () => {
         calls: { maxInFlight: 2, maxWaiting: 1 }
       })
       const pid = yield* connected(backend)
-      yield* backend.settled
+      yield* backend.firstOutcome
       const waits = yield* Effect.forEach([1, 2], () => Effect.fork(Effect.exit(ask(backend, "silent"))))
       yield* eventually(() => StdioFaultServer.count(journal, "call", "silent") === 2)
       const busy = yield* Effect.flip(ask(backend, "echo"))

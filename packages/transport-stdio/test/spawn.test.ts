@@ -49,7 +49,7 @@ describe("a process that cannot be started", () => {
       ]
       for (const [options, words] of cases) {
         const error = yield* refusal(options)
-        assert.deepInclude(error, { _tag: "ConnectError", reason: "spawn", incurable: true }, error.message)
+        assert.deepInclude(error, { _tag: "ConnectError", reason: "spawn", permanent: true }, error.message)
         for (const word of words) assert.include(error.message, word)
         assert.notInclude(error.message, "\n")
       }
@@ -73,7 +73,7 @@ describe("a process that cannot be started", () => {
       const usage = "console.log('usage: foo [options]\\n\\n  --help\\n  --port'); console.error('no command given')"
       const node = JSON.stringify(process.execPath).slice(1, -1)
       const error = yield* refusal({ command: process.execPath, args: ["-e", usage] })
-      assert.deepInclude(error, { reason: "closed", incurable: false })
+      assert.deepInclude(error, { reason: "closed", permanent: false })
       assert.include(error.message, `"${node} -e `)
       assert.match(
         error.message,

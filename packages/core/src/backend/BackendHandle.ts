@@ -75,7 +75,7 @@ export interface Backend {
    * Ends when the backend has a connection and its first catalogue, or its first attempt has failed. With `discovery.mode:
    * "learn"` the connection is enough.
    */
-  readonly settled: Effect.Effect<void>
+  readonly firstOutcome: Effect.Effect<void>
   /** Stops the heartbeats at run time, over reconnects, and starts them again. */
   readonly keepalive: { readonly pause: Effect.Effect<void>; readonly resume: Effect.Effect<void> }
   /** Any request of the protocol. */
@@ -223,7 +223,7 @@ export class BackendHandle implements Backend {
     return Effect.ignore(this.#supervisor.command("Disconnect"))
   }
 
-  get settled(): Backend["settled"] {
+  get firstOutcome(): Backend["firstOutcome"] {
     return this.#state.firstOutcome.completed
   }
 

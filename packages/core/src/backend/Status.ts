@@ -39,7 +39,7 @@ export interface Status {
   readonly connectionCount: number
   readonly reconnectCount: number
   readonly errorCount: number
-  /** Why the backend is or was down; cleared once the connection has proved stable. */
+  /** Why the backend is or was down; cleared once the connection is stable. */
   readonly lastError: string | undefined
   readonly lastErrorAt: number | undefined
   readonly lastCloseError: string | undefined

@@ -90,10 +90,10 @@ export class Calls {
   ): Effect.Effect<Result<M>, CallError> {
     return Effect.suspend(() => {
       const timeout = millis(options?.timeout, this.#backend.policy.timeouts.request)
-      const patient = options?.resetTimeoutOnProgress === true
-      const openEnded = patient && options.maxTotalTimeout === undefined
+      const progressResets = options?.resetTimeoutOnProgress === true
+      const openEnded = progressResets && options.maxTotalTimeout === undefined
       const total = millis(options?.maxTotalTimeout, timeout)
-      const longest = patient ? total : Math.min(timeout, total)
+      const longest = progressResets ? total : Math.min(timeout, total)
       const call: Call<M> = {
         method,
         params,

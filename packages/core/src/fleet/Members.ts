@@ -98,7 +98,7 @@ export interface Surroundings {
 export interface FleetMembers {
   readonly current: StateRef<Members>
   /** Backends that are not known to have had their first outcome. */
-  readonly unsettled: Set<Backend>
+  readonly pending: Set<Backend>
   /** Starts, stops and replaces what differs; one after the other. */
   readonly apply: <R>(wanted: ReadonlyMap<string, BackendOptions<R>>) => Effect.Effect<Applied, InvalidOptions, R>
 }
@@ -115,7 +115,7 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
     const parent = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.parallel)
     const lock = yield* Effect.makeSemaphore(1)
     const telemetry = yield* Telemetry.Current
-    const unsettled = new Set<Backend>()
+    const pending = new Set<Backend>()
     let closing = false
 
     const start = <R>(id: string, options: BackendOptions<R>, policy: Policy, before: Member | undefined) =>
@@ -138,7 +138,7 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
           Scope.extend(scope),
           Effect.onError(() => closeFully(scope))
         )
-        yield* Scope.addFinalizer(scope, Effect.sync(() => unsettled.delete(backend)))
+        yield* Scope.addFinalizer(scope, Effect.sync(() => pending.delete(backend)))
         const member: Member = { backend, options: options as BackendOptions, policy, owner, scope, closed, observer }
         return member
       }))
@@ -198,7 +198,7 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
           ({ next, old }) => waitsForSuccessor(old, next)
         )
         const waiting = new Map(successions.map(({ id, old }) => [id, old]))
-        for (const { backend } of fresh.values()) unsettled.add(backend)
+        for (const { backend } of fresh.values()) pending.add(backend)
         yield* place(new Map([...wanted.keys()].map((id) => [id, waiting.get(id) ?? fresh.get(id) ?? before.get(id)!])))
         const after = current.value
         const gone = [...before].filter(([id]) => !wanted.has(id)).map(([, member]) => member)
@@ -225,7 +225,7 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
         return closeMembers([...current.value.values()])
       })
     )
-    return { current, unsettled, apply }
+    return { current, pending, apply }
   })
 
 /** Whether two connections to its server may be open at once. */
@@ -252,7 +252,7 @@ const retire = (member: Member): Effect.Effect<void> => Effect.zipRight(drained(
 
 /** Ends when a member is connected and has its lists, or its first attempt has failed, or has had its time. */
 const firstOutcome = ({ backend, policy }: Member): Effect.Effect<Option.Option<void>> =>
-  Effect.timeoutOption(Effect.interruptible(backend.settled), policy.timeouts.connect)
+  Effect.timeoutOption(Effect.interruptible(backend.firstOutcome), policy.timeouts.connect)
 
 /** Ends when a member has no call on its connection any more, or its calls have had their time. */
 const drained = ({ backend, policy }: Member): Effect.Effect<Option.Option<void>> => {

@@ -9,7 +9,7 @@ import type { Scope } from "effect"
  * The clock that is watched: the real one, also where a test replaces the Clock, since nobody suspends a virtual machine
  * unless the test says so.
  */
-export class SuspendClock extends Context.Reference<SuspendClock>()("@mcp-lifeline/core/SuspendClock", {
+export class WallClock extends Context.Reference<WallClock>()("@mcp-lifeline/core/WallClock", {
   defaultValue: (): Clock.Clock => Clock.make()
 }) {}
 
@@ -21,7 +21,7 @@ const slack = 10_000
 
 /** Calls back after each suspend, once, within a tick. One fiber, for a fleet or for a backend on its own. */
 export const onClockJump = (jumped: () => void): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.flatMap(SuspendClock, (clock) => {
+  Effect.flatMap(WallClock, (clock) => {
     const look = Effect.suspend(() => {
       const before = clock.unsafeCurrentTimeMillis()
       return Effect.map(clock.sleep(Duration.millis(tick)), () => {

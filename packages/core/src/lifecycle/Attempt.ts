@@ -93,13 +93,13 @@ const prepared = (
   })
 }
 
-/** A ConnectError of ours, which waiting may cure. */
+/** A ConnectError of ours, which may pass. */
 export const connectError = (
   backend: string,
   reason: ConnectError["reason"],
   message: string,
   cause?: unknown
-): ConnectError => new ConnectError({ backend, reason, incurable: false, message, cause })
+): ConnectError => new ConnectError({ backend, reason, permanent: false, message, cause })
 
 /** The error of a failed attempt, stamped with the backend; a connector's defect is an error like any other. */
 const errorOf = (id: string, failure: Cause.Cause<ConnectError>): ConnectError => {
@@ -108,9 +108,9 @@ const errorOf = (id: string, failure: Cause.Cause<ConnectError>): ConnectError =
     const defect = Cause.squash(failure)
     return connectError(id, "defect", `the connector failed: ${messageOf(defect)}`, defect)
   }
-  const { backend, cause, incurable, message, reason, retryAfter } = error.value
+  const { backend, cause, message, permanent, reason, retryAfter } = error.value
   return backend === ""
-    ? new ConnectError({ backend: id, reason, incurable, retryAfter, cause, message })
+    ? new ConnectError({ backend: id, reason, permanent, retryAfter, cause, message })
     : error.value
 }
 

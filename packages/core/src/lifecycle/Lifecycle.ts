@@ -18,7 +18,7 @@ export type State = Data.TaggedEnum<{
   Reconnecting: {}
   /** The quick attempts are used up; tried now and then. */
   Dormant: {}
-  /** Waiting cannot heal what is wrong. */
+  /** Waiting does not help. */
   PermanentlyFailed: {}
   /** Not connected, and only a command changes that. */
   Disconnected: {}
@@ -45,7 +45,7 @@ export type Event = Data.TaggedEnum<{
   /** The attempt under way has made a connection. */
   Established: {}
   /** The attempt under way has failed. `exhausted`: no quick attempts are left. `auto`: coming back unasked is allowed. */
-  AttemptFailed: { readonly verdict: "retry" | "exhausted" | "incurable"; readonly auto: boolean }
+  AttemptFailed: { readonly verdict: "retry" | "exhausted" | "permanent"; readonly auto: boolean }
   /** The current runtime is gone. `atOnce`: the next attempt is made without a wait. */
   Lost: { readonly atOnce: boolean; readonly auto: boolean }
   /** A command. `overlap`: the new connection is made before the old is closed. */
@@ -99,7 +99,7 @@ const table: Rules = {
     ...switchable,
     Established: () => State.Connected({ replacing: false }),
     AttemptFailed: ({ probe }, { auto, verdict }) =>
-      verdict === "incurable"
+      verdict === "permanent"
         ? State.PermanentlyFailed()
         : !auto
         ? State.Disconnected()

@@ -7,7 +7,7 @@ import type { Policy } from "../options/Policy.js"
 import { backoff, jittered } from "./backoff.js"
 
 /** What a failed attempt means for the next. */
-export type AttemptVerdict = "retry" | "exhausted" | "incurable"
+export type AttemptVerdict = "retry" | "exhausted" | "permanent"
 
 /**
  * Counts one outage, and is the only place that decides when the next attempt is made. Owned by one supervisor; begins anew
@@ -18,7 +18,7 @@ export class Outage {
   /** Failed attempts that no call waited for. (R4, R8) */
   #quickFailures = 0
   /** Permanent failures in a row. (R5) */
-  #incurableFailures = 0
+  #permanentFailures = 0
   #notBefore = 0
   #demandedAt = Number.NEGATIVE_INFINITY
   readonly #policy: Policy["reconnect"]
@@ -39,7 +39,7 @@ export class Outage {
   reset(): void {
     this.#failures = 0
     this.#quickFailures = 0
-    this.#incurableFailures = 0
+    this.#permanentFailures = 0
     this.#demandedAt = Number.NEGATIVE_INFINITY
     this.#scheduleState = this.#schedule?.initial
   }
@@ -70,9 +70,9 @@ export class Outage {
   attemptFailed(error: ConnectError, demanded: boolean, everConnected: boolean): AttemptVerdict {
     this.#failures++
     if (!demanded) this.#quickFailures++
-    if (!error.incurable) this.#incurableFailures = 0
-    else if (!demanded) this.#incurableFailures++
-    if (error.incurable && (!everConnected || this.#incurableFailures >= this.#policy.maxAttempts)) return "incurable"
+    if (!error.permanent) this.#permanentFailures = 0
+    else if (!demanded) this.#permanentFailures++
+    if (error.permanent && (!everConnected || this.#permanentFailures >= this.#policy.maxAttempts)) return "permanent"
     return this.#quickFailures >= this.#policy.maxAttempts ? "exhausted" : "retry"
   }
 

@@ -53,10 +53,10 @@ export const entryOf = (event: Event): Entry => {
       const { at, duration, error, nextAttemptAt } = event
       const wait = nextAttemptAt === undefined ? undefined : Math.max(0, nextAttemptAt - at)
       const next = wait === undefined ? "" : `; next attempt in ${formatMillis(wait)}`
-      const { incurable, message, reason } = error
-      return line(incurable ? LogLevel.Error : LogLevel.Warning, `could not connect: ${message}${next}`, {
+      const { message, permanent, reason } = error
+      return line(permanent ? LogLevel.Error : LogLevel.Warning, `could not connect: ${message}${next}`, {
         reason,
-        incurable,
+        permanent,
         duration,
         nextAttemptIn: wait
       })

@@ -134,7 +134,7 @@ describe("what is counted and said of heartbeats, and pauses", () => {
         connector: script,
         keepalive: { method: "tool:echo", interval: "1 minute" }
       })
-      yield* backend.settled
+      yield* backend.firstOutcome
       yield* TestClock.adjust("1 minute")
       yield* backend.keepalive.pause
       yield* backend.keepalive.resume

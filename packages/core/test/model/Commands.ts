@@ -42,7 +42,7 @@ const outcome: fc.Arbitrary<ScriptedConnector.Outcome> = fc.record({
   connect: fc.constantFrom("open" as const, "open" as const, "fail" as const, "hang" as const, "throw" as const),
   after: fc.constantFrom(undefined, 5, 500, 40_000),
   stubborn: fc.constantFrom(false, false, true),
-  error: fc.constantFrom(undefined, { incurable: true }, { retryAfter: 30_000 }),
+  error: fc.constantFrom(undefined, { permanent: true }, { retryAfter: 30_000 }),
   close: fc.constantFrom(undefined, undefined, 10, 3000, "never" as const, "die" as const)
 })
 
@@ -167,7 +167,7 @@ const perform = (world: World, command: Command): void => {
       world.notify()
       world.call(60_000)
       world.ask("refresh")
-      world.sim.settle()
+      world.sim.runUntilIdle()
       // The next connection answers before the old one does.
       if (command.quick) world.mode("ok")
       world.command("Reconnect", false)
@@ -179,7 +179,7 @@ const perform = (world: World, command: Command): void => {
       world.command("Reconnect", false)
       world.sim.advance(10)
       world.lose("closed", 0)
-      world.sim.settle()
+      world.sim.runUntilIdle()
       world.command(command.command, false)
       world.sim.advance(1)
       return world.atRest()

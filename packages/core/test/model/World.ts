@@ -19,7 +19,7 @@ const events: ReadonlyArray<Lifecycle.Event> = [
   Lifecycle.Event.Demanded(),
   Lifecycle.Event.Due(),
   Lifecycle.Event.Established(),
-  ...(["retry", "exhausted", "incurable"] as const).flatMap((verdict) =>
+  ...(["retry", "exhausted", "permanent"] as const).flatMap((verdict) =>
     [true, false].map((auto) => Lifecycle.Event.AttemptFailed({ verdict, auto }))
   ),
   ...[true, false].flatMap((atOnce) => [true, false].map((auto) => Lifecycle.Event.Lost({ atOnce, auto }))),
@@ -154,7 +154,7 @@ export class World {
     this.#scope = Effect.runSync(Scope.make())
     const start = Scope.extend(this.supervisor.start, this.#scope)
     this.sim.fork(setting.throwing ? this.#logged(start) : start)
-    this.sim.settle()
+    this.sim.runUntilIdle()
   }
 
   /** With a logger that throws. */

@@ -23,7 +23,7 @@ export const backend = (
     ...options,
     connector: HttpConnector.make({ url, transport: "streamable" }),
     reconnect: { initialDelay: 20, demandInterval: 20, stableAfter: 0 }
-  }).pipe(Effect.tap((backend) => backend.settled))
+  }).pipe(Effect.tap((backend) => backend.firstOutcome))
 
 /** One call that finds its session lost, and is answered in the next. */
 export const callThroughLoss = (server: HttpFaultServer.HttpFaultServer, backend: Backend.Backend) =>

@@ -5,7 +5,7 @@
 import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
 
 /** How long a request waits for a handler that was declared but is not there yet, in milliseconds. */
-const patience = 1000
+const handlerWait = 1000
 
 const capabilities: Readonly<Record<string, keyof ClientCapabilities>> = {
   "sampling/createMessage": "sampling",
@@ -52,7 +52,7 @@ export class Arrivals {
       const look = (): void => {
         if (this.#there.has(method)) done()
       }
-      const timer = setTimeout(done, patience)
+      const timer = setTimeout(done, handlerWait)
       signal.addEventListener("abort", done, { once: true })
       this.#waiting.add(look)
     })

@@ -34,7 +34,7 @@ export const whyNot = (
     new CoreConnectError({
       backend,
       reason: error?.reason ?? "timeout",
-      incurable: state === "PermanentlyFailed",
+      permanent: state === "PermanentlyFailed",
       message: `${names(message, target) ? "" : `${target}: `}${message}${hint}`,
       retryAfter: error?.retryAfter,
       cause: error?.cause
@@ -99,7 +99,7 @@ export const open = async (
     )
     const state = status?.state
     if (state === "Connected" || state === "Idle" || state === "Disabled") return { supervised }
-    throw whyNot(supervised.status, prepared, isAbsent ? FirstConnection.patienceHint : "")
+    throw whyNot(supervised.status, prepared, isAbsent ? FirstConnection.waitHint : "")
   } catch (error) {
     await owned.close()
     throw error

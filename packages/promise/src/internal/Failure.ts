@@ -17,11 +17,11 @@ const named = (backend: string, message: string): string =>
 
 /** Why there is no connection: the official class where a person has to log in. */
 export const fromConnectError = (error: Core.ConnectError): Errors.ConnectError | Errors.UnauthorizedError => {
-  const { backend, cause, generation, incurable, reason, retryAfter } = error
+  const { backend, cause, generation, permanent, reason, retryAfter } = error
   const message = named(backend, error.message)
   const login = HttpConnector.loginNeeded(error)
   if (login === undefined) {
-    return new Errors.ConnectError({ backend, cause, generation, incurable, message, reason, retryAfter })
+    return new Errors.ConnectError({ backend, cause, generation, message, permanent, reason, retryAfter })
   }
   // Its class, which only a program with OAuth has loaded.
   const official = new (login.constructor as new(message: string) => Error)(message)
@@ -34,7 +34,7 @@ export const fromConnectError = (error: Core.ConnectError): Errors.ConnectError 
       backend,
       generation,
       reason: "unauthorized",
-      incurable: false,
+      permanent: false,
       retryable: true,
       retryAfter: undefined,
       cause

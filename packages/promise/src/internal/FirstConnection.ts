@@ -18,7 +18,7 @@ export interface Awaited {
 const absentTimeout = 5000
 
 /** What to do where that was too short. */
-export const patienceHint = ` (connect gave up after ${
+export const waitHint = ` (connect gave up after ${
   absentTimeout / 1000
 } s; to wait longer for a server that is still starting, set timeouts.connect)`
 

@@ -70,7 +70,7 @@ export const fromConnectFailure = (error: unknown): JsonRpcError => {
         tag: error._tag,
         backend: error.backend,
         reason: error.reason,
-        incurable: error.incurable
+        permanent: error.permanent
       }
     }
     : { code: ourCode, message, data: { fate: "notSent" } }

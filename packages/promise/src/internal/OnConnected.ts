@@ -49,7 +49,7 @@ export const failed = (cause: unknown): ConnectError =>
   new ConnectError({
     backend: "",
     reason: "onConnected",
-    incurable: false,
+    permanent: false,
     message: `onConnected failed: ${cause instanceof Error ? cause.message : String(cause)}`,
     cause
   })

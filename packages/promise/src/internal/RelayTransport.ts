@@ -41,7 +41,7 @@ const incompatible = (backend: string, version: string, agreed: string): CoreCon
   new CoreConnectError({
     backend,
     reason: "incompatible",
-    incurable: true,
+    permanent: true,
     message:
       `${backend} came back with protocol version ${version}, but its client had agreed on ${agreed}: connect the client again`
   })

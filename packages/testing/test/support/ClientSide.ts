@@ -16,7 +16,7 @@ const connect = (connector: Connector, options: Omit<Backend.BackendOptions, "co
     connector,
     reconnect: { initialDelay: 10, maxDelay: 100, maxAttempts: 1_000, demandInterval: 10 },
     ...options
-  }).pipe(Effect.tap((backend) => backend.settled))
+  }).pipe(Effect.tap((backend) => backend.firstOutcome))
 
 const textOf = ({ content }: CallToolResult): string =>
   content.map((block) => block.type === "text" ? block.text : block.type).join("\n")

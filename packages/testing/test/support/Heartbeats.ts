@@ -50,7 +50,7 @@ export const beats = (connector: Connector): Effect.Effect<void, unknown, Scope.
     const name = (method: string) => `${method} over ${connector.transport}`
     const start = (method: "ping" | "none", recording: Connector) =>
       Backend.make(name(method), { connector: recording, keepalive: { method, interval: "1 second" } }).pipe(
-        Effect.tap((backend) => backend.settled)
+        Effect.tap((backend) => backend.firstOutcome)
       )
     const beating = recorded(connector)
     const silent = recorded(connector)
