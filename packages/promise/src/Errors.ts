@@ -81,10 +81,13 @@ export class ConnectError extends Error implements LifelineErrorShape {
   readonly permanent: boolean
   /** How long the server asked us to wait, in milliseconds. */
   readonly retryAfter: number | undefined
+  /** The HTTP status for which there is no connection, where that is why. */
+  readonly status: number | undefined
   constructor(
     fields: Fields & {
       readonly reason: ConnectReason
       readonly permanent: boolean
+      readonly status?: number | undefined
       readonly retryAfter?: number | undefined
     }
   ) {
@@ -95,6 +98,7 @@ export class ConnectError extends Error implements LifelineErrorShape {
     this.permanent = fields.permanent
     this.retryable = !fields.permanent
     this.retryAfter = fields.retryAfter
+    this.status = fields.status
   }
 }
 
@@ -112,6 +116,8 @@ export interface UnauthorizedError extends SdkUnauthorizedError, LifelineErrorSh
   readonly reason: "unauthorized"
   readonly permanent: false
   readonly retryAfter: undefined
+  /** 401, or 403 where the server wants more rights than the login gave. */
+  readonly status: number | undefined
 }
 
 /** States out of which only a command leads. */

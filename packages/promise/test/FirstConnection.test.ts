@@ -27,10 +27,16 @@ describe("the first connection", () => {
       await using other = await HttpFaultServer.open()
       other.hook = notFound
       const nobody = `http://127.0.0.1:${await Everything.freePort()}/mcp`
-      const rejected = async (url: string, reason: ConnectReason, what: RegExp) => {
+      const rejected = async (url: string, reason: ConnectReason, what: RegExp, status?: number) => {
         const error = await rejection(connect({ url }, { name: "docs" }))
         assert.instanceOf(error, ConnectError)
-        assert.deepInclude({ ...error }, { backend: "docs", reason, permanent: false, retryable: true })
+        assert.deepInclude({ ...error }, {
+          backend: "docs",
+          reason,
+          status,
+          permanent: false,
+          retryable: true
+        })
         assert.match(error.message, what)
         assert.isTrue(error.message.startsWith(`docs: ${url}: `), error.message)
         assert.strictEqual(error.message.split(url).length, 2)
@@ -49,17 +55,18 @@ describe("the first connection", () => {
         assert.instanceOf(error, ConnectError)
         assert.strictEqual(error.message.split("process.exit(4)").length, 2, error.message)
       }
-      const initialized = async () => {
+      const initialized = async (url: string, reason: ConnectReason, status?: number) => {
         const client = new Client({ name: "a-test", version: "1.2.3" })
-        const error = await rejection(client.connect(supervisedTransport({ url: nobody }, { name: "docs" })))
+        const error = await rejection(client.connect(supervisedTransport({ url }, { name: "docs" })))
         assert.instanceOf(error, McpError)
-        assert.deepInclude(error.data as object, { fate: "notSent", tag: "ConnectError", reason: "refused" })
+        assert.deepInclude(error.data as object, { fate: "notSent", tag: "ConnectError", reason, status })
       }
       await Promise.all([
         rejected(nobody, "refused", /refused/),
         rejected(shop.url, "protocol", /text\/html/),
-        rejected(other.url, "notFound", /HTTP 404/),
-        initialized(),
+        rejected(other.url, "notFound", /HTTP 404/, 404),
+        initialized(nobody, "refused"),
+        initialized(other.url, "notFound", 404),
         exited(),
         quoted()
       ])

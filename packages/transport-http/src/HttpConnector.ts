@@ -112,6 +112,10 @@ const isLoginFailure = (cause: unknown): cause is LoginFailure => Predicate.isTa
 export const loginNeeded = (error: ConnectError): Error | undefined =>
   isLoginFailure(error.cause) ? error.cause.cause : undefined
 
+/** The HTTP status for which a connection was not made, where the server answered with one that is no success. */
+export const statusOf = ({ cause }: ConnectError): number | undefined =>
+  isLoginFailure(cause) || Predicate.isTagged(cause, "StatusFailure") ? (cause as StatusFailure).status : undefined
+
 /** The older transport, which a program that meets no such server never loads. */
 const sse = Effect.promise(() => import("./SseTransport.js"))
 

@@ -20,8 +20,9 @@ export const fromConnectError = (error: Core.ConnectError): Errors.ConnectError 
   const { backend, cause, generation, permanent, reason, retryAfter } = error
   const message = named(backend, error.message)
   const login = HttpConnector.loginNeeded(error)
+  const status = HttpConnector.statusOf(error)
   if (login === undefined) {
-    return new Errors.ConnectError({ backend, cause, generation, message, permanent, reason, retryAfter })
+    return new Errors.ConnectError({ backend, cause, generation, message, permanent, reason, retryAfter, status })
   }
   // Its class, which only a program with OAuth has loaded.
   const official = new (login.constructor as new(message: string) => Error)(message)
@@ -37,6 +38,7 @@ export const fromConnectError = (error: Core.ConnectError): Errors.ConnectError 
       permanent: false,
       retryable: true,
       retryAfter: undefined,
+      status,
       cause
     } as const
   )

@@ -70,7 +70,8 @@ export const fromConnectFailure = (error: unknown): JsonRpcError => {
         tag: error._tag,
         backend: error.backend,
         reason: error.reason,
-        permanent: error.permanent
+        permanent: error.permanent,
+        status: error.status
       }
     }
     : { code: ourCode, message, data: { fate: "notSent" } }
