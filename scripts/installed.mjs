@@ -202,6 +202,25 @@ const crossing = `
     )
     server.close()`
 
+/**
+ * A module by its own path is the one that the package's main entry has under its name, or whose exports it has; and nothing but
+ * the modules named in `exports` can be reached.
+ */
+const checkPaths = (/** @type {ReadonlyArray<string>} */ entries) =>
+  `const entries = ${JSON.stringify(entries)}
+    for (const entry of entries) {
+      const [, main, name] = /^(@[^/]+[/][^/]+)[/]([A-Z].*)$/.exec(entry) ?? []
+      if (main === undefined) continue
+      const [all, one] = [await import(main), await import(entry)]
+      if (all[name] !== one && Object.keys(one).some((key) => all[key] !== one[key])) throw new Error(entry + " is another module")
+    }
+    for (const hidden of ["internal/Hub", "internal/Hub.js", "dist/internal/Hub.js", "lifecycle/Supervisor"]) {
+      const error = await import("@mcp-lifeline/core/" + hidden).then(() => undefined, (error) => error)
+      if (error?.code !== "ERR_PACKAGE_PATH_NOT_EXPORTED") throw new Error(hidden + " can be imported")
+    }
+    const [Backend, Fleet] = [await import("@mcp-lifeline/core/Backend"), await import("@mcp-lifeline/core/Fleet")]
+    if (typeof Backend.make !== "function" || typeof Fleet.layer !== "function") throw new Error("core/Backend, core/Fleet");`
+
 /** Imports every entry point, and requires it where this Node.js can; then lets packages work together. @param {string} directory @param {string} node @param {ReadonlyArray<string>} entries */
 export const useAll = async (directory, node, entries) => {
   const imports = entries.map((entry) => `await import(${JSON.stringify(entry)});`).join("")
@@ -213,7 +232,9 @@ export const useAll = async (directory, node, entries) => {
   const requires = entries.map((entry) => `require(${JSON.stringify(entry)});`).join("")
   const required = `if (process.features.require_module === true) { ${requires} }`
   await Promise.all([
-    capture(node, ["--input-type=module", "--eval", `${imports}${chunks.join("")}${crossing}`], { cwd: directory }),
+    capture(node, ["--input-type=module", "--eval", `${imports}${chunks.join("")}${checkPaths(entries)}${crossing}`], {
+      cwd: directory
+    }),
     capture(node, ["--input-type=commonjs", "--eval", required], { cwd: directory })
   ])
 }

@@ -7,7 +7,7 @@ import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
-import * as Attempt from "./Attempt.js"
+import { allOrNothing } from "./allOrNothing.js"
 import { describe } from "./Failures.js"
 import * as SdkConnection from "./SdkConnection.js"
 
@@ -54,7 +54,7 @@ export const make = (options: Options): Connector => {
     overlap: true,
     target: options.target ?? "in memory",
     connect: (connectOptions) =>
-      Attempt.make(Effect.gen(function*() {
+      allOrNothing(Effect.gen(function*() {
         const server = yield* serve
         const [ours, theirs] = InMemoryTransport.createLinkedPair()
         yield* Effect.tryPromise({ try: () => server.connect(theirs), catch: failed })

@@ -20,7 +20,7 @@ import type { jsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/t
 import type { Scope } from "effect"
 import { Effect, Runtime } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
-import * as Attempt from "./Attempt.js"
+import { allOrNothing } from "./allOrNothing.js"
 import { Cancellation } from "./Cancellation.js"
 import { misused, refused, toConnectError, toRequestError } from "./Failures.js"
 import { Link } from "./Link.js"
@@ -78,7 +78,7 @@ const noValidator: jsonSchemaValidator = {
 export const connect = (
   transport: AdapterTransport,
   options: Options
-): Effect.Effect<Connection, ConnectError, Scope.Scope> => Attempt.make(open(transport, options))
+): Effect.Effect<Connection, ConnectError, Scope.Scope> => allOrNothing(open(transport, options))
 
 const open = (
   transport: AdapterTransport,

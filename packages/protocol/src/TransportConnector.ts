@@ -6,7 +6,7 @@ import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
-import * as Attempt from "./Attempt.js"
+import { allOrNothing } from "./allOrNothing.js"
 import { describe } from "./Failures.js"
 import * as SdkConnection from "./SdkConnection.js"
 
@@ -126,7 +126,7 @@ export const make = (options: Options): Connector => {
     overlap: false,
     target: options.target ?? "a transport",
     connect: (connectOptions) =>
-      Attempt.make(
+      allOrNothing(
         Effect.flatMap(made, (transport) => SdkConnection.connect(new Adapted(transport), connectOptions))
       )
   }

@@ -1,5 +1,4 @@
 export type { AdapterTransport } from "./AdapterTransport.js"
-export * as Attempt from "./Attempt.js"
 export * as MemoryConnector from "./MemoryConnector.js"
 export * as ResultSchemas from "./ResultSchemas.js"
 export * as SdkConnection from "./SdkConnection.js"

@@ -24,7 +24,8 @@ import * as Live from "../observe/Live.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import type { Connector, ServerNotification } from "../port/Connector.js"
 import type { Method, Params, Result } from "../port/Method.js"
-import { type Status, statusOf } from "./Status.js"
+import type { Status } from "./Status.js"
+import { statusOf } from "./statusOf.js"
 
 /** What `healthCheck` found. */
 export interface HealthCheck {

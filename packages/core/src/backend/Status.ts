@@ -3,13 +3,9 @@
  */
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Kind } from "../catalog/Catalog.js"
-import * as Health from "../health/Health.js"
-import { type KeepaliveStatus, statusOf as keepaliveStatus } from "../keepalive/KeepaliveState.js"
-import type { BackendState } from "../lifecycle/BackendState.js"
+import type { KeepaliveStatus } from "../keepalive/KeepaliveState.js"
 import type { StateName } from "../lifecycle/Lifecycle.js"
-import type { Supervisor } from "../lifecycle/Supervisor.js"
 import type { Peer } from "../port/Connection.js"
-import type { Connector } from "../port/Connector.js"
 
 export type { KeepaliveStatus } from "../keepalive/KeepaliveState.js"
 
@@ -67,64 +63,4 @@ export interface Status {
     /** The lists that were cut: too long (`discovery.maxEntries`, `discovery.maxPages`), or without an end. */
     readonly truncated: ReadonlyArray<Kind>
   } | undefined
-}
-
-/** How much of a session id is shown. */
-const shown = 8
-
-/** The account of this moment. */
-export const statusOf = (backend: BackendState, supervisor: Supervisor, connector: Connector): Status => {
-  const { counters, id, keepalive, policy, probes } = backend
-  const slot = backend.published.value
-  const { current, generation, nextAttemptAt, snapshot, state } = slot
-  const now = backend.now()
-  const connection = current?.connection
-  const uptime = current === undefined ? 0 : now - current.runtime.installedAt
-  const stable = current !== undefined && backend.isStable(current.runtime)
-  const lastError = stable ? undefined : slot.lastError
-  return {
-    backend: id,
-    state: state._tag,
-    generation,
-    health: Health.view(state, probes, counters.connections > 0),
-    healthScore: Health.score(probes),
-    transport: connector.transport,
-    target: connector.target,
-    peer: connection?.peer,
-    sessionId: connection?.sessionId?.slice(0, shown),
-    serverInfo: connection?.serverInfo ?? snapshot?.serverInfo,
-    protocolVersion: connection?.protocolVersion ?? snapshot?.protocolVersion,
-    connectedAt: current?.runtime.installedAt,
-    uptime,
-    totalUptime: counters.pastUptime + uptime,
-    connectionCount: counters.connections,
-    reconnectCount: counters.reconnects,
-    errorCount: counters.errors,
-    lastError: lastError?.message,
-    lastErrorAt: lastError?.at,
-    lastCloseError: counters.lastCloseError,
-    abandonedCloses: counters.abandonedCloses,
-    lostSessions: {
-      count: supervisor.connecting.lostSessions.count,
-      warning: supervisor.connecting.lostSessions.describe(now)
-    },
-    lastAttemptAt: counters.lastAttemptAt,
-    lastSuccessAt: counters.lastSuccessAt,
-    nextAttemptAt,
-    failedAttempts: stable ? 0 : supervisor.connecting.failedAttempts,
-    failures: {
-      discovery: current?.runtime.failures("discovery") ?? 0,
-      request: current?.runtime.failures("request") ?? 0
-    },
-    inFlight: current?.runtime.inFlight ?? 0,
-    waiting: supervisor.calls.waiting,
-    keepalive: keepaliveStatus(policy, keepalive, connection),
-    catalog: snapshot && {
-      generation: snapshot.generation,
-      revision: snapshot.revision,
-      stale: snapshot.stale,
-      tools: snapshot.tools.length,
-      truncated: snapshot.truncated
-    }
-  }
 }

@@ -7,7 +7,7 @@ import { Effect, ExecutionStrategy, Exit, Scope } from "effect"
  * Runs an acquisition in a scope of its own, a child of the caller's: when it fails or is interrupted, what it had acquired
  * is released at once, before it ends; when it succeeds, with the caller's scope.
  */
-export const make = <A, E, R>(acquire: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
+export const allOrNothing = <A, E, R>(acquire: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const scope = yield* Effect.flatMap(Effect.scope, (parent) => Scope.fork(parent, ExecutionStrategy.sequential))
