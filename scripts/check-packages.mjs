@@ -16,6 +16,7 @@ const root = fileURLToPath(new URL("../", import.meta.url))
  * @property {string} version
  * @property {boolean} [private]
  * @property {Readonly<Record<string, string>>} [bin]
+ * @property {Readonly<Record<string, string>>} [peerDependencies]
  * @property {Readonly<Record<string, object>>} [peerDependenciesMeta]
  * @property {Readonly<Record<string, string | object>>} exports
  */
@@ -68,6 +69,10 @@ const inspect = async ({ name, tarball }) => {
   }
   if (/"(catalog|workspace):/.test(JSON.stringify(manifest))) {
     problems.push(`${name}: catalog: or workspace: in the packed package.json`)
+  }
+  const { effect } = manifest.peerDependencies ?? {}
+  if (effect !== undefined && !/^\^3\.\d+\.\d+$/.test(effect)) {
+    problems.push(`${name}: peer effect@${effect} is not Effect 3`)
   }
   const profile = JSON.stringify(manifest.exports).includes('"require"') ? "node16" : "esm-only"
   const tools = [

@@ -42,14 +42,20 @@ export interface Host {
   readonly onDefect: (cause: Cause.Cause<never>) => Effect.Effect<void>
 }
 
-/** Waits before each round as many milliseconds as the round before it says. One Schedule for all backends. (K1) */
-const paced = Schedule.addDelay(Schedule.identity<number>(), (millis) => millis)
+/**
+ * The Schedule of keepalive, one for all backends: waits before each round as many milliseconds as the round before it says. That
+ * is the jittered interval (`Cadence.dueAt`), since the last answer. (K1)
+ */
+const keepaliveSchedule: Schedule.Schedule<number, number> = Schedule.addDelay(
+  Schedule.identity<number>(),
+  (millis) => millis
+)
 
-/** Beats until interrupted, in the attached scope of its runtime. */
+/** Runs a round at each recurrence of the Schedule until interrupted, in the attached scope of its runtime. */
 export const run = (host: Host): Effect.Effect<void> =>
   Effect.suspend(() => {
     const loop = new HeartbeatLoop(host)
-    return Effect.flatMap(loop.nextDelay(), (first) => Effect.scheduleFrom(loop.round, first, paced))
+    return Effect.flatMap(loop.nextDelay(), (first) => Effect.scheduleFrom(loop.round, first, keepaliveSchedule))
   })
 
 /**

@@ -21,7 +21,10 @@ import type { Runtime } from "../runtime/Runtime.js"
 import { isWithdrawn, State } from "./Lifecycle.js"
 import type { Message } from "./Message.js"
 
-/** The published value of a backend. `current` is there exactly in Connected. */
+/**
+ * What one Ref holds of a backend: state, generation and published snapshot change together, in one synchronous step. `current` is
+ * there exactly in Connected.
+ */
 export interface Slot {
   readonly state: State
   readonly current: Installed | undefined
@@ -58,6 +61,7 @@ export class BackendState {
   readonly clock: Clock.Clock
   /** When its fleet was made; undefined for a backend on its own. */
   readonly fleetStartedAt: number | undefined
+  /** The one Ref of the backend: its generation and its published snapshot, with its state. Only `publish` writes it. */
   readonly published: StateRef<Slot>
   readonly events = new Hub<Event>()
   readonly notifications = new Hub<ServerNotification>()
