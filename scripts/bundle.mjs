@@ -11,6 +11,7 @@
 import { build, transform } from "esbuild"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { readFile } from "node:fs/promises"
+import { createRequire } from "node:module"
 import { dirname, join, relative } from "node:path"
 
 /**
@@ -120,24 +121,55 @@ const write = async (options) => {
   }
 }
 
-/** The declarations that one of them reaches, itself included. Throws when one shows what a user has not installed. */
+const isInstalled = (/** @type {string} */ specifier) => installed.some((one) => `${specifier}/`.startsWith(`${one}/`))
+const { resolve } = createRequire(join(process.cwd(), "package.json"))
+
+/** The declarations of ours that a file names by a specifier. Throws when it names what a user has not installed. */
+const named = (/** @type {string} */ file, /** @type {string} */ specifier) => {
+  if (specifier.startsWith(".")) return join(dirname(file), specifier.replace(/\.js$/, ".d.ts"))
+  if (specifier.startsWith("node:") || isInstalled(specifier)) return undefined
+  if (!specifier.startsWith("@mcp-lifeline/")) {
+    throw new Error(`${name}: ${file} shows ${specifier}, which is inlined and not installed`)
+  }
+  return resolve(specifier).replace(/\.js$/, ".d.ts")
+}
+
+/** Comments, or the specifiers of what is imported. */
+const specifiers = /\/\*.*?\*\/|(?<=(?:\bfrom|\bimport|\bimport\()\s*")[^"]+(?=")/gs
+const isComment = (/** @type {string} */ found) => found.startsWith("/*")
+
+/** The declarations that one of them reaches, itself included, those of inlined packages of ours too. */
 const reached = (/** @type {string} */ file, /** @type {Set<string>} */ found = new Set([file])) => {
-  const text = readFileSync(file, "utf8").replaceAll(/\/\*.*?\*\//gs, "")
-  for (const [, specifier = ""] of text.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*"([^"]+)"/g)) {
-    if (specifier.startsWith(".")) {
-      const next = join(dirname(file), specifier.replace(/\.js$/, ".d.ts"))
-      if (!found.has(next)) reached(next, found.add(next))
-    } else if (!specifier.startsWith("node:") && !installed.some((one) => `${specifier}/`.startsWith(`${one}/`))) {
-      throw new Error(`${name}: ${file} shows ${specifier}, which is inlined and not installed`)
-    }
+  for (const [specifier] of readFileSync(file, "utf8").matchAll(specifiers)) {
+    const next = isComment(specifier) ? undefined : named(file, specifier)
+    if (next !== undefined && !found.has(next)) reached(next, found.add(next))
   }
   return found
 }
 
-const declarations = bundle.imported ? bundle.entries.flatMap((entry) => [...reached(`dist/${entry}.d.ts`)]) : []
+/** Where declarations are published: those of an inlined package in a folder of its name. */
+const published = (/** @type {string} */ file) =>
+  file.startsWith(publicModules)
+    ? relative(publicModules, file)
+    : file.replace(/^.*[/\\]packages[/\\]([^/\\]+)[/\\]dist[/\\]/, "$1/")
+
+const declarations = bundle.imported
+  ? bundle.entries.flatMap((entry) => [...reached(join(publicModules, `${entry}.d.ts`))])
+  : []
 const declare = (/** @type {string} */ outdir) => {
   for (const file of declarations) {
-    for (const one of [file, `${file}.map`]) cpSync(one, join(outdir, relative("dist", one)))
+    const to = join(outdir, published(file))
+    const text = readFileSync(file, "utf8").replaceAll(specifiers, (specifier) => {
+      const next = isComment(specifier) || specifier.startsWith(".") ? undefined : named(file, specifier)
+      return next === undefined
+        ? specifier
+        : `./${relative(dirname(published(file)), published(next)).replace(/\.d\.ts$/, ".js")}`
+    })
+    mkdirSync(dirname(to), { recursive: true })
+    // A map would lead to sources that are not in the package.
+    const isOwn = file.startsWith(publicModules)
+    writeFileSync(to, isOwn ? text : text.replace(/^\/\/# sourceMappingURL=.*$/m, ""))
+    if (isOwn) cpSync(`${file}.map`, `${to}.map`)
   }
 }
 

@@ -4,6 +4,7 @@
  * `ConnectError` and `RequestError` are also what adapters report through the ports; the rest is made by the core.
  */
 import { Cause, Data, Option, Schema } from "effect"
+import { connectReasons } from "./port/ConnectReason.js"
 
 const common = {
   /** The name of the backend; empty in what an adapter makes, stamped by the core. */
@@ -17,25 +18,7 @@ const common = {
 } as const
 
 /** Why a connection could not be made. `session`: the server has forgotten the session before the handshake ended. */
-export const ConnectReason = Schema.Literal(
-  "timeout",
-  "refused",
-  "unreachable",
-  "tls",
-  "closed",
-  "session",
-  "spawn",
-  "unauthorized",
-  "forbidden",
-  "notFound",
-  "rateLimited",
-  "server",
-  "redirect",
-  "protocol",
-  "incompatible",
-  "onConnected",
-  "defect"
-)
+export const ConnectReason = Schema.Literal(...connectReasons)
 
 /** Why a connection could not be made. */
 export type ConnectReason = typeof ConnectReason.Type

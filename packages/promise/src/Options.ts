@@ -2,6 +2,7 @@
  * What servers and options look like to a user of the facade: plain values, with the names, units and defaults of the
  * core's options.
  */
+import type * as Core from "@mcp-lifeline/core/types"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { ClientOptions } from "@modelcontextprotocol/sdk/client/index.js"
 import type { RequestOptions } from "@modelcontextprotocol/sdk/shared/protocol.js"
@@ -19,135 +20,20 @@ import type {
 import type { Duration } from "./Duration.js"
 import type { Session } from "./Session.js"
 
+export type { CallsOptions, HealthOptions } from "@mcp-lifeline/core/types"
+
 /** How a session is kept alive, and how a dead one is found. */
-export interface KeepaliveOptions {
-  /** `ping`, `tool:<name>` (ping first, then the tool), `options` (HTTP only) or `none`. Default `ping`. */
-  readonly method?: "ping" | `tool:${string}` | "options" | "none" | undefined
-  /** Arguments of the fallback tool. Default `{}`. */
-  readonly toolArguments?: { readonly [key: string]: unknown } | undefined
-  /** Longest time without an answered request, 1 s to 24 h. Default 5 minutes. */
-  readonly interval?: Duration | undefined
-  /** Time for one heartbeat. Default 10 s. */
-  readonly timeout?: Duration | undefined
-  /** Failed pings in a row before the fallback tool is used. Default 2. */
-  readonly fallbackAfter?: number | undefined
-  /** Failing rounds in a row before the connection is declared lost or the breaker opens. Default 3. */
-  readonly failureThreshold?: number | undefined
-  /** Wait after a failing round. Default 10 s. */
-  readonly suspectInterval?: Duration | undefined
-  /** Wait before an open breaker is probed. Default 30 minutes. */
-  readonly reprobeAfter?: Duration | undefined
-  /** How long the server lets a session idle; `never` turns keepalive off unless a method is given. Default unknown. */
-  readonly idleTtl?: Duration | "never" | undefined
-  /** Whether the credentials go with OPTIONS. Default true. */
-  readonly authenticated?: boolean | undefined
-}
-
+export type KeepaliveOptions = Core.KeepaliveOptions<Duration>
 /** How a lost connection comes back. */
-export interface ReconnectOptions {
-  /** Come back without being asked. Default true. */
-  readonly auto?: boolean | undefined
-  /** First delay of the backoff, before jitter. Default 1 s. */
-  readonly initialDelay?: Duration | undefined
-  /** Growth of the delay. Default 2. */
-  readonly factor?: number | undefined
-  /** Bound on every delay. Default 60 s. */
-  readonly maxDelay?: Duration | undefined
-  /** Quick attempts before the backend goes Dormant. Default 5. */
-  readonly maxAttempts?: number | undefined
-  /** A connection that has lived this long is stable; the backoff starts anew. Default 10 s. */
-  readonly stableAfter?: Duration | undefined
-  /** Time between attempts of a dormant backend, jittered. Default 5 minutes. */
-  readonly dormantProbe?: Duration | undefined
-  /** Longest Retry-After that is respected. Default 10 minutes. */
-  readonly maxRetryAfter?: Duration | undefined
-  /** Least time between attempts that waiting calls ask for; doubles with each failure up to `maxDelay`. Default 1 s. */
-  readonly demandInterval?: Duration | undefined
-  /** Make the new connection before the old one is closed. Default: true for HTTP, false for stdio. */
-  readonly overlap?: boolean | undefined
-}
-
+export type ReconnectOptions = Core.ReconnectOptions<Duration>
 /** How long things may take. */
-export interface TimeoutOptions {
-  /**
-   * A connection attempt; also how long `connect` tries before it rejects. Default 30 s, of which `connect` waits 5 s where
-   * there is no server; where it is given, it is waited for.
-   */
-  readonly connect?: Duration | undefined
-  /** The answer to a request. Default 60 s. */
-  readonly request?: Duration | undefined
-  /** How long a call waits for a connection. Default 10 s. */
-  readonly wait?: Duration | undefined
-  /** Closing a connection, before it is abandoned. Default 5 s. */
-  readonly close?: Duration | undefined
-  /** Time for calls in flight when a connection is replaced on purpose. Default 10 s. */
-  readonly drain?: Duration | undefined
-}
-
-/** When a live connection counts as broken. */
-export interface HealthOptions {
-  /** Consecutive failures (of discovery, or of probes) that declare a connection lost. Default 3. */
-  readonly failureThreshold?: number | undefined
-}
-
-/** What is done with calls. */
-export interface CallsOptions {
-  /**
-   * Whether a call that was cut off is sent again. `safe`: where it was not carried out, or where carrying it out twice does no
-   * harm (see `CallOptions.idempotent`); `never`: every call is sent once. Default `safe`.
-   */
-  readonly retry?: "safe" | "never" | undefined
-  /** Believe a tool's readOnlyHint and idempotentHint. Default true. */
-  readonly trustAnnotations?: boolean | undefined
-  /** Fail at once when there is no connection. Default false. */
-  readonly failFast?: boolean | undefined
-  /** After an unwanted new session: go on, or fail the first call with SessionExpired. Default `resume`. */
-  readonly afterSessionLoss?: "resume" | "fail" | undefined
-  /** Bound on calls in flight. Default 1,000. */
-  readonly maxInFlight?: number | undefined
-  /** Bound on calls that wait for a connection. Default 1,000. */
-  readonly maxWaiting?: number | undefined
-}
-
+export type TimeoutOptions = Core.TimeoutOptions<Duration>
 /** When a connection is made and let go. */
-export interface LifecycleOptions {
-  /** Connect on first demand; `connect` then never rejects. Default false. */
-  readonly lazy?: boolean | undefined
-  /** Let go of a connection that no call has used for this long. Default `never`. */
-  readonly idleRelease?: Duration | "never" | undefined
-  /** Start disabled. Default false. */
-  readonly disabled?: boolean | undefined
-}
-
+export type LifecycleOptions = Core.LifecycleOptions<Duration>
 /** How the catalogue is read. */
-export interface DiscoveryOptions {
-  /**
-   * Who asks for the lists. `eager`: they are read on every new connection. `learn`: nothing is read until somebody asks for the
-   * catalogue; what a tool's hints say is learnt from the lists that the caller reads. Default `eager` in fleets, `learn` in `connect` and
-   * `supervisedTransport`.
-   */
-  readonly mode?: "eager" | "learn" | undefined
-  /**
-   * Read the lists again this often, for servers that do not announce changes; with `learn`, once the catalogue was asked for.
-   * Default `never`.
-   */
-  readonly refreshInterval?: Duration | "never" | undefined
-  /** Bound on the pages of one list. Default 100. */
-  readonly maxPages?: number | undefined
-  /** Bound on the entries of one list. Default 10,000. */
-  readonly maxEntries?: number | undefined
-}
-
+export type DiscoveryOptions = Core.DiscoveryOptions<Duration>
 /** How a server is supervised. */
-export interface PolicyOptions {
-  readonly keepalive?: KeepaliveOptions | undefined
-  readonly reconnect?: ReconnectOptions | undefined
-  readonly timeouts?: TimeoutOptions | undefined
-  readonly health?: HealthOptions | undefined
-  readonly calls?: CallsOptions | undefined
-  readonly lifecycle?: LifecycleOptions | undefined
-  readonly discovery?: DiscoveryOptions | undefined
-}
+export type PolicyOptions = Core.PolicyOptions<Duration>
 
 /** What servers of both kinds have. */
 export interface AnyServer extends PolicyOptions {

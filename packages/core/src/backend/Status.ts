@@ -2,24 +2,32 @@
  * What can be known about a backend at one moment.
  */
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
-import type { Kind } from "../catalog/Catalog.js"
-import type { KeepaliveStatus } from "../keepalive/KeepaliveState.js"
-import type { StateName } from "../lifecycle/Lifecycle.js"
-import type { Peer } from "../port/Connection.js"
+import type { Kind } from "../catalog/Kind.js"
+import type { StateName } from "../lifecycle/States.js"
+import type { Peer } from "../port/Loss.js"
 
-export type { KeepaliveStatus } from "../keepalive/KeepaliveState.js"
+/** Whether keepalive runs, and why not. */
+export interface KeepaliveStatus {
+  readonly state: "running" | "off" | "paused" | "disabled"
+  readonly method: string
+  /** Why it is off, paused or disabled. */
+  readonly reason: string | undefined
+  /** When an open breaker is probed next, in milliseconds since the epoch. */
+  readonly reprobeAt: number | undefined
+}
 
-/** An immutable account of a backend. Times are milliseconds since the epoch, durations milliseconds. */
+/** An immutable account of a backend at one moment. Times are milliseconds since the epoch, durations milliseconds. */
 export interface Status {
   readonly backend: string
   readonly state: StateName
-  /** Number of the last installed runtime; 0 before the first. */
+  /** Number of the last connection; 0 before the first. */
   readonly generation: number
-  /** `CONNECTED`, `UNHEALTHY` or `DISCONNECTED`. */
   readonly health: "CONNECTED" | "UNHEALTHY" | "DISCONNECTED"
   /** Last ten probes, newest heaviest: 1 is perfect. */
   readonly healthScore: number
+  /** `stdio`, `http`, or what a connector calls itself. */
   readonly transport: string
+  /** The command or the address, without credentials. */
   readonly target: string
   /** The process or address of the current connection. */
   readonly peer: Peer | undefined
@@ -35,7 +43,7 @@ export interface Status {
   readonly connectionCount: number
   readonly reconnectCount: number
   readonly errorCount: number
-  /** Why the backend is or was down; cleared once the connection is stable. */
+  /** Why it is or was down; cleared once the connection is stable. */
   readonly lastError: string | undefined
   readonly lastErrorAt: number | undefined
   readonly lastCloseError: string | undefined

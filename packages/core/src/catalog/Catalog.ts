@@ -9,9 +9,9 @@ import type {
   ServerCapabilities,
   Tool
 } from "@modelcontextprotocol/sdk/types.js"
+import type { Kind } from "./Kind.js"
 
-/** The kinds of list that a server can have. */
-export type Kind = "tools" | "prompts" | "resources" | "resourceTemplates"
+export type { Kind } from "./Kind.js"
 
 /** What a server's lists hold. */
 export interface Lists {

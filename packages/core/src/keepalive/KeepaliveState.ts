@@ -2,6 +2,7 @@
  * What keepalive knows of a backend over all its connections: the breaker, and how many generations in a row it has given
  * up. Reconnecting does not reset it.
  */
+import type { KeepaliveStatus } from "../backend/Status.js"
 import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
 import type { Reason } from "./Verdict.js"
@@ -46,16 +47,6 @@ export const offReason = (policy: Policy, connection: Connection): string | unde
   if (method !== undefined) return undefined
   if (!connection.stateful) return "the server keeps no session"
   return idleTtl === "never" ? "keepalive.idleTtl is never" : undefined
-}
-
-/** Whether keepalive runs, and why not. */
-export interface KeepaliveStatus {
-  readonly state: "running" | "off" | "paused" | "disabled"
-  readonly method: string
-  /** Why it is off, paused or disabled. */
-  readonly reason: string | undefined
-  /** When an open breaker is probed next, in milliseconds since the epoch. */
-  readonly reprobeAt: number | undefined
 }
 
 /** The state of keepalive as the status shows it. */

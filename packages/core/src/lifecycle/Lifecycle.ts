@@ -5,36 +5,15 @@
  * against this table.
  */
 import { Data } from "effect"
+import type { StateName, States } from "./States.js"
+
+export type { StateName } from "./States.js"
 
 /** Where a backend is. Exactly one at a time. */
-export type State = Data.TaggedEnum<{
-  /** No connection and none wanted yet: lazy before the first demand, or released because unused. */
-  Idle: {}
-  /** An attempt is under way. `probe`: it was made from Dormant, so failing leads back there. */
-  Connecting: { readonly probe: boolean }
-  /** A runtime is installed. `replacing`: an attempt for its successor is under way. */
-  Connected: { readonly replacing: boolean }
-  /** Waiting for the backoff to run out. */
-  Reconnecting: {}
-  /** The quick attempts are used up; tried now and then. */
-  Dormant: {}
-  /** Waiting does not help. */
-  PermanentlyFailed: {}
-  /** Not connected, and only a command changes that. */
-  Disconnected: {}
-  /** Being torn down. `enable`: wanted again as soon as that has ended. */
-  Disabling: { readonly enable: boolean }
-  /** Switched off; everything is torn down or abandoned. */
-  Disabled: {}
-  /** The scope of the backend has closed. For ever. */
-  Closed: {}
-}>
+export type State = Data.TaggedEnum<States>
 
 /** Constructors of states. */
 export const State = Data.taggedEnum<State>()
-
-/** The name of a state. */
-export type StateName = State["_tag"]
 
 /** What can happen to a backend. */
 export type Event = Data.TaggedEnum<{

@@ -6,7 +6,8 @@ import { Clock, Duration, Effect, LogLevel, Scope, Stream } from "effect"
 import type { DurationInput } from "effect/Duration"
 import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
-import { inWords, type StateName } from "../lifecycle/Lifecycle.js"
+import { inWords } from "../lifecycle/Lifecycle.js"
+import type { StateName } from "../lifecycle/States.js"
 import type { Event } from "./Event.js"
 
 /** One line. */

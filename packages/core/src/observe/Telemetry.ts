@@ -4,7 +4,7 @@
  */
 import { type Clock, Context, type Effect } from "effect"
 import type { CallError, RequestError } from "../Errors.js"
-import type { StateName } from "../lifecycle/Lifecycle.js"
+import type { StateName } from "../lifecycle/States.js"
 import type { Connection } from "../port/Connection.js"
 import type { Method, Params } from "../port/Method.js"
 import type { Event } from "./Event.js"

@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"
 import type { Session } from "../port/Session.js"
-import type { PolicyOptions } from "./PolicyOptions.js"
+import type { PolicyOptions } from "./Policy.js"
 
 /** Everything about one backend. `R`: the services that its handlers and `onConnected` use. */
 export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<R> {

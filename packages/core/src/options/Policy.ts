@@ -4,26 +4,25 @@
 import { Config, Either, Option, ParseResult, Predicate, Schema } from "effect"
 import type { InvalidOptions } from "../Errors.js"
 import type { Connector } from "../port/Connector.js"
-import type { KeepaliveMethod, PolicyOptions } from "./PolicyOptions.js"
+import type * as Given from "./PolicyOptions.js"
 import * as Problem from "./Problem.js"
 import * as TimeSpan from "./TimeSpan.js"
+import { day, hour, minute, second } from "./TimeText.js"
 
-export type {
-  CallsOptions,
-  DiscoveryOptions,
-  HealthOptions,
-  KeepaliveMethod,
-  KeepaliveOptions,
-  LifecycleOptions,
-  PolicyOptions,
-  ReconnectOptions,
-  TimeoutOptions
-} from "./PolicyOptions.js"
+export type { CallsOptions, HealthOptions, KeepaliveMethod } from "./PolicyOptions.js"
 
-const second = 1000
-const minute = 60 * second
-const hour = 60 * minute
-const day = 24 * hour
+/** How a session is kept alive, and how a dead one is found. */
+export type KeepaliveOptions = Given.KeepaliveOptions<TimeSpan.TimeSpan>
+/** How a lost connection comes back. */
+export type ReconnectOptions = Given.ReconnectOptions<TimeSpan.TimeSpan>
+/** How long things may take. */
+export type TimeoutOptions = Given.TimeoutOptions<TimeSpan.TimeSpan>
+/** When a connection is made and let go. */
+export type LifecycleOptions = Given.LifecycleOptions<TimeSpan.TimeSpan>
+/** How the catalogue is read. */
+export type DiscoveryOptions = Given.DiscoveryOptions<TimeSpan.TimeSpan>
+/** The options of a backend. A length of time is a number of milliseconds, a text such as `"5s"`, or a Duration. */
+export type PolicyOptions = Given.PolicyOptions<TimeSpan.TimeSpan>
 
 /** The milliseconds of a length of time that lies between two bounds. */
 const inRange = (input: unknown, min: number, max: number): number | undefined => {
@@ -70,7 +69,9 @@ const oneOf = <const A extends readonly [string, ...Array<string>]>(...values: A
   accepted(Schema.Literal(...values), values.map((value) => `"${value}"`).join(" or "))
 
 const method = accepted(
-  Schema.String.pipe(Schema.filter((value): value is KeepaliveMethod => /^(ping|tool:.+|options|none)$/.test(value))),
+  Schema.String.pipe(
+    Schema.filter((value): value is Given.KeepaliveMethod => /^(ping|tool:.+|options|none)$/.test(value))
+  ),
   '"ping", "tool:<name>", "options" or "none"'
 )
 

@@ -1,71 +1,73 @@
 /**
- * The options of a backend, as they are given.
+ * The options of a backend, as they are given. `Time`: what a length of time may be, which is more where a program has Effect.
  */
-import type { TimeSpan } from "./TimeSpan.js"
 
 /** What the heartbeat is. */
 export type KeepaliveMethod = "ping" | `tool:${string}` | "options" | "none"
 
 /** How a session is kept alive, and how a dead one is found. */
-export interface KeepaliveOptions {
+export interface KeepaliveOptions<Time> {
   /** `ping`, `tool:<name>` (ping first, then the tool), `options` (HTTP only) or `none`. Default `ping`. */
   readonly method?: KeepaliveMethod | undefined
   /** Arguments of the fallback tool. Default `{}`. */
   readonly toolArguments?: { readonly [key: string]: unknown } | undefined
   /** Longest time without an answered request, 1 s to 24 h. Default 5 minutes. */
-  readonly interval?: TimeSpan | undefined
+  readonly interval?: Time | undefined
   /** Time for one heartbeat; a ping and its fallback share it. Default 10 s. */
-  readonly timeout?: TimeSpan | undefined
+  readonly timeout?: Time | undefined
   /** Failed pings in a row before the fallback tool is used. Default 2. */
   readonly fallbackAfter?: number | undefined
   /** Failing rounds in a row before the connection is declared lost or the breaker opens. Default 3. */
   readonly failureThreshold?: number | undefined
   /** Wait after a failing round. Default 10 s. */
-  readonly suspectInterval?: TimeSpan | undefined
+  readonly suspectInterval?: Time | undefined
   /** Wait before an open breaker is probed. Default 30 minutes. */
-  readonly reprobeAfter?: TimeSpan | undefined
+  readonly reprobeAfter?: Time | undefined
   /** How long the server lets a session idle; `never` turns keepalive off unless a method is given. Default unknown. */
-  readonly idleTtl?: TimeSpan | "never" | undefined
+  readonly idleTtl?: Time | "never" | undefined
   /** Whether the credentials go with OPTIONS. Default true. */
   readonly authenticated?: boolean | undefined
 }
 
 /** How a lost connection comes back. */
-export interface ReconnectOptions {
+export interface ReconnectOptions<Time> {
   /** Come back without being asked. Default true. */
   readonly auto?: boolean | undefined
   /** First delay of the backoff, before jitter. Default 1 s. */
-  readonly initialDelay?: TimeSpan | undefined
+  readonly initialDelay?: Time | undefined
   /** Growth of the delay. Default 2. */
   readonly factor?: number | undefined
   /** Bound on every delay. Default 60 s. */
-  readonly maxDelay?: TimeSpan | undefined
+  readonly maxDelay?: Time | undefined
   /** Quick attempts before the backend goes Dormant. Default 5. */
   readonly maxAttempts?: number | undefined
   /** A connection that has lived this long is stable; the backoff starts anew. Default 10 s. */
-  readonly stableAfter?: TimeSpan | undefined
+  readonly stableAfter?: Time | undefined
   /** Time between attempts of a dormant backend, jittered. Default 5 minutes. */
-  readonly dormantProbe?: TimeSpan | undefined
+  readonly dormantProbe?: Time | undefined
   /** Longest Retry-After that is respected. Default 10 minutes. */
-  readonly maxRetryAfter?: TimeSpan | undefined
+  readonly maxRetryAfter?: Time | undefined
   /** Least time between attempts that waiting calls ask for; doubles with each failure up to `maxDelay`. Default 1 s. */
-  readonly demandInterval?: TimeSpan | undefined
-  /** Make the new connection before the old one is closed. Default: as the transport says (HTTP true, stdio false). */
+  readonly demandInterval?: Time | undefined
+  /** Make the new connection before the old one is closed. Default: as the transport says: true for HTTP, false for stdio. */
   readonly overlap?: boolean | undefined
 }
 
 /** How long things may take. */
-export interface TimeoutOptions {
-  /** A connection attempt, its wait for a permit not counted. Default 30 s. */
-  readonly connect?: TimeSpan | undefined
+export interface TimeoutOptions<Time> {
+  /**
+   * A connection attempt, its wait for a permit not counted. Default 30 s. It is also how long the client's `connect` tries
+   * before it rejects; where it is not given and there is no server, `connect` tries for 5 s.
+   */
+  readonly connect?: Time | undefined
   /** The answer to a request. Default 60 s. */
-  readonly request?: TimeSpan | undefined
+  readonly request?: Time | undefined
   /** How long a call waits for a connection. Default 10 s. */
-  readonly wait?: TimeSpan | undefined
+  readonly wait?: Time | undefined
   /** Closing a connection, before it is abandoned. Default 5 s. */
-  readonly close?: TimeSpan | undefined
+  readonly close?: Time | undefined
   /** Time for calls in flight when a connection is replaced on purpose. Default 10 s. */
-  readonly drain?: TimeSpan | undefined
+  readonly drain?: Time | undefined
 }
 
 /** When a live connection counts as broken. */
@@ -93,41 +95,42 @@ export interface CallsOptions {
   readonly maxWaiting?: number | undefined
 }
 
-/** When a backend connects and lets go. */
-export interface LifecycleOptions {
-  /** Connect on first demand. Default false. */
+/** When a connection is made and let go. */
+export interface LifecycleOptions<Time> {
+  /** Connect on first demand; the client's `connect` then never rejects. Default false. */
   readonly lazy?: boolean | undefined
   /** Let go of a connection that no call has used for this long. Default `never`. */
-  readonly idleRelease?: TimeSpan | "never" | undefined
+  readonly idleRelease?: Time | "never" | undefined
   /** Start disabled. Default false. */
   readonly disabled?: boolean | undefined
 }
 
 /** How the catalogue is read. */
-export interface DiscoveryOptions {
+export interface DiscoveryOptions<Time> {
   /**
    * Who asks for the lists. `eager`: they are read on every new connection. `learn`: nothing is read until somebody asks for the
-   * catalogue; what a tool's hints say is learnt from the lists that the caller reads. Default `eager`.
+   * catalogue; what a tool's hints say is learnt from the lists that the caller reads. Default `eager`; in the client's `connect`
+   * and `supervisedTransport` it is `learn`.
    */
   readonly mode?: "eager" | "learn" | undefined
   /**
    * Read the lists again this often, for servers that do not announce changes; with `learn`, once the catalogue was asked for.
    * Default `never`.
    */
-  readonly refreshInterval?: TimeSpan | "never" | undefined
+  readonly refreshInterval?: Time | "never" | undefined
   /** Bound on the pages of one list. Default 100. */
   readonly maxPages?: number | undefined
   /** Bound on the entries of one list. Default 10,000. */
   readonly maxEntries?: number | undefined
 }
 
-/** The options of a backend, each with the default of the design. A length of time is a number of ms, a text or a Duration. */
-export interface PolicyOptions {
-  readonly keepalive?: KeepaliveOptions | undefined
-  readonly reconnect?: ReconnectOptions | undefined
-  readonly timeouts?: TimeoutOptions | undefined
+/** How a server is supervised. */
+export interface PolicyOptions<Time> {
+  readonly keepalive?: KeepaliveOptions<Time> | undefined
+  readonly reconnect?: ReconnectOptions<Time> | undefined
+  readonly timeouts?: TimeoutOptions<Time> | undefined
   readonly health?: HealthOptions | undefined
   readonly calls?: CallsOptions | undefined
-  readonly lifecycle?: LifecycleOptions | undefined
-  readonly discovery?: DiscoveryOptions | undefined
+  readonly lifecycle?: LifecycleOptions<Time> | undefined
+  readonly discovery?: DiscoveryOptions<Time> | undefined
 }

@@ -4,40 +4,10 @@
  */
 import { Duration, Option } from "effect"
 import type { DurationInput } from "effect/Duration"
-
-const second = 1000
-const minute = 60 * second
-const hour = 60 * minute
-const day = 24 * hour
-
-/** The milliseconds of each unit that a text may have. */
-const units = {
-  ms: 1,
-  s: second,
-  sec: second,
-  m: minute,
-  min: minute,
-  h: hour,
-  d: day,
-  milli: 1,
-  millis: 1,
-  second,
-  seconds: second,
-  minute,
-  minutes: minute,
-  hour,
-  hours: hour,
-  day,
-  days: day,
-  week: 7 * day,
-  weeks: 7 * day
-} as const
-
-/** The units of a text: short ones and Effect's. */
-export type Unit = keyof typeof units
+import { day, hour, minute, second, type TimeText, type Unit, units } from "./TimeText.js"
 
 /** A length of time: milliseconds, a text such as `"5s"`, `"10 ms"` or `"5 minutes"`, or what else Effect takes. */
-export type TimeSpan = DurationInput | `${number}${Unit}` | `${number} ${Unit}`
+export type TimeSpan = DurationInput | TimeText
 
 const text = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/
 

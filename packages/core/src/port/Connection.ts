@@ -7,21 +7,10 @@ import type { Progress, ServerCapabilities, TaskCreationParams } from "@modelcon
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Effect } from "effect"
 import type { RequestError } from "../Errors.js"
+import type { Loss, Peer } from "./Loss.js"
 import type { Method, Params, Result } from "./Method.js"
 
-/** How a connection ended, as its transport knows it. */
-export interface Loss {
-  /**
-   * `session`: the server no longer knows the session, but answers. `closed`: the transport is over. The other two are
-   * verdicts of the core: `health` (failed requests or probes) and `keepalive` (heartbeats without an answer).
-   */
-  readonly kind: "session" | "closed" | "health" | "keepalive"
-  /** One line: what happened, with exit code, signal or status where there is one. */
-  readonly message: string
-  /** Milliseconds that the server asked us to wait before coming back. */
-  readonly retryAfter?: number | undefined
-  readonly cause?: unknown
-}
+export type { Loss, Peer } from "./Loss.js"
 
 /** Options of one request. All durations in milliseconds. */
 export interface RequestOptions {
@@ -39,12 +28,6 @@ export interface RequestOptions {
   readonly task?: TaskCreationParams | undefined
   /** A schema of the official SDK's kind to decode the result with, in place of the method's own. */
   readonly resultSchema?: unknown
-}
-
-/** Where the other side is, for people: the process or the address (without credentials). */
-export interface Peer {
-  readonly pid?: number | undefined
-  readonly url?: string | undefined
 }
 
 /** One live MCP session over one transport. Opened by a `Connector`, closed by its scope. */

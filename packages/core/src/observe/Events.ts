@@ -1,0 +1,57 @@
+/**
+ * What happens to backends: everything that a gateway or telemetry needs to know.
+ */
+import type { StateName } from "../lifecycle/States.js"
+import type { Loss } from "../port/Loss.js"
+
+interface Common {
+  readonly backend: string
+  /** Milliseconds since the epoch. */
+  readonly at: number
+}
+
+/** What can happen to a backend, by the tag of its event. Durations in milliseconds. `Failure`: why an attempt failed. */
+export type Events<Failure> = {
+  /** The state changed. */
+  StateChanged: Common & { readonly from: StateName; readonly to: StateName; readonly generation: number }
+  /** An attempt to connect began; `attempt` counts from 1 since the last stable connection. */
+  AttemptStarted: Common & { readonly attempt: number }
+  /** An attempt failed. `nextAttemptAt`: when the next one is due, in milliseconds since the epoch. */
+  AttemptFailed: Common & {
+    readonly error: Failure
+    readonly duration: number
+    readonly nextAttemptAt: number | undefined
+  }
+  /** A connection was made. `downtime`: since the last one was lost, where one was. */
+  Installed: Common & { readonly generation: number; readonly duration: number; readonly downtime: number | undefined }
+  /** The connection was lost. */
+  RuntimeLost: Common & { readonly generation: number; readonly loss: Loss; readonly uptime: number }
+  /**
+   * A connection was closed, or closing it failed or was abandoned. `installed`: it was current once; else its attempt had
+   * failed.
+   */
+  RuntimeClosed: Common & {
+    readonly generation: number
+    readonly installed: boolean
+    readonly outcome: "closed" | "failed" | "abandoned"
+    readonly message: string | undefined
+  }
+  /** The catalogue was published anew, or is stale or withdrawn (`revision` undefined). */
+  CatalogChanged: Common & {
+    readonly generation: number
+    readonly revision: number | undefined
+    readonly stale: boolean
+  }
+  /** A list could not be read. */
+  DiscoveryFailed: Common & { readonly generation: number; readonly message: string }
+  /**
+   * The keepalive of a backend changed: it runs, is off or paused, or was disabled by its breaker, until
+   * `nextProbeAt`.
+   */
+  KeepaliveChanged: Common & {
+    readonly generation: number
+    readonly state: "running" | "off" | "paused" | "disabled"
+    readonly reason: string | undefined
+    readonly nextProbeAt: number | undefined
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * A length of time as a text.
+ */
+
+export const second = 1000
+export const minute = 60 * second
+export const hour = 60 * minute
+export const day = 24 * hour
+
+/** The milliseconds of each unit: short ones, and Effect's. */
+export const units = {
+  ms: 1,
+  s: second,
+  sec: second,
+  m: minute,
+  min: minute,
+  h: hour,
+  d: day,
+  milli: 1,
+  millis: 1,
+  second,
+  seconds: second,
+  minute,
+  minutes: minute,
+  hour,
+  hours: hour,
+  day,
+  days: day,
+  week: 7 * day,
+  weeks: 7 * day
+} as const
+
+/** The units of a length of time that is written as text. */
+export type Unit = keyof typeof units
+
+/** A number with its unit, as in `"5s"`, `"10 ms"` or `"5 minutes"`. */
+export type TimeText = `${number}${Unit}` | `${number} ${Unit}`

@@ -1,0 +1,19 @@
+/**
+ * What is given to a backend and seen of it, in types that show nothing of Effect: for packages that hide it.
+ */
+export type { KeepaliveStatus, Status } from "./backend/Status.js"
+export type { StateName } from "./lifecycle/States.js"
+export type { Events } from "./observe/Events.js"
+export type {
+  CallsOptions,
+  DiscoveryOptions,
+  HealthOptions,
+  KeepaliveOptions,
+  LifecycleOptions,
+  PolicyOptions,
+  ReconnectOptions,
+  TimeoutOptions
+} from "./options/PolicyOptions.js"
+export type { TimeText, Unit } from "./options/TimeText.js"
+export type { ConnectReason } from "./port/ConnectReason.js"
+export type { Loss } from "./port/Loss.js"
