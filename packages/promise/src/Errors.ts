@@ -17,6 +17,8 @@
  * Where the official Client rejects with an McpError, so does the facade, with the same code: RemoteError, RequestTimeout,
  * ConnectionLost and ResultUnknown extend McpError. UnauthorizedError is an instance of the official class of that name.
  */
+import { Lifecycle } from "@mcp-lifeline/core"
+import type { ConnectReason } from "@mcp-lifeline/core/types"
 import type { UnauthorizedError as SdkUnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import { ErrorCode, McpError, UrlElicitationRequiredError } from "@modelcontextprotocol/sdk/types.js"
 
@@ -41,65 +43,65 @@ export interface LifelineErrorShape {
   readonly retryable: boolean
 }
 
-const withCause = (fields: Fields): ErrorOptions | undefined =>
-  fields.cause === undefined ? undefined : { cause: fields.cause }
+export type { ConnectReason } from "@mcp-lifeline/core/types"
 
-/** Why a connection could not be made. */
-export type ConnectReason =
-  | "timeout"
-  | "refused"
-  | "unreachable"
-  | "tls"
-  | "closed"
-  | "session"
-  | "spawn"
-  | "unauthorized"
-  | "forbidden"
-  | "notFound"
-  | "rateLimited"
-  | "server"
-  | "redirect"
-  | "protocol"
-  | "incompatible"
-  | "onConnected"
-  | "defect"
+/** A class of errors with a tag and fields of its own. */
+type Class<Base, Tag extends string, Own> = new(
+  fields: Fields & Own
+) => Base & LifelineErrorShape & { readonly name: Tag; readonly _tag: Tag } & Own
+
+const define = (error: Error, key: string, value: unknown): void => {
+  Object.defineProperty(error, key, { value, writable: true, configurable: true, enumerable: false })
+}
+
+/** Gives an error its name and its fields. */
+const adopt = <E extends Error>(error: E, tag: string, { cause, message: _, ...fields }: Fields): E => {
+  if (cause !== undefined) define(error, "cause", cause)
+  return Object.assign(error, { generation: undefined }, fields, { name: tag, _tag: tag })
+}
+
+/** The base of a class of errors whose code is ours. */
+const base = <Own extends object>() =>
+<const Tag extends string, const Code extends string>(
+  tag: Tag,
+  code: Code
+): Class<Error & { readonly code: Code }, Tag, Own> =>
+  class extends Error {
+    readonly code = code
+    constructor(fields: Fields) {
+      super(fields.message)
+      adopt(this, tag, fields)
+    }
+  } as never
+
+/** The base of a class of errors that the official Client has, too, with its code and `data`. */
+const mcpBase =
+  <Own extends object>() =>
+  <const Tag extends string>(tag: Tag, code: ErrorCode, data: (fields: Own) => unknown): Class<McpError, Tag, Own> =>
+    class extends McpError {
+      constructor(fields: Fields & Own) {
+        super(code, fields.message, data(fields))
+        // McpError puts its code in front of the message, which is for what servers say.
+        define(this, "message", fields.message)
+        adopt(this, tag, fields)
+      }
+    } as never
+
+interface ConnectFields {
+  readonly reason: ConnectReason
+  /** Waiting does not help. */
+  readonly permanent: boolean
+  /** How long the server asked us to wait, in milliseconds. */
+  readonly retryAfter?: number | undefined
+}
 
 /**
  * No connection could be made. `connect`, `reconnect`, `enable` and, with `require: "all"`, `connectAll` are rejected with
  * it. `reason` says why; with `permanent` it has to be fixed (a command that does not exist, credentials that are refused),
  * otherwise the server may come back.
  */
-export class ConnectError extends Error implements LifelineErrorShape {
-  override readonly name = "ConnectError"
-  readonly _tag = "ConnectError"
-  readonly code = "ERR_LIFELINE_CONNECT"
-  readonly backend: string
-  readonly generation: number | undefined
-  readonly retryable: boolean
-  readonly reason: ConnectReason
-  /** Waiting does not help. */
-  readonly permanent: boolean
-  /** How long the server asked us to wait, in milliseconds. */
-  readonly retryAfter: number | undefined
-  /** The HTTP status for which there is no connection, where that is why. */
-  readonly status: number | undefined
-  constructor(
-    fields: Fields & {
-      readonly reason: ConnectReason
-      readonly permanent: boolean
-      readonly status?: number | undefined
-      readonly retryAfter?: number | undefined
-    }
-  ) {
-    super(fields.message, withCause(fields))
-    this.backend = fields.backend
-    this.generation = fields.generation
-    this.reason = fields.reason
-    this.permanent = fields.permanent
-    this.retryable = !fields.permanent
-    this.retryAfter = fields.retryAfter
-    this.status = fields.status
-  }
+export class ConnectError extends base<ConnectFields>()("ConnectError", "ERR_LIFELINE_CONNECT") {
+  override readonly retryable = !this.permanent
 }
 
 /**
@@ -120,85 +122,47 @@ export interface UnauthorizedError extends SdkUnauthorizedError, LifelineErrorSh
   readonly status: number | undefined
 }
 
-/** States out of which only a command leads. */
-const commandOnly: ReadonlySet<string> = new Set([
-  "Disconnected",
-  "PermanentlyFailed",
-  "Disabling",
-  "Disabled",
-  "Closed"
-])
+interface UnavailableFields {
+  /** The state of the server, `Busy` or `Unknown` (no such server). */
+  readonly state: string
+  /** What failed last. */
+  readonly lastError?: string | undefined
+  /** When it is tried next, in milliseconds since the epoch. */
+  readonly nextAttemptAt?: number | undefined
+}
 
 /**
  * No connection came within the time that the call could wait, or waiting is pointless, or too many calls are under way
  * (`state` is then `Busy`). The request was not sent.
  */
-export class BackendUnavailable extends Error implements LifelineErrorShape {
-  override readonly name = "BackendUnavailable"
-  readonly _tag = "BackendUnavailable"
-  readonly code = "ERR_LIFELINE_UNAVAILABLE"
-  readonly backend: string
-  readonly generation: number | undefined
-  readonly retryable: boolean
-  /** The state of the server, `Busy` or `Unknown` (no such server). */
-  readonly state: string
-  /** What failed last. */
-  readonly lastError: string | undefined
-  /** When it is tried next, in milliseconds since the epoch. */
-  readonly nextAttemptAt: number | undefined
-  constructor(
-    fields: Fields & {
-      readonly state: string
-      readonly lastError?: string | undefined
-      readonly nextAttemptAt?: number | undefined
-    }
-  ) {
-    super(fields.message, withCause(fields))
-    this.backend = fields.backend
-    this.generation = fields.generation
-    this.state = fields.state
-    this.lastError = fields.lastError
-    this.nextAttemptAt = fields.nextAttemptAt
-    this.retryable = !commandOnly.has(fields.state) && fields.state !== "Unknown"
-  }
+export class BackendUnavailable extends base<UnavailableFields>()("BackendUnavailable", "ERR_LIFELINE_UNAVAILABLE") {
+  override readonly retryable = this.state !== "Unknown" &&
+    !Lifecycle.isPointless({ _tag: this.state } as Lifecycle.State)
+}
+
+interface SessionFields {
+  /** The connection that has taken its place. */
+  readonly newGeneration: number
 }
 
 /**
  * The session was lost and there is a new one, in which the server has forgotten what it knew; the first call after that
  * fails with this when `calls.afterSessionLoss` is `fail`. The request was not sent; the next one will be.
  */
-export class SessionExpired extends Error implements LifelineErrorShape {
-  override readonly name = "SessionExpired"
-  readonly _tag = "SessionExpired"
-  readonly code = "ERR_LIFELINE_SESSION_EXPIRED"
-  readonly backend: string
-  readonly generation: number | undefined
-  readonly retryable = true
-  /** The connection that has taken its place. */
-  readonly newGeneration: number
-  constructor(fields: Fields & { readonly newGeneration: number }) {
-    super(fields.message, withCause(fields))
-    this.backend = fields.backend
-    this.generation = fields.generation
-    this.newGeneration = fields.newGeneration
-  }
+export class SessionExpired extends base<SessionFields>()("SessionExpired", "ERR_LIFELINE_SESSION_EXPIRED") {
+  override readonly retryable = true
+}
+
+interface RequestFields {
+  /** The method of the protocol that was asked for, for example `tools/call`. */
+  readonly method: string
 }
 
 /** The server answered with something that the protocol, or the schema asked for, does not allow. */
-export class ProtocolError extends Error implements LifelineErrorShape {
-  override readonly name = "ProtocolError"
-  readonly _tag = "ProtocolError"
-  readonly code = "ERR_LIFELINE_PROTOCOL"
-  readonly backend: string
-  readonly generation: number | undefined
-  readonly retryable = false
-  readonly method: string | undefined
-  constructor(fields: Fields & { readonly method?: string | undefined }) {
-    super(fields.message, withCause(fields))
-    this.backend = fields.backend
-    this.generation = fields.generation
-    this.method = fields.method
-  }
+export class ProtocolError
+  extends base<{ readonly method?: string | undefined }>()("ProtocolError", "ERR_LIFELINE_PROTOCOL")
+{
+  override readonly retryable = false
 }
 
 /** One option that is not acceptable. */
@@ -211,61 +175,31 @@ export interface OptionProblem {
   readonly message: string
 }
 
+interface ConfigFields {
+  /** The path of the option, for example `keepalive.interval`. */
+  readonly field: string
+}
+
 /**
  * Options are not acceptable; the message says which, what they are and what is accepted. `problems` has all of them;
  * `backend` and `field` are those of the first.
  */
-export class ConfigError extends Error implements LifelineErrorShape {
-  override readonly name = "ConfigError"
-  readonly _tag = "ConfigError"
-  readonly code = "ERR_LIFELINE_CONFIG"
-  readonly backend: string
-  readonly generation: number | undefined
-  readonly retryable = false
-  /** The path of the option, for example `keepalive.interval`. */
-  readonly field: string
+export class ConfigError extends base<ConfigFields>()("ConfigError", "ERR_LIFELINE_CONFIG") {
+  override readonly retryable = false
   /** Everything that is not acceptable. */
   readonly problems: ReadonlyArray<OptionProblem>
-  constructor(
-    fields: Fields & { readonly field: string; readonly problems?: ReadonlyArray<OptionProblem> | undefined }
-  ) {
-    super(fields.message, withCause(fields))
-    this.backend = fields.backend
-    this.generation = fields.generation
-    this.field = fields.field
+  constructor(fields: Fields & ConfigFields & { readonly problems?: ReadonlyArray<OptionProblem> | undefined }) {
+    super(fields)
     const { backend, field, message } = fields
     this.problems = fields.problems ?? [{ backend, field, message }]
   }
 }
 
-const define = (error: Error, key: string, value: unknown): void => {
-  Object.defineProperty(error, key, { value, writable: true, configurable: true, enumerable: false })
-}
-
-/** McpError knows no cause. */
-const finish = (error: McpError, name: string, { cause }: Fields): void => {
-  error.name = name
-  if (cause !== undefined) define(error, "cause", cause)
-}
-
-/** McpError puts its code in front of the message, which is for what servers say. */
-const finishOurs = (error: McpError, name: string, fields: Fields): void => {
-  finish(error, name, fields)
-  define(error, "message", fields.message)
-}
-
 /** The connection ended before the request was sent and did not come back in time. An McpError, as `Connection closed` is. */
-export class ConnectionLost extends McpError implements LifelineErrorShape {
-  readonly _tag = "ConnectionLost"
-  readonly backend: string
-  readonly generation: number | undefined
-  readonly retryable = true
-  constructor(fields: Fields) {
-    super(ErrorCode.ConnectionClosed, fields.message, { fate: "notSent" })
-    finishOurs(this, "ConnectionLost", fields)
-    this.backend = fields.backend
-    this.generation = fields.generation
-  }
+export class ConnectionLost
+  extends mcpBase<{}>()("ConnectionLost", ErrorCode.ConnectionClosed, () => ({ fate: "notSent" }))
+{
+  override readonly retryable = true
 }
 
 /**
@@ -273,87 +207,60 @@ export class ConnectionLost extends McpError implements LifelineErrorShape {
  * because doing it twice could do harm: find out what became of it, or give `idempotent: true`. An McpError, as `Connection
  * closed` is.
  */
-export class ResultUnknown extends McpError implements LifelineErrorShape {
-  readonly _tag = "ResultUnknown"
-  readonly backend: string
-  readonly generation: number | undefined
-  readonly retryable = false
-  readonly method: string
-  constructor(fields: Fields & { readonly method: string }) {
-    super(ErrorCode.ConnectionClosed, fields.message, { fate: "unknown" })
-    finishOurs(this, "ResultUnknown", fields)
-    this.backend = fields.backend
-    this.generation = fields.generation
-    this.method = fields.method
-  }
+export class ResultUnknown
+  extends mcpBase<RequestFields>()("ResultUnknown", ErrorCode.ConnectionClosed, () => ({ fate: "unknown" }))
+{
+  override readonly retryable = false
+}
+
+interface TimeoutFields extends RequestFields {
+  /** The time that the request was given, in milliseconds. */
+  readonly timeout: number
 }
 
 /** No answer came in time; the server was told that nobody waits. The session lives on. An McpError, as the SDK's is. */
-export class RequestTimeout extends McpError implements LifelineErrorShape {
-  readonly _tag = "RequestTimeout"
-  readonly backend: string
-  readonly generation: number | undefined
-  readonly retryable = false
-  readonly method: string
-  /** The time that the request was given, in milliseconds. */
-  readonly timeout: number
-  constructor(fields: Fields & { readonly method: string; readonly timeout: number }) {
-    super(ErrorCode.RequestTimeout, fields.message, { timeout: fields.timeout })
-    finishOurs(this, "RequestTimeout", fields)
-    this.backend = fields.backend
-    this.generation = fields.generation
-    this.method = fields.method
-    this.timeout = fields.timeout
-  }
+export class RequestTimeout
+  extends mcpBase<TimeoutFields>()("RequestTimeout", ErrorCode.RequestTimeout, ({ timeout }) => ({ timeout }))
+{
+  override readonly retryable = false
 }
 
+interface RemoteFields extends RequestFields {
+  readonly code: number
+  readonly data?: unknown
+}
+
+const RemoteBase: Class<McpError, "RemoteError", RemoteFields> = class extends McpError {
+  constructor(fields: Fields & RemoteFields) {
+    super(fields.code, fields.message, fields.data)
+    adopt(this, "RemoteError", fields)
+  }
+} as never
+
 /** The server answered with a JSON-RPC error: an McpError with the server's `code` and `data`, and the official message. */
-export class RemoteError extends McpError implements LifelineErrorShape {
-  /** Whether something is a RemoteError; a UrlElicitationRequired is one. */
+export class RemoteError extends RemoteBase {
+  /** Whether something is a RemoteError; the official SDK's UrlElicitationRequiredError that a server answered with is one. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return value instanceof McpError && (value as { readonly _tag?: unknown })._tag === "RemoteError"
   }
-  readonly _tag = "RemoteError"
-  readonly backend: string
-  readonly generation: number | undefined
-  readonly retryable = false
-  readonly method: string
-  constructor(fields: Fields & { readonly method: string; readonly code: number; readonly data?: unknown }) {
-    super(fields.code, fields.message, fields.data)
-    finish(this, "RemoteError", fields)
-    this.backend = fields.backend
-    this.generation = fields.generation
-    this.method = fields.method
-  }
+  override readonly retryable = false
 }
 
 /**
- * The server wants the user to open a URL first (-32042): a RemoteError, by `_tag` and `instanceof`, and at the same time the
- * official SDK's UrlElicitationRequiredError, whose `elicitations` say which URL.
+ * A RemoteError, in the class that the official SDK has for its code: where the user has to open a URL first (-32042), it is also
+ * an UrlElicitationRequiredError, whose `elicitations` say which.
  */
-export class UrlElicitationRequired extends UrlElicitationRequiredError implements LifelineErrorShape {
-  readonly _tag = "RemoteError"
-  readonly backend: string
-  readonly generation: number | undefined
-  readonly retryable = false
-  readonly method: string
-  constructor(
-    fields: Fields & { readonly method: string; readonly elicitations: UrlElicitationRequiredError["elicitations"] }
-  ) {
-    super(fields.elicitations, fields.message)
-    finish(this, "RemoteError", fields)
-    this.backend = fields.backend
-    this.generation = fields.generation
-    this.method = fields.method
+export const remoteError = (fields: Fields & RemoteFields): RemoteError => {
+  const { elicitations } = Object(fields.data) as {
+    readonly elicitations?: UrlElicitationRequiredError["elicitations"]
   }
-}
-
-/** A RemoteError, in the class that the official SDK has for its code. */
-export const remoteError = (fields: ConstructorParameters<typeof RemoteError>[0]): RemoteError => {
-  const { elicitations } = Object(fields.data) as { readonly elicitations?: UrlElicitationRequired["elicitations"] }
   if (fields.code !== ErrorCode.UrlElicitationRequired || !elicitations) return new RemoteError(fields)
-  const { backend, cause, generation, message, method } = fields
-  return new UrlElicitationRequired({ backend, cause, generation, message, method, elicitations })
+  const error = new UrlElicitationRequiredError(elicitations, fields.message)
+  return adopt(
+    error,
+    "RemoteError",
+    { ...fields, data: error.data, retryable: false } as Fields
+  ) as unknown as RemoteError
 }
 
 /** Every error of the facade, to be told apart by `_tag` or by class. */
