@@ -21,6 +21,7 @@ import { Lifecycle } from "@mcp-lifeline/core"
 import type { ConnectReason } from "@mcp-lifeline/core/types"
 import type { UnauthorizedError as SdkUnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import { ErrorCode, McpError, UrlElicitationRequiredError } from "@modelcontextprotocol/sdk/types.js"
+import { Struct } from "effect"
 
 /** What every error has. */
 export interface Fields {
@@ -55,9 +56,10 @@ const define = (error: Error, key: string, value: unknown): void => {
 }
 
 /** Gives an error its name and its fields. */
-const adopt = <E extends Error>(error: E, tag: string, { cause, message: _, ...fields }: Fields): E => {
-  if (cause !== undefined) define(error, "cause", cause)
-  return Object.assign(error, { generation: undefined }, fields, { name: tag, _tag: tag })
+const adopt = <E extends Error>(error: E, tag: string, fields: Fields): E => {
+  if (fields.cause !== undefined) define(error, "cause", fields.cause)
+  const own = Struct.omit(fields, "cause", "message")
+  return Object.assign(error, { generation: undefined }, own, { name: tag, _tag: tag })
 }
 
 /** The base of a class of errors whose code is ours. */
