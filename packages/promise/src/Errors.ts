@@ -95,6 +95,8 @@ interface ConnectFields {
   readonly permanent: boolean
   /** How long the server asked us to wait, in milliseconds. */
   readonly retryAfter?: number | undefined
+  /** The HTTP status for which there is no connection, where that is why. */
+  readonly status?: number | undefined
 }
 
 /**
