@@ -3,6 +3,9 @@ import { connect, connectAll, ConnectError, supervisedTransport } from "@mcp-lif
 import { HttpExchange, HttpFaultServer } from "@mcp-lifeline/testing"
 import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { McpError } from "@modelcontextprotocol/sdk/types.js"
 import { assert, describe, it } from "vitest"
 import * as SignIn from "../../testing/test/support/SignIn.js"
@@ -167,6 +170,20 @@ describe("a login that a person has to finish", () => {
     await client.connect(supervisedTransport(docs))
     assert.deepEqual(await client.ping(), {})
     await client.close()
+  })
+
+  it.each([
+    ["Streamable HTTP", StreamableHTTPClientTransport],
+    ["HTTP+SSE", SSEClientTransport]
+  ])("[F1] rejects connect in the same way over the SDK's own transport of %s", async (_, Official) => {
+    await using server = await HttpFaultServer.open()
+    const { logins, provider } = SignIn.askFor(server)
+    const transport = () => new Official(new URL(server.url), { authProvider: provider }) as Transport
+    const error = await rejection(connect({ transport }, { name: "docs", timeouts: { connect: "10 minutes" } }))
+    assert.instanceOf(error, UnauthorizedError)
+    assert.deepInclude({ ...error } as object, { _tag: "UnauthorizedError", backend: "docs", status: 401 })
+    assert.match(error.message, /^docs: .*a person has to log in/)
+    assert.strictEqual(logins.length, 1)
   })
 
   it("[F1] rejects connectAll that requires all, and the commands of a client", async () => {

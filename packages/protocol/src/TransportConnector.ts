@@ -8,6 +8,7 @@ import { Effect } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
 import { describe } from "./Failures.js"
+import * as LoginFailure from "./LoginFailure.js"
 import * as SdkConnection from "./SdkConnection.js"
 
 /** Options of a connector over transports of the official SDK. */
@@ -25,25 +26,34 @@ const property = (value: unknown, key: string): unknown =>
 const networkError = /^(fetch failed|terminated|network error)$/i
 
 /**
- * What a rejected `send` of the SDK's own transports means, as far as it can be seen from outside: an HTTP status that they
+ * What a rejected `start` or `send` of the SDK's own transports means, as far as it can be seen from outside: an HTTP status that they
  * keep as the `code`, and the errors of `fetch`. What is none of these is a fault, and its request is never sent again.
  */
-const toFailure = (error: unknown, hasSession: boolean): unknown => {
+const toFailure = async (error: unknown, hasSession: boolean): Promise<unknown> => {
   const code = property(error, "code")
   const message = describe(error)
   if (code === 404 && hasSession) {
     return new RequestError({ fate: "rejected", reason: "session", message, cause: error })
   }
-  if (code === 401 || property(error, "name") === "UnauthorizedError") {
+  if (code === 401) {
     return new RequestError({ fate: "rejected", reason: "unauthorized", message, cause: error })
   }
   if (code === 429) return new RequestError({ fate: "rejected", reason: "rateLimited", message, cause: error })
   if (typeof code === "number" && code >= 500 && code < 600) {
     return new RequestError({ fate: "unknown", reason: "server", message, cause: error })
   }
-  return error instanceof TypeError && networkError.test(error.message)
-    ? new RequestError({ fate: "unknown", reason: "network", message, cause: error })
-    : error
+  if (error instanceof TypeError && networkError.test(error.message)) {
+    return new RequestError({ fate: "unknown", reason: "network", message, cause: error })
+  }
+  return code === undefined && error instanceof Error ? await toLogin(error) : error
+}
+
+/** What has thrown the class has loaded its module, where it is this class. */
+const toLogin = async (error: Error): Promise<Error> => {
+  const { UnauthorizedError } = await import("@modelcontextprotocol/sdk/client/auth.js")
+  if (!(error instanceof UnauthorizedError)) return error
+  const cause = new LoginFailure.LoginFailure({ status: 401, detail: "", cause: error })
+  return new RequestError({ fate: "rejected", reason: "unauthorized", message: LoginFailure.describe(cause), cause })
 }
 
 /** A transport of the SDK with what an adapter has besides. */
@@ -81,14 +91,19 @@ class Adapted implements AdapterTransport {
       onmessage?.(message, extra)
       this.onmessage?.(message, extra)
     }
-    return this.#inner.start()
+    return this.#classified(() => this.#inner.start())
   }
 
-  async send(...args: Parameters<Transport["send"]>): Promise<void> {
+  send(...args: Parameters<Transport["send"]>): Promise<void> {
+    return this.#classified(() => this.#inner.send(...args))
+  }
+
+  /** Rejects with what a failure means. */
+  async #classified(act: () => Promise<void>): Promise<void> {
     try {
-      await this.#inner.send(...args)
+      await act()
     } catch (error) {
-      throw toFailure(error, this.sessionId !== undefined)
+      throw await toFailure(error, this.sessionId !== undefined)
     }
   }
 

@@ -1,4 +1,5 @@
 export type { AdapterTransport } from "./AdapterTransport.js"
+export * as LoginFailure from "./LoginFailure.js"
 export * as MemoryConnector from "./MemoryConnector.js"
 export * as ResultSchemas from "./ResultSchemas.js"
 export * as SdkConnection from "./SdkConnection.js"

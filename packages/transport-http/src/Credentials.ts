@@ -1,10 +1,10 @@
 /**
  * The headers that are the user's: static ones, those of a provider that is asked for each request, and OAuth's.
  */
+import type { LoginFailure } from "@mcp-lifeline/protocol"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Redacted } from "effect"
 import { validateHeaderName, validateHeaderValue } from "node:http"
-import type { LoginFailure } from "./HttpFailure.js"
 import { CredentialFailure, oneLine } from "./HttpFailure.js"
 import type { OAuth, Refusal } from "./OAuth.js"
 
@@ -27,7 +27,7 @@ export interface Credentials {
   readonly renew: (
     refused: Record<string, string>,
     refusal: Refusal
-  ) => Effect.Effect<boolean, CredentialFailure | LoginFailure>
+  ) => Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure>
   /** Replaces every secret value of 8 characters or more that was ever sent. */
   readonly mask: (text: string) => string
 }

@@ -2,6 +2,7 @@
  * What people are told of a failed exchange: one line on what happened, why as far as that is known, and what to do. The
  * address of the server stands before it.
  */
+import { LoginFailure } from "@mcp-lifeline/protocol"
 import type { HttpFailure, NetworkFailure, RedirectFailure, StatusFailure } from "./HttpFailure.js"
 import { namesLostSession, oneLine } from "./HttpFailure.js"
 
@@ -135,14 +136,8 @@ export const describe = (failure: HttpFailure): string => {
       }`
     case "RedirectFailure":
       return redirectText(failure)
-    case "LoginFailure": {
-      const what = failure.status === 403
-        ? "the server wants more rights than the login gave"
-        : "the server wants a login"
-      return failure.detail === ""
-        ? `HTTP ${failure.status}: ${what}: a person has to log in at the address that the auth provider was given (redirectToAuthorization); connect again when that is done`
-        : `HTTP ${failure.status}: ${what}, and ${failure.detail}`
-    }
+    case "LoginFailure":
+      return LoginFailure.describe(failure)
     case "AnswerFailure":
     case "CutFailure":
     case "CredentialFailure":

@@ -3,7 +3,7 @@
  */
 import { Check, ConnectError, Problem, TimeSpan } from "@mcp-lifeline/core"
 import type { Connection, Connector } from "@mcp-lifeline/core"
-import { SdkConnection } from "@mcp-lifeline/protocol"
+import { type LoginFailure, SdkConnection } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Duration, Effect, Predicate } from "effect"
@@ -11,7 +11,6 @@ import type { Scope } from "effect"
 import type { Dispatcher } from "undici"
 import * as Credentials from "./Credentials.js"
 import * as HttpClient from "./HttpClient.js"
-import type { LoginFailure } from "./HttpFailure.js"
 import { retryAfter, StatusFailure } from "./HttpFailure.js"
 import * as OAuth from "./OAuth.js"
 import { toRequestError } from "./Outcome.js"
@@ -103,7 +102,7 @@ const check = Check.options(
 )
 
 /** By its tag: a connector may come from another copy of this package than whoever asks. */
-const isLoginFailure = (cause: unknown): cause is LoginFailure => Predicate.isTagged(cause, "LoginFailure")
+const isLoginFailure = (cause: unknown): cause is LoginFailure.LoginFailure => Predicate.isTagged(cause, "LoginFailure")
 
 /**
  * The official SDK's UnauthorizedError where a connection was not made because a person has to finish a login; otherwise

@@ -4,6 +4,7 @@
  * A failure is described once, where it happens. FailureText says it to people, Outcome says what it means for a connection
  * or a request.
  */
+import type { LoginFailure } from "@mcp-lifeline/protocol"
 import { Data } from "effect"
 import type { Proxy } from "./Proxy.js"
 
@@ -15,7 +16,7 @@ export type HttpFailure =
   | AnswerFailure
   | CutFailure
   | CredentialFailure
-  | LoginFailure
+  | LoginFailure.LoginFailure
 
 /** No answer came. `sent` is false only when it is certain that the request never left. */
 export class NetworkFailure extends Data.TaggedError("NetworkFailure")<{
@@ -67,16 +68,6 @@ export class CutFailure extends Data.TaggedError("CutFailure")<{
 export class CredentialFailure extends Data.TaggedError("CredentialFailure")<{
   readonly detail: string
   readonly cause: unknown
-}> {}
-
-/** The server wants a login that only a person can finish. Nothing was carried out. */
-export class LoginFailure extends Data.TaggedError("LoginFailure")<{
-  /** 401, or 403 where more rights are wanted. */
-  readonly status: number
-  /** Why the login could not be shown; empty where it was. */
-  readonly detail: string
-  /** The official SDK's UnauthorizedError. */
-  readonly cause: Error
 }> {}
 
 /** One line, of a length that is bearable in a log. */

@@ -4,10 +4,11 @@
  * A run may end with a login that only a person can finish, and each new run takes back the one before it (the server knows one
  * code verifier): so as long as a login is under way, no other is asked for.
  */
+import { LoginFailure } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Effect, Option } from "effect"
-import { CredentialFailure, LoginFailure, oneLine } from "./HttpFailure.js"
+import { CredentialFailure, oneLine } from "./HttpFailure.js"
 import * as OAuthRun from "./OAuthRun.js"
 
 /** Why new credentials are wanted. */
@@ -28,7 +29,10 @@ export interface OAuth {
    * that was asked for and not granted is not asked for with every call. Fails with LoginFailure as long as a person has to
    * finish a login.
    */
-  readonly renew: (refusal: Refusal, fetch: FetchLike) => Effect.Effect<boolean, CredentialFailure | LoginFailure>
+  readonly renew: (
+    refusal: Refusal,
+    fetch: FetchLike
+  ) => Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure>
 }
 
 /** How long one run may take, in milliseconds: discovery, registration, token. */
@@ -84,8 +88,12 @@ export const make = (provider: OAuthClientProvider, url: URL): OAuth => {
   }
 
   /** A person has to finish a login, or `why` it was not even shown. */
-  const loginNeeded = (status: number, UnauthorizedError: new(message: string) => Error, why?: string): LoginFailure =>
-    new LoginFailure({
+  const loginNeeded = (
+    status: number,
+    UnauthorizedError: new(message: string) => Error,
+    why?: string
+  ): LoginFailure.LoginFailure =>
+    new LoginFailure.LoginFailure({
       status,
       detail: why === undefined ? "" : `the auth provider could not show the login: ${why}`,
       cause: new UnauthorizedError("a person has to log in")
