@@ -48,6 +48,7 @@ const replacements = {
   "heartbeat after detach": {
     "tasks-end-at-detach": 'const attached = { outcome: "closed", message: undefined }'
   },
+  "lists are read at each announcement": { "lists-paced": "return warned" },
   "a stale catalogue shown as fresh": { "stale-is-shown": "const stale = connectedGeneration === undefined" }
 }
 

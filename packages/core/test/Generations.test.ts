@@ -150,7 +150,7 @@ describe("L4: what is late changes nothing", () => {
       expect(script.ledger.sent("tools/list")).toHaveLength(reads)
       expect((yield* backend.catalog)?.tools.map(({ name }) => name)).toEqual(["echo"])
       script.connections[1]!.notify("notifications/tools/list_changed")
-      yield* runUntilIdle
+      yield* TestClock.adjust(300)
       expect(heard).toEqual(["notifications/tools/list_changed"])
       expect((yield* backend.catalog)?.tools.map(({ name }) => name)).toEqual(["late"])
     }))

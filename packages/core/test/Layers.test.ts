@@ -138,7 +138,13 @@ describe("Backend.Tag", () => {
           maxWaiting: "8"
         },
         lifecycle: { lazy: "true", idleRelease: "1 minute", disabled: "true" },
-        discovery: { mode: "learn", refreshInterval: "1 minute", maxPages: "7", maxEntries: "8" }
+        discovery: {
+          mode: "learn",
+          refreshInterval: "1 minute",
+          minRefreshInterval: "1 second",
+          maxPages: "7",
+          maxEntries: "8"
+        }
       }
       const decoded: Record<string, Record<string, unknown>> = yield* read(
         Object.entries(other).flatMap(([group, options]) =>

@@ -56,7 +56,13 @@ describe("Policy", () => {
         maxWaiting: 1000
       },
       lifecycle: { lazy: false, idleRelease: undefined, disabled: false },
-      discovery: { mode: "eager", refreshInterval: undefined, maxPages: 100, maxEntries: 10_000 }
+      discovery: {
+        mode: "eager",
+        refreshInterval: undefined,
+        minRefreshInterval: 300,
+        maxPages: 100,
+        maxEntries: 10_000
+      }
     })
   })
 
@@ -162,6 +168,7 @@ describe("Policy", () => {
     one("lifecycle", "disabled", "true or false", 0)
     one("discovery", "mode", '"eager" or "learn"', "lazy")
     one("discovery", "refreshInterval", '1 s to 7 d, or "never"', ...wrong, 0, "8 days")
+    one("discovery", "minRefreshInterval", "1 ms to 24 h", ...wrong, 0, "25 hours")
     one("discovery", "maxPages", "a whole number from 1 to 1000000", 0, 1.5)
     one("discovery", "maxEntries", "a whole number from 1 to 10000000", 0, 1.5)
   })

@@ -3,6 +3,7 @@ import { Backend, type Catalog, type Connector, type Event, RequestError } from 
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Chunk, Effect, Fiber, Option, Random, Stream, TestClock } from "effect"
 import { startBackend } from "../src/backend/start.js"
+import { logged } from "./support/Heartbeats.js"
 
 const { tool } = ScriptedConnector
 
@@ -236,6 +237,7 @@ describe("Publication", () => {
       Effect.gen(function*() {
         const script = ScriptedConnector.make()
         const { backend } = yield* start(script)
+        yield* TestClock.adjust(300)
         const read = () => script.ledger.entries.flatMap((entry) => entry._tag === "Sent" ? [entry.method] : [])
         const initial = read().length
         script.respond = (method) => method === methods[0] ? { answer: "result", after: 100 } : undefined
@@ -259,7 +261,7 @@ describe("Publication", () => {
       const { backend } = yield* start(script)
       script.offer = offer("echo", "late")
       script.current.notify("notifications/tools/list_changed")
-      yield* TestClock.adjust(100)
+      yield* TestClock.adjust(300)
       expect(yield* seen(backend)).toMatchObject({ tools: ["echo", "late"] })
     }))
 
@@ -267,6 +269,7 @@ describe("Publication", () => {
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const { backend } = yield* start(script, { timeouts: { request: 1000 } })
+      yield* TestClock.adjust(300)
       script.offer = offer("new")
       script.respond = (method) => method === "tools/list" ? never : undefined
       script.current.notify("notifications/tools/list_changed")
@@ -497,6 +500,84 @@ describe("Publication", () => {
       expect(script.ledger.sent("tools/list")).toHaveLength(3)
     }))
 
+  it.scoped("[P11] a server that announces a change whenever a list is read is read once in 300 ms, with one warning for all its life", () =>
+    logged((lines) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        script.respond = (method, _, connection) => {
+          if (method === "tools/list") connection.notify("notifications/tools/list_changed")
+          return undefined
+        }
+        const { backend } = yield* start(script)
+        yield* TestClock.adjust(6000)
+        expect(script.ledger.sent("tools/list")).toEqual(Array.from({ length: 21 }, (_, i) => i * 300))
+        const warning =
+          "WARN one: the server has announced 20 times in a row, less than 300ms after its lists were read, " +
+          "that they have changed. They are read at most once in 300ms (discovery.minRefreshInterval); a server should " +
+          "announce a change only where there is one"
+        expect(lines.filter((line) => line.includes("announced"))).toEqual([warning])
+        script.current.lose("session")
+        yield* TestClock.adjust("1 minute")
+        expect((yield* backend.status).generation).toBe(2)
+        expect(script.ledger.sent("tools/list", 1).length).toBeGreaterThan(100)
+        expect(lines.filter((line) => line.includes("announced"))).toEqual([warning])
+      })
+    ))
+
+  it.scoped("[P11] a change that is announced too soon is read as soon as it may be, with all that is announced by then; refresh reads at once", () =>
+    logged((lines) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const { backend } = yield* start(script, { discovery: { minRefreshInterval: "1 second" } })
+        yield* TestClock.adjust(400)
+        script.offer = offer("new")
+        for (let i = 0; i < 100; i++) script.current.notify("notifications/tools/list_changed")
+        yield* TestClock.adjust(599)
+        expect(yield* seen(backend)).toMatchObject({ tools: ["echo"] })
+        script.current.notify("notifications/prompts/list_changed")
+        yield* TestClock.adjust(1)
+        expect(yield* seen(backend)).toMatchObject({ tools: ["new"] })
+        expect(script.ledger.sent("prompts/list")).toEqual([0, 1000])
+        yield* TestClock.adjust(10)
+        yield* backend.refresh
+        expect(script.ledger.sent("tools/list")).toEqual([0, 1000, 1010])
+        yield* TestClock.adjust("1 minute")
+        script.current.notify("notifications/tools/list_changed")
+        yield* TestClock.adjust(0)
+        expect(script.ledger.sent("tools/list")).toHaveLength(4)
+        expect(lines.filter((line) => line.includes("announced"))).toEqual([])
+      })
+    ))
+
+  it.scoped("[P11] announcements at a pace that is allowed, and readings that fail, are no reason to warn", () =>
+    logged((lines) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const { backend } = yield* start(script, {
+          reconnect: { initialDelay: 10, maxDelay: 10 },
+          health: { failureThreshold: 1000 }
+        })
+        for (let i = 0; i < 50; i++) {
+          yield* TestClock.adjust(300)
+          script.current.notify("notifications/tools/list_changed")
+        }
+        yield* TestClock.adjust(300)
+        const before = script.ledger.sent("tools/list").length
+        script.respond = (method) =>
+          method === "tools/list"
+            ? {
+              answer: "error",
+              error: new RequestError({ fate: "unknown", reason: "network", message: "reset" })
+            }
+            : undefined
+        script.current.notify("notifications/tools/list_changed")
+        yield* TestClock.adjust(30_000)
+        expect(script.ledger.sent("tools/list").length - before).toBe(101)
+        expect((yield* backend.status).generation).toBe(1)
+        expect(lines.filter((line) => line.includes("announced"))).toEqual([])
+      })
+    ))
+
   it.scoped("[P9] without refreshInterval lists are read once", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
@@ -528,7 +609,7 @@ describe("Publication", () => {
         yield* TestClock.adjust("1 minute")
         expect(reads()).toBe(2)
         script.current.notify("notifications/tools/list_changed")
-        yield* TestClock.adjust(0)
+        yield* TestClock.adjust(300)
         expect(reads()).toBe(3)
         script.current.lose()
         yield* TestClock.adjust("5 seconds")

@@ -5,6 +5,8 @@ import { Effect, Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import { withDeadline } from "../internal/deadline.js"
+import { formatMillis } from "../internal/formatMillis.js"
+import * as SafeLog from "../internal/SafeLog.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
 import { backoff } from "../lifecycle/backoff.js"
 import type { Installed } from "../runtime/Installed.js"
@@ -18,7 +20,26 @@ interface Reading {
   readonly wanted: Set<Kind>
   readonly lock: Effect.Semaphore
   running: boolean
+  /** When the last one began. */
+  beganAt: number
+  /** The server has announced a change less than `minRefreshInterval` after the last one began. */
+  announcedSoon: boolean
+  /** Readings in a row that were asked for that soon. */
+  soonInARow: number
 }
+
+const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => ({
+  runtime,
+  wanted: new Set(kinds),
+  lock: Effect.unsafeMakeSemaphore(1),
+  running: false,
+  beganAt: Number.NEGATIVE_INFINITY,
+  announcedSoon: false,
+  soonInARow: 0
+})
+
+/** A server that announces a change too soon after so many readings in a row keeps doing it. */
+const many = 20
 
 /** Reads the lists of one backend. */
 export class Refresh {
@@ -27,6 +48,8 @@ export class Refresh {
   #reading: Reading | undefined
   /** Whether anybody wants a catalogue. */
   #isWanted: boolean
+  /** Whether it was said that the server announces changes too often. */
+  #warned = false
 
   constructor(backend: BackendState, probe: Probe) {
     this.#backend = backend
@@ -57,19 +80,25 @@ export class Refresh {
   #begin(runtime: Runtime, kinds: ReadonlyArray<Kind>): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.#reading?.runtime === runtime) return Effect.void
-      this.#reading = { runtime, wanted: new Set(kinds), lock: Effect.unsafeMakeSemaphore(1), running: false }
+      this.#reading = makeReading(runtime, kinds)
       const { refreshInterval } = this.#backend.policy.discovery
       if (refreshInterval === undefined) return this.readChanged(runtime)
       const all = Effect.suspend(() =>
-        this.noteChanged(runtime, Discovery.kinds) ? this.readChanged(runtime) : Effect.void
+        this.#noteChanged(runtime, Discovery.kinds) ? this.readChanged(runtime) : Effect.void
       )
       const again = runtime.fork(Effect.schedule(all, Schedule.spaced(refreshInterval)))
       return Effect.asVoid(Effect.zipRight(this.readChanged(runtime), again))
     })
   }
 
-  /** Notes that lists have changed. True where `readChanged` has to be called: nothing is read now that will see it. */
-  noteChanged(runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean {
+  /** The server says that lists have changed. True where `readChanged` has to be called: nothing is read now that will see it. */
+  announced(runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean {
+    const reading = this.#reading
+    if (reading?.runtime === runtime && this.#tooSoon(reading) > 0) reading.announcedSoon = true
+    return this.#noteChanged(runtime, kinds)
+  }
+
+  #noteChanged(runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean {
     const reading = this.#reading
     if (reading?.runtime !== runtime || kinds.every((kind) => reading.wanted.has(kind))) return false
     for (const kind of kinds) reading.wanted.add(kind)
@@ -94,26 +123,46 @@ export class Refresh {
       return Effect.zipRight(
         first,
         Effect.suspend(() => {
-          const lock = this.#reading?.runtime === installed.runtime ? this.#reading.lock : Effect.unsafeMakeSemaphore(1)
-          return this.#readOnce(installed, Discovery.kinds, lock)
+          const { runtime } = installed
+          const reading = this.#reading?.runtime === runtime ? this.#reading : makeReading(runtime, [])
+          return this.#readOnce(installed, Discovery.kinds, reading)
         })
       )
     })
   }
 
-  #readUntilDone(reading: Reading): Effect.Effect<void> {
-    const once: Effect.Effect<void, RequestError> = Effect.suspend(() => {
-      const { current } = this.#backend.published.value
-      if (current?.runtime !== reading.runtime) return Effect.void
-      const kinds = [...reading.wanted]
-      reading.wanted.clear()
-      return Effect.tapError(this.#readOnce(current, kinds, reading.lock), (error) =>
-        Effect.sync(() => {
-          for (const kind of kinds) reading.wanted.add(kind)
-          this.#backend.firstOutcome.complete()
-          if (error.fate === "answered") reading.runtime.heard(this.#backend.now())
-        }))
+  /** How long it is, in milliseconds, until the lists may be read again; not above 0 where they may be read now. (P11) */
+  #tooSoon({ beganAt }: Reading): number {
+    return beganAt + this.#backend.policy.discovery.minRefreshInterval - this.#backend.now()
+  }
+
+  /** Waits until the lists may be read again, and warns, once, of a server that keeps announcing changes sooner. */
+  #pace(reading: Reading): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      reading.soonInARow = reading.announcedSoon ? reading.soonInARow + 1 : 0
+      reading.announcedSoon = false
+      const wait = this.#tooSoon(reading)
+      const warned = reading.soonInARow >= many ? this.#warn : Effect.void
+      return wait <= 0 ? warned : Effect.zipRight(warned, Effect.sleep(wait)) // guard: lists-paced
     })
+  }
+
+  get #warn(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#warned) return Effect.void
+      this.#warned = true
+      const { id, policy: { discovery } } = this.#backend
+      const interval = formatMillis(discovery.minRefreshInterval)
+      return SafeLog.warning(
+        `${id}: the server has announced ${many} times in a row, less than ${interval} after its lists were read, that they ` +
+          `have changed. They are read at most once in ${interval} (discovery.minRefreshInterval); a server should ` +
+          "announce a change only where there is one"
+      )
+    })
+  }
+
+  #readUntilDone(reading: Reading): Effect.Effect<void> {
+    const once: Effect.Effect<void, RequestError> = Effect.zipRight(this.#pace(reading), this.#readWanted(reading))
     return Effect.retry(once, backoff(this.#backend.policy.reconnect)).pipe(
       Effect.repeat({
         while: () => {
@@ -130,15 +179,33 @@ export class Refresh {
     )
   }
 
+  #readWanted(reading: Reading): Effect.Effect<void, RequestError> {
+    return Effect.suspend(() => {
+      const { current } = this.#backend.published.value
+      if (current?.runtime !== reading.runtime) return Effect.void
+      const kinds = [...reading.wanted]
+      reading.wanted.clear()
+      return Effect.tapError(this.#readOnce(current, kinds, reading), (error) =>
+        Effect.sync(() => {
+          for (const kind of kinds) reading.wanted.add(kind)
+          this.#backend.firstOutcome.complete()
+          if (error.fate === "answered") reading.runtime.heard(this.#backend.now())
+        }))
+    })
+  }
+
   #readOnce(
     { connection, runtime }: Installed,
     kinds: ReadonlyArray<Kind>,
-    lock: Effect.Semaphore
+    reading: Reading
   ): Effect.Effect<void, RequestError> {
     const backend = this.#backend
     const { id, policy } = backend
-    const lists = Discovery.read(id, connection, kinds, policy, () => runtime.answered(backend.now()))
-    return lock.withPermits(1)(
+    const lists = Effect.suspend(() => {
+      reading.beganAt = backend.now()
+      return Discovery.read(id, connection, kinds, policy, () => runtime.answered(backend.now()))
+    })
+    return reading.lock.withPermits(1)(
       Effect.matchEffect(withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages), {
         onSuccess: (lists) => Effect.sync(() => this.#publish({ connection, runtime }, lists)),
         onFailure: (error) =>

@@ -136,6 +136,7 @@ const Lifecycle = Schema.Struct({
 const Discovery = Schema.Struct({
   mode: or(oneOf("eager", "learn"), "eager"),
   refreshInterval: or(durationOrNever(second, 7 * day), undefined),
+  minRefreshInterval: or(duration(1, day), 300),
   maxPages: or(count(1, 1_000_000), 100),
   maxEntries: or(count(1, 10_000_000), 10_000)
 })
@@ -346,6 +347,7 @@ export const config: Config.Config<PolicyOptions> = Config.all([
   groupOf("discovery", {
     mode: text("mode"),
     refreshInterval: text("refreshInterval"),
+    minRefreshInterval: text("minRefreshInterval"),
     maxPages: whole("maxPages"),
     maxEntries: whole("maxEntries")
   })

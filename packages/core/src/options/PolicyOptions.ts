@@ -118,6 +118,11 @@ export interface DiscoveryOptions<Time> {
    * Default `never`.
    */
   readonly refreshInterval?: Time | "never" | undefined
+  /**
+   * Least time from the beginning of one reading of the lists to the next, however often the server announces changes; a reading
+   * that is asked for by hand begins at once. Default 300 ms.
+   */
+  readonly minRefreshInterval?: Time | undefined
   /** Bound on the pages of one list. Default 100. */
   readonly maxPages?: number | undefined
   /** Bound on the entries of one list. Default 10,000. */

@@ -44,7 +44,7 @@ export class RuntimeTasks {
     if (runtime.detached) return
     this.#backend.notifications.emit(notification)
     const kinds = Discovery.changedBy(notification.method)
-    if (kinds.length > 0 && this.refresh.noteChanged(runtime, kinds)) {
+    if (kinds.length > 0 && this.refresh.announced(runtime, kinds)) {
       this.#backend.send({ _tag: "ListsChanged", runtime })
     }
   }
