@@ -28,6 +28,8 @@ export interface SupervisedTransport extends Transport, AsyncDisposable {
   onmessage?: NonNullable<Transport["onmessage"]>
   /** For clients that tell; it is known from `initialize`. */
   setProtocolVersion(version: string): void
+  /** The id of the session of the current connection, where the server has given one; `undefined` before `initialize` is answered. */
+  readonly sessionId: string | undefined
   /** Status, events and commands; `undefined` until `initialize` has been answered. */
   readonly supervision: Supervision | undefined
 }

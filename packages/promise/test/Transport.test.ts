@@ -1,6 +1,6 @@
 import type { SupervisedTransport, Supervision, TransportOptions } from "@mcp-lifeline/client"
 import { BackendUnavailable, ConfigError, ConnectError, supervisedTransport } from "@mcp-lifeline/client"
-import { StdioFaultServer } from "@mcp-lifeline/testing"
+import { HttpFaultServer, StdioFaultServer } from "@mcp-lifeline/testing"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import type { ClientCapabilities, JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
@@ -110,6 +110,20 @@ describe("supervisedTransport under the official Client", () => {
     await server.start()
     assert.deepEqual(await echo(client, "after"), said("after"))
     assert.strictEqual(supervision.status.generation, 2)
+  })
+
+  it("[F3] the id of the session is that of the current connection", async () => {
+    await using server = await HttpFaultServer.open()
+    await using session = await connected({ url: server.url })
+    const { client, supervision } = session
+    const ids = () => [...server.sessions.keys()]
+    const first = client.transport?.sessionId
+    assert.deepEqual(ids(), [first])
+    await supervision.reconnect()
+    await client.ping()
+    assert.include(ids(), client.transport?.sessionId)
+    assert.notStrictEqual(client.transport?.sessionId, first)
+    assert.isUndefined(supervisedTransport({ url: server.url }).sessionId)
   })
 
   it("[F3] a hundred calls at once over a restart each get their own answer", async () => {

@@ -87,6 +87,11 @@ export class RelayTransport implements SupervisedTransport {
     return this.#opened?.supervised
   }
 
+  /** None before the client is told of a connection: the official Client takes an id for a session to go on with. */
+  get sessionId(): string | undefined {
+    return this.#opened === undefined ? undefined : this.#prepared.incoming.introduction?.sessionId
+  }
+
   start(): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closed(this.#name))
     if (this.#started) return Promise.reject(new Error(`${this.#name}: the transport was started before`))
