@@ -10,6 +10,7 @@ import type { AddressInfo, Socket } from "node:net"
 import { event, fault, is, type Message, type Reply, type Seen, sse, type Turn } from "./HttpExchange.js"
 import type { HttpFault } from "./HttpFault.js"
 import { HttpSessions } from "./HttpSessions.js"
+import { Conditions } from "./internal/Conditions.js"
 import * as McpAnswers from "./McpAnswers.js"
 
 export type { Applied, Call, Tool } from "./McpAnswers.js"
@@ -60,7 +61,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
   readonly #node: Http.Server | Https.Server
   readonly #scheme: string
   readonly #rules: Array<Rule> = []
-  readonly #waiting = new Set<() => void>()
+  readonly #conditions = new Conditions()
   #port = 0
 
   constructor(options: Options = {}) {
@@ -72,7 +73,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     this.offersStream = options.offersStream ?? true
     this.sessions = new HttpSessions((id) => {
       this.#endStreams(id)
-      this.#look()
+      this.#conditions.check()
     })
     this.#scheme = options.tls === undefined ? "http" : "https"
     const onRequest: Http.RequestListener = (request, response) => void this.#take(request, response).catch(() => {})
@@ -84,7 +85,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
       socket.on("error", () => {})
       socket.on("close", () => {
         this.sockets.delete(socket)
-        this.#look()
+        this.#conditions.check()
       })
     })
   }
@@ -115,15 +116,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
    * of a session, socket or stream.
    */
   until(condition: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const check = () => {
-        if (!condition()) return
-        this.#waiting.delete(check)
-        resolve()
-      }
-      this.#waiting.add(check)
-      check()
-    })
+    return this.#conditions.until(condition)
   }
 
   // --- what it does wrong
@@ -218,9 +211,9 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     }
     this.seen.push(turn)
     const handled = this.#handle(turn)
-    this.#look()
+    this.#conditions.check()
     await handled
-    this.#look()
+    this.#conditions.check()
   }
 
   async #handle(turn: Turn): Promise<void> {
@@ -236,7 +229,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
       this.streams.set(sse(response), session)
       response.on("close", () => {
         this.streams.delete(response)
-        this.#look()
+        this.#conditions.check()
       })
       return
     }
@@ -291,11 +284,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
   }
 
   protected override onApplied(): void {
-    this.#look()
-  }
-
-  #look(): void {
-    for (const check of [...this.#waiting]) check()
+    this.#conditions.check()
   }
 }
 

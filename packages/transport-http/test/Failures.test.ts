@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { InvalidOptions } from "@mcp-lifeline/core"
-import { HttpExchange } from "@mcp-lifeline/testing"
+import { HttpExchange, TcpProxy } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect, Redacted } from "effect"
+import { Effect, Fiber, Redacted } from "effect"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import * as SignIn from "../../testing/test/support/SignIn.js"
@@ -265,6 +265,22 @@ describe("failures of requests", () => {
       server.hook = ({ rpc }) => rpc === "tools/list"
       const error = yield* Effect.flip(connection.request("tools/list", {}, { timeout: 200 }))
       assert.deepStrictEqual([error.fate, error.reason], ["unknown", "timeout"])
+      assert.deepStrictEqual(losses, [])
+    }).pipe(Effect.timeout("10 seconds")))
+
+  it.scopedLive("[T6] a network that is gone for a while costs what timed out meanwhile, and not the session", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const proxy = yield* TcpProxy.make(server.url)
+      const { call, connection, losses } = yield* Harness.connect(streamable(proxy.url))
+      proxy.hold()
+      const error = yield* Effect.flip(connection.request("tools/list", {}, { timeout: 200 }))
+      assert.deepStrictEqual([error.fate, error.reason], ["unknown", "timeout"])
+      const patient = yield* Effect.fork(call("patient"))
+      assert.strictEqual(server.applied.length, 0)
+      proxy.release()
+      assert.include(JSON.stringify(yield* Fiber.join(patient)), "patient")
+      assert.strictEqual(server.applied.length, 1)
       assert.deepStrictEqual(losses, [])
     }).pipe(Effect.timeout("10 seconds")))
 })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { HttpExchange, type HttpFaultServer } from "@mcp-lifeline/testing"
+import { HttpExchange, type HttpFaultServer, TcpProxy } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Deferred, Effect } from "effect"
 import * as Harness from "./fixtures/Harness.js"
@@ -84,6 +84,22 @@ describe("the stream from the server", () => {
 })
 
 describe("response streams", () => {
+  it.scopedLive("[C6] cut by a network that does not tell the server: the request fails within a second, the session lives", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const proxy = yield* TcpProxy.make(server.url)
+      server.streaming = true
+      const { call, losses } = yield* Harness.connect(HttpConnector.make({ url: proxy.url }))
+      proxy.treat = ({ direction, text }) => direction === "toClient" && text.includes(`"hi"`) ? "cut" : "pass"
+      const error = yield* Effect.flip(call()).pipe(Effect.timeout("1 second"))
+      assert.strictEqual(error._tag, "RequestError")
+      assert.deepStrictEqual([error.fate, error.reason], ["unknown", "network"])
+      proxy.treat = undefined
+      assert.include(JSON.stringify(yield* call()), `"hi"`)
+      assert.strictEqual(server.applied.length, 2)
+      assert.deepStrictEqual(losses, [])
+    }).pipe(Effect.orDie))
+
   for (const cut of [false, true]) {
     it.scopedLive(`[C6] without an event id, ${cut ? "cut" : "ended"}: the request fails within a second, others do not`, () =>
       Effect.gen(function*() {
