@@ -1,30 +1,23 @@
 /**
  * A supervised client: an official Client, and what a supervised one can do besides.
  */
+import type { Status } from "@mcp-lifeline/core/types"
 import type { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
 import type { AnySchema, SchemaOutput } from "@modelcontextprotocol/sdk/server/zod-compat.js"
+import type { RequestOptions } from "@modelcontextprotocol/sdk/shared/protocol.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
-import type {
-  CallToolRequest,
-  CallToolResultSchema,
-  ClientRequest,
-  CompatibilityCallToolResultSchema,
-  CompleteRequest,
-  GetPromptRequest,
-  ListPromptsRequest,
-  ListResourcesRequest,
-  ListResourceTemplatesRequest,
-  ListToolsRequest,
-  LoggingLevel,
-  ReadResourceRequest,
-  Request,
-  SubscribeRequest,
-  UnsubscribeRequest
-} from "@modelcontextprotocol/sdk/types.js"
+import type { ClientRequest, Request } from "@modelcontextprotocol/sdk/types.js"
 import type { LifelineError } from "./Errors.js"
 import type { Event } from "./Event.js"
 import type { CallOptions, SignalOptions } from "./Options.js"
-import type { Status } from "./Status.js"
+
+/** A method of the official Client, with the options that a supervised call has. */
+type Called<Name extends keyof SdkClient> = SdkClient[Name] extends (...args: infer Args) => infer Answer
+  ? (...args: { [At in keyof Args]: Given<Args[At]> }) => Answer
+  : never
+
+type Given<Arg> = [RequestOptions | undefined, Arg] extends [Arg, RequestOptions | undefined] ? CallOptions | undefined
+  : Arg
 
 /** What `on` can listen to. */
 export interface ClientEvents {
@@ -36,16 +29,19 @@ export interface ClientEvents {
 
 /** What `healthCheck` found. */
 export interface HealthCheck {
+  /** The status after the probe. */
   readonly status: Status
   /** Milliseconds to the answer; `undefined` when there was none. */
   readonly latency: number | undefined
+  /** Why there was none. */
   readonly error: LifelineError | undefined
 }
 
-/** Heartbeats, by hand. */
+/** Heartbeats, by hand. Both have effect over all connections to come. */
 export interface KeepaliveControl {
   /** Sends no heartbeats until `resume`. */
   pause(): Promise<void>
+  /** Sends heartbeats again, from one interval on. */
   resume(): Promise<void>
 }
 
@@ -80,6 +76,7 @@ export interface Client extends SdkClient, AsyncDisposable {
   refresh(options?: SignalOptions): Promise<void>
   /** Probes the server now. Never rejected because the server is ill. */
   healthCheck(options?: SignalOptions): Promise<HealthCheck>
+  /** Stops heartbeats for a while. */
   readonly keepalive: KeepaliveControl
   /** Ends everything; nothing is left alive. Idempotent. A client of a fleet is disabled by it. */
   close(): Promise<void>
@@ -92,37 +89,33 @@ export interface Client extends SdkClient, AsyncDisposable {
   /** Rejects: this client has its server. */
   connect(transport: Transport): Promise<void>
 
-  callTool(
-    params: CallToolRequest["params"],
-    resultSchema?: typeof CallToolResultSchema | typeof CompatibilityCallToolResultSchema,
-    options?: CallOptions
-  ): ReturnType<SdkClient["callTool"]>
+  /**
+   * Calls a tool. Where it has an output schema that `listTools` has told, the structured content is validated. A call that was cut
+   * off is sent again only where the tool's hints, or `idempotent`, allow it.
+   */
+  callTool: Called<"callTool">
   /** One page of the tools, from the server. */
-  listTools(params?: ListToolsRequest["params"], options?: CallOptions): ReturnType<SdkClient["listTools"]>
-  listPrompts(params?: ListPromptsRequest["params"], options?: CallOptions): ReturnType<SdkClient["listPrompts"]>
-  getPrompt(params: GetPromptRequest["params"], options?: CallOptions): ReturnType<SdkClient["getPrompt"]>
-  listResources(
-    params?: ListResourcesRequest["params"],
-    options?: CallOptions
-  ): ReturnType<SdkClient["listResources"]>
-  listResourceTemplates(
-    params?: ListResourceTemplatesRequest["params"],
-    options?: CallOptions
-  ): ReturnType<SdkClient["listResourceTemplates"]>
-  readResource(params: ReadResourceRequest["params"], options?: CallOptions): ReturnType<SdkClient["readResource"]>
-  /** Restored on every new connection. */
-  subscribeResource(
-    params: SubscribeRequest["params"],
-    options?: CallOptions
-  ): ReturnType<SdkClient["subscribeResource"]>
-  unsubscribeResource(
-    params: UnsubscribeRequest["params"],
-    options?: CallOptions
-  ): ReturnType<SdkClient["unsubscribeResource"]>
-  complete(params: CompleteRequest["params"], options?: CallOptions): ReturnType<SdkClient["complete"]>
-  /** Restored on every new connection. */
-  setLoggingLevel(level: LoggingLevel, options?: CallOptions): ReturnType<SdkClient["setLoggingLevel"]>
-  ping(options?: CallOptions): ReturnType<SdkClient["ping"]>
+  listTools: Called<"listTools">
+  /** One page of the prompts, from the server. */
+  listPrompts: Called<"listPrompts">
+  /** A prompt, with its arguments filled in. */
+  getPrompt: Called<"getPrompt">
+  /** One page of the resources, from the server. */
+  listResources: Called<"listResources">
+  /** One page of the resource templates, from the server. */
+  listResourceTemplates: Called<"listResourceTemplates">
+  /** Reads a resource by its URI. */
+  readResource: Called<"readResource">
+  /** Asks the server to announce changes of a resource; asked again on every new connection. */
+  subscribeResource: Called<"subscribeResource">
+  /** Takes a subscription back. */
+  unsubscribeResource: Called<"unsubscribeResource">
+  /** Completions of an argument of a prompt or of a resource template. */
+  complete: Called<"complete">
+  /** The least level of the log messages that the server sends; set again on every new connection. */
+  setLoggingLevel: Called<"setLoggingLevel">
+  /** Asks for a sign of life. */
+  ping: Called<"ping">
   /** Any request; the schema decodes its result. */
   request<T extends AnySchema>(
     request: ClientRequest | Request,

@@ -4,8 +4,6 @@
 import type { Events } from "@mcp-lifeline/core/types"
 import type { ConnectError, UnauthorizedError } from "./Errors.js"
 
-export type { Loss } from "@mcp-lifeline/core/types"
-
 type Tagged<Kinds> = { [Tag in keyof Kinds]: Kinds[Tag] & { readonly _tag: Tag } }[keyof Kinds]
 
 /** What happened to a server, to be told apart by `_tag`. Durations in milliseconds. */

@@ -43,8 +43,15 @@ export interface AnyServer extends PolicyOptions {
   readonly disabled?: boolean | undefined
 }
 
+type Stdio = "args" | "command" | "cwd" | "env" | "stdio"
+type Http = "authProvider" | "dispatcher" | "fetch" | "headers" | "httpUrl" | "requestInit" | "serverUrl" | "url"
+type Custom = "connector" | "transport"
+
+/** Keys of servers of another kind. */
+type Without<Key extends string> = { readonly [K in Key]?: undefined }
+
 /** A server that is started as a child process and spoken to over its standard input and output. */
-export interface StdioServer extends AnyServer {
+export interface StdioServer extends AnyServer, Without<Http | Custom> {
   readonly type?: "stdio" | undefined
   /** The program. Started without a shell. */
   readonly command: string
@@ -54,16 +61,6 @@ export interface StdioServer extends AnyServer {
   /** Where it runs. Default: here. */
   readonly cwd?: string | undefined
   readonly stdio?: StdioOptions | undefined
-  readonly url?: undefined
-  readonly serverUrl?: undefined
-  readonly httpUrl?: undefined
-  readonly headers?: undefined
-  readonly requestInit?: undefined
-  readonly authProvider?: undefined
-  readonly dispatcher?: undefined
-  readonly fetch?: undefined
-  readonly transport?: undefined
-  readonly connector?: undefined
 }
 
 /** Values by name; numbers and booleans are sent as texts. */
@@ -91,7 +88,7 @@ export interface Dispatcher {
 }
 
 /** What servers over HTTP have besides their address. */
-export interface AnyHttpServer extends AnyServer {
+export interface AnyHttpServer extends AnyServer, Without<Stdio | Custom> {
   /** `http` (or one of its other names), `sse`, or, by default, whichever the server speaks. */
   readonly type?: "auto" | "http" | "streamable-http" | "streamableHttp" | "streamable_http" | "sse" | undefined
   /** Sent with every request; a function is asked for each request, so that tokens can rotate. */
@@ -113,63 +110,35 @@ export interface AnyHttpServer extends AnyServer {
    * Node's cuts streams that are idle for 300 s. Not together with a dispatcher.
    */
   readonly fetch?: FetchLike | undefined
-  readonly command?: undefined
-  readonly args?: undefined
-  readonly env?: undefined
-  readonly cwd?: undefined
-  readonly stdio?: undefined
 }
 
 /** A server that is reached over Streamable HTTP, or over the older HTTP+SSE. */
-export interface HttpServer extends AnyHttpServer {
+export interface HttpServer extends AnyHttpServer, Without<"serverUrl" | "httpUrl"> {
+  /** Its address, which begins with `http://` or `https://`. */
   readonly url: string | URL
-  readonly serverUrl?: undefined
-  readonly httpUrl?: undefined
-  readonly transport?: undefined
-  readonly connector?: undefined
 }
 
 /** The same under the other names that the files of some programs have for `url`. */
 export type NamedHttpServer =
-  | (AnyHttpServer & { readonly serverUrl: string; readonly url?: undefined; readonly httpUrl?: undefined })
-  | (AnyHttpServer & { readonly httpUrl: string; readonly url?: undefined; readonly serverUrl?: undefined })
+  | (AnyHttpServer & Without<"url" | "httpUrl"> & { readonly serverUrl: string })
+  | (AnyHttpServer & Without<"url" | "serverUrl"> & { readonly httpUrl: string })
 
 /** Names and values of HTTP headers. */
 export type Headers = Readonly<Record<string, string>>
 
-type Absent<Key extends string> = { readonly [K in Key]?: undefined }
-
-type Elsewhere = Absent<
-  | "args"
-  | "authProvider"
-  | "command"
-  | "cwd"
-  | "dispatcher"
-  | "env"
-  | "fetch"
-  | "headers"
-  | "httpUrl"
-  | "requestInit"
-  | "serverUrl"
-  | "stdio"
-  | "type"
-  | "url"
->
-
 /** A server that is reached over a transport of the official SDK. */
-export interface TransportServer extends AnyServer, Elsewhere {
+export interface TransportServer extends AnyServer, Without<"type" | Stdio | Http | "connector"> {
   /**
    * Makes a transport that has not been started. Called for each connection: a transport cannot be used again. It is closed with
    * its connection. Where there is a choice, give a `url` or a `command`: more is known then of what became of a request.
    */
   readonly transport: () => Transport | Promise<Transport>
-  readonly connector?: undefined
 }
 
 /** A server that is reached by a connector of `@mcp-lifeline/core`. */
-export interface ConnectorServer extends AnyServer, Elsewhere {
+export interface ConnectorServer extends AnyServer, Without<"type" | Stdio | Http | "transport"> {
+  /** Makes its connections. It can be one that another copy of Effect 3 has made. */
   readonly connector: Connector
-  readonly transport?: undefined
 }
 
 /** The core's Connector, as far as it is looked at here: so that nobody needs Effect's types who has no use for them. */

@@ -3,7 +3,6 @@
  */
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import * as JsonRpc from "./JsonRpc.js"
 import { Relay } from "./Relay.js"
 import * as Run from "./Run.js"
 import type { Source } from "./Supervised.js"
@@ -24,14 +23,7 @@ export class ClientTransport implements Transport {
   constructor(source: Source) {
     this.#source = source
     this.#run = Run.make(source.runtime)
-    this.relay = new Relay({
-      name: source.name,
-      runtime: source.runtime,
-      use: source.use,
-      deliver: (message) => this.#deliver(message),
-      toError: (cause) => JsonRpc.fromCause(cause as never),
-      whenReady: (deliver) => deliver()
-    })
+    this.relay = new Relay(source.name, this)
   }
 
   /** The official Client begins with a handshake only over a transport without one. */
@@ -45,7 +37,7 @@ export class ClientTransport implements Transport {
 
   send(message: JSONRPCMessage): Promise<void> {
     if (!("method" in message)) this.relay.answered(message)
-    else if ("id" in message) this.relay.request(message, undefined)
+    else if ("id" in message) this.relay.request(this.#source, message)
     else if (message.method === "notifications/cancelled") this.relay.cancel(message)
     else return this.#run(this.#source.use((backend) => backend.notify(message.method, message.params)))
     return Promise.resolve()
@@ -60,13 +52,5 @@ export class ClientTransport implements Transport {
   end(): void {
     this.relay.end()
     this.onclose?.()
-  }
-
-  #deliver(message: JSONRPCMessage): void {
-    try {
-      this.onmessage?.(message)
-    } catch (error) {
-      this.onerror?.(error instanceof Error ? error : new Error(String(error)))
-    }
   }
 }

@@ -13,8 +13,7 @@ import * as Ownership from "./Ownership.js"
 import * as Run from "./Run.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
-import { Supervised } from "./Supervised.js"
-import type { Source } from "./Supervised.js"
+import type { Source, Supervised } from "./Supervised.js"
 import { SupervisedClient } from "./SupervisedClient.js"
 
 /** Whether a message names a target already: as it is, or in quotation marks, as command lines are. */
@@ -49,32 +48,28 @@ export const policyOf = (name: string, prepared: Prepared): Policy.Policy => {
   return policy.right
 }
 
-/** A server that is supervised; closing it closes everything that was made for it. */
-export interface Opened {
-  readonly supervised: Supervised
-}
-
 export const connect = async (server: Server, options: ConnectOptions): Promise<Client> => {
   const { name, prepared } = Servers.prepareOne("connect", server, options)
   options.signal?.throwIfAborted()
-  let client: SupervisedClient | undefined
-  await open(name, prepared, options, (source) => {
-    client = new SupervisedClient(source, prepared.incoming, prepared.identity)
-    return client.supervised
-  })
-  return (client as unknown as SupervisedClient).asClient
+  const client = await open(
+    name,
+    prepared,
+    options,
+    (source) => new SupervisedClient(source, prepared.incoming, prepared.identity)
+  )
+  return client.asClient
 }
 
 /**
  * Starts a backend and waits for its first connection, where it is to have one. Leaves nothing behind when it fails. `make`: what
- * stands before the backend, from the first step on.
+ * stands before the backend, from the first step on. Closing that closes everything that was made for it.
  */
-export const open = async (
+export const open = async <A extends Pick<Supervised, "status">>(
   name: string,
   prepared: Prepared,
   options: CommonOptions,
-  make: (source: Source) => Supervised = (source) => new Supervised(source)
-): Promise<Opened> => {
+  make: (source: Source) => A
+): Promise<A> => {
   const policy = policyOf(name, prepared)
   const owned = Ownership.open(options)
   try {
@@ -98,7 +93,7 @@ export const open = async (
       options
     )
     const state = status?.state
-    if (state === "Connected" || state === "Idle" || state === "Disabled") return { supervised }
+    if (state === "Connected" || state === "Idle" || state === "Disabled") return supervised
     throw whyNot(supervised.status, prepared, isAbsent ? FirstConnection.waitHint : "")
   } catch (error) {
     await owned.close()

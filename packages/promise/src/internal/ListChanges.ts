@@ -2,6 +2,7 @@
  * Which lists a client has to be told of: those that differ, or may differ, from what it has read.
  */
 import type { Catalog } from "@mcp-lifeline/core"
+import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Stream } from "effect"
 import { isDeepStrictEqual } from "node:util"
 import * as Feed from "./Feed.js"
@@ -21,10 +22,8 @@ const listOf: Readonly<Record<string, Kind>> = {
   "resources/templates/list": "resources"
 }
 
-/** The lists of which the client is told that they may change. */
-export type Declared = () => { readonly [K in Kind]?: boolean | undefined }
-
-const methodOf = (kind: Kind): string => `notifications/${kind}/list_changed`
+/** What the client was told that the server can do: which of its lists may change. */
+export type Declared = () => ServerCapabilities | undefined
 
 const same = (a: Snapshot, b: Snapshot, kind: Kind): boolean =>
   isDeepStrictEqual(a[kind], b[kind]) &&
@@ -68,8 +67,7 @@ export class ListChanges {
     if (snapshot === undefined || snapshot.stale) return []
     const before = this.#known
     this.#known = snapshot
-    const declared = this.#declared()
-    return kinds.filter((kind) => declared[kind] === true && this.#isNews(before, snapshot, kind)).map(methodOf)
+    return this.#due((kind) => this.#isNews(before, snapshot, kind))
   }
 
   /**
@@ -77,10 +75,16 @@ export class ListChanges {
    * has asked for so far.
    */
   unread(asked: Set<string>): ReadonlyArray<string> {
-    const declared = this.#declared()
     const read = new Set([...asked].flatMap((method) => listOf[method] ?? []))
     asked.clear()
-    return kinds.filter((kind) => declared[kind] === true && read.has(kind)).map(methodOf)
+    return this.#due((kind) => read.has(kind))
+  }
+
+  /** The notifications for lists of some kinds, as far as they are declared. */
+  #due(isDue: (kind: Kind) => boolean): ReadonlyArray<string> {
+    const declared = this.#declared()
+    return kinds.filter((kind) => declared?.[kind]?.listChanged === true && isDue(kind))
+      .map((kind) => `notifications/${kind}/list_changed`)
   }
 
   #isNews(before: Snapshot | undefined, snapshot: Snapshot, kind: Kind): boolean {

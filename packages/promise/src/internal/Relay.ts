@@ -3,6 +3,7 @@
  * sends is passed to the client. Results and parameters pass as they come: the client decodes them.
  */
 import type { Backend, Method, ServerNotification } from "@mcp-lifeline/core"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
   JSONRPCMessage,
   JSONRPCNotification,
@@ -11,23 +12,24 @@ import type {
   RequestId,
   Result
 } from "@modelcontextprotocol/sdk/types.js"
-import type { Cause, Effect, Fiber, Runtime } from "effect"
-import { Exit, FiberId, Runtime as Runtimes } from "effect"
+import type { Fiber } from "effect"
+import { Exit, FiberId, Runtime } from "effect"
+import { type Deferred, deferred } from "./deferred.js"
 import { closed } from "./Failure.js"
-import type { JsonRpcError } from "./JsonRpc.js"
+import * as JsonRpc from "./JsonRpc.js"
+import type { Source } from "./Supervised.js"
 
-/** What a relay stands between. */
-export interface Ends {
-  readonly name: string
-  readonly runtime: Runtime.Runtime<never>
-  readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>
-  /** Gives the client a message. Must not throw. */
-  readonly deliver: (message: JSONRPCMessage) => void
-  /** How the client is told of a request that has failed. */
-  readonly toError: (cause: Cause.Cause<unknown>) => JsonRpcError
-  /** Calls back once the client may be sent what the server says by itself. */
-  readonly whenReady: (deliver: () => void) => void
+/** Gives a client a message. What it throws is told to its `onerror`. */
+export const deliver = (client: Pick<Transport, "onerror" | "onmessage">, message: JSONRPCMessage): void => {
+  try {
+    client.onmessage?.(message)
+  } catch (error) {
+    client.onerror?.(error instanceof Error ? error : new Error(String(error)))
+  }
 }
+
+/** The params of a message, where it has some. */
+const withParams = <P>(params: P | undefined): { readonly params?: P } => params === undefined ? {} : { params }
 
 /** A request of the client that is not answered yet. */
 interface Call {
@@ -36,39 +38,41 @@ interface Call {
   reason: unknown
 }
 
-/** A request of the server that the client has not answered yet. */
-interface Asked {
-  readonly resolve: (result: Result) => void
-  readonly reject: (error: unknown) => void
-}
-
 /** A schema that takes what comes. */
 const asItComes = { safeParse: (data: unknown) => ({ success: true, data }) }
 
 /** Hands on messages until it ends. */
 export class Relay {
-  readonly #ends: Ends
-  readonly #runFork: <A>(effect: Effect.Effect<A, unknown>) => Fiber.RuntimeFiber<A, unknown>
+  readonly #name: string
+  readonly #client: Pick<Transport, "onerror" | "onmessage">
+  readonly #whenReady: (deliver: () => void) => void
   /** What the client has asked for. */
   readonly methods = new Set<string>()
   readonly #calls = new Map<RequestId, Call>()
-  readonly #asked = new Map<RequestId, Asked>()
+  /** Requests of the server that the client has not answered yet. */
+  readonly #asked = new Map<RequestId, Deferred<Result>>()
   #onSettled: (() => void) | undefined
   #asks = 0
   #ended = false
 
-  constructor(ends: Ends) {
-    this.#ends = ends
-    this.#runFork = Runtimes.runFork(ends.runtime)
+  /** `whenReady` calls back once the client may be sent what the server says by itself: at once, unless it is given. */
+  constructor(
+    name: string,
+    client: Pick<Transport, "onerror" | "onmessage">,
+    whenReady: (deliver: () => void) => void = (deliver) => deliver()
+  ) {
+    this.#name = name
+    this.#client = client
+    this.#whenReady = whenReady
   }
 
   /** The client asks. It is answered in a later step, never in the middle of its `send`. */
-  request({ id, method, params }: JSONRPCRequest, options: Backend.CallOptions | undefined): void {
+  request(source: Source, { id, method, params }: JSONRPCRequest, options?: Backend.CallOptions): void {
     this.methods.add(method)
     const call: Call = { fiber: undefined, reason: undefined }
     this.#calls.set(id, call)
-    const fiber = this.#runFork(
-      this.#ends.use((backend) =>
+    const fiber = Runtime.runFork(source.runtime)(
+      source.use((backend) =>
         backend.request(method as Method, params as never, {
           ...options,
           resultSchema: asItComes,
@@ -116,42 +120,31 @@ export class Relay {
     { method, params }: { readonly method: string; readonly params?: Record<string, unknown> | undefined },
     signal: AbortSignal
   ): Promise<Result> {
-    return new Promise((resolve, reject) => {
-      const gone = (): Error => closed(this.#ends.name)
-      if (signal.aborted || this.#ended) return reject(gone())
-      const id = ++this.#asks
-      let isDelivered = false
-      const abort = (): void => {
-        if (!this.#asked.delete(id)) return
-        reject(gone())
-        if (!isDelivered) return
-        const reason = typeof signal.reason === "string" ? { reason: signal.reason } : {}
-        this.pass({ method: "notifications/cancelled", params: { requestId: id, ...reason } })
-      }
-      signal.addEventListener("abort", abort, { once: true })
-      this.#asked.set(id, {
-        resolve: (result) => {
-          signal.removeEventListener("abort", abort)
-          resolve(result)
-        },
-        reject: (error) => {
-          signal.removeEventListener("abort", abort)
-          reject(error)
-        }
-      })
-      this.#ends.whenReady(() => {
-        if (!this.#asked.has(id)) return
-        isDelivered = true
-        this.#deliver(params === undefined ? { jsonrpc: "2.0", id, method } : { jsonrpc: "2.0", id, method, params })
-      })
+    const gone = (): Error => closed(this.#name)
+    if (signal.aborted || this.#ended) return Promise.reject(gone())
+    const id = ++this.#asks
+    const answer = deferred<Result>()
+    let isDelivered = false
+    const abort = (): void => {
+      if (!this.#asked.delete(id)) return
+      answer.reject(gone())
+      if (!isDelivered) return
+      const reason = typeof signal.reason === "string" ? { reason: signal.reason } : {}
+      this.pass({ method: "notifications/cancelled", params: { requestId: id, ...reason } })
+    }
+    signal.addEventListener("abort", abort, { once: true })
+    this.#asked.set(id, answer)
+    this.#whenReady(() => {
+      if (!this.#asked.has(id)) return
+      isDelivered = true
+      this.#deliver({ jsonrpc: "2.0", id, method, ...withParams(params) })
     })
+    return answer.promise.finally(() => signal.removeEventListener("abort", abort))
   }
 
   /** Passes on a notification of the server. */
   pass({ method, params }: ServerNotification): void {
-    this.#ends.whenReady(() =>
-      this.#deliver(params === undefined ? { jsonrpc: "2.0", method } : { jsonrpc: "2.0", method, params })
-    )
+    this.#whenReady(() => this.#deliver({ jsonrpc: "2.0", method, ...withParams(params) }))
   }
 
   /** Ends when the client has been answered everything, which it is once the backend has closed. */
@@ -164,7 +157,7 @@ export class Relay {
 
   /** Delivers nothing more, and rejects what the server still waits for. */
   end(): void {
-    for (const { reject } of this.#asked.values()) reject(closed(this.#ends.name))
+    for (const { reject } of this.#asked.values()) reject(closed(this.#name))
     this.#asked.clear()
     this.#ended = true
   }
@@ -175,12 +168,12 @@ export class Relay {
     this.#deliver(
       Exit.isSuccess(exit)
         ? { jsonrpc: "2.0", id, result: exit.value as Result }
-        : { jsonrpc: "2.0", id, error: this.#ends.toError(exit.cause) }
+        : { jsonrpc: "2.0", id, error: JsonRpc.fromCause(exit.cause as never) }
     )
     if (this.#calls.size === 0) this.#onSettled?.()
   }
 
   #deliver(message: JSONRPCMessage): void {
-    if (!this.#ended) this.#ends.deliver(message)
+    if (!this.#ended) deliver(this.#client, message)
   }
 }

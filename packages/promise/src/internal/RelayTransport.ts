@@ -2,7 +2,6 @@
  * The transport that stands between a client of any kind and a backend. The client says who it is by `initialize`, from which on
  * there is a backend.
  */
-import type { ServerNotification } from "@mcp-lifeline/core"
 import { ConnectError as CoreConnectError } from "@mcp-lifeline/core"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
@@ -19,17 +18,16 @@ import { Effect, Runtime } from "effect"
 import { ConfigError, ConnectError } from "../Errors.js"
 import type { Server, TransportOptions } from "../Options.js"
 import type { SupervisedTransport, Supervision } from "../Transport.js"
-import type { Opened } from "./Connect.js"
 import * as Connect from "./Connect.js"
-import { deferred } from "./deferred.js"
 import { closed } from "./Failure.js"
 import type { Introduction } from "./Incoming.js"
 import type { JsonRpcError } from "./JsonRpc.js"
 import * as JsonRpc from "./JsonRpc.js"
 import * as ListChanges from "./ListChanges.js"
-import { Relay } from "./Relay.js"
+import { deliver, Relay } from "./Relay.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
+import { Supervised } from "./Supervised.js"
 
 /** Requests that may take as long as the client likes: what they do is not ours to judge. */
 const hasOwnTime = (method: string): boolean => method === "tools/call" || method === "tasks/result"
@@ -57,8 +55,8 @@ export class RelayTransport implements SupervisedTransport {
   readonly #aborting = new AbortController()
   #started = false
   #opening: Promise<void> | undefined
-  #opened: Opened | undefined
-  #relay: Relay | undefined
+  readonly #relay: Relay
+  #opened: Supervised | undefined
   /** The protocol version that the client was told. */
   #agreed: string | undefined
   /** The server came back with another protocol version. */
@@ -73,6 +71,7 @@ export class RelayTransport implements SupervisedTransport {
     this.#name = name
     this.#options = options
     this.#prepared = prepared
+    this.#relay = new Relay(name, this, (deliver) => this.#whenInitialized(deliver))
     if (Connect.policyOf(this.#name, this.#prepared).lifecycle.disabled) {
       throw new ConfigError({
         backend: this.#name,
@@ -84,7 +83,7 @@ export class RelayTransport implements SupervisedTransport {
   }
 
   get supervision(): Supervision | undefined {
-    return this.#opened?.supervised
+    return this.#opened
   }
 
   /** None before the client is told of a connection: the official Client takes an id for a session to go on with. */
@@ -102,7 +101,7 @@ export class RelayTransport implements SupervisedTransport {
   send(message: JSONRPCMessage): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closed(this.#name))
     if (!this.#started) return Promise.reject(new Error(`${this.#name}: the transport was not started`))
-    if (!("method" in message)) this.#relay?.answered(message)
+    if (!("method" in message)) this.#relay.answered(message)
     else if (!("id" in message)) this.#notification(message)
     else if (message.method === "initialize") return this.#initialize(message.id, message.params)
     else this.#request(message)
@@ -126,9 +125,9 @@ export class RelayTransport implements SupervisedTransport {
   async #close(): Promise<void> {
     this.#aborting.abort(closed(this.#name))
     await this.#opening
-    await this.#opened?.supervised.close(() => undefined)
-    await this.#relay?.settled
-    this.#relay?.end()
+    await this.#opened?.close(() => undefined)
+    await this.#relay.settled
+    this.#relay.end()
     this.#ended = true
     this.onclose?.()
   }
@@ -138,13 +137,14 @@ export class RelayTransport implements SupervisedTransport {
   #request(request: JSONRPCRequest): void {
     const { id, method, params } = request
     const relay = this.#relay
-    if (relay === undefined) {
+    const source = this.#opened?.source
+    if (source === undefined) {
       return method === "ping"
         ? this.#reply({ jsonrpc: "2.0", id, result: {} })
         : this.#refuse(id, { code: ErrorCode.InvalidRequest, message: "the first request must be initialize" })
     }
     const progressToken = params?._meta?.progressToken
-    relay.request(request, {
+    relay.request(source, request, {
       ...(hasOwnTime(method) && this.#prepared.options.timeouts?.request === undefined ? { timeout: Infinity } : {}),
       ...(progressToken === undefined ? {} : {
         resetTimeoutOnProgress: true,
@@ -169,13 +169,13 @@ export class RelayTransport implements SupervisedTransport {
         return
       }
       case "notifications/cancelled":
-        return this.#relay?.cancel(notification)
+        return this.#relay.cancel(notification)
       default: {
         const opened = this.#opened
         // What changes while the server is down, it asks for when it is back.
-        if (opened?.supervised.status.state !== "Connected") return
+        if (opened?.status.state !== "Connected") return
         const { method, params } = notification
-        const { runtime, use } = opened.supervised.source
+        const { runtime, use } = opened.source
         Runtime.runFork(runtime)(
           Effect.catchAllCause(
             use((backend) => backend.notify(method, params)),
@@ -213,11 +213,10 @@ export class RelayTransport implements SupervisedTransport {
   async #open({ capabilities, clientInfo, protocolVersion }: InitializeRequest["params"]): Promise<InitializeResult> {
     const { incoming, options } = this.#prepared
     incoming.protocolVersion = protocolVersion
-    const { resolve, promise: ready } = deferred<Relay>()
-    // The server may ask before there is anything to answer with.
+    const relay = this.#relay
     incoming.receiver = {
-      notified: (notification) => this.#pass(notification),
-      asked: async (request, signal) => (await ready).ask(request, signal),
+      notified: (notification) => relay.pass(notification),
+      asked: (request, signal) => relay.ask(request, signal),
       introduced: (introduction) => this.#accept(introduction)
     }
     const prepared = {
@@ -225,36 +224,26 @@ export class RelayTransport implements SupervisedTransport {
       // In the client's name, and connected now, because the client asks for it.
       options: { ...options, lifecycle: { ...options.lifecycle, lazy: false }, capabilities, clientInfo }
     }
-    const opened = await Connect.open(this.#name, prepared, { ...this.#options, signal: this.#aborting.signal })
+    const signal = this.#aborting.signal
+    const opened = await Connect.open(
+      this.#name,
+      prepared,
+      { ...this.#options, signal },
+      (source) => new Supervised(source)
+    )
     const { introduction } = incoming
     if (introduction === undefined) {
-      await opened.supervised.close(() => undefined)
+      await opened.close(() => undefined)
       throw new Error(`${this.#name}: connected, but the answer to initialize is missing`)
     }
     this.#opened = opened
     this.#agreed = incoming.protocolVersion = introduction.protocolVersion
-    const { source } = opened.supervised
-    const relay = new Relay({
-      name: this.#name,
-      runtime: source.runtime,
-      use: source.use,
-      deliver: (message) => this.#deliver(message),
-      toError: (cause) => JsonRpc.fromCause(cause as never),
-      whenReady: (deliver) => this.#whenInitialized(deliver)
-    })
-    this.#relay = relay
-    resolve(relay)
     const announced = JsonRpc.announcing(introduction.capabilities)
-    const { prompts, resources, tools } = announced
-    ListChanges.announce(source, relay, () => ({
-      tools: tools?.listChanged,
-      prompts: prompts?.listChanged,
-      resources: resources?.listChanged
-    }))
-    opened.supervised.on("event", (event) => {
+    ListChanges.announce(opened.source, relay, () => announced)
+    opened.on("event", (event) => {
       if (event._tag === "AttemptFailed" && this.#changed !== undefined) this.#endChanged(opened, this.#changed)
       else if (event._tag === "StateChanged" && event.to === "PermanentlyFailed") {
-        this.onerror?.(Connect.whyNot(opened.supervised.status, prepared))
+        this.onerror?.(Connect.whyNot(opened.status, prepared))
       }
     })
     const { instructions, protocolVersion: agreed, serverInfo } = introduction
@@ -275,21 +264,14 @@ export class RelayTransport implements SupervisedTransport {
   }
 
   /** A connection that was to be replaced, and has stayed, can go on. */
-  #endChanged({ supervised }: Opened, error: ConnectError): void {
+  #endChanged({ status }: Supervised, error: ConnectError): void {
     this.#changed = undefined
-    if (supervised.status.state === "Connected") return
+    if (status.state === "Connected") return
     this.onerror?.(error)
     this.close().catch((cause: Error) => this.onerror?.(cause)) // what `onclose` threw
   }
 
   // --- from the server
-
-  /** Passes on a notification, which may come before there is a relay. */
-  #pass(notification: ServerNotification): void {
-    if (this.#relay !== undefined) return this.#relay.pass(notification)
-    const { method, params } = notification
-    this.#whenInitialized(() => this.#deliver({ jsonrpc: "2.0", method, ...(params === undefined ? {} : { params }) }))
-  }
 
   #whenInitialized(deliver: () => void): void {
     if (this.#held === undefined) return deliver()
@@ -309,11 +291,6 @@ export class RelayTransport implements SupervisedTransport {
   }
 
   #deliver(message: JSONRPCMessage): void {
-    if (this.#ended) return
-    try {
-      this.onmessage?.(message)
-    } catch (error) {
-      this.onerror?.(error instanceof Error ? error : new Error(String(error)))
-    }
+    if (!this.#ended) deliver(this, message)
   }
 }

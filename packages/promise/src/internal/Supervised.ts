@@ -2,12 +2,12 @@
  * What can be seen of a supervised server, and done with it, over a backend of the core.
  */
 import type { Backend, Event as CoreEvent } from "@mcp-lifeline/core"
+import type { Status } from "@mcp-lifeline/core/types"
 import type { Effect, Runtime, Stream } from "effect"
 import type { ClientEvents, HealthCheck, KeepaliveControl } from "../Client.js"
 import { ConnectionLost } from "../Errors.js"
 import type { Event } from "../Event.js"
 import type { SignalOptions } from "../Options.js"
-import type { Status } from "../Status.js"
 import type { Supervision } from "../Transport.js"
 import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
@@ -91,21 +91,10 @@ export class Supervised implements Supervision {
     })
   }
 
-  reconnect(options?: SignalOptions): Promise<void> {
-    return this.use((backend) => backend.reconnect, options)
-  }
-
-  enable(options?: SignalOptions): Promise<void> {
-    return this.use((backend) => backend.enable, options)
-  }
-
-  disable(options?: SignalOptions): Promise<void> {
-    return this.use((backend) => backend.disable, options)
-  }
-
-  disconnect(options?: SignalOptions): Promise<void> {
-    return this.use((backend) => backend.disconnect, options)
-  }
+  readonly reconnect = this.#commanding((backend) => backend.reconnect)
+  readonly enable = this.#commanding((backend) => backend.enable)
+  readonly disable = this.#commanding((backend) => backend.disable)
+  readonly disconnect = this.#commanding((backend) => backend.disconnect)
 
   async refresh(options?: SignalOptions): Promise<void> {
     await this.use((backend) => backend.refresh, options)
@@ -130,6 +119,10 @@ export class Supervised implements Supervision {
     this.#statuses.end(this.status)
     this.#events.end()
     Run.guard(this.source.runtime, ended)
+  }
+
+  #commanding<A>(command: (backend: Backend.Backend) => Effect.Effect<A, unknown>) {
+    return (options?: SignalOptions): Promise<A> => this.use(command, options)
   }
 
   /** Runs something on the backend. */

@@ -6,6 +6,7 @@
  * transport is there from the first to the last, and the handshakes are the backend's.
  */
 import type { Method } from "@mcp-lifeline/core"
+import type { Status } from "@mcp-lifeline/core/types"
 import { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
 import type { ClientOptions } from "@modelcontextprotocol/sdk/client/index.js"
 import type { AnySchema, SchemaOutput } from "@modelcontextprotocol/sdk/server/zod-compat.js"
@@ -18,10 +19,9 @@ import {
   ElicitRequestSchema,
   ListRootsRequestSchema
 } from "@modelcontextprotocol/sdk/types.js"
-import type { Client, ClientEvents, HealthCheck, KeepaliveControl } from "../Client.js"
+import type { Client, KeepaliveControl } from "../Client.js"
 import { ConfigError } from "../Errors.js"
-import type { OfficialOptions, ServerRequestHandlers, SignalOptions } from "../Options.js"
-import type { Status } from "../Status.js"
+import type { OfficialOptions, ServerRequestHandlers } from "../Options.js"
 import * as Arrivals from "./Arrivals.js"
 import { ClientTransport } from "./ClientTransport.js"
 import * as CoreOptions from "./CoreOptions.js"
@@ -81,10 +81,7 @@ export class SupervisedClient extends SdkClient {
       this.#transport.isAttached = true
     })
     if (incoming.introduction !== undefined) this.#introduced(incoming.introduction)
-    ListChanges.announce(source, this.#transport.relay, () => {
-      const { prompts, resources, tools } = this.getServerCapabilities() ?? {}
-      return { tools: tools?.listChanged, prompts: prompts?.listChanged, resources: resources?.listChanged }
-    })
+    ListChanges.announce(source, this.#transport.relay, () => this.getServerCapabilities())
     incoming.receiver = {
       notified: (notification) => this.#transport.relay.pass(notification),
       asked: async (request, signal) => {
@@ -102,38 +99,6 @@ export class SupervisedClient extends SdkClient {
 
   get status(): Status {
     return this.supervised.status
-  }
-
-  statusChanges(options?: SignalOptions): AsyncIterableIterator<Status> {
-    return this.supervised.statusChanges(options)
-  }
-
-  on<E extends keyof ClientEvents>(event: E, listener: (value: ClientEvents[E]) => void): () => void {
-    return this.supervised.on(event, listener)
-  }
-
-  reconnect(options?: SignalOptions): Promise<void> {
-    return this.supervised.reconnect(options)
-  }
-
-  enable(options?: SignalOptions): Promise<void> {
-    return this.supervised.enable(options)
-  }
-
-  disable(options?: SignalOptions): Promise<void> {
-    return this.supervised.disable(options)
-  }
-
-  disconnect(options?: SignalOptions): Promise<void> {
-    return this.supervised.disconnect(options)
-  }
-
-  refresh(options?: SignalOptions): Promise<void> {
-    return this.supervised.refresh(options)
-  }
-
-  healthCheck(options?: SignalOptions): Promise<HealthCheck> {
-    return this.supervised.healthCheck(options)
   }
 
   override connect(_transport: Transport): Promise<void> {
@@ -247,4 +212,23 @@ export class SupervisedClient extends SdkClient {
       }
     })
   }
+}
+
+/** What a client has of its supervision as it is. */
+const forwarded = [
+  "statusChanges",
+  "on",
+  "reconnect",
+  "enable",
+  "disable",
+  "disconnect",
+  "refresh",
+  "healthCheck"
+] as const satisfies ReadonlyArray<keyof Supervised>
+
+for (const name of forwarded) {
+  const value = function(this: SupervisedClient, ...args: ReadonlyArray<unknown>): unknown {
+    return Reflect.apply(this.supervised[name], this.supervised, args)
+  }
+  Object.defineProperty(SupervisedClient.prototype, name, { value, writable: true, configurable: true })
 }

@@ -113,21 +113,10 @@ export class SupervisedFleet implements Fleet {
     return this.#ask((core) => this.#core.readResource(params, core), options)
   }
 
-  reconnect(name: string, options?: SignalOptions): Promise<void> {
-    return this.#use(name, (backend) => backend.reconnect, options)
-  }
-
-  enable(name: string, options?: SignalOptions): Promise<void> {
-    return this.#use(name, (backend) => backend.enable, options)
-  }
-
-  disable(name: string, options?: SignalOptions): Promise<void> {
-    return this.#use(name, (backend) => backend.disable, options)
-  }
-
-  disconnect(name: string, options?: SignalOptions): Promise<void> {
-    return this.#use(name, (backend) => backend.disconnect, options)
-  }
+  readonly reconnect = this.#commanding((backend) => backend.reconnect)
+  readonly enable = this.#commanding((backend) => backend.enable)
+  readonly disable = this.#commanding((backend) => backend.disable)
+  readonly disconnect = this.#commanding((backend) => backend.disconnect)
 
   async refresh(name?: string, options?: SignalOptions): Promise<void> {
     if (name !== undefined) return void await this.#use(name, (backend) => backend.refresh, options)
@@ -170,6 +159,10 @@ export class SupervisedFleet implements Fleet {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #commanding<A>(command: (backend: Backend.Backend) => Effect.Effect<A, unknown>) {
+    return (name: string, options?: SignalOptions): Promise<A> => this.#use(name, command, options)
   }
 
   #use<A>(
