@@ -25,20 +25,25 @@ import { Struct } from "effect"
 
 /** What every error has. */
 export interface Fields {
+  /** One line: what happened, to what, why, and what to do. */
   readonly message: string
   /** The name of the server. */
   readonly backend: string
   /** Number of the connection that was current, where there was one. */
   readonly generation?: number | undefined
+  /** What caused it, as it came. */
   readonly cause?: unknown
 }
 
 /** What every error of the facade has in common. `_tag` and `code` are stable; the message is for people. */
 export interface LifelineErrorShape {
+  /** The name of its class. */
   readonly _tag: string
   /** The JSON-RPC code where the official Client would give one, else a text that begins with `ERR_LIFELINE_`. */
   readonly code: string | number
+  /** The name of the server. */
   readonly backend: string
+  /** Number of the connection that was current, where there was one. */
   readonly generation: number | undefined
   /** Asking again, later, may succeed, and nothing of this request has been carried out. */
   readonly retryable: boolean
@@ -90,6 +95,7 @@ const mcpBase =
     } as never
 
 interface ConnectFields {
+  /** Why. */
   readonly reason: ConnectReason
   /** Waiting does not help. */
   readonly permanent: boolean
@@ -230,7 +236,9 @@ export class RequestTimeout
 }
 
 interface RemoteFields extends RequestFields {
+  /** The JSON-RPC code that the server gave. */
   readonly code: number
+  /** The data that the server gave. */
   readonly data?: unknown
 }
 

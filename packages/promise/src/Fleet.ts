@@ -19,14 +19,19 @@ export type FleetStatus = Readonly<Record<string, Status>>
 
 /** What `on` can listen to. */
 export interface FleetEvents {
+  /** The status of each server, after each change. */
   readonly status: FleetStatus
+  /** Everything that happens. */
   readonly event: Event
 }
 
 /** What `apply` did, by name of server. */
 export interface Applied {
+  /** Names that were not there before. */
   readonly started: ReadonlyArray<string>
+  /** Names that are not there any more. */
   readonly stopped: ReadonlyArray<string>
+  /** Servers that run with their new configuration. */
   readonly replaced: ReadonlyArray<string>
   /**
    * Servers whose new configuration did not lead to a connection, so that the connection with the old one goes on. The next
@@ -45,6 +50,7 @@ export interface Fleet extends AsyncDisposable {
   readonly names: ReadonlyArray<string>
   /** The client of one server; the same object each time. Throws BackendUnavailable when there is no such server. */
   client(name: string): Client
+  /** The status of each server now. */
   readonly status: FleetStatus
   /** The status now, and again after each change, until the fleet is closed. Leaving the loop cleans up. */
   statusChanges(options?: SignalOptions): AsyncIterableIterator<FleetStatus>
@@ -76,9 +82,13 @@ export interface Fleet extends AsyncDisposable {
    */
   readResource(params: { readonly uri: string }, options?: CallOptions): ReturnType<Client["readResource"]>
 
+  /** Connects one server anew; ends with the attempt that it starts or joins. Aborting cancels only the waiting. */
   reconnect(name: string, options?: SignalOptions): Promise<void>
+  /** Leaves Disabled or Disconnected; ends with the attempt. */
   enable(name: string, options?: SignalOptions): Promise<void>
+  /** Ends the connection to one server and what was starting, and stays off; ends when everything is torn down. */
   disable(name: string, options?: SignalOptions): Promise<void>
+  /** Ends the connection to one server, and stays disconnected until `reconnect` or `enable`. */
   disconnect(name: string, options?: SignalOptions): Promise<void>
   /** Reads the lists of one server, or of all, again. With all, those that are down are left out. */
   refresh(name?: string, options?: SignalOptions): Promise<void>

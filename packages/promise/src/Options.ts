@@ -52,14 +52,17 @@ type Without<Key extends string> = { readonly [K in Key]?: undefined }
 
 /** A server that is started as a child process and spoken to over its standard input and output. */
 export interface StdioServer extends AnyServer, Without<Http | Custom> {
+  /** May be left out: `command` says it. */
   readonly type?: "stdio" | undefined
   /** The program. Started without a shell. */
   readonly command: string
+  /** Its arguments. Default: none. What sounds like a secret among them is masked in messages; `env` is the better place for it. */
   readonly args?: ReadonlyArray<string> | undefined
   /** Variables beyond the safe ones that are inherited. */
   readonly env?: Values | undefined
   /** Where it runs. Default: here. */
   readonly cwd?: string | undefined
+  /** What is particular to child processes. */
   readonly stdio?: StdioOptions | undefined
 }
 
@@ -163,13 +166,16 @@ export interface HandlerExtra {
  * message on; `setRequestHandler` can only come later.
  */
 export interface ServerRequestHandlers {
+  /** Answers a request to ask the model. Declares `sampling`. */
   readonly sampling?:
     | ((
       params: CreateMessageRequest["params"],
       extra: HandlerExtra
     ) => Answer<CreateMessageResult | CreateMessageResultWithTools>)
     | undefined
+  /** Answers a request to ask the user, by a form. Declares `elicitation`. */
   readonly elicitation?: ((params: ElicitRequest["params"], extra: HandlerExtra) => Answer<ElicitResult>) | undefined
+  /** Says which folders the server may work in. Declares `roots`. */
   readonly roots?: ((extra: HandlerExtra) => Answer<ListRootsResult>) | undefined
 }
 
@@ -178,10 +184,13 @@ export type Answer<A> = A | Promise<A>
 
 /** One line of the log. */
 export interface LogEntry {
+  /** How grave it is. */
   readonly level: "debug" | "info" | "warn" | "error"
+  /** What happened, in one line. */
   readonly message: string
   /** Milliseconds since the epoch. */
   readonly at: number
+  /** What belongs to it, by name. */
   readonly annotations: Readonly<Record<string, unknown>>
 }
 
@@ -233,6 +242,7 @@ export interface CommonOptions extends PolicyOptions, OfficialOptions {
    * request for it that comes before the handler waits for it, at most a second.
    */
   readonly capabilities?: ClientCapabilities | undefined
+  /** Answers to requests that servers make. Default: none. */
   readonly handlers?: ServerRequestHandlers | undefined
   /**
    * Runs on every new connection before calls are let in: to log in, to open a project, to rebuild what a session keeps. If
@@ -286,6 +296,7 @@ export type Servers = Readonly<Record<string, Server | NamedHttpServer>>
  * `${NAME:-default}` are replaced (see `FleetOptions.variables`). Keys that are known to belong to other programs are ignored.
  */
 export interface FleetConfig extends PolicyOptions {
+  /** The servers by name. */
   readonly mcpServers: Servers
   readonly servers?: undefined
   /** The options of supervision in an object of their own. */
@@ -294,6 +305,7 @@ export interface FleetConfig extends PolicyOptions {
 
 /** The same with the servers under the name that VS Code has for them. */
 export interface VsCodeConfig extends Omit<FleetConfig, "mcpServers" | "servers"> {
+  /** The servers by name. */
   readonly servers: Servers
   readonly mcpServers?: undefined
 }
@@ -317,5 +329,6 @@ export interface CallOptions extends Omit<RequestOptions, "timeout" | "maxTotalT
 
 /** Options of what waits or iterates. */
 export interface SignalOptions {
+  /** Ends the waiting or the loop, which then rejects with its reason. */
   readonly signal?: AbortSignal | undefined
 }

@@ -20,7 +20,9 @@ export interface Session {
   readonly generation: number
   /** Aborted when the attempt is given up. */
   readonly signal: AbortSignal
+  /** Calls a tool, once, on this connection. */
   callTool(params: CallToolRequest["params"], options?: SessionCallOptions): Promise<CallToolResult>
+  /** Reads a resource, once, on this connection. */
   readResource(params: ReadResourceRequest["params"], options?: SessionCallOptions): Promise<ReadResourceResult>
   /** Any request; the schema decodes its result. */
   request<T extends AnySchema>(

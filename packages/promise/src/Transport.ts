@@ -23,8 +23,11 @@ export type Supervision = Pick<
 /** A transport of the official SDK that survives restarts of its server. */
 export interface SupervisedTransport extends Transport, AsyncDisposable {
   // Narrower than the SDK's by `undefined`, so that it fits other packages' interfaces too.
+  /** Called once, when `close` has ended or the server came back with another protocol version. */
   onclose?: () => void
+  /** Called for what no answer tells: a server that will not come back, and what `onmessage` threw. */
   onerror?: (error: Error) => void
+  /** Called for each message of the server. */
   onmessage?: NonNullable<Transport["onmessage"]>
   /** For clients that tell; it is known from `initialize`. */
   setProtocolVersion(version: string): void

@@ -2,7 +2,9 @@
  * One server, supervised.
  */
 import type { Client } from "./Client.js"
-import * as Connect from "./internal/Connect.js"
+import { open } from "./internal/open.js"
+import * as Servers from "./internal/Servers.js"
+import { SupervisedClient } from "./internal/SupervisedClient.js"
 import type { ConnectOptions, Server } from "./Options.js"
 
 /**
@@ -25,5 +27,14 @@ import type { ConnectOptions, Server } from "./Options.js"
  * console.log(result.content, docs.status.state)
  * ```
  */
-export const connect = (server: Server, options: ConnectOptions = {}): Promise<Client> =>
-  Connect.connect(server, options)
+export const connect = async (server: Server, options: ConnectOptions = {}): Promise<Client> => {
+  const { name, prepared } = Servers.prepareOne("connect", server, options)
+  options.signal?.throwIfAborted()
+  const client = await open(
+    name,
+    prepared,
+    options,
+    (source) => new SupervisedClient(source, prepared.incoming, prepared.identity)
+  )
+  return client.asClient
+}

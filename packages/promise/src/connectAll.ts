@@ -1,16 +1,38 @@
 /**
  * Many servers, supervised, with one catalogue.
  */
+import { Fleet as CoreFleet } from "@mcp-lifeline/core"
+import type { Status } from "@mcp-lifeline/core/types"
+import { ConnectError } from "./Errors.js"
+import type { UnauthorizedError } from "./Errors.js"
 import type { Fleet } from "./Fleet.js"
-import * as ConnectAll from "./internal/ConnectAll.js"
+import * as Checks from "./internal/Checks.js"
+import { deferred } from "./internal/deferred.js"
+import { Members } from "./internal/Members.js"
+import { whyNot } from "./internal/open.js"
+import * as Ownership from "./internal/Ownership.js"
+import { SupervisedFleet } from "./internal/SupervisedFleet.js"
 import type { FleetConfig, FleetOptions, VsCodeConfig } from "./Options.js"
+
+const isDown = (status: Status): boolean =>
+  status.state !== "Connected" && status.state !== "Idle" && status.state !== "Disabled"
+
+type Error = ConnectError | UnauthorizedError
+
+/** One error for all that are not connected. */
+const notAll = (errors: readonly [Error, ...Array<Error>], of: number): Error =>
+  errors.length === 1 ? errors[0] : new ConnectError({
+    ...errors[0],
+    message: `${errors.length} of ${of} servers are not connected: ${errors.map((error) => error.message).join("; ")}`,
+    cause: new AggregateError(errors)
+  })
 
 /**
  * Starts to supervise the servers of a configuration and resolves when each is connected or has had its first try, at most
  * after `waitTimeout` (10 s). A server that is down fails nothing: it is tried on, and its tools come when it does.
  *
- * With `require: "all"` it rejects with ConnectError (UnauthorizedError where a person has to log in), and tears everything down, when one that is neither lazy nor disabled
- * is not connected by then. An option or a server that is not acceptable is a ConfigError.
+ * With `require: "all"` it rejects with ConnectError (UnauthorizedError where a person has to log in), and tears everything down,
+ * when one that is neither lazy nor disabled is not connected by then. An option or a server that is not acceptable is a ConfigError.
  *
  * The configuration is read as the gateway reads an mcp.json. In its texts `${NAME}` is replaced from `process.env`, or from
  * `variables`; with a configuration that is not yours give `variables: false`.
@@ -30,5 +52,35 @@ import type { FleetConfig, FleetOptions, VsCodeConfig } from "./Options.js"
  * await fleet.callTool({ name: "docs__echo", arguments: { message: "hi" } })
  * ```
  */
-export const connectAll = (config: FleetConfig | VsCodeConfig, options: FleetOptions = {}): Promise<Fleet> =>
-  ConnectAll.connectAll(config, options)
+export const connectAll = async (
+  config: FleetConfig | VsCodeConfig,
+  options: FleetOptions = {}
+): Promise<Fleet> => {
+  const { promise: made, resolve } = deferred<SupervisedFleet>()
+  const members = new Members(options, async (name) => (await made).client(name))
+  const plan = members.plan(config, Checks.options("connectAll", options))
+  options.signal?.throwIfAborted()
+  const { close, make, run, runtime } = Ownership.open(options)
+  try {
+    const core = await make(
+      "fleet",
+      CoreFleet.make({
+        backends: plan.backends,
+        connectConcurrency: options.connectConcurrency,
+        waitTimeout: options.waitTimeout
+      })
+    )
+    plan.commit([])
+    const fleet = new SupervisedFleet({ core, members, runtime, close })
+    resolve(fleet)
+    await run(core.ready, options)
+    if (options.require !== "all") return fleet
+    const statuses = Object.values(fleet.status)
+    const [first, ...rest] = statuses.filter(isDown).map((status) => whyNot(status, members.get(status.backend)))
+    if (first !== undefined) throw notAll([first, ...rest], statuses.length)
+    return fleet
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

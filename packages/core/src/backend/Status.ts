@@ -8,7 +8,9 @@ import type { Peer } from "../port/Loss.js"
 
 /** Whether keepalive runs, and why not. */
 export interface KeepaliveStatus {
+  /** `disabled`: its breaker is open. */
   readonly state: "running" | "off" | "paused" | "disabled"
+  /** What is sent: `ping`, `tool:<name>`, `options` or `none`. */
   readonly method: string
   /** Why it is off, paused or disabled. */
   readonly reason: string | undefined
@@ -18,10 +20,13 @@ export interface KeepaliveStatus {
 
 /** An immutable account of a backend at one moment. Times are milliseconds since the epoch, durations milliseconds. */
 export interface Status {
+  /** Its name. */
   readonly backend: string
+  /** Where it is. */
   readonly state: StateName
   /** Number of the last connection; 0 before the first. */
   readonly generation: number
+  /** Whether it can be used: connected with a good score; coming back, or with a bad score; or neither. */
   readonly health: "CONNECTED" | "UNHEALTHY" | "DISCONNECTED"
   /** Last ten probes, newest heaviest: 1 is perfect. */
   readonly healthScore: number
@@ -33,34 +38,47 @@ export interface Status {
   readonly peer: Peer | undefined
   /** The first eight characters. */
   readonly sessionId: string | undefined
+  /** Name and version that the server gave; kept while it is down. */
   readonly serverInfo: Implementation | undefined
+  /** The version of MCP that was agreed on; kept while it is down. */
   readonly protocolVersion: string | undefined
+  /** When this connection was made. */
   readonly connectedAt: number | undefined
   /** Of this connection. */
   readonly uptime: number
   /** Of all connections. */
   readonly totalUptime: number
+  /** Connections that were made. */
   readonly connectionCount: number
+  /** The same without the first. */
   readonly reconnectCount: number
+  /** Attempts that failed and connections that were lost. */
   readonly errorCount: number
   /** Why it is or was down; cleared once the connection is stable. */
   readonly lastError: string | undefined
+  /** When that was. */
   readonly lastErrorAt: number | undefined
+  /** Why the last close that went wrong did. */
   readonly lastCloseError: string | undefined
   /** Closes that were abandoned after `timeouts.close`. */
   readonly abandonedCloses: number
   /** How many sessions the server has forgotten; each was replaced at once. `warning`: that it keeps forgetting them, and why. */
   readonly lostSessions: { readonly count: number; readonly warning: string | undefined }
+  /** When the last attempt to connect began. */
   readonly lastAttemptAt: number | undefined
   /** When a connection was last made. */
   readonly lastSuccessAt: number | undefined
+  /** When the next attempt is due, where one is. */
   readonly nextAttemptAt: number | undefined
   /** Attempts that have failed since the last stable connection. */
   readonly failedAttempts: number
   /** Consecutive failures of the current generation. */
   readonly failures: { readonly discovery: number; readonly request: number }
+  /** Calls that were sent and are not answered. */
   readonly inFlight: number
+  /** Calls that wait for a connection. */
   readonly waiting: number
+  /** Whether heartbeats are sent. */
   readonly keepalive: KeepaliveStatus
   /** What was read of the lists; `undefined` while nothing is known of them, as with `discovery.mode: "learn"` at first. */
   readonly catalog: {

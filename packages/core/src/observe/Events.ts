@@ -5,6 +5,7 @@ import type { StateName } from "../lifecycle/States.js"
 import type { Loss } from "../port/Loss.js"
 
 interface Common {
+  /** The name of the backend. */
   readonly backend: string
   /** Milliseconds since the epoch. */
   readonly at: number

@@ -131,11 +131,18 @@ export interface DiscoveryOptions<Time> {
 
 /** How a server is supervised. */
 export interface PolicyOptions<Time> {
+  /** How a session is kept alive, and how a dead one is found. */
   readonly keepalive?: KeepaliveOptions<Time> | undefined
+  /** How a lost connection comes back. */
   readonly reconnect?: ReconnectOptions<Time> | undefined
+  /** How long things may take. */
   readonly timeouts?: TimeoutOptions<Time> | undefined
+  /** When a live connection counts as broken. */
   readonly health?: HealthOptions | undefined
+  /** What is done with calls. */
   readonly calls?: CallsOptions | undefined
+  /** When a connection is made and let go. */
   readonly lifecycle?: LifecycleOptions<Time> | undefined
+  /** How the catalogue is read. */
   readonly discovery?: DiscoveryOptions<Time> | undefined
 }

@@ -4,7 +4,9 @@
 
 /** Where the other side is, for people: the process or the address (without credentials). */
 export interface Peer {
+  /** Of a child process. */
   readonly pid?: number | undefined
+  /** Of a server over HTTP. */
   readonly url?: string | undefined
 }
 
@@ -19,5 +21,6 @@ export interface Loss {
   readonly message: string
   /** Milliseconds that the server asked us to wait before coming back. */
   readonly retryAfter?: number | undefined
+  /** What caused it, as it came. */
   readonly cause?: unknown
 }

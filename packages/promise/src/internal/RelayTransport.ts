@@ -18,12 +18,12 @@ import { Effect, Runtime } from "effect"
 import { ConfigError, ConnectError } from "../Errors.js"
 import type { Server, TransportOptions } from "../Options.js"
 import type { SupervisedTransport, Supervision } from "../Transport.js"
-import * as Connect from "./Connect.js"
 import { closed } from "./Failure.js"
 import type { Introduction } from "./Incoming.js"
 import type { JsonRpcError } from "./JsonRpc.js"
 import * as JsonRpc from "./JsonRpc.js"
 import * as ListChanges from "./ListChanges.js"
+import { open, policyOf, whyNot } from "./open.js"
 import { deliver, Relay } from "./Relay.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
@@ -72,7 +72,7 @@ export class RelayTransport implements SupervisedTransport {
     this.#options = options
     this.#prepared = prepared
     this.#relay = new Relay(name, this, (deliver) => this.#whenInitialized(deliver))
-    if (Connect.policyOf(this.#name, this.#prepared).lifecycle.disabled) {
+    if (policyOf(this.#name, this.#prepared).lifecycle.disabled) {
       throw new ConfigError({
         backend: this.#name,
         field: "lifecycle.disabled",
@@ -225,7 +225,7 @@ export class RelayTransport implements SupervisedTransport {
       options: { ...options, lifecycle: { ...options.lifecycle, lazy: false }, capabilities, clientInfo }
     }
     const signal = this.#aborting.signal
-    const opened = await Connect.open(
+    const opened = await open(
       this.#name,
       prepared,
       { ...this.#options, signal },
@@ -243,7 +243,7 @@ export class RelayTransport implements SupervisedTransport {
     opened.on("event", (event) => {
       if (event._tag === "AttemptFailed" && this.#changed !== undefined) this.#endChanged(opened, this.#changed)
       else if (event._tag === "StateChanged" && event.to === "PermanentlyFailed") {
-        this.onerror?.(Connect.whyNot(opened.status, prepared))
+        this.onerror?.(whyNot(opened.status, prepared))
       }
     })
     const { instructions, protocolVersion: agreed, serverInfo } = introduction

@@ -81,21 +81,12 @@ export class SupervisedFleet implements Fleet {
       : this.#events.listen(listener as (value: Event) => void)
   }
 
-  async listTools(): Promise<{ tools: Array<Mcp.Tool> }> {
-    return { tools: values((await this.#run(this.#core.catalog)).tools) }
-  }
-
-  async listPrompts(): Promise<{ prompts: Array<Mcp.Prompt> }> {
-    return { prompts: values((await this.#run(this.#core.catalog)).prompts) }
-  }
-
-  async listResources(): Promise<{ resources: Array<Mcp.Resource> }> {
-    return { resources: values((await this.#run(this.#core.catalog)).resources) }
-  }
-
-  async listResourceTemplates(): Promise<{ resourceTemplates: Array<Mcp.ResourceTemplate> }> {
-    return { resourceTemplates: values((await this.#run(this.#core.catalog)).resourceTemplates) }
-  }
+  readonly listTools = async () => ({ tools: values((await this.#run(this.#core.catalog)).tools) })
+  readonly listPrompts = async () => ({ prompts: values((await this.#run(this.#core.catalog)).prompts) })
+  readonly listResources = async () => ({ resources: values((await this.#run(this.#core.catalog)).resources) })
+  readonly listResourceTemplates = async () => ({
+    resourceTemplates: values((await this.#run(this.#core.catalog)).resourceTemplates)
+  })
 
   callTool(
     params: Parameters<Fleet["callTool"]>[0],

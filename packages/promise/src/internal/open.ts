@@ -1,20 +1,17 @@
 /**
- * Makes a client and waits for its first connection.
+ * Makes a backend and waits for its first connection.
  */
 import { Backend, ConnectError as CoreConnectError, Policy } from "@mcp-lifeline/core"
 import type { Status } from "@mcp-lifeline/core"
 import { Either } from "effect"
-import type { Client } from "../Client.js"
 import type { ConnectError, UnauthorizedError } from "../Errors.js"
-import type { CommonOptions, ConnectOptions, Server } from "../Options.js"
+import type { CommonOptions } from "../Options.js"
 import { fromConnectError, fromError } from "./Failure.js"
 import * as FirstConnection from "./FirstConnection.js"
 import * as Ownership from "./Ownership.js"
 import * as Run from "./Run.js"
 import type { Prepared } from "./Servers.js"
-import * as Servers from "./Servers.js"
 import type { Source, Supervised } from "./Supervised.js"
-import { SupervisedClient } from "./SupervisedClient.js"
 
 /** Whether a message names a target already: as it is, or in quotation marks, as command lines are. */
 const names = (message: string, target: string): boolean =>
@@ -46,18 +43,6 @@ export const policyOf = (name: string, prepared: Prepared): Policy.Policy => {
   const policy = Policy.resolve(name, prepared.options.connector, Policy.pick(prepared.options))
   if (Either.isLeft(policy)) throw fromError(policy.left)
   return policy.right
-}
-
-export const connect = async (server: Server, options: ConnectOptions): Promise<Client> => {
-  const { name, prepared } = Servers.prepareOne("connect", server, options)
-  options.signal?.throwIfAborted()
-  const client = await open(
-    name,
-    prepared,
-    options,
-    (source) => new SupervisedClient(source, prepared.incoming, prepared.identity)
-  )
-  return client.asClient
 }
 
 /**
