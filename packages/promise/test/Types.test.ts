@@ -36,8 +36,8 @@ describe("types", () => {
     expectTypeOf<ReturnType<Client["ping"]>>().toEqualTypeOf<ReturnType<SdkClient["ping"]>>()
     expectTypeOf<Parameters<Client["callTool"]>[0]>().toEqualTypeOf<Parameters<SdkClient["callTool"]>[0]>()
     expectTypeOf<Parameters<Client["callTool"]>[2]>().toEqualTypeOf<Facade.CallOptions | undefined>()
-    expectTypeOf<Parameters<Client["listTools"]>>()
-      .toEqualTypeOf<[params?: Parameters<SdkClient["listTools"]>[0], options?: Facade.CallOptions]>()
+    expectTypeOf<Parameters<Client["listTools"]>[0]>().toEqualTypeOf<Parameters<SdkClient["listTools"]>[0]>()
+    expectTypeOf<Parameters<Client["listTools"]>[1]>().toEqualTypeOf<Facade.CallOptions | undefined>()
     /** It is connected, and cannot be connected again. */
     type Common = Exclude<keyof SdkClient & keyof Client, "connect">
     type ParametersOf<M extends Common> = SdkClient[M] extends (...args: infer A) => unknown ? A : []
