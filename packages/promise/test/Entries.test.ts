@@ -66,6 +66,40 @@ describe("a server that code describes", () => {
     await official.close()
   })
 
+  it("[F2] every message passes a transport that is given; requests do not pass client.transport", async () => {
+    const seen: Array<string> = []
+    const [ours, theirs] = InMemoryTransport.createLinkedPair()
+    const watch = (transport: Transport, by: string): Transport => {
+      const { onmessage, send } = transport
+      transport.send = (message, options) => {
+        seen.push(`${by} sends ${"method" in message ? message.method : "a response"}`)
+        return send.call(transport, message, options)
+      }
+      transport.onmessage = (message, extra) => {
+        seen.push(`${by} gets ${"method" in message ? message.method : "a response"}`)
+        onmessage?.(message, extra)
+      }
+      return transport
+    }
+    await docs().connect(theirs)
+    await using client = await connect({ transport: () => watch(ours, "given") }, {
+      capabilities: { roots: { listChanged: true } }
+    })
+    assert.deepEqual(seen.splice(0), [
+      "given sends initialize",
+      "given gets a response",
+      "given sends notifications/initialized"
+    ])
+    watch(client.transport ?? assert.fail("no transport"), "client.transport")
+    await client.ping()
+    assert.deepEqual(seen.splice(0), ["given sends ping", "given gets a response"])
+    await client.sendRootsListChanged()
+    assert.deepEqual(seen.splice(0), [
+      "client.transport sends notifications/roots/list_changed",
+      "given sends notifications/roots/list_changed"
+    ])
+  })
+
   it("[F1] what stands beside them is refused by name", async () => {
     const transport = () => InMemoryTransport.createLinkedPair()[0]
     const said = async (server: object) => String(await rejection(connect(server as Server, { name: "one" })))
