@@ -33,8 +33,6 @@ for (const major of majors) {
     "node_modules/vitest/vitest.mjs",
     "run",
     ...projects.flatMap((project) => ["--project", project]),
-    // Starting a process for each of the files would take most of the time.
-    "--no-isolate",
     // Measures for minutes what does not depend on the version.
     "--exclude",
     "**/LongLife.test.ts",
