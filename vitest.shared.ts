@@ -21,7 +21,7 @@ const sources = readdirSync(packages).flatMap((directory) => {
   )
 })
 
-/** The configuration of one package's tests, with options of its own. The limits are for hangs; real processes start slowly on a busy machine. */
+/** The configuration of one package's tests, with options of its own. The limits are for hangs: on a busy machine real processes start slowly, and generated runs take ten times as long. */
 export const project = (
   name: string,
   options: { readonly globalSetup?: string } = {}
@@ -34,8 +34,8 @@ export const project = (
       setupFiles: [fileURLToPath(new URL("vitest.watchdog.ts", import.meta.url))],
       environment: "node",
       sequence: { concurrent: false },
-      testTimeout: 30_000,
-      hookTimeout: 30_000,
+      testTimeout: 60_000,
+      hookTimeout: 60_000,
       ...options
     }
   })

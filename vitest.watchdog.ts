@@ -1,10 +1,13 @@
 /**
- * Ends a test process whose event loop stands still, and names the test. A fiber that spins never lets a timer fire, so
- * the runner's own timeout cannot end it, and the run would hang without a word.
+ * Keeps watch over the event loop that tests and their runner share. It ends a process whose loop stands still, and names the test:
+ * a fiber that spins never lets a timer fire, so the runner's own timeout cannot end it, and the run would hang without a word.
+ * And it lets the loop turn after each test: the runner gives up on an answer that it has not read for a minute, and tests that never
+ * wait, one after the other, would not let it read.
  */
 // oxlint-disable unicorn/require-post-message-target-origin -- a worker has no origin
+import { setImmediate } from "node:timers/promises"
 import { Worker } from "node:worker_threads"
-import { beforeEach } from "vitest"
+import { afterEach, beforeEach } from "vitest"
 
 /**
  * How much processor time may go by while the event loop stands still, in milliseconds: on a busy machine a process may get
@@ -41,3 +44,5 @@ const shared = globalThis as { lifelineWatchdog?: Worker }
 const watchdog = shared.lifelineWatchdog ??= start()
 
 beforeEach(({ task }) => watchdog.postMessage(task.file.name + " > " + task.name))
+
+afterEach(() => setImmediate())
