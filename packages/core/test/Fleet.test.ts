@@ -97,7 +97,7 @@ describe("Fleet.apply", () => {
     Effect.gen(function*() {
       const old = ScriptedConnector.make({ overlap: false })
       const next = ScriptedConnector.make({ overlap: false })
-      old.respond = (method) => method === "tools/call" ? { answer: "result", after: 3000 } : undefined
+      old.respond = (method) => method === "tools/call" ? { answer: "result", after: 2990 } : undefined
       const most = mostAtOnce(old, next)
       const fleet = yield* Fleet.make({ backends: { docs: { connector: old, keepalive } } })
       yield* fleet.ready
@@ -106,9 +106,9 @@ describe("Fleet.apply", () => {
       const applying = yield* Effect.fork(fleet.apply({ docs: { connector: next, keepalive } }))
       yield* runUntilIdle
       const late = yield* Effect.fork(fleet.callTool({ name: "docs__echo" }))
-      yield* TestClock.adjust(2999)
+      yield* TestClock.adjust(2989)
       expect([yield* Fiber.poll(late), next.ledger.attempts]).toEqual([Option.none(), []])
-      yield* TestClock.adjust(50)
+      yield* TestClock.adjust(1)
       yield* Effect.all([Fiber.join(early), Fiber.join(late), Fiber.join(applying)])
       expect([old.ledger.sent("tools/call").length, next.ledger.sent("tools/call").length, most()]).toEqual([1, 1, 1])
     }))
@@ -140,7 +140,7 @@ describe("Fleet.apply", () => {
       expect(old.ledger.live).toEqual([0])
       yield* TestClock.adjust(1000)
       expect((yield* Fiber.join(late)).content).toHaveLength(1)
-      yield* TestClock.adjust(100)
+      yield* runUntilIdle
       expect(yield* Fiber.join(applying)).toEqual({ ...applied, replaced: ["docs"] })
       expect([old.ledger.faults, old.ledger.live, next.ledger.live]).toEqual([[], [], [0]])
     }))

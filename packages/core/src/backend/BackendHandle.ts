@@ -17,6 +17,7 @@ import type { Snapshot } from "../catalog/Catalog.js"
 import type { CallError, CommandError } from "../Errors.js"
 import * as Health from "../health/Health.js"
 import { withDeadline } from "../internal/deadline.js"
+import { aMoment } from "../internal/moment.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
 import type { Supervisor } from "../lifecycle/Supervisor.js"
 import type { Event } from "../observe/Event.js"
@@ -206,6 +207,22 @@ export class BackendHandle implements Backend {
           }))
       )
     })
+  }
+
+  /** Ends when no call is on the connection, or there is none. */
+  unused(): Effect.Effect<void> {
+    const { published } = this.#state
+    // A call that has just been given its connection takes the lease within a moment.
+    return Effect.zipRight(
+      aMoment,
+      Effect.suspend(() => {
+        const slot = published.value
+        const runtime = slot.current?.runtime
+        return runtime === undefined || runtime.inFlight === 0
+          ? Effect.void
+          : Effect.zipRight(Effect.race(runtime.drained, published.next(slot)), this.unused())
+      })
+    )
   }
 
   get reconnect(): Backend["reconnect"] {

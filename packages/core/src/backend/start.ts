@@ -17,7 +17,7 @@ import * as Observe from "../observe/Observe.js"
 import * as Telemetry from "../observe/Telemetry.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import { type Policy, type PolicyOptions, resolve } from "../options/Policy.js"
-import { type Backend, BackendHandle } from "./BackendHandle.js"
+import { BackendHandle } from "./BackendHandle.js"
 
 /** What a fleet gives to its backends. */
 export interface Surroundings {
@@ -36,7 +36,7 @@ export const startBackend = (
   id: string,
   options: BackendOptions,
   surroundings: Surroundings
-): Effect.Effect<Backend, InvalidOptions, Scope.Scope> =>
+): Effect.Effect<BackendHandle, InvalidOptions, Scope.Scope> =>
   Effect.gen(function*() {
     const policy = surroundings.policy ?? (yield* resolvePolicy(id, options))
     const state = new BackendState(id, policy, yield* Effect.clock, surroundings.fleetStartedAt)

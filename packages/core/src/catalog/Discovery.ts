@@ -7,23 +7,13 @@ import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
 import type { Method } from "../port/Method.js"
 import { empty, type Kind, type Lists, type Problem, type Snapshot } from "./Catalog.js"
-
-/** Every kind of list. */
-export const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources", "resourceTemplates"]
+import { byKind, keys, kinds } from "./kinds.js"
 
 const methods: { readonly [K in Kind]: Method } = {
   tools: "tools/list",
   prompts: "prompts/list",
   resources: "resources/list",
   resourceTemplates: "resources/templates/list"
-}
-
-/** What identifies an entry of each kind. */
-const keys: { readonly [K in Kind]: string } = {
-  tools: "name",
-  prompts: "name",
-  resources: "uri",
-  resourceTemplates: "uriTemplate"
 }
 
 /** The kinds that a notification says have changed. */
@@ -171,14 +161,10 @@ export const merge = (before: Known | undefined, lists: ReadonlyArray<ReadList>,
     if (refused === undefined) fresh.set(kind, entries)
     problems.push(...(refused === undefined ? found : [{ backend, kind, name: "", message: refused }]))
   }
-  const take = <K extends Kind>(kind: K): Lists[K] => (fresh.get(kind) ?? known[kind]) as Lists[K]
   const readKinds = new Set(lists.map((list) => list.kind))
   const truncated = new Set(lists.filter((list) => list.truncated).map((list) => list.kind))
   return {
-    tools: take("tools"),
-    prompts: take("prompts"),
-    resources: take("resources"),
-    resourceTemplates: take("resourceTemplates"),
+    ...byKind((kind) => fresh.get(kind) ?? known[kind]) as Lists,
     problems: [...known.problems.filter((problem) => !readKinds.has(problem.kind)), ...problems],
     truncated: kinds.filter((kind) => fresh.has(kind) ? truncated.has(kind) : known.truncated.includes(kind))
   }

@@ -13,6 +13,7 @@ import type { Installed } from "../runtime/Installed.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { Kind, Snapshot } from "./Catalog.js"
 import * as Discovery from "./Discovery.js"
+import { kinds as allKinds } from "./kinds.js"
 
 /** One reading of lists at a time; what is asked for meanwhile is read after it, once. (P4) */
 interface Reading {
@@ -60,7 +61,7 @@ export class Refresh {
   /** Begins for a runtime that has just been installed, where somebody wants its lists. */
   attach(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.#isWanted) return this.#begin(runtime, Discovery.kinds)
+      if (this.#isWanted) return this.#begin(runtime, allKinds)
       this.#backend.firstOutcome.complete()
       return Effect.void
     })
@@ -72,7 +73,7 @@ export class Refresh {
       if (this.#isWanted) return Effect.void
       this.#isWanted = true
       const { current } = this.#backend.published.value
-      return current === undefined ? Effect.void : this.#begin(current.runtime, Discovery.kinds)
+      return current === undefined ? Effect.void : this.#begin(current.runtime, allKinds)
     })
   }
 
@@ -83,9 +84,7 @@ export class Refresh {
       this.#reading = makeReading(runtime, kinds)
       const { refreshInterval } = this.#backend.policy.discovery
       if (refreshInterval === undefined) return this.readChanged(runtime)
-      const all = Effect.suspend(() =>
-        this.#noteChanged(runtime, Discovery.kinds) ? this.readChanged(runtime) : Effect.void
-      )
+      const all = Effect.suspend(() => this.#noteChanged(runtime, allKinds) ? this.readChanged(runtime) : Effect.void)
       const again = runtime.fork(Effect.schedule(all, Schedule.spaced(refreshInterval)))
       return Effect.asVoid(Effect.zipRight(this.readChanged(runtime), again))
     })
@@ -125,7 +124,7 @@ export class Refresh {
         Effect.suspend(() => {
           const { runtime } = installed
           const reading = this.#reading?.runtime === runtime ? this.#reading : makeReading(runtime, [])
-          return this.#readOnce(installed, Discovery.kinds, reading)
+          return this.#readOnce(installed, allKinds, reading)
         })
       )
     })

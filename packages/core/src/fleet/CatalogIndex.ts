@@ -8,8 +8,9 @@
  */
 import { HashMap } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
+import { byKind, kinds } from "../catalog/kinds.js"
 import { Claim, Claims, namingOf, type Owner, Templates } from "./Claim.js"
-import { type ByKey, Catalogue, type Displaced, type Entry, kinds, type Share } from "./FleetCatalog.js"
+import { type ByKey, Catalogue, type Displaced, type Entry, type Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
 
 /** The kinds of entry that calls are routed by. */
@@ -21,13 +22,6 @@ export interface Destination {
   /** The name (or URI) there. */
   readonly original: string
 }
-
-const tables = <A>(make: () => A): { readonly [K in Kind]: A } => ({
-  tools: make(),
-  prompts: make(),
-  resources: make(),
-  resourceTemplates: make()
-})
 
 /** An entry under a key. */
 interface Held {
@@ -41,9 +35,9 @@ export class CatalogIndex {
   #owners: ReadonlyArray<Owner> = []
   #byId: ReadonlyMap<string, Owner> = new Map()
   /** Who wants a name. */
-  #wanting = tables(() => new Claims())
+  #wanting = byKind(() => new Claims())
   /** Who claims a name because another has the wanted one. */
-  #yielding = tables(() => new Claims())
+  #yielding = byKind(() => new Claims())
   readonly #templates = new Templates()
   /** Where names led that are withdrawn now, so that their calls can say why they fail. */
   readonly #withdrawn = new Map<string, ReadonlyArray<Destination>>()
@@ -53,7 +47,7 @@ export class CatalogIndex {
   readonly #dirty = new Set<Owner>()
   #freed: Array<Held> = []
   #arranged = false
-  #byKey: ByKey = tables(() => HashMap.empty<string, Entry<never>>())
+  #byKey: ByKey = byKind(() => HashMap.empty<string, Entry<never>>())
   #made = new Catalogue(0, [], this.#byKey)
 
   /** Gives the snapshot of a backend, which may be placed later. It is taken when somebody reads the catalogue. */
@@ -78,8 +72,8 @@ export class CatalogIndex {
     this.#byId = byId
     this.#arranged = true
     if (!moved) return
-    this.#wanting = tables(() => new Claims())
-    this.#yielding = tables(() => new Claims())
+    this.#wanting = byKind(() => new Claims())
+    this.#yielding = byKind(() => new Claims())
     for (const owner of placed) {
       this.#dirty.add(owner)
       for (const kind of kinds) for (const claim of owner.claims[kind]) this.#enter(claim)
@@ -276,17 +270,11 @@ export class CatalogIndex {
 const routed: ReadonlyArray<Routed> = ["tools", "prompts", "resources"]
 
 /** The entries by key, without those that lost their key and with those that got one. */
-const moved = (byKey: ByKey, freed: ReadonlyArray<Held>, held: ReadonlyArray<Held>): ByKey => {
-  const of = (kind: Kind) =>
-    HashMap.mutate(byKey[kind] as HashMap.HashMap<string, Entry<never>>, (map) => {
+const moved = (known: ByKey, freed: ReadonlyArray<Held>, held: ReadonlyArray<Held>): ByKey =>
+  byKind((kind) =>
+    HashMap.mutate(known[kind] as HashMap.HashMap<string, Entry<never>>, (map) => {
       // Whoever has the key now is among those that got one.
       for (const one of freed) if (one.kind === kind) HashMap.remove(map, one.key)
       for (const one of held) if (one.kind === kind) HashMap.set(map, one.key, one.entry)
     })
-  return {
-    tools: of("tools"),
-    prompts: of("prompts"),
-    resources: of("resources"),
-    resourceTemplates: of("resourceTemplates")
-  }
-}
+  )

@@ -2,6 +2,7 @@
  * The entries of backends as claims to names, and who is first among those that claim the same.
  */
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
+import { byKind } from "../catalog/kinds.js"
 import type { Entry, Offered, Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
 
@@ -135,12 +136,7 @@ export class Owner {
   latest: Snapshot | undefined
   /** The snapshot that the claims and the share are made of. */
   taken: Snapshot | undefined
-  claims: { readonly [K in Kind]: ReadonlyArray<Claim> } = {
-    tools: nothing,
-    prompts: nothing,
-    resources: nothing,
-    resourceTemplates: nothing
-  }
+  claims: { readonly [K in Kind]: ReadonlyArray<Claim> } = byKind(() => nothing)
   share: Share | undefined
   /** The names that led here before its snapshot was withdrawn. */
   withdrawn: Array<string> = []

@@ -4,6 +4,7 @@
 import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Equal, HashMap, Option } from "effect"
 import type { Kind, Problem } from "../catalog/Catalog.js"
+import { kinds } from "../catalog/kinds.js"
 
 /** One entry of the fleet's catalogue: the name (or URI) that callers use, and where it leads. */
 export interface Entry<A> {
@@ -45,9 +46,6 @@ export interface Offered {
   readonly resources: Resource
   readonly resourceTemplates: ResourceTemplate
 }
-
-/** Every kind of list, in the order in which they are compared. */
-export const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources", "resourceTemplates"]
 
 /** An entry that another backend's name kept from its own name; without a key it is not offered at all. */
 export interface Displaced {

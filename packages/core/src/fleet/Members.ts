@@ -2,7 +2,7 @@
  * The backends of a fleet: starts them, stops them, and replaces one by another of its name.
  */
 import { Array as Arr, Effect, ExecutionStrategy, Option, Scope } from "effect"
-import type { Backend } from "../backend/BackendHandle.js"
+import type { Backend, BackendHandle } from "../backend/BackendHandle.js"
 import { resolvePolicy, startBackend } from "../backend/start.js"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { InvalidOptions } from "../Errors.js"
@@ -35,7 +35,7 @@ export interface Applied {
 
 /** One backend of a fleet. */
 export interface Member {
-  readonly backend: Backend
+  readonly backend: BackendHandle
   /** As they were given: what is compared with new ones. */
   readonly options: BackendOptions<never>
   readonly policy: Policy
@@ -102,9 +102,6 @@ export interface FleetMembers {
   /** Starts, stops and replaces what differs; one after the other. */
   readonly apply: <R>(wanted: ReadonlyMap<string, BackendOptions<R>>) => Effect.Effect<Applied, InvalidOptions, R>
 }
-
-/** How often a backend that was replaced is asked whether its calls have ended, in milliseconds. */
-const drainLook = 25
 
 /** No members yet. Closing the scope closes all, and ends `current`. */
 export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, never, Scope.Scope> =>
@@ -247,22 +244,15 @@ const closeMembers = (members: ReadonlyArray<Member>): Effect.Effect<void> =>
     Effect.forEach(members, ({ closed }) => closed.completed, { discard: true })
   )
 
-/** Closes a member that has a successor, when its calls have ended. */
-const retire = (member: Member): Effect.Effect<void> => Effect.zipRight(drained(member), closeMembers([member]))
+/** Closes a member that has a successor, when its calls have ended or have had their time. */
+const retire = (member: Member): Effect.Effect<void> => {
+  const drained = Effect.timeoutOption(Effect.interruptible(member.backend.unused()), member.policy.timeouts.drain)
+  return Effect.zipRight(drained, closeMembers([member]))
+}
 
 /** Ends when a member is connected and has its lists, or its first attempt has failed, or has had its time. */
 const firstOutcome = ({ backend, policy }: Member): Effect.Effect<Option.Option<void>> =>
   Effect.timeoutOption(Effect.interruptible(backend.firstOutcome), policy.timeouts.connect)
-
-/** Ends when a member has no call on its connection any more, or its calls have had their time. */
-const drained = ({ backend, policy }: Member): Effect.Effect<Option.Option<void>> => {
-  const look: Effect.Effect<void> = Effect.flatMap(
-    backend.status,
-    ({ inFlight, state, waiting }) =>
-      state !== "Connected" || inFlight + waiting === 0 ? Effect.void : Effect.zipRight(Effect.sleep(drainLook), look)
-  )
-  return Effect.timeoutOption(Effect.interruptible(look), policy.timeouts.drain)
-}
 
 const sameOptions = <R>(a: BackendOptions<R>, b: BackendOptions | undefined): boolean => {
   if (b === undefined) return false

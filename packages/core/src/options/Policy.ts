@@ -1,9 +1,10 @@
 /**
  * All options of a backend: their defaults and ranges; how they are decoded once into milliseconds; and the same as a `Config`.
  */
-import { Config, Either, Option, ParseResult, Predicate, Schema } from "effect"
+import { Array as Arr, Config, Either, Option, Predicate } from "effect"
 import type { InvalidOptions } from "../Errors.js"
 import type { Connector } from "../port/Connector.js"
+import * as Check from "./Check.js"
 import type * as Given from "./PolicyOptions.js"
 import * as Problem from "./Problem.js"
 import * as TimeSpan from "./TimeSpan.js"
@@ -24,194 +25,188 @@ export type DiscoveryOptions = Given.DiscoveryOptions<TimeSpan.TimeSpan>
 /** The options of a backend. A length of time is a number of milliseconds, a text such as `"5s"`, or a Duration. */
 export type PolicyOptions = Given.PolicyOptions<TimeSpan.TimeSpan>
 
-/** The milliseconds of a length of time that lies between two bounds. */
-const inRange = (input: unknown, min: number, max: number): number | undefined => {
-  const millis = TimeSpan.toMillis(input)
-  return millis !== undefined && millis >= min && millis <= max ? millis : undefined
+/** What holds of one option. */
+interface Rule<A> {
+  readonly check: Check.Check
+  /** The value of an input that has passed the check. */
+  readonly decode: (input: unknown) => A
+  /** The value where none is given. */
+  readonly otherwise: A
+  /** Reads it from a `Config`, where it can be written there. */
+  readonly config: ((name: string) => Config.Config<unknown>) | undefined
 }
 
-/** A length of time in milliseconds. */
-const duration = (min: number, max: number) =>
-  Schema.transformOrFail(Schema.Unknown, Schema.Number, {
-    strict: true,
-    decode: (input, _, ast) => {
-      const millis = inRange(input, min, max)
-      return millis === undefined
-        ? ParseResult.fail(new ParseResult.Type(ast, input, `accepted: ${TimeSpan.range(min, max)}`))
-        : ParseResult.succeed(millis)
-    },
-    encode: (millis) => ParseResult.succeed(millis as unknown)
-  })
+/** A value that is used as it is given. */
+const plain = <A>(check: Check.Check, otherwise: A, config: Rule<A>["config"]): Rule<A> => ({
+  check,
+  decode: (input) => input as A,
+  otherwise,
+  config
+})
 
-const accepted = <A, I>(schema: Schema.Schema<A, I>, what: string) =>
-  schema.annotations({ message: () => ({ message: `accepted: ${what}`, override: true }) })
+const flag = <A extends boolean | undefined>(otherwise: A): Rule<boolean | A> =>
+  plain<boolean | A>(Check.flag, otherwise, Config.boolean)
 
-/** A length of time in milliseconds, or `undefined` for never. */
-const durationOrNever = (min: number, max: number) =>
-  accepted(
-    Schema.Union(
-      Schema.transform(Schema.Literal("never"), Schema.Undefined, {
-        strict: true,
-        decode: () => undefined,
-        encode: () => "never" as const
-      }),
-      duration(min, max)
-    ),
+const count = (min: number, max: number, otherwise: number): Rule<number> =>
+  plain(Check.whole(min, max), otherwise, Config.integer)
+
+const oneOf = <const A extends ReadonlyArray<string>>(otherwise: A[number], ...accepted: A): Rule<A[number]> =>
+  plain(Check.oneOf(...accepted), otherwise, Config.string)
+
+const isBetween = (input: unknown, min: number, max: number): boolean => {
+  const millis = TimeSpan.toMillis(input)
+  return millis !== undefined && millis >= min && millis <= max
+}
+
+/** A length of time, decoded to milliseconds. */
+const duration = (min: number, max: number, otherwise: number): Rule<number> => ({
+  check: Check.is((input) => isBetween(input, min, max), TimeSpan.range(min, max)),
+  decode: (input) => TimeSpan.millis(input as TimeSpan.TimeSpan),
+  otherwise,
+  config: Config.string
+})
+
+/** A length of time, or "never", which is decoded to `never`; not given by default. */
+const durationOrNever = <A>(min: number, max: number, never: A): Rule<number | A | undefined> => ({
+  check: Check.is(
+    (input) => input === "never" || isBetween(input, min, max),
     `${TimeSpan.range(min, max)}, or "never"`
-  )
-
-const count = (min: number, max: number) =>
-  accepted(Schema.Int.pipe(Schema.between(min, max)), `a whole number from ${min} to ${max}`)
-
-const flag = accepted(Schema.Boolean, "true or false")
-
-const oneOf = <const A extends readonly [string, ...Array<string>]>(...values: A) =>
-  accepted(Schema.Literal(...values), values.map((value) => `"${value}"`).join(" or "))
-
-const method = accepted(
-  Schema.String.pipe(
-    Schema.filter((value): value is Given.KeepaliveMethod => /^(ping|tool:.+|options|none)$/.test(value))
   ),
-  '"ping", "tool:<name>", "options" or "none"'
-)
-
-const or = <A, I>(schema: Schema.Schema<A, I>, value: NoInfer<A>) =>
-  Schema.optionalWith(schema, { default: () => value })
-
-const Keepalive = Schema.Struct({
-  /** Whether the method was given, which overrides what would turn keepalive off. */
-  method: Schema.optional(method),
-  toolArguments: or(accepted(Schema.Record({ key: Schema.String, value: Schema.Unknown }), "an object"), {}),
-  interval: or(duration(second, day), 5 * minute),
-  timeout: or(duration(1, hour), 10 * second),
-  fallbackAfter: or(count(1, 1000), 2),
-  failureThreshold: or(count(1, 1000), 3),
-  suspectInterval: or(duration(1, day), 10 * second),
-  reprobeAfter: or(duration(second, 7 * day), 30 * minute),
-  idleTtl: Schema.optional(
-    accepted(
-      Schema.Union(Schema.Literal("never"), duration(2 * second, 365 * day)),
-      '2 s to 365 d, or "never"'
-    )
-  ),
-  authenticated: or(flag, true)
+  decode: (input) => input === "never" ? never : TimeSpan.millis(input as TimeSpan.TimeSpan),
+  otherwise: undefined,
+  config: Config.string
 })
 
-const Reconnect = Schema.Struct({
-  auto: or(flag, true),
-  initialDelay: or(duration(1, hour), second),
-  factor: or(accepted(Schema.Number.pipe(Schema.between(1, 100)), "a number from 1 to 100"), 2),
-  maxDelay: or(duration(1, day), minute),
-  maxAttempts: or(count(0, 1_000_000), 5),
-  stableAfter: or(duration(0, day), 10 * second),
-  dormantProbe: or(duration(second, 7 * day), 5 * minute),
-  maxRetryAfter: or(duration(0, 7 * day), 10 * minute),
-  demandInterval: or(duration(1, day), second),
-  overlap: Schema.optional(flag)
-})
+/** Every option: one table for the decoder, the type of what is decoded, and the `Config`. */
+const table = {
+  keepalive: {
+    /** Whether it was given counts: a method overrides what would turn keepalive off. */
+    method: plain<Given.KeepaliveMethod | undefined>(
+      Check.is(
+        (input) => Predicate.isString(input) && /^(ping|tool:.+|options|none)$/.test(input),
+        '"ping", "tool:<name>", "options" or "none"'
+      ),
+      undefined,
+      Config.string
+    ),
+    toolArguments: plain<{ readonly [key: string]: unknown }>(Check.is(Predicate.isRecord, "an object"), {}, undefined),
+    interval: duration(second, day, 5 * minute),
+    timeout: duration(1, hour, 10 * second),
+    fallbackAfter: count(1, 1000, 2),
+    failureThreshold: count(1, 1000, 3),
+    suspectInterval: duration(1, day, 10 * second),
+    reprobeAfter: duration(second, 7 * day, 30 * minute),
+    idleTtl: durationOrNever(2 * second, 365 * day, "never" as const),
+    authenticated: flag(true)
+  },
+  reconnect: {
+    auto: flag(true),
+    initialDelay: duration(1, hour, second),
+    factor: plain<number>(
+      Check.is((input) => Predicate.isNumber(input) && input >= 1 && input <= 100, "a number from 1 to 100"),
+      2,
+      Config.number
+    ),
+    maxDelay: duration(1, day, minute),
+    maxAttempts: count(0, 1_000_000, 5),
+    stableAfter: duration(0, day, 10 * second),
+    dormantProbe: duration(second, 7 * day, 5 * minute),
+    maxRetryAfter: duration(0, 7 * day, 10 * minute),
+    demandInterval: duration(1, day, second),
+    overlap: flag(undefined)
+  },
+  timeouts: {
+    connect: duration(1, day, 30 * second),
+    request: duration(1, 7 * day, minute),
+    wait: duration(0, day, 10 * second),
+    close: duration(1, hour, 5 * second),
+    drain: duration(0, day, 10 * second)
+  },
+  health: { failureThreshold: count(1, 1000, 3) },
+  calls: {
+    retry: oneOf("safe", "safe", "never"),
+    trustAnnotations: flag(true),
+    failFast: flag(false),
+    afterSessionLoss: oneOf("resume", "resume", "fail"),
+    maxInFlight: count(1, 1_000_000, 1000),
+    maxWaiting: count(0, 1_000_000, 1000)
+  },
+  lifecycle: {
+    lazy: flag(false),
+    idleRelease: durationOrNever(1, 365 * day, undefined),
+    disabled: flag(false)
+  },
+  discovery: {
+    mode: oneOf("eager", "eager", "learn"),
+    refreshInterval: durationOrNever(second, 7 * day, undefined),
+    minRefreshInterval: duration(1, day, 300),
+    maxPages: count(1, 1_000_000, 100),
+    maxEntries: count(1, 10_000_000, 10_000)
+  }
+} satisfies {
+  readonly [G in keyof Required<PolicyOptions>]: {
+    readonly [K in keyof Required<NonNullable<PolicyOptions[G]>>]: Rule<unknown>
+  }
+}
 
-const Timeouts = Schema.Struct({
-  connect: or(duration(1, day), 30 * second),
-  request: or(duration(1, 7 * day), minute),
-  wait: or(duration(0, day), 10 * second),
-  close: or(duration(1, hour), 5 * second),
-  drain: or(duration(0, day), 10 * second)
-})
-
-const Calls = Schema.Struct({
-  retry: or(oneOf("safe", "never"), "safe"),
-  trustAnnotations: or(flag, true),
-  failFast: or(flag, false),
-  afterSessionLoss: or(oneOf("resume", "fail"), "resume"),
-  maxInFlight: or(count(1, 1_000_000), 1000),
-  maxWaiting: or(count(0, 1_000_000), 1000)
-})
-
-const Lifecycle = Schema.Struct({
-  lazy: or(flag, false),
-  idleRelease: or(durationOrNever(1, 365 * day), undefined),
-  disabled: or(flag, false)
-})
-
-const Discovery = Schema.Struct({
-  mode: or(oneOf("eager", "learn"), "eager"),
-  refreshInterval: or(durationOrNever(second, 7 * day), undefined),
-  minRefreshInterval: or(duration(1, day), 300),
-  maxPages: or(count(1, 1_000_000), 100),
-  maxEntries: or(count(1, 10_000_000), 10_000)
-})
-
-const Health = Schema.Struct({ failureThreshold: or(count(1, 1000), 3) })
-
-const withDefaults = <A, I extends object>(schema: Schema.Schema<A, I>) =>
-  Schema.optionalWith(schema, { default: () => Schema.decodeUnknownSync(schema)({}) })
-
-/** The schema of the options, for programs that read them from elsewhere: durations decode to milliseconds. */
-export const PolicySchema = Schema.Struct({
-  keepalive: withDefaults(Keepalive),
-  reconnect: withDefaults(Reconnect),
-  timeouts: withDefaults(Timeouts),
-  health: withDefaults(Health),
-  calls: withDefaults(Calls),
-  lifecycle: withDefaults(Lifecycle),
-  discovery: withDefaults(Discovery)
-})
+type Table = typeof table
+type Group = keyof Table
+type Decoded<O> = O extends Rule<infer A> ? A : never
 
 /** The options once decoded: every duration in milliseconds, every default filled in; `undefined` stands for never. */
-export type Policy = typeof PolicySchema.Type
+export type Policy = { readonly [G in Group]: { readonly [K in keyof Table[G]]: Decoded<Table[G][K]> } }
 
 /** The names of the groups. */
-export const groups = Object.keys(PolicySchema.fields) as ReadonlyArray<keyof PolicyOptions>
+export const groups = Object.keys(table) as ReadonlyArray<Group>
 
-/** The names of the options of each group. */
-const names: Readonly<Record<keyof PolicyOptions, ReadonlyArray<string>>> = {
-  keepalive: Object.keys(Keepalive.fields),
-  reconnect: Object.keys(Reconnect.fields),
-  timeouts: Object.keys(Timeouts.fields),
-  health: Object.keys(Health.fields),
-  calls: Object.keys(Calls.fields),
-  lifecycle: Object.keys(Lifecycle.fields),
-  discovery: Object.keys(Discovery.fields)
-}
-
-const isGroup = (name: string): name is keyof PolicyOptions => Object.hasOwn(names, name)
+const optionsOf = (group: Group): Readonly<Record<string, Rule<unknown>>> => table[group]
 
 /** The groups among other options. */
 export const pick = (options: PolicyOptions): PolicyOptions =>
   Object.fromEntries(groups.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]))
 
-/** The value at a path of an input that was not accepted. */
-const valueAt = (input: unknown, path: Problem.Path): unknown =>
-  path.reduce<unknown>((value, key) => Predicate.isRecord(value) ? value[key as string] : undefined, input)
-
 /** An option that does not exist. What stands in its place is not shown: it may be a secret. */
 const unknown = (path: Problem.Path): Problem.Problem => {
   const [group = "", name] = path.map(String)
-  if (name !== undefined && isGroup(group)) return Problem.unknown(path, names[group], { of: group })
-  const home = groups.find((one) => names[one].includes(group))
+  if (name !== undefined) return Problem.unknown(path, Object.keys(optionsOf(group as Group)), { of: group })
+  const home = groups.find((one) => Object.hasOwn(table[one], group))
   const near = Problem.nearest(group, groups) ?? (home && `${home}.${group}`)
   return Problem.unknown(path, groups, { meant: near })
 }
 
-const check = (options: unknown): Either.Either<Policy, Problem.Problems> =>
-  Either.mapLeft(
-    Schema.decodeUnknownEither(PolicySchema)(options, { onExcessProperty: "error", errors: "all" }),
-    (error) => {
-      const found = new Map<string, Problem.Problem>()
-      for (const { _tag, message, path } of ParseResult.ArrayFormatter.formatErrorSync(error)) {
-        const keys = path as Problem.Path
-        const value = valueAt(options, keys)
-        const [, what] = /^accepted: (.*)$/s.exec(message) ?? []
-        // Of an optional option it is said once more that it is not `undefined` either.
-        if (_tag !== "Unexpected" && what === undefined && (keys.length > 1 || Predicate.isRecord(value))) continue
-        found.set(
-          Problem.showPath(keys),
-          _tag === "Unexpected" ? unknown(keys) : Problem.wrong(keys, value, what ?? "an object of options")
-        )
-      }
-      return [...found.values()] as unknown as Problem.Problems
+/** The defaults of every option. */
+export const defaults = Object.fromEntries(groups.map((group) => [
+  group,
+  Object.fromEntries(Object.entries(optionsOf(group)).map(([name, { otherwise }]) => [name, otherwise]))
+])) as Policy
+
+const check = (options: unknown): Either.Either<Policy, Problem.Problems> => {
+  const problems: Array<Problem.Problem> = []
+  const given = (path: Problem.Path, value: unknown, known: object): Readonly<Record<string, unknown>> => {
+    if (!Predicate.isRecord(value)) {
+      problems.push(Problem.wrong(path, value, "an object of options"))
+      return {}
     }
-  )
+    for (const name of Object.keys(value)) {
+      if (value[name] !== undefined && !Object.hasOwn(known, name)) problems.push(unknown([...path, name]))
+    }
+    return value
+  }
+  const all = given([], options, table)
+  const policy = Object.fromEntries(groups.map((group) => {
+    if (all[group] === undefined) return [group, defaults[group]]
+    const values = given([group], all[group], table[group])
+    const decoded = Object.entries(optionsOf(group)).map(([name, { check, decode, otherwise }]) => {
+      const value = values[name]
+      if (value === undefined) return [name, otherwise] as const
+      const found = check(value, [group, name])
+      problems.push(...found)
+      return [name, found.length > 0 ? otherwise : decode(value)] as const
+    })
+    return [group, Object.fromEntries(decoded)]
+  })) as Policy
+  return Problem.some(problems) ? Either.left(problems) : Either.right(policy)
+}
 
 /** Everything that is wrong with options; nothing where they can be used. */
 export const problems = (options: unknown): ReadonlyArray<Problem.Problem> =>
@@ -227,9 +222,6 @@ export const decode = (backend: string, options: PolicyOptions): Either.Either<P
 /** A InvalidOptions about one option. */
 export const invalid = (backend: string, field: string, value: unknown, accepted: string): InvalidOptions =>
   Problem.refuse(backend, [Problem.wrong([field], value, accepted)])
-
-/** The defaults of every option. */
-export const defaults: Policy = Either.getOrThrow(decode("", {}))
 
 /**
  * The policy of one backend: a fleet's defaults below its own options, checked against what its transport can do.
@@ -271,21 +263,19 @@ export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions
   return merged as PolicyOptions
 }
 
-const text = (name: string) => Config.option(Config.string(name))
-const whole = (name: string) => Config.option(Config.integer(name))
-const yesOrNo = (name: string) => Config.option(Config.boolean(name))
-
 /** A group of options that may each be missing. */
-const groupOf = (
-  name: keyof PolicyOptions,
-  fields: Record<string, Config.Config<Option.Option<unknown>>>
-): Config.Config<PolicyOptions> =>
-  Config.nested(Config.all(fields), name).pipe(
-    Config.map((values) => ({
-      [name]: Object.fromEntries(
-        Object.entries(values).flatMap(([key, value]) => Option.isSome(value) ? [[key, value.value]] : [])
+const configOf = (
+  options: Readonly<Record<string, Rule<unknown>>>
+): Config.Config<Readonly<Record<string, unknown>>> =>
+  Config.map(
+    Config.all(
+      Object.entries(options).flatMap(([name, { config }]) =>
+        config === undefined
+          ? []
+          : [Config.map(Config.option(config(name)), Option.map((value) => [name, value] as const))]
       )
-    }))
+    ),
+    (values) => Object.fromEntries(Arr.getSomes(values))
   )
 
 /**
@@ -303,52 +293,7 @@ const groupOf = (
  * export const docsLive = (connector: Connector) =>
  *   Docs.layerConfig(Config.map(Config.nested(Policy.config, "docs"), (policy) => ({ ...policy, connector })))
  */
-export const config: Config.Config<PolicyOptions> = Config.all([
-  groupOf("keepalive", {
-    method: text("method"),
-    interval: text("interval"),
-    timeout: text("timeout"),
-    fallbackAfter: whole("fallbackAfter"),
-    failureThreshold: whole("failureThreshold"),
-    suspectInterval: text("suspectInterval"),
-    reprobeAfter: text("reprobeAfter"),
-    idleTtl: text("idleTtl"),
-    authenticated: yesOrNo("authenticated")
-  }),
-  groupOf("reconnect", {
-    auto: yesOrNo("auto"),
-    initialDelay: text("initialDelay"),
-    factor: Config.option(Config.number("factor")),
-    maxDelay: text("maxDelay"),
-    maxAttempts: whole("maxAttempts"),
-    stableAfter: text("stableAfter"),
-    dormantProbe: text("dormantProbe"),
-    maxRetryAfter: text("maxRetryAfter"),
-    demandInterval: text("demandInterval"),
-    overlap: yesOrNo("overlap")
-  }),
-  groupOf("timeouts", {
-    connect: text("connect"),
-    request: text("request"),
-    wait: text("wait"),
-    close: text("close"),
-    drain: text("drain")
-  }),
-  groupOf("health", { failureThreshold: whole("failureThreshold") }),
-  groupOf("calls", {
-    retry: text("retry"),
-    trustAnnotations: yesOrNo("trustAnnotations"),
-    failFast: yesOrNo("failFast"),
-    afterSessionLoss: text("afterSessionLoss"),
-    maxInFlight: whole("maxInFlight"),
-    maxWaiting: whole("maxWaiting")
-  }),
-  groupOf("lifecycle", { lazy: yesOrNo("lazy"), idleRelease: text("idleRelease"), disabled: yesOrNo("disabled") }),
-  groupOf("discovery", {
-    mode: text("mode"),
-    refreshInterval: text("refreshInterval"),
-    minRefreshInterval: text("minRefreshInterval"),
-    maxPages: whole("maxPages"),
-    maxEntries: whole("maxEntries")
-  })
-]).pipe(Config.map((groups) => Object.assign({}, ...groups) as PolicyOptions))
+export const config: Config.Config<PolicyOptions> = Config.map(
+  Config.all(groups.map((group) => Config.nested(configOf(optionsOf(group)), group))),
+  (all) => Object.fromEntries(all.map((values, i) => [groups[i], values])) as PolicyOptions
+)

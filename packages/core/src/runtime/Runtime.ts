@@ -27,7 +27,8 @@ export class Runtime {
   #usedAt = 0
   #discoveryFailures = 0
   #requestFailures = 0
-  #onDrained: (() => void) | undefined
+  /** Who waits until no call is in flight. */
+  #onDrained: Set<() => void> | undefined
   #listed: Listed | undefined
 
   constructor(generation: number, attached: Scope.CloseableScope, own: Scope.CloseableScope) {
@@ -120,7 +121,10 @@ export class Runtime {
   get drained(): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
       if (this.#inFlight === 0) return resume(Effect.void)
-      this.#onDrained = () => resume(Effect.void)
+      const wake = () => resume(Effect.void)
+      const waiting = this.#onDrained ??= new Set()
+      waiting.add(wake)
+      return Effect.sync(() => waiting.delete(wake))
     })
   }
 
@@ -155,7 +159,10 @@ export class Runtime {
     this.#inFlight--
     this.#usedAt = now
     if (answered) this.answered(now)
-    if (this.#inFlight === 0) this.#onDrained?.()
+    if (this.#inFlight > 0 || this.#onDrained === undefined) return
+    const waiting = this.#onDrained
+    this.#onDrained = undefined
+    for (const wake of waiting) wake()
   }
 
   get inFlight(): number {
