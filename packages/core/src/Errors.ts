@@ -144,6 +144,11 @@ export class RequestError extends Data.TaggedError("RequestError")<{
   readonly data?: unknown
   /** Milliseconds that the server asked us to wait. */
   readonly retryAfter?: number | undefined
+  /**
+   * Set where a server that has forgotten the session may answer so, too: the fate of the request, if the session is lost. The
+   * core finds out before it believes the answer.
+   */
+  readonly ifSessionLost?: "rejected" | "answered" | undefined
   readonly cause?: unknown
 }> {}
 

@@ -5,6 +5,7 @@ import type { ConnectReason, Fate, Loss, RequestReason } from "@mcp-lifeline/cor
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
 import { originOf } from "./Link.js"
+import * as LostSession from "./LostSession.js"
 
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ").trim()
 
@@ -25,16 +26,6 @@ export const refused = (loss: Loss): RequestError =>
 /** A request that was not sent, because the caller asked for what cannot be done. */
 export const misused = (cause: Error): RequestError =>
   new RequestError({ fate: "notSent", reason: "fault", message: describe(cause), cause })
-
-const sessionGone = /session (id )?(not found|expired|invalid|unknown)|(no valid|invalid|unknown|expired) session/i
-
-/**
- * Whether a JSON-RPC error says that the session is lost. Only codes of the protocol's own layer count: a tool that speaks
- * of a session of its own (a browser's) uses others.
- */
-const saysSessionGone = (code: number, message: string): boolean =>
-  (code === ErrorCode.RequestTimeout && /session/i.test(message)) ||
-  ((code === ErrorCode.InvalidRequest || (code <= -32000 && code >= -32099)) && sessionGone.test(message))
 
 /** The server's own words, without the prefix that the SDK adds. */
 const remoteMessage = (error: McpError): string => {
@@ -69,7 +60,10 @@ export const toRequestError = (error: unknown, context: Context): RequestError =
     if (origin?._tag === "Local") return toRequestError(origin.error, { ...context, fate: origin.fate })
     if (origin?._tag === "Remote") {
       const message = remoteMessage(error)
-      if (context.hasSession && saysSessionGone(error.code, message)) {
+      const verdict = context.hasSession
+        ? LostSession.verdict({ status: undefined, code: error.code, message })
+        : LostSession.alive
+      if (verdict._tag === "Lost") {
         return new RequestError({
           fate: "rejected",
           reason: "session",
@@ -78,7 +72,14 @@ export const toRequestError = (error: unknown, context: Context): RequestError =
           data: origin.data
         })
       }
-      return new RequestError({ fate: "answered", reason: "remote", message, code: error.code, data: origin.data })
+      return new RequestError({
+        fate: "answered",
+        reason: "remote",
+        message,
+        code: error.code,
+        data: origin.data,
+        ...(verdict._tag === "Doubtful" ? { ifSessionLost: verdict.fate } : {})
+      })
     }
     if (error.code === ErrorCode.RequestTimeout) {
       return new RequestError({

@@ -1,6 +1,7 @@
 /**
  * The ways in which a request over HTTP can go wrong.
  */
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib"
 import { fault, type Reply, sse, type Turn } from "./HttpExchange.js"
 
 /**
@@ -102,6 +103,36 @@ export const huge = (bytes: number): HttpFault => ({ message, response }) => {
     }
     response.off("drain", more)
     response.end('"}]}}')
+  }
+  response.on("drain", more)
+  more()
+}
+
+/**
+ * Sends the answer compressed, by a coding of HTTP; `raw` is `deflate` without the header of zlib. Another coding is only said to be
+ * used.
+ */
+export const encoded = (coding: string): HttpFault => async ({ response }, carryOut) => {
+  const { body, headers, status } = await carryOut()
+  const name = coding === "raw" ? "deflate" : coding
+  response.writeHead(status, { ...headers, "content-encoding": name })
+  response.end(compress[coding]?.(Buffer.from(body)) ?? body)
+}
+
+const compress: { readonly [coding: string]: (bytes: Buffer) => Buffer } = {
+  gzip: gzipSync,
+  deflate: deflateSync,
+  raw: deflateRawSync,
+  br: brotliCompressSync
+}
+
+/** Answers with an event stream of one line that has no end; `onSent` is told of the bytes that were taken. */
+export const endlessLine = (onSent?: (bytes: number) => void): HttpFault => ({ response, socket }) => {
+  sse(response).write("data: ")
+  const block = Buffer.alloc(65_536, "x")
+  const more = () => {
+    while (!response.destroyed && response.write(block)) {}
+    onSent?.(socket.bytesWritten)
   }
   response.on("drain", more)
   more()

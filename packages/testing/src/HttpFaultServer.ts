@@ -22,8 +22,8 @@ export type { Applied, Call, Tool } from "./McpAnswers.js"
 export interface Options extends McpAnswers.Options {
   /** Gives sessions, and refuses requests without one. Default true. */
   readonly stateful?: boolean | undefined
-  /** How a request of an unknown session is answered: 404, or 400 with a body that names the session. Default 404. */
-  readonly lostSession?: 404 | 400 | undefined
+  /** How a request of an unknown session is answered: 404, 400 with a body that names the session, or otherwise. Default 404. */
+  readonly lostSession?: LostSession | undefined
   /** A session without a request for so many milliseconds ends; open streams do not count. Default: never. */
   readonly idleTtl?: number | undefined
   /** Answers requests as event streams rather than as JSON. Default false. */
@@ -32,6 +32,17 @@ export interface Options extends McpAnswers.Options {
   readonly offersStream?: boolean | undefined
   /** Serves TLS with this certificate and key (PEM). Default: plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined
+}
+
+/** How a request of an unknown session is answered: in a dialect of the specification's, or as some servers do. */
+export type LostSession = 404 | 400 | {
+  readonly status: number
+  /** The code of a JSON-RPC error; without one the body is plain text. */
+  readonly code?: number | undefined
+  readonly message?: string | undefined
+  readonly headers?: Record<string, string> | undefined
+  /** A ping is answered all the same, as before initialization. Default false. */
+  readonly pings?: boolean | undefined
 }
 
 /** A fault that is in force. */
@@ -54,7 +65,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
   /** Answers in place of the server when it returns true: for what no `HttpFault` does. */
   hook: ((turn: Turn) => boolean | undefined) | undefined
   stateful: boolean
-  lostSession: 404 | 400
+  lostSession: LostSession
   idleTtl: number | undefined
   streaming: boolean
   offersStream: boolean
@@ -245,15 +256,16 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
   }
 
   #isLost({ http, message, session }: Turn): boolean {
+    const pings = typeof this.lostSession === "object" && this.lostSession.pings === true
     return this.stateful && http !== "OPTIONS" && message?.method !== "initialize" &&
-      (session === undefined || !this.sessions.has(session))
+      !(pings && message?.method === "ping") && (session === undefined || !this.sessions.has(session))
   }
 
   /** Does what is asked and gives the answer; `live` takes what belongs before the response in an event stream. */
   async #answer(turn: Turn, live: ((event: string) => void) | undefined): Promise<Reply> {
     const { http, message, session } = turn
     const empty = (status: number): Reply => ({ status, headers: {}, body: "" })
-    if (this.#isLost(turn)) return refusals[this.lostSession]
+    if (this.#isLost(turn)) return refusal(this.lostSession, message)
     if (session !== undefined) this.sessions.use(session, this.idleTtl)
     if (http === "OPTIONS") return { ...empty(204), headers: { allow: "GET, POST, DELETE, OPTIONS" } }
     if (http === "DELETE") {
@@ -288,15 +300,19 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
   }
 }
 
-const refusal = (status: number, code: number, message: string): Reply => ({
-  status,
-  headers: { "content-type": "application/json" },
-  body: JSON.stringify({ jsonrpc: "2.0", error: { code, message }, id: null })
-})
+const dialects = {
+  404: { status: 404, code: -32001, message: "Session not found" },
+  400: { status: 400, code: -32000, message: "Bad Request: No valid session ID provided" }
+}
 
-const refusals = {
-  404: refusal(404, -32001, "Session not found"),
-  400: refusal(400, -32000, "Bad Request: No valid session ID provided")
+const refusal = (lost: LostSession, asked: Message | undefined): Reply => {
+  const dialect = typeof lost === "object" ? lost : dialects[lost]
+  const { code, headers, message = "", status } = { headers: {}, ...dialect }
+  if (code === undefined) return { status, headers: { "content-type": "text/plain", ...headers }, body: message }
+  if (status === 200 && asked?.id === undefined) return { status: 202, headers: { ...headers }, body: "" }
+  const id = status === 200 ? asked?.id : null
+  const body = JSON.stringify({ jsonrpc: "2.0", error: { code, message }, id })
+  return { status, headers: { "content-type": "application/json", ...headers }, body }
 }
 
 /** Starts a server on a port that the system chooses; it ends with the scope. */

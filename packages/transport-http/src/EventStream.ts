@@ -1,17 +1,15 @@
 /**
  * Reads a response body as Server-Sent Events.
  */
+import { Oversized } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import { createParser } from "eventsource-parser"
 import type { EventSourceMessage } from "eventsource-parser"
 import type { Readable } from "node:stream"
-
-/** The body of a response. */
-export interface Body extends Readable {
-  readonly text: () => Promise<string>
-  /** Reads and drops what is left, up to a limit in bytes. */
-  readonly dump: (options: { readonly limit: number }) => Promise<unknown>
-}
+import type { Answer } from "./Answer.js"
+import { content } from "./Answer.js"
+import { EventLines } from "./EventLines.js"
+import { AnswerFailure } from "./HttpFailure.js"
 
 /** Where a stream stands, so that it can be resumed. */
 export interface Position {
@@ -21,7 +19,7 @@ export interface Position {
   retry: number | undefined
 }
 
-/** How a stream ended: `cause` is undefined when the server ended it cleanly. */
+/** How a stream ended: `cause` is undefined when the server ended it cleanly, and an AnswerFailure where we did. */
 export interface End {
   readonly cause: unknown
 }
@@ -29,26 +27,37 @@ export interface End {
 /** How long a stream may stay open that has carried what it was for, in milliseconds. */
 const linger = 1000
 
-/** Ignores the rest of a body, so that its socket can be used again. */
-export const discard = (body: Body): void => {
-  body.on("error", () => {})
-  body.dump({ limit: 65_536 }).catch(() => {})
+/** What is done with a stream. */
+export interface Reader {
+  readonly onEvent: (event: EventSourceMessage) => void
+  /** A message was too long and was dropped; the stream goes on. */
+  readonly onDropped: (message: Oversized.Oversized) => void
+  /** Says that nothing more is expected: a stream that the server leaves open is then closed soon. */
+  readonly complete: () => boolean
+  /** The longest line, and the longest event, in bytes. */
+  readonly maxBytes: number
 }
 
-/**
- * Feeds events until the stream ends, and keeps the position. When `complete` says that nothing more is expected, a stream
- * that the server leaves open is closed soon. Interrupting it closes the stream.
- */
-export const read = (
-  body: Body,
+/** Feeds events until the stream ends, and keeps the position. Interrupting it closes the stream. */
+export const read = (answer: Answer, position: Position, reader: Reader): Effect.Effect<End, AnswerFailure> =>
+  Effect.flatMap(content(answer), (body) => readBody(body, position, reader))
+
+const readBody = (
+  body: Readable,
   position: Position,
-  onEvent: (event: EventSourceMessage) => void,
-  complete: () => boolean
+  { complete, maxBytes, onDropped, onEvent }: Reader
 ): Effect.Effect<End> =>
   Effect.async((resume) => {
     let timer: ReturnType<typeof setTimeout> | undefined
+    let overflow = false
     const decoder = new TextDecoder()
+    const lines = new EventLines(maxBytes)
     const parser = createParser({
+      // In characters, of which there are not more than bytes: a line with the name of its field fits.
+      maxBufferSize: maxBytes + 64,
+      onError: ({ type }) => {
+        overflow ||= type === "max-buffer-size-exceeded"
+      },
       onEvent: (event) => {
         // An id with a NUL or a line break would not be a legal header.
         if (event.id !== undefined && /^[\x20-\x7e]*$/.test(event.id)) {
@@ -64,9 +73,16 @@ export const read = (
       clearTimeout(timer)
       resume(Effect.succeed({ cause }))
     }
+    const onLines = (chunk: Buffer) => {
+      if (!overflow) parser.feed(decoder.decode(chunk, { stream: true }))
+    }
     body.on("data", (chunk: Buffer) => {
-      parser.feed(decoder.decode(chunk, { stream: true }))
-      if (timer === undefined && complete()) timer = setTimeout(() => body.destroy(), linger)
+      lines.push(chunk, onLines, onDropped)
+      if (overflow || lines.isEndless) {
+        const cause = new AnswerFailure({ detail: Oversized.tooLong(maxBytes) })
+        finish(cause)
+        body.destroy(cause)
+      } else if (timer === undefined && complete()) timer = setTimeout(() => body.destroy(), linger)
     })
     body.on("end", () => finish(undefined))
     body.on("error", (cause: unknown) => finish(cause))

@@ -4,15 +4,20 @@
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Effect } from "effect"
 import type { Dispatcher } from "undici"
+import { type Answer, discard, header, someText, text } from "./Answer.js"
 import type { Credentials } from "./Credentials.js"
-import { discard } from "./EventStream.js"
-import type { Body } from "./EventStream.js"
 import type { HttpFailure } from "./HttpFailure.js"
-import { AnswerFailure, fromNetwork, oneLine, RedirectFailure, retryAfter, StatusFailure } from "./HttpFailure.js"
+import {
+  AnswerFailure,
+  fromNetwork,
+  namesLostSession,
+  oneLine,
+  RedirectFailure,
+  retryAfter,
+  StatusFailure
+} from "./HttpFailure.js"
 import type { Proxies, Proxy } from "./Proxy.js"
-import { type Answer, type Ask, byDispatcher, byFetch, type Undici } from "./Send.js"
-
-export type { Answer, Ask } from "./Send.js"
+import { type Ask, byDispatcher, byFetch, type Dispatchers, type Undici } from "./Send.js"
 
 /** Sends requests to one server. */
 export interface HttpClient {
@@ -30,16 +35,23 @@ export interface HttpClient {
 /** undici, which a program that connects to no server over HTTP never loads. */
 export const undici: Effect.Effect<Undici> = Effect.promise(() => import("undici"))
 
-/** A dispatcher without idle limits: streams and slow answers are not cut. */
-export const makeDispatcher = (
+/** Sockets for what must not wait behind calls: the stream from the server, and what is answered at once. */
+const promptSockets = 8
+
+/** Dispatchers without idle limits: streams and slow answers are not cut. What finds no free socket waits for one (T14). */
+export const makeDispatchers = (
   { Agent, EnvHttpProxyAgent }: Undici,
   connectTimeout: number,
+  maxSockets: number,
   { http, https }: Proxies
-): Dispatcher => {
-  const options = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectTimeout } }
-  return http === "" && https === ""
-    ? new Agent(options)
-    : new EnvHttpProxyAgent({ ...options, httpProxy: http, httpsProxy: https })
+): Dispatchers => {
+  const make = (connections: number) => {
+    const options = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectTimeout }, connections }
+    return http === "" && https === ""
+      ? new Agent(options)
+      : new EnvHttpProxyAgent({ ...options, httpProxy: http, httpsProxy: https })
+  }
+  return { calls: make(maxSockets), prompt: make(promptSockets) }
 }
 
 /**
@@ -53,16 +65,6 @@ export const makeFetch = ({ fetch }: Undici, dispatcher: Dispatcher): FetchLike 
   // One that was made by hand knows no address, against which the SDK resolves redirects.
   return Object.defineProperty(response, "url", { value: answer.url })
 }
-
-/** The first value of a header. */
-export const header = (answer: Answer, name: string): string | undefined => {
-  const value = answer.headers[name]
-  return typeof value === "object" ? value[0] : value
-}
-
-/** The media type of an answer, without parameters; empty when there is none. */
-export const mediaType = (answer: Answer): string =>
-  (header(answer, "content-type") ?? "").replace(/;.*/s, "").trim().toLowerCase()
 
 /** Some gateways refuse requests that do not say what sends them. */
 const agent = { "user-agent": "mcp-lifeline" }
@@ -94,35 +96,6 @@ const parseUrl = (text: string, base: URL): URL | undefined => {
   }
 }
 
-/** Up to `limit` characters of a body, as far as they come within a second. */
-const someText = (body: Body, limit: number): Effect.Effect<string> =>
-  Effect.async((resume) => {
-    const decoder = new TextDecoder()
-    let text = ""
-    const finish = () => {
-      clearTimeout(timer)
-      resume(Effect.succeed(text))
-    }
-    const timer = setTimeout(() => {
-      finish()
-      body.destroy()
-    }, 800)
-    body.on("data", (chunk: Buffer) => {
-      text += decoder.decode(chunk, { stream: true })
-      if (text.length > limit) {
-        finish()
-        body.destroy()
-      }
-    })
-    body.on("error", finish)
-    body.on("close", finish)
-    body.on("end", finish)
-    return Effect.sync(() => {
-      clearTimeout(timer)
-      body.destroy()
-    })
-  })
-
 const asRecord = (value: unknown): Record<string, unknown> =>
   typeof value === "object" && value !== null ? value as Record<string, unknown> : {}
 
@@ -153,19 +126,19 @@ const explain = (text: string, contentType: string): Pick<StatusFailure, "detail
 const withoutSession = (text: string, id: string | undefined): string =>
   id === undefined || id.length < 8 ? text : text.replaceAll(id, "***")
 
-/** A client for one server. The dispatcher is destroyed by `destroy` only if it is `owned`. */
+/** A client for one server. The dispatchers are destroyed by `destroy` only if they are `owned`. */
 export const make = (options: {
   readonly undici: Undici
   readonly credentials: Credentials
-  readonly dispatcher: Dispatcher
+  readonly dispatchers: Dispatchers
   readonly owned: boolean
-  /** The proxy that the dispatcher goes through, if there is one. */
+  /** The proxy that the dispatchers go through, if there is one. */
   readonly proxy: Proxy | undefined
-  /** Sends in place of the dispatcher. */
+  /** Sends in place of the dispatchers. */
   readonly fetch?: FetchLike | undefined
 }): HttpClient => {
-  const { credentials, dispatcher, proxy, undici } = options
-  const send = options.fetch === undefined ? byDispatcher(undici, dispatcher) : byFetch(options.fetch)
+  const { credentials, dispatchers, proxy, undici } = options
+  const send = options.fetch === undefined ? byDispatcher(undici, dispatchers) : byFetch(options.fetch)
 
   const once = (ask: Ask, headers: Record<string, string>, signal: AbortSignal): Effect.Effect<Answer, HttpFailure> =>
     Effect.async((resume) => {
@@ -178,7 +151,7 @@ export const make = (options: {
   /** `own`: the user's headers that went with the request. */
   const statusFailure = Effect.fnUntraced(function*(answer: Answer, ask: Ask, own: Record<string, string>) {
     const now = yield* Clock.currentTimeMillis
-    const text = yield* someText(answer.body, 16_384)
+    const text = yield* someText(answer, 16_384)
     const { detail, error } = explain(text, header(answer, "content-type") ?? "")
     return new StatusFailure({
       status: answer.status,
@@ -230,7 +203,7 @@ export const make = (options: {
               const refused = answer.status === 401 ||
                 (answer.status === 403 && challenge?.includes("insufficient_scope") === true)
               return Effect.flatMap(statusFailure(answer, ask, own), (failure) =>
-                first && refused && credentials.renewable
+                first && refused && credentials.renewable && !namesLostSession(failure)
                   ? Effect.flatMap(
                     credentials.renew(own, { status: answer.status, challenge }),
                     (renewed) => renewed ? attempt(false) : Effect.fail(failure)
@@ -257,22 +230,20 @@ export const make = (options: {
     exchange,
     probe,
     destroy: options.owned
-      ? Effect.promise(() => dispatcher.destroy().catch(() => {}))
+      ? Effect.promise(() => Promise.allSettled([dispatchers.calls.destroy(), dispatchers.prompt.destroy()]))
       : Effect.void
   }
 }
 
-/** The whole of a JSON body. */
-export const json = (answer: Answer): Effect.Effect<unknown, HttpFailure> =>
-  Effect.tryPromise({ try: () => answer.body.text(), catch: (cause) => fromNetwork(cause) }).pipe(
-    Effect.flatMap((text) => {
-      const value = parseJson(text)
-      return value === undefined
-        ? Effect.fail(
-          new AnswerFailure({
-            detail: "the answer says that it is JSON, but it is not: is this the address of an MCP endpoint?"
-          })
-        )
-        : Effect.succeed(value)
-    })
-  )
+/** The whole of a JSON body, of at most so many bytes. */
+export const json = (answer: Answer, maxBytes: number): Effect.Effect<unknown, HttpFailure> =>
+  Effect.flatMap(text(answer, maxBytes), (text) => {
+    const value = parseJson(text)
+    return value === undefined
+      ? Effect.fail(
+        new AnswerFailure({
+          detail: "the answer says that it is JSON, but it is not: is this the address of an MCP endpoint?"
+        })
+      )
+      : Effect.succeed(value)
+  })

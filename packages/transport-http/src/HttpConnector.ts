@@ -9,6 +9,7 @@ import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Duration, Effect, Predicate } from "effect"
 import type { Scope } from "effect"
 import type { Dispatcher } from "undici"
+import { header } from "./Answer.js"
 import * as Credentials from "./Credentials.js"
 import * as HttpClient from "./HttpClient.js"
 import { retryAfter, StatusFailure } from "./HttpFailure.js"
@@ -37,6 +38,17 @@ export interface Options {
   /** Time for the DELETE that ends the session at close. Default 2 s. */
   readonly closeTimeout?: TimeSpan.TimeSpan | undefined
   /**
+   * The longest message of the server that is taken, in bytes after decompression. A longer one is dropped as it streams and fails
+   * only its own request. At least 1024; default 64 MiB.
+   */
+  readonly maxMessageBytes?: number | undefined
+  /**
+   * How many sockets the requests under way share; further ones wait for one. At least 1; default 64. Besides, 8 sockets are kept
+   * for what does not wait behind requests: the stream from the server, pings, cancellations, and answers of the client. Not
+   * together with a dispatcher or a fetch, which have limits of their own.
+   */
+  readonly maxSockets?: number | undefined
+  /**
    * An undici dispatcher to send everything through; it stays the caller's, and is not closed. Default: one for each
    * connection, without idle limits, through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name; they are read when the
    * connector is made, and may be written without a scheme (`host:port`).
@@ -53,7 +65,9 @@ export interface Options {
 export const defaults = {
   transport: "auto",
   connectTimeout: Duration.seconds(10),
-  closeTimeout: Duration.seconds(2)
+  closeTimeout: Duration.seconds(2),
+  maxMessageBytes: 64 * 1024 * 1024,
+  maxSockets: 64
 } as const
 
 const address: Check.Check = (value, path) => {
@@ -64,7 +78,7 @@ const address: Check.Check = (value, path) => {
   }]
 }
 
-const header: Check.Check = (value, path) =>
+const headerCheck: Check.Check = (value, path) =>
   Credentials.isHeader(String(path.at(-1)), value) ? [] : [{
     path,
     message:
@@ -74,7 +88,14 @@ const header: Check.Check = (value, path) =>
 /** Everything that is wrong with options; `make` throws an `InvalidOptions` of it. */
 export const problems = (options: Options): ReadonlyArray<Problem.Problem> => {
   const { dispatcher, fetch } = options
-  const found = check({ ...options, url: options.url ?? "" }, [])
+  const found = [...check({ ...options, url: options.url ?? "" }, [])]
+  const own = fetch !== undefined ? "fetch" : dispatcher !== undefined ? "dispatcher" : undefined
+  if (own !== undefined && options.maxSockets !== undefined) {
+    found.push({
+      path: ["maxSockets"],
+      message: `stands beside ${own}, which has a limit of its own; keep one of the two`
+    })
+  }
   if (fetch !== undefined && dispatcher !== undefined) {
     return [...found, { path: ["fetch"], message: "stands beside dispatcher; keep one of the two" }]
   }
@@ -86,7 +107,7 @@ export const problems = (options: Options): ReadonlyArray<Problem.Problem> => {
 const check = Check.options(
   {
     url: address,
-    headers: Check.values(header, "an object of strings"),
+    headers: Check.values(headerCheck, "an object of strings"),
     headerProvider: Check.is(
       (value) => Effect.isEffect(value) || Predicate.isFunction(value),
       "a function or an Effect"
@@ -95,6 +116,8 @@ const check = Check.options(
     transport: Check.oneOf("auto", "streamable", "sse"),
     connectTimeout: Check.span(1, 3_600_000),
     closeTimeout: Check.span(0, 3_600_000),
+    maxMessageBytes: Check.whole(1024, Infinity),
+    maxSockets: Check.whole(1, 10_000),
     dispatcher: Check.object,
     fetch: Check.func
   } satisfies Record<keyof Required<Options>, Check.Check>,
@@ -142,6 +165,8 @@ export const make = (options: Options): Connector => {
   const transport = options.transport ?? defaults.transport
   const closeTimeout = TimeSpan.millis(options.closeTimeout ?? defaults.closeTimeout)
   const connectTimeout = TimeSpan.millis(options.connectTimeout ?? defaults.connectTimeout)
+  const maxMessageBytes = options.maxMessageBytes ?? defaults.maxMessageBytes
+  const maxSockets = options.maxSockets ?? defaults.maxSockets
 
   const oauth = options.authProvider === undefined ? undefined : OAuth.make(options.authProvider, given)
 
@@ -164,26 +189,29 @@ export const make = (options: Options): Connector => {
   }
 
   const makeClient = Effect.map(HttpClient.undici, (undici) => {
-    const dispatcher = options.dispatcher ?? HttpClient.makeDispatcher(undici, connectTimeout, proxies)
+    const { dispatcher } = options
+    const dispatchers = dispatcher === undefined
+      ? HttpClient.makeDispatchers(undici, connectTimeout, maxSockets, proxies)
+      : { calls: dispatcher, prompt: dispatcher }
     const credentials = Credentials.make({
       url: given,
       headers: options.headers ?? {},
       headerProvider: options.headerProvider,
       oauth,
-      fetch: options.fetch ?? HttpClient.makeFetch(undici, dispatcher)
+      fetch: options.fetch ?? HttpClient.makeFetch(undici, dispatchers.prompt)
     })
     return HttpClient.make({
       undici,
       credentials,
-      dispatcher,
-      owned: options.dispatcher === undefined,
+      dispatchers,
+      owned: dispatcher === undefined,
       proxy: proxies.used,
       fetch: options.fetch
     })
   })
 
   const heartbeat = (client: HttpClient.HttpClient): NonNullable<Connection["heartbeat"]> => ({ authenticated }) =>
-    client.probe({ method: "OPTIONS", url, headers: {} }, authenticated).pipe(
+    client.probe({ method: "OPTIONS", url, headers: {}, prompt: true }, authenticated).pipe(
       Effect.mapError((failure) => toRequestError(failure, target)),
       Effect.flatMap((answer) => {
         if (answer.status < 500 && answer.status !== 429) return Effect.void
@@ -193,7 +221,7 @@ export const make = (options: Options): Connector => {
               status: answer.status,
               detail: "to OPTIONS",
               error: undefined,
-              retryAfter: retryAfter(HttpClient.header(answer, "retry-after"), now),
+              retryAfter: retryAfter(header(answer, "retry-after"), now),
               renewable: false,
               authorized: authenticated,
               session: false
@@ -211,8 +239,8 @@ export const make = (options: Options): Connector => {
       connectOptions.onAttempt?.(() => oauth?.isRunning() === true ? texts.login : texts.silent)
       const client = yield* makeClient
       const adapter = kind === "sse"
-        ? yield* Effect.flatMap(sse, ({ make }) => make({ client, url, target }))
-        : yield* StreamableTransport.make({ client, url, target, closeTimeout })
+        ? yield* Effect.flatMap(sse, ({ make }) => make({ client, url, target, maxMessageBytes }))
+        : yield* StreamableTransport.make({ client, url, target, closeTimeout, maxMessageBytes })
       const connection = yield* SdkConnection.connect(adapter, connectOptions)
       return { ...connection, heartbeat: heartbeat(client) }
     }).pipe(Effect.mapError(located))

@@ -5,6 +5,7 @@
  * or a request.
  */
 import type { LoginFailure } from "@mcp-lifeline/protocol"
+import { LostSession } from "@mcp-lifeline/protocol"
 import { Data } from "effect"
 import type { Proxy } from "./Proxy.js"
 
@@ -143,6 +144,9 @@ export const retryAfter = (header: string | undefined, now: number): number | un
   return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
 
-/** Whether the answer says that the session of the request is gone (R7). */
-export const namesLostSession = (failure: StatusFailure): boolean =>
-  failure.session && (failure.status === 404 || (failure.status === 400 && /session/i.test(failure.detail)))
+/** What an answer says of the session of its request (R7, R12). */
+export const sessionVerdict = ({ detail, error, session, status }: StatusFailure): LostSession.Verdict =>
+  session ? LostSession.verdict({ status, code: error?.code, message: detail }) : LostSession.alive
+
+/** Whether an answer says that the session of its request is gone. */
+export const namesLostSession = (failure: StatusFailure): boolean => sessionVerdict(failure)._tag === "Lost"

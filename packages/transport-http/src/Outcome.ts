@@ -5,6 +5,7 @@ import type { ConnectReason, Fate, RequestReason } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import { describe } from "./FailureText.js"
 import type { HttpFailure, NetworkFailure, StatusFailure } from "./HttpFailure.js"
+import { sessionVerdict } from "./HttpFailure.js"
 
 /** Whether an HTTP error is the server's JSON-RPC answer, and not a refusal of HTTP's own kind. */
 export const isAnswer = (failure: HttpFailure): failure is StatusFailure & { error: { code: number; data: unknown } } =>
@@ -95,12 +96,14 @@ export const toRequestError = (
   [fate, reason]: readonly [Fate, RequestReason] = requestOutcome(failure)
 ): RequestError => {
   const status = failure._tag === "StatusFailure" ? failure : undefined
+  const verdict = status === undefined ? undefined : sessionVerdict(status)
   return new RequestError({
     fate,
     reason,
     message: reason === "remote" && status !== undefined ? status.detail : `${target}: ${describe(failure)}`,
     ...(reason === "remote" && status?.error !== undefined ? status.error : {}),
     ...(status?.retryAfter === undefined ? {} : { retryAfter: status.retryAfter }),
+    ...(verdict?._tag === "Doubtful" ? { ifSessionLost: verdict.fate } : {}),
     cause: failure
   })
 }

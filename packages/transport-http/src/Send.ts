@@ -3,10 +3,9 @@
  */
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Readable } from "node:stream"
-import { text } from "node:stream/consumers"
 import type { ReadableStream } from "node:stream/web"
 import type { Dispatcher } from "undici"
-import type { Body } from "./EventStream.js"
+import type { Answer, Body } from "./Answer.js"
 
 /** What is asked. */
 export interface Ask {
@@ -17,13 +16,14 @@ export interface Ask {
   readonly body?: string | undefined
   /** Whether it is one of a session, which the server may have lost. */
   readonly inSession?: boolean | undefined
+  /** It does not wait behind calls: calls may wait for it, or it tells whether the server lives. */
+  readonly prompt?: boolean | undefined
 }
 
-/** The head of an answer, its body not yet read. Whoever gets it reads the body or discards it. */
-export interface Answer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
-  readonly body: Body
+/** What requests are sent through; the same twice where it is the caller's own. */
+export interface Dispatchers {
+  readonly calls: Dispatcher
+  readonly prompt: Dispatcher
 }
 
 /** Sends a request and gives its answer, whatever its status. */
@@ -32,10 +32,12 @@ export type Send = (ask: Ask, headers: Record<string, string>, signal: AbortSign
 /** The module, loaded when the first connection needs it. */
 export type Undici = typeof import("undici")
 
-/** Sends with undici. */
+/** Sends with undici. A stream from the server is asked for as it is: what compresses it may hold its events back. */
 export const byDispatcher =
-  ({ request }: Undici, dispatcher: Dispatcher): Send => async ({ body, method, url }, headers, signal) => {
-    const answer = await request(url, { method, headers, body: body ?? null, dispatcher, signal })
+  ({ request }: Undici, dispatchers: Dispatchers): Send => async ({ body, method, prompt, url }, headers, signal) => {
+    const dispatcher = prompt === true ? dispatchers.prompt : dispatchers.calls
+    const asked = { "accept-encoding": method === "GET" ? "identity" : "gzip, deflate, br", ...headers }
+    const answer = await request(url, { method, headers: asked, body: body ?? null, dispatcher, signal })
     return { status: answer.statusCode, headers: answer.headers, body: answer.body }
   }
 
@@ -43,7 +45,6 @@ export const byDispatcher =
 const bodyOf = ({ body }: Response): Body => {
   const readable = body === null ? Readable.from([]) : Readable.fromWeb(body as ReadableStream)
   return Object.assign(readable, {
-    text: () => text(readable),
     dump: () => {
       readable.destroy()
       return Promise.resolve()
@@ -55,5 +56,7 @@ const bodyOf = ({ body }: Response): Body => {
 export const byFetch = (fetch: FetchLike): Send => async ({ body, method, url }, headers, signal) => {
   const init = { method, headers, signal, redirect: "manual", ...(body === undefined ? {} : { body }) } as const
   const response = await fetch(url, init)
-  return { status: response.status, headers: Object.fromEntries(response.headers), body: bodyOf(response) }
+  // It has undone this already.
+  const { "content-encoding": _, ...rest } = Object.fromEntries(response.headers)
+  return { status: response.status, headers: rest, body: bodyOf(response) }
 }

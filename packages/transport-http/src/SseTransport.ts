@@ -5,12 +5,13 @@
 import type { ConnectError, Loss } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
+import { Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Deferred, Effect, Exit, Fiber, Runtime } from "effect"
+import { discard, mediaType } from "./Answer.js"
 import * as EventStream from "./EventStream.js"
 import { describe } from "./FailureText.js"
 import type { HttpClient } from "./HttpClient.js"
-import { mediaType } from "./HttpClient.js"
 import type { HttpFailure } from "./HttpFailure.js"
 import { AnswerFailure, CutFailure, namesLostSession } from "./HttpFailure.js"
 import { toConnectError, toRequestError } from "./Outcome.js"
@@ -22,6 +23,8 @@ export interface Options {
   readonly url: URL
   /** The address for people, without userinfo and query. */
   readonly target: string
+  /** The longest message that is taken, in bytes. */
+  readonly maxMessageBytes: number
 }
 
 const parseUrl = (text: string, base: URL): URL | undefined =>
@@ -30,7 +33,7 @@ const parseUrl = (text: string, base: URL): URL | undefined =>
 /** Makes a transport that is not connected yet. `start` ends when the server has named its address. */
 export const make = (options: Options): Effect.Effect<AdapterTransport> =>
   Effect.gen(function*() {
-    const { client, target, url } = options
+    const { client, maxMessageBytes, target, url } = options
     const runtime = yield* Effect.runtime<never>()
     const fork = <A, E>(effect: Effect.Effect<A, E>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
 
@@ -41,6 +44,13 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     let protocolVersion: string | undefined
     let lost: Loss | undefined
     let closing: Promise<void> | undefined
+
+    let warned = false
+    const dropped = (message: Oversized.Oversized): void => {
+      if (!warned) fork(Effect.logWarning(`${target}: ${Oversized.warning(maxMessageBytes)}`))
+      warned = true
+      Oversized.answer(transport, message, maxMessageBytes)
+    }
 
     const lose = (loss: Loss): void => {
       if (lost !== undefined || closing !== undefined) return
@@ -85,19 +95,24 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         : "the stream from the server, which is the session, has ended"
 
     const stream: Effect.Effect<never, HttpFailure> = client.exchange(
-      { method: "GET", url, headers: { accept: "text/event-stream" } },
+      { method: "GET", url, headers: { accept: "text/event-stream" }, prompt: true },
       (answer) => {
         if (mediaType(answer) !== "text/event-stream") {
-          EventStream.discard(answer.body)
+          discard(answer.body)
           const detail = `the answer to GET is not an event stream but ${
             mediaType(answer) || "of no type"
           }: is this the address of an MCP endpoint of the older HTTP+SSE?`
           return Effect.fail(new AnswerFailure({ detail }))
         }
-        return EventStream.read(answer.body, { lastEventId: undefined, retry: undefined }, (event) => {
-          if (event.event === "endpoint") return name(event.data)
-          if (Wire.isMessage(event)) Wire.deliver(transport, target, Wire.parse(event.data))
-        }, () => false)
+        return EventStream.read(answer, { lastEventId: undefined, retry: undefined }, {
+          onEvent: (event) => {
+            if (event.event === "endpoint") return name(event.data)
+            if (Wire.isMessage(event)) Wire.deliver(transport, target, Wire.parse(event.data))
+          },
+          onDropped: dropped,
+          complete: () => false,
+          maxBytes: maxMessageBytes
+        })
       }
     ).pipe(
       Effect.flatMap((end) => Effect.fail(new CutFailure({ detail: cutText(), cause: end.cause })))
@@ -134,7 +149,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         inSession: initialized,
         headers: { ...headers(), "content-type": "application/json" },
         body
-      }, (answer) => Effect.sync(() => EventStream.discard(answer.body))).pipe(
+      }, (answer) => Effect.sync(() => discard(answer.body))).pipe(
         Effect.mapError((failure) => initialized ? settle(failure) : toConnectError(failure, target))
       )
 

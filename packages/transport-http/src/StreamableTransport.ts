@@ -12,15 +12,18 @@ import type { Loss, Peer } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { ConnectError } from "@mcp-lifeline/core"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
+import { Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { isJSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Effect, Exit, Fiber, Random, Runtime } from "effect"
 import type { EventSourceMessage } from "eventsource-parser"
-import type { End, Position } from "./EventStream.js"
+import type { Answer } from "./Answer.js"
+import { discard, header, mediaType } from "./Answer.js"
+import type { End, Position, Reader } from "./EventStream.js"
 import * as EventStream from "./EventStream.js"
 import { describe } from "./FailureText.js"
-import type { Answer, HttpClient } from "./HttpClient.js"
-import { header, json, mediaType } from "./HttpClient.js"
+import type { HttpClient } from "./HttpClient.js"
+import { json } from "./HttpClient.js"
 import type { HttpFailure, StatusFailure } from "./HttpFailure.js"
 import { AnswerFailure, CutFailure, namesLostSession } from "./HttpFailure.js"
 import { isAnswer, toConnectError, toRequestError } from "./Outcome.js"
@@ -35,6 +38,8 @@ export interface Options {
   readonly target: string
   /** Milliseconds for the DELETE at close. */
   readonly closeTimeout: number
+  /** The longest message that is taken, in bytes. */
+  readonly maxMessageBytes: number
 }
 
 /** A request that is out, and where its response stream stands. */
@@ -59,7 +64,7 @@ const typeOf = (answer: Answer): string => mediaType(answer) || "of no type"
 /** Makes a transport that is not connected yet. Its `close` ends the session and frees everything. */
 export const make = (options: Options): Effect.Effect<AdapterTransport> =>
   Effect.gen(function*() {
-    const { client, target, url } = options
+    const { client, maxMessageBytes, target, url } = options
     const runtime = yield* Effect.runtime<never>()
     // The SDK calls us: what it starts must be interruptible, wherever the transport was made.
     const fork = <A, E>(effect: Effect.Effect<A, E>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
@@ -72,6 +77,13 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     let serverStream: Fiber.RuntimeFiber<void> | undefined
     let lost: Loss | undefined
     let closing: Promise<void> | undefined
+
+    let warned = false
+    const dropped = (message: Oversized.Oversized): void => {
+      if (!warned) fork(Effect.logWarning(`${target}: ${Oversized.warning(maxMessageBytes)}`))
+      warned = true
+      Oversized.answer(transport, message, maxMessageBytes)
+    }
 
     const lose = (loss: Loss): void => {
       if (lost !== undefined || closing !== undefined) return
@@ -96,14 +108,24 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       if (Wire.isMessage(event)) receive(Wire.parse(event.data))
     }
 
-    const openStream = (
-      position: Position,
-      complete: () => boolean
-    ): Effect.Effect<End, HttpFailure> =>
+    const reader = (complete: () => boolean): Reader => ({
+      onEvent,
+      onDropped: (message) => {
+        const exchange = message.id === undefined || !message.isResponse ? undefined : exchanges.get(message.id)
+        if (exchange !== undefined) exchange.answered = true
+        dropped(message)
+      },
+      complete,
+      maxBytes: maxMessageBytes
+    })
+
+    /** Opens a stream at a position: that of an exchange, or the one from the server. */
+    const openStream = (position: Position, exchange?: Exchange): Effect.Effect<End, HttpFailure> =>
       client.exchange({
         method: "GET",
         url,
         inSession: sessionId !== undefined,
+        prompt: exchange === undefined,
         headers: {
           ...sessionHeaders(),
           accept: "text/event-stream",
@@ -111,9 +133,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         }
       }, (answer): Effect.Effect<End, HttpFailure> => {
         if (mediaType(answer) === "text/event-stream") {
-          return EventStream.read(answer.body, position, onEvent, complete)
+          return EventStream.read(answer, position, reader(() => exchange?.answered === true))
         }
-        EventStream.discard(answer.body)
+        discard(answer.body)
         return Effect.fail(
           new AnswerFailure({ detail: `the answer to GET is not an event stream but ${typeOf(answer)}` })
         )
@@ -121,7 +143,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const keepServerStream: Effect.Effect<void> = Effect.suspend(() =>
       ServerStream.keep({
-        open: (position) => openStream(position, () => false),
+        open: openStream,
         target
       })
     ).pipe(
@@ -174,9 +196,10 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           )
           if (exchange.answered) return
           const before = exchange.lastEventId
-          const outcome = yield* Effect.either(openStream(exchange, () => exchange.answered))
+          const outcome = yield* Effect.either(openStream(exchange, exchange))
           if (outcome._tag === "Right") {
             cause = outcome.right.cause
+            if (cause instanceof AnswerFailure) return yield* toRequestError(cause, target)
             empty = exchange.lastEventId === before
             attempt = 0
             continue
@@ -206,9 +229,10 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       isInitialize: boolean
     ): Effect.Effect<End | undefined, HttpFailure> => {
       if (isInitialize) {
-        const id = header(answer, "mcp-session-id")
+        // An empty one is none, as the official client has it.
+        const id = header(answer, "mcp-session-id") || undefined
         if (id !== undefined && !sessionIdText.test(id)) {
-          EventStream.discard(answer.body)
+          discard(answer.body)
           return Effect.fail(
             new AnswerFailure({
               detail:
@@ -219,15 +243,16 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         sessionId = id
       }
       if (exchange === undefined) {
-        EventStream.discard(answer.body)
+        discard(answer.body)
         return Effect.succeed(undefined)
       }
       const type = mediaType(answer)
       if (type === "text/event-stream") {
         return Effect.flatMap(
-          EventStream.read(answer.body, exchange, onEvent, () => exchange.answered),
+          EventStream.read(answer, exchange, reader(() => exchange.answered)),
           (end): Effect.Effect<End | undefined, HttpFailure> => {
             if (exchange.answered) return Effect.succeed(undefined)
+            if (end.cause instanceof AnswerFailure) return Effect.fail(end.cause)
             if (exchange.lastEventId !== undefined && !isInitialize) return Effect.succeed(end)
             return Effect.fail(
               new CutFailure({ detail: "the response stream ended without the response", cause: end.cause })
@@ -236,7 +261,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         )
       }
       if (type === "application/json") {
-        return Effect.flatMap(json(answer), (value): Effect.Effect<undefined, HttpFailure> => {
+        return Effect.flatMap(json(answer, maxMessageBytes), (value): Effect.Effect<undefined, HttpFailure> => {
           for (const one of Array.isArray(value) ? value : [value]) receive(one)
           return exchange.answered
             ? Effect.succeed(undefined)
@@ -247,7 +272,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
             )
         })
       }
-      EventStream.discard(answer.body)
+      discard(answer.body)
       // Some servers accept a request and answer it on the stream from the server.
       if (answer.status === 202 && serverStream !== undefined) return Effect.succeed(undefined)
       const what = answer.status === 202
@@ -268,6 +293,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           method: "POST",
           url,
           inSession: sessionId !== undefined,
+          prompt: exchange === undefined || method === "ping",
           headers: {
             ...sessionHeaders(),
             "content-type": "application/json",
@@ -340,8 +366,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const endSession: Effect.Effect<void> = Effect.suspend(() => {
       if (sessionId === undefined || lost?.kind === "session") return Effect.void
-      return client.exchange({ method: "DELETE", url, headers: sessionHeaders() }, (answer) => {
-        EventStream.discard(answer.body)
+      return client.exchange({ method: "DELETE", url, headers: sessionHeaders(), prompt: true }, (answer) => {
+        discard(answer.body)
         return Effect.void
       }).pipe(
         Effect.timeout(options.closeTimeout),

@@ -37,9 +37,24 @@ describe("sessions", () => {
       assert.strictEqual(connection.stateful, false)
       assert.strictEqual(connection.sessionId, undefined)
       yield* call()
-      assert.strictEqual(server.count("GET"), 1)
+      yield* Effect.promise(() => server.until(() => server.count("GET") === 1))
       assert.isTrue(server.seen.every((one) => one.headers["mcp-session-id"] === undefined))
       assert.deepStrictEqual(losses, [])
+    }))
+
+  it.scopedLive("[T1] an empty session id is none", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.stateful = false
+      server.hook = ({ response, rpc }) => {
+        if (rpc === "initialize") response.setHeader("mcp-session-id", "")
+        return undefined
+      }
+      const { call, connection } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+      assert.strictEqual(connection.stateful, false)
+      assert.strictEqual(connection.sessionId, undefined)
+      yield* call()
+      assert.isTrue(server.seen.every((one) => one.headers["mcp-session-id"] === undefined))
     }))
 
   for (

@@ -1,7 +1,7 @@
 /**
  * Splits a stream of bytes into lines, none of which is kept past a limit (S4).
  */
-import { IdScanner } from "./IdScanner.js"
+import { IdScanner } from "@mcp-lifeline/protocol"
 
 /** A line, or what is known of one that was too long. */
 export type Frame =

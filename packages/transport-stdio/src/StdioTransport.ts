@@ -4,8 +4,8 @@
 import type { Fate, Loss, Peer } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
+import { Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
-import { ErrorCode } from "@modelcontextprotocol/sdk/types.js"
 import type { Frame } from "./Framing.js"
 import { Framing } from "./Framing.js"
 import type { Exit, Options as GroupOptions } from "./ProcessGroup.js"
@@ -164,7 +164,7 @@ export class StdioTransport implements AdapterTransport {
 
   #onFrame(frame: Frame): void {
     if (this.#closed !== undefined) return
-    if (frame._tag === "TooLong") return this.#onTooLong(frame.id, frame.isResponse)
+    if (frame._tag === "TooLong") return this.#onTooLong(frame)
     if (frame.text.trim() === "") return
     let value: unknown
     try {
@@ -237,19 +237,10 @@ export class StdioTransport implements AdapterTransport {
     return `; ${lines} not JSON-RPC, ${shown.join(", ")}`
   }
 
-  #onTooLong(id: RequestId | undefined, isResponse: boolean): void {
-    const limit = `longer than maxMessageBytes (${this.#options.maxMessageBytes})`
-    if (++this.#tooLong === 1) {
-      this.#options.warn(`a message of the server is ${limit} and was dropped, as others will be (this is logged once)`)
-    }
-    if (id === undefined) return
-    if (isResponse) {
-      const message = `the answer is ${limit}: ask for less, or raise the limit`
-      this.onfailed?.(id, new RequestError({ fate: "answered", reason: "protocol", message }))
-    } else {
-      const error = { code: ErrorCode.InvalidRequest, message: `the request is ${limit}` }
-      this.send({ jsonrpc: "2.0", id, error }).catch(() => {})
-    }
+  #onTooLong(frame: Oversized.Oversized): void {
+    const { maxMessageBytes, warn } = this.#options
+    if (++this.#tooLong === 1) warn(Oversized.warning(maxMessageBytes))
+    Oversized.answer(this, frame, maxMessageBytes)
   }
 
   #onStderr(line: string): void {

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { ServerNotification } from "@mcp-lifeline/core"
+import { IdScanner } from "@mcp-lifeline/protocol"
 import { Effect, Logger } from "effect"
 import { Framing } from "../src/Framing.js"
-import { IdScanner } from "../src/IdScanner.js"
 import { call, connect, server } from "./support.js"
 
 const warnings = () => {

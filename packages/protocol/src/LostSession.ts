@@ -1,0 +1,120 @@
+/**
+ * The words in which servers say that they have forgotten a session. The specification asks for 404; this is what servers
+ * answer, one row a dialect, each with where it was found. Pure. (R12)
+ */
+import type { Fate } from "@mcp-lifeline/core"
+
+/** An answer to a request of a session that is no success. */
+export interface Refusal {
+  /** The HTTP status; undefined for a JSON-RPC error in an answer that HTTP calls a success, and where there is no HTTP. */
+  readonly status: number | undefined
+  /** The code of the JSON-RPC error, where there is one. */
+  readonly code: number | undefined
+  /** What the JSON-RPC error or the body says; empty where it says nothing. */
+  readonly message: string
+}
+
+/**
+ * What a refusal says of the session: it is `lost`; it may be, which only more evidence can decide (`doubtful`); or nothing. `fate`: what
+ * became of the request, if the session is lost.
+ */
+export type Verdict =
+  | { readonly _tag: "Lost" }
+  | { readonly _tag: "Doubtful"; readonly fate: Extract<Fate, "rejected" | "answered"> }
+  | { readonly _tag: "Alive" }
+
+interface Dialect {
+  /** Statuses of HTTP; none for a JSON-RPC error in a successful answer. */
+  readonly statuses: ReadonlyArray<number>
+  /** Whether a code of JSON-RPC is one of the row's. Default: with any, and without one. */
+  readonly code?: (code: number) => boolean
+  readonly says?: RegExp
+  readonly verdict: Verdict
+}
+
+const lost: Verdict = { _tag: "Lost" }
+/** The refusal says nothing of the session. */
+export const alive: Verdict = { _tag: "Alive" }
+/** JSON-RPC and HTTP refuse these before anything is carried out. */
+const doubtful: Verdict = { _tag: "Doubtful", fate: "rejected" }
+/** The request may have been carried out, and have failed. */
+const doubtfulResult: Verdict = { _tag: "Doubtful", fate: "answered" }
+
+/** A session that is not there, or that does not fit. */
+const forgotten = new RegExp(
+  [
+    String
+      .raw`\bsession([ _-]?id)?s?\b.{0,60}\b(not found|not exist|no longer|expired|invalid|unknown|terminated|closed|missing|mismatch|not (a )?valid|not recogni[sz]ed)`,
+    String
+      .raw`\b(no|not|invalid|unknown|expired|missing|inactive|stale)( or \w+)?( a)?( valid| active| existing| such)?( mcp)?[ -]session`,
+    String.raw`\bcould not find (the )?session`,
+    String.raw`\bno active transport`,
+    String.raw`\bsession user mismatch`,
+    String.raw`\b(server|session|client|transport)( is| has| was)?( not| n't)( yet)?( been)? initiali[sz]ed`,
+    String.raw`\bexpect(ed|s)? (an )?initiali[sz]e request`,
+    String.raw`\bbefore (the )?initiali[sz]ation`
+  ].join("|"),
+  "i"
+)
+
+const invalidRequest = -32600
+const methodNotFound = -32601
+const invalidParams = -32602
+const internalError = -32603
+const resourceNotFound = -32002
+const elicitationRequired = -32042
+
+const isServerError = (code: number): boolean => code <= -32000 && code >= -32099
+const isReserved = (code: number): boolean => code <= -32000 && code >= -32768
+
+/** The first row that fits decides. Above each row stands who says it, in which words. */
+const dialects: ReadonlyArray<Dialect> = [
+  // The specification. TypeScript and C# SDK: -32001 Session not found. Python SDK: -32600 Session not found; Session has been
+  // terminated. Java SDK: -32603 Session not found: <id>. PHP SDK: -32600 Session not found or has expired. rmcp, Go SDK:
+  // Session not found. mcp-go: Session terminated; Invalid session ID.
+  { statuses: [404], verdict: lost },
+  // Servers that typescript-sdk#1402 was written for.
+  { statuses: [410], verdict: lost },
+  // server-everything, supergateway, examples of the TypeScript SDK, Python SDK before python-sdk#1004: No valid session ID
+  // provided. mcp-go before mcp-go#689, and its SSE server (-32602): Invalid session ID. affine-mcp-server#301: No valid session ID
+  // or not an initialize request. C# SDK, SSE: Session ID not found.
+  { statuses: [400], says: /session/i, verdict: lost },
+  // 400 -32000 Server not initialized: one transport of the TypeScript SDK for the life of a process, after its restart.
+  // 400 No active transport: mcp-proxy, to GET. 401 Unauthorized: Session not found: rmcp before rust-sdk#689.
+  // 401 -32000 Unauthorized: No valid session ID provided: mcp-proxy with `authenticate` (mcp-proxy#108).
+  // 403 session user mismatch: Go SDK. 403 -32001 Mcp-Session-Id principal mismatch: breeze#3744.
+  // 422 Unexpected message, expect initialize request: rmcp. 500 with the 400 of the server behind it: fastmcp#121.
+  // 503 for an unknown session: neotoma#1923.
+  { statuses: [400, 401, 403, 409, 422, 500, 503], says: forgotten, verdict: lost },
+  // The TypeScript SDK's error, by servers that answer it with 200.
+  { statuses: [], code: (code) => code === -32001, says: /session/i, verdict: lost },
+  // -32002 Server not initialized: anubis-mcp#89. -32600 missing or invalid Mcp-Session-Id: agent-wiki#158.
+  { statuses: [], code: (code) => code === invalidRequest || isServerError(code), says: forgotten, verdict: lost },
+  // -32603 Invalid session ID: servers that throw in a handler. But a tool may speak of a session of its own, a browser's.
+  {
+    statuses: [],
+    code: (code) => code === invalidParams || code === internalError,
+    says: forgotten,
+    verdict: doubtful
+  },
+  // What no row knows, by HTTP; and 400 with an empty body.
+  { statuses: [400, 401, 402, 403, 409, 412, 418, 419, 421, 422, 424, 428, 440, 498, 499], verdict: doubtful },
+  // -32602 Invalid request parameters: Python SDK before python-sdk#2710, where a session is not initialised.
+  { statuses: [], code: (code) => code === invalidRequest || code === invalidParams, verdict: doubtful },
+  // What no row knows, by JSON-RPC.
+  {
+    statuses: [],
+    code: (code) =>
+      isReserved(code) && code !== methodNotFound && code !== resourceNotFound && code !== elicitationRequired,
+    verdict: doubtfulResult
+  }
+]
+
+const fits = ({ code: ofRow, says, statuses }: Dialect, { code, message, status }: Refusal): boolean =>
+  (status === undefined ? statuses.length === 0 : statuses.includes(status)) &&
+  (ofRow === undefined || (code !== undefined && ofRow(code))) &&
+  (says === undefined || says.test(message))
+
+/** What a refusal of a request that carried a session id says of the session. */
+export const verdict = (refusal: Refusal): Verdict =>
+  dialects.find((dialect) => fits(dialect, refusal))?.verdict ?? alive

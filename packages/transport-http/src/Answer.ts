@@ -1,0 +1,176 @@
+/**
+ * The answer to a request: its head, and its body, decompressed and read up to a bound (T12, T13).
+ */
+import { Oversized } from "@mcp-lifeline/protocol"
+import { Effect } from "effect"
+import type { Readable, TransformCallback } from "node:stream"
+import { pipeline, Transform } from "node:stream"
+import * as Zlib from "node:zlib"
+import { AnswerFailure, fromNetwork } from "./HttpFailure.js"
+import type { HttpFailure } from "./HttpFailure.js"
+
+/** The body of a response, as it came. */
+export interface Body extends Readable {
+  /** Reads and drops what is left, up to a limit in bytes. */
+  readonly dump: (options: { readonly limit: number }) => Promise<unknown>
+}
+
+/** The head of an answer, its body not yet read. Whoever gets it reads the body or discards it. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  readonly body: Body
+}
+
+/** The first value of a header. */
+export const header = (answer: Answer, name: string): string | undefined => {
+  const value = answer.headers[name]
+  return typeof value === "object" ? value[0] : value
+}
+
+/** The media type of an answer, without parameters; empty when there is none. */
+export const mediaType = (answer: Answer): string =>
+  (header(answer, "content-type") ?? "").replace(/;.*/s, "").trim().toLowerCase()
+
+/** Ignores the rest of a body, so that its socket can be used again. */
+export const discard = (body: Body): void => {
+  body.on("error", () => {})
+  body.dump({ limit: 65_536 }).catch(() => {})
+}
+
+// Each event of a stream is handed on as it comes, not when a block is full. What ends in the middle shows in what it says.
+const zlib = { flush: Zlib.constants.Z_SYNC_FLUSH, finishFlush: Zlib.constants.Z_SYNC_FLUSH }
+const brotli = {
+  flush: Zlib.constants.BROTLI_OPERATION_FLUSH,
+  finishFlush: Zlib.constants.BROTLI_OPERATION_FLUSH
+}
+
+/** `deflate` as the specification means it, with the header of zlib, and as some servers do, without. */
+class Deflate extends Transform {
+  #inner: Transform | undefined
+
+  override _transform(chunk: Buffer, encoding: BufferEncoding, done: TransformCallback): void {
+    this.#inner ??= this.#begin(chunk)
+    this.#inner.write(chunk, encoding, done)
+  }
+
+  #begin(chunk: Buffer): Transform {
+    const hasHeader = (chunk[0]! & 0x0F) === 8
+    const inner = hasHeader ? Zlib.createInflate(zlib) : Zlib.createInflateRaw(zlib)
+    inner.on("data", (piece: Buffer) => this.push(piece))
+    inner.on("error", (error) => this.destroy(error))
+    return inner
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#inner === undefined) return done()
+    this.#inner.once("end", done)
+    this.#inner.end()
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#inner?.destroy()
+    done(error)
+  }
+}
+
+const decoders: { readonly [coding: string]: () => Transform } = {
+  "gzip": () => Zlib.createGunzip(zlib),
+  "x-gzip": () => Zlib.createGunzip(zlib),
+  "deflate": () => new Deflate(),
+  "br": () => Zlib.createBrotliDecompress(brotli)
+}
+
+/** More codings than that in a row are nobody's honest answer. */
+const maxCodings = 4
+
+/** The content of an answer, decompressed as it comes. */
+export const content = ({ body, headers }: Answer): Effect.Effect<Readable, AnswerFailure> => {
+  const names = String(headers["content-encoding"] ?? "").toLowerCase().split(",").map((name) => name.trim())
+    .filter((name) => name !== "" && name !== "identity")
+  const unknown = names.find((name) => !Object.hasOwn(decoders, name))
+  if (unknown !== undefined || names.length > maxCodings) {
+    discard(body)
+    return Effect.fail(
+      new AnswerFailure({
+        detail: `the answer is encoded with ${
+          unknown ?? names.join(", ")
+        }; Lifeline understands gzip, deflate and br, and asks for no other (accept-encoding): correct this at the server, or at the proxy in front of it`
+      })
+    )
+  }
+  return Effect.sync(() =>
+    names.reduceRight<Readable>((source, name) => pipeline(source, decoders[name]!(), () => {}), body)
+  )
+}
+
+const decoderError = /^(Z_|ERR__|ERR_BROTLI|ERR_ZLIB)/
+
+const failure = (cause: unknown): HttpFailure =>
+  decoderError.test(String((cause as { readonly code?: unknown } | null)?.code))
+    ? new AnswerFailure({
+      detail: "the answer is not compressed as its content-encoding says: correct this at the server"
+    })
+    : fromNetwork(cause)
+
+/** The whole of a body as text; a longer one is dropped as soon as that shows. */
+export const text = (answer: Answer, maxBytes: number): Effect.Effect<string, HttpFailure> =>
+  Effect.flatMap(content(answer), (readable) =>
+    Effect.async<string, HttpFailure>((resume) => {
+      const decoder = new TextDecoder()
+      const pieces: Array<Buffer> = []
+      let bytes = 0
+      readable.on("data", (piece: Buffer) => {
+        bytes += piece.length
+        pieces.push(piece)
+        if (bytes <= maxBytes) return
+        pieces.length = 0
+        resume(Effect.fail(new AnswerFailure({ detail: Oversized.tooLong(maxBytes) })))
+        readable.destroy()
+      })
+      readable.on("end", () =>
+        resume(Effect.try({
+          try: () => decoder.decode(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces)),
+          catch: () =>
+            new AnswerFailure({ detail: `the answer is longer than a text of this Node.js can be (${bytes})` })
+        })))
+      readable.on("error", (cause) => resume(Effect.fail(failure(cause))))
+      readable.on("close", () => resume(Effect.fail(failure(new Error("The body was closed")))))
+      return Effect.sync(() => readable.destroy())
+    }))
+
+/** How long, in milliseconds, the text of a refusal is waited for. */
+const patience = 800
+
+/** Up to `limit` characters of a body, as far as they come within a second; nothing of what cannot be read. */
+export const someText = (answer: Answer, limit: number): Effect.Effect<string> =>
+  Effect.flatMap(Effect.option(content(answer)), (found) => {
+    if (found._tag === "None") return Effect.succeed("")
+    const readable = found.value
+    return Effect.async<string>((resume) => {
+      const decoder = new TextDecoder()
+      let said = ""
+      const finish = () => {
+        clearTimeout(timer)
+        resume(Effect.succeed(said))
+      }
+      const timer = setTimeout(() => {
+        finish()
+        readable.destroy()
+      }, patience)
+      readable.on("data", (chunk: Buffer) => {
+        said += decoder.decode(chunk, { stream: true })
+        if (said.length > limit) {
+          finish()
+          readable.destroy()
+        }
+      })
+      readable.on("error", finish)
+      readable.on("close", finish)
+      readable.on("end", finish)
+      return Effect.sync(() => {
+        clearTimeout(timer)
+        readable.destroy()
+      })
+    })
+  })

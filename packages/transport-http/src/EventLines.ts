@@ -1,0 +1,75 @@
+/**
+ * Hands on whole lines of an event stream, none of which is kept past a limit (T12).
+ */
+import type { Oversized } from "@mcp-lifeline/protocol"
+import { IdScanner } from "@mcp-lifeline/protocol"
+
+const lineFeed = 0x0A
+const carriageReturn = 0x0D
+
+/** Stateful; one for each stream. */
+export class EventLines {
+  readonly #maxBytes: number
+  #pieces: Array<Buffer> = []
+  #bytes = 0
+  /** Reads the line that is being dropped. */
+  #scanner: IdScanner | undefined
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** Whether the line that is being dropped is so long that it may have no end. */
+  get isEndless(): boolean {
+    return this.#scanner !== undefined && this.#bytes > 2 * this.#maxBytes
+  }
+
+  /** Takes a chunk, and hands on the lines that it completes, with their ends, in pieces. */
+  push(chunk: Buffer, onLines: (lines: Buffer) => void, onDropped: (message: Oversized.Oversized) => void): void {
+    if (this.#bytes + chunk.length <= this.#maxBytes) return this.#take(chunk, lastEnd(chunk), onLines)
+    let start = 0
+    while (start < chunk.length) {
+      const end = firstEnd(chunk, start)
+      const line = chunk.subarray(start, end)
+      start = end
+      if (this.#scanner === undefined && this.#bytes + line.length <= this.#maxBytes) {
+        this.#take(line, lastEnd(line), onLines)
+      } else this.#drop(line, onDropped)
+    }
+  }
+
+  #take(chunk: Buffer, end: number, onLines: (lines: Buffer) => void): void {
+    if (end > 0) {
+      const pieces = this.#pieces
+      this.#pieces = []
+      this.#bytes = 0
+      for (const piece of pieces) onLines(piece)
+      onLines(chunk.subarray(0, end))
+    }
+    if (end === chunk.length) return
+    this.#pieces.push(chunk.subarray(end))
+    this.#bytes += chunk.length - end
+  }
+
+  #drop(line: Buffer, onDropped: (message: Oversized.Oversized) => void): void {
+    const scanner = this.#scanner ?? new IdScanner()
+    for (const piece of this.#pieces) scanner.push(piece)
+    scanner.push(line)
+    this.#pieces = []
+    this.#bytes += line.length
+    this.#scanner = scanner
+    if (lastEnd(line) === 0) return
+    this.#bytes = 0
+    this.#scanner = undefined
+    onDropped({ id: scanner.id, isResponse: !scanner.hasMethod })
+  }
+}
+
+/** The index after the last end of a line; 0 where there is none. */
+const lastEnd = (chunk: Buffer): number => 1 + Math.max(chunk.lastIndexOf(lineFeed), chunk.lastIndexOf(carriageReturn))
+
+/** The index after the first end of a line from `start` on; the length where there is none. */
+const firstEnd = (chunk: Buffer, start: number): number => {
+  const ends = [chunk.indexOf(lineFeed, start), chunk.indexOf(carriageReturn, start)].filter((index) => index !== -1)
+  return ends.length === 0 ? chunk.length : 1 + Math.min(...ends)
+}

@@ -1,0 +1,216 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Backend } from "@mcp-lifeline/core"
+import { HttpExchange, HttpFault } from "@mcp-lifeline/testing"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Deferred, Effect } from "effect"
+import { gzipSync } from "node:zlib"
+import * as Harness from "./fixtures/Harness.js"
+import * as OlderServer from "./fixtures/OlderServer.js"
+
+const { event, sse, text } = HttpExchange
+
+const maxMessageBytes = 65_536
+const long = "x".repeat(maxMessageBytes)
+
+const connect = (url: string) => Harness.connect(HttpConnector.make({ url, maxMessageBytes }))
+
+const tooLong = "longer than maxMessageBytes (65536)"
+
+describe("compressed answers", () => {
+  for (const coding of ["gzip", "deflate", "raw", "br"]) {
+    for (const streaming of [false, true]) {
+      it.scopedLive(`[T13:real] ${coding}, as ${streaming ? "an event stream" : "JSON"}`, () =>
+        Effect.gen(function*() {
+          const server = yield* Harness.server
+          server.streaming = streaming
+          server.fail("POST", HttpFault.encoded(coding))
+          const { call } = yield* connect(server.url)
+          assert.deepStrictEqual((yield* call("there")) as unknown, text("there"))
+          assert.strictEqual(server.seen[0]!.headers["accept-encoding"], "gzip, deflate, br")
+        }))
+    }
+  }
+
+  it.scopedLive("[T13:real] an event of a compressed stream is handed on before the next comes", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { call } = yield* connect(server.url)
+      server.hook = ({ message, response, rpc }) => {
+        if (rpc !== "tools/call") return undefined
+        // No end of the stream: what was sent must do.
+        sse(response, { "content-encoding": "gzip" }).write(
+          gzipSync(event(HttpExchange.result(message, text("now")))).subarray(0, -8)
+        )
+        return true
+      }
+      assert.deepStrictEqual((yield* call()) as unknown, text("now"))
+    }))
+
+  it.scopedLive("[T13:real] a coding that nobody asked for is named", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { call, losses } = yield* connect(server.url)
+      server.fail("tools/call", HttpFault.encoded("zstd"), 1)
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])
+      assert.include(error.message, "encoded with zstd")
+      yield* call()
+      assert.deepStrictEqual(losses, [])
+      server.fail("initialize", HttpFault.encoded("zstd"))
+      assert.include((yield* Effect.flip(connect(server.url))).message, "encoded with zstd")
+    }))
+
+  it.scopedLive("[T13:real] what only says that it is compressed is an answer that the protocol does not allow", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { call } = yield* connect(server.url)
+      server.hook = ({ response, rpc }) =>
+        rpc === "tools/call"
+          ? HttpExchange.fault(response, 200, { "content-type": "application/json", "content-encoding": "gzip" }, "{}")
+          : undefined
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])
+      assert.include(error.message, "content-encoding")
+    }))
+
+  it.scopedLive("[T12:real T13:real] the bound is that of the decompressed answer", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { call, losses } = yield* connect(server.url)
+      const bomb = gzipSync(Buffer.alloc(100_000_000))
+      server.hook = ({ response, rpc }) => {
+        if (rpc !== "tools/call") return undefined
+        response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" }).end(bomb)
+        return true
+      }
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])
+      assert.include(error.message, tooLong)
+      server.hook = undefined
+      yield* call()
+      assert.deepStrictEqual(losses, [])
+    }))
+})
+
+describe("messages that are too long", () => {
+  for (const streaming of [false, true]) {
+    it.scopedLive(`[T12:real] an answer as ${streaming ? "an event" : "JSON"} fails only its own request`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        server.streaming = streaming
+        server.tools.set("long", { run: () => text(long) })
+        const { call, connection, losses } = yield* connect(server.url)
+        const [error, other] = yield* Effect.all([
+          Effect.flip(connection.request("tools/call", { name: "long" }, { timeout: 20_000 })),
+          call("other")
+        ], { concurrency: "unbounded" })
+        assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])
+        assert.include(error.message, tooLong)
+        assert.deepStrictEqual(other as unknown, text("other"))
+        assert.deepStrictEqual(losses, [])
+      }))
+  }
+
+  it.scopedLive("[T12:real] ProtocolError for the caller", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.tools.set("long", { run: () => text(long) })
+      const backend = yield* Backend.make("test", {
+        connector: HttpConnector.make({ url: server.url, maxMessageBytes })
+      })
+      const error = yield* Effect.flip(backend.callTool({ name: "long" }))
+      assert.strictEqual(error._tag, "ProtocolError")
+      assert.strictEqual((yield* backend.status.get).generation, 1)
+    }))
+
+  it.scopedLive("[T12:real] a message within the bound passes", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.streaming = true
+      const { call } = yield* connect(server.url)
+      const fits = "x".repeat(maxMessageBytes - 1000)
+      assert.deepStrictEqual((yield* call(fits)) as unknown, text(fits))
+    }))
+
+  it.scopedLive("[T12:real] a notification on the stream from the server is dropped, and what follows is not", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const first = yield* Deferred.make<unknown>()
+      const { losses } = yield* Harness.connect(HttpConnector.make({ url: server.url, maxMessageBytes }), {
+        onNotification: ({ params }) => Deferred.unsafeDone(first, Effect.succeed(params?.["data"]))
+      })
+      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+      server.notify("notifications/message", { level: "info", data: long })
+      server.notify("notifications/message", { level: "info", data: "short" })
+      assert.strictEqual(yield* Deferred.await(first), "short")
+      assert.strictEqual(server.count("GET"), 1)
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  it.scopedLive("[T12:real] an endless line on the stream from the server is cut off, and the stream opened again", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      let sent = 0
+      server.fail("GET", HttpFault.endlessLine((bytes) => (sent = bytes)), 1)
+      const { call, losses } = yield* connect(server.url)
+      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+      yield* call()
+      // What was read, and what the kernel's buffers take.
+      assert.isBelow(sent, 30_000_000)
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  it.scopedLive("[T12:real] an endless line in place of an answer ends its request", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { call, losses } = yield* connect(server.url)
+      server.fail("tools/call", HttpFault.endlessLine(), 1)
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])
+      assert.include(error.message, tooLong)
+      yield* call()
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  it.scopedLive("[T12:real] the older HTTP+SSE: an answer fails only its own request", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      OlderServer.speak(server)
+      const { call, losses } = yield* Harness.connect(
+        HttpConnector.make({ url: server.url, transport: "sse", maxMessageBytes })
+      )
+      const error = yield* Effect.flip(call(long))
+      assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])
+      assert.include(error.message, tooLong)
+      assert.deepStrictEqual((yield* call("short")) as unknown, text("short"))
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  it.scopedLive("[T12:real] endless headers end their request", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { call, losses } = yield* connect(server.url)
+      server.hook = ({ rpc, socket }) => {
+        if (rpc !== "tools/call") return undefined
+        socket.write("HTTP/1.1 200 OK\r\n")
+        const more = () => {
+          while (!socket.destroyed && socket.write(`x-${"y".repeat(1000)}: z\r\n`)) {}
+        }
+        socket.on("drain", more)
+        more()
+        return true
+      }
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])
+      server.hook = undefined
+      yield* call()
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  it("[T12] the bound is checked like other options", () => {
+    for (const wrong of [0, 1023, Number.NaN, "1 MB"]) {
+      const made = () => HttpConnector.make({ url: "http://127.0.0.1/mcp", maxMessageBytes: wrong as number })
+      assert.throws(made, /maxMessageBytes/)
+    }
+  })
+})

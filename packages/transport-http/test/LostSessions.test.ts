@@ -1,0 +1,68 @@
+import { assert, describe, it } from "@effect/vitest"
+import { HttpFaultServer } from "@mcp-lifeline/testing"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect } from "effect"
+import * as Harness from "./fixtures/Harness.js"
+import { supervise, textOf } from "./fixtures/Supervised.js"
+
+type Dialect = Exclude<HttpFaultServer.LostSession, number>
+
+/** How servers answer a request of a session that they have forgotten. */
+const known: ReadonlyArray<Dialect> = [
+  { status: 404 },
+  { status: 410, message: "Gone" },
+  { status: 400, code: -32000, message: "Bad Request: Server not initialized" },
+  { status: 401, message: "Unauthorized: Session not found" },
+  {
+    status: 401,
+    code: -32000,
+    message: "Unauthorized: No valid session ID provided",
+    headers: { "www-authenticate": 'Bearer error="invalid_token"' }
+  },
+  { status: 403, message: "Session expired" },
+  { status: 422, message: "Unexpected message, expect initialize request" },
+  { status: 500, code: -32603, message: "Session not found" },
+  { status: 200, code: -32600, message: "missing or invalid Mcp-Session-Id" },
+  { status: 200, code: -32002, message: "Server not initialized", pings: true }
+]
+
+const named = ({ code, message, status }: Dialect) => `${status} ${code ?? ""} ${message ?? ""}`
+
+describe.concurrent("sessions that a server has forgotten", () => {
+  for (const dialect of known) {
+    it.scopedLive(`[R12:real] ${named(dialect)}: the next call succeeds on a new session`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        const backend = yield* supervise(server)
+        yield* backend.callTool({ name: "echo" })
+        server.lostSession = dialect
+        server.sessions.clear()
+        assert.strictEqual(textOf(yield* backend.callTool({ name: "echo", arguments: { message: "again" } })), "again")
+        const { generation, state } = yield* backend.status.get
+        assert.deepStrictEqual([state, generation], ["Connected", 2])
+        assert.strictEqual(server.count("initialize"), 2)
+        assert.strictEqual(server.applied.length, 2)
+      }))
+  }
+
+  it.scopedLive("[R12:real] a lost session that looks like a refused token asks nobody for another", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      let asked = 0
+      const { call, lost } = yield* Harness.connect(HttpConnector.make({
+        url: server.url,
+        headerProvider: () => {
+          asked++
+          return { authorization: `Bearer ${asked}` }
+        }
+      }))
+      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+      server.lostSession = { status: 401, message: "Unauthorized: Session not found" }
+      server.sessions.clear()
+      const before = asked
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["rejected", "session"])
+      assert.strictEqual((yield* lost).kind, "session")
+      assert.strictEqual(asked, before + 1)
+    }))
+})
