@@ -36,6 +36,7 @@ const replacements = {
   "a generation that is used twice": {
     "generation-used-once": "const generation = Math.max(1, backend.published.value.generation)"
   },
+  "a session that is resumed twice": { "session-taken-once": "return true" },
   "await the close before the next connection": { "no-overlap": "yield* this.#host.owner.closed" },
   "do not wait for the close where two would fight": { "no-overlap": "" },
   "await the close in the supervisor": {
@@ -101,7 +102,16 @@ for (const [name, fault] of faults) {
   cpSync(join(core, "test", "model"), join(copy, "test", "model"), { recursive: true })
   writeFileSync(
     join(copy, "vitest.config.ts"),
-    'import { project } from "../../../../vitest.shared.js"\n\nexport default project("fault")\n'
+    `import { project } from "../../../../vitest.shared.js"
+
+const config = project("fault")
+// The connector that the model scripts is made with core, too: with the copy.
+const alias = config.resolve.alias.map(({ find, replacement }) => ({
+  find,
+  replacement: replacement.replace("/packages/core/src/", "/packages/core/build/fault-${process.pid}/src/")
+}))
+export default { ...config, resolve: { alias } }
+`
   )
   const misplaced = plant(join(copy, "src"), fault)
   if (misplaced.length > 0) {

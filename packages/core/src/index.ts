@@ -22,3 +22,4 @@ export type {
 } from "./port/Connector.js"
 export type { Method, Methods, Params, Result } from "./port/Method.js"
 export { isRead } from "./port/Method.js"
+export { SuspendedSession, type Suspension } from "./port/SuspendedSession.js"

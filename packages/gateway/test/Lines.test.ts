@@ -28,6 +28,7 @@ const status = (fields: Partial<Status>): Status => ({
   lastCloseError: undefined,
   abandonedCloses: 0,
   lostSessions: { count: 0, warning: undefined },
+  resumed: false,
   lastAttemptAt: undefined,
   lastSuccessAt: undefined,
   nextAttemptAt: undefined,

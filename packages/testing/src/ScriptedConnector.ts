@@ -9,11 +9,12 @@ import {
   type Connector,
   type Loss,
   RequestError,
-  type RequestOptions
+  type RequestOptions,
+  SuspendedSession
 } from "@mcp-lifeline/core"
 import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Clock, Deferred, Effect, FiberId, type Scope } from "effect"
-import { Ledger } from "./Ledger.js"
+import { Ledger, type SessionEvent } from "./Ledger.js"
 
 /** How one attempt goes. What is left out is the friendliest. All durations in milliseconds. */
 export interface Outcome {
@@ -29,6 +30,13 @@ export interface Outcome {
   readonly close?: number | "never" | "die" | undefined
   /** Whether the connection says that the server keeps a session. Default true. */
   readonly stateful?: boolean | undefined
+  /** Whether its session can outlive it (`Connection.suspend`). Default false. */
+  readonly suspends?: boolean | undefined
+  /**
+   * What becomes of a suspended session that the attempt is offered: it goes on, the server has forgotten it, or the connector makes
+   * a new one beside it. Default `resumed`.
+   */
+  readonly offered?: "resumed" | "forgotten" | "ignored" | undefined
   /** Ends by itself so long after it was opened. */
   readonly loseAfter?: number | undefined
 }
@@ -50,20 +58,75 @@ export interface Offer {
   readonly resourceTemplates: ReadonlyArray<ResourceTemplate>
 }
 
+/** A request that waits for its answer, and the connection or session that can bring it. */
+interface Waiting {
+  readonly end: Deferred.Deferred<never, RequestError>
+  holder: Set<Waiting>
+}
+
+const lose = (waiting: Iterable<Waiting>, message: string): void => {
+  for (const { end } of [...waiting]) {
+    Deferred.unsafeDone(end, Effect.fail(new RequestError({ fate: "unknown", reason: "lost", message })))
+  }
+}
+
+/** Requests of one connection move to another holder, which settles them from now on. */
+const move = (waiting: Set<Waiting>, holder: Set<Waiting>): void => {
+  for (const request of [...waiting]) {
+    waiting.delete(request)
+    holder.add(request)
+    request.holder = holder
+  }
+}
+
+/** A session of the scripted server. */
+export class ScriptedSession {
+  readonly id: number
+  /** Requests that wait while no connection has the session. */
+  readonly waiting = new Set<Waiting>()
+  readonly #ledger: Ledger
+  #over = false
+
+  constructor(id: number, ledger: Ledger) {
+    this.id = id
+    this.#ledger = ledger
+  }
+
+  write(event: SessionEvent, at: number, connection?: number): void {
+    this.#ledger.write({ _tag: "Session", at, session: this.id, event, connection })
+  }
+
+  /** It is over: ended by us, or forgotten by the server. What the server has forgotten cannot be ended. */
+  over(how: "ended" | "forgotten", at: number, connection?: number): void {
+    if (this.#over && how === "ended" && this.#ledger.session(this.id).at(-1) === "forgotten") return
+    this.#over = true
+    this.write(how, at, connection)
+    lose(this.waiting, `the session is ${how}`)
+  }
+}
+
 /** A connection that does what the test says. */
 export class ScriptedConnection {
   readonly id: number
+  readonly session: ScriptedSession
   readonly options: ConnectOptions
   /** How its attempt was scripted. */
   readonly outcome: Outcome
   state: "open" | "failed" | "closed" = "open"
   /** Why it ended, if it did. */
   loss: Loss | undefined
-  readonly #pending = new Set<Deferred.Deferred<never, RequestError>>()
+  /** Whether the session was taken out of it. */
+  suspended = false
+  readonly #pending = new Set<Waiting>()
   #onLost: ((loss: Loss) => void) | undefined
 
-  constructor(id: number, options: ConnectOptions, outcome: Outcome) {
+  readonly #now: () => number
+
+  constructor(id: number, options: ConnectOptions, outcome: Outcome, session: ScriptedSession, now: () => number) {
     this.id = id
+    this.#now = now
+    this.session = session
+    move(session.waiting, this.#pending)
     this.options = options
     this.outcome = outcome
   }
@@ -79,7 +142,9 @@ export class ScriptedConnection {
     const how: Loss = typeof loss === "string" ? { kind: loss, message: `scripted loss: ${loss}` } : loss
     this.loss = how
     this.#onLost?.(how)
-    this.fail(how)
+    // Where the session may go on, it is for the core to say what becomes of what waits.
+    if (this.outcome.suspends === true && how.kind !== "session") this.state = "failed"
+    else this.fail(how)
   }
 
   /** Sends a notification of the server. */
@@ -89,14 +154,17 @@ export class ScriptedConnection {
 
   /** See `Connection.fail`. */
   fail(loss: Loss): void {
-    if (this.state !== "open") return
+    if (this.state === "closed") return
     this.state = "failed"
-    for (const request of [...this.#pending]) {
-      Deferred.unsafeDone(
-        request,
-        Effect.fail(new RequestError({ fate: "unknown", reason: "lost", message: loss.message }))
-      )
-    }
+    lose(this.#pending, loss.message)
+  }
+
+  /** See `Connection.suspend`. Every request waits on. */
+  suspend(): ScriptedSession {
+    this.suspended = true
+    this.session.write("suspended", this.#now(), this.id)
+    move(this.#pending, this.session.waiting)
+    return this.session
   }
 
   /** See `Connection.onLost`. */
@@ -109,7 +177,8 @@ export class ScriptedConnection {
   wait(answer: Effect.Effect<unknown, RequestError>, options: RequestOptions): Effect.Effect<unknown, RequestError> {
     return Effect.suspend(() => {
       const end = Deferred.unsafeMake<never, RequestError>(FiberId.none)
-      this.#pending.add(end)
+      const waiting: Waiting = { end, holder: this.#pending }
+      this.#pending.add(waiting)
       return answer.pipe(
         Effect.raceFirst(Deferred.await(end)),
         Effect.timeoutFail({
@@ -117,7 +186,7 @@ export class ScriptedConnection {
           onTimeout: () =>
             new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${options.timeout} ms` })
         }),
-        Effect.ensuring(Effect.sync(() => this.#pending.delete(end)))
+        Effect.ensuring(Effect.sync(() => waiting.holder.delete(waiting)))
       )
     })
   }
@@ -138,6 +207,7 @@ export class ScriptedConnector implements Connector {
   /** How requests are answered: by method, else by the default of the method. Given each request anew. */
   respond: ((method: string, params: unknown, connection: ScriptedConnection) => Answer | undefined) | undefined
   readonly #script: Array<Outcome> = []
+  #sessions = 0
 
   constructor(options: { readonly overlap?: boolean | undefined } = {}) {
     this.overlap = options.overlap ?? true
@@ -147,6 +217,11 @@ export class ScriptedConnector implements Connector {
   script(...outcomes: ReadonlyArray<Outcome>): this {
     this.#script.push(...outcomes)
     return this
+  }
+
+  /** Forgets the outcomes that no attempt has had. */
+  clear(): void {
+    this.#script.length = 0
   }
 
   /** The next `times` attempts fail. */
@@ -166,7 +241,7 @@ export class ScriptedConnector implements Connector {
     const outcome = this.#script.shift() ?? this.otherwise
     if (outcome.connect === "throw") throw new Error("the scripted connector throws")
     const after = Effect.sleep(outcome.after ?? 0)
-    const body = Effect.flatMap(Clock.currentTimeMillis, (at) => this.#open(outcome, options, at))
+    const body = Effect.clockWith((clock) => this.#open(outcome, options, () => clock.unsafeCurrentTimeMillis()))
     const opening = Effect.acquireRelease(body, (connection) => this.#close(connection, outcome))
     const wait = outcome.connect === "hang" ? Effect.never : after
     const opened = outcome.stubborn === true
@@ -181,15 +256,40 @@ export class ScriptedConnector implements Connector {
     }).pipe(Effect.tap((port) => this.#loseLater(port.scripted, outcome)))
   }
 
-  #open(outcome: Outcome, options: ConnectOptions, at: number): Effect.Effect<ScriptedConnection, ConnectError> {
+  #open(outcome: Outcome, options: ConnectOptions, now: () => number): Effect.Effect<ScriptedConnection, ConnectError> {
     if (outcome.connect === "fail") {
       const { permanent = false, message = "scripted failure", reason = "refused", retryAfter } = outcome.error ?? {}
       return Effect.fail(new ConnectError({ backend: "", reason, message, permanent, retryAfter }))
     }
-    const connection = new ScriptedConnection(this.connections.length, options, outcome)
+    const id = this.connections.length
+    const at = now()
+    const connection = new ScriptedConnection(id, options, outcome, this.#session(outcome, options, at, id), now)
     this.connections.push(connection)
     this.ledger.write({ _tag: "Opened", at, connection: connection.id })
     return Effect.succeed(connection)
+  }
+
+  /** The session that the attempt is offered, where the server still knows it; else a new one. */
+  #session({ offered = "resumed" }: Outcome, options: ConnectOptions, at: number, connection: number): ScriptedSession {
+    const resume = options.resume as SuspendedSession<ScriptedSession> | undefined
+    if (offered !== "ignored" && resume?.take() === true) {
+      if (offered === "resumed") {
+        resume.knows.write("resumed", at, connection)
+        return resume.knows
+      }
+      resume.knows.over("forgotten", at, connection)
+    }
+    const session = new ScriptedSession(this.#sessions++, this.ledger)
+    session.write("begun", at, connection)
+    return session
+  }
+
+  #suspend(connection: ScriptedConnection): SuspendedSession {
+    const session = connection.suspend()
+    return new SuspendedSession({
+      knows: session,
+      end: Effect.map(Clock.currentTimeMillis, (now) => session.over("ended", now))
+    })
   }
 
   #close(connection: ScriptedConnection, outcome: Outcome): Effect.Effect<void> {
@@ -197,6 +297,9 @@ export class ScriptedConnector implements Connector {
       connection.fail({ kind: "closed", message: "closed" })
       connection.state = "closed"
       this.ledger.write({ _tag: "Closing", at, connection: connection.id })
+      if (!connection.suspended) {
+        connection.session.over(connection.loss?.kind === "session" ? "forgotten" : "ended", at, connection.id)
+      }
       if (outcome.close === "never") return Effect.never
       if (outcome.close === "die") {
         this.ledger.write({ _tag: "Closed", at, connection: connection.id })
@@ -240,13 +343,17 @@ export class ScriptedConnector implements Connector {
       },
       instructions: undefined,
       protocolVersion: "2025-11-25",
-      sessionId: `session-${connection.id}`,
+      sessionId: `session-${connection.session.id}`,
+      resumed: connection.options.resume !== undefined && connection.session === connection.options.resume.knows,
       stateful: outcome.stateful ?? true,
       peer: { pid: connection.id },
       request: request as Connection["request"],
       notify: (method) => Effect.asVoid(request(method, undefined, { timeout: Number.MAX_SAFE_INTEGER })),
       onLost: (callback) => connection.onLost(callback),
       fail: (loss) => connection.fail(loss),
+      suspend: outcome.suspends === true
+        ? () => this.#suspend(connection)
+        : undefined,
       heartbeat: (options) => Effect.asVoid(request("OPTIONS", options, { timeout: 10_000 }))
     }
   }

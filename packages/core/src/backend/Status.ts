@@ -42,6 +42,8 @@ export interface Status {
   readonly serverInfo: Implementation | undefined
   /** The version of MCP that was agreed on; kept while it is down. */
   readonly protocolVersion: string | undefined
+  /** Whether this connection goes on with the session of the one before it, which the network had failed. */
+  readonly resumed: boolean
   /** When this connection was made. */
   readonly connectedAt: number | undefined
   /** Of this connection. */

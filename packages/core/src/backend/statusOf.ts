@@ -33,6 +33,7 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
     sessionId: connection?.sessionId?.slice(0, sessionIdLength),
     serverInfo: connection?.serverInfo ?? snapshot?.serverInfo,
     protocolVersion: connection?.protocolVersion ?? snapshot?.protocolVersion,
+    resumed: connection?.resumed === true,
     connectedAt: current?.runtime.installedAt,
     uptime,
     totalUptime: counters.pastUptime + uptime,

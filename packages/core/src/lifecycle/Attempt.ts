@@ -71,7 +71,8 @@ const prepared = (
       capabilities,
       handlers,
       onNotification: (notification) => host.tasks.notified(runtime, notification),
-      onAttempt
+      onAttempt,
+      resume: host.owner.suspended
     })
   )
   return Effect.gen(function*() {
@@ -82,6 +83,7 @@ const prepared = (
       runtime.ended(loss)
       backend.send({ _tag: "Lost", runtime, loss })
     })
+    if (connection.resumed === true) return installed
     yield* calls.sessionState.restore(backend.id, connection, backend.policy.timeouts.request)
     if (onConnected !== undefined) {
       yield* Effect.mapError(

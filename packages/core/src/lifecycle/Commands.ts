@@ -133,9 +133,11 @@ export class Commands {
     this.endWork()
     this.#connecting.forgetLoss()
     this.#owner.failDraining(loss)
-    if (current === undefined) return Effect.void
-    this.#connecting.recordUptime(current.runtime)
-    return this.#owner.retire(current.runtime, loss)
+    if (current !== undefined) this.#connecting.recordUptime(current.runtime)
+    return Effect.gen(this, function*() {
+      yield* this.#owner.endSuspended // guard: unwanted-session-is-ended
+      if (current !== undefined) yield* this.#owner.retire(current.runtime, loss)
+    })
   }
 
   // --- answers

@@ -41,8 +41,8 @@ export class Connecting {
   readonly #tasks: RuntimeTasks
   readonly #outage: Outage
   readonly #lostSessions = new LostSessions()
-  /** When the last generation was lost without being asked to, until there is a new one. */
-  #lostAt: number | undefined
+  /** The last generation, which was lost without being asked to, until there is a new one. */
+  #lost: { readonly generation: number; readonly at: number } | undefined
 
   constructor({ attempts, backend, calls, owner, phase, tasks }: Parts) {
     this.#backend = backend
@@ -76,7 +76,7 @@ export class Connecting {
 
   /** A command ended the connection: what follows is no recovery from a loss. */
   forgetLoss(): void {
-    this.#lostAt = undefined
+    this.#lost = undefined
     this.#calls.forgetSessionLoss()
   }
 
@@ -113,13 +113,15 @@ export class Connecting {
       const reason = runtime.loss.kind === "session" ? "session" : "closed"
       const message = `the connection ended at once: ${runtime.loss.message}`
       const failed = this.#failed(attempt, connectError(backend.id, reason, message))
-      return Effect.zipRight(this.#owner.retire(runtime, runtime.loss), failed)
+      return Effect.zipRight(this.#retireLost(installed, runtime.loss), failed)
     }
     return Effect.gen(this, function*() {
       const now = backend.now()
       const before = backend.published.value.current?.runtime
-      const downtime = this.#lostAt === undefined ? undefined : now - this.#lostAt
-      this.#lostAt = undefined
+      const resumed = connection.resumed === true
+      const downtime = this.#lost === undefined ? undefined : now - this.#lost.at
+      if (this.#lost !== undefined && !resumed) this.#calls.sessionLost(this.#lost.generation)
+      this.#lost = undefined
       runtime.install(now)
       backend.recordConnection()
       this.#phase.move(Lifecycle.Event.Established(), {
@@ -132,10 +134,12 @@ export class Connecting {
         _tag: "Installed",
         generation: runtime.generation,
         duration: now - attempt.startedAt,
-        downtime
+        downtime,
+        resumed
       })
       for (const pending of attempt.joined) pending.answer(Exit.void) // guard: success-is-answered
       if (before !== undefined) yield* this.#owner.retire(before)
+      yield* this.#owner.endSuspended // guard: replaced-session-is-ended
       yield* this.#tasks.attach(installed)
     })
   }
@@ -206,6 +210,7 @@ export class Connecting {
         : undefined
       if (!this.#phase.move(event, { ...patch, nextAttemptAt })) return
       emit(nextAttemptAt)
+      if (Lifecycle.isPointless(this.#phase.state)) yield* this.#owner.endSuspended // guard: hopeless-session-is-ended
       if (nextAttemptAt !== undefined) yield* this.#waitUntil(nextAttemptAt, false)
     })
   }
@@ -250,7 +255,8 @@ export class Connecting {
   lose(runtime: Runtime, loss: Loss): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const backend = this.#backend
-      if (!backend.isCurrent(runtime)) return // guard: late-loss
+      const installed = backend.published.value.current
+      if (installed?.runtime !== runtime) return // guard: late-loss
       const now = backend.now()
       const uptime = now - runtime.installedAt
       const stable = backend.isStable(runtime)
@@ -261,8 +267,7 @@ export class Connecting {
       if (forgotten) yield* this.#forgotten(now, uptime)
       else if (!stable) this.#outage.connectionFailed()
       backend.counters.errors++
-      this.#lostAt = now // guard: detach-before-close
-      this.#calls.sessionLost(runtime.generation)
+      this.#lost = { generation: runtime.generation, at: now } // guard: detach-before-close
       const at = forgotten && !replacing ? this.#earliestSession(now) : undefined
       if (at !== undefined) this.#lostSessions.take(now)
       yield* this.#follow(
@@ -271,10 +276,17 @@ export class Connecting {
         () => backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime }),
         at
       )
-      yield* this.#owner.retire(runtime, loss) // guard: lost-is-retired
+      yield* replacing ? this.#owner.retire(runtime, loss) : this.#retireLost(installed, loss) // guard: lost-is-retired
       if (this.#phase.state._tag === "Connecting" && !replacing) yield* this.connect(false)
       else if (this.#calls.waiting > 0) yield* this.bringForward()
     })
+  }
+
+  /** Retires a runtime whose connection is lost. The next attempt may go on with its session, where one follows. (T11) */
+  #retireLost(installed: Installed, loss: Loss): Effect.Effect<void> {
+    const retire = this.#owner.retire(installed.runtime, loss)
+    const mayGoOn = loss.kind !== "session" && !Lifecycle.isPointless(this.#phase.state)
+    return mayGoOn ? Effect.zipRight(this.#owner.suspend(installed, loss), retire) : retire
   }
 
   /** No call has used a runtime for `idleRelease`. */

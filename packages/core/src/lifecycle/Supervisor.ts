@@ -101,6 +101,7 @@ export class Supervisor {
       this.#commands.endWork()
       this.#answerInbox()
       yield* this.#owner.retireAll(loss) // guard: shutdown-retires-all
+      yield* this.#owner.endSuspended // guard: shutdown-ends-session
       yield* this.#owner.closed
       this.#backend.firstOutcome.complete()
     })

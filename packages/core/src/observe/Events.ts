@@ -23,8 +23,16 @@ export type Events<Failure> = {
     readonly duration: number
     readonly nextAttemptAt: number | undefined
   }
-  /** A connection was made. `downtime`: since the last one was lost, where one was. */
-  Installed: Common & { readonly generation: number; readonly duration: number; readonly downtime: number | undefined }
+  /**
+   * A connection was made. `downtime`: since the last one was lost, where one was. `resumed`: it goes on with the session of that
+   * one.
+   */
+  Installed: Common & {
+    readonly generation: number
+    readonly duration: number
+    readonly downtime: number | undefined
+    readonly resumed: boolean
+  }
   /** The connection was lost. */
   RuntimeLost: Common & { readonly generation: number; readonly loss: Loss; readonly uptime: number }
   /**

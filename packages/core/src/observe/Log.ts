@@ -63,9 +63,15 @@ export const entryOf = (event: Event): Entry => {
       })
     }
     case "Installed": {
-      const { downtime, duration, generation } = event
+      const { downtime, duration, generation, resumed } = event
       const after = downtime === undefined ? "" : `, after ${formatMillis(downtime)} without a connection`
-      return line(LogLevel.Info, `connected (generation ${generation})${after}`, { generation, duration, downtime })
+      const session = resumed ? ", in the same session" : ""
+      return line(LogLevel.Info, `connected (generation ${generation})${after}${session}`, {
+        generation,
+        duration,
+        downtime,
+        resumed
+      })
     }
     case "RuntimeLost": {
       const { generation, loss: { kind, message }, uptime } = event

@@ -9,6 +9,7 @@ import type { Effect } from "effect"
 import type { RequestError } from "../Errors.js"
 import type { Loss, Peer } from "./Loss.js"
 import type { Method, Params, Result } from "./Method.js"
+import type { SuspendedSession } from "./SuspendedSession.js"
 
 export type { Loss, Peer } from "./Loss.js"
 
@@ -58,6 +59,14 @@ export interface Connection {
   readonly onLost: (callback: (loss: Loss) => void) => void
   /** Ends every pending request now and refuses new ones. Does not close. Idempotent. */
   readonly fail: (loss: Loss) => void
+  /** Whether it goes on with the session that its attempt was offered (`ConnectOptions.resume`). Default false. */
+  readonly resumed?: boolean | undefined
+  /**
+   * Takes the session out of a connection that was lost, where the server may still keep it: closing the connection does not end
+   * it any more, and requests whose answers the server can still bring wait on. Like `fail` for everything else. `undefined`
+   * where there is nothing to resume. Called at most once, before `fail`; must not throw.
+   */
+  readonly suspend?: ((loss: Loss) => SuspendedSession | undefined) | undefined
   /** A beat below the protocol, where the transport has one (HTTP OPTIONS); with the credentials or without. */
   readonly heartbeat?:
     | ((options: { readonly authenticated: boolean }) => Effect.Effect<void, RequestError>)

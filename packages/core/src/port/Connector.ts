@@ -14,6 +14,7 @@ import type {
 import type { Effect, Scope } from "effect"
 import type { ConnectError } from "../Errors.js"
 import type { Connection } from "./Connection.js"
+import type { SuspendedSession } from "./SuspendedSession.js"
 
 /** A notification from the server, as it came. Input from outside: nothing of its parameters is checked. */
 export interface ServerNotification {
@@ -53,6 +54,12 @@ export interface ConnectOptions extends ClientOptions {
    * tells what the server has done meanwhile: one line, no secrets, or `undefined`. Must not throw.
    */
   readonly onAttempt?: ((describe: () => string | undefined) => void) | undefined
+  /**
+   * The session of the last connection, which the network has failed. A connector that can asks the server for it first, and takes it
+   * in the step in which the server has answered: to go on with it, or because the server does not know it any more. What it
+   * does not take stays suspended; once there is a new session, the core ends it.
+   */
+  readonly resume?: SuspendedSession | undefined
 }
 
 /** Makes connections to one server. Holds no connection itself; may be used many times, and concurrently. */

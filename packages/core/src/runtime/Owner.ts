@@ -1,10 +1,13 @@
 /**
- * Owns the runtimes of one backend: each from before it has a connection until it is retired, exactly once.
+ * Owns the runtimes of one backend: each from before it has a connection until it is retired, exactly once; and the session of
+ * the last one, while the network has failed it.
  */
 import { Deferred, Effect, Exit, FiberId } from "effect"
 import { closeWithin } from "../internal/scopes.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
 import type { Loss } from "../port/Connection.js"
+import type { SuspendedSession } from "../port/SuspendedSession.js"
+import type { Installed } from "./Installed.js"
 import { Runtime } from "./Runtime.js"
 
 /** Makes runtimes, retires each once, and knows which are still closing. */
@@ -15,6 +18,7 @@ export class Owner {
   readonly #closing = new Set<Deferred.Deferred<void>>()
   /** Runtimes that were retired on purpose, and wait for the calls in flight before they close. */
   readonly #draining = new Set<Runtime>()
+  #suspended: SuspendedSession | undefined
   readonly #backend: BackendState
 
   constructor(backend: BackendState) {
@@ -36,17 +40,38 @@ export class Owner {
       runtime.detach()
       if (loss === undefined) this.#draining.add(runtime)
       else runtime.fail(loss)
-      const closed = Deferred.unsafeMake<void>(FiberId.none)
-      this.#closing.add(closed)
-      return Effect.map(
-        Effect.forkDaemon(Effect.interruptible(this.#close(runtime, loss === undefined))),
-        (fiber) =>
-          fiber.addObserver(() => {
-            this.#closing.delete(closed)
-            Deferred.unsafeDone(closed, Exit.void)
-          })
-      )
+      return this.#inBackground(this.#close(runtime, loss === undefined))
     }))
+  }
+
+  /** Keeps the session of a connection that was lost to the network, for the next attempt. To be retired right after. (T11) */
+  suspend({ connection }: Installed, loss: Loss): Effect.Effect<void> {
+    return Effect.zipRight(
+      this.endSuspended,
+      Effect.sync(() => {
+        try {
+          this.#suspended = connection.suspend?.(loss)
+        } catch (defect) {
+          this.#backend.reportDefect("the connector's suspend", defect)
+        }
+      })
+    )
+  }
+
+  /** The session that the next attempt may go on with. */
+  get suspended(): SuspendedSession | undefined {
+    return this.#suspended?.held === true ? this.#suspended : undefined
+  }
+
+  /** Ends a session that nothing goes on with. Returns at once; `closed` waits for it. */
+  get endSuspended(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const session = this.suspended
+      this.#suspended = undefined
+      return session === undefined
+        ? Effect.void
+        : this.#inBackground(closeWithin(session.end, this.#backend.policy.timeouts.close))
+    })
   }
 
   /** Retires whatever is still owned: runtimes of attempts, and those that were never installed. */
@@ -71,6 +96,22 @@ export class Owner {
     return Effect.suspend(() =>
       Effect.forEach([...this.#closing], (closed) => Deferred.await(closed), { discard: true })
     )
+  }
+
+  /** Runs the end of something in a fiber of its own. Its own bound is what `closed` waits for. */
+  #inBackground(end: Effect.Effect<unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const closed = Deferred.unsafeMake<void>(FiberId.none)
+      this.#closing.add(closed)
+      return Effect.map(
+        Effect.forkDaemon(Effect.interruptible(end)),
+        (fiber) =>
+          fiber.addObserver(() => {
+            this.#closing.delete(closed)
+            Deferred.unsafeDone(closed, Exit.void)
+          })
+      )
+    })
   }
 
   #close(runtime: Runtime, drain: boolean): Effect.Effect<void> {

@@ -34,16 +34,26 @@ export type Command =
   | { readonly do: "replace"; readonly lose: boolean; readonly quick: boolean }
   /** Loses a connection whose close takes long, and gives a command meanwhile. */
   | { readonly do: "loseSlowly"; readonly command: BackendCommand }
+  /** Loses a connection for good: every attempt fails with what waiting cannot heal. */
+  | { readonly do: "loseForGood" }
+  /**
+   * Loses a connection on which a call waits, and says what becomes of its session. `late`: after an attempt that cannot be
+   * interrupted and outlasts its time.
+   */
+  | { readonly do: "suspend"; readonly offered: ScriptedConnector.Outcome["offered"]; readonly late: boolean }
   /** Leaves the connection alone until it is due to be released, and calls when so many tasks of that have run. */
   | { readonly do: "useAsReleased"; readonly tasks: number }
   | { readonly do: "shutdown" }
+
+const offered = fc.constantFrom("resumed" as const, "resumed" as const, "forgotten" as const, "ignored" as const)
 
 const outcome: fc.Arbitrary<ScriptedConnector.Outcome> = fc.record({
   connect: fc.constantFrom("open" as const, "open" as const, "fail" as const, "hang" as const, "throw" as const),
   after: fc.constantFrom(undefined, 5, 500, 40_000),
   stubborn: fc.constantFrom(false, false, true),
   error: fc.constantFrom(undefined, { permanent: true }, { retryAfter: 30_000 }),
-  close: fc.constantFrom(undefined, undefined, 10, 3000, "never" as const, "die" as const)
+  close: fc.constantFrom(undefined, undefined, 10, 3000, "never" as const, "die" as const),
+  offered
 })
 
 const backendCommand: fc.Arbitrary<BackendCommand> = fc.constantFrom(
@@ -110,6 +120,8 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   ),
   weighted(2, fc.record({ do: fc.constant("replace" as const), lose: fc.boolean(), quick: fc.boolean() })),
   weighted(1, fc.record({ do: fc.constant("loseSlowly" as const), command: backendCommand })),
+  weighted(1, fc.record({ do: fc.constant("loseForGood" as const) })),
+  weighted(2, fc.record({ do: fc.constant("suspend" as const), offered, late: fc.boolean() })),
   weighted(1, fc.record({ do: fc.constant("useAsReleased" as const), tasks: fc.nat(4) })),
   weighted(1, fc.record({ do: fc.constant("shutdown" as const) }))
 )
@@ -122,7 +134,8 @@ const setting: fc.Arbitrary<Setting> = fc.record({
   lazy: fc.constantFrom(false, false, true),
   idleRelease: fc.constantFrom(false, false, true),
   prepare: fc.constantFrom("nothing" as const, "nothing" as const, "asks" as const, "fails" as const),
-  throwing: fc.constantFrom(false, false, true)
+  throwing: fc.constantFrom(false, false, true),
+  suspends: fc.boolean()
 })
 
 /** Generated runs: a world and what happens in it. */
@@ -182,6 +195,22 @@ const perform = (world: World, command: Command): void => {
       world.sim.runUntilIdle()
       world.command(command.command, false)
       world.sim.advance(1)
+      return world.atRest()
+    case "loseForGood":
+      for (let i = 0; i < 5; i++) world.next({ connect: "fail", error: { permanent: true } })
+      world.lose("closed", 0)
+      world.sim.advance(400_000)
+      return world.atRest()
+    case "suspend":
+      world.command("Enable", false)
+      world.sim.advance(10)
+      world.mode("late")
+      world.call(60_000)
+      world.sim.settle()
+      if (command.late) world.next({ after: 40_000, stubborn: true, offered: command.offered })
+      world.next({ after: 5, offered: command.offered })
+      world.lose("closed", 0)
+      world.sim.advance(command.late ? 60_000 : 2000)
       return world.atRest()
     case "useAsReleased":
       world.mode("ok")

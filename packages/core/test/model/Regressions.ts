@@ -12,7 +12,8 @@ const setting: Setting = {
   lazy: false,
   idleRelease: false,
   prepare: "nothing",
-  throwing: false
+  throwing: false,
+  suspends: false
 }
 
 export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [

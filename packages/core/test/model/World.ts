@@ -50,6 +50,8 @@ export interface Setting {
   readonly prepare: "nothing" | "asks" | "fails"
   /** Whether the logger and the telemetry throw, every second time. */
   readonly throwing: boolean
+  /** Whether sessions outlive their connections. */
+  readonly suspends: boolean
 }
 
 /** Throws every second time. */
@@ -112,7 +114,7 @@ export class World {
     this.#setting = setting
     this.sim = new Simulation.Simulation({ seed: setting.seed, maxOps: setting.maxOps })
     this.script = ScriptedConnector.make({ overlap: setting.overlap })
-    this.script.otherwise = takesTime
+    this.script.otherwise = { ...takesTime, suspends: setting.suspends }
     this.script.respond = (method, params, connection) => this.#respond(method, params, connection)
     this.#watchLedger()
     const policy: Policy.Policy = Either.getOrThrow(decode("model", {
@@ -195,7 +197,7 @@ export class World {
   // --- what a command can do
 
   next(outcome: ScriptedConnector.Outcome): void {
-    this.script.script(outcome)
+    this.script.script({ ...outcome, suspends: this.#setting.suspends })
   }
 
   lose(kind: Loss["kind"], age: number): void {
@@ -455,6 +457,13 @@ export class World {
         this.fault(`L11: ${command} waits in ${state._tag}`)
       }
     }
+    if (this.#attempts === 0 && (state._tag === "Connected" || Lifecycle.isPointless(state))) {
+      for (const session of this.script.ledger.sessions) {
+        if (this.script.ledger.session(session).at(-1) === "suspended") {
+          this.fault(`T11: session ${session} is suspended in ${state._tag}`)
+        }
+      }
+    }
     const mine = this.backend.published.value.current?.connection.peer.pid
     for (const id of this.script.ledger.live) {
       if (id === mine || this.#attempts > 0) continue
@@ -479,6 +488,7 @@ export class World {
     this.atRest()
     if (this.#closing === undefined) {
       this.mode("ok")
+      this.script.clear()
       this.sim.advance(700_000)
       this.atRest()
       const { state } = this.backend.published.value

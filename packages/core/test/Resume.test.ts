@@ -1,0 +1,174 @@
+import { describe, expect, it } from "@effect/vitest"
+import { type BackendUnavailable, type ResultUnknown, SessionExpired } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
+import { failure, runUntilIdle, watched } from "./support/Watched.js"
+
+/** A connector whose sessions outlive their connections. */
+const keeping = (outcome: ScriptedConnector.Outcome = {}) => {
+  const script = ScriptedConnector.make()
+  script.otherwise = { suspends: true, ...outcome }
+  return script
+}
+
+describe("T11: a session outlives its connection", () => {
+  for (const kind of ["closed", "health", "keepalive"] as const) {
+    it.scoped(`[T11] lost by ${kind}, the next connection goes on with it, as a new generation`, () =>
+      Effect.gen(function*() {
+        const script = keeping()
+        let prepared = 0
+        const { backend, events } = yield* watched(script, { onConnected: () => Effect.sync(() => void prepared++) })
+        yield* TestClock.adjust("10 seconds")
+        yield* backend.request("resources/subscribe", { uri: "file:///a" })
+        expect((yield* backend.status).resumed).toBe(false)
+        script.current.lose(kind)
+        yield* TestClock.adjust("10 seconds")
+        expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 2, resumed: true })
+        expect(script.ledger.session(0)).toEqual(["begun", "suspended", "resumed"])
+        // What the session holds is there: nobody has to build it again.
+        expect(prepared).toBe(1)
+        expect(script.ledger.sent("resources/subscribe")).toHaveLength(1)
+        expect(events.flatMap((event) => event._tag === "Installed" ? [event.resumed] : [])).toEqual([false, true])
+      }))
+  }
+
+  it.scoped("[T11] one that the server has forgotten is begun anew, with everything that belongs to a new one", () =>
+    Effect.gen(function*() {
+      const script = keeping({ offered: "forgotten" })
+      let prepared = 0
+      const { backend } = yield* watched(script, {
+        calls: { afterSessionLoss: "fail" },
+        onConnected: () => Effect.sync(() => void prepared++)
+      })
+      yield* TestClock.adjust("10 seconds")
+      yield* backend.request("resources/subscribe", { uri: "file:///a" })
+      script.current.lose()
+      yield* TestClock.adjust("10 seconds")
+      expect((yield* backend.status).resumed).toBe(false)
+      expect(prepared).toBe(2)
+      expect(script.ledger.sent("resources/subscribe")).toHaveLength(2)
+      expect(yield* Effect.flip(backend.callTool({ name: "echo" }))).toBeInstanceOf(SessionExpired)
+    }))
+
+  it.scoped("[T11 C12] afterSessionLoss tells nobody where the session goes on", () =>
+    Effect.gen(function*() {
+      const script = keeping()
+      const { backend } = yield* watched(script, { calls: { afterSessionLoss: "fail" } })
+      yield* TestClock.adjust("10 seconds")
+      script.current.lose()
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* backend.callTool({ name: "echo" })).toBeDefined()
+    }))
+
+  it.scoped("[T11] a session that was lost is not resumed", () =>
+    Effect.gen(function*() {
+      const script = keeping()
+      yield* watched(script)
+      yield* TestClock.adjust("10 seconds")
+      script.current.lose("session")
+      yield* runUntilIdle
+      expect(script.ledger.session(0)).toEqual(["begun", "forgotten"])
+      expect(script.ledger.session(1)).toEqual(["begun"])
+    }))
+
+  it.scoped("[T11] it is offered to every attempt until one has it, and ended where a new one took its place", () =>
+    Effect.gen(function*() {
+      const script = keeping()
+      const { backend } = yield* watched(script)
+      yield* TestClock.adjust("10 seconds")
+      script.failNext(3).script({ suspends: true, offered: "ignored" })
+      script.current.lose()
+      yield* TestClock.adjust("1 minute")
+      expect((yield* backend.status).generation).toBe(2)
+      expect(script.ledger.session(0)).toEqual(["begun", "suspended", "ended"])
+      expect(script.ledger.session(1)).toEqual(["begun"])
+    }))
+
+  it.scoped("[T11] a call whose fate is open gets the answer that comes after all, and is carried out once", () =>
+    Effect.gen(function*() {
+      const script = keeping()
+      const { backend } = yield* watched(script)
+      yield* TestClock.adjust("10 seconds")
+      script.respond = (method) =>
+        method === "tools/call" ? { answer: "result", after: 8000, result: { content: [] } } : undefined
+      const call = yield* Effect.fork(backend.callTool({ name: "pay" }))
+      yield* TestClock.adjust(1000)
+      script.current.lose()
+      yield* TestClock.adjust(3000)
+      expect((yield* backend.status).resumed).toBe(true)
+      expect(call.unsafePoll()).toBeNull()
+      yield* TestClock.adjust(4000)
+      expect(yield* Fiber.join(call)).toEqual({ content: [] })
+      expect(script.ledger.sent("tools/call")).toHaveLength(1)
+    }))
+
+  it.scoped("[T11 C3] where the session does not go on, it is told that nobody knows", () =>
+    Effect.gen(function*() {
+      const script = keeping({ offered: "forgotten" })
+      const { backend } = yield* watched(script)
+      yield* TestClock.adjust("10 seconds")
+      script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+      const call = yield* Effect.fork(backend.callTool({ name: "pay" }))
+      yield* TestClock.adjust(1000)
+      script.current.lose()
+      yield* TestClock.adjust(3000)
+      expect((failure(yield* Fiber.await(call)) as ResultUnknown)._tag).toBe("ResultUnknown")
+      expect(script.ledger.sent("tools/call")).toHaveLength(1)
+    }))
+
+  for (const command of ["disable", "disconnect"] as const) {
+    it.scoped(`[T11 L10] ${command} while it is down ends the session, and the calls that wait for it`, () =>
+      Effect.gen(function*() {
+        const script = keeping()
+        const { backend } = yield* watched(script)
+        yield* TestClock.adjust("10 seconds")
+        script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+        const call = yield* Effect.fork(backend.callTool({ name: "pay" }))
+        yield* TestClock.adjust(1000)
+        script.otherwise = { connect: "fail" }
+        script.current.lose()
+        yield* TestClock.adjust("5 seconds")
+        expect(script.ledger.session(0)).toEqual(["begun", "suspended"])
+        yield* backend[command]
+        yield* runUntilIdle
+        expect(script.ledger.session(0)).toEqual(["begun", "suspended", "ended"])
+        expect((failure(yield* Fiber.await(call)) as BackendUnavailable)._tag).toBe("ResultUnknown")
+      }))
+  }
+
+  it.effect("[T11 L6] so does the end of the scope", () =>
+    Effect.gen(function*() {
+      const script = keeping()
+      const scope = yield* Scope.make()
+      yield* Scope.extend(watched(script), scope)
+      yield* TestClock.adjust("10 seconds")
+      script.otherwise = { connect: "fail" }
+      script.current.lose()
+      yield* TestClock.adjust("5 seconds")
+      yield* Scope.close(scope, Exit.void)
+      expect(script.ledger.faults).toEqual([])
+    }))
+
+  it.scoped("[T11 L12] a connection that is replaced on purpose keeps no session", () =>
+    Effect.gen(function*() {
+      const script = keeping()
+      const { backend } = yield* watched(script)
+      yield* TestClock.adjust("10 seconds")
+      yield* backend.reconnect
+      yield* runUntilIdle
+      expect(script.ledger.session(0)).toEqual(["begun", "ended"])
+      expect((yield* backend.status).resumed).toBe(false)
+    }))
+
+  it.scoped("[T11] an attempt that comes too late does not take what another one goes on with", () =>
+    Effect.gen(function*() {
+      const script = keeping()
+      const { backend } = yield* watched(script)
+      yield* TestClock.adjust("10 seconds")
+      script.script({ suspends: true, after: 40_000, stubborn: true })
+      script.current.lose()
+      yield* TestClock.adjust("1 minute")
+      expect(script.ledger.session(0)).toEqual(["begun", "suspended", "resumed"])
+      expect((yield* backend.status).resumed).toBe(true)
+    }))
+})
