@@ -357,6 +357,7 @@ describe("Health", () => {
         lastCloseError: undefined,
         abandonedCloses: 0,
         lostSessions: { count: 0, warning: undefined },
+        resumed: false,
         lastAttemptAt: 0,
         lastSuccessAt: undefined,
         nextAttemptAt: undefined,

@@ -146,7 +146,7 @@ describe("T11: a session outlives its connection", () => {
       script.current.lose()
       yield* TestClock.adjust("5 seconds")
       yield* Scope.close(scope, Exit.void)
-      expect(script.ledger.faults).toEqual([])
+      expect([...script.ledger.faults, ...script.ledger.sessionFaults]).toEqual([])
     }))
 
   it.scoped("[T11 L12] a connection that is replaced on purpose keeps no session", () =>

@@ -16,17 +16,17 @@ export type Entry =
   }
   | { readonly _tag: "Closing"; readonly at: number; readonly connection: number }
   | { readonly _tag: "Closed"; readonly at: number; readonly connection: number }
-  /**
-   * What became of a session of the server: it begins with a connection, may be suspended and resumed by another one, and is ended
-   * by us or forgotten by the server.
-   */
-  | {
-    readonly _tag: "Session"
-    readonly at: number
-    readonly session: number
-    readonly event: SessionEvent
-    readonly connection: number | undefined
-  }
+
+/**
+ * A line of what became of a session of the server: it begins with a connection, may be suspended and resumed by another one, and is
+ * ended by us or forgotten by the server.
+ */
+export interface SessionEntry {
+  readonly at: number
+  readonly session: number
+  readonly event: SessionEvent
+  readonly connection: number | undefined
+}
 
 /** What can become of a session. */
 export type SessionEvent = "begun" | "suspended" | "resumed" | "ended" | "forgotten"
@@ -43,6 +43,7 @@ const sessionOrder: Readonly<Record<SessionEvent, ReadonlyArray<SessionEvent>>> 
 /** What happened, in order. */
 export class Ledger {
   readonly entries: Array<Entry> = []
+  readonly sessions: Array<SessionEntry> = []
   /** Called synchronously for each entry as it is written, so that a test can look at the rest of the world in that step. */
   onWrite: ((entry: Entry) => void) | undefined
 
@@ -87,40 +88,41 @@ export class Ledger {
     return this.opened.filter((connection) => !closing.has(connection))
   }
 
-  /** Sessions in the order in which they began. */
-  get sessions(): ReadonlyArray<number> {
-    return this.entries.flatMap((entry) => entry._tag === "Session" && entry.event === "begun" ? [entry.session] : [])
-  }
-
-  /** What became of a session, in order. */
-  session(session: number): ReadonlyArray<SessionEvent> {
-    return this.entries.flatMap((entry) => entry._tag === "Session" && entry.session === session ? [entry.event] : [])
-  }
-
-  /**
-   * What is wrong with the books: connections that were not closed, or closed more than once; sessions that were resumed twice or
-   * after their end, or not ended. Empty when they balance.
-   */
+  /** What is wrong with the books: connections that were not closed, or closed more than once. Empty when they balance. */
   get faults(): ReadonlyArray<string> {
     const counts = new Map<number, number>()
     for (const connection of this.closing) counts.set(connection, (counts.get(connection) ?? 0) + 1)
-    const connections = this.opened.flatMap((connection) => {
+    return this.opened.flatMap((connection) => {
       const closes = counts.get(connection) ?? 0
       return closes === 1 ? [] : [`connection ${connection} was closed ${closes} times`]
     })
-    return [...connections, ...this.sessions.flatMap((session) => this.#sessionFaults(session))]
   }
 
-  #sessionFaults(session: number): ReadonlyArray<string> {
-    const events = this.session(session)
-    const faults = events.flatMap((event, i) => {
-      const before = events[i - 1]
-      return before === undefined || sessionOrder[before].includes(event)
-        ? []
-        : [`session ${session} was ${event} after it was ${before}`]
+  /** Sessions in the order in which they began. */
+  get begun(): ReadonlyArray<number> {
+    return this.sessions.flatMap(({ event, session }) => event === "begun" ? [session] : [])
+  }
+
+  /** What became of a session, in order. */
+  session(id: number): ReadonlyArray<SessionEvent> {
+    return this.sessions.flatMap(({ event, session }) => session === id ? [event] : [])
+  }
+
+  /** Sessions that were resumed twice or after their end, or were not ended. Empty when the books balance. */
+  get sessionFaults(): ReadonlyArray<string> {
+    return this.begun.flatMap((session) => {
+      const events = this.session(session)
+      const last = events.at(-1)
+      return [
+        ...events.flatMap((event, i) => {
+          const before = events[i - 1]
+          return before === undefined || sessionOrder[before].includes(event)
+            ? []
+            : [`session ${session} was ${event} after it was ${before}`]
+        }),
+        ...(last === "ended" || last === "forgotten" ? [] : [`session ${session} was left ${last}`])
+      ]
     })
-    const last = events.at(-1)
-    return last === "ended" || last === "forgotten" ? faults : [...faults, `session ${session} was left ${last}`]
   }
 
   #connections(tag: "Opened" | "Closing" | "Closed"): ReadonlyArray<number> {

@@ -93,7 +93,7 @@ export class ScriptedSession {
   }
 
   write(event: SessionEvent, at: number, connection?: number): void {
-    this.#ledger.write({ _tag: "Session", at, session: this.id, event, connection })
+    this.#ledger.sessions.push({ at, session: this.id, event, connection })
   }
 
   /** It is over: ended by us, or forgotten by the server. What the server has forgotten cannot be ended. */

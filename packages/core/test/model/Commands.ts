@@ -206,7 +206,7 @@ const perform = (world: World, command: Command): void => {
       world.sim.advance(10)
       world.mode("late")
       world.call(60_000)
-      world.sim.settle()
+      world.sim.runUntilIdle()
       if (command.late) world.next({ after: 40_000, stubborn: true, offered: command.offered })
       world.next({ after: 5, offered: command.offered })
       world.lose("closed", 0)

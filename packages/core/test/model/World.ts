@@ -458,7 +458,7 @@ export class World {
       }
     }
     if (this.#attempts === 0 && (state._tag === "Connected" || Lifecycle.isPointless(state))) {
-      for (const session of this.script.ledger.sessions) {
+      for (const session of this.script.ledger.begun) {
         if (this.script.ledger.session(session).at(-1) === "suspended") {
           this.fault(`T11: session ${session} is suspended in ${state._tag}`)
         }
@@ -521,6 +521,7 @@ export class World {
       }
     }
     for (const fault of this.script.ledger.faults) this.fault(`L6: ${fault}`)
+    for (const fault of this.script.ledger.sessionFaults) this.fault(`T11: ${fault}`)
     for (const generation of this.#generations.keys()) {
       const times = this.#retired.filter((retired) => retired === generation).length
       if (times !== 1) this.fault(`L6: generation ${generation} was retired ${times} times`)
