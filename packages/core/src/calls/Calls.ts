@@ -55,7 +55,7 @@ export class Calls {
   readonly #backend: BackendState
   readonly #probe: Probe
   readonly #wait: ConnectionWait
-  /** The generation whose session was lost and that no call has been told of yet. (C12) */
+  /** The generation whose session was lost and that no call has been failed for yet. (C12) */
   #lostGeneration: number | undefined
 
   constructor(backend: BackendState, probe: Probe) {
@@ -70,7 +70,7 @@ export class Calls {
   }
 
   /**
-   * A session was lost without being asked to: with `afterSessionLoss: "fail"` the next call is told, however many
+   * A session was lost without being asked to: with `afterSessionLoss: "fail"` the next call fails with SessionExpired, however many
    * connections are made before it comes.
    */
   sessionLost(generation: number): void {

@@ -1,6 +1,6 @@
 /**
  * One immutable value that many read: a Ref whose writes wake those who wait, in the same synchronous step. Effect's
- * SubscriptionRef publishes and wakes in two steps, and a call that reads between them would see what nobody was told of.
+ * SubscriptionRef publishes and wakes in two steps, and a call that reads between them would see what has woken nobody yet.
  */
 import { Effect, MutableRef, type Option, Stream } from "effect"
 

@@ -1,5 +1,5 @@
 /**
- * What a supervisor is told: by users, by what it has under way, and by what works for its runtimes.
+ * The messages of a supervisor: from users, from what it has under way, and from what works for its runtimes.
  */
 import type { ConnectError } from "../Errors.js"
 import type { Loss } from "../port/Connection.js"
