@@ -10,7 +10,7 @@ import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { fileURLToPath } from "node:url"
-import { afterEach, expect, it } from "vitest"
+import { afterAll, describe, expect, it } from "vitest"
 
 const folder = fileURLToPath(new URL("../", import.meta.url))
 const tsx = createRequire(import.meta.url).resolve("tsx/cli")
@@ -21,7 +21,7 @@ const gateway = fileURLToPath(new URL("../../packages/gateway/dist/bin.js", impo
 const timeout = 120_000
 
 const started: Array<ChildProcess> = []
-afterEach(() => {
+afterAll(() => {
   for (const child of started.splice(0)) if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL")
 })
 
@@ -63,68 +63,72 @@ const unusedPort = async () => {
   return port
 }
 
-it("[F1:example] promise.ts: the server is killed, and the same client goes on", async () => {
-  const { code, stderr, stdout } = await start([tsx, "promise.ts"]).closed
-  expect([stderr, code]).toEqual(["", 0])
-  expect(stdout.split("\n").filter((line) => line !== "")).toEqual([
-    expect.stringMatching(/Echo: hello' .* 1$/),
-    expect.stringMatching(/Echo: hello again' .* 2$/)
-  ])
-}, timeout)
+describe.concurrent("an example", () => {
+  it("[F1:example] promise.ts: the server is killed, and the same client goes on", async () => {
+    const { code, stderr, stdout } = await start([tsx, "promise.ts"]).closed
+    expect([stderr, code]).toEqual(["", 0])
+    expect(stdout.split("\n").filter((line) => line !== "")).toEqual([
+      expect.stringMatching(/Echo: hello' .* 1$/),
+      expect.stringMatching(/Echo: hello again' .* 2$/)
+    ])
+  }, timeout)
 
-it("[F1:example] agent-loop.ts: the server is killed between two steps, and the loop goes on", async () => {
-  const { code, stderr, stdout } = await start([tsx, "agent-loop.ts"]).closed
-  expect([stderr, code]).toEqual(["", 0])
-  expect(stdout.split("\n").filter((line) => line !== "")).toEqual([
-    expect.stringMatching(/^get-sum: .* 5.* \(connection 1\)$/),
-    expect.stringMatching(/^echo: .*the sum is five.* \(connection 1\)$/),
-    "lost: closed",
-    expect.stringMatching(/^get-sum: .* 13.* \(connection 2\)$/)
-  ])
-}, timeout)
+  it("[F1:example] agent-loop.ts: the server is killed between two steps, and the loop goes on", async () => {
+    const { code, stderr, stdout } = await start([tsx, "agent-loop.ts"]).closed
+    expect([stderr, code]).toEqual(["", 0])
+    expect(stdout.split("\n").filter((line) => line !== "")).toEqual([
+      expect.stringMatching(/^get-sum: .* 5.* \(connection 1\)$/),
+      expect.stringMatching(/^echo: .*the sum is five.* \(connection 1\)$/),
+      "lost: closed",
+      expect.stringMatching(/^get-sum: .* 13.* \(connection 2\)$/)
+    ])
+  }, timeout)
 
-it("[F1:example] fleet.ts: the servers of an mcp.json, one of which is down", async () => {
-  const { code, stderr, stdout } = await start([tsx, "fleet.ts"]).closed
-  expect([stderr, code]).toEqual(["", 0])
-  expect(stdout).toMatch(/^everything Connected\ndocs \w+\ntrue\n.*Echo: hello.*\nBackendUnavailable\n/)
-  expect(stdout).toContain("stopped: [ 'docs' ], replaced: []")
-}, timeout)
+  it("[F1:example] fleet.ts: the servers of an mcp.json, one of which is down", async () => {
+    const { code, stderr, stdout } = await start([tsx, "fleet.ts"]).closed
+    expect([stderr, code]).toEqual(["", 0])
+    expect(stdout).toMatch(/^everything Connected\ndocs \w+\ntrue\n.*Echo: hello.*\nBackendUnavailable\n/)
+    expect(stdout).toContain("stopped: [ 'docs' ], replaced: []")
+  }, timeout)
 
-it("[F3:example] supervised-transport.ts: the server is killed under the official Client", async () => {
-  const { code, stderr, stdout } = await start([tsx, "supervised-transport.ts"]).closed
-  expect([stderr, code]).toEqual(["", 0])
-  expect(stdout.split("\n").filter((line) => line !== "")).toEqual([
-    expect.stringMatching(/Echo: hello' .* 1$/),
-    expect.stringMatching(/Echo: hello again' .* 2$/)
-  ])
-}, timeout)
+  it("[F3:example] supervised-transport.ts: the server is killed under the official Client", async () => {
+    const { code, stderr, stdout } = await start([tsx, "supervised-transport.ts"]).closed
+    expect([stderr, code]).toEqual(["", 0])
+    expect(stdout.split("\n").filter((line) => line !== "")).toEqual([
+      expect.stringMatching(/Echo: hello' .* 1$/),
+      expect.stringMatching(/Echo: hello again' .* 2$/)
+    ])
+  }, timeout)
 
-it("[L1:example] effect-layer.ts: a program over a layer, which ends with it", async () => {
-  const { code, stderr, stdout } = await start([tsx, "effect-layer.ts"]).closed
-  expect([stderr, code]).toEqual(["", 0])
-  expect(stdout).toMatch(/Echo: hello' .* Connected 1$/m)
-}, timeout)
+  it("[L1:example] effect-layer.ts: a program over a layer, which ends with it", async () => {
+    const { code, stderr, stdout } = await start([tsx, "effect-layer.ts"]).closed
+    expect([stderr, code]).toEqual(["", 0])
+    expect(stdout).toMatch(/Echo: hello' .* Connected 1$/m)
+  }, timeout)
 
-it("[G1:example] mcp.json: the gateway serves what is up, and brings back what is killed", async () => {
-  const docs = `http://127.0.0.1:${await unusedPort()}/mcp`
-  const { child, closed, prints } = start([gateway, "serve", "--port", "0", "--config", "mcp.json"], { DOCS_URL: docs })
-  const url = await prints(/Serving (\S+)/)
-  const pid = Number(await prints(/everything {2}Connected .*pid (\d+)/))
-  const client = new Client({ name: "example", version: "1.0.0" })
-  await client.connect(new StreamableHTTPClientTransport(new URL(url)))
-  const echo = { name: "everything__echo", arguments: { message: "hello" } }
-  const { tools } = await client.listTools()
-  expect(tools.map(({ name }) => name)).toContain(echo.name)
-  expect(await client.callTool(echo)).toMatchObject({ content: [{ text: "Echo: hello" }] })
-  process.kill(pid, "SIGKILL")
-  await prints(/everything {2}(Lost) /)
-  expect(await client.callTool(echo)).toMatchObject({ content: [{ text: "Echo: hello" }] })
-  await client.close()
-  child.kill("SIGTERM")
-  expect((await closed).code).toBe(0)
-}, timeout)
+  it("[G1:example] mcp.json: the gateway serves what is up, and brings back what is killed", async () => {
+    const docs = `http://127.0.0.1:${await unusedPort()}/mcp`
+    const { child, closed, prints } = start([gateway, "serve", "--port", "0", "--config", "mcp.json"], {
+      DOCS_URL: docs
+    })
+    const url = await prints(/Serving (\S+)/)
+    const pid = Number(await prints(/everything {2}Connected .*pid (\d+)/))
+    const client = new Client({ name: "example", version: "1.0.0" })
+    await client.connect(new StreamableHTTPClientTransport(new URL(url)))
+    const echo = { name: "everything__echo", arguments: { message: "hello" } }
+    const { tools } = await client.listTools()
+    expect(tools.map(({ name }) => name)).toContain(echo.name)
+    expect(await client.callTool(echo)).toMatchObject({ content: [{ text: "Echo: hello" }] })
+    process.kill(pid, "SIGKILL")
+    await prints(/everything {2}(Lost) /)
+    expect(await client.callTool(echo)).toMatchObject({ content: [{ text: "Echo: hello" }] })
+    await client.close()
+    child.kill("SIGTERM")
+    expect((await closed).code).toBe(0)
+  }, timeout)
 
-it("[F1:example] the readme shows the programs that are tested here", () => {
-  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8")
-  for (const program of ["promise.ts", "effect-layer.ts"]) expect(readme).toContain(code(program))
+  it("[F1:example] the readme shows the programs that are tested here", () => {
+    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8")
+    for (const program of ["promise.ts", "effect-layer.ts"]) expect(readme).toContain(code(program))
+  })
 })

@@ -34,7 +34,7 @@ const serve = (...args: ReadonlyArray<string>) =>
     return { program, url }
   })
 
-describe("mcp-lifeline serve", () => {
+describe.concurrent("mcp-lifeline serve", () => {
   it.scopedLive(
     "[G4] a backend's death is invisible to a client but for the latency of its own calls",
     () =>

@@ -47,7 +47,7 @@ const run = (...args: ReadonlyArray<string>): Promise<Ended> =>
 
 const programs = JSON.parse((await run()).stdout || "[]") as ReadonlyArray<string>
 
-describe("a program with the built package", () => {
+describe.concurrent("a program with the built package", () => {
   let server: Everything.HttpServer
   beforeAll(async () => {
     assert.isTrue(existsSync(new URL("../dist/index.js", import.meta.url)), "build the package first")

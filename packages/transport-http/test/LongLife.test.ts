@@ -13,7 +13,7 @@ const live = async (transport: string, what: string, count: number, warmup: numb
   return JSON.parse(stdout) as Report
 }
 
-describe("long life", () => {
+describe.concurrent("long life", () => {
   it(
     "[T5] 10,000 calls on one backend: heap within 5%, nothing more is held, all of it is gone after the close",
     async () => {
