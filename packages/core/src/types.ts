@@ -4,6 +4,7 @@
 export type { KeepaliveStatus, Status } from "./backend/Status.js"
 export type { StateName } from "./lifecycle/States.js"
 export type { Events } from "./observe/Events.js"
+export type { CallBounds } from "./options/CallBounds.js"
 export type {
   CallsOptions,
   DiscoveryOptions,

@@ -314,18 +314,9 @@ export interface VsCodeConfig extends Omit<FleetConfig, "mcpServers" | "servers"
  * Options of one call: those of the official Client, and what a supervised one can do besides. Those of one transport
  * (`relatedRequestId`, `resumptionToken`, `onresumptiontoken`) and `relatedTask` are taken and have no effect.
  */
-export interface CallOptions extends Omit<RequestOptions, "timeout" | "maxTotalTimeout"> {
-  /** Time for the whole call: waiting for a connection, the answer, and sending again. Default `timeouts.request`. */
-  timeout?: Duration | undefined
-  /** Bound on the whole call, waiting and repetition included. Default: none beyond the others. */
-  maxTotalTimeout?: Duration | undefined
-  /** How long to wait for a connection. Default `timeouts.wait`. */
-  wait?: Duration | undefined
-  /** Doing it twice does no harm: send again when the fate of the first is unknown. Default: by method and tool hints. */
-  idempotent?: boolean | undefined
-  /** Fail at once when there is no connection. Default `calls.failFast`. */
-  failFast?: boolean | undefined
-}
+export interface CallOptions extends Omit<RequestOptions, "timeout" | "maxTotalTimeout">, CallBounds {}
+
+type CallBounds = { -readonly [K in keyof Core.CallBounds<Duration>]: Core.CallBounds<Duration>[K] }
 
 /** Options of what waits or iterates. */
 export interface SignalOptions {

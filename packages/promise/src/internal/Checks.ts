@@ -125,62 +125,41 @@ const stranger = (taker: Taker, path: Problem.Path): Problem.Problem => {
   return McpConfig.notTakenOver(path) ?? Problem.unknown(path, Object.keys(tables[taker]), { of: taker })
 }
 
-const makeCheck = (taker: Taker): Check.Check => Check.options(tables[taker], taker, (path) => stranger(taker, path))
-
-const checks = {
-  connect: makeCheck("connect"),
-  connectAll: makeCheck("connectAll"),
-  supervisedTransport: makeCheck("supervisedTransport")
-} as const
-
 /** What is wrong with the options of a function. */
-export const options = (taker: Taker, given: unknown): ReadonlyArray<Problem.Problem> => checks[taker](given, [])
+export const options = (taker: Taker, given: unknown): ReadonlyArray<Problem.Problem> =>
+  Check.options(tables[taker], taker, (path) => stranger(taker, path))(given, [])
 
 const duration = Check.span(0, 365 * day)
 const whatever: Check.Check = () => []
 
-const callOptions = Check.options(
-  {
-    timeout: duration,
-    maxTotalTimeout: duration,
-    wait: duration,
-    idempotent: Check.flag,
-    failFast: Check.flag,
-    resetTimeoutOnProgress: Check.flag,
-    onprogress: Check.func,
-    signal,
-    task: whatever,
-    relatedTask: whatever,
-    relatedRequestId: whatever,
-    resumptionToken: whatever,
-    onresumptiontoken: whatever
-  } satisfies Table<CallOptions>,
-  "a call"
-)
-
-const commandOptions = Check.options({ signal } satisfies Table<SignalOptions>, "a command")
-
-const sessionOptions = Check.options(
-  { timeout: duration } satisfies Table<SessionCallOptions>,
-  "a request of a session"
-)
-
-const checked = (check: Check.Check) => (backend: string, given: object | undefined): ConfigError | undefined => {
-  const problems = given === undefined ? [] : check(given, [])
-  return Problem.some(problems) ? fromError(Problem.refuse(backend, problems)) as ConfigError : undefined
+/** Finds what is wrong with options. They are looked at with each call, so the table is made into a check once. */
+const checked = <Options extends object>(of: string, table: Table<Options>) => {
+  const check = Check.options(table, of)
+  return (backend: string, given: Options | undefined): ConfigError | undefined => {
+    const problems = given === undefined ? [] : check(given, [])
+    return Problem.some(problems) ? fromError(Problem.refuse(backend, problems)) as ConfigError : undefined
+  }
 }
 
 /** What is wrong with the options of a call. */
-export const call: (backend: string, given: CallOptions | undefined) => ConfigError | undefined = checked(
-  callOptions
-)
+export const call = checked<CallOptions>("a call", {
+  timeout: duration,
+  maxTotalTimeout: duration,
+  wait: duration,
+  idempotent: Check.flag,
+  failFast: Check.flag,
+  resetTimeoutOnProgress: Check.flag,
+  onprogress: Check.func,
+  signal,
+  task: whatever,
+  relatedTask: whatever,
+  relatedRequestId: whatever,
+  resumptionToken: whatever,
+  onresumptiontoken: whatever
+})
 
 /** What is wrong with the options of a command: `reconnect`, `refresh` and the like. */
-export const command: (backend: string, given: SignalOptions | undefined) => ConfigError | undefined = checked(
-  commandOptions
-)
+export const command = checked<SignalOptions>("a command", { signal })
 
 /** What is wrong with the options of a request that `onConnected` makes. */
-export const sessionCall: (backend: string, given: SessionCallOptions | undefined) => ConfigError | undefined = checked(
-  sessionOptions
-)
+export const sessionCall = checked<SessionCallOptions>("a request of a session", { timeout: duration })

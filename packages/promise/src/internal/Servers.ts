@@ -24,39 +24,33 @@ export interface Described extends Omit<McpConfig.Server, "reach"> {
   readonly reach: Reach
 }
 
-const httpOptions = (
-  { _tag, dispatcher, headerProvider, ...options }: McpConfig.HttpServer
-): HttpConnector.Options => ({
-  ...options,
-  dispatcher: dispatcher as HttpConnector.Options["dispatcher"],
-  headerProvider: headerProvider && (async () => McpConfig.secretsOf(await headerProvider()))
-})
-
-const stdioOptions = ({ _tag, stdio, ...options }: McpConfig.StdioServer): StdioConnector.Options => ({
-  ...stdio,
-  ...options
-})
-
-const connectorOf = (reach: Reach): Connector => {
-  switch (reach._tag) {
-    case "Http":
-      return HttpConnector.make(httpOptions(reach))
-    case "Stdio":
-      return StdioConnector.make(stdioOptions(reach))
-    case "Custom":
-      return reach.connector
-  }
+/** What makes the connections to a server, and what only that knows to be wrong. */
+interface Adapter {
+  readonly make: () => Connector
+  readonly problems: () => ReadonlyArray<Problem.Problem>
 }
 
-/** What only the connector knows to be wrong. */
-const unreachable = (reach: Reach): ReadonlyArray<Problem.Problem> => {
+const adapterOf = (reach: Reach): Adapter => {
   switch (reach._tag) {
-    case "Http":
-      return HttpConnector.problems(httpOptions(reach))
-    case "Stdio":
-      return Problem.below(["stdio"], StdioConnector.problems(stdioOptions(reach)))
+    case "Http": {
+      const { _tag, dispatcher, headerProvider, ...others } = reach
+      const options: HttpConnector.Options = {
+        ...others,
+        dispatcher: dispatcher as HttpConnector.Options["dispatcher"],
+        headerProvider: headerProvider && (async () => McpConfig.secretsOf(await headerProvider()))
+      }
+      return { make: () => HttpConnector.make(options), problems: () => HttpConnector.problems(options) }
+    }
+    case "Stdio": {
+      const { _tag, stdio, ...others } = reach
+      const options: StdioConnector.Options = { ...stdio, ...others }
+      return {
+        make: () => StdioConnector.make(options),
+        problems: () => Problem.below(["stdio"], StdioConnector.problems(options))
+      }
+    }
     case "Custom":
-      return []
+      return { make: () => reach.connector, problems: () => [] }
   }
 }
 
@@ -94,7 +88,10 @@ const read = (server: unknown, variables?: McpConfig.Variables): McpConfig.Read<
   const { problems, value } = readCustom(server) ?? McpConfig.readServer(server, variables, literally)
   return {
     value,
-    problems: [...problems.map(misplaced("a server")), ...(value === undefined ? [] : unreachable(value.reach))].map(
+    problems: [
+      ...problems.map(misplaced("a server")),
+      ...(value === undefined ? [] : adapterOf(value.reach).problems())
+    ].map(
       (problem) => problem.path.length === 0 ? { ...problem, path: ["server"] } : problem
     )
   }
@@ -194,7 +191,7 @@ export const prepare = (
   incoming: Incoming = new Incoming(),
   defaults: Policy.PolicyOptions = {}
 ): Prepared => {
-  const connector = connectorOf(server.reach)
+  const connector = adapterOf(server.reach).make()
   const identity = identityOf(options)
   const onConnected = options.onConnected && OnConnected.make(name, options.onConnected)
   let lastError: CoreConnectError | undefined
