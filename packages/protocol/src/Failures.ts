@@ -3,8 +3,7 @@
  */
 import type { ConnectReason, Fate, Loss, RequestReason } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
-import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
-import { originOf } from "./Link.js"
+import { ErrorCode } from "@modelcontextprotocol/sdk/types.js"
 import * as LostSession from "./LostSession.js"
 
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ").trim()
@@ -27,95 +26,61 @@ export const refused = (loss: Loss): RequestError =>
 export const misused = (cause: Error): RequestError =>
   new RequestError({ fate: "notSent", reason: "fault", message: describe(cause), cause })
 
-/** The server's own words, without the prefix that the SDK adds. */
-const remoteMessage = (error: McpError): string => {
-  const prefix = `MCP error ${error.code}: `
-  return error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message
-}
-
-/** Where a request stood when the SDK rejected it. */
-export interface Context {
-  readonly method: string
-  /** The transport has a session id. */
-  readonly hasSession: boolean
-  readonly loss: Loss | undefined
-  /** The fate of the request where the error says nothing of it. */
-  readonly fate: Fate
-}
-
-/** What a rejection by the SDK's `request` means for the request. What nobody can classify is a fault, and is not sent again. */
-export const toRequestError = (error: unknown, context: Context): RequestError => {
-  if (error instanceof RequestError) return error
-  if (error instanceof ConnectError) {
+/** An error that the server answered, in its own words. `hasSession`: the transport has a session id. */
+export const remote = (code: number, message: string, data: unknown, hasSession: boolean): RequestError => {
+  const verdict = hasSession ? LostSession.verdict({ status: undefined, code, message }) : LostSession.alive
+  if (verdict._tag === "Lost") {
     return new RequestError({
+      fate: "rejected",
+      reason: "session",
+      message: `the server does not know the session any more: ${describe(message)}`,
+      code,
+      data
+    })
+  }
+  return new RequestError({
+    fate: "answered",
+    reason: "remote",
+    message,
+    code,
+    data,
+    ...(verdict._tag === "Doubtful" ? { ifSessionLost: verdict.fate } : {})
+  })
+}
+
+/** A request that was sent and not answered in its time. */
+export const timedOut = (method: string): RequestError =>
+  new RequestError({ fate: "unknown", reason: "timeout", message: `no answer to ${method} in time` })
+
+/** A request that was sent, and whose connection ended before its answer. */
+export const cutOff = ({ cause, message, retryAfter }: Loss): RequestError =>
+  new RequestError({ fate: "unknown", reason: "lost", message, retryAfter, cause })
+
+/** A request whose answer is no response. */
+export const noResponse = (): RequestError =>
+  new RequestError({ fate: "answered", reason: "protocol", message: "the server's answer is not a JSON-RPC response" })
+
+/** A request whose answer has another shape than the protocol gives it. */
+export const misfit = (method: string, cause: unknown): RequestError =>
+  new RequestError({
+    fate: "answered",
+    reason: "protocol",
+    message: `the answer to ${method} does not fit the protocol: ${describe(cause)}`,
+    cause
+  })
+
+/** What something thrown means for a request. What nobody can classify is a fault of this fate, and is not sent again. */
+export const toRequestError = (error: unknown, fate: Fate): RequestError => {
+  if (error instanceof RequestError) return error
+  return error instanceof ConnectError
+    ? new RequestError({
       fate: "unknown",
       reason: "network",
       message: error.message,
       retryAfter: error.retryAfter,
       cause: error
     })
-  }
-  if (error instanceof McpError) {
-    const origin = originOf(error)
-    if (origin?._tag === "Local") return toRequestError(origin.error, { ...context, fate: origin.fate })
-    if (origin?._tag === "Remote") {
-      const message = remoteMessage(error)
-      const verdict = context.hasSession
-        ? LostSession.verdict({ status: undefined, code: error.code, message })
-        : LostSession.alive
-      if (verdict._tag === "Lost") {
-        return new RequestError({
-          fate: "rejected",
-          reason: "session",
-          message: `the server does not know the session any more: ${describe(message)}`,
-          code: error.code,
-          data: origin.data
-        })
-      }
-      return new RequestError({
-        fate: "answered",
-        reason: "remote",
-        message,
-        code: error.code,
-        data: origin.data,
-        ...(verdict._tag === "Doubtful" ? { ifSessionLost: verdict.fate } : {})
-      })
-    }
-    if (error.code === ErrorCode.RequestTimeout) {
-      return new RequestError({
-        fate: "unknown",
-        reason: "timeout",
-        message: `no answer to ${context.method} in time`,
-        cause: error
-      })
-    }
-    if (error.code === ErrorCode.ConnectionClosed) {
-      return new RequestError({
-        fate: "unknown",
-        reason: "lost",
-        message: context.loss?.message ?? "the connection was closed",
-        retryAfter: context.loss?.retryAfter,
-        cause: context.loss?.cause
-      })
-    }
-  }
-  if (error instanceof Error && error.message === "Not connected") {
-    return new RequestError({
-      fate: "notSent",
-      reason: "lost",
-      message: context.loss?.message ?? "the connection is closed",
-      cause: error
-    })
-  }
-  if (error instanceof Error && "issues" in error) {
-    return new RequestError({
-      fate: "answered",
-      reason: "protocol",
-      message: `the answer to ${context.method} does not fit the protocol: ${describe(error)}`,
-      cause: error
-    })
-  }
-  return new RequestError({ fate: context.fate, reason: "fault", message: describe(error), cause: error })
+    : new RequestError({ fate, reason: "fault", message: describe(error), cause: error })
 }
 
 const connectReasons: { readonly [R in RequestReason]: ConnectReason } = {
@@ -131,33 +96,25 @@ const connectReasons: { readonly [R in RequestReason]: ConnectReason } = {
   fault: "defect"
 }
 
-const unsupportedVersion = "Server's protocol version is not supported: "
-
-const incompatible = (message: string, cause: unknown): ConnectError =>
+const incompatible = (message: string, cause?: unknown): ConnectError =>
   new ConnectError({ backend: "", reason: "incompatible", permanent: true, message, cause })
 
-/** What a failure of `initialize` means for the attempt. */
-export const toConnectError = (error: unknown, loss: Loss | undefined): ConnectError => {
+/** The server speaks other versions of the protocol than we do. */
+export const unsupported = (versions: string, cause?: unknown): ConnectError =>
+  incompatible(`the server speaks only protocol version ${describe(versions)}, which this client does not`, cause)
+
+/** What a failure of `initialize`, or before it, means for the attempt. */
+export const toConnectError = (error: unknown): ConnectError => {
   if (error instanceof ConnectError) return error
-  if (error instanceof McpError) {
-    const origin = originOf(error)
-    if (origin?._tag === "Local" && origin.error instanceof ConnectError) return origin.error
-  }
-  if (error instanceof Error && error.message.startsWith(unsupportedVersion)) {
-    const version = describe(error.message.slice(unsupportedVersion.length))
-    return incompatible(`the server speaks only protocol version ${version}, which this client does not`, error)
-  }
-  const failure = toRequestError(error, { method: "initialize", hasSession: false, loss, fate: "unknown" })
+  const failure = toRequestError(error, "unknown")
+  if (failure.cause instanceof ConnectError) return failure.cause
   if (failure.reason === "remote") {
     const supported = (failure.data as { readonly supported?: unknown } | null | undefined)?.supported
-    if (Array.isArray(supported)) {
-      const versions = describe(supported.map(String).join(", "))
-      return incompatible(`the server speaks only protocol version ${versions}, which this client does not`, error)
-    }
+    if (Array.isArray(supported)) return unsupported(supported.map(String).join(", "), failure)
     if (failure.code === ErrorCode.MethodNotFound) {
       return incompatible(
         "the server does not know initialize: it speaks only a later, stateless protocol, or is no MCP server",
-        error
+        failure
       )
     }
   }
@@ -169,6 +126,6 @@ export const toConnectError = (error: unknown, loss: Loss | undefined): ConnectE
       ? `the server refused initialize: ${describe(failure.message)} (code ${failure.code})`
       : oneLine(failure.message),
     retryAfter: failure.retryAfter,
-    cause: failure.cause ?? error
+    cause: failure.cause ?? failure
   })
 }

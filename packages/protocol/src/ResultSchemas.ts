@@ -1,9 +1,13 @@
 /**
- * Which of the official SDK's schemas decodes the result of which request.
+ * Which of the official SDK's schemas fits the result of which request, and results that have been checked with them.
  */
 import type { Method } from "@mcp-lifeline/core"
-import type { AnySchema } from "@modelcontextprotocol/sdk/server/zod-compat.js"
+import type { RequestError } from "@mcp-lifeline/core"
+import { type AnySchema, safeParse } from "@modelcontextprotocol/sdk/server/zod-compat.js"
+import type { SchemaOutput } from "@modelcontextprotocol/sdk/server/zod-compat.js"
 import * as Mcp from "@modelcontextprotocol/sdk/types.js"
+import { Exit } from "effect"
+import * as Failures from "./Failures.js"
 
 /** Result schemas by method. */
 export const byMethod: { readonly [M in Method]: AnySchema } = {
@@ -36,3 +40,30 @@ export const wrong = (schema: unknown): TypeError | undefined => {
       "options come after it: callTool(params, undefined, options), request(request, resultSchema, options)"
   )
 }
+
+/** What a schema makes of the result of a request. */
+export const check = <S extends AnySchema>(
+  method: string,
+  schema: S,
+  result: unknown
+): Exit.Exit<SchemaOutput<S>, RequestError> => {
+  try {
+    const parsed = safeParse(schema, result)
+    return parsed.success ? Exit.succeed(parsed.data) : Exit.fail(Failures.misfit(method, parsed.error))
+  } catch (error) {
+    return Exit.fail(Failures.toRequestError(error, "answered"))
+  }
+}
+
+/**
+ * The result of a request: what a caller's schema makes of it; without one, as it came, if it fits the protocol. What no schema
+ * knows stays there, and what it lacks and has a default is added.
+ */
+export const decode = (
+  method: Method,
+  result: Record<string, unknown>,
+  schema: unknown
+): Exit.Exit<unknown, RequestError> =>
+  schema === undefined
+    ? Exit.map(check(method, byMethod[method], result), (checked) => ({ ...checked as object, ...result }))
+    : check(method, schema as AnySchema, result)

@@ -1,29 +1,37 @@
 /**
- * The official SDK's Client as a core Connection.
+ * One MCP session over one transport, as a core Connection: requests of ours go out by themselves, and the official Client
+ * answers what the server asks.
  */
 import type {
   ConnectError,
   Connection,
   ConnectOptions,
-  Fate,
   Loss,
   Method,
   RequestError,
   RequestOptions
 } from "@mcp-lifeline/core"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import type { AnySchema } from "@modelcontextprotocol/sdk/server/zod-compat.js"
-import type { RequestOptions as SdkRequestOptions } from "@modelcontextprotocol/sdk/shared/protocol.js"
-import type { ClientRequest, Implementation, Notification, Result } from "@modelcontextprotocol/sdk/types.js"
-import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
+import type {
+  ClientCapabilities,
+  Implementation,
+  InitializeRequest,
+  InitializeResult,
+  Result
+} from "@modelcontextprotocol/sdk/types.js"
+import {
+  InitializeResultSchema,
+  LATEST_PROTOCOL_VERSION,
+  SUPPORTED_PROTOCOL_VERSIONS
+} from "@modelcontextprotocol/sdk/types.js"
 import type { jsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/types.js"
 import type { Scope } from "effect"
-import { Effect, Runtime } from "effect"
+import { Effect, Exit, Runtime } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
-import { Cancellation } from "./Cancellation.js"
-import { misused, refused, toConnectError, toRequestError } from "./Failures.js"
+import { misused, refused, toConnectError, toRequestError, unsupported } from "./Failures.js"
 import { Link } from "./Link.js"
+import { Requests } from "./Requests.js"
 import * as ResultSchemas from "./ResultSchemas.js"
 import * as ServerRequests from "./ServerRequests.js"
 
@@ -51,11 +59,6 @@ export interface Options extends ConnectOptions {
 
 /** What is sent in `initialize` unless the caller says otherwise. */
 export const clientInfo: Implementation = { name: "lifeline", version: "0.0.0" }
-
-/** The longest time that a JavaScript timer can hold; a longer one would fire at once. */
-const maxTimer = 2_147_483_647
-
-const timer = (millis: number): number => Math.min(millis, maxTimer)
 
 /**
  * How long the loss of a session is kept back while requests are in flight, in milliseconds since one of them was last
@@ -86,32 +89,20 @@ const open = (
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
-    const client = new Client(options.clientInfo ?? clientInfo, {
-      capabilities: ServerRequests.capabilities(options.handlers, options.capabilities),
-      jsonSchemaValidator: noValidator
-    })
-    ServerRequests.register(client, options.handlers, runtime)
-    const { relay } = options
-    if (relay !== undefined) {
-      client.fallbackRequestHandler = ({ method, params }, { signal }) => relay.request({ method, params }, signal)
-    }
-    client.fallbackNotificationHandler = (notification: Notification) => {
-      options.onNotification(notification)
-      return Promise.resolve()
-    }
-
-    const link = new Link(transport, relay?.protocolVersion)
     const runFork = Runtime.runFork(runtime)
-    client.onerror = (error) => {
-      link.markMisfit(error)
-      // The SDK's texts may end with whole messages.
-      runFork(Effect.logDebug(`MCP client: ${error.message.slice(0, 200)}`))
+    const log = (message: string): void => {
+      runFork(Effect.logDebug(`MCP: ${message.slice(0, 200)}`))
     }
+    const requests = new Requests(transport, log)
+    const link = new Link(transport, { requests, onNotification: options.onNotification, log })
+    const capabilities = ServerRequests.capabilities(options.handlers, options.capabilities)
+    const client = answering(options, capabilities, runtime)
+    // The SDK's texts may end with whole messages.
+    client.onerror = (error) => log(error.message)
 
     let closing = false
     let lost: Loss | undefined
     let told = false
-    let inFlight = 0
     let grace: ReturnType<typeof setTimeout> | undefined
     let graceEnds: number | undefined
     let onLost: ((loss: Loss) => void) | undefined
@@ -131,7 +122,7 @@ const open = (
       if (closing || told) return
       lost ??= loss
       link.refuse(lost)
-      if (loss.kind === "session" && inFlight > 0) return tellSoon()
+      if (loss.kind === "session" && requests.size > 0) return tellSoon()
       tell()
       if (loss.kind !== "session") link.end(loss)
     }
@@ -146,53 +137,46 @@ const open = (
         return Effect.promise(() => transport.close())
       })
     )
+    yield* Effect.tryPromise({ try: () => client.connect(link), catch: toConnectError })
+    const server = yield* initialize(requests, {
+      protocolVersion: options.relay?.protocolVersion ?? LATEST_PROTOCOL_VERSION,
+      capabilities,
+      clientInfo: options.clientInfo ?? clientInfo
+    })
+    transport.setProtocolVersion?.(server.protocolVersion)
     yield* Effect.tryPromise({
-      try: () => client.connect(link, { timeout: maxTimer }),
-      catch: (error) => toConnectError(error, link.ended)
+      try: () => client.notification({ method: "notifications/initialized" }),
+      catch: toConnectError
     })
 
-    const failed = (error: unknown, method: string, fate: Fate): RequestError => {
-      const failure = toRequestError(error, {
-        method,
-        hasSession: transport.sessionId !== undefined,
-        loss: link.ended,
-        fate
-      })
-      if (failure.reason === "session") lose({ kind: "session", message: failure.message, cause: failure })
-      return failure
+    const failed = (error: RequestError): RequestError => {
+      if (error.reason === "session") lose({ kind: "session", message: error.message, cause: error })
+      return error
+    }
+    const ended = (): void => {
+      if (lost === undefined || told || closing) return
+      if (requests.size === 0) tell()
+      else tellSoon()
     }
 
     const request = (method: Method, params: unknown, options: RequestOptions): Effect.Effect<unknown, RequestError> =>
       Effect.async<unknown, RequestError>((resume) => {
-        if (link.ended !== undefined) return resume(Effect.fail(refused(link.ended)))
-        const wrong = options.resultSchema === undefined ? undefined : ResultSchemas.wrong(options.resultSchema)
-        if (wrong !== undefined) return resume(Effect.fail(misused(wrong)))
-        const cancellation = new Cancellation()
-        const total = totalTimer(cancellation, options)
-        const settled = () => {
-          clearTimeout(total)
-          inFlight--
-          if (lost === undefined || told || closing) return
-          if (inFlight === 0) tell()
-          else tellSoon()
-        }
-        inFlight++
-        client.request(
-          (params === undefined ? { method } : { method, params }) as ClientRequest,
-          (options.resultSchema as AnySchema | undefined) ?? ResultSchemas.byMethod[method],
-          sdkOptions(cancellation, options)
-        ).then(
-          (result) => {
-            settled()
-            resume(Effect.succeed(result))
-          },
-          (error: unknown) => {
-            settled()
-            // Everything before the answer is classified: what is left is what was thrown over it.
-            resume(Effect.fail(failed(error, method, "answered")))
-          }
-        )
-        return Effect.sync(() => cancellation.abort(textOf(options.cancelReason?.())))
+        if (link.ended !== undefined) return resume(Exit.fail(refused(link.ended)))
+        const { resultSchema } = options
+        const wrong = resultSchema === undefined ? undefined : ResultSchemas.wrong(resultSchema)
+        if (wrong !== undefined) return resume(Exit.fail(misused(wrong)))
+        const id = requests.send(method, params, options, (answer) => {
+          ended()
+          resume(
+            Exit.isSuccess(answer)
+              ? ResultSchemas.decode(method, answer.value, resultSchema)
+              : Exit.mapError(answer, failed)
+          )
+        })
+        return Effect.sync(() => {
+          requests.cancel(id, textOf(options.cancelReason?.()))
+          ended()
+        })
       })
 
     const notify: Connection["notify"] = (method, params) =>
@@ -200,15 +184,15 @@ const open = (
         if (link.ended !== undefined) return Effect.fail(refused(link.ended))
         return Effect.tryPromise({
           try: () => client.notification((params === undefined ? { method } : { method, params }) as never),
-          catch: (error) => failed(error, method, "notSent")
+          catch: (error) => failed(toRequestError(error, "notSent"))
         })
       })
 
     return {
-      serverInfo: client.getServerVersion() ?? { name: "", version: "" },
-      capabilities: client.getServerCapabilities() ?? {},
-      instructions: client.getInstructions(),
-      protocolVersion: link.protocolVersion ?? "",
+      serverInfo: server.serverInfo,
+      capabilities: server.capabilities,
+      instructions: server.instructions,
+      protocolVersion: server.protocolVersion,
       sessionId: transport.sessionId,
       peer: transport.peer,
       stateful: transport.stateful,
@@ -222,32 +206,42 @@ const open = (
     }
   })
 
-/** A reason of a cancellation as the SDK sends it; it makes a text of whatever it is given, and must not fail at that. */
+/** The official Client, which answers what the server asks. */
+const answering = (
+  { clientInfo: info = clientInfo, handlers, relay }: Options,
+  capabilities: ClientCapabilities,
+  runtime: Runtime.Runtime<never>
+): Client => {
+  const client = new Client(info, { capabilities, jsonSchemaValidator: noValidator })
+  ServerRequests.register(client, handlers, runtime)
+  if (relay !== undefined) {
+    client.fallbackRequestHandler = ({ method, params }, { signal }) => relay.request({ method, params }, signal)
+  }
+  return client
+}
+
+/** Begins the session. Takes as long as the server does. */
+const initialize = (
+  requests: Requests,
+  params: InitializeRequest["params"]
+): Effect.Effect<InitializeResult, ConnectError> =>
+  Effect.async<Record<string, unknown>, RequestError>((resume) => {
+    const id = requests.send("initialize", params, { timeout: Number.POSITIVE_INFINITY }, resume)
+    return Effect.sync(() => requests.cancel(id, ""))
+  }).pipe(
+    Effect.flatMap((result) => ResultSchemas.check("initialize", InitializeResultSchema, result)),
+    Effect.mapError(toConnectError),
+    Effect.filterOrFail(
+      ({ protocolVersion }) => SUPPORTED_PROTOCOL_VERSIONS.includes(protocolVersion),
+      ({ protocolVersion }) => unsupported(protocolVersion)
+    )
+  )
+
+/** A reason of a cancellation as text, which must not fail whatever the reason is. */
 const textOf = (reason: unknown): string => {
   try {
     return reason === undefined ? "the caller cancelled the request" : String(reason)
   } catch {
     return "cancelled"
   }
-}
-
-/** The SDK looks at `maxTotalTimeout` only when progress arrives; this one needs none. */
-const totalTimer = (
-  cancellation: Cancellation,
-  options: RequestOptions
-): ReturnType<typeof setTimeout> | undefined => {
-  const bound = options.maxTotalTimeout
-  if (bound === undefined || (options.resetTimeoutOnProgress !== true && bound >= options.timeout)) return undefined
-  return setTimeout(
-    () => cancellation.abort(new McpError(ErrorCode.RequestTimeout, "Maximum total timeout exceeded")),
-    timer(bound)
-  )
-}
-
-const sdkOptions = (cancellation: Cancellation, options: RequestOptions): SdkRequestOptions => {
-  const result: SdkRequestOptions = { signal: cancellation.signal, timeout: timer(options.timeout) }
-  if (options.resetTimeoutOnProgress !== undefined) result.resetTimeoutOnProgress = options.resetTimeoutOnProgress
-  if (options.onprogress !== undefined) result.onprogress = options.onprogress
-  if (options.task !== undefined) result.task = options.task
-  return result
 }

@@ -138,6 +138,70 @@ describe("SdkConnection", () => {
       }
     }))
 
+  it.scopedLive("[P12:real] a result that fits is given as it came, with what no schema knows; defaults are added", () =>
+    Effect.gen(function*() {
+      const { answer, connection } = yield* scripted(options())
+      const ask = <A>(request: Effect.Effect<A, unknown>, result: object) =>
+        Effect.gen(function*() {
+          const fiber = yield* Effect.fork(request)
+          yield* Effect.yieldNow()
+          answer({ result })
+          return yield* Fiber.join(fiber)
+        })
+      const tool = { name: "t", inputSchema: { type: "object" }, tomorrow: { x: 1 }, annotations: { strange: true } }
+      const listed = yield* ask(connection.request("tools/list", {}, { timeout }), { tools: [tool], more: 1 })
+      assert.deepStrictEqual(listed as unknown, { tools: [tool], more: 1 })
+      const called = yield* ask(connection.request("tools/call", { name: "t" }, { timeout }), { isError: true })
+      assert.deepStrictEqual(called, { isError: true, content: [] })
+    }))
+
+  it.scopedLive("progress goes on for a task that was begun, and ends with the request where none was", () =>
+    Effect.gen(function*() {
+      const { answer, connection, receive, sent } = yield* scripted(options())
+      const seen: Array<unknown> = []
+      const run = (result: object) =>
+        Effect.gen(function*() {
+          const more = { timeout, onprogress: (progress: unknown) => seen.push(progress), task: { ttl: 1000 } }
+          const request = connection.request("tasks/result", { taskId: "t", _meta: { kept: 1 } }, more)
+          const fiber = yield* Effect.fork(request)
+          yield* Effect.yieldNow()
+          const { id, params } = sent.at(-1) as { id: number; params: unknown }
+          assert.deepStrictEqual(params, { taskId: "t", _meta: { kept: 1, progressToken: id }, task: { ttl: 1000 } })
+          answer({ result })
+          yield* Fiber.join(fiber)
+          receive({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: id, progress: 2 } })
+        })
+      yield* run({ content: [] })
+      assert.deepStrictEqual(seen, [])
+      yield* run({ task: { taskId: "t" } })
+      assert.deepStrictEqual(seen, [{ progress: 2 }])
+    }))
+
+  it.scopedLive("what is thrown by a listener of progress or of notifications, and misfits, stop nothing", () =>
+    Effect.gen(function*() {
+      const thrower = (): never => {
+        throw new Error("listener")
+      }
+      const { answer, connection, receive, sent } = yield* scripted(options({ onNotification: thrower }))
+      const request = connection.request("tools/call", { name: "x" }, { timeout, onprogress: thrower })
+      const fiber = yield* Effect.fork(request)
+      yield* Effect.yieldNow()
+      const progressToken = (sent.at(-1) as { id: number }).id
+      const odd = [
+        { method: "notifications/progress", params: { progressToken, progress: 1 } },
+        { method: "notifications/progress", params: { progressToken, progress: "much" } },
+        { method: "notifications/progress" },
+        { method: "notifications/message", params: [1] },
+        { method: 5 },
+        { method: "notifications/message", params: {} },
+        { id: null, error: { code: 1, message: "parse error" } },
+        {}
+      ]
+      for (const message of odd) receive({ jsonrpc: "2.0", ...message } as unknown as JSONRPCMessage)
+      answer({ result: { content: [] } })
+      assert.deepStrictEqual((yield* Fiber.join(fiber)).content, [])
+    }))
+
   it.scopedLive("(C5) a request ends at its timeout with fate unknown, and is cancelled", () =>
     Effect.gen(function*() {
       const { connection, sent } = yield* scripted(options())

@@ -1,0 +1,216 @@
+/**
+ * What was asked of a server and is not answered yet: JSON-RPC as it is on the wire.
+ *
+ * The official Client could do this. It checks each message several times over, and takes an AbortSignal to cancel: that made
+ * a call over stdio take a third longer (`benchmarks/call.mjs`).
+ */
+import type { Fate, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
+import type { JSONRPCMessage, Progress, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { ProgressNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
+import { Exit, Predicate } from "effect"
+import type { AdapterTransport } from "./AdapterTransport.js"
+import * as Failures from "./Failures.js"
+
+/** What of the options of a request concerns the wire. */
+export type Options = Pick<
+  RequestOptions,
+  "maxTotalTimeout" | "onprogress" | "resetTimeoutOnProgress" | "task" | "timeout"
+>
+
+/** How a request ended: with the result as it came, a JSON object of which nothing more is known; or without. */
+export type Answer = Exit.Exit<Record<string, unknown>, RequestError>
+
+/** A message that is a response, of which nothing more is known. */
+export type Response = Exclude<JSONRPCMessage, { readonly method: string }>
+
+interface Pending {
+  readonly method: string
+  readonly options: Options
+  /** When the whole is over, on the scale of `performance.now`. */
+  readonly deadline: number
+  readonly settle: (answer: Answer) => void
+  timer: ReturnType<typeof setTimeout> | undefined
+  isSending: boolean
+}
+
+/** The longest time that a JavaScript timer can hold; a longer one would fire at once. */
+const maxTimer = 2_147_483_647
+
+const timedOut = "Request timed out"
+
+/** Asks over one transport, from `initialize` until it is ended. */
+export class Requests {
+  readonly #transport: AdapterTransport
+  readonly #log: (message: string) => void
+  readonly #pending = new Map<number, Pending>()
+  /** Who is told of the progress of a request, by its id, which is the token of its progress, too. */
+  readonly #listeners = new Map<number, NonNullable<Options["onprogress"]>>()
+  #lastId = -1
+
+  /** `log`: called with what a server does that helps nobody, in words for a developer. */
+  constructor(transport: AdapterTransport, log: (message: string) => void) {
+    this.#transport = transport
+    this.#log = log
+  }
+
+  /** How many are not answered. */
+  get size(): number {
+    return this.#pending.size
+  }
+
+  /** Sends a request, and gives its id; `settle` is called once, which may be before this returns, unless it is cancelled. */
+  send(
+    method: Method | "initialize",
+    params: unknown,
+    options: Options,
+    settle: (answer: Answer) => void
+  ): number {
+    const id = ++this.#lastId
+    const { maxTotalTimeout = Number.POSITIVE_INFINITY, onprogress, task } = options
+    const pending: Pending = {
+      method,
+      options,
+      deadline: options.resetTimeoutOnProgress === true && maxTotalTimeout < Number.POSITIVE_INFINITY
+        ? performance.now() + maxTotalTimeout
+        : Number.POSITIVE_INFINITY,
+      settle,
+      timer: undefined,
+      isSending: true
+    }
+    if (onprogress !== undefined) this.#listeners.set(id, onprogress)
+    this.#pending.set(id, pending)
+    const all = onprogress === undefined && task === undefined ? params : augmented(params as object, id, options)
+    let sending: Promise<void>
+    try {
+      sending = this.#transport.send(
+        (all === undefined
+          ? { method, jsonrpc: "2.0", id }
+          : { method, params: all, jsonrpc: "2.0", id }) as JSONRPCMessage
+      )
+    } catch (error) {
+      this.#fail(id, error, "notSent")
+      return id
+    }
+    sending.then(() => {
+      pending.isSending = false
+    }, (error: unknown) => {
+      if (this.#pending.get(id) === pending) this.#fail(id, error, "unknown")
+    })
+    // After the send, because this can be done while the server works; it may have answered already.
+    if (this.#pending.has(id)) this.#startTimer(id, pending, Math.min(options.timeout, maxTotalTimeout))
+    return id
+  }
+
+  /** Asks for nothing more by this id, and tells the server so, where it is not answered yet. */
+  cancel(id: number, reason: string): void {
+    const pending = this.#take(id)
+    // The protocol forbids to cancel `initialize`.
+    if (pending === undefined || pending.method === "initialize") return
+    const failed = (error: unknown): void => this.#log(`a cancellation was not sent: ${Failures.describe(error)}`)
+    try {
+      this.#transport.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id, reason } })
+        .catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  /** Takes a response of the server. */
+  answered(response: Response): void {
+    const id = Number(response.id)
+    const answer = answerOf(response, this.#transport.sessionId !== undefined)
+    const pending = this.#take(id, answer)
+    if (pending === undefined) return this.#log("a response came for no request that waits for it")
+    pending.settle(answer ?? Exit.fail(Failures.noResponse()))
+  }
+
+  /** Takes a notification of progress. */
+  progressed(notification: unknown): void {
+    const parsed = ProgressNotificationSchema.safeParse(notification)
+    if (!parsed.success) return this.#log(`a progress notification does not fit: ${Failures.describe(parsed.error)}`)
+    const { progressToken, ...progress } = parsed.data.params
+    const id = Number(progressToken)
+    const listener = this.#listeners.get(id)
+    if (listener === undefined) return this.#log("progress came for no request that waits for it")
+    const pending = this.#pending.get(id)
+    if (pending?.options.resetTimeoutOnProgress === true) {
+      clearTimeout(pending.timer)
+      this.#startTimer(id, pending, Math.min(pending.options.timeout, pending.deadline - performance.now()))
+    }
+    try {
+      listener(progress as Progress)
+    } catch (error) {
+      this.#log(`a listener of progress threw: ${Failures.describe(error)}`)
+    }
+  }
+
+  /** A request that was sent will not be answered. */
+  failed(id: RequestId, error: RequestError): void {
+    this.#fail(Number(id), error, "unknown")
+  }
+
+  /**
+   * Ends all of them. Where some are still being sent, the transport may just be rejecting them with a better knowledge of
+   * their fate: those rejections, which are under way as microtasks, go first.
+   */
+  end(loss: Loss): void {
+    const endAll = (): void => {
+      const error = Failures.cutOff(loss)
+      for (const id of [...this.#pending.keys()]) this.#take(id)?.settle(Exit.fail(error))
+      this.#listeners.clear()
+    }
+    for (const { isSending } of this.#pending.values()) {
+      if (isSending) return void setTimeout(endAll, 0)
+    }
+    endAll()
+  }
+
+  #startTimer(id: number, pending: Pending, millis: number): void {
+    pending.timer = setTimeout(() => {
+      this.cancel(id, timedOut)
+      pending.settle(Exit.fail(Failures.timedOut(pending.method)))
+    }, Math.min(millis, maxTimer))
+  }
+
+  #fail(id: number, error: unknown, fate: Fate): void {
+    this.#take(id)?.settle(Exit.fail(Failures.toRequestError(error, fate)))
+  }
+
+  /** Nothing more is expected, but progress, where a task of the server was begun. */
+  #take(id: number, answer?: Answer | undefined): Pending | undefined {
+    const pending = this.#pending.get(id)
+    if (pending === undefined) return undefined
+    this.#pending.delete(id)
+    clearTimeout(pending.timer)
+    if (pending.options.onprogress !== undefined && !beginsTask(answer)) this.#listeners.delete(id)
+    return pending
+  }
+}
+
+const augmented = (params: object | undefined, id: number, { onprogress, task }: Options): object => ({
+  ...params,
+  ...(onprogress === undefined
+    ? {}
+    : { _meta: { ...(params as { readonly _meta?: object } | undefined)?._meta, progressToken: id } }),
+  ...(task === undefined ? {} : { task })
+})
+
+const beginsTask = (answer: Answer | undefined): boolean => {
+  const task = answer !== undefined && Exit.isSuccess(answer) ? answer.value["task"] : undefined
+  return Predicate.isRecord(task) && typeof task["taskId"] === "string"
+}
+
+/** What a response says, or nothing where it is none. */
+const answerOf = (response: Response, hasSession: boolean): Answer | undefined => {
+  for (const key in response) {
+    if (key !== "jsonrpc" && key !== "id" && key !== "result" && key !== "error") return undefined
+  }
+  if (response.jsonrpc !== "2.0") return undefined
+  const { error, result } = response as { readonly error?: unknown; readonly result?: unknown }
+  if (error === undefined) return Predicate.isRecord(result) ? Exit.succeed(result) : undefined
+  if (result !== undefined || !Predicate.isRecord(error)) return undefined
+  const { code, data, message } = error
+  return Number.isSafeInteger(code) && typeof message === "string"
+    ? Exit.fail(Failures.remote(code as number, message, data, hasSession))
+    : undefined
+}
