@@ -83,8 +83,12 @@ export const options = (
     const one = value[name]
     if (one === undefined) continue
     const check = Object.hasOwn(table, name) ? table[name] : undefined
-    const problems = check === undefined ? [unknown([...path, name])] : check(one, [...path, name])
-    if (problems.length > 0) (found ??= []).push(...problems)
+    // Most options are right: where one stands is written down only when it is not.
+    if (check?.(one, path).length === 0) continue
+    const full = [...path, name]
+    found ??= []
+    if (check === undefined) found.push(unknown(full))
+    else found.push(...check(one, full))
   }
   return found ?? none
 }

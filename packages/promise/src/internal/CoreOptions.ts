@@ -16,10 +16,21 @@ export const make = (
   const error = (resultSchema === undefined ? undefined : ResultSchemas.wrong(resultSchema)) ??
     Checks.call(backend, options)
   if (error !== undefined) return error
-  const { signal, ...others } = options ?? {}
+  // Written out, and not spread: a call is a microsecond faster when all of its options have the same shape.
+  const { failFast, idempotent, maxTotalTimeout, onprogress, resetTimeoutOnProgress, signal, task, timeout, wait } =
+    options ?? none
   return {
-    ...others,
-    ...(resultSchema === undefined ? {} : { resultSchema }),
-    ...(signal === undefined ? {} : { cancelReason: () => signal.reason as unknown })
+    timeout,
+    maxTotalTimeout,
+    resetTimeoutOnProgress,
+    onprogress,
+    idempotent,
+    wait,
+    failFast,
+    task,
+    resultSchema,
+    cancelReason: signal === undefined ? undefined : () => signal.reason as unknown
   }
 }
+
+const none: CallOptions = {}

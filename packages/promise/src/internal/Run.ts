@@ -4,12 +4,16 @@
  * A call costs a fiber and an observer: no timeout, no span, and an AbortSignal only where the caller has one.
  */
 import type { Exit } from "effect"
-import { Effect, FiberId, FiberRef, HashSet, Logger, LogLevel, Runtime } from "effect"
+import { Effect, FiberId, FiberRef, HashSet, Logger, LogLevel, Runtime, RuntimeFlags } from "effect"
 import type { LogEntry, SignalOptions } from "../Options.js"
 import * as Aborts from "./Aborts.js"
 import { fromCause } from "./Failure.js"
 
-const quiet = Runtime.defaultRuntime.pipe(Runtime.setFiberRef(FiberRef.currentLoggers, HashSet.empty()))
+/** Nobody sees Effect's own metrics of fibers here, and they cost a call about a microsecond. */
+const quiet = Runtime.defaultRuntime.pipe(
+  Runtime.setFiberRef(FiberRef.currentLoggers, HashSet.empty()),
+  Runtime.disableRuntimeFlag(RuntimeFlags.RuntimeMetrics)
+)
 
 const level = (logLevel: LogLevel.LogLevel): LogEntry["level"] =>
   LogLevel.greaterThanEqual(logLevel, LogLevel.Error)
