@@ -18,7 +18,7 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js"
 import { Effect, Exit, Logger, LogLevel, Scope } from "effect"
 import { spawn } from "node:child_process"
-import { once } from "node:events"
+import { once, setMaxListeners } from "node:events"
 import { fileURLToPath } from "node:url"
 import * as common from "./common.mjs"
 import * as Echo from "./fixtures/echo.mjs"
@@ -31,7 +31,9 @@ import * as Echo from "./fixtures/echo.mjs"
 
 const { calls, json, rounds } = common.options({ rounds: 41, calls: 500 })
 const script = fileURLToPath(new URL("./fixtures/echo.mjs", import.meta.url))
-const params = { name: "echo", arguments: {} }
+const everything = fileURLToPath(import.meta.resolve("@modelcontextprotocol/server-everything/dist/index.js"))
+/** Both servers have a tool of this name; one of them wants a message. */
+const params = { name: "echo", arguments: { message: "hello" } }
 
 /** Times promises one after the other. @param {() => Promise<unknown>} call @returns {Block} */
 const inTurn = (call) => async (calls) => {
@@ -142,6 +144,25 @@ const race = async (over, transport, connector, facadeClient, bounds, calls) => 
   }))
 }
 
+/** The official HTTP transport gives each fetch the same signal, of which Node warns. @type {typeof fetch} */
+const quietFetch = (input, init) => {
+  if (init?.signal) setMaxListeners(0, init.signal)
+  return fetch(input, init)
+}
+
+/** A race over stdio. @param {string} name @param {Array<string>} args */
+const overStdio = (name, args) => {
+  const command = process.execPath
+  return race(
+    name,
+    async () => new StdioClientTransport({ command, args, stderr: "ignore" }),
+    () => StdioConnector.make({ command, args }),
+    () => connect({ command, args }),
+    { fiber: 1.15, facade: 1.1 },
+    Math.ceil(calls / 2)
+  )
+}
+
 const server = spawn(process.execPath, [script, "http"], { stdio: ["pipe", "pipe", "inherit"] })
 const [port] = await once(server.stdout.setEncoding("utf8"), "data")
 const url = `http://127.0.0.1:${Number(port)}/mcp`
@@ -159,17 +180,11 @@ const rows = [
     { fiber: 1.5, facade: 1.6 },
     calls
   ),
-  ...await race(
-    "stdio",
-    async () => new StdioClientTransport({ command: process.execPath, args: [script, "stdio"] }),
-    () => StdioConnector.make({ command: process.execPath, args: [script, "stdio"] }),
-    () => connect({ command: process.execPath, args: [script, "stdio"] }),
-    { fiber: 1.15, facade: 1.1 },
-    Math.ceil(calls / 2)
-  ),
+  ...await overStdio("stdio", [script, "stdio"]),
+  ...await overStdio("server-everything", [everything, "stdio"]),
   ...await race(
     "http",
-    async () => /** @type {Transport} */ (new StreamableHTTPClientTransport(new URL(url))),
+    async () => /** @type {Transport} */ (new StreamableHTTPClientTransport(new URL(url), { fetch: quietFetch })),
     () => HttpConnector.make({ url }),
     () => connect({ url }),
     { fiber: 0.75, facade: 0.75 },
