@@ -3,7 +3,8 @@
  *
  * `ConnectError` and `RequestError` are also what adapters report through the ports; the rest is made by the core.
  */
-import { Cause, Data, Option, Schema } from "effect"
+import { Cause, Data, Option, Predicate, Schema } from "effect"
+import { messageOf } from "./internal/messageOf.js"
 import { connectReasons } from "./port/ConnectReason.js"
 
 const common = {
@@ -157,14 +158,14 @@ export class RequestError extends Data.TaggedError("RequestError")<{
  *
  * @internal
  */
-export const requestErrorOf = (cause: Cause.Cause<RequestError>): RequestError =>
-  Option.getOrElse(Cause.failureOption(cause), () => {
-    const defect = Cause.squash(cause)
-    const what = defect instanceof Error ? defect.message : String(defect)
-    return new RequestError({
-      fate: "unknown",
-      reason: "fault",
-      message: `the connector failed: ${what}`,
-      cause: defect
-    })
+export const requestErrorOf = (cause: Cause.Cause<RequestError>): RequestError => {
+  const failure: unknown = Option.getOrUndefined(Cause.failureOption(cause))
+  if (Predicate.isTagged(failure, "RequestError")) return failure as RequestError
+  const defect = failure ?? Cause.squash(cause)
+  return new RequestError({
+    fate: "unknown",
+    reason: "fault",
+    message: `the connector failed: ${messageOf(defect)}`,
+    cause: defect
   })
+}

@@ -18,8 +18,11 @@ import { Ledger, type SessionEvent } from "./Ledger.js"
 
 /** How one attempt goes. What is left out is the friendliest. All durations in milliseconds. */
 export interface Outcome {
-  /** `open` (default), `fail`, `hang` (until interrupted) or `throw` (synchronously: a broken connector). */
-  readonly connect?: "open" | "fail" | "hang" | "throw" | undefined
+  /**
+   * `open` (default), `fail`, `hang` (until interrupted). And as broken connectors do: `throw` (synchronously), `interrupt` (itself),
+   * `failWithNothing` (in place of an error), `nothing` (in place of a connection).
+   */
+  readonly connect?: "open" | "fail" | "hang" | "throw" | "interrupt" | "failWithNothing" | "nothing" | undefined
   /** How long it takes. Default 0. */
   readonly after?: number | undefined
   /** It cannot be interrupted while it takes that long. Default false. */
@@ -28,6 +31,8 @@ export interface Outcome {
   readonly error?: Partial<Pick<ConnectError, "reason" | "permanent" | "retryAfter" | "message">> | undefined
   /** How long its close takes; `never` hangs, `die` dies. Default 0. */
   readonly close?: number | "never" | "die" | undefined
+  /** Members of its connection that are broken: `fail` and `onLost` throw once they have done what they do; `loss` is missing. */
+  readonly broken?: "fail" | "onLost" | "loss" | undefined
   /** Whether the connection says that the server keeps a session. Default true. */
   readonly stateful?: boolean | undefined
   /** Whether its session can outlive it (`Connection.suspend`). Default false. */
@@ -49,6 +54,9 @@ export type Answer =
   | { readonly answer: "error"; readonly error: RequestError; readonly after?: number | undefined }
   /** Not before its timeout. */
   | { readonly answer: "never" }
+  /** As broken connectors do: it dies, or can neither end nor be interrupted. */
+  | { readonly answer: "die" }
+  | { readonly answer: "stuck" }
 
 /** What the scripted server offers. */
 export interface Offer {
@@ -141,7 +149,7 @@ export class ScriptedConnection {
     if (this.state !== "open") return
     const how: Loss = typeof loss === "string" ? { kind: loss, message: `scripted loss: ${loss}` } : loss
     this.loss = how
-    this.#onLost?.(how)
+    this.#onLost?.(this.outcome.broken === "loss" ? undefined as never : how)
     // Where the session may go on, it is for the core to say what becomes of what waits.
     if (this.outcome.suspends === true && how.kind !== "session") this.state = "failed"
     else this.fail(how)
@@ -240,6 +248,9 @@ export class ScriptedConnector implements Connector {
   readonly connect = (options: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> => {
     const outcome = this.#script.shift() ?? this.otherwise
     if (outcome.connect === "throw") throw new Error("the scripted connector throws")
+    if (outcome.connect === "interrupt") return Effect.interrupt
+    if (outcome.connect === "failWithNothing") return Effect.fail(undefined as never)
+    if (outcome.connect === "nothing") return Effect.succeed(undefined as never)
     const after = Effect.sleep(outcome.after ?? 0)
     const body = Effect.clockWith((clock) => this.#open(outcome, options, () => clock.unsafeCurrentTimeMillis()))
     const opening = Effect.acquireRelease(body, (connection) => this.#close(connection, outcome))
@@ -349,8 +360,14 @@ export class ScriptedConnector implements Connector {
       peer: { pid: connection.id },
       request: request as Connection["request"],
       notify: (method) => Effect.asVoid(request(method, undefined, { timeout: Number.MAX_SAFE_INTEGER })),
-      onLost: (callback) => connection.onLost(callback),
-      fail: (loss) => connection.fail(loss),
+      onLost: (callback) => {
+        connection.onLost(callback)
+        if (outcome.broken === "onLost") throw new Error("the scripted onLost throws")
+      },
+      fail: (loss) => {
+        connection.fail(loss)
+        if (outcome.broken === "fail") throw new Error("the scripted fail throws")
+      },
       suspend: outcome.suspends === true
         ? () => this.#suspend(connection)
         : undefined,
@@ -364,7 +381,9 @@ export class ScriptedConnector implements Connector {
     connection: ScriptedConnection,
     options: RequestOptions
   ): Effect.Effect<unknown, RequestError> {
-    const answer = this.respond?.(method, params, connection) ?? { answer: "result" as const }
+    const answer: Answer = this.respond?.(method, params, connection) ?? { answer: "result" }
+    if (answer.answer === "die") return Effect.dieMessage("the scripted request dies")
+    if (answer.answer === "stuck") return Effect.uninterruptible(Effect.never)
     if (answer.answer === "never") return connection.wait(Effect.never, options)
     const outcome = answer.answer === "error"
       ? Effect.fail(answer.error)

@@ -2,7 +2,7 @@
  * Calls: one read of the slot and the request where there is a connection; waiting, and sending again what may be sent again,
  * where there is none or it was lost.
  */
-import { Effect } from "effect"
+import { Cause, Effect } from "effect"
 import {
   type BackendUnavailable,
   type CallError,
@@ -118,9 +118,12 @@ export class Calls {
       generation: runtime.generation,
       request: (method, params, options) => {
         const timeout = millis(options?.timeout, this.#backend.policy.timeouts.request)
-        return Effect.catchAll(
-          connection.request(method, params, { ...options, timeout, maxTotalTimeout: undefined }),
-          (error) => this.#fail(error, method, runtime, timeout)
+        return Effect.catchAllCause(
+          Effect.suspend(() => connection.request(method, params, { ...options, timeout, maxTotalTimeout: undefined })),
+          (cause) =>
+            Cause.isInterruptedOnly(cause)
+              ? Effect.interrupt
+              : this.#fail(requestErrorOf(cause), method, runtime, timeout)
         )
       }
     }

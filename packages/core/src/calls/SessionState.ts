@@ -4,6 +4,8 @@
  */
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
+import type { RequestError } from "../Errors.js"
+import { withDeadline } from "../internal/deadline.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { Connection } from "../port/Connection.js"
 import type { Method, Params } from "../port/Method.js"
@@ -35,13 +37,15 @@ export class SessionState {
   readonly restore = (backend: string, connection: Connection, timeout: number): Effect.Effect<void> =>
     Effect.suspend(() => {
       const { logging, resources } = connection.capabilities
+      const ask = <M extends Method>(method: M, params: Params<M>): Effect.Effect<unknown, RequestError> =>
+        withDeadline<unknown>(Effect.suspend(() => connection.request(method, params, { timeout })), timeout)
       const requests = [
         ...(this.#level === undefined || logging === undefined
           ? []
-          : [connection.request("logging/setLevel", { level: this.#level }, { timeout })]),
+          : [ask("logging/setLevel", { level: this.#level })]),
         ...(resources?.subscribe !== true
           ? []
-          : [...this.#uris ?? []].map((uri) => connection.request("resources/subscribe", { uri }, { timeout })))
+          : [...this.#uris ?? []].map((uri) => ask("resources/subscribe", { uri })))
       ]
       return Effect.forEach(
         requests,

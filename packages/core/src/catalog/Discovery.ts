@@ -3,6 +3,7 @@
  */
 import { Effect, Predicate } from "effect"
 import { RequestError } from "../Errors.js"
+import { withDeadline } from "../internal/deadline.js"
 import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
 import type { Method } from "../port/Method.js"
@@ -88,11 +89,10 @@ const readList = (
         cut(`${methods[kind]} of ${backend} does not end: read ${maxPages} pages (discovery.maxPages)`)
         break
       }
-      const result: unknown = yield* connection.request(
-        methods[kind],
-        cursor === undefined ? undefined : { cursor },
-        { timeout: policy.timeouts.request }
-      )
+      const { request: timeout } = policy.timeouts
+      const params = cursor === undefined ? undefined : { cursor }
+      const asking = Effect.suspend(() => connection.request(methods[kind], params, { timeout }))
+      const result = yield* withDeadline<unknown>(asking, timeout)
       const { entries, nextCursor } = yield* pageOf(kind, result)
       for (const entry of entries) {
         const key = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined

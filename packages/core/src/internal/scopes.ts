@@ -2,8 +2,9 @@
  * Closing scopes: the only functions that do, beside `runtime/Owner.ts`. `Scope.close` marks a scope as closed before its
  * finalizers run, so a close that is interrupted can never be finished: each of these is uninterruptible.
  */
-import { Cause, Effect, Exit, Fiber, Option, Scope } from "effect"
+import { Effect, Exit, Fiber, Option, Scope } from "effect"
 import { awaitAtMost, pollFor } from "./deadline.js"
+import { firstLineOf } from "./messageOf.js"
 
 /** How a close ended. */
 export interface Outcome {
@@ -22,7 +23,7 @@ export const closeWithin = (close: Effect.Effect<void>, millis: number): Effect.
       Option.match({
         onNone: (): Outcome => ({ outcome: "abandoned", message: `close did not end within ${millis} ms` }),
         onSome: Exit.match({
-          onFailure: (cause): Outcome => ({ outcome: "failed", message: Cause.pretty(cause).split("\n", 1)[0] ?? "" }),
+          onFailure: (cause): Outcome => ({ outcome: "failed", message: firstLineOf(cause) }),
           onSuccess: (): Outcome => ({ outcome: "closed", message: undefined })
         })
       })

@@ -1,12 +1,14 @@
 /**
  * One attempt: makes a connection, asks the server again for what it kept, and lets `onConnected` prepare it.
  */
-import { Cause, Effect, Either, Exit } from "effect"
+import { Cause, Effect, Either, Exit, Option, Predicate } from "effect"
 import type { Calls } from "../calls/Calls.js"
 import { ConnectError } from "../Errors.js"
+import { messageOf } from "../internal/messageOf.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import type { Loss } from "../port/Connection.js"
 import type { ConnectOptions } from "../port/Connector.js"
+import { connectErrorOf, lossOf, problemOf } from "../port/given.js"
 import type { Installed } from "../runtime/Installed.js"
 import type { Owner } from "../runtime/Owner.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -44,7 +46,7 @@ export const establish = (
         Effect.timeoutFail(Effect.disconnect(prepared(host, runtime, onAttempt)), {
           duration: millis,
           onTimeout: () => {
-            const known = describe()
+            const known = inWords(describe)
             const what = `no connection within ${millis} ms (timeouts.connect)`
             return connectError(id, "timeout", known === undefined ? what : `${what}: ${known}`)
           }
@@ -70,26 +72,32 @@ const prepared = (
       clientInfo,
       capabilities,
       handlers,
-      onNotification: (notification) => host.tasks.notified(runtime, notification),
+      onNotification: (notification) => {
+        if (Predicate.isRecord(notification)) host.tasks.notified(runtime, notification)
+      },
       onAttempt,
       resume: host.owner.suspended
     })
   )
   return Effect.gen(function*() {
     const connection = yield* runtime.acquire(connect)
+    const problem = problemOf(connection)
+    if (problem !== undefined) return yield* connectError(backend.id, "defect", problem)
     const installed = { connection, runtime }
     runtime.opened(connection, backend.now())
-    connection.onLost((loss) => {
+    connection.onLost((given) => {
+      const loss = lossOf(given)
       runtime.ended(loss)
       backend.send({ _tag: "Lost", runtime, loss })
     })
     if (connection.resumed === true) return installed
     yield* calls.sessionState.restore(backend.id, connection, backend.policy.timeouts.request)
     if (onConnected !== undefined) {
-      yield* Effect.mapError(
-        Effect.suspend(() => onConnected(calls.session(installed))),
-        (cause) => connectError(backend.id, "onConnected", `onConnected failed: ${messageOf(cause)}`, cause)
-      )
+      yield* Effect.catchAllCause(Effect.suspend(() => onConnected(calls.session(installed))), (failure) => {
+        if (Cause.isInterrupted(failure)) return Effect.interrupt
+        const cause = Cause.squash(failure)
+        return connectError(backend.id, "onConnected", `onConnected failed: ${messageOf(cause)}`, cause)
+      })
     }
     return installed
   })
@@ -103,19 +111,17 @@ export const connectError = (
   cause?: unknown
 ): ConnectError => new ConnectError({ backend, reason, permanent: false, message, cause })
 
-/** The error of a failed attempt, stamped with the backend; a connector's defect is an error like any other. */
-const errorOf = (id: string, failure: Cause.Cause<ConnectError>): ConnectError => {
-  const error = Cause.failureOption(failure)
-  if (error._tag === "None") {
-    const defect = Cause.squash(failure)
-    return connectError(id, "defect", `the connector failed: ${messageOf(defect)}`, defect)
-  }
-  const { backend, cause, message, permanent, reason, retryAfter } = error.value
-  return backend === ""
-    ? new ConnectError({ backend: id, reason, permanent, retryAfter, cause, message })
-    : error.value
-}
+/** The error of a failed attempt; a connector's defect is an error like any other. */
+const errorOf = (id: string, cause: Cause.Cause<ConnectError>): ConnectError =>
+  connectErrorOf(id, Option.getOrElse(Cause.failureOption(cause), () => Cause.squash(cause)))
 
-const messageOf = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)
+/** What a connector has to say of an attempt that takes too long, where it can say it. */
+const inWords = (describe: () => string | undefined): string | undefined => {
+  try {
+    return describe()
+  } catch {
+    return undefined
+  }
+}
 
 const nothing = (): string | undefined => undefined

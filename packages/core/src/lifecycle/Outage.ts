@@ -46,7 +46,7 @@ export class Outage {
 
   /** Makes no attempt before a server's Retry-After, up to `maxRetryAfter`. (R6) */
   respectRetryAfter(now: number, retryAfter: number | undefined): void {
-    if (retryAfter !== undefined) {
+    if (retryAfter !== undefined && retryAfter > 0) {
       this.#notBefore = Math.max(this.#notBefore, now + Math.min(retryAfter, this.#policy.maxRetryAfter))
     }
   }

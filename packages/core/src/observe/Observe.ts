@@ -1,9 +1,12 @@
 /**
  * Lets telemetry measure a backend. What it throws is reported to the backend, and stops neither that nor a call.
  */
+import { Cause, Effect, Exit } from "effect"
+import type { CallError } from "../Errors.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
 import type { Connector } from "../port/Connector.js"
-import type { Observer, Telemetry } from "./Telemetry.js"
+import type { Method, Params } from "../port/Method.js"
+import type { CallObserver, Observer, Telemetry } from "./Telemetry.js"
 
 /** Lets telemetry measure a backend, before anything happens to it. */
 export const measure = (state: BackendState, { transport }: Connector, telemetry: Telemetry): void => {
@@ -38,13 +41,47 @@ const guarded = (observer: Observer, report: (defect: unknown) => void): Observe
     event: (event) => safely(() => observer.event(event)),
     beat: (sent, failure, millis) => safely(() => observer.beat(sent, failure, millis)),
     breakerOpened: (method, reason) => safely(() => observer.breakerOpened(method, reason)),
-    call: (method, params, run) => {
-      try {
-        return observer.call(method, params, run)
-      } catch (defect) {
-        report(defect)
-        return run({ attempt: (_, send) => send(params) })
-      }
-    }
+    call: <M extends Method, A>(
+      method: M,
+      params: Params<M>,
+      run: (call: CallObserver<M>) => Effect.Effect<A, CallError>
+    ) =>
+      surviving<CallObserver<M>, A, CallError>(
+        (work) => observer.call(method, params, work),
+        (call) =>
+          run({
+            attempt: (on, send) => surviving((work) => call.attempt(on, work), send, params, report)
+          }),
+        { attempt: (_, send) => send(params) },
+        report
+      )
   }
 }
+
+/**
+ * Has work measured that is to be done once, whatever becomes of the measuring: where that dies, what the work came to counts, and
+ * work that was not begun is done without.
+ */
+const surviving = <I, A, E>(
+  measure: (work: (given: I) => Effect.Effect<A, E>) => Effect.Effect<A, E>,
+  work: (given: I) => Effect.Effect<A, E>,
+  unmeasured: I,
+  report: (defect: unknown) => void
+): Effect.Effect<A, E> =>
+  Effect.suspend(() => {
+    let begun = false
+    let ended: Exit.Exit<A, E> | undefined
+    const counted = (given: I): Effect.Effect<A, E> =>
+      Effect.suspend(() => {
+        begun = true
+        return Effect.onExit(work(given), (exit) =>
+          Effect.sync(() => {
+            ended = exit
+          }))
+      })
+    return Effect.catchAllDefect(Effect.suspend(() => measure(counted)), (defect) => {
+      const itsOwn = ended !== undefined && Exit.isFailure(ended) && Cause.isDie(ended.cause)
+      if (!itsOwn) report(defect)
+      return ended ?? (begun ? Effect.die(defect) : work(unmeasured))
+    })
+  })

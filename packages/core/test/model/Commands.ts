@@ -47,8 +47,14 @@ export type Command =
 
 const offered = fc.constantFrom("resumed" as const, "resumed" as const, "forgotten" as const, "ignored" as const)
 
+const weighted = <A>(weight: number, arbitrary: fc.Arbitrary<A>) => ({ weight, arbitrary })
+
 const outcome: fc.Arbitrary<ScriptedConnector.Outcome> = fc.record({
-  connect: fc.constantFrom("open" as const, "open" as const, "fail" as const, "hang" as const, "throw" as const),
+  connect: fc.oneof(
+    weighted(3, fc.constantFrom("open" as const, "open" as const, "fail" as const, "hang" as const, "throw" as const)),
+    weighted(1, fc.constantFrom("interrupt" as const, "failWithNothing" as const, "nothing" as const))
+  ),
+  broken: fc.constantFrom(undefined, undefined, undefined, "fail" as const, "onLost" as const, "loss" as const),
   after: fc.constantFrom(undefined, 5, 500, 40_000),
   stubborn: fc.constantFrom(false, false, true),
   error: fc.constantFrom(undefined, { permanent: true }, { retryAfter: 30_000 }),
@@ -63,8 +69,6 @@ const backendCommand: fc.Arbitrary<BackendCommand> = fc.constantFrom(
   "Disable",
   "Disconnect"
 )
-
-const weighted = <A>(weight: number, arbitrary: fc.Arbitrary<A>) => ({ weight, arbitrary })
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   weighted(
@@ -90,7 +94,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     4,
     fc.record({
       do: fc.constant("mode" as const),
-      mode: fc.constantFrom("ok" as const, "hang" as const, "slow" as const, "late" as const)
+      mode: fc.constantFrom("ok" as const, "hang" as const, "slow" as const, "late" as const, "broken" as const)
     })
   ),
   weighted(1, fc.record({ do: fc.constant("listsChanged" as const) })),

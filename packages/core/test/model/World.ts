@@ -36,7 +36,7 @@ const events: ReadonlyArray<Lifecycle.Event> = [
 const same = (a: Lifecycle.State, b: Lifecycle.State) => JSON.stringify(a) === JSON.stringify(b)
 
 /** How a connection answers. */
-export type Mode = "ok" | "hang" | "slow" | "late"
+export type Mode = "ok" | "hang" | "slow" | "late" | "broken"
 
 /** How a generated world differs from the default. */
 export interface Setting {
@@ -284,6 +284,11 @@ export class World {
         return { answer: "result", result, after: 9000 }
       case "hang":
         return { answer: "never" }
+      case "broken":
+        // Only what is of ours is waited for with a bound, whatever the connector does.
+        return (method === "ping" || method === "tools/list") && connection.id % 2 === 0
+          ? { answer: "stuck" }
+          : { answer: "die" }
     }
   }
 

@@ -1,0 +1,48 @@
+/**
+ * What connectors give us, checked before it is believed: anybody may write one.
+ */
+import { Predicate } from "effect"
+import { ConnectError } from "../Errors.js"
+import { messageOf } from "../internal/messageOf.js"
+import type { Loss } from "./Loss.js"
+
+const methods = ["request", "notify", "onLost", "fail"]
+
+const isTextOrMissing = (value: unknown): boolean => value === undefined || typeof value === "string"
+
+const fields: ReadonlyArray<readonly [string, (value: unknown) => boolean]> = [
+  ...methods.map((name) => [name, Predicate.isFunction] as const),
+  ["serverInfo", Predicate.isRecord],
+  ["capabilities", Predicate.isRecord],
+  ["peer", Predicate.isRecord],
+  ["protocolVersion", Predicate.isString],
+  ["stateful", Predicate.isBoolean],
+  ["instructions", isTextOrMissing],
+  ["sessionId", isTextOrMissing]
+]
+
+/** What keeps a value from being a connection; nothing where it is one. Throws where reading its fields does. */
+export const problemOf = (connection: unknown): string | undefined => {
+  if (!Predicate.isRecord(connection)) return "the connector gave no connection"
+  const wrong = fields.find(([name, test]) => !test(connection[name]))
+  return wrong === undefined ? undefined : `the connector gave a connection whose ${wrong[0]} is not what it has to be`
+}
+
+/** How a connection ended, also where its connector does not say. */
+export const lossOf = (given: Loss | undefined): Loss =>
+  Predicate.isRecord(given) && Predicate.isString(given.kind) && Predicate.isString(given.message)
+    ? given
+    : { kind: "closed", message: "the connection ended, and its connector did not say why" }
+
+/** The error of an attempt, stamped with the backend; what is none becomes one. */
+export const connectErrorOf = (backend: string, given: unknown): ConnectError => {
+  if (!Predicate.isTagged(given, "ConnectError")) {
+    const message = `the connector failed: ${messageOf(given)}`
+    return new ConnectError({ backend, reason: "defect", permanent: false, message, cause: given })
+  }
+  const error = given as ConnectError
+  const { cause, message, permanent, reason, retryAfter } = error
+  return error.backend === ""
+    ? new ConnectError({ backend, reason, permanent, retryAfter, cause, message })
+    : error
+}
