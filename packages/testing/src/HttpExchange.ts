@@ -27,6 +27,8 @@ export interface Seen {
   readonly message: Message | undefined
   /** The body as it came; empty where there was none. */
   readonly body: string
+  /** The replica that it reached, from 0; see `HttpFaultServer.Options.replicas`. */
+  readonly replica: number
   /** When it had arrived as a whole, in milliseconds of `performance.now()`. */
   readonly at: number
 }

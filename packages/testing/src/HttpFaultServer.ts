@@ -3,6 +3,7 @@
  * for tests of programs that have to live with servers as they are.
  */
 import { Effect, type Scope } from "effect"
+import { PCGRandom } from "effect/Utils"
 import { randomUUID } from "node:crypto"
 import * as Http from "node:http"
 import * as Https from "node:https"
@@ -24,6 +25,11 @@ export interface Options extends McpAnswers.Options {
   readonly stateful?: boolean | undefined
   /** How a request of an unknown session is answered: 404, 400 with a body that names the session, or otherwise. Default 404. */
   readonly lostSession?: LostSession | undefined
+  /**
+   * It is so many replicas that know only the sessions that they made themselves; which of them a request reaches is drawn, the same
+   * for the same seed. Default: one.
+   */
+  readonly replicas?: { readonly count: number; readonly seed: number } | undefined
   /** A session without a request for so many milliseconds ends; open streams do not count. Default: never. */
   readonly idleTtl?: number | undefined
   /** Answers requests as event streams rather than as JSON. Default false. */
@@ -71,6 +77,8 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
   offersStream: boolean
   readonly #node: Http.Server | Https.Server
   readonly #scheme: string
+  readonly #replicas: number
+  readonly #random: PCGRandom
   readonly #rules: Array<Rule> = []
   readonly #conditions = new Conditions()
   #port = 0
@@ -86,6 +94,8 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
       this.#endStreams(id)
       this.#conditions.check()
     })
+    this.#replicas = options.replicas?.count ?? 1
+    this.#random = new PCGRandom(options.replicas?.seed ?? 0)
     this.#scheme = options.tls === undefined ? "http" : "https"
     const onRequest: Http.RequestListener = (request, response) => void this.#take(request, response).catch(() => {})
     this.#node = options.tls === undefined ? Http.createServer(onRequest) : Https.createServer(options.tls, onRequest)
@@ -216,6 +226,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
       headers: request.headers,
       message,
       body,
+      replica: this.#random.integer(this.#replicas),
       at: performance.now(),
       response,
       socket: request.socket
@@ -255,10 +266,11 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     else fault(response, status, headers, body)
   }
 
-  #isLost({ http, message, session }: Turn): boolean {
+  #isLost({ http, message, replica, session }: Turn): boolean {
     const pings = typeof this.lostSession === "object" && this.lostSession.pings === true
     return this.stateful && http !== "OPTIONS" && message?.method !== "initialize" &&
-      !(pings && message?.method === "ping") && (session === undefined || !this.sessions.has(session))
+      !(pings && message?.method === "ping") &&
+      (session === undefined || this.sessions.get(session)?.replica !== replica)
   }
 
   /** Does what is asked and gives the answer; `live` takes what belongs before the response in an event stream. */
@@ -275,7 +287,9 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     }
     if (http !== "POST" || message === undefined) return empty(405)
     if (message.id === undefined || message.method === undefined) return empty(202)
-    const fresh = message.method === "initialize" && this.stateful ? this.sessions.open(randomUUID()) : undefined
+    const fresh = message.method === "initialize" && this.stateful
+      ? this.sessions.open(randomUUID(), turn.replica)
+      : undefined
     if (fresh !== undefined) this.sessions.use(fresh.id, this.idleTtl)
     let before = ""
     const value = await this.respond(

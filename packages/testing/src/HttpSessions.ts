@@ -5,6 +5,8 @@
 /** A session that lives. */
 export interface HttpSession {
   readonly id: string
+  /** The replica that made it, from 0, and that alone knows it. */
+  readonly replica: number
   /** URIs of resources that the client has subscribed to. */
   readonly subscriptions: Set<string>
   /** The logging level that the client has asked for. */
@@ -23,8 +25,8 @@ export class HttpSessions extends Map<string, HttpSession> {
     this.#onExpired = onExpired
   }
 
-  open(id: string): HttpSession {
-    const session: HttpSession = { id, subscriptions: new Set(), level: undefined }
+  open(id: string, replica = 0): HttpSession {
+    const session: HttpSession = { id, replica, subscriptions: new Set(), level: undefined }
     this.set(id, session)
     return session
   }

@@ -161,6 +161,89 @@ describe.concurrent("a lost session", () => {
   }
 })
 
+describe.concurrent("a server that keeps forgetting its sessions", () => {
+  /** A client that makes a new session whenever its request is refused; gives the answer. */
+  const naive = (url: string) => {
+    let session: string | null = null
+    const post = (body: object) =>
+      fetch(url, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...(session === null ? {} : { "mcp-session-id": session }) },
+        body: JSON.stringify({ jsonrpc: "2.0", ...body })
+      })
+    const initialize = {
+      id: 1,
+      method: "initialize",
+      params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "naive", version: "1" } }
+    }
+    return async (message: string): Promise<string> => {
+      for (;;) {
+        const answer = session === null
+          ? undefined
+          : await post({ id: 2, method: "tools/call", params: { name: "echo", arguments: { message } } })
+        if (answer?.status === 200) return answer.text()
+        session = null
+        session = (await post(initialize)).headers.get("mcp-session-id")
+        const initialized = await post({ method: "notifications/initialized" })
+        if (initialized.status !== 202) session = null
+      }
+    }
+  }
+
+  it.scopedLive(
+    "[R7:real] before every call: each is answered, with as many sessions as a client makes that does nothing else",
+    () =>
+      Effect.gen(function*() {
+        const calls = 13
+        const server = yield* HttpFaultServer.make()
+        const backend = yield* supervise(server, {
+          keepalive,
+          reconnect: { initialDelay: "1 hour", maxDelay: "1 hour" }
+        })
+        for (let i = 0; i < calls; i++) {
+          server.sessions.clear()
+          assert.strictEqual(textOf(yield* backend.callTool({ name: "echo", arguments: { message: `${i}` } })), `${i}`)
+        }
+        const sessions = server.count("initialize")
+        assert.strictEqual(server.applied.length, calls)
+        const { lostSessions, state } = yield* backend.status
+        assert.deepStrictEqual([state, lostSessions.count], ["Connected", sessions - 1])
+        assert.include(lostSessions.warning, "keeps forgetting its sessions")
+        const call = naive(server.url)
+        for (let i = 0; i < calls; i++) {
+          server.sessions.clear()
+          assert.include(yield* Effect.promise(() => call(`${i}`)), `${i}`)
+        }
+        // The first of them stands in for one that was lost.
+        assert.isAtMost(sessions - 1, server.count("initialize") - sessions)
+      }),
+    { timeout: 60_000 }
+  )
+
+  it.scopedLive(
+    "[R7:real] two replicas without stickiness: each call is answered, and carried out once",
+    () =>
+      Effect.gen(function*() {
+        const calls = 8
+        const run = ({ arguments: { message } }: HttpFaultServer.Call) =>
+          new Promise((resolve) => setTimeout(() => resolve(text(String(message))), 50))
+        const server = yield* HttpFaultServer.make({ replicas: { count: 2, seed: 7 }, tools: { echo: { run } } })
+        const backend = yield* supervise(server, { keepalive })
+        for (let i = 0; i < calls; i++) {
+          assert.strictEqual(textOf(yield* backend.callTool({ name: "echo", arguments: { message: `${i}` } })), `${i}`)
+        }
+        assert.strictEqual(server.applied.length, calls)
+        assert.include((yield* backend.status).lostSessions.warning, "several replicas without sticky sessions")
+        // The same server refuses a client that knows no better, too; that one has made a session for each refusal.
+        const call = naive(server.url)
+        const before = server.count("initialize")
+        for (let i = 0; i < calls; i++) assert.include(yield* Effect.promise(() => call(`${i}`)), `${i}`)
+        assert.isAbove(server.count("initialize") - before, calls)
+      }),
+    { timeout: 60_000 }
+  )
+})
+
 describe.concurrent("refused credentials", () => {
   const reconnect = { initialDelay: 1, maxDelay: 1, maxAttempts: 3, stableAfter: 0, dormantProbe: "1 second" } as const
   const settled = ({ state }: Status) => state === "PermanentlyFailed" || state === "Dormant"

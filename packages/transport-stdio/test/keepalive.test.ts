@@ -139,4 +139,27 @@ describe.concurrent("keepalive over stdio", () => {
       assert.strictEqual(yield* ask(backend, "pid"), String(yield* connected(backend, 2)))
       assert.deepStrictEqual(livingIn(pid), [])
     }))
+
+  it.scopedLive("[H4:real] a process that is stopped costs each of many callers one failed call at most", () =>
+    Effect.gen(function*() {
+      const backend = yield* Backend.make("wedged", {
+        connector: StdioConnector.make(server({ ignoreTerm: true }, { stdinGrace: 100, termGrace: 100 })),
+        keepalive: { method: "none", timeout: 200, suspectInterval: 100 },
+        reconnect
+      })
+      const pid = yield* connected(backend)
+      yield* backend.firstOutcome
+      process.kill(pid, "SIGSTOP")
+      // Longer than three probes and what lies between them.
+      const call = ask(backend, "pid", {}, { timeout: 5_000, idempotent: true })
+      const failed: Array<string> = []
+      const caller = Effect.retry(Effect.tapError(call, ({ _tag }) => Effect.sync(() => failed.push(_tag))), {
+        times: 9
+      })
+      const answers = yield* Effect.all(Array.from({ length: 5 }, () => caller), { concurrency: "unbounded" })
+      const next = yield* connected(backend, 2)
+      assert.deepStrictEqual(answers, Array.from({ length: 5 }, () => String(next)))
+      assert.isAtMost(failed.length, 5)
+      assert.deepStrictEqual([...new Set(failed)], ["RequestTimeout"])
+    }))
 })
