@@ -102,6 +102,25 @@ describe("T11: a session outlives its connection", () => {
       expect(script.ledger.sent("tools/call")).toHaveLength(1)
     }))
 
+  it.scoped("[T11 R8] a call whose answer may come waits for a connection like any other: attempts go on for it", () =>
+    Effect.gen(function*() {
+      const script = keeping()
+      const { backend } = yield* watched(script, {
+        reconnect: { maxAttempts: 1, demandInterval: 1000, maxDelay: 2000 }
+      })
+      yield* TestClock.adjust("10 seconds")
+      script.respond = (method) =>
+        method === "tools/call" ? { answer: "result", after: 30_000, result: { content: [] } } : undefined
+      const call = yield* Effect.fork(backend.callTool({ name: "pay" }))
+      yield* TestClock.adjust(1000)
+      script.failNext(8)
+      script.current.lose()
+      yield* TestClock.adjust("20 seconds")
+      expect((yield* backend.status).resumed).toBe(true)
+      yield* TestClock.adjust("20 seconds")
+      expect(yield* Fiber.join(call)).toEqual({ content: [] })
+    }))
+
   it.scoped("[T11 C3] where the session does not go on, it is told that nobody knows", () =>
     Effect.gen(function*() {
       const script = keeping({ offered: "forgotten" })

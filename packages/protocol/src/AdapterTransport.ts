@@ -4,6 +4,17 @@
 import type { Loss, Peer, RequestError } from "@mcp-lifeline/core"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
+import type { Effect } from "effect"
+
+/** A session that was taken out of a transport. */
+export interface TransportSession {
+  /** What a transport of the same connector needs to go on with it. */
+  readonly knows: unknown
+  /** Requests whose answers its streams can still bring. */
+  readonly answerable: ReadonlySet<RequestId>
+  /** Tells the server that the session is over, in a bounded time. */
+  readonly end: Effect.Effect<void>
+}
 
 /**
  * A Transport of the official SDK with an honest end.
@@ -24,4 +35,16 @@ export interface AdapterTransport extends Transport {
   readonly stateful: boolean
   onlost?: ((loss: Loss) => void) | undefined
   onfailed?: ((id: RequestId, error: RequestError) => void) | undefined
+  /**
+   * Takes the session out of a transport that is over, where the server may still keep it: nothing is received any more, requests
+   * that its streams can answer are not rejected, and `close` leaves the session alone.
+   */
+  readonly suspend?: (() => TransportSession | undefined) | undefined
+  /**
+   * Asks in the name of a session that another transport had, in place of `initialize`. A `send` is rejected with the reason
+   * `session` where the server does not know it any more. `close` leaves the session alone until `goOn`.
+   */
+  readonly borrow?: ((session: TransportSession) => void) | undefined
+  /** Goes on with the borrowed session: opens its streams where they were cut, for requests that still wait. */
+  readonly goOn?: ((isWaiting: (id: RequestId) => boolean) => void) | undefined
 }

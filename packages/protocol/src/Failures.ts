@@ -85,7 +85,7 @@ export const toRequestError = (error: unknown, fate: Fate): RequestError => {
 
 const connectReasons: { readonly [R in RequestReason]: ConnectReason } = {
   lost: "closed",
-  session: "closed",
+  session: "session",
   timeout: "timeout",
   remote: "protocol",
   protocol: "protocol",

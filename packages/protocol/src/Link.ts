@@ -4,7 +4,7 @@
  */
 import type { Loss, ServerNotification } from "@mcp-lifeline/core"
 import type { Transport, TransportSendOptions } from "@modelcontextprotocol/sdk/shared/transport.js"
-import type { JSONRPCMessage, MessageExtraInfo } from "@modelcontextprotocol/sdk/types.js"
+import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import * as Failures from "./Failures.js"
@@ -29,6 +29,7 @@ export class Link implements Transport {
   readonly #adapter: AdapterTransport
   readonly #receivers: Receivers
   #isOver = false
+  #isReleased = false
 
   constructor(adapter: AdapterTransport, receivers: Receivers) {
     this.#adapter = adapter
@@ -61,10 +62,17 @@ export class Link implements Transport {
     this.ended ??= loss
   }
 
+  /** Leaves the requests that wait to whoever goes on with the session. */
+  release(loss: Loss, waiting: ReadonlySet<RequestId>): void {
+    this.refuse(loss)
+    this.#receivers.requests.end(loss, waiting)
+    this.#isReleased = true
+  }
+
   /** Ends what is under way in both directions. */
   end(loss: Loss): void {
     this.refuse(loss)
-    this.#receivers.requests.end(this.ended ?? loss)
+    if (!this.#isReleased) this.#receivers.requests.end(this.ended ?? loss)
     if (this.#isOver) return
     this.#isOver = true
     this.onclose?.()

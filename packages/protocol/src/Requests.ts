@@ -40,17 +40,37 @@ const timedOut = "Request timed out"
 
 /** Asks over one transport, from `initialize` until it is ended. */
 export class Requests {
-  readonly #transport: AdapterTransport
-  readonly #log: (message: string) => void
+  #transport: AdapterTransport
+  #log: (message: string) => void
   readonly #pending = new Map<number, Pending>()
   /** Who is told of the progress of a request, by its id, which is the token of its progress, too. */
   readonly #listeners = new Map<number, NonNullable<Options["onprogress"]>>()
-  #lastId = -1
+  #lastId: number
 
-  /** `log`: called with what a server does that helps nobody, in words for a developer. */
-  constructor(transport: AdapterTransport, log: (message: string) => void) {
+  /**
+   * `log`: called with what a server does that helps nobody, in words for a developer. `firstId`: of the first request; a session
+   * must not see one twice.
+   */
+  constructor(transport: AdapterTransport, log: (message: string) => void, firstId = 0) {
     this.#transport = transport
     this.#log = log
+    this.#lastId = firstId - 1
+  }
+
+  /** Goes on over another transport, with the same session. */
+  moveTo(transport: AdapterTransport, log: (message: string) => void): void {
+    this.#transport = transport
+    this.#log = log
+  }
+
+  /** An id for a request that others send. */
+  nextId(): number {
+    return ++this.#lastId
+  }
+
+  /** Whether a request waits for its answer. */
+  has(id: RequestId): boolean {
+    return this.#pending.has(Number(id))
   }
 
   /** How many are not answered. */
@@ -150,17 +170,21 @@ export class Requests {
   }
 
   /**
-   * Ends all of them. Where some are still being sent, the transport may just be rejecting them with a better knowledge of
+   * Ends all of them `but` some. Where some are still being sent, the transport may just be rejecting them with a better knowledge of
    * their fate: those rejections, which are under way as microtasks, go first.
    */
-  end(loss: Loss): void {
+  end(loss: Loss, but?: ReadonlySet<RequestId>): void {
+    const ids = [...this.#pending.keys()].filter((id) => but?.has(id) !== true)
     const endAll = (): void => {
       const error = Failures.cutOff(loss)
-      for (const id of [...this.#pending.keys()]) this.#take(id)?.settle(Exit.fail(error))
-      this.#listeners.clear()
+      for (const id of ids) {
+        this.#take(id)?.settle(Exit.fail(error))
+        this.#listeners.delete(id)
+      }
+      if (but === undefined) this.#listeners.clear()
     }
-    for (const { isSending } of this.#pending.values()) {
-      if (isSending) return void setTimeout(endAll, 0)
+    for (const id of ids) {
+      if (this.#pending.get(id)?.isSending === true) return void setTimeout(endAll, 0)
     }
     endAll()
   }

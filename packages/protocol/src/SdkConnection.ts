@@ -2,15 +2,8 @@
  * One MCP session over one transport, as a core Connection: requests of ours go out by themselves, and the official Client
  * answers what the server asks.
  */
-import type {
-  ConnectError,
-  Connection,
-  ConnectOptions,
-  Loss,
-  Method,
-  RequestError,
-  RequestOptions
-} from "@mcp-lifeline/core"
+import type { Connection, ConnectOptions, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
+import { ConnectError, SuspendedSession } from "@mcp-lifeline/core"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import type {
   ClientCapabilities,
@@ -26,8 +19,8 @@ import {
 } from "@modelcontextprotocol/sdk/types.js"
 import type { jsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/types.js"
 import type { Scope } from "effect"
-import { Effect, Exit, Runtime } from "effect"
-import type { AdapterTransport } from "./AdapterTransport.js"
+import { Cause, Data, Effect, Exit, Option, Runtime } from "effect"
+import type { AdapterTransport, TransportSession } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
 import { misused, refused, toConnectError, toRequestError, unsupported } from "./Failures.js"
 import { Link } from "./Link.js"
@@ -83,18 +76,47 @@ export const connect = (
   options: Options
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> => allOrNothing(open(transport, options))
 
-const open = (
+/**
+ * Goes on with a suspended session, over a transport that has not been started. `undefined` where that cannot be: the server does not
+ * know it any more, says nothing for 5 s, or refuses what it is asked in its name; a new session is then in order.
+ */
+export const resume = (
+  transport: AdapterTransport,
+  options: Options,
+  session: SuspendedSession
+): Effect.Effect<Connection | undefined, ConnectError, Scope.Scope> =>
+  allOrNothing(open(transport, options, session as SuspendedSession<Suspended>)).pipe(
+    Effect.catchTag("NotResumed", () => Effect.succeed(undefined))
+  )
+
+function open(
   transport: AdapterTransport,
   options: Options
-): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
-  Effect.gen(function*() {
+): Effect.Effect<Connection, ConnectError, Scope.Scope>
+function open(
+  transport: AdapterTransport,
+  options: Options,
+  suspended: SuspendedSession<Suspended>
+): Effect.Effect<Connection, ConnectError | NotResumed, Scope.Scope>
+function open(
+  transport: AdapterTransport,
+  options: Options,
+  suspended?: SuspendedSession<Suspended>
+): Effect.Effect<Connection, ConnectError | NotResumed, Scope.Scope> {
+  return Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
     const runFork = Runtime.runFork(runtime)
     const log = (message: string): void => {
       runFork(Effect.logDebug(`MCP: ${message.slice(0, 200)}`))
     }
-    const requests = new Requests(transport, log)
-    const link = new Link(transport, { requests, onNotification: options.onNotification, log })
+    let requests = new Requests(transport, log, suspended?.knows.requests.nextId())
+    const link = new Link(transport, {
+      get requests() {
+        return requests
+      },
+      onNotification: options.onNotification,
+      log
+    })
     const capabilities = ServerRequests.capabilities(options.handlers, options.capabilities)
     const client = answering(options, capabilities, runtime)
     // The SDK's texts may end with whole messages.
@@ -124,7 +146,8 @@ const open = (
       link.refuse(lost)
       if (loss.kind === "session" && requests.size > 0) return tellSoon()
       tell()
-      if (loss.kind !== "session") link.end(loss)
+      // Where the session may go on, it is for the core to say what becomes of the requests: `suspend` or `fail`.
+      if (loss.kind !== "session" && (transport.suspend === undefined || onLost === undefined)) link.end(loss)
     }
     transport.onlost = lose
     transport.onclose = () => lose({ kind: "closed", message: "the transport was closed" })
@@ -138,16 +161,27 @@ const open = (
       })
     )
     yield* Effect.tryPromise({ try: () => client.connect(link), catch: toConnectError })
-    const server = yield* initialize(requests, {
-      protocolVersion: options.relay?.protocolVersion ?? LATEST_PROTOCOL_VERSION,
-      capabilities,
-      clientInfo: options.clientInfo ?? clientInfo
+    const begin = Effect.gen(function*() {
+      const server = yield* initialize(requests, {
+        protocolVersion: options.relay?.protocolVersion ?? LATEST_PROTOCOL_VERSION,
+        capabilities,
+        clientInfo: options.clientInfo ?? clientInfo
+      })
+      transport.setProtocolVersion?.(server.protocolVersion)
+      yield* Effect.tryPromise({
+        try: () => client.notification({ method: "notifications/initialized" }),
+        catch: toConnectError
+      })
+      return server
     })
-    transport.setProtocolVersion?.(server.protocolVersion)
-    yield* Effect.tryPromise({
-      try: () => client.notification({ method: "notifications/initialized" }),
-      catch: toConnectError
-    })
+    const goOn = (from: SuspendedSession<Suspended>): boolean => {
+      if (!from.take()) return false
+      requests = from.knows.requests
+      requests.moveTo(transport, log)
+      transport.goOn?.((id) => requests.has(id))
+      return true
+    }
+    const server = suspended === undefined ? yield* begin : yield* resumed(requests, transport, suspended, goOn)
 
     const failed = (error: RequestError): RequestError => {
       if (error.reason === "session") lose({ kind: "session", message: error.message, cause: error })
@@ -196,6 +230,20 @@ const open = (
       sessionId: transport.sessionId,
       peer: transport.peer,
       stateful: transport.stateful,
+      resumed: suspended !== undefined,
+      suspend: (loss) => {
+        const session = closing ? undefined : transport.suspend?.()
+        if (session === undefined) return undefined
+        link.release(loss, session.answerable)
+        return new SuspendedSession<Suspended>({
+          knows: { requests, server, session },
+          isAwaited: () => requests.size > 0,
+          end: Effect.suspend(() => {
+            requests.end({ kind: "closed", message: "the session was ended" })
+            return session.end
+          })
+        })
+      },
       request: request as Connection["request"],
       notify,
       onLost: (callback) => {
@@ -205,6 +253,7 @@ const open = (
       fail: (loss) => link.end(loss)
     }
   })
+}
 
 /** The official Client, which answers what the server asks. */
 const answering = (
@@ -219,6 +268,47 @@ const answering = (
   }
   return client
 }
+
+/** What is known of a session that outlived its connection. */
+interface Suspended {
+  readonly requests: Requests
+  readonly server: InitializeResult
+  readonly session: TransportSession
+}
+
+/** A session does not go on: a new one is in order. */
+class NotResumed extends Data.TaggedError("NotResumed")<{}> {}
+
+/** How long the server may take to say that it still knows a session, in milliseconds. */
+const resumeTimeout = 5000
+
+/** Failures of the network and of a server that is not itself: they say nothing of the session. */
+const isOutage = ({ reason }: ConnectError): boolean =>
+  reason === "refused" || reason === "unreachable" || reason === "tls" || reason === "closed" || reason === "timeout" ||
+  reason === "rateLimited" || reason === "server"
+
+/** JSON-RPC "method not found": from a server that knows no ping, but the session. */
+const methodNotFound = -32601
+
+/** Asks the server whether it knows the session, and goes on with it in the step in which the answer comes. */
+const resumed = (
+  requests: Requests,
+  transport: AdapterTransport,
+  suspended: SuspendedSession<Suspended>,
+  goOn: (from: SuspendedSession<Suspended>) => boolean
+): Effect.Effect<InitializeResult, ConnectError | NotResumed> =>
+  Effect.async<InitializeResult, ConnectError | NotResumed>((resume) => {
+    const { server, session } = suspended.knows
+    transport.borrow?.(session)
+    const id = requests.send("ping", undefined, { timeout: resumeTimeout }, (answer) => {
+      const error = Exit.isFailure(answer) ? Cause.failureOption(answer.cause) : Option.none()
+      const known = Option.isNone(error) || (error.value.reason === "remote" && error.value.code === methodNotFound)
+      if (known) return resume(goOn(suspended) ? Exit.succeed(server) : Exit.fail(new NotResumed()))
+      const { cause } = error.value
+      resume(Exit.fail(cause instanceof ConnectError && isOutage(cause) ? cause : new NotResumed()))
+    })
+    return Effect.sync(() => requests.cancel(id, ""))
+  })
 
 /** Begins the session. Takes as long as the server does. */
 const initialize = (

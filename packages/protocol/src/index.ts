@@ -1,4 +1,4 @@
-export type { AdapterTransport } from "./AdapterTransport.js"
+export type { AdapterTransport, TransportSession } from "./AdapterTransport.js"
 export { IdScanner } from "./IdScanner.js"
 export * as LoginFailure from "./LoginFailure.js"
 export * as LostSession from "./LostSession.js"

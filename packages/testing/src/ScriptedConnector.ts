@@ -299,6 +299,7 @@ export class ScriptedConnector implements Connector {
     const session = connection.suspend()
     return new SuspendedSession({
       knows: session,
+      isAwaited: () => session.waiting.size > 0,
       end: Effect.map(Clock.currentTimeMillis, (now) => session.over("ended", now))
     })
   }

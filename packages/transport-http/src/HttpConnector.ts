@@ -2,7 +2,7 @@
  * Connections to MCP servers over HTTP.
  */
 import { Check, ConnectError, Problem, TimeSpan } from "@mcp-lifeline/core"
-import type { Connection, Connector } from "@mcp-lifeline/core"
+import type { Connection, ConnectOptions, Connector, SuspendedSession } from "@mcp-lifeline/core"
 import { type LoginFailure, SdkConnection } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -233,16 +233,40 @@ export const make = (options: Options): Connector => {
 
   const connectWith = (
     kind: "streamable" | "sse",
-    connectOptions: Parameters<Connector["connect"]>[0]
+    connectOptions: ConnectOptions
   ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
     Effect.gen(function*() {
       connectOptions.onAttempt?.(() => oauth?.isRunning() === true ? texts.login : texts.silent)
       const client = yield* makeClient
       const adapter = kind === "sse"
         ? yield* Effect.flatMap(sse, ({ make }) => make({ client, url, target, maxMessageBytes }))
-        : yield* StreamableTransport.make({ client, url, target, closeTimeout, maxMessageBytes })
+        : yield* streamable(client)
       const connection = yield* SdkConnection.connect(adapter, connectOptions)
       return { ...connection, heartbeat: heartbeat(client) }
+    }).pipe(Effect.mapError(located))
+
+  const streamable = (client: HttpClient.HttpClient) =>
+    StreamableTransport.make({ client, makeClient, url, target, closeTimeout, maxMessageBytes })
+
+  const connectAnew = (connectOptions: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+    transport !== "auto"
+      ? connectWith(transport, connectOptions)
+      : connectWith("streamable", connectOptions).pipe(
+        Effect.catchIf(
+          mayBeOlder,
+          (error) => Effect.mapError(connectWith("sse", connectOptions), (older) => isRefusal(older) ? older : error)
+        )
+      )
+
+  /** Goes on with the session that an attempt is offered, where the server still knows it. (T11) */
+  const resume = (
+    session: SuspendedSession,
+    connectOptions: ConnectOptions
+  ): Effect.Effect<Connection | undefined, ConnectError, Scope.Scope> =>
+    Effect.gen(function*() {
+      const client = yield* makeClient
+      const connection = yield* SdkConnection.resume(yield* streamable(client), connectOptions, session)
+      return connection && { ...connection, heartbeat: heartbeat(client) }
     }).pipe(Effect.mapError(located))
 
   return {
@@ -250,14 +274,14 @@ export const make = (options: Options): Connector => {
     overlap: true,
     heartbeat: true,
     target,
-    connect: (connectOptions) =>
-      transport !== "auto"
-        ? connectWith(transport, connectOptions)
-        : connectWith("streamable", connectOptions).pipe(
-          Effect.catchIf(
-            mayBeOlder,
-            (error) => Effect.mapError(connectWith("sse", connectOptions), (older) => isRefusal(older) ? older : error)
-          )
+    connect: (connectOptions) => {
+      const { resume: session } = connectOptions
+      return session?.held === true
+        ? Effect.flatMap(
+          resume(session, connectOptions),
+          (resumed) => resumed === undefined ? connectAnew(connectOptions) : Effect.succeed(resumed)
         )
+        : connectAnew(connectOptions)
+    }
   }
 }

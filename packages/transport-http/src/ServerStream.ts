@@ -59,9 +59,11 @@ export const keep = (options: {
   readonly open: (position: Position) => Effect.Effect<End, HttpFailure>
   /** The address for people. */
   readonly target: string
+  /** Where it stands: it is opened there, and opened again where it was cut. */
+  readonly position: Position
 }): Effect.Effect<Loss | undefined> =>
   Effect.gen(function*() {
-    const position: Position = { lastEventId: undefined, retry: undefined }
+    const { position } = options
     let attempt = 0
     let refused = 0
     /** It has been open once, so the server offers it, whatever is said meanwhile by something in between. */

@@ -11,7 +11,7 @@
 import type { Loss, Peer } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { ConnectError } from "@mcp-lifeline/core"
-import type { AdapterTransport } from "@mcp-lifeline/protocol"
+import type { AdapterTransport, TransportSession } from "@mcp-lifeline/protocol"
 import { Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { isJSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
@@ -36,6 +36,8 @@ export interface Options {
   readonly url: URL
   /** The address for people, without userinfo and query. */
   readonly target: string
+  /** A client for the end of a session that has outlived this transport. */
+  readonly makeClient: Effect.Effect<HttpClient>
   /** Milliseconds for the DELETE at close. */
   readonly closeTimeout: number
   /** The longest message that is taken, in bytes. */
@@ -48,6 +50,16 @@ interface Exchange extends Position {
   readonly fiber: { current: Fiber.RuntimeFiber<void, ConnectError | RequestError> | undefined }
   answered: boolean
 }
+
+/** What is known of a session that was taken out of a transport. */
+interface Known {
+  readonly sessionId: string
+  readonly protocolVersion: string | undefined
+  readonly serverStream: Position
+  readonly exchanges: ReadonlyArray<Position & { readonly id: RequestId }>
+}
+
+const positionOf = ({ lastEventId, retry }: Position): Position => ({ lastEventId, retry })
 
 /** So many failures in a row to resume a response stream; then its request has failed. */
 const maxResumes = 5
@@ -77,6 +89,10 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     let serverStream: Fiber.RuntimeFiber<void> | undefined
     let lost: Loss | undefined
     let closing: Promise<void> | undefined
+    /** Whose session it is: that of this transport, one that was borrowed from another, or one that was taken out of this. */
+    let session: "own" | "borrowed" | "suspended" = "own"
+    let serverPosition: Position = { lastEventId: undefined, retry: undefined }
+    let borrowed: Known | undefined
 
     let warned = false
     const dropped = (message: Oversized.Oversized): void => {
@@ -97,12 +113,14 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       ...(protocolVersion === undefined ? {} : { "mcp-protocol-version": protocolVersion })
     })
 
-    const receive = (value: unknown): void =>
+    const receive = (value: unknown): void => {
+      if (session === "suspended") return
       Wire.deliver(transport, target, value, (message) => {
         if (!("id" in message) || "method" in message || message.id === undefined) return
         const exchange = exchanges.get(message.id)
         if (exchange !== undefined) exchange.answered = true
       })
+    }
 
     const onEvent = (event: EventSourceMessage): void => {
       if (Wire.isMessage(event)) receive(Wire.parse(event.data))
@@ -144,7 +162,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     const keepServerStream: Effect.Effect<void> = Effect.suspend(() =>
       ServerStream.keep({
         open: openStream,
-        target
+        target,
+        position: serverPosition
       })
     ).pipe(
       Effect.map((loss) => {
@@ -164,11 +183,19 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     const serverGone = (failure: HttpFailure): void =>
       lose({ kind: "closed", message: `${target}: ${describe(failure)}`, cause: failure })
 
+    const forgotten = (failure: StatusFailure): RequestError => toRequestError(failure, target, ["rejected", "session"])
+
+    /** What a failure to send means, before a session is up. A borrowed one may be forgotten, which is no loss of ours. */
+    const connectFailure = (failure: HttpFailure): ConnectError | RequestError =>
+      failure._tag === "StatusFailure" && session === "borrowed" && namesLostSession(failure)
+        ? forgotten(failure)
+        : toConnectError(failure, target)
+
     /** What a failure to send means, once a session is up. Declares the loss before it is reported. */
     const settle = (failure: HttpFailure): RequestError => {
       if (failure._tag === "StatusFailure" && namesLostSession(failure)) {
         sessionLost(failure)
-        return toRequestError(failure, target, ["rejected", "session"])
+        return forgotten(failure)
       }
       if (failure._tag === "NetworkFailure" && failure.kind === "refused") {
         serverGone(failure)
@@ -178,7 +205,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     }
 
     /** Resumes the response stream of a request until it is answered, or until resuming is refused. */
-    const resume = (exchange: Exchange, cut: End): Effect.Effect<void, RequestError> =>
+    const resumeStream = (exchange: Exchange, cut: End): Effect.Effect<void, RequestError> =>
       Effect.gen(function*() {
         const failed = (reason: RequestError["reason"], message: string, cause: unknown) =>
           new RequestError({ fate: "unknown", reason, message, cause })
@@ -215,7 +242,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           }
           if (failure.kind === "refused") {
             serverGone(failure)
-            return yield* failed("lost", message, failure)
+            // Its stream may go on with the session: it fails with the others, where that is given up.
+            return yield* Effect.never
           }
           cause = failure
           attempt += 1
@@ -288,7 +316,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     ): Effect.Effect<void, ConnectError | RequestError> =>
       Effect.suspend(() => {
         const method = "method" in message ? message.method : undefined
-        const connecting = !initialized
+        const connecting = !initialized || session === "borrowed"
         return client.exchange({
           method: "POST",
           url,
@@ -307,9 +335,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
               receive({ jsonrpc: "2.0", id: exchange.id, error: { ...failure.error, message: failure.detail } })
               return Effect.succeed(undefined)
             }
-            return Effect.fail(connecting ? toConnectError(failure, target) : settle(failure))
+            return Effect.fail(connecting ? connectFailure(failure) : settle(failure))
           }),
-          Effect.flatMap((cut) => exchange === undefined || cut === undefined ? Effect.void : resume(exchange, cut))
+          Effect.flatMap((cut) =>
+            exchange === undefined || cut === undefined ? Effect.void : resumeStream(exchange, cut)
+          )
         )
       })
 
@@ -342,20 +372,23 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           fibers.delete(fiber)
           if (exchange !== undefined) exchanges.delete(exchange.id)
           after(message, Exit.isSuccess(exit))
-          if (Exit.isSuccess(exit)) return resolve()
+          // What a suspended session has not answered waits for whoever goes on with it.
+          if (Exit.isSuccess(exit) || (exchange !== undefined && session === "suspended")) return resolve()
           if (exit.cause._tag === "Fail") return reject(exit.cause.error)
           reject(Cause.isInterruptedOnly(exit.cause) ? over(exit.cause) : Cause.squash(exit.cause))
         })
       })
     }
 
+    const openServerStream = (): void => {
+      serverStream = fork(keepServerStream)
+      fibers.add(serverStream)
+    }
+
     /** What follows when a notification of ours has been sent, or could not be. */
     const after = (message: JSONRPCMessage, sent: boolean): void => {
       if (!("method" in message) || closing !== undefined) return
-      if (message.method === "notifications/initialized" && sent && lost === undefined) {
-        serverStream = fork(keepServerStream)
-        fibers.add(serverStream)
-      }
+      if (message.method === "notifications/initialized" && sent && lost === undefined) openServerStream()
       if (message.method === "notifications/cancelled") {
         // The server will not answer it any more, and may leave its stream open.
         const id = (message.params as { readonly requestId?: RequestId } | undefined)?.requestId
@@ -364,18 +397,70 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       }
     }
 
-    const endSession: Effect.Effect<void> = Effect.suspend(() => {
-      if (sessionId === undefined || lost?.kind === "session") return Effect.void
-      return client.exchange({ method: "DELETE", url, headers: sessionHeaders(), prompt: true }, (answer) => {
+    const endSession = (client: HttpClient): Effect.Effect<void> =>
+      client.exchange({ method: "DELETE", url, headers: sessionHeaders(), prompt: true }, (answer) => {
         discard(answer.body)
         return Effect.void
       }).pipe(
         Effect.timeout(options.closeTimeout),
         Effect.catchAll((failure) => Effect.logDebug(`${target}: the session was not ended`, failure._tag))
       )
-    })
 
-    const shutdown = endSession.pipe(
+    const isOurs = (): boolean => sessionId !== undefined && session === "own" && lost?.kind !== "session"
+
+    const suspend = (): TransportSession | undefined => {
+      if (!isOurs() || !initialized || closing !== undefined || sessionId === undefined) return undefined
+      session = "suspended"
+      const waiting = [...exchanges.values()].filter((exchange) =>
+        !exchange.answered && exchange.lastEventId !== undefined
+      )
+      const knows: Known = {
+        sessionId,
+        protocolVersion,
+        serverStream: positionOf(serverPosition),
+        exchanges: waiting.map((exchange) => ({ id: exchange.id, ...positionOf(exchange) }))
+      }
+      return {
+        knows,
+        answerable: new Set(waiting.map(({ id }) => id)),
+        end: Effect.scoped(
+          Effect.flatMap(
+            Effect.acquireRelease(options.makeClient, (client) => client.destroy),
+            endSession
+          )
+        )
+      }
+    }
+
+    const borrow = ({ knows }: TransportSession): void => {
+      borrowed = knows as Known
+      session = "borrowed"
+      sessionId = borrowed.sessionId
+      protocolVersion = borrowed.protocolVersion
+      initialized = true
+    }
+
+    const goOn = (isWaiting: (id: RequestId) => boolean): void => {
+      if (borrowed === undefined) return
+      session = "own"
+      serverPosition = positionOf(borrowed.serverStream)
+      openServerStream()
+      for (const { id, ...position } of borrowed.exchanges) {
+        if (!isWaiting(id)) continue
+        const exchange: Exchange = { id, fiber: { current: undefined }, answered: false, ...position }
+        exchanges.set(id, exchange)
+        const fiber = fork(resumeStream(exchange, { cause: undefined }))
+        fibers.add(fiber)
+        exchange.fiber.current = fiber
+        fiber.addObserver((exit) => {
+          fibers.delete(fiber)
+          exchanges.delete(id)
+          if (Exit.isFailure(exit) && exit.cause._tag === "Fail") transport.onfailed?.(id, exit.cause.error)
+        })
+      }
+    }
+
+    const shutdown = Effect.suspend(() => isOurs() ? endSession(client) : Effect.void).pipe(
       Effect.zipRight(Effect.suspend(() => Fiber.interruptAll([...fibers]))),
       Effect.zipRight(client.destroy),
       Effect.ensuring(Effect.sync(() => transport.onclose?.()))
@@ -394,6 +479,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         initialized = true
       },
       start: () => Promise.resolve(),
+      suspend,
+      borrow,
+      goOn,
       send,
       close: () => closing ??= Runtime.runPromise(runtime)(Effect.interruptible(shutdown))
     }

@@ -15,6 +15,7 @@ describe("ServerStream", () => {
             opened++
             return Effect.fail(reset)
           }),
+        position: { lastEventId: undefined, retry: undefined },
         target: "http://server.test/mcp"
       }))
       yield* TestClock.adjust("1 hour")
@@ -48,6 +49,7 @@ describe("ServerStream", () => {
               const failure = answers[opened++]
               return failure === undefined ? Effect.succeed({ cause: undefined }) : Effect.fail(failure)
             }),
+          position: { lastEventId: undefined, retry: undefined },
           target: "http://server.test/mcp"
         }))
         yield* TestClock.adjust("10 minutes")

@@ -176,7 +176,7 @@ export class Connecting {
         (nextAttemptAt) => backend.emit({ _tag: "AttemptFailed", error, duration, nextAttemptAt })
       )
       for (const pending of joined) pending.answer(Exit.fail(error)) // guard: failure-is-answered
-      if (this.#calls.waiting > 0) yield* this.bringForward()
+      if (this.#isAwaited) yield* this.bringForward()
     })
   }
 
@@ -278,8 +278,13 @@ export class Connecting {
       )
       yield* replacing ? this.#owner.retire(runtime, loss) : this.#retireLost(installed, loss) // guard: lost-is-retired
       if (this.#phase.state._tag === "Connecting" && !replacing) yield* this.connect(false)
-      else if (this.#calls.waiting > 0) yield* this.bringForward()
+      else if (this.#isAwaited) yield* this.bringForward()
     })
+  }
+
+  /** Whether a call waits for the next connection. */
+  get #isAwaited(): boolean {
+    return this.#calls.waiting > 0 || this.#owner.suspended?.isAwaited === true
   }
 
   /** Retires a runtime whose connection is lost. The next attempt may go on with its session, where one follows. (T11) */

@@ -7,6 +7,8 @@ import { Effect } from "effect"
 export interface Suspension<A> {
   /** What the next connection needs to know. Only the connector that suspended the session understands it. */
   readonly knows: A
+  /** Whether a request waits for an answer that the session can still bring. Must not throw. */
+  readonly isAwaited: () => boolean
   /**
    * Ends the session for good: fails the requests that wait for its streams, and tells the server as far as it can be told.
    * Must not fail; the core waits for it as long as for a close.
@@ -34,6 +36,11 @@ export class SuspendedSession<A = unknown> {
   /** What is known of it, to ask the server whether it still keeps it. Nothing may be resumed before it was taken. */
   get knows(): A {
     return this.#suspension.knows
+  }
+
+  /** Whether somebody waits for it to go on. */
+  get isAwaited(): boolean {
+    return this.#held && this.#suspension.isAwaited()
   }
 
   /** Takes it: whoever does resumes it, or ends it. False where it was resumed or ended before. */

@@ -1,0 +1,104 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Backend, ResultUnknown } from "@mcp-lifeline/core"
+import { HttpFaultServer, TcpProxy } from "@mcp-lifeline/testing"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect, Fiber } from "effect"
+import * as Everything from "./fixtures/Everything.js"
+import { textOf, until } from "./fixtures/Supervised.js"
+
+/** A backend that reaches a server through a network that the test breaks. */
+const through = (url: string, options: Omit<Backend.BackendOptions, "connector"> = {}) =>
+  Effect.gen(function*() {
+    const proxy = yield* TcpProxy.make(url)
+    const backend = yield* Backend.make("test", {
+      connector: HttpConnector.make({ url: proxy.url, transport: "streamable" }),
+      keepalive: { method: "none" },
+      ...options,
+      reconnect: { initialDelay: 100, maxDelay: 200, demandInterval: 100, stableAfter: 0 }
+    })
+    yield* backend.firstOutcome
+    /** The network is gone until `back`, and whoever uses it learns so at once. */
+    const gone = Effect.promise(async () => {
+      await proxy.refuse()
+      proxy.cut("client")
+    })
+    return { backend, gone, back: Effect.promise(() => proxy.accept()), proxy }
+  })
+
+/** Makes the backend notice that the network is gone: nothing else is sent. */
+const notice = (backend: Backend.Backend) =>
+  Effect.zipRight(Effect.ignore(backend.healthCheck), until(backend, ({ state }) => state !== "Connected"))
+
+describe.concurrent("T11: sessions and the network", () => {
+  it.scopedLive("[T11:real] a network that is gone for a while does not cost the session of a server that we did not write", () =>
+    Effect.gen(function*() {
+      const server = yield* Everything.make("streamableHttp")
+      let prepared = 0
+      const { back, backend, gone } = yield* through(server.url, {
+        onConnected: () => Effect.sync(() => void prepared++)
+      })
+      const before = yield* backend.status
+      yield* gone
+      yield* notice(backend)
+      yield* Effect.sleep(500)
+      yield* back
+      const after = yield* until(backend, ({ state }) => state === "Connected")
+      assert.deepInclude(after, { generation: before.generation + 1, resumed: true, sessionId: before.sessionId })
+      assert.strictEqual(prepared, 1)
+      assert.include(textOf(yield* backend.callTool({ name: "echo", arguments: { message: "here" } })), "here")
+      assert.notInclude(server.output(), "termination")
+    }))
+
+  it.scopedLive("[T11:real] an answer that was given meanwhile reaches its call, which was sent once", () =>
+    Effect.gen(function*() {
+      const server = yield* Everything.make("streamableHttp")
+      const { back, backend, gone } = yield* through(server.url)
+      const call = yield* Effect.fork(
+        backend.callTool({ name: "trigger-long-running-operation", arguments: { duration: 2, steps: 4 } }, {
+          idempotent: false,
+          onprogress: () => {}
+        })
+      )
+      yield* Effect.sleep(800)
+      yield* gone
+      yield* notice(backend)
+      yield* Effect.sleep(2500)
+      assert.isNull(call.unsafePoll())
+      yield* back
+      assert.include(textOf(yield* Fiber.join(call)), "completed")
+      assert.strictEqual((yield* backend.status).resumed, true)
+    }))
+
+  it.scopedLive("[T11:real] where the server has forgotten it, a new one is made, and nobody waits for an answer that cannot come", () =>
+    Effect.gen(function*() {
+      const server = yield* Everything.make("streamableHttp")
+      const { back, backend, gone } = yield* through(server.url)
+      const call = yield* Effect.fork(
+        backend.callTool({ name: "trigger-long-running-operation", arguments: { duration: 20, steps: 40 } }, {
+          idempotent: false,
+          onprogress: () => {}
+        })
+      )
+      yield* Effect.sleep(800)
+      yield* gone
+      yield* notice(backend)
+      yield* server.restart
+      yield* back
+      assert.strictEqual((yield* until(backend, ({ state }) => state === "Connected")).resumed, false)
+      assert.instanceOf(yield* Effect.flip(Fiber.join(call)), ResultUnknown)
+    }))
+
+  it.scopedLive("[T11:real] closed while the network is back but nothing is connected: the server is told", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpFaultServer.make()
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { back, backend, gone } = yield* through(server.url)
+        yield* gone
+        yield* notice(backend)
+        assert.strictEqual(server.sessions.size, 1)
+        yield* back
+        yield* backend.disconnect
+      }))
+      assert.strictEqual(server.sessions.size, 0)
+    }))
+})
