@@ -208,7 +208,7 @@ describe("response streams", () => {
     Effect.gen(function*() {
       const server = yield* Harness.server
       const arrived = yield* Deferred.make<void>()
-      const { call, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }), {
+      const { call, connection, lost, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }), {
         onNotification: () => Deferred.unsafeDone(arrived, Effect.void)
       })
       server.hook = ({ response, rpc }) => {
@@ -219,6 +219,8 @@ describe("response streams", () => {
       const fiber = yield* Effect.fork(Effect.flip(call()))
       yield* Deferred.await(arrived)
       yield* Effect.promise(() => server.stop())
+      // Nobody goes on with the session.
+      connection.fail(yield* lost)
       const error = yield* fiber
       assert.deepStrictEqual([error.fate, error.reason], ["unknown", "lost"])
       assert.deepStrictEqual(losses.map((loss) => loss.kind), ["closed"])

@@ -54,7 +54,8 @@ export interface Connection {
   readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, RequestError>
   /**
    * Registers the one callback that learns, once, that the transport is over; called at once if it already is. Never called
-   * for a close that the scope asked for.
+   * for a close that the scope asked for. Requests in flight end with it; where the connection can `suspend`, with what follows:
+   * `suspend` or `fail`.
    */
   readonly onLost: (callback: (loss: Loss) => void) => void
   /** Ends every pending request now and refuses new ones. Does not close. Idempotent. */
