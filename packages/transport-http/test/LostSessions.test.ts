@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { HttpFaultServer } from "@mcp-lifeline/testing"
+import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
 import * as Harness from "./fixtures/Harness.js"
@@ -26,10 +26,20 @@ const known: ReadonlyArray<Dialect> = [
   { status: 200, code: -32002, message: "Server not initialized", pings: true }
 ]
 
+/** What may be said of something else, too: one more question and a handshake decide. */
+const doubtful: ReadonlyArray<Dialect> = [
+  { status: 400 },
+  { status: 401 },
+  { status: 401, headers: { "www-authenticate": 'Bearer error="invalid_token"' } },
+  { status: 403, message: "Forbidden" },
+  { status: 200, code: -32603, message: "Invalid session ID" },
+  { status: 200, code: -32602, message: "Invalid request parameters", pings: true }
+]
+
 const named = ({ code, message, status }: Dialect) => `${status} ${code ?? ""} ${message ?? ""}`
 
 describe.concurrent("sessions that a server has forgotten", () => {
-  for (const dialect of known) {
+  for (const dialect of [...known, ...doubtful]) {
     it.scopedLive(`[R12:real] ${named(dialect)}: the next call succeeds on a new session`, () =>
       Effect.gen(function*() {
         const server = yield* Harness.server
@@ -38,12 +48,36 @@ describe.concurrent("sessions that a server has forgotten", () => {
         server.lostSession = dialect
         server.sessions.clear()
         assert.strictEqual(textOf(yield* backend.callTool({ name: "echo", arguments: { message: "again" } })), "again")
-        const { generation, state } = yield* backend.status.get
+        const { generation, state } = yield* backend.status
         assert.deepStrictEqual([state, generation], ["Connected", 2])
         assert.strictEqual(server.count("initialize"), 2)
         assert.strictEqual(server.applied.length, 2)
       }))
   }
+
+  it.scopedLive("[R12:real] bad arguments of a call cost no session", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const backend = yield* supervise(server)
+      for (let i = 0; i < 3; i++) {
+        const error = yield* Effect.flip(backend.callTool({ name: "no such tool" }))
+        assert.strictEqual(error._tag, "RemoteError")
+      }
+      assert.strictEqual(server.count("initialize"), 1)
+      assert.strictEqual((yield* backend.status).generation, 1)
+    }))
+
+  it.scopedLive("[R12:real] credentials that are revoked in a session are blamed when a new session is refused, too", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const backend = yield* supervise(server)
+      yield* backend.callTool({ name: "echo" })
+      server.fail("POST", HttpFault.status(401))
+      const error = yield* Effect.flip(backend.callTool({ name: "echo" }))
+      assert.strictEqual(error._tag, "BackendUnavailable")
+      assert.include(error.message, "HTTP 401")
+      assert.strictEqual(server.count("initialize"), 2)
+    }))
 
   it.scopedLive("[R12:real] a lost session that looks like a refused token asks nobody for another", () =>
     Effect.gen(function*() {

@@ -2,15 +2,10 @@
  * Calls: one read of the slot and the request where there is a connection; waiting, and sending again what may be sent again,
  * where there is none or it was lost.
  */
-import { Cause, Effect } from "effect"
-import {
-  type BackendUnavailable,
-  type CallError,
-  type RequestError,
-  requestErrorOf,
-  SessionExpired
-} from "../Errors.js"
+import { Cause, Effect, identity } from "effect"
+import { type BackendUnavailable, type CallError, RequestError, requestErrorOf, SessionExpired } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
+import type { SessionDoubt } from "../health/SessionDoubt.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
 import type { CallObserver } from "../observe/Telemetry.js"
 import type { CallOptions } from "../options/CallOptions.js"
@@ -54,13 +49,15 @@ export class Calls {
   readonly sessionState = new SessionState()
   readonly #backend: BackendState
   readonly #probe: Probe
+  readonly #doubt: SessionDoubt
   readonly #wait: ConnectionWait
   /** The generation whose session was lost and that no call has been failed for yet. (C12) */
   #lostGeneration: number | undefined
 
-  constructor(backend: BackendState, probe: Probe) {
+  constructor(backend: BackendState, probe: Probe, doubt: SessionDoubt) {
     this.#backend = backend
     this.#probe = probe
+    this.#doubt = doubt
     this.#wait = new ConnectionWait(backend)
   }
 
@@ -208,11 +205,42 @@ export class Calls {
           onFailure: (cause) => {
             const error = requestErrorOf(cause)
             runtime.end(this.#now(), error.fate === "answered")
-            return restore(this.#failed(call, installed, error))
+            return restore(
+              error.ifSessionLost === undefined
+                ? this.#failed(call, installed, error)
+                : this.#doubtful(call, installed, error, error.ifSessionLost)
+            )
           }
         }
       )
     })
+  }
+
+  /** A refusal that may be that of a server which has forgotten the session: that is found out first. (R12) */
+  #doubtful<M extends Method>(
+    call: Call<M>,
+    installed: Installed,
+    error: RequestError,
+    fate: "rejected" | "answered"
+  ): Effect.Effect<Result<M>, CallError> {
+    const left = Math.max(0, call.deadline - this.#now())
+    return Effect.flatMap(
+      Effect.timeoutTo(this.#doubt.settle(installed, error), {
+        duration: left,
+        onTimeout: () => false,
+        onSuccess: identity
+      }),
+      (lost) => {
+        const mayRepeat = fate === "rejected" || this.#mayRepeat(call, installed.runtime)
+        return this.#failed(
+          call,
+          installed,
+          lost && mayRepeat
+            ? new RequestError({ fate: "rejected", reason: "session", message: error.message, cause: error })
+            : error
+        )
+      }
+    )
   }
 
   /** What an answered request tells of the server. */

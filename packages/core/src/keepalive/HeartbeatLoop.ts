@@ -33,6 +33,8 @@ export interface Host {
   /** Every round that ended: whether the server answered, whatever it said. (H2, H5) */
   readonly onRound: (alive: boolean) => void
   readonly onLost: (loss: Loss) => void
+  /** Finds out whether a refused heartbeat is that of a server which has forgotten the session, and a new one was made. (R12) */
+  readonly isSessionLost: (refusal: RequestError) => Effect.Effect<boolean>
   /** The breaker opened; or, `again`, a probe of the open one failed. */
   readonly onOpen: (breaker: Breaker, again: boolean) => Effect.Effect<void>
   /** A probe of the open breaker succeeded. */
@@ -68,6 +70,8 @@ class HeartbeatLoop {
   #failing = 0
   #failingSince = 0
   #first = true
+  /** A ping of this connection was answered. */
+  #pinged = false
   /** When the server had last answered as the next round was planned. */
   #plannedAfter = 0
   #roundAt = 0
@@ -189,8 +193,16 @@ class HeartbeatLoop {
         return Effect.succeed(verdict)
       }
       return Effect.matchEffect(withDeadline(guarded, timeout), {
-        onFailure: (error) => record(onFailure(error)),
-        onSuccess: (result) => record(onSuccess(result))
+        onFailure: (error) => {
+          const worked = sent === "ping" && this.#pinged && error.reason === "remote"
+          return (error.ifSessionLost === undefined && !worked) || sent === "options"
+            ? record(onFailure(error))
+            : Effect.flatMap(host.isSessionLost(error), (lost) => lost ? Effect.interrupt : record(onFailure(error)))
+        },
+        onSuccess: (result) => {
+          this.#pinged ||= sent === "ping"
+          return record(onSuccess(result))
+        }
       })
     })
   }

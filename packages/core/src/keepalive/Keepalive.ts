@@ -2,6 +2,7 @@
  * Keepalive of one backend: starts with each connection and ends with it, can be paused, and says what it does.
  */
 import { Effect, Fiber } from "effect"
+import type { SessionDoubt } from "../health/SessionDoubt.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
@@ -19,6 +20,7 @@ interface Permission {
 /** Keeps whichever runtime is installed alive. */
 export class Keepalive {
   readonly #backend: BackendState
+  readonly #doubt: SessionDoubt
   /** Of the installed runtime; kept while keepalive is paused. */
   #fallback = makeFallback()
   /** Heartbeats that were started under an older permission send nothing, also where they have not ended yet. */
@@ -29,8 +31,9 @@ export class Keepalive {
   #loggedOff: Runtime | undefined
   #warnedOfOptions = false
 
-  constructor(backend: BackendState) {
+  constructor(backend: BackendState, doubt: SessionDoubt) {
     this.#backend = backend
+    this.#doubt = doubt
   }
 
   /** Begins for a runtime that has just been installed: with the ping, whatever the one before it needed. (K3) */
@@ -106,6 +109,7 @@ export class Keepalive {
       fleetStartedAt: backend.fleetStartedAt,
       isCurrent: () => this.#permission === permission && backend.isCurrent(runtime),
       onLost: (loss) => backend.send({ _tag: "Lost", runtime, loss }),
+      isSessionLost: (refusal) => this.#doubt.settle({ connection, runtime }, refusal),
       onBeat: (sent, verdict, millis) => {
         backend.telemetry?.beat(sent, verdict._tag === "Success" ? undefined : verdict.reason, millis)
         meter.beat(sent, verdict, millis)

@@ -29,6 +29,8 @@ export interface Parts {
   readonly attempts: Attempts
   readonly calls: Calls
   readonly tasks: RuntimeTasks
+  /** A new connection is made before the old one is closed. */
+  readonly overlap: boolean
 }
 
 /** Connects one backend, and connects it again. Each method runs in the supervisor's fiber, and waits for nothing. */
@@ -39,18 +41,20 @@ export class Connecting {
   readonly #attempts: Attempts
   readonly #calls: Calls
   readonly #tasks: RuntimeTasks
+  readonly #overlap: boolean
   readonly #outage: Outage
   readonly #lostSessions = new LostSessions()
   /** The last generation, which was lost without being asked to, until there is a new one. */
   #lost: { readonly generation: number; readonly at: number } | undefined
 
-  constructor({ attempts, backend, calls, owner, phase, tasks }: Parts) {
+  constructor({ attempts, backend, calls, overlap, owner, phase, tasks }: Parts) {
     this.#backend = backend
     this.#phase = phase
     this.#owner = owner
     this.#attempts = attempts
     this.#calls = calls
     this.#tasks = tasks
+    this.#overlap = overlap
     this.#outage = new Outage(backend.policy.reconnect)
   }
 
@@ -83,11 +87,15 @@ export class Connecting {
   // --- attempts
 
   /** Starts an attempt. `demanded`: a call waits for it, so it does not count as a quick one. (R8) */
-  connect(demanded: boolean, joined: Array<PendingCommand> = []): Effect.Effect<void> {
+  connect(
+    demanded: boolean,
+    joined: Array<PendingCommand> = [],
+    doubt?: Attempt["doubt"]
+  ): Effect.Effect<void> {
     const backend = this.#backend
     const now = backend.now()
     const generation = backend.published.value.generation + 1 // guard: generation-used-once
-    const attempt: Attempt = { _tag: "Attempt", demanded, startedAt: now, joined }
+    const attempt: Attempt = { _tag: "Attempt", demanded, startedAt: now, joined, doubt }
     backend.counters.lastAttemptAt = now
     if (demanded) this.#outage.demanded(now)
     backend.emit({ _tag: "AttemptStarted", attempt: this.#outage.failures + 1 })
@@ -122,12 +130,16 @@ export class Connecting {
       const downtime = this.#lost === undefined ? undefined : now - this.#lost.at
       if (this.#lost !== undefined && !resumed) this.#calls.sessionLost(this.#lost.generation)
       this.#lost = undefined
+      const { doubt } = attempt
+      const confirmed = before !== undefined && doubt?.runtime === before ? doubt : undefined
+      if (confirmed !== undefined) yield* this.#confirmed(confirmed.runtime, confirmed.loss)
       runtime.install(now)
       backend.recordConnection()
       this.#phase.move(Lifecycle.Event.Established(), {
         current: { connection, runtime },
         generation: runtime.generation,
-        ...this.clearErrorIfStable(before)
+        ...this.clearErrorIfStable(before),
+        ...(confirmed === undefined ? {} : { lastError: { message: confirmed.loss.message, at: now } })
       })
       if (before !== undefined) this.recordUptime(before)
       backend.emit({
@@ -141,6 +153,7 @@ export class Connecting {
       if (before !== undefined) yield* this.#owner.retire(before)
       yield* this.#owner.endSuspended // guard: replaced-session-is-ended
       yield* this.#tasks.attach(installed)
+      if (confirmed !== undefined) yield* this.#tasks.doubt.verify(installed)
     })
   }
 
@@ -292,6 +305,39 @@ export class Connecting {
     const retire = this.#owner.retire(installed.runtime, loss)
     const mayGoOn = loss.kind !== "session" && !Lifecycle.isPointless(this.#phase.state)
     return mayGoOn ? Effect.zipRight(this.#owner.suspend(installed, loss), retire) : retire
+  }
+
+  /**
+   * A session seems to be lost, and the connection lives: a new session decides. The old one stays until there is a new one, and
+   * where there is none. (R12)
+   */
+  doubt(runtime: Runtime, loss: Loss, pending: PendingCommand): Effect.Effect<void> {
+    const backend = this.#backend
+    const now = backend.now()
+    const refuse = (why: string) => pending.answer(Exit.fail(connectError(backend.id, "session", why)))
+    if (!backend.isCurrent(runtime)) return Effect.sync(() => pending.answer(Exit.void))
+    if (!backend.policy.reconnect.auto) {
+      return Effect.sync(() => refuse("it does not connect by itself (reconnect.auto)"))
+    }
+    if (this.#earliestSession(now) > now) return Effect.sync(() => refuse("the server has forgotten too many sessions"))
+    if (!this.#overlap) return Effect.zipRight(this.lose(runtime, loss), Effect.sync(() => pending.answer(Exit.void)))
+    const { work } = this.#phase
+    if (work?._tag === "Attempt") return Effect.sync(() => void work.joined.push(pending))
+    if (!this.#phase.move(Lifecycle.Event.Reconnect({ overlap: true }))) return Effect.sync(() => refuse(loss.message))
+    this.#lostSessions.take(now)
+    return this.connect(false, [pending], { runtime, loss })
+  }
+
+  /** The server gave a new session where it refused the old one: that was lost. */
+  #confirmed(runtime: Runtime, loss: Loss): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const now = this.#backend.now()
+      const uptime = now - runtime.installedAt
+      this.#backend.counters.errors++
+      this.#calls.sessionLost(runtime.generation)
+      this.#backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime })
+      return this.#forgotten(now, uptime)
+    })
   }
 
   /** No call has used a runtime for `idleRelease`. */

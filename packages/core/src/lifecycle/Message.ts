@@ -18,6 +18,8 @@ export type Message =
   | { readonly _tag: "Failed"; readonly attempt: Attempt; readonly error: ConnectError }
   | { readonly _tag: "TornDown"; readonly teardown: Teardown }
   | { readonly _tag: "Lost"; readonly runtime: Runtime; readonly loss: Loss }
+  /** A session seems to be lost: a new one decides. (R12) */
+  | { readonly _tag: "Doubted"; readonly runtime: Runtime; readonly loss: Loss; readonly pending: PendingCommand }
   /** No call has used it for `idleRelease`. */
   | { readonly _tag: "Unused"; readonly runtime: Runtime }
   | { readonly _tag: "ListsChanged"; readonly runtime: Runtime }

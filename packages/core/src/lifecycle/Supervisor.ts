@@ -41,9 +41,9 @@ export class Supervisor {
     const phase = this.#phase = new Phase(backend)
     const owner = this.#owner = new Owner(backend)
     const tasks = this.tasks = new RuntimeTasks(backend)
-    const calls = this.calls = new Calls(backend, tasks.probe)
+    const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt)
     const attempts = this.#attempts = new Attempts({ backend, options, owner, calls, tasks }, permits, overlap)
-    const connecting = this.connecting = new Connecting({ backend, phase, owner, attempts, calls, tasks })
+    const connecting = this.connecting = new Connecting({ backend, phase, owner, attempts, calls, tasks, overlap })
     this.#commands = new Commands({ backend, phase, owner, attempts, calls, connecting, overlap })
     this.#backend = backend
   }
@@ -111,7 +111,7 @@ export class Supervisor {
   #answerInbox(): void {
     const { inbox } = this.#backend
     for (let message = inbox.shift(); message !== undefined; message = inbox.shift()) {
-      if (message._tag !== "Command") continue
+      if (message._tag !== "Command" && message._tag !== "Doubted") continue
       message.pending.answer(this.#commands.answerWhenClosed(message.pending.command)) // guard: shutdown-answers
     }
   }
@@ -137,6 +137,8 @@ export class Supervisor {
           return this.#commands.tornDown(message.teardown)
         case "Lost":
           return this.connecting.lose(message.runtime, message.loss)
+        case "Doubted":
+          return this.connecting.doubt(message.runtime, message.loss, message.pending)
         case "Unused":
           return this.connecting.release(message.runtime)
         case "ListsChanged":
@@ -151,7 +153,7 @@ export class Supervisor {
 
   /** After a defect of ours: the supervisor goes on, and a command in hand that nothing under way will answer is answered. */
   #survive(message: Message, cause: Cause.Cause<never>): Effect.Effect<void> {
-    if (message._tag === "Command" && !this.#phase.willAnswer(message.pending)) {
+    if ((message._tag === "Command" || message._tag === "Doubted") && !this.#phase.willAnswer(message.pending)) {
       message.pending.answer(Exit.failCause(cause))
     }
     return this.#logDefect(`handling of ${message._tag}`, cause)

@@ -1,6 +1,8 @@
 /**
  * What a backend can have under way: an attempt, the wait for one, or a teardown.
  */
+import type { Loss } from "../port/Connection.js"
+import type { Runtime } from "../runtime/Runtime.js"
 import type { PendingCommand } from "./Command.js"
 
 /** An attempt to connect: in Connecting, and in Connected while a successor is made. */
@@ -11,6 +13,8 @@ export interface Attempt {
   readonly startedAt: number
   /** The commands that it answers. */
   readonly joined: Array<PendingCommand>
+  /** The runtime whose session is lost where the attempt succeeds. (R12) */
+  readonly doubt?: { readonly runtime: Runtime; readonly loss: Loss } | undefined
 }
 
 /** The wait for the next attempt: in Reconnecting and Dormant. */

@@ -5,6 +5,7 @@ import { Effect } from "effect"
 import * as Discovery from "../catalog/Discovery.js"
 import { Refresh } from "../catalog/Refresh.js"
 import { Probe } from "../health/Probe.js"
+import { SessionDoubt } from "../health/SessionDoubt.js"
 import { Keepalive } from "../keepalive/Keepalive.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
 import type { ServerNotification } from "../port/Connector.js"
@@ -16,13 +17,15 @@ import type { Runtime } from "./Runtime.js"
 export class RuntimeTasks {
   readonly keepalive: Keepalive
   readonly probe: Probe
+  readonly doubt: SessionDoubt
   readonly refresh: Refresh
   readonly #backend: BackendState
 
   constructor(backend: BackendState) {
     this.#backend = backend
-    this.keepalive = new Keepalive(backend)
     this.probe = new Probe(backend)
+    this.doubt = new SessionDoubt(backend)
+    this.keepalive = new Keepalive(backend, this.doubt)
     this.refresh = new Refresh(backend, this.probe)
   }
 

@@ -365,6 +365,7 @@ describe("heartbeats", () => {
         policy,
         state,
         isCurrent: () => current,
+        isSessionLost: () => Effect.succeed(false),
         now: () => clock.unsafeCurrentTimeMillis(),
         fleetStartedAt: undefined,
         connection: {

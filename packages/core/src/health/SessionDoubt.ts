@@ -1,0 +1,124 @@
+/**
+ * Refusals that a server which has forgotten the session may answer, too: refused credentials, protocol errors, a refused ping. Two
+ * questions decide before such an answer is believed. The same session is asked for a list, which a live one gives; where it refuses that as
+ * well, a new session is made beside the old one, which takes its place where that succeeds. (R12)
+ *
+ * A genuine error of a call costs the first question, and no session. A server that refuses its lists to every session costs one
+ * handshake: then such a refusal is no evidence any more, until a list was answered.
+ */
+import { Deferred, Effect, FiberId } from "effect"
+import type { RequestError } from "../Errors.js"
+import { withDeadline } from "../internal/deadline.js"
+import type { BackendState } from "../lifecycle/BackendState.js"
+import { PendingCommand } from "../lifecycle/Command.js"
+import type { Method } from "../port/Method.js"
+import type { Installed } from "../runtime/Installed.js"
+import type { Runtime } from "../runtime/Runtime.js"
+
+/** A doubt about one runtime. */
+interface Doubt {
+  readonly runtime: Runtime
+  /** Whether the session refused the list. */
+  readonly refused: Deferred.Deferred<boolean>
+  /** Answered when a new session has taken the place of the doubted one, or could not. */
+  readonly replaced: PendingCommand
+}
+
+/** Settles doubts about the session of whichever runtime is installed, one at a time. */
+export class SessionDoubt {
+  readonly #backend: BackendState
+  #doubt: Doubt | undefined
+  /** A refused list says that the session is lost. */
+  #isEvidence = true
+  /** No handshake for a doubt before this time: the last one failed. */
+  #notBefore = 0
+
+  constructor(backend: BackendState) {
+    this.#backend = backend
+  }
+
+  /**
+   * Whether the session of a refusal is lost and a new one has taken its place. Ends as soon as that is known: after one request where
+   * the session lives, after an attempt to connect where it seems not to.
+   */
+  settle(installed: Installed, refusal: RequestError): Effect.Effect<boolean> {
+    return Effect.suspend(() => {
+      if (this.#doubt?.runtime === installed.runtime) return this.#outcome(this.#doubt)
+      if (!this.#backend.isCurrent(installed.runtime)) return Effect.succeed(false)
+      const doubt: Doubt = {
+        runtime: installed.runtime,
+        refused: Deferred.unsafeMake<boolean>(FiberId.none),
+        replaced: new PendingCommand("Reconnect")
+      }
+      this.#doubt = doubt
+      const asking = Effect.map(this.#isRefused(installed), (refused) => {
+        if (refused) this.#replace(doubt, refusal)
+        Deferred.unsafeDone(doubt.refused, Effect.succeed(refused))
+      })
+      const ended = Effect.suspend(() => Deferred.succeed(doubt.refused, false))
+      return Effect.zipRight(doubt.runtime.fork(Effect.ensuring(asking, ended)), this.#outcome(doubt))
+    })
+  }
+
+  /** A session has taken the place of a doubted one: where it gives its lists, the refusal of a list is evidence again. */
+  verify(installed: Installed): Effect.Effect<void> {
+    return Effect.asVoid(installed.runtime.fork(this.#isRefused(installed)))
+  }
+
+  #outcome(doubt: Doubt): Effect.Effect<boolean> {
+    return Effect.flatMap(Deferred.await(doubt.refused), (refused) => {
+      if (!refused) {
+        if (this.#doubt === doubt) this.#doubt = undefined
+        return Effect.succeed(false)
+      }
+      return Effect.match(doubt.replaced.answered, {
+        onSuccess: () => true,
+        onFailure: () => {
+          if (this.#doubt === doubt) {
+            this.#doubt = undefined
+            this.#isEvidence = true
+            this.#notBefore = this.#backend.now() + this.#backend.policy.keepalive.suspectInterval
+          }
+          return false
+        }
+      })
+    })
+  }
+
+  #replace({ replaced, runtime }: Doubt, { message }: RequestError): void {
+    this.#isEvidence = false
+    const why = `the server refuses what it took before, as one that has forgotten the session: ${message}`
+    this.#backend.send({ _tag: "Doubted", runtime, loss: { kind: "session", message: why }, pending: replaced })
+  }
+
+  /** Asks for a list, or for a pong where the server has none. True where the session refuses it, and that is evidence. */
+  #isRefused({ connection, runtime }: Installed): Effect.Effect<boolean> {
+    return Effect.suspend(() => {
+      const { timeout } = this.#backend.policy.keepalive
+      const ask = Effect.suspend(() =>
+        this.#backend.isCurrent(runtime)
+          ? connection.request(witness(connection.capabilities), undefined, { timeout })
+          : Effect.interrupt
+      )
+      return Effect.match(withDeadline(ask, timeout), {
+        onSuccess: () => {
+          runtime.answered(this.#backend.now())
+          this.#isEvidence = true
+          return false
+        },
+        onFailure: (error) =>
+          error.ifSessionLost !== undefined && this.#isEvidence && this.#backend.now() >= this.#notBefore
+      })
+    })
+  }
+}
+
+/** A request that every live session answers, and that changes nothing. Before `initialize` a server may answer a ping. */
+const witness = (capabilities: Installed["connection"]["capabilities"]): Method =>
+  capabilities.tools !== undefined
+    ? "tools/list"
+    : capabilities.prompts !== undefined
+    ? "prompts/list"
+    : capabilities.resources !== undefined
+    ? "resources/list"
+    : "ping"

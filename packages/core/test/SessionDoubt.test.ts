@@ -1,0 +1,153 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Backend, RequestError } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Cause, Effect, Fiber, Option, TestClock } from "effect"
+
+type Fields = ConstructorParameters<typeof RequestError>[0]
+
+/** A refusal that a server which has forgotten the session may answer, too. */
+const refusal = (fields: Partial<Fields> = {}) =>
+  new RequestError({
+    fate: "answered",
+    reason: "remote",
+    code: -32602,
+    message: "Invalid request parameters",
+    ifSessionLost: "rejected",
+    ...fields
+  })
+
+const unauthorized = refusal({ fate: "rejected", reason: "unauthorized", message: "HTTP 401" })
+
+/** Says how a request is refused, by its method and the number of its connection, from 0. */
+type Refuse = (method: string, connection: number) => RequestError | undefined
+
+/** A backend that reads no lists and sends no heartbeats by itself. */
+const start = (
+  script: ScriptedConnector.ScriptedConnector,
+  refuse: Refuse,
+  options: Partial<Backend.BackendOptions> = {}
+) =>
+  Effect.gen(function*() {
+    script.respond = (method, _, connection) => {
+      const error = refuse(method, connection.id)
+      return error === undefined ? undefined : { answer: "error", error }
+    }
+    const backend = yield* Backend.make("one", {
+      connector: script,
+      keepalive: { method: "none", timeout: 500 },
+      discovery: { mode: "learn" },
+      ...options
+    })
+    yield* TestClock.adjust(0)
+    return backend
+  })
+
+/** What a call ends with. */
+const call = (backend: Backend.Backend, name = "echo") =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.fork(Effect.exit(backend.callTool({ name })))
+    yield* TestClock.adjust(0)
+    const exit = yield* Fiber.join(fiber)
+    return exit._tag === "Success" ? "answered" : Option.getOrThrow(Cause.failureOption(exit.cause))._tag
+  })
+
+const sent = (script: ScriptedConnector.ScriptedConnector, method: string) =>
+  script.ledger.entries.filter((entry) => entry._tag === "Sent" && entry.method === method).length
+
+describe("doubts about a session", () => {
+  for (
+    const [what, error] of [["refused credentials", unauthorized], ["a protocol error", refusal()]] as const
+  ) {
+    it.scoped(`[R12:virtual] ${what}, by a session that refuses its lists as well: a new one takes its place`, () =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        let forgotten = false
+        const backend = yield* start(script, (_, connection) => forgotten && connection === 0 ? error : undefined)
+        assert.strictEqual(yield* call(backend), "answered")
+        forgotten = true
+        assert.strictEqual(yield* call(backend), "answered")
+        const { generation, lastError, state } = yield* backend.status
+        assert.deepStrictEqual([state, generation], ["Connected", 2])
+        assert.include(lastError, "forgotten the session")
+        assert.deepStrictEqual(script.ledger.live, [1])
+      }))
+  }
+
+  it.scoped("[R12:virtual] a genuine refusal costs a list, and neither session nor handshake, however often it comes", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, (method) => method === "tools/call" ? refusal() : undefined)
+      for (let i = 0; i < 5; i++) assert.strictEqual(yield* call(backend), "RemoteError")
+      assert.strictEqual((yield* backend.status).generation, 1)
+      assert.strictEqual(sent(script, "tools/list"), 5)
+      assert.strictEqual(sent(script, "tools/call"), 5)
+    }))
+
+  it.scoped("[R12:virtual] a server that refuses its lists to every session costs one handshake", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, () => refusal())
+      for (let i = 0; i < 5; i++) assert.strictEqual(yield* call(backend), "RemoteError")
+      assert.strictEqual((yield* backend.status).generation, 2)
+    }))
+
+  it.scoped("[R12:virtual] where the handshake fails, its own reason counts, and the old session stays", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      let revoked = false
+      const backend = yield* start(script, () => revoked ? unauthorized : undefined)
+      revoked = true
+      script.otherwise = { connect: "fail", error: { reason: "unauthorized", permanent: true } }
+      for (let i = 0; i < 5; i++) assert.strictEqual(yield* call(backend), "BackendUnavailable")
+      assert.deepStrictEqual(script.ledger.live, [0])
+      assert.strictEqual((yield* backend.status).state, "Connected")
+      assert.strictEqual(script.ledger.entries.filter(({ _tag }) => _tag === "Attempt").length, 2)
+    }))
+
+  it.scoped("[R12:virtual C3] a call that may have been carried out is not sent again on the new session", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const internal = refusal({ code: -32603, message: "Internal error", ifSessionLost: "answered" })
+      const backend = yield* start(script, (_, connection) => connection === 0 ? internal : undefined)
+      assert.strictEqual(yield* call(backend), "RemoteError")
+      assert.strictEqual(sent(script, "tools/call"), 1)
+      assert.strictEqual((yield* backend.status).generation, 2)
+      assert.strictEqual(yield* call(backend), "answered")
+    }))
+
+  it.scoped("[R12:virtual] calls at once share one question and one handshake", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, (_, connection) => connection === 0 ? refusal() : undefined)
+      const ends = yield* Effect.all(Array.from({ length: 20 }, () => call(backend)), { concurrency: "unbounded" })
+      assert.deepStrictEqual(new Set(ends), new Set(["answered"]))
+      assert.strictEqual((yield* backend.status).generation, 2)
+    }))
+
+  it.scoped("[R12:virtual C12] the caller who wants to decide is told", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, (_, connection) => connection === 0 ? refusal() : undefined, {
+        calls: { afterSessionLoss: "fail" }
+      })
+      assert.strictEqual(yield* call(backend), "SessionExpired")
+      assert.strictEqual(yield* call(backend), "answered")
+    }))
+
+  it.scoped("[R12:virtual] a ping that worked earlier and is refused is a doubt: keepalive does not switch itself off", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      let forgotten = false
+      const unknown = refusal({ code: -32601, message: "Method not found", ifSessionLost: undefined })
+      const backend = yield* start(
+        script,
+        (method, connection) => !forgotten || connection > 0 ? undefined : method === "ping" ? unknown : refusal(),
+        { keepalive: { method: "ping", interval: "1 minute", timeout: 500 } }
+      )
+      yield* TestClock.adjust("2 minutes")
+      forgotten = true
+      yield* TestClock.adjust("2 minutes")
+      const { generation, keepalive } = yield* backend.status
+      assert.deepStrictEqual([generation, keepalive.state], [2, "running"])
+    }))
+})
