@@ -1,6 +1,7 @@
 export * as Backend from "./Backend.js"
 export type { KeepaliveStatus, Status } from "./backend/Status.js"
 export * as Catalog from "./catalog/Catalog.js"
+export * as Nesting from "./catalog/Nesting.js"
 export * from "./Errors.js"
 export * as Fleet from "./Fleet.js"
 export * as Lifecycle from "./lifecycle/Lifecycle.js"

@@ -45,7 +45,14 @@ const options: { readonly [G in keyof Required<Policy.PolicyOptions>]: Names<Non
     maxWaiting: true
   },
   lifecycle: { lazy: true, idleRelease: true, disabled: true },
-  discovery: { mode: true, refreshInterval: true, minRefreshInterval: true, maxPages: true, maxEntries: true }
+  discovery: {
+    mode: true,
+    refreshInterval: true,
+    minRefreshInterval: true,
+    maxPages: true,
+    maxEntries: true,
+    maxDepth: true
+  }
 }
 
 interface Row {

@@ -143,7 +143,8 @@ describe("Backend.Tag", () => {
           refreshInterval: "1 minute",
           minRefreshInterval: "1 second",
           maxPages: "7",
-          maxEntries: "8"
+          maxEntries: "8",
+          maxDepth: "90"
         }
       }
       const decoded: Record<string, Record<string, unknown>> = yield* read(

@@ -61,7 +61,8 @@ describe("Policy", () => {
         refreshInterval: undefined,
         minRefreshInterval: 300,
         maxPages: 100,
-        maxEntries: 10_000
+        maxEntries: 10_000,
+        maxDepth: 500
       }
     })
   })
@@ -171,6 +172,7 @@ describe("Policy", () => {
     one("discovery", "minRefreshInterval", "1 ms to 24 h", ...wrong, 0, "25 hours")
     one("discovery", "maxPages", "a whole number from 1 to 1000000", 0, 1.5)
     one("discovery", "maxEntries", "a whole number from 1 to 10000000", 0, 1.5)
+    one("discovery", "maxDepth", "a whole number from 10 to 2000", 9, 2001, 10.5)
   })
 
   it("[K5] both ends of a range are in it", () => {

@@ -312,6 +312,32 @@ describe("Publication", () => {
       expect(events.filter(({ _tag }) => _tag === "CatalogChanged").length).toBeLessThanOrEqual(3)
     }))
 
+  it.scoped("[P12:virtual] an entry that is nested too deeply is left out and reported, and hides nothing else", () =>
+    Effect.gen(function*() {
+      const nested = (levels: number): object => {
+        let value = {}
+        for (let i = 1; i < levels; i++) value = { of: value }
+        return value
+      }
+      const deep = (name: string, levels: number) => ({
+        ...tool(name),
+        inputSchema: { type: "object" as const, properties: { of: nested(levels) } }
+      })
+      const script = ScriptedConnector.make()
+      script.offer = {
+        ...script.offer,
+        tools: [tool("before"), deep("deep", 6000), deep("just too deep", 498), deep("deepest", 497), tool("after")]
+      }
+      const { backend } = yield* start(script)
+      const { problems, tools } = (yield* backend.catalog)!
+      expect(tools.map(({ name }) => name)).toEqual(["before", "deepest", "after"])
+      expect(problems.map(({ kind, name }) => [kind, name])).toEqual([["tools", "deep"], ["tools", "just too deep"]])
+      expect(problems[0]?.message).toContain("more than 500 levels deep (discovery.maxDepth)")
+      script.offer = { ...script.offer, tools: [tool("after")] }
+      yield* backend.refresh
+      expect(yield* backend.catalog).toMatchObject({ tools: [{ name: "after" }], problems: [] })
+    }))
+
   it.scoped("[P5] lists are read to the end, page by page", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

@@ -1,7 +1,8 @@
 /**
  * A fleet as one MCP server: the official SDK's Server, one for each session of a client.
  */
-import type { Fleet } from "@mcp-lifeline/core"
+import type { CallError, Fleet } from "@mcp-lifeline/core"
+import { Nesting, ProtocolError } from "@mcp-lifeline/core"
 import { Server } from "@modelcontextprotocol/sdk/server/index.js"
 import type { RequestHandlerExtra } from "@modelcontextprotocol/sdk/shared/protocol.js"
 import type {
@@ -102,6 +103,19 @@ const handlers = ({ calls, fleet, ready }: Options): ReadonlyMap<string, Handler
     call: Effect.Effect<A, E>
   ): Effect.Effect<A, E> =>
     Effect.flatMap(fleet.catalog, (catalog) => known(catalog) ? call : Effect.zipRight(ready, call))
+  /** A result that a client could not be given whole is an error that says so. (P12) */
+  const readable = <A>(method: string, call: Effect.Effect<A, CallError>): Effect.Effect<A, CallError> =>
+    Effect.filterOrFail(
+      call,
+      (result) => !Nesting.isDeeper(result, Nesting.defaultDepth),
+      () =>
+        new ProtocolError({
+          backend: "",
+          method,
+          message:
+            `${method} was carried out, and its result is nested more than ${Nesting.defaultDepth} levels deep, which is not passed on: have the server give it in another form`
+        })
+    )
   return new Map([
     handler(
       ListToolsRequestSchema,
@@ -123,17 +137,17 @@ const handlers = ({ calls, fleet, ready }: Options): ReadonlyMap<string, Handler
     handler(CallToolRequestSchema, ({ params }, extra) => {
       const { arguments: given, name } = params
       const call = fleet.callTool({ name, arguments: given, ...meta(params) }, passing(extra))
-      return calls.run(once(({ tools }) => tools.has(name), call), extra.signal)
+      return calls.run(once(({ tools }) => tools.has(name), readable("tools/call", call)), extra.signal)
     }),
     handler(GetPromptRequestSchema, ({ params }, extra) => {
       const { arguments: given, name } = params
       const call = fleet.getPrompt({ name, arguments: given, ...meta(params) }, passing(extra))
-      return calls.run(once(({ prompts }) => prompts.has(name), call), extra.signal)
+      return calls.run(once(({ prompts }) => prompts.has(name), readable("prompts/get", call)), extra.signal)
     }),
     handler(ReadResourceRequestSchema, ({ params }, extra) => {
       const { uri } = params
       const call = fleet.readResource({ uri, ...meta(params) }, passing(extra))
-      return calls.run(once(({ resources }) => resources.has(uri), call), extra.signal)
+      return calls.run(once(({ resources }) => resources.has(uri), readable("resources/read", call)), extra.signal)
     }),
     handler(CompleteRequestSchema, ({ params }, extra) => {
       const { argument, context, ref } = params

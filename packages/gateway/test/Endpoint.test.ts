@@ -102,6 +102,25 @@ describe("Endpoint", () => {
       expect(yield* Deferred.await(logged)).toMatch(/^a request failed inside the gateway Error: a bug/)
     }))
 
+  it.scopedLive("[P12:real G18] a result that is nested too deeply is an error to the client, and costs nobody else", () =>
+    Effect.gen(function*() {
+      let nested: unknown = 0
+      for (let i = 0; i < 9000; i++) nested = [nested]
+      const { fleet } = yield* ScriptedFleet.make(
+        catalog(1, {}),
+        ({ name }) =>
+          Effect.succeed(name === "deep" ? { ...text("deep"), structuredContent: { nested } } : text("fine"))
+      )
+      const { url } = yield* serve(fleet)
+      const { client } = yield* connected(url)
+      expect(yield* rejection(client.callTool({ name: "deep" }))).toMatchObject({
+        code: -32_000,
+        message: expect.stringContaining("nested more than 500 levels deep"),
+        data: { fate: "answered" }
+      })
+      expect(yield* Effect.promise(() => client.callTool({ name: "other" }))).toMatchObject(text("fine"))
+    }))
+
   it.scopedLive("[G3:endpoint] passes progress to the call that asked for it, and asks for none otherwise", () =>
     Effect.gen(function*() {
       const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), ({ options }) =>

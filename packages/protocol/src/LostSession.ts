@@ -1,6 +1,6 @@
 /**
  * The words in which servers say that they have forgotten a session. The specification asks for 404; this is what servers
- * answer, one row a dialect, each with where it was found. Pure. (R12)
+ * answer, one row a dialect, each with where it was found. Pure.
  */
 import type { Fate } from "@mcp-lifeline/core"
 

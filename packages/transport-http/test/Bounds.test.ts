@@ -92,6 +92,35 @@ describe("compressed answers", () => {
     }))
 })
 
+describe("what is nested deeply", () => {
+  const nested = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`
+  const json = { "content-type": "application/json" }
+
+  it.scopedLive("[P12:real] a tool is left out and reported, a result comes as it is, and the connection lives", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.hook = ({ message, response, rpc }) => {
+        const answer = (result: string) =>
+          HttpExchange.fault(response, 200, json, `{"jsonrpc":"2.0","id":${String(message?.id)},"result":${result}}`)
+        if (rpc === "tools/list") {
+          const schema = `{"type":"object","properties":{"deep":{"enum":${nested(6000)}}}}`
+          return answer(
+            `{"tools":[{"name":"deep","inputSchema":${schema}},{"name":"echo","inputSchema":{"type":"object"}}]}`
+          )
+        }
+        return rpc === "tools/call" ? answer(`{"content":[],"structuredContent":{"deep":${nested(9000)}}}`) : undefined
+      }
+      const backend = yield* Backend.make("test", { connector: HttpConnector.make({ url: server.url }) })
+      yield* backend.refresh
+      const { problems, tools } = (yield* backend.catalog)!
+      assert.deepStrictEqual([tools.map(({ name }) => name), problems.map(({ name }) => name)], [["echo"], ["deep"]])
+      assert.isDefined((yield* backend.callTool({ name: "echo" })).structuredContent)
+      server.hook = undefined
+      yield* backend.callTool({ name: "echo" })
+      assert.strictEqual((yield* backend.status).generation, 1)
+    }))
+})
+
 describe("messages that are too long", () => {
   for (const streaming of [false, true]) {
     it.scopedLive(`[T12:real] an answer as ${streaming ? "an event" : "JSON"} fails only its own request`, () =>

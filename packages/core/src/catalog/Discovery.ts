@@ -9,6 +9,7 @@ import type { Connection } from "../port/Connection.js"
 import type { Method } from "../port/Method.js"
 import { empty, type Kind, type Lists, type Problem, type Snapshot } from "./Catalog.js"
 import { byKind, keys, kinds } from "./kinds.js"
+import * as Nesting from "./Nesting.js"
 
 const methods: { readonly [K in Kind]: Method } = {
   tools: "tools/list",
@@ -72,7 +73,7 @@ const readList = (
   policy: Policy
 ): Effect.Effect<ReadList, RequestError> =>
   Effect.gen(function*() {
-    const { maxEntries, maxPages } = policy.discovery
+    const { maxDepth, maxEntries, maxPages } = policy.discovery
     const byKey = new Map<string, unknown>()
     const problems: Array<Problem> = []
     const problem = (name: string, message: string) => problems.push({ backend, kind, name, message })
@@ -97,7 +98,10 @@ const readList = (
       for (const entry of entries) {
         const key = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
         if (typeof key !== "string" || key === "") problem("", `${backend} has an entry of ${kind} without a name`)
-        else if (byKey.has(key)) {
+        else if (Nesting.isDeeper(entry, maxDepth)) {
+          const limit = `more than ${maxDepth} levels deep (discovery.maxDepth)`
+          problem(key, `${backend} has ${kind} ${JSON.stringify(key)} that is nested ${limit}; it is left out`)
+        } else if (byKey.has(key)) {
           problem(key, `${backend} names ${kind} ${JSON.stringify(key)} twice; the first is used`)
         } else if (byKey.size < maxEntries) byKey.set(key, entry)
         else dropped = true

@@ -2,6 +2,7 @@
  * All options of a backend: their defaults and ranges; how they are decoded once into milliseconds; and the same as a `Config`.
  */
 import { Array as Arr, Config, Either, Option, Predicate } from "effect"
+import { defaultDepth } from "../catalog/Nesting.js"
 import type { InvalidOptions } from "../Errors.js"
 import type { Connector } from "../port/Connector.js"
 import * as Check from "./Check.js"
@@ -141,7 +142,8 @@ const table = {
     refreshInterval: durationOrNever(second, 7 * day, undefined),
     minRefreshInterval: duration(1, day, 300),
     maxPages: count(1, 1_000_000, 100),
-    maxEntries: count(1, 10_000_000, 10_000)
+    maxEntries: count(1, 10_000_000, 10_000),
+    maxDepth: count(10, 2000, defaultDepth)
   }
 } satisfies {
   readonly [G in keyof Required<PolicyOptions>]: {

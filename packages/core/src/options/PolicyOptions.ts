@@ -127,6 +127,8 @@ export interface DiscoveryOptions<Time> {
   readonly maxPages?: number | undefined
   /** Bound on the entries of one list. Default 10,000. */
   readonly maxEntries?: number | undefined
+  /** Bound on the levels of arrays and objects in one entry; a deeper entry is left out, and reported. Default 500. */
+  readonly maxDepth?: number | undefined
 }
 
 /** How a server is supervised. */
