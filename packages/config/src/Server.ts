@@ -37,6 +37,8 @@ export interface HttpServer {
   /** Sends the requests in place of undici; only code can give it. */
   readonly fetch: FetchLike | undefined
   readonly transport: "auto" | "streamable" | "sse"
+  /** Options of the connector, which it checks itself. */
+  readonly http: Readonly<Record<string, unknown>>
 }
 
 /** One server: how it is reached, and how it is supervised. */
@@ -87,7 +89,7 @@ export const stdioOf = (raw: Raw): StdioServer => ({
 
 /** A server with a url; the keys have passed their checks. */
 export const httpOf = (raw: Raw): HttpServer => {
-  const { authProvider, dispatcher, fetch, headers, requestInit, type, url } = raw
+  const { authProvider, dispatcher, fetch, headers, http, requestInit, type, url } = raw
   const provider = Predicate.isFunction(headers) ? headers as HeaderProvider : undefined
   const given = (requestInit as { readonly headers?: unknown } | undefined)?.headers
   return {
@@ -98,6 +100,7 @@ export const httpOf = (raw: Raw): HttpServer => {
     authProvider: authProvider as OAuthClientProvider | undefined,
     dispatcher: dispatcher as object | undefined,
     fetch: fetch as FetchLike | undefined,
-    transport: transports[(type ?? "auto") as keyof typeof transports]
+    transport: transports[(type ?? "auto") as keyof typeof transports],
+    http: (http ?? {}) as Raw
   }
 }

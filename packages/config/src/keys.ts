@@ -58,12 +58,12 @@ const secret = Check.isSecret(
 )
 const secrets = Check.values(secret, "an object of strings")
 
-/** The connector looks at the options themselves. */
-const stdio: Check.Check = (value, path) =>
+/** Options of a connector, which looks at them itself; the keys of the server stand beside them. */
+const ownOptions = (group: string, beside: () => Readonly<Record<string, Check.Check>>): Check.Check => (value, path) =>
   Predicate.isRecord(value)
     ? Object.keys(value).flatMap((name) =>
-      name !== "stdio" && Object.hasOwn(stdioChecks, name)
-        ? [{ path: [...path, name], message: "belongs beside stdio, not in it" }]
+      name !== group && Object.hasOwn(beside(), name)
+        ? [{ path: [...path, name], message: `belongs beside ${group}, not in it` }]
         : []
     )
     : [Problem.wrongSecret(path, value, "an object of options")]
@@ -73,7 +73,7 @@ const stdioChecks: Readonly<Record<string, Check.Check>> = {
   args: Check.list(Check.string, "an array of strings"),
   env: secrets,
   cwd: Check.text,
-  stdio
+  stdio: ownOptions("stdio", () => stdioChecks)
 }
 
 /** The connector looks at the rest of the address, which may have a password in it. */
@@ -111,7 +111,8 @@ const httpChecks: Readonly<Record<string, Check.Check>> = {
   requestInit,
   authProvider: instance("an OAuthClientProvider of the official SDK"),
   dispatcher: instance("an undici dispatcher"),
-  fetch: Check.isSecret(Predicate.isFunction, "a function, which only code can give")
+  fetch: Check.isSecret(Predicate.isFunction, "a function, which only code can give"),
+  http: ownOptions("http", () => httpChecks)
 }
 
 const types = {

@@ -70,6 +70,7 @@ describe("McpConfig", () => {
     ],
     [{ command: "x", type: "sse" }, 'type: is "sse"; accepted: "stdio", since this server has a command'],
     [{ command: "x", stdio: { stdinGrace: "5s", command: "y" } }, "stdio.command: belongs beside stdio, not in it"],
+    [{ url: "http://h/mcp", http: { maxSockets: 1, headers: {} } }, "http.headers: belongs beside http, not in it"],
     [
       { command: "x", disabled: true, lifecycle: { disabled: false } },
       "disabled: contradicts lifecycle.disabled; keep one of the two"

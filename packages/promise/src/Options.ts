@@ -44,7 +44,16 @@ export interface AnyServer extends PolicyOptions {
 }
 
 type Stdio = "args" | "command" | "cwd" | "env" | "stdio"
-type Http = "authProvider" | "dispatcher" | "fetch" | "headers" | "httpUrl" | "requestInit" | "serverUrl" | "url"
+type Http =
+  | "authProvider"
+  | "dispatcher"
+  | "fetch"
+  | "headers"
+  | "http"
+  | "httpUrl"
+  | "requestInit"
+  | "serverUrl"
+  | "url"
 type Custom = "connector" | "transport"
 
 /** Keys of servers of another kind. */
@@ -85,6 +94,21 @@ export interface StdioOptions {
   readonly stderr?: ((line: string) => void) | undefined
 }
 
+/** What is particular to servers over HTTP. */
+export interface HttpOptions {
+  /**
+   * The longest message of the server that is taken, in bytes after decompression; a longer one is dropped as it streams and fails only
+   * its own call. At least 1024; default 64 MiB.
+   */
+  readonly maxMessageBytes?: number | undefined
+  /** How many sockets the calls under way share; further ones wait for one. Not with a dispatcher or a fetch. Default 64. */
+  readonly maxSockets?: number | undefined
+  /** Time for a TCP and TLS connection. Default 10 seconds. */
+  readonly connectTimeout?: Duration | undefined
+  /** Time for the request that ends the session at close. Default 2 seconds. */
+  readonly closeTimeout?: Duration | undefined
+}
+
 /** undici's Dispatcher, as far as it is looked at here: so that nobody needs its types who has no use for it. */
 export interface Dispatcher {
   dispatch(options: any, handler: any): boolean
@@ -113,6 +137,8 @@ export interface AnyHttpServer extends AnyServer, Without<Stdio | Custom> {
    * Node's cuts streams that are idle for 300 s. Not together with a dispatcher.
    */
   readonly fetch?: FetchLike | undefined
+  /** What is particular to HTTP. */
+  readonly http?: HttpOptions | undefined
 }
 
 /** A server that is reached over Streamable HTTP, or over the older HTTP+SSE. */

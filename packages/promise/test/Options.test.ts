@@ -254,6 +254,19 @@ describe("options", () => {
     ])
   })
 
+  it("[F1 T12 T14] bounds of HTTP reach the connector, which checks them", async () => {
+    const wrong = { maxMessageBytes: 10, maxSockets: 0, maxSocket: 8 }
+    assert.deepEqual(await problems(fleetOf({ mcpServers: { a: { url: "http://127.0.0.1:1/mcp", http: wrong } } })), [
+      "a: http.maxMessageBytes is 10; accepted: a whole number of at least 1024",
+      "a: http.maxSockets is 0; accepted: a whole number from 1 to 10000",
+      'a: http.maxSocket is not an option of a server with a url; did you mean "maxSockets"?'
+    ])
+    await using server = await HttpFaultServer.open({ tools: { long: { run: () => "x".repeat(2000) } } })
+    await using client = await connect({ url: server.url, http: { maxMessageBytes: 1024 } })
+    const error = await client.callTool({ name: "long" }).catch((error: unknown) => error)
+    assert.include(String(error), "longer than maxMessageBytes (1024)")
+  })
+
   it("[F1] one error names all that is wrong: with options, with a server, with every server of a fleet", async () => {
     assert.deepEqual(
       await problems(untyped({ command: 5, env: { A: {} }, calls: { retry: "no" } }, { keepalive: { interval: 1 } })),

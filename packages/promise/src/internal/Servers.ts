@@ -33,13 +33,16 @@ interface Adapter {
 const adapterOf = (reach: Reach): Adapter => {
   switch (reach._tag) {
     case "Http": {
-      const { _tag, dispatcher, headerProvider, ...others } = reach
+      const { _tag, dispatcher, headerProvider, http, ...others } = reach
       const options: HttpConnector.Options = {
+        ...http,
         ...others,
         dispatcher: dispatcher as HttpConnector.Options["dispatcher"],
         headerProvider: headerProvider && (async () => McpConfig.secretsOf(await headerProvider()))
       }
-      return { make: () => HttpConnector.make(options), problems: () => HttpConnector.problems(options) }
+      const place = (problem: Problem.Problem): Problem.Problem =>
+        Object.hasOwn(http, String(problem.path[0])) ? { ...problem, path: ["http", ...problem.path] } : problem
+      return { make: () => HttpConnector.make(options), problems: () => HttpConnector.problems(options).map(place) }
     }
     case "Stdio": {
       const { _tag, stdio, ...others } = reach
