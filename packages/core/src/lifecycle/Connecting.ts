@@ -162,16 +162,17 @@ export class Connecting {
     return this.#phase.finish(attempt) ? this.#failed(attempt, error) : Effect.void
   }
 
-  #failed({ demanded, joined, startedAt }: Attempt, error: ConnectError): Effect.Effect<void> {
+  #failed({ demanded, joined, startedAt }: Attempt, failure: ConnectError): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const backend = this.#backend
       const { counters, policy } = backend
       const now = backend.now()
       const duration = now - startedAt
       const replacing = this.#phase.state._tag === "Connected"
-      this.#outage.respectRetryAfter(now, error.retryAfter)
+      this.#outage.respectRetryAfter(now, failure.retryAfter)
+      if (failure.reason === "session") yield* this.#forgotten(now, duration)
+      const error = this.#withCause(failure, now)
       if (error.reason === "session") {
-        yield* this.#forgotten(now, duration)
         // The server lives, and the next handshake may reach a replica that remembers.
         if (!replacing && this.#earliestSession(now) === now) {
           counters.errors++
@@ -191,6 +192,14 @@ export class Connecting {
       for (const pending of joined) pending.answer(Exit.fail(error)) // guard: failure-is-answered
       if (this.#isAwaited) yield* this.bringForward()
     })
+  }
+
+  /** The error of an attempt whose session was forgotten at once, with what is known of such a server. */
+  #withCause(error: ConnectError, now: number): ConnectError {
+    const known = error.reason === "session" ? this.#lostSessions.describe(now) : undefined
+    return known === undefined
+      ? error
+      : connectError(this.#backend.id, "session", `${error.message}; ${known}`, error.cause)
   }
 
   /** A new session takes the place of a lost one from this time on, as far as a Retry-After and the bucket go. (R6, R7) */

@@ -19,13 +19,15 @@ const names = (message: string, target: string): boolean =>
 
 /** Why a backend is not connected: the error of its last attempt, or what its status knows. */
 export const whyNot = (
-  { backend, lastError, state, target }: Status,
+  { backend, lastError, lostSessions, state, target }: Status,
   prepared: Prepared | undefined,
   hint = ""
 ): ConnectError | UnauthorizedError => {
   const error = prepared?.lastError()
-  const message = error?.message ?? lastError ??
+  const what = error?.message ?? lastError ??
     ["no connection in time", prepared?.describeAttempt()].filter((part) => part !== undefined).join(": ")
+  const { warning } = lostSessions
+  const message = warning === undefined || what.includes(warning) ? what : `${what}; ${warning}`
   return fromConnectError(
     new CoreConnectError({
       backend,
