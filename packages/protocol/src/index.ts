@@ -1,4 +1,5 @@
 export type { AdapterTransport, TransportSession } from "./AdapterTransport.js"
+export * as Era from "./Era.js"
 export { IdScanner } from "./IdScanner.js"
 export * as LoginFailure from "./LoginFailure.js"
 export * as LostSession from "./LostSession.js"
