@@ -258,7 +258,7 @@ export const make = (options: Options): Connector => {
         )
       )
 
-  /** Goes on with the session that an attempt is offered, where the server still knows it. (T11) */
+  /** Goes on with the session that an attempt is offered, where the server still knows it. */
   const resume = (
     session: SuspendedSession,
     connectOptions: ConnectOptions
