@@ -54,14 +54,32 @@ export const makeDispatchers = (
   return { calls: make(maxSockets), prompt: make(promptSockets) }
 }
 
+/** Bytes of an answer of an authorization server. */
+const maxOAuthBytes = 1024 * 1024
+
+/** A body that fails where it is longer. */
+const bounded = (body: ReadableStream<Uint8Array>, maxBytes: number): ReadableStream<Uint8Array> => {
+  let bytes = 0
+  return body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform: (chunk, controller) => {
+        bytes += chunk.byteLength
+        if (bytes > maxBytes) controller.error(new Error(`the answer is longer than ${maxBytes} bytes`))
+        else controller.enqueue(chunk)
+      }
+    })
+  )
+}
+
 /**
- * The fetch that OAuth uses: over the same dispatcher. What it gives is a Response of the platform and not undici's own: the
+ * The fetch that OAuth uses, for short answers: over the same dispatcher. What it gives is a Response of the platform and not undici's own: the
  * SDK reads the error in an answer only if it is an `instanceof Response`.
  */
 export const makeFetch = ({ fetch }: Undici, dispatcher: Dispatcher): FetchLike => async (url, init) => {
   const answer = await fetch(url, { ...init, dispatcher } as Parameters<typeof fetch>[1])
   const { headers, status, statusText } = answer
-  const response = new Response(answer.body as ReadableStream | null, { headers: [...headers], status, statusText })
+  const body = answer.body as ReadableStream<Uint8Array> | null
+  const response = new Response(body && bounded(body, maxOAuthBytes), { headers: [...headers], status, statusText })
   // One that was made by hand knows no address, against which the SDK resolves redirects.
   return Object.defineProperty(response, "url", { value: answer.url })
 }

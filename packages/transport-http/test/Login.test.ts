@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { HttpExchange } from "@mcp-lifeline/testing"
+import { HttpExchange, HttpFault } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import { Effect } from "effect"
@@ -55,6 +55,25 @@ describe("logging in", () => {
       yield* Effect.promise(finish)
       yield* call()
       assert.strictEqual(logins.length, 2)
+    }))
+
+  it.scopedLive("[T12:real] an authorization server whose answers have no end ends the attempt, and not the process", () =>
+    Effect.gen(function*() {
+      const { connector, server } = yield* setup
+      const { hook } = server
+      let most = 0
+      const endless = HttpFault.endlessLine((bytes) => {
+        most = Math.max(most, bytes)
+      })
+      server.hook = (turn) => {
+        if (!turn.url.includes(".well-known")) return hook?.(turn)
+        void endless(turn, () => Promise.reject(new Error("not carried out")))
+        return true
+      }
+      const error = yield* Effect.flip(Harness.connect(connector))
+      assert.strictEqual(error.reason, "unauthorized")
+      // What was read, and what the kernel's buffers take.
+      assert.isBelow(most, 30_000_000)
     }))
 
   it.scopedLive("[T7] more rights are asked for once: a scope that is not granted is not asked for with every call", () =>
