@@ -15,7 +15,7 @@ import type { AdapterTransport, TransportSession } from "@mcp-lifeline/protocol"
 import { Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { isJSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
-import { Cause, Effect, Exit, Fiber, Random, Runtime } from "effect"
+import { Cause, Effect, Exit, Fiber, Runtime } from "effect"
 import type { EventSourceMessage } from "eventsource-parser"
 import type { Answer } from "./Answer.js"
 import { discard, header, mediaType } from "./Answer.js"
@@ -26,7 +26,10 @@ import type { HttpClient } from "./HttpClient.js"
 import { json } from "./HttpClient.js"
 import type { HttpFailure, StatusFailure } from "./HttpFailure.js"
 import { AnswerFailure, CutFailure, namesLostSession } from "./HttpFailure.js"
+import { HttpSession, type Known, positionOf } from "./HttpSession.js"
 import { isAnswer, toConnectError, toRequestError } from "./Outcome.js"
+import type { Exchange } from "./ResponseStream.js"
+import * as ResponseStream from "./ResponseStream.js"
 import * as ServerStream from "./ServerStream.js"
 import * as Wire from "./Wire.js"
 
@@ -44,32 +47,6 @@ export interface Options {
   readonly maxMessageBytes: number
 }
 
-/** A request that is out, and where its response stream stands. */
-interface Exchange extends Position {
-  readonly id: RequestId
-  readonly fiber: { current: Fiber.RuntimeFiber<void, ConnectError | RequestError> | undefined }
-  answered: boolean
-}
-
-/** What is known of a session that was taken out of a transport. */
-interface Known {
-  readonly sessionId: string
-  readonly protocolVersion: string | undefined
-  readonly serverStream: Position
-  readonly exchanges: ReadonlyArray<Position & { readonly id: RequestId }>
-}
-
-const positionOf = ({ lastEventId, retry }: Position): Position => ({ lastEventId, retry })
-
-/** So many failures in a row to resume a response stream; then its request has failed. */
-const maxResumes = 5
-
-/** The least wait, in milliseconds, after a stream that was opened and brought nothing. */
-const minPoll = 500
-
-/** Session ids are visible ASCII (T8). */
-const sessionIdText = /^[\x21-\x7e]+$/
-
 /** The kind of a body, for people. */
 const typeOf = (answer: Answer): string => mediaType(answer) || "of no type"
 
@@ -83,16 +60,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const exchanges = new Map<RequestId, Exchange>()
     const fibers = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
-    let sessionId: string | undefined
-    let protocolVersion: string | undefined
-    let initialized = false
+    const session = new HttpSession()
     let serverStream: Fiber.RuntimeFiber<void> | undefined
     let lost: Loss | undefined
     let closing: Promise<void> | undefined
-    /** Whose session it is: that of this transport, one that was borrowed from another, or one that was taken out of this. */
-    let session: "own" | "borrowed" | "suspended" = "own"
     let serverPosition: Position = { lastEventId: undefined, retry: undefined }
-    let borrowed: Known | undefined
 
     let warned = false
     const dropped = (message: Oversized.Oversized): void => {
@@ -108,13 +80,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       transport.onlost?.(loss)
     }
 
-    const sessionHeaders = (): Record<string, string> => ({
-      ...(sessionId === undefined ? {} : { "mcp-session-id": sessionId }),
-      ...(protocolVersion === undefined ? {} : { "mcp-protocol-version": protocolVersion })
-    })
-
     const receive = (value: unknown): void => {
-      if (session === "suspended") return
+      if (session.isSuspended) return
       Wire.deliver(transport, target, value, (message) => {
         if (!("id" in message) || "method" in message || message.id === undefined) return
         const exchange = exchanges.get(message.id)
@@ -142,10 +109,10 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       client.exchange({
         method: "GET",
         url,
-        inSession: sessionId !== undefined,
+        inSession: session.id !== undefined,
         prompt: exchange === undefined,
         headers: {
-          ...sessionHeaders(),
+          ...session.headers,
           accept: "text/event-stream",
           ...(position.lastEventId === undefined ? {} : { "last-event-id": position.lastEventId })
         }
@@ -187,7 +154,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     /** What a failure to send means, before a session is up. A borrowed one may be forgotten, which is no loss of ours. */
     const connectFailure = (failure: HttpFailure): ConnectError | RequestError =>
-      failure._tag === "StatusFailure" && session === "borrowed" && namesLostSession(failure)
+      failure._tag === "StatusFailure" && session.isBorrowed && namesLostSession(failure)
         ? forgotten(failure)
         : toConnectError(failure, target)
 
@@ -204,50 +171,12 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       return toRequestError(failure, target)
     }
 
-    /** Resumes the response stream of a request until it is answered, or until resuming is refused. */
     const resumeStream = (exchange: Exchange, cut: End): Effect.Effect<void, RequestError> =>
-      Effect.gen(function*() {
-        const failed = (reason: RequestError["reason"], message: string, cause: unknown) =>
-          new RequestError({ fate: "unknown", reason, message, cause })
-        let attempt = 0
-        /** The last stream ended without an event: a server may have its clients ask again and again for a slow answer. */
-        let empty = false
-        let cause = cut.cause
-        while (!exchange.answered) {
-          if (attempt > maxResumes) {
-            return yield* failed("network", `${target}: the response stream was cut and cannot be resumed`, cause)
-          }
-          const asked = Math.max(Math.min(exchange.retry ?? 1000, 60_000), empty ? minPoll : 0)
-          yield* Effect.sleep(
-            attempt === 0 ? asked : ServerStream.delay(attempt - 1, exchange.retry, yield* Random.next)
-          )
-          if (exchange.answered) return
-          const before = exchange.lastEventId
-          const outcome = yield* Effect.either(openStream(exchange, exchange))
-          if (outcome._tag === "Right") {
-            cause = outcome.right.cause
-            if (cause instanceof AnswerFailure) return yield* toRequestError(cause, target)
-            empty = exchange.lastEventId === before
-            attempt = 0
-            continue
-          }
-          const failure = outcome.left
-          const message = `${target}: the response stream was cut, and resuming it failed: ${describe(failure)}`
-          if (failure._tag !== "NetworkFailure") {
-            if (failure._tag === "StatusFailure" && namesLostSession(failure)) {
-              sessionLost(failure)
-              return yield* failed("session", message, failure)
-            }
-            return yield* failed("network", message, failure)
-          }
-          if (failure.kind === "refused") {
-            serverGone(failure)
-            // Its stream may go on with the session: it fails with the others, where that is given up.
-            return yield* Effect.never
-          }
-          cause = failure
-          attempt += 1
-        }
+      ResponseStream.resume(exchange, cut, {
+        open: () => openStream(exchange, exchange),
+        target,
+        onLost: sessionLost,
+        onGone: serverGone
       })
 
     /** Reads the answer to a POST. Succeeds with how the stream was cut when it is to be resumed. */
@@ -256,19 +185,14 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       exchange: Exchange | undefined,
       isInitialize: boolean
     ): Effect.Effect<End | undefined, HttpFailure> => {
-      if (isInitialize) {
-        // An empty one is none, as the official client has it.
-        const id = header(answer, "mcp-session-id") || undefined
-        if (id !== undefined && !sessionIdText.test(id)) {
-          discard(answer.body)
-          return Effect.fail(
-            new AnswerFailure({
-              detail:
-                "the server gave a session id with characters that the protocol does not allow (it allows visible ASCII)"
-            })
-          )
-        }
-        sessionId = id
+      if (isInitialize && !session.begin(header(answer, "mcp-session-id"))) {
+        discard(answer.body)
+        return Effect.fail(
+          new AnswerFailure({
+            detail:
+              "the server gave a session id with characters that the protocol does not allow (it allows visible ASCII)"
+          })
+        )
       }
       if (exchange === undefined) {
         discard(answer.body)
@@ -316,14 +240,14 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     ): Effect.Effect<void, ConnectError | RequestError> =>
       Effect.suspend(() => {
         const method = "method" in message ? message.method : undefined
-        const connecting = !initialized || session === "borrowed"
+        const connecting = session.isConnecting
         return client.exchange({
           method: "POST",
           url,
-          inSession: sessionId !== undefined,
+          inSession: session.id !== undefined,
           prompt: exchange === undefined || method === "ping",
           headers: {
-            ...sessionHeaders(),
+            ...session.headers,
             "content-type": "application/json",
             accept: "application/json, text/event-stream"
           },
@@ -373,7 +297,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           if (exchange !== undefined) exchanges.delete(exchange.id)
           after(message, Exit.isSuccess(exit))
           // What a suspended session has not answered waits for whoever goes on with it.
-          if (Exit.isSuccess(exit) || (exchange !== undefined && session === "suspended")) return resolve()
+          if (Exit.isSuccess(exit) || (exchange !== undefined && session.isSuspended)) return resolve()
           if (exit.cause._tag === "Fail") return reject(exit.cause.error)
           reject(Cause.isInterruptedOnly(exit.cause) ? over(exit.cause) : Cause.squash(exit.cause))
         })
@@ -398,7 +322,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     }
 
     const endSession = (client: HttpClient): Effect.Effect<void> =>
-      client.exchange({ method: "DELETE", url, headers: sessionHeaders(), prompt: true }, (answer) => {
+      client.exchange({ method: "DELETE", url, headers: session.headers, prompt: true }, (answer) => {
         discard(answer.body)
         return Effect.void
       }).pipe(
@@ -406,46 +330,29 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         Effect.catchAll((failure) => Effect.logDebug(`${target}: the session was not ended`, failure._tag))
       )
 
-    const isOurs = (): boolean => sessionId !== undefined && session === "own" && lost?.kind !== "session"
+    const isOurs = (): boolean => session.isOurs && lost?.kind !== "session"
 
     const suspend = (): TransportSession | undefined => {
-      if (!isOurs() || !initialized || closing !== undefined || sessionId === undefined) return undefined
-      session = "suspended"
+      if (!isOurs() || closing !== undefined) return undefined
       const waiting = [...exchanges.values()].filter((exchange) =>
         !exchange.answered && exchange.lastEventId !== undefined
       )
-      const knows: Known = {
-        sessionId,
-        protocolVersion,
-        serverStream: positionOf(serverPosition),
-        exchanges: waiting.map((exchange) => ({ id: exchange.id, ...positionOf(exchange) }))
-      }
-      return {
+      const knows = session.suspend(serverPosition, waiting)
+      return knows && {
         knows,
         answerable: new Set(waiting.map(({ id }) => id)),
         end: Effect.scoped(
-          Effect.flatMap(
-            Effect.acquireRelease(options.makeClient, (client) => client.destroy),
-            endSession
-          )
+          Effect.flatMap(Effect.acquireRelease(options.makeClient, (client) => client.destroy), endSession)
         )
       }
     }
 
-    const borrow = ({ knows }: TransportSession): void => {
-      borrowed = knows as Known
-      session = "borrowed"
-      sessionId = borrowed.sessionId
-      protocolVersion = borrowed.protocolVersion
-      initialized = true
-    }
-
     const goOn = (isWaiting: (id: RequestId) => boolean): void => {
-      if (borrowed === undefined) return
-      session = "own"
-      serverPosition = positionOf(borrowed.serverStream)
+      const known = session.goOn()
+      if (known === undefined) return
+      serverPosition = positionOf(known.serverStream)
       openServerStream()
-      for (const { id, ...position } of borrowed.exchanges) {
+      for (const { id, ...position } of known.exchanges) {
         if (!isWaiting(id)) continue
         const exchange: Exchange = { id, fiber: { current: undefined }, answered: false, ...position }
         exchanges.set(id, exchange)
@@ -469,18 +376,15 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     const transport: AdapterTransport = {
       peer: { url: target } satisfies Peer,
       get stateful() {
-        return sessionId !== undefined
+        return session.id !== undefined
       },
       get sessionId() {
-        return initialized ? sessionId : undefined
+        return session.isInitialized ? session.id : undefined
       },
-      setProtocolVersion: (version) => {
-        protocolVersion = version
-        initialized = true
-      },
+      setProtocolVersion: (version) => session.initialized(version),
       start: () => Promise.resolve(),
       suspend,
-      borrow,
+      borrow: ({ knows }) => session.borrow(knows as Known),
       goOn,
       send,
       close: () => closing ??= Runtime.runPromise(runtime)(Effect.interruptible(shutdown))

@@ -1,0 +1,80 @@
+/**
+ * The stream that carries the answer to one request, when it was cut: it is resumed where it stood.
+ */
+import type { ConnectError } from "@mcp-lifeline/core"
+import { RequestError } from "@mcp-lifeline/core"
+import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, type Fiber, Random } from "effect"
+import type { End, Position } from "./EventStream.js"
+import { describe } from "./FailureText.js"
+import type { HttpFailure, StatusFailure } from "./HttpFailure.js"
+import { AnswerFailure, namesLostSession } from "./HttpFailure.js"
+import { toRequestError } from "./Outcome.js"
+import * as ServerStream from "./ServerStream.js"
+
+/** A request that is out, and where its response stream stands. */
+export interface Exchange extends Position {
+  readonly id: RequestId
+  readonly fiber: { current: Fiber.RuntimeFiber<void, ConnectError | RequestError> | undefined }
+  answered: boolean
+}
+
+/** So many failures in a row to resume a response stream; then its request has failed. */
+const maxResumes = 5
+
+/** The least wait, in milliseconds, after a stream that was opened and brought nothing. */
+const minPoll = 500
+
+/** Resumes the stream until its request is answered, or until resuming is refused. */
+export const resume = (exchange: Exchange, cut: End, options: {
+  /** Opens the stream where it stands and reads it to its end. */
+  readonly open: () => Effect.Effect<End, HttpFailure>
+  /** The address for people. */
+  readonly target: string
+  /** Called where the server has forgotten the session. */
+  readonly onLost: (failure: StatusFailure) => void
+  /** Called where nobody listens any more. */
+  readonly onGone: (failure: HttpFailure) => void
+}): Effect.Effect<void, RequestError> =>
+  Effect.gen(function*() {
+    const { target } = options
+    const failed = (reason: RequestError["reason"], message: string, cause: unknown) =>
+      new RequestError({ fate: "unknown", reason, message, cause })
+    let attempt = 0
+    /** The last stream ended without an event: a server may have its clients ask again and again for a slow answer. */
+    let empty = false
+    let cause = cut.cause
+    while (!exchange.answered) {
+      if (attempt > maxResumes) {
+        return yield* failed("network", `${target}: the response stream was cut and cannot be resumed`, cause)
+      }
+      const asked = Math.max(Math.min(exchange.retry ?? 1000, 60_000), empty ? minPoll : 0)
+      yield* Effect.sleep(attempt === 0 ? asked : ServerStream.delay(attempt - 1, exchange.retry, yield* Random.next))
+      if (exchange.answered) return
+      const before = exchange.lastEventId
+      const outcome = yield* Effect.either(options.open())
+      if (outcome._tag === "Right") {
+        cause = outcome.right.cause
+        if (cause instanceof AnswerFailure) return yield* toRequestError(cause, target)
+        empty = exchange.lastEventId === before
+        attempt = 0
+        continue
+      }
+      const failure = outcome.left
+      const message = `${target}: the response stream was cut, and resuming it failed: ${describe(failure)}`
+      if (failure._tag !== "NetworkFailure") {
+        if (failure._tag === "StatusFailure" && namesLostSession(failure)) {
+          options.onLost(failure)
+          return yield* failed("session", message, failure)
+        }
+        return yield* failed("network", message, failure)
+      }
+      if (failure.kind === "refused") {
+        options.onGone(failure)
+        // It may go on with the session: it fails with the others, where that is given up.
+        return yield* Effect.never
+      }
+      cause = failure
+      attempt += 1
+    }
+  })
