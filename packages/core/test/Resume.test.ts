@@ -121,6 +121,44 @@ describe("T11: a session outlives its connection", () => {
       expect(yield* Fiber.join(call)).toEqual({ content: [] })
     }))
 
+  it.scoped("[T11 L18] it is in flight on the connection that goes on, which is not idle", () =>
+    Effect.gen(function*() {
+      const script = keeping()
+      const { backend } = yield* watched(script, { lifecycle: { idleRelease: "5 seconds" } })
+      yield* TestClock.adjust("1 second")
+      script.respond = (method) =>
+        method === "tools/call" ? { answer: "result", after: 30_000, result: { content: [] } } : undefined
+      const call = yield* Effect.fork(backend.callTool({ name: "pay" }))
+      yield* TestClock.adjust(1000)
+      script.current.lose()
+      yield* TestClock.adjust("20 seconds")
+      expect(yield* backend.status).toMatchObject({ state: "Connected", resumed: true, inFlight: 1 })
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* Fiber.join(call)).toEqual({ content: [] })
+      expect((yield* backend.status).inFlight).toBe(0)
+      yield* TestClock.adjust("6 seconds")
+      expect((yield* backend.status).state).toBe("Idle")
+    }))
+
+  it.scoped("[T11 L12] it may finish where the connection that goes on is replaced on purpose", () =>
+    Effect.gen(function*() {
+      const script = keeping()
+      const { backend } = yield* watched(script)
+      yield* TestClock.adjust("10 seconds")
+      script.respond = (method) =>
+        method === "tools/call" ? { answer: "result", after: 10_000, result: { content: [] } } : undefined
+      const call = yield* Effect.fork(backend.callTool({ name: "pay" }))
+      yield* TestClock.adjust(1000)
+      for (let loss = 0; loss < 2; loss++) {
+        script.current.lose()
+        yield* TestClock.adjust("2 seconds")
+      }
+      expect((yield* backend.status).resumed).toBe(true)
+      yield* backend.reconnect
+      yield* TestClock.adjust("5 seconds")
+      expect(yield* Fiber.join(call)).toEqual({ content: [] })
+    }))
+
   it.scoped("[T11 C3] where the session does not go on, it is told that nobody knows", () =>
     Effect.gen(function*() {
       const script = keeping({ offered: "forgotten" })

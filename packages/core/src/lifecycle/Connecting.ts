@@ -130,6 +130,7 @@ export class Connecting {
       const downtime = this.#lost === undefined ? undefined : now - this.#lost.at
       if (this.#lost !== undefined && !resumed) this.#calls.sessionLost(this.#lost.generation)
       this.#lost = undefined
+      if (resumed) this.#owner.resumed(runtime)
       const { doubt } = attempt
       const confirmed = before !== undefined && doubt?.runtime === before ? doubt : undefined
       if (confirmed !== undefined) yield* this.#confirmed(confirmed.runtime, confirmed.loss)

@@ -18,7 +18,7 @@ export class Owner {
   readonly #closing = new Set<Deferred.Deferred<void>>()
   /** Runtimes that were retired on purpose, and wait for the calls in flight before they close. */
   readonly #draining = new Set<Runtime>()
-  #suspended: SuspendedSession | undefined
+  #suspended: { readonly session: SuspendedSession; readonly runtime: Runtime } | undefined
   readonly #backend: BackendState
 
   constructor(backend: BackendState) {
@@ -45,12 +45,13 @@ export class Owner {
   }
 
   /** Keeps the session of a connection that was lost to the network, for the next attempt. To be retired right after. (T11) */
-  suspend({ connection }: Installed, loss: Loss): Effect.Effect<void> {
+  suspend({ connection, runtime }: Installed, loss: Loss): Effect.Effect<void> {
     return Effect.zipRight(
       this.endSuspended,
       Effect.sync(() => {
         try {
-          this.#suspended = connection.suspend?.(loss)
+          const session = connection.suspend?.(loss)
+          if (session !== undefined) this.#suspended = { session, runtime }
         } catch (defect) {
           this.#backend.reportDefect("the connector's suspend", defect)
         }
@@ -60,7 +61,14 @@ export class Owner {
 
   /** The session that the next attempt may go on with. */
   get suspended(): SuspendedSession | undefined {
-    return this.#suspended?.held === true ? this.#suspended : undefined
+    const session = this.#suspended?.session
+    return session?.held === true ? session : undefined
+  }
+
+  /** A runtime that is installed goes on with the suspended session: the calls that wait in it are its own from now on. */
+  resumed(runtime: Runtime): void {
+    this.#suspended?.runtime.handOver(runtime)
+    this.#suspended = undefined
   }
 
   /** Ends a session that nothing goes on with. Returns at once; `closed` waits for it. */

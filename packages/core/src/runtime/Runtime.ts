@@ -29,6 +29,8 @@ export class Runtime {
   #requestFailures = 0
   /** Who waits until no call is in flight. */
   #onDrained: Set<() => void> | undefined
+  /** The runtime that goes on with the session, and with the calls that wait in it. */
+  #successor: Runtime | undefined
   #listed: Listed | undefined
 
   constructor(generation: number, attached: Scope.CloseableScope, own: Scope.CloseableScope) {
@@ -156,6 +158,7 @@ export class Runtime {
 
   /** A call gives its lease back; `answered` says that the server has answered it. */
   end(now: number, answered: boolean): void {
+    if (this.#successor !== undefined) return this.#successor.end(now, answered)
     this.#inFlight--
     this.#usedAt = now
     if (answered) this.answered(now)
@@ -167,6 +170,13 @@ export class Runtime {
 
   get inFlight(): number {
     return this.#inFlight
+  }
+
+  /** Another runtime goes on with its session: the calls that still wait are in flight there. */
+  handOver(successor: Runtime): void {
+    successor.#inFlight += this.#inFlight
+    this.#inFlight = 0
+    this.#successor = successor // guard: resumed-calls-are-in-flight
   }
 
   /** The server has answered: it is alive, whatever failed before. (H2) */
