@@ -217,6 +217,39 @@ describe("T11: a session outlives its connection", () => {
       expect((yield* backend.status).resumed).toBe(false)
     }))
 
+  it.scoped("[T11 L12] neither does one that was to replace it and ended at once", () =>
+    Effect.gen(function*() {
+      const script = keeping()
+      const { backend } = yield* watched(script, { onConnected: () => Effect.sleep("1 second") })
+      yield* TestClock.adjust("10 seconds")
+      script.script({ suspends: true, loseAfter: 500 })
+      const refused = yield* Effect.fork(Effect.flip(backend.reconnect))
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(refused)
+      expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 1 })
+      expect(script.ledger.session(1)).toEqual(["begun", "ended"])
+      const replaced = yield* Effect.fork(backend.reconnect)
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(replaced)
+      expect((yield* backend.status).resumed).toBe(false)
+    }))
+
+  it.scoped("[T11 K13] one that heartbeats give up again, with no good one since it was resumed, is begun anew", () =>
+    Effect.gen(function*() {
+      const script = keeping()
+      const { backend } = yield* watched(script, {
+        keepalive: { method: "ping", interval: "30 seconds", timeout: "1 second", suspectInterval: "1 second" }
+      })
+      yield* TestClock.adjust("10 seconds")
+      // The session hangs; the server does not.
+      script.respond = (method, _, { session }) =>
+        method === "ping" && session.id === 0 ? { answer: "never" } : undefined
+      yield* TestClock.adjust("3 minutes")
+      expect(script.ledger.session(0)).toEqual(["begun", "suspended", "resumed", "ended"])
+      expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 3, resumed: false })
+      expect((yield* backend.status).keepalive.state).toBe("running")
+    }))
+
   it.scoped("[T11] an attempt that comes too late does not take what another one goes on with", () =>
     Effect.gen(function*() {
       const script = keeping()

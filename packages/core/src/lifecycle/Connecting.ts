@@ -313,8 +313,15 @@ export class Connecting {
   /** Retires a runtime whose connection is lost. The next attempt may go on with its session, where one follows. (T11) */
   #retireLost(installed: Installed, loss: Loss): Effect.Effect<void> {
     const retire = this.#owner.retire(installed.runtime, loss)
-    const mayGoOn = loss.kind !== "session" && !Lifecycle.isPointless(this.#phase.state)
+    const { state } = this.#phase
+    const mayGoOn = loss.kind !== "session" && !this.#isStuck(installed, loss) &&
+      state._tag !== "Connected" && !Lifecycle.isPointless(state) // (L12)
     return mayGoOn ? Effect.zipRight(this.#owner.suspend(installed, loss), retire) : retire
+  }
+
+  /** Whether going on with its session has cured nothing: heartbeats gave it up again, with no good one between. (T11, K13) */
+  #isStuck({ connection }: Installed, { kind }: Loss): boolean {
+    return kind === "keepalive" && connection.resumed === true && this.#backend.keepalive.lostInARow > 1
   }
 
   /**

@@ -176,7 +176,7 @@ export class Runtime {
   handOver(successor: Runtime): void {
     successor.#inFlight += this.#inFlight
     this.#inFlight = 0
-    this.#successor = successor // guard: resumed-calls-are-in-flight
+    this.#successor = successor
   }
 
   /** The server has answered: it is alive, whatever failed before. (H2) */
