@@ -6,12 +6,15 @@
  * A line of core that ends with `// guard: <name>` keeps an invariant. Each such line is taken out once; a fault that is not
  * the absence of a line stands in the list below, with what stands in the line's place.
  *
- * Usage: node scripts/plant-faults.mjs [--runs 2500] [name ...]
+ * With each of so many seeds, from one on, it has to be found within so many runs.
+ *
+ * Usage: node scripts/plant-faults.mjs [--runs 2500] [--seeds 1] [--seed 1] [name ...]
  */
 import { spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { parseArgs } from "node:util"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const core = join(root, "packages", "core")
@@ -49,6 +52,8 @@ const replacements = {
   "heartbeat after detach": {
     "tasks-end-at-detach": 'const attached = { outcome: "closed", message: undefined }'
   },
+  "a lost session waits for the backoff": { "lost-session-at-once": "const at = undefined as number | undefined" },
+  "a failed probe is not followed": { "probe-is-followed": "return Deferred.succeed(underWay.done, undefined)" },
   "lists are read at each announcement": { "lists-paced": "return warned" },
   "a stale catalogue shown as fresh": { "stale-is-shown": "const stale = connectedGeneration === undefined" }
 }
@@ -88,10 +93,14 @@ const plant = (copy, fault) => {
   return found.filter(({ times }) => times !== 1).map(({ guard }) => guard)
 }
 
-const args = process.argv.slice(2)
-const at = args.indexOf("--runs")
-const runs = at === -1 ? "2500" : String(args[at + 1])
-const names = args.filter((_, i) => at === -1 || (i !== at && i !== at + 1))
+const { positionals: names, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    runs: { type: "string", default: "2500" },
+    seeds: { type: "string", default: "1" },
+    seed: { type: "string", default: String(Math.floor(Math.random() * 1e9)) }
+  }
+})
 const copy = join(core, "build", `fault-${process.pid}`)
 let missed = 0
 for (const [name, fault] of faults) {
@@ -121,20 +130,32 @@ export default { ...config, resolve: { alias } }
   }
   const { stdout } = spawnSync(
     process.execPath,
-    [join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", copy],
+    [join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", copy, "test/model/Model"],
     {
       cwd: copy,
       encoding: "utf8",
-      env: { ...process.env, LIFELINE_MODEL_RUNS: runs, NO_COLOR: "1" },
+      env: {
+        ...process.env,
+        LIFELINE_MODEL_RUNS: values.runs,
+        LIFELINE_MODEL_SEEDS: values.seeds,
+        LIFELINE_MODEL_SEED: values.seed,
+        NO_COLOR: "1"
+      },
       maxBuffer: 1 << 28
     }
   )
-  const found = /after (\d+) (?:runs|tests)/.exec(stdout)
-  if (found === null && !stdout.includes("2 passed")) throw new Error(`the model did not run:\n${stdout.slice(-2000)}`)
-  const what = found === null ? "" : (/^t=\S+ (.*)$/m.exec(stdout)?.[1] ?? "")
-  if (found === null) missed++
+  const verdicts = [...stdout.matchAll(/^seed (-?\d+): (?:after (\d+) runs: t=\S+ (.*)|not found)$/gm)]
+  if (verdicts.length !== Number(values.seeds)) throw new Error(`the model did not run:\n${stdout.slice(-2000)}`)
+  const unfound = verdicts.flatMap(([, seed, runs]) => (runs === undefined ? [seed] : []))
+  const most = Math.max(...verdicts.map(([, , runs]) => Number(runs ?? 0)))
+  const what = [...new Set(verdicts.flatMap(([, , , fault]) => (fault === undefined ? [] : [fault])))][0] ?? ""
+  if (unfound.length > 0) missed++
   console.log(
-    found === null ? `NOT FOUND           ${name}` : `found in ${String(found[1]).padStart(5)} runs  ${name}  (${what})`
+    unfound.length > 0
+      ? `NOT FOUND           ${name}  (${unfound.length} of ${values.seeds} seeds: ${unfound.join(", ")}${
+        what && `; else: ${what}`
+      })`
+      : `found in ${String(most).padStart(5)} runs  ${name}  (${what})`
   )
 }
 rmSync(copy, { recursive: true, force: true })

@@ -261,7 +261,7 @@ describe("Publication", () => {
       const { backend } = yield* start(script)
       script.offer = offer("echo", "late")
       script.current.notify("notifications/tools/list_changed")
-      yield* TestClock.adjust(300)
+      yield* TestClock.adjust(400)
       expect(yield* seen(backend)).toMatchObject({ tools: ["echo", "late"] })
     }))
 

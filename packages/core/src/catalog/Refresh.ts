@@ -21,9 +21,11 @@ interface Reading {
   readonly wanted: Set<Kind>
   readonly lock: Effect.Semaphore
   running: boolean
-  /** When the last one began. */
-  beganAt: number
-  /** The server has announced a change less than `minRefreshInterval` after the last one began. */
+  /** The lists are being read. */
+  underWay: boolean
+  /** When the last one ended. */
+  endedAt: number
+  /** The server has announced a change while the lists were read, or less than `minRefreshInterval` after that. */
   announcedSoon: boolean
   /** Readings in a row that were asked for that soon. */
   soonInARow: number
@@ -34,7 +36,8 @@ const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => (
   wanted: new Set(kinds),
   lock: Effect.unsafeMakeSemaphore(1),
   running: false,
-  beganAt: Number.NEGATIVE_INFINITY,
+  underWay: false,
+  endedAt: Number.NEGATIVE_INFINITY,
   announcedSoon: false,
   soonInARow: 0
 })
@@ -93,7 +96,8 @@ export class Refresh {
   /** The server says that lists have changed. True where `readChanged` has to be called: nothing is read now that will see it. */
   announced(runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean {
     const reading = this.#reading
-    if (reading?.runtime === runtime && this.#tooSoon(reading) > 0) reading.announcedSoon = true
+    const isSoon = reading?.runtime === runtime && (reading.underWay || this.#tooSoon(reading) > 0)
+    if (isSoon) reading.announcedSoon = true
     return this.#noteChanged(runtime, kinds)
   }
 
@@ -131,8 +135,8 @@ export class Refresh {
   }
 
   /** How long it is, in milliseconds, until the lists may be read again; not above 0 where they may be read now. (P11) */
-  #tooSoon({ beganAt }: Reading): number {
-    return beganAt + this.#backend.policy.discovery.minRefreshInterval - this.#backend.now()
+  #tooSoon({ endedAt }: Reading): number {
+    return endedAt + this.#backend.policy.discovery.minRefreshInterval - this.#backend.now()
   }
 
   /** Waits until the lists may be read again, and warns, once, of a server that keeps announcing changes sooner. */
@@ -200,12 +204,17 @@ export class Refresh {
   ): Effect.Effect<void, RequestError> {
     const backend = this.#backend
     const { id, policy } = backend
-    const lists = Effect.suspend(() => {
-      reading.beganAt = backend.now()
-      return Discovery.read(id, connection, kinds, policy, () => runtime.answered(backend.now()))
+    const lists = Discovery.read(id, connection, kinds, policy, () => runtime.answered(backend.now()))
+    const begin = Effect.sync(() => {
+      reading.underWay = true
     })
+    const end = Effect.sync(() => {
+      reading.underWay = false
+      reading.endedAt = backend.now()
+    })
+    const bounded = withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
     return reading.lock.withPermits(1)(
-      Effect.matchEffect(withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages), {
+      Effect.matchEffect(Effect.zipRight(begin, Effect.ensuring(bounded, end)), {
         onSuccess: (lists) => Effect.sync(() => this.#publish({ connection, runtime }, lists)),
         onFailure: (error) =>
           Effect.suspend(() => {

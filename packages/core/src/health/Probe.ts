@@ -67,7 +67,7 @@ export class Probe {
         Effect.asVoid(this.now(installed)),
         Effect.suspend(() => {
           if (this.#underWay === underWay) this.#underWay = undefined
-          return Effect.zipRight(Deferred.succeed(underWay.done, undefined), this.#follow(installed))
+          return Effect.zipRight(Deferred.succeed(underWay.done, undefined), this.#follow(installed)) // guard: probe-is-followed
         })
       )
       return Effect.as(runtime.fork(probing), Deferred.await(underWay.done))

@@ -98,6 +98,7 @@ export class Connecting {
     const attempt: Attempt = { _tag: "Attempt", demanded, startedAt: now, joined, doubt }
     backend.counters.lastAttemptAt = now
     if (demanded) this.#outage.demanded(now)
+    this.#lostSessions.attempted(now)
     backend.emit({ _tag: "AttemptStarted", attempt: this.#outage.failures + 1 })
     return this.#phase.begin(
       attempt,
@@ -177,7 +178,7 @@ export class Connecting {
         // The server lives, and the next handshake may reach a replica that remembers.
         if (!replacing && this.#earliestSession(now) === now) {
           counters.errors++
-          this.#lostSessions.take(now)
+          this.#lostSessions.replace()
           backend.emit({ _tag: "AttemptFailed", error, duration, nextAttemptAt: now })
           return yield* this.connect(demanded, joined)
         }
@@ -291,8 +292,8 @@ export class Connecting {
       else if (!stable) this.#outage.connectionFailed()
       backend.counters.errors++
       this.#lost = { generation: runtime.generation, at: now } // guard: detach-before-close
-      const at = forgotten && !replacing ? this.#earliestSession(now) : undefined
-      if (at !== undefined) this.#lostSessions.take(now)
+      const at = forgotten && !replacing ? this.#earliestSession(now) : undefined // guard: lost-session-at-once
+      if (at !== undefined) this.#lostSessions.replace()
       yield* this.#follow(
         Lifecycle.Event.Lost({ atOnce: at === now, auto: backend.policy.reconnect.auto }),
         { lastError: { message: loss.message, at: now } },
@@ -341,7 +342,7 @@ export class Connecting {
     const { work } = this.#phase
     if (work?._tag === "Attempt") return Effect.sync(() => void work.joined.push(pending))
     if (!this.#phase.move(Lifecycle.Event.Reconnect({ overlap: true }))) return Effect.sync(() => refuse(loss.message))
-    this.#lostSessions.take(now)
+    this.#lostSessions.replace()
     return this.connect(false, [pending], { runtime, loss })
   }
 

@@ -30,6 +30,8 @@ export class LostSessions {
   /** How many of a run of losses there were, without a pause of `memory` milliseconds. */
   #inARow = 0
   #warned = false
+  /** Whether the next attempt replaces a lost session. */
+  #isReplaced = false
   /** When the bucket is full again. */
   #fullAt = Number.NEGATIVE_INFINITY
 
@@ -53,9 +55,16 @@ export class LostSessions {
     return true
   }
 
-  /** Takes a place in the bucket, now or as soon as there is one. */
-  take(now: number): void {
-    this.#fullAt = Math.max(now, this.#fullAt) + refill
+  /** The next attempt replaces a lost session. */
+  replace(): void {
+    this.#isReplaced = true
+  }
+
+  /** An attempt begins. One that replaces a lost session takes its place in the bucket, which a command may empty and no more. */
+  attempted(now: number): void {
+    if (!this.#isReplaced) return
+    this.#isReplaced = false
+    this.#fullAt = Math.min(Math.max(now, this.#fullAt) + refill, now + burst * refill) // guard: session-pace
   }
 
   /** When the bucket next has a place. */

@@ -119,7 +119,7 @@ export interface DiscoveryOptions<Time> {
    */
   readonly refreshInterval?: Time | "never" | undefined
   /**
-   * Least time from the beginning of one reading of the lists to the next, however often the server announces changes; a reading
+   * Least time from the end of one reading of the lists to the next, however often the server announces changes; a reading
    * that is asked for by hand begins at once. Default 300 ms.
    */
   readonly minRefreshInterval?: Time | undefined

@@ -15,6 +15,8 @@ export type Command =
   | { readonly do: "call"; readonly budget: number }
   | { readonly do: "interruptCall"; readonly index: number }
   | { readonly do: "mode"; readonly mode: Mode }
+  /** The server forgets the next so many sessions at their request of this number. */
+  | { readonly do: "forget"; readonly at: number; readonly times: number }
   | { readonly do: "listsChanged" }
   | { readonly do: "ask"; readonly what: "refresh" | "probe" }
   | { readonly do: "pause"; readonly paused: boolean }
@@ -57,7 +59,7 @@ const outcome: fc.Arbitrary<ScriptedConnector.Outcome> = fc.record({
   broken: fc.constantFrom(undefined, undefined, undefined, "fail" as const, "onLost" as const, "loss" as const),
   after: fc.constantFrom(undefined, 5, 500, 40_000),
   stubborn: fc.constantFrom(false, false, true),
-  error: fc.constantFrom(undefined, { permanent: true }, { retryAfter: 30_000 }),
+  error: fc.constantFrom(undefined, { permanent: true }, { retryAfter: 30_000 }, { reason: "session" as const }),
   close: fc.constantFrom(undefined, undefined, 10, 3000, "never" as const, "die" as const),
   offered
 })
@@ -96,6 +98,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       do: fc.constant("mode" as const),
       mode: fc.constantFrom("ok" as const, "hang" as const, "slow" as const, "late" as const, "broken" as const)
     })
+  ),
+  weighted(
+    2,
+    fc.record({ do: fc.constant("forget" as const), at: fc.constantFrom(0, 1, 2, 5), times: fc.constantFrom(1, 4, 15) })
   ),
   weighted(1, fc.record({ do: fc.constant("listsChanged" as const) })),
   weighted(
@@ -159,6 +165,8 @@ const perform = (world: World, command: Command): void => {
       return world.interruptCall(command.index)
     case "mode":
       return world.mode(command.mode)
+    case "forget":
+      return world.forget(command.at, command.times)
     case "listsChanged":
       return world.notify()
     case "ask":

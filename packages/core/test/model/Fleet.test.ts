@@ -2,6 +2,7 @@
  * Generated lives of a fleet, closed at any step of what goes on in it.
  */
 import { describe, it } from "@effect/vitest"
+import { RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Exit, Scope } from "effect"
 import * as fc from "fast-check"
@@ -21,9 +22,34 @@ const outcome: fc.Arbitrary<ScriptedConnector.Outcome> = fc.record({
 const step = fc.oneof(
   fc.record({ do: fc.constant("tasks" as const), count: fc.integer({ min: 1, max: 40 }) }),
   fc.record({ do: fc.constant("advance" as const), millis: fc.constantFrom(1, 5, 600, 30_000) }),
-  fc.record({ do: fc.constant("lose" as const), backend: fc.nat(size - 1) }),
-  fc.record({ do: fc.constant("apply" as const), backend: fc.nat(size - 1), replace: fc.boolean() })
+  fc.record({
+    do: fc.constant("lose" as const),
+    backend: fc.nat(size - 1),
+    kind: fc.constantFrom("closed" as const, "session" as const)
+  }),
+  // Its server forgets the next so many sessions, each at its first request.
+  fc.record({ do: fc.constant("forget" as const), backend: fc.nat(size - 1), times: fc.constantFrom(1, 12) }),
+  // It is left out, or replaced by one that connects when it is needed, or at once.
+  fc.record({
+    do: fc.constant("apply" as const),
+    backend: fc.nat(size - 1),
+    as: fc.constantFrom(undefined, { lifecycle: { lazy: true } }, { timeouts: { wait: 1 } })
+  })
 )
+
+/** Its server forgets the next so many sessions, each at its first request. */
+const forgetful = (script: ScriptedConnector.ScriptedConnector, times: number): void => {
+  let left = times
+  script.respond = (_method, _params, connection) => {
+    if (left === 0 || connection.state !== "open") return undefined
+    left--
+    connection.lose("session")
+    return {
+      answer: "error",
+      error: new RequestError({ fate: "rejected", reason: "session", message: "forgotten" })
+    }
+  }
+}
 
 describe("a fleet", () => {
   it(
@@ -62,12 +88,13 @@ describe("a fleet", () => {
           for (const one of steps) {
             if (one.do === "tasks") run(one.count)
             else if (one.do === "advance") simulation.advance(one.millis)
-            else if (one.do === "lose") scripts[one.backend]!.connections.at(-1)?.lose()
+            else if (one.do === "lose") scripts[one.backend]!.connections.at(-1)?.lose(one.kind)
+            else if (one.do === "forget") forgetful(scripts[one.backend]!, one.times)
             else {
               const [name, options] = entries[one.backend]!
               const others = entries.filter(([other]) => other !== name)
-              const wanted = one.replace
-                ? [...others, [name, { ...options, lifecycle: { lazy: true } }] as const]
+              const wanted = one.as !== undefined
+                ? [...others, [name, { ...options, ...one.as }] as const]
                 : others
               const made = fleet()
               if (made !== undefined) simulation.fork(made.apply(Object.fromEntries(wanted)))

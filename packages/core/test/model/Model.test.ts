@@ -3,15 +3,29 @@ import { it } from "vitest"
 import { run, runs } from "./Commands.js"
 import { regressions } from "./Regressions.js"
 
-/** `pnpm test:model` makes 100,000 runs; a failing seed is printed and can be replayed with LIFELINE_MODEL_SEED and _PATH. */
-const numRuns = Number(process.env["LIFELINE_MODEL_RUNS"] ?? 2500)
-const seed = Number(process.env["LIFELINE_MODEL_SEED"] ?? (Math.random() * 2 ** 32) | 0)
+const number = (name: string): number | undefined => {
+  const text = process.env[`LIFELINE_MODEL_${name}`]
+  return text === undefined ? undefined : Number(text)
+}
+
+/** So much is run: of commands in all, where they are given, else of runs. `pnpm test:model` says how much. */
+const commands = number("COMMANDS")
+const numRuns = commands === undefined ? number("RUNS") ?? 2500 : Number.POSITIVE_INFINITY
+/** A failing seed is printed, and can be replayed with its path. */
+const seed = number("SEED") ?? (Math.random() * 2 ** 32) | 0
 const path = process.env["LIFELINE_MODEL_PATH"]
+/** With so many seeds in a row it is only said, of each, after how many runs a fault is found. `pnpm test:faults` reads it. */
+const seeds = number("SEEDS")
 
 /** Runs at a time: the test runner wants to hear from us now and then. */
 const batch = 500
 
+/** What was run until now. */
+const total = { runs: 0, commands: 0, seeds: 0 }
+
 const property = fc.property(runs, (generated) => {
+  total.runs++
+  total.commands += generated[1].length
   const { faults } = run(generated)
   if (faults.length > 0) throw new Error(faults.join("\n"))
 })
@@ -22,6 +36,7 @@ const examples = regressions.map((regression): [(typeof regressions)[number]] =>
 const check = (done: number): string | undefined => {
   // With the examples in a replay too: the path counts them.
   const options = path === undefined ? { numRuns: Math.min(batch, numRuns - done) } : { path }
+  total.seeds++
   const result = fc.check(property, { ...options, examples, seed: seed + done })
   if (!result.failed || result.counterexample === null) return undefined
   const log: Array<string> = []
@@ -36,12 +51,29 @@ const check = (done: number): string | undefined => {
   ].join("\n")
 }
 
+const rest = () => new Promise((resolve) => setImmediate(resolve))
+
 it("[L2 L3 L4 L5 L6 L9:model L10:model L11:model L19:model K9] whatever interleaves, every invariant holds", {
   timeout: 3_600_000
 }, async () => {
-  for (let done = 0; done < numRuns; done += batch) {
+  const started = performance.now()
+  const isDone = (done: number) => commands === undefined ? done >= numRuns : total.commands >= commands
+  for (let done = 0; seeds === undefined && !isDone(done); done += batch) {
     const fault = check(done)
     if (fault !== undefined) throw new Error(fault)
-    await new Promise((resolve) => setImmediate(resolve))
+    await rest()
+  }
+  if (commands !== undefined) {
+    const seconds = Math.round((performance.now() - started) / 1000)
+    console.log(
+      `${total.commands} commands in ${total.runs} runs of ${total.seeds} seeds, from ${seed} on, in ${seconds} s: no fault`
+    )
+  }
+  for (let i = 0; i < (seeds ?? 0); i++) {
+    // Without the examples, so that it is what is generated that finds the fault, and as it was found.
+    const result = fc.check(property, { numRuns, seed: seed + i, endOnFailure: true })
+    const [fault] = result.counterexample === null ? [] : run(result.counterexample[0]).faults
+    console.log(`seed ${seed + i}: ${result.failed ? `after ${result.numRuns} runs: ${fault}` : "not found"}`)
+    await rest()
   }
 })

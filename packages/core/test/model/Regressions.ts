@@ -72,5 +72,14 @@ export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [
     { do: "race", tasks: 5, command: "Disconnect", more: 0 },
     { do: "loseSlowly", command: "Reconnect" },
     { do: "mode", mode: "ok" }
-  ]]
+  ]],
+  // A command that made a session early took a place in the bucket, and the timer that it replaced had taken another.
+  [setting, [
+    { do: "forget", at: 0, times: 15 },
+    { do: "suspend", offered: "resumed", late: false },
+    { do: "suspend", offered: "resumed", late: false },
+    { do: "step", tasks: 1 }
+  ]],
+  // A connector that never ended a reading of the lists held up every later one for the time of all pages.
+  [setting, [{ do: "race", tasks: 0, command: "Reconnect", more: 1 }, { do: "mode", mode: "broken" }]]
 ]

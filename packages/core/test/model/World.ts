@@ -2,7 +2,7 @@
  * A backend in a simulated world, with the invariants that hold at every published value of its slot, at every request that is
  * sent, and at rest.
  */
-import type { Backend, Loss, Policy } from "@mcp-lifeline/core"
+import { type Backend, type Loss, type Policy, RequestError } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
 import { unbounded } from "../../src/fleet/ConnectPermits.js"
@@ -13,6 +13,7 @@ import { Supervisor } from "../../src/lifecycle/Supervisor.js"
 import * as Observe from "../../src/observe/Observe.js"
 import type { Observer } from "../../src/observe/Telemetry.js"
 import { decode } from "../../src/options/Policy.js"
+import { Pace } from "./Pace.js"
 
 /** Every event that the table could be asked, with every variant of its data. */
 const events: ReadonlyArray<Lifecycle.Event> = [
@@ -92,6 +93,7 @@ export class World {
   readonly calls: Array<Running<unknown, unknown>> = []
   readonly commands: Array<Running<void, unknown>> = []
   readonly #scope: Scope.CloseableScope
+  readonly #pace = new Pace((what) => this.fault(what))
   readonly #modes = new Map<number, Mode>()
   /** Connections that may be given up on without having said that they ended: they kept somebody waiting. */
   readonly #suspects = new Set<number>()
@@ -102,6 +104,9 @@ export class World {
   readonly #detached = new Map<number, number>()
   /** Generations in the order in which their close ended. */
   readonly #retired: Array<number> = []
+  /** The server forgets so many more sessions, each at its request of this number, from 0. */
+  #forgets = { at: 0, times: 0 }
+  readonly #requests = new Map<number, number>()
   #disconnects = 0
   #attempts = 0
   #prepared = 0
@@ -197,12 +202,18 @@ export class World {
   // --- what a command can do
 
   next(outcome: ScriptedConnector.Outcome): void {
+    if (outcome.error?.retryAfter !== undefined) this.#pace.delayed = true
     this.script.script({ ...outcome, suspends: this.#setting.suspends })
   }
 
   lose(kind: Loss["kind"], age: number): void {
     const live = this.script.connections.filter((connection) => connection.state === "open")
     live.at(-1 - age)?.lose(kind)
+  }
+
+  /** The server forgets the next so many sessions, each at its request of this number, from 0. */
+  forget(at: number, times: number): void {
+    this.#forgets = { at, times }
   }
 
   /** Runs so many tasks, and no more. */
@@ -225,6 +236,7 @@ export class World {
     const fiber = this.sim.fork(this.supervisor.command(command))
     this.commands.push({ command, fiber, budget: Number.POSITIVE_INFINITY, until: undefined, interrupted: interrupt })
     if (command === "Disconnect") this.#disconnects++
+    this.#pace.commands++
     if (interrupt) this.sim.fork(Fiber.interrupt(fiber))
   }
 
@@ -250,6 +262,8 @@ export class World {
   ask(what: "refresh" | "probe"): void {
     const { probe, refresh } = this.supervisor.tasks
     const { current } = this.backend.published.value
+    if (what === "refresh") this.#pace.refreshed = true
+    else this.#pace.probed = true
     if (current !== undefined) this.sim.fork(what === "refresh" ? refresh.now(current) : probe.now(current))
   }
 
@@ -268,6 +282,13 @@ export class World {
     params: unknown,
     connection: ScriptedConnector.ScriptedConnection
   ): ScriptedConnector.Answer {
+    const requests = this.#requests.get(connection.id) ?? 0
+    this.#requests.set(connection.id, requests + 1)
+    if (this.#forgets.times > 0 && requests >= this.#forgets.at && connection.state === "open") {
+      this.#forgets.times--
+      connection.lose("session")
+      return { answer: "error", error: new RequestError({ fate: "rejected", reason: "session", message: "forgotten" }) }
+    }
     if (method === "tools/call") {
       const { id } = (params as { readonly arguments: { readonly id: number } }).arguments
       const times = (this.#taken.get(id) ?? 0) + 1
@@ -298,6 +319,7 @@ export class World {
     ledger.write = (entry: Ledger.Entry) => {
       write(entry)
       this.note(() => JSON.stringify(entry))
+      this.#pace.wrote(entry)
       if (entry._tag === "Sent" && !entry.refused) this.#sent(entry.connection, entry.method)
       if (entry._tag === "Closing") {
         const closes = ledger.closing.filter((connection) => connection === entry.connection).length
@@ -360,6 +382,7 @@ export class World {
     const slot = this.backend.published.value
     this.#before = slot
     this.note(() => `${slot.state._tag} generation=${slot.generation} current=${slot.current?.runtime.generation}`)
+    this.#pace.published(before, slot, this.sim.now)
     const { current, generation, snapshot, state } = slot
     if ((state._tag === "Connected") !== (current !== undefined)) {
       this.fault(`a runtime in ${state._tag}: ${current !== undefined}`)
@@ -439,6 +462,7 @@ export class World {
   // --- what has to hold at rest
 
   atRest(): void {
+    this.#pace.atRest(this.backend.published.value, this.sim.now)
     const { nextAttemptAt, state } = this.backend.published.value
     const waiting = this.supervisor.calls.waiting
     if (waiting > 0 && state._tag === "Idle") this.fault("R8: a call waits and nothing wakes the idle backend")
@@ -493,6 +517,7 @@ export class World {
     this.atRest()
     if (this.#closing === undefined) {
       this.mode("ok")
+      this.forget(0, 0)
       this.script.clear()
       this.sim.advance(700_000)
       this.atRest()

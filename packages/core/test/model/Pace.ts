@@ -1,0 +1,67 @@
+/**
+ * What has to hold of how often things are done: lists read, sessions made anew, a connection in doubt probed.
+ */
+import type { Ledger } from "@mcp-lifeline/testing"
+import type { Slot } from "../../src/lifecycle/BackendState.js"
+import { defaults } from "../../src/options/Policy.js"
+
+/** New sessions that may be made at once, and one for the attempt that is under way or has failed beside them. */
+const atOnce = 12
+
+/** Watches how often things are done in a world. */
+export class Pace {
+  /** Somebody has asked for the lists, which are read at once for him. */
+  refreshed = false
+  /** Somebody has asked for a probe, which nothing follows. */
+  probed = false
+  /** A server has asked for time, which takes precedence. */
+  delayed = false
+  /** Each command may make an attempt. */
+  commands = 0
+  readonly #fault: (what: string) => void
+  readonly #lists = new Map<number, number>()
+  readonly #pings = new Map<number, number>()
+  #attempts: ReadonlyArray<number> = []
+
+  constructor(fault: (what: string) => void) {
+    this.#fault = fault
+  }
+
+  wrote(entry: Ledger.Entry): void {
+    if (entry._tag === "Attempt") return this.#attempted(entry.at)
+    if (entry._tag !== "Sent") return
+    const { at, connection, method } = entry
+    if (method === "ping") this.#pings.set(connection, at)
+    if (method !== "tools/list") return
+    const before = this.#lists.get(connection) ?? Number.NEGATIVE_INFINITY
+    this.#lists.set(connection, at)
+    if (!this.refreshed && at - before < defaults.discovery.minRefreshInterval) {
+      this.#fault(`P11: lists were read ${at - before} ms after they were read`)
+    }
+  }
+
+  #attempted(at: number): void {
+    this.#attempts = [...this.#attempts.filter((before) => at - before < 1000), at]
+    if (this.#attempts.length > atOnce + this.commands) {
+      this.#fault(`R7: ${this.#attempts.length} attempts within a second`)
+    }
+  }
+
+  /** The slot has moved on. */
+  published(before: Slot, { lastError, nextAttemptAt, state }: Slot, now: number): void {
+    const lost = before.state._tag === "Connected" && state._tag === "Reconnecting" && nextAttemptAt !== undefined
+    if (lost && lastError?.message === "scripted loss: session" && nextAttemptAt - now > 1000 && !this.delayed) {
+      this.#fault(`R7: a new session is made only ${nextAttemptAt - now} ms after one was lost`)
+    }
+  }
+
+  /** Nothing is left to do now. */
+  atRest({ current }: Slot, now: number): void {
+    if (current === undefined || this.probed || current.runtime.failures("request") === 0) return
+    const since = now - (this.#pings.get(current.connection.peer.pid!) ?? Number.NEGATIVE_INFINITY)
+    // A probe that is under way has 2 seconds in this world.
+    if (since > defaults.keepalive.suspectInterval + 2000) {
+      this.#fault(`H4: a probe has failed, and none has followed in ${since} ms`)
+    }
+  }
+}
