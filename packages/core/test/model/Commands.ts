@@ -148,8 +148,9 @@ const setting: fc.Arbitrary<Setting> = fc.record({
   suspends: fc.boolean()
 })
 
-/** Generated runs: a world and what happens in it. */
-export const runs = fc.tuple(setting, fc.array(command, { minLength: 1, maxLength: 40 }))
+/** Generated runs: a world and what happens in it. `small`: six commands on average, `max`: twenty. */
+export const runs = (size: "small" | "max") =>
+  fc.tuple(setting, fc.array(command, { minLength: 1, maxLength: 40, size }))
 
 const perform = (world: World, command: Command): void => {
   switch (command.do) {

@@ -23,7 +23,8 @@ const batch = 500
 /** What was run until now. */
 const total = { runs: 0, commands: 0, seeds: 0 }
 
-const property = fc.property(runs, (generated) => {
+/** Where so many commands are wanted, runs are long, which finds other faults and finds those of short runs more slowly. */
+const property = fc.property(runs(commands === undefined ? "small" : "max"), (generated) => {
   total.runs++
   total.commands += generated[1].length
   const { faults } = run(generated)
@@ -41,8 +42,9 @@ const check = (done: number): string | undefined => {
   if (!result.failed || result.counterexample === null) return undefined
   const log: Array<string> = []
   const { faults } = run(result.counterexample[0], log)
+  const long = commands === undefined ? "" : "LIFELINE_MODEL_COMMANDS=1 "
   return [
-    `LIFELINE_MODEL_SEED=${result.seed} LIFELINE_MODEL_PATH=${result.counterexamplePath}, after ${
+    `${long}LIFELINE_MODEL_SEED=${result.seed} LIFELINE_MODEL_PATH=${result.counterexamplePath}, after ${
       done + result.numRuns
     } runs`,
     JSON.stringify(result.counterexample[0]),
