@@ -56,9 +56,10 @@ export const clientInfo: Implementation = { name: "lifeline", version: "0.0.0" }
 /**
  * How long the loss of a session is kept back while requests are in flight, in milliseconds since one of them was last
  * settled and altogether: the server answers, so that each may yet be refused by itself, and what is refused may be sent
- * again. What is cut off may not.
+ * again. What is cut off may not. A timer that is `late` by so much fires in a process that was held up, and that has not read
+ * yet what came meanwhile: it is set anew, at most so many times.
  */
-const refusalGrace = { quiet: 500, total: 2000 }
+const refusalGrace = { quiet: 500, total: 2000, late: 50, renewals: 5 }
 
 /** The SDK makes a JSON Schema compiler for each Client, which only `Client.callTool` uses; nobody calls that here. */
 const noValidator: jsonSchemaValidator = {
@@ -127,6 +128,7 @@ function open(
     let told = false
     let grace: ReturnType<typeof setTimeout> | undefined
     let graceEnds: number | undefined
+    let renewals = 0
     let onLost: ((loss: Loss) => void) | undefined
     const tell = (): void => {
       clearTimeout(grace)
@@ -138,7 +140,13 @@ function open(
       const now = performance.now()
       graceEnds ??= now + refusalGrace.total
       clearTimeout(grace)
-      grace = setTimeout(tell, Math.min(refusalGrace.quiet, graceEnds - now))
+      const due = Math.min(now + refusalGrace.quiet, graceEnds)
+      grace = setTimeout(() => {
+        const late = performance.now() - due
+        if (late < refusalGrace.late || renewals++ >= refusalGrace.renewals) return tell()
+        graceEnds = due + late + refusalGrace.quiet
+        tellSoon()
+      }, due - now)
     }
     const lose = (loss: Loss): void => {
       if (closing || told) return
