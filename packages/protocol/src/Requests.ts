@@ -46,6 +46,8 @@ export class Requests {
   /** Who is told of the progress of a request, by its id, which is the token of its progress, too. */
   readonly #listeners = new Map<number, NonNullable<Options["onprogress"]>>()
   #lastId: number
+  /** While the session is suspended: what was cancelled, by id, with the reason. */
+  #cancelled: Map<number, string> | undefined
 
   /**
    * `log`: called with what a server does that helps nobody, in words for a developer. `firstId`: of the first request; a session
@@ -57,10 +59,13 @@ export class Requests {
     this.#lastId = firstId - 1
   }
 
-  /** Goes on over another transport, with the same session. */
+  /** Goes on over another transport, with the same session; tells the server what was cancelled meanwhile. */
   moveTo(transport: AdapterTransport, log: (message: string) => void): void {
     this.#transport = transport
     this.#log = log
+    const cancelled = this.#cancelled ?? []
+    this.#cancelled = undefined
+    for (const [id, reason] of cancelled) this.#sendCancelled(id, reason)
   }
 
   /** An id for a request that others send. */
@@ -126,6 +131,11 @@ export class Requests {
     const pending = this.#take(id)
     // The protocol forbids to cancel `initialize`.
     if (pending === undefined || pending.method === "initialize") return
+    if (this.#cancelled === undefined) this.#sendCancelled(id, reason)
+    else this.#cancelled.set(id, reason)
+  }
+
+  #sendCancelled(id: number, reason: string): void {
     const failed = (error: unknown): void => this.#log(`a cancellation was not sent: ${Failures.describe(error)}`)
     try {
       this.#transport.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id, reason } })
@@ -170,10 +180,11 @@ export class Requests {
   }
 
   /**
-   * Ends all of them `but` some. Where some are still being sent, the transport may just be rejecting them with a better knowledge of
+   * Ends all of them `but` some, which wait until the session goes on. Where some are still being sent, the transport may just be rejecting them with a better knowledge of
    * their fate: those rejections, which are under way as microtasks, go first.
    */
   end(loss: Loss, but?: ReadonlySet<RequestId>): void {
+    if (but !== undefined) this.#cancelled = new Map()
     const ids = [...this.#pending.keys()].filter((id) => but?.has(id) !== true)
     const endAll = (): void => {
       const error = Failures.cutOff(loss)

@@ -78,16 +78,19 @@ export const connect = (
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> => allOrNothing(open(transport, options))
 
 /**
- * Goes on with a suspended session, over a transport that has not been started. `undefined` where that cannot be: the server does not
- * know it any more, says nothing for 5 s, or refuses what it is asked in its name; a new session is then in order.
+ * Why a session does not go on. `forgotten`: the server refuses what it is asked in its name, so a new one is in order.
+ * `unanswered`: it did not say, because it was silent for 5 s, failed, or closed the connection.
  */
+export type NotResumedReason = "forgotten" | "unanswered"
+
+/** Goes on with a suspended session, over a transport that has not been started; or says why not. */
 export const resume = (
   transport: AdapterTransport,
   options: Options,
   session: SuspendedSession
-): Effect.Effect<Connection | undefined, ConnectError, Scope.Scope> =>
+): Effect.Effect<Connection | NotResumedReason, ConnectError, Scope.Scope> =>
   allOrNothing(open(transport, options, session as SuspendedSession<Suspended>)).pipe(
-    Effect.catchTag("NotResumed", () => Effect.succeed(undefined))
+    Effect.catchTag("NotResumed", ({ reason }) => Effect.succeed(reason))
   )
 
 function open(
@@ -185,8 +188,8 @@ function open(
     const goOn = (from: SuspendedSession<Suspended>): boolean => {
       if (!from.take()) return false
       requests = from.knows.requests
-      requests.moveTo(transport, log)
       transport.goOn?.((id) => requests.has(id))
+      requests.moveTo(transport, log)
       return true
     }
     const server = suspended === undefined ? yield* begin : yield* resumed(requests, transport, suspended, goOn)
@@ -284,16 +287,28 @@ interface Suspended {
   readonly session: TransportSession
 }
 
-/** A session does not go on: a new one is in order. */
-class NotResumed extends Data.TaggedError("NotResumed")<{}> {}
+/** A session does not go on. */
+class NotResumed extends Data.TaggedError("NotResumed")<{ readonly reason: NotResumedReason }> {}
 
 /** How long the server may take to say that it still knows a session, in milliseconds. */
 const resumeTimeout = 5000
 
-/** Failures of the network and of a server that is not itself: they say nothing of the session. */
-const isOutage = ({ reason }: ConnectError): boolean =>
-  reason === "refused" || reason === "unreachable" || reason === "tls" || reason === "closed" || reason === "timeout" ||
-  reason === "rateLimited" || reason === "server"
+/** What a failure to ask for a session says of it. Where nobody was reached, a new one cannot be made either. */
+const notResumed = ({ cause, reason }: RequestError): ConnectError | NotResumed => {
+  const why = cause instanceof ConnectError ? cause.reason : reason
+  switch (why) {
+    case "timeout":
+    case "server":
+    case "closed":
+      return new NotResumed({ reason: "unanswered" })
+    case "refused":
+    case "unreachable":
+    case "tls":
+    case "rateLimited":
+      if (cause instanceof ConnectError) return cause
+  }
+  return new NotResumed({ reason: "forgotten" })
+}
 
 /** JSON-RPC "method not found": from a server that knows no ping, but the session. */
 const methodNotFound = -32601
@@ -311,9 +326,8 @@ const resumed = (
     const id = requests.send("ping", undefined, { timeout: resumeTimeout }, (answer) => {
       const error = Exit.isFailure(answer) ? Cause.failureOption(answer.cause) : Option.none()
       const known = Option.isNone(error) || (error.value.reason === "remote" && error.value.code === methodNotFound)
-      if (known) return resume(goOn(suspended) ? Exit.succeed(server) : Exit.fail(new NotResumed()))
-      const { cause } = error.value
-      resume(Exit.fail(cause instanceof ConnectError && isOutage(cause) ? cause : new NotResumed()))
+      if (!known) return resume(Exit.fail(notResumed(error.value)))
+      resume(goOn(suspended) ? Exit.succeed(server) : Exit.fail(new NotResumed({ reason: "forgotten" })))
     })
     return Effect.sync(() => requests.cancel(id, ""))
   })

@@ -34,6 +34,8 @@ export interface Reader {
   readonly onDropped: (message: Oversized.Oversized) => void
   /** Says that nothing more is expected: a stream that the server leaves open is then closed soon. */
   readonly complete: () => boolean
+  /** So many milliseconds without a byte end the stream, as if the server had. Default: none do. */
+  readonly maxSilence?: number | undefined
   /** The longest line, and the longest event, in bytes. */
   readonly maxBytes: number
 }
@@ -45,10 +47,11 @@ export const read = (answer: Answer, position: Position, reader: Reader): Effect
 const readBody = (
   body: Readable,
   position: Position,
-  { complete, maxBytes, onDropped, onEvent }: Reader
+  { complete, maxBytes, maxSilence, onDropped, onEvent }: Reader
 ): Effect.Effect<End> =>
   Effect.async((resume) => {
     let timer: ReturnType<typeof setTimeout> | undefined
+    let silence: ReturnType<typeof setTimeout> | undefined
     let overflow = false
     const decoder = new TextDecoder()
     const lines = new EventLines(maxBytes)
@@ -71,12 +74,23 @@ const readBody = (
     })
     const finish = (cause: unknown) => {
       clearTimeout(timer)
+      clearTimeout(silence)
       resume(Effect.succeed({ cause }))
     }
+    const listen = () => {
+      clearTimeout(silence)
+      if (maxSilence === undefined) return
+      silence = setTimeout(() => {
+        finish(undefined)
+        body.destroy()
+      }, maxSilence)
+    }
+    listen()
     const onLines = (chunk: Buffer) => {
       if (!overflow) parser.feed(decoder.decode(chunk, { stream: true }))
     }
     body.on("data", (chunk: Buffer) => {
+      listen()
       lines.push(chunk, onLines, onDropped)
       if (overflow || lines.isEndless) {
         const cause = new AnswerFailure({ detail: Oversized.tooLong(maxBytes) })
@@ -89,6 +103,7 @@ const readBody = (
     body.on("close", () => finish(new Error("The stream was closed")))
     return Effect.sync(() => {
       clearTimeout(timer)
+      clearTimeout(silence)
       body.destroy()
     })
   })

@@ -6,8 +6,7 @@ import type { Connection, ConnectOptions, Connector, SuspendedSession } from "@m
 import { type LoginFailure, SdkConnection } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Duration, Effect, Predicate } from "effect"
-import type { Scope } from "effect"
+import { Clock, Duration, Effect, ExecutionStrategy, Exit, Predicate, Scope } from "effect"
 import type { Dispatcher } from "undici"
 import { header } from "./Answer.js"
 import * as Credentials from "./Credentials.js"
@@ -262,12 +261,29 @@ export const make = (options: Options): Connector => {
   const resume = (
     session: SuspendedSession,
     connectOptions: ConnectOptions
-  ): Effect.Effect<Connection | undefined, ConnectError, Scope.Scope> =>
+  ): Effect.Effect<Connection | SdkConnection.NotResumedReason, ConnectError, Scope.Scope> =>
     Effect.gen(function*() {
       const client = yield* makeClient
-      const connection = yield* SdkConnection.resume(yield* streamable(client), connectOptions, session)
-      return connection && { ...connection, heartbeat: heartbeat(client) }
+      const outcome = yield* SdkConnection.resume(yield* streamable(client), connectOptions, session)
+      return typeof outcome === "string" ? outcome : { ...outcome, heartbeat: heartbeat(client) }
     }).pipe(Effect.mapError(located))
+
+  /**
+   * Makes a new session where the server did not say whether it knows the old one. If that can be made, the network is back: the
+   * old one is asked for once more, and where it goes on, the new one ends.
+   */
+  const connectOrResume = (
+    session: SuspendedSession,
+    connectOptions: ConnectOptions
+  ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+    Effect.gen(function*() {
+      const scope = yield* Effect.flatMap(Effect.scope, (parent) => Scope.fork(parent, ExecutionStrategy.sequential))
+      const anew = yield* Scope.extend(connectAnew(connectOptions), scope)
+      const resumed = yield* Effect.orElseSucceed(resume(session, connectOptions), () => "unanswered" as const)
+      if (typeof resumed === "string") return anew
+      yield* Effect.uninterruptible(Scope.close(scope, Exit.void))
+      return resumed
+    })
 
   return {
     transport: "http",
@@ -276,12 +292,11 @@ export const make = (options: Options): Connector => {
     target,
     connect: (connectOptions) => {
       const { resume: session } = connectOptions
-      return session?.held === true
-        ? Effect.flatMap(
-          resume(session, connectOptions),
-          (resumed) => resumed === undefined ? connectAnew(connectOptions) : Effect.succeed(resumed)
-        )
-        : connectAnew(connectOptions)
+      if (session?.held !== true) return connectAnew(connectOptions)
+      return Effect.flatMap(resume(session, connectOptions), (outcome) => {
+        if (typeof outcome !== "string") return Effect.succeed(outcome)
+        return outcome === "forgotten" ? connectAnew(connectOptions) : connectOrResume(session, connectOptions)
+      })
     }
   }
 }

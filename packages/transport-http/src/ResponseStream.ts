@@ -25,6 +25,15 @@ const maxResumes = 5
 /** The least wait, in milliseconds, after a stream that was opened and brought nothing. */
 const minPoll = 500
 
+/**
+ * A resumed stream that says nothing for so many milliseconds is opened again: some servers send nothing on it but what they had
+ * to say before.
+ */
+export const maxSilence = 5000
+
+/** The server has not yet seen that the last stream is gone. */
+const isTaken = (failure: HttpFailure): boolean => failure._tag === "StatusFailure" && failure.status === 409
+
 /** Resumes the stream until its request is answered, or until resuming is refused. */
 export const resume = (exchange: Exchange, cut: End, options: {
   /** Opens the stream where it stands and reads it to its end. */
@@ -62,14 +71,14 @@ export const resume = (exchange: Exchange, cut: End, options: {
       }
       const failure = outcome.left
       const message = `${target}: the response stream was cut, and resuming it failed: ${describe(failure)}`
-      if (failure._tag !== "NetworkFailure") {
+      if (failure._tag !== "NetworkFailure" && !isTaken(failure)) {
         if (failure._tag === "StatusFailure" && namesLostSession(failure)) {
           options.onLost(failure)
           return yield* failed("session", message, failure)
         }
         return yield* failed("network", message, failure)
       }
-      if (failure.kind === "refused") {
+      if (failure._tag === "NetworkFailure" && failure.kind === "refused") {
         options.onGone(failure)
         // It may go on with the session: it fails with the others, where that is given up.
         return yield* Effect.never

@@ -118,7 +118,10 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         }
       }, (answer): Effect.Effect<End, HttpFailure> => {
         if (mediaType(answer) === "text/event-stream") {
-          return EventStream.read(answer, position, reader(() => exchange?.answered === true))
+          return EventStream.read(answer, position, {
+            ...reader(() => exchange?.answered === true),
+            maxSilence: exchange === undefined ? undefined : ResponseStream.maxSilence
+          })
         }
         discard(answer.body)
         return Effect.fail(
@@ -362,7 +365,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         fiber.addObserver((exit) => {
           fibers.delete(fiber)
           exchanges.delete(id)
-          if (Exit.isFailure(exit) && exit.cause._tag === "Fail") transport.onfailed?.(id, exit.cause.error)
+          if (session.isSuspended || Exit.isSuccess(exit) || exit.cause._tag !== "Fail") return
+          transport.onfailed?.(id, exit.cause.error)
         })
       }
     }

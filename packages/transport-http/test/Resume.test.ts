@@ -101,4 +101,112 @@ describe.concurrent("T11: sessions and the network", () => {
       }))
       assert.strictEqual(server.sessions.size, 0)
     }))
+
+  it.scopedLive("[T11:real] after a black hole that outlasts the question for it, it goes on, and no session is left over", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpFaultServer.make()
+      const { backend, proxy } = yield* through(server.url, {
+        keepalive: { method: "none", timeout: 300 },
+        health: { failureThreshold: 1 }
+      })
+      const { sessionId } = yield* backend.status
+      proxy.hold()
+      yield* notice(backend)
+      // It comes back while a new session is asked for, in place of the old one that has not answered.
+      yield* Effect.sleep(6500)
+      proxy.release()
+      const after = yield* until(backend, ({ state }) => state === "Connected")
+      assert.deepInclude(after, { resumed: true, sessionId })
+      assert.strictEqual(server.sessions.size, 1)
+    }))
+
+  it.scopedLive("[T11:real] a session of which a gateway says nothing but 503 is replaced by a new one", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpFaultServer.make()
+      const { back, backend, gone } = yield* through(server.url)
+      const [old] = [...server.sessions.keys()]
+      yield* gone
+      yield* notice(backend)
+      server.hook = ({ headers, response }) => {
+        if (headers["mcp-session-id"] !== old) return undefined
+        response.writeHead(503).end()
+        return true
+      }
+      yield* back
+      assert.strictEqual((yield* until(backend, ({ state }) => state === "Connected")).resumed, false)
+    }))
+
+  it.scopedLive("[T11:real C5] a call that is cancelled while the network is gone is cancelled on the server once it is back", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpFaultServer.make()
+      const { back, backend, gone } = yield* through(server.url)
+      server.hook = ({ response, rpc }) => {
+        if (rpc !== "tools/call") return undefined
+        response.writeHead(200, { "content-type": "text/event-stream" }).write("id: 1\ndata: \n\n")
+        return true
+      }
+      const call = yield* Effect.fork(backend.callTool({ name: "echo" }, { idempotent: false }))
+      yield* Effect.promise(() => server.until(() => server.count("tools/call") === 1))
+      yield* Effect.sleep(100)
+      yield* gone
+      yield* notice(backend)
+      yield* Fiber.interrupt(call)
+      yield* back
+      assert.strictEqual((yield* until(backend, ({ state }) => state === "Connected")).resumed, true)
+      yield* Effect.promise(() => server.until(() => server.count("notifications/cancelled") === 1))
+      const [cancelled] = server.requests("notifications/cancelled")
+      const [called] = server.requests("tools/call")
+      assert.strictEqual(cancelled?.message?.params?.["requestId"], called?.message?.id)
+    }))
+
+  it.scopedLive("[T11:real C6] an answer that a server gives later, and not on the stream that was opened for it, is fetched", () =>
+    Effect.gen(function*() {
+      const server = yield* Everything.make("streamableHttp")
+      const { back, backend, gone } = yield* through(server.url)
+      const call = yield* Effect.fork(
+        backend.callTool({ name: "trigger-long-running-operation", arguments: { duration: 5, steps: 10 } }, {
+          idempotent: false,
+          onprogress: () => {}
+        })
+      )
+      for (let loss = 0; loss < 2; loss++) {
+        yield* Effect.sleep(800)
+        yield* gone
+        yield* notice(backend)
+        yield* back
+        assert.strictEqual((yield* until(backend, ({ state }) => state === "Connected")).resumed, true)
+      }
+      assert.include(textOf(yield* Fiber.join(call)), "completed")
+    }))
+
+  it.scopedLive("[T11:real C6] a stream that the server holds for taken is asked for again", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpFaultServer.make()
+      const { back, backend, gone } = yield* through(server.url)
+      let refused = 0
+      server.hook = ({ headers, http, message, response, rpc }) => {
+        if (rpc === "tools/call") {
+          response.writeHead(200, { "content-type": "text/event-stream" }).write(`id: ${message?.id}\ndata: \n\n`)
+          return true
+        }
+        const id = headers["last-event-id"]
+        if (http !== "GET" || id === undefined) return undefined
+        if (refused++ === 0) response.writeHead(409).end()
+        else {
+          response.writeHead(200, { "content-type": "text/event-stream" }).end(
+            `id: x\ndata: ${
+              JSON.stringify({ jsonrpc: "2.0", id: Number(id), result: { content: [{ type: "text", text: "here" }] } })
+            }\n\n`
+          )
+        }
+        return true
+      }
+      const call = yield* Effect.fork(backend.callTool({ name: "echo" }, { idempotent: false }))
+      yield* Effect.promise(() => server.until(() => server.count("tools/call") === 1))
+      yield* Effect.sleep(100)
+      yield* gone
+      yield* notice(backend)
+      yield* back
+      assert.strictEqual(textOf(yield* Fiber.join(call)), "here")
+    }))
 })
