@@ -12,6 +12,15 @@ const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ").trim()
 export const describe = (error: unknown): string =>
   oneLine(error instanceof Error ? error.message : String(error)).slice(0, 500)
 
+/** A reason of a cancellation as text, which must not fail whatever the reason is. */
+export const textOf = (reason: unknown): string => {
+  try {
+    return reason === undefined ? "the caller cancelled the request" : String(reason)
+  } catch {
+    return "cancelled"
+  }
+}
+
 /** A request that was not sent, because the connection is over. */
 export const refused = (loss: Loss): RequestError =>
   new RequestError({
@@ -68,6 +77,18 @@ export const misfit = (method: string, cause: unknown): RequestError =>
     message: `the answer to ${method} does not fit the protocol: ${describe(cause)}`,
     cause
   })
+
+/** A request whose answer is that the server wants something first. */
+export const inputRequired = (method: string, result: Readonly<Record<string, unknown>>): RequestError => {
+  const asked = Object.values(Object(result["inputRequests"]) as object).map((one) => String(Object(one)["method"]))
+  return new RequestError({
+    fate: "answered",
+    reason: "protocol",
+    message: `the server answered ${method} with a request for input (${
+      asked.join(", ") || "none named"
+    }), which is not supported with servers of protocol version 2026-07-28 yet: ask for what needs none`
+  })
+}
 
 /** What something thrown means for a request. What nobody can classify is a fault of this fate, and is not sent again. */
 export const toRequestError = (error: unknown, fate: Fate): RequestError => {

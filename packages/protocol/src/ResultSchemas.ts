@@ -63,7 +63,24 @@ export const decode = (
   method: Method,
   result: Record<string, unknown>,
   schema: unknown
+): Exit.Exit<unknown, RequestError> => decodeBy(byMethod[method], method, result, schema)
+
+const decodeBy = (
+  own: AnySchema,
+  method: Method,
+  result: Record<string, unknown>,
+  schema: unknown
 ): Exit.Exit<unknown, RequestError> =>
   schema === undefined
-    ? Exit.map(check(method, byMethod[method], result), (checked) => ({ ...checked as object, ...result }))
+    ? Exit.map(check(method, own, result), (checked) => ({ ...checked as object, ...result }))
     : check(method, schema as AnySchema, result)
+
+/** Where results without sessions have other shapes: structured results, and their schemas, are any JSON. */
+const statelessByMethod: Partial<typeof byMethod> = {
+  "tools/list": Mcp.ListToolsResultSchema.extend({ tools: Mcp.ToolSchema.omit({ outputSchema: true }).array() }),
+  "tools/call": Mcp.CallToolResultSchema.omit({ structuredContent: true })
+}
+
+/** As `decode`, of the result of a server without sessions. */
+export const decodeStateless: typeof decode = (method, result, schema) =>
+  decodeBy(statelessByMethod[method] ?? byMethod[method], method, result, schema)

@@ -22,7 +22,7 @@ import type { Scope } from "effect"
 import { Cause, Data, Effect, Exit, Option, Runtime } from "effect"
 import type { AdapterTransport, TransportSession } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
-import { misused, refused, toConnectError, toRequestError, unsupported } from "./Failures.js"
+import { misused, refused, textOf, toConnectError, toRequestError, unsupported } from "./Failures.js"
 import { Link } from "./Link.js"
 import { Requests } from "./Requests.js"
 import * as ResultSchemas from "./ResultSchemas.js"
@@ -348,12 +348,3 @@ const initialize = (
       ({ protocolVersion }) => unsupported(protocolVersion)
     )
   )
-
-/** A reason of a cancellation as text, which must not fail whatever the reason is. */
-const textOf = (reason: unknown): string => {
-  try {
-    return reason === undefined ? "the caller cancelled the request" : String(reason)
-  } catch {
-    return "cancelled"
-  }
-}

@@ -70,14 +70,14 @@ const rows: ReadonlyArray<Row> = [
 ]
 
 describe("Era", () => {
-  it("[E1] reads the era off what comes of server/discover", () => {
+  it("[E1:virtual] reads the era off what comes of server/discover", () => {
     for (const [source, outcome, http, stdio] of rows) {
       assert.strictEqual(Era.verdict(outcome, "http")._tag, http, `${source}, over HTTP`)
       assert.strictEqual(Era.verdict(outcome, "stdio")._tag, stdio, `${source}, over stdio`)
     }
   })
 
-  it("[E1] hands on what the server says of itself, and which revisions it speaks", () => {
+  it("[E1:virtual] hands on what the server says of itself, and which revisions it speaks", () => {
     assert.deepStrictEqual(Era.verdict(result(discovered), "http"), { _tag: "Stateless", discovered })
     assert.deepStrictEqual(Era.verdict(error(-32022, { supported: ["2027-01-01", 7] }), "http"), {
       _tag: "Unsupported",
@@ -85,7 +85,7 @@ describe("Era", () => {
     })
   })
 
-  it("[E1] only an HTTP status that refuses, or an answer that is no JSON-RPC, is a verdict without an answer", () => {
+  it("[E1:virtual] only an HTTP status that refuses, or an answer that is no JSON-RPC, is a verdict without an answer", () => {
     const verdicts = ConnectReason.literals.filter((reason) => Era.verdict(failed(reason), "http")._tag !== "None")
     assert.deepStrictEqual([...verdicts], ["notFound", "protocol"])
   })

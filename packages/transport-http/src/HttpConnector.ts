@@ -3,7 +3,7 @@
  */
 import { Check, ConnectError, Problem, TimeSpan } from "@mcp-lifeline/core"
 import type { Connection, ConnectOptions, Connector, SuspendedSession } from "@mcp-lifeline/core"
-import { type LoginFailure, SdkConnection } from "@mcp-lifeline/protocol"
+import { Era, type LoginFailure, SdkConnection, StatelessConnection } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Duration, Effect, ExecutionStrategy, Exit, Predicate, Scope } from "effect"
@@ -15,6 +15,7 @@ import { retryAfter, StatusFailure } from "./HttpFailure.js"
 import * as OAuth from "./OAuth.js"
 import { toRequestError } from "./Outcome.js"
 import * as Proxy from "./Proxy.js"
+import * as StatelessTransport from "./StatelessTransport.js"
 import * as StreamableTransport from "./StreamableTransport.js"
 
 /** Options of a connector over HTTP. */
@@ -32,6 +33,14 @@ export interface Options {
    * answers `initialize` with 400, 404 or 405 and not in JSON-RPC.
    */
   readonly transport?: "auto" | "streamable" | "sse" | undefined
+  /**
+   * The era of the protocol. `2025`: the revisions with sessions, to 2025-11-25. `2026`: the revision without sessions, 2026-07-28, in
+   * which each request stands for itself; over Streamable HTTP only. `auto`: what the server speaks, found by one request
+   * (`server/discover`) before the first connection; that a server has sessions is remembered for a day, or until a connection is
+   * refused. Default `2025`, while the following does not work with a server of 2026-07-28: to be told of changed lists and
+   * resources, to be asked for elicitation, sampling and roots, the logging level, and tasks.
+   */
+  readonly protocol?: "auto" | "2025" | "2026" | undefined
   /** Time for a TCP and TLS connection. Default 10 s. */
   readonly connectTimeout?: TimeSpan.TimeSpan | undefined
   /** Time for the DELETE that ends the session at close. Default 2 s. */
@@ -63,6 +72,7 @@ export interface Options {
 /** Defaults of the options. */
 export const defaults = {
   transport: "auto",
+  protocol: "2025",
   connectTimeout: Duration.seconds(10),
   closeTimeout: Duration.seconds(2),
   maxMessageBytes: 64 * 1024 * 1024,
@@ -95,6 +105,12 @@ export const problems = (options: Options): ReadonlyArray<Problem.Problem> => {
       message: `stands beside ${own}, which has a limit of its own; keep one of the two`
     })
   }
+  if (options.transport === "sse" && options.protocol === "2026") {
+    found.push({
+      path: ["protocol"],
+      message: "stands beside transport sse, over which nobody speaks it; keep one of the two"
+    })
+  }
   if (fetch !== undefined && dispatcher !== undefined) {
     return [...found, { path: ["fetch"], message: "stands beside dispatcher; keep one of the two" }]
   }
@@ -113,6 +129,7 @@ const check = Check.options(
     ),
     authProvider: Check.object,
     transport: Check.oneOf("auto", "streamable", "sse"),
+    protocol: Check.oneOf("auto", "2025", "2026"),
     connectTimeout: Check.span(1, 3_600_000),
     closeTimeout: Check.span(0, 3_600_000),
     maxMessageBytes: Check.whole(1024, Infinity),
@@ -145,6 +162,13 @@ const mayBeOlder = (error: ConnectError): boolean =>
   error.cause instanceof StatusFailure && error.cause.error === undefined &&
   (error.cause.status === 400 || error.cause.status === 404 || error.cause.status === 405)
 
+/** How long a server is not asked again whether it has sessions, in milliseconds. */
+const remembered = Duration.toMillis("24 hours")
+
+/** Whether a failure of `initialize` may mean that the server has no sessions any more. */
+const mayBeStateless = ({ reason }: ConnectError): boolean =>
+  reason === "incompatible" || reason === "protocol" || reason === "notFound" || reason === "session"
+
 /** Whether a server that speaks the older HTTP+SSE refuses the credentials, or wants some: it is the one that is meant. */
 const isRefusal = ({ reason }: ConnectError): boolean => reason === "unauthorized" || reason === "forbidden"
 
@@ -162,6 +186,7 @@ export const make = (options: Options): Connector => {
   url.username = url.password = url.hash = ""
   const target = url.origin + url.pathname
   const transport = options.transport ?? defaults.transport
+  const protocol = transport === "sse" ? "2025" : options.protocol ?? defaults.protocol
   const closeTimeout = TimeSpan.millis(options.closeTimeout ?? defaults.closeTimeout)
   const connectTimeout = TimeSpan.millis(options.connectTimeout ?? defaults.connectTimeout)
   const maxMessageBytes = options.maxMessageBytes ?? defaults.maxMessageBytes
@@ -247,7 +272,59 @@ export const make = (options: Options): Connector => {
   const streamable = (client: HttpClient.HttpClient) =>
     StreamableTransport.make({ client, makeClient, url, target, closeTimeout, maxMessageBytes })
 
+  const connectStateless = (
+    connectOptions: ConnectOptions
+  ): Effect.Effect<Connection, ConnectError | StatelessConnection.SpeaksSessions, Scope.Scope> =>
+    Effect.gen(function*() {
+      connectOptions.onAttempt?.(() => oauth?.isRunning() === true ? texts.login : texts.silent)
+      const client = yield* makeClient
+      const adapter = yield* StatelessTransport.make({ client, url, target, maxMessageBytes })
+      const connection = yield* StatelessConnection.connect(adapter, "http", connectOptions)
+      return { ...connection, heartbeat: heartbeat(client) }
+    }).pipe(Effect.mapError((error) => error._tag === "ConnectError" ? located(error) : error))
+
+  const speaksSessions = ({ answer }: StatelessConnection.SpeaksSessions): ConnectError =>
+    new ConnectError({
+      backend: "",
+      reason: "incompatible",
+      permanent: true,
+      message:
+        `${target}: the server does not speak protocol version ${Era.statelessVersion}, which the option protocol asks for` +
+        ` (it answered ${answer} to server/discover); write protocol: "auto"`
+    })
+
+  /** When the server was found to have sessions. */
+  let sessionsSince: number | undefined
+
+  /** Asks what the server speaks, unless that is remembered. (E1) */
+  const connectAuto = (connectOptions: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const withSessions = connectSessions(connectOptions).pipe(
+        Effect.tap(() => {
+          sessionsSince ??= now
+        }),
+        Effect.tapError((error) => {
+          if (mayBeStateless(error)) sessionsSince = undefined
+          return Effect.void
+        })
+      )
+      if (sessionsSince !== undefined && now - sessionsSince < remembered) return withSessions
+      sessionsSince = undefined
+      return Effect.catchTag(connectStateless(connectOptions), "SpeaksSessions", () => withSessions)
+    })
+
   const connectAnew = (connectOptions: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+    protocol === "2025"
+      ? connectSessions(connectOptions)
+      : protocol === "auto"
+      ? connectAuto(connectOptions)
+      : Effect.catchTag(
+        connectStateless(connectOptions),
+        "SpeaksSessions",
+        (other) => Effect.fail(speaksSessions(other))
+      )
+
+  const connectSessions = (connectOptions: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
     transport !== "auto"
       ? connectWith(transport, connectOptions)
       : connectWith("streamable", connectOptions).pipe(

@@ -93,17 +93,40 @@ const requestOutcome = (failure: HttpFailure): readonly [Fate, RequestReason] =>
 export const toRequestError = (
   failure: HttpFailure,
   target: string,
-  [fate, reason]: readonly [Fate, RequestReason] = requestOutcome(failure)
+  outcome: readonly [Fate, RequestReason] = requestOutcome(failure)
+): RequestError => {
+  const verdict = failure._tag === "StatusFailure" ? sessionVerdict(failure) : undefined
+  return errorOf(failure, target, outcome, verdict?._tag === "Doubtful" ? verdict.fate : undefined)
+}
+
+/** Codes of the protocol without sessions, with 400 and 404: who answers them speaks it. */
+const statelessCodes = new Set([-32601, -32602, -32603, -32020, -32021])
+
+/**
+ * What became of a request of the protocol without sessions. A refusal that a server gives which does not speak it, too, is marked
+ * as that of a session that may be lost: whoever answers there may have been replaced.
+ */
+export const toStatelessError = (failure: HttpFailure, target: string): RequestError => {
+  const [fate, reason] = requestOutcome(failure)
+  const isDoubtful = failure._tag === "StatusFailure" && fate === "answered" &&
+    !statelessCodes.has(failure.error?.code ?? 0)
+  return errorOf(failure, target, [fate, reason], isDoubtful ? "rejected" : undefined)
+}
+
+const errorOf = (
+  failure: HttpFailure,
+  target: string,
+  [fate, reason]: readonly [Fate, RequestReason],
+  ifSessionLost: "rejected" | "answered" | undefined
 ): RequestError => {
   const status = failure._tag === "StatusFailure" ? failure : undefined
-  const verdict = status === undefined ? undefined : sessionVerdict(status)
   return new RequestError({
     fate,
     reason,
     message: reason === "remote" && status !== undefined ? status.detail : `${target}: ${describe(failure)}`,
     ...(reason === "remote" && status?.error !== undefined ? status.error : {}),
     ...(status?.retryAfter === undefined ? {} : { retryAfter: status.retryAfter }),
-    ...(verdict?._tag === "Doubtful" ? { ifSessionLost: verdict.fate } : {}),
+    ...(ifSessionLost === undefined ? {} : { ifSessionLost }),
     cause: failure
   })
 }

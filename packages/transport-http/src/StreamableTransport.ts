@@ -23,11 +23,11 @@ import type { End, Position, Reader } from "./EventStream.js"
 import * as EventStream from "./EventStream.js"
 import { describe } from "./FailureText.js"
 import type { HttpClient } from "./HttpClient.js"
-import { json } from "./HttpClient.js"
 import type { HttpFailure, StatusFailure } from "./HttpFailure.js"
-import { AnswerFailure, CutFailure, namesLostSession } from "./HttpFailure.js"
+import { AnswerFailure, namesLostSession } from "./HttpFailure.js"
 import { HttpSession, type Known, positionOf } from "./HttpSession.js"
 import { isAnswer, toConnectError, toRequestError } from "./Outcome.js"
+import * as Reply from "./Reply.js"
 import type { Exchange } from "./ResponseStream.js"
 import * as ResponseStream from "./ResponseStream.js"
 import * as ServerStream from "./ServerStream.js"
@@ -46,9 +46,6 @@ export interface Options {
   /** The longest message that is taken, in bytes. */
   readonly maxMessageBytes: number
 }
-
-/** The kind of a body, for people. */
-const typeOf = (answer: Answer): string => mediaType(answer) || "of no type"
 
 /** Makes a transport that is not connected yet. Its `close` ends the session and frees everything. */
 export const make = (options: Options): Effect.Effect<AdapterTransport> =>
@@ -125,7 +122,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         }
         discard(answer.body)
         return Effect.fail(
-          new AnswerFailure({ detail: `the answer to GET is not an event stream but ${typeOf(answer)}` })
+          new AnswerFailure({ detail: `the answer to GET is not an event stream but ${Reply.typeOf(answer)}` })
         )
       })
 
@@ -201,39 +198,17 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         discard(answer.body)
         return Effect.succeed(undefined)
       }
-      const type = mediaType(answer)
-      if (type === "text/event-stream") {
-        return Effect.flatMap(
-          EventStream.read(answer, exchange, reader(() => exchange.answered)),
-          (end): Effect.Effect<End | undefined, HttpFailure> => {
-            if (exchange.answered) return Effect.succeed(undefined)
-            if (end.cause instanceof AnswerFailure) return Effect.fail(end.cause)
-            if (exchange.lastEventId !== undefined && !isInitialize) return Effect.succeed(end)
-            return Effect.fail(
-              new CutFailure({ detail: "the response stream ended without the response", cause: end.cause })
-            )
-          }
-        )
-      }
-      if (type === "application/json") {
-        return Effect.flatMap(json(answer, maxMessageBytes), (value): Effect.Effect<undefined, HttpFailure> => {
-          for (const one of Array.isArray(value) ? value : [value]) receive(one)
-          return exchange.answered
-            ? Effect.succeed(undefined)
-            : Effect.fail(
-              new AnswerFailure({
-                detail: "the answer is JSON, but no response to the request: is this the address of an MCP endpoint?"
-              })
-            )
-        })
-      }
-      discard(answer.body)
       // Some servers accept a request and answer it on the stream from the server.
-      if (answer.status === 202 && serverStream !== undefined) return Effect.succeed(undefined)
-      const what = answer.status === 202
-        ? "the request was accepted without an answer"
-        : `the answer is neither JSON nor an event stream but ${typeOf(answer)}`
-      return Effect.fail(new AnswerFailure({ detail: `${what}: is this the address of an MCP endpoint?` }))
+      if (answer.status === 202 && serverStream !== undefined && !Reply.hasMessages(answer)) {
+        discard(answer.body)
+        return Effect.succeed(undefined)
+      }
+      const read = Reply.read(answer, exchange, reader(() => exchange.answered), receive)
+      return Effect.filterOrFail(
+        read,
+        (end) => end === undefined || (exchange.lastEventId !== undefined && !isInitialize),
+        Reply.cut
+      )
     }
 
     const post = (

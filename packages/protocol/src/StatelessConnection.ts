@@ -1,0 +1,232 @@
+/**
+ * A server of the protocol without sessions (2026-07-28) over one transport, as a core Connection: each request says by itself
+ * who asks, in which version and what they can do, and the server asks nothing.
+ */
+import type { Connection, ConnectOptions, Loss, Method, RequestOptions } from "@mcp-lifeline/core"
+import { ConnectError, RequestError } from "@mcp-lifeline/core"
+import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
+import { ImplementationSchema, ServerCapabilitiesSchema } from "@modelcontextprotocol/sdk/types.js"
+import type { Scope } from "effect"
+import { Data, Effect, Exit, Predicate, Runtime } from "effect"
+import type { AdapterTransport } from "./AdapterTransport.js"
+import { allOrNothing } from "./allOrNothing.js"
+import * as Era from "./Era.js"
+import * as Failures from "./Failures.js"
+import { Link } from "./Link.js"
+import type { Answer } from "./Requests.js"
+import { Requests } from "./Requests.js"
+import * as ResultSchemas from "./ResultSchemas.js"
+import { clientInfo } from "./SdkConnection.js"
+
+/** The server speaks the protocol with sessions: `initialize` is in order. */
+export class SpeaksSessions extends Data.TaggedError("SpeaksSessions")<{
+  /** What it answered to `server/discover`, in a line. */
+  readonly answer: string
+}> {}
+
+const reserved = "io.modelcontextprotocol/"
+
+/** What an error of JSON-RPC means here: none speaks of a session. */
+const outcomeOf = (answer: Answer): Era.Outcome =>
+  Exit.match(answer, {
+    onSuccess: (result) => ({ _tag: "Result", result }),
+    onFailure: (cause) => {
+      const error = cause._tag === "Fail" ? cause.error : undefined
+      return error?.reason === "remote" && error.code !== undefined
+        ? { _tag: "Error", code: error.code, data: error.data }
+        : { _tag: "Failed", reason: Failures.toConnectError(error).reason }
+    }
+  })
+
+/** What an answer says, in a line for people. */
+const answerText = (answer: Answer): string => {
+  if (Exit.isSuccess(answer)) return "a result that names no version in common"
+  const error = answer.cause._tag === "Fail" ? answer.cause.error : undefined
+  return error === undefined
+    ? "nothing"
+    : Failures.describe(error) + (error.code === undefined ? "" : ` (${error.code})`)
+}
+
+/** Why no connection can be made where the server was not heard. */
+const notHeard = (answer: Answer): ConnectError => {
+  const error = Exit.isFailure(answer) && answer.cause._tag === "Fail" ? answer.cause.error : undefined
+  return error?.reason === "remote"
+    ? new ConnectError({
+      backend: "",
+      reason: "protocol",
+      permanent: false,
+      message: `the server refused server/discover: ${answerText(answer)}`,
+      cause: error
+    })
+    : Failures.toConnectError(error)
+}
+
+/**
+ * Asks a server over a transport that has not been started what it can do (`server/discover`), and is connected with the answer.
+ *
+ * The transport is started here, and closed with the scope or, when there is no connection, at once. There is no time limit of its
+ * own. `ping` asks `server/discover` again: the protocol has no other sign of life. Where the server no longer speaks this protocol the
+ * connection is lost as a session would be.
+ */
+export const connect = (
+  transport: AdapterTransport,
+  kind: "http" | "stdio",
+  options: ConnectOptions
+): Effect.Effect<Connection, ConnectError | SpeaksSessions, Scope.Scope> => allOrNothing(open(transport, kind, options))
+
+const open = (
+  transport: AdapterTransport,
+  kind: "http" | "stdio",
+  options: ConnectOptions
+): Effect.Effect<Connection, ConnectError | SpeaksSessions, Scope.Scope> =>
+  Effect.gen(function*() {
+    const runtime = yield* Effect.runtime<never>()
+    const runFork = Runtime.runFork(runtime)
+    const log = (message: string): void => {
+      runFork(Effect.logDebug(`MCP: ${message.slice(0, 200)}`))
+    }
+    const requests = new Requests(transport, log)
+    const link = new Link(transport, { requests, onNotification: options.onNotification, log })
+
+    let closing = false
+    let lost: Loss | undefined
+    let onLost: ((loss: Loss) => void) | undefined
+    const lose = (loss: Loss): void => {
+      if (closing || lost !== undefined) return
+      lost = loss
+      link.refuse(loss)
+      onLost?.(loss)
+      link.end(loss)
+    }
+    transport.onlost = lose
+    transport.onclose = () => lose({ kind: "closed", message: "the transport was closed" })
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        closing = true
+        link.end({ kind: "closed", message: "the connection was closed" })
+        return Effect.promise(() => transport.close())
+      })
+    )
+    yield* Effect.tryPromise({ try: () => link.start(), catch: Failures.toConnectError })
+
+    const envelope = {
+      [`${reserved}protocolVersion`]: Era.statelessVersion,
+      [`${reserved}clientInfo`]: options.clientInfo ?? clientInfo,
+      [`${reserved}clientCapabilities`]: {}
+    }
+    /** The reserved keys are ours, whatever comes from a client that we speak for. */
+    const enveloped = (params: unknown): Record<string, unknown> => {
+      const given = Predicate.isRecord(params) ? params : {}
+      const meta = given["_meta"]
+      return { ...given, _meta: { ...(Predicate.isRecord(meta) ? meta : {}), ...envelope } }
+    }
+
+    const discover = (timeout: number): Effect.Effect<Answer> =>
+      Effect.async((resume) => {
+        const id = requests.send(
+          "server/discover",
+          enveloped(undefined),
+          { timeout },
+          (answer) => resume(Effect.succeed(answer))
+        )
+        return Effect.sync(() => requests.cancel(id, "the caller cancelled the request"))
+      })
+
+    const answer = yield* discover(Number.POSITIVE_INFINITY)
+    const verdict = Era.verdict(outcomeOf(answer), kind)
+    switch (verdict._tag) {
+      case "None":
+        return yield* notHeard(answer)
+      case "Sessions":
+        return yield* new SpeaksSessions({ answer: answerText(answer) })
+      case "Unsupported":
+        return yield* Failures.unsupported(verdict.versions.join(", "))
+    }
+    const { capabilities, instructions, serverInfo } = yield* introductionOf(verdict.discovered, transport)
+    transport.setProtocolVersion?.(Era.statelessVersion)
+
+    /** The server answers, and no longer in this protocol. */
+    const contradicted = (answer: Answer): RequestError => {
+      const message = `the server no longer speaks protocol version ${Era.statelessVersion}: ${answerText(answer)}`
+      lose({ kind: "session", message })
+      return new RequestError({ fate: "rejected", reason: "session", message })
+    }
+
+    const ping = ({ timeout }: RequestOptions): Effect.Effect<object, RequestError> =>
+      Effect.flatMap(Effect.suspend(() => discover(timeout)), (answer) => {
+        const { _tag } = Era.verdict(outcomeOf(answer), "http")
+        if (_tag === "Stateless") return Effect.succeed({})
+        if (_tag === "None" && Exit.isFailure(answer)) return answer
+        return Effect.fail(contradicted(answer))
+      })
+
+    const request = (method: Method, params: unknown, options: RequestOptions): Effect.Effect<unknown, RequestError> =>
+      Effect.suspend(() => {
+        if (link.ended !== undefined) return Effect.fail(Failures.refused(link.ended))
+        if (method === "ping") return ping(options)
+        const { resultSchema } = options
+        const wrong = options.task === undefined
+          ? resultSchema === undefined ? undefined : ResultSchemas.wrong(resultSchema)
+          : new TypeError(`protocol version ${Era.statelessVersion} has no option task`)
+        if (wrong !== undefined) return Effect.fail(Failures.misused(wrong))
+        return Effect.async<unknown, RequestError>((resume) => {
+          const id = requests.send(
+            method,
+            enveloped(params),
+            options,
+            (answer) =>
+              resume(Exit.flatMap(answer, (result) =>
+                result["resultType"] === "input_required"
+                  ? Exit.fail(Failures.inputRequired(method, result))
+                  : ResultSchemas.decodeStateless(method, result, resultSchema)))
+          )
+          return Effect.sync(() => requests.cancel(id, Failures.textOf(options.cancelReason?.())))
+        })
+      })
+
+    const notify: Connection["notify"] = (method, params) =>
+      Effect.suspend(() => {
+        if (link.ended !== undefined) return Effect.fail(Failures.refused(link.ended))
+        // There is no handshake to end, and the server has asked for no roots.
+        if (method === "notifications/initialized" || method === "notifications/roots/list_changed") return Effect.void
+        return Effect.tryPromise({
+          try: () => transport.send({ jsonrpc: "2.0", method, params: enveloped(params) }),
+          catch: (error) => Failures.toRequestError(error, "notSent")
+        })
+      })
+
+    return {
+      serverInfo,
+      capabilities,
+      instructions,
+      protocolVersion: Era.statelessVersion,
+      sessionId: undefined,
+      peer: transport.peer,
+      stateful: transport.stateful,
+      request: request as Connection["request"],
+      notify,
+      onLost: (callback) => {
+        onLost = callback
+        if (lost !== undefined) callback(lost)
+      },
+      fail: (loss) => link.end(loss)
+    }
+  })
+
+/** What a server says of itself. A name it need not say. */
+const introductionOf = (
+  { _meta: meta, capabilities, instructions }: Readonly<Record<string, unknown>>,
+  { peer }: AdapterTransport
+) =>
+  Effect.gen(function*() {
+    const info = ImplementationSchema.safeParse(Predicate.isRecord(meta) ? meta[`${reserved}serverInfo`] : undefined)
+    const unnamed: Implementation = { name: peer.url ?? "unnamed", version: "unknown" }
+    return {
+      capabilities: yield* Effect.mapError(
+        ResultSchemas.check("server/discover", ServerCapabilitiesSchema, capabilities),
+        Failures.toConnectError
+      ),
+      instructions: typeof instructions === "string" ? instructions : undefined,
+      serverInfo: info.success ? info.data : unnamed
+    }
+  })

@@ -1,0 +1,61 @@
+/**
+ * The answer of a server to a POST: JSON, or a stream of events.
+ */
+import { Effect } from "effect"
+import type { Answer } from "./Answer.js"
+import { discard, mediaType } from "./Answer.js"
+import type { End, Position, Reader } from "./EventStream.js"
+import * as EventStream from "./EventStream.js"
+import { json } from "./HttpClient.js"
+import type { HttpFailure } from "./HttpFailure.js"
+import { AnswerFailure, CutFailure } from "./HttpFailure.js"
+
+/** The kind of a body, for people. */
+export const typeOf = (answer: Answer): string => mediaType(answer) || "of no type"
+
+/** Whether the body is one of messages. */
+export const hasMessages = (answer: Answer): boolean =>
+  mediaType(answer) === "text/event-stream" || mediaType(answer) === "application/json"
+
+/** The failure of a request whose stream ended without the response, where it is not to be resumed. */
+export const cut = (end: End | undefined): CutFailure =>
+  new CutFailure({ detail: "the response stream ended without the response", cause: end?.cause })
+
+/**
+ * Reads an answer until the response is there, which `reader.complete` knows; gives how the stream ended where it ended without.
+ * `receive` is given what came as JSON.
+ */
+export const read = (
+  answer: Answer,
+  position: Position,
+  reader: Reader,
+  receive: (message: unknown) => void
+): Effect.Effect<End | undefined, HttpFailure> => {
+  const type = mediaType(answer)
+  if (type === "text/event-stream") {
+    return Effect.flatMap(
+      EventStream.read(answer, position, reader),
+      (end): Effect.Effect<End | undefined, HttpFailure> => {
+        if (reader.complete()) return Effect.succeed(undefined)
+        return end.cause instanceof AnswerFailure ? Effect.fail(end.cause) : Effect.succeed(end)
+      }
+    )
+  }
+  if (type === "application/json") {
+    return Effect.flatMap(json(answer, reader.maxBytes), (value): Effect.Effect<undefined, HttpFailure> => {
+      for (const one of Array.isArray(value) ? value : [value]) receive(one)
+      return reader.complete()
+        ? Effect.succeed(undefined)
+        : unexpected("the answer is JSON, but no response to the request")
+    })
+  }
+  discard(answer.body)
+  return unexpected(
+    answer.status === 202
+      ? "the request was accepted without an answer"
+      : `the answer is neither JSON nor an event stream but ${typeOf(answer)}`
+  )
+}
+
+const unexpected = (what: string): Effect.Effect<never, AnswerFailure> =>
+  Effect.fail(new AnswerFailure({ detail: `${what}: is this the address of an MCP endpoint?` }))

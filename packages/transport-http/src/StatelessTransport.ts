@@ -1,0 +1,178 @@
+/**
+ * Streamable HTTP of the protocol without sessions (2026-07-28) as an `AdapterTransport`: each request is one POST, and nothing
+ * connects one with another. Closing its response cancels a request.
+ */
+import type { Loss } from "@mcp-lifeline/core"
+import { RequestError } from "@mcp-lifeline/core"
+import type { ConnectError } from "@mcp-lifeline/core"
+import type { AdapterTransport } from "@mcp-lifeline/protocol"
+import { Oversized } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { isJSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
+import { Cause, Effect, Exit, Fiber, Runtime } from "effect"
+import { discard } from "./Answer.js"
+import type { Reader } from "./EventStream.js"
+import { describe } from "./FailureText.js"
+import type { HttpClient } from "./HttpClient.js"
+import type { HttpFailure } from "./HttpFailure.js"
+import { isAnswer, toConnectError, toRequestError, toStatelessError } from "./Outcome.js"
+import * as Reply from "./Reply.js"
+import * as RequestHeaders from "./RequestHeaders.js"
+import * as Wire from "./Wire.js"
+
+/** What a transport is made from. */
+export interface Options {
+  readonly client: HttpClient
+  readonly url: URL
+  /** The address for people, without userinfo and query. */
+  readonly target: string
+  /** The longest message that is taken, in bytes. */
+  readonly maxMessageBytes: number
+}
+
+type Failure = ConnectError | RequestError
+
+/** A request that is out. */
+interface Exchange {
+  fiber: Fiber.RuntimeFiber<void, Failure> | undefined
+  answered: boolean
+}
+
+/** Makes a transport that is not connected yet. Its `close` frees everything. */
+export const make = (options: Options): Effect.Effect<AdapterTransport> =>
+  Effect.gen(function*() {
+    const { client, maxMessageBytes, target, url } = options
+    const runtime = yield* Effect.runtime<never>()
+    const fork = <A, E>(effect: Effect.Effect<A, E>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
+
+    const exchanges = new Map<RequestId, Exchange>()
+    const fibers = new Set<Fiber.RuntimeFiber<void, Failure>>()
+    let protocolVersion: string | undefined
+    let lost: Loss | undefined
+    let closing: Promise<void> | undefined
+
+    let warned = false
+    const dropped = (message: Oversized.Oversized): void => {
+      if (!warned) fork(Effect.logWarning(`${target}: ${Oversized.warning(maxMessageBytes)}`))
+      warned = true
+      if (message.isResponse) Oversized.answer(transport, message, maxMessageBytes)
+    }
+
+    const receive = (value: unknown): void =>
+      Wire.deliver(transport, target, value, (message) => {
+        if ("method" in message || message.id === undefined) return
+        const exchange = exchanges.get(message.id)
+        if (exchange !== undefined) exchange.answered = true
+      })
+
+    const reader = (exchange: Exchange): Reader => ({
+      onEvent: (event) => {
+        if (Wire.isMessage(event)) receive(Wire.parse(event.data))
+      },
+      onDropped: (message) => {
+        if (message.isResponse) exchange.answered = true
+        dropped(message)
+      },
+      complete: () => exchange.answered,
+      maxBytes: maxMessageBytes
+    })
+
+    /** What a failure means once there is a connection. One that was refused is declared lost before the request is. */
+    const settle = (failure: HttpFailure): RequestError => {
+      if (failure._tag !== "NetworkFailure" || failure.kind !== "refused") return toStatelessError(failure, target)
+      if (lost === undefined && closing === undefined) {
+        lost = { kind: "closed", message: `${target}: ${describe(failure)}`, cause: failure }
+        transport.onlost?.(lost)
+      }
+      return toRequestError(failure, target, ["notSent", "lost"])
+    }
+
+    const headersOf = (message: JSONRPCMessage): Record<string, string> => ({
+      ...RequestHeaders.of(message),
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream"
+    })
+
+    const ask = (message: JSONRPCRequest, body: string, exchange: Exchange): Effect.Effect<void, Failure> =>
+      Effect.suspend(() =>
+        client.exchange(
+          { method: "POST", url, prompt: message.method === "server/discover", headers: headersOf(message), body },
+          (answer) =>
+            Effect.filterOrFail(
+              Reply.read(answer, { lastEventId: undefined, retry: undefined }, reader(exchange), receive),
+              (end) => end === undefined,
+              Reply.cut
+            )
+        )
+      ).pipe(
+        Effect.asVoid,
+        Effect.catchAll((failure): Effect.Effect<void, Failure> => {
+          if (exchange.answered) return Effect.void
+          if (protocolVersion !== undefined) return Effect.fail(settle(failure))
+          if (!isAnswer(failure)) return Effect.fail(toConnectError(failure, target))
+          receive({ jsonrpc: "2.0", id: message.id, error: { ...failure.error, message: failure.detail } })
+          return Effect.void
+        })
+      )
+
+    const tell = (message: JSONRPCMessage, body: string): Effect.Effect<void, Failure> =>
+      client.exchange(
+        { method: "POST", url, prompt: true, headers: headersOf(message), body },
+        (answer) => Effect.sync(() => discard(answer.body))
+      ).pipe(Effect.mapError(settle))
+
+    const over = (cause?: unknown): RequestError =>
+      new RequestError({
+        fate: cause === undefined ? "notSent" : "unknown",
+        reason: "lost",
+        message: lost?.message ?? `${target}: the connection is closed`,
+        cause
+      })
+
+    const cancel = (id: RequestId | undefined): void => {
+      const fiber = id === undefined ? undefined : exchanges.get(id)?.fiber
+      fiber?.unsafeInterruptAsFork(fiber.id())
+    }
+
+    /** Answers are never sent: the server asks nothing in this protocol. */
+    const send = (message: JSONRPCMessage): Promise<void> => {
+      if (lost !== undefined || closing !== undefined) return Promise.reject(over())
+      if ("method" in message && message.method === "notifications/cancelled") {
+        cancel((message.params as { readonly requestId?: RequestId } | undefined)?.requestId)
+        return Promise.resolve()
+      }
+      const body = JSON.stringify(message)
+      const exchange: Exchange = { fiber: undefined, answered: false }
+      const id = isJSONRPCRequest(message) ? message.id : undefined
+      if (id !== undefined) exchanges.set(id, exchange)
+      return new Promise((resolve, reject) => {
+        const fiber = fork(isJSONRPCRequest(message) ? ask(message, body, exchange) : tell(message, body))
+        fibers.add(fiber)
+        exchange.fiber = fiber
+        fiber.addObserver((exit) => {
+          fibers.delete(fiber)
+          if (id !== undefined) exchanges.delete(id)
+          if (Exit.isSuccess(exit)) return resolve()
+          if (exit.cause._tag === "Fail") return reject(exit.cause.error)
+          reject(Cause.isInterruptedOnly(exit.cause) ? over(exit.cause) : Cause.squash(exit.cause))
+        })
+      })
+    }
+
+    const shutdown = Effect.suspend(() => Fiber.interruptAll([...fibers])).pipe(
+      Effect.zipRight(client.destroy),
+      Effect.ensuring(Effect.sync(() => transport.onclose?.()))
+    )
+
+    const transport: AdapterTransport = {
+      peer: { url: target },
+      stateful: false,
+      setProtocolVersion: (version) => {
+        protocolVersion = version
+      },
+      start: () => Promise.resolve(),
+      send,
+      close: () => closing ??= Runtime.runPromise(runtime)(Effect.interruptible(shutdown))
+    }
+    return transport
+  })

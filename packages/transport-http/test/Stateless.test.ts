@@ -1,0 +1,350 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Backend } from "@mcp-lifeline/core"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect, Fiber } from "effect"
+import * as Harness from "./fixtures/Harness.js"
+import * as StatelessServer from "./fixtures/StatelessServer.js"
+import { textOf, until } from "./fixtures/Supervised.js"
+
+const version = "2026-07-28"
+
+/** A connection to a server of the protocol without sessions only. */
+const connected = Effect.gen(function*() {
+  const server = yield* StatelessServer.make()
+  const watched = yield* Harness.connect(HttpConnector.make({ url: server.url, protocol: "2026" }))
+  return { server, ...watched }
+})
+
+/** A backend that does not wait long between attempts. */
+const supervise = (url: string, protocol: "auto" | "2026") =>
+  Backend.make("test", {
+    connector: HttpConnector.make({ url, protocol }),
+    reconnect: { initialDelay: 20, demandInterval: 20, stableAfter: 0 }
+  }).pipe(Effect.tap((backend) => backend.firstOutcome))
+
+const echo = (message: string) => ({ name: "echo", arguments: { message } })
+
+describe("the protocol without sessions", () => {
+  it.scopedLive("[E2] is connected by server/discover, and each request says what it is", () =>
+    Effect.gen(function*() {
+      const { call, connection, server } = yield* connected
+      assert.deepStrictEqual(server.methods, ["server/discover"])
+      assert.strictEqual(connection.protocolVersion, version)
+      assert.deepStrictEqual(connection.serverInfo, { name: "stateless", version: "1.2.3" })
+      assert.deepStrictEqual(connection.capabilities, { tools: {} })
+      assert.strictEqual(connection.instructions, "Ask away.")
+      assert.strictEqual(connection.stateful, false)
+      assert.strictEqual(connection.sessionId, undefined)
+      const result = yield* call("there")
+      assert.deepInclude(result, { content: [{ type: "text", text: "there" }], resultType: "complete" })
+      const { body, headers, verb } = server.seen.at(-1)!
+      assert.strictEqual(verb, "POST")
+      assert.strictEqual(headers["mcp-protocol-version"], version)
+      assert.strictEqual(headers["mcp-method"], "tools/call")
+      assert.strictEqual(headers["mcp-name"], "echo")
+      assert.strictEqual(headers["mcp-session-id"], undefined)
+      assert.deepStrictEqual(body.params?._meta, {
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientInfo": { name: "lifeline", version: "0.0.0" },
+        "io.modelcontextprotocol/clientCapabilities": {}
+      })
+    }))
+
+  it.scopedLive("[E2] the reserved keys of _meta are of this hop; others are handed on", () =>
+    Effect.gen(function*() {
+      const { connection, server } = yield* connected
+      const meta = { "io.modelcontextprotocol/protocolVersion": "2025-11-25", "example.com/trace": "7" }
+      yield* connection.request("tools/call", { ...echo("x"), _meta: meta }, { timeout: 5000 })
+      const sent = server.seen.at(-1)!.body.params?._meta
+      assert.strictEqual(sent?.["io.modelcontextprotocol/protocolVersion"], version)
+      assert.strictEqual(sent?.["example.com/trace"], "7")
+    }))
+
+  it.scopedLive("[E2] a name that is no plain text stands in its header in base64", () =>
+    Effect.gen(function*() {
+      const { connection, server } = yield* connected
+      for (
+        const [name, header] of [["é", "=?base64?w6k=?="], [
+          "=?base64?eA==?=",
+          "=?base64?PT9iYXNlNjQ/ZUE9PT89?="
+        ]] as const
+      ) {
+        yield* connection.request("tools/call", { name, arguments: { message: "x" } }, { timeout: 5000 })
+        assert.strictEqual(server.seen.at(-1)!.headers["mcp-name"], header)
+      }
+    }))
+
+  it.scopedLive("[E2] closing the response cancels a request, on a timeout, too; nothing else is sent", () =>
+    Effect.gen(function*() {
+      const { connection, losses, server } = yield* connected
+      const fiber = yield* Effect.fork(connection.request("tools/call", { name: "hang" }, { timeout: 60_000 }))
+      yield* server.until(() => server.calls === 1)
+      yield* Fiber.interrupt(fiber)
+      yield* server.until(() => server.cancelled.length === 1)
+      const error = yield* Effect.flip(connection.request("tools/call", { name: "hang" }, { timeout: 200 }))
+      assert.strictEqual(error.reason, "timeout")
+      assert.strictEqual(error.fate, "unknown")
+      yield* server.until(() => server.cancelled.length === 2)
+      assert.deepStrictEqual(server.methods, ["server/discover", "tools/call", "tools/call"])
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  it.scopedLive("[E2] 404 with -32601 is an unknown method, and nothing is lost", () =>
+    Effect.gen(function*() {
+      const { call, connection, losses } = yield* connected
+      const error = yield* Effect.flip(connection.request("prompts/list", {}, { timeout: 5000 }))
+      assert.strictEqual(error.fate, "answered")
+      assert.strictEqual(error.reason, "remote")
+      assert.strictEqual(error.code, -32601)
+      assert.strictEqual(error.ifSessionLost, undefined)
+      assert.deepStrictEqual(losses, [])
+      yield* call()
+    }))
+
+  for (const headed of [false, true]) {
+    it.scopedLive(`[E2] a response that is cut ${headed ? "in its stream" : "before its head"} fails its own request at once`, () =>
+      Effect.gen(function*() {
+        const { call, connection, losses, server } = yield* connected
+        server.hook = ({ body }, response) => {
+          if (body.params?.["name"] !== "cut") return false
+          // An id would have a stream with sessions resumed.
+          if (headed) response.writeHead(200, { "content-type": "text/event-stream" }).write("id: 1\ndata:\n\n")
+          setTimeout(() => response.destroy(), 50)
+          return true
+        }
+        const error = yield* Effect.flip(connection.request("tools/call", { name: "cut" }, { timeout: 5000 }))
+        assert.strictEqual(error.fate, "unknown")
+        assert.strictEqual(error.reason, "network")
+        server.hook = undefined
+        yield* call()
+        assert.deepStrictEqual(losses, [])
+        assert.isTrue(server.seen.every(({ verb }) => verb === "POST"))
+      }))
+  }
+
+  it.scopedLive("[E2] progress comes on the stream of its request; structured results are any JSON", () =>
+    Effect.gen(function*() {
+      const { connection } = yield* connected
+      const heard: Array<unknown> = []
+      yield* connection.request("tools/call", { name: "progress" }, {
+        timeout: 5000,
+        onprogress: (progress) => heard.push(progress)
+      })
+      assert.deepStrictEqual(heard, [{ progress: 1, message: "half" }])
+      const result = yield* connection.request("tools/call", { name: "list" }, { timeout: 5000 })
+      assert.deepStrictEqual(result.structuredContent as unknown, [1, 2])
+    }))
+
+  it.scopedLive("a request for input that nobody can give fails with what was asked for", () =>
+    Effect.gen(function*() {
+      const { call, server } = yield* connected
+      server.hook = ({ body }, response) => {
+        if (body.method !== "tools/call") return false
+        response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({
+          jsonrpc: "2.0",
+          id: (body as { readonly id?: unknown }).id,
+          result: { resultType: "input_required", inputRequests: { a: { method: "elicitation/create", params: {} } } }
+        }))
+        return true
+      }
+      const error = yield* Effect.flip(call())
+      assert.strictEqual(error.fate, "answered")
+      assert.include(error.message, "elicitation/create")
+    }))
+
+  it.scopedLive("ping asks server/discover; nothing is sent to an idle server", () =>
+    Effect.gen(function*() {
+      const server = yield* StatelessServer.make()
+      const backend = yield* supervise(server.url, "2026")
+      const status = yield* backend.status.get
+      assert.strictEqual(status.keepalive.state, "off")
+      const before = server.seen.length
+      yield* backend.ping()
+      assert.deepStrictEqual(server.methods.slice(before), ["server/discover"])
+    }))
+
+  it.scopedLive("[E2] a process that is killed in the middle of a call, and started again", () =>
+    Effect.gen(function*() {
+      const server = yield* StatelessServer.spawn
+      const backend = yield* supervise(server.url, "2026")
+      const pid = textOf(yield* backend.callTool({ name: "pid" }))
+      const hanging = yield* Effect.fork(Effect.flip(backend.callTool({ name: "hang" })))
+      yield* server.calledHang
+      yield* server.restart
+      assert.strictEqual((yield* Fiber.join(hanging))._tag, "ResultUnknown")
+      assert.notStrictEqual(textOf(yield* backend.callTool({ name: "pid" })), pid)
+      // Its socket is gone; whether its return was noticed as a loss is a matter of what came first.
+      assert.strictEqual((yield* backend.status.get).state, "Connected")
+    }))
+
+  for (const protocol of ["auto", "2026"] as const) {
+    it.scopedLive(`[E2:${protocol}] while the server is stopped calls wait, and its return serves them`, () =>
+      Effect.gen(function*() {
+        const server = yield* StatelessServer.make()
+        const backend = yield* supervise(server.url, protocol)
+        assert.strictEqual(textOf(yield* backend.callTool(echo("1"))), "1")
+        const hanging = yield* Effect.fork(Effect.flip(backend.callTool({ name: "hang" })))
+        yield* server.until(() => server.calls === 2)
+        yield* server.stop
+        assert.strictEqual((yield* Fiber.join(hanging))._tag, "ResultUnknown")
+        const waiting = yield* Effect.fork(backend.callTool(echo("2")))
+        yield* until(backend, ({ state }) => state === "Reconnecting")
+        yield* server.start
+        assert.strictEqual(textOf(yield* Fiber.join(waiting)), "2")
+        assert.strictEqual(server.calls, 3)
+      }))
+  }
+})
+
+describe("the era of a server", () => {
+  it.scopedLive("[E1:real] auto speaks 2026-07-28 where the server does, for one request more than none", () =>
+    Effect.gen(function*() {
+      const server = yield* StatelessServer.make(false)
+      const { connection } = yield* Harness.connect(HttpConnector.make({ url: server.url, protocol: "auto" }))
+      assert.strictEqual(connection.protocolVersion, version)
+      assert.deepStrictEqual(server.methods, ["server/discover"])
+    }))
+
+  it.scopedLive("[E1:real] auto: a server with sessions is asked once, and that it has them is remembered", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const connector = HttpConnector.make({ url: server.url, protocol: "auto" })
+      for (let i = 0; i < 2; i++) {
+        const { call, connection } = yield* Harness.connect(connector)
+        assert.strictEqual(connection.stateful, true)
+        yield* call()
+      }
+      assert.strictEqual(server.seen.filter(({ rpc }) => rpc === "server/discover").length, 1)
+    }))
+
+  it.scopedLive("[E1:real] auto: what was remembered is forgotten where initialize is refused", () =>
+    Effect.gen(function*() {
+      const server = yield* StatelessServer.make(false)
+      const connector = HttpConnector.make({ url: server.url, protocol: "auto" })
+      server.hook = ({ body }, response) => {
+        if (body.method !== "server/discover") return false
+        response.writeHead(400).end()
+        return true
+      }
+      const older = yield* Harness.connect(connector)
+      assert.notStrictEqual(older.connection.protocolVersion, version)
+      // The server is replaced by one that speaks 2026-07-28 only.
+      server.hook = ({ body }, response) => {
+        if (body.method !== "initialize") return false
+        response.writeHead(400, { "content-type": "application/json" }).end(
+          '{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"message":"Unsupported","data":{"supported":["2026-07-28"]}}}'
+        )
+        return true
+      }
+      const error = yield* Effect.flip(Effect.scoped(Harness.connect(connector)))
+      assert.strictEqual(error.reason, "incompatible")
+      const newer = yield* Harness.connect(connector)
+      assert.strictEqual(newer.connection.protocolVersion, version)
+    }))
+
+  it.scopedLive("[E1:real] auto: 401, 403, 429, 5xx and a refused connection are no verdict", () =>
+    Effect.gen(function*() {
+      const server = yield* StatelessServer.make(false)
+      const connector = HttpConnector.make({ url: server.url, protocol: "auto" })
+      for (const status of [401, 403, 429, 500, 503]) {
+        server.seen.length = 0
+        server.hook = (_, response) => {
+          response.writeHead(status).end()
+          return true
+        }
+        yield* Effect.flip(Effect.scoped(Harness.connect(connector)))
+        assert.deepStrictEqual(server.methods, ["server/discover"], String(status))
+      }
+      yield* server.stop
+      const error = yield* Effect.flip(Effect.scoped(Harness.connect(connector)))
+      assert.strictEqual(error.reason, "refused")
+      server.hook = undefined
+      yield* server.start
+      const { connection } = yield* Harness.connect(connector)
+      assert.strictEqual(connection.protocolVersion, version)
+    }))
+
+  it.scopedLive("[E1:real] auto: a server that comes back without this protocol is connected with a session", () =>
+    Effect.gen(function*() {
+      const server = yield* StatelessServer.make(false)
+      const older = yield* Harness.server
+      const backend = yield* supervise(server.url, "auto")
+      yield* backend.callTool(echo("1"))
+      server.hook = ({ body, headers }, response) => {
+        void fetch(older.url, {
+          method: "POST",
+          headers: Object.fromEntries(
+            ["accept", "content-type", "mcp-session-id", "mcp-protocol-version"].flatMap((name) =>
+              headers[name] === undefined ? [] : [[name, String(headers[name])]]
+            )
+          ),
+          body: JSON.stringify(body)
+        }).then(async (answer) => {
+          response.writeHead(answer.status, Object.fromEntries(answer.headers))
+          response.end(await answer.text())
+        })
+        return true
+      }
+      assert.strictEqual(textOf(yield* backend.callTool(echo("2"))), "2")
+      assert.strictEqual((yield* backend.status.get).generation, 2)
+    }))
+
+  it.scopedLive("[E1:real] 2026: a server with sessions only is refused with what to do", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const connector = HttpConnector.make({ url: server.url, protocol: "2026" })
+      const error = yield* Effect.flip(Harness.connect(connector))
+      assert.strictEqual(error.reason, "incompatible")
+      assert.isTrue(error.permanent)
+      assert.include(error.message, 'write protocol: "auto"')
+      assert.strictEqual(server.seen.length, 1)
+    }))
+
+  it.scopedLive("[E1:real] 2025, which is the default, sends the same bytes as before there were eras", () =>
+    Effect.gen(function*() {
+      for (const protocol of [undefined, "2025"] as const) {
+        const server = yield* Harness.server
+        const { call } = yield* Harness.connect(HttpConnector.make({ url: server.url, protocol }))
+        yield* Effect.promise(() => server.until(() => server.count("GET") === 1))
+        yield* call()
+        const id = [...server.sessions.keys()][0]!
+        const sent = server.seen.map(({ body, headers, http }) => {
+          const others = { ...headers }
+          delete others.connection
+          delete others.host
+          delete others["content-length"]
+          return [http, JSON.stringify(others).replace(id, "<id>"), body]
+        })
+        const own = '"user-agent":"mcp-lifeline"'
+        const session = '"mcp-session-id":"<id>","mcp-protocol-version":"2025-11-25"'
+        const json = '"content-type":"application/json","accept":"application/json, text/event-stream"'
+        assert.deepStrictEqual(sent, [
+          [
+            "POST",
+            `{"accept-encoding":"gzip, deflate, br",${own},${json}}`,
+            '{"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"lifeline","version":"0.0.0"}},"jsonrpc":"2.0","id":0}'
+          ],
+          [
+            "POST",
+            `{"accept-encoding":"gzip, deflate, br",${own},${session},${json}}`,
+            '{"method":"notifications/initialized","jsonrpc":"2.0"}'
+          ],
+          ["GET", `{"accept-encoding":"identity",${own},${session},"accept":"text/event-stream"}`, ""],
+          [
+            "POST",
+            `{"accept-encoding":"gzip, deflate, br",${own},${session},${json}}`,
+            '{"method":"tools/call","params":{"name":"echo","arguments":{"message":"hi"}},"jsonrpc":"2.0","id":1}'
+          ]
+        ])
+      }
+    }))
+
+  it("[E1:real] an option that is no era, or has no transport, is refused by name", () => {
+    const url = "http://127.0.0.1:1/mcp"
+    const fields = (options: Record<string, unknown>) =>
+      HttpConnector.problems({ url, ...options } as HttpConnector.Options).map(({ path }) => path.join("."))
+    assert.deepStrictEqual(fields({ protocol: "2024" }), ["protocol"])
+    assert.deepStrictEqual(fields({ protocol: "2026", transport: "sse" }), ["protocol"])
+    assert.deepStrictEqual(fields({ protocol: "auto", transport: "sse" }), [])
+  })
+})
