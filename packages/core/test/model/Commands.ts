@@ -43,8 +43,12 @@ export type Command =
    * interrupted and outlasts its time.
    */
   | { readonly do: "suspend"; readonly offered: ScriptedConnector.Outcome["offered"]; readonly late: boolean }
+  /** The server hangs under a call. */
+  | { readonly do: "wedge"; readonly millis: number }
   /** Leaves the connection alone until it is due to be released, and calls when so many tasks of that have run. */
   | { readonly do: "useAsReleased"; readonly tasks: number }
+  /** Connects anew, by a command or after a loss, and closes when so many tasks of what that began have run. */
+  | { readonly do: "closeAsItConnects"; readonly lost: boolean; readonly tasks: number }
   | { readonly do: "shutdown" }
 
 const offered = fc.constantFrom("resumed" as const, "resumed" as const, "forgotten" as const, "ignored" as const)
@@ -103,7 +107,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     2,
     fc.record({ do: fc.constant("forget" as const), at: fc.constantFrom(0, 1, 2, 5), times: fc.constantFrom(1, 4, 15) })
   ),
-  weighted(1, fc.record({ do: fc.constant("listsChanged" as const) })),
+  weighted(2, fc.record({ do: fc.constant("listsChanged" as const) })),
   weighted(
     2,
     fc.record({ do: fc.constant("ask" as const), what: fc.constantFrom("refresh" as const, "probe" as const) })
@@ -132,7 +136,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   weighted(1, fc.record({ do: fc.constant("loseSlowly" as const), command: backendCommand })),
   weighted(1, fc.record({ do: fc.constant("loseForGood" as const) })),
   weighted(2, fc.record({ do: fc.constant("suspend" as const), offered, late: fc.boolean() })),
+  weighted(2, fc.record({ do: fc.constant("wedge" as const), millis: fc.constantFrom(5, 5000, 30_000) })),
   weighted(1, fc.record({ do: fc.constant("useAsReleased" as const), tasks: fc.nat(4) })),
+  weighted(1, fc.record({ do: fc.constant("closeAsItConnects" as const), lost: fc.boolean(), tasks: fc.nat(24) })),
   weighted(1, fc.record({ do: fc.constant("shutdown" as const) }))
 )
 
@@ -225,6 +231,11 @@ const perform = (world: World, command: Command): void => {
       world.lose("closed", 0)
       world.sim.advance(command.late ? 60_000 : 2000)
       return world.atRest()
+    case "wedge":
+      world.mode("hang")
+      world.call(10)
+      world.sim.advance(command.millis)
+      return world.atRest()
     case "useAsReleased":
       world.mode("ok")
       world.call(10)
@@ -233,6 +244,17 @@ const perform = (world: World, command: Command): void => {
       world.sim.fire()
       world.run(command.tasks)
       return world.call(60_000)
+    case "closeAsItConnects":
+      if (command.lost) {
+        world.lose("closed", 0)
+        world.sim.runUntilIdle()
+      } else {
+        world.command("Reconnect", false)
+        world.sim.advance(4)
+      }
+      world.sim.fire()
+      world.run(command.tasks)
+      return world.shutdown()
     case "shutdown":
       return world.shutdown()
   }
