@@ -1,3 +1,3 @@
 import { project } from "../vitest.shared.js"
 
-export default project("examples")
+export default project("examples", { built: true })

@@ -11,11 +11,11 @@ import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { fileURLToPath } from "node:url"
 import { afterAll, describe, expect, it } from "vitest"
+import { gateway, published } from "../../packages/testing/test/support/Built.js"
 
 const folder = fileURLToPath(new URL("../", import.meta.url))
-const tsx = createRequire(import.meta.url).resolve("tsx/cli")
-/** `pnpm test` builds before it runs the tests. */
-const gateway = fileURLToPath(new URL("../../packages/gateway/dist/bin.js", import.meta.url))
+/** An example is TypeScript. */
+const run = [...published, "--import", createRequire(import.meta.url).resolve("tsx")]
 
 /** npx takes its time on a busy machine. */
 const timeout = 120_000
@@ -65,7 +65,7 @@ const unusedPort = async () => {
 
 describe.concurrent("an example", () => {
   it("[F1:example] promise.ts: the server is killed, and the same client goes on", async () => {
-    const { code, stderr, stdout } = await start([tsx, "promise.ts"]).closed
+    const { code, stderr, stdout } = await start([...run, "promise.ts"]).closed
     expect([stderr, code]).toEqual(["", 0])
     expect(stdout.split("\n").filter((line) => line !== "")).toEqual([
       expect.stringMatching(/Echo: hello' .* 1$/),
@@ -74,7 +74,7 @@ describe.concurrent("an example", () => {
   }, timeout)
 
   it("[F1:example] agent-loop.ts: the server is killed between two steps, and the loop goes on", async () => {
-    const { code, stderr, stdout } = await start([tsx, "agent-loop.ts"]).closed
+    const { code, stderr, stdout } = await start([...run, "agent-loop.ts"]).closed
     expect([stderr, code]).toEqual(["", 0])
     expect(stdout.split("\n").filter((line) => line !== "")).toEqual([
       expect.stringMatching(/^get-sum: .* 5.* \(connection 1\)$/),
@@ -85,14 +85,14 @@ describe.concurrent("an example", () => {
   }, timeout)
 
   it("[F1:example] fleet.ts: the servers of an mcp.json, one of which is down", async () => {
-    const { code, stderr, stdout } = await start([tsx, "fleet.ts"]).closed
+    const { code, stderr, stdout } = await start([...run, "fleet.ts"]).closed
     expect([stderr, code]).toEqual(["", 0])
     expect(stdout).toMatch(/^everything Connected\ndocs \w+\ntrue\n.*Echo: hello.*\nBackendUnavailable\n/)
     expect(stdout).toContain("stopped: [ 'docs' ], replaced: []")
   }, timeout)
 
   it("[F3:example] supervised-transport.ts: the server is killed under the official Client", async () => {
-    const { code, stderr, stdout } = await start([tsx, "supervised-transport.ts"]).closed
+    const { code, stderr, stdout } = await start([...run, "supervised-transport.ts"]).closed
     expect([stderr, code]).toEqual(["", 0])
     expect(stdout.split("\n").filter((line) => line !== "")).toEqual([
       expect.stringMatching(/Echo: hello' .* 1$/),
@@ -101,7 +101,7 @@ describe.concurrent("an example", () => {
   }, timeout)
 
   it("[L1:example] effect-layer.ts: a program over a layer, which ends with it", async () => {
-    const { code, stderr, stdout } = await start([tsx, "effect-layer.ts"]).closed
+    const { code, stderr, stdout } = await start([...run, "effect-layer.ts"]).closed
     expect([stderr, code]).toEqual(["", 0])
     expect(stdout).toMatch(/Echo: hello' .* Connected 1$/m)
   }, timeout)

@@ -1,3 +1,3 @@
 import { project } from "../../vitest.shared.js"
 
-export default project("@mcp-lifeline/client")
+export default project("@mcp-lifeline/client", { built: true })

@@ -1,3 +1,3 @@
 import { project } from "../../vitest.shared.js"
 
-export default project("@mcp-lifeline/transport-http")
+export default project("@mcp-lifeline/transport-http", { built: true })

@@ -1,3 +1,3 @@
 import { project } from "../../vitest.shared.js"
 
-export default project("@mcp-lifeline/transport-stdio")
+export default project("@mcp-lifeline/transport-stdio", { built: true })

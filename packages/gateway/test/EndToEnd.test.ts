@@ -1,16 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
+import { everything } from "../../testing/test/support/Built.js"
 import * as Program from "./support/Program.js"
 import * as TestClient from "./support/TestClient.js"
-
-const everything = join(
-  dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/server-everything/package.json")),
-  "dist/index.js"
-)
 
 /** A folder that goes with the scope. */
 const folder = Effect.acquireRelease(

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { build } from "./support/build.js"
+import { compile } from "../../../vitest.built.js"
 import * as Program from "./support/Program.js"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
@@ -79,7 +79,7 @@ describe("the build before the tests", () => {
     try {
       writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: { strict: true, noEmit: true } }))
       writeFileSync(join(folder, "broken.ts"), 'export const port: number = "7332"\n')
-      await expect(build(folder)).rejects.toThrow(/broken\.ts.*error TS2322/s)
+      await expect(compile(folder)).rejects.toThrow(/broken\.ts.*error TS2322/s)
     } finally {
       rmSync(folder, { recursive: true })
     }

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process"
-import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { everything, published } from "../../testing/test/support/Built.js"
 import * as Everything from "./fixtures/Everything.js"
 import { withDirectory } from "./fixtures/withDirectory.js"
 
@@ -22,7 +22,13 @@ interface Ended {
 /** Runs a program until it ends by itself; one that lingers is killed. */
 const run = (...args: ReadonlyArray<string>): Promise<Ended> =>
   new Promise((resolve) => {
-    const child = spawn(process.execPath, ["--unhandled-rejections=strict", "--trace-warnings", program, ...args], {
+    const child = spawn(process.execPath, [
+      ...published,
+      "--unhandled-rejections=strict",
+      "--trace-warnings",
+      program,
+      ...args
+    ], {
       stdio: ["ignore", "pipe", "pipe"]
     })
     let stdout = ""
@@ -47,10 +53,9 @@ const run = (...args: ReadonlyArray<string>): Promise<Ended> =>
 
 const programs = JSON.parse((await run()).stdout || "[]") as ReadonlyArray<string>
 
-describe.concurrent("a program with the built package", () => {
+describe.concurrent("a program with the published package", () => {
   let server: Everything.HttpServer
   beforeAll(async () => {
-    assert.isTrue(existsSync(new URL("../dist/index.js", import.meta.url)), "build the package first")
     assert.isAtLeast(programs.length, 10)
     server = await Everything.HttpServer.start()
   })
@@ -61,7 +66,7 @@ describe.concurrent("a program with the built package", () => {
       withDirectory(async (directory) => {
         const down = `http://127.0.0.1:${await Everything.freePort()}/mcp`
         const journal = join(directory, "journal")
-        const ended = await run(name, server.url, down, journal)
+        const ended = await run(name, server.url, down, journal, everything)
         assert.deepEqual(ended, { code: 0, stdout: "done\n", stderr: "", lingered: false })
         assert.deepEqual(Everything.processes(journal).filter(Everything.isAlive), [])
       }))

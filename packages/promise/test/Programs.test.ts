@@ -2,19 +2,19 @@
  * Programs that were written for the official Client, as they are and with the one line of their diff changed.
  */
 import { StdioFaultServer } from "@mcp-lifeline/testing"
+import { build } from "esbuild"
 import { execFile } from "node:child_process"
-import { existsSync } from "node:fs"
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, beforeAll, describe, it } from "vitest"
+import { published } from "../../testing/test/support/Built.js"
 import * as Everything from "./fixtures/Everything.js"
 
 const folder = fileURLToPath(new URL("programs/", import.meta.url))
 const require = createRequire(import.meta.url)
-const tsx = require.resolve("tsx/cli")
 const tsc = join(dirname(require.resolve("typescript/package.json")), "bin/tsc")
 
 const names = ["inventory", "agent", "responder"] as const
@@ -46,10 +46,11 @@ const node = (args: ReadonlyArray<string>): Promise<Ended> =>
     })
   })
 
-const run = (file: string, server: object): Promise<Ended> => node([tsx, file, JSON.stringify(server)])
+const run = (file: string, server: object): Promise<Ended> => node([...published, file, JSON.stringify(server)])
 
-const original = (name: Name): string => `${folder}${name}.ts`
-const changed = (name: Name): string => `${folder}build/${name}.ts`
+const source = (name: Name): string => `${folder}build/${name}.ts`
+const original = (name: Name): string => `${folder}build/original/${name}.js`
+const changed = (name: Name): string => `${folder}build/changed/${name}.js`
 
 const crashing = (journal: string) =>
   StdioFaultServer.command({ journal, crashes: [{ at: "call", nth: 3, point: "received", signal: "SIGKILL" }] })
@@ -65,9 +66,12 @@ const withDirectory = async (use: (directory: string) => Promise<void>): Promise
 
 describe("programs for the official Client", { timeout: 60_000 }, () => {
   beforeAll(async () => {
-    assert.isTrue(existsSync(new URL("../dist/index.js", import.meta.url)), "build the package first")
     await mkdir(`${folder}build`, { recursive: true })
-    for (const name of names) await writeFile(changed(name), await apply(name))
+    for (const name of names) await writeFile(source(name), await apply(name))
+    // Without their types, and nothing else: Node.js runs them as they are.
+    const originals = [...names, "official"].map((name) => `${folder}${name}.ts`)
+    await build({ entryPoints: originals, outdir: `${folder}build/original`, target: "node20.18" })
+    await build({ entryPoints: names.map(source), outdir: `${folder}build/changed`, target: "node20.18" })
   })
 
   for (const name of names) {
@@ -103,7 +107,7 @@ describe("programs for the official Client", { timeout: 60_000 }, () => {
   it("[F2:types] with the line changed they are still accepted by the compiler", async () => {
     const options =
       "--ignoreConfig --noEmit --strict --exactOptionalPropertyTypes --skipLibCheck --target es2023 --module nodenext"
-    const { stdout } = await node([tsc, ...options.split(" "), "--types", "node", ...names.map(changed)])
+    const { stdout } = await node([tsc, ...options.split(" "), "--types", "node", ...names.map(source)])
     assert.strictEqual(stdout, "")
   })
 })

@@ -1,15 +1,10 @@
 import { describe, it } from "@effect/vitest"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
-import { createRequire } from "node:module"
-import { dirname, join } from "node:path"
+import { everything } from "../../testing/test/support/Built.js"
 import * as ClientSide from "../../testing/test/support/ClientSide.js"
 import { connected } from "./support.js"
 
-const everything = join(
-  dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/server-everything/package.json")),
-  "dist/index.js"
-)
 // Its timers outlive the end of stdin, which is not what is tested here.
 const stdinGrace = "100 millis"
 const connector = StdioConnector.make({ command: process.execPath, args: [everything, "stdio"], stdinGrace })

@@ -1,14 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { ServerNotification } from "@mcp-lifeline/core"
 import { Effect, Fiber } from "effect"
-import { createRequire } from "node:module"
-import { dirname, join } from "node:path"
+import { everything } from "../../testing/test/support/Built.js"
 import { connect, session } from "./support.js"
 
-const everything = join(
-  dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/server-everything/package.json")),
-  "dist/index.js"
-)
 const options = { command: process.execPath, args: [everything, "stdio"] }
 const timeout = 20_000
 

@@ -4,8 +4,8 @@ import { Backend } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber, Option, Stream } from "effect"
-import { createRequire } from "node:module"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
+import { everything } from "../../testing/test/support/Built.js"
 import * as Heartbeats from "../../testing/test/support/Heartbeats.js"
 import { ask, connected, eventually, livingIn, reconnect, server, temporary } from "./support.js"
 
@@ -23,11 +23,6 @@ const nextLoss = (backend: Backend.Backend) =>
     yield* Effect.yieldNow()
     return fiber
   })
-
-const everything = join(
-  dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/server-everything/package.json")),
-  "dist/index.js"
-)
 
 describe.concurrent("keepalive over stdio", () => {
   it.scopedLive("[K1:real, K4:real] the reference server answers the heartbeats of each connection, and none sends none", () =>

@@ -18,7 +18,7 @@ describe.concurrent("the life of a backend over stdio", () => {
         backends: {
           crashing: { connector: StdioConnector.make(server({ journal: crashes, crashes: [{ at: "start" }] })) },
           hanging: { connector: StdioConnector.make(server({ neverReady: true }, quick)) },
-          slow: { connector: StdioConnector.make(server({ journal: slow, startDelay: 3_000 })) },
+          slow: { connector: StdioConnector.make(server({ journal: slow, startDelay: 8_000 })) },
           good: { connector: StdioConnector.make(server()) }
         },
         defaults: { reconnect: { initialDelay: 20, maxDelay: 40, maxAttempts: 1_000 } },

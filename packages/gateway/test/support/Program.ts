@@ -1,9 +1,6 @@
 import { Effect, Schedule } from "effect"
 import { execFileSync, spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
-
-/** The program, as support/build.ts has built it. */
-const bin = fileURLToPath(new URL("../../dist/bin.js", import.meta.url))
+import { gateway } from "../../../testing/test/support/Built.js"
 
 /** How a process ended. */
 export interface Ended {
@@ -81,7 +78,7 @@ export const processOf = (program: Program, backend: string, before?: number): E
 export const start = (
   args: ReadonlyArray<string>,
   env: Record<string, string> = {},
-  [command, ...before]: readonly [string, ...ReadonlyArray<string>] = [process.execPath, bin]
+  [command, ...before]: readonly [string, ...ReadonlyArray<string>] = [process.execPath, gateway]
 ) =>
   Effect.acquireRelease(
     Effect.sync(() => {

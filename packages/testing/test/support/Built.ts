@@ -1,0 +1,16 @@
+/** Where the programs are that are built before the tests, by `vitest.built.ts`. */
+import { fileURLToPath } from "node:url"
+
+const build = new URL("../../../../build/programs/", import.meta.url)
+
+/** The reference server of the protocol's authors, in one file: it starts in half the time. Takes `stdio`, `sse` or `streamableHttp`. */
+export const everything = fileURLToPath(new URL("everything/index.js", build))
+
+/** `packages/promise/test/fixtures/peer.mjs`, in one file. */
+export const peer = fileURLToPath(new URL("peer/peer.js", build))
+
+/** `mcp-lifeline`, as it is published. */
+export const gateway = fileURLToPath(new URL("../../../gateway/esm/bin.js", import.meta.url))
+
+/** Options of Node.js with which a program has the facade as it is published, in place of modules that import a thousand more. */
+export const published: ReadonlyArray<string> = ["--conditions=published"]
