@@ -39,7 +39,7 @@ const replacements = {
   "a generation that is used twice": {
     "generation-used-once": "const generation = Math.max(1, backend.published.value.generation)"
   },
-  "a session that is resumed twice": { "session-taken-once": "return true" },
+  "a session that is resumed twice": { "session-taken-once": "" },
   "await the close before the next connection": { "no-overlap": "yield* this.#host.owner.closed" },
   "do not wait for the close where two would fight": { "no-overlap": "" },
   "await the close in the supervisor": {

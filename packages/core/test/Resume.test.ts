@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { type BackendUnavailable, type ResultUnknown, SessionExpired } from "@mcp-lifeline/core"
+import { type BackendUnavailable, type ResultUnknown, SessionExpired, SuspendedSession } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
@@ -204,6 +204,26 @@ describe("T11: a session outlives its connection", () => {
       yield* TestClock.adjust("5 seconds")
       yield* Scope.close(scope, Exit.void)
       expect([...script.ledger.faults, ...script.ledger.sessionFaults]).toEqual([])
+    }))
+
+  it.effect("[T11] what was taken is given once, and nothing of it is kept", () =>
+    Effect.gen(function*() {
+      let ended = 0
+      const session = new SuspendedSession({
+        knows: "all",
+        isAwaited: () => true,
+        end: Effect.sync(() => void ended++)
+      })
+      expect([session.held, session.isAwaited, session.knows]).toEqual([true, true, "all"])
+      expect(session.take()).toBe("all")
+      expect([session.held, session.isAwaited, session.knows, session.take()]).toEqual([
+        false,
+        false,
+        undefined,
+        undefined
+      ])
+      yield* session.end
+      expect(ended).toBe(0)
     }))
 
   it.scoped("[T11 L12] a connection that is replaced on purpose keeps no session", () =>

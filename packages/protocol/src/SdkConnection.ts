@@ -113,7 +113,7 @@ function open(
     const log = (message: string): void => {
       runFork(Effect.logDebug(`MCP: ${message.slice(0, 200)}`))
     }
-    let requests = new Requests(transport, log, suspended?.knows.requests.nextId())
+    let requests = new Requests(transport, log, suspended?.knows?.requests.nextId())
     const link = new Link(transport, {
       get requests() {
         return requests
@@ -186,8 +186,9 @@ function open(
       return server
     })
     const goOn = (from: SuspendedSession<Suspended>): boolean => {
-      if (!from.take()) return false
-      requests = from.knows.requests
+      const known = from.take()
+      if (known === undefined) return false
+      requests = known.requests
       transport.goOn?.((id) => requests.has(id))
       requests.moveTo(transport, log)
       return true
@@ -321,7 +322,9 @@ const resumed = (
   goOn: (from: SuspendedSession<Suspended>) => boolean
 ): Effect.Effect<InitializeResult, ConnectError | NotResumed> =>
   Effect.async<InitializeResult, ConnectError | NotResumed>((resume) => {
-    const { server, session } = suspended.knows
+    const { knows } = suspended
+    if (knows === undefined) return resume(Exit.fail(new NotResumed({ reason: "forgotten" })))
+    const { server, session } = knows
     transport.borrow?.(session)
     const id = requests.send("ping", undefined, { timeout: resumeTimeout }, (answer) => {
       const error = Exit.isFailure(answer) ? Cause.failureOption(answer.cause) : Option.none()

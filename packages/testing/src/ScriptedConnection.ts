@@ -62,6 +62,8 @@ export class ScriptedSession {
   readonly id: number
   /** Requests that wait while no connection has the session. */
   readonly waiting = new Set<Waiting>()
+  /** What became of it last. */
+  last: SessionEvent | undefined
   readonly #ledger: Ledger
   #over = false
 
@@ -71,12 +73,13 @@ export class ScriptedSession {
   }
 
   write(event: SessionEvent, at: number, connection?: number): void {
+    this.last = event
     this.#ledger.sessions.push({ at, session: this.id, event, connection })
   }
 
   /** It is over: ended by us, or forgotten by the server. What the server has forgotten cannot be ended. */
   over(how: "ended" | "forgotten", at: number, connection?: number): void {
-    if (this.#over && how === "ended" && this.#ledger.session(this.id).at(-1) === "forgotten") return
+    if (this.#over && how === "ended" && this.last === "forgotten") return
     this.#over = true
     this.write(how, at, connection)
     lose(this.waiting, `the session is ${how}`)

@@ -120,14 +120,13 @@ export class ScriptedConnector implements Connector {
 
   /** The session that the attempt is offered, where the server still knows it; else a new one. */
   #session({ offered = "resumed" }: Outcome, options: ConnectOptions, at: number, connection: number): ScriptedSession {
-    const resume = options.resume as SuspendedSession<ScriptedSession> | undefined
-    if (offered !== "ignored" && resume?.take() === true) {
-      if (offered === "resumed") {
-        resume.knows.write("resumed", at, connection)
-        return resume.knows
-      }
-      resume.knows.over("forgotten", at, connection)
+    const suspended = options.resume as SuspendedSession<ScriptedSession> | undefined
+    const known = offered === "ignored" ? undefined : suspended?.take()
+    if (known !== undefined && offered === "resumed") {
+      known.write("resumed", at, connection)
+      return known
     }
+    known?.over("forgotten", at, connection)
     const session = new ScriptedSession(this.#sessions++, this.ledger)
     session.write("begun", at, connection)
     return session
@@ -194,7 +193,7 @@ export class ScriptedConnector implements Connector {
       instructions: undefined,
       protocolVersion: "2025-11-25",
       sessionId: `session-${connection.session.id}`,
-      resumed: connection.options.resume !== undefined && connection.session === connection.options.resume.knows,
+      resumed: connection.session.last === "resumed",
       stateful: outcome.stateful ?? true,
       peer: { pid: connection.id },
       request: request as Connection["request"],

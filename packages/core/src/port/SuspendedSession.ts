@@ -5,7 +5,7 @@ import { Effect } from "effect"
 
 /** What a connector has to do with a session that it suspended. */
 export interface Suspension<A> {
-  /** What the next connection needs to know. Only the connector that suspended the session understands it. */
+  /** What the next connection needs to know. Only the connector that suspended the session understands it; not `undefined`. */
   readonly knows: A
   /** Whether a request waits for an answer that the session can still bring. Must not throw. */
   readonly isAwaited: () => boolean
@@ -18,11 +18,10 @@ export interface Suspension<A> {
 
 /**
  * A suspended session. It is resumed by one connection or it is ended, once, whoever asks first: taking it is one synchronous
- * step.
+ * step. From then on nothing is kept of it here.
  */
 export class SuspendedSession<A = unknown> {
-  readonly #suspension: Suspension<A>
-  #held = true
+  #suspension: Suspension<A> | undefined
 
   constructor(suspension: Suspension<A>) {
     this.#suspension = suspension
@@ -30,28 +29,32 @@ export class SuspendedSession<A = unknown> {
 
   /** Whether it can still be resumed. */
   get held(): boolean {
-    return this.#held
+    return this.#suspension !== undefined
   }
 
-  /** What is known of it, to ask the server whether it still keeps it. Nothing may be resumed before it was taken. */
-  get knows(): A {
-    return this.#suspension.knows
+  /** What is known of it, to ask the server whether it still keeps it; `undefined` once it was taken. */
+  get knows(): A | undefined {
+    return this.#suspension?.knows
   }
 
   /** Whether somebody waits for it to go on. */
   get isAwaited(): boolean {
-    return this.#held && this.#suspension.isAwaited()
+    return this.#suspension?.isAwaited() === true
   }
 
-  /** Takes it: whoever does resumes it, or ends it. False where it was resumed or ended before. */
-  take(): boolean {
-    const held = this.#held
-    this.#held = false
-    return held // guard: session-taken-once
+  /** Takes it, to resume it: gives what is known of it. `undefined` where it was resumed or ended before. */
+  take(): A | undefined {
+    return this.#taken()?.knows
   }
 
   /** Ends it, unless it was taken. */
   get end(): Effect.Effect<void> {
-    return Effect.suspend(() => this.take() ? this.#suspension.end : Effect.void)
+    return Effect.suspend(() => this.#taken()?.end ?? Effect.void)
+  }
+
+  #taken(): Suspension<A> | undefined {
+    const suspension = this.#suspension
+    this.#suspension = undefined // guard: session-taken-once
+    return suspension
   }
 }
