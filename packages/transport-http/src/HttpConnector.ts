@@ -14,6 +14,7 @@ import * as HttpClient from "./HttpClient.js"
 import { retryAfter, StatusFailure } from "./HttpFailure.js"
 import * as OAuth from "./OAuth.js"
 import { toRequestError } from "./Outcome.js"
+import { ParameterHeaders } from "./ParameterHeaders.js"
 import * as Proxy from "./Proxy.js"
 import * as StatelessTransport from "./StatelessTransport.js"
 import * as StreamableTransport from "./StreamableTransport.js"
@@ -278,9 +279,10 @@ export const make = (options: Options): Connector => {
     Effect.gen(function*() {
       connectOptions.onAttempt?.(() => oauth?.isRunning() === true ? texts.login : texts.silent)
       const client = yield* makeClient
-      const adapter = yield* StatelessTransport.make({ client, url, target, maxMessageBytes })
+      const parameters = new ParameterHeaders(target)
+      const adapter = yield* StatelessTransport.make({ client, url, target, maxMessageBytes, parameters })
       const connection = yield* StatelessConnection.connect(adapter, "http", connectOptions)
-      return { ...connection, heartbeat: heartbeat(client) }
+      return { ...parameters.over(connection), heartbeat: heartbeat(client) }
     }).pipe(Effect.mapError((error) => error._tag === "ConnectError" ? located(error) : error))
 
   const speaksSessions = ({ answer }: StatelessConnection.SpeaksSessions): ConnectError =>

@@ -16,6 +16,7 @@ import { describe } from "./FailureText.js"
 import type { HttpClient } from "./HttpClient.js"
 import type { HttpFailure } from "./HttpFailure.js"
 import { isAnswer, toConnectError, toRequestError, toStatelessError } from "./Outcome.js"
+import type { ParameterHeaders } from "./ParameterHeaders.js"
 import * as Reply from "./Reply.js"
 import * as RequestHeaders from "./RequestHeaders.js"
 import * as Wire from "./Wire.js"
@@ -28,6 +29,7 @@ export interface Options {
   readonly target: string
   /** The longest message that is taken, in bytes. */
   readonly maxMessageBytes: number
+  readonly parameters: ParameterHeaders
 }
 
 type Failure = ConnectError | RequestError
@@ -41,7 +43,7 @@ interface Exchange {
 /** Makes a transport that is not connected yet. Its `close` frees everything. */
 export const make = (options: Options): Effect.Effect<AdapterTransport> =>
   Effect.gen(function*() {
-    const { client, maxMessageBytes, target, url } = options
+    const { client, maxMessageBytes, parameters, target, url } = options
     const runtime = yield* Effect.runtime<never>()
     const fork = <A, E>(effect: Effect.Effect<A, E>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
 
@@ -89,6 +91,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const headersOf = (message: JSONRPCMessage): Record<string, string> => ({
       ...RequestHeaders.of(message),
+      ...parameters.of(message),
       "content-type": "application/json",
       accept: "application/json, text/event-stream"
     })

@@ -74,6 +74,61 @@ describe("the protocol without sessions", () => {
       }
     }))
 
+  it.scopedLive("[E2] parameters stand in headers where the schema of the tool says so; a tool that says it wrongly is left out", () =>
+    Effect.gen(function*() {
+      const { connection, server } = yield* connected
+      const schema = (properties: Record<string, unknown>) => ({ type: "object", properties })
+      server.tools = [
+        {
+          name: "echo",
+          inputSchema: schema({
+            region: { type: "string", "x-mcp-header": "Region" },
+            deep: schema({
+              count: { type: "integer", "x-mcp-header": "Count" },
+              flag: { type: "boolean", "x-mcp-header": "F" }
+            })
+          })
+        },
+        { name: "number", inputSchema: schema({ a: { type: "number", "x-mcp-header": "A" } }) },
+        {
+          name: "items",
+          inputSchema: schema({ a: { type: "array", items: { type: "string", "x-mcp-header": "A" } } })
+        },
+        { name: "space", inputSchema: schema({ a: { type: "string", "x-mcp-header": "A b" } }) },
+        {
+          name: "twice",
+          inputSchema: schema({
+            a: { type: "string", "x-mcp-header": "A" },
+            b: { type: "string", "x-mcp-header": "a" }
+          })
+        }
+      ]
+      const call = connection.request("tools/call", {
+        name: "echo",
+        arguments: { region: "Zürich", deep: { count: 7, flag: null } }
+      }, { timeout: 5000 })
+      server.hook = ({ body, headers }, response) => {
+        if (body.method !== "tools/call" || headers["mcp-param-count"] !== undefined) return false
+        response.writeHead(400, { "content-type": "application/json" }).end(
+          JSON.stringify({
+            jsonrpc: "2.0",
+            id: (body as { readonly id?: unknown }).id,
+            error: { code: -32020, message: "headers" }
+          })
+        )
+        return true
+      }
+      // The tools have not been listed: the server refuses, and the call is sent again with what the list says.
+      yield* call
+      assert.deepStrictEqual(server.methods, ["server/discover", "tools/call", "tools/list", "tools/call"])
+      const { headers } = server.seen.at(-1)!
+      assert.strictEqual(headers["mcp-param-region"], "=?base64?WsO8cmljaA==?=")
+      assert.strictEqual(headers["mcp-param-count"], "7")
+      assert.strictEqual(headers["mcp-param-f"], undefined)
+      const { tools } = yield* connection.request("tools/list", {}, { timeout: 5000 })
+      assert.deepStrictEqual(tools.map(({ name }) => name), ["echo"])
+    }))
+
   it.scopedLive("[E2] closing the response cancels a request, on a timeout, too; nothing else is sent", () =>
     Effect.gen(function*() {
       const { connection, losses, server } = yield* connected

@@ -1,0 +1,151 @@
+/**
+ * Parameters of tools that stand in headers, too, because the tool's schema says so (`x-mcp-header`): what the lists of one connection
+ * have declared. Only servers without sessions ask for that.
+ */
+import type { Connection, RequestError } from "@mcp-lifeline/core"
+import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Predicate } from "effect"
+import { oneLine } from "./HttpFailure.js"
+import * as RequestHeaders from "./RequestHeaders.js"
+
+/** A parameter and its header. */
+export interface Declaration {
+  /** In lower case, with its prefix. */
+  readonly header: string
+  /** The names of properties that lead to it. */
+  readonly path: ReadonlyArray<string>
+}
+
+const types = new Set(["string", "integer", "boolean"])
+
+/** The values of these are data, and no schemas. */
+const data = new Set(["const", "default", "enum", "examples"])
+
+/** Schemas that are nested more deeply are not looked at. */
+const maxDepth = 200
+
+/** What a schema of a tool's input declares, or why the tool must not be used. */
+export const declarations = (schema: unknown): ReadonlyArray<Declaration> | string => {
+  const found: Array<Declaration> = []
+  const visit = (node: unknown, path: ReadonlyArray<string> | undefined, depth: number): string | undefined => {
+    if (Array.isArray(node)) return first(node, (one) => visit(one, undefined, depth + 1))
+    if (!Predicate.isRecord(node) || depth > maxDepth) return undefined
+    const name = node["x-mcp-header"]
+    if (name !== undefined) {
+      if (typeof name !== "string" || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) {
+        return "x-mcp-header is no name of a header"
+      }
+      if (path === undefined || path.length === 0) return `x-mcp-header ${name} does not stand at a property`
+      if (!types.has(String(node["type"]))) return `x-mcp-header ${name} is of no string, integer or boolean`
+      const header = `mcp-param-${name.toLowerCase()}`
+      if (found.some((one) => one.header === header)) return `x-mcp-header ${name} stands there twice`
+      found.push({ header, path })
+    }
+    return first(Object.entries(node), ([key, value]) => {
+      if (key === "properties" && Predicate.isRecord(value)) {
+        return first(Object.entries(value), ([name, one]) => visit(one, path && [...path, name], depth + 1))
+      }
+      return data.has(key) ? undefined : visit(value, undefined, depth + 1)
+    })
+  }
+  return visit(schema, [], 0) ?? found
+}
+
+const first = <A, B>(all: ReadonlyArray<A>, find: (one: A) => B | undefined): B | undefined => {
+  for (const one of all) {
+    const found = find(one)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+const textOf = (value: unknown): string | undefined =>
+  typeof value === "string" || typeof value === "boolean" || Number.isSafeInteger(value) ? String(value) : undefined
+
+/** JSON-RPC: the headers do not say what the body does. */
+const headerMismatch = -32020
+
+/** The most pages of a list that are read to find the headers of a call. */
+const maxPages = 100
+
+/** More tools than that are not remembered. */
+const maxTools = 10_000
+
+/** Knows the parameters of the tools that were listed. One for each connection. */
+export class ParameterHeaders {
+  readonly #byTool = new Map<string, ReadonlyArray<Declaration>>()
+  readonly #warned = new Set<string>()
+  readonly #target: string
+
+  /** `target`: the address, for people. */
+  constructor(target: string) {
+    this.#target = target
+  }
+
+  /** The headers of a message's parameters. */
+  of(message: JSONRPCMessage): Record<string, string> {
+    if (!("method" in message) || message.method !== "tools/call") return {}
+    const { arguments: given, name } = message.params as { readonly arguments?: unknown; readonly name?: unknown }
+    const declared = this.#byTool.get(String(name)) ?? []
+    return Object.fromEntries(declared.flatMap(({ header, path }) => {
+      const at = path.reduce<unknown>((value, key) => Predicate.isRecord(value) ? value[key] : undefined, given)
+      const text = textOf(at)
+      return text === undefined ? [] : [[header, RequestHeaders.value(text)]]
+    }))
+  }
+
+  /**
+   * The connection, from whose lists it learns. Tools with declarations that the protocol forbids are not in them. A call whose headers
+   * are refused is sent once more after the tools were listed: the server has not carried it out.
+   */
+  over(connection: Connection): Connection {
+    const request = connection.request as (
+      ...args: Parameters<Connection["request"]>
+    ) => Effect.Effect<any, RequestError>
+    const listed: typeof request = (method, params, options) =>
+      Effect.flatMap(request(method, params, options), (result) => this.#learn(result))
+    const listAll = (timeout: number) => {
+      const page = (cursor: unknown, left: number): Effect.Effect<void, RequestError> =>
+        Effect.flatMap(
+          listed("tools/list", typeof cursor === "string" ? { cursor } : {}, { timeout }),
+          ({ nextCursor }) => typeof nextCursor === "string" && left > 0 ? page(nextCursor, left - 1) : Effect.void
+        )
+      return page(undefined, maxPages)
+    }
+    const asked: typeof request = (method, params, options) => {
+      if (method === "tools/list") return listed(method, params, options)
+      const once = request(method, params, options)
+      return method !== "tools/call" ? once : Effect.catchIf(
+        once,
+        ({ code }) => code === headerMismatch,
+        (refusal) =>
+          Effect.matchEffect(listAll(options.timeout), {
+            onFailure: () => Effect.fail(refusal),
+            onSuccess: () => request(method, params, options)
+          })
+      )
+    }
+    return { ...connection, request: asked }
+  }
+
+  #learn(result: { readonly tools: ReadonlyArray<{ readonly name: string; readonly inputSchema: unknown }> }) {
+    const warnings: Array<string> = []
+    const tools = result.tools.filter(({ inputSchema, name }) => {
+      const declared = declarations(inputSchema)
+      if (typeof declared !== "string") {
+        if (declared.length === 0) this.#byTool.delete(name)
+        else if (this.#byTool.size < maxTools) this.#byTool.set(name, declared)
+        return true
+      }
+      if (!this.#warned.has(name) && this.#warned.size < maxTools) {
+        warnings.push(`${this.#target}: the tool ${name} is left out, because its schema is not allowed: ${declared}`)
+      }
+      this.#warned.add(name)
+      return false
+    })
+    return Effect.as(
+      Effect.forEach(warnings, (warning) => Effect.logWarning(oneLine(warning)), { discard: true }),
+      { ...result, tools }
+    )
+  }
+}
