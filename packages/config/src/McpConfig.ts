@@ -15,6 +15,7 @@ export { isKey, notTakenOver } from "./keys.js"
 export {
   type HeaderProvider,
   type HttpServer,
+  placed,
   type Secrets,
   secretsOf,
   type Server,

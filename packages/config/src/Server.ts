@@ -1,7 +1,7 @@
 /**
  * One server of a configuration: how it is reached, and how it is supervised. Values of `env` and `headers` are Redacted.
  */
-import type { Policy } from "@mcp-lifeline/core"
+import type { Policy, Problem } from "@mcp-lifeline/core"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Predicate, Redacted } from "effect"
@@ -37,6 +37,7 @@ export interface HttpServer {
   /** Sends the requests in place of undici; only code can give it. */
   readonly fetch: FetchLike | undefined
   readonly transport: "auto" | "streamable" | "sse"
+  readonly protocol: "auto" | "2025" | "2026" | undefined
   /** Options of the connector, which it checks itself. */
   readonly http: Readonly<Record<string, unknown>>
 }
@@ -87,9 +88,13 @@ export const stdioOf = (raw: Raw): StdioServer => ({
   stdio: (raw["stdio"] ?? {}) as Raw
 })
 
+/** A problem that a connector finds with its options, at the place where they stand in the entry. */
+export const placed = ({ http }: HttpServer, problem: Problem.Problem): Problem.Problem =>
+  Object.hasOwn(http, String(problem.path[0])) ? { ...problem, path: ["http", ...problem.path] } : problem
+
 /** A server with a url; the keys have passed their checks. */
 export const httpOf = (raw: Raw): HttpServer => {
-  const { authProvider, dispatcher, fetch, headers, http, requestInit, type, url } = raw
+  const { authProvider, dispatcher, fetch, headers, http, protocol, requestInit, type, url } = raw
   const provider = Predicate.isFunction(headers) ? headers as HeaderProvider : undefined
   const given = (requestInit as { readonly headers?: unknown } | undefined)?.headers
   return {
@@ -101,6 +106,7 @@ export const httpOf = (raw: Raw): HttpServer => {
     dispatcher: dispatcher as object | undefined,
     fetch: fetch as FetchLike | undefined,
     transport: transports[(type ?? "auto") as keyof typeof transports],
+    protocol: protocol as HttpServer["protocol"],
     http: (http ?? {}) as Raw
   }
 }

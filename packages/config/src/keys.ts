@@ -111,6 +111,7 @@ const httpChecks: Readonly<Record<string, Check.Check>> = {
   requestInit,
   authProvider: instance("an OAuthClientProvider of the official SDK"),
   dispatcher: instance("an undici dispatcher"),
+  protocol: Check.oneOf("auto", "2025", "2026"),
   fetch: Check.isSecret(Predicate.isFunction, "a function, which only code can give"),
   http: ownOptions("http", () => httpChecks)
 }

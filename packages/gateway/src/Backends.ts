@@ -1,6 +1,7 @@
 /**
  * The entries of an `mcp.json` as backends of a fleet.
  */
+import { McpConfig } from "@mcp-lifeline/config"
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import { Policy, Problem as OptionProblem } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -20,9 +21,9 @@ export interface Backends {
 /** A connector for an entry, or what is wrong with its options; a relative `cwd` is taken from the folder of the file. */
 const connectorOf = ({ server }: Entry, folder: string): Either.Either<Connector, OptionProblem.Problems> => {
   if (server._tag === "Http") {
-    const { headers, transport, url } = server
-    const options = { url, headers, transport }
-    const problems = HttpConnector.problems(options)
+    const { headers, http, protocol, transport, url } = server
+    const options = { ...http, url, headers, transport, protocol }
+    const problems = HttpConnector.problems(options).map((problem) => McpConfig.placed(server, problem))
     return OptionProblem.some(problems) ? Either.left(problems) : Either.right(HttpConnector.make(options))
   }
   const { _tag, cwd, stdio, ...rest } = server

@@ -162,6 +162,8 @@ describe("McpJson", () => {
         "termGrace": "1h", "maxMessageByts": 1 } },
       "method": { "command": "x", "keepalive": {
         "method": "options" } },
+      "era": { "url": "http://h/mcp", "type": "sse", "protocol": "2026",
+        "http": { "maxSockets": 0 } },
       "good": { "command": "x", "stdio": { "stdinGrace": "5s" } }
     }}`)
     const { backends, problems } = Backends.fromEntries(entries, "/")
@@ -171,7 +173,9 @@ describe("McpJson", () => {
       expect.stringMatching(/^mcp\.json:4: mcpServers\.address\.url: is not an address; accepted: /),
       expect.stringMatching(/^mcp\.json:6: mcpServers\.grace\.stdio\.termGrace: is "1h"; accepted: 0 ms to 10 min/),
       expect.stringMatching(/maxMessageByts: is not an option of .*did you mean "maxMessageBytes"\?$/),
-      expect.stringMatching(/^mcp\.json:8: mcpServers\.method\.keepalive\.method: is "options"; accepted: "ping"/)
+      expect.stringMatching(/^mcp\.json:8: mcpServers\.method\.keepalive\.method: is "options"; accepted: "ping"/),
+      expect.stringMatching(/^mcp\.json:10: mcpServers\.era\.http\.maxSockets: is 0; accepted: a whole number/),
+      expect.stringMatching(/^mcp\.json:9: mcpServers\.era\.protocol: stands beside transport sse/)
     ])
   })
 

@@ -51,6 +51,7 @@ type Http =
   | "headers"
   | "http"
   | "httpUrl"
+  | "protocol"
   | "requestInit"
   | "serverUrl"
   | "url"
@@ -118,6 +119,12 @@ export interface Dispatcher {
 export interface AnyHttpServer extends AnyServer, Without<Stdio | Custom> {
   /** `http` (or one of its other names), `sse`, or, by default, whichever the server speaks. */
   readonly type?: "auto" | "http" | "streamable-http" | "streamableHttp" | "streamable_http" | "sse" | undefined
+  /**
+   * The era of the protocol: `2025`, the revisions with sessions; `2026`, the one without, 2026-07-28; `auto`, which the server
+   * speaks. Default `2025`, while list changes, requests for input, the logging level and tasks are not supported with servers of
+   * 2026-07-28.
+   */
+  readonly protocol?: "auto" | "2025" | "2026" | undefined
   /** Sent with every request; a function is asked for each request, so that tokens can rotate. */
   readonly headers?: Values | globalThis.Headers | (() => Headers | Promise<Headers>) | undefined
   /** As the SDK's transport has it. Its headers are sent, too; what `headers` says wins. */

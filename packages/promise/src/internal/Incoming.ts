@@ -3,7 +3,7 @@
  * whoever stands for the client.
  */
 import type { ConnectError, Connection, ServerNotification } from "@mcp-lifeline/core"
-import type { SdkConnection } from "@mcp-lifeline/protocol"
+import type { Era, SdkConnection } from "@mcp-lifeline/protocol"
 import type { Result } from "@modelcontextprotocol/sdk/types.js"
 import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
 
@@ -12,6 +12,9 @@ export type Introduction = Pick<
   Connection,
   "capabilities" | "instructions" | "protocolVersion" | "serverInfo" | "sessionId"
 >
+
+/** The version of servers without sessions, which no client of an SDK of the era before knows. */
+const stateless: typeof Era.statelessVersion = "2026-07-28"
 
 type Asked = Parameters<SdkConnection.Relay["request"]>[0]
 
@@ -45,7 +48,11 @@ export class Incoming {
 
   /** A connection is made. What is given back is why it is not to be used. */
   introduced(connection: Connection): ConnectError | undefined {
-    const { capabilities, instructions, protocolVersion, serverInfo, sessionId } = connection
+    const { capabilities, instructions, serverInfo, sessionId } = connection
+    // We speak with such a server; the client goes on in the version that it asked for.
+    const protocolVersion = connection.protocolVersion === stateless
+      ? this.protocolVersion ?? stateless
+      : connection.protocolVersion
     this.#introduction = { capabilities, instructions, protocolVersion, serverInfo, sessionId }
     return this.receiver?.introduced?.(this.#introduction)
   }

@@ -40,9 +40,10 @@ const adapterOf = (reach: Reach): Adapter => {
         dispatcher: dispatcher as HttpConnector.Options["dispatcher"],
         headerProvider: headerProvider && (async () => McpConfig.secretsOf(await headerProvider()))
       }
-      const place = (problem: Problem.Problem): Problem.Problem =>
-        Object.hasOwn(http, String(problem.path[0])) ? { ...problem, path: ["http", ...problem.path] } : problem
-      return { make: () => HttpConnector.make(options), problems: () => HttpConnector.problems(options).map(place) }
+      return {
+        make: () => HttpConnector.make(options),
+        problems: () => HttpConnector.problems(options).map((problem) => McpConfig.placed(reach, problem))
+      }
     }
     case "Stdio": {
       const { _tag, stdio, ...others } = reach
