@@ -55,6 +55,9 @@ const replacements = {
   "a lost session waits for the backoff": { "lost-session-at-once": "const at = undefined as number | undefined" },
   "a failed probe is not followed": { "probe-is-followed": "return Deferred.succeed(underWay.done, undefined)" },
   "lists are read at each announcement": { "lists-paced": "return warned" },
+  "a doubt is believed at once": { "doubt-asks-first": "this.#replace(doubt, refusal)" },
+  "a second forgotten session is not noticed": { "successor-is-asked": "", "given-list-is-evidence": "" },
+  "a call in doubt is sent again whatever it did": { "doubted-side-effect-once": "const mayRepeat = true" },
   "a stale catalogue shown as fresh": { "stale-is-shown": "const stale = connectedGeneration === undefined" }
 }
 

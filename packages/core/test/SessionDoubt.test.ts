@@ -134,6 +134,42 @@ describe("doubts about a session", () => {
       assert.strictEqual(yield* call(backend), "answered")
     }))
 
+  it.scoped("[R12:virtual] without overlap as well, the second session that is forgotten in unknown words is noticed", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make({ overlap: false })
+      let forgotten = -1
+      const backend = yield* start(script, (_, connection) => connection <= forgotten ? refusal() : undefined)
+      for (forgotten of [0, 1, 2]) assert.strictEqual(yield* call(backend), "answered")
+      assert.strictEqual((yield* backend.status).generation, 4)
+    }))
+
+  it.scoped("[R12:virtual] a reading of lists that a session gave before and now refuses is a doubt: no call is needed", () =>
+    Effect.gen(function*() {
+      for (const error of [refusal(), unauthorized]) {
+        const script = ScriptedConnector.make()
+        let forgotten = false
+        const refuse: Refuse = (_, connection) => forgotten && connection === 0 ? error : undefined
+        const backend = yield* start(script, refuse, { discovery: { mode: "eager", refreshInterval: "1 minute" } })
+        yield* TestClock.adjust("90 seconds")
+        forgotten = true
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual((yield* backend.status).generation, 2)
+        assert.deepStrictEqual(script.ledger.live, [1])
+      }
+    }))
+
+  it.scoped("[R12:virtual] lists that a server gives to no session, or one that it does not give, cost no session", () =>
+    Effect.gen(function*() {
+      for (const refuses of [() => true, (method: string) => method === "prompts/list"]) {
+        const script = ScriptedConnector.make()
+        const refuse: Refuse = (method) => method.endsWith("/list") && refuses(method) ? refusal() : undefined
+        const backend = yield* start(script, refuse, { discovery: { mode: "eager", refreshInterval: "1 minute" } })
+        yield* TestClock.adjust("10 minutes")
+        assert.strictEqual((yield* backend.status).generation, 1)
+        assert.strictEqual(sent(script, "tools/list"), 11)
+      }
+    }))
+
   it.scoped("[R12:virtual] a ping that worked earlier and is refused is a doubt: keepalive does not switch itself off", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

@@ -231,7 +231,7 @@ export class Calls {
         onSuccess: identity
       }),
       (lost) => {
-        const mayRepeat = fate === "rejected" || this.#mayRepeat(call, installed.runtime)
+        const mayRepeat = fate === "rejected" || this.#mayRepeat(call, installed.runtime) // guard: doubted-side-effect-once
         return this.#failed(
           call,
           installed,

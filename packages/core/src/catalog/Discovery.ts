@@ -11,7 +11,7 @@ import { empty, type Kind, type Lists, type Problem, type Snapshot } from "./Cat
 import { byKind, keys, kinds } from "./kinds.js"
 import * as Nesting from "./Nesting.js"
 
-const methods: { readonly [K in Kind]: Method } = {
+export const methods: { readonly [K in Kind]: Method } = {
   tools: "tools/list",
   prompts: "prompts/list",
   resources: "resources/list",
@@ -39,8 +39,12 @@ export interface ReadList {
   readonly problems: ReadonlyArray<Problem>
   /** It was not read to its end: it is too long, or has no end. */
   readonly truncated: boolean
+  /** The server gave it. */
+  readonly given: boolean
   /** The server answered with an error in place of the list: what was known of it before stays. */
   readonly refused: string | undefined
+  /** That error, where a server which has forgotten the session may answer it, too. (R12) */
+  readonly doubtful: RequestError | undefined
 }
 
 /** JSON-RPC "method not found". */
@@ -61,7 +65,18 @@ export const read = (
   Effect.forEach([...wanted], (kind) =>
     hasCapability(connection, kind)
       ? Effect.tap(readList(backend, connection, kind, policy), () => Effect.sync(answered))
-      : Effect.succeed<ReadList>({ kind, entries: [], problems: [], truncated: false, refused: undefined }))
+      : Effect.succeed(nothing(kind)))
+
+/** A list that has no entries, as far as we know. */
+const nothing = (kind: Kind): ReadList => ({
+  kind,
+  entries: [],
+  problems: [],
+  truncated: false,
+  given: false,
+  refused: undefined,
+  doubtful: undefined
+})
 
 const hasCapability = (connection: Connection, kind: Kind): boolean =>
   connection.capabilities[kind === "resourceTemplates" ? "resources" : kind] !== undefined
@@ -118,20 +133,18 @@ const readList = (
       cursors.add(nextCursor)
       cursor = nextCursor
     }
-    return { kind, entries: [...byKey.values()], problems, truncated, refused: undefined }
+    return { ...nothing(kind), entries: [...byKey.values()], problems, truncated, given: true }
   }).pipe(
     Effect.catchIf(
       (error) => error.reason === "remote" || error.reason === "protocol",
       (error) =>
         Effect.succeed<ReadList>(
           error.code === methodNotFound
-            ? { kind, entries: [], problems: [], truncated: false, refused: undefined }
+            ? nothing(kind)
             : {
-              kind,
-              entries: [],
-              problems: [],
-              truncated: false,
-              refused: `${methods[kind]} of ${backend}: ${error.message}`
+              ...nothing(kind),
+              refused: `${methods[kind]} of ${backend}: ${error.message}`,
+              doubtful: error.ifSessionLost === undefined ? undefined : error
             }
         )
     )

@@ -2,8 +2,9 @@
  * Reading the lists of whichever runtime is installed, and publishing them.
  */
 import { Effect, Schedule } from "effect"
-import type { RequestError } from "../Errors.js"
+import { RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
+import type { SessionDoubt } from "../health/SessionDoubt.js"
 import { withDeadline } from "../internal/deadline.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
@@ -23,6 +24,8 @@ interface Reading {
   running: boolean
   /** The lists are being read. */
   underWay: boolean
+  /** The session has given a list, now or to a connection before. */
+  given: boolean
   /** When the last one ended. */
   endedAt: number
   /** The server has announced a change while the lists were read, or less than `minRefreshInterval` after that. */
@@ -33,6 +36,7 @@ interface Reading {
 
 const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => ({
   runtime,
+  given: false,
   wanted: new Set(kinds),
   lock: Effect.unsafeMakeSemaphore(1),
   running: false,
@@ -49,15 +53,17 @@ const many = 20
 export class Refresh {
   readonly #backend: BackendState
   readonly #probe: Probe
+  readonly #doubt: SessionDoubt
   #reading: Reading | undefined
   /** Whether anybody wants a catalogue. */
   #isWanted: boolean
   /** Whether it was said that the server announces changes too often. */
   #warned = false
 
-  constructor(backend: BackendState, probe: Probe) {
+  constructor(backend: BackendState, probe: Probe, doubt: SessionDoubt) {
     this.#backend = backend
     this.#probe = probe
+    this.#doubt = doubt
     this.#isWanted = backend.policy.discovery.mode === "eager"
   }
 
@@ -198,10 +204,11 @@ export class Refresh {
   }
 
   #readOnce(
-    { connection, runtime }: Installed,
+    installed: Installed,
     kinds: ReadonlyArray<Kind>,
     reading: Reading
   ): Effect.Effect<void, RequestError> {
+    const { connection, runtime } = installed
     const backend = this.#backend
     const { id, policy } = backend
     const lists = Discovery.read(id, connection, kinds, policy, () => runtime.answered(backend.now()))
@@ -215,17 +222,56 @@ export class Refresh {
     const bounded = withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
     return reading.lock.withPermits(1)(
       Effect.matchEffect(Effect.zipRight(begin, Effect.ensuring(bounded, end)), {
-        onSuccess: (lists) => Effect.sync(() => this.#publish({ connection, runtime }, lists)),
+        onSuccess: (lists) =>
+          Effect.zipRight(
+            this.#settle(installed, reading, lists),
+            Effect.sync(() => this.#publish(installed, lists))
+          ),
         onFailure: (error) =>
-          Effect.suspend(() => {
-            if (backend.isCurrent(runtime)) {
-              backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
-              this.#probe.countFailure(runtime, "discovery", error)
-            }
-            return Effect.fail(error)
-          })
+          Effect.zipRight(
+            this.#failIfLost(installed, reading, error),
+            Effect.suspend(() => {
+              if (backend.isCurrent(runtime)) {
+                backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
+                this.#probe.countFailure(runtime, "discovery", error)
+              }
+              return Effect.fail(error)
+            })
+          )
       })
     )
+  }
+
+  /** A session that gives none of its lists any more may be forgotten. */
+  #settle(
+    installed: Installed,
+    reading: Reading,
+    lists: ReadonlyArray<Discovery.ReadList>
+  ): Effect.Effect<void, RequestError> {
+    return Effect.suspend(() => {
+      const given = lists.flatMap(({ given, kind }) => given ? [Discovery.methods[kind]] : [])
+      this.#doubt.given(installed.connection, given)
+      if (given.length === 0) {
+        return this.#failIfLost(installed, reading, lists.find(({ doubtful }) => doubtful !== undefined)?.doubtful)
+      }
+      reading.given = true
+      return Effect.void
+    })
+  }
+
+  /**
+   * Fails where lists were refused because the session is lost, which is found out first. Where the session has never given one, their
+   * refusal says nothing: many servers let in whom they give no lists. (R12)
+   */
+  #failIfLost(
+    installed: Installed,
+    { given }: Reading,
+    error: RequestError | undefined
+  ): Effect.Effect<void, RequestError> {
+    const gaveLists = given || installed.connection.resumed === true
+    if (error?.ifSessionLost === undefined || !gaveLists) return Effect.void
+    const lost = new RequestError({ fate: "rejected", reason: "session", message: error.message, cause: error })
+    return Effect.flatMap(this.#doubt.settle(installed, error), (isLost) => isLost ? Effect.fail(lost) : Effect.void)
   }
 
   /** Publishes what was read, if its runtime is still the installed one. */

@@ -52,7 +52,7 @@ export class SessionDoubt {
       }
       this.#doubt = doubt
       const asking = Effect.map(this.#isRefused(installed), (refused) => {
-        if (refused) this.#replace(doubt, refusal)
+        if (refused) this.#replace(doubt, refusal) // guard: doubt-asks-first
         Deferred.unsafeDone(doubt.refused, Effect.succeed(refused))
       })
       const ended = Effect.suspend(() => Deferred.succeed(doubt.refused, false))
@@ -60,9 +60,16 @@ export class SessionDoubt {
     })
   }
 
-  /** A session has taken the place of a doubted one: where it gives its lists, the refusal of a list is evidence again. */
-  verify(installed: Installed): Effect.Effect<void> {
-    return Effect.asVoid(installed.runtime.fork(this.#isRefused(installed)))
+  /** Begins for a runtime that has just been installed: where its session gives the list, the refusal of a list is evidence again. */
+  attach(installed: Installed): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.#isEvidence ? Effect.void : Effect.asVoid(installed.runtime.fork(this.#isRefused(installed)))
+    )
+  }
+
+  /** The session has given these lists to somebody else. */
+  given({ capabilities }: Installed["connection"], lists: ReadonlyArray<Method>): void {
+    if (lists.includes(witness(capabilities))) this.#isEvidence = true // guard: given-list-is-evidence
   }
 
   #outcome(doubt: Doubt): Effect.Effect<boolean> {
@@ -86,7 +93,7 @@ export class SessionDoubt {
   }
 
   #replace({ replaced, runtime }: Doubt, { message }: RequestError): void {
-    this.#isEvidence = false
+    this.#isEvidence = false // guard: one-handshake-for-a-doubt
     const why = `the server refuses what it took before, as one that has forgotten the session: ${message}`
     this.#backend.send({ _tag: "Doubted", runtime, loss: { kind: "session", message: why }, pending: replaced })
   }

@@ -155,7 +155,6 @@ export class Connecting {
       if (before !== undefined) yield* this.#owner.retire(before)
       yield* this.#owner.endSuspended // guard: replaced-session-is-ended
       yield* this.#tasks.attach(installed)
-      if (confirmed !== undefined) yield* this.#tasks.doubt.verify(installed)
     })
   }
 

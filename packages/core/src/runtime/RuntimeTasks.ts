@@ -26,7 +26,7 @@ export class RuntimeTasks {
     this.probe = new Probe(backend)
     this.doubt = new SessionDoubt(backend)
     this.keepalive = new Keepalive(backend, this.doubt)
-    this.refresh = new Refresh(backend, this.probe)
+    this.refresh = new Refresh(backend, this.probe, this.doubt)
   }
 
   /** Begins for a runtime that has just been installed; all of it is interrupted at the detach. */
@@ -35,6 +35,7 @@ export class RuntimeTasks {
     const { idleRelease } = this.#backend.policy.lifecycle
     return Effect.gen(this, function*() {
       yield* this.refresh.attach(runtime)
+      yield* this.doubt.attach(installed) // guard: successor-is-asked
       yield* this.keepalive.attach(installed)
       if (idleRelease === undefined) return
       const unused = () => this.#backend.send({ _tag: "Unused", runtime })

@@ -5,6 +5,7 @@ import type { Loss } from "@mcp-lifeline/core"
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 import * as fc from "fast-check"
 import type { Command as BackendCommand } from "../../src/lifecycle/Command.js"
+import type { Fate, Refused } from "./Refusals.js"
 import { idleRelease, type Mode, type Setting, World } from "./World.js"
 
 export type Command =
@@ -15,8 +16,10 @@ export type Command =
   | { readonly do: "call"; readonly budget: number }
   | { readonly do: "interruptCall"; readonly index: number }
   | { readonly do: "mode"; readonly mode: Mode }
-  /** The server forgets the next so many sessions at their request of this number. */
-  | { readonly do: "forget"; readonly at: number; readonly times: number }
+  /** The server forgets the next so many sessions at their request of this number, and says so in words that are known, or not. */
+  | { readonly do: "forget"; readonly at: number; readonly times: number; readonly words?: "known" | Fate }
+  /** The server refuses something to every session, in words which may mean that it has forgotten it. */
+  | { readonly do: "refuse"; readonly what: Refused["what"]; readonly fate: Fate }
   | { readonly do: "listsChanged" }
   | { readonly do: "ask"; readonly what: "refresh" | "probe" }
   | { readonly do: "pause"; readonly paused: boolean }
@@ -104,8 +107,21 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     })
   ),
   weighted(
+    4,
+    fc.record({
+      do: fc.constant("forget" as const),
+      at: fc.constantFrom(0, 1, 2, 5),
+      times: fc.constantFrom(1, 4, 15),
+      words: fc.constantFrom("known" as const, "known" as const, "rejected" as const, "answered" as const)
+    })
+  ),
+  weighted(
     2,
-    fc.record({ do: fc.constant("forget" as const), at: fc.constantFrom(0, 1, 2, 5), times: fc.constantFrom(1, 4, 15) })
+    fc.record({
+      do: fc.constant("refuse" as const),
+      what: fc.constantFrom("nothing" as const, "calls" as const, "everything" as const),
+      fate: fc.constantFrom("rejected" as const, "answered" as const)
+    })
   ),
   weighted(2, fc.record({ do: fc.constant("listsChanged" as const) })),
   weighted(
@@ -173,7 +189,9 @@ const perform = (world: World, command: Command): void => {
     case "mode":
       return world.mode(command.mode)
     case "forget":
-      return world.forget(command.at, command.times)
+      return world.forget(command.at, command.times, command.words ?? "known")
+    case "refuse":
+      return world.refuse(command)
     case "listsChanged":
       return world.notify()
     case "ask":

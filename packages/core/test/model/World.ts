@@ -2,7 +2,7 @@
  * A backend in a simulated world, with the invariants that hold at every published value of its slot, at every request that is
  * sent, and at rest.
  */
-import { type Backend, type Loss, type Policy, RequestError } from "@mcp-lifeline/core"
+import { type Backend, type ConnectOptions, type Loss, type Policy, RequestError } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
 import { unbounded } from "../../src/fleet/ConnectPermits.js"
@@ -14,6 +14,7 @@ import * as Observe from "../../src/observe/Observe.js"
 import type { Observer } from "../../src/observe/Telemetry.js"
 import { decode } from "../../src/options/Policy.js"
 import { Pace } from "./Pace.js"
+import { type Fate, Refusals, type Refused } from "./Refusals.js"
 
 /** Every event that the table could be asked, with every variant of its data. */
 const events: ReadonlyArray<Lifecycle.Event> = [
@@ -94,6 +95,7 @@ export class World {
   readonly commands: Array<Running<void, unknown>> = []
   readonly #scope: Scope.CloseableScope
   readonly #pace = new Pace((what) => this.fault(what))
+  readonly #refusals = new Refusals((what) => this.fault(what))
   readonly #modes = new Map<number, Mode>()
   /** Connections that may be given up on without having said that they ended: they kept somebody waiting. */
   readonly #suspects = new Set<number>()
@@ -105,9 +107,12 @@ export class World {
   /** Generations in the order in which their close ended. */
   readonly #retired: Array<number> = []
   /** The server forgets so many more sessions, each at its request of this number, from 0. */
-  #forgets = { at: 0, times: 0 }
+  #forgets: { at: number; times: number; words: "known" | Fate } = { at: 0, times: 0, words: "known" }
   readonly #requests = new Map<number, number>()
   #disconnects = 0
+  #paused = false
+  /** An attempt to replace a connection has failed: the refusals of the old one were believed. */
+  #replacementFailed = false
   #attempts = 0
   #prepared = 0
   #nextCall = 0
@@ -131,7 +136,7 @@ export class World {
     const connect = this.script.connect
     Object.assign(this.script, {
       connect: (options: Parameters<typeof connect>[0]) => {
-        const attempt = connect(options)
+        const attempt = connect(this.#refusals.isOffered(options.resume) ? this.#anew(options) : options)
         return this.#counted(attempt)
       }
     })
@@ -155,6 +160,10 @@ export class World {
     )
     this.backend.events.listen((event) => {
       if (event._tag === "RuntimeClosed" && event.installed) this.#retired.push(event.generation)
+      if (event._tag === "AttemptFailed" && this.backend.published.value.current !== undefined) {
+        this.#replacementFailed = true
+      }
+      if (event._tag === "RuntimeLost") this.#refusals.lost(this.#generations.get(event.generation)!, event)
     })
     this.#before = this.backend.published.value
     this.backend.published.listen(() => this.#published())
@@ -179,6 +188,13 @@ export class World {
       () => work,
       () => Effect.sync(() => this.#attempts--)
     )
+  }
+
+  /** The session that an attempt is offered was forgotten: it makes a new one. */
+  #anew({ resume, ...options }: ConnectOptions): ConnectOptions {
+    const session = resume?.knows as ScriptedConnector.ScriptedConnection["session"]
+    if (resume?.take() === true) session.over("forgotten", this.sim.now)
+    return options
   }
 
   #prepare(session: Backend.Session): Effect.Effect<void, unknown> {
@@ -211,9 +227,21 @@ export class World {
     live.at(-1 - age)?.lose(kind)
   }
 
-  /** The server forgets the next so many sessions, each at its request of this number, from 0. */
-  forget(at: number, times: number): void {
-    this.#forgets = { at, times }
+  /** The server forgets the next so many sessions, each at its request of this number, from 0; `words`: in which it says so. */
+  forget(at: number, times: number, words: "known" | Fate): void {
+    this.#forgets = { at, times, words }
+    if (words !== "known") this.#readsForDoubts()
+  }
+
+  /** What the server refuses to every session from now on. */
+  refuse(refused: Refused): void {
+    this.#refusals.refuse(refused)
+    this.#readsForDoubts()
+  }
+
+  /** The list that settles a doubt is read at once. */
+  #readsForDoubts(): void {
+    this.#pace.refreshed = true
   }
 
   /** Runs so many tasks, and no more. */
@@ -268,6 +296,7 @@ export class World {
   }
 
   pause(paused: boolean): void {
+    this.#paused = paused
     this.sim.fork(paused ? this.supervisor.tasks.keepalive.pause : this.supervisor.tasks.keepalive.resume)
   }
 
@@ -286,15 +315,22 @@ export class World {
     this.#requests.set(connection.id, requests + 1)
     if (this.#forgets.times > 0 && requests >= this.#forgets.at && connection.state === "open") {
       this.#forgets.times--
-      connection.lose("session")
-      return { answer: "error", error: new RequestError({ fate: "rejected", reason: "session", message: "forgotten" }) }
+      if (this.#forgets.words === "known") {
+        connection.lose("session")
+        const error = new RequestError({ fate: "rejected", reason: "session", message: "forgotten" })
+        return { answer: "error", error }
+      }
+      this.#refusals.forget(connection, this.#forgets.words)
     }
-    if (method === "tools/call") {
+    const refusal = this.#refusals.of(method, connection)
+    if (refusal !== undefined) this.#suspects.add(connection.id)
+    if (method === "tools/call" && refusal?.carriedOut !== false) {
       const { id } = (params as { readonly arguments: { readonly id: number } }).arguments
       const times = (this.#taken.get(id) ?? 0) + 1
       this.#taken.set(id, times)
       if (times > 1) this.fault(`C3: call ${id} was carried out ${times} times`)
     }
+    if (refusal !== undefined) return { answer: "error", error: refusal.error }
     const result = method === "tools/list" ? { tools: [ScriptedConnector.tool(`tool-of-${connection.id}`)] } : undefined
     switch (this.#modes.get(connection.id) ?? "ok") {
       case "ok":
@@ -419,7 +455,9 @@ export class World {
     if (snapshot !== undefined) {
       const [tool] = snapshot.tools
       const source = this.#generations.get(snapshot.generation)
-      if (tool?.name !== `tool-of-${source}`) {
+      // A list that was refused keeps what was known of it before.
+      const refused = source !== undefined && this.#refusals.withoutLists(source)
+      if (tool?.name !== `tool-of-${source}` && !refused) {
         this.fault(`P1: ${tool?.name} published for generation ${snapshot.generation}`)
       }
       if (snapshot.stale === (current !== undefined && snapshot.generation === generation)) {
@@ -517,7 +555,8 @@ export class World {
     this.atRest()
     if (this.#closing === undefined) {
       this.mode("ok")
-      this.forget(0, 0)
+      this.forget(0, 0, "known")
+      this.refuse({ what: "nothing", fate: "rejected" })
       this.script.clear()
       this.sim.advance(700_000)
       this.atRest()
@@ -531,6 +570,11 @@ export class World {
       const { current, snapshot } = this.backend.published.value
       if (current !== undefined && snapshot?.generation !== current.runtime.generation) {
         this.fault(`P8: connected as ${current.runtime.generation}, published ${snapshot?.generation}`)
+      }
+      // Without heartbeats nobody asks, and a backend that does not connect by itself does not do so for a doubt either.
+      const beats = !this.#paused && (this.backend.keepalive.breaker === undefined || !this.#replacementFailed)
+      if (current !== undefined && this.#setting.auto && beats) {
+        this.#refusals.settled(this.script.connections[current.connection.peer.pid!]!)
       }
       for (const { fiber } of this.commands) if (isDone(fiber) === null) this.fault("L11: a command is never answered")
       this.shutdown()

@@ -1,0 +1,116 @@
+/**
+ * A server that refuses what it took before: in words which may mean that it has forgotten the session, whether it has or not. And
+ * what has to hold of the doubts about its sessions.
+ */
+import { type ConnectOptions, type Event, RequestError } from "@mcp-lifeline/core"
+import type { ScriptedConnector } from "@mcp-lifeline/testing"
+
+/** What became of a refused request, if its session is lost. */
+export type Fate = "rejected" | "answered"
+
+/** What a server refuses to every session, of its own accord. */
+export interface Refused {
+  readonly what: "nothing" | "calls" | "everything"
+  readonly fate: Fate
+}
+
+/** How a request is refused. */
+interface Refusal {
+  readonly error: RequestError
+  /** The request was carried out all the same. */
+  readonly carriedOut: boolean
+}
+
+const errors: { readonly [K in Fate]: RequestError } = {
+  rejected: new RequestError({
+    fate: "rejected",
+    reason: "unauthorized",
+    message: "scripted refusal: HTTP 401",
+    ifSessionLost: "rejected"
+  }),
+  answered: new RequestError({
+    fate: "answered",
+    reason: "remote",
+    code: -32603,
+    message: "scripted refusal: internal error",
+    ifSessionLost: "answered"
+  })
+}
+
+/** The refusals of one world. */
+export class Refusals {
+  readonly #fault: (what: string) => void
+  /** It has refused everything to every session: what it forgets later cannot be told from that. */
+  #indistinct = false
+  #refused: Refused = { what: "nothing", fate: "rejected" }
+  readonly #forgotten = new Map<number, Fate>()
+  /** Connections that refused their lists. */
+  readonly #refusedLists = new Set<number>()
+  /** Sessions that gave their lists. */
+  readonly #proven = new Set<number>()
+  /** A list was given since a session was last replaced for a doubt. */
+  #listGiven = true
+
+  constructor(fault: (what: string) => void) {
+    this.#fault = fault
+  }
+
+  /** What the server refuses to every session from now on. */
+  refuse(refused: Refused): void {
+    this.#refused = refused
+    if (refused.what === "everything") this.#indistinct = true
+  }
+
+  /** The server forgets the session of a connection, and refuses its requests from now on. */
+  forget({ session }: ScriptedConnector.ScriptedConnection, fate: Fate): void {
+    this.#forgotten.set(session.id, fate)
+  }
+
+  /** Whether a connection has refused its lists. */
+  withoutLists(connection: number): boolean {
+    return this.#refusedLists.has(connection)
+  }
+
+  /** Whether what an attempt is offered to resume is a forgotten session. */
+  isOffered(resume: ConnectOptions["resume"]): boolean {
+    return resume !== undefined && this.#forgotten.has((resume.knows as { readonly id: number }).id)
+  }
+
+  /** How a request of a connection is refused, if it is. */
+  of(method: string, connection: ScriptedConnector.ScriptedConnection): Refusal | undefined {
+    const forgotten = this.#forgotten.get(connection.session.id)
+    const { fate, what } = this.#refused
+    const refuses = what === "everything" || (what === "calls" && method === "tools/call")
+    if (forgotten === undefined && !refuses) {
+      if (method === "tools/list") {
+        this.#listGiven = true
+        this.#proven.add(connection.session.id)
+      }
+      return undefined
+    }
+    if (method === "tools/list") this.#refusedLists.add(connection.id)
+    return { error: errors[forgotten ?? fate], carriedOut: forgotten === undefined && fate === "answered" }
+  }
+
+  /** A generation was lost whose connection is that of this number. */
+  lost(connection: number, { generation, loss }: Extract<Event.Event, { readonly _tag: "RuntimeLost" }>): void {
+    if (loss.kind !== "session" || !loss.message.includes("scripted refusal")) return
+    if (!this.withoutLists(connection)) {
+      this.#fault(`R12: generation ${generation}, which gave its lists, was replaced for a doubt`)
+    }
+    if (!this.#listGiven) {
+      this.#fault(
+        `R12: generation ${generation} was replaced for a doubt, as the one before it, and gave no list between`
+      )
+    }
+    this.#listGiven = false
+  }
+
+  /** All went well for a long time: the connection whose session was forgotten is not the current one any more. */
+  settled(connection: ScriptedConnector.ScriptedConnection): void {
+    const { id } = connection.session
+    if (!this.#indistinct && this.#proven.has(id) && this.#forgotten.has(id)) {
+      this.#fault(`R12: the session of connection ${connection.id} is forgotten, and still the current one`)
+    }
+  }
+}
