@@ -3,6 +3,9 @@
  * a fiber; and through the Promise facade. Telemetry is off. All have a connection and a server of their own, and take turns
  * in blocks, so that what else the machine does hits them alike.
  *
+ * Our servers lead a process group, and with it a session, of their own. On Linux with autogroups (`kernel.sched_autogroup_enabled`)
+ * each session has its own share of the processors: on a busy machine that costs a call over stdio 3 us or 4, whoever makes it.
+ *
  * The ratio is the median over the rounds of (median of the block) / (median of the raw Client's block of the same round).
  *
  *     node benchmarks/call.mjs [--rounds 41] [--calls 500] [--json]

@@ -20,6 +20,7 @@ import {
 import type { jsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/types.js"
 import type { Scope } from "effect"
 import { Cause, Data, Effect, Exit, Option, Runtime } from "effect"
+import { constVoid } from "effect/Function"
 import type { AdapterTransport, TransportSession } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
 import { misused, refused, textOf, toConnectError, toRequestError, unsupported } from "./Failures.js"
@@ -205,25 +206,38 @@ function open(
       else tellSoon()
     }
 
-    const request = (method: Method, params: unknown, options: RequestOptions): Effect.Effect<unknown, RequestError> =>
-      Effect.async<unknown, RequestError>((resume) => {
-        if (link.ended !== undefined) return resume(Exit.fail(refused(link.ended)))
-        const { resultSchema } = options
-        const wrong = resultSchema === undefined ? undefined : ResultSchemas.wrong(resultSchema)
-        if (wrong !== undefined) return resume(Exit.fail(misused(wrong)))
-        const id = requests.send(method, params, options, (answer) => {
-          ended()
-          resume(
-            Exit.isSuccess(answer)
-              ? ResultSchemas.decode(method, answer.value, resultSchema)
-              : Exit.mapError(answer, failed)
-          )
-        })
-        return Effect.sync(() => {
-          requests.cancel(id, textOf(options.cancelReason?.()))
-          ended()
-        })
+    const send = (
+      method: Method,
+      params: unknown,
+      options: RequestOptions,
+      settle: (exit: Exit.Exit<unknown, RequestError>) => void
+    ): () => void => {
+      const { cancelReason, resultSchema } = options
+      const wrong = resultSchema === undefined ? undefined : ResultSchemas.wrong(resultSchema)
+      if (link.ended !== undefined) {
+        settle(Exit.fail(refused(link.ended)))
+        return constVoid
+      }
+      if (wrong !== undefined) {
+        settle(Exit.fail(misused(wrong)))
+        return constVoid
+      }
+      const id = requests.send(method, params, options, (answer) => {
+        ended()
+        settle(
+          Exit.isSuccess(answer)
+            ? ResultSchemas.decode(method, answer.value, resultSchema)
+            : Exit.mapError(answer, failed)
+        )
       })
+      return () => {
+        requests.cancel(id, textOf(cancelReason?.()))
+        ended()
+      }
+    }
+
+    const request = (method: Method, params: unknown, options: RequestOptions): Effect.Effect<unknown, RequestError> =>
+      Effect.async<unknown, RequestError>((resume) => Effect.sync(send(method, params, options, resume)))
 
     const notify: Connection["notify"] = (method, params) =>
       Effect.suspend(() => {
@@ -257,6 +271,7 @@ function open(
         })
       },
       request: request as Connection["request"],
+      send: send as Connection["send"],
       notify,
       onLost: (callback) => {
         onLost = callback

@@ -27,6 +27,8 @@ export interface Outcome {
   readonly stateful?: boolean | undefined
   /** Whether its session can outlive it (`Connection.suspend`). Default false. */
   readonly suspends?: boolean | undefined
+  /** Whether it takes requests outside of fibers, too (`Connection.send`). Default false. */
+  readonly sends?: boolean | undefined
   /**
    * What becomes of a suspended session that the attempt is offered: it goes on, the server has forgotten it, or the connector makes
    * a new one beside it. Default `resumed`.

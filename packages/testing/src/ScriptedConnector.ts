@@ -12,7 +12,7 @@ import {
   SuspendedSession
 } from "@mcp-lifeline/core"
 import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
-import { Clock, Effect, type Scope } from "effect"
+import { Clock, Effect, FiberId, Runtime, type Scope } from "effect"
 import { Ledger } from "./Ledger.js"
 import { type Outcome, ScriptedConnection, ScriptedSession } from "./ScriptedConnection.js"
 
@@ -101,7 +101,11 @@ export class ScriptedConnector implements Connector {
       : Effect.zipRight(outcome.after === undefined && outcome.connect !== "hang" ? Effect.void : wait, opening)
     return Effect.flatMap(Clock.currentTimeMillis, (at) => {
       this.ledger.write({ _tag: "Attempt", at })
-      return Effect.map(opened, (connection) => this.#port(connection, outcome))
+      return Effect.zipWith(
+        opened,
+        Effect.runtime<never>(),
+        (connection, runtime) => this.#port(connection, outcome, runtime)
+      )
     }).pipe(Effect.tap((port) => this.#loseLater(port.scripted, outcome)))
   }
 
@@ -171,7 +175,11 @@ export class ScriptedConnector implements Connector {
       : Effect.asVoid(Effect.forkScoped(Effect.delay(Effect.sync(() => connection.lose()), outcome.loseAfter)))
   }
 
-  #port(connection: ScriptedConnection, outcome: Outcome): Connection & { readonly scripted: ScriptedConnection } {
+  #port(
+    connection: ScriptedConnection,
+    outcome: Outcome,
+    runtime: Runtime.Runtime<never>
+  ): Connection & { readonly scripted: ScriptedConnection } {
     const request = (method: string, params: unknown, options: RequestOptions) =>
       Effect.clockWith((clock) => {
         const at = clock.unsafeCurrentTimeMillis()
@@ -197,6 +205,7 @@ export class ScriptedConnector implements Connector {
       stateful: outcome.stateful ?? true,
       peer: { pid: connection.id },
       request: request as Connection["request"],
+      send: outcome.sends === true ? sending(request, runtime) : undefined,
       notify: (method) => Effect.asVoid(request(method, undefined, { timeout: Number.MAX_SAFE_INTEGER })),
       onLost: (callback) => {
         connection.onLost(callback)
@@ -245,6 +254,23 @@ export class ScriptedConnector implements Connector {
       default:
         return {}
     }
+  }
+}
+
+/** Requests outside of any fiber of the caller's. */
+const sending = (
+  request: (method: string, params: unknown, options: RequestOptions) => Effect.Effect<unknown, RequestError>,
+  runtime: Runtime.Runtime<never>
+): NonNullable<Connection["send"]> =>
+(method, params, options, settle) => {
+  let isCancelled = false
+  const fiber = Runtime.runFork(runtime)(request(method, params, options))
+  fiber.addObserver((exit) => {
+    if (!isCancelled) settle(exit as never)
+  })
+  return () => {
+    isCancelled = true
+    fiber.unsafeInterruptAsFork(FiberId.none)
   }
 }
 

@@ -86,6 +86,17 @@ export interface Backend {
     params: Params<M>,
     options?: CallOptions
   ) => Effect.Effect<Result<M>, CallError>
+  /**
+   * `request` for programs that are not in a fiber, and make one only where they need it: `next` is called once, which may be before
+   * this returns. It is given the exit of the request; or, where there is no connection, something went wrong or telemetry measures
+   * the call, an effect to run that goes on with it. Returns a function that cancels the request until `next` is called.
+   */
+  readonly start: <M extends Method>(
+    method: M,
+    params: Params<M>,
+    options: CallOptions | undefined,
+    next: (rest: Effect.Effect<Result<M>, CallError>) => void
+  ) => () => void
   /** Sends a notification, waiting for a connection like a call. Ends when it was sent. */
   readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, CallError>
   /**
@@ -253,6 +264,11 @@ export class BackendHandle implements Backend {
   get request(): Backend["request"] {
     const { calls } = this.#supervisor
     return (method, params, options) => calls.request(method, params, options)
+  }
+
+  get start(): Backend["start"] {
+    const { calls } = this.#supervisor
+    return (method, params, options, next) => calls.start(method, params, options, next)
   }
 
   get notify(): Backend["notify"] {

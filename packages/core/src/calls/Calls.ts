@@ -2,46 +2,30 @@
  * Calls: one read of the slot and the request where there is a connection; waiting, and sending again what may be sent again,
  * where there is none or it was lost.
  */
-import { Cause, Effect, identity } from "effect"
-import { type BackendUnavailable, type CallError, RequestError, requestErrorOf, SessionExpired } from "../Errors.js"
+import { Cause, Effect, Exit } from "effect"
+import { constVoid } from "effect/Function"
+import {
+  type BackendUnavailable,
+  type CallError,
+  type RequestError,
+  requestErrorOf,
+  SessionExpired
+} from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
-import type { CallObserver } from "../observe/Telemetry.js"
 import type { CallOptions } from "../options/CallOptions.js"
-import * as TimeSpan from "../options/TimeSpan.js"
 import type { RequestOptions } from "../port/Connection.js"
 import { isRead, type Method, type Params, type Result } from "../port/Method.js"
 import type { Session } from "../port/Session.js"
 import type { Installed } from "../runtime/Installed.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import {
-  type About,
-  afterUnknown,
-  busy,
-  isMisuse,
-  isSuspicious,
-  maySendAgain,
-  toCallError,
-  unavailable
-} from "./CallFailure.js"
+import * as Call from "./Call.js"
+import { busy, unavailable } from "./CallFailure.js"
 import { ConnectionWait } from "./ConnectionWait.js"
+import { FailedRequests } from "./FailedRequests.js"
 import * as Hints from "./Hints.js"
 import { SessionState } from "./SessionState.js"
-
-/** One call on its way, through however many connections it takes. */
-interface Call<M extends Method> {
-  readonly method: M
-  readonly params: Params<M>
-  readonly options: CallOptions | undefined
-  readonly timeout: number
-  deadline: number
-  /** Each progress moves the deadline, and nothing bounds the whole. */
-  readonly openEnded: boolean
-  /** Requests that were sent and failed. */
-  sent: number
-  observer: CallObserver<M> | undefined
-}
 
 /** Makes calls for one backend, and counts those that wait. */
 export class Calls {
@@ -49,16 +33,16 @@ export class Calls {
   readonly sessionState = new SessionState()
   readonly #backend: BackendState
   readonly #probe: Probe
-  readonly #doubt: SessionDoubt
   readonly #wait: ConnectionWait
+  readonly #failures: FailedRequests
   /** The generation whose session was lost and that no call has been failed for yet. (C12) */
   #lostGeneration: number | undefined
 
   constructor(backend: BackendState, probe: Probe, doubt: SessionDoubt) {
     this.#backend = backend
     this.#probe = probe
-    this.#doubt = doubt
     this.#wait = new ConnectionWait(backend)
+    this.#failures = new FailedRequests(backend, probe, doubt, this.#wait)
   }
 
   /** How many calls wait for a connection. */
@@ -86,21 +70,7 @@ export class Calls {
     options?: CallOptions
   ): Effect.Effect<Result<M>, CallError> {
     return Effect.suspend(() => {
-      const timeout = millis(options?.timeout, this.#backend.policy.timeouts.request)
-      const progressResets = options?.resetTimeoutOnProgress === true
-      const openEnded = progressResets && options.maxTotalTimeout === undefined
-      const total = millis(options?.maxTotalTimeout, timeout)
-      const longest = progressResets ? total : Math.min(timeout, total)
-      const call: Call<M> = {
-        method,
-        params,
-        options,
-        timeout,
-        deadline: this.#now() + longest,
-        openEnded,
-        sent: 0,
-        observer: undefined
-      }
+      const call = this.#call(method, params, options)
       const { telemetry } = this.#backend
       return telemetry === undefined ? this.#attempt(call) : telemetry.call(method, params, (observer) => {
         call.observer = observer
@@ -109,18 +79,37 @@ export class Calls {
     })
   }
 
+  /**
+   * One call outside of any fiber: `next` is called once, with its exit, or with what remains to be done in a fiber. Returns what
+   * cancels it until then.
+   */
+  start<M extends Method>(
+    method: M,
+    params: Params<M>,
+    options: CallOptions | undefined,
+    next: (rest: Effect.Effect<Result<M>, CallError>) => void
+  ): () => void {
+    if (this.#backend.telemetry === undefined) return this.#begin(this.#call(method, params, options), next)
+    next(this.request(method, params, options))
+    return constVoid
+  }
+
+  #call<M extends Method>(method: M, params: Params<M>, options: CallOptions | undefined): Call.Call<M> {
+    return Call.make(method, params, options, this.#backend.policy.timeouts.request, this.#now())
+  }
+
   /** Requests on one connection that is not installed yet: what `onConnected` is given. (C11) */
   session({ connection, runtime }: Installed): Session {
     return {
       generation: runtime.generation,
       request: (method, params, options) => {
-        const timeout = millis(options?.timeout, this.#backend.policy.timeouts.request)
+        const timeout = Call.millis(options?.timeout, this.#backend.policy.timeouts.request)
         return Effect.catchAllCause(
           Effect.suspend(() => connection.request(method, params, { ...options, timeout, maxTotalTimeout: undefined })),
           (cause) =>
             Cause.isInterruptedOnly(cause)
               ? Effect.interrupt
-              : this.#fail(requestErrorOf(cause), method, runtime, timeout)
+              : this.#failures.fail(requestErrorOf(cause), method, runtime, timeout)
         )
       }
     }
@@ -148,7 +137,7 @@ export class Calls {
             const harmless = error.fate !== "unknown" || isRead(method)
             return gone && harmless && this.#now() < deadline
               ? on(installed.runtime)
-              : this.#fail(error, method, installed.runtime, request)
+              : this.#failures.fail(error, method, installed.runtime, request)
           })
         })
       return on(undefined)
@@ -163,7 +152,7 @@ export class Calls {
       return Effect.flatMap(this.#probe.now(installed), (error) =>
         error === undefined
           ? Effect.void
-          : this.#fail(error, "ping", installed.runtime, this.#backend.policy.keepalive.timeout))
+          : this.#failures.fail(error, "ping", installed.runtime, this.#backend.policy.keepalive.timeout))
     })
   }
 
@@ -171,16 +160,74 @@ export class Calls {
     return this.#backend.now()
   }
 
+  /** The call on the current connection, or the next one. */
+  #attempt<M extends Method>(call: Call.Call<M>): Effect.Effect<Result<M>, CallError> {
+    return Effect.suspend(() =>
+      this.#canCallBack(call)
+        ? Effect.async<Result<M>, CallError>((resume) => Effect.sync(this.#begin(call, resume)))
+        : this.#inFiber(call)
+    )
+  }
+
+  /** Whether there is a connection that sends without a fiber, and nobody measures the call, which needs one. */
+  #canCallBack({ observer }: Call.Call<Method>): boolean {
+    return observer === undefined && this.#backend.published.value.current?.connection.send !== undefined
+  }
+
   /**
-   * Reads the slot, takes a lease and sends, in one synchronous step; gives the lease back whatever comes. A connector that
-   * dies or interrupts itself is a failed request like any other.
+   * Reads the slot, takes a lease and sends, in one synchronous step; gives the lease back whatever comes. `next` is called once, with
+   * the exit of the call or with what remains to be done. Returns what cancels the request.
    */
-  #attempt<M extends Method>(call: Call<M>): Effect.Effect<Result<M>, CallError> {
+  #begin<M extends Method>(call: Call.Call<M>, next: (rest: Effect.Effect<Result<M>, CallError>) => void): () => void {
+    const installed = this.#backend.published.value.current
+    const connection = installed?.connection
+    if (installed === undefined || connection?.send === undefined) {
+      next(this.#attempt(call))
+      return constVoid
+    }
+    const { runtime } = installed
+    const refusal = this.#refusal(runtime)
+    if (refusal !== undefined) {
+      next(Exit.fail(refusal))
+      return constVoid
+    }
+    let isOver = false
+    const settle = (exit: Exit.Exit<Result<M>, RequestError>): void => {
+      if (isOver) return
+      isOver = true
+      let rest: Effect.Effect<Result<M>, CallError>
+      try {
+        rest = this.#ended(call, installed, exit)
+      } catch (defect) {
+        rest = Exit.die(defect)
+      }
+      next(rest)
+    }
+    runtime.begin()
+    let cancel: (() => void) | undefined
+    try {
+      cancel = connection.send(call.method, call.params, this.#requestOptions(call), settle)
+    } catch (defect) {
+      settle(Exit.die(defect))
+    }
+    return () => {
+      if (isOver) return
+      isOver = true
+      runtime.end(this.#now(), false)
+      try {
+        cancel?.()
+      } catch (defect) {
+        this.#backend.reportDefect("the connector's cancel", defect)
+      }
+    }
+  }
+
+  /** The same with a connection that sends in a fiber, or where the call is measured; waits where there is none. */
+  #inFiber<M extends Method>(call: Call.Call<M>): Effect.Effect<Result<M>, CallError> {
     return Effect.uninterruptibleMask((restore) => {
       const installed = this.#backend.published.value.current
       if (installed === undefined) {
-        const wait = this.#wait.until(this.#waitUntil(call), undefined, call.options?.failFast)
-        return restore(Effect.zipRight(wait, this.#attempt(call)))
+        return restore(Effect.zipRight(this.#wait.forCall(call), this.#attempt(call)))
       }
       const { connection, runtime } = installed
       const refusal = this.#refusal(runtime)
@@ -197,54 +244,35 @@ export class Calls {
             )
         })),
         {
-          onSuccess: (result) => {
-            runtime.end(this.#now(), true)
-            this.#learn(call, runtime, result)
-            return Effect.succeed(result)
-          },
-          onFailure: (cause) => {
-            const error = requestErrorOf(cause)
-            runtime.end(this.#now(), error.fate === "answered")
-            return restore(
-              error.ifSessionLost === undefined
-                ? this.#failed(call, installed, error)
-                : this.#doubtful(call, installed, error, error.ifSessionLost)
-            )
-          }
+          onSuccess: (result) => this.#ended(call, installed, Exit.succeed(result)),
+          onFailure: (cause) => restore(this.#ended(call, installed, Exit.failCause(cause)))
         }
       )
     })
   }
 
-  /** A refusal that may be that of a server which has forgotten the session: that is found out first. (R12) */
-  #doubtful<M extends Method>(
-    call: Call<M>,
+  /**
+   * Gives the lease back, and says how the call ended or goes on. A connector that dies or interrupts itself is a failed request like
+   * any other.
+   */
+  #ended<M extends Method>(
+    call: Call.Call<M>,
     installed: Installed,
-    error: RequestError,
-    fate: "rejected" | "answered"
+    exit: Exit.Exit<Result<M>, RequestError>
   ): Effect.Effect<Result<M>, CallError> {
-    const left = Math.max(0, call.deadline - this.#now())
-    return Effect.flatMap(
-      Effect.timeoutTo(this.#doubt.settle(installed, error), {
-        duration: left,
-        onTimeout: () => false,
-        onSuccess: identity
-      }),
-      (lost) => {
-        const mayRepeat = fate === "rejected" || this.#mayRepeat(call, installed.runtime) // guard: doubted-side-effect-once
-        return this.#failed(
-          call,
-          installed,
-          lost && mayRepeat
-            ? new RequestError({ fate: "rejected", reason: "session", message: error.message, cause: error })
-            : error
-        )
-      }
-    )
+    const { runtime } = installed
+    if (Exit.isSuccess(exit)) {
+      runtime.end(this.#now(), true)
+      this.#learn(call, runtime, exit.value)
+      return exit as Exit.Success<Result<M>, never>
+    }
+    const error = requestErrorOf(exit.cause)
+    runtime.end(this.#now(), error.fate === "answered")
+    return this.#failures.goOn(call, installed, error, (again) => this.#attempt(again))
   }
 
   /** What an answered request tells of the server. */
-  #learn<M extends Method>({ method, params }: Call<M>, runtime: Runtime, result: unknown): void {
+  #learn<M extends Method>({ method, params }: Call.Call<M>, runtime: Runtime, result: unknown): void {
     if (method !== "tools/list") return this.sessionState.note(method, params)
     const { published, policy } = this.#backend
     runtime.learn(Hints.learn(runtime.listed, result, published.value.revision, policy.discovery.maxEntries))
@@ -269,7 +297,7 @@ export class Calls {
       : undefined
   }
 
-  #requestOptions<M extends Method>(call: Call<M>): RequestOptions {
+  #requestOptions<M extends Method>(call: Call.Call<M>): RequestOptions {
     const { deadline, openEnded, options, timeout } = call
     const left = Math.max(0, deadline - this.#now())
     if (options === undefined) return { timeout: left }
@@ -289,77 +317,8 @@ export class Calls {
     }
   }
 
-  /** What follows on a failed request, by its fate (C2, C3). */
-  #failed<M extends Method>(
-    call: Call<M>,
-    installed: Installed,
-    error: RequestError
-  ): Effect.Effect<Result<M>, CallError> {
-    const { runtime } = installed
-    const { fate, reason } = error
-    const fail = this.#fail(error, call.method, runtime, call.timeout)
-    if (fate === "answered" || isMisuse(error)) return fail
-    const suspicion = isSuspicious(error) ? this.#probe.onSuspicion(installed) : Effect.succeed(Effect.void)
-    const again = this.#backend.policy.calls.retry === "safe" && maySendAgain(error)
-    const harmful = fate === "unknown" && !this.#mayRepeat(call, runtime)
-    return Effect.flatMap(suspicion, (verdict) => {
-      if (!again) return fail
-      if (harmful) return fail // guard: side-effect-once
-      call.sent++
-      const gone = reason === "lost" || reason === "session"
-      const next = Effect.zipRight(
-        gone
-          ? this.#wait.until(this.#waitUntil(call), runtime, call.options?.failFast)
-          : Effect.zipRight(verdict, this.#pause(call, error, fail)),
-        this.#attempt(call)
-      )
-      return fate === "unknown"
-        ? Effect.mapError(next, (last) => afterUnknown(last, error, this.#about(call.method, runtime, call.timeout)))
-        : next
-    })
-  }
-
-  /** Waits before a connection that lives is asked again, within the call's time. */
-  #pause<M extends Method>(
-    call: Call<M>,
-    error: RequestError,
-    fail: Effect.Effect<never, CallError>
-  ): Effect.Effect<void, CallError> {
-    const { demandInterval, maxDelay } = this.#backend.policy.reconnect
-    const delay = error.retryAfter ?? Math.min(maxDelay, demandInterval * 2 ** (call.sent - 1))
-    return this.#now() + delay < call.deadline ? Effect.sleep(delay) : fail
-  }
-
-  /** Whether doing it twice does no harm: by the caller's word, by the protocol, by the tool's hints (C3). */
-  #mayRepeat<M extends Method>({ method, options, params }: Call<M>, runtime: Runtime): boolean {
-    if (options?.idempotent !== undefined) return options.idempotent
-    if (isRead(method)) return true
-    if (method !== "tools/call" || !this.#backend.policy.calls.trustAnnotations) return false
-    const { generation, listed } = runtime
-    const { name } = params as Params<"tools/call">
-    return Hints.mayRepeat(name, generation, listed, this.#backend.published.value.snapshot)
-  }
-
-  #waitUntil<M extends Method>({ deadline, options }: Call<M>): number {
-    return Math.min(deadline, this.#now() + millis(options?.wait, this.#backend.policy.timeouts.wait))
-  }
-
-  /** Fails with the error that a caller sees; the caller's own mistake is no failure of the call, and comes as it is. */
-  #fail(error: RequestError, method: string, runtime: Runtime, timeout: number): Effect.Effect<never, CallError> {
-    if (isMisuse(error)) return Effect.die(error.cause ?? error)
-    return Effect.fail(toCallError(error, this.#about(method, runtime, timeout)))
-  }
-
-  #about(method: string, { generation }: Runtime, timeout: number): About {
-    const { lastError, state } = this.#backend.published.value
-    return { backend: this.#backend.id, generation, method, timeout, state, lastError: lastError?.message }
-  }
-
   /** A BackendUnavailable that says where the backend stands. */
   unavailable(why: string): BackendUnavailable {
     return unavailable(this.#backend.id, this.#backend.published.value, this.#now(), why)
   }
 }
-
-const millis = (input: CallOptions["timeout"], otherwise: number): number =>
-  input === undefined ? otherwise : TimeSpan.millis(input)

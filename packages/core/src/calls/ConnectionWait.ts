@@ -5,7 +5,9 @@ import { Effect } from "effect"
 import type { BackendUnavailable } from "../Errors.js"
 import type { BackendState, Slot } from "../lifecycle/BackendState.js"
 import { isPointless, type State } from "../lifecycle/Lifecycle.js"
+import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
+import { type Call, millis } from "./Call.js"
 import { busy, unavailable } from "./CallFailure.js"
 
 /** Lets calls of one backend wait, and counts them. */
@@ -20,6 +22,15 @@ export class ConnectionWait {
   /** How many wait now. */
   get waiting(): number {
     return this.#waiting
+  }
+
+  /** Waits for the next attempt of a call, within the call's time. */
+  forCall<M extends Method>(
+    { deadline, options }: Call<M>,
+    lost?: Runtime | undefined
+  ): Effect.Effect<void, BackendUnavailable> {
+    const end = this.#backend.now() + millis(options?.wait, this.#backend.policy.timeouts.wait)
+    return this.until(Math.min(deadline, end), lost, options?.failFast)
   }
 
   /**

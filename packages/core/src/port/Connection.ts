@@ -5,7 +5,7 @@
  */
 import type { Progress, ServerCapabilities, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
-import type { Effect } from "effect"
+import type { Effect, Exit } from "effect"
 import type { RequestError } from "../Errors.js"
 import type { Loss, Peer } from "./Loss.js"
 import type { Method, Params, Result } from "./Method.js"
@@ -50,6 +50,19 @@ export interface Connection {
     params: Params<M>,
     options: RequestOptions
   ) => Effect.Effect<Result<M>, RequestError>
+  /**
+   * `request` without a fiber, which makes a call cheaper: sends at once, and calls `settle` once with how the request ended, which may
+   * be before it returns. Returns what cancels: as interrupting `request` does; `settle` is not called any more. Neither may throw.
+   * Default: calls use `request`.
+   */
+  readonly send?:
+    | (<M extends Method>(
+      method: M,
+      params: Params<M>,
+      options: RequestOptions,
+      settle: (exit: Exit.Exit<Result<M>, RequestError>) => void
+    ) => () => void)
+    | undefined
   /** Sends a notification. */
   readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, RequestError>
   /**

@@ -167,7 +167,8 @@ const setting: fc.Arbitrary<Setting> = fc.record({
   idleRelease: fc.constantFrom(false, false, true),
   prepare: fc.constantFrom("nothing" as const, "nothing" as const, "asks" as const, "fails" as const),
   throwing: fc.constantFrom(false, false, true),
-  suspends: fc.boolean()
+  suspends: fc.boolean(),
+  sends: fc.boolean()
 })
 
 /** Generated runs: a world and what happens in it. `small`: six commands on average, `max`: twenty. */

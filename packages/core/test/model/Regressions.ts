@@ -13,7 +13,8 @@ const setting: Setting = {
   idleRelease: false,
   prepare: "nothing",
   throwing: false,
-  suspends: false
+  suspends: false,
+  sends: false
 }
 
 export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [

@@ -54,6 +54,8 @@ export interface Setting {
   readonly throwing: boolean
   /** Whether sessions outlive their connections. */
   readonly suspends: boolean
+  /** Whether connections take requests outside of fibers, too. */
+  readonly sends: boolean
 }
 
 /** Throws every second time. */
@@ -124,7 +126,7 @@ export class World {
     this.#setting = setting
     this.sim = new Simulation.Simulation({ seed: setting.seed, maxOps: setting.maxOps })
     this.script = ScriptedConnector.make({ overlap: setting.overlap })
-    this.script.otherwise = { ...takesTime, suspends: setting.suspends }
+    this.script.otherwise = { ...takesTime, suspends: setting.suspends, sends: setting.sends }
     this.script.respond = (method, params, connection) => this.#respond(method, params, connection)
     this.#watchLedger()
     const policy: Policy.Policy = Either.getOrThrow(decode("model", {
@@ -219,7 +221,8 @@ export class World {
 
   next(outcome: ScriptedConnector.Outcome): void {
     if (outcome.error?.retryAfter !== undefined) this.#pace.delayed = true
-    this.script.script({ ...outcome, suspends: this.#setting.suspends })
+    const { sends, suspends } = this.#setting
+    this.script.script({ ...outcome, sends, suspends })
   }
 
   lose(kind: Loss["kind"], age: number): void {

@@ -1,10 +1,12 @@
 /**
  * Effects as promises.
  *
- * A call costs a fiber and an observer: no timeout, no span, and an AbortSignal only where the caller has one.
+ * A call costs a promise and, only where something has to be waited for, a fiber: no timeout, no span, and an AbortSignal only where
+ * the caller has one.
  */
-import type { Exit } from "effect"
-import { Effect, FiberId, FiberRef, HashSet, Logger, LogLevel, Runtime, RuntimeFlags } from "effect"
+import type { Fiber } from "effect"
+import { Effect, Exit, FiberId, FiberRef, HashSet, Logger, LogLevel, Runtime, RuntimeFlags } from "effect"
+import { constVoid } from "effect/Function"
 import type { LogEntry, SignalOptions } from "../Options.js"
 import * as Aborts from "./Aborts.js"
 import { fromCause } from "./Failure.js"
@@ -45,34 +47,56 @@ export const runtime = (logger: ((entry: LogEntry) => void) | undefined): Runtim
     )
   )
 
+/** Starts something outside of any fiber, as `Backend.start` does, and returns what cancels it. */
+export type Start<A> = (next: (rest: Effect.Effect<A, unknown>) => void) => () => void
+
 /** Runs effects as promises that are rejected with the facade's errors. */
 export interface Run {
   <A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A>
 }
 
-/** Runs effects in a runtime. */
-export const make = (runtime: Runtime.Runtime<never>): Run => {
+/** Makes promises of what is started, which are rejected with the facade's errors. A fiber is made only for what remains to be done. */
+export const starting = (runtime: Runtime.Runtime<never>) => {
   const runFork = Runtime.runFork(runtime)
-  return <A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A> =>
+  return <A>(start: Start<A>, options: SignalOptions | undefined): Promise<A> =>
     new Promise<A>((resolve, reject) => {
+      const signal = options?.signal
+      if (signal?.aborted === true) return reject(signal.reason)
+      let hasReturned = false
+      let isOver = false
+      let fiber: Fiber.RuntimeFiber<A, unknown> | undefined
+      let abort: (() => void) | undefined
       const settle = (exit: Exit.Exit<A, unknown>): void => {
+        isOver = true
         if (exit._tag === "Success") resolve(exit.value)
         else reject(fromCause(exit.cause))
+        if (signal !== undefined && abort !== undefined) Aborts.remove(signal, abort)
       }
-      const signal = options?.signal
-      if (signal === undefined) return runFork(effect).addObserver(settle)
-      if (signal.aborted) return reject(signal.reason)
-      const fiber = runFork(effect)
-      const abort = (): void => {
+      const cancel = start((rest) => {
+        if (Exit.isExit(rest)) return settle(rest as Exit.Exit<A, unknown>)
+        // Later, it is a transport that calls: what remains is not done on its stack.
+        fiber = runFork(rest, { immediate: !hasReturned })
+        fiber.addObserver(settle)
+      })
+      hasReturned = true
+      if (signal === undefined || isOver) return
+      abort = () => {
         reject(signal.reason)
-        fiber.unsafeInterruptAsFork(FiberId.none)
+        if (fiber === undefined) cancel()
+        else fiber.unsafeInterruptAsFork(FiberId.none)
       }
       Aborts.add(signal, abort)
-      fiber.addObserver((exit) => {
-        Aborts.remove(signal, abort)
-        settle(exit)
-      })
     })
+}
+
+/** Runs effects in a runtime. */
+export const make = (runtime: Runtime.Runtime<never>): Run => {
+  const started = starting(runtime)
+  return <A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions) =>
+    started<A>((next) => {
+      next(effect)
+      return constVoid
+    }, options)
 }
 
 /** Calls what a user gave. What it throws is logged: it must not stop what else is to be done. */

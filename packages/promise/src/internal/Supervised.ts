@@ -18,6 +18,8 @@ import * as Run from "./Run.js"
 export interface Source {
   readonly name: string
   readonly runtime: Runtime.Runtime<never>
+  /** The backend of now, where there is one. */
+  readonly backend: () => Backend.Backend | undefined
   readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>
   readonly status: () => Status
   readonly statusChanges: Stream.Stream<Status>

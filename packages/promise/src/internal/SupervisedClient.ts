@@ -19,6 +19,7 @@ import {
   ElicitRequestSchema,
   ListRootsRequestSchema
 } from "@modelcontextprotocol/sdk/types.js"
+import { constVoid } from "effect/Function"
 import type { Client, KeepaliveControl } from "../Client.js"
 import { ConfigError } from "../Errors.js"
 import type { OfficialOptions, ServerRequestHandlers } from "../Options.js"
@@ -57,7 +58,7 @@ export class SupervisedClient extends SdkClient {
   readonly keepalive: KeepaliveControl
   /** What is seen of the server, and done with it. */
   readonly supervised: Supervised
-  readonly #run: Run.Run
+  readonly #started: ReturnType<typeof Run.starting>
   readonly #isStrict: boolean
   readonly #transport: ClientTransport
   readonly #arrivals: Arrivals.Arrivals
@@ -66,7 +67,7 @@ export class SupervisedClient extends SdkClient {
     super(identity.clientInfo, { ...identity.official, capabilities: identity.capabilities } as ClientOptions)
     this.name = source.name
     this.supervised = new Supervised(source)
-    this.#run = Run.make(source.runtime)
+    this.#started = Run.starting(source.runtime)
     this.#isStrict = identity.official.enforceStrictCapabilities === true
     this.keepalive = this.supervised.keepalive
     this.#arrivals = new Arrivals.Arrivals(identity.capabilities)
@@ -140,8 +141,13 @@ export class SupervisedClient extends SdkClient {
     const refusal = this.#isStrict ? this.#refusal(method, options) : undefined
     if (refusal !== undefined) return Promise.reject(refusal)
     this.#transport.relay.methods.add(method)
-    const result = this.#run(source.use((backend) => backend.request(method as Method, params as never, core)), options)
-    return result as Promise<unknown> as Promise<SchemaOutput<T>>
+    const result = this.#started<unknown>((next) => {
+      const backend = source.backend()
+      if (backend !== undefined) return backend.start(method as Method, params as never, core, next)
+      next(source.use((backend) => backend.request(method as Method, params as never, core)))
+      return constVoid
+    }, options)
+    return result as Promise<SchemaOutput<T>>
   }
 
   override setRequestHandler(...args: Handler): void {

@@ -208,6 +208,7 @@ export class SupervisedFleet implements Fleet {
     const source: Source = {
       name,
       runtime: this.#runtime,
+      backend: () => this.#backend(name),
       use: (f) => Effect.flatMap(core.backend(name), f),
       status: (): Status => {
         const current = backend()

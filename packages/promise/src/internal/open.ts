@@ -64,6 +64,7 @@ export const open = async <A extends Pick<Supervised, "status">>(
     const supervised = make({
       name,
       runtime: owned.runtime,
+      backend: () => backend,
       use: (f) => f(backend),
       status: () => Run.now(backend.status),
       statusChanges: backend.status.changes,

@@ -1,0 +1,41 @@
+/**
+ * One call on its way, through however many connections it takes.
+ */
+import type { CallObserver } from "../observe/Telemetry.js"
+import type { CallOptions } from "../options/CallOptions.js"
+import * as TimeSpan from "../options/TimeSpan.js"
+import type { Method, Params } from "../port/Method.js"
+
+/** What was asked for, and how far it is. */
+export interface Call<M extends Method> {
+  readonly method: M
+  readonly params: Params<M>
+  readonly options: CallOptions | undefined
+  readonly timeout: number
+  deadline: number
+  /** Each progress moves the deadline, and nothing bounds the whole. */
+  readonly openEnded: boolean
+  /** Requests that were sent and failed. */
+  sent: number
+  observer: CallObserver<M> | undefined
+}
+
+/** A call that begins now. `requestTimeout`: where the options have none. */
+export const make = <M extends Method>(
+  method: M,
+  params: Params<M>,
+  options: CallOptions | undefined,
+  requestTimeout: number,
+  now: number
+): Call<M> => {
+  const timeout = millis(options?.timeout, requestTimeout)
+  const progressResets = options?.resetTimeoutOnProgress === true
+  const openEnded = progressResets && options.maxTotalTimeout === undefined
+  const total = millis(options?.maxTotalTimeout, timeout)
+  const longest = progressResets ? total : Math.min(timeout, total)
+  return { method, params, options, timeout, deadline: now + longest, openEnded, sent: 0, observer: undefined }
+}
+
+/** A length of time in milliseconds. */
+export const millis = (input: CallOptions["timeout"], otherwise: number): number =>
+  input === undefined ? otherwise : TimeSpan.millis(input)

@@ -1,0 +1,150 @@
+/**
+ * Calls that are started outside of any fiber.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import type { CallError, Connection } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Exit, Fiber, TestClock } from "effect"
+import { failure, runUntilIdle, watched } from "./support/Watched.js"
+
+const params = { name: "echo" }
+
+/** A backend whose connection takes requests outside of fibers, and a way to start calls of it. */
+const sending = (change: (connection: Connection) => Partial<Connection> = () => ({})) =>
+  Effect.gen(function*() {
+    const script = ScriptedConnector.make()
+    script.otherwise = { sends: true }
+    const { connect } = script
+    Object.assign(script, {
+      connect: (options: Parameters<typeof connect>[0]) =>
+        Effect.map(connect(options), (connection) => ({ ...connection, ...change(connection) }))
+    })
+    const one = yield* watched(script)
+    yield* runUntilIdle
+    const nexts: Array<Effect.Effect<unknown, CallError>> = []
+    const start = () => one.backend.start("tools/call", params, undefined, (rest) => nexts.push(rest))
+    const sent = () =>
+      script.ledger.entries.filter((entry) => entry._tag === "Sent" && entry.method === "tools/call").length
+    return { ...one, script, start, nexts, sent }
+  })
+
+/** No lease is kept: a connection that is replaced closes at once. */
+const unused = ({ backend, closes }: Effect.Effect.Success<ReturnType<typeof sending>>) =>
+  Effect.gen(function*() {
+    yield* backend.reconnect
+    yield* runUntilIdle
+    expect(closes()).toEqual([[1, "closed"]])
+  })
+
+describe("a call that is started without a fiber", () => {
+  it.scoped("[C1] is sent before start returns, and ends with the exit of its request", () =>
+    Effect.gen(function*() {
+      const one = yield* sending()
+      one.start()
+      expect(one.sent()).toBe(1)
+      yield* runUntilIdle
+      expect(one.nexts.map(Exit.isExit)).toEqual([true])
+      expect(yield* one.nexts[0]!).toMatchObject({ content: [{ type: "text" }] })
+      yield* unused(one)
+    }))
+
+  it.scoped("[C1] where there is no connection, goes on with an effect that waits for one", () =>
+    Effect.gen(function*() {
+      const one = yield* sending()
+      yield* one.backend.disconnect
+      one.start()
+      expect(one.nexts.map(Exit.isExit)).toEqual([false])
+      const fiber = yield* Effect.fork(one.nexts[0]!)
+      yield* one.backend.reconnect
+      yield* runUntilIdle
+      expect(yield* Fiber.join(fiber)).toMatchObject({ content: [{ type: "text" }] })
+    }))
+
+  it.scoped("[C2] where its connection is lost before it was sent, goes on with an effect that sends it again", () =>
+    Effect.gen(function*() {
+      let refused = 0
+      const one = yield* sending(({ send }) => ({
+        send: (method, given, options, settle) => {
+          if (method === "tools/call" && refused++ === 0) one.script.current.lose()
+          return send!(method, given, options, settle)
+        }
+      }))
+      one.start()
+      yield* runUntilIdle
+      expect(one.nexts.map(Exit.isExit)).toEqual([false])
+      const fiber = yield* Effect.fork(one.nexts[0]!)
+      yield* TestClock.adjust("1 minute")
+      expect(yield* Fiber.join(fiber)).toMatchObject({ content: [{ type: "text" }] })
+      expect(one.sent()).toBe(2)
+    }))
+
+  it.scoped("[C4] cancelled, gives its lease back at once, cancels its request and calls nobody", () =>
+    Effect.gen(function*() {
+      const one = yield* sending()
+      one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+      const cancel = one.start()
+      yield* runUntilIdle
+      expect(one.script.current.pending).toBe(1)
+      cancel()
+      cancel()
+      yield* runUntilIdle
+      expect(one.script.current.pending).toBe(0)
+      expect(one.nexts).toEqual([])
+      yield* unused(one)
+    }))
+
+  it.scoped("[C4] interrupted in a fiber, it is the same", () =>
+    Effect.gen(function*() {
+      const one = yield* sending()
+      one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+      const fiber = yield* Effect.fork(one.backend.callTool(params))
+      yield* runUntilIdle
+      expect(one.script.current.pending).toBe(1)
+      yield* Fiber.interrupt(fiber)
+      yield* runUntilIdle
+      expect(one.script.current.pending).toBe(0)
+      yield* unused(one)
+    }))
+})
+
+describe("a connection whose send is broken", () => {
+  it.scoped("[L19:virtual] throws: the call fails, and its lease is given back", () =>
+    Effect.gen(function*() {
+      const one = yield* sending(() => ({
+        send: () => {
+          throw new Error("broken on purpose")
+        }
+      }))
+      one.start()
+      expect(failure(yield* Effect.exit(one.nexts[0]!))._tag).toBe("ResultUnknown")
+      yield* unused(one)
+    }))
+
+  it.scoped("[L19:virtual] settles twice: the first counts", () =>
+    Effect.gen(function*() {
+      const one = yield* sending(() => ({
+        send: (_method, _params, _options, settle) => {
+          settle(Exit.succeed({ content: [] } as never))
+          settle(Exit.die("again"))
+          return () => {}
+        }
+      }))
+      one.start()
+      expect(one.nexts.map(Exit.isExit)).toEqual([true])
+      expect(yield* one.nexts[0]!).toEqual({ content: [] })
+      yield* unused(one)
+    }))
+
+  it.scoped("[L19:virtual] throws when it is asked to cancel: the lease is given back", () =>
+    Effect.gen(function*() {
+      const one = yield* sending(() => ({
+        send: () => () => {
+          throw new Error("broken on purpose")
+        }
+      }))
+      const cancel = one.start()
+      expect(cancel).not.toThrow()
+      expect(one.nexts).toEqual([])
+      yield* unused(one)
+    }))
+})
