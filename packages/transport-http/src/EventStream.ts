@@ -22,10 +22,15 @@ export interface Position {
 /** How a stream ended: `cause` is undefined when the server ended it cleanly, and an AnswerFailure where we did. */
 export interface End {
   readonly cause: unknown
+  /** Nothing came for `maxSilence`. */
+  readonly isSilent?: boolean
 }
 
 /** How long a stream may stay open that has carried what it was for, in milliseconds. */
 const linger = 1000
+
+/** A server has sent what it kept so long after it opened a stream, in milliseconds: what comes later is new. */
+const replayed = 1000
 
 /** What is done with a stream. */
 export interface Reader {
@@ -34,7 +39,10 @@ export interface Reader {
   readonly onDropped: (message: Oversized.Oversized) => void
   /** Says that nothing more is expected: a stream that the server leaves open is then closed soon. */
   readonly complete: () => boolean
-  /** So many milliseconds without a byte end the stream, as if the server had. Default: none do. */
+  /**
+   * So many milliseconds without a byte end the stream, as if the server had; not once one has come later than what a server
+   * sends at once. Default: none do.
+   */
   readonly maxSilence?: number | undefined
   /** The longest line, and the longest event, in bytes. */
   readonly maxBytes: number
@@ -72,16 +80,17 @@ const readBody = (
         position.retry = retry
       }
     })
-    const finish = (cause: unknown) => {
+    const finish = (cause: unknown, isSilent = false) => {
       clearTimeout(timer)
       clearTimeout(silence)
-      resume(Effect.succeed({ cause }))
+      resume(Effect.succeed({ cause, isSilent }))
     }
+    const since = performance.now()
     const listen = () => {
       clearTimeout(silence)
-      if (maxSilence === undefined) return
+      if (maxSilence === undefined || performance.now() - since > replayed) return
       silence = setTimeout(() => {
-        finish(undefined)
+        finish(undefined, true)
         body.destroy()
       }, maxSilence)
     }

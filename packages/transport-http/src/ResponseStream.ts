@@ -25,19 +25,13 @@ const maxResumes = 5
 /** The least wait, in milliseconds, after a stream that was opened and brought nothing. */
 const minPoll = 500
 
-/**
- * A resumed stream that says nothing for so many milliseconds is opened again: some servers send nothing on it but what they had
- * to say before.
- */
-export const maxSilence = 5000
-
 /** The server has not yet seen that the last stream is gone. */
 const isTaken = (failure: HttpFailure): boolean => failure._tag === "StatusFailure" && failure.status === 409
 
 /** Resumes the stream until its request is answered, or until resuming is refused. */
 export const resume = (exchange: Exchange, cut: End, options: {
   /** Opens the stream where it stands and reads it to its end. */
-  readonly open: () => Effect.Effect<End, HttpFailure>
+  readonly open: (maxSilence: number) => Effect.Effect<End, HttpFailure>
   /** The address for people. */
   readonly target: string
   /** Called where the server has forgotten the session. */
@@ -61,7 +55,7 @@ export const resume = (exchange: Exchange, cut: End, options: {
       yield* Effect.sleep(attempt === 0 ? asked : ServerStream.delay(attempt - 1, exchange.retry, yield* Random.next))
       if (exchange.answered) return
       const before = exchange.lastEventId
-      const outcome = yield* Effect.either(options.open())
+      const outcome = yield* Effect.either(options.open(ServerStream.minSilence))
       if (outcome._tag === "Right") {
         cause = outcome.right.cause
         if (cause instanceof AnswerFailure) return yield* toRequestError(cause, target)

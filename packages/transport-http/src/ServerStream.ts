@@ -14,6 +14,12 @@ const maxDelay = 30_000
 const maxAsked = 600_000
 /** A stream that lived this long, in milliseconds, was a good one: what follows is not its fault. */
 const stableAfter = 10_000
+/**
+ * A resumed stream on which so many milliseconds bring nothing, or nothing but what the server had kept, is opened again: some
+ * servers send nothing else on it. Doubles while it brings nothing, up to `maxSilence`.
+ */
+export const minSilence = 5000
+const maxSilence = 300_000
 /** So many refused connections in a row, a second apart, mean that the server is gone, not only its stream. */
 const maxRefused = 3
 
@@ -56,7 +62,7 @@ export const verdict = (failure: HttpFailure, resuming: boolean): Verdict => {
  */
 export const keep = (options: {
   /** Opens the stream at the position and reads it to its end. */
-  readonly open: (position: Position) => Effect.Effect<End, HttpFailure>
+  readonly open: (position: Position, maxSilence: number | undefined) => Effect.Effect<End, HttpFailure>
   /** The address for people. */
   readonly target: string
   /** Where it stands: it is opened there, and opened again where it was cut. */
@@ -66,17 +72,23 @@ export const keep = (options: {
     const { position } = options
     let attempt = 0
     let refused = 0
+    let silence = minSilence
     /** It has been open once, so the server offers it, whatever is said meanwhile by something in between. */
     let offered = false
     while (true) {
       const before = position.lastEventId
       const since = yield* Clock.currentTimeMillis
-      const outcome = yield* Effect.either(options.open(position))
+      const outcome = yield* Effect.either(options.open(position, before === undefined ? undefined : silence))
       const now = yield* Clock.currentTimeMillis
       let asked = position.retry
       if (outcome._tag === "Right") {
         refused = 0
         offered = true
+        if (outcome.right.isSilent === true) {
+          silence = position.lastEventId === before ? Math.min(silence * 2, maxSilence) : minSilence
+          attempt = 0
+          continue
+        }
         attempt = now - since >= stableAfter || position.lastEventId !== before ? 0 : attempt + 1
       } else {
         const failure = outcome.left

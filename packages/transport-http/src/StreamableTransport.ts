@@ -102,7 +102,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     })
 
     /** Opens a stream at a position: that of an exchange, or the one from the server. */
-    const openStream = (position: Position, exchange?: Exchange): Effect.Effect<End, HttpFailure> =>
+    const openStream = (
+      position: Position,
+      maxSilence: number | undefined,
+      exchange?: Exchange
+    ): Effect.Effect<End, HttpFailure> =>
       client.exchange({
         method: "GET",
         url,
@@ -117,7 +121,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         if (mediaType(answer) === "text/event-stream") {
           return EventStream.read(answer, position, {
             ...reader(() => exchange?.answered === true),
-            maxSilence: exchange === undefined ? undefined : ResponseStream.maxSilence
+            maxSilence
           })
         }
         discard(answer.body)
@@ -173,7 +177,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const resumeStream = (exchange: Exchange, cut: End): Effect.Effect<void, RequestError> =>
       ResponseStream.resume(exchange, cut, {
-        open: () => openStream(exchange, exchange),
+        open: (maxSilence) => openStream(exchange, maxSilence, exchange),
         target,
         onLost: sessionLost,
         onGone: serverGone

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Backend, ResultUnknown } from "@mcp-lifeline/core"
 import { HttpFaultServer, TcpProxy } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Stream } from "effect"
 import * as Everything from "./fixtures/Everything.js"
 import { textOf, until } from "./fixtures/Supervised.js"
 
@@ -208,5 +208,26 @@ describe.concurrent("T11: sessions and the network", () => {
       yield* notice(backend)
       yield* back
       assert.strictEqual(textOf(yield* Fiber.join(call)), "here")
+    }))
+
+  it.scopedLive("[T11:real T4] what a server says later, and not on the stream that was opened where it was cut, is fetched", () =>
+    Effect.gen(function*() {
+      const server = yield* Everything.make("streamableHttp")
+      const { back, backend, gone } = yield* through(server.url)
+      let messages = 0
+      yield* Effect.forkScoped(
+        Stream.runForEach(backend.notifications, ({ method }) =>
+          Effect.sync(() => {
+            if (method === "notifications/message") messages++
+          }))
+      )
+      yield* backend.callTool({ name: "toggle-simulated-logging" })
+      const more = (than: number) => Effect.repeat(Effect.sleep(100), { until: () => messages > than })
+      yield* more(0)
+      yield* gone
+      yield* notice(backend)
+      yield* back
+      assert.strictEqual((yield* until(backend, ({ state }) => state === "Connected")).resumed, true)
+      yield* more(messages + 1)
     }))
 })
