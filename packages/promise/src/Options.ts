@@ -121,8 +121,7 @@ export interface AnyHttpServer extends AnyServer, Without<Stdio | Custom> {
   readonly type?: "auto" | "http" | "streamable-http" | "streamableHttp" | "streamable_http" | "sse" | undefined
   /**
    * The era of the protocol: `2025`, the revisions with sessions; `2026`, the one without, 2026-07-28; `auto`, which the server
-   * speaks. Default `2025`, while list changes, requests for input, the logging level and tasks are not supported with servers of
-   * 2026-07-28.
+   * speaks. Default `2025`, while list changes, the logging level and tasks are not supported with servers of 2026-07-28.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
   /** Sent with every request; a function is asked for each request, so that tokens can rotate. */

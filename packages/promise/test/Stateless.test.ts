@@ -1,7 +1,8 @@
 import { connect, supervisedTransport } from "@mcp-lifeline/client"
 import { toNodeHandler } from "@modelcontextprotocol/node"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { createMcpHandler, Server } from "@modelcontextprotocol/server"
+import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js"
+import { createMcpHandler, inputRequired, Server } from "@modelcontextprotocol/server"
 import { once } from "node:events"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -12,9 +13,19 @@ const serve = async (): Promise<AsyncDisposable & { readonly url: string }> => {
   const handler = toNodeHandler(createMcpHandler(() => {
     const server = new Server({ name: "stateless", version: "1" }, { capabilities: { tools: {} } })
     server.setRequestHandler("tools/list", () => ({ tools: [{ name: "echo", inputSchema: { type: "object" } }] }))
-    server.setRequestHandler("tools/call", ({ params }) => ({
-      content: [{ type: "text", text: `Echo: ${String(params.arguments?.["message"])}` }]
-    }))
+    server.setRequestHandler("tools/call", ({ params }, { mcpReq }) => {
+      const { inputResponses } = mcpReq as { readonly inputResponses?: Record<string, unknown> }
+      if (params.name === "ask" && inputResponses === undefined) {
+        const requestedSchema = { type: "object", properties: {} } as const
+        return inputRequired({
+          inputRequests: { name: inputRequired.elicit({ message: "Name?", requestedSchema }) }
+        })
+      }
+      const text = params.name === "ask"
+        ? JSON.stringify(inputResponses)
+        : `Echo: ${String(params.arguments?.["message"])}`
+      return { content: [{ type: "text", text }] }
+    })
     return server
   }, { legacy: "reject" }))
   const http = createServer((request, response) => void handler(request as never, response))
@@ -43,12 +54,20 @@ describe.each(["auto", "2026"] as const)("a server without sessions, protocol %s
 
   it("is called by a Client of the official SDK v1 over supervisedTransport, in its own version", async () => {
     await using server = await serve()
-    const client = new Client({ name: "test", version: "1" })
+    const client = new Client({ name: "test", version: "1" }, { capabilities: { elicitation: { form: {} } } })
+    client.setRequestHandler(
+      ElicitRequestSchema,
+      ({ params }) => ({ action: "accept", content: { to: params.message } })
+    )
     await client.connect(supervisedTransport({ url: server.url, protocol }))
     try {
       assert.deepInclude(await client.callTool(echo), { content: [{ type: "text", text: "Echo: hi" }] })
       assert.deepStrictEqual((await client.listTools()).tools.map(({ name }) => name), ["echo"])
       await client.ping()
+      // What the server wants is asked of the client, as its own version has it.
+      assert.deepInclude(await client.callTool({ name: "ask" }), {
+        content: [{ type: "text", text: '{"name":{"action":"accept","content":{"to":"Name?"}}}' }]
+      })
     } finally {
       await client.close()
     }

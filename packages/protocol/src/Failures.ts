@@ -78,17 +78,13 @@ export const misfit = (method: string, cause: unknown): RequestError =>
     cause
   })
 
-/** A request whose answer is that the server wants something first. */
-export const inputRequired = (method: string, result: Readonly<Record<string, unknown>>): RequestError => {
-  const asked = Object.values(Object(result["inputRequests"]) as object).map((one) => String(Object(one)["method"]))
-  return new RequestError({
+/** A request that was answered with questions again and again. */
+export const tooManyRounds = (method: string, rounds: number): RequestError =>
+  new RequestError({
     fate: "answered",
     reason: "protocol",
-    message: `the server answered ${method} with a request for input (${
-      asked.join(", ") || "none named"
-    }), which is not supported with servers of protocol version 2026-07-28 yet: ask for what needs none`
+    message: `the server still wanted input for ${method} after it had been given some ${rounds} times`
   })
-}
 
 /** What something thrown means for a request. What nobody can classify is a fault of this fate, and is not sent again. */
 export const toRequestError = (error: unknown, fate: Fate): RequestError => {

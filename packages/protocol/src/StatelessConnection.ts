@@ -1,8 +1,8 @@
 /**
  * A server of the protocol without sessions (2026-07-28) over one transport, as a core Connection: each request says by itself
- * who asks, in which version and what they can do, and the server asks nothing.
+ * who asks, in which version and what they can do. What the server wants to know it asks in place of a result.
  */
-import type { Connection, ConnectOptions, Loss, Method, RequestOptions } from "@mcp-lifeline/core"
+import type { Connection, Loss, Method, RequestOptions } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import { ImplementationSchema, ServerCapabilitiesSchema } from "@modelcontextprotocol/sdk/types.js"
@@ -12,11 +12,14 @@ import type { AdapterTransport } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
 import * as Era from "./Era.js"
 import * as Failures from "./Failures.js"
+import * as InputRequests from "./InputRequests.js"
 import { Link } from "./Link.js"
 import type { Answer } from "./Requests.js"
 import { Requests } from "./Requests.js"
 import * as ResultSchemas from "./ResultSchemas.js"
+import type { Options } from "./SdkConnection.js"
 import { clientInfo } from "./SdkConnection.js"
+import * as ServerRequests from "./ServerRequests.js"
 
 /** The server speaks the protocol with sessions: `initialize` is in order. */
 export class SpeaksSessions extends Data.TaggedError("SpeaksSessions")<{
@@ -71,13 +74,13 @@ const notHeard = (answer: Answer): ConnectError => {
 export const connect = (
   transport: AdapterTransport,
   kind: "http" | "stdio",
-  options: ConnectOptions
+  options: Options
 ): Effect.Effect<Connection, ConnectError | SpeaksSessions, Scope.Scope> => allOrNothing(open(transport, kind, options))
 
 const open = (
   transport: AdapterTransport,
   kind: "http" | "stdio",
-  options: ConnectOptions
+  options: Options
 ): Effect.Effect<Connection, ConnectError | SpeaksSessions, Scope.Scope> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
@@ -109,10 +112,14 @@ const open = (
     )
     yield* Effect.tryPromise({ try: () => link.start(), catch: Failures.toConnectError })
 
+    const { handlers, relay } = options
+    const answering: InputRequests.Answering = { handlers, relay }
+    // Nobody tells such a server that the roots have changed: it asks for them when it needs them.
+    const { roots, ...others } = ServerRequests.capabilities(handlers, options.capabilities)
     const envelope = {
       [`${reserved}protocolVersion`]: Era.statelessVersion,
       [`${reserved}clientInfo`]: options.clientInfo ?? clientInfo,
-      [`${reserved}clientCapabilities`]: {}
+      [`${reserved}clientCapabilities`]: roots === undefined ? others : { ...others, roots: {} }
     }
     /** The reserved keys are ours, whatever comes from a client that we speak for. */
     const enveloped = (params: unknown): Record<string, unknown> => {
@@ -169,19 +176,47 @@ const open = (
           ? resultSchema === undefined ? undefined : ResultSchemas.wrong(resultSchema)
           : new TypeError(`protocol version ${Era.statelessVersion} has no option task`)
         if (wrong !== undefined) return Effect.fail(Failures.misused(wrong))
-        return Effect.async<unknown, RequestError>((resume) => {
-          const id = requests.send(
-            method,
-            enveloped(params),
-            options,
-            (answer) =>
-              resume(Exit.flatMap(answer, (result) =>
-                result["resultType"] === "input_required"
-                  ? Exit.fail(Failures.inputRequired(method, result))
-                  : ResultSchemas.decodeStateless(method, result, resultSchema)))
-          )
-          return Effect.sync(() => requests.cancel(id, Failures.textOf(options.cancelReason?.())))
+        return ask(method, params, options, 0)
+      })
+
+    /** Asks, and asks again with the answers where the server wants input first. Their time is that of the request. */
+    const ask = (
+      method: Method,
+      params: unknown,
+      options: RequestOptions,
+      round: number
+    ): Effect.Effect<unknown, RequestError> =>
+      Effect.async<unknown, RequestError>((resume) => {
+        const startedAt = performance.now()
+        const id = requests.send(method, enveloped(params), options, (answer) => {
+          if (Exit.isFailure(answer)) return resume(answer)
+          const result = answer.value
+          if (result["resultType"] !== "input_required") {
+            return resume(ResultSchemas.decodeStateless(method, result, options.resultSchema))
+          }
+          if (round === InputRequests.maxRounds) return resume(Effect.fail(Failures.tooManyRounds(method, round)))
+          const left = (bound: number): number => bound - (performance.now() - startedAt)
+          const { maxTotalTimeout, resetTimeoutOnProgress, timeout } = options
+          const bound = resetTimeoutOnProgress === true
+            ? maxTotalTimeout ?? Number.POSITIVE_INFINITY
+            : Math.min(timeout, maxTotalTimeout ?? Number.POSITIVE_INFINITY)
+          const input = InputRequests.answer(method, result, answering)
+          const inTime = Number.isFinite(bound)
+            ? Effect.timeoutFail(input, {
+              duration: Math.max(left(bound), 0),
+              onTimeout: () => Failures.timedOut(method)
+            })
+            : input
+          resume(Effect.flatMap(inTime, (given) => {
+            const again = {
+              ...options,
+              timeout: resetTimeoutOnProgress === true ? timeout : Math.max(left(timeout), 1),
+              maxTotalTimeout: maxTotalTimeout === undefined ? undefined : Math.max(left(maxTotalTimeout), 1)
+            }
+            return ask(method, { ...params as object, ...given }, again, round + 1)
+          }))
         })
+        return Effect.sync(() => requests.cancel(id, Failures.textOf(options.cancelReason?.())))
       })
 
     const notify: Connection["notify"] = (method, params) =>

@@ -39,7 +39,7 @@ export interface Options {
    * which each request stands for itself; over Streamable HTTP only. `auto`: what the server speaks, found by one request
    * (`server/discover`) before the first connection; that a server has sessions is remembered for a day, or until a connection is
    * refused. Default `2025`, while the following does not work with a server of 2026-07-28: to be told of changed lists and
-   * resources, to be asked for elicitation, sampling and roots, the logging level, and tasks.
+   * resources, the logging level, and tasks.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
   /** Time for a TCP and TLS connection. Default 10 s. */

@@ -190,21 +190,86 @@ describe("the protocol without sessions", () => {
       assert.deepStrictEqual(result.structuredContent as unknown, [1, 2])
     }))
 
-  it.scopedLive("a request for input that nobody can give fails with what was asked for", () =>
+  it.scopedLive("[E3] what the server wants before it answers is given by the handlers, and the call is sent again", () =>
     Effect.gen(function*() {
-      const { call, server } = yield* connected
+      const server = yield* StatelessServer.make()
+      const { connection } = yield* Harness.connect(HttpConnector.make({ url: server.url, protocol: "2026" }), {
+        handlers: {
+          elicitation: ({ message }) => Effect.succeed({ action: "accept", content: { said: message } }),
+          sampling: () =>
+            Effect.succeed({ role: "assistant", model: "m", content: { type: "text", text: "sampled" } } as const),
+          roots: Effect.succeed({ roots: [{ uri: "file:///r" }] })
+        }
+      })
+      const asked = {
+        a: {
+          method: "elicitation/create",
+          params: { message: "Name?", requestedSchema: { type: "object", properties: {} } }
+        },
+        b: { method: "sampling/createMessage", params: { messages: [], maxTokens: 5 } },
+        c: { method: "roots/list" }
+      }
+      const result = yield* connection.request("tools/call", {
+        name: "ask",
+        arguments: { asked, rounds: 3 }
+      }, { timeout: 10_000 })
+      assert.deepStrictEqual(JSON.parse(textOf(result)), {
+        a: { action: "accept", content: { said: "Name?" } },
+        b: { role: "assistant", model: "m", content: { type: "text", text: "sampled" } },
+        c: { roots: [{ uri: "file:///r" }] }
+      })
+      assert.strictEqual(server.calls, 4)
+      const ids = server.seen.map(({ body }) => (body as { readonly id?: unknown }).id)
+      assert.strictEqual(new Set(ids).size, ids.length)
+      assert.deepStrictEqual(server.seen[0]!.body.params?._meta?.["io.modelcontextprotocol/clientCapabilities"], {
+        elicitation: { form: {} },
+        sampling: {},
+        roots: {}
+      })
+    }))
+
+  it.scopedLive("[E3] a server that only wants to be asked again is asked again, at most 10 times", () =>
+    Effect.gen(function*() {
+      const { connection, server } = yield* connected
+      const ask = (rounds: number) =>
+        connection.request("tools/call", { name: "ask", arguments: { rounds } }, { timeout: 20_000 })
+      assert.strictEqual(textOf(yield* ask(1)), "null")
+      const error = yield* Effect.flip(ask(100))
+      assert.strictEqual(error.fate, "answered")
+      assert.include(error.message, "10 times")
+      assert.strictEqual(server.calls, 2 + 11)
+    }))
+
+  it.scopedLive("[E3] without a handler the call fails with what was asked for; so it does where the handler fails", () =>
+    Effect.gen(function*() {
+      const server = yield* StatelessServer.make()
+      const connector = HttpConnector.make({ url: server.url, protocol: "2026" })
+      const params = { message: "Which name?", requestedSchema: { type: "object", properties: {} } }
+      const result = {
+        resultType: "input_required",
+        inputRequests: { a: { method: "elicitation/create", params } }
+      }
       server.hook = ({ body }, response) => {
         if (body.method !== "tools/call") return false
-        response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({
-          jsonrpc: "2.0",
-          id: (body as { readonly id?: unknown }).id,
-          result: { resultType: "input_required", inputRequests: { a: { method: "elicitation/create", params: {} } } }
-        }))
+        const { id } = body as { readonly id?: unknown }
+        response.writeHead(200, { "content-type": "application/json" }).end(
+          JSON.stringify({ jsonrpc: "2.0", id, result })
+        )
         return true
       }
-      const error = yield* Effect.flip(call())
-      assert.strictEqual(error.fate, "answered")
-      assert.include(error.message, "elicitation/create")
+      const none = yield* Harness.connect(connector)
+      const unanswered = yield* Effect.flip(none.call())
+      assert.strictEqual(unanswered.fate, "answered")
+      assert.include(unanswered.message, "elicitation/create")
+      assert.include(unanswered.message, "Which name?")
+      const failing = yield* Harness.connect(connector, {
+        handlers: { elicitation: () => Effect.fail("no one") }
+      })
+      assert.include((yield* Effect.flip(failing.call())).message, "failed: no one")
+      // The time of the call is that of its questions, too.
+      const slow = yield* Harness.connect(connector, { handlers: { elicitation: () => Effect.never } })
+      const late = yield* Effect.flip(slow.connection.request("tools/call", echo("x"), { timeout: 200 }))
+      assert.strictEqual(late.reason, "timeout")
     }))
 
   it.scopedLive("ping asks server/discover; nothing is sent to an idle server", () =>

@@ -1,0 +1,114 @@
+/**
+ * What a server of the protocol without sessions wants before it gives its result: it asks in the place of the result, and the
+ * request is sent again with the answers.
+ */
+import { RequestError } from "@mcp-lifeline/core"
+import {
+  CreateMessageRequestSchema,
+  ElicitRequestSchema,
+  ListRootsRequestSchema
+} from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Predicate } from "effect"
+import * as Failures from "./Failures.js"
+import * as ResultSchemas from "./ResultSchemas.js"
+import type { Options } from "./SdkConnection.js"
+import { ServerRequest } from "./ServerRequests.js"
+
+/** So often may one request be answered with questions. */
+export const maxRounds = 10
+
+/** The wait before a request is sent again that was answered with no question, in milliseconds. */
+const pause = 250
+
+/** Questions of one answer that are asked at once. */
+const concurrency = 10
+
+/** Who answers. */
+export type Answering = Pick<Options, "handlers" | "relay">
+
+type Answer = Effect.Effect<unknown, unknown>
+
+/** What answers one question; nothing where nobody does. */
+const answerOf = (
+  { handlers = {}, relay }: Answering,
+  method: unknown,
+  question: { readonly method: string; readonly params?: Record<string, unknown> | undefined }
+): Answer | undefined => {
+  if (relay !== undefined) return Effect.tryPromise((signal) => relay.request(question, signal))
+  const { elicitation, roots, sampling } = handlers
+  switch (method) {
+    case "elicitation/create":
+      return elicitation && Effect.flatMap(
+        ResultSchemas.check("elicitation/create", ElicitRequestSchema, question),
+        ({ params }) => elicitation(params)
+      )
+    case "sampling/createMessage":
+      return sampling && Effect.flatMap(
+        ResultSchemas.check("sampling/createMessage", CreateMessageRequestSchema, question),
+        ({ params }) => sampling(params)
+      )
+    case "roots/list":
+      return roots && Effect.zipRight(ResultSchemas.check("roots/list", ListRootsRequestSchema, question), roots)
+  }
+  return undefined
+}
+
+/** Gives the handler a signal that is aborted when the call ends. */
+const withSignal = (answer: Answer): Answer =>
+  Effect.suspend(() => {
+    const controller = new AbortController()
+    return answer.pipe(
+      Effect.provideService(ServerRequest, { signal: controller.signal }),
+      Effect.onInterrupt(() => Effect.sync(() => controller.abort()))
+    )
+  })
+
+const failed = (message: string, cause?: unknown): RequestError =>
+  new RequestError({ fate: "answered", reason: "protocol", message, cause })
+
+/** Answers the questions in a result; gives what the request is sent again with, besides its own parameters. */
+export const answer = (
+  method: string,
+  result: Readonly<Record<string, unknown>>,
+  answering: Answering
+): Effect.Effect<Record<string, unknown>, RequestError> =>
+  Effect.suspend(() => {
+    const { inputRequests, requestState } = result
+    const asked = Object.entries(Predicate.isRecord(inputRequests) ? inputRequests : {})
+    const state = typeof requestState === "string" ? { requestState } : {}
+    if (asked.length === 0) {
+      return typeof requestState === "string"
+        ? Effect.as(Effect.sleep(pause), state)
+        : Effect.fail(failed(`the server wants input before it answers ${method}, and does not say which`))
+    }
+    const one = ([key, value]: readonly [string, unknown]) => {
+      const wants = Predicate.isRecord(value) ? value["method"] : undefined
+      const params = Predicate.isRecord(value) && Predicate.isRecord(value["params"]) ? value["params"] : undefined
+      const name = Failures.describe(wants)
+      const answer = answerOf(answering, wants, { method: String(wants), ...(params === undefined ? {} : { params }) })
+      if (answer === undefined) {
+        return Effect.fail(
+          failed(
+            `the server wants ${name} before it answers ${method}, and there is no handler for it: ${
+              Failures.describe(params?.["message"] ?? "it gives no message")
+            }`
+          )
+        )
+      }
+      return withSignal(answer).pipe(
+        Effect.catchAllDefect((defect) => Effect.fail(defect)),
+        Effect.mapBoth({
+          onFailure: (cause) =>
+            failed(
+              `${name}, which the server wants before it answers ${method}, failed: ${Failures.describe(cause)}`,
+              cause
+            ),
+          onSuccess: (answered) => [key, answered] as const
+        })
+      )
+    }
+    return Effect.map(
+      Effect.forEach(asked, one, { concurrency }),
+      (answers) => ({ inputResponses: Object.fromEntries(answers), ...state })
+    )
+  })
