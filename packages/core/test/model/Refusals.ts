@@ -73,7 +73,8 @@ export class Refusals {
 
   /** Whether what an attempt is offered to resume is a forgotten session. */
   isOffered(resume: ConnectOptions["resume"]): boolean {
-    return resume !== undefined && this.#forgotten.has((resume.knows as { readonly id: number }).id)
+    const session = resume?.knows as { readonly id: number } | undefined
+    return session !== undefined && this.#forgotten.has(session.id)
   }
 
   /** How a request of a connection is refused, if it is. */

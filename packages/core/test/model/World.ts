@@ -194,8 +194,8 @@ export class World {
 
   /** The session that an attempt is offered was forgotten: it makes a new one. */
   #anew({ resume, ...options }: ConnectOptions): ConnectOptions {
-    const session = resume?.knows as ScriptedConnector.ScriptedConnection["session"]
-    if (resume?.take() === true) session.over("forgotten", this.sim.now)
+    const session = resume?.take() as ScriptedConnector.ScriptedConnection["session"] | undefined
+    session?.over("forgotten", this.sim.now)
     return options
   }
 
