@@ -26,12 +26,13 @@ export const operationDuration: Definition = {
   boundaries: seconds
 }
 
-/** How long sessions were the current one. */
+/** How long connections to sessions were the current one. */
 export const sessionDuration: Definition = {
   name: "mcp.client.session.duration",
   kind: "histogram",
   unit: "s",
-  description: "From the install of an MCP session until it was lost or closed",
+  description:
+    "From the install of a connection to an MCP session until that was lost or closed; a session that is resumed counts anew",
   boundaries: seconds
 }
 

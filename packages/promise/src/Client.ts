@@ -106,13 +106,13 @@ export interface Client extends SdkClient, AsyncDisposable {
   listResourceTemplates: Called<"listResourceTemplates">
   /** Reads a resource by its URI. */
   readResource: Called<"readResource">
-  /** Asks the server to announce changes of a resource; asked again on every new connection. */
+  /** Asks the server to announce changes of a resource; asked again on every new session. */
   subscribeResource: Called<"subscribeResource">
   /** Takes a subscription back. */
   unsubscribeResource: Called<"unsubscribeResource">
   /** Completions of an argument of a prompt or of a resource template. */
   complete: Called<"complete">
-  /** The least level of the log messages that the server sends; set again on every new connection. */
+  /** The least level of the log messages that the server sends; set again on every new session. */
   setLoggingLevel: Called<"setLoggingLevel">
   /** Asks for a sign of life. */
   ping: Called<"ping">

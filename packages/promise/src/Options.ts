@@ -278,7 +278,8 @@ export interface CommonOptions extends PolicyOptions, OfficialOptions {
   readonly handlers?: ServerRequestHandlers | undefined
   /**
    * Runs on every new connection before calls are let in: to log in, to open a project, to rebuild what a session keeps. If
-   * it fails, so does the attempt, and the next one comes after the backoff. `timeouts.connect` bounds both together.
+   * it fails, so does the attempt, and the next one comes after the backoff. `timeouts.connect` bounds both together. It does not
+   * run where a connection goes on with the session of the one before it (`status.resumed`).
    */
   readonly onConnected?: ((session: Session) => Answer<void>) | undefined
   /** Ends the attempt to connect: everything is torn down and the promise is rejected with the signal's reason. */

@@ -1,6 +1,6 @@
 /**
  * What a session was asked to keep for us: subscriptions to resources and the logging level. Kept by the backend and asked for
- * again on each new generation, before calls are let in (C7).
+ * again on each new session, before calls are let in (C7).
  */
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"

@@ -9,7 +9,10 @@ import type { PolicyOptions } from "./Policy.js"
 /** Everything about one backend. `R`: the services that its handlers and `onConnected` use. */
 export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<R> {
   readonly connector: Connector
-  /** Runs on every new generation before calls are let in; if it fails, so does the attempt. */
+  /**
+   * Runs on every new session before calls are let in; if it fails, so does the attempt. Not where a connection goes on with the
+   * session of the one before it.
+   */
   readonly onConnected?: ((session: Session) => Effect.Effect<void, unknown, R>) | undefined
 }
 

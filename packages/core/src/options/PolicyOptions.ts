@@ -7,7 +7,10 @@ export type KeepaliveMethod = "ping" | `tool:${string}` | "options" | "none"
 
 /** How a session is kept alive, and how a dead one is found. */
 export interface KeepaliveOptions<Time> {
-  /** `ping`, `tool:<name>` (ping first, then the tool), `options` (HTTP only) or `none`. Default `ping`. */
+  /**
+   * `ping`, `tool:<name>` (ping first, then the tool), `options` (HTTP only) or `none`. Default `ping`. With `none`, too, a call that
+   * times out is followed by a probe.
+   */
   readonly method?: KeepaliveMethod | undefined
   /** Arguments of the fallback tool. Default `{}`. */
   readonly toolArguments?: { readonly [key: string]: unknown } | undefined
