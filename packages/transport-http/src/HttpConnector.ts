@@ -170,6 +170,13 @@ const remembered = Duration.toMillis("24 hours")
 const mayBeStateless = ({ reason }: ConnectError): boolean =>
   reason === "incompatible" || reason === "protocol" || reason === "notFound" || reason === "session"
 
+/** Whether a refusal of `initialize` says that the server speaks the protocol without sessions. */
+const namesStateless = ({ cause }: ConnectError): boolean => {
+  const data: unknown = Predicate.isRecord(cause) ? cause["data"] : undefined
+  const supported = Predicate.isRecord(data) ? data["supported"] : undefined
+  return Array.isArray(supported) && supported.includes(Era.statelessVersion)
+}
+
 /** Whether a server that speaks the older HTTP+SSE refuses the credentials, or wants some: it is the one that is meant. */
 const isRefusal = ({ reason }: ConnectError): boolean => reason === "unauthorized" || reason === "forbidden"
 
@@ -208,9 +215,11 @@ export const make = (options: Options): Connector => {
   /** Not every error of the protocol says of what address it speaks. */
   const located = (error: ConnectError): ConnectError => {
     const { backend, cause, message, permanent, reason, retryAfter } = error
-    return message.includes(target)
+    const where = message.includes(target) ? "" : `${target}: `
+    const advice = protocol === "2025" && namesStateless(error) ? '; write protocol: "auto" for it' : ""
+    return where + advice === ""
       ? error
-      : new ConnectError({ backend, cause, permanent, reason, retryAfter, message: `${target}: ${message}` })
+      : new ConnectError({ backend, cause, permanent, reason, retryAfter, message: where + message + advice })
   }
 
   const makeClient = Effect.map(HttpClient.undici, (undici) => {

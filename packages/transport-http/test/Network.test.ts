@@ -240,6 +240,7 @@ describe("network", () => {
       const error = yield* Effect.flip(Harness.connect(HttpConnector.make({ url: server.url })))
       assert.deepStrictEqual([error.reason, error.permanent], ["incompatible", true])
       assert.include(error.message, "2026-07-28")
+      assert.include(error.message, 'write protocol: "auto"')
       assert.strictEqual(server.seen.length, 1)
     }))
 })
