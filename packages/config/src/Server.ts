@@ -16,6 +16,7 @@ export interface StdioServer {
   readonly args: ReadonlyArray<string>
   readonly env: Secrets
   readonly cwd: string | undefined
+  readonly protocol: "2025" | "2026" | undefined
   /** What stands under `stdio`: for the connector to check. */
   readonly stdio: Readonly<Record<string, unknown>>
 }
@@ -85,6 +86,7 @@ export const stdioOf = (raw: Raw): StdioServer => ({
   args: (raw["args"] ?? []) as ReadonlyArray<string>,
   env: secretsOf(raw["env"]),
   cwd: raw["cwd"] as string | undefined,
+  protocol: raw["protocol"] as StdioServer["protocol"],
   stdio: (raw["stdio"] ?? {}) as Raw
 })
 

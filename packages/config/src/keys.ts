@@ -73,6 +73,7 @@ const stdioChecks: Readonly<Record<string, Check.Check>> = {
   args: Check.list(Check.string, "an array of strings"),
   env: secrets,
   cwd: Check.text,
+  protocol: Check.oneOf("2025", "2026"),
   stdio: ownOptions("stdio", () => stdioChecks)
 }
 
@@ -126,8 +127,7 @@ const types = {
 export const expanded: ReadonlySet<string> = new Set(["command", "args", "env", "cwd", "url", "headers", "requestInit"])
 
 const known = [
-  ...Object.keys(stdioChecks),
-  ...Object.keys(httpChecks),
+  ...new Set([...Object.keys(stdioChecks), ...Object.keys(httpChecks)]),
   "type",
   "disabled",
   "lifeline",

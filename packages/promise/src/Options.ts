@@ -51,7 +51,6 @@ type Http =
   | "headers"
   | "http"
   | "httpUrl"
-  | "protocol"
   | "requestInit"
   | "serverUrl"
   | "url"
@@ -72,6 +71,8 @@ export interface StdioServer extends AnyServer, Without<Http | Custom> {
   readonly env?: Values | undefined
   /** Where it runs. Default: here. */
   readonly cwd?: string | undefined
+  /** The era of the protocol: `2025`, the revisions with sessions; `2026`, the one without, 2026-07-28. Default `2025`. */
+  readonly protocol?: "2025" | "2026" | undefined
   /** What is particular to child processes. */
   readonly stdio?: StdioOptions | undefined
 }
@@ -162,7 +163,7 @@ export type NamedHttpServer =
 export type Headers = Readonly<Record<string, string>>
 
 /** A server that is reached over a transport of the official SDK. */
-export interface TransportServer extends AnyServer, Without<"type" | Stdio | Http | "connector"> {
+export interface TransportServer extends AnyServer, Without<"type" | "protocol" | Stdio | Http | "connector"> {
   /**
    * Makes a transport that has not been started. Called for each connection: a transport cannot be used again. It is closed with
    * its connection. Where there is a choice, give a `url` or a `command`: more is known then of what became of a request.
@@ -171,7 +172,7 @@ export interface TransportServer extends AnyServer, Without<"type" | Stdio | Htt
 }
 
 /** A server that is reached by a connector of `@mcp-lifeline/core`. */
-export interface ConnectorServer extends AnyServer, Without<"type" | Stdio | Http | "transport"> {
+export interface ConnectorServer extends AnyServer, Without<"type" | "protocol" | Stdio | Http | "transport"> {
   /** Makes its connections. It can be one that another copy of Effect 3 has made. */
   readonly connector: Connector
 }

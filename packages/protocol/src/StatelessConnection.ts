@@ -27,6 +27,17 @@ export class SpeaksSessions extends Data.TaggedError("SpeaksSessions")<{
   readonly answer: string
 }> {}
 
+/** The error of an attempt where the option `protocol` asks for 2026 and the server does not; `instead`: what to write there. */
+export const incompatible = (target: string, { answer }: SpeaksSessions, instead: "auto" | "2025"): ConnectError =>
+  new ConnectError({
+    backend: "",
+    reason: "incompatible",
+    permanent: true,
+    message:
+      `${target}: the server does not speak protocol version ${Era.statelessVersion}, which the option protocol asks for` +
+      ` (it answered ${answer} to server/discover); write protocol: "${instead}"`
+  })
+
 const reserved = "io.modelcontextprotocol/"
 
 /** What an error of JSON-RPC means here: none speaks of a session. */

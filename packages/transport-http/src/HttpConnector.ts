@@ -294,16 +294,6 @@ export const make = (options: Options): Connector => {
       return { ...parameters.over(connection), heartbeat: heartbeat(client) }
     }).pipe(Effect.mapError((error) => error._tag === "ConnectError" ? located(error) : error))
 
-  const speaksSessions = ({ answer }: StatelessConnection.SpeaksSessions): ConnectError =>
-    new ConnectError({
-      backend: "",
-      reason: "incompatible",
-      permanent: true,
-      message:
-        `${target}: the server does not speak protocol version ${Era.statelessVersion}, which the option protocol asks for` +
-        ` (it answered ${answer} to server/discover); write protocol: "auto"`
-    })
-
   /** When the server was found to have sessions. */
   let sessionsSince: number | undefined
 
@@ -332,7 +322,7 @@ export const make = (options: Options): Connector => {
       : Effect.catchTag(
         connectStateless(connectOptions),
         "SpeaksSessions",
-        (other) => Effect.fail(speaksSessions(other))
+        (other) => Effect.fail(StatelessConnection.incompatible(target, other, "auto"))
       )
 
   const connectSessions = (connectOptions: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> =>

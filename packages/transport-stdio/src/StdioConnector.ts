@@ -3,7 +3,7 @@
  */
 import type { Connector } from "@mcp-lifeline/core"
 import { Check, Problem, TimeSpan } from "@mcp-lifeline/core"
-import { SdkConnection } from "@mcp-lifeline/protocol"
+import { SdkConnection, StatelessConnection } from "@mcp-lifeline/protocol"
 import { Duration, Effect, Predicate, Redacted, Runtime } from "effect"
 import * as Environment from "./Environment.js"
 import * as Secrets from "./Secrets.js"
@@ -28,6 +28,11 @@ export interface Options {
   readonly cwd?: string | undefined
   /** Inherit all of our environment. Default false. */
   readonly inheritEnv?: boolean | undefined
+  /**
+   * The era of the protocol. `2025`: the revisions with sessions, to 2025-11-25. `2026`: the revision without, 2026-07-28; it does not
+   * announce changed lists yet, nor set the logging level. Default `2025`.
+   */
+  readonly protocol?: "2025" | "2026" | undefined
   /** A longer message is dropped as it streams, and fails only its own request. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined
   /**
@@ -46,6 +51,7 @@ export interface Options {
 
 /** What is used where an option is not given. */
 export const defaults = {
+  protocol: "2025",
   inheritEnv: false,
   maxMessageBytes: 16 * 1024 * 1024,
   stdinGrace: Duration.seconds(2),
@@ -71,6 +77,7 @@ const check = Check.options(
     ),
     cwd: Check.string,
     inheritEnv: Check.flag,
+    protocol: Check.oneOf("2025", "2026"),
     maxMessageBytes: Check.whole(1024, Infinity),
     stdinGrace: grace,
     termGrace: grace,
@@ -108,6 +115,7 @@ export const make = (options: Options): Connector => {
   const maxMessageBytes = options.maxMessageBytes ?? defaults.maxMessageBytes
   const stdinGrace = TimeSpan.millis(options.stdinGrace ?? defaults.stdinGrace)
   const termGrace = TimeSpan.millis(options.termGrace ?? defaults.termGrace)
+  const isStateless = options.protocol === "2026"
   const target = Secrets.commandLine(secrets, options.command, args)
   return {
     transport: "stdio",
@@ -125,6 +133,7 @@ export const make = (options: Options): Connector => {
           termGrace,
           handleSignals: options.handleSignals ?? defaults.handleSignals,
           maxMessageBytes,
+          firstRequest: isStateless ? "server/discover" : "initialize",
           secrets,
           target,
           onStderr: options.stderr,
@@ -133,7 +142,12 @@ export const make = (options: Options): Connector => {
           }
         })
         connectOptions.onAttempt?.(() => transport.describe())
-        return SdkConnection.connect(transport, connectOptions)
+        return isStateless
+          ? StatelessConnection.connect(transport, "http", connectOptions).pipe(
+            Effect.catchTag("SpeaksSessions", (error) =>
+              Effect.fail(StatelessConnection.incompatible(target, error, "2025")))
+          )
+          : SdkConnection.connect(transport, connectOptions)
       })
   }
 }

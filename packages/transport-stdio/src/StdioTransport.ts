@@ -19,6 +19,8 @@ export interface Options extends GroupOptions {
   /** The command line for people. */
   readonly target: string
   readonly maxMessageBytes: number
+  /** What the server is asked first. */
+  readonly firstRequest: "initialize" | "server/discover"
   readonly secrets: Secrets.Secrets
   readonly onStderr: ((line: string) => void) | undefined
   readonly warn: (message: string) => void
@@ -73,7 +75,7 @@ export class StdioTransport implements AdapterTransport {
   #skipped = 0
   /** The first line on stdout that was skipped. */
   #noise = ""
-  /** The server has answered a request: `initialize`, which is the first. */
+  /** The server has answered a request, the first of which is `initialize` or `server/discover`. */
   #answered = false
   #tooLong = 0
 
@@ -205,11 +207,11 @@ export class StdioTransport implements AdapterTransport {
     )
   }
 
-  /** What is known of a process that has not answered `initialize` yet, in one line. */
+  /** What is known of a process that has not answered its first request yet, in one line. */
   describe(): string | undefined {
     const { pid } = this.peer
     if (pid === undefined || this.#answered) return undefined
-    const seen = this.#seen(`${this.#command()} runs (pid ${pid}) but has not answered initialize`)
+    const seen = this.#seen(`${this.#command()} runs (pid ${pid}) but has not answered ${this.#options.firstRequest}`)
     return `${seen}: ${advice}; if it is only slow to start, raise timeouts.connect`
   }
 
@@ -307,7 +309,7 @@ export class StdioTransport implements AdapterTransport {
   #ended(exit: Exit | undefined): string {
     const what = exit === undefined ? "closed its stdin or stdout" : describeExit(exit)
     if (this.#answered) return this.#seen(what)
-    const seen = this.#seen(`${this.#command()} ${what} before it answered initialize`)
+    const seen = this.#seen(`${this.#command()} ${what} before it answered ${this.#options.firstRequest}`)
     // A program that has failed says why; one that has done what it was asked to is another program.
     return exit?.code === 0 || exit === undefined || this.#seenOnStdout() !== "" ? `${seen}: ${advice}` : seen
   }

@@ -1,0 +1,81 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Backend } from "@mcp-lifeline/core"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Effect, Fiber } from "effect"
+import { fileURLToPath } from "node:url"
+import { connect, isAlive, pidOf, server } from "./support.js"
+
+/** A server of the official SDK that speaks 2026-07-28 only; `cancelled` says how many calls of `hang` were cancelled. */
+const source = `
+import { Server } from "@modelcontextprotocol/server"
+import { serveStdio } from "@modelcontextprotocol/server/stdio"
+let cancelled = 0
+serveStdio(() => {
+  const server = new Server({ name: "stateless", version: "1" }, { capabilities: { tools: {} } })
+  server.setRequestHandler("tools/list", () => ({ tools: [{ name: "pid", inputSchema: { type: "object" } }] }))
+  server.setRequestHandler("tools/call", async ({ params }, { mcpReq }) => {
+    if (params.name === "hang") {
+      await new Promise((resolve) => mcpReq.signal.addEventListener("abort", resolve))
+      cancelled++
+    }
+    return { content: [{ type: "text", text: String(params.name === "pid" ? process.pid : cancelled) }] }
+  })
+  return server
+}, { legacy: "reject" })
+`
+
+const options: StdioConnector.Options = {
+  command: process.execPath,
+  args: ["--input-type=module", "-e", source],
+  cwd: fileURLToPath(new URL("..", import.meta.url)),
+  protocol: "2026"
+}
+
+const textOf = (result: { readonly content: ReadonlyArray<unknown> }): string =>
+  String((result.content[0] as { readonly text?: unknown }).text)
+
+describe("a server without sessions over stdio", () => {
+  it.scopedLive("[E2:real] calls, ping, and a cancellation by a notification", () =>
+    Effect.gen(function*() {
+      const connection = yield* connect(options)
+      assert.strictEqual(connection.protocolVersion, "2026-07-28")
+      assert.strictEqual(connection.stateful, true)
+      yield* connection.request("ping", undefined, { timeout: 5000 })
+      const call = (name: string, timeout = 5000) => connection.request("tools/call", { name }, { timeout })
+      assert.strictEqual(textOf(yield* call("pid")), String(pidOf(connection)))
+      assert.strictEqual((yield* Effect.flip(call("hang", 200))).reason, "timeout")
+      assert.strictEqual(textOf(yield* call("count")), "1")
+      const hanging = yield* Effect.fork(call("hang"))
+      yield* call("pid")
+      yield* Fiber.interrupt(hanging)
+      assert.strictEqual(textOf(yield* call("count")), "2")
+    }))
+
+  it.scopedLive("[E2:real] a process that is killed in the middle of a call is replaced", () =>
+    Effect.gen(function*() {
+      const backend = yield* Backend.make("test", {
+        connector: StdioConnector.make(options),
+        reconnect: { initialDelay: 20, demandInterval: 20, stableAfter: 0 }
+      })
+      const pid = Number(textOf(yield* backend.callTool({ name: "pid" })))
+      const hanging = yield* Effect.fork(Effect.flip(backend.callTool({ name: "hang" })))
+      yield* backend.callTool({ name: "pid" })
+      process.kill(pid, "SIGKILL")
+      assert.strictEqual((yield* Fiber.join(hanging))._tag, "ResultUnknown")
+      assert.notStrictEqual(textOf(yield* backend.callTool({ name: "pid" })), String(pid))
+      assert.isFalse(isAlive(pid))
+    }))
+
+  it.scopedLive("[E1:real] a server with sessions, and one that exits, fail as what they are", () =>
+    Effect.gen(function*() {
+      const older = yield* Effect.flip(connect(server({}, { protocol: "2026" })))
+      assert.strictEqual(older.reason, "incompatible")
+      assert.include(older.message, 'write protocol: "2025"')
+      const exits = yield* Effect.flip(
+        connect({ ...options, args: ["-e", "console.error('no key'); process.exit(3)"] })
+      )
+      assert.include(exits.message, "no key")
+      assert.include(exits.message, "server/discover")
+      assert.notStrictEqual(exits.reason, "incompatible")
+    }))
+})
