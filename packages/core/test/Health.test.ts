@@ -22,7 +22,7 @@ const failuresOf = (backend: Backend.Backend) => Effect.map(backend.status, (sta
 /** A call that is not answered, and the probe that follows; ends when the probe's time is up. */
 const callInVain = (backend: Backend.Backend) =>
   Effect.gen(function*() {
-    const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "slow" })))
+    const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "slow" }, { idempotent: true })))
     yield* TestClock.adjust(1000)
     const exit = yield* Fiber.join(call)
     yield* TestClock.adjust(500)
@@ -110,7 +110,7 @@ describe("Health", () => {
         yield* callInVain(backend)
         expect(yield* failuresOf(backend)).toEqual({ discovery: 1, request: 2 })
         script.respond = (method) => method === "tools/call" ? answer : undefined
-        yield* Effect.exit(backend.callTool({ name: "echo" }))
+        yield* Effect.exit(backend.callTool({ name: "echo" }, { idempotent: true }))
         expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
       }
       expect(script.ledger.live).toEqual([0])
@@ -226,6 +226,44 @@ describe("Health", () => {
       })
     }))
 
+  it.scoped("[H4] a caller who calls again meanwhile pays once: what may not be sent twice waits until the doubt is settled", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, {
+        keepalive: { method: "none", timeout: 500, suspectInterval: 2000 },
+        timeouts: { request: 10_000, wait: 1000 }
+      })
+      script.respond = deaf("ping", "tools/call")
+      const outcomes = yield* Effect.fork(Effect.all([
+        Effect.either(backend.callTool({ name: "pay" }, { timeout: 1000 })),
+        Effect.either(backend.callTool({ name: "pay" }))
+      ]))
+      yield* TestClock.adjust(6499)
+      expect(script.ledger.sent("tools/call")).toEqual([0])
+      script.respond = undefined
+      yield* TestClock.adjust(2500)
+      const [first, second] = yield* Fiber.join(outcomes)
+      expect(first).toMatchObject({ left: { _tag: "RequestTimeout" } })
+      expect(second._tag).toBe("Right")
+      expect(script.ledger.sent("tools/call")).toHaveLength(2)
+      expect((yield* backend.status).generation).toBe(2)
+    }))
+
+  it.scoped("[H4 C5] such a call ends at its deadline, and says that it was not sent", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { keepalive: { method: "none", timeout: 500, suspectInterval: 5000 } })
+      script.respond = deaf("ping", "tools/call")
+      yield* callInVain(backend)
+      const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" })))
+      yield* TestClock.adjust(1000)
+      expect(yield* Fiber.join(call)).toMatchObject({
+        _tag: "BackendUnavailable",
+        message: expect.stringContaining("was not sent, because the server does not answer probes")
+      })
+      expect(script.ledger.sent("tools/call")).toHaveLength(1)
+    }))
+
   it.scoped("[H4] they end with the first answer, of a probe or of a call", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
@@ -239,7 +277,7 @@ describe("Health", () => {
       script.respond = deaf("ping", "tools/call")
       yield* callInVain(backend)
       script.respond = undefined
-      yield* backend.callTool({ name: "echo" })
+      yield* backend.callTool({ name: "echo" }, { idempotent: true })
       yield* TestClock.adjust("1 minute")
       expect(script.ledger.sent("ping")).toHaveLength(3)
     }))

@@ -27,6 +27,9 @@ import { FailedRequests } from "./FailedRequests.js"
 import * as Hints from "./Hints.js"
 import { SessionState } from "./SessionState.js"
 
+/** How often a call that is held looks whether it may be sent, in milliseconds. */
+const lookAgain = 100
+
 /** Makes calls for one backend, and counts those that wait. */
 export class Calls {
   /** What the server was asked to keep for its session. */
@@ -185,6 +188,10 @@ export class Calls {
       next(this.#attempt(call))
       return constVoid
     }
+    if (this.#isHeld(call, installed)) {
+      next(this.#hold(call, installed))
+      return constVoid
+    }
     const { runtime } = installed
     const refusal = this.#refusal(runtime)
     if (refusal !== undefined) {
@@ -229,6 +236,7 @@ export class Calls {
       if (installed === undefined) {
         return restore(Effect.zipRight(this.#wait.forCall(call), this.#attempt(call)))
       }
+      if (this.#isHeld(call, installed)) return restore(this.#hold(call, installed))
       const { connection, runtime } = installed
       const refusal = this.#refusal(runtime)
       if (refusal !== undefined) return Effect.fail(refusal)
@@ -248,6 +256,25 @@ export class Calls {
           onFailure: (cause) => restore(this.#ended(call, installed, Exit.failCause(cause)))
         }
       )
+    })
+  }
+
+  /**
+   * Whether a call is not to be sent, because the server has left another one without an answer and nobody knows whether it lives: what
+   * may not be sent again would be lost with it. (H4)
+   */
+  #isHeld<M extends Method>(call: Call.Call<M>, { runtime }: Installed): boolean {
+    return this.#probe.isSilent(runtime) && !this.#failures.mayRepeat(call, runtime) // guard: silent-is-not-used
+  }
+
+  /** Waits until that is settled. It is looked at now and then, since an answer to any request settles it. */
+  #hold<M extends Method>(call: Call.Call<M>, installed: Installed): Effect.Effect<Result<M>, CallError> {
+    return Effect.suspend(() => {
+      const left = call.deadline - this.#now()
+      if (!this.#backend.isCurrent(installed.runtime) || !this.#isHeld(call, installed)) return this.#attempt(call)
+      return left <= 0
+        ? Effect.fail(this.unavailable("the call was not sent, because the server does not answer probes"))
+        : Effect.zipRight(Effect.sleep(Math.min(left, lookAgain)), this.#hold(call, installed))
     })
   }
 

@@ -59,7 +59,7 @@ export class FailedRequests {
         onSuccess: identity
       }),
       (lost) => {
-        const mayRepeat = fate === "rejected" || this.#mayRepeat(call, installed.runtime) // guard: doubted-side-effect-once
+        const mayRepeat = fate === "rejected" || this.mayRepeat(call, installed.runtime) // guard: doubted-side-effect-once
         return this.#sendAgain(
           call,
           installed,
@@ -83,9 +83,11 @@ export class FailedRequests {
     const { fate, reason } = error
     const fail = this.fail(error, call.method, runtime, call.timeout)
     if (fate === "answered" || isMisuse(error)) return fail
-    const suspicion = isSuspicious(error) ? this.#probe.onSuspicion(installed) : Effect.succeed(Effect.void)
+    const suspicion = isSuspicious(error)
+      ? this.#probe.onSuspicion(installed, reason === "timeout")
+      : Effect.succeed(Effect.void)
     const again = this.#backend.policy.calls.retry === "safe" && maySendAgain(error)
-    const harmful = fate === "unknown" && !this.#mayRepeat(call, runtime)
+    const harmful = fate === "unknown" && !this.mayRepeat(call, runtime)
     return Effect.flatMap(suspicion, (verdict) => {
       if (!again) return fail
       if (harmful) return fail // guard: side-effect-once
@@ -115,7 +117,7 @@ export class FailedRequests {
   }
 
   /** Whether doing it twice does no harm: by the caller's word, by the protocol, by the tool's hints (C3). */
-  #mayRepeat<M extends Method>({ method, options, params }: Call<M>, runtime: Runtime): boolean {
+  mayRepeat<M extends Method>({ method, options, params }: Call<M>, runtime: Runtime): boolean {
     if (options?.idempotent !== undefined) return options.idempotent
     if (isRead(method)) return true
     if (method !== "tools/call" || !this.#backend.policy.calls.trustAnnotations) return false

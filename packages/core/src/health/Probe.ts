@@ -19,6 +19,8 @@ interface UnderWay {
 export class Probe {
   readonly #backend: BackendState
   #underWay: UnderWay | undefined
+  /** The runtime that left a request or the last probe without an answer. */
+  #silent: Runtime | undefined
   /** The runtime whose failed probe is followed by others. */
   #followed: Runtime | undefined
 
@@ -52,19 +54,28 @@ export class Probe {
     })
   }
 
+  /** Whether a runtime has left a request without an answer, and has answered no probe since. */
+  isSilent(runtime: Runtime): boolean {
+    if (this.#silent !== runtime) return false
+    return this.#underWay?.runtime === runtime || (this.#followed === runtime && runtime.failures("request") > 0)
+  }
+
   /**
    * Sends one probe at once, joining one under way; gives what waits for its end. Where it fails, others follow by themselves,
-   * `suspectInterval` apart, until one is answered or the runtime is lost. (H4)
+   * `suspectInterval` apart, until one is answered or the runtime is lost. `silent`: what raises it was left without an answer. (H4)
    */
-  onSuspicion(installed: Installed): Effect.Effect<Effect.Effect<void>> {
+  onSuspicion(installed: Installed, silent = false): Effect.Effect<Effect.Effect<void>> {
     return Effect.suspend(() => {
       const { runtime } = installed
+      if (silent) this.#silent = runtime
       if (this.#underWay?.runtime === runtime) return Effect.succeed(Deferred.await(this.#underWay.done))
       if (!this.#backend.isCurrent(runtime)) return Effect.succeed(Effect.void)
       const underWay = { runtime, done: Deferred.unsafeMake<void>(FiberId.none) }
       this.#underWay = underWay
       const probing = Effect.ensuring(
-        Effect.asVoid(this.now(installed)),
+        Effect.map(this.now(installed), (error) => {
+          this.#silent = error?.reason === "timeout" ? runtime : undefined
+        }),
         Effect.suspend(() => {
           if (this.#underWay === underWay) this.#underWay = undefined
           return Effect.zipRight(Deferred.succeed(underWay.done, undefined), this.#follow(installed)) // guard: probe-is-followed
