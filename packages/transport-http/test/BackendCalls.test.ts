@@ -197,12 +197,14 @@ describe.concurrent("calls", () => {
       for (let i = 1; i <= 5; i++) {
         const error = yield* Effect.flip(backend.callTool({ name: "echo" }, { timeout: 100 }))
         assert.strictEqual(error._tag, "RequestTimeout")
-        yield* seen(server, () => server.count("ping") === i)
+        // A probe at least; on a busy machine more than one of them has come when we look.
+        yield* seen(server, () => server.count("ping") >= i)
       }
       yield* backend.callTool({ name: "echo" })
       const { generation, healthScore } = yield* backend.status
       assert.deepStrictEqual([generation, healthScore], [1, 1])
 
+      const probed = server.count("ping")
       server.fail(({ rpc }) => rpc === "tools/call" || rpc === "ping", HttpFault.hang())
       const loss = yield* Effect.fork(lossOf(backend))
       const calling = yield* Effect.fork(
@@ -210,7 +212,7 @@ describe.concurrent("calls", () => {
       )
       assert.strictEqual((yield* Fiber.join(loss)).kind, "health")
       yield* Fiber.interrupt(calling)
-      assert.isAtLeast(server.count("ping"), 5 + 2)
+      assert.isAtLeast(server.count("ping"), probed + 2)
       server.heal()
       yield* until(backend, ({ generation, state }) => generation >= 2 && state === "Connected")
       yield* backend.callTool({ name: "echo" })
