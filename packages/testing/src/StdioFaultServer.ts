@@ -76,7 +76,7 @@ export interface Command {
  * - `exit` {code, stderr}, `exitAfterAnswer` {code}, `closeStdin`, `closeStdout`, `stop` (SIGSTOP), `block` {millis};
  * - `grandchild` {code} starts a process and gives its id; `stderr` {text} and `noise` {lines} write;
  * - `long` {bytes, id: first, middle or last}, `longNotification` {bytes}, `longRequest` {bytes}, `pieces` {text}, `batch`:
- *   answers of unusual form.
+ *   answers of unusual form; `endless` {begin}: a line that has no end.
  *
  * @example
  * ```ts

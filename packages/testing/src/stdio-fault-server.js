@@ -193,6 +193,14 @@ const tools = {
       process.stdout.write(`{${parts[/** @type {"first"} */ (args["id"] ?? "first")].join(",")}}\n`)
     }
   },
+  /** Writes a line that begins so, and has no end. */
+  endless: {
+    run: (_, args) => {
+      const more = Buffer.alloc(1 << 20, "x")
+      const write = () => process.stdout.write(more, write)
+      process.stdout.write(args["begin"] ?? "", write)
+    }
+  },
   longNotification: {
     run: (id, args) => {
       const data = "x".repeat(args["bytes"] ?? 1_000_000)

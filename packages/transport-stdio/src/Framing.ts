@@ -2,6 +2,7 @@
  * Splits a stream of bytes into lines, none of which is kept past a limit (S4).
  */
 import { IdScanner } from "@mcp-lifeline/protocol"
+import { constants } from "node:buffer"
 
 /** A line, or what is known of one that was too long. */
 export type Frame =
@@ -9,18 +10,26 @@ export type Frame =
   | { readonly _tag: "TooLong"; readonly id: string | number | undefined; readonly isResponse: boolean }
 
 const lineFeed = 0x0A
+/** No string holds more, whatever limit is set: a line that is longer is no message, and may have no end. */
+export const maxLineBytes = constants.MAX_STRING_LENGTH
 /** Bytes of a line that has only begun which are shown to people. */
 const longestBegun = 1024
 
 /** Stateful; one for each stream. */
 export class Framing {
   readonly #maxBytes: number
+  readonly #maxLineBytes: number
   #pieces: Array<Buffer> = []
+  /** Of the line that has begun, kept or not. */
   #bytes = 0
+  /** The line is too long, and is dropped as it comes. */
+  #dropped = false
+  /** Reads a dropped line that may be a message. */
   #scanner: IdScanner | undefined
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, maxLineBytes: number) {
     this.#maxBytes = maxBytes
+    this.#maxLineBytes = maxLineBytes
   }
 
   /** Hands on the frames that this chunk completes. */
@@ -35,6 +44,11 @@ export class Framing {
     }
   }
 
+  /** Whether the line that has begun is longer than any message, so that it may have no end. */
+  get isEndless(): boolean {
+    return this.#bytes > this.#maxLineBytes
+  }
+
   /** The beginning of a line whose end has not come. */
   get begun(): string {
     const [first = Buffer.alloc(0)] = this.#pieces
@@ -42,23 +56,26 @@ export class Framing {
   }
 
   #extend(piece: Buffer): void {
-    if (this.#scanner !== undefined) return this.#scanner.push(piece)
     this.#bytes += piece.length
+    if (this.#dropped) return this.#scanner?.push(piece)
     this.#pieces.push(piece)
     if (this.#bytes <= this.#maxBytes) return
-    this.#scanner = new IdScanner()
-    for (const kept of this.#pieces) this.#scanner.push(kept)
+    this.#dropped = true
+    // Only an object has an id.
+    if (/^\s*(\{|$)/.test(this.begun)) this.#scanner = new IdScanner()
+    for (const kept of this.#pieces) this.#scanner?.push(kept)
     this.#pieces = []
   }
 
   #complete(): Frame {
-    const scanner = this.#scanner
+    const [dropped, scanner] = [this.#dropped, this.#scanner]
     const [only = Buffer.alloc(0), ...more] = this.#pieces
     this.#pieces = []
     this.#bytes = 0
+    this.#dropped = false
     this.#scanner = undefined
-    return scanner === undefined
-      ? { _tag: "Line", text: (more.length === 0 ? only : Buffer.concat([only, ...more])).toString("utf8") }
-      : { _tag: "TooLong", id: scanner.id, isResponse: !scanner.hasMethod }
+    return dropped
+      ? { _tag: "TooLong", id: scanner?.id, isResponse: scanner?.hasMethod !== true }
+      : { _tag: "Line", text: (more.length === 0 ? only : Buffer.concat([only, ...more])).toString("utf8") }
   }
 }

@@ -6,6 +6,7 @@ import { Check, Problem, TimeSpan } from "@mcp-lifeline/core"
 import { SdkConnection, StatelessConnection } from "@mcp-lifeline/protocol"
 import { Duration, Effect, Predicate, Redacted, Runtime } from "effect"
 import * as Environment from "./Environment.js"
+import { maxLineBytes } from "./Framing.js"
 import * as Secrets from "./Secrets.js"
 import { StdioTransport } from "./StdioTransport.js"
 
@@ -134,6 +135,7 @@ export const make = (options: Options): Connector => {
           handleSignals: options.handleSignals ?? defaults.handleSignals,
           maxMessageBytes,
           firstRequest: isStateless ? "server/discover" : "initialize",
+          maxLineBytes,
           secrets,
           target,
           onStderr: options.stderr,

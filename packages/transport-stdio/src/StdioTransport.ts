@@ -21,6 +21,8 @@ export interface Options extends GroupOptions {
   readonly maxMessageBytes: number
   /** What the server is asked first. */
   readonly firstRequest: "initialize" | "server/discover"
+  /** A line that is longer loses the connection. */
+  readonly maxLineBytes: number
   readonly secrets: Secrets.Secrets
   readonly onStderr: ((line: string) => void) | undefined
   readonly warn: (message: string) => void
@@ -81,7 +83,7 @@ export class StdioTransport implements AdapterTransport {
 
   constructor(options: Options) {
     this.#options = options
-    this.#framing = new Framing(options.maxMessageBytes)
+    this.#framing = new Framing(options.maxMessageBytes, options.maxLineBytes)
     this.#stderr = new StderrTail(options.secrets, (line) => this.#onStderr(line))
   }
 
@@ -116,7 +118,13 @@ export class StdioTransport implements AdapterTransport {
   }
 
   #listen(child: ProcessGroup["child"]): void {
-    child.stdout.on("data", (chunk: Buffer) => this.#framing.push(chunk, (frame) => this.#onFrame(frame)))
+    child.stdout.on("data", (chunk: Buffer) => {
+      this.#framing.push(chunk, (frame) => this.#onFrame(frame))
+      if (!this.#framing.isEndless) return
+      // Nothing of it is read any more.
+      child.stdout.pause()
+      this.#settle(0)
+    })
     child.stdout.on("error", (error) => this.onerror?.(error))
     child.stdout.on("end", () => this.#settle(lastSteps))
     child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk))
@@ -307,7 +315,11 @@ export class StdioTransport implements AdapterTransport {
   }
 
   #ended(exit: Exit | undefined): string {
-    const what = exit === undefined ? "closed its stdin or stdout" : describeExit(exit)
+    const what = exit !== undefined
+      ? describeExit(exit)
+      : this.#framing.isEndless
+      ? `wrote a line of more than ${this.#options.maxLineBytes} bytes to stdout, which is no message of the protocol`
+      : "closed its stdin or stdout"
     if (this.#answered) return this.#seen(what)
     const seen = this.#seen(`${this.#command()} ${what} before it answered ${this.#options.firstRequest}`)
     // A program that has failed says why; one that has done what it was asked to is another program.

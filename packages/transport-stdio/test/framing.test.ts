@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { ServerNotification } from "@mcp-lifeline/core"
-import { IdScanner } from "@mcp-lifeline/protocol"
-import { Effect, Logger } from "effect"
+import { IdScanner, SdkConnection } from "@mcp-lifeline/protocol"
+import { StdioFaultServer } from "@mcp-lifeline/testing"
+import { Effect, Fiber, Logger } from "effect"
+import * as Environment from "../src/Environment.js"
 import { Framing } from "../src/Framing.js"
-import { call, connect, server } from "./support.js"
+import { StdioTransport } from "../src/StdioTransport.js"
+import { call, connect, connectOptions, lossOf, server } from "./support.js"
 
 const warnings = () => {
   const lines: Array<string> = []
@@ -57,6 +60,32 @@ describe("what comes on stdout", () => {
     })).pipe(Effect.provide(layer))
   })
 
+  for (const [kind, begin] of [["noise", "x"], ["a message", '{"jsonrpc":"2.0","id":1,"result":"']] as const) {
+    it.scopedLive(`[S4] a line that has no end, of ${kind}, loses the connection, which says so`, () =>
+      Effect.gen(function*() {
+        const transport = new StdioTransport({
+          ...StdioFaultServer.command(),
+          env: Environment.make({}, process.env, process.platform),
+          cwd: undefined,
+          stdinGrace: 100,
+          termGrace: 10_000,
+          handleSignals: false,
+          maxMessageBytes: 10_000,
+          maxLineBytes: 4_000_000,
+          firstRequest: "initialize",
+          secrets: [],
+          target: "server",
+          onStderr: undefined,
+          warn: () => {}
+        })
+        const connection = yield* SdkConnection.connect(transport, connectOptions)
+        const loss = yield* Effect.fork(lossOf(connection))
+        const error = yield* Effect.flip(call(connection, "endless", { begin }))
+        assert.deepInclude(error, { fate: "unknown", reason: "lost" })
+        assert.include((yield* Fiber.join(loss)).message, "wrote a line of more than 4000000 bytes to stdout")
+      }))
+  }
+
   it.live("[S4] a message that comes byte by byte is read as one", () =>
     Effect.scoped(Effect.gen(function*() {
       const connection = yield* connect(server())
@@ -74,7 +103,7 @@ describe("what comes on stdout", () => {
 
 describe("Framing", () => {
   const frames = (bytes: Buffer, size: number, max: number) => {
-    const framing = new Framing(max)
+    const framing = new Framing(max, 1000)
     const result: Array<unknown> = []
     for (let at = 0; at < bytes.length; at += size) {
       framing.push(bytes.subarray(at, at + size), (frame) => result.push(frame))

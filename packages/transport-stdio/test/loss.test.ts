@@ -1,12 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Loss } from "@mcp-lifeline/core"
-import type { Connection } from "@mcp-lifeline/core"
 import { Effect, Fiber, Logger, Redacted } from "effect"
 import { StderrTail } from "../src/StderrTail.js"
-import { call, connect, isAlive, pidOf, server, session } from "./support.js"
-
-const lossOf = (connection: Connection): Effect.Effect<Loss> =>
-  Effect.async((resume) => connection.onLost((loss) => resume(Effect.succeed(loss))))
+import { call, connect, isAlive, lossOf, pidOf, server, session } from "./support.js"
 
 describe("losing the process", () => {
   it.scopedLive("[S3] an exit is seen when it happens: calls in flight end at once, with code and stderr", () =>

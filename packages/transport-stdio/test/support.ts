@@ -1,5 +1,5 @@
 /** Real processes for the tests, and the proof that none is left. */
-import type { Backend, CallError, Connection, ConnectOptions, Connector, RequestError } from "@mcp-lifeline/core"
+import type { Backend, CallError, Connection, ConnectOptions, Connector, Loss, RequestError } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Exit, Scope, Stream } from "effect"
@@ -25,6 +25,10 @@ export const connectOptions: ConnectOptions = { onNotification: () => {} }
 
 export const connect = (options: StdioConnector.Options, more: Partial<ConnectOptions> = {}) =>
   StdioConnector.make(options).connect({ ...connectOptions, ...more })
+
+/** How a connection ends. */
+export const lossOf = (connection: Connection): Effect.Effect<Loss> =>
+  Effect.async((resume) => connection.onLost((loss) => resume(Effect.succeed(loss))))
 
 interface Entry {
   readonly pid: number
