@@ -42,6 +42,9 @@ const jsonSchemaValidator = new AjvJsonSchemaValidator()
 
 type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
 
+/** Whether a client could be given it whole. (P12) */
+const isReadable = (value: unknown): boolean => !Nesting.isDeeper(value, Nesting.defaultDepth)
+
 /** Options of a call that passes progress to the client, if it has asked for it, and the client's reason to cancel. */
 const passing = (extra: Extra) => {
   const progressToken = extra._meta?.progressToken
@@ -49,9 +52,11 @@ const passing = (extra: Extra) => {
   return progressToken === undefined ? { cancelReason } : {
     cancelReason,
     resetTimeoutOnProgress: true,
-    onprogress: (progress: Progress) => {
+    onprogress: (given: Progress) => {
+      const { message, progress, total } = given
+      const params = isReadable(given) ? given : { progress, total, message }
       // A client that has gone gets no progress; its call ends by itself.
-      extra.sendNotification({ method: "notifications/progress", params: { ...progress, progressToken } }).catch(
+      extra.sendNotification({ method: "notifications/progress", params: { ...params, progressToken } }).catch(
         () => {}
       )
     }
@@ -107,7 +112,7 @@ const handlers = ({ calls, fleet, ready }: Options): ReadonlyMap<string, Handler
   const readable = <A>(method: string, call: Effect.Effect<A, CallError>): Effect.Effect<A, CallError> =>
     Effect.filterOrFail(
       call,
-      (result) => !Nesting.isDeeper(result, Nesting.defaultDepth),
+      isReadable,
       () =>
         new ProtocolError({
           backend: "",
@@ -152,7 +157,7 @@ const handlers = ({ calls, fleet, ready }: Options): ReadonlyMap<string, Handler
     handler(CompleteRequestSchema, ({ params }, extra) => {
       const { argument, context, ref } = params
       const call = fleet.complete({ ref, argument, context, ...meta(params) }, passing(extra))
-      return calls.run(Effect.zipRight(ready, call), extra.signal)
+      return calls.run(Effect.zipRight(ready, readable("completion/complete", call)), extra.signal)
     })
   ])
 }

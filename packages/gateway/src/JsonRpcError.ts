@@ -1,7 +1,7 @@
 /**
  * What a client of the gateway sees of a failed call, as a JSON-RPC error.
  */
-import type { CallError } from "@mcp-lifeline/core"
+import { type CallError, Nesting } from "@mcp-lifeline/core"
 import { ErrorCode } from "@modelcontextprotocol/sdk/types.js"
 import { Cause } from "effect"
 
@@ -52,7 +52,11 @@ export const methodNotFound = (method: string): JsonRpcError =>
 
 /** A failed call: what the backend answered, as it stands; else what is known of the fate of the request. */
 export const fromError = (error: CallError): JsonRpcError => {
-  if (error._tag === "RemoteError") return new JsonRpcError(error.code, error.message, error.data)
+  if (error._tag === "RemoteError") {
+    // The code and the message are worth passing on without data that no client could be given. (P12)
+    const data = Nesting.isDeeper(error.data, Nesting.defaultDepth) ? undefined : error.data
+    return new JsonRpcError(error.code, error.message, data)
+  }
   const { _tag: tag, backend, generation, message } = error
   const about = { tag, backend, ...(generation !== undefined && { generation }) }
   switch (error._tag) {

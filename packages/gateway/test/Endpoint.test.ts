@@ -11,6 +11,12 @@ import { accept, bare, connected, initialize, nothing, rejection, serve, text } 
 
 const { catalog, tool } = ScriptedFleet
 
+const nestedDeeply = (): unknown => {
+  let nested: unknown = 0
+  for (let i = 0; i < 9000; i++) nested = [nested]
+  return nested
+}
+
 describe("Endpoint", () => {
   it.scopedLive("[G1:endpoint] serves a fleet's tools, prompts and resources under their full names", () =>
     Effect.gen(function*() {
@@ -104,8 +110,7 @@ describe("Endpoint", () => {
 
   it.scopedLive("[P12:real G18] a result that is nested too deeply is an error to the client, and costs nobody else", () =>
     Effect.gen(function*() {
-      let nested: unknown = 0
-      for (let i = 0; i < 9000; i++) nested = [nested]
+      const nested = nestedDeeply()
       const { fleet } = yield* ScriptedFleet.make(
         catalog(1, {}),
         ({ name }) =>
@@ -119,6 +124,37 @@ describe("Endpoint", () => {
         data: { fate: "answered" }
       })
       expect(yield* Effect.promise(() => client.callTool({ name: "other" }))).toMatchObject(text("fine"))
+    }))
+
+  it.scopedLive("[P12:real G18] completions, progress and data of errors that are nested too deeply are not passed on", () =>
+    Effect.gen(function*() {
+      const nested = nestedDeeply()
+      const scripted = yield* ScriptedFleet.make(
+        catalog(1, {}),
+        ({ name, options }) => {
+          options.onprogress?.({ progress: 1, total: 2, message: "half", ...{ nested } })
+          return name === "fails"
+            ? Effect.fail(new RemoteError({ backend: "b", method: "tools/call", code: 7, message: "no", data: nested }))
+            : Effect.succeed(text("fine"))
+        }
+      )
+      const complete = () => Effect.succeed({ completion: { values: [] }, nested })
+      const { url } = yield* serve({ ...scripted.fleet, complete })
+      const { client } = yield* connected(url)
+      const asked = { ref: { type: "ref/prompt", name: "greet" }, argument: { name: "a", value: "b" } } as const
+      expect(yield* rejection(client.complete(asked))).toMatchObject({
+        code: -32_000,
+        message: expect.stringContaining("nested more than 500 levels deep")
+      })
+      const failed = yield* rejection(client.callTool({ name: "fails" }))
+      expect(failed).toMatchObject({ code: 7, message: "MCP error 7: no" })
+      expect(failed).toHaveProperty("data", undefined)
+      const seen: Array<unknown> = []
+      const onprogress = (progress: unknown) => void seen.push(progress)
+      expect(yield* Effect.promise(() => client.callTool({ name: "x" }, undefined, { onprogress }))).toMatchObject(
+        text("fine")
+      )
+      expect(seen).toEqual([{ progress: 1, total: 2, message: "half" }])
     }))
 
   it.scopedLive("[G3:endpoint] passes progress to the call that asked for it, and asks for none otherwise", () =>
