@@ -42,6 +42,22 @@ describe("logging in", () => {
       assert.strictEqual(logins.length, 1)
     }))
 
+  it.scopedLive("[R12:real T7] a session refused in unknown words with a renewed token, too, is in doubt; nobody has to log in", () =>
+    Effect.gen(function*() {
+      const { connector, kept, logins, server } = yield* setup
+      kept.tokens = { access_token: "token-1", refresh_token: "refresh-1", token_type: "bearer" }
+      const { call, connection } = yield* Harness.connect(connector)
+      const { hook } = server
+      server.hook = (turn) =>
+        turn.headers["mcp-session-id"] === connection.sessionId
+          ? fault(turn.response, 401, { "www-authenticate": "Bearer" })
+          : hook?.(turn)
+      const error = yield* Effect.flip(call())
+      assert.deepInclude(error, { fate: "rejected", reason: "unauthorized", ifSessionLost: "rejected" })
+      assert.strictEqual(server.seen.filter(({ url }) => url === "/token").length, 1)
+      assert.strictEqual(logins.length, 0)
+    }))
+
   it.scopedLive("[T7] a token that is refused after a login leads to the next login", () =>
     Effect.gen(function*() {
       const { connector, demand, finish, grant, logins } = yield* setup
