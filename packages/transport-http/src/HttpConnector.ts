@@ -297,7 +297,7 @@ export const make = (options: Options): Connector => {
   /** When the server was found to have sessions. */
   let sessionsSince: number | undefined
 
-  /** Asks what the server speaks, unless that is remembered. (E1) */
+  /** Asks what the server speaks, unless that is remembered. */
   const connectAuto = (connectOptions: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const withSessions = connectSessions(connectOptions).pipe(
