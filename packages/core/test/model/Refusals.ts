@@ -77,15 +77,15 @@ export class Refusals {
     return session !== undefined && this.#forgotten.has(session.id)
   }
 
-  /** How a request of a connection is refused, if it is. */
-  of(method: string, connection: ScriptedConnector.ScriptedConnection): Refusal | undefined {
+  /** How a request of a connection is refused, if it is. `answers`: whether the server answers soon what it does not refuse. */
+  of(method: string, connection: ScriptedConnector.ScriptedConnection, answers: boolean): Refusal | undefined {
     const forgotten = this.#forgotten.get(connection.session.id)
     const { fate, what } = this.#refused
     const refuses = what === "everything" || (what === "calls" && method === "tools/call")
     if (forgotten === undefined && !refuses) {
       if (method === "tools/list") {
         this.#listGiven = true
-        this.#proven.add(connection.session.id)
+        if (answers) this.#proven.add(connection.session.id)
       }
       return undefined
     }

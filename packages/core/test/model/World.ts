@@ -325,7 +325,8 @@ export class World {
       }
       this.#refusals.forget(connection, this.#forgets.words)
     }
-    const refusal = this.#refusals.of(method, connection)
+    const mode = this.#modes.get(connection.id) ?? "ok"
+    const refusal = this.#refusals.of(method, connection, mode === "ok" || mode === "slow")
     if (refusal !== undefined) this.#suspects.add(connection.id)
     if (method === "tools/call" && refusal?.carriedOut !== false) {
       const { id } = (params as { readonly arguments: { readonly id: number } }).arguments
@@ -335,7 +336,7 @@ export class World {
     }
     if (refusal !== undefined) return { answer: "error", error: refusal.error }
     const result = method === "tools/list" ? { tools: [ScriptedConnector.tool(`tool-of-${connection.id}`)] } : undefined
-    switch (this.#modes.get(connection.id) ?? "ok") {
+    switch (mode) {
       case "ok":
         return { answer: "result", result }
       case "slow":
