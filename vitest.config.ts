@@ -3,8 +3,8 @@ import { defineConfig } from "vitest/config"
 import { LongestFirst } from "./vitest.sequencer.js"
 import projects from "./vitest.workspace.js"
 
-/** Tests start processes and servers of their own, so half of a large machine. They also wait for them, so one more than two processors. */
-const workers = Math.max(3, Math.ceil(availableParallelism() / 2))
+/** Tests start processes and servers of their own, so half of a large machine. They mostly wait for them, so five on a small one. */
+const workers = Math.max(5, Math.ceil(availableParallelism() / 2))
 
 export default defineConfig({
   test: {

@@ -123,7 +123,10 @@ describe("Health", () => {
       const backend = yield* start(script)
       yield* TestClock.adjust("1 hour")
       expect(script.ledger.sent("prompts/list").length).toBeGreaterThan(50)
-      expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 1, failures: { discovery: 1 } })
+      const { failures, generation, state } = yield* backend.status
+      expect([state, generation]).toEqual(["Connected", 1])
+      // None while a reading is under way whose other lists have been answered.
+      expect(failures.discovery).toBeLessThanOrEqual(1)
       yield* backend.callTool({ name: "echo" })
     }))
 

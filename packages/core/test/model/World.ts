@@ -104,8 +104,10 @@ export class World {
   readonly #generations = new Map<number, number>()
   readonly #taken = new Map<number, number>()
   readonly #setting: Setting
-  /** Connections that were current once, and when they ceased to be. */
-  readonly #detached = new Map<number, number>()
+  /** Connections that were current once. */
+  readonly #detached = new Set<number>()
+  /** When the world was first at rest since they ceased to be. */
+  readonly #drainsSince = new Map<number, number>()
   /** Generations in the order in which their close ended. */
   readonly #retired: Array<number> = []
   /** The server forgets so many more sessions, each at its request of this number, from 0. */
@@ -448,7 +450,7 @@ export class World {
       if (current.runtime.detached) this.fault(`L4: a retired runtime was installed as generation ${generation}`)
     } else if (generation !== before.generation) this.fault("L3: a generation without a runtime")
     if (before.current !== undefined && before.current !== current) {
-      this.#detached.set(before.current.connection.peer.pid!, this.sim.now)
+      this.#detached.add(before.current.connection.peer.pid!)
       if (current === undefined) this.#dropped(before, state)
       const { inFlight } = before.current.runtime
       if (state._tag === "Idle" && inFlight > 0) this.fault(`L18: released with ${inFlight} calls in flight`)
@@ -538,8 +540,10 @@ export class World {
     const mine = this.backend.published.value.current?.connection.peer.pid
     for (const id of this.script.ledger.live) {
       if (id === mine || this.#attempts > 0) continue
-      const since = this.#detached.get(id)
-      if (since === undefined || this.sim.now - since > drainTimeout) this.fault(`L9: nobody owns connection ${id}`)
+      // Counted from the first rest on: until then the machine may have stood still, and the drain not have begun.
+      const since = this.#drainsSince.get(id) ?? this.sim.now
+      this.#drainsSince.set(id, since)
+      if (!this.#detached.has(id) || this.sim.now - since > drainTimeout) this.fault(`L9: nobody owns connection ${id}`)
     }
     const lost = this.backend.published.value.current
     if (lost !== undefined && this.script.connections[lost.connection.peer.pid!]?.loss !== undefined) {
