@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type BackendUnavailable, type ResultUnknown, SessionExpired, SuspendedSession } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
+import { Clock, Effect, Exit, Fiber, Scope, TestClock } from "effect"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
 /** A connector whose sessions outlive their connections. */
@@ -157,6 +157,21 @@ describe("T11: a session outlives its connection", () => {
       yield* backend.reconnect
       yield* TestClock.adjust("5 seconds")
       expect(yield* Fiber.join(call)).toEqual({ content: [] })
+    }))
+
+  it.scoped("[T11 R1] a heartbeat that was under way is no call: the next attempt keeps to the backoff", () =>
+    Effect.gen(function*() {
+      const script = keeping()
+      const { backend } = yield* watched(script, { keepalive: { method: "ping", interval: 2000 } })
+      yield* TestClock.adjust(0)
+      script.respond = (method) => method === "ping" ? { answer: "never" } : undefined
+      while (script.ledger.sent("ping").length === 0) yield* TestClock.adjust(100)
+      const lostAt = yield* Clock.currentTimeMillis
+      script.current.lose()
+      yield* runUntilIdle
+      expect((yield* backend.status).state).toBe("Reconnecting")
+      yield* TestClock.adjust("5 seconds")
+      expect(script.ledger.attempts[1]! - lostAt).toBeGreaterThanOrEqual(500)
     }))
 
   it.scoped("[T11 C3] where the session does not go on, it is told that nobody knows", () =>

@@ -307,7 +307,7 @@ export class Connecting {
 
   /** Whether a call waits for the next connection. */
   get #isAwaited(): boolean {
-    return this.#calls.waiting > 0 || this.#owner.suspended?.isAwaited === true
+    return this.#calls.waiting > 0 || this.#owner.isSuspendedAwaited
   }
 
   /** Retires a runtime whose connection is lost. The next attempt may go on with its session, where one follows. (T11) */

@@ -65,6 +65,11 @@ export class Owner {
     return session?.held === true ? session : undefined
   }
 
+  /** Whether a call waits for an answer of the suspended session; a heartbeat or a reading of lists that was under way does not count. */
+  get isSuspendedAwaited(): boolean {
+    return this.suspended?.isAwaited === true && (this.#suspended?.runtime.inFlight ?? 0) > 0
+  }
+
   /** A runtime that is installed goes on with the suspended session: the calls that wait in it are its own from now on. */
   resumed(runtime: Runtime): void {
     this.#suspended?.runtime.handOver(runtime)
