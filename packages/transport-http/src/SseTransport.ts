@@ -7,10 +7,11 @@ import { RequestError } from "@mcp-lifeline/core"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import { Cause, Deferred, Effect, Exit, Fiber, Runtime } from "effect"
+import { Deferred, Effect } from "effect"
 import { discard, mediaType } from "./Answer.js"
 import * as EventStream from "./EventStream.js"
 import { describe } from "./FailureText.js"
+import { Fibers, settlePromise } from "./Fibers.js"
 import type { HttpClient } from "./HttpClient.js"
 import type { HttpFailure } from "./HttpFailure.js"
 import { AnswerFailure, CutFailure, namesLostSession } from "./HttpFailure.js"
@@ -35,10 +36,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
   Effect.gen(function*() {
     const { client, maxMessageBytes, target, url } = options
     const runtime = yield* Effect.runtime<never>()
-    const fork = <A, E>(effect: Effect.Effect<A, E>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
+    const fibers = new Fibers(runtime)
 
     const endpoint = yield* Deferred.make<URL, HttpFailure>()
-    const fibers = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
     let address: URL | undefined
     let initialized = false
     let protocolVersion: string | undefined
@@ -47,7 +47,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     let warned = false
     const dropped = (message: Oversized.Oversized): void => {
-      if (!warned) fork(Effect.logWarning(`${target}: ${Oversized.warning(maxMessageBytes)}`))
+      if (!warned) fibers.fork(Effect.logWarning(`${target}: ${Oversized.warning(maxMessageBytes)}`))
       warned = true
       Oversized.answer(transport, message, maxMessageBytes)
     }
@@ -60,13 +60,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const run = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
       new Promise((resolve, reject) => {
-        const fiber = fork(effect)
-        fibers.add(fiber)
-        fiber.addObserver((exit) => {
-          fibers.delete(fiber)
-          if (Exit.isSuccess(exit)) return resolve(exit.value)
-          reject(Cause.isInterruptedOnly(exit.cause) ? over("unknown") : Cause.squash(exit.cause))
-        })
+        fibers.fork(effect).addObserver((exit) => settlePromise(exit, resolve, reject, () => over("unknown")))
       })
 
     const over = (fate: RequestError["fate"]): RequestError =>
@@ -158,7 +152,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       return run(post(JSON.stringify(message), address))
     }
 
-    const shutdown = Effect.suspend(() => Fiber.interruptAll([...fibers])).pipe(
+    const shutdown = fibers.interruptAll.pipe(
       Effect.zipRight(client.destroy),
       Effect.ensuring(Effect.sync(() => transport.onclose?.()))
     )
@@ -171,13 +165,13 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         initialized = true
       },
       start: () => {
-        fibers.add(fork(listen))
+        fibers.fork(listen)
         return run(
           Effect.asVoid(Effect.mapError(Deferred.await(endpoint), (failure) => toConnectError(failure, target)))
         )
       },
       send,
-      close: () => closing ??= Runtime.runPromise(runtime)(Effect.interruptible(shutdown))
+      close: () => closing ??= fibers.runPromise(shutdown)
     }
     return transport
   })

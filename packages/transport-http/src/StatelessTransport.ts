@@ -9,10 +9,11 @@ import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { isJSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
-import { Cause, Effect, Exit, Fiber, Runtime } from "effect"
+import { Effect, type Fiber } from "effect"
 import { discard } from "./Answer.js"
 import type { Reader } from "./EventStream.js"
 import { describe } from "./FailureText.js"
+import { Fibers, settlePromise } from "./Fibers.js"
 import type { HttpClient } from "./HttpClient.js"
 import type { HttpFailure } from "./HttpFailure.js"
 import { isAnswer, toConnectError, toRequestError, toStatelessError } from "./Outcome.js"
@@ -45,17 +46,15 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
   Effect.gen(function*() {
     const { client, maxMessageBytes, parameters, target, url } = options
     const runtime = yield* Effect.runtime<never>()
-    const fork = <A, E>(effect: Effect.Effect<A, E>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
-
+    const fibers = new Fibers(runtime)
     const exchanges = new Map<RequestId, Exchange>()
-    const fibers = new Set<Fiber.RuntimeFiber<void, Failure>>()
     let protocolVersion: string | undefined
     let lost: Loss | undefined
     let closing: Promise<void> | undefined
 
     let warned = false
     const dropped = (message: Oversized.Oversized): void => {
-      if (!warned) fork(Effect.logWarning(`${target}: ${Oversized.warning(maxMessageBytes)}`))
+      if (!warned) fibers.fork(Effect.logWarning(`${target}: ${Oversized.warning(maxMessageBytes)}`))
       warned = true
       if (message.isResponse) Oversized.answer(transport, message, maxMessageBytes)
     }
@@ -149,20 +148,16 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       const id = isJSONRPCRequest(message) ? message.id : undefined
       if (id !== undefined) exchanges.set(id, exchange)
       return new Promise((resolve, reject) => {
-        const fiber = fork(isJSONRPCRequest(message) ? ask(message, body, exchange) : tell(message, body))
-        fibers.add(fiber)
+        const fiber = fibers.fork(isJSONRPCRequest(message) ? ask(message, body, exchange) : tell(message, body))
         exchange.fiber = fiber
         fiber.addObserver((exit) => {
-          fibers.delete(fiber)
           if (id !== undefined) exchanges.delete(id)
-          if (Exit.isSuccess(exit)) return resolve()
-          if (exit.cause._tag === "Fail") return reject(exit.cause.error)
-          reject(Cause.isInterruptedOnly(exit.cause) ? over(exit.cause) : Cause.squash(exit.cause))
+          settlePromise(exit, resolve, reject, over)
         })
       })
     }
 
-    const shutdown = Effect.suspend(() => Fiber.interruptAll([...fibers])).pipe(
+    const shutdown = fibers.interruptAll.pipe(
       Effect.zipRight(client.destroy),
       Effect.ensuring(Effect.sync(() => transport.onclose?.()))
     )
@@ -175,7 +170,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       },
       start: () => Promise.resolve(),
       send,
-      close: () => closing ??= Runtime.runPromise(runtime)(Effect.interruptible(shutdown))
+      close: () => closing ??= fibers.runPromise(shutdown)
     }
     return transport
   })

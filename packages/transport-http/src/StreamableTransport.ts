@@ -15,13 +15,14 @@ import type { AdapterTransport, TransportSession } from "@mcp-lifeline/protocol"
 import { Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { isJSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
-import { Cause, Effect, Exit, Fiber, Runtime } from "effect"
+import { Effect, Exit, type Fiber } from "effect"
 import type { EventSourceMessage } from "eventsource-parser"
 import type { Answer } from "./Answer.js"
 import { discard, header, mediaType } from "./Answer.js"
 import type { End, Position, Reader } from "./EventStream.js"
 import * as EventStream from "./EventStream.js"
 import { describe } from "./FailureText.js"
+import { Fibers, settlePromise } from "./Fibers.js"
 import type { HttpClient } from "./HttpClient.js"
 import type { HttpFailure, StatusFailure } from "./HttpFailure.js"
 import { AnswerFailure, namesLostSession } from "./HttpFailure.js"
@@ -52,11 +53,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
   Effect.gen(function*() {
     const { client, maxMessageBytes, target, url } = options
     const runtime = yield* Effect.runtime<never>()
-    // The SDK calls us: what it starts must be interruptible, wherever the transport was made.
-    const fork = <A, E>(effect: Effect.Effect<A, E>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
-
+    const fibers = new Fibers(runtime)
     const exchanges = new Map<RequestId, Exchange>()
-    const fibers = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
     const session = new HttpSession()
     let serverStream: Fiber.RuntimeFiber<void> | undefined
     let lost: Loss | undefined
@@ -65,7 +63,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     let warned = false
     const dropped = (message: Oversized.Oversized): void => {
-      if (!warned) fork(Effect.logWarning(`${target}: ${Oversized.warning(maxMessageBytes)}`))
+      if (!warned) fibers.fork(Effect.logWarning(`${target}: ${Oversized.warning(maxMessageBytes)}`))
       warned = true
       Oversized.answer(transport, message, maxMessageBytes)
     }
@@ -271,24 +269,20 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         : undefined
       if (exchange !== undefined) exchanges.set(exchange.id, exchange)
       return new Promise((resolve, reject) => {
-        const fiber = fork(post(message, body, exchange))
-        fibers.add(fiber)
+        const fiber = fibers.fork(post(message, body, exchange))
         if (exchange !== undefined) exchange.fiber.current = fiber
         fiber.addObserver((exit) => {
-          fibers.delete(fiber)
           if (exchange !== undefined) exchanges.delete(exchange.id)
           after(message, Exit.isSuccess(exit))
           // What a suspended session has not answered waits for whoever goes on with it.
-          if (Exit.isSuccess(exit) || (exchange !== undefined && session.isSuspended)) return resolve()
-          if (exit.cause._tag === "Fail") return reject(exit.cause.error)
-          reject(Cause.isInterruptedOnly(exit.cause) ? over(exit.cause) : Cause.squash(exit.cause))
+          if (exchange !== undefined && session.isSuspended) return resolve()
+          settlePromise(exit, resolve, reject, over)
         })
       })
     }
 
     const openServerStream = (): void => {
-      serverStream = fork(keepServerStream)
-      fibers.add(serverStream)
+      serverStream = fibers.fork(keepServerStream)
     }
 
     /** What follows when a notification of ours has been sent, or could not be. */
@@ -338,11 +332,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         if (!isWaiting(id)) continue
         const exchange: Exchange = { id, fiber: { current: undefined }, answered: false, ...position }
         exchanges.set(id, exchange)
-        const fiber = fork(resumeStream(exchange, { cause: undefined }))
-        fibers.add(fiber)
+        const fiber = fibers.fork(resumeStream(exchange, { cause: undefined }))
         exchange.fiber.current = fiber
         fiber.addObserver((exit) => {
-          fibers.delete(fiber)
           exchanges.delete(id)
           if (session.isSuspended || Exit.isSuccess(exit) || exit.cause._tag !== "Fail") return
           transport.onfailed?.(id, exit.cause.error)
@@ -351,7 +343,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     }
 
     const shutdown = Effect.suspend(() => isOurs() ? endSession(client) : Effect.void).pipe(
-      Effect.zipRight(Effect.suspend(() => Fiber.interruptAll([...fibers]))),
+      Effect.zipRight(fibers.interruptAll),
       Effect.zipRight(client.destroy),
       Effect.ensuring(Effect.sync(() => transport.onclose?.()))
     )
@@ -370,7 +362,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       borrow: ({ knows }) => session.borrow(knows as Known),
       goOn,
       send,
-      close: () => closing ??= Runtime.runPromise(runtime)(Effect.interruptible(shutdown))
+      close: () => closing ??= fibers.runPromise(shutdown)
     }
     return transport
   })

@@ -29,6 +29,15 @@ const through = (url: string, options: Omit<Backend.BackendOptions, "connector">
 const notice = (backend: Backend.Backend) =>
   Effect.zipRight(Effect.ignore(backend.healthCheck), until(backend, ({ state }) => state !== "Connected"))
 
+/** A call that may be carried out once, whose server works for so many seconds and tells its progress twice a second. */
+const working = (backend: Backend.Backend, seconds: number) =>
+  Effect.fork(
+    backend.callTool({
+      name: "trigger-long-running-operation",
+      arguments: { duration: seconds, steps: seconds * 2 }
+    }, { idempotent: false, onprogress: () => {} })
+  )
+
 describe.concurrent("T11: sessions and the network", () => {
   it.scopedLive("[T11:real] a network that is gone for a while does not cost the session of a server that we did not write", () =>
     Effect.gen(function*() {
@@ -53,12 +62,7 @@ describe.concurrent("T11: sessions and the network", () => {
     Effect.gen(function*() {
       const server = yield* Everything.make("streamableHttp")
       const { back, backend, gone } = yield* through(server.url)
-      const call = yield* Effect.fork(
-        backend.callTool({ name: "trigger-long-running-operation", arguments: { duration: 2, steps: 4 } }, {
-          idempotent: false,
-          onprogress: () => {}
-        })
-      )
+      const call = yield* working(backend, 2)
       yield* Effect.sleep(800)
       yield* gone
       yield* notice(backend)
@@ -73,12 +77,7 @@ describe.concurrent("T11: sessions and the network", () => {
     Effect.gen(function*() {
       const server = yield* Everything.make("streamableHttp")
       const { back, backend, gone } = yield* through(server.url)
-      const call = yield* Effect.fork(
-        backend.callTool({ name: "trigger-long-running-operation", arguments: { duration: 20, steps: 40 } }, {
-          idempotent: false,
-          onprogress: () => {}
-        })
-      )
+      const call = yield* working(backend, 20)
       yield* Effect.sleep(800)
       yield* gone
       yield* notice(backend)
@@ -163,12 +162,7 @@ describe.concurrent("T11: sessions and the network", () => {
     Effect.gen(function*() {
       const server = yield* Everything.make("streamableHttp")
       const { back, backend, gone } = yield* through(server.url)
-      const call = yield* Effect.fork(
-        backend.callTool({ name: "trigger-long-running-operation", arguments: { duration: 5, steps: 10 } }, {
-          idempotent: false,
-          onprogress: () => {}
-        })
-      )
+      const call = yield* working(backend, 5)
       for (let loss = 0; loss < 2; loss++) {
         yield* Effect.sleep(800)
         yield* gone
