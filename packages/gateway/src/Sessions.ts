@@ -1,13 +1,13 @@
 /**
  * The sessions of the gateway's clients, over Streamable HTTP: bounded in number, each with a server of its own.
  */
+import { JsonRpcError } from "@mcp-lifeline/protocol"
 import type { Server } from "@modelcontextprotocol/sdk/server/index.js"
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { ErrorCode } from "@modelcontextprotocol/sdk/types.js"
 import { randomUUID } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { gatewayCode } from "./JsonRpcError.js"
 
 /** How much a client may ask of us. */
 export interface Limits {
@@ -43,7 +43,7 @@ export const refuse = (
   options: { readonly code?: number; readonly headers?: Record<string, string> } = {}
 ): void => {
   if (response.headersSent) return void response.destroy()
-  const error = { code: options.code ?? gatewayCode, message }
+  const error = { code: options.code ?? JsonRpcError.ourCode, message }
   // What is left of the body is not read: the connection cannot be used again.
   response.writeHead(status, { ...options.headers, "Content-Type": "application/json", Connection: "close" })
   response.end(JSON.stringify({ jsonrpc: "2.0", error, id: null }))

@@ -1,9 +1,9 @@
 /**
  * The transport under the facade's own client: there from the first to the last, whatever connections come and go.
  */
+import { Relay } from "@mcp-lifeline/protocol"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import { Relay } from "./Relay.js"
 import * as Run from "./Run.js"
 import type { Source } from "./Supervised.js"
 

@@ -2,9 +2,9 @@
  * The servers of a fleet's configuration, and what was made of them.
  */
 import type { Backend, Problem } from "@mcp-lifeline/core"
+import { Incoming } from "@mcp-lifeline/protocol"
 import { Equal, Redacted } from "effect"
 import type { FleetConfig, FleetOptions, VsCodeConfig } from "../Options.js"
-import { Incoming } from "./Incoming.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
 

@@ -3,6 +3,8 @@
  * there is a backend.
  */
 import { ConnectError as CoreConnectError } from "@mcp-lifeline/core"
+import type { Introduction, JsonRpcError } from "@mcp-lifeline/protocol"
+import { deliver, ListChanges, Relay } from "@mcp-lifeline/protocol"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
   InitializeRequest,
@@ -19,12 +21,8 @@ import { ConfigError, ConnectError } from "../Errors.js"
 import type { Server, TransportOptions } from "../Options.js"
 import type { SupervisedTransport, Supervision } from "../Transport.js"
 import { closed } from "./Failure.js"
-import type { Introduction } from "./Incoming.js"
-import type { JsonRpcError } from "./JsonRpc.js"
-import * as JsonRpc from "./JsonRpc.js"
-import * as ListChanges from "./ListChanges.js"
+import * as InitializeFailure from "./InitializeFailure.js"
 import { open, policyOf, whyNot } from "./open.js"
-import { deliver, Relay } from "./Relay.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
 import { Supervised } from "./Supervised.js"
@@ -202,8 +200,8 @@ export class RelayTransport implements SupervisedTransport {
       (result) => this.#reply({ jsonrpc: "2.0", id, result }),
       (error: unknown) => {
         this.#opening = undefined
-        if (JsonRpc.isUnauthorized(error)) login = error
-        else if (this.#closing === undefined) this.#refuse(id, JsonRpc.fromConnectFailure(error))
+        if (InitializeFailure.isUnauthorized(error)) login = error
+        else if (this.#closing === undefined) this.#refuse(id, InitializeFailure.toJsonRpc(error))
       }
     )
     await this.#opening
@@ -238,7 +236,7 @@ export class RelayTransport implements SupervisedTransport {
     }
     this.#opened = opened
     this.#agreed = incoming.protocolVersion = introduction.protocolVersion
-    const announced = JsonRpc.announcing(introduction.capabilities)
+    const announced = ListChanges.announcing(introduction.capabilities)
     ListChanges.announce(opened.source, relay, () => announced)
     opened.on("event", (event) => {
       if (event._tag === "AttemptFailed" && this.#changed !== undefined) this.#endChanged(opened, this.#changed)
@@ -281,7 +279,7 @@ export class RelayTransport implements SupervisedTransport {
 
   // --- to the client
 
-  #refuse(id: RequestId, error: JsonRpcError): void {
+  #refuse(id: RequestId, error: JsonRpcError.JsonRpcError): void {
     this.#reply({ jsonrpc: "2.0", id, error })
   }
 

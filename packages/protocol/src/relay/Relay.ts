@@ -12,12 +12,9 @@ import type {
   RequestId,
   Result
 } from "@modelcontextprotocol/sdk/types.js"
-import type { Fiber } from "effect"
+import type { Effect, Fiber } from "effect"
 import { Exit, FiberId, Runtime } from "effect"
-import { type Deferred, deferred } from "./deferred.js"
-import { closed } from "./Failure.js"
-import * as JsonRpc from "./JsonRpc.js"
-import type { Source } from "./Supervised.js"
+import * as JsonRpcError from "./JsonRpcError.js"
 
 /** Gives a client a message. What it throws is told to its `onerror`. */
 export const deliver = (client: Pick<Transport, "onerror" | "onmessage">, message: JSONRPCMessage): void => {
@@ -31,11 +28,25 @@ export const deliver = (client: Pick<Transport, "onerror" | "onmessage">, messag
 /** The params of a message, where it has some. */
 const withParams = <P>(params: P | undefined): { readonly params?: P } => params === undefined ? {} : { params }
 
+/** Where the requests of the client go: a backend, which may be replaced by another one of the same name. */
+export interface Target {
+  readonly runtime: Runtime.Runtime<never>
+  readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>
+}
+
 /** A request of the client that is not answered yet. */
 interface Call {
   fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
   /** Why the client has cancelled it. */
   reason: unknown
+}
+
+const closed = (name: string): Error => new Error(`the client of ${name} is closed`)
+
+/** Settles a request of the server. */
+interface Answer {
+  readonly resolve: (result: Result) => void
+  readonly reject: (error: Error) => void
 }
 
 /** A schema that takes what comes. */
@@ -50,7 +61,7 @@ export class Relay {
   readonly methods = new Set<string>()
   readonly #calls = new Map<RequestId, Call>()
   /** Requests of the server that the client has not answered yet. */
-  readonly #asked = new Map<RequestId, Deferred<Result>>()
+  readonly #asked = new Map<RequestId, Answer>()
   #onSettled: (() => void) | undefined
   #asks = 0
   #ended = false
@@ -67,12 +78,12 @@ export class Relay {
   }
 
   /** The client asks. It is answered in a later step, never in the middle of its `send`. */
-  request(source: Source, { id, method, params }: JSONRPCRequest, options?: Backend.CallOptions): void {
+  request(target: Target, { id, method, params }: JSONRPCRequest, options?: Backend.CallOptions): void {
     this.methods.add(method)
     const call: Call = { fiber: undefined, reason: undefined }
     this.#calls.set(id, call)
-    const fiber = Runtime.runFork(source.runtime)(
-      source.use((backend) =>
+    const fiber = Runtime.runFork(target.runtime)(
+      target.use((backend) =>
         backend.request(method as Method, params as never, {
           ...options,
           resultSchema: asItComes,
@@ -122,24 +133,34 @@ export class Relay {
   ): Promise<Result> {
     const gone = (): Error => closed(this.#name)
     if (signal.aborted || this.#ended) return Promise.reject(gone())
-    const id = ++this.#asks
-    const answer = deferred<Result>()
-    let isDelivered = false
-    const abort = (): void => {
-      if (!this.#asked.delete(id)) return
-      answer.reject(gone())
-      if (!isDelivered) return
-      const reason = typeof signal.reason === "string" ? { reason: signal.reason } : {}
-      this.pass({ method: "notifications/cancelled", params: { requestId: id, ...reason } })
-    }
-    signal.addEventListener("abort", abort, { once: true })
-    this.#asked.set(id, answer)
-    this.#whenReady(() => {
-      if (!this.#asked.has(id)) return
-      isDelivered = true
-      this.#deliver({ jsonrpc: "2.0", id, method, ...withParams(params) })
+    return new Promise((resolve, reject) => {
+      const id = ++this.#asks
+      let isDelivered = false
+      const abort = (): void => {
+        if (!this.#asked.delete(id)) return
+        reject(gone())
+        if (!isDelivered) return
+        const reason = typeof signal.reason === "string" ? { reason: signal.reason } : {}
+        this.pass({ method: "notifications/cancelled", params: { requestId: id, ...reason } })
+      }
+      const settled = () => signal.removeEventListener("abort", abort)
+      signal.addEventListener("abort", abort, { once: true })
+      this.#asked.set(id, {
+        resolve: (result) => {
+          settled()
+          resolve(result)
+        },
+        reject: (error) => {
+          settled()
+          reject(error)
+        }
+      })
+      this.#whenReady(() => {
+        if (!this.#asked.has(id)) return
+        isDelivered = true
+        this.#deliver({ jsonrpc: "2.0", id, method, ...withParams(params) })
+      })
     })
-    return answer.promise.finally(() => signal.removeEventListener("abort", abort))
   }
 
   /** Passes on a notification of the server. */
@@ -168,7 +189,7 @@ export class Relay {
     this.#deliver(
       Exit.isSuccess(exit)
         ? { jsonrpc: "2.0", id, result: exit.value as Result }
-        : { jsonrpc: "2.0", id, error: JsonRpc.fromCause(exit.cause as never) }
+        : { jsonrpc: "2.0", id, error: JsonRpcError.fromCause(exit.cause as never, "the transport was closed") }
     )
     if (this.#calls.size === 0) this.#onSettled?.()
   }

@@ -3,9 +3,10 @@
  * whoever stands for the client.
  */
 import type { ConnectError, Connection, ServerNotification } from "@mcp-lifeline/core"
-import type { Era, SdkConnection } from "@mcp-lifeline/protocol"
 import type { Result } from "@modelcontextprotocol/sdk/types.js"
 import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
+import type * as Era from "../Era.js"
+import type * as SdkConnection from "../SdkConnection.js"
 
 /** What a server says of itself in the handshake. */
 export type Introduction = Pick<

@@ -1,13 +1,11 @@
 /**
  * Which lists a client has to be told of: those that differ, or may differ, from what it has read.
  */
-import type { Catalog } from "@mcp-lifeline/core"
+import type { Catalog, Event, Status } from "@mcp-lifeline/core"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Stream } from "effect"
+import { Effect, Runtime, Stream } from "effect"
 import { isDeepStrictEqual } from "node:util"
-import * as Feed from "./Feed.js"
-import type { Relay } from "./Relay.js"
-import type { Source } from "./Supervised.js"
+import type { Relay, Target } from "./Relay.js"
 
 type Snapshot = Catalog.Snapshot
 type Kind = "tools" | "prompts" | "resources"
@@ -22,12 +20,29 @@ const listOf: Readonly<Record<string, Kind>> = {
   "resources/templates/list": "resources"
 }
 
+/** What a server can do, and that its lists may change: after a restart they can differ, whatever the server announces. */
+export const announcing = (capabilities: ServerCapabilities): ServerCapabilities => {
+  const { prompts, resources, tools } = capabilities
+  return {
+    ...capabilities,
+    ...(tools === undefined ? {} : { tools: { ...tools, listChanged: true } }),
+    ...(prompts === undefined ? {} : { prompts: { ...prompts, listChanged: true } }),
+    ...(resources === undefined ? {} : { resources: { ...resources, listChanged: true } })
+  }
+}
+
 /** What the client was told that the server can do: which of its lists may change. */
 export type Declared = () => ServerCapabilities | undefined
 
 const same = (a: Snapshot, b: Snapshot, kind: Kind): boolean =>
   isDeepStrictEqual(a[kind], b[kind]) &&
   (kind !== "resources" || isDeepStrictEqual(a.resourceTemplates, b.resourceTemplates))
+
+/** A target whose state is seen. */
+export interface Source extends Target {
+  readonly status: () => Status
+  readonly events: Stream.Stream<Event.Event>
+}
 
 /** Tells a client of the lists that have changed over a restart, as long as the source has events. */
 export const announce = (source: Source, relay: Relay, declared: Declared): void => {
@@ -42,12 +57,12 @@ export const announce = (source: Source, relay: Relay, declared: Declared): void
       return Effect.succeed(isUnread ? changes.unread(relay.methods) : [])
     })
   )
-  Feed.start(source.runtime, Stream.concat(now, later))({
-    push: (methods) => {
-      for (const method of methods) relay.pass({ method })
-    },
-    end: () => undefined
-  })
+  Runtime.runFork(source.runtime)(
+    Stream.runForEach(Stream.concat(now, later), (methods) =>
+      Effect.sync(() => {
+        for (const method of methods) relay.pass({ method })
+      }))
+  )
 }
 
 /** The catalogues of one backend in the order in which they are published. */

@@ -1,0 +1,24 @@
+/**
+ * Why `initialize` of a supervised transport failed: pure.
+ */
+import { JsonRpcError } from "@mcp-lifeline/protocol"
+import { ConnectError } from "../Errors.js"
+
+/** Whether a person has to log in. */
+export const isUnauthorized = (error: unknown): boolean =>
+  error instanceof Error && "_tag" in error && error._tag === "UnauthorizedError"
+
+/** The error that its client is answered with. */
+export const toJsonRpc = (error: unknown): JsonRpcError.JsonRpcError => {
+  const message = JsonRpcError.messageOf(error)
+  const about = error instanceof ConnectError
+    ? {
+      tag: error._tag,
+      backend: error.backend,
+      reason: error.reason,
+      permanent: error.permanent,
+      status: error.status
+    }
+    : {}
+  return { code: JsonRpcError.ourCode, message, data: { fate: "notSent", ...about } }
+}

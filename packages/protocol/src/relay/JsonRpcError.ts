@@ -1,0 +1,69 @@
+/**
+ * A failed request as the error of a JSON-RPC response, for clients that are not ours. Pure.
+ */
+import { type CallError, Nesting } from "@mcp-lifeline/core"
+import { ErrorCode } from "@modelcontextprotocol/sdk/types.js"
+import { Cause, Option } from "effect"
+
+/** The error of a JSON-RPC response. */
+export interface JsonRpcError {
+  readonly code: number
+  readonly message: string
+  readonly data?: unknown
+}
+
+/** The code of every failure that is ours and not the server's answer. */
+export const ourCode = -32_000
+
+const fates = {
+  SessionExpired: "notSent",
+  ConnectionLost: "notSent",
+  BackendUnavailable: "notSent",
+  RequestTimeout: "unknown",
+  ResultUnknown: "unknown",
+  ProtocolError: "answered"
+} as const
+
+/** What only some failures know. */
+const details = (error: Exclude<CallError, { readonly _tag: "RemoteError" }>): object => {
+  switch (error._tag) {
+    case "RequestTimeout":
+      return { timeout: error.timeout }
+    case "SessionExpired":
+      return { newGeneration: error.newGeneration }
+    case "BackendUnavailable":
+      return { state: error.state, lastError: error.lastError, nextAttemptAt: error.nextAttemptAt }
+    default:
+      return {}
+  }
+}
+
+/** What the server answered, as it stands; else what is known of the fate of the request, in `data`. */
+export const fromCallError = (error: CallError): JsonRpcError => {
+  if (error._tag === "RemoteError") {
+    const { code, data, message } = error
+    // The code and the message are worth passing on without data that no client could be given.
+    return data === undefined || Nesting.isDeeper(data, Nesting.defaultDepth)
+      ? { code, message }
+      : { code, message, data }
+  }
+  const { _tag: tag, backend, generation, message } = error
+  const known = Object.entries({ generation, ...details(error) }).filter(([, value]) => value !== undefined)
+  return { code: ourCode, message, data: { fate: fates[tag], tag, backend, ...Object.fromEntries(known) } }
+}
+
+/**
+ * The same for every way in which a request can end without a result. `closing`: the message where it is interrupted; `fault`:
+ * that where something of ours broke, in place of what that says.
+ */
+export const fromCause = (cause: Cause.Cause<CallError>, closing: string, fault?: string): JsonRpcError =>
+  Option.match(Cause.failureOption(cause), {
+    onSome: fromCallError,
+    onNone: () =>
+      Cause.isInterruptedOnly(cause)
+        ? { code: ourCode, message: closing, data: { tag: "Interrupted", fate: "unknown" } }
+        : { code: ErrorCode.InternalError, message: fault ?? messageOf(Cause.squash(cause)) }
+  })
+
+/** What others throw, in words. */
+export const messageOf = (thrown: unknown): string => thrown instanceof Error ? thrown.message : String(thrown)
