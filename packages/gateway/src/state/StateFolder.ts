@@ -1,0 +1,192 @@
+/**
+ * What this program keeps between two runs: one private folder, shared by all its processes.
+ */
+import { Context, Effect, Either, Layer, Option, Schema } from "effect"
+import type { Scope } from "effect"
+import { createHash } from "node:crypto"
+import { mkdir, readdir, readFile, rm } from "node:fs/promises"
+import { homedir } from "node:os"
+import { join } from "node:path"
+import * as FileLock from "./FileLock.js"
+import { attempt, type FileFailure, hasCode, makePrivate, replace } from "./privateFiles.js"
+import { statePath } from "./statePath.js"
+
+/** Values of one kind, each in a file of its own. Keys and names of collections consist of letters, digits, `_` and `-`. */
+export interface Collection<A> {
+  /** The value as it is now, whichever process wrote it. None also where the file cannot be understood, which is logged once. */
+  readonly get: (key: string) => Effect.Effect<Option.Option<A>>
+  /** Replaces the value, all at once. Where the folder cannot be written, this process keeps the value in its memory. */
+  readonly set: (key: string, value: A) => Effect.Effect<void>
+  readonly remove: (key: string) => Effect.Effect<void>
+  /** All values that can be read, by key. */
+  readonly entries: Effect.Effect<ReadonlyArray<readonly [key: string, value: A]>>
+}
+
+/**
+ * The state folder. The folder is made when something is first kept, with mode 0700; files have mode 0600 and are written
+ * atomically. Nothing here fails: where the folder cannot be written, one warning says so, and all works from the memory of this
+ * process.
+ */
+export class StateFolder extends Context.Tag("mcp-lifeline/StateFolder")<StateFolder, {
+  /** The path of the folder, whether it exists or not. */
+  readonly path: string
+  /** Values of one kind, in `<path>/<name>/<key>.json`. */
+  readonly collection: <A, I>(name: string, schema: Schema.Schema<A, I>) => Collection<A>
+  /**
+   * Takes a lock by its name, waits for it as long as another fiber or process has it, and gives it back when the scope closes. It
+   * ends with the process that holds it. Where the folder cannot be written, it holds in this process only.
+   */
+  readonly lock: (name: string) => Effect.Effect<void, never, Scope.Scope>
+}>() {}
+
+/** A key for what may be long or hold any character, such as an address or a command. */
+export const key = (...parts: ReadonlyArray<string>): string =>
+  createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 40)
+
+const checked = (name: string): string => {
+  if (!/^[\w-]{1,100}$/.test(name)) throw new Error(`not a name for something in the state folder: ${name}`)
+  return name
+}
+
+const reasonOf = ({ cause }: FileFailure): string => cause instanceof Error ? cause.message : String(cause)
+
+/** The state folder at a path. */
+export const make = (path: string): StateFolder["Type"] => {
+  /** What could not be written, by file; undefined is what could not be removed. */
+  const memory = new Map<string, string | undefined>()
+  const locks = new Map<string, Effect.Semaphore>()
+  /** What was logged. */
+  const said = new Set<string>()
+
+  const warnOnce = (about: string, text: string) =>
+    Effect.suspend(() => {
+      if (said.has(about)) return Effect.void
+      said.add(about)
+      return Effect.logWarning(text)
+    })
+
+  const unwritable = (failure: FileFailure) =>
+    warnOnce(
+      "unwritable",
+      `the state folder ${path} cannot be written, so that what is learnt is forgotten when this process ends; make it writable or ` +
+        `name another with MCP_LIFELINE_STATE: ${reasonOf(failure)}`
+    )
+
+  const prepare = async (folder: string): Promise<void> => {
+    // The folder may have been chosen by the user and hold other things: only what lies in it is ours to close.
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makePrivate(folder)
+  }
+
+  const read = (file: string): Effect.Effect<Option.Option<string>> =>
+    Effect.suspend(() => {
+      if (memory.has(file)) return Effect.succeed(Option.fromNullable(memory.get(file)))
+      return attempt(() => readFile(file, "utf8")).pipe(
+        Effect.map(Option.some),
+        Effect.catchAll((failure) =>
+          hasCode(failure.cause, "ENOENT", "ENOTDIR")
+            ? Effect.succeedNone
+            : Effect.as(warnOnce(file, `${file} cannot be read and is ignored: ${reasonOf(failure)}`), Option.none())
+        )
+      )
+    })
+
+  const collection = <A, I>(name: string, schema: Schema.Schema<A, I>): Collection<A> => {
+    const folder = join(path, checked(name))
+    const fileOf = (key: string) => join(folder, `${checked(key)}.json`)
+    const json = Schema.parseJson(schema)
+    const decode = Schema.decodeEither(json)
+    const encode = Schema.encodeSync(json)
+
+    const get = (key: string): Effect.Effect<Option.Option<A>> => {
+      const file = fileOf(key)
+      return Effect.flatMap(
+        read(file),
+        Option.match({
+          onNone: () => Effect.succeedNone,
+          onSome: (text) =>
+            Either.match(decode(text), {
+              onRight: (value) => Effect.succeedSome(value),
+              // What is wrong with it is not said: it may hold secrets.
+              onLeft: () =>
+                Effect.as(
+                  warnOnce(
+                    file,
+                    `${file} is not what this version of mcp-lifeline keeps there and is ignored; remove it if this stays so`
+                  ),
+                  Option.none()
+                )
+            })
+        })
+      )
+    }
+
+    return {
+      get,
+      set: (key, value) =>
+        Effect.suspend(() => {
+          const file = fileOf(key)
+          const text = encode(value)
+          return attempt(() => prepare(folder).then(() => replace(file, text))).pipe(
+            Effect.tap(() => memory.delete(file)),
+            Effect.catchAll((failure) => {
+              memory.set(file, text)
+              return unwritable(failure)
+            }),
+            Effect.uninterruptible
+          )
+        }),
+      remove: (key) =>
+        Effect.suspend(() => {
+          const file = fileOf(key)
+          memory.delete(file)
+          return attempt(() => rm(file, { force: true })).pipe(
+            Effect.catchAll((failure) => {
+              if (hasCode(failure.cause, "ENOTDIR")) return Effect.void
+              memory.set(file, undefined)
+              return unwritable(failure)
+            })
+          )
+        }),
+      entries: Effect.gen(function*() {
+        const names = yield* attempt(() => readdir(folder)).pipe(Effect.orElseSucceed((): Array<string> => []))
+        const kept = [...memory.keys()].filter((file) => file.startsWith(join(folder, "/"))).map((file) =>
+          file.slice(folder.length + 1)
+        )
+        const keys = [...new Set([...names, ...kept])].flatMap((file) => /^([\w-]+)\.json$/.exec(file)?.[1] ?? [])
+          .toSorted()
+        const found = yield* Effect.forEach(
+          keys,
+          (key) => Effect.map(get(key), Option.map((value) => [key, value] as const))
+        )
+        return found.flatMap(Option.toArray)
+      })
+    }
+  }
+
+  const lock = (name: string): Effect.Effect<void, never, Scope.Scope> =>
+    Effect.suspend(() => {
+      checked(name)
+      const semaphore = locks.get(name) ?? Effect.unsafeMakeSemaphore(1)
+      locks.set(name, semaphore)
+      const folder = join(path, "locks")
+      return Effect.uninterruptibleMask((restore) =>
+        Effect.zipRight(restore(semaphore.take(1)), Effect.addFinalizer(() => semaphore.release(1)))
+      ).pipe(
+        Effect.zipRight(attempt(() => prepare(folder))),
+        Effect.zipRight(FileLock.acquire(folder, name)),
+        Effect.catchAll(unwritable)
+      )
+    })
+
+  return { path, collection, lock }
+}
+
+/** The state folder at a path. */
+export const layerAt = (path: string): Layer.Layer<StateFolder> => Layer.sync(StateFolder, () => make(path))
+
+/** The state folder of this user, where the platform or `MCP_LIFELINE_STATE` says. */
+export const layer: Layer.Layer<StateFolder> = Layer.sync(
+  StateFolder,
+  () => make(statePath(process.platform, process.env, homedir()))
+)

@@ -1,0 +1,183 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Logger, Option, Redacted, Schema } from "effect"
+import { spawn } from "node:child_process"
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as StateFolder from "../../src/state/StateFolder.js"
+import { statePath } from "../../src/state/statePath.js"
+import { kill } from "../support/Program.js"
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-state-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+)
+
+/** What was logged while an effect ran. */
+const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.suspend(() => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => void lines.push(String(message)))
+    return Effect.map(
+      Effect.provide(effect, Logger.replace(Logger.defaultLogger, logger)),
+      (value) => ({ value, lines })
+    )
+  })
+
+const Secret = Schema.Struct({ url: Schema.String, token: Schema.Redacted(Schema.String) })
+const secret = { url: "https://docs.example/mcp", token: Redacted.make("hush-hush") }
+
+const mode = (path: string) => (statSync(path).mode & 0o777).toString(8)
+
+const counter = fileURLToPath(new URL("../fixtures/counter.mjs", import.meta.url))
+
+/** Starts the counter; it is killed with the scope. */
+const count = (path: string, times: number) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const child = spawn(process.execPath, [counter, path, String(times)], { stdio: ["ignore", "pipe", "inherit"] })
+      const ended = new Promise<number | null>((resolve) => child.once("close", resolve))
+      const printed = new Promise<void>((resolve) => child.stdout.once("data", () => resolve()))
+      return { pid: child.pid ?? 0, ended: Effect.promise(() => ended), printed: Effect.promise(() => printed) }
+    }),
+    ({ ended, pid }) => Effect.zipRight(Effect.sync(() => kill(pid)), ended)
+  )
+
+describe("the state folder", () => {
+  it.each<[string, NodeJS.Platform, NodeJS.ProcessEnv, string]>([
+    ["linux", "linux", {}, "/home/ann/.local/state/mcp-lifeline"],
+    ["linux with XDG_STATE_HOME", "linux", { XDG_STATE_HOME: "/state" }, "/state/mcp-lifeline"],
+    [
+      "linux with a relative XDG_STATE_HOME",
+      "linux",
+      { XDG_STATE_HOME: "state" },
+      "/home/ann/.local/state/mcp-lifeline"
+    ],
+    ["macOS", "darwin", {}, "/home/ann/Library/Application Support/mcp-lifeline"],
+    [
+      "Windows",
+      "win32",
+      { LOCALAPPDATA: "C:\\Users\\ann\\AppData\\Local" },
+      "C:\\Users\\ann\\AppData\\Local\\mcp-lifeline"
+    ],
+    ["chosen", "linux", { MCP_LIFELINE_STATE: "/elsewhere", XDG_STATE_HOME: "/state" }, "/elsewhere"],
+    ["chosen as nothing", "linux", { MCP_LIFELINE_STATE: "" }, "/home/ann/.local/state/mcp-lifeline"]
+  ])("[A2] is where the platform keeps state: %s", (_, platform, env, path) => {
+    expect(statePath(platform, env, "/home/ann")).toBe(path)
+  })
+
+  it.scopedLive("[A2] keeps values over restarts, for its user alone", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "new", "folder")
+      const first = StateFolder.make(path)
+      const kept = first.collection("secrets", Secret)
+      expect(yield* kept.get("docs")).toEqual(Option.none())
+      expect(yield* kept.entries).toEqual([])
+      yield* kept.set("docs", secret)
+
+      const again = StateFolder.make(path).collection("secrets", Secret)
+      expect(yield* again.get("docs")).toEqual(Option.some(secret))
+      expect(yield* again.entries).toEqual([["docs", secret]])
+      expect([path, join(path, "secrets")].map(mode)).toEqual(["700", "700"])
+      expect(mode(join(path, "secrets", "docs.json"))).toBe("600")
+      expect(readdirSync(join(path, "secrets"))).toEqual(["docs.json"])
+
+      yield* again.remove("docs")
+      yield* again.remove("docs")
+      expect(yield* kept.get("docs")).toEqual(Option.none())
+    }))
+
+  it.scopedLive("[A2] closes a folder of its own that others could read, and leaves the user's alone", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      chmodSync(path, 0o755)
+      mkdirSync(join(path, "secrets"), { mode: 0o755 })
+      yield* StateFolder.make(path).collection("secrets", Secret).set("docs", secret)
+      expect([path, join(path, "secrets")].map(mode)).toEqual(["755", "700"])
+    }))
+
+  it.scopedLive("[A2] takes a file that it cannot understand for none, says so once, and shows nothing of it", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const kept = StateFolder.make(path).collection("secrets", Secret)
+      yield* kept.set("docs", secret)
+      for (const text of ["", "{", '{"token":5,"other":"hush-hush"}']) {
+        writeFileSync(join(path, "secrets", "docs.json"), text)
+        const fresh = StateFolder.make(path).collection("secrets", Secret)
+        const { lines, value } = yield* logged(Effect.all([fresh.get("docs"), fresh.get("docs"), fresh.entries]))
+        expect(value).toEqual([Option.none(), Option.none(), []])
+        expect(lines).toEqual([expect.stringContaining(join(path, "secrets", "docs.json"))])
+        expect(lines.join()).not.toContain("hush")
+      }
+      yield* kept.set("docs", secret)
+      expect(yield* kept.get("docs")).toEqual(Option.some(secret))
+    }))
+
+  it.scopedLive("[A2] works from memory where the folder cannot be written, with one warning", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      writeFileSync(join(path, "file"), "")
+      const state = StateFolder.make(join(path, "file", "below"))
+      const kept = state.collection("secrets", Secret)
+      const { lines, value } = yield* logged(Effect.gen(function*() {
+        yield* kept.set("docs", secret)
+        yield* kept.set("docs", { ...secret, url: "https://other.example/" })
+        const found = yield* kept.get("docs")
+        const all = yield* kept.entries
+        yield* Effect.scoped(state.lock("docs"))
+        yield* kept.remove("docs")
+        return [found, all, yield* kept.get("docs")]
+      }))
+      const other = { ...secret, url: "https://other.example/" }
+      expect(value).toEqual([Option.some(other), [["docs", other]], Option.none()])
+      expect(lines).toEqual([expect.stringContaining("cannot be written")])
+      expect(lines[0]).toContain("MCP_LIFELINE_STATE")
+    }))
+
+  it.scopedLive("[A2] one process at a time has a lock, however many want it", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const counters = yield* Effect.all([1, 2, 3, 4].map(() => count(path, 25)))
+      expect(yield* Effect.all(counters.map(({ ended }) => ended))).toEqual([0, 0, 0, 0])
+      expect(JSON.parse(readFileSync(join(path, "numbers", "one.json"), "utf8"))).toEqual({ value: 100 })
+      expect(readdirSync(join(path, "locks"))).toEqual([])
+    }))
+
+  it.scopedLive("[A2] a lock ends with the process that has it, however it ends", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const holder = yield* count(path, 0)
+      yield* holder.printed
+      const next = yield* count(path, 0)
+      const waits = yield* Effect.timeoutOption(next.printed, "300 millis")
+      kill(holder.pid)
+      yield* next.printed
+      expect(waits).toEqual(Option.none())
+    }))
+
+  it.scopedLive("[A2] a lock goes from fiber to fiber of one process, and one that stops waiting never has it", () =>
+    Effect.gen(function*() {
+      for (const path of [yield* folder, "/dev/null/nowhere"]) {
+        const state = StateFolder.make(path)
+        const { value } = yield* logged(Effect.gen(function*() {
+          let [inside, most, total] = [0, 0, 0]
+          const work = Effect.scoped(Effect.gen(function*() {
+            yield* state.lock("one")
+            inside++
+            most = Math.max(most, inside)
+            yield* Effect.yieldNow()
+            inside--
+            total++
+          }))
+          yield* Effect.scoped(Effect.gen(function*() {
+            yield* state.lock("one")
+            expect(yield* Effect.timeoutOption(work, "100 millis")).toEqual(Option.none())
+          }))
+          yield* Effect.all([work, work, work], { concurrency: "unbounded" })
+          return { most, total }
+        }))
+        expect(value).toEqual({ most: 1, total: 3 })
+      }
+    }))
+})
