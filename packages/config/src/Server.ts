@@ -16,7 +16,7 @@ export interface StdioServer {
   readonly args: ReadonlyArray<string>
   readonly env: Secrets
   readonly cwd: string | undefined
-  readonly protocol: "2025" | "2026" | undefined
+  readonly protocol: "auto" | "2025" | "2026" | undefined
   /** What stands under `stdio`: for the connector to check. */
   readonly stdio: Readonly<Record<string, unknown>>
 }

@@ -73,7 +73,7 @@ const stdioChecks: Readonly<Record<string, Check.Check>> = {
   args: Check.list(Check.string, "an array of strings"),
   env: secrets,
   cwd: Check.text,
-  protocol: Check.oneOf("2025", "2026"),
+  protocol: Check.oneOf("auto", "2025", "2026"),
   stdio: ownOptions("stdio", () => stdioChecks)
 }
 

@@ -71,8 +71,11 @@ export interface StdioServer extends AnyServer, Without<Http | Custom> {
   readonly env?: Values | undefined
   /** Where it runs. Default: here. */
   readonly cwd?: string | undefined
-  /** The era of the protocol: `2025`, the revisions with sessions; `2026`, the one without, 2026-07-28. Default `2025`. */
-  readonly protocol?: "2025" | "2026" | undefined
+  /**
+   * The era of the protocol: `2025`, the revisions with sessions; `2026`, the one without, 2026-07-28; `auto`, which the server speaks:
+   * it is asked that first, in the same process, and one that exits at it is started once more. Default `auto`.
+   */
+  readonly protocol?: "auto" | "2025" | "2026" | undefined
   /** What is particular to child processes. */
   readonly stdio?: StdioOptions | undefined
 }
@@ -122,7 +125,7 @@ export interface AnyHttpServer extends AnyServer, Without<Stdio | Custom> {
   readonly type?: "auto" | "http" | "streamable-http" | "streamableHttp" | "streamable_http" | "sse" | undefined
   /**
    * The era of the protocol: `2025`, the revisions with sessions; `2026`, the one without, 2026-07-28; `auto`, which the server
-   * speaks. Default `2025`, while list changes, the logging level and tasks are not supported with servers of 2026-07-28.
+   * speaks: it is asked that by one request before the first connection. Default `auto`.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
   /** Sent with every request; a function is asked for each request, so that tokens can rotate. */

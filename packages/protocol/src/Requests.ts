@@ -235,8 +235,8 @@ const beginsTask = (answer: Answer | undefined): boolean => {
   return Predicate.isRecord(task) && typeof task["taskId"] === "string"
 }
 
-/** What a response says, or nothing where it is none. */
-const answerOf = (response: Response, hasSession: boolean): Answer | undefined => {
+/** What a response says, or nothing where it is none. `hasSession`: the transport has a session id. */
+export const answerOf = (response: Response, hasSession: boolean): Answer | undefined => {
   for (const key in response) {
     if (key !== "jsonrpc" && key !== "id" && key !== "result" && key !== "error") return undefined
   }

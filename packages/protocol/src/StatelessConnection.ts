@@ -4,12 +4,11 @@
  */
 import type { Connection, Loss, Method, RequestOptions } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
-import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
-import { ImplementationSchema, ServerCapabilitiesSchema } from "@modelcontextprotocol/sdk/types.js"
 import type { Scope } from "effect"
 import { Data, Effect, Exit, Predicate, Runtime } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
+import * as Discovery from "./Discovery.js"
 import * as Era from "./Era.js"
 import * as Failures from "./Failures.js"
 import * as InputRequests from "./InputRequests.js"
@@ -18,8 +17,6 @@ import type { Answer } from "./Requests.js"
 import { Requests } from "./Requests.js"
 import * as ResultSchemas from "./ResultSchemas.js"
 import type { Options } from "./SdkConnection.js"
-import { clientInfo } from "./SdkConnection.js"
-import * as ServerRequests from "./ServerRequests.js"
 
 /** The server speaks the protocol with sessions: `initialize` is in order. */
 export class SpeaksSessions extends Data.TaggedError("SpeaksSessions")<{
@@ -27,71 +24,37 @@ export class SpeaksSessions extends Data.TaggedError("SpeaksSessions")<{
   readonly answer: string
 }> {}
 
-/** The error of an attempt where the option `protocol` asks for 2026 and the server does not; `instead`: what to write there. */
-export const incompatible = (target: string, { answer }: SpeaksSessions, instead: "auto" | "2025"): ConnectError =>
+/** The error of an attempt where the option `protocol` asks for 2026 and the server does not. */
+export const incompatible = (target: string, { answer }: SpeaksSessions): ConnectError =>
   new ConnectError({
     backend: "",
     reason: "incompatible",
     permanent: true,
     message:
       `${target}: the server does not speak protocol version ${Era.statelessVersion}, which the option protocol asks for` +
-      ` (it answered ${answer} to server/discover); write protocol: "${instead}"`
+      ` (it answered ${answer} to server/discover); write protocol: "auto"`
   })
-
-const reserved = "io.modelcontextprotocol/"
-
-/** What an error of JSON-RPC means here: none speaks of a session. */
-const outcomeOf = (answer: Answer): Era.Outcome =>
-  Exit.match(answer, {
-    onSuccess: (result) => ({ _tag: "Result", result }),
-    onFailure: (cause) => {
-      const error = cause._tag === "Fail" ? cause.error : undefined
-      return error?.reason === "remote" && error.code !== undefined
-        ? { _tag: "Error", code: error.code, data: error.data }
-        : { _tag: "Failed", reason: Failures.toConnectError(error).reason }
-    }
-  })
-
-/** What an answer says, in a line for people. */
-const answerText = (answer: Answer): string => {
-  if (Exit.isSuccess(answer)) return "a result that names no version in common"
-  const error = answer.cause._tag === "Fail" ? answer.cause.error : undefined
-  return error === undefined
-    ? "nothing"
-    : Failures.describe(error) + (error.code === undefined ? "" : ` (${error.code})`)
-}
-
-/** Why no connection can be made where the server was not heard. */
-const notHeard = (answer: Answer): ConnectError => {
-  const error = Exit.isFailure(answer) && answer.cause._tag === "Fail" ? answer.cause.error : undefined
-  return error?.reason === "remote"
-    ? new ConnectError({
-      backend: "",
-      reason: "protocol",
-      permanent: false,
-      message: `the server refused server/discover: ${answerText(answer)}`,
-      cause: error
-    })
-    : Failures.toConnectError(error)
-}
 
 /**
  * Asks a server over a transport that has not been started what it can do (`server/discover`), and is connected with the answer.
  *
  * The transport is started here, and closed with the scope or, when there is no connection, at once. There is no time limit of its
- * own. `ping` asks `server/discover` again: the protocol has no other sign of life. Where the server no longer speaks this protocol the
+ * own. `discovered`: what the server has answered already, over this transport. `ping` asks `server/discover` again: the protocol has no other sign of life. Where the server no longer speaks this protocol the
  * connection is lost as a session would be.
  */
 export const connect = (
   transport: AdapterTransport,
   kind: "http" | "stdio",
-  options: Options
-): Effect.Effect<Connection, ConnectError | SpeaksSessions, Scope.Scope> => allOrNothing(open(transport, kind, options))
+  options: Options,
+  discovered?: Answer
+): Effect.Effect<Connection, ConnectError | SpeaksSessions, Scope.Scope> =>
+  allOrNothing(open(transport, kind, options, discovered))
 
 const open = (
   transport: AdapterTransport,
   kind: "http" | "stdio",
-  options: Options
+  options: Options,
+  discovered: Answer | undefined
 ): Effect.Effect<Connection, ConnectError | SpeaksSessions, Scope.Scope> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
@@ -125,13 +88,7 @@ const open = (
 
     const { handlers, relay } = options
     const answering: InputRequests.Answering = { handlers, relay }
-    // Nobody tells such a server that the roots have changed: it asks for them when it needs them.
-    const { roots, ...others } = ServerRequests.capabilities(handlers, options.capabilities)
-    const envelope = {
-      [`${reserved}protocolVersion`]: Era.statelessVersion,
-      [`${reserved}clientInfo`]: options.clientInfo ?? clientInfo,
-      [`${reserved}clientCapabilities`]: roots === undefined ? others : { ...others, roots: {} }
-    }
+    const envelope = Discovery.envelopeOf(options)
     /** The reserved keys are ours, whatever comes from a client that we speak for. */
     const enveloped = (params: unknown): Record<string, unknown> => {
       const given = Predicate.isRecord(params) ? params : {}
@@ -150,29 +107,31 @@ const open = (
         return Effect.sync(() => requests.cancel(id, "the caller cancelled the request"))
       })
 
-    const answer = yield* discover(Number.POSITIVE_INFINITY)
-    const verdict = Era.verdict(outcomeOf(answer), kind)
+    const answer = discovered ?? (yield* discover(Number.POSITIVE_INFINITY))
+    const verdict = Era.verdict(Discovery.outcomeOf(answer), kind)
     switch (verdict._tag) {
       case "None":
-        return yield* notHeard(answer)
+        return yield* Discovery.notHeard(answer)
       case "Sessions":
-        return yield* new SpeaksSessions({ answer: answerText(answer) })
+        return yield* new SpeaksSessions({ answer: Discovery.answerText(answer) })
       case "Unsupported":
         return yield* Failures.unsupported(verdict.versions.join(", "))
     }
-    const { capabilities, instructions, serverInfo } = yield* introductionOf(verdict.discovered, transport)
+    const { capabilities, instructions, serverInfo } = yield* Discovery.introductionOf(verdict.discovered, transport)
     transport.setProtocolVersion?.(Era.statelessVersion)
 
     /** The server answers, and no longer in this protocol. */
     const contradicted = (answer: Answer): RequestError => {
-      const message = `the server no longer speaks protocol version ${Era.statelessVersion}: ${answerText(answer)}`
+      const message = `the server no longer speaks protocol version ${Era.statelessVersion}: ${
+        Discovery.answerText(answer)
+      }`
       lose({ kind: "session", message })
       return new RequestError({ fate: "rejected", reason: "session", message })
     }
 
     const ping = ({ timeout }: RequestOptions): Effect.Effect<object, RequestError> =>
       Effect.flatMap(Effect.suspend(() => discover(timeout)), (answer) => {
-        const { _tag } = Era.verdict(outcomeOf(answer), "http")
+        const { _tag } = Era.verdict(Discovery.outcomeOf(answer), "http")
         if (_tag === "Stateless") return Effect.succeed({})
         if (_tag === "None" && Exit.isFailure(answer)) return answer
         return Effect.fail(contradicted(answer))
@@ -256,23 +215,5 @@ const open = (
         if (lost !== undefined) callback(lost)
       },
       fail: (loss) => link.end(loss)
-    }
-  })
-
-/** What a server says of itself. A name it need not say. */
-const introductionOf = (
-  { _meta: meta, capabilities, instructions }: Readonly<Record<string, unknown>>,
-  { peer }: AdapterTransport
-) =>
-  Effect.gen(function*() {
-    const info = ImplementationSchema.safeParse(Predicate.isRecord(meta) ? meta[`${reserved}serverInfo`] : undefined)
-    const unnamed: Implementation = { name: peer.url ?? "unnamed", version: "unknown" }
-    return {
-      capabilities: yield* Effect.mapError(
-        ResultSchemas.check("server/discover", ServerCapabilitiesSchema, capabilities),
-        Failures.toConnectError
-      ),
-      instructions: typeof instructions === "string" ? instructions : undefined,
-      serverInfo: info.success ? info.data : unnamed
     }
   })

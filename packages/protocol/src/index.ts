@@ -1,5 +1,7 @@
 export type { AdapterTransport, TransportSession } from "./AdapterTransport.js"
+export * as AutoConnection from "./AutoConnection.js"
 export * as Era from "./Era.js"
+export * as EraMemory from "./EraMemory.js"
 export { IdScanner } from "./IdScanner.js"
 export * as LoginFailure from "./LoginFailure.js"
 export * as LostSession from "./LostSession.js"

@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url"
 
 /** One way to die, and when. */
 export interface Crash {
-  /** What it dies of: being started, the handshake's request or its end, or a tool's call. */
-  readonly at: "start" | "initialize" | "initialized" | "call"
+  /** What it dies of: being started, `server/discover`, the handshake's request or its end, or a tool's call. */
+  readonly at: "start" | "discover" | "initialize" | "initialized" | "call"
   /** Which of them, counted from 1: over all processes that share a journal, else in one process. Default: each. */
   readonly nth?: number | undefined
   /**
@@ -28,9 +28,18 @@ export interface Options {
   readonly crashes?: ReadonlyArray<Crash> | undefined
   /** It reads nothing for so long after its start. */
   readonly startDelay?: number | undefined
+  /**
+   * Which protocol it speaks: `2025`, with sessions, so that it answers -32601 to `server/discover`; or `2026`, without, so that it
+   * refuses `initialize` with -32022. Default `2025`.
+   */
+  readonly era?: "2025" | "2026" | undefined
+  /** It speaks 2026 from the nth process of its journal on. */
+  readonly statelessFrom?: number | undefined
+  /** It never answers `server/discover`. */
+  readonly silentAtDiscover?: boolean | undefined
   /** It never answers `initialize`. */
   readonly neverReady?: boolean | undefined
-  /** `unsupported` answers -32601, `silent` never. Default `answer`. */
+  /** `unsupported` answers -32601, `silent` never; of 2026, to a second `server/discover`. Default `answer`. */
   readonly ping?: "answer" | "unsupported" | "silent" | undefined
   readonly ignoreTerm?: boolean | undefined
   /** It lives on when its stdin has ended. */
@@ -50,7 +59,7 @@ export interface Options {
 /** What a process did or received. */
 export interface Entry {
   readonly pid: number
-  /** `start`, `initialize`, `ping`, `call`, `apply`, `notification`, `grandchild`, or a signal that it caught. */
+  /** `start`, `discover`, `initialize`, `ping`, `call`, `apply`, `notification`, `grandchild`, or a signal that it caught. */
   readonly event: string
   /** The tool called, the key applied, the notification's method, the grandchild's process id. */
   readonly detail?: string | undefined

@@ -29,9 +29,13 @@ const past = path !== undefined && existsSync(path)
 const times = (event, detail) =>
   past.filter((entry) => entry.event === event && (detail === undefined || entry.detail === detail)).length
 
+const isStateless = options.era === "2026" || times("start") + 1 >= (options.statelessFrom ?? Infinity)
+const version = "2026-07-28"
+
 /** How often what a crash can be at has happened, the processes before this one included. @type {Record<Crash["at"], number>} */
 const seen = {
   start: times("start"),
+  discover: times("discover"),
   initialize: times("initialize"),
   initialized: times("notification", "notifications/initialized"),
   call: times("call")
@@ -67,9 +71,11 @@ const maybeDie = (at, point) => {
 
 /** @param {object} message */
 const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`)
+/** @param {object} result */
+const complete = (result) => isStateless ? { resultType: "complete", ...result } : result
 /** @param {Id} id @param {object} result */
 const reply = (id, result) => {
-  const line = `${JSON.stringify({ jsonrpc: "2.0", id, result })}\n`
+  const line = `${JSON.stringify({ jsonrpc: "2.0", id, result: complete(result) })}\n`
   const half = due("call", "answering")
   if (half !== undefined) {
     writeSync(1, line.slice(0, line.length / 2))
@@ -240,19 +246,44 @@ if (options.addedFrom !== undefined && seen.start + 1 >= options.addedFrom) {
   tools["added"] = { run: (id) => answer(id, "new here") }
 }
 
+/** @param {Id} id */
+const unknown = (id) => send({ id, error: { code: -32601, message: "Method not found" } })
+
+/** It was asked `server/discover` before. */
+let discovered = false
+
 /** @type {Record<string, (id: Id, params: Record<string, any>) => void>} */
 const methods = {
+  "server/discover": (id) => {
+    const isPing = discovered
+    discovered = true
+    seen.discover++
+    note(isPing ? "ping" : "discover")
+    maybeDie("discover")
+    if (isPing ? options.ping === "silent" : options.silentAtDiscover === true) return
+    if (!isStateless || (isPing && options.ping === "unsupported")) {
+      unknown(id)
+      return
+    }
+    const said = { supportedVersions: [version], capabilities: { tools: {} }, ttlMs: 0, cacheScope: "private" }
+    send({ id, result: complete(said) })
+  },
   initialize: (id, params) => {
     seen.initialize++
     note("initialize")
     maybeDie("initialize")
     if (options.neverReady === true) return
+    if (isStateless) {
+      const error = { code: -32022, message: "Unsupported protocol version", data: { supported: [version] } }
+      send({ id, error })
+      return
+    }
     const serverInfo = { name: "stdio-fault-server", version: "1.0.0" }
     send({ id, result: { protocolVersion: params["protocolVersion"], capabilities: { tools: {} }, serverInfo } })
   },
   ping: (id) => {
     note("ping")
-    if (options.ping === "unsupported") send({ id, error: { code: -32601, message: "Method not found" } })
+    if (isStateless || options.ping === "unsupported") unknown(id)
     else if (options.ping !== "silent") send({ id, result: {} })
   },
   "tools/list": (id) => {
@@ -261,7 +292,7 @@ const methods = {
       inputSchema: { type: "object" },
       annotations
     }))
-    send({ id, result: { tools: listed } })
+    send({ id, result: complete({ tools: listed, ...(isStateless ? { ttlMs: 0, cacheScope: "private" } : {}) }) })
   },
   "tools/call": (id, { _meta, arguments: args = {}, name }) => {
     seen.call++
@@ -285,7 +316,7 @@ const onLine = (line) => {
     seen.initialized++
     maybeDie("initialized")
   } else if (Object.hasOwn(methods, method)) methods[method]?.(id, params)
-  else send({ id, error: { code: -32601, message: "Method not found" } })
+  else unknown(id)
 }
 
 const listen = () => {

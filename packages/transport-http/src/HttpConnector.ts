@@ -3,7 +3,7 @@
  */
 import { Check, ConnectError, Problem, TimeSpan } from "@mcp-lifeline/core"
 import type { Connection, ConnectOptions, Connector, SuspendedSession } from "@mcp-lifeline/core"
-import { Era, type LoginFailure, SdkConnection, StatelessConnection } from "@mcp-lifeline/protocol"
+import { EraMemory, type LoginFailure, SdkConnection, StatelessConnection } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Duration, Effect, ExecutionStrategy, Exit, Predicate, Scope } from "effect"
@@ -38,8 +38,7 @@ export interface Options {
    * The era of the protocol. `2025`: the revisions with sessions, to 2025-11-25. `2026`: the revision without sessions, 2026-07-28, in
    * which each request stands for itself; over Streamable HTTP only. `auto`: what the server speaks, found by one request
    * (`server/discover`) before the first connection; that a server has sessions is remembered for a day, or until a connection is
-   * refused. Default `2025`, while the following does not work with a server of 2026-07-28: to be told of changed lists and
-   * resources, the logging level, and tasks.
+   * refused. Default `auto`.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
   /** Time for a TCP and TLS connection. Default 10 s. */
@@ -73,7 +72,7 @@ export interface Options {
 /** Defaults of the options. */
 export const defaults = {
   transport: "auto",
-  protocol: "2025",
+  protocol: "auto",
   connectTimeout: Duration.seconds(10),
   closeTimeout: Duration.seconds(2),
   maxMessageBytes: 64 * 1024 * 1024,
@@ -163,20 +162,6 @@ const mayBeOlder = (error: ConnectError): boolean =>
   error.cause instanceof StatusFailure && error.cause.error === undefined &&
   (error.cause.status === 400 || error.cause.status === 404 || error.cause.status === 405)
 
-/** How long a server is not asked again whether it has sessions, in milliseconds. */
-const remembered = Duration.toMillis("24 hours")
-
-/** Whether a failure of `initialize` may mean that the server has no sessions any more. */
-const mayBeStateless = ({ reason }: ConnectError): boolean =>
-  reason === "incompatible" || reason === "protocol" || reason === "notFound" || reason === "session"
-
-/** Whether a refusal of `initialize` says that the server speaks the protocol without sessions. */
-const namesStateless = ({ cause }: ConnectError): boolean => {
-  const data: unknown = Predicate.isRecord(cause) ? cause["data"] : undefined
-  const supported = Predicate.isRecord(data) ? data["supported"] : undefined
-  return Array.isArray(supported) && supported.includes(Era.statelessVersion)
-}
-
 /** Whether a server that speaks the older HTTP+SSE refuses the credentials, or wants some: it is the one that is meant. */
 const isRefusal = ({ reason }: ConnectError): boolean => reason === "unauthorized" || reason === "forbidden"
 
@@ -216,7 +201,7 @@ export const make = (options: Options): Connector => {
   const located = (error: ConnectError): ConnectError => {
     const { backend, cause, message, permanent, reason, retryAfter } = error
     const where = message.includes(target) ? "" : `${target}: `
-    const advice = protocol === "2025" && namesStateless(error) ? '; write protocol: "auto" for it' : ""
+    const advice = protocol === "2025" && EraMemory.namesStateless(error) ? '; write protocol: "auto" for it' : ""
     return where + advice === ""
       ? error
       : new ConnectError({ backend, cause, permanent, reason, retryAfter, message: where + message + advice })
@@ -294,24 +279,17 @@ export const make = (options: Options): Connector => {
       return { ...parameters.over(connection), heartbeat: heartbeat(client) }
     }).pipe(Effect.mapError((error) => error._tag === "ConnectError" ? located(error) : error))
 
-  /** When the server was found to have sessions. */
-  let sessionsSince: number | undefined
+  const memory = new EraMemory.EraMemory()
 
   /** Asks what the server speaks, unless that is remembered. */
   const connectAuto = (connectOptions: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const withSessions = connectSessions(connectOptions).pipe(
-        Effect.tap(() => {
-          sessionsSince ??= now
-        }),
-        Effect.tapError((error) => {
-          if (mayBeStateless(error)) sessionsSince = undefined
-          return Effect.void
-        })
+      const withSessions = memory.watch(connectSessions(connectOptions)).pipe(
+        Effect.tap(() => Effect.sync(() => memory.remember(now)))
       )
-      if (sessionsSince !== undefined && now - sessionsSince < remembered) return withSessions
-      sessionsSince = undefined
-      return Effect.catchTag(connectStateless(connectOptions), "SpeaksSessions", () => withSessions)
+      return memory.hasSessions(now)
+        ? withSessions
+        : Effect.catchTag(connectStateless(connectOptions), "SpeaksSessions", () => withSessions)
     })
 
   const connectAnew = (connectOptions: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
@@ -322,7 +300,7 @@ export const make = (options: Options): Connector => {
       : Effect.catchTag(
         connectStateless(connectOptions),
         "SpeaksSessions",
-        (other) => Effect.fail(StatelessConnection.incompatible(target, other, "auto"))
+        (other) => Effect.fail(StatelessConnection.incompatible(target, other))
       )
 
   const connectSessions = (connectOptions: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> =>

@@ -30,7 +30,7 @@ const gapsOf = (
 const kindsOf = (server: HttpFaultServer.HttpFaultServer): ReadonlyArray<string> =>
   server.seen.map(({ http, rpc }) => rpc ?? http).toSorted()
 
-const handshake = ["GET", "initialize", "notifications/initialized", "tools/list"]
+const handshake = ["GET", "initialize", "notifications/initialized", "server/discover", "tools/list"]
 
 /** What our metrics say of a backend: name, its other tags, and the count. */
 const countsOf = (backend: string) =>

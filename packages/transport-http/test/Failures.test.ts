@@ -11,7 +11,7 @@ import * as Harness from "./fixtures/Harness.js"
 const { fault, sse, text } = HttpExchange
 type Turn = HttpExchange.Turn
 
-const streamable = (url: string) => HttpConnector.make({ url, transport: "streamable" })
+const streamable = (url: string) => HttpConnector.make({ url, transport: "streamable", protocol: "2025" })
 
 describe("failures of connecting", () => {
   const cases: ReadonlyArray<readonly [string, (turn: Turn) => true, string, boolean, number?]> = [
@@ -99,7 +99,7 @@ describe("failures of connecting", () => {
       const connector = HttpConnector.make({ url: server.url, headerProvider: () => ({ authorization: "Bearer old" }) })
       const error = yield* Effect.flip(Harness.connect(connector))
       assert.deepStrictEqual([error.reason, error.permanent], ["unauthorized", false])
-      assert.strictEqual(server.count("initialize"), 2)
+      assert.strictEqual(server.count("POST"), 2)
     }))
 
   it.scopedLive("[C10:real] no secret is in an error, not even when the server repeats it", () =>
@@ -296,6 +296,7 @@ describe("credentials", () => {
         headers["authorization"] === `Bearer ${valid}` ? undefined : fault(response, 401)
       const { call, losses } = yield* Harness.connect(HttpConnector.make({
         url: server.url,
+        protocol: "2025",
         headers: { authorization: "Bearer static", "x-static": "kept" },
         headerProvider: () => {
           asked++

@@ -237,7 +237,8 @@ describe("network", () => {
             error: { code: -32022, message: "Unsupported protocol version", data: { supported: ["2026-07-28"] } }
           })
         )
-      const error = yield* Effect.flip(Harness.connect(HttpConnector.make({ url: server.url })))
+      const connector = HttpConnector.make({ url: server.url, protocol: "2025" })
+      const error = yield* Effect.flip(Harness.connect(connector))
       assert.deepStrictEqual([error.reason, error.permanent], ["incompatible", true])
       assert.include(error.message, "2026-07-28")
       assert.include(error.message, 'write protocol: "auto"')

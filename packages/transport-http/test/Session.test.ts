@@ -24,7 +24,7 @@ describe("sessions", () => {
         assert.strictEqual(sent.headers["mcp-session-id"], connection.sessionId)
         assert.strictEqual(sent.headers["mcp-protocol-version"], connection.protocolVersion)
         assert.strictEqual(sent.headers["authorization"], `Basic ${btoa("user:pass word")}`)
-        assert.strictEqual(server.seen[0]!.headers["mcp-protocol-version"], undefined)
+        assert.strictEqual(server.requests("initialize")[0]!.headers["mcp-protocol-version"], undefined)
       }))
   }
 

@@ -317,12 +317,14 @@ describe("the protocol without sessions", () => {
 })
 
 describe("the era of a server", () => {
-  it.scopedLive("[E1:real] auto speaks 2026-07-28 where the server does, for one request more than none", () =>
+  it.scopedLive("[E1:real] auto, which is the default, speaks 2026-07-28 where the server does, for one request more than none", () =>
     Effect.gen(function*() {
-      const server = yield* StatelessServer.make(false)
-      const { connection } = yield* Harness.connect(HttpConnector.make({ url: server.url, protocol: "auto" }))
-      assert.strictEqual(connection.protocolVersion, version)
-      assert.deepStrictEqual(server.methods, ["server/discover"])
+      for (const protocol of ["auto", undefined] as const) {
+        const server = yield* StatelessServer.make(false)
+        const { connection } = yield* Harness.connect(HttpConnector.make({ url: server.url, protocol }))
+        assert.strictEqual(connection.protocolVersion, version)
+        assert.deepStrictEqual(server.methods, ["server/discover"])
+      }
     }))
 
   it.scopedLive("[E1:real] auto: a server with sessions is asked once, and that it has them is remembered", () =>
@@ -420,9 +422,9 @@ describe("the era of a server", () => {
       assert.strictEqual(server.seen.length, 1)
     }))
 
-  it.scopedLive("[E1:real] 2025, which is the default, sends the same bytes as before there were eras", () =>
+  it.scopedLive("[E1:real] 2025 sends the same bytes as before there were eras, and auto one request more, before them", () =>
     Effect.gen(function*() {
-      for (const protocol of [undefined, "2025"] as const) {
+      for (const protocol of ["2025", "auto"] as const) {
         const server = yield* Harness.server
         const { call } = yield* Harness.connect(HttpConnector.make({ url: server.url, protocol }))
         yield* Effect.promise(() => server.until(() => server.count("GET") === 1))
@@ -435,6 +437,7 @@ describe("the era of a server", () => {
           delete others["content-length"]
           return [http, JSON.stringify(others).replace(id, "<id>"), body]
         })
+        if (protocol === "auto") assert.include(sent.shift()?.[2], '"method":"server/discover"')
         const own = '"user-agent":"mcp-lifeline"'
         const session = '"mcp-session-id":"<id>","mcp-protocol-version":"2025-11-25"'
         const json = '"content-type":"application/json","accept":"application/json, text/event-stream"'

@@ -3,7 +3,7 @@
  */
 import type { Connector } from "@mcp-lifeline/core"
 import { Check, Problem, TimeSpan } from "@mcp-lifeline/core"
-import { SdkConnection, StatelessConnection } from "@mcp-lifeline/protocol"
+import { AutoConnection, EraMemory, SdkConnection, StatelessConnection } from "@mcp-lifeline/protocol"
 import { Duration, Effect, Predicate, Redacted, Runtime } from "effect"
 import * as Environment from "./Environment.js"
 import { maxLineBytes } from "./Framing.js"
@@ -30,10 +30,12 @@ export interface Options {
   /** Inherit all of our environment. Default false. */
   readonly inheritEnv?: boolean | undefined
   /**
-   * The era of the protocol. `2025`: the revisions with sessions, to 2025-11-25. `2026`: the revision without, 2026-07-28; it does not
-   * announce changed lists yet, nor set the logging level. Default `2025`.
+   * The era of the protocol. `2025`: the revisions with sessions, to 2025-11-25. `2026`: the revision without, 2026-07-28. `auto`, the
+   * default: what the server speaks. It is asked that (`server/discover`) before it is initialized; one that is silent is initialized after
+   * 5 s, or a third of `timeouts.connect` where that is shorter, and one that exits is started once more. That a server has sessions is
+   * remembered for a day, or until it refuses to be initialized, so that the next connection does not ask.
    */
-  readonly protocol?: "2025" | "2026" | undefined
+  readonly protocol?: "auto" | "2025" | "2026" | undefined
   /** A longer message is dropped as it streams, and fails only its own request. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined
   /**
@@ -52,7 +54,7 @@ export interface Options {
 
 /** What is used where an option is not given. */
 export const defaults = {
-  protocol: "2025",
+  protocol: "auto",
   inheritEnv: false,
   maxMessageBytes: 16 * 1024 * 1024,
   stdinGrace: Duration.seconds(2),
@@ -78,7 +80,7 @@ const check = Check.options(
     ),
     cwd: Check.string,
     inheritEnv: Check.flag,
-    protocol: Check.oneOf("2025", "2026"),
+    protocol: Check.oneOf("auto", "2025", "2026"),
     maxMessageBytes: Check.whole(1024, Infinity),
     stdinGrace: grace,
     termGrace: grace,
@@ -116,7 +118,8 @@ export const make = (options: Options): Connector => {
   const maxMessageBytes = options.maxMessageBytes ?? defaults.maxMessageBytes
   const stdinGrace = TimeSpan.millis(options.stdinGrace ?? defaults.stdinGrace)
   const termGrace = TimeSpan.millis(options.termGrace ?? defaults.termGrace)
-  const isStateless = options.protocol === "2026"
+  const protocol = options.protocol ?? defaults.protocol
+  const memory = new EraMemory.EraMemory()
   const target = Secrets.commandLine(secrets, options.command, args)
   return {
     transport: "stdio",
@@ -125,31 +128,37 @@ export const make = (options: Options): Connector => {
     connect: (connectOptions) =>
       Effect.flatMap(Effect.runtime<never>(), (runtime) => {
         const runFork = Runtime.runFork(runtime)
-        const transport = new StdioTransport({
-          command: options.command,
-          args,
-          env: Environment.make(options, process.env, process.platform),
-          cwd: options.cwd,
-          stdinGrace,
-          termGrace,
-          handleSignals: options.handleSignals ?? defaults.handleSignals,
-          maxMessageBytes,
-          firstRequest: isStateless ? "server/discover" : "initialize",
-          maxLineBytes,
-          secrets,
-          target,
-          onStderr: options.stderr,
-          warn: (message) => {
-            runFork(Effect.logWarning(message).pipe(Effect.annotateLogs({ target })))
-          }
-        })
-        connectOptions.onAttempt?.(() => transport.describe())
-        return isStateless
-          ? StatelessConnection.connect(transport, "http", connectOptions).pipe(
-            Effect.catchTag("SpeaksSessions", (error) =>
-              Effect.fail(StatelessConnection.incompatible(target, error, "2025")))
-          )
-          : SdkConnection.connect(transport, connectOptions)
+        const make = (): StdioTransport => {
+          const transport = new StdioTransport({
+            command: options.command,
+            args,
+            env: Environment.make(options, process.env, process.platform),
+            cwd: options.cwd,
+            stdinGrace,
+            termGrace,
+            handleSignals: options.handleSignals ?? defaults.handleSignals,
+            maxMessageBytes,
+            maxLineBytes,
+            secrets,
+            target,
+            onStderr: options.stderr,
+            warn: (message) => {
+              runFork(Effect.logWarning(message).pipe(Effect.annotateLogs({ target })))
+            }
+          })
+          connectOptions.onAttempt?.(() => transport.describe())
+          return transport
+        }
+        switch (protocol) {
+          case "auto":
+            return AutoConnection.connect(make, memory, connectOptions)
+          case "2025":
+            return SdkConnection.connect(make(), connectOptions)
+          case "2026":
+            return StatelessConnection.connect(make(), "http", connectOptions).pipe(
+              Effect.catchTag("SpeaksSessions", (error) => Effect.fail(StatelessConnection.incompatible(target, error)))
+            )
+        }
       })
   }
 }

@@ -19,8 +19,6 @@ export interface Options extends GroupOptions {
   /** The command line for people. */
   readonly target: string
   readonly maxMessageBytes: number
-  /** What the server is asked first. */
-  readonly firstRequest: "initialize" | "server/discover"
   /** A line that is longer loses the connection. */
   readonly maxLineBytes: number
   readonly secrets: Secrets.Secrets
@@ -77,8 +75,10 @@ export class StdioTransport implements AdapterTransport {
   #skipped = 0
   /** The first line on stdout that was skipped. */
   #noise = ""
-  /** The server has answered a request, the first of which is `initialize` or `server/discover`. */
+  /** The server has answered the request that begins a connection. */
   #answered = false
+  /** That request, the last that was sent before it was answered. */
+  #first: { readonly id: RequestId; readonly method: string } | undefined
   #tooLong = 0
 
   constructor(options: Options) {
@@ -140,6 +140,7 @@ export class StdioTransport implements AdapterTransport {
       return Promise.reject(this.#unsent("notSent"))
     }
     const line = `${JSON.stringify(message)}\n`
+    if (!this.#answered && "method" in message && "id" in message) this.#first = message
     return new Promise((resolve, reject) => {
       const write = { line, resolve, reject }
       if (this.#group?.exit !== undefined) this.#failed.push({ write, fate: "notSent" })
@@ -186,10 +187,15 @@ export class StdioTransport implements AdapterTransport {
     for (const message of Array.isArray(value) ? value as ReadonlyArray<unknown> : [value]) {
       if (!isMessage(message)) this.#skip(frame.text)
       else {
-        if (!this.#answered && !("method" in message)) this.#handshake()
+        if (!this.#answered && !("method" in message) && this.#isBegun(message)) this.#handshake()
         this.onmessage?.(message)
       }
     }
+  }
+
+  /** A server that does not know `server/discover` is asked for `initialize` next. */
+  #isBegun(response: { readonly id?: RequestId | undefined }): boolean {
+    return response.id === this.#first?.id && !(this.#first?.method === "server/discover" && "error" in response)
   }
 
   #handshake(): void {
@@ -219,8 +225,12 @@ export class StdioTransport implements AdapterTransport {
   describe(): string | undefined {
     const { pid } = this.peer
     if (pid === undefined || this.#answered) return undefined
-    const seen = this.#seen(`${this.#command()} runs (pid ${pid}) but has not answered ${this.#options.firstRequest}`)
+    const seen = this.#seen(`${this.#command()} runs (pid ${pid}) but has not answered ${this.#asked}`)
     return `${seen}: ${advice}; if it is only slow to start, raise timeouts.connect`
+  }
+
+  get #asked(): string {
+    return this.#first?.method ?? "its first request"
   }
 
   #command(): string {
@@ -321,7 +331,7 @@ export class StdioTransport implements AdapterTransport {
       ? `wrote a line of more than ${this.#options.maxLineBytes} bytes to stdout, which is no message of the protocol`
       : "closed its stdin or stdout"
     if (this.#answered) return this.#seen(what)
-    const seen = this.#seen(`${this.#command()} ${what} before it answered ${this.#options.firstRequest}`)
+    const seen = this.#seen(`${this.#command()} ${what} before it answered ${this.#asked}`)
     // A program that has failed says why; one that has done what it was asked to is another program.
     return exit?.code === 0 || exit === undefined || this.#seenOnStdout() !== "" ? `${seen}: ${advice}` : seen
   }

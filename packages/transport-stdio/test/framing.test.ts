@@ -72,7 +72,6 @@ describe("what comes on stdout", () => {
           handleSignals: false,
           maxMessageBytes: 10_000,
           maxLineBytes: 4_000_000,
-          firstRequest: "initialize",
           secrets: [],
           target: "server",
           onStderr: undefined,

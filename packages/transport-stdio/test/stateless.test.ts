@@ -70,7 +70,7 @@ describe("a server without sessions over stdio", () => {
     Effect.gen(function*() {
       const older = yield* Effect.flip(connect(server({}, { protocol: "2026" })))
       assert.strictEqual(older.reason, "incompatible")
-      assert.include(older.message, 'write protocol: "2025"')
+      assert.include(older.message, 'write protocol: "auto"')
       const exits = yield* Effect.flip(
         connect({ ...options, args: ["-e", "console.error('no key'); process.exit(3)"] })
       )

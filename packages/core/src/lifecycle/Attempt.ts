@@ -75,6 +75,7 @@ const prepared = (
       onNotification: (notification) => {
         if (Predicate.isRecord(notification)) host.tasks.notified(runtime, notification)
       },
+      timeout: backend.policy.timeouts.connect,
       onAttempt,
       resume: host.owner.suspended
     })

@@ -49,6 +49,8 @@ export interface ClientOptions<R = never> {
 export interface ConnectOptions extends ClientOptions {
   /** Called for each notification of the server but progress, in the order of arrival. Must not throw. */
   readonly onNotification: (notification: ServerNotification) => void
+  /** How long the attempt may take, in milliseconds; then it is interrupted. Default: it is not known. */
+  readonly timeout?: number | undefined
   /**
    * Takes what the connector has to say of an attempt under way. It is asked when the attempt takes too long, so that the error
    * tells what the server has done meanwhile: one line, no secrets, or `undefined`. Must not throw.

@@ -1,0 +1,89 @@
+/**
+ * A connection to a server of either era over a transport that has one server for itself, such as a child process: that server is
+ * asked what it speaks, and goes on to be the one that is connected.
+ */
+import type { Connection } from "@mcp-lifeline/core"
+import { ConnectError } from "@mcp-lifeline/core"
+import type { Scope } from "effect"
+import { Clock, Data, Effect } from "effect"
+import type { AdapterTransport } from "./AdapterTransport.js"
+import { allOrNothing } from "./allOrNothing.js"
+import * as Discovery from "./Discovery.js"
+import * as Era from "./Era.js"
+import type { EraMemory } from "./EraMemory.js"
+import { mayBeStateless, namesStateless } from "./EraMemory.js"
+import * as Failures from "./Failures.js"
+import { ProbedTransport } from "./ProbedTransport.js"
+import type { Answer } from "./Requests.js"
+import type { Options } from "./SdkConnection.js"
+import * as SdkConnection from "./SdkConnection.js"
+import * as StatelessConnection from "./StatelessConnection.js"
+
+/** How long a server may be silent before it is initialized, in milliseconds; where an attempt is shorter, a third of that. */
+const patience = 5000
+
+/** The server has ended because it was asked what it does not know, as far as can be seen. */
+class Exited extends Data.TaggedError("Exited")<{}> {}
+
+/**
+ * Asks the server what it speaks, with `server/discover`, and connects in that. One that answers with an error, or not within 5 s (or a
+ * third of the attempt, where that is shorter), is initialized on the same transport. One that ends is started once more, within the
+ * same attempt. That a server has sessions is remembered, and then it is initialized at once.
+ *
+ * `make` makes a transport that has not been started; with it a server is started.
+ */
+export const connect = (
+  make: () => AdapterTransport,
+  memory: EraMemory,
+  options: Options
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const initialized = memory.watch(Effect.suspend(() => SdkConnection.connect(make(), options)))
+    if (memory.hasSessions(now)) return initialized
+    return Effect.catchTag(
+      allOrNothing(probed(make, memory, options)),
+      "Exited",
+      () => Effect.mapError(initialized, afterAll)
+    )
+  })
+
+/** It may have ended for another reason: the next attempt asks again. */
+const afterAll = (error: ConnectError): ConnectError => {
+  const { backend, cause, message, reason, retryAfter } = error
+  return namesStateless(error)
+    ? new ConnectError({ backend, cause, message, reason, retryAfter, permanent: false })
+    : error
+}
+
+const probed = (
+  make: () => AdapterTransport,
+  memory: EraMemory,
+  options: Options
+): Effect.Effect<Connection, ConnectError | Exited, Scope.Scope> =>
+  Effect.gen(function*() {
+    const transport = yield* Effect.acquireRelease(
+      Effect.sync(() => new ProbedTransport(make())),
+      (transport) => Effect.promise(() => transport.end())
+    )
+    const millis = Math.min(patience, (options.timeout ?? Number.POSITIVE_INFINITY) / 3)
+    const answer = yield* transport.ask({ _meta: Discovery.envelopeOf(options) }, millis)
+    const verdict = Era.verdict(Discovery.outcomeOf(answer), "stdio")
+    if (verdict._tag === "None") return yield* Discovery.notHeard(answer)
+    if (verdict._tag === "Unsupported") return yield* Failures.unsupported(verdict.versions.join(", "))
+    const stateless = Effect.catchTag(
+      Effect.suspend(() => StatelessConnection.connect(transport, "http", options, transport.answer)),
+      "SpeaksSessions",
+      () => Discovery.notHeard(answer)
+    )
+    if (verdict._tag === "Stateless") return yield* stateless
+    memory.remember(yield* Clock.currentTimeMillis)
+    if (transport.loss !== undefined) return yield* new Exited()
+    const handshake = memory.watch(SdkConnection.connect(transport, options))
+    return yield* Effect.catchAll(handshake, (error): Effect.Effect<Connection, ConnectError | Exited, Scope.Scope> => {
+      if (transport.loss !== undefined) return new Exited()
+      return mayBeStateless(error) && isStateless(transport.answer) ? stateless : Effect.fail(error)
+    })
+  })
+
+const isStateless = (answer: Answer | undefined): boolean =>
+  answer !== undefined && Era.verdict(Discovery.outcomeOf(answer), "stdio")._tag === "Stateless"

@@ -1,0 +1,81 @@
+/**
+ * `server/discover`, which begins a connection without a session: what it is asked with, and what an answer means. Pure.
+ */
+import type { ClientOptions } from "@mcp-lifeline/core"
+import { ConnectError } from "@mcp-lifeline/core"
+import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
+import { ImplementationSchema, ServerCapabilitiesSchema } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Exit, Predicate } from "effect"
+import type { AdapterTransport } from "./AdapterTransport.js"
+import * as Era from "./Era.js"
+import * as Failures from "./Failures.js"
+import type { Answer } from "./Requests.js"
+import * as ResultSchemas from "./ResultSchemas.js"
+import { clientInfo } from "./SdkConnection.js"
+import * as ServerRequests from "./ServerRequests.js"
+
+const reserved = "io.modelcontextprotocol/"
+
+/** Who asks, in which version and what they can do: the reserved keys of `_meta`, which every request has. */
+export const envelopeOf = (options: ClientOptions): Readonly<Record<string, unknown>> => {
+  // Nobody tells such a server that the roots have changed: it asks for them when it needs them.
+  const { roots, ...others } = ServerRequests.capabilities(options.handlers, options.capabilities)
+  return {
+    [`${reserved}protocolVersion`]: Era.statelessVersion,
+    [`${reserved}clientInfo`]: options.clientInfo ?? clientInfo,
+    [`${reserved}clientCapabilities`]: roots === undefined ? others : { ...others, roots: {} }
+  }
+}
+
+/** What an error of JSON-RPC means here: none speaks of a session. */
+export const outcomeOf = (answer: Answer): Era.Outcome =>
+  Exit.match(answer, {
+    onSuccess: (result) => ({ _tag: "Result", result }),
+    onFailure: (cause) => {
+      const error = cause._tag === "Fail" ? cause.error : undefined
+      return error?.reason === "remote" && error.code !== undefined
+        ? { _tag: "Error", code: error.code, data: error.data }
+        : { _tag: "Failed", reason: Failures.toConnectError(error).reason }
+    }
+  })
+
+/** What an answer says, in a line for people. */
+export const answerText = (answer: Answer): string => {
+  if (Exit.isSuccess(answer)) return "a result that names no version in common"
+  const error = answer.cause._tag === "Fail" ? answer.cause.error : undefined
+  return error === undefined
+    ? "nothing"
+    : Failures.describe(error) + (error.code === undefined ? "" : ` (${error.code})`)
+}
+
+/** Why no connection can be made where the server was not heard. */
+export const notHeard = (answer: Answer): ConnectError => {
+  const error = Exit.isFailure(answer) && answer.cause._tag === "Fail" ? answer.cause.error : undefined
+  return error?.reason === "remote"
+    ? new ConnectError({
+      backend: "",
+      reason: "protocol",
+      permanent: false,
+      message: `the server refused server/discover: ${answerText(answer)}`,
+      cause: error
+    })
+    : Failures.toConnectError(error)
+}
+
+/** What a server says of itself. A name it need not say. */
+export const introductionOf = (
+  { _meta: meta, capabilities, instructions }: Readonly<Record<string, unknown>>,
+  { peer }: AdapterTransport
+) =>
+  Effect.gen(function*() {
+    const info = ImplementationSchema.safeParse(Predicate.isRecord(meta) ? meta[`${reserved}serverInfo`] : undefined)
+    const unnamed: Implementation = { name: peer.url ?? "unnamed", version: "unknown" }
+    return {
+      capabilities: yield* Effect.mapError(
+        ResultSchemas.check("server/discover", ServerCapabilitiesSchema, capabilities),
+        Failures.toConnectError
+      ),
+      instructions: typeof instructions === "string" ? instructions : undefined,
+      serverInfo: info.success ? info.data : unnamed
+    }
+  })

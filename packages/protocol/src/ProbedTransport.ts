@@ -1,0 +1,110 @@
+/**
+ * A transport whose server is asked `server/discover` before a connection is made over it, whatever the era of that connection.
+ */
+import type { Loss, Peer, RequestError } from "@mcp-lifeline/core"
+import { ConnectError } from "@mcp-lifeline/core"
+import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Exit } from "effect"
+import type { AdapterTransport } from "./AdapterTransport.js"
+import * as Failures from "./Failures.js"
+import type { Answer } from "./Requests.js"
+import { answerOf } from "./Requests.js"
+
+/** The ids of a connection are numbers: a late answer to this one answers nothing else. */
+const probeId = "probe"
+
+/**
+ * One transport, asked once and then used for connections, one after the other. Starting it again and closing it do nothing: `end` closes it.
+ */
+export class ProbedTransport implements AdapterTransport {
+  onmessage?: (<T extends JSONRPCMessage>(message: T, extra?: MessageExtraInfo) => void) | undefined
+  /** What the server has answered to the question, also where that came late. */
+  answer: Answer | undefined
+  /** The server has ended, or closed the connection. */
+  loss: Loss | undefined
+
+  readonly #inner: AdapterTransport
+  #onanswer: ((answer: Answer) => void) | undefined
+  #onlost: ((loss: Loss) => void) | undefined
+
+  constructor(inner: AdapterTransport) {
+    this.#inner = inner
+    inner.onmessage = (message, extra) => {
+      if (!("method" in message) && message.id === probeId) {
+        this.#answered(answerOf(message, false) ?? Exit.fail(Failures.noResponse()))
+      } else this.onmessage?.(message, extra)
+    }
+    inner.onlost = (loss) => {
+      this.loss = loss
+      this.#onlost?.(loss)
+      this.#answered(Exit.fail(Failures.cutOff(loss)))
+    }
+    inner.onfailed = (id, error) => {
+      if (id === probeId) this.#answered(Exit.fail(error))
+      else this.onfailed?.(id, error)
+    }
+  }
+
+  onfailed?: ((id: RequestId, error: RequestError) => void) | undefined
+
+  get peer(): Peer {
+    return this.#inner.peer
+  }
+
+  get stateful(): boolean {
+    return this.#inner.stateful
+  }
+
+  set onclose(listener: () => void) {
+    this.#inner.onclose = listener
+  }
+
+  set onerror(listener: (error: Error) => void) {
+    this.#inner.onerror = listener
+  }
+
+  /** Called at once where the transport is over already. */
+  set onlost(listener: (loss: Loss) => void) {
+    this.#onlost = listener
+    if (this.loss !== undefined) listener(this.loss)
+  }
+
+  /** Starts the transport, asks, and waits for the answer, at most so many milliseconds. It may still come later. */
+  ask(params: Record<string, unknown>, millis: number): Effect.Effect<Answer, ConnectError> {
+    const answered = Effect.async<Answer>((resume) => {
+      this.#onanswer = (answer) => resume(Effect.succeed(answer))
+      this.#inner.send({ jsonrpc: "2.0", id: probeId, method: "server/discover", params })
+        .catch((error: unknown) => this.#answered(Exit.fail(Failures.toRequestError(error, "unknown"))))
+    })
+    return Effect.tryPromise({ try: () => this.#inner.start(), catch: Failures.toConnectError }).pipe(
+      Effect.zipRight(Effect.timeoutTo(answered, {
+        duration: millis,
+        onSuccess: (answer) => answer,
+        onTimeout: () => Exit.fail(Failures.timedOut("server/discover"))
+      }))
+    )
+  }
+
+  #answered(answer: Answer): void {
+    this.answer ??= answer
+    this.#onanswer?.(answer)
+    this.#onanswer = undefined
+  }
+
+  start(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  send(...args: Parameters<AdapterTransport["send"]>): Promise<void> {
+    return this.#inner.send(...args)
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  /** Closes the transport. */
+  end(): Promise<void> {
+    return this.#inner.close()
+  }
+}
