@@ -10,14 +10,30 @@ import {
   UrlElicitationRequiredError
 } from "@modelcontextprotocol/sdk/types.js"
 import { join } from "node:path"
-import { assert, describe, it } from "vitest"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as Peer from "./fixtures/Peer.js"
 import { rejection } from "./fixtures/rejection.js"
 import { withDirectory } from "./fixtures/withDirectory.js"
 
-const { official, said, using, ways } = Peer
+const { official, said, ways } = Peer
+
+let host: Peer.Host
+
+beforeAll(async () => {
+  host = await Peer.host()
+})
+
+afterAll(() => host[Symbol.asyncDispose]())
 
 const kinds = ["stdio", "http"] as const
+
+/** Lends a client of a server that nobody else has. */
+const using = <A>(
+  kind: typeof kinds[number],
+  way: Peer.Way,
+  use: (client: Peer.Some) => Promise<A>,
+  capabilities?: ClientCapabilities
+): Promise<A> => Peer.using(kind === "stdio" ? Peer.stdio : host.peer(), way, use, capabilities)
 
 /** Every way over every transport. */
 const all = kinds.flatMap((kind) => Object.entries(ways).map(([name, way]) => [name, kind, way] as const))
@@ -207,11 +223,11 @@ describe("what only Lifeline does", () => {
   )
 
   it("[F2:real] close while a read that was cut off waits for a connection does not say that it was not sent", async () => {
-    await using peer = await Peer.peers.http()
-    await using client = await connect(peer.server)
+    await using mortal = await Peer.host()
+    await using client = await connect(mortal.peer().server)
     const read = rejection(client.readResource({ uri: "test://never" }))
     await client.ping()
-    await peer[Symbol.asyncDispose]()
+    await mortal[Symbol.asyncDispose]()
     for await (const { state } of client.statusChanges()) if (state !== "Connected") break
     await client.close()
     const error = await read
@@ -224,7 +240,7 @@ describe("a caller's slip", () => {
   const slip = { timeout: 500 } as never
 
   it("[C3:real, F2:real] options where the result schema belongs are a TypeError at once, and nothing is sent", async () => {
-    await using peer = await Peer.peers.http()
+    const peer = host.peer()
     const theirs = await official(peer)
     assert.instanceOf(await rejection(theirs.callTool({ name: "look" }, slip)), TypeError)
     await theirs.close()
@@ -275,7 +291,7 @@ describe("a caller's slip", () => {
   )
 
   it("[C3:real] a schema that throws is asked once, and what it threw is what the caller gets", async () => {
-    await using peer = await Peer.peers.http()
+    const peer = host.peer()
     await using client = await connect(peer.server)
     const broken = new RangeError("a broken schema")
     const schema = {
