@@ -1,1 +1,2 @@
 export * as McpConfig from "./McpConfig.js"
+export * as ServerName from "./ServerName.js"

@@ -1,1 +1,2 @@
+export { type Frame, Framing } from "./Framing.js"
 export * as StdioConnector from "./StdioConnector.js"

@@ -27,9 +27,6 @@ import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
 import { Supervised } from "./Supervised.js"
 
-/** Requests that may take as long as the client likes: what they do is not ours to judge. */
-const hasOwnTime = (method: string): boolean => method === "tools/call" || method === "tasks/result"
-
 /** Notifications that are kept for a client that has not said yet that it is initialized. */
 const backlog = 1000
 
@@ -133,29 +130,12 @@ export class RelayTransport implements SupervisedTransport {
   // --- from the client
 
   #request(request: JSONRPCRequest): void {
-    const { id, method, params } = request
-    const relay = this.#relay
+    const { id, method } = request
     const source = this.#opened?.source
-    if (source === undefined) {
-      return method === "ping"
-        ? this.#reply({ jsonrpc: "2.0", id, result: {} })
-        : this.#refuse(id, { code: ErrorCode.InvalidRequest, message: "the first request must be initialize" })
-    }
-    const progressToken = params?._meta?.progressToken
-    relay.request(source, request, {
-      ...(hasOwnTime(method) && this.#prepared.options.timeouts?.request === undefined ? { timeout: Infinity } : {}),
-      ...(progressToken === undefined ? {} : {
-        resetTimeoutOnProgress: true,
-        onprogress: (progress) => {
-          if (!relay.isOpen(id)) return
-          this.#deliver({
-            jsonrpc: "2.0",
-            method: "notifications/progress",
-            params: { ...progress, progressToken }
-          })
-        }
-      })
-    })
+    if (source !== undefined) {
+      this.#relay.forward(source, request, this.#prepared.options.timeouts?.request !== undefined)
+    } else if (method === "ping") this.#reply({ jsonrpc: "2.0", id, result: {} })
+    else this.#refuse(id, { code: ErrorCode.InvalidRequest, message: "the first request must be initialize" })
   }
 
   #notification(notification: JSONRPCNotification): void {

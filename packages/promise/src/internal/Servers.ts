@@ -1,7 +1,7 @@
 /**
  * A server, as a user describes it, as what the core makes a backend of.
  */
-import { McpConfig } from "@mcp-lifeline/config"
+import { McpConfig, ServerName } from "@mcp-lifeline/config"
 import type { Backend, ConnectError as CoreConnectError, Connector } from "@mcp-lifeline/core"
 import { Check, Policy, Problem } from "@mcp-lifeline/core"
 import { Incoming, SdkConnection, TransportConnector } from "@mcp-lifeline/protocol"
@@ -12,7 +12,6 @@ import type { CommonOptions, ConnectOptions, FleetOptions, Server, StdioServer, 
 import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
 import * as OnConnected from "./OnConnected.js"
-import * as ServerName from "./ServerName.js"
 import type { Identity } from "./SupervisedClient.js"
 
 /** How a server is reached that code describes. */
@@ -247,13 +246,8 @@ export const prepare = (
 
 const isStdio = (server: Server | undefined): server is StdioServer => server?.command !== undefined
 
-/** A name for a server that was given none: what its command runs, or its host. */
-export const nameOf = (server: Server | undefined): string => {
-  // What it holds has not been checked yet.
-  const text = isStdio(server)
+/** A name for a server that was given none: what its command runs, or its host. What it holds has not been checked yet. */
+export const nameOf = (server: Server | undefined): string =>
+  isStdio(server)
     ? ServerName.ofCommand(String(server.command), Array.isArray(server.args) ? server.args.map(String) : [])
-    : URL.canParse(String(server?.url))
-    ? new URL(String(server?.url)).host
-    : ""
-  return text.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "") || "server"
-}
+    : ServerName.ofUrl(String(server?.url))

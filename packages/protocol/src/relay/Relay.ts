@@ -43,6 +43,9 @@ interface Call {
 
 const closed = (name: string): Error => new Error(`the client of ${name} is closed`)
 
+/** Requests that may take as long as the client likes: what they do is not ours to judge. */
+const hasOwnTime = (method: string): boolean => method === "tools/call" || method === "tasks/result"
+
 /** Settles a request of the server. */
 interface Answer {
   readonly resolve: (result: Result) => void
@@ -98,6 +101,25 @@ export class Relay {
       else this.#settle(id, call, exit)
     })
     sending = false
+  }
+
+  /**
+   * The same for a client that speaks of time and progress on the wire only: how long its call of a tool may take is its own
+   * affair, unless `isBounded`, and progress that it asks for is passed on.
+   */
+  forward(target: Target, request: JSONRPCRequest, isBounded: boolean): void {
+    const { id, method, params } = request
+    const progressToken = params?._meta?.progressToken
+    this.request(target, request, {
+      ...(hasOwnTime(method) && !isBounded ? { timeout: Number.POSITIVE_INFINITY } : {}),
+      ...(progressToken === undefined ? {} : {
+        resetTimeoutOnProgress: true,
+        onprogress: (progress) => {
+          if (!this.isOpen(id)) return
+          this.#deliver({ jsonrpc: "2.0", method: "notifications/progress", params: { ...progress, progressToken } })
+        }
+      })
+    })
   }
 
   /** Whether a request of the client is still waited for. */

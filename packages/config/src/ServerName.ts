@@ -96,13 +96,22 @@ const argumentOf = (launcher: Launcher, args: ReadonlyArray<string>): string | u
   return undefined
 }
 
+/** The characters that a name has. */
+const asName = (text: string): string => text.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "") || "server"
+
+/** A name for what a command line runs. */
+export const ofCommand = (command: string, args: ReadonlyArray<string>): string => asName(runBy(command, args))
+
+/** A name for a server at an address, which may be none: its host. */
+export const ofUrl = (url: string): string => asName(URL.canParse(url) ? new URL(url).host : "")
+
 /** What a command runs: the package, script, module or image that its arguments name, or else the command itself. */
-export const ofCommand = (command: string, args: ReadonlyArray<string>): string => {
+const runBy = (command: string, args: ReadonlyArray<string>): string => {
   const program = lastOf(command).replace(/\.(exe|cmd|bat|ps1)$/i, "")
   const [first = "", second = "", ...rest] = args
-  if (/^cmd$/i.test(program) && /^\/c$/i.test(first) && second !== "") return ofCommand(second, rest)
+  if (/^cmd$/i.test(program) && /^\/c$/i.test(first) && second !== "") return runBy(second, rest)
   if (program === "env" && first !== "" && !first.startsWith("-")) {
-    return first.includes("=") ? ofCommand(command, args.slice(1)) : ofCommand(first, args.slice(1))
+    return first.includes("=") ? runBy(command, args.slice(1)) : runBy(first, args.slice(1))
   }
   const launcher = launchers.find(([name]) => name.test(program))?.[1]
   const named = launcher && argumentOf(launcher, args)

@@ -1,0 +1,118 @@
+/**
+ * The command line of `wrap`, as data. Read without the library that the other commands use: most of what that costs would be
+ * paid by every server of every host.
+ */
+import { UsageError } from "../Errors.js"
+
+/** A server that is started. */
+export interface Command {
+  readonly _tag: "Command"
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+}
+
+/** A server at an address. */
+export interface Address {
+  readonly _tag: "Address"
+  readonly url: string
+  /** As given: `NAME: VALUE`, in which `${VARIABLE}` stands for what the environment has. */
+  readonly headers: ReadonlyArray<string>
+  readonly headerFile: string | undefined
+  readonly transport: "auto" | "streamable" | "sse"
+}
+
+/** What is wrapped, and how. */
+export interface Wrap {
+  readonly server: Command | Address
+  readonly name: string | undefined
+  readonly protocol: "auto" | "2025" | "2026" | undefined
+}
+
+export const help = `Stands in front of one MCP server, so that its crashes, hangs, restarts and lost sessions show as latency only.
+
+  mcp-lifeline wrap [options] -- COMMAND [ARGUMENTS]   a server that is started
+  mcp-lifeline wrap [options] URL                      a server at an address
+
+Write it where the server's command stood in the configuration of a host (Claude, Cursor, VS Code, ...):
+
+  "files": { "command": "npx", "args": ["-y", "mcp-lifeline", "wrap", "--", "npx", "-y", "server-files"] }
+
+Options
+  --name NAME            what the server is called in messages; default: what the command runs, or the host of the URL
+  --protocol ERA         auto, 2025 (with sessions) or 2026 (without); default auto
+  --header 'NAME: VALUE' sent with every request to a URL; \${VARIABLE} is replaced from the environment; may be repeated
+  --header-file FILE     the same, a header in each line
+  --transport KIND       auto, http or sse, for a URL; default auto
+  --help                 show this
+
+Environment
+  MCP_LIFELINE_STATE     the folder that keeps what is known of servers; default: the platform's folder for state
+
+Exit codes: 0 the host has closed its end, or a signal came; 1 the server cannot be used; 2 the command line is wrong.
+`
+
+const transports = { auto: "auto", http: "streamable", sse: "sse" } as const
+
+const wrong = (message: string): UsageError => new UsageError({ message: `${message}; see mcp-lifeline wrap --help` })
+
+const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
+
+/** Reads what follows `wrap`. Throws a UsageError; gives `undefined` where help is asked for. */
+export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
+  const given = new Map<string, Array<string>>()
+  let url: string | undefined
+  let command: ReadonlyArray<string> | undefined
+  for (let index = 0; index < argv.length; index++) {
+    const argument = argv[index] ?? ""
+    if (argument === "--") {
+      command = argv.slice(index + 1)
+      break
+    }
+    if (!argument.startsWith("-")) {
+      if (url !== undefined) throw wrong(`${argument} stands behind the URL; one server is wrapped`)
+      if (isUrl(argument)) url = argument
+      else {
+        command = argv.slice(index)
+        break
+      }
+      continue
+    }
+    const [, option = argument, value] = /^(--[^=]+)=(.*)$/s.exec(argument) ?? []
+    if (option === "--help" || option === "-h") return undefined
+    if (!["--name", "--protocol", "--header", "--header-file", "--transport"].includes(option)) {
+      throw wrong(`unknown option ${option}`)
+    }
+    const next = value ?? argv[++index]
+    if (next === undefined || next === "") throw wrong(`${option} needs a value`)
+    const values = given.get(option) ?? []
+    if (values.length > 0 && option !== "--header") throw wrong(`${option} is there more than once`)
+    given.set(option, [...values, next])
+  }
+  const one = (option: string): string | undefined => given.get(option)?.[0]
+  const choice = <A>(option: string, choices: Readonly<Record<string, A>>): A | undefined => {
+    const text = one(option)
+    if (text === undefined) return undefined
+    if (Object.hasOwn(choices, text)) return choices[text]
+    throw wrong(`${option} ${text} is not known; accepted: ${Object.keys(choices).join(", ")}`)
+  }
+  const common = {
+    name: one("--name"),
+    protocol: choice("--protocol", { auto: "auto", "2025": "2025", "2026": "2026" } as const)
+  }
+  const transport = choice("--transport", transports)
+  if (url !== undefined) {
+    if (command !== undefined) throw wrong("a URL and a command stand side by side; one server is wrapped")
+    if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) throw wrong(`${url} is not an address that begins with http:// or https://`)
+    const headers = given.get("--header") ?? []
+    return {
+      ...common,
+      server: { _tag: "Address", url, headers, headerFile: one("--header-file"), transport: transport ?? "auto" }
+    }
+  }
+  const [program, ...args] = command ?? []
+  if (program === undefined || program === "") throw wrong("give a URL, or -- and the command that starts the server")
+  for (const option of ["--header", "--header-file", "--transport"]) {
+    if (given.has(option)) throw wrong(`${option} is for a URL; a command has none`)
+  }
+  return { ...common, server: { _tag: "Command", command: program, args } }
+}

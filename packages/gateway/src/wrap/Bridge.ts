@@ -1,0 +1,317 @@
+/**
+ * One host and one server: what the host says goes to the server as it came, and back. The host is answered without the server
+ * what it must not wait for: who the server is, and its lists, as far as they are known from before.
+ */
+import type { Backend } from "@mcp-lifeline/core"
+import type { Introduction, Target } from "@mcp-lifeline/protocol"
+import { Incoming, JsonRpcError, ListChanges, Relay } from "@mcp-lifeline/protocol"
+import type {
+  ClientCapabilities,
+  Implementation,
+  JSONRPCMessage,
+  JSONRPCNotification,
+  JSONRPCRequest,
+  JSONRPCResponse,
+  RequestId,
+  ServerCapabilities
+} from "@modelcontextprotocol/sdk/types.js"
+import { Deferred, Effect, Predicate, Runtime } from "effect"
+import * as Advice from "./Advice.js"
+import type { KnownServer, Result } from "./KnownServer.js"
+import { emptyList, isList, type ListMethod, lists } from "./KnownServer.js"
+
+/** The client that a host is. */
+export interface Client {
+  readonly clientInfo: Implementation
+  readonly capabilities: ClientCapabilities
+  readonly protocolVersion: string
+}
+
+/** What a bridge is made of. */
+export interface Options {
+  readonly name: string
+  readonly runtime: Runtime.Runtime<never>
+  /** Gives the host a message. */
+  readonly write: (message: JSONRPCMessage) => void
+  readonly know: (client: Client) => Effect.Effect<KnownServer>
+  /** Begins to supervise the server in the name of a client. Called once. */
+  readonly open: (client: Client, incoming: Incoming) => Effect.Effect<Backend.Backend>
+  /** Ends with why the server cannot be connected unless a person does something. */
+  readonly hopeless: (backend: Backend.Backend) => Effect.Effect<string>
+  /** Called when there is nothing that the host could be answered with. */
+  readonly onFailed: (message: string) => void
+}
+
+/** Answers `initialize` no later than this, in milliseconds, whatever the server does: hosts give up after 10 s and more. */
+const longestWait = 8000
+
+/** What is told of a server that nothing is known of yet. */
+const unknownServer = (name: string, protocolVersion: string): Introduction => ({
+  serverInfo: { name, version: "unknown" },
+  capabilities: { tools: {}, prompts: {}, resources: { subscribe: true }, logging: {}, completions: {} },
+  instructions:
+    `The MCP server ${name} has not answered yet. It is being connected; its tools appear as soon as it is there.`,
+  protocolVersion,
+  sessionId: undefined
+})
+
+const methodNotFound = -32_601
+const invalidRequest = -32_600
+const invalidParams = -32_602
+
+/** Notifications that are kept for a host that has not said yet that it is initialized. */
+const backlog = 1000
+
+/** More pages of a list than this are not read to compare it. */
+const maxPages = 100
+
+const asItComes = { safeParse: (data: unknown) => ({ success: true, data }) }
+
+const notificationOf: Readonly<Record<ListMethod, string>> = {
+  "tools/list": "notifications/tools/list_changed",
+  "prompts/list": "notifications/prompts/list_changed",
+  "resources/list": "notifications/resources/list_changed",
+  "resources/templates/list": "notifications/resources/list_changed"
+}
+
+/** A request of the host that is not answered. */
+interface Pending {
+  readonly method: string
+  readonly cursor: unknown
+}
+
+/** Stands between one host and one server. */
+export class Bridge {
+  readonly #options: Options
+  readonly #relay: Relay
+  readonly #incoming = new Incoming()
+  readonly #backend = Effect.runSync(Deferred.make<Backend.Backend>())
+  readonly #introduced = Effect.runSync(Deferred.make<Introduction>())
+  readonly #target: Target
+  #supervised: Backend.Backend | undefined
+  #known: KnownServer | undefined
+  /** What the host was told of the server. */
+  #told: Introduction | undefined
+  /** Whether that was a guess, because nothing was known of the server. */
+  #isGuessed = false
+  readonly #pending = new Map<RequestId, Pending>()
+  /** The lists that the host was given. */
+  readonly #given = new Set<ListMethod>()
+  #hasBegun = false
+  #held: Array<() => void> | undefined = []
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#relay = new Relay(
+      options.name,
+      { onmessage: (message: JSONRPCMessage) => this.#toHost(message) },
+      (deliver) => this.#whenInitialized(deliver)
+    )
+    this.#target = {
+      runtime: options.runtime,
+      use: (f) => this.#supervised === undefined ? Effect.flatMap(this.#backend, f) : f(this.#supervised)
+    }
+  }
+
+  /** Takes a message of the host. */
+  receive(message: JSONRPCMessage): void {
+    if (!("method" in message)) this.#relay.answered(message)
+    else if ("id" in message) this.#request(message)
+    else this.#notification(message)
+  }
+
+  /** Resolved when the host has been answered everything that it has asked. */
+  get settled(): Promise<void> {
+    return this.#relay.settled
+  }
+
+  /** Says nothing more to the host. */
+  end(): void {
+    this.#relay.end()
+  }
+
+  // --- from the host
+
+  #request(request: JSONRPCRequest): void {
+    const { id, method, params } = request
+    if (method === "ping") return this.#reply(id, {})
+    if (method === "initialize") return this.#initialize(id, params)
+    if (!this.#hasBegun) return this.#refuse(id, invalidRequest, "the first request must be initialize")
+    if (isList(method)) {
+      const known = this.#known?.list(method)
+      this.#given.add(method)
+      if (known !== undefined && params?.["cursor"] === undefined && !this.#isConnected()) return this.#reply(id, known)
+    }
+    this.#pending.set(id, { method, cursor: params?.["cursor"] })
+    this.#relay.forward(this.#target, request, false)
+  }
+
+  #notification(notification: JSONRPCNotification): void {
+    const { method, params } = notification
+    switch (method) {
+      case "notifications/initialized": {
+        const held = this.#held
+        this.#held = undefined
+        for (const deliver of held ?? []) deliver()
+        return
+      }
+      case "notifications/cancelled": {
+        this.#pending.delete(params?.["requestId"] as RequestId)
+        return this.#relay.cancel(notification)
+      }
+      default:
+        // What changes while the server is down, it asks for when it is back.
+        if (!this.#isConnected()) return
+        this.#run(this.#target.use((backend) => backend.notify(method, params)))
+    }
+  }
+
+  #initialize(id: RequestId, params: unknown): void {
+    if (this.#hasBegun) return this.#refuse(id, invalidRequest, "initialize was sent before")
+    const client = clientOf(params)
+    if (client === undefined) return this.#refuse(id, invalidParams, "not an initialize request")
+    this.#hasBegun = true
+    this.#run(
+      Effect.gen(this, function*() {
+        const known = yield* this.#options.know(client)
+        this.#known = known
+        this.#incoming.protocolVersion = known.introduction?.protocolVersion ?? client.protocolVersion
+        this.#incoming.receiver = {
+          notified: (notification) => this.#relay.pass(notification),
+          asked: (request, signal) => this.#relay.ask(request, signal),
+          introduced: (introduction) => this.#introducedBy(introduction)
+        }
+        const backend = yield* this.#options.open(client, this.#incoming)
+        this.#supervised = backend
+        yield* Deferred.succeed(this.#backend, backend)
+        this.#tell(id, known.introduction ?? (yield* this.#firstIntroduction(backend, client)))
+      })
+    )
+  }
+
+  /** What the server says of itself; or, where it does not in time, a guess; or nothing where it never will. */
+  #firstIntroduction(backend: Backend.Backend, client: Client): Effect.Effect<Introduction | string> {
+    return Effect.raceFirst(
+      Deferred.await(this.#introduced),
+      Effect.raceFirst(
+        this.#options.hopeless(backend),
+        Effect.delay(Effect.sync(() => unknownServer(this.#options.name, client.protocolVersion)), longestWait)
+      )
+    )
+  }
+
+  #tell(id: RequestId, said: Introduction | string): void {
+    if (typeof said === "string") {
+      this.#refuse(id, JsonRpcError.ourCode, said)
+      return this.#options.onFailed(said)
+    }
+    const { capabilities, instructions, protocolVersion, serverInfo } = said
+    this.#isGuessed = this.#known?.introduction === undefined
+    this.#told = said
+    this.#incoming.protocolVersion = protocolVersion
+    this.#reply(id, {
+      protocolVersion,
+      capabilities: ListChanges.announcing(capabilities as ServerCapabilities),
+      serverInfo: serverInfo ?? { name: this.#options.name, version: "unknown" },
+      ...(instructions === undefined ? {} : { instructions })
+    })
+  }
+
+  // --- from the server
+
+  /** There is a connection. The host cannot be told of other capabilities or another version any more, only of other lists. */
+  #introducedBy(introduction: Introduction): undefined {
+    this.#known?.introduced(introduction)
+    const isFirst = Effect.runSync(Deferred.succeed(this.#introduced, introduction))
+    if (this.#told === undefined) return
+    if (this.#isGuessed && isFirst) {
+      for (const method of ["tools/list", "prompts/list", "resources/list"] as const) {
+        if (introduction.capabilities[lists[method]] !== undefined) this.#relay.pass({ method: notificationOf[method] })
+      }
+    } else this.#run(this.#compareLists())
+  }
+
+  /** Reads the lists that the host was given once more, and tells it of those that differ. */
+  #compareLists(): Effect.Effect<void, unknown> {
+    return Effect.forEach([...this.#given], (method) =>
+      Effect.gen(this, function*() {
+        const pages: Array<Result> = []
+        let cursor: unknown
+        do {
+          const page = (yield* this.#target.use((backend) =>
+            backend.request(method, cursor === undefined ? {} : { cursor: cursor as string }, {
+              resultSchema: asItComes as never
+            })
+          )) as unknown as Result
+          pages.push(page)
+          cursor = page["nextCursor"]
+        } while (cursor !== undefined && pages.length < maxPages)
+        if (this.#known?.know(method, pages) === true) this.#relay.pass({ method: notificationOf[method] })
+      }), { discard: true })
+  }
+
+  #whenInitialized(deliver: () => void): void {
+    if (this.#held === undefined) return deliver()
+    this.#held.push(deliver)
+    if (this.#held.length > backlog) this.#held.shift()
+  }
+
+  // --- to the host
+
+  #toHost(message: JSONRPCMessage): void {
+    if ("method" in message || message.id === undefined) return this.#options.write(message)
+    const pending = this.#pending.get(message.id)
+    this.#pending.delete(message.id)
+    this.#options.write(this.#answer(message, pending))
+  }
+
+  /** The answer to a request, as it came; or, where it is a failure on the way, what is known or advised. */
+  #answer(response: JSONRPCResponse, pending: Pending | undefined): JSONRPCMessage {
+    const { id } = response
+    if ("result" in response) {
+      if (pending !== undefined && isList(pending.method)) {
+        this.#known?.read(pending.method, pending.cursor, response.result)
+      }
+      return response
+    }
+    const { error } = response
+    if (pending !== undefined && isList(pending.method)) {
+      const isOurs = error.code === JsonRpcError.ourCode && Predicate.hasProperty(error.data, "fate")
+      const known = this.#known?.list(pending.method)
+      // What a guess has promised, and the server does not have or cannot say, is empty.
+      const empty = this.#isGuessed && (isOurs || error.code === methodNotFound) ? emptyList(pending.method) : undefined
+      const result = (isOurs ? known : undefined) ?? empty
+      if (result !== undefined) return { jsonrpc: "2.0", id: id as RequestId, result }
+    }
+    return { jsonrpc: "2.0", id, error: Advice.advised(this.#options.name, error) } as JSONRPCMessage
+  }
+
+  #reply(id: RequestId, result: Result): void {
+    this.#options.write({ jsonrpc: "2.0", id, result })
+  }
+
+  #refuse(id: RequestId, code: number, message: string): void {
+    this.#options.write({ jsonrpc: "2.0", id, error: { code, message } })
+  }
+
+  #isConnected(): boolean {
+    return this.#supervised !== undefined && Effect.runSync(this.#supervised.isConnected)
+  }
+
+  #run(effect: Effect.Effect<unknown, unknown>): void {
+    Runtime.runFork(this.#options.runtime)(
+      Effect.catchAllCause(effect, (cause) => Effect.logDebug(`${this.#options.name}: not done`, cause))
+    )
+  }
+}
+
+const isText = (value: unknown): value is string => typeof value === "string"
+
+/** The client that asks by `initialize`, if it is one. */
+const clientOf = (params: unknown): Client | undefined => {
+  if (!Predicate.isRecord(params)) return undefined
+  const { capabilities, clientInfo, protocolVersion } = params
+  if (!isText(protocolVersion) || !Predicate.isRecord(capabilities) || !Predicate.isRecord(clientInfo)) return undefined
+  if (!isText(clientInfo["name"]) || !isText(clientInfo["version"])) return undefined
+  return { protocolVersion, capabilities, clientInfo: clientInfo as unknown as Implementation }
+}

@@ -1,0 +1,141 @@
+/**
+ * What is known of a server from before: what it said of itself, and its lists. A host is answered with it while the server
+ * starts, is down, or waits for a sign-in.
+ */
+import type { Introduction } from "@mcp-lifeline/protocol"
+import { type Effect, Schema } from "effect"
+import { createHash } from "node:crypto"
+import { isDeepStrictEqual } from "node:util"
+
+/** The lists of the protocol by the method that reads them, and where the entries stand in its results. */
+export const lists = {
+  "tools/list": "tools",
+  "prompts/list": "prompts",
+  "resources/list": "resources",
+  "resources/templates/list": "resourceTemplates"
+} as const
+
+/** A method that reads a list. */
+export type ListMethod = keyof typeof lists
+
+/** Whether a method reads a list. */
+export const isList = (method: string): method is ListMethod => Object.hasOwn(lists, method)
+
+/** A result as it came. */
+export type Result = Readonly<Record<string, unknown>>
+
+/** The list without entries. */
+export const emptyList = (method: ListMethod): Result => ({ [lists[method]]: [] })
+
+const AnyObject = Schema.Record({ key: Schema.String, value: Schema.Unknown })
+
+/** What is kept, as JSON. */
+export const Kept = Schema.Struct({
+  introduction: Schema.Struct({
+    serverInfo: Schema.optional(AnyObject),
+    capabilities: AnyObject,
+    instructions: Schema.optional(Schema.String),
+    protocolVersion: Schema.String
+  }),
+  lists: Schema.Record({ key: Schema.String, value: AnyObject })
+})
+export type Kept = typeof Kept.Type
+
+/** Where it is kept. Neither fails: what cannot be kept is not known the next time. */
+export interface Store {
+  readonly read: (key: string) => Effect.Effect<Kept | undefined>
+  readonly write: (key: string, kept: Kept) => Effect.Effect<void>
+}
+
+/** Whose answers they are: a server gives different ones to different clients. */
+export interface Identity {
+  readonly transport: string
+  /** The command line or the address, without secrets. */
+  readonly target: string
+  readonly cwd: string
+  readonly protocolVersion: string
+  readonly clientName: string
+  readonly capabilities: unknown
+}
+
+/** The name under which it is kept. */
+export const keyOf = (identity: Identity): string =>
+  createHash("sha256").update(JSON.stringify(Object.entries(identity).sort())).digest("hex").slice(0, 32)
+
+/** More than so many pages of one list are not put together. */
+const maxPages = 100
+
+const entriesOf = (method: ListMethod, result: Result): ReadonlyArray<unknown> => {
+  const entries = result[lists[method]]
+  return Array.isArray(entries) ? entries : []
+}
+
+/** What is known of one server, kept up to date with what it says. */
+export class KnownServer {
+  introduction: Introduction | undefined
+  readonly #lists = new Map<ListMethod, Result>()
+  /** The pages of a list that a host reads one by one. */
+  readonly #begun = new Map<ListMethod, ReadonlyArray<Result>>()
+  readonly #save: (kept: Kept) => void
+
+  /** `save`: called with everything whenever it has changed. */
+  constructor(kept: Kept | undefined, save: (kept: Kept) => void) {
+    this.#save = save
+    this.introduction = kept?.introduction as Introduction | undefined
+    for (const [method, result] of Object.entries(kept?.lists ?? {})) if (isList(method)) this.#lists.set(method, result)
+  }
+
+  /** The whole list as one page. */
+  list(method: ListMethod): Result | undefined {
+    return this.#lists.get(method)
+  }
+
+  /** The lists that are known. */
+  get methods(): ReadonlyArray<ListMethod> {
+    return [...this.#lists.keys()]
+  }
+
+  /** A new connection has said what the server is. */
+  introduced(introduction: Introduction): void {
+    const { sessionId: _, ...said } = introduction
+    if (isDeepStrictEqual(this.introduction, said)) return
+    this.introduction = said as Introduction
+    this.#changed()
+  }
+
+  /** A page of a list was read; `cursor`: what it was asked for with. */
+  read(method: ListMethod, cursor: unknown, page: Result): void {
+    const before = cursor === undefined ? [] : this.#begun.get(method)
+    // A page in the middle of what nobody has begun.
+    if (before === undefined || before.length >= maxPages) return
+    const pages = [...before, page]
+    if (page["nextCursor"] !== undefined) return void this.#begun.set(method, pages)
+    this.#begun.delete(method)
+    this.know(method, pages)
+  }
+
+  /** All pages of a list were read. Says whether it differs from what was known. */
+  know(method: ListMethod, pages: ReadonlyArray<Result>): boolean {
+    const { nextCursor: _, ...last } = pages.at(-1) ?? {}
+    const whole = { ...last, [lists[method]]: pages.flatMap((page) => entriesOf(method, page)) }
+    const before = this.#lists.get(method)
+    if (before !== undefined && isDeepStrictEqual(before[lists[method]], whole[lists[method]])) return false
+    this.#lists.set(method, whole)
+    this.#changed()
+    return before !== undefined
+  }
+
+  #changed(): void {
+    if (this.introduction === undefined) return
+    const { capabilities, instructions, protocolVersion, serverInfo } = this.introduction
+    this.#save({
+      introduction: {
+        capabilities: capabilities as Result,
+        protocolVersion,
+        ...(serverInfo === undefined ? {} : { serverInfo: serverInfo as unknown as Result }),
+        ...(instructions === undefined ? {} : { instructions })
+      },
+      lists: Object.fromEntries(this.#lists)
+    })
+  }
+}

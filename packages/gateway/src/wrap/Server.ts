@@ -1,0 +1,76 @@
+/**
+ * The server that is wrapped, as a connector.
+ */
+import { ServerName } from "@mcp-lifeline/config"
+import type { Connector } from "@mcp-lifeline/core"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Effect, Redacted } from "effect"
+import { readFile } from "node:fs/promises"
+import { UsageError } from "../Errors.js"
+import type { Address, Command, Wrap } from "./Arguments.js"
+
+/** What a server that is started may take to end: both together leave time within 3 s. */
+const graces = { stdinGrace: "1 second", termGrace: "800 millis" } as const
+
+/** A line of a header: name and value, with variables replaced. Only the name may be shown. */
+const header = (line: string, env: NodeJS.ProcessEnv): readonly [string, Redacted.Redacted] => {
+  const [, name, value] = /^\s*([^:\s]+)\s*:\s*(.*?)\s*$/s.exec(line) ?? []
+  if (name === undefined || value === undefined) {
+    throw new UsageError({ message: "a header is not written as NAME: VALUE" })
+  }
+  const replaced = value.replaceAll(/\$\{([^}]*)\}/g, (_, variable: string) => {
+    const found = env[variable]
+    if (found === undefined) {
+      throw new UsageError({ message: `the header ${name} has \${${variable}}, which is not set in the environment` })
+    }
+    return found
+  })
+  return [name, Redacted.make(replaced)]
+}
+
+const linesOf = (file: string | undefined): Effect.Effect<ReadonlyArray<string>, UsageError> =>
+  file === undefined ? Effect.succeed([]) : Effect.tryPromise({
+    try: async () => (await readFile(file, "utf8")).split("\n").filter((line) => line.trim() !== ""),
+    catch: () => new UsageError({ message: `--header-file ${file} cannot be read` })
+  })
+
+const addressed = (server: Address, protocol: Wrap["protocol"]): Effect.Effect<Connector, UsageError> =>
+  Effect.gen(function*() {
+    const lines = [...yield* linesOf(server.headerFile), ...server.headers]
+    // Loaded only where it is used: a server that is started needs none of it.
+    const { HttpConnector } = yield* Effect.promise(() => import("@mcp-lifeline/transport-http"))
+    return yield* Effect.try({
+      try: () =>
+        HttpConnector.make({
+          url: server.url,
+          transport: server.transport,
+          headers: Object.fromEntries(lines.map((line) => header(line, process.env))),
+          protocol
+        }),
+      catch: (cause) => cause instanceof UsageError ? cause : new UsageError({ message: (cause as Error).message })
+    })
+  })
+
+const started = ({ args, command }: Command, protocol: Wrap["protocol"], stderr: (line: string) => void): Connector =>
+  StdioConnector.make({
+    command,
+    args,
+    ...graces,
+    inheritEnv: true,
+    stderr,
+    ...(protocol === undefined ? {} : { protocol: protocol as "2025" | "2026" })
+  })
+
+/** The connector of what is wrapped. `stderr`: is given what a server writes there. */
+export const connector = (
+  { protocol, server }: Wrap,
+  stderr: (line: string) => void
+): Effect.Effect<Connector, UsageError> =>
+  server._tag === "Address" ? addressed(server, protocol) : Effect.try({
+    try: () => started(server, protocol, stderr),
+    catch: (cause) => new UsageError({ message: (cause as Error).message })
+  })
+
+/** What it is called. */
+export const nameOf = ({ name, server }: Wrap): string =>
+  name ?? (server._tag === "Address" ? ServerName.ofUrl(server.url) : ServerName.ofCommand(server.command, server.args))
