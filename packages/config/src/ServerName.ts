@@ -103,7 +103,7 @@ const asName = (text: string): string => text.replace(/[^A-Za-z0-9_-]+/g, "-").r
 export const ofCommand = (command: string, args: ReadonlyArray<string>): string => asName(runBy(command, args))
 
 /** A name for a server at an address, which may be none: its host. */
-export const ofUrl = (url: string): string => asName(URL.canParse(url) ? new URL(url).host : "")
+export const ofUrl = (url: string): string => asName(/^https?:\/\/(?:[^@/?#]*@)?([^/?#]+)/i.exec(url)?.[1] ?? "")
 
 /** What a command runs: the package, script, module or image that its arguments name, or else the command itself. */
 const runBy = (command: string, args: ReadonlyArray<string>): string => {

@@ -2,8 +2,8 @@
  * What happens to backends as plain lines, one for each event that matters to an operator. Pure.
  */
 import { type Event, Lifecycle, type Status } from "@mcp-lifeline/core"
-import { clean, time } from "./Output.js"
 import * as Table from "./Table.js"
+import { clean, time } from "./Text.js"
 
 const tools = (count: number): string => `${count} ${count === 1 ? "tool" : "tools"}`
 

@@ -4,7 +4,7 @@
 import type { Scope } from "effect"
 import { Cause, Effect, HashMap, Inspectable, Logger, LogLevel } from "effect"
 import { createLogUpdate } from "log-update"
-import { stripVTControlCharacters } from "node:util"
+import { clean, time } from "./Text.js"
 
 /** Where a command writes. */
 export interface Output {
@@ -19,15 +19,6 @@ export interface Output {
   readonly problem: (text: string) => Effect.Effect<void>
   /** Draws the frame anew. Nothing where frames are not shown. */
   readonly frame: (text: string) => Effect.Effect<void>
-}
-
-/** Text from outside in one line that controls no terminal. */
-export const clean = (text: string): string => stripVTControlCharacters(text).replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim()
-
-/** `12:03:04`, in the local time of the machine. */
-export const time = (millis: number): string => {
-  const date = new Date(millis)
-  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":")
 }
 
 /** Whether a stream wants colours: a terminal, and neither NO_COLOR nor TERM=dumb. */

@@ -3,7 +3,7 @@
  */
 import type { Status } from "@mcp-lifeline/core"
 import CliTable from "cli-table3"
-import { clean } from "./Output.js"
+import { clean } from "./Text.js"
 
 /** How it is drawn. */
 export interface Options {

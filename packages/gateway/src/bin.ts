@@ -4,6 +4,8 @@
  */
 import { version } from "./Version.js"
 
-// Loaded only where it is needed: a script that asks for the version should not wait for all the rest.
-if (process.argv.length === 3 && process.argv[2] === "--version") console.log(version)
+// Each loads only what it needs: a script that asks for the version waits for nothing, and a host starts `wrap` for each server.
+const [, , command] = process.argv
+if (process.argv.length === 3 && command === "--version") console.log(version)
+else if (command === "wrap") await import("./wrap/main.js")
 else await import("./Main.js")

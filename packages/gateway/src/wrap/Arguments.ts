@@ -28,7 +28,8 @@ export interface Wrap {
   readonly protocol: "auto" | "2025" | "2026" | undefined
 }
 
-export const help = `Stands in front of one MCP server, so that its crashes, hangs, restarts and lost sessions show as latency only.
+export const help =
+  `Stands in front of one MCP server, so that its crashes, hangs, restarts and lost sessions show as latency only.
 
   mcp-lifeline wrap [options] -- COMMAND [ARGUMENTS]   a server that is started
   mcp-lifeline wrap [options] URL                      a server at an address
@@ -102,7 +103,9 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
   const transport = choice("--transport", transports)
   if (url !== undefined) {
     if (command !== undefined) throw wrong("a URL and a command stand side by side; one server is wrapped")
-    if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) throw wrong(`${url} is not an address that begins with http:// or https://`)
+    if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
+      throw wrong(`${url} is not an address that begins with http:// or https://`)
+    }
     const headers = given.get("--header") ?? []
     return {
       ...common,

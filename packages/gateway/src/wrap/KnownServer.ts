@@ -3,9 +3,9 @@
  * starts, is down, or waits for a sign-in.
  */
 import type { Introduction } from "@mcp-lifeline/protocol"
-import { type Effect, Schema } from "effect"
-import { createHash } from "node:crypto"
+import { Schema } from "effect"
 import { isDeepStrictEqual } from "node:util"
+import * as StateFolder from "../state/StateFolder.js"
 
 /** The lists of the protocol by the method that reads them, and where the entries stand in its results. */
 export const lists = {
@@ -41,12 +41,6 @@ export const Kept = Schema.Struct({
 })
 export type Kept = typeof Kept.Type
 
-/** Where it is kept. Neither fails: what cannot be kept is not known the next time. */
-export interface Store {
-  readonly read: (key: string) => Effect.Effect<Kept | undefined>
-  readonly write: (key: string, kept: Kept) => Effect.Effect<void>
-}
-
 /** Whose answers they are: a server gives different ones to different clients. */
 export interface Identity {
   readonly transport: string
@@ -60,7 +54,7 @@ export interface Identity {
 
 /** The name under which it is kept. */
 export const keyOf = (identity: Identity): string =>
-  createHash("sha256").update(JSON.stringify(Object.entries(identity).sort())).digest("hex").slice(0, 32)
+  StateFolder.key(...Object.entries(identity).flatMap(([name, value]) => [name, JSON.stringify(value)]))
 
 /** More than so many pages of one list are not put together. */
 const maxPages = 100
@@ -82,7 +76,9 @@ export class KnownServer {
   constructor(kept: Kept | undefined, save: (kept: Kept) => void) {
     this.#save = save
     this.introduction = kept?.introduction as Introduction | undefined
-    for (const [method, result] of Object.entries(kept?.lists ?? {})) if (isList(method)) this.#lists.set(method, result)
+    for (const [method, result] of Object.entries(kept?.lists ?? {})) {
+      if (isList(method)) this.#lists.set(method, result)
+    }
   }
 
   /** The whole list as one page. */

@@ -1,8 +1,8 @@
 /**
  * The host of a wrapped server, which started us and speaks to us over standard input and output.
  */
-import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Framing } from "@mcp-lifeline/transport-stdio"
+import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { Readable, Writable } from "node:stream"
 

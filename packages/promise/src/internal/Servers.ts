@@ -185,6 +185,27 @@ const identityOf = (options: CommonOptions): Identity => {
   }
 }
 
+/** Tells how attempts go. */
+const observed = (connector: Connector, told: {
+  readonly attempted: (describe: () => string | undefined) => void
+  readonly ended: (error: CoreConnectError | undefined) => void
+}): Connector => ({
+  ...connector,
+  connect: (options) =>
+    connector.connect({
+      ...options,
+      onAttempt: (describe) => {
+        told.attempted(describe)
+        options.onAttempt?.(describe)
+      }
+    }).pipe(
+      Effect.tapBoth({
+        onFailure: (error) => Effect.sync(() => told.ended(error)),
+        onSuccess: () => Effect.sync(() => told.ended(undefined))
+      })
+    )
+})
+
 /** Policy of the server wins over that of the options. */
 export const prepare = (
   name: string,
@@ -212,34 +233,14 @@ export const prepare = (
           lastError = OnConnected.failed(cause)
           return Effect.void
         })),
-      connector: {
-        ...connector,
-        connect: (connectOptions) => {
-          const relayed: SdkConnection.Options = {
-            ...connectOptions,
-            onNotification: (notification) => {
-              connectOptions.onNotification(notification)
-              incoming.receiver?.notified(notification)
-            },
-            onAttempt: (describe) => {
-              describeAttempt = describe
-              connectOptions.onAttempt?.(describe)
-            },
-            relay: incoming.relay
-          }
-          return connector.connect(relayed).pipe(
-            Effect.tap((connection) => {
-              const refusal = incoming.introduced(connection)
-              lastError = undefined
-              return refusal === undefined ? Effect.void : Effect.fail(refusal)
-            }),
-            Effect.tapError((error) => {
-              lastError = error
-              return Effect.void
-            })
-          )
+      connector: observed(incoming.around(connector), {
+        attempted: (describe) => {
+          describeAttempt = describe
+        },
+        ended: (error) => {
+          lastError = error
         }
-      }
+      })
     }
   }
 }

@@ -2,9 +2,10 @@
  * Where everything that a server says by itself arrives: it belongs to a name and not to a connection, and hands on to
  * whoever stands for the client.
  */
-import type { ConnectError, Connection, ServerNotification } from "@mcp-lifeline/core"
+import type { ConnectError, Connection, Connector, ServerNotification } from "@mcp-lifeline/core"
 import type { Result } from "@modelcontextprotocol/sdk/types.js"
 import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
+import { Effect } from "effect"
 import type * as Era from "../Era.js"
 import type * as SdkConnection from "../SdkConnection.js"
 
@@ -48,7 +49,7 @@ export class Incoming {
   }
 
   /** A connection is made. What is given back is why it is not to be used. */
-  introduced(connection: Connection): ConnectError | undefined {
+  #introduced(connection: Connection): ConnectError | undefined {
     const { capabilities, instructions, serverInfo, sessionId } = connection
     // We speak with such a server; the client goes on in the version that it asked for.
     const protocolVersion = connection.protocolVersion === stateless
@@ -58,8 +59,29 @@ export class Incoming {
     return this.receiver?.introduced?.(this.#introduction)
   }
 
+  /** A connector whose connections tell this of all that their servers say. */
+  around(connector: Connector): Connector {
+    return {
+      ...connector,
+      connect: (options) => {
+        const relayed: SdkConnection.Options = {
+          ...options,
+          onNotification: (notification) => {
+            options.onNotification(notification)
+            this.receiver?.notified(notification)
+          },
+          relay: this.#relay
+        }
+        return Effect.tap(connector.connect(relayed), (connection) => {
+          const refusal = this.#introduced(connection)
+          return refusal === undefined ? Effect.void : Effect.fail(refusal)
+        })
+      }
+    }
+  }
+
   /** What a connection is made with, so that what its server asks comes here. */
-  get relay(): SdkConnection.Relay {
+  get #relay(): SdkConnection.Relay {
     return {
       protocolVersion: this.protocolVersion,
       request: async (request, signal) => {
