@@ -15,8 +15,7 @@ import { mayBeStateless, namesStateless } from "./EraMemory.js"
 import * as Failures from "./Failures.js"
 import { ProbedTransport } from "./ProbedTransport.js"
 import type { Answer } from "./Requests.js"
-import type { Options } from "./SdkConnection.js"
-import * as SdkConnection from "./SdkConnection.js"
+import * as Session from "./Session.js"
 import * as StatelessConnection from "./StatelessConnection.js"
 
 /** How long a server may be silent before it is initialized, in milliseconds; where an attempt is shorter, a third of that. */
@@ -33,15 +32,16 @@ class Exited extends Data.TaggedError("Exited")<{}> {}
  * `make` makes a transport that has not been started; with it a server is started.
  */
 export const connect = (
+  parts: Session.Parts,
   make: () => AdapterTransport,
   memory: EraMemory,
-  options: Options
+  options: Session.Options
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => {
-    const initialized = memory.watch(Effect.suspend(() => SdkConnection.connect(make(), options)))
+    const initialized = memory.watch(Effect.suspend(() => Session.connect(parts, make(), options)))
     if (memory.hasSessions(now)) return initialized
     return Effect.catchTag(
-      allOrNothing(probed(make, memory, options)),
+      allOrNothing(probed(parts, make, memory, options)),
       "Exited",
       () => Effect.mapError(initialized, afterAll)
     )
@@ -56,9 +56,10 @@ const afterAll = (error: ConnectError): ConnectError => {
 }
 
 const probed = (
+  parts: Session.Parts,
   make: () => AdapterTransport,
   memory: EraMemory,
-  options: Options
+  options: Session.Options
 ): Effect.Effect<Connection, ConnectError | Exited, Scope.Scope> =>
   Effect.gen(function*() {
     const transport = yield* Effect.acquireRelease(
@@ -71,14 +72,14 @@ const probed = (
     if (verdict._tag === "None") return yield* Discovery.notHeard(answer)
     if (verdict._tag === "Unsupported") return yield* Failures.unsupported(verdict.versions.join(", "))
     const stateless = Effect.catchTag(
-      Effect.suspend(() => StatelessConnection.connect(transport, "http", options, transport.answer)),
+      Effect.suspend(() => StatelessConnection.connect(parts, transport, "http", options, transport.answer)),
       "SpeaksSessions",
       () => Discovery.notHeard(answer)
     )
     if (verdict._tag === "Stateless") return yield* stateless
     memory.remember(yield* Clock.currentTimeMillis)
     if (transport.loss !== undefined) return yield* new Exited()
-    const handshake = memory.watch(SdkConnection.connect(transport, options))
+    const handshake = memory.watch(Session.connect(parts, transport, options))
     return yield* Effect.catchAll(handshake, (error): Effect.Effect<Connection, ConnectError | Exited, Scope.Scope> => {
       if (transport.loss !== undefined) return new Exited()
       return mayBeStateless(error) && isStateless(transport.answer) ? stateless : Effect.fail(error)

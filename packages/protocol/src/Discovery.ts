@@ -4,22 +4,21 @@
 import type { ClientOptions } from "@mcp-lifeline/core"
 import { ConnectError } from "@mcp-lifeline/core"
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
-import { ImplementationSchema, ServerCapabilitiesSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Predicate } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
+import { capabilitiesOf } from "./capabilities.js"
 import * as Era from "./Era.js"
 import * as Failures from "./Failures.js"
+import * as Initialize from "./Initialize.js"
 import type { Answer } from "./Requests.js"
-import * as ResultSchemas from "./ResultSchemas.js"
-import { clientInfo } from "./SdkConnection.js"
-import * as ServerRequests from "./ServerRequests.js"
+import { clientInfo } from "./Session.js"
 
 const reserved = "io.modelcontextprotocol/"
 
 /** Who asks, in which version and what they can do: the reserved keys of `_meta`, which every request has. */
 export const envelopeOf = (options: ClientOptions): Readonly<Record<string, unknown>> => {
   // Nobody tells such a server that the roots have changed: it asks for them when it needs them.
-  const { roots, ...others } = ServerRequests.capabilities(options.handlers, options.capabilities)
+  const { roots, ...others } = capabilitiesOf(options.handlers, options.capabilities)
   return {
     [`${reserved}protocolVersion`]: Era.statelessVersion,
     [`${reserved}clientInfo`]: options.clientInfo ?? clientInfo,
@@ -67,15 +66,14 @@ export const introductionOf = (
   { _meta: meta, capabilities, instructions }: Readonly<Record<string, unknown>>,
   { peer }: AdapterTransport
 ) =>
-  Effect.gen(function*() {
-    const info = ImplementationSchema.safeParse(Predicate.isRecord(meta) ? meta[`${reserved}serverInfo`] : undefined)
+  Effect.suspend(() => {
+    const info = Predicate.isRecord(meta) ? meta[`${reserved}serverInfo`] : undefined
     const unnamed: Implementation = { name: peer.url ?? "unnamed", version: "unknown" }
-    return {
-      capabilities: yield* Effect.mapError(
-        ResultSchemas.check("server/discover", ServerCapabilitiesSchema, capabilities),
-        Failures.toConnectError
-      ),
-      instructions: typeof instructions === "string" ? instructions : undefined,
-      serverInfo: info.success ? info.data : unnamed
-    }
+    return Initialize.isCapabilities(capabilities)
+      ? Effect.succeed({
+        capabilities,
+        instructions: typeof instructions === "string" ? instructions : undefined,
+        serverInfo: Initialize.isImplementation(info) ? info : unnamed
+      })
+      : Effect.fail(Failures.toConnectError(Failures.misfit("server/discover", "capabilities is no object of objects")))
   })

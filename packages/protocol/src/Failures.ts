@@ -3,7 +3,7 @@
  */
 import type { ConnectReason, Fate, Loss, RequestReason } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
-import { ErrorCode } from "@modelcontextprotocol/sdk/types.js"
+import * as JsonRpc from "./JsonRpc.js"
 import * as LostSession from "./LostSession.js"
 
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ").trim()
@@ -128,7 +128,7 @@ export const toConnectError = (error: unknown): ConnectError => {
   if (failure.reason === "remote") {
     const supported = (failure.data as { readonly supported?: unknown } | null | undefined)?.supported
     if (Array.isArray(supported)) return unsupported(supported.map(String).join(", "), failure)
-    if (failure.code === ErrorCode.MethodNotFound) {
+    if (failure.code === JsonRpc.methodNotFound) {
       return incompatible(
         "the server does not know initialize: it speaks only a later, stateless protocol, or is no MCP server",
         failure

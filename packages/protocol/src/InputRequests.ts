@@ -3,16 +3,10 @@
  * request is sent again with the answers.
  */
 import { RequestError } from "@mcp-lifeline/core"
-import {
-  CreateMessageRequestSchema,
-  ElicitRequestSchema,
-  ListRootsRequestSchema
-} from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate } from "effect"
 import * as Failures from "./Failures.js"
-import * as ResultSchemas from "./ResultSchemas.js"
-import type { Options } from "./SdkConnection.js"
-import { ServerRequest } from "./ServerRequests.js"
+import { ServerRequest } from "./ServerRequest.js"
+import type { Options, Parts } from "./Session.js"
 
 /** So often may one request be answered with questions. */
 export const maxRounds = 10
@@ -24,13 +18,15 @@ const pause = 250
 const concurrency = 10
 
 /** Who answers. */
-export type Answering = Pick<Options, "handlers" | "relay">
+export interface Answering extends Pick<Options, "handlers" | "relay"> {
+  readonly read: Parts["readQuestion"]
+}
 
 type Answer = Effect.Effect<unknown, unknown>
 
 /** What answers one question; nothing where nobody does. */
 const answerOf = (
-  { handlers = {}, relay }: Answering,
+  { handlers = {}, read, relay }: Answering,
   method: unknown,
   question: { readonly method: string; readonly params?: Record<string, unknown> | undefined }
 ): Answer | undefined => {
@@ -39,16 +35,16 @@ const answerOf = (
   switch (method) {
     case "elicitation/create":
       return elicitation && Effect.flatMap(
-        ResultSchemas.check("elicitation/create", ElicitRequestSchema, question),
+        read("elicitation/create", question),
         ({ params }) => elicitation(params)
       )
     case "sampling/createMessage":
       return sampling && Effect.flatMap(
-        ResultSchemas.check("sampling/createMessage", CreateMessageRequestSchema, question),
+        read("sampling/createMessage", question),
         ({ params }) => sampling(params)
       )
     case "roots/list":
-      return roots && Effect.zipRight(ResultSchemas.check("roots/list", ListRootsRequestSchema, question), roots)
+      return roots && Effect.zipRight(read("roots/list", question), roots)
   }
   return undefined
 }

@@ -3,8 +3,8 @@
  */
 import { RequestError } from "@mcp-lifeline/core"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
-import { ErrorCode } from "@modelcontextprotocol/sdk/types.js"
 import type { AdapterTransport } from "./AdapterTransport.js"
+import * as JsonRpc from "./JsonRpc.js"
 
 /** What could be seen of a message as it streamed. */
 export interface Oversized {
@@ -33,7 +33,7 @@ export const answer = (
     const message = tooLong(maxMessageBytes)
     transport.onfailed?.(id, new RequestError({ fate: "answered", reason: "protocol", message }))
   } else {
-    const error = { code: ErrorCode.InvalidRequest, message: `the request is ${limit(maxMessageBytes)}` }
+    const error = { code: JsonRpc.invalidRequest, message: `the request is ${limit(maxMessageBytes)}` }
     transport.send({ jsonrpc: "2.0", id, error }).catch(() => {})
   }
 }

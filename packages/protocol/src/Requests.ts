@@ -6,10 +6,10 @@
  */
 import type { Fate, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
 import type { JSONRPCMessage, Progress, RequestId } from "@modelcontextprotocol/sdk/types.js"
-import { ProgressNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Exit, Predicate } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import * as Failures from "./Failures.js"
+import * as JsonRpc from "./JsonRpc.js"
 
 /** What of the options of a request concerns the wire. */
 export type Options = Pick<
@@ -147,7 +147,8 @@ export class Requests {
 
   /** Takes a response of the server. */
   answered(response: Response): void {
-    const id = Number(response.id)
+    // An error that names no request (id null) answers none.
+    const id = JsonRpc.isId(response.id) ? Number(response.id) : Number.NaN
     const answer = answerOf(response, this.#transport.sessionId !== undefined)
     const pending = this.#take(id, answer)
     if (pending === undefined) return this.#log("a response came for no request that waits for it")
@@ -156,9 +157,9 @@ export class Requests {
 
   /** Takes a notification of progress. */
   progressed(notification: unknown): void {
-    const parsed = ProgressNotificationSchema.safeParse(notification)
-    if (!parsed.success) return this.#log(`a progress notification does not fit: ${Failures.describe(parsed.error)}`)
-    const { progressToken, ...progress } = parsed.data.params
+    const params = progressOf(notification)
+    if (params === undefined) return this.#log("a progress notification does not fit the protocol and is dropped")
+    const { progressToken, ...progress } = params
     const id = Number(progressToken)
     const listener = this.#listeners.get(id)
     if (listener === undefined) return this.#log("progress came for no request that waits for it")
@@ -168,7 +169,7 @@ export class Requests {
       this.#startTimer(id, pending, Math.min(pending.options.timeout, pending.deadline - performance.now()))
     }
     try {
-      listener(progress as Progress)
+      listener(progress)
     } catch (error) {
       this.#log(`a listener of progress threw: ${Failures.describe(error)}`)
     }
@@ -247,5 +248,18 @@ export const answerOf = (response: Response, hasSession: boolean): Answer | unde
   const { code, data, message } = error
   return Number.isSafeInteger(code) && typeof message === "string"
     ? Exit.fail(Failures.remote(code as number, message, data, hasSession))
+    : undefined
+}
+
+const isNumberOrNone = (value: unknown): boolean => value === undefined || Predicate.isNumber(value)
+const isTextOrNone = (value: unknown): boolean => value === undefined || Predicate.isString(value)
+
+/** What a notification of progress says, if it fits the protocol. */
+const progressOf = (notification: unknown): (Progress & { readonly progressToken: RequestId }) | undefined => {
+  const params = Predicate.isRecord(notification) ? notification["params"] : undefined
+  if (!Predicate.isRecord(params)) return undefined
+  const { message, progress, progressToken, total } = params
+  return JsonRpc.isId(progressToken) && Predicate.isNumber(progress) && isNumberOrNone(total) && isTextOrNone(message)
+    ? { ...params, progress, progressToken }
     : undefined
 }

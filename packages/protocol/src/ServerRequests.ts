@@ -3,7 +3,6 @@
  */
 import type { ServerRequestHandlers } from "@mcp-lifeline/core"
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import {
   CreateMessageRequestSchema,
   ElicitRequestSchema,
@@ -11,24 +10,9 @@ import {
   ListRootsRequestSchema,
   McpError
 } from "@modelcontextprotocol/sdk/types.js"
-import { Cause, Context, Effect, Exit, Option, Runtime } from "effect"
+import { Cause, Effect, Exit, Option, Runtime } from "effect"
 import { describe } from "./Failures.js"
-
-/** The request of a server that a handler is answering. Once it is cancelled, the signal has the server's reason. */
-export class ServerRequest extends Context.Reference<ServerRequest>()("@mcp-lifeline/protocol/ServerRequest", {
-  defaultValue: (): { readonly signal: AbortSignal } | undefined => undefined
-}) {}
-
-/** What was declared, as it stands; of what was not, what follows from the handlers. */
-export const capabilities = (
-  handlers: ServerRequestHandlers | undefined,
-  declared: ClientCapabilities = {}
-): ClientCapabilities => ({
-  ...declared,
-  ...(handlers?.sampling === undefined || declared.sampling !== undefined ? {} : { sampling: {} }),
-  ...(handlers?.elicitation === undefined || declared.elicitation !== undefined ? {} : { elicitation: { form: {} } }),
-  ...(handlers?.roots === undefined || declared.roots !== undefined ? {} : { roots: { listChanged: true } })
-})
+import { ServerRequest } from "./ServerRequest.js"
 
 /** What the SDK makes a JSON-RPC error of: it takes `code`, `message` and `data`, and would keep McpError's prefix. */
 class Refusal extends Error {

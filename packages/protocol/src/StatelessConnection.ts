@@ -15,8 +15,7 @@ import * as InputRequests from "./InputRequests.js"
 import { Link } from "./Link.js"
 import type { Answer } from "./Requests.js"
 import { Requests } from "./Requests.js"
-import * as ResultSchemas from "./ResultSchemas.js"
-import type { Options } from "./SdkConnection.js"
+import type { Options, Parts } from "./Session.js"
 
 /** The server speaks the protocol with sessions: `initialize` is in order. */
 export class SpeaksSessions extends Data.TaggedError("SpeaksSessions")<{
@@ -43,14 +42,16 @@ export const incompatible = (target: string, { answer }: SpeaksSessions): Connec
  * connection is lost as a session would be.
  */
 export const connect = (
+  parts: Parts,
   transport: AdapterTransport,
   kind: "http" | "stdio",
   options: Options,
   discovered?: Answer
 ): Effect.Effect<Connection, ConnectError | SpeaksSessions, Scope.Scope> =>
-  allOrNothing(open(transport, kind, options, discovered))
+  allOrNothing(open(parts, transport, kind, options, discovered))
 
 const open = (
+  parts: Parts,
   transport: AdapterTransport,
   kind: "http" | "stdio",
   options: Options,
@@ -87,7 +88,7 @@ const open = (
     yield* Effect.tryPromise({ try: () => link.start(), catch: Failures.toConnectError })
 
     const { handlers, relay } = options
-    const answering: InputRequests.Answering = { handlers, relay }
+    const answering: InputRequests.Answering = { handlers, relay, read: parts.readQuestion }
     const envelope = Discovery.envelopeOf(options)
     /** The reserved keys are ours, whatever comes from a client that we speak for. */
     const enveloped = (params: unknown): Record<string, unknown> => {
@@ -143,7 +144,7 @@ const open = (
         if (method === "ping") return ping(options)
         const { resultSchema } = options
         const wrong = options.task === undefined
-          ? resultSchema === undefined ? undefined : ResultSchemas.wrong(resultSchema)
+          ? resultSchema === undefined ? undefined : parts.wrong(resultSchema)
           : new TypeError(`protocol version ${Era.statelessVersion} has no option task`)
         if (wrong !== undefined) return Effect.fail(Failures.misused(wrong))
         return ask(method, params, options, 0)
@@ -162,7 +163,7 @@ const open = (
           if (Exit.isFailure(answer)) return resume(answer)
           const result = answer.value
           if (result["resultType"] !== "input_required") {
-            return resume(ResultSchemas.decodeStateless(method, result, options.resultSchema))
+            return resume(parts.decodeStateless(method, result, options.resultSchema))
           }
           if (round === InputRequests.maxRounds) return resume(Effect.fail(Failures.tooManyRounds(method, round)))
           const left = (bound: number): number => bound - (performance.now() - startedAt)

@@ -3,7 +3,7 @@
  */
 import { Check, ConnectError, Problem, TimeSpan } from "@mcp-lifeline/core"
 import type { Connection, ConnectOptions, Connector, SuspendedSession } from "@mcp-lifeline/core"
-import { EraMemory, type LoginFailure, SdkConnection, StatelessConnection } from "@mcp-lifeline/protocol"
+import { Binding, EraMemory, type LoginFailure, type SdkConnection, StatelessConnection } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Duration, Effect, ExecutionStrategy, Exit, Predicate, Scope } from "effect"
@@ -260,7 +260,7 @@ export const make = (options: Options): Connector => {
       const adapter = kind === "sse"
         ? yield* Effect.flatMap(sse, ({ make }) => make({ client, url, target, maxMessageBytes }))
         : yield* streamable(client)
-      const connection = yield* SdkConnection.connect(adapter, connectOptions)
+      const connection = yield* (yield* Binding.load(connectOptions)).connect(adapter, connectOptions)
       return { ...connection, heartbeat: heartbeat(client) }
     }).pipe(Effect.mapError(located))
 
@@ -275,7 +275,7 @@ export const make = (options: Options): Connector => {
       const client = yield* makeClient
       const parameters = new ParameterHeaders(target)
       const adapter = yield* StatelessTransport.make({ client, url, target, maxMessageBytes, parameters })
-      const connection = yield* StatelessConnection.connect(adapter, "http", connectOptions)
+      const connection = yield* (yield* Binding.load(connectOptions)).connectStateless(adapter, "http", connectOptions)
       return { ...parameters.over(connection), heartbeat: heartbeat(client) }
     }).pipe(Effect.mapError((error) => error._tag === "ConnectError" ? located(error) : error))
 
@@ -320,7 +320,8 @@ export const make = (options: Options): Connector => {
   ): Effect.Effect<Connection | SdkConnection.NotResumedReason, ConnectError, Scope.Scope> =>
     Effect.gen(function*() {
       const client = yield* makeClient
-      const outcome = yield* SdkConnection.resume(yield* streamable(client), connectOptions, session)
+      const { resume } = yield* Binding.load(connectOptions)
+      const outcome = yield* resume(yield* streamable(client), connectOptions, session)
       return typeof outcome === "string" ? outcome : { ...outcome, heartbeat: heartbeat(client) }
     }).pipe(Effect.mapError(located))
 

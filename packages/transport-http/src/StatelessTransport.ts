@@ -6,9 +6,8 @@ import type { Loss } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { ConnectError } from "@mcp-lifeline/core"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
-import { Oversized } from "@mcp-lifeline/protocol"
+import { JsonRpc, Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
-import { isJSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, type Fiber } from "effect"
 import { discard } from "./Answer.js"
 import type { Reader } from "./EventStream.js"
@@ -145,10 +144,10 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       }
       const body = JSON.stringify(message)
       const exchange: Exchange = { fiber: undefined, answered: false }
-      const id = isJSONRPCRequest(message) ? message.id : undefined
+      const id = JsonRpc.isRequest(message) ? message.id : undefined
       if (id !== undefined) exchanges.set(id, exchange)
       return new Promise((resolve, reject) => {
-        const fiber = fibers.fork(isJSONRPCRequest(message) ? ask(message, body, exchange) : tell(message, body))
+        const fiber = fibers.fork(JsonRpc.isRequest(message) ? ask(message, body, exchange) : tell(message, body))
         exchange.fiber = fiber
         fiber.addObserver((exit) => {
           if (id !== undefined) exchanges.delete(id)

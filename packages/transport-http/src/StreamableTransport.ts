@@ -12,9 +12,8 @@ import type { Loss, Peer } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { ConnectError } from "@mcp-lifeline/core"
 import type { AdapterTransport, TransportSession } from "@mcp-lifeline/protocol"
-import { Oversized } from "@mcp-lifeline/protocol"
+import { JsonRpc, Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
-import { isJSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, type Fiber } from "effect"
 import type { EventSourceMessage } from "eventsource-parser"
 import type { Answer } from "./Answer.js"
@@ -258,7 +257,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     const send = (message: JSONRPCMessage): Promise<void> => {
       if (lost !== undefined || closing !== undefined) return Promise.reject(over())
       const body = JSON.stringify(message)
-      const exchange: Exchange | undefined = isJSONRPCRequest(message)
+      const exchange: Exchange | undefined = JsonRpc.isRequest(message)
         ? {
           id: message.id,
           fiber: { current: undefined },

@@ -2,15 +2,12 @@
  * JSON-RPC messages as they come over HTTP: input that nobody has checked.
  */
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
+import { JsonRpc } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import { JSONRPCMessageSchema } from "@modelcontextprotocol/sdk/types.js"
 import type { EventSourceMessage } from "eventsource-parser"
 
 /** A message, or undefined for what is none. */
-export const decode = (value: unknown): JSONRPCMessage | undefined => {
-  const parsed = JSONRPCMessageSchema.safeParse(value)
-  return parsed.success ? parsed.data : undefined
-}
+export const decode = (value: unknown): JSONRPCMessage | undefined => JsonRpc.isMessage(value) ? value : undefined
 
 /**
  * Hands on what came, where it is a message: `before` sees it first. What is none, and what the receiver throws, is reported

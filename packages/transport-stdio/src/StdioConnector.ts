@@ -3,7 +3,7 @@
  */
 import type { Connector } from "@mcp-lifeline/core"
 import { Check, Problem, TimeSpan } from "@mcp-lifeline/core"
-import { AutoConnection, EraMemory, SdkConnection, StatelessConnection } from "@mcp-lifeline/protocol"
+import { Binding, EraMemory, StatelessConnection } from "@mcp-lifeline/protocol"
 import { Duration, Effect, Predicate, Redacted, Runtime } from "effect"
 import * as Environment from "./Environment.js"
 import { maxLineBytes } from "./Framing.js"
@@ -126,7 +126,9 @@ export const make = (options: Options): Connector => {
     overlap: false,
     target,
     connect: (connectOptions) =>
-      Effect.flatMap(Effect.runtime<never>(), (runtime) => {
+      Effect.gen(function*() {
+        const runtime = yield* Effect.runtime<never>()
+        const binding = yield* Binding.load(connectOptions)
         const runFork = Runtime.runFork(runtime)
         const make = (): StdioTransport => {
           const transport = new StdioTransport({
@@ -151,11 +153,11 @@ export const make = (options: Options): Connector => {
         }
         switch (protocol) {
           case "auto":
-            return AutoConnection.connect(make, memory, connectOptions)
+            return yield* binding.connectAuto(make, memory, connectOptions)
           case "2025":
-            return SdkConnection.connect(make(), connectOptions)
+            return yield* binding.connect(make(), connectOptions)
           case "2026":
-            return StatelessConnection.connect(make(), "http", connectOptions).pipe(
+            return yield* binding.connectStateless(make(), "http", connectOptions).pipe(
               Effect.catchTag("SpeaksSessions", (error) => Effect.fail(StatelessConnection.incompatible(target, error)))
             )
         }

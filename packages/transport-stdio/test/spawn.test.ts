@@ -154,8 +154,9 @@ describe("starting a process", () => {
     Effect.gen(function*() {
       const before = new Set(children())
       const fiber = yield* Effect.fork(Effect.scoped(connect(server({ neverReady: true }))))
-      yield* Effect.yieldNow()
-      const started = children().filter((pid) => !before.has(pid))
+      const news = () => children().filter((pid) => !before.has(pid))
+      while (news().length === 0) yield* Effect.sleep("5 millis")
+      const started = news()
       assert.lengthOf(started, 1)
       yield* Fiber.interrupt(fiber)
       assert.deepStrictEqual(livingIn(started[0] ?? 0), [])

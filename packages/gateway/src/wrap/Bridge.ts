@@ -102,6 +102,7 @@ export class Bridge {
 
   constructor(options: Options) {
     this.#options = options
+    this.#incoming.isRaw = true
     this.#relay = new Relay(
       options.name,
       { onmessage: (message: JSONRPCMessage) => this.#toHost(message) },

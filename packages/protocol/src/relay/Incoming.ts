@@ -4,10 +4,10 @@
  */
 import type { ConnectError, Connection, Connector, ServerNotification } from "@mcp-lifeline/core"
 import type { Result } from "@modelcontextprotocol/sdk/types.js"
-import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import type * as Era from "../Era.js"
-import type * as SdkConnection from "../SdkConnection.js"
+import * as JsonRpc from "../JsonRpc.js"
+import type * as Session from "../Session.js"
 
 /** What a server says of itself in the handshake. */
 export type Introduction = Pick<
@@ -18,7 +18,7 @@ export type Introduction = Pick<
 /** The version of servers without sessions, which no client of an SDK of the era before knows. */
 const stateless: typeof Era.statelessVersion = "2026-07-28"
 
-type Asked = Parameters<SdkConnection.Relay["request"]>[0]
+type Asked = Parameters<Session.Relay["request"]>[0]
 
 /** Stands for the client. None of it may throw. */
 export interface Receiver {
@@ -33,6 +33,8 @@ export interface Receiver {
 export class Incoming {
   /** The version of the protocol to ask for in place of the SDK's own. */
   protocolVersion: string | undefined
+  /** Whether the client decodes results itself: they are handed on as they come. */
+  isRaw = false
   /** Nothing of what is notified is kept while there is none. */
   receiver: Receiver | undefined
   #introduction: Introduction | undefined
@@ -64,7 +66,7 @@ export class Incoming {
     return {
       ...connector,
       connect: (options) => {
-        const relayed: SdkConnection.Options = {
+        const relayed: Session.Options = {
           ...options,
           onNotification: (notification) => {
             options.onNotification(notification)
@@ -81,12 +83,13 @@ export class Incoming {
   }
 
   /** What a connection is made with, so that what its server asks comes here. */
-  get #relay(): SdkConnection.Relay {
+  get #relay(): Session.Relay {
     return {
       protocolVersion: this.protocolVersion,
+      isRaw: this.isRaw,
       request: async (request, signal) => {
         if (this.receiver === undefined) await this.#makeReceiver()
-        if (this.receiver === undefined) throw new McpError(ErrorCode.MethodNotFound, "Method not found")
+        if (this.receiver === undefined) throw JsonRpc.noSuchMethod
         return this.receiver.asked(request, signal)
       }
     }

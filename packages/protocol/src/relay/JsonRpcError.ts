@@ -2,8 +2,8 @@
  * A failed request as the error of a JSON-RPC response, for clients that are not ours. Pure.
  */
 import { type CallError, Nesting } from "@mcp-lifeline/core"
-import { ErrorCode } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Option } from "effect"
+import * as JsonRpc from "../JsonRpc.js"
 
 /** The error of a JSON-RPC response. */
 export interface JsonRpcError {
@@ -62,7 +62,7 @@ export const fromCause = (cause: Cause.Cause<CallError>, closing: string, fault?
     onNone: () =>
       Cause.isInterruptedOnly(cause)
         ? { code: ourCode, message: closing, data: { tag: "Interrupted", fate: "unknown" } }
-        : { code: ErrorCode.InternalError, message: fault ?? messageOf(Cause.squash(cause)) }
+        : { code: JsonRpc.internalError, message: fault ?? messageOf(Cause.squash(cause)) }
   })
 
 /** What others throw, in words. */

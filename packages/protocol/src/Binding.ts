@@ -1,0 +1,55 @@
+/**
+ * How a connector makes connections of its transports: in either era, with the official SDK or without it.
+ */
+import type { ConnectError, Connection, SuspendedSession } from "@mcp-lifeline/core"
+import type { Scope } from "effect"
+import { Effect } from "effect"
+import type { AdapterTransport } from "./AdapterTransport.js"
+import * as AutoConnection from "./AutoConnection.js"
+import type { EraMemory } from "./EraMemory.js"
+import type { Answer } from "./Requests.js"
+import * as Session from "./Session.js"
+import * as StatelessConnection from "./StatelessConnection.js"
+
+type Made<E = never> = Effect.Effect<Connection, ConnectError | E, Scope.Scope>
+
+/** Makes connections; each function is documented where it stands. */
+export interface Binding {
+  readonly connect: (transport: AdapterTransport, options: Session.Options) => Made
+  readonly resume: (
+    transport: AdapterTransport,
+    options: Session.Options,
+    session: SuspendedSession
+  ) => Effect.Effect<Connection | Session.NotResumedReason, ConnectError, Scope.Scope>
+  readonly connectStateless: (
+    transport: AdapterTransport,
+    kind: "http" | "stdio",
+    options: Session.Options,
+    discovered?: Answer
+  ) => Made<StatelessConnection.SpeaksSessions>
+  readonly connectAuto: (make: () => AdapterTransport, memory: EraMemory, options: Session.Options) => Made
+}
+
+/** The binding of some parts. */
+export const make = (parts: Session.Parts): Binding => ({
+  connect: (...given) => Session.connect(parts, ...given),
+  resume: (...given) => Session.resume(parts, ...given),
+  connectStateless: (...given) => StatelessConnection.connect(parts, ...given),
+  connectAuto: (...given) => AutoConnection.connect(parts, ...given)
+})
+
+/** Loads a binding when it is first wanted; later it is there at once. */
+const loading = (parts: () => Promise<{ readonly parts: Session.Parts }>): Effect.Effect<Binding> => {
+  let loaded: Binding | undefined
+  return Effect.suspend(() =>
+    loaded === undefined
+      ? Effect.promise(async () => loaded = make((await parts()).parts))
+      : Effect.succeed(loaded)
+  )
+}
+
+const raw = loading(() => import("./rawParts.js"))
+const sdk = loading(() => import("./sdkParts.js"))
+
+/** The binding for a client: the official SDK is loaded only where the client does not decode and answer by itself. */
+export const load = ({ relay }: Session.Options): Effect.Effect<Binding> => relay?.isRaw === true ? raw : sdk

@@ -1,0 +1,39 @@
+/**
+ * JSON-RPC 2.0 as it is on the wire: codes of errors, and what is a message. Pure.
+ */
+import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { Predicate } from "effect"
+
+export const parseError = -32_700
+export const invalidRequest = -32_600
+export const methodNotFound = -32_601
+export const invalidParams = -32_602
+export const internalError = -32_603
+
+/** What a request is answered with that nobody handles. */
+export const noSuchMethod: Error & { readonly code: number } = Object.assign(new Error("Method not found"), {
+  code: methodNotFound
+})
+
+/** Whether something can be the id of a request. */
+export const isId = (value: unknown): value is RequestId =>
+  Predicate.isString(value) || (Predicate.isNumber(value) && Number.isInteger(value))
+
+const isError = (value: unknown): boolean =>
+  Predicate.isRecord(value) && Number.isSafeInteger(value["code"]) && Predicate.isString(value["message"])
+
+/** Whether a value is one message: a request, a notification, or a response. */
+export const isMessage = (value: unknown): value is JSONRPCMessage => {
+  if (!Predicate.isRecord(value) || value["jsonrpc"] !== "2.0") return false
+  const { error, id, method, params, result } = value
+  if (method !== undefined) {
+    return Predicate.isString(method) && (id === undefined || isId(id)) &&
+      (params === undefined || Predicate.isRecord(params))
+  }
+  return error === undefined
+    ? isId(id) && Predicate.isRecord(result)
+    : (id === undefined || id === null || isId(id)) && result === undefined && isError(error)
+}
+
+/** Whether a message is a request. */
+export const isRequest = (message: JSONRPCMessage): message is JSONRPCRequest => "method" in message && "id" in message

@@ -1,0 +1,16 @@
+/**
+ * What a client declares that it does for servers. Pure.
+ */
+import type { ServerRequestHandlers } from "@mcp-lifeline/core"
+import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
+
+/** What was declared, as it stands; of what was not, what follows from the handlers. */
+export const capabilitiesOf = (
+  handlers: ServerRequestHandlers | undefined,
+  declared: ClientCapabilities = {}
+): ClientCapabilities => ({
+  ...declared,
+  ...(handlers?.sampling === undefined || declared.sampling !== undefined ? {} : { sampling: {} }),
+  ...(handlers?.elicitation === undefined || declared.elicitation !== undefined ? {} : { elicitation: { form: {} } }),
+  ...(handlers?.roots === undefined || declared.roots !== undefined ? {} : { roots: { listChanged: true } })
+})
