@@ -2,7 +2,7 @@
  * The options of a call as the core takes them.
  */
 import type { Backend } from "@mcp-lifeline/core"
-import { ResultSchemas } from "@mcp-lifeline/protocol"
+import * as ResultSchemas from "@mcp-lifeline/protocol/ResultSchemas"
 import type { CallOptions } from "../Options.js"
 import * as Checks from "./Checks.js"
 
