@@ -32,8 +32,8 @@ export class Login {
   #verifier = ""
   /** @type {OAuthDiscoveryState | undefined} */
   #discovery
-  /** @type {string | undefined} */
-  #code
+  /** What the authorization server sent with the redirect. @type {URLSearchParams | undefined} */
+  #response
   /** @type {Promise<void> | undefined} */
   #finishing
 
@@ -87,15 +87,21 @@ export class Login {
     const answer = await fetch(address, { redirect: "manual" })
     await answer.body?.cancel()
     const location = answer.headers.get("location")
-    this.#code = location === null ? undefined : new URL(location).searchParams.get("code") ?? undefined
+    this.#response = location === null ? undefined : new URL(location).searchParams
   }
 
-  /** Ends the login that is under way. Resolves with whether there was one. */
-  async finish() {
-    const code = this.#code
-    this.#code = undefined
-    if (code !== undefined) {
-      this.#finishing = auth(this, { serverUrl: this.#serverUrl, authorizationCode: code }).then(() => {
+  /**
+   * Ends the login that is under way. Resolves with whether there was one.
+   *
+   * @param {(code: string, response: URLSearchParams) => Promise<unknown>} [exchange] gets the tokens for a code; by default as the
+   *   SDK's v1 does
+   */
+  async finish(exchange = (authorizationCode) => auth(this, { serverUrl: this.#serverUrl, authorizationCode })) {
+    const response = this.#response
+    const code = response?.get("code") ?? undefined
+    this.#response = undefined
+    if (response !== undefined && code !== undefined) {
+      this.#finishing = exchange(code, response).then(() => {
         this.#finishing = undefined
       })
     }
@@ -154,6 +160,26 @@ export class CrossApp extends ClientCredentialsProvider {
   }
 }
 
+/** A workload that its platform has given a token, which is exchanged for one of the server's authorization server. */
+export class Workload extends ClientCredentialsProvider {
+  #assertion
+
+  /** @param {Readonly<Record<string, string>>} context */
+  constructor(context) {
+    super({ clientId: context["client_id"] ?? "", clientSecret: "" })
+    this.#assertion = context["valid_jwt"] ?? ""
+  }
+
+  /** @override @param {string | undefined} scope */
+  prepareTokenRequest(scope) {
+    return new URLSearchParams({
+      grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
+      assertion: this.#assertion,
+      ...(scope === undefined ? {} : { scope })
+    })
+  }
+}
+
 /**
  * The provider for a scenario.
  *
@@ -172,7 +198,8 @@ export const provider = (scenario, context, serverUrl) => {
       algorithm: context["signing_algorithm"] ?? ""
     })
   }
-  if (scenario === "auth/cross-app-access-complete-flow") return new CrossApp(serverUrl, context)
+  if (scenario === "auth/wif-jwt-bearer") return new Workload(context)
+  if (scenario === "auth/enterprise-managed-authorization") return new CrossApp(serverUrl, context)
   if (scenario === "auth/client-credentials-basic") {
     return new ClientCredentialsProvider({ clientId: clientId ?? "", clientSecret: clientSecret ?? "" })
   }

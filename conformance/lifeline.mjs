@@ -7,7 +7,7 @@ import * as scenario from "./scenario.mjs"
 const authProvider = provider(scenario.name, scenario.context, scenario.url)
 
 /**
- * Connects or calls, and does so again after each login that was asked for, up to three.
+ * Connects or calls, and does so again after each login that was asked for, up to two.
  *
  * @template A
  * @param {() => Promise<A>} call
@@ -20,7 +20,7 @@ const loggingIn = async (call) => {
     } catch (error) {
       const isRefused = error instanceof UnauthorizedError || error instanceof BackendUnavailable
       if (!(isRefused && authProvider instanceof Login)) throw error
-      if (logins === 3 || !await authProvider.finish()) throw error
+      if (logins === 2 || !await authProvider.finish()) throw error
     }
   }
 }

@@ -1,9 +1,10 @@
 /**
- * Runs every client scenario of the published conformance suite against Lifeline, and against the bare official Client where
- * Lifeline fails (with `--both` everywhere), and compares with `passing.json`, the scenarios that Lifeline passes. Fails when
+ * Runs every client scenario of the published conformance suite against Lifeline, in each revision of the protocol that it is for, and
+ * against the bare official Clients, v1 and v2, where Lifeline fails (with `--both` everywhere). Compares with `passing.json`, the
+ * scenarios that Lifeline passes, by revision. Fails when
  *
  * - one of the list does not pass, or is no longer in the suite: the list cannot shrink unseen;
- * - the official Client passes one that Lifeline does not;
+ * - an official Client passes one that Lifeline does not, unless `missing.json` says why;
  * - Lifeline passes one that is not in the list: then write it in.
  *
  *     node conformance/run.mjs [scenario...] [--both] [--verbose]
@@ -29,8 +30,13 @@ const suite = join(
   dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/conformance/package.json")),
   "dist/index.js"
 )
-/** @type {ReadonlyArray<string>} */
-const expected = JSON.parse(readFileSync(new URL("passing.json", import.meta.url), "utf8"))
+/** @param {string} name */
+const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.url), "utf8"))
+/** By revision. @type {Readonly<Record<string, ReadonlyArray<string>>>} */
+const passing = read("passing.json")
+const expected = Object.entries(passing).flatMap(([version, names]) => names.map((name) => `${version} ${name}`))
+/** What an official Client passes and Lifeline does not, with the reason. @type {Readonly<Record<string, string>>} */
+const missing = read("missing.json")
 
 // An npx around us would tell ours what to run.
 delete process.env["npm_config_package"]
@@ -51,11 +57,16 @@ const tries = 3
 /** A client that hangs ends itself after 25 s. */
 const limit = 30_000
 
+/** Revisions that are played; what is for none of them is played in the last that it is for. */
+const revisions = new Set(["2025-11-25", "2026-07-28"])
+
+/** @typedef {{ readonly name: string, readonly version: string }} Scenario */
+
 /**
  * Whether a client passes a scenario, and what the suite said.
  *
- * @param {"lifeline" | "official"} client
- * @param {string} scenario
+ * @param {"lifeline" | "official" | "official2"} client
+ * @param {Scenario} scenario
  * @returns {Promise<{ readonly passed: boolean, readonly output: string }>}
  */
 const play = (client, scenario) =>
@@ -67,7 +78,8 @@ const play = (client, scenario) =>
       "--command",
       '"$CONFORMANCE_NODE" "$CONFORMANCE_CLIENT"',
       "--scenario",
-      scenario,
+      scenario.name,
+      ...(scenario.version === "extension" ? [] : ["--spec-version", scenario.version]),
       "--timeout",
       String(limit)
     ], {
@@ -95,43 +107,54 @@ const play = (client, scenario) =>
   })
 
 const listing = await capture(node, [suite, "list", "--client"], { cwd: here })
-const all = [...listing.matchAll(/^ {2}- (\S+) \[/gm)].map((match) => match[1] ?? "")
-const scenarios = positionals.length === 0 ? all : positionals
+/** @type {ReadonlyArray<Scenario>} */
+const all = [...listing.matchAll(/^ {2}- (\S+) \[(.*)\]/gm)].flatMap(([, name = "", list = ""]) => {
+  const versions = list.split(",")
+  const played = versions.filter((version) => revisions.has(version))
+  return (played.length === 0 ? versions.slice(-1) : played).map((version) => ({ name, version }))
+})
+const scenarios = positionals.length === 0 ? all : all.filter(({ name }) => positionals.includes(name))
+const known = new Set(all.map(({ name, version }) => `${version} ${name}`))
 
 /** @type {Array<string>} */
 const complaints = []
 let passed = 0
 for (const scenario of expected) {
-  if (positionals.length === 0 && !all.includes(scenario)) complaints.push(`${scenario}: not in the suite any more`)
+  if (!known.has(scenario)) complaints.push(`${scenario}: not in the suite any more`)
 }
 
-/** @param {string} scenario */
+/** @param {Scenario} scenario */
 const compare = async (scenario) => {
+  const key = `${scenario.version} ${scenario.name}`
   let lifeline = await play("lifeline", scenario)
-  for (let left = tries - 1; timed.has(scenario) && !lifeline.passed && left > 0; left--) {
-    console.log(`lifeline fails                     ${scenario}, played again\n${lifeline.output}`)
+  for (let left = tries - 1; timed.has(scenario.name) && !lifeline.passed && left > 0; left--) {
+    console.log(`lifeline fails                     ${key}, played again\n${lifeline.output}`)
     lifeline = await play("lifeline", scenario)
   }
-  const official = lifeline.passed && !values.both ? undefined : await play("official", scenario)
+  const isMeasured = values.both || !(lifeline.passed || key in missing)
+  const official = isMeasured ? await play("official", scenario) : undefined
+  const official2 = isMeasured ? await play("official2", scenario) : undefined
   const mark = (/** @type {boolean | undefined} */ passed) =>
     passed === undefined ? "not run" : passed ? "passes " : "fails  "
-  console.log(`lifeline ${mark(lifeline.passed)}  official ${mark(official?.passed)}  ${scenario}`)
-  const listed = expected.includes(scenario)
+  console.log(`lifeline ${mark(lifeline.passed)}  v1 ${mark(official?.passed)}  v2 ${mark(official2?.passed)}  ${key}`)
+  const listed = expected.includes(key)
   if (lifeline.passed && listed) passed++
-  if (!lifeline.passed && listed) complaints.push(`${scenario}: is in passing.json and fails`)
-  else if (!lifeline.passed && official?.passed) complaints.push(`${scenario}: the official Client passes it`)
-  else if (lifeline.passed && !listed) complaints.push(`${scenario}: passes; write it into passing.json`)
+  if (!lifeline.passed && listed) complaints.push(`${key}: is in passing.json and fails`)
+  else if (!lifeline.passed && !(key in missing) && (official?.passed || official2?.passed)) {
+    complaints.push(`${key}: an official Client passes it`)
+  } else if (lifeline.passed && key in missing) complaints.push(`${key}: passes; take it out of missing.json`)
+  else if (lifeline.passed && !listed) complaints.push(`${key}: passes; write it into passing.json`)
   else if (!values.verbose) return
-  for (const [name, played] of Object.entries({ lifeline, official })) {
-    if (played !== undefined) console.log(`--- ${name}, ${scenario}\n${played.output}`)
+  for (const [name, played] of Object.entries({ lifeline, official, official2 })) {
+    if (played !== undefined) console.log(`--- ${name}, ${key}\n${played.output}`)
   }
 }
 
-const queue = scenarios.filter((scenario) => !timed.has(scenario))
+const queue = scenarios.filter(({ name }) => !timed.has(name))
 const worker = async () => {
   for (let scenario = queue.shift(); scenario !== undefined; scenario = queue.shift()) await compare(scenario)
 }
-for (const scenario of scenarios) if (timed.has(scenario)) await compare(scenario)
+for (const scenario of scenarios) if (timed.has(scenario.name)) await compare(scenario)
 await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, worker))
 
 for (const complaint of complaints) console.error(complaint)

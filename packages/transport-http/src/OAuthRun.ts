@@ -4,6 +4,7 @@
  * - It takes every failure to renew a token for the end of the login, and asks for the next one: also where the authorization
  *   server is only not there for a while.
  * - It renews a token also where more rights are wanted: what comes has the rights of the one before.
+ * - It registers a client as it is described, and 2026-07-28 wants to know of what type it is.
  * - Where a refresh token or a client is not valid any more it relies on the provider to forget them, which is optional for a
  *   provider: without it, the dead one is used again.
  */
@@ -45,6 +46,20 @@ const passes = (status: number): boolean => status >= 500 || status === 408 || s
 const isRefresh = (init: RequestInit | undefined): boolean =>
   new URLSearchParams(String(init?.body ?? "")).get("grant_type") === "refresh_token"
 
+/** Where a browser leads back to a program on the same machine: loopback, or a scheme of its own. */
+const isNative = (uri: string): boolean => {
+  const url = URL.canParse(uri) ? new URL(uri) : undefined
+  if (url?.protocol === "https:") return false
+  return url !== undefined && (url.protocol !== "http:" || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname))
+}
+
+/** With `application_type`, by the redirects, where the provider does not say it. */
+const withType = <A extends { readonly redirect_uris?: ReadonlyArray<string | URL> | undefined }>(metadata: A): A => {
+  const redirects = metadata.redirect_uris ?? []
+  if (redirects.length === 0 || "application_type" in metadata) return metadata
+  return { ...metadata, application_type: redirects.some((uri) => isNative(String(uri))) ? "native" : "web" }
+}
+
 /** Begins a run. */
 export const start = ({ fetch, provider, scope, stepUp, ...request }: Request): Run => {
   /** Why the token could not be renewed, where that passes by itself. */
@@ -71,6 +86,9 @@ export const start = ({ fetch, provider, scope, stepUp, ...request }: Request): 
   }
 
   const overrides: Partial<OAuthClientProvider> = {
+    get clientMetadata() {
+      return withType(provider.clientMetadata)
+    },
     clientInformation: () => deadClient ? undefined : provider.clientInformation(),
     tokens: async () => {
       const tokens = deadTokens ? undefined : await provider.tokens()

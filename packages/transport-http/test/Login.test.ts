@@ -29,6 +29,25 @@ describe("logging in", () => {
       assert.strictEqual(logins.length, 1)
     }))
 
+  it.scopedLive("[T7] a client is registered with its type: by where the browser leads back to, unless the provider says it", () =>
+    Effect.gen(function*() {
+      const cases = [
+        [{ redirect_uris: ["http://127.0.0.1/callback"] }, "native"],
+        [{ redirect_uris: ["http://[::1]:3000/callback"] }, "native"],
+        [{ redirect_uris: ["com.example.app:/callback"] }, "native"],
+        [{ redirect_uris: ["https://example.com/callback"] }, "web"],
+        [{ redirect_uris: ["http://127.0.0.1/callback"], application_type: "web" }, "web"]
+      ] as const
+      for (const [clientMetadata, type] of cases) {
+        const { connector, kept, provider, server } = yield* setup
+        kept.client = undefined
+        Object.assign(provider, { clientMetadata })
+        yield* Effect.flip(Harness.connect(connector))
+        const registration = server.seen.find(({ url }) => url === "/register")
+        assert.deepInclude(JSON.parse(registration?.body ?? ""), { application_type: type })
+      }
+    }))
+
   it.scopedLive("[T7] a provider that waits for the login until it is over: the attempt itself succeeds", () =>
     Effect.gen(function*() {
       const { connector, finish, logins, provider } = yield* setup
