@@ -3,7 +3,19 @@
  * that moves on request, and seeded chance. No Promise is involved, so a run is one synchronous function call and can be
  * replayed and shrunk.
  */
-import { Clock, Duration, Effect, type Fiber, Logger, LogLevel, Random, type Scheduler } from "effect"
+import {
+  Clock,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  type Fiber,
+  FiberId,
+  Logger,
+  LogLevel,
+  Random,
+  type Scheduler
+} from "effect"
 
 interface Timer {
   at: number
@@ -47,11 +59,19 @@ export class Simulation {
       unsafeCurrentTimeNanos: () => BigInt(Math.round(now() * 1e6)),
       currentTimeMillis: Effect.sync(now),
       currentTimeNanos: Effect.sync(() => BigInt(Math.round(now() * 1e6))),
+      // `Effect.async` begins before it installs what cancels it; a fiber that yields in between and is interrupted then leaves the
+      // timer behind. Here a timer that is left is one that somebody waits for.
       sleep: (duration) =>
-        Effect.async((resume) => {
-          const cancel = this.#at(this.now + Duration.toMillis(duration), () => resume(Effect.void))
-          return Effect.sync(cancel)
-        })
+        Effect.uninterruptibleMask((restore) =>
+          Effect.suspend(() => {
+            const over = Deferred.unsafeMake<void>(FiberId.none)
+            const cancel = this.#at(
+              this.now + Duration.toMillis(duration),
+              () => Deferred.unsafeDone(over, Exit.void)
+            )
+            return Effect.onInterrupt(restore(Deferred.await(over)), () => Effect.sync(cancel))
+          })
+        )
     }
   }
 
