@@ -229,6 +229,47 @@ describe("Health", () => {
       })
     }))
 
+  it.scoped("[H4 H8] a health check that fails is followed as any probe is: nobody has to call to find a wedged server", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { keepalive: { method: "none", timeout: 500, suspectInterval: 2000 } })
+      script.respond = deaf("ping", "tools/call")
+      const check = yield* Effect.fork(backend.healthCheck)
+      yield* TestClock.adjust(500)
+      expect(yield* Fiber.join(check)).toMatchObject({ latency: undefined, error: { _tag: "RequestTimeout" } })
+      const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: 10_000 })))
+      yield* TestClock.adjust(2000 + 500 + 2000 + 499)
+      expect((yield* backend.status).state).toBe("Connected")
+      expect(script.ledger.sent("tools/call")).toEqual([])
+      script.respond = undefined
+      yield* TestClock.adjust(1)
+      expect(script.ledger.sent("ping")).toEqual([0, 2500, 5000])
+      yield* TestClock.adjust(5000)
+      expect(yield* Fiber.join(call)).toMatchObject({ _tag: "Right" })
+      expect((yield* backend.status).generation).toBe(2)
+    }))
+
+  it.scoped("[H4] a call that waits for the verdict is sent as soon as anything is answered", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, {
+        keepalive: { method: "none", timeout: 500, suspectInterval: 2000 },
+        timeouts: { request: 10_000 }
+      })
+      script.respond = deaf("ping", "tools/call")
+      const first = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: 1000 })))
+      yield* TestClock.adjust(1500)
+      yield* Fiber.join(first)
+      const held = yield* Effect.fork(backend.callTool({ name: "pay" }))
+      yield* TestClock.adjust(200)
+      expect(script.ledger.sent("tools/call")).toEqual([0])
+      script.respond = undefined
+      yield* backend.callTool({ name: "echo" }, { idempotent: true })
+      yield* TestClock.adjust(0)
+      yield* Fiber.join(held)
+      expect(script.ledger.sent("tools/call")).toEqual([0, 1700, 1700])
+    }))
+
   it.scoped("[H4] a caller who calls again meanwhile pays once: what may not be sent twice waits until the doubt is settled", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

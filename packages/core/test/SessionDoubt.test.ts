@@ -91,6 +91,50 @@ describe("doubts about a session", () => {
       assert.strictEqual((yield* backend.status).generation, 2)
     }))
 
+  it.scoped("[R12:virtual] what a session gave before it was forgotten, in a reading that ends later, is no evidence", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.otherwise = { after: 200 }
+      let forgotten = false
+      const backend = yield* start(script, () => undefined, { discovery: { mode: "eager" } })
+      script.respond = (method, _, { id }) =>
+        forgotten || id > 0
+          ? { answer: "error", error: refusal() }
+          : method === "prompts/list"
+          ? { answer: "result", result: { prompts: [] }, after: 100 }
+          : undefined
+      yield* TestClock.adjust(250)
+      forgotten = true
+      const calls = yield* Effect.fork(
+        Effect.all([0, 1, 2].map(() => Effect.either(backend.callTool({ name: "echo" }))))
+      )
+      yield* TestClock.adjust(1000)
+      yield* Fiber.join(calls)
+      assert.strictEqual((yield* backend.status).generation, 2)
+    }))
+
+  it.scoped("[R7 R12:virtual] each session forgotten in unknown words after one call: no call fails, and only the pace is bounded", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, () => undefined)
+      const used = new Set<number>()
+      script.respond = (method, _, { id }) => {
+        if (used.has(id)) return { answer: "error", error: refusal() }
+        if (method === "tools/call") used.add(id)
+        return undefined
+      }
+      const calls: Array<Fiber.Fiber<unknown, unknown>> = []
+      for (let i = 0; i < 40; i++) {
+        calls.push(yield* Effect.fork(backend.callTool({ name: "echo" })))
+        yield* TestClock.adjust(500)
+      }
+      yield* TestClock.adjust("20 seconds")
+      yield* Fiber.joinAll(calls)
+      const { attempts } = script.ledger
+      assert.strictEqual(attempts.length, 40)
+      attempts.forEach((at, i) => assert.isAtMost(i, 10 + at / 1000))
+    }))
+
   it.scoped("[R12:virtual] where the handshake fails, its own reason counts, and the old session stays", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

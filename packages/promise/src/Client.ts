@@ -74,7 +74,10 @@ export interface Client extends SdkClient, AsyncDisposable {
   disconnect(options?: SignalOptions): Promise<void>
   /** Reads tools, prompts and resources again. */
   refresh(options?: SignalOptions): Promise<void>
-  /** Probes the server now. Never rejected because the server is ill. */
+  /**
+   * Probes the server now. Where that fails, other probes follow by themselves, until one is answered or the connection is given up.
+   * Never rejected because the server is ill.
+   */
   healthCheck(options?: SignalOptions): Promise<HealthCheck>
   /** Stops heartbeats for a while. */
   readonly keepalive: KeepaliveControl

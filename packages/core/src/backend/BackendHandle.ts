@@ -63,7 +63,10 @@ export interface Backend {
   readonly isConnected: Effect.Effect<boolean>
   /** Whether the health score reaches a threshold. Default 0.7. */
   readonly isHealthy: (threshold?: number) => Effect.Effect<boolean>
-  /** Sends one ping now, without waiting for a connection, and tells how it went. Counts as a probe. Never fails. */
+  /**
+   * Sends one ping now, without waiting for a connection, and tells how it went. Counts as a probe: where it fails, others follow by
+   * themselves, `keepalive.suspectInterval` apart, until one is answered or the connection is given up. Never fails.
+   */
   readonly healthCheck: Effect.Effect<HealthCheck>
   /** Ends with the attempt that it starts or joins. */
   readonly reconnect: Effect.Effect<void, CommandError>

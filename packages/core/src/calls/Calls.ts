@@ -27,9 +27,6 @@ import { FailedRequests } from "./FailedRequests.js"
 import * as Hints from "./Hints.js"
 import { SessionState } from "./SessionState.js"
 
-/** How often a call that is held looks whether it may be sent, in milliseconds. */
-const lookAgain = 100
-
 /** Makes calls for one backend, and counts those that wait. */
 export class Calls {
   /** What the server was asked to keep for its session. */
@@ -267,15 +264,18 @@ export class Calls {
     return this.#probe.isSilent(runtime) && !this.#failures.mayRepeat(call, runtime) // guard: silent-is-not-used
   }
 
-  /** Waits until that is settled. It is looked at now and then, since an answer to any request settles it. */
+  /** Waits until that is settled, which the answer to any request does. */
   #hold<M extends Method>(call: Call.Call<M>, installed: Installed): Effect.Effect<Result<M>, CallError> {
     return Effect.suspend(() => {
-      const left = call.deadline - this.#now()
-      if (!this.#backend.isCurrent(installed.runtime) || !this.#isHeld(call, installed)) return this.#attempt(call)
-      return left <= 0
-        ? Effect.fail(this.unavailable("the call was not sent, because the server does not answer probes"))
-        : Effect.zipRight(Effect.sleep(Math.min(left, lookAgain)), this.#hold(call, installed))
-    })
+      const { runtime } = installed
+      const settled = () => !this.#backend.isCurrent(runtime) || !this.#isHeld(call, installed)
+      return Effect.timeoutTo(runtime.until(settled), {
+        duration: Math.max(0, call.deadline - this.#now()),
+        onSuccess: () => this.#attempt(call),
+        onTimeout: () =>
+          Effect.fail(this.unavailable("the call was not sent, because the server does not answer probes"))
+      })
+    }).pipe(Effect.flatten)
   }
 
   /**

@@ -250,7 +250,7 @@ export class Refresh {
   ): Effect.Effect<void, RequestError> {
     return Effect.suspend(() => {
       const given = lists.flatMap(({ given, kind }) => given ? [Discovery.methods[kind]] : [])
-      this.#doubt.given(installed.connection, given)
+      this.#doubt.given(installed, given)
       if (given.length === 0) {
         return this.#failIfLost(installed, reading, lists.find(({ doubtful }) => doubtful !== undefined)?.doubtful)
       }

@@ -21,15 +21,20 @@ export class Probe {
   #underWay: UnderWay | undefined
   /** The runtime that left a request or the last probe without an answer. */
   #silent: Runtime | undefined
-  /** The runtime whose failed probe is followed by others. */
-  #followed: Runtime | undefined
+  /** What sends others after a failed probe. */
+  #following: { readonly runtime: Runtime } | undefined
 
   constructor(backend: BackendState) {
     this.#backend = backend
   }
 
-  /** One ping, counted as a probe; the error it failed with. (H5, H8) */
-  now({ connection, runtime }: Installed): Effect.Effect<RequestError | undefined> {
+  /** One ping of its own, counted as a probe; the error it failed with. Where it fails, others follow by themselves. (H4, H5, H8) */
+  now(installed: Installed): Effect.Effect<RequestError | undefined> {
+    return Effect.tap(this.#ask(installed), (error) => error === undefined ? Effect.void : this.#follow(installed))
+  }
+
+  /** One ping, counted; the error it failed with. */
+  #ask({ connection, runtime }: Installed): Effect.Effect<RequestError | undefined> {
     return Effect.suspend(() => {
       const { timeout } = this.#backend.policy.keepalive
       // The guard stands inside what runs in a fiber of its own, so that it and the send are one step. (K9)
@@ -46,6 +51,7 @@ export class Probe {
           Effect.sync(() => {
             if (!this.#backend.isCurrent(runtime)) return
             this.#backend.recordProbe(error === undefined)
+            this.#silent = error?.reason === "timeout" ? runtime : undefined
             if (error !== undefined) return this.countFailure(runtime, "request", error)
             runtime.answered(this.#backend.now())
           })
@@ -57,7 +63,8 @@ export class Probe {
   /** Whether a runtime has left a request without an answer, and has answered no probe since. */
   isSilent(runtime: Runtime): boolean {
     if (this.#silent !== runtime) return false
-    return this.#underWay?.runtime === runtime || (this.#followed === runtime && runtime.failures("request") > 0)
+    return this.#underWay?.runtime === runtime ||
+      (this.#following?.runtime === runtime && runtime.failures("request") > 0)
   }
 
   /**
@@ -67,15 +74,13 @@ export class Probe {
   onSuspicion(installed: Installed, silent = false): Effect.Effect<Effect.Effect<void>> {
     return Effect.suspend(() => {
       const { runtime } = installed
+      if (!this.#backend.isCurrent(runtime)) return Effect.succeed(Effect.void)
       if (silent) this.#silent = runtime
       if (this.#underWay?.runtime === runtime) return Effect.succeed(Deferred.await(this.#underWay.done))
-      if (!this.#backend.isCurrent(runtime)) return Effect.succeed(Effect.void)
       const underWay = { runtime, done: Deferred.unsafeMake<void>(FiberId.none) }
       this.#underWay = underWay
       const probing = Effect.ensuring(
-        Effect.map(this.now(installed), (error) => {
-          this.#silent = error?.reason === "timeout" ? runtime : undefined
-        }),
+        this.#ask(installed),
         Effect.suspend(() => {
           if (this.#underWay === underWay) this.#underWay = undefined
           return Effect.zipRight(Deferred.succeed(underWay.done, undefined), this.#follow(installed)) // guard: probe-is-followed
@@ -85,24 +90,29 @@ export class Probe {
     })
   }
 
-  /** Goes on probing while probes fail, once for each runtime. */
+  /** Goes on probing while probes fail, once for each runtime. Whoever waits for the verdict learns how the last one ended. */
   #follow(installed: Installed): Effect.Effect<void> {
     const { runtime } = installed
-    if (runtime.failures("request") === 0 || this.#followed === runtime || runtime.detached) return Effect.void
-    this.#followed = runtime
     const suspected = () => runtime.failures("request") > 0
+    if (!suspected() || this.#following?.runtime === runtime || runtime.detached) {
+      return Effect.sync(() => runtime.probed())
+    }
+    const following = this.#following = { runtime }
+    // In one step with the look that ends it: the next failure begins anew.
+    const end = () => {
+      if (this.#following === following) this.#following = undefined
+      runtime.probed()
+    }
     const again = Effect.zipRight(
       Effect.sleep(this.#backend.policy.keepalive.suspectInterval),
       Effect.suspend(() => suspected() ? Effect.flatten(this.onSuspicion(installed)) : Effect.void)
     )
-    return Effect.asVoid(runtime.fork(
-      Effect.ensuring(
-        Effect.repeat(again, { while: suspected }),
-        Effect.sync(() => {
-          if (this.#followed === runtime) this.#followed = undefined
-        })
-      )
-    ))
+    const goesOn = () => {
+      if (suspected()) return true
+      end()
+      return false
+    }
+    return Effect.asVoid(runtime.fork(Effect.ensuring(Effect.repeat(again, { while: goesOn }), Effect.sync(end))))
   }
 
   /**

@@ -67,9 +67,10 @@ export class SessionDoubt {
     )
   }
 
-  /** The session has given these lists to somebody else. */
-  given({ capabilities }: Installed["connection"], lists: ReadonlyArray<Method>): void {
-    if (lists.includes(witness(capabilities))) this.#isEvidence = true // guard: given-list-is-evidence
+  /** The session has given these lists to somebody else. Where it is in doubt, that may have been before it was forgotten. */
+  given({ connection, runtime }: Installed, lists: ReadonlyArray<Method>): void {
+    if (this.#doubt?.runtime === runtime) return
+    if (lists.includes(witness(connection.capabilities))) this.#isEvidence = true // guard: given-list-is-evidence
   }
 
   #outcome(doubt: Doubt): Effect.Effect<boolean> {
@@ -78,7 +79,7 @@ export class SessionDoubt {
         if (this.#doubt === doubt) this.#doubt = undefined
         return Effect.succeed(false)
       }
-      return Effect.match(doubt.replaced.answered, {
+      const answered = Effect.match(doubt.replaced.answered, {
         onSuccess: () => true,
         onFailure: () => {
           if (this.#doubt === doubt) {
@@ -89,6 +90,7 @@ export class SessionDoubt {
           return false
         }
       })
+      return Effect.raceFirst(answered, Effect.as(doubt.runtime.until(() => doubt.runtime.detached), true))
     })
   }
 

@@ -336,13 +336,20 @@ export class Connecting {
     if (!backend.policy.reconnect.auto) {
       return Effect.sync(() => refuse("it does not connect by itself (reconnect.auto)"))
     }
-    if (this.#earliestSession(now) > now) return Effect.sync(() => refuse("the server has forgotten too many sessions"))
+    const wait = this.#earliestSession(now) - now
+    if (wait > 0) return this.#doubtAfter(wait, runtime, loss, pending) // guard: doubt-keeps-pace
     if (!this.#overlap) return Effect.zipRight(this.lose(runtime, loss), Effect.sync(() => pending.answer(Exit.void)))
     const { work } = this.#phase
     if (work?._tag === "Attempt") return Effect.sync(() => void work.joined.push(pending))
     if (!this.#phase.move(Lifecycle.Event.Reconnect({ overlap: true }))) return Effect.sync(() => refuse(loss.message))
-    this.#lostSessions.replace()
+    this.#lostSessions.replace() // guard: doubt-takes-a-place
     return this.connect(false, [pending], { runtime, loss })
+  }
+
+  /** Nobody waits for the answer once the runtime is detached. */
+  #doubtAfter(wait: number, runtime: Runtime, loss: Loss, pending: PendingCommand): Effect.Effect<void> {
+    const doubt = () => this.#backend.send({ _tag: "Doubted", runtime, loss, pending })
+    return Effect.asVoid(runtime.fork(Effect.map(Effect.sleep(wait), doubt)))
   }
 
   /** The server gave a new session where it refused the old one: that was lost. */

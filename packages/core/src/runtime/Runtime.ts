@@ -29,6 +29,8 @@ export class Runtime {
   #requestFailures = 0
   /** Who waits until no call is in flight. */
   #onDrained: Set<() => void> | undefined
+  /** Who waits for news of whether it lives, and looks at each. */
+  #onNews: Set<() => void> | undefined
   /** The runtime that goes on with the session, and with the calls that wait in it. */
   #successor: Runtime | undefined
   #listed: Listed | undefined
@@ -105,6 +107,7 @@ export class Runtime {
   /** Nothing that it reports counts any more. */
   detach(): void {
     this.#detached = true
+    this.#wake()
   }
 
   /** Whether it was taken out of the slot, or given up before it came there. */
@@ -184,6 +187,30 @@ export class Runtime {
     this.#answeredAt = now
     this.#requestFailures = 0
     this.#discoveryFailures = 0
+    this.#wake()
+  }
+
+  /** A probe has ended, whatever it found. */
+  probed(): void {
+    this.#wake()
+  }
+
+  #wake(): void {
+    if (this.#onNews === undefined) return
+    for (const look of this.#onNews) look()
+  }
+
+  /** Ends when a condition holds, which is looked at now, after each answer and probe, and once it is detached. */
+  until(condition: () => boolean): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      if (condition()) return resume(Effect.void)
+      const waiting = this.#onNews ??= new Set()
+      const look = () => {
+        if (condition() && waiting.delete(look)) resume(Effect.void)
+      }
+      waiting.add(look)
+      return Effect.sync(() => waiting.delete(look))
+    })
   }
 
   /** The server has answered with an error that says nothing of the failures before it. */

@@ -19,8 +19,11 @@ export type Command =
   /** The server forgets the next so many sessions at their request of this number, and says so in words that are known, or not. */
   | { readonly do: "forget"; readonly at: number; readonly times: number; readonly words?: "known" | Fate }
   /** The server refuses something to every session, in words which may mean that it has forgotten it. */
-  | { readonly do: "refuse"; readonly what: Refused["what"]; readonly fate: Fate }
-  | { readonly do: "listsChanged" }
+  | { readonly do: "refuse"; readonly what: Refused["what"]; readonly fate: Fate; readonly call?: boolean }
+  /** The server forgets so many sessions in words that are not known, each once it is used. */
+  | { readonly do: "keepForgetting"; readonly words: Fate; readonly times: number }
+  /** The server says so many times that its lists have changed, each time once they were read. */
+  | { readonly do: "listsChanged"; readonly times?: number }
   | { readonly do: "ask"; readonly what: "refresh" | "probe" }
   | { readonly do: "pause"; readonly paused: boolean }
   | { readonly do: "advance"; readonly millis: number }
@@ -46,8 +49,8 @@ export type Command =
    * interrupted and outlasts its time.
    */
   | { readonly do: "suspend"; readonly offered: ScriptedConnector.Outcome["offered"]; readonly late: boolean }
-  /** The server hangs under a call. */
-  | { readonly do: "wedge"; readonly millis: number }
+  /** The server hangs under a call; `again`: another call is made later. */
+  | { readonly do: "wedge"; readonly millis: number; readonly again?: boolean }
   /** Leaves the connection alone until it is due to be released, and calls when so many tasks of that have run. */
   | { readonly do: "useAsReleased"; readonly tasks: number }
   /** Connects anew, by a command or after a loss, and closes when so many tasks of what that began have run. */
@@ -116,14 +119,23 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     })
   ),
   weighted(
-    2,
+    3,
     fc.record({
       do: fc.constant("refuse" as const),
-      what: fc.constantFrom("nothing" as const, "calls" as const, "everything" as const),
-      fate: fc.constantFrom("rejected" as const, "answered" as const)
+      what: fc.constantFrom("nothing" as const, "calls" as const, "everything" as const, "everything" as const),
+      fate: fc.constantFrom("rejected" as const, "answered" as const),
+      call: fc.boolean()
     })
   ),
-  weighted(2, fc.record({ do: fc.constant("listsChanged" as const) })),
+  weighted(
+    2,
+    fc.record({
+      do: fc.constant("keepForgetting" as const),
+      words: fc.constantFrom("rejected" as const, "answered" as const),
+      times: fc.constantFrom(2, 2, 15)
+    })
+  ),
+  weighted(2, fc.record({ do: fc.constant("listsChanged" as const), times: fc.constantFrom(1, 1, 3) })),
   weighted(
     2,
     fc.record({ do: fc.constant("ask" as const), what: fc.constantFrom("refresh" as const, "probe" as const) })
@@ -152,9 +164,12 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   weighted(1, fc.record({ do: fc.constant("loseSlowly" as const), command: backendCommand })),
   weighted(1, fc.record({ do: fc.constant("loseForGood" as const) })),
   weighted(2, fc.record({ do: fc.constant("suspend" as const), offered, late: fc.boolean() })),
-  weighted(2, fc.record({ do: fc.constant("wedge" as const), millis: fc.constantFrom(5, 5000, 30_000) })),
-  weighted(1, fc.record({ do: fc.constant("useAsReleased" as const), tasks: fc.nat(4) })),
-  weighted(1, fc.record({ do: fc.constant("closeAsItConnects" as const), lost: fc.boolean(), tasks: fc.nat(24) })),
+  weighted(
+    2,
+    fc.record({ do: fc.constant("wedge" as const), millis: fc.constantFrom(5, 5000, 30_000), again: fc.boolean() })
+  ),
+  weighted(2, fc.record({ do: fc.constant("useAsReleased" as const), tasks: fc.nat(4) })),
+  weighted(2, fc.record({ do: fc.constant("closeAsItConnects" as const), lost: fc.boolean(), tasks: fc.nat(24) })),
   weighted(1, fc.record({ do: fc.constant("shutdown" as const) }))
 )
 
@@ -192,8 +207,21 @@ const perform = (world: World, command: Command): void => {
     case "forget":
       return world.forget(command.at, command.times, command.words ?? "known")
     case "refuse":
-      return world.refuse(command)
+      world.refuse(command)
+      return command.call === true ? world.call(2000) : undefined
+    case "keepForgetting":
+      world.mode("ok")
+      for (let times = 0; times < command.times; times++) {
+        world.forget(0, 1, command.words)
+        world.call(2000)
+        world.sim.advance(20)
+      }
+      return world.atRest()
     case "listsChanged":
+      for (let times = 1; times < (command.times ?? 1); times++) {
+        world.notify()
+        world.sim.advance(1)
+      }
       return world.notify()
     case "ask":
       return world.ask(command.what)
@@ -254,8 +282,14 @@ const perform = (world: World, command: Command): void => {
       world.mode("hang")
       world.call(10)
       world.sim.advance(command.millis)
+      if (command.again === true) {
+        world.call(60_000)
+        world.sim.runUntilIdle()
+      }
       return world.atRest()
     case "useAsReleased":
+      world.command("Enable", false)
+      world.sim.advance(10)
       world.mode("ok")
       world.call(10)
       world.sim.advance(idleRelease - 1)

@@ -12,8 +12,6 @@ const atOnce = 12
 export class Pace {
   /** Somebody has asked for the lists, which are read at once for him. */
   refreshed = false
-  /** Somebody has asked for a probe, which nothing follows. */
-  probed = false
   /** A server has asked for time, which takes precedence. */
   delayed = false
   /** Each command may make an attempt. */
@@ -57,7 +55,7 @@ export class Pace {
 
   /** Nothing is left to do now. */
   atRest({ current }: Slot, now: number): void {
-    if (current === undefined || this.probed || current.runtime.failures("request") === 0) return
+    if (current === undefined || current.runtime.failures("request") === 0) return
     const since = now - (this.#pings.get(current.connection.peer.pid!) ?? Number.NEGATIVE_INFINITY)
     // A probe that is under way has 2 seconds in this world.
     if (since > defaults.keepalive.suspectInterval + 2000) {

@@ -82,5 +82,12 @@ export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [
     { do: "step", tasks: 1 }
   ]],
   // A connector that never ended a reading of the lists held up every later one for the time of all pages.
-  [setting, [{ do: "race", tasks: 0, command: "Reconnect", more: 1 }, { do: "mode", mode: "broken" }]]
+  [setting, [{ do: "race", tasks: 0, command: "Reconnect", more: 1 }, { do: "mode", mode: "broken" }]],
+  // A list that a session had given before it was forgotten was evidence for the next one.
+  [{ ...setting, maxOps: 2048 }, [
+    { do: "race", tasks: 21, command: "Call", more: 0 },
+    { do: "forget", at: 0, times: 15, words: "rejected" },
+    { do: "replace", lose: false, quick: false },
+    { do: "race", tasks: 0, command: "Reconnect", more: 0 }
+  ]]
 ]

@@ -15,6 +15,7 @@ import type { Observer } from "../../src/observe/Telemetry.js"
 import { decode } from "../../src/options/Policy.js"
 import { Pace } from "./Pace.js"
 import { type Fate, Refusals, type Refused } from "./Refusals.js"
+import { Silence } from "./Silence.js"
 
 /** Every event that the table could be asked, with every variant of its data. */
 const events: ReadonlyArray<Lifecycle.Event> = [
@@ -98,6 +99,7 @@ export class World {
   readonly #scope: Scope.CloseableScope
   readonly #pace = new Pace((what) => this.fault(what))
   readonly #refusals = new Refusals((what) => this.fault(what))
+  readonly #silence = new Silence((call) => this.calls[call]?.fiber.unsafePoll() ?? null, (what) => this.fault(what))
   readonly #modes = new Map<number, Mode>()
   /** Connections that may be given up on without having said that they ended: they kept somebody waiting. */
   readonly #suspects = new Set<number>()
@@ -296,7 +298,6 @@ export class World {
     const { probe, refresh } = this.supervisor.tasks
     const { current } = this.backend.published.value
     if (what === "refresh") this.#pace.refreshed = true
-    else this.#pace.probed = true
     if (current !== undefined) this.sim.fork(what === "refresh" ? refresh.now(current) : probe.now(current))
   }
 
@@ -312,6 +313,16 @@ export class World {
   // --- what has to hold at every moment
 
   #respond(
+    method: string,
+    params: unknown,
+    connection: ScriptedConnector.ScriptedConnection
+  ): ScriptedConnector.Answer {
+    const answer = this.#answerTo(method, params, connection)
+    this.#silence.answers(connection, answer, this.sim.now)
+    return answer
+  }
+
+  #answerTo(
     method: string,
     params: unknown,
     connection: ScriptedConnector.ScriptedConnection
@@ -332,6 +343,7 @@ export class World {
     if (refusal !== undefined) this.#suspects.add(connection.id)
     if (method === "tools/call" && refusal?.carriedOut !== false) {
       const { id } = (params as { readonly arguments: { readonly id: number } }).arguments
+      this.#silence.sends(id, connection, this.sim.now)
       const times = (this.#taken.get(id) ?? 0) + 1
       this.#taken.set(id, times)
       if (times > 1) this.fault(`C3: call ${id} was carried out ${times} times`)
