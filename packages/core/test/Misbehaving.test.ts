@@ -340,7 +340,7 @@ describe("a ping that never ends and cannot be interrupted", () => {
     })
   })
 
-  it.scoped("[H8] is a health check that ends within its time", () =>
+  it.scoped("[H8 H4] is a health check that ends within its time", () =>
     Effect.gen(function*() {
       const { backend } = yield* watched(script())
       yield* runUntilIdle
@@ -350,6 +350,9 @@ describe("a ping that never ends and cannot be interrupted", () => {
         _tag: "Success",
         value: { latency: undefined, error: { _tag: "RequestTimeout" }, status: { state: "Connected" } }
       })
+      // The probes that follow find it, too.
+      yield* TestClock.adjust("1 minute")
+      expect(yield* backend.status).toMatchObject({ generation: 2, state: "Connected" })
       yield* whole(backend)
     }))
 })

@@ -230,9 +230,8 @@ describe("heartbeats", () => {
 
   it.scoped("[K16] OPTIONS that succeeds is no sign of life: it takes no failed probe back", () =>
     Effect.gen(function*() {
-      const { backend, sent } = yield* start({ method: "options", interval: "1 minute", timeout: 500 }, {
-        respond: on({ ping: never })
-      })
+      const keepalive = { method: "options", interval: "1 minute", timeout: 500, suspectInterval: "1 hour" } as const
+      const { backend, sent } = yield* start(keepalive, { respond: on({ ping: never }) })
       const check = yield* Effect.fork(backend.healthCheck)
       yield* TestClock.adjust(500)
       yield* Fiber.join(check)

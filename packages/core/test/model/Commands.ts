@@ -51,7 +51,7 @@ export type Command =
   | { readonly do: "suspend"; readonly offered: ScriptedConnector.Outcome["offered"]; readonly late: boolean }
   /** The server hangs under a call; `again`: another call is made later. */
   | { readonly do: "wedge"; readonly millis: number; readonly again?: boolean }
-  /** Leaves the connection alone until it is due to be released, and calls when so many tasks of that have run. */
+  /** Leaves the connection alone until it is said to be unused, and calls when so many tasks more have run. */
   | { readonly do: "useAsReleased"; readonly tasks: number }
   /** Connects anew, by a command or after a loss, and closes when so many tasks of what that began have run. */
   | { readonly do: "closeAsItConnects"; readonly lost: boolean; readonly tasks: number }
@@ -132,7 +132,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     fc.record({
       do: fc.constant("keepForgetting" as const),
       words: fc.constantFrom("rejected" as const, "answered" as const),
-      times: fc.constantFrom(2, 2, 15)
+      times: fc.constantFrom(2, 30)
     })
   ),
   weighted(2, fc.record({ do: fc.constant("listsChanged" as const), times: fc.constantFrom(1, 1, 3) })),
@@ -168,7 +168,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     2,
     fc.record({ do: fc.constant("wedge" as const), millis: fc.constantFrom(5, 5000, 30_000), again: fc.boolean() })
   ),
-  weighted(2, fc.record({ do: fc.constant("useAsReleased" as const), tasks: fc.nat(4) })),
+  weighted(2, fc.record({ do: fc.constant("useAsReleased" as const), tasks: fc.nat(1) })),
   weighted(2, fc.record({ do: fc.constant("closeAsItConnects" as const), lost: fc.boolean(), tasks: fc.nat(24) })),
   weighted(1, fc.record({ do: fc.constant("shutdown" as const) }))
 )
@@ -210,6 +210,8 @@ const perform = (world: World, command: Command): void => {
       world.refuse(command)
       return command.call === true ? world.call(2000) : undefined
     case "keepForgetting":
+      world.command("Enable", false)
+      world.sim.advance(10)
       world.mode("ok")
       for (let times = 0; times < command.times; times++) {
         world.forget(0, 1, command.words)
@@ -295,6 +297,7 @@ const perform = (world: World, command: Command): void => {
       world.sim.advance(idleRelease - 1)
       world.mode("slow")
       world.sim.fire()
+      world.runUntilUnused()
       world.run(command.tasks)
       return world.call(60_000)
     case "closeAsItConnects":

@@ -256,6 +256,19 @@ export class World {
     for (let i = 0; i < tasks; i++) this.sim.step()
   }
 
+  /** Runs until the supervisor is told that a connection is unused, and has not heard it; where that does not happen, all there is. */
+  runUntilUnused(): void {
+    const { inbox } = this.backend
+    const offer = inbox.offer
+    let isTold = false
+    inbox.offer = (message) => {
+      isTold ||= message._tag === "Unused"
+      offer.call(inbox, message)
+    }
+    while (!isTold && this.sim.step()) {}
+    inbox.offer = offer
+  }
+
   mode(mode: Mode): void {
     for (const { id } of this.script.connections) {
       this.#modes.set(id, mode)
