@@ -1,12 +1,13 @@
 /**
- * The commands that a generated run consists of, and how each is carried out.
+ * The commands that a generated run consists of, and how often each comes. `Run` carries them out.
  */
 import type { Loss } from "@mcp-lifeline/core"
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 import * as fc from "fast-check"
 import type { Command as BackendCommand } from "../../src/lifecycle/Command.js"
 import type { Fate, Refused } from "./Refusals.js"
-import { idleRelease, type Mode, type Setting, World } from "./World.js"
+import type { Mode } from "./Server.js"
+import type { Setting } from "./World.js"
 
 export type Command =
   /** Ends a connection that is open: the newest, the one before it (which may be draining), and so on. */
@@ -160,7 +161,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       more: fc.nat(12)
     })
   ),
-  weighted(2, fc.record({ do: fc.constant("replace" as const), lose: fc.boolean(), quick: fc.boolean() })),
+  weighted(3, fc.record({ do: fc.constant("replace" as const), lose: fc.boolean(), quick: fc.boolean() })),
   weighted(1, fc.record({ do: fc.constant("loseSlowly" as const), command: backendCommand })),
   weighted(1, fc.record({ do: fc.constant("loseForGood" as const) })),
   weighted(2, fc.record({ do: fc.constant("suspend" as const), offered, late: fc.boolean() })),
@@ -189,146 +190,3 @@ const setting: fc.Arbitrary<Setting> = fc.record({
 /** Generated runs: a world and what happens in it. `small`: six commands on average, `max`: twenty. */
 export const runs = (size: "small" | "max") =>
   fc.tuple(setting, fc.array(command, { minLength: 1, maxLength: 40, size }))
-
-const perform = (world: World, command: Command): void => {
-  switch (command.do) {
-    case "lose":
-      return world.lose(command.kind, command.age)
-    case "script":
-      return world.next(command.outcome)
-    case "command":
-      return world.command(command.command, command.interrupt)
-    case "call":
-      return world.call(command.budget)
-    case "interruptCall":
-      return world.interruptCall(command.index)
-    case "mode":
-      return world.mode(command.mode)
-    case "forget":
-      return world.forget(command.at, command.times, command.words ?? "known")
-    case "refuse":
-      world.refuse(command)
-      return command.call === true ? world.call(2000) : undefined
-    case "keepForgetting":
-      world.command("Enable", false)
-      world.sim.advance(10)
-      world.mode("ok")
-      for (let times = 0; times < command.times; times++) {
-        world.forget(0, 1, command.words)
-        world.call(2000)
-        world.sim.advance(20)
-      }
-      return world.atRest()
-    case "listsChanged":
-      for (let times = 1; times < (command.times ?? 1); times++) {
-        world.notify()
-        world.sim.advance(1)
-      }
-      return world.notify()
-    case "ask":
-      return world.ask(command.what)
-    case "pause":
-      return world.pause(command.paused)
-    case "advance":
-      world.sim.advance(command.millis)
-      return world.atRest()
-    case "step":
-      return world.run(command.tasks)
-    case "fire":
-      return world.sim.fire()
-    case "race":
-      world.sim.fire()
-      world.run(command.tasks)
-      if (command.command === "Shutdown") world.shutdown()
-      else if (command.command === "Call") world.call(60_000)
-      else world.command(command.command, false)
-      return world.run(command.more)
-    case "replace":
-      world.mode("late")
-      world.notify()
-      world.call(60_000)
-      world.ask("refresh")
-      world.sim.runUntilIdle()
-      // The next connection answers before the old one does.
-      if (command.quick) world.mode("ok")
-      world.command("Reconnect", false)
-      world.sim.advance(10)
-      if (command.lose) world.lose("closed", 1)
-      return
-    case "loseSlowly":
-      world.next({ close: 3000 })
-      world.command("Reconnect", false)
-      world.sim.advance(10)
-      world.lose("closed", 0)
-      world.sim.runUntilIdle()
-      world.command(command.command, false)
-      world.sim.advance(1)
-      return world.atRest()
-    case "loseForGood":
-      for (let i = 0; i < 5; i++) world.next({ connect: "fail", error: { permanent: true } })
-      world.lose("closed", 0)
-      world.sim.advance(400_000)
-      return world.atRest()
-    case "suspend":
-      world.command("Enable", false)
-      world.sim.advance(10)
-      world.mode("late")
-      world.call(60_000)
-      world.sim.runUntilIdle()
-      if (command.late) world.next({ after: 40_000, stubborn: true, offered: command.offered })
-      world.next({ after: 5, offered: command.offered })
-      world.lose("closed", 0)
-      world.sim.advance(command.late ? 60_000 : 2000)
-      return world.atRest()
-    case "wedge":
-      world.mode("hang")
-      world.call(10)
-      world.sim.advance(command.millis)
-      if (command.again === true) {
-        world.call(60_000)
-        world.sim.runUntilIdle()
-      }
-      return world.atRest()
-    case "useAsReleased":
-      world.command("Enable", false)
-      world.sim.advance(10)
-      world.mode("ok")
-      world.call(10)
-      world.sim.advance(idleRelease - 1)
-      world.mode("slow")
-      world.sim.fire()
-      world.runUntilUnused()
-      world.run(command.tasks)
-      return world.call(60_000)
-    case "closeAsItConnects":
-      if (command.lost) {
-        world.lose("closed", 0)
-        world.sim.runUntilIdle()
-      } else {
-        world.command("Reconnect", false)
-        world.sim.advance(4)
-      }
-      world.sim.fire()
-      world.run(command.tasks)
-      return world.shutdown()
-    case "shutdown":
-      return world.shutdown()
-  }
-}
-
-/** One run from beginning to end; the world with the faults that it found. */
-export const run = ([setting, commands]: [Setting, ReadonlyArray<Command>], log?: Array<string>): World => {
-  const world = new World(setting, log)
-  try {
-    for (const command of commands) {
-      world.note(() => JSON.stringify(command))
-      perform(world, command)
-      if (world.faults.length > 0) return world
-    }
-    world.end()
-  } catch (error) {
-    // A livelock, for example.
-    world.fault(String(error))
-  }
-  return world
-}

@@ -1,7 +1,8 @@
 import * as fc from "fast-check"
 import { it } from "vitest"
-import { run, runs } from "./Commands.js"
+import { runs } from "./Commands.js"
 import { regressions } from "./Regressions.js"
+import { run } from "./Run.js"
 
 const number = (name: string): number | undefined => {
   const text = process.env[`LIFELINE_MODEL_${name}`]
@@ -55,27 +56,31 @@ const check = (done: number): string | undefined => {
 
 const rest = () => new Promise((resolve) => setImmediate(resolve))
 
-it("[L2 L3 L4 L5 L6 L9:model L10:model L11:model L19:model K9] whatever interleaves, every invariant holds", {
-  timeout: 3_600_000
-}, async () => {
-  const started = performance.now()
-  const isDone = (done: number) => commands === undefined ? done >= numRuns : total.commands >= commands
-  for (let done = 0; seeds === undefined && !isDone(done); done += batch) {
-    const fault = check(done)
-    if (fault !== undefined) throw new Error(fault)
-    await rest()
+it(
+  "[L2 L3 L4 L5 L6 L9:model L10:model L11:model L12:model L19:model K9 R7:model R8:model R12:model H4:model C3:model P11:model T11:model] whatever interleaves, every invariant holds",
+  {
+    timeout: 3_600_000
+  },
+  async () => {
+    const started = performance.now()
+    const isDone = (done: number) => commands === undefined ? done >= numRuns : total.commands >= commands
+    for (let done = 0; seeds === undefined && !isDone(done); done += batch) {
+      const fault = check(done)
+      if (fault !== undefined) throw new Error(fault)
+      await rest()
+    }
+    if (commands !== undefined) {
+      const seconds = Math.round((performance.now() - started) / 1000)
+      console.log(
+        `${total.commands} commands in ${total.runs} runs of ${total.seeds} seeds, from ${seed} on, in ${seconds} s: no fault`
+      )
+    }
+    for (let i = 0; i < (seeds ?? 0); i++) {
+      // Without the examples, so that it is what is generated that finds the fault, and as it was found.
+      const result = fc.check(property, { numRuns, seed: seed + i, endOnFailure: true })
+      const [fault] = result.counterexample === null ? [] : run(result.counterexample[0]).faults
+      console.log(`seed ${seed + i}: ${result.failed ? `after ${result.numRuns} runs: ${fault}` : "not found"}`)
+      await rest()
+    }
   }
-  if (commands !== undefined) {
-    const seconds = Math.round((performance.now() - started) / 1000)
-    console.log(
-      `${total.commands} commands in ${total.runs} runs of ${total.seeds} seeds, from ${seed} on, in ${seconds} s: no fault`
-    )
-  }
-  for (let i = 0; i < (seeds ?? 0); i++) {
-    // Without the examples, so that it is what is generated that finds the fault, and as it was found.
-    const result = fc.check(property, { numRuns, seed: seed + i, endOnFailure: true })
-    const [fault] = result.counterexample === null ? [] : run(result.counterexample[0]).faults
-    console.log(`seed ${seed + i}: ${result.failed ? `after ${result.numRuns} runs: ${fault}` : "not found"}`)
-    await rest()
-  }
-})
+)

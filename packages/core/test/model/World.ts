@@ -2,44 +2,23 @@
  * A backend in a simulated world, with the invariants that hold at every published value of its slot, at every request that is
  * sent, and at rest.
  */
-import { type Backend, type ConnectOptions, type Loss, type Policy, RequestError } from "@mcp-lifeline/core"
+import type { Backend, ConnectOptions, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
 import { unbounded } from "../../src/fleet/ConnectPermits.js"
-import { BackendState, type Slot } from "../../src/lifecycle/BackendState.js"
+import { BackendState } from "../../src/lifecycle/BackendState.js"
 import type { Command } from "../../src/lifecycle/Command.js"
 import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
 import { Supervisor } from "../../src/lifecycle/Supervisor.js"
 import * as Observe from "../../src/observe/Observe.js"
 import type { Observer } from "../../src/observe/Telemetry.js"
 import { decode } from "../../src/options/Policy.js"
+import { Closes, closeTimeout } from "./Closes.js"
 import { Pace } from "./Pace.js"
 import { type Fate, Refusals, type Refused } from "./Refusals.js"
+import { type Mode, Server } from "./Server.js"
 import { Silence } from "./Silence.js"
-
-/** Every event that the table could be asked, with every variant of its data. */
-const events: ReadonlyArray<Lifecycle.Event> = [
-  Lifecycle.Event.Demanded(),
-  Lifecycle.Event.Due(),
-  Lifecycle.Event.Established(),
-  ...(["retry", "exhausted", "permanent"] as const).flatMap((verdict) =>
-    [true, false].map((auto) => Lifecycle.Event.AttemptFailed({ verdict, auto }))
-  ),
-  ...[true, false].flatMap((atOnce) => [true, false].map((auto) => Lifecycle.Event.Lost({ atOnce, auto }))),
-  Lifecycle.Event.Reconnect({ overlap: true }),
-  Lifecycle.Event.Reconnect({ overlap: false }),
-  Lifecycle.Event.Enable(),
-  Lifecycle.Event.Disable(),
-  Lifecycle.Event.Disconnect(),
-  Lifecycle.Event.TornDown(),
-  Lifecycle.Event.Released(),
-  Lifecycle.Event.Close()
-]
-
-const same = (a: Lifecycle.State, b: Lifecycle.State) => JSON.stringify(a) === JSON.stringify(b)
-
-/** How a connection answers. */
-export type Mode = "ok" | "hang" | "slow" | "late" | "broken"
+import { Slots } from "./Slots.js"
 
 /** How a generated world differs from the default. */
 export interface Setting {
@@ -79,7 +58,6 @@ interface Running<A, E> {
 /** An attempt that can be caught half-way. */
 const takesTime: ScriptedConnector.Outcome = { after: 5 }
 
-const closeTimeout = 5000
 /** How long an unused connection is kept, in milliseconds, in worlds that release them. */
 export const idleRelease = 45_000
 const drainTimeout = 3000
@@ -100,21 +78,17 @@ export class World {
   readonly #pace = new Pace((what) => this.fault(what))
   readonly #refusals = new Refusals((what) => this.fault(what))
   readonly #silence = new Silence((call) => this.calls[call]?.fiber.unsafePoll() ?? null, (what) => this.fault(what))
-  readonly #modes = new Map<number, Mode>()
-  /** Connections that may be given up on without having said that they ended: they kept somebody waiting. */
-  readonly #suspects = new Set<number>()
-  readonly #generations = new Map<number, number>()
-  readonly #taken = new Map<number, number>()
+  readonly #server = new Server({
+    refusals: this.#refusals,
+    silence: this.#silence,
+    now: () => this.sim.now,
+    fault: (what) => this.fault(what)
+  })
+  readonly #closes: Closes
+  readonly #slots: Slots
   readonly #setting: Setting
-  /** Connections that were current once. */
-  readonly #detached = new Set<number>()
-  /** When the world was first at rest since they ceased to be. */
+  /** When the world was first at rest since a connection ceased to be the current one. */
   readonly #drainsSince = new Map<number, number>()
-  /** Generations in the order in which their close ended. */
-  readonly #retired: Array<number> = []
-  /** The server forgets so many more sessions, each at its request of this number, from 0. */
-  #forgets: { at: number; times: number; words: "known" | Fate } = { at: 0, times: 0, words: "known" }
-  readonly #requests = new Map<number, number>()
   #disconnects = 0
   #paused = false
   /** An attempt to replace a connection has failed: the refusals of the old one were believed. */
@@ -122,7 +96,6 @@ export class World {
   #attempts = 0
   #prepared = 0
   #nextCall = 0
-  #before: Slot
   #closing: Fiber.RuntimeFiber<void> | undefined
 
   constructor(setting: Setting, log?: Array<string>) {
@@ -131,7 +104,8 @@ export class World {
     this.sim = new Simulation.Simulation({ seed: setting.seed, maxOps: setting.maxOps })
     this.script = ScriptedConnector.make({ overlap: setting.overlap })
     this.script.otherwise = { ...takesTime, suspends: setting.suspends, sends: setting.sends }
-    this.script.respond = (method, params, connection) => this.#respond(method, params, connection)
+    this.script.respond = (method, params, connection) => this.#server.respond(method, params, connection)
+    this.#closes = new Closes(this.script, () => this.sim.now, (what) => this.fault(what))
     this.#watchLedger()
     const policy: Policy.Policy = Either.getOrThrow(decode("model", {
       keepalive: { interval: "60 seconds", timeout: "2 seconds" },
@@ -165,13 +139,21 @@ export class World {
       unbounded
     )
     this.backend.events.listen((event) => {
-      if (event._tag === "RuntimeClosed" && event.installed) this.#retired.push(event.generation)
+      if (event._tag === "RuntimeClosed" && event.installed) this.#slots.retired(event.generation)
       if (event._tag === "AttemptFailed" && this.backend.published.value.current !== undefined) {
         this.#replacementFailed = true
       }
-      if (event._tag === "RuntimeLost") this.#refusals.lost(this.#generations.get(event.generation)!, event)
+      if (event._tag === "RuntimeLost") this.#refusals.lost(this.#slots.connectionOf(event.generation)!, event)
     })
-    this.#before = this.backend.published.value
+    this.#slots = new Slots(this.backend.published.value, {
+      script: this.script,
+      server: this.#server,
+      refusals: this.#refusals,
+      now: () => this.sim.now,
+      isAsked: () => this.#isAsked(),
+      isDisconnected: () => this.#disconnects > 0,
+      fault: (what) => this.fault(what)
+    })
     this.backend.published.listen(() => this.#published())
     this.#scope = Effect.runSync(Scope.make())
     const start = Scope.extend(this.supervisor.start, this.#scope)
@@ -236,7 +218,7 @@ export class World {
 
   /** The server forgets the next so many sessions, each at its request of this number, from 0; `words`: in which it says so. */
   forget(at: number, times: number, words: "known" | Fate): void {
-    this.#forgets = { at, times, words }
+    this.#server.forget({ at, times, words })
     if (words !== "known") this.#readsForDoubts()
   }
 
@@ -270,10 +252,7 @@ export class World {
   }
 
   mode(mode: Mode): void {
-    for (const { id } of this.script.connections) {
-      this.#modes.set(id, mode)
-      if (mode !== "ok") this.#suspects.add(id)
-    }
+    for (const { id } of this.script.connections) this.#server.mode(id, mode)
   }
 
   notify(): void {
@@ -325,61 +304,6 @@ export class World {
 
   // --- what has to hold at every moment
 
-  #respond(
-    method: string,
-    params: unknown,
-    connection: ScriptedConnector.ScriptedConnection
-  ): ScriptedConnector.Answer {
-    const answer = this.#answerTo(method, params, connection)
-    this.#silence.answers(connection, answer, this.sim.now)
-    return answer
-  }
-
-  #answerTo(
-    method: string,
-    params: unknown,
-    connection: ScriptedConnector.ScriptedConnection
-  ): ScriptedConnector.Answer {
-    const requests = this.#requests.get(connection.id) ?? 0
-    this.#requests.set(connection.id, requests + 1)
-    if (this.#forgets.times > 0 && requests >= this.#forgets.at && connection.state === "open") {
-      this.#forgets.times--
-      if (this.#forgets.words === "known") {
-        connection.lose("session")
-        const error = new RequestError({ fate: "rejected", reason: "session", message: "forgotten" })
-        return { answer: "error", error }
-      }
-      this.#refusals.forget(connection, this.#forgets.words)
-    }
-    const mode = this.#modes.get(connection.id) ?? "ok"
-    const refusal = this.#refusals.of(method, connection, mode === "ok" || mode === "slow")
-    if (refusal !== undefined) this.#suspects.add(connection.id)
-    if (method === "tools/call" && refusal?.carriedOut !== false) {
-      const { id } = (params as { readonly arguments: { readonly id: number } }).arguments
-      this.#silence.sends(id, connection, this.sim.now)
-      const times = (this.#taken.get(id) ?? 0) + 1
-      this.#taken.set(id, times)
-      if (times > 1) this.fault(`C3: call ${id} was carried out ${times} times`)
-    }
-    if (refusal !== undefined) return { answer: "error", error: refusal.error }
-    const result = method === "tools/list" ? { tools: [ScriptedConnector.tool(`tool-of-${connection.id}`)] } : undefined
-    switch (mode) {
-      case "ok":
-        return { answer: "result", result }
-      case "slow":
-        return { answer: "result", result, after: 300 }
-      case "late":
-        return { answer: "result", result, after: 9000 }
-      case "hang":
-        return { answer: "never" }
-      case "broken":
-        // Only what is of ours is waited for with a bound, whatever the connector does.
-        return (method === "ping" || method === "tools/list") && connection.id % 2 === 0
-          ? { answer: "stuck" }
-          : { answer: "die" }
-    }
-  }
-
   #watchLedger(): void {
     const { ledger } = this.script
     const write = ledger.write.bind(ledger)
@@ -388,14 +312,7 @@ export class World {
       this.note(() => JSON.stringify(entry))
       this.#pace.wrote(entry)
       if (entry._tag === "Sent" && !entry.refused) this.#sent(entry.connection, entry.method)
-      if (entry._tag === "Closing") {
-        const closes = ledger.closing.filter((connection) => connection === entry.connection).length
-        if (closes > 1) this.fault(`L6: connection ${entry.connection} was closed ${closes} times`)
-        if (this.backend.published.value.current?.connection.peer.pid === entry.connection) {
-          this.fault(`L5: connection ${entry.connection} is closed and still the current one`)
-        }
-      }
-      if (entry._tag === "Opened" && !this.#setting.overlap) this.#openedAlone(entry.connection)
+      this.#closes.wrote(entry, this.backend.published.value.current?.connection.peer.pid)
     }
   }
 
@@ -408,124 +325,18 @@ export class World {
     if (this.script.ledger.closing.includes(id)) this.fault(`L5: ${method} sent on connection ${id}, which is closing`)
   }
 
-  /** L12: without overlap, nothing is open or closing (and not abandoned) when a connection is made. */
-  #openedAlone(opened: number): void {
-    if (this.#isAbandoned(opened)) return
-    for (const connection of this.script.ledger.opened) {
-      if (connection === opened || this.#isAbandoned(connection) || this.script.ledger.closed.includes(connection)) {
-        continue
-      }
-      const closing = this.script.ledger.entries.find((entry) =>
-        entry._tag === "Closing" && entry.connection === connection
-      )
-      if (closing === undefined) this.fault(`L12: connection ${opened} opened while ${connection} is open`)
-      else if (this.sim.now - closing.at < closeTimeout) {
-        this.fault(`L12: connection ${opened} opened while ${connection} is closing`)
-      }
-    }
-  }
-
-  /**
-   * Whether nobody waited for its close any more: its attempt, which could not be interrupted, and its close together outlast
-   * what a close is waited for; or it opened that late, on a machine that stood still.
-   */
-  #isAbandoned(id: number): boolean {
-    const { after = 0, close = 0, stubborn } = this.script.connections[id]!.outcome
-    const closing = close === "never" ? Number.POSITIVE_INFINITY : close === "die" ? 0 : close
-    return stubborn === true && (after + closing >= closeTimeout || this.#openedLate(id, after))
-  }
-
-  #openedLate(id: number, after: number): boolean {
-    const { ledger } = this.script
-    const opened = ledger.entries.findIndex((entry) => entry._tag === "Opened" && entry.connection === id)
-    const attempt = ledger.entries.slice(0, opened).findLast((entry) => entry._tag === "Attempt")
-    if (attempt === undefined) return false
-    const took = ledger.entries[opened]!.at - attempt.at
-    return took > after && took >= closeTimeout
-  }
-
   #published(): void {
-    const before = this.#before
     const slot = this.backend.published.value
-    this.#before = slot
     this.note(() => `${slot.state._tag} generation=${slot.generation} current=${slot.current?.runtime.generation}`)
+    const before = this.#slots.published(slot)
     this.#pace.published(before, slot, this.sim.now)
-    const { current, generation, snapshot, state } = slot
-    if ((state._tag === "Connected") !== (current !== undefined)) {
-      this.fault(`a runtime in ${state._tag}: ${current !== undefined}`)
-    }
-    if (!same(before.state, state)) {
-      const allowed = events.some((event) => {
-        const next = Lifecycle.transition(before.state, event)
-        return next._tag === "Accepted" && same(next.state, state)
-      })
-      if (!allowed) this.fault(`L2: ${before.state._tag} to ${state._tag} is not in the table`)
-    }
-    const waited = before.state._tag === "Reconnecting" || before.state._tag === "Dormant"
-    if (waited && state._tag === "Connecting" && this.sim.now < before.nextAttemptAt! && !this.#isAsked()) {
-      this.fault(
-        `R1: an attempt at ${this.sim.now}, though it is due at ${before.nextAttemptAt} and nobody asks for it`
-      )
-    }
-    const swapped = current !== undefined && current.runtime !== before.current?.runtime
-    if (swapped) {
-      this.#generations.set(generation, current.connection.peer.pid!)
-      if (generation !== before.generation + 1) this.fault(`L3: generation ${before.generation} to ${generation}`)
-      if (current.runtime.generation !== generation) this.fault("L3: the runtime has another generation than the slot")
-      if (current.runtime.detached) this.fault(`L4: a retired runtime was installed as generation ${generation}`)
-    } else if (generation !== before.generation) this.fault("L3: a generation without a runtime")
-    if (before.current !== undefined && before.current !== current) {
-      this.#detached.add(before.current.connection.peer.pid!)
-      if (current === undefined) this.#dropped(before, state)
-      const { inFlight } = before.current.runtime
-      if (state._tag === "Idle" && inFlight > 0) this.fault(`L18: released with ${inFlight} calls in flight`)
-    }
-    if (snapshot !== undefined && before.snapshot !== undefined && snapshot.generation < before.snapshot.generation) {
-      this.fault(`L4: the catalogue of generation ${snapshot.generation} after that of ${before.snapshot.generation}`)
-    }
-    if (snapshot !== undefined) {
-      const [tool] = snapshot.tools
-      const source = this.#generations.get(snapshot.generation)
-      // A list that was refused keeps what was known of it before.
-      const refused = source !== undefined && this.#refusals.withoutLists(source)
-      if (tool?.name !== `tool-of-${source}` && !refused) {
-        this.fault(`P1: ${tool?.name} published for generation ${snapshot.generation}`)
-      }
-      if (snapshot.stale === (current !== undefined && snapshot.generation === generation)) {
-        this.fault(`P2: stale is ${snapshot.stale} in ${state._tag}`)
-      }
-    }
-    if (Lifecycle.isWithdrawn(state) && snapshot !== undefined) this.fault(`P2: a catalogue in ${state._tag}`)
-    if (state._tag === "Disabled") this.#tornDown()
+    if (slot.state._tag === "Disabled") this.#closes.disabled()
   }
 
   /** Whether anybody may have asked for an attempt: a command that is not answered or was abandoned, or any call. */
   #isAsked(): boolean {
     return this.calls.length > 0 ||
       this.commands.some(({ fiber, interrupted }) => interrupted || isDone(fiber) === null)
-  }
-
-  /** L4: a generation is dropped only with a cause. */
-  #dropped(before: Slot, state: Lifecycle.State): void {
-    const id = before.current!.connection.peer.pid!
-    const unasked = state._tag === "Reconnecting" || (state._tag === "Disconnected" && this.#disconnects === 0)
-    const connection = this.script.connections[id]!
-    if (unasked && connection.loss === undefined && !this.#suspects.has(id)) {
-      this.fault(`L4: generation ${before.generation} was dropped without a cause`)
-    }
-  }
-
-  /** L10: Disabled only when everything is closed or abandoned. */
-  #tornDown(): void {
-    for (const connection of this.script.ledger.opened) {
-      if (this.script.ledger.closed.includes(connection) || this.#isAbandoned(connection)) continue
-      const closing = this.script.ledger.entries.find((entry) =>
-        entry._tag === "Closing" && entry.connection === connection
-      )
-      if (closing === undefined || this.sim.now - closing.at < closeTimeout) {
-        this.fault(`L10: Disabled while connection ${connection} is ${closing === undefined ? "open" : "closing"}`)
-      }
-    }
   }
 
   // --- what has to hold at rest
@@ -568,7 +379,9 @@ export class World {
       // Counted from the first rest on: until then the machine may have stood still, and the drain not have begun.
       const since = this.#drainsSince.get(id) ?? this.sim.now
       this.#drainsSince.set(id, since)
-      if (!this.#detached.has(id) || this.sim.now - since > drainTimeout) this.fault(`L9: nobody owns connection ${id}`)
+      if (!this.#slots.isDetached(id) || this.sim.now - since > drainTimeout) {
+        this.fault(`L9: nobody owns connection ${id}`)
+      }
     }
     const lost = this.backend.published.value.current
     if (lost !== undefined && this.script.connections[lost.connection.peer.pid!]?.loss !== undefined) {
@@ -629,10 +442,7 @@ export class World {
     }
     for (const fault of this.script.ledger.faults) this.fault(`L6: ${fault}`)
     for (const fault of this.script.ledger.sessionFaults) this.fault(`T11: ${fault}`)
-    for (const generation of this.#generations.keys()) {
-      const times = this.#retired.filter((retired) => retired === generation).length
-      if (times !== 1) this.fault(`L6: generation ${generation} was retired ${times} times`)
-    }
+    this.#slots.ended()
     if (this.#attempts > 0) this.fault(`L9: ${this.#attempts} attempts are still under way`)
     if (this.sim.timers > 0) this.fault(`${this.sim.timers} timers are left`)
   }

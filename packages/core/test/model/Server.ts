@@ -1,0 +1,121 @@
+/**
+ * The server of a simulated world: how it answers, what it forgets, and how often it has carried out each call.
+ */
+import { RequestError } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import type { Fate, Refusals } from "./Refusals.js"
+import type { Silence } from "./Silence.js"
+
+/** How a connection answers. */
+export type Mode = "ok" | "hang" | "slow" | "late" | "broken"
+
+/** Sessions that it is going to forget: so many, each at its request of this number, from 0, and in these words. */
+export interface Forgets {
+  readonly at: number
+  readonly times: number
+  readonly words: "known" | Fate
+}
+
+/** What the server works with. */
+export interface Parts {
+  readonly refusals: Refusals
+  readonly silence: Silence
+  readonly now: () => number
+  readonly fault: (what: string) => void
+}
+
+/** Answers the requests of all connections of a world. */
+export class Server {
+  readonly #parts: Parts
+  readonly #modes = new Map<number, Mode>()
+  /** Connections that may be given up on without having said that they ended: they kept somebody waiting. */
+  readonly #suspects = new Set<number>()
+  readonly #carriedOut = new Map<number, number>()
+  readonly #requests = new Map<number, number>()
+  #forgets: Forgets = { at: 0, times: 0, words: "known" }
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** From now on the connection is answered in this way. */
+  mode(connection: number, mode: Mode): void {
+    this.#modes.set(connection, mode)
+    if (mode !== "ok") this.#suspects.add(connection)
+  }
+
+  forget(forgets: Forgets): void {
+    this.#forgets = forgets
+  }
+
+  /** Whether it has ever kept anybody waiting on a connection, or refused him something. */
+  isSuspect(connection: number): boolean {
+    return this.#suspects.has(connection)
+  }
+
+  respond(
+    method: string,
+    params: unknown,
+    connection: ScriptedConnector.ScriptedConnection
+  ): ScriptedConnector.Answer {
+    const answer = this.#answer(method, params, connection)
+    this.#parts.silence.answers(connection, answer, this.#parts.now())
+    return answer
+  }
+
+  #answer(
+    method: string,
+    params: unknown,
+    connection: ScriptedConnector.ScriptedConnection
+  ): ScriptedConnector.Answer {
+    const { refusals } = this.#parts
+    if (this.#forgetsAt(connection)) {
+      const { at, times, words } = this.#forgets
+      this.#forgets = { at, times: times - 1, words }
+      if (words === "known") {
+        connection.lose("session")
+        const error = new RequestError({ fate: "rejected", reason: "session", message: "forgotten" })
+        return { answer: "error", error }
+      }
+      refusals.forget(connection, words)
+    }
+    const mode = this.#modes.get(connection.id) ?? "ok"
+    const refusal = refusals.of(method, connection, mode === "ok" || mode === "slow")
+    if (refusal !== undefined) this.#suspects.add(connection.id)
+    if (method === "tools/call" && refusal?.carriedOut !== false) this.#carryOut(params, connection)
+    return refusal === undefined ? inMode(mode, method, connection.id) : { answer: "error", error: refusal.error }
+  }
+
+  #forgetsAt({ id, state }: ScriptedConnector.ScriptedConnection): boolean {
+    const requests = this.#requests.get(id) ?? 0
+    this.#requests.set(id, requests + 1)
+    return this.#forgets.times > 0 && requests >= this.#forgets.at && state === "open"
+  }
+
+  #carryOut(params: unknown, connection: ScriptedConnector.ScriptedConnection): void {
+    const { id } = (params as { readonly arguments: { readonly id: number } }).arguments
+    this.#parts.silence.sends(id, connection, this.#parts.now())
+    const times = (this.#carriedOut.get(id) ?? 0) + 1
+    this.#carriedOut.set(id, times)
+    if (times > 1) this.#parts.fault(`C3: call ${id} was carried out ${times} times`)
+  }
+}
+
+const inMode = (mode: Mode, method: string, connection: number): ScriptedConnector.Answer => {
+  const result = method === "tools/list" ? { tools: [ScriptedConnector.tool(`tool-of-${connection}`)] } : undefined
+  switch (mode) {
+    case "ok":
+      return { answer: "result", result }
+    case "slow":
+      return { answer: "result", result, after: 300 }
+    case "late":
+      return { answer: "result", result, after: 9000 }
+    case "hang":
+      return { answer: "never" }
+    case "broken":
+      // Only what is of ours is waited for with a bound, whatever the connector does.
+      return (method === "ping" || method === "tools/list") && connection % 2 === 0
+        ? { answer: "stuck" }
+        : { answer: "die" }
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * What has to hold of every value that a backend publishes of its slot, and of the step from the one before it.
+ */
+import type { ScriptedConnector } from "@mcp-lifeline/testing"
+import type { Slot } from "../../src/lifecycle/BackendState.js"
+import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
+import type { Refusals } from "./Refusals.js"
+import type { Server } from "./Server.js"
+
+/** Every event that the table could be asked, with every variant of its data. */
+const events: ReadonlyArray<Lifecycle.Event> = [
+  Lifecycle.Event.Demanded(),
+  Lifecycle.Event.Due(),
+  Lifecycle.Event.Established(),
+  ...(["retry", "exhausted", "permanent"] as const).flatMap((verdict) =>
+    [true, false].map((auto) => Lifecycle.Event.AttemptFailed({ verdict, auto }))
+  ),
+  ...[true, false].flatMap((atOnce) => [true, false].map((auto) => Lifecycle.Event.Lost({ atOnce, auto }))),
+  Lifecycle.Event.Reconnect({ overlap: true }),
+  Lifecycle.Event.Reconnect({ overlap: false }),
+  Lifecycle.Event.Enable(),
+  Lifecycle.Event.Disable(),
+  Lifecycle.Event.Disconnect(),
+  Lifecycle.Event.TornDown(),
+  Lifecycle.Event.Released(),
+  Lifecycle.Event.Close()
+]
+
+const same = (a: Lifecycle.State, b: Lifecycle.State) => JSON.stringify(a) === JSON.stringify(b)
+
+/** What the values are compared with. */
+export interface Parts {
+  readonly script: ScriptedConnector.ScriptedConnector
+  readonly server: Server
+  readonly refusals: Refusals
+  readonly now: () => number
+  /** Whether anybody may have asked for an attempt. */
+  readonly isAsked: () => boolean
+  /** Whether anybody has asked for the end of the connection. */
+  readonly isDisconnected: () => boolean
+  readonly fault: (what: string) => void
+}
+
+/** Watches the slot of a backend. */
+export class Slots {
+  readonly #parts: Parts
+  #before: Slot
+  /** The connection of each generation. */
+  readonly #connections = new Map<number, number>()
+  /** Connections that were current once. */
+  readonly #detached = new Set<number>()
+  /** Generations in the order in which their close ended. */
+  readonly #retired: Array<number> = []
+
+  constructor(first: Slot, parts: Parts) {
+    this.#before = first
+    this.#parts = parts
+  }
+
+  /** The connection of a generation. */
+  connectionOf(generation: number): number | undefined {
+    return this.#connections.get(generation)
+  }
+
+  /** Whether a connection was current once, and is no more. */
+  isDetached(connection: number): boolean {
+    return this.#detached.has(connection)
+  }
+
+  /** The close of a generation has ended. */
+  retired(generation: number): void {
+    this.#retired.push(generation)
+  }
+
+  /** A value was published; gives the one before it. */
+  published(slot: Slot): Slot {
+    const before = this.#before
+    this.#before = slot
+    this.#moved(before, slot)
+    this.#swapped(before, slot)
+    this.#catalogued(before, slot)
+    return before
+  }
+
+  /** All has come to its end: each generation was retired, once. */
+  ended(): void {
+    for (const generation of this.#connections.keys()) {
+      const times = this.#retired.filter((retired) => retired === generation).length
+      if (times !== 1) this.#parts.fault(`L6: generation ${generation} was retired ${times} times`)
+    }
+  }
+
+  #moved(before: Slot, { current, state }: Slot): void {
+    const { fault, isAsked, now } = this.#parts
+    if ((state._tag === "Connected") !== (current !== undefined)) {
+      fault(`a runtime in ${state._tag}: ${current !== undefined}`)
+    }
+    if (!same(before.state, state)) {
+      const allowed = events.some((event) => {
+        const next = Lifecycle.transition(before.state, event)
+        return next._tag === "Accepted" && same(next.state, state)
+      })
+      if (!allowed) fault(`L2: ${before.state._tag} to ${state._tag} is not in the table`)
+    }
+    const waited = before.state._tag === "Reconnecting" || before.state._tag === "Dormant"
+    if (waited && state._tag === "Connecting" && now() < before.nextAttemptAt! && !isAsked()) {
+      fault(`R1: an attempt at ${now()}, though it is due at ${before.nextAttemptAt} and nobody asks for it`)
+    }
+  }
+
+  #swapped(before: Slot, { current, generation, state }: Slot): void {
+    const { fault } = this.#parts
+    const swapped = current !== undefined && current.runtime !== before.current?.runtime
+    if (swapped) {
+      this.#connections.set(generation, current.connection.peer.pid!)
+      if (generation !== before.generation + 1) fault(`L3: generation ${before.generation} to ${generation}`)
+      if (current.runtime.generation !== generation) fault("L3: the runtime has another generation than the slot")
+      if (current.runtime.detached) fault(`L4: a retired runtime was installed as generation ${generation}`)
+    } else if (generation !== before.generation) fault("L3: a generation without a runtime")
+    if (before.current === undefined || before.current === current) return
+    this.#detached.add(before.current.connection.peer.pid!)
+    if (current === undefined) this.#dropped(before, state)
+    const { inFlight } = before.current.runtime
+    if (state._tag === "Idle" && inFlight > 0) fault(`L18: released with ${inFlight} calls in flight`)
+  }
+
+  /** L4: a generation is dropped only with a cause. */
+  #dropped(before: Slot, state: Lifecycle.State): void {
+    const { fault, isDisconnected, script, server } = this.#parts
+    const id = before.current!.connection.peer.pid!
+    const unasked = state._tag === "Reconnecting" || (state._tag === "Disconnected" && !isDisconnected())
+    if (unasked && script.connections[id]!.loss === undefined && !server.isSuspect(id)) {
+      fault(`L4: generation ${before.generation} was dropped without a cause`)
+    }
+  }
+
+  #catalogued(before: Slot, { current, generation, snapshot, state }: Slot): void {
+    const { fault, refusals } = this.#parts
+    if (snapshot === undefined) return
+    if (before.snapshot !== undefined && snapshot.generation < before.snapshot.generation) {
+      fault(`L4: the catalogue of generation ${snapshot.generation} after that of ${before.snapshot.generation}`)
+    }
+    const [tool] = snapshot.tools
+    const source = this.#connections.get(snapshot.generation)
+    // A list that was refused keeps what was known of it before.
+    const refused = source !== undefined && refusals.withoutLists(source)
+    if (tool?.name !== `tool-of-${source}` && !refused) {
+      fault(`P1: ${tool?.name} published for generation ${snapshot.generation}`)
+    }
+    if (snapshot.stale === (current !== undefined && snapshot.generation === generation)) {
+      fault(`P2: stale is ${snapshot.stale} in ${state._tag}`)
+    }
+    if (Lifecycle.isWithdrawn(state)) fault(`P2: a catalogue in ${state._tag}`)
+  }
+}
