@@ -135,7 +135,12 @@ export class RelayTransport implements SupervisedTransport {
     if (source !== undefined) {
       this.#relay.forward(source, request, this.#prepared.options.timeouts?.request !== undefined)
     } else if (method === "ping") this.#reply({ jsonrpc: "2.0", id, result: {} })
-    else this.#refuse(id, { code: ErrorCode.InvalidRequest, message: "the first request must be initialize" })
+    else if (method === "server/discover") {
+      this.#refuse(id, {
+        code: ErrorCode.MethodNotFound,
+        message: "this client is spoken to as before 2026-07-28: initialize"
+      })
+    } else this.#refuse(id, { code: ErrorCode.InvalidRequest, message: "the first request must be initialize" })
   }
 
   #notification(notification: JSONRPCNotification): void {
