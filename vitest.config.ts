@@ -1,21 +1,34 @@
 import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 import { LongestFirst } from "./vitest.sequencer.js"
-import projects from "./vitest.workspace.js"
+import { project } from "./vitest.shared.js"
+import packages from "./vitest.workspace.js"
 
 /** Tests start processes and servers of their own, so half of a large machine. They mostly wait for them, so five on a small one. */
 const workers = Math.max(5, Math.ceil(availableParallelism() / 2))
 
+/**
+ * All tests as one project, so that its processes run the files of every package: with a project a package each process would start,
+ * and import Effect and the SDK, once for every package, and all would wait for its last file.
+ */
+const all = project("lifeline", {
+  built: true,
+  include: ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts"]
+})
+
+/** Whoever names a package has its tests alone, and nothing built that they do not need. */
+const isNamed = process.argv.some((argument) => argument.startsWith("--project"))
+
 export default defineConfig({
   test: {
-    projects,
+    projects: isNamed ? packages : [all],
     pool: "forks",
     poolOptions: {
       forks: {
-        // One process for many files of a package: to start one and to import Effect and the SDK costs a second of work a file.
+        // One process for many files: to start one and to import Effect and the SDK costs a second of work a file.
         isolate: false,
-        // As many at all times: a worker that is retired for idleness still takes a file when the next package begins, and
-        // ends with it ("Terminating worker thread").
+        // As many at all times: a worker that is retired for idleness still takes a file, and ends with it ("Terminating worker
+        // thread").
         minForks: workers,
         maxForks: workers
       }

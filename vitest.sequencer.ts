@@ -1,24 +1,37 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 /**
- * The files that take longest, in the order in which they start. The packages run one after the other, and a long file that starts
- * last leaves all workers but one idle; their sizes, by which a fresh clone is sorted otherwise, do not show it.
+ * The files that take longest, in the order in which they start: a long file that starts last leaves all workers but one idle, and
+ * their sizes, by which a fresh clone is sorted otherwise, do not show it. Those that compute stand between those that wait.
  */
 const longest = [
   "core/test/model/Model",
-  "core/test/model/Fleet",
-  "core/test/keepalive/Cadence",
-  "transport-http/test/LongLife",
   "transport-http/test/BackendKeepalive",
-  "transport-http/test/Streams",
-  "promise/test/Exit",
+  "transport-http/test/LongLife",
+  "transport-http/test/BackendReconnect",
+  "core/test/keepalive/Cadence",
   "promise/test/Connect",
-  "promise/test/Parity",
-  "promise/test/Programs",
-  "promise/test/FirstConnection",
-  "gateway/test/EndToEnd",
+  "transport-http/test/Streams",
   "gateway/test/Start",
-  "examples/test/examples"
+  "transport-http/test/Resume",
+  "promise/test/FirstConnection",
+  "promise/test/Programs",
+  "gateway/test/EndToEnd",
+  "transport-http/test/BackendCalls",
+  "promise/test/Exit",
+  "promise/test/Transport",
+  "core/test/Reconnect",
+  "promise/test/ConnectAll",
+  "promise/test/Parity",
+  "gateway/test/Cli",
+  "core/test/model/Fleet",
+  "transport-http/test/Soak",
+  "transport-http/test/Stateless",
+  "transport-http/test/Everything",
+  "examples/test/examples",
+  "transport-stdio/test/close",
+  "transport-stdio/test/host",
+  "promise/test/OtherClients"
 ]
 
 const rank = ({ moduleId }: TestSpecification): number => {

@@ -21,16 +21,19 @@ const sources = readdirSync(packages).flatMap((directory) => {
   )
 })
 
-/** The configuration of one package's tests; `built` where they start what vitest.built.ts builds. The limits are for hangs: on a busy machine real processes start slowly, and generated runs take ten times as long. */
+/** The configuration of a package's tests, or of all; `built` where they start what vitest.built.ts builds. The limits are for hangs: on a busy machine real processes start slowly, and generated runs take ten times as long. */
 export const project = (
   name: string,
-  { built = false }: { readonly built?: boolean } = {}
+  { built = false, include = ["test/**/*.test.ts"] }: {
+    readonly built?: boolean
+    readonly include?: Array<string>
+  } = {}
 ): ReturnType<typeof defineProject> =>
   defineProject({
     resolve: { alias: sources },
     test: {
       name,
-      include: ["test/**/*.test.ts"],
+      include,
       setupFiles: [fileURLToPath(new URL("vitest.watchdog.ts", import.meta.url))],
       environment: "node",
       sequence: { concurrent: false },

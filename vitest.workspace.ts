@@ -1,4 +1,4 @@
-/** The projects that `vitest run` runs; vitest.config.ts takes the list from here. */
+/** The projects that `vitest run --project` chooses from: one for each package, and the examples. */
 const projects = ["packages/*/vitest.config.ts", "examples/vitest.config.ts"]
 
 export default projects

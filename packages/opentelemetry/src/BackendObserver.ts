@@ -147,8 +147,7 @@ export class BackendObserver implements Telemetry.Observer, Host {
     Spans.annotate(span, { [attribute.generation]: generation, [attribute.outcome]: "installed" })
     const waiting = [...this.waiting].slice(0, linksAtMost)
     if (waiting.length > 0) Spans.link(span, ...waiting)
-    // The time of a call's start is finer than that of an event: up to the end of its millisecond.
-    this.installed = { generation, span, at: nanos(at + 1) }
+    this.installed = { generation, span }
     span.end(nanos(at), Exit.void)
   }
 

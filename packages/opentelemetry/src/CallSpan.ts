@@ -25,8 +25,8 @@ export interface Host {
   readonly names: Set<string>
   /** Spans of calls that have no request under way: they wait for a connection. */
   readonly waiting: Set<Tracer.Span>
-  /** The attempt that made the current generation, and when. */
-  readonly installed: { readonly generation: number; readonly span: Tracer.Span; readonly at: bigint } | undefined
+  /** The attempt that made the current generation. */
+  readonly installed: { readonly generation: number; readonly span: Tracer.Span } | undefined
 }
 
 /** Measures one call. */
@@ -38,13 +38,15 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
   readonly #common: Attributes
   #protocol: string | undefined
   #attempts = 0
-  #linked: number | undefined
+  /** The generation that the call has found, or whose attempt it refers to already. */
+  #known: number | undefined
 
   constructor(host: Host, method: M, params: Params<M>, parent: Tracer.AnySpan | undefined) {
     const { backend, spans } = host
     this.#host = host
     this.#params = params
     this.#startedAt = Spans.now(backend.clock)
+    this.#known = host.installed?.generation
     const target = targetOf(method, params)
     this.#common = {
       [attribute.method]: method,
@@ -116,9 +118,8 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
 
   /** Refers to the attempt that made a generation which this call has waited for. */
   #linkTo(generation: number, installed: Host["installed"]): void {
-    if (installed?.generation !== generation || this.#linked === generation) return
-    if (installed.at < this.#startedAt) return
-    this.#linked = generation
+    if (installed?.generation !== generation || this.#known === generation) return
+    this.#known = generation
     Spans.link(this.#span, installed.span)
   }
 }

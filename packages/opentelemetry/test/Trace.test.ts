@@ -6,7 +6,7 @@ import { Backend } from "@mcp-lifeline/core"
 import { LifelineTelemetry, Prometheus } from "@mcp-lifeline/opentelemetry"
 import * as Otlp from "@mcp-lifeline/opentelemetry/otlp"
 import * as Providers from "@mcp-lifeline/opentelemetry/providers"
-import { HttpFault, StdioFaultServer } from "@mcp-lifeline/testing"
+import { HttpFault, ScriptedConnector, StdioFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { context, createTraceState, propagation, trace } from "@opentelemetry/api"
@@ -66,6 +66,16 @@ describe("traces", () => {
       const backend = yield* Effect.provide(Lossy.backend(server), telemetry)
       yield* Lossy.callThroughLoss(server, backend)
       assert.isUndefined(oneTrace(views(), server).parent)
+    }))
+
+  it.scoped("[O1] a call that begins once there is a connection, be it in the same millisecond, refers to no attempt", () =>
+    Effect.gen(function*() {
+      const { telemetry, views } = yield* provided
+      const connector = ScriptedConnector.make()
+      const backend = yield* Effect.provide(Backend.make("docs", { connector }), telemetry)
+      yield* backend.firstOutcome
+      yield* backend.callTool({ name: "echo" })
+      assert.deepStrictEqual(only(views(), "tools/call echo").links, [])
     }))
 
   it.scopedLive("[O1] a call through a lost session is one trace: an OTLP receiver", () =>

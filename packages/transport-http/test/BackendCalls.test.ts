@@ -60,12 +60,19 @@ describe.concurrent("calls", () => {
       const backend = yield* supervise(server)
       const keys = Array.from({ length: 20 }, (_, index) => `k${index}`)
       const addAll = Effect.forEach(keys, (key) => call(backend, "add", key), { concurrency: "unbounded" })
+      // A stream that is still being opened would find the session lost, too.
+      const streams = seen(
+        server,
+        () => [...server.sessions.keys()].every((id) => [...server.streams.values()].includes(id))
+      )
+      yield* streams
       server.sessions.clear()
       assert.deepStrictEqual((yield* addAll).map(textOf), keys)
 
       server.fail("tool:add", HttpFault.hang("beforeHeaders", { carriedOut: true }), 1)
       const hanging = yield* Effect.fork(Effect.flip(call(backend, "add", "hanging")))
       yield* seen(server, () => times(server, "hanging") === 1)
+      yield* streams
       server.sessions.clear()
       assert.deepStrictEqual((yield* addAll).map(textOf), keys)
       assert.strictEqual((yield* Fiber.join(hanging))._tag, "ResultUnknown")
