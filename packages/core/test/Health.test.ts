@@ -249,6 +249,25 @@ describe("Health", () => {
       expect((yield* backend.status).generation).toBe(2)
     }))
 
+  it.scoped("[H4] a call that times out on a connection that drains takes no suspicion from the one that took its place", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, {
+        keepalive: { method: "none", timeout: 500, suspectInterval: 5000 },
+        timeouts: { request: 10_000, drain: "1 minute" }
+      })
+      script.respond = deaf("ping", "tools/call")
+      const calls = [yield* Effect.fork(Effect.either(backend.callTool({ name: "old" }, { timeout: 4000 })))]
+      yield* TestClock.adjust(0)
+      yield* backend.reconnect
+      calls.push(yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: 1000 }))))
+      yield* TestClock.adjust(4000)
+      yield* Fiber.joinAll(calls)
+      yield* Effect.fork(backend.callTool({ name: "pay" }))
+      yield* TestClock.adjust(500)
+      expect(script.ledger.sent("tools/call")).toHaveLength(2)
+    }))
+
   it.scoped("[H4] a call that waits for the verdict is sent as soon as anything is answered", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
