@@ -6,6 +6,8 @@
  * Our servers lead a process group, and with it a session, of their own. On Linux with autogroups (`kernel.sched_autogroup_enabled`)
  * each session has its own share of the processors: on a busy machine that costs a call over stdio 3 us or 4, whoever makes it.
  *
+ * A server of 2026-07-28 over HTTP is called by the Client of the SDK's v2 packages in place of the v1's.
+ *
  * The ratio is the median over the rounds of (median of the block) / (median of the raw Client's block of the same round).
  *
  *     node benchmarks/call.mjs [--rounds 41] [--calls 500] [--json]
@@ -15,6 +17,7 @@ import { Backend } from "@mcp-lifeline/core"
 import { MemoryConnector } from "@mcp-lifeline/protocol"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from "@modelcontextprotocol/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
@@ -47,6 +50,18 @@ const inTurn = (call) => async (calls) => {
     times.push(performance.now() - startedAt)
   }
   return times
+}
+
+/** The official Client of the v2 packages. @param {URL} url @returns {Promise<Contestant>} */
+const rawModern = async (url) => {
+  const client = new ModernClient({ name: "bench", version: "1.0.0" }, {
+    versionNegotiation: { mode: { pin: "2026-07-28" } }
+  })
+  await client.connect(new ModernTransport(url))
+  return {
+    block: inTurn(() => client.callTool(params, { signal: new AbortController().signal })),
+    close: () => client.close()
+  }
 }
 
 /** @param {() => Promise<Transport>} transport @returns {Promise<Contestant>} */
@@ -99,16 +114,16 @@ const facade = (client, withSignal) => ({
 
 /**
  * @param {string} over
- * @param {() => Promise<Transport>} transport
+ * @param {() => Promise<Contestant>} official
  * @param {() => Connector} connector
  * @param {() => Promise<FacadeClient>} facadeClient
  * @param {{ fiber: number, facade: number }} bounds
  * @param {number} calls
  * @returns {Promise<Array<common.Row>>}
  */
-const race = async (over, transport, connector, facadeClient, bounds, calls) => {
+const race = async (over, official, connector, facadeClient, bounds, calls) => {
   const entrants = {
-    "raw Client with a signal": { ...await raw(transport), bound: undefined },
+    "raw Client with a signal": { ...await official(), bound: undefined },
     "Backend in a fiber": { ...await inFiber(connector()), bound: bounds.fiber },
     "facade": { ...facade(await facadeClient(), false), bound: bounds.facade },
     "facade with a signal": { ...facade(await facadeClient(), true), bound: bounds.facade }
@@ -158,7 +173,7 @@ const overStdio = (name, args) => {
   const command = process.execPath
   return race(
     name,
-    async () => new StdioClientTransport({ command, args, stderr: "ignore" }),
+    () => raw(async () => new StdioClientTransport({ command, args, stderr: "ignore" })),
     () => StdioConnector.make({ command, args }),
     () => connect({ command, args }),
     { fiber: 1.15, facade: 1.1 },
@@ -169,15 +184,17 @@ const overStdio = (name, args) => {
 const server = spawn(process.execPath, [script, "http"], { stdio: ["pipe", "pipe", "inherit"] })
 const [port] = await once(server.stdout.setEncoding("utf8"), "data")
 const url = `http://127.0.0.1:${Number(port)}/mcp`
+const modernUrl = `http://127.0.0.1:${Number(port)}/modern`
 
 const rows = [
   ...await race(
     "memory",
-    async () => {
-      const [ours, theirs] = InMemoryTransport.createLinkedPair()
-      await Echo.make().connect(theirs)
-      return ours
-    },
+    () =>
+      raw(async () => {
+        const [ours, theirs] = InMemoryTransport.createLinkedPair()
+        await Echo.make().connect(theirs)
+        return ours
+      }),
     () => MemoryConnector.make({ server: Echo.make }),
     () => connect({ connector: MemoryConnector.make({ server: Echo.make }) }),
     { fiber: 1.5, facade: 1.6 },
@@ -187,10 +204,21 @@ const rows = [
   ...await overStdio("server-everything", [everything, "stdio"]),
   ...await race(
     "http",
-    async () => /** @type {Transport} */ (new StreamableHTTPClientTransport(new URL(url), { fetch: quietFetch })),
+    () =>
+      raw(
+        async () => /** @type {Transport} */ (new StreamableHTTPClientTransport(new URL(url), { fetch: quietFetch }))
+      ),
     () => HttpConnector.make({ url }),
     () => connect({ url }),
     { fiber: 0.75, facade: 0.75 },
+    Math.ceil(calls / 5)
+  ),
+  ...await race(
+    "2026-07-28 over http",
+    () => rawModern(new URL(modernUrl)),
+    () => HttpConnector.make({ url: modernUrl, protocol: "2026" }),
+    () => connect({ url: modernUrl, protocol: "2026" }),
+    { fiber: 1.05, facade: 1.05 },
     Math.ceil(calls / 5)
   )
 ]

@@ -97,6 +97,7 @@ const unused = {
   OpenTelemetry: /opentelemetry|Providers-/i,
   "the older transport": /sse/i,
   OAuth: /client\/auth\.js/,
+  "the era of 2026-07-28": /Stateless|AutoConnection/,
   undici: /node_modules\/undici\//
 }
 

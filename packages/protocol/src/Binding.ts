@@ -5,11 +5,10 @@ import type { ConnectError, Connection, SuspendedSession } from "@mcp-lifeline/c
 import type { Scope } from "effect"
 import { Effect } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
-import * as AutoConnection from "./AutoConnection.js"
 import type { EraMemory } from "./EraMemory.js"
 import type { Answer } from "./Requests.js"
 import * as Session from "./Session.js"
-import * as StatelessConnection from "./StatelessConnection.js"
+import type { SpeaksSessions } from "./SpeaksSessions.js"
 
 type Made<E = never> = Effect.Effect<Connection, ConnectError | E, Scope.Scope>
 
@@ -26,16 +25,20 @@ export interface Binding {
     kind: "http" | "stdio",
     options: Session.Options,
     discovered?: Answer
-  ) => Made<StatelessConnection.SpeaksSessions>
+  ) => Made<SpeaksSessions>
   readonly connectAuto: (make: () => AdapterTransport, memory: EraMemory, options: Session.Options) => Made
 }
+
+// What a program with `protocol: "2025"` never loads.
+const stateless = Effect.promise(() => import("./StatelessConnection.js"))
+const auto = Effect.promise(() => import("./AutoConnection.js"))
 
 /** The binding of some parts. */
 export const make = (parts: Session.Parts): Binding => ({
   connect: (...given) => Session.connect(parts, ...given),
   resume: (...given) => Session.resume(parts, ...given),
-  connectStateless: (...given) => StatelessConnection.connect(parts, ...given),
-  connectAuto: (...given) => AutoConnection.connect(parts, ...given)
+  connectStateless: (...given) => Effect.flatMap(stateless, ({ connect }) => connect(parts, ...given)),
+  connectAuto: (...given) => Effect.flatMap(auto, ({ connect }) => connect(parts, ...given))
 })
 
 /** Loads a binding when it is first wanted; later it is there at once. */

@@ -3,9 +3,10 @@
  * who asks, in which version and what they can do. What the server wants to know it asks in place of a result.
  */
 import type { Connection, Loss, Method, RequestOptions } from "@mcp-lifeline/core"
-import { ConnectError, RequestError } from "@mcp-lifeline/core"
+import type { ConnectError } from "@mcp-lifeline/core"
+import { RequestError } from "@mcp-lifeline/core"
 import type { Scope } from "effect"
-import { Data, Effect, Exit, Predicate, Runtime } from "effect"
+import { Effect, Exit, Predicate, Runtime } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
 import * as Discovery from "./Discovery.js"
@@ -16,30 +17,14 @@ import { Link } from "./Link.js"
 import type { Answer } from "./Requests.js"
 import { Requests } from "./Requests.js"
 import type { Options, Parts } from "./Session.js"
-
-/** The server speaks the protocol with sessions: `initialize` is in order. */
-export class SpeaksSessions extends Data.TaggedError("SpeaksSessions")<{
-  /** What it answered to `server/discover`, in a line. */
-  readonly answer: string
-}> {}
-
-/** The error of an attempt where the option `protocol` asks for 2026 and the server does not. */
-export const incompatible = (target: string, { answer }: SpeaksSessions): ConnectError =>
-  new ConnectError({
-    backend: "",
-    reason: "incompatible",
-    permanent: true,
-    message:
-      `${target}: the server does not speak protocol version ${Era.statelessVersion}, which the option protocol asks for` +
-      ` (it answered ${answer} to server/discover); write protocol: "auto"`
-  })
+import { SpeaksSessions } from "./SpeaksSessions.js"
 
 /**
  * Asks a server over a transport that has not been started what it can do (`server/discover`), and is connected with the answer.
  *
  * The transport is started here, and closed with the scope or, when there is no connection, at once. There is no time limit of its
- * own. `discovered`: what the server has answered already, over this transport. `ping` asks `server/discover` again: the protocol has no other sign of life. Where the server no longer speaks this protocol the
- * connection is lost as a session would be.
+ * own. `discovered`: what the server has answered already, over this transport. `ping` asks `server/discover` again: the protocol has
+ * no other sign of life. Where the server no longer speaks this protocol the connection is lost as a session would be.
  */
 export const connect = (
   parts: Parts,

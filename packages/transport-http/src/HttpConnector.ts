@@ -3,7 +3,7 @@
  */
 import { Check, ConnectError, Problem, TimeSpan } from "@mcp-lifeline/core"
 import type { Connection, ConnectOptions, Connector, SuspendedSession } from "@mcp-lifeline/core"
-import { Binding, EraMemory, type LoginFailure, type SdkConnection, StatelessConnection } from "@mcp-lifeline/protocol"
+import { Binding, EraMemory, type LoginFailure, type SdkConnection, SpeaksSessions } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Duration, Effect, ExecutionStrategy, Exit, Predicate, Scope } from "effect"
@@ -14,9 +14,7 @@ import * as HttpClient from "./HttpClient.js"
 import { retryAfter, StatusFailure } from "./HttpFailure.js"
 import * as OAuth from "./OAuth.js"
 import { toRequestError } from "./Outcome.js"
-import { ParameterHeaders } from "./ParameterHeaders.js"
 import * as Proxy from "./Proxy.js"
-import * as StatelessTransport from "./StatelessTransport.js"
 import * as StreamableTransport from "./StreamableTransport.js"
 
 /** Options of a connector over HTTP. */
@@ -157,6 +155,9 @@ export const statusOf = ({ cause }: ConnectError): number | undefined =>
 /** The older transport, which a program that meets no such server never loads. */
 const sse = Effect.promise(() => import("./SseTransport.js"))
 
+/** The transport without sessions, which a program that asks for `2025` never loads. */
+const stateless = Effect.promise(() => import("./StatelessTransport.js"))
+
 /** Whether a failure of `initialize` means that the server may speak HTTP+SSE only. */
 const mayBeOlder = (error: ConnectError): boolean =>
   error.cause instanceof StatusFailure && error.cause.error === undefined &&
@@ -269,12 +270,13 @@ export const make = (options: Options): Connector => {
 
   const connectStateless = (
     connectOptions: ConnectOptions
-  ): Effect.Effect<Connection, ConnectError | StatelessConnection.SpeaksSessions, Scope.Scope> =>
+  ): Effect.Effect<Connection, ConnectError | SpeaksSessions.SpeaksSessions, Scope.Scope> =>
     Effect.gen(function*() {
       connectOptions.onAttempt?.(() => oauth?.isRunning() === true ? texts.login : texts.silent)
       const client = yield* makeClient
+      const { ParameterHeaders, make } = yield* stateless
       const parameters = new ParameterHeaders(target)
-      const adapter = yield* StatelessTransport.make({ client, url, target, maxMessageBytes, parameters })
+      const adapter = yield* make({ client, url, target, maxMessageBytes, parameters })
       const connection = yield* (yield* Binding.load(connectOptions)).connectStateless(adapter, "http", connectOptions)
       return { ...parameters.over(connection), heartbeat: heartbeat(client) }
     }).pipe(Effect.mapError((error) => error._tag === "ConnectError" ? located(error) : error))
@@ -300,7 +302,7 @@ export const make = (options: Options): Connector => {
       : Effect.catchTag(
         connectStateless(connectOptions),
         "SpeaksSessions",
-        (other) => Effect.fail(StatelessConnection.incompatible(target, other))
+        (other) => Effect.fail(SpeaksSessions.incompatible(target, other))
       )
 
   const connectSessions = (connectOptions: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> =>

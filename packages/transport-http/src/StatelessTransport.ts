@@ -21,6 +21,8 @@ import * as Reply from "./Reply.js"
 import * as RequestHeaders from "./RequestHeaders.js"
 import * as Wire from "./Wire.js"
 
+export { ParameterHeaders } from "./ParameterHeaders.js"
+
 /** What a transport is made from. */
 export interface Options {
   readonly client: HttpClient

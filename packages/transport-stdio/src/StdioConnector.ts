@@ -3,7 +3,7 @@
  */
 import type { Connector } from "@mcp-lifeline/core"
 import { Check, Problem, TimeSpan } from "@mcp-lifeline/core"
-import { Binding, EraMemory, StatelessConnection } from "@mcp-lifeline/protocol"
+import { Binding, EraMemory, SpeaksSessions } from "@mcp-lifeline/protocol"
 import { Duration, Effect, Predicate, Redacted, Runtime } from "effect"
 import * as Environment from "./Environment.js"
 import { maxLineBytes } from "./Framing.js"
@@ -158,7 +158,7 @@ export const make = (options: Options): Connector => {
             return yield* binding.connect(make(), connectOptions)
           case "2026":
             return yield* binding.connectStateless(make(), "http", connectOptions).pipe(
-              Effect.catchTag("SpeaksSessions", (error) => Effect.fail(StatelessConnection.incompatible(target, error)))
+              Effect.catchTag("SpeaksSessions", (error) => Effect.fail(SpeaksSessions.incompatible(target, error)))
             )
         }
       })
