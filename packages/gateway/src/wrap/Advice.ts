@@ -1,29 +1,29 @@
 /**
- * What the model is told of a call that failed on the way: what it is to tell its user. Pure.
+ * What the model is told of a call that failed on the way, and what it is to tell its user. Pure.
  */
 import type { JsonRpcError } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 
-const adviceOf = (name: string, tag: unknown): string | undefined => {
+const sentence = (text: string): string => /[.!?]$/.test(text) ? text : `${text}.`
+
+/** A model has no options to give. */
+const withoutOptions = (text: string): string => text.replace(/, or pass idempotent: true [^;]*$/, "")
+
+const messageOf = (name: string, tag: unknown, message: string): string => {
   switch (tag) {
     case "BackendUnavailable":
-      return `Tell the user that the MCP server ${name} cannot be reached right now and why; it is being reconnected, so the same call can be made again later.`
-    case "ConnectionLost":
-    case "SessionExpired":
-      return "Nothing was done; the call can be made again."
+      return `${sentence(message)} Tell the user that the MCP server ${name} cannot be reached, and why. `
+        + "It is being reconnected: the same call can be made again later."
     case "ResultUnknown":
     case "RequestTimeout":
-      return "It may have been carried out or not: check that before the call is made again, and tell the user if it cannot be checked."
+      return `${sentence(withoutOptions(message))} If that cannot be checked, tell the user what was asked for.`
     default:
-      return undefined
+      return message
   }
 }
-
-const sentence = (text: string): string => /[.!?]$/.test(text) ? text : `${text}.`
 
 /** The error of a call, with advice where it is ours and not the server's answer. */
 export const advised = (name: string, error: JsonRpcError.JsonRpcError): JsonRpcError.JsonRpcError => {
   const tag = Predicate.isRecord(error.data) ? error.data["tag"] : undefined
-  const advice = adviceOf(name, tag)
-  return advice === undefined ? error : { ...error, message: `${sentence(error.message)} ${advice}` }
+  return { ...error, message: messageOf(name, tag, error.message) }
 }

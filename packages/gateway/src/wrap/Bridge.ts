@@ -16,6 +16,7 @@ import type {
   ServerCapabilities
 } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Predicate, Runtime } from "effect"
+import { passedOn } from "../hop.js"
 import * as Advice from "./Advice.js"
 import type { KnownServer, Result } from "./KnownServer.js"
 import { emptyList, isList, type ListMethod, lists } from "./KnownServer.js"
@@ -121,6 +122,15 @@ export class Bridge {
     else this.#notification(message)
   }
 
+  /** What the host is told, or would be told, of the server. Starts nothing. */
+  async introduce(params: unknown): Promise<Introduction> {
+    if (this.#told !== undefined) return announced(this.#told)
+    const client = clientOf(params)
+    if (client === undefined) return announced(unknownServer(this.#options.name, ""))
+    const known = this.#known ?? (await Runtime.runPromise(this.#options.runtime)(this.#options.know(client)))
+    return announced(known.introduction ?? unknownServer(this.#options.name, client.protocolVersion))
+  }
+
   /** Resolved when the host has been answered everything that it has asked. */
   get settled(): Promise<void> {
     return this.#relay.settled
@@ -144,7 +154,7 @@ export class Bridge {
       if (known !== undefined && params?.["cursor"] === undefined && !this.#isConnected()) return this.#reply(id, known)
     }
     this.#pending.set(id, { method, cursor: params?.["cursor"] })
-    this.#relay.forward(this.#target, request, false)
+    this.#relay.forward(this.#target, params === undefined ? request : { ...request, params: passedOn(params) }, false)
   }
 
   #notification(notification: JSONRPCNotification): void {
@@ -206,14 +216,14 @@ export class Bridge {
       this.#refuse(id, JsonRpcError.ourCode, said)
       return this.#options.onFailed(said)
     }
-    const { capabilities, instructions, protocolVersion, serverInfo } = said
+    const { capabilities, instructions, protocolVersion, serverInfo } = announced(said)
     this.#isGuessed = this.#known?.introduction === undefined
     this.#told = said
     this.#incoming.protocolVersion = protocolVersion
     this.#reply(id, {
       protocolVersion,
-      capabilities: ListChanges.announcing(capabilities as ServerCapabilities),
-      serverInfo: serverInfo ?? { name: this.#options.name, version: "unknown" },
+      capabilities,
+      serverInfo,
       ...(instructions === undefined ? {} : { instructions })
     })
   }
@@ -227,7 +237,9 @@ export class Bridge {
     if (this.#told === undefined) return
     if (this.#isGuessed && isFirst) {
       for (const method of ["tools/list", "prompts/list", "resources/list"] as const) {
-        if (introduction.capabilities[lists[method]] !== undefined) this.#relay.pass({ method: notificationOf[method] })
+        if ((introduction.capabilities as ServerCapabilities)[lists[method] as "tools"] !== undefined) {
+          this.#relay.pass({ method: notificationOf[method] })
+        }
       }
     } else this.#run(this.#compareLists())
   }
@@ -273,7 +285,8 @@ export class Bridge {
       if (pending !== undefined && isList(pending.method)) {
         this.#known?.read(pending.method, pending.cursor, response.result)
       }
-      return response
+      const { resultType: _, ...result } = passedOn(response.result)
+      return { ...response, result }
     }
     const { error } = response
     if (pending !== undefined && isList(pending.method)) {
@@ -305,6 +318,12 @@ export class Bridge {
     )
   }
 }
+
+/** What a host is told: that lists may change, whatever the server says. */
+const announced = (said: Introduction): Introduction => ({
+  ...said,
+  capabilities: ListChanges.announcing(said.capabilities)
+})
 
 const isText = (value: unknown): value is string => typeof value === "string"
 

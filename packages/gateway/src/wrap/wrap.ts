@@ -3,12 +3,14 @@
  */
 import { Backend, type Connector } from "@mcp-lifeline/core"
 import type { Incoming } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import type { Scope } from "effect"
 import { Deferred, Effect, Option, Stream } from "effect"
 import { StartError, type UsageError } from "../Errors.js"
 import { StateFolder } from "../state/StateFolder.js"
 import type { Wrap } from "./Arguments.js"
 import { Bridge, type Client } from "./Bridge.js"
+import { Eras } from "./Eras.js"
 import { Kept, keyOf, KnownServer } from "./KnownServer.js"
 import * as Server from "./Server.js"
 import { StdioHost } from "./StdioHost.js"
@@ -16,11 +18,16 @@ import { StdioHost } from "./StdioHost.js"
 /** How long what the host has asked may take once it has closed its end, in milliseconds. */
 const lastAnswers = 500
 
+/** So many attempts to start a server that has never answered are enough to call it no server. */
+const enough = 2
+
 /** Ends with why a backend cannot be connected unless a person does something. */
 const hopeless = (backend: Backend.Backend): Effect.Effect<string> =>
   backend.status.changes.pipe(
-    Stream.filterMap(({ lastError, state }) =>
-      state === "PermanentlyFailed" ? Option.some(lastError ?? "the server cannot be used") : Option.none()
+    Stream.filterMap(({ connectionCount, errorCount, lastError, state, transport }) =>
+      state === "PermanentlyFailed" || (transport === "stdio" && connectionCount === 0 && errorCount >= enough)
+        ? Option.some(lastError ?? "the server cannot be used")
+        : Option.none()
     ),
     Stream.runHead,
     Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
@@ -64,17 +71,19 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
     const connector = yield* Server.connector(wrap, (line) => void process.stderr.write(`${line}\n`))
     const runtime = yield* Effect.runtime<Scope.Scope | StateFolder>()
     const over = yield* Deferred.make<void, StartError>()
-    const bridge = new Bridge({
-      name,
-      runtime,
-      write: (message) => host.write(message),
-      know: (client) => Effect.provide(know(connector, client), runtime),
-      open: (client, incoming) => Effect.provide(open(name, connector, client, incoming), runtime),
-      hopeless,
-      onFailed: (message) => Deferred.unsafeDone(over, Effect.fail(new StartError({ message })))
-    })
+    const bridge = (write: (message: JSONRPCMessage) => void): Bridge =>
+      new Bridge({
+        name,
+        runtime,
+        write,
+        know: (client) => Effect.provide(know(connector, client), runtime),
+        open: (client, incoming) => Effect.provide(open(name, connector, client, incoming), runtime),
+        hopeless,
+        onFailed: (message) => Deferred.unsafeDone(over, Effect.fail(new StartError({ message })))
+      })
+    const eras = new Eras(name, bridge, (message) => host.write(message))
     const host: StdioHost = new StdioHost(process.stdin, process.stdout, {
-      onMessage: (message) => bridge.receive(message),
+      onMessage: (message) => eras.receive(message),
       onEnd: (why) =>
         Deferred.unsafeDone(
           over,
@@ -85,8 +94,8 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
     yield* Effect.ensuring(
       Effect.zipRight(
         Deferred.await(over),
-        Effect.timeoutOption(Effect.promise(() => bridge.settled), lastAnswers)
+        Effect.timeoutOption(Effect.promise(() => eras.settled()), lastAnswers)
       ),
-      Effect.sync(() => bridge.end())
+      Effect.sync(() => eras.end())
     )
   })

@@ -1,0 +1,156 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { gateway } from "../../../testing/test/support/Built.js"
+import { family } from "./Program.js"
+
+/** A JSON-RPC message as it came. */
+export interface Message {
+  readonly jsonrpc: "2.0"
+  readonly id?: string | number
+  readonly method?: string
+  readonly params?: Record<string, any>
+  readonly result?: Record<string, any>
+  readonly error?: { readonly code: number; readonly message: string; readonly data?: any }
+}
+
+/** Answers what a server asks. */
+export type Answers = Readonly<Record<string, (params: any) => unknown>>
+
+/** A host that speaks raw JSON-RPC with a process that it has started, and that keeps everything that came. */
+export class Host {
+  readonly child: ChildProcess
+  /** Every message that came, in order. */
+  readonly messages: Array<Message> = []
+  /** Lines of standard output that are no messages. */
+  readonly strange: Array<string> = []
+  stderr = ""
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>
+  readonly #waiting = new Set<() => void>()
+  #last = 0
+
+  constructor(command: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv, answers: Answers = {}) {
+    const child = spawn(command, args, { env, stdio: ["pipe", "pipe", "pipe"] })
+    this.child = child
+    let rest = ""
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      const lines = (rest + chunk).split("\n")
+      rest = lines.pop() ?? ""
+      for (const line of lines) this.#line(line, answers)
+      for (const wake of this.#waiting) wake()
+    })
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      this.stderr += chunk
+      for (const wake of this.#waiting) wake()
+    })
+    child.stdin.on("error", () => undefined)
+    this.ended = new Promise((resolve) =>
+      child.once("close", (code, signal) => {
+        if (rest !== "") this.strange.push(rest)
+        resolve({ code, signal })
+        for (const wake of this.#waiting) wake()
+      })
+    )
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0
+  }
+
+  #line(line: string, answers: Answers): void {
+    let message: Message
+    try {
+      message = JSON.parse(line)
+    } catch {
+      this.strange.push(line)
+      return
+    }
+    this.messages.push(message)
+    if (message.method !== undefined && message.id !== undefined && answers[message.method] !== undefined) {
+      this.send({ jsonrpc: "2.0", id: message.id, result: answers[message.method]?.(message.params) as never })
+    }
+  }
+
+  send(message: object): void {
+    this.child.stdin?.write(`${JSON.stringify(message)}\n`)
+  }
+
+  notify(method: string, params?: object): void {
+    this.send({ jsonrpc: "2.0", method, ...(params === undefined ? {} : { params }) })
+  }
+
+  /** Sends a request and gives the response, whatever it is. */
+  async request(method: string, params?: object, id: string | number = ++this.#last): Promise<Message> {
+    this.send({ jsonrpc: "2.0", id, method, ...(params === undefined ? {} : { params }) })
+    return this.until(() => this.messages.find((one) => one.id === id && one.method === undefined))
+  }
+
+  /** Sends a request and gives its result. */
+  async result(method: string, params?: object): Promise<Record<string, any>> {
+    const { error, result } = await this.request(method, params)
+    if (result === undefined) throw new Error(`${method}: ${JSON.stringify(error)}`)
+    return result
+  }
+
+  /** The text of the first part of what a tool says. */
+  async call(name: string, args: object = {}): Promise<string> {
+    return (await this.result("tools/call", { name, arguments: args }))["content"][0].text
+  }
+
+  /** Waits until there is what is looked for. Rejects where the process ends before that. */
+  until<A>(look: () => A | undefined): Promise<A> {
+    return new Promise((resolve, reject) => {
+      const wake = (): void => {
+        const found = look()
+        if (found !== undefined) resolve(found)
+        else if (this.child.exitCode !== null && this.child.stdout?.readableEnded === true) {
+          reject(new Error(`it ended before that: ${this.stderr}`))
+        } else return
+        this.#waiting.delete(wake)
+      }
+      this.#waiting.add(wake)
+      wake()
+    })
+  }
+
+  /** What came of one method by itself. */
+  notified(method: string): ReadonlyArray<Message> {
+    return this.messages.filter((message) => message.method === method && message.id === undefined)
+  }
+
+  async initialize(capabilities: object = {}, protocolVersion = "2025-11-25"): Promise<Record<string, any>> {
+    const result = await this.result("initialize", {
+      protocolVersion,
+      capabilities,
+      clientInfo: { name: "test-host", version: "1" }
+    })
+    this.notify("notifications/initialized")
+    return result
+  }
+
+  /** The processes that it has started. */
+  get family(): ReadonlyArray<number> {
+    return family(this.pid)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.child.stdin?.end()
+    const timer = setTimeout(() => this.child.kill("SIGKILL"), 5000)
+    await this.ended
+    clearTimeout(timer)
+  }
+}
+
+/** A folder for state that goes with the test. */
+export const stateFolder = (): Disposable & { readonly path: string } => {
+  const path = mkdtempSync(join(tmpdir(), "lifeline-state-"))
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+/** A host that has started `mcp-lifeline wrap` with these arguments. */
+export const wrap = (
+  args: ReadonlyArray<string>,
+  { answers, env, state }: { readonly answers?: Answers; readonly env?: NodeJS.ProcessEnv; readonly state: string }
+): Host =>
+  new Host(process.execPath, [gateway, "wrap", ...args], { ...process.env, MCP_LIFELINE_STATE: state, ...env }, answers)
