@@ -43,7 +43,7 @@ describe.concurrent("mcp-lifeline wrap", () => {
     await using direct = new Host(process.execPath, [everything, "stdio"], process.env)
     const [one, other] = await Promise.all([wrapped.initialize(), direct.initialize()])
     assert.deepEqual({ ...one, capabilities: undefined }, { ...other, capabilities: undefined })
-    assert.deepEqual(Object.keys(one["capabilities"]).sort(), Object.keys(other["capabilities"]).sort())
+    assert.deepEqual(Object.keys(one["capabilities"]).toSorted(), Object.keys(other["capabilities"]).toSorted())
     const requests: ReadonlyArray<readonly [string, object?]> = [
       ["tools/list"],
       ["prompts/list"],
