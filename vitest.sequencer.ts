@@ -12,6 +12,7 @@ const longest = [
   "core/test/keepalive/Cadence",
   "promise/test/Connect",
   "transport-http/test/Streams",
+  "gateway/test/sign-in/Processes",
   "gateway/test/Start",
   "transport-http/test/Resume",
   "promise/test/FirstConnection",

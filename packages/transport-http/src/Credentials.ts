@@ -5,8 +5,8 @@ import type { LoginFailure } from "@mcp-lifeline/protocol"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Redacted } from "effect"
 import { validateHeaderName, validateHeaderValue } from "node:http"
+import type { Authorization, Refusal } from "./Authorization.js"
 import { CredentialFailure, oneLine } from "./HttpFailure.js"
-import type { OAuth, Refusal } from "./OAuth.js"
 
 /** Header names and values; values that are secrets as `Redacted`. */
 export type Headers = Readonly<Record<string, string | Redacted.Redacted<string>>>
@@ -16,7 +16,7 @@ export type HeaderProvider = Effect.Effect<Headers, unknown> | (() => Headers | 
 
 /** The user's headers for each request, and their renewal after a 401. */
 export interface Credentials {
-  /** Headers by lower-case name. The provider's win over static ones, OAuth's token over both. */
+  /** Headers by lower-case name. The provider's win over static ones, the token of OAuth over both. */
   readonly headers: Effect.Effect<Record<string, string>, CredentialFailure>
   /** Whether a refusal may pass by itself, because there is a provider. */
   readonly renewable: boolean
@@ -64,10 +64,10 @@ export const make = (options: {
   readonly url: URL
   readonly headers: Headers
   readonly headerProvider: HeaderProvider | undefined
-  readonly oauth: OAuth | undefined
+  readonly authorization: Authorization | undefined
   readonly fetch: FetchLike
 }): Credentials => {
-  const { headerProvider, oauth } = options
+  const { authorization, headerProvider } = options
   /** Of the options, and the last ones of what provides them: a rotating token must not make the set grow without a bound. */
   const configured = new Set<string>()
   const recent = new Set<string>()
@@ -95,6 +95,8 @@ export const make = (options: {
     return new CredentialFailure({ detail: `${what}: ${why}`, cause })
   }
 
+  const masked = ({ cause, detail }: CredentialFailure) => new CredentialFailure({ detail: mask(detail), cause })
+
   const plain = (headers: Headers, into: Record<string, string>, secrets = recent): Record<string, string> => {
     for (const [name, value] of Object.entries(headers)) {
       const text = Redacted.isRedacted(value) ? Redacted.value(value) : value
@@ -113,20 +115,17 @@ export const make = (options: {
         Effect.mapError(failure("the header provider failed, so that nothing was sent"))
       )
 
-  const headers = provided === undefined && oauth === undefined
+  const headers = provided === undefined && authorization === undefined
     ? Effect.sync(() => ({ ...fixed }))
     : Effect.gen(function*() {
       const all = { ...fixed }
       if (provided !== undefined) plain(yield* provided, all)
-      if (oauth !== undefined) {
-        const tokens = yield* Effect.tryPromise({
-          try: async () => await oauth.provider.tokens(),
-          catch: failure("the auth provider failed to give its tokens, so that nothing was sent")
-        })
+      if (authorization !== undefined) {
+        const tokens = yield* Effect.mapError(authorization.tokens(options.fetch), masked)
         if (tokens !== undefined) {
-          all["authorization"] = `Bearer ${tokens.access_token}`
-          remember(tokens.access_token)
-          if (tokens.refresh_token !== undefined) remember(tokens.refresh_token)
+          all["authorization"] = `Bearer ${Redacted.value(tokens.access)}`
+          remember(Redacted.value(tokens.access))
+          if (tokens.refresh !== undefined) remember(Redacted.value(tokens.refresh))
         }
       }
       const invalid = Object.keys(all).find((name) => !isHeader(name, all[name]))
@@ -135,31 +134,27 @@ export const make = (options: {
         detail: `${
           oneLine(JSON.stringify(invalid))
         } is not a valid HTTP header, so that nothing was sent: correct what ${
-          invalid === "authorization" && oauth !== undefined ? "the auth provider" : "the header provider"
+          invalid === "authorization" && authorization !== undefined ? "the auth provider" : "the header provider"
         } gives (no spaces in a name; one line of Latin-1 characters as a value)`,
         cause: undefined
       })
     })
 
   const renew: Credentials["renew"] = (refused, refusal) => {
-    if (oauth === undefined) return Effect.succeed(headerProvider !== undefined)
+    if (authorization === undefined) return Effect.succeed(headerProvider !== undefined)
     return Effect.gen(function*() {
       const current = yield* headers
       // Another request has renewed it meanwhile.
       if (current["authorization"] !== refused["authorization"]) return true
-      return yield* oauth.renew(refusal, options.fetch).pipe(
-        Effect.mapError((error) =>
-          error._tag === "CredentialFailure"
-            ? new CredentialFailure({ detail: mask(error.detail), cause: error.cause })
-            : error
-        )
+      return yield* authorization.renew(refusal, options.fetch).pipe(
+        Effect.mapError((error) => error._tag === "CredentialFailure" ? masked(error) : error)
       )
     })
   }
 
   return {
     headers,
-    renewable: headerProvider !== undefined || oauth !== undefined,
+    renewable: headerProvider !== undefined || authorization !== undefined,
     renew,
     mask
   }

@@ -40,18 +40,25 @@ const promptSockets = 8
 
 /** Dispatchers without idle limits: streams and slow answers are not cut. What finds no free socket waits for one (T14). */
 export const makeDispatchers = (
-  { Agent, EnvHttpProxyAgent }: Undici,
+  undici: Undici,
   connectTimeout: number,
   maxSockets: number,
+  proxies: Proxies
+): Dispatchers => ({
+  calls: makeDispatcher(undici, connectTimeout, maxSockets, proxies),
+  prompt: makeDispatcher(undici, connectTimeout, promptSockets, proxies)
+})
+
+const makeDispatcher = (
+  { Agent, EnvHttpProxyAgent }: Undici,
+  connectTimeout: number,
+  connections: number,
   { http, https }: Proxies
-): Dispatchers => {
-  const make = (connections: number) => {
-    const options = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectTimeout }, connections }
-    return http === "" && https === ""
-      ? new Agent(options)
-      : new EnvHttpProxyAgent({ ...options, httpProxy: http, httpsProxy: https })
-  }
-  return { calls: make(maxSockets), prompt: make(promptSockets) }
+): Dispatcher => {
+  const options = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectTimeout }, connections }
+  return http === "" && https === ""
+    ? new Agent(options)
+    : new EnvHttpProxyAgent({ ...options, httpProxy: http, httpsProxy: https })
 }
 
 /** Bytes of an answer of an authorization server. */
@@ -83,6 +90,21 @@ export const makeFetch = ({ fetch }: Undici, dispatcher: Dispatcher): FetchLike 
   // One that was made by hand knows no address, against which the SDK resolves redirects.
   return Object.defineProperty(response, "url", { value: answer.url })
 }
+
+/**
+ * As `makeFetch`, for requests that may outlive the connection for which they are made, as those of a login do: each has a dispatcher
+ * of its own, which closes itself.
+ */
+export const makeLastingFetch =
+  (undici: Undici, connectTimeout: number, proxies: Proxies): FetchLike => async (url, init) => {
+    const dispatcher = makeDispatcher(undici, connectTimeout, 1, proxies)
+    try {
+      return await makeFetch(undici, dispatcher)(url, init)
+    } finally {
+      // Waits for the body.
+      void dispatcher.close().catch(() => {})
+    }
+  }
 
 /** Some gateways refuse requests that do not say what sends them. */
 const agent = { "user-agent": "mcp-lifeline" }

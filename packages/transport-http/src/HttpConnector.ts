@@ -9,6 +9,7 @@ import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Duration, Effect, ExecutionStrategy, Exit, Predicate, Scope } from "effect"
 import type { Dispatcher } from "undici"
 import { header } from "./Answer.js"
+import type { Authorization } from "./Authorization.js"
 import * as Credentials from "./Credentials.js"
 import * as HttpClient from "./HttpClient.js"
 import { retryAfter, StatusFailure } from "./HttpFailure.js"
@@ -27,6 +28,8 @@ export interface Options {
   readonly headerProvider?: Credentials.HeaderProvider | undefined
   /** OAuth, by a provider of the official SDK. Its token wins over an `authorization` of the headers. */
   readonly authProvider?: OAuthClientProvider | undefined
+  /** Tokens from elsewhere, in place of an `authProvider`: not together with it. */
+  readonly authorization?: Authorization | undefined
   /**
    * `streamable` is Streamable HTTP; `sse` the older HTTP+SSE. Default `auto`: Streamable HTTP, and HTTP+SSE where the server
    * answers `initialize` with 400, 404 or 405 and not in JSON-RPC.
@@ -103,6 +106,9 @@ export const problems = (options: Options): ReadonlyArray<Problem.Problem> => {
       message: `stands beside ${own}, which has a limit of its own; keep one of the two`
     })
   }
+  if (options.authProvider !== undefined && options.authorization !== undefined) {
+    found.push({ path: ["authorization"], message: "stands beside authProvider; keep one of the two" })
+  }
   if (options.transport === "sse" && options.protocol === "2026") {
     found.push({
       path: ["protocol"],
@@ -126,6 +132,10 @@ const check = Check.options(
       "a function or an Effect"
     ),
     authProvider: Check.object,
+    authorization: Check.is(
+      (value) => Predicate.hasProperty(value, "tokens") && Predicate.hasProperty(value, "renew"),
+      "an Authorization, which only code can give"
+    ),
     transport: Check.oneOf("auto", "streamable", "sse"),
     protocol: Check.oneOf("auto", "2025", "2026"),
     connectTimeout: Check.span(1, 3_600_000),
@@ -147,6 +157,10 @@ const isLoginFailure = (cause: unknown): cause is LoginFailure.LoginFailure => P
  */
 export const loginNeeded = (error: ConnectError): Error | undefined =>
   isLoginFailure(error.cause) ? error.cause.cause : undefined
+
+/** The login that a person has to finish before there can be a connection; undefined where something else is the matter. */
+export const loginOf = ({ cause }: ConnectError): LoginFailure.LoginFailure | undefined =>
+  isLoginFailure(cause) ? cause : undefined
 
 /** The HTTP status for which a connection was not made, where the server answered with one that is no success. */
 export const statusOf = ({ cause }: ConnectError): number | undefined =>
@@ -186,7 +200,9 @@ export const make = (options: Options): Connector => {
   const maxMessageBytes = options.maxMessageBytes ?? defaults.maxMessageBytes
   const maxSockets = options.maxSockets ?? defaults.maxSockets
 
-  const oauth = options.authProvider === undefined ? undefined : OAuth.make(options.authProvider, given)
+  const authorization = options.authProvider === undefined
+    ? options.authorization
+    : OAuth.make(options.authProvider, given)
 
   const proxies = options.dispatcher === undefined && options.fetch === undefined
     ? Proxy.fromEnvironment(url, process.env)
@@ -217,8 +233,11 @@ export const make = (options: Options): Connector => {
       url: given,
       headers: options.headers ?? {},
       headerProvider: options.headerProvider,
-      oauth,
-      fetch: options.fetch ?? HttpClient.makeFetch(undici, dispatchers.prompt)
+      authorization,
+      fetch: options.fetch ??
+        (dispatcher === undefined && options.authorization !== undefined
+          ? HttpClient.makeLastingFetch(undici, connectTimeout, proxies)
+          : HttpClient.makeFetch(undici, dispatchers.prompt))
     })
     return HttpClient.make({
       undici,
@@ -256,7 +275,7 @@ export const make = (options: Options): Connector => {
     connectOptions: ConnectOptions
   ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
     Effect.gen(function*() {
-      connectOptions.onAttempt?.(() => oauth?.isRunning() === true ? texts.login : texts.silent)
+      connectOptions.onAttempt?.(() => authorization?.isRunning() === true ? texts.login : texts.silent)
       const client = yield* makeClient
       const adapter = kind === "sse"
         ? yield* Effect.flatMap(sse, ({ make }) => make({ client, url, target, maxMessageBytes }))
@@ -272,7 +291,7 @@ export const make = (options: Options): Connector => {
     connectOptions: ConnectOptions
   ): Effect.Effect<Connection, ConnectError | SpeaksSessions.SpeaksSessions, Scope.Scope> =>
     Effect.gen(function*() {
-      connectOptions.onAttempt?.(() => oauth?.isRunning() === true ? texts.login : texts.silent)
+      connectOptions.onAttempt?.(() => authorization?.isRunning() === true ? texts.login : texts.silent)
       const client = yield* makeClient
       const { ParameterHeaders, make } = yield* stateless
       const parameters = new ParameterHeaders(target)

@@ -7,33 +7,10 @@
 import { LoginFailure } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Effect, Option } from "effect"
+import { Clock, Effect, Option, Redacted } from "effect"
+import type { Authorization } from "./Authorization.js"
 import { CredentialFailure, oneLine } from "./HttpFailure.js"
 import * as OAuthRun from "./OAuthRun.js"
-
-/** Why new credentials are wanted. */
-export interface Refusal {
-  readonly status: number
-  /** The `WWW-Authenticate` header. */
-  readonly challenge: string | undefined
-}
-
-/** OAuth with one provider. */
-export interface OAuth {
-  readonly provider: OAuthClientProvider
-  /** Whether new credentials are being got. */
-  readonly isRunning: () => boolean
-  /**
-   * Gets new credentials; succeeds with whether there are some. Concurrent calls share one run. No login is asked for again
-   * within 10 minutes of the last one for the same scope, unless that has brought a token and it is refused by 401: a scope
-   * that was asked for and not granted is not asked for with every call. Fails with LoginFailure as long as a person has to
-   * finish a login.
-   */
-  readonly renew: (
-    refusal: Refusal,
-    fetch: FetchLike
-  ) => Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure>
-}
 
 /** How long one run may take, in milliseconds: discovery, registration, token. */
 const timeout = 30_000
@@ -60,8 +37,12 @@ const said = (cause: unknown): string => {
   return oneLine([code, text].filter((part) => part !== "").join(": ")) || cause.name
 }
 
-/** OAuth for a server. */
-export const make = (provider: OAuthClientProvider, url: URL): OAuth => {
+/**
+ * OAuth for a server, with a provider of the official SDK. Concurrent calls of `renew` share one run. No login is asked for again
+ * within 10 minutes of the last one for the same scope, unless that has brought a token and it is refused by 401: a scope that was
+ * asked for and not granted is not asked for with every call.
+ */
+export const make = (provider: OAuthClientProvider, url: URL): Authorization => {
   const serverUrl = new URL(url.origin + url.pathname)
   let running: OAuthRun.Run | undefined
   let asked: Asked | undefined
@@ -100,7 +81,22 @@ export const make = (provider: OAuthClientProvider, url: URL): OAuth => {
     })
 
   return {
-    provider,
+    tokens: () =>
+      Effect.tryPromise({
+        try: async () => await provider.tokens(),
+        catch: (cause) =>
+          new CredentialFailure({
+            detail: `the auth provider failed to give its tokens, so that nothing was sent: ${
+              oneLine(cause instanceof Error ? cause.message : String(cause))
+            }`,
+            cause
+          })
+      }).pipe(Effect.map((tokens) =>
+        tokens && {
+          access: Redacted.make(tokens.access_token),
+          refresh: tokens.refresh_token === undefined ? undefined : Redacted.make(tokens.refresh_token)
+        }
+      )),
     isRunning: () => running !== undefined,
     renew: ({ challenge, status }, fetch) =>
       Effect.gen(function*() {

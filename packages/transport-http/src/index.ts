@@ -1,4 +1,6 @@
 /**
  * MCP servers over HTTP: Streamable HTTP and the older HTTP+SSE.
  */
+export type { Authorization, Refusal, Tokens } from "./Authorization.js"
 export * as HttpConnector from "./HttpConnector.js"
+export { CredentialFailure } from "./HttpFailure.js"

@@ -11,7 +11,7 @@ describe("what a server may repeat of our credentials", () => {
         url: new URL("https://user-token-0123:password-0123@mcp.test/mcp?key=query-key-0123"),
         headers: { "x-key": "static-key-0123" },
         headerProvider: () => ({ authorization: `Bearer ${token()}` }),
-        oauth: undefined,
+        authorization: undefined,
         fetch: () => Promise.reject(new Error("not asked"))
       })
       for (; turn < 200; turn++) yield* credentials.headers

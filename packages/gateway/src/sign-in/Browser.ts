@@ -1,0 +1,75 @@
+/**
+ * Opening a browser at an address, where that is wanted.
+ */
+import { Effect } from "effect"
+import { spawn } from "node:child_process"
+
+/** Shows addresses to the person at this machine. */
+export interface Browser {
+  /** Opens the address; succeeds with whether that worked. */
+  readonly open: (address: string) => Effect.Effect<boolean>
+}
+
+type Command = readonly [string, ...ReadonlyArray<string>]
+
+/** `$BROWSER`: commands separated by colons, each with `%s` for the address or the address at its end. */
+const named = (browser: string, address: string): ReadonlyArray<Command> =>
+  browser.split(":").flatMap((one) => {
+    const [command, ...args] = one.trim().split(/\s+/)
+    if (command === undefined || command === "") return []
+    return [
+      args.includes("%s") ? [command, ...args.map((arg) => arg === "%s" ? address : arg)] : [command, ...args, address]
+    ]
+  })
+
+/** What opens an address, the best first. No shell sees the address. */
+const commands = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, address: string): ReadonlyArray<Command> => {
+  const browser = env["BROWSER"]
+  // On Windows a path in it has a colon of its own, and nobody sets it.
+  if (browser !== undefined && browser !== "" && platform !== "win32") return named(browser, address)
+  if (platform === "darwin") return [["open", address]]
+  if (platform === "win32") return [["rundll32", "url.dll,FileProtocolHandler", address]]
+  return [["xdg-open", address], ["gio", "open", address], ["x-www-browser", address], ["sensible-browser", address]]
+}
+
+/** Helpers end at once, browsers that they became stay: one that still runs after so long works. */
+const patience = 3_000
+
+const run = ([command, ...args]: Command): Effect.Effect<boolean> =>
+  Effect.async((resume) => {
+    // Nothing of what it prints belongs to us, and it outlives us.
+    const child = spawn(command, args, { stdio: "ignore", detached: true, windowsHide: true })
+    const timer = setTimeout(() => resume(Effect.succeed(true)), patience)
+    const end = (ok: boolean) => {
+      clearTimeout(timer)
+      resume(Effect.succeed(ok))
+    }
+    child.once("error", () => end(false))
+    child.once("exit", (code) => end(code === 0))
+    child.unref()
+  })
+
+/** The browser of this machine. */
+export const system = (env: NodeJS.ProcessEnv): Browser => ({
+  open: (address) =>
+    Effect.gen(function*() {
+      if (!/^https?:\/\//.test(address)) return false
+      for (const command of commands(process.platform, env, address)) {
+        if (yield* run(command)) return true
+      }
+      return false
+    })
+})
+
+const isSet = (value: string | undefined): boolean =>
+  value !== undefined && !["", "0", "false"].includes(value.toLowerCase())
+
+/**
+ * The browser to use, or none: then the address is only shown. `asked` is what the user says; otherwise a browser is opened only for
+ * somebody at a terminal. Never under CI.
+ */
+export const choose = (
+  asked: boolean | undefined,
+  terminal: boolean,
+  env: NodeJS.ProcessEnv
+): Browser | undefined => (asked ?? terminal) && !isSet(env["CI"]) ? system(env) : undefined

@@ -1,0 +1,177 @@
+/**
+ * Which authorization server speaks for an MCP server, and what it offers: RFC 9728, then RFC 8414 or OpenID Connect Discovery, and
+ * for servers of 2025-03-26 the paths of that revision.
+ */
+import { buildDiscoveryUrls } from "@modelcontextprotocol/sdk/client/auth.js"
+import { checkResourceAllowed } from "@modelcontextprotocol/sdk/shared/auth-utils.js"
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Effect, Either, Option, Schema } from "effect"
+import { ask, endpoint, isSecure, property } from "./ask.js"
+import type { Challenge } from "./Challenge.js"
+import { Later, quoted, Refused } from "./Failures.js"
+
+const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { nullable: true })
+const strings = optional(Schema.Array(Schema.String))
+
+/** What an authorization server says of itself. */
+export const Metadata = Schema.Struct({
+  issuer: Schema.String,
+  authorization_endpoint: optional(Schema.String),
+  token_endpoint: Schema.String,
+  registration_endpoint: optional(Schema.String),
+  device_authorization_endpoint: optional(Schema.String),
+  revocation_endpoint: optional(Schema.String),
+  response_types_supported: strings,
+  grant_types_supported: strings,
+  code_challenge_methods_supported: strings,
+  token_endpoint_auth_methods_supported: strings,
+  scopes_supported: strings,
+  client_id_metadata_document_supported: optional(Schema.Boolean),
+  authorization_response_iss_parameter_supported: optional(Schema.Boolean)
+})
+
+/** What an authorization server says of itself. */
+export type Metadata = typeof Metadata.Type
+
+/** Where to log in for a server. */
+export interface Discovered {
+  /** The identifier of the authorization server, which every credential is bound to. */
+  readonly issuer: string
+  readonly metadata: Metadata
+  /** For whom tokens are asked (RFC 8707); undefined for a server of 2025-03-26, which knows no such parameter. */
+  readonly resource: string | undefined
+  /** The scopes that the resource lists. */
+  readonly scopes: ReadonlyArray<string> | undefined
+}
+
+/** What a resource says of itself. */
+const Resource = Schema.Struct({
+  resource: Schema.String,
+  authorization_servers: strings,
+  scopes_supported: strings
+})
+
+const decode = <A, I>(schema: Schema.Schema<A, I>) => {
+  const read = Schema.decodeUnknownEither(schema)
+  return (json: unknown, url: URL): Effect.Effect<A, Refused> =>
+    Either.match(read(json), {
+      onLeft: () => new Refused({ detail: `the metadata at ${url.href} is not valid: correct it at the server` }),
+      onRight: Effect.succeed
+    })
+}
+const decodeResource = decode(Resource)
+const decodeMetadata = decode(Metadata)
+
+/** The first of several addresses that answers with JSON; fails with Later where none does and one of them may later. */
+const first = (fetch: FetchLike, urls: ReadonlyArray<URL>) =>
+  Effect.gen(function*() {
+    let later: Later | undefined
+    for (const url of urls) {
+      const answer = yield* Effect.either(ask(fetch, url, { headers: { accept: "application/json" } }))
+      if (Either.isLeft(answer)) later ??= answer.left
+      else if (answer.right.ok && answer.right.json !== undefined) return Option.some({ url, json: answer.right.json })
+    }
+    return later === undefined ? Option.none() : yield* later
+  })
+
+/** The well-known addresses of a resource's metadata, the more particular one first. */
+const resourceUrls = (server: URL, named: URL | undefined): ReadonlyArray<URL> => {
+  const root = "/.well-known/oauth-protected-resource"
+  const path = server.pathname.replace(/\/$/, "")
+  const known = [...new Set([root + path, root])].map((one) => new URL(one, server.origin))
+  return named === undefined ? known : [named, ...known.filter(({ href }) => href !== named.href)]
+}
+
+/** Two spellings of one issuer: a slash at the end is often left out. */
+const isSameIssuer = (a: string, b: string): boolean => a.replace(/\/$/, "") === b.replace(/\/$/, "")
+
+/** The paths of 2025-03-26, for a server that says nothing of itself. PKCE belongs to that revision. */
+const unsaid = (origin: string): Metadata => ({
+  issuer: origin,
+  authorization_endpoint: `${origin}/authorize`,
+  token_endpoint: `${origin}/token`,
+  registration_endpoint: `${origin}/register`,
+  code_challenge_methods_supported: ["S256"]
+})
+
+const metadataOf = (fetch: FetchLike, issuer: URL) =>
+  Effect.flatMap(
+    first(fetch, buildDiscoveryUrls(issuer).map(({ url }) => url)),
+    Option.match({
+      onNone: () => Effect.succeedNone,
+      onSome: ({ json, url }) => Effect.asSome(decodeMetadata(json, url))
+    })
+  )
+
+/** A server that names no authorization server is its own, as in 2025-03-26. */
+const legacy = (fetch: FetchLike, server: URL): Effect.Effect<Discovered, Later | Refused> =>
+  Effect.gen(function*() {
+    const found = yield* metadataOf(fetch, new URL(server.origin))
+    const metadata = Option.getOrElse(found, () => unsaid(server.origin))
+    if (!URL.canParse(metadata.issuer) || new URL(metadata.issuer).origin !== server.origin) {
+      return yield* new Refused({
+        detail: `the metadata at ${server.origin} is that of another authorization server, ${
+          quoted(metadata.issuer)
+        }, and is not used`
+      })
+    }
+    return { issuer: metadata.issuer, metadata, resource: undefined, scopes: undefined }
+  })
+
+/** Finds out where to log in. `known` is preferred where the server names several issuers. */
+export const discover = (
+  fetch: FetchLike,
+  server: URL,
+  challenge: Challenge,
+  known: string | undefined
+): Effect.Effect<Discovered, Later | Refused> =>
+  Effect.gen(function*() {
+    if (challenge.metadata !== undefined && !isSecure(challenge.metadata)) {
+      return yield* new Refused({
+        detail: `the server names metadata that is not https, which is not used: ${quoted(challenge.metadata.href)}`
+      })
+    }
+    const found = yield* first(fetch, resourceUrls(server, challenge.metadata))
+    // What is no object of metadata at all is a page that answers to every path.
+    if (Option.isNone(found) || property(found.value.json, "resource") === undefined) {
+      return yield* legacy(fetch, server)
+    }
+    const said = yield* decodeResource(found.value.json, found.value.url)
+    if (
+      !URL.canParse(said.resource) ||
+      !checkResourceAllowed({ requestedResource: server, configuredResource: said.resource })
+    ) {
+      return yield* new Refused({
+        detail:
+          `the metadata at ${found.value.url.href} is for ${
+            quoted(said.resource)
+          } and not for ${server.href}, so that no login ` +
+          "is started: correct it at the server, or check the URL"
+      })
+    }
+    const issuers = said.authorization_servers ?? []
+    const named = issuers.find((one) => one === known) ?? issuers[0]
+    if (named === undefined) {
+      const { issuer, metadata } = yield* legacy(fetch, server)
+      return { issuer, metadata, resource: said.resource, scopes: said.scopes_supported }
+    }
+    const issuer = yield* endpoint(named, "issuer")
+    const metadata = yield* Effect.flatMap(
+      metadataOf(fetch, issuer),
+      Effect.catchTag(
+        "NoSuchElementException",
+        () =>
+          new Refused({
+            detail: `the authorization server ${quoted(named)} has no metadata: correct this at the server`
+          })
+      )
+    )
+    if (!isSameIssuer(metadata.issuer, named)) {
+      return yield* new Refused({
+        detail: `the authorization server ${quoted(named)} calls itself ${
+          quoted(metadata.issuer)
+        }, and is not used: correct this at the server`
+      })
+    }
+    return { issuer: metadata.issuer, metadata, resource: said.resource, scopes: said.scopes_supported }
+  })

@@ -1,0 +1,259 @@
+/**
+ * Logins that a person has to finish: in a browser that comes back here, or with a code on any device.
+ *
+ * `begin` makes one, `finish` waits for it. Between the two it is kept in the state folder, and any process can take `finish` over.
+ */
+import { startAuthorization } from "@modelcontextprotocol/sdk/client/auth.js"
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Clock, Effect, Either, Redacted, Schedule, Schema } from "effect"
+import type { Scope } from "effect"
+import { randomBytes } from "node:crypto"
+import { endpoint, refusal } from "./ask.js"
+import * as Client from "./Client.js"
+import type { Discovered } from "./Discovery.js"
+import { type Later, quoted, reasonOf, Refused } from "./Failures.js"
+import * as PendingLogin from "./PendingLogin.js"
+import * as RedirectListener from "./RedirectListener.js"
+import * as TokenEndpoint from "./TokenEndpoint.js"
+
+/** What a login is for. */
+export interface Request {
+  readonly fetch: FetchLike
+  readonly server: string
+  readonly account: string
+  readonly discovered: Discovered
+  readonly scope: string | undefined
+  readonly configured: Client.Configured
+  /** A client that was registered before. */
+  readonly kept: Client.Client | undefined
+  readonly method: "browser" | "device"
+  /** Where the browser comes back to: the first place that is free. */
+  readonly places: ReadonlyArray<RedirectListener.Place>
+}
+
+/** A login that is waited for. */
+export interface Waiting {
+  readonly login: PendingLogin.PendingLogin
+  /** Undefined for a login on another device. */
+  readonly listener: RedirectListener.RedirectListener | undefined
+}
+
+/** Refuses a server with which the code could be stolen on its way. */
+const checkBrowserLogin = ({ issuer, metadata }: Discovered): Effect.Effect<URL, Refused> =>
+  Effect.gen(function*() {
+    if (metadata.code_challenge_methods_supported?.includes("S256") !== true) {
+      return yield* new Refused({
+        detail:
+          `${issuer} does not offer PKCE with S256, which a login needs (code_challenge_methods_supported): correct this at the server`
+      })
+    }
+    if (metadata.response_types_supported?.includes("code") === false) {
+      return yield* new Refused({ detail: `${issuer} offers no login with a code (response_types_supported)` })
+    }
+    return yield* endpoint(metadata.authorization_endpoint, "authorization endpoint")
+  })
+
+const common = ({ account, discovered, scope, server }: Request, client: Client.Client) => ({
+  server,
+  account,
+  issuer: discovered.issuer,
+  metadata: discovered.metadata,
+  resource: discovered.resource,
+  client,
+  scope,
+  opened: false
+})
+
+const beginInBrowser = (request: Request): Effect.Effect<Waiting, Later | Refused, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { discovered, scope } = request
+    const address = yield* checkBrowserLogin(discovered)
+    let listener: RedirectListener.RedirectListener | undefined
+    for (const place of request.places) {
+      listener ??= yield* RedirectListener.make(place)
+    }
+    if (listener === undefined) {
+      return yield* new Refused({
+        detail: `port ${
+          request.places[0]?.port
+        } is taken, and the login has to come back there: end what uses it, or allow another port`
+      })
+    }
+    const { redirect } = listener
+    const now = yield* Clock.currentTimeMillis
+    const client = yield* Client.choose({ ...request, redirect, now })
+    const state = randomBytes(24).toString("base64url")
+    const { authorizationUrl, codeVerifier } = yield* Effect.tryPromise({
+      try: () =>
+        startAuthorization(discovered.issuer, {
+          metadata: {
+            issuer: discovered.issuer,
+            authorization_endpoint: address.href,
+            token_endpoint: discovered.metadata.token_endpoint,
+            response_types_supported: ["code"],
+            code_challenge_methods_supported: ["S256"]
+          },
+          clientInformation: { client_id: client.id },
+          redirectUrl: redirect,
+          state,
+          ...(scope === undefined ? {} : { scope }),
+          ...(discovered.resource === undefined ? {} : { resource: discovered.resource })
+        }),
+      catch: (cause) => new Refused({ detail: `no login can be started: ${reasonOf(cause)}` })
+    })
+    const login: PendingLogin.PendingLogin = {
+      ...common(request, client),
+      address: authorizationUrl.href,
+      until: now + PendingLogin.patience,
+      way: { _tag: "Browser", redirect, state: Redacted.make(state), verifier: Redacted.make(codeVerifier) }
+    }
+    return { login, listener }
+  })
+
+const Device = Schema.Struct({
+  device_code: Schema.String,
+  user_code: Schema.String,
+  verification_uri: Schema.String,
+  verification_uri_complete: Schema.optionalWith(Schema.String, { nullable: true }),
+  expires_in: Schema.Number,
+  interval: Schema.optionalWith(Schema.Number, { nullable: true })
+})
+const decodeDevice = Schema.decodeUnknownEither(Device)
+
+const beginOnDevice = (request: Request): Effect.Effect<Waiting, Later | Refused> =>
+  Effect.gen(function*() {
+    const { discovered, fetch, scope } = request
+    const { issuer, metadata, resource } = discovered
+    if (metadata.device_authorization_endpoint === undefined) {
+      return yield* new Refused({ detail: `${issuer} offers no login on another device: log in without --device` })
+    }
+    const url = yield* endpoint(metadata.device_authorization_endpoint, "device authorization endpoint")
+    const now = yield* Clock.currentTimeMillis
+    const redirect = request.kept?.redirects[0] ?? "http://localhost/callback"
+    const client = yield* Client.choose({ ...request, redirect, now })
+    const asker = { fetch, metadata, client, signingKey: request.configured.signingKey, resource }
+    const answer = yield* TokenEndpoint.post(asker, url, { scope, resource, client_id: client.id })
+    const decoded = decodeDevice(answer.json)
+    if (!answer.ok || Either.isLeft(decoded)) {
+      return yield* refusal(`${issuer} starts no login on another device`, answer)
+    }
+    const said = decoded.right
+    const address = said.verification_uri_complete ?? said.verification_uri
+    yield* endpoint(address, "address for a login on another device")
+    const login: PendingLogin.PendingLogin = {
+      ...common(request, client),
+      address,
+      until: now + said.expires_in * 1000,
+      way: {
+        _tag: "Device",
+        code: Redacted.make(said.device_code),
+        userCode: quoted(said.user_code),
+        interval: Math.max(1, said.interval ?? 5) * 1000
+      }
+    }
+    return { login, listener: undefined }
+  })
+
+/** Starts a login. The browser can come back from the moment that this succeeds until the scope closes. */
+export const begin = (request: Request): Effect.Effect<Waiting, Later | Refused, Scope.Scope> =>
+  request.method === "device" ? beginOnDevice(request) : beginInBrowser(request)
+
+/** Goes on with a login that another process began; undefined where it cannot come back to this one. */
+export const resume = (login: PendingLogin.PendingLogin): Effect.Effect<Waiting | undefined, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    if (login.way._tag === "Device") return { login, listener: undefined }
+    const { hostname, pathname, port } = new URL(login.way.redirect)
+    const listener = yield* RedirectListener.make({ host: hostname, port: Number(port), path: pathname })
+    return listener && { login, listener }
+  })
+
+/** Tokens for what the browser has brought. */
+const fromBrowser = (
+  login: PendingLogin.PendingLogin,
+  way: PendingLogin.PendingLogin["way"] & { readonly _tag: "Browser" },
+  parameters: URLSearchParams,
+  asker: TokenEndpoint.Asker
+): Effect.Effect<TokenEndpoint.Tokens, Later | Refused> =>
+  Effect.gen(function*() {
+    const { authorization_response_iss_parameter_supported: says, issuer } = login.metadata
+    const iss = parameters.get("iss")
+    // Before anything else in the answer is believed, its words of errors included.
+    if (iss === null ? says === true : iss !== issuer) {
+      return yield* new Refused({
+        detail: iss === null
+          ? `the answer to the login does not say that it is from ${issuer}, as it has to (iss), and is not used`
+          : `the answer to the login is from another authorization server than ${issuer}, and is not used`
+      })
+    }
+    const code = parameters.get("code")
+    if (code === null) {
+      const said = [parameters.get("error"), parameters.get("error_description")].filter((part) => part !== null)
+      return yield* new Refused({
+        detail: `the login was not granted${said.length === 0 ? "" : `: ${quoted(said.join(": "))}`}`,
+        code: parameters.get("error") ?? undefined
+      })
+    }
+    return yield* TokenEndpoint.tokens(asker, {
+      grant_type: "authorization_code",
+      code,
+      code_verifier: Redacted.value(way.verifier),
+      redirect_uri: way.redirect
+    }).pipe(Effect.retry({
+      while: ({ _tag }) => _tag === "Later",
+      schedule: Schedule.intersect(Schedule.exponential("500 millis"), Schedule.recurs(4))
+    }))
+  })
+
+/** Tokens once the person has logged in elsewhere, or why there are none. */
+const fromDevice = (
+  way: PendingLogin.PendingLogin["way"] & { readonly _tag: "Device" },
+  asker: TokenEndpoint.Asker
+): Effect.Effect<Either.Either<TokenEndpoint.Tokens, Later | Refused>> =>
+  Effect.gen(function*() {
+    let interval = way.interval
+    while (true) {
+      yield* Effect.sleep(interval)
+      const outcome = yield* Effect.either(TokenEndpoint.tokens(asker, {
+        grant_type: Client.deviceGrant,
+        device_code: Redacted.value(way.code)
+      }))
+      if (Either.isRight(outcome)) return outcome
+      const { left } = outcome
+      if (left._tag === "Later" || left.code === "slow_down") interval += 5_000
+      else if (left.code !== "authorization_pending") return outcome
+    }
+  })
+
+/**
+ * Waits until the person has done their part, and gets the tokens. `keep` is called with them before the person is told. From the
+ * answer of the browser on nothing is interrupted: a code is good for one time. Fails with Refused where the time is up.
+ */
+export const finish = (
+  { listener, login }: Waiting,
+  asker: TokenEndpoint.Asker,
+  keep: (tokens: TokenEndpoint.Tokens) => Effect.Effect<void>
+): Effect.Effect<void, Later | Refused> =>
+  Effect.gen(function*() {
+    const left = login.until - (yield* Clock.currentTimeMillis)
+    const { way } = login
+    const overdue = new Refused({ detail: "nobody has finished the login in time", code: "expired_token" })
+    const inTime = <A>(work: Effect.Effect<A>) =>
+      Effect.timeoutFail(work, { duration: Math.max(0, left), onTimeout: () => overdue })
+    if (way._tag === "Device") {
+      const outcome = yield* inTime(fromDevice(way, asker))
+      return yield* Effect.flatMap(outcome, keep)
+    }
+    if (listener === undefined) return yield* overdue
+    yield* Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const arrival = yield* restore(inTime(listener.arrival(Redacted.value(way.state))))
+        const outcome = yield* Effect.either(fromBrowser(login, way, arrival.parameters, asker))
+        if (Either.isLeft(outcome)) {
+          yield* arrival.reply(`${outcome.left.detail}. You can close this page.`, false)
+          return yield* outcome.left
+        }
+        yield* keep(outcome.right)
+        yield* arrival.reply("You can close this page and go on where you were.", true)
+      })
+    )
+  })

@@ -1,0 +1,137 @@
+/**
+ * One login, however many processes ask for it: one of them owns it (a lock in the state folder), the others show the same address and
+ * wait for its tokens. Where the owner ends, another one takes over at the same address.
+ */
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Clock, Effect, Option, Schedule } from "effect"
+import type { Browser } from "./Browser.js"
+import * as Client from "./Client.js"
+import type { Discovered } from "./Discovery.js"
+import type { Later, Refused } from "./Failures.js"
+import * as Grant from "./Grant.js"
+import * as Login from "./Login.js"
+import * as PendingLogin from "./PendingLogin.js"
+import type * as RedirectListener from "./RedirectListener.js"
+import { grantOf, isSame, type Subject } from "./Renewal.js"
+import * as scopes from "./scopes.js"
+
+/** A login that is asked for. */
+export interface Request {
+  readonly subject: Subject
+  readonly fetch: FetchLike
+  readonly discovered: Discovered
+  readonly scope: string | undefined
+  readonly method: "browser" | "device"
+  readonly places: ReadonlyArray<RedirectListener.Place>
+  /** Opens the address, unless another process has done so. */
+  readonly browser: Browser | undefined
+  /** The tokens that were there when the login was asked for. */
+  readonly before: Grant.Grant | undefined
+  /** Called with the login that is waited for, by whichever process; more than once where it changes. */
+  readonly onWaiting: (login: PendingLogin.PendingLogin) => Effect.Effect<void>
+}
+
+/** How often a process that waits for another one looks for the address, in milliseconds. */
+const pollInterval = 200
+
+/** How much time has to be left for a login to be gone on with, in milliseconds. */
+const worthwhile = 5_000
+
+/** Opens the browser once, whichever process is the first. */
+const openOnce = ({ browser, subject }: Request, login: PendingLogin.PendingLogin): Effect.Effect<void> =>
+  browser === undefined || login.opened
+    ? Effect.void
+    : Effect.scoped(Effect.gen(function*() {
+      const pending = PendingLogin.pendingLogins(subject.folder)
+      yield* subject.folder.lock(`browser-${subject.id}`)
+      const stored = yield* pending.get(subject.id)
+      if (Option.isNone(stored) || stored.value.opened || stored.value.address !== login.address) return
+      yield* pending.set(subject.id, { ...stored.value, opened: true })
+      yield* Effect.asVoid(browser.open(login.address))
+    }))
+
+/** Shows what the owner shows, as long as another process owns the login. */
+const watch = (request: Request): Effect.Effect<void> => {
+  const pending = PendingLogin.pendingLogins(request.subject.folder)
+  let shown: string | undefined
+  return Effect.gen(function*() {
+    const stored = yield* pending.get(request.subject.id)
+    if (Option.isNone(stored) || stored.value.until < (yield* Clock.currentTimeMillis)) return
+    if (stored.value.address !== shown) yield* request.onWaiting(stored.value)
+    shown = stored.value.address
+    yield* openOnce(request, stored.value)
+  }).pipe(Effect.repeat(Schedule.spaced(pollInterval)), Effect.asVoid)
+}
+
+/** The login that another process has left behind, if it is for the same and can still be finished. */
+const inherited = ({ discovered, method, scope, subject }: Request) =>
+  Effect.gen(function*() {
+    const stored = yield* PendingLogin.pendingLogins(subject.folder).get(subject.id)
+    if (Option.isNone(stored)) return undefined
+    const login = stored.value
+    const fits = login.issuer === discovered.issuer && login.server === subject.server &&
+      login.account === subject.account && scopes.covers(login.scope, scope) &&
+      (login.way._tag === "Device") === (method === "device") &&
+      (subject.configured.id === undefined || subject.configured.id === login.client.id)
+    if (!fits || login.until - (yield* Clock.currentTimeMillis) < worthwhile) return undefined
+    return yield* Login.resume(login)
+  })
+
+const begin = (request: Request) =>
+  Effect.gen(function*() {
+    const { discovered, fetch, method, places, scope, subject } = request
+    const clients = Client.registered(subject.folder)
+    const owner = { ...subject, issuer: discovered.issuer }
+    const kept = Option.getOrUndefined(yield* clients.get(Client.key(owner)))
+    const waiting = yield* Login.begin({ ...owner, fetch, discovered, scope, method, places, kept })
+    const { login } = waiting
+    if (login.client.origin === "registered") yield* clients.set(Client.key(owner), login.client)
+    yield* PendingLogin.pendingLogins(subject.folder).set(subject.id, login)
+    return waiting
+  })
+
+/** Waits until there are new tokens, whichever process gets them. */
+export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refused> =>
+  Effect.scoped(Effect.gen(function*() {
+    const { before, fetch, subject } = request
+    const { folder, id, kept } = subject
+    yield* Effect.raceFirst(folder.lock(`login-${id}`), Effect.zipRight(watch(request), Effect.never))
+    const stored = yield* Grant.find(kept, subject.server, subject.account)
+    if (stored !== undefined && !isSame(stored, before)) return stored
+    const waiting = (yield* inherited(request)) ?? (yield* begin(request))
+    const { login } = waiting
+    yield* request.onWaiting(login)
+    yield* Effect.forkScoped(Effect.interruptible(openOnce(request, login)))
+    let grant: Grant.Grant | undefined
+    const asker = {
+      fetch,
+      metadata: login.metadata,
+      client: login.client,
+      signingKey: login.client.origin === "configured" ? subject.configured.signingKey : undefined,
+      resource: login.resource
+    }
+    const keep = (tokens: Parameters<typeof grantOf>[3]) =>
+      Effect.gen(function*() {
+        const obtainedAt = yield* Clock.currentTimeMillis
+        grant = grantOf(subject, login, {
+          method: request.method,
+          client: login.client,
+          asked: login.scope,
+          obtainedAt
+        }, tokens)
+        yield* Grant.save(kept, grant)
+      })
+    yield* Login.finish(waiting, asker, keep).pipe(
+      Effect.tapError((failure) =>
+        failure._tag === "Refused" && (failure.code === "invalid_client" || failure.code === "unauthorized_client")
+          ? Client.forget(folder, { ...subject, issuer: login.issuer })
+          : Effect.void
+      ),
+      // When this process ends before that, another one goes on with it.
+      Effect.tapBoth({
+        onFailure: () => PendingLogin.pendingLogins(folder).remove(id),
+        onSuccess: () => PendingLogin.pendingLogins(folder).remove(id)
+      })
+    )
+    return grant ?? (yield* Effect.dieMessage("a login ended without tokens"))
+  }))

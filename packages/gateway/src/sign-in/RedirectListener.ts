@@ -1,0 +1,124 @@
+/**
+ * Where the browser comes back to after a login: a server on loopback, for one answer.
+ */
+import { Deferred, Effect, Runtime } from "effect"
+import type { Scope } from "effect"
+import type { IncomingMessage, Server, ServerResponse } from "node:http"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { page } from "./page.js"
+
+/** The browser has come back; `reply` shows the person how it ended. */
+export interface Arrival {
+  readonly parameters: URLSearchParams
+  readonly reply: (text: string, ok: boolean) => Effect.Effect<void>
+}
+
+/** A listener that is up. */
+export interface RedirectListener {
+  /** The redirect that leads here. */
+  readonly redirect: string
+  /** Waits for the first request that brings `state`; others are refused and change nothing. */
+  readonly arrival: (state: string) => Effect.Effect<Arrival>
+}
+
+/** Where to listen. */
+export interface Place {
+  readonly host: string
+  readonly port: number
+  readonly path: string
+}
+
+/** The addresses that browsers take `localhost` for. */
+const addressesOf = (host: string): ReadonlyArray<string> =>
+  host === "localhost" ? ["127.0.0.1", "::1"] : [host.replace(/^\[|\]$/g, "")]
+
+const listen = (server: Server, host: string, port: number): Effect.Effect<number, NodeJS.ErrnoException> =>
+  Effect.async((resume) => {
+    const failed = (error: NodeJS.ErrnoException) => resume(Effect.fail(error))
+    server.once("error", failed)
+    server.listen({ host, port, exclusive: true }, () => {
+      server.off("error", failed)
+      resume(Effect.succeed((server.address() as AddressInfo).port))
+    })
+  })
+
+/** A machine without this family of addresses. */
+const isMissing = ({ code }: NodeJS.ErrnoException): boolean =>
+  code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT" || code === "EINVAL"
+
+/**
+ * Listens at a place until the scope closes; port 0 is any free one. Succeeds with undefined where the port is taken.
+ */
+export const make = (place: Place): Effect.Effect<RedirectListener | undefined, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const run = Runtime.runFork(yield* Effect.runtime())
+    let port = place.port
+    let expected: { readonly state: string; readonly arrived: Deferred.Deferred<Arrival> } | undefined
+    let used = false
+
+    const answer = (response: ServerResponse, status: number, text: string) => {
+      response.writeHead(status, {
+        "content-type": "text/html; charset=utf-8",
+        "cache-control": "no-store",
+        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+        connection: "close"
+      })
+      response.end(page(text, status === 200))
+    }
+
+    const handle = (request: IncomingMessage, response: ServerResponse) => {
+      const host = request.headers.host ?? ""
+      // A page of another site can lead its own name here, but not send ours.
+      if (!addressesOf(place.host).concat(place.host, "[::1]").some((name) => host === `${name}:${port}`)) {
+        return answer(response, 421, "This address is not served here.")
+      }
+      const url = new URL(request.url ?? "/", "http://localhost")
+      if (url.pathname !== place.path || request.method !== "GET") {
+        return answer(response, 404, "There is nothing here.")
+      }
+      if (expected === undefined || url.searchParams.get("state") !== expected.state) {
+        return answer(response, 400, "This is not the answer to the login that is waited for. Begin the login again.")
+      }
+      if (used) return answer(response, 400, "This login is over already.")
+      used = true
+      run(Deferred.succeed(expected.arrived, {
+        parameters: url.searchParams,
+        reply: (text, ok) =>
+          Effect.async<void>((resume) => {
+            response.once("close", () => resume(Effect.void))
+            if (response.destroyed) resume(Effect.void)
+            else answer(response, ok ? 200 : 400, text)
+          }).pipe(Effect.timeout("1 second"), Effect.ignore)
+      }))
+    }
+
+    const open: Array<Server> = []
+    const close = Effect.sync(() => {
+      for (const server of open) {
+        server.close()
+        server.closeAllConnections()
+      }
+    })
+    yield* Effect.addFinalizer(() => close)
+    for (const address of addressesOf(place.host)) {
+      const server = createServer(handle)
+      open.push(server)
+      const outcome = yield* Effect.either(listen(server, address, port))
+      if (outcome._tag === "Right") port = outcome.right
+      else if (!(address === "::1" && place.host === "localhost" && isMissing(outcome.left))) {
+        yield* close
+        return undefined
+      }
+    }
+    return {
+      redirect: `http://${place.host}:${port}${place.path}`,
+      arrival: (state) =>
+        Effect.flatMap(Deferred.make<Arrival>(), (arrived) => {
+          expected = { state, arrived }
+          return Deferred.await(arrived)
+        })
+    }
+  })

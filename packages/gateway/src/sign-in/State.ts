@@ -1,0 +1,57 @@
+/**
+ * How far the sign-in to one server is.
+ */
+
+/** How far the sign-in to one server is; times are milliseconds since 1970. */
+export type State =
+  | {
+    /** The server has not asked for a login, and none is kept for it. */
+    readonly _tag: "NotAsked"
+  }
+  | {
+    readonly _tag: "SignedIn"
+    readonly issuer: string
+    readonly scope: string | undefined
+    /** When the access token ends; undefined where the server does not say. It is renewed before that, if `renewable`. */
+    readonly expiresAt: number | undefined
+    readonly renewable: boolean
+  }
+  | {
+    /** A person has to log in. The address works as long as a process of this user waits for it, until `until`. */
+    readonly _tag: "LoginNeeded"
+    readonly address: string
+    /** To be typed in at the address, for a login on another device. */
+    readonly userCode: string | undefined
+    readonly until: number
+    /** Whether more rights are wanted than an earlier login gave. */
+    readonly stepUp: boolean
+  }
+  | {
+    /** The tokens could not be renewed; this passes by itself, and no login is needed for it. */
+    readonly _tag: "Later"
+    readonly detail: string
+  }
+  | {
+    /** There can be no login, or the last one failed. */
+    readonly _tag: "Refused"
+    readonly detail: string
+  }
+
+/** One line for a person; without secrets. */
+export const show = (state: State): string => {
+  switch (state._tag) {
+    case "NotAsked":
+      return "no login asked for"
+    case "SignedIn":
+      return `signed in at ${state.issuer}`
+    case "LoginNeeded": {
+      const code = state.userCode === undefined ? "" : ` and enter the code ${state.userCode}`
+      return `${
+        state.stepUp ? "more rights are wanted than the last login gave" : "a login is wanted"
+      }: open ${state.address}${code}`
+    }
+    case "Later":
+    case "Refused":
+      return state.detail
+  }
+}

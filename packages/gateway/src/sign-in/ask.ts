@@ -1,0 +1,79 @@
+/**
+ * Requests to authorization servers and for metadata: short ones, whose answers are JSON.
+ */
+import { fetchWithinOrigin } from "@modelcontextprotocol/sdk/shared/transport.js"
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Effect } from "effect"
+import { Later, quoted, reasonOf, Refused } from "./Failures.js"
+
+/** How long one request may take, in milliseconds. */
+const timeout = 30_000
+
+/** An answer: its status and its body as JSON, undefined where it is none. */
+export interface Answer {
+  readonly status: number
+  readonly ok: boolean
+  readonly json: unknown
+}
+
+/** An object's property, whatever the value is. */
+export const property = (value: unknown, key: string): unknown =>
+  typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Statuses that pass by themselves. */
+const passes = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429
+
+/** Sends a request; redirects are followed within the origin. Fails with Later where no answer comes, or one that passes by itself. */
+export const ask = (fetch: FetchLike, url: URL, init: RequestInit): Effect.Effect<Answer, Later> =>
+  Effect.tryPromise({
+    try: async (interrupted) => {
+      const signal = AbortSignal.any([interrupted, AbortSignal.timeout(timeout)])
+      const response = await fetchWithinOrigin(fetch)(url, { ...init, signal })
+      return { status: response.status, ok: response.ok, json: parse(await response.text()) }
+    },
+    catch: (cause) => new Later({ detail: `${url.origin + url.pathname} cannot be reached: ${reasonOf(cause)}`, cause })
+  }).pipe(Effect.filterOrFail(
+    ({ status }) => !passes(status),
+    ({ status }) => new Later({ detail: `${url.origin + url.pathname} is not ready: HTTP ${status}` })
+  ))
+
+/** Whether an address may be trusted with secrets: https, or this machine. */
+export const isSecure = (url: URL): boolean =>
+  url.protocol === "https:" ||
+  (url.protocol === "http:" &&
+    (/^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname) || url.hostname.endsWith(".localhost")))
+
+/** An endpoint that a server names, if secrets can be sent to it. */
+export const endpoint = (value: unknown, what: string): Effect.Effect<URL, Refused> =>
+  Effect.suspend(() => {
+    const url = typeof value === "string" && URL.canParse(value) ? new URL(value) : undefined
+    if (url !== undefined && isSecure(url)) return Effect.succeed(url)
+    return new Refused({
+      detail: url === undefined
+        ? `the authorization server names no valid ${what}`
+        : `the authorization server names a ${what} that is not https, to which nothing is sent: ${
+          quoted(url.origin + url.pathname)
+        }`
+    })
+  })
+
+/** An error answer of an authorization server, as RFC 6749 has it. */
+export const refusal = (what: string, { json, status }: Answer): Refused => {
+  const code = property(json, "error")
+  const description = property(json, "error_description")
+  const said = [code, description].filter((part) => typeof part === "string" && part !== "").map((part) =>
+    quoted(String(part))
+  )
+  return new Refused({
+    detail: `${what}: ${said.length === 0 ? `HTTP ${status}` : said.join(": ")}`,
+    code: typeof code === "string" ? code : undefined
+  })
+}

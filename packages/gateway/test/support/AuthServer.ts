@@ -1,0 +1,302 @@
+/**
+ * An MCP server that wants a login, and its authorization server, on one port: as small as they can be, and with faults to order.
+ */
+import { Effect } from "effect"
+import { createHash, randomBytes } from "node:crypto"
+import { createServer } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+
+/** What can be ordered; changes count at once. */
+export interface Knobs {
+  /** Seconds that an access token lives; undefined says nothing of it. */
+  expiresIn: number | undefined
+  /** Each refresh token is good for one time, and one that is used again ends the whole login. */
+  rotate: boolean
+  /** Whether refresh tokens are given. */
+  refresh: boolean
+  /** The status with which the token endpoint answers whatever is asked. */
+  tokenStatus: number | undefined
+  /** Milliseconds until the token endpoint answers. */
+  tokenDelay: number
+  /** Milliseconds until metadata is answered. */
+  metadataDelay: number
+  /** The scope that calls of tools need beside the one that the login needs. */
+  callScope: string | undefined
+  /** The `iss` that the browser brings back. */
+  iss: string | undefined
+  /** Changes of the metadata of the authorization server. */
+  metadata: Record<string, unknown>
+  /** Whether a person agrees. */
+  consent: boolean
+  /** How often the device endpoint says that nobody has agreed yet. */
+  devicePending: number
+}
+
+/** A token request as it came. */
+export interface TokenRequest {
+  readonly form: Readonly<Record<string, string>>
+  readonly authorization: string | undefined
+  readonly status: number
+}
+
+interface Login {
+  readonly scope: string
+  readonly client: string
+  readonly challenge: string
+  readonly redirect: string
+  readonly resource: string | undefined
+  /** The refresh token that is good. */
+  refresh: string
+  access: Set<string>
+  isEnded: boolean
+}
+
+const bodyOf = async (request: IncomingMessage): Promise<string> => {
+  let text = ""
+  for await (const chunk of request) text += String(chunk)
+  return text
+}
+
+const token = () => randomBytes(16).toString("hex")
+
+const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
+
+/** Starts them; they end with the scope. */
+export const make = Effect.acquireRelease(
+  Effect.promise(async () => {
+    const knobs: Knobs = {
+      expiresIn: 3600,
+      rotate: true,
+      refresh: true,
+      tokenStatus: undefined,
+      tokenDelay: 0,
+      metadataDelay: 0,
+      callScope: undefined,
+      iss: undefined,
+      metadata: {},
+      consent: true,
+      devicePending: 1
+    }
+    const tokenRequests: Array<TokenRequest> = []
+    const registrations: Array<Record<string, unknown>> = []
+    const authorizations: Array<URLSearchParams> = []
+    const revocations: Array<string> = []
+    /** The access tokens that came with requests to the MCP server. */
+    const presented: Array<string | undefined> = []
+    const codes = new Map<string, Login>()
+    const logins: Array<Login> = []
+    let origin = ""
+
+    const json = (response: ServerResponse, status: number, value: unknown, headers: Record<string, string> = {}) => {
+      response.writeHead(status, { "content-type": "application/json", ...headers })
+      response.end(JSON.stringify(value))
+    }
+
+    const give = (login: Login) => {
+      const access = token()
+      login.access.add(access)
+      if (knobs.rotate || login.refresh === "") login.refresh = token()
+      const until = knobs.expiresIn
+      if (until !== undefined) setTimeout(() => login.access.delete(access), until * 1000).unref()
+      return {
+        access_token: access,
+        token_type: "Bearer",
+        scope: login.scope,
+        ...(until === undefined ? {} : { expires_in: until }),
+        ...(knobs.refresh ? { refresh_token: login.refresh } : {})
+      }
+    }
+
+    const newLogin = (parameters: URLSearchParams): Login => {
+      const login: Login = {
+        scope: parameters.get("scope") ?? "",
+        client: parameters.get("client_id") ?? "",
+        challenge: parameters.get("code_challenge") ?? "",
+        redirect: parameters.get("redirect_uri") ?? "",
+        resource: parameters.get("resource") ?? undefined,
+        refresh: "",
+        access: new Set(),
+        isEnded: false
+      }
+      logins.push(login)
+      return login
+    }
+
+    let pending = 0
+    const answerToken = (form: Record<string, string>): readonly [number, unknown] => {
+      if (knobs.tokenStatus !== undefined) return [knobs.tokenStatus, { error: "server_error" }]
+      switch (form["grant_type"]) {
+        case "authorization_code": {
+          const login = codes.get(form["code"] ?? "")
+          codes.delete(form["code"] ?? "")
+          const challenge = createHash("sha256").update(form["code_verifier"] ?? "").digest("base64url")
+          const isRight = login !== undefined && login.challenge === challenge &&
+            login.redirect === form["redirect_uri"] &&
+            login.resource === form["resource"]
+          return isRight ? [200, give(login)] : [400, { error: "invalid_grant" }]
+        }
+        case "refresh_token": {
+          const login = logins.find(({ refresh }) => refresh === form["refresh_token"])
+          if (login === undefined || login.isEnded) {
+            // Somebody uses an old one: the login may be in wrong hands.
+            for (const one of logins) {
+              one.isEnded = true
+              one.access.clear()
+            }
+            return [400, { error: "invalid_grant", error_description: "used before" }]
+          }
+          return [200, give(login)]
+        }
+        case "client_credentials":
+          return [200, give(newLogin(new URLSearchParams(form)))]
+        case "urn:ietf:params:oauth:grant-type:device_code":
+          if (pending++ < knobs.devicePending) return [400, { error: "authorization_pending" }]
+          return [200, give(newLogin(new URLSearchParams(form)))]
+        default:
+          return [400, { error: "unsupported_grant_type" }]
+      }
+    }
+
+    const answerMcp = async (request: IncomingMessage, response: ServerResponse) => {
+      const body = JSON.parse(await bodyOf(request) || "{}") as {
+        id?: number
+        method?: string
+        params?: { protocolVersion?: string }
+      }
+      const access = /^Bearer (.*)$/.exec(request.headers.authorization ?? "")?.[1]
+      presented.push(access)
+      const login = logins.find((one) => access !== undefined && one.access.has(access))
+      const metadata = `resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
+      if (login === undefined) {
+        return json(response, 401, { error: "unauthorized" }, {
+          "www-authenticate": `Bearer scope="basic", ${metadata}`
+        })
+      }
+      if (request.method !== "POST") return json(response, 405, {})
+      const { callScope } = knobs
+      if (body.method === "tools/call" && callScope !== undefined && !login.scope.split(" ").includes(callScope)) {
+        return json(response, 403, {}, {
+          "www-authenticate": `Bearer error="insufficient_scope", scope="${callScope}", ${metadata}`
+        })
+      }
+      if (body.id === undefined) return response.writeHead(202).end()
+      const results: Record<string, unknown> = {
+        initialize: {
+          protocolVersion: body.params?.protocolVersion ?? "2025-11-25",
+          capabilities: { tools: {} },
+          serverInfo: { name: "auth-server", version: "1.0.0" }
+        },
+        "tools/list": { tools: [{ name: "ask", inputSchema: { type: "object" } }] },
+        "tools/call": { content: [{ type: "text", text: "answered" }] },
+        ping: {}
+      }
+      const result = results[body.method ?? ""]
+      json(response, 200, {
+        jsonrpc: "2.0",
+        id: body.id,
+        ...(result === undefined ? { error: { code: -32601, message: "not found" } } : { result })
+      })
+    }
+
+    const handle = async (request: IncomingMessage, response: ServerResponse) => {
+      const url = new URL(request.url ?? "/", origin)
+      switch (url.pathname) {
+        case "/mcp":
+          return answerMcp(request, response)
+        case "/.well-known/oauth-protected-resource/mcp":
+          await sleep(knobs.metadataDelay)
+          return json(response, 200, { resource: `${origin}/mcp`, authorization_servers: [origin] })
+        case "/.well-known/oauth-authorization-server":
+          await sleep(knobs.metadataDelay)
+          return json(response, 200, {
+            issuer: origin,
+            authorization_endpoint: `${origin}/authorize`,
+            token_endpoint: `${origin}/token`,
+            registration_endpoint: `${origin}/register`,
+            revocation_endpoint: `${origin}/revoke`,
+            device_authorization_endpoint: `${origin}/device`,
+            response_types_supported: ["code"],
+            code_challenge_methods_supported: ["S256"],
+            token_endpoint_auth_methods_supported: ["none", "client_secret_basic"],
+            ...knobs.metadata
+          })
+        case "/register": {
+          const client = JSON.parse(await bodyOf(request)) as Record<string, unknown>
+          registrations.push(client)
+          return json(response, 201, { ...client, client_id: `client-${registrations.length}` })
+        }
+        case "/authorize": {
+          const parameters = url.searchParams
+          authorizations.push(parameters)
+          const back = new URL(parameters.get("redirect_uri") ?? "")
+          back.searchParams.set("state", parameters.get("state") ?? "")
+          if (knobs.iss !== undefined) back.searchParams.set("iss", knobs.iss)
+          if (knobs.consent) {
+            const code = token()
+            codes.set(code, newLogin(parameters))
+            back.searchParams.set("code", code)
+          } else {
+            back.searchParams.set("error", "access_denied")
+            back.searchParams.set("error_description", "the person said no")
+          }
+          return response.writeHead(302, { location: back.href }).end()
+        }
+        case "/device":
+          return json(response, 200, {
+            device_code: token(),
+            user_code: "ABCD-EFGH",
+            verification_uri: `${origin}/activate`,
+            expires_in: 600,
+            interval: 1
+          })
+        case "/revoke":
+          revocations.push(new URLSearchParams(await bodyOf(request)).get("token") ?? "")
+          return response.writeHead(200).end()
+        case "/token": {
+          const form = Object.fromEntries(new URLSearchParams(await bodyOf(request)))
+          await sleep(knobs.tokenDelay)
+          const [status, answer] = answerToken(form)
+          tokenRequests.push({ form, authorization: request.headers.authorization, status })
+          return json(response, status, answer)
+        }
+        default:
+          return json(response, 404, {})
+      }
+    }
+
+    const server = createServer((request, response) => void handle(request, response).catch(() => response.destroy()))
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    return {
+      knobs,
+      origin,
+      url: `${origin}/mcp`,
+      tokenRequests,
+      registrations,
+      authorizations,
+      revocations,
+      presented,
+      /** Ends all access tokens at once; refresh tokens stay good. */
+      expire: () => {
+        for (const login of logins) login.access.clear()
+      },
+      /** Ends the logins: neither kind of token is good any more. */
+      end: () => {
+        for (const login of logins) {
+          login.access.clear()
+          login.isEnded = true
+        }
+      },
+      grants: (type: string) => tokenRequests.filter(({ form }) => form["grant_type"] === type),
+      close: () => {
+        server.close()
+        server.closeAllConnections()
+      }
+    }
+  }),
+  ({ close }) => Effect.sync(close)
+)
+
+/** They that run. */
+export type AuthServer = Effect.Effect.Success<typeof make>
