@@ -190,7 +190,10 @@ export const make = <R = never>(
     const router = new Router(index, (id) => members.current.value.get(id)?.backend, ready)
     const readCatalog = Effect.sync(() => index.catalog)
     const catalog = Live.make(
-      readCatalog,
+      Effect.suspend(() => {
+        for (const { backend } of members.current.value.values()) backend.catalogAsked()
+        return readCatalog
+      }),
       Stream.changesWith(
         Stream.mapEffect(catalogVersion.changes, () => readCatalog),
         (before, after) => before === after

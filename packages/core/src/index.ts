@@ -1,6 +1,7 @@
 export * as Backend from "./Backend.js"
 export type { KeepaliveStatus, Status } from "./backend/Status.js"
 export * as Catalog from "./catalog/Catalog.js"
+export type { Kind } from "./catalog/Kind.js"
 export * as Nesting from "./catalog/Nesting.js"
 export * from "./Errors.js"
 export * as Fleet from "./Fleet.js"
@@ -18,6 +19,7 @@ export type {
   ClientOptions,
   ConnectOptions,
   Connector,
+  Hearing,
   ServerNotification,
   ServerRequestHandlers
 } from "./port/Connector.js"

@@ -35,6 +35,8 @@ export interface AdapterTransport extends Transport {
   readonly stateful: boolean
   onlost?: ((loss: Loss) => void) | undefined
   onfailed?: ((id: RequestId, error: RequestError) => void) | undefined
+  /** Called where the server shows on the stream of a response that it lives, with a comment. Must not throw. */
+  onbeat?: ((id: RequestId) => void) | undefined
   /**
    * Takes the session out of a transport that is over, where the server may still keep it: nothing is received any more, requests
    * that its streams can answer are not rejected, and `close` leaves the session alone.

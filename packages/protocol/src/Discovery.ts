@@ -13,7 +13,8 @@ import * as Initialize from "./Initialize.js"
 import type { Answer } from "./Requests.js"
 import { clientInfo } from "./Session.js"
 
-const reserved = "io.modelcontextprotocol/"
+/** What the protocol's own keys of `_meta` begin with. */
+export const reserved = "io.modelcontextprotocol/"
 
 /** Who asks, in which version and what they can do: the reserved keys of `_meta`, which every request has. */
 export const envelopeOf = (options: ClientOptions): Readonly<Record<string, unknown>> => {

@@ -29,7 +29,7 @@ export type Verdict =
   | { readonly _tag: "None" }
 
 /** JSON-RPC: the version is not supported; `data.supported` names those that are. */
-const unsupportedVersion = -32022
+export const unsupportedVersion = -32022
 
 const sessions: Verdict = { _tag: "Sessions" }
 const none: Verdict = { _tag: "None" }

@@ -57,6 +57,15 @@ export const remote = (code: number, message: string, data: unknown, hasSession:
   })
 }
 
+/** A request that the server has no answer for, as it would say itself. */
+export const unsupportedMethod = (method: string): RequestError =>
+  new RequestError({
+    fate: "answered",
+    reason: "remote",
+    code: JsonRpc.methodNotFound,
+    message: `the server has no ${method}`
+  })
+
 /** A request that was sent and not answered in its time. */
 export const timedOut = (method: string): RequestError =>
   new RequestError({ fate: "unknown", reason: "timeout", message: `no answer to ${method} in time` })

@@ -85,7 +85,7 @@ export class Requests {
 
   /** Sends a request, and gives its id; `settle` is called once, which may be before this returns, unless it is cancelled. */
   send(
-    method: Method | "initialize" | "server/discover",
+    method: Method | "initialize" | "server/discover" | "subscriptions/listen",
     params: unknown,
     options: Options,
     settle: (answer: Answer) => void

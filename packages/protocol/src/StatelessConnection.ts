@@ -2,18 +2,21 @@
  * A server of the protocol without sessions (2026-07-28) over one transport, as a core Connection: each request says by itself
  * who asks, in which version and what they can do. What the server wants to know it asks in place of a result.
  */
-import type { Connection, Loss, Method, RequestOptions } from "@mcp-lifeline/core"
+import type { Connection, Kind, Loss, Method, RequestOptions, ServerNotification } from "@mcp-lifeline/core"
 import type { ConnectError } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
+import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import type { Scope } from "effect"
 import { Effect, Exit, Predicate, Runtime } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
 import * as Discovery from "./Discovery.js"
+import { EnvelopedRequests } from "./EnvelopedRequests.js"
 import * as Era from "./Era.js"
 import * as Failures from "./Failures.js"
 import * as InputRequests from "./InputRequests.js"
 import { Link } from "./Link.js"
+import { ListenStream } from "./ListenStream.js"
 import type { Answer } from "./Requests.js"
 import { Requests } from "./Requests.js"
 import type { Options, Parts } from "./Session.js"
@@ -49,7 +52,19 @@ const open = (
       runFork(Effect.logDebug(`MCP: ${message.slice(0, 200)}`))
     }
     const requests = new Requests(transport, log)
-    const link = new Link(transport, { requests, onNotification: options.onNotification, log })
+    let listening: ListenStream | undefined
+    const link = new Link(transport, {
+      requests,
+      onNotification: (notification) => {
+        const taken = taking(notification, listening)
+        if (taken !== undefined) options.onNotification(taken)
+      },
+      log
+    })
+    const endAll = (loss: Loss): void => {
+      link.end(loss)
+      listening?.end(loss)
+    }
 
     let closing = false
     let lost: Loss | undefined
@@ -59,14 +74,14 @@ const open = (
       lost = loss
       link.refuse(loss)
       onLost?.(loss)
-      link.end(loss)
+      endAll(loss)
     }
     transport.onlost = lose
     transport.onclose = () => lose({ kind: "closed", message: "the transport was closed" })
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         closing = true
-        link.end({ kind: "closed", message: "the connection was closed" })
+        endAll({ kind: "closed", message: "the connection was closed" })
         return Effect.promise(() => transport.close())
       })
     )
@@ -74,23 +89,17 @@ const open = (
 
     const { handlers, relay } = options
     const answering: InputRequests.Answering = { handlers, relay, read: parts.readQuestion }
-    const envelope = Discovery.envelopeOf(options)
-    /** The reserved keys are ours, whatever comes from a client that we speak for. */
-    const enveloped = (params: unknown): Record<string, unknown> => {
-      const given = Predicate.isRecord(params) ? params : {}
-      const meta = given["_meta"]
-      return { ...given, _meta: { ...(Predicate.isRecord(meta) ? meta : {}), ...envelope } }
-    }
+    const enveloped = new EnvelopedRequests(requests, Discovery.envelopeOf(options))
 
     const discover = (timeout: number): Effect.Effect<Answer> =>
       Effect.async((resume) => {
-        const id = requests.send(
+        const cancel = enveloped.send(
           "server/discover",
-          enveloped(undefined),
+          undefined,
           { timeout },
           (answer) => resume(Effect.succeed(answer))
         )
-        return Effect.sync(() => requests.cancel(id, "the caller cancelled the request"))
+        return Effect.sync(() => cancel("the caller cancelled the request"))
       })
 
     const answer = discovered ?? (yield* discover(Number.POSITIVE_INFINITY))
@@ -105,6 +114,25 @@ const open = (
     }
     const { capabilities, instructions, serverInfo } = yield* Discovery.introductionOf(verdict.discovered, transport)
     transport.setProtocolVersion?.(Era.statelessVersion)
+
+    const listen = new ListenStream(
+      {
+        open: (filter, settle) => {
+          const params = enveloped.params({ notifications: filter })
+          const id = requests.send("subscriptions/listen", params, { timeout: Number.POSITIVE_INFINITY }, settle)
+          return { id, cancel: () => requests.cancel(id, "nobody listens any more") }
+        },
+        isOver: () => link.ended !== undefined,
+        onHearing: (hearing) => options.onHearing?.(hearing),
+        onDoubt: () => options.onDoubt?.(),
+        log
+      },
+      capabilities,
+      yield* Effect.clock
+    )
+    listening = listen
+    transport.onbeat = (id) => listen.beat(id)
+    yield* Effect.forkScoped(Effect.interruptible(listen.run))
 
     /** The server answers, and no longer in this protocol. */
     const contradicted = (answer: Answer): RequestError => {
@@ -123,10 +151,37 @@ const open = (
         return Effect.fail(contradicted(answer))
       })
 
+    /** What a server with sessions would keep for this one: here it is kept by us, and said in other requests. */
+    const keep = (
+      method: Method,
+      params: unknown,
+      { timeout }: RequestOptions
+    ): Effect.Effect<unknown, RequestError> | undefined => {
+      const { level, uri } = Object(params) as { readonly level: LoggingLevel; readonly uri: string }
+      switch (method) {
+        case "logging/setLevel":
+          if (capabilities.logging === undefined) return Effect.fail(Failures.unsupportedMethod(method))
+          enveloped.setLevel(level)
+          return Effect.succeed({})
+        case "resources/subscribe":
+          return Effect.timeoutFail(Effect.as(listen.subscribe(uri), {}), {
+            duration: timeout,
+            onTimeout: () => Failures.timedOut(method)
+          })
+        case "resources/unsubscribe":
+          listen.unsubscribe(uri)
+          return Effect.succeed({})
+        default:
+          return undefined
+      }
+    }
+
     const request = (method: Method, params: unknown, options: RequestOptions): Effect.Effect<unknown, RequestError> =>
       Effect.suspend(() => {
         if (link.ended !== undefined) return Effect.fail(Failures.refused(link.ended))
         if (method === "ping") return ping(options)
+        const kept = keep(method, params, options)
+        if (kept !== undefined) return kept
         const { resultSchema } = options
         const wrong = options.task === undefined
           ? resultSchema === undefined ? undefined : parts.wrong(resultSchema)
@@ -144,9 +199,10 @@ const open = (
     ): Effect.Effect<unknown, RequestError> =>
       Effect.async<unknown, RequestError>((resume) => {
         const startedAt = performance.now()
-        const id = requests.send(method, enveloped(params), options, (answer) => {
+        const cancel = enveloped.send(method, params, options, (answer) => {
           if (Exit.isFailure(answer)) return resume(answer)
           const result = answer.value
+          listen.listed(kindsIn[method] ?? [])
           if (result["resultType"] !== "input_required") {
             return resume(parts.decodeStateless(method, result, options.resultSchema))
           }
@@ -172,7 +228,7 @@ const open = (
             return ask(method, { ...params as object, ...given }, again, round + 1)
           }))
         })
-        return Effect.sync(() => requests.cancel(id, Failures.textOf(options.cancelReason?.())))
+        return Effect.sync(() => cancel(Failures.textOf(options.cancelReason?.())))
       })
 
     const notify: Connection["notify"] = (method, params) =>
@@ -181,7 +237,7 @@ const open = (
         // There is no handshake to end, and the server has asked for no roots.
         if (method === "notifications/initialized" || method === "notifications/roots/list_changed") return Effect.void
         return Effect.tryPromise({
-          try: () => transport.send({ jsonrpc: "2.0", method, params: enveloped(params) }),
+          try: () => transport.send({ jsonrpc: "2.0", method, params: enveloped.params(params) }),
           catch: (error) => Failures.toRequestError(error, "notSent")
         })
       })
@@ -200,6 +256,33 @@ const open = (
         onLost = callback
         if (lost !== undefined) callback(lost)
       },
-      fail: (loss) => link.end(loss)
+      fail: endAll
     }
   })
+
+/** What a request lists. */
+const kindsIn: { readonly [M in Method]?: ReadonlyArray<Kind> } = {
+  "tools/list": ["tools"],
+  "prompts/list": ["prompts"],
+  "resources/list": ["resources"],
+  "resources/templates/list": ["resourceTemplates"]
+}
+
+/** A notification as it is handed on, without what concerns the stream that it came on; nothing where it concerns that alone. */
+const taking = (
+  notification: ServerNotification,
+  listening: ListenStream | undefined
+): ServerNotification | undefined => {
+  const { method, params } = notification
+  const { _meta: meta, ...others } = params ?? {}
+  const key = `${Discovery.reserved}subscriptionId`
+  const id = Predicate.isRecord(meta) ? meta[key] : undefined
+  if (method === "notifications/subscriptions/acknowledged") {
+    listening?.acknowledged(id, params?.["notifications"])
+    return undefined
+  }
+  if (id === undefined) return notification
+  if (listening?.accepts(method, params) === false) return undefined
+  const { [key]: _, ...kept } = meta as Record<string, unknown>
+  return { method, params: Object.keys(kept).length === 0 ? others : { ...others, _meta: kept } }
+}

@@ -35,6 +35,8 @@ const replayed = 1000
 /** What is done with a stream. */
 export interface Reader {
   readonly onEvent: (event: EventSourceMessage) => void
+  /** A comment came, by which a server shows that it lives. */
+  readonly onComment?: (() => void) | undefined
   /** A message was too long and was dropped; the stream goes on. */
   readonly onDropped: (message: Oversized.Oversized) => void
   /** Says that nothing more is expected: a stream that the server leaves open is then closed soon. */
@@ -55,7 +57,7 @@ export const read = (answer: Answer, position: Position, reader: Reader): Effect
 const readBody = (
   body: Readable,
   position: Position,
-  { complete, maxBytes, maxSilence, onDropped, onEvent }: Reader
+  { complete, maxBytes, maxSilence, onComment, onDropped, onEvent }: Reader
 ): Effect.Effect<End> =>
   Effect.async((resume) => {
     let timer: ReturnType<typeof setTimeout> | undefined
@@ -76,6 +78,7 @@ const readBody = (
         }
         onEvent(event)
       },
+      onComment,
       onRetry: (retry) => {
         position.retry = retry
       }

@@ -34,6 +34,12 @@ export interface Options {
   readonly parameters: ParameterHeaders
 }
 
+/** Whether a message opens the stream of changes. What compresses that may hold its events back. */
+const isListen = (message: JSONRPCMessage): boolean => "method" in message && message.method === "subscriptions/listen"
+
+/** Whether a request does not wait behind others. */
+const isPrompt = (message: JSONRPCRequest): boolean => message.method === "server/discover" || isListen(message)
+
 type Failure = ConnectError | RequestError
 
 /** A request that is out. */
@@ -67,7 +73,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         if (exchange !== undefined) exchange.answered = true
       })
 
-    const reader = (exchange: Exchange): Reader => ({
+    const reader = (exchange: Exchange, id: RequestId): Reader => ({
       onEvent: (event) => {
         if (Wire.isMessage(event)) receive(Wire.parse(event.data))
       },
@@ -75,6 +81,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         if (message.isResponse) exchange.answered = true
         dropped(message)
       },
+      onComment: () => transport.onbeat?.(id),
       complete: () => exchange.answered,
       maxBytes: maxMessageBytes
     })
@@ -92,6 +99,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     const headersOf = (message: JSONRPCMessage): Record<string, string> => ({
       ...RequestHeaders.of(message),
       ...parameters.of(message),
+      ...(isListen(message) ? { "accept-encoding": "identity" } : {}),
       "content-type": "application/json",
       accept: "application/json, text/event-stream"
     })
@@ -99,10 +107,10 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     const ask = (message: JSONRPCRequest, body: string, exchange: Exchange): Effect.Effect<void, Failure> =>
       Effect.suspend(() =>
         client.exchange(
-          { method: "POST", url, prompt: message.method === "server/discover", headers: headersOf(message), body },
+          { method: "POST", url, prompt: isPrompt(message), headers: headersOf(message), body },
           (answer) =>
             Effect.filterOrFail(
-              Reply.read(answer, { lastEventId: undefined, retry: undefined }, reader(exchange), receive),
+              Reply.read(answer, { lastEventId: undefined, retry: undefined }, reader(exchange, message.id), receive),
               (end) => end === undefined,
               Reply.cut
             )

@@ -53,7 +53,8 @@ export interface Backend {
   /** Notifications of the current generation. */
   readonly notifications: Stream.Stream<ServerNotification>
   /**
-   * The last good catalogue; `undefined` before the first and where it is withdrawn. With `discovery.mode: "learn"` the
+   * The last good catalogue; `undefined` before the first and where it is withdrawn. Lists that are older than the server lets them
+   * become (`ttlMs`) are given as stale, and read again in the background. With `discovery.mode: "learn"` the
    * lists are read from when this, its `changes` or `refresh` is first run.
    */
   readonly catalog: Live.Live<Snapshot | undefined>
@@ -186,9 +187,15 @@ export class BackendHandle implements Backend {
 
   get catalog(): Backend["catalog"] {
     const { published } = this.#state
-    const { want } = this.#supervisor.tasks.refresh
+    const { refresh } = this.#supervisor.tasks
+    const want = Effect.map(refresh.want, () => refresh.asked())
     const changes = Stream.changes(Stream.map(published.changes, (slot) => slot.snapshot))
     return Live.make(Effect.map(want, () => published.value.snapshot), Stream.unwrap(Effect.as(want, changes)))
+  }
+
+  /** Somebody looks at the catalogue of its fleet: lists that have expired are read again. */
+  catalogAsked(): void {
+    this.#supervisor.tasks.refresh.asked()
   }
 
   get refresh(): Backend["refresh"] {

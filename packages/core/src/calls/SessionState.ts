@@ -50,7 +50,8 @@ export class SessionState {
       return Effect.forEach(
         requests,
         (request) => Effect.catchAll(request, (error) => SafeLog.debug(`${backend}: not restored: ${error.message}`)),
-        { concurrency: 8, discard: true }
+        // A connection without a session keeps them itself, and asks for all that it knows of together.
+        { concurrency: connection.stateful ? 8 : "unbounded", discard: true }
       )
     })
 }

@@ -37,7 +37,10 @@ export interface Snapshot extends Lists {
   readonly generation: number
   /** Grows by one with each publication that differs. */
   readonly revision: number
-  /** The backend has no connection, or a newer one whose lists have not been read yet. */
+  /**
+   * The backend has no connection, or a newer one whose lists have not been read yet; or they are older than the server lets them
+   * become, and are being read again.
+   */
   readonly stale: boolean
   readonly serverInfo: Implementation
   readonly capabilities: ServerCapabilities
@@ -55,15 +58,18 @@ export interface Snapshot extends Lists {
 export const empty: Lists = { tools: [], prompts: [], resources: [], resourceTemplates: [] }
 
 /**
- * A snapshot as a backend shows it: not at all where it is withdrawn, and stale where its generation is not the one that is
- * connected, if any is.
+ * A snapshot as a backend shows it: not at all where it is withdrawn, and stale where it has expired, or its generation is not the one
+ * that is connected, if any is.
  */
 export const visible = (
   snapshot: Snapshot,
-  withdrawn: boolean,
-  connectedGeneration: number | undefined
+  { connectedGeneration, expired, withdrawn }: {
+    readonly withdrawn: boolean
+    readonly expired: boolean
+    readonly connectedGeneration: number | undefined
+  }
 ): Snapshot | undefined => {
   if (withdrawn) return undefined
-  const stale = snapshot.generation !== connectedGeneration // guard: stale-is-shown
+  const stale = expired || snapshot.generation !== connectedGeneration // guard: stale-is-shown
   return stale === snapshot.stale ? snapshot : { ...snapshot, stale }
 }

@@ -8,6 +8,7 @@ import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
 import type { Method } from "../port/Method.js"
 import { empty, type Kind, type Lists, type Problem, type Snapshot } from "./Catalog.js"
+import * as Freshness from "./Freshness.js"
 import { byKind, keys, kinds } from "./kinds.js"
 import * as Nesting from "./Nesting.js"
 
@@ -41,6 +42,8 @@ export interface ReadList {
   readonly truncated: boolean
   /** The server gave it. */
   readonly given: boolean
+  /** How long it holds, in milliseconds, where the server says so. */
+  readonly timeToLive: number | undefined
   /** The server answered with an error in place of the list: what was known of it before stays. */
   readonly refused: string | undefined
   /** That error, where a server which has forgotten the session may answer it, too. (R12) */
@@ -74,6 +77,7 @@ const nothing = (kind: Kind): ReadList => ({
   problems: [],
   truncated: false,
   given: false,
+  timeToLive: undefined,
   refused: undefined,
   doubtful: undefined
 })
@@ -96,6 +100,7 @@ const readList = (
     let cursor: string | undefined
     let dropped = false
     let truncated = false
+    let timeToLive: number | undefined
     const cut = (message: string) => {
       truncated = true
       problem("", message)
@@ -109,7 +114,8 @@ const readList = (
       const params = cursor === undefined ? undefined : { cursor }
       const asking = Effect.suspend(() => connection.request(methods[kind], params, { timeout }))
       const result = yield* withDeadline<unknown>(asking, timeout)
-      const { entries, nextCursor } = yield* pageOf(kind, result)
+      const { entries, nextCursor, ttlMs } = yield* pageOf(kind, result)
+      timeToLive = Freshness.shorter(timeToLive, Freshness.timeToLive(ttlMs))
       for (const entry of entries) {
         const key = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
         if (typeof key !== "string" || key === "") problem("", `${backend} has an entry of ${kind} without a name`)
@@ -133,7 +139,7 @@ const readList = (
       cursors.add(nextCursor)
       cursor = nextCursor
     }
-    return { ...nothing(kind), entries: [...byKey.values()], problems, truncated, given: true }
+    return { ...nothing(kind), entries: [...byKey.values()], problems, truncated, timeToLive, given: true }
   }).pipe(
     Effect.catchIf(
       (error) => error.reason === "remote" || error.reason === "protocol",
@@ -153,6 +159,7 @@ const readList = (
 interface Page {
   readonly entries: ReadonlyArray<unknown>
   readonly nextCursor: string | undefined
+  readonly ttlMs: unknown
 }
 
 /** A page as it should be, from a server that may send anything. */
@@ -160,7 +167,11 @@ const pageOf = (kind: Kind, result: unknown): Effect.Effect<Page, RequestError> 
   const page = Predicate.isRecord(result) ? result : {}
   const entries = page[kind]
   return Array.isArray(entries)
-    ? Effect.succeed({ entries, nextCursor: typeof page["nextCursor"] === "string" ? page["nextCursor"] : undefined })
+    ? Effect.succeed({
+      entries,
+      nextCursor: typeof page["nextCursor"] === "string" ? page["nextCursor"] : undefined,
+      ttlMs: page["ttlMs"]
+    })
     : Effect.fail(
       new RequestError({ fate: "answered", reason: "protocol", message: `the answer has no list of ${kind}` })
     )

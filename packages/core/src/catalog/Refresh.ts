@@ -1,7 +1,7 @@
 /**
  * Reading the lists of whichever runtime is installed, and publishing them.
  */
-import { Effect, Schedule } from "effect"
+import { Effect, Random, Schedule } from "effect"
 import { RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
@@ -14,6 +14,7 @@ import type { Installed } from "../runtime/Installed.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { Kind, Snapshot } from "./Catalog.js"
 import * as Discovery from "./Discovery.js"
+import { Freshness } from "./Freshness.js"
 import { kinds as allKinds } from "./kinds.js"
 
 /** One reading of lists at a time; what is asked for meanwhile is read after it, once. (P4) */
@@ -21,6 +22,9 @@ interface Reading {
   readonly runtime: Runtime
   readonly wanted: Set<Kind>
   readonly lock: Effect.Semaphore
+  readonly freshness: Freshness
+  /** Lists whose changes nobody announces are read now and then. */
+  polling: boolean
   running: boolean
   /** The lists are being read. */
   underWay: boolean
@@ -39,6 +43,8 @@ const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => (
   given: false,
   wanted: new Set(kinds),
   lock: Effect.unsafeMakeSemaphore(1),
+  freshness: new Freshness(),
+  polling: false,
   running: false,
   underWay: false,
   endedAt: Number.NEGATIVE_INFINITY,
@@ -107,6 +113,46 @@ export class Refresh {
     return this.#noteChanged(runtime, kinds)
   }
 
+  /**
+   * Somebody looks at the catalogue. Where lists are older than the server lets them become, they are shown as stale, and read again
+   * in the background.
+   */
+  asked(): void {
+    const reading = this.#reading
+    if (reading === undefined || !reading.freshness.hasExpired(this.#backend.now())) return
+    const { runtime } = reading
+    if (!this.#backend.isCurrent(runtime)) return
+    if (!this.#backend.published.value.expired) this.#backend.publish({ expired: true }) // guard: expired-is-stale
+    // What is being read now may be just that; where it is not, whoever asks next asks for it.
+    if (reading.running) return
+    const isNew = this.#noteChanged(runtime, reading.freshness.expired(this.#backend.now()))
+    if (isNew) this.#backend.send({ _tag: "ListsChanged", runtime })
+  }
+
+  /** Polls the lists whose changes nobody announces, as long as there are some. */
+  #poll(reading: Reading): Effect.Effect<void> {
+    const { runtime } = reading
+    if (reading.polling || runtime.unannounced.length === 0) return Effect.void
+    reading.polling = true
+    const { refreshInterval } = this.#backend.policy.discovery
+    const wait = Effect.flatMap(
+      Random.next,
+      (draw) => Effect.sleep(reading.freshness.pollAfter(runtime.unannounced, refreshInterval, draw))
+    )
+    const once = Effect.zipRight(
+      wait,
+      Effect.suspend(() => this.#noteChanged(runtime, runtime.unannounced) ? this.readChanged(runtime) : Effect.void)
+    )
+    return Effect.asVoid(runtime.fork(
+      Effect.ensuring(
+        Effect.repeat(once, { while: () => runtime.unannounced.length > 0 }),
+        Effect.sync(() => {
+          reading.polling = false
+        })
+      )
+    ))
+  }
+
   #noteChanged(runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean {
     const reading = this.#reading
     if (reading?.runtime !== runtime || kinds.every((kind) => reading.wanted.has(kind))) return false
@@ -114,13 +160,18 @@ export class Refresh {
     return !reading.running
   }
 
-  /** Reads the lists that have changed, in the background, again and again until it has them or the runtime is lost. */
+  /**
+   * Reads the lists that have changed, in the background, again and again until it has them or the runtime is lost; and polls those
+   * whose changes nobody announces.
+   */
   readChanged(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => {
       const reading = this.#reading
-      if (reading?.runtime !== runtime || reading.running || reading.wanted.size === 0) return Effect.void
+      if (reading?.runtime !== runtime) return Effect.void
+      const poll = this.#poll(reading)
+      if (reading.running || reading.wanted.size === 0) return poll
       reading.running = true
-      return Effect.asVoid(runtime.fork(this.#readUntilDone(reading)))
+      return Effect.zipRight(poll, Effect.asVoid(runtime.fork(this.#readUntilDone(reading))))
     })
   }
 
@@ -225,7 +276,7 @@ export class Refresh {
         onSuccess: (lists) =>
           Effect.zipRight(
             this.#settle(installed, reading, lists),
-            Effect.sync(() => this.#publish(installed, lists))
+            Effect.sync(() => this.#publish(installed, lists, reading.freshness))
           ),
         onFailure: (error) =>
           Effect.zipRight(
@@ -275,10 +326,16 @@ export class Refresh {
   }
 
   /** Publishes what was read, if its runtime is still the installed one. */
-  #publish({ connection, runtime }: Installed, lists: ReadonlyArray<Discovery.ReadList>): void {
+  #publish(
+    { connection, runtime }: Installed,
+    lists: ReadonlyArray<Discovery.ReadList>,
+    freshness: Freshness
+  ): void {
     const backend = this.#backend
     const slot = backend.published.value
     if (slot.current?.runtime !== runtime) return // guard: late-lists
+    freshness.read(lists, backend.now())
+    const expired = slot.expired && freshness.hasExpired(backend.now())
     for (const { refused } of lists) {
       if (refused !== undefined) {
         backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: refused })
@@ -295,9 +352,10 @@ export class Refresh {
       instructions: connection.instructions,
       protocolVersion: connection.protocolVersion
     }
-    const known = slot.snapshot
-    const isNew = known === undefined || !isSame({ ...known, revision }, snapshot)
-    if (isNew) backend.publish({ revision, snapshot })
+    const known = slot.snapshot && { ...slot.snapshot, revision, stale: slot.snapshot.stale && !slot.expired }
+    const isNew = known === undefined || !isSame(known, snapshot)
+    if (isNew) backend.publish({ revision, snapshot, expired })
+    else if (slot.expired) backend.publish({ expired })
     this.#backend.firstOutcome.complete()
   }
 }

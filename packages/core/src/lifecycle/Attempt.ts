@@ -75,6 +75,8 @@ const prepared = (
       onNotification: (notification) => {
         if (Predicate.isRecord(notification)) host.tasks.notified(runtime, notification)
       },
+      onHearing: (hearing) => host.tasks.hears(runtime, hearing),
+      onDoubt: () => backend.send({ _tag: "Suspected", runtime }),
       timeout: backend.policy.timeouts.connect,
       onAttempt,
       resume: host.owner.suspended

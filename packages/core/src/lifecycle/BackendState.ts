@@ -34,6 +34,8 @@ export interface Slot {
   readonly snapshot: Snapshot | undefined
   /** Of the last published catalogue. */
   readonly revision: number
+  /** The lists are older than the server lets them become, and are being read again. */
+  readonly expired: boolean
   readonly nextAttemptAt: number | undefined
   readonly lastError: { readonly message: string; readonly at: number } | undefined
 }
@@ -98,6 +100,7 @@ export class BackendState {
       generation: 0,
       snapshot: undefined,
       revision: 0,
+      expired: false,
       nextAttemptAt: undefined,
       lastError: undefined
     })
@@ -213,7 +216,11 @@ export class BackendState {
     }
   }
 
-  #visible({ current, generation, snapshot, state }: Slot): Snapshot | undefined {
-    return snapshot && visible(snapshot, isWithdrawn(state), current === undefined ? undefined : generation)
+  #visible({ current, expired, generation, snapshot, state }: Slot): Snapshot | undefined {
+    return snapshot && visible(snapshot, {
+      withdrawn: isWithdrawn(state),
+      expired,
+      connectedGeneration: current === undefined ? undefined : generation
+    })
   }
 }

@@ -22,7 +22,10 @@ export type Message =
   | { readonly _tag: "Doubted"; readonly runtime: Runtime; readonly loss: Loss; readonly pending: PendingCommand }
   /** No call has used it for `idleRelease`. */
   | { readonly _tag: "Unused"; readonly runtime: Runtime }
+  /** Lists are to be read, or polled from now on. */
   | { readonly _tag: "ListsChanged"; readonly runtime: Runtime }
+  /** The connection says that the server may be dead: a probe decides. */
+  | { readonly _tag: "Suspected"; readonly runtime: Runtime }
   /** The machine was suspended: whatever waits is late, and whatever is connected is in doubt. (R11) */
   | { readonly _tag: "ClockJumped" }
   /** Something that others gave us has thrown. */

@@ -143,6 +143,8 @@ export class Supervisor {
           return this.connecting.release(message.runtime)
         case "ListsChanged":
           return this.tasks.refresh.readChanged(message.runtime)
+        case "Suspected":
+          return this.tasks.suspected(message.runtime)
         case "ClockJumped":
           return this.connecting.afterClockJump()
         case "Defect":

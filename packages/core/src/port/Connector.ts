@@ -12,6 +12,7 @@ import type {
   ListRootsResult
 } from "@modelcontextprotocol/sdk/types.js"
 import type { Effect, Scope } from "effect"
+import type { Kind } from "../catalog/Kind.js"
 import type { ConnectError } from "../Errors.js"
 import type { Connection } from "./Connection.js"
 import type { SuspendedSession } from "./SuspendedSession.js"
@@ -45,12 +46,30 @@ export interface ClientOptions<R = never> {
   readonly handlers?: ServerRequestHandlers<R> | undefined
 }
 
+/** Of which kinds of list a connection hears that they have changed. */
+export interface Hearing {
+  /** It hears of these from now on, and may have missed changes: they are read once. */
+  readonly announced: ReadonlyArray<Kind>
+  /** It hears of these no more, or never did, although the server says that they change: they are polled. */
+  readonly unannounced: ReadonlyArray<Kind>
+}
+
 /** What a connection reports and asks while it lives. */
 export interface ConnectOptions extends ClientOptions {
   /** Called for each notification of the server but progress, in the order of arrival. Must not throw. */
   readonly onNotification: (notification: ServerNotification) => void
   /** How long the attempt may take, in milliseconds; then it is interrupted. Default: it is not known. */
   readonly timeout?: number | undefined
+  /**
+   * Called when it turns out that announcements of changed lists do not simply come, each time for all kinds that it concerns. A
+   * connection that never calls it is taken to hear whatever the server announces. Must not throw.
+   */
+  readonly onHearing?: ((hearing: Hearing) => void) | undefined
+  /**
+   * Called when the server may be dead, though no request of the caller's says so: a stream of it has gone silent, or cannot be opened.
+   * A probe decides. Must not throw.
+   */
+  readonly onDoubt?: (() => void) | undefined
   /**
    * Takes what the connector has to say of an attempt under way. It is asked when the attempt takes too long, so that the error
    * tells what the server has done meanwhile: one line, no secrets, or `undefined`. Must not throw.

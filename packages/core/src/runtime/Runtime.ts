@@ -6,6 +6,7 @@
  */
 import { Effect, Exit, Fiber, FiberId, Scope } from "effect"
 import type { Listed } from "../calls/Hints.js"
+import type { Kind } from "../catalog/Kind.js"
 import type { ConnectError } from "../Errors.js"
 import type { Connection, Loss } from "../port/Connection.js"
 
@@ -34,6 +35,7 @@ export class Runtime {
   /** The runtime that goes on with the session, and with the calls that wait in it. */
   #successor: Runtime | undefined
   #listed: Listed | undefined
+  #unannounced: ReadonlyArray<Kind> = []
 
   constructor(generation: number, attached: Scope.CloseableScope, own: Scope.CloseableScope) {
     this.generation = generation
@@ -236,6 +238,16 @@ export class Runtime {
   /** The caller has listed tools. */
   learn(listed: Listed | undefined): void {
     this.#listed = listed
+  }
+
+  /** Of which lists nobody announces that they have changed, although they do. */
+  get unannounced(): ReadonlyArray<Kind> {
+    return this.#unannounced
+  }
+
+  /** The connection has found out of which it does not hear. */
+  hears(unannounced: ReadonlyArray<Kind>): void {
+    this.#unannounced = unannounced
   }
 
   /** Counts a failure; how many there were in a row. */

@@ -8,7 +8,7 @@ import { Probe } from "../health/Probe.js"
 import { SessionDoubt } from "../health/SessionDoubt.js"
 import { Keepalive } from "../keepalive/Keepalive.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
-import type { ServerNotification } from "../port/Connector.js"
+import type { Hearing, ServerNotification } from "../port/Connector.js"
 import { watchIdle } from "./idle.js"
 import type { Installed } from "./Installed.js"
 import type { Runtime } from "./Runtime.js"
@@ -41,6 +41,22 @@ export class RuntimeTasks {
       const unused = () => this.#backend.send({ _tag: "Unused", runtime })
       yield* runtime.fork(watchIdle(runtime, idleRelease, () => this.#backend.now(), unused))
     })
+  }
+
+  /** Notes of which lists the connection hears that they have changed. */
+  hears(runtime: Runtime, { announced, unannounced }: Hearing): void {
+    if (runtime.detached) return
+    runtime.hears(unannounced)
+    this.refresh.announced(runtime, announced)
+    this.#backend.send({ _tag: "ListsChanged", runtime })
+  }
+
+  /** Probes the server where the installed runtime is the one that is suspected. */
+  suspected(runtime: Runtime): Effect.Effect<void> {
+    const { policy, published: { value: { current } } } = this.#backend
+    return current?.runtime === runtime && policy.keepalive.method !== "none"
+      ? Effect.asVoid(this.probe.onSuspicion(current))
+      : Effect.void
   }
 
   /** Hands on a notification of the server, and notes what it says of lists. */

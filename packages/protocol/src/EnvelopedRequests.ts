@@ -1,0 +1,69 @@
+/**
+ * Requests of the protocol without sessions: each says by itself who asks, in which version, what they can do, and which log messages
+ * they want.
+ */
+import type { RequestError } from "@mcp-lifeline/core"
+import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
+import { Exit, Predicate } from "effect"
+import { reserved } from "./Discovery.js"
+import * as Era from "./Era.js"
+import type { Answer, Options, Requests } from "./Requests.js"
+
+/** Whether a server refuses the version of a request and names that very version: another replica, or the same a moment later, takes it. */
+const isContradiction = ({ code, data }: RequestError): boolean => {
+  const supported = Predicate.isRecord(data) ? data["supported"] : undefined
+  return code === Era.unsupportedVersion && Array.isArray(supported) && supported.includes(Era.statelessVersion)
+}
+
+/** Sends requests in their envelope. */
+export class EnvelopedRequests {
+  readonly #requests: Requests
+  readonly #envelope: Readonly<Record<string, unknown>>
+  #level: LoggingLevel | undefined
+
+  /** `envelope`: who asks, in which version, and what they can do. */
+  constructor(requests: Requests, envelope: Readonly<Record<string, unknown>>) {
+    this.#requests = requests
+    this.#envelope = envelope
+  }
+
+  /** From now on each request asks for log messages of this level and above. */
+  setLevel(level: LoggingLevel): void {
+    this.#level = level
+  }
+
+  /** The parameters of a message. The reserved keys are ours, whatever comes from a client that we speak for; a level may be its own. */
+  params(given: unknown): Record<string, unknown> {
+    const params = Predicate.isRecord(given) ? given : {}
+    const meta = params["_meta"]
+    return {
+      ...params,
+      _meta: {
+        ...(this.#level === undefined ? {} : { [`${reserved}logLevel`]: this.#level }),
+        ...(Predicate.isRecord(meta) ? meta : {}),
+        ...this.#envelope
+      }
+    }
+  }
+
+  /**
+   * Sends a request; once more where the server refuses its version and supports it. `settle` is called once, which may be before this
+   * returns, unless it is cancelled by what this returns.
+   */
+  send(
+    method: Parameters<Requests["send"]>[0],
+    params: unknown,
+    options: Options,
+    settle: (answer: Answer) => void
+  ): (reason: string) => void {
+    const startedAt = performance.now()
+    let again: number | undefined
+    const id = this.#requests.send(method, this.params(params), options, (answer) => {
+      const error = Exit.isFailure(answer) && answer.cause._tag === "Fail" ? answer.cause.error : undefined
+      if (error === undefined || !isContradiction(error)) return settle(answer)
+      const timeout = Math.max(1, options.timeout - (performance.now() - startedAt))
+      again = this.#requests.send(method, this.params(params), { ...options, timeout }, settle)
+    })
+    return (reason) => this.#requests.cancel(again ?? id, reason)
+  }
+}

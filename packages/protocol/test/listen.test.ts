@@ -1,0 +1,528 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { Hearing, ServerNotification } from "@mcp-lifeline/core"
+import { RequestError } from "@mcp-lifeline/core"
+import { Binding } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Fiber, Random, TestClock } from "effect"
+import * as Pace from "../src/listenPace.js"
+import { parts } from "../src/sdkParts.js"
+import { transportOf } from "./scripted.js"
+
+type Sent = { readonly id: number; readonly method: string; readonly params: Record<string, any> }
+
+const subscriptionId = "io.modelcontextprotocol/subscriptionId"
+
+const all: ServerCapabilities = {
+  tools: { listChanged: true },
+  prompts: { listChanged: true },
+  resources: { listChanged: true, subscribe: true },
+  logging: {}
+}
+
+/** A connection to a server that the test plays by hand; delays are as short as they can be. */
+const connected = (capabilities: ServerCapabilities = { tools: { listChanged: true } }, draw = 0) =>
+  Effect.gen(function*() {
+    const sent: Array<Sent> = []
+    const cancelled: Array<number> = []
+    const heard: Array<Hearing> = []
+    const notifications: Array<ServerNotification> = []
+    let doubts = 0
+    const rejections = new Map<number, (error: unknown) => void>()
+    const receive = (message: unknown): void => transport.onmessage?.(message as JSONRPCMessage)
+    const { transport } = transportOf((message) => {
+      if ("method" in message && message.method === "notifications/cancelled") {
+        cancelled.push((message.params as { readonly requestId: number }).requestId)
+        return Promise.resolve()
+      }
+      const request = message as Sent
+      sent.push(request)
+      const answer = (result: object) =>
+        queueMicrotask(() => receive({ jsonrpc: "2.0", id: request.id, result: { resultType: "complete", ...result } }))
+      if (request.method === "server/discover") answer({ supportedVersions: ["2026-07-28"], capabilities })
+      if (request.method === "tools/list") answer({ tools: [], ttlMs: 0, cacheScope: "private" })
+      return request.method === "subscriptions/listen"
+        ? new Promise((_, reject) => rejections.set(request.id, reject))
+        : Promise.resolve()
+    })
+    const connection = yield* Binding.make(parts).connectStateless(transport, "http", {
+      onNotification: (notification) => notifications.push(notification),
+      onHearing: (hearing) => heard.push(hearing),
+      onDoubt: () => {
+        doubts++
+      }
+    }).pipe(Effect.orDie)
+    const listens = () => sent.filter(({ method }) => method === "subscriptions/listen")
+    const current = () => listens().at(-1)!
+    const soon = TestClock.adjust(0)
+    yield* soon
+    /** The server says what it will announce: what it was asked for, or as it is given. */
+    const acknowledge = (notifications: unknown = current().params["notifications"], id: unknown = current().id) =>
+      Effect.zipRight(
+        Effect.sync(() =>
+          receive({
+            jsonrpc: "2.0",
+            method: "notifications/subscriptions/acknowledged",
+            params: { notifications, _meta: { [subscriptionId]: id } }
+          })
+        ),
+        soon
+      )
+    const end = Effect.zipRight(
+      Effect.sync(() => receive({ jsonrpc: "2.0", id: current().id, result: { resultType: "complete" } })),
+      soon
+    )
+    const refuse = (code: number) =>
+      Effect.zipRight(
+        Effect.sync(() => receive({ jsonrpc: "2.0", id: current().id, error: { code, message: "no" } })),
+        soon
+      )
+    const cut = (error: Partial<ConstructorParameters<typeof RequestError>[0]> = {}) =>
+      Effect.zipRight(
+        Effect.sync(() =>
+          rejections.get(current().id)!(
+            new RequestError({ fate: "unknown", reason: "network", message: "cut", ...error })
+          )
+        ),
+        soon
+      )
+    return {
+      acknowledge,
+      cancelled,
+      connection,
+      current,
+      cut,
+      doubts: () => doubts,
+      end,
+      heard,
+      listens,
+      notifications,
+      open: () => listens().length - cancelled.length,
+      receive,
+      refuse,
+      sent,
+      transport
+    }
+  }).pipe(Effect.withRandom(Random.fixed([draw])))
+
+const request = { timeout: 60_000 }
+
+describe("the stream of changes", () => {
+  it.scoped("[E4] is opened once, for what the server says that it announces", () =>
+    Effect.gen(function*() {
+      const { acknowledge, current, heard, listens } = yield* connected(all)
+      assert.deepStrictEqual(current().params["notifications"], {
+        toolsListChanged: true,
+        promptsListChanged: true,
+        resourcesListChanged: true
+      })
+      assert.strictEqual(current().params["_meta"]["io.modelcontextprotocol/protocolVersion"], "2026-07-28")
+      yield* acknowledge()
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(listens().length, 1)
+      // The core takes a connection to hear what the server says that it announces.
+      assert.deepStrictEqual(heard, [])
+    }))
+
+  it.scoped("[E4] is not opened where the server announces nothing", () =>
+    Effect.gen(function*() {
+      const { listens } = yield* connected({ tools: {}, resources: { subscribe: true } })
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(listens().length, 0)
+    }))
+
+  it.scoped("[E4] what comes on it comes where notifications come, without what concerns this hop", () =>
+    Effect.gen(function*() {
+      const { acknowledge, notifications, receive } = yield* connected()
+      yield* acknowledge()
+      const changed = (meta: object) => ({
+        jsonrpc: "2.0",
+        method: "notifications/tools/list_changed",
+        params: { _meta: meta }
+      })
+      receive(changed({ [subscriptionId]: 1 }))
+      receive(changed({ [subscriptionId]: 1, "example.com/trace": "7" }))
+      assert.deepStrictEqual(notifications, [
+        { method: "notifications/tools/list_changed", params: {} },
+        { method: "notifications/tools/list_changed", params: { _meta: { "example.com/trace": "7" } } }
+      ])
+    }))
+
+  it.scoped("[E4] a list that came before it was acknowledged is read again, once: it may have changed since", () =>
+    Effect.gen(function*() {
+      const { acknowledge, connection, heard } = yield* connected()
+      yield* connection.request("tools/list", undefined, request)
+      yield* acknowledge()
+      yield* acknowledge()
+      assert.deepStrictEqual(heard, [{ announced: ["tools"], unannounced: [] }])
+    }))
+
+  for (const draw of [0, 1 - Number.EPSILON]) {
+    it.scoped(`[E4] cut, it is opened again with a jittered backoff, and what may have been missed is read once (draw ${draw})`, () =>
+      Effect.gen(function*() {
+        const { acknowledge, cut, doubts, heard, listens, open } = yield* connected(undefined, draw)
+        yield* acknowledge()
+        yield* TestClock.adjust(10_000)
+        yield* cut()
+        const wait = draw === 0 ? 500 : 1000
+        yield* TestClock.adjust(wait - 1)
+        assert.strictEqual(listens().length, 1)
+        yield* TestClock.adjust(1)
+        assert.strictEqual(listens().length, 2)
+        assert.deepStrictEqual(heard, [])
+        yield* acknowledge()
+        assert.deepStrictEqual(heard, [{ announced: ["tools"], unannounced: [] }])
+        assert.strictEqual(open(), 2)
+        assert.strictEqual(doubts(), 0)
+      }))
+  }
+
+  it.scoped("[E4] that does not live long, it is opened less and less often; after five lists are polled, and it is tried now and then", () =>
+    Effect.gen(function*() {
+      const { acknowledge, cut, doubts, heard, listens } = yield* connected()
+      for (const wait of [1000, 2000, 4000, 8000]) {
+        yield* cut()
+        yield* TestClock.adjust(wait - 1)
+        const before = listens().length
+        yield* TestClock.adjust(1)
+        assert.strictEqual(listens().length, before + 1, String(wait))
+      }
+      assert.deepStrictEqual(heard, [])
+      yield* cut()
+      assert.strictEqual(doubts(), 5)
+      assert.deepStrictEqual(heard, [{ announced: [], unannounced: ["tools"] }])
+      yield* TestClock.adjust(0.75 * 300_000 - 1)
+      assert.strictEqual(listens().length, 5)
+      yield* TestClock.adjust(1)
+      assert.strictEqual(listens().length, 6)
+      yield* acknowledge()
+      assert.deepStrictEqual(heard.at(-1), { announced: ["tools"], unannounced: [] })
+      // It lives, and what failed before counts no more.
+      yield* TestClock.adjust(10_000)
+      yield* cut()
+      yield* TestClock.adjust(500)
+      assert.strictEqual(listens().length, 7)
+    }))
+
+  it("[E4] no wait is longer than 30 s, or falls short of half of it", () => {
+    for (let short = 0; short < 100; short++) {
+      for (const draw of [0, 0.5, 0.999]) {
+        const wait = Pace.delay(short, draw)
+        assert.isAtLeast(wait, 500)
+        assert.isAtMost(wait, 30_000)
+        assert.isAtMost(Pace.floor(short), 30_000)
+      }
+    }
+  })
+
+  it.scoped("[E4] ended properly after it has lived, it is opened again at once", () =>
+    Effect.gen(function*() {
+      const { acknowledge, end, heard, listens } = yield* connected()
+      for (let i = 1; i <= 3; i++) {
+        yield* acknowledge()
+        yield* TestClock.adjust(10_000)
+        yield* end
+        assert.strictEqual(listens().length, i + 1)
+      }
+      assert.strictEqual(heard.length, 2)
+    }))
+
+  it.scoped("[E4] a server that ends it at once is asked less and less often: no busy loop", () =>
+    Effect.gen(function*() {
+      const { acknowledge, end, heard, listens } = yield* connected()
+      const opened: Array<number> = []
+      for (let i = 0; i < 5; i++) {
+        yield* acknowledge()
+        yield* end
+        const before = listens().length
+        let waited = 0
+        while (listens().length === before && waited < 20_000) {
+          yield* TestClock.adjust(1000)
+          waited += 1000
+        }
+        opened.push(waited)
+      }
+      assert.deepStrictEqual(opened, [1000, 2000, 4000, 8000, 20_000])
+      assert.deepStrictEqual(heard.at(-1), { announced: [], unannounced: ["tools"] })
+    }))
+
+  it.scoped("[E4] where the server has none, lists are polled, and it is not asked again", () =>
+    Effect.gen(function*() {
+      const { heard, listens, refuse } = yield* connected(all)
+      yield* refuse(-32601)
+      yield* TestClock.adjust("1 day")
+      assert.strictEqual(listens().length, 1)
+      assert.deepStrictEqual(heard, [
+        { announced: [], unannounced: ["tools", "prompts", "resources", "resourceTemplates"] }
+      ])
+    }))
+
+  for (
+    const [what, promised] of [["nothing of it", {}], ["no truth", {
+      toolsListChanged: "yes"
+    }]] as const
+  ) {
+    it.scoped(`[E4] a server that promises ${what} is not asked again; whether it ends the stream or not`, () =>
+      Effect.gen(function*() {
+        for (const ends of [true, false]) {
+          const { acknowledge, cancelled, end, heard, listens } = yield* connected()
+          yield* acknowledge(promised)
+          if (ends) yield* end
+          yield* TestClock.adjust("1 day")
+          assert.strictEqual(listens().length, 1)
+          assert.isAtMost(cancelled.length, 1)
+          assert.deepStrictEqual(heard, [{ announced: [], unannounced: ["tools"] }])
+        }
+      }))
+  }
+
+  it.scoped("[E4] what it promises only in part is polled for the rest", () =>
+    Effect.gen(function*() {
+      const { acknowledge, heard, listens } = yield* connected(all)
+      yield* acknowledge({ promptsListChanged: true, toolsListChanged: false })
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(listens().length, 1)
+      assert.deepStrictEqual(heard, [{
+        announced: [],
+        unannounced: ["tools", "resources", "resourceTemplates"]
+      }])
+    }))
+
+  it.scoped("[E4] one that is never acknowledged is closed before another is opened", () =>
+    Effect.gen(function*() {
+      const { cancelled, doubts, listens, open } = yield* connected()
+      yield* TestClock.adjust(29_999)
+      assert.deepStrictEqual([listens().length, open()], [1, 1])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(cancelled, [listens()[0]!.id])
+      assert.strictEqual(doubts(), 1)
+      yield* TestClock.adjust(1000)
+      assert.deepStrictEqual([listens().length, open()], [2, 1])
+    }))
+
+  it.scoped("[E4] a server that acknowledges again and again, or another request, changes nothing", () =>
+    Effect.gen(function*() {
+      const { acknowledge, heard, notifications } = yield* connected()
+      yield* acknowledge(7)
+      yield* acknowledge({}, 4711)
+      yield* acknowledge()
+      for (let i = 0; i < 1000; i++) yield* Effect.fork(acknowledge({}))
+      yield* acknowledge({})
+      assert.deepStrictEqual(heard, [])
+      assert.deepStrictEqual(notifications, [])
+    }))
+
+  it.scoped("[E4] what a server asks to wait is waited, at most 10 min", () =>
+    Effect.gen(function*() {
+      for (const [retryAfter, wait] of [[20_000, 20_000], [86_400_000, 600_000]] as const) {
+        const { cut, listens } = yield* connected()
+        yield* cut({ fate: "rejected", reason: "rateLimited", retryAfter })
+        yield* TestClock.adjust(wait - 1)
+        assert.strictEqual(listens().length, 1)
+        yield* TestClock.adjust(1)
+        assert.strictEqual(listens().length, 2)
+      }
+    }))
+
+  it.scoped("[E4] of a connection that has ended it is not opened again", () =>
+    Effect.gen(function*() {
+      const { acknowledge, connection, listens } = yield* connected(all)
+      yield* acknowledge()
+      const waiting = yield* Effect.fork(
+        Effect.flip(connection.request("resources/subscribe", { uri: "a:a" }, request))
+      )
+      yield* TestClock.adjust(0)
+      connection.fail({ kind: "closed", message: "over" })
+      assert.strictEqual((yield* Fiber.join(waiting)).reason, "lost")
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(listens().length, 1)
+    }))
+
+  it.scoped("[E5] comments prove life; a server that falls silent after it has sent some is in doubt", () =>
+    Effect.gen(function*() {
+      const { acknowledge, cancelled, current, doubts, listens, transport } = yield* connected()
+      yield* acknowledge()
+      for (let i = 0; i < 100; i++) {
+        yield* TestClock.adjust(15_000)
+        transport.onbeat?.(current().id)
+      }
+      assert.strictEqual(listens().length, 1)
+      yield* TestClock.adjust(44_999)
+      assert.strictEqual(doubts(), 0)
+      yield* TestClock.adjust(1)
+      assert.strictEqual(doubts(), 1)
+      assert.strictEqual(cancelled.length, 1)
+      yield* TestClock.adjust(500)
+      assert.strictEqual(listens().length, 2)
+    }))
+
+  it.scoped("[E5] a server that never comments is not in doubt for its silence", () =>
+    Effect.gen(function*() {
+      const { acknowledge, doubts, listens, receive } = yield* connected()
+      yield* acknowledge()
+      for (let i = 0; i < 3; i++) {
+        receive({
+          jsonrpc: "2.0",
+          method: "notifications/tools/list_changed",
+          params: { _meta: { [subscriptionId]: 1 } }
+        })
+        yield* TestClock.adjust(1000)
+      }
+      yield* TestClock.adjust("1 day")
+      assert.strictEqual(doubts(), 0)
+      assert.strictEqual(listens().length, 1)
+    }))
+})
+
+describe("subscriptions to resources", () => {
+  const subscribe = (connection: Effect.Effect.Success<ReturnType<typeof connected>>["connection"], uri: string) =>
+    connection.request("resources/subscribe", { uri }, request)
+
+  it.scoped("[E4] are part of the stream, which is closed and opened for them; they end when the server has promised them", () =>
+    Effect.gen(function*() {
+      const { acknowledge, connection, current, listens, open, sent } = yield* connected(all)
+      yield* acknowledge()
+      const fibers = yield* Effect.forEach(["a:1", "a:2", "a:1"], (uri) => Effect.fork(subscribe(connection, uri)))
+      yield* TestClock.adjust(20)
+      assert.strictEqual(listens().length, 2)
+      assert.strictEqual(open(), 1)
+      assert.deepStrictEqual(current().params["notifications"]["resourceSubscriptions"], ["a:1", "a:2"])
+      assert.isNull(fibers[0]!.unsafePoll())
+      yield* acknowledge()
+      yield* Fiber.joinAll(fibers)
+      // One that is there already costs nothing.
+      yield* subscribe(connection, "a:2")
+      assert.strictEqual(listens().length, 2)
+      assert.isTrue(sent.every(({ method }) => !method.startsWith("resources/")))
+    }))
+
+  it.scoped("[E4] are asked for again with each stream", () =>
+    Effect.gen(function*() {
+      const { acknowledge, connection, current, cut } = yield* connected(all)
+      const fiber = yield* Effect.fork(subscribe(connection, "a:1"))
+      yield* TestClock.adjust(20)
+      yield* acknowledge()
+      yield* Fiber.join(fiber)
+      yield* cut()
+      yield* TestClock.adjust(2000)
+      assert.deepStrictEqual(current().params["notifications"]["resourceSubscriptions"], ["a:1"])
+    }))
+
+  it.scoped("[E4] that are taken back are announced no more", () =>
+    Effect.gen(function*() {
+      const { acknowledge, cancelled, connection, listens, notifications, receive } = yield* connected({
+        resources: { subscribe: true }
+      })
+      const updated = (uri: string) =>
+        receive({
+          jsonrpc: "2.0",
+          method: "notifications/resources/updated",
+          params: { uri, _meta: { [subscriptionId]: 1 } }
+        })
+      const fibers = yield* Effect.forEach(["a:1", "a:2"], (uri) => Effect.fork(subscribe(connection, uri)))
+      yield* TestClock.adjust(20)
+      yield* acknowledge()
+      yield* Fiber.joinAll(fibers)
+      yield* connection.request("resources/unsubscribe", { uri: "a:1" }, request)
+      updated("a:1")
+      updated("a:2")
+      assert.deepStrictEqual(notifications, [{ method: "notifications/resources/updated", params: { uri: "a:2" } }])
+      assert.strictEqual(cancelled.length, 0)
+      yield* connection.request("resources/unsubscribe", { uri: "a:2" }, request)
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(cancelled.length, 1)
+      assert.strictEqual(listens().length, 1)
+    }))
+
+  it.scoped("[E4] that the server does not promise fail, and are not asked for again", () =>
+    Effect.gen(function*() {
+      const { acknowledge, connection, current, cut } = yield* connected(all)
+      const fiber = yield* Effect.fork(Effect.flip(subscribe(connection, "a:1")))
+      yield* TestClock.adjust(20)
+      yield* acknowledge({ toolsListChanged: true, resourceSubscriptions: ["a:9"] })
+      const error = yield* Fiber.join(fiber)
+      assert.deepInclude(error, { fate: "answered", reason: "remote", code: -32602 })
+      assert.include(error.message, "a:1")
+      yield* cut()
+      yield* TestClock.adjust(2000)
+      assert.isUndefined(current().params["notifications"]["resourceSubscriptions"])
+    }))
+
+  it.scoped("[E4] fail at once where the server has no stream, or none that lives", () =>
+    Effect.gen(function*() {
+      const none = yield* connected(all)
+      yield* none.refuse(-32601)
+      assert.strictEqual((yield* Effect.flip(subscribe(none.connection, "a:1"))).code, -32601)
+      const failing = yield* connected(all)
+      const early = yield* Effect.fork(Effect.flip(subscribe(failing.connection, "a:1")))
+      for (let i = 0; i < 5; i++) {
+        yield* TestClock.adjust(10_000)
+        yield* failing.cut()
+      }
+      for (const error of [yield* Fiber.join(early), yield* Effect.flip(subscribe(failing.connection, "a:2"))]) {
+        assert.strictEqual(error.fate, "answered")
+        assert.include(error.message, "subscriptions/listen")
+      }
+    }))
+
+  it.scoped("[E4] that are given up while they wait are not asked for again", () =>
+    Effect.gen(function*() {
+      const { connection, current, cut } = yield* connected(all)
+      const waiting = yield* Effect.fork(Effect.flip(connection.request("resources/subscribe", { uri: "a:1" }, {
+        timeout: 100
+      })))
+      const given = yield* Effect.fork(subscribe(connection, "a:2"))
+      yield* TestClock.adjust(100)
+      assert.strictEqual((yield* Fiber.join(waiting)).reason, "timeout")
+      yield* Fiber.interrupt(given)
+      yield* cut()
+      yield* TestClock.adjust(2000)
+      assert.isUndefined(current().params["notifications"]["resourceSubscriptions"])
+    }))
+})
+
+describe("what each request says", () => {
+  it.scoped("[E5] the level of log messages is said in each request from then on", () =>
+    Effect.gen(function*() {
+      const { connection, sent } = yield* connected(all)
+      yield* connection.request("logging/setLevel", { level: "warning" }, request)
+      yield* connection.request("tools/list", undefined, request)
+      const key = "io.modelcontextprotocol/logLevel"
+      assert.strictEqual(sent.at(-1)!.params["_meta"][key], "warning")
+      yield* connection.request("tools/list", { _meta: { [key]: "debug" } }, request)
+      assert.strictEqual(sent.at(-1)!.params["_meta"][key], "debug")
+      assert.isTrue(sent.every(({ method }) => method !== "logging/setLevel"))
+      const without = yield* connected({ tools: {} })
+      const error = yield* Effect.flip(without.connection.request("logging/setLevel", { level: "info" }, request))
+      assert.strictEqual(error.code, -32601)
+    }))
+
+  it.scoped("[E2] a refused version that the server says to support is sent again in place, once", () =>
+    Effect.gen(function*() {
+      const { connection, receive, sent } = yield* connected({ tools: {} })
+      const call = yield* Effect.fork(connection.request("tools/call", { name: "a" }, request))
+      yield* TestClock.adjust(0)
+      const refuse = (supported: ReadonlyArray<string>) =>
+        Effect.zipRight(
+          Effect.sync(() =>
+            receive({
+              jsonrpc: "2.0",
+              id: sent.at(-1)!.id,
+              error: { code: -32022, message: "Unsupported", data: { supported } }
+            })
+          ),
+          TestClock.adjust(0)
+        )
+      yield* refuse(["2026-07-28"])
+      const calls = () => sent.filter(({ method }) => method === "tools/call")
+      assert.strictEqual(calls().length, 2)
+      assert.notStrictEqual(calls()[0]!.id, calls()[1]!.id)
+      yield* refuse(["2026-07-28"])
+      assert.strictEqual((yield* Effect.flip(Fiber.join(call))).code, -32022)
+      assert.strictEqual(calls().length, 2)
+      const other = yield* Effect.fork(Effect.flip(connection.request("tools/call", { name: "a" }, request)))
+      yield* TestClock.adjust(0)
+      yield* refuse(["2027-01-01"])
+      yield* Fiber.join(other)
+      assert.strictEqual(calls().length, 3)
+    }))
+})
