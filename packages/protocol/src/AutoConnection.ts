@@ -38,17 +38,19 @@ export const connect = (
   options: Session.Options
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => {
-    const initialized = memory.watch(Effect.suspend(() => Session.connect(parts, make(), options)))
+    const initialized = memory.watch(Effect.suspend(() => Session.connect(parts, make(), options))).pipe(
+      Effect.mapError(passing)
+    )
     if (memory.hasSessions(now)) return initialized
     return Effect.catchTag(
       allOrNothing(probed(parts, make, memory, options)),
       "Exited",
-      () => Effect.mapError(initialized, afterAll)
+      () => initialized
     )
   })
 
-/** It may have ended for another reason: the next attempt asks again. */
-const afterAll = (error: ConnectError): ConnectError => {
+/** A server that speaks 2026-07-28 after all may have ended for another reason when it was asked: the next attempt asks again. */
+const passing = (error: ConnectError): ConnectError => {
   const { backend, cause, message, reason, retryAfter } = error
   return namesStateless(error)
     ? new ConnectError({ backend, cause, message, reason, retryAfter, permanent: false })

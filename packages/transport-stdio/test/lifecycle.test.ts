@@ -5,9 +5,23 @@ import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber, Stream } from "effect"
 import { chmodSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { ask, connected, eventually, livingIn, observed, reconnect, server, temporary, until } from "./support.js"
+import {
+  ask,
+  connected,
+  eras,
+  eventually,
+  livingIn,
+  observed,
+  reconnect,
+  serverOf,
+  temporary,
+  until
+} from "./support.js"
 
-describe.concurrent("the life of a backend over stdio", () => {
+/** The suite, for servers of an era. */
+const suite = (era: typeof eras[number]) => () => {
+  const server = serverOf(era)
+
   it.scopedLive("[L14:real] a crash loop, a slow start and a black hole delay no other backend and no start of the fleet", () =>
     Effect.gen(function*() {
       const directory = yield* temporary
@@ -17,7 +31,7 @@ describe.concurrent("the life of a backend over stdio", () => {
       const fleet = yield* Fleet.make({
         backends: {
           crashing: { connector: StdioConnector.make(server({ journal: crashes, crashes: [{ at: "start" }] })) },
-          hanging: { connector: StdioConnector.make(server({ neverReady: true }, quick)) },
+          hanging: { connector: StdioConnector.make(server({ neverReady: true, silentAtDiscover: true }, quick)) },
           slow: { connector: StdioConnector.make(server({ journal: slow, startDelay: 8_000 })) },
           good: { connector: StdioConnector.make(server()) }
         },
@@ -139,4 +153,11 @@ describe.concurrent("the life of a backend over stdio", () => {
       assert.notStrictEqual(next, pid)
       assert.strictEqual(StdioFaultServer.count(journal, "start"), 2)
     }))
-})
+}
+
+// One era after the other: a machine has only so many processes.
+for (const era of eras) {
+  describe(`era ${era}`, () => {
+    describe.concurrent("the life of a backend over stdio", suite(era))
+  })
+}

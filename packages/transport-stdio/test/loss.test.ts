@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Logger, Redacted } from "effect"
 import { StderrTail } from "../src/StderrTail.js"
-import { call, connect, isAlive, lossOf, pidOf, server, session } from "./support.js"
+import { call, connect, eras, isAlive, lossOf, pidOf, serverOf, session } from "./support.js"
 
-describe("losing the process", () => {
+describe.each(eras)("losing the process, era %s", (era) => {
+  const server = serverOf(era)
+
   it.scopedLive("[S3] an exit is seen when it happens: calls in flight end at once, with code and stderr", () =>
     Effect.gen(function*() {
       const connection = yield* connect(server())

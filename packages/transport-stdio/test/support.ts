@@ -21,6 +21,12 @@ export const server = (
   ...more
 })
 
+/** The eras of the protocol, for suites of what holds in both. */
+export const eras = ["2025", "2026"] as const
+
+/** Servers of an era. */
+export const serverOf = (era: typeof eras[number]): typeof server => (faults, more) => server({ era, ...faults }, more)
+
 export const connectOptions: ConnectOptions = { onNotification: () => {} }
 
 export const connect = (options: StdioConnector.Options, more: Partial<ConnectOptions> = {}) =>
