@@ -101,8 +101,7 @@ describe.each(pairs)(
       assert.deepInclude(JSON.parse(await one.said("asks")), { action: "accept", content: { name: "Ada" } })
     })
 
-    // A server of 2026 says so on a stream of its own, which is not asked for yet.
-    it.skipIf(era === "2026")("[F3] a list that changes is announced", async () => {
+    it("[F3] a list that changes is announced", async () => {
       let changed: () => void = () => undefined
       const announced = new Promise<void>((resolve) => {
         changed = resolve

@@ -9,7 +9,7 @@ import { ask, connected, eras, livingIn, observed, reconnect, serverOf, temporar
 const echo = (backend: Backend.Backend) => backend.callTool({ name: "echo", arguments: { text: "hi" } })
 
 /** The suite, for servers of an era. */
-const suite = (era: typeof eras[number]) => () => {
+const suite = (era: typeof eras[number]): void => {
   const server = serverOf(era)
 
   it.scopedLive("[S3] a crash settles the calls in flight at once, and the server is back for the next", () =>
@@ -91,6 +91,8 @@ const suite = (era: typeof eras[number]) => () => {
 // One era after the other: a machine has only so many processes.
 for (const era of eras) {
   describe(`era ${era}`, () => {
-    describe.concurrent("under supervision", suite(era))
+    describe.concurrent("under supervision", () => {
+      suite(era)
+    })
   })
 }

@@ -25,7 +25,7 @@ const nextLoss = (backend: Backend.Backend) =>
   })
 
 /** The suite, for servers of an era. */
-const suite = (era: typeof eras[number]) => () => {
+const suite = (era: typeof eras[number]): void => {
   const server = serverOf(era)
 
   it.scopedLive.skipIf(era === "2026")(
@@ -172,6 +172,8 @@ const suite = (era: typeof eras[number]) => () => {
 // One era after the other: a machine has only so many processes.
 for (const era of eras) {
   describe(`era ${era}`, () => {
-    describe.concurrent("keepalive over stdio", suite(era))
+    describe.concurrent("keepalive over stdio", () => {
+      suite(era)
+    })
   })
 }

@@ -19,7 +19,7 @@ import {
 } from "./support.js"
 
 /** The suite, for servers of an era. */
-const suite = (era: typeof eras[number]) => () => {
+const suite = (era: typeof eras[number]): void => {
   const server = serverOf(era)
 
   it.scopedLive("[L14:real] a crash loop, a slow start and a black hole delay no other backend and no start of the fleet", () =>
@@ -158,6 +158,8 @@ const suite = (era: typeof eras[number]) => () => {
 // One era after the other: a machine has only so many processes.
 for (const era of eras) {
   describe(`era ${era}`, () => {
-    describe.concurrent("the life of a backend over stdio", suite(era))
+    describe.concurrent("the life of a backend over stdio", () => {
+      suite(era)
+    })
   })
 }
