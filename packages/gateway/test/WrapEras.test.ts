@@ -125,8 +125,7 @@ describe.concurrent.each(pairs)("wrap between a client of $client and a server o
     assert.deepInclude(JSON.parse(await one.said("asks")), { action: "accept", content: { name: "Ada" } })
   })
 
-  // Over stdio a server of 2026 is not listened to yet.
-  it.skipIf(era === "2026")("[E8] a list that changes is announced", async () => {
+  it("[E8] a list that changes is announced", async () => {
     let changed: () => void = () => undefined
     const announced = new Promise<void>((resolve) => {
       changed = resolve

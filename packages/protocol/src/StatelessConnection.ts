@@ -157,19 +157,19 @@ const open = (
       params: unknown,
       { timeout }: RequestOptions
     ): Effect.Effect<unknown, RequestError> | undefined => {
-      const { level, uri } = Object(params) as { readonly level: LoggingLevel; readonly uri: string }
+      const given = params as { readonly level: LoggingLevel; readonly uri: string }
       switch (method) {
         case "logging/setLevel":
           if (capabilities.logging === undefined) return Effect.fail(Failures.unsupportedMethod(method))
-          enveloped.setLevel(level)
+          enveloped.setLevel(given.level)
           return Effect.succeed({})
         case "resources/subscribe":
-          return Effect.timeoutFail(Effect.as(listen.subscribe(uri), {}), {
+          return Effect.timeoutFail(Effect.as(listen.subscribe(given.uri), {}), {
             duration: timeout,
             onTimeout: () => Failures.timedOut(method)
           })
         case "resources/unsubscribe":
-          listen.unsubscribe(uri)
+          listen.unsubscribe(given.uri)
           return Effect.succeed({})
         default:
           return undefined
