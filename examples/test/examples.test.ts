@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
+import { delimiter } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, describe, expect, it } from "vitest"
 import { gateway, published } from "../../packages/testing/test/support/Built.js"
@@ -16,6 +17,10 @@ import { gateway, published } from "../../packages/testing/test/support/Built.js
 const folder = fileURLToPath(new URL("../", import.meta.url))
 /** An example is TypeScript. */
 const run = [...published, "--import", createRequire(import.meta.url).resolve("tsx")]
+
+/** The `npx` of all but one example. */
+const bin = fileURLToPath(new URL("bin", import.meta.url))
+const path = process.env["PATH"] ?? ""
 
 /** npx takes its time on a busy machine. */
 const timeout = 120_000
@@ -28,7 +33,7 @@ afterAll(() => {
 const start = (args: ReadonlyArray<string>, env: Record<string, string> = {}) => {
   const child = spawn(process.execPath, args, {
     cwd: folder,
-    env: { ...process.env, NO_COLOR: "1", ...env },
+    env: { ...process.env, PATH: `${bin}${delimiter}${path}`, NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"]
   })
   started.push(child)
@@ -64,8 +69,8 @@ const unusedPort = async () => {
 }
 
 describe.concurrent("an example", () => {
-  it("[F1:example] promise.ts: the server is killed, and the same client goes on", async () => {
-    const { code, stderr, stdout } = await start([...run, "promise.ts"]).closed
+  it("[F1:example] promise.ts, with npx itself: the server is killed, and the same client goes on", async () => {
+    const { code, stderr, stdout } = await start([...run, "promise.ts"], { PATH: path }).closed
     expect([stderr, code]).toEqual(["", 0])
     expect(stdout.split("\n").filter((line) => line !== "")).toEqual([
       expect.stringMatching(/Echo: hello' .* 1$/),
