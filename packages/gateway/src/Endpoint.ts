@@ -6,6 +6,7 @@ import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import type { Fleet } from "@mcp-lifeline/core"
 import { Prometheus } from "@mcp-lifeline/opentelemetry"
+import type { Server } from "@modelcontextprotocol/sdk/server/index.js"
 import type { Redacted, Scope } from "effect"
 import { Deferred, Duration, Effect, Stream } from "effect"
 import type { IncomingMessage } from "node:http"
@@ -127,7 +128,7 @@ export const serve = (
     return { url: `${listener.url}/mcp`, sessions: Effect.sync(sessions.size) }
   })
 
-const tellChanges = (fleet: Fleet.Fleet, sessions: Sessions.Sessions): Effect.Effect<void> =>
+const tellChanges = (fleet: Fleet.Fleet, sessions: Sessions.Sessions<Server>): Effect.Effect<void> =>
   fleet.catalog.changes.pipe(
     Stream.mapAccum(
       undefined as Fleet.FleetCatalog | undefined,

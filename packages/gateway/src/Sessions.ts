@@ -2,7 +2,6 @@
  * The sessions of the gateway's clients, over Streamable HTTP: bounded in number, each with a server of its own.
  */
 import { JsonRpcError } from "@mcp-lifeline/protocol"
-import type { Server } from "@modelcontextprotocol/sdk/server/index.js"
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { ErrorCode } from "@modelcontextprotocol/sdk/types.js"
@@ -17,8 +16,16 @@ export interface Limits {
   readonly maxBodyBytes?: number | undefined
 }
 
+/** What serves one session: a Server of the official SDK, for example. */
+export interface Served {
+  /** Called when it has closed by itself. */
+  onclose?: (() => void) | undefined
+  readonly connect: (transport: Transport) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
 /** The sessions of one endpoint. */
-export interface Sessions {
+export interface Sessions<Server extends Served> {
   readonly size: () => number
   /** Answers a request to the endpoint. Never throws. */
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void
@@ -28,7 +35,7 @@ export interface Sessions {
   readonly close: () => Promise<void>
 }
 
-interface Session {
+interface Session<Server> {
   readonly server: Server
   readonly transport: StreamableHTTPServerTransport
   /** Responses that have not ended: streams, calls. */
@@ -50,10 +57,14 @@ export const refuse = (
 }
 
 /** No sessions yet; `makeServer` gives each its server, and `onError` takes what the gateway fails at. */
-export const make = (makeServer: () => Server, onError: (error: unknown) => void, limits: Limits = {}): Sessions => {
+export const make = <Server extends Served>(
+  makeServer: () => Server,
+  onError: (error: unknown) => void,
+  limits: Limits = {}
+): Sessions<Server> => {
   const { maxBodyBytes = 16 * 1024 * 1024, maxSessions = 1000 } = limits
   // In the order of last use.
-  const sessions = new Map<string, Session>()
+  const sessions = new Map<string, Session<Server>>()
   /** Sessions whose `initialize` has not been answered yet. */
   let opening = 0
   let closed = false
@@ -69,7 +80,7 @@ export const make = (makeServer: () => Server, onError: (error: unknown) => void
     return false
   }
 
-  const pass = (session: Session, request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const pass = (session: Session<Server>, request: IncomingMessage, response: ServerResponse): Promise<void> => {
     session.open++
     response.once("close", () => session.open--)
     return session.transport.handleRequest(request, response)
@@ -85,7 +96,7 @@ export const make = (makeServer: () => Server, onError: (error: unknown) => void
         sessions.set(id, session)
       }
     })
-    const session: Session = { server, transport, open: 0 }
+    const session: Session<Server> = { server, transport, open: 0 }
     try {
       server.onclose = () => {
         if (transport.sessionId !== undefined) sessions.delete(transport.sessionId)

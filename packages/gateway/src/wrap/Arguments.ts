@@ -26,6 +26,13 @@ export interface Wrap {
   readonly server: Command | Address
   readonly name: string | undefined
   readonly protocol: "auto" | "2025" | "2026" | undefined
+  /** Restart the server when files change: those that its command line names, or those of a glob. */
+  readonly watch: { readonly glob: string | undefined } | undefined
+  /** Serve over HTTP, at this port, in place of standard input and output. */
+  readonly http: { readonly port: number } | undefined
+  /** Files for what happens, and for what passes. */
+  readonly log: string | undefined
+  readonly record: string | undefined
 }
 
 export const help =
@@ -44,6 +51,11 @@ Options
   --header 'NAME: VALUE' sent with every request to a URL; \${VARIABLE} is replaced from the environment; may be repeated
   --header-file FILE     the same, a header in each line
   --transport KIND       auto, http or sse, for a URL; default auto
+  --watch[=GLOB]         restart the server when a file changes: beside those that its command line names, or that GLOB names
+  --http                 serve a URL on this machine, in place of standard input and output
+  --port NUMBER          the port for --http; default 7333, 0 for any
+  --log FILE             write what happens to the server, as JSON lines
+  --record FILE          write every message that passes, as JSON lines; what looks like a secret is masked
   --help                 show this
 
 Environment
@@ -51,6 +63,22 @@ Environment
 
 Exit codes: 0 the host has closed its end, or a signal came; 1 the server cannot be used; 2 the command line is wrong.
 `
+
+const options: ReadonlySet<string> = new Set([
+  "--name",
+  "--protocol",
+  "--header",
+  "--header-file",
+  "--transport",
+  "--watch",
+  "--http",
+  "--port",
+  "--log",
+  "--record"
+])
+const alone: ReadonlySet<string> = new Set(["--watch", "--http"])
+
+const defaultPort = 7333
 
 const transports = { auto: "auto", http: "streamable", sse: "sse" } as const
 
@@ -80,10 +108,9 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
     }
     const [, option = argument, value] = /^(--[^=]+)=(.*)$/s.exec(argument) ?? []
     if (option === "--help" || option === "-h") return undefined
-    if (!["--name", "--protocol", "--header", "--header-file", "--transport"].includes(option)) {
-      throw wrong(`unknown option ${option}`)
-    }
-    const next = value ?? argv[++index]
+    if (!options.has(option)) throw wrong(`unknown option ${option}`)
+    // What may stand alone takes no value from the next argument.
+    const next = value ?? (alone.has(option) ? "true" : argv[++index])
     if (next === undefined || next === "") throw wrong(`${option} needs a value`)
     const values = given.get(option) ?? []
     if (values.length > 0 && option !== "--header") throw wrong(`${option} is there more than once`)
@@ -96,9 +123,17 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
     if (Object.hasOwn(choices, text)) return choices[text]
     throw wrong(`${option} ${text} is not known; accepted: ${Object.keys(choices).join(", ")}`)
   }
+  const watch = one("--watch")
+  const port = Number(one("--port") ?? defaultPort)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw wrong("--port must be a whole number from 0 to 65535")
+  if (given.has("--port") && !given.has("--http")) throw wrong("--port is for --http; give both or none")
   const common = {
     name: one("--name"),
-    protocol: choice("--protocol", { auto: "auto", "2025": "2025", "2026": "2026" } as const)
+    protocol: choice("--protocol", { auto: "auto", "2025": "2025", "2026": "2026" } as const),
+    watch: watch === undefined ? undefined : { glob: watch === "true" ? undefined : watch },
+    http: given.has("--http") ? { port } : undefined,
+    log: one("--log"),
+    record: one("--record")
   }
   const transport = choice("--transport", transports)
   if (url !== undefined) {
@@ -106,6 +141,7 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
     if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
       throw wrong(`${url} is not an address that begins with http:// or https://`)
     }
+    if (watch !== undefined) throw wrong("--watch is for a command; a URL has no files")
     const headers = given.get("--header") ?? []
     return {
       ...common,

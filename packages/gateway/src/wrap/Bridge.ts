@@ -63,6 +63,9 @@ const invalidParams = -32_602
 /** Notifications that are kept for a host that has not said yet that it is initialized. */
 const backlog = 1000
 
+/** Least time between attempts that only the host's requests ask for, in milliseconds. */
+const leastPause = 1000
+
 /** More pages of a list than this are not read to compare it. */
 const maxPages = 100
 
@@ -99,6 +102,7 @@ export class Bridge {
   /** The lists that the host was given. */
   readonly #given = new Set<ListMethod>()
   #hasBegun = false
+  #revivedAt = Number.NEGATIVE_INFINITY
   #held: Array<() => void> | undefined = []
 
   constructor(options: Options) {
@@ -153,8 +157,19 @@ export class Bridge {
       this.#given.add(method)
       if (known !== undefined && params?.["cursor"] === undefined && !this.#isConnected()) return this.#reply(id, known)
     }
+    this.#revive()
     this.#pending.set(id, { method, cursor: params?.["cursor"] })
     this.#relay.forward(this.#target, params === undefined ? request : { ...request, params: passedOn(params) }, false)
+  }
+
+  /** What a person has to mend may have been mended: a program that was missing, for example. */
+  #revive(): void {
+    const backend = this.#supervised
+    const now = performance.now()
+    if (backend === undefined || now < this.#revivedAt + leastPause) return
+    if (Effect.runSync(backend.status).state !== "PermanentlyFailed") return
+    this.#revivedAt = now
+    this.#run(backend.reconnect)
   }
 
   #notification(notification: JSONRPCNotification): void {

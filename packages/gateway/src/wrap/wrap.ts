@@ -4,15 +4,16 @@
 import { Backend, type Connector } from "@mcp-lifeline/core"
 import type { Incoming } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import type { Scope } from "effect"
-import { Deferred, Effect, Option, Stream } from "effect"
+import { Deferred, Effect, Exit, Option, Runtime, Scope, Stream } from "effect"
 import { StartError, type UsageError } from "../Errors.js"
 import { StateFolder } from "../state/StateFolder.js"
 import type { Wrap } from "./Arguments.js"
 import { Bridge, type Client } from "./Bridge.js"
 import { Eras } from "./Eras.js"
 import { Kept, keyOf, KnownServer } from "./KnownServer.js"
+import { Recorder } from "./Recorder.js"
 import * as Server from "./Server.js"
+import * as StandardError from "./StandardError.js"
 import { StdioHost } from "./StdioHost.js"
 
 /** How long what the host has asked may take once it has closed its end, in milliseconds. */
@@ -33,15 +34,6 @@ const hopeless = (backend: Backend.Backend): Effect.Effect<string> =>
     Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
   )
 
-/** Supervises the server for a client of the host. */
-const open = (name: string, connector: Connector, client: Client, incoming: Incoming) =>
-  Backend.make(name, {
-    connector: incoming.around(connector),
-    clientInfo: client.clientInfo,
-    capabilities: client.capabilities,
-    discovery: { mode: "learn" }
-  }).pipe(Effect.orDie)
-
 /** What is known of the server for a client, from the state folder. */
 const know = (connector: Connector, client: Client) =>
   Effect.gen(function*() {
@@ -60,30 +52,109 @@ const know = (connector: Connector, client: Client) =>
     const writing = yield* Effect.makeSemaphore(1)
     return new KnownServer(
       Option.getOrUndefined(yield* kept.get(key)),
-      (value) => Effect.runFork(Effect.provide(writing.withPermits(1)(kept.set(key, value)), runtime))
+      (value) => void Runtime.runFork(runtime)(writing.withPermits(1)(kept.set(key, value)))
     )
   })
 
-/** Stands between the host and the server until the host closes its end. */
-export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Scope.Scope | StateFolder> =>
+/** What all conversations of one program share. */
+interface Wrapped {
+  readonly name: string
+  readonly connector: Connector
+  /** The servers that run. */
+  readonly backends: Set<Backend.Backend>
+  readonly log: Recorder | undefined
+  readonly record: Recorder | undefined
+  readonly onFailed: (message: string) => void
+}
+
+/** Supervises the server for a client of the host. */
+const open = ({ backends, connector, log, name }: Wrapped, client: Client, incoming: Incoming) =>
   Effect.gen(function*() {
-    const name = Server.nameOf(wrap)
-    const connector = yield* Server.connector(wrap, (line) => void process.stderr.write(`${line}\n`))
+    const backend = yield* Backend.make(name, {
+      connector: incoming.around(connector),
+      clientInfo: client.clientInfo,
+      capabilities: client.capabilities,
+      discovery: { mode: "learn" }
+    }).pipe(Effect.orDie)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => backends.add(backend)),
+      () => Effect.sync(() => backends.delete(backend))
+    )
+    if (log !== undefined) {
+      yield* Effect.forkScoped(
+        Stream.runForEach(backend.events, (event) => Effect.sync(() => log.write("event", { ...event })))
+      )
+    }
+    return backend
+  })
+
+/** What a host says to the server, and is answered. */
+interface Conversation {
+  readonly receive: (message: JSONRPCMessage) => void
+  /** Resolved when the host has been answered everything that it has asked. */
+  readonly settled: () => Promise<void>
+}
+
+/** Begins a conversation with a host; it is over when the scope closes. */
+const converse = (
+  wrapped: Wrapped,
+  write: (message: JSONRPCMessage) => void
+): Effect.Effect<Conversation, never, Scope.Scope | StateFolder> =>
+  Effect.gen(function*() {
     const runtime = yield* Effect.runtime<Scope.Scope | StateFolder>()
-    const over = yield* Deferred.make<void, StartError>()
+    const { name, onFailed, record } = wrapped
+    const recording = (about: string, pass: (message: JSONRPCMessage) => void) =>
+      record === undefined ? pass : (message: JSONRPCMessage): void => {
+        record.write(about, { message })
+        pass(message)
+      }
     const bridge = (write: (message: JSONRPCMessage) => void): Bridge =>
       new Bridge({
         name,
         runtime,
         write,
-        know: (client) => Effect.provide(know(connector, client), runtime),
-        open: (client, incoming) => Effect.provide(open(name, connector, client, incoming), runtime),
+        know: (client) => Effect.provide(know(wrapped.connector, client), runtime),
+        open: (client, incoming) => Effect.provide(open(wrapped, client, incoming), runtime),
         hopeless,
-        onFailed: (message) => Deferred.unsafeDone(over, Effect.fail(new StartError({ message })))
+        onFailed
       })
-    const eras = new Eras(name, bridge, (message) => host.write(message))
+    const eras = new Eras(name, bridge, recording("to the host", write))
+    yield* Effect.addFinalizer(() => Effect.sync(() => eras.end()))
+    return {
+      receive: recording("from the host", (message) => eras.receive(message)),
+      settled: () => eras.settled()
+    }
+  })
+
+const recorder = (file: string | undefined) =>
+  Effect.acquireRelease(
+    Effect.sync(() => file === undefined ? undefined : new Recorder(file, StandardError.line)),
+    (recorder) => Effect.promise(async () => recorder?.close())
+  )
+
+/** Restarts what runs when its files change. What goes wrong then is told by the attempts that fail. */
+const watching = ({ server, watch }: Wrap, { backends, name }: Wrapped) =>
+  Effect.gen(function*() {
+    if (watch === undefined || server._tag !== "Command") return
+    const Watch = yield* Effect.promise(() => import("./Watch.js"))
+    const runtime = yield* Effect.runtime<never>()
+    yield* Watch.start(Watch.watched(watch.glob, server.command, server.args), (file) => {
+      StandardError.line(`mcp-lifeline: ${file} has changed; ${name} is restarted`)
+      for (const backend of backends) {
+        Runtime.runFork(runtime)(
+          Effect.catchAll(backend.reconnect, ({ message }) =>
+            Effect.sync(() => StandardError.line(`mcp-lifeline: ${name} does not start: ${message}`)))
+        )
+      }
+    })
+  })
+
+/** Serves the host that has started us until it closes its end. */
+const overStdio = (wrapped: Wrapped, over: Deferred.Deferred<void, StartError>) =>
+  Effect.gen(function*() {
+    const { receive, settled } = yield* converse(wrapped, (message) => host.write(message))
     const host: StdioHost = new StdioHost(process.stdin, process.stdout, {
-      onMessage: (message) => eras.receive(message),
+      onMessage: receive,
       onEnd: (why) =>
         Deferred.unsafeDone(
           over,
@@ -91,11 +162,39 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
         )
     })
     yield* Effect.addFinalizer(() => Effect.promise(() => host.flushed()))
-    yield* Effect.ensuring(
-      Effect.zipRight(
-        Deferred.await(over),
-        Effect.timeoutOption(Effect.promise(() => eras.settled()), lastAnswers)
-      ),
-      Effect.sync(() => eras.end())
-    )
+    yield* Deferred.await(over)
+    yield* Effect.timeoutOption(Effect.promise(settled), lastAnswers)
+  })
+
+/** Serves hosts over HTTP until interrupted. */
+const overHttp = (port: number, wrapped: Wrapped) =>
+  Effect.gen(function*() {
+    const HttpHost = yield* Effect.promise(() => import("./HttpHost.js"))
+    const runtime = yield* Effect.runtime<StateFolder>()
+    const url = yield* HttpHost.serve(port, (write) => {
+      const scope = Effect.runSync(Scope.make())
+      const { receive } = Runtime.runSync(runtime)(Scope.extend(converse(wrapped, write), scope))
+      return {
+        receive,
+        close: () => Runtime.runPromise(runtime)(Scope.close(scope, Exit.void))
+      }
+    })
+    StandardError.line(`Serving ${wrapped.name} at ${url}`)
+    return yield* Effect.never
+  })
+
+/** Stands between the host and the server until the host closes its end. */
+export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Scope.Scope | StateFolder> =>
+  Effect.gen(function*() {
+    const over = yield* Deferred.make<void, StartError>()
+    const wrapped: Wrapped = {
+      name: Server.nameOf(wrap),
+      connector: yield* Server.connector(wrap, (line) => void process.stderr.write(`${line}\n`)),
+      backends: new Set(),
+      log: yield* recorder(wrap.log),
+      record: yield* recorder(wrap.record),
+      onFailed: (message) => Deferred.unsafeDone(over, Effect.fail(new StartError({ message })))
+    }
+    yield* watching(wrap, wrapped)
+    yield* wrap.http === undefined ? overStdio(wrapped, over) : overHttp(wrap.http.port, wrapped)
   })
