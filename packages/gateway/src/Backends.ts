@@ -4,7 +4,7 @@
 import { McpConfig } from "@mcp-lifeline/config"
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import { Policy, Problem as OptionProblem } from "@mcp-lifeline/core"
-import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Array, Either } from "effect"
 import { isAbsolute, resolve } from "node:path"
@@ -19,10 +19,14 @@ export interface Backends {
 }
 
 /** A connector for an entry, or what is wrong with its options; a relative `cwd` is taken from the folder of the file. */
-const connectorOf = ({ server }: Entry, folder: string): Either.Either<Connector, OptionProblem.Problems> => {
+export const connectorOf = (
+  { server }: Entry,
+  folder: string,
+  authorization?: Authorization
+): Either.Either<Connector, OptionProblem.Problems> => {
   if (server._tag === "Http") {
     const { headers, http, protocol, transport, url } = server
-    const options = { ...http, url, headers, transport, protocol }
+    const options = { ...http, url, headers, transport, protocol, authorization }
     const problems = HttpConnector.problems(options).map((problem) => McpConfig.placed(server, problem))
     return OptionProblem.some(problems) ? Either.left(problems) : Either.right(HttpConnector.make(options))
   }

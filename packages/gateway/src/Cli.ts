@@ -12,10 +12,11 @@ import { stripVTControlCharacters } from "node:util"
 import { UsageError } from "./Errors.js"
 import * as Guard from "./Guard.js"
 import type * as Serve from "./Serve.js"
+import * as SignIn from "./sign-in/commands/commandLine.js"
 import { version } from "./Version.js"
 
 /** What was asked for; `undefined` if it has been done already (help, version, completions). */
-export type Request = { readonly _tag: "Serve"; readonly options: Serve.Options } | undefined
+export type Request = { readonly _tag: "Serve"; readonly options: Serve.Options } | SignIn.Request | undefined
 
 const port = Schema.NumberFromString.pipe(Schema.int(), Schema.between(0, 65_535)).annotations({
   message: () => ({ message: "--port must be a whole number from 0 to 65535 (0: any free port)", override: true })
@@ -66,18 +67,32 @@ const commands = (asked: Ref.Ref<Request>) => {
     })).pipe(Command.withDescription(serveHelp))
   return Command.make("mcp-lifeline").pipe(
     Command.withDescription("Keeps MCP servers alive, and serves them as one."),
-    Command.withSubcommands([serve])
+    Command.withSubcommands([serve, ...SignIn.commands((request) => Ref.set<Request>(asked, request))])
   )
 }
 
 /** One line of a message that may have many, with colours. */
 const oneLine = (text: string): string => stripVTControlCharacters(text).replace(/\s+/g, " ").trim()
 
+/** The options that need a value. */
+const withValue: ReadonlySet<string> = new Set([
+  "--config",
+  "--host",
+  "--port",
+  "--token",
+  "--account",
+  "--client-id",
+  "--client-secret",
+  "--client-metadata-url",
+  "--scope",
+  "--callback-port"
+])
+
 /** Why the command line was not understood; where the library names the wrong cause, the right one. */
 const explain = (message: string, argv: ReadonlyArray<string>): string => {
   // What follows the `=` of an unknown option may be a secret.
   const leftover = /unknown argument: '(.*)'/.exec(message)?.[1]?.replace(/^(--?[^=]+)=.*$/, "$1")
-  if (leftover !== undefined && ["--config", "--host", "--port", "--token"].includes(leftover)) {
+  if (leftover !== undefined && withValue.has(leftover)) {
     return argv.filter((arg) => arg === leftover).length > 1
       ? `${leftover} is there more than once`
       : `${leftover} needs a value`
@@ -85,7 +100,9 @@ const explain = (message: string, argv: ReadonlyArray<string>): string => {
   if (leftover !== undefined) return `unknown ${leftover.startsWith("-") ? "option" : "argument"} ${leftover}`
   const [, , command = ""] = argv
   if (message.startsWith("Invalid subcommand")) {
-    return command.startsWith("-") ? `unknown option ${command}` : `unknown command ${command}; there is: serve`
+    return command.startsWith("-")
+      ? `unknown option ${command}`
+      : `unknown command ${command}; there are: serve, wrap, login, logout, auth`
   }
   return message
 }
@@ -111,7 +128,7 @@ export const parse = (
       Effect.provide(CliConfig.layer({ showBuiltIns: false, isCaseSensitive: true })),
       Effect.withConsole(console(plain, colour)),
       Effect.mapError((error) =>
-        new UsageError({
+        error instanceof UsageError ? error : new UsageError({
           message: oneLine(
             `${
               ValidationError.isValidationError(error)
@@ -123,7 +140,7 @@ export const parse = (
       )
     )
     const request = yield* Ref.get(asked)
-    if (request && !request.options.token && !Guard.isLoopback(request.options.host)) {
+    if (request?._tag === "Serve" && !request.options.token && !Guard.isLoopback(request.options.host)) {
       return yield* new UsageError({
         message:
           `--host ${request.options.host} lets other machines in; give a token with --token or MCP_LIFELINE_TOKEN`

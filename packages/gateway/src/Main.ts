@@ -33,6 +33,11 @@ const main = Effect.gen(function*() {
   const request = yield* Cli.parse(process.argv, wantsColour(process.stdout, process.env))
   if (!request) return
   // Loaded only now: help and usage errors need none of it.
+  if (request._tag !== "Serve") {
+    const { run } = yield* Effect.promise(() => import("./sign-in/commands/run.js"))
+    // A login that was interrupted is none; scripts go by the exit code.
+    return yield* Effect.onInterrupt(run(request), () => Effect.sync(() => (process.exitCode = 130)))
+  }
   const Serve = yield* Effect.promise(() => import("./Serve.js"))
   return yield* Effect.scoped(Serve.run(request.options))
 }).pipe(
@@ -53,7 +58,7 @@ NodeRuntime.runMain(main, {
   disableErrorReporting: true,
   disablePrettyLogger: true,
   teardown: (exit, onExit) => {
-    if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return onExit(0)
+    if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return onExit(Number(process.exitCode ?? 0))
     const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
     onExit((failure as { readonly _tag?: string } | undefined)?._tag === "UsageError" ? 2 : 1)
   }

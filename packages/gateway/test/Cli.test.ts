@@ -45,7 +45,7 @@ describe("mcp-lifeline", () => {
   it.effect.each<[string, ReadonlyArray<string>]>([
     ["unknown option --bogus", ["serve", "--bogus"]],
     ["unknown option --bogus", ["--bogus"]],
-    ["unknown command bogus; there is: serve", ["bogus"]],
+    ["unknown command bogus; there are: serve, wrap, login, logout, auth", ["bogus"]],
     ["unknown argument extra", ["serve", "extra"]],
     ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "x"]],
     ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "65536"]],
@@ -55,7 +55,16 @@ describe("mcp-lifeline", () => {
     ["unknown option --Token", ["serve", "--Token=hush"]],
     ["unknown option --ports", ["serve", "--ports", "5"]],
     ["unknown option -p", ["serve", "-p", "5"]],
-    ["--port is there more than once", ["serve", "--port", "1", "--port", "2"]]
+    ["--port is there more than once", ["serve", "--port", "1", "--port", "2"]],
+    ["--account needs a value", ["login", "https://docs.example/mcp", "--account"]],
+    ["--browser stands beside --no-browser; keep one", [
+      "login",
+      "https://docs.example/mcp",
+      "--browser",
+      "--no-browser"
+    ]],
+    ["logout needs a server, or --all", ["logout"]],
+    ["--all stands beside a server; keep one", ["logout", "https://docs.example/mcp", "--all"]]
   ])("usage error: %s", ([message, args]) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(parse(args))
@@ -85,7 +94,8 @@ describe("mcp-lifeline", () => {
       const unset = Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["MCP_LIFELINE_TOKEN", ""]])))
       expect((yield* Effect.flip(unset(parse(["serve", "--host", "0.0.0.0"])))).message).toContain("give a token")
       const request = yield* parse(["serve", "--host", "0.0.0.0", "--token", "letmein"])
-      expect(request?.options.token && Redacted.value(request.options.token)).toBe("letmein")
+      const token = request?._tag === "Serve" ? request.options.token : undefined
+      expect(token && Redacted.value(token)).toBe("letmein")
     }))
 
   it.live("a usage error is one line on standard error, exit code 2", () =>

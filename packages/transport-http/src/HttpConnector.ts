@@ -158,6 +158,18 @@ const isLoginFailure = (cause: unknown): cause is LoginFailure.LoginFailure => P
 export const loginNeeded = (error: ConnectError): Error | undefined =>
   isLoginFailure(error.cause) ? error.cause.cause : undefined
 
+/** A fetch as connectors use it for OAuth: through the proxies that the environment names. */
+export const fetchFor = (url: URL): Effect.Effect<FetchLike> =>
+  Effect.map(
+    HttpClient.undici,
+    (undici) =>
+      HttpClient.makeLastingFetch(
+        undici,
+        Duration.toMillis(defaults.connectTimeout),
+        Proxy.fromEnvironment(url, process.env)
+      )
+  )
+
 /** The login that a person has to finish before there can be a connection; undefined where something else is the matter. */
 export const loginOf = ({ cause }: ConnectError): LoginFailure.LoginFailure | undefined =>
   isLoginFailure(cause) ? cause : undefined

@@ -24,7 +24,8 @@ export interface Subject {
   readonly account: string
   /** The name of the locks. */
   readonly id: string
-  readonly method: Grant.Method
+  /** Default: that of the login before, otherwise in a browser. */
+  readonly method: Grant.Method | undefined
   readonly configured: Client.Configured
   readonly scope: string | undefined
 }
@@ -115,10 +116,11 @@ const withCredentials = (
   subject: Subject,
   fetch: FetchLike,
   discovered: Discovered,
-  scope: string | undefined
+  scope: string | undefined,
+  before: Grant.Grant | undefined
 ): Effect.Effect<Grant.Grant, Later | Refused> =>
   Effect.gen(function*() {
-    const client = Client.configured(subject.configured)
+    const client = Client.configured(subject.configured) ?? before?.client
     if (client === undefined) {
       return yield* new Refused({ detail: "a sign-in with client credentials needs the id of a client" })
     }
@@ -143,7 +145,13 @@ export const beforeTheEnd = (
     if (stored === undefined || !isSame(stored, current)) return stored
     if (stored.method !== "credentials") return yield* refresh(subject, fetch, stored)
     const { issuer, metadata, resource } = stored
-    return yield* withCredentials(subject, fetch, { issuer, metadata, resource, scopes: undefined }, stored.asked)
+    return yield* withCredentials(
+      subject,
+      fetch,
+      { issuer, metadata, resource, scopes: undefined },
+      stored.asked,
+      stored
+    )
   }))
 
 /** Whether two grants hold the same access token. */
@@ -174,19 +182,20 @@ export const afterRefusal = (
     const discovered = found.right
     // What another authorization server gave stays with it.
     const mine = stored?.issuer === discovered.issuer ? stored : undefined
+    const isMachine = (subject.method ?? mine?.method) === "credentials"
     const scope = scopes.wanted({
       configured: subject.scope,
       challenge: challenge.scope,
       resource: discovered.scopes,
-      server: subject.method === "credentials" ? undefined : discovered.metadata.scopes_supported,
+      server: isMachine ? undefined : discovered.metadata.scopes_supported,
       before: stepUp ? scopes.union(mine?.asked, mine?.scope) ?? "" : undefined
     })
     if (stepUp && mine !== undefined && scopes.covers(mine.asked, scope)) {
       const now = yield* Clock.currentTimeMillis
       if (now - mine.obtainedAt < patience) return { _tag: "Pointless" }
     }
-    if (subject.method === "credentials") {
-      return { _tag: "Renewed", grant: yield* withCredentials(subject, fetch, discovered, scope) }
+    if (isMachine) {
+      return { _tag: "Renewed", grant: yield* withCredentials(subject, fetch, discovered, scope, mine) }
     }
     if (!stepUp && mine !== undefined) {
       const renewed = yield* refresh(subject, fetch, { ...mine, metadata: discovered.metadata })

@@ -29,7 +29,7 @@ export interface Options {
   readonly client?: Client.Configured | undefined
   /** The rights to ask for, separated by spaces. Default: what the server says that it needs. */
   readonly scope?: string | undefined
-  /** Default `browser`. `credentials` needs no person, but `client` with an id and a secret or a key. */
+  /** Default: that of the login before, otherwise `browser`. `credentials` needs no person, but `client` with an id and a secret or a key. */
   readonly method?: Grant.Method | undefined
   /** Where the browser comes back to. Default: `localhost`, at a port that is always the same for a server, or another if that is taken. */
   readonly redirect?: RedirectOptions | undefined
@@ -98,7 +98,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const given = new URL(String(options.url))
     const url = new URL(given.origin + given.pathname)
     const [server, account] = [url.href, options.account ?? "default"]
-    const method = options.method ?? "browser"
+    const { method } = options
     const patience = Duration.decode(options.patience ?? "2 seconds")
     const subject: Renewal.Subject = {
       folder,

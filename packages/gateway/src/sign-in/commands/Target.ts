@@ -1,0 +1,84 @@
+/**
+ * The server that a command names: by its address, or by its name in an mcp.json.
+ */
+import type { Connector } from "@mcp-lifeline/core"
+import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect, Either } from "effect"
+import { readFile } from "node:fs/promises"
+import { dirname, resolve } from "node:path"
+import * as Backends from "../../Backends.js"
+import { StartError, UsageError } from "../../Errors.js"
+import * as McpJson from "../../McpJson.js"
+
+/** A server over HTTP. */
+export interface Target {
+  readonly url: string
+  /** A connector to it, with what is configured for it. Fails with what is wrong there. */
+  readonly connector: (authorization: Authorization) => Effect.Effect<Connector, StartError>
+}
+
+const isAddress = (text: string): boolean => /^https?:\/\//i.test(text)
+
+const ofUrl = (url: string): Target => ({
+  url,
+  connector: (authorization) =>
+    Effect.try({
+      try: () => HttpConnector.make({ url, authorization, protocol: "auto" }),
+      catch: (cause) => new StartError({ message: cause instanceof Error ? cause.message : String(cause) })
+    })
+})
+
+const ofName = (name: string, file: string): Effect.Effect<Target, StartError> =>
+  Effect.gen(function*() {
+    const content = yield* Effect.tryPromise({
+      try: () => readFile(file, "utf8"),
+      catch: (cause) =>
+        new StartError({ message: `${file}: it cannot be read; give a file that can be with --config`, cause })
+    })
+    const { entries, problems } = yield* Either.mapLeft(
+      McpJson.parse(file, content, process.env),
+      ({ problem }) => new StartError({ message: McpJson.show(problem) })
+    )
+    const entry = entries.find((one) => one.name === name)
+    if (entry === undefined) {
+      const problem = problems.find(({ key }) => key.includes(name))
+      const there = entries.map((one) => one.name).join(", ")
+      return yield* new StartError({
+        message: problem === undefined
+          ? `${file}: there is no server ${name}; there ${there === "" ? "is none" : `are: ${there}`}`
+          : McpJson.show(problem)
+      })
+    }
+    const { server } = entry
+    if (server._tag === "Stdio") {
+      return yield* new StartError({ message: `${file}: ${name} is started as a process, and wants no login from us` })
+    }
+    return {
+      url: server.url,
+      connector: (authorization) =>
+        Either.mapLeft(
+          Backends.connectorOf(entry, dirname(resolve(file)), authorization),
+          ([{ message, path }]) => new StartError({ message: McpJson.show(entry.problem(path, message)) })
+        )
+    }
+  })
+
+/** Finds the server: an address, or a name in the file. */
+export const find = (text: string, config: string | undefined): Effect.Effect<Target, StartError | UsageError> => {
+  if (isAddress(text)) {
+    return URL.canParse(text)
+      ? Effect.succeed(ofUrl(text))
+      : Effect.fail(new UsageError({ message: `${text} is not an address; write https://HOST/PATH` }))
+  }
+  return config === undefined
+    ? Effect.fail(
+      new UsageError({ message: `${text} is not an address; for the name of a server give its file with --config` })
+    )
+    : ofName(text, config)
+}
+
+/** The address under which what belongs to a server is kept. */
+export const keptAs = (url: string): string => {
+  const { origin, pathname } = new URL(url)
+  return origin + pathname
+}

@@ -1,0 +1,90 @@
+/**
+ * `mcp-lifeline auth`: what is kept of sign-ins, and until when. No secrets.
+ */
+import { Clock, Effect } from "effect"
+import type { Output } from "../../Output.js"
+import { StateFolder } from "../../state/StateFolder.js"
+import { span } from "../../Table.js"
+import { clean } from "../../Text.js"
+import * as Grant from "../Grant.js"
+import * as PendingLogin from "../PendingLogin.js"
+
+/** What `auth` was asked for. */
+export interface Options {
+  readonly json: boolean
+}
+
+/** A sign-in as it is shown; times are milliseconds since 1970. */
+interface Row {
+  readonly server: string
+  readonly account: string
+  readonly issuer: string
+  readonly state: "valid" | "renewable" | "expired" | "waiting"
+  readonly scope: string | null
+  /** When the access token, or the time for a login, ends. */
+  readonly until: number | null
+  /** Where a person has to go. */
+  readonly address: string | null
+}
+
+const ofGrant = (grant: Grant.Grant, now: number): Row => ({
+  server: grant.server,
+  account: grant.account,
+  issuer: grant.issuer,
+  state: grant.expiresAt === undefined || grant.expiresAt > now
+    ? "valid"
+    : grant.refresh !== undefined || grant.method === "credentials"
+    ? "renewable"
+    : "expired",
+  scope: grant.scope ?? null,
+  until: grant.expiresAt ?? null,
+  address: null
+})
+
+const ofLogin = (login: PendingLogin.PendingLogin): Row => ({
+  server: login.server,
+  account: login.account,
+  issuer: login.issuer,
+  state: "waiting",
+  scope: login.scope ?? null,
+  until: login.until,
+  address: login.address
+})
+
+const meaning = ({ state, until }: Row, now: number): string => {
+  const left = until === null ? "" : span(until - now)
+  switch (state) {
+    case "valid":
+      return until === null ? "valid" : `valid for ${left}`
+    case "renewable":
+      return "renewed when it is used"
+    case "expired":
+      return "expired: log in again"
+    case "waiting":
+      return `a login is waited for, for ${left}`
+  }
+}
+
+const table = (rows: ReadonlyArray<Row>, now: number): string => {
+  const lines = [
+    ["server", "account", "signed in at", "rights", "token"],
+    ...rows.map((row) => [row.server, row.account, row.issuer, row.scope ?? "", meaning(row, now)].map(clean))
+  ]
+  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? []
+  return lines.map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join(
+    "\n"
+  )
+}
+
+/** Shows it. */
+export const run = ({ json }: Options, output: Output): Effect.Effect<void, never, StateFolder> =>
+  Effect.gen(function*() {
+    const folder = yield* StateFolder
+    const now = yield* Clock.currentTimeMillis
+    const grants = (yield* Grant.grants(folder).entries).map(([, grant]) => ofGrant(grant, now))
+    const logins = (yield* PendingLogin.pendingLogins(folder).entries).map(([, login]) => login)
+      .filter(({ until }) => until > now).map(ofLogin)
+    const rows = [...grants, ...logins].toSorted((a, b) => a.server.localeCompare(b.server))
+    if (json) return yield* output.line(JSON.stringify(rows, undefined, 2))
+    yield* output.line(rows.length === 0 ? `Nothing is kept in ${folder.path}` : table(rows, now))
+  })

@@ -1,0 +1,121 @@
+/**
+ * `login`, `logout` and `auth` on the command line: what was asked for, as data.
+ */
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import { Config, Effect, Option, Redacted, Schema } from "effect"
+import { UsageError } from "../../Errors.js"
+import type * as Auth from "./auth.js"
+import type * as Login from "./login.js"
+import type * as Logout from "./logout.js"
+
+/** What was asked for. */
+export type Request =
+  | { readonly _tag: "Login"; readonly options: Login.Options }
+  | { readonly _tag: "Logout"; readonly options: Logout.Options }
+  | { readonly _tag: "Auth"; readonly options: Auth.Options }
+
+const server = Args.text({ name: "URL|NAME" }).pipe(
+  Args.withDescription("The address of the server, or its name in the file that --config gives.")
+)
+
+const text = (name: string, placeholder: string, description: string) =>
+  Options.text(name).pipe(Options.withPseudoName(placeholder), Options.withDescription(description), Options.optional)
+
+const flag = (name: string, description: string) => Options.boolean(name).pipe(Options.withDescription(description))
+
+const config = text("config", "file", "The mcp.json in which the server has that name.")
+
+const port = Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 65_535)).annotations({
+  message: () => ({ message: "--callback-port must be a whole number from 1 to 65535", override: true })
+})
+
+const loginOptions = {
+  config,
+  account: text("account", "name", "Tells several logins at one server apart."),
+  browser: flag("browser", "Open a browser also where this is no terminal. Never under CI."),
+  noBrowser: flag("no-browser", "Open none; the address is printed."),
+  device: flag("device", "Log in with a code on any device, where the server offers that."),
+  machine: flag("client-credentials", "Log in as a machine: with --client-id and its secret, and no person."),
+  clientId: text("client-id", "id", "A client that was registered beforehand."),
+  clientSecret: Options.redacted("client-secret").pipe(
+    Options.withPseudoName("secret"),
+    Options.withDescription("Its secret. Better given as MCP_LIFELINE_CLIENT_SECRET."),
+    Options.withFallbackConfig(Config.redacted("MCP_LIFELINE_CLIENT_SECRET")),
+    Options.optional
+  ),
+  document: text("client-metadata-url", "url", "The address of a client id metadata document: https, with a path."),
+  scope: text("scope", "scopes", "The rights to ask for, separated by spaces. Default: what the server needs."),
+  callbackPort: Options.text("callback-port").pipe(
+    Options.withPseudoName("number"),
+    Options.withDescription("The port that the browser comes back to. Default: always the same for a server."),
+    Options.withSchema(port),
+    Options.optional
+  )
+}
+
+const loginHelp =
+  "Sign in to a server that asks for OAuth. The tokens are kept for all commands, in the state folder; `wrap` and "
+  + "`serve` use them at once, also where they run already. A browser is opened on a terminal, or with --browser. Exit codes: 0 signed "
+  + "in (or no login is wanted), 1 not, 2 the command line is wrong, 130 interrupted."
+
+const logoutHelp = "Forget what is kept of the sign-in to a server, and tell its authorization server."
+
+const authHelp = "Show what is kept of sign-ins, and until when. Shows no secrets."
+
+/** The commands; what was asked for is handed to `ask`. */
+export const commands = (ask: (request: Request) => Effect.Effect<void, UsageError>) =>
+  [
+    Command.make("login", { server, ...loginOptions }, (given) =>
+      given.browser && given.noBrowser
+        ? new UsageError({ message: "--browser stands beside --no-browser; keep one; see mcp-lifeline --help" })
+        : given.device && given.machine
+        ? new UsageError({ message: "--device stands beside --client-credentials; keep one; see mcp-lifeline --help" })
+        : ask({
+          _tag: "Login",
+          options: {
+            target: given.server,
+            config: Option.getOrUndefined(given.config),
+            account: Option.getOrUndefined(given.account),
+            method: given.device ? "device" : given.machine ? "credentials" : "browser",
+            browser: given.browser ? true : given.noBrowser ? false : undefined,
+            client: {
+              id: Option.getOrUndefined(given.clientId),
+              secret: Option.getOrUndefined(
+                Option.filter(given.clientSecret, (secret) => Redacted.value(secret) !== "")
+              ),
+              document: Option.getOrUndefined(given.document)
+            },
+            scope: Option.getOrUndefined(given.scope),
+            callbackPort: Option.getOrUndefined(given.callbackPort)
+          }
+        })).pipe(Command.withDescription(loginHelp)),
+    Command.make(
+      "logout",
+      {
+        server: Args.optional(server),
+        config,
+        account: text("account", "name", "Only this login at the server."),
+        all: flag("all", "Everything that is kept.")
+      },
+      ({ account, all, config, server }) =>
+        all === Option.isSome(server)
+          ? new UsageError({
+            message: all
+              ? "--all stands beside a server; keep one; see mcp-lifeline --help"
+              : "logout needs a server, or --all; see mcp-lifeline --help"
+          })
+          : ask({
+            _tag: "Logout",
+            options: {
+              target: Option.getOrUndefined(server),
+              config: Option.getOrUndefined(config),
+              account: Option.getOrUndefined(account)
+            }
+          })
+    ).pipe(Command.withDescription(logoutHelp)),
+    Command.make("auth", { json: flag("json", "As JSON.") }, (options) => ask({ _tag: "Auth", options })).pipe(
+      Command.withDescription(authHelp)
+    )
+  ] as const

@@ -1,0 +1,97 @@
+/**
+ * `mcp-lifeline login`: signs in to one server, and waits until that is done.
+ */
+import type { ConnectError, Connector } from "@mcp-lifeline/core"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect, Either, Option, Stream } from "effect"
+import { StartError, UsageError } from "../../Errors.js"
+import type { Output } from "../../Output.js"
+import type { StateFolder } from "../../state/StateFolder.js"
+import { version } from "../../Version.js"
+import * as Browser from "../Browser.js"
+import type * as Client from "../Client.js"
+import type { Method } from "../Grant.js"
+import * as SignIn from "../SignIn.js"
+import type { State } from "../State.js"
+import * as Target from "./Target.js"
+
+/** What `login` was asked for. */
+export interface Options {
+  /** An address, or a name in `config`. */
+  readonly target: string
+  readonly config: string | undefined
+  readonly account: string | undefined
+  readonly method: Method
+  /** Whether to open a browser: as asked, or as suits the terminal. */
+  readonly browser: boolean | undefined
+  readonly client: Client.Configured
+  readonly scope: string | undefined
+  readonly callbackPort: number | undefined
+}
+
+const connect = (connector: Connector): Effect.Effect<void, ConnectError> =>
+  Effect.scoped(
+    Effect.asVoid(connector.connect({ clientInfo: { name: "mcp-lifeline", version }, onNotification: () => {} }))
+  )
+
+const tell = (output: Output, isOpened: boolean) => (state: State): Effect.Effect<void> => {
+  if (state._tag !== "LoginNeeded") return Effect.void
+  const minutes = Math.max(1, Math.round((state.until - Date.now()) / 60_000))
+  return output.line([
+    state.userCode === undefined
+      ? `Open this address to sign in${isOpened ? " (a browser is opened, unless another process has done so)" : ""}:`
+      : `Open this address on any device, and enter the code ${state.userCode}:`,
+    "",
+    `  ${state.address}`,
+    "",
+    `Waiting for the login, for ${minutes} min; Ctrl+C ends that`
+  ].join("\n"))
+}
+
+/** Signs in. Succeeds when the server has accepted the token. */
+export const run = (options: Options, output: Output) =>
+  Effect.gen(function*() {
+    const target = yield* Target.find(options.target, options.config)
+    if (options.method === "credentials" && options.client.id === undefined) {
+      return yield* new UsageError({ message: "--client-credentials needs --client-id" })
+    }
+    const browser = Browser.choose(options.browser, process.stdin.isTTY && process.stdout.isTTY, process.env)
+    const signIn = yield* SignIn.make({
+      url: target.url,
+      account: options.account,
+      client: options.client,
+      scope: options.scope,
+      method: options.method,
+      redirect: { port: options.callbackPort },
+      browser,
+      patience: 0
+    })
+    const connector = yield* target.connector(signIn.authorization)
+    yield* signIn.changes.pipe(
+      Stream.runForEach(tell(output, browser !== undefined)),
+      Effect.interruptible,
+      Effect.forkScoped
+    )
+    const failed = (error: ConnectError) => new StartError({ message: error.message, cause: error })
+    const before = yield* signIn.state
+    const first = yield* Effect.either(connect(connector))
+    if (Either.isRight(first)) {
+      const state = yield* signIn.state
+      return yield* output.line(
+        state._tag === "SignedIn"
+          ? `${before._tag === "SignedIn" ? "Already signed in" : "Signed in"} to ${target.url} (${state.issuer})`
+          : `${signIn.server} asks for no login`
+      )
+    }
+    if (HttpConnector.loginOf(first.left) === undefined) return yield* failed(first.left)
+    const ended = yield* signIn.changes.pipe(
+      Stream.filter(({ _tag }) => _tag === "SignedIn" || _tag === "Refused" || _tag === "Later"),
+      Stream.runHead
+    )
+    const state = Option.getOrThrow(ended)
+    if (state._tag === "Refused" || state._tag === "Later") {
+      return yield* new StartError({ message: `${signIn.server}: ${state.detail}` })
+    }
+    yield* Effect.mapError(connect(connector), failed)
+    return yield* output.line(`Signed in to ${signIn.server}`)
+  }).pipe(Effect.scoped) satisfies Effect.Effect<void, StartError | UsageError, StateFolder>

@@ -1,0 +1,74 @@
+/**
+ * `mcp-lifeline logout`: forgets what is kept of a sign-in, and says so to the authorization server.
+ */
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect, Either, Redacted } from "effect"
+import type { StartError } from "../../Errors.js"
+import { UsageError } from "../../Errors.js"
+import type { Output } from "../../Output.js"
+import { StateFolder } from "../../state/StateFolder.js"
+import { endpoint } from "../ask.js"
+import * as Client from "../Client.js"
+import * as Grant from "../Grant.js"
+import * as PendingLogin from "../PendingLogin.js"
+import * as TokenEndpoint from "../TokenEndpoint.js"
+import * as Target from "./Target.js"
+
+/** What `logout` was asked for. */
+export interface Options {
+  /** An address, or a name in `config`; undefined for everything that is kept. */
+  readonly target: string | undefined
+  readonly config: string | undefined
+  /** Undefined for every account. */
+  readonly account: string | undefined
+}
+
+/** How long an authorization server may take to hear of it. */
+const patience = "10 seconds"
+
+/** Tells the authorization server that the tokens are not used any more (RFC 7009); succeeds with whether it has heard that. */
+const revoke = (grant: Grant.Grant): Effect.Effect<boolean> =>
+  Effect.gen(function*() {
+    const { client, metadata, server } = grant
+    if (metadata.revocation_endpoint === undefined) return true
+    const url = yield* endpoint(metadata.revocation_endpoint, "revocation endpoint")
+    const fetch = yield* HttpConnector.fetchFor(new URL(server))
+    const asker = { fetch, metadata, client, signingKey: undefined, resource: undefined }
+    const token = grant.refresh ?? grant.access
+    const answer = yield* TokenEndpoint.post(asker, url, {
+      token: Redacted.value(token),
+      token_type_hint: grant.refresh === undefined ? "access_token" : "refresh_token"
+    })
+    return answer.ok
+  }).pipe(
+    Effect.timeout(patience),
+    Effect.orElseSucceed(() => false)
+  )
+
+/** Forgets. */
+export const run = (
+  { account, config, target }: Options,
+  output: Output
+): Effect.Effect<void, StartError | UsageError, StateFolder> =>
+  Effect.gen(function*() {
+    const folder = yield* StateFolder
+    const server = target === undefined ? undefined : Target.keptAs((yield* Target.find(target, config)).url)
+    const isMeant = (one: { readonly server: string; readonly account: string }): boolean =>
+      (server === undefined || one.server === server) && (account === undefined || one.account === account)
+    const grants = Grant.grants(folder)
+    const pending = PendingLogin.pendingLogins(folder)
+    const found = (yield* grants.entries).filter(([, grant]) => isMeant(grant))
+    for (const [key, grant] of found) {
+      const revoked = yield* Effect.either(revoke(grant))
+      yield* grants.remove(key)
+      yield* Client.forget(folder, grant)
+      yield* output.line(`Signed out of ${grant.server}${grant.account === "default" ? "" : ` (${grant.account})`}`)
+      if (Either.isLeft(revoked) || !revoked.right) {
+        yield* output.problem(
+          `mcp-lifeline: ${grant.issuer} could not be told that the tokens are not used any more: they end by themselves`
+        )
+      }
+    }
+    for (const [key, login] of yield* pending.entries) if (isMeant(login)) yield* pending.remove(key)
+    if (found.length === 0) yield* output.line(`Nothing is kept${server === undefined ? "" : ` for ${server}`}`)
+  })
