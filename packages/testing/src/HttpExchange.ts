@@ -76,10 +76,10 @@ export const fault = (
 }
 
 /** The JSON-RPC result for a message. */
-export const result = (message: Message | undefined, value: unknown): unknown => ({
-  jsonrpc: "2.0",
+export const result = (message: Message | undefined, value: unknown) => ({
+  jsonrpc: "2.0" as const,
   id: message?.id,
-  result: value
+  result: value as object
 })
 
 /** A tool's result of one text. */

@@ -21,7 +21,7 @@ export type { Applied, Call, Tool } from "./McpAnswers.js"
  * the friendliest.
  */
 export interface Options extends McpAnswers.Options {
-  /** Gives sessions, and refuses requests without one. Default true. */
+  /** Gives sessions, and refuses requests without one. Default true, of 2026 false. */
   readonly stateful?: boolean | undefined
   /** How a request of an unknown session is answered: 404, 400 with a body that names the session, or otherwise. Default 404. */
   readonly lostSession?: LostSession | undefined
@@ -34,7 +34,7 @@ export interface Options extends McpAnswers.Options {
   readonly idleTtl?: number | undefined
   /** Answers requests as event streams rather than as JSON. Default false. */
   readonly streaming?: boolean | undefined
-  /** Offers the stream to clients (GET); otherwise 405. Default true. */
+  /** Offers the stream to clients (GET); otherwise 405. Default true, of 2026 false. */
   readonly offersStream?: boolean | undefined
   /** Serves TLS with this certificate and key (PEM). Default: plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined
@@ -85,11 +85,12 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
 
   constructor(options: Options = {}) {
     super(options)
-    this.stateful = options.stateful ?? true
+    const isStateless = this.era === "2026"
+    this.stateful = options.stateful ?? !isStateless
     this.lostSession = options.lostSession ?? 404
     this.idleTtl = options.idleTtl
     this.streaming = options.streaming ?? false
-    this.offersStream = options.offersStream ?? true
+    this.offersStream = options.offersStream ?? !isStateless
     this.sessions = new HttpSessions((id) => {
       this.#endStreams(id)
       this.#conditions.check()
@@ -300,9 +301,10 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
       })
     )
     const headers: Record<string, string> = fresh === undefined ? {} : { "mcp-session-id": fresh.id }
-    return this.streaming
-      ? { status: 200, headers: { ...headers, "content-type": "text/event-stream" }, body: before + event(value) }
-      : { status: 200, headers: { ...headers, "content-type": "application/json" }, body: JSON.stringify(value) }
+    const status = this.era === "2026" ? statuses[value.error?.code ?? 0] ?? 200 : 200
+    return this.streaming && status === 200
+      ? { status, headers: { ...headers, "content-type": "text/event-stream" }, body: before + event(value) }
+      : { status, headers: { ...headers, "content-type": "application/json" }, body: JSON.stringify(value) }
   }
 
   #endStreams(session: string | undefined): void {
@@ -313,6 +315,9 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     this.#conditions.check()
   }
 }
+
+/** By the code of an error: what 2026 answers it with. */
+const statuses: Readonly<Record<number, number>> = { [-32022]: 400, [-32601]: 404 }
 
 const dialects = {
   404: { status: 404, code: -32001, message: "Session not found" },

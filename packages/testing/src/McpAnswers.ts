@@ -28,11 +28,49 @@ export interface Applied {
   readonly at: number
 }
 
+/** A JSON-RPC response. */
+export interface Answer {
+  readonly jsonrpc: "2.0"
+  readonly id: string | number | undefined
+  readonly result?: object | undefined
+  readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown } | undefined
+}
+
+/** What results of 2026 have besides. */
+const lasting = { resultType: "complete", ttlMs: 0, cacheScope: "private" }
+
+/** What is answered otherwise in 2026. */
+const statelessAnswer = ({ id, method }: Message, capabilities: ServerCapabilities): Answer | undefined => {
+  const supported = ["2026-07-28"]
+  const error = (code: number, text: string, data?: unknown): Answer => ({
+    jsonrpc: "2.0",
+    id,
+    error: { code, message: text, data }
+  })
+  switch (method) {
+    case "server/discover":
+      return { jsonrpc: "2.0", id, result: { supportedVersions: supported, capabilities } }
+    case "initialize":
+      return error(-32022, "Unsupported protocol version", { supported })
+    case "ping":
+    case "logging/setLevel":
+    case "resources/subscribe":
+    case "resources/unsubscribe":
+      return error(-32601, "Method not found")
+  }
+  return undefined
+}
+
 /** What it offers. What is left out is the friendliest. */
 export interface Options {
+  /**
+   * Which protocol it speaks: `2025`, with sessions, so that it knows no `server/discover`; or `2026`, without, so that it refuses
+   * `initialize`. Default `2025`.
+   */
+  readonly era?: "2025" | "2026" | undefined
   /** By name. Default: `echo`, which answers with its `message`. */
   readonly tools?: Readonly<Record<string, Tool>> | undefined
-  /** Default: tools with list changes. */
+  /** Default: tools, of 2025 with list changes. */
   readonly capabilities?: ServerCapabilities | undefined
   /** Knows `ping`; otherwise answers -32601. Default true. */
   readonly pings?: boolean | undefined
@@ -47,12 +85,14 @@ export class McpAnswers {
   /** What it offers, by name; changes hold from the next request on, and nobody is told of them. */
   readonly tools: Map<string, Tool>
   capabilities: ServerCapabilities
+  readonly era: "2025" | "2026"
   pings: boolean
   endless: boolean
 
   constructor(options: Options = {}) {
     this.tools = new Map(Object.entries(options.tools ?? { echo: {} }))
-    this.capabilities = options.capabilities ?? { tools: { listChanged: true } }
+    this.era = options.era ?? "2025"
+    this.capabilities = options.capabilities ?? { tools: this.era === "2025" ? { listChanged: true } : {} }
     this.pings = options.pings ?? true
     this.endless = options.endless ?? false
   }
@@ -65,8 +105,22 @@ export class McpAnswers {
     message: Message,
     session: HttpSession | undefined,
     before: (event: string) => void
-  ): Promise<unknown> {
-    const error = (code: number, text: string) => ({ jsonrpc: "2.0", id: message.id, error: { code, message: text } })
+  ): Promise<Answer> {
+    if (this.era === "2025") return this.#respond(message, session, before)
+    const answer = statelessAnswer(message, this.capabilities) ?? await this.#respond(message, session, before)
+    return answer.result === undefined ? answer : { ...answer, result: { ...lasting, ...answer.result } }
+  }
+
+  async #respond(
+    message: Message,
+    session: HttpSession | undefined,
+    before: (event: string) => void
+  ): Promise<Answer> {
+    const error = (code: number, text: string): Answer => ({
+      jsonrpc: "2.0",
+      id: message.id,
+      error: { code, message: text }
+    })
     const { params = {} } = message
     switch (message.method) {
       case "initialize":

@@ -3,7 +3,7 @@ import { type Backend, ConnectError, type Loss } from "@mcp-lifeline/core"
 import { HttpExchange, HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Either, Fiber, Option, Random, Stream } from "effect"
-import { seen, supervise, textOf, until } from "./fixtures/Supervised.js"
+import { eras, requestsOf, seen, supervise, textOf, until } from "./fixtures/Supervised.js"
 
 const { event, text } = HttpExchange
 
@@ -81,20 +81,22 @@ describe.concurrent("calls", () => {
       assert.strictEqual((yield* backend.status).generation, 3)
     }))
 
-  it.scopedLive("[C2:real] a server that is down when the call is made, and up again within its time", () =>
-    Effect.gen(function*() {
-      const server = yield* HttpFaultServer.make({ tools: counting })
-      const backend = yield* supervise(server)
-      yield* Effect.promise(() => server.stop())
-      // Whatever is written now has to open a socket, and is refused.
-      assert.isDefined((yield* backend.healthCheck).error)
-      const calling = yield* Effect.fork(call(backend, "add", "k"))
-      yield* until(backend, ({ failedAttempts }) => failedAttempts > 0)
-      server.sessions.clear()
-      yield* Effect.promise(() => server.start())
-      assert.strictEqual(textOf(yield* Fiber.join(calling)), "k")
-      assert.strictEqual(times(server, "k"), 1)
-    }))
+  for (const era of eras) {
+    it.scopedLive(`[C2:real] ${era}: a server that is down when the call is made, and up again within its time`, () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make({ era, tools: counting })
+        const backend = yield* supervise(server)
+        yield* Effect.promise(() => server.stop())
+        // Whatever is written now has to open a socket, and is refused.
+        assert.isDefined((yield* backend.healthCheck).error)
+        const calling = yield* Effect.fork(call(backend, "add", "k"))
+        yield* until(backend, ({ failedAttempts }) => failedAttempts > 0)
+        server.sessions.clear()
+        yield* Effect.promise(() => server.start())
+        assert.strictEqual(textOf(yield* Fiber.join(calling)), "k")
+        assert.strictEqual(times(server, "k"), 1)
+      }))
+  }
 
   const carriedOut = { carriedOut: true }
   const blows: Readonly<Record<string, HttpFault.HttpFault>> = {
@@ -109,51 +111,55 @@ describe.concurrent("calls", () => {
       headers: { "content-type": "text/html" }
     })
   }
-  for (const [name, blow] of Object.entries(blows)) {
-    it.scopedLive(`[C3:real] ${name} after it was carried out: never done twice unless that does no harm`, () =>
-      Effect.gen(function*() {
-        const server = yield* HttpFaultServer.make({ tools: counting })
-        const backend = yield* supervise(server)
-        server.fail("tool:add", blow, 1)
-        const error = yield* Effect.flip(call(backend, "add", "once"))
-        assert.strictEqual(error._tag, "ResultUnknown")
-        server.fail("tool:set", blow, 2)
-        assert.strictEqual(textOf(yield* call(backend, "set", "often")), "often")
-        server.fail("tool:add", blow, 1)
-        const said = backend.callTool({ name: "add", arguments: { key: "allowed" } }, { idempotent: true })
-        assert.strictEqual(textOf(yield* said), "allowed")
-        server.fail("tools/list", blow, 1)
-        assert.strictEqual((yield* backend.listTools()).tools.length, 2)
-        yield* call(backend, "add", "after")
-        assert.deepStrictEqual(
-          ["once", "often", "allowed", "after"].map((key) => times(server, key)),
-          [1, 3, 2, 1]
-        )
-        assert.strictEqual((yield* backend.status).generation, 1)
-      }))
+  for (const era of eras) {
+    for (const [name, blow] of Object.entries(blows)) {
+      it.scopedLive(`[C3:real] ${era}: ${name} after it was carried out: never done twice unless that does no harm`, () =>
+        Effect.gen(function*() {
+          const server = yield* HttpFaultServer.make({ era, tools: counting })
+          const backend = yield* supervise(server)
+          server.fail("tool:add", blow, 1)
+          const error = yield* Effect.flip(call(backend, "add", "once"))
+          assert.strictEqual(error._tag, "ResultUnknown")
+          server.fail("tool:set", blow, 2)
+          assert.strictEqual(textOf(yield* call(backend, "set", "often")), "often")
+          server.fail("tool:add", blow, 1)
+          const said = backend.callTool({ name: "add", arguments: { key: "allowed" } }, { idempotent: true })
+          assert.strictEqual(textOf(yield* said), "allowed")
+          server.fail("tools/list", blow, 1)
+          assert.strictEqual((yield* backend.listTools()).tools.length, 2)
+          yield* call(backend, "add", "after")
+          assert.deepStrictEqual(
+            ["once", "often", "allowed", "after"].map((key) => times(server, key)),
+            [1, 3, 2, 1]
+          )
+          assert.strictEqual((yield* backend.status).generation, 1)
+        }))
+    }
   }
 
-  it.scopedLive("[C3:real] a call that times out, and one that a restart interrupts", () =>
-    Effect.gen(function*() {
-      const server = yield* HttpFaultServer.make({ tools: counting })
-      const backend = yield* supervise(server)
-      server.fail(({ tool }) => tool !== undefined, HttpFault.hang("beforeHeaders", carriedOut), 3)
-      for (const name of ["add", "set"] as const) {
-        assert.strictEqual((yield* Effect.flip(call(backend, name, `late ${name}`, 300)))._tag, "RequestTimeout")
-      }
-      const adding = yield* Effect.fork(Effect.flip(call(backend, "add", "restarted add")))
-      yield* seen(server, () => times(server, "restarted add") === 1)
-      server.fail("tool:set", HttpFault.hang("afterHeaders", carriedOut), 1)
-      const setting = yield* Effect.fork(call(backend, "set", "restarted set"))
-      yield* seen(server, () => times(server, "restarted set") === 1)
-      yield* Effect.promise(() => server.restart())
-      assert.strictEqual((yield* Fiber.join(adding))._tag, "ResultUnknown")
-      assert.strictEqual(textOf(yield* Fiber.join(setting)), "restarted set")
-      assert.deepStrictEqual(
-        ["late add", "late set", "restarted add", "restarted set"].map((key) => times(server, key)),
-        [1, 1, 1, 2]
-      )
-    }))
+  for (const era of eras) {
+    it.scopedLive(`[C3:real] ${era}: a call that times out, and one that a restart interrupts`, () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make({ era, tools: counting })
+        const backend = yield* supervise(server)
+        server.fail(({ tool }) => tool !== undefined, HttpFault.hang("beforeHeaders", carriedOut), 3)
+        for (const name of ["add", "set"] as const) {
+          assert.strictEqual((yield* Effect.flip(call(backend, name, `late ${name}`, 300)))._tag, "RequestTimeout")
+        }
+        const adding = yield* Effect.fork(Effect.flip(call(backend, "add", "restarted add")))
+        yield* seen(server, () => times(server, "restarted add") === 1)
+        server.fail("tool:set", HttpFault.hang("afterHeaders", carriedOut), 1)
+        const setting = yield* Effect.fork(call(backend, "set", "restarted set"))
+        yield* seen(server, () => times(server, "restarted set") === 1)
+        yield* Effect.promise(() => server.restart())
+        assert.strictEqual((yield* Fiber.join(adding))._tag, "ResultUnknown")
+        assert.strictEqual(textOf(yield* Fiber.join(setting)), "restarted set")
+        assert.deepStrictEqual(
+          ["late add", "late set", "restarted add", "restarted set"].map((key) => times(server, key)),
+          [1, 1, 1, 2]
+        )
+      }))
+  }
 
   it.scopedLive(
     "[C3:real] a storm of faults, lost sessions and restarts: none is done twice, what may be is answered",
@@ -196,34 +202,38 @@ describe.concurrent("calls", () => {
     60_000
   )
 
-  it.scopedLive("[H4:real] a slow tool does not kill a live session; a probe that fails does", () =>
-    Effect.gen(function*() {
-      const server = yield* HttpFaultServer.make()
-      const backend = yield* supervise(server, { keepalive: { timeout: 1500 }, health: { failureThreshold: 2 } })
-      server.fail("tool:echo", HttpFault.hang(), 5)
-      for (let i = 1; i <= 5; i++) {
-        const error = yield* Effect.flip(backend.callTool({ name: "echo" }, { timeout: 100 }))
-        assert.strictEqual(error._tag, "RequestTimeout")
-        // A probe at least; on a busy machine more than one of them has come when we look.
-        yield* seen(server, () => server.count("ping") >= i)
-      }
-      yield* backend.callTool({ name: "echo" })
-      const { generation, healthScore } = yield* backend.status
-      assert.deepStrictEqual([generation, healthScore], [1, 1])
+  for (const era of eras) {
+    it.scopedLive(`[H4:real] ${era}: a slow tool does not kill a live connection; a probe that fails does`, () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make({ era })
+        const { probe } = requestsOf[era]
+        const backend = yield* supervise(server, { keepalive: { timeout: 1500 }, health: { failureThreshold: 2 } })
+        const before = server.count(probe)
+        server.fail("tool:echo", HttpFault.hang(), 5)
+        for (let i = 1; i <= 5; i++) {
+          const error = yield* Effect.flip(backend.callTool({ name: "echo" }, { timeout: 100 }))
+          assert.strictEqual(error._tag, "RequestTimeout")
+          // A probe at least; on a busy machine more than one of them has come when we look.
+          yield* seen(server, () => server.count(probe) >= before + i)
+        }
+        yield* backend.callTool({ name: "echo" })
+        const { generation, healthScore } = yield* backend.status
+        assert.deepStrictEqual([generation, healthScore], [1, 1])
 
-      const probed = server.count("ping")
-      server.fail(({ rpc }) => rpc === "tools/call" || rpc === "ping", HttpFault.hang())
-      const loss = yield* Effect.fork(lossOf(backend))
-      const calling = yield* Effect.fork(
-        Effect.forever(Effect.flip(backend.callTool({ name: "echo" }, { timeout: 100 })))
-      )
-      assert.strictEqual((yield* Fiber.join(loss)).kind, "health")
-      yield* Fiber.interrupt(calling)
-      assert.isAtLeast(server.count("ping"), probed + 2)
-      server.heal()
-      yield* until(backend, ({ generation, state }) => generation >= 2 && state === "Connected")
-      yield* backend.callTool({ name: "echo" })
-    }))
+        const probed = server.count(probe)
+        server.fail(({ rpc }) => rpc === "tools/call" || rpc === probe, HttpFault.hang())
+        const loss = yield* Effect.fork(lossOf(backend))
+        const calling = yield* Effect.fork(
+          Effect.forever(Effect.flip(backend.callTool({ name: "echo" }, { timeout: 100 })))
+        )
+        assert.strictEqual((yield* Fiber.join(loss)).kind, "health")
+        yield* Fiber.interrupt(calling)
+        assert.isAtLeast(server.count(probe), probed + 2)
+        server.heal()
+        yield* until(backend, ({ generation, state }) => generation >= 2 && state === "Connected")
+        yield* backend.callTool({ name: "echo" })
+      }))
+  }
 
   it.scopedLive("[C11:real] onConnected logs in on each new session before a call is let in; if it fails, so does the attempt", () =>
     Effect.gen(function*() {

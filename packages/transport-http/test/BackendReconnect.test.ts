@@ -4,7 +4,7 @@ import { HttpExchange, HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Fiber, Ref, Stream } from "effect"
 import * as Harness from "./fixtures/Harness.js"
-import { seen, supervise, textOf, until } from "./fixtures/Supervised.js"
+import { eras, requestsOf, seen, supervise, textOf, until } from "./fixtures/Supervised.js"
 
 const { text } = HttpExchange
 
@@ -16,34 +16,36 @@ const blackHole = Effect.map(Harness.tcp(() => {}), ({ port }) => connectorTo(`h
 const keepalive = { method: "none" } as const
 
 describe.concurrent("fleets", () => {
-  it.scopedLive("[L14:real] black holes and dead servers delay no other backend, and no start of the fleet", () =>
-    Effect.gen(function*() {
-      const good = yield* HttpFaultServer.make()
-      const silent = yield* HttpFaultServer.make()
-      silent.fail("initialize", HttpFault.hang("afterHeaders"))
-      const nobody = connectorTo(`http://127.0.0.1:${yield* Harness.freePort}/mcp`)
-      const fleet = yield* Fleet.make({
-        backends: {
-          hole: { connector: yield* blackHole },
-          silent: { connector: connectorTo(silent.url) },
-          nobody: { connector: nobody },
-          good: { connector: connectorTo(good.url) }
-        },
-        waitTimeout: "1 second"
-      })
-      const answer = yield* Effect.flatMap(fleet.backend("good"), (backend) =>
-        Effect.zipRight(
-          backend.firstOutcome,
-          fleet.callTool({ name: "good__echo", arguments: { message: "here" } })
-        ))
-      assert.strictEqual(textOf(answer), "here")
-      const { hole, nobody: dead, silent: mute } = yield* fleet.status
-      assert.deepStrictEqual([hole?.state, mute?.state], ["Connecting", "Connecting"])
-      assert.include(["Connecting", "Reconnecting"], dead?.state)
-      // They never come up, and the fleet does not wait for them for longer than it was told.
-      yield* fleet.ready.pipe(Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => "no start" }))
-      assert.strictEqual((yield* fleet.status)["hole"]?.state, "Connecting")
-    }))
+  for (const era of eras) {
+    it.scopedLive(`[L14:real] ${era}: black holes and dead servers delay no other backend, and no start of the fleet`, () =>
+      Effect.gen(function*() {
+        const good = yield* HttpFaultServer.make({ era })
+        const silent = yield* HttpFaultServer.make({ era })
+        silent.fail(requestsOf[era].first, HttpFault.hang("afterHeaders"))
+        const nobody = connectorTo(`http://127.0.0.1:${yield* Harness.freePort}/mcp`)
+        const fleet = yield* Fleet.make({
+          backends: {
+            hole: { connector: yield* blackHole },
+            silent: { connector: connectorTo(silent.url) },
+            nobody: { connector: nobody },
+            good: { connector: connectorTo(good.url) }
+          },
+          waitTimeout: "1 second"
+        })
+        const answer = yield* Effect.flatMap(fleet.backend("good"), (backend) =>
+          Effect.zipRight(
+            backend.firstOutcome,
+            fleet.callTool({ name: "good__echo", arguments: { message: "here" } })
+          ))
+        assert.strictEqual(textOf(answer), "here")
+        const { hole, nobody: dead, silent: mute } = yield* fleet.status
+        assert.deepStrictEqual([hole?.state, mute?.state], ["Connecting", "Connecting"])
+        assert.include(["Connecting", "Reconnecting"], dead?.state)
+        // They never come up, and the fleet does not wait for them for longer than it was told.
+        yield* fleet.ready.pipe(Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => "no start" }))
+        assert.strictEqual((yield* fleet.status)["hole"]?.state, "Connecting")
+      }))
+  }
 
   it.scopedLive("[L14:real] black holes that have all the permits hold up the rest for two seconds", () =>
     Effect.gen(function*() {
@@ -315,37 +317,46 @@ describe.concurrent("Retry-After", () => {
     return second! - first!
   }
 
-  for (const status of [503, 429]) {
-    it.scopedLive(`[R6:real] ${status} to an attempt, in seconds: demand does not shorten it`, () =>
+  for (const era of eras) {
+    for (const status of [503, 429]) {
+      it.scopedLive(`[R6:real] ${era}: ${status} to an attempt, in seconds: demand does not shorten it`, () =>
+        Effect.gen(function*() {
+          const server = yield* HttpFaultServer.make({ era })
+          const { first } = requestsOf[era]
+          server.fail(first, HttpFault.status(status, { retryAfter: 2 }), 1)
+          const backend = yield* supervise(server, { keepalive })
+          yield* backend.callTool({ name: "echo" })
+          assert.strictEqual(server.count(first), 2)
+          assert.isAtLeast(gapOf(server, first), 1990)
+        }))
+    }
+  }
+
+  for (const era of eras) {
+    it.scopedLive(`[R6:real] ${era}: to an attempt, as a date`, () =>
       Effect.gen(function*() {
-        const server = yield* HttpFaultServer.make()
-        server.fail("initialize", HttpFault.status(status, { retryAfter: 2 }), 1)
+        const server = yield* HttpFaultServer.make({ era })
+        const { first } = requestsOf[era]
+        const date = new Date(Math.ceil(Date.now() / 1000) * 1000 + 1000)
+        server.fail(first, HttpFault.status(503, { retryAfter: date }), 1)
         const backend = yield* supervise(server, { keepalive })
         yield* backend.callTool({ name: "echo" })
-        assert.strictEqual(server.count("initialize"), 2)
-        assert.isAtLeast(gapOf(server, "initialize"), 1990)
+        assert.strictEqual(server.count(first), 2)
+        assert.isAtLeast(performance.timeOrigin + server.requests(first)[1]!.at, date.getTime() - 10)
       }))
   }
 
-  it.scopedLive("[R6:real] to an attempt, as a date", () =>
-    Effect.gen(function*() {
-      const server = yield* HttpFaultServer.make()
-      const date = new Date(Math.ceil(Date.now() / 1000) * 1000 + 1000)
-      server.fail("initialize", HttpFault.status(503, { retryAfter: date }), 1)
-      const backend = yield* supervise(server, { keepalive })
-      yield* backend.callTool({ name: "echo" })
-      assert.strictEqual(server.count("initialize"), 2)
-      assert.isAtLeast(performance.timeOrigin + server.requests("initialize")[1]!.at, date.getTime() - 10)
-    }))
-
-  it.scopedLive("[R6:real] no longer than maxRetryAfter", () =>
-    Effect.gen(function*() {
-      const server = yield* HttpFaultServer.make()
-      server.fail("initialize", HttpFault.status(503, { retryAfter: 3600 }), 1)
-      const backend = yield* supervise(server, { keepalive, reconnect: { maxRetryAfter: 500 } })
-      yield* until(backend, ({ state }) => state === "Connected")
-      assert.isAtLeast(gapOf(server, "initialize"), 490)
-    }))
+  for (const era of eras) {
+    it.scopedLive(`[R6:real] ${era}: no longer than maxRetryAfter`, () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make({ era })
+        const { first } = requestsOf[era]
+        server.fail(first, HttpFault.status(503, { retryAfter: 3600 }), 1)
+        const backend = yield* supervise(server, { keepalive, reconnect: { maxRetryAfter: 500 } })
+        yield* until(backend, ({ state }) => state === "Connected")
+        assert.isAtLeast(gapOf(server, first), 490)
+      }))
+  }
 
   it.scopedLive("[R6:real] to a call, with a 404 that loses the session: the new one is asked for after it, also by demand", () =>
     Effect.gen(function*() {
@@ -410,29 +421,31 @@ describe.concurrent("the catalogue", () => {
       assert.isAtLeast((yield* backend.catalog)!.tools.length, first + 4)
     }))
 
-  it.scopedLive("[P5:real] a list that never ends is read to its bound, and only lists that the server has are asked for", () =>
-    Effect.gen(function*() {
-      const server = yield* HttpFaultServer.make({ endless: true })
-      const pages = yield* supervise(server, { keepalive, discovery: { maxPages: 5 } })
-      const byPages = yield* pages.catalog
-      assert.strictEqual(server.count("tools/list"), 5)
-      assert.strictEqual(byPages?.tools.length, 6)
-      assert.include(byPages?.problems[0]?.message, "does not end")
+  for (const era of eras) {
+    it.scopedLive(`[P5:real] ${era}: a list that never ends is read to its bound, and only lists that the server has are asked for`, () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make({ era, endless: true })
+        const pages = yield* supervise(server, { keepalive, discovery: { maxPages: 5 } })
+        const byPages = yield* pages.catalog
+        assert.strictEqual(server.count("tools/list"), 5)
+        assert.strictEqual(byPages?.tools.length, 6)
+        assert.include(byPages?.problems[0]?.message, "does not end")
 
-      const entries = yield* supervise(server, { keepalive, discovery: { maxEntries: 4 } })
-      const byEntries = yield* entries.catalog
-      assert.strictEqual(byEntries?.tools.length, 4)
-      assert.isAtMost(server.count("tools/list"), 5 + 4)
+        const entries = yield* supervise(server, { keepalive, discovery: { maxEntries: 4 } })
+        const byEntries = yield* entries.catalog
+        assert.strictEqual(byEntries?.tools.length, 4)
+        assert.isAtMost(server.count("tools/list"), 5 + 4)
 
-      yield* supervise(server, { keepalive })
-      assert.strictEqual(
-        server.requests("tools/list").filter(({ message }) => message?.params?.["cursor"] === "99").length,
-        1
-      )
-      assert.strictEqual(
-        server.requests("tools/list").filter(({ message }) => message?.params?.["cursor"] === "100").length,
-        0
-      )
-      assert.strictEqual(server.count("prompts/list") + server.count("resources/list"), 0)
-    }))
+        yield* supervise(server, { keepalive })
+        assert.strictEqual(
+          server.requests("tools/list").filter(({ message }) => message?.params?.["cursor"] === "99").length,
+          1
+        )
+        assert.strictEqual(
+          server.requests("tools/list").filter(({ message }) => message?.params?.["cursor"] === "100").length,
+          0
+        )
+        assert.strictEqual(server.count("prompts/list") + server.count("resources/list"), 0)
+      }))
+  }
 })
