@@ -60,9 +60,9 @@ export const connectAll = async (
   const members = new Members(options, async (name) => (await made).client(name))
   const plan = members.plan(config, Checks.options("connectAll", options))
   options.signal?.throwIfAborted()
-  const { close, make, run, runtime } = Ownership.open(options)
+  const owned = Ownership.open(options)
   try {
-    const core = await make(
+    const core = await owned.make(
       "fleet",
       CoreFleet.make({
         backends: plan.backends,
@@ -71,16 +71,16 @@ export const connectAll = async (
       })
     )
     plan.commit([])
-    const fleet = new SupervisedFleet({ core, members, runtime, close })
+    const fleet = new SupervisedFleet(core, members, owned)
     resolve(fleet)
-    await run(core.ready, options)
+    await owned.run(core.ready, options)
     if (options.require !== "all") return fleet
     const statuses = Object.values(fleet.status)
     const [first, ...rest] = statuses.filter(isDown).map((status) => whyNot(status, members.get(status.backend)))
     if (first !== undefined) throw notAll([first, ...rest], statuses.length)
     return fleet
   } catch (error) {
-    await close()
+    await owned.close()
     throw error
   }
 }

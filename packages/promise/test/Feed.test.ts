@@ -1,7 +1,7 @@
 import { Deferred, Effect, Runtime, Stream } from "effect"
 import { getEventListeners } from "node:events"
 import { assert, describe, it } from "vitest"
-import * as Feed from "../src/internal/Feed.js"
+import { Feed } from "../src/internal/Feed.js"
 
 const runtime = Runtime.defaultRuntime
 
@@ -19,7 +19,7 @@ const counted = () => {
   const stream = Stream.unwrapScoped(
     Effect.as(subscribed, Stream.concat(Stream.make(1), Stream.drain(Stream.fromEffect(Deferred.await(more)))))
   )
-  const feed = new Feed.Feed(runtime, Feed.start(runtime, stream))
+  const feed = new Feed(runtime, stream)
   return { count, feed, more: () => Effect.runSync(Deferred.succeed(more, undefined)) }
 }
 

@@ -12,37 +12,21 @@ interface Reader<A> {
   readonly end: () => void
 }
 
-/** Starts a stream into a reader; the function that is returned stops it. */
-export type Start<A> = (reader: Reader<A>) => () => void
-
-/** A stream that can be started any number of times. What a reader throws is logged, and the stream goes on. */
-export const start = <A>(runtime: Runtime.Runtime<never>, stream: Stream.Stream<A, unknown>): Start<A> => {
-  const runFork = Runtimes.runFork(runtime)
-  return (reader) => {
-    const fiber = runFork(
-      Stream.runForEach(stream, (value) => Effect.sync(() => Run.guard(runtime, () => reader.push(value))))
-    )
-    fiber.addObserver(() => reader.end())
-    return () => fiber.unsafeInterruptAsFork(FiberId.none)
-  }
-}
-
-/** A stream with each value made into another. */
-export const map = <A, B>(start: Start<A>, f: (value: A) => B): Start<B> => (reader) =>
-  start({ push: (value) => reader.push(f(value)), end: reader.end })
-
-/** What is read of one client or fleet. It ends with its stream, or when `end` says so. */
+/**
+ * What is read of one client or fleet: a stream that is run for each reader. It ends with its stream, or when `end` says so. What a
+ * reader throws is logged, and the stream goes on.
+ */
 export class Feed<A> {
   readonly #runtime: Runtime.Runtime<never>
-  readonly #start: Start<A>
+  readonly #stream: Stream.Stream<A, unknown>
   /** Who reads, and how to stop the stream for them. */
   readonly #open = new Map<Reader<A>, () => void>()
   readonly #drained: Array<() => void> = []
   #last: { readonly value: A | undefined } | undefined
 
-  constructor(runtime: Runtime.Runtime<never>, start: Start<A>) {
+  constructor(runtime: Runtime.Runtime<never>, stream: Stream.Stream<A, unknown>) {
     this.#runtime = runtime
-    this.#start = start
+    this.#stream = stream
   }
 
   /** Resolved when nobody reads any more: to be waited for where the stream is known to end. */
@@ -74,12 +58,7 @@ export class Feed<A> {
       return () => undefined
     }
     this.#open.set(reader, () => undefined)
-    const stop = this.#start({
-      push: (value) => {
-        if (this.#open.has(reader)) reader.push(value)
-      },
-      end: () => this.#close(reader)
-    })
+    const stop = this.#run(reader)
     if (this.#open.has(reader)) this.#open.set(reader, stop)
     return () => {
       if (this.#open.delete(reader)) stop()
@@ -87,9 +66,19 @@ export class Feed<A> {
     }
   }
 
-  #close(reader: Reader<A>): void {
-    if (this.#open.delete(reader)) reader.end()
-    this.#wake()
+  /** Runs the stream for a reader; the function that is returned stops it. */
+  #run(reader: Reader<A>): () => void {
+    const push = (value: A): void => {
+      if (this.#open.has(reader)) reader.push(value)
+    }
+    const fiber = Runtimes.runFork(this.#runtime)(
+      Stream.runForEach(this.#stream, (value) => Effect.sync(() => Run.guard(this.#runtime, () => push(value))))
+    )
+    fiber.addObserver(() => {
+      if (this.#open.delete(reader)) reader.end()
+      this.#wake()
+    })
+    return () => fiber.unsafeInterruptAsFork(FiberId.none)
   }
 
   #wake(): void {

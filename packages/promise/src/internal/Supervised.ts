@@ -3,7 +3,7 @@
  */
 import type { Backend, Event as CoreEvent } from "@mcp-lifeline/core"
 import type { Status } from "@mcp-lifeline/core/types"
-import type { Effect, Runtime, Stream } from "effect"
+import { type Effect, type Runtime, Stream } from "effect"
 import type { ClientEvents, HealthCheck, KeepaliveControl } from "../Client.js"
 import { ConnectionLost } from "../Errors.js"
 import type { Event } from "../Event.js"
@@ -11,7 +11,7 @@ import type { SignalOptions } from "../Options.js"
 import type { Supervision } from "../Transport.js"
 import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
-import * as Feed from "./Feed.js"
+import { Feed } from "./Feed.js"
 import * as Run from "./Run.js"
 
 /** Where the backend comes from: a scope of its own, or a fleet, in which it can be replaced. */
@@ -54,16 +54,16 @@ export class Supervised implements Supervision {
     resume: () => this.use((backend) => backend.keepalive.resume)
   }
   readonly #run: Run.Run
-  readonly #statuses: Feed.Feed<Status>
-  readonly #events: Feed.Feed<Event>
+  readonly #statuses: Feed<Status>
+  readonly #events: Feed<Event>
   #closing: Promise<void> | undefined
 
   constructor(source: Source) {
     this.name = source.name
     this.source = source
     this.#run = Run.make(source.runtime)
-    this.#statuses = new Feed.Feed(source.runtime, Feed.start(source.runtime, source.statusChanges))
-    this.#events = new Feed.Feed(source.runtime, Feed.map(Feed.start(source.runtime, source.events), fromEvent))
+    this.#statuses = new Feed(source.runtime, source.statusChanges)
+    this.#events = new Feed(source.runtime, Stream.map(source.events, fromEvent))
   }
 
   get status(): Status {

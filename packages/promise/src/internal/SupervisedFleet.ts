@@ -3,7 +3,6 @@
  */
 import type { Backend, Event as CoreEvent, Fleet as CoreFleet, Status } from "@mcp-lifeline/core"
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
-import type { Runtime } from "effect"
 import { Effect, Exit, Stream } from "effect"
 import type { Client } from "../Client.js"
 import { BackendUnavailable } from "../Errors.js"
@@ -13,20 +12,13 @@ import type { CallOptions, FleetConfig, SignalOptions, VsCodeConfig } from "../O
 import * as Checks from "./Checks.js"
 import * as CoreOptions from "./CoreOptions.js"
 import { closed } from "./Failure.js"
-import * as Feed from "./Feed.js"
+import { Feed } from "./Feed.js"
 import type { Members } from "./Members.js"
+import type { Ownership } from "./Ownership.js"
 import * as Run from "./Run.js"
 import { fromEvent } from "./Supervised.js"
 import type { Source } from "./Supervised.js"
 import { SupervisedClient } from "./SupervisedClient.js"
-
-/** What a fleet is made of. */
-export interface Parts {
-  readonly core: CoreFleet.Fleet
-  readonly members: Members
-  readonly runtime: Runtime.Runtime<never>
-  readonly close: () => Promise<void>
-}
 
 const values = <A>(entries: ReadonlyMap<string, CoreFleet.Entry<A>>): Array<A> =>
   Array.from(entries.values(), (entry) => entry.value)
@@ -35,23 +27,19 @@ const values = <A>(entries: ReadonlyMap<string, CoreFleet.Entry<A>>): Array<A> =
 export class SupervisedFleet implements Fleet {
   readonly #core: CoreFleet.Fleet
   readonly #members: Members
-  readonly #runtime: Runtime.Runtime<never>
-  readonly #run: Run.Run
-  readonly #closeScope: () => Promise<void>
+  readonly #owned: Ownership
   readonly #clients = new Map<string, SupervisedClient>()
-  readonly #statuses: Feed.Feed<FleetStatus>
-  readonly #events: Feed.Feed<Event>
+  readonly #statuses: Feed<FleetStatus>
+  readonly #events: Feed<Event>
   #applying: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
-  constructor(parts: Parts) {
-    this.#core = parts.core
-    this.#members = parts.members
-    this.#runtime = parts.runtime
-    this.#run = Run.make(parts.runtime)
-    this.#closeScope = parts.close
-    this.#statuses = new Feed.Feed(parts.runtime, Feed.start(parts.runtime, parts.core.status.changes))
-    this.#events = new Feed.Feed(parts.runtime, Feed.map(Feed.start(parts.runtime, parts.core.events), fromEvent))
+  constructor(core: CoreFleet.Fleet, members: Members, owned: Ownership) {
+    this.#core = core
+    this.#members = members
+    this.#owned = owned
+    this.#statuses = new Feed(owned.runtime, core.status.changes)
+    this.#events = new Feed(owned.runtime, Stream.map(core.events, fromEvent))
   }
 
   get names(): ReadonlyArray<string> {
@@ -81,11 +69,11 @@ export class SupervisedFleet implements Fleet {
       : this.#events.listen(listener as (value: Event) => void)
   }
 
-  readonly listTools = async () => ({ tools: values((await this.#run(this.#core.catalog)).tools) })
-  readonly listPrompts = async () => ({ prompts: values((await this.#run(this.#core.catalog)).prompts) })
-  readonly listResources = async () => ({ resources: values((await this.#run(this.#core.catalog)).resources) })
+  readonly listTools = async () => ({ tools: values((await this.#owned.run(this.#core.catalog)).tools) })
+  readonly listPrompts = async () => ({ prompts: values((await this.#owned.run(this.#core.catalog)).prompts) })
+  readonly listResources = async () => ({ resources: values((await this.#owned.run(this.#core.catalog)).resources) })
   readonly listResourceTemplates = async () => ({
-    resourceTemplates: values((await this.#run(this.#core.catalog)).resourceTemplates)
+    resourceTemplates: values((await this.#owned.run(this.#core.catalog)).resourceTemplates)
   })
 
   callTool(
@@ -141,7 +129,7 @@ export class SupervisedFleet implements Fleet {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#closeScope().then(async () => {
+    this.#closing ??= this.#owned.close().then(async () => {
       await Promise.all([this.#statuses.drained(), this.#events.drained()])
       await Promise.all(Array.from(this.#clients.values(), (client) => client.ended()))
     })
@@ -180,7 +168,7 @@ export class SupervisedFleet implements Fleet {
 
   /** A closed fleet knows no tools and no servers any more; what it is asked fails because it is closed. */
   #call<A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A> {
-    return this.#closing === undefined ? this.#run(effect, options) : Promise.reject(closed("the fleet"))
+    return this.#closing === undefined ? this.#owned.run(effect, options) : Promise.reject(closed("the fleet"))
   }
 
   #backend(name: string): Backend.Backend | undefined {
@@ -207,7 +195,7 @@ export class SupervisedFleet implements Fleet {
     if (prepared === undefined) throw this.#unknown(name)
     const source: Source = {
       name,
-      runtime: this.#runtime,
+      runtime: this.#owned.runtime,
       backend: () => this.#backend(name),
       use: (f) => Effect.flatMap(core.backend(name), f),
       status: (): Status => {
