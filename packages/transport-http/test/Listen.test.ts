@@ -126,7 +126,7 @@ describe("the stream of changes over HTTP", () => {
 
   it.scopedLive("[E4:real] a process that is killed while idle, and started again: its stream and its subscriptions come back", () =>
     Effect.gen(function*() {
-      const server = yield* StatelessServer.spawn
+      const server = yield* StatelessServer.spawn("reject")
       const { backend, heard } = yield* supervise(server.url)
       yield* backend.subscribeResource("test:a")
       const pid = textOf(yield* backend.callTool({ name: "pid" }))

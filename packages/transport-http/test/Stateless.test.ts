@@ -283,19 +283,22 @@ describe("the protocol without sessions", () => {
       assert.deepStrictEqual(server.methods.slice(before), ["server/discover"])
     }))
 
-  it.scopedLive("[E2] a process that is killed in the middle of a call, and started again", () =>
-    Effect.gen(function*() {
-      const server = yield* StatelessServer.spawn
-      const backend = yield* supervise(server.url, "2026")
-      const pid = textOf(yield* backend.callTool({ name: "pid" }))
-      const hanging = yield* Effect.fork(Effect.flip(backend.callTool({ name: "hang" })))
-      yield* server.calledHang
-      yield* server.restart
-      assert.strictEqual((yield* Fiber.join(hanging))._tag, "ResultUnknown")
-      assert.notStrictEqual(textOf(yield* backend.callTool({ name: "pid" })), pid)
-      // Its socket is gone; whether its return was noticed as a loss is a matter of what came first.
-      assert.strictEqual((yield* backend.status.get).state, "Connected")
-    }))
+  for (const legacy of ["stateless", "reject"] as const) {
+    it.scopedLive(`[E2:real] a process that is killed in the middle of a call, and started again; older clients: ${legacy}`, () =>
+      Effect.gen(function*() {
+        const server = yield* StatelessServer.spawn(legacy)
+        const backend = yield* supervise(server.url, "auto")
+        const pid = textOf(yield* backend.callTool({ name: "pid" }))
+        const hanging = yield* Effect.fork(Effect.flip(backend.callTool({ name: "hang" })))
+        yield* server.calledHang
+        yield* server.restart
+        assert.strictEqual((yield* Fiber.join(hanging))._tag, "ResultUnknown")
+        assert.notStrictEqual(textOf(yield* backend.callTool({ name: "pid" })), pid)
+        // Its socket is gone; whether its return was noticed as a loss is a matter of what came first.
+        const { protocolVersion, state } = yield* backend.status.get
+        assert.deepStrictEqual([state, protocolVersion], ["Connected", version])
+      }))
+  }
 
   for (const protocol of ["auto", "2026"] as const) {
     it.scopedLive(`[E2:${protocol}] while the server is stopped calls wait, and its return serves them`, () =>
