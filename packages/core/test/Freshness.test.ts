@@ -83,6 +83,21 @@ describe("lists that expire", () => {
       assert.isFalse((yield* backend.status).catalog?.stale)
     }))
 
+  it.scoped("[E5] however many read while it is being read again, it is read once", () =>
+    Effect.gen(function*() {
+      const script = server(60_000)
+      const { backend } = yield* watched(script)
+      const result = { tools: script.offer.tools, ttlMs: 60_000 }
+      script.respond = (method) => method === "tools/list" ? { answer: "result", result, after: 2000 } : undefined
+      yield* TestClock.adjust(60_000)
+      for (let i = 0; i < 3; i++) {
+        yield* backend.catalog
+        yield* TestClock.adjust(500)
+      }
+      yield* TestClock.adjust(20_000)
+      assert.strictEqual(sent(script), 2)
+    }))
+
   it.scoped("[E5] a list that is refused when it has expired keeps its entries, and is asked for again after 5 min", () =>
     Effect.gen(function*() {
       const script = server(60_000)

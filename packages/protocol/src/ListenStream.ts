@@ -159,9 +159,8 @@ export class ListenStream {
     const heard = kindsOfAll(fields)
     const announced = heard.filter((kind) => this.#givenBefore?.has(kind) !== false)
     const unannounced = kindsOfAll(this.#fields.filter((field) => !fields.includes(field)))
-    const isFirst = this.#givenBefore !== undefined
     this.#givenBefore = undefined
-    if (!isFirst || announced.length + unannounced.length > 0) this.#host.onHearing({ announced, unannounced })
+    if (announced.length + unannounced.length > 0) this.#host.onHearing({ announced, unannounced })
     for (const uri of stream.uris) {
       const error = refused(-32602, `the server does not announce changes of ${uri}`)
       if (!uris.has(uri)) this.#uris.delete(uri)
