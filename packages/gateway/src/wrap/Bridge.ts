@@ -115,6 +115,7 @@ export class Bridge {
     )
     this.#target = {
       runtime: options.runtime,
+      backend: () => this.#supervised,
       use: (f) => this.#supervised === undefined ? Effect.flatMap(this.#backend, f) : f(this.#supervised)
     }
   }

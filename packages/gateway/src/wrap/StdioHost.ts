@@ -24,6 +24,7 @@ export class StdioHost {
   readonly #output: Writable
   #listener: Listener | undefined
   #isOver = false
+  #isCorked = false
 
   constructor(input: Readable, output: Writable, listener: Listener) {
     this.#output = output
@@ -43,6 +44,15 @@ export class StdioHost {
   /** Writes a message. */
   write(message: JSONRPCMessage): void {
     if (this.#isOver) return
+    // What is written in one step leaves in one piece.
+    if (!this.#isCorked) {
+      this.#isCorked = true
+      this.#output.cork()
+      process.nextTick(() => {
+        this.#isCorked = false
+        this.#output.uncork()
+      })
+    }
     this.#output.write(`${JSON.stringify(message)}\n`)
   }
 

@@ -12,8 +12,9 @@ import type {
   RequestId,
   Result
 } from "@modelcontextprotocol/sdk/types.js"
-import type { Effect, Fiber } from "effect"
+import type { Effect } from "effect"
 import { Exit, FiberId, Runtime } from "effect"
+import { constVoid } from "effect/Function"
 import * as JsonRpcError from "./JsonRpcError.js"
 
 /** Gives a client a message. What it throws is told to its `onerror`. */
@@ -32,11 +33,13 @@ const withParams = <P>(params: P | undefined): { readonly params?: P } => params
 export interface Target {
   readonly runtime: Runtime.Runtime<never>
   readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>
+  /** The backend of now, where there is one: a request to it needs no fiber as long as all goes well. */
+  readonly backend?: (() => Backend.Backend | undefined) | undefined
 }
 
 /** A request of the client that is not answered yet. */
 interface Call {
-  fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  cancel: () => void
   /** Why the client has cancelled it. */
   reason: unknown
 }
@@ -83,23 +86,30 @@ export class Relay {
   /** The client asks. It is answered in a later step, never in the middle of its `send`. */
   request(target: Target, { id, method, params }: JSONRPCRequest, options?: Backend.CallOptions): void {
     this.methods.add(method)
-    const call: Call = { fiber: undefined, reason: undefined }
+    const call: Call = { cancel: constVoid, reason: undefined }
     this.#calls.set(id, call)
-    const fiber = Runtime.runFork(target.runtime)(
-      target.use((backend) =>
-        backend.request(method as Method, params as never, {
-          ...options,
-          resultSchema: asItComes,
-          cancelReason: () => call.reason
-        })
-      )
-    )
-    call.fiber = fiber
+    const all = { ...options, resultSchema: asItComes, cancelReason: () => call.reason }
     let sending = true
-    fiber.addObserver((exit) => {
+    const settle = (exit: Exit.Exit<unknown, unknown>): void => {
       if (sending) queueMicrotask(() => this.#settle(id, call, exit))
       else this.#settle(id, call, exit)
-    })
+    }
+    const run = (rest: Effect.Effect<unknown, unknown>): void => {
+      if (Exit.isExit(rest)) return settle(rest as Exit.Exit<unknown, unknown>)
+      const fiber = Runtime.runFork(target.runtime)(rest)
+      call.cancel = () => fiber.unsafeInterruptAsFork(FiberId.none)
+      fiber.addObserver(settle)
+    }
+    const backend = target.backend?.()
+    if (backend === undefined) run(target.use((backend) => backend.request(method as Method, params as never, all)))
+    else {
+      let isHandedOn = false
+      const cancel = backend.start(method as Method, params as never, all, (rest) => {
+        isHandedOn = true
+        run(rest)
+      })
+      if (!isHandedOn) call.cancel = cancel
+    }
     sending = false
   }
 
@@ -135,7 +145,7 @@ export class Relay {
     this.#calls.delete(id)
     call.reason = params?.["reason"]
     if (this.#calls.size === 0) this.#onSettled?.()
-    call.fiber?.unsafeInterruptAsFork(FiberId.none)
+    call.cancel()
   }
 
   /** The client has answered a request of the server. */

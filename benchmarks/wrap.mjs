@@ -1,0 +1,229 @@
+/**
+ * [W6] What `mcp-lifeline wrap` costs: how long a host waits for the answer to `initialize` (the first time, and when the server is
+ * known), a call (median), calls a second at 50 in flight, and resident memory; against the same server alone, against a process
+ * that only copies bytes, and, at a URL, against the published bridge (mcp-remote).
+ *
+ * Everything is asked in turns in one run, by a host that speaks raw JSON-RPC. The gateway has to be bundled (`pnpm build`, then
+ * `node ../../scripts/bundle.mjs` in packages/gateway); the published bridge is installed in a temporary folder.
+ *
+ *     node benchmarks/wrap.mjs [--runs 7] [--calls 300] [--json]
+ */
+import { spawn } from "node:child_process"
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { capture } from "../scripts/run.mjs"
+import * as common from "./common.mjs"
+
+const { calls, json, runs } = common.options({ runs: 7, calls: 300 })
+
+/** How much later than by the server alone `initialize` may be answered the first time, in milliseconds. */
+const latestFirst = 300
+/** How much longer than direct a call may take, in milliseconds. */
+const slowestCall = 0.15
+/** How many times the memory of a bare Node.js it may have. */
+const largest = 1.7
+
+const bridge = "mcp-remote@0.15.1"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const bin = join(root, "packages/gateway/esm/bin.js")
+const everything = join(
+  dirname(createRequire(realpathSync(bin)).resolve("@modelcontextprotocol/server-everything/package.json")),
+  "dist/index.js"
+)
+const work = mkdtempSync(join(tmpdir(), "lifeline-bench-"))
+const node = process.execPath
+
+/** Copies bytes between its own pipes and those of a server, as little as a wrapper can do. */
+const pipe = `const { spawn } = require("node:child_process")
+const child = spawn(process.execPath, process.argv.slice(1), { stdio: ["pipe", "pipe", "ignore"] })
+process.stdin.pipe(child.stdin); child.stdout.pipe(process.stdout); child.on("exit", (code) => process.exit(code ?? 0))`
+
+/** A process that speaks JSON-RPC by lines. @param {ReadonlyArray<string>} args @param {string} state */
+const start = (args, state) => {
+  const child = spawn(node, args, {
+    env: { ...process.env, MCP_LIFELINE_STATE: state, MCP_REMOTE_CONFIG_DIR: state },
+    stdio: ["pipe", "pipe", "ignore"]
+  })
+  child.setMaxListeners(0)
+  /** @type {Map<number, (message: any) => void>} */
+  const waiting = new Map()
+  let rest = ""
+  let last = 0
+  child.stdout.setEncoding("utf8").on("data", (chunk) => {
+    const lines = (rest + chunk).split("\n")
+    rest = lines.pop() ?? ""
+    for (const line of lines) {
+      const message = JSON.parse(line)
+      if (message.method === undefined) waiting.get(message.id)?.(message)
+      else if (message.id !== undefined) send({ id: message.id, error: { code: -32_601, message: "no" } })
+    }
+  })
+  const send = (/** @type {object} */ message) =>
+    child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`)
+  /** @param {string} method @param {object} params @returns {Promise<any>} */
+  const request = (method, params) => {
+    const id = ++last
+    send({ id, method, params })
+    return new Promise((resolve, reject) => {
+      waiting.set(id, (message) => {
+        waiting.delete(id)
+        if (message.error === undefined) resolve(message.result)
+        else reject(new Error(message.error.message))
+      })
+      child.once("exit", () => reject(new Error(`${args.join(" ")} has ended`)))
+    })
+  }
+  return {
+    request,
+    initialize: async () => {
+      const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "bench", version: "1" } }
+      await request("initialize", params)
+      send({ method: "notifications/initialized" })
+    },
+    echo: () => request("tools/call", { name: "echo", arguments: { message: "hi" } }),
+    /** Resident memory, in megabytes. */
+    memory: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) / 1024,
+    end: () => {
+      child.stdin.end()
+      const timer = setTimeout(() => child.kill("SIGKILL"), 4000)
+      return new Promise((resolve) => child.once("exit", () => resolve(clearTimeout(timer))))
+    }
+  }
+}
+
+/** One start, its calls and its end. @param {ReadonlyArray<string>} args @param {string} state */
+const measure = async (args, state) => {
+  const began = performance.now()
+  const host = start(args, state)
+  await host.initialize()
+  const initialize = performance.now() - began
+  await host.request("tools/list", {})
+  const idle = host.memory()
+  for (let i = 0; i < 50; i++) await host.echo()
+  const times = []
+  for (let i = 0; i < calls; i++) {
+    const at = performance.now()
+    await host.echo()
+    times.push(performance.now() - at)
+  }
+  const at = performance.now()
+  let left = calls * 2
+  await Promise.all(Array.from({ length: 50 }, async () => {
+    while (left-- > 0) await host.echo()
+  }))
+  const throughput = (calls * 2) / ((performance.now() - at) / 1000)
+  const memory = host.memory()
+  await host.end()
+  return { initialize, call: common.median(times), throughput, idle, memory }
+}
+
+/** A Node.js that does nothing. */
+const bare = async () => {
+  const child = spawn(node, ["-e", "process.stdin.resume()"], { stdio: ["pipe", "ignore", "ignore"] })
+  await common.sleep(500)
+  const memory = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) / 1024
+  child.stdin.end()
+  await new Promise((resolve) => child.once("exit", resolve))
+  return memory
+}
+
+/** The reference server at a URL. */
+const atUrl = async () => {
+  const port = 20_000 + Math.floor(Math.random() * 20_000)
+  const child = spawn(node, [everything, "streamableHttp"], {
+    env: { ...process.env, PORT: String(port) },
+    stdio: "ignore"
+  })
+  for (;;) {
+    const isUp = await fetch(`http://127.0.0.1:${port}/mcp`).then(() => true, () => false)
+    if (isUp) return { url: `http://127.0.0.1:${port}/mcp`, end: () => child.kill() }
+    await common.sleep(50)
+  }
+}
+
+const installed = async () => {
+  writeFileSync(join(work, "package.json"), JSON.stringify({ private: true }))
+  await capture("npm", ["install", bridge, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: work
+  })
+  const manifest = JSON.parse(readFileSync(join(work, "node_modules/mcp-remote/package.json"), "utf8"))
+  return join(work, "node_modules/mcp-remote", manifest.bin["mcp-remote"])
+}
+
+const server = await atUrl()
+try {
+  const remote = await installed()
+  const direct = [everything, "stdio"]
+  let turn = 0
+  const fresh = () => join(work, `state-${turn++}`)
+  const known = join(work, "known")
+  /** @type {Record<string, () => Promise<Awaited<ReturnType<typeof measure>>>>} */
+  const ways = {
+    "the server alone": () => measure(direct, fresh()),
+    "a bare pipe": () => measure(["-e", pipe, "--", ...direct], fresh()),
+    "wrap, first time": () => measure([bin, "wrap", "--", node, ...direct], fresh()),
+    "wrap, known server": () => measure([bin, "wrap", "--", node, ...direct], known),
+    "wrap URL, first time": () => measure([bin, "wrap", server.url], fresh()),
+    [`${bridge} URL`]: () => measure([remote, server.url, "--allow-http"], fresh())
+  }
+  await measure([bin, "wrap", "--", node, ...direct], known)
+  /** @type {Record<string, Array<Awaited<ReturnType<typeof measure>>>>} */
+  const all = Object.fromEntries(Object.keys(ways).map((way) => [way, []]))
+  const bares = []
+  for (let run = 0; run < runs; run++) {
+    bares.push(await bare())
+    for (const [way, run] of Object.entries(ways)) all[way]?.push(await run())
+  }
+  const of = (/** @type {string} */ way) => {
+    const results = all[way] ?? []
+    const median = (/** @type {"initialize" | "call" | "throughput" | "idle" | "memory"} */ key) =>
+      common.median(results.map((one) => one[key]))
+    return {
+      way,
+      "initialize ms": common.round(median("initialize")),
+      "call ms": common.round(median("call")),
+      "calls a second": Math.round(median("throughput")),
+      "MB idle": common.round(median("idle")),
+      "MB after": common.round(median("memory"))
+    }
+  }
+  const rows = Object.keys(ways).map(of)
+  const bareMB = common.median(bares)
+  const [alone, , first, again, url, published] = rows
+  if (!alone || !first || !again || !url || !published) throw new Error("not measured")
+  const checks = [
+    {
+      name: "initialize, first time, later than the server alone by (ms)",
+      value: first["initialize ms"] - alone["initialize ms"],
+      bound: latestFirst
+    },
+    {
+      name: "initialize of a known server, against the server alone (ratio)",
+      value: again["initialize ms"] / alone["initialize ms"],
+      bound: 1
+    },
+    { name: "a call, longer than direct by (ms)", value: first["call ms"] - alone["call ms"], bound: slowestCall },
+    { name: "memory once connected, against a bare Node.js (ratio)", value: first["MB idle"] / bareMB, bound: largest },
+    {
+      name: "memory once connected at a URL, against the published bridge (ratio)",
+      value: url["MB idle"] / published["MB idle"],
+      bound: 1
+    }
+  ]
+  if (json) console.log(JSON.stringify({ rows, bareMB, checks }))
+  else {
+    console.table(rows)
+    console.log(`a bare Node.js: ${common.round(bareMB)} MB`)
+    console.table(
+      checks.map(({ bound, name, value }) => ({ name, value: common.round(value), bound, kept: value <= bound }))
+    )
+  }
+  if (checks.some(({ bound, value }) => value > bound)) process.exitCode = 1
+} finally {
+  server.end()
+  rmSync(work, { recursive: true, force: true })
+}
