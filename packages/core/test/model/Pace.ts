@@ -14,7 +14,7 @@ export class Pace {
   refreshed = false
   /** A server has asked for time, which takes precedence. */
   delayed = false
-  /** Each command may make an attempt. */
+  /** Each command may make an attempt, and where that fails, a call that waits may have another at once. (R8) */
   commands = 0
   readonly #fault: (what: string) => void
   readonly #lists = new Map<number, number>()
@@ -40,7 +40,7 @@ export class Pace {
 
   #attempted(at: number): void {
     this.#attempts = [...this.#attempts.filter((before) => at - before < 1000), at]
-    if (this.#attempts.length > atOnce + this.commands) {
+    if (this.#attempts.length > atOnce + 2 * this.commands) {
       this.#fault(`R7: ${this.#attempts.length} attempts within a second`)
     }
   }

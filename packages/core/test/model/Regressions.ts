@@ -89,5 +89,13 @@ export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [
     { do: "forget", at: 0, times: 15, words: "rejected" },
     { do: "replace", lose: false, quick: false },
     { do: "race", tasks: 0, command: "Reconnect", more: 0 }
+  ]],
+  // Commands whose attempts fail let a waiting call have another at once: no fault.
+  [{ ...setting, idleRelease: true, prepare: "asks", seed: 0 }, [
+    { do: "loseForGood" },
+    { do: "wedge", millis: 5000, again: false },
+    { do: "keepForgetting", words: "rejected", times: 2 },
+    { do: "keepForgetting", words: "rejected", times: 30 },
+    { do: "replace", lose: false, quick: false }
   ]]
 ]
