@@ -89,11 +89,9 @@ export class Relay {
     const call: Call = { cancel: constVoid, reason: undefined }
     this.#calls.set(id, call)
     const all = { ...options, resultSchema: asItComes, cancelReason: () => call.reason }
-    let sending = true
-    const settle = (exit: Exit.Exit<unknown, unknown>): void => {
-      if (sending) queueMicrotask(() => this.#settle(id, call, exit))
-      else this.#settle(id, call, exit)
-    }
+    // In a later step: never in the middle of the client's `send`, and after the official Client has handled the notifications that
+    // came before, which it does a step later.
+    const settle = (exit: Exit.Exit<unknown, unknown>): void => queueMicrotask(() => this.#settle(id, call, exit))
     const run = (rest: Effect.Effect<unknown, unknown>): void => {
       if (Exit.isExit(rest)) return settle(rest as Exit.Exit<unknown, unknown>)
       const fiber = Runtime.runFork(target.runtime)(rest)
@@ -110,7 +108,6 @@ export class Relay {
       })
       if (!isHandedOn) call.cancel = cancel
     }
-    sending = false
   }
 
   /**
