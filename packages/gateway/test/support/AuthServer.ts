@@ -29,6 +29,10 @@ export interface Knobs {
   metadata: Record<string, unknown>
   /** Whether a person agrees. */
   consent: boolean
+  /** A scope that nobody is given, whoever agrees. */
+  withheld: string | undefined
+  /** Answers every token request with a page and 200, as a network does whose own login page comes first. */
+  portal: boolean
   /** How often the device endpoint says that nobody has agreed yet. */
   devicePending: number
 }
@@ -52,7 +56,8 @@ interface Login {
   isEnded: boolean
 }
 
-const bodyOf = async (request: IncomingMessage): Promise<string> => {
+/** The whole body of a request. */
+export const bodyOf = async (request: IncomingMessage): Promise<string> => {
   let text = ""
   for await (const chunk of request) text += String(chunk)
   return text
@@ -61,6 +66,33 @@ const bodyOf = async (request: IncomingMessage): Promise<string> => {
 const token = () => randomBytes(16).toString("hex")
 
 const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
+
+/** A message to an MCP server, as far as it is looked at. */
+interface Message {
+  readonly id?: number
+  readonly method?: string
+  readonly params?: { readonly protocolVersion?: string }
+}
+
+/** What an MCP server with one tool answers to a request. */
+export const answerTo = ({ id, method = "", params }: Message): unknown => {
+  const results: Record<string, unknown> = {
+    initialize: {
+      protocolVersion: params?.protocolVersion ?? "2025-11-25",
+      capabilities: { tools: {} },
+      serverInfo: { name: "auth-server", version: "1.0.0" }
+    },
+    "tools/list": { tools: [{ name: "ask", inputSchema: { type: "object" } }] },
+    "tools/call": { content: [{ type: "text", text: "answered" }] },
+    ping: {}
+  }
+  const result = results[method]
+  return {
+    jsonrpc: "2.0",
+    id,
+    ...(result === undefined ? { error: { code: -32601, message: "not found" } } : { result })
+  }
+}
 
 /** Starts them; they end with the scope. */
 export const make = Effect.acquireRelease(
@@ -76,6 +108,8 @@ export const make = Effect.acquireRelease(
       iss: undefined,
       metadata: {},
       consent: true,
+      withheld: undefined,
+      portal: false,
       devicePending: 1
     }
     const tokenRequests: Array<TokenRequest> = []
@@ -84,6 +118,8 @@ export const make = Effect.acquireRelease(
     const revocations: Array<string> = []
     /** The access tokens that came with requests to the MCP server. */
     const presented: Array<string | undefined> = []
+    /** The methods that it has answered. */
+    const methods: Array<string> = []
     const codes = new Map<string, Login>()
     const logins: Array<Login> = []
     let origin = ""
@@ -110,7 +146,7 @@ export const make = Effect.acquireRelease(
 
     const newLogin = (parameters: URLSearchParams): Login => {
       const login: Login = {
-        scope: parameters.get("scope") ?? "",
+        scope: (parameters.get("scope") ?? "").split(" ").filter((one) => one !== knobs.withheld).join(" "),
         client: parameters.get("client_id") ?? "",
         challenge: parameters.get("code_challenge") ?? "",
         redirect: parameters.get("redirect_uri") ?? "",
@@ -159,11 +195,7 @@ export const make = Effect.acquireRelease(
     }
 
     const answerMcp = async (request: IncomingMessage, response: ServerResponse) => {
-      const body = JSON.parse(await bodyOf(request) || "{}") as {
-        id?: number
-        method?: string
-        params?: { protocolVersion?: string }
-      }
+      const body = JSON.parse(await bodyOf(request) || "{}") as Message
       const access = /^Bearer (.*)$/.exec(request.headers.authorization ?? "")?.[1]
       presented.push(access)
       const login = logins.find((one) => access !== undefined && one.access.has(access))
@@ -181,22 +213,8 @@ export const make = Effect.acquireRelease(
         })
       }
       if (body.id === undefined) return response.writeHead(202).end()
-      const results: Record<string, unknown> = {
-        initialize: {
-          protocolVersion: body.params?.protocolVersion ?? "2025-11-25",
-          capabilities: { tools: {} },
-          serverInfo: { name: "auth-server", version: "1.0.0" }
-        },
-        "tools/list": { tools: [{ name: "ask", inputSchema: { type: "object" } }] },
-        "tools/call": { content: [{ type: "text", text: "answered" }] },
-        ping: {}
-      }
-      const result = results[body.method ?? ""]
-      json(response, 200, {
-        jsonrpc: "2.0",
-        id: body.id,
-        ...(result === undefined ? { error: { code: -32601, message: "not found" } } : { result })
-      })
+      methods.push(body.method ?? "")
+      json(response, 200, answerTo(body))
     }
 
     const handle = async (request: IncomingMessage, response: ServerResponse) => {
@@ -256,6 +274,9 @@ export const make = Effect.acquireRelease(
         case "/token": {
           const form = Object.fromEntries(new URLSearchParams(await bodyOf(request)))
           await sleep(knobs.tokenDelay)
+          if (knobs.portal) {
+            return response.writeHead(200, { "content-type": "text/html" }).end("<h1>Welcome to our hotel</h1>")
+          }
           const [status, answer] = answerToken(form)
           tokenRequests.push({ form, authorization: request.headers.authorization, status })
           return json(response, status, answer)
@@ -277,6 +298,7 @@ export const make = Effect.acquireRelease(
       authorizations,
       revocations,
       presented,
+      methods,
       /** Ends all access tokens at once; refresh tokens stay good. */
       expire: () => {
         for (const login of logins) login.access.clear()
