@@ -70,6 +70,7 @@ describe("McpConfig", () => {
     ],
     [{ command: "x", type: "sse" }, 'type: is "sse"; accepted: "stdio", since this server has a command'],
     [{ command: "x", stdio: { stdinGrace: "5s", command: "y" } }, "stdio.command: belongs beside stdio, not in it"],
+    [{ command: "x", protocol: "2024" }, 'protocol: is "2024"; accepted: "auto", "2025" or "2026"'],
     [{ url: "http://h/mcp", protocol: "2024" }, 'protocol: is "2024"; accepted: "auto", "2025" or "2026"'],
     [{ url: "http://h/mcp", http: { maxSockets: 1, headers: {} } }, "http.headers: belongs beside http, not in it"],
     [

@@ -136,6 +136,16 @@ describe("the era of a server over stdio", () => {
       assert.deepStrictEqual(counts(), { start: 2, discover: 1, initialize: 2 })
     }))
 
+  it.scopedLive("[E6] auto: a silent server is waited for a third of timeouts.connect, so that the attempt has time for the rest", () =>
+    Effect.gen(function*() {
+      const { connector, counts } = yield* journaled({ silentAtDiscover: true })
+      const backend = yield* Backend.make("test", { connector, timeouts: { connect: "4 seconds" } })
+      yield* backend.firstOutcome
+      const { generation, lastError } = yield* backend.status
+      assert.deepStrictEqual([generation, lastError], [1, undefined])
+      assert.deepStrictEqual(counts(), { start: 1, discover: 1, initialize: 1 })
+    }))
+
   it.scopedLive("[E6] auto: a server without sessions that starts slowly is connected by its late answer", () =>
     Effect.gen(function*() {
       const { counts, version } = yield* journaled({ era: "2026", startDelay: 1500 }, 3000)
