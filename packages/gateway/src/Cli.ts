@@ -102,7 +102,7 @@ const explain = (message: string, argv: ReadonlyArray<string>): string => {
   if (message.startsWith("Invalid subcommand")) {
     return command.startsWith("-")
       ? `unknown option ${command}`
-      : `unknown command ${command}; there are: serve, wrap, login, logout, auth`
+      : `unknown command ${command}; there are: serve, wrap, adopt, login, logout, auth`
   }
   return message
 }

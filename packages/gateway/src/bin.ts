@@ -8,4 +8,5 @@ import { version } from "./Version.js"
 const [, , command] = process.argv
 if (process.argv.length === 3 && command === "--version") console.log(version)
 else if (command === "wrap") await import("./wrap/main.js")
+else if (command === "adopt") await import("./adopt/main.js")
 else await import("./Main.js")

@@ -78,11 +78,13 @@ export const processOf = (program: Program, backend: string, before?: number): E
 export const start = (
   args: ReadonlyArray<string>,
   env: Record<string, string> = {},
-  [command, ...before]: readonly [string, ...ReadonlyArray<string>] = [process.execPath, gateway]
+  [command, ...before]: readonly [string, ...ReadonlyArray<string>] = [process.execPath, gateway],
+  cwd: string = process.cwd()
 ) =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const child = spawn(command, [...before, ...args], {
+        cwd,
         env: { ...process.env, NO_COLOR: "1", ...env },
         stdio: ["ignore", "pipe", "pipe"],
         detached: true
@@ -139,10 +141,10 @@ export const kill = (pid: number): void => {
 }
 
 /** Runs the program to its end. */
-export const run = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
+export const run = (args: ReadonlyArray<string>, env: Record<string, string> = {}, cwd?: string) =>
   Effect.scoped(
     Effect.gen(function*() {
-      const program = yield* start(args, env)
+      const program = yield* start(args, env, undefined, cwd)
       const ended = yield* program.ended
       return { ...ended, stdout: program.stdout(), stderr: program.stderr() }
     })

@@ -1,0 +1,240 @@
+/**
+ * `mcp-lifeline adopt`: the configurations of hosts, one file after the other.
+ */
+import { Effect } from "effect"
+import * as StateFolder from "../state/StateFolder.js"
+import type { Adopt } from "./Arguments.js"
+import * as ClaudeCode from "./ClaudeCode.js"
+import * as ConfigFile from "./ConfigFile.js"
+import * as Copies from "./Copies.js"
+import * as Diff from "./Diff.js"
+import { sections } from "./Entries.js"
+import { formatOf } from "./Hosts.js"
+import * as Plan from "./Plan.js"
+import * as Report from "./Report.js"
+import * as Secrets from "./Secrets.js"
+import * as Target from "./Target.js"
+import { Unreadable } from "./Tree.js"
+import { unwind } from "./Undo.js"
+
+/** Where the command shows what it does, and asks. */
+export interface Terminal {
+  /** Whether somebody is there to be asked. */
+  readonly canAsk: boolean
+  readonly colour: boolean
+  readonly line: (text: string) => Effect.Effect<void>
+  readonly ask: (question: string) => Effect.Effect<boolean>
+}
+
+/** What is to become of a file. */
+interface Change {
+  readonly file: ConfigFile.ConfigFile
+  readonly text: string
+  readonly servers: ReadonlyArray<Plan.Server>
+  readonly messages: ReadonlyArray<string>
+  readonly commands: ReadonlyArray<string>
+  /** Whether it is left to the user, who is told how. */
+  readonly isAdvice: boolean
+  /** What is kept of the file once it is changed. */
+  readonly steps: ReadonlyArray<Copies.Step>
+}
+
+const empty = { servers: [], diff: [], messages: [], commands: [] } as const
+
+const problem = (message: string) => new ConfigFile.FileProblem({ message })
+
+const quit =
+  "Claude Code writes this file while it runs: if it runs now, quit it and run this command again, or the change may be lost."
+
+const quoted = (path: string): string => /^[\w@%+=:,./\\-]+$/.test(path) ? path : `"${path}"`
+
+const isChange = ({ file, text }: Change): boolean => text !== file.text
+
+/** Runs what reads a text; where the text is not what its format asks for, that is the file's problem. */
+const reading = <A>(work: () => A): Effect.Effect<A, ConfigFile.FileProblem> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(work())
+    } catch (error) {
+      return error instanceof Unreadable ? Effect.fail(problem(error.message)) : Effect.die(error)
+    }
+  })
+
+const planWrap = (adopt: Adopt, target: Target.Target, file: ConfigFile.ConfigFile, copies: Copies.Copies) =>
+  Effect.gen(function*() {
+    const syntax = yield* Target.syntaxOf(target.path)
+    const { platform } = process
+    const plan = yield* reading(() => Plan.wrap(file.text, syntax, target.sections, { platform, only: adopt.only }))
+    const steps = [...yield* copies.of(file.path), Copies.step(file.text, ConfigFile.hash(plan.text), plan.done)]
+    const change: Change = { file, ...plan, messages: [], commands: [], isAdvice: false, steps }
+    if (!target.isLive || plan.text === file.text) return change
+    if (target.isNamed) return { ...change, messages: [quit] }
+    const { commands, others } = ClaudeCode.commands(
+      syntax.value(plan.text.replace(/^\uFEFF/, "")),
+      plan.servers,
+      platform
+    )
+    const byFile = `mcp-lifeline adopt ${quoted(file.path)}${others.map((name) => ` --only ${quoted(name)}`).join("")}`
+    return {
+      ...change,
+      isAdvice: true,
+      messages: [
+        ...(others.length === 0 ? [] : [`Claude Code writes this file while it runs. Quit it, and run: ${byFile}`]),
+        ...(commands.length === 0 ? [] : ["Claude Code writes this file while it runs; these commands change it:"])
+      ],
+      commands
+    }
+  })
+
+const planUndo = (adopt: Adopt, target: Target.Target, file: ConfigFile.ConfigFile, copies: Copies.Copies) =>
+  Effect.gen(function*() {
+    const syntax = yield* Target.syntaxOf(target.path)
+    const steps = yield* copies.of(file.path)
+    const undone = yield* reading(() => unwind(file.text, steps, adopt.only, syntax))
+    const messages = [
+      ...(undone.isExact || undone.servers.length === 0
+        ? []
+        : ["The file was changed since: only its servers are unwrapped, the rest stays as it is."]),
+      ...(target.isLive && undone.text !== file.text ? [quit] : [])
+    ]
+    const change: Change = { file, ...undone, messages, commands: [], isAdvice: false }
+    return change
+  })
+
+/** Writes a file: keeps its copy before, and what is left of that after it was taken back. */
+const carryOut = ({ file, steps, text }: Change, copies: Copies.Copies) =>
+  Effect.gen(function*() {
+    const { lock } = yield* StateFolder.StateFolder
+    yield* lock("adopt")
+    const before = yield* copies.of(file.path)
+    const forget = copies.keep(file.path, before)
+    if (steps.length <= before.length) {
+      yield* ConfigFile.write(file, text)
+      return void (yield* copies.keep(file.path, steps))
+    }
+    if (!(yield* copies.keep(file.path, steps))) {
+      yield* forget
+      return yield* problem(
+        `is not changed: its copy cannot be kept in ${copies.folder}; make that folder writable or name another with MCP_LIFELINE_STATE`
+      )
+    }
+    yield* Effect.tapError(ConfigFile.write(file, text), () => forget)
+  }).pipe(Effect.scoped, Effect.uninterruptible)
+
+const reportOf = (target: Target.Target, change: Change): Effect.Effect<Report.FileReport> =>
+  Effect.gen(function*() {
+    const { commands, file, messages, servers, text } = change
+    const syntax = yield* Target.syntaxOf(target.path)
+    const value = yield* Effect.orElseSucceed(reading(() => syntax.value(file.text.replace(/^\uFEFF/, ""))), () => null)
+    const secrets = Secrets.find(value, target.sections)
+    return {
+      file: target.path,
+      host: target.host?.title,
+      status: "nothing to do",
+      servers,
+      diff: text === file.text ? [] : Diff.lines(file.text, text).map((line) => Secrets.mask(secrets, line)),
+      messages,
+      commands
+    }
+  })
+
+/** Whether a file that was found is worth a word. */
+const isWorthALine = (report: Report.FileReport, { isNamed }: Target.Target): boolean =>
+  isNamed || report.servers.length > 0 || report.status === "failed"
+
+/** Does with one file what is asked for; `undefined` where there is nothing to say of it. */
+const one = (adopt: Adopt, target: Target.Target, terminal: Terminal, copies: Copies.Copies) =>
+  Effect.gen(function*() {
+    const say = (lines: ReadonlyArray<string>) =>
+      adopt.json ? Effect.void : Effect.forEach(lines, terminal.line, { discard: true })
+    const file = yield* ConfigFile.read(target.path)
+    if (file === undefined) return target.isNamed ? yield* problem("is not there; check the path") : undefined
+    const change = yield* (adopt.undo ? planUndo : planWrap)(adopt, target, file, copies)
+    const report = yield* reportOf(target, change)
+    if (!isWorthALine(report, target)) return undefined
+    yield* say(Report.heading(report, terminal.colour))
+    const end = (status: Report.FileReport["status"], ...messages: ReadonlyArray<string>) => {
+      const ended: Report.FileReport = { ...report, status, messages: [...messages, ...report.messages] }
+      return Effect.as(say([...Report.ending(ended), ""]), ended)
+    }
+    if (!isChange(change)) {
+      if (adopt.undo && !adopt.dryRun) yield* copies.keep(file.path, change.steps)
+      return yield* end(
+        "nothing to do",
+        ...(report.servers.length === 0 ? [adopt.undo ? "No copy of it is kept." : "It has no servers."] : [])
+      )
+    }
+    if (adopt.dryRun) return yield* end("would change")
+    if (change.isAdvice) return yield* end("not changed")
+    if (!adopt.yes && (adopt.json || !terminal.canAsk)) {
+      return yield* end("not asked", "Not changed, since nobody is there to be asked; --yes changes it.")
+    }
+    if (!adopt.yes && !(yield* terminal.ask("  Change this file? [y/N] "))) {
+      return yield* end("not changed", "Not changed.")
+    }
+    yield* carryOut(change, copies)
+    return yield* end("changed", adopt.undo ? "Changed." : `Changed. A copy of it is kept in ${copies.folder}.`)
+  }).pipe(
+    Effect.catchTag("FileProblem", ({ message }) => {
+      const report: Report.FileReport = {
+        ...empty,
+        file: target.path,
+        host: target.host?.title,
+        status: "failed",
+        messages: [message]
+      }
+      const line = `${target.host === undefined ? "" : `${target.host.title}: `}${target.path} ${message}`
+      return Effect.as(adopt.json ? Effect.void : terminal.line(line), report)
+    })
+  )
+
+/** All files whose copies are kept, where the user names none; otherwise those that are named. */
+const targetsOf = (adopt: Adopt, copies: Copies.Copies) =>
+  Effect.gen(function*() {
+    const found = yield* Target.find(adopt, Target.machine())
+    if (!adopt.undo || adopt.file !== undefined) return found
+    const kept = yield* copies.all
+    const known = yield* Effect.forEach(found, (target) =>
+      Effect.map(
+        Effect.orElseSucceed(ConfigFile.read(target.path), () => undefined),
+        (file) => [file?.path, target] as const
+      ))
+    return kept.flatMap(({ path }): ReadonlyArray<Target.Target> => {
+      const target = known.find(([file]) => file === path)?.[1]
+      if (target !== undefined) return [target]
+      return adopt.host === undefined
+        ? [{ path, host: undefined, sections: sections[formatOf(path)], isNamed: false, isLive: false }]
+        : []
+    })
+  })
+
+/** Whether something that was asked for was not done. */
+const isShort = ({ servers, status }: Report.FileReport): boolean =>
+  status === "failed" || status === "not asked" || servers.some(({ outcome }) => outcome === "not unwrapped")
+
+/** Carries a command out, and gives its exit code. */
+export const run = (adopt: Adopt, terminal: Terminal): Effect.Effect<number, never, StateFolder.StateFolder> =>
+  Effect.gen(function*() {
+    const copies = yield* Copies.make
+    const reports: Array<Report.FileReport> = []
+    for (const target of yield* targetsOf(adopt, copies)) {
+      const report = yield* one(adopt, target, terminal, copies)
+      if (report !== undefined) reports.push(report)
+    }
+    const missing = adopt.only.filter((name) =>
+      !reports.some(({ servers }) => servers.some((server) => server.name === name))
+    )
+    const exitCode = missing.length > 0 || reports.some(isShort) ? 1 : 0
+    if (adopt.json) {
+      yield* terminal.line(Report.json(reports, exitCode))
+      return exitCode
+    }
+    if (reports.length === 0) {
+      yield* terminal.line(adopt.undo ? "Nothing to undo: no copies are kept." : "No servers were found.")
+    }
+    for (const name of missing) {
+      yield* terminal.line(`No server is called ${name}${adopt.undo ? " among those that were wrapped" : ""}.`)
+    }
+    yield* Effect.forEach(Report.summary(reports, adopt.undo), terminal.line, { discard: true })
+    return exitCode
+  })

@@ -1,0 +1,48 @@
+/**
+ * Commands for Claude Code, whose own file is its live state: it takes changes by command. Pure.
+ */
+import type { Server } from "./Plan.js"
+import * as Value from "./Value.js"
+
+/** A word for a POSIX shell. */
+const word = (text: string): string => /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+
+const plain = (value: Value.Value): unknown =>
+  Value.isTable(value)
+    ? Object.fromEntries([...value].map(([key, one]) => [key, plain(one)]))
+    : Value.isList(value)
+    ? value.map(plain)
+    : value
+
+/** Whether an entry holds values that do not belong into the history of a shell. */
+const isSecret = (entry: Value.Value): boolean =>
+  ["env", "headers"].some((key) => {
+    const table = Value.at(entry, [key])
+    return Value.isTable(table) && table.size > 0
+  })
+
+/**
+ * The commands that make servers of the user what they are in a changed configuration; and the servers for which there is none,
+ * because they hold secrets or belong to a project.
+ */
+export const commands = (
+  root: Value.Value,
+  servers: ReadonlyArray<Server>,
+  platform: NodeJS.Platform
+): { readonly commands: ReadonlyArray<string>; readonly others: ReadonlyArray<string> } => {
+  const found = servers.filter(({ outcome }) => outcome === "wrapped").map(({ name, section }) => {
+    const entry = Value.at(root, [...section, name])
+    const isSuited = platform !== "win32" && section.length === 1 && entry !== undefined && !isSecret(entry)
+    const commands = isSuited
+      ? [
+        `claude mcp remove ${word(name)} --scope user`,
+        `claude mcp add-json ${word(name)} ${word(JSON.stringify(plain(entry)))} --scope user`
+      ]
+      : []
+    return { name, commands }
+  })
+  return {
+    commands: found.flatMap(({ commands }) => commands),
+    others: found.filter(({ commands }) => commands.length === 0).map(({ name }) => name)
+  }
+}

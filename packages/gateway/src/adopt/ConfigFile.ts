@@ -1,0 +1,109 @@
+/**
+ * The file of a configuration, on the disk.
+ */
+import { Data, Effect } from "effect"
+import { createHash, randomBytes } from "node:crypto"
+import type { Stats } from "node:fs"
+import { chmod, readdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises"
+import { join, parse } from "node:path"
+import { FileFailure, hasCode } from "../state/privateFiles.js"
+import { pattern } from "./Hosts.js"
+
+/** A file cannot be read or written; `message` says why, and what to do. */
+export class FileProblem extends Data.TaggedError("FileProblem")<{ readonly message: string }> {}
+
+/** A file as it was read. */
+export interface ConfigFile {
+  /** The file itself, where it was named by a symbolic link. */
+  readonly path: string
+  readonly text: string
+  readonly stat: Stats
+}
+
+/** Tells apart what was in a file. */
+export const hash = (text: string): string => createHash("sha256").update(text).digest("hex")
+
+const problem = (message: string) => new FileProblem({ message })
+
+const reasonOf = (cause: unknown): string => {
+  if (hasCode(cause, "EACCES", "EPERM", "EROFS")) return "permission denied; make the file and its folder writable"
+  if (hasCode(cause, "ENOSPC")) return "no space is left on the disk"
+  if (hasCode(cause, "EISDIR")) return "it is a folder; name the file in it"
+  if (hasCode(cause, "ELOOP")) return "its symbolic links go round in circles"
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
+/** Reads a file; `undefined` where there is none. */
+export const read = (path: string): Effect.Effect<ConfigFile | undefined, FileProblem> =>
+  Effect.tryPromise({
+    try: async () => {
+      const real = await realpath(path)
+      const bytes = await readFile(real)
+      const text = bytes.toString("utf8")
+      if (!Buffer.from(text, "utf8").equals(bytes)) {
+        throw problem("is not written in UTF-8; save it so and adopt it again")
+      }
+      return { path: real, text, stat: await stat(real) }
+    },
+    catch: (cause) => new FileFailure({ cause })
+  }).pipe(
+    Effect.catchAll(({ cause }) =>
+      hasCode(cause, "ENOENT", "ENOTDIR")
+        ? Effect.succeed(undefined)
+        : Effect.fail(cause instanceof FileProblem ? cause : problem(`cannot be read: ${reasonOf(cause)}`))
+    )
+  )
+
+/** A new file in the place of the old one, with its mode: nobody reads half of one. */
+const replaceFile = async (path: string, text: string, { mode }: Stats): Promise<void> => {
+  const next = `${path}.${randomBytes(6).toString("hex")}.tmp`
+  try {
+    await writeFile(next, text, { mode: mode & 0o777, flag: "wx" })
+    await chmod(next, mode & 0o777)
+    await rename(next, path)
+  } catch (cause) {
+    await rm(next, { force: true })
+    throw cause
+  }
+}
+
+/** Writes a file that was read before. Fails where it has changed meanwhile, or cannot be written. */
+export const write = (file: ConfigFile, text: string): Effect.Effect<void, FileProblem> =>
+  Effect.tryPromise({
+    try: async () => {
+      if (await readFile(file.path, "utf8") !== file.text) {
+        throw problem("has changed since it was read; nothing was written, run the command again")
+      }
+      if ((file.stat.mode & 0o222) === 0) {
+        throw problem("is read-only; make it writable (chmod u+w) and run the command again")
+      }
+      const isOurs = process.getuid === undefined || (file.stat.uid === process.getuid() && file.stat.nlink === 1)
+      // Another file in its place would belong to us, or be no longer the one of its other names.
+      if (!isOurs) return await writeFile(file.path, text)
+      await replaceFile(file.path, text, file.stat).catch((cause: unknown) => {
+        // The folder cannot be written, or (on Windows) somebody has the file open.
+        if (!hasCode(cause, "EACCES", "EPERM", "EBUSY", "EROFS")) throw cause
+        return writeFile(file.path, text)
+      })
+    },
+    catch: (cause) => cause instanceof FileProblem ? cause : problem(`cannot be written: ${reasonOf(cause)}`)
+  })
+
+/** The files that a path with `*` in it names; a path without is given back, whether it exists or not. */
+export const expand = (path: string): Effect.Effect<ReadonlyArray<string>> => {
+  if (!path.includes("*")) return Effect.succeed([path])
+  const { root } = parse(path)
+  const steps = path.slice(root.length).split(/[/\\]/)
+  return Effect.reduce(steps, [root] as ReadonlyArray<string>, (folders, step) =>
+    step.includes("*")
+      ? Effect.map(
+        Effect.forEach(folders, (folder) =>
+          Effect.promise(() => readdir(folder).catch((): Array<string> => [])).pipe(
+            Effect.map((names) =>
+              names.filter((name) => pattern(step).test(name)).toSorted().map((name) => join(folder, name))
+            )
+          )),
+        (found) => found.flat()
+      )
+      : Effect.succeed(folders.map((folder) => join(folder, step))))
+}

@@ -1,0 +1,64 @@
+/**
+ * Where the servers of a configuration stand. Pure.
+ */
+import * as Value from "./Value.js"
+
+/** Keys from the top of the file to the servers; `*` stands for any key. */
+export type Section = ReadonlyArray<string>
+
+/** A server of a configuration. */
+export interface Entry {
+  readonly name: string
+  /** The keys of the section that it stands in. */
+  readonly section: Section
+  readonly path: Value.Path
+  readonly value: Value.Value
+}
+
+/** All places that some host keeps its servers in. */
+export const sections: Readonly<Record<"json" | "toml" | "yaml", ReadonlyArray<Section>>> = {
+  json: [
+    ["mcpServers"],
+    ["servers"],
+    ["context_servers"],
+    ["mcp", "servers"],
+    ["mcp"],
+    ["amp.mcpServers"],
+    ["projects", "*", "mcpServers"]
+  ],
+  toml: [["mcp_servers"]],
+  yaml: [["mcpServers"], ["extensions"]]
+}
+
+/** Sections with each `*` replaced by the keys that are there. */
+const concrete = (value: Value.Value | undefined, [step, ...rest]: Section): ReadonlyArray<Section> => {
+  if (step === undefined) return [[]]
+  if (!Value.isTable(value)) return []
+  const steps = step === "*" ? [...value.keys()] : value.has(step) ? [step] : []
+  return steps.flatMap((one) => concrete(value.get(one), rest).map((below) => [one, ...below]))
+}
+
+/** The keys by which a table shows that it is a server. */
+const marks = ["command", "cmd", "url", "serverUrl", "httpUrl", "uri"]
+
+/** Whether something under a key that also has other uses is a server. */
+const isServer = (value: Value.Value): boolean => Value.isTable(value) && marks.some((key) => value.has(key))
+
+/** The servers in these sections, in the order of the file. */
+export const read = (root: Value.Value, sections: ReadonlyArray<Section>): ReadonlyArray<Entry> =>
+  sections.flatMap((pattern) => concrete(root, pattern)).flatMap((section) => {
+    const servers = Value.at(root, section)
+    if (Value.isList(servers)) {
+      return servers.map((value, index): Entry => ({
+        name: Value.text(Value.at(value, ["name"])) ?? `#${index + 1}`,
+        section,
+        path: [...section, index],
+        value
+      }))
+    }
+    if (!Value.isTable(servers)) return []
+    const all = [...servers].map(([name, value]): Entry => ({ name, section, path: [...section, name], value }))
+    return ["mcp", "extensions", "context_servers"].includes(section.at(-1) ?? "")
+      ? all.filter(({ value }) => isServer(value))
+      : all
+  })

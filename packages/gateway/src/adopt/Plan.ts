@@ -1,0 +1,121 @@
+/**
+ * What a configuration becomes: with its servers wrapped, or as it was before. Pure.
+ */
+import * as Edit from "./Edit.js"
+import * as Entries from "./Entries.js"
+import { decide } from "./Rewrite.js"
+import type { Syntax } from "./Syntax.js"
+import * as TextEdit from "./TextEdit.js"
+import * as Tree from "./Tree.js"
+import * as Value from "./Value.js"
+
+/** What becomes of one server. */
+export interface Server {
+  readonly name: string
+  /** Where in the file it stands. */
+  readonly section: Entries.Section
+  readonly outcome: "wrapped" | "already wrapped" | "left" | "unwrapped" | "not unwrapped"
+  /** Why it stays as it is; otherwise what there is to know about it. */
+  readonly reason?: string | undefined
+}
+
+/** What was done with one entry, so that it can be taken back. */
+export interface Done {
+  readonly name: string
+  readonly section: Entries.Section
+  readonly edits: ReadonlyArray<Edit.Edit>
+}
+
+export interface Plan {
+  readonly text: string
+  readonly servers: ReadonlyArray<Server>
+  /** What could be taken back later; after taking back, what could not be. */
+  readonly done: ReadonlyArray<Done>
+}
+
+const mark = "\uFEFF"
+
+/** Works on a text without its byte order mark. */
+const unmarked = (text: string, work: (text: string) => Plan): Plan => {
+  if (!text.startsWith(mark)) return work(text)
+  const plan = work(text.slice(mark.length))
+  return { ...plan, text: mark + plan.text }
+}
+
+/** The text after edits of the entry at a path, if they can be made and change nothing else; otherwise why not. */
+const edited = (
+  text: string,
+  path: Value.Path,
+  edits: ReadonlyArray<Edit.Edit>,
+  syntax: Syntax
+): { readonly text: string } | { readonly why: string } => {
+  try {
+    const wanted = edits.reduce((value, edit) => Edit.apply(value, path, edit), syntax.value(text))
+    const result = edits.reduce((text, edit) => TextEdit.apply(text, path, edit, syntax), text)
+    return Value.equal(syntax.value(result), wanted)
+      ? { text: result }
+      : { why: "it is written in a way that cannot be changed without touching something else; change it by hand" }
+  } catch (error) {
+    if (error instanceof TextEdit.Unsuited || error instanceof Edit.Mismatch) return { why: error.message }
+    if (error instanceof Tree.Unreadable) {
+      return { why: "it is written in a way that cannot be changed; change it by hand" }
+    }
+    throw error
+  }
+}
+
+/** What is wanted. `only`: names of servers; none for all. */
+export interface Options {
+  readonly platform: NodeJS.Platform
+  readonly only: ReadonlyArray<string>
+}
+
+/** Puts Lifeline in front of the servers of a configuration. Throws a `Tree.Unreadable`. */
+export const wrap = (
+  text: string,
+  syntax: Syntax,
+  sections: ReadonlyArray<Entries.Section>,
+  { only, platform }: Options
+): Plan =>
+  unmarked(text, (before) => {
+    let text = before
+    const done: Array<Done> = []
+    const value = text.trim() === "" ? new Map<string, Value.Value>() : syntax.value(text)
+    const entries = Entries.read(value, sections).filter(({ name }) => only.length === 0 || only.includes(name))
+    const servers = entries.map(({ name, path, section, value }): Server => {
+      const decision = decide(value, section, { platform, isNamed: only.includes(name) })
+      if (decision._tag === "Wrapped") return { name, section, outcome: "already wrapped" }
+      if (decision._tag === "Left") return { name, section, outcome: "left", reason: decision.reason }
+      const result = edited(text, path, decision.edits, syntax)
+      if ("why" in result) return { name, section, outcome: "left", reason: result.why }
+      text = result.text
+      done.push({ name, section, edits: decision.edits })
+      return { name, section, outcome: "wrapped", reason: decision.note }
+    })
+    return { text, servers, done }
+  })
+
+const isWrapped = ({ section, value }: Entries.Entry): boolean =>
+  decide(value, section, { platform: process.platform, isNamed: true })._tag === "Wrapped"
+
+/** Takes back what was done with entries of a configuration that has changed since: of each what is still as it was left. */
+export const unwrap = (text: string, syntax: Syntax, wrapped: ReadonlyArray<Done>): Plan =>
+  unmarked(text, (before) => {
+    let text = before
+    const done: Array<Done> = []
+    const servers = wrapped.toReversed().map((one): Server => {
+      const { edits, name, section } = one
+      const entry = Entries.read(syntax.value(text), [section]).find((found) => found.name === name)
+      if (entry === undefined || !isWrapped(entry)) {
+        return { name, section, outcome: "left", reason: "it is not wrapped any more" }
+      }
+      const result = edited(text, entry.path, Edit.inverses(edits), syntax)
+      if ("why" in result) {
+        done.unshift(one)
+        return { name, section, outcome: "not unwrapped", reason: result.why }
+      }
+      text = result.text
+      return { name, section, outcome: "unwrapped" }
+    })
+    return { text, servers, done }
+  })

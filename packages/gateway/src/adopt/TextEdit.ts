@@ -1,0 +1,201 @@
+/**
+ * Edits carried out on a text: what they do not name stays as it is, byte for byte. Pure.
+ */
+import type { Edit } from "./Edit.js"
+import type { Syntax } from "./Syntax.js"
+import * as Tree from "./Tree.js"
+import type { Data, Path } from "./Value.js"
+
+/** The edit cannot be made without loss in a text that is written like this. */
+export class Unsuited extends Error {}
+
+interface Change extends Tree.Span {
+  readonly text: string
+}
+
+const unsuited = (why: string): never => {
+  throw new Unsuited(why)
+}
+
+const lineStart = (text: string, at: number): number => text.lastIndexOf("\n", at - 1) + 1
+
+/** Before the characters that end the line. */
+const lineEnd = (text: string, at: number): number => {
+  const end = text.indexOf("\n", at)
+  if (end === -1) return text.length
+  return text[end - 1] === "\r" ? end - 1 : end
+}
+
+/** After them. */
+const nextLine = (text: string, at: number): number => {
+  const end = text.indexOf("\n", at)
+  return end === -1 ? text.length : end + 1
+}
+
+const eolOf = (text: string): string => /\r?\n/.exec(text)?.[0] ?? "\n"
+
+/** What stands before a place on its line. */
+const prefixAt = (text: string, at: number): string => text.slice(lineStart(text, at), at)
+
+const isBlank = (text: string): boolean => text.trim() === ""
+
+/** What stands between two items that are written one below the other, or side by side. */
+const gapBefore = (text: string, at: number): string => {
+  const prefix = prefixAt(text, at)
+  return isBlank(prefix) ? `${eolOf(text)}${prefix}` : " "
+}
+
+/** The first comma of a text that is nothing but blanks, comments and commas; -1 where it has none. */
+const commaIn = (text: string): number =>
+  text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/[^\n]*|#[^\n]*/g, (comment) => " ".repeat(comment.length)).indexOf(",")
+
+/** Whether a piece of the text holds a comment. Texts of values, which may look like one, are no part of it. */
+const hasComment = (text: string, node: Tree.Node): boolean => {
+  const spans: Array<Tree.Span> = []
+  const collect = (one: Tree.Node): void => {
+    if (one.kind === "scalar") spans.push(one)
+    else if (one.kind === "list") one.items.forEach(collect)
+    else {for (const { keys, value } of one.pairs) {
+        spans.push(...keys)
+        collect(value)
+      }}
+  }
+  collect(node)
+  let at = node.start
+  let between = ""
+  for (const { end, start } of spans.toSorted((a, b) => a.start - b.start)) {
+    between += text.slice(at, start)
+    at = end
+  }
+  return /\/\/|\/\*|#/.test(between + text.slice(at, Math.max(at, node.end)))
+}
+
+const table = (node: Tree.Node | undefined): Tree.Fields =>
+  node?.kind === "table" ? node : unsuited("it is not written as a table")
+
+const key = (pair: Tree.Pair): Tree.Span => pair.keys[0] ?? unsuited("it has a key that is not written out")
+
+const pairIn = (fields: Tree.Fields, name: string): Tree.Pair =>
+  Tree.pairOf(fields, name) ?? unsuited(`it has ${name} more than once, or not written out`)
+
+const prepend = (text: string, list: Tree.List, items: ReadonlyArray<string>, syntax: Syntax): Change => {
+  const [first] = list.items
+  const printed = items.map((item) => syntax.print(item))
+  if (list.flow) {
+    if (first === undefined) return { start: list.start + 1, end: list.start + 1, text: printed.join(", ") }
+    const gap = gapBefore(text, first.start)
+    return { start: first.start, end: first.start, text: printed.map((item) => `${item},${gap}`).join("") }
+  }
+  if (first === undefined) return unsuited("its list is empty and not written as []")
+  const dash = dashOf(text, first)
+  const gap = `${eolOf(text)}${prefixAt(text, dash).replaceAll(/\S/g, " ")}`
+  return { start: dash, end: dash, text: printed.map((item) => `- ${item}${gap}`).join("") }
+}
+
+/** The place of the dash of an item. */
+const dashOf = (text: string, { start }: Tree.Span): number => {
+  const dash = text.lastIndexOf("-", start - 1)
+  return dash >= 0 && isBlank(text.slice(dash + 1, start)) ? dash : unsuited("its list is written in an unusual way")
+}
+
+const unprepend = (text: string, list: Tree.List, count: number): Change => {
+  const [first, last, next] = [list.items[0], list.items[count - 1], list.items[count]]
+  if (first === undefined || last === undefined) return unsuited("its list is shorter than that")
+  const start = list.flow ? first.start : dashOf(text, first)
+  if (next === undefined) {
+    return list.flow ? { start, end: last.end, text: "" } : unsuited("nothing else is in its list")
+  }
+  return { start, end: list.flow ? next.start : dashOf(text, next), text: "" }
+}
+
+const insert = (
+  text: string,
+  fields: Tree.Fields,
+  after: string | undefined,
+  name: string,
+  value: Data,
+  syntax: Syntax
+): ReadonlyArray<Change> => {
+  const printed = `${syntax.printKey(name)}${syntax.assign}${syntax.print(value)}`
+  if (after === undefined) {
+    if (!fields.flow || fields.pairs.length > 0) return unsuited("there is no place for another key")
+    return [{ start: fields.start + 1, end: fields.start + 1, text: ` ${printed} ` }]
+  }
+  const neighbour = pairIn(fields, after)
+  const { start } = key(neighbour)
+  const { end } = neighbour.value
+  const prefix = prefixAt(text, start)
+  if (!fields.flow) {
+    const at = lineEnd(text, end)
+    const indent = syntax.keepsPrefix ? prefix : prefix.replaceAll(/\S/g, " ")
+    return [{ start: at, end: at, text: `${eolOf(text)}${indent}${printed}` }]
+  }
+  const following = fields.pairs.find((pair) => key(pair).start > end)
+  const comma = commaIn(text.slice(end, following === undefined ? fields.end - 1 : key(following).start))
+  if (!isBlank(prefix)) return [{ start: end, end, text: `, ${printed}` }]
+  // A comment behind the neighbour stays on its line.
+  const behind = lineEnd(text, end)
+  const isAlone = behind < fields.end && (following === undefined || behind < key(following).start)
+  if (!isAlone) return [{ start: end, end, text: `,${gapBefore(text, start)}${printed}` }]
+  const below = `${gapBefore(text, start)}${printed}`
+  if (comma !== -1) return [{ start: behind, end: behind, text: `${below},` }]
+  if (behind === end) return [{ start: end, end, text: `,${below}` }]
+  return [{ start: end, end, text: "," }, { start: behind, end: behind, text: below }]
+}
+
+const remove = (text: string, fields: Tree.Fields, name: string, syntax: Syntax): ReadonlyArray<Change> => {
+  const pair = pairIn(fields, name)
+  const { start } = key(pair)
+  const { value } = pair
+  if (hasComment(text, value)) return unsuited(`a comment in ${name} would be lost`)
+  const prefix = prefixAt(text, start)
+  const index = fields.pairs.indexOf(pair)
+  const [previous, following] = [fields.pairs[index - 1], fields.pairs[index + 1]]
+  if (!fields.flow) {
+    const isOwnLine = isBlank(prefix) || (syntax.keepsPrefix && /^[\w\s."'-]*\.\s*$/.test(prefix))
+    const end = text[value.end - 1] === "\n" ? value.end : nextLine(text, value.end)
+    const isWhole = isBlank(text.slice(value.end, end).replace(/#.*/, ""))
+    if (pair.keys.length !== 1 || !isOwnLine || value.end <= start || !isWhole) {
+      return unsuited(`${name} is written in an unusual way`)
+    }
+    return [{ start: lineStart(text, start), end, text: "" }]
+  }
+  if (previous !== undefined && !/\/\/|\/\*|#/.test(text.slice(previous.value.end, start))) {
+    return [{ start: previous.value.end, end: value.end, text: "" }]
+  }
+  const till = following === undefined ? fields.end - 1 : key(following).start
+  const comma = commaIn(text.slice(value.end, till))
+  const blanks = gapBefore(text, start).length
+  const from = previous === undefined || !isBlank(prefix) ? start : start - blanks
+  if (comma !== -1) return [{ start: from, end: value.end + comma + 1, text: "" }]
+  if (previous === undefined) return [{ start: fields.start + 1, end: fields.end - 1, text: "" }]
+  const before = previous.value.end + commaIn(text.slice(previous.value.end, start))
+  return [{ start: before, end: before + 1, text: "" }, { start: from, end: value.end, text: "" }]
+}
+
+const changes = (text: string, entry: Path, edit: Edit, syntax: Syntax): ReadonlyArray<Change> => {
+  const node = Tree.at(syntax.tree(text), [...entry, ...edit.path]) ?? unsuited("it is not written out")
+  switch (edit._tag) {
+    case "Replace":
+      if (node.kind === "table" && !node.flow) return unsuited("it is written as a table of its own")
+      if (hasComment(text, node)) return unsuited("a comment in it would be lost")
+      return [{ start: node.start, end: node.end, text: syntax.print(edit.to) }]
+    case "Rename":
+      return pairIn(table(node), edit.from).keys.map((span) => ({ ...span, text: syntax.printKey(edit.to) }))
+    case "Prepend":
+      return node.kind === "list" ? [prepend(text, node, edit.items, syntax)] : unsuited("it is not written as a list")
+    case "Unprepend":
+      return node.kind === "list" ? [unprepend(text, node, edit.items.length)] : unsuited("it is not written as a list")
+    case "Insert":
+      return insert(text, table(node), edit.after, edit.key, edit.value, syntax)
+    case "Remove":
+      return remove(text, table(node), edit.key, syntax)
+  }
+}
+
+/** The text after an edit of the entry at a path. Throws an Unsuited. */
+export const apply = (text: string, entry: Path, edit: Edit, syntax: Syntax): string =>
+  changes(text, entry, edit, syntax).toSorted((a, b) => b.start - a.start).reduce(
+    (result, { end, start, text }) => result.slice(0, start) + text + result.slice(end),
+    text
+  )

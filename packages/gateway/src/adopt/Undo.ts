@@ -1,0 +1,49 @@
+/**
+ * How a file becomes what it was before it was adopted. Pure.
+ */
+import { hash } from "./ConfigFile.js"
+import type { Step } from "./Copies.js"
+import * as Plan from "./Plan.js"
+import type { Syntax } from "./Syntax.js"
+
+export interface Undone {
+  readonly text: string
+  readonly servers: ReadonlyArray<Plan.Server>
+  /** Whether the file is what it was before, byte for byte. */
+  readonly isExact: boolean
+  /** What remains to be taken back. */
+  readonly steps: ReadonlyArray<Step>
+}
+
+/**
+ * Goes back through the changes of a file, the latest first. As long as nobody else has changed it, its copy comes back; from there
+ * on the servers are unwrapped one by one. `only`: names of servers; none for all.
+ */
+export const unwind = (
+  text: string,
+  steps: ReadonlyArray<Step>,
+  only: ReadonlyArray<string>,
+  syntax: Syntax
+): Undone => {
+  const servers: Array<Plan.Server> = []
+  const left: Array<Step> = []
+  let now = text
+  let isExact = true
+  for (const step of steps.toReversed()) {
+    // It was made so by somebody else, for example by version control.
+    if (now === step.before) continue
+    const wanted = step.done.filter(({ name }) => only.length === 0 || only.includes(name))
+    if (wanted.length === step.done.length && hash(now) === step.after) {
+      now = step.before
+      servers.push(...step.done.map(({ name, section }) => ({ name, section, outcome: "unwrapped" } as const)))
+      continue
+    }
+    const plan = Plan.unwrap(now, syntax, wanted)
+    now = plan.text
+    isExact = false
+    servers.push(...plan.servers)
+    const done = step.done.filter((one) => !wanted.includes(one) || plan.done.includes(one))
+    if (done.length > 0) left.unshift({ ...step, done })
+  }
+  return { text: now, servers, isExact, steps: left }
+}

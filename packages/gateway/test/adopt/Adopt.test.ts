@@ -1,0 +1,392 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import * as Adopt from "../../src/adopt/Adopt.js"
+import * as Arguments from "../../src/adopt/Arguments.js"
+import { hosts, places } from "../../src/adopt/Hosts.js"
+import * as StateFolder from "../../src/state/StateFolder.js"
+import * as Program from "../support/Program.js"
+
+const fixtures = new URL("../fixtures/adopt/", import.meta.url)
+
+/** A home of its own, with nothing in it but an empty project, in which the program runs. */
+const home = Effect.acquireRelease(
+  Effect.sync(() => {
+    const folder = mkdtempSync(join(tmpdir(), "lifeline-adopt-"))
+    mkdirSync(join(folder, "project"))
+    return folder
+  }),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+).pipe(Effect.map((folder) => {
+  const env = {
+    HOME: folder,
+    MCP_LIFELINE_STATE: join(folder, "state"),
+    XDG_CONFIG_HOME: join(folder, ".config"),
+    CLAUDE_CONFIG_DIR: "",
+    CODEX_HOME: "",
+    COPILOT_HOME: ""
+  }
+  const path = (name: string) => join(folder, name)
+  return {
+    folder,
+    path,
+    write: (name: string, text: string | Buffer) => {
+      mkdirSync(dirname(path(name)), { recursive: true })
+      writeFileSync(path(name), text)
+      return path(name)
+    },
+    read: (name: string) => readFileSync(path(name), "utf8"),
+    adopt: (...args: ReadonlyArray<string>) => Program.run(["adopt", ...args], env, join(folder, "project"))
+  }
+}))
+
+const files = (name: string, more = "") =>
+  JSON.stringify({ mcpServers: { [name]: { command: "npx", args: ["files"] } } }, null, 2) + more
+
+const isWrapped = (text: string) => text.includes("mcp-lifeline")
+
+describe("adopt", () => {
+  it.scopedLive(
+    "[W7] finds the file of each host in its place, changes it, a second time nothing, and --undo brings back its bytes",
+    () =>
+      Effect.gen(function*() {
+        const { adopt, folder, path, read, write } = yield* home
+        const machine = { platform: "linux", env: {}, home: folder, cwd: join(folder, "project") } as const
+        const written = new Map<string, string>()
+        for (const name of readdirSync(fixtures).filter((name) => !name.includes(".after."))) {
+          const extension = name.split(".").at(-1) ?? ""
+          const place = places(machine).find(({ host, path, scope }) =>
+            host.id === name.split(".")[0] && path.endsWith(`.${extension}`) && !path.includes("*") &&
+            // The user file of Claude Code has a test of its own.
+            (host.id !== "claude-code" || scope === "project") &&
+            (name !== "vscode.settings.json" || path.endsWith("settings.json")) &&
+            !written.has(path.slice(folder.length + 1))
+          )
+          if (place === undefined) throw new Error(`no place for ${name}`)
+          const file = place.path.slice(folder.length + 1)
+          const text = readFileSync(new URL(name, fixtures), "utf8")
+          write(file, text)
+          written.set(file, text)
+        }
+        expect(written.size).toBeGreaterThan(hosts.length)
+        const first = yield* adopt("--yes")
+        expect(first).toMatchObject({ code: 0, stderr: "" })
+        const adopted = new Map([...written.keys()].map((file) => [file, read(file)]))
+        for (const [file, text] of adopted) expect([file, isWrapped(text)]).toEqual([file, true])
+        expect(yield* adopt("--yes")).toMatchObject({ code: 0, stderr: "" })
+        for (const [file, text] of adopted) expect(read(file)).toBe(text)
+        expect(statSync(path("state")).mode & 0o777).toBe(0o700)
+        for (const copy of readdirSync(path("state/adopted"))) {
+          expect(statSync(path(`state/adopted/${copy}`)).mode & 0o777).toBe(0o600)
+        }
+        const undone = yield* adopt("--undo", "--yes")
+        expect(undone).toMatchObject({ code: 0, stderr: "" })
+        for (const [file, text] of written) expect(read(file)).toBe(text)
+        expect(readdirSync(path("state/adopted"))).toEqual([])
+        expect((yield* adopt("--undo", "--yes")).stdout).toContain("Nothing to undo")
+      }),
+    120_000
+  )
+
+  it.scopedLive("[W7] without a terminal and without --yes it shows the change, makes none, and ends with 1; --dry-run with 0", () =>
+    Effect.gen(function*() {
+      const { adopt, path, read, write } = yield* home
+      const file = write("mcp.json", files("one"))
+      const asked = yield* adopt(file)
+      expect(asked).toMatchObject({ code: 1, stderr: "" })
+      expect(asked.stdout).toContain('+        "mcp-lifeline"'.slice(0, 5))
+      expect(asked.stdout).toContain("--yes")
+      expect(asked.stdout).not.toContain("\u001B")
+      const dry = yield* adopt(file, "--dry-run")
+      expect(dry.code).toBe(0)
+      expect(dry.stdout).toMatch(/^\+.*mcp-lifeline/m)
+      expect(read("mcp.json")).toBe(files("one"))
+      expect(existsSync(path("state"))).toBe(false)
+    }))
+
+  it.scopedLive("[W7] one bad file does not stop the others: each is named with the remedy, and the exit code is 1", () =>
+    Effect.gen(function*() {
+      const { adopt, read, write } = yield* home
+      write(".cursor/mcp.json", '{ "mcpServers": ')
+      write(".codeium/windsurf/mcp_config.json", Buffer.from([0xFF, 0xFE, 0x7B, 0x00]))
+      write(".junie/mcp/mcp.json", files("one"))
+      chmodSync(write(".lmstudio/mcp.json", files("two")), 0o444)
+      write(".kiro/settings/mcp.json", "")
+      const { code, stdout } = yield* adopt("--yes")
+      expect(code).toBe(1)
+      expect(stdout).toMatch(/Cursor: .*line 1: not valid JSON/)
+      expect(stdout).toMatch(/Windsurf: .*UTF-8/)
+      expect(stdout).toMatch(/LM Studio: .*read-only.*chmod u\+w/)
+      expect(isWrapped(read(".junie/mcp/mcp.json"))).toBe(true)
+      expect(read(".lmstudio/mcp.json")).toBe(files("two"))
+      expect(stdout).toContain("Wrapped 1 server in 1 file")
+    }))
+
+  it.scopedLive("[W7] a symbolic link stays one, its file is changed with the mode that it has, and is found once", () =>
+    Effect.gen(function*() {
+      const { adopt, path, read, write } = yield* home
+      chmodSync(write("dotfiles/mcp.json", files("one")), 0o640)
+      mkdirSync(path(".cursor"))
+      symlinkSync(path("dotfiles/mcp.json"), path(".cursor/mcp.json"))
+      expect((yield* adopt("--yes")).code).toBe(0)
+      expect(lstatSync(path(".cursor/mcp.json")).isSymbolicLink()).toBe(true)
+      expect(isWrapped(read("dotfiles/mcp.json"))).toBe(true)
+      expect(statSync(path("dotfiles/mcp.json")).mode & 0o777).toBe(0o640)
+      expect(readdirSync(path("dotfiles"))).toEqual(["mcp.json"])
+      expect((yield* adopt("--undo", "--yes", path(".cursor/mcp.json"))).code).toBe(0)
+      expect(read("dotfiles/mcp.json")).toBe(files("one"))
+    }))
+
+  it.scopedLive("[W7] --only takes the servers that are named, also back; a name that nobody has ends with 1", () =>
+    Effect.gen(function*() {
+      const { adopt, read, write } = yield* home
+      const text = JSON.stringify(
+        { mcpServers: { one: { command: "a" }, two: { command: "b" }, three: { command: "c" } } },
+        null,
+        2
+      )
+      const file = write("mcp.json", text)
+      const commands = () =>
+        Object.values(JSON.parse(read("mcp.json")).mcpServers).map((one) => (one as { command: string }).command)
+      expect((yield* adopt(file, "--only", "one", "--only", "two", "--yes")).code).toBe(0)
+      expect(commands()).toEqual(["npx", "npx", "c"])
+      const missing = yield* adopt(file, "--only", "four", "--yes")
+      expect(missing.code).toBe(1)
+      expect(missing.stdout).toContain("No server is called four")
+      expect((yield* adopt(file, "--undo", "--only", "two", "--yes")).code).toBe(0)
+      expect(commands()).toEqual(["npx", "b", "c"])
+      expect((yield* adopt(file, "--undo", "--yes")).code).toBe(0)
+      expect(read("mcp.json")).toBe(text)
+    }))
+
+  it.scopedLive("[W7] --undo of a file that was changed since unwraps its servers alone, and says so", () =>
+    Effect.gen(function*() {
+      const { adopt, read, write } = yield* home
+      const file = write(
+        "mcp.json",
+        '{\n  // mine\n  "mcpServers": {\n    "one": { "command": "a", "args": ["x"] },\n    "two": { "command": "b" },\n    "gone": { "command": "c" }\n  }\n}\n'
+      )
+      expect((yield* adopt(file, "--yes")).code).toBe(0)
+      const edited = read("mcp.json").replace("// mine", "// mine, changed").replace(
+        /"gone": .*/,
+        '"new": { "command": "d" }'
+      )
+        .replace('"--", "b"', '"--", "other"')
+      write("mcp.json", edited)
+      const { code, stdout } = yield* adopt(file, "--undo", "--yes")
+      expect(code).toBe(1)
+      expect(stdout).toContain("was changed since")
+      expect(stdout).toMatch(/leave +two: it was changed since/)
+      expect(read("mcp.json")).toBe(edited.replace(/"one": .*/, '"one": { "command": "a", "args": ["x"] },'))
+    }))
+
+  it.scopedLive("[W7] several changes of a file are taken back together, also where version control took the first back before", () =>
+    Effect.gen(function*() {
+      const { adopt, read, write } = yield* home
+      const [first, second] = ['{"mcpServers":{"one":{"command":"a"}}}', '{"mcpServers":{"two":{"command":"b"},']
+      const file = write("mcp.json", first)
+      yield* adopt(file, "--yes")
+      write("mcp.json", read("mcp.json").replace('{"mcpServers":{', second))
+      yield* adopt(file, "--yes")
+      expect((yield* adopt(file, "--undo", "--yes")).code).toBe(0)
+      expect(JSON.parse(read("mcp.json"))).toEqual({ mcpServers: { two: { command: "b" }, one: { command: "a" } } })
+      write("mcp.json", first)
+      yield* adopt(file, "--yes")
+      write("mcp.json", first)
+      yield* adopt(file, "--yes")
+      expect((yield* adopt(file, "--undo", "--yes")).code).toBe(0)
+      expect(read("mcp.json")).toBe(first)
+    }))
+
+  it.scopedLive("[W7] nothing is changed where its copy cannot be kept", () =>
+    Effect.gen(function*() {
+      const { adopt, read, write } = yield* home
+      const file = write("mcp.json", files("one"))
+      write("state", "a file where the folder should be")
+      const { code, stdout } = yield* adopt(file, "--yes")
+      expect(code).toBe(1)
+      expect(stdout).toMatch(/is not changed: its copy cannot be kept in .*MCP_LIFELINE_STATE/)
+      expect(read("mcp.json")).toBe(files("one"))
+    }))
+
+  it.scopedLive("[W7] secrets of headers and variables are not shown, and stand in no argument", () =>
+    Effect.gen(function*() {
+      const { adopt, read, write } = yield* home
+      const file = write(
+        "mcp.json",
+        JSON.stringify(
+          {
+            mcpServers: {
+              docs: { url: "https://docs.example/mcp", headers: { Authorization: "Bearer hunter-22" } },
+              files: { command: "x", env: { TOKEN: "hunter-33" } }
+            }
+          },
+          null,
+          2
+        )
+      )
+      const { stdout } = yield* adopt(file, "--yes")
+      expect(stdout).toContain("***")
+      expect(stdout).not.toMatch(/hunter/)
+      expect((yield* adopt(file, "--undo", "--yes", "--json")).stdout).not.toMatch(/hunter/)
+      yield* adopt(file, "--yes", "--json")
+      expect(JSON.parse(read("mcp.json")).mcpServers.docs.args.join(" ")).not.toMatch(/hunter/)
+    }))
+
+  it.scopedLive("[W7] the state of Claude Code is not written: it prints commands without secrets, and changes the file only when it is named", () =>
+    Effect.gen(function*() {
+      const { adopt, folder, read, write } = yield* home
+      const text = JSON.stringify(
+        {
+          numStartups: 3,
+          mcpServers: {
+            "it's": { type: "stdio", command: "npx", args: ["a b"] },
+            keyed: { command: "x", env: { KEY: "hunter-22" } }
+          },
+          projects: { "/work/p": { mcpServers: { local: { command: "y" } } } }
+        },
+        null,
+        2
+      )
+      const file = write(".claude.json", text)
+      const { code, stdout } = yield* adopt("--yes", "--host", "claude-code")
+      expect(code).toBe(0)
+      expect(read(".claude.json")).toBe(text)
+      expect(stdout).toContain(`claude mcp remove 'it'\\''s' --scope user`)
+      expect(stdout).toContain(
+        `claude mcp add-json 'it'\\''s' '{"type":"stdio","command":"npx","args":["-y","mcp-lifeline","wrap","--","npx","a b"]}' --scope user`
+      )
+      expect(stdout).toContain(`mcp-lifeline adopt ${folder}/.claude.json --only keyed --only local`)
+      expect(stdout).not.toMatch(/hunter/)
+      expect((yield* adopt("--yes", file)).stdout).toContain("quit it and run this command again")
+      expect(JSON.parse(read(".claude.json")).projects["/work/p"].mcpServers.local.command).toBe("npx")
+      expect((yield* adopt("--undo", "--yes")).code).toBe(0)
+      expect(read(".claude.json")).toBe(text)
+    }))
+
+  it.scopedLive("[W7] --json prints one document and asks nothing", () =>
+    Effect.gen(function*() {
+      const { adopt, write } = yield* home
+      const file = write("mcp.json", files("one"))
+      const run = (...args: ReadonlyArray<string>) =>
+        Effect.map(adopt(file, "--json", ...args), ({ code, stdout }) => ({ code, ...JSON.parse(stdout) }))
+      expect(yield* run()).toMatchObject({ code: 1, exitCode: 1, files: [{ file, status: "not asked" }] })
+      expect(yield* run("--dry-run")).toMatchObject({
+        code: 0,
+        files: [{ status: "would change", diff: expect.any(Array) }]
+      })
+      expect(yield* run("--yes")).toMatchObject({
+        code: 0,
+        files: [{ status: "changed", servers: [{ name: "one", outcome: "wrapped" }] }]
+      })
+      expect(yield* run("--yes")).toMatchObject({
+        code: 0,
+        files: [{ status: "nothing to do", servers: [{ outcome: "already wrapped" }] }]
+      })
+    }))
+
+  it.scopedLive("[W7] where nothing is found it says so and ends with 0; a file that is not there ends with 1", () =>
+    Effect.gen(function*() {
+      const { adopt, path } = yield* home
+      expect(yield* adopt("--host", "cursor")).toMatchObject({
+        code: 0,
+        stdout: "No servers were found.\n",
+        stderr: ""
+      })
+      const missing = yield* adopt(path("none.json"))
+      expect(missing.code).toBe(1)
+      expect(missing.stdout).toMatch(/none\.json is not there; check the path/)
+    }))
+
+  it.scopedLive.each<[ReadonlyArray<string>, RegExp]>([
+    [["--host", "emacs"], /--host emacs is not known; there are: .*zed/],
+    [["--host"], /--host needs a value/],
+    [["--host", "zed", "x.json"], /side by side/],
+    [["--hots", "zed"], /unknown option --hots/],
+    [["a.json", "b.json"], /one file/],
+    [["--yes=1"], /--yes takes no value/],
+    [["--only="], /--only needs a value/]
+  ])(
+    "[W7] a wrong command line ends with 2 and one line that says what is right: %j",
+    ([args, message]) =>
+      Effect.gen(function*() {
+        const { adopt } = yield* home
+        const { code, stderr, stdout } = yield* adopt(...args)
+        expect({ code, stdout }).toEqual({ code: 2, stdout: "" })
+        expect(stderr).toMatch(/^mcp-lifeline: [^\n]+; see mcp-lifeline adopt --help\n$/)
+        expect(stderr).toMatch(message)
+      })
+  )
+
+  it.scopedLive("[W7] --help names all hosts and ends with 0", () =>
+    Effect.gen(function*() {
+      const { adopt } = yield* home
+      const { code, stdout } = yield* adopt("--help")
+      expect(code).toBe(0)
+      for (const { id } of hosts) expect(stdout).toMatch(new RegExp(`\\b${id}\\b`))
+    }))
+})
+
+describe("on a terminal", () => {
+  const run = (args: ReadonlyArray<string>, answer: boolean, state: string) => {
+    const lines: Array<string> = []
+    const adopt = Arguments.read(args)
+    if (adopt === undefined) throw new Error("help")
+    return Adopt.run(adopt, {
+      canAsk: true,
+      colour: true,
+      line: (text) => Effect.sync(() => void lines.push(text)),
+      ask: (question) =>
+        Effect.sync(() => {
+          lines.push(question)
+          return answer
+        })
+    }).pipe(Effect.provide(StateFolder.layerAt(state)), Effect.map((code) => ({ code, text: lines.join("\n") })))
+  }
+
+  it.scopedLive("[W7] it asks after the change was shown in colour, and changes the file only after a yes", () =>
+    Effect.gen(function*() {
+      const { path, read, write } = yield* home
+      const file = write("mcp.json", files("one"))
+      const no = yield* run([file], false, path("state"))
+      expect(no.code).toBe(0)
+      expect(no.text).toContain("\u001B[32m+")
+      expect(no.text).toMatch(/\+ +"mcp-lifeline[\s\S]*Change this file\?[\s\S]*Not changed/)
+      expect(read("mcp.json")).toBe(files("one"))
+      const yes = yield* run([file], true, path("state"))
+      expect(yes.code).toBe(0)
+      expect(isWrapped(read("mcp.json"))).toBe(true)
+      expect((yield* run(["--undo", file], true, path("state"))).text).toMatch(/Change this file\?/)
+      expect(read("mcp.json")).toBe(files("one"))
+    }))
+
+  it.scopedLive("[W7] a file that changes while it asks is not overwritten", () =>
+    Effect.gen(function*() {
+      const { path, read, write } = yield* home
+      const file = write("mcp.json", files("one"))
+      const adopt = Arguments.read([file])
+      const code = yield* Adopt.run(adopt as Arguments.Adopt, {
+        canAsk: true,
+        colour: false,
+        line: () => Effect.void,
+        ask: () => Effect.sync(() => write("mcp.json", files("other")) !== "")
+      }).pipe(Effect.provide(StateFolder.layerAt(path("state"))))
+      expect(code).toBe(1)
+      expect(read("mcp.json")).toBe(files("other"))
+      expect(readdirSync(path("state/adopted"))).toEqual([])
+    }))
+})

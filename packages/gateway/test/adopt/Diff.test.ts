@@ -1,0 +1,54 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import * as Diff from "../../src/adopt/Diff.js"
+import * as Secrets from "../../src/adopt/Secrets.js"
+import * as Value from "../../src/adopt/Value.js"
+
+describe("the difference that is shown", () => {
+  it("[W7] has the lines that change, with two around them", () => {
+    const before = ["a", "b", "c", "d", "e", "f", "g", "h", "i"]
+    const after = ["a", "b", "c", "d", "E", "e2", "f", "g", "h", "i"]
+    expect(Diff.lines(before.join("\n"), after.join("\n"))).toEqual([
+      "@@ -3 +3 @@",
+      " c",
+      " d",
+      "-e",
+      "+E",
+      "+e2",
+      " f",
+      " g"
+    ])
+  })
+
+  it("[W7] leads from one text to the other", () => {
+    const text = fc.array(fc.constantFrom("a", "b", "c", ""), { maxLength: 12 })
+    fc.assert(fc.property(text, text, (before, after) => {
+      const lines = Diff.lines(before.join("\n"), after.join("\n")).filter((line) => !line.startsWith("@@"))
+      const removed = lines.filter((line) => line.startsWith("-")).map((line) => line.slice(1))
+      const added = lines.filter((line) => line.startsWith("+")).map((line) => line.slice(1))
+      const rest = (all: ReadonlyArray<string>, taken: ReadonlyArray<string>) => {
+        const left = [...all]
+        for (const line of taken) left.splice(left.indexOf(line), 1)
+        return left.toSorted()
+      }
+      const [a, b] = [before.join("\n").split("\n"), after.join("\n").split("\n")]
+      expect(rest(a, removed)).toEqual(rest(b, added))
+    }))
+  })
+
+  it("[W7] has no values of headers, variables and secret options", () => {
+    const root = Value.from({
+      mcpServers: {
+        a: {
+          command: "x",
+          args: ["--api-key", "key-12345", "-e", "TOKEN=tok-45678", "--port", "80808080"],
+          env: { A: 'env-"7890', B: "${REFERENCE}" }
+        },
+        b: { url: "https://b.example?token=url-12345", headers: { Authorization: "Bearer abc-000" } }
+      }
+    })
+    const secrets = Secrets.find(root, [["mcpServers"]])
+    const text = `key-12345 tok-45678 80808080 ${JSON.stringify('env-"7890')} \${REFERENCE} url-12345 Bearer abc-000`
+    expect(Secrets.mask(secrets, text)).toBe('*** *** 80808080 "***" ${REFERENCE} *** ***')
+  })
+})

@@ -1,0 +1,218 @@
+import { describe, expect, it } from "@effect/vitest"
+import { readdirSync, readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { sections } from "../../src/adopt/Entries.js"
+import { formatOf, hosts } from "../../src/adopt/Hosts.js"
+import * as Json from "../../src/adopt/Json.js"
+import * as Plan from "../../src/adopt/Plan.js"
+import * as Toml from "../../src/adopt/Toml.js"
+import * as Value from "../../src/adopt/Value.js"
+import * as Yaml from "../../src/adopt/Yaml.js"
+
+const folder = fileURLToPath(new URL("../fixtures/adopt/", import.meta.url))
+const syntaxes = { json: Json.syntax, toml: Toml.syntax, yaml: Yaml.syntax }
+const options = { platform: "linux", only: [] } as const
+
+/** Each configuration `HOST.*`, and beside it what it becomes. */
+const fixtures = readdirSync(folder).filter((name) => !name.includes(".after.")).map((name) => {
+  const host = hosts.find(({ id }) => id === name.split(".")[0])
+  return {
+    name,
+    before: readFileSync(folder + name, "utf8"),
+    after: readFileSync(folder + name.replace(/\.(\w+)$/, ".after.$1"), "utf8"),
+    syntax: syntaxes[formatOf(name)],
+    sections: host?.sections ?? []
+  }
+})
+
+const writings: ReadonlyArray<readonly [string, (text: string) => string]> = [
+  ["as it is", (text) => text],
+  ["with line ends of Windows", (text) => text.replaceAll("\n", "\r\n")],
+  ["with a byte order mark", (text) => `\uFEFF${text}`],
+  ["without a line end at its end", (text) => text.trimEnd()]
+]
+
+const comments = (text: string) => text.match(/(?<![:"'\w])(\/\/[^\n\r]*|\/\*.*?\*\/|#[^\n\r]*)/g) ?? []
+
+describe.each(fixtures)("$name", ({ after, before, name, sections, syntax }) => {
+  it.each(writings)(
+    "[W7] %s it becomes what stands beside it, a second time changes nothing, and it is taken back",
+    (_, write) => {
+      const plan = Plan.wrap(write(before), syntax, sections, options)
+      expect(plan.text).toBe(write(after))
+      expect(comments(plan.text)).toEqual(comments(write(before)))
+      const again = Plan.wrap(plan.text, syntax, sections, options)
+      expect(again.text).toBe(plan.text)
+      expect(again.done).toEqual([])
+      const back = Plan.unwrap(plan.text, syntax, plan.done)
+      expect(back.done).toEqual([])
+      const value = (text: string) => syntax.value(text.replace(/^\uFEFF/, ""))
+      expect(value(back.text)).toEqual(value(write(before)))
+      expect(comments(back.text)).toEqual(comments(write(before)))
+      // Quotes and blanks of what was taken out may differ in the other formats.
+      expect(formatOf(name) !== "json" || back.text === write(before)).toBe(true)
+    }
+  )
+})
+
+it("[W7] every host of the table that has a file has a fixture", () => {
+  expect([...new Set(fixtures.map(({ name }) => name.split(".")[0]))].toSorted()).toEqual(
+    hosts.map(({ id }) => id).toSorted()
+  )
+})
+
+const wrap = (text: string, { only = [], platform = "linux" }: Partial<Plan.Options> = {}) =>
+  Plan.wrap(text, Json.syntax, sections.json, { only, platform })
+
+const entry = (value: unknown, options?: Partial<Plan.Options>) => {
+  const { servers: [server], text } = wrap(JSON.stringify({ mcpServers: { one: value } }), options)
+  return { outcome: server?.outcome, reason: server?.reason, entry: JSON.parse(text).mcpServers.one }
+}
+
+describe("a server", () => {
+  it.each([
+    [["npx", "-y", "mcp-lifeline", "wrap", "--", "node", "x.js"]],
+    [["npx", "-y", "mcp-lifeline@0.4.1-beta", "wrap", "https://a.example"]],
+    [["npx", "-p", "mcp-lifeline", "mcp-lifeline", "wrap", "--", "x"]],
+    [["cmd", "/c", "npx", "-y", "mcp-lifeline", "wrap", "--", "x"]],
+    [["C:\\Users\\ann\\AppData\\Roaming\\npm\\mcp-lifeline.cmd", "wrap", "--", "x"]],
+    [["/opt/homebrew/bin/mcp-lifeline", "wrap", "--", "x"]],
+    [["node", "/usr/lib/node_modules/mcp-lifeline/esm/bin.js", "wrap", "--", "x"]],
+    [["sh", "-c", "exec npx -y mcp-lifeline wrap -- x"]]
+  ])("[W7] that is started by %j is wrapped already", ([command, ...args]) => {
+    expect(entry({ command, args })).toMatchObject({ outcome: "already wrapped", entry: { command, args } })
+  })
+
+  it("[W7] is not taken for wrapped because it has the word in its path", () => {
+    expect(entry({ command: "node", args: ["/home/ann/mcp-lifeline/wrap"] }).outcome).toBe("wrapped")
+    expect(entry({ command: "mcp-lifeline-tools", args: ["wrap"] }).outcome).toBe("wrapped")
+  })
+
+  it.each<[unknown, RegExp]>([
+    [{ command: "mcp-lifeline", args: ["serve"] }, /is Lifeline itself/],
+    [{ command: "npx -y server" }, /has arguments in it/],
+    [{ command: ["npx"], args: [1] }, /is not a list of texts|is not a text/],
+    [{ command: "npx", args: [1] }, /args are not a list/],
+    [{ command: "npx", url: "https://a.example" }, /both command and url/],
+    [{ url: "https://a.example", httpUrl: "https://b.example" }, /both url and httpUrl/],
+    [{ type: "http", url: "${BASE}/mcp" }, /variable/],
+    [{ url: "ftp://a.example" }, /begins with http/],
+    [{ url: "https://ann:pass@a.example/mcp" }, /secret/],
+    [{ url: "https://a.example/mcp?access_token=abc" }, /secret/],
+    [{ url: "https://a.example", headers: { A: 1 } }, /not a text/],
+    [{ url: "https://a.example", headers: { A: "${input:a}" } }, /input/],
+    [{ url: "https://a.example", oauth: {} }, /signs in/],
+    [{ url: "https://a.example", args: [] }, /args beside/],
+    [{ command: "npx", disabled: true }, /disabled/],
+    [{ url: "https://a.example", enabled: false }, /disabled/],
+    [{ note: "x" }, /neither/],
+    ["npx", /not an object/]
+  ])("[W7] %j is left, with the reason", (value, reason) => {
+    const found = entry(value)
+    expect(found).toMatchObject({ outcome: "left", entry: value })
+    expect(found.reason).toMatch(reason)
+  })
+
+  it("[W7] that is disabled is wrapped when it is named, and stays disabled", () => {
+    expect(entry({ command: "x", disabled: true }, { only: ["one"] }).entry).toEqual({
+      command: "npx",
+      args: ["-y", "mcp-lifeline", "wrap", "--", "x"],
+      disabled: true
+    })
+  })
+
+  it("[W7] on Windows is started by way of the shell, unless that would change its arguments", () => {
+    const windows = { platform: "win32" } as const
+    expect(entry({ command: "npx", args: ["x"] }, windows).entry).toEqual({
+      command: "cmd",
+      args: ["/c", "npx", "-y", "mcp-lifeline", "wrap", "--", "npx", "x"]
+    })
+    expect(entry({ url: "https://a.example/mcp" }, windows).entry).toEqual({
+      command: "cmd",
+      args: ["/c", "npx", "-y", "mcp-lifeline", "wrap", "https://a.example/mcp"]
+    })
+    for (const command of ["C:\\Program Files\\x.exe", "a&b"]) {
+      expect(entry({ command, args: [] }, windows).outcome).toBe("left")
+    }
+    expect(entry({ url: "https://a.example/mcp?a=1&b=2" }, windows).outcome).toBe("left")
+  })
+
+  it("[W7] keeps the values of headers out of its arguments, in variables that nothing else uses", () => {
+    const { entry: found } = entry({
+      url: "https://a.example",
+      env: { MCP_LIFELINE_HEADER_X_KEY: "mine" },
+      headers: { "X-Key": "secret one", "x.key": "secret two" }
+    })
+    expect(found).toEqual({
+      command: "npx",
+      args: [
+        ...["-y", "mcp-lifeline", "wrap", "--header", "X-Key:${MCP_LIFELINE_HEADER_X_KEY_2}"],
+        ...["--header", "x.key:${MCP_LIFELINE_HEADER_X_KEY_3}", "https://a.example"]
+      ],
+      env: {
+        MCP_LIFELINE_HEADER_X_KEY: "mine",
+        MCP_LIFELINE_HEADER_X_KEY_2: "secret one",
+        MCP_LIFELINE_HEADER_X_KEY_3: "secret two"
+      }
+    })
+    for (const arg of found.args) expect(arg).not.toMatch(/\s/)
+  })
+
+  it("[W7] that is there twice is left", () => {
+    const text = `{"mcpServers":{"one":{"command":"a"},"one":{"command":"b"}}}`
+    expect(wrap(text)).toMatchObject({ text, servers: [{ outcome: "left" }] })
+  })
+
+  it("[W7] whose comment would be lost is left", () => {
+    const text = `{"mcpServers":{"one":{"url":"https://a.example","env":{},"headers":{/* mine */"A":"b"}}}}`
+    expect(wrap(text)).toMatchObject({ text, servers: [{ outcome: "left", reason: expect.stringMatching(/comment/) }] })
+  })
+})
+
+describe("a text", () => {
+  it.each([
+    [Yaml.syntax, 'extensions:\n  a: &a\n    cmd: &c npx\n    args: &x ["x"]\n  b:\n    cmd: *c\n    args: *x\n'],
+    [Yaml.syntax, "extensions:\n  a: &a { cmd: npx, args: [x] }\n  b: *a\n"]
+  ])("[W7] in which a change would reach something else is refused for that entry, and stays", (syntax, text) => {
+    const plan = Plan.wrap(text, syntax, sections.yaml, options)
+    const value = (text: string) => syntax.value(text)
+    const wrapped = plan.servers.filter(({ outcome }) => outcome === "wrapped").map(({ name }) => name)
+    for (const name of ["a", "b"].filter((name) => !wrapped.includes(name))) {
+      expect(Value.at(value(plan.text), ["extensions", name])).toEqual(Value.at(value(text), ["extensions", name]))
+    }
+    expect(wrapped.length).toBeLessThan(2)
+  })
+
+  it("[W7] of TOML with strings and tables of all kinds is read where it stands", () => {
+    const text = [
+      "a = '''\n[mcp_servers.no]\n'''",
+      '"quoted \\"key\\"" = "\\u00e9 ] #"',
+      "[mcp_servers]",
+      "[mcp_servers . 'x y']",
+      'command = """npx"""',
+      "args = [ 'a', \"b\" , # c",
+      "] # end",
+      "[[list]]",
+      "n = 1",
+      "[[list]]",
+      "n = { m = [1, 2], d = 1979-05-27T07:32:00Z }"
+    ].join("\n")
+    const plan = Plan.wrap(text, Toml.syntax, sections.toml, options)
+    expect(plan.servers).toMatchObject([{ name: "x y", outcome: "wrapped" }])
+    expect(
+      plan.text.replace('"-y", "mcp-lifeline", "wrap", "--", "npx", \'a\'', "'a'").replace(
+        'command = "npx"',
+        'command = """npx"""'
+      )
+    ).toBe(text)
+  })
+
+  it.each([
+    [Json.syntax, '{ "mcpServers": { '],
+    [Toml.syntax, "[mcp_servers"],
+    [Yaml.syntax, "a: b: c"],
+    [Yaml.syntax, "a: 1\n---\nb: 2\n"]
+  ])("[W7] that is not what its format asks for is refused with its line", (syntax, text) => {
+    expect(() => Plan.wrap(text, syntax, [["mcpServers"]], options)).toThrow(/line \d+|TOML|several/)
+  })
+})
