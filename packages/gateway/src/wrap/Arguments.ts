@@ -19,6 +19,10 @@ export interface Address {
   readonly headers: ReadonlyArray<string>
   readonly headerFile: string | undefined
   readonly transport: "auto" | "streamable" | "sse"
+  /** Open a browser where the server asks for a login. */
+  readonly browser: boolean
+  /** Tells several logins at one server apart. */
+  readonly account: string | undefined
 }
 
 /** What is wrapped, and how. */
@@ -51,6 +55,8 @@ Options
   --header 'NAME: VALUE' sent with every request to a URL; \${VARIABLE} is replaced from the environment; may be repeated
   --header-file FILE     the same, a header in each line
   --transport KIND       auto, http or sse, for a URL; default auto
+  --browser              open a browser where a URL asks for a login; default: only say the address. Never where CI is set
+  --account NAME         tell several logins at one URL apart
   --watch[=GLOB]         restart the server when a file changes: beside those that its command line names, or that GLOB names
   --http                 serve a URL on this machine, in place of standard input and output
   --port NUMBER          the port for --http; default 7333, 0 for any
@@ -70,13 +76,16 @@ const options: ReadonlySet<string> = new Set([
   "--header",
   "--header-file",
   "--transport",
+  "--browser",
+  "--no-browser",
+  "--account",
   "--watch",
   "--http",
   "--port",
   "--log",
   "--record"
 ])
-const alone: ReadonlySet<string> = new Set(["--watch", "--http"])
+const alone: ReadonlySet<string> = new Set(["--browser", "--no-browser", "--watch", "--http"])
 
 const defaultPort = 7333
 
@@ -145,12 +154,20 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
     const headers = given.get("--header") ?? []
     return {
       ...common,
-      server: { _tag: "Address", url, headers, headerFile: one("--header-file"), transport: transport ?? "auto" }
+      server: {
+        _tag: "Address",
+        url,
+        headers,
+        headerFile: one("--header-file"),
+        transport: transport ?? "auto",
+        browser: given.has("--browser"),
+        account: one("--account")
+      }
     }
   }
   const [program, ...args] = command ?? []
   if (program === undefined || program === "") throw wrong("give a URL, or -- and the command that starts the server")
-  for (const option of ["--header", "--header-file", "--transport"]) {
+  for (const option of ["--header", "--header-file", "--transport", "--browser", "--account"]) {
     if (given.has(option)) throw wrong(`${option} is for a URL; a command has none`)
   }
   return { ...common, server: { _tag: "Command", command: program, args } }

@@ -39,6 +39,8 @@ export interface Options {
   readonly open: (client: Client, incoming: Incoming) => Effect.Effect<Backend.Backend>
   /** Ends with why the server cannot be connected unless a person does something. */
   readonly hopeless: (backend: Backend.Backend) => Effect.Effect<string>
+  /** Ends with what a person has to do before the server can be used, once that is so: the host is not kept waiting for it. */
+  readonly loginNeeded: Effect.Effect<string>
   /** Called when there is nothing that the host could be answered with. */
   readonly onFailed: (message: string) => void
 }
@@ -47,11 +49,12 @@ export interface Options {
 const longestWait = 8000
 
 /** What is told of a server that nothing is known of yet. */
-const unknownServer = (name: string, protocolVersion: string): Introduction => ({
+const unknownServer = (name: string, protocolVersion: string, why?: string): Introduction => ({
   serverInfo: { name, version: "unknown" },
   capabilities: { tools: {}, prompts: {}, resources: { subscribe: true }, logging: {}, completions: {} },
-  instructions:
-    `The MCP server ${name} has not answered yet. It is being connected; its tools appear as soon as it is there.`,
+  instructions: why === undefined
+    ? `The MCP server ${name} has not answered yet. It is being connected; its tools appear as soon as it is there.`
+    : `The MCP server ${name} cannot be used yet. Its tools appear once the user has done this, so tell the user: ${why}`,
   protocolVersion,
   sessionId: undefined
 })
@@ -221,7 +224,13 @@ export class Bridge {
     return Effect.raceFirst(
       Deferred.await(this.#introduced),
       Effect.raceFirst(
-        this.#options.hopeless(backend),
+        Effect.raceFirst(
+          this.#options.hopeless(backend),
+          Effect.map(
+            this.#options.loginNeeded,
+            (why) => unknownServer(this.#options.name, client.protocolVersion, why)
+          )
+        ),
         Effect.delay(Effect.sync(() => unknownServer(this.#options.name, client.protocolVersion)), longestWait)
       )
     )

@@ -4,9 +4,12 @@
 import { ServerName } from "@mcp-lifeline/config"
 import type { Connector } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import type { Scope } from "effect"
 import { Effect, Redacted } from "effect"
 import { readFile } from "node:fs/promises"
 import { UsageError } from "../Errors.js"
+import type * as SignIn from "../sign-in/SignIn.js"
+import type { StateFolder } from "../state/StateFolder.js"
 import type { Address, Command, Wrap } from "./Arguments.js"
 
 /** What a server that is started may take to end: both together leave time within 3 s. */
@@ -34,21 +37,48 @@ const linesOf = (file: string | undefined): Effect.Effect<ReadonlyArray<string>,
     catch: () => new UsageError({ message: `--header-file ${file} cannot be read` })
   })
 
-const addressed = (server: Address, protocol: Wrap["protocol"]): Effect.Effect<Connector, UsageError> =>
+/** A server that is wrapped: how it is connected, and how it is signed in to, where that may be. */
+export interface Server {
+  readonly connector: Connector
+  readonly signIn: SignIn.SignIn | undefined
+}
+
+const isAuthorization = ([name]: readonly [string, unknown]): boolean => name.toLowerCase() === "authorization"
+
+const addressed = (
+  server: Address,
+  protocol: Wrap["protocol"]
+): Effect.Effect<Server, UsageError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const lines = [...yield* linesOf(server.headerFile), ...server.headers]
     // Loaded only where it is used: a server that is started needs none of it.
     const { HttpConnector } = yield* Effect.promise(() => import("@mcp-lifeline/transport-http"))
-    return yield* Effect.try({
+    const wrong = (cause: unknown): UsageError =>
+      cause instanceof UsageError ? cause : new UsageError({ message: (cause as Error).message })
+    const headers = yield* Effect.try({ try: () => lines.map((line) => header(line, process.env)), catch: wrong })
+    // Who brings credentials signs in elsewhere.
+    const signIn = headers.some(isAuthorization) ? undefined : yield* signInTo(server)
+    const connector = yield* Effect.try({
       try: () =>
         HttpConnector.make({
           url: server.url,
           transport: server.transport,
-          headers: Object.fromEntries(lines.map((line) => header(line, process.env))),
+          headers: Object.fromEntries(headers),
+          authorization: signIn?.authorization,
           protocol
         }),
-      catch: (cause) => cause instanceof UsageError ? cause : new UsageError({ message: (cause as Error).message })
+      catch: wrong
     })
+    return { connector, signIn }
+  })
+
+const signInTo = ({ account, browser, url }: Address) =>
+  Effect.gen(function*() {
+    const [SignIn, Browser] = yield* Effect.promise(() =>
+      Promise.all([import("../sign-in/SignIn.js"), import("../sign-in/Browser.js")])
+    )
+    const isWanted = browser && (process.env["CI"] ?? "") === ""
+    return yield* SignIn.make({ url, account, browser: isWanted ? Browser.system(process.env) : undefined })
   })
 
 const started = ({ args, command }: Command, protocol: Wrap["protocol"], stderr: (line: string) => void): Connector =>
@@ -61,13 +91,13 @@ const started = ({ args, command }: Command, protocol: Wrap["protocol"], stderr:
     ...(protocol === undefined ? {} : { protocol: protocol as "2025" | "2026" })
   })
 
-/** The connector of what is wrapped. `stderr`: is given what a server writes there. */
-export const connector = (
+/** What is wrapped. `stderr`: is given what a server writes there. */
+export const make = (
   { protocol, server }: Wrap,
   stderr: (line: string) => void
-): Effect.Effect<Connector, UsageError> =>
+): Effect.Effect<Server, UsageError, Scope.Scope | StateFolder> =>
   server._tag === "Address" ? addressed(server, protocol) : Effect.try({
-    try: () => started(server, protocol, stderr),
+    try: () => ({ connector: started(server, protocol, stderr), signIn: undefined }),
     catch: (cause) => new UsageError({ message: (cause as Error).message })
   })
 

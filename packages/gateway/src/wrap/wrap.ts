@@ -6,6 +6,8 @@ import type { Incoming } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Exit, Option, Runtime, Scope, Stream } from "effect"
 import { StartError, type UsageError } from "../Errors.js"
+import type { SignIn } from "../sign-in/SignIn.js"
+import { show } from "../sign-in/State.js"
 import { StateFolder } from "../state/StateFolder.js"
 import type { Wrap } from "./Arguments.js"
 import { Bridge, type Client } from "./Bridge.js"
@@ -34,6 +36,14 @@ const hopeless = (backend: Backend.Backend): Effect.Effect<string> =>
     Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
   )
 
+/** Ends with what a person has to do, once the server asks for a login. */
+const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
+  signIn === undefined ? Effect.never : signIn.changes.pipe(
+    Stream.filterMap((state) => state._tag === "LoginNeeded" ? Option.some(show(state)) : Option.none()),
+    Stream.runHead,
+    Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
+  )
+
 /** What is known of the server for a client, from the state folder. */
 const know = (connector: Connector, client: Client) =>
   Effect.gen(function*() {
@@ -50,6 +60,7 @@ const know = (connector: Connector, client: Client) =>
     })
     // One at a time, so that the last one is what stays.
     const writing = yield* Effect.makeSemaphore(1)
+    yield* Effect.addFinalizer(() => writing.withPermits(1)(Effect.void))
     return new KnownServer(
       Option.getOrUndefined(yield* kept.get(key)),
       (value) => void Runtime.runFork(runtime)(writing.withPermits(1)(kept.set(key, value)))
@@ -60,6 +71,7 @@ const know = (connector: Connector, client: Client) =>
 interface Wrapped {
   readonly name: string
   readonly connector: Connector
+  readonly signIn: SignIn | undefined
   /** The servers that run. */
   readonly backends: Set<Backend.Backend>
   readonly log: Recorder | undefined
@@ -68,7 +80,7 @@ interface Wrapped {
 }
 
 /** Supervises the server for a client of the host. */
-const open = ({ backends, connector, log, name }: Wrapped, client: Client, incoming: Incoming) =>
+const open = ({ backends, connector, log, name, signIn }: Wrapped, client: Client, incoming: Incoming) =>
   Effect.gen(function*() {
     const backend = yield* Backend.make(name, {
       connector: incoming.around(connector),
@@ -80,6 +92,10 @@ const open = ({ backends, connector, log, name }: Wrapped, client: Client, incom
       Effect.sync(() => backends.add(backend)),
       () => Effect.sync(() => backends.delete(backend))
     )
+    if (signIn !== undefined) {
+      const { reconnectWhenDone } = yield* Effect.promise(() => import("../sign-in/SignIn.js"))
+      yield* reconnectWhenDone(signIn, backend)
+    }
     if (log !== undefined) {
       yield* Effect.forkScoped(
         Stream.runForEach(backend.events, (event) => Effect.sync(() => log.write("event", { ...event })))
@@ -115,7 +131,8 @@ const converse = (
         write,
         know: (client) => Effect.provide(know(wrapped.connector, client), runtime),
         open: (client, incoming) => Effect.provide(open(wrapped, client, incoming), runtime),
-        hopeless,
+        hopeless: wrapped.signIn === undefined ? hopeless : () => Effect.never,
+        loginNeeded: loginNeeded(wrapped.signIn),
         onFailed
       })
     const eras = new Eras(name, bridge, recording("to the host", write))
@@ -183,13 +200,26 @@ const overHttp = (port: number, wrapped: Wrapped) =>
     return yield* Effect.never
   })
 
+/** Says on standard error what a person has to do, each time that there is something. */
+const sayLogins = (name: string, signIn: SignIn) =>
+  Effect.forkScoped(
+    Stream.runForEach(signIn.changes, (state) =>
+      Effect.sync(() => {
+        if (state._tag === "LoginNeeded" || state._tag === "Refused") StandardError.line(`${name}: ${show(state)}`)
+      }))
+  )
+
 /** Stands between the host and the server until the host closes its end. */
 export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const over = yield* Deferred.make<void, StartError>()
+    const name = Server.nameOf(wrap)
+    const { connector, signIn } = yield* Server.make(wrap, (line) => void process.stderr.write(`${line}\n`))
+    if (signIn !== undefined) yield* sayLogins(name, signIn)
     const wrapped: Wrapped = {
-      name: Server.nameOf(wrap),
-      connector: yield* Server.connector(wrap, (line) => void process.stderr.write(`${line}\n`)),
+      name,
+      connector,
+      signIn,
       backends: new Set(),
       log: yield* recorder(wrap.log),
       record: yield* recorder(wrap.record),

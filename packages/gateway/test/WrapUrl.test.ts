@@ -1,0 +1,140 @@
+import { it as effectIt } from "@effect/vitest"
+import { HttpFaultServer } from "@mcp-lifeline/testing"
+import { Effect } from "effect"
+import { createServer } from "node:net"
+import type { AddressInfo } from "node:net"
+import { assert, describe, it } from "vitest"
+import * as AuthServer from "./support/AuthServer.js"
+import { stateFolder, wrap } from "./support/Host.js"
+import * as Signer from "./support/Signer.js"
+
+const initialize = {
+  protocolVersion: "2025-11-25",
+  capabilities: {},
+  clientInfo: { name: "h", version: "1" }
+}
+
+describe.concurrent("mcp-lifeline wrap URL", () => {
+  it("[W1] a server at a URL: lists, calls, headers with variables of the environment", async () => {
+    using state = stateFolder()
+    await using server = await HttpFaultServer.open()
+    await using host = wrap(["--header", "X-Key: k-${WRAP_TEST_KEY}", server.url], {
+      state: state.path,
+      env: { WRAP_TEST_KEY: "secret-of-ours" }
+    })
+    await host.initialize()
+    assert.strictEqual(await host.call("echo", { message: "hi" }), "hi")
+    assert.isTrue(server.seen.every(({ headers }) => headers["x-key"] === "k-secret-of-ours"))
+    assert.notInclude(host.stderr, "secret-of-ours")
+  })
+
+  it("[W4] a lost session and a killed stream are latency only", async () => {
+    using state = stateFolder()
+    await using server = await HttpFaultServer.open()
+    await using host = wrap([server.url], { state: state.path })
+    await host.initialize()
+    for (let round = 0; round < 3; round++) {
+      for (const id of [...server.sessions.keys()]) server.sessions.delete(id)
+      assert.strictEqual(await host.call("echo", { message: "again" }), "again")
+    }
+  })
+
+  it(
+    "[W4] a server that is down at the start: initialize is answered, and its tools appear when it is there",
+    async () => {
+      using state = stateFolder()
+      // A port that nobody listens to for now.
+      const probe = createServer()
+      await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve))
+      const { port } = probe.address() as AddressInfo
+      await new Promise((resolve) => probe.close(resolve))
+      await using host = wrap([`http://127.0.0.1:${port}/mcp`], { state: state.path })
+      const { error, result } = await host.request("initialize", initialize)
+      assert.isUndefined(error)
+      assert.match(result?.["instructions"], /has not answered yet/)
+      host.notify("notifications/initialized")
+      assert.deepEqual((await host.result("tools/list"))["tools"], [])
+      const call = await host.request("tools/call", { name: "echo", arguments: {} })
+      assert.match(call.error?.message ?? "", /Tell the user that the MCP server/)
+    },
+    60_000
+  )
+
+  it("[W4] a server that is known and down: initialize and lists at once", async () => {
+    using state = stateFolder()
+    const server = await HttpFaultServer.open()
+    let tools: ReadonlyArray<unknown>
+    {
+      await using host = wrap([server.url], { state: state.path })
+      await host.initialize()
+      tools = (await host.result("tools/list"))["tools"]
+    }
+    const { url } = server
+    await server[Symbol.asyncDispose]()
+    await using host = wrap([url], { state: state.path })
+    const { serverInfo } = await host.initialize()
+    assert.notStrictEqual(serverInfo.version, "unknown")
+    assert.deepEqual((await host.result("tools/list"))["tools"], tools)
+  })
+
+  effectIt.scopedLive(
+    "[A3] a login is told with its address at once, and once a person has signed in the tools are there",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* AuthServer.make
+        const state = yield* Signer.folder
+        yield* Effect.promise(async () => {
+          await using host = wrap([server.url], { state })
+          const { result } = await host.request("initialize", initialize)
+          host.notify("notifications/initialized")
+          const [address = ""] = /http:\S+/.exec(result?.["instructions"]) ?? []
+          assert.include(host.stderr, address)
+          const refused = await host.request("tools/call", { name: "ask", arguments: {} })
+          assert.include(refused.error?.message ?? "", address)
+          assert.deepEqual((await host.result("tools/list"))["tools"], [])
+          assert.include((await Effect.runPromise(Signer.visit(address))).text, "Signed in")
+          await host.until(() => host.notified("notifications/tools/list_changed")[0])
+          assert.isAbove((await host.result("tools/list"))["tools"].length, 0)
+          await host.call("ask")
+          assert.deepEqual(host.strange, [])
+        })
+        // Another process, later: nobody has to sign in again.
+        yield* Effect.promise(async () => {
+          await using host = wrap([server.url], { state })
+          const { instructions } = await host.initialize()
+          assert.notInclude(instructions ?? "", "login")
+          await host.call("ask")
+          assert.lengthOf(server.grants("authorization_code"), 1)
+        })
+      }),
+    60_000
+  )
+
+  effectIt.scopedLive(
+    "[A4] --browser opens one browser for two hosts, and none where CI is set",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* AuthServer.make
+        const state = yield* Signer.folder
+        const browser = yield* Signer.browser(false)
+        yield* Effect.promise(async () => {
+          {
+            await using ci = wrap(["--browser", server.url], { state, env: { BROWSER: browser.command, CI: "true" } })
+            await ci.request("initialize", initialize)
+          }
+          assert.deepEqual(browser.opened(), [])
+          const env = { BROWSER: browser.command, CI: "" }
+          await using one = wrap(["--browser", server.url], { state, env })
+          await using other = wrap(["--browser", server.url], { state, env })
+          await Promise.all([one.request("initialize", initialize), other.request("initialize", initialize)])
+          for (const host of [one, other]) {
+            host.notify("notifications/initialized")
+            let said: string | undefined
+            while (said === undefined) said = await host.call("ask").catch(() => undefined)
+          }
+          assert.lengthOf(browser.opened(), 1)
+        })
+      }),
+    60_000
+  )
+})
