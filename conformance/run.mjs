@@ -7,6 +7,9 @@
  * - an official Client passes one that Lifeline does not, unless `missing.json` says why;
  * - Lifeline passes one that is not in the list: then write it in.
  *
+ * The scenarios of authorization are played once more with the sign-in of the gateway (`sign-in.mjs`), in the last revision that each
+ * is for, and compared with `signed-in.json`.
+ *
  *     node conformance/run.mjs [scenario...] [--both] [--verbose]
  *
  * The suite needs Node 22 or newer; the clients run on the Node that runs this.
@@ -65,7 +68,7 @@ const revisions = new Set(["2025-11-25", "2026-07-28"])
 /**
  * Whether a client passes a scenario, and what the suite said.
  *
- * @param {"lifeline" | "official" | "official2"} client
+ * @param {"lifeline" | "official" | "official2" | "sign-in"} client
  * @param {Scenario} scenario
  * @returns {Promise<{ readonly passed: boolean, readonly output: string }>}
  */
@@ -150,15 +153,40 @@ const compare = async (scenario) => {
   }
 }
 
-const queue = scenarios.filter(({ name }) => !timed.has(name))
+/** What the sign-in of the gateway passes. @type {ReadonlyArray<string>} */
+const signedIn = read("signed-in.json")
+const names = new Set(all.map(({ name }) => name))
+for (const name of signedIn) if (!names.has(name)) complaints.push(`sign-in ${name}: not in the suite any more`)
+
+/** @param {Scenario} scenario */
+const signIn = async (scenario) => {
+  const { output, passed: passes } = await play("sign-in", scenario)
+  console.log(`sign-in  ${passes ? "passes " : "fails  "}                            ${scenario.name}`)
+  const listed = signedIn.includes(scenario.name)
+  if (passes && listed) passed++
+  if (passes && !listed) complaints.push(`sign-in ${scenario.name}: passes; write it into signed-in.json`)
+  else if (!passes && listed) complaints.push(`sign-in ${scenario.name}: is in signed-in.json and fails`)
+  if (passes !== listed || values.verbose) console.log(`--- sign-in, ${scenario.name}\n${output}`)
+}
+
+/** Each once, in the last revision that it is for. */
+const withLogin = [
+  ...new Map(scenarios.filter(({ name }) => name.startsWith("auth/")).map((scenario) => [scenario.name, scenario]))
+    .values()
+]
+
+const queue = [
+  ...scenarios.filter(({ name }) => !timed.has(name)).map((scenario) => () => compare(scenario)),
+  ...withLogin.map((scenario) => () => signIn(scenario))
+]
 const worker = async () => {
-  for (let scenario = queue.shift(); scenario !== undefined; scenario = queue.shift()) await compare(scenario)
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) await next()
 }
 for (const scenario of scenarios) if (timed.has(scenario.name)) await compare(scenario)
 await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, worker))
 
 for (const complaint of complaints) console.error(complaint)
-console.log(`${passed} of ${expected.length} in the list pass`)
+console.log(`${passed} of ${expected.length + signedIn.length} in the lists pass`)
 if (positionals.length === 0) {
   // For scripts/tally.mjs.
   const build = new URL("../build/", import.meta.url)

@@ -9,29 +9,7 @@ import { Effect, Either, Option, Schema } from "effect"
 import { ask, endpoint, isSecure, property } from "./ask.js"
 import type { Challenge } from "./Challenge.js"
 import { Later, quoted, Refused } from "./Failures.js"
-
-const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { nullable: true })
-const strings = optional(Schema.Array(Schema.String))
-
-/** What an authorization server says of itself. */
-export const Metadata = Schema.Struct({
-  issuer: Schema.String,
-  authorization_endpoint: optional(Schema.String),
-  token_endpoint: Schema.String,
-  registration_endpoint: optional(Schema.String),
-  device_authorization_endpoint: optional(Schema.String),
-  revocation_endpoint: optional(Schema.String),
-  response_types_supported: strings,
-  grant_types_supported: strings,
-  code_challenge_methods_supported: strings,
-  token_endpoint_auth_methods_supported: strings,
-  scopes_supported: strings,
-  client_id_metadata_document_supported: optional(Schema.Boolean),
-  authorization_response_iss_parameter_supported: optional(Schema.Boolean)
-})
-
-/** What an authorization server says of itself. */
-export type Metadata = typeof Metadata.Type
+import { Metadata } from "./Metadata.js"
 
 /** Where to log in for a server. */
 export interface Discovered {
@@ -44,11 +22,13 @@ export interface Discovered {
   readonly scopes: ReadonlyArray<string> | undefined
 }
 
+const texts = Schema.optionalWith(Schema.Array(Schema.String), { nullable: true })
+
 /** What a resource says of itself. */
 const Resource = Schema.Struct({
   resource: Schema.String,
-  authorization_servers: strings,
-  scopes_supported: strings
+  authorization_servers: texts,
+  scopes_supported: texts
 })
 
 const decode = <A, I>(schema: Schema.Schema<A, I>) => {

@@ -1,10 +1,10 @@
 /**
  * Tokens as they are kept in the state folder: of one server, for one account, from one authorization server.
  */
-import { Effect, Schema } from "effect"
+import { Effect, Redacted, Schema } from "effect"
 import * as StateFolder from "../state/StateFolder.js"
 import { Client } from "./Client.js"
-import { Metadata } from "./Discovery.js"
+import { Metadata } from "./Metadata.js"
 
 /** How a login is made: in a browser that comes back to this machine, with a code on any device, or by a machine alone. */
 export const Method = Schema.Literal("browser", "device", "credentials")
@@ -63,3 +63,7 @@ export const save = (kept: StateFolder.Collection<Grant>, grant: Grant): Effect.
       if (other !== key(grant) && server === grant.server && account === grant.account) yield* kept.remove(other)
     }
   })
+
+/** Whether two grants hold the same access token. */
+export const isSame = (a: Grant | undefined, b: Grant | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && Redacted.value(a.access) === Redacted.value(b.access))

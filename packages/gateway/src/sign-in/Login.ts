@@ -9,11 +9,12 @@ import { Clock, Effect, Either, Redacted, Schedule, Schema } from "effect"
 import type { Scope } from "effect"
 import { randomBytes } from "node:crypto"
 import { endpoint, refusal } from "./ask.js"
-import * as Client from "./Client.js"
+import type * as Client from "./Client.js"
 import type { Discovered } from "./Discovery.js"
 import { type Later, quoted, reasonOf, Refused } from "./Failures.js"
 import * as PendingLogin from "./PendingLogin.js"
 import * as RedirectListener from "./RedirectListener.js"
+import * as Registration from "./Registration.js"
 import * as TokenEndpoint from "./TokenEndpoint.js"
 
 /** What a login is for. */
@@ -81,7 +82,7 @@ const beginInBrowser = (request: Request): Effect.Effect<Waiting, Later | Refuse
     }
     const { redirect } = listener
     const now = yield* Clock.currentTimeMillis
-    const client = yield* Client.choose({ ...request, redirect, now })
+    const client = yield* Registration.choose({ ...request, redirect, now })
     const state = randomBytes(24).toString("base64url")
     const { authorizationUrl, codeVerifier } = yield* Effect.tryPromise({
       try: () =>
@@ -130,7 +131,7 @@ const beginOnDevice = (request: Request): Effect.Effect<Waiting, Later | Refused
     const url = yield* endpoint(metadata.device_authorization_endpoint, "device authorization endpoint")
     const now = yield* Clock.currentTimeMillis
     const redirect = request.kept?.redirects[0] ?? "http://localhost/callback"
-    const client = yield* Client.choose({ ...request, redirect, now })
+    const client = yield* Registration.choose({ ...request, redirect, now })
     const asker = { fetch, metadata, client, signingKey: request.configured.signingKey, resource }
     const answer = yield* TokenEndpoint.post(asker, url, { scope, resource, client_id: client.id })
     const decoded = decodeDevice(answer.json)
@@ -214,7 +215,7 @@ const fromDevice = (
     while (true) {
       yield* Effect.sleep(interval)
       const outcome = yield* Effect.either(TokenEndpoint.tokens(asker, {
-        grant_type: Client.deviceGrant,
+        grant_type: Registration.deviceGrant,
         device_code: Redacted.value(way.code)
       }))
       if (Either.isRight(outcome)) return outcome

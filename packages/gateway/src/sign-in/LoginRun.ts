@@ -12,7 +12,7 @@ import * as Grant from "./Grant.js"
 import * as Login from "./Login.js"
 import * as PendingLogin from "./PendingLogin.js"
 import type * as RedirectListener from "./RedirectListener.js"
-import { grantOf, isSame, type Subject } from "./Renewal.js"
+import { grantOf, type Subject } from "./Renewal.js"
 import * as scopes from "./scopes.js"
 
 /** A login that is asked for. */
@@ -37,25 +37,30 @@ const pollInterval = 200
 /** How much time has to be left for a login to be gone on with, in milliseconds. */
 const worthwhile = 5_000
 
+/** A login on another device waits for nobody who waits for a browser. */
+const slotOf = ({ method, subject }: Request): string => method === "device" ? `${subject.id}-device` : subject.id
+
 /** Opens the browser once, whichever process is the first. */
-const openOnce = ({ browser, subject }: Request, login: PendingLogin.PendingLogin): Effect.Effect<void> =>
-  browser === undefined || login.opened
+const openOnce = (request: Request, login: PendingLogin.PendingLogin): Effect.Effect<void> => {
+  const { browser, subject } = request
+  return browser === undefined || login.opened
     ? Effect.void
     : Effect.scoped(Effect.gen(function*() {
       const pending = PendingLogin.pendingLogins(subject.folder)
       yield* subject.folder.lock(`browser-${subject.id}`)
-      const stored = yield* pending.get(subject.id)
+      const stored = yield* pending.get(slotOf(request))
       if (Option.isNone(stored) || stored.value.opened || stored.value.address !== login.address) return
-      yield* pending.set(subject.id, { ...stored.value, opened: true })
+      yield* pending.set(slotOf(request), { ...stored.value, opened: true })
       yield* Effect.asVoid(browser.open(login.address))
     }))
+}
 
 /** Shows what the owner shows, as long as another process owns the login. */
 const watch = (request: Request): Effect.Effect<void> => {
   const pending = PendingLogin.pendingLogins(request.subject.folder)
   let shown: string | undefined
   return Effect.gen(function*() {
-    const stored = yield* pending.get(request.subject.id)
+    const stored = yield* pending.get(slotOf(request))
     if (Option.isNone(stored) || stored.value.until < (yield* Clock.currentTimeMillis)) return
     if (stored.value.address !== shown) yield* request.onWaiting(stored.value)
     shown = stored.value.address
@@ -64,9 +69,10 @@ const watch = (request: Request): Effect.Effect<void> => {
 }
 
 /** The login that another process has left behind, if it is for the same and can still be finished. */
-const inherited = ({ discovered, method, scope, subject }: Request) =>
+const inherited = (request: Request) =>
   Effect.gen(function*() {
-    const stored = yield* PendingLogin.pendingLogins(subject.folder).get(subject.id)
+    const { discovered, method, scope, subject } = request
+    const stored = yield* PendingLogin.pendingLogins(subject.folder).get(slotOf(request))
     if (Option.isNone(stored)) return undefined
     const login = stored.value
     const fits = login.issuer === discovered.issuer && login.server === subject.server &&
@@ -86,18 +92,33 @@ const begin = (request: Request) =>
     const waiting = yield* Login.begin({ ...owner, fetch, discovered, scope, method, places, kept })
     const { login } = waiting
     if (login.client.origin === "registered") yield* clients.set(Client.key(owner), login.client)
-    yield* PendingLogin.pendingLogins(subject.folder).set(subject.id, login)
+    yield* PendingLogin.pendingLogins(subject.folder).set(slotOf(request), login)
     return waiting
+  })
+
+/** How often somebody who waits for a person looks whether there are tokens from another login, in milliseconds. */
+const elsewhereInterval = 1_000
+
+/** Waits for tokens of another login: with another method, or by a command. */
+const elsewhere = ({ before, subject }: Request): Effect.Effect<Grant.Grant> =>
+  Effect.gen(function*() {
+    while (true) {
+      yield* Effect.sleep(elsewhereInterval)
+      const stored = yield* Grant.find(subject.kept, subject.server, subject.account)
+      if (stored !== undefined && !Grant.isSame(stored, before)) return stored
+    }
   })
 
 /** Waits until there are new tokens, whichever process gets them. */
 export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refused> =>
   Effect.scoped(Effect.gen(function*() {
     const { before, fetch, subject } = request
-    const { folder, id, kept } = subject
-    yield* Effect.raceFirst(folder.lock(`login-${id}`), Effect.zipRight(watch(request), Effect.never))
+    const { folder, kept } = subject
+    const pending = PendingLogin.pendingLogins(folder)
+    const slot = slotOf(request)
+    yield* Effect.raceFirst(folder.lock(`login-${slot}`), Effect.zipRight(watch(request), Effect.never))
     const stored = yield* Grant.find(kept, subject.server, subject.account)
-    if (stored !== undefined && !isSame(stored, before)) return stored
+    if (stored !== undefined && !Grant.isSame(stored, before)) return stored
     const waiting = (yield* inherited(request)) ?? (yield* begin(request))
     const { login } = waiting
     yield* request.onWaiting(login)
@@ -121,17 +142,15 @@ export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refuse
         }, tokens)
         yield* Grant.save(kept, grant)
       })
-    yield* Login.finish(waiting, asker, keep).pipe(
+    const finish = Effect.zipRight(Login.finish(waiting, asker, keep), Effect.suspend(() => Effect.fromNullable(grant)))
+    return yield* Effect.raceFirst(elsewhere(request), finish).pipe(
+      Effect.catchTag("NoSuchElementException", () => Effect.dieMessage("a login ended without tokens")),
       Effect.tapError((failure) =>
         failure._tag === "Refused" && (failure.code === "invalid_client" || failure.code === "unauthorized_client")
           ? Client.forget(folder, { ...subject, issuer: login.issuer })
           : Effect.void
       ),
       // When this process ends before that, another one goes on with it.
-      Effect.tapBoth({
-        onFailure: () => PendingLogin.pendingLogins(folder).remove(id),
-        onSuccess: () => PendingLogin.pendingLogins(folder).remove(id)
-      })
+      Effect.tapBoth({ onFailure: () => pending.remove(slot), onSuccess: () => pending.remove(slot) })
     )
-    return grant ?? (yield* Effect.dieMessage("a login ended without tokens"))
   }))

@@ -5,7 +5,7 @@
 import { Schema } from "effect"
 import type * as StateFolder from "../state/StateFolder.js"
 import { Client } from "./Client.js"
-import { Metadata } from "./Discovery.js"
+import { Metadata } from "./Metadata.js"
 
 /** How long a login waits, in milliseconds. Authorization servers give up after about as long. */
 export const patience = 600_000

@@ -142,7 +142,7 @@ export const beforeTheEnd = (
   Effect.scoped(Effect.gen(function*() {
     yield* subject.folder.lock(`tokens-${subject.id}`)
     const stored = yield* Grant.find(subject.kept, subject.server, subject.account)
-    if (stored === undefined || !isSame(stored, current)) return stored
+    if (stored === undefined || !Grant.isSame(stored, current)) return stored
     if (stored.method !== "credentials") return yield* refresh(subject, fetch, stored)
     const { issuer, metadata, resource } = stored
     return yield* withCredentials(
@@ -153,10 +153,6 @@ export const beforeTheEnd = (
       stored
     )
   }))
-
-/** Whether two grants hold the same access token. */
-export const isSame = (a: Grant.Grant | undefined, b: Grant.Grant | undefined): boolean =>
-  a === b || (a !== undefined && b !== undefined && Redacted.value(a.access) === Redacted.value(b.access))
 
 /** Gets new tokens after a refusal, or finds out what login is needed. `refused` is what the server has refused. */
 export const afterRefusal = (
@@ -169,7 +165,7 @@ export const afterRefusal = (
     const { kept, url } = subject
     yield* subject.folder.lock(`tokens-${subject.id}`)
     const stored = yield* Grant.find(kept, subject.server, subject.account)
-    if (stored !== undefined && !isSame(stored, refused)) return { _tag: "Renewed", grant: stored }
+    if (stored !== undefined && !Grant.isSame(stored, refused)) return { _tag: "Renewed", grant: stored }
     const stepUp = challenge.status === 403
     const found = yield* Effect.either(discover(fetch, url, challenge, stored?.issuer))
     if (Either.isLeft(found)) {

@@ -119,8 +119,18 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     let login: Login | undefined
     /** Tokens that are being got without a person. */
     let renewing: Fiber.Fiber<Renewal.Outcome, Later | Refused> | undefined
+    /** Whether a browser was opened since the last login that was finished: a person who is not there gets no second one. */
+    let hasOpened = false
     /** When logins were finished, of late. */
     let finished: ReadonlyArray<number> = []
+
+    const browser: Browser | undefined = options.browser && {
+      open: (address) =>
+        Effect.suspend(() => {
+          hasOpened = true
+          return options.browser?.open(address) ?? Effect.succeed(false)
+        })
+    }
 
     const adopt = (grant: Grant.Grant) =>
       Effect.suspend(() => {
@@ -203,7 +213,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           scope: wanted,
           method: method === "device" ? "device" : "browser",
           places,
-          browser: options.browser,
+          browser: hasOpened ? undefined : browser,
           before,
           onWaiting: ({ address, until, way }) =>
             Effect.zipRight(
@@ -220,6 +230,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           Effect.tap((grant) =>
             Effect.flatMap(Clock.currentTimeMillis, (now) => {
               finished = [...finished, now]
+              hasOpened = false
               return adopt(grant)
             })
           ),
@@ -267,6 +278,8 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       Effect.gen(function*() {
         lastFetch = fetch
         const refused = current
+        const stored = yield* Grant.find(subject.kept, server, account)
+        if (stored !== undefined && !Grant.isSame(stored, refused)) return yield* Effect.as(adopt(stored), true)
         if (login !== undefined) return yield* waitFor(login, refusal.status)
         const outcome = yield* shared((renewal) =>
           renewal.afterRefusal(subject, fetch, Challenge.read(refusal), refused)

@@ -7,9 +7,9 @@ import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Effect, Either, Redacted, Schema } from "effect"
 import { ask, endpoint, refusal } from "./ask.js"
 import type { Client, SigningKey } from "./Client.js"
-import type { Metadata } from "./Discovery.js"
 import type { Later } from "./Failures.js"
 import { reasonOf, Refused } from "./Failures.js"
+import type { Metadata } from "./Metadata.js"
 
 /** Tokens as they were given. */
 export interface Tokens {

@@ -83,6 +83,16 @@ describe("login, logout and auth", () => {
       expect(browser.opened()).toEqual([])
     }))
 
+  it.scopedLive("[A4] a login with a code waits for nobody who waits for a browser, and its tokens end that wait", () =>
+    Effect.gen(function*() {
+      const { run, server, state } = yield* setup
+      const signer = yield* Signer.start({ url: server.url, state })
+      yield* signer.next(({ _tag }) => _tag === "LoginNeeded")
+      expect((yield* run(["login", server.url, "--device"])).code).toBe(0)
+      yield* signer.next(({ backend }) => backend === "Connected")
+      expect((yield* run(["auth", "--json"])).stdout).not.toContain("waiting")
+    }))
+
   it.scopedLive("[A1] a machine logs in with its credentials, and its tokens are renewed without any further configuration", () =>
     Effect.gen(function*() {
       const { run, server, state } = yield* setup

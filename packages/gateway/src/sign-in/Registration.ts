@@ -1,0 +1,107 @@
+/**
+ * Which client a login is made with: one that was registered beforehand, one with a metadata document, or one that we register, in this
+ * order.
+ */
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Effect, Either, Redacted, Schema } from "effect"
+import { ask, endpoint, refusal } from "./ask.js"
+import { type Client, type Configured, configured } from "./Client.js"
+import type { Discovered } from "./Discovery.js"
+import type { Later } from "./Failures.js"
+import { Refused } from "./Failures.js"
+import type { Metadata } from "./Metadata.js"
+
+const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { nullable: true })
+
+const Registration = Schema.Struct({
+  client_id: Schema.String,
+  client_secret: optional(Schema.String),
+  token_endpoint_auth_method: optional(Schema.String),
+  client_secret_expires_at: optional(Schema.Number)
+})
+const decodeRegistration = Schema.decodeUnknownEither(Registration)
+
+/** The grant of RFC 8628. */
+export const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
+
+/** How a client that nobody else knows shows who it is: not at all, where the server takes that. */
+const authenticationFor = ({ token_endpoint_auth_methods_supported: supported }: Metadata): string | undefined =>
+  ["none", "client_secret_basic", "client_secret_post"].find((one) => supported?.includes(one))
+
+const register = (fetch: FetchLike, discovered: Discovered, redirect: string, scope: string | undefined) =>
+  Effect.gen(function*() {
+    const { issuer, metadata } = discovered
+    const url = yield* endpoint(metadata.registration_endpoint, "registration endpoint")
+    const authentication = authenticationFor(metadata)
+    const answer = yield* ask(fetch, url, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "application/json" },
+      body: JSON.stringify({
+        client_name: "Lifeline",
+        application_type: "native",
+        redirect_uris: [redirect],
+        grant_types: [
+          "authorization_code",
+          "refresh_token",
+          ...(metadata.device_authorization_endpoint === undefined ? [] : [deviceGrant])
+        ],
+        response_types: ["code"],
+        ...(authentication === undefined ? {} : { token_endpoint_auth_method: authentication }),
+        ...(scope === undefined ? {} : { scope })
+      })
+    })
+    if (!answer.ok) return yield* refusal(`${issuer} does not register a client`, answer)
+    const decoded = decodeRegistration(answer.json)
+    if (Either.isLeft(decoded)) {
+      return yield* new Refused({
+        detail: `${issuer} answers a registration with no client id: correct this at the server`
+      })
+    }
+    const {
+      client_id: id,
+      client_secret: secret,
+      client_secret_expires_at: expires,
+      token_endpoint_auth_method: agreed
+    } = decoded.right
+    return {
+      origin: "registered",
+      id,
+      secret: secret === undefined ? undefined : Redacted.make(secret),
+      authentication: agreed ?? authentication,
+      expiresAt: expires === undefined || expires === 0 ? undefined : expires * 1000,
+      redirects: [redirect]
+    } satisfies Client
+  })
+
+const isDocument = (url: string): boolean =>
+  URL.canParse(url) && new URL(url).protocol === "https:" && new URL(url).pathname !== "/"
+
+/** The client for a login that comes back to `redirect`; `kept` is one that was registered before. */
+export const choose = (options: {
+  readonly fetch: FetchLike
+  readonly discovered: Discovered
+  readonly configured: Configured
+  readonly kept: Client | undefined
+  readonly redirect: string
+  readonly scope: string | undefined
+  readonly now: number
+}): Effect.Effect<Client, Later | Refused> => {
+  const { discovered, fetch, kept, now, redirect, scope } = options
+  const { document } = options.configured
+  const known = configured(options.configured)
+  if (known !== undefined) return Effect.succeed(known)
+  if (document !== undefined && discovered.metadata.client_id_metadata_document_supported === true) {
+    return isDocument(document)
+      ? Effect.succeed({ origin: "document", id: document, authentication: "none", redirects: [] })
+      : new Refused({ detail: `${document} cannot be a client id: give an https address with a path` })
+  }
+  if (kept?.redirects.includes(redirect) === true && (kept.expiresAt === undefined || kept.expiresAt > now)) {
+    return Effect.succeed(kept)
+  }
+  return discovered.metadata.registration_endpoint === undefined
+    ? new Refused({
+      detail:
+        `${discovered.issuer} registers no clients by itself: register one there with the redirect ${redirect}, and give its id`
+    })
+    : register(fetch, discovered, redirect, scope)
+}
