@@ -66,7 +66,10 @@ const commands = (asked: Ref.Ref<Request>) => {
       }
     })).pipe(Command.withDescription(serveHelp))
   return Command.make("mcp-lifeline").pipe(
-    Command.withDescription("Keeps MCP servers alive, and serves them as one."),
+    Command.withDescription(
+      "Keeps MCP servers alive, and serves them as one. Two more commands have a help of their own: `wrap --help` puts it in front "
+        + "of one server of a host, `adopt --help` in front of all that the hosts on this machine have."
+    ),
     Command.withSubcommands([serve, ...SignIn.commands((request) => Ref.set<Request>(asked, request))])
   )
 }

@@ -20,12 +20,12 @@ const isReference = (text: string): boolean => /\$\{|\{env:/.test(text)
 /** The texts of a configuration that are not to be shown: values of headers and variables, and arguments that sound like a secret. */
 export const find = (root: Value.Value, sections: ReadonlyArray<Entries.Section>): Secrets.Secrets =>
   Entries.read(root, sections).flatMap(({ value }) => {
-    const values = tables.flatMap((key) => textsIn(Value.at(value, [key]))).filter((text) => !isReference(text))
+    const values = tables.flatMap((key) => textsIn(Value.at(value, [key])))
     return Secrets.collect(
       Object.fromEntries(values.entries()),
       words.flatMap((key) => textsIn(Value.at(value, [key])))
     )
-  }).toSorted((a, b) => b.length - a.length)
+  }).filter((text) => !isReference(text)).toSorted((a, b) => b.length - a.length)
 
 /** A text without them. */
 export const mask = Secrets.mask

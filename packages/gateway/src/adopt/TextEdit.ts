@@ -133,11 +133,12 @@ const insert = (
   const following = fields.pairs.find((pair) => key(pair).start > end)
   const comma = commaIn(text.slice(end, following === undefined ? fields.end - 1 : key(following).start))
   if (!isBlank(prefix)) return [{ start: end, end, text: `, ${printed}` }]
-  // A comment behind the neighbour stays on its line.
+  const below = `${gapBefore(text, start)}${printed}`
+  // A comment behind the neighbour stays on its line, unless it goes on below.
   const behind = lineEnd(text, end)
   const isAlone = behind < fields.end && (following === undefined || behind < key(following).start)
-  if (!isAlone) return [{ start: end, end, text: `,${gapBefore(text, start)}${printed}` }]
-  const below = `${gapBefore(text, start)}${printed}`
+  const isOpen = text.slice(end, behind).replaceAll(/\/\*.*?\*\//g, "").includes("/*")
+  if (!isAlone || isOpen || end + comma >= behind) return [{ start: end, end, text: `,${below}` }]
   if (comma !== -1) return [{ start: behind, end: behind, text: `${below},` }]
   if (behind === end) return [{ start: end, end, text: `,${below}` }]
   return [{ start: end, end, text: "," }, { start: behind, end: behind, text: below }]

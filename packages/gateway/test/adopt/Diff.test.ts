@@ -41,14 +41,25 @@ describe("the difference that is shown", () => {
       mcpServers: {
         a: {
           command: "x",
-          args: ["--api-key", "key-12345", "-e", "TOKEN=tok-45678", "--port", "80808080"],
+          args: [
+            "--api-key",
+            "key-12345",
+            "-e",
+            "TOKEN=tok-45678",
+            "--port",
+            "80808080",
+            "--header",
+            "X-Key:${X_KEY_VALUE}"
+          ],
           env: { A: 'env-"7890', B: "${REFERENCE}" }
         },
         b: { url: "https://b.example?token=url-12345", headers: { Authorization: "Bearer abc-000" } }
       }
     })
     const secrets = Secrets.find(root, [["mcpServers"]])
-    const text = `key-12345 tok-45678 80808080 ${JSON.stringify('env-"7890')} \${REFERENCE} url-12345 Bearer abc-000`
-    expect(Secrets.mask(secrets, text)).toBe('*** *** 80808080 "***" ${REFERENCE} *** ***')
+    const text = `key-12345 tok-45678 80808080 ${
+      JSON.stringify('env-"7890')
+    } \${REFERENCE} \${X_KEY_VALUE} url-12345 Bearer abc-000`
+    expect(Secrets.mask(secrets, text)).toBe('*** *** 80808080 "***" ${REFERENCE} ${X_KEY_VALUE} *** ***')
   })
 })
