@@ -43,6 +43,6 @@ export const commands = (
   })
   return {
     commands: found.flatMap(({ commands }) => commands),
-    others: found.filter(({ commands }) => commands.length === 0).map(({ name }) => name)
+    others: [...new Set(found.filter(({ commands }) => commands.length === 0).map(({ name }) => name))]
   }
 }

@@ -42,18 +42,19 @@ const unmarked = (text: string, work: (text: string) => Plan): Plan => {
   return { ...plan, text: mark + plan.text }
 }
 
-/** The text after edits of the entry at a path, if they can be made and change nothing else; otherwise why not. */
+/** A text that says `value`, after edits of the entry at a path, if they can be made and change nothing else; otherwise why not. */
 const edited = (
   text: string,
+  value: Value.Value,
   path: Value.Path,
   edits: ReadonlyArray<Edit.Edit>,
   syntax: Syntax
-): { readonly text: string } | { readonly why: string } => {
+): { readonly text: string; readonly value: Value.Value } | { readonly why: string } => {
   try {
-    const wanted = edits.reduce((value, edit) => Edit.apply(value, path, edit), syntax.value(text))
+    const wanted = edits.reduce((value, edit) => Edit.apply(value, path, edit), value)
     const result = edits.reduce((text, edit) => TextEdit.apply(text, path, edit, syntax), text)
     return Value.equal(syntax.value(result), wanted)
-      ? { text: result }
+      ? { text: result, value: wanted }
       : { why: "it is written in a way that cannot be changed without touching something else; change it by hand" }
   } catch (error) {
     if (error instanceof TextEdit.Unsuited || error instanceof Edit.Mismatch) return { why: error.message }
@@ -80,15 +81,16 @@ export const wrap = (
   unmarked(text, (before) => {
     let text = before
     const done: Array<Done> = []
-    const value = text.trim() === "" ? new Map<string, Value.Value>() : syntax.value(text)
-    const entries = Entries.read(value, sections).filter(({ name }) => only.length === 0 || only.includes(name))
+    let now: Value.Value = text.trim() === "" ? new Map<string, Value.Value>() : syntax.value(text)
+    const entries = Entries.read(now, sections).filter(({ name }) => only.length === 0 || only.includes(name))
     const servers = entries.map(({ name, path, section, value }): Server => {
       const decision = decide(value, section, { platform, isNamed: only.includes(name) })
       if (decision._tag === "Wrapped") return { name, section, outcome: "already wrapped" }
       if (decision._tag === "Left") return { name, section, outcome: "left", reason: decision.reason }
-      const result = edited(text, path, decision.edits, syntax)
+      const result = edited(text, now, path, decision.edits, syntax)
       if ("why" in result) return { name, section, outcome: "left", reason: result.why }
       text = result.text
+      now = result.value
       done.push({ name, section, edits: decision.edits })
       return { name, section, outcome: "wrapped", reason: decision.note }
     })
@@ -102,19 +104,21 @@ const isWrapped = ({ section, value }: Entries.Entry): boolean =>
 export const unwrap = (text: string, syntax: Syntax, wrapped: ReadonlyArray<Done>): Plan =>
   unmarked(text, (before) => {
     let text = before
+    let now = syntax.value(text)
     const done: Array<Done> = []
     const servers = wrapped.toReversed().map((one): Server => {
       const { edits, name, section } = one
-      const entry = Entries.read(syntax.value(text), [section]).find((found) => found.name === name)
+      const entry = Entries.read(now, [section]).find((found) => found.name === name)
       if (entry === undefined || !isWrapped(entry)) {
         return { name, section, outcome: "left", reason: "it is not wrapped any more" }
       }
-      const result = edited(text, entry.path, Edit.inverses(edits), syntax)
+      const result = edited(text, now, entry.path, Edit.inverses(edits), syntax)
       if ("why" in result) {
         done.unshift(one)
         return { name, section, outcome: "not unwrapped", reason: result.why }
       }
       text = result.text
+      now = result.value
       return { name, section, outcome: "unwrapped" }
     })
     return { text, servers, done }
