@@ -36,19 +36,31 @@ export const connectorOf = (
   return OptionProblem.some(problems) ? Either.left(problems) : Either.right(StdioConnector.make(options))
 }
 
-const fromEntry = (entry: Entry, folder: string): Either.Either<Backend.BackendOptions, ReadonlyArray<Problem>> =>
-  Either.flatMap(connectorOf(entry, folder), (connector) => {
+const fromEntry = (
+  entry: Entry,
+  folder: string,
+  authorization: Authorization | undefined
+): Either.Either<Backend.BackendOptions, ReadonlyArray<Problem>> =>
+  Either.flatMap(connectorOf(entry, folder, authorization), (connector) => {
     const problem = Policy.unfit(connector, entry.policy)
     return problem === undefined
       ? Either.right({ ...entry.policy, connector, clientInfo: { name: "mcp-lifeline", version } })
       : Either.left([problem])
   }).pipe(Either.mapLeft((problems) => problems.map(({ message, path }) => entry.problem(path, message))))
 
-/** Makes what can be made; `folder` is where the file lies. */
-export const fromEntries = (entries: ReadonlyArray<Entry>, folder: string): Backends => {
+/** Makes what can be made; `folder` is where the file lies, `authorizations` what gives tokens, by the names of servers. */
+export const fromEntries = (
+  entries: ReadonlyArray<Entry>,
+  folder: string,
+  authorizations: ReadonlyMap<string, Authorization> = new Map()
+): Backends => {
   const [problems, backends] = Array.partitionMap(
     entries,
-    (entry) => Either.map(fromEntry(entry, folder), (options) => ({ ...options, id: entry.name }))
+    (entry) =>
+      Either.map(
+        fromEntry(entry, folder, authorizations.get(entry.name)),
+        (options) => ({ ...options, id: entry.name })
+      )
   )
   return { backends, problems: problems.flat() }
 }

@@ -16,7 +16,13 @@ import * as Lines from "./Lines.js"
 import * as Listener from "./Listener.js"
 import * as McpJson from "./McpJson.js"
 import * as Output from "./Output.js"
+import * as Browser from "./sign-in/Browser.js"
+import { forEntries } from "./sign-in/forEntries.js"
+import * as SignIn from "./sign-in/SignIn.js"
+import * as SignInState from "./sign-in/State.js"
+import * as StateFolder from "./state/StateFolder.js"
 import * as Table from "./Table.js"
+import { clean } from "./Text.js"
 
 /** What `serve` was asked for. */
 export interface Options {
@@ -53,15 +59,32 @@ const configured = (file: string, output: Output.Output) =>
       McpJson.parse(file, content, process.env),
       ({ problem }) => new StartError({ message: McpJson.show(problem) })
     )
-    const { backends, problems } = Backends.fromEntries(parsed.entries, dirname(resolve(file)))
+    const terminal = process.stdin.isTTY && process.stdout.isTTY
+    const signIns = yield* forEntries(parsed.entries, Browser.choose(undefined, terminal, process.env))
+    const authorizations = new Map([...signIns].map(([name, { authorization }]) => [name, authorization]))
+    const { backends, problems } = Backends.fromEntries(parsed.entries, dirname(resolve(file)), authorizations)
     const all = [...parsed.problems, ...problems]
     yield* Effect.forEach(all, (problem) => output.problem(McpJson.show(problem)))
     if (backends.length === 0) {
       const why = all.length > 0 ? "none of its servers can be used (see above)" : "it names no servers; add one"
       return yield* new StartError({ message: `${file}: ${why}` })
     }
-    return backends
+    return { backends, signIns }
   })
+
+/** Shows each login that a person has to finish, and connects a backend as soon as its login is done. */
+const followSignIns = (fleet: Fleet.Fleet, signIns: ReadonlyMap<string, SignIn.SignIn>, output: Output.Output) =>
+  Effect.forEach(signIns, ([name, signIn]) =>
+    Effect.gen(function*() {
+      yield* signIn.changes.pipe(
+        Stream.filter(({ _tag }) => _tag === "LoginNeeded" || _tag === "Refused"),
+        Stream.runForEach((state) => output.line(`${name}: ${clean(SignInState.show(state))}`)),
+        Effect.interruptible,
+        Effect.forkScoped
+      )
+      const backend = yield* Effect.option(fleet.backend(name))
+      if (Option.isSome(backend)) yield* SignIn.reconnectWhenDone(signIn, backend.value)
+    }), { discard: true })
 
 const welcome = (url: string): string =>
   [
@@ -138,20 +161,21 @@ export const run = (
   Effect.gen(function*() {
     const output = yield* Output.make
     return yield* serve(options, output).pipe(
-      Effect.provide(Logger.replace(Logger.defaultLogger, Output.logger(output)))
+      Effect.provide([StateFolder.layer, Logger.replace(Logger.defaultLogger, Output.logger(output))])
     )
   })
 
 const serve = (options: Options, output: Output.Output) =>
   Effect.gen(function*() {
-    const backends = options.config === undefined ? undefined : yield* configured(options.config, output)
+    const given = options.config === undefined ? undefined : yield* configured(options.config, output)
     const listener = yield* Listener.listen(options)
-    const demo = backends ? undefined : yield* Demo.make
-    const served: Served = { backends: backends ?? demo?.backends ?? {}, demo }
+    const demo = given ? undefined : yield* Demo.make
+    const served: Served = { backends: given?.backends ?? demo?.backends ?? {}, demo }
     const fleet = yield* Fleet.make({ backends: served.backends }).pipe(
       Effect.provide(LifelineTelemetry.layer),
       Effect.mapError(({ cause, message }) => new StartError({ message, cause }))
     )
+    if (given) yield* followSignIns(fleet, given.signIns, output)
     const show = output.live ? live(fleet, demo, output) : lines(fleet, demo, output)
     yield* show.pipe(
       // What cannot be shown is no reason to stop serving.

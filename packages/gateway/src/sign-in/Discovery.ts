@@ -18,6 +18,8 @@ export interface Discovered {
   readonly metadata: Metadata
   /** For whom tokens are asked (RFC 8707); undefined for a server of 2025-03-26, which knows no such parameter. */
   readonly resource: string | undefined
+  /** Whether no metadata was found, and what stands here are the paths of 2025-03-26. */
+  readonly isGuessed: boolean
   /** The scopes that the resource lists. */
   readonly scopes: ReadonlyArray<string> | undefined
 }
@@ -95,7 +97,13 @@ const legacy = (fetch: FetchLike, server: URL): Effect.Effect<Discovered, Later 
         }, and is not used`
       })
     }
-    return { issuer: metadata.issuer, metadata, resource: undefined, scopes: undefined }
+    return {
+      issuer: metadata.issuer,
+      metadata,
+      isGuessed: Option.isNone(found),
+      resource: undefined,
+      scopes: undefined
+    }
   })
 
 /** Finds out where to log in. `known` is preferred where the server names several issuers. */
@@ -132,8 +140,7 @@ export const discover = (
     const issuers = said.authorization_servers ?? []
     const named = issuers.find((one) => one === known) ?? issuers[0]
     if (named === undefined) {
-      const { issuer, metadata } = yield* legacy(fetch, server)
-      return { issuer, metadata, resource: said.resource, scopes: said.scopes_supported }
+      return { ...yield* legacy(fetch, server), resource: said.resource, scopes: said.scopes_supported }
     }
     const issuer = yield* endpoint(named, "issuer")
     const metadata = yield* Effect.flatMap(
@@ -153,5 +160,11 @@ export const discover = (
         }, and is not used: correct this at the server`
       })
     }
-    return { issuer: metadata.issuer, metadata, resource: said.resource, scopes: said.scopes_supported }
+    return {
+      issuer: metadata.issuer,
+      metadata,
+      isGuessed: false,
+      resource: said.resource,
+      scopes: said.scopes_supported
+    }
   })

@@ -50,6 +50,11 @@ const register = (fetch: FetchLike, discovered: Discovered, redirect: string, sc
         ...(scope === undefined ? {} : { scope })
       })
     })
+    if (!answer.ok && discovered.isGuessed) {
+      return yield* new Refused({
+        detail: `the server wants credentials, and offers no login at ${issuer}: give it headers`
+      })
+    }
     if (!answer.ok) return yield* refusal(`${issuer} does not register a client`, answer)
     const decoded = decodeRegistration(answer.json)
     if (Either.isLeft(decoded)) {

@@ -115,7 +115,7 @@ const refresh = (
 const withCredentials = (
   subject: Subject,
   fetch: FetchLike,
-  discovered: Discovered,
+  discovered: Pick<Discovered, "issuer" | "metadata" | "resource">,
   scope: string | undefined,
   before: Grant.Grant | undefined
 ): Effect.Effect<Grant.Grant, Later | Refused> =>
@@ -148,7 +148,7 @@ export const beforeTheEnd = (
     return yield* withCredentials(
       subject,
       fetch,
-      { issuer, metadata, resource, scopes: undefined },
+      { issuer, metadata, resource },
       stored.asked,
       stored
     )

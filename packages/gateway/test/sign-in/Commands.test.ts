@@ -1,6 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
 import { writeFileSync } from "node:fs"
+import type { Server } from "node:http"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import * as AuthServer from "../support/AuthServer.js"
 import * as Program from "../support/Program.js"
@@ -158,5 +161,27 @@ describe("login, logout and auth", () => {
       expect((yield* second.prints(printed))[1]).toBe(address)
       yield* Effect.retry(Signer.visit(address), Schedule.spaced("50 millis"))
       expect((yield* second.ended).code).toBe(0)
+    }))
+
+  it.scopedLive("[A3] serve shows the address of a login, and connects when it is done; what offers no login says what it wants", () =>
+    Effect.gen(function*() {
+      const { browser, server, start, state } = yield* setup
+      const plain = yield* Effect.acquireRelease(
+        Effect.async<Server>((resume) => {
+          const http = createServer((_, response) => void response.writeHead(_.url === "/mcp" ? 401 : 404).end())
+          http.listen(0, "127.0.0.1", () => resume(Effect.succeed(http)))
+        }),
+        (http) => Effect.sync(() => http.close().closeAllConnections())
+      )
+      const file = join(state, "mcp.json")
+      const { port } = plain.address() as AddressInfo
+      const servers = { docs: { url: server.url }, plain: { url: `http://127.0.0.1:${port}/mcp` } }
+      writeFileSync(file, JSON.stringify({ mcpServers: servers }))
+      const gateway = yield* start(["serve", "--config", file, "--port", "0"])
+      const [, address = ""] = yield* gateway.prints(/^docs: a login is wanted: open (http:\S+)$/m)
+      yield* gateway.prints(/^plain: the server wants credentials, and offers no login at [^\n]*: give it headers$/m)
+      yield* Signer.visit(address)
+      yield* gateway.prints(/docs {2}Connected/)
+      expect(browser.opened()).toEqual([])
     }))
 })

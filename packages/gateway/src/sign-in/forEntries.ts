@@ -1,0 +1,31 @@
+/**
+ * The sign-ins of the servers of a file.
+ */
+import { Effect, Either } from "effect"
+import type { Scope } from "effect"
+import type { Entry } from "../McpJson.js"
+import type { StateFolder } from "../state/StateFolder.js"
+import type { Browser } from "./Browser.js"
+import * as SignIn from "./SignIn.js"
+
+/** Sign-ins for the servers over HTTP that are given no credentials of their own, by their names. */
+export const forEntries = (
+  entries: ReadonlyArray<Entry>,
+  browser: Browser | undefined
+): Effect.Effect<ReadonlyMap<string, SignIn.SignIn>, never, Scope.Scope | StateFolder> =>
+  Effect.gen(function*() {
+    const signIns = new Map<string, SignIn.SignIn>()
+    for (const { name, server } of entries) {
+      if (
+        server._tag === "Stdio" ||
+        Object.keys(server.headers).some((header) => header.toLowerCase() === "authorization")
+      ) continue
+      const { password, username } = Either.getOrElse(
+        Either.try(() => new URL(server.url)),
+        () => ({ password: "?", username: "" })
+      )
+      if (username + password !== "") continue
+      signIns.set(name, yield* SignIn.make({ url: server.url, browser }))
+    }
+    return signIns
+  })
