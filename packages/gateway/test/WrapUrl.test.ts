@@ -1,6 +1,7 @@
 import { it as effectIt } from "@effect/vitest"
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
+import { createServer as createHttpServer } from "node:http"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "vitest"
@@ -59,6 +60,24 @@ describe.concurrent("mcp-lifeline wrap URL", () => {
     },
     60_000
   )
+
+  it("[W1] a URL that is no MCP server: an answer that says so, one line, exit code 1", async () => {
+    using state = stateFolder()
+    const page = createHttpServer((_, response) => {
+      response.writeHead(200, { "content-type": "text/html" }).end("<html>hello</html>")
+    })
+    await new Promise<void>((resolve) => page.listen(0, "127.0.0.1", resolve))
+    try {
+      await using host = wrap([`http://127.0.0.1:${(page.address() as AddressInfo).port}/`], { state: state.path })
+      const { error } = await host.request("initialize", initialize)
+      assert.match(error?.message ?? "", /text\/html|not JSON|no MCP/)
+      assert.deepEqual(await host.ended, { code: 1, signal: null })
+      assert.lengthOf(host.stderr.trim().split("\n"), 1)
+    } finally {
+      page.closeAllConnections()
+      page.close()
+    }
+  })
 
   it("[W4] a server that is known and down: initialize and lists at once", async () => {
     using state = stateFolder()

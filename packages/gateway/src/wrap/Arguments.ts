@@ -23,6 +23,19 @@ export interface Address {
   readonly browser: boolean
   /** Tells several logins at one server apart. */
   readonly account: string | undefined
+  readonly client: OAuthClient
+}
+
+/** Who we are to an authorization server, as given. In texts `${VARIABLE}` stands for what the environment has. */
+export interface OAuthClient {
+  readonly id: string | undefined
+  readonly secret: string | undefined
+  readonly keyFile: string | undefined
+  readonly keyAlgorithm: string | undefined
+  readonly metadataUrl: string | undefined
+  readonly scope: string | undefined
+  readonly callbackPort: number | undefined
+  readonly method: "browser" | "device" | "credentials"
 }
 
 /** What is wrapped, and how. */
@@ -57,6 +70,13 @@ Options
   --transport KIND       auto, http or sse, for a URL; default auto
   --browser              open a browser where a URL asks for a login; default: only say the address. Never where CI is set
   --account NAME         tell several logins at one URL apart
+  --device               log in with a code on any device, in place of a browser on this machine
+  --client-credentials   log in without a person, with --client-id and --client-secret or --client-key-file
+  --client-id ID         a client that was registered beforehand; its secret: --client-secret '\${VARIABLE}'
+  --client-key-file FILE its private key (PEM or JWK), in place of a secret; --client-key-algorithm, default ES256
+  --client-metadata-url URL  the client's metadata document
+  --scope SCOPES         the rights to ask for, separated by spaces; default: what the server says
+  --callback-port NUMBER the port to come back to, as a client that was registered beforehand may need it
   --watch[=GLOB]         restart the server when a file changes: beside those that its command line names, or that GLOB names
   --http                 serve a URL on this machine, in place of standard input and output
   --port NUMBER          the port for --http; default 7333, 0 for any
@@ -79,13 +99,47 @@ const options: ReadonlySet<string> = new Set([
   "--browser",
   "--no-browser",
   "--account",
+  "--device",
+  "--client-credentials",
+  "--client-id",
+  "--client-secret",
+  "--client-key-file",
+  "--client-key-algorithm",
+  "--client-metadata-url",
+  "--scope",
+  "--callback-port",
   "--watch",
   "--http",
   "--port",
   "--log",
   "--record"
 ])
-const alone: ReadonlySet<string> = new Set(["--browser", "--no-browser", "--watch", "--http"])
+const alone: ReadonlySet<string> = new Set([
+  "--browser",
+  "--no-browser",
+  "--device",
+  "--client-credentials",
+  "--watch",
+  "--http"
+])
+
+/** Options that only a URL can use. */
+const ofUrl: ReadonlyArray<string> = [
+  "--header",
+  "--header-file",
+  "--transport",
+  "--browser",
+  "--account",
+  "--device",
+  "--client-credentials",
+  "--client-id",
+  "--client-secret",
+  "--client-key-file",
+  "--client-key-algorithm",
+  "--client-metadata-url",
+  "--scope",
+  "--callback-port"
+]
 
 const defaultPort = 7333
 
@@ -133,8 +187,14 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
     throw wrong(`${option} ${text} is not known; accepted: ${Object.keys(choices).join(", ")}`)
   }
   const watch = one("--watch")
-  const port = Number(one("--port") ?? defaultPort)
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw wrong("--port must be a whole number from 0 to 65535")
+  const portOf = (option: string): number | undefined => {
+    const text = one(option)
+    if (text === undefined) return undefined
+    const port = Number(text)
+    if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
+    throw wrong(`${option} must be a whole number from 0 to 65535`)
+  }
+  const port = portOf("--port") ?? defaultPort
   if (given.has("--port") && !given.has("--http")) throw wrong("--port is for --http; give both or none")
   const common = {
     name: one("--name"),
@@ -161,13 +221,23 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
         headerFile: one("--header-file"),
         transport: transport ?? "auto",
         browser: given.has("--browser"),
-        account: one("--account")
+        account: one("--account"),
+        client: {
+          id: one("--client-id"),
+          secret: one("--client-secret"),
+          keyFile: one("--client-key-file"),
+          keyAlgorithm: one("--client-key-algorithm"),
+          metadataUrl: one("--client-metadata-url"),
+          scope: one("--scope"),
+          callbackPort: portOf("--callback-port"),
+          method: given.has("--client-credentials") ? "credentials" : given.has("--device") ? "device" : "browser"
+        }
       }
     }
   }
   const [program, ...args] = command ?? []
   if (program === undefined || program === "") throw wrong("give a URL, or -- and the command that starts the server")
-  for (const option of ["--header", "--header-file", "--transport", "--browser", "--account"]) {
+  for (const option of ofUrl) {
     if (given.has(option)) throw wrong(`${option} is for a URL; a command has none`)
   }
   return { ...common, server: { _tag: "Command", command: program, args } }

@@ -15,27 +15,33 @@ import type { Address, Command, Wrap } from "./Arguments.js"
 /** What a server that is started may take to end: both together leave time within 3 s. */
 const graces = { stdinGrace: "1 second", termGrace: "800 millis" } as const
 
-/** A line of a header: name and value, with variables replaced. Only the name may be shown. */
+/** A text with its variables replaced. `what` names it where one is not set. */
+const expanded = (text: string, what: string, env: NodeJS.ProcessEnv): string =>
+  text.replaceAll(/\$\{([^}]*)\}/g, (_, variable: string) => {
+    const found = env[variable]
+    if (found !== undefined) return found
+    throw new UsageError({ message: `${what} has \${${variable}}, which is not set in the environment` })
+  })
+
+/** A line of a header: name and value. Only the name may be shown. */
 const header = (line: string, env: NodeJS.ProcessEnv): readonly [string, Redacted.Redacted] => {
   const [, name, value] = /^\s*([^:\s]+)\s*:\s*(.*?)\s*$/s.exec(line) ?? []
   if (name === undefined || value === undefined) {
     throw new UsageError({ message: "a header is not written as NAME: VALUE" })
   }
-  const replaced = value.replaceAll(/\$\{([^}]*)\}/g, (_, variable: string) => {
-    const found = env[variable]
-    if (found === undefined) {
-      throw new UsageError({ message: `the header ${name} has \${${variable}}, which is not set in the environment` })
-    }
-    return found
-  })
-  return [name, Redacted.make(replaced)]
+  return [name, Redacted.make(expanded(value, `the header ${name}`, env))]
 }
 
-const linesOf = (file: string | undefined): Effect.Effect<ReadonlyArray<string>, UsageError> =>
-  file === undefined ? Effect.succeed([]) : Effect.tryPromise({
-    try: async () => (await readFile(file, "utf8")).split("\n").filter((line) => line.trim() !== ""),
-    catch: () => new UsageError({ message: `--header-file ${file} cannot be read` })
+const textOf = (option: string, file: string): Effect.Effect<string, UsageError> =>
+  Effect.tryPromise({
+    try: () => readFile(file, "utf8"),
+    catch: () => new UsageError({ message: `${option} ${file} cannot be read` })
   })
+
+const linesOf = (file: string | undefined): Effect.Effect<ReadonlyArray<string>, UsageError> =>
+  file === undefined
+    ? Effect.succeed([])
+    : Effect.map(textOf("--header-file", file), (text) => text.split("\n").filter((line) => line.trim() !== ""))
 
 /** A server that is wrapped: how it is connected, and how it is signed in to, where that may be. */
 export interface Server {
@@ -72,13 +78,38 @@ const addressed = (
     return { connector, signIn }
   })
 
-const signInTo = ({ account, browser, url }: Address) =>
+const signInTo = ({ account, browser, client, url }: Address) =>
   Effect.gen(function*() {
     const [SignIn, Browser] = yield* Effect.promise(() =>
       Promise.all([import("../sign-in/SignIn.js"), import("../sign-in/Browser.js")])
     )
-    const isWanted = browser && (process.env["CI"] ?? "") === ""
-    return yield* SignIn.make({ url, account, browser: isWanted ? Browser.system(process.env) : undefined })
+    const { callbackPort, id, keyAlgorithm = "ES256", keyFile, metadataUrl, method, scope, secret } = client
+    const key = keyFile === undefined ? undefined : yield* textOf("--client-key-file", keyFile)
+    const text = (given: string | undefined, option: string) =>
+      Effect.try({
+        try: () => given === undefined ? undefined : expanded(given, option, process.env),
+        catch: (cause) => cause as UsageError
+      })
+    const shared = yield* text(secret, "--client-secret")
+    if (method === "credentials" && (id === undefined || (shared === undefined && key === undefined))) {
+      const message = "--client-credentials needs --client-id, and --client-secret or --client-key-file"
+      return yield* new UsageError({ message })
+    }
+    const mayOpen = browser && (process.env["CI"] ?? "") === ""
+    return yield* SignIn.make({
+      url,
+      account,
+      method,
+      scope,
+      client: {
+        id: yield* text(id, "--client-id"),
+        secret: shared === undefined ? undefined : Redacted.make(shared),
+        signingKey: key === undefined ? undefined : { key: Redacted.make(key), algorithm: keyAlgorithm },
+        document: metadataUrl
+      },
+      redirect: { port: callbackPort },
+      browser: mayOpen ? Browser.system(process.env) : undefined
+    })
   })
 
 const started = ({ args, command }: Command, protocol: Wrap["protocol"], stderr: (line: string) => void): Connector =>

@@ -21,20 +21,36 @@ import { StdioHost } from "./StdioHost.js"
 /** How long what the host has asked may take once it has closed its end, in milliseconds. */
 const lastAnswers = 500
 
-/** So many attempts to start a server that has never answered are enough to call it no server. */
+/** So many answers that no MCP server gives are enough to call it none. */
 const enough = 2
 
-/** Ends with why a backend cannot be connected unless a person does something. */
-const hopeless = (backend: Backend.Backend): Effect.Effect<string> =>
-  backend.status.changes.pipe(
-    Stream.filterMap(({ connectionCount, errorCount, lastError, state, transport }) =>
-      state === "PermanentlyFailed" || (transport === "stdio" && connectionCount === 0 && errorCount >= enough)
-        ? Option.some(lastError ?? "the server cannot be used")
+/** Why attempts fail where somebody is there, and is no MCP server: it ended, or answered something else. */
+const isNoServer: ReadonlySet<string> = new Set(["closed", "spawn", "protocol", "notFound", "incompatible", "redirect"])
+
+/** Ends with why a server that has never answered cannot be used unless a person does something other than to log in. */
+const hopeless = (signIn: SignIn | undefined) => (backend: Backend.Backend): Effect.Effect<string> => {
+  const failed = backend.events.pipe(
+    Stream.filterMap((event) =>
+      event._tag === "AttemptFailed" && isNoServer.has(event.error.reason)
+        ? Option.some(event.error.message)
         : Option.none()
     ),
-    Stream.runHead,
+    Stream.drop(enough - 1)
+  )
+  const gaveUp = backend.status.changes.pipe(
+    Stream.filterMap(({ lastError, state }) =>
+      state === "PermanentlyFailed" ? Option.some(lastError ?? "the server cannot be used") : Option.none()
+    ),
+    Stream.filterEffect(() =>
+      signIn === undefined
+        ? Effect.succeed(true)
+        : Effect.map(signIn.state, ({ _tag }) => _tag !== "LoginNeeded" && _tag !== "Later")
+    )
+  )
+  return Stream.runHead(Stream.merge(failed, gaveUp)).pipe(
     Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
   )
+}
 
 /** Ends with what a person has to do, once the server asks for a login. */
 const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
@@ -131,7 +147,7 @@ const converse = (
         write,
         know: (client) => Effect.provide(know(wrapped.connector, client), runtime),
         open: (client, incoming) => Effect.provide(open(wrapped, client, incoming), runtime),
-        hopeless: wrapped.signIn === undefined ? hopeless : () => Effect.never,
+        hopeless: hopeless(wrapped.signIn),
         loginNeeded: loginNeeded(wrapped.signIn),
         onFailed
       })
