@@ -87,6 +87,8 @@ const withValue: ReadonlySet<string> = new Set([
   "--client-id",
   "--client-secret",
   "--client-metadata-url",
+  "--private-key",
+  "--algorithm",
   "--scope",
   "--callback-port"
 ])

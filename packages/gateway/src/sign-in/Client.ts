@@ -15,16 +15,16 @@ export const Client = Schema.Struct({
   authentication: Schema.optional(Schema.String),
   /** Where its registration ends, in milliseconds since 1970. */
   expiresAt: Schema.optional(Schema.Number),
-  redirects: Schema.Array(Schema.String)
+  redirects: Schema.Array(Schema.String),
+  /** The file of its private key: the key itself is kept by whoever has it. */
+  signing: Schema.optional(Schema.Struct({ file: Schema.String, algorithm: Schema.String }))
 })
 
 /** A client that an authorization server knows. */
 export type Client = typeof Client.Type
 
-/** A key with which a client signs who it is (private_key_jwt). */
-export interface SigningKey {
-  /** PEM (PKCS #8) or JWK as JSON. */
-  readonly key: Redacted.Redacted
+/** A key with which a client signs who it is (private_key_jwt): PEM (PKCS #8) or JWK as JSON, itself or in a file. */
+export type SigningKey = ({ readonly key: Redacted.Redacted } | { readonly file: string }) & {
   /** For example `ES256`, `RS256`. */
   readonly algorithm: string
 }
@@ -40,8 +40,14 @@ export interface Configured {
 }
 
 /** A client that the user has configured, if there is one. */
-export const configured = ({ id, secret }: Configured): Client | undefined =>
-  id === undefined ? undefined : { origin: "configured", id, secret, redirects: [] }
+export const configured = ({ id, secret, signingKey }: Configured): Client | undefined =>
+  id === undefined ? undefined : {
+    origin: "configured",
+    id,
+    secret,
+    redirects: [],
+    signing: signingKey !== undefined && "file" in signingKey ? signingKey : undefined
+  }
 
 /** The clients that we registered ourselves, in a state folder. */
 export const registered = (folder: StateFolder.StateFolder["Type"]): StateFolder.Collection<Client> =>

@@ -5,6 +5,7 @@ import { createPrivateKeyJwtAuth } from "@modelcontextprotocol/sdk/client/auth-e
 import { selectClientAuthMethod } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Effect, Either, Redacted, Schema } from "effect"
+import { readFile } from "node:fs/promises"
 import { ask, endpoint, refusal } from "./ask.js"
 import type { Client, SigningKey } from "./Client.js"
 import type { Later } from "./Failures.js"
@@ -45,9 +46,16 @@ const decodeResponse = Schema.decodeUnknownEither(Response)
 /** As RFC 6749 has it in 2.3.1. */
 const formEncoded = (text: string): string => new URLSearchParams({ a: text }).toString().slice(2)
 
+/** The private key as text. */
+const read = (signingKey: SigningKey): Effect.Effect<string, Refused> =>
+  "key" in signingKey ? Effect.succeed(Redacted.value(signingKey.key)) : Effect.tryPromise({
+    try: () => readFile(signingKey.file, "utf8"),
+    catch: (cause) => new Refused({ detail: `the private key ${signingKey.file} cannot be read: ${reasonOf(cause)}` })
+  })
+
 /** Adds to a request who asks. */
 const authenticate = (
-  { client, metadata, signingKey }: Asker,
+  { client, metadata, signingKey = client.signing }: Asker,
   url: URL,
   headers: Headers,
   form: URLSearchParams
@@ -57,7 +65,7 @@ const authenticate = (
       const sign = createPrivateKeyJwtAuth({
         issuer: client.id,
         subject: client.id,
-        privateKey: Redacted.value(signingKey.key),
+        privateKey: yield* read(signingKey),
         alg: signingKey.algorithm,
         audience: metadata.issuer
       })

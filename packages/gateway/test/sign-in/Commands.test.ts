@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
-import { writeFileSync } from "node:fs"
+import { generateKeyPairSync, verify } from "node:crypto"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import type { Server } from "node:http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -108,6 +109,41 @@ describe("login, logout and auth", () => {
       yield* signer.next(({ backend }) => backend === "Connected")
       const basic = `Basic ${Buffer.from("robot:robot-secret").toString("base64")}`
       expect(server.grants("client_credentials").map(({ authorization }) => authorization)).toEqual([basic, basic])
+    }))
+
+  it.scopedLive("[A1] a machine signs who it is with a private key, which stays in its file", () =>
+    Effect.gen(function*() {
+      const { run, server, state } = yield* setup
+      const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
+      const file = join(state, "key.pem")
+      writeFileSync(file, privateKey.export({ type: "pkcs8", format: "pem" }))
+      const { code } = yield* run([
+        "login",
+        server.url,
+        "--client-credentials",
+        "--client-id",
+        "robot",
+        "--private-key",
+        file
+      ])
+      expect(code).toBe(0)
+      server.expire()
+      const signer = yield* Signer.start({ url: server.url, state })
+      yield* signer.next(({ backend }) => backend === "Connected")
+      const requests = server.grants("client_credentials")
+      expect(requests).toHaveLength(2)
+      for (const { form } of requests) {
+        const [head, body, signature = ""] = (form["client_assertion"] ?? "").split(".")
+        const key = { key: publicKey, dsaEncoding: "ieee-p1363" } as const
+        expect(verify("sha256", Buffer.from(`${head}.${body}`), key, Buffer.from(signature, "base64url"))).toBe(true)
+        expect(JSON.parse(Buffer.from(body ?? "", "base64url").toString())).toMatchObject({
+          iss: "robot",
+          aud: server.origin
+        })
+      }
+      for (const name of readdirSync(join(state, "grants"))) {
+        expect(readFileSync(join(state, "grants", name), "utf8")).not.toContain("PRIVATE")
+      }
     }))
 
   it.scopedLive("[A1] a name stands for the server of that name in a file; accounts are kept apart", () =>

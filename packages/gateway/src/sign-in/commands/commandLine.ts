@@ -5,6 +5,7 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import { Config, Effect, Option, Redacted, Schema } from "effect"
+import { resolve } from "node:path"
 import { UsageError } from "../../Errors.js"
 import type * as Auth from "./auth.js"
 import type * as Login from "./login.js"
@@ -45,6 +46,16 @@ const loginOptions = {
     Options.withFallbackConfig(Config.redacted("MCP_LIFELINE_CLIENT_SECRET")),
     Options.optional
   ),
+  privateKey: text(
+    "private-key",
+    "file",
+    "A private key in place of the secret, in PEM (PKCS #8) or as a JWK; it stays in its file."
+  ),
+  algorithm: Options.text("algorithm").pipe(
+    Options.withPseudoName("name"),
+    Options.withDescription("How it signs, for example ES256 or RS256."),
+    Options.withDefault("ES256")
+  ),
   document: text("client-metadata-url", "url", "The address of a client id metadata document: https, with a path."),
   scope: text("scope", "scopes", "The rights to ask for, separated by spaces. Default: what the server needs."),
   callbackPort: Options.text("callback-port").pipe(
@@ -84,6 +95,9 @@ export const commands = (ask: (request: Request) => Effect.Effect<void, UsageErr
               id: Option.getOrUndefined(given.clientId),
               secret: Option.getOrUndefined(
                 Option.filter(given.clientSecret, (secret) => Redacted.value(secret) !== "")
+              ),
+              signingKey: Option.getOrUndefined(
+                Option.map(given.privateKey, (file) => ({ file: resolve(file), algorithm: given.algorithm }))
               ),
               document: Option.getOrUndefined(given.document)
             },
