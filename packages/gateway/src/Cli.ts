@@ -87,8 +87,8 @@ const withValue: ReadonlySet<string> = new Set([
   "--client-id",
   "--client-secret",
   "--client-metadata-url",
-  "--private-key",
-  "--algorithm",
+  "--client-key-file",
+  "--client-key-algorithm",
   "--scope",
   "--callback-port"
 ])

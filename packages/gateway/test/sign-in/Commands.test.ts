@@ -123,7 +123,7 @@ describe("login, logout and auth", () => {
         "--client-credentials",
         "--client-id",
         "robot",
-        "--private-key",
+        "--client-key-file",
         file
       ])
       expect(code).toBe(0)

@@ -47,11 +47,11 @@ const loginOptions = {
     Options.optional
   ),
   privateKey: text(
-    "private-key",
+    "client-key-file",
     "file",
     "A private key in place of the secret, in PEM (PKCS #8) or as a JWK; it stays in its file."
   ),
-  algorithm: Options.text("algorithm").pipe(
+  algorithm: Options.text("client-key-algorithm").pipe(
     Options.withPseudoName("name"),
     Options.withDescription("How it signs, for example ES256 or RS256."),
     Options.withDefault("ES256")
