@@ -185,7 +185,7 @@ try {
     return {
       way,
       "initialize ms": common.round(median("initialize")),
-      "call ms": common.round(median("call")),
+      "call ms": common.round(median("call"), 3),
       "calls a second": Math.round(median("throughput")),
       "MB idle": common.round(median("idle")),
       "MB after": common.round(median("memory"))
@@ -219,7 +219,7 @@ try {
     console.table(rows)
     console.log(`a bare Node.js: ${common.round(bareMB)} MB`)
     console.table(
-      checks.map(({ bound, name, value }) => ({ name, value: common.round(value), bound, kept: value <= bound }))
+      checks.map(({ bound, name, value }) => ({ name, value: common.round(value, 2), bound, kept: value <= bound }))
     )
   }
   if (checks.some(({ bound, value }) => value > bound)) process.exitCode = 1
