@@ -25,6 +25,7 @@ import {
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/ajv"
 import { Effect } from "effect"
 import type { Calls } from "./Calls.js"
+import { metaOf, passedOn } from "./hop.js"
 import * as JsonRpcError from "./JsonRpcError.js"
 import * as Offer from "./Offer.js"
 import { version } from "./Version.js"
@@ -63,9 +64,9 @@ const passing = (extra: Extra) => {
   }
 }
 
-/** What the client sends along, but for the token of its progress: the backend gets one of its own. */
-const meta = ({ _meta }: { readonly _meta?: Record<string, unknown> | undefined }) => {
-  const { progressToken: _, ...others } = _meta ?? {}
+/** What the client sends along, but for what belongs to its hop: the backend gets a token of progress of its own. */
+const meta = (params: { readonly _meta?: Record<string, unknown> | undefined }) => {
+  const { progressToken: _, ...others } = metaOf(passedOn(params))
   return Object.keys(others).length === 0 ? {} : { _meta: others }
 }
 
