@@ -203,14 +203,14 @@ const crossing = `
     server.close()`
 
 /** Modules that no main entry has: a bundle that takes nothing of them would have to load what they load. */
-const outside = ["@mcp-lifeline/protocol/ResultSchemas"]
+const outside = new Set(["@mcp-lifeline/protocol/ResultSchemas"])
 
 /**
  * A module by its own path is the one that the package's main entry has under its name, or whose exports it has; and nothing but
  * the modules named in `exports` can be reached.
  */
 const checkPaths = (/** @type {ReadonlyArray<string>} */ entries) =>
-  `const entries = ${JSON.stringify(entries.filter((entry) => !outside.includes(entry)))}
+  `const entries = ${JSON.stringify(entries.filter((entry) => !outside.has(entry)))}
     for (const entry of entries) {
       const [, main, name] = /^(@[^/]+[/][^/]+)[/]([A-Z].*)$/.exec(entry) ?? []
       if (main === undefined) continue
