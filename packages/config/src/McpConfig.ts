@@ -6,11 +6,13 @@
  */
 import { Check, Policy, Problem } from "@mcp-lifeline/core"
 import { Predicate } from "effect"
-import { expand, type Variables } from "./Expansion.js"
+import { expand, type Sources } from "./Expansion.js"
+import * as Hosts from "./hosts.js"
 import { checkOf, expanded, isKey, type Kind, meantBy, refused, synonyms } from "./keys.js"
 import { httpOf, type Server, stdioOf } from "./Server.js"
+import { policyOf, type Read } from "./supervision.js"
 
-export type { Variables } from "./Expansion.js"
+export type { Sources, Variables } from "./Expansion.js"
 export { isKey, notTakenOver } from "./keys.js"
 export {
   type HeaderProvider,
@@ -21,32 +23,14 @@ export {
   type Server,
   type StdioServer
 } from "./Server.js"
+export { readTop, type Top } from "./Top.js"
 
-/** What was read, as far as it could be, and everything that is wrong with it. */
-export interface Read<A> {
-  readonly value: A | undefined
-  readonly problems: ReadonlyArray<Problem.Problem>
-}
+export type { Read } from "./supervision.js"
 
 const isEmpty = (value: unknown): boolean =>
   typeof value === "object" && value !== null && Object.keys(value).length === 0
 
 type Raw = Readonly<Record<string, unknown>>
-
-/** The options of supervision among others: in groups, or in groups under `lifeline`. */
-const policyOf = (raw: Raw): { readonly policy: Policy.PolicyOptions; readonly problems: Array<Problem.Problem> } => {
-  const direct = Policy.pick(raw)
-  const { lifeline } = raw
-  const problems = [...Policy.problems(direct)]
-  if (lifeline === undefined) return { policy: direct, problems }
-  problems.push(...Problem.below(["lifeline"], Policy.problems(lifeline)))
-  if (!Predicate.isRecord(lifeline)) return { policy: direct, problems }
-  for (const group of Policy.groups) {
-    if (direct[group] === undefined || lifeline[group] === undefined) continue
-    problems.push({ path: ["lifeline", group], message: `is given twice, here and beside lifeline; keep one` })
-  }
-  return { policy: { ...direct, ...Policy.pick(lifeline) }, problems }
-}
 
 /** What an entry calls each thing, by the name that it has here. */
 const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<string, string> => {
@@ -61,11 +45,15 @@ const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<strin
   return written
 }
 
+/** Whether a server is switched off, by either of the two keys for it. */
+const isDisabled = ({ disabled, enabled }: Raw): boolean | undefined =>
+  Predicate.isBoolean(disabled) ? disabled : Predicate.isBoolean(enabled) ? !enabled : undefined
+
 /**
- * Reads one server. Variables are replaced where they are given; else what looks like one stays as it is. `remedy` is what else
- * can be done about one that cannot be replaced.
+ * Reads one server. References are replaced where their sources are given; else what looks like one stays as it is. `remedy` is what
+ * else can be done about one that cannot be replaced.
  */
-export const readServer = (raw: unknown, variables?: Variables, remedy = ""): Read<Server> => {
+export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<Server> => {
   if (!Predicate.isRecord(raw)) {
     return { value: undefined, problems: [Problem.wrongSecret([], raw, "an object with a command or a url")] }
   }
@@ -95,25 +83,38 @@ export const readServer = (raw: unknown, variables?: Variables, remedy = ""): Re
       continue
     }
     const unset: Array<Problem.Problem> = []
-    reach[name] = variables !== undefined && expanded.has(name)
-      ? expand(raw[key], variables, (path, message) => unset.push({ path: [key, ...path], message: message + remedy }))
+    reach[name] = sources !== undefined && expanded.has(name)
+      ? expand(raw[key], sources, (path, message) => unset.push({ path: [key, ...path], message: message + remedy }))
       : raw[key]
     report(unset.length > 0 ? unset : check(reach[name], [key]))
   }
   problems.push(...ofPolicy)
-  const { disabled } = reach
+  const disabled = isDisabled(reach)
+  if (Predicate.isBoolean(reach["disabled"]) && reach["enabled"] === reach["disabled"]) {
+    problems.push({ path: ["enabled"], message: "contradicts disabled; keep one of the two" })
+  }
   const own = policy.lifecycle?.disabled
   if (disabled !== undefined && own !== undefined && own !== disabled) {
-    problems.push({ path: ["disabled"], message: "contradicts lifecycle.disabled; keep one of the two" })
+    const key = reach["disabled"] === undefined ? "enabled" : "disabled"
+    problems.push({ path: [key], message: "contradicts lifecycle.disabled; keep one of the two" })
   }
+  const times = Hosts.timeouts(reach)
+  problems.push(...times.problems)
+  if (!fits) return { problems, value: undefined }
+  const unset: Array<Problem.Problem> = []
+  const { env, headers } = Hosts.fromVariables(
+    reach,
+    sources?.variables ?? {},
+    (path, message) => unset.push({ path, message })
+  )
+  report(unset)
+  const supervised = Policy.merge(times.policy, policy)
   return {
     problems,
-    value: fits
-      ? {
-        reach: isStdio ? stdioOf(reach) : httpOf(reach),
-        policy: Predicate.isBoolean(disabled) ? Policy.merge(policy, { lifecycle: { disabled } }) : policy
-      }
-      : undefined
+    value: unset.length > 0 ? undefined : {
+      reach: isStdio ? stdioOf(reach, env) : httpOf(reach, headers),
+      policy: disabled === undefined ? supervised : Policy.merge(supervised, { lifecycle: { disabled } })
+    }
   }
 }
 
@@ -135,40 +136,4 @@ export const readSupervision = (raw: Raw, own: ReadonlyArray<string>): Read<Poli
   const { disabled } = raw
   if (disabled !== undefined) problems.push(...Check.flag(disabled, ["disabled"]))
   return { problems, value: Predicate.isBoolean(disabled) ? Policy.merge(policy, { lifecycle: { disabled } }) : policy }
-}
-
-/** What stands around the servers. */
-export interface Top {
-  /** The key of the servers. VS Code calls it `servers`. */
-  readonly key: "mcpServers" | "servers"
-  /** Options for all servers, which lie below their own. */
-  readonly policy: Policy.PolicyOptions
-}
-
-/** What other programs have beside the servers. */
-const foreignTop: ReadonlySet<string> = new Set(["$schema", "inputs"])
-
-/** Reads what stands around the servers; each of these is read by `readServer`. */
-export const readTop = (raw: unknown): Read<Top> => {
-  const shape = "an object with mcpServers, an object of servers by name"
-  if (!Predicate.isRecord(raw)) return { value: undefined, problems: [Problem.wrongSecret([], raw, shape)] }
-  const { policy, problems } = policyOf(raw)
-  const key = raw["mcpServers"] === undefined && raw["servers"] !== undefined ? "servers" : "mcpServers"
-  if (key === "mcpServers" && raw["servers"] !== undefined) {
-    problems.push({ path: ["servers"], message: "stands beside mcpServers; keep one of the two" })
-  }
-  const names = ["mcpServers", "lifeline", ...Policy.groups]
-  for (const name of Object.keys(raw)) {
-    if (raw[name] === undefined || name === "servers" || names.includes(name)) continue
-    problems.push(
-      foreignTop.has(name)
-        ? { path: [name], message: "belongs to another program and has no effect here", key: "foreign" }
-        : Problem.unknown([name], names, { of: "an mcp.json" })
-    )
-  }
-  const fits = Predicate.isRecord(raw[key])
-  const accepted = "an object of servers by name"
-  if (raw[key] === undefined) problems.push({ path: [key], message: `is missing; accepted: ${accepted}` })
-  else if (!fits) problems.push(Problem.wrongSecret([key], raw[key], accepted))
-  return { value: fits ? { key, policy } : undefined, problems }
 }

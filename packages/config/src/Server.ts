@@ -14,7 +14,10 @@ export interface StdioServer {
   readonly _tag: "Stdio"
   readonly command: string
   readonly args: ReadonlyArray<string>
-  readonly env: Secrets
+  /** Null for a variable that the process is not to inherit. */
+  readonly env: Readonly<Record<string, Redacted.Redacted | null>>
+  /** A file with further variables, below those of `env`. The configuration does not read it: who starts the server does. */
+  readonly envFile: string | undefined
   readonly cwd: string | undefined
   readonly protocol: "auto" | "2025" | "2026" | undefined
   /** What stands under `stdio`: for the connector to check. */
@@ -58,6 +61,7 @@ export const transports = {
   "streamable-http": "streamable",
   streamableHttp: "streamable",
   streamable_http: "streamable",
+  remote: "auto",
   sse: "sse"
 } as const
 
@@ -79,12 +83,25 @@ export const secretsOf = (values: unknown): Secrets =>
     )
   )
 
-/** A server with a command; the keys have passed their checks. */
-export const stdioOf = (raw: Raw): StdioServer => ({
+const environmentOf = (values: Raw): StdioServer["env"] =>
+  Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, value === null ? null : Redacted.make(String(value))]]
+    )
+  )
+
+/** A command may have its arguments with it; those of `args` follow. */
+const commandLine = ({ args = [], command }: Raw): Pick<StdioServer, "command" | "args"> => {
+  const [program, ...own] = (Array.isArray(command) ? command : [command]) as ReadonlyArray<string>
+  return { command: program as string, args: [...own, ...args as ReadonlyArray<string>] }
+}
+
+/** A server with a command; the keys have passed their checks. `inherited` are variables below those of `env`. */
+export const stdioOf = (raw: Raw, inherited: Raw = {}): StdioServer => ({
   _tag: "Stdio",
-  command: raw["command"] as string,
-  args: (raw["args"] ?? []) as ReadonlyArray<string>,
-  env: secretsOf(raw["env"]),
+  ...commandLine(raw),
+  env: environmentOf({ ...inherited, ...raw["env"] as Raw | undefined }),
+  envFile: raw["envFile"] as string | undefined,
   cwd: raw["cwd"] as string | undefined,
   protocol: raw["protocol"] as StdioServer["protocol"],
   stdio: (raw["stdio"] ?? {}) as Raw
@@ -94,15 +111,15 @@ export const stdioOf = (raw: Raw): StdioServer => ({
 export const placed = ({ http }: HttpServer, problem: Problem.Problem): Problem.Problem =>
   Object.hasOwn(http, String(problem.path[0])) ? { ...problem, path: ["http", ...problem.path] } : problem
 
-/** A server with a url; the keys have passed their checks. */
-export const httpOf = (raw: Raw): HttpServer => {
+/** A server with a url; the keys have passed their checks. `further` headers win over those that it has. */
+export const httpOf = (raw: Raw, further: Raw = {}): HttpServer => {
   const { authProvider, dispatcher, fetch, headers, http, protocol, requestInit, type, url } = raw
   const provider = Predicate.isFunction(headers) ? headers as HeaderProvider : undefined
   const given = (requestInit as { readonly headers?: unknown } | undefined)?.headers
   return {
     _tag: "Http",
     url: String(url),
-    headers: { ...secretsOf(given), ...(provider === undefined ? secretsOf(headers) : {}) },
+    headers: { ...secretsOf(given), ...(provider === undefined ? secretsOf(headers) : {}), ...secretsOf(further) },
     headerProvider: provider,
     authProvider: authProvider as OAuthClientProvider | undefined,
     dispatcher: dispatcher as object | undefined,

@@ -4,6 +4,7 @@
 import { Check, Policy, Problem } from "@mcp-lifeline/core"
 import { Predicate } from "effect"
 import { isPlain } from "./Expansion.js"
+import * as Hosts from "./hosts.js"
 import { pairs, transports } from "./Server.js"
 
 /** Other names in use for the same. */
@@ -11,35 +12,49 @@ export const synonyms: Readonly<Record<string, string>> = {
   serverUrl: "url",
   httpUrl: "url",
   transport: "type",
-  transportType: "type"
+  transportType: "type",
+  environment: "env",
+  http_headers: "headers"
 }
 
 /** What people write for what they mean, where the letters alone do not tell. */
 const meanings: Readonly<Record<string, string>> = {
   cmd: "command",
   arguments: "args",
-  environment: "env",
   uri: "url",
-  endpoint: "url",
-  enabled: "disabled"
+  endpoint: "url"
 }
 
 /** What stands in a server's entry for another program, and has no effect here. */
 const foreign: ReadonlySet<string> = new Set([
   "alwaysAllow",
+  "auth",
   "autoApprove",
   "autoStart",
+  "default_tools_approval_mode",
   "description",
+  "dev",
   "disabledTools",
+  "disabled_tools",
+  "displayName",
   "enabledTools",
+  "enabled_tools",
   "excludeTools",
   "gallery",
   "icon",
   "includeTools",
-  "timeout",
+  "name",
+  "oauth",
+  "oauth_resource",
+  "required",
+  "scopes",
+  "source",
+  "supports_parallel_tool_calls",
+  "title",
   "tools",
   "trust",
-  "version"
+  "version",
+  "watchPaths"
 ])
 
 /** Options of the official SDK's transports that Lifeline does not take over, and what it does instead. */
@@ -57,6 +72,23 @@ const secret = Check.isSecret(
   "a string, a number or a boolean"
 )
 const secrets = Check.values(secret, "an object of strings")
+/** Null takes a variable away that the process would inherit. */
+const environment: Check.Check = Check.values(
+  (value, path) => value === null ? [] : secret(value, path),
+  "an object of strings"
+)
+
+const argv = Check.list(Check.string, "an array of strings")
+
+/** A program, or one with its arguments. */
+const command: Check.Check = (value, path) =>
+  Array.isArray(value)
+    ? value.length === 0
+      ? [{ path, message: "is empty; accepted: a program, and its arguments" }]
+      : [...Check.text(value[0], [...path, 0]), ...argv(value, path).filter(({ path }) => path.at(-1) !== 0)]
+    : Check.isSecret(Predicate.isString, "a string that is not empty, or an array of strings")(value, path).length > 0
+    ? [Problem.wrongSecret(path, value, "a string that is not empty, or an array of strings")]
+    : Check.text(value, path)
 
 /** Options of a connector, which looks at them itself; the keys of the server stand beside them. */
 const ownOptions = (group: string, beside: () => Readonly<Record<string, Check.Check>>): Check.Check => (value, path) =>
@@ -69,9 +101,10 @@ const ownOptions = (group: string, beside: () => Readonly<Record<string, Check.C
     : [Problem.wrongSecret(path, value, "an object of options")]
 
 const stdioChecks: Readonly<Record<string, Check.Check>> = {
-  command: Check.text,
-  args: Check.list(Check.string, "an array of strings"),
-  env: secrets,
+  command,
+  args: argv,
+  env: environment,
+  envFile: Check.text,
   cwd: Check.text,
   protocol: Check.oneOf("auto", "2025", "2026"),
   stdio: ownOptions("stdio", () => stdioChecks)
@@ -118,18 +151,31 @@ const httpChecks: Readonly<Record<string, Check.Check>> = {
 }
 
 const types = {
-  stdio: Check.is((value) => value === "stdio", '"stdio", since this server has a command'),
+  stdio: Check.is(
+    (value) => value === "stdio" || value === "local",
+    '"stdio" or "local", since this server has a command'
+  ),
   http: Check.oneOf(...Object.keys(transports)),
-  any: Check.oneOf("stdio", ...Object.keys(transports))
+  any: Check.oneOf("stdio", "local", ...Object.keys(transports))
 } as const
 
 /** The keys whose strings may have variables in them. */
-export const expanded: ReadonlySet<string> = new Set(["command", "args", "env", "cwd", "url", "headers", "requestInit"])
+export const expanded: ReadonlySet<string> = new Set([
+  "command",
+  "args",
+  "env",
+  "envFile",
+  "cwd",
+  "url",
+  "headers",
+  "requestInit"
+])
 
 const known = [
   ...new Set([...Object.keys(stdioChecks), ...Object.keys(httpChecks)]),
   "type",
   "disabled",
+  "enabled",
   "lifeline",
   ...Policy.groups
 ]
@@ -140,8 +186,10 @@ export type Kind = "stdio" | "http" | undefined
 /** What a key of a server of this kind takes; nothing for one that no such server has, or that is an option of supervision. */
 export const checkOf = (kind: Kind, name: string): Check.Check | undefined => {
   if (name === "type") return types[kind ?? "any"]
-  if (name === "disabled") return Check.flag
-  const checks = kind === "stdio" ? stdioChecks : kind === "http" ? httpChecks : { ...stdioChecks, ...httpChecks }
+  if (name === "disabled" || name === "enabled") return Check.flag
+  const ofStdio = { ...Hosts.stdioChecks, ...stdioChecks, ...Hosts.anyChecks }
+  const ofHttp = { ...Hosts.httpChecks, ...httpChecks, ...Hosts.anyChecks }
+  const checks = kind === "stdio" ? ofStdio : kind === "http" ? ofHttp : { ...ofStdio, ...ofHttp }
   return Object.hasOwn(checks, name) ? checks[name] : undefined
 }
 

@@ -7,13 +7,13 @@ import { inspect } from "node:util"
 const said = ({ problems }: McpConfig.Read<unknown>) =>
   problems.map(({ message, path }) => `${Problem.showPath(path)}: ${message}`)
 
-const reveal = (secrets: McpConfig.Secrets) =>
-  Object.fromEntries(Object.entries(secrets).map(([key, value]) => [key, Redacted.value(value)]))
+const reveal = (secrets: McpConfig.StdioServer["env"]) =>
+  Object.fromEntries(Object.entries(secrets).map(([key, value]) => [key, value && Redacted.value(value)]))
 
 describe("McpConfig", () => {
   it("[G2:unit] expands variables wherever they may stand", () => {
     const variables = { BIN: "/opt", HOST: "h", SECRET: "s3cret-value", EMPTY: "" }
-    const read = (raw: unknown) => McpConfig.readServer(raw, variables)
+    const read = (raw: unknown) => McpConfig.readServer(raw, variables && { variables })
     const a = read({
       command: "${BIN}/server",
       args: ["--root=${ROOT:-/srv}", "${EMPTY:-full}", "$5"],
@@ -31,7 +31,7 @@ describe("McpConfig", () => {
 
   it("[G2:unit] a variable's value is not expanded again, and without variables nothing is", () => {
     const raw = { command: "${A}", args: ["${B"] }
-    const read = (variables?: McpConfig.Variables) => McpConfig.readServer(raw, variables).value?.reach
+    const read = (variables?: McpConfig.Variables) => McpConfig.readServer(raw, variables && { variables }).value?.reach
     expect(read({ A: "${SECRET}", SECRET: "x" })).toMatchObject({ command: "${SECRET}", args: ["${B"] })
     expect(read()).toMatchObject({ command: "${A}" })
   })
@@ -68,7 +68,20 @@ describe("McpConfig", () => {
       { command: "x", calls: {}, lifeline: { calls: {} } },
       "lifeline.calls: is given twice, here and beside lifeline; keep one"
     ],
-    [{ command: "x", type: "sse" }, 'type: is "sse"; accepted: "stdio", since this server has a command'],
+    [
+      { command: "x", type: "sse" },
+      'type: is "sse"; accepted: "stdio" or "local", since this server has a command'
+    ],
+    [
+      { url: "http://h/mcp", type: "ws" },
+      expect.stringMatching(/^type: is "ws"; accepted: "auto", "http", "streamable-http", .*"remote" or "sse"$/)
+    ],
+    [{ command: "x", enabled: true, disabled: true }, "enabled: contradicts disabled; keep one of the two"],
+    [{ command: "x", enabled: "no" }, 'enabled: is "no"; accepted: true or false'],
+    [
+      { command: "x", timeout: -1 },
+      expect.stringMatching(/^timeout: is -1; accepted: 1 ms to 7 d, as milliseconds or /)
+    ],
     [{ command: "x", stdio: { stdinGrace: "5s", command: "y" } }, "stdio.command: belongs beside stdio, not in it"],
     [{ command: "x", protocol: "2024" }, 'protocol: is "2024"; accepted: "auto", "2025" or "2026"'],
     [{ url: "http://h/mcp", protocol: "2024" }, 'protocol: is "2024"; accepted: "auto", "2025" or "2026"'],
@@ -89,6 +102,101 @@ describe("McpConfig", () => {
     const lines = said(McpConfig.readServer(raw))
     expect(lines).toEqual([expected])
     expect(lines.join()).not.toContain("secret")
+  })
+
+  it("[G2:unit] a command may have its arguments with it, null takes a variable away, and env has other names", () => {
+    const { problems, value } = McpConfig.readServer({
+      type: "local",
+      command: ["npx", "-y", "server"],
+      args: ["--more"],
+      environment: { A: 1, LANG: null },
+      envFile: "${workspaceFolder}/.env"
+    }, { variables: { workspaceFolder: "no" }, places: { workspaceFolder: "/home/me" } })
+    expect(problems).toEqual([])
+    expect(value?.reach).toMatchObject({ command: "npx", args: ["-y", "server", "--more"], envFile: "/home/me/.env" })
+    expect(value?.reach._tag === "Stdio" && reveal(value.reach.env)).toEqual({ A: "1", LANG: null })
+    expect(said(McpConfig.readServer({ command: [] }))).toEqual([
+      "command: is empty; accepted: a program, and its arguments"
+    ])
+    expect(said(McpConfig.readServer({ command: ["x", 5] }))).toEqual(["command[1]: is a number; accepted: a string"])
+  })
+
+  it("[G2:unit] values that are taken from variables by name; one that is not set is a problem of the server", () => {
+    const raw = {
+      url: "https://h/mcp",
+      http_headers: { A: "1" },
+      bearer_token_env_var: "TOKEN",
+      env_http_headers: { "X-Key": "KEY" }
+    }
+    const { problems, value } = McpConfig.readServer(raw, { variables: { TOKEN: "t", KEY: "k" } })
+    expect(problems).toEqual([])
+    expect(value?.reach._tag === "Http" && reveal(value.reach.headers)).toEqual({
+      A: "1",
+      Authorization: "Bearer t",
+      "X-Key": "k"
+    })
+    expect(said(McpConfig.readServer(raw, { variables: { KEY: "k" } }))).toEqual([
+      "bearer_token_env_var: names the variable TOKEN, which is not set; set it in the environment"
+    ])
+    const started = McpConfig.readServer({ command: "x", env: { B: "own" }, env_vars: ["A", "B", "C"] }, {
+      variables: { A: "a", B: "b" }
+    })
+    expect(started.value?.reach._tag === "Stdio" && reveal(started.value.reach.env)).toEqual({ A: "a", B: "own" })
+  })
+
+  it.each<[object, object]>([
+    [{ timeout: 60_000 }, { timeouts: { request: 60_000 } }],
+    [{ timeout: "90s" }, { timeouts: { request: "90s" } }],
+    [{ tool_timeout_sec: 45, startup_timeout_sec: 2.5 }, { timeouts: { request: 45_000, connect: 2500 } }],
+    [{ timeout: 60_000, lifeline: { timeouts: { request: "5s" } } }, { timeouts: { request: "5s" } }],
+    [{ enabled: true }, { lifecycle: { disabled: false } }],
+    [{ enabled: false }, { lifecycle: { disabled: true } }]
+  ])("[G2:unit] %j means %j", (raw, policy) => {
+    const { problems, value } = McpConfig.readServer({ command: "x", ...raw })
+    expect(problems).toEqual([])
+    expect(value?.policy).toEqual(policy)
+  })
+
+  it("[G2:unit] a number that some hosts read as seconds is told and not used; a short one of Lifeline's own is told and used", () => {
+    const host = McpConfig.readServer({ command: "x", timeout: 60 })
+    expect(host.value?.policy).toEqual({})
+    expect(host.problems).toEqual([{
+      path: ["timeout"],
+      message: "is 60 without a unit, which hosts read as milliseconds or as seconds, and has no effect here; "
+        + 'write "60 ms" or "60 s"',
+      key: "ambiguous"
+    }])
+    const own = McpConfig.readServer({ command: "x", lifeline: { timeouts: { request: 30, close: 500 } } })
+    expect(own.value?.policy).toEqual({ timeouts: { request: 30, close: 500 } })
+    expect(said(own)).toEqual([
+      'lifeline.timeouts.request: is 30 without a unit, which is read as milliseconds; write "30 ms" or "30 s"'
+    ])
+  })
+
+  it("[G2:unit] inputs come from the environment, by their id or in capitals, or from their default in the file", () => {
+    const read = (args: ReadonlyArray<string>, variables: McpConfig.Variables, inputs: McpConfig.Variables = {}) =>
+      McpConfig.readServer({ command: "x", args }, { variables, inputs })
+    expect(read(["${input:api-key}"], { "api-key": "a", API_KEY: "b" }).value?.reach).toMatchObject({ args: ["a"] })
+    expect(read(["${input:api-key}"], { API_KEY: "b" }, { "api-key": "c" }).value?.reach).toMatchObject({ args: ["b"] })
+    expect(read(["${input:api-key}"], {}, { "api-key": "c" }).value?.reach).toMatchObject({ args: ["c"] })
+    expect(read(["${input:api-key:-d}"], {}).value?.reach).toMatchObject({ args: ["d"] })
+    expect(said(read(["${input:api-key}"], {}))).toEqual([
+      "args[0]: has ${input:api-key}, which is not set; set API_KEY in the environment or write ${input:api-key:-default}"
+    ])
+  })
+
+  it.each<[string, object, ReadonlyArray<string>]>([
+    ["VS Code's settings", { mcp: { servers: { a: { command: "x" } }, inputs: [] }, editor: 1 }, ["mcp", "servers"]],
+    ["opencode", { mcp: { a: { type: "local", command: ["x"] } }, theme: "y" }, ["mcp"]],
+    ["a server that is called servers", { mcp: { servers: { type: "local", command: ["x"] } } }, ["mcp"]],
+    ["Gemini CLI", { mcpServers: { a: { httpUrl: "http://h" } }, mcp: { allowed: ["a"] } }, ["mcpServers"]],
+    ["Codex", { model: "y", mcp_servers: { a: { command: "x" } } }, ["mcp_servers"]],
+    ["Zed", { context_servers: { a: { source: "custom", command: "x" } }, vim_mode: true }, ["context_servers"]],
+    ["Amp", { "amp.mcpServers": { a: { command: "x" } } }, ["amp.mcpServers"]]
+  ])("[G2:unit] finds the servers of %s", (_, raw, path) => {
+    const { problems, value } = McpConfig.readTop(raw)
+    expect(value?.path).toEqual(path)
+    expect(problems.filter(({ key }) => key !== "foreign")).toEqual([])
   })
 
   it("[G2:unit] an empty key of the other kind is none", () => {

@@ -8,6 +8,7 @@ import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Array, Either } from "effect"
 import { isAbsolute, resolve } from "node:path"
+import * as EnvFile from "./config/EnvFile.js"
 import type { Entry, Problem } from "./McpJson.js"
 import { version } from "./Version.js"
 
@@ -18,7 +19,7 @@ export interface Backends {
   readonly problems: ReadonlyArray<Problem>
 }
 
-/** A connector for an entry, or what is wrong with its options; a relative `cwd` is taken from the folder of the file. */
+/** A connector for an entry, or what is wrong with its options; a relative `cwd` or `envFile` is taken from the folder of the file. */
 export const connectorOf = (
   { server }: Entry,
   folder: string,
@@ -30,8 +31,11 @@ export const connectorOf = (
     const problems = HttpConnector.problems(options).map((problem) => McpConfig.placed(server, problem))
     return OptionProblem.some(problems) ? Either.left(problems) : Either.right(HttpConnector.make(options))
   }
-  const { _tag, cwd, stdio, ...rest } = server
-  const options = { ...stdio, ...rest, cwd: cwd === undefined || isAbsolute(cwd) ? cwd : resolve(folder, cwd) }
+  const { _tag, cwd, env, envFile, stdio, ...rest } = server
+  const from = (path: string): string => isAbsolute(path) ? path : resolve(folder, path)
+  const ofFile = envFile === undefined ? Either.right({}) : EnvFile.read(from(envFile))
+  if (Either.isLeft(ofFile)) return Either.left([{ path: ["envFile"], message: ofFile.left }])
+  const options = { ...stdio, ...rest, cwd: cwd && from(cwd), env: { ...ofFile.right, ...env } }
   const problems = OptionProblem.below(["stdio"], StdioConnector.problems(options))
   return OptionProblem.some(problems) ? Either.left(problems) : Either.right(StdioConnector.make(options))
 }

@@ -6,8 +6,8 @@
 import { McpConfig } from "@mcp-lifeline/config"
 import { Policy, Problem as OptionProblem } from "@mcp-lifeline/core"
 import { Data, Either } from "effect"
-import type { Node, ParseError } from "jsonc-parser"
-import { findNodeAtLocation, getNodeValue, parseTree, printParseErrorCode } from "jsonc-parser"
+import * as Document from "./config/Document.js"
+import { placesOf } from "./config/places.js"
 
 /** One server of the file. */
 export interface Entry {
@@ -37,9 +37,13 @@ export interface Problem {
 export interface McpJson {
   readonly entries: ReadonlyArray<Entry>
   readonly problems: ReadonlyArray<Problem>
+  /** What may be meant otherwise than it is read, and one notice of all keys that belong to other programs. They stop nothing. */
+  readonly notices: ReadonlyArray<Problem>
+  /** The names of all servers in the file, good and bad, in its order. */
+  readonly names: ReadonlyArray<string>
 }
 
-/** The whole file is unusable: no JSON, or no object of servers in it. */
+/** The whole file is unusable: no JSON or TOML, or no object of servers in it. */
 export class BrokenFile extends Data.TaggedError("BrokenFile")<{ readonly problem: Problem }> {}
 
 /** A problem in one line. */
@@ -48,106 +52,96 @@ export const show = (problem: Problem): string =>
 
 type Path = OptionProblem.Path
 
-const lineAt = (source: string, offset: number): number => source.slice(0, offset).split("\n").length
+/** As many keys as a notice lists. */
+const listed = 8
 
-/** The node at a path, or at the longest part of it that exists. */
-const nearest = (tree: Node, path: Path): Node => {
-  for (let length = path.length; length > 0; length--) {
-    const node = findNodeAtLocation(tree, path.slice(0, length))
-    // The line of a key is where the key stands, not where its value begins.
-    if (node) return node.parent?.type === "property" ? node.parent : node
-  }
-  return tree
+/** One notice of all keys that belong to other programs, at the first of them. */
+const foreignNotice = (found: ReadonlyArray<Problem>): ReadonlyArray<Problem> => {
+  const [first, ...rest] = found.toSorted((a, b) => a.line - b.line)
+  if (first === undefined) return []
+  const others = [
+    ...new Set(rest.map(({ key }) => key.split(".").at(-1)).filter((key) => key !== first.key.split(".").at(-1)))
+  ]
+  const more = others.length > listed
+    ? `${others.slice(0, listed).join(", ")} and ${others.length - listed} more`
+    : others.join(", ")
+  const message = rest.length === 0
+    ? "belongs to another program and has no effect here"
+    : others.length === 0
+    ? `belongs to another program and has no effect here, wherever it stands`
+    : `belongs to another program and has no effect here; nor have ${more}`
+  return [{ ...first, message }]
 }
 
-const syntax = (file: string, source: string, error: ParseError): Problem => ({
-  file,
-  line: lineAt(source, error.offset),
-  key: "",
-  message: `not valid JSON: ${
-    printParseErrorCode(error.error).replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase()
-  }; comments and trailing commas are allowed`
-})
-
-/** A key that its object has had before. */
-interface Repeated {
-  readonly path: Path
-  readonly offset: number
-}
-
-/** All of them, at any depth. */
-const repeated = (node: Node | undefined, path: Path = []): ReadonlyArray<Repeated> => {
-  const seen = new Set<string>()
-  return (node?.children ?? []).flatMap((child, index) => {
-    if (node?.type === "array") return repeated(child, [...path, index])
-    const key = String(child.children?.[0]?.value)
-    const below = [...path, key]
-    const again = seen.has(key) ? [{ path: below, offset: child.offset }] : []
-    seen.add(key)
-    return [...again, ...repeated(child.children?.[1], below)]
-  })
-}
-
-/** Reads the text of a file. `${..}` is taken from `env`. */
+/** Reads the text of a file. `${..}` is taken from `env`, and from the place of the file. */
 export const parse = (
   file: string,
   source: string,
   env: McpConfig.Variables
 ): Either.Either<McpJson, BrokenFile> => {
-  const content = source.replace(/^\uFEFF/, "")
-  const errors: Array<ParseError> = []
-  const tree = parseTree(content, errors, { allowTrailingComma: true, disallowComments: false })
+  const read = Document.parse(file, source)
   const broken = (problem: Problem) => Either.left(new BrokenFile({ problem }))
-  const [error] = errors
-  if (error) return broken(syntax(file, content, error))
-  if (tree === undefined) return broken({ file, line: 1, key: "", message: "is empty" })
-  const place = (offset: number, path: Path, message: string): Problem => ({
+  if (Either.isLeft(read)) return broken({ file, key: "", ...read.left })
+  const document = read.right
+  const at = (path: Path, message: string, line = document.line(path)): Problem => ({
     file,
-    line: lineAt(content, offset),
+    line,
     key: OptionProblem.showPath(path),
     message
   })
-  const at = (path: Path, message: string): Problem => place(nearest(tree, path).offset, path, message)
-  const { problems: around, value: top } = McpConfig.readTop(getNodeValue(tree))
+  const { problems: around, value: top } = McpConfig.readTop(document.value)
   if (top === undefined) {
     const [problem] = around.toSorted((a, b) => Number(a.key !== "misspelt") - Number(b.key !== "misspelt"))
     return broken(at(problem?.path ?? [], problem?.message ?? "has no servers"))
   }
-  const ours = new Set<string | number>([top.key, "lifeline", ...Policy.groups])
-  const twice = repeated(tree).filter(({ path: [first = ""] }) => ours.has(first))
-  const problems = [
-    // What else stands beside the servers belongs to other programs.
-    ...around.filter(({ key }) => key === undefined || key === "misspelt").map(({ message, path }) =>
-      at(path, message)
-    ),
-    ...twice.map(({ offset, path }) =>
-      place(
-        offset,
-        path,
-        `is there more than once; ${path.length === 2 ? "give each server its own name" : "keep one"}`
-      )
+  const depth = top.path.length
+  const isBelow = (path: Path): boolean => top.path.every((key, index) => path[index] === key)
+  const twice = document.repeated.filter(({ path }) =>
+    isBelow(path) || path[0] === "lifeline" || (Policy.groups as ReadonlyArray<unknown>).includes(path[0])
+  )
+  const notices: Array<Problem> = []
+  const foreign: Array<Problem> = []
+  const problems = twice.map(({ line, path }) =>
+    at(
+      path,
+      `is there more than once; ${path.length === depth + 1 ? "give each server its own name" : "keep one"}`,
+      line
     )
-  ]
+  )
+  /** Says what was found; whether it stops what it was found in. */
+  const sort = (found: ReadonlyArray<OptionProblem.Problem>, prefix: Path, isTop: boolean): boolean => {
+    for (const one of found) {
+      const path = [...prefix, ...one.path]
+      if (one.key === "ambiguous") notices.push(at(path, one.message))
+      else if (one.key === "foreign") foreign.push(at(path, one.message))
+      // What else stands beside the servers belongs to other programs.
+      else if (one.key === "unknown" && isTop) foreign.push(at(path, one.message))
+      else problems.push(at(path, one.key === "unknown" ? `${one.message}. It has no effect` : one.message))
+    }
+    return found.some(({ key }) => key === undefined || (key === "misspelt" && !isTop))
+  }
+  const isTopBad = sort(around, [], true)
+  const sources: McpConfig.Sources = { variables: env, places: placesOf(file), inputs: top.inputs, bare: top.bare }
   const entries: Array<Entry> = []
-  // Not by way of an object: that would reorder names such as "1" and lose "__proto__".
-  for (const { children: [key, value] = [] } of findNodeAtLocation(tree, [top.key])?.children ?? []) {
-    const name = String(key?.value)
-    const problem: Entry["problem"] = (path, message) => at([top.key, name, ...path], message)
+  const names = [...new Set(document.names(top.path))]
+  for (const name of names) {
+    const path = [...top.path, name]
+    const problem: Entry["problem"] = (key, message) => at([...path, ...key], message)
+    const repeats = twice.filter((one) => isBelow(one.path) && one.path[depth] === name)
+    // Of two servers with one name neither is read: who knows which is meant.
+    if (repeats.some((one) => one.path.length === depth + 1)) continue
     if (name === "") problems.push(problem([], "needs a name"))
-    const { problems: found, value: server } = McpConfig.readServer(value && getNodeValue(value), env)
-    if (twice.some(({ path }) => path[0] === top.key && path[1] === name && path.length === 2)) continue
-    problems.push(
-      ...found.filter((one) => one.key !== "foreign").map((one) =>
-        problem(one.path, one.key === "unknown" ? `${one.message}. It has no effect` : one.message)
-      )
-    )
-    const isSpoilt = name === "" || twice.some(({ path }) => path[0] === top.key && path[1] === name) ||
-      found.some((one) => one.key === undefined || one.key === "misspelt")
-    if (server === undefined || isSpoilt) continue
+    const { problems: found, value: server } = McpConfig.readServer(top.servers[name], sources)
+    const isBad = sort(found, path, false)
+    if (server === undefined || isBad || name === "" || repeats.length > 0) continue
     entries.push({ name, server: server.reach, policy: Policy.merge(top.policy, server.policy), problem })
   }
   // What is wrong with the options of all servers is wrong with each of them.
-  const isUsable = around.every((one) => one.key !== undefined) &&
-    twice.every(({ path }) => path[0] === top.key && path.length > 1)
-  return Either.right({ entries: isUsable ? entries : [], problems })
+  const isUsable = !isTopBad && twice.every(({ path }) => isBelow(path) && path.length > depth)
+  return Either.right({
+    entries: isUsable ? entries : [],
+    problems,
+    notices: [...notices, ...foreignNotice(foreign)],
+    names
+  })
 }

@@ -64,7 +64,7 @@ const configured = (file: string, output: Output.Output) =>
     const authorizations = new Map([...signIns].map(([name, { authorization }]) => [name, authorization]))
     const { backends, problems } = Backends.fromEntries(parsed.entries, dirname(resolve(file)), authorizations)
     const all = [...parsed.problems, ...problems]
-    yield* Effect.forEach(all, (problem) => output.problem(McpJson.show(problem)))
+    yield* Effect.forEach([...all, ...parsed.notices], (problem) => output.problem(McpJson.show(problem)))
     if (backends.length === 0) {
       const why = all.length > 0 ? "none of its servers can be used (see above)" : "it names no servers; add one"
       return yield* new StartError({ message: `${file}: ${why}` })

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Either, Redacted } from "effect"
 import { Backends, McpJson } from "mcp-lifeline"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { inspect } from "node:util"
 
 const parse = (source: string, env: Record<string, string> = {}) =>
@@ -14,8 +17,8 @@ const broken = (source: string) =>
     onRight: () => "not broken"
   })
 
-const reveal = (secrets: Readonly<Record<string, Redacted.Redacted>>) =>
-  Object.fromEntries(Object.entries(secrets).map(([key, value]) => [key, Redacted.value(value)]))
+const reveal = (secrets: Readonly<Record<string, Redacted.Redacted | null>>) =>
+  Object.fromEntries(Object.entries(secrets).map(([key, value]) => [key, value && Redacted.value(value)]))
 
 describe("McpJson", () => {
   it("[G2:unit] reads stdio and url entries, with comments and trailing commas", () => {
@@ -52,6 +55,111 @@ describe("McpJson", () => {
     const { entries, problems } = parse(source)
     expect(problems).toEqual([])
     expect(entries.map(({ server }) => server._tag)).toEqual([tag])
+  })
+
+  it("[G2:unit] reads Codex's TOML, with the lines of its keys", () => {
+    const source = `model = "m"
+
+[mcp_servers.docs]
+url = "https://host.example/mcp"
+bearer_token_env_var = "TOKEN"
+startup_timeout_sec = 20
+
+[mcp_servers.files]
+command = "npx"
+args = ["-y", "files"]
+enabled = false
+[mcp_servers.files.env]
+ROOT = "\${HOME}"
+
+[mcp_servers.bad]
+command = "x"
+args = [
+  "a",
+  5
+]
+`
+    const { entries, names, notices, problems } = Either.getOrThrow(
+      McpJson.parse("config.toml", source, { TOKEN: "secret-1", HOME: "/home/me" })
+    )
+    expect(problems.map(McpJson.show)).toEqual([
+      "config.toml:19: mcp_servers.bad.args[1]: is a number; accepted: a string"
+    ])
+    expect(notices.map(McpJson.show)).toEqual([
+      "config.toml:1: model: belongs to another program and has no effect here"
+    ])
+    expect(names).toEqual(["docs", "files", "bad"])
+    const [docs, files] = entries
+    expect(docs).toMatchObject({ name: "docs", policy: { timeouts: { connect: 20_000 } } })
+    expect(docs?.server._tag === "Http" && reveal(docs.server.headers)).toEqual({ Authorization: "Bearer secret-1" })
+    expect(files).toMatchObject({ server: { command: "npx" }, policy: { lifecycle: { disabled: true } } })
+    expect(files?.server._tag === "Stdio" && reveal(files.server.env)).toEqual({ ROOT: "/home/me" })
+    const broken = Either.flip(McpJson.parse("config.toml", "[mcp_servers.a]\ncommand = \n", {}))
+    expect(McpJson.show(Either.getOrThrow(broken).problem)).toMatch(/^config\.toml:2: not valid TOML: /)
+  })
+
+  it("[G2:unit] reads opencode's file, whose references have no dollar", () => {
+    const { entries, notices, problems } = parse(
+      `{ "theme": "x", "mcp": {
+        "a": { "type": "local", "command": ["bun", "x"], "environment": { "A": "{env:A}" }, "enabled": false },
+        "b": { "type": "remote", "url": "https://h/mcp", "headers": { "K": "{env:K}" } },
+        "c": { "type": "remote", "url": "https://h/mcp", "headers": { "K": "{file:k}" } } } }`,
+      { A: "1" }
+    )
+    expect(problems.map(McpJson.show)).toEqual([
+      expect.stringMatching(/^mcp\.json:3: mcp\.b\.headers\.K: has \$\{env:K\}, which is not set; /),
+      expect.stringMatching(/^mcp\.json:4: mcp\.c\.headers\.K: has \$\{file:k\}, which is not known; /)
+    ])
+    expect(notices).toHaveLength(1)
+    expect(entries).toHaveLength(1)
+    const server = entries[0]?.server
+    expect(server).toMatchObject({ command: "bun", args: ["x"] })
+    expect(server?._tag === "Stdio" && reveal(server.env)).toEqual({ A: "1" })
+  })
+
+  it("[G2:unit] one notice names all keys of other programs", () => {
+    const { notices, problems } = parse(`{ "mcpServers": {
+      "a": { "command": "x", "autoApprove": ["y"], "trust": true, "timeout": 60000 },
+      "b": { "url": "http://h/mcp", "autoApprove": [], "oauth": {}, "timeout": 30 } },
+      "inputs": [] }`)
+    expect(problems).toEqual([])
+    expect(notices.map(McpJson.show)).toEqual([
+      expect.stringMatching(/^mcp\.json:3: mcpServers\.b\.timeout: is 30 without a unit, /),
+      "mcp.json:2: mcpServers.a.autoApprove: belongs to another program and has no effect here; nor have trust, oauth, inputs"
+    ])
+  })
+
+  it("[G2:unit] the workspace is the folder of the file, or the one around .vscode", () => {
+    const args = (file: string) => {
+      const source =
+        `{"servers": {"a": {"command": "x", "args": ["\${workspaceFolder}", "\${workspaceFolderBasename}\${/}"]}}}`
+      const server = Either.getOrThrow(McpJson.parse(file, source, {})).entries[0]?.server
+      return server?._tag === "Stdio" ? server.args : []
+    }
+    expect(args("/work/project/.vscode/mcp.json")).toEqual(["/work/project", "project/"])
+    expect(args("/work/project/.mcp.json")).toEqual(["/work/project", "project/"])
+  })
+
+  it("[G2:unit] envFile is read from the folder of the file, below env; one that is not there stops its server", () => {
+    const folder = mkdtempSync(join(tmpdir(), "lifeline-"))
+    try {
+      writeFileSync(join(folder, ".env"), "# secrets\nA=from-file\nexport B='from file'\n")
+      const { entries } = parse(`{"mcpServers": {
+        "a": { "command": "x", "env": { "A": "own" }, "envFile": ".env" },
+        "b": { "command": "x",
+          "envFile": "not-there.env" } }}`)
+      const { backends, problems } = Backends.fromEntries(entries, folder)
+      expect(backends.map(({ id }) => id)).toEqual(["a"])
+      expect(problems.map(McpJson.show)).toEqual([
+        `mcp.json:4: mcpServers.b.envFile: names ${
+          join(folder, "not-there.env")
+        }, and there is no such file; create it, or leave `
+        + "envFile out"
+      ])
+      expect(inspect(backends, { depth: 20 })).not.toContain("from-file")
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   it("[G2:unit] keeps type sse, disabled and the options under lifeline", () => {
@@ -100,7 +208,8 @@ describe("McpJson", () => {
       "mcp.json:16: mcpServers.address.url: is not an address; accepted: one that begins with http:// or https://",
       "mcp.json:19: mcpServers.unset.env.TOKEN: has ${NOT_THERE}, which is not set; set NOT_THERE in the environment or write "
       + "${NOT_THERE:-default}",
-      "mcp.json:21: mcpServers.input.args[0]: has ${input:key}, which is not known; write ${NAME}, ${NAME:-default} or ${env:NAME}",
+      "mcp.json:21: mcpServers.input.args[0]: has ${input:key}, which is not set; set KEY in the environment or write "
+      + "${input:key:-default}",
       "mcp.json:22: mcpServers.text: is a string; accepted: an object with a command or a url",
       'mcp.json:23: mcpServers.off.disabled: is "yes"; accepted: true or false'
     ])

@@ -29,7 +29,7 @@ const isSafe = (name: string, platform: NodeJS.Platform): boolean =>
 
 /** Options of `make`. */
 export interface Options {
-  readonly env?: { readonly [name: string]: string | Redacted.Redacted<string> } | undefined
+  readonly env?: { readonly [name: string]: string | Redacted.Redacted<string> | null } | undefined
   readonly inheritEnv?: boolean | undefined
 }
 
@@ -46,7 +46,8 @@ export const make = (
     if (options.inheritEnv === true || (isSafe(name, platform) && !value.startsWith("()"))) result[name] = value
   }
   for (const [name, value] of Object.entries(options.env ?? {})) {
-    result[name] = Redacted.isRedacted(value) ? Redacted.value(value) : value
+    if (value === null) delete result[name]
+    else result[name] = Redacted.isRedacted(value) ? Redacted.value(value) : value
   }
   return result
 }

@@ -13,10 +13,12 @@ export type Secrets = ReadonlyArray<string>
 
 /** The values of a configured environment, and of arguments that sound like one, where they are long enough. */
 export const collect = (
-  env: { readonly [name: string]: string | Redacted.Redacted<string> } | undefined,
+  env: { readonly [name: string]: string | Redacted.Redacted<string> | null } | undefined,
   given: ReadonlyArray<string> = []
 ): Secrets => {
-  const configured = Object.values(env ?? {}).map((value) => Redacted.isRedacted(value) ? Redacted.value(value) : value)
+  const configured = Object.values(env ?? {}).map((value) =>
+    Redacted.isRedacted(value) ? Redacted.value(value) : value ?? ""
+  )
   const found = new Set([...configured, ...given.flatMap((_, index) => hiddenAt(given, index))].flatMap(forms))
   return [...found].toSorted((a, b) => b.length - a.length)
 }

@@ -22,9 +22,10 @@ export interface Options {
   readonly args?: ReadonlyArray<string> | undefined
   /**
    * Environment variables beside the safe ones that are inherited (HOME, LANG, LC_*, LOGNAME, PATH, SHELL, TERM, TMPDIR, TZ,
-   * USER, and on Windows their like). Values of 8 characters or more are masked in what the server writes to stderr.
+   * USER, and on Windows their like). Values of 8 characters or more are masked in what the server writes to stderr. Null takes an
+   * inherited variable away.
    */
-  readonly env?: { readonly [name: string]: string | Redacted.Redacted<string> } | undefined
+  readonly env?: { readonly [name: string]: string | Redacted.Redacted<string> | null } | undefined
   /** The working directory. Default: ours. */
   readonly cwd?: string | undefined
   /** Inherit all of our environment. Default false. */
@@ -73,8 +74,8 @@ const check = Check.options(
     args: Check.list(Check.string, "an array of strings"),
     env: Check.values(
       Check.isSecret(
-        (value) => Predicate.isString(value) || Redacted.isRedacted(value),
-        "a string, or one that is Redacted"
+        (value) => Predicate.isString(value) || Redacted.isRedacted(value) || value === null,
+        "a string, one that is Redacted, or null"
       ),
       "an object of strings"
     ),

@@ -201,6 +201,7 @@ describe("the environment", () => {
       TZ: "UTC",
       TOKEN: "t"
     })
+    assert.notProperty(Environment.make({ env: { PATH: null } }, { PATH: "/bin" }, "linux"), "PATH")
     assert.deepStrictEqual(Environment.make({ env, inheritEnv: true }, ours, "linux"), {
       ...ours,
       PATH: "/mine",

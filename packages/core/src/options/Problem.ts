@@ -17,9 +17,9 @@ export interface Problem {
   readonly message: string
   /**
    * A key that has no meaning here: `misspelt` where it looks like one that has, `foreign` where it is known to belong to another
-   * program, else `unknown`.
+   * program, else `unknown`. `ambiguous`: a key whose value may be meant otherwise, which is no reason to refuse it.
    */
-  readonly key?: "misspelt" | "unknown" | "foreign" | undefined
+  readonly key?: "misspelt" | "unknown" | "foreign" | "ambiguous" | undefined
 }
 
 /** A path as people write it: `mcpServers.docs.args[0]`. */

@@ -14,7 +14,7 @@ const read = (text: string): JsonNode => {
     const what = error === undefined
       ? "is empty"
       : printParseErrorCode(error.error).replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase()
-    throw new Unreadable(`line ${lineAt(text, error?.offset ?? 0)}: not valid JSON: ${what}`)
+    throw new Unreadable(`not valid JSON: ${what}`, lineAt(text, error?.offset ?? 0))
   }
   return root
 }

@@ -1,7 +1,7 @@
 /**
  * TOML. No editor of it keeps comments, so that this reader finds what stands where; what the text says is what `smol-toml` reads.
  */
-import { parse } from "smol-toml"
+import { parse, TomlError } from "smol-toml"
 import { printer, type Syntax } from "./Syntax.js"
 import { lineAt, type List, type Node, type Pair, type Span, Unreadable } from "./Tree.js"
 import * as Value from "./Value.js"
@@ -51,7 +51,7 @@ class Reader {
   #expect(expression: RegExp, what: string): RegExpExecArray {
     const found = this.#take(expression)
     if (found === undefined) {
-      throw new Unreadable(`line ${lineAt(this.#text, this.#at)}: not valid TOML: ${what} is missing`)
+      throw new Unreadable(`not valid TOML: ${what} is missing`, lineAt(this.#text, this.#at))
     }
     return found
   }
@@ -184,7 +184,10 @@ export const syntax: Syntax = {
     try {
       return Value.from(parse(text, { integersAsBigInt: true }))
     } catch (error) {
-      throw new Unreadable(`not valid TOML: ${String((error as Error).message).split("\n")[0]}`)
+      throw new Unreadable(
+        `not valid TOML: ${String((error as Error).message).split("\n")[0]?.replace(/^Invalid TOML document: /, "")}`,
+        error instanceof TomlError ? error.line : undefined
+      )
     }
   },
   print: printer(quote, printKey, " = "),

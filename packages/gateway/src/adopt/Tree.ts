@@ -35,8 +35,15 @@ export interface Pair {
   readonly value: Node
 }
 
-/** The text is not what its format asks for. `message` says what is wrong, with the line. */
-export class Unreadable extends Error {}
+/** The text is not what its format asks for. `message` says what is wrong, with the line where it is known. */
+export class Unreadable extends Error {
+  readonly line: number | undefined
+
+  constructor(message: string, line?: number) {
+    super(line === undefined ? message : `line ${line}: ${message}`)
+    this.line = line
+  }
+}
 
 /** The line of an offset, from 1. */
 export const lineAt = (text: string, offset: number): number => text.slice(0, offset).split("\n").length

@@ -44,11 +44,18 @@ const adapterOf = (reach: Reach): Adapter => {
       }
     }
     case "Stdio": {
-      const { _tag, stdio, ...others } = reach
+      const { _tag, envFile, stdio, ...others } = reach
       const options: StdioConnector.Options = { ...stdio, ...others }
+      const file = {
+        path: ["envFile"],
+        message: "names a file, which only the gateway reads; give its variables in env"
+      }
       return {
         make: () => StdioConnector.make(options),
-        problems: () => Problem.below(["stdio"], StdioConnector.problems(options))
+        problems: () => [
+          ...envFile === undefined ? [] : [file],
+          ...Problem.below(["stdio"], StdioConnector.problems(options))
+        ]
       }
     }
     case "Custom":
@@ -84,10 +91,13 @@ const misplaced = (of: string) => (problem: Problem.Problem): Problem.Problem =>
     ? { path: problem.path, message: `is not an option of ${of}; give it in the second argument` }
     : problem
 
+/** Keys of other programs are no reason to refuse a configuration, nor are values that may be meant otherwise. */
+const isRefusal = ({ key }: Problem.Problem): boolean => key !== "foreign" && key !== "ambiguous"
+
 const literally = ", or give the option variables: false to leave every text as it is"
 
 const read = (server: unknown, variables?: McpConfig.Variables): McpConfig.Read<Described> => {
-  const { problems, value } = readCustom(server) ?? McpConfig.readServer(server, variables, literally)
+  const { problems, value } = readCustom(server) ?? McpConfig.readServer(server, variables && { variables }, literally)
   return {
     value,
     problems: [
@@ -135,20 +145,19 @@ export const readAll = (
   const variables = given === false ? undefined : given
   const { problems, value: top } = McpConfig.readTop(config)
   const around = [...ofOptions, ...problems.map(misplaced("an mcp.json"))]
-  const owned: Array<Problem.Owned> = around.filter(({ key }) => key !== "foreign").map((problem) => ({
+  const owned: Array<Problem.Owned> = around.filter(isRefusal).map((problem) => ({
     backend: "fleet",
     problem: problem.path.length === 0 && !ofOptions.includes(problem) ? { ...problem, path: ["config"] } : problem
   }))
   const servers = new Map<string, Described>()
-  const entries = top === undefined ? [] : Object.entries((config as Readonly<Record<string, object>>)[top.key] ?? {})
-  for (const [name, server] of entries) {
+  for (const [name, server] of Object.entries(top?.servers ?? {})) {
     const { problems, value } = read(server, variables)
     if (name === "") {
       const message = "has a server without a name; give it one"
-      owned.push({ backend: "fleet", problem: { path: [top?.key ?? "mcpServers"], message } })
+      owned.push({ backend: "fleet", problem: { path: top?.path ?? ["mcpServers"], message } })
     }
     owned.push(
-      ...problems.filter(({ key }) => key !== "foreign").map((problem) => ({ backend: name, problem }))
+      ...problems.filter(isRefusal).map((problem) => ({ backend: name, problem }))
     )
     if (value !== undefined) servers.set(name, { ...value, policy: Policy.merge(top?.policy ?? {}, value.policy) })
   }

@@ -1,0 +1,96 @@
+/**
+ * What stands around the servers of a configuration, and under which key they stand: each host has its own.
+ */
+import { Policy, Problem } from "@mcp-lifeline/core"
+import { Predicate } from "effect"
+import type { Variables } from "./Expansion.js"
+import { policyOf, type Read } from "./supervision.js"
+
+/** What stands around the servers. */
+export interface Top {
+  /** The keys that lead to the servers. */
+  readonly path: ReadonlyArray<string>
+  /** The servers by name; each is read by `readServer`. */
+  readonly servers: Readonly<Record<string, unknown>>
+  /** Options for all servers, which lie below their own. */
+  readonly policy: Policy.PolicyOptions
+  /** The defaults of the inputs that the file declares, by their ids. */
+  readonly inputs: Variables
+  /** Whether `{env:VAR}` is a reference in such a file. */
+  readonly bare: boolean
+}
+
+/** The keys of the servers, the first that is there counts. Only the first two are for servers alone. */
+const homes: ReadonlyArray<ReadonlyArray<string>> = [
+  ["mcpServers"],
+  ["servers"],
+  ["mcp_servers"],
+  ["context_servers"],
+  ["amp.mcpServers"],
+  ["mcp", "servers"],
+  ["mcp"]
+]
+
+/** What other programs have beside the servers. */
+const foreign: ReadonlySet<string> = new Set(["$schema", "inputs", "mcp"])
+
+type Raw = Readonly<Record<string, unknown>>
+
+const at = (raw: unknown, path: ReadonlyArray<string>): unknown =>
+  path.reduce<unknown>(
+    (value, key) => Predicate.isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined,
+    raw
+  )
+
+/** Whether it is a server by itself, and not servers by name. */
+const isServer = (value: Raw): boolean =>
+  ["command", "url", "type"].some((key) => Predicate.isString(value[key]) || Array.isArray(value[key]))
+
+const homeOf = (raw: Raw): ReadonlyArray<string> =>
+  homes.find((path) => {
+    const found = at(raw, path)
+    if (path.length === 1 && path[0] !== "mcp") return found !== undefined
+    return Predicate.isRecord(found) && !isServer(found)
+  }) ?? ["mcpServers"]
+
+const inputsOf = (inputs: unknown): Variables =>
+  Object.fromEntries(
+    (Array.isArray(inputs) ? inputs : []).flatMap((input: unknown) =>
+      Predicate.isRecord(input) && Predicate.isString(input["id"]) && Predicate.isString(input["default"])
+        ? [[input["id"], input["default"]]]
+        : []
+    )
+  )
+
+/** Reads what stands around the servers. */
+export const readTop = (raw: unknown): Read<Top> => {
+  const shape = "an object with mcpServers, an object of servers by name"
+  if (!Predicate.isRecord(raw)) return { value: undefined, problems: [Problem.wrongSecret([], raw, shape)] }
+  const { policy, problems } = policyOf(raw)
+  const path = homeOf(raw)
+  const [first = ""] = path
+  if (first === "mcpServers" && raw["servers"] !== undefined) {
+    problems.push({ path: ["servers"], message: "stands beside mcpServers; keep one of the two" })
+  }
+  const names = ["mcpServers", "lifeline", ...Policy.groups]
+  for (const name of Object.keys(raw)) {
+    if (raw[name] === undefined || name === "servers" || name === first || names.includes(name)) continue
+    const isForeign = foreign.has(name) || (first !== "mcpServers" && first !== "servers")
+    problems.push(
+      isForeign
+        ? { path: [name], message: "belongs to another program and has no effect here", key: "foreign" }
+        : Problem.unknown([name], names, { of: "an mcp.json" })
+    )
+  }
+  const servers = at(raw, path)
+  const accepted = "an object of servers by name"
+  if (servers === undefined) problems.push({ path, message: `is missing; accepted: ${accepted}` })
+  else if (!Predicate.isRecord(servers)) problems.push(Problem.wrongSecret(path, servers, accepted))
+  const inputs = inputsOf(at(raw, [...path.slice(0, -1), "inputs"]) ?? raw["inputs"])
+  return {
+    value: Predicate.isRecord(servers)
+      ? { path, servers, policy, inputs, bare: path.length === 1 && first === "mcp" }
+      : undefined,
+    problems
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * What hosts have keys of their own for, and Lifeline says by others: bounds of time, and values that are taken from variables.
+ */
+import type { Policy } from "@mcp-lifeline/core"
+import { Check, type Problem, TimeSpan } from "@mcp-lifeline/core"
+import { Predicate } from "effect"
+import type { Variables } from "./Expansion.js"
+
+type Raw = Readonly<Record<string, unknown>>
+
+/** A bound of time: the option of Lifeline that it is, and how many milliseconds a bare number counts. */
+interface Time {
+  readonly option: "request" | "connect"
+  readonly unit: 1 | 1000
+  /** Bare numbers up to this are milliseconds to some hosts and seconds to others. */
+  readonly ambiguousUpTo?: number
+}
+
+const times: Readonly<Record<string, Time>> = {
+  // Some hosts count seconds, of which they allow an hour, and some milliseconds.
+  timeout: { option: "request", unit: 1, ambiguousUpTo: 3600 },
+  tool_timeout_sec: { option: "request", unit: 1000 },
+  startup_timeout_sec: { option: "connect", unit: 1000 },
+  startup_timeout_ms: { option: "connect", unit: 1 }
+}
+
+const bounds: Readonly<Record<Time["option"], Check.Check>> = {
+  request: Check.span(1, 7 * 24 * 60 * 60 * 1000),
+  connect: Check.span(1, 24 * 60 * 60 * 1000)
+}
+
+const scaled = (time: Time, value: unknown): unknown => Predicate.isNumber(value) ? value * time.unit : value
+
+const isTooShort = (value: unknown, upTo: number): value is number =>
+  Predicate.isNumber(value) && value > 0 && value <= upTo
+
+const timeChecks = Object.fromEntries(
+  Object.entries(times).map(([name, time]): [string, Check.Check] => [
+    name,
+    (value, path) =>
+      bounds[time.option](scaled(time, value), path).map((problem) => ({
+        ...problem,
+        message: time.unit === 1 ? problem.message : "is out of range, or no number of seconds"
+      }))
+  ])
+)
+
+/** Keys of hosts for a server with a command. */
+export const stdioChecks: Readonly<Record<string, Check.Check>> = {
+  env_vars: Check.list(Check.text, "an array of names of variables")
+}
+
+/** Keys of hosts for a server with a url. */
+export const httpChecks: Readonly<Record<string, Check.Check>> = {
+  bearer_token_env_var: Check.text,
+  env_http_headers: Check.values(Check.text, "an object of names of variables, by header")
+}
+
+/** Keys of hosts for any server. */
+export const anyChecks: Readonly<Record<string, Check.Check>> = timeChecks
+
+/** A number that may not mean what it is read as. */
+export const ambiguous = (path: Problem.Path, value: number, effect: string): Problem.Problem => ({
+  path,
+  message: `is ${value} without a unit, ${effect}; write "${value} ms" or "${value} s"`,
+  key: "ambiguous"
+})
+
+/** Numbers below this are hardly meant as milliseconds where they bound a request. */
+const short = 1000
+
+/** The bounds of time that hosts have names for, of which Lifeline's own win; and what is doubtful of either. */
+export const timeouts = (
+  raw: Raw
+): { readonly policy: Policy.PolicyOptions; readonly problems: ReadonlyArray<Problem.Problem> } => {
+  const found: Partial<Record<Time["option"], TimeSpan.TimeSpan>> = {}
+  const problems: Array<Problem.Problem> = []
+  for (const [name, time] of Object.entries(times)) {
+    const value = raw[name]
+    if (value === undefined || timeChecks[name]?.(value, []).length !== 0) continue
+    if (isTooShort(value, time.ambiguousUpTo ?? 0)) {
+      problems.push(ambiguous([name], value, "which hosts read as milliseconds or as seconds, and has no effect here"))
+    } else found[time.option] = scaled(time, value) as TimeSpan.TimeSpan
+  }
+  return { policy: Object.keys(found).length === 0 ? {} : { timeouts: found }, problems }
+}
+
+/** Lifeline's own bounds of requests and connections that are given as so few milliseconds that seconds may be meant. */
+export const doubtful = (timeouts: unknown, path: Problem.Path): ReadonlyArray<Problem.Problem> =>
+  Predicate.isRecord(timeouts)
+    ? ["connect", "request"].flatMap((name) => {
+      const value = timeouts[name]
+      return isTooShort(value, short - 1)
+        ? [ambiguous([...path, "timeouts", name], value, "which is read as milliseconds")]
+        : []
+    })
+    : []
+
+/**
+ * Values that hosts take from variables of the environment by name: for headers, or for the environment of the process. One that is
+ * not set is reported; in `env_vars` it is left out.
+ */
+export const fromVariables = (
+  reach: Raw,
+  variables: Variables,
+  report: (path: Problem.Path, message: string) => void
+): { readonly env: Raw; readonly headers: Raw } => {
+  const valueOf = (name: string): string | undefined => Object.hasOwn(variables, name) ? variables[name] : undefined
+  const needed = (name: string, path: Problem.Path): string => {
+    const value = valueOf(name)
+    if (value === undefined) report(path, `names the variable ${name}, which is not set; set it in the environment`)
+    return value ?? ""
+  }
+  const headers: Record<string, string> = {}
+  const { bearer_token_env_var: bearer, env_http_headers: byHeader, env_vars: names } = reach
+  if (Predicate.isString(bearer)) headers["Authorization"] = `Bearer ${needed(bearer, ["bearer_token_env_var"])}`
+  for (const [header, name] of Object.entries((byHeader ?? {}) as Readonly<Record<string, string>>)) {
+    headers[header] = needed(name, ["env_http_headers", header])
+  }
+  const env = ((names ?? []) as ReadonlyArray<string>).flatMap((name) => {
+    const value = valueOf(name)
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  return { env: Object.fromEntries(env), headers }
+}
