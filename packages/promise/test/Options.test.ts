@@ -181,7 +181,7 @@ describe("options", () => {
     ])
     assert.deepEqual(await problems(untyped({ command: "", type: "http" }, { name: "one" })), [
       "one: command is empty; accepted: a string that is not",
-      'one: type is "http"; accepted: "stdio", since this server has a command'
+      'one: type is "http"; accepted: "stdio" or "local", since this server has a command'
     ])
     assert.deepEqual(await problems(untyped({ args: [] }, { name: "one" })), [
       "one: server has neither command (a program to start) nor url (an address)"
@@ -272,7 +272,7 @@ describe("options", () => {
       await problems(untyped({ command: 5, env: { A: {} }, calls: { retry: "no" } }, { keepalive: { interval: 1 } })),
       [
         "5: keepalive.interval is 1; accepted: 1 s to 24 h",
-        "5: command is a number; accepted: a string that is not empty",
+        "5: command is a number; accepted: a string that is not empty, or an array of strings",
         "5: env.A is an object; accepted: a string, a number or a boolean",
         '5: calls.retry is "no"; accepted: "safe" or "never"'
       ]
@@ -341,7 +341,7 @@ describe("the configuration of connectAll", () => {
     assert.deepEqual(await problems(fleetOf({ mcpServers: { one: script } })), [
       "one: args[1] has ${LIFELINE_TEST_NOT_SET}, which is not set; set LIFELINE_TEST_NOT_SET in the environment or write "
       + "${LIFELINE_TEST_NOT_SET:-default}" + literally,
-      "one: env.A has ${input:s}, which is not known; write ${NAME}, ${NAME:-default} or ${env:NAME}" + literally
+      "one: env.A has ${input:s}, which is not set; set S in the environment or write ${input:s:-default}" + literally
     ])
     await using literal = await connectAll({ mcpServers: { one: script } }, { variables: false })
     assert.include(literal.status["one"]?.target, "${LIFELINE_TEST_NOT_SET}")
