@@ -2,7 +2,7 @@
  * Calls: one read of the slot and the request where there is a connection; waiting, and sending again what may be sent again,
  * where there is none or it was lost.
  */
-import { Cause, Effect, Exit } from "effect"
+import { Cause, Effect, Exit, Option } from "effect"
 import { constVoid } from "effect/Function"
 import {
   type BackendUnavailable,
@@ -169,6 +169,18 @@ export class Calls {
     )
   }
 
+  /**
+   * The same for a call that has waited. Where its time is over, nothing is sent: nobody would wait for the answer. A wait may end that
+   * late, since the timers of a machine that was suspended, or of a process that stood still, fire later by as much.
+   */
+  #again<M extends Method>(call: Call.Call<M>): Effect.Effect<Result<M>, CallError> {
+    return Effect.suspend(() =>
+      this.#now() < call.deadline
+        ? this.#attempt(call)
+        : Effect.fail(this.unavailable("the call was not sent, because its time was over before it could be (timeout)"))
+    )
+  }
+
   /** Whether there is a connection that sends without a fiber, and nobody measures the call, which needs one. */
   #canCallBack({ observer }: Call.Call<Method>): boolean {
     return observer === undefined && this.#backend.published.value.current?.connection.send !== undefined
@@ -231,7 +243,7 @@ export class Calls {
     return Effect.uninterruptibleMask((restore) => {
       const installed = this.#backend.published.value.current
       if (installed === undefined) {
-        return restore(Effect.zipRight(this.#wait.forCall(call), this.#attempt(call)))
+        return restore(Effect.zipRight(this.#wait.forCall(call), this.#again(call)))
       }
       if (this.#isHeld(call, installed)) return restore(this.#hold(call, installed))
       const { connection, runtime } = installed
@@ -269,13 +281,14 @@ export class Calls {
     return Effect.suspend(() => {
       const { runtime } = installed
       const settled = () => !this.#backend.isCurrent(runtime) || !this.#isHeld(call, installed)
-      return Effect.timeoutTo(runtime.until(settled), {
-        duration: Math.max(0, call.deadline - this.#now()),
-        onSuccess: () => this.#attempt(call),
-        onTimeout: () =>
-          Effect.fail(this.unavailable("the call was not sent, because the server does not answer probes"))
-      })
-    }).pipe(Effect.flatten)
+      return Effect.flatMap(
+        this.#backend.before(call.deadline, runtime.until(settled)),
+        (answered) =>
+          Option.isSome(answered)
+            ? this.#again(call)
+            : Effect.fail(this.unavailable("the call was not sent, because the server does not answer probes"))
+      )
+    })
   }
 
   /**
@@ -295,7 +308,7 @@ export class Calls {
     }
     const error = requestErrorOf(exit.cause)
     runtime.end(this.#now(), error.fate === "answered")
-    return this.#failures.goOn(call, installed, error, (again) => this.#attempt(again))
+    return this.#failures.goOn(call, installed, error, (again) => this.#again(again))
   }
 
   /** What an answered request tells of the server. */

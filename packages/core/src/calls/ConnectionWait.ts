@@ -59,8 +59,7 @@ export class ConnectionWait {
         const slot = published.value
         if (ready(slot)) return Effect.void
         if (isPointless(slot.state)) return Effect.fail(this.#unavailable("the call was not sent")) // guard: waiter-learns-of-the-end
-        const remaining = deadline - this.#backend.now()
-        if (remaining <= 0) {
+        if (this.#backend.now() >= deadline) {
           return Effect.fail(
             this.#unavailable(
               "the call was not sent, because no connection came within the time it may wait (timeouts.wait)"
@@ -68,7 +67,7 @@ export class ConnectionWait {
           )
         }
         if (acceptsDemand(slot.state)) this.#backend.demand() // guard: waiting-call-demands
-        return Effect.zipRight(Effect.timeoutOption(published.next(slot), remaining), look)
+        return Effect.zipRight(this.#backend.before(deadline, published.next(slot)), look)
       })
       return Effect.ensuring(restore(look), Effect.sync(() => this.#waiting--))
     })

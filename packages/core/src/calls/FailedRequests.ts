@@ -1,7 +1,8 @@
 /**
  * What follows on a failed request: it is sent again where that helps and does no harm, else its call fails.
  */
-import { Effect, identity } from "effect"
+import { Effect, Option } from "effect"
+import { constFalse } from "effect/Function"
 import { type CallError, RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
@@ -51,14 +52,10 @@ export class FailedRequests {
     fate: "rejected" | "answered",
     attempt: Attempt
   ): Effect.Effect<Result<M>, CallError> {
-    const left = Math.max(0, call.deadline - this.#backend.now())
     return Effect.flatMap(
-      Effect.timeoutTo(this.#doubt.settle(installed, error), {
-        duration: left,
-        onTimeout: () => false,
-        onSuccess: identity
-      }),
-      (lost) => {
+      this.#backend.before(call.deadline, this.#doubt.settle(installed, error)),
+      (outcome) => {
+        const lost = Option.getOrElse(outcome, constFalse)
         const mayRepeat = fate === "rejected" || this.mayRepeat(call, installed.runtime) // guard: doubted-side-effect-once
         return this.#sendAgain(
           call,
@@ -113,7 +110,8 @@ export class FailedRequests {
   ): Effect.Effect<void, CallError> {
     const { demandInterval, maxDelay } = this.#backend.policy.reconnect
     const delay = error.retryAfter ?? Math.min(maxDelay, demandInterval * 2 ** (call.sent - 1))
-    return this.#backend.now() + delay < call.deadline ? Effect.sleep(delay) : fail
+    const end = this.#backend.now() + delay
+    return end < call.deadline ? this.#backend.sleepUntil(end) : fail
   }
 
   /** Whether doing it twice does no harm: by the caller's word, by the protocol, by the tool's hints (C3). */

@@ -2,7 +2,7 @@
  * What readers see of a backend: one immutable value, which its supervisor publishes; and what is counted and emitted over
  * the life of a backend.
  */
-import { type Clock, Effect } from "effect"
+import { type Clock, Effect, Option } from "effect"
 import { type Snapshot, visible } from "../catalog/Catalog.js"
 import * as Health from "../health/Health.js"
 import { Hub } from "../internal/Hub.js"
@@ -130,6 +130,20 @@ export class BackendState {
 
   now(): number {
     return this.clock.unsafeCurrentTimeMillis()
+  }
+
+  /**
+   * Sleeps until a time, in milliseconds on the Clock's scale. The step that sets the timer also reads how much time is left: with a
+   * duration that was computed earlier, a process that stood still in between would wait that much longer.
+   */
+  sleepUntil(time: number): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.sleep(Math.max(0, time - this.now())))
+  }
+
+  /** The result of some work, or nothing where it has not ended by this time; then it is interrupted, also in a finalizer. */
+  before<A, E>(time: number, work: Effect.Effect<A, E>): Effect.Effect<Option.Option<A>, E> {
+    const over = Effect.as(this.sleepUntil(time), Option.none<A>())
+    return Effect.raceFirst(Effect.interruptible(Effect.asSome(work)), Effect.interruptible(over))
   }
 
   /** Whether a runtime is the installed one: the fence for everything that a runtime reports. (L4) */

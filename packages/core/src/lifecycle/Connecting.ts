@@ -240,7 +240,7 @@ export class Connecting {
 
   #waitUntil(at: number, demanded: boolean): Effect.Effect<void> {
     const timer: Timer = { _tag: "Timer", demanded }
-    const wait = Effect.suspend(() => Effect.sleep(Math.max(0, at - this.#backend.now())))
+    const wait = this.#backend.sleepUntil(at)
     return this.#phase.begin(timer, Effect.map(wait, () => this.#backend.send({ _tag: "Due", timer })))
   }
 

@@ -97,5 +97,20 @@ export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [
     { do: "keepForgetting", words: "rejected", times: 2 },
     { do: "keepForgetting", words: "rejected", times: 30 },
     { do: "replace", lose: false, quick: false }
+  ]],
+  // The timer of a waiting call was set late, for the time that had been left when it looked.
+  [{ ...setting, maxOps: 2048, overlap: true }, [
+    { do: "forget", at: 0, times: 15, words: "known" },
+    { do: "wedge", millis: 5, again: false },
+    { do: "fire" },
+    { do: "replace", lose: false, quick: false },
+    { do: "wedge", millis: 5, again: false },
+    { do: "loseSlowly", command: "Reconnect" },
+    { do: "wedge", millis: 5, again: false },
+    { do: "keepForgetting", words: "rejected", times: 2 },
+    { do: "race", tasks: 1, command: "Reconnect", more: 11 },
+    { do: "step", tasks: 7 },
+    { do: "race", tasks: 0, command: "Reconnect", more: 0 },
+    { do: "mode", mode: "ok" }
   ]]
 ]
