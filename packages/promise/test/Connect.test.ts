@@ -426,7 +426,7 @@ describe("connect", () => {
       connect(
         { url: `http://u:hunter2hunter2@127.0.0.1:${port}/mcp?key=s3cr3ts3cr3t`, headers: { x: "t0psecrett0p" } },
         {
-          timeouts: { connect: 200 },
+          timeouts: { connect: 2000 },
           logger: (entry) => lines.push(JSON.stringify(entry))
         }
       )

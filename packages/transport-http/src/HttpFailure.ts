@@ -144,7 +144,7 @@ export const retryAfter = (header: string | undefined, now: number): number | un
   return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
 
-/** What an answer says of the session of its request (R7, R12). */
+/** What an answer says of the session of its request. */
 export const sessionVerdict = ({ detail, error, session, status }: StatusFailure): LostSession.Verdict =>
   session ? LostSession.verdict({ status, code: error?.code, message: detail }) : LostSession.alive
 

@@ -1,5 +1,5 @@
 /**
- * Splits a stream of bytes into lines, none of which is kept past a limit (S4).
+ * Splits a stream of bytes into lines, none of which is kept past a limit.
  */
 import { IdScanner } from "@mcp-lifeline/protocol"
 import { constants } from "node:buffer"
