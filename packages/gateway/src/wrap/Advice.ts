@@ -1,29 +1,49 @@
 /**
  * What the model is told of a call that failed on the way, and what it is to tell its user. Pure.
  */
-import type { JsonRpcError } from "@mcp-lifeline/protocol"
+import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 
 const sentence = (text: string): string => /[.!?]$/.test(text) ? text : `${text}.`
 
-/** A model has no options to give. */
-const withoutOptions = (text: string): string => text.replace(/, or pass idempotent: true [^;]*$/, "")
+/** Words for who writes a program on the library: a model has no options to give, and no functions to call. */
+const forPrograms: ReadonlyArray<readonly [RegExp, string]> = [
+  [/, or pass idempotent: true .*$/, ""],
+  [/ Give it more time \(timeout\), or check before you repeat it/, " Check before you repeat it"],
+  [/\. (Fix the cause, then call reconnect\(\)|Call \w+\(\) to [^.]*|A closed one stays closed; make a new one)$/, ""],
+  [/ \((failFast|timeouts\.\w+|calls\.\w+)\)/g, ""],
+  [/ is PermanentlyFailed \([^)]*\)/, " cannot be connected"],
+  [/maxMessageBytes \((\d+)\): ask for less, or raise the limit/, "$1 bytes: ask for less"]
+]
 
-const messageOf = (name: string, tag: unknown, message: string): string => {
+const withoutOptions = (text: string): string =>
+  forPrograms.reduce((said, [pattern, instead]) => said.replace(pattern, instead), text)
+
+/** What comes next, by the state that the server is in. */
+const next = (state: unknown): string =>
+  state === "PermanentlyFailed"
+    ? "Once the cause is mended, the same call can be made again."
+    : "It is being reconnected: the same call can be made again later."
+
+const messageOf = (name: string, tag: unknown, state: unknown, message: string): string => {
   switch (tag) {
+    case undefined:
+      return message
     case "BackendUnavailable":
-      return `${sentence(message)} Tell the user that the MCP server ${name} cannot be reached, and why. `
-        + "It is being reconnected: the same call can be made again later."
+      if (state === "Busy" || state === "Closed") return withoutOptions(message)
+      return `${
+        sentence(withoutOptions(message))
+      } Tell the user that the MCP server ${name} cannot be reached, and why. ${next(state)}`
     case "ResultUnknown":
     case "RequestTimeout":
       return `${sentence(withoutOptions(message))} If that cannot be checked, tell the user what was asked for.`
     default:
-      return message
+      return withoutOptions(message)
   }
 }
 
 /** The error of a call, with advice where it is ours and not the server's answer. */
 export const advised = (name: string, error: JsonRpcError.JsonRpcError): JsonRpcError.JsonRpcError => {
-  const tag = Predicate.isRecord(error.data) ? error.data["tag"] : undefined
-  return { ...error, message: messageOf(name, tag, error.message) }
+  const { state, tag } = Predicate.isRecord(error.data) && error.code === JsonRpcError.ourCode ? error.data : {}
+  return { ...error, message: messageOf(name, tag, state, error.message) }
 }

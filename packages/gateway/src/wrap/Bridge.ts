@@ -99,7 +99,7 @@ export class Bridge {
   #known: KnownServer | undefined
   /** What the host was told of the server. */
   #told: Introduction | undefined
-  /** Whether that was a guess, because nothing was known of the server. */
+  /** Whether the host was told a guess at any time, because nothing was known of the server. */
   #isGuessed = false
   readonly #pending = new Map<RequestId, Pending>()
   /** The lists that the host was given. */
@@ -107,6 +107,11 @@ export class Bridge {
   #hasBegun = false
   #revivedAt = Number.NEGATIVE_INFINITY
   #held: Array<() => void> | undefined = []
+  /** What the host has said after a notification that is just being sent: it is not to overtake that. */
+  #behind: Array<JSONRPCMessage> | undefined
+  /** The `initialize` that is not answered yet. */
+  #introducing: RequestId | undefined
+  #begun: Promise<void> = Promise.resolve()
 
   constructor(options: Options) {
     this.#options = options
@@ -114,7 +119,8 @@ export class Bridge {
     this.#relay = new Relay(
       options.name,
       { onmessage: (message: JSONRPCMessage) => this.#toHost(message) },
-      (deliver) => this.#whenInitialized(deliver)
+      (deliver) => this.#whenInitialized(deliver),
+      (settle) => settle()
     )
     this.#target = {
       runtime: options.runtime,
@@ -125,6 +131,11 @@ export class Bridge {
 
   /** Takes a message of the host. */
   receive(message: JSONRPCMessage): void {
+    if (this.#behind === undefined) this.#take(message)
+    else this.#behind.push(message)
+  }
+
+  #take(message: JSONRPCMessage): void {
     if (!("method" in message)) this.#relay.answered(message)
     else if ("id" in message) this.#request(message)
     else this.#notification(message)
@@ -136,16 +147,23 @@ export class Bridge {
     const client = clientOf(params)
     if (client === undefined) return announced(unknownServer(this.#options.name, ""))
     const known = this.#known ?? (await Runtime.runPromise(this.#options.runtime)(this.#options.know(client)))
+    this.#isGuessed ||= known.introduction === undefined
     return announced(known.introduction ?? unknownServer(this.#options.name, client.protocolVersion))
   }
 
   /** Resolved when the host has been answered everything that it has asked. */
   get settled(): Promise<void> {
-    return this.#relay.settled
+    return (async () => {
+      while (this.#behind !== undefined) await new Promise((resolve) => setImmediate(resolve))
+      await Promise.all([this.#begun, this.#relay.settled])
+    })()
   }
 
   /** Says nothing more to the host. */
   end(): void {
+    if (this.#introducing !== undefined) {
+      this.#refuse(this.#introducing, JsonRpcError.ourCode, `${this.#options.name} did not answer in time`)
+    }
     this.#relay.end()
   }
 
@@ -173,7 +191,7 @@ export class Bridge {
     if (backend === undefined || now < this.#revivedAt + leastPause) return
     if (Effect.runSync(backend.status).state !== "PermanentlyFailed") return
     this.#revivedAt = now
-    this.#run(backend.reconnect)
+    void this.#run(backend.reconnect)
   }
 
   #notification(notification: JSONRPCNotification): void {
@@ -192,8 +210,19 @@ export class Bridge {
       default:
         // What changes while the server is down, it asks for when it is back.
         if (!this.#isConnected()) return
-        this.#run(this.#target.use((backend) => backend.notify(method, params)))
+        void this.#run(this.#target.use((backend) => backend.notify(method, params)))
+        this.#holdBack()
     }
+  }
+
+  /** A notification is sent some steps later, and a request at once. */
+  #holdBack(): void {
+    this.#behind = []
+    setImmediate(() => {
+      const behind = this.#behind ?? []
+      this.#behind = undefined
+      for (const message of behind) this.receive(message)
+    })
   }
 
   #initialize(id: RequestId, params: unknown): void {
@@ -201,7 +230,8 @@ export class Bridge {
     const client = clientOf(params)
     if (client === undefined) return this.#refuse(id, invalidParams, "not an initialize request")
     this.#hasBegun = true
-    this.#run(
+    this.#introducing = id
+    this.#begun = this.#run(
       Effect.gen(this, function*() {
         const known = yield* this.#options.know(client)
         this.#known = known
@@ -237,12 +267,13 @@ export class Bridge {
   }
 
   #tell(id: RequestId, said: Introduction | string): void {
+    this.#introducing = undefined
     if (typeof said === "string") {
       this.#refuse(id, JsonRpcError.ourCode, said)
       return this.#options.onFailed(said)
     }
     const { capabilities, instructions, protocolVersion, serverInfo } = announced(said)
-    this.#isGuessed = this.#known?.introduction === undefined
+    this.#isGuessed ||= this.#known?.introduction === undefined
     this.#told = said
     this.#incoming.protocolVersion = protocolVersion
     this.#reply(id, {
@@ -266,13 +297,14 @@ export class Bridge {
           this.#relay.pass({ method: notificationOf[method] })
         }
       }
-    } else this.#run(this.#compareLists())
+    } else void this.#run(this.#compareLists())
   }
 
   /** Reads the lists that the host was given once more, and tells it of those that differ. */
   #compareLists(): Effect.Effect<void, unknown> {
     return Effect.forEach([...this.#given], (method) =>
-      Effect.gen(this, function*() {
+      // A list that cannot be read does not keep the others from being compared.
+      Effect.ignore(Effect.gen(this, function*() {
         const pages: Array<Result> = []
         let cursor: unknown
         do {
@@ -285,7 +317,7 @@ export class Bridge {
           cursor = page["nextCursor"]
         } while (cursor !== undefined && pages.length < maxPages)
         if (this.#known?.know(method, pages) === true) this.#relay.pass({ method: notificationOf[method] })
-      }), { discard: true })
+      })), { discard: true })
   }
 
   #whenInitialized(deliver: () => void): void {
@@ -318,7 +350,8 @@ export class Bridge {
       const isOurs = error.code === JsonRpcError.ourCode && Predicate.hasProperty(error.data, "fate")
       const known = this.#known?.list(pending.method)
       // What a guess has promised, and the server does not have or cannot say, is empty.
-      const empty = this.#isGuessed && (isOurs || error.code === methodNotFound) ? emptyList(pending.method) : undefined
+      const hasGuessed = this.#isGuessed && this.#told !== undefined
+      const empty = hasGuessed && (isOurs || error.code === methodNotFound) ? emptyList(pending.method) : undefined
       const result = (isOurs ? known : undefined) ?? empty
       if (result !== undefined) return { jsonrpc: "2.0", id: id as RequestId, result }
     }
@@ -337,9 +370,11 @@ export class Bridge {
     return this.#supervised !== undefined && Effect.runSync(this.#supervised.isConnected)
   }
 
-  #run(effect: Effect.Effect<unknown, unknown>): void {
-    Runtime.runFork(this.#options.runtime)(
-      Effect.catchAllCause(effect, (cause) => Effect.logDebug(`${this.#options.name}: not done`, cause))
+  #run(effect: Effect.Effect<unknown, unknown>): Promise<void> {
+    return Runtime.runPromise(this.#options.runtime)(
+      Effect.asVoid(
+        Effect.catchAllCause(effect, (cause) => Effect.logDebug(`${this.#options.name}: not done`, cause))
+      )
     )
   }
 }

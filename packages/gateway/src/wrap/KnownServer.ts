@@ -43,9 +43,8 @@ export type Kept = typeof Kept.Type
 
 /** Whose answers they are: a server gives different ones to different clients. */
 export interface Identity {
-  readonly transport: string
-  /** The command line or the address, without secrets. */
-  readonly target: string
+  /** The command or the address, with all that was given beside it. Only a digest of it is kept. */
+  readonly server: unknown
   readonly cwd: string
   readonly protocolVersion: string
   readonly clientName: string

@@ -15,6 +15,9 @@ import type { Address, Command, Wrap } from "./Arguments.js"
 /** What a server that is started may take to end: both together leave time within 3 s. */
 const graces = { stdinGrace: "1 second", termGrace: "800 millis" } as const
 
+/** The longest message of a server that is passed on, in bytes: as long as those of a host. */
+const maxMessageBytes = 64 * 1024 * 1024
+
 /** A text with its variables replaced. `what` names it where one is not set. */
 const expanded = (text: string, what: string, env: NodeJS.ProcessEnv): string =>
   text.replaceAll(/\$\{([^}]*)\}/g, (_, variable: string) => {
@@ -117,6 +120,7 @@ const started = ({ args, command }: Command, protocol: Wrap["protocol"], stderr:
     command,
     args,
     ...graces,
+    maxMessageBytes,
     inheritEnv: true,
     stderr,
     ...(protocol === undefined ? {} : { protocol: protocol as "2025" | "2026" })

@@ -16,6 +16,7 @@ import type {
 import { Predicate } from "effect"
 import { randomUUID } from "node:crypto"
 import { keys, metaOf, passedOn } from "../hop.js"
+import * as Envelope from "./Envelope.js"
 import { Subscriptions } from "./Subscriptions.js"
 
 /** The session that the host is given. */
@@ -25,7 +26,6 @@ export interface Session {
   readonly introduce: (params: unknown) => Promise<Introduction>
 }
 
-const unsupportedVersion = -32_022
 const missingCapability = -32_021
 
 /** Requests during which the server may ask for something. */
@@ -60,7 +60,10 @@ interface Call {
   /** The host's own; undefined while the host has been asked for something. */
   host: RequestId | undefined
   readonly method: string
-  readonly capabilities: Readonly<Record<string, unknown>>
+  /** What the host says of itself in the request that waits now. */
+  envelope: Envelope.Envelope
+  /** What the server asks, and the host has not been given yet. */
+  readonly questions: Map<RequestId, JSONRPCRequest>
   /** The answer, where it came while the host had been asked for something. */
   answer: JSONRPCResponse | undefined
 }
@@ -112,7 +115,7 @@ export class StatelessHost {
   deliver(message: JSONRPCMessage): void {
     if (!("method" in message)) this.#answered(message)
     else if ("id" in message) this.#asked(message)
-    else if (message.method === "notifications/cancelled") return // Questions are cancelled with the call they came during.
+    else if (message.method === "notifications/cancelled") this.#withdrawn(message.params?.["requestId"] as RequestId)
     else this.#notified(message)
   }
 
@@ -120,36 +123,30 @@ export class StatelessHost {
 
   #request(request: JSONRPCRequest): void {
     const { id, method, params } = request
-    const meta = metaOf(params)
-    const version = meta[keys.protocolVersion]
-    if (version !== Era.statelessVersion) {
-      return this.#refuse(id, unsupportedVersion, "Unsupported protocol version", {
-        supported: [Era.statelessVersion],
-        requested: version
-      })
-    }
-    if (ofSessions.has(method)) return this.#refuse(id, JsonRpc.methodNotFound, "Method not found")
-    if (method === "server/discover") return this.#discover(id, meta)
-    this.#begin(meta)
+    const envelope = Envelope.read(params)
+    if ("code" in envelope) return this.#refuse(id, envelope)
+    if (ofSessions.has(method)) return this.#refuse(id, { code: JsonRpc.methodNotFound, message: "Method not found" })
+    if (method === "server/discover") return this.#discover(id, envelope)
+    this.#begin(envelope)
     if (method === "subscriptions/listen") return this.#listen(id, params)
     const state = params?.["requestState"]
-    if (Predicate.isString(state) && params?.["inputResponses"] !== undefined) return this.#goOn(request, state)
-    this.#setLevel(meta[keys.logLevel])
+    if (Predicate.isString(state) && (params?.["inputResponses"] !== undefined || this.#parked.has(state))) {
+      return this.#goOn(request, state, envelope)
+    }
+    this.#setLevel(envelope.logLevel)
     const call = ++this.#lastId
-    const capabilities = meta[keys.clientCapabilities]
-    this.#calls.set(call, {
-      host: id,
+    this.#calls.set(call, { host: id, method, envelope, questions: new Map(), answer: undefined })
+    this.#session.receive({
+      jsonrpc: "2.0",
+      id: call,
       method,
-      capabilities: Predicate.isRecord(capabilities) ? capabilities : {},
-      answer: undefined
+      ...(params === undefined ? {} : { params: renamed(params, call) })
     })
-    const passed = passedOn(params ?? {})
-    this.#session.receive({ jsonrpc: "2.0", id: call, method, ...(params === undefined ? {} : { params: passed }) })
   }
 
   /** A host that only wants to know what there is starts no server. */
-  #discover(id: RequestId, meta: Readonly<Record<string, unknown>>): void {
-    this.#session.introduce(clientOf(meta)).then(({ capabilities, instructions, serverInfo }) =>
+  #discover(id: RequestId, envelope: Envelope.Envelope): void {
+    void this.#session.introduce(clientOf(envelope)).then(({ capabilities, instructions, serverInfo }) =>
       this.#write({
         jsonrpc: "2.0",
         id,
@@ -167,11 +164,24 @@ export class StatelessHost {
   }
 
   /** Begins the session with what the first request says of its client. */
-  #begin(meta: Readonly<Record<string, unknown>>): void {
+  #begin(envelope: Envelope.Envelope): void {
     if (this.#hasBegun) return
     this.#hasBegun = true
-    this.#ask("initialize", clientOf(meta))
+    const client = clientOf(envelope)
+    // The host may have been told this of the server by another process, which it has started to ask nothing else.
+    void this.#session.introduce(client)
+    this.#ask("initialize", client, (response) => {
+      if ("error" in response) this.#failAll(response.error)
+    })
     this.#session.receive({ jsonrpc: "2.0", method: "notifications/initialized" })
+  }
+
+  /** There is no server, and will be none. */
+  #failAll(error: Envelope.Refusal): void {
+    for (const [call, { host }] of this.#calls) {
+      this.#calls.delete(call)
+      if (host !== undefined) this.#refuse(host, error)
+    }
   }
 
   #notification({ method, params }: JSONRPCNotification): boolean {
@@ -181,10 +191,11 @@ export class StatelessHost {
       this.#subscribe()
       return true
     }
-    for (const [call, { host }] of this.#calls) {
-      if (host !== id) continue
-      this.#calls.delete(call)
-      this.#session.receive({ jsonrpc: "2.0", method, params: { ...params, requestId: call } })
+    for (const [number, call] of this.#calls) {
+      if (call.host !== id) continue
+      this.#calls.delete(number)
+      this.#session.receive({ jsonrpc: "2.0", method, params: { ...params, requestId: number } })
+      this.#declineAll(call)
       return true
     }
     return false
@@ -192,7 +203,7 @@ export class StatelessHost {
 
   #listen(id: RequestId, params: unknown): void {
     const opened = this.#subscriptions.open(id, params)
-    if ("code" in opened) return this.#refuse(id, opened.code, opened.message)
+    if ("code" in opened) return this.#refuse(id, opened)
     this.#write(opened.acknowledged)
     this.#subscribe()
   }
@@ -213,28 +224,27 @@ export class StatelessHost {
   }
 
   /** The host gives what the server has asked for, and waits for the result of the call again. */
-  #goOn({ id, params }: JSONRPCRequest, state: string): void {
+  #goOn({ id, params }: JSONRPCRequest, state: string, envelope: Envelope.Envelope): void {
     const parked = this.#parked.get(state)
     const call = parked && this.#calls.get(parked.call)
     if (parked === undefined || call === undefined) {
-      return this.#refuse(id, JsonRpc.invalidParams, "requestState is not known: the call is over, make it anew")
+      return this.#refuse(id, {
+        code: JsonRpc.invalidParams,
+        message: "requestState is not known: the call is over, make it anew"
+      })
     }
     this.#parked.delete(state)
     call.host = id
+    call.envelope = envelope
     if (call.answer !== undefined) return this.#answered(call.answer)
     const responses = params?.["inputResponses"]
     for (const question of parked.questions) {
       const result = Predicate.isRecord(responses) ? responses[String(question)] : undefined
-      this.#session.receive(
-        Predicate.isRecord(result)
-          ? { jsonrpc: "2.0", id: question, result }
-          : {
-            jsonrpc: "2.0",
-            id: question,
-            error: { code: JsonRpc.invalidRequest, message: "the client gave no answer" }
-          }
-      )
+      if (Predicate.isRecord(result)) this.#session.receive({ jsonrpc: "2.0", id: question, result })
+      else this.#decline(question, JsonRpc.invalidRequest, "the client gave no answer")
     }
+    // What the server has asked meanwhile.
+    this.#put(parked.call, call)
   }
 
   /** Asks the session for something by itself. */
@@ -259,6 +269,7 @@ export class StatelessHost {
     if (call === undefined) return
     if (call.host === undefined) return void (call.answer = response)
     this.#calls.delete(id)
+    this.#declineAll(call)
     this.#write(
       "result" in response
         ? { jsonrpc: "2.0", id: call.host, result: completed(call.method, response.result) }
@@ -267,36 +278,53 @@ export class StatelessHost {
   }
 
   /** The server asks for something: the host is told in place of the result of the latest call that may wait for it. */
-  #asked({ id, method, params }: JSONRPCRequest): void {
-    const decline = (code: number, message: string): void =>
-      this.#session.receive({ jsonrpc: "2.0", id, error: { code, message } })
+  #asked(request: JSONRPCRequest): void {
+    const { id, method } = request
     const capability = capabilityOf[method]
-    if (capability === undefined) return decline(JsonRpc.methodNotFound, "Method not found")
-    const waiting = [...this.#calls].findLast(([, { host, method }]) => host !== undefined && mayWait.has(method))
-    if (waiting === undefined) {
-      return decline(
+    if (capability === undefined) return this.#decline(id, JsonRpc.methodNotFound, "Method not found")
+    const waiting = [...this.#calls].filter(([, { answer, method }]) => answer === undefined && mayWait.has(method))
+    const found = waiting.findLast(([, { host }]) => host !== undefined) ?? waiting.at(-1)
+    if (found === undefined) {
+      return this.#decline(
+        id,
         JsonRpc.invalidRequest,
         `the client of ${this.#name} speaks ${Era.statelessVersion}, in which a server asks during a call only`
       )
     }
-    const [number, call] = waiting
-    if (call.capabilities[capability] === undefined) {
-      return decline(missingCapability, `the client does not support ${capability}`)
+    const [number, call] = found
+    if (call.envelope.capabilities[capability] === undefined) {
+      return this.#decline(id, missingCapability, `the client does not support ${capability}`)
     }
+    call.questions.set(id, request)
+    // What the server asks at once, the host is given at once.
+    setImmediate(() => this.#put(number, call))
+  }
+
+  /** Gives the host what the server asks during a call, where it waits for its result. */
+  #put(number: number, call: Call): void {
+    const { host, questions } = call
+    if (host === undefined || questions.size === 0 || this.#calls.get(number) !== call) return
     const requestState = randomUUID()
     this.#makeRoom()
-    this.#parked.set(requestState, { call: number, questions: new Set([id]) })
-    const host = call.host as RequestId
+    this.#parked.set(requestState, { call: number, questions: new Set(questions.keys()) })
+    const inputRequests = Object.fromEntries(
+      [...questions.values()].map(({ id, method, params }) => [
+        String(id),
+        { method, ...(params === undefined ? {} : { params }) }
+      ])
+    )
+    questions.clear()
     call.host = undefined
-    this.#write({
-      jsonrpc: "2.0",
-      id: host,
-      result: {
-        resultType: "input_required",
-        inputRequests: { [String(id)]: { method, ...(params === undefined ? {} : { params }) } },
-        requestState
-      }
-    })
+    this.#write({ jsonrpc: "2.0", id: host, result: { resultType: "input_required", inputRequests, requestState } })
+  }
+
+  #decline(id: RequestId, code: number, message: string): void {
+    this.#session.receive({ jsonrpc: "2.0", id, error: { code, message } })
+  }
+
+  /** The call is over: nobody is asked any more what came during it. */
+  #declineAll({ questions }: Call): void {
+    for (const id of questions.keys()) this.#decline(id, JsonRpc.invalidRequest, "the call is over")
   }
 
   /** A host that was asked for something and never came back is not waited for without end. */
@@ -309,24 +337,54 @@ export class StatelessHost {
     this.#session.receive({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: call } })
   }
 
-  #notified(notification: JSONRPCNotification): void {
-    const copies = this.#subscriptions.copies(notification)
-    if (copies !== undefined) return copies.forEach((copy) => this.#write(copy))
-    // Log messages come to those who have asked for them.
-    if (notification.method !== "notifications/message" || this.#level !== undefined) this.#write(notification)
+  /** The server does not want to know any more. What the host has been given stays until it comes back. */
+  #withdrawn(question: RequestId): void {
+    for (const { questions } of this.#calls.values()) questions.delete(question)
   }
 
-  #refuse(id: RequestId, code: number, message: string, data?: unknown): void {
+  #notified(notification: JSONRPCNotification): void {
+    const { method, params } = notification
+    if (method === "notifications/progress") return this.#progressed(params)
+    const copies = this.#subscriptions.copies(notification)
+    if (copies !== undefined) return copies.forEach((copy) => this.#write(copy))
+    // Log messages belong to the requests that have asked for them.
+    if (method === "notifications/message" && !this.#isWanted(Envelope.heightOf(params?.["level"]))) return
+    this.#write(notification)
+  }
+
+  /** Progress is told under the token of the request that waits now. */
+  #progressed(params: JSONRPCNotification["params"]): void {
+    const call = this.#calls.get(Number(params?.["progressToken"]))
+    const progressToken = call?.host === undefined ? undefined : call.envelope.progressToken
+    if (progressToken === undefined) return
+    this.#write({ jsonrpc: "2.0", method: "notifications/progress", params: { ...params, progressToken } as never })
+  }
+
+  #isWanted(height: number): boolean {
+    for (const { envelope, host } of this.#calls.values()) {
+      if (host !== undefined && envelope.level !== undefined && envelope.level <= height) return true
+    }
+    return false
+  }
+
+  #refuse(id: RequestId, { code, data, message }: Envelope.Refusal): void {
     this.#write({ jsonrpc: "2.0", id, error: { code, message, ...(data === undefined ? {} : { data }) } })
   }
 }
 
 /** Who the client is, as `initialize` says it. */
-const clientOf = (meta: Readonly<Record<string, unknown>>) => ({
+const clientOf = ({ capabilities, clientInfo }: Envelope.Envelope) => ({
   protocolVersion: Initialize.latestVersion,
-  clientInfo: meta[keys.clientInfo] ?? { name: "unnamed", version: "unknown" },
-  capabilities: meta[keys.clientCapabilities] ?? {}
+  clientInfo,
+  capabilities
 })
+
+/** Params as they are passed on: progress comes under the number of the call, for the host's own token changes when it calls again. */
+const renamed = (params: NonNullable<JSONRPCRequest["params"]>, progressToken: number) => {
+  const passed = passedOn(params)
+  const meta = metaOf(passed)
+  return meta["progressToken"] === undefined ? passed : { ...passed, _meta: { ...meta, progressToken } }
+}
 
 /** A result as this era has it. */
 const completed = (method: string, result: Readonly<Record<string, unknown>>) => ({

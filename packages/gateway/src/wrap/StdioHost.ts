@@ -1,6 +1,7 @@
 /**
  * The host of a wrapped server, which started us and speaks to us over standard input and output.
  */
+import { JsonRpc } from "@mcp-lifeline/protocol"
 import { Framing } from "@mcp-lifeline/transport-stdio"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
@@ -11,6 +12,14 @@ const maxMessageBytes = 64 * 1024 * 1024
 
 const parseError = -32_700
 const invalidRequest = -32_600
+
+/** Some hosts write a member that is not there as null. */
+const legible = (message: Readonly<Record<string, unknown>>): unknown => {
+  const absent = ["params", "error"].filter((key) => message[key] === null)
+  return absent.length === 0
+    ? message
+    : Object.fromEntries(Object.entries(message).filter(([key]) => !absent.includes(key)))
+}
 
 /** What is told of the host. */
 export interface Listener {
@@ -72,13 +81,18 @@ export class StdioHost {
     } catch {
       return this.#refuse(null, parseError, "the line is not JSON")
     }
-    if (Predicate.isRecord(message) && message["jsonrpc"] === "2.0") {
-      return this.#listener?.onMessage(message as JSONRPCMessage)
+    const read = Predicate.isRecord(message) ? legible(message) : message
+    if (JsonRpc.isMessage(read)) return this.#listener?.onMessage(read)
+    const id = Predicate.isRecord(read) && JsonRpc.isId(read["id"]) ? read["id"] : null
+    // A server is not left to wait for an answer that nobody can read.
+    if (id !== null && !("method" in Object(read))) {
+      const error = { code: JsonRpc.internalError, message: "the client's answer is not JSON-RPC 2.0" }
+      return this.#listener?.onMessage({ jsonrpc: "2.0", id, error })
     }
     const reason = Array.isArray(message)
       ? "batches are not supported; send each message in a line of its own"
       : "the message is not JSON-RPC 2.0"
-    this.#refuse(null, invalidRequest, reason)
+    this.#refuse(id, invalidRequest, reason)
   }
 
   #refuse(id: string | number | null, code: number, message: string): void {

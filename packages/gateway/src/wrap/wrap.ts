@@ -19,7 +19,7 @@ import * as StandardError from "./StandardError.js"
 import { StdioHost } from "./StdioHost.js"
 
 /** How long what the host has asked may take once it has closed its end, in milliseconds. */
-const lastAnswers = 500
+const lastAnswers = 800
 
 /** So many answers that no MCP server gives are enough to call it none. */
 const enough = 2
@@ -61,14 +61,13 @@ const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
   )
 
 /** What is known of the server for a client, from the state folder. */
-const know = (connector: Connector, client: Client) =>
+const know = (server: Wrap["server"], client: Client) =>
   Effect.gen(function*() {
     const folder = yield* StateFolder
     const kept = folder.collection("servers", Kept)
     const runtime = yield* Effect.runtime<never>()
     const key = keyOf({
-      transport: connector.transport,
-      target: connector.target,
+      server,
       cwd: process.cwd(),
       protocolVersion: client.protocolVersion,
       clientName: client.clientInfo.name,
@@ -86,6 +85,7 @@ const know = (connector: Connector, client: Client) =>
 /** What all conversations of one program share. */
 interface Wrapped {
   readonly name: string
+  readonly server: Wrap["server"]
   readonly connector: Connector
   readonly signIn: SignIn | undefined
   /** The servers that run. */
@@ -145,7 +145,7 @@ const converse = (
         name,
         runtime,
         write,
-        know: (client) => Effect.provide(know(wrapped.connector, client), runtime),
+        know: (client) => Effect.provide(know(wrapped.server, client), runtime),
         open: (client, incoming) => Effect.provide(open(wrapped, client, incoming), runtime),
         hopeless: hopeless(wrapped.signIn),
         loginNeeded: loginNeeded(wrapped.signIn),
@@ -234,6 +234,7 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
     if (signIn !== undefined) yield* sayLogins(name, signIn)
     const wrapped: Wrapped = {
       name,
+      server: wrap.server,
       connector,
       signIn,
       backends: new Set(),

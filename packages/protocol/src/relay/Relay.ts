@@ -42,6 +42,7 @@ interface Call {
   cancel: () => void
   /** Why the client has cancelled it. */
   reason: unknown
+  isCancelled: boolean
 }
 
 const closed = (name: string): Error => new Error(`the client of ${name} is closed`)
@@ -63,6 +64,7 @@ export class Relay {
   readonly #name: string
   readonly #client: Pick<Transport, "onerror" | "onmessage">
   readonly #whenReady: (deliver: () => void) => void
+  readonly #later: (settle: () => void) => void
   /** What the client has asked for. */
   readonly methods = new Set<string>()
   readonly #calls = new Map<RequestId, Call>()
@@ -72,26 +74,39 @@ export class Relay {
   #asks = 0
   #ended = false
 
-  /** `whenReady` calls back once the client may be sent what the server says by itself: at once, unless it is given. */
+  /**
+   * `whenReady` calls back once the client may be sent what the server says by itself: at once, unless it is given. `later` gives the
+   * client an answer. By default it does so in a later step: never in the middle of the client's `send`, and after the official
+   * Client has handled the notifications that came before, which it does a step later. A client that is a wire is answered at once, so
+   * that what the server says after the answer comes after it.
+   */
   constructor(
     name: string,
     client: Pick<Transport, "onerror" | "onmessage">,
-    whenReady: (deliver: () => void) => void = (deliver) => deliver()
+    whenReady: (deliver: () => void) => void = (deliver) => deliver(),
+    later: (settle: () => void) => void = queueMicrotask
   ) {
     this.#name = name
     this.#client = client
     this.#whenReady = whenReady
+    this.#later = later
   }
 
-  /** The client asks. It is answered in a later step, never in the middle of its `send`. */
-  request(target: Target, { id, method, params }: JSONRPCRequest, options?: Backend.CallOptions): void {
+  /** The client asks. */
+  request(target: Target, request: JSONRPCRequest, options?: Backend.CallOptions): void {
+    this.#start(target, request, { cancel: constVoid, reason: undefined, isCancelled: false }, options)
+  }
+
+  #start(
+    target: Target,
+    { id, method, params }: JSONRPCRequest,
+    call: Call,
+    options: Backend.CallOptions | undefined
+  ): void {
     this.methods.add(method)
-    const call: Call = { cancel: constVoid, reason: undefined }
     this.#calls.set(id, call)
     const all = { ...options, resultSchema: asItComes, cancelReason: () => call.reason }
-    // In a later step: never in the middle of the client's `send`, and after the official Client has handled the notifications that
-    // came before, which it does a step later.
-    const settle = (exit: Exit.Exit<unknown, unknown>): void => queueMicrotask(() => this.#settle(id, call, exit))
+    const settle = (exit: Exit.Exit<unknown, unknown>): void => this.#later(() => this.#settle(id, call, exit))
     const run = (rest: Effect.Effect<unknown, unknown>): void => {
       if (Exit.isExit(rest)) return settle(rest as Exit.Exit<unknown, unknown>)
       const fiber = Runtime.runFork(target.runtime)(rest)
@@ -112,26 +127,22 @@ export class Relay {
 
   /**
    * The same for a client that speaks of time and progress on the wire only: how long its call of a tool may take is its own
-   * affair, unless `isBounded`, and progress that it asks for is passed on.
+   * affair, unless `isBounded`, and progress that it asks for is passed on: also after the answer, where that begins a task.
    */
   forward(target: Target, request: JSONRPCRequest, isBounded: boolean): void {
-    const { id, method, params } = request
+    const { method, params } = request
     const progressToken = params?._meta?.progressToken
-    this.request(target, request, {
+    const call: Call = { cancel: constVoid, reason: undefined, isCancelled: false }
+    this.#start(target, request, call, {
       ...(hasOwnTime(method) && !isBounded ? { timeout: Number.POSITIVE_INFINITY } : {}),
       ...(progressToken === undefined ? {} : {
         resetTimeoutOnProgress: true,
         onprogress: (progress) => {
-          if (!this.isOpen(id)) return
+          if (call.isCancelled) return
           this.#deliver({ jsonrpc: "2.0", method: "notifications/progress", params: { ...progress, progressToken } })
         }
       })
     })
-  }
-
-  /** Whether a request of the client is still waited for. */
-  isOpen(id: RequestId): boolean {
-    return this.#calls.has(id)
   }
 
   /** The client has cancelled a request. */
@@ -140,6 +151,7 @@ export class Relay {
     const call = this.#calls.get(id)
     if (call === undefined) return
     this.#calls.delete(id)
+    call.isCancelled = true
     call.reason = params?.["reason"]
     if (this.#calls.size === 0) this.#onSettled?.()
     call.cancel()

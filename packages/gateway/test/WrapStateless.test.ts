@@ -1,0 +1,116 @@
+import { assert, describe, it } from "vitest"
+import { type Host, type Message, stateFolder, wrap } from "./support/Host.js"
+import { scripted } from "./support/Scripted.js"
+
+const reserved = "io.modelcontextprotocol/"
+
+/** What a request of the protocol without sessions says of its client. */
+const meta = (more: object = {}): object => ({
+  [`${reserved}protocolVersion`]: "2026-07-28",
+  [`${reserved}clientCapabilities`]: { elicitation: {} },
+  ...more
+})
+
+const call = (host: Host, name: string, more: object = {}, params: object = {}): Promise<Message> =>
+  host.request("tools/call", { name, ...params, _meta: meta(more) })
+
+const question = (message: string): string =>
+  `ask("elicitation/create", { message: "${message}", requestedSchema: { type: "object", properties: {} } })`
+
+/** Answers the questions of a result, and calls again. */
+const answered = (host: Host, name: string, { result }: Message, more: object = {}): Promise<Message> => {
+  if (result?.["resultType"] !== "input_required") throw new Error(`nothing was asked: ${JSON.stringify(result)}`)
+  const asked: Readonly<Record<string, { readonly params: { readonly message: string } }>> = result["inputRequests"]
+  const inputResponses = Object.fromEntries(
+    Object.entries(asked).map(([key, { params }]) => [key, { action: "accept", content: { to: params.message } }])
+  )
+  return call(host, name, more, { inputResponses, requestState: result["requestState"] })
+}
+
+describe.concurrent("a host without a session", () => {
+  it("[E8] an envelope that does not fit is refused, and the requests after it are answered", async () => {
+    using state = stateFolder()
+    await using host = wrap(scripted(`send(said("x"))`), { state: state.path })
+    const wrong: ReadonlyArray<object> = [
+      { [`${reserved}protocolVersion`]: 7 },
+      { [`${reserved}clientCapabilities`]: undefined },
+      { [`${reserved}clientInfo`]: { name: "without a version" } },
+      { [`${reserved}logLevel`]: "loud" }
+    ]
+    for (const one of wrong) {
+      assert.strictEqual((await host.request("tools/list", { _meta: meta(one) })).error?.code, -32_602)
+    }
+    assert.strictEqual((await host.request("server/discover", {})).error?.code, -32_602)
+    assert.deepEqual(host.family, [])
+    assert.lengthOf((await host.result("tools/list", { _meta: meta() }))["tools"], 1)
+  })
+
+  it("[E8] a server that asks several things at once is answered them all", async () => {
+    using state = stateFolder()
+    await using host = wrap(
+      scripted(`send(said(await Promise.all([${question("one")}, ${question("two")}, ${question("three")}])))`),
+      { state: state.path }
+    )
+    let response = await call(host, "x")
+    while (response.result?.["resultType"] === "input_required") response = await answered(host, "x", response)
+    assert.deepEqual(
+      JSON.parse(response.result?.["content"][0].text).map(({ content }: { content: object }) => content),
+      [{ to: "one" }, { to: "two" }, { to: "three" }]
+    )
+  })
+
+  it("[E8] after a question, progress comes under the token of the request that waits now", async () => {
+    using state = stateFolder()
+    await using host = wrap(
+      scripted(`
+        const report = (progress) => ({ method: "notifications/progress", params: { progressToken: params._meta.progressToken, progress } })
+        send(report(1))
+        await ${question("one")}
+        send(report(2), said("done"))`),
+      { state: state.path }
+    )
+    const first = await call(host, "x", { progressToken: "first" })
+    await answered(host, "x", first, { progressToken: "second" })
+    assert.deepEqual(
+      host.notified("notifications/progress").map(({ params }) => [params?.["progressToken"], params?.["progress"]]),
+      [["first", 1], ["second", 2]]
+    )
+  })
+
+  it("[E8] log messages come from the level on that a request asks for, and for no other request", async () => {
+    using state = stateFolder()
+    await using host = wrap(
+      scripted(`
+        const log = (level) => ({ method: "notifications/message", params: { level, data: "x" } })
+        send(log("debug"), log("error"), said("x"))`),
+      { state: state.path }
+    )
+    const levels = async (more: object): Promise<ReadonlyArray<unknown>> => {
+      host.messages.length = 0
+      await call(host, "x", more)
+      return host.notified("notifications/message").map(({ params }) => params?.["level"])
+    }
+    assert.deepEqual(await levels({}), [])
+    assert.deepEqual(await levels({ [`${reserved}logLevel`]: "warning" }), ["error"])
+    assert.deepEqual(await levels({}), [])
+  })
+
+  it("[W1] where there is no server, each request is answered with why, in words for a model", async () => {
+    for (const command of [["no-such-program-of-ours"], [process.execPath, "-e", "console.log('no-such-server')"]]) {
+      using state = stateFolder()
+      await using host = wrap(["--", ...command], { state: state.path })
+      const { error } = await call(host, "x")
+      assert.match(error?.message ?? "", /no-such-/)
+      assert.notMatch(error?.message ?? "", /reconnect\(\)|PermanentlyFailed/)
+      assert.deepEqual(await host.ended, { code: 1, signal: null })
+    }
+  }, 30_000)
+
+  it("[E7] a list that only a guess has promised is empty", async () => {
+    using state = stateFolder()
+    await using host = wrap(scripted(""), { state: state.path })
+    assert.property((await host.result("server/discover", { _meta: meta() }))["capabilities"], "prompts")
+    await host.result("tools/list", { _meta: meta() })
+    assert.deepEqual((await host.result("prompts/list", { _meta: meta() }))["prompts"], [])
+  })
+})
