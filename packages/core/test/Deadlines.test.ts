@@ -61,11 +61,32 @@ const waits: ReadonlyArray<readonly [string, Begin]> = [
     }
   ],
   [
+    "the place of such a doubt in the bucket",
+    (script, { call, sim }) => {
+      script.respond = (method, _, connection) => {
+        if (method !== "tools/call" || connection.id >= 10) return undefined
+        connection.lose("session")
+        return rejected("session")
+      }
+      call()
+      sim.runUntilIdle()
+      expect(script.connections).toHaveLength(11)
+      script.respond = () => rejected("unauthorized")
+      script.script({ connect: "hang" })
+    }
+  ],
+  [
     "the answer to a probe",
     (script, { call, sim }) => {
       script.respond = () => ({ answer: "never" })
       call()
       sim.advance(2000)
+    }
+  ],
+  [
+    "the probe that says whether it may be sent again",
+    (script) => {
+      script.respond = (method) => method === "tools/call" ? rejected("server") : { answer: "never" }
     }
   ],
   [

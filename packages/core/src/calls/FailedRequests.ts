@@ -93,7 +93,7 @@ export class FailedRequests {
       const next = Effect.zipRight(
         gone
           ? this.#wait.forCall(call, runtime)
-          : Effect.zipRight(verdict, this.#pause(call, error, fail)),
+          : Effect.zipRight(this.#backend.before(call.deadline, verdict), this.#pause(call, error, fail)),
         attempt(call)
       )
       return fate === "unknown"
