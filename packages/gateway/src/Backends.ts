@@ -7,7 +7,7 @@ import { Policy, Problem as OptionProblem } from "@mcp-lifeline/core"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Array, Either } from "effect"
-import { isAbsolute, resolve } from "node:path"
+import { resolve } from "node:path"
 import * as EnvFile from "./config/EnvFile.js"
 import type { Entry, Problem } from "./McpJson.js"
 import { version } from "./Version.js"
@@ -19,7 +19,21 @@ export interface Backends {
   readonly problems: ReadonlyArray<Problem>
 }
 
-/** A connector for an entry, or what is wrong with its options; a relative `cwd` or `envFile` is taken from the folder of the file. */
+/** Entries with the variables of their `envFile` in `env`, and what is wrong with those files. */
+export const completed = (
+  entries: ReadonlyArray<Entry>,
+  folder: string
+): readonly [ReadonlyArray<Problem>, ReadonlyArray<Entry>] =>
+  Array.partitionMap(entries, (entry): Either.Either<Entry, Problem> => {
+    const { server } = entry
+    if (server._tag === "Http" || server.envFile === undefined) return Either.right(entry)
+    return Either.mapBoth(EnvFile.read(resolve(folder, server.envFile)), {
+      onLeft: (message) => entry.problem(["envFile"], message),
+      onRight: (env) => ({ ...entry, server: { ...server, env: { ...env, ...server.env }, envFile: undefined } })
+    })
+  })
+
+/** A connector for an entry, or what is wrong with its options; a relative `cwd` is taken from the folder of the file. */
 export const connectorOf = (
   { server }: Entry,
   folder: string,
@@ -31,11 +45,8 @@ export const connectorOf = (
     const problems = HttpConnector.problems(options).map((problem) => McpConfig.placed(server, problem))
     return OptionProblem.some(problems) ? Either.left(problems) : Either.right(HttpConnector.make(options))
   }
-  const { _tag, cwd, env, envFile, stdio, ...rest } = server
-  const from = (path: string): string => isAbsolute(path) ? path : resolve(folder, path)
-  const ofFile = envFile === undefined ? Either.right({}) : EnvFile.read(from(envFile))
-  if (Either.isLeft(ofFile)) return Either.left([{ path: ["envFile"], message: ofFile.left }])
-  const options = { ...stdio, ...rest, cwd: cwd && from(cwd), env: { ...ofFile.right, ...env } }
+  const { _tag, cwd, envFile: _, stdio, ...rest } = server
+  const options = { ...stdio, ...rest, cwd: cwd && resolve(folder, cwd) }
   const problems = OptionProblem.below(["stdio"], StdioConnector.problems(options))
   return OptionProblem.some(problems) ? Either.left(problems) : Either.right(StdioConnector.make(options))
 }
@@ -58,13 +69,14 @@ export const fromEntries = (
   folder: string,
   authorizations: ReadonlyMap<string, Authorization> = new Map()
 ): Backends => {
+  const [unread, complete] = completed(entries, folder)
   const [problems, backends] = Array.partitionMap(
-    entries,
+    complete,
     (entry) =>
       Either.map(
         fromEntry(entry, folder, authorizations.get(entry.name)),
         (options) => ({ ...options, id: entry.name })
       )
   )
-  return { backends, problems: problems.flat() }
+  return { backends, problems: [...unread, ...problems.flat()] }
 }

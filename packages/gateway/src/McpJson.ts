@@ -41,6 +41,8 @@ export interface McpJson {
   readonly notices: ReadonlyArray<Problem>
   /** The names of all servers in the file, good and bad, in its order. */
   readonly names: ReadonlyArray<string>
+  /** Whether the options for all servers are acceptable; there are no entries otherwise. */
+  readonly isUsable: boolean
 }
 
 /** The whole file is unusable: no JSON or TOML, or no object of servers in it. */
@@ -142,6 +144,7 @@ export const parse = (
     entries: isUsable ? entries : [],
     problems,
     notices: [...notices, ...foreignNotice(foreign)],
-    names
+    names,
+    isUsable
   })
 }

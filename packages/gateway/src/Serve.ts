@@ -1,28 +1,21 @@
 /**
  * `mcp-lifeline serve`: the backends of a file, or the demo, as one endpoint, until it is told to end.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import type { Status } from "@mcp-lifeline/core"
 import { Fleet } from "@mcp-lifeline/core"
 import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
 import type { Redacted, Scope } from "effect"
-import { Effect, Either, Logger, Option, Stream } from "effect"
-import { dirname, resolve } from "node:path"
-import * as Backends from "./Backends.js"
+import { Effect, Logger, Option, Stream } from "effect"
+import * as Configuration from "./config/Configuration.js"
 import * as Demo from "./Demo.js"
 import * as Endpoint from "./Endpoint.js"
 import { StartError } from "./Errors.js"
 import * as Lines from "./Lines.js"
 import * as Listener from "./Listener.js"
-import * as McpJson from "./McpJson.js"
 import * as Output from "./Output.js"
-import * as Browser from "./sign-in/Browser.js"
-import { forEntries } from "./sign-in/forEntries.js"
-import * as SignIn from "./sign-in/SignIn.js"
-import * as SignInState from "./sign-in/State.js"
 import * as StateFolder from "./state/StateFolder.js"
 import * as Table from "./Table.js"
-import { clean } from "./Text.js"
 
 /** What `serve` was asked for. */
 export interface Options {
@@ -39,52 +32,6 @@ interface Served {
   readonly backends: Fleet.FleetOptions["backends"]
   readonly demo: Demo.Demo | undefined
 }
-
-const read = (file: string) =>
-  Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(file)).pipe(
-    Effect.mapError((cause) => {
-      const why = cause._tag === "SystemError" && cause.reason === "NotFound"
-        ? "there is no such file; give one that exists with --config"
-        : cause._tag === "SystemError" && cause.reason === "PermissionDenied"
-        ? "it may not be read; change its permissions or give another with --config"
-        : "it cannot be read; give a file with --config"
-      return new StartError({ message: `${file}: ${why}`, cause })
-    })
-  )
-
-const configured = (file: string, output: Output.Output) =>
-  Effect.gen(function*() {
-    const content = yield* read(file)
-    const parsed = yield* Either.mapLeft(
-      McpJson.parse(file, content, process.env),
-      ({ problem }) => new StartError({ message: McpJson.show(problem) })
-    )
-    const terminal = process.stdin.isTTY && process.stdout.isTTY
-    const signIns = yield* forEntries(parsed.entries, Browser.choose(undefined, terminal, process.env))
-    const authorizations = new Map([...signIns].map(([name, { authorization }]) => [name, authorization]))
-    const { backends, problems } = Backends.fromEntries(parsed.entries, dirname(resolve(file)), authorizations)
-    const all = [...parsed.problems, ...problems]
-    yield* Effect.forEach([...all, ...parsed.notices], (problem) => output.problem(McpJson.show(problem)))
-    if (backends.length === 0) {
-      const why = all.length > 0 ? "none of its servers can be used (see above)" : "it names no servers; add one"
-      return yield* new StartError({ message: `${file}: ${why}` })
-    }
-    return { backends, signIns }
-  })
-
-/** Shows each login that a person has to finish, and connects a backend as soon as its login is done. */
-const followSignIns = (fleet: Fleet.Fleet, signIns: ReadonlyMap<string, SignIn.SignIn>, output: Output.Output) =>
-  Effect.forEach(signIns, ([name, signIn]) =>
-    Effect.gen(function*() {
-      yield* signIn.changes.pipe(
-        Stream.filter(({ _tag }) => _tag === "LoginNeeded" || _tag === "Refused"),
-        Stream.runForEach((state) => output.line(`${name}: ${clean(SignInState.show(state))}`)),
-        Effect.interruptible,
-        Effect.forkScoped
-      )
-      const backend = yield* Effect.option(fleet.backend(name))
-      if (Option.isSome(backend)) yield* SignIn.reconnectWhenDone(signIn, backend.value)
-    }), { discard: true })
 
 const welcome = (url: string): string =>
   [
@@ -167,7 +114,7 @@ export const run = (
 
 const serve = (options: Options, output: Output.Output) =>
   Effect.gen(function*() {
-    const given = options.config === undefined ? undefined : yield* configured(options.config, output)
+    const given = options.config === undefined ? undefined : yield* Configuration.make(options.config, output)
     const listener = yield* Listener.listen(options)
     const demo = given ? undefined : yield* Demo.make
     const served: Served = { backends: given?.backends ?? demo?.backends ?? {}, demo }
@@ -175,7 +122,7 @@ const serve = (options: Options, output: Output.Output) =>
       Effect.provide(LifelineTelemetry.layer),
       Effect.mapError(({ cause, message }) => new StartError({ message, cause }))
     )
-    if (given) yield* followSignIns(fleet, given.signIns, output)
+    if (given) yield* given.follow(fleet)
     const show = output.live ? live(fleet, demo, output) : lines(fleet, demo, output)
     yield* show.pipe(
       // What cannot be shown is no reason to stop serving.

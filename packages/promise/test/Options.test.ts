@@ -292,7 +292,7 @@ describe("options", () => {
         "fleet: keepalive.timeout is -1; accepted: 1 ms to 1 h",
         "a: keepalive.interval is 1; accepted: 1 s to 24 h",
         "b: url is not an address; accepted: one that begins with http:// or https://",
-        'b: type is "socket"; accepted: "auto", "http", "streamable-http", "streamableHttp", "streamable_http" or "sse"',
+        'b: type is "socket"; accepted: "auto", "http", "streamable-http", "streamableHttp", "streamable_http", "remote" or "sse"',
         "fleet: mcpServers has a server without a name; give it one"
       ]
     )

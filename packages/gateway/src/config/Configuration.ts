@@ -1,0 +1,211 @@
+/**
+ * The file that `serve` is given, as backends of a fleet: read at the start, and again after each save.
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import type { Backend, Fleet } from "@mcp-lifeline/core"
+import { Cause, Effect, Either, ExecutionStrategy, Exit, Option, Redacted, Scope, Stream } from "effect"
+import { createHash } from "node:crypto"
+import { dirname, resolve } from "node:path"
+import * as Backends from "../Backends.js"
+import { StartError } from "../Errors.js"
+import * as McpJson from "../McpJson.js"
+import type * as Output from "../Output.js"
+import * as Browser from "../sign-in/Browser.js"
+import { forEntries } from "../sign-in/forEntries.js"
+import * as SignIn from "../sign-in/SignIn.js"
+import * as SignInState from "../sign-in/State.js"
+import { StateFolder } from "../state/StateFolder.js"
+import { clean } from "../Text.js"
+import * as SavedFile from "./savedFile.js"
+
+/** One server of the file as it is in use. */
+interface Used {
+  /** Differs where its entry does. */
+  readonly fingerprint: string
+  readonly options: Backend.BackendOptions & { readonly id: string }
+  readonly signIn: SignIn.SignIn | undefined
+  /** Of the sign-in. */
+  readonly scope: Scope.CloseableScope
+}
+
+/** The servers by name, in the order of the file. */
+type AllUsed = ReadonlyMap<string, Used>
+
+/** A file in use. */
+export interface Configuration {
+  readonly backends: ReadonlyArray<Used["options"]>
+  /** Shows logins that a person has to finish, and applies each save to the fleet, as long as the scope is open. */
+  readonly follow: (fleet: Fleet.Fleet) => Effect.Effect<void, never, Scope.Scope>
+}
+
+/** Reads the text of a file. */
+export const read = (file: string, how: string): Effect.Effect<string, StartError, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(file)).pipe(
+    Effect.mapError((cause) => {
+      const why = cause._tag === "SystemError" && cause.reason === "NotFound"
+        ? `there is no such file; give one that exists${how}`
+        : cause._tag === "SystemError" && cause.reason === "PermissionDenied"
+        ? `it may not be read; change its permissions or give another${how}`
+        : `it cannot be read; give a file${how}`
+      return new StartError({ message: `${file}: ${why}`, cause })
+    })
+  )
+
+/** Tells entries apart by all that they say, secrets included, of which nothing can be read from it. */
+const fingerprint = ({ policy, server }: McpJson.Entry): string =>
+  createHash("sha256").update(
+    JSON.stringify([server, policy], function(this: Record<string, unknown>, key, value: unknown) {
+      // Before it says of itself that it is redacted.
+      const own = this[key]
+      return Redacted.isRedacted(own) ? Redacted.value(own) : value
+    })
+  ).digest("base64")
+
+/** What a file says now: the servers that can be used, and of those that cannot be, the ones that are in use. */
+interface Loaded {
+  readonly used: AllUsed
+  readonly problems: ReadonlyArray<string>
+}
+
+/** Reads the file. Fails where nothing of it can be used. What has not changed is the very same as before. */
+const load = (file: string, before: AllUsed, parent: Scope.Scope) =>
+  Effect.gen(function*() {
+    const text = yield* read(file, " with --config")
+    const parsed = yield* Either.mapLeft(
+      McpJson.parse(file, text, process.env),
+      ({ problem }) => new StartError({ message: McpJson.show(problem) })
+    )
+    const folder = dirname(resolve(file))
+    const [unread, entries] = Backends.completed(parsed.entries, folder)
+    const terminal = process.stdin.isTTY && process.stdout.isTTY
+    const browser = Browser.choose(undefined, terminal, process.env)
+    const found = new Map<string, Used>()
+    const refused: Array<McpJson.Problem> = []
+    for (const entry of entries) {
+      const own = before.get(entry.name)
+      const print = fingerprint(entry)
+      if (own?.fingerprint === print) {
+        found.set(entry.name, own)
+        continue
+      }
+      const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
+      const signIns = yield* Scope.extend(forEntries([entry], browser), scope)
+      const signIn = signIns.get(entry.name)
+      const { backends: [options], problems } = Backends.fromEntries(
+        [entry],
+        folder,
+        new Map(signIn === undefined ? [] : [[entry.name, signIn.authorization]])
+      )
+      refused.push(...problems)
+      if (options === undefined) yield* Scope.close(scope, Exit.void)
+      else found.set(entry.name, { fingerprint: print, options, signIn, scope })
+    }
+    const problems = [...parsed.problems, ...unread, ...refused]
+    // In the order of the file, with what an entry in it that cannot be used was before.
+    const used = parsed.names.flatMap((name) => {
+      const one = found.get(name) ?? before.get(name)
+      return one === undefined ? [] : [[name, one] as const]
+    })
+    const loaded: Loaded = {
+      used: new Map(used),
+      problems: [...problems, ...parsed.notices].map(McpJson.show)
+    }
+    return { ...loaded, isUsable: parsed.isUsable, isEmpty: parsed.names.length === 0 && problems.length === 0 }
+  })
+
+/** Shows what a person has to do to sign in. */
+const showSignIn = (name: string, { scope, signIn }: Used, output: Output.Output): Effect.Effect<void> =>
+  signIn === undefined
+    ? Effect.void
+    : signIn.changes.pipe(
+      Stream.filter(({ _tag }) => _tag === "LoginNeeded" || _tag === "Refused"),
+      Stream.runForEach((state) => output.line(`${name}: ${clean(SignInState.show(state))}`)),
+      Effect.interruptible,
+      Effect.forkIn(scope),
+      Effect.asVoid
+    )
+
+/** Connects a backend as soon as its login is done. */
+const connectWhenDone = (name: string, { scope, signIn }: Used, fleet: Fleet.Fleet): Effect.Effect<void> =>
+  signIn === undefined
+    ? Effect.void
+    : Effect.flatMap(
+      Effect.option(fleet.backend(name)),
+      (backend) =>
+        Option.isSome(backend) ? Scope.extend(SignIn.reconnectWhenDone(signIn, backend.value), scope) : Effect.void
+    )
+
+const listOf = (verb: string, names: ReadonlyArray<string>): ReadonlyArray<string> =>
+  names.length === 0 ? [] : [`${verb} ${names.join(", ")}`]
+
+/** What a save has led to, in one line. */
+const outcome = (file: string, { kept, replaced, started, stopped }: Fleet.Applied, count: number): string => {
+  const done = [
+    ...listOf("started", started),
+    ...listOf("stopped", stopped),
+    ...listOf("replaced", replaced),
+    ...listOf("kept as it was, since its new options lead to no connection:", kept)
+  ]
+  const others = count - started.length - replaced.length - kept.length
+  const rest = others === 0 ? [] : [done.length === 0 ? "no server has changed" : `${others} not changed`]
+  return `${file}: read again: ${[...done, ...rest].join("; ") || "it names no servers"}`
+}
+
+const unchanged = "nothing is changed, and the servers go on as they were"
+
+/** Reads the file. Fails where it names no server that can be used. */
+export const make = (
+  file: string,
+  output: Output.Output
+): Effect.Effect<Configuration, StartError, FileSystem.FileSystem | StateFolder | Scope.Scope> =>
+  Effect.gen(function*() {
+    const parent = yield* Effect.scope
+    const context = yield* Effect.context<FileSystem.FileSystem | StateFolder>()
+    const before = yield* SavedFile.look(file)
+    const first = yield* load(file, new Map(), parent)
+    yield* Effect.forEach(first.problems, output.problem)
+    if (first.used.size === 0) {
+      const why = first.isEmpty ? "it names no servers; add one" : "none of its servers can be used (see above)"
+      return yield* new StartError({ message: `${file}: ${why}` })
+    }
+    let used = first.used
+
+    const reload = (fleet: Fleet.Fleet) =>
+      Effect.gen(function*() {
+        const next = yield* load(file, used, parent)
+        yield* Effect.forEach(next.problems, output.problem)
+        if (!next.isUsable) {
+          return yield* output.problem(`${file}: an option for all servers is not accepted; ${unchanged}`)
+        }
+        const fresh = [...next.used].filter(([name, one]) => used.get(name) !== one)
+        yield* Effect.forEach(fresh, ([name, one]) => showSignIn(name, one, output))
+        const applied = yield* fleet.apply(Array.from(next.used.values(), ({ options }) => options))
+        yield* Effect.forEach(fresh, ([name, one]) => connectWhenDone(name, one, fleet))
+        const gone = [...used].filter(([name, one]) => next.used.get(name) !== one && !applied.kept.includes(name))
+        used = next.used
+        yield* Effect.forEach(gone, ([, { scope }]) => Scope.close(scope, Exit.void))
+        yield* output.line(outcome(file, applied, next.used.size))
+      }).pipe(
+        Effect.catchAll(({ message }) => output.problem(`${message}; ${unchanged}`)),
+        // Whatever is in a file, the next save is read again.
+        Effect.catchAllCause((cause) =>
+          Cause.isInterruptedOnly(cause)
+            ? Effect.failCause(cause)
+            : Effect.logError(`${file} could not be read again; the servers go on as they were`, cause)
+        ),
+        Effect.provide(context)
+      )
+
+    return {
+      backends: Array.from(first.used.values(), ({ options }) => options),
+      follow: (fleet) =>
+        Effect.gen(function*() {
+          yield* Effect.forEach(first.used, ([name, one]) =>
+            Effect.zipRight(showSignIn(name, one, output), connectWhenDone(name, one, fleet)), { discard: true })
+          yield* SavedFile.follow(file, before, {
+            changed: reload(fleet),
+            gone: output.problem(`${file} is gone; the servers go on as they were, and it is read when it is back`)
+          }).pipe(Effect.interruptible, Effect.forkScoped)
+        })
+    }
+  })

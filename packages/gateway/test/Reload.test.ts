@@ -1,0 +1,232 @@
+import { describe, expect, it } from "@effect/vitest"
+import type { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { Effect, Schedule } from "effect"
+import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Program from "./support/Program.js"
+import * as TestClient from "./support/TestClient.js"
+
+const script = fileURLToPath(new URL("fixtures/who.mjs", import.meta.url))
+
+/** A folder that goes with the scope. */
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+)
+
+const who = (...args: ReadonlyArray<string>) => ({ command: process.execPath, args: [script, ...args] })
+
+const textOf = (mcpServers: object) => JSON.stringify({ mcpServers }, undefined, 2)
+
+/** A gateway in front of a file, and a client of it. */
+const serve = (file: string, text: string, env: Record<string, string> = {}) =>
+  Effect.gen(function*() {
+    writeFileSync(file, text)
+    const program = yield* Program.start(["serve", "--port", "0", "--config", file], env)
+    const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
+    const client = yield* TestClient.connect(url)
+    /** Lines that say what a save has led to. */
+    const told = () => program.stdout().split("\n").filter((line) => line.includes("read again"))
+    const next = (count: number) =>
+      Effect.map(program.until(() => told()[count - 1]), (line) => line.replace(`${file}: read again: `, ""))
+    return { program, client, told, next }
+  })
+
+interface Who {
+  readonly pid: number
+  readonly args: ReadonlyArray<string>
+  readonly env: Readonly<Record<string, string>>
+  readonly capabilities: object
+  readonly roots?: number | string
+}
+
+const ask = (client: Client, backend: string) =>
+  Effect.promise(async () => {
+    const { content } = await client.callTool({ name: `${backend}__who`, arguments: {} })
+    return JSON.parse((content as ReadonlyArray<{ readonly text: string }>)[0]?.text ?? "") as Who
+  })
+
+const names = (client: Client) => Effect.promise(() => TestClient.toolNames(client))
+
+describe.concurrent("the file of serve", () => {
+  it.scopedLive(
+    "[G5] [L15] a save starts, stops and replaces only what it changes, and clients go on",
+    () =>
+      Effect.gen(function*() {
+        const file = join(yield* folder, "mcp.json")
+        const { client, next, program } = yield* serve(file, textOf({ a: who("1"), b: who("1"), c: who("1") }))
+        const before = yield* Effect.all([ask(client, "a"), ask(client, "b"), ask(client, "c")])
+        writeFileSync(file, `// edited\n${textOf({ d: who("1"), b: who("2"), a: who("1") })}`)
+        expect(yield* next(1)).toBe("started d; stopped c; replaced b; 1 not changed")
+        expect((yield* names(client)).toSorted()).toEqual(["a__who", "b__who", "d__who"])
+        const a = yield* ask(client, "a")
+        const b = yield* ask(client, "b")
+        expect(a.pid).toBe(before[0].pid)
+        expect(b).toMatchObject({ args: ["2"] })
+        expect(b.pid).not.toBe(before[1].pid)
+        yield* Program.gone(before[1].pid)
+        yield* Program.gone(before[2].pid)
+        // The same again, in other words.
+        writeFileSync(file, JSON.stringify({ mcpServers: { d: who("1"), b: who("2"), a: who("1") } }))
+        expect(yield* next(2)).toBe("no server has changed")
+        expect((yield* ask(client, "b")).pid).toBe(b.pid)
+        // Options of supervision and secrets are changes, too.
+        const secret = { ...who("1"), env: { WHO: "s3cret-value" } }
+        writeFileSync(file, textOf({ d: who("1"), b: { ...who("2"), keepalive: { method: "none" } }, a: secret }))
+        expect(yield* next(3)).toBe("replaced b, a; 1 not changed")
+        writeFileSync(
+          file,
+          textOf({
+            d: who("1"),
+            b: { ...who("2"), keepalive: { method: "none" } },
+            a: { ...secret, env: { WHO: "another" } }
+          })
+        )
+        expect(yield* next(4)).toBe("replaced a; 2 not changed")
+        expect((yield* ask(client, "a")).env["WHO"]).toBe("another")
+        expect(program.stdout() + program.stderr()).not.toContain("s3cret-value")
+      }),
+    60_000
+  )
+
+  it.scopedLive(
+    "[G5] a broken save changes nothing and says so; a bad entry goes on as it was, and the others change",
+    () =>
+      Effect.gen(function*() {
+        const file = join(yield* folder, "mcp.json")
+        const { client, next, program, told } = yield* serve(file, textOf({ a: who("1"), b: who("1") }))
+        const { pid } = yield* ask(client, "a")
+        const stays = Effect.gen(function*() {
+          expect((yield* ask(client, "a")).pid).toBe(pid)
+          expect(told()).toEqual([])
+        })
+        const says = (pattern: RegExp) => program.until(() => pattern.exec(program.stderr()) ?? undefined)
+        writeFileSync(file, `{\n  "mcpServers": {\n    "a": {\n`)
+        yield* says(/mcp\.json:4: not valid JSON: .*; nothing is changed, and the servers go on as they were$/m)
+        yield* stays
+        writeFileSync(file, "")
+        yield* says(/mcp\.json:1: not valid JSON: .*; nothing is changed/m)
+        yield* stays
+        writeFileSync(file, `{\n  "keepalive": { "interval": "soon" },\n  "mcpServers": {} }`)
+        yield* says(
+          /mcp\.json:2: keepalive\.interval: is "soon"; .*\n.*an option for all servers is not accepted; nothing is changed/m
+        )
+        yield* stays
+        writeFileSync(file, textOf({ a: { ...who("2"), env: { A: "${NOT_SET_ANYWHERE}" } }, c: who("3") }))
+        expect(yield* next(1)).toBe("started c; stopped b; 1 not changed")
+        yield* says(/mcpServers\.a\.env\.A: has \$\{NOT_SET_ANYWHERE\}, which is not set/)
+        expect((yield* ask(client, "a")).pid).toBe(pid)
+        writeFileSync(file, textOf({ a: who("2") }))
+        expect(yield* next(2)).toBe("stopped c; replaced a")
+        expect((yield* ask(client, "a")).args).toEqual(["2"])
+      }),
+    60_000
+  )
+
+  it.scopedLive(
+    "[G5] several saves in a moment are one, however the editor saves, and a file may be gone for a moment",
+    () =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        const file = join(path, "mcp.json")
+        const { client, next, program, told } = yield* serve(file, textOf({ a: who("0") }))
+        for (let count = 1; count <= 20; count++) writeFileSync(file, textOf({ a: who(String(count)) }))
+        expect(yield* next(1)).toBe("replaced a")
+        expect((yield* ask(client, "a")).args).toEqual(["20"])
+        // Another file in its place.
+        writeFileSync(join(path, ".mcp.json.swp"), textOf({ a: who("renamed") }))
+        renameSync(join(path, ".mcp.json.swp"), file)
+        expect(yield* next(2)).toBe("replaced a")
+        expect((yield* ask(client, "a")).args).toEqual(["renamed"])
+        // Gone, and back; the old one under another name, as some editors keep it.
+        renameSync(file, `${file}~`)
+        yield* Effect.sleep("300 millis")
+        writeFileSync(file, textOf({ a: who("back") }))
+        expect(yield* next(3)).toBe("replaced a")
+        expect((yield* ask(client, "a")).args).toEqual(["back"])
+        // A link that leads elsewhere, of which the system says nothing.
+        writeFileSync(join(path, "one.json"), textOf({ a: who("linked") }))
+        unlinkSync(file)
+        symlinkSync("one.json", file)
+        expect(yield* next(4)).toBe("replaced a")
+        writeFileSync(join(path, "one.json"), textOf({ a: who("behind the link") }))
+        expect(yield* next(5)).toBe("replaced a")
+        expect(told()).toHaveLength(5)
+        expect(program.stderr()).not.toContain("gone")
+        unlinkSync(file)
+        yield* program.until(() => program.stderr().includes("is gone; the servers go on as they were") || undefined)
+        expect((yield* ask(client, "a")).args).toEqual(["behind the link"])
+        renameSync(join(path, "one.json"), file)
+        expect(yield* next(6)).toBe("no server has changed")
+      }),
+    90_000
+  )
+
+  it.scopedLive(
+    "[C8] a server is told of no capability and refused what it asks, before and after it was replaced by a save",
+    () =>
+      Effect.gen(function*() {
+        const file = join(yield* folder, "mcp.json")
+        const { client, next } = yield* serve(file, textOf({ a: who("1") }))
+        const refused = ask(client, "a").pipe(
+          Effect.flatMap((answer) =>
+            answer.roots === undefined ? Effect.fail("not answered yet") : Effect.succeed(answer)
+          ),
+          Effect.retry(Schedule.spaced("20 millis"))
+        )
+        expect(yield* refused).toMatchObject({ args: ["1"], capabilities: {}, roots: -32_601 })
+        writeFileSync(file, textOf({ a: who("2") }))
+        expect(yield* next(1)).toBe("replaced a")
+        expect(yield* refused).toMatchObject({ args: ["2"], capabilities: {}, roots: -32_601 })
+      }),
+    60_000
+  )
+
+  it.scopedLive(
+    "[G2] serves the servers of a file of Codex and of VS Code as these have them",
+    () =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        const toml = join(path, "config.toml")
+        const node = JSON.stringify(process.execPath)
+        const codex = `model = "m"
+[mcp_servers.a]
+command = ${node}
+args = [${JSON.stringify(script)}, "\${LIFELINE_TEST_INPUT}"]
+env_vars = ["WHO"]
+tool_timeout_sec = 30
+[mcp_servers.b]
+command = "x"
+enabled = false
+[mcp_servers.c]
+command = "\${NOT_SET_ANYWHERE}"
+`
+        const env = { LIFELINE_TEST_INPUT: "given", WHO: "passed on", LANG: "C" }
+        const first = yield* serve(toml, codex, env)
+        expect(yield* names(first.client)).toEqual(["a__who"])
+        expect(yield* ask(first.client, "a")).toMatchObject({ args: ["given"], env: { WHO: "passed on", LANG: "C" } })
+        expect(first.program.stderr()).toContain("config.toml:11: mcp_servers.c.command: has ${NOT_SET_ANYWHERE}")
+        expect(first.program.stderr()).toContain("config.toml:1: model: belongs to another program")
+        writeFileSync(join(path, ".env"), "WHO=from the file\n")
+        const code = {
+          inputs: [{ id: "lifeline-test-input", type: "promptString" }],
+          servers: {
+            a: {
+              type: "stdio",
+              ...who("${input:lifeline-test-input}", "${workspaceFolderBasename}"),
+              envFile: "${workspaceFolder}/.env",
+              env: { LANG: null },
+              dev: { watch: "x" }
+            }
+          }
+        }
+        const second = yield* serve(join(path, "mcp.json"), JSON.stringify(code), env)
+        const answer = yield* ask(second.client, "a")
+        expect(answer).toMatchObject({ args: ["given", path.split("/").at(-1)], env: { WHO: "from the file" } })
+        expect(answer.env["LANG"]).toBeUndefined()
+      }),
+    60_000
+  )
+})
