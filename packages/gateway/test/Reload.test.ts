@@ -60,9 +60,9 @@ describe.concurrent("the file of serve", () => {
         const before = yield* Effect.all([ask(client, "a"), ask(client, "b"), ask(client, "c")])
         writeFileSync(file, `// edited\n${textOf({ d: who("1"), b: who("2"), a: who("1") })}`)
         expect(yield* next(1)).toBe("started d; stopped c; replaced b; 1 not changed")
+        // Calls wait for the servers that are started now, and so does a list after them.
+        const [a, b] = yield* Effect.all([ask(client, "a"), ask(client, "b"), ask(client, "d")])
         expect((yield* names(client)).toSorted()).toEqual(["a__who", "b__who", "d__who"])
-        const a = yield* ask(client, "a")
-        const b = yield* ask(client, "b")
         expect(a.pid).toBe(before[0].pid)
         expect(b).toMatchObject({ args: ["2"] })
         expect(b.pid).not.toBe(before[1].pid)
