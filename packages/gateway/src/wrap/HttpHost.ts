@@ -20,6 +20,9 @@ export interface Conversation {
 /** Begins a conversation, whose messages to the host are given to `write`. */
 export type Begin = (write: (message: JSONRPCMessage) => void) => Conversation
 
+/** Sessions at once, each of which has a server of its own. Hosts that vanish do not end theirs. */
+const maxSessions = 50
+
 /** One session. What the server says during a request goes out on the stream of that request, or of the latest one. */
 class Session implements Sessions.Served {
   onclose?: (() => void) | undefined
@@ -37,6 +40,10 @@ class Session implements Sessions.Served {
     this.#conversation = conversation
     transport.onmessage = (message: JSONRPCMessage) => {
       if ("method" in message && "id" in message) this.#open.set(message.id, message.params?._meta?.progressToken)
+      // What is cancelled is never answered, and its stream has no reader any more.
+      else if ("method" in message && message.method === "notifications/cancelled") {
+        this.#open.delete(message.params?.["requestId"] as RequestId)
+      }
       conversation.receive(message)
     }
     transport.onclose = () => {
@@ -77,7 +84,7 @@ export const serve = (port: number, begin: Begin): Effect.Effect<string, StartEr
     const failed = (error: unknown): void =>
       void Runtime.runFork(runtime)(Effect.logError("a request failed inside mcp-lifeline", error))
     const sessions = yield* Effect.acquireRelease(
-      Effect.sync(() => Sessions.make(() => new Session(begin), failed)),
+      Effect.sync(() => Sessions.make(() => new Session(begin), failed, { maxSessions })),
       (sessions) => Effect.promise(() => sessions.close())
     )
     yield* listener.serve((request, response) => {

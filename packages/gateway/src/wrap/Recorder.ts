@@ -3,17 +3,22 @@
  */
 import { createWriteStream, type WriteStream } from "node:fs"
 
-/** Names of members whose values are secret, wherever they stand. */
+/** What makes the name of a member that of a secret, wherever it stands in it: `X-API-Key`, `githubToken`, `AWS_SECRET_ACCESS_KEY`. */
 const secretName =
-  /^(authorization|cookie|password|passwd|secret|token|api[-_]?key|access[-_]?token|refresh[-_]?token|client[-_]?secret)$/i
-/** Texts that are secret by their form. */
-const secretText = /\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}|\b(sk|ghp|gho|xox[abp])[-_][A-Za-z0-9-_]{16,}/g
+  /authorization|cookie|passw(or)?d|passphrase|secret|credential|api[-_]?key|private[-_]?key|(^|[-_a-z])(access|auth|bearer|id|refresh|session)?[-_]?token$/i
+/** Names that are like it, and are no secrets: the protocol's own. */
+const publicName = /^(progressToken|maxTokens|stopReason)$/
+/** Texts that are secret by their form: credentials of HTTP and of addresses, web tokens, and keys by their beginnings. */
+const secretText =
+  /\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}|\b(sk|ghp|gho|ghs|github_pat|glpat|xox[abp])[-_][A-Za-z0-9-_]{16,}|\bAKIA[A-Z0-9]{16}\b|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|(?<=:\/\/)[^\s/@:]+:[^\s/@]+(?=@)|(?<=[?&][\w-]*(token|key|secret|password|signature|code)=)[^&\s"]+/gi
 
 const mask = "[masked]"
 
 /** A value without what looks like a secret. */
 export const masked = (key: string, value: unknown): unknown => {
-  if (secretName.test(key) && typeof value === "string") return mask
+  const isSecret = secretName.test(key) && !publicName.test(key)
+  // A schema of such a name has properties, and no secret.
+  if (isSecret && (typeof value === "string" || typeof value === "number")) return mask
   return typeof value === "string" ? value.replace(secretText, mask) : value
 }
 

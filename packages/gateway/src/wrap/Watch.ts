@@ -3,9 +3,10 @@
  */
 import type { Scope } from "effect"
 import { Effect, Runtime } from "effect"
-import { existsSync, type FSWatcher, statSync, watch } from "node:fs"
+import { existsSync, statSync } from "node:fs"
 import { dirname, relative, resolve, sep } from "node:path"
 import picomatch from "picomatch"
+import { FolderWatch } from "./FolderWatch.js"
 
 /** Changes closer together than this are one: editors and compilers write several files. */
 const quiet = 200
@@ -19,17 +20,25 @@ interface Watched {
   readonly counts: (file: string) => boolean
 }
 
-/** The folders of the files that a command line names. */
+const isFile = (file: string): boolean => existsSync(file) && statSync(file).isFile()
+
+/** The folders of the files that a command line names. Of a program from elsewhere only itself: what lies beside it is not the server's. */
 const named = (command: string, args: ReadonlyArray<string>): ReadonlyArray<Watched> => {
-  const files = [command, ...args].map((argument) => resolve(argument))
-    .filter((file) => existsSync(file) && statSync(file).isFile() && !ignored.test(file))
+  const program = resolve(command)
+  const isOurs = !relative(".", program).startsWith("..")
+  const files = [...(isOurs ? [command] : []), ...args].map((argument) => resolve(argument))
+    .filter((file) => isFile(file) && !ignored.test(file))
+  if (files.length === 0 && isFile(program)) {
+    return [{ folder: dirname(program), counts: (file) => file === program }]
+  }
   return [...new Set(files.map(dirname))].map((folder) => ({ folder, counts: () => true }))
 }
 
 const ofGlob = (glob: string): Watched => {
-  const { base } = picomatch.scan(glob)
-  const matches = picomatch(glob, { dot: true })
-  return { folder: resolve(base || "."), counts: (file) => matches(relative(".", file).split(sep).join("/")) }
+  const pattern = resolve(glob).split(sep).join("/")
+  const { base } = picomatch.scan(pattern)
+  const matches = picomatch(pattern, { dot: true })
+  return { folder: resolve(base || "/"), counts: (file) => matches(file.split(sep).join("/")) }
 }
 
 /** What `--watch` means: a glob, or what the command line names. */
@@ -46,6 +55,9 @@ export const start = (
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
+    if (all.length === 0) {
+      yield* Effect.logWarning("--watch has found no file in the command line; name them with --watch=GLOB")
+    }
     let timer: ReturnType<typeof setTimeout> | undefined
     const noticed = (file: string): void => {
       clearTimeout(timer)
@@ -53,20 +65,17 @@ export const start = (
     }
     yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(timer)))
     for (const { counts, folder } of all) {
-      const watcher = yield* Effect.acquireRelease(
-        Effect.try((): FSWatcher | undefined =>
-          watch(folder, { recursive: true }, (_, name) => {
-            const file = name === null ? folder : resolve(folder, name)
-            if (!ignored.test(relative(folder, file)) && counts(file)) noticed(file)
+      yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          new FolderWatch(folder, {
+            isOpened: (path) => !ignored.test(relative(folder, path)),
+            onChange: (path) => {
+              if (!ignored.test(relative(folder, path)) && counts(path)) noticed(path)
+            },
+            onError: (message) => Runtime.runFork(runtime)(Effect.logWarning(`${folder} is not watched: ${message}`))
           })
-        ).pipe(
-          Effect.catchAll(({ error }) =>
-            Effect.as(Effect.logWarning(`${folder} cannot be watched: ${(error as Error).message}`), undefined)
-          )
         ),
-        (watcher) => Effect.sync(() => watcher?.close())
+        (watch) => Effect.sync(() => watch.close())
       )
-      watcher?.on("error", (error: Error) =>
-        Runtime.runFork(runtime)(Effect.logWarning(`${folder} is not watched any more: ${error.message}`)))
     }
   })
