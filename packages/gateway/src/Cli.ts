@@ -9,6 +9,7 @@ import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
 import { Config, Console, Effect, Option, Redacted, Ref, Schema } from "effect"
 import { stripVTControlCharacters } from "node:util"
+import * as Check from "./check/commandLine.js"
 import { UsageError } from "./Errors.js"
 import * as Guard from "./Guard.js"
 import type * as Serve from "./Serve.js"
@@ -16,7 +17,11 @@ import * as SignIn from "./sign-in/commands/commandLine.js"
 import { version } from "./Version.js"
 
 /** What was asked for; `undefined` if it has been done already (help, version, completions). */
-export type Request = { readonly _tag: "Serve"; readonly options: Serve.Options } | SignIn.Request | undefined
+export type Request =
+  | { readonly _tag: "Serve"; readonly options: Serve.Options }
+  | Check.Request
+  | SignIn.Request
+  | undefined
 
 const port = Schema.NumberFromString.pipe(Schema.int(), Schema.between(0, 65_535)).annotations({
   message: () => ({ message: "--port must be a whole number from 0 to 65535 (0: any free port)", override: true })
@@ -70,7 +75,11 @@ const commands = (asked: Ref.Ref<Request>) => {
       "Keeps MCP servers alive, and serves them as one. Two more commands have a help of their own: `wrap --help` puts it in front "
         + "of one server of a host, `adopt --help` in front of all that the hosts on this machine have."
     ),
-    Command.withSubcommands([serve, ...SignIn.commands((request) => Ref.set<Request>(asked, request))])
+    Command.withSubcommands([
+      serve,
+      Check.command((request) => Ref.set<Request>(asked, request)),
+      ...SignIn.commands((request) => Ref.set<Request>(asked, request))
+    ])
   )
 }
 
@@ -107,7 +116,7 @@ const explain = (message: string, argv: ReadonlyArray<string>): string => {
   if (message.startsWith("Invalid subcommand")) {
     return command.startsWith("-")
       ? `unknown option ${command}`
-      : `unknown command ${command}; there are: serve, wrap, adopt, login, logout, auth`
+      : `unknown command ${command}; there are: serve, check, wrap, adopt, login, logout, auth`
   }
   return message
 }

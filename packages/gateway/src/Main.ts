@@ -33,6 +33,10 @@ const main = Effect.gen(function*() {
   const request = yield* Cli.parse(process.argv, wantsColour(process.stdout, process.env))
   if (!request) return
   // Loaded only now: help and usage errors need none of it.
+  if (request._tag === "Check") {
+    const { run } = yield* Effect.promise(() => import("./check/check.js"))
+    return yield* Effect.onInterrupt(run(request.options), () => Effect.sync(() => (process.exitCode = 130)))
+  }
   if (request._tag !== "Serve") {
     const { run } = yield* Effect.promise(() => import("./sign-in/commands/run.js"))
     // A login that was interrupted is none; scripts go by the exit code.

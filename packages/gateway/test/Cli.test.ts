@@ -45,7 +45,7 @@ describe("mcp-lifeline", () => {
   it.effect.each<[string, ReadonlyArray<string>]>([
     ["unknown option --bogus", ["serve", "--bogus"]],
     ["unknown option --bogus", ["--bogus"]],
-    ["unknown command bogus; there are: serve, wrap, adopt, login, logout, auth", ["bogus"]],
+    ["unknown command bogus; there are: serve, check, wrap, adopt, login, logout, auth", ["bogus"]],
     ["unknown argument extra", ["serve", "extra"]],
     ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "x"]],
     ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "65536"]],

@@ -1,0 +1,106 @@
+/**
+ * `mcp-lifeline check`: what each server of a file resolves to, what is wrong, and, where asked, whether it can be connected to.
+ */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type { Backend } from "@mcp-lifeline/core"
+import { Fleet, TimeSpan } from "@mcp-lifeline/core"
+import { Effect, Either, Logger, LogLevel } from "effect"
+import { dirname, resolve } from "node:path"
+import * as Backends from "../Backends.js"
+import * as Configuration from "../config/Configuration.js"
+import { StartError } from "../Errors.js"
+import * as McpJson from "../McpJson.js"
+import * as Output from "../Output.js"
+import { forEntries } from "../sign-in/forEntries.js"
+import * as StateFolder from "../state/StateFolder.js"
+import { type Connected, report, type Row } from "./report.js"
+import { masker } from "./secrets.js"
+
+/** What `check` was asked for. */
+export interface Options {
+  readonly file: string
+  readonly connect: boolean
+  readonly json: boolean
+}
+
+type Named = Backend.BackendOptions & { readonly id: string }
+
+/** How long the slowest attempt may take; each has its own bound. */
+const longest = (backends: ReadonlyArray<Named>): number =>
+  Math.max(...backends.map(({ timeouts }) => TimeSpan.millis(timeouts?.connect ?? "30 seconds"))) + 1000
+
+/** Connects to each server once, and says how that went. */
+const connectAll = (
+  backends: ReadonlyArray<Named>
+): Effect.Effect<ReadonlyMap<string, Connected>, StartError> =>
+  Effect.gen(function*() {
+    const fleet = yield* Fleet.make({
+      backends: backends.map((one) => ({
+        ...one,
+        lifecycle: { ...one.lifecycle, lazy: false },
+        reconnect: { ...one.reconnect, auto: false }
+      })),
+      waitTimeout: longest(backends)
+    }).pipe(Effect.mapError(({ cause, message }) => new StartError({ message, cause })))
+    yield* fleet.ready
+    const statuses = yield* fleet.status
+    return new Map(
+      Object.entries(statuses).map(([name, status]): [string, Connected] => [
+        name,
+        status.state === "Connected"
+          ? {
+            ok: true,
+            server: status.serverInfo === undefined ? "" : `${status.serverInfo.name} ${status.serverInfo.version}`,
+            protocol: status.protocolVersion ?? "",
+            tools: status.catalog?.tools ?? 0
+          }
+          : { ok: false, error: status.lastError ?? `no connection (${status.state})` }
+      ])
+    )
+  }).pipe(Effect.scoped)
+
+const check = ({ connect, file, json }: Options, output: Output.Output) =>
+  Effect.gen(function*() {
+    const source = yield* Configuration.read(file, "")
+    const parsed = McpJson.parse(file, source, process.env)
+    if (Either.isLeft(parsed)) {
+      return report({ file, rows: [], problems: [parsed.left.problem], notices: [] }, (text) => text)
+    }
+    const { entries, names, notices, problems: found } = parsed.right
+    const folder = dirname(resolve(file))
+    const signIns = connect ? yield* forEntries(entries, undefined) : new Map<string, never>()
+    const authorizations = new Map([...signIns].map(([name, { authorization }]) => [name, authorization]))
+    const { backends, problems: refused } = Backends.fromEntries(entries, folder, authorizations)
+    const enabled = backends.filter(({ lifecycle }) => lifecycle?.disabled !== true)
+    if (connect && enabled.length > 0 && !json) {
+      yield* output.problem(`Connecting to ${enabled.map(({ id }) => id).join(", ")}`)
+    }
+    const connected = connect && enabled.length > 0 ? yield* connectAll(enabled) : new Map<string, Connected>()
+    const rows = names.map((name): Row => {
+      const entry = entries.find((one) => one.name === name)
+      const options = backends.find(({ id }) => id === name)
+      return { name, entry, options, connected: connected.get(name) }
+    })
+    const empty: ReadonlyArray<McpJson.Problem> = names.length === 0
+      ? [{ file, line: 1, key: "", message: "names no servers; add one" }]
+      : []
+    const [, complete] = Backends.completed(entries, folder)
+    return report(
+      { file, rows, problems: [...found, ...refused, ...empty], notices },
+      masker(source, complete, process.env)
+    )
+  })
+
+/** Checks the file and says what was found; the exit code says whether all is fine. */
+export const run = (options: Options): Effect.Effect<void, StartError, FileSystem.FileSystem> =>
+  Effect.scoped(Effect.gen(function*() {
+    const output = yield* Output.make
+    // What goes wrong while connecting is part of what is said.
+    const { json, ok, problems, text } = yield* Logger.withMinimumLogLevel(check(options, output), LogLevel.None)
+    if (options.json) yield* output.line(JSON.stringify(json, undefined, 2))
+    else {
+      if (text !== "") yield* output.line(text)
+      yield* Effect.forEach(problems, output.problem)
+    }
+    if (!ok) process.exitCode = 1
+  })).pipe(Effect.provide(StateFolder.layer))

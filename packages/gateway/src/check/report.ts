@@ -1,0 +1,121 @@
+/**
+ * What `check` has found, for people and for programs. Pure.
+ */
+import type { Backend, Policy } from "@mcp-lifeline/core"
+import * as McpJson from "../McpJson.js"
+import { clean } from "../Text.js"
+
+/** How an attempt to connect went. */
+export type Connected =
+  | { readonly ok: true; readonly server: string; readonly protocol: string; readonly tools: number }
+  | { readonly ok: false; readonly error: string }
+
+/** One server of the file. */
+export interface Row {
+  readonly name: string
+  /** None for an entry that cannot be read. */
+  readonly entry: McpJson.Entry | undefined
+  /** None for one of which no backend can be made. */
+  readonly options: (Backend.BackendOptions & { readonly id: string }) | undefined
+  readonly connected: Connected | undefined
+}
+
+/** All that was found. */
+export interface Found {
+  readonly file: string
+  readonly rows: ReadonlyArray<Row>
+  readonly problems: ReadonlyArray<McpJson.Problem>
+  readonly notices: ReadonlyArray<McpJson.Problem>
+}
+
+const hidden = "***"
+
+/** Options that were given, as `group.option`; arguments of a tool may be secret. */
+const optionsOf = (policy: Policy.PolicyOptions): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.entries(policy).flatMap(([group, options]) =>
+      Object.entries(options ?? {}).flatMap(([name, value]) =>
+        value === undefined || name === "disabled"
+          ? []
+          : [[`${group}.${name}`, name === "toolArguments" ? hidden : value]]
+      )
+    )
+  )
+
+/** A server as programs get it. */
+const describe = ({ connected, entry, name, options }: Row, mask: (text: string) => string) => {
+  if (entry === undefined || options === undefined) return { name, state: "wrong" as const }
+  const { policy, server } = entry
+  const shown = {
+    name,
+    state: policy.lifecycle?.disabled === true ? "disabled" as const : "enabled" as const,
+    line: entry.problem([], "").line,
+    transport: server._tag === "Stdio" ? "stdio" : server.transport === "sse" ? "sse" : "http",
+    target: mask(options.connector.target),
+    options: optionsOf(policy),
+    ...(connected === undefined
+      ? {}
+      : { connected: connected.ok ? connected : { ...connected, error: mask(connected.error) } })
+  }
+  if (server._tag === "Http") {
+    return { ...shown, headers: Object.fromEntries(Object.keys(server.headers).map((header) => [header, hidden])) }
+  }
+  const { cwd, env, envFile } = server
+  return {
+    ...shown,
+    ...(cwd === undefined ? {} : { cwd: mask(cwd) }),
+    ...(envFile === undefined ? {} : { envFile: mask(envFile) }),
+    env: Object.fromEntries(Object.entries(env).map(([variable, value]) => [variable, value === null ? null : hidden]))
+  }
+}
+
+type Described = ReturnType<typeof describe>
+
+/** What stands below the line of a server. */
+const details = (server: Described): ReadonlyArray<readonly [string, string]> => {
+  if (server.state === "wrong") return []
+  const cwd = "cwd" in server && server.cwd !== undefined ? [["cwd", server.cwd] as const] : []
+  const envFile = "envFile" in server && server.envFile !== undefined ? [["envFile", server.envFile] as const] : []
+  const pairs = "env" in server ? server.env : server.headers
+  const values = Object.entries(pairs).map(([name, value]) => value === null ? `${name} is unset` : `${name}=${value}`)
+  const { connected } = server
+  return [
+    ...cwd,
+    ...envFile,
+    ...(values.length === 0 ? [] : [["env" in server ? "env" : "headers", values.join(", ")] as const]),
+    ...Object.entries(server.options).map(([name, value]) => [name, JSON.stringify(value)] as const),
+    ...(connected === undefined
+      ? []
+      : [
+        connected.ok
+          ? ["connected", `${connected.server}, MCP ${connected.protocol}, tools: ${connected.tools}`] as const
+          : ["failed", connected.error] as const
+      ])
+  ]
+}
+
+const lines = (servers: ReadonlyArray<Described>): ReadonlyArray<string> => {
+  const width = Math.max(0, ...servers.map(({ name }) => clean(name).length))
+  return servers.flatMap((server) => {
+    const what = server.state === "wrong"
+      ? "cannot be used, see below"
+      : `${server.transport.padEnd(5)}  ${clean(server.target)}${server.state === "disabled" ? " (disabled)" : ""}`
+    return [
+      `${clean(server.name).padEnd(width)}  ${what}`,
+      ...details(server).map(([name, value]) => `${" ".repeat(width)}    ${name}: ${clean(value)}`)
+    ]
+  })
+}
+
+/** Says what was found; `mask` takes secrets out of texts. */
+export const report = ({ file, notices, problems, rows }: Found, mask: (text: string) => string) => {
+  const servers = rows.map((row) => describe(row, mask))
+  const ok = problems.length === 0 && rows.every(({ connected }) => connected?.ok !== false)
+  const plain = ({ key, line, message }: McpJson.Problem) => ({ line, key, message: mask(message) })
+  return {
+    ok,
+    text: lines(servers).join("\n"),
+    problems: [...problems, ...notices].map((problem) => clean(mask(McpJson.show(problem)))),
+    json: { file, ok, servers, problems: problems.map(plain), notices: notices.map(plain) }
+  }
+}
