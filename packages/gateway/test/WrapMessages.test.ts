@@ -52,7 +52,8 @@ describe.concurrent("the messages that pass through wrap", () => {
     await using host = wrap(
       scripted(`
         const progress = { method: "notifications/progress", params: { progressToken: params._meta.progressToken, progress: 1 } }
-        send({ id, result: { task: { taskId: "t", status: "working" } } }, progress)`),
+        send({ id, result: { task: { taskId: "t", status: "working" } } })
+        setTimeout(() => send(progress), 50)`),
       { state: state.path }
     )
     await host.initialize()
