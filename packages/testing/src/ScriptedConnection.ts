@@ -162,13 +162,13 @@ export class ScriptedConnection {
       const end = Deferred.unsafeMake<never, RequestError>(FiberId.none)
       const waiting: Waiting = { end, holder: this.#pending }
       this.#pending.add(waiting)
-      // By the clock, however late the fiber of the timer begins.
-      const until = this.#now() + options.timeout
-      const over = Effect.suspend(() => Effect.sleep(Math.max(0, until - this.#now())))
-      const message = `no answer within ${options.timeout} ms`
-      const late = Effect.failSync(() => new RequestError({ fate: "unknown", reason: "timeout", message }))
-      const answered = Effect.interruptible(Effect.raceFirst(answer, Deferred.await(end)))
-      return Effect.raceFirst(answered, Effect.interruptible(Effect.zipRight(over, late))).pipe(
+      return answer.pipe(
+        Effect.raceFirst(Deferred.await(end)),
+        Effect.timeoutFail({
+          duration: options.timeout,
+          onTimeout: () =>
+            new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${options.timeout} ms` })
+        }),
         Effect.ensuring(Effect.sync(() => waiting.holder.delete(waiting)))
       )
     })

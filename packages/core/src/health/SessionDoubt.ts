@@ -9,6 +9,7 @@
 import { Deferred, Effect, FiberId } from "effect"
 import type { RequestError } from "../Errors.js"
 import { withDeadline } from "../internal/deadline.js"
+import { firstOf } from "../internal/firstOf.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
 import { PendingCommand } from "../lifecycle/Command.js"
 import type { Method } from "../port/Method.js"
@@ -90,7 +91,7 @@ export class SessionDoubt {
           return false
         }
       })
-      return Effect.raceFirst(answered, Effect.as(doubt.runtime.until(() => doubt.runtime.detached), true))
+      return firstOf(answered, Effect.as(doubt.runtime.until(() => doubt.runtime.detached), true))
     })
   }
 

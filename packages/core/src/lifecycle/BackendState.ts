@@ -5,6 +5,7 @@
 import { type Clock, Effect, Option } from "effect"
 import { type Snapshot, visible } from "../catalog/Catalog.js"
 import * as Health from "../health/Health.js"
+import { firstOf } from "../internal/firstOf.js"
 import { Hub } from "../internal/Hub.js"
 import { Inbox } from "../internal/Inbox.js"
 import { Once } from "../internal/Once.js"
@@ -142,8 +143,7 @@ export class BackendState {
 
   /** The result of some work, or nothing where it has not ended by this time; then it is interrupted, also in a finalizer. */
   before<A, E>(time: number, work: Effect.Effect<A, E>): Effect.Effect<Option.Option<A>, E> {
-    const over = Effect.as(this.sleepUntil(time), Option.none<A>())
-    return Effect.raceFirst(Effect.interruptible(Effect.asSome(work)), Effect.interruptible(over))
+    return firstOf<Option.Option<A>, E>(Effect.asSome(work), Effect.as(this.sleepUntil(time), Option.none()))
   }
 
   /** Whether a runtime is the installed one: the fence for everything that a runtime reports. (L4) */

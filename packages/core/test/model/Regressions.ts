@@ -112,5 +112,13 @@ export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [
     { do: "step", tasks: 7 },
     { do: "race", tasks: 0, command: "Reconnect", more: 0 },
     { do: "mode", mode: "ok" }
+  ]],
+  // A call was interrupted between the making and the start of the two fibers of Effect.raceFirst.
+  [{ ...setting, maxOps: 20, overlap: true }, [
+    { do: "useAsReleased", tasks: 0 },
+    { do: "replace", lose: false, quick: false },
+    { do: "race", tasks: 0, command: "Call", more: 2 },
+    { do: "forget", at: 0, times: 1, words: "answered" },
+    { do: "interruptCall", index: 3 }
   ]]
 ]
