@@ -48,7 +48,7 @@ const pack = async (work) => {
 }
 
 const published =
-  /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|third-party\.txt|cjs\/package\.json|src\/.+\.[jt]s|(dist|esm|cjs)\/.+(\.js|\.d\.ts)(\.map)?)$/
+  /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|third-party\.txt|schema\.json|cjs\/package\.json|src\/.+\.[jt]s|(dist|esm|cjs)\/.+(\.js|\.d\.ts)(\.map)?)$/
 
 /** @param {{ readonly name: string, readonly tarball: string }} one */
 const inspect = async ({ name, tarball }) => {

@@ -14,6 +14,7 @@ import { policyOf, type Read } from "./supervision.js"
 
 export type { Sources, Variables } from "./Expansion.js"
 export { isKey, notTakenOver } from "./keys.js"
+export { schema } from "./schema.js"
 export {
   type HeaderProvider,
   type HttpServer,

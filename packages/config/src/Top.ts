@@ -20,8 +20,8 @@ export interface Top {
   readonly bare: boolean
 }
 
-/** The keys of the servers, the first that is there counts. Only the first two are for servers alone. */
-const homes: ReadonlyArray<ReadonlyArray<string>> = [
+/** The keys that lead to the servers, the first that is there counts. Only the first two are for servers alone. */
+export const homes: ReadonlyArray<ReadonlyArray<string>> = [
   ["mcpServers"],
   ["servers"],
   ["mcp_servers"],
@@ -32,7 +32,7 @@ const homes: ReadonlyArray<ReadonlyArray<string>> = [
 ]
 
 /** What other programs have beside the servers. */
-const foreign: ReadonlySet<string> = new Set(["$schema", "inputs", "mcp"])
+const foreign: ReadonlySet<string> = new Set(["inputs", "mcp"])
 
 type Raw = Readonly<Record<string, unknown>>
 
@@ -72,7 +72,7 @@ export const readTop = (raw: unknown): Read<Top> => {
   if (first === "mcpServers" && raw["servers"] !== undefined) {
     problems.push({ path: ["servers"], message: "stands beside mcpServers; keep one of the two" })
   }
-  const names = ["mcpServers", "lifeline", ...Policy.groups]
+  const names = ["mcpServers", "$schema", "lifeline", ...Policy.groups]
   for (const name of Object.keys(raw)) {
     if (raw[name] === undefined || name === "servers" || name === first || names.includes(name)) continue
     const isForeign = foreign.has(name) || (first !== "mcpServers" && first !== "servers")

@@ -34,15 +34,18 @@ const scaled = (time: Time, value: unknown): unknown => Predicate.isNumber(value
 const isTooShort = (value: unknown, upTo: number): value is number =>
   Predicate.isNumber(value) && value > 0 && value <= upTo
 
-const timeChecks = Object.fromEntries(
-  Object.entries(times).map(([name, time]): [string, Check.Check] => [
-    name,
-    (value, path) =>
+/** A bound in seconds has no unit, and one in milliseconds may have one. */
+const timeCheck = (time: Time): Check.Check =>
+  time.unit === 1
+    ? bounds[time.option]
+    : Check.described((value, path) =>
       bounds[time.option](scaled(time, value), path).map((problem) => ({
         ...problem,
-        message: time.unit === 1 ? problem.message : "is out of range, or no number of seconds"
-      }))
-  ])
+        message: "is out of range, or no number of seconds"
+      })), { anyOf: [{ type: "number", exclusiveMinimum: 0 }, { type: "string" }] })
+
+const timeChecks = Object.fromEntries(
+  Object.entries(times).map(([name, time]): [string, Check.Check] => [name, timeCheck(time)])
 )
 
 /** Keys of hosts for a server with a command. */

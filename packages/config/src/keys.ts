@@ -69,36 +69,45 @@ const instead: Readonly<Record<string, string>> = {
 
 const secret = Check.isSecret(
   (value) => Predicate.isString(value) || Predicate.isNumber(value) || Predicate.isBoolean(value),
-  "a string, a number or a boolean"
+  "a string, a number or a boolean",
+  { type: ["string", "number", "boolean"] }
 )
 const secrets = Check.values(secret, "an object of strings")
 /** Null takes a variable away that the process would inherit. */
 const environment: Check.Check = Check.values(
-  (value, path) => value === null ? [] : secret(value, path),
+  Check.described((value, path) => value === null ? [] : secret(value, path), {
+    type: ["string", "number", "boolean", "null"]
+  }),
   "an object of strings"
 )
 
 const argv = Check.list(Check.string, "an array of strings")
 
 /** A program, or one with its arguments. */
-const command: Check.Check = (value, path) =>
+const command: Check.Check = Check.described((value, path) =>
   Array.isArray(value)
     ? value.length === 0
       ? [{ path, message: "is empty; accepted: a program, and its arguments" }]
       : [...Check.text(value[0], [...path, 0]), ...argv(value, path).filter(({ path }) => path.at(-1) !== 0)]
     : Check.isSecret(Predicate.isString, "a string that is not empty, or an array of strings")(value, path).length > 0
     ? [Problem.wrongSecret(path, value, "a string that is not empty, or an array of strings")]
-    : Check.text(value, path)
+    : Check.text(value, path), {
+  anyOf: [
+    { type: "string", minLength: 1 },
+    { type: "array", items: { type: "string" }, minItems: 1 }
+  ]
+})
 
 /** Options of a connector, which looks at them itself; the keys of the server stand beside them. */
-const ownOptions = (group: string, beside: () => Readonly<Record<string, Check.Check>>): Check.Check => (value, path) =>
-  Predicate.isRecord(value)
-    ? Object.keys(value).flatMap((name) =>
-      name !== group && Object.hasOwn(beside(), name)
-        ? [{ path: [...path, name], message: `belongs beside ${group}, not in it` }]
-        : []
-    )
-    : [Problem.wrongSecret(path, value, "an object of options")]
+const ownOptions = (group: string, beside: () => Readonly<Record<string, Check.Check>>): Check.Check =>
+  Check.described((value, path) =>
+    Predicate.isRecord(value)
+      ? Object.keys(value).flatMap((name) =>
+        name !== group && Object.hasOwn(beside(), name)
+          ? [{ path: [...path, name], message: `belongs beside ${group}, not in it` }]
+          : []
+      )
+      : [Problem.wrongSecret(path, value, "an object of options")], { type: "object" })
 
 const stdioChecks: Readonly<Record<string, Check.Check>> = {
   command,
@@ -111,12 +120,16 @@ const stdioChecks: Readonly<Record<string, Check.Check>> = {
 }
 
 /** The connector looks at the rest of the address, which may have a password in it. */
-const address: Check.Check = (value, path) =>
-  /^https?:\/\/[^/\s]/i.test(String(value))
-    ? []
-    : [{ path, message: "is not an address; accepted: one that begins with http:// or https://" }]
+const address: Check.Check = Check.described(
+  (value, path) =>
+    /^https?:\/\/[^/\s]/i.test(String(value))
+      ? []
+      : [{ path, message: "is not an address; accepted: one that begins with http:// or https://" }],
+  // It may begin with a reference.
+  { type: "string", minLength: 1 }
+)
 
-const requestInit: Check.Check = (value, path) => {
+const requestInit: Check.Check = Check.described((value, path) => {
   if (!Predicate.isRecord(value)) return [Problem.wrongSecret(path, value, "an object with headers")]
   return Object.keys(value).flatMap((name) =>
     name === "headers"
@@ -128,9 +141,12 @@ const requestInit: Check.Check = (value, path) => {
         message: "is not supported: Lifeline takes only the headers of requestInit. Leave it out"
       }]
   )
-}
+}, { type: "object" })
 
-const headers: Check.Check = (value, path) => Predicate.isFunction(value) ? [] : secrets(pairs(value), path)
+const headers: Check.Check = Check.described(
+  (value, path) => Predicate.isFunction(value) ? [] : secrets(pairs(value), path),
+  secrets.schema
+)
 
 /** What a file cannot have: an object with functions. */
 const instance = (what: string): Check.Check =>
@@ -192,6 +208,32 @@ export const checkOf = (kind: Kind, name: string): Check.Check | undefined => {
   const checks = kind === "stdio" ? ofStdio : kind === "http" ? ofHttp : { ...ofStdio, ...ofHttp }
   return Object.hasOwn(checks, name) ? checks[name] : undefined
 }
+
+const withSynonyms = (
+  schemas: Readonly<Record<string, Check.JsonSchema>>
+): Readonly<Record<string, Check.JsonSchema>> => ({
+  ...schemas,
+  ...Object.fromEntries(Object.entries(synonyms).map(([name, same]) => [name, schemas[same] ?? {}]))
+})
+
+/** JSON Schemas of all keys that a server may have in a file, under all their names; one that accepts anything for keys of other programs. */
+export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => ({
+  ...Object.fromEntries([...foreign].map((name) => [name, {}])),
+  ...withSynonyms(
+    Object.fromEntries(
+      Object.entries({
+        ...stdioChecks,
+        ...httpChecks,
+        ...Hosts.stdioChecks,
+        ...Hosts.httpChecks,
+        ...Hosts.anyChecks,
+        type: types.any,
+        disabled: Check.flag,
+        enabled: Check.flag
+      }).flatMap(([name, { schema }]) => schema === undefined ? [] : [[name, schema]])
+    )
+  )
+})
 
 /** The key that was probably meant. */
 export const meantBy = (key: string): string | undefined =>

@@ -118,7 +118,7 @@ args = [
   })
 
   it("[G2:unit] one notice names all keys of other programs", () => {
-    const { notices, problems } = parse(`{ "mcpServers": {
+    const { notices, problems } = parse(`{ "$schema": "x", "mcpServers": {
       "a": { "command": "x", "autoApprove": ["y"], "trust": true, "timeout": 60000 },
       "b": { "url": "http://h/mcp", "autoApprove": [], "oauth": {}, "timeout": 30 } },
       "inputs": [] }`)

@@ -61,7 +61,7 @@ const isBetween = (input: unknown, min: number, max: number): boolean => {
 
 /** A length of time, decoded to milliseconds. */
 const duration = (min: number, max: number, otherwise: number): Rule<number> => ({
-  check: Check.is((input) => isBetween(input, min, max), TimeSpan.range(min, max)),
+  check: Check.is((input) => isBetween(input, min, max), TimeSpan.range(min, max), Check.spanSchema(min, max)),
   decode: (input) => TimeSpan.millis(input as TimeSpan.TimeSpan),
   otherwise,
   config: Config.string
@@ -71,7 +71,8 @@ const duration = (min: number, max: number, otherwise: number): Rule<number> => 
 const durationOrNever = <A>(min: number, max: number, never: A): Rule<number | A | undefined> => ({
   check: Check.is(
     (input) => input === "never" || isBetween(input, min, max),
-    `${TimeSpan.range(min, max)}, or "never"`
+    `${TimeSpan.range(min, max)}, or "never"`,
+    { anyOf: [Check.spanSchema(min, max), { const: "never" }] }
   ),
   decode: (input) => input === "never" ? never : TimeSpan.millis(input as TimeSpan.TimeSpan),
   otherwise: undefined,
@@ -85,12 +86,13 @@ const table = {
     method: plain<Given.KeepaliveMethod | undefined>(
       Check.is(
         (input) => Predicate.isString(input) && /^(ping|tool:.+|options|none)$/.test(input),
-        '"ping", "tool:<name>", "options" or "none"'
+        '"ping", "tool:<name>", "options" or "none"',
+        { type: "string", pattern: "^(ping|tool:.+|options|none)$" }
       ),
       undefined,
       Config.string
     ),
-    toolArguments: plain<{ readonly [key: string]: unknown }>(Check.is(Predicate.isRecord, "an object"), {}, undefined),
+    toolArguments: plain<{ readonly [key: string]: unknown }>(Check.object, {}, undefined),
     interval: duration(second, day, 5 * minute),
     timeout: duration(1, hour, 10 * second),
     fallbackAfter: count(1, 1000, 2),
@@ -104,7 +106,11 @@ const table = {
     auto: flag(true),
     initialDelay: duration(1, hour, second),
     factor: plain<number>(
-      Check.is((input) => Predicate.isNumber(input) && input >= 1 && input <= 100, "a number from 1 to 100"),
+      Check.is((input) => Predicate.isNumber(input) && input >= 1 && input <= 100, "a number from 1 to 100", {
+        type: "number",
+        minimum: 1,
+        maximum: 100
+      }),
       2,
       Config.number
     ),
@@ -181,6 +187,22 @@ export const defaults = Object.fromEntries(groups.map((group) => [
   group,
   Object.fromEntries(Object.entries(optionsOf(group)).map(([name, { otherwise }]) => [name, otherwise]))
 ])) as Policy
+
+/** JSON Schemas of the groups, with defaults; lengths of time in milliseconds. */
+export const schemas = (): Readonly<Record<string, Check.JsonSchema>> =>
+  Object.fromEntries(groups.map((group) => [
+    group,
+    {
+      type: "object",
+      additionalProperties: false,
+      properties: Object.fromEntries(
+        Object.entries(optionsOf(group)).map(([name, { check, otherwise }]) => [
+          name,
+          { ...check.schema, ...(otherwise === undefined ? {} : { default: otherwise }) }
+        ])
+      )
+    }
+  ]))
 
 const check = (options: unknown): Either.Either<Policy, Problem.Problems> => {
   const problems: Array<Problem.Problem> = []

@@ -11,6 +11,9 @@ export type TimeSpan = DurationInput | TimeText
 
 const text = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/
 
+/** The form of a length of time as a text, for a JSON Schema. */
+export const pattern = `^\\s*\\d+(\\.\\d+)?\\s*(${Object.keys(units).join("|")})\\s*$`
+
 const isUnit = (unit: string): unit is Unit => Object.hasOwn(units, unit)
 
 /** The milliseconds of a length of time; `undefined` for what is none, and for negative ones. */

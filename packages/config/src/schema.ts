@@ -1,0 +1,45 @@
+/**
+ * A configuration as a JSON Schema, for editors: made from the tables by which it is read.
+ */
+import { type Check, Policy } from "@mcp-lifeline/core"
+import * as Keys from "./keys.js"
+import { homes } from "./Top.js"
+
+const supervision = () => ({
+  ...Object.fromEntries(Policy.groups.map((group) => [group, { $ref: `#/definitions/${group}` }])),
+  lifeline: { $ref: "#/definitions/lifeline" }
+})
+
+const servers = { type: "object", additionalProperties: { $ref: "#/definitions/server" } }
+
+/** One of these a server needs. */
+const ways = () => [
+  "command",
+  "url",
+  ...Object.entries(Keys.synonyms).flatMap(([name, same]) => same === "url" ? [name] : [])
+]
+
+/** The schema, draft 7. References such as `${VAR}` are strings to it, and it cannot say everything: `check` can. */
+export const schema = (): Check.JsonSchema => ({
+  $schema: "http://json-schema.org/draft-07/schema#",
+  title: "MCP servers, and how Lifeline supervises them",
+  type: "object",
+  properties: {
+    ...Object.fromEntries(homes.flatMap((path) => path.length === 1 && path[0] !== "mcp" ? [[path[0], servers]] : [])),
+    ...supervision()
+  },
+  definitions: {
+    server: {
+      type: "object",
+      properties: { ...Keys.schemas(), ...supervision() },
+      additionalProperties: false,
+      anyOf: ways().map((key) => ({ required: [key] }))
+    },
+    lifeline: {
+      type: "object",
+      properties: Object.fromEntries(Policy.groups.map((group) => [group, { $ref: `#/definitions/${group}` }])),
+      additionalProperties: false
+    },
+    ...Policy.schemas()
+  }
+})
