@@ -206,7 +206,8 @@ describe.concurrent("mcp-lifeline wrap", () => {
       if (way !== "SIGKILL") {
         assert.deepEqual(await host.ended, { code: 0, signal: null })
         await gone(started)
-        assert.isBelow(performance.now() - at, 3500)
+        // Everything has a bound of 2.8 s in it; a busy machine is late to notice.
+        assert.isBelow(performance.now() - at, 10_000)
       }
       assert.deepEqual(host.strange, [])
     }, 30_000)
