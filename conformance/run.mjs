@@ -7,8 +7,8 @@
  * - an official Client passes one that Lifeline does not, unless `missing.json` says why;
  * - Lifeline passes one that is not in the list: then write it in.
  *
- * The scenarios of authorization are played once more with the sign-in of the gateway (`sign-in.mjs`), in the last revision that each
- * is for, and compared with `signed-in.json`.
+ * Every scenario is played once more through `mcp-lifeline wrap URL`, which an official Client has started (`wrap.mjs`), in the last
+ * revision that it is for, and compared with `wrapped.json`.
  *
  *     node conformance/run.mjs [scenario...] [--both] [--verbose]
  *
@@ -68,7 +68,7 @@ const revisions = new Set(["2025-11-25", "2026-07-28"])
 /**
  * Whether a client passes a scenario, and what the suite said.
  *
- * @param {"lifeline" | "official" | "official2" | "sign-in"} client
+ * @param {"lifeline" | "official" | "official2" | "wrap"} client
  * @param {Scenario} scenario
  * @returns {Promise<{ readonly passed: boolean, readonly output: string }>}
  */
@@ -90,6 +90,8 @@ const play = (client, scenario) =>
       stdio: ["ignore", "pipe", "pipe"],
       env: {
         ...process.env,
+        // Half of what the suite does is to compile itself.
+        NODE_COMPILE_CACHE: fileURLToPath(new URL("../build/compile-cache", import.meta.url)),
         CONFORMANCE_NODE: process.execPath,
         CONFORMANCE_CLIENT: join(here, `${client}.mjs`)
       }
@@ -153,40 +155,41 @@ const compare = async (scenario) => {
   }
 }
 
-/** What the sign-in of the gateway passes. @type {ReadonlyArray<string>} */
-const signedIn = read("signed-in.json")
+/** What passes through wrap. @type {ReadonlyArray<string>} */
+const wrapped = read("wrapped.json")
 const names = new Set(all.map(({ name }) => name))
-for (const name of signedIn) if (!names.has(name)) complaints.push(`sign-in ${name}: not in the suite any more`)
+for (const name of wrapped) if (!names.has(name)) complaints.push(`wrap ${name}: not in the suite any more`)
 
 /** @param {Scenario} scenario */
-const signIn = async (scenario) => {
-  const { output, passed: passes } = await play("sign-in", scenario)
-  console.log(`sign-in  ${passes ? "passes " : "fails  "}                            ${scenario.name}`)
-  const listed = signedIn.includes(scenario.name)
+const throughWrap = async (scenario) => {
+  const { output, passed: passes } = await play("wrap", scenario)
+  console.log(`wrap     ${passes ? "passes " : "fails  "}                            ${scenario.name}`)
+  const listed = wrapped.includes(scenario.name)
   if (passes && listed) passed++
-  if (passes && !listed) complaints.push(`sign-in ${scenario.name}: passes; write it into signed-in.json`)
-  else if (!passes && listed) complaints.push(`sign-in ${scenario.name}: is in signed-in.json and fails`)
-  if (passes !== listed || values.verbose) console.log(`--- sign-in, ${scenario.name}\n${output}`)
+  if (passes && !listed) complaints.push(`wrap ${scenario.name}: passes; write it into wrapped.json`)
+  else if (!passes && listed) complaints.push(`wrap ${scenario.name}: is in wrapped.json and fails`)
+  if (passes !== listed || values.verbose) console.log(`--- wrap, ${scenario.name}\n${output}`)
 }
 
 /** Each once, in the last revision that it is for. */
-const withLogin = [
-  ...new Map(scenarios.filter(({ name }) => name.startsWith("auth/")).map((scenario) => [scenario.name, scenario]))
-    .values()
-]
+const once = [...new Map(scenarios.map((scenario) => [scenario.name, scenario])).values()]
 
 const queue = [
   ...scenarios.filter(({ name }) => !timed.has(name)).map((scenario) => () => compare(scenario)),
-  ...withLogin.map((scenario) => () => signIn(scenario))
+  ...once.filter(({ name }) => !timed.has(name)).map((scenario) => () => throughWrap(scenario))
 ]
 const worker = async () => {
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) await next()
 }
-for (const scenario of scenarios) if (timed.has(scenario.name)) await compare(scenario)
-await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, worker))
+for (const scenario of scenarios.filter(({ name }) => timed.has(name))) {
+  await compare(scenario)
+  await throughWrap(scenario)
+}
+// Most of a play is waiting.
+await Promise.all(Array.from({ length: Math.min(8, 2 * availableParallelism()) }, worker))
 
 for (const complaint of complaints) console.error(complaint)
-console.log(`${passed} of ${expected.length + signedIn.length} in the lists pass`)
+console.log(`${passed} of ${expected.length + wrapped.length} in the lists pass`)
 if (positionals.length === 0) {
   // For scripts/tally.mjs.
   const build = new URL("../build/", import.meta.url)

@@ -130,6 +130,26 @@ describe.concurrent("mcp-lifeline wrap URL", () => {
   )
 
   effectIt.scopedLive(
+    "[A1] a server that nobody can log in to: initialize says why at once, and standard error once however many attempts fail",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* AuthServer.make
+        server.knobs.metadata = { code_challenge_methods_supported: [] }
+        const state = yield* Signer.folder
+        yield* Effect.promise(async () => {
+          await using host = wrap([server.url], { state })
+          const { result } = await host.request("initialize", initialize)
+          assert.match(result?.["instructions"], /does not offer PKCE/)
+          host.notify("notifications/initialized")
+          const refused = await host.request("tools/call", { name: "ask", arguments: {} })
+          assert.match(refused.error?.message ?? "", /does not offer PKCE/)
+          assert.lengthOf(host.stderr.trim().split("\n"), 1)
+        })
+      }),
+    60_000
+  )
+
+  effectIt.scopedLive(
     "[A4] --browser opens one browser for two hosts, and none where CI is set",
     () =>
       Effect.gen(function*() {

@@ -52,10 +52,18 @@ const hopeless = (signIn: SignIn | undefined) => (backend: Backend.Backend): Eff
   )
 }
 
-/** Ends with what a person has to do, once the server asks for a login. */
+/** What a person has to do about a sign-in, each time that it is something else. */
+const toDo = (signIn: SignIn): Stream.Stream<string> =>
+  signIn.changes.pipe(
+    Stream.filterMap((state) =>
+      state._tag === "LoginNeeded" || state._tag === "Refused" ? Option.some(show(state)) : Option.none()
+    ),
+    Stream.changes
+  )
+
+/** Ends with what a person has to do, once the server asks for a login or there can be none. */
 const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
-  signIn === undefined ? Effect.never : signIn.changes.pipe(
-    Stream.filterMap((state) => state._tag === "LoginNeeded" ? Option.some(show(state)) : Option.none()),
+  signIn === undefined ? Effect.never : toDo(signIn).pipe(
     Stream.runHead,
     Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
   )
@@ -216,13 +224,10 @@ const overHttp = (port: number, wrapped: Wrapped) =>
     return yield* Effect.never
   })
 
-/** Says on standard error what a person has to do, each time that there is something. */
+/** Says on standard error what a person has to do. */
 const sayLogins = (name: string, signIn: SignIn) =>
   Effect.forkScoped(
-    Stream.runForEach(signIn.changes, (state) =>
-      Effect.sync(() => {
-        if (state._tag === "LoginNeeded" || state._tag === "Refused") StandardError.line(`${name}: ${show(state)}`)
-      }))
+    Stream.runForEach(toDo(signIn), (text) => Effect.sync(() => StandardError.line(`${name}: ${text}`)))
   )
 
 /** Stands between the host and the server until the host closes its end. */
