@@ -25,12 +25,16 @@ const next = (state: unknown): string =>
     ? "Once the cause is mended, the same call can be made again."
     : "It is being reconnected: the same call can be made again later."
 
-const messageOf = (name: string, tag: unknown, state: unknown, message: string): string => {
+const messageOf = (name: string, tag: unknown, state: unknown, message: string, login: string | undefined): string => {
   switch (tag) {
     case undefined:
       return message
     case "BackendUnavailable":
       if (state === "Busy" || state === "Closed") return withoutOptions(message)
+      // The address ends the text, so that nothing sticks to it.
+      if (login !== undefined) {
+        return `The MCP server ${name} cannot be used until the user has done this, so tell the user: ${login}`
+      }
       return `${
         sentence(withoutOptions(message))
       } Tell the user that the MCP server ${name} cannot be reached, and why. ${next(state)}`
@@ -42,8 +46,12 @@ const messageOf = (name: string, tag: unknown, state: unknown, message: string):
   }
 }
 
-/** The error of a call, with advice where it is ours and not the server's answer. */
-export const advised = (name: string, error: JsonRpcError.JsonRpcError): JsonRpcError.JsonRpcError => {
+/** The error of a call, with advice where it is ours and not the server's answer. `login`: what a person has to do now. */
+export const advised = (
+  name: string,
+  error: JsonRpcError.JsonRpcError,
+  login: string | undefined
+): JsonRpcError.JsonRpcError => {
   const { state, tag } = Predicate.isRecord(error.data) && error.code === JsonRpcError.ourCode ? error.data : {}
-  return { ...error, message: messageOf(name, tag, state, error.message) }
+  return { ...error, message: messageOf(name, tag, state, error.message, login) }
 }

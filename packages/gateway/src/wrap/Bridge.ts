@@ -4,10 +4,8 @@
  */
 import type { Backend } from "@mcp-lifeline/core"
 import type { Introduction, Target } from "@mcp-lifeline/protocol"
-import { Incoming, JsonRpcError, ListChanges, Relay } from "@mcp-lifeline/protocol"
+import { Incoming, JsonRpc, JsonRpcError, Relay } from "@mcp-lifeline/protocol"
 import type {
-  ClientCapabilities,
-  Implementation,
   JSONRPCMessage,
   JSONRPCNotification,
   JSONRPCRequest,
@@ -18,15 +16,9 @@ import type {
 import { Deferred, Effect, Predicate, Runtime } from "effect"
 import { passedOn } from "../hop.js"
 import * as Advice from "./Advice.js"
+import { announced, type Client, clientOf, unknownServer } from "./introductions.js"
 import type { KnownServer, Result } from "./KnownServer.js"
 import { emptyList, isList, type ListMethod, lists } from "./KnownServer.js"
-
-/** The client that a host is. */
-export interface Client {
-  readonly clientInfo: Implementation
-  readonly capabilities: ClientCapabilities
-  readonly protocolVersion: string
-}
 
 /** What a bridge is made of. */
 export interface Options {
@@ -41,27 +33,14 @@ export interface Options {
   readonly hopeless: (backend: Backend.Backend) => Effect.Effect<string>
   /** Ends with what a person has to do before the server can be used, once that is so: the host is not kept waiting for it. */
   readonly loginNeeded: Effect.Effect<string>
+  /** What that is now: nothing waits for a connection then. */
+  readonly login: () => string | undefined
   /** Called when there is nothing that the host could be answered with. */
   readonly onFailed: (message: string) => void
 }
 
 /** Answers `initialize` no later than this, in milliseconds, whatever the server does: hosts give up after 10 s and more. */
 const longestWait = 8000
-
-/** What is told of a server that nothing is known of yet. */
-const unknownServer = (name: string, protocolVersion: string, why?: string): Introduction => ({
-  serverInfo: { name, version: "unknown" },
-  capabilities: { tools: {}, prompts: {}, resources: { subscribe: true }, logging: {}, completions: {} },
-  instructions: why === undefined
-    ? `The MCP server ${name} has not answered yet. It is being connected; its tools appear as soon as it is there.`
-    : `The MCP server ${name} cannot be used yet. Its tools appear once the user has done this, so tell the user: ${why}`,
-  protocolVersion,
-  sessionId: undefined
-})
-
-const methodNotFound = -32_601
-const invalidRequest = -32_600
-const invalidParams = -32_602
 
 /** Notifications that are kept for a host that has not said yet that it is initialized. */
 const backlog = 1000
@@ -173,15 +152,17 @@ export class Bridge {
     const { id, method, params } = request
     if (method === "ping") return this.#reply(id, {})
     if (method === "initialize") return this.#initialize(id, params)
-    if (!this.#hasBegun) return this.#refuse(id, invalidRequest, "the first request must be initialize")
+    if (!this.#hasBegun) return this.#refuse(id, JsonRpc.invalidRequest, "the first request must be initialize")
     if (isList(method)) {
       const known = this.#known?.list(method)
       this.#given.add(method)
       if (known !== undefined && params?.["cursor"] === undefined && !this.#isConnected()) return this.#reply(id, known)
     }
-    this.#revive()
+    const failFast = this.#options.login() !== undefined
+    if (!failFast) this.#revive()
     this.#pending.set(id, { method, cursor: params?.["cursor"] })
-    this.#relay.forward(this.#target, params === undefined ? request : { ...request, params: passedOn(params) }, false)
+    const passed = params === undefined ? request : { ...request, params: passedOn(params) }
+    this.#relay.forward(this.#target, passed, false, failFast)
   }
 
   /** What a person has to mend may have been mended: a program that was missing, for example. */
@@ -226,9 +207,9 @@ export class Bridge {
   }
 
   #initialize(id: RequestId, params: unknown): void {
-    if (this.#hasBegun) return this.#refuse(id, invalidRequest, "initialize was sent before")
+    if (this.#hasBegun) return this.#refuse(id, JsonRpc.invalidRequest, "initialize was sent before")
     const client = clientOf(params)
-    if (client === undefined) return this.#refuse(id, invalidParams, "not an initialize request")
+    if (client === undefined) return this.#refuse(id, JsonRpc.invalidParams, "not an initialize request")
     this.#hasBegun = true
     this.#introducing = id
     this.#begun = this.#run(
@@ -351,11 +332,17 @@ export class Bridge {
       const known = this.#known?.list(pending.method)
       // What a guess has promised, and the server does not have or cannot say, is empty.
       const hasGuessed = this.#isGuessed && this.#told !== undefined
-      const empty = hasGuessed && (isOurs || error.code === methodNotFound) ? emptyList(pending.method) : undefined
+      const empty = hasGuessed && (isOurs || error.code === JsonRpc.methodNotFound)
+        ? emptyList(pending.method)
+        : undefined
       const result = (isOurs ? known : undefined) ?? empty
       if (result !== undefined) return { jsonrpc: "2.0", id: id as RequestId, result }
     }
-    return { jsonrpc: "2.0", id, error: Advice.advised(this.#options.name, error) } as JSONRPCMessage
+    return {
+      jsonrpc: "2.0",
+      id,
+      error: Advice.advised(this.#options.name, error, this.#options.login())
+    } as JSONRPCMessage
   }
 
   #reply(id: RequestId, result: Result): void {
@@ -377,21 +364,4 @@ export class Bridge {
       )
     )
   }
-}
-
-/** What a host is told: that lists may change, whatever the server says. */
-const announced = (said: Introduction): Introduction => ({
-  ...said,
-  capabilities: ListChanges.announcing(said.capabilities)
-})
-
-const isText = (value: unknown): value is string => typeof value === "string"
-
-/** The client that asks by `initialize`, if it is one. */
-const clientOf = (params: unknown): Client | undefined => {
-  if (!Predicate.isRecord(params)) return undefined
-  const { capabilities, clientInfo, protocolVersion } = params
-  if (!isText(protocolVersion) || !Predicate.isRecord(capabilities) || !Predicate.isRecord(clientInfo)) return undefined
-  if (!isText(clientInfo["name"]) || !isText(clientInfo["version"])) return undefined
-  return { protocolVersion, capabilities, clientInfo: clientInfo as unknown as Implementation }
 }

@@ -10,8 +10,9 @@ import type { SignIn } from "../sign-in/SignIn.js"
 import { show } from "../sign-in/State.js"
 import { StateFolder } from "../state/StateFolder.js"
 import type { Wrap } from "./Arguments.js"
-import { Bridge, type Client } from "./Bridge.js"
+import { Bridge } from "./Bridge.js"
 import { Eras } from "./Eras.js"
+import type { Client } from "./introductions.js"
 import { Kept, keyOf, KnownServer } from "./KnownServer.js"
 import { Recorder } from "./Recorder.js"
 import * as Server from "./Server.js"
@@ -67,6 +68,12 @@ const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
     Stream.runHead,
     Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
   )
+
+/** What a person has to do about a sign-in, as it is now. */
+const loginNow = (signIn: SignIn | undefined): string | undefined => {
+  const state = signIn === undefined ? undefined : Effect.runSync(signIn.state)
+  return state?._tag === "LoginNeeded" || state?._tag === "Refused" ? show(state) : undefined
+}
 
 /** What is known of the server for a client, from the state folder. */
 const know = (server: Wrap["server"], client: Client) =>
@@ -157,6 +164,7 @@ const converse = (
         open: (client, incoming) => Effect.provide(open(wrapped, client, incoming), runtime),
         hopeless: hopeless(wrapped.signIn),
         loginNeeded: loginNeeded(wrapped.signIn),
+        login: () => loginNow(wrapped.signIn),
         onFailed
       })
     const eras = new Eras(name, bridge, recording("to the host", write))
