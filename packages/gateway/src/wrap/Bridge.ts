@@ -169,7 +169,7 @@ export class Bridge {
   #revive(): void {
     const backend = this.#supervised
     const now = performance.now()
-    if (backend === undefined || now < this.#revivedAt + leastPause) return
+    if (backend === undefined || now < this.#revivedAt + leastPause || this.#isConnected()) return
     if (Effect.runSync(backend.status).state !== "PermanentlyFailed") return
     this.#revivedAt = now
     void this.#run(backend.reconnect)
