@@ -10,9 +10,9 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import { Config, Console, Effect, Option, Redacted, Ref, Schema } from "effect"
 import { stripVTControlCharacters } from "node:util"
 import * as Check from "./check/commandLine.js"
+import * as Ask from "./commands/commandLine.js"
 import { UsageError } from "./Errors.js"
-import * as Guard from "./Guard.js"
-import type * as Serve from "./Serve.js"
+import type * as Serve from "./serve/Serve.js"
 import * as SignIn from "./sign-in/commands/commandLine.js"
 import { version } from "./Version.js"
 
@@ -20,6 +20,7 @@ import { version } from "./Version.js"
 export type Request =
   | { readonly _tag: "Serve"; readonly options: Serve.Options }
   | Check.Request
+  | Ask.Request
   | SignIn.Request
   | undefined
 
@@ -35,7 +36,9 @@ const config = Options.text("config").pipe(
 
 const host = Options.text("host").pipe(
   Options.withPseudoName("address"),
-  Options.withDescription("The address to listen on. Others than loopback need a token."),
+  Options.withDescription(
+    "The address to listen on. With others than loopback a token is needed; one is made where none is given."
+  ),
   Options.withDefault("127.0.0.1")
 )
 
@@ -48,9 +51,47 @@ const portOption = Options.text("port").pipe(
 
 const token = Options.redacted("token").pipe(
   Options.withPseudoName("secret"),
-  Options.withDescription("The bearer token that clients must send. Also taken from MCP_LIFELINE_TOKEN."),
+  Options.withDescription(
+    "The bearer token that clients must send. Other users of this machine see it in the list of processes: better give it as "
+      + "MCP_LIFELINE_TOKEN, or with --token-file."
+  ),
   Options.withFallbackConfig(Config.redacted("MCP_LIFELINE_TOKEN")),
   Options.optional
+)
+
+const stdio = Options.boolean("stdio").pipe(
+  Options.withDescription(
+    "Serve the host that starts this command, over standard input and output. All hosts of one --config share one gateway, which is "
+      + "started in the background where none runs; of the other options only --linger goes with it."
+  )
+)
+
+const linger = Options.integer("linger").pipe(
+  Options.withPseudoName("seconds"),
+  Options.withDescription("End when no client has been there for so long. Default: never; with --stdio 60."),
+  Options.optional
+)
+
+const sessionKeyFile = Options.text("session-key-file").pipe(
+  Options.withPseudoName("file"),
+  Options.withDescription(
+    "A file with the key of the clients' sessions, for several gateways that serve the same clients. Also taken, itself, from "
+      + "MCP_LIFELINE_SESSION_KEY. Without it: a key in the state folder."
+  ),
+  Options.optional
+)
+
+const sessionKey = Config.option(Config.redacted("MCP_LIFELINE_SESSION_KEY"))
+
+const tokenFile = Options.text("token-file").pipe(
+  Options.withPseudoName("file"),
+  Options.withDescription("A file that holds the bearer token. Counts before --token and MCP_LIFELINE_TOKEN."),
+  Options.optional
+)
+
+const logFormat = Options.choice("log-format", ["text", "json"]).pipe(
+  Options.withDescription("How what happens is written: lines for people, or one JSON object a line."),
+  Options.withDefault("text" as const)
 )
 
 const serveHelp =
@@ -58,18 +99,30 @@ const serveHelp =
   + "way get 5 seconds, everything that was started is ended, and the exit code is 0. A second signal ends it at once "
   + "(130). Other exit codes: 1 it could not start, 2 the command line is wrong."
 
+/** A secret; an empty one (a variable that is set to nothing) is none. */
+const given = (secret: Option.Option<Redacted.Redacted>): Redacted.Redacted | undefined =>
+  Option.getOrUndefined(Option.filter(secret, (one) => Redacted.value(one) !== ""))
+
 const commands = (asked: Ref.Ref<Request>) => {
-  const serve = Command.make("serve", { config, host, port: portOption, token }, (options) =>
-    Ref.set<Request>(asked, {
-      _tag: "Serve",
-      options: {
-        host: options.host,
-        port: options.port,
-        config: Option.getOrUndefined(options.config),
-        // An empty one (a variable that is set to nothing) is none.
-        token: Option.getOrUndefined(Option.filter(options.token, (given) => Redacted.value(given) !== ""))
-      }
-    })).pipe(Command.withDescription(serveHelp))
+  const serve = Command.make(
+    "serve",
+    { config, host, port: portOption, stdio, linger, token, tokenFile, logFormat, sessionKeyFile },
+    (options) =>
+      Effect.flatMap(Effect.orDie(sessionKey), (secret) =>
+        Ref.set<Request>(asked, {
+          _tag: "Serve",
+          options: {
+            host: options.host,
+            port: options.port,
+            config: Option.getOrUndefined(options.config),
+            token: given(options.token),
+            tokenFile: Option.getOrUndefined(options.tokenFile),
+            linger: Option.getOrUndefined(options.linger),
+            logFormat: options.logFormat,
+            sessionKey: { file: Option.getOrUndefined(options.sessionKeyFile), secret: given(secret) }
+          }
+        }))
+  ).pipe(Command.withDescription(serveHelp))
   return Command.make("mcp-lifeline").pipe(
     Command.withDescription(
       "Keeps MCP servers alive, and serves them as one. Two more commands have a help of their own: `wrap --help` puts it in front "
@@ -78,6 +131,7 @@ const commands = (asked: Ref.Ref<Request>) => {
     Command.withSubcommands([
       serve,
       Check.command((request) => Ref.set<Request>(asked, request)),
+      ...Ask.commands((request) => Ref.set<Request>(asked, request)),
       ...SignIn.commands((request) => Ref.set<Request>(asked, request))
     ])
   )
@@ -92,6 +146,13 @@ const withValue: ReadonlySet<string> = new Set([
   "--host",
   "--port",
   "--token",
+  "--session-key-file",
+  "--token-file",
+  "--log-format",
+  "--url",
+  "--server",
+  "--limit",
+  "--linger",
   "--account",
   "--client-id",
   "--client-secret",
@@ -101,6 +162,25 @@ const withValue: ReadonlySet<string> = new Set([
   "--scope",
   "--callback-port"
 ])
+
+/** The commands in the order in which they are helped with. */
+const names: ReadonlyArray<string> = [
+  "serve",
+  "check",
+  "status",
+  "top",
+  "tools",
+  "call",
+  "logs",
+  "reconnect",
+  "enable",
+  "disable",
+  "wrap",
+  "adopt",
+  "login",
+  "logout",
+  "auth"
+]
 
 /** Why the command line was not understood; where the library names the wrong cause, the right one. */
 const explain = (message: string, argv: ReadonlyArray<string>): string => {
@@ -116,7 +196,7 @@ const explain = (message: string, argv: ReadonlyArray<string>): string => {
   if (message.startsWith("Invalid subcommand")) {
     return command.startsWith("-")
       ? `unknown option ${command}`
-      : `unknown command ${command}; there are: serve, check, wrap, adopt, login, logout, auth`
+      : `unknown command ${command}; there are: ${names.join(", ")}`
   }
   return message
 }
@@ -153,12 +233,5 @@ export const parse = (
         })
       )
     )
-    const request = yield* Ref.get(asked)
-    if (request?._tag === "Serve" && !request.options.token && !Guard.isLoopback(request.options.host)) {
-      return yield* new UsageError({
-        message:
-          `--host ${request.options.host} lets other machines in; give a token with --token or MCP_LIFELINE_TOKEN`
-      })
-    }
-    return request
+    return yield* Ref.get(asked)
   })

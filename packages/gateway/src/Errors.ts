@@ -10,3 +10,6 @@ export class UsageError extends Data.TaggedError("UsageError")<{ readonly messag
 export class StartError
   extends Data.TaggedError("StartError")<{ readonly message: string; readonly cause?: unknown }>
 {}
+
+/** No gateway runs that could be asked: exit code 3. `message` is one line that says how to start one. */
+export class NoGateway extends Data.TaggedError("NoGateway")<{ readonly message: string }> {}

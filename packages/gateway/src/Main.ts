@@ -37,12 +37,16 @@ const main = Effect.gen(function*() {
     const { run } = yield* Effect.promise(() => import("./check/check.js"))
     return yield* Effect.onInterrupt(run(request.options), () => Effect.sync(() => (process.exitCode = 130)))
   }
+  if (request._tag === "Ask") {
+    const { run } = yield* Effect.promise(() => import("./commands/run.js"))
+    return yield* Effect.onInterrupt(run(request), () => Effect.sync(() => (process.exitCode = 130)))
+  }
   if (request._tag !== "Serve") {
     const { run } = yield* Effect.promise(() => import("./sign-in/commands/run.js"))
     // A login that was interrupted is none; scripts go by the exit code.
     return yield* Effect.onInterrupt(run(request), () => Effect.sync(() => (process.exitCode = 130)))
   }
-  const Serve = yield* Effect.promise(() => import("./Serve.js"))
+  const Serve = yield* Effect.promise(() => import("./serve/Serve.js"))
   return yield* Effect.scoped(Serve.run(request.options))
 }).pipe(
   Effect.tapErrorCause((cause) =>
@@ -58,12 +62,15 @@ const main = Effect.gen(function*() {
   Effect.provide(NodeContext.layer)
 )
 
+/** Of what is no success, by the tag of its error; 1 where there is none. */
+const exitCodes: Readonly<Record<string, number>> = { UsageError: 2, NoGateway: 3 }
+
 NodeRuntime.runMain(main, {
   disableErrorReporting: true,
   disablePrettyLogger: true,
   teardown: (exit, onExit) => {
     if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return onExit(Number(process.exitCode ?? 0))
     const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-    onExit((failure as { readonly _tag?: string } | undefined)?._tag === "UsageError" ? 2 : 1)
+    onExit(exitCodes[(failure as { readonly _tag?: string } | undefined)?._tag ?? ""] ?? 1)
   }
 })

@@ -45,7 +45,13 @@ describe("mcp-lifeline", () => {
   it.effect.each<[string, ReadonlyArray<string>]>([
     ["unknown option --bogus", ["serve", "--bogus"]],
     ["unknown option --bogus", ["--bogus"]],
-    ["unknown command bogus; there are: serve, check, wrap, adopt, login, logout, auth", ["bogus"]],
+    [
+      "unknown command bogus; there are: serve, check, status, top, tools, call, logs, reconnect, enable, disable, wrap, adopt, "
+      + "login, logout, auth",
+      ["bogus"]
+    ],
+    ["--limit must be a whole number from 1 to 500", ["logs", "--limit", "0"]],
+    ["--url needs a value", ["status", "--url"]],
     ["unknown argument extra", ["serve", "extra"]],
     ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "x"]],
     ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "65536"]],
@@ -76,26 +82,36 @@ describe("mcp-lifeline", () => {
     Effect.gen(function*() {
       expect(yield* parse(["serve"])).toEqual({
         _tag: "Serve",
-        options: { config: undefined, host: "127.0.0.1", port: 7332, token: undefined }
+        options: {
+          config: undefined,
+          host: "127.0.0.1",
+          port: 7332,
+          token: undefined,
+          sessionKey: { file: undefined, secret: undefined },
+          tokenFile: undefined,
+          logFormat: "text"
+        }
       })
       expect(yield* parse(["serve", "--config", "a.json", "--port", "0", "--host=::1"])).toMatchObject({
         options: { config: "a.json", host: "::1", port: 0 }
       })
     }))
 
-  it.effect("[G6:cli] asks for a token before it lets other machines in", () =>
+  it.effect("[G6:cli] a token is given on the command line, in the environment or as a file; an empty variable is none", () =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(parse(["serve", "--host", "0.0.0.0"]))
-      expect(error.message).toContain("give a token with --token or MCP_LIFELINE_TOKEN")
-      for (const args of [["--token="], ["--token", ""]]) {
-        const empty = yield* Effect.flip(parse(["serve", "--host", "0.0.0.0", ...args]))
-        expect(empty._tag).toBe("UsageError")
-      }
-      const unset = Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["MCP_LIFELINE_TOKEN", ""]])))
-      expect((yield* Effect.flip(unset(parse(["serve", "--host", "0.0.0.0"])))).message).toContain("give a token")
-      const request = yield* parse(["serve", "--host", "0.0.0.0", "--token", "letmein"])
-      const token = request?._tag === "Serve" ? request.options.token : undefined
-      expect(token && Redacted.value(token)).toBe("letmein")
+      const tokenOf = (...args: ReadonlyArray<string>) =>
+        Effect.map(parse(["serve", "--host", "0.0.0.0", ...args]), (request) => {
+          if (request?._tag !== "Serve") return undefined
+          const { token, tokenFile } = request.options
+          return { token: token && Redacted.value(token), tokenFile }
+        })
+      const environment = (token: string) =>
+        Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["MCP_LIFELINE_TOKEN", token]])))
+      expect(yield* tokenOf("--token", "letmein")).toEqual({ token: "letmein", tokenFile: undefined })
+      expect(yield* environment("letmein")(tokenOf())).toEqual({ token: "letmein", tokenFile: undefined })
+      expect(yield* tokenOf("--token-file", "token")).toEqual({ token: undefined, tokenFile: "token" })
+      expect(yield* environment("")(tokenOf())).toEqual({ token: undefined, tokenFile: undefined })
+      expect((yield* Effect.flip(tokenOf("--token="))).message).toContain("--token needs a value")
     }))
 
   it.live("a usage error is one line on standard error, exit code 2", () =>

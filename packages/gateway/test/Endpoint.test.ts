@@ -34,7 +34,8 @@ describe("Endpoint", () => {
         expect(client.getServerCapabilities()).toEqual({
           tools: { listChanged: true },
           prompts: { listChanged: true },
-          resources: { listChanged: true },
+          resources: { listChanged: true, subscribe: true },
+          logging: {},
           completions: {}
         })
         expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(["a__echo", "b__echo"])
@@ -83,7 +84,7 @@ describe("Endpoint", () => {
       })
       expect(yield* call("unknown")).toMatchObject({
         code: -32_000,
-        message: "MCP error -32000: b: what happened",
+        message: "MCP error -32000: b: what happened. If that cannot be checked, tell the user what was asked for.",
         data: { tag: "ResultUnknown", backend: "b", generation: 3, fate: "unknown" }
       })
       expect(yield* call("down")).toMatchObject({
@@ -136,10 +137,11 @@ describe("Endpoint", () => {
           return name === "fails"
             ? Effect.fail(new RemoteError({ backend: "b", method: "tools/call", code: 7, message: "no", data: nested }))
             : Effect.succeed(text("fine"))
-        }
+        },
+        Effect.void,
+        () => ({ completion: { values: [] }, nested })
       )
-      const complete = () => Effect.succeed({ completion: { values: [] }, nested })
-      const { url } = yield* serve({ ...scripted.fleet, complete })
+      const { url } = yield* serve(scripted.fleet)
       const { client } = yield* connected(url)
       const asked = { ref: { type: "ref/prompt", name: "greet" }, argument: { name: "a", value: "b" } } as const
       expect(yield* rejection(client.complete(asked))).toMatchObject({
@@ -301,7 +303,7 @@ describe("Endpoint", () => {
             { ...accept, "Mcp-Session-Id": session },
             JSON.stringify({ jsonrpc: "2.0", id: 7, method, params })
           ),
-          ({ body }) => (JSON.parse(/^data: (.*)$/m.exec(body)?.[1] ?? "{}") as { readonly error: unknown }).error
+          ({ body }) => (JSON.parse(body) as { readonly error: unknown }).error
         )
       expect(yield* error("tools/call", { arguments: { x: 1 } })).toEqual({
         code: -32_602,
@@ -323,10 +325,15 @@ describe("Endpoint", () => {
         code: -32_602,
         message: "Invalid params of completion/complete: ref: not of an accepted form"
       })
-      expect(yield* error("resources/subscribe", { uri: "test://one" })).toEqual({
-        code: -32_601,
-        message: "Method not found: resources/subscribe"
+      expect(yield* error("resources/subscribe", { uri: 1 })).toEqual({
+        code: -32_602,
+        message: "Invalid params of resources/subscribe: uri: expected string, received number"
       })
+      expect(yield* error("logging/setLevel", { level: "loud" })).toMatchObject({
+        code: -32_602,
+        message: expect.stringContaining("Invalid params of logging/setLevel: level: ")
+      })
+      expect(yield* error("tasks/list")).toEqual({ code: -32_601, message: "Method not found: tasks/list" })
     }))
 
   it.scopedLive("[G1:endpoint] an early client's first list and call wait for the backends", () =>

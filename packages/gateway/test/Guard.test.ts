@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Redacted } from "effect"
-import * as Guard from "../src/Guard.js"
+import * as Guard from "../src/http/Guard.js"
 
 const local = { host: "127.0.0.1", token: undefined }
 const status = (headers: Record<string, string>, rules: Guard.Rules = local) => Guard.check(headers, rules)?.status
@@ -37,7 +37,7 @@ describe("Guard", () => {
     const message = (headers: Record<string, string>, rules = local) => Guard.check(headers, rules)?.message
     expect(message({ host: "host.docker.internal:7332" })).toBe(
       `This gateway serves this machine only, as localhost or 127.0.0.1, and not as "host.docker.internal": to serve other `
-        + "machines, start it with --host and --token"
+        + "machines, start it with --host and a token"
     )
     expect(message({ host: "localhost", origin: `https://${"x".repeat(200)}.example` })).toBe(
       `Pages of "https://${"x".repeat(92)}" may not use this gateway, only those of this machine`
@@ -56,7 +56,7 @@ describe("Guard", () => {
       "This gateway needs a token: send the header Authorization: Bearer <token>"
     )
     expect(Guard.check({ host, authorization: "Bearer hush" }, rules)?.message).toBe(
-      "The bearer token is not that of this gateway, which was given with --token or MCP_LIFELINE_TOKEN"
+      "The bearer token is not that of this gateway"
     )
     expect(status({ host, authorization: "Bearer letmein" }, rules)).toBeUndefined()
     expect(status({ host, authorization: "Bearer letmein", origin: "https://evil.example" }, rules)).toBe(403)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ConnectError, type Event, type Status } from "@mcp-lifeline/core"
-import * as Lines from "../src/Lines.js"
-import * as Table from "../src/Table.js"
+import * as Lines from "../src/serve/Lines.js"
+import * as Table from "../src/serve/Table.js"
 
 const now = new Date(2026, 0, 2, 12, 3, 4).getTime()
 
@@ -44,7 +44,10 @@ const status = (fields: Partial<Status>): Status => ({
 const common = { backend: "every-stdio", at: now }
 
 describe("Lines", () => {
-  const line = (event: Event.Event, status: Status | undefined) => Lines.step(new Map(), event, status)[1]
+  const line = (event: Event.Event, status: Status | undefined) => {
+    const [, text] = Lines.step(new Map(), event, status)
+    return text === undefined ? undefined : Lines.show(event.at, event.backend, text)
+  }
 
   it("a connection is one line: generation, process and tools", () => {
     const event: Event.Event = { _tag: "StateChanged", ...common, from: "Connecting", to: "Connected", generation: 2 }
@@ -55,7 +58,7 @@ describe("Lines", () => {
   it("a catalogue is told with the connection, and by itself only when it is news", () => {
     const changed: Event.Event = { _tag: "CatalogChanged", ...common, generation: 2, revision: 3, stale: false }
     const [told, first] = Lines.step(new Map(), changed, status({}))
-    expect(first).toBe("12:03:04 every-stdio  13 tools")
+    expect(first).toBe("13 tools")
     expect(Lines.step(told, changed, status({}))[1]).toBeUndefined()
     expect(line({ ...changed, stale: true }, status({}))).toBeUndefined()
     const connected: Event.Event = {

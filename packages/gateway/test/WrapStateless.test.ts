@@ -1,6 +1,9 @@
+import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
 import { type Host, type Message, stateFolder, wrap } from "./support/Host.js"
 import { scripted } from "./support/Scripted.js"
+
+const eras = fileURLToPath(new URL("../../promise/test/fixtures/eras.mjs", import.meta.url))
 
 const reserved = "io.modelcontextprotocol/"
 
@@ -43,6 +46,20 @@ describe.concurrent("a host without a session", () => {
     assert.strictEqual((await host.request("server/discover", {})).error?.code, -32_602)
     assert.deepEqual(host.family, [])
     assert.lengthOf((await host.result("tools/list", { _meta: meta() }))["tools"], 1)
+  })
+
+  it("[W2] what a server of the same era asks comes as it is, and each request says what its client can do", async () => {
+    using state = stateFolder()
+    await using host = wrap(["--", process.execPath, eras, "2026"], { state: state.path })
+    const unable = await call(host, "asks", { [`${reserved}clientCapabilities`]: {} })
+    assert.match(unable.error?.message ?? "", /capabilities/)
+    const asked = await call(host, "asks")
+    assert.deepEqual(Object.keys(asked.result?.["inputRequests"]), ["name"])
+    assert.strictEqual(asked.result?.["requestState"], undefined)
+    const inputResponses = { name: { action: "accept", content: { name: "Ada" } } }
+    const { result } = await call(host, "asks", {}, { inputResponses })
+    assert.deepEqual(JSON.parse(result?.["content"][0].text), inputResponses.name)
+    assert.strictEqual(result?.["resultType"], "complete")
   })
 
   it("[E8] a server that asks several things at once is answered them all", async () => {

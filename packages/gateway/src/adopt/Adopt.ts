@@ -2,6 +2,7 @@
  * `mcp-lifeline adopt`: the configurations of hosts, one file after the other.
  */
 import { Effect } from "effect"
+import { Unreadable } from "../document/Tree.js"
 import * as StateFolder from "../state/StateFolder.js"
 import type { Adopt } from "./Arguments.js"
 import * as ClaudeCode from "./ClaudeCode.js"
@@ -14,7 +15,6 @@ import * as Plan from "./Plan.js"
 import * as Report from "./Report.js"
 import * as Secrets from "./Secrets.js"
 import * as Target from "./Target.js"
-import { Unreadable } from "./Tree.js"
 import { unwind } from "./Undo.js"
 
 /** Where the command shows what it does, and asks. */

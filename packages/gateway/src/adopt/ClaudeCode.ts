@@ -1,8 +1,8 @@
 /**
  * Commands for Claude Code, whose own file is its live state: it takes changes by command. Pure.
  */
+import * as Value from "../document/Value.js"
 import type { Server } from "./Plan.js"
-import * as Value from "./Value.js"
 
 /** A word for a POSIX shell. */
 const word = (text: string): string => /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`

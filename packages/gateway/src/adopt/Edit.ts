@@ -2,7 +2,7 @@
  * Small changes of one entry, each with its exact inverse: what wraps a server, taken backwards, unwraps it. Pure.
  */
 import { Schema } from "effect"
-import * as Value from "./Value.js"
+import * as Value from "../document/Value.js"
 
 const Text = Schema.Record({ key: Schema.String, value: Schema.String })
 const Data: Schema.Schema<Value.Data> = Schema.Union(

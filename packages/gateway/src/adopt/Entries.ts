@@ -1,7 +1,7 @@
 /**
  * Where the servers of a configuration stand. Pure.
  */
-import * as Value from "./Value.js"
+import * as Value from "../document/Value.js"
 
 /** Keys from the top of the file to the servers; `*` stands for any key. */
 export type Section = ReadonlyArray<string>

@@ -1,13 +1,13 @@
 /**
  * What a configuration becomes: with its servers wrapped, or as it was before. Pure.
  */
+import type { Syntax } from "../document/Syntax.js"
+import * as Tree from "../document/Tree.js"
+import * as Value from "../document/Value.js"
 import * as Edit from "./Edit.js"
 import * as Entries from "./Entries.js"
 import { decide } from "./Rewrite.js"
-import type { Syntax } from "./Syntax.js"
 import * as TextEdit from "./TextEdit.js"
-import * as Tree from "./Tree.js"
-import * as Value from "./Value.js"
 
 /** What becomes of one server. */
 export interface Server {

@@ -2,10 +2,10 @@
  * A server at an address, made one that is started: `wrap URL`. Its headers go into the environment, where no list of processes
  * shows them. Pure.
  */
+import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left } from "./Decision.js"
 import type { Edit } from "./Edit.js"
 import { launcher, unsafeForShell } from "./Launcher.js"
-import * as Value from "./Value.js"
 
 /** Keys by which a host signs in itself, or has headers made. */
 const signIns = [

@@ -1,11 +1,11 @@
 /**
  * What is to be done with one server of a configuration. Pure.
  */
+import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left } from "./Decision.js"
 import type { Section } from "./Entries.js"
 import { launcher, unsafeForShell } from "./Launcher.js"
 import { rewriteRemote } from "./Remote.js"
-import * as Value from "./Value.js"
 import { lifelineCommand } from "./Wrapped.js"
 
 export interface Options {

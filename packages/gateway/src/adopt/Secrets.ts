@@ -2,8 +2,8 @@
  * Keeps secrets of a configuration out of what is shown of it. Pure.
  */
 import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
+import * as Value from "../document/Value.js"
 import * as Entries from "./Entries.js"
-import * as Value from "./Value.js"
 
 /** Tables whose values may be secret. */
 const tables = ["env", "environment", "envs", "headers", "http_headers", "requestOptions"]

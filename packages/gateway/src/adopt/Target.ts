@@ -5,11 +5,11 @@ import { Effect } from "effect"
 import { realpath } from "node:fs/promises"
 import { homedir } from "node:os"
 import { resolve } from "node:path"
+import type { Syntax } from "../document/Syntax.js"
 import type { Adopt } from "./Arguments.js"
 import * as ConfigFile from "./ConfigFile.js"
 import { type Section, sections } from "./Entries.js"
 import { formatOf, type Host, type Machine, places } from "./Hosts.js"
-import type { Syntax } from "./Syntax.js"
 
 export interface Target {
   readonly path: string
@@ -69,6 +69,8 @@ export const find = (adopt: Adopt, on: Machine): Effect.Effect<ReadonlyArray<Tar
 export const syntaxOf = (file: string): Effect.Effect<Syntax> =>
   Effect.promise(async () => {
     const format = formatOf(file)
-    if (format === "json") return (await import("./Json.js")).syntax
-    return format === "toml" ? (await import("./Toml.js")).syntax : (await import("./Yaml.js")).syntax
+    if (format === "json") return (await import("../document/Json.js")).syntax
+    return format === "toml"
+      ? (await import("../document/Toml.js")).syntax
+      : (await import("../document/Yaml.js")).syntax
   })

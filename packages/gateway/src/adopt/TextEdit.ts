@@ -1,10 +1,10 @@
 /**
  * Edits carried out on a text: what they do not name stays as it is, byte for byte. Pure.
  */
+import type { Syntax } from "../document/Syntax.js"
+import * as Tree from "../document/Tree.js"
+import type { Data, Path } from "../document/Value.js"
 import type { Edit } from "./Edit.js"
-import type { Syntax } from "./Syntax.js"
-import * as Tree from "./Tree.js"
-import type { Data, Path } from "./Value.js"
 
 /** The edit cannot be made without loss in a text that is written like this. */
 export class Unsuited extends Error {}

@@ -1,10 +1,10 @@
 /**
  * How a file becomes what it was before it was adopted. Pure.
  */
+import type { Syntax } from "../document/Syntax.js"
 import { hash } from "./ConfigFile.js"
 import type { Step } from "./Copies.js"
 import * as Plan from "./Plan.js"
-import type { Syntax } from "./Syntax.js"
 
 export interface Undone {
   readonly text: string

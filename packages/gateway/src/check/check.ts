@@ -2,14 +2,13 @@
  * `mcp-lifeline check`: what each server of a file resolves to, what is wrong, and, where asked, whether it can be connected to.
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
-import type { Backend } from "@mcp-lifeline/core"
 import { Fleet, TimeSpan } from "@mcp-lifeline/core"
 import { Effect, Either, Logger, LogLevel } from "effect"
 import { dirname, resolve } from "node:path"
-import * as Backends from "../Backends.js"
+import * as Backends from "../config/Backends.js"
 import * as Configuration from "../config/Configuration.js"
+import * as McpJson from "../config/McpJson.js"
 import { StartError } from "../Errors.js"
-import * as McpJson from "../McpJson.js"
 import * as Output from "../Output.js"
 import { forEntries } from "../sign-in/forEntries.js"
 import * as StateFolder from "../state/StateFolder.js"
@@ -23,23 +22,24 @@ export interface Options {
   readonly json: boolean
 }
 
-type Named = Backend.BackendOptions & { readonly id: string }
-
 /** How long the slowest attempt may take; each has its own bound. */
-const longest = (backends: ReadonlyArray<Named>): number =>
+const longest = (backends: ReadonlyArray<Backends.Server>): number =>
   Math.max(...backends.map(({ timeouts }) => TimeSpan.millis(timeouts?.connect ?? "30 seconds"))) + 1000
 
 /** Connects to each server once, and says how that went. */
 const connectAll = (
-  backends: ReadonlyArray<Named>
+  backends: ReadonlyArray<Backends.Server>
 ): Effect.Effect<ReadonlyMap<string, Connected>, StartError> =>
   Effect.gen(function*() {
     const fleet = yield* Fleet.make({
-      backends: backends.map((one) => ({
-        ...one,
-        lifecycle: { ...one.lifecycle, lazy: false },
-        reconnect: { ...one.reconnect, auto: false }
-      })),
+      backends: backends.map((server) => {
+        const { sessions: _, ...one } = server
+        return {
+          ...one,
+          lifecycle: { ...one.lifecycle, lazy: false },
+          reconnect: { ...one.reconnect, auto: false }
+        }
+      }),
       waitTimeout: longest(backends)
     }).pipe(Effect.mapError(({ cause, message }) => new StartError({ message, cause })))
     yield* fleet.ready

@@ -2,7 +2,7 @@
  * What `check` has found, for people and for programs. Pure.
  */
 import type { Backend, Policy } from "@mcp-lifeline/core"
-import * as McpJson from "../McpJson.js"
+import * as McpJson from "../config/McpJson.js"
 import { clean } from "../Text.js"
 
 /** How an attempt to connect went. */

@@ -3,7 +3,7 @@
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
-import type { Entry } from "../McpJson.js"
+import type { Entry } from "../config/McpJson.js"
 
 const references = /\{(env:|input:)?([^}:]+)(?::-[^}]*)?\}/g
 

@@ -2,13 +2,11 @@
  * The file that `serve` is given, as backends of a fleet: read at the start, and again after each save.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
-import type { Backend, Fleet } from "@mcp-lifeline/core"
-import { Cause, Effect, Either, ExecutionStrategy, Exit, Option, Redacted, Scope, Stream } from "effect"
+import type { Fleet, InvalidOptions } from "@mcp-lifeline/core"
+import { Cause, Effect, Either, ExecutionStrategy, Exit, Redacted, Scope, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { dirname, resolve } from "node:path"
-import * as Backends from "../Backends.js"
 import { StartError } from "../Errors.js"
-import * as McpJson from "../McpJson.js"
 import type * as Output from "../Output.js"
 import * as Browser from "../sign-in/Browser.js"
 import { forEntries } from "../sign-in/forEntries.js"
@@ -16,13 +14,15 @@ import * as SignIn from "../sign-in/SignIn.js"
 import * as SignInState from "../sign-in/State.js"
 import { StateFolder } from "../state/StateFolder.js"
 import { clean } from "../Text.js"
+import * as Backends from "./Backends.js"
+import * as McpJson from "./McpJson.js"
 import * as SavedFile from "./savedFile.js"
 
 /** One server of the file as it is in use. */
 interface Used {
   /** Differs where its entry does. */
   readonly fingerprint: string
-  readonly options: Backend.BackendOptions & { readonly id: string }
+  readonly options: Backends.Server
   readonly signIn: SignIn.SignIn | undefined
   /** Of the sign-in. */
   readonly scope: Scope.CloseableScope
@@ -31,11 +31,24 @@ interface Used {
 /** The servers by name, in the order of the file. */
 type AllUsed = ReadonlyMap<string, Used>
 
+/** What a file is applied to. */
+export interface Target {
+  readonly apply: (servers: ReadonlyArray<Backends.Server>) => Effect.Effect<Fleet.Applied, InvalidOptions>
+  /** Connects a server to which a person has just signed in. */
+  readonly signedIn: (server: string) => Effect.Effect<void>
+}
+
 /** A file in use. */
 export interface Configuration {
-  readonly backends: ReadonlyArray<Used["options"]>
-  /** Shows logins that a person has to finish, and applies each save to the fleet, as long as the scope is open. */
-  readonly follow: (fleet: Fleet.Fleet) => Effect.Effect<void, never, Scope.Scope>
+  readonly servers: ReadonlyArray<Backends.Server>
+  /** Whether clients are offered the status of the servers, as the file says now. */
+  readonly hasStatus: () => boolean
+  /** What a person has to do to sign in to a server, as it is now. */
+  readonly login: (server: string) => string | undefined
+  /** The sign-in of a server, where it has one. */
+  readonly signIn: (name: string) => SignIn.SignIn | undefined
+  /** Shows logins that a person has to finish, and applies each save, as long as the scope is open. */
+  readonly follow: (target: Target) => Effect.Effect<void, never, Scope.Scope>
 }
 
 /** Reads the text of a file. */
@@ -52,9 +65,9 @@ export const read = (file: string, how: string): Effect.Effect<string, StartErro
   )
 
 /** Tells entries apart by all that they say, secrets included, of which nothing can be read from it. */
-const fingerprint = ({ policy, server }: McpJson.Entry): string =>
+const fingerprint = ({ policy, server, sessions }: McpJson.Entry): string =>
   createHash("sha256").update(
-    JSON.stringify([server, policy], function(this: Record<string, unknown>, key, value: unknown) {
+    JSON.stringify([server, policy, sessions], function(this: Record<string, unknown>, key, value: unknown) {
       // Before it says of itself that it is redacted.
       const own = this[key]
       return Redacted.isRedacted(own) ? Redacted.value(own) : value
@@ -64,6 +77,7 @@ const fingerprint = ({ policy, server }: McpJson.Entry): string =>
 /** What a file says now: the servers that can be used, and of those that cannot be, the ones that are in use. */
 interface Loaded {
   readonly used: AllUsed
+  readonly statusTool: boolean
   readonly problems: ReadonlyArray<string>
 }
 
@@ -108,6 +122,7 @@ const load = (file: string, before: AllUsed, parent: Scope.Scope) =>
     })
     const loaded: Loaded = {
       used: new Map(used),
+      statusTool: parsed.statusTool,
       problems: [...problems, ...parsed.notices].map(McpJson.show)
     }
     return { ...loaded, isUsable: parsed.isUsable, isEmpty: parsed.names.length === 0 && problems.length === 0 }
@@ -125,15 +140,9 @@ const showSignIn = (name: string, { scope, signIn }: Used, output: Output.Output
       Effect.asVoid
     )
 
-/** Connects a backend as soon as its login is done. */
-const connectWhenDone = (name: string, { scope, signIn }: Used, fleet: Fleet.Fleet): Effect.Effect<void> =>
-  signIn === undefined
-    ? Effect.void
-    : Effect.flatMap(
-      Effect.option(fleet.backend(name)),
-      (backend) =>
-        Option.isSome(backend) ? Scope.extend(SignIn.reconnectWhenDone(signIn, backend.value), scope) : Effect.void
-    )
+/** Connects a server as soon as its login is done. */
+const connectWhenDone = (name: string, { scope, signIn }: Used, target: Target): Effect.Effect<void> =>
+  signIn === undefined ? Effect.void : Scope.extend(SignIn.whenDone(signIn, target.signedIn(name)), scope)
 
 const listOf = (verb: string, names: ReadonlyArray<string>): ReadonlyArray<string> =>
   names.length === 0 ? [] : [`${verb} ${names.join(", ")}`]
@@ -168,9 +177,9 @@ export const make = (
       const why = first.isEmpty ? "it names no servers; add one" : "none of its servers can be used (see above)"
       return yield* new StartError({ message: `${file}: ${why}` })
     }
-    let used = first.used
+    let { statusTool, used } = first
 
-    const reload = (fleet: Fleet.Fleet) =>
+    const reload = (target: Target) =>
       Effect.gen(function*() {
         const next = yield* load(file, used, parent)
         yield* Effect.forEach(next.problems, output.problem)
@@ -179,8 +188,9 @@ export const make = (
         }
         const fresh = [...next.used].filter(([name, one]) => used.get(name) !== one)
         yield* Effect.forEach(fresh, ([name, one]) => showSignIn(name, one, output))
-        const applied = yield* fleet.apply(Array.from(next.used.values(), ({ options }) => options))
-        yield* Effect.forEach(fresh, ([name, one]) => connectWhenDone(name, one, fleet))
+        statusTool = next.statusTool
+        const applied = yield* target.apply(Array.from(next.used.values(), ({ options }) => options))
+        yield* Effect.forEach(fresh, ([name, one]) => connectWhenDone(name, one, target))
         const gone = [...used].filter(([name, one]) => next.used.get(name) !== one && !applied.kept.includes(name))
         used = next.used
         yield* Effect.forEach(gone, ([, { scope }]) => Scope.close(scope, Exit.void))
@@ -197,13 +207,19 @@ export const make = (
       )
 
     return {
-      backends: Array.from(first.used.values(), ({ options }) => options),
-      follow: (fleet) =>
+      servers: Array.from(first.used.values(), ({ options }) => options),
+      hasStatus: () => statusTool,
+      login: (server) => {
+        const signIn = used.get(server)?.signIn
+        return signIn === undefined ? undefined : SignInState.toDo(Effect.runSync(signIn.state))
+      },
+      signIn: (name) => used.get(name)?.signIn,
+      follow: (target) =>
         Effect.gen(function*() {
           yield* Effect.forEach(first.used, ([name, one]) =>
-            Effect.zipRight(showSignIn(name, one, output), connectWhenDone(name, one, fleet)), { discard: true })
+            Effect.zipRight(showSignIn(name, one, output), connectWhenDone(name, one, target)), { discard: true })
           yield* SavedFile.follow(file, before, {
-            changed: reload(fleet),
+            changed: reload(target),
             gone: output.problem(`${file} is gone; the servers go on as they were, and it is read when it is back`)
           }).pipe(Effect.interruptible, Effect.forkScoped)
         })

@@ -323,18 +323,23 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     }
   })
 
-/** Connects a backend as soon as its sign-in is done, in place of at its next attempt. Ends with the scope. */
-export const reconnectWhenDone = (signIn: SignIn, backend: Backend.Backend): Effect.Effect<void, never, Scope.Scope> =>
+/** Runs an effect each time that a sign-in is done. Ends with the scope. */
+export const whenDone = (signIn: SignIn, done: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
   signIn.changes.pipe(
     Stream.mapAccum<State["_tag"], State, boolean>(
       "SignedIn",
       (before, { _tag }) => [_tag, _tag === "SignedIn" && before !== _tag]
     ),
     Stream.filter((isNew) => isNew),
-    Stream.runForEach(() =>
-      Effect.flatMap(backend.isConnected, (isConnected) => isConnected ? Effect.void : Effect.ignore(backend.reconnect))
-    ),
+    Stream.runForEach(() => done),
     Effect.interruptible,
     Effect.forkScoped,
     Effect.asVoid
   )
+
+const reconnect = (backend: Backend.Backend): Effect.Effect<void> =>
+  Effect.flatMap(backend.isConnected, (isConnected) => isConnected ? Effect.void : Effect.ignore(backend.reconnect))
+
+/** Connects a backend as soon as its sign-in is done, in place of at its next attempt. Ends with the scope. */
+export const reconnectWhenDone = (signIn: SignIn, backend: Backend.Backend): Effect.Effect<void, never, Scope.Scope> =>
+  whenDone(signIn, reconnect(backend))

@@ -55,3 +55,7 @@ export const show = (state: State): string => {
       return state.detail
   }
 }
+
+/** What a person has to do, where the server cannot be used before that. */
+export const toDo = (state: State): string | undefined =>
+  state._tag === "LoginNeeded" || state._tag === "Refused" ? show(state) : undefined

@@ -3,7 +3,7 @@
  */
 import { Effect, Either } from "effect"
 import type { Scope } from "effect"
-import type { Entry } from "../McpJson.js"
+import type { Entry } from "../config/McpJson.js"
 import type { StateFolder } from "../state/StateFolder.js"
 import type { Browser } from "./Browser.js"
 import * as SignIn from "./SignIn.js"

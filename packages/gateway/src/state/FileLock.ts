@@ -6,10 +6,10 @@
  * has ended may be removed by anybody at any time, because no name is ever used twice.
  */
 import { Effect, Exit, Random, Schedule, Scope } from "effect"
-import { createHash, randomBytes } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import { readdir, rm, stat, utimes, writeFile } from "node:fs/promises"
-import { hostname } from "node:os"
 import { join } from "node:path"
+import { isRunning, machine } from "./machine.js"
 import type { FileFailure } from "./privateFiles.js"
 import { attempt, makePrivate } from "./privateFiles.js"
 
@@ -19,9 +19,6 @@ const pollInterval = 50
 const touchInterval = 3_000
 /** A claim that nobody has touched for so long, as seen by one that waits, is a dead one. Time in suspend does not count. */
 const lease = 20_000
-
-/** Process ids mean something on their own machine only. */
-const machine = createHash("sha256").update(hostname()).digest("hex").slice(0, 8)
 
 interface Claim {
   readonly file: string
@@ -35,15 +32,6 @@ const parse = (folder: string, lock: string, entry: string): ReadonlyArray<Claim
   return machine === undefined || pid === undefined || nonce === undefined || rest.length > 0
     ? []
     : [{ file: join(folder, entry), machine, pid: Number(pid) }]
-}
-
-const isRunning = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (cause) {
-    return (cause as NodeJS.ErrnoException).code !== "ESRCH"
-  }
 }
 
 /** For what makes no difference where it fails. */

@@ -1,12 +1,13 @@
 /**
  * What this program keeps between two runs: one private folder, shared by all its processes.
  */
-import { Context, Effect, Either, Layer, Option, Schema } from "effect"
+import { Clock, Context, Effect, Either, Layer, Option, Schema } from "effect"
 import type { Scope } from "effect"
 import { createHash } from "node:crypto"
 import { mkdir, readdir, readFile, rm } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join } from "node:path"
+import { type Bounds, prune, touch } from "./Bounds.js"
 import * as FileLock from "./FileLock.js"
 import { attempt, type FileFailure, hasCode, makePrivate, replace } from "./privateFiles.js"
 import { statePath } from "./statePath.js"
@@ -30,8 +31,8 @@ export interface Collection<A> {
 export class StateFolder extends Context.Tag("mcp-lifeline/StateFolder")<StateFolder, {
   /** The path of the folder, whether it exists or not. */
   readonly path: string
-  /** Values of one kind, in `<path>/<name>/<key>.json`. */
-  readonly collection: <A, I>(name: string, schema: Schema.Schema<A, I>) => Collection<A>
+  /** Values of one kind, in `<path>/<name>/<key>.json`. With `bounds` those that nobody has used for longest are removed. */
+  readonly collection: <A, I>(name: string, schema: Schema.Schema<A, I>, bounds?: Bounds) => Collection<A>
   /**
    * Takes a lock by its name, waits for it as long as another fiber or process has it, and gives it back when the scope closes. It
    * ends with the process that holds it. Where the folder cannot be written, it holds in this process only.
@@ -91,8 +92,15 @@ export const make = (path: string): StateFolder["Type"] => {
       )
     })
 
-  const collection = <A, I>(name: string, schema: Schema.Schema<A, I>): Collection<A> => {
+  const collection = <A, I>(name: string, schema: Schema.Schema<A, I>, bounds?: Bounds): Collection<A> => {
     const folder = join(path, checked(name))
+    let isBounded = bounds === undefined
+    /** Once for each process: what one process keeps is never much. */
+    const bound = Effect.suspend(() => {
+      if (isBounded || bounds === undefined) return Effect.void
+      isBounded = true
+      return Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.promise(() => prune(folder, bounds, now)))
+    })
     const fileOf = (key: string) => join(folder, `${checked(key)}.json`)
     const json = Schema.parseJson(schema)
     const decode = Schema.decodeEither(json)
@@ -106,7 +114,13 @@ export const make = (path: string): StateFolder["Type"] => {
           onNone: () => Effect.succeedNone,
           onSome: (text) =>
             Either.match(decode(text), {
-              onRight: (value) => Effect.succeedSome(value),
+              onRight: (value) =>
+                bounds === undefined
+                  ? Effect.succeedSome(value)
+                  : Effect.flatMap(
+                    Clock.currentTimeMillis,
+                    (now) => Effect.as(Effect.promise(() => touch(file, now)), Option.some(value))
+                  ),
               // What is wrong with it is not said: it may hold secrets.
               onLeft: () =>
                 Effect.as(
@@ -129,6 +143,7 @@ export const make = (path: string): StateFolder["Type"] => {
           const text = encode(value)
           return attempt(() => prepare(folder).then(() => replace(file, text))).pipe(
             Effect.tap(() => memory.delete(file)),
+            Effect.tap(() => bound),
             Effect.catchAll((failure) => {
               memory.set(file, text)
               return unwritable(failure)

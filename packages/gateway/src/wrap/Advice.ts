@@ -16,7 +16,8 @@ const forPrograms: ReadonlyArray<readonly [RegExp, string]> = [
   [/maxMessageBytes \((\d+)\): ask for less, or raise the limit/, "$1 bytes: ask for less"]
 ]
 
-const withoutOptions = (text: string): string =>
+/** The text without words for who writes a program on the library. */
+export const withoutOptions = (text: string): string =>
   forPrograms.reduce((said, [pattern, instead]) => said.replace(pattern, instead), text)
 
 /** What comes next, by the state that the server is in. */

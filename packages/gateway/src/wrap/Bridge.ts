@@ -4,7 +4,7 @@
  */
 import type { Backend } from "@mcp-lifeline/core"
 import type { Introduction, Target } from "@mcp-lifeline/protocol"
-import { Incoming, JsonRpc, JsonRpcError, Relay } from "@mcp-lifeline/protocol"
+import { asItComes, Held, Incoming, JsonRpc, JsonRpcError, ListChanges, Meta, Relay } from "@mcp-lifeline/protocol"
 import type {
   JSONRPCMessage,
   JSONRPCNotification,
@@ -14,21 +14,33 @@ import type {
   ServerCapabilities
 } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Predicate, Runtime } from "effect"
-import { passedOn } from "../hop.js"
+import { InOrder } from "../InOrder.js"
+import { isList, type ListMethod, lists } from "../listMethods.js"
 import * as Advice from "./Advice.js"
 import { announced, type Client, clientOf, unknownServer } from "./introductions.js"
 import type { KnownServer, Result } from "./KnownServer.js"
-import { emptyList, isList, type ListMethod, lists } from "./KnownServer.js"
+import { emptyList, maxPages } from "./KnownServer.js"
+
+/** The server of one client. */
+export interface Supervised {
+  readonly backend: Backend.Backend
+  /** Whether nothing connects it any more unless it is asked to. Each request wants to know this, for which a fiber is too much. */
+  readonly hasGivenUp: () => boolean
+}
 
 /** What a bridge is made of. */
 export interface Options {
   readonly name: string
+  /** Whether the host speaks 2026-07-28, so that each request says what it can do. */
+  readonly isStateless: boolean
   readonly runtime: Runtime.Runtime<never>
   /** Gives the host a message. */
   readonly write: (message: JSONRPCMessage) => void
+  /** Resolved when the host takes more, where it does not read what it is given. */
+  readonly drained?: (() => Promise<void> | undefined) | undefined
   readonly know: (client: Client) => Effect.Effect<KnownServer>
   /** Begins to supervise the server in the name of a client. Called once. */
-  readonly open: (client: Client, incoming: Incoming) => Effect.Effect<Backend.Backend>
+  readonly open: (client: Client, incoming: Incoming) => Effect.Effect<Supervised>
   /** Ends with why the server cannot be connected unless a person does something. */
   readonly hopeless: (backend: Backend.Backend) => Effect.Effect<string>
   /** Ends with what a person has to do before the server can be used, once that is so: the host is not kept waiting for it. */
@@ -42,23 +54,8 @@ export interface Options {
 /** Answers `initialize` no later than this, in milliseconds, whatever the server does: hosts give up after 10 s and more. */
 const longestWait = 8000
 
-/** Notifications that are kept for a host that has not said yet that it is initialized. */
-const backlog = 1000
-
 /** Least time between attempts that only the host's requests ask for, in milliseconds. */
 const leastPause = 1000
-
-/** More pages of a list than this are not read to compare it. */
-const maxPages = 100
-
-const asItComes = { safeParse: (data: unknown) => ({ success: true, data }) }
-
-const notificationOf: Readonly<Record<ListMethod, string>> = {
-  "tools/list": "notifications/tools/list_changed",
-  "prompts/list": "notifications/prompts/list_changed",
-  "resources/list": "notifications/resources/list_changed",
-  "resources/templates/list": "notifications/resources/list_changed"
-}
 
 /** A request of the host that is not answered. */
 interface Pending {
@@ -74,7 +71,7 @@ export class Bridge {
   readonly #backend = Effect.runSync(Deferred.make<Backend.Backend>())
   readonly #introduced = Effect.runSync(Deferred.make<Introduction>())
   readonly #target: Target
-  #supervised: Backend.Backend | undefined
+  #supervised: Supervised | undefined
   #known: KnownServer | undefined
   /** What the host was told of the server. */
   #told: Introduction | undefined
@@ -85,9 +82,8 @@ export class Bridge {
   readonly #given = new Set<ListMethod>()
   #hasBegun = false
   #revivedAt = Number.NEGATIVE_INFINITY
-  #held: Array<() => void> | undefined = []
-  /** What the host has said after a notification that is just being sent: it is not to overtake that. */
-  #behind: Array<JSONRPCMessage> | undefined
+  readonly #held = new Held()
+  readonly #inOrder = new InOrder((message) => this.#take(message))
   /** The `initialize` that is not answered yet. */
   #introducing: RequestId | undefined
   #begun: Promise<void> = Promise.resolve()
@@ -95,23 +91,23 @@ export class Bridge {
   constructor(options: Options) {
     this.#options = options
     this.#incoming.isRaw = true
+    this.#incoming.isStateless = options.isStateless
     this.#relay = new Relay(
       options.name,
       { onmessage: (message: JSONRPCMessage) => this.#toHost(message) },
-      (deliver) => this.#whenInitialized(deliver),
+      this.#held.whenInitialized,
       (settle) => settle()
     )
     this.#target = {
       runtime: options.runtime,
-      backend: () => this.#supervised,
-      use: (f) => this.#supervised === undefined ? Effect.flatMap(this.#backend, f) : f(this.#supervised)
+      backend: () => this.#supervised?.backend,
+      use: (f) => this.#supervised === undefined ? Effect.flatMap(this.#backend, f) : f(this.#supervised.backend)
     }
   }
 
   /** Takes a message of the host. */
   receive(message: JSONRPCMessage): void {
-    if (this.#behind === undefined) this.#take(message)
-    else this.#behind.push(message)
+    this.#inOrder.receive(message)
   }
 
   #take(message: JSONRPCMessage): void {
@@ -133,7 +129,7 @@ export class Bridge {
   /** Resolved when the host has been answered everything that it has asked. */
   get settled(): Promise<void> {
     return (async () => {
-      while (this.#behind !== undefined) await new Promise((resolve) => setImmediate(resolve))
+      while (this.#inOrder.isHolding) await new Promise((resolve) => setImmediate(resolve))
       await Promise.all([this.#begun, this.#relay.settled])
     })()
   }
@@ -161,29 +157,25 @@ export class Bridge {
     const failFast = this.#options.login() !== undefined
     if (!failFast) this.#revive()
     this.#pending.set(id, { method, cursor: params?.["cursor"] })
-    const passed = params === undefined ? request : { ...request, params: passedOn(params) }
-    this.#relay.forward(this.#target, passed, false, failFast)
+    const passed = params === undefined || this.#options.isStateless ? params : Meta.passedOn(params)
+    const asked = passed === params || passed === undefined ? request : { ...request, params: passed }
+    this.#relay.forward(this.#target, asked, false, failFast)
   }
 
   /** What a person has to mend may have been mended: a program that was missing, for example. */
   #revive(): void {
-    const backend = this.#supervised
+    if (this.#supervised?.hasGivenUp() !== true) return
     const now = performance.now()
-    if (backend === undefined || now < this.#revivedAt + leastPause || this.#isConnected()) return
-    if (Effect.runSync(backend.status).state !== "PermanentlyFailed") return
+    if (now < this.#revivedAt + leastPause) return
     this.#revivedAt = now
-    void this.#run(backend.reconnect)
+    void this.#run(this.#supervised.backend.reconnect)
   }
 
   #notification(notification: JSONRPCNotification): void {
     const { method, params } = notification
     switch (method) {
-      case "notifications/initialized": {
-        const held = this.#held
-        this.#held = undefined
-        for (const deliver of held ?? []) deliver()
-        return
-      }
+      case "notifications/initialized":
+        return this.#held.release()
       case "notifications/cancelled": {
         this.#pending.delete(params?.["requestId"] as RequestId)
         return this.#relay.cancel(notification)
@@ -192,18 +184,8 @@ export class Bridge {
         // What changes while the server is down, it asks for when it is back.
         if (!this.#isConnected()) return
         void this.#run(this.#target.use((backend) => backend.notify(method, params)))
-        this.#holdBack()
+        this.#inOrder.hold()
     }
-  }
-
-  /** A notification is sent some steps later, and a request at once. */
-  #holdBack(): void {
-    this.#behind = []
-    setImmediate(() => {
-      const behind = this.#behind ?? []
-      this.#behind = undefined
-      for (const message of behind) this.receive(message)
-    })
   }
 
   #initialize(id: RequestId, params: unknown): void {
@@ -220,10 +202,12 @@ export class Bridge {
         this.#incoming.receiver = {
           notified: (notification) => this.#relay.pass(notification),
           asked: (request, signal) => this.#relay.ask(request, signal),
+          drained: this.#options.drained,
           introduced: (introduction) => this.#introducedBy(introduction)
         }
-        const backend = yield* this.#options.open(client, this.#incoming)
-        this.#supervised = backend
+        const supervised = yield* this.#options.open(client, this.#incoming)
+        const { backend } = supervised
+        this.#supervised = supervised
         yield* Deferred.succeed(this.#backend, backend)
         this.#tell(id, known.introduction ?? (yield* this.#firstIntroduction(backend, client)))
       })
@@ -275,7 +259,7 @@ export class Bridge {
     if (this.#isGuessed && isFirst) {
       for (const method of ["tools/list", "prompts/list", "resources/list"] as const) {
         if ((introduction.capabilities as ServerCapabilities)[lists[method] as "tools"] !== undefined) {
-          this.#relay.pass({ method: notificationOf[method] })
+          this.#relay.pass({ method: ListChanges.notificationOf(method) })
         }
       }
     } else void this.#run(this.#compareLists())
@@ -297,14 +281,10 @@ export class Bridge {
           pages.push(page)
           cursor = page["nextCursor"]
         } while (cursor !== undefined && pages.length < maxPages)
-        if (this.#known?.know(method, pages) === true) this.#relay.pass({ method: notificationOf[method] })
+        if (this.#known?.know(method, pages) === true) {
+          this.#relay.pass({ method: ListChanges.notificationOf(method) })
+        }
       })), { discard: true })
-  }
-
-  #whenInitialized(deliver: () => void): void {
-    if (this.#held === undefined) return deliver()
-    this.#held.push(deliver)
-    if (this.#held.length > backlog) this.#held.shift()
   }
 
   // --- to the host
@@ -323,7 +303,14 @@ export class Bridge {
       if (pending !== undefined && isList(pending.method)) {
         this.#known?.read(pending.method, pending.cursor, response.result)
       }
-      const { resultType: _, ...result } = passedOn(response.result)
+      if (this.#options.isStateless) return response
+      const passed: Result = Meta.passedOn(response.result)
+      if (passed["resultType"] === undefined) {
+        return passed === response.result
+          ? response
+          : { ...response, result: passed }
+      }
+      const { resultType: _, ...result } = passed
       return { ...response, result }
     }
     const { error } = response
@@ -354,7 +341,7 @@ export class Bridge {
   }
 
   #isConnected(): boolean {
-    return this.#supervised !== undefined && Effect.runSync(this.#supervised.isConnected)
+    return this.#supervised !== undefined && Effect.runSync(this.#supervised.backend.isConnected)
   }
 
   #run(effect: Effect.Effect<unknown, unknown>): Promise<void> {

@@ -5,21 +5,8 @@
 import type { Introduction } from "@mcp-lifeline/protocol"
 import { Schema } from "effect"
 import { isDeepStrictEqual } from "node:util"
+import { isList, type ListMethod, lists } from "../listMethods.js"
 import * as StateFolder from "../state/StateFolder.js"
-
-/** The lists of the protocol by the method that reads them, and where the entries stand in its results. */
-export const lists = {
-  "tools/list": "tools",
-  "prompts/list": "prompts",
-  "resources/list": "resources",
-  "resources/templates/list": "resourceTemplates"
-} as const
-
-/** A method that reads a list. */
-export type ListMethod = keyof typeof lists
-
-/** Whether a method reads a list. */
-export const isList = (method: string): method is ListMethod => Object.hasOwn(lists, method)
 
 /** A result as it came. */
 export type Result = Readonly<Record<string, unknown>>
@@ -56,7 +43,7 @@ export const keyOf = (identity: Identity): string =>
   StateFolder.key(...Object.entries(identity).flatMap(([name, value]) => [name, JSON.stringify(value)]))
 
 /** More than so many pages of one list are not put together. */
-const maxPages = 100
+export const maxPages = 100
 
 const entriesOf = (method: ListMethod, result: Result): ReadonlyArray<unknown> => {
   const entries = result[lists[method]]
@@ -83,11 +70,6 @@ export class KnownServer {
   /** The whole list as one page. */
   list(method: ListMethod): Result | undefined {
     return this.#lists.get(method)
-  }
-
-  /** The lists that are known. */
-  get methods(): ReadonlyArray<ListMethod> {
-    return [...this.#lists.keys()]
   }
 
   /** A new connection has said what the server is. */

@@ -4,22 +4,14 @@
 import { JsonRpc } from "@mcp-lifeline/protocol"
 import { Framing } from "@mcp-lifeline/transport-stdio"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import { Predicate } from "effect"
 import type { Readable, Writable } from "node:stream"
 
 /** The longest message of a host that is taken, in bytes. */
 const maxMessageBytes = 64 * 1024 * 1024
+const tooLong = `the message is longer than ${maxMessageBytes} bytes`
 
-const parseError = -32_700
-const invalidRequest = -32_600
-
-/** Some hosts write a member that is not there as null. */
-const legible = (message: Readonly<Record<string, unknown>>): unknown => {
-  const absent = ["params", "error"].filter((key) => message[key] === null)
-  return absent.length === 0
-    ? message
-    : Object.fromEntries(Object.entries(message).filter(([key]) => !absent.includes(key)))
-}
+/** What the host has not read, in bytes: past the first no more is read from the server, past the second the host is given up. */
+const waiting = { most: 1024 * 1024, longest: 256 * 1024 * 1024 }
 
 /** What is told of the host. */
 export interface Listener {
@@ -34,6 +26,7 @@ export class StdioHost {
   #listener: Listener | undefined
   #isOver = false
   #isCorked = false
+  #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
 
   constructor(input: Readable, output: Writable, listener: Listener) {
     this.#output = output
@@ -42,12 +35,13 @@ export class StdioHost {
     input.on("data", (chunk: Buffer) => {
       framing.push(chunk, (frame) => {
         if (frame._tag === "Line") this.#line(frame.text)
-        else this.#refuse(frame.id ?? null, invalidRequest, `the message is longer than ${maxMessageBytes} bytes`)
+        else this.#refuse(frame.id ?? null, JsonRpc.invalidRequest, tooLong)
       })
     })
     input.on("end", () => this.#end("stdin"))
     input.on("error", () => this.#end("stdin"))
     output.on("error", () => this.#end("stdout"))
+    output.on("drain", () => this.#resume())
   }
 
   /** Writes a message. */
@@ -63,6 +57,22 @@ export class StdioHost {
       })
     }
     this.#output.write(`${JSON.stringify(message)}\n`)
+    if (this.#output.writableLength > waiting.longest) this.#end("stdout")
+  }
+
+  /** Resolved when the host has read what it was written, where it is far behind. */
+  drained(): Promise<void> | undefined {
+    if (this.#isOver || this.#output.writableLength <= waiting.most) return undefined
+    if (this.#drained === undefined) {
+      let resolve: () => void = () => undefined
+      this.#drained = { promise: new Promise((done) => (resolve = done)), resolve }
+    }
+    return this.#drained.promise
+  }
+
+  #resume(): void {
+    this.#drained?.resolve()
+    this.#drained = undefined
   }
 
   /** Resolved when all that was written has left, or cannot leave any more. */
@@ -79,20 +89,14 @@ export class StdioHost {
     try {
       message = JSON.parse(text)
     } catch {
-      return this.#refuse(null, parseError, "the line is not JSON")
+      return this.#refuse(null, JsonRpc.parseError, "the line is not JSON")
     }
-    const read = Predicate.isRecord(message) ? legible(message) : message
-    if (JsonRpc.isMessage(read)) return this.#listener?.onMessage(read)
-    const id = Predicate.isRecord(read) && JsonRpc.isId(read["id"]) ? read["id"] : null
-    // A server is not left to wait for an answer that nobody can read.
-    if (id !== null && !("method" in Object(read))) {
-      const error = { code: JsonRpc.internalError, message: "the client's answer is not JSON-RPC 2.0" }
-      return this.#listener?.onMessage({ jsonrpc: "2.0", id, error })
-    }
+    const read = JsonRpc.read(message)
+    if (read._tag === "Message") return this.#listener?.onMessage(read.message)
     const reason = Array.isArray(message)
       ? "batches are not supported; send each message in a line of its own"
-      : "the message is not JSON-RPC 2.0"
-    this.#refuse(id, invalidRequest, reason)
+      : read.reason
+    this.#refuse(read.id, JsonRpc.invalidRequest, reason)
   }
 
   #refuse(id: string | number | null, code: number, message: string): void {
@@ -103,6 +107,7 @@ export class StdioHost {
     const listener = this.#listener
     this.#listener = undefined
     if (why === "stdout") this.#isOver = true
+    this.#resume()
     listener?.onEnd(why)
   }
 }

@@ -2,21 +2,22 @@
  * `mcp-lifeline wrap`: one server behind one host, until the host has gone.
  */
 import { Backend, type Connector } from "@mcp-lifeline/core"
-import type { Incoming } from "@mcp-lifeline/protocol"
+import type { Incoming, Introduction } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Exit, Option, Runtime, Scope, Stream } from "effect"
+import { constVoid } from "effect/Function"
+import { Eras } from "../eras/Eras.js"
 import { StartError, type UsageError } from "../Errors.js"
 import type { SignIn } from "../sign-in/SignIn.js"
-import { show } from "../sign-in/State.js"
+import * as State from "../sign-in/State.js"
+import * as StandardError from "../StandardError.js"
 import { StateFolder } from "../state/StateFolder.js"
 import type { Wrap } from "./Arguments.js"
-import { Bridge } from "./Bridge.js"
-import { Eras } from "./Eras.js"
+import { Bridge, type Options as BridgeOptions, type Supervised } from "./Bridge.js"
 import type { Client } from "./introductions.js"
 import { Kept, keyOf, KnownServer } from "./KnownServer.js"
 import { Recorder } from "./Recorder.js"
 import * as Server from "./Server.js"
-import * as StandardError from "./StandardError.js"
 import { StdioHost } from "./StdioHost.js"
 
 /** How long what the host has asked may take once it has closed its end, in milliseconds. */
@@ -55,12 +56,7 @@ const hopeless = (signIn: SignIn | undefined) => (backend: Backend.Backend): Eff
 
 /** What a person has to do about a sign-in, each time that it is something else. */
 const toDo = (signIn: SignIn): Stream.Stream<string> =>
-  signIn.changes.pipe(
-    Stream.filterMap((state) =>
-      state._tag === "LoginNeeded" || state._tag === "Refused" ? Option.some(show(state)) : Option.none()
-    ),
-    Stream.changes
-  )
+  Stream.changes(Stream.filterMap(signIn.changes, (state) => Option.fromNullable(State.toDo(state))))
 
 /** Ends with what a person has to do, once the server asks for a login or there can be none. */
 const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
@@ -70,16 +66,17 @@ const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
   )
 
 /** What a person has to do about a sign-in, as it is now. */
-const loginNow = (signIn: SignIn | undefined): string | undefined => {
-  const state = signIn === undefined ? undefined : Effect.runSync(signIn.state)
-  return state?._tag === "LoginNeeded" || state?._tag === "Refused" ? show(state) : undefined
-}
+const loginNow = (signIn: SignIn | undefined): string | undefined =>
+  signIn === undefined ? undefined : State.toDo(Effect.runSync(signIn.state))
+
+/** How much is kept of servers: each has a file for each kind of client. */
+const keptServers = { most: 500, unusedFor: 90 * 24 * 60 * 60 * 1000 }
 
 /** What is known of the server for a client, from the state folder. */
-const know = (server: Wrap["server"], client: Client) =>
+const know = (server: unknown, client: Client) =>
   Effect.gen(function*() {
     const folder = yield* StateFolder
-    const kept = folder.collection("servers", Kept)
+    const kept = folder.collection("servers", Kept, keptServers)
     const runtime = yield* Effect.runtime<never>()
     const key = keyOf({
       server,
@@ -100,18 +97,22 @@ const know = (server: Wrap["server"], client: Client) =>
 /** What all conversations of one program share. */
 interface Wrapped {
   readonly name: string
-  readonly server: Wrap["server"]
+  /** All that tells it apart from others. */
+  readonly server: unknown
   readonly connector: Connector
   readonly signIn: SignIn | undefined
   /** The servers that run. */
   readonly backends: Set<Backend.Backend>
   readonly log: Recorder | undefined
   readonly record: Recorder | undefined
-  readonly onFailed: (message: string) => void
 }
 
 /** Supervises the server for a client of the host. */
-const open = ({ backends, connector, log, name, signIn }: Wrapped, client: Client, incoming: Incoming) =>
+const open = (
+  { backends, connector, log, name, signIn }: Wrapped,
+  client: Client,
+  incoming: Incoming
+): Effect.Effect<Supervised, never, Scope.Scope> =>
   Effect.gen(function*() {
     const backend = yield* Backend.make(name, {
       connector: incoming.around(connector),
@@ -132,11 +133,19 @@ const open = ({ backends, connector, log, name, signIn }: Wrapped, client: Clien
         Stream.runForEach(backend.events, (event) => Effect.sync(() => log.write("event", { ...event })))
       )
     }
-    return backend
+    let hasGivenUp = false
+    yield* Effect.forkScoped(
+      Stream.runForEach(backend.status.changes, ({ state }) =>
+        Effect.sync(() => {
+          hasGivenUp = state === "PermanentlyFailed"
+        }))
+    )
+    return { backend, hasGivenUp: () => hasGivenUp }
   })
 
 /** What a host says to the server, and is answered. */
 interface Conversation {
+  readonly introduce: () => Promise<Introduction>
   readonly receive: (message: JSONRPCMessage) => void
   /** Resolved when the host has been answered everything that it has asked. */
   readonly settled: () => Promise<void>
@@ -145,21 +154,23 @@ interface Conversation {
 /** Begins a conversation with a host; it is over when the scope closes. */
 const converse = (
   wrapped: Wrapped,
-  write: (message: JSONRPCMessage) => void
+  { drained, onFailed, write }: Pick<BridgeOptions, "drained" | "onFailed" | "write">
 ): Effect.Effect<Conversation, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<Scope.Scope | StateFolder>()
-    const { name, onFailed, record } = wrapped
+    const { name, record } = wrapped
     const recording = (about: string, pass: (message: JSONRPCMessage) => void) =>
       record === undefined ? pass : (message: JSONRPCMessage): void => {
         record.write(about, { message })
         pass(message)
       }
-    const bridge = (write: (message: JSONRPCMessage) => void): Bridge =>
+    const bridge = (write: (message: JSONRPCMessage) => void, isStateless: boolean): Bridge =>
       new Bridge({
         name,
+        isStateless,
         runtime,
         write,
+        drained,
         know: (client) => Effect.provide(know(wrapped.server, client), runtime),
         open: (client, incoming) => Effect.provide(open(wrapped, client, incoming), runtime),
         hopeless: hopeless(wrapped.signIn),
@@ -170,6 +181,7 @@ const converse = (
     const eras = new Eras(name, bridge, recording("to the host", write))
     yield* Effect.addFinalizer(() => Effect.sync(() => eras.end()))
     return {
+      introduce: () => eras.introduce(),
       receive: recording("from the host", (message) => eras.receive(message)),
       settled: () => eras.settled()
     }
@@ -199,9 +211,14 @@ const watching = ({ server, watch }: Wrap, { backends, name }: Wrapped) =>
   })
 
 /** Serves the host that has started us until it closes its end. */
-const overStdio = (wrapped: Wrapped, over: Deferred.Deferred<void, StartError>) =>
+const overStdio = (wrapped: Wrapped) =>
   Effect.gen(function*() {
-    const { receive, settled } = yield* converse(wrapped, (message) => host.write(message))
+    const over = yield* Deferred.make<void, StartError>()
+    const { receive, settled } = yield* converse(wrapped, {
+      write: (message) => host.write(message),
+      drained: () => host.drained(),
+      onFailed: (message) => Deferred.unsafeDone(over, Effect.fail(new StartError({ message })))
+    })
     const host: StdioHost = new StdioHost(process.stdin, process.stdout, {
       onMessage: receive,
       onEnd: (why) =>
@@ -222,8 +239,11 @@ const overHttp = (port: number, wrapped: Wrapped) =>
     const runtime = yield* Effect.runtime<StateFolder>()
     const url = yield* HttpHost.serve(port, (write) => {
       const scope = Effect.runSync(Scope.make())
-      const { receive } = Runtime.runSync(runtime)(Scope.extend(converse(wrapped, write), scope))
+      const { introduce, receive } = Runtime.runSync(runtime)(
+        Scope.extend(converse(wrapped, { write, onFailed: constVoid }), scope)
+      )
       return {
+        introduce,
         receive,
         close: () => Runtime.runPromise(runtime)(Scope.close(scope, Exit.void))
       }
@@ -238,12 +258,17 @@ const sayLogins = (name: string, signIn: SignIn) =>
     Stream.runForEach(toDo(signIn), (text) => Effect.sync(() => StandardError.line(`${name}: ${text}`)))
   )
 
+/** Serves the host that has started us by one connector. */
+export const serve = (
+  server: Pick<Wrapped, "connector" | "name" | "server">
+): Effect.Effect<void, StartError, Scope.Scope | StateFolder> =>
+  overStdio({ ...server, signIn: undefined, backends: new Set(), log: undefined, record: undefined })
+
 /** Stands between the host and the server until the host closes its end. */
 export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
-    const over = yield* Deferred.make<void, StartError>()
     const name = Server.nameOf(wrap)
-    const { connector, signIn } = yield* Server.make(wrap, (line) => void process.stderr.write(`${line}\n`))
+    const { connector, signIn } = yield* Server.make(wrap, StandardError.write)
     if (signIn !== undefined) yield* sayLogins(name, signIn)
     const wrapped: Wrapped = {
       name,
@@ -252,9 +277,8 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
       signIn,
       backends: new Set(),
       log: yield* recorder(wrap.log),
-      record: yield* recorder(wrap.record),
-      onFailed: (message) => Deferred.unsafeDone(over, Effect.fail(new StartError({ message })))
+      record: yield* recorder(wrap.record)
     }
     yield* watching(wrap, wrapped)
-    yield* wrap.http === undefined ? overStdio(wrapped, over) : overHttp(wrap.http.port, wrapped)
+    yield* wrap.http === undefined ? overStdio(wrapped) : overHttp(wrap.http.port, wrapped)
   })

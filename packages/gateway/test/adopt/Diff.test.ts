@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import * as Diff from "../../src/adopt/Diff.js"
 import * as Secrets from "../../src/adopt/Secrets.js"
-import * as Value from "../../src/adopt/Value.js"
+import * as Value from "../../src/document/Value.js"
 
 describe("the difference that is shown", () => {
   it("[W7] has the lines that change, with two around them", () => {

@@ -3,11 +3,11 @@ import * as fc from "fast-check"
 import { stringify as toToml } from "smol-toml"
 import { stringify as toYaml } from "yaml"
 import { sections } from "../../src/adopt/Entries.js"
-import * as Json from "../../src/adopt/Json.js"
 import * as Plan from "../../src/adopt/Plan.js"
-import type { Syntax } from "../../src/adopt/Syntax.js"
-import * as Toml from "../../src/adopt/Toml.js"
-import * as Yaml from "../../src/adopt/Yaml.js"
+import * as Json from "../../src/document/Json.js"
+import type { Syntax } from "../../src/document/Syntax.js"
+import * as Toml from "../../src/document/Toml.js"
+import * as Yaml from "../../src/document/Yaml.js"
 
 const options = { platform: "linux", only: [] } as const
 const runs = { numRuns: 150 }

@@ -3,11 +3,11 @@ import { readdirSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { sections } from "../../src/adopt/Entries.js"
 import { formatOf, hosts } from "../../src/adopt/Hosts.js"
-import * as Json from "../../src/adopt/Json.js"
 import * as Plan from "../../src/adopt/Plan.js"
-import * as Toml from "../../src/adopt/Toml.js"
-import * as Value from "../../src/adopt/Value.js"
-import * as Yaml from "../../src/adopt/Yaml.js"
+import * as Json from "../../src/document/Json.js"
+import * as Toml from "../../src/document/Toml.js"
+import * as Value from "../../src/document/Value.js"
+import * as Yaml from "../../src/document/Yaml.js"
 
 const folder = fileURLToPath(new URL("../fixtures/adopt/", import.meta.url))
 const syntaxes = { json: Json.syntax, toml: Toml.syntax, yaml: Yaml.syntax }

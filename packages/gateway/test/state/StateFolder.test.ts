@@ -1,7 +1,17 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Logger, Option, Redacted, Schema } from "effect"
 import { spawn } from "node:child_process"
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -179,5 +189,23 @@ describe("the state folder", () => {
         }))
         expect(value).toEqual({ most: 1, total: 3 })
       }
+    }))
+
+  it.scopedLive("[W6] a collection with bounds loses what nobody has used for longest, and what is used stays", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const bounds = { most: 3, unusedFor: 60_000 }
+      const numbers = (some: typeof bounds | undefined) =>
+        StateFolder.make(path).collection("numbers", Schema.Number, some)
+      const old = numbers(undefined)
+      for (const [index, key] of ["a", "b", "c", "d", "expired"].entries()) {
+        yield* old.set(key, index)
+        // Each was used a second later than the one before it, and the last of them long ago.
+        const usedAt = Date.now() / 1000 - (key === "expired" ? 100 : 20 - index)
+        utimesSync(join(path, "numbers", `${key}.json`), usedAt, usedAt)
+      }
+      expect(yield* numbers(bounds).get("a")).toEqual(Option.some(0))
+      yield* numbers(bounds).set("e", 5)
+      expect((yield* old.entries).map(([key]) => key)).toEqual(["a", "d", "e"])
     }))
 })

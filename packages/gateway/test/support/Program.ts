@@ -1,6 +1,13 @@
 import { Effect, Schedule } from "effect"
 import { execFileSync, spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { gateway } from "../../../testing/test/support/Built.js"
+
+/** What is started here keeps nothing where the user's own programs do. */
+const state = mkdtempSync(join(tmpdir(), "lifeline-state-"))
+process.once("exit", () => rmSync(state, { recursive: true, force: true }))
 
 /** How a process ended. */
 export interface Ended {
@@ -85,7 +92,7 @@ export const start = (
     Effect.sync(() => {
       const child = spawn(command, [...before, ...args], {
         cwd,
-        env: { ...process.env, NO_COLOR: "1", ...env },
+        env: { ...process.env, NO_COLOR: "1", MCP_LIFELINE_STATE: state, ...env },
         stdio: ["ignore", "pipe", "pipe"],
         detached: true
       })

@@ -35,32 +35,62 @@ export const catalog = (revision: number, lists: {
 /** A tool without arguments. */
 export const tool = (name: string): Tool => ({ name, inputSchema: { type: "object" } })
 
-/** A fleet whose catalogue and answers the test gives; it has no backends. */
-export const make = (first: Fleet.FleetCatalog, answer: Answer, ready: Effect.Effect<void> = Effect.void) =>
+/** A fleet whose catalogue and answers the test gives. It has one backend, to which every name leads once it is ready. */
+export const make = (
+  first: Fleet.FleetCatalog,
+  answer: Answer,
+  ready: Effect.Effect<void> = Effect.void,
+  complete: (value: string) => object = (value) => ({ completion: { values: [`${value}!`] } })
+) =>
   Effect.gen(function*() {
     const current = yield* SubscriptionRef.make(first)
     const statuses: Readonly<Record<string, Status>> = {}
     const unknown = (method: string) =>
       Effect.fail(new RemoteError({ backend: "", method, code: -32_602, message: `Unknown: ${method}` }))
+    const request = (method: string, params: any, options: Backend.CallOptions = {}): Effect.Effect<any, CallError> => {
+      switch (method) {
+        case "tools/call":
+          return answer({ ...params, options })
+        case "prompts/get":
+          return params.name === "greet"
+            ? Effect.succeed({ messages: [{ role: "user", content: { type: "text", text: "hi" } }] })
+            : unknown(method)
+        case "resources/read":
+          return params.uri === "test://one"
+            ? Effect.succeed({ contents: [{ uri: params.uri, text: "one" }] })
+            : unknown(method)
+        case "completion/complete":
+          return Effect.succeed(complete(params.argument.value))
+        default:
+          return Effect.dieMessage(`not scripted: ${method}`)
+      }
+    }
+    const notScripted = () => Effect.dieMessage("not scripted")
+    const backend = {
+      id: "b",
+      request,
+      start: (method, params, options, next) => {
+        next(request(method, params, options))
+        return () => undefined
+      }
+    } as Partial<Backend.Backend> as Backend.Backend
     const fleet: Fleet.Fleet = {
       backends: Effect.succeed([]),
-      backend: () => Effect.dieMessage("not scripted"),
+      backend: notScripted,
       backendChanges: () => Stream.empty,
       status: Live.make(Effect.succeed(statuses), Stream.empty),
       events: Stream.empty,
       catalog: Live.make(SubscriptionRef.get(current), current.changes),
       differences: Stream.empty,
       ready,
-      callTool: (params, options = {}) => answer({ ...params, options }),
-      getPrompt: ({ name }) =>
-        name === "greet"
-          ? Effect.succeed({ messages: [{ role: "user" as const, content: { type: "text" as const, text: "hi" } }] })
-          : unknown("prompts/get"),
-      readResource: ({ uri }) =>
-        uri === "test://one" ? Effect.succeed({ contents: [{ uri, text: "one" }] }) : unknown("resources/read"),
-      complete: ({ argument }) => Effect.succeed({ completion: { values: [`${argument.value}!`] } }),
-      route: () => Effect.dieMessage("not scripted"),
-      apply: () => Effect.dieMessage("not scripted")
+      callTool: notScripted,
+      getPrompt: notScripted,
+      readResource: notScripted,
+      complete: notScripted,
+      find: (kind, name) =>
+        Effect.runSync(SubscriptionRef.get(current))[kind].has(name) ? { backend, original: name } : undefined,
+      route: (_, name) => Effect.as(ready, { backend, original: name }),
+      apply: notScripted
     }
     return { fleet, publish: (next: Fleet.FleetCatalog) => SubscriptionRef.set(current, next) }
   })

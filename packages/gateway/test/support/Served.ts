@@ -3,17 +3,35 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Deferred, Effect } from "effect"
-import { Endpoint, Listener } from "mcp-lifeline"
+import { Endpoint, Listener, type Servers } from "mcp-lifeline"
 import { request } from "node:http"
 
 /** A tool's result. */
 export const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
 
-/** A served fleet. */
+/** A fleet as all servers that there are; they say nothing by themselves. */
+export const serversOf = (fleet: Fleet.Fleet): Servers.Servers => ({
+  fleet,
+  own: () => [],
+  hasTimeout: () => false,
+  introduction: () => undefined,
+  introduced: () => undefined,
+  listen: () => () => undefined,
+  apply: () => Effect.dieMessage("not scripted"),
+  signedIn: () => Effect.void
+})
+
+/** A served fleet. Clients are not offered its status, unless the options say so. */
 export const serve = (fleet: Fleet.Fleet, options: Partial<Endpoint.Options> = {}) =>
   Effect.gen(function*() {
     const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0 })
-    return yield* Endpoint.serve({ fleet, listener, ...options })
+    return yield* Endpoint.serve({
+      servers: serversOf(fleet),
+      hasStatus: () => false,
+      patience: 0,
+      listener,
+      ...options
+    })
   })
 
 /** A connected client of the official SDK, its stream for notifications open; closed with the scope. */

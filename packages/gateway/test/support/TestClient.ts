@@ -1,13 +1,19 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 
-/** A connected client of the official SDK, closed with the scope. */
-export const connect = (url: string) =>
+/** A connected client of the official SDK, closed with the scope. `elicited`: the name that its user answers with. */
+export const connect = (url: string, elicited?: string) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
-      const client = new Client({ name: "test", version: "1" })
+      const capabilities = elicited === undefined ? {} : { elicitation: {} }
+      const client = new Client({ name: "test", version: "1" }, { capabilities })
+      if (elicited !== undefined) {
+        const content = { name: elicited }
+        client.setRequestHandler(ElicitRequestSchema, () => ({ action: "accept" as const, content }))
+      }
       await client.connect(new StreamableHTTPClientTransport(new URL(url)) as Transport)
       return client
     }),
@@ -21,6 +27,6 @@ export const echo = async (client: Client, backend: string, message: string): Pr
   return (result["content"] as ReadonlyArray<{ readonly text: string }>).map(({ text }) => text).join()
 }
 
-/** The names of all tools. */
+/** The names of all tools of servers; the gateway's own is not among them. */
 export const toolNames = async (client: Client): Promise<ReadonlyArray<string>> =>
-  (await client.listTools()).tools.map(({ name }) => name)
+  (await client.listTools()).tools.map(({ name }) => name).filter((name) => name !== "lifeline__status")

@@ -6,9 +6,9 @@ import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Either } from "effect"
 import { readFile } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
-import * as Backends from "../../Backends.js"
+import * as Backends from "../../config/Backends.js"
+import * as McpJson from "../../config/McpJson.js"
 import { StartError, UsageError } from "../../Errors.js"
-import * as McpJson from "../../McpJson.js"
 
 /** A server over HTTP. */
 export interface Target {

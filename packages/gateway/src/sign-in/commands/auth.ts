@@ -3,8 +3,8 @@
  */
 import { Clock, Effect } from "effect"
 import type { Output } from "../../Output.js"
+import { span } from "../../serve/Table.js"
 import { StateFolder } from "../../state/StateFolder.js"
-import { span } from "../../Table.js"
 import { clean } from "../../Text.js"
 import * as Grant from "../Grant.js"
 import * as PendingLogin from "../PendingLogin.js"

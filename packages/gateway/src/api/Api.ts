@@ -1,0 +1,148 @@
+/**
+ * The API of a running gateway: what can be asked of it, and what it answers. Its handlers stand elsewhere; the commands and the
+ * status page are its clients.
+ */
+import * as HttpApi from "@effect/platform/HttpApi"
+import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
+import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
+import * as OpenApi from "@effect/platform/OpenApi"
+import { Schema } from "effect"
+import { version } from "../Version.js"
+import * as EventLog from "./EventLog.js"
+import * as GatewayStatus from "./GatewayStatus.js"
+
+/** An error: a code for programs, a message for people. */
+const failure = <const Codes extends readonly [string, ...ReadonlyArray<string>]>(
+  status: number,
+  description: string,
+  ...codes: Codes
+) =>
+  Schema.Struct({ error: Schema.Struct({ code: Schema.Literal(...codes), message: Schema.String }) }).annotations(
+    HttpApiSchema.annotations({ status, description })
+  )
+
+/** The request makes no sense. */
+export const BadRequest = failure(400, "The request makes no sense", "bad_request")
+export type BadRequest = typeof BadRequest.Type
+
+/** There is no such server or tool. */
+export const NotFound = failure(404, "There is no such server or tool", "not_found")
+export type NotFound = typeof NotFound.Type
+
+/** The server has no sign-in, or the sign-in failed. */
+export const NoLogin = failure(409, "The server has no sign-in, or the sign-in failed", "no_login", "login_failed")
+export type NoLogin = typeof NoLogin.Type
+
+/** The server could not do it, or it is not known whether it did. */
+export const ServerFailed = failure(
+  502,
+  "The server could not do it; with result_unknown it may have done it",
+  "server_error",
+  "unavailable",
+  "timeout",
+  "result_unknown"
+)
+export type ServerFailed = typeof ServerFailed.Type
+
+/** A tool as clients of the gateway see it. */
+export const Tool = Schema.Struct({
+  /** What it is called by. */
+  name: Schema.String,
+  server: Schema.String,
+  /** Its name at the server. */
+  original: Schema.String,
+  title: Schema.optional(Schema.String),
+  description: Schema.optional(Schema.String),
+  inputSchema: Schema.Unknown,
+  stale: Schema.Boolean
+}).annotations({ identifier: "Tool" })
+export type Tool = typeof Tool.Type
+
+/** A call of a tool. */
+export const Call = Schema.Struct({
+  name: Schema.String,
+  arguments: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+}).annotations({ identifier: "Call" })
+export type Call = typeof Call.Type
+
+/** How far a sign-in is. */
+export const Login = Schema.Struct({
+  state: Schema.Literal("signed-in", "login-needed"),
+  message: Schema.String,
+  /** Where a person has to go. */
+  url: Schema.optional(Schema.String)
+}).annotations({ identifier: "Login" })
+export type Login = typeof Login.Type
+
+const gateway = HttpApiGroup.make("gateway")
+  .add(
+    HttpApiEndpoint.get("status", "/status").addSuccess(GatewayStatus.GatewayStatus)
+      .annotate(OpenApi.Description, "The gateway and its servers, as they are now.")
+  )
+  .add(
+    HttpApiEndpoint.get("events", "/events")
+      .addSuccess(Schema.String.pipe(HttpApiSchema.withEncoding({ kind: "Text", contentType: "text/event-stream" })))
+      .annotate(
+        OpenApi.Description,
+        "Server-sent events: `status`, whole, at once and after changes, at most 4 a second; `event` for each line of the log."
+      )
+  )
+  .add(
+    HttpApiEndpoint.get("tools", "/tools")
+      .setUrlParams(Schema.Struct({ server: Schema.optional(Schema.String) }))
+      .addSuccess(Schema.Struct({ tools: Schema.Array(Tool) }))
+      .annotate(OpenApi.Description, "The tools that clients are offered, of one server where one is named.")
+  )
+  .add(
+    HttpApiEndpoint.post("call", "/call").setPayload(Call)
+      .addSuccess(
+        Schema.Unknown.annotations({ description: "The result of the tool, as MCP has it (CallToolResult)" })
+      )
+      .addError(NotFound).addError(ServerFailed)
+      .annotate(OpenApi.Description, "Calls a tool.")
+  )
+  .add(
+    HttpApiEndpoint.get("logs", "/logs")
+      .setUrlParams(Schema.Struct({
+        server: Schema.optional(Schema.String),
+        limit: Schema.optional(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 500)))
+      }))
+      .addSuccess(Schema.Struct({ events: Schema.Array(EventLog.Entry) }))
+      .annotate(OpenApi.Description, "What has happened of late, oldest first; at most 500 lines are kept.")
+  )
+
+const name = HttpApiSchema.param("name", Schema.String)
+
+const servers = HttpApiGroup.make("servers")
+  .add(
+    HttpApiEndpoint.post("reconnect")`/servers/${name}/reconnect`.addSuccess(GatewayStatus.Server)
+      .addError(NotFound).addError(ServerFailed)
+      .annotate(OpenApi.Description, "Connects the server anew, and answers when that is done.")
+  )
+  .add(
+    HttpApiEndpoint.post("enable")`/servers/${name}/enable`.addSuccess(GatewayStatus.Server)
+      .addError(NotFound).addError(ServerFailed)
+      .annotate(OpenApi.Description, "Switches the server on, and answers when it is connected.")
+  )
+  .add(
+    HttpApiEndpoint.post("disable")`/servers/${name}/disable`.addSuccess(GatewayStatus.Server)
+      .addError(NotFound)
+      .annotate(OpenApi.Description, "Switches the server off, until it is enabled or the gateway is started again.")
+  )
+  .add(
+    HttpApiEndpoint.post("login")`/servers/${name}/login`.addSuccess(Login)
+      .addError(NotFound).addError(NoLogin)
+      .annotate(OpenApi.Description, "Begins a sign-in to the server, and answers where a person has to go for it.")
+  )
+
+/** The API. */
+export const Api = HttpApi.make("mcp-lifeline").add(gateway).add(servers).prefix("/api")
+  .addError(BadRequest)
+  .annotate(OpenApi.Title, "Lifeline's gateway")
+  .annotate(OpenApi.Version, version)
+  .annotate(
+    OpenApi.Description,
+    "The servers of a running gateway. Where the gateway has a token, each request needs it: Authorization: Bearer <token>. Pages of "
+      + "another origin may not send a POST. An error is { error: { code, message } }."
+  )

@@ -1,0 +1,48 @@
+/**
+ * How the calls of one server went: counts, and the times of the last ones.
+ */
+import { Cause, Exit } from "effect"
+
+/** The calls of one server since the gateway has started. */
+export interface Counts {
+  readonly total: number
+  /** Calls that ended without a result. Those that their client cancelled are not among them. */
+  readonly failed: number
+  readonly inFlight: number
+  /** The median of the last calls that had a result, in milliseconds; `null` before the first. */
+  readonly p50Millis: number | null
+}
+
+/** How many times are remembered. */
+const remembered = 200
+
+/** Counts the calls of one server. */
+export class CallCounts {
+  #total = 0
+  #failed = 0
+  #inFlight = 0
+  #answered = 0
+  readonly #millis: Array<number> = []
+
+  begin(): void {
+    this.#total++
+    this.#inFlight++
+  }
+
+  end(exit: Exit.Exit<unknown, unknown>, millis: number): void {
+    this.#inFlight--
+    if (Exit.isSuccess(exit)) this.#millis[this.#answered++ % remembered] = millis
+    else if (!Cause.isInterruptedOnly(exit.cause)) this.#failed++
+  }
+
+  get counts(): Counts {
+    const sorted = this.#millis.toSorted((a, b) => a - b)
+    const median = sorted[Math.floor((sorted.length - 1) / 2)]
+    return {
+      total: this.#total,
+      failed: this.#failed,
+      inFlight: this.#inFlight,
+      p50Millis: median === undefined ? null : Math.round(median * 10) / 10
+    }
+  }
+}

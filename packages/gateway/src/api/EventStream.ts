@@ -1,0 +1,60 @@
+/**
+ * What `/api/events` sends: the status of the gateway and the lines of its log, as server-sent events. A reader that does not read
+ * misses what was in between, and costs no memory.
+ */
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import { Chunk, Effect, Stream } from "effect"
+import type { Gateway } from "./Gateway.js"
+import { gatewayStatus } from "./statusOf.js"
+
+/** The least time between two events of the status. */
+const pace = "250 millis"
+
+/** For so long a status is the same for all readers. */
+const fresh = "100 millis"
+
+/** How often a comment says that the stream is alive. */
+const keepalive = "15 seconds"
+
+/** How many streams may be open at once. */
+const mostReaders = 100
+
+const event = (name: string, data: string): string => `event: ${name}\ndata: ${data}\n\n`
+
+/** Makes the response of one reader. */
+export const make = (gateway: Gateway): Effect.Effect<Effect.Effect<HttpServerResponse.HttpServerResponse>> =>
+  Effect.gen(function*() {
+    const status = yield* Effect.cachedWithTTL(
+      Effect.map(gatewayStatus(gateway), (value) => JSON.stringify(value)),
+      fresh
+    )
+    let readers = 0
+
+    const statuses = Stream.tick(pace).pipe(
+      Stream.mapEffect(() => status),
+      Stream.changes,
+      Stream.map((text) => event("status", text)),
+      Stream.bufferChunks({ capacity: 1, strategy: "sliding" })
+    )
+    const lines = gateway.record.log.added.pipe(Stream.map((entry) => event("event", JSON.stringify(entry))))
+    const alive = Stream.map(Stream.drop(Stream.tick(keepalive), 1), () => ": alive\n\n")
+
+    const texts = Stream.mergeAll([statuses, lines, alive], { concurrency: "unbounded", bufferSize: 1 }).pipe(
+      Stream.mapChunks((chunk) => Chunk.of(Chunk.join(chunk, ""))),
+      Stream.encodeText
+    )
+    const body = Stream.unwrapScoped(Effect.as(
+      Effect.acquireRelease(Effect.sync(() => readers++), () => Effect.sync(() => readers--)),
+      texts
+    ))
+    return Effect.sync(() => {
+      if (readers >= mostReaders) {
+        const message = `${mostReaders} readers have a stream of events open already; close one`
+        return HttpServerResponse.unsafeJson({ error: { code: "too_many", message } }, { status: 503 })
+      }
+      return HttpServerResponse.stream(body, {
+        contentType: "text/event-stream",
+        headers: { "cache-control": "no-store", "x-accel-buffering": "no" }
+      })
+    })
+  })

@@ -1,0 +1,73 @@
+/**
+ * The status of a gateway and its servers, as the API answers it. Times are milliseconds since 1970.
+ */
+import { Schema } from "effect"
+
+const State = Schema.Literal(
+  "Idle",
+  "Connecting",
+  "Connected",
+  "Reconnecting",
+  "Dormant",
+  "PermanentlyFailed",
+  "Disconnected",
+  "Disabling",
+  "Disabled",
+  "Closed"
+).annotations({ identifier: "State" })
+
+const count = Schema.Int
+
+/** One server. */
+export const Server = Schema.Struct({
+  name: Schema.String,
+  state: State,
+  /** From when on it is in that state. */
+  since: Schema.Number,
+  /** The number of its connection; 0 before the first. */
+  generation: count,
+  transport: Schema.String,
+  /** The command or the address, without credentials. */
+  target: Schema.String,
+  pid: Schema.optional(Schema.Int),
+  /** Name and version as the server gives them. */
+  server: Schema.NullOr(Schema.Struct({ name: Schema.String, version: Schema.String })),
+  sessions: Schema.Literal("shared", "per-client"),
+  counts: Schema.Struct({ tools: count, prompts: count, resources: count }),
+  /** Whether what is known of its tools may be out of date. */
+  stale: Schema.Boolean,
+  calls: Schema.Struct({
+    total: count,
+    failed: count,
+    inFlight: count,
+    p50Millis: Schema.NullOr(Schema.Number)
+  }),
+  lastError: Schema.optional(Schema.Struct({ message: Schema.String, remedy: Schema.String, at: Schema.Number })),
+  nextAttemptAt: Schema.optional(Schema.Number),
+  /** Attempts that have failed since the last stable connection. */
+  attempt: Schema.optional(Schema.Int),
+  /** What a person has to do to sign in. */
+  login: Schema.optional(Schema.Struct({ message: Schema.String, url: Schema.optional(Schema.String) })),
+  /** The last changes of its state, oldest first. */
+  history: Schema.Array(Schema.Struct({ at: Schema.Number, state: State })),
+  warnings: Schema.Array(Schema.String)
+}).annotations({ identifier: "Server" })
+export type Server = typeof Server.Type
+
+/** A gateway and its servers, in the order of its configuration. */
+export const GatewayStatus = Schema.Struct({
+  gateway: Schema.Struct({
+    name: Schema.String,
+    version: Schema.String,
+    /** Of its MCP endpoint. */
+    url: Schema.String,
+    pid: Schema.Int,
+    startedAt: Schema.Number,
+    /** The file that its servers are read from; without it, it serves the demo. */
+    config: Schema.optional(Schema.String),
+    /** Sessions of clients. */
+    clients: count
+  }),
+  servers: Schema.Array(Server)
+}).annotations({ identifier: "Status" })
+export type GatewayStatus = typeof GatewayStatus.Type

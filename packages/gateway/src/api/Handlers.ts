@@ -1,0 +1,149 @@
+/**
+ * Answers the requests of the API.
+ */
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import { type Backend, type CallError, type CommandError, Nesting } from "@mcp-lifeline/core"
+import { Effect, FiberMap, Layer, Stream } from "effect"
+import * as Offer from "../serve/Offer.js"
+import * as SignInState from "../sign-in/State.js"
+import { clean } from "../Text.js"
+import { withoutOptions } from "../wrap/Advice.js"
+import * as Api from "./Api.js"
+import * as EventStream from "./EventStream.js"
+import type { Gateway } from "./Gateway.js"
+import { gatewayStatus, serverStatus } from "./statusOf.js"
+
+const notFound = (message: string): Api.NotFound => ({ error: { code: "not_found", message } })
+
+const badRequest = (message: string): Api.BadRequest => ({ error: { code: "bad_request", message } })
+
+const codes: Readonly<Partial<Record<(CallError | CommandError)["_tag"], Api.ServerFailed["error"]["code"]>>> = {
+  BackendUnavailable: "unavailable",
+  ConnectError: "unavailable",
+  ConnectionLost: "unavailable",
+  RequestTimeout: "timeout",
+  ResultUnknown: "result_unknown"
+}
+
+const failed = ({ _tag, message }: CallError | CommandError): Api.ServerFailed => ({
+  error: { code: codes[_tag] ?? "server_error", message: clean(withoutOptions(message)) }
+})
+
+/** JSON-RPC's code for a name that is not known. */
+const unknownName = -32_602
+
+/** How long the address of a login may take to be known. */
+const addressTime = "25 seconds"
+
+const tooDeep = `nested more than ${Nesting.defaultDepth} levels deep, which is not passed on`
+
+const gatewayHandlers = (gateway: Gateway) =>
+  HttpApiBuilder.group(Api.Api, "gateway", (handlers) =>
+    Effect.gen(function*() {
+      const events = yield* EventStream.make(gateway)
+      const { fleet, record } = gateway
+      return handlers
+        .handle("status", () => gatewayStatus(gateway))
+        .handleRaw("events", () => events)
+        .handle("tools", ({ urlParams }) =>
+          Effect.map(fleet.catalog, (catalog) => ({
+            tools: Offer.tools(catalog).flatMap(({ description, inputSchema, name, title }) => {
+              const entry = catalog.tools.get(name)
+              if (entry === undefined) return []
+              if (urlParams.server !== undefined && urlParams.server !== entry.backend) return []
+              const { backend: server, original, stale } = entry
+              return [{ name, server, original, title, description, inputSchema, stale }]
+            })
+          })))
+        .handle("call", ({ payload }) => {
+          if (Nesting.isDeeper(payload.arguments, Nesting.defaultDepth)) {
+            return Effect.fail(badRequest(`arguments are ${tooDeep}`))
+          }
+          return fleet.callTool(payload).pipe(
+            Effect.mapError((error) =>
+              error._tag === "RemoteError" && error.code === unknownName && error.backend === "fleet"
+                ? notFound(error.message)
+                : failed(error)
+            ),
+            Effect.filterOrFail(
+              (result) => !Nesting.isDeeper(result, Nesting.defaultDepth),
+              (): Api.ServerFailed => ({
+                error: { code: "server_error", message: `the call was carried out, and its result is ${tooDeep}` }
+              })
+            )
+          )
+        })
+        .handle("logs", ({ urlParams: { limit = 100, server } }) =>
+          Effect.sync(() => ({ events: record.log.last(limit, server) })))
+    }))
+
+const serverHandlers = (gateway: Gateway) =>
+  HttpApiBuilder.group(Api.Api, "servers", (handlers) =>
+    Effect.gen(function*() {
+      const logins = yield* FiberMap.make<string>()
+
+      const find = (name: string): Effect.Effect<Backend.Backend, Api.NotFound> =>
+        Effect.catchAll(gateway.fleet.backend(name), ({ message }) =>
+          Effect.fail(notFound(
+            gateway.own().some(({ id }) => id === name)
+              ? `each client has its own ${name}, so that there is none for all; change it in the configuration`
+              : message
+          )))
+
+      /** Does something to a server, and answers with its status after that. */
+      const command = <E>(name: string, act: (backend: Backend.Backend) => Effect.Effect<void, E>) =>
+        find(name).pipe(
+          Effect.flatMap(act),
+          Effect.zipRight(serverStatus(gateway, name)),
+          Effect.flatMap((status) =>
+            status === undefined ? Effect.fail(notFound(`${name} is gone`)) : Effect.succeed(status)
+          )
+        )
+
+      const login = (name: string) =>
+        Effect.gen(function*() {
+          const signIn = gateway.signIn(name)
+          if (signIn === undefined) yield* find(name)
+          if (signIn === undefined) {
+            const message =
+              `${name} has no sign-in: it is started as a process, or its credentials are in the configuration`
+            return yield* Effect.fail<Api.NoLogin>({ error: { code: "no_login", message } })
+          }
+          // It goes on when the page that has asked for it is closed.
+          const fiber = yield* FiberMap.run(logins, name, Effect.ignore(signIn.login), { onlyIfMissing: true })
+          const waiting = Stream.filter(signIn.changes, ({ _tag }) => _tag === "LoginNeeded")
+          yield* Effect.raceFirst(Stream.runHead(waiting), fiber).pipe(
+            Effect.timeoutOption(addressTime)
+          )
+          const state = yield* signIn.state
+          switch (state._tag) {
+            case "SignedIn":
+              return { state: "signed-in", message: SignInState.show(state) } satisfies Api.Login
+            case "LoginNeeded":
+              return {
+                state: "login-needed",
+                message: clean(SignInState.show(state)),
+                url: state.address
+              } satisfies Api.Login
+            default: {
+              const message = state._tag === "NotAsked"
+                ? `${name} has not asked for a login`
+                : clean(SignInState.show(state))
+              return yield* Effect.fail<Api.NoLogin>({ error: { code: "login_failed", message } })
+            }
+          }
+        })
+
+      return handlers
+        .handle("reconnect", ({ path }) => command(path.name, (backend) => Effect.mapError(backend.reconnect, failed)))
+        .handle("enable", ({ path }) => command(path.name, (backend) => Effect.mapError(backend.enable, failed)))
+        .handle("disable", ({ path }) => command(path.name, (backend) => backend.disable))
+        .handle("login", ({ path }) => login(path.name))
+    }))
+
+/** The handlers of all that can be asked. */
+export const layer = (gateway: Gateway) =>
+  HttpApiBuilder.api(Api.Api).pipe(
+    Layer.provide(gatewayHandlers(gateway)),
+    Layer.provide(serverHandlers(gateway))
+  )

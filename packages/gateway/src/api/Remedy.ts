@@ -1,0 +1,60 @@
+/**
+ * What a person can do about a server that is not connected. Pure.
+ */
+import type { ConnectReason, Status } from "@mcp-lifeline/core"
+
+/** Where the cause is, as far as the way in which the last attempt failed says. */
+const byReason: Readonly<Partial<Record<ConnectReason, string>>> = {
+  spawn: "Check that its command is installed and that the configuration names it right",
+  timeout: "Check that the server answers; give it more time if it starts slowly",
+  refused: "Check that the server runs, and that its address and port are right",
+  unreachable: "Check the address, and the network between",
+  tls: "Check the certificate of the server",
+  unauthorized: "Check its credentials in the configuration, or sign in",
+  forbidden: "Check that its credentials give the right to use it",
+  notFound: "Check the path of its address",
+  rateLimited: "It refuses more requests for now",
+  server: "Look after the server: it answers with an error",
+  redirect: "Check its address: it leads elsewhere",
+  protocol: "Check that the address or the command is that of an MCP server",
+  incompatible: "Update the server: it speaks no version of MCP in common with the gateway",
+  closed: "Look after the server: it ended while it was being connected"
+}
+
+/** What comes next, by the state that the server is in. */
+const next = ({ nextAttemptAt, state }: Pick<Status, "nextAttemptAt" | "state">): string => {
+  switch (state) {
+    case "PermanentlyFailed":
+      return "Then reconnect it"
+    case "Dormant":
+      return "It is tried again now and then, and when it is called; reconnect it to try now"
+    case "Reconnecting":
+      return nextAttemptAt === undefined
+        ? "It is being connected again"
+        : "It is tried again by itself; reconnect it to try now"
+    case "Connecting":
+      return "It is being connected"
+    case "Disconnected":
+      return "Reconnect it"
+    case "Disabling":
+    case "Disabled":
+      return "Enable it"
+    case "Idle":
+      return "The next call connects it"
+    case "Connected":
+      return "Nothing: it is connected again"
+    case "Closed":
+      return "Start the gateway again"
+  }
+}
+
+/** What can be done. `login`: what a person has to do to sign in, where that is what it waits for. */
+export const remedy = (
+  status: Pick<Status, "nextAttemptAt" | "state">,
+  reason: ConnectReason | undefined,
+  login: string | undefined
+): string => {
+  if (login !== undefined) return login
+  const cause = status.state === "Connected" || reason === undefined ? undefined : byReason[reason]
+  return `${cause === undefined ? "" : `${cause}. `}${next(status)}.`
+}

@@ -1,0 +1,98 @@
+/**
+ * What the gateway answers over HTTP beside `/mcp`.
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import { Cause, Context, Effect, Layer, Option, Predicate } from "effect"
+import type { Scope } from "effect"
+import * as Guard from "../http/Guard.js"
+import type { Handler } from "../http/Listener.js"
+import { clean } from "../Text.js"
+import type { Gateway } from "./Gateway.js"
+import * as Handlers from "./Handlers.js"
+import * as OpenApiDocument from "./OpenApiDocument.js"
+import * as Probes from "./Probes.js"
+
+/** The largest body of a request, in bytes. */
+const maxBody = 16 * 1024 * 1024
+
+const failure = (status: number, code: string, message: string) =>
+  HttpServerResponse.unsafeJson({ error: { code, message } }, { status, headers: { "cache-control": "no-store" } })
+
+/** How many things are named that are wrong with a request. */
+const mostIssues = 3
+
+/** What is wrong with a request that does not fit the API. */
+const explain = (issues: unknown): string =>
+  (Array.isArray(issues) ? issues.slice(0, mostIssues) : []).map((issue: unknown) => {
+    if (!Predicate.isRecord(issue)) return ""
+    const path = Array.isArray(issue["path"]) ? issue["path"].map(String).join(".") : ""
+    return clean(`${path === "" ? "" : `${path}: `}${String(issue["message"])}`).slice(0, 500)
+  }).join("; ")
+
+/** An error that is none of the API's own, in the form that those have. */
+const refuse = (error: unknown): Option.Option<HttpServerResponse.HttpServerResponse> => {
+  if (!Predicate.hasProperty(error, "_tag")) return Option.none()
+  switch (error._tag) {
+    case "HttpApiDecodeError":
+      return Option.some(failure(400, "bad_request", explain(Reflect.get(error, "issues"))))
+    case "RequestError":
+      return Option.some(failure(400, "bad_request", "the body is not JSON, or is too large"))
+    case "RouteNotFound":
+      return Option.some(failure(404, "not_found", "there is no such thing in the API; see /api/openapi.json"))
+    default:
+      return Option.none()
+  }
+}
+
+/** The API as an app. */
+const api = (gateway: Gateway) =>
+  Effect.gen(function*() {
+    const services = Layer.mergeAll(Handlers.layer(gateway), NodeHttpServer.layerContext).pipe(
+      Layer.provideMerge(HttpApiBuilder.Router.Live),
+      Layer.provideMerge(HttpApiBuilder.Middleware.layer)
+    )
+    const context = yield* Layer.build(services)
+    // Before the library answers with errors of its own form.
+    yield* Context.get(context, HttpApiBuilder.Middleware).add((app) =>
+      Effect.catchAllCause(app, (cause) =>
+        Option.match(refuse(Cause.squash(cause)), {
+          onSome: Effect.succeed,
+          onNone: () => Effect.failCause(cause)
+        }))
+    )
+    const app = yield* Effect.provide(HttpApiBuilder.httpApp, context)
+    return HttpIncomingMessage.withMaxBodySize(
+      Effect.catchAllCause(Effect.provide(app, context), (cause) =>
+        Cause.isInterruptedOnly(cause) ? Effect.failCause(cause) : Effect.as(
+          // The client sees nothing of it: it may hold anything.
+          Effect.logError("a request to the API failed inside the gateway", cause),
+          failure(500, "internal_error", "internal error of the gateway; its log has more")
+        )),
+      Option.some(maxBody)
+    )
+  })
+
+/** Answers all requests but those to `/mcp`. They are let in already; those that change something are checked further here. */
+export const make = (gateway: Gateway): Effect.Effect<Handler, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const document = HttpServerResponse.unsafeJson(OpenApiDocument.make())
+    const app = Probes.router(gateway).pipe(
+      HttpRouter.get("/api/openapi.json", document),
+      HttpRouter.all("/api/*", yield* api(gateway)),
+      Effect.catchTag(
+        "RouteNotFound",
+        () => HttpServerResponse.text("Not found; the endpoint is /mcp\n", { status: 404 })
+      )
+    )
+    const handle = yield* NodeHttpServer.makeHandler(app)
+    return (request, response) => {
+      const refusal = request.method === "GET" ? undefined : Guard.checkAction(request.headers)
+      if (refusal === undefined) return handle(request, response)
+      response.writeHead(refusal.status, { "Content-Type": "application/json", Connection: "close" })
+      response.end(JSON.stringify({ error: { code: "forbidden", message: refusal.message } }))
+    }
+  })

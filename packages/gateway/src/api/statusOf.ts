@@ -1,0 +1,176 @@
+/**
+ * The status of a gateway at one moment, put together from what is known of its servers.
+ */
+import type { Fleet, Status } from "@mcp-lifeline/core"
+import { Effect } from "effect"
+import * as Offer from "../serve/Offer.js"
+import * as SignInState from "../sign-in/State.js"
+import { clean } from "../Text.js"
+import { version } from "../Version.js"
+import type { Gateway } from "./Gateway.js"
+import type { GatewayStatus, Server } from "./GatewayStatus.js"
+import { remedy } from "./Remedy.js"
+
+/** What of a catalogue is one server's. */
+interface Share {
+  tools: number
+  prompts: number
+  resources: number
+  readonly problems: Array<string>
+}
+
+const sharesOf = (catalog: Fleet.FleetCatalog | undefined): ReadonlyMap<string, Share> => {
+  const shares = new Map<string, Share>()
+  if (catalog === undefined) return shares
+  const of = (backend: string): Share => {
+    const share = shares.get(backend) ?? { tools: 0, prompts: 0, resources: 0, problems: [] }
+    shares.set(backend, share)
+    return share
+  }
+  const withheld = new Set(Offer.withheld(catalog))
+  for (const [name, { backend }] of catalog.tools) if (!withheld.has(name)) of(backend).tools++
+  for (const { backend } of catalog.prompts.values()) of(backend).prompts++
+  for (const { backend } of catalog.resources.values()) of(backend).resources++
+  for (const { backend, message } of catalog.problems) of(backend).problems.push(message)
+  return shares
+}
+
+/** What a person has to do to sign in to a server. */
+const loginOf = (gateway: Gateway, name: string): Effect.Effect<Server["login"]> => {
+  const signIn = gateway.signIn(name)
+  return signIn === undefined ? Effect.succeed(undefined) : Effect.map(signIn.state, (state) => {
+    if (state._tag === "LoginNeeded") {
+      const code = state.userCode === undefined ? "" : ` and enter the code ${state.userCode}`
+      return { message: `Open the address in a browser to sign in${code}`, url: state.address }
+    }
+    return state._tag === "Refused" ? { message: clean(SignInState.show(state)) } : undefined
+  })
+}
+
+/** The most warnings of one kind that are shown of a server. */
+const most = 10
+
+const warningsOf = (status: Status, problems: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const { abandonedCloses, catalog, keepalive, lastCloseError, lostSessions } = status
+  const truncated = catalog?.truncated ?? []
+  return [
+    ...(lostSessions.warning === undefined ? [] : [lostSessions.warning]),
+    ...(keepalive.state === "disabled" ? [`keepalive is disabled: ${keepalive.reason ?? "its heartbeat fails"}`] : []),
+    ...(truncated.length === 0 ? [] : [`too long to be read to the end: ${truncated.join(", ")}`]),
+    ...(abandonedCloses === 0 ? [] : [`closes that were abandoned: ${abandonedCloses}`]),
+    ...(lastCloseError === undefined ? [] : [`the last close that went wrong: ${lastCloseError}`]),
+    ...problems.slice(0, most),
+    ...(problems.length > most ? [`${problems.length - most} more of the lists`] : [])
+  ].map(clean)
+}
+
+const noCalls: Server["calls"] = { total: 0, failed: 0, inFlight: 0, p50Millis: null }
+
+const serverOf = (
+  gateway: Gateway,
+  status: Status,
+  share: Share | undefined,
+  login: Server["login"]
+): Server => {
+  const { backend, catalog, failedAttempts, lastError, lastErrorAt, nextAttemptAt, peer, serverInfo } = status
+  const record = gateway.record.servers.of(backend)
+  const changes = record?.history.changes ?? []
+  const { prompts = 0, resources = 0, tools = 0 } = share ?? {}
+  return {
+    name: backend,
+    state: status.state,
+    since: changes.at(-1)?.at ?? status.connectedAt ?? gateway.startedAt,
+    generation: status.generation,
+    transport: status.transport,
+    target: status.target,
+    ...(peer?.pid === undefined ? {} : { pid: peer.pid }),
+    server: serverInfo === undefined
+      ? null
+      : { name: clean(serverInfo.name), version: clean(serverInfo.version) },
+    sessions: "shared",
+    counts: { tools, prompts, resources },
+    stale: catalog?.stale ?? false,
+    calls: record?.calls.counts ?? noCalls,
+    ...(lastError === undefined || lastErrorAt === undefined ? {} : {
+      lastError: {
+        message: clean(lastError),
+        remedy: remedy(status, record?.history.reason, login?.message),
+        at: lastErrorAt
+      }
+    }),
+    ...(nextAttemptAt === undefined ? {} : { nextAttemptAt }),
+    ...(failedAttempts === 0 ? {} : { attempt: failedAttempts }),
+    ...(login === undefined ? {} : { login }),
+    history: changes,
+    warnings: warningsOf(status, share?.problems ?? [])
+  }
+}
+
+/** The status of a server of which each client has its own: what they have in common. */
+const ownServer = (
+  gateway: Gateway,
+  { connector: { target, transport }, id }: ReturnType<Gateway["own"]>[number],
+  login: Server["login"]
+): Server => {
+  const record = gateway.record.servers.of(id)
+  const changes = record?.history.changes ?? []
+  const { at = gateway.startedAt, state = "Idle" } = changes.at(-1) ?? {}
+  const { lastError, reason } = record?.history ?? {}
+  return {
+    name: id,
+    state,
+    since: at,
+    generation: 0,
+    transport,
+    target,
+    server: null,
+    sessions: "per-client",
+    counts: { tools: 0, prompts: 0, resources: 0 },
+    stale: false,
+    calls: record?.calls.counts ?? noCalls,
+    ...(lastError === undefined ? {} : {
+      lastError: {
+        message: clean(lastError.message),
+        remedy: remedy({ state, nextAttemptAt: undefined }, reason, login?.message),
+        at: lastError.at
+      }
+    }),
+    ...(login === undefined ? {} : { login }),
+    history: changes,
+    warnings: []
+  }
+}
+
+/** The status of one server; undefined where there is none of that name. */
+export const serverStatus = (gateway: Gateway, name: string): Effect.Effect<Server | undefined> =>
+  Effect.map(gatewayStatus(gateway), ({ servers }) => servers.find((one) => one.name === name))
+
+/** The status as it is now. */
+export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
+  Effect.gen(function*() {
+    const statuses = Object.values(yield* gateway.fleet.status)
+    const own = gateway.own()
+    gateway.record.servers.keep(new Set([...statuses.map(({ backend }) => backend), ...own.map(({ id }) => id)]))
+    const shares = sharesOf(gateway.record.catalog())
+    const servers = yield* Effect.forEach(statuses, (status) =>
+      Effect.map(
+        loginOf(gateway, status.backend),
+        (login) => serverOf(gateway, status, shares.get(status.backend), login)
+      ))
+    const owned = yield* Effect.forEach(
+      own,
+      (server) => Effect.map(loginOf(gateway, server.id), (login) => ownServer(gateway, server, login))
+    )
+    return {
+      gateway: {
+        name: "mcp-lifeline",
+        version,
+        url: gateway.url,
+        pid: process.pid,
+        startedAt: gateway.startedAt,
+        ...(gateway.config === undefined ? {} : { config: gateway.config }),
+        clients: yield* gateway.clients
+      },
+      servers: [...servers, ...owned]
+    }
+  })

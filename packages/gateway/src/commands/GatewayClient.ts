@@ -1,0 +1,152 @@
+/**
+ * A client of the running gateway: found through the state folder, and asked over its API.
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpApiClient from "@effect/platform/HttpApiClient"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import { Effect, Predicate, Redacted, Schema, Stream } from "effect"
+import { resolve } from "node:path"
+import * as Api from "../api/Api.js"
+import * as EventLog from "../api/EventLog.js"
+import * as GatewayStatus from "../api/GatewayStatus.js"
+import { NoGateway, StartError, UsageError } from "../Errors.js"
+import * as RunningGateways from "../state/RunningGateways.js"
+import type { StateFolder } from "../state/StateFolder.js"
+import { clean } from "../Text.js"
+import type { Choice } from "./commandLine.js"
+
+/** Why the gateway could not be asked, or could not do it. */
+export type Failure = StartError | NoGateway
+
+/** What `/api/events` sends. */
+export type Update =
+  | { readonly _tag: "Status"; readonly status: GatewayStatus.GatewayStatus }
+  | { readonly _tag: "Line"; readonly line: EventLog.Entry }
+
+/** A gateway that can be asked. */
+export interface GatewayClient {
+  readonly status: Effect.Effect<GatewayStatus.GatewayStatus, Failure>
+  readonly tools: Effect.Effect<ReadonlyArray<Api.Tool>, Failure>
+  readonly call: (call: Api.Call) => Effect.Effect<unknown, Failure>
+  readonly logs: (limit: number, server: string | undefined) => Effect.Effect<ReadonlyArray<EventLog.Entry>, Failure>
+  readonly act: (
+    action: "reconnect" | "enable" | "disable",
+    server: string
+  ) => Effect.Effect<GatewayStatus.Server, Failure>
+  /** The status at once and as it changes, and each line of the log; fails when the gateway ends. */
+  readonly updates: Stream.Stream<Update, Failure>
+}
+
+/** Where a gateway is. */
+interface Place {
+  readonly url: string
+  readonly token: Redacted.Redacted | null
+}
+
+const howToStart = "start one with: mcp-lifeline serve --config FILE"
+
+const shown = ({ config, url }: RunningGateways.RunningGateway): string => `${url} (${config ?? "the demo"})`
+
+/** The origin of an address that a person gives, with or without a path. */
+const originOf = (url: string): Effect.Effect<string, UsageError> =>
+  /^https?:\/\//i.test(url) && URL.canParse(url)
+    ? Effect.succeed(new URL(url).origin)
+    : Effect.fail(new UsageError({ message: `--url ${clean(url)} is not an address; write http://HOST:PORT` }))
+
+const choose = ({ config, url }: Choice): Effect.Effect<Place, UsageError | NoGateway, StateFolder> =>
+  Effect.gen(function*() {
+    const all = yield* RunningGateways.running
+    if (url !== undefined) {
+      const origin = yield* originOf(url)
+      const token = process.env["MCP_LIFELINE_TOKEN"]
+      return all.find((one) => one.url === origin) ??
+        { url: origin, token: token === undefined || token === "" ? null : Redacted.make(token) }
+    }
+    const fitting = config === undefined ? all : all.filter((one) => one.config === resolve(config))
+    const [one, another] = fitting
+    if (one === undefined) {
+      return yield* new NoGateway({
+        message: config === undefined || all.length === 0
+          ? `no gateway of this user runs; ${howToStart}`
+          : `no gateway serves ${config}; there runs ${all.map(shown).join(", ")}`
+      })
+    }
+    if (another === undefined) return one
+    return yield* new UsageError({
+      message: `several gateways run: ${fitting.map(shown).join(", ")}; choose one with --url or --config`
+    })
+  })
+
+const tokenNeeded = "it asks for another token than is known here; give it as MCP_LIFELINE_TOKEN"
+
+/** What became of a request, for a person. */
+const failureOf = ({ url }: Place) => (error: unknown): Failure => {
+  if (Predicate.isRecord(error) && Predicate.isRecord(error["error"])) {
+    return new StartError({ message: clean(String(error["error"]["message"])) })
+  }
+  if (Predicate.isTagged(error, "ResponseError")) {
+    const status = Predicate.hasProperty(error, "response") && Predicate.hasProperty(error.response, "status")
+      ? Number(error.response.status)
+      : 0
+    const why = status === 401
+      ? tokenNeeded
+      : `it answers with HTTP ${status}, which this version of mcp-lifeline does not know; check that it is a gateway`
+    return new StartError({ message: `${url}: ${why}`, cause: error })
+  }
+  if (Predicate.isTagged(error, "ParseError")) {
+    return new StartError({
+      message: `${url}: its answer is not that of a gateway of this version; update the older of the two`,
+      cause: error
+    })
+  }
+  return new NoGateway({ message: `the gateway at ${url} does not answer; ${howToStart}` })
+}
+
+const decodeStatus = Schema.decodeUnknown(Schema.parseJson(GatewayStatus.GatewayStatus))
+const decodeLine = Schema.decodeUnknown(Schema.parseJson(EventLog.Entry))
+
+/** The updates in the text of a stream of server-sent events, as the gateway writes it: one line of data each. */
+const updates = <E>(text: Stream.Stream<string, E>) =>
+  Stream.splitLines(text).pipe(
+    Stream.mapAccum("", (name, line): [string, readonly [string, string] | undefined] =>
+      line.startsWith("event: ")
+        ? [line.slice("event: ".length), undefined]
+        : [name, line.startsWith("data: ") ? [name, line.slice("data: ".length)] : undefined]),
+    Stream.filter(Predicate.isNotUndefined),
+    Stream.mapEffect(([name, data]) =>
+      name === "status"
+        ? Effect.map(decodeStatus(data), (status): Update => ({ _tag: "Status", status }))
+        : Effect.map(decodeLine(data), (line): Update => ({ _tag: "Line", line }))
+    )
+  )
+
+const ended = ({ url }: Place) => new NoGateway({ message: `the gateway at ${url} has ended` })
+
+/** A client of the gateway that is meant. */
+export const find = (choice: Choice): Effect.Effect<GatewayClient, Failure | UsageError, StateFolder> =>
+  Effect.gen(function*() {
+    const place = yield* choose(choice)
+    const http = (yield* HttpClient.HttpClient).pipe(
+      HttpClient.mapRequest((request) => HttpClientRequest.setHeaders(request, RunningGateways.headersOf(place)))
+    )
+    const api = yield* HttpApiClient.makeWith(Api.Api, { httpClient: http, baseUrl: place.url })
+    const failed = Effect.mapError(failureOf(place))
+    return {
+      status: failed(api.gateway.status()),
+      tools: failed(Effect.map(api.gateway.tools({ urlParams: {} }), ({ tools }) => tools)),
+      call: (payload) => failed(api.gateway.call({ payload })),
+      logs: (limit, server) =>
+        failed(Effect.map(api.gateway.logs({ urlParams: { limit, server } }), ({ events }) => events)),
+      act: (action, name) => failed(api.servers[action]({ path: { name } })),
+      updates: Stream.unwrapScoped(Effect.map(
+        failed(Effect.flatMap(http.get(`${place.url}/api/events`), HttpClientResponse.filterStatusOk)),
+        ({ stream }) =>
+          updates(Stream.decodeText(Stream.mapError(stream, () => ended(place)))).pipe(
+            Stream.mapError((error) => error._tag === "NoGateway" ? error : failureOf(place)(error)),
+            Stream.concat(Stream.fail(ended(place)))
+          )
+      ))
+    } satisfies GatewayClient
+  }).pipe(Effect.provide(FetchHttpClient.layer))

@@ -1,0 +1,143 @@
+/**
+ * The commands that ask a running gateway, on the command line: what was asked for, as data.
+ */
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import { Option, Schema } from "effect"
+import type { Effect } from "effect"
+
+/** Which of several running gateways is meant. */
+export interface Choice {
+  readonly url: string | undefined
+  readonly config: string | undefined
+}
+
+/** What is asked of it. */
+export type Asked =
+  | { readonly _tag: "Status"; readonly json: boolean }
+  | { readonly _tag: "Top" }
+  | { readonly _tag: "Tools"; readonly name: string | undefined; readonly json: boolean }
+  /** `given`: the arguments as JSON, or `-` for standard input. */
+  | { readonly _tag: "Call"; readonly name: string; readonly given: string | undefined; readonly json: boolean }
+  | {
+    readonly _tag: "Logs"
+    readonly server: string | undefined
+    readonly limit: number
+    readonly follow: boolean
+    readonly json: boolean
+  }
+  | {
+    readonly _tag: "Act"
+    readonly action: "reconnect" | "enable" | "disable"
+    readonly server: string
+    readonly json: boolean
+  }
+
+/** What was asked for. */
+export interface Request {
+  readonly _tag: "Ask"
+  readonly choice: Choice
+  readonly asked: Asked
+}
+
+const optionalText = (name: string, placeholder: string, description: string) =>
+  Options.text(name).pipe(Options.withPseudoName(placeholder), Options.withDescription(description), Options.optional)
+
+const choice = {
+  url: optionalText(
+    "url",
+    "url",
+    "The gateway at this address. Its token is taken from MCP_LIFELINE_TOKEN unless this user has started it."
+  ),
+  config: optionalText("config", "file", "The gateway that serves this file.")
+}
+
+const json = Options.boolean("json").pipe(Options.withDescription("As JSON."))
+
+const serverName = Args.text({ name: "NAME" }).pipe(Args.withDescription("The name of a server."))
+
+const limit = Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 500)).annotations({
+  message: () => ({ message: "--limit must be a whole number from 1 to 500", override: true })
+})
+
+const codes = " Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 no gateway runs."
+
+/** The commands; what was asked for is handed to `ask`. */
+export const commands = (ask: (request: Request) => Effect.Effect<void>) => {
+  const asking = (
+    given: { readonly url: Option.Option<string>; readonly config: Option.Option<string> },
+    asked: Asked
+  ) =>
+    ask({
+      _tag: "Ask",
+      choice: { url: Option.getOrUndefined(given.url), config: Option.getOrUndefined(given.config) },
+      asked
+    })
+  const act = (action: "reconnect" | "enable" | "disable", help: string) =>
+    Command.make(
+      action,
+      { server: serverName, ...choice, json },
+      ({ json, server, ...given }) => asking(given, { _tag: "Act", action, server, json })
+    ).pipe(Command.withDescription(`${help}${codes}`))
+  return [
+    Command.make("status", { ...choice, json }, ({ json, ...given }) => asking(given, { _tag: "Status", json })).pipe(
+      Command.withDescription(
+        `Show the servers of the running gateway: state, tools, calls, and what is wrong.${codes}`
+      )
+    ),
+    Command.make("top", choice, (given) => asking(given, { _tag: "Top" })).pipe(
+      Command.withDescription(`Show them as they change, until q or Ctrl+C.${codes}`)
+    ),
+    Command.make(
+      "tools",
+      {
+        name: Args.text({ name: "NAME" }).pipe(
+          Args.withDescription("A server, for its tools alone, or a tool, for all that is known of it."),
+          Args.optional
+        ),
+        ...choice,
+        json
+      },
+      ({ json, name, ...given }) => asking(given, { _tag: "Tools", name: Option.getOrUndefined(name), json })
+    ).pipe(Command.withDescription(`List the tools that the running gateway offers.${codes}`)),
+    Command.make(
+      "call",
+      {
+        name: Args.text({ name: "TOOL" }).pipe(Args.withDescription("The tool, as `tools` lists it.")),
+        given: Args.text({ name: "JSON" }).pipe(
+          Args.withDescription("Its arguments, a JSON object; - reads them from standard input. Default: none."),
+          Args.optional
+        ),
+        ...choice,
+        json
+      },
+      ({ given, json, name, ...chosen }) =>
+        asking(chosen, { _tag: "Call", name, given: Option.getOrUndefined(given), json })
+    ).pipe(
+      Command.withDescription(`Call a tool and print its result; a result that is an error is a failure.${codes}`)
+    ),
+    Command.make(
+      "logs",
+      {
+        server: optionalText("server", "name", "The lines of this server alone."),
+        limit: Options.text("limit").pipe(
+          Options.withPseudoName("number"),
+          Options.withDescription("How many lines at most, of the 500 that are kept."),
+          Options.withSchema(limit),
+          Options.withDefault(100)
+        ),
+        follow: Options.boolean("follow").pipe(Options.withDescription("Go on with what happens, until Ctrl+C.")),
+        ...choice,
+        json: Options.boolean("json").pipe(Options.withDescription("One JSON object a line."))
+      },
+      ({ follow, json, limit, server, ...given }) =>
+        asking(given, { _tag: "Logs", server: Option.getOrUndefined(server), limit, follow, json })
+    ).pipe(
+      Command.withDescription(`Show what has happened to the servers of the running gateway.${codes}`)
+    ),
+    act("reconnect", "Connect a server anew, and wait until that is done."),
+    act("enable", "Switch a server on, and wait until it is connected."),
+    act("disable", "Switch a server off, until it is enabled or the gateway starts again.")
+  ] as const
+}

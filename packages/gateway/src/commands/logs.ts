@@ -1,0 +1,49 @@
+/**
+ * `mcp-lifeline logs`: what has happened to the servers of a running gateway.
+ */
+import { Effect, Stream } from "effect"
+import type * as EventLog from "../api/EventLog.js"
+import type { Output } from "../Output.js"
+import { show } from "../serve/Lines.js"
+import type { Asked } from "./commandLine.js"
+import type { GatewayClient } from "./GatewayClient.js"
+
+const colours: Readonly<Record<EventLog.Entry["level"], number | undefined>> = {
+  info: undefined,
+  warning: 33,
+  error: 31
+}
+
+const write = (line: EventLog.Entry, isJson: boolean, output: Output) => {
+  if (isJson) return output.line(JSON.stringify(line))
+  const colour = output.colour ? colours[line.level] : undefined
+  const text = show(line.at, line.server ?? "gateway", line.text)
+  return output.line(colour === undefined ? text : `\u001B[${colour}m${text}\u001B[39m`)
+}
+
+/** Shows the last lines, and with `follow` those that come, until the gateway ends. */
+export const logs = (
+  client: GatewayClient,
+  { follow, json, limit, server }: Extract<Asked, { readonly _tag: "Logs" }>,
+  output: Output
+) => {
+  const last = Effect.tap(
+    client.logs(limit, server),
+    (lines) => Effect.forEach(lines, (line) => write(line, json, output))
+  )
+  if (!follow) return Effect.asVoid(last)
+  return Effect.suspend(() => {
+    /** What was shown before the stream began may come in it once more. */
+    let shown: ReadonlySet<string> | undefined
+    return Stream.runForEach(client.updates, (update) => {
+      if (update._tag === "Status") {
+        return shown !== undefined ? Effect.void : Effect.map(last, (lines) => {
+          shown = new Set(lines.map((line) => JSON.stringify(line)))
+        })
+      }
+      const { line } = update
+      const isWanted = (server === undefined || line.server === server) && shown?.has(JSON.stringify(line)) === false
+      return isWanted ? write(line, json, output) : Effect.void
+    })
+  })
+}

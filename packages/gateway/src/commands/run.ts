@@ -1,0 +1,54 @@
+/**
+ * Carries out the commands that ask a running gateway.
+ */
+import { Effect } from "effect"
+import * as Output from "../Output.js"
+import * as StateFolder from "../state/StateFolder.js"
+import { clean } from "../Text.js"
+import type { Asked, Request } from "./commandLine.js"
+import * as GatewayClient from "./GatewayClient.js"
+import * as Logs from "./logs.js"
+import * as Status from "./status.js"
+import * as Tools from "./tools.js"
+import { waiting } from "./waiting.js"
+
+const verbs = { reconnect: "Reconnecting", enable: "Enabling", disable: "Disabling" } as const
+
+/** Does something to a server and says what state it is in then. */
+const act = (
+  client: GatewayClient.GatewayClient,
+  { action, json, server }: Extract<Asked, { readonly _tag: "Act" }>,
+  output: Output.Output
+) =>
+  Effect.gen(function*() {
+    const status = yield* waiting(output, `${verbs[action]} ${clean(server)}`, client.act(action, server))
+    if (json) return yield* output.line(JSON.stringify(status, undefined, 2))
+    const { generation, name, state } = status
+    const connection = state === "Connected" ? `, generation ${generation}` : ""
+    yield* output.line(`${clean(name)}: ${state}${connection}`)
+  })
+
+const carryOut = (client: GatewayClient.GatewayClient, asked: Asked, output: Output.Output) => {
+  switch (asked._tag) {
+    case "Status":
+      return Status.status(client, asked.json, output)
+    case "Top":
+      return Status.top(client, output)
+    case "Tools":
+      return Tools.tools(client, asked, output)
+    case "Call":
+      return Tools.call(client, asked, output)
+    case "Logs":
+      return Logs.logs(client, asked, output)
+    case "Act":
+      return act(client, asked, output)
+  }
+}
+
+/** Finds the gateway that is meant, and asks it. */
+export const run = ({ asked, choice }: Request) =>
+  Effect.scoped(Effect.gen(function*() {
+    const output = yield* Output.make
+    const client = yield* GatewayClient.find(choice)
+    yield* carryOut(client, asked, output)
+  })).pipe(Effect.provide(StateFolder.layer))

@@ -1,0 +1,67 @@
+/**
+ * `mcp-lifeline status` and `top`: the servers of a running gateway, once or as they change.
+ */
+import { Clock, Effect, Option, Ref, Stream } from "effect"
+import type { GatewayStatus } from "../api/GatewayStatus.js"
+import { UsageError } from "../Errors.js"
+import type { Output } from "../Output.js"
+import type { GatewayClient } from "./GatewayClient.js"
+import * as StatusView from "./StatusView.js"
+
+const view = (status: GatewayStatus, { colour, width }: Output) =>
+  Effect.zipWith(
+    Clock.currentTimeMillis,
+    width,
+    (now, width) => StatusView.render(status, { now, width, colour })
+  )
+
+/** Shows the status once. */
+export const status = (client: GatewayClient, isJson: boolean, output: Output) =>
+  Effect.flatMap(
+    client.status,
+    (now) => isJson ? output.line(JSON.stringify(now, undefined, 2)) : Effect.flatMap(view(now, output), output.line)
+  )
+
+/** The last two are Ctrl+C and Ctrl+D. */
+const quitKeys = ["q", "Q", "\u0003", "\u0004"]
+
+/** Ends with q or Ctrl+C; on a terminal that is read key by key, Ctrl+C is a key and no signal. */
+const quit = Effect.scoped(Effect.gen(function*() {
+  const { stdin } = process
+  if (!stdin.isTTY) return yield* Effect.never
+  yield* Effect.acquireRelease(
+    Effect.sync(() => stdin.setRawMode(true).resume()),
+    () => Effect.sync(() => stdin.setRawMode(false).pause())
+  )
+  return yield* Effect.async<void>((resume) => {
+    const onKeys = (keys: Buffer) => {
+      if (quitKeys.some((key) => keys.includes(key))) resume(Effect.void)
+    }
+    stdin.on("data", onKeys)
+    return Effect.sync(() => stdin.off("data", onKeys))
+  })
+}))
+
+/** Shows the status as it changes, and each second for what only time changes. */
+export const top = (client: GatewayClient, output: Output) =>
+  Effect.gen(function*() {
+    if (!output.live) {
+      return yield* new UsageError({ message: "top needs a terminal; use mcp-lifeline status, or status --json" })
+    }
+    const last = yield* Ref.make(Option.none<GatewayStatus>())
+    const draw = Effect.flatMap(
+      Ref.get(last),
+      Option.match({
+        onNone: () => Effect.void,
+        onSome: (status) =>
+          Effect.flatMap(view(status, output), (text) => output.frame(`${text}\n\n  q or Ctrl+C ends this`))
+      })
+    )
+    const statuses = client.updates.pipe(
+      Stream.runForEach((update) =>
+        update._tag === "Status" ? Effect.zipRight(Ref.set(last, Option.some(update.status)), draw) : Effect.void
+      )
+    )
+    const ticks = Stream.runForEach(Stream.tick("1 second"), () => draw)
+    yield* Effect.raceFirst(Effect.raceFirst(statuses, ticks), quit)
+  })

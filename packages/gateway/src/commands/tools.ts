@@ -1,0 +1,98 @@
+/**
+ * `mcp-lifeline tools` and `call`: the tools that a running gateway offers.
+ */
+import { Effect, Either, Option, Predicate, Schema } from "effect"
+import { text as textOf } from "node:stream/consumers"
+import type * as Api from "../api/Api.js"
+import { StartError, UsageError } from "../Errors.js"
+import * as Grid from "../Grid.js"
+import type { Output } from "../Output.js"
+import { clean } from "../Text.js"
+import type { Asked } from "./commandLine.js"
+import type { GatewayClient } from "./GatewayClient.js"
+import { waiting } from "./waiting.js"
+
+const table = (tools: ReadonlyArray<Api.Tool>, width: number): string =>
+  Grid.render({
+    head: ["tool", "what it does"],
+    rows: tools.map(({ description = "", name, stale, title = "" }) => [
+      clean(name),
+      `${clean((description || title).slice(0, 500))}${stale ? " (stale)" : ""}`
+    ]),
+    shrinking: [[1, 24]]
+  }, width)
+
+const details = ({ description, inputSchema, name, original, server, title }: Api.Tool): string =>
+  [
+    `${clean(name)}: ${clean(original)} of ${clean(server)}`,
+    ...(title === undefined ? [] : [clean(title)]),
+    ...(description === undefined ? [] : ["", ...description.split("\n").map(clean)]),
+    "",
+    JSON.stringify(inputSchema, undefined, 2)
+  ].join("\n")
+
+/** Lists tools: all, or those of one server; or shows one. */
+export const tools = (
+  client: GatewayClient,
+  { json, name }: Extract<Asked, { readonly _tag: "Tools" }>,
+  output: Output
+) =>
+  Effect.gen(function*() {
+    const all = yield* client.tools
+    const one = all.find((tool) => tool.name === name)
+    const found = name === undefined ? all : one === undefined ? all.filter(({ server }) => server === name) : [one]
+    if (found.length === 0 && name !== undefined) {
+      return yield* new StartError({
+        message: `no server and no tool is named ${clean(name)}, or the server offers no tools; see mcp-lifeline tools`
+      })
+    }
+    if (json) return yield* output.line(JSON.stringify(one ?? found, undefined, 2))
+    if (one !== undefined) return yield* output.line(details(one))
+    yield* output.line(found.length === 0 ? "The gateway offers no tools" : table(found, yield* output.width))
+  })
+
+const Arguments = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+
+const decodeArguments = (text: string) =>
+  Either.mapLeft(
+    Schema.decodeEither(Arguments)(text),
+    () => new UsageError({ message: `the arguments of a tool are a JSON object, for example '{"path": "."}'` })
+  )
+
+/** The parts of a result, as far as a terminal can show them. */
+const contentOf = (result: unknown): ReadonlyArray<string> => {
+  if (!Predicate.isRecord(result)) return [JSON.stringify(result)]
+  const { content, structuredContent } = result
+  const parts = Array.isArray(content) ? content : []
+  if (parts.length === 0 && structuredContent !== undefined) return [JSON.stringify(structuredContent, undefined, 2)]
+  return parts.map((part: unknown) => {
+    if (!Predicate.isRecord(part)) return JSON.stringify(part)
+    if (part["type"] === "text") return String(part["text"])
+    const data = typeof part["data"] === "string" ? `, ${Math.floor(part["data"].length * 3 / 4)} bytes` : ""
+    const type = typeof part["mimeType"] === "string" ? ` ${part["mimeType"]}` : ""
+    const uri = typeof part["uri"] === "string" ? ` ${part["uri"]}` : ""
+    return `[${clean(`${String(part["type"])}${type}${uri}${data}`)}; --json shows it whole]`
+  })
+}
+
+/** Calls a tool and prints what it gives, as it is: it may be meant for another program. */
+export const call = (
+  client: GatewayClient,
+  { given, json, name }: Extract<Asked, { readonly _tag: "Call" }>,
+  output: Output
+) =>
+  Effect.gen(function*() {
+    const source = given === "-" ? yield* Effect.promise(() => textOf(process.stdin)) : given
+    const parsed = source === undefined ? undefined : yield* decodeArguments(source)
+    const result = yield* waiting(
+      output,
+      `Calling ${clean(name)}`,
+      client.call({ name, ...(parsed === undefined ? {} : { arguments: parsed }) })
+    )
+    if (json) yield* output.line(JSON.stringify(result, undefined, 2))
+    else yield* Effect.forEach(contentOf(result), output.line)
+    const isError = Option.liftPredicate(result, Predicate.isRecord).pipe(
+      Option.exists((record) => record["isError"] === true)
+    )
+    if (isError) process.exitCode = 1
+  })

@@ -1,0 +1,88 @@
+/**
+ * The entries of an `mcp.json` as backends of a fleet.
+ */
+import { McpConfig } from "@mcp-lifeline/config"
+import type { Backend, Connector } from "@mcp-lifeline/core"
+import { Policy, Problem as OptionProblem } from "@mcp-lifeline/core"
+import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Array, Either } from "effect"
+import { resolve } from "node:path"
+import { version } from "../Version.js"
+import * as EnvFile from "./EnvFile.js"
+import type { Entry, Problem } from "./McpJson.js"
+
+/** A server by its name, and whether each client of the gateway has its own or all share one. */
+export type Server = Backend.BackendOptions & {
+  readonly id: string
+  readonly sessions?: "shared" | "per-client" | undefined
+}
+
+/** The backends that can be made, and why others cannot. */
+export interface Backends {
+  /** In the order of the file. */
+  readonly backends: ReadonlyArray<Server>
+  readonly problems: ReadonlyArray<Problem>
+}
+
+/** Entries with the variables of their `envFile` in `env`, and what is wrong with those files. */
+export const completed = (
+  entries: ReadonlyArray<Entry>,
+  folder: string
+): readonly [ReadonlyArray<Problem>, ReadonlyArray<Entry>] =>
+  Array.partitionMap(entries, (entry): Either.Either<Entry, Problem> => {
+    const { server } = entry
+    if (server._tag === "Http" || server.envFile === undefined) return Either.right(entry)
+    return Either.mapBoth(EnvFile.read(resolve(folder, server.envFile)), {
+      onLeft: (message) => entry.problem(["envFile"], message),
+      onRight: (env) => ({ ...entry, server: { ...server, env: { ...env, ...server.env }, envFile: undefined } })
+    })
+  })
+
+/** A connector for an entry, or what is wrong with its options; a relative `cwd` is taken from the folder of the file. */
+export const connectorOf = (
+  { server }: Entry,
+  folder: string,
+  authorization?: Authorization
+): Either.Either<Connector, OptionProblem.Problems> => {
+  if (server._tag === "Http") {
+    const { headers, http, protocol, transport, url } = server
+    const options = { ...http, url, headers, transport, protocol, authorization }
+    const problems = HttpConnector.problems(options).map((problem) => McpConfig.placed(server, problem))
+    return OptionProblem.some(problems) ? Either.left(problems) : Either.right(HttpConnector.make(options))
+  }
+  const { _tag, cwd, envFile: _, stdio, ...rest } = server
+  const options = { ...stdio, ...rest, cwd: cwd && resolve(folder, cwd) }
+  const problems = OptionProblem.below(["stdio"], StdioConnector.problems(options))
+  return OptionProblem.some(problems) ? Either.left(problems) : Either.right(StdioConnector.make(options))
+}
+
+const fromEntry = (
+  entry: Entry,
+  folder: string,
+  authorization: Authorization | undefined
+): Either.Either<Backend.BackendOptions, ReadonlyArray<Problem>> =>
+  Either.flatMap(connectorOf(entry, folder, authorization), (connector) => {
+    const problem = Policy.unfit(connector, entry.policy)
+    return problem === undefined
+      ? Either.right({ ...entry.policy, connector, clientInfo: { name: "mcp-lifeline", version } })
+      : Either.left([problem])
+  }).pipe(Either.mapLeft((problems) => problems.map(({ message, path }) => entry.problem(path, message))))
+
+/** Makes what can be made; `folder` is where the file lies, `authorizations` what gives tokens, by the names of servers. */
+export const fromEntries = (
+  entries: ReadonlyArray<Entry>,
+  folder: string,
+  authorizations: ReadonlyMap<string, Authorization> = new Map()
+): Backends => {
+  const [unread, complete] = completed(entries, folder)
+  const [problems, backends] = Array.partitionMap(
+    complete,
+    (entry) =>
+      Either.map(
+        fromEntry(entry, folder, authorizations.get(entry.name)),
+        (options): Server => ({ ...options, id: entry.name, sessions: entry.sessions })
+      )
+  )
+  return { backends, problems: [...unread, ...problems.flat()] }
+}

@@ -1,0 +1,112 @@
+/**
+ * The text of a configuration, in JSON or in TOML: what it says, and where each part of it stands.
+ */
+import type { Problem } from "@mcp-lifeline/core"
+import { Either } from "effect"
+import { parseTree, printParseErrorCode } from "jsonc-parser"
+import type { ParseError } from "jsonc-parser"
+import * as Json from "./Json.js"
+import * as Toml from "./Toml.js"
+import * as Tree from "./Tree.js"
+import type * as Value from "./Value.js"
+
+type Path = Problem.Path
+
+/** A text that was read. */
+export interface Document {
+  /** As JSON.parse gives it. */
+  readonly value: unknown
+  /** The names below a path, in the order of the text; not by way of an object, which would reorder names such as "1". */
+  readonly names: (path: Path) => ReadonlyArray<string>
+  /** The line of a path, from 1, or of the longest part of it that is there. A key stands where it is written, not where its value begins. */
+  readonly line: (path: Path) => number
+  /** Keys that their table has had before, at any depth, with the lines of the second. */
+  readonly repeated: ReadonlyArray<{ readonly path: Path; readonly line: number }>
+}
+
+/** What is wrong with the text, and where. */
+export interface Broken {
+  readonly line: number
+  readonly message: string
+}
+
+const broken = (line: number, message: string) => Either.left({ line, message })
+
+/** A value as JSON.parse gives it. */
+const plain = (value: Value.Value): unknown => {
+  if (value instanceof Map) {
+    return Object.fromEntries(Array.from(value, ([key, one]) => [key, plain(one as Value.Value)]))
+  }
+  if (Array.isArray(value)) return value.map(plain)
+  return typeof value === "bigint" ? Number(value) : value
+}
+
+const repeatedIn = (
+  node: Tree.Node,
+  path: Path = []
+): ReadonlyArray<{ readonly path: Path; readonly start: number }> => {
+  if (node.kind === "list") return node.items.flatMap((item, index) => repeatedIn(item, [...path, index]))
+  if (node.kind === "scalar") return []
+  const seen = new Set<string>()
+  return node.pairs.flatMap(({ key, keys, value }) => {
+    const below = [...path, key]
+    const again = seen.has(key) ? [{ path: below, start: keys[0]?.start ?? value.start }] : []
+    seen.add(key)
+    return [...again, ...repeatedIn(value, below)]
+  })
+}
+
+/** Where the longest part of a path that is there begins. */
+const startOf = (node: Tree.Node, [step, ...rest]: Path, start: number): number => {
+  if (step === undefined) return start
+  if (typeof step === "number") {
+    const item = node.kind === "list" ? node.items[step] : undefined
+    return item === undefined ? start : startOf(item, rest, item.start)
+  }
+  const pair = node.kind === "table" ? node.pairs.find(({ key }) => key === step) : undefined
+  return pair === undefined ? start : startOf(pair.value, rest, pair.keys[0]?.start ?? start)
+}
+
+const namesAt = (node: Tree.Node, [step, ...rest]: Path): ReadonlyArray<string> => {
+  if (node.kind !== "table") return []
+  if (step === undefined) return node.pairs.map(({ key }) => key)
+  const pair = node.pairs.find(({ key }) => key === step)
+  return pair === undefined ? [] : namesAt(pair.value, rest)
+}
+
+const document = (text: string, root: Tree.Node, value: unknown): Document => ({
+  value,
+  names: (path) => namesAt(root, path),
+  line: (path) => Tree.lineAt(text, startOf(root, path, root.start)),
+  repeated: repeatedIn(root).map(({ path, start }) => ({ path, line: Tree.lineAt(text, start) }))
+})
+
+const ofJson = (text: string): Either.Either<Document, Broken> => {
+  const errors: Array<ParseError> = []
+  const tree = parseTree(text, errors, { allowTrailingComma: true, disallowComments: false })
+  const [error] = errors
+  if (error !== undefined) {
+    const what = printParseErrorCode(error.error).replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase()
+    return broken(Tree.lineAt(text, error.offset), `not valid JSON: ${what}; comments and trailing commas are allowed`)
+  }
+  if (tree === undefined) return broken(1, "is empty")
+  return Either.right(document(text, Json.syntax.tree(text), plain(Json.syntax.value(text))))
+}
+
+const ofToml = (text: string): Either.Either<Document, Broken> =>
+  Either.try({
+    try: () => {
+      const value = plain(Toml.syntax.value(text))
+      return document(text, Toml.syntax.tree(text), value)
+    },
+    catch: (error) => {
+      if (!(error instanceof Tree.Unreadable)) throw error
+      return { line: error.line ?? 1, message: error.message.replace(/^line \d+: /, "") }
+    }
+  })
+
+/** Reads a text: TOML in a file whose name says so, else JSON with comments and trailing commas. */
+export const parse = (file: string, text: string): Either.Either<Document, Broken> => {
+  const content = text.replace(/^\uFEFF/, "")
+  return /\.toml$/i.test(file) ? ofToml(content) : ofJson(content)
+}

@@ -1,0 +1,85 @@
+/**
+ * A host of either era of the protocol, or of both at once: each era has a bridge of its own, made when it is first spoken.
+ */
+import { Initialize, type Introduction } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
+import { isStateless, type Session, StatelessHost } from "./StatelessHost.js"
+
+/** What stands between a host of one era and a server. */
+export interface Bridge extends Session {
+  /** Resolved when the host has been answered everything that it has asked. */
+  readonly settled: Promise<void>
+  /** Says nothing more to the host. */
+  readonly end: () => void
+}
+
+/** Makes a bridge, which gives `write` its messages. */
+type Make = (write: (message: JSONRPCMessage) => void, isStateless: boolean) => Bridge
+
+/** Hands each message of a host to the bridge of its era. */
+export class Eras {
+  readonly #bridges: Array<Bridge> = []
+  readonly #make: Make
+  readonly #write: (message: JSONRPCMessage) => void
+  readonly #name: string
+  #withSessions: Bridge | undefined
+  #stateless: StatelessHost | undefined
+
+  constructor(
+    name: string,
+    make: Make,
+    write: (message: JSONRPCMessage) => void
+  ) {
+    this.#name = name
+    this.#make = make
+    this.#write = write
+  }
+
+  /** Takes a message of the host. */
+  receive(message: JSONRPCMessage): void {
+    if (isStateless(message)) this.#stateless ??= this.#makeStateless()
+    if (this.#stateless?.receive(message) === true) return
+    this.#withSessions ??= this.#bridge(this.#write, false)
+    this.#withSessions.receive(message)
+  }
+
+  /** What a host is told of the server that says nothing of itself. Starts nothing. */
+  introduce(): Promise<Introduction> {
+    this.#withSessions ??= this.#bridge(this.#write, false)
+    return this.#withSessions.introduce({
+      protocolVersion: Initialize.latestVersion,
+      capabilities: {},
+      clientInfo: { name: "unnamed", version: "unknown" }
+    })
+  }
+
+  /** Resolved when the host has been answered everything that it has asked. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#bridges.map((bridge) => bridge.settled))
+  }
+
+  /** Says nothing more to the host. */
+  end(): void {
+    for (const bridge of this.#bridges) bridge.end()
+  }
+
+  #bridge(write: (message: JSONRPCMessage) => void, isStateless: boolean): Bridge {
+    const bridge = this.#make(write, isStateless)
+    this.#bridges.push(bridge)
+    return bridge
+  }
+
+  #makeStateless(): StatelessHost {
+    const session = this.#bridge((message) => host.deliver(message), true)
+    const host: StatelessHost = new StatelessHost(this.#name, {
+      isTransparent: true,
+      introduce: (params) => session.introduce(params),
+      receive: (message) => {
+        // The host may have been told this of the server by another process, which it has started to ask nothing else.
+        if ("method" in message && message.method === "initialize") void session.introduce(message.params)
+        session.receive(message)
+      }
+    }, this.#write)
+    return host
+  }
+}

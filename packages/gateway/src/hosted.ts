@@ -1,0 +1,44 @@
+/**
+ * A program that a host starts and speaks to over standard input and output: how it begins, and how it ends with its host.
+ */
+import { Cause, Effect, Exit, FiberId, Layer, Logger, LogLevel, Option, type Scope } from "effect"
+import type { StartError, UsageError } from "./Errors.js"
+import * as StandardError from "./StandardError.js"
+import * as StateFolder from "./state/StateFolder.js"
+
+/** Everything that was started has ended by then, in milliseconds: what has not is killed as the process exits. */
+const lastResort = 2800
+
+const exitCode = (exit: Exit.Exit<void, StartError | UsageError>): number => {
+  if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return 0
+  const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  StandardError.line(`mcp-lifeline: ${failure?.message ?? `internal error: ${String(Cause.squash(exit.cause))}`}`)
+  return failure?._tag === "UsageError" ? 2 : 1
+}
+
+/** Runs the program until it is over, the host closes its end, or a signal comes; then the process exits. */
+export const run = (
+  program: Effect.Effect<void, StartError | UsageError, StateFolder.StateFolder | Scope.Scope>
+): void => {
+  const fiber = Effect.runFork(
+    Effect.scoped(program).pipe(
+      Effect.provide(Layer.merge(StateFolder.layer, Logger.replace(Logger.defaultLogger, StandardError.logger))),
+      Logger.withMinimumLogLevel(LogLevel.Warning)
+    )
+  )
+  fiber.addObserver((exit) => {
+    const code = exitCode(exit)
+    // What was written has left before the process does.
+    process.stdout.write("", () => process.exit(code))
+    setTimeout(() => process.exit(code), 200)
+  })
+  let isEnding = false
+  const end = (): void => {
+    if (isEnding) return
+    isEnding = true
+    setTimeout(() => process.exit(0), lastResort).unref()
+    fiber.unsafeInterruptAsFork(FiberId.none)
+  }
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, end)
+  process.stdin.on("end", () => setTimeout(() => process.exit(0), lastResort).unref())
+}

@@ -1,0 +1,51 @@
+/**
+ * What stands between one client of ours and the servers behind us, whatever carries its messages.
+ */
+import type { Introduction } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
+
+/** Takes what one client says. */
+export interface Conversation {
+  /** Takes one message. Never throws; each request is answered, unless the client cancels it. */
+  readonly receive: (message: JSONRPCMessage) => void
+  /** What a client is told of us: by `initialize` here, by `server/discover` where there are no sessions. Starts nothing. */
+  readonly introduce: () => Promise<Introduction>
+  /** Ends it, and what it has started. */
+  readonly close: () => Promise<void>
+}
+
+/** What a client has asked for that outlives its requests. */
+export interface Wishes {
+  /** The least level of the log messages that it wants (`logging/setLevel`). */
+  readonly level?: string | undefined
+  /** The URIs that it has subscribed to. */
+  readonly subscriptions: ReadonlyArray<string>
+}
+
+/** Who is talked to. */
+export interface Client {
+  /**
+   * Whether each of its requests stands for itself (2026-07-28), so that there is no session which something could belong to: no
+   * server is started for it alone.
+   */
+  readonly isStateless?: boolean | undefined
+  /** Gives the client a message. `about`: the request of the client during which it is said. Never throws. */
+  readonly write: (message: JSONRPCMessage, about?: RequestId) => void
+  /** Answers a request with a result that is encoded already: a list that all clients are given, for example. Never throws. */
+  readonly writeResult: (id: RequestId, resultText: string) => void
+  /** Keeps what the client has asked for, for after a restart of ours. */
+  readonly remember: (wishes: Wishes) => void
+}
+
+/**
+ * A conversation that goes on: what the client said in `initialize` before, and what it has asked for since. The conversation answers
+ * no `initialize` and waits for no `notifications/initialized`. That lists may have changed meanwhile, whoever carries its messages tells
+ * the client.
+ */
+export interface Resumed {
+  readonly initialize: Readonly<Record<string, unknown>>
+  readonly wishes: Wishes
+}
+
+/** Begins a conversation, or goes on with one that a process before us has begun. */
+export type Begin = (client: Client, resumed?: Resumed) => Conversation

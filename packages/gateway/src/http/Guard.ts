@@ -1,0 +1,115 @@
+/**
+ * Who may ask: the checks on Host, Origin and the bearer token, before anything else is looked at (G6).
+ */
+import { Redacted } from "effect"
+import { createHash, timingSafeEqual } from "node:crypto"
+import type { IncomingHttpHeaders } from "node:http"
+import { BlockList, isIP } from "node:net"
+
+/** What the gateway is bound to, and the token that it asks for. */
+export interface Rules {
+  readonly host: string
+  readonly token: Redacted.Redacted | undefined
+}
+
+/** Why a request is not let in. */
+export interface Refusal {
+  readonly status: 401 | 403
+  readonly message: string
+}
+
+const loopback = new BlockList()
+loopback.addSubnet("127.0.0.0", 8, "ipv4")
+loopback.addAddress("::1", "ipv6")
+
+const unbracket = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
+
+/** Remembers what was found of the texts that come with every request: a bounded number of them. */
+const remembering = <A>(find: (text: string) => A): (text: string) => A => {
+  const known = new Map<string, A>()
+  return (text) => {
+    const found = known.get(text)
+    if (found !== undefined) return found
+    const fresh = find(text)
+    if (known.size >= 100) known.clear()
+    known.set(text, fresh)
+    return fresh
+  }
+}
+
+/** Whether a host name or address leads to this machine only. */
+export const isLoopback = (host: string): boolean => isLoopbackName(host)
+
+const isLoopbackName = remembering((host) => {
+  const name = unbracket(host.toLowerCase())
+  const version = isIP(name)
+  if (version === 0) return name === "localhost" || name.endsWith(".localhost")
+  return loopback.check(name, version === 4 ? "ipv4" : "ipv6")
+})
+
+const hostnameOf = remembering((authority) =>
+  URL.canParse(`http://${authority}`) ? new URL(`http://${authority}`).hostname : undefined
+)
+
+const hostOf = (authority: string | undefined): string | undefined =>
+  authority === undefined ? undefined : hostnameOf(authority)
+
+/** A name from outside, not too long. */
+const shown = (name: string): string => JSON.stringify(name.slice(0, 100))
+
+const digest = (value: string) => createHash("sha256").update(value).digest()
+
+const bearer = (authorization: string | undefined): string => /^Bearer (.+)$/i.exec(authorization ?? "")?.[1] ?? ""
+
+/**
+ * Why a request must be refused, or `undefined`. Bound to loopback, only loopback names are answered, so that no website can
+ * reach the gateway through a name of its own that leads here; bound wider, the token decides, and a browser's page must
+ * come from the same host.
+ */
+export const check = (headers: IncomingHttpHeaders, rules: Rules): Refusal | undefined => {
+  const host = hostOf(headers.host)
+  const local = isLoopback(rules.host)
+  if (host === undefined) return { status: 403, message: "The request has no Host header that names a host" }
+  if (local && !isLoopback(host)) {
+    const message = `This gateway serves this machine only, as localhost or ${rules.host}, and not as ${shown(host)}: `
+      + "to serve other machines, start it with --host and a token"
+    return { status: 403, message }
+  }
+  const { origin } = headers
+  if (origin !== undefined) {
+    const from = URL.canParse(origin) ? new URL(origin).hostname : undefined
+    if (from === undefined || !(local ? isLoopback(from) : from === host)) {
+      const whose = local ? "this machine" : "the same host"
+      return { status: 403, message: `Pages of ${shown(origin)} may not use this gateway, only those of ${whose}` }
+    }
+  }
+  const { token } = rules
+  if (!token) return undefined
+  const given = bearer(headers.authorization)
+  if (timingSafeEqual(digest(given), digest(Redacted.value(token)))) return undefined
+  const message = given === ""
+    ? "This gateway needs a token: send the header Authorization: Bearer <token>"
+    : "The bearer token is not that of this gateway"
+  return { status: 401, message }
+}
+
+/** The type of what a page may send to another origin without asking first; what is to change something comes in none of them. */
+const isForm = (type: string): boolean => /^(text\/plain|multipart\/|application\/x-www-form-urlencoded)/i.test(type)
+
+/**
+ * Why a request that changes something must be refused, though it was let in, or `undefined`: a page may send it only to its own
+ * origin, whatever it knows. Programs that are no browser send neither Origin nor Sec-Fetch-Site.
+ */
+export const checkAction = (headers: IncomingHttpHeaders): Refusal | undefined => {
+  const { host, origin } = headers
+  const site = headers["sec-fetch-site"]
+  if (site !== undefined && site !== "same-origin" && site !== "none") {
+    return { status: 403, message: "A page may not change anything at a gateway of another origin" }
+  }
+  if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase())) {
+    return { status: 403, message: `Pages of ${shown(origin)} may not change anything here, only those of the gateway` }
+  }
+  return isForm(headers["content-type"] ?? "")
+    ? { status: 403, message: "Send it as application/json: forms may not change anything here" }
+    : undefined
+}

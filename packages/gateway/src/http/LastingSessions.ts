@@ -1,0 +1,20 @@
+/**
+ * What lets the sessions of clients outlive this process: the seal of their ids, and what is kept of them in the state folder.
+ */
+import { Effect, type Scope } from "effect"
+import type { StartError } from "../Errors.js"
+import { StateFolder } from "../state/StateFolder.js"
+import type { Options } from "./Requests.js"
+import * as SealedId from "./SealedId.js"
+import * as SessionKey from "./SessionKey.js"
+import * as SessionRecords from "./SessionRecords.js"
+
+/** For sessions of this state folder, and of everybody with the same key. */
+export const make = (
+  given: SessionKey.Given
+): Effect.Effect<Required<Pick<Options, "records" | "seal">>, StartError, Scope.Scope | StateFolder> =>
+  Effect.gen(function*() {
+    const folder = yield* StateFolder
+    const secret = yield* SessionKey.make(given, folder)
+    return { seal: SealedId.make(secret), records: yield* SessionRecords.make(folder) }
+  })

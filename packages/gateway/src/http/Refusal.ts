@@ -1,0 +1,37 @@
+/**
+ * Why a request over HTTP is not carried out: a status, and a JSON-RPC error that says it.
+ */
+import { JsonRpcError } from "@mcp-lifeline/protocol"
+import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
+import type { ServerResponse } from "node:http"
+
+/** A request that is refused. */
+export interface Refusal {
+  readonly status: number
+  readonly message: string
+  /** The code of the JSON-RPC error. Default -32000. */
+  readonly code?: number | undefined
+  /** The request that it answers, where that is known. */
+  readonly id?: RequestId | null | undefined
+  readonly data?: unknown
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Whether the body of the request has been read, so that the connection can be used again. Default false. */
+  readonly isRead?: boolean | undefined
+}
+
+/** Answers with the refusal. */
+export const refuse = (
+  response: ServerResponse,
+  { code = JsonRpcError.ourCode, data, headers = {}, id = null, isRead = false, message, status }: Refusal
+): void => {
+  if (response.headersSent) return void response.destroy()
+  const error = { code, message, ...(data === undefined ? {} : { data }) }
+  const text = JSON.stringify({ jsonrpc: "2.0", error, id })
+  response.writeHead(status, {
+    ...headers,
+    "Content-Type": "application/json",
+    "Content-Length": Buffer.byteLength(text),
+    ...(isRead ? {} : { Connection: "close" })
+  })
+  response.end(text)
+}

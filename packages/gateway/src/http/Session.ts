@@ -1,0 +1,280 @@
+/**
+ * One session of a client: its conversation, the requests that are open, and the streams on which it is told things.
+ */
+import { JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { randomBytes } from "node:crypto"
+import type { ServerResponse } from "node:http"
+import type { Begin, Client, Conversation, Resumed, Wishes } from "./Conversation.js"
+import type { EventBudget } from "./EventBudget.js"
+import { EventStream } from "./EventStream.js"
+import { Exchange } from "./Exchange.js"
+import * as messages from "./messages.js"
+import type { Refusal } from "./Refusal.js"
+
+/** How a session is made. */
+export interface Options {
+  readonly begin: Begin
+  readonly budget: EventBudget
+  /** Requests that may be open at once. */
+  readonly maxCalls: number
+  readonly onError: (error: unknown) => void
+  readonly onWishes: (wishes: Wishes) => void
+  /** Takes the result of `initialize`; gives the session's id. */
+  readonly onIntroduced: (result: Readonly<Record<string, unknown>>) => string
+  /** Where the session goes on: what the client has said before, and the lists that may have changed since. */
+  readonly resumed?: (Resumed & { readonly version: string; readonly lists: ReadonlyArray<string> }) | undefined
+}
+
+/** From this version on clients understand an event without data. */
+const primingVersion = "2025-11-25"
+/** Streams whose last event has been said are kept so long for a client that comes back, in milliseconds. */
+const keptFor = 5 * 60 * 1000
+/** So many of them. */
+const maxStreams = 100
+
+/** Carries the messages between a client and its conversation. */
+export class Session implements Client {
+  readonly #options: Options
+  readonly #conversation: Conversation
+  readonly #calls = new Map<RequestId, Exchange>()
+  /** The streams of requests, by number. */
+  readonly #streams = new Map<number, EventStream>()
+  /** The stream of what is about no request. */
+  readonly #own: EventStream
+  /** Ids of events are of this process. */
+  readonly #epoch = randomBytes(6).toString("hex")
+  #streamCount = 0
+  /** The `initialize` that is not answered yet. */
+  #introducing: RequestId | undefined
+  /** What the answer to `initialize` gave as the session's id. */
+  #id: string | undefined
+  #version = primingVersion
+  /** Notifications for a client that may have missed something: told on the first stream that it opens. */
+  #news: ReadonlyArray<JSONRPCMessage> = []
+  #isClosed = false
+  /** When it was used last, by `performance.now`. */
+  usedAt = performance.now()
+
+  constructor(options: Options) {
+    this.#options = options
+    const { resumed } = options
+    if (resumed !== undefined) {
+      this.#version = resumed.version
+      this.#news = resumed.lists.map((list) => ({ jsonrpc: "2.0", method: `notifications/${list}/list_changed` }))
+    }
+    this.#own = this.#stream("0")
+    this.#conversation = options.begin({
+      write: (message, about) => this.write(message, about),
+      writeResult: (id, text) => this.writeResult(id, text),
+      remember: (wishes) => this.remember(wishes)
+    }, resumed)
+  }
+
+  /** Whether a request or a stream is open. */
+  get isBusy(): boolean {
+    return this.#calls.size > 0 || this.#own.hasReader || [...this.#streams.values()].some((one) => one.hasReader)
+  }
+
+  /** The version of the protocol that was agreed on. */
+  get version(): string {
+    return this.#version
+  }
+
+  // --- from the client
+
+  /** The first request; calls back with the session's id where it was answered with a result. */
+  initialize(request: JSONRPCRequest, response: ServerResponse, done: (id: string | undefined) => void): void {
+    this.#introducing = request.id
+    this.#calls.set(
+      request.id,
+      new Exchange({
+        response,
+        ids: [request.id],
+        isBatch: false,
+        makeStream: () => this.#own,
+        headers: () => this.#id === undefined ? {} : { "Mcp-Session-Id": this.#id },
+        streams: "never",
+        onOver: () => done(this.#id)
+      })
+    )
+    this.#receive(request)
+  }
+
+  /** Takes what came in one POST; or says why not. */
+  post(received: ReadonlyArray<JSONRPCMessage>, isBatch: boolean, response: ServerResponse): Refusal | undefined {
+    const requests = received.filter(JsonRpc.isRequest)
+    const ids = requests.map(({ id }) => id)
+    const refusal = this.#refusal(ids)
+    if (refusal !== undefined) return refusal
+    if (ids.length === 0) {
+      for (const message of received) this.#receive(message)
+      response.writeHead(202).end()
+      return undefined
+    }
+    const exchange = new Exchange({
+      response,
+      ids,
+      isBatch,
+      makeStream: () => this.#newStream(ids)
+    })
+    for (const id of ids) this.#calls.set(id, exchange)
+    if (this.#news.length > 0 && !this.#own.hasReader) {
+      for (const news of this.#takeNews()) exchange.say(JSON.stringify(news), messages.kindOf(news))
+    }
+    for (const message of received) this.#receive(message)
+    return undefined
+  }
+
+  #refusal(ids: ReadonlyArray<RequestId>): Refusal | undefined {
+    const [id] = ids
+    if (this.#calls.size + ids.length > this.#options.maxCalls) {
+      const message =
+        `The session has ${this.#calls.size} requests that are not answered yet, which is the most that is taken`
+      return { status: 429, message, id, headers: { "Retry-After": "1" }, isRead: true }
+    }
+    const used = ids.find((id, index) => this.#calls.has(id) || ids.indexOf(id) !== index)
+    if (used === undefined) return undefined
+    const message = `The id ${JSON.stringify(used)} is that of a request which is not answered yet`
+    return { status: 400, code: JsonRpc.invalidRequest, message, id: used, isRead: true }
+  }
+
+  /** A GET: the stream of the session, or another one from where the client has read it. */
+  listen(response: ServerResponse, lastEventId: string | undefined): void {
+    const [epoch, key = "", event] = (lastEventId ?? "").split(".")
+    const [number = "", ids = ""] = key.split("~")
+    const after = Number(event)
+    const isOurs = epoch === this.#epoch && Number.isSafeInteger(after)
+    const stream = isOurs ? this.#streams.get(Number(number)) : undefined
+    if (stream !== undefined) return stream.attach(response, after)
+    // A stream of requests that an earlier process had, or that is forgotten: nobody else will answer them.
+    if (key.includes("~")) return this.#answerLost(messages.idsIn(ids), response)
+    this.#own.attach(response, isOurs && number === "0" ? after : undefined)
+    for (const news of this.#takeNews()) this.write(news)
+  }
+
+  #answerLost(ids: ReadonlyArray<RequestId>, response: ServerResponse): void {
+    const stream = new EventStream({ budget: this.#options.budget, headers: {}, primes: () => false })
+    stream.attach(response)
+    for (const id of ids) stream.say(messages.lost(id))
+    stream.end()
+  }
+
+  #takeNews(): ReadonlyArray<JSONRPCMessage> {
+    const news = this.#news
+    this.#news = []
+    return news
+  }
+
+  #receive(message: JSONRPCMessage): void {
+    try {
+      this.#conversation.receive(message)
+    } catch (error) {
+      this.#options.onError(error)
+      if (!JsonRpc.isRequest(message)) return
+      const failed = { code: JsonRpc.internalError, message: "Internal error of the gateway; its log has more" }
+      this.#answered(message.id, JSON.stringify({ jsonrpc: "2.0", id: message.id, error: failed }))
+    }
+    if (!("method" in message) || message.method !== "notifications/cancelled") return
+    const id = message.params?.["requestId"] as RequestId
+    this.#calls.get(id)?.cancel(id)
+    this.#calls.delete(id)
+  }
+
+  // --- to the client
+
+  write(message: JSONRPCMessage, about?: RequestId): void {
+    if (!("method" in message)) {
+      const { id } = message
+      if (id === undefined) return
+      if (id === this.#introducing && "result" in message) this.#introduced(message.result)
+      return this.#answered(id, messages.encodeResponse(message, id))
+    }
+    const text = messages.encode(message)
+    if (text === undefined) {
+      return this.#options.onError(new Error(`${message.method} for a client cannot be written as JSON`))
+    }
+    const exchange = about === undefined ? undefined : this.#calls.get(about)
+    if (exchange === undefined) this.#own.say(text, messages.kindOf(message))
+    else exchange.say(text, messages.kindOf(message))
+  }
+
+  writeResult(id: RequestId, resultText: string): void {
+    if (id === this.#introducing) this.#introduced(JSON.parse(resultText) as Record<string, unknown>)
+    this.#answered(id, messages.withResult(id, resultText))
+  }
+
+  remember(wishes: Wishes): void {
+    this.#options.onWishes(wishes)
+  }
+
+  #introduced(result: Readonly<Record<string, unknown>>): void {
+    this.#introducing = undefined
+    const version = result["protocolVersion"]
+    if (typeof version === "string") this.#version = version
+    this.#id = this.#options.onIntroduced(result)
+  }
+
+  #answered(id: RequestId, text: string): void {
+    const exchange = this.#calls.get(id)
+    this.#calls.delete(id)
+    exchange?.answer(id, text)
+  }
+
+  // --- its streams
+
+  #stream(key: string): EventStream {
+    return new EventStream({
+      name: `${this.#epoch}.${key}.`,
+      budget: this.#options.budget,
+      headers: {},
+      primes: () => this.#version >= primingVersion
+    })
+  }
+
+  #newStream(ids: ReadonlyArray<RequestId>): EventStream {
+    const stream = this.#stream(`${++this.#streamCount}~${messages.keyOf(ids)}`)
+    this.#streams.set(this.#streamCount, stream)
+    for (const [number, one] of this.#streams) {
+      if (this.#streams.size <= maxStreams) break
+      if (one.overAt !== undefined) this.#forget(number, one)
+    }
+    return stream
+  }
+
+  #forget(number: number, stream: EventStream): void {
+    this.#streams.delete(number)
+    stream.close()
+  }
+
+  /** Called now and then: shows that streams live, and forgets those that nobody came back to. */
+  beat(now: number): void {
+    this.#own.beat()
+    for (const [number, stream] of this.#streams) {
+      if (stream.overAt !== undefined && now - stream.overAt > keptFor) this.#forget(number, stream)
+      else stream.beat()
+    }
+  }
+
+  /** Ends the conversation; what is open then is answered with an error. */
+  async close(reason: string): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    try {
+      await this.#conversation.close()
+    } catch (error) {
+      this.#options.onError(error)
+    }
+    const error = { code: JsonRpcError.ourCode, message: reason }
+    for (const exchange of this.#calls.values()) {
+      exchange.close((id) => JSON.stringify({ jsonrpc: "2.0", id, error }))
+    }
+    this.#calls.clear()
+    for (const [number, stream] of this.#streams) {
+      // The answer of a call that just ended is still sent to who reads.
+      if (stream.isWaiting && stream.hasReader) stream.end()
+      else this.#forget(number, stream)
+    }
+    this.#own.close()
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * The sessions of the clients of one endpoint: bounded in number. A session that is not in memory goes on from what its id says.
+ */
+import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
+import { Predicate } from "effect"
+import type { ServerResponse } from "node:http"
+import type { Begin, Wishes } from "./Conversation.js"
+import { EventBudget } from "./EventBudget.js"
+import type { Refusal } from "./Refusal.js"
+import type { Claims, Seal } from "./SealedId.js"
+import { Session } from "./Session.js"
+import * as SessionRecords from "./SessionRecords.js"
+
+/** How much clients may ask of us. */
+export interface Limits {
+  /** Sessions at once. Past it the one that has been unused for longest makes room, if it has nothing open. Default 1,000. */
+  readonly maxSessions?: number | undefined
+  /** Bytes of one request's body. Default 16 MiB. */
+  readonly maxBodyBytes?: number | undefined
+  /** Requests of one session that are not answered yet, and those of all clients without a session. Default 1,000. */
+  readonly maxCalls?: number | undefined
+  /** Bytes that all streams together keep for clients that come back. Default 64 MiB. */
+  readonly maxKeptBytes?: number | undefined
+}
+
+/** How sessions are made. */
+export interface Options {
+  readonly begin: Begin
+  readonly seal: Seal
+  /** What is kept beside ids. */
+  readonly records: SessionRecords.SessionRecords
+  readonly limits: Required<{ readonly [K in keyof Limits]: number }>
+  readonly onError: (error: unknown) => void
+}
+
+/** A session that nobody has used for so long leaves the memory, in milliseconds; its id stays good. */
+const idle = 24 * 60 * 60 * 1000
+/** The use of a session is written at most this often, in milliseconds. */
+const writtenEach = 24 * 60 * 60 * 1000
+/** Params of `initialize` that are longer than this, as JSON, do not stand in the id. */
+const maxInId = 3000
+/** Longer ones are refused: each session keeps its own, in memory and on disk. */
+const maxInitialize = 256 * 1024
+
+const lists = ["tools", "prompts", "resources"] as const
+
+const promised = (result: Readonly<Record<string, unknown>>): ReadonlyArray<string> => {
+  const { capabilities } = result
+  if (!Predicate.isRecord(capabilities)) return []
+  return lists.filter((list) => {
+    const one = capabilities[list]
+    return Predicate.isRecord(one) && one["listChanged"] === true
+  })
+}
+
+const unknown: Refusal = { status: 404, code: -32_001, message: "Session not found: initialize a new one" }
+
+const nowInSeconds = (): number => Math.floor(Date.now() / 1000)
+
+/** A session and what is written of it. */
+interface Entry {
+  readonly session: Session
+  readonly owner: string
+  record: SessionRecords.Record
+}
+
+/** Knows the sessions by their ids. */
+export class Sessions {
+  readonly #options: Options
+  readonly #budget: EventBudget
+  /** In the order of last use. */
+  readonly #entries = new Map<string, Entry>()
+  /** Sessions that are being fetched from what is kept of them. */
+  readonly #resuming = new Map<string, Promise<Entry | Refusal>>()
+  /** Sessions whose `initialize` has not been answered yet. */
+  readonly #beginning = new Set<Session>()
+  #isClosed = false
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#budget = new EventBudget(options.limits.maxKeptBytes)
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** Begins a session with its first request; or says why not. `owner`: a hash of the client's token. */
+  begin(request: JSONRPCRequest, owner: string, response: ServerResponse): Refusal | undefined {
+    const initialize = request.params ?? {}
+    const { length } = JSON.stringify(initialize)
+    if (length > maxInitialize) {
+      const message =
+        `The params of initialize are longer than ${maxInitialize} characters, which is the most that is taken`
+      return { status: 413, message, id: request.id, isRead: true }
+    }
+    if (!this.#makeRoom()) return this.#full(request.id)
+    let record: SessionRecords.Record = { usedAt: Date.now() }
+    let id: string | undefined
+    const session: Session = this.#make({
+      onIntroduced: (result) => {
+        const claims = { version: session.version, lists: promised(result), owner, born: nowInSeconds() }
+        const fits = length <= maxInId
+        id = this.#options.seal.seal(fits ? { ...claims, initialize } : claims)
+        if (!fits) {
+          record = { ...record, initialize }
+          this.#options.records.set(id, record)
+        }
+        this.#beginning.delete(session)
+        this.#entries.set(id, { session, owner, record })
+        return id
+      },
+      onWishes: (wishes) => this.#wished(id, wishes)
+    })
+    this.#beginning.add(session)
+    session.initialize(request, response, (id) => {
+      if (id !== undefined) return
+      // It was refused: there is no session.
+      this.#beginning.delete(session)
+      void session.close("the session was not begun")
+    })
+    return undefined
+  }
+
+  /** A session, at once where it is in memory; or why there is none. */
+  find(id: string, owner: string): Session | Refusal | Promise<Session | Refusal> {
+    const entry = this.#entries.get(id)
+    return entry === undefined ? this.#fetch(id, owner) : this.#used(id, entry, owner)
+  }
+
+  async #fetch(id: string, owner: string): Promise<Session | Refusal> {
+    const found = await (this.#resuming.get(id) ?? this.#resume(id, owner))
+    return "session" in found ? this.#used(id, found, owner) : found
+  }
+
+  #used(id: string, entry: Entry, owner: string): Session | Refusal {
+    if (entry.owner !== owner) return unknown
+    this.#entries.delete(id)
+    this.#entries.set(id, entry)
+    entry.session.usedAt = performance.now()
+    const now = Date.now()
+    if (now - entry.record.usedAt > writtenEach) this.#write(id, entry, { ...entry.record, usedAt: now })
+    return entry.session
+  }
+
+  #write(id: string, entry: Entry, record: SessionRecords.Record): void {
+    entry.record = record
+    this.#options.records.set(id, record)
+  }
+
+  #wished(id: string | undefined, wishes: Wishes): void {
+    const entry = id === undefined ? undefined : this.#entries.get(id)
+    if (id === undefined || entry === undefined) return
+    const { initialize } = entry.record
+    const record = SessionRecords.recordOf(wishes, Date.now())
+    this.#write(id, entry, initialize === undefined ? record : { ...record, initialize })
+  }
+
+  /** Goes on with a session that is not in memory. */
+  #resume(id: string, owner: string): Promise<Entry | Refusal> {
+    const claims = this.#options.seal.open(id)
+    if (claims === undefined || claims.owner !== owner) return Promise.resolve(unknown)
+    const resuming = this.#goOn(id, claims).catch((error: unknown): Refusal => {
+      this.#options.onError(error)
+      return { status: 500, message: "Internal error of the gateway; its log has more" }
+    }).finally(() => this.#resuming.delete(id))
+    this.#resuming.set(id, resuming)
+    return resuming
+  }
+
+  async #goOn(id: string, claims: Claims): Promise<Entry | Refusal> {
+    const { lists, owner, version } = claims
+    const kept = await this.#options.records.get(id)
+    const record = kept ?? { usedAt: claims.born * 1000 }
+    const initialize = claims.initialize ?? record.initialize
+    const isOver = Date.now() - Math.max(record.usedAt, claims.born * 1000) > SessionRecords.lifetime
+    if (record.hasEnded === true || initialize === undefined || isOver || this.#isClosed) return unknown
+    if (!this.#makeRoom()) return this.#full(null)
+    const session = this.#make({
+      onIntroduced: () => id,
+      onWishes: (wishes) => this.#wished(id, wishes),
+      resumed: { initialize, wishes: SessionRecords.wishesOf(record), version, lists }
+    })
+    const entry = { session, owner, record }
+    this.#entries.set(id, entry)
+    return entry
+  }
+
+  #make(options: Pick<ConstructorParameters<typeof Session>[0], "onIntroduced" | "onWishes" | "resumed">): Session {
+    const { begin, limits: { maxCalls }, onError } = this.#options
+    return new Session({ ...options, begin, maxCalls, onError, budget: this.#budget })
+  }
+
+  #full(id: JSONRPCRequest["id"] | null): Refusal {
+    const message = `All ${this.#options.limits.maxSessions} sessions of the gateway are in use; try again later`
+    return { status: 503, message, id, headers: { "Retry-After": "5" }, isRead: true }
+  }
+
+  /** Whether there is room for one more session. The one that has been unused for longest leaves the memory for it. */
+  #makeRoom(): boolean {
+    const { maxSessions } = this.#options.limits
+    if (this.#entries.size + this.#beginning.size < maxSessions) return true
+    for (const [id, { session }] of this.#entries) {
+      if (session.isBusy) continue
+      this.#entries.delete(id)
+      void session.close("the session made room for others")
+      return this.#entries.size + this.#beginning.size < maxSessions
+    }
+    return false
+  }
+
+  /** Ends a session for good. */
+  end(id: string): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return
+    this.#entries.delete(id)
+    this.#options.records.set(id, { usedAt: Date.now(), hasEnded: true })
+    void entry.session.close("the session was ended by its client")
+  }
+
+  /** Called now and then: shows that streams live, and lets go of what nobody uses. */
+  beat(): void {
+    const now = performance.now()
+    for (const [id, { session }] of this.#entries) {
+      session.beat(now)
+      if (now - session.usedAt < idle || session.isBusy) continue
+      this.#entries.delete(id)
+      void session.close("the session was unused")
+    }
+  }
+
+  /** Ends all conversations and lets no new one begin. The ids stay good for the next process. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const sessions = [...this.#beginning, ...Array.from(this.#entries.values(), ({ session }) => session)]
+    this.#entries.clear()
+    this.#beginning.clear()
+    await Promise.all(sessions.map((session) => session.close("the gateway is shutting down")))
+  }
+}

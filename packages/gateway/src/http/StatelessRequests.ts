@@ -1,0 +1,222 @@
+/**
+ * Requests of the protocol without sessions (2026-07-28): each is a conversation of its own, which is over when it is answered. Where
+ * the server asks the client something, the conversation waits for the request that comes with the answer.
+ */
+import { Era, JsonRpc, JsonRpcError, Meta } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
+import { Predicate } from "effect"
+import type { IncomingHttpHeaders, ServerResponse } from "node:http"
+import { StatelessHost } from "../eras/StatelessHost.js"
+import type { Begin, Client, Conversation } from "./Conversation.js"
+import type { EventBudget } from "./EventBudget.js"
+import { EventStream } from "./EventStream.js"
+import { Exchange } from "./Exchange.js"
+import * as Headers from "./Headers.js"
+import * as messages from "./messages.js"
+import type { Refusal } from "./Refusal.js"
+
+/** How such requests are served. */
+export interface Options {
+  readonly begin: Begin
+  readonly budget: EventBudget
+  /** Requests that may be open at once. */
+  readonly maxCalls: number
+}
+
+/** Conversations that wait for a client's answer, and how long, in milliseconds. */
+const maxParked = 1000
+const parkedFor = 10 * 60 * 1000
+
+const listen = "subscriptions/listen"
+
+/** The statuses of errors that say what is wrong with the request itself. */
+const statuses: Readonly<Record<number, number>> = {
+  [JsonRpc.invalidRequest]: 400,
+  [JsonRpc.invalidParams]: 400,
+  [JsonRpc.methodNotFound]: 404,
+  [Era.missingCapability]: 400,
+  [Era.unsupportedVersion]: 400
+}
+
+/** Statuses of errors that came later: those of the server's own stand in an answer that is as good as any. */
+const laterStatuses: Readonly<Record<number, number>> = {
+  [JsonRpc.methodNotFound]: 404,
+  [Era.missingCapability]: 400
+}
+
+/** One request that is being served, and its successors that bring answers. */
+class Call {
+  readonly #host: StatelessHost
+  readonly #conversation: Conversation
+  readonly #onParked: (state: string) => void
+  #exchange: Exchange | undefined
+  #isTaking = false
+  /** Whether it is a stream of changes, which has no answer before its end. */
+  isListening = false
+  #isClosed = false
+
+  constructor({ begin }: Options, onParked: (state: string) => void) {
+    this.#onParked = onParked
+    const deliver = (message: JSONRPCMessage): void => this.#host.deliver(message)
+    const client: Client = {
+      isStateless: true,
+      write: deliver,
+      writeResult: (id, text) => deliver({ jsonrpc: "2.0", id, result: JSON.parse(text) }),
+      remember: () => undefined
+    }
+    const conversation = begin(client)
+    this.#conversation = conversation
+    this.#host = new StatelessHost("the gateway", {
+      receive: (message) => conversation.receive(message),
+      introduce: () => conversation.introduce()
+    }, (message) => this.#write(message))
+  }
+
+  /** Serves a request on a POST. */
+  take(request: JSONRPCRequest, exchange: Exchange, response: ServerResponse): void {
+    this.#exchange = exchange
+    this.isListening = request.method === listen
+    response.once("close", () => {
+      // A client that goes away cancels its request.
+      if (this.#exchange === exchange && !exchange.isOver) this.close("the client has gone")
+    })
+    this.#isTaking = true
+    this.#host.receive(request)
+    this.#isTaking = false
+  }
+
+  #write(message: JSONRPCMessage): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) return
+    if ("method" in message) {
+      const text = messages.encode(message)
+      return text === undefined ? undefined : exchange.say(text, messages.kindOf(message))
+    }
+    const { id } = message
+    if (id === undefined) return
+    const status = "error" in message
+      ? (this.#isTaking ? statuses : laterStatuses)[message.error.code] ?? 200
+      : 200
+    const state = "result" in message && message.result["resultType"] === "input_required"
+      ? message.result["requestState"]
+      : undefined
+    if (Predicate.isString(state)) this.#onParked(state)
+    exchange.answer(id, messages.encodeResponse(message, id), status)
+    if (!Predicate.isString(state)) this.close("the request was answered")
+  }
+
+  /** Ends the conversation; what is open is answered with an error. */
+  close(reason: string): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    void this.#conversation.close().catch(() => undefined)
+    const error = { code: JsonRpcError.ourCode, message: reason }
+    this.#exchange?.close((id) => JSON.stringify({ jsonrpc: "2.0", id, error }))
+  }
+
+  /** Ends a stream of changes in the way that lets its client open another one at once. */
+  endListening(): void {
+    this.#exchange?.close((id) =>
+      JSON.stringify({
+        jsonrpc: "2.0",
+        id,
+        result: { resultType: "complete", _meta: { [Meta.keys.subscriptionId]: id } }
+      })
+    )
+  }
+}
+
+/** Serves requests, and knows the calls that wait for their clients. */
+export class StatelessRequests {
+  readonly #options: Options
+  readonly #open = new Map<Call, Exchange>()
+  readonly #streams = new Map<Call, EventStream>()
+  /** By the state that the client brings back; with the owner of it, and when that began. */
+  readonly #parked = new Map<string, { readonly call: Call; readonly owner: string; readonly at: number }>()
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  /** Takes what came in one POST; or says why not. `owner`: a hash of the client's token. */
+  post(
+    message: JSONRPCMessage,
+    headers: IncomingHttpHeaders,
+    owner: string,
+    response: ServerResponse
+  ): Refusal | undefined {
+    if (!JsonRpc.isRequest(message)) {
+      // Cancelling is closing; there is nothing else to be notified of.
+      response.writeHead(202).end()
+      return undefined
+    }
+    const refusal = Headers.checkStateless(headers, message, Meta.of(message.params)[Meta.keys.protocolVersion])
+    if (refusal !== undefined) return refusal
+    if (this.#open.size >= this.#options.maxCalls) {
+      const text =
+        `The gateway has ${this.#open.size} requests that are not answered yet, which is the most that is taken`
+      return { status: 429, message: text, id: message.id, headers: { "Retry-After": "1" }, isRead: true }
+    }
+    const call = this.#waiting(message, owner) ?? this.#begin(owner)
+    const exchange: Exchange = new Exchange({
+      response,
+      ids: [message.id],
+      isBatch: false,
+      makeStream: () => this.#stream(call),
+      onOver: () => {
+        this.#open.delete(call)
+        this.#streams.delete(call)
+      }
+    })
+    this.#open.set(call, exchange)
+    call.take(message, exchange, response)
+    return undefined
+  }
+
+  #begin(owner: string): Call {
+    const call: Call = new Call(this.#options, (state) => this.#park(state, call, owner))
+    return call
+  }
+
+  #waiting({ params }: JSONRPCRequest, owner: string): Call | undefined {
+    const state = params?.["requestState"]
+    const parked = Predicate.isString(state) ? this.#parked.get(state) : undefined
+    if (parked?.owner !== owner) return undefined
+    this.#parked.delete(String(state))
+    return parked.call
+  }
+
+  #park(state: string, call: Call, owner: string): void {
+    this.#parked.set(state, { call, owner, at: performance.now() })
+    const [oldest] = this.#parked.keys()
+    if (this.#parked.size > maxParked && oldest !== undefined) this.#unpark(oldest)
+  }
+
+  #unpark(state: string): void {
+    this.#parked.get(state)?.call.close("the client did not come back")
+    this.#parked.delete(state)
+  }
+
+  #stream(call: Call): EventStream {
+    const stream = new EventStream({ budget: this.#options.budget, headers: {}, primes: () => false })
+    this.#streams.set(call, stream)
+    return stream
+  }
+
+  /** Called now and then: shows that streams live, and ends calls whose clients did not come back. */
+  beat(): void {
+    for (const stream of this.#streams.values()) stream.beat()
+    const now = performance.now()
+    for (const [state, { at }] of this.#parked) if (now - at > parkedFor) this.#unpark(state)
+  }
+
+  /** Ends all. */
+  close(): void {
+    for (const { call } of this.#parked.values()) call.close("the gateway is shutting down")
+    this.#parked.clear()
+    for (const call of [...this.#open.keys()]) {
+      if (call.isListening) call.endListening()
+      call.close("the gateway is shutting down")
+    }
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The status page at `/`: files as they are, which a browser may have without a token, since they say nothing of this gateway. What
+ * they show they ask of `/api`.
+ */
+import { Effect } from "effect"
+import { createHash } from "node:crypto"
+import { readdirSync, readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { dirname, extname, join } from "node:path"
+import type { Handler } from "../http/Listener.js"
+
+/** The page, ready to be served. */
+export interface Page {
+  /** What answers requests for the page, or for one of its files; undefined where the path leads to neither. */
+  readonly at: (path: string) => Handler | undefined
+}
+
+/** In the package, wherever the module stands that asks: among the sources, compiled, or in a bundle. */
+const folder = (): string =>
+  join(dirname(createRequire(import.meta.url).resolve("mcp-lifeline/package.json")), "src/page/browser")
+
+/** What a browser is given; other files of the folder are for those who write the page. */
+const types: Readonly<Record<string, string>> = {
+  ".css": "text/css; charset=utf-8",
+  ".html": "text/html; charset=utf-8",
+  ".mjs": "text/javascript; charset=utf-8",
+  ".svg": "image/svg+xml"
+}
+
+/** The page takes everything from here, runs no text as code, and is shown in no frame. */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'"
+].join("; ")
+
+const headers = {
+  "Cache-Control": "no-cache",
+  "Content-Security-Policy": policy,
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
+  "X-Frame-Options": "DENY"
+}
+
+const serve = (body: Buffer, type: string): Handler => {
+  const etag = `"${createHash("sha256").update(body).digest("base64url")}"`
+  return ({ headers: { "if-none-match": known }, method }, response) => {
+    if (method !== "GET" && method !== "HEAD") {
+      response.writeHead(405, { ...headers, Allow: "GET, HEAD", Connection: "close" }).end()
+    } else if (known === etag) {
+      response.writeHead(304, { ...headers, ETag: etag }).end()
+    } else {
+      response.writeHead(200, { ...headers, "Content-Type": type, "Content-Length": body.length, ETag: etag })
+      response.end(method === "HEAD" ? undefined : body)
+    }
+  }
+}
+
+const read = (from: string): ReadonlyMap<string, Handler> =>
+  new Map(
+    readdirSync(from).flatMap((name) => {
+      const type = types[extname(name)]
+      if (type === undefined) return []
+      return [[name === "index.html" ? "/" : `/page/${name}`, serve(readFileSync(join(from, name)), type)] as const]
+    })
+  )
+
+/** Reads the page into memory. An installation that lacks it is served without it, and a warning says so. */
+export const make: Effect.Effect<Page> = Effect.try(() => read(folder())).pipe(
+  Effect.catchAll(({ error }) =>
+    Effect.as(
+      Effect.logWarning(`the status page is not served, since its files cannot be read: ${error}`),
+      new Map<string, Handler>()
+    )
+  ),
+  Effect.map((files): Page => ({ at: (path) => files.get(path) }))
+)

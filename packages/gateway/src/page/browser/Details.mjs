@@ -1,0 +1,144 @@
+/**
+ * What a server shows when it is opened: what it is, its tools, and what has happened to it.
+ */
+import { clean, element, setText, show } from "./dom.mjs"
+import { eventLine } from "./Events.mjs"
+import * as Gateway from "./Gateway.mjs"
+import { moment, number, plural } from "./words.mjs"
+
+/** @typedef {import("./types.d.ts").ServerStatus} ServerStatus */
+
+/** How many tools and how many lines of its log are shown at first, and at most. */
+const most = { tools: 300, lines: 50 }
+
+const labels = /** @type {const} */ ([
+  "Target",
+  "Server",
+  "Health",
+  "Generation",
+  "Sessions",
+  "Offers",
+  "Last error",
+  "Warnings"
+])
+
+/** The part of a row that opens. Made when it is opened for the first time: most rows never are. */
+export class Details {
+  /** @type {Map<string, { readonly term: HTMLElement, readonly value: HTMLElement }>} */
+  #facts = new Map()
+  #name
+  #tools = element("ul", { class: "tools", tabindex: "0" })
+  #log = element("ol", { class: "events", tabindex: "0" })
+  #toolsTitle = element("h4", {}, "Tools")
+  /** What was read of the server is of this state of it. */
+  #read = ""
+  /** @type {ServerStatus | undefined} */
+  #server
+
+  /** @param {string} id @param {string} name */
+  constructor(id, name) {
+    this.#name = clean(name, 100)
+    this.node = element("div", { class: "details", id, role: "group", "aria-label": `Details of ${this.#name}` })
+    this.node.hidden = true
+  }
+
+  #build() {
+    for (const label of labels) {
+      const [term, value] = [element("dt", {}, label), element("dd")]
+      this.#facts.set(label, { term, value })
+    }
+    this.#tools.setAttribute("aria-label", `Tools of ${this.#name}`)
+    this.#log.setAttribute("aria-label", `Events of ${this.#name}`)
+    this.node.append(
+      element(
+        "dl",
+        { class: "facts" },
+        ...[...this.#facts.values()].map(({ term, value }) => element("div", {}, term, value))
+      ),
+      element("section", {}, this.#toolsTitle, this.#tools),
+      element("section", {}, element("h4", {}, "Events"), this.#log)
+    )
+  }
+
+  /** @param {boolean} open @param {ServerStatus} server */
+  open(open, server) {
+    if (open && this.node.childElementCount === 0) this.#build()
+    show(this.node, open)
+    if (open) this.update(server)
+    else this.#read = ""
+  }
+
+  /** @param {ServerStatus} server */
+  update(server) {
+    if (this.node.hidden) return
+    this.#server = server
+    const { counts, generation, lastError, sessions, target, warnings } = server
+    this.#fact("Target", clean(target, 400))
+    this.#fact("Server", server.server === null ? "" : clean(`${server.server.name} ${server.server.version}`, 200))
+    this.#fact("Generation", String(generation))
+    this.#fact("Sessions", sessions === "shared" ? "One for all clients" : "One for each client")
+    this.#fact(
+      "Offers",
+      [plural(counts.tools, "tool"), plural(counts.prompts, "prompt"), plural(counts.resources, "resource")].join(", ")
+        + (server.stale ? " (stale: read before the connection was lost)" : "")
+    )
+    this.#fact("Last error", lastError === undefined ? "" : moment(lastError.at, Date.now()))
+    this.#fact("Warnings", warnings.map((one) => clean(one, 300)).join("; "))
+    void this.#readMore(server)
+  }
+
+  /** @param {number} _now @param {string} health */
+  tick(_now, health) {
+    if (!this.node.hidden) this.#fact("Health", health)
+  }
+
+  /** @param {(typeof labels)[number]} label @param {string} text */
+  #fact(label, text) {
+    const fact = this.#facts.get(label)
+    if (fact === undefined) return
+    setText(fact.value, text)
+    show(fact.value, text !== "")
+    show(fact.term, text !== "")
+  }
+
+  /** Reads tools and log again where they may have changed. @param {ServerStatus} server */
+  async #readMore({ counts, generation, name, since, stale, state }) {
+    const key = JSON.stringify([counts, generation, since, stale, state])
+    if (key === this.#read) return
+    this.#read = key
+    const server = encodeURIComponent(name)
+    const [tools, lines] = await Promise.allSettled([
+      Gateway.get(`tools?server=${server}`),
+      Gateway.get(`logs?server=${server}&limit=${most.lines}`)
+    ])
+    if (this.#read !== key) return
+    if (tools.status === "fulfilled") this.#showTools(tools.value.tools)
+    else this.#tools.replaceChildren(element("li", {}, `The tools could not be read: ${clean(tools.reason.message)}`))
+    if (lines.status === "fulfilled") this.#showLog(lines.value.events)
+    else this.#log.replaceChildren(element("li", {}, `The events could not be read: ${clean(lines.reason.message)}`))
+  }
+
+  /** @param {ReadonlyArray<import("./types.d.ts").Tool>} tools */
+  #showTools(tools) {
+    setText(this.#toolsTitle, tools.length === 0 ? "No tools" : plural(tools.length, "tool"))
+    show(this.#tools, tools.length > 0)
+    const shown = tools.slice(0, most.tools).map(({ description = "", name }) =>
+      element("li", {}, element("code", {}, clean(name, 120)), " ", element("span", {}, clean(description, 160)))
+    )
+    if (tools.length > most.tools) shown.push(element("li", {}, `… and ${number(tools.length - most.tools)} more`))
+    this.#tools.replaceChildren(...shown)
+  }
+
+  /** @param {ReadonlyArray<import("./types.d.ts").GatewayEvent>} lines */
+  #showLog(lines) {
+    const shown = lines.toReversed().map((line) => eventLine({ ...line, server: null }))
+    this.#log.replaceChildren(...(shown.length > 0 ? shown : [element("li", {}, "Nothing yet")]))
+  }
+
+  /** An event of the server has happened. @param {import("./types.d.ts").GatewayEvent} event */
+  event(event) {
+    if (this.node.hidden || this.#server === undefined) return
+    this.#log.prepend(eventLine({ ...event, server: null }))
+    while (this.#log.childElementCount > most.lines) this.#log.lastElementChild?.remove()
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * The status page: what the gateway says, as it says it.
+ */
+import * as Announcer from "./Announcer.mjs"
+import { byId, clean, element, setAttribute, setText, show } from "./dom.mjs"
+import * as Events from "./Events.mjs"
+import * as Feed from "./Feed.mjs"
+import * as Gateway from "./Gateway.mjs"
+import * as ServerList from "./ServerList.mjs"
+import { longDuration, time } from "./words.mjs"
+
+/** @typedef {import("./types.d.ts").Status} Status */
+
+/** What the gateway has said last, and when. @type {{ readonly status: Status, readonly at: number } | undefined} */
+let last
+/** Whether a frame is awaited that draws it. */
+let awaited = false
+/** How far the gateway's clock is ahead of ours. */
+let offset = 0
+
+const now = () => Date.now() + offset
+
+/** Shows whether what stands on the page is true now. @param {"connecting" | "live" | "lost" | "locked"} state @param {string} text */
+const setLink = (state, text) => {
+  setAttribute(document.documentElement, "data-link", state)
+  setAttribute(byId("link"), "data-state", state)
+  setText(byId("link"), text)
+  show(byId("trouble"), state === "lost")
+  show(byId("sign-on"), state === "locked")
+  for (const id of ["skip", "gateway", "content"]) show(byId(id), state !== "locked" && last !== undefined)
+  show(byId("forget"), state !== "locked" && Gateway.hasToken())
+}
+
+/** Facts about the gateway, of which each is written where it differs. @type {Map<string, HTMLElement>} */
+const facts = new Map()
+
+/** @param {string} label @param {string} text */
+const fact = (label, text) => {
+  let value = facts.get(label)
+  if (value === undefined) {
+    value = element("dd")
+    facts.set(label, value)
+    byId("gateway").append(element("div", {}, element("dt", {}, label), value))
+  }
+  setText(value, text)
+}
+
+const draw = () => {
+  awaited = false
+  if (last === undefined) return
+  const { status: { gateway } } = last
+  fact("Endpoint", clean(gateway.url, 200))
+  fact("Running for", longDuration(now() - gateway.startedAt))
+  fact("Clients", String(gateway.clients))
+  if (gateway.config !== undefined) fact("Configuration", clean(gateway.config, 200))
+  fact("Version", clean(gateway.version, 40))
+  fact("Process", String(gateway.pid))
+  ServerList.update(last.status, now())
+}
+
+const readEvents = async () => {
+  const { events } = await Gateway.get("logs?limit=200")
+  Events.showAll(events)
+}
+
+const feed = Feed.follow({
+  status: (status) => {
+    // Another version of the gateway has another page.
+    if (last !== undefined && last.status.gateway.version !== status.gateway.version) return location.reload()
+    last = { status, at: Date.now() }
+    Announcer.update(status)
+    // However many come, one is drawn in a frame, and none while nobody looks.
+    if (!awaited) requestAnimationFrame(draw)
+    awaited = true
+    document.title = `${ServerList.headline(status.servers)} – Lifeline`
+  },
+  event: (event) => {
+    Events.add(event)
+    ServerList.event(event)
+  },
+  live: () => {
+    setLink("live", "Live")
+    readEvents().catch(() => {})
+  },
+  lost: (problem) => {
+    setLink("lost", "Not connected")
+    const what = problem === undefined ? "The gateway does not answer." : `The gateway answers: ${problem}`
+    const asOf = last === undefined ? "" : ` What you see is from ${time(last.at)}.`
+    setText(byId("trouble-text"), `${what}${asOf} This page tries again by itself.`)
+  },
+  locked: (problem) => {
+    const given = Gateway.hasToken()
+    Gateway.setToken(undefined)
+    setLink("locked", "Locked")
+    setText(byId("token-problem"), given ? problem : "")
+    byId("token").focus()
+  },
+  clock: (ahead) => {
+    offset = ahead
+  }
+})
+
+byId("retry").addEventListener("click", () => feed.wake())
+addEventListener("online", () => feed.wake())
+byId("sign-on").addEventListener("submit", (event) => {
+  event.preventDefault()
+  const input = /** @type {HTMLInputElement} */ (byId("token"))
+  Gateway.setToken(input.value.trim())
+  input.value = ""
+  feed.wake()
+})
+byId("forget").addEventListener("click", () => {
+  Gateway.setToken(undefined)
+  location.reload()
+})
+setInterval(() => {
+  // What stands on the page while the gateway does not answer stays as it was.
+  if (document.hidden || last === undefined || !byId("trouble").hidden) return
+  fact("Running for", longDuration(now() - last.status.gateway.startedAt))
+  ServerList.tick(now())
+}, 1000)
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) feed.wake()
+})

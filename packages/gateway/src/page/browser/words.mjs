@@ -1,0 +1,78 @@
+/**
+ * Numbers, times and states in words. Pure.
+ */
+
+/** @typedef {import("./types.d.ts").State} State */
+/** @typedef {"up" | "busy" | "waiting" | "down" | "off"} Condition */
+
+/** What each state of a server means for its user. @type {Readonly<Record<State, Condition>>} */
+const conditions = {
+  Connected: "up",
+  Connecting: "busy",
+  Reconnecting: "waiting",
+  Dormant: "waiting",
+  PermanentlyFailed: "down",
+  Disconnected: "off",
+  Idle: "off",
+  Disabling: "off",
+  Disabled: "off",
+  Closed: "off"
+}
+
+/** @param {State} state */
+export const conditionOf = (state) => conditions[state]
+
+/** `PermanentlyFailed` as `Permanently failed`. @param {State} state */
+export const stateName = (state) => state.replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+
+const counts = new Intl.NumberFormat("en")
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 })
+
+/** `1,204`; from a hundred thousand on `120.4K`. @param {number} count */
+export const number = (count) => (count < 100_000 ? counts : compact).format(count)
+
+/** `1 tool`, `2 tools`. @param {number} count @param {string} noun */
+export const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`
+
+const minute = 60
+const hour = 60 * minute
+const day = 24 * hour
+
+/** `12 s`, `4 min 10 s`, `3 h 12 min`, `2 d 4 h`. @param {number} millis */
+export const duration = (millis) => {
+  const seconds = Math.max(0, Math.round(millis / 1000))
+  const two = (
+    /** @type {number} */ large,
+    /** @type {string} */ unit,
+    /** @type {number} */ small,
+    /** @type {string} */ rest
+  ) => {
+    const left = Math.floor((seconds % large) / small)
+    return `${Math.floor(seconds / large)} ${unit}${left > 0 ? ` ${left} ${rest}` : ""}`
+  }
+  if (seconds < minute) return `${seconds} s`
+  if (seconds < hour) return two(minute, "min", 1, "s")
+  if (seconds < day) return two(hour, "h", minute, "min")
+  return two(day, "d", hour, "h")
+}
+
+/** The same without seconds from a minute on: for what nobody waits for. @param {number} millis */
+export const longDuration = (millis) => duration(millis < minute * 1000 ? millis : millis - millis % (minute * 1000))
+
+/** `3 ms`, `0.8 ms`, `1.2 s`. @param {number} value */
+export const millis = (value) => {
+  if (value >= 1000) return `${(value / 1000).toFixed(1)} s`
+  return `${value < 10 && !Number.isInteger(value) ? value.toFixed(1) : Math.round(value)} ms`
+}
+
+const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" })
+const calendar = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" })
+
+/** `12:03:04`, in the time of this machine. @param {number} at */
+export const time = (at) => clock.format(at)
+
+/** With the day, too. @param {number} at */
+export const date = (at) => calendar.format(at)
+
+/** `12:03:04`, with the day where that was not today. @param {number} at @param {number} now */
+export const moment = (at, now) => new Date(at).toDateString() === new Date(now).toDateString() ? time(at) : date(at)

@@ -1,0 +1,32 @@
+/**
+ * What the servers say of their use, each under its name, as the gateway's own instructions. Pure.
+ */
+
+/** What one server says. */
+export interface Said {
+  readonly server: string
+  readonly instructions: string | undefined
+}
+
+/** As many characters of one server are taken at most, and of all together. */
+const longest = { one: 8000, all: 64_000 }
+
+const cut = (text: string, most: number): string =>
+  text.length <= most ? text : `${text.slice(0, most)}\n[cut here: too long]`
+
+/** The instructions, or none where there are none. `about`: what is said before them. */
+export const join = (said: ReadonlyArray<Said>, about: string | undefined): string | undefined => {
+  let left = longest.all
+  const sections = said.flatMap(({ instructions, server }) => {
+    const text = instructions?.trim() ?? ""
+    if (text === "" || left <= 0) return []
+    const section = `## ${server}\n\n${cut(text, Math.min(longest.one, left))}`
+    left -= section.length
+    return [section]
+  })
+  const head = sections.length === 0
+    ? []
+    : ["What each MCP server behind this gateway says of its use, under its name:"]
+  const all = [...about === undefined ? [] : [about], ...head, ...sections]
+  return all.length === 0 ? undefined : all.join("\n\n")
+}

@@ -1,0 +1,57 @@
+/**
+ * What the gateway writes, as one JSON object a line: `time`, `level`, `message`, and `server` where it is about one.
+ */
+import { Cause, Effect, HashMap, Inspectable, Logger, LogLevel } from "effect"
+import type * as EventLog from "../api/EventLog.js"
+import type { Output } from "../Output.js"
+import { clean } from "../Text.js"
+
+const json = ({ at, level, server, text }: EventLog.Entry): string =>
+  JSON.stringify({ time: new Date(at).toISOString(), level, ...(server === null ? {} : { server }), message: text })
+
+/** Writes one line of the log. */
+export const entry = (output: Output, line: EventLog.Entry): Effect.Effect<void> => output.line(json(line))
+
+const now = (level: EventLog.Entry["level"], text: string) =>
+  Effect.clockWith((clock) => Effect.map(clock.currentTimeMillis, (at) => json({ at, server: null, level, text })))
+
+/** The same output for JSON alone: without frames, every line an object. */
+export const over = (output: Output): Output => ({
+  ...output,
+  live: false,
+  line: (text) => Effect.flatMap(now("info", clean(text)), output.line),
+  problem: (text) => Effect.flatMap(now("warning", clean(text)), output.problem),
+  frame: () => Effect.void
+})
+
+/** What is logged, as a line of the log; `undefined` below warnings. */
+export const entryOf = (
+  { annotations, cause, date, logLevel, message }: Logger.Logger.Options<unknown>
+): EventLog.Entry | undefined => {
+  if (LogLevel.lessThan(logLevel, LogLevel.Warning)) return undefined
+  const parts = Array.isArray(message) ? message : [message]
+  const texts = [
+    ...parts.map((part) => Inspectable.toStringUnknown(part, 0)),
+    ...(Cause.isEmpty(cause) ? [] : [Cause.pretty(cause)])
+  ]
+  const [backend] = HashMap.toEntries(annotations).flatMap(([key, value]) =>
+    key === "backend" && typeof value === "string" ? [value] : []
+  )
+  return {
+    at: date.getTime(),
+    server: backend ?? null,
+    level: LogLevel.greaterThanEqual(logLevel, LogLevel.Error) ? "error" : "warning",
+    text: clean(texts.join(" "))
+  }
+}
+
+/** A logger that hands warnings and worse on as lines of the log. */
+export const logger = (take: (line: EventLog.Entry) => void): Logger.Logger<unknown, void> =>
+  Logger.make((options) => {
+    const line = entryOf(options)
+    if (line !== undefined) take(line)
+  })
+
+/** A logger that writes them to standard error as JSON. */
+export const jsonLogger = (output: Output): Logger.Logger<unknown, void> =>
+  logger((line) => Effect.runSync(output.problem(json(line))))

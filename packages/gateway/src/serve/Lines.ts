@@ -1,0 +1,71 @@
+/**
+ * What happens to backends as plain lines, one for each event that matters to an operator. Pure.
+ */
+import { type Event, Lifecycle, type Status } from "@mcp-lifeline/core"
+import { clean, time } from "../Text.js"
+import * as Table from "./Table.js"
+
+const tools = (count: number): string => `${count} ${count === 1 ? "tool" : "tools"}`
+
+const say = (event: Event.Event, status: Status | undefined): ReadonlyArray<string> | undefined => {
+  switch (event._tag) {
+    case "StateChanged": {
+      if (event.to !== "Connected") {
+        const worthALine = event.to !== "Connecting" && event.to !== "Reconnecting" && event.from !== event.to
+        return worthALine ? [Lifecycle.inWords(event.to)] : undefined
+      }
+      if (event.from === "Connected") return undefined
+      const current = status?.generation === event.generation ? status : undefined
+      return [
+        event.to,
+        `generation ${event.generation}`,
+        ...(current ? [Table.peer(current)] : []),
+        ...(current?.catalog ? [tools(current.catalog.tools)] : [])
+      ]
+    }
+    case "RuntimeLost":
+      return ["Lost", `generation ${event.generation}`, event.loss.message]
+    case "AttemptFailed":
+      return [
+        // Made while the connection in use was to be replaced by it.
+        status?.state === "Connected" ? "New connection failed, the old one stays" : "Attempt failed",
+        event.error.message,
+        ...(event.nextAttemptAt === undefined ? [] : [`next in ${Table.until(event.nextAttemptAt - event.at)}`])
+      ]
+    case "RuntimeClosed":
+      return event.outcome === "closed" ? undefined : ["Close", event.outcome, event.message ?? ""]
+    case "DiscoveryFailed":
+      return ["Could not read the lists", event.message]
+    case "KeepaliveChanged":
+      return event.state === "disabled" ? ["Keepalive disabled", event.reason ?? ""] : undefined
+    case "AttemptStarted":
+    case "Installed":
+      return undefined
+    case "CatalogChanged":
+      return status?.catalog && !event.stale ? [tools(status.catalog.tools)] : undefined
+  }
+}
+
+/** How many tools of each backend the lines have told of last. */
+export type Told = ReadonlyMap<string, number>
+
+/** A whole line: the local time, the backend and what happened. */
+export const show = (at: number, backend: string, text: string): string => `${time(at)} ${clean(backend)}  ${text}`
+
+/**
+ * What a line says of an event, or `undefined` where it needs none; `status` is that of its backend, as late as it is known. What
+ * the catalogue holds is told with the connection, and by itself only when it is news.
+ */
+export const step = (
+  told: Told,
+  event: Event.Event,
+  status: Status | undefined
+): readonly [Told, string | undefined] => {
+  const count = status?.catalog?.tools
+  if (event._tag === "CatalogChanged" && told.get(event.backend) === count) return [told, undefined]
+  const parts = say(event, status)
+  if (!parts) return [told, undefined]
+  const shown = parts[0] === "Connected" || event._tag === "CatalogChanged"
+  const text = parts.map(clean).filter((part) => part !== "").join("  ")
+  return [shown && count !== undefined ? new Map([...told, [event.backend, count]]) : told, text]
+}

@@ -1,0 +1,42 @@
+/**
+ * The tools of a fleet that clients of the gateway are offered. Tasks do not pass through the gateway: a tool that needs one is
+ * not offered, and one that may have one is offered without that mark.
+ */
+import type { Fleet } from "@mcp-lifeline/core"
+import type { Tool } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Stream } from "effect"
+
+const needsTask = ({ execution }: Tool): boolean => execution?.taskSupport === "required"
+
+/** The tool as it is offered, if it is. */
+export const tool = (value: Tool): Tool | undefined => {
+  if (needsTask(value)) return undefined
+  if (value.execution?.taskSupport !== "optional") return value
+  const { execution: { taskSupport: _, ...others }, ...rest } = value
+  return Object.keys(others).length === 0 ? rest : { ...rest, execution: others }
+}
+
+/** The tools of a catalogue that are offered. */
+export const tools = (catalog: Fleet.FleetCatalog): ReadonlyArray<Tool> =>
+  Array.from(catalog.tools.values(), ({ value }) => tool(value)).filter((one) => one !== undefined)
+
+/** The names of the tools that are not offered. */
+export const withheld = (catalog: Fleet.FleetCatalog): ReadonlyArray<string> =>
+  Array.from(catalog.tools).flatMap(([name, { value }]) => needsTask(value) ? [name] : [])
+
+/** Logs once of each tool that it is not offered. */
+export const warnWithheld = (fleet: Fleet.Fleet): Effect.Effect<void> =>
+  fleet.catalog.changes.pipe(
+    Stream.mapAccum(new Set<string>(), (warned, catalog) => {
+      const names = withheld(catalog).filter((name) => !warned.has(name))
+      return [names.length === 0 ? warned : new Set([...warned, ...names]), names]
+    }),
+    Stream.runForEach((names) =>
+      Effect.forEach(names, (name) =>
+        Effect.logWarning(
+          `${name} is not offered: it runs only as a task, and the gateway does not pass tasks through`
+        ), {
+        discard: true
+      })
+    )
+  )

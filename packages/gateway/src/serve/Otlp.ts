@@ -1,0 +1,56 @@
+/**
+ * Spans, metrics and logs of the gateway, sent to an OTLP endpoint where OpenTelemetry's own variables name one. Loaded only then.
+ */
+import * as OtlpLogger from "@effect/opentelemetry/OtlpLogger"
+import * as OtlpMetrics from "@effect/opentelemetry/OtlpMetrics"
+import * as OtlpSerialization from "@effect/opentelemetry/OtlpSerialization"
+import * as OtlpTracer from "@effect/opentelemetry/OtlpTracer"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import { Layer } from "effect"
+import { version } from "../Version.js"
+import { endpointOf, type Signal } from "./otlpEndpoint.js"
+
+/** `name=value,name=value`, the values as in a URL. */
+const headersOf = (text: string | undefined): Record<string, string> =>
+  Object.fromEntries(
+    (text ?? "").split(",").flatMap((pair) => {
+      const at = pair.indexOf("=")
+      if (at <= 0) return []
+      const value = pair.slice(at + 1).trim()
+      try {
+        return [[pair.slice(0, at).trim(), decodeURIComponent(value)]]
+      } catch {
+        return [[pair.slice(0, at).trim(), value]]
+      }
+    })
+  )
+
+const millis = (text: string | undefined): number | undefined => Number(text) > 0 ? Number(text) : undefined
+
+/** A tracer, an export of Effect's metrics and a logger, for the signals that have an endpoint. */
+export const layer = (env: NodeJS.ProcessEnv): Layer.Layer<never> => {
+  const isNamed = env["OTEL_SERVICE_NAME"] || /(^|,)\s*service\.name=/.test(env["OTEL_RESOURCE_ATTRIBUTES"] ?? "")
+  // The library reads the variables itself where nothing is given here.
+  const resource = { ...(isNamed ? {} : { serviceName: "mcp-lifeline" }), serviceVersion: version }
+  const optionsOf = (signal: Signal) => {
+    const url = endpointOf(signal, env)
+    const own = env[`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_HEADERS`]
+    const headers = { ...headersOf(env["OTEL_EXPORTER_OTLP_HEADERS"]), ...headersOf(own) }
+    return url === undefined ? undefined : { url, headers, resource }
+  }
+  const [traces, metrics, logs] = [optionsOf("traces"), optionsOf("metrics"), optionsOf("logs")]
+  return Layer.mergeAll(
+    traces === undefined
+      ? Layer.empty
+      : OtlpTracer.layer({ ...traces, exportInterval: millis(env["OTEL_BSP_SCHEDULE_DELAY"]) }),
+    metrics === undefined
+      ? Layer.empty
+      : OtlpMetrics.layer({ ...metrics, exportInterval: millis(env["OTEL_METRIC_EXPORT_INTERVAL"]) }),
+    logs === undefined ? Layer.empty : OtlpLogger.layer(logs)
+  ).pipe(
+    Layer.provide(
+      env["OTEL_EXPORTER_OTLP_PROTOCOL"] === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf
+    ),
+    Layer.provide(FetchHttpClient.layer)
+  )
+}

@@ -1,0 +1,211 @@
+/**
+ * `mcp-lifeline serve`: the backends of a file, or the demo, as one endpoint, until it is told to end.
+ */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type { Status } from "@mcp-lifeline/core"
+import { type Fleet, Telemetry } from "@mcp-lifeline/core"
+import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
+import type { Scope } from "effect"
+import { Clock, Effect, Logger, Redacted, Stream } from "effect"
+import { resolve } from "node:path"
+import type * as EventLog from "../api/EventLog.js"
+import * as Record from "../api/Record.js"
+import * as Configuration from "../config/Configuration.js"
+import * as Demo from "../Demo.js"
+import { StartError } from "../Errors.js"
+import * as LastingSessions from "../http/LastingSessions.js"
+import * as Listener from "../http/Listener.js"
+import type * as SessionKey from "../http/SessionKey.js"
+import * as Output from "../Output.js"
+import * as RunningGateways from "../state/RunningGateways.js"
+import * as StateFolder from "../state/StateFolder.js"
+import * as Endpoint from "./Endpoint.js"
+import * as Heap from "./Heap.js"
+import * as JsonLog from "./JsonLog.js"
+import * as Lines from "./Lines.js"
+import * as OtlpEndpoint from "./otlpEndpoint.js"
+import * as Servers from "./Servers.js"
+import * as Systemd from "./Systemd.js"
+import * as Table from "./Table.js"
+import * as Token from "./Token.js"
+
+/** What `serve` was asked for. */
+export interface Options {
+  /** Path of an `mcp.json`; without it the demo is served. */
+  readonly config: string | undefined
+  readonly host: string
+  /** 0 for any free port. */
+  readonly port: number
+  readonly token: Redacted.Redacted | undefined
+  /** End when no client has been there for so long, in seconds. */
+  readonly linger: number | undefined
+  /** The key of sessions, where it is not that of the state folder. */
+  readonly sessionKey: SessionKey.Given
+  /** A file that holds the token. */
+  readonly tokenFile: string | undefined
+  /** How what happens is written. */
+  readonly logFormat: "text" | "json"
+}
+
+const welcome = (url: string, page: string, hasToken: boolean): string => {
+  const header = hasToken ? `, "headers": { "Authorization": "Bearer <token>" }` : ""
+  const option = hasToken ? ` --header "Authorization: Bearer <token>"` : ""
+  return [
+    `Serving ${url}`,
+    "",
+    `  Status page: ${page}/`,
+    "  In a client's mcp.json:",
+    `    { "mcpServers": { "lifeline": { "type": "http", "url": "${url}"${header} } } }`,
+    "  Or from a shell:",
+    `    npx @modelcontextprotocol/inspector --cli ${url} --transport http${option} --method tools/list`,
+    ""
+  ].join("\n")
+}
+
+/** The process of each backend of the demo, where it has one now. */
+const pids = (statuses: Readonly<Record<string, Status>>, httpPid: number | undefined) =>
+  Object.values(statuses).flatMap(({ backend, peer }) => {
+    const pid = backend === "every-http" ? httpPid : peer?.pid
+    return pid === undefined ? [] : [{ backend, pid }]
+  })
+
+const hint = ({ backend, pid }: { readonly backend: string; readonly pid: number }): string =>
+  `kill -9 ${pid}   # ${backend}: it comes back`
+
+/** A table in place, drawn when something changes, and each second for what only time changes. */
+const showTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
+  Effect.gen(function*() {
+    const statuses = yield* fleet.status
+    const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+    const width = yield* output.width
+    const table = Table.render(Object.values(statuses), { now, width, colour: output.colour })
+    const hints = demo ? ["Try:", ...pids(statuses, yield* demo.httpPid.get).map(hint)].map((line) => `  ${line}`) : []
+    yield* output.frame([table, "", ...hints, "  Ctrl+C ends the gateway and every server it has started"].join("\n"))
+  })
+
+const live = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
+  Stream.merge(Stream.tick("1 second"), Stream.map(fleet.status.changes, () => undefined)).pipe(
+    Stream.buffer({ capacity: 1, strategy: "sliding" }),
+    // A burst of changes is one drawing.
+    Stream.runForEach(() => Effect.zipLeft(showTable(fleet, demo, output), Effect.sleep("50 millis")))
+  )
+
+/** The commands that end a process of the demo, as those come up. */
+const hints = (fleet: Fleet.Fleet, demo: Demo.Demo, output: Output.Output) =>
+  Stream.merge(fleet.status.changes, Stream.mapEffect(demo.httpPid.changes, () => fleet.status)).pipe(
+    Stream.mapEffect((statuses) => Effect.map(demo.httpPid.get, (pid) => pids(statuses, pid).map(hint))),
+    Stream.mapAccum(new Set<string>(), (shown, all) => [
+      new Set([...shown, ...all]),
+      all.filter((one) => !shown.has(one))
+    ]),
+    Stream.runForEach((fresh) => Effect.forEach(fresh, (one) => output.line(`  try: ${one}`)))
+  )
+
+/** What is said of the token, where one was made: itself on a terminal, and where it is elsewhere, since lines are kept. */
+const tokenLine = ({ isNew, value }: Token.Token, file: string): ReadonlyArray<string> => {
+  if (!isNew || value === undefined) return []
+  return process.stdout.isTTY
+    ? [`Token, for this run only: ${Redacted.value(value)}`]
+    : [`A token was made for this run; it is in ${file}, which only this user can read`]
+}
+
+/** Serves until interrupted, or until nobody needs it any more. What it started has ended when it ends, within a bound. */
+export const run = (
+  options: Options
+): Effect.Effect<void, StartError, FileSystem.FileSystem | Scope.Scope> =>
+  Effect.gen(function*() {
+    const plain = yield* Output.make
+    const isJson = options.logFormat === "json"
+    const output = isJson ? JsonLog.over(plain) : plain
+    const problem = OtlpEndpoint.problem(process.env)
+    if (problem !== undefined) yield* output.problem(`no telemetry is sent: ${problem}`)
+    else if (OtlpEndpoint.isAsked(process.env)) {
+      const Otlp = yield* Effect.promise(() => import("./Otlp.js"))
+      return yield* Effect.provide(written(options, plain), Otlp.layer(process.env))
+    }
+    return yield* written(options, plain)
+  })
+
+/** Serves, and writes what happens in the format that was asked for. */
+const written = (options: Options, plain: Output.Output) =>
+  Effect.gen(function*() {
+    const isJson = options.logFormat === "json"
+    const record = yield* Effect.provide(Record.make, LifelineTelemetry.layer)
+    const journal: Journal = {
+      record,
+      output: isJson ? JsonLog.over(plain) : plain,
+      show: (entry) =>
+        isJson
+          ? JsonLog.entry(plain, entry)
+          : plain.live || entry.server === null
+          ? Effect.void
+          : plain.line(Lines.show(entry.at, entry.server, entry.text))
+    }
+    const logger = Logger.zip(
+      isJson ? JsonLog.jsonLogger(plain) : Output.logger(plain),
+      JsonLog.logger(record.log.add)
+    )
+    return yield* serve(options, journal).pipe(
+      Effect.provide([StateFolder.layer, Logger.replace(Logger.defaultLogger, logger)])
+    )
+  })
+
+/** Where what happens is kept and written. */
+interface Journal {
+  readonly record: Record.Record
+  readonly output: Output.Output
+  readonly show: (entry: EventLog.Entry) => Effect.Effect<void>
+}
+
+const serve = (options: Options, { output, record, show }: Journal) =>
+  Effect.gen(function*() {
+    const token = yield* Token.find(options)
+    const given = options.config === undefined ? undefined : yield* Configuration.make(options.config, output)
+    const listener = yield* Listener.listen(options)
+    const sessions = yield* LastingSessions.make(options.sessionKey)
+    const demo = given ? undefined : yield* Demo.make
+    const ofDemo = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
+    const startedAt = yield* Clock.currentTimeMillis
+    const servers = yield* Servers.make(given?.servers ?? ofDemo).pipe(
+      Effect.provideService(Telemetry.Current, record.servers),
+      Effect.mapError(({ cause, message }) => new StartError({ message, cause }))
+    )
+    const { fleet } = servers
+    yield* record.follow(fleet, show)
+    if (given) yield* given.follow(servers)
+    const draw = output.live ? live(fleet, demo, output) : demo ? hints(fleet, demo, output) : Effect.void
+    yield* draw.pipe(
+      // What cannot be shown is no reason to stop serving.
+      Effect.catchAllCause((cause) =>
+        Effect.logError("the table of backends failed and is not drawn any more; the gateway goes on", cause)
+      ),
+      Effect.interruptible,
+      Effect.forkScoped
+    )
+    const config = options.config === undefined ? undefined : resolve(options.config)
+    const signIn = given?.signIn ?? (() => undefined)
+    const endpoint = yield* Endpoint.serve({
+      servers,
+      listener,
+      sessions,
+      token: token.value,
+      login: given?.login,
+      hasStatus: given?.hasStatus,
+      about: { record, startedAt, config, signIn }
+    }).pipe(Effect.provideService(Telemetry.Current, record.servers))
+    const file = yield* RunningGateways.register({
+      url: listener.url,
+      pid: process.pid,
+      config: config ?? null,
+      startedAt,
+      token: token.value ?? null
+    })
+    const lines = options.logFormat === "json"
+      ? [`Serving ${endpoint.url}`, `Status page: ${listener.url}/`]
+      : [welcome(endpoint.url, listener.url, token.value !== undefined)]
+    yield* Effect.forEach([...lines, ...tokenLine(token, file)], output.line)
+    yield* Systemd.notify(`Serving ${endpoint.url}`, process.env)
+    yield* Effect.sync(Heap.keepSmall)
+    yield* Effect.addFinalizer(() => output.line("Shutting down"))
+    yield* options.linger === undefined ? Effect.never : endpoint.unusedFor(options.linger * 1000)
+  })

@@ -1,0 +1,149 @@
+/**
+ * What a model is told of the servers: which is down, since when, why, and what a person should do. As a tool and as a resource.
+ */
+import type { ConnectReason, Status } from "@mcp-lifeline/core"
+import type { Resource, Tool } from "@modelcontextprotocol/sdk/types.js"
+import { remedy } from "../api/Remedy.js"
+import { withoutOptions } from "../wrap/Advice.js"
+
+/** The name of the tool. */
+export const toolName = "lifeline__status"
+
+/** The URI of the resource. */
+export const uri = "lifeline://status"
+
+const description =
+  "Says of each MCP server behind this gateway whether it is up; and of one that is down since when, why, and what the user "
+  + "should do. Call it when a tool is missing, or fails because its server cannot be reached."
+
+const tool: Tool = {
+  name: toolName,
+  title: "Status of the MCP servers",
+  description,
+  inputSchema: { type: "object" },
+  annotations: { readOnlyHint: true, openWorldHint: false }
+}
+
+const resource: Resource = {
+  uri,
+  name: "status",
+  title: "Status of the MCP servers",
+  description:
+    "Which MCP servers behind this gateway are up; and of those that are down since when, why, and what to do.",
+  mimeType: "text/plain"
+}
+
+/** Their entries in the lists, encoded. */
+export const entries = { tools: JSON.stringify(tool), resources: JSON.stringify(resource) } as const
+
+/** What is said before the instructions of the servers. */
+export const about =
+  `If a tool is missing or its server cannot be reached, call ${toolName}: it says which servers are down, why, and what the user should do.`
+
+/** What is known of one server. */
+export interface Known {
+  readonly name: string
+  /** Of the server, where it runs for this client. */
+  readonly status: Status | undefined
+  /** Since when it is down, in milliseconds since the epoch. */
+  readonly since: number | undefined
+  /** In which way it could not be connected last. */
+  readonly reason: ConnectReason | undefined
+  /** What a person has to do to sign in. */
+  readonly login: string | undefined
+}
+
+/** The same in words, and as data. */
+interface Account {
+  readonly name: string
+  readonly state: "up" | "down" | "idle" | "off"
+  readonly since?: string
+  readonly why?: string
+  readonly next?: string
+  readonly toDo?: string
+}
+
+const isoOf = (millis: number): string => new Date(millis).toISOString().replace(/\.\d+Z$/, "Z")
+
+const inWords = (millis: number): string => {
+  const seconds = Math.max(1, Math.round(millis / 1000))
+  if (seconds < 90) return `${seconds} s`
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`
+}
+
+/** The states in which a server is down, though it should not be. */
+const isDown: ReadonlySet<string> = new Set(["Connecting", "Reconnecting", "Dormant", "PermanentlyFailed"])
+/** The states in which it was switched off. */
+const isOff: ReadonlySet<string> = new Set(["Disconnected", "Disabling", "Disabled", "Closed"])
+
+const accountOf = ({ login, name, reason, since, status }: Known, now: number): Account => {
+  if (status === undefined) {
+    return {
+      name,
+      state: "idle",
+      toDo: "Nothing: each client has its own, which is started when this client needs it."
+    }
+  }
+  const { lastError, nextAttemptAt, state } = status
+  const toDo = remedy(status, reason, login)
+  if (isOff.has(state)) return { name, state: "off", toDo }
+  if (!isDown.has(state)) {
+    const todo = login === undefined ? {} : { toDo }
+    return { name, state: state === "Idle" ? "idle" : "up", ...todo }
+  }
+  const next = nextAttemptAt === undefined || login !== undefined ? undefined : Math.max(0, nextAttemptAt - now)
+  return {
+    name,
+    state: "down",
+    ...(since === undefined ? {} : { since: isoOf(since) }),
+    ...(lastError === undefined ? {} : { why: withoutOptions(lastError) }),
+    ...(next === undefined ? {} : { next: `next attempt in ${inWords(next)}` }),
+    toDo
+  }
+}
+
+const lineOf = ({ name, next, since, state, toDo, why }: Account, now: number): string => {
+  const when = since === undefined ? "" : ` since ${since} (${inWords(now - Date.parse(since))})`
+  const parts = [
+    `${name}: ${state}${when}`,
+    ...(why === undefined ? [] : [`why: ${why}`]),
+    ...(next === undefined ? [] : [next]),
+    ...(toDo === undefined ? [] : [`to do for the user: ${toDo}`])
+  ]
+  return `- ${parts.join("; ")}`
+}
+
+/** The account of all servers. */
+export interface Report {
+  readonly text: string
+  readonly servers: ReadonlyArray<Account>
+}
+
+/** Says how the servers are. */
+export const report = (all: ReadonlyArray<Known>, now: number): Report => {
+  const servers = all.map((known) => accountOf(known, now))
+  const down = servers.filter(({ state }) => state === "down").length
+  const head = servers.length === 0
+    ? "There are no servers behind this gateway."
+    : down === 0
+    ? `No server is down, of ${servers.length}.`
+    : `${down} of ${servers.length} servers ${down === 1 ? "is" : "are"} down.`
+  return { servers, text: [head, ...servers.map((account) => lineOf(account, now))].join("\n") }
+}
+
+const toolResult = ({ servers, text }: Report): Record<string, unknown> => ({
+  content: [{ type: "text", text }],
+  structuredContent: { servers }
+})
+
+const resourceResult = ({ text }: Report): Record<string, unknown> => ({
+  contents: [{ uri, mimeType: "text/plain", text }]
+})
+
+/** Makes of a report what a request is answered with, where it asks for one. */
+export const asked = (method: string, name: string): ((report: Report) => Record<string, unknown>) | undefined =>
+  method === "tools/call" && name === toolName
+    ? toolResult
+    : method === "resources/read" && name === uri
+    ? resourceResult
+    : undefined

@@ -1,0 +1,45 @@
+/**
+ * Tells systemd how the gateway is, where systemd asks for it (NOTIFY_SOCKET). Node.js has no datagram sockets of Unix, so systemd's
+ * own program sends the messages.
+ */
+import { Effect, Schedule } from "effect"
+import type { Scope } from "effect"
+import { execFile } from "node:child_process"
+
+/** How long one message may take, in milliseconds. */
+const patience = 5000
+
+const send = (...messages: ReadonlyArray<string>): Effect.Effect<void, Error> =>
+  Effect.async((resume) => {
+    const child = execFile("systemd-notify", [...messages], { timeout: patience }, (error) => {
+      resume(error === null ? Effect.void : Effect.fail(error))
+    })
+    return Effect.sync(() => child.kill())
+  })
+
+/** How often systemd waits for a sign of life, in milliseconds; undefined where it does not. */
+const watchdog = (env: NodeJS.ProcessEnv): number | undefined => {
+  const micros = Number(env["WATCHDOG_USEC"])
+  const isOurs = env["WATCHDOG_PID"] === undefined || env["WATCHDOG_PID"] === String(process.pid)
+  return isOurs && micros > 0 ? micros / 1000 : undefined
+}
+
+/** Says that the gateway is ready, that it lives as long as the scope is open, and then that it stops. Fails never. */
+export const notify = (status: string, env: NodeJS.ProcessEnv): Effect.Effect<void, never, Scope.Scope> => {
+  if (!env["NOTIFY_SOCKET"]) return Effect.void
+  return Effect.gen(function*() {
+    yield* send("--ready", `--status=${status}`)
+    yield* Effect.addFinalizer(() => Effect.ignore(send("STOPPING=1")))
+    const every = watchdog(env)
+    if (every === undefined) return
+    yield* Effect.ignore(send("WATCHDOG=1")).pipe(
+      Effect.repeat(Schedule.spaced(every / 3)),
+      Effect.interruptible,
+      Effect.forkScoped
+    )
+  }).pipe(Effect.catchAll((error) =>
+    Effect.logWarning(
+      `systemd is not told how the gateway is, since its program systemd-notify does not do it: ${error.message}`
+    )
+  ))
+}

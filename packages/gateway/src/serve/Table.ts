@@ -1,0 +1,93 @@
+/**
+ * The backends of a fleet as a table for a terminal. Pure.
+ */
+import type { Status } from "@mcp-lifeline/core"
+import * as Grid from "../Grid.js"
+import { clean } from "../Text.js"
+
+/** How it is drawn. */
+export interface Options {
+  /** Milliseconds since the epoch: what uptimes and countdowns are reckoned from. */
+  readonly now: number
+  /** Columns to fit into. */
+  readonly width: number
+  readonly colour: boolean
+}
+
+const colours: Readonly<Record<Status["state"], number>> = {
+  Connected: 32,
+  Idle: 36,
+  Connecting: 33,
+  Reconnecting: 33,
+  Dormant: 35,
+  PermanentlyFailed: 31,
+  Disconnected: 31,
+  Disabling: 90,
+  Disabled: 90,
+  Closed: 90
+}
+
+const head = ["backend", "state", "gen", "pid or URL", "tools", "up / next", "last error"] as const
+const stateColumn = 1
+const peerColumn = 3
+const errorColumn = 6
+
+/** `3 s`, `2 min 5 s`, `1 h 4 min`, `2 d 3 h`. */
+export const span = (millis: number): string => {
+  const seconds = Math.max(0, Math.floor(millis / 1000))
+  const [d, h, min, s] = [
+    Math.floor(seconds / 86_400),
+    Math.floor(seconds / 3600) % 24,
+    Math.floor(seconds / 60) % 60,
+    seconds % 60
+  ]
+  if (d > 0) return `${d} d ${h} h`
+  if (h > 0) return `${h} h ${min} min`
+  return min > 0 ? `${min} min ${s} s` : `${s} s`
+}
+
+/** The time until something, rounded up: what is to come is not here yet. */
+export const until = (millis: number): string => span(Math.ceil(millis / 1000) * 1000)
+
+/** The process or the address that a backend has now. */
+export const peer = ({ peer, target, transport }: Status): string =>
+  peer?.pid !== undefined ? `pid ${peer.pid}` : peer?.url ?? (transport === "stdio" ? "" : target)
+
+/** A backend that is connected had its error before, or in a call: the age says so. */
+const lastError = ({ lastError, lastErrorAt, state }: Status, now: number): string =>
+  lastError === undefined || lastErrorAt === undefined || state !== "Connected"
+    ? lastError ?? ""
+    : `${span(now - lastErrorAt)} ago: ${lastError}`
+
+const cells = (status: Status, now: number): ReadonlyArray<string> =>
+  [
+    status.backend,
+    status.state,
+    status.generation === 0 ? "" : String(status.generation),
+    peer(status),
+    status.catalog ? `${status.catalog.tools}${status.catalog.stale ? " (stale)" : ""}` : "",
+    status.state === "Connected" && status.connectedAt !== undefined
+      ? `up ${span(now - status.connectedAt)}`
+      : status.nextAttemptAt === undefined
+      ? ""
+      : `in ${until(status.nextAttemptAt - now)}`,
+    lastError(status, now)
+  ].map(clean)
+
+/** The content that the columns which may give way keep at least, in this order. */
+const shrinking = [[errorColumn, 24], [peerColumn, 12], [0, 8]] as const
+
+/** Colours the text of a state. */
+export const paintState = (text: string, state: Status["state"]): string => `\u001B[${colours[state]}m${text}\u001B[39m`
+
+/** A table that fits into the width; where errors have no room beside the rest, they stand below it. */
+export const render = (statuses: ReadonlyArray<Status>, { colour, now, width }: Options): string =>
+  Grid.render({
+    head,
+    rows: statuses.map((status) => cells(status, now)),
+    shrinking,
+    paint: (text, row, column) => {
+      const state = statuses[row]?.state
+      return colour && state && column === stateColumn ? paintState(text, state) : text
+    }
+  }, width)

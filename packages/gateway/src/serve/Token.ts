@@ -1,0 +1,46 @@
+/**
+ * The token that clients of the gateway must send: given, read from a file, or made where none is given and other machines are
+ * let in.
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import { Effect, Redacted } from "effect"
+import { randomBytes } from "node:crypto"
+import { StartError } from "../Errors.js"
+import * as Guard from "../http/Guard.js"
+
+/** Where it may come from. */
+export interface Options {
+  readonly host: string
+  readonly token: Redacted.Redacted | undefined
+  /** Counts before `token`. */
+  readonly tokenFile: string | undefined
+}
+
+/** The token, if there is to be one, and whether it was made here. */
+export interface Token {
+  readonly value: Redacted.Redacted | undefined
+  readonly isNew: boolean
+}
+
+const read = (file: string) =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(file)).pipe(
+    Effect.mapError((cause) =>
+      new StartError({ message: `${file}: the token cannot be read; give a file that can be with --token-file`, cause })
+    ),
+    Effect.map((text) => text.trim()),
+    Effect.filterOrFail(
+      // A header could not hold anything else.
+      (text) => /^[\x21-\x7E]+$/.test(text),
+      () => new StartError({ message: `${file}: it holds no token; write one into it: one line, without spaces` })
+    ),
+    Effect.map(Redacted.make)
+  )
+
+/** Finds the token. */
+export const find = (
+  { host, token, tokenFile }: Options
+): Effect.Effect<Token, StartError, FileSystem.FileSystem> => {
+  if (tokenFile !== undefined) return Effect.map(read(tokenFile), (value) => ({ value, isNew: false }))
+  if (token !== undefined || Guard.isLoopback(host)) return Effect.succeed({ value: token, isNew: false })
+  return Effect.sync(() => ({ value: Redacted.make(randomBytes(32).toString("base64url")), isNew: true }))
+}

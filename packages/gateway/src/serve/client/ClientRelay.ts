@@ -1,0 +1,247 @@
+/**
+ * The messages between one client and the servers: which requests are not answered yet, what they are answered with, and what
+ * servers say by themselves.
+ */
+import { Nesting, type ServerNotification } from "@mcp-lifeline/core"
+import type { Backend } from "@mcp-lifeline/core"
+import { JsonRpcError as Failure, type Receiver, Relay } from "@mcp-lifeline/protocol"
+import type {
+  JSONRPCMessage,
+  JSONRPCNotification,
+  JSONRPCResponse,
+  RequestId,
+  Result
+} from "@modelcontextprotocol/sdk/types.js"
+import { Cause, Effect, Exit, FiberId, Predicate, Runtime } from "effect"
+import type { Client } from "../../http/Conversation.js"
+import * as Advice from "../../wrap/Advice.js"
+import * as JsonRpcError from "../JsonRpcError.js"
+import { isReadable } from "../readable.js"
+import { OpenRequests } from "./OpenRequests.js"
+import type { Surroundings } from "./Surroundings.js"
+
+/** Messages that are kept for a client that has not said yet that it is initialized. */
+const backlog = 1000
+
+const unreadable = (method: string): JsonRpcError.JsonRpcError => ({
+  code: Failure.ourCode,
+  message:
+    `${method} was carried out, and its result is nested more than ${Nesting.defaultDepth} levels deep, which is not passed on: have the server give it in another form`,
+  data: { fate: "answered" }
+})
+
+/** A request for a server. */
+export interface Passed {
+  readonly method: string
+  readonly params: Readonly<Record<string, unknown>>
+  /** Makes of the server's result what the client is given. */
+  readonly arrived: (result: Record<string, unknown>) => Record<string, unknown>
+}
+
+/** Hands on messages between one client and the servers. */
+export class ClientRelay {
+  readonly #surroundings: Surroundings
+  readonly #client: Client
+  readonly #open: OpenRequests
+  readonly #relay: Relay
+  /** What waits for the client's `notifications/initialized`; `undefined` once it has come. */
+  #held: Array<() => void> | undefined = []
+  /** The server that says what is being delivered. */
+  #speaker: string | undefined
+
+  constructor(surroundings: Surroundings, client: Client) {
+    this.#surroundings = surroundings
+    this.#client = client
+    this.#open = new OpenRequests(surroundings.underWay, surroundings.operations)
+    this.#relay = new Relay(
+      "the gateway",
+      {
+        onmessage: (message: JSONRPCMessage) => this.#toClient(message),
+        onerror: (error) => surroundings.failed(Cause.die(error))
+      },
+      (deliver) => this.#whenInitialized(deliver),
+      (settle) => settle(),
+      (cause) => {
+        if (Cause.isDie(cause)) surroundings.failed(cause)
+        return JsonRpcError.fromCause(cause)
+      }
+    )
+  }
+
+  /** The requests of the client that are not answered yet. */
+  get open(): OpenRequests {
+    return this.#open
+  }
+
+  // --- to the client
+
+  /** Answers a request. */
+  answer(id: RequestId, result: Result): void {
+    if (this.#open.take(id) !== undefined) this.#client.write({ jsonrpc: "2.0", id, result })
+  }
+
+  /** Answers a request with a result that is encoded. */
+  answerText(id: RequestId, result: string): void {
+    if (this.#open.take(id) !== undefined) this.#client.writeResult(id, result)
+  }
+
+  /** Answers a request with an error. */
+  fail(id: RequestId, error: JsonRpcError.JsonRpcError): void {
+    if (this.#open.take(id, String(error.code)) !== undefined) this.write({ jsonrpc: "2.0", id, error })
+  }
+
+  /** Gives the client a message that is about no request. */
+  write(message: JSONRPCMessage): void {
+    this.#client.write(message)
+  }
+
+  /** The client can be sent what servers say by themselves. */
+  initialized(): void {
+    const held = this.#held
+    this.#held = undefined
+    for (const deliver of held ?? []) deliver()
+  }
+
+  /** Passes on what a server says, which is readable; or the gateway, where it names none. */
+  pass(notification: ServerNotification, server?: string): void {
+    this.#during(server, () => this.#relay.pass(notification))
+  }
+
+  /** Has the client answer what a server asks. */
+  ask(server: string, request: Parameters<Receiver["asked"]>[0], signal: AbortSignal): Promise<Result> {
+    return isReadable(request.params)
+      ? this.#during(server, () => this.#relay.ask(request, signal))
+      : Promise.reject(new Error(`${request.method} is nested too deeply to be passed on to the client`))
+  }
+
+  // --- from the client
+
+  /** Goes on with a request when an effect has ended; where that fails, it is answered so. */
+  after<A>(id: RequestId, effect: Effect.Effect<A, unknown>, then: (value: A) => void): void {
+    const open = this.#open.get(id)
+    if (open === undefined) return
+    const fiber = Runtime.runFork(this.#surroundings.runtime)(effect)
+    open.cancel = () => fiber.unsafeInterruptAsFork(FiberId.none)
+    fiber.addObserver((exit) => {
+      if (this.#open.get(id) !== open) return
+      open.cancel = undefined
+      if (Exit.isSuccess(exit)) return this.guard(id, () => then(exit.value))
+      if (Cause.isDie(exit.cause)) this.#surroundings.failed(exit.cause)
+      this.fail(id, JsonRpcError.fromCause(exit.cause as never))
+    })
+  }
+
+  /** Does what belongs to a request: where that breaks, the request is answered so, and nothing else is touched. */
+  guard(id: RequestId, step: () => void): void {
+    try {
+      step()
+    } catch (defect) {
+      this.#surroundings.failed(Cause.die(defect))
+      this.fail(id, JsonRpcError.fault)
+    }
+  }
+
+  /** Passes a request on to a server. */
+  send(id: RequestId, backend: Backend.Backend, { arrived, method, params }: Passed): void {
+    const open = this.#open.get(id)
+    if (open === undefined) return
+    open.backend = backend
+    open.arrived = arrived
+    const { login, runtime, servers } = this.#surroundings
+    const target = { runtime, backend: () => backend, use: use(backend) }
+    const isBounded = servers.hasTimeout(backend.id)
+    const request = { jsonrpc: "2.0", id, method, params: open.operation.passedOn(params) } as const
+    this.#relay.forward(target, request, isBounded, login(backend.id) !== undefined)
+  }
+
+  /** The client has cancelled a request. */
+  cancel(notification: JSONRPCNotification): void {
+    const id = notification.params?.["requestId"] as RequestId
+    // The protocol forbids to cancel `initialize`.
+    if (this.#open.get(id)?.method === "initialize") return
+    this.#open.take(id, "cancelled")?.cancel?.()
+    this.#relay.cancel(notification)
+  }
+
+  /** The client has answered what a server has asked. */
+  answered(response: JSONRPCResponse): void {
+    this.#relay.answered(response)
+  }
+
+  /** Answers all requests that are not answered yet: the gateway ends. */
+  interrupt(): void {
+    for (const id of this.#open.ids) {
+      this.#abandon(id, JsonRpcError.shuttingDown.message)
+      this.fail(id, JsonRpcError.shuttingDown)
+    }
+  }
+
+  /** Cancels what is under way, and says nothing more. */
+  end(): void {
+    for (const id of this.#open.ids) {
+      this.#abandon(id, "the client's session has ended")
+      this.#open.take(id, "cancelled")
+    }
+    this.#relay.end()
+  }
+
+  #abandon(id: RequestId, reason: string): void {
+    this.#open.get(id)?.cancel?.()
+    this.#relay.cancel({ method: "notifications/cancelled", params: { requestId: id, reason } } as never)
+  }
+
+  // --- from the relay
+
+  #during<A>(server: string | undefined, step: () => A): A {
+    this.#speaker = server
+    try {
+      return step()
+    } finally {
+      this.#speaker = undefined
+    }
+  }
+
+  #whenInitialized(deliver: () => void): void {
+    if (this.#held === undefined) return deliver()
+    this.#held.push(deliver)
+    if (this.#held.length > backlog) this.#held.shift()
+  }
+
+  #toClient(message: JSONRPCMessage): void {
+    if (!("method" in message)) return this.#response(message)
+    if (message.method === "notifications/progress") return this.#progress(message as JSONRPCNotification)
+    const about = this.#speaker === undefined ? undefined : this.#open.latestTo(this.#speaker)
+    this.#client.write(message, about)
+  }
+
+  #progress(message: JSONRPCNotification): void {
+    const { message: text, progress, progressToken, total } = message.params ?? {}
+    const about = this.#open.ofToken(progressToken)
+    if (isReadable(message.params)) return this.#client.write(message, about)
+    const params = { progressToken, progress, total, message: text } as JSONRPCNotification["params"]
+    this.#client.write({ ...message, params: params as never }, about)
+  }
+
+  #response(response: JSONRPCResponse): void {
+    const id = response.id as RequestId
+    const open = this.#open.get(id)
+    if (open === undefined) return
+    if ("result" in response) {
+      if (!isReadable(response.result)) return this.fail(id, unreadable(open.method))
+      return this.answer(id, (open.arrived?.(response.result) ?? response.result) as Result)
+    }
+    const { backend } = open
+    const { error } = response
+    if (backend === undefined) return this.fail(id, error)
+    const login = this.#surroundings.login(backend.id)
+    this.fail(id, Advice.advised(backend.id, error, login))
+    // What a person has to mend may be mended when the call is made again.
+    if (login === undefined && Predicate.isRecord(error.data) && error.data["state"] === "PermanentlyFailed") {
+      Runtime.runFork(this.#surroundings.runtime)(Effect.ignore(backend.reconnect))
+    }
+  }
+}
+
+const use =
+  (backend: Backend.Backend) =>
+  <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>): Effect.Effect<A, unknown> => f(backend)

@@ -1,0 +1,94 @@
+/**
+ * Where a request of a client leads: the name that is looked up, and what the server is asked under its own name for it. Pure.
+ */
+import { Fleet } from "@mcp-lifeline/core"
+import { Meta } from "@mcp-lifeline/protocol"
+import type { ReadResourceResult } from "@modelcontextprotocol/sdk/types.js"
+import { Predicate } from "effect"
+
+type Params = Readonly<Record<string, unknown>>
+
+/** What a request asks for. */
+export interface Destination {
+  readonly kind: Fleet.Routed
+  /** As the client knows it. */
+  readonly name: string
+  /** The params for the server, which calls it `original`. */
+  readonly under: (original: string) => Params
+}
+
+const { isString } = Predicate
+
+const isTexts = (value: unknown): boolean =>
+  value === undefined || (Predicate.isRecord(value) && Object.values(value).every(isString))
+
+const isToken = (value: unknown): boolean => value === undefined || isString(value) || Number.isInteger(value)
+
+const hasMeta = ({ _meta }: Params): boolean =>
+  _meta === undefined || (Predicate.isRecord(_meta) && isToken(_meta["progressToken"]))
+
+/** Params without what belongs to the hop from the client to us. */
+const passed = (params: Params): Params => {
+  const { task: _, ...rest } = Meta.passedOn(params)
+  return rest
+}
+
+const byName = (kind: Fleet.Routed, params: Params, fits: boolean): Destination | undefined => {
+  const { name } = params
+  return fits && isString(name)
+    ? { kind, name, under: (original) => ({ ...passed(params), name: original }) }
+    : undefined
+}
+
+const completion = (params: Params): Destination | undefined => {
+  const { argument, context, ref } = params
+  if (!Predicate.isRecord(argument) || !isString(argument["name"]) || !isString(argument["value"])) return undefined
+  if (context !== undefined && !(Predicate.isRecord(context) && isTexts(context["arguments"]))) return undefined
+  if (!Predicate.isRecord(ref)) return undefined
+  const to = (kind: Fleet.Routed, key: "name" | "uri"): Destination | undefined => {
+    const name = ref[key]
+    if (!isString(name)) return undefined
+    return { kind, name, under: (original) => ({ ...passed(params), ref: { ...ref, [key]: original } }) }
+  }
+  return ref["type"] === "ref/prompt"
+    ? to("prompts", "name")
+    : ref["type"] === "ref/resource"
+    ? to("resources", "uri")
+    : undefined
+}
+
+/** The requests that go to a server, by what they name. */
+const destinations = {
+  "tools/call": (params: Params) =>
+    byName("tools", params, params["arguments"] === undefined || Predicate.isRecord(params["arguments"])),
+  "prompts/get": (params: Params) => byName("prompts", params, isTexts(params["arguments"])),
+  "resources/read": (params: Params): Destination | undefined => {
+    const { uri } = params
+    if (!isString(uri)) return undefined
+    return { kind: "resources", name: uri, under: (original) => ({ ...passed(params), uri: original }) }
+  },
+  "completion/complete": completion
+} as const
+
+/** A request that goes to a server. */
+export type Method = keyof typeof destinations
+
+/** Whether a request goes to a server. */
+export const isRouted = (method: string): method is Method => Object.hasOwn(destinations, method)
+
+/** Where it leads; nothing where its params do not fit it. */
+export const of = (method: Method, params: unknown): Destination | undefined =>
+  Predicate.isRecord(params) && hasMeta(params) ? destinations[method](params) : undefined
+
+/** The result as the client is given it: under the URI that it has asked for, and without what belongs to the server's hop. */
+export const arrived = (
+  method: Method,
+  { name }: Destination,
+  original: string,
+  result: Record<string, unknown>
+): Record<string, unknown> => {
+  const { resultType: _, ...rest } = Meta.passedOn(result)
+  return method === "resources/read" && original !== name
+    ? Fleet.underAskedUri(rest as ReadResourceResult, original, name)
+    : rest
+}

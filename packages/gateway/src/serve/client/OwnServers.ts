@@ -1,0 +1,165 @@
+/**
+ * The servers that one client has to itself: started in its name when it first needs them, and closed with it.
+ */
+import { type Backend, type Connector, Fleet, type InvalidOptions, type ServerNotification } from "@mcp-lifeline/core"
+import { Incoming, type Introduction, type Receiver } from "@mcp-lifeline/protocol"
+import { Deferred, Effect, Exit, Fiber, Runtime, Scope } from "effect"
+import type { Client } from "../../wrap/introductions.js"
+import * as Group from "../Group.js"
+import type { Changing } from "../Lists.js"
+import * as Servers from "../Servers.js"
+import type { Surroundings } from "./Surroundings.js"
+
+/** Whose they are. */
+export interface Owner {
+  readonly client: Client
+  /** Takes what one of them says. */
+  readonly receiver: (server: string) => Receiver
+  readonly listsChanged: (kinds: ReadonlyArray<Changing>) => void
+  /** Called once they are there. */
+  readonly opened: (group: Group.Group) => void
+}
+
+interface Started {
+  readonly group: Group.Group
+  /** Starts, stops and replaces what the configuration has changed. */
+  readonly apply: Effect.Effect<unknown, InvalidOptions>
+}
+
+/** Starts the servers of a client; they live as long as the scope. */
+const start = (
+  servers: Servers.Servers,
+  { client: { capabilities, clientInfo, protocolVersion }, listsChanged, receiver }: Owner
+): Effect.Effect<Started, InvalidOptions, Scope.Scope> =>
+  Effect.gen(function*() {
+    const introductions = new Map<string, Introduction>()
+    const connectors = Servers.oncePerConnector()
+    const around = (server: string, connector: Connector): Connector => {
+      const incoming = new Incoming()
+      incoming.isRaw = true
+      incoming.protocolVersion = protocolVersion
+      incoming.receiver = {
+        ...receiver(server),
+        introduced: (introduction) => {
+          introductions.set(server, introduction)
+          servers.introduced(server, introduction)
+          return undefined
+        }
+      }
+      return incoming.around(connector)
+    }
+    const backends = () =>
+      servers.own().map((server) => ({
+        ...Servers.backendOf(server, (connector) => connectors(connector, () => around(server.id, connector))),
+        clientInfo,
+        capabilities
+      }))
+    const fleet = yield* Fleet.make({ backends: backends() })
+    const group = yield* Group.make({ fleet, listsChanged, introduction: (server) => introductions.get(server) })
+    return { group, apply: Effect.suspend(() => fleet.apply(backends())) }
+  })
+
+/** The servers of one client, started or not. */
+export class OwnServers {
+  readonly #surroundings: Surroundings
+  readonly #owner: () => Owner | undefined
+  readonly #settled = Deferred.unsafeMake<void>(Fiber.id(Fiber.void))
+  #scope: Scope.CloseableScope | undefined
+  #starting: Fiber.RuntimeFiber<void> | undefined
+  #started: Started | undefined
+  #isSettled = false
+
+  /** `owner` is asked when they are needed; where nobody is, there are none. */
+  constructor(surroundings: Surroundings, owner: () => Owner | undefined) {
+    this.#surroundings = surroundings
+    this.#owner = owner
+  }
+
+  /** They, once they are there. */
+  get group(): Group.Group | undefined {
+    return this.#started?.group
+  }
+
+  /** Starts them, if there are any. What is given back ends when each has had its first outcome; nothing where that is so. */
+  need(): Effect.Effect<void> | undefined {
+    if (this.#isSettled) return undefined
+    if (this.#scope === undefined) {
+      const owner = this.#owner()
+      if (owner === undefined || this.#surroundings.servers.own().length === 0) return undefined
+      this.#open(owner)
+    }
+    return Deferred.await(this.#settled)
+  }
+
+  /** The configuration says otherwise which servers each client has to itself. */
+  changed(): void {
+    if (this.#scope === undefined) {
+      // Who reads the lists again needs them.
+      if (!this.#isSettled) this.#owner()?.listsChanged(["tools", "prompts", "resources"])
+      return
+    }
+    const applied = Effect.zipRight(
+      Deferred.await(this.#settled),
+      Effect.suspend(() => this.#started?.apply ?? Effect.void)
+    )
+    this.#run(Effect.asVoid(applied))
+  }
+
+  /** Tells all of them that are connected: what changes while a server is down, it asks for when it is back. */
+  tell({ method, params }: ServerNotification): void {
+    const fleet = this.group?.fleet
+    if (fleet === undefined) return
+    const tell = (backend: Backend.Backend) =>
+      Effect.if(backend.isConnected, {
+        onTrue: () => Effect.ignore(backend.notify(method, params)),
+        onFalse: () => Effect.void
+      })
+    this.#run(Effect.flatMap(fleet.backends, Effect.forEach(tell, { concurrency: "unbounded", discard: true })))
+  }
+
+  /** A person has signed in to a server. */
+  signedIn(server: string): void {
+    const fleet = this.group?.fleet
+    if (fleet !== undefined) this.#run(Effect.ignore(Effect.flatMap(fleet.backend(server), Servers.connect)))
+  }
+
+  /** Ends them, and lets none begin. */
+  async close(): Promise<void> {
+    const scope = this.#scope
+    this.#scope = undefined
+    this.#started = undefined
+    this.#settle()
+    if (scope === undefined) return
+    const starting = this.#starting
+    const interrupted = starting === undefined ? Effect.void : Fiber.interrupt(starting)
+    await Runtime.runPromise(this.#surroundings.runtime)(Effect.zipRight(interrupted, Scope.close(scope, Exit.void)))
+  }
+
+  #open(owner: Owner): void {
+    const { servers } = this.#surroundings
+    const scope = Effect.runSync(Scope.make())
+    this.#scope = scope
+    this.#starting = this.#run(
+      Effect.ensuring(
+        Effect.gen(this, function*() {
+          const started = yield* Scope.extend(start(servers, owner), scope)
+          this.#started = started
+          owner.opened(started.group)
+          yield* started.group.fleet.ready
+        }),
+        Effect.sync(() => this.#settle())
+      )
+    )
+  }
+
+  #settle(): void {
+    this.#isSettled = true
+    Deferred.unsafeDone(this.#settled, Effect.void)
+  }
+
+  #run(effect: Effect.Effect<void, InvalidOptions>): Fiber.RuntimeFiber<void> {
+    return Runtime.runFork(this.#surroundings.runtime)(
+      Effect.catchAllCause(effect, (cause) => Effect.logError("a client's own servers cannot be made", cause))
+    )
+  }
+}

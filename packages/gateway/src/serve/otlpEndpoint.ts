@@ -1,0 +1,34 @@
+/**
+ * Where telemetry is to be sent, by OpenTelemetry's variables. Pure.
+ */
+
+/** What can be sent. */
+export type Signal = "traces" | "metrics" | "logs"
+
+const signals: ReadonlyArray<Signal> = ["traces", "metrics", "logs"]
+
+const given = (value: string | undefined): string | undefined => value === "" ? undefined : value
+
+/** The address for a signal; undefined where it is not to be sent. */
+export const endpointOf = (signal: Signal, env: NodeJS.ProcessEnv): string | undefined => {
+  const name = signal.toUpperCase()
+  if (env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true" || env[`OTEL_${name}_EXPORTER`] === "none") return undefined
+  const base = given(env["OTEL_EXPORTER_OTLP_ENDPOINT"])
+  return given(env[`OTEL_EXPORTER_OTLP_${name}_ENDPOINT`]) ??
+    (base === undefined ? undefined : `${base.replace(/\/+$/, "")}/v1/${signal}`)
+}
+
+/** Whether anything is to be sent. */
+export const isAsked = (env: NodeJS.ProcessEnv): boolean =>
+  signals.some((signal) => endpointOf(signal, env) !== undefined)
+
+/** What is wrong with the variables, for a person; undefined where all is fine. */
+export const problem = (env: NodeJS.ProcessEnv): string | undefined => {
+  const bad = signals.map((signal) => endpointOf(signal, env)).find((url) =>
+    url !== undefined && !(/^https?:\/\//i.test(url) && URL.canParse(url))
+  )
+  if (bad !== undefined) return "an endpoint in OTEL_EXPORTER_OTLP_ENDPOINT is not an address; write http://HOST:4318"
+  return env["OTEL_EXPORTER_OTLP_PROTOCOL"] === "grpc"
+    ? "OTEL_EXPORTER_OTLP_PROTOCOL is grpc, which is not supported; set it to http/protobuf, with the port for HTTP (4318)"
+    : undefined
+}

@@ -1,0 +1,178 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from "@modelcontextprotocol/client"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import {
+  LoggingMessageNotificationSchema,
+  ResourceUpdatedNotificationSchema,
+  ToolListChangedNotificationSchema
+} from "@modelcontextprotocol/sdk/types.js"
+import { Effect } from "effect"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { everything } from "../../../testing/test/support/Built.js"
+import * as Program from "../support/Program.js"
+import { begin, send } from "../support/RawEndpoint.js"
+
+/** A folder with a configuration of the reference server, and a state folder. */
+const folder = Effect.acquireRelease(
+  Effect.sync(() => {
+    const path = mkdtempSync(join(tmpdir(), "lifeline-"))
+    const config = join(path, "mcp.json")
+    const mcpServers = { every: { command: process.execPath, args: [everything, "stdio"] } }
+    writeFileSync(config, JSON.stringify({ mcpServers }))
+    return { config, state: join(path, "state") }
+  }),
+  ({ config }) => Effect.sync(() => rmSync(join(config, ".."), { recursive: true, force: true }))
+)
+
+/** A gateway; the port is any, or that of another one before. */
+const serve = (config: string, env: Record<string, string>, port = "0", args: ReadonlyArray<string> = []) =>
+  Effect.gen(function*() {
+    const program = yield* Program.start(["serve", "--port", port, "--config", config, ...args], env)
+    const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
+    return { program, url, port: new URL(url).port }
+  })
+
+const killed = (program: Program.Program) =>
+  Effect.gen(function*() {
+    program.signal("SIGKILL")
+    yield* program.ended
+  })
+
+const echo = (message: string) => ({ name: "every__echo", arguments: { message } })
+
+describe("clients outlive the gateway", () => {
+  it.scopedLive("[G10] the official Client goes on after kill -9: no error, its subscriptions stand, and it is told that lists may have changed", () =>
+    Effect.gen(function*() {
+      const { config, state } = yield* folder
+      const env = { MCP_LIFELINE_STATE: state }
+      const first = yield* serve(config, env)
+      const client = new Client({ name: "official", version: "1" })
+      const told: Array<string> = []
+      client.setNotificationHandler(ToolListChangedNotificationSchema, () => void told.push("tools"))
+      client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void told.push(params.uri))
+      client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void told.push(params.level))
+      const transport = new StreamableHTTPClientTransport(new URL(first.url))
+      yield* Effect.promise(() => client.connect(transport as Transport))
+      const uri = yield* Effect.promise(async () => {
+        await client.listTools()
+        const [resource] = (await client.listResources()).resources
+        await client.subscribeResource({ uri: resource!.uri })
+        await client.setLoggingLevel("warning")
+        return resource!.uri
+      })
+      const id = transport.sessionId
+      yield* killed(first.program)
+      yield* serve(config, env, first.port)
+      yield* Effect.promise(async () => {
+        expect((await client.callTool(echo("again"))).content).toMatchObject([{
+          text: expect.stringContaining("again")
+        }])
+        expect(transport.sessionId).toBe(id)
+        await expect.poll(() => told, { timeout: 20_000 }).toContain("tools")
+        // The server sends updates of resources that are subscribed to, once it is asked to.
+        await client.callTool({ name: "every__toggle-subscriber-updates", arguments: {} })
+        await expect.poll(() => told, { timeout: 20_000 }).toContain(uri)
+        await client.close()
+      })
+    }))
+
+  it.scopedLive("[G10] the v2 client goes on after kill -9 in both eras", () =>
+    Effect.gen(function*() {
+      const { config, state } = yield* folder
+      const env = { MCP_LIFELINE_STATE: state }
+      const first = yield* serve(config, env)
+      const clients = yield* Effect.promise(() =>
+        Promise.all((["legacy", "auto"] as const).map(async (mode) => {
+          const client = new Client2({ name: mode, version: "1" }, { versionNegotiation: { mode } })
+          await client.connect(new Transport2(new URL(first.url)))
+          expect((await client.callTool(echo(mode))).content).toHaveLength(1)
+          return client
+        }))
+      )
+      expect(clients.map((client) => client.getNegotiatedProtocolVersion())).toEqual(["2025-11-25", "2026-07-28"])
+      yield* killed(first.program)
+      yield* serve(config, env, first.port)
+      yield* Effect.promise(async () => {
+        for (const client of clients) {
+          expect((await client.callTool(echo("again"))).content).toMatchObject([{
+            text: expect.stringContaining("again")
+          }])
+          await client.close()
+        }
+      })
+    }))
+
+  it.scopedLive("[G10] a session that was ended stays so after a restart, and one of another token is not found", () =>
+    Effect.gen(function*() {
+      const { config, state } = yield* folder
+      const env = { MCP_LIFELINE_STATE: state, MCP_LIFELINE_TOKEN: "one" }
+      const as = (token: string) => ({ Authorization: `Bearer ${token}` })
+      const first = yield* serve(config, env)
+      const ping = { id: 1, method: "ping" }
+      const sessions = yield* Effect.promise(async () => {
+        const [ended, goesOn] = [
+          await begin(first.url, undefined, as("one")),
+          await begin(first.url, undefined, as("one"))
+        ]
+        expect((await send(first.url, "DELETE", ended)).status).toBe(200)
+        expect((await send(first.url, "POST", ended, ping)).status).toBe(404)
+        return [ended, goesOn]
+      })
+      yield* killed(first.program)
+      const second = yield* serve(config, env, first.port)
+      yield* Effect.promise(async () => {
+        const statuses = await Promise.all(sessions.map((one) => send(first.url, "POST", one, ping)))
+        expect(statuses.map(({ status }) => status)).toEqual([404, 200])
+      })
+      yield* killed(second.program)
+      yield* serve(config, { ...env, MCP_LIFELINE_TOKEN: "two" }, first.port)
+      yield* Effect.promise(async () => {
+        expect((await send(first.url, "POST", { ...sessions[1], ...as("two") }, ping)).status).toBe(404)
+      })
+    }))
+
+  it.scopedLive("[G10] a replica with the same key serves the same clients, and one with another key does not", () =>
+    Effect.gen(function*() {
+      const { config, state } = yield* folder
+      const key = "k".repeat(40)
+      const keyFile = join(config, "..", "key")
+      writeFileSync(keyFile, `${key}\n`)
+      const [a, b, other] = yield* Effect.all([
+        serve(config, { MCP_LIFELINE_STATE: `${state}-a`, MCP_LIFELINE_SESSION_KEY: key }),
+        serve(config, { MCP_LIFELINE_STATE: `${state}-b` }, "0", ["--session-key-file", keyFile]),
+        serve(config, { MCP_LIFELINE_STATE: `${state}-c` })
+      ], { concurrency: "unbounded" })
+      yield* Effect.promise(async () => {
+        const session = await begin(a.url)
+        const call = { id: 1, method: "tools/call", params: echo("here") }
+        for (const { url } of [a, b, a]) {
+          const answered = await send(url, "POST", session, call)
+          expect(await answered.body).toContain("here")
+        }
+        expect((await send(other.url, "POST", session, call)).status).toBe(404)
+      })
+    }))
+
+  it.scopedLive("[G10] the key is private, is made once, and a given one that is too short is refused", () =>
+    Effect.gen(function*() {
+      const { config, state } = yield* folder
+      const env = { MCP_LIFELINE_STATE: state }
+      const programs = yield* Effect.all([serve(config, env), serve(config, env)], { concurrency: "unbounded" })
+      const [file = ""] = readdirSync(join(state, "session-key"))
+      const path = join(state, "session-key", file)
+      expect(statSync(path).mode & 0o777).toBe(0o600)
+      const { secret } = JSON.parse(readFileSync(path, "utf8")) as { readonly secret: string }
+      yield* Effect.promise(async () => {
+        const session = await begin(programs[0].url)
+        expect((await send(programs[1].url, "POST", session, { id: 1, method: "ping" })).status).toBe(200)
+        expect(session["Mcp-Session-Id"]).not.toContain("raw")
+      })
+      for (const { program } of programs) expect(program.stdout() + program.stderr()).not.toContain(secret)
+      const short = yield* Program.run(["serve", "--port", "0"], { ...env, MCP_LIFELINE_SESSION_KEY: "short" })
+      expect([short.code, short.stderr]).toEqual([1, expect.stringContaining("less than 32 characters")])
+    }))
+})

@@ -1,0 +1,70 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as SealedId from "../../src/http/SealedId.js"
+import * as SessionRecords from "../../src/http/SessionRecords.js"
+import * as Raw from "../support/RawEndpoint.js"
+
+const { events, initialize, send } = Raw
+
+/** Two endpoints, one after the other, that have the same key and the same records. */
+const twice = Effect.gen(function*() {
+  const options = { seal: SealedId.make(SealedId.randomSecret()), records: SessionRecords.inMemory() }
+  return [yield* Raw.serve(undefined, options), yield* Raw.serve(undefined, options)] as const
+})
+
+describe("a session that goes on in another process", () => {
+  it.scopedLive("[G10] what the client has said and asked for is there again, also where that is too long for an id", () =>
+    Effect.gen(function*() {
+      const [first, second] = yield* twice
+      yield* Effect.promise(async () => {
+        const capabilities = { experimental: { padding: { text: "x".repeat(50_000) } } }
+        const begun = await send(first.url, "POST", {}, initialize("2025-06-18", capabilities))
+        const id = String(begun.headers["mcp-session-id"])
+        expect(id.length).toBeLessThan(1000)
+        const session = { "Mcp-Session-Id": id }
+        await send(first.url, "POST", session, { id: 1, method: "logging/setLevel", params: { level: "error" } })
+        await send(first.url, "POST", session, { id: 2, method: "resources/subscribe", params: { uri: "test://one" } })
+        const pings = [3, 4, 5].map((id) => send(second.url, "POST", session, { id, method: "ping" }))
+        expect((await Promise.all(pings)).map(({ status }) => status)).toEqual([200, 200, 200])
+        expect(second.conversations).toHaveLength(1)
+        expect(second.conversations[0]?.resumed).toMatchObject({
+          initialize: { protocolVersion: "2025-06-18", capabilities, clientInfo: { name: "raw" } },
+          wishes: { level: "error", subscriptions: ["test://one"] }
+        })
+      })
+    }))
+
+  it.scopedLive("[G10] the client is told once that lists may have changed, on the first stream that there is", () =>
+    Effect.gen(function*() {
+      const [first, second] = yield* twice
+      yield* Effect.promise(async () => {
+        const lists = ["notifications/tools/list_changed", "notifications/resources/list_changed"]
+        const [one, two] = [await Raw.begin(first.url), await Raw.begin(first.url)]
+        const own = await send(second.url, "GET", one)
+        const text = await own.until('resources/list_changed"}')
+        expect(events(`${text}\n\n`).map(({ message }) => message.method)).toEqual(lists)
+        // The other client has no stream: it is told with its next call.
+        const called = await (await send(second.url, "POST", two, { id: 1, method: "ping" })).body
+        expect(events(called).map(({ message }) => message.method ?? message.id)).toEqual([...lists, 1])
+        const again = await send(second.url, "POST", two, { id: 2, method: "ping" })
+        expect(again.headers["content-type"]).toBe("application/json")
+      })
+    }))
+
+  it.scopedLive("[G10] an id that somebody has changed, or sealed with another key, is not found", () =>
+    Effect.gen(function*() {
+      const [first] = yield* twice
+      const [other] = yield* twice
+      yield* Effect.promise(async () => {
+        const { "Mcp-Session-Id": id = "" } = await Raw.begin(first.url)
+        const status = async (url: string, id: string) =>
+          (await send(url, "POST", { "Mcp-Session-Id": id }, { id: 1, method: "ping" })).status
+        expect(await status(first.url, id)).toBe(200)
+        for (const wrong of [id.slice(0, -1), `${id}A`, `${id.slice(0, 40)}A${id.slice(41)}B`, "A".repeat(9000)]) {
+          expect(await status(first.url, wrong)).toBe(404)
+        }
+        expect(await status(other.url, id)).toBe(404)
+        expect(Buffer.from(id, "base64url").toString("latin1")).not.toContain("clientInfo")
+      })
+    }))
+})

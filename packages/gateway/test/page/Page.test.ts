@@ -1,0 +1,251 @@
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { Fleet } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect } from "effect"
+import { unlinkSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import type { Browser } from "playwright-core"
+import * as AuthServer from "../support/AuthServer.js"
+import * as Chromium from "../support/Chromium.js"
+import * as Program from "../support/Program.js"
+import * as Served from "../support/Served.js"
+import { evaluate, focused, press, run, serve, server, shows, tabTo } from "../support/StatusPage.js"
+
+let browser: Browser
+const browse = (url: string) => Chromium.open(browser, url)
+
+describe.skipIf(Chromium.executable === undefined)("the status page in a browser", () => {
+  beforeAll(async () => {
+    browser = await Chromium.launch()
+  })
+  afterAll(() => browser.close())
+
+  it.scopedLive(
+    Chromium.title("[G16] a server that is killed leaves and returns, live, and its words do no harm"),
+    () =>
+      Effect.gen(function*() {
+        const { base, broken } = yield* serve()
+        const { complaints, page } = yield* browse(base)
+        const [fragile, steady] = [server(page, "fragile"), server(page, "steady")]
+        yield* shows(fragile.state, "Connected")
+        yield* run(() => page.getByRole("button", { name: "fragile", exact: true }).click())
+        yield* shows(fragile.generation, /^1$/)
+        const { servers } = yield* run(async () => (await fetch(`${base}api/status`)).json() as Promise<any>)
+        writeFileSync(broken, "")
+        Program.kill(servers[0].pid)
+        yield* shows(fragile.problem, "cannot start: <img")
+        yield* shows(fragile.next, /Next attempt (in \d+ s|now), after \d+ failed attempts?/)
+        yield* shows(page.locator("#events"), /fragile Lost · generation 1 · was killed by SIGKILL/)
+        yield* shows(page.locator("#announcer"), "fragile:")
+        expect(yield* run(() => page.title())).toBe("1 server coming back – Lifeline")
+        expect(yield* run(() => steady.state.innerText())).toBe("Connected")
+        unlinkSync(broken)
+        yield* shows(fragile.state, "Connected")
+        yield* shows(fragile.generation, /^2$/)
+        yield* run(() => page.waitForFunction(`document.title === "2 servers – Lifeline"`))
+        expect(yield* run(() => page.locator("img").count())).toBe(1)
+        expect(complaints).toEqual([])
+      }),
+    90_000
+  )
+
+  it.scopedLive(
+    Chromium.title("[G16] everything can be done by keyboard alone, and the focus can be seen"),
+    () =>
+      Effect.gen(function*() {
+        const { base } = yield* serve()
+        const { complaints, page } = yield* browse(base)
+        const fragile = server(page, "fragile")
+        yield* shows(fragile.state, "Connected")
+        yield* tabTo(page, "fragile")
+        yield* press(page, "Enter")
+        yield* shows(fragile.row.locator(".tools"), "fragile__who")
+        yield* tabTo(page, "Reconnect fragile")
+        yield* press(page, "Enter")
+        yield* shows(fragile.generation, /^2$/)
+        yield* tabTo(page, "Disable fragile")
+        yield* press(page, "Enter")
+        yield* shows(fragile.state, "Disabled")
+        // The button has gone, and the one in its place has the focus.
+        expect(yield* focused(page)).toEqual({ name: "Enable fragile", visible: true })
+        yield* press(page, "Space")
+        yield* shows(fragile.state, "Connected")
+        yield* press(page, "/")
+        yield* run(() => page.keyboard.type("stea"))
+        yield* run(() => fragile.row.waitFor({ state: "hidden" }))
+        yield* press(page, "Escape")
+        yield* run(() => fragile.row.waitFor())
+        expect(complaints).toEqual([])
+      }),
+    90_000
+  )
+
+  it.scopedLive(
+    Chromium.title("[G16] a gateway that is killed is missed, and its page goes on with the next one"),
+    () =>
+      Effect.gen(function*() {
+        const { base, program, start } = yield* serve()
+        const { complaints, page } = yield* browse(base)
+        const { state } = server(page, "steady")
+        yield* shows(state, "Connected")
+        const process = yield* run(() => page.locator("#gateway dt:text-is('Process') + dd").innerText())
+        expect(process).toBe(String(program.pid))
+        Program.kill(program.pid)
+        yield* shows(page.getByRole("alert"), /The gateway does not answer\. What you see is from \d\d:\d\d:\d\d/)
+        const next = yield* start(["--port", new URL(base).port])
+        yield* shows(page.locator("#link"), "Live")
+        yield* run(() => page.getByRole("alert").waitFor({ state: "hidden" }))
+        yield* shows(page.locator("#gateway"), `Process${next.pid}`)
+        yield* shows(state, "Connected")
+        expect(complaints).toEqual([])
+      }),
+    90_000
+  )
+
+  it.scopedLive(
+    Chromium.title("[G16] [G6] the page asks for the gateway's token, on a phone as well, and keeps it in its tab"),
+    () =>
+      Effect.gen(function*() {
+        const { base } = yield* serve({ env: { MCP_LIFELINE_TOKEN: "s3cret-token" } })
+        const { complaints, page } = yield* browse(base)
+        yield* run(() => page.setViewportSize({ width: 320, height: 640 }))
+        const widest = evaluate<number>(page, "document.documentElement.scrollWidth")
+        yield* run(() => page.getByLabel("Token").fill("another"))
+        expect(yield* widest).toBe(320)
+        yield* press(page, "Enter")
+        yield* shows(page.locator("#token-problem"), "not that of this gateway")
+        expect(yield* run(() => page.locator("#content").isVisible())).toBe(false)
+        yield* run(() => page.getByLabel("Token").fill("s3cret-token"))
+        yield* press(page, "Enter")
+        yield* shows(server(page, "steady").state, "Connected")
+        yield* run(() => page.getByRole("button", { name: "steady", exact: true }).click())
+        yield* shows(server(page, "steady").row.locator(".tools"), "steady__who")
+        expect(yield* widest).toBe(320)
+        yield* run(() => page.reload())
+        yield* shows(server(page, "steady").state, "Connected")
+        const kept = yield* evaluate(page, "[localStorage.length, document.cookie, location.href]")
+        expect(kept).toEqual([0, "", base])
+        yield* run(() => page.getByRole("button", { name: "Forget the token" }).click())
+        yield* run(() => page.getByLabel("Token").waitFor())
+        expect(complaints).toEqual([])
+      }),
+    90_000
+  )
+
+  it.scopedLive(
+    Chromium.title("[G16] a login that is needed is made from the page, and begun again after it was refused"),
+    () =>
+      Effect.gen(function*() {
+        const auth = yield* AuthServer.make
+        auth.knobs.consent = false
+        const { base } = yield* serve({ more: { docs: { url: auth.url } } })
+        const { complaints, page } = yield* browse(base)
+        const docs = server(page, "docs")
+        yield* shows(docs.state, "Sign-in needed")
+        const follow = (role: "link" | "button", name: RegExp, said: string) =>
+          Effect.gen(function*() {
+            const opened = page.context().waitForEvent("page")
+            yield* run(() => docs.row.getByRole(role, { name }).click())
+            const login = yield* run(() => opened)
+            yield* shows(login.locator("h1"), said)
+            yield* run(() => login.close())
+          })
+        yield* follow("link", /^Sign in to docs at 127/, "Not signed in")
+        auth.knobs.consent = true
+        yield* follow("button", /^Sign in docs/, "Signed in")
+        yield* shows(docs.state, "Connected")
+        expect(complaints).toEqual([])
+      }),
+    90_000
+  )
+
+  it.scopedLive(
+    Chromium.title("[G6] a page of another origin can neither act, nor read, nor frame the page"),
+    () =>
+      Effect.gen(function*() {
+        const { base } = yield* serve()
+        const other = yield* Effect.acquireRelease(
+          Effect.promise(async () => {
+            const server = createServer((_, response) => {
+              response.writeHead(200, { "content-type": "text/html" }).end(
+                `<title>other</title><iframe src="${base}"></iframe>`
+              )
+            })
+            await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+            return server
+          }),
+          (server) => Effect.promise(() => new Promise((resolve) => server.close(resolve).closeAllConnections()))
+        )
+        const { page } = yield* browse(`http://127.0.0.1:${(other.address() as AddressInfo).port}/`)
+        const attempts = yield* run(() =>
+          page.evaluate(async (base) => {
+            const attempt = (path: string, options: RequestInit) =>
+              fetch(`${base}api/${path}`, options).then(
+                async (response) => `${response.type} ${await response.text()}`,
+                () => "refused"
+              )
+            const post = { method: "POST" } as const
+            return [
+              await attempt("servers/steady/disable", post),
+              await attempt("servers/steady/disable", { ...post, mode: "no-cors" }),
+              await attempt("servers/steady/disable", {
+                ...post,
+                headers: { "content-type": "application/json" },
+                body: "{}"
+              }),
+              await attempt("status", {}),
+              await attempt("status", { mode: "no-cors" })
+            ]
+          }, base)
+        )
+        expect(attempts).toEqual(["refused", "opaque ", "refused", "refused", "opaque "])
+        const [, framed] = page.frames()
+        expect(yield* run(() => framed!.locator("#servers").count())).toBe(0)
+        const { page: own } = yield* browse(base)
+        expect(yield* run(() => own.locator("#servers").count())).toBe(1)
+        yield* shows(server(own, "steady").state, "Connected")
+      }),
+    90_000
+  )
+
+  it.scopedLive(
+    Chromium.title("[G16] with 50 servers of 100 tools, only the row that changes is written"),
+    () =>
+      Effect.gen(function*() {
+        const names = Array.from({ length: 50 }, (_, nth) => `server-${nth}`)
+        const connectors = names.map(() => new ScriptedConnector.ScriptedConnector())
+        for (const connector of connectors) {
+          const tools = Array.from({ length: 100 }, (_, nth) => ScriptedConnector.tool(`tool-${nth}`))
+          connector.offer = { ...connector.offer, tools }
+        }
+        const fleet = yield* Fleet.make({
+          backends: Object.fromEntries(names.map((name, nth) => [name, { connector: connectors[nth]! }]))
+        })
+        yield* fleet.ready
+        const { url } = yield* Served.serve(fleet)
+        const { complaints, page } = yield* browse(new URL("/", url).href)
+        yield* shows(page.locator("#groups"), /Connected 50/)
+        yield* shows(server(page, "server-49").row, /100\s+tools/)
+        // What only time changes is written as it passes.
+        yield* evaluate(
+          page,
+          `globalThis.written = new Set()
+          new MutationObserver((records) => {
+            for (const { target } of records) {
+              const element = target instanceof Element ? target : target.parentElement
+              const row = element?.closest(".since, .strip") === null ? element.closest(".server") : null
+              if (row !== null) written.add(row.querySelector(".name").textContent)
+            }
+          }).observe(document.querySelector("#servers"), { subtree: true, childList: true, attributes: true, characterData: true })`
+        )
+        yield* Effect.flatMap(fleet.backend("server-7"), (backend) => backend.disable)
+        yield* shows(server(page, "server-7").state, "Disabled")
+        expect(yield* evaluate(page, "[...written]")).toEqual(["server-7"])
+        yield* run(() => page.getByLabel("Filter").fill("server-4"))
+        expect(yield* run(() => page.locator(".server:visible").count())).toBe(11)
+        expect(complaints).toEqual([])
+      }),
+    90_000
+  )
+})

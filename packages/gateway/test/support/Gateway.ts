@@ -1,0 +1,54 @@
+/**
+ * A gateway as a user starts it, with what its API answers.
+ */
+import { Effect } from "effect"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as Program from "./Program.js"
+
+/** A folder that goes with the scope. */
+export const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+/** A gateway, as a user starts it, in front of these servers, with a state folder of its own. */
+export const serve = (mcpServers: object, args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
+  Effect.gen(function*() {
+    const path = yield* folder
+    const file = join(path, "mcp.json")
+    writeFileSync(file, JSON.stringify({ mcpServers }))
+    const own = { MCP_LIFELINE_STATE: join(path, "state"), ...env }
+    const program = yield* Program.start(["serve", "--port", "0", "--config", file, ...args], own)
+    const [, base = ""] = yield* program.prints(/Serving (http:[^\s"]+)\/mcp/)
+    /** Another command of the same user. */
+    const command = (...args: ReadonlyArray<string>) => Program.run(args, own)
+    return { program, base, file, env: own, command }
+  })
+
+export interface Answer {
+  readonly status: number
+  readonly body: any
+}
+
+export const ask = (url: string, method: "GET" | "POST" = "GET", body?: unknown) =>
+  Effect.promise(async (): Promise<Answer> => {
+    const content = { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }
+    const response = await fetch(url, { method, ...(body === undefined ? {} : content) })
+    const text = await response.text()
+    return { status: response.status, body: text.startsWith("{") ? JSON.parse(text) : text }
+  })
+
+/** Asks again and again until the answer is as wanted. */
+export const untilStatus = (base: string, isWanted: (server: Answer["body"]) => boolean, name: string) =>
+  Effect.gen(function*() {
+    for (;;) {
+      const { body } = yield* ask(`${base}/api/status`)
+      const server = body.servers.find((one: { readonly name: string }) => one.name === name)
+      if (isWanted(server)) return server
+      yield* Effect.sleep("20 millis")
+    }
+  })
+
+export const isConnected = ({ counts, state }: Answer["body"]) => state === "Connected" && counts.tools > 0

@@ -1,0 +1,97 @@
+/**
+ * Gateways as a user starts them, and their status page as a user sees and handles it.
+ */
+import { expect } from "@effect/vitest"
+import { Effect } from "effect"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import type { Page } from "playwright-core"
+import * as Program from "./Program.js"
+
+const script = (name: string) => fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))
+
+/** A folder that goes with the scope. */
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+/** Two servers: the one does not start as long as the file `broken` exists. */
+const mcpServers = (broken: string) => ({
+  fragile: {
+    command: process.execPath,
+    args: [script("fragile"), broken],
+    lifeline: { reconnect: { initialDelay: "300 millis", maxDelay: "1 second" } }
+  },
+  steady: { command: process.execPath, args: [script("who")] }
+})
+
+/** A gateway, as a user starts it. */
+export const serve = (
+  { args = ["--port", "0"], env = {}, more = {} }: {
+    readonly args?: ReadonlyArray<string>
+    readonly env?: Record<string, string>
+    /** Further servers. */
+    readonly more?: object
+  } = {}
+) =>
+  Effect.gen(function*() {
+    const path = yield* folder
+    const [broken, file] = [join(path, "broken"), join(path, "mcp.json")]
+    writeFileSync(file, JSON.stringify({ mcpServers: { ...mcpServers(broken), ...more } }))
+    const start = (args: ReadonlyArray<string>) =>
+      Program.start(["serve", "--config", file, ...args], { MCP_LIFELINE_STATE: join(path, "state"), ...env })
+    const program = yield* start(args)
+    const [, base = ""] = yield* program.prints(/^Serving (http:\S+)mcp$/m)
+    return { program, base, broken, start }
+  })
+
+/** What can be seen of a server. */
+export const server = (page: Page, name: string) => {
+  const row = page.getByRole("listitem", { name, exact: true })
+  return {
+    row,
+    state: row.locator(".state-name"),
+    problem: row.locator(".problem"),
+    next: row.locator(".next"),
+    generation: row.locator("dt:text-is('Generation') + dd")
+  }
+}
+
+/** Waits until an element has this text. */
+export const shows = (element: ReturnType<Page["locator"]>, text: RegExp | string) =>
+  Effect.promise(() => element.filter({ hasText: text }).waitFor())
+
+/** What a promise brings. */
+export const run = <A>(act: () => Promise<A>) => Effect.promise(act)
+
+/** Evaluates an expression in the page: text, since tests have no types of a browser. */
+export const evaluate = <A>(page: Page, expression: string) => run(() => page.evaluate<A>(expression))
+
+/** The name of what has the focus, and whether that can be seen. */
+export const focused = (page: Page) =>
+  evaluate<{ readonly name: string; readonly visible: boolean }>(
+    page,
+    `(({ activeElement: element }) => ({
+      name: element.getAttribute("aria-label") ?? element.textContent,
+      visible: getComputedStyle(element).outlineStyle !== "none"
+    }))(document)`
+  )
+
+/** Goes on by Tab until what has this name has the focus. */
+export const tabTo = (page: Page, name: string) =>
+  Effect.gen(function*() {
+    for (let count = 0; count < 60; count++) {
+      yield* run(() => page.keyboard.press("Tab"))
+      const found = yield* focused(page)
+      if (found.name !== name) continue
+      expect(found).toEqual({ name, visible: true })
+      return
+    }
+    expect.fail(`Tab does not lead to ${name}`)
+  })
+
+/** Presses a key. */
+export const press = (page: Page, key: string) => run(() => page.keyboard.press(key))

@@ -1,0 +1,188 @@
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
+import { Effect } from "effect"
+import { type Begin, Clients, type Conversation, Servers } from "mcp-lifeline"
+import { createRequire } from "node:module"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import type { Answers, Message } from "./Host.js"
+
+/** A message as the client got it, and the request that it is about. */
+export interface Said extends Message {
+  readonly about?: string | number | undefined
+}
+
+/** How a client talks. */
+export interface Options {
+  readonly answers?: Answers
+  readonly capabilities?: object
+  readonly isStateless?: boolean
+  readonly resumed?: Parameters<Begin>[1]
+}
+
+/** A client that speaks raw JSON-RPC with the gateway, whatever would carry it, and keeps all that it is told. */
+export class Talk {
+  readonly said: Array<Said> = []
+  /** What is to be kept for after a restart. */
+  wishes: object | undefined
+  readonly #conversation: Conversation
+  readonly #capabilities: object
+  readonly #waiting = new Set<() => void>()
+  #last = 0
+
+  constructor(begin: Begin, { answers = {}, capabilities = {}, isStateless = false, resumed }: Options = {}) {
+    this.#capabilities = capabilities
+    const take = (message: Said): void => {
+      this.said.push(message)
+      for (const wake of this.#waiting) wake()
+      const { id, method, params } = message
+      if (method !== undefined && id !== undefined && answers[method] !== undefined) {
+        queueMicrotask(() => this.send({ id, result: answers[method]?.(params) }))
+      }
+    }
+    this.#conversation = begin({
+      isStateless,
+      // As a wire has it.
+      write: (message, about) =>
+        take({ ...JSON.parse(JSON.stringify(message)) as Message, ...(about === undefined ? {} : { about }) }),
+      writeResult: (id, text) => take({ jsonrpc: "2.0", id, result: JSON.parse(text) as Record<string, unknown> }),
+      remember: (wishes) => {
+        this.wishes = wishes
+      }
+    }, resumed)
+  }
+
+  send(message: object): void {
+    this.#conversation.receive({ jsonrpc: "2.0", ...message } as JSONRPCMessage)
+  }
+
+  notify(method: string, params?: object): void {
+    this.send({ method, ...(params === undefined ? {} : { params }) })
+  }
+
+  /** Sends a request and gives the response, whatever it is. */
+  request(method: string, params?: object, id: string | number = ++this.#last): Promise<Said> {
+    const before = this.said.length
+    this.send({ id, method, ...(params === undefined ? {} : { params }) })
+    return this.until(() => this.said.slice(before).find((one) => one.id === id && one.method === undefined))
+  }
+
+  /** Sends a request and gives its result. */
+  async result(method: string, params?: object): Promise<Record<string, any>> {
+    const { error, result } = await this.request(method, params)
+    if (result === undefined) throw new Error(`${method}: ${JSON.stringify(error)}`)
+    return result
+  }
+
+  /** The text of the first part of what a tool says. */
+  async call(name: string, args: object = {}, meta?: object): Promise<string> {
+    const params = { name, arguments: args, ...(meta === undefined ? {} : { _meta: meta }) }
+    return (await this.result("tools/call", params))["content"][0].text
+  }
+
+  async initialize(): Promise<Record<string, any>> {
+    const clientInfo = { name: "talk", version: "1" }
+    const params = { protocolVersion: "2025-11-25", capabilities: this.#capabilities, clientInfo }
+    const result = await this.result("initialize", params)
+    this.notify("notifications/initialized")
+    return result
+  }
+
+  /** The names of the tools that servers offer. */
+  async tools(): Promise<ReadonlyArray<string>> {
+    const { tools } = await this.result("tools/list")
+    return (tools as ReadonlyArray<{ readonly name: string }>).map(({ name }) => name)
+      .filter((name) => name !== "lifeline__status")
+  }
+
+  /** The same once one of them is there, which it may not be at first. */
+  async toolsWith(name: string): Promise<ReadonlyArray<string>> {
+    for (;;) {
+      const { length } = this.notified("notifications/tools/list_changed")
+      const names = await this.tools()
+      if (names.includes(name)) return names
+      await this.until(() => this.notified("notifications/tools/list_changed")[length])
+    }
+  }
+
+  /** What came of one method by itself. */
+  notified(method: string): ReadonlyArray<Said> {
+    return this.said.filter((message) => message.method === method && message.id === undefined)
+  }
+
+  /** Waits until there is what is looked for. */
+  until<A>(look: () => A | undefined): Promise<A> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        const found = look()
+        if (found === undefined) return
+        this.#waiting.delete(wake)
+        resolve(found)
+      }
+      this.#waiting.add(wake)
+      wake()
+    })
+  }
+
+  close(): Promise<void> {
+    return this.#conversation.close()
+  }
+}
+
+/** The script of a published server. */
+export const published = (name: string): string =>
+  join(
+    dirname(createRequire(import.meta.url).resolve(`@modelcontextprotocol/${name}/package.json`)),
+    "dist/index.js"
+  )
+
+/** The published "everything" server over stdio. */
+export const everything = (id: string): Servers.Server => ({
+  id,
+  connector: StdioConnector.make({ command: process.execPath, args: [published("server-everything"), "stdio"] })
+})
+
+/** A server that says things by itself when it is asked to: see `fixtures/chatty.mjs`. */
+export const chatty = (
+  id: string,
+  options: Partial<Servers.Server> & { readonly says?: string } = {}
+): Servers.Server => {
+  const { says, ...others } = options
+  return {
+    id,
+    connector: StdioConnector.make({
+      command: process.execPath,
+      args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url)), ...(says === undefined ? [] : [says])],
+      protocol: "2025"
+    }),
+    reconnect: { initialDelay: 20 },
+    ...others
+  }
+}
+
+/** What the tools of a chatty server say. */
+export const chat = (id: string) => ({
+  log: (client: Talk) => client.call(`${id}__log`),
+  change: (client: Talk, uri: string) => client.call(`${id}__change`, { uri }),
+  heard: async (client: Talk, method: string): Promise<ReadonlyArray<Record<string, any>>> =>
+    JSON.parse(await client.call(`${id}__heard`, { method })) as ReadonlyArray<Record<string, any>>,
+  pid: async (client: Talk) => Number(await client.call(`${id}__pid`)),
+  ask: async (client: Talk, method: string, params?: object) =>
+    JSON.parse(await client.call(`${id}__ask`, { method, params })) as Record<string, any>
+})
+
+/** The gateway in front of servers, without anything that carries messages; ends with the scope. */
+export const gateway = (all: ReadonlyArray<Servers.Server>, options: Partial<Clients.Options> = {}) =>
+  Effect.gen(function*() {
+    const servers = yield* Servers.make(all)
+    const clients = yield* Clients.make({ servers, ...options })
+    const begin = (talk?: Options) => new Talk(clients.begin, talk)
+    /** A client that is initialized. */
+    const client = (talk?: Options) =>
+      Effect.promise(async () => {
+        const one = begin(talk)
+        await one.initialize()
+        return one
+      })
+    return { servers, clients, begin, client }
+  })

@@ -1,0 +1,106 @@
+/**
+ * Published clients as a program has them that knows nothing of the gateway: each connects once, and is used from then on.
+ */
+import { createMCPClient } from "@ai-sdk/mcp"
+import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
+import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
+import { StreamableHTTPClientTransport as HttpV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import {
+  ResourceUpdatedNotificationSchema,
+  ToolListChangedNotificationSchema
+} from "@modelcontextprotocol/sdk/types.js"
+
+/** What a client hears that it has not asked for. */
+export interface Heard {
+  listChanged: number
+  updated: number
+}
+
+/** A connected client. */
+export interface Unaware {
+  /** Calls a tool and gives the text of its result; rejects as the client does, or when `millis` are over. */
+  readonly call: (name: string, args: Record<string, unknown>, millis: number) => Promise<string>
+  /** Of the session, where there is one. */
+  readonly sessionId: () => string | undefined
+  /** Subscribes to a resource, where the client can. */
+  readonly subscribe: ((uri: string) => Promise<unknown>) | undefined
+  readonly heard: Heard
+  readonly close: () => Promise<void>
+}
+
+const clientInfo = { name: "unaware", version: "1" }
+
+const textOf = (result: unknown): string =>
+  String((result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content[0]?.text)
+
+const v1 = async (url: URL): Promise<Unaware> => {
+  const heard: Heard = { listChanged: 0, updated: 0 }
+  const transport = new HttpV1(url)
+  const client = new ClientV1(clientInfo)
+  client.setNotificationHandler(ToolListChangedNotificationSchema, () => void heard.listChanged++)
+  client.setNotificationHandler(ResourceUpdatedNotificationSchema, () => void heard.updated++)
+  await client.connect(transport as Transport)
+  return {
+    heard,
+    sessionId: () => transport.sessionId,
+    subscribe: (uri) => client.subscribeResource({ uri }),
+    call: async (name, args, timeout) =>
+      textOf(await client.callTool({ name, arguments: args }, undefined, { timeout, onprogress: () => undefined })),
+    close: () => client.close()
+  }
+}
+
+const v2 = (mode: "legacy" | "auto") => async (url: URL): Promise<Unaware> => {
+  const heard: Heard = { listChanged: 0, updated: 0 }
+  const transport = new HttpV2(url)
+  const client = new ClientV2(clientInfo, { versionNegotiation: { mode } })
+  client.setNotificationHandler("notifications/tools/list_changed", () => void heard.listChanged++)
+  client.setNotificationHandler("notifications/resources/updated", () => void heard.updated++)
+  await client.connect(transport)
+  if (mode === "auto") await client.listen({ toolsListChanged: true })
+  return {
+    heard,
+    sessionId: () => transport.sessionId,
+    subscribe: mode === "auto" ? undefined : (uri) => client.subscribeResource({ uri }),
+    call: async (name, args, timeout) =>
+      textOf(await client.callTool({ name, arguments: args }, { timeout, onprogress: () => undefined })),
+    close: () => client.close()
+  }
+}
+
+/** It has neither progress nor subscriptions, and hears of no changes. */
+const aiSdk = async (url: URL): Promise<Unaware> => {
+  const client = await createMCPClient({
+    transport: { type: "http", url: url.href },
+    // What breaks on the stream that it holds open beside its calls.
+    onUncaughtError: () => undefined
+  })
+  const tools = await client.tools()
+  return {
+    heard: { listChanged: 0, updated: 0 },
+    sessionId: () => undefined,
+    subscribe: undefined,
+    call: async (name, args, millis) => {
+      const tool = tools[name]
+      if (tool === undefined) throw new Error(`no tool ${name}`)
+      return textOf(
+        await tool.execute(args, {
+          toolCallId: "1",
+          messages: [],
+          context: {},
+          abortSignal: AbortSignal.timeout(millis)
+        })
+      )
+    },
+    close: () => client.close()
+  }
+}
+
+/** All of them, by name. */
+export const clients: Readonly<Record<string, (url: URL) => Promise<Unaware>>> = {
+  "the official Client, v1": v1,
+  "the v2 client, 2025-11-25": v2("legacy"),
+  "the v2 client, 2026-07-28": v2("auto"),
+  "@ai-sdk/mcp 2": aiSdk
+}
