@@ -10,45 +10,29 @@
  * Every scenario is played once more through `mcp-lifeline wrap URL`, which an official Client has started (`wrap.mjs`), in the last
  * revision that it is for, and compared with `wrapped.json`.
  *
- *     node conformance/run.mjs [scenario...] [--both] [--verbose]
+ * The server scenarios are played against a reference server, and through `wrap` in front of it (`servers.mjs`).
  *
- * The suite needs Node 22 or newer; the clients run on the Node that runs this.
+ *     node conformance/run.mjs [scenario...] [--both] [--verbose]
  */
 import { spawn } from "node:child_process"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { createRequire } from "node:module"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
-import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { capture } from "../scripts/run.mjs"
+import * as servers from "./servers.mjs"
+import { env, here, node, read, suite } from "./suite.mjs"
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { both: { type: "boolean", default: false }, verbose: { type: "boolean", default: false } }
 })
 
-const here = fileURLToPath(new URL(".", import.meta.url))
-const suite = join(
-  dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/conformance/package.json")),
-  "dist/index.js"
-)
-/** @param {string} name */
-const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.url), "utf8"))
 /** By revision. @type {Readonly<Record<string, ReadonlyArray<string>>>} */
 const passing = read("passing.json")
 const expected = Object.entries(passing).flatMap(([version, names]) => names.map((name) => `${version} ${name}`))
 /** What an official Client passes and Lifeline does not, with the reason. @type {Readonly<Record<string, string>>} */
 const missing = read("missing.json")
-
-// An npx around us would tell ours what to run.
-delete process.env["npm_config_package"]
-delete process.env["npm_config_call"]
-
-const node = Number(process.versions.node.split(".")[0]) >= 22
-  ? process.execPath
-  : (await capture("npx", ["--yes", "-p", "node@24", "--", "node", "-p", "process.execPath"], { cwd: here })).trim()
-    .split("\n").at(-1) ?? ""
 
 /**
  * Scenarios that measure time, in tenths of a second and whatever else the machine does: nothing of ours runs beside them,
@@ -89,9 +73,7 @@ const play = (client, scenario) =>
       cwd: here,
       stdio: ["ignore", "pipe", "pipe"],
       env: {
-        ...process.env,
-        // Half of what the suite does is to compile itself.
-        NODE_COMPILE_CACHE: fileURLToPath(new URL("../build/compile-cache", import.meta.url)),
+        ...env,
         CONFORMANCE_NODE: process.execPath,
         CONFORMANCE_CLIENT: join(here, `${client}.mjs`)
       }
@@ -188,8 +170,16 @@ for (const scenario of scenarios.filter(({ name }) => timed.has(name))) {
 // Most of a play is waiting.
 await Promise.all(Array.from({ length: Math.min(8, 2 * availableParallelism()) }, worker))
 
+const ofServers = (await capture(node, [suite, "list", "--server"], { cwd: here })).matchAll(/^ {2}- (\S+) /gm)
+const serverNames = [...ofServers].map(([, name = ""]) => name).filter((name) => positionals.includes(name))
+const served = positionals.length === 0 || serverNames.length > 0
+  ? await servers.run(serverNames)
+  : { passed: 0, expected: 0, complaints: [] }
+passed += served.passed
+complaints.push(...served.complaints)
+
 for (const complaint of complaints) console.error(complaint)
-console.log(`${passed} of ${expected.length + wrapped.length} in the lists pass`)
+console.log(`${passed} of ${expected.length + wrapped.length + served.expected} in the lists pass`)
 if (positionals.length === 0) {
   // For scripts/tally.mjs.
   const build = new URL("../build/", import.meta.url)
