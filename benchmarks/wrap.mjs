@@ -3,7 +3,8 @@
  * known), a call (median), calls a second at 50 in flight, and resident memory; against the same server alone, against a process
  * that only copies bytes, and, at a URL, against the published bridge (mcp-remote).
  *
- * Everything is asked in turns in one run, by a host that speaks raw JSON-RPC. The gateway has to be bundled (`pnpm build`, then
+ * Everything is asked in turns in one run, by a host that speaks raw JSON-RPC. What a call costs more is the median of the differences
+ * between calls that are made in turns, through and directly. The gateway has to be bundled (`pnpm build`, then
  * `node ../../scripts/bundle.mjs` in packages/gateway); the published bridge is installed in a temporary folder.
  *
  *     node benchmarks/wrap.mjs [--runs 7] [--calls 300] [--json]
@@ -26,6 +27,9 @@ const slowestCall = 0.15
 /** How many times the memory of a bare Node.js it may have. */
 const largest = 1.7
 
+/** Calls that are made before any is measured. */
+const warm = 300
+
 const bridge = "mcp-remote@0.15.1"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
@@ -36,6 +40,9 @@ const everything = join(
 )
 const work = mkdtempSync(join(tmpdir(), "lifeline-bench-"))
 const node = process.execPath
+let turn = 0
+/** A folder for state that nothing is in. */
+const fresh = () => join(work, `state-${turn++}`)
 
 /** Copies bytes between its own pipes and those of a server, as little as a wrapper can do. */
 const pipe = `const { spawn } = require("node:child_process")
@@ -93,6 +100,30 @@ const start = (args, state) => {
       return new Promise((resolve) => child.once("exit", () => resolve(clearTimeout(timer))))
     }
   }
+}
+
+/**
+ * How much longer a call takes than by the server itself, in milliseconds: both run at once, and are called in turns, so that what else
+ * the machine does is the same for both.
+ *
+ * @param {ReadonlyArray<string>} direct
+ * @param {ReadonlyArray<ReadonlyArray<string>>} others
+ */
+const paired = async (direct, others) => {
+  const hosts = [direct, ...others].map((args) => start(args, fresh()))
+  for (const host of hosts) await host.initialize()
+  /** @type {Array<Array<number>>} */
+  const times = hosts.map(() => [])
+  for (let i = 0; i < calls + warm; i++) {
+    for (const [index, host] of hosts.entries()) {
+      const at = performance.now()
+      await host.echo()
+      if (i >= warm) times[index]?.push(performance.now() - at)
+    }
+  }
+  await Promise.all(hosts.map((host) => host.end()))
+  const [first = [], ...rest] = times
+  return rest.map((all) => common.median(all.map((time, i) => time - (first[i] ?? 0))))
 }
 
 /** One start, its calls and its end. @param {ReadonlyArray<string>} args @param {string} state */
@@ -158,8 +189,6 @@ const server = await atUrl()
 try {
   const remote = await installed()
   const direct = [everything, "stdio"]
-  let turn = 0
-  const fresh = () => join(work, `state-${turn++}`)
   const known = join(work, "known")
   /** @type {Record<string, () => Promise<Awaited<ReturnType<typeof measure>>>>} */
   const ways = {
@@ -174,55 +203,64 @@ try {
   /** @type {Record<string, Array<Awaited<ReturnType<typeof measure>>>>} */
   const all = Object.fromEntries(Object.keys(ways).map((way) => [way, []]))
   const bares = []
+  /** @type {Record<"pipe" | "wrap", Array<number>>} */
+  const longer = { pipe: [], wrap: [] }
   for (let run = 0; run < runs; run++) {
     bares.push(await bare())
     for (const [way, run] of Object.entries(ways)) all[way]?.push(await run())
+    const [pipes = 0, wraps = 0] = await paired(direct, [["-e", pipe, "--", ...direct], [
+      bin,
+      "wrap",
+      "--",
+      node,
+      ...direct
+    ]])
+    longer.pipe.push(pipes)
+    longer.wrap.push(wraps)
   }
-  const of = (/** @type {string} */ way) => {
-    const results = all[way] ?? []
-    const median = (/** @type {"initialize" | "call" | "throughput" | "idle" | "memory"} */ key) =>
-      common.median(results.map((one) => one[key]))
-    return {
-      way,
-      "initialize ms": common.round(median("initialize")),
-      "call ms": common.round(median("call"), 3),
-      "calls a second": Math.round(median("throughput")),
-      "MB idle": common.round(median("idle")),
-      "MB after": common.round(median("memory"))
-    }
-  }
-  const rows = Object.keys(ways).map(of)
+  const median = (/** @type {string} */ way, /** @type {keyof Awaited<ReturnType<typeof measure>>} */ key) =>
+    common.median((all[way] ?? []).map((one) => one[key]))
   const bareMB = common.median(bares)
-  const [alone, , first, again, url, published] = rows
-  if (!alone || !first || !again || !url || !published) throw new Error("not measured")
-  const checks = [
-    {
-      name: "initialize, first time, later than the server alone by (ms)",
-      value: first["initialize ms"] - alone["initialize ms"],
-      bound: latestFirst
-    },
-    {
-      name: "initialize of a known server, against the server alone (ratio)",
-      value: again["initialize ms"] / alone["initialize ms"],
-      bound: 1
-    },
-    { name: "a call, longer than direct by (ms)", value: first["call ms"] - alone["call ms"], bound: slowestCall },
-    { name: "memory once connected, against a bare Node.js (ratio)", value: first["MB idle"] / bareMB, bound: largest },
-    {
-      name: "memory once connected at a URL, against the published bridge (ratio)",
-      value: url["MB idle"] / published["MB idle"],
-      bound: 1
+  const rows = Object.keys(ways).map((way) => ({
+    name: way,
+    figures: {
+      "initialize ms": common.round(median(way, "initialize")),
+      "call ms": common.round(median(way, "call"), 3),
+      "calls a second": Math.round(median(way, "throughput")),
+      "MB idle": common.round(median(way, "idle")),
+      "MB after": common.round(median(way, "memory"))
     }
+  }))
+  /** @param {string} name @param {number} value @param {string} bound @param {number} most @returns {common.Row} */
+  const check = (name, value, bound, most) => ({
+    name,
+    figures: { measured: common.round(value, 3) },
+    bound,
+    within: value <= most
+  })
+  const alone = "the server alone"
+  const first = median("wrap, first time", "initialize") - median(alone, "initialize")
+  const again = median("wrap, known server", "initialize") / median(alone, "initialize")
+  const memory = median("wrap, first time", "idle") / bareMB
+  const besideBridge = median("wrap URL, first time", "idle") / median(`${bridge} URL`, "idle")
+  const checks = [
+    check("initialize, first time, later than the server alone by (ms)", first, `at most ${latestFirst}`, latestFirst),
+    check("initialize of a known server, against the server alone (ratio)", again, "at most 1", 1),
+    check("a call, longer than direct by (ms)", common.median(longer.wrap), `at most ${slowestCall}`, slowestCall),
+    {
+      name: "a call through a bare pipe, longer than direct by (ms)",
+      figures: { measured: common.round(common.median(longer.pipe), 3) }
+    },
+    check("memory once connected, against a bare Node.js (ratio)", memory, `at most ${largest}`, largest),
+    check("memory once connected at a URL, against the published bridge (ratio)", besideBridge, "at most 1", 1)
   ]
-  if (json) console.log(JSON.stringify({ rows, bareMB, checks }))
-  else {
-    console.table(rows)
-    console.log(`a bare Node.js: ${common.round(bareMB)} MB`)
-    console.table(
-      checks.map(({ bound, name, value }) => ({ name, value: common.round(value, 2), bound, kept: value <= bound }))
-    )
-  }
-  if (checks.some(({ bound, value }) => value > bound)) process.exitCode = 1
+  common.report({
+    title: "What wrap costs",
+    rows: [...rows, ...checks],
+    notes: [`A bare Node.js takes ${common.round(bareMB)} MB.`],
+    json
+  })
+  if (checks.some(({ bound, within }) => bound !== undefined && within !== true)) process.exitCode = 1
 } finally {
   server.end()
   rmSync(work, { recursive: true, force: true })
