@@ -5,7 +5,6 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
@@ -51,12 +50,6 @@ const start = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
     }
   }
   return { child, closed, prints }
-}
-
-/** What a program says from its first import on. */
-const code = (program: string) => {
-  const text = readFileSync(`${folder}${program}`, "utf8")
-  return text.slice(text.indexOf("import "))
 }
 
 const unusedPort = async () => {
@@ -131,9 +124,4 @@ describe.concurrent("an example", () => {
     child.kill("SIGTERM")
     expect((await closed).code).toBe(0)
   }, timeout)
-
-  it("[F1:example] the readme shows the programs that are tested here", () => {
-    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8")
-    for (const program of ["promise.ts", "effect-layer.ts"]) expect(readme).toContain(code(program))
-  })
 })
