@@ -10,7 +10,7 @@ import { expand, type Sources } from "./Expansion.js"
 import * as Hosts from "./hosts.js"
 import { checkOf, expanded, isKey, type Kind, meantBy, refused, synonyms } from "./keys.js"
 import { httpOf, type Server, stdioOf } from "./Server.js"
-import { policyOf, type Read } from "./supervision.js"
+import { gateway, policyOf, type Read } from "./supervision.js"
 
 export type { Sources, Variables } from "./Expansion.js"
 export { isKey, notTakenOver } from "./keys.js"
@@ -69,7 +69,7 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
   if (kind === undefined && ![...written.keys()].map(meantBy).some((key) => key === "command" || key === "url")) {
     problems.push({ path: [], message: "has neither command (a program to start) nor url (an address)" })
   }
-  const { policy, problems: ofPolicy } = policyOf(raw)
+  const { others, policy, problems: ofPolicy } = policyOf(raw, gateway.ofServer)
   const reach: Record<string, unknown> = {}
   let fits = kind !== undefined
   const report = (found: ReadonlyArray<Problem.Problem>): void => {
@@ -114,7 +114,8 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
     problems,
     value: unset.length > 0 ? undefined : {
       reach: isStdio ? stdioOf(reach, env) : httpOf(reach, headers),
-      policy: disabled === undefined ? supervised : Policy.merge(supervised, { lifecycle: { disabled } })
+      policy: disabled === undefined ? supervised : Policy.merge(supervised, { lifecycle: { disabled } }),
+      sessions: others["sessions"] as Server["sessions"]
     }
   }
 }

@@ -50,6 +50,8 @@ export interface HttpServer {
 export interface Server {
   readonly reach: StdioServer | HttpServer
   readonly policy: Policy.PolicyOptions
+  /** Whether each client of a gateway has a server of its own; by default all share one. */
+  readonly sessions: "shared" | "per-client" | undefined
 }
 
 type Raw = Readonly<Record<string, unknown>>

@@ -4,7 +4,7 @@
 import { Policy, Problem } from "@mcp-lifeline/core"
 import { Predicate } from "effect"
 import type { Variables } from "./Expansion.js"
-import { policyOf, type Read } from "./supervision.js"
+import { gateway, policyOf, type Read } from "./supervision.js"
 
 /** What stands around the servers. */
 export interface Top {
@@ -14,6 +14,8 @@ export interface Top {
   readonly servers: Readonly<Record<string, unknown>>
   /** Options for all servers, which lie below their own. */
   readonly policy: Policy.PolicyOptions
+  /** Whether a gateway offers its clients the status of the servers. */
+  readonly statusTool: boolean
   /** The defaults of the inputs that the file declares, by their ids. */
   readonly inputs: Variables
   /** Whether `{env:VAR}` is a reference in such a file. */
@@ -66,7 +68,7 @@ const inputsOf = (inputs: unknown): Variables =>
 export const readTop = (raw: unknown): Read<Top> => {
   const shape = "an object with mcpServers, an object of servers by name"
   if (!Predicate.isRecord(raw)) return { value: undefined, problems: [Problem.wrongSecret([], raw, shape)] }
-  const { policy, problems } = policyOf(raw)
+  const { others, policy, problems } = policyOf(raw, gateway.ofAll)
   const path = homeOf(raw)
   const [first = ""] = path
   if (first === "mcpServers" && raw["servers"] !== undefined) {
@@ -89,7 +91,14 @@ export const readTop = (raw: unknown): Read<Top> => {
   const inputs = inputsOf(at(raw, [...path.slice(0, -1), "inputs"]) ?? raw["inputs"])
   return {
     value: Predicate.isRecord(servers)
-      ? { path, servers, policy, inputs, bare: path.length === 1 && first === "mcp" }
+      ? {
+        path,
+        servers,
+        policy,
+        statusTool: others["statusTool"] !== false,
+        inputs,
+        bare: path.length === 1 && first === "mcp"
+      }
       : undefined,
     problems
   }

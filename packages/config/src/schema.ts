@@ -3,11 +3,21 @@
  */
 import { type Check, Policy } from "@mcp-lifeline/core"
 import * as Keys from "./keys.js"
+import { gateway } from "./supervision.js"
 import { homes } from "./Top.js"
 
-const supervision = () => ({
-  ...Object.fromEntries(Policy.groups.map((group) => [group, { $ref: `#/definitions/${group}` }])),
-  lifeline: { $ref: "#/definitions/lifeline" }
+const groups = () => Object.fromEntries(Policy.groups.map((group) => [group, { $ref: `#/definitions/${group}` }]))
+
+const supervision = (others: Readonly<Record<string, Check.Check>>) => ({
+  ...groups(),
+  lifeline: {
+    type: "object",
+    properties: {
+      ...groups(),
+      ...Object.fromEntries(Object.entries(others).map(([name, { schema }]) => [name, schema ?? {}]))
+    },
+    additionalProperties: false
+  }
 })
 
 const servers = { type: "object", additionalProperties: { $ref: "#/definitions/server" } }
@@ -26,19 +36,14 @@ export const schema = (): Check.JsonSchema => ({
   type: "object",
   properties: {
     ...Object.fromEntries(homes.flatMap((path) => path.length === 1 && path[0] !== "mcp" ? [[path[0], servers]] : [])),
-    ...supervision()
+    ...supervision(gateway.ofAll)
   },
   definitions: {
     server: {
       type: "object",
-      properties: { ...Keys.schemas(), ...supervision() },
+      properties: { ...Keys.schemas(), ...supervision(gateway.ofServer) },
       additionalProperties: false,
       anyOf: ways().map((key) => ({ required: [key] }))
-    },
-    lifeline: {
-      type: "object",
-      properties: Object.fromEntries(Policy.groups.map((group) => [group, { $ref: `#/definitions/${group}` }])),
-      additionalProperties: false
     },
     ...Policy.schemas()
   }

@@ -1,8 +1,8 @@
 /**
  * The options of supervision among the other keys of a configuration.
  */
-import { Policy, Problem } from "@mcp-lifeline/core"
-import { Predicate } from "effect"
+import { Check, Policy, Problem } from "@mcp-lifeline/core"
+import { Array as Arr, Predicate } from "effect"
 import { doubtful } from "./hosts.js"
 
 /** What was read, as far as it could be, and everything that is wrong with it. */
@@ -11,20 +11,40 @@ export interface Read<A> {
   readonly problems: ReadonlyArray<Problem.Problem>
 }
 
-/** The options of supervision among others: in groups, or in groups under `lifeline`. */
-export const policyOf = (
-  raw: Readonly<Record<string, unknown>>
-): { readonly policy: Policy.PolicyOptions; readonly problems: Array<Problem.Problem> } => {
+type Raw = Readonly<Record<string, unknown>>
+
+/** The options of supervision, and what stands under `lifeline` beside them. */
+export interface Options {
+  readonly policy: Policy.PolicyOptions
+  readonly others: Raw
+  readonly problems: Array<Problem.Problem>
+}
+
+/** What stands under `lifeline` beside the options of supervision: in the entry of a server, and for all of them. */
+export const gateway = {
+  ofServer: { sessions: Check.oneOf("shared", "per-client") },
+  ofAll: { statusTool: Check.flag }
+} satisfies Record<string, Readonly<Record<string, Check.Check>>>
+
+/** The options of supervision among others: in groups, or in groups under `lifeline`, where `others` may stand beside them. */
+export const policyOf = (raw: Raw, others: Readonly<Record<string, Check.Check>> = {}): Options => {
   const direct = Policy.pick(raw)
   const { lifeline } = raw
   const problems = [...Policy.problems(direct), ...doubtful(direct.timeouts, [])]
-  if (lifeline === undefined) return { policy: direct, problems }
-  problems.push(...Problem.below(["lifeline"], Policy.problems(lifeline)))
-  if (!Predicate.isRecord(lifeline)) return { policy: direct, problems }
+  if (lifeline === undefined) return { policy: direct, others: {}, problems }
+  if (!Predicate.isRecord(lifeline)) {
+    problems.push(...Problem.below(["lifeline"], Policy.problems(lifeline)))
+    return { policy: direct, others: {}, problems }
+  }
+  const [grouped, own] = Arr.partition(Object.entries(lifeline), ([key]) => Object.hasOwn(others, key))
+  problems.push(...Problem.below(["lifeline"], Policy.problems(Object.fromEntries(grouped))))
+  for (const [key, value] of own) {
+    if (value !== undefined) problems.push(...others[key]?.(value, ["lifeline", key]) ?? [])
+  }
   problems.push(...doubtful(lifeline["timeouts"], ["lifeline"]))
   for (const group of Policy.groups) {
     if (direct[group] === undefined || lifeline[group] === undefined) continue
     problems.push({ path: ["lifeline", group], message: `is given twice, here and beside lifeline; keep one` })
   }
-  return { policy: { ...direct, ...Policy.pick(lifeline) }, problems }
+  return { policy: { ...direct, ...Policy.pick(lifeline) }, others: Object.fromEntries(own), problems }
 }

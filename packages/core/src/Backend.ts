@@ -14,9 +14,10 @@ export type { CallOptions } from "./options/CallOptions.js"
 export type { Session } from "./port/Session.js"
 
 /**
- * Makes a backend that lives as long as the scope. It starts to connect at once, unless lazy or disabled. Closing the scope
- * ends calls that wait with BackendUnavailable, and those whose request was sent with ResultUnknown; it tears everything down,
- * within the bound of a few `timeouts.close`.
+ * Makes a backend that lives as long as the scope. It starts to connect at once, unless it is lazy or disabled.
+ *
+ * When the scope closes, waiting calls fail with BackendUnavailable, and calls whose request was sent with ResultUnknown. Closing
+ * takes at most a few times `timeouts.close`.
  */
 export const make = <R = never>(
   id: string,
@@ -28,7 +29,7 @@ export const make = <R = never>(
 export interface TagClass<Self, Id extends string>
   extends Context.TagClass<Self, `@mcp-lifeline/core/Backend/${Id}`, Backend>
 {
-  /** The backend: it begins to connect when the layer is built, in the background, and is closed with it. */
+  /** The backend. It starts to connect in the background when the layer is built, and closes with the layer's scope. */
   readonly layer: <R = never>(options: BackendOptions<R>) => Layer.Layer<Self, InvalidOptions, Exclude<R, Scope.Scope>>
   /** The same with options that are read from the configuration. */
   readonly layerConfig: <R = never>(

@@ -18,7 +18,7 @@ const common = {
   cause: Schema.optional(Schema.Defect)
 } as const
 
-/** Why a connection could not be made. `session`: the server has forgotten the session before the handshake ended. */
+/** Why a connection could not be made. `session`: the server forgot the session before the handshake ended. */
 export const ConnectReason = Schema.Literal(...connectReasons)
 
 /** Why a connection could not be made. */
@@ -34,17 +34,17 @@ export class ConnectError extends Schema.TaggedError<ConnectError>()("ConnectErr
   retryAfter: Schema.optional(Schema.Number)
 }) {}
 
-/** The session was lost and the caller asked to decide what follows (`afterSessionLoss: "fail"`). */
+/** The session was lost, and `calls.afterSessionLoss` is `fail`: the caller decides how to go on with the new session. */
 export class SessionExpired extends Schema.TaggedError<SessionExpired>()("SessionExpired", {
   ...common,
   /** The generation that has taken its place. */
   newGeneration: Schema.Number
 }) {}
 
-/** The connection ended before the request was sent and did not come back within the caller's budget. */
+/** The connection ended before the request was sent, and none came in time. Nothing was carried out: calling again is safe. */
 export class ConnectionLost extends Schema.TaggedError<ConnectionLost>()("ConnectionLost", common) {}
 
-/** No connection now: what the state is, what failed last, and when the next attempt is due. */
+/** There is no connection, or too many calls. Has the state, the last error, and when the next attempt is due. Nothing was carried out. */
 export class BackendUnavailable extends Schema.TaggedError<BackendUnavailable>()("BackendUnavailable", {
   ...common,
   /** The lifecycle state, or `Busy` where a bound on calls in flight or waiting was reached. */
@@ -62,7 +62,7 @@ export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("Reques
   timeout: Schema.Number
 }) {}
 
-/** The connection ended after the request was sent: it may or may not have been carried out. */
+/** The connection ended after the request was sent: it may or may not have been carried out. Lifeline did not send it again. */
 export class ResultUnknown extends Schema.TaggedError<ResultUnknown>()("ResultUnknown", {
   ...common,
   method: Schema.String
@@ -83,7 +83,7 @@ export class ProtocolError extends Schema.TaggedError<ProtocolError>()("Protocol
   method: Schema.optional(Schema.String)
 }) {}
 
-/** Options are not acceptable: which, what they were, what would be. `backend`, `field` are those of the first problem. */
+/** Options are not accepted. Says which, what they were, and what is accepted. `backend` and `field` are those of the first problem. */
 export class InvalidOptions extends Schema.TaggedError<InvalidOptions>()("InvalidOptions", {
   ...common,
   /** The path of the option, for example `keepalive.interval`. */
@@ -106,8 +106,8 @@ export type CallError =
 export type CommandError = ConnectError | BackendUnavailable
 
 /**
- * What is known of a request: it never left (`notSent`), the server refused it before acting on it (`rejected`), it may have
- * been carried out (`unknown`), or it was (`answered`).
+ * What is known of a failed request: it never left (`notSent`), the server refused it before acting on it (`rejected`), it may
+ * have been carried out (`unknown`), or the server answered (`answered`).
  */
 export type Fate = "notSent" | "rejected" | "unknown" | "answered"
 

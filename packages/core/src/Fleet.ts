@@ -32,19 +32,20 @@ import type { Params } from "./port/Method.js"
 export type { Routed } from "./fleet/CatalogIndex.js"
 export type { Difference, Entry, FleetCatalog } from "./fleet/FleetCatalog.js"
 export type { Applied } from "./fleet/Members.js"
-export type { Route } from "./fleet/Router.js"
+export { scopedUri } from "./fleet/names.js"
+export { type Route, underAskedUri } from "./fleet/Router.js"
 
-/** The backends of a fleet by name, or in a list with their ids; in the order in which they claim what several offer. */
+/** The backends of a fleet, by name or as a list with ids. If several offer the same name or URI, the first in this order gets it. */
 export type Backends<R = never> =
   | Readonly<Record<string, BackendOptions<R>>>
   | ReadonlyArray<BackendOptions<R> & { readonly id: string }>
 
-/** A fleet's options. `R`: the services that handlers and `onConnected` of its backends use. */
+/** A fleet's options. `R` is the services that the handlers and `onConnected` of its backends use. */
 export interface FleetOptions<R = never> {
   readonly backends: Backends<R>
-  /** Options below each backend's own. */
+  /** Options for all backends. A backend's own options win. */
   readonly defaults?: PolicyOptions | undefined
-  /** Attempts under way at once. Default 8. */
+  /** How many attempts to connect run at once. Default 8. */
   readonly connectConcurrency?: number | undefined
   /** How long `ready` waits at most. Default 10 s. */
   readonly waitTimeout?: TimeSpan.TimeSpan | undefined
@@ -55,28 +56,28 @@ export interface FleetOptions<R = never> {
  * closed.
  */
 export interface Fleet {
-  /** All of them, in order. */
+  /** All backends, in order. */
   readonly backends: Effect.Effect<ReadonlyArray<Backend>>
-  /** The backend of a name. Its handle stays valid until `apply` stops or replaces it. */
+  /** The backend with this name. Its handle stays valid until `apply` stops or replaces it. */
   readonly backend: (id: string) => Effect.Effect<Backend, BackendUnavailable>
-  /** The backend of a name now, and each that `apply` replaces it with. Ends when there is none of that name. */
+  /** The backend with this name, and each one that `apply` replaces it with. Ends when there is none with this name. */
   readonly backendChanges: (id: string) => Stream.Stream<Backend>
   /**
-   * The status of every backend. Takes time in proportion to their number: ask one backend where one is wanted. Slow readers
-   * of its changes miss intermediate values, never the last.
+   * The status of every backend, which takes time in proportion to their number: for one backend, ask it for its own. A slow reader of
+   * `changes` may miss values in between, never the last one.
    */
   readonly status: Live.Live<Readonly<Record<string, Status>>>
-  /** What happens to all of them, from the subscription on. A reader that is 1,024 events behind loses the oldest. */
+  /** What happens to all backends from now on. A reader that is 1,024 events behind loses the oldest. */
   readonly events: Stream.Stream<Event>
-  /** The catalogue of all. Slow readers of its changes miss intermediate values, never the last. */
+  /** The catalogue of all backends. A slow reader of `changes` may miss values in between, never the last one. */
   readonly catalog: Live.Live<FleetCatalog>
-  /** What changed, from the catalogue at the subscription on. */
+  /** What changes in the catalogue from now on. */
   readonly differences: Stream.Stream<Difference>
   /** Ends when each backend has its first outcome (`Backend.firstOutcome`), at most after `waitTimeout`. */
   readonly ready: Effect.Effect<void>
   /**
-   * Calls a tool by its full name. A name that nobody has is looked up again once `ready` has ended, at most after
-   * `waitTimeout`; then it fails with RemoteError -32602.
+   * Calls a tool by its full name. If no backend has a tool of that name, the call waits for `ready`, at most `waitTimeout`, and looks
+   * again; then it fails with RemoteError -32602.
    */
   readonly callTool: (params: Params<"tools/call">, options?: CallOptions) => Effect.Effect<CallToolResult, CallError>
   /** Gets a prompt by its full name. An unknown name fails with RemoteError -32602. */
@@ -85,28 +86,30 @@ export interface Fleet {
     options?: CallOptions
   ) => Effect.Effect<GetPromptResult, CallError>
   /**
-   * Reads a resource by its URI or its `lifeline://<backend>/<encoded URI>`. An unknown one fails with RemoteError -32002. Its
-   * contents have the URI that was asked for, where the server gives them the URI that this stands for.
+   * Reads a resource by its URI or by `lifeline://<backend>/<encoded URI>`. An unknown URI fails with RemoteError -32002. Contents that
+   * the server gives under the resource's own URI get the URI that you asked for.
    */
   readonly readResource: (
     params: Params<"resources/read">,
     options?: CallOptions
   ) => Effect.Effect<ReadResourceResult, CallError>
-  /** Completes an argument of a prompt by its full name, or of a resource template. Fails as those do. */
+  /** Completes an argument of a prompt, by its full name, or of a resource template. Unknown ones fail as in `getPrompt` and `readResource`. */
   readonly complete: (
     params: Params<"completion/complete">,
     options?: CallOptions
   ) => Effect.Effect<CompleteResult, CallError>
-  /** The backend and the name there that a full name (or URI) stands for. */
+  /** Finds which backend a full name or URI belongs to, and its name there. */
   readonly route: (kind: Routed, name: string) => Effect.Effect<Route, RemoteError>
+  /** The same as far as it is known now, for programs that are not in a fiber: see `Backend.start`. */
+  readonly find: (kind: Routed, name: string) => Route | undefined
   /**
-   * Starts, stops and replaces only what changed: options that are the same object, or have the same fields, stay. Where
-   * one is refused, nothing changes; nor does it when the fleet is closed.
+   * Starts, stops and replaces only what changed. A backend stays if its options are the same object or have the same fields. If the
+   * options of one are refused, nothing changes; nor if the fleet is closed.
    *
-   * The calls under way on a backend that is replaced get `timeouts.drain` to end. Where its server may have two connections at
-   * once (`reconnect.overlap`, or the connector's) and it is connected, it goes on until its successor is connected; where the
-   * successor's first attempt fails, the old one stays. Any other is closed before its successor connects, and new calls wait
-   * for that.
+   * Calls in flight on a backend that is replaced get `timeouts.drain` to finish. If the server may have two connections at once
+   * (`reconnect.overlap`, or the connector's default) and the backend is connected, it keeps working until its successor is connected,
+   * and stays if the successor's first attempt fails. Any other backend is closed before its successor connects; new calls wait for
+   * that.
    */
   readonly apply: <R = never>(backends: Backends<R>) => Effect.Effect<Applied, InvalidOptions, R>
 }
@@ -122,8 +125,8 @@ const check = Check.options(
 )
 
 /**
- * Makes a fleet that lives as long as the scope. Its backends connect at once, at most `connectConcurrency` attempts at a
- * time; it does not wait for them. An empty fleet has a working, empty catalogue.
+ * Makes a fleet that lives as long as the scope. Its backends start to connect at once, with at most `connectConcurrency` attempts at a
+ * time; this does not wait for them. A fleet without backends works, and has an empty catalogue.
  */
 export const make = <R = never>(
   options: FleetOptions<R>
@@ -228,6 +231,7 @@ export const make = <R = never>(
       readResource: router.readResource,
       complete: router.complete,
       route: router.route,
+      find: router.find,
       apply
     }
     return fleet
@@ -236,7 +240,7 @@ export const make = <R = never>(
 /** The tag of a program's fleet. */
 export const Fleet = Context.GenericTag<Fleet>("@mcp-lifeline/core/Fleet")
 
-/** The fleet as a service: its backends begin to connect when the layer is built, and are closed with it. */
+/** The fleet as a service. Its backends start to connect when the layer is built, and close with the layer's scope. */
 export const layer = <R = never>(
   options: FleetOptions<R>
 ): Layer.Layer<Fleet, InvalidOptions, Exclude<R, Scope.Scope>> => Layer.scoped(Fleet, make(options))

@@ -1,5 +1,5 @@
 /**
- * Holds the diagram of docs/architecture.md to the code: every edge that `Lifecycle.transition` has, and no other.
+ * Holds the diagram of docs/internals/architecture.md to the code: every edge that `Lifecycle.transition` has, and no other.
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Lifecycle, Policy } from "@mcp-lifeline/core"
@@ -63,9 +63,9 @@ interface Drawn {
 
 /** The edges of the diagram; one of a composite state is one of each state in it. Anything else in it is an error. */
 const drawn = (): Drawn => {
-  const page = readFileSync(new URL("../../../docs/architecture.md", import.meta.url), "utf8")
+  const page = readFileSync(new URL("../../../docs/internals/architecture.md", import.meta.url), "utf8")
   const diagram = /```mermaid\nstateDiagram-v2\n(.*?)```/s.exec(page)?.[1]
-  if (diagram === undefined) throw new Error("docs/architecture.md has no stateDiagram-v2")
+  if (diagram === undefined) throw new Error("docs/internals/architecture.md has no stateDiagram-v2")
   const groups = new Map<string, Array<string>>()
   const edges: Array<string> = []
   const initial: Array<string> = []
@@ -90,7 +90,7 @@ const drawn = (): Drawn => {
   return { edges: edges.toSorted(), initial: initial.toSorted(), final }
 }
 
-describe("the diagram of docs/architecture.md", () => {
+describe("the diagram of docs/internals/architecture.md", () => {
   it("[L2] has every edge of the lifecycle, and no other", () => {
     expect(drawn().edges).toEqual(coded())
   })

@@ -2,10 +2,11 @@
  * Telemetry for backends: made once, provided where backends and fleets are made.
  */
 import { Telemetry } from "@mcp-lifeline/core"
-import { Context, DefaultServices, Effect, Layer, Tracer } from "effect"
+import { Effect, Layer } from "effect"
 import { BackendObserver } from "./BackendObserver.js"
 import * as Meter from "./Meter.js"
-import * as Spans from "./Spans.js"
+import type * as Spans from "./Spans.js"
+import { current } from "./Tracing.js"
 
 /** Telemetry with spans and metrics that go where the caller says. */
 export const from = (spans: Spans.Spans, meter: Meter.Meter): Telemetry.Telemetry => {
@@ -13,24 +14,11 @@ export const from = (spans: Spans.Spans, meter: Meter.Meter): Telemetry.Telemetr
   return { observe: (backend) => new BackendObserver(backend, spans, meter, names) }
 }
 
-/** The `tracestate` of a span of OpenTelemetry's SDK, as `@effect/opentelemetry` wraps it. */
-const tracestate: NonNullable<Spans.Spans["tracestate"]> = (span) => {
-  const { span: inner } = span as { readonly span?: { readonly spanContext?: () => { readonly traceState?: unknown } } }
-  const state = inner?.spanContext?.().traceState as { readonly serialize?: () => string } | undefined
-  return state?.serialize?.()
-}
-
-/** The tracer that every program has: its spans go nowhere. */
-const untraced = Context.get(DefaultServices.liveServices, Tracer.Tracer)
-
 /**
  * Telemetry through the tracer that is provided, and Effect's metric registry. Where no tracer is provided there are metrics
  * only: no spans, and nothing is added to requests.
  */
-export const make: Effect.Effect<Telemetry.Telemetry> = Effect.map(
-  Effect.tracer,
-  (tracer) => from(tracer === untraced ? Spans.none : { tracer, tracestate }, Meter.registry())
-)
+export const make: Effect.Effect<Telemetry.Telemetry> = Effect.map(current, (spans) => from(spans, Meter.registry()))
 
 /**
  * Spans and metrics of every backend and fleet that is made where this is provided. Spans go to the tracer under it, if any

@@ -1,7 +1,7 @@
 /**
  * Who keeps metrics: Effect's registry here, an OpenTelemetry meter in `Providers`.
  */
-import { Metric, MetricBoundaries, MetricLabel } from "effect"
+import { Metric, MetricBoundaries, MetricKey, MetricLabel } from "effect"
 import type { Definition } from "./Names.js"
 
 /** Attributes of a measurement or a span; what is `undefined` is left out. */
@@ -14,36 +14,49 @@ export interface Meter {
   readonly readsRegistry: boolean
 }
 
-/** A metric of whatever type. */
+/** A metric with its labels, of whatever type. */
 interface Updatable {
   readonly unsafeUpdate: (value: number, labels: ReadonlyArray<MetricLabel.MetricLabel>) => void
 }
 
 /** Effect's registry: what `Prometheus.text` and the exporters of `@effect/opentelemetry` read. */
 export const registry = (): Meter => {
-  const known = new Map<Definition, Updatable>()
-  const metricOf = (definition: Definition) => {
-    const metric = known.get(definition) ?? make(definition)
-    known.set(definition, metric)
+  /** By definition and attributes: to find a metric in the registry takes as long as all else of a short call. */
+  const known = new Map<Definition, Map<string, Updatable>>()
+  const metricOf = (definition: Definition, attributes: Attributes): Updatable => {
+    let all = known.get(definition)
+    if (all === undefined) known.set(definition, all = new Map())
+    let name = ""
+    for (const key in attributes) if (attributes[key] !== undefined) name += `${key}\0${attributes[key]}\0`
+    const metric = all.get(name) ?? make(definition, labels(attributes))
+    all.set(name, metric)
     return metric
   }
   return {
     readsRegistry: true,
-    record: (definition, value, attributes) => metricOf(definition).unsafeUpdate(value, labels(attributes))
+    record: (definition, value, attributes) => metricOf(definition, attributes).unsafeUpdate(value, none)
   }
 }
+
+const none: ReadonlyArray<MetricLabel.MetricLabel> = []
 
 /** The exporters of `@effect/opentelemetry` read the unit from a tag of this name. */
 const unitTag = "unit"
 
-const make = ({ boundaries, description, kind, name, unit }: Definition): Updatable =>
+const make = (
+  { boundaries, description, kind, name, unit }: Definition,
+  labels: ReadonlyArray<MetricLabel.MetricLabel>
+): Updatable =>
   kind === "histogram"
-    ? Metric.tagged(
-      Metric.histogram(name, MetricBoundaries.fromIterable(boundaries ?? []), description),
-      unitTag,
-      unit
+    ? Metric.fromMetricKey(
+      MetricKey.taggedWithLabels(
+        MetricKey.histogram(name, MetricBoundaries.fromIterable(boundaries ?? []), description),
+        [MetricLabel.make(unitTag, unit), ...labels]
+      )
     )
-    : Metric.counter(name, { description, incremental: kind === "counter" })
+    : Metric.fromMetricKey(
+      MetricKey.taggedWithLabels(MetricKey.counter(name, { description, incremental: kind === "counter" }), labels)
+    )
 
 const labels = (attributes: Attributes): Array<MetricLabel.MetricLabel> => {
   const made: Array<MetricLabel.MetricLabel> = []

@@ -26,6 +26,15 @@ export const operationDuration: Definition = {
   boundaries: seconds
 }
 
+/** From the request of a client until its answer, whatever was done for it. */
+export const serverOperationDuration: Definition = {
+  name: "mcp.server.operation.duration",
+  kind: "histogram",
+  unit: "s",
+  description: "From the request of a client until its answer",
+  boundaries: seconds
+}
+
 /** How long connections to sessions were the current one. */
 export const sessionDuration: Definition = {
   name: "mcp.client.session.duration",

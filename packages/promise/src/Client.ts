@@ -1,5 +1,5 @@
 /**
- * A supervised client: an official Client, and what a supervised one can do besides.
+ * A supervised client: an official Client, with what supervision adds.
  */
 import type { Status } from "@mcp-lifeline/core/types"
 import type { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
@@ -37,20 +37,19 @@ export interface HealthCheck {
   readonly error: LifelineError | undefined
 }
 
-/** Heartbeats, by hand. Both have effect over all connections to come. */
+/** Pauses and resumes the heartbeats, on this and all later connections. */
 export interface KeepaliveControl {
   /** Sends no heartbeats until `resume`. */
   pause(): Promise<void>
-  /** Sends heartbeats again, from one interval on. */
+  /** Sends heartbeats again, the first one after an interval. */
   resume(): Promise<void>
 }
 
 /**
  * One MCP server, supervised: an official Client whose server may come and go. The handle outlives every connection, so keep it.
  *
- * A call made while the server is down waits for it, up to `timeouts.wait`. A call that is cut off is sent again where
- * that can do no harm, and otherwise rejected with ResultUnknown. Aborting a call's signal tells the server, and rejects
- * at once with the signal's reason.
+ * A call made while the server is down waits for it, up to `timeouts.wait`. A call that is cut off is sent again if that can do no harm;
+ * otherwise it is rejected with ResultUnknown. Aborting a call's signal tells the server, and rejects at once with the signal's reason.
  */
 export interface Client extends SdkClient, AsyncDisposable {
   /** The name in errors and status. */
@@ -58,68 +57,68 @@ export interface Client extends SdkClient, AsyncDisposable {
   /** The status now. */
   readonly status: Status
   /**
-   * The status now, and again after each change, until the client is closed. A slow reader misses values in between, never
-   * the last. Leaving the loop cleans up.
+   * The status now, and again after each change, until the client is closed. A slow reader may miss values in between, never the last
+   * one. Leaving the loop cleans up.
    */
   statusChanges(options?: SignalOptions): AsyncIterableIterator<Status>
-  /** Calls a listener, until the function that is returned is called or the client is closed. */
+  /** Calls the listener, until you call the returned function or the client is closed. */
   on<E extends keyof ClientEvents>(event: E, listener: (value: ClientEvents[E]) => void): () => void
-  /** Connects anew; ends with the attempt that it starts or joins. Aborting cancels only the waiting. */
+  /** Makes a new connection, or joins an attempt in progress, and ends with that attempt. Aborting stops only the waiting. */
   reconnect(options?: SignalOptions): Promise<void>
-  /** Leaves Disabled or Disconnected; ends with the attempt. */
+  /** Connects a server that is Disabled or Disconnected; ends with the attempt. */
   enable(options?: SignalOptions): Promise<void>
-  /** Ends the connection and what was starting, and stays off; ends when everything is torn down. */
+  /** Disconnects and refuses calls until `enable`. Ends when everything is torn down. */
   disable(options?: SignalOptions): Promise<void>
   /** Ends the connection and stays disconnected until `reconnect` or `enable`. */
   disconnect(options?: SignalOptions): Promise<void>
   /** Reads tools, prompts and resources again. */
   refresh(options?: SignalOptions): Promise<void>
   /**
-   * Probes the server now. Where that fails, other probes follow by themselves, until one is answered or the connection is given up.
-   * Never rejected because the server is ill.
+   * Probes the server now. If that fails, more probes follow, until one is answered or the connection is given up. A server that does not
+   * answer is a result, not a rejection.
    */
   healthCheck(options?: SignalOptions): Promise<HealthCheck>
-  /** Stops heartbeats for a while. */
+  /** Pauses and resumes the heartbeats. */
   readonly keepalive: KeepaliveControl
-  /** Ends everything; nothing is left alive. Idempotent. A client of a fleet is disabled by it. */
+  /** Ends processes, sessions and timers; nothing stays alive. Calling it again does nothing. A client of a fleet becomes disabled. */
   close(): Promise<void>
 
   /** Called once, when `close` has ended. A lost connection does not call it: it comes back. */
   onclose?: () => void
-  /** Called for what fails without a call to tell it: lost connections and failed attempts. */
+  /** Called for failures that concern no call: lost connections and failed attempts. */
   onerror?: (error: Error) => void
 
-  /** Rejects: this client has its server. */
+  /** Rejects: this client already has its server. */
   connect(transport: Transport): Promise<void>
 
   /**
-   * Calls a tool. Where it has an output schema that `listTools` has told, the structured content is validated. A call that was cut
-   * off is sent again only where the tool's hints, or `idempotent`, allow it.
+   * Calls a tool. If `listTools` has shown an output schema of the tool, the structured content is validated. A call that was cut off is
+   * sent again only if the tool's hints or `idempotent` allow it.
    */
   callTool: Called<"callTool">
-  /** One page of the tools, from the server. */
+  /** Asks the server for one page of tools. */
   listTools: Called<"listTools">
-  /** One page of the prompts, from the server. */
+  /** Asks the server for one page of prompts. */
   listPrompts: Called<"listPrompts">
-  /** A prompt, with its arguments filled in. */
+  /** Gets a prompt, with its arguments filled in. */
   getPrompt: Called<"getPrompt">
-  /** One page of the resources, from the server. */
+  /** Asks the server for one page of resources. */
   listResources: Called<"listResources">
-  /** One page of the resource templates, from the server. */
+  /** Asks the server for one page of resource templates. */
   listResourceTemplates: Called<"listResourceTemplates">
   /** Reads a resource by its URI. */
   readResource: Called<"readResource">
-  /** Asks the server to announce changes of a resource; asked again on every new session. */
+  /** Asks the server to announce changes of a resource, on this and every later session. */
   subscribeResource: Called<"subscribeResource">
-  /** Takes a subscription back. */
+  /** Ends a subscription. */
   unsubscribeResource: Called<"unsubscribeResource">
   /** Completions of an argument of a prompt or of a resource template. */
   complete: Called<"complete">
-  /** The least level of the log messages that the server sends; set again on every new session. */
+  /** Sets the lowest level of log messages that the server sends, on this and every later session. */
   setLoggingLevel: Called<"setLoggingLevel">
-  /** Asks for a sign of life. */
+  /** Pings the server. */
   ping: Called<"ping">
-  /** Any request; the schema decodes its result. */
+  /** Sends any request. The schema decodes the result. */
   request<T extends AnySchema>(
     request: ClientRequest | Request,
     resultSchema: T,

@@ -1,5 +1,5 @@
 /**
- * Everything that a promise of the facade can be rejected with, but for the reason of an AbortSignal.
+ * Everything that a promise of the facade can be rejected with, except for the reason of an AbortSignal.
  *
  * | class | code | retryable | when |
  * |---|---|---|---|
@@ -45,7 +45,7 @@ export interface LifelineErrorShape {
   readonly backend: string
   /** Number of the connection that was current, where there was one. */
   readonly generation: number | undefined
-  /** Asking again, later, may succeed, and nothing of this request has been carried out. */
+  /** Nothing of this request was carried out, and trying again later may succeed. */
   readonly retryable: boolean
 }
 
@@ -95,19 +95,19 @@ const mcpBase =
     } as never
 
 interface ConnectFields {
-  /** Why. */
+  /** Why there is no connection. */
   readonly reason: ConnectReason
-  /** Waiting does not help. */
+  /** Waiting does not help: the cause has to be fixed. */
   readonly permanent: boolean
   /** How long the server asked us to wait, in milliseconds. */
   readonly retryAfter?: number | undefined
-  /** The HTTP status for which there is no connection, where that is why. */
+  /** The HTTP status that is the reason, if one is. */
   readonly status?: number | undefined
 }
 
 /**
  * No connection could be made. `connect`, `reconnect`, `enable` and, with `require: "all"`, `connectAll` are rejected with
- * it. `reason` says why; with `permanent` it has to be fixed (a command that does not exist, credentials that are refused),
+ * it. `reason` says why. If it is `permanent`, the cause has to be fixed (a command that does not exist, credentials that are refused);
  * otherwise the server may come back.
  */
 export class ConnectError extends base<ConnectFields>()("ConnectError", "ERR_LIFELINE_CONNECT") {
@@ -115,8 +115,8 @@ export class ConnectError extends base<ConnectFields>()("ConnectError", "ERR_LIF
 }
 
 /**
- * A person has to finish a login before a connection can be made: its address was given to `redirectToAuthorization` of the
- * `authProvider`. Connect again when that is done. `connect`, `supervisedTransport` and commands are rejected with it at once.
+ * A person has to log in before a connection can be made. `redirectToAuthorization` of the `authProvider` was given the address. Connect again
+ * when the login is done. `connect`, `supervisedTransport` and commands are rejected with this at once.
  *
  * It is an instance of the official SDK's class of that name (`@modelcontextprotocol/sdk/client/auth.js`), which is loaded
  * only by programs that use OAuth: so there is no class of it here.
@@ -142,8 +142,8 @@ interface UnavailableFields {
 }
 
 /**
- * No connection came within the time that the call could wait, or waiting is pointless, or too many calls are under way
- * (`state` is then `Busy`). The request was not sent.
+ * No connection came in the time that the call could wait, or waiting is pointless, or too many calls are in flight or waiting (`state` is
+ * then `Busy`). Nothing was carried out.
  */
 export class BackendUnavailable extends base<UnavailableFields>()("BackendUnavailable", "ERR_LIFELINE_UNAVAILABLE") {
   override readonly retryable = this.state !== "Unknown" &&
@@ -156,8 +156,8 @@ interface SessionFields {
 }
 
 /**
- * The session was lost and there is a new one, in which the server has forgotten what it knew; the first call after that
- * fails with this when `calls.afterSessionLoss` is `fail`. The request was not sent; the next one will be.
+ * The session was lost, and the server remembers nothing of it in the new one. With `calls.afterSessionLoss: "fail"` the first call after that
+ * fails with this error. Its request was not sent; the next one will be.
  */
 export class SessionExpired extends base<SessionFields>()("SessionExpired", "ERR_LIFELINE_SESSION_EXPIRED") {
   override readonly retryable = true
@@ -191,7 +191,7 @@ interface ConfigFields {
 }
 
 /**
- * Options are not acceptable; the message says which, what they are and what is accepted. `problems` has all of them;
+ * Options are not accepted; the message says which, what they are and what is accepted. `problems` has all of them;
  * `backend` and `field` are those of the first.
  */
 export class ConfigError extends base<ConfigFields>()("ConfigError", "ERR_LIFELINE_CONFIG") {
@@ -205,7 +205,7 @@ export class ConfigError extends base<ConfigFields>()("ConfigError", "ERR_LIFELI
   }
 }
 
-/** The connection ended before the request was sent and did not come back in time. An McpError, as `Connection closed` is. */
+/** The connection ended before the request was sent, and none came in time. An McpError, like `Connection closed`. */
 export class ConnectionLost
   extends mcpBase<{}>()("ConnectionLost", ErrorCode.ConnectionClosed, () => ({ fate: "notSent" }))
 {
@@ -213,9 +213,8 @@ export class ConnectionLost
 }
 
 /**
- * The connection ended after the request was sent, so that it may or may not have been carried out. It was not sent again,
- * because doing it twice could do harm: find out what became of it, or give `idempotent: true`. An McpError, as `Connection
- * closed` is.
+ * The connection ended after the request was sent, so it may or may not have been carried out. It was not sent again, because doing it
+ * twice could do harm. Find out whether it was carried out, or give `idempotent: true`. An McpError, like `Connection closed`.
  */
 export class ResultUnknown
   extends mcpBase<RequestFields>()("ResultUnknown", ErrorCode.ConnectionClosed, () => ({ fate: "unknown" }))
@@ -228,7 +227,7 @@ interface TimeoutFields extends RequestFields {
   readonly timeout: number
 }
 
-/** No answer came in time; the server was told that nobody waits. The session lives on. An McpError, as the SDK's is. */
+/** No answer came in time. The server was told that nobody waits, and the session lives on. An McpError, like the SDK's own. */
 export class RequestTimeout
   extends mcpBase<TimeoutFields>()("RequestTimeout", ErrorCode.RequestTimeout, ({ timeout }) => ({ timeout }))
 {
@@ -236,7 +235,7 @@ export class RequestTimeout
 }
 
 interface RemoteFields extends RequestFields {
-  /** The JSON-RPC code that the server gave. */
+  // The JSON-RPC code that the server gave.
   readonly code: number
   /** The data that the server gave. */
   readonly data?: unknown
@@ -275,7 +274,7 @@ export const remoteError = (fields: Fields & RemoteFields): RemoteError => {
   ) as unknown as RemoteError
 }
 
-/** Every error of the facade, to be told apart by `_tag` or by class. */
+/** Every error of the facade. Tell them apart by `_tag` or by class. */
 export type LifelineError =
   | ConnectError
   | UnauthorizedError

@@ -34,27 +34,27 @@ export interface Applied {
   /** Servers that run with their new configuration. */
   readonly replaced: ReadonlyArray<string>
   /**
-   * Servers whose new configuration did not lead to a connection, so that the connection with the old one goes on. The next
-   * `apply` tries again.
+   * Servers that could not connect with their new configuration, so the connection with the old one stays. The next `apply` tries
+   * again.
    */
   readonly kept: ReadonlyArray<string>
 }
 
 /**
- * Many servers, each supervised by itself: a slow or dead one delays no other.
+ * Many servers, each supervised on its own: a slow or dead one delays no other.
  *
  * The catalogue holds tools and prompts as `<server>__<name>`, and keeps what a server offered while that server is down.
  */
 export interface Fleet extends AsyncDisposable {
   /** The names of the servers, in order. */
   readonly names: ReadonlyArray<string>
-  /** The client of one server; the same object each time. Throws BackendUnavailable when there is no such server. */
+  /** The client of one server; the same object each time. Throws BackendUnavailable if there is no such server. */
   client(name: string): Client
   /** The status of each server now. */
   readonly status: FleetStatus
   /** The status now, and again after each change, until the fleet is closed. Leaving the loop cleans up. */
   statusChanges(options?: SignalOptions): AsyncIterableIterator<FleetStatus>
-  /** Calls a listener, until the function that is returned is called or the fleet is closed. */
+  /** Calls the listener, until you call the returned function or the fleet is closed. */
   on<E extends keyof FleetEvents>(event: E, listener: (value: FleetEvents[E]) => void): () => void
 
   /** All tools, under their full names. Asks no server. */
@@ -77,26 +77,26 @@ export interface Fleet extends AsyncDisposable {
     options?: CallOptions
   ): ReturnType<Client["getPrompt"]>
   /**
-   * Reads a resource by its URI in the catalogue, or by `lifeline://<server>/<encoded URI>`. Its contents have the URI that was
-   * asked for, where the server gives them the URI that this stands for.
+   * Reads a resource by its URI in the catalogue, or by `lifeline://<server>/<encoded URI>`. Contents that the server gives under the
+   * resource's own URI get the URI that you asked for.
    */
   readResource(params: { readonly uri: string }, options?: CallOptions): ReturnType<Client["readResource"]>
 
-  /** Connects one server anew; ends with the attempt that it starts or joins. Aborting cancels only the waiting. */
+  /** Makes a new connection to one server, or joins an attempt in progress, and ends with it. Aborting stops only the waiting. */
   reconnect(name: string, options?: SignalOptions): Promise<void>
-  /** Leaves Disabled or Disconnected; ends with the attempt. */
+  /** Connects a server that is Disabled or Disconnected; ends with the attempt. */
   enable(name: string, options?: SignalOptions): Promise<void>
-  /** Ends the connection to one server and what was starting, and stays off; ends when everything is torn down. */
+  /** Disconnects one server and refuses its calls until `enable`. Ends when everything is torn down. */
   disable(name: string, options?: SignalOptions): Promise<void>
   /** Ends the connection to one server, and stays disconnected until `reconnect` or `enable`. */
   disconnect(name: string, options?: SignalOptions): Promise<void>
-  /** Reads the lists of one server, or of all, again. With all, those that are down are left out. */
+  /** Reads the lists of one server again, or of all servers that are not down. */
   refresh(name?: string, options?: SignalOptions): Promise<void>
   /**
-   * Starts, stops and replaces only the servers whose configuration differs. Where one is refused, nothing changes. An HTTP
-   * server's connection goes on until there is one with the new configuration; a process ends before the new one starts.
+   * Starts, stops and replaces only the servers whose configuration differs. If one is refused, nothing changes. The connection to an
+   * HTTP server stays until there is one with the new configuration; a process ends before the new one starts.
    */
   apply(config: FleetConfig | VsCodeConfig): Promise<Applied>
-  /** Ends everything; nothing is left alive. Idempotent. */
+  /** Ends processes, sessions and timers; nothing stays alive. Calling it again does nothing. */
   close(): Promise<void>
 }

@@ -12,7 +12,7 @@ import type {
 } from "@modelcontextprotocol/sdk/types.js"
 import type { Duration } from "./Duration.js"
 
-/** What `onConnected` is given. Its requests are sent once, on this connection; it is of no use afterwards. */
+/** What `onConnected` gets. Its requests are sent once, on this connection. Do not use it afterwards. */
 export interface Session {
   /** The name of the server. */
   readonly backend: string
@@ -24,7 +24,7 @@ export interface Session {
   callTool(params: CallToolRequest["params"], options?: SessionCallOptions): Promise<CallToolResult>
   /** Reads a resource, once, on this connection. */
   readResource(params: ReadResourceRequest["params"], options?: SessionCallOptions): Promise<ReadResourceResult>
-  /** Any request; the schema decodes its result. */
+  /** Sends any request. The schema decodes the result. */
   request<T extends AnySchema>(
     request: ClientRequest | Request,
     resultSchema: T,
@@ -34,6 +34,6 @@ export interface Session {
 
 /** Options of a request of a session. */
 export interface SessionCallOptions {
-  /** Time for the answer. Default `timeouts.request`. */
+  /** How long the answer may take. Default `timeouts.request`. */
   readonly timeout?: Duration | undefined
 }

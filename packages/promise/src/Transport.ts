@@ -4,7 +4,7 @@
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { Client } from "./Client.js"
 
-/** What can be seen of a supervised server, and done with it, besides calling it. */
+/** Status, events and commands of a supervised server. */
 export type Supervision = Pick<
   Client,
   | "name"
@@ -25,13 +25,13 @@ export interface SupervisedTransport extends Transport, AsyncDisposable {
   // Narrower than the SDK's by `undefined`, so that it fits other packages' interfaces too.
   /** Called once, when `close` has ended or the server came back with another protocol version. */
   onclose?: () => void
-  /** Called for what no answer tells: a server that will not come back, and what `onmessage` threw. */
+  /** Called for failures that concern no request: a server that will not come back, and what `onmessage` threw. */
   onerror?: (error: Error) => void
   /** Called for each message of the server. */
   onmessage?: NonNullable<Transport["onmessage"]>
-  /** For clients that tell; it is known from `initialize`. */
+  /** Accepted from clients that call it; the version is known from `initialize`. */
   setProtocolVersion(version: string): void
-  /** The id of the session of the current connection, where the server has given one; `undefined` before `initialize` is answered. */
+  /** The session id of the current connection, if the server gave one; `undefined` until `initialize` has been answered. */
   readonly sessionId: string | undefined
   /** Status, events and commands; `undefined` until `initialize` has been answered. */
   readonly supervision: Supervision | undefined

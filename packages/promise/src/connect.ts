@@ -8,15 +8,18 @@ import { SupervisedClient } from "./internal/SupervisedClient.js"
 import type { ConnectOptions, Server } from "./Options.js"
 
 /**
- * Starts to supervise one MCP server and resolves when it is connected.
+ * Starts to supervise one MCP server, and resolves when it is connected.
  *
- * Rejects with ConnectError: at once when the cause is permanent (a command that does not exist, credentials that are
- * refused); after 5 s where nothing listens, nothing is found or what answers is no MCP server; after `timeouts.connect`
- * (30 s) where the server may still be starting. Until then it keeps trying. A `timeouts.connect` that is given is waited for
- * in each of these two cases. Rejects with UnauthorizedError, at once, when a person has to log in.
+ * Rejects with ConnectError:
+ * - at once, if the cause is permanent (a command that does not exist, credentials that are refused);
+ * - after 5 s, if nothing listens, nothing is found, or what answers is not an MCP server;
+ * - after `timeouts.connect` (30 s), if the server may still be starting.
  *
- * A rejected `connect` leaves nothing behind. With `lifecycle.lazy` or `disabled` it resolves without connecting. An option
- * that is not acceptable is a ConfigError.
+ * Until then it keeps trying. If you give `timeouts.connect`, that time holds for the last two cases. Rejects with UnauthorizedError, at
+ * once, if a person has to log in.
+ *
+ * A rejected `connect` leaves nothing behind. With `lifecycle.lazy` or `disabled` it resolves without connecting. An option that is not
+ * accepted is a ConfigError.
  *
  * @example
  * ```ts

@@ -28,14 +28,14 @@ const notAll = (errors: readonly [Error, ...Array<Error>], of: number): Error =>
   })
 
 /**
- * Starts to supervise the servers of a configuration and resolves when each is connected or has had its first try, at most
- * after `waitTimeout` (10 s). A server that is down fails nothing: it is tried on, and its tools come when it does.
+ * Starts to supervise the servers of a configuration, and resolves when each is connected or has had its first try, at most after
+ * `waitTimeout` (10 s). A server that is down is no failure: Lifeline goes on trying, and its tools appear once it is there.
  *
- * With `require: "all"` it rejects with ConnectError (UnauthorizedError where a person has to log in), and tears everything down,
- * when one that is neither lazy nor disabled is not connected by then. An option or a server that is not acceptable is a ConfigError.
+ * With `require: "all"`, if a server that is neither lazy nor disabled is not connected by then, everything is torn down, and the promise
+ * is rejected with ConnectError (UnauthorizedError if a person has to log in). An option or a server that is not accepted is a ConfigError.
  *
- * The configuration is read as the gateway reads an mcp.json. In its texts `${NAME}` is replaced from `process.env`, or from
- * `variables`; with a configuration that is not yours give `variables: false`.
+ * The configuration is read as the gateway reads an mcp.json. `${NAME}` in its texts is replaced from `process.env`, or from `variables`. If
+ * you did not write the configuration yourself, give `variables: false`.
  *
  * @example
  * ```ts

@@ -6,24 +6,21 @@ import type { Server, TransportOptions } from "./Options.js"
 import type { SupervisedTransport } from "./Transport.js"
 
 /**
- * A transport for one client, of the official SDK or of any other kind that takes the SDK's transports. The client says
- * who it is, what it can do and which protocol version it speaks; the server is connected with that, once and again on every
- * later connection, so that the client sees nothing of a restart.
+ * A transport for one client: the official one, or any other that takes the SDK's transports. The client says who it is, what it can do, and
+ * which protocol version it speaks. Lifeline connects the server with that, and does so again on every later connection, so the client
+ * notices no restart.
  *
- * - A request made while the server is down waits for it, up to `timeouts.wait`. One that is cut off is sent again where
- *   that can do no harm; otherwise it is answered with a JSON-RPC error: code -32000, and in `data.fate` whether it was
- *   `notSent` or its result is `unknown`. How long to wait for an answer is the client's own affair; for `tools/call` we
- *   set no bound unless `timeouts.request` is given.
+ * - A request made while the server is down waits for it, up to `timeouts.wait`. A request that is cut off is sent again if that can do no
+ *   harm. Otherwise the client gets a JSON-RPC error with code -32000; `data.fate` says whether the request was `notSent` or its result is
+ *   `unknown`. The client bounds how long an answer may take: Lifeline does not bound `tools/call`, unless you give `timeouts.request`.
  * - Requests and notifications pass in both directions, with their progress and cancellation.
- * - `listChanged` is declared to the client for every list that the server has, and a list that has changed over a
- *   restart is announced.
- * - `initialize` connects: it is answered with an error at once where the cause is permanent, and otherwise when
- *   `connect` would reject. Where a person has to log in, the client is rejected at once with UnauthorizedError: `send` is,
- *   as with the official transports.
- * - A server that comes back with another protocol version ends the transport: `onerror` is told, then `onclose`. Whatever
- *   else is lost comes back and is told to nobody; see `supervision`.
+ * - `listChanged` is declared to the client for every list that the server has. A list that differs after a restart is announced.
+ * - `initialize` connects. It is answered with an error at once if the cause is permanent, otherwise when `connect` would reject. If a person
+ *   has to log in, `send` rejects at once with UnauthorizedError, as in the official transports.
+ * - If the server comes back with another protocol version, the transport ends: `onerror` is called, then `onclose`. Any other loss is
+ *   repaired without a word to the client; `supervision` shows it.
  *
- * Throws ConfigError. Nothing is started before `initialize`; `close` ends everything and calls `onclose` once.
+ * Throws ConfigError. Nothing is started before `initialize`. `close` ends everything and calls `onclose` once.
  *
  * @example
  * ```ts

@@ -27,7 +27,7 @@ export interface TransportSession {
  *   because of it; never for a `close` that was asked for.
  * - `onfailed` is for a request whose `send` has ended, and whose answer will not come: it was dropped, for example.
  *
- * The binding sets `onlost` and `onfailed` before it calls `start`.
+ * The binding sets `onlost`, `onfailed` and `drained` before it calls `start`.
  */
 export interface AdapterTransport extends Transport {
   readonly peer: Peer
@@ -35,6 +35,8 @@ export interface AdapterTransport extends Transport {
   readonly stateful: boolean
   onlost?: ((loss: Loss) => void) | undefined
   onfailed?: ((id: RequestId, error: RequestError) => void) | undefined
+  /** While it gives a promise, nothing more is read from the server until that is resolved: what it says is not taken. */
+  drained?: (() => Promise<void> | undefined) | undefined
   /** Called where the server shows on the stream of a response that it lives, with a comment. Must not throw. */
   onbeat?: ((id: RequestId) => void) | undefined
   /**

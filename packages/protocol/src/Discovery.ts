@@ -4,26 +4,24 @@
 import type { ClientOptions } from "@mcp-lifeline/core"
 import { ConnectError } from "@mcp-lifeline/core"
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Exit, Predicate } from "effect"
+import { Effect, Exit } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import { capabilitiesOf } from "./capabilities.js"
 import * as Era from "./Era.js"
 import * as Failures from "./Failures.js"
 import * as Initialize from "./Initialize.js"
+import * as Meta from "./Meta.js"
 import type { Answer } from "./Requests.js"
 import { clientInfo } from "./Session.js"
-
-/** What the protocol's own keys of `_meta` begin with. */
-export const reserved = "io.modelcontextprotocol/"
 
 /** Who asks, in which version and what they can do: the reserved keys of `_meta`, which every request has. */
 export const envelopeOf = (options: ClientOptions): Readonly<Record<string, unknown>> => {
   // Nobody tells such a server that the roots have changed: it asks for them when it needs them.
   const { roots, ...others } = capabilitiesOf(options.handlers, options.capabilities)
   return {
-    [`${reserved}protocolVersion`]: Era.statelessVersion,
-    [`${reserved}clientInfo`]: options.clientInfo ?? clientInfo,
-    [`${reserved}clientCapabilities`]: roots === undefined ? others : { ...others, roots: {} }
+    [Meta.keys.protocolVersion]: Era.statelessVersion,
+    [Meta.keys.clientInfo]: options.clientInfo ?? clientInfo,
+    [Meta.keys.clientCapabilities]: roots === undefined ? others : { ...others, roots: {} }
   }
 }
 
@@ -64,11 +62,12 @@ export const notHeard = (answer: Answer): ConnectError => {
 
 /** What a server says of itself. A name it need not say. */
 export const introductionOf = (
-  { _meta: meta, capabilities, instructions }: Readonly<Record<string, unknown>>,
+  result: Readonly<Record<string, unknown>>,
   { peer }: AdapterTransport
 ) =>
   Effect.suspend(() => {
-    const info = Predicate.isRecord(meta) ? meta[`${reserved}serverInfo`] : undefined
+    const { capabilities, instructions } = result
+    const info = Meta.of(result)[Meta.keys.serverInfo]
     const unnamed: Implementation = { name: peer.url ?? "unnamed", version: "unknown" }
     return Initialize.isCapabilities(capabilities)
       ? Effect.succeed({

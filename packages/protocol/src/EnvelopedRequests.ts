@@ -5,8 +5,8 @@
 import type { RequestError } from "@mcp-lifeline/core"
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import { Exit, Predicate } from "effect"
-import { reserved } from "./Discovery.js"
 import * as Era from "./Era.js"
+import * as Meta from "./Meta.js"
 import type { Answer, Options, Requests } from "./Requests.js"
 
 /** Whether a server refuses the version of a request and names that very version: another replica, or the same a moment later, takes it. */
@@ -21,10 +21,13 @@ export class EnvelopedRequests {
   readonly #envelope: Readonly<Record<string, unknown>>
   #level: LoggingLevel | undefined
 
-  /** `envelope`: who asks, in which version, and what they can do. */
-  constructor(requests: Requests, envelope: Readonly<Record<string, unknown>>) {
+  readonly #isTheirOwn: boolean
+
+  /** `envelope`: who asks, in which version, and what they can do. `isTheirOwn`: a request may say that last thing itself. */
+  constructor(requests: Requests, envelope: Readonly<Record<string, unknown>>, isTheirOwn = false) {
     this.#requests = requests
     this.#envelope = envelope
+    this.#isTheirOwn = isTheirOwn
   }
 
   /** From now on each request asks for log messages of this level and above. */
@@ -36,12 +39,14 @@ export class EnvelopedRequests {
   params(given: unknown): Record<string, unknown> {
     const params = Predicate.isRecord(given) ? given : {}
     const meta = params["_meta"]
+    const capabilities = this.#isTheirOwn ? Meta.of(params)[Meta.keys.clientCapabilities] : undefined
     return {
       ...params,
       _meta: {
-        ...(this.#level === undefined ? {} : { [`${reserved}logLevel`]: this.#level }),
+        ...(this.#level === undefined ? {} : { [Meta.keys.logLevel]: this.#level }),
         ...(Predicate.isRecord(meta) ? meta : {}),
-        ...this.#envelope
+        ...this.#envelope,
+        ...(capabilities === undefined ? {} : { [Meta.keys.clientCapabilities]: capabilities })
       }
     }
   }

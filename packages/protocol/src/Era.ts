@@ -31,6 +31,9 @@ export type Verdict =
 /** JSON-RPC: the version is not supported; `data.supported` names those that are. */
 export const unsupportedVersion = -32022
 
+/** JSON-RPC: the server needs a capability that the client does not have. */
+export const missingCapability = -32021
+
 const sessions: Verdict = { _tag: "Sessions" }
 const none: Verdict = { _tag: "None" }
 

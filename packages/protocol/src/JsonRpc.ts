@@ -37,3 +37,36 @@ export const isMessage = (value: unknown): value is JSONRPCMessage => {
 
 /** Whether a message is a request. */
 export const isRequest = (message: JSONRPCMessage): message is JSONRPCRequest => "method" in message && "id" in message
+
+/** What is no message: why, and the id of the request that is to be told so. */
+export interface Illegible {
+  readonly _tag: "Illegible"
+  readonly id: RequestId | null
+  readonly reason: string
+}
+
+/** What a value is on the wire. */
+export type Read = { readonly _tag: "Message"; readonly message: JSONRPCMessage } | Illegible
+
+/** Some write a member that is not there as null. */
+const withoutNulls = (value: Readonly<Record<string, unknown>>): unknown => {
+  const absent = ["params", "error"].filter((key) => value[key] === null)
+  return absent.length === 0
+    ? value
+    : Object.fromEntries(Object.entries(value).filter(([key]) => !absent.includes(key)))
+}
+
+/**
+ * Reads what a client has sent. An answer that nobody can read is one with an error, so that the server is not left to wait for it.
+ */
+export const read = (value: unknown): Read => {
+  if (isMessage(value)) return { _tag: "Message", message: value }
+  const clean = Predicate.isRecord(value) ? withoutNulls(value) : value
+  if (isMessage(clean)) return { _tag: "Message", message: clean }
+  const id = Predicate.isRecord(clean) && isId(clean["id"]) ? clean["id"] : null
+  if (id === null || "method" in Object(clean)) {
+    return { _tag: "Illegible", id, reason: "the message is not JSON-RPC 2.0" }
+  }
+  const error = { code: internalError, message: "the client's answer is not JSON-RPC 2.0" }
+  return { _tag: "Message", message: { jsonrpc: "2.0", id, error } }
+}

@@ -55,6 +55,10 @@ export class ProbedTransport implements AdapterTransport {
     return this.#inner.stateful
   }
 
+  set drained(drained: AdapterTransport["drained"]) {
+    this.#inner.drained = drained
+  }
+
   set onclose(listener: () => void) {
     this.#inner.onclose = listener
   }

@@ -202,6 +202,7 @@ export class Requests {
   }
 
   #startTimer(id: number, pending: Pending, millis: number): void {
+    if (millis === Number.POSITIVE_INFINITY) return
     pending.timer = setTimeout(() => {
       this.cancel(id, timedOut)
       pending.settle(Exit.fail(Failures.timedOut(pending.method)))

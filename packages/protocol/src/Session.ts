@@ -15,7 +15,7 @@ import type {
   Result
 } from "@modelcontextprotocol/sdk/types.js"
 import type { Scope } from "effect"
-import { Cause, Data, Effect, Exit, Option, Runtime } from "effect"
+import { Cause, Data, Effect, Exit, Option, Predicate, Runtime } from "effect"
 import { constVoid } from "effect/Function"
 import type { AdapterTransport, TransportSession } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
@@ -23,6 +23,7 @@ import { capabilitiesOf } from "./capabilities.js"
 import { misused, refused, textOf, toConnectError, toRequestError, unsupported } from "./Failures.js"
 import * as Initialize from "./Initialize.js"
 import { Link } from "./Link.js"
+import * as Meta from "./Meta.js"
 import { Requests } from "./Requests.js"
 
 /**
@@ -40,6 +41,13 @@ export interface Relay {
     request: { readonly method: string; readonly params?: Record<string, unknown> | undefined },
     signal: AbortSignal
   ) => Promise<Result>
+  /**
+   * Whether that client speaks 2026-07-28: each of its requests says what it can do, and it is given what a server without sessions asks
+   * as that comes, in place of a result. Default false.
+   */
+  readonly isStateless?: boolean | undefined
+  /** Resolved when that client takes more, where it does not take now what it is given. Default: it takes everything. */
+  readonly drained?: (() => Promise<void> | undefined) | undefined
   /** Whether that client decodes results: they are handed on as they come, unchecked. Default false. */
   readonly isRaw?: boolean | undefined
 }
@@ -190,6 +198,7 @@ function open(
       if (loss.kind !== "session" && (transport.suspend === undefined || onLost === undefined)) link.end(loss)
     }
     transport.onlost = lose
+    transport.drained = options.relay?.drained
     transport.onclose = () => lose({ kind: "closed", message: "the transport was closed" })
 
     yield* Effect.addFinalizer(() =>
@@ -234,6 +243,10 @@ function open(
       else tellSoon()
     }
 
+    // A server with sessions was told in the handshake what the client can do.
+    const given = (params: unknown): unknown =>
+      options.relay?.isStateless === true && Predicate.isRecord(params) ? Meta.passedOn(params) : params
+
     const send = (
       method: Method,
       params: unknown,
@@ -250,7 +263,7 @@ function open(
         settle(Exit.fail(misused(wrong)))
         return constVoid
       }
-      const id = requests.send(method, params, options, (answer) => {
+      const id = requests.send(method, given(params), options, (answer) => {
         ended()
         settle(
           Exit.isSuccess(answer)

@@ -7,7 +7,7 @@ import type { ConnectError } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import type { Scope } from "effect"
-import { Effect, Exit, Predicate, Runtime } from "effect"
+import { Effect, Exit, Runtime } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
 import * as Discovery from "./Discovery.js"
@@ -17,6 +17,7 @@ import * as Failures from "./Failures.js"
 import * as InputRequests from "./InputRequests.js"
 import { Link } from "./Link.js"
 import { ListenStream } from "./ListenStream.js"
+import * as Meta from "./Meta.js"
 import type { Answer } from "./Requests.js"
 import { Requests } from "./Requests.js"
 import type { Options, Parts } from "./Session.js"
@@ -77,6 +78,7 @@ const open = (
       endAll(loss)
     }
     transport.onlost = lose
+    transport.drained = options.relay?.drained
     transport.onclose = () => lose({ kind: "closed", message: "the transport was closed" })
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
@@ -89,7 +91,7 @@ const open = (
 
     const { handlers, relay } = options
     const answering: InputRequests.Answering = { handlers, relay, read: parts.readQuestion }
-    const enveloped = new EnvelopedRequests(requests, Discovery.envelopeOf(options))
+    const enveloped = new EnvelopedRequests(requests, Discovery.envelopeOf(options), relay?.isStateless)
 
     const discover = (timeout: number): Effect.Effect<Answer> =>
       Effect.async((resume) => {
@@ -203,7 +205,7 @@ const open = (
           if (Exit.isFailure(answer)) return resume(answer)
           const result = answer.value
           listen.listed(kindsIn[method] ?? [])
-          if (result["resultType"] !== "input_required") {
+          if (result["resultType"] !== "input_required" || relay?.isStateless === true) {
             return resume(parts.decodeStateless(method, result, options.resultSchema))
           }
           if (round === InputRequests.maxRounds) return resume(Effect.fail(Failures.tooManyRounds(method, round)))
@@ -274,15 +276,13 @@ const taking = (
   listening: ListenStream | undefined
 ): ServerNotification | undefined => {
   const { method, params } = notification
-  const { _meta: meta, ...others } = params ?? {}
-  const key = `${Discovery.reserved}subscriptionId`
-  const id = Predicate.isRecord(meta) ? meta[key] : undefined
+  const { _meta: _, ...others } = params ?? {}
+  const { [Meta.keys.subscriptionId]: id, ...kept } = Meta.of(params)
   if (method === "notifications/subscriptions/acknowledged") {
     listening?.acknowledged(id, params?.["notifications"])
     return undefined
   }
   if (id === undefined) return notification
   if (listening?.accepts(method, params) === false) return undefined
-  const { [key]: _, ...kept } = meta as Record<string, unknown>
   return { method, params: Object.keys(kept).length === 0 ? others : { ...others, _meta: kept } }
 }

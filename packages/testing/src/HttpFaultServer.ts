@@ -17,8 +17,8 @@ import * as McpAnswers from "./McpAnswers.js"
 export type { Applied, Call, Tool } from "./McpAnswers.js"
 
 /**
- * How the server is. Each of them but `tls` can be changed while it runs, by the field of the same name; what is left out is
- * the friendliest.
+ * How the server behaves. Each option except `tls` can be changed while it runs, through the field of the same name. By default nothing
+ * fails.
  */
 export interface Options extends McpAnswers.Options {
   /** Gives sessions, and refuses requests without one. Default true, of 2026 false. */
@@ -26,11 +26,11 @@ export interface Options extends McpAnswers.Options {
   /** How a request of an unknown session is answered: 404, 400 with a body that names the session, or otherwise. Default 404. */
   readonly lostSession?: LostSession | undefined
   /**
-   * It is so many replicas that know only the sessions that they made themselves; which of them a request reaches is drawn, the same
+   * How many replicas the server has. Each knows only the sessions that it made itself. Which one a request reaches is random, and the same
    * for the same seed. Default: one.
    */
   readonly replicas?: { readonly count: number; readonly seed: number } | undefined
-  /** A session without a request for so many milliseconds ends; open streams do not count. Default: never. */
+  /** After how many milliseconds without a request a session ends; open streams do not count. Default: never. */
   readonly idleTtl?: number | undefined
   /** Answers requests as event streams rather than as JSON. Default false. */
   readonly streaming?: boolean | undefined
@@ -60,7 +60,7 @@ interface Rule {
 
 /** The server. Make it with `make` or `open`. */
 export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDisposable {
-  /** Everything that came, in order. */
+  /** All requests that arrived, in order. */
   readonly seen: Array<Seen> = []
   /** Sessions that live, by id, and those that have expired. */
   readonly sessions: HttpSessions
@@ -68,7 +68,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
   readonly streams = new Map<Http.ServerResponse, string | undefined>()
   /** Sockets that are open. */
   readonly sockets = new Set<Socket>()
-  /** Answers in place of the server when it returns true: for what no `HttpFault` does. */
+  /** For faults that no `HttpFault` makes: answers instead of the server, and returns true if it did. */
   hook: ((turn: Turn) => boolean | undefined) | undefined
   stateful: boolean
   lostSession: LostSession
@@ -123,7 +123,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
 
   // --- what it saw
 
-  /** How many requests of a kind came: an HTTP method, an MCP method, or `tool:<name>`. */
+  /** How many requests of a kind arrived: an HTTP method, an MCP method, or `tool:<name>`. */
   count(kind: string): number {
     return this.requests(kind).length
   }
@@ -145,7 +145,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
 
   /**
    * Fails requests from now on: those of a kind (as in `count`) or those that a test picks, the next `times` of them (default:
-   * all). An earlier fault wins over a later one. Gives what takes the fault away.
+   * all). An earlier fault wins over a later one. Returns a function that removes the fault.
    */
   fail(which: string | ((seen: Seen) => boolean), how: HttpFault, times = Number.POSITIVE_INFINITY): () => void {
     const concerns = typeof which === "string" ? (turn: Turn) => is(turn, which) : which
@@ -156,7 +156,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     }
   }
 
-  /** Takes every fault away. Requests that hang already stay so. */
+  /** Removes every fault. Requests that already hang go on hanging. */
   heal(): void {
     this.#rules.length = 0
   }
@@ -191,14 +191,14 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     })
   }
 
-  /** Ends and begins again on the same port, as a process would: every socket is cut and every session forgotten. */
+  /** Restarts on the same port, like a process: every socket is cut, and every session is forgotten. */
   async restart(): Promise<void> {
     await this.stop()
     this.sessions.clear()
     await this.start()
   }
 
-  /** Ends for good. Does nothing where it has ended. */
+  /** Ends the server for good. Does nothing if it has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#node.listening) await this.stop()
     for (const socket of this.sockets) socket.destroy()

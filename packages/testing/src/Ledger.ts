@@ -88,7 +88,7 @@ export class Ledger {
     return this.opened.filter((connection) => !closing.has(connection))
   }
 
-  /** What is wrong with the books: connections that were not closed, or closed more than once. Empty when they balance. */
+  /** Connections that were not closed, or closed more than once. Empty if all is well. */
   get faults(): ReadonlyArray<string> {
     const counts = new Map<number, number>()
     for (const connection of this.closing) counts.set(connection, (counts.get(connection) ?? 0) + 1)
@@ -108,7 +108,7 @@ export class Ledger {
     return this.sessions.flatMap(({ event, session }) => session === id ? [event] : [])
   }
 
-  /** Sessions that were resumed twice or after their end, or were not ended. Empty when the books balance. */
+  /** Sessions that were resumed twice or after their end, or were not ended. Empty if all is well. */
   get sessionFaults(): ReadonlyArray<string> {
     return this.begun.flatMap((session) => {
       const events = this.session(session)

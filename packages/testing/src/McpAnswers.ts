@@ -61,7 +61,7 @@ const statelessAnswer = ({ id, method }: Message, capabilities: ServerCapabiliti
   return undefined
 }
 
-/** What it offers. What is left out is the friendliest. */
+/** What the server offers. By default it supports everything and nothing fails. */
 export interface Options {
   /**
    * Which protocol it speaks: `2025`, with sessions, so that it knows no `server/discover`; or `2026`, without, so that it refuses
@@ -82,7 +82,7 @@ export interface Options {
 export class McpAnswers {
   /** Calls of tools that were carried out, in order: what a client must not cause twice. */
   readonly applied: Array<Applied> = []
-  /** What it offers, by name; changes hold from the next request on, and nobody is told of them. */
+  /** The tools, by name. A change holds from the next request on; clients are not notified. */
   readonly tools: Map<string, Tool>
   capabilities: ServerCapabilities
   readonly era: "2025" | "2026"

@@ -6,7 +6,7 @@ import { RequestError, type RequestOptions } from "@mcp-lifeline/core"
 import { Deferred, Effect, FiberId } from "effect"
 import type { Ledger, SessionEvent } from "./Ledger.js"
 
-/** How one attempt goes. What is left out is the friendliest. All durations in milliseconds. */
+/** How one attempt goes. By default nothing fails. All durations are in milliseconds. */
 export interface Outcome {
   /**
    * `open` (default), `fail`, `hang` (until interrupted). And as broken connectors do: `throw` (synchronously), `interrupt` (itself),

@@ -24,7 +24,7 @@ export type Answer =
   | { readonly answer: "result"; readonly result?: unknown; readonly after?: number | undefined }
   /** With this error, at once or later. */
   | { readonly answer: "error"; readonly error: RequestError; readonly after?: number | undefined }
-  /** Not before its timeout. */
+  /** Never: the request runs into its timeout. */
   | { readonly answer: "never" }
   /** As broken connectors do: it dies, or can neither end nor be interrupted. */
   | { readonly answer: "die" }
@@ -38,7 +38,7 @@ export interface Offer {
   readonly resourceTemplates: ReadonlyArray<ResourceTemplate>
 }
 
-/** The connector, and the strings by which a test pulls it. */
+/** A connector without a server, which a test controls. */
 export class ScriptedConnector implements Connector {
   readonly transport = "scripted"
   readonly target = "a script"
@@ -46,11 +46,11 @@ export class ScriptedConnector implements Connector {
   readonly overlap: boolean
   readonly ledger = new Ledger()
   readonly connections: Array<ScriptedConnection> = []
-  /** What it offers from now on; tell the backend with `current.notify("notifications/tools/list_changed")`. */
+  /** What the server lists from now on. Announce a change with `current.notify("notifications/tools/list_changed")`. */
   offer: Offer = { tools: [echo], prompts: [], resources: [], resourceTemplates: [] }
-  /** How attempts go that no outcome was scripted for. */
+  /** How attempts go for which no outcome is scripted. */
   otherwise: Outcome = {}
-  /** How requests are answered: by method, else by the default of the method. Given each request anew. */
+  /** Called for each request: how it is answered. If it returns `undefined`, the method's default answer is given. */
   respond: ((method: string, params: unknown, connection: ScriptedConnection) => Answer | undefined) | undefined
   readonly #script: Array<Outcome> = []
   #sessions = 0
@@ -65,7 +65,7 @@ export class ScriptedConnector implements Connector {
     return this
   }
 
-  /** Forgets the outcomes that no attempt has had. */
+  /** Removes the scripted outcomes that were not used yet. */
   clear(): void {
     this.#script.length = 0
   }

@@ -46,6 +46,8 @@ export interface Reader {
    * sends at once. Default: none do.
    */
   readonly maxSilence?: number | undefined
+  /** While it gives a promise, nothing more is read until that is resolved. */
+  readonly drained?: (() => Promise<void> | undefined) | undefined
   /** The longest line, and the longest event, in bytes. */
   readonly maxBytes: number
 }
@@ -57,7 +59,7 @@ export const read = (answer: Answer, position: Position, reader: Reader): Effect
 const readBody = (
   body: Readable,
   position: Position,
-  { complete, maxBytes, maxSilence, onComment, onDropped, onEvent }: Reader
+  { complete, drained, maxBytes, maxSilence, onComment, onDropped, onEvent }: Reader
 ): Effect.Effect<End> =>
   Effect.async((resume) => {
     let timer: ReturnType<typeof setTimeout> | undefined
@@ -108,7 +110,14 @@ const readBody = (
         const cause = new AnswerFailure({ detail: Oversized.tooLong(maxBytes) })
         finish(cause)
         body.destroy(cause)
-      } else if (timer === undefined && complete()) timer = setTimeout(() => body.destroy(), linger)
+        return
+      }
+      if (timer === undefined && complete()) timer = setTimeout(() => body.destroy(), linger)
+      const waiting = drained?.()
+      if (waiting === undefined) return
+      clearTimeout(silence)
+      body.pause()
+      void waiting.then(() => body.resume())
     })
     body.on("end", () => finish(undefined))
     body.on("error", (cause: unknown) => finish(cause))

@@ -24,48 +24,48 @@ export interface Options {
   readonly url: string | URL
   /** Sent with every request. */
   readonly headers?: Credentials.Headers | undefined
-  /** Headers evaluated for each request, so that tokens can rotate; asked once more when the server refuses one (401). */
+  /** Gives headers for each request, so that tokens can rotate. Called once more if the server refuses them (401). */
   readonly headerProvider?: Credentials.HeaderProvider | undefined
   /** OAuth, by a provider of the official SDK. Its token wins over an `authorization` of the headers. */
   readonly authProvider?: OAuthClientProvider | undefined
-  /** Tokens from elsewhere, in place of an `authProvider`: not together with it. */
+  /** Tokens from elsewhere, instead of an `authProvider`; not together with it. */
   readonly authorization?: Authorization | undefined
   /**
-   * `streamable` is Streamable HTTP; `sse` the older HTTP+SSE. Default `auto`: Streamable HTTP, and HTTP+SSE where the server
-   * answers `initialize` with 400, 404 or 405 and not in JSON-RPC.
+   * `streamable` is Streamable HTTP, `sse` the older HTTP+SSE. Default `auto`: Streamable HTTP, or HTTP+SSE if the server answers
+   * `initialize` with 400, 404 or 405 and not in JSON-RPC.
    */
   readonly transport?: "auto" | "streamable" | "sse" | undefined
   /**
-   * The era of the protocol. `2025`: the revisions with sessions, to 2025-11-25. `2026`: the revision without sessions, 2026-07-28, in
-   * which each request stands for itself; over Streamable HTTP only. `auto`: what the server speaks, found by one request
-   * (`server/discover`) before the first connection; that a server has sessions is remembered for a day, or until a connection is
+   * The era of the protocol. `2025`: the revisions with sessions, up to 2025-11-25. `2026`: the revision without sessions, 2026-07-28, in
+   * which each request stands alone; over Streamable HTTP only. `auto`: the one that the server speaks, found by one request
+   * (`server/discover`) before the first connection. If the server has sessions, this is remembered for a day, or until a connection is
    * refused. Default `auto`.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
-  /** Time for a TCP and TLS connection. Default 10 s. */
+  /** How long a TCP and TLS connection may take. Default 10 s. */
   readonly connectTimeout?: TimeSpan.TimeSpan | undefined
-  /** Time for the DELETE that ends the session at close. Default 2 s. */
+  /** How long the DELETE that ends the session at close may take. Default 2 s. */
   readonly closeTimeout?: TimeSpan.TimeSpan | undefined
   /**
-   * The longest message of the server that is taken, in bytes after decompression. A longer one is dropped as it streams and fails
-   * only its own request. At least 1024; default 64 MiB.
+   * The longest message of the server, in bytes after decompression. A longer one is dropped while it streams in, and fails only its own
+   * request. At least 1024; default 64 MiB.
    */
   readonly maxMessageBytes?: number | undefined
   /**
-   * How many sockets the requests under way share; further ones wait for one. At least 1; default 64. Besides, 8 sockets are kept
-   * for what does not wait behind requests: the stream from the server, pings, cancellations, and answers of the client. Not
-   * together with a dispatcher or a fetch, which have limits of their own.
+   * How many sockets the requests in flight share. Further requests wait for a socket. At least 1; default 64. Another 8 sockets are kept for
+   * what must not wait behind requests: the stream from the server, pings, cancellations, and answers of the client. Not together with a
+   * dispatcher or a fetch, which have limits of their own.
    */
   readonly maxSockets?: number | undefined
   /**
-   * An undici dispatcher to send everything through; it stays the caller's, and is not closed. Default: one for each
-   * connection, without idle limits, through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name; they are read when the
-   * connector is made, and may be written without a scheme (`host:port`).
+   * An undici dispatcher to send everything through. The connector does not close it. Default: one for each connection, without idle limits,
+   * through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name. These are read when the connector is made, and need no scheme
+   * (`host:port`).
    */
   readonly dispatcher?: Dispatcher | undefined
   /**
-   * A fetch to send everything through, in place of undici, that of OAuth too. It must stream what it answers, obey the signal
-   * and follow no redirect where `redirect` is `manual`; its own time limits apply. Not together with a dispatcher.
+   * A fetch to send everything through instead of undici, including OAuth. It must stream the response, obey the signal, and follow no
+   * redirect if `redirect` is `manual`. Its own time limits apply. Not together with a dispatcher.
    */
   readonly fetch?: FetchLike | undefined
 }
@@ -95,7 +95,7 @@ const headerCheck: Check.Check = (value, path) =>
       "is not a valid HTTP header; accepted: a name without spaces, and a value in one line of Latin-1 characters"
   }]
 
-/** Everything that is wrong with options; `make` throws an `InvalidOptions` of it. */
+/** Lists everything that is wrong with options. `make` throws it as an `InvalidOptions`. */
 export const problems = (options: Options): ReadonlyArray<Problem.Problem> => {
   const { dispatcher, fetch } = options
   const found = [...check({ ...options, url: options.url ?? "" }, [])]

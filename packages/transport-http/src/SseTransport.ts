@@ -105,6 +105,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           },
           onDropped: dropped,
           complete: () => false,
+          drained: () => transport.drained?.(),
           maxBytes: maxMessageBytes
         })
       }

@@ -83,6 +83,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       },
       onComment: () => transport.onbeat?.(id),
       complete: () => exchange.answered,
+      drained: () => transport.drained?.(),
       maxBytes: maxMessageBytes
     })
 

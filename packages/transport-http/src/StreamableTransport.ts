@@ -95,6 +95,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         dropped(message)
       },
       complete,
+      drained: () => transport.drained?.(),
       maxBytes: maxMessageBytes
     })
 

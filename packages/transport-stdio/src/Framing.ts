@@ -37,6 +37,12 @@ export class Framing {
     let start = 0
     for (;;) {
       const end = chunk.indexOf(lineFeed, start)
+      // Most lines come whole.
+      if (end !== -1 && this.#bytes === 0 && end - start <= this.#maxBytes) {
+        onFrame({ _tag: "Line", text: chunk.toString("utf8", start, end) })
+        start = end + 1
+        continue
+      }
       this.#extend(end === -1 ? chunk.subarray(start) : chunk.subarray(start, end))
       if (end === -1) return
       onFrame(this.#complete())

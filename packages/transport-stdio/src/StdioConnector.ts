@@ -15,45 +15,45 @@ export interface Options {
   /** The program. It is started without a shell. */
   readonly command: string
   /**
-   * Its arguments. What sounds like a secret among them (`--api-key x`, `TOKEN=x`, `Authorization: x`, credentials in a URL) is
-   * masked in messages and, from 8 characters on, in what the server writes to stderr. `env` is the better place for it: other
-   * users of the machine may see the arguments of a process.
+   * Its arguments. What looks like a secret (`--api-key x`, `TOKEN=x`, `Authorization: x`, credentials in a URL) is masked in messages and,
+   * from 8 characters on, in what the server writes to stderr. Put secrets into `env`: other users of the machine may see the arguments
+   * of a process.
    */
   readonly args?: ReadonlyArray<string> | undefined
   /**
-   * Environment variables beside the safe ones that are inherited (HOME, LANG, LC_*, LOGNAME, PATH, SHELL, TERM, TMPDIR, TZ,
-   * USER, and on Windows their like). Values of 8 characters or more are masked in what the server writes to stderr. Null takes an
-   * inherited variable away.
+   * Environment variables, in addition to the safe ones that are inherited (HOME, LANG, LC_*, LOGNAME, PATH, SHELL, TERM, TMPDIR, TZ,
+   * USER, and the like on Windows). Values of 8 characters or more are masked in what the server writes to stderr. Null removes an
+   * inherited variable.
    */
   readonly env?: { readonly [name: string]: string | Redacted.Redacted<string> | null } | undefined
-  /** The working directory. Default: ours. */
+  /** The working directory. Default: that of this process. */
   readonly cwd?: string | undefined
-  /** Inherit all of our environment. Default false. */
+  /** The server inherits the whole environment of this process. Default false. */
   readonly inheritEnv?: boolean | undefined
   /**
-   * The era of the protocol. `2025`: the revisions with sessions, to 2025-11-25. `2026`: the revision without, 2026-07-28. `auto`, the
-   * default: what the server speaks. It is asked that (`server/discover`) before it is initialized; one that is silent is initialized after
-   * 5 s, or a third of `timeouts.connect` where that is shorter, and one that exits is started once more. That a server has sessions is
-   * remembered for a day, or until it refuses to be initialized, so that the next connection does not ask.
+   * The era of the protocol. `2025`: the revisions with sessions, up to 2025-11-25. `2026`: the revision without, 2026-07-28. `auto`, the
+   * default: the one that the server speaks. The server is asked (`server/discover`) before it is initialized. If it does not answer, it is
+   * initialized after 5 s, or a third of `timeouts.connect` if that is shorter; if it exits, it is started once more. If it has
+   * sessions, this is remembered for a day, or until it refuses to be initialized, so that the next connection does not ask.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
-  /** A longer message is dropped as it streams, and fails only its own request. Default 16 MiB. */
+  /** The longest message, in bytes. A longer one is dropped while it streams in, and fails only its own request. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined
   /**
-   * How long the server may take to exit once its stdin has ended, before SIGTERM. Default 2 seconds. Keep both graces
-   * together below `timeouts.close` (5 seconds): a close that takes longer is abandoned, and though the process is still ended,
-   * the next one then starts beside it.
+   * How long the server may take to exit after its stdin has ended. Then it gets SIGTERM. Default 2 seconds. Keep `stdinGrace` and
+   * `termGrace` together below `timeouts.close` (5 seconds): a close that takes longer is abandoned. The process is still terminated, but
+   * the next one may start before it has exited.
    */
   readonly stdinGrace?: TimeSpan.TimeSpan | undefined
-  /** How long its process group may take to end after SIGTERM, before SIGKILL. Default 2 seconds. */
+  /** How long its process group may take to exit after SIGTERM. Then it gets SIGKILL. Default 2 seconds. */
   readonly termGrace?: TimeSpan.TimeSpan | undefined
-  /** End the process group on SIGINT, SIGTERM and SIGHUP to this process, and then this process. Default false. */
+  /** On SIGINT, SIGTERM and SIGHUP, terminate the server's process group and then this process. Default false. */
   readonly handleSignals?: boolean | undefined
-  /** Is given each line that the server writes to stderr, secrets masked. What it throws is logged, once a connection. */
+  /** Called with each line that the server writes to stderr, with secrets masked. What it throws is logged, once for each connection. */
   readonly stderr?: ((line: string) => void) | undefined
 }
 
-/** What is used where an option is not given. */
+/** The defaults of the options. */
 export const defaults = {
   protocol: "auto",
   inheritEnv: false,
@@ -65,7 +65,7 @@ export const defaults = {
 
 const grace = Check.span(0, 600_000)
 
-/** Everything that is wrong with options; `make` throws an `InvalidOptions` of it. */
+/** Lists everything that is wrong with options. `make` throws it as an `InvalidOptions`. */
 export const problems: (options: Options) => ReadonlyArray<Problem.Problem> = (options) => check(options, [])
 
 const check = Check.options(
@@ -92,14 +92,14 @@ const check = Check.options(
 )
 
 /**
- * A connector that starts a process for each connection, in a process group of its own, and ends the whole group with it.
+ * A connector that starts a process for each connection, in a process group of its own, and terminates the whole group when the connection
+ * closes.
  *
- * Closing: stdin ends, then SIGTERM, then SIGKILL to the group, each after its grace; the close ends when the process has
- * exited and none of its group is left. Should this process exit, the groups get SIGKILL; should it be killed, the servers
- * see their stdin end. Out of reach: a daemon that has left its group. On Windows, `taskkill /T /F` takes the place of the
- * signals.
+ * A close ends stdin, then sends SIGTERM, then SIGKILL to the group, each after its grace period. It waits until the process has exited and
+ * no process of its group is left. If this process exits, the groups get SIGKILL; if it is killed, the servers see the end of their stdin. A
+ * daemon that has left its group is out of reach. On Windows, `taskkill /T /F` takes the place of the signals.
  *
- * Throws an `InvalidOptions` that names every option that is out of its range or does not exist.
+ * Throws an `InvalidOptions` that lists every option that is out of range or does not exist.
  *
  * @example
  * ```ts

@@ -56,6 +56,7 @@ export class StdioTransport implements AdapterTransport {
   onerror?: ((error: Error) => void) | undefined
   onlost?: ((loss: Loss) => void) | undefined
   onfailed?: ((id: RequestId, error: RequestError) => void) | undefined
+  drained?: (() => Promise<void> | undefined) | undefined
 
   readonly #options: Options
   readonly #framing: Framing
@@ -120,7 +121,7 @@ export class StdioTransport implements AdapterTransport {
   #listen(child: ProcessGroup["child"]): void {
     child.stdout.on("data", (chunk: Buffer) => {
       this.#framing.push(chunk, (frame) => this.#onFrame(frame))
-      if (!this.#framing.isEndless) return
+      if (!this.#framing.isEndless) return this.#pause(child)
       // Nothing of it is read any more.
       child.stdout.pause()
       this.#settle(0)
@@ -131,8 +132,19 @@ export class StdioTransport implements AdapterTransport {
     child.stderr.on("error", (error) => this.onerror?.(error))
     child.stdin.on("drain", () => this.#flush())
     child.stdin.on("error", () => this.#settle(lastSteps))
-    child.on("exit", () => this.#settle(lastWords))
+    child.on("exit", () => {
+      if (!this.#framing.isEndless) child.stdout.resume()
+      this.#settle(lastWords)
+    })
     child.on("close", () => this.#settle(0))
+  }
+
+  /** What the server says is not taken: the pipe fills, and it has to wait. One that has ended is read to its end. */
+  #pause({ stdout }: ProcessGroup["child"]): void {
+    const drained = this.#group?.exit === undefined && this.#closed === undefined ? this.drained?.() : undefined
+    if (drained === undefined) return
+    stdout.pause()
+    void drained.then(() => stdout.resume())
   }
 
   send(message: JSONRPCMessage): Promise<void> {
@@ -156,6 +168,8 @@ export class StdioTransport implements AdapterTransport {
 
   async #close(): Promise<void> {
     clearTimeout(this.#settling)
+    // A server that cannot write may not see that it is to end.
+    if (this.#group?.pid !== undefined) this.#group.child.stdout.resume()
     this.#rejectAll()
     if (this.#answered && this.#skipped > 1) this.#options.warn(`${this.#skipped} lines on stdout were not JSON-RPC`)
     try {

@@ -28,7 +28,7 @@ import type { Method, Params, Result } from "../port/Method.js"
 import type { Status } from "./Status.js"
 import { statusOf } from "./statusOf.js"
 
-/** What `healthCheck` found. */
+/** The result of `healthCheck`. */
 export interface HealthCheck {
   readonly status: Status
   /** Milliseconds to the answer. */
@@ -40,49 +40,49 @@ export interface HealthCheck {
  * One MCP server, supervised. The handle outlives every connection: keep it, never swap it. Each of its streams ends once
  * its scope has closed.
  *
- * Interrupting a call sends `notifications/cancelled` and returns at once. Interrupting a command cancels nothing of what
- * it asked for.
+ * Interrupting a call sends `notifications/cancelled` and returns at once. Interrupting a command stops only the waiting: the
+ * command is carried out all the same.
  */
 export interface Backend {
   /** Its name. */
   readonly id: string
-  /** The status. Of `changes` slow readers miss intermediate values, never the last. */
+  /** The status. A slow reader of `changes` may miss values in between, never the last one. */
   readonly status: Live.Live<Status>
-  /** What happens to it, from the subscription on. A reader that is 1,024 events behind loses the oldest. */
+  /** What happens from now on. A reader that is 1,024 events behind loses the oldest. */
   readonly events: Stream.Stream<Event>
   /** Notifications of the current generation. */
   readonly notifications: Stream.Stream<ServerNotification>
   /**
-   * The last good catalogue; `undefined` before the first and where it is withdrawn. Lists that are older than the server lets them
-   * become (`ttlMs`) are given as stale, and read again in the background. With `discovery.mode: "learn"` the
-   * lists are read from when this, its `changes` or `refresh` is first run.
+   * The last good catalogue; `undefined` before the first one, and while it is withdrawn. A list that is older than its `ttlMs` is
+   * marked as stale and read again in the background. With `discovery.mode: "learn"`, running this, its `changes` or `refresh` for
+   * the first time makes the backend read the lists from then on.
    */
   readonly catalog: Live.Live<Snapshot | undefined>
-  /** Reads the lists again and returns what is then published. */
+  /** Reads the lists again, and gives the new catalogue. */
   readonly refresh: Effect.Effect<Snapshot, CallError>
-  /** Connected, without a probe. */
+  /** Whether it is connected, by what is known. Sends nothing. */
   readonly isConnected: Effect.Effect<boolean>
   /** Whether the health score reaches a threshold. Default 0.7. */
   readonly isHealthy: (threshold?: number) => Effect.Effect<boolean>
   /**
-   * Sends one ping now, without waiting for a connection, and tells how it went. Counts as a probe: where it fails, others follow by
-   * themselves, `keepalive.suspectInterval` apart, until one is answered or the connection is given up. Never fails.
+   * Sends one ping now, without waiting for a connection, and gives the latency or the error. Never fails. It counts as a probe: if the
+   * ping fails, others follow, `keepalive.suspectInterval` apart, until one is answered or the connection is given up.
    */
   readonly healthCheck: Effect.Effect<HealthCheck>
-  /** Ends with the attempt that it starts or joins. */
+  /** Makes a new connection, or joins an attempt in progress. Ends with that attempt. */
   readonly reconnect: Effect.Effect<void, CommandError>
-  /** Ends with the attempt that it starts or joins. */
+  /** Connects a backend that is not connected, or joins an attempt in progress. Ends with that attempt. */
   readonly enable: Effect.Effect<void, CommandError>
-  /** Ends when everything is torn down or abandoned. */
+  /** Disconnects, withdraws the catalogue, and refuses calls until `enable`. Ends when everything is torn down or abandoned. */
   readonly disable: Effect.Effect<void>
-  /** Ends the connection and stays Disconnected. */
+  /** Ends the connection, and stays Disconnected until `reconnect` or `enable`. The catalogue stays, marked as stale. */
   readonly disconnect: Effect.Effect<void>
   /**
-   * Ends when the backend has a connection and its first catalogue, or its first attempt has failed. With `discovery.mode:
-   * "learn"` the connection is enough.
+   * Ends when the backend has a connection and its first catalogue, or when its first attempt has failed. With `discovery.mode: "learn"`
+   * the connection is enough.
    */
   readonly firstOutcome: Effect.Effect<void>
-  /** Stops the heartbeats at run time, over reconnects, and starts them again. */
+  /** Pauses and resumes the heartbeats. A pause lasts over reconnects. */
   readonly keepalive: { readonly pause: Effect.Effect<void>; readonly resume: Effect.Effect<void> }
   /** Any request of the protocol. */
   readonly request: <M extends Method>(
@@ -91,9 +91,9 @@ export interface Backend {
     options?: CallOptions
   ) => Effect.Effect<Result<M>, CallError>
   /**
-   * `request` for programs that are not in a fiber, and make one only where they need it: `next` is called once, which may be before
-   * this returns. It is given the exit of the request; or, where there is no connection, something went wrong or telemetry measures
-   * the call, an effect to run that goes on with it. Returns a function that cancels the request until `next` is called.
+   * `request` for callers that have no fiber, and want to make one only if they need it. Calls `next` once, perhaps before this returns.
+   * `next` gets the exit of the request; or, if there is no connection, something went wrong, or telemetry measures the call, an effect
+   * that carries on with it. Returns a function that cancels the request, as long as `next` was not called.
    */
   readonly start: <M extends Method>(
     method: M,
@@ -104,11 +104,11 @@ export interface Backend {
   /** Sends a notification, waiting for a connection like a call. Ends when it was sent. */
   readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, CallError>
   /**
-   * Calls a tool. Sent again after a lost connection only where that does no harm: it was not carried out, the hints of the tool
+   * Calls a tool. If the connection is lost, the call is sent again only if that does no harm: it was not carried out, the tool's hints
    * allow it, or the options say `idempotent`. Otherwise it fails with ResultUnknown.
    */
   readonly callTool: (params: Params<"tools/call">, options?: CallOptions) => Effect.Effect<CallToolResult, CallError>
-  /** Asks the server for one page of tools; `catalog` has what is known of all. */
+  /** Asks the server for one page of tools. `catalog` has all of them. */
   readonly listTools: (
     params?: Params<"tools/list">,
     options?: CallOptions
@@ -138,18 +138,18 @@ export interface Backend {
     params: Params<"resources/read">,
     options?: CallOptions
   ) => Effect.Effect<ReadResourceResult, CallError>
-  /** Subscribes to changes of a resource, for this and every later connection. */
+  /** Subscribes to changes of a resource, on this and every later connection. */
   readonly subscribeResource: (uri: string, options?: CallOptions) => Effect.Effect<void, CallError>
-  /** Takes a subscription back. */
+  /** Ends a subscription. */
   readonly unsubscribeResource: (uri: string, options?: CallOptions) => Effect.Effect<void, CallError>
   /** Asks for completions of an argument. */
   readonly complete: (
     params: Params<"completion/complete">,
     options?: CallOptions
   ) => Effect.Effect<CompleteResult, CallError>
-  /** Sets the level of the log messages that the server sends, for this and every later connection. */
+  /** Sets the level of the log messages that the server sends, on this and every later connection. */
   readonly setLoggingLevel: (level: LoggingLevel, options?: CallOptions) => Effect.Effect<void, CallError>
-  /** Asks for a sign of life, waiting for a connection like a call. */
+  /** Pings the server; waits for a connection like a call. */
   readonly ping: (options?: CallOptions) => Effect.Effect<void, CallError>
 }
 

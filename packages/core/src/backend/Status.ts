@@ -8,27 +8,27 @@ import type { Peer } from "../port/Loss.js"
 
 /** Whether keepalive runs, and why not. */
 export interface KeepaliveStatus {
-  /** `disabled`: its breaker is open. */
+  /** `disabled`: it has switched itself off, because heartbeats failed while calls were answered. */
   readonly state: "running" | "off" | "paused" | "disabled"
   /** What is sent: `ping`, `tool:<name>`, `options` or `none`. */
   readonly method: string
   /** Why it is off, paused or disabled. */
   readonly reason: string | undefined
-  /** When an open breaker is probed next, in milliseconds since the epoch. */
+  /** When a keepalive that switched itself off tries again, in milliseconds since the epoch. */
   readonly reprobeAt: number | undefined
 }
 
-/** An immutable account of a backend at one moment. Times are milliseconds since the epoch, durations milliseconds. */
+/** The status of a backend at one moment; immutable. Times are milliseconds since the epoch, durations milliseconds. */
 export interface Status {
   /** Its name. */
   readonly backend: string
-  /** Where it is. */
+  /** The state of its lifecycle. */
   readonly state: StateName
   /** Number of the last connection; 0 before the first. */
   readonly generation: number
-  /** Whether it can be used: connected with a good score; coming back, or with a bad score; or neither. */
+  /** CONNECTED: connected with a good health score. UNHEALTHY: reconnecting, or connected with a bad score. DISCONNECTED: neither. */
   readonly health: "CONNECTED" | "UNHEALTHY" | "DISCONNECTED"
-  /** Last ten probes, newest heaviest: 1 is perfect. */
+  /** From the last ten probes, of which the newest weighs most. 1 is perfect. */
   readonly healthScore: number
   /** `stdio`, `http`, or what a connector calls itself. */
   readonly transport: string
@@ -36,53 +36,53 @@ export interface Status {
   readonly target: string
   /** The process or address of the current connection. */
   readonly peer: Peer | undefined
-  /** The first eight characters. */
+  /** The first eight characters of the session id. */
   readonly sessionId: string | undefined
   /** Name and version that the server gave; kept while it is down. */
   readonly serverInfo: Implementation | undefined
   /** The version of MCP that was agreed on; kept while it is down. */
   readonly protocolVersion: string | undefined
-  /** Whether this connection goes on with the session of the one before it, which the network had failed. */
+  /** Whether this connection resumed the session of the one before it, after a network failure. */
   readonly resumed: boolean
   /** When this connection was made. */
   readonly connectedAt: number | undefined
-  /** Of this connection. */
+  /** How long this connection has lived. */
   readonly uptime: number
-  /** Of all connections. */
+  /** How long all connections together have lived. */
   readonly totalUptime: number
-  /** Connections that were made. */
+  /** How many connections were made. */
   readonly connectionCount: number
   /** The same without the first. */
   readonly reconnectCount: number
-  /** Attempts that failed and connections that were lost. */
+  /** How many attempts failed and connections were lost. */
   readonly errorCount: number
   /** Why it is or was down; cleared once the connection is stable. */
   readonly lastError: string | undefined
   /** When that was. */
   readonly lastErrorAt: number | undefined
-  /** Why the last close that went wrong did. */
+  /** Why the last failed close failed. */
   readonly lastCloseError: string | undefined
-  /** Closes that were abandoned after `timeouts.close`. */
+  /** How many closes were abandoned after `timeouts.close`. */
   readonly abandonedCloses: number
-  /** How many sessions the server has forgotten; each was replaced at once. `warning`: that it keeps forgetting them, and why. */
+  /** How many sessions the server has forgotten; each was replaced at once. `warning` is set if it keeps forgetting them. */
   readonly lostSessions: { readonly count: number; readonly warning: string | undefined }
   /** When the last attempt to connect began. */
   readonly lastAttemptAt: number | undefined
   /** When a connection was last made. */
   readonly lastSuccessAt: number | undefined
-  /** When the next attempt is due, where one is. */
+  /** When the next attempt is due; `undefined` if none is. */
   readonly nextAttemptAt: number | undefined
   /** Attempts that have failed since the last stable connection. */
   readonly failedAttempts: number
   /** Consecutive failures of the current generation. */
   readonly failures: { readonly discovery: number; readonly request: number }
-  /** Calls that were sent and are not answered. */
+  /** How many calls were sent and have no answer yet. */
   readonly inFlight: number
-  /** Calls that wait for a connection. */
+  /** How many calls wait for a connection. */
   readonly waiting: number
   /** Whether heartbeats are sent. */
   readonly keepalive: KeepaliveStatus
-  /** What was read of the lists; `undefined` while nothing is known of them, as with `discovery.mode: "learn"` at first. */
+  /** What is known of the lists; `undefined` before they are read, as with `discovery.mode: "learn"` at first. */
   readonly catalog: {
     readonly generation: number
     readonly revision: number

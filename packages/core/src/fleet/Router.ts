@@ -35,9 +35,9 @@ export class Router {
    */
   readonly route = (kind: Routed, name: string): Effect.Effect<Route, RemoteError> =>
     Effect.suspend(() => {
-      const now = this.#look(kind, name)
+      const now = this.find(kind, name)
       return now !== undefined ? Effect.succeed(now) : Effect.flatMap(this.#ready, () => {
-        const then = this.#look(kind, name)
+        const then = this.find(kind, name)
         return then === undefined ? Effect.fail(unknown(kind, name)) : Effect.succeed(then)
       })
     })
@@ -79,7 +79,8 @@ export class Router {
       )
   }
 
-  #look(kind: Routed, name: string): Route | undefined {
+  /** The same as far as it is known now. */
+  readonly find = (kind: Routed, name: string): Route | undefined => {
     const found = this.#index.route(kind, name)
     const backend = found && this.#backend(found.backend)
     return found && backend && { backend, original: found.original }
@@ -90,7 +91,7 @@ export class Router {
  * The contents of a resource under the URI that was asked for, so that who compares the two finds them the same. Contents with
  * other URIs, as of the files of a folder, keep theirs: only their server knows what those stand for.
  */
-const underAskedUri = (result: ReadResourceResult, original: string, asked: string): ReadResourceResult =>
+export const underAskedUri = (result: ReadResourceResult, original: string, asked: string): ReadResourceResult =>
   Array.isArray(result.contents)
     ? { ...result, contents: result.contents.map((one) => one?.uri === original ? { ...one, uri: asked } : one) }
     : result

@@ -22,19 +22,19 @@ export const hash = (text: string): string => {
 /** A name that hosts accept, ending in a hash of what it stands for, so that it is stable and does not clash. */
 const hashed = (text: string): string => `${text.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, longest - 9)}_${hash(text)}`
 
-/** `<backend>__<name>` where that is acceptable (letters, digits, `_`, `-`, at most 64), else shortened with a hash (P6). */
+/** `<backend>__<name>` where that is acceptable (letters, digits, `_`, `-`, at most 64), else shortened with a hash. */
 export const fullName = (backend: string, name: string): string => {
   const plain = `${backend}__${name}`
   return /^[A-Za-z0-9_-]{1,64}$/.test(plain) ? plain : hashed(plain)
 }
 
-/** The name of an entry whose full name another backend has (P6). */
+/** The name of an entry whose full name another backend has. */
 export const otherName = (backend: string, name: string): string => hashed(`${backend}\n${name}`)
 
 const scheme = "lifeline://"
 
 /**
- * The URI that reaches a resource of one backend whatever others offer (P6). There is none for text that UTF-8 cannot say: half
+ * The URI that reaches a resource of one backend whatever others offer. There is none for text that UTF-8 cannot say: half
  * a surrogate pair, which a server can send.
  */
 export const scopedUri = (backend: string, uri: string): string | undefined => {

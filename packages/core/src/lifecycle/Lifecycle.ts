@@ -1,7 +1,7 @@
 /**
  * The lifecycle of a backend as a pure, total function: what state follows on which event, and nothing else.
  *
- * An event that the table does not know in a state is refused as data. The diagram in docs/architecture.md is tested
+ * An event that the table does not know in a state is refused as data. The diagram in docs/internals/architecture.md is tested
  * against this table.
  */
 import { Data } from "effect"

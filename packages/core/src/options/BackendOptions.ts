@@ -6,12 +6,12 @@ import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Co
 import type { Session } from "../port/Session.js"
 import type { PolicyOptions } from "./Policy.js"
 
-/** Everything about one backend. `R`: the services that its handlers and `onConnected` use. */
+/** The options of one backend. `R` is the services that its handlers and `onConnected` use. */
 export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<R> {
   readonly connector: Connector
   /**
-   * Runs on every new session before calls are let in; if it fails, so does the attempt. Not where a connection goes on with the
-   * session of the one before it.
+   * Runs on every new session before calls are let in. If it fails, so does the attempt to connect. Does not run if a connection resumes
+   * the session of the one before it.
    */
   readonly onConnected?: ((session: Session) => Effect.Effect<void, unknown, R>) | undefined
 }

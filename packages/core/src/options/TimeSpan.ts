@@ -18,7 +18,8 @@ const isUnit = (unit: string): unit is Unit => Object.hasOwn(units, unit)
 
 /** The milliseconds of a length of time; `undefined` for what is none, and for negative ones. */
 export const toMillis = (input: unknown): number | undefined => {
-  if (typeof input === "number" && !(input >= 0)) return undefined
+  // On the way of every call.
+  if (typeof input === "number") return input >= 0 ? input : undefined
   if (typeof input === "string") {
     const [, amount = "", unit = ""] = text.exec(input) ?? []
     if (isUnit(unit)) return Number(amount) * units[unit]

@@ -24,8 +24,8 @@ export interface ServerNotification {
 }
 
 /**
- * Answers to requests that servers make. What is given here decides which capabilities are declared. A failure is
- * answered with a JSON-RPC error; when the server cancels, the effect is interrupted.
+ * Handlers for requests of the server. They decide which capabilities are declared. If a handler fails, the server gets a JSON-RPC
+ * error; if the server cancels its request, the handler is interrupted.
  */
 export interface ServerRequestHandlers<R = never> {
   readonly sampling?:
@@ -37,11 +37,11 @@ export interface ServerRequestHandlers<R = never> {
   readonly roots?: Effect.Effect<ListRootsResult, unknown, R> | undefined
 }
 
-/** Who we are to the server, and what we do for it. */
+/** What the server learns about this client, and what the client does for it. */
 export interface ClientOptions<R = never> {
-  /** Name and version sent in `initialize`. Default: lifeline and its version. */
+  /** Name and version of this client, sent in `initialize`. Default: lifeline and its version. */
   readonly clientInfo?: Implementation | undefined
-  /** Capabilities, declared as they stand. Those that are not here follow from the handlers. */
+  /** Capabilities of this client, declared unchanged. Those that are missing here follow from the handlers. */
   readonly capabilities?: ClientCapabilities | undefined
   readonly handlers?: ServerRequestHandlers<R> | undefined
 }
@@ -83,19 +83,19 @@ export interface ConnectOptions extends ClientOptions {
   readonly resume?: SuspendedSession | undefined
 }
 
-/** Makes connections to one server. Holds no connection itself; may be used many times, and concurrently. */
+/** Makes connections to one server. It holds no connection itself, and may be used many times and concurrently. */
 export interface Connector {
   /** The kind of transport: `stdio`, `http`, `memory` or another. */
   readonly transport: string
-  /** Whether a second connection may be made while the first lives. False where two instances would fight. */
+  /** Whether a second connection may be opened while the first one lives. False if two instances of the server would conflict. */
   readonly overlap: boolean
-  /** Whether the transport has a beat of its own (`keepalive.method: "options"`). */
+  /** Whether the transport has a heartbeat of its own (`keepalive.method: "options"`). */
   readonly heartbeat?: boolean | undefined
-  /** Where it leads to, for people: the command or the address (without credentials). */
+  /** What it connects to, for people: the command, or the address without credentials. */
   readonly target: string
   /**
-   * Connects and initialises (`initialize`, `notifications/initialized`). The connection closes with the scope; a failed or
-   * interrupted attempt leaves nothing behind in it.
+   * Connects and initializes (`initialize`, `notifications/initialized`). The connection closes with the scope. An attempt that fails or is
+   * interrupted leaves nothing behind.
    */
   readonly connect: (options: ConnectOptions) => Effect.Effect<Connection, ConnectError, Scope.Scope>
 }

@@ -26,6 +26,8 @@ export type Command =
   /** The server says so many times that its lists have changed, each time once they were read. */
   | { readonly do: "listsChanged"; readonly times?: number }
   | { readonly do: "ask"; readonly what: "refresh" | "probe" }
+  /** Somebody looks at the catalogue. */
+  | { readonly do: "look" }
   | { readonly do: "pause"; readonly paused: boolean }
   | { readonly do: "advance"; readonly millis: number }
   /** Runs so many tasks and no more: what follows races with what they began. */
@@ -141,6 +143,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     2,
     fc.record({ do: fc.constant("ask" as const), what: fc.constantFrom("refresh" as const, "probe" as const) })
   ),
+  weighted(2, fc.record({ do: fc.constant("look" as const) })),
   weighted(1, fc.record({ do: fc.constant("pause" as const), paused: fc.boolean() })),
   weighted(
     5,
@@ -184,7 +187,8 @@ const setting: fc.Arbitrary<Setting> = fc.record({
   prepare: fc.constantFrom("nothing" as const, "nothing" as const, "asks" as const, "fails" as const),
   throwing: fc.constantFrom(false, false, true),
   suspends: fc.boolean(),
-  sends: fc.boolean()
+  sends: fc.boolean(),
+  expires: fc.constantFrom(false, false, true)
 })
 
 /** Generated runs: a world and what happens in it. `small`: six commands on average, `max`: twenty. */

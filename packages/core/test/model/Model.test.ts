@@ -76,11 +76,21 @@ it(
       )
     }
     for (let i = 0; i < (seeds ?? 0); i++) {
-      // Without the examples, so that it is what is generated that finds the fault, and as it was found.
-      const result = fc.check(property, { numRuns, seed: seed + i, endOnFailure: true })
-      const [fault] = result.counterexample === null ? [] : run(result.counterexample[0]).faults
-      console.log(`seed ${seed + i}: ${result.failed ? `after ${result.numRuns} runs: ${fault}` : "not found"}`)
-      await rest()
+      let verdict = "not found"
+      for (let done = 0; verdict === "not found" && done < numRuns; done += batch) {
+        // Without the examples, so that it is what is generated that finds the fault, and as it was found.
+        const options = {
+          numRuns: Math.min(batch, numRuns - done),
+          seed: seed + i * numRuns + done,
+          endOnFailure: true
+        }
+        const result = fc.check(property, options)
+        if (result.counterexample !== null) {
+          verdict = `after ${done + result.numRuns} runs: ${run(result.counterexample[0]).faults[0]}`
+        }
+        await rest()
+      }
+      console.log(`seed ${seed + i * numRuns}: ${verdict}`)
     }
   }
 )

@@ -20,6 +20,8 @@ export class Pace {
   readonly #lists = new Map<number, number>()
   readonly #pings = new Map<number, number>()
   #attempts: ReadonlyArray<number> = []
+  /** When the process last may have stood still: what was sent before has its timeout from here on. */
+  #leaptAt = Number.NEGATIVE_INFINITY
 
   constructor(fault: (what: string) => void) {
     this.#fault = fault
@@ -53,10 +55,16 @@ export class Pace {
     }
   }
 
+  /** The clock has moved on while there was something to do. */
+  leapt(now: number): void {
+    this.#leaptAt = now
+  }
+
   /** Nothing is left to do now. */
   atRest({ current }: Slot, now: number): void {
     if (current === undefined || current.runtime.failures("request") === 0) return
-    const since = now - (this.#pings.get(current.connection.peer.pid!) ?? Number.NEGATIVE_INFINITY)
+    const pinged = this.#pings.get(current.connection.peer.pid!) ?? Number.NEGATIVE_INFINITY
+    const since = now - Math.max(pinged, this.#leaptAt)
     // A probe that is under way has 2 seconds in this world.
     if (since > defaults.keepalive.suspectInterval + 2000) {
       this.#fault(`H4: a probe has failed, and none has followed in ${since} ms`)

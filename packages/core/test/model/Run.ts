@@ -41,6 +41,8 @@ const perform = (world: World, command: Command): void => {
       return world.notify()
     case "ask":
       return world.ask(command.what)
+    case "look":
+      return world.look()
     case "pause":
       return world.pause(command.paused)
     case "advance":
@@ -49,9 +51,9 @@ const perform = (world: World, command: Command): void => {
     case "step":
       return world.run(command.tasks)
     case "fire":
-      return world.sim.fire()
+      return world.fire()
     case "race":
-      world.sim.fire()
+      world.fire()
       world.run(command.tasks)
       if (command.command === "Shutdown") world.shutdown()
       else if (command.command === "Call") world.call(60_000)
@@ -110,7 +112,7 @@ const perform = (world: World, command: Command): void => {
       world.call(10)
       world.sim.advance(idleRelease - 1)
       world.mode("slow")
-      world.sim.fire()
+      world.fire()
       world.runUntilUnused()
       world.run(command.tasks)
       return world.call(60_000)
@@ -122,7 +124,7 @@ const perform = (world: World, command: Command): void => {
         world.command("Reconnect", false)
         world.sim.advance(4)
       }
-      world.sim.fire()
+      world.fire()
       world.run(command.tasks)
       return world.shutdown()
     case "shutdown":

@@ -3,6 +3,7 @@
  */
 import { RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { type Expiry, timeToLive } from "./Expiry.js"
 import type { Fate, Refusals } from "./Refusals.js"
 import type { Silence } from "./Silence.js"
 
@@ -20,6 +21,9 @@ export interface Forgets {
 export interface Parts {
   readonly refusals: Refusals
   readonly silence: Silence
+  readonly expiry: Expiry
+  /** Whether it says how long its lists hold. */
+  readonly grants: boolean
   readonly now: () => number
   readonly fault: (what: string) => void
 }
@@ -60,6 +64,7 @@ export class Server {
   ): ScriptedConnector.Answer {
     const answer = this.#answer(method, params, connection)
     this.#parts.silence.answers(connection, answer, this.#parts.now())
+    this.#parts.expiry.answers(connection.id, method, answer, this.#parts.now())
     return answer
   }
 
@@ -83,7 +88,9 @@ export class Server {
     const refusal = refusals.of(method, connection, mode === "ok" || mode === "slow")
     if (refusal !== undefined) this.#suspects.add(connection.id)
     if (method === "tools/call" && refusal?.carriedOut !== false) this.#carryOut(params, connection)
-    return refusal === undefined ? inMode(mode, method, connection.id) : { answer: "error", error: refusal.error }
+    return refusal === undefined
+      ? inMode(mode, method, connection.id, this.#parts.grants)
+      : { answer: "error", error: refusal.error }
   }
 
   #forgetsAt({ id, state }: ScriptedConnector.ScriptedConnection): boolean {
@@ -101,8 +108,10 @@ export class Server {
   }
 }
 
-const inMode = (mode: Mode, method: string, connection: number): ScriptedConnector.Answer => {
-  const result = method === "tools/list" ? { tools: [ScriptedConnector.tool(`tool-of-${connection}`)] } : undefined
+const inMode = (mode: Mode, method: string, connection: number, grants: boolean): ScriptedConnector.Answer => {
+  const result = method === "tools/list"
+    ? { tools: [ScriptedConnector.tool(`tool-of-${connection}`)], ...(grants ? { ttlMs: timeToLive } : {}) }
+    : undefined
   switch (mode) {
     case "ok":
       return { answer: "result", result }

@@ -134,7 +134,7 @@ export class Slots {
     }
   }
 
-  #catalogued(before: Slot, { current, generation, snapshot, state }: Slot): void {
+  #catalogued(before: Slot, { current, expired, generation, snapshot, state }: Slot): void {
     const { fault, refusals } = this.#parts
     if (snapshot === undefined) return
     if (before.snapshot !== undefined && snapshot.generation < before.snapshot.generation) {
@@ -147,7 +147,7 @@ export class Slots {
     if (tool?.name !== `tool-of-${source}` && !refused) {
       fault(`P1: ${tool?.name} published for generation ${snapshot.generation}`)
     }
-    if (snapshot.stale === (current !== undefined && snapshot.generation === generation)) {
+    if (snapshot.stale === (current !== undefined && snapshot.generation === generation && !expired)) {
       fault(`P2: stale is ${snapshot.stale} in ${state._tag}`)
     }
     if (Lifecycle.isWithdrawn(state)) fault(`P2: a catalogue in ${state._tag}`)

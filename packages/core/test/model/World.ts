@@ -14,6 +14,7 @@ import * as Observe from "../../src/observe/Observe.js"
 import type { Observer } from "../../src/observe/Telemetry.js"
 import { decode } from "../../src/options/Policy.js"
 import { Closes, closeTimeout } from "./Closes.js"
+import { Expiry } from "./Expiry.js"
 import { Pace } from "./Pace.js"
 import { type Fate, Refusals, type Refused } from "./Refusals.js"
 import { type Mode, Server } from "./Server.js"
@@ -36,6 +37,8 @@ export interface Setting {
   readonly suspends: boolean
   /** Whether connections take requests outside of fibers, too. */
   readonly sends: boolean
+  /** Whether servers say how long their lists hold. */
+  readonly expires?: boolean
 }
 
 /** Throws every second time. */
@@ -78,12 +81,8 @@ export class World {
   readonly #pace = new Pace((what) => this.fault(what))
   readonly #refusals = new Refusals((what) => this.fault(what))
   readonly #silence = new Silence((call) => this.calls[call]?.fiber.unsafePoll() ?? null, (what) => this.fault(what))
-  readonly #server = new Server({
-    refusals: this.#refusals,
-    silence: this.#silence,
-    now: () => this.sim.now,
-    fault: (what) => this.fault(what)
-  })
+  readonly #expiry: Expiry
+  readonly #server: Server
   readonly #closes: Closes
   readonly #slots: Slots
   readonly #setting: Setting
@@ -101,6 +100,15 @@ export class World {
   constructor(setting: Setting, log?: Array<string>) {
     this.log = log
     this.#setting = setting
+    this.#expiry = new Expiry({ isGranted: setting.expires === true, fault: (what) => this.fault(what) })
+    this.#server = new Server({
+      refusals: this.#refusals,
+      silence: this.#silence,
+      expiry: this.#expiry,
+      grants: setting.expires === true,
+      now: () => this.sim.now,
+      fault: (what) => this.fault(what)
+    })
     this.sim = new Simulation.Simulation({ seed: setting.seed, maxOps: setting.maxOps })
     this.script = ScriptedConnector.make({ overlap: setting.overlap })
     this.script.otherwise = { ...takesTime, suspends: setting.suspends, sends: setting.sends }
@@ -233,6 +241,13 @@ export class World {
     this.#pace.refreshed = true
   }
 
+  /** Fires the next timer, whatever is still to run before it: to what runs then, the process stood still until now. */
+  fire(): void {
+    this.sim.fire()
+    this.#pace.leapt(this.sim.now)
+    this.#expiry.leapt(this.sim.now)
+  }
+
   /** Runs so many tasks, and no more. */
   run(tasks: number): void {
     for (let i = 0; i < tasks; i++) this.sim.step()
@@ -291,6 +306,12 @@ export class World {
     const { current } = this.backend.published.value
     if (what === "refresh") this.#pace.refreshed = true
     if (current !== undefined) this.sim.fork(what === "refresh" ? refresh.now(current) : probe.now(current))
+  }
+
+  /** Somebody looks at the catalogue, which reads lists again that have expired. */
+  look(): void {
+    this.supervisor.tasks.refresh.asked()
+    this.#expiry.looked(this.backend.published.value, this.sim.now)
   }
 
   pause(paused: boolean): void {
@@ -406,6 +427,9 @@ export class World {
       this.script.clear()
       this.sim.advance(700_000)
       this.atRest()
+      this.look()
+      this.sim.advance(5000)
+      this.#expiry.lookedAgain(this.backend.published.value)
       const { state } = this.backend.published.value
       const rests = state._tag === "Disabled" || state._tag === "PermanentlyFailed" || state._tag === "Idle" ||
         state._tag === "Disconnected"

@@ -4,7 +4,7 @@
  */
 import { ConnectError as CoreConnectError } from "@mcp-lifeline/core"
 import type { Introduction, JsonRpcError } from "@mcp-lifeline/protocol"
-import { deliver, ListChanges, Relay } from "@mcp-lifeline/protocol"
+import { deliver, Held, ListChanges, Relay } from "@mcp-lifeline/protocol"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
   InitializeRequest,
@@ -26,9 +26,6 @@ import { open, policyOf, whyNot } from "./open.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
 import { Supervised } from "./Supervised.js"
-
-/** Notifications that are kept for a client that has not said yet that it is initialized. */
-const backlog = 1000
 
 const incompatible = (backend: string, version: string, agreed: string): CoreConnectError =>
   new CoreConnectError({
@@ -56,8 +53,7 @@ export class RelayTransport implements SupervisedTransport {
   #agreed: string | undefined
   /** The server came back with another protocol version. */
   #changed: ConnectError | undefined
-  /** What waits for the client's `notifications/initialized`; `undefined` once it has come. */
-  #held: Array<() => void> | undefined = []
+  readonly #held = new Held()
   #closing: Promise<void> | undefined
   #ended = false
 
@@ -66,7 +62,7 @@ export class RelayTransport implements SupervisedTransport {
     this.#name = name
     this.#options = options
     this.#prepared = prepared
-    this.#relay = new Relay(name, this, (deliver) => this.#whenInitialized(deliver))
+    this.#relay = new Relay(name, this, this.#held.whenInitialized)
     if (policyOf(this.#name, this.#prepared).lifecycle.disabled) {
       throw new ConfigError({
         backend: this.#name,
@@ -145,12 +141,8 @@ export class RelayTransport implements SupervisedTransport {
 
   #notification(notification: JSONRPCNotification): void {
     switch (notification.method) {
-      case "notifications/initialized": {
-        const held = this.#held
-        this.#held = undefined
-        for (const deliver of held ?? []) deliver()
-        return
-      }
+      case "notifications/initialized":
+        return this.#held.release()
       case "notifications/cancelled":
         return this.#relay.cancel(notification)
       default: {
@@ -252,14 +244,6 @@ export class RelayTransport implements SupervisedTransport {
     if (status.state === "Connected") return
     this.onerror?.(error)
     this.close().catch((cause: Error) => this.onerror?.(cause)) // what `onclose` threw
-  }
-
-  // --- from the server
-
-  #whenInitialized(deliver: () => void): void {
-    if (this.#held === undefined) return deliver()
-    this.#held.push(deliver)
-    if (this.#held.length > backlog) this.#held.shift()
   }
 
   // --- to the client

@@ -18,7 +18,7 @@ import type { Identity } from "./SupervisedClient.js"
 type Reach = McpConfig.Server["reach"] | { readonly _tag: "Custom"; readonly connector: Connector }
 
 /** One server: how it is reached, and how it is supervised. */
-export interface Described extends Omit<McpConfig.Server, "reach"> {
+export interface Described extends Pick<McpConfig.Server, "policy"> {
   readonly reach: Reach
 }
 

@@ -25,6 +25,8 @@ export interface Receiver {
   /** Called in the step in which the notification comes: before the answer to a request that comes after it. */
   readonly notified: (notification: ServerNotification) => void
   readonly asked: (request: Asked, signal: AbortSignal) => Promise<Result>
+  /** Resolved when the client takes more, where it does not take now what it is given. */
+  readonly drained?: (() => Promise<void> | undefined) | undefined
   /** A connection is made. What is given back is why it is not to be used. */
   readonly introduced?: (introduction: Introduction) => ConnectError | undefined
 }
@@ -35,6 +37,8 @@ export class Incoming {
   protocolVersion: string | undefined
   /** Whether the client decodes results itself: they are handed on as they come. */
   isRaw = false
+  /** Whether each request of the client says what it can do, and what a server asks in place of a result is handed on as it comes. */
+  isStateless = false
   /** Nothing of what is notified is kept while there is none. */
   receiver: Receiver | undefined
   #introduction: Introduction | undefined
@@ -87,6 +91,8 @@ export class Incoming {
     return {
       protocolVersion: this.protocolVersion,
       isRaw: this.isRaw,
+      isStateless: this.isStateless,
+      drained: () => this.receiver?.drained?.(),
       request: async (request, signal) => {
         if (this.receiver === undefined) await this.#makeReceiver()
         if (this.receiver === undefined) throw JsonRpc.noSuchMethod

@@ -13,12 +13,19 @@ type Kind = "tools" | "prompts" | "resources"
 const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources"]
 
 /** Which list a method of the protocol reads. */
-const listOf: Readonly<Record<string, Kind>> = {
+const lists = {
   "tools/list": "tools",
   "prompts/list": "prompts",
   "resources/list": "resources",
   "resources/templates/list": "resources"
-}
+} as const
+const listOf: Readonly<Record<string, Kind>> = lists
+
+/** The notification that lists of a kind have changed. */
+const changeOf = (kind: Kind): string => `notifications/${kind}/list_changed`
+
+/** The notification that a list has changed, by the method that reads it. */
+export const notificationOf = (method: keyof typeof lists): string => changeOf(lists[method])
 
 /** What a server can do, and that its lists may change: after a restart they can differ, whatever the server announces. */
 export const announcing = (capabilities: ServerCapabilities): ServerCapabilities => {
@@ -99,7 +106,7 @@ export class ListChanges {
   #due(isDue: (kind: Kind) => boolean): ReadonlyArray<string> {
     const declared = this.#declared()
     return kinds.filter((kind) => declared?.[kind]?.listChanged === true && isDue(kind))
-      .map((kind) => `notifications/${kind}/list_changed`)
+      .map(changeOf)
   }
 
   #isNews(before: Snapshot | undefined, snapshot: Snapshot, kind: Kind): boolean {
