@@ -1,11 +1,13 @@
 // The packages as a user gets them: packs each, checks what is in the tarball and how it resolves (publint and "are the
 // types wrong"), installs them in two empty projects, of a user without Effect and of one with it, type-checks these, and runs
-// programs in them on each Node.js that is supported (scripts/installed.mjs).
+// programs in them on each Node.js that is supported (scripts/installed.mjs), and the programs of the first pages that users read
+// on the oldest and the newest (scripts/programs.mjs).
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as installed from "./installed.mjs"
+import * as programs from "./programs.mjs"
 import { capture } from "./run.mjs"
 
 const root = fileURLToPath(new URL("../", import.meta.url))
@@ -48,7 +50,7 @@ const pack = async (work) => {
 }
 
 const published =
-  /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|third-party\.txt|schema\.json|cjs\/package\.json|src\/.+\.[jt]s|(dist|esm|cjs)\/.+(\.js|\.d\.ts)(\.map)?)$/
+  /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|third-party\.txt|schema\.json|cjs\/package\.json|src\/.+\.[jt]s|src\/page\/browser\/\w+\.(html|css|mjs|svg)|(dist|esm|cjs)\/.+(\.js|\.d\.ts)(\.map)?)$/
 
 /** @param {{ readonly name: string, readonly tarball: string }} one */
 const inspect = async ({ name, tarball }) => {
@@ -64,8 +66,11 @@ const inspect = async ({ name, tarball }) => {
     problems.push(`${name}: left over from an earlier build, run \`pnpm clean\`: ${stale.join(", ")}`)
   }
   const named = [...JSON.stringify([manifest.exports, manifest.bin ?? {}]).matchAll(/"\.\/([^"]+\.\w+)"/g)]
-  for (const needed of ["LICENSE", "src/index.ts", ...named.map(([, file = ""]) => file)]) {
+  for (const needed of ["LICENSE", "README.md", "src/index.ts", ...named.map(([, file = ""]) => file)]) {
     if (!files.includes(needed)) problems.push(`${name}: the tarball has no ${needed}`)
+  }
+  for (const field of ["description", "keywords", "homepage", "bugs", "repository", "license"]) {
+    if (!(field in manifest)) problems.push(`${name}: package.json has no ${field}`)
   }
   if (/"(catalog|workspace):/.test(JSON.stringify(manifest))) {
     problems.push(`${name}: catalog: or workspace: in the packed package.json`)
@@ -103,6 +108,12 @@ const optionalPeers = () =>
       ])
     )
   )
+
+const { effect: withEffect, plain: withoutEffect } = programs.ofPages([
+  "README.md",
+  "docs/quick-start.md",
+  ...readdirSync(`${root}docs/tasks`).toSorted().map((name) => `docs/tasks/${name}`)
+])
 
 const bundles = ["@mcp-lifeline/client", "mcp-lifeline"]
 
@@ -148,16 +159,29 @@ try {
     installed.typeCheck(plain, "NodeNext", { "consumer.ts": installed.consumer, "consumer.cts": installed.consumer }),
     installed.typeCheck(plain, "Bundler", { "consumer.ts": installed.consumer }),
     installed.typeCheck(effect, "NodeNext", { "types.ts": exported, "types.cts": required }),
-    installed.typeCheck(effect, "Bundler", { "types.ts": exported })
+    installed.typeCheck(effect, "Bundler", { "types.ts": exported }),
+    programs.prepare(plain, withoutEffect),
+    programs.prepare(effect, withEffect)
   ])
   problems.push(...checks.flat())
-  for (const { major, node } of await found) {
+  const nodes = await found
+  for (const { major, node } of nodes) {
     await installed.useBundles(plain, node).catch(report(`Node.js ${major}, facade and gateway`))
     await installed.useAll(effect, node, entries).catch(report(`Node.js ${major}, all packages`))
   }
+  for (const { major, node } of [nodes[0], nodes.at(-1)].flatMap((one) => one ?? [])) {
+    const wrong = [
+      ...await programs.runAll(plain, withoutEffect, node),
+      ...await programs.runAll(effect, withEffect, node)
+    ]
+    problems.push(...wrong.map((problem) => `Node.js ${major}: ${problem}`))
+  }
   for (const problem of problems) console.error(problem)
   if (problems.length > 0) process.exitCode = 1
-  console.log(`${packed.length} packages packed, checked, installed and used; ${problems.length} problems`)
+  const count = withEffect.length + withoutEffect.length
+  console.log(
+    `${packed.length} packages packed, checked, installed and used, ${count} programs of pages run; ${problems.length} problems`
+  )
 } finally {
   rmSync(work, { recursive: true, force: true })
 }

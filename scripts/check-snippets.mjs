@@ -1,9 +1,11 @@
 // Type-checks the examples that users copy. Each ts block of the Markdown pages and each @example of a docstring becomes
 // a module in the examples package, which resolves the packages' built declarations as a user's project does. A module
-// keeps its lines' numbers, so that what the compiler says points into the page.
+// keeps its lines' numbers, so that what the compiler says points into the page. js blocks are only parsed here; those that say
+// what they print are run by check-packages.mjs.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { capture } from "./run.mjs"
+import { blocks } from "./snippets.mjs"
 
 const root = fileURLToPath(new URL("../", import.meta.url))
 const target = `${root}examples/build/snippets`
@@ -30,40 +32,8 @@ const sources = packages.flatMap((directory) => list(`${directory}/src`, ".ts", 
 
 /** @typedef {{ readonly path: string, readonly line: number, readonly code: ReadonlyArray<string> }} Snippet */
 
-/**
- * The fenced ts blocks of a page.
- *
- * @param {string} path
- * @param {ReadonlyArray<string>} lines
- * @returns {Array<Snippet>}
- */
-const blocks = (path, lines) => {
-  /** @type {Array<Snippet>} */
-  const found = []
-  /** @type {{ readonly fence: string, readonly isTs: boolean, readonly line: number, readonly code: Array<string> } | undefined} */
-  let open
-  for (const [index, text] of lines.entries()) {
-    const fence = /^\s*(`{3,})\s*(\S*)\s*$/.exec(text)
-    if (open === undefined) {
-      if (fence !== null) {
-        const language = fence[2] ?? ""
-        open = {
-          fence: fence[1] ?? "",
-          isTs: language === "ts" || language === "typescript",
-          line: index + 1,
-          code: []
-        }
-      }
-    } else if (fence !== null && fence[1] === open.fence && fence[2] === "") {
-      if (open.isTs) found.push({ path, line: open.line, code: open.code })
-      open = undefined
-    } else {
-      open.code.push(text)
-    }
-  }
-  if (open !== undefined) throw new Error(`${path}:${open.line}: a block without an end`)
-  return found
-}
+/** The ts blocks of a page or a docstring. @param {string} path @param {ReadonlyArray<string>} lines */
+const typed = (path, lines) => blocks(path, lines).filter(({ language }) => /^(ts|typescript)$/.test(language))
 
 /**
  * The `@example`s of a module's docstrings: their ts blocks, or all their text when they have no fence.
@@ -83,7 +53,7 @@ const examples = (path, text) => {
     if (open === undefined) return
     const { code, line } = open
     const isFenced = code.some((one) => one.trimStart().startsWith("```"))
-    if (isFenced) found.push(...blocks(path, code).map((block) => ({ ...block, line: line + block.line })))
+    if (isFenced) found.push(...typed(path, code).map((block) => ({ ...block, line: line + block.line })))
     else found.push({ path, line, code })
     open = undefined
   }
@@ -108,8 +78,12 @@ const examples = (path, text) => {
   return found
 }
 
+/** The js blocks of a page: they may import what is not installed here, so that only their syntax is checked. @param {string} path */
+const untyped = (path) =>
+  blocks(path, readFileSync(`${root}${path}`, "utf8").split("\n")).filter(({ language }) => language === "js")
+
 const snippets = [
-  ...pages.flatMap((path) => blocks(path, readFileSync(`${root}${path}`, "utf8").split("\n"))),
+  ...pages.flatMap((path) => typed(path, readFileSync(`${root}${path}`, "utf8").split("\n"))),
   ...sources.flatMap((path) => examples(path, readFileSync(`${root}${path}`, "utf8")))
 ]
 for (const { code, line, path } of snippets) {
@@ -120,17 +94,21 @@ rmSync(target, { recursive: true, force: true })
 mkdirSync(target, { recursive: true })
 /** @type {Map<string, string>} */
 const origins = new Map()
-for (const { code, line, path } of snippets) {
-  const name = `${path.replaceAll("/", "__")}__${line}.ts`
+const write = (/** @type {string} */ extension) => (/** @type {Snippet} */ { code, line, path }) => {
+  const name = `${path.replaceAll("/", "__")}__${line}.${extension}`
   origins.set(name, path)
   writeFileSync(`${target}/${name}`, `${"\n".repeat(line)}${code.join("\n")}\n`)
 }
+snippets.forEach(write("ts"))
+const scripts = pages.flatMap(untyped)
+scripts.forEach(write("mjs"))
 writeFileSync(
   `${target}/tsconfig.json`,
   JSON.stringify({
     extends: "../../../tsconfig.base.json",
     compilerOptions: {
       types: ["node"],
+      allowJs: true,
       noEmit: true,
       composite: false,
       incremental: false,
@@ -149,8 +127,9 @@ if (snippets.length > 0) {
     (/** @type {Error} */ error) => error.message
   )
   if (output !== "") {
-    console.error(output.replaceAll(/^\S*?([^/\s]+__\d+\.ts)\(/gm, (all, name) => `${origins.get(name) ?? all}(`))
+    console.error(output.replaceAll(/^\S*?([^/\s]+__\d+\.m?[jt]s)\(/gm, (all, name) => `${origins.get(name) ?? all}(`))
     process.exitCode = 1
   }
 }
-console.log(`${snippets.length} examples of ${new Set(snippets.map(({ path }) => path)).size} files`)
+const all = [...snippets, ...scripts]
+console.log(`${all.length} examples of ${new Set(all.map(({ path }) => path)).size} files`)

@@ -151,6 +151,10 @@ export const useBundles = async (directory, node) => {
   await capture(node, [bin, "--version"], { cwd: directory })
   await capture(node, [bin, "--help"], { cwd: directory })
   await withGateway(node, bin, async (url) => {
+    for (const file of ["/", "/page/main.mjs"]) {
+      const { status } = await fetch(new URL(file, url))
+      if (status !== 200) throw new Error(`the installed gateway answers ${file} of its status page with ${status}`)
+    }
     const given = `const url = ${JSON.stringify(url)}, server = ${JSON.stringify(server)};`
     const imported = `const it = await import("@mcp-lifeline/client")
     const sdk = await import("@modelcontextprotocol/sdk/client/index.js")

@@ -36,7 +36,7 @@ export const run = (command, args, options = {}) =>
  *
  * @param {string} command
  * @param {ReadonlyArray<string>} args
- * @param {{ readonly cwd?: string }} [options]
+ * @param {{ readonly cwd?: string, readonly env?: NodeJS.ProcessEnv }} [options]
  * @returns {Promise<string>}
  */
 export const capture = (command, args, options = {}) =>

@@ -34,6 +34,7 @@ const step = async (name, args = []) => {
 
 await step("check")
 await step("lint")
+await step("check:links")
 await step("check:snippets")
 await step("check:packages")
 await step("vitest", ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...process.argv.slice(2)])
