@@ -79,22 +79,13 @@ const ways = [
     serve: (reference) => start([reference, "http"])
   },
   {
-    // Of a host without sessions over HTTP, wrap knows nothing: what it says over stdio is carried to the suite.
-    name: "wrap of a command, over stdio",
-    revisions: ["2026-07-28"],
-    serve: (reference, state) =>
-      start(["reference/carrier.mjs", process.execPath, bin, "wrap", "--", process.execPath, reference, "stdio"], {
-        MCP_LIFELINE_STATE: state
-      })
-  },
-  {
     name: "wrap of a command",
-    revisions: ["2025-11-25"],
+    revisions: Object.keys(references),
     serve: (reference, state) => wrap(state, ["--", process.execPath, reference, "stdio"])
   },
   {
     name: "wrap of a URL",
-    revisions: ["2025-11-25"],
+    revisions: Object.keys(references),
     serve: async (reference, state) => {
       const server = await start([reference, "http"])
       const wrapped = await wrap(state, [server.url])

@@ -130,4 +130,81 @@ describe.concurrent("a host without a session", () => {
     await host.result("tools/list", { _meta: meta() })
     assert.deepEqual((await host.result("prompts/list", { _meta: meta() }))["prompts"], [])
   })
+
+  it("[E8] a stream of changes is acknowledged for what the server has, and for the resources that it does not refuse", async () => {
+    using state = stateFolder()
+    await using host = wrap(
+      scripted("", "", {
+        capabilities: { tools: {}, resources: { subscribe: true } },
+        before: `if (method === "resources/subscribe" && params.uri === "test://no") {
+          return send({ id, error: { code: -32602, message: "no such resource" } })
+        }`
+      }),
+      { state: state.path }
+    )
+    const wanted = {
+      toolsListChanged: true,
+      promptsListChanged: true,
+      resourceSubscriptions: ["test://yes", "test://no"]
+    }
+    host.send({
+      jsonrpc: "2.0",
+      id: "s",
+      method: "subscriptions/listen",
+      params: { notifications: wanted, _meta: meta() }
+    })
+    const { params } = await host.until(() => host.notified("notifications/subscriptions/acknowledged")[0])
+    assert.deepEqual(params?.["notifications"], { toolsListChanged: true, resourceSubscriptions: ["test://yes"] })
+    assert.strictEqual(params?.["_meta"][`${reserved}subscriptionId`], "s")
+  })
+
+  it("[E8] a stream about which nothing would ever come is acknowledged so, and ends", async () => {
+    using state = stateFolder()
+    await using host = wrap(scripted("", "", { capabilities: { tools: {} } }), { state: state.path })
+    const { result } = await host.request("subscriptions/listen", {
+      notifications: { promptsListChanged: true, resourceSubscriptions: ["test://no"] },
+      _meta: meta()
+    }, "s")
+    assert.deepEqual(host.notified("notifications/subscriptions/acknowledged")[0]?.params?.["notifications"], {})
+    assert.deepEqual(result, { resultType: "complete", _meta: { [`${reserved}subscriptionId`]: "s" } })
+  })
+
+  it("[E8] a stream that is open ends with its result when wrap ends", async () => {
+    using state = stateFolder()
+    await using host = wrap(scripted(""), { state: state.path })
+    const closed = host.request(
+      "subscriptions/listen",
+      { notifications: { toolsListChanged: true }, _meta: meta() },
+      "s"
+    )
+    await host.until(() => host.notified("notifications/subscriptions/acknowledged")[0])
+    host.child.stdin?.end()
+    assert.deepEqual((await closed).result?.["_meta"], { [`${reserved}subscriptionId`]: "s" })
+    assert.deepEqual(await host.ended, { code: 0, signal: null })
+  })
+
+  it("[W1 E8] where there is no server, a stream of changes is refused with why", async () => {
+    using state = stateFolder()
+    await using host = wrap(["--", "no-such-program-of-ours"], { state: state.path })
+    const { error } = await host.request("subscriptions/listen", {
+      notifications: { toolsListChanged: true },
+      _meta: meta()
+    })
+    assert.match(error?.message ?? "", /no-such-/)
+  })
+
+  it("[E8] a call that is cancelled while its host was asked for something is cancelled at the server", async () => {
+    using state = stateFolder()
+    await using host = wrap(
+      scripted(`
+        if (name === "heard") return send(said(heard.filter(({ method }) => method === "notifications/cancelled").length))
+        await ${question("one")}`),
+      { state: state.path }
+    )
+    const { result } = await host.request("tools/call", { name: "x", _meta: meta() }, "asking")
+    host.notify("notifications/cancelled", { requestId: "asking" })
+    while ((await call(host, "heard")).result?.["content"][0].text !== "1") continue
+    const again = await call(host, "x", {}, { inputResponses: {}, requestState: result?.["requestState"] })
+    assert.strictEqual(again.error?.code, -32_602)
+  })
 })

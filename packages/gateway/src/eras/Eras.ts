@@ -2,7 +2,7 @@
  * A host of either era of the protocol, or of both at once: each era has a bridge of its own, made when it is first spoken.
  */
 import { Initialize, type Introduction } from "@mcp-lifeline/protocol"
-import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
+import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { isStateless, type Session, StatelessHost } from "./StatelessHost.js"
 
 /** What stands between a host of one era and a server. */
@@ -20,15 +20,16 @@ type Make = (write: (message: JSONRPCMessage) => void, isStateless: boolean) => 
 export class Eras {
   readonly #bridges: Array<Bridge> = []
   readonly #make: Make
-  readonly #write: (message: JSONRPCMessage) => void
+  readonly #write: (message: JSONRPCMessage, about?: RequestId) => void
   readonly #name: string
   #withSessions: Bridge | undefined
   #stateless: StatelessHost | undefined
 
+  /** `write` is told, too, about which request a message is, where its host has no session. */
   constructor(
     name: string,
     make: Make,
-    write: (message: JSONRPCMessage) => void
+    write: (message: JSONRPCMessage, about?: RequestId) => void
   ) {
     this.#name = name
     this.#make = make
@@ -60,6 +61,7 @@ export class Eras {
 
   /** Says nothing more to the host. */
   end(): void {
+    this.#stateless?.end()
     for (const bridge of this.#bridges) bridge.end()
   }
 

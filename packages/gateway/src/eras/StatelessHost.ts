@@ -11,7 +11,8 @@ import type {
   JSONRPCNotification,
   JSONRPCRequest,
   JSONRPCResponse,
-  RequestId
+  RequestId,
+  ServerCapabilities
 } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import { randomUUID } from "node:crypto"
@@ -51,6 +52,14 @@ export const isStateless = (message: JSONRPCMessage): boolean =>
 /** How the states begin that are ours, and no server's. */
 const ours = "mcp-lifeline:"
 
+/** The state under which a call of ours waits for its host, where that is what a response says. */
+export const parkedUnder = (response: JSONRPCResponse): string | undefined => {
+  const state = "result" in response && response.result["resultType"] === "input_required"
+    ? response.result["requestState"]
+    : undefined
+  return Predicate.isString(state) && state.startsWith(ours) ? state : undefined
+}
+
 /** Calls of which the host has been asked for something. */
 const maxParked = 1000
 
@@ -58,6 +67,8 @@ const maxParked = 1000
 interface Call {
   /** The host's own; undefined while the host has been asked for something. */
   host: RequestId | undefined
+  /** The same while the host has been asked for something, too. */
+  last: RequestId
   readonly method: string
   /** Of the resource that it asks for. */
   readonly uri: unknown
@@ -85,19 +96,23 @@ const capabilityOf: Readonly<Record<string, string>> = {
 /** Translates between a host without a session and a bridge. */
 export class StatelessHost {
   readonly #session: Session
-  readonly #write: (message: JSONRPCMessage) => void
+  readonly #write: (message: JSONRPCMessage, about?: RequestId) => void
   readonly #name: string
   readonly #calls = new Map<number, Call>()
   readonly #parked = new Map<string, Parked>()
-  readonly #subscriptions = new Subscriptions()
+  readonly #subscriptions = new Subscriptions({
+    ask: (method, params, answered) => this.#ask(method, params, answered),
+    write: (message, stream) => this.#write(message, stream)
+  })
   /** Answers to what this asks by itself, by id. */
   readonly #own = new Map<RequestId, (response: JSONRPCResponse) => void>()
-  #subscribed: ReadonlySet<string> = new Set()
   #level: unknown
   #lastId = 0
-  #hasBegun = false
+  /** What the server has, once the session has begun. */
+  #offered: Promise<ServerCapabilities> | undefined
 
-  constructor(name: string, session: Session, write: (message: JSONRPCMessage) => void) {
+  /** `write` is told, too, during which request of the host a message is said, as far as that is known. */
+  constructor(name: string, session: Session, write: (message: JSONRPCMessage, about?: RequestId) => void) {
     this.#name = name
     this.#session = session
     this.#write = write
@@ -120,6 +135,11 @@ export class StatelessHost {
     else this.#notified(message)
   }
 
+  /** Ends the streams of changes. */
+  end(): void {
+    this.#subscriptions.end()
+  }
+
   // --- from the host
 
   #request(request: JSONRPCRequest): void {
@@ -128,15 +148,26 @@ export class StatelessHost {
     if ("code" in envelope) return this.#refuse(id, envelope)
     if (ofSessions.has(method)) return this.#refuse(id, { code: JsonRpc.methodNotFound, message: "Method not found" })
     if (method === "server/discover") return this.#discover(id, envelope)
-    this.#begin(envelope)
-    if (method === "subscriptions/listen") return this.#listen(id, params)
+    const offered = this.#begin(envelope)
+    if (method === "subscriptions/listen") {
+      const refusal = this.#subscriptions.open(id, params, offered)
+      return refusal && this.#refuse(id, refusal)
+    }
     const state = params?.["requestState"]
     if (Predicate.isString(state) && (this.#isOurs(state) || this.#parked.has(state))) {
       return this.#goOn(request, state, envelope)
     }
     this.#setLevel(envelope.logLevel)
     const call = ++this.#lastId
-    this.#calls.set(call, { host: id, method, uri: params?.["uri"], envelope, questions: new Map(), answer: undefined })
+    this.#calls.set(call, {
+      host: id,
+      last: id,
+      method,
+      uri: params?.["uri"],
+      envelope,
+      questions: new Map(),
+      answer: undefined
+    })
     this.#session.receive({
       jsonrpc: "2.0",
       id: call,
@@ -155,34 +186,34 @@ export class StatelessHost {
   /** A host that only wants to know what there is starts no server. */
   #discover(id: RequestId, envelope: Envelope.Envelope): void {
     void this.#session.introduce(Translation.clientOf(envelope)).then(({ capabilities, instructions, serverInfo }) =>
-      this.#write({
-        jsonrpc: "2.0",
-        id,
-        result: {
-          resultType: "complete",
-          supportedVersions: [Era.statelessVersion],
-          capabilities,
-          ...(instructions === undefined ? {} : { instructions }),
-          ttlMs: 0,
-          cacheScope: "private",
-          _meta: { [Meta.keys.serverInfo]: serverInfo }
-        }
+      this.#reply(id, {
+        resultType: "complete",
+        supportedVersions: [Era.statelessVersion],
+        capabilities,
+        ...(instructions === undefined ? {} : { instructions }),
+        ttlMs: 0,
+        cacheScope: "private",
+        _meta: { [Meta.keys.serverInfo]: serverInfo }
       })
     )
   }
 
   /** Begins the session with what the first request says of its client. */
-  #begin(envelope: Envelope.Envelope): void {
-    if (this.#hasBegun) return
-    this.#hasBegun = true
-    this.#ask("initialize", Translation.clientOf(envelope), (response) => {
-      if ("error" in response) this.#failAll(response.error)
-    })
+  #begin(envelope: Envelope.Envelope): Promise<ServerCapabilities> {
+    if (this.#offered !== undefined) return this.#offered
+    this.#offered = new Promise((resolve) =>
+      this.#ask("initialize", Translation.clientOf(envelope), (response) => {
+        if ("error" in response) this.#failAll(response.error)
+        else resolve(response.result["capabilities"] as ServerCapabilities)
+      })
+    )
     this.#session.receive({ jsonrpc: "2.0", method: "notifications/initialized" })
+    return this.#offered
   }
 
   /** There is no server, and will be none. */
   #failAll(error: Envelope.Refusal): void {
+    this.#subscriptions.end(error)
     for (const [call, { host }] of this.#calls) {
       this.#calls.delete(call)
       if (host !== undefined) this.#refuse(host, error)
@@ -192,34 +223,16 @@ export class StatelessHost {
   #notification({ method, params }: JSONRPCNotification): boolean {
     if (method !== "notifications/cancelled") return false
     const id = params?.["requestId"] as RequestId
-    if (this.#subscriptions.close(id)) {
-      this.#subscribe()
-      return true
-    }
+    if (this.#subscriptions.close(id)) return true
     for (const [number, call] of this.#calls) {
-      if (call.host !== id) continue
+      if (call.last !== id) continue
       this.#calls.delete(number)
       this.#session.receive({ jsonrpc: "2.0", method, params: { ...params, requestId: number } })
       this.#declineAll(call)
+      for (const [state, parked] of this.#parked) if (parked.call === number) this.#parked.delete(state)
       return true
     }
     return false
-  }
-
-  #listen(id: RequestId, params: unknown): void {
-    const opened = this.#subscriptions.open(id, params)
-    if ("code" in opened) return this.#refuse(id, opened)
-    this.#write(opened.acknowledged)
-    this.#subscribe()
-  }
-
-  /** Has the session subscribe to what streams listen to, and to nothing else. */
-  #subscribe(): void {
-    const wanted = this.#subscriptions.uris
-    const before = this.#subscribed
-    this.#subscribed = wanted
-    for (const uri of wanted) if (!before.has(uri)) this.#ask("resources/subscribe", { uri })
-    for (const uri of before) if (!wanted.has(uri)) this.#ask("resources/unsubscribe", { uri })
   }
 
   #setLevel(level: unknown): void {
@@ -240,6 +253,7 @@ export class StatelessHost {
     }
     this.#parked.delete(state)
     call.host = id
+    call.last = id
     call.envelope = envelope
     if (call.answer !== undefined) return this.#answered(call.answer)
     const responses = params?.["inputResponses"]
@@ -275,11 +289,8 @@ export class StatelessHost {
     if (call.host === undefined) return void (call.answer = response)
     this.#calls.delete(id)
     this.#declineAll(call)
-    this.#write(
-      "result" in response
-        ? { jsonrpc: "2.0", id: call.host, result: this.#result(call.method, response.result) }
-        : { ...response, id: call.host, error: Translation.failed(call, response.error) }
-    )
+    if ("result" in response) this.#reply(call.host, this.#result(call.method, response.result))
+    else this.#refuse(call.host, Translation.failed(call, response.error))
   }
 
   /** A result, or what a server without sessions asks in its place, which comes as it is. */
@@ -326,7 +337,7 @@ export class StatelessHost {
     )
     questions.clear()
     call.host = undefined
-    this.#write({ jsonrpc: "2.0", id: host, result: { resultType: "input_required", inputRequests, requestState } })
+    this.#reply(host, { resultType: "input_required", inputRequests, requestState })
   }
 
   #decline(id: RequestId, code: number, message: string): void {
@@ -356,11 +367,13 @@ export class StatelessHost {
   #notified(notification: JSONRPCNotification): void {
     const { method, params } = notification
     if (method === "notifications/progress") return this.#progressed(params)
-    const copies = this.#subscriptions.copies(notification)
-    if (copies !== undefined) return copies.forEach((copy) => this.#write(copy))
+    if (this.#subscriptions.notified(notification)) return
+    const waiting = [...this.#calls.values()].filter(({ host }) => host !== undefined)
+    if (method !== "notifications/message") return this.#write(notification, waiting.at(-1)?.last)
     // Log messages belong to the requests that have asked for them.
-    if (method === "notifications/message" && !this.#isWanted(heightOf(params?.["level"]))) return
-    this.#write(notification)
+    const height = heightOf(params?.["level"])
+    const wanting = waiting.findLast(({ envelope: { level } }) => level !== undefined && level <= height)
+    if (wanting !== undefined) this.#write(notification, wanting.last)
   }
 
   /** Progress is told under the token of the request that waits now. */
@@ -368,17 +381,15 @@ export class StatelessHost {
     const call = this.#calls.get(Number(params?.["progressToken"]))
     const progressToken = call?.host === undefined ? undefined : call.envelope.progressToken
     if (progressToken === undefined) return
-    this.#write({ jsonrpc: "2.0", method: "notifications/progress", params: { ...params, progressToken } as never })
+    const told = { jsonrpc: "2.0", method: "notifications/progress", params: { ...params, progressToken } } as const
+    this.#write(told as JSONRPCNotification, call?.last)
   }
 
-  #isWanted(height: number): boolean {
-    for (const { envelope, host } of this.#calls.values()) {
-      if (host !== undefined && envelope.level !== undefined && envelope.level <= height) return true
-    }
-    return false
+  #reply(id: RequestId, result: Readonly<Record<string, unknown>>): void {
+    this.#write({ jsonrpc: "2.0", id, result }, id)
   }
 
   #refuse(id: RequestId, { code, data, message }: Envelope.Refusal): void {
-    this.#write({ jsonrpc: "2.0", id, error: { code, message, ...(data === undefined ? {} : { data }) } })
+    this.#write({ jsonrpc: "2.0", id, error: { code, message, ...(data === undefined ? {} : { data }) } }, id)
   }
 }

@@ -5,6 +5,8 @@ import { Era, Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { createHash } from "node:crypto"
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
+import type { Answer } from "../eras/Answering.js"
+import * as OwnHosts from "../eras/OwnHosts.js"
 import { isStateless } from "../eras/StatelessHost.js"
 import * as Body from "./Body.js"
 import type { Begin } from "./Conversation.js"
@@ -30,8 +32,8 @@ export interface Options {
   readonly onError: (error: unknown) => void
   /** Whether clients have to send a token: a session belongs to the one that began it. Default false. */
   readonly hasToken?: boolean | undefined
-  /** Whether requests of the protocol without sessions are served. Default true. */
-  readonly stateless?: boolean | undefined
+  /** Answers requests of the protocol without sessions. Default: each is a conversation of its own. */
+  readonly answer?: Answer | undefined
 }
 
 /** An endpoint that is served. */
@@ -94,14 +96,14 @@ const speaksStateless = (message: JSONRPCMessage): boolean =>
 
 /** Serves until it is closed. */
 export const make = (
-  { begin, hasToken = false, onError, stateless = true, ...options }: Options
+  { begin, answer = OwnHosts.make(begin), hasToken = false, onError, ...options }: Options
 ): Requests => {
   const limits = { ...defaults, ...options.limits } as { readonly [K in keyof typeof defaults]: number }
   const seal = options.seal ?? SealedId.make(randomSecret())
   const records = options.records ?? SessionRecords.inMemory()
   const sessions = new Sessions({ begin, seal, records, limits, onError })
   const modern = new StatelessRequests({
-    begin,
+    answer,
     budget: new EventBudget(limits.maxKeptBytes),
     maxCalls: limits.maxCalls
   })
@@ -172,7 +174,7 @@ export const make = (
     const { headers } = request
     const id = headers["mcp-session-id"]
     const version = headers["mcp-protocol-version"] as string | undefined
-    if (stateless && (speaksStateless(message) || namesStateless(headers))) {
+    if (speaksStateless(message) || namesStateless(headers)) {
       return attempt(response, () => modern.post(message, headers, ownerOf(headers), response))
     }
     const isRequest = JsonRpc.isRequest(message)
@@ -214,7 +216,7 @@ export const make = (
 
   const get = (request: IncomingMessage, response: ServerResponse): void => {
     const { headers } = request
-    if (stateless && namesStateless(headers)) {
+    if (namesStateless(headers)) {
       return refuse(response, {
         status: 405,
         message: "Only POST is served in this version",

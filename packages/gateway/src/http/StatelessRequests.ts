@@ -1,13 +1,13 @@
 /**
- * Requests of the protocol without sessions (2026-07-28): each is a conversation of its own, which is over when it is answered. Where
- * the server asks the client something, the conversation waits for the request that comes with the answer.
+ * Requests of the protocol without sessions (2026-07-28) over HTTP. Where the server asks the client something in place of the result,
+ * the call waits for the request that comes with the answer.
  */
 import { Era, JsonRpc, JsonRpcError, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { IncomingHttpHeaders, ServerResponse } from "node:http"
-import { StatelessHost } from "../eras/StatelessHost.js"
-import type { Begin, Client, Conversation } from "./Conversation.js"
+import type { Answer, Answering } from "../eras/Answering.js"
+import { parkedUnder } from "../eras/StatelessHost.js"
 import type { EventBudget } from "./EventBudget.js"
 import { EventStream } from "./EventStream.js"
 import { Exchange } from "./Exchange.js"
@@ -17,7 +17,7 @@ import type { Refusal } from "./Refusal.js"
 
 /** How such requests are served. */
 export interface Options {
-  readonly begin: Begin
+  readonly answer: Answer
   readonly budget: EventBudget
   /** Requests that may be open at once. */
   readonly maxCalls: number
@@ -26,8 +26,6 @@ export interface Options {
 /** Conversations that wait for a client's answer, and how long, in milliseconds. */
 const maxParked = 1000
 const parkedFor = 10 * 60 * 1000
-
-const listen = "subscriptions/listen"
 
 /** The statuses of errors that say what is wrong with the request itself. */
 const statuses: Readonly<Record<number, number>> = {
@@ -46,42 +44,26 @@ const laterStatuses: Readonly<Record<number, number>> = {
 
 /** One request that is being served, and its successors that bring answers. */
 class Call {
-  readonly #host: StatelessHost
-  readonly #conversation: Conversation
+  readonly #answering: Answering
   readonly #onParked: (state: string) => void
   #exchange: Exchange | undefined
   #isTaking = false
-  /** Whether it is a stream of changes, which has no answer before its end. */
-  isListening = false
   #isClosed = false
 
-  constructor({ begin }: Options, onParked: (state: string) => void) {
+  constructor({ answer }: Options, onParked: (state: string) => void) {
     this.#onParked = onParked
-    const deliver = (message: JSONRPCMessage): void => this.#host.deliver(message)
-    const client: Client = {
-      isStateless: true,
-      write: deliver,
-      writeResult: (id, text) => deliver({ jsonrpc: "2.0", id, result: JSON.parse(text) }),
-      remember: () => undefined
-    }
-    const conversation = begin(client)
-    this.#conversation = conversation
-    this.#host = new StatelessHost("the gateway", {
-      receive: (message) => conversation.receive(message),
-      introduce: () => conversation.introduce()
-    }, (message) => this.#write(message))
+    this.#answering = answer((message) => this.#write(message))
   }
 
   /** Serves a request on a POST. */
   take(request: JSONRPCRequest, exchange: Exchange, response: ServerResponse): void {
     this.#exchange = exchange
-    this.isListening = request.method === listen
     response.once("close", () => {
       // A client that goes away cancels its request.
       if (this.#exchange === exchange && !exchange.isOver) this.close("the client has gone")
     })
     this.#isTaking = true
-    this.#host.receive(request)
+    this.#answering.receive(request)
     this.#isTaking = false
   }
 
@@ -97,32 +79,19 @@ class Call {
     const status = "error" in message
       ? (this.#isTaking ? statuses : laterStatuses)[message.error.code] ?? 200
       : 200
-    const state = "result" in message && message.result["resultType"] === "input_required"
-      ? message.result["requestState"]
-      : undefined
-    if (Predicate.isString(state)) this.#onParked(state)
+    const state = parkedUnder(message)
+    if (state !== undefined) this.#onParked(state)
     exchange.answer(id, messages.encodeResponse(message, id), status)
-    if (!Predicate.isString(state)) this.close("the request was answered")
+    if (state === undefined) this.close("the request was answered")
   }
 
-  /** Ends the conversation; what is open is answered with an error. */
+  /** Ends the call; what is open is answered with an error, unless it is a stream of changes. */
   close(reason: string): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    void this.#conversation.close().catch(() => undefined)
+    this.#answering.close()
     const error = { code: JsonRpcError.ourCode, message: reason }
     this.#exchange?.close((id) => JSON.stringify({ jsonrpc: "2.0", id, error }))
-  }
-
-  /** Ends a stream of changes in the way that lets its client open another one at once. */
-  endListening(): void {
-    this.#exchange?.close((id) =>
-      JSON.stringify({
-        jsonrpc: "2.0",
-        id,
-        result: { resultType: "complete", _meta: { [Meta.keys.subscriptionId]: id } }
-      })
-    )
   }
 }
 
@@ -214,9 +183,6 @@ export class StatelessRequests {
   close(): void {
     for (const { call } of this.#parked.values()) call.close("the gateway is shutting down")
     this.#parked.clear()
-    for (const call of [...this.#open.keys()]) {
-      if (call.isListening) call.endListening()
-      call.close("the gateway is shutting down")
-    }
+    for (const call of [...this.#open.keys()]) call.close("the gateway is shutting down")
   }
 }

@@ -1,9 +1,11 @@
 /**
- * Hosts that want a URL: the wrapped server over Streamable HTTP, with the gateway's guards. Each session has a server of its own.
+ * Hosts that want a URL: the wrapped server over Streamable HTTP, in both eras of the protocol, with the gateway's guards. Each session
+ * has a server of its own, and so has each client without sessions.
  */
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { Scope } from "effect"
 import { Effect, Runtime } from "effect"
+import { SharedHosts } from "../eras/SharedHosts.js"
 import type { StartError } from "../Errors.js"
 import type { Client, Conversation } from "../http/Conversation.js"
 import * as Guard from "../http/Guard.js"
@@ -14,10 +16,10 @@ import * as Requests from "../http/Requests.js"
 import * as Resumption from "../http/Resumption.js"
 import type { StateFolder } from "../state/StateFolder.js"
 
-/** Begins a conversation, whose messages to the host are given to `write`. */
-export type Begin = (write: (message: JSONRPCMessage) => void) => Conversation
+/** Begins a conversation, whose messages to the host are given to `write`: with what they are about where there is no session. */
+export type Begin = (write: (message: JSONRPCMessage, about?: RequestId) => void) => Conversation
 
-/** Sessions at once, each of which has a server of its own. Hosts that vanish do not end theirs. */
+/** Sessions at once, and clients without, each of which has a server of its own. Hosts that vanish do not end theirs. */
 const maxSessions = 50
 
 const isAboutNothing = (method: string): boolean =>
@@ -61,14 +63,18 @@ export const serve = (port: number, begin: Begin): Effect.Effect<string, StartEr
     const failed = (error: unknown): void =>
       void Runtime.runFork(runtime)(Effect.logError("a request failed inside mcp-lifeline", error))
     const lasting = yield* LastingSessions.make({ secret: undefined, file: undefined })
+    const shared = yield* Effect.acquireRelease(
+      Effect.sync(() => new SharedHosts(begin, maxSessions)),
+      (shared) => Effect.promise(() => shared.close())
+    )
     const requests = yield* Effect.acquireRelease(
       Effect.sync(() =>
         Requests.make({
           ...lasting,
           begin: Resumption.replaying(addressed(begin)),
+          answer: shared.answer,
           onError: failed,
-          limits: { maxSessions },
-          stateless: false
+          limits: { maxSessions }
         })
       ),
       (requests) => Effect.promise(() => requests.close())

@@ -3,7 +3,7 @@
  */
 import { Backend, type Connector } from "@mcp-lifeline/core"
 import type { Incoming, Introduction } from "@mcp-lifeline/protocol"
-import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
+import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Exit, Option, Runtime, Scope, Stream } from "effect"
 import { constVoid } from "effect/Function"
 import { Eras } from "../eras/Eras.js"
@@ -143,6 +143,9 @@ const open = (
     return { backend, hasGivenUp: () => hasGivenUp }
   })
 
+/** Takes a message, and the request that it is about where there is no session. */
+type Write = (message: JSONRPCMessage, about?: RequestId) => void
+
 /** What a host says to the server, and is answered. */
 interface Conversation {
   readonly introduce: () => Promise<Introduction>
@@ -154,15 +157,15 @@ interface Conversation {
 /** Begins a conversation with a host; it is over when the scope closes. */
 const converse = (
   wrapped: Wrapped,
-  { drained, onFailed, write }: Pick<BridgeOptions, "drained" | "onFailed" | "write">
+  { drained, onFailed, write }: Pick<BridgeOptions, "drained" | "onFailed"> & { readonly write: Write }
 ): Effect.Effect<Conversation, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<Scope.Scope | StateFolder>()
     const { name, record } = wrapped
-    const recording = (about: string, pass: (message: JSONRPCMessage) => void) =>
-      record === undefined ? pass : (message: JSONRPCMessage): void => {
-        record.write(about, { message })
-        pass(message)
+    const recording = (way: string, pass: Write): Write =>
+      record === undefined ? pass : (message, about) => {
+        record.write(way, { message })
+        pass(message, about)
       }
     const bridge = (write: (message: JSONRPCMessage) => void, isStateless: boolean): Bridge =>
       new Bridge({

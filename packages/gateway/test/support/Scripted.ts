@@ -6,8 +6,16 @@
  * The arguments of `wrap` that start it. `body`: the statements that handle a `tools/call`, in which `name`, `id` and `params` are
  * those of the call; `send(...messages)` writes messages in one piece; `said(text)` is the answer of the call; and
  * `ask(method, params)` asks the client. `run` counts the processes that share `journal`, from 0. `heard` has the messages that came.
+ * `before`: the statements that handle other requests first.
  */
-export const scripted = (body: string, journal = ""): ReadonlyArray<string> => [
+export const scripted = (
+  body: string,
+  journal = "",
+  { before = "", capabilities = { tools: {}, logging: {}, resources: { subscribe: true } } }: {
+    readonly before?: string
+    readonly capabilities?: object
+  } = {}
+): ReadonlyArray<string> => [
   "--",
   process.execPath,
   "--input-type=module",
@@ -25,7 +33,7 @@ const ask = (method, params) => new Promise((resolve) => {
   waiting.set(waiting.size + 1, resolve)
   send({ id: waiting.size, method, params })
 })
-const capabilities = { tools: {}, logging: {}, resources: { subscribe: true } }
+const capabilities = ${JSON.stringify(capabilities)}
 const receive = async (message) => {
   heard.push(message)
   const { id, method, params } = message
@@ -33,6 +41,7 @@ const receive = async (message) => {
   if (id === undefined) return
   const answer = (result) => ({ id, result })
   const said = (text) => answer({ content: [{ type: "text", text: typeof text === "string" ? text : JSON.stringify(text) }] })
+  ${before}
   switch (method) {
     case "initialize":
       return send(answer({ protocolVersion: params.protocolVersion, capabilities, serverInfo: { name: "scripted", version: "1" } }))
