@@ -6,7 +6,7 @@ import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Fiber, Stream } from "effect"
 import * as Harness from "./fixtures/Harness.js"
 import * as StatelessServer from "./fixtures/StatelessServer.js"
-import { textOf, until } from "./fixtures/Supervised.js"
+import { reconnect, textOf, until } from "./fixtures/Supervised.js"
 
 const announcing = {
   tools: { listChanged: true },
@@ -22,7 +22,7 @@ const supervise = (url: string, options: Partial<HttpConnector.Options> = {}) =>
   Effect.gen(function*() {
     const backend = yield* Backend.make("test", {
       connector: HttpConnector.make({ url, protocol: "2026", ...options }),
-      reconnect: { initialDelay: 20, demandInterval: 20, stableAfter: 0 }
+      reconnect
     })
     const heard: Array<ServerNotification> = []
     yield* Effect.forkScoped(Stream.runForEach(backend.notifications, (one) => Effect.sync(() => heard.push(one))))

@@ -4,7 +4,7 @@ import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Fiber } from "effect"
 import * as Harness from "./fixtures/Harness.js"
 import * as StatelessServer from "./fixtures/StatelessServer.js"
-import { textOf, until } from "./fixtures/Supervised.js"
+import { reconnect, textOf, until } from "./fixtures/Supervised.js"
 
 const version = "2026-07-28"
 
@@ -19,7 +19,7 @@ const connected = Effect.gen(function*() {
 const supervise = (url: string, protocol: "auto" | "2026") =>
   Backend.make("test", {
     connector: HttpConnector.make({ url, protocol }),
-    reconnect: { initialDelay: 20, demandInterval: 20, stableAfter: 0 }
+    reconnect
   }).pipe(Effect.tap((backend) => backend.firstOutcome))
 
 const echo = (message: string) => ({ name: "echo", arguments: { message } })

@@ -66,9 +66,11 @@ export const run = (host: Host): Effect.Effect<void> =>
  */
 class HeartbeatLoop {
   readonly #host: Host
-  /** Failing rounds in a row, and when the first of them began. */
+  /** Failing rounds in a row, and when the last of them ended. */
   #failing = 0
-  #failingSince = 0
+  #failedAt = 0
+  /** The last of them, in a row, in which and before which nothing else of ours was answered. */
+  #silent = 0
   #first = true
   /** A ping of this connection was answered. */
   #pinged = false
@@ -210,7 +212,7 @@ class HeartbeatLoop {
   // --- what follows
 
   #conclude(verdict: Verdict.Verdict): Effect.Effect<void> {
-    const { onClose, onLost, onRound, policy, runtime, state } = this.#host
+    const { onClose, onLost, onRound, policy, state } = this.#host
     onRound(Verdict.isSignOfLife(verdict))
     if (verdict._tag === "Success") {
       this.#failing = 0
@@ -227,20 +229,27 @@ class HeartbeatLoop {
       return Effect.void
     }
     this.#countFailure()
-    if (this.#failing < policy.keepalive.failureThreshold) return Effect.void
-    const lives = runtime.answeredAt >= this.#failingSince
-    if (lives || state.lostInARow >= 2) return this.#open(verdict)
+    const { failureThreshold } = policy.keepalive
+    if (this.#failing < failureThreshold) return Effect.void
+    // What has answered since the last round lives. What has answered before that may have died since: the next rounds tell. (K11, K12)
+    if (this.#silent === 0) return this.#open(verdict)
+    if (this.#silent < failureThreshold) return Effect.void
+    if (state.lostInARow >= 2) return this.#open(verdict)
     state.lostInARow++
     onLost({
       kind: "keepalive",
-      message: `${this.#failing} heartbeats in a row without an answer: ${verdict.message}`
+      message: `${this.#silent} heartbeats in a row without an answer: ${verdict.message}`
     })
     return Effect.void
   }
 
   #countFailure(): void {
-    if (this.#failing === 0) this.#failingSince = this.#roundAt
+    const { now, runtime } = this.#host
+    if (this.#failing === 0) this.#silent = 0
+    const answered = runtime.answeredAt >= (this.#failing === 0 ? this.#roundAt : this.#failedAt)
+    this.#silent = answered ? 0 : this.#silent + 1
     this.#failing++
+    this.#failedAt = now()
   }
 
   #open({ message, reason }: Verdict.Failure): Effect.Effect<void> {

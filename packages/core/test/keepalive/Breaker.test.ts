@@ -60,9 +60,9 @@ describe("what failing heartbeats mean", () => {
           script,
           respond: on({ ping: never })
         })
-        yield* TestClock.adjust(35 * second)
+        yield* TestClock.adjust(75 * second)
         yield* backend.callTool({ name: "echo" })
-        yield* TestClock.adjust(45 * second - 1)
+        yield* TestClock.adjust(5 * second - 1)
         expect(yield* keepalive).toMatchObject({ state: "running", reason: undefined })
         yield* TestClock.adjust(1)
         expect(yield* keepalive).toEqual({
@@ -85,6 +85,23 @@ describe("what failing heartbeats mean", () => {
         expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 1, lastError: undefined })
       })
     ).pipe(fixed))
+
+  it.scoped("[K11, K12] a peer that answered a call during the first failing round, and then died, is found within the bound", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend, sent } = yield* start({
+        interval: "1 minute",
+        timeout: "4 seconds",
+        suspectInterval: "7 seconds",
+        failureThreshold: 3
+      }, { script, respond: on({ ping: never }) })
+      yield* TestClock.adjust(31 * second)
+      yield* backend.callTool({ name: "echo" })
+      expect(sent()).toEqual([["ping", 30_000], ["tools/call", 31_000]])
+      yield* TestClock.adjust(46 * second)
+      expect(sent()).toEqual([["ping", 41_000], ["ping", 52_000], ["ping", 63_000]])
+      expect(script.ledger.closing).toEqual([0])
+    }).pipe(fixed))
 
   it.scoped.each<[string, Policy.KeepaliveMethod, Record<string, ScriptedConnector.Answer>, string]>([
     ["a server without ping", "ping", { ping: unsupported }, "unsupported: Method not found"],
