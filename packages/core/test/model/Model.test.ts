@@ -18,8 +18,8 @@ const path = process.env["LIFELINE_MODEL_PATH"]
 /** With so many seeds in a row it is only said, of each, after how many runs a fault is found. `pnpm test:faults` reads it. */
 const seeds = number("SEEDS")
 
-/** Runs at a time: the test runner wants to hear from us now and then. */
-const batch = 500
+/** Runs at a time: the test runner wants to hear from us now and then, on a busy machine too. */
+const batch = 100
 
 /** What was run until now. */
 const total = { runs: 0, commands: 0, seeds: 0 }
