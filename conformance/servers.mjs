@@ -94,7 +94,7 @@ const ways = [
   },
   {
     name: "serve of a command",
-    revisions: ["2025-11-25"],
+    revisions: Object.keys(references),
     serve: (reference, state) => gateway(state, { command: process.execPath, args: [join(here, reference), "stdio"] })
   },
   {

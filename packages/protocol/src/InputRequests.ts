@@ -6,7 +6,7 @@ import { RequestError } from "@mcp-lifeline/core"
 import { Effect, Predicate } from "effect"
 import * as Failures from "./Failures.js"
 import { ServerRequest } from "./ServerRequest.js"
-import type { Options, Parts } from "./Session.js"
+import type { Options, Parts, Relay } from "./Session.js"
 
 /** So often may one request be answered with questions. */
 export const maxRounds = 10
@@ -24,15 +24,27 @@ export interface Answering extends Pick<Options, "handlers" | "relay"> {
 
 type Answer = Effect.Effect<unknown, unknown>
 
+/** What a server asks. */
+export interface Question {
+  readonly method: string
+  readonly params?: Record<string, unknown> | undefined
+}
+
 /** What answers one question; nothing where nobody does. */
-const answerOf = (
-  { handlers = {}, read, relay }: Answering,
-  method: unknown,
-  question: { readonly method: string; readonly params?: Record<string, unknown> | undefined }
-): Answer | undefined => {
-  if (relay !== undefined) return Effect.tryPromise((signal) => relay.request(question, signal))
+export type Ask = (question: Question) => Answer | undefined
+
+/** Asks another client. */
+export const relayed = (request: Relay["request"]): Ask => (question) =>
+  Effect.tryPromise({
+    try: (signal) => request(question, signal),
+    catch: (cause) => failed(Failures.describe(cause), cause)
+  })
+
+/** Asks handlers, or who stands for another client. */
+export const by = ({ handlers = {}, read, relay }: Answering): Ask => (question) => {
+  if (relay !== undefined) return relayed(relay.request)(question)
   const { elicitation, roots, sampling } = handlers
-  switch (method) {
+  switch (question.method) {
     case "elicitation/create":
       return elicitation && Effect.flatMap(
         read("elicitation/create", question),
@@ -66,7 +78,7 @@ const failed = (message: string, cause?: unknown): RequestError =>
 export const answer = (
   method: string,
   result: Readonly<Record<string, unknown>>,
-  answering: Answering
+  ask: Ask
 ): Effect.Effect<Record<string, unknown>, RequestError> =>
   Effect.suspend(() => {
     const { inputRequests, requestState } = result
@@ -81,7 +93,7 @@ export const answer = (
       const wants = Predicate.isRecord(value) ? value["method"] : undefined
       const params = Predicate.isRecord(value) && Predicate.isRecord(value["params"]) ? value["params"] : undefined
       const name = Failures.describe(wants)
-      const answer = answerOf(answering, wants, { method: String(wants), ...(params === undefined ? {} : { params }) })
+      const answer = ask({ method: String(wants), ...(params === undefined ? {} : { params }) })
       if (answer === undefined) {
         return Effect.fail(
           failed(

@@ -90,7 +90,7 @@ const open = (
     yield* Effect.tryPromise({ try: () => link.start(), catch: Failures.toConnectError })
 
     const { handlers, relay } = options
-    const answering: InputRequests.Answering = { handlers, relay, read: parts.readQuestion }
+    const asking = InputRequests.by({ handlers, relay, read: parts.readQuestion })
     const enveloped = new EnvelopedRequests(requests, Discovery.envelopeOf(options), relay?.isStateless)
 
     const discover = (timeout: number): Effect.Effect<Answer> =>
@@ -214,7 +214,7 @@ const open = (
           const bound = resetTimeoutOnProgress === true
             ? maxTotalTimeout ?? Number.POSITIVE_INFINITY
             : Math.min(timeout, maxTotalTimeout ?? Number.POSITIVE_INFINITY)
-          const input = InputRequests.answer(method, result, answering)
+          const input = InputRequests.answer(method, result, asking)
           const inTime = Number.isFinite(bound)
             ? Effect.timeoutFail(input, {
               duration: Math.max(left(bound), 0),

@@ -74,7 +74,6 @@ export class Eras {
   #makeStateless(): StatelessHost {
     const session = this.#bridge((message) => host.deliver(message), true)
     const host: StatelessHost = new StatelessHost(this.#name, {
-      isTransparent: true,
       introduce: (params) => session.introduce(params),
       receive: (message) => {
         // The host may have been told this of the server by another process, which it has started to ask nothing else.

@@ -21,14 +21,12 @@ import * as Envelope from "./Envelope.js"
 import { Subscriptions } from "./Subscriptions.js"
 import * as Translation from "./translation.js"
 
-/** The session that the host is given. */
+/**
+ * The session that the host is given. It takes from each request what the client can do, and may give what a server without sessions asks
+ * in place of a result, with a state of that server's.
+ */
 export interface Session {
   readonly receive: (message: JSONRPCMessage) => void
-  /**
-   * Whether it takes from each request what the client can do, and may give what a server without sessions asks in place of a result,
-   * with a state of that server's. Default false.
-   */
-  readonly isTransparent?: boolean | undefined
   /** What is known of the server for a client that says `params` in `initialize`. Starts nothing. */
   readonly introduce: (params: unknown) => Promise<Introduction>
 }
@@ -54,7 +52,7 @@ const ours = "mcp-lifeline:"
 
 /** The state under which a call of ours waits for its host, where that is what a response says. */
 export const parkedUnder = (response: JSONRPCResponse): string | undefined => {
-  const state = "result" in response && response.result["resultType"] === "input_required"
+  const state = "result" in response && Translation.isQuestion(response.result)
     ? response.result["requestState"]
     : undefined
   return Predicate.isString(state) && state.startsWith(ours) ? state : undefined
@@ -154,9 +152,7 @@ export class StatelessHost {
       return refusal && this.#refuse(id, refusal)
     }
     const state = params?.["requestState"]
-    if (Predicate.isString(state) && (this.#isOurs(state) || this.#parked.has(state))) {
-      return this.#goOn(request, state, envelope)
-    }
+    if (Predicate.isString(state) && state.startsWith(ours)) return this.#goOn(request, state, envelope)
     this.#setLevel(envelope.logLevel)
     const call = ++this.#lastId
     this.#calls.set(call, {
@@ -174,13 +170,8 @@ export class StatelessHost {
       method,
       ...(params === undefined
         ? {}
-        : { params: Translation.renamed(params, call, this.#session.isTransparent === true) })
+        : { params: Translation.renamed(params, call) })
     })
-  }
-
-  /** Whether a state was given by this, or by a process before. Where the session gives none of its own, it has to be. */
-  #isOurs(state: string): boolean {
-    return this.#session.isTransparent !== true || state.startsWith(ours)
   }
 
   /** A host that only wants to know what there is starts no server. */
@@ -289,14 +280,8 @@ export class StatelessHost {
     if (call.host === undefined) return void (call.answer = response)
     this.#calls.delete(id)
     this.#declineAll(call)
-    if ("result" in response) this.#reply(call.host, this.#result(call.method, response.result))
+    if ("result" in response) this.#reply(call.host, Translation.completed(call.method, response.result))
     else this.#refuse(call.host, Translation.failed(call, response.error))
-  }
-
-  /** A result, or what a server without sessions asks in its place, which comes as it is. */
-  #result(method: string, result: Readonly<Record<string, unknown>>) {
-    const asks = this.#session.isTransparent === true && result["resultType"] === "input_required"
-    return asks ? Meta.passedOn(result) : Translation.completed(method, result)
   }
 
   /** The server asks for something: the host is told in place of the result of the latest call that may wait for it. */

@@ -17,24 +17,30 @@ export const clientOf = ({ capabilities, clientInfo }: Envelope.Envelope) => ({
   capabilities
 })
 
-/**
- * Params as they are passed on: progress comes under the number of the call, for the host's own token changes when it calls again.
- * `isWhole`: with what the client can do.
- */
-export const renamed = (params: NonNullable<JSONRPCRequest["params"]>, progressToken: number, isWhole: boolean) => {
-  const passed = Meta.passedOn(params)
+/** Params with what the client can do, where that is known: a server of this era is told so in each request. */
+export const enabled = <A extends Readonly<Record<string, unknown>>>(params: A, capabilities: unknown): A =>
+  Predicate.isRecord(capabilities)
+    ? { ...params, _meta: { ...Meta.of(params), [Meta.keys.clientCapabilities]: capabilities } }
+    : params
+
+/** Params as they are passed on: progress comes under the number of the call, for the host's own token changes when it calls again. */
+export const renamed = (params: NonNullable<JSONRPCRequest["params"]>, progressToken: number) => {
+  const passed = enabled(Meta.passedOn(params), Meta.of(params)[Meta.keys.clientCapabilities])
   const meta = Meta.of(passed)
-  const own = isWhole ? { [Meta.keys.clientCapabilities]: Meta.of(params)[Meta.keys.clientCapabilities] } : {}
-  const token = meta["progressToken"] === undefined ? {} : { progressToken }
-  return isWhole || meta["progressToken"] !== undefined ? { ...passed, _meta: { ...meta, ...own, ...token } } : passed
+  return meta["progressToken"] === undefined ? passed : { ...passed, _meta: { ...meta, progressToken } }
 }
 
-/** A result as this era has it. */
-export const completed = (method: string, result: Readonly<Record<string, unknown>>) => ({
-  ...(mayBeKept(method) ? { ttlMs: 0, cacheScope: "private" } : {}),
-  ...Meta.passedOn(result),
-  resultType: "complete"
-})
+/** Whether a server without sessions asks for something in place of a result. */
+export const isQuestion = (result: Readonly<Record<string, unknown>>): boolean =>
+  result["resultType"] === "input_required"
+
+/** A result as this era has it. What a server without sessions asks in its place comes as it is. */
+export const completed = (method: string, result: Readonly<Record<string, unknown>>) =>
+  isQuestion(result) ? Meta.passedOn(result) : {
+    ...(mayBeKept(method) ? { ttlMs: 0, cacheScope: "private" } : {}),
+    ...Meta.passedOn(result),
+    resultType: "complete"
+  }
 
 /** What servers with sessions say of a resource that there is not. */
 const noResource = -32_002

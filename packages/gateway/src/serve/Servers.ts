@@ -45,7 +45,7 @@ export interface Servers {
 export const connect = (backend: Backend.Backend): Effect.Effect<void> =>
   Effect.flatMap(backend.isConnected, (isConnected) => isConnected ? Effect.void : Effect.ignore(backend.reconnect))
 
-/** A shared server cannot ask one of its clients: it does not know who has called it. */
+/** A shared server cannot ask one of its clients, unless that is in place of the result of a call: it does not know who has called it. */
 const declined = (server: string, method: string): Error =>
   Object.assign(
     new Error(
@@ -124,6 +124,7 @@ export const make = (servers: ReadonlyArray<Server>): Effect.Effect<Servers, Inv
     const incomingOf = (id: string): Incoming => {
       const incoming = new Incoming()
       incoming.isRaw = true
+      incoming.isStateless = true
       incoming.receiver = {
         notified: (notification) => {
           for (const listener of listeners) listener.notified(id, notification)

@@ -12,12 +12,13 @@ import type {
   RequestId,
   Result
 } from "@modelcontextprotocol/sdk/types.js"
-import { Cause, Effect, Exit, FiberId, Predicate, Runtime } from "effect"
+import { Cause, Effect, Either, Exit, FiberId, Predicate, Runtime } from "effect"
+import * as Translation from "../../eras/translation.js"
 import type { Client } from "../../http/Conversation.js"
 import * as Advice from "../../wrap/Advice.js"
 import * as JsonRpcError from "../JsonRpcError.js"
 import { isReadable } from "../readable.js"
-import { OpenRequests } from "./OpenRequests.js"
+import { type OpenRequest, OpenRequests, type Passed } from "./OpenRequests.js"
 import type { Surroundings } from "./Surroundings.js"
 
 /** Messages that are kept for a client that has not said yet that it is initialized. */
@@ -29,14 +30,6 @@ const unreadable = (method: string): JsonRpcError.JsonRpcError => ({
     `${method} was carried out, and its result is nested more than ${Nesting.defaultDepth} levels deep, which is not passed on: have the server give it in another form`,
   data: { fate: "answered" }
 })
-
-/** A request for a server. */
-export interface Passed {
-  readonly method: string
-  readonly params: Readonly<Record<string, unknown>>
-  /** Makes of the server's result what the client is given. */
-  readonly arrived: (result: Record<string, unknown>) => Record<string, unknown>
-}
 
 /** Hands on messages between one client and the servers. */
 export class ClientRelay {
@@ -142,11 +135,12 @@ export class ClientRelay {
   }
 
   /** Passes a request on to a server. */
-  send(id: RequestId, backend: Backend.Backend, { arrived, method, params }: Passed): void {
+  send(id: RequestId, backend: Backend.Backend, passed: Passed): void {
     const open = this.#open.get(id)
     if (open === undefined) return
+    const { method, params } = passed
     open.backend = backend
-    open.arrived = arrived
+    open.passed = passed
     const { login, runtime, servers } = this.#surroundings
     const target = { runtime, backend: () => backend, use: use(backend) }
     const isBounded = servers.hasTimeout(backend.id)
@@ -222,13 +216,37 @@ export class ClientRelay {
     this.#client.write({ ...message, params: params as never }, about)
   }
 
+  /** A server without sessions asks in place of its result: a client with a session is asked there, and the request goes on with the answers. */
+  #question(id: RequestId, open: OpenRequest, result: Readonly<Record<string, unknown>>): void {
+    const { backend, method, passed } = open
+    if (backend === undefined || passed === undefined) return this.fail(id, JsonRpcError.fault)
+    const failed = (message: string): void =>
+      this.fail(id, { code: Failure.ourCode, message, data: { fate: "answered" } })
+    this.after(
+      id,
+      Effect.promise(() => import("@mcp-lifeline/protocol/InputRequests")),
+      ({ answer, maxRounds, relayed }) => {
+        if (open.rounds++ === maxRounds) {
+          return failed(`${backend.id} has asked ${maxRounds} times for input before it answers ${method}`)
+        }
+        const ask = relayed((question, signal) => this.ask(backend.id, question, signal))
+        this.after(id, Effect.either(answer(method, result, ask)), (given) => {
+          if (Either.isLeft(given)) return failed(given.left.message)
+          this.send(id, backend, { ...passed, params: { ...passed.params, ...given.right } })
+        })
+      }
+    )
+  }
+
   #response(response: JSONRPCResponse): void {
     const id = response.id as RequestId
     const open = this.#open.get(id)
     if (open === undefined) return
     if ("result" in response) {
-      if (!isReadable(response.result)) return this.fail(id, unreadable(open.method))
-      return this.answer(id, (open.arrived?.(response.result) ?? response.result) as Result)
+      const { result } = response
+      if (!isReadable(result)) return this.fail(id, unreadable(open.method))
+      if (Translation.isQuestion(result) && this.#client.isStateless !== true) return this.#question(id, open, result)
+      return this.answer(id, (open.passed?.arrived(result) ?? result) as Result)
     }
     const { backend } = open
     const { error } = response

@@ -5,6 +5,7 @@ import { Fleet } from "@mcp-lifeline/core"
 import { Meta } from "@mcp-lifeline/protocol"
 import type { ReadResourceResult } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
+import * as Translation from "../../eras/translation.js"
 
 type Params = Readonly<Record<string, unknown>>
 
@@ -80,14 +81,19 @@ export const isRouted = (method: string): method is Method => Object.hasOwn(dest
 export const of = (method: Method, params: unknown): Destination | undefined =>
   Predicate.isRecord(params) && hasMeta(params) ? destinations[method](params) : undefined
 
-/** The result as the client is given it: under the URI that it has asked for, and without what belongs to the server's hop. */
+/**
+ * The result as the client is given it: under the URI that it has asked for, and without what belongs to the server's hop. What the server
+ * asks in its place comes as it is.
+ */
 export const arrived = (
   method: Method,
   { name }: Destination,
   original: string,
   result: Record<string, unknown>
 ): Record<string, unknown> => {
-  const { resultType: _, ...rest } = Meta.passedOn(result)
+  const said = Meta.passedOn(result)
+  if (Translation.isQuestion(said)) return said
+  const { resultType: _, ...rest } = said
   return method === "resources/read" && original !== name
     ? Fleet.underAskedUri(rest as ReadResourceResult, original, name)
     : rest

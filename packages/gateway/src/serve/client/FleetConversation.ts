@@ -3,14 +3,16 @@
  * back.
  */
 import { Nesting, type ServerNotification } from "@mcp-lifeline/core"
-import { type Introduction, JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
+import { Initialize, type Introduction, JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate, Runtime } from "effect"
+import * as Translation from "../../eras/translation.js"
 import type { Client, Conversation, Resumed } from "../../http/Conversation.js"
 import { InOrder } from "../../InOrder.js"
 import { isLevel } from "../../Level.js"
 import { isList, lists } from "../../listMethods.js"
 import { type Client as Introduced, clientOf } from "../../wrap/introductions.js"
+import type { Group } from "../Group.js"
 import * as JsonRpcError from "../JsonRpcError.js"
 import type { Changing, Kind } from "../Lists.js"
 import * as Logged from "../Logged.js"
@@ -238,10 +240,10 @@ export class FleetConversation implements Conversation {
     const destination = Destination.of(method, params)
     if (destination === undefined) return this.#misfit(id, method, params)
     const { kind, name } = destination
-    const send = ({ route: { backend, original } }: Place): void =>
+    const send = ({ group, route: { backend, original } }: Place): void =>
       this.#relay.send(id, backend, {
         method,
-        params: destination.under(original),
+        params: Translation.enabled(destination.under(original), this.#abilities(group, backend.id)),
         arrived: (result) => Destination.arrived(method, destination, original, result)
       })
     const place = this.#places.find(kind, name)
@@ -250,6 +252,13 @@ export class FleetConversation implements Conversation {
     const said = hasStatus() ? StatusTool.asked(method, name) : undefined
     if (said === undefined) return this.#relay.after(id, this.#places.route(kind, name), send)
     this.#relay.after(id, status(this.#own.group), (report) => this.#relay.answer(id, said(report)))
+  }
+
+  /** What a server is told in a request that the client can do: one that clients share, and that has no session in which it was told. */
+  #abilities(group: Group, server: string): unknown {
+    const { servers, shared } = this.#surroundings
+    const isTold = group !== shared || Initialize.versions.includes(servers.introduction(server)?.protocolVersion ?? "")
+    return isTold ? undefined : this.#introduced?.capabilities
   }
 
   #misfit(id: RequestId, method: Parameters<typeof explain>[0], params: unknown): void {

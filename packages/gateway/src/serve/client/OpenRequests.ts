@@ -6,6 +6,14 @@ import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
 import type { JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { UnderWay } from "../UnderWay.js"
 
+/** A request for a server. */
+export interface Passed {
+  readonly method: string
+  readonly params: Readonly<Record<string, unknown>>
+  /** Makes of the server's result what the client is given. */
+  readonly arrived: (result: Record<string, unknown>) => Record<string, unknown>
+}
+
 /** A request that is not answered yet. */
 export interface OpenRequest {
   readonly method: string
@@ -15,8 +23,10 @@ export interface OpenRequest {
   readonly progressToken: unknown
   /** The server that it was passed on to. */
   backend: Backend.Backend | undefined
-  /** Makes of the server's result what the client is given. */
-  arrived: ((result: Record<string, unknown>) => Record<string, unknown>) | undefined
+  /** What that was asked. */
+  passed: Passed | undefined
+  /** How often it has asked the client before it answers. */
+  rounds: number
   /** Ends what is done for it here; what a server does is cancelled by the relay. */
   cancel: (() => void) | undefined
 }
@@ -53,7 +63,8 @@ export class OpenRequests {
       operation,
       progressToken,
       backend: undefined,
-      arrived: undefined,
+      passed: undefined,
+      rounds: 0,
       cancel: undefined
     }
     this.#all.set(id, request)
