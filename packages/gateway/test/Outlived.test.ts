@@ -14,7 +14,7 @@ const crowd = fileURLToPath(new URL("fixtures/crowd.mjs", import.meta.url))
 const servers = ["a", "b", "c"]
 const deaths = 10
 /** Longer than any call takes: what is not answered then never is. */
-const patience = 12_000
+const patience = 20_000
 
 /** What an error says, and what is behind it. */
 const said = (error: unknown): string => error instanceof Error ? `${error.message} ${said(error.cause)}`.trim() : ""

@@ -31,12 +31,20 @@ export interface Unaware {
 
 const clientInfo = { name: "unaware", version: "1" }
 
+/** By themselves they look twice, within three seconds, for a stream that broke. A busy machine starts no gateway in that time. */
+const reconnectionOptions = {
+  initialReconnectionDelay: 500,
+  maxReconnectionDelay: 1000,
+  reconnectionDelayGrowFactor: 1.5,
+  maxRetries: 60
+}
+
 const textOf = (result: unknown): string =>
   String((result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content[0]?.text)
 
 const v1 = async (url: URL): Promise<Unaware> => {
   const heard: Heard = { listChanged: 0, updated: 0 }
-  const transport = new HttpV1(url)
+  const transport = new HttpV1(url, { reconnectionOptions })
   const client = new ClientV1(clientInfo)
   client.setNotificationHandler(ToolListChangedNotificationSchema, () => void heard.listChanged++)
   client.setNotificationHandler(ResourceUpdatedNotificationSchema, () => void heard.updated++)
@@ -53,7 +61,7 @@ const v1 = async (url: URL): Promise<Unaware> => {
 
 const v2 = (mode: "legacy" | "auto") => async (url: URL): Promise<Unaware> => {
   const heard: Heard = { listChanged: 0, updated: 0 }
-  const transport = new HttpV2(url)
+  const transport = new HttpV2(url, { reconnectionOptions })
   const client = new ClientV2(clientInfo, { versionNegotiation: { mode } })
   client.setNotificationHandler("notifications/tools/list_changed", () => void heard.listChanged++)
   client.setNotificationHandler("notifications/resources/updated", () => void heard.updated++)
