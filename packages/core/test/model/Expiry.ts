@@ -27,8 +27,10 @@ export class Expiry {
 
   /** A request is answered in this way. */
   answers(connection: number, method: string, answer: ScriptedConnector.Answer, now: number): void {
-    if (!method.endsWith("/list") || answer.answer !== "result") return
-    this.#given.set(connection, Math.max(this.#given.get(connection) ?? 0, now + (answer.after ?? 0)))
+    if (!method.endsWith("/list")) return
+    // Where one list is refused, those that were given just before may be shown, or be dropped with it.
+    if (answer.answer !== "result") this.#given.delete(connection)
+    else this.#given.set(connection, Math.max(this.#given.get(connection) ?? 0, now + (answer.after ?? 0)))
   }
 
   /** The clock has moved on while there was something to do. */
