@@ -207,7 +207,7 @@ const crossing = `
     server.close()`
 
 /** Modules that no main entry has: a bundle that takes nothing of them would have to load what they load. */
-const outside = new Set(["@mcp-lifeline/protocol/ResultSchemas"])
+const outside = new Set(["@mcp-lifeline/protocol/InputRequests", "@mcp-lifeline/protocol/ResultSchemas"])
 
 /**
  * A module by its own path is the one that the package's main entry has under its name, or whose exports it has; and nothing but
