@@ -134,10 +134,10 @@ describe.concurrent("mcp-lifeline serve", () => {
     60_000
   )
 
-  it.scopedLive.each<[string, NodeJS.Signals, number]>([
-    ["a second signal ends it at once", "SIGTERM", 130],
-    ["a terminal that closes while it ends does not hurry it", "SIGHUP", 0]
-  ])("[G7] %s, and no process of it is left", ([, second, code]) =>
+  it.scopedLive.each<[string, NodeJS.Signals, string, number]>([
+    ["a second signal ends it at once", "SIGTERM", "30 seconds", 130],
+    ["a terminal that closes while it ends does not hurry it", "SIGHUP", "2 seconds", 0]
+  ])("[G7] %s, and no process of it is left", ([, second, termGrace, code]) =>
     Effect.gen(function*() {
       // Never answers, and does not let itself be told to end, which it says where its first argument leads.
       const stubborn = `process.on("SIGTERM", () => {}); setInterval(() => {}, 1000);`
@@ -147,7 +147,7 @@ describe.concurrent("mcp-lifeline serve", () => {
         stubborn: {
           command: process.execPath,
           args: ["-e", stubborn, up],
-          lifeline: { timeouts: { connect: "1 minute" } }
+          lifeline: { timeouts: { connect: "1 minute" }, stdio: { termGrace } }
         }
       })
       const { program } = yield* serve("--config", file)
@@ -156,7 +156,7 @@ describe.concurrent("mcp-lifeline serve", () => {
       expect(all.length).toBeGreaterThan(0)
       program.signal("SIGTERM")
       yield* program.prints(/^Shutting down$/m)
-      // Past the half second in which a second signal is the first one again; the orderly end takes two.
+      // Past the half second in which a second signal is the first one again; the orderly end takes `termGrace`.
       yield* Effect.sleep("600 millis")
       program.signal(second)
       expect(yield* program.ended).toEqual({ code, signal: null })

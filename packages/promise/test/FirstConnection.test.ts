@@ -210,7 +210,9 @@ describe("a login that a person has to finish", () => {
     kept.tokens = { access_token: "old", refresh_token: "good", token_type: "bearer", issuer: origin }
     onToken(() => [400, "invalid_scope"])
     const client = new Client({ name: "a-test", version: "1.2.3" })
-    const transport = supervisedTransport({ url: server.url, authProvider: provider }, { timeouts: { connect: 1000 } })
+    const transport = supervisedTransport({ url: server.url, authProvider: provider }, {
+      timeouts: { connect: "5 seconds" }
+    })
     const error = await rejection(client.connect(transport))
     assert.instanceOf(error, McpError)
     assert.include(error.message, "invalid_scope")
