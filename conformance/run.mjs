@@ -186,7 +186,14 @@ if (positionals.length === 0) {
   mkdirSync(build, { recursive: true })
   writeFileSync(
     new URL("test-results-conformance.json", build),
-    JSON.stringify({ numPassedTests: passed, numFailedTests: complaints.length, testResults: [] })
+    JSON.stringify({
+      numPassedTests: passed,
+      testResults: complaints.map((complaint) => ({
+        name: "conformance",
+        status: "failed",
+        assertionResults: [{ status: "failed", fullName: complaint, failureMessages: [] }]
+      }))
+    })
   )
 }
 process.exitCode = complaints.length === 0 ? 0 : 1

@@ -16,7 +16,7 @@ export interface Parts {
 /** Watches what is shown of lists that have expired. (E4) */
 export class Expiry {
   readonly #parts: Parts
-  /** When a list was last given on each connection. */
+  /** When the last of a reading was given on each connection. */
   readonly #given = new Map<number, number>()
   /** When the process last may have stood still, before what it had read was shown. */
   #leaptAt = Number.NEGATIVE_INFINITY
@@ -25,12 +25,15 @@ export class Expiry {
     this.#parts = parts
   }
 
-  /** A request is answered in this way. */
+  /**
+   * A request is answered in this way. A reading of all lists ends with the resource templates, and is dropped whole where the server
+   * does not answer one of them; who doubts a session asks for its tools alone, and shows them to nobody.
+   */
   answers(connection: number, method: string, answer: ScriptedConnector.Answer, now: number): void {
     if (!method.endsWith("/list")) return
-    // Where one list is refused, those that were given just before may be shown, or be dropped with it.
+    // One that is refused in place of those that were given is asked for again at another time.
     if (answer.answer !== "result") this.#given.delete(connection)
-    else this.#given.set(connection, Math.max(this.#given.get(connection) ?? 0, now + (answer.after ?? 0)))
+    else if (method === "resources/templates/list") this.#given.set(connection, now + (answer.after ?? 0))
   }
 
   /** The clock has moved on while there was something to do. */
