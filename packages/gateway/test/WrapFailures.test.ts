@@ -3,18 +3,11 @@
  * proved under another name, or why `wrap` cannot meet it.
  */
 import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
-import { readFileSync } from "node:fs"
-import { assert, describe, it } from "vitest"
+import { assert } from "vitest"
+import { play, type Row } from "./support/FailureGuide.js"
 import { type Host, stateFolder, wrap } from "./support/Host.js"
 import { alive } from "./support/Program.js"
 import { scripted } from "./support/Scripted.js"
-
-/** A file of tests, and the beginning of a title in it. */
-interface Elsewhere {
-  readonly file: string
-  readonly title: string
-}
-type Row = (() => Promise<void>) | Elsewhere | string
 
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
 const gone = async (pids: ReadonlyArray<number>): Promise<void> => {
@@ -276,30 +269,5 @@ const http: Readonly<Record<string, Row>> = {
   "a slow answer, an idle stream": meets(HttpFault.late(1500))
 }
 
-const failures = readFileSync(new URL("../../../docs/failures.md", import.meta.url), "utf8")
-
-/** The faults of a section's table. */
-const rowsOf = (section: string): ReadonlyArray<string> => {
-  const [, text = ""] = failures.split(`\n## ${section}\n`)
-  const [table = ""] = text.split("\n## ")
-  return [...table.matchAll(/^\| (.*?) \|/gm)].map(([, fault = ""]) => fault).filter((fault) => fault !== "fault")
-}
-
-describe.each([["stdio", stdio], ["HTTP", http]] as const)(
-  "the guide to failures through wrap: %s",
-  (section, rows) => {
-    it("[W4] has each fault of the guide", () => {
-      assert.deepEqual(Object.keys(rows).toSorted(), rowsOf(section).toSorted())
-      for (const row of Object.values(rows)) {
-        if (typeof row === "string" || typeof row === "function") continue
-        assert.include(readFileSync(new URL(`${row.file}.test.ts`, import.meta.url), "utf8"), row.title)
-      }
-    })
-
-    describe.concurrent("here", () => {
-      for (const [fault, row] of Object.entries(rows)) {
-        if (typeof row === "function") it(`[W4] ${fault}`, row)
-      }
-    })
-  }
-)
+play("stdio", stdio)
+play("HTTP", http)
