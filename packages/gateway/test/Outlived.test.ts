@@ -26,7 +26,7 @@ const outcomeOf = (error: unknown): string => {
   if (data?.fate !== undefined) return `fate ${data.fate}`
   if (/404|session/i.test(message)) return `session: ${message}`
   if (/timed? ?out|aborted/i.test(message)) return "never answered"
-  if (/starting or shutting down/.test(message)) return "starting"
+  if (/gateway is (starting|shutting down)/.test(message)) return "starting"
   // The connection was refused, or broke.
   return /fetch failed|ECONNREFUSED|ECONNRESET|socket|terminated/i.test(message) ? "connection" : message
 }

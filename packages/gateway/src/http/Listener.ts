@@ -1,16 +1,32 @@
 /**
- * The HTTP listener of the gateway. Bound before anything is started, so that a port in use costs nothing.
+ * The HTTP listener of the gateway. Bound before anything is started, so that a port in use costs nothing. Whoever may not ask is
+ * refused here, whatever else goes on.
  */
-import type { Scope } from "effect"
+import type { Redacted, Scope } from "effect"
 import { Deferred, Effect } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { StartError } from "../Errors.js"
 import * as Guard from "./Guard.js"
+import { refuse } from "./Refusal.js"
+import * as Unavailable from "./Unavailable.js"
 
-/** Answers one request. Must not throw. */
-export type Handler = (request: IncomingMessage, response: ServerResponse) => void
+/** Answers one request; `path` is without its query. Must not throw. */
+export type Handler = (request: IncomingMessage, response: ServerResponse, path: string) => void
+
+/** Where to listen, and whom to let in. */
+export interface Options {
+  readonly host: string
+  /** 0 for any free port. */
+  readonly port: number
+  /** Asked of every request, if given. */
+  readonly token?: Redacted.Redacted | undefined
+  /** Whether a path needs no token. Default: each needs it. */
+  readonly isPublic?: ((path: string) => boolean) | undefined
+  /** What supervisors are answered before and after something is served. Default: 503, as others are. */
+  readonly probes?: Unavailable.Probes | undefined
+}
 
 /** A bound listener. */
 export interface Listener {
@@ -19,13 +35,18 @@ export interface Listener {
   readonly port: number
   /** Without a path, for example `http://127.0.0.1:7332`. */
   readonly url: string
-  /** Answers with this handler as long as the scope lives; before and after that, with 503. */
+  /** Whether requests need a token. */
+  readonly hasToken: boolean
+  /** Answers with this handler as long as the scope lives; before and after that, with 503 (see `Unavailable`). */
   readonly serve: (handler: Handler) => Effect.Effect<void, never, Scope.Scope>
 }
 
-const unavailable: Handler = (_, response) => {
-  response.writeHead(503, { "Retry-After": "1", "Content-Type": "text/plain", Connection: "close" })
-  response.end("The gateway is starting or shutting down\n")
+const pathOf = (request: IncomingMessage): string => (request.url ?? "/").replace(/[?#].*$/s, "")
+
+const letIn = (refusal: Guard.Refusal | undefined, response: ServerResponse): boolean => {
+  if (refusal === undefined) return true
+  refuse(response, { ...refusal, headers: refusal.status === 401 ? { "WWW-Authenticate": "Bearer" } : {} })
+  return false
 }
 
 const explain = (error: NodeJS.ErrnoException, host: string, port: number): string => {
@@ -43,14 +64,21 @@ const explain = (error: NodeJS.ErrnoException, host: string, port: number): stri
   }
 }
 
-/** Binds host and port (0: any free one). Closing ends every socket. */
+/** Binds host and port. Closing ends every socket. */
 export const listen = (
-  options: { readonly host: string; readonly port: number }
+  { isPublic = () => false, probes = () => ({}), token, ...options }: Options
 ): Effect.Effect<Listener, StartError, Scope.Scope> =>
   Effect.gen(function*() {
-    let handler: Handler = unavailable
+    const unavailable = (phase: Unavailable.Phase): Handler => (request, response, path) =>
+      Unavailable.answer(phase, probes, path, request, response)
+    let handler = unavailable("starting")
+    const answer = (request: IncomingMessage, response: ServerResponse): void => {
+      const path = pathOf(request)
+      const rules: Guard.Rules = { host: options.host, token: isPublic(path) ? undefined : token }
+      if (letIn(Guard.check(request.headers, rules), response)) handler(request, response, path)
+    }
     const server = yield* Effect.acquireRelease(
-      Effect.sync(() => createServer({ keepAliveTimeout: 65_000 }, (request, response) => handler(request, response))),
+      Effect.sync(() => createServer({ keepAliveTimeout: 65_000 }, answer)),
       (server) =>
         Effect.async<void>((resume) => {
           if (!server.listening) return resume(Effect.void)
@@ -72,6 +100,7 @@ export const listen = (
     return {
       host: options.host,
       port,
+      hasToken: token !== undefined,
       url: `http://${family === "IPv6" && name.includes(":") ? `[${name}]` : name}:${port}`,
       serve: (next) =>
         Effect.acquireRelease(
@@ -80,7 +109,7 @@ export const listen = (
           }),
           () =>
             Effect.sync(() => {
-              handler = unavailable
+              handler = unavailable("stopping")
               server.closeIdleConnections()
             })
         )

@@ -2,24 +2,26 @@
  * What the gateway serves over HTTP: `/mcp`, the endpoint for clients, the status page at `/`, and beside them what `api/Routes.ts`
  * has.
  */
-import type { Redacted, Scope } from "effect"
+import type { Scope } from "effect"
 import { type Duration, Effect, Runtime } from "effect"
-import type { IncomingMessage } from "node:http"
 import * as Gateway from "../api/Gateway.js"
+import * as Probes from "../api/Probes.js"
 import * as Routes from "../api/Routes.js"
-import * as Guard from "../http/Guard.js"
-import type { Listener } from "../http/Listener.js"
-import { refuse } from "../http/Refusal.js"
+import type { StartError } from "../Errors.js"
+import * as Listener from "../http/Listener.js"
 import * as Requests from "../http/Requests.js"
 import * as Usage from "../http/Usage.js"
 import * as Page from "../page/Page.js"
 import * as Clients from "./Clients.js"
 
-/** What is served, and how. */
-export interface Options extends Clients.Options {
-  readonly listener: Listener
-  /** Asked of every request, if given. */
-  readonly token?: Redacted.Redacted | undefined
+/** An address that is bound, and the status page that will be there. */
+export interface Bound {
+  readonly listener: Listener.Listener
+  readonly page: Page.Page
+}
+
+/** What is served, where, and how. */
+export interface Options extends Clients.Options, Bound {
   readonly limits?: Requests.Options["limits"]
   /** What lets sessions outlive this process; without it they end with it. */
   readonly sessions?: Pick<Requests.Options, "records" | "seal"> | undefined
@@ -38,14 +40,23 @@ export interface Endpoint {
   readonly unusedFor: (millis: number) => Effect.Effect<void>
 }
 
-const pathOf = (request: IncomingMessage): string => (request.url ?? "/").replace(/[?#].*$/s, "")
+/** Binds the address, where clients are told that the gateway is starting until something is served. */
+export const bind = (
+  options: Pick<Listener.Options, "host" | "port" | "token">
+): Effect.Effect<Bound, StartError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const page = yield* Page.make
+    // A browser sends no token when it asks for a page, which then asks its user for it.
+    const isPublic = (path: string): boolean => page.at(path) !== undefined
+    return { page, listener: yield* Listener.listen({ ...options, isPublic, probes: Probes.unavailable }) }
+  })
 
 /**
  * Serves the servers until the scope closes. Closing lets no new request in, waits for the calls under way at most `drain`, and
  * then ends all sessions.
  */
 export const serve = (
-  { about, drain = "5 seconds", limits, listener, sessions, token, ...options }: Options
+  { about, drain = "5 seconds", limits, listener, page, sessions, ...options }: Options
 ): Effect.Effect<Endpoint, never, Scope.Scope> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
@@ -58,7 +69,7 @@ export const serve = (
           ...sessions,
           begin: clients.begin,
           limits,
-          hasToken: token !== undefined,
+          hasToken: listener.hasToken,
           onError: failed
         })
       ),
@@ -69,7 +80,6 @@ export const serve = (
     )
     const url = `${listener.url}/mcp`
     const usage = yield* Usage.make
-    const page = yield* Page.make
     const { fleet } = options.servers
     const answer = yield* Routes.make({
       ...(about ?? (yield* Gateway.about(fleet))),
@@ -79,21 +89,13 @@ export const serve = (
       clients: Effect.sync(requests.sessions),
       isReady: clients.isReady
     })
-    const rules: Guard.Rules = { host: listener.host, token }
-    yield* listener.serve((request, response) => {
-      const path = pathOf(request)
-      const file = page.at(path)
-      // A browser sends no token when it asks for a page, which then asks its user for it.
-      const refusal = Guard.check(request.headers, file === undefined ? rules : { ...rules, token: undefined })
-      if (refusal) {
-        const headers = refusal.status === 401 ? { "WWW-Authenticate": "Bearer" } : {}
-        refuse(response, { ...refusal, headers })
-      } else if (path === "/mcp") {
+    yield* listener.serve((request, response, path) => {
+      if (path === "/mcp") {
         usage.began(response)
         requests.handle(request, response)
       } else {
-        const handle = file ?? answer
-        handle(request, response)
+        const handle = page.at(path) ?? answer
+        handle(request, response, path)
       }
     })
     return { url, sessions: Effect.sync(requests.sessions), unusedFor: (millis) => usage.unusedFor(millis) }

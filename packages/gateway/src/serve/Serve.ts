@@ -14,7 +14,6 @@ import * as Configuration from "../config/Configuration.js"
 import * as Demo from "../Demo.js"
 import { StartError } from "../Errors.js"
 import * as LastingSessions from "../http/LastingSessions.js"
-import * as Listener from "../http/Listener.js"
 import type * as SessionKey from "../http/SessionKey.js"
 import * as Output from "../Output.js"
 import * as RunningGateways from "../state/RunningGateways.js"
@@ -161,7 +160,8 @@ const serve = (options: Options, { output, record, show }: Journal) =>
   Effect.gen(function*() {
     const token = yield* Token.find(options)
     const given = options.config === undefined ? undefined : yield* Configuration.make(options.config, output)
-    const listener = yield* Listener.listen(options)
+    const bound = yield* Endpoint.bind({ host: options.host, port: options.port, token: token.value })
+    const { listener } = bound
     const sessions = yield* LastingSessions.make(options.sessionKey)
     const demo = given ? undefined : yield* Demo.make
     const ofDemo = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
@@ -185,10 +185,9 @@ const serve = (options: Options, { output, record, show }: Journal) =>
     const config = options.config === undefined ? undefined : resolve(options.config)
     const signIn = given?.signIn ?? (() => undefined)
     const endpoint = yield* Endpoint.serve({
+      ...bound,
       servers,
-      listener,
       sessions,
-      token: token.value,
       login: given?.login,
       hasStatus: given?.hasStatus,
       about: { record, startedAt, config, signIn }

@@ -8,7 +8,6 @@ import { Effect, Runtime } from "effect"
 import { SharedHosts } from "../eras/SharedHosts.js"
 import type { StartError } from "../Errors.js"
 import type { Client, Conversation } from "../http/Conversation.js"
-import * as Guard from "../http/Guard.js"
 import * as LastingSessions from "../http/LastingSessions.js"
 import * as Listener from "../http/Listener.js"
 import { refuse } from "../http/Refusal.js"
@@ -57,8 +56,7 @@ const addressed = (begin: Begin) => (client: Client): Conversation => {
 /** Serves until the scope closes; gives the URL. Only loopback is bound, and only loopback names are answered. */
 export const serve = (port: number, begin: Begin): Effect.Effect<string, StartError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
-    const host = "127.0.0.1"
-    const listener = yield* Listener.listen({ host, port })
+    const listener = yield* Listener.listen({ host: "127.0.0.1", port })
     const runtime = yield* Effect.runtime<never>()
     const failed = (error: unknown): void =>
       void Runtime.runFork(runtime)(Effect.logError("a request failed inside mcp-lifeline", error))
@@ -79,10 +77,8 @@ export const serve = (port: number, begin: Begin): Effect.Effect<string, StartEr
       ),
       (requests) => Effect.promise(() => requests.close())
     )
-    yield* listener.serve((request, response) => {
-      const refusal = Guard.check(request.headers, { host, token: undefined })
-      if (refusal !== undefined) return refuse(response, refusal)
-      if (/^\/mcp([?#]|$)/.test(request.url ?? "")) return requests.handle(request, response)
+    yield* listener.serve((request, response, path) => {
+      if (path === "/mcp") return requests.handle(request, response)
       refuse(response, { status: 404, message: "Not found; the endpoint is /mcp" })
     })
     return `${listener.url}/mcp`

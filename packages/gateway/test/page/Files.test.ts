@@ -1,10 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import type { Endpoint } from "mcp-lifeline"
 import * as ScriptedFleet from "../support/ScriptedFleet.js"
 import * as Served from "../support/Served.js"
 
-const serve = (options: Partial<Endpoint.Options> = {}) =>
+const serve = (options: Served.Options = {}) =>
   Effect.gen(function*() {
     const { fleet } = yield* ScriptedFleet.make(ScriptedFleet.catalog(1, {}), Served.nothing)
     const { url } = yield* Served.serve(fleet, options)

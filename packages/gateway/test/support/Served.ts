@@ -2,8 +2,8 @@ import type { Fleet } from "@mcp-lifeline/core"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Deferred, Effect } from "effect"
-import { Endpoint, Listener, type Servers } from "mcp-lifeline"
+import { Deferred, Effect, type Redacted } from "effect"
+import { Endpoint, type Servers } from "mcp-lifeline"
 import { request } from "node:http"
 
 /** A tool's result. */
@@ -21,15 +21,23 @@ export const serversOf = (fleet: Fleet.Fleet): Servers.Servers => ({
   signedIn: () => Effect.void
 })
 
+/** How a fleet is served. */
+export interface Options extends Partial<Endpoint.Options> {
+  readonly token?: Redacted.Redacted
+}
+
+/** Binds a free port, where nothing is served yet. */
+export const bind = (token?: Redacted.Redacted) => Endpoint.bind({ host: "127.0.0.1", port: 0, token })
+
 /** A served fleet. Clients are not offered its status, unless the options say so. */
-export const serve = (fleet: Fleet.Fleet, options: Partial<Endpoint.Options> = {}) =>
+export const serve = (fleet: Fleet.Fleet, { token, ...options }: Options = {}) =>
   Effect.gen(function*() {
-    const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0 })
+    const bound = yield* bind(token)
     return yield* Endpoint.serve({
+      ...bound,
       servers: serversOf(fleet),
       hasStatus: () => false,
       patience: 0,
-      listener,
       ...options
     })
   })

@@ -1,0 +1,68 @@
+/**
+ * What the gateway answers while it starts, and while it stops.
+ */
+import { JsonRpc } from "@mcp-lifeline/protocol"
+import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import * as Body from "./Body.js"
+import { refuse } from "./Refusal.js"
+
+/** Why nothing is served. */
+export type Phase = "starting" | "stopping"
+
+/** What a probe is answered with. */
+export interface Answer {
+  readonly status: number
+  readonly body: object
+}
+
+/** The paths that have an answer of their own, for supervisors. */
+export type Probes = (phase: Phase) => Readonly<Record<string, Answer>>
+
+const messages: Readonly<Record<Phase, string>> = {
+  starting: "The gateway is starting",
+  stopping: "The gateway is shutting down"
+}
+
+/** Clients come back with a connection of its own for each try: an open one would delay the end. */
+const headers = { "Retry-After": "1", Connection: "close" }
+
+/** How many bytes of a request are looked at for its id. */
+const maxBodyBytes = 64 * 1024
+
+const idOf = (body: Body.Body): RequestId | null | undefined => {
+  if (body._tag === "Refused") return body.refusal.id
+  const read = JsonRpc.read(body.value)
+  if (read._tag === "Illegible") return read.id
+  return JsonRpc.isRequest(read.message) ? read.message.id : null
+}
+
+const refuseMessage = (request: IncomingMessage, response: ServerResponse, message: string): void => {
+  const answer = (id: RequestId | null | undefined): void => refuse(response, { status: 503, message, id, headers })
+  if (request.method !== "POST") return answer(null)
+  Body.read(request, maxBodyBytes, (body) => answer(idOf(body)))
+}
+
+/** Answers a request that was let in. */
+export const answer = (
+  phase: Phase,
+  probes: Probes,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse
+): void => {
+  response.on("error", () => undefined)
+  if (path === "/mcp") return refuseMessage(request, response, messages[phase])
+  const answers = probes(phase)
+  const probe = request.method === "GET" && Object.hasOwn(answers, path) ? answers[path] : undefined
+  if (probe === undefined) {
+    response.writeHead(503, { ...headers, "Content-Type": "text/plain" }).end(`${messages[phase]}\n`)
+    return
+  }
+  response.writeHead(probe.status, {
+    ...(probe.status === 503 ? headers : {}),
+    "Content-Type": "application/json",
+    "Cache-Control": "no-store",
+    Connection: "close"
+  }).end(JSON.stringify(probe.body))
+}
