@@ -43,6 +43,8 @@ export interface Wrap {
   readonly server: Command | Address
   readonly name: string | undefined
   readonly protocol: "auto" | "2025" | "2026" | undefined
+  /** How it is supervised, each as `NAME=VALUE`. */
+  readonly options: ReadonlyArray<string>
   /** Restart the server when files change: those that its command line names, or those of a glob. */
   readonly watch: { readonly glob: string | undefined } | undefined
   /** Serve over HTTP, at this port, in place of standard input and output. */
@@ -65,6 +67,8 @@ Write it where the server's command stood in the configuration of a host (Claude
 Options
   --name NAME            what the server is called in messages; default: what the command runs, or the host of the URL
   --protocol ERA         auto, 2025 (with sessions) or 2026 (without); default auto
+  --option NAME=VALUE    how the server is supervised, such as keepalive.interval=1min or timeouts.request=30s: the options
+                         of "lifeline" in an mcp.json; may be repeated
   --header 'NAME: VALUE' sent with every request to a URL; \${VARIABLE} is replaced from the environment; may be repeated
   --header-file FILE     the same, a header in each line
   --transport KIND       auto, http or sse, for a URL; default auto
@@ -93,6 +97,7 @@ Exit codes: 0 the host has closed its end, or a signal came; 1 the server cannot
 const options: ReadonlySet<string> = new Set([
   "--name",
   "--protocol",
+  "--option",
   "--header",
   "--header-file",
   "--transport",
@@ -122,6 +127,8 @@ const alone: ReadonlySet<string> = new Set([
   "--watch",
   "--http"
 ])
+/** What may be there more than once. */
+const repeated: ReadonlySet<string> = new Set(["--header", "--option"])
 
 /** Options that only a URL can use. */
 const ofUrl: ReadonlyArray<string> = [
@@ -176,7 +183,7 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
     const next = value ?? (alone.has(option) ? "true" : argv[++index])
     if (next === undefined || next === "") throw wrong(`${option} needs a value`)
     const values = given.get(option) ?? []
-    if (values.length > 0 && option !== "--header") throw wrong(`${option} is there more than once`)
+    if (values.length > 0 && !repeated.has(option)) throw wrong(`${option} is there more than once`)
     given.set(option, [...values, next])
   }
   const one = (option: string): string | undefined => given.get(option)?.[0]
@@ -199,6 +206,7 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
   const common = {
     name: one("--name"),
     protocol: choice("--protocol", { auto: "auto", "2025": "2025", "2026": "2026" } as const),
+    options: given.get("--option") ?? [],
     watch: watch === undefined ? undefined : { glob: watch === "true" ? undefined : watch },
     http: given.has("--http") ? { port } : undefined,
     log: one("--log"),

@@ -33,6 +33,8 @@ export interface Options {
   readonly name: string
   /** Whether the host speaks 2026-07-28, so that each request says what it can do. */
   readonly isStateless: boolean
+  /** Whether a call of a tool has a time of ours; else it may take as long as the host waits. */
+  readonly isBounded: boolean
   readonly runtime: Runtime.Runtime<never>
   /** Gives the host a message. */
   readonly write: (message: JSONRPCMessage) => void
@@ -62,6 +64,10 @@ interface Pending {
   readonly method: string
   readonly cursor: unknown
 }
+
+/** Connects a server that waits for its first call: nothing is known yet that the host could be answered with. */
+const connectLazy = (backend: Backend.Backend) =>
+  Effect.flatMap(backend.status, ({ state }) => state === "Idle" ? backend.enable : Effect.void)
 
 /** Stands between one host and one server. */
 export class Bridge {
@@ -159,7 +165,7 @@ export class Bridge {
     this.#pending.set(id, { method, cursor: params?.["cursor"] })
     const passed = params === undefined || this.#options.isStateless ? params : Meta.passedOn(params)
     const asked = passed === params || passed === undefined ? request : { ...request, params: passed }
-    this.#relay.forward(this.#target, asked, false, failFast)
+    this.#relay.forward(this.#target, asked, this.#options.isBounded, failFast)
   }
 
   /** What a person has to mend may have been mended: a program that was missing, for example. */
@@ -209,6 +215,7 @@ export class Bridge {
         const { backend } = supervised
         this.#supervised = supervised
         yield* Deferred.succeed(this.#backend, backend)
+        if (known.introduction === undefined) void this.#run(connectLazy(backend))
         this.#tell(id, known.introduction ?? (yield* this.#firstIntroduction(backend, client)))
       })
     )

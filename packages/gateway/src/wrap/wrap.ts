@@ -1,7 +1,7 @@
 /**
  * `mcp-lifeline wrap`: one server behind one host, until the host has gone.
  */
-import { Backend, type Connector } from "@mcp-lifeline/core"
+import { Backend, type Connector, type Policy } from "@mcp-lifeline/core"
 import type { Incoming, Introduction } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Exit, Option, Runtime, Scope, Stream } from "effect"
@@ -100,6 +100,8 @@ interface Wrapped {
   /** All that tells it apart from others. */
   readonly server: unknown
   readonly connector: Connector
+  /** The options of its supervision that are given. */
+  readonly policy: Policy.PolicyOptions
   readonly signIn: SignIn | undefined
   /** The servers that run. */
   readonly backends: Set<Backend.Backend>
@@ -109,16 +111,17 @@ interface Wrapped {
 
 /** Supervises the server for a client of the host. */
 const open = (
-  { backends, connector, log, name, signIn }: Wrapped,
+  { backends, connector, log, name, policy, signIn }: Wrapped,
   client: Client,
   incoming: Incoming
 ): Effect.Effect<Supervised, never, Scope.Scope> =>
   Effect.gen(function*() {
     const backend = yield* Backend.make(name, {
+      ...policy,
+      discovery: { mode: "learn", ...policy.discovery },
       connector: incoming.around(connector),
       clientInfo: client.clientInfo,
-      capabilities: client.capabilities,
-      discovery: { mode: "learn" }
+      capabilities: client.capabilities
     }).pipe(Effect.orDie)
     yield* Effect.acquireRelease(
       Effect.sync(() => backends.add(backend)),
@@ -137,7 +140,7 @@ const open = (
     yield* Effect.forkScoped(
       Stream.runForEach(backend.status.changes, ({ state }) =>
         Effect.sync(() => {
-          hasGivenUp = state === "PermanentlyFailed"
+          hasGivenUp = state === "PermanentlyFailed" || state === "Disconnected"
         }))
     )
     return { backend, hasGivenUp: () => hasGivenUp }
@@ -171,6 +174,7 @@ const converse = (
       new Bridge({
         name,
         isStateless,
+        isBounded: wrapped.policy.timeouts?.request !== undefined,
         runtime,
         write,
         drained,
@@ -265,18 +269,26 @@ const sayLogins = (name: string, signIn: SignIn) =>
 export const serve = (
   server: Pick<Wrapped, "connector" | "name" | "server">
 ): Effect.Effect<void, StartError, Scope.Scope | StateFolder> =>
-  overStdio({ ...server, signIn: undefined, backends: new Set(), log: undefined, record: undefined })
+  overStdio({ ...server, policy: {}, signIn: undefined, backends: new Set(), log: undefined, record: undefined })
+
+/** The options of supervision. Their reader is loaded only where some are given. */
+const policyOf = ({ options }: Wrap, connector: Connector): Effect.Effect<Policy.PolicyOptions, UsageError> =>
+  options.length === 0
+    ? Effect.succeed({})
+    : Effect.flatMap(Effect.promise(() => import("./Supervision.js")), ({ read }) => read(options, connector))
 
 /** Stands between the host and the server until the host closes its end. */
 export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const name = Server.nameOf(wrap)
     const { connector, signIn } = yield* Server.make(wrap, StandardError.write)
+    const policy = yield* policyOf(wrap, connector)
     if (signIn !== undefined) yield* sayLogins(name, signIn)
     const wrapped: Wrapped = {
       name,
       server: wrap.server,
       connector,
+      policy,
       signIn,
       backends: new Set(),
       log: yield* recorder(wrap.log),

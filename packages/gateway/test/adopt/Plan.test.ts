@@ -72,6 +72,7 @@ const entry = (value: unknown, options?: Partial<Plan.Options>) => {
 describe("a server", () => {
   it.each([
     [["npx", "-y", "mcp-lifeline", "wrap", "--", "node", "x.js"]],
+    [["npx", "-y", "mcp-lifeline", "wrap", "--option", "keepalive.interval=1min", "--", "node", "x.js"]],
     [["npx", "-y", "mcp-lifeline@0.4.1-beta", "wrap", "https://a.example"]],
     [["npx", "-p", "mcp-lifeline", "mcp-lifeline", "wrap", "--", "x"]],
     [["cmd", "/c", "npx", "-y", "mcp-lifeline", "wrap", "--", "x"]],

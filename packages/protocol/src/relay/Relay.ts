@@ -147,14 +147,14 @@ export class Relay {
   /**
    * The same for a client that speaks of time and progress on the wire only: how long its call of a tool may take is its own
    * affair, unless `isBounded`, and progress that it asks for is passed on: also after the answer, where that begins a task.
-   * `failFast`: it does not wait for a connection.
+   * `failFast`: it does not wait for a connection, whatever the backend's options say.
    */
   forward(target: Target, request: JSONRPCRequest, isBounded: boolean, failFast?: boolean): void {
     const { method, params } = request
     const progressToken = params?._meta?.progressToken
     const call: Call = { cancel: constVoid, reason: undefined, isCancelled: false }
     this.#start(target, request, call, {
-      failFast,
+      failFast: failFast === true ? true : undefined,
       ...(hasOwnTime(method) && !isBounded ? { timeout: Number.POSITIVE_INFINITY } : {}),
       ...(progressToken === undefined ? {} : {
         resetTimeoutOnProgress: true,

@@ -1,0 +1,65 @@
+/**
+ * How the server is supervised, as each `--option NAME=VALUE` says: one reader for these and for `lifeline` in an `mcp.json`.
+ */
+import { McpConfig } from "@mcp-lifeline/config"
+import { type Connector, Policy, Problem } from "@mcp-lifeline/core"
+import { Array as Arr, Effect } from "effect"
+import { UsageError } from "../Errors.js"
+import * as StandardError from "../StandardError.js"
+
+/** What a value is in a file: a number, `true`, an object; any other text is itself. */
+const valueOf = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+const refused = (problems: Problem.Problems): UsageError =>
+  new UsageError({ message: Problem.refuse("--option", problems).message })
+
+/** What only `wrap` cannot do, or not with this server. */
+const unfit = (policy: Policy.PolicyOptions, connector: Connector): ReadonlyArray<Problem.Problem> => {
+  const transport = Policy.unfit(connector, policy)
+  return [
+    ...(transport === undefined ? [] : [transport]),
+    ...(policy.lifecycle?.disabled === true
+      ? [{
+        path: ["lifecycle", "disabled"],
+        message: "would leave nothing to wrap; disable the server in the configuration of the host"
+      }]
+      : [])
+  ]
+}
+
+/** Reads the options of a server. What is doubtful, but can be used, is told on standard error. */
+export const read = (
+  given: ReadonlyArray<string>,
+  connector: Connector
+): Effect.Effect<Policy.PolicyOptions, UsageError> =>
+  Effect.gen(function*() {
+    const names = new Set<string>()
+    const found: Array<Problem.Problem> = []
+    let policy: Policy.PolicyOptions = {}
+    for (const text of given) {
+      const [, name, value] = /^([^=]+)=(.+)$/s.exec(text) ?? []
+      if (name === undefined || value === undefined) {
+        const message = `--option ${text} is not written as NAME=VALUE, such as keepalive.interval=1min`
+        return yield* new UsageError({ message })
+      }
+      if (names.has(name)) return yield* new UsageError({ message: `--option ${name} is there more than once` })
+      names.add(name)
+      const lifeline = name.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), valueOf(value))
+      const one = McpConfig.readSupervision({ lifeline }, [])
+      found.push(...one.problems.map((problem) => ({ ...problem, path: problem.path.slice(1) })))
+      policy = Policy.merge(policy, one.value ?? {})
+    }
+    const [wrong, doubtful] = Arr.partition(found, ({ key }) => key === "ambiguous")
+    const problems = wrong.length > 0 ? wrong : unfit(policy, connector)
+    if (Problem.some(problems)) return yield* refused(problems)
+    for (const problem of doubtful) {
+      StandardError.line(`mcp-lifeline: ${refused([problem]).message}`)
+    }
+    return policy
+  })
