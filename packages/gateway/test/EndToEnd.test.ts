@@ -134,6 +134,19 @@ describe.concurrent("mcp-lifeline serve", () => {
     60_000
   )
 
+  it.scopedLive("[G7:killed] even when it is killed, the servers of the demo end", () =>
+    Effect.gen(function*() {
+      const { program } = yield* serve()
+      yield* Effect.all([Program.processOf(program, "every-stdio"), Program.processOf(program, "every-http")])
+      const all = Program.family(program.pid)
+      program.signal("SIGKILL")
+      yield* program.ended
+      yield* Effect.forEach(all, Program.gone)
+    }), 60_000)
+})
+
+// One at a time: the second signal has to come while the orderly end is under way.
+describe("mcp-lifeline serve", () => {
   it.scopedLive.each<[string, NodeJS.Signals, string, number]>([
     ["a second signal ends it at once", "SIGTERM", "30 seconds", 130],
     ["a terminal that closes while it ends does not hurry it", "SIGHUP", "2 seconds", 0]
@@ -147,7 +160,7 @@ describe.concurrent("mcp-lifeline serve", () => {
         stubborn: {
           command: process.execPath,
           args: ["-e", stubborn, up],
-          lifeline: { timeouts: { connect: "1 minute" }, stdio: { termGrace } }
+          lifeline: { timeouts: { connect: "1 minute", close: "20 seconds" }, stdio: { termGrace } }
         }
       })
       const { program } = yield* serve("--config", file)
@@ -156,20 +169,10 @@ describe.concurrent("mcp-lifeline serve", () => {
       expect(all.length).toBeGreaterThan(0)
       program.signal("SIGTERM")
       yield* program.prints(/^Shutting down$/m)
-      // Past the half second in which a second signal is the first one again; the orderly end takes `termGrace`.
+      // Past the half second in which a second signal is the first one again; the orderly end takes `termGrace`, or `close`.
       yield* Effect.sleep("600 millis")
       program.signal(second)
       expect(yield* program.ended).toEqual({ code, signal: null })
-      yield* Effect.forEach(all, Program.gone)
-    }), 60_000)
-
-  it.scopedLive("[G7:killed] even when it is killed, the servers of the demo end", () =>
-    Effect.gen(function*() {
-      const { program } = yield* serve()
-      yield* Effect.all([Program.processOf(program, "every-stdio"), Program.processOf(program, "every-http")])
-      const all = Program.family(program.pid)
-      program.signal("SIGKILL")
-      yield* program.ended
       yield* Effect.forEach(all, Program.gone)
     }), 60_000)
 })
