@@ -7,11 +7,12 @@ import { Clock, Effect, Option, Schedule } from "effect"
 import type { Browser } from "./Browser.js"
 import * as Client from "./Client.js"
 import type { Discovered } from "./Discovery.js"
-import type { Later, Refused } from "./Failures.js"
+import { type Later, Refused } from "./Failures.js"
 import * as Grant from "./Grant.js"
 import * as Login from "./Login.js"
 import * as PendingLogin from "./PendingLogin.js"
 import type * as RedirectListener from "./RedirectListener.js"
+import * as RefusedLogin from "./RefusedLogin.js"
 import { grantOf, type Subject } from "./Renewal.js"
 import * as scopes from "./scopes.js"
 
@@ -100,7 +101,7 @@ const begin = (request: Request) =>
 const elsewhereInterval = 1_000
 
 /** Waits for tokens of another login: with another method, or by a command. */
-const elsewhere = ({ before, subject }: Request): Effect.Effect<Grant.Grant> =>
+export const elsewhere = ({ before, subject }: Pick<Request, "before" | "subject">): Effect.Effect<Grant.Grant> =>
   Effect.gen(function*() {
     while (true) {
       yield* Effect.sleep(elsewhereInterval)
@@ -109,16 +110,36 @@ const elsewhere = ({ before, subject }: Request): Effect.Effect<Grant.Grant> =>
     }
   })
 
+/** What makes a person be asked again. */
+const commandOf = ({ method, subject: { account, server } }: Request): string =>
+  ["mcp-lifeline login", server, ...(account === "default" ? [] : ["--account", account])].join(" ") +
+  (method === "device" ? " --device" : "")
+
+/** A login has failed: keeps that for a while, unless the next one can end otherwise. */
+const refuse = (request: Request, { client, issuer, scope }: PendingLogin.PendingLogin, failure: Refused) =>
+  Effect.gen(function*() {
+    const { method, subject: { account, folder, server } } = request
+    const isUnknown = failure.code === "invalid_client" || failure.code === "unauthorized_client"
+    if (isUnknown) yield* Client.forget(folder, { server, account, issuer })
+    if (failure.code === "expired_token" || (isUnknown && client.origin === "registered")) return yield* failure
+    const detail = `${failure.detail}; for 10 minutes nobody is asked again, unless you run ${commandOf(request)}`
+    const until = (yield* Clock.currentTimeMillis) + RefusedLogin.patience
+    yield* RefusedLogin.save(folder, { server, account, issuer, method, scope, detail, until })
+    return yield* new Refused({ detail, code: failure.code })
+  })
+
 /** Waits until there are new tokens, whichever process gets them. */
 export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refused> =>
   Effect.scoped(Effect.gen(function*() {
-    const { before, fetch, subject } = request
-    const { folder, kept } = subject
+    const { before, discovered: { issuer }, fetch, method, scope, subject } = request
+    const { account, folder, kept, server } = subject
     const pending = PendingLogin.pendingLogins(folder)
     const slot = slotOf(request)
     yield* Effect.raceFirst(folder.lock(`login-${slot}`), Effect.zipRight(watch(request), Effect.never))
-    const stored = yield* Grant.find(kept, subject.server, subject.account)
+    const stored = yield* Grant.find(kept, server, account)
     if (stored !== undefined && !Grant.isSame(stored, before)) return stored
+    const refused = yield* RefusedLogin.find(folder, { server, account, issuer, method, scope })
+    if (refused !== undefined) return yield* new Refused({ detail: refused.detail })
     const waiting = (yield* inherited(request)) ?? (yield* begin(request))
     const { login } = waiting
     yield* request.onWaiting(login)
@@ -135,21 +156,19 @@ export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refuse
       Effect.gen(function*() {
         const obtainedAt = yield* Clock.currentTimeMillis
         grant = grantOf(subject, login, {
-          method: request.method,
+          method,
           client: login.client,
           asked: login.scope,
           obtainedAt
         }, tokens)
         yield* Grant.save(kept, grant)
+        yield* RefusedLogin.forget(folder, (one) =>
+          one.server === server && one.account === account && scopes.covers(login.scope, one.scope))
       })
     const finish = Effect.zipRight(Login.finish(waiting, asker, keep), Effect.suspend(() => Effect.fromNullable(grant)))
     return yield* Effect.raceFirst(elsewhere(request), finish).pipe(
       Effect.catchTag("NoSuchElementException", () => Effect.dieMessage("a login ended without tokens")),
-      Effect.tapError((failure) =>
-        failure._tag === "Refused" && (failure.code === "invalid_client" || failure.code === "unauthorized_client")
-          ? Client.forget(folder, { ...subject, issuer: login.issuer })
-          : Effect.void
-      ),
+      Effect.catchTag("Refused", (failure) => refuse(request, login, failure)),
       // When this process ends before that, another one goes on with it.
       Effect.tapBoth({ onFailure: () => pending.remove(slot), onSuccess: () => pending.remove(slot) })
     )

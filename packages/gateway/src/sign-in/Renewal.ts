@@ -12,6 +12,7 @@ import * as Client from "./Client.js"
 import { discover, type Discovered } from "./Discovery.js"
 import { type Later, Refused } from "./Failures.js"
 import * as Grant from "./Grant.js"
+import * as RefusedLogin from "./RefusedLogin.js"
 import * as scopes from "./scopes.js"
 import * as TokenEndpoint from "./TokenEndpoint.js"
 
@@ -37,9 +38,6 @@ export type Outcome =
   | { readonly _tag: "LoginNeeded"; readonly discovered: Discovered; readonly scope: string | undefined }
   /** More rights are wanted than anybody grants. */
   | { readonly _tag: "Pointless" }
-
-/** How long what was asked for and not granted is not asked for again, in milliseconds. */
-const patience = 600_000
 
 /** A grant out of tokens. */
 export const grantOf = (
@@ -188,7 +186,7 @@ export const afterRefusal = (
     })
     if (stepUp && mine !== undefined && scopes.covers(mine.asked, scope)) {
       const now = yield* Clock.currentTimeMillis
-      if (now - mine.obtainedAt < patience) return { _tag: "Pointless" }
+      if (now - mine.obtainedAt < RefusedLogin.patience) return { _tag: "Pointless" }
     }
     if (isMachine) {
       return { _tag: "Renewed", grant: yield* withCredentials(subject, fetch, discovered, scope, mine) }

@@ -16,6 +16,7 @@ import type { Discovered } from "./Discovery.js"
 import { Later, Refused } from "./Failures.js"
 import * as Grant from "./Grant.js"
 import { placesFor, type RedirectOptions } from "./places.js"
+import * as RefusedLogin from "./RefusedLogin.js"
 import type * as Renewal from "./Renewal.js"
 import type { State } from "./State.js"
 
@@ -50,8 +51,10 @@ export interface SignIn {
   readonly state: Effect.Effect<State>
   /** The state as it is, and each change of it. */
   readonly changes: Stream.Stream<State>
+  /** Lets what was refused be asked for again, by this process and by others. */
+  readonly askAgain: Effect.Effect<void>
   /**
-   * Begins a login, also where the server has not asked for one, unless one is under way; waits until it is done. Something must have
+   * Begins a login, also where the server has not asked for one or one was refused, unless one is under way; waits until it is done. Something must have
    * asked for tokens before: that is whose `fetch` is used.
    */
   readonly login: Effect.Effect<void, Later | Refused>
@@ -112,6 +115,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       scope: options.scope
     }
     const places = placesFor(subject.id, options.redirect)
+    const scope = yield* Effect.scope
     const state = yield* SubscriptionRef.make<State>({ _tag: "NotAsked" })
 
     let current: Grant.Grant | undefined
@@ -121,6 +125,8 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     let renewing: Fiber.Fiber<Renewal.Outcome, Later | Refused> | undefined
     /** Whether a browser was opened since the last login that was finished: a person who is not there gets no second one. */
     let hasOpened = false
+    /** Whether this waits for the tokens of another login, after one that failed. */
+    let isWatching = false
     /** When logins were finished, of late. */
     let finished: ReadonlyArray<number> = []
 
@@ -195,6 +201,23 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
 
     const unobtainable = (failure: Later | Refused) => new CredentialFailure({ detail: failure.detail, cause: failure })
 
+    /** Adopts the tokens of another login, for example of the command, as long as the last one here counts as refused. */
+    const watch = (elsewhere: Effect.Effect<Grant.Grant>) =>
+      Effect.suspend(() => {
+        if (isWatching) return Effect.void
+        isWatching = true
+        const over = Stream.runHead(Stream.filter(state.changes, ({ _tag }) => _tag !== "Refused"))
+        return Effect.raceFirst(Effect.flatMap(elsewhere, adopt), over).pipe(
+          Effect.ensuring(Effect.sync(() => {
+            isWatching = false
+          })),
+          Effect.interruptible,
+          Effect.forkIn(scope)
+        )
+      })
+
+    const askAgain = RefusedLogin.forget(folder, (one) => one.server === server && one.account === account)
+
     const begin = (
       fetch: FetchLike,
       discovered: Discovered,
@@ -234,7 +257,12 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
               return adopt(grant)
             })
           ),
-          Effect.tapError((failure) => SubscriptionRef.set(state, { _tag: failure._tag, detail: failure.detail })),
+          Effect.tapError(({ _tag, detail }) =>
+            Effect.zipRight(
+              SubscriptionRef.set(state, { _tag, detail }),
+              _tag === "Refused" ? watch(LoginRun.elsewhere({ subject, before })) : Effect.void
+            )
+          ),
           Effect.ensuring(Effect.sync(() => {
             login = undefined
           })),
@@ -293,9 +321,9 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           yield* SubscriptionRef.set(state, { _tag: "Refused", detail })
           return yield* new CredentialFailure({ detail, cause: undefined })
         }
-        const { discovered, scope } = outcome
+        const { discovered, scope: wanted } = outcome
         return yield* Effect.flatMap(
-          begin(fetch, discovered, scope, refusal.status === 403, refused),
+          begin(fetch, discovered, wanted, refusal.status === 403, refused),
           (login) => waitFor(login, refusal.status)
         )
       })
@@ -311,9 +339,11 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       },
       state: SubscriptionRef.get(state),
       changes: Stream.changes(state.changes),
+      askAgain,
       login: Effect.gen(function*() {
         const fetch = lastFetch ?? globalThis.fetch
         if (login !== undefined) return yield* Effect.asVoid(Fiber.join(login.fiber))
+        yield* askAgain
         const before = current
         const outcome = yield* shared((renewal) => renewal.afterRefusal(subject, fetch, Challenge.none, before))
         if (outcome._tag !== "LoginNeeded") return

@@ -174,7 +174,8 @@ describe("login, logout and auth", () => {
       declined.server.knobs.consent = false
       expect(yield* declined.run(["login", declined.server.url, "--browser"])).toMatchObject({
         code: 1,
-        stderr: `mcp-lifeline: ${declined.server.url}: the login was not granted: access_denied: the person said no\n`
+        stderr:
+          `mcp-lifeline: ${declined.server.url}: the login was not granted: access_denied: the person said no; for 10 minutes nobody is asked again, unless you run mcp-lifeline login ${declined.server.url}\n`
       })
       const unsafe = yield* setup
       unsafe.server.knobs.metadata = { code_challenge_methods_supported: ["plain"] }

@@ -3,7 +3,7 @@ import { Effect, Schedule } from "effect"
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import * as AuthServer from "../support/AuthServer.js"
-import { eventually, kill } from "../support/Program.js"
+import { eventually, kill, run } from "../support/Program.js"
 import * as Signer from "../support/Signer.js"
 
 const setup = (hold: boolean) =>
@@ -57,6 +57,32 @@ describe("a login among processes", () => {
       yield* start
       yield* connected(first)
       expect(browser.opened()).toEqual([address])
+    }))
+
+  it.scopedLive("[A4] a login that a person refuses is asked for once among processes, and again by `login`, which serves all of them", () =>
+    Effect.gen(function*() {
+      const { browser, server, start, state } = yield* setup(false)
+      server.knobs.consent = false
+      const signers = yield* Effect.all([start, start])
+      for (const signer of signers) {
+        const { detail } = yield* signer.next(({ _tag }) => _tag === "Refused")
+        expect(detail).toContain(`unless you run mcp-lifeline login ${server.url}`)
+        signer.call()
+      }
+      const late = yield* start
+      yield* late.next(({ _tag }) => _tag === "Refused")
+      const before = server.presented.length
+      yield* eventually(() => server.presented.length > before + 3 ? true : undefined)
+      expect(browser.opened()).toHaveLength(1)
+      expect([...signers, late].flatMap((signer) => signer.lines()).filter(({ _tag }) => _tag === "LoginNeeded").length)
+        .toBeLessThanOrEqual(2)
+
+      server.knobs.consent = true
+      const env = { MCP_LIFELINE_STATE: state, BROWSER: browser.command, CI: "" }
+      expect(yield* run(["login", server.url, "--browser"], env)).toMatchObject({ code: 0, stderr: "" })
+      // Nobody calls a tool in these: they notice it themselves.
+      yield* Effect.forEach([...signers, late], connected, { concurrency: "unbounded" })
+      expect(browser.opened()).toHaveLength(2)
     }))
 
   it.scopedLive("[A2] four processes whose token ends at the same time refresh it once, and lose no rotated token", () =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Clock, Effect, Logger, LogLevel, Stream } from "effect"
+import { Clock, Effect, Logger, LogLevel, Schedule, Stream } from "effect"
 import type { Browser } from "../../src/sign-in/Browser.js"
 import * as SignIn from "../../src/sign-in/SignIn.js"
 import type { State } from "../../src/sign-in/State.js"
@@ -47,6 +47,16 @@ const setup = (options: Partial<SignIn.Options> = {}, knobs: Partial<AuthServer.
     const state = yield* Signer.folder
     const { browser, opened } = makeBrowser()
     return { server, state, opened, browser, ...yield* connectTo(server, state, { browser, ...options }) }
+  })
+
+/** The kinds of states that sign-ins reach from now on. */
+const statesOf = (...signIns: ReadonlyArray<SignIn.SignIn>) =>
+  Effect.gen(function*() {
+    const seen = new Set<State["_tag"]>()
+    for (const { changes } of signIns) {
+      yield* Effect.forkScoped(Stream.runForEach(changes, ({ _tag }) => Effect.sync(() => seen.add(_tag))))
+    }
+    return () => [...seen]
   })
 
 /** A clock that can be put forward. */
@@ -242,6 +252,57 @@ describe("the sign-in to a server", () => {
       expect((yield* slow.call)._tag).toBe("Right")
     }))
 
+  it.scopedLive("[A4] a login that a person refuses is asked for once in 10 minutes, whoever connects", () =>
+    Effect.gen(function*() {
+      const { clock, forward } = shiftedClock()
+      yield* Effect.withClock(
+        Effect.gen(function*() {
+          const { backend, browser, opened, reaches, server, signIn, state } = yield* setup({}, { consent: false })
+          yield* reaches("Refused")
+          const other = yield* connectTo(server, state, { browser })
+          yield* other.reaches("Refused")
+          const shown = yield* statesOf(signIn, other.signIn)
+          for (const one of [backend, other.backend, backend]) expect(yield* Effect.isFailure(one.reconnect)).toBe(true)
+          const call = other.backend.callTool({ name: "ask", arguments: {} }, { failFast: true })
+          expect((yield* Effect.flip(call)).message).toContain(
+            `the login was not granted: access_denied: the person said no; for 10 minutes nobody is asked again, unless you run mcp-lifeline login ${server.url}`
+          )
+          expect(shown()).toEqual(["Refused"])
+          expect(opened).toHaveLength(1)
+          forward(600_000)
+          server.knobs.consent = true
+          yield* other.backend.reconnect
+          expect(opened).toHaveLength(2)
+          expect((yield* other.call)._tag).toBe("Right")
+        }),
+        clock
+      )
+    }))
+
+  it.scopedLive("[A4] more rights that a person refuses are asked for once in 10 minutes; another question is asked", () =>
+    Effect.gen(function*() {
+      const { browser, call, opened, server, signIn, state } = yield* setup()
+      expect((yield* call)._tag).toBe("Right")
+      Object.assign(server.knobs, { callScope: "write", consent: false })
+      expect((yield* call)._tag).toBe("Left")
+      const other = yield* connectTo(server, state, { browser })
+      yield* other.reaches("SignedIn")
+      const shown = yield* statesOf(signIn, other.signIn)
+      for (const one of [call, other.call, call, other.call]) {
+        expect(yield* one).toMatchObject({
+          left: { message: expect.stringContaining(`unless you run mcp-lifeline login ${server.url}`) }
+        })
+      }
+      expect(shown()).not.toContain("LoginNeeded")
+      expect(opened).toHaveLength(2)
+      Object.assign(server.knobs, { callScope: "admin", consent: true })
+      expect((yield* other.call)._tag).toBe("Right")
+      expect(opened).toHaveLength(3)
+      server.knobs.callScope = "write"
+      yield* signIn.askAgain
+      expect((yield* other.call)._tag).toBe("Right")
+    }))
+
   it.scopedLive("[A4] only the answer to the login that waits ends it, and only once", () =>
     Effect.gen(function*() {
       const { reaches, server, signIn } = yield* setup({ browser: undefined, patience: "50 millis" })
@@ -261,6 +322,11 @@ describe("the sign-in to a server", () => {
       expect(server.tokenRequests).toEqual([])
       expect((yield* Signer.visit(address.href)).status).toBe(200)
       yield* reaches("SignedIn")
-      expect(yield* Effect.isFailure(Signer.visit(redirect.href))).toBe(true)
+      // Its listener closes once the page has been read.
+      yield* Effect.repeat(Effect.either(Signer.visit(redirect.href)), {
+        until: (visit) => visit._tag === "Left",
+        schedule: Schedule.spaced("50 millis")
+      })
+      expect(server.tokenRequests).toHaveLength(1)
     }))
 })

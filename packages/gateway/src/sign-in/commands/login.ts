@@ -66,6 +66,7 @@ export const run = (options: Options, output: Output) =>
       browser,
       patience: 0
     })
+    yield* signIn.askAgain
     const connector = yield* target.connector(signIn.authorization)
     yield* signIn.changes.pipe(
       Stream.runForEach(tell(output, browser !== undefined)),

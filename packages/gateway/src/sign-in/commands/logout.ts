@@ -11,6 +11,7 @@ import { endpoint } from "../ask.js"
 import * as Client from "../Client.js"
 import * as Grant from "../Grant.js"
 import * as PendingLogin from "../PendingLogin.js"
+import * as RefusedLogin from "../RefusedLogin.js"
 import * as TokenEndpoint from "../TokenEndpoint.js"
 import * as Target from "./Target.js"
 
@@ -70,5 +71,6 @@ export const run = (
       }
     }
     for (const [key, login] of yield* pending.entries) if (isMeant(login)) yield* pending.remove(key)
+    yield* RefusedLogin.forget(folder, isMeant)
     if (found.length === 0) yield* output.line(`Nothing is kept${server === undefined ? "" : ` for ${server}`}`)
   })
