@@ -32,7 +32,7 @@ import type { Params } from "./port/Method.js"
 export type { Routed } from "./fleet/CatalogIndex.js"
 export type { Difference, Entry, FleetCatalog } from "./fleet/FleetCatalog.js"
 export type { Applied } from "./fleet/Members.js"
-export { scopedUri } from "./fleet/names.js"
+export { mayName, scopedUri } from "./fleet/names.js"
 export { type Route, underAskedUri } from "./fleet/Router.js"
 
 /** The backends of a fleet, by name or as a list with ids. If several offer the same name or URI, the first in this order gets it. */

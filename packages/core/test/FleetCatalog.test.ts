@@ -101,6 +101,23 @@ describe("the catalogue of a fleet", () => {
     expect(["", "a", "foobar"].map(Names.hash)).toEqual(["811c9dc5", "e40c292c", "bf9cf968"])
   })
 
+  it.each([
+    ["docs", "search"],
+    ["docs", "search.pages/v2"],
+    ["my docs", "search"],
+    ["a__b", "c__d"],
+    ["docs", "t".repeat(5000)],
+    ["b".repeat(200), "echo"],
+    ["b".repeat(62), "echo"]
+  ])("[P6] the backend %s is known by the names that %s can have", (backend, name) => {
+    expect(Names.mayName(backend, Names.fullName(backend, name))).toBe(true)
+    expect(Names.mayName(backend, Names.otherName(backend, name))).toBe(true)
+    for (const other of ["doc", "docs2", "b", "search"]) {
+      expect(Names.mayName(other, Names.fullName(backend, name))).toBe(false)
+    }
+    expect(Names.mayName(backend, backend)).toBe(false)
+  })
+
   it("[P6] of 10,000 names that look alike once shortened, each keeps its own", () => {
     const long = "n".repeat(100)
     const names = new Set(Array.from({ length: 10_000 }, (_, i) => Names.fullName("docs", `${long}${i}`)))

@@ -19,8 +19,11 @@ export const hash = (text: string): string => {
   return (value >>> 0).toString(16).padStart(8, "0")
 }
 
+/** As much of a text as fits before a hash, in characters that hosts accept. */
+const shortened = (text: string): string => text.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, longest - 9)
+
 /** A name that hosts accept, ending in a hash of what it stands for, so that it is stable and does not clash. */
-const hashed = (text: string): string => `${text.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, longest - 9)}_${hash(text)}`
+const hashed = (text: string): string => `${shortened(text)}_${hash(text)}`
 
 /** `<backend>__<name>` where that is acceptable (letters, digits, `_`, `-`, at most 64), else shortened with a hash. */
 export const fullName = (backend: string, name: string): string => {
@@ -30,6 +33,16 @@ export const fullName = (backend: string, name: string): string => {
 
 /** The name of an entry whose full name another backend has. */
 export const otherName = (backend: string, name: string): string => hashed(`${backend}\n${name}`)
+
+/**
+ * Whether a name can be one that a backend's tool or prompt has here. It is for all names that are made here; a name that ends as with a
+ * hash may belong to another, too.
+ */
+export const mayName = (backend: string, name: string): boolean => {
+  const prefix = `${backend}__`
+  if (name.startsWith(prefix) && fullName(backend, name.slice(prefix.length)) === name) return true
+  return /_[0-9a-f]{8}$/.test(name) && name.slice(0, -9).startsWith(shortened(`${backend}\n`))
+}
 
 const scheme = "lifeline://"
 

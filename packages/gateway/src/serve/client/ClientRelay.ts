@@ -12,7 +12,7 @@ import type {
   RequestId,
   Result
 } from "@modelcontextprotocol/sdk/types.js"
-import { Cause, Effect, Either, Exit, FiberId, Predicate, Runtime } from "effect"
+import { Cause, Effect, Either, Exit, FiberId, Option, Predicate, Runtime } from "effect"
 import * as Translation from "../../eras/translation.js"
 import type { Client } from "../../http/Conversation.js"
 import * as Advice from "../../wrap/Advice.js"
@@ -20,6 +20,7 @@ import * as JsonRpcError from "../JsonRpcError.js"
 import { isReadable } from "../readable.js"
 import { type OpenRequest, OpenRequests, type Passed } from "./OpenRequests.js"
 import type { Surroundings } from "./Surroundings.js"
+import { Unreached } from "./Unreached.js"
 
 /** Messages that are kept for a client that has not said yet that it is initialized. */
 const backlog = 1000
@@ -120,6 +121,8 @@ export class ClientRelay {
       open.cancel = undefined
       if (Exit.isSuccess(exit)) return this.guard(id, () => then(exit.value))
       if (Cause.isDie(exit.cause)) this.#surroundings.failed(exit.cause)
+      const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
+      if (failure instanceof Unreached) return this.#failed(id, failure.backend, Failure.fromCallError(failure.error))
       this.fail(id, JsonRpcError.fromCause(exit.cause as never))
     })
   }
@@ -250,7 +253,12 @@ export class ClientRelay {
     }
     const { backend } = open
     const { error } = response
-    if (backend === undefined) return this.fail(id, error)
+    if (backend === undefined) this.fail(id, error)
+    else this.#failed(id, backend, error)
+  }
+
+  /** Answers a request with the error of a server, or with why that could not be asked. */
+  #failed(id: RequestId, backend: Backend.Backend, error: JsonRpcError.JsonRpcError): void {
     const login = this.#surroundings.login(backend.id)
     this.fail(id, Advice.advised(backend.id, error, login))
     // What a person has to mend may be mended when the call is made again.

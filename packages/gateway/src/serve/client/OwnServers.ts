@@ -63,6 +63,7 @@ const start = (
 export class OwnServers {
   readonly #surroundings: Surroundings
   readonly #owner: () => Owner | undefined
+  readonly #opened = Deferred.unsafeMake<void>(Fiber.id(Fiber.void))
   readonly #settled = Deferred.unsafeMake<void>(Fiber.id(Fiber.void))
   #scope: Scope.CloseableScope | undefined
   #starting: Fiber.RuntimeFiber<void> | undefined
@@ -89,6 +90,11 @@ export class OwnServers {
       this.#open(owner)
     }
     return Deferred.await(this.#settled)
+  }
+
+  /** Ends when they are there, whether they are connected or not; at once where they are not needed. */
+  get opened(): Effect.Effect<void> {
+    return Effect.suspend(() => this.#scope === undefined ? Effect.void : Deferred.await(this.#opened))
   }
 
   /** The configuration says otherwise which servers each client has to itself. */
@@ -144,6 +150,7 @@ export class OwnServers {
         Effect.gen(this, function*() {
           const started = yield* Scope.extend(start(servers, owner), scope)
           this.#started = started
+          Deferred.unsafeDone(this.#opened, Effect.void)
           owner.opened(started.group)
           yield* started.group.fleet.ready
         }),
@@ -154,6 +161,7 @@ export class OwnServers {
 
   #settle(): void {
     this.#isSettled = true
+    Deferred.unsafeDone(this.#opened, Effect.void)
     Deferred.unsafeDone(this.#settled, Effect.void)
   }
 
