@@ -4,6 +4,7 @@
 import { Policy, Problem } from "@mcp-lifeline/core"
 import { Predicate } from "effect"
 import type { Variables } from "./Expansion.js"
+import type { Server } from "./Server.js"
 import { gateway, policyOf, type Read } from "./supervision.js"
 
 /** What stands around the servers. */
@@ -14,6 +15,8 @@ export interface Top {
   readonly servers: Readonly<Record<string, unknown>>
   /** Options for all servers, which lie below their own. */
   readonly policy: Policy.PolicyOptions
+  /** Whether each client of a gateway has its own of a server that does not say it. */
+  readonly sessions: Server["sessions"]
   /** Whether a gateway offers its clients the status of the servers. */
   readonly statusTool: boolean
   /** The defaults of the inputs that the file declares, by their ids. */
@@ -95,6 +98,7 @@ export const readTop = (raw: unknown): Read<Top> => {
         path,
         servers,
         policy,
+        sessions: others["sessions"] as Server["sessions"],
         statusTool: others["statusTool"] !== false,
         inputs,
         bare: path.length === 1 && first === "mcp"

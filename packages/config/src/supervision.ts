@@ -20,10 +20,12 @@ export interface Options {
   readonly problems: Array<Problem.Problem>
 }
 
+const sessions = Check.oneOf("shared", "per-client")
+
 /** What stands under `lifeline` beside the options of supervision: in the entry of a server, and for all of them. */
 export const gateway = {
-  ofServer: { sessions: Check.oneOf("shared", "per-client") },
-  ofAll: { statusTool: Check.flag }
+  ofServer: { sessions },
+  ofAll: { sessions, statusTool: Check.flag }
 } satisfies Record<string, Readonly<Record<string, Check.Check>>>
 
 /** The options of supervision among others: in groups, or in groups under `lifeline`, where `others` may stand beside them. */

@@ -26,10 +26,11 @@ describe.concurrent("mcp-lifeline check", () => {
     "[G2] shows what each entry resolves to and what is wrong, and starts nothing",
     () =>
       Effect.gen(function*() {
-        const path = yield* file(`{ "mcpServers": {
+        const path = yield* file(`{ "lifeline": { "sessions": "per-client" }, "mcpServers": {
   "files": { "command": ["npx", "-y"], "args": ["files", "\${ROOT}"], "env": { "KEY": "s3cret-env-value", "LANG": null }, "trust": true,
     "keepalive": { "method": "none" } },
-  "docs": { "url": "https://user:s3cret-user@host.example/mcp?key=s3cret-query", "headers": { "Authorization": "Bearer s3cret-header" } },
+  "docs": { "url": "https://user:s3cret-user@host.example/mcp?key=s3cret-query", "headers": { "Authorization": "Bearer s3cret-header" },
+    "lifeline": { "sessions": "shared" } },
   "off": { "command": "x", "enabled": false },
   "bad": { "command": "x",
     "args": ["\${NOT_SET_ANYWHERE}"] }
@@ -40,15 +41,19 @@ describe.concurrent("mcp-lifeline check", () => {
           "files  stdio  npx -y files /data",
           "         env: KEY=***, LANG is unset",
           '         keepalive.method: "none"',
+          '         sessions: "per-client"',
           "docs   http   https://host.example/mcp",
           "         headers: Authorization=***",
+          '         sessions: "shared"',
           "off    stdio  x (disabled)",
+          '         sessions: "per-client"',
           "bad    cannot be used, see below",
           ""
         ])
         expect(stderr.trimEnd().split("\n")).toEqual([
-          `${path}:7: mcpServers.bad.args[0]: has \${NOT_SET_ANYWHERE}, which is not set; set NOT_SET_ANYWHERE in the environment or write `
+          `${path}:8: mcpServers.bad.args[0]: has \${NOT_SET_ANYWHERE}, which is not set; set NOT_SET_ANYWHERE in the environment or write `
           + "${NOT_SET_ANYWHERE:-default}",
+          expect.stringMatching(/:1: lifeline\.sessions: clients of MCP 2026-07-28 have no sessions, .*: files$/),
           `${path}:2: mcpServers.files.trust: belongs to another program and has no effect here`
         ])
         expect(stdout + stderr).not.toContain("s3cret")

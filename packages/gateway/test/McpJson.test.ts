@@ -252,6 +252,32 @@ args = [
     ])
   })
 
+  it("[G15] sessions at the top are for all servers that do not say it, and a notice says who cannot have its own", () => {
+    const source = `{
+      "lifeline": { "sessions": "per-client" },
+      "mcpServers": {
+        "a": { "command": "x" },
+        "b": { "command": "x", "lifeline": { "sessions": "shared" } },
+        "c": { "command": "x", "disabled": true },
+        "d": { "command": "x", "lifeline": { "sessions": "per-client" } }
+      }
+    }`
+    const { entries, notices, problems } = parse(source)
+    expect(problems).toEqual([])
+    expect(entries.map(({ sessions }) => sessions)).toEqual(["per-client", "shared", "per-client", "per-client"])
+    const notice = (at: string, names: string) =>
+      `mcp.json:${at}: clients of MCP 2026-07-28 have no sessions, so the gateway does not offer them the servers of which each client `
+      + `has its own: ${names}`
+    expect(notices.map(McpJson.show)).toEqual([notice("2: lifeline.sessions", "a, d")])
+    expect(parse(source.replace("per-client", "shared")).notices.map(McpJson.show)).toEqual([
+      notice("7: mcpServers.d.lifeline.sessions", "d")
+    ])
+    expect(parse(source.replaceAll("per-client", "shared")).notices).toEqual([])
+    expect(parse(source.replace("per-client", "own")).problems.map(McpJson.show)).toEqual([
+      'mcp.json:2: lifeline.sessions: is "own"; accepted: "shared" or "per-client"'
+    ])
+  })
+
   it("[G2:unit] an option for all servers that is not acceptable stops all, and says where it stands", () => {
     const source =
       `{\n"keepalive": { "interval": "soon" },\n"lifeline": { "calls": 5 },\n"mcpServers": { "a": { "command": "x" } } }`

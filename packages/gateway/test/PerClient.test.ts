@@ -195,9 +195,12 @@ describe.concurrent("servers of which each client has its own", () => {
         yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })))
         const file = join(folder, "mcp.json")
         const chatty = fileURLToPath(new URL("fixtures/chatty.mjs", import.meta.url))
-        const server = { command: process.execPath, args: [chatty], lifeline: { sessions: "per-client" } }
+        const server = { command: process.execPath, args: [chatty] }
         const thinking = { ...server, args: [published("server-sequential-thinking")] }
-        writeFileSync(file, JSON.stringify({ lifeline: { statusTool: false }, mcpServers: { o: server, thinking } }))
+        writeFileSync(
+          file,
+          JSON.stringify({ lifeline: { ...own, statusTool: false }, mcpServers: { o: server, thinking } })
+        )
         const program = yield* Program.start(["serve", "--port", "0", "--config", file])
         const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
         const [one, two] = yield* Effect.all([TestClient.connect(url, "anna"), TestClient.connect(url, "ben")])

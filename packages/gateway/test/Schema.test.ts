@@ -13,6 +13,16 @@ describe("schema.json", () => {
   const isValid = new AjvJsonSchemaValidator().getValidator(McpConfig.schema() as JsonSchemaType)
 
   it.each<[boolean, object]>([
+    [true, { sessions: "per-client", statusTool: false }],
+    [false, { sessions: "own" }]
+  ])("[G15] agrees with the reader that it is %s of %j for all servers", (ok, lifeline) => {
+    const file = { lifeline, mcpServers: { a: { command: "x" } } }
+    const { problems } = Either.getOrThrow(McpJson.parse("mcp.json", JSON.stringify(file), {}))
+    expect(problems.length === 0).toBe(ok)
+    expect(isValid(file).valid).toBe(ok)
+  })
+
+  it.each<[boolean, object]>([
     [true, {
       command: "x",
       args: ["a"],

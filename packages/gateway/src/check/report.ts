@@ -45,14 +45,14 @@ const optionsOf = (policy: Policy.PolicyOptions): Readonly<Record<string, unknow
 /** A server as programs get it. */
 const describe = ({ connected, entry, name, options }: Row, mask: (text: string) => string) => {
   if (entry === undefined || options === undefined) return { name, state: "wrong" as const }
-  const { policy, server } = entry
+  const { policy, server, sessions } = entry
   const shown = {
     name,
     state: policy.lifecycle?.disabled === true ? "disabled" as const : "enabled" as const,
     line: entry.problem([], "").line,
     transport: server._tag === "Stdio" ? "stdio" : server.transport === "sse" ? "sse" : "http",
     target: mask(options.connector.target),
-    options: optionsOf(policy),
+    options: { ...optionsOf(policy), ...(sessions === undefined ? {} : { sessions }) },
     ...(connected === undefined
       ? {}
       : { connected: connected.ok ? connected : { ...connected, error: mask(connected.error) } })

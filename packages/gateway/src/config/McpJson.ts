@@ -79,6 +79,11 @@ const foreignNotice = (found: ReadonlyArray<Problem>): ReadonlyArray<Problem> =>
   return [{ ...first, message }]
 }
 
+/** Not every client can have servers of its own. */
+const withoutOwn = (servers: ReadonlyArray<Entry>): string =>
+  "clients of MCP 2026-07-28 have no sessions, so the gateway does not offer them the servers of which each client has its own: "
+  + servers.map(({ name }) => name).join(", ")
+
 /** Reads the text of a file. `${..}` is taken from `env`, and from the place of the file. */
 export const parse = (
   file: string,
@@ -144,9 +149,14 @@ export const parse = (
       name,
       server: server.reach,
       policy: Policy.merge(top.policy, server.policy),
-      sessions: server.sessions,
+      sessions: server.sessions ?? top.sessions,
       problem
     })
+  }
+  const own = entries.filter(({ policy, sessions }) => sessions === "per-client" && policy.lifecycle?.disabled !== true)
+  if (own[0] !== undefined) {
+    const problem = top.sessions === "per-client" ? at : own[0].problem
+    notices.push(problem(["lifeline", "sessions"], withoutOwn(own)))
   }
   // What is wrong with the options of all servers is wrong with each of them.
   const isUsable = !isTopBad && twice.every(({ path }) => isBelow(path) && path.length > depth)
