@@ -11,17 +11,21 @@ import { parseArgs } from "node:util"
  */
 
 /**
- * The numbers of the command line, with their defaults, and whether JSON is wanted.
+ * The numbers of the command line, with their defaults, its choices, of which the first is the default, and whether JSON is wanted.
  *
  * @template {Record<string, number>} D
+ * @template {Record<string, ReadonlyArray<string>>} [C={}]
  * @param {D} defaults
- * @returns {{ [K in keyof D]: number } & { json: boolean }}
+ * @param {C} [choices]
+ * @returns {{ [K in keyof D]: number } & { [K in keyof C]: string } & { json: boolean }}
  */
-export const options = (defaults) => {
+export const options = (defaults, choices) => {
   const { values } = parseArgs({
     options: {
       json: { type: "boolean", default: false },
-      ...Object.fromEntries(Object.keys(defaults).map((name) => [name, { type: /** @type {const} */ ("string") }]))
+      ...Object.fromEntries(
+        Object.keys({ ...defaults, ...choices }).map((name) => [name, { type: /** @type {const} */ ("string") }])
+      )
     }
   })
   const numbers = Object.entries(defaults).map(([name, otherwise]) => {
@@ -30,7 +34,12 @@ export const options = (defaults) => {
     if (!Number.isFinite(value) || value <= 0) throw new Error(`--${name} must be a number above 0`)
     return [name, value]
   })
-  return /** @type {any} */ ({ ...Object.fromEntries(numbers), json: values.json })
+  const chosen = Object.entries(choices ?? {}).map(([name, allowed]) => {
+    const value = /** @type {Record<string, unknown>} */ (values)[name] ?? allowed[0]
+    if (!allowed.includes(String(value))) throw new Error(`--${name} must be one of ${allowed.join(", ")}`)
+    return [name, value]
+  })
+  return /** @type {any} */ ({ ...Object.fromEntries([...numbers, ...chosen]), json: values.json })
 }
 
 /**
@@ -72,11 +81,9 @@ const atStart = machine()
 /** What the figures are worth, in one line each. @param {Row} row */
 const verdict = ({ bound, within }) => bound === undefined ? "" : `${bound}: ${within === true ? "yes" : "NO"}`
 
-/**
- * Prints a result as a table, or as JSON.
- *
- * @param {{ title: string, rows: ReadonlyArray<Row>, notes?: ReadonlyArray<string>, json: boolean }} result
- */
+/** @typedef {{ title: string, rows: ReadonlyArray<Row>, notes?: ReadonlyArray<string> }} Result */
+
+/** Prints a result as a table, or as JSON. @param {Result & { json: boolean }} result */
 export const report = ({ json, notes = [], rows, title }) => {
   if (json) {
     return console.log(JSON.stringify({ title, machine: atStart, loadAfter: machine().load, rows, notes }, null, 2))
@@ -97,4 +104,13 @@ export const report = ({ json, notes = [], rows, title }) => {
     console.log(line.map((cell, i) => i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)).join("  "))
   }
   for (const note of notes) console.log(`\n${note}`)
+}
+
+/** Prints several results: a table each, or one JSON value with all. @param {{ parts: ReadonlyArray<Result>, json: boolean }} results */
+export const reportParts = ({ json, parts }) => {
+  if (json) return console.log(JSON.stringify({ machine: atStart, loadAfter: machine().load, parts }, null, 2))
+  for (const [i, part] of parts.entries()) {
+    if (i > 0) console.log("")
+    report({ ...part, json })
+  }
 }
