@@ -6,12 +6,12 @@
  * this client and the server cost is in the latency of all alike. `CPU ms a call` is of the gateway's process alone, and on a machine that
  * others use it says more than the latency.
  *
- * `--part calls` (about 4 minutes) has each in front of server-everything over stdio, measured in turns, block by block. `p50`: one call of
+ * `--part calls` (about 4 minutes on a quiet machine) has each in front of server-everything over stdio, measured in turns, block by block. `p50`: one call of
  * `echo` after the other. `calls/s`: so many in flight. Both are of the best block, since the others show what else the machine was doing.
  * `RSS`: the processes of the gateway without the server's, after that. `killed`: what a client of the official SDK sees when the server is
  * killed.
  *
- * `--part growth` (about 3 minutes) has each in front of 1, 10 and 50 small servers, used by 1, 10 and 100 clients that call without a
+ * `--part growth` (3 to 5 minutes) has each in front of 1, 10 and 50 small servers, used by 1, 10 and 100 clients that call without a
  * pause for `--seconds`, one gateway at a time. Gateways for one server are measured with more clients only.
  *
  *     node benchmarks/gateways.mjs [--part all|calls|growth] [--rounds 15] [--calls 100] [--inFlight 50] [--many 1000] [--seconds 3] [--json]
