@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import type { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import { EmptyResultSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
@@ -152,6 +153,11 @@ describe.concurrent("a gateway that is operated", () => {
         expect(after.body).toMatch(
           /^mcp_server_operation_duration_seconds_count\{error_type="-32601",mcp_method_name="_OTHER"\} 1$/m
         )
+        const lasted =
+          /^mcp_server_session_duration_seconds_count\{mcp_protocol_version="2025-11-25",network_transport="tcp"\} 1$/m
+        expect(after.body).not.toMatch(lasted)
+        yield* Effect.promise(() => (client.transport as StreamableHTTPClientTransport).terminateSession())
+        expect((yield* ask(`${base}/metrics`)).body).toMatch(lasted)
         program.signal("SIGTERM")
         expect(yield* program.ended).toEqual({ code: 0, signal: null })
         const sent = (path: string) =>

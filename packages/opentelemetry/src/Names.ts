@@ -35,6 +35,16 @@ export const serverOperationDuration: Definition = {
   boundaries: seconds
 }
 
+/** From the `initialize` of a client until the end of its session. */
+export const serverSessionDuration: Definition = {
+  name: "mcp.server.session.duration",
+  kind: "histogram",
+  unit: "s",
+  description:
+    "From the begin of a client's session until it ended or left the memory; a session that is resumed counts anew",
+  boundaries: seconds
+}
+
 /** How long connections to sessions were the current one. */
 export const sessionDuration: Definition = {
   name: "mcp.client.session.duration",

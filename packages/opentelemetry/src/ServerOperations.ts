@@ -1,5 +1,6 @@
 /**
- * The requests that a server of ours answers: how long each takes, and a span of each where spans are taken.
+ * The requests that a server of ours answers: how long each takes, and a span of each where spans are taken. And how long the sessions of
+ * its clients last.
  */
 import { Clock, Effect, Exit } from "effect"
 import type { Attributes } from "./Meter.js"
@@ -19,9 +20,19 @@ export interface Operation {
   readonly end: (error?: string) => void
 }
 
-/** Measures requests. Synchronous; does not throw. */
+/** What is known of a session when it begins. */
+export interface Session {
+  /** The version of the protocol that is spoken. */
+  readonly protocol: string
+  /** What carries its messages. */
+  readonly transport: "http" | "stdio" | undefined
+}
+
+/** Measures requests and sessions. Synchronous; does not throw. */
 export interface ServerOperations {
   readonly begin: (method: string, params: unknown) => Operation
+  /** A client's session begins. Call what is returned once it has ended. */
+  readonly beginSession: (session: Session) => () => void
 }
 
 /** What clients may ask for. Anything else is `_OTHER`, so that no client makes up metrics. */
@@ -63,7 +74,18 @@ export const make: Effect.Effect<ServerOperations> = Effect.gen(function*() {
     return names.has(name) ? name : "_OTHER"
   }
 
+  const record = (metric: Names.Definition, startedAt: bigint, now: bigint, attributes: Attributes): void =>
+    meter.record(metric, Number(now - startedAt) / 1e9, attributes)
+
   return {
+    beginSession: ({ protocol, transport }) => {
+      const startedAt = Spans.now(clock)
+      return () =>
+        record(Names.serverSessionDuration, startedAt, Spans.now(clock), {
+          [attribute.protocol]: protocol,
+          [attribute.transport]: transport && Names.networkTransport(transport)
+        })
+    },
     begin: (asked, params) => {
       const method = methods.has(asked) ? asked : "_OTHER"
       const startedAt = Spans.now(clock)
@@ -91,7 +113,7 @@ export const make: Effect.Effect<ServerOperations> = Effect.gen(function*() {
         end: (error) => {
           const now = Spans.now(clock)
           const attributes = { [attribute.method]: method, ...target, [attribute.error]: error }
-          meter.record(Names.serverOperationDuration, Number(now - startedAt) / 1e9, attributes)
+          record(Names.serverOperationDuration, startedAt, now, attributes)
           if (span === undefined) return
           Spans.annotate(span, attributes)
           if (error === undefined) span.end(now, Exit.void)

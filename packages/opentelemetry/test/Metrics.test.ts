@@ -2,7 +2,7 @@
 import { NodeSdk } from "@effect/opentelemetry"
 import { assert, describe, it } from "@effect/vitest"
 import type { Telemetry } from "@mcp-lifeline/core"
-import { LifelineTelemetry, Prometheus } from "@mcp-lifeline/opentelemetry"
+import { LifelineTelemetry, Prometheus, ServerOperations } from "@mcp-lifeline/opentelemetry"
 import * as Providers from "@mcp-lifeline/opentelemetry/providers"
 import { HttpFault } from "@mcp-lifeline/testing"
 import {
@@ -12,7 +12,7 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader
 } from "@opentelemetry/sdk-metrics"
-import { Effect, Fiber, Layer, Stream } from "effect"
+import { Effect, Fiber, Layer, Stream, TestClock } from "effect"
 import parse from "parse-prometheus-text-format"
 import * as Lossy from "./support/Lossy.js"
 
@@ -34,7 +34,7 @@ const exporter = () => {
     memory.reset()
     await reader.forceFlush()
     const metrics = memory.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics))
-    return (name: string, backend: string): ReadonlyArray<Point> =>
+    return (name: string, backend?: string): ReadonlyArray<Point> =>
       metrics.filter(({ descriptor }) => descriptor.name === name).flatMap((metric): Array<Point> =>
         metric.dataPointType === DataPointType.HISTOGRAM
           ? metric.dataPoints.map(({ attributes, value }) => ({
@@ -51,7 +51,9 @@ const exporter = () => {
             boundaries: undefined
           }))
           : []
-      ).filter(({ attributes }) => [attributes["lifeline.backend"], attributes["backend"]].includes(backend))
+      ).filter(({ attributes }) =>
+        backend === undefined || [attributes["lifeline.backend"], attributes["backend"]].includes(backend)
+      )
   })
   return { reader, read }
 }
@@ -171,6 +173,35 @@ describe.each(Object.entries(ways))("metrics through %s", (way, layerOf) => {
           assert.notProperty(attributes, "mcp.session.id")
         }
       }).pipe(Effect.scoped, Effect.provide(layerOf(reader)))
+    }))
+})
+
+describe("metrics of a server", () => {
+  it.scoped("[O1] how long the sessions of its clients last, in seconds, once they have ended", () =>
+    Effect.gen(function*() {
+      const { read, reader } = exporter()
+      // Other tests have sessions, too.
+      const protocol = "2000-01-01"
+      yield* Effect.gen(function*() {
+        const { beginSession } = yield* ServerOperations.make
+        const sessions = Effect.map(
+          read,
+          (points) =>
+            points("mcp.server.session.duration").filter(({ attributes }) =>
+              attributes["mcp.protocol.version"] === protocol
+            )
+        )
+        const ended = beginSession({ protocol, transport: "http" })
+        yield* TestClock.adjust("90 seconds")
+        assert.deepStrictEqual(yield* sessions, [])
+        ended()
+        assert.deepStrictEqual(yield* sessions, [{
+          attributes: { "mcp.protocol.version": protocol, "network.transport": "tcp", unit: "s" },
+          value: 1,
+          sum: 90,
+          boundaries: bucketsOfConventions
+        }])
+      }).pipe(Effect.provide(NodeSdk.layer(() => ({ resource: { serviceName: "test" }, metricReader: reader }))))
     }))
 })
 

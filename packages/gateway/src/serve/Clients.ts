@@ -29,6 +29,8 @@ export interface Options {
    * How long the answer to `initialize` waits for servers that are just being connected, so that it has their instructions. Default 5 s.
    */
   readonly patience?: Duration.DurationInput | undefined
+  /** What carries the messages of clients, for telemetry. */
+  readonly transport?: "http" | undefined
 }
 
 /** All clients of one gateway. */
@@ -52,7 +54,7 @@ const ofOurs = (kind: Kind, { catalog }: Lists): string =>
 
 /** Serves as long as the scope is open; closing it ends every conversation. */
 export const make = (
-  { hasStatus = () => true, login = () => undefined, patience = "5 seconds", servers }: Options
+  { hasStatus = () => true, login = () => undefined, patience = "5 seconds", servers, transport }: Options
 ): Effect.Effect<Clients, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { fleet } = servers
@@ -170,6 +172,7 @@ export const make = (
     const surroundings: Surroundings = {
       runtime,
       operations,
+      transport,
       servers,
       shared,
       isReady: () => isReady,

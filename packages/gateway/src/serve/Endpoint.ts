@@ -21,7 +21,7 @@ export interface Bound {
 }
 
 /** What is served, where, and how. */
-export interface Options extends Clients.Options, Bound {
+export interface Options extends Omit<Clients.Options, "transport">, Bound {
   readonly limits?: Requests.Options["limits"]
   /** What lets sessions outlive this process; without it they end with it. */
   readonly sessions?: Pick<Requests.Options, "records" | "seal"> | undefined
@@ -60,7 +60,7 @@ export const serve = (
 ): Effect.Effect<Endpoint, never, Scope.Scope> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
-    const clients = yield* Clients.make(options)
+    const clients = yield* Clients.make({ ...options, transport: "http" })
     const failed = (error: unknown): void =>
       void Runtime.runFork(runtime)(Effect.logError("a request failed inside the gateway", error))
     const requests = yield* Effect.acquireRelease(

@@ -43,6 +43,8 @@ export class FleetConversation implements Conversation {
   readonly #onClose: () => void
   /** What the client has said in `initialize`. */
   #introduced: Introduced | undefined
+  /** Ends the measurement of the client's session, if it has one. */
+  #sessionEnded: (() => void) | undefined
   readonly #inOrder = new InOrder((message) => this.#take(message))
   #closing: Promise<void> | undefined
 
@@ -84,6 +86,7 @@ export class FleetConversation implements Conversation {
   }
 
   #close(): Promise<void> {
+    this.#sessionEnded?.()
     this.#relay.end()
     this.#standing.close()
     this.#onClose()
@@ -185,7 +188,10 @@ export class FleetConversation implements Conversation {
   #introduce(params: unknown): Introduced | undefined {
     const client = clientOf(params)
     if (client === undefined) return undefined
-    this.#introduced = { ...client, protocolVersion: this.#surroundings.agreedVersion(client.protocolVersion) }
+    const { agreedVersion, operations, transport } = this.#surroundings
+    const protocol = agreedVersion(client.protocolVersion)
+    if (this.#client.isStateless !== true) this.#sessionEnded = operations.beginSession({ protocol, transport })
+    this.#introduced = { ...client, protocolVersion: protocol }
     return this.#introduced
   }
 

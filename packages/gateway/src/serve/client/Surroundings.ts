@@ -36,8 +36,10 @@ export interface Surroundings {
   readonly listWith: (kind: Kind, own: Group) => string
   /** What a person has to do to sign in to a server, as it is now. */
   readonly login: (server: string) => string | undefined
-  /** Measures the requests of clients. */
+  /** Measures the requests and the sessions of clients. */
   readonly operations: ServerOperations.ServerOperations
+  /** What carries the messages of clients. */
+  readonly transport: ServerOperations.Session["transport"]
   /** The requests of all clients that are not answered yet. */
   readonly underWay: UnderWay
   /** Logs what broke inside the gateway. */
