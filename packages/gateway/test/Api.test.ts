@@ -8,8 +8,7 @@ import { join } from "node:path"
 import { everything } from "../../testing/test/support/Built.js"
 import { ask, folder, isConnected, serve, untilStatus } from "./support/Gateway.js"
 import * as Program from "./support/Program.js"
-import { bare, connected } from "./support/Served.js"
-import * as TestClient from "./support/TestClient.js"
+import { bare } from "./support/Served.js"
 
 const { resolve } = createRequire(import.meta.url)
 const memory = resolve("@modelcontextprotocol/server-memory/dist/index.js")
@@ -69,32 +68,6 @@ describe.concurrent("the API of a running gateway", () => {
         "Check that its command is installed and that the configuration names it right. Then reconnect it."
       )
     }), 60_000)
-
-  it.scopedLive(
-    "[G15] a server of which each client has its own is one entry: what they have in common",
-    () =>
-      Effect.gen(function*() {
-        const { base } = yield* serve({
-          memory: { command: node, args: [memory] },
-          own: { command: node, args: [everything, "stdio"], lifeline: { sessions: "per-client" } }
-        })
-        const unused = yield* untilStatus(base, () => true, "own")
-        expect(unused).toMatchObject({ state: "Idle", sessions: "per-client", transport: "stdio", history: [] })
-        yield* Effect.scoped(Effect.gen(function*() {
-          const { client, transport } = yield* connected(`${base}/mcp`)
-          expect(yield* Effect.promise(() => TestClient.echo(client, "own", "hi"))).toBe("Echo: hi")
-          const used = yield* untilStatus(base, ({ calls }) => calls.total > 0, "own")
-          expect(used).toMatchObject({ state: "Connected", calls: { total: 1, failed: 0 } })
-          expect((yield* ask(`${base}/api/servers/own/reconnect`, "POST")).body.error.message).toContain(
-            "each client has its own"
-          )
-          yield* Effect.promise(() => transport.terminateSession())
-        }))
-        const left = yield* untilStatus(base, ({ state }) => state !== "Connected", "own")
-        expect(left).toMatchObject({ state: "Idle" })
-      }),
-    60_000
-  )
 
   it.scopedLive("[G1] calls are made and counted, and errors have a code and a message", () =>
     Effect.gen(function*() {
@@ -275,6 +248,7 @@ describe.concurrent("the API of a running gateway", () => {
           "/api/call",
           "/api/events",
           "/api/logs",
+          "/api/servers/{name}",
           "/api/servers/{name}/disable",
           "/api/servers/{name}/enable",
           "/api/servers/{name}/login",

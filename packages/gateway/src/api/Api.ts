@@ -116,19 +116,30 @@ const name = HttpApiSchema.param("name", Schema.String)
 
 const servers = HttpApiGroup.make("servers")
   .add(
+    HttpApiEndpoint.get("server")`/servers/${name}`.addSuccess(GatewayStatus.ServerDetails)
+      .addError(NotFound)
+      .annotate(
+        OpenApi.Description,
+        "One server, as it is now; where each client has its own, with each of them. Nothing says which client that is."
+      )
+  )
+  .add(
     HttpApiEndpoint.post("reconnect")`/servers/${name}/reconnect`.addSuccess(GatewayStatus.Server)
       .addError(NotFound).addError(ServerFailed)
-      .annotate(OpenApi.Description, "Connects the server anew, and answers when that is done.")
+      .annotate(OpenApi.Description, "Connects the server anew, or that of each client, and answers when that is done.")
   )
   .add(
     HttpApiEndpoint.post("enable")`/servers/${name}/enable`.addSuccess(GatewayStatus.Server)
       .addError(NotFound).addError(ServerFailed)
-      .annotate(OpenApi.Description, "Switches the server on, and answers when it is connected.")
+      .annotate(OpenApi.Description, "Switches the server on, for all clients, and answers when it is connected.")
   )
   .add(
     HttpApiEndpoint.post("disable")`/servers/${name}/disable`.addSuccess(GatewayStatus.Server)
       .addError(NotFound)
-      .annotate(OpenApi.Description, "Switches the server off, until it is enabled or the gateway is started again.")
+      .annotate(
+        OpenApi.Description,
+        "Switches the server off, for all clients, until it is enabled or the gateway is started again."
+      )
   )
   .add(
     HttpApiEndpoint.post("login")`/servers/${name}/login`.addSuccess(Login)

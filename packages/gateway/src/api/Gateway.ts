@@ -3,7 +3,7 @@
  */
 import type { Fleet } from "@mcp-lifeline/core"
 import { Clock, Effect, type Scope } from "effect"
-import type { Server } from "../config/Backends.js"
+import type { OwnRuntimes } from "../serve/OwnRuntimes.js"
 import type * as SignIn from "../sign-in/SignIn.js"
 import * as Record from "./Record.js"
 
@@ -21,8 +21,8 @@ export interface About {
 /** A gateway that is being served. */
 export interface Gateway extends About {
   readonly fleet: Fleet.Fleet
-  /** The servers of which each client has its own. */
-  readonly own: () => ReadonlyArray<Pick<Server, "id" | "connector">>
+  /** The runtimes of the servers of which each client has its own. */
+  readonly own: OwnRuntimes
   /** Of the MCP endpoint. */
   readonly url: string
   /** How many sessions clients have. */

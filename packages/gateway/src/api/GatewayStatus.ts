@@ -3,7 +3,8 @@
  */
 import { Schema } from "effect"
 
-const State = Schema.Literal(
+/** The states of a server, in the order in which runtimes are counted. */
+export const State = Schema.Literal(
   "Idle",
   "Connecting",
   "Connected",
@@ -21,11 +22,12 @@ const count = Schema.Int
 /** One server. */
 export const Server = Schema.Struct({
   name: Schema.String,
+  /** Where each client has its own: the state of the runtime of which an operator wants to know first. */
   state: State,
   /** From when on it is in that state. */
   since: Schema.Number,
-  /** The number of its connection; 0 before the first. */
-  generation: count,
+  /** The number of its connection; 0 before the first. Where each client has its own, each has its own number. */
+  generation: Schema.optional(count),
   transport: Schema.String,
   /** The command or the address, without credentials. */
   target: Schema.String,
@@ -33,6 +35,8 @@ export const Server = Schema.Struct({
   /** Name and version as the server gives them. */
   server: Schema.NullOr(Schema.Struct({ name: Schema.String, version: Schema.String })),
   sessions: Schema.Literal("shared", "per-client"),
+  /** Where each client has its own: how many there are. */
+  runtimesByState: Schema.optional(Schema.partialWith(Schema.Record({ key: State, value: count }), { exact: true })),
   counts: Schema.Struct({ tools: count, prompts: count, resources: count }),
   /** Whether what is known of its tools may be out of date. */
   stale: Schema.Boolean,
@@ -53,6 +57,28 @@ export const Server = Schema.Struct({
   warnings: Schema.Array(Schema.String)
 }).annotations({ identifier: "Server" })
 export type Server = typeof Server.Type
+
+/** One runtime of a server of which each client has its own. */
+export const Runtime = Schema.Struct({
+  /** Counted for each server, in the order in which its runtimes were started. */
+  number: count,
+  state: State,
+  /** From when on it is in that state. */
+  since: Schema.Number,
+  /** The number of its connection; 0 before the first. */
+  generation: count
+}).annotations({ identifier: "Runtime" })
+export type Runtime = typeof Runtime.Type
+
+/** One server, with what the status of the gateway leaves out. */
+export const ServerDetails = Schema.extend(
+  Server,
+  Schema.Struct({
+    /** Where each client has its own: all of them. */
+    runtimes: Schema.optional(Schema.Array(Runtime))
+  })
+).annotations({ identifier: "ServerDetails" })
+export type ServerDetails = typeof ServerDetails.Type
 
 /** A gateway and its servers, in the order of its configuration. */
 export const GatewayStatus = Schema.Struct({

@@ -3,7 +3,7 @@
  */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { type Backend, type CallError, type CommandError, Nesting } from "@mcp-lifeline/core"
-import { Effect, FiberMap, Layer, Stream } from "effect"
+import { Array, Effect, FiberMap, Layer, Stream } from "effect"
 import * as Offer from "../serve/Offer.js"
 import * as SignInState from "../sign-in/State.js"
 import { clean } from "../Text.js"
@@ -11,7 +11,7 @@ import { withoutOptions } from "../wrap/Advice.js"
 import * as Api from "./Api.js"
 import * as EventStream from "./EventStream.js"
 import type { Gateway } from "./Gateway.js"
-import { gatewayStatus, serverStatus } from "./statusOf.js"
+import { gatewayStatus, serverDetails, serverStatus } from "./statusOf.js"
 
 const notFound = (message: string): Api.NotFound => ({ error: { code: "not_found", message } })
 
@@ -77,27 +77,64 @@ const gatewayHandlers = (gateway: Gateway) =>
           Effect.sync(() => ({ events: record.log.last(limit, server) })))
     }))
 
+type Runtimes = ReadonlyArray<Backend.Backend>
+
+/** Does something to all of them at once, and says of how many it failed. That of a client that leaves meanwhile needs it no more. */
+const each =
+  (act: (backend: Backend.Backend) => Effect.Effect<void, CommandError>) =>
+  (runtimes: Runtimes): Effect.Effect<void, Api.ServerFailed> =>
+    Effect.partition(
+      runtimes,
+      (backend) =>
+        Effect.catchAll(act(backend), (error) =>
+          Effect.flatMap(backend.status, ({ state }) =>
+            state === "Closed" ? Effect.void : Effect.fail(failed(error)))),
+      {
+        concurrency: "unbounded"
+      }
+    ).pipe(Effect.flatMap(([failures]) => {
+      const [first] = failures
+      if (first === undefined) {
+        return Effect.void
+      }
+      if (runtimes.length === 1) {
+        return Effect.fail(first)
+      }
+      const { code, message } = first.error
+      return Effect.fail({ error: { code, message: `${failures.length} of ${runtimes.length} runtimes: ${message}` } })
+    }))
+
 const serverHandlers = (gateway: Gateway) =>
   HttpApiBuilder.group(Api.Api, "servers", (handlers) =>
     Effect.gen(function*() {
       const logins = yield* FiberMap.make<string>()
 
-      const find = (name: string): Effect.Effect<Backend.Backend, Api.NotFound> =>
-        Effect.catchAll(gateway.fleet.backend(name), ({ message }) =>
-          Effect.fail(notFound(
-            gateway.own().some(({ id }) => id === name)
-              ? `each client has its own ${name}, so that there is none for all; change it in the configuration`
-              : message
-          )))
+      const { own } = gateway
+
+      /** The runtimes of a server: the one that all clients share, or those of all clients, and of those to come once it is switched. */
+      const find = (name: string, isOff?: boolean): Effect.Effect<Runtimes, Api.NotFound> => {
+        const server = own.servers.find(({ id }) => id === name)
+        if (server === undefined) {
+          return Effect.mapBoth(gateway.fleet.backend(name), {
+            onFailure: ({ message }) => notFound(message),
+            onSuccess: Array.of
+          })
+        }
+        return Effect.zipRight(isOff === undefined ? Effect.void : own.switch(server, isOff), own.of(server))
+      }
+
+      const orGone = <A>(name: string, status: Effect.Effect<A | undefined>): Effect.Effect<A, Api.NotFound> =>
+        Effect.flatMap(
+          status,
+          (status) =>
+            status === undefined ? Effect.fail(notFound(`there is no server ${name}`)) : Effect.succeed(status)
+        )
 
       /** Does something to a server, and answers with its status after that. */
-      const command = <E>(name: string, act: (backend: Backend.Backend) => Effect.Effect<void, E>) =>
-        find(name).pipe(
+      const command = <E>(name: string, act: (runtimes: Runtimes) => Effect.Effect<void, E>, isOff?: boolean) =>
+        find(name, isOff).pipe(
           Effect.flatMap(act),
-          Effect.zipRight(serverStatus(gateway, name)),
-          Effect.flatMap((status) =>
-            status === undefined ? Effect.fail(notFound(`${name} is gone`)) : Effect.succeed(status)
-          )
+          Effect.zipRight(orGone(name, serverStatus(gateway, name)))
         )
 
       const login = (name: string) =>
@@ -135,9 +172,15 @@ const serverHandlers = (gateway: Gateway) =>
         })
 
       return handlers
-        .handle("reconnect", ({ path }) => command(path.name, (backend) => Effect.mapError(backend.reconnect, failed)))
-        .handle("enable", ({ path }) => command(path.name, (backend) => Effect.mapError(backend.enable, failed)))
-        .handle("disable", ({ path }) => command(path.name, (backend) => backend.disable))
+        .handle("server", ({ path }) => orGone(path.name, serverDetails(gateway, path.name)))
+        .handle("reconnect", ({ path }) => command(path.name, each(({ reconnect }) => reconnect)))
+        .handle("enable", ({ path }) => command(path.name, each(({ enable }) => enable), false))
+        .handle("disable", ({ path }) =>
+          command(
+            path.name,
+            Effect.forEach(({ disable }) => disable, { concurrency: "unbounded", discard: true }),
+            true
+          ))
         .handle("login", ({ path }) => login(path.name))
     }))
 

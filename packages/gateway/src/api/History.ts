@@ -1,7 +1,7 @@
 /**
- * In which states one server was, and why its last attempt failed.
+ * In which states one server was, and why a connection to it failed last.
  */
-import type { ConnectReason, Event, Status } from "@mcp-lifeline/core"
+import type { Event, Status } from "@mcp-lifeline/core"
 
 /** From when on it was in a state, in milliseconds since 1970. */
 export interface Change {
@@ -15,38 +15,27 @@ const remembered = 200
 /** The history of one server. */
 export class History {
   #changes: ReadonlyArray<Change> = []
-  #reason: ConnectReason | undefined
   #lastError: { readonly message: string; readonly at: number } | undefined
 
   take(event: Event.Event): void {
-    switch (event._tag) {
-      case "AttemptFailed":
-        this.#reason = event.error.reason
-        this.#lastError = { message: event.error.message, at: event.at }
-        return
-      case "RuntimeLost":
-        this.#reason = undefined
-        this.#lastError = { message: event.loss.message, at: event.at }
-        return
-      case "Installed":
-        this.#reason = undefined
-    }
+    if (event._tag === "AttemptFailed") this.#lastError = { message: event.error.message, at: event.at }
+    else if (event._tag === "RuntimeLost") this.#lastError = { message: event.loss.message, at: event.at }
   }
 
   /** It is in a state from now on. */
   enter(state: Status["state"], at: number): void {
-    if (this.#changes.at(-1)?.state === state) return
+    if (this.state === state) return
     this.#changes = [...this.#changes.slice(1 - remembered), { at, state }]
+  }
+
+  /** The state that it is in. */
+  get state(): Status["state"] | undefined {
+    return this.#changes.at(-1)?.state
   }
 
   /** Oldest first. */
   get changes(): ReadonlyArray<Change> {
     return this.#changes
-  }
-
-  /** Why the last attempt failed, unless a connection was made or lost since. */
-  get reason(): ConnectReason | undefined {
-    return this.#reason
   }
 
   /** Why a connection was lost or could not be made last. */

@@ -3,44 +3,55 @@
  */
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import type { Status } from "@mcp-lifeline/core"
 import { Prometheus } from "@mcp-lifeline/opentelemetry"
 import { Effect } from "effect"
 import type * as Unavailable from "../http/Unavailable.js"
-import { clean } from "../Text.js"
 import type { Gateway } from "./Gateway.js"
+import type { Server } from "./GatewayStatus.js"
+import { gatewayStatus } from "./statusOf.js"
 
 const headers = { "cache-control": "no-store" }
 
-type Statuses = Readonly<Record<string, Status>>
+type Servers = ReadonlyArray<Server>
 
-const healthOf = (status: string, statuses: Statuses) => ({
+const healthOf = (status: string, servers: Servers) => ({
   status,
   backends: Object.fromEntries(
-    Object.values(statuses).map(({ backend, generation, state }) => [backend, { state, generation }])
+    servers.map(({ generation, name, runtimesByState, state }) => [name, { state, generation, runtimesByState }])
   )
 })
 
-const readyOf = (ready: boolean, statuses: Statuses) => ({
+const readyOf = (ready: boolean, servers: Servers) => ({
   ready,
   servers: Object.fromEntries(
-    Object.values(statuses).map(({ backend, lastError, state }) => [
-      backend,
-      { state, ...(state === "Connected" || lastError === undefined ? {} : { reason: clean(lastError) }) }
+    servers.map(({ lastError, name, runtimesByState, state }) => [
+      name,
+      {
+        state,
+        runtimesByState,
+        ...(state === "Connected" || lastError === undefined ? {} : { reason: lastError.message })
+      }
     ])
   )
 })
 
 /** Alive, with the state of each server. */
-const health = ({ fleet }: Gateway) =>
-  Effect.map(fleet.status, (statuses) => HttpServerResponse.unsafeJson(healthOf("ok", statuses), { headers }))
+const health = (gateway: Gateway) =>
+  Effect.map(
+    gatewayStatus(gateway),
+    ({ servers }) => HttpServerResponse.unsafeJson(healthOf("ok", servers), { headers })
+  )
 
-/** Ready once each server is up or has had its first try; and why those that are not up are not. */
-const ready = ({ fleet, isReady }: Gateway) =>
+/**
+ * Ready once each server is up or has had its first try; and why those that are not up are not. A server of which each client has its
+ * own is started for a client: without clients there is nothing to try.
+ */
+const ready = (gateway: Gateway) =>
   Effect.zipWith(
-    isReady,
-    fleet.status,
-    (ready, statuses) => HttpServerResponse.unsafeJson(readyOf(ready, statuses), { status: ready ? 200 : 503, headers })
+    gateway.isReady,
+    gatewayStatus(gateway),
+    (ready, { servers }) =>
+      HttpServerResponse.unsafeJson(readyOf(ready, servers), { status: ready ? 200 : 503, headers })
   )
 
 /**
@@ -48,8 +59,8 @@ const ready = ({ fleet, isReady }: Gateway) =>
  * stops is to be found by nobody any more.
  */
 export const unavailable: Unavailable.Probes = (phase) => ({
-  "/health": { status: phase === "starting" ? 200 : 503, body: healthOf(phase, {}) },
-  "/ready": { status: 503, body: { ...readyOf(false, {}), reason: phase } }
+  "/health": { status: phase === "starting" ? 200 : 503, body: healthOf(phase, []) },
+  "/ready": { status: 503, body: { ...readyOf(false, []), reason: phase } }
 })
 
 const metrics = Effect.map(

@@ -6,12 +6,15 @@ import type { Scope } from "effect"
 import { Effect, LogLevel, Option, Stream } from "effect"
 import * as Lines from "../serve/Lines.js"
 import * as EventLog from "./EventLog.js"
+import { mostUrgent, serving } from "./Runtime.js"
 import { ServerRecords } from "./ServerRecords.js"
 
 /** What has happened so far. */
 export interface Record {
-  /** To be provided as telemetry where the fleet is made. */
+  /** To be provided as telemetry where the fleet of the servers is made that all clients share. */
   readonly servers: ServerRecords
+  /** To be provided as telemetry where each client gets its own servers. */
+  readonly own: ServerRecords
   readonly log: EventLog.EventLog
   /** The catalogue as it was last. */
   readonly catalog: () => Fleet.FleetCatalog | undefined
@@ -30,7 +33,7 @@ const levelOf = (event: Event.Event): EventLog.Entry["level"] => {
 
 /** An empty record, which hands what it measures on to the telemetry that is provided. */
 export const make: Effect.Effect<Record> = Effect.gen(function*() {
-  const servers = new ServerRecords(yield* Telemetry.Current)
+  const telemetry = yield* Telemetry.Current
   const log = yield* EventLog.make
   let lastCatalog: Fleet.FleetCatalog | undefined
   let told: Lines.Told = new Map()
@@ -45,7 +48,8 @@ export const make: Effect.Effect<Record> = Effect.gen(function*() {
   }
 
   return {
-    servers,
+    servers: new ServerRecords(telemetry, serving),
+    own: new ServerRecords(telemetry, mostUrgent),
     log,
     catalog: () => lastCatalog,
     follow: (fleet, onLine = () => Effect.void) => {

@@ -1,36 +1,71 @@
 /**
- * The calls and the history of each server, measured as telemetry: from before anything happens to it. Of a server that each client
- * has for itself there may be many at once; what is known of them is one record.
+ * The calls, the runtimes and the history of each server, measured as telemetry: from before anything happens to it. Of a server that
+ * each client has for itself there may be many runtimes at once; what is known of them is one record.
  */
-import type { CallError, Method, Params, Status, Telemetry } from "@mcp-lifeline/core"
+import type { CallError, Method, Params, Telemetry } from "@mcp-lifeline/core"
 import { Effect } from "effect"
 import { CallCounts } from "./CallCounts.js"
 import { History } from "./History.js"
+import { Runtime } from "./Runtime.js"
+
+/** Which of the runtimes of a server speaks for all of them. */
+export type Leading = (runtimes: ReadonlyArray<Runtime>) => Runtime | undefined
 
 /** What is known of one server. */
-export interface ServerRecord {
-  readonly calls: CallCounts
-  readonly history: History
-}
+export class ServerRecord {
+  readonly calls = new CallCounts()
+  readonly history = new History()
+  readonly #leading: Leading
+  readonly #runtimes = new Set<Runtime>()
+  #made = 0
 
-/** A record with the states of the backends that it is about. */
-interface Kept extends ServerRecord {
-  readonly states: Map<Telemetry.Observed, Status["state"]>
-}
+  constructor(leading: Leading) {
+    this.#leading = leading
+  }
 
-/** The state of all together: that of the one that serves, where one does. */
-const together = (states: Kept["states"]): Status["state"] => {
-  const all = [...states.values()]
-  return all.includes("Connected") ? "Connected" : all.at(-1) ?? "Idle"
+  /** Those that are not closed, oldest first. */
+  get runtimes(): ReadonlyArray<Runtime> {
+    return [...this.#runtimes]
+  }
+
+  /** The one whose state is that of the server. */
+  get leading(): Runtime | undefined {
+    return this.#leading(this.runtimes)
+  }
+
+  /** Has one more runtime. */
+  add(observed: Telemetry.Observed): Runtime {
+    const runtime = new Runtime(++this.#made, observed)
+    this.#runtimes.add(runtime)
+    this.#enter(runtime.since)
+    return runtime
+  }
+
+  /** Something has happened to one of them. */
+  take(runtime: Runtime, event: Parameters<Runtime["take"]>[0]): void {
+    runtime.take(event)
+    this.history.take(event)
+    if (event._tag !== "StateChanged") return
+    if (event.to === "Closed") this.#runtimes.delete(runtime)
+    this.#enter(event.at)
+  }
+
+  #enter(at: number): void {
+    const { history, leading } = this
+    // What is switched off stays so when the last client leaves.
+    history.enter(leading?.state ?? (history.state === "Disabled" ? "Disabled" : "Idle"), at)
+  }
 }
 
 /** The records of all servers by name. Hands on what it measures. */
 export class ServerRecords implements Telemetry.Telemetry {
-  readonly #records = new Map<string, Kept>()
+  readonly #records = new Map<string, ServerRecord>()
   readonly #next: Telemetry.Telemetry | undefined
+  readonly #leading: Leading
 
-  constructor(next: Telemetry.Telemetry | undefined) {
+  constructor(next: Telemetry.Telemetry | undefined, leading: Leading) {
     this.#next = next
+    this.#leading = leading
   }
 
   of(server: string): ServerRecord | undefined {
@@ -43,20 +78,14 @@ export class ServerRecords implements Telemetry.Telemetry {
   }
 
   observe(backend: Telemetry.Observed): Telemetry.Observer {
-    const { clock, id, state } = backend
-    const record = this.#records.get(id) ?? { calls: new CallCounts(), history: new History(), states: new Map() }
-    this.#records.set(id, record)
-    const { calls, history, states } = record
-    states.set(backend, state)
-    history.enter(together(states), clock.unsafeCurrentTimeMillis())
+    const record = this.#records.get(backend.id) ?? new ServerRecord(this.#leading)
+    this.#records.set(backend.id, record)
+    const { calls } = record
+    const runtime = record.add(backend)
     const next = this.#next?.observe(backend)
     return {
       event: (event) => {
-        if (event._tag === "StateChanged") {
-          if (event.to === "Closed") states.delete(backend)
-          else states.set(backend, event.to)
-          history.enter(together(states), event.at)
-        } else history.take(event)
+        record.take(runtime, event)
         next?.event(event)
       },
       beat: (sent, failure, millis) => next?.beat(sent, failure, millis),

@@ -8,8 +8,10 @@ import * as SignInState from "../sign-in/State.js"
 import { clean } from "../Text.js"
 import { version } from "../Version.js"
 import type { Gateway } from "./Gateway.js"
-import type { GatewayStatus, Server } from "./GatewayStatus.js"
+import { type GatewayStatus, type Runtime, type Server, type ServerDetails, State } from "./GatewayStatus.js"
+import type { Change } from "./History.js"
 import { remedy } from "./Remedy.js"
+import type { ServerRecord } from "./ServerRecords.js"
 
 /** What of a catalogue is one server's. */
 interface Share {
@@ -94,7 +96,7 @@ const serverOf = (
     ...(lastError === undefined || lastErrorAt === undefined ? {} : {
       lastError: {
         message: clean(lastError),
-        remedy: remedy(status, record?.history.reason, login?.message),
+        remedy: remedy(status, record?.leading?.reason, login?.message),
         at: lastErrorAt
       }
     }),
@@ -106,32 +108,46 @@ const serverOf = (
   }
 }
 
-/** The status of a server of which each client has its own: what they have in common. */
-const ownServer = (
-  gateway: Gateway,
-  { connector: { target, transport }, id }: ReturnType<Gateway["own"]>[number],
-  login: Server["login"]
-): Server => {
-  const record = gateway.record.servers.of(id)
+type OwnServer = Gateway["own"]["servers"][number]
+
+/** The history of a server of which each client has its own. While no client has it, it is as it was switched. */
+const ownHistory = ({ own, startedAt }: Gateway, server: OwnServer, record: ServerRecord | undefined) => {
   const changes = record?.history.changes ?? []
-  const { at = gateway.startedAt, state = "Idle" } = changes.at(-1) ?? {}
-  const { lastError, reason } = record?.history ?? {}
+  const last = changes.at(-1) ?? { at: startedAt, state: "Idle" }
+  const state = record?.leading?.state ?? (own.isOff(server) ? "Disabled" : "Idle")
+  if (state === last.state) return { changes, last }
+  const next: Change = { at: Math.max(last.at, own.switched(server)?.at ?? 0), state }
+  return { changes: [...changes, next], last: next }
+}
+
+const byState = (runtimes: ReadonlyArray<Pick<Runtime, "state">>): NonNullable<Server["runtimesByState"]> =>
+  Object.fromEntries(State.literals.flatMap((state) => {
+    const { length } = runtimes.filter((runtime) => runtime.state === state)
+    return length === 0 ? [] : [[state, length]]
+  }))
+
+/** The status of a server of which each client has its own: what they have in common. */
+const ownServer = (gateway: Gateway, server: OwnServer, login: Server["login"]): Server => {
+  const { connector: { target, transport }, id } = server
+  const record = gateway.record.own.of(id)
+  const { changes, last: { at, state } } = ownHistory(gateway, server, record)
+  const lastError = record?.history.lastError
   return {
     name: id,
     state,
     since: at,
-    generation: 0,
     transport,
     target,
     server: null,
     sessions: "per-client",
+    runtimesByState: byState(record?.runtimes ?? []),
     counts: { tools: 0, prompts: 0, resources: 0 },
     stale: false,
     calls: record?.calls.counts ?? noCalls,
     ...(lastError === undefined ? {} : {
       lastError: {
         message: clean(lastError.message),
-        remedy: remedy({ state, nextAttemptAt: undefined }, reason, login?.message),
+        remedy: remedy({ state, nextAttemptAt: undefined }, record?.leading?.reason, login?.message),
         at: lastError.at
       }
     }),
@@ -145,12 +161,24 @@ const ownServer = (
 export const serverStatus = (gateway: Gateway, name: string): Effect.Effect<Server | undefined> =>
   Effect.map(gatewayStatus(gateway), ({ servers }) => servers.find((one) => one.name === name))
 
+/** The same with the runtimes of a server of which each client has its own. */
+export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<ServerDetails | undefined> =>
+  Effect.map(serverStatus(gateway, name), (server) => {
+    if (server?.sessions !== "per-client") return server
+    const runtimes = gateway.record.own.of(name)?.runtimes ?? []
+    return {
+      ...server,
+      runtimes: runtimes.map(({ generation, number, since, state }) => ({ number, state, since, generation }))
+    }
+  })
+
 /** The status as it is now. */
 export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
   Effect.gen(function*() {
     const statuses = Object.values(yield* gateway.fleet.status)
-    const own = gateway.own()
-    gateway.record.servers.keep(new Set([...statuses.map(({ backend }) => backend), ...own.map(({ id }) => id)]))
+    const own = gateway.own.servers
+    gateway.record.servers.keep(new Set(statuses.map(({ backend }) => backend)))
+    gateway.record.own.keep(new Set(own.map(({ id }) => id)))
     const shares = sharesOf(gateway.record.catalog())
     const servers = yield* Effect.forEach(statuses, (status) =>
       Effect.map(

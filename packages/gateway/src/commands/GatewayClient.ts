@@ -28,6 +28,7 @@ export type Update =
 /** A gateway that can be asked. */
 export interface GatewayClient {
   readonly status: Effect.Effect<GatewayStatus.GatewayStatus, Failure>
+  readonly server: (name: string) => Effect.Effect<GatewayStatus.ServerDetails, Failure>
   readonly tools: Effect.Effect<ReadonlyArray<Api.Tool>, Failure>
   readonly call: (call: Api.Call) => Effect.Effect<unknown, Failure>
   readonly logs: (limit: number, server: string | undefined) => Effect.Effect<ReadonlyArray<EventLog.Entry>, Failure>
@@ -135,6 +136,7 @@ export const find = (choice: Choice): Effect.Effect<GatewayClient, Failure | Usa
     const failed = Effect.mapError(failureOf(place))
     return {
       status: failed(api.gateway.status()),
+      server: (name) => failed(api.servers.server({ path: { name } })),
       tools: failed(Effect.map(api.gateway.tools({ urlParams: {} }), ({ tools }) => tools)),
       call: (payload) => failed(api.gateway.call({ payload })),
       logs: (limit, server) =>

@@ -1,7 +1,7 @@
 /**
  * The status of a gateway for a terminal. Pure.
  */
-import type { GatewayStatus, Server } from "../api/GatewayStatus.js"
+import type { GatewayStatus, Runtime, Server, ServerDetails } from "../api/GatewayStatus.js"
 import * as Grid from "../Grid.js"
 import { paintState, span, until } from "../serve/Table.js"
 import { clean } from "../Text.js"
@@ -17,18 +17,31 @@ export interface Options {
 const head = ["server", "state", "for", "gen", "tools", "calls", "failed", "p50", "target"] as const
 const [stateColumn, targetColumn] = [1, 8]
 
+/** `PermanentlyFailed` as `permanently failed`. */
+const inWords = (state: string): string => state.replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase()
+
+/** `per client: 3 connected, 1 reconnecting`. */
+export const perClient = (runtimesByState: NonNullable<Server["runtimesByState"]>): string => {
+  const counts = Object.entries(runtimesByState).map(([state, count]) => `${count} ${inWords(state)}`)
+  return `per client: ${counts.length === 0 ? "no client has one" : counts.join(", ")}`
+}
+
+/** Where a server is, or which runtimes there are of it. */
+const whereOf = ({ pid, runtimesByState, target }: Server): string =>
+  runtimesByState === undefined ? pid === undefined ? target : `pid ${pid}` : perClient(runtimesByState)
+
 const cells = (server: Server, now: number): ReadonlyArray<string> => {
-  const { calls, counts, generation, nextAttemptAt, since, stale, state } = server
+  const { calls, counts, generation = 0, nextAttemptAt, sessions, since, stale, state } = server
   return [
     server.name,
     state,
     nextAttemptAt === undefined ? span(now - since) : `next in ${until(nextAttemptAt - now)}`,
     generation === 0 ? "" : String(generation),
-    `${counts.tools}${stale ? " (stale)" : ""}`,
+    sessions === "shared" ? `${counts.tools}${stale ? " (stale)" : ""}` : "",
     calls.inFlight === 0 ? String(calls.total) : `${calls.total} (${calls.inFlight} in flight)`,
     String(calls.failed),
     calls.p50Millis === null ? "" : `${calls.p50Millis} ms`,
-    server.pid === undefined ? server.target : `pid ${server.pid}`
+    whereOf(server)
   ].map(clean)
 }
 
@@ -53,18 +66,53 @@ const gatewayLine = ({ clients, config, pid, startedAt, url, version }: GatewayS
     config === undefined ? "the demo" : clean(config)
   ].join(", ")
 
+/** A table of what has a state, which stands in the second column. */
+const table = <A extends { readonly state: Server["state"] }>(
+  rows: ReadonlyArray<A>,
+  { cells, head, shrinking }: Pick<Grid.Grid, "head" | "shrinking"> & {
+    readonly cells: (row: A) => ReadonlyArray<string>
+  },
+  { colour, width }: Options
+): string =>
+  Grid.render({
+    head,
+    rows: rows.map(cells),
+    shrinking,
+    paint: (text, row, column) => {
+      const state = rows[row]?.state
+      return colour && state !== undefined && column === stateColumn ? paintState(text, state) : text
+    }
+  }, width)
+
+const serverTable = (servers: ReadonlyArray<Server>, options: Options): ReadonlyArray<string> => [
+  table(servers, {
+    head,
+    shrinking: [[targetColumn, 16], [0, 8]],
+    cells: (server) => cells(server, options.now)
+  }, options),
+  ...servers.flatMap(notes)
+]
+
+const runtimeTable = (runtimes: ReadonlyArray<Runtime>, options: Options): string =>
+  table(runtimes, {
+    head: ["runtime", "state", "for", "gen"],
+    shrinking: [],
+    cells: ({ generation, number, since, state }) => [
+      String(number),
+      state,
+      span(options.now - since),
+      String(generation)
+    ]
+  }, options)
+
 /** The gateway, its servers, and what is wrong with them. */
-export const render = ({ gateway, servers }: GatewayStatus, { colour, now, width }: Options): string =>
-  [
-    gatewayLine(gateway, now),
-    Grid.render({
-      head,
-      rows: servers.map((server) => cells(server, now)),
-      shrinking: [[targetColumn, 16], [0, 8]],
-      paint: (text, row, column) => {
-        const state = servers[row]?.state
-        return colour && state !== undefined && column === stateColumn ? paintState(text, state) : text
-      }
-    }, width),
-    ...servers.flatMap(notes)
-  ].join("\n")
+export const render = ({ gateway, servers }: GatewayStatus, options: Options): string =>
+  [gatewayLine(gateway, options.now), ...serverTable(servers, options)].join("\n")
+
+/** One server, and its runtimes where each client has its own. */
+export const renderServer = (server: ServerDetails, options: Options): string => {
+  const { runtimes = [] } = server
+  return [...serverTable([server], options), ...(runtimes.length === 0 ? [] : [runtimeTable(runtimes, options)])].join(
+    "\n"
+  )
+}

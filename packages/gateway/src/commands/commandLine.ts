@@ -15,7 +15,7 @@ export interface Choice {
 
 /** What is asked of it. */
 export type Asked =
-  | { readonly _tag: "Status"; readonly json: boolean }
+  | { readonly _tag: "Status"; readonly name: string | undefined; readonly json: boolean }
   | { readonly _tag: "Top" }
   | { readonly _tag: "Tools"; readonly name: string | undefined; readonly json: boolean }
   /** `given`: the arguments as JSON, or `-` for standard input. */
@@ -81,7 +81,18 @@ export const commands = (ask: (request: Request) => Effect.Effect<void>) => {
       ({ json, server, ...given }) => asking(given, { _tag: "Act", action, server, json })
     ).pipe(Command.withDescription(`${help}${codes}`))
   return [
-    Command.make("status", { ...choice, json }, ({ json, ...given }) => asking(given, { _tag: "Status", json })).pipe(
+    Command.make(
+      "status",
+      {
+        name: Args.text({ name: "NAME" }).pipe(
+          Args.withDescription("A server, for it alone: with the runtime of each client, where each has its own."),
+          Args.optional
+        ),
+        ...choice,
+        json
+      },
+      ({ json, name, ...given }) => asking(given, { _tag: "Status", name: Option.getOrUndefined(name), json })
+    ).pipe(
       Command.withDescription(
         `Show the servers of the running gateway: state, tools, calls, and what is wrong.${codes}`
       )
@@ -136,8 +147,8 @@ export const commands = (ask: (request: Request) => Effect.Effect<void>) => {
     ).pipe(
       Command.withDescription(`Show what has happened to the servers of the running gateway.${codes}`)
     ),
-    act("reconnect", "Connect a server anew, and wait until that is done."),
-    act("enable", "Switch a server on, and wait until it is connected."),
-    act("disable", "Switch a server off, until it is enabled or the gateway starts again.")
+    act("reconnect", "Connect a server anew, or that of each client, and wait until that is done."),
+    act("enable", "Switch a server on, for all clients, and wait until it is connected."),
+    act("disable", "Switch a server off, for all clients, until it is enabled or the gateway starts again.")
   ] as const
 }

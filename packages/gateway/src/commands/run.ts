@@ -9,6 +9,7 @@ import type { Asked, Request } from "./commandLine.js"
 import * as GatewayClient from "./GatewayClient.js"
 import * as Logs from "./logs.js"
 import * as Status from "./status.js"
+import { perClient } from "./StatusView.js"
 import * as Tools from "./tools.js"
 import { waiting } from "./waiting.js"
 
@@ -23,15 +24,19 @@ const act = (
   Effect.gen(function*() {
     const status = yield* waiting(output, `${verbs[action]} ${clean(server)}`, client.act(action, server))
     if (json) return yield* output.line(JSON.stringify(status, undefined, 2))
-    const { generation, name, state } = status
+    const { generation, name, runtimesByState, state } = status
     const connection = state === "Connected" ? `, generation ${generation}` : ""
-    yield* output.line(`${clean(name)}: ${state}${connection}`)
+    yield* output.line(
+      `${clean(name)}: ${
+        runtimesByState === undefined ? `${state}${connection}` : `${state}, ${perClient(runtimesByState)}`
+      }`
+    )
   })
 
 const carryOut = (client: GatewayClient.GatewayClient, asked: Asked, output: Output.Output) => {
   switch (asked._tag) {
     case "Status":
-      return Status.status(client, asked.json, output)
+      return Status.status(client, asked, output)
     case "Top":
       return Status.top(client, output)
     case "Tools":

@@ -5,22 +5,27 @@ import { Clock, Effect, Option, Ref, Stream } from "effect"
 import type { GatewayStatus } from "../api/GatewayStatus.js"
 import { UsageError } from "../Errors.js"
 import type { Output } from "../Output.js"
+import type { Asked } from "./commandLine.js"
 import type { GatewayClient } from "./GatewayClient.js"
 import * as StatusView from "./StatusView.js"
 
-const view = (status: GatewayStatus, { colour, width }: Output) =>
-  Effect.zipWith(
-    Clock.currentTimeMillis,
-    width,
-    (now, width) => StatusView.render(status, { now, width, colour })
-  )
+const view = ({ colour, width }: Output, render: (options: StatusView.Options) => string) =>
+  Effect.zipWith(Clock.currentTimeMillis, width, (now, width) => render({ now, width, colour }))
 
-/** Shows the status once. */
-export const status = (client: GatewayClient, isJson: boolean, output: Output) =>
-  Effect.flatMap(
-    client.status,
-    (now) => isJson ? output.line(JSON.stringify(now, undefined, 2)) : Effect.flatMap(view(now, output), output.line)
-  )
+/** Shows the status once, of all servers or of one. */
+export const status = (
+  client: GatewayClient,
+  { json, name }: Extract<Asked, { readonly _tag: "Status" }>,
+  output: Output
+) => {
+  const show = <A>(render: (value: A, options: StatusView.Options) => string) => (value: A) =>
+    json
+      ? output.line(JSON.stringify(value, undefined, 2))
+      : Effect.flatMap(view(output, (options) => render(value, options)), output.line)
+  return name === undefined
+    ? Effect.flatMap(client.status, show(StatusView.render))
+    : Effect.flatMap(client.server(name), show(StatusView.renderServer))
+}
 
 /** The last two are Ctrl+C and Ctrl+D. */
 const quitKeys = ["q", "Q", "\u0003", "\u0004"]
@@ -54,7 +59,8 @@ export const top = (client: GatewayClient, output: Output) =>
       Option.match({
         onNone: () => Effect.void,
         onSome: (status) =>
-          Effect.flatMap(view(status, output), (text) => output.frame(`${text}\n\n  q or Ctrl+C ends this`))
+          Effect.flatMap(view(output, (options) => StatusView.render(status, options)), (text) =>
+            output.frame(`${text}\n\n  q or Ctrl+C ends this`))
       })
     )
     const statuses = client.updates.pipe(
@@ -62,6 +68,7 @@ export const top = (client: GatewayClient, output: Output) =>
         update._tag === "Status" ? Effect.zipRight(Ref.set(last, Option.some(update.status)), draw) : Effect.void
       )
     )
-    const ticks = Stream.runForEach(Stream.tick("1 second"), () => draw)
+    const ticks = Stream.runForEach(Stream.tick("1 second"), () =>
+      draw)
     yield* Effect.raceFirst(Effect.raceFirst(statuses, ticks), quit)
   })

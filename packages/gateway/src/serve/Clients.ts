@@ -14,6 +14,7 @@ import * as Instructions from "./Instructions.js"
 import { type Kind, type Lists, result } from "./Lists.js"
 import * as Logged from "./Logged.js"
 import * as Offer from "./Offer.js"
+import { OwnRuntimes } from "./OwnRuntimes.js"
 import type { Servers } from "./Servers.js"
 import * as StatusTool from "./StatusTool.js"
 import { UnderWay } from "./UnderWay.js"
@@ -36,6 +37,8 @@ export interface Options {
 /** All clients of one gateway. */
 export interface Clients {
   readonly begin: Begin
+  /** The runtimes of the servers of which each client has its own. */
+  readonly own: OwnRuntimes
   /** Whether the shared servers have been waited for at the start. */
   readonly isReady: Effect.Effect<boolean>
   /** Ends when no request of a client is without an answer. */
@@ -61,6 +64,7 @@ export const make = (
     const runtime = yield* Effect.runtime<never>()
     const operations = yield* ServerOperations.make
     const conversations = new Set<FleetConversation>()
+    const own = new OwnRuntimes(servers.own, conversations)
     yield* Effect.addFinalizer(() =>
       Effect.promise(() => Promise.allSettled([...conversations].map((one) => one.close())))
     )
@@ -134,16 +138,17 @@ export const make = (
           reason: group.outages.of(status.backend)?.reason,
           login: login(status.backend)
         })))
-    const status: Surroundings["status"] = (own) =>
+    const status: Surroundings["status"] = (group) =>
       Effect.gen(function*() {
-        const all = [...yield* known(shared), ...(own === undefined ? [] : yield* known(own))]
+        const all = [...yield* known(shared), ...(group === undefined ? [] : yield* known(group))]
         const names = new Set(all.map(({ name }) => name))
-        const others = servers.own().filter(({ id }) => !names.has(id)).map(({ id }) => ({
-          name: id,
+        const others = servers.own().filter(({ id }) => !names.has(id)).map((server) => ({
+          name: server.id,
           status: undefined,
+          isOff: own.isOff(server),
           since: undefined,
           reason: undefined,
-          login: login(id)
+          login: login(server.id)
         }))
         const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
         return StatusTool.report([...all, ...others], now)
@@ -178,6 +183,7 @@ export const make = (
       isReady: () => isReady,
       ready: Deferred.await(settled),
       patience,
+      isOff: (server) => own.isOff(server),
       introduction,
       agreedVersion: (asked) => Initialize.versions.includes(asked) ? asked : Initialize.latestVersion,
       hasStatus,
@@ -200,6 +206,7 @@ export const make = (
         conversations.add(conversation)
         return conversation
       },
+      own,
       isReady: Effect.sync(() => isReady),
       drained: underWay.drained,
       interrupt: Effect.zipRight(

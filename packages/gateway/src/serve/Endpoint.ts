@@ -84,7 +84,7 @@ export const serve = (
     const answer = yield* Routes.make({
       ...(about ?? (yield* Gateway.about(fleet))),
       fleet,
-      own: options.servers.own,
+      own: clients.own,
       url,
       clients: Effect.sync(requests.sessions),
       isReady: clients.isReady

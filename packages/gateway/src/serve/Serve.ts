@@ -191,7 +191,7 @@ const serve = (options: Options, { output, record, show }: Journal) =>
       login: given?.login,
       hasStatus: given?.hasStatus,
       about: { record, startedAt, config, signIn }
-    }).pipe(Effect.provideService(Telemetry.Current, record.servers))
+    }).pipe(Effect.provideService(Telemetry.Current, record.own))
     const file = yield* RunningGateways.register({
       url: listener.url,
       pid: process.pid,

@@ -66,7 +66,7 @@ export const backendOf = (
 }
 
 /** Makes something once for each connector, so that what has not changed stays the same. */
-export const oncePerConnector = (): (connector: Connector, make: () => Connector) => Connector => {
+const oncePerConnector = (): (connector: Connector, make: () => Connector) => Connector => {
   const made = new WeakMap<Connector, Connector>()
   return (connector, make) => {
     const known = made.get(connector)
@@ -77,7 +77,8 @@ export const oncePerConnector = (): (connector: Connector, make: () => Connector
   }
 }
 
-const sameOptions = (a: Server, b: Server): boolean => {
+/** Whether two are configured alike. */
+export const sameOptions = (a: Server, b: Server): boolean => {
   const keys = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof Server>
   return [...keys].every((key) => a[key] === b[key])
 }

@@ -45,6 +45,8 @@ export interface Known {
   readonly name: string
   /** Of the server, where it runs for this client. */
   readonly status: Status | undefined
+  /** Whether it is switched off for all clients, where it does not run for this one. */
+  readonly isOff?: boolean | undefined
   /** Since when it is down, in milliseconds since the epoch. */
   readonly since: number | undefined
   /** In which way it could not be connected last. */
@@ -73,12 +75,14 @@ const inWords = (millis: number): string => {
 
 /** The states in which a server is down, though it should not be. */
 const isDown: ReadonlySet<string> = new Set(["Connecting", "Reconnecting", "Dormant", "PermanentlyFailed"])
+/** The status of one that does not run for anybody. */
+const switchedOff = { state: "Disabled", nextAttemptAt: undefined } as const
 /** The states in which it was switched off. */
 const isOff: ReadonlySet<string> = new Set(["Disconnected", "Disabling", "Disabled", "Closed"])
 
-const accountOf = ({ login, name, reason, since, status }: Known, now: number): Account => {
+const accountOf = ({ isOff: isSwitchedOff, login, name, reason, since, status }: Known, now: number): Account => {
   if (status === undefined) {
-    return {
+    return isSwitchedOff === true ? { name, state: "off", toDo: remedy(switchedOff, undefined, undefined) } : {
       name,
       state: "idle",
       toDo: "Nothing: each client has its own, which is started when this client needs it."

@@ -10,7 +10,8 @@ import * as AuthServer from "../support/AuthServer.js"
 import * as Chromium from "../support/Chromium.js"
 import * as Program from "../support/Program.js"
 import * as Served from "../support/Served.js"
-import { evaluate, focused, press, run, serve, server, shows, tabTo } from "../support/StatusPage.js"
+import { evaluate, focused, perClient, press, run, serve, server, shows, tabTo } from "../support/StatusPage.js"
+import * as TestClient from "../support/TestClient.js"
 
 let browser: Browser
 const browse = (url: string) => Chromium.open(browser, url)
@@ -98,6 +99,34 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         yield* run(() => page.getByRole("alert").waitFor({ state: "hidden" }))
         yield* shows(page.locator("#gateway"), `Process${next.pid}`)
         yield* shows(state, "Connected")
+        expect(complaints).toEqual([])
+      }),
+    90_000
+  )
+
+  it.scopedLive(
+    Chromium.title(
+      "[G16] [G15] of a server of which each client has its own, the page counts the runtimes and reconnects them"
+    ),
+    () =>
+      Effect.gen(function*() {
+        const { base } = yield* serve({ more: { own: perClient } })
+        const { complaints, page } = yield* browse(base)
+        const { items, row, runtimes, state } = server(page, "own")
+        yield* shows(runtimes, "per client: no client has one")
+        const clients = yield* Effect.all([Served.connected(`${base}mcp`), Served.connected(`${base}mcp`)])
+        const [pid] = yield* run(() => Promise.all(clients.map(({ client }) => TestClient.pid(client, "own"))))
+        yield* shows(runtimes, "per client: 2 connected")
+        yield* run(() => page.getByRole("button", { name: "own", exact: true }).click())
+        yield* shows(items, /#1 Connected since [\d:]+, generation 1\s*#2 Connected since [\d:]+, generation 1/)
+        Program.kill(pid!)
+        yield* shows(runtimes, "per client: 1 connected, 1 reconnecting")
+        yield* shows(state, "Reconnecting")
+        yield* shows(items, "Reconnecting since")
+        yield* shows(server(page, "own").problem, "was killed by SIGKILL")
+        yield* run(() => row.getByRole("button", { name: "Reconnect own" }).click())
+        yield* shows(runtimes, "per client: 2 connected")
+        yield* shows(items, /#1 Connected since [\d:]+, generation 2\s*#2 Connected since [\d:]+, generation 2/)
         expect(complaints).toEqual([])
       }),
     90_000

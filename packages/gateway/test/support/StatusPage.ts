@@ -23,10 +23,18 @@ const mcpServers = (broken: string) => ({
   fragile: {
     command: process.execPath,
     args: [script("fragile"), broken],
-    lifeline: { reconnect: { initialDelay: "300 millis", maxDelay: "1 second" } }
+    // However slow the machine is, it is tried until the file is gone.
+    lifeline: { reconnect: { initialDelay: "300 millis", maxDelay: "1 second", maxAttempts: 1000 } }
   },
   steady: { command: process.execPath, args: [script("who")] }
 })
+
+/** A server of which each client has its own, and which does not come back by itself while a test runs. */
+export const perClient = {
+  command: process.execPath,
+  args: [script("who")],
+  lifeline: { sessions: "per-client", reconnect: { initialDelay: "1 hour" } }
+}
 
 /** A gateway, as a user starts it. */
 export const serve = (
@@ -54,6 +62,9 @@ export const server = (page: Page, name: string) => {
   return {
     row,
     state: row.locator(".state-name"),
+    runtimes: row.locator(".runtimes"),
+    /** Its tools or runtimes, once it is opened. */
+    items: row.locator(".tools"),
     problem: row.locator(".problem"),
     next: row.locator(".next"),
     generation: row.locator("dt:text-is('Generation') + dd")

@@ -30,3 +30,9 @@ export const echo = async (client: Client, backend: string, message: string): Pr
 /** The names of all tools of servers; the gateway's own is not among them. */
 export const toolNames = async (client: Client): Promise<ReadonlyArray<string>> =>
   (await client.listTools()).tools.map(({ name }) => name).filter((name) => name !== "lifeline__status")
+
+/** The process of a backend that is `fixtures/who.mjs`. */
+export const pid = async (client: Client, backend: string): Promise<number> => {
+  const { content } = await client.callTool({ name: `${backend}__who` })
+  return (JSON.parse((content as ReadonlyArray<{ readonly text: string }>)[0]?.text ?? "") as { pid: number }).pid
+}

@@ -4,12 +4,12 @@
 import { clean, element, setText, show } from "./dom.mjs"
 import { eventLine } from "./Events.mjs"
 import * as Gateway from "./Gateway.mjs"
-import { moment, number, plural } from "./words.mjs"
+import { moment, number, plural, stateName } from "./words.mjs"
 
 /** @typedef {import("./types.d.ts").ServerStatus} ServerStatus */
 
-/** How many tools and how many lines of its log are shown at first, and at most. */
-const most = { tools: 300, lines: 50 }
+/** How many tools or runtimes, and how many lines of its log, are shown at first, and at most. */
+const most = { items: 300, lines: 50 }
 
 const labels = /** @type {const} */ ([
   "Target",
@@ -27,9 +27,10 @@ export class Details {
   /** @type {Map<string, { readonly term: HTMLElement, readonly value: HTMLElement }>} */
   #facts = new Map()
   #name
-  #tools = element("ul", { class: "tools", tabindex: "0" })
+  /** Its tools; or its runtimes, where each client has its own. */
+  #items = element("ul", { class: "tools", tabindex: "0" })
   #log = element("ol", { class: "events", tabindex: "0" })
-  #toolsTitle = element("h4", {}, "Tools")
+  #itemsTitle = element("h4", {}, "Tools")
   /** What was read of the server is of this state of it. */
   #read = ""
   /** @type {ServerStatus | undefined} */
@@ -47,7 +48,6 @@ export class Details {
       const [term, value] = [element("dt", {}, label), element("dd")]
       this.#facts.set(label, { term, value })
     }
-    this.#tools.setAttribute("aria-label", `Tools of ${this.#name}`)
     this.#log.setAttribute("aria-label", `Events of ${this.#name}`)
     this.node.append(
       element(
@@ -55,7 +55,7 @@ export class Details {
         { class: "facts" },
         ...[...this.#facts.values()].map(({ term, value }) => element("div", {}, term, value))
       ),
-      element("section", {}, this.#toolsTitle, this.#tools),
+      element("section", {}, this.#itemsTitle, this.#items),
       element("section", {}, element("h4", {}, "Events"), this.#log)
     )
   }
@@ -75,11 +75,15 @@ export class Details {
     const { counts, generation, lastError, sessions, target, warnings } = server
     this.#fact("Target", clean(target, 400))
     this.#fact("Server", server.server === null ? "" : clean(`${server.server.name} ${server.server.version}`, 200))
-    this.#fact("Generation", String(generation))
+    this.#fact("Generation", generation === undefined ? "" : String(generation))
     this.#fact("Sessions", sessions === "shared" ? "One for all clients" : "One for each client")
     this.#fact(
       "Offers",
-      [plural(counts.tools, "tool"), plural(counts.prompts, "prompt"), plural(counts.resources, "resource")].join(", ")
+      sessions === "per-client" ?
+        "" :
+        [plural(counts.tools, "tool"), plural(counts.prompts, "prompt"), plural(counts.resources, "resource")].join(
+          ", "
+        )
         + (server.stale ? " (stale: read before the connection was lost)" : "")
     )
     this.#fact("Last error", lastError === undefined ? "" : moment(lastError.at, Date.now()))
@@ -101,32 +105,56 @@ export class Details {
     show(fact.term, text !== "")
   }
 
-  /** Reads tools and log again where they may have changed. @param {ServerStatus} server */
-  async #readMore({ counts, generation, name, since, stale, state }) {
-    const key = JSON.stringify([counts, generation, since, stale, state])
+  /** Reads tools or runtimes, and the log, again where they may have changed. @param {ServerStatus} server */
+  async #readMore({ counts, generation, lastError, name, runtimesByState, since, stale, state }) {
+    const key = JSON.stringify([counts, generation, lastError?.at, runtimesByState, since, stale, state])
     if (key === this.#read) return
     this.#read = key
     const server = encodeURIComponent(name)
-    const [tools, lines] = await Promise.allSettled([
-      Gateway.get(`tools?server=${server}`),
+    const [items, lines] = await Promise.allSettled([
+      Gateway.get(runtimesByState === undefined ? `tools?server=${server}` : `servers/${server}`),
       Gateway.get(`logs?server=${server}&limit=${most.lines}`)
     ])
     if (this.#read !== key) return
-    if (tools.status === "fulfilled") this.#showTools(tools.value.tools)
-    else this.#tools.replaceChildren(element("li", {}, `The tools could not be read: ${clean(tools.reason.message)}`))
+    if (items.status === "rejected") {
+      this.#items.replaceChildren(element("li", {}, `They could not be read: ${clean(items.reason.message)}`))
+    } else if (runtimesByState === undefined) this.#showTools(items.value.tools)
+    else this.#showRuntimes(items.value.runtimes ?? [])
     if (lines.status === "fulfilled") this.#showLog(lines.value.events)
     else this.#log.replaceChildren(element("li", {}, `The events could not be read: ${clean(lines.reason.message)}`))
   }
 
   /** @param {ReadonlyArray<import("./types.d.ts").Tool>} tools */
   #showTools(tools) {
-    setText(this.#toolsTitle, tools.length === 0 ? "No tools" : plural(tools.length, "tool"))
-    show(this.#tools, tools.length > 0)
-    const shown = tools.slice(0, most.tools).map(({ description = "", name }) =>
-      element("li", {}, element("code", {}, clean(name, 120)), " ", element("span", {}, clean(description, 160)))
-    )
-    if (tools.length > most.tools) shown.push(element("li", {}, `… and ${number(tools.length - most.tools)} more`))
-    this.#tools.replaceChildren(...shown)
+    this.#showItems("tool", tools, ({ description = "", name }) => [
+      element("code", {}, clean(name, 120)),
+      " ",
+      element("span", {}, clean(description, 160))
+    ])
+  }
+
+  /** @param {ReadonlyArray<import("./types.d.ts").Runtime>} runtimes */
+  #showRuntimes(runtimes) {
+    this.#showItems("runtime", runtimes, ({ generation, number, since, state }) => [
+      element("code", {}, `#${number}`),
+      ` ${stateName(state)} `,
+      element("span", {}, `since ${moment(since, Date.now())}, generation ${generation}`)
+    ])
+  }
+
+  /**
+   * @template A
+   * @param {string} noun
+   * @param {ReadonlyArray<A>} items
+   * @param {(item: A) => ReadonlyArray<Node | string>} contentOf
+   */
+  #showItems(noun, items, contentOf) {
+    setText(this.#itemsTitle, items.length === 0 ? `No ${noun}s` : plural(items.length, noun))
+    this.#items.setAttribute("aria-label", `${noun}s of ${this.#name}`)
+    show(this.#items, items.length > 0)
+    const shown = items.slice(0, most.items).map((item) => element("li", {}, ...contentOf(item)))
+    if (items.length > most.items) shown.push(element("li", {}, `… and ${number(items.length - most.items)} more`))
+    this.#items.replaceChildren(...shown)
   }
 
   /** @param {ReadonlyArray<import("./types.d.ts").GatewayEvent>} lines */

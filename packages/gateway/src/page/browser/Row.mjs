@@ -6,7 +6,7 @@ import { Details } from "./Details.mjs"
 import { clean, element, setAttribute, setText, show } from "./dom.mjs"
 import * as Shapes from "./Shapes.mjs"
 import * as Timeline from "./Timeline.mjs"
-import { conditionOf, duration, longDuration, millis, moment, number, plural, stateName } from "./words.mjs"
+import { conditionOf, duration, longDuration, millis, moment, number, perClient, plural, stateName } from "./words.mjs"
 
 /** @typedef {import("./types.d.ts").ServerStatus} ServerStatus */
 
@@ -30,6 +30,7 @@ export class Row {
   #mark = Shapes.mark()
   #state = element("span", { class: "state-name" })
   #since = element("span", { class: "since" })
+  #runtimes = element("span", { class: "runtimes" })
   #about = element("span", { class: "about" })
   #strip = Shapes.strip()
   #calls = figure()
@@ -60,7 +61,7 @@ export class Row {
         "div",
         { class: "line" },
         element("div", { class: "identity" }, element("h3", {}, this.#toggle), this.#about),
-        element("div", { class: "state" }, this.#mark, this.#state, this.#since),
+        element("div", { class: "state" }, this.#mark, this.#state, this.#since, this.#runtimes),
         this.#strip.svg,
         element(
           "div",
@@ -96,11 +97,13 @@ export class Row {
     if (encoded === this.#encoded) return
     this.#encoded = encoded
     this.#server = server
-    const { calls, counts, lastError, login, server: info, stale, state, transport } = server
+    const { calls, counts, lastError, login, runtimesByState, server: info, stale, state, transport } = server
     const condition = login === undefined ? conditionOf(state) : "down"
     setAttribute(this.node, "data-condition", condition)
     Shapes.setCondition(this.#mark, condition)
     setText(this.#state, login === undefined ? stateName(state) : "Sign-in needed")
+    setText(this.#runtimes, runtimesByState === undefined ? "" : perClient(runtimesByState))
+    show(this.#runtimes, runtimesByState !== undefined)
     setText(
       this.#about,
       [transport, ...(info === null ? [] : [`${info.name} ${info.version}`])].map((one) => clean(one, 80)).join(" · ")
@@ -111,7 +114,8 @@ export class Row {
     setAttribute(this.#calls.more, "data-some", calls.failed > 0 ? "" : undefined)
     setText(this.#median.value, calls.p50Millis === null ? "–" : millis(calls.p50Millis))
     setText(this.#median.more, `${number(calls.inFlight)} in flight`)
-    setText(this.#tools.value, number(counts.tools))
+    // What a server offers each client may differ.
+    setText(this.#tools.value, runtimesByState === undefined ? number(counts.tools) : "–")
     setText(this.#tools.unit, counts.tools === 1 ? "tool" : "tools")
     setText(this.#tools.more, stale ? "stale" : "")
     setText(this.#problem, clean(login?.message ?? lastError?.message ?? ""))

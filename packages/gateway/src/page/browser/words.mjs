@@ -34,6 +34,14 @@ export const number = (count) => (count < 100_000 ? counts : compact).format(cou
 /** `1 tool`, `2 tools`. @param {number} count @param {string} noun */
 export const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`
 
+/** `per client: 3 connected, 1 reconnecting`. @param {NonNullable<import("./types.d.ts").ServerStatus["runtimesByState"]>} runtimesByState */
+export const perClient = (runtimesByState) => {
+  const counts = Object.entries(runtimesByState).map(([state, count]) =>
+    `${number(count)} ${stateName(/** @type {State} */ (state)).toLowerCase()}`
+  )
+  return `per client: ${counts.length === 0 ? "no client has one" : counts.join(", ")}`
+}
+
 const minute = 60
 const hour = 60 * minute
 const day = 24 * hour

@@ -103,6 +103,11 @@ export class FleetConversation implements Conversation {
     this.#own.changed()
   }
 
+  /** The client's runtime of a server that it has to itself. */
+  ownRuntime(server: string): ReturnType<OwnServers["runtime"]> {
+    return this.#own.runtime(server)
+  }
+
   /** A person has signed in to a server. */
   signedIn(server: string): void {
     this.#own.signedIn(server)

@@ -3,7 +3,7 @@
  */
 import { type Backend, type Connector, Fleet, type InvalidOptions, type ServerNotification } from "@mcp-lifeline/core"
 import { Incoming, type Introduction, type Receiver } from "@mcp-lifeline/protocol"
-import { Deferred, Effect, Exit, Fiber, Runtime, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Runtime, Scope } from "effect"
 import type { Client } from "../../wrap/introductions.js"
 import * as Group from "../Group.js"
 import type { Changing } from "../Lists.js"
@@ -26,14 +26,17 @@ interface Started {
   readonly apply: Effect.Effect<unknown, InvalidOptions>
 }
 
+type Options = Backend.BackendOptions & { readonly id: string }
+
 /** Starts the servers of a client; they live as long as the scope. */
 const start = (
-  servers: Servers.Servers,
+  { isOff, servers }: Surroundings,
   { client: { capabilities, clientInfo, protocolVersion }, listsChanged, receiver }: Owner
 ): Effect.Effect<Started, InvalidOptions, Scope.Scope> =>
   Effect.gen(function*() {
     const introductions = new Map<string, Introduction>()
-    const connectors = Servers.oncePerConnector()
+    /** What each was made with: as long as its configuration is the same, it stays as it is, however it was switched since. */
+    const made = new Map<string, { readonly server: Servers.Server; readonly options: Options }>()
     const around = (server: string, connector: Connector): Connector => {
       const incoming = new Incoming()
       incoming.isRaw = true
@@ -48,12 +51,23 @@ const start = (
       }
       return incoming.around(connector)
     }
-    const backends = () =>
-      servers.own().map((server) => ({
-        ...Servers.backendOf(server, (connector) => connectors(connector, () => around(server.id, connector))),
+    const optionsOf = (server: Servers.Server): Options => {
+      const known = made.get(server.id)
+      if (known !== undefined && Servers.sameOptions(known.server, server)) return known.options
+      const options: Options = {
+        ...Servers.backendOf(server, (connector) => around(server.id, connector)),
+        lifecycle: { ...server.lifecycle, disabled: isOff(server) },
         clientInfo,
         capabilities
-      }))
+      }
+      made.set(server.id, { server, options })
+      return options
+    }
+    const backends = () => {
+      const all = servers.own()
+      for (const name of made.keys()) if (!all.some(({ id }) => id === name)) made.delete(name)
+      return all.map(optionsOf)
+    }
     const fleet = yield* Fleet.make({ backends: backends() })
     const group = yield* Group.make({ fleet, listsChanged, introduction: (server) => introductions.get(server) })
     return { group, apply: Effect.suspend(() => fleet.apply(backends())) }
@@ -129,6 +143,19 @@ export class OwnServers {
     if (fleet !== undefined) this.#run(Effect.ignore(Effect.flatMap(fleet.backend(server), Servers.connect)))
   }
 
+  /** The one of this name, where they were started; waits for those that are just being made. */
+  runtime(server: string): Effect.Effect<Option.Option<Backend.Backend>> {
+    return Effect.suspend(() => {
+      if (this.#scope === undefined) return Effect.succeedNone
+      const made = this.#started === undefined ? Deferred.await(this.#settled) : Effect.void
+      return Effect.flatMap(
+        made,
+        () =>
+          this.#started === undefined ? Effect.succeedNone : Effect.option(this.#started.group.fleet.backend(server))
+      )
+    })
+  }
+
   /** Ends them, and lets none begin. */
   async close(): Promise<void> {
     const scope = this.#scope
@@ -142,13 +169,12 @@ export class OwnServers {
   }
 
   #open(owner: Owner): void {
-    const { servers } = this.#surroundings
     const scope = Effect.runSync(Scope.make())
     this.#scope = scope
     this.#starting = this.#run(
       Effect.ensuring(
         Effect.gen(this, function*() {
-          const started = yield* Scope.extend(start(servers, owner), scope)
+          const started = yield* Scope.extend(start(this.#surroundings, owner), scope)
           this.#started = started
           Deferred.unsafeDone(this.#opened, Effect.void)
           owner.opened(started.group)

@@ -6,7 +6,7 @@ import type { Introduction } from "@mcp-lifeline/protocol"
 import type { Cause, Duration, Effect, Runtime } from "effect"
 import type { Group } from "../Group.js"
 import type { Kind } from "../Lists.js"
-import type { Servers } from "../Servers.js"
+import type { Server, Servers } from "../Servers.js"
 import type { Report } from "../StatusTool.js"
 import type { UnderWay } from "../UnderWay.js"
 
@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly ready: Effect.Effect<void>
   /** How long the answer to `initialize` waits for that, so that it can have the servers' instructions. */
   readonly patience: Duration.DurationInput
+  /** Whether one of the servers of which each client has its own is switched off. */
+  readonly isOff: (server: Server) => boolean
   /** What a client is told of us. */
   readonly introduction: () => Introduction
   /** The version that is spoken with a client that asks for one. */

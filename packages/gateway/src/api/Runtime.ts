@@ -1,0 +1,94 @@
+/**
+ * One runtime of a server: the one that all clients share, or that of one client.
+ */
+import type { ConnectReason, Event, Status, Telemetry } from "@mcp-lifeline/core"
+
+type State = Status["state"]
+
+/** The states of which an operator wants to know first, the most urgent one first. */
+const urgent: ReadonlyArray<State> = [
+  "PermanentlyFailed",
+  "Dormant",
+  "Reconnecting",
+  "Connected",
+  "Connecting",
+  "Disconnected",
+  "Idle",
+  "Disabling",
+  "Disabled",
+  "Closed"
+]
+
+/** What is known of one runtime. */
+export class Runtime {
+  /** Counted for each server from 1, in the order in which its runtimes were made. */
+  readonly number: number
+  #state: State
+  #since: number
+  #generation = 0
+  #reason: ConnectReason | undefined
+  #isDown = false
+
+  constructor(number: number, { clock, state }: Telemetry.Observed) {
+    this.number = number
+    this.#state = state
+    this.#since = clock.unsafeCurrentTimeMillis()
+  }
+
+  take(event: Event.Event): void {
+    switch (event._tag) {
+      case "StateChanged":
+        if (event.to === this.#state) return
+        this.#state = event.to
+        this.#since = event.at
+        return
+      case "AttemptFailed":
+        this.#reason = event.error.reason
+        this.#isDown = true
+        return
+      case "RuntimeLost":
+        this.#reason = undefined
+        this.#isDown = true
+        return
+      case "Installed":
+        this.#generation = event.generation
+        this.#reason = undefined
+        this.#isDown = false
+    }
+  }
+
+  get state(): State {
+    return this.#state
+  }
+
+  /** From when on it is in that state, in milliseconds since 1970. */
+  get since(): number {
+    return this.#since
+  }
+
+  /** The number of its connection; 0 before the first. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** Why the last attempt failed, unless a connection was made or lost since. */
+  get reason(): ConnectReason | undefined {
+    return this.#reason
+  }
+
+  /** The lower, the more an operator wants to know of it. An attempt is no better than the pause before it, unless it is the first one. */
+  get rank(): number {
+    return urgent.indexOf(this.#state === "Connecting" && this.#isDown ? "Reconnecting" : this.#state)
+  }
+}
+
+/** Of a shared server: the one that serves, where one does. */
+export const serving = (runtimes: ReadonlyArray<Runtime>): Runtime | undefined =>
+  runtimes.find(({ state }) => state === "Connected") ?? runtimes.at(-1)
+
+/** Of a server of which each client has its own: the one of which an operator wants to know first. */
+export const mostUrgent = (runtimes: ReadonlyArray<Runtime>): Runtime | undefined =>
+  runtimes.reduce<Runtime | undefined>(
+    (first, one) => first === undefined || one.rank < first.rank ? one : first,
+    undefined
+  )
