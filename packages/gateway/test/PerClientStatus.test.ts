@@ -131,6 +131,8 @@ describe.concurrent("what an operator sees of servers of which each client has i
         const tools = ({ client }: typeof one) =>
           Effect.promise(async () => (await client.listTools()).tools.map(({ name }) => name))
         const three = yield* client
+        const told = yield* Effect.promise(() => three.client.callTool({ name: "lifeline__status" }))
+        expect(JSON.stringify(told)).toContain("own: off; to do for the user: Enable it.")
         expect(yield* tools(three)).not.toContain("own__who")
         expect(yield* until({ Disabled: 3 })).toMatchObject({ state: "Disabled" })
         yield* Effect.promise(() => Promise.all([one, two, three].map(({ transport }) => transport.terminateSession())))

@@ -22,16 +22,14 @@ const byReason: Readonly<Partial<Record<ConnectReason, string>>> = {
 }
 
 /** What comes next, by the state that the server is in. */
-const next = ({ nextAttemptAt, state }: Pick<Status, "nextAttemptAt" | "state">): string => {
+const next = (state: Status["state"]): string => {
   switch (state) {
     case "PermanentlyFailed":
       return "Then reconnect it"
     case "Dormant":
       return "It is tried again now and then, and when it is called; reconnect it to try now"
     case "Reconnecting":
-      return nextAttemptAt === undefined
-        ? "It is being connected again"
-        : "It is tried again by itself; reconnect it to try now"
+      return "It is tried again by itself; reconnect it to try now"
     case "Connecting":
       return "It is being connected"
     case "Disconnected":
@@ -50,11 +48,11 @@ const next = ({ nextAttemptAt, state }: Pick<Status, "nextAttemptAt" | "state">)
 
 /** What can be done. `login`: what a person has to do to sign in, where that is what it waits for. */
 export const remedy = (
-  status: Pick<Status, "nextAttemptAt" | "state">,
+  state: Status["state"],
   reason: ConnectReason | undefined,
   login: string | undefined
 ): string => {
   if (login !== undefined) return login
-  const cause = status.state === "Connected" || reason === undefined ? undefined : byReason[reason]
-  return `${cause === undefined ? "" : `${cause}. `}${next(status)}.`
+  const cause = state === "Connected" || reason === undefined ? undefined : byReason[reason]
+  return `${cause === undefined ? "" : `${cause}. `}${next(state)}.`
 }

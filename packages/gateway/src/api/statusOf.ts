@@ -96,7 +96,7 @@ const serverOf = (
     ...(lastError === undefined || lastErrorAt === undefined ? {} : {
       lastError: {
         message: clean(lastError),
-        remedy: remedy(status, record?.leading?.reason, login?.message),
+        remedy: remedy(status.state, record?.leading?.reason, login?.message),
         at: lastErrorAt
       }
     }),
@@ -147,7 +147,7 @@ const ownServer = (gateway: Gateway, server: OwnServer, login: Server["login"]):
     ...(lastError === undefined ? {} : {
       lastError: {
         message: clean(lastError.message),
-        remedy: remedy({ state, nextAttemptAt: undefined }, record?.leading?.reason, login?.message),
+        remedy: remedy(state, record?.leading?.reason, login?.message),
         at: lastError.at
       }
     }),

@@ -84,10 +84,14 @@ const table = <A extends { readonly state: Server["state"] }>(
     }
   }, width)
 
+const countsLength = ({ runtimesByState }: Server): number =>
+  runtimesByState === undefined ? 0 : perClient(runtimesByState).length
+
 const serverTable = (servers: ReadonlyArray<Server>, options: Options): ReadonlyArray<string> => [
   table(servers, {
     head,
-    shrinking: [[targetColumn, 16], [0, 8]],
+    // The counts of runtimes are shown whole, if need be below the table.
+    shrinking: [[targetColumn, Math.max(16, ...servers.map(countsLength))], [0, 8]],
     cells: (server) => cells(server, options.now)
   }, options),
   ...servers.flatMap(notes)

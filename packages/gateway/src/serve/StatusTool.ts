@@ -75,21 +75,20 @@ const inWords = (millis: number): string => {
 
 /** The states in which a server is down, though it should not be. */
 const isDown: ReadonlySet<string> = new Set(["Connecting", "Reconnecting", "Dormant", "PermanentlyFailed"])
-/** The status of one that does not run for anybody. */
-const switchedOff = { state: "Disabled", nextAttemptAt: undefined } as const
 /** The states in which it was switched off. */
 const isOff: ReadonlySet<string> = new Set(["Disconnected", "Disabling", "Disabled", "Closed"])
 
-const accountOf = ({ isOff: isSwitchedOff, login, name, reason, since, status }: Known, now: number): Account => {
+const accountOf = (
+  { isOff: isSwitchedOff = false, login, name, reason, since, status }: Known,
+  now: number
+): Account => {
   if (status === undefined) {
-    return isSwitchedOff === true ? { name, state: "off", toDo: remedy(switchedOff, undefined, undefined) } : {
-      name,
-      state: "idle",
-      toDo: "Nothing: each client has its own, which is started when this client needs it."
-    }
+    if (isSwitchedOff) return { name, state: "off", toDo: remedy("Disabled", undefined, undefined) }
+    const toDo = "Nothing: each client has its own, which is started when this client needs it."
+    return { name, state: "idle", toDo }
   }
   const { lastError, nextAttemptAt, state } = status
-  const toDo = remedy(status, reason, login)
+  const toDo = remedy(state, reason, login)
   if (isOff.has(state)) return { name, state: "off", toDo }
   if (!isDown.has(state)) {
     const todo = login === undefined ? {} : { toDo }

@@ -1,0 +1,102 @@
+import { describe, expect, it } from "@effect/vitest"
+import type { Event, Status } from "@mcp-lifeline/core"
+import { ConnectError } from "@mcp-lifeline/core"
+import { Effect } from "effect"
+import { mostUrgent } from "../../src/api/Runtime.js"
+import { ServerRecords } from "../../src/api/ServerRecords.js"
+
+/** A server of which each client has its own, and what happens to its runtimes. */
+const make = Effect.map(Effect.clock, (clock) => {
+  const records = new ServerRecords(undefined, mostUrgent)
+  let at = 0
+  /** One more runtime, which is being connected. */
+  const runtime = () => {
+    let state: Status["state"] = "Connecting"
+    const common = { backend: "own", generation: 1 }
+    const { event } = records.observe({ id: "own", transport: "stdio", state, clock, connection: () => undefined })
+    const tell = (one: object): void => event({ ...common, at: ++at, ...one } as Event.Event)
+    const enter = (to: Status["state"]): void => {
+      tell({ _tag: "StateChanged", from: state, to })
+      state = to
+    }
+    return {
+      enter,
+      connected: () => {
+        tell({ _tag: "Installed" })
+        enter("Connected")
+      },
+      lost: () => {
+        tell({ _tag: "RuntimeLost", loss: { message: "lost" } })
+        enter("Reconnecting")
+      },
+      failed: (to: Status["state"]) => {
+        tell({
+          _tag: "AttemptFailed",
+          error: new ConnectError({ backend: "own", reason: "spawn", permanent: true, message: "failed" })
+        })
+        enter(to)
+      }
+    }
+  }
+  const record = () => records.of("own")
+  return {
+    runtime,
+    history: () => record()?.history.changes.map(({ state }) => state),
+    leading: () => record()?.leading,
+    numbers: () => record()?.runtimes.map(({ number }) => number)
+  }
+})
+
+describe("the state of a server of which each client has its own", () => {
+  it.effect("[G15] a client that comes or goes is no outage of the others, and a number is nobody else's later", () =>
+    Effect.gen(function*() {
+      const { history, numbers, runtime } = yield* make
+      const [one, two] = [runtime(), runtime()]
+      one.connected()
+      two.connected()
+      const three = runtime()
+      expect(history()).toEqual(["Connecting", "Connected"])
+      three.enter("Closed")
+      one.enter("Closed")
+      expect(history()).toEqual(["Connecting", "Connected"])
+      runtime().connected()
+      expect(numbers()).toEqual([2, 4])
+    }))
+
+  it.effect("[G15] is that of the one that is worst off, during its attempts as well, and says why that failed", () =>
+    Effect.gen(function*() {
+      const { history, leading, runtime } = yield* make
+      const [one, two, three] = [runtime(), runtime(), runtime()]
+      for (const each of [one, two, three]) each.connected()
+      one.lost()
+      one.enter("Connecting")
+      expect(leading()).toMatchObject({ number: 1, state: "Connecting" })
+      two.lost()
+      two.failed("PermanentlyFailed")
+      one.connected()
+      expect(leading()).toMatchObject({ number: 2, reason: "spawn" })
+      two.connected()
+      expect(leading()).toMatchObject({ state: "Connected", reason: undefined })
+      expect(history()).toEqual([
+        "Connecting",
+        "Connected",
+        "Reconnecting",
+        "Connecting",
+        "PermanentlyFailed",
+        "Connected"
+      ])
+    }))
+
+  it.effect("[G15] what was switched off stays so when the last client leaves", () =>
+    Effect.gen(function*() {
+      const { history, runtime } = yield* make
+      const one = runtime()
+      one.enter("Disabled")
+      one.enter("Closed")
+      expect(history()).toEqual(["Connecting", "Disabled"])
+      const two = runtime()
+      two.connected()
+      two.enter("Closed")
+      expect(history()).toEqual(["Connecting", "Disabled", "Connecting", "Connected", "Idle"])
+    }))
+})
