@@ -184,6 +184,8 @@ const names: ReadonlyArray<string> = [
 
 /** Why the command line was not understood; where the library names the wrong cause, the right one. */
 const explain = (message: string, argv: ReadonlyArray<string>): string => {
+  const valueless = /^Expected a value following option: '(.*)'/.exec(message)?.[1]
+  if (valueless !== undefined) return `${valueless} needs a value`
   // What follows the `=` of an unknown option may be a secret.
   const leftover = /unknown argument: '(.*)'/.exec(message)?.[1]?.replace(/^(--?[^=]+)=.*$/, "$1")
   if (leftover !== undefined && withValue.has(leftover)) {

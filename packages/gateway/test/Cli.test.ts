@@ -52,6 +52,7 @@ describe("mcp-lifeline", () => {
     ],
     ["--limit must be a whole number from 1 to 500", ["logs", "--limit", "0"]],
     ["--url needs a value", ["status", "--url"]],
+    ["unknown option --bogus", ["tools", "--bogus"]],
     ["unknown argument extra", ["serve", "extra"]],
     ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "x"]],
     ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "65536"]],

@@ -55,7 +55,13 @@ const choice = {
 
 const json = Options.boolean("json").pipe(Options.withDescription("As JSON."))
 
-const serverName = Args.text({ name: "NAME" }).pipe(Args.withDescription("The name of a server."))
+/** The library takes an option that stands alone for an argument. */
+const noOption = Schema.String.pipe(Schema.filter((text) => !text.startsWith("-") || `unknown argument: '${text}'`))
+
+const name = (placeholder: string, description: string) =>
+  Args.text({ name: placeholder }).pipe(Args.withDescription(description), Args.withSchema(noOption))
+
+const serverName = name("NAME", "The name of a server.")
 
 const limit = Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 500)).annotations({
   message: () => ({ message: "--limit must be a whole number from 1 to 500", override: true })
@@ -84,9 +90,8 @@ export const commands = (ask: (request: Request) => Effect.Effect<void>) => {
     Command.make(
       "status",
       {
-        name: Args.text({ name: "NAME" }).pipe(
-          Args.withDescription("A server, for it alone: with the runtime of each client, where each has its own."),
-          Args.optional
+        name: Args.optional(
+          name("NAME", "A server, for it alone: with the runtime of each client, where each has its own.")
         ),
         ...choice,
         json
@@ -103,10 +108,7 @@ export const commands = (ask: (request: Request) => Effect.Effect<void>) => {
     Command.make(
       "tools",
       {
-        name: Args.text({ name: "NAME" }).pipe(
-          Args.withDescription("A server, for its tools alone, or a tool, for all that is known of it."),
-          Args.optional
-        ),
+        name: Args.optional(name("NAME", "A server, for its tools alone, or a tool, for all that is known of it.")),
         ...choice,
         json
       },
@@ -115,7 +117,7 @@ export const commands = (ask: (request: Request) => Effect.Effect<void>) => {
     Command.make(
       "call",
       {
-        name: Args.text({ name: "TOOL" }).pipe(Args.withDescription("The tool, as `tools` lists it.")),
+        name: name("TOOL", "The tool, as `tools` lists it."),
         given: Args.text({ name: "JSON" }).pipe(
           Args.withDescription("Its arguments, a JSON object; - reads them from standard input. Default: none."),
           Args.optional
