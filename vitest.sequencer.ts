@@ -39,7 +39,6 @@ const longest = [
   "transport-http/test/Stateless",
   "transport-http/test/Everything",
   "examples/test/examples",
-  "examples/test/pages",
   "transport-stdio/test/close",
   "transport-stdio/test/host",
   "promise/test/OtherClients"

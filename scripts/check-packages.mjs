@@ -1,7 +1,7 @@
 // The packages as a user gets them: packs each, checks what is in the tarball and how it resolves (publint and "are the
 // types wrong"), installs them in two empty projects, of a user without Effect and of one with it, type-checks these, and runs
-// programs in them on each Node.js that is supported (scripts/installed.mjs), and the programs of the first pages that users read
-// on the oldest and the newest (scripts/programs.mjs).
+// programs in them on each Node.js that is supported (scripts/installed.mjs), and the programs of the pages on the oldest, those of
+// the pages that users read first on the newest, too (scripts/programs.mjs).
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url"
 import * as installed from "./installed.mjs"
 import * as programs from "./programs.mjs"
 import { capture } from "./run.mjs"
+import * as surroundings from "./surroundings.mjs"
 
 const root = fileURLToPath(new URL("../", import.meta.url))
 
@@ -109,12 +110,6 @@ const optionalPeers = () =>
     )
   )
 
-const { effect: withEffect, plain: withoutEffect } = programs.ofPages([
-  "README.md",
-  "docs/quick-start.md",
-  ...readdirSync(`${root}docs/tasks`).toSorted().map((name) => `docs/tasks/${name}`)
-])
-
 const bundles = ["@mcp-lifeline/client", "mcp-lifeline"]
 
 const work = mkdtempSync(join(tmpdir(), "lifeline-packages-"))
@@ -123,6 +118,8 @@ const effect = join(work, "effect")
 const report = (/** @type {string} */ what) => (/** @type {Error} */ error) => {
   problems.push(`${what}: ${error.message}`)
 }
+/** @type {Awaited<ReturnType<typeof surroundings.open>> | undefined} */
+let around
 try {
   const found = installed.nodes()
   found.catch(() => undefined) // reported below, when it is awaited
@@ -132,9 +129,16 @@ try {
   const installing = Promise.all([
     installed.install(plain, {
       ...Object.fromEntries(tarballs.filter(([name = ""]) => bundles.includes(name))),
-      "@types/node": version
+      "@types/node": version,
+      ...programs.servers
     }),
-    installed.install(effect, { ...Object.fromEntries(tarballs), "@types/node": version, ...optionalPeers() })
+    installed.install(effect, {
+      ...programs.installs,
+      ...Object.fromEntries(tarballs),
+      "@types/node": version,
+      ...optionalPeers(),
+      ...programs.servers
+    })
   ])
   installing.catch(() => undefined) // reported below, when it is awaited
   // Two at a time: each takes seconds of one core.
@@ -155,13 +159,15 @@ try {
   const entries = manifests.flatMap(entriesOf)
   const exported = entries.map((entry, index) => `export * as p${index} from "${entry}"\n`).join("")
   const required = entries.map((entry, index) => `export import p${index} = require("${entry}")\n`).join("")
+  programs.addCommands(plain)
+  const { fill, missing, variables } = around = await surroundings.open(effect, programs.addCommands(effect))
   const checks = await Promise.all([
     installed.typeCheck(plain, "NodeNext", { "consumer.ts": installed.consumer, "consumer.cts": installed.consumer }),
     installed.typeCheck(plain, "Bundler", { "consumer.ts": installed.consumer }),
     installed.typeCheck(effect, "NodeNext", { "types.ts": exported, "types.cts": required }),
     installed.typeCheck(effect, "Bundler", { "types.ts": exported }),
-    programs.prepare(plain, withoutEffect),
-    programs.prepare(effect, withEffect)
+    programs.prepare(plain, programs.plain, fill),
+    programs.prepare(effect, programs.full, fill)
   ])
   problems.push(...checks.flat())
   const nodes = await found
@@ -169,19 +175,23 @@ try {
     await installed.useBundles(plain, node).catch(report(`Node.js ${major}, facade and gateway`))
     await installed.useAll(effect, node, entries).catch(report(`Node.js ${major}, all packages`))
   }
-  for (const { major, node } of [nodes[0], nodes.at(-1)].flatMap((one) => one ?? [])) {
+  const [oldest, newest] = [nodes[0], nodes.at(-1)]
+  for (const { major, node } of [oldest, newest].flatMap((one) => one ?? [])) {
+    const isRun = node === oldest?.node ? () => true : programs.isFirst
     const wrong = [
-      ...await programs.runAll(plain, withoutEffect, node),
-      ...await programs.runAll(effect, withEffect, node)
+      ...await programs.runAll(plain, programs.plain.filter(isRun), node, variables),
+      ...await programs.runAll(effect, programs.full.filter(isRun), node, variables)
     ]
     problems.push(...wrong.map((problem) => `Node.js ${major}: ${problem}`))
   }
+  problems.push(...missing())
   for (const problem of problems) console.error(problem)
   if (problems.length > 0) process.exitCode = 1
-  const count = withEffect.length + withoutEffect.length
+  const count = programs.plain.length + programs.full.length
   console.log(
     `${packed.length} packages packed, checked, installed and used, ${count} programs of pages run; ${problems.length} problems`
   )
 } finally {
+  await around?.close()
   rmSync(work, { recursive: true, force: true })
 }

@@ -1,39 +1,24 @@
 // Type-checks the examples that users copy. Each ts block of the Markdown pages and each @example of a docstring becomes
 // a module in the examples package, which resolves the packages' built declarations as a user's project does. A module
-// keeps its lines' numbers, so that what the compiler says points into the page. js blocks are only parsed here; those that say
-// what they print are run by check-packages.mjs.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+// keeps its lines' numbers, so that what the compiler says points into the page. js blocks are only parsed here: they may import
+// what is not installed. Each block of a page has to be a program, which check-packages.mjs runs, or to say why it is not run.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { capture } from "./run.mjs"
-import { blocks } from "./snippets.mjs"
+import { blocks, blocksOf, isCode, pages, programs, unexplained, uninstalled } from "./snippets.mjs"
 
 const root = fileURLToPath(new URL("../", import.meta.url))
 const target = `${root}examples/build/snippets`
 
-/**
- * @param {string} directory
- * @param {string} suffix
- * @param {boolean} recursive
- */
-const list = (directory, suffix, recursive) =>
-  existsSync(`${root}${directory}`)
-    ? readdirSync(`${root}${directory}`, { recursive, encoding: "utf8" })
-      .filter((name) => name.endsWith(suffix)).toSorted().map((name) => `${directory}/${name}`)
-    : []
-
-const packages = readdirSync(`${root}packages`).toSorted().map((name) => `packages/${name}`)
-const pages = [
-  "README.md",
-  "CONTRIBUTING.md",
-  ...list("docs", ".md", true),
-  ...packages.map((directory) => `${directory}/README.md`)
-].filter((path) => existsSync(`${root}${path}`))
-const sources = packages.flatMap((directory) => list(`${directory}/src`, ".ts", true))
+const sources = readdirSync(`${root}packages`).toSorted().flatMap((name) =>
+  readdirSync(`${root}packages/${name}/src`, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts")).toSorted().map((file) => `packages/${name}/src/${file}`)
+)
 
 /** @typedef {{ readonly path: string, readonly line: number, readonly code: ReadonlyArray<string> }} Snippet */
 
-/** The ts blocks of a page or a docstring. @param {string} path @param {ReadonlyArray<string>} lines */
-const typed = (path, lines) => blocks(path, lines).filter(({ language }) => /^(ts|typescript)$/.test(language))
+/** Whether it is TypeScript. @param {import("./snippets.mjs").Block} block */
+const isTyped = ({ language }) => /^(ts|typescript)$/.test(language)
 
 /**
  * The `@example`s of a module's docstrings: their ts blocks, or all their text when they have no fence.
@@ -53,8 +38,9 @@ const examples = (path, text) => {
     if (open === undefined) return
     const { code, line } = open
     const isFenced = code.some((one) => one.trimStart().startsWith("```"))
-    if (isFenced) found.push(...typed(path, code).map((block) => ({ ...block, line: line + block.line })))
-    else found.push({ path, line, code })
+    if (isFenced) {
+      found.push(...blocks(path, code).filter(isTyped).map((block) => ({ ...block, line: line + block.line })))
+    } else found.push({ path, line, code })
     open = undefined
   }
   for (const [index, line] of lines.entries()) {
@@ -78,12 +64,9 @@ const examples = (path, text) => {
   return found
 }
 
-/** The js blocks of a page: they may import what is not installed here, so that only their syntax is checked. @param {string} path */
-const untyped = (path) =>
-  blocks(path, readFileSync(`${root}${path}`, "utf8").split("\n")).filter(({ language }) => language === "js")
-
+const code = pages.flatMap(blocksOf).filter(isCode)
 const snippets = [
-  ...pages.flatMap((path) => typed(path, readFileSync(`${root}${path}`, "utf8").split("\n"))),
+  ...code.filter(isTyped),
   ...sources.flatMap((path) => examples(path, readFileSync(`${root}${path}`, "utf8")))
 ]
 for (const { code, line, path } of snippets) {
@@ -100,7 +83,7 @@ const write = (/** @type {string} */ extension) => (/** @type {Snippet} */ { cod
   writeFileSync(`${target}/${name}`, `${"\n".repeat(line)}${code.join("\n")}\n`)
 }
 snippets.forEach(write("ts"))
-const scripts = pages.flatMap(untyped)
+const scripts = code.filter((block) => !isTyped(block))
 scripts.forEach(write("mjs"))
 writeFileSync(
   `${target}/tsconfig.json`,
@@ -130,6 +113,16 @@ if (snippets.length > 0) {
     console.error(output.replaceAll(/^\S*?([^/\s]+__\d+\.m?[jt]s)\(/gm, (all, name) => `${origins.get(name) ?? all}(`))
     process.exitCode = 1
   }
+}
+const problems = [
+  ...code.flatMap(unexplained),
+  ...pages.flatMap(programs).flatMap((program) =>
+    uninstalled(program).map((name) => `${program.path}:${program.line}: the page does not say to install ${name}`)
+  )
+]
+for (const problem of problems) {
+  console.error(problem)
+  process.exitCode = 1
 }
 const all = [...snippets, ...scripts]
 console.log(`${all.length} examples of ${new Set(all.map(({ path }) => path)).size} files`)

@@ -1,10 +1,9 @@
 /**
  * Projects as users have them, with our packed packages installed: made, type-checked, and used on each Node.js.
  */
-import { spawn } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { capture } from "./run.mjs"
+import { capture, start } from "./run.mjs"
 
 /** @typedef {Readonly<Record<string, string>>} Dependencies */
 
@@ -117,26 +116,18 @@ const withGateway = async (
   /** @type {string} */ bin,
   /** @type {(url: string) => Promise<unknown>} */ use
 ) => {
-  const child = spawn(node, [bin, "serve", "--port", "0"], { stdio: ["ignore", "pipe", "pipe"] })
-  const ended = new Promise((resolve) => child.once("exit", resolve))
-  /** @type {Promise<string>} */
-  const serving = new Promise((resolve, reject) => {
-    let text = ""
-    const read = (/** @type {Buffer} */ chunk) => {
-      text += chunk.toString()
-      const [, url] = /Serving (\S+)/.exec(text) ?? []
-      if (url !== undefined && text.includes("every-stdio  Connected")) resolve(url)
-    }
-    child.stdout.on("data", read)
-    child.stderr.on("data", read)
-    child.once("close", (code) => reject(new Error(`mcp-lifeline serve ended with ${code}: ${text}`)))
-  })
+  const { end, found } = await start(
+    node,
+    [bin, "serve", "--port", "0"],
+    (text) => text.includes("every-stdio  Connected") ? /Serving (\S+)/.exec(text)?.[1] : undefined
+  )
   try {
-    await use(await serving)
-  } finally {
-    child.kill("SIGTERM")
+    await use(found)
+  } catch (error) {
+    await end()
+    throw error
   }
-  const code = await ended
+  const code = await end()
   if (code !== 0) throw new Error(`mcp-lifeline serve ended with ${code} after SIGTERM`)
 }
 

@@ -1,31 +1,52 @@
 /**
- * The programs of the pages that users copy first, in projects with our packed packages installed: those in TypeScript are compiled
- * strictly, and each is run, with no more than its page says to install.
+ * The programs of the pages, in projects with our packed packages installed: those in TypeScript are compiled strictly, and each is
+ * run.
  */
-import { mkdirSync, writeFileSync } from "node:fs"
-import { basename, delimiter, dirname, join } from "node:path"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { delimiter, dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { capture } from "./run.mjs"
-import { files } from "./snippets.mjs"
+import { importsOf, installsOf, pages, programs } from "./snippets.mjs"
 
-const usesEffect = /["'](effect|@effect\/[^"']+|@mcp-lifeline\/(?!client["'])[^"']+)["']/
+const root = fileURLToPath(new URL("../", import.meta.url))
 
-/** @typedef {import("./snippets.mjs").File & { readonly folder: string }} Program */
+/** @typedef {import("./snippets.mjs").Program} Program */
 
-/**
- * The programs of some pages, by the project that they are for.
- *
- * @param {ReadonlyArray<string>} pages
- * @returns {{ readonly plain: ReadonlyArray<Program>, readonly effect: ReadonlyArray<Program> }}
- */
-export const ofPages = (pages) => {
-  const all = pages.flatMap((page) =>
-    files(page).filter(({ prints }) => prints !== undefined).map((file) => ({ ...file, folder: basename(page, ".md") }))
+const needsOnlyFacade = (/** @type {Program} */ { text }) =>
+  importsOf(text).every((name) => /^(node:.+|@mcp-lifeline\/client|@modelcontextprotocol\/sdk)$/.test(name))
+
+// The tests of the facade have the frameworks.
+const folders = ["packages/promise/", "examples/", "packages/gateway/"]
+
+/** Packages in the versions of the workspace; ours, and those that it does not have, are left out. @param {ReadonlyArray<string>} names */
+const versions = (names) =>
+  Object.fromEntries(
+    names.filter((name) => !/^(@mcp-lifeline\/|mcp-lifeline$)/.test(name)).flatMap((name) => {
+      const path = folders.map((folder) => `${root}${folder}node_modules/${name}/package.json`).find(existsSync)
+      return path === undefined ? [] : [[name, JSON.parse(readFileSync(path, "utf8")).version]]
+    })
   )
-  return {
-    plain: all.filter(({ text }) => !usesEffect.test(text)),
-    effect: all.filter(({ text }) => usesEffect.test(text))
-  }
-}
+
+/** The servers that programs start with npx, and that no package of ours brings. */
+export const servers = versions(["@modelcontextprotocol/server-filesystem"])
+
+const tools = new Set(["@effect/vitest", "@types/node", "tsx", "typescript", "vitest"])
+
+/** What pages say to install for their programs. */
+export const installs = versions(
+  pages.filter((page) => programs(page).length > 0).flatMap(installsOf).filter((name) => !tools.has(name))
+)
+
+const all = pages.flatMap(programs)
+
+/** The programs that need nothing but the facade, and all others. */
+export const plain = all.filter(needsOnlyFacade)
+export const full = all.filter((program) => !needsOnlyFacade(program))
+
+/** Whether it stands on a page that users follow first. @param {Program} program */
+export const isFirst = ({ path }) => /^(README|docs\/quick-start|docs\/tasks\/.*)\.md$/.test(path)
+
+const folderOf = (/** @type {Program} */ { path }) => path.replaceAll(/\W/g, "-")
 
 /** `mcp-lifeline`, as when it is installed globally. @param {string} project */
 const command = (project) =>
@@ -50,22 +71,28 @@ esac
 exit $?
 `
 
+/** Puts `npx` and `mcp-lifeline` into a project's folder `bin`. @param {string} project */
+export const addCommands = (project) => {
+  const folder = join(project, "bin")
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, "npx"), npx(project), { mode: 0o755 })
+  writeFileSync(join(folder, "mcp-lifeline"), command(project), { mode: 0o755 })
+  return folder
+}
+
 /**
- * Writes programs into a project and compiles them. Resolves with what the compiler says against them.
+ * Writes programs into a project, as `fill` completes them, and compiles them. Resolves with what the compiler says against them.
  *
  * @param {string} project
- * @param {ReadonlyArray<Program>} programs
+ * @param {ReadonlyArray<Program>} some
+ * @param {(text: string) => string} fill
  */
-export const prepare = async (project, programs) => {
-  mkdirSync(join(project, "bin"), { recursive: true })
-  for (const [name, text] of [["npx", npx(project)], ["mcp-lifeline", command(project)]]) {
-    writeFileSync(join(project, `bin/${name}`), text ?? "", { mode: 0o755 })
+export const prepare = async (project, some, fill) => {
+  for (const program of some) {
+    mkdirSync(join(project, folderOf(program)), { recursive: true })
+    writeFileSync(join(project, folderOf(program), program.name), fill(program.text))
   }
-  for (const { folder, name, text } of programs) {
-    mkdirSync(join(project, folder), { recursive: true })
-    writeFileSync(join(project, folder, name), text)
-  }
-  const typed = programs.filter(({ name }) => name.endsWith(".ts"))
+  const typed = some.filter(({ name }) => name.endsWith(".ts"))
   if (typed.length === 0) return []
   const config = join(project, "tsconfig.programs.json")
   const lib = ["ES2022", "ESNext.Disposable"]
@@ -74,7 +101,7 @@ export const prepare = async (project, programs) => {
     config,
     JSON.stringify({
       compilerOptions: { ...options, rootDir: ".", outDir: "compiled" },
-      files: typed.map(({ folder, name }) => `${folder}/${name}`)
+      files: typed.map((program) => `${folderOf(program)}/${program.name}`)
     })
   )
   return capture("tsc", ["-p", config, "--pretty", "false"], { cwd: project }).then(
@@ -83,27 +110,34 @@ export const prepare = async (project, programs) => {
   )
 }
 
+/** What others write beside the program: Effect's log, and a server whose standard error is the program's. */
+const isOther = /^timestamp=|^Starting default \(STDIO\) server/
+
 /**
  * Runs prepared programs with a Node.js, a few at a time. Resolves with what is wrong with them.
  *
  * @param {string} project
- * @param {ReadonlyArray<Program>} programs
+ * @param {ReadonlyArray<Program>} some
  * @param {string} node
+ * @param {Readonly<Record<string, string>>} variables of the environment
  */
-export const runAll = async (project, programs, node) => {
+export const runAll = async (project, some, node, variables) => {
   /** @type {Array<string>} */
   const problems = []
-  const path = [join(project, "bin"), dirname(node), process.env["PATH"]].join(delimiter)
-  const rest = [...programs]
+  const PATH = [join(project, "bin"), dirname(node), process.env["PATH"]].join(delimiter)
+  const env = { ...process.env, ...variables, PATH }
+  const rest = [...some]
   const work = async () => {
     for (let next = rest.shift(); next !== undefined; next = rest.shift()) {
-      const { folder, name, place, prints = [] } = next
+      const { line, name, path, prints } = next
+      const folder = folderOf(next)
       const file = name.endsWith(".ts") ? join("compiled", folder, name.replace(/\.ts$/, ".js")) : join(folder, name)
-      const output = await capture(node, [file], { cwd: project, env: { ...process.env, PATH: path } }).catch(
-        (/** @type {Error} */ error) => error.message
+      const output = await capture(node, [file], { cwd: project, env }).catch((/** @type {Error} */ error) =>
+        error.message
       )
-      if (output.trim() !== prints.join("\n")) {
-        problems.push(`${place}: ${name} should print\n${prints.join("\n")}\nbut printed\n${output}`)
+      const printed = output.trimEnd().split("\n").filter((one) => !isOther.test(one))
+      if (printed.join("\n") !== prints.join("\n")) {
+        problems.push(`${path}:${line}: should print\n${prints.join("\n")}\nbut printed\n${output}`)
       }
     }
   }

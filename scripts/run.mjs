@@ -54,3 +54,34 @@ export const capture = (command, args, options = {}) =>
       else reject(new Error(`${command} ${args.join(" ")} ended with ${code}\n${output}`))
     })
   })
+
+/**
+ * Starts a program and resolves once `read` finds something in what it has written, with that. Rejects when the program ends before.
+ *
+ * @template A
+ * @param {string} command
+ * @param {ReadonlyArray<string>} args
+ * @param {(text: string) => A | undefined} read
+ * @param {{ readonly cwd?: string, readonly env?: NodeJS.ProcessEnv }} [options]
+ * @returns {Promise<{ readonly found: A, readonly end: () => Promise<number | null> }>} `end` sends SIGTERM, and resolves with the exit code
+ */
+export const start = (command, args, read, options = {}) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: environment(), ...options })
+    /** @type {Promise<number | null>} */
+    const ended = new Promise((done) => child.once("exit", done))
+    const end = () => {
+      child.kill("SIGTERM")
+      return ended
+    }
+    let text = ""
+    const collect = (/** @type {Buffer} */ chunk) => {
+      text += chunk.toString()
+      const found = read(text)
+      if (found !== undefined) resolve({ found, end })
+    }
+    child.stdout.on("data", collect)
+    child.stderr.on("data", collect)
+    child.once("error", reject)
+    child.once("close", (code) => reject(new Error(`${command} ${args.join(" ")} ended with ${code}: ${text}`)))
+  })

@@ -1,0 +1,92 @@
+/**
+ * What programs of the pages find around them: servers at the addresses that the pages name, a collector of telemetry, a free port,
+ * and a file with a token. All of it is on this machine, at ports of its own, which are written into a program in place of the page's.
+ */
+import { mkdirSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import { join } from "node:path"
+import { start } from "./run.mjs"
+import { blocksOf } from "./snippets.mjs"
+
+/** Listens on a free port. @param {import("node:http").Server} server @returns {Promise<number>} */
+const listen = (server) =>
+  new Promise((resolve, reject) => {
+    server.once("error", reject)
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      resolve(typeof address === "object" ? address?.port ?? 0 : 0)
+    })
+  })
+
+/** A port on which nothing listens. */
+const freePort = async () => {
+  const server = createServer()
+  const port = await listen(server)
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** An endpoint for OTLP. `received` has the path of each request. */
+const collect = async () => {
+  /** @type {Set<string>} */
+  const received = new Set()
+  const server = createServer((request, response) => {
+    received.add(request.url ?? "")
+    request.resume().once("end", () => response.writeHead(200, { "content-type": "application/json" }).end("{}"))
+  })
+  return { received, server, url: `http://127.0.0.1:${await listen(server)}` }
+}
+
+/**
+ * @param {string} project that has the packages installed
+ * @param {string} bin where `mcp-lifeline` and `npx` are
+ */
+export const open = async (project, bin) => {
+  const home = join(project, "home")
+  mkdirSync(home, { recursive: true })
+  const env = { ...process.env, HOME: home, PATH: `${bin}:${process.env["PATH"]}` }
+  const port = await freePort()
+  const server = join(project, "node_modules/@modelcontextprotocol/server-everything/dist/index.js")
+  const page = "docs/tasks/one-process-for-many-agents.md"
+  const config = blocksOf(page).find(({ language }) => language === "json")?.code.join("\n") ?? ""
+  writeFileSync(join(home, "mcp.json"), config)
+  const names = Object.keys(JSON.parse(config).mcpServers)
+  const [everything, gateway] = await Promise.all([
+    start(process.execPath, [server, "streamableHttp"], (text) => /listening on port (\d+)/.exec(text)?.[1], {
+      env: { ...env, PORT: String(port) }
+    }),
+    start(
+      join(bin, "mcp-lifeline"),
+      ["serve", "--config", "mcp.json", "--port", "0"],
+      (text) =>
+        names.every((name) => text.includes(`${name}  Connected`)) ? /Serving (\S+)/.exec(text)?.[1] : undefined,
+      { cwd: home, env }
+    )
+  ])
+  const collector = await collect()
+  const token = join(home, "token")
+  writeFileSync(token, "secret\n")
+  const url = `http://127.0.0.1:${port}/mcp`
+  const places = [
+    ["http://127.0.0.1:3001/mcp", url],
+    ["https://docs.example/mcp", url],
+    ["http://127.0.0.1:7332/mcp", gateway.found],
+    ["http://127.0.0.1:4318", collector.url],
+    ["9464", String(await freePort())],
+    ["/run/secrets/token", token]
+  ]
+  return {
+    fill: (/** @type {string} */ text) =>
+      places.reduce((filled, [page = "", ours = ""]) => filled.replaceAll(page, ours), text),
+    variables: { HOME: home, DOCS_URL: url, DOCS_TOKEN: "secret", OTEL_EXPORTER_OTLP_ENDPOINT: collector.url },
+    /** What programs should have sent to the collector, and have not. */
+    missing: () =>
+      ["/v1/traces", "/v1/metrics"].filter((path) => !collector.received.has(path))
+        .map((path) => `no program has sent anything to the collector's ${path}`),
+    close: async () => {
+      collector.server.close()
+      collector.server.closeAllConnections()
+      await Promise.all([everything.end(), gateway.end()])
+    }
+  }
+}
