@@ -1,16 +1,17 @@
 /**
- * References such as `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `${input:id}` and `${workspaceFolder}` in the strings of a configuration.
+ * Replaces references in the strings of a configuration, such as `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `${input:id}` and
+ * `${workspaceFolder}`.
  */
 import type { Problem } from "@mcp-lifeline/core"
 
 /** Values by name. */
 export type Variables = Readonly<Record<string, string | undefined>>
 
-/** Where the values of references are taken from. */
+/** The sources of the values of references. */
 export interface Sources {
   /** The environment, for `${VAR}` and `${env:VAR}`; also for `${input:id}`, by the id itself or in capitals (`api-key`: `API_KEY`). */
   readonly variables: Variables
-  /** What the name of the file decides: `workspaceFolder`, `userHome` and the like. They win over variables of the same name. */
+  /** Values that depend on the file's path: `workspaceFolder`, `userHome` and the like. They override variables of the same name. */
   readonly places?: Variables | undefined
   /** The defaults of the file's own inputs, by their ids. */
   readonly inputs?: Variables | undefined
@@ -21,7 +22,7 @@ export interface Sources {
 const references = /\$\{([^}]*)\}/g
 const bareReferences = /\$\{([^}]*)\}|\{((?:env|file):[^}]*)\}/g
 
-/** An object literal, or what JSON.parse makes, of whatever realm. An instance is not taken apart. */
+/** Whether a value is an object literal or a result of JSON.parse, of any realm. Instances of classes are kept as they are. */
 export const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
   if (typeof value !== "object" || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
@@ -31,7 +32,7 @@ export const isPlain = (value: unknown): value is Readonly<Record<string, unknow
 /** `NAME`, `env:NAME`, `input:ID`, `/`; each may have a default. */
 const shape = /^(?:(env|input):)?([A-Za-z_][A-Za-z0-9_]*|(?<=^input:)[^:}]+|(?<=^)\/)(?::-(.*))?$/s
 
-/** The variable of the environment that stands for an input. */
+/** The environment variable with the value of an input. */
 const variableOf = (id: string): string => id.toUpperCase().replace(/[^A-Z0-9]+/g, "_")
 
 const own = (values: Variables | undefined, name: string): string | undefined =>
@@ -63,9 +64,9 @@ const look = (inside: string, { inputs, places, variables }: Sources): Looked =>
 }
 
 /**
- * Replaces the references in every string of a value, however deep. What cannot be replaced is reported with its path and
- * left as it is. A variable that is set but empty takes its default, as in a shell. What a variable holds is not expanded
- * again, so no value of the environment can name another.
+ * Replaces the references in every string of a value, at any depth. Reports a reference that it cannot replace, with its path, and keeps
+ * it as it is. A variable that is set but empty takes its default, as in a shell. The value of a variable is not expanded again, so no
+ * variable can refer to another one.
  */
 export const expand = (
   value: unknown,

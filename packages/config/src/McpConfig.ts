@@ -1,8 +1,8 @@
 /**
- * What an `mcp.json`, or an object of the same shape, says: one reader for files and for code, so that both mean the same.
+ * Reads an `mcp.json`, or an object of the same shape. Files and code use the same reader, so that both mean the same.
  *
- * Pure: variables are given. Values of `env` and `headers` are Redacted from here on, and no problem quotes a value that may
- * be secret.
+ * Pure: the caller gives the variables. The values of `env` and `headers` are returned as Redacted, and no problem contains a value that
+ * may be secret.
  */
 import { Check, Policy, Problem } from "@mcp-lifeline/core"
 import { Predicate } from "effect"
@@ -33,7 +33,7 @@ const isEmpty = (value: unknown): boolean =>
 
 type Raw = Readonly<Record<string, unknown>>
 
-/** What an entry calls each thing, by the name that it has here. */
+/** The keys of an entry as they are written, by their usual names. */
 const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<string, string> => {
   const written = new Map<string, string>()
   for (const key of Object.keys(raw)) {
@@ -46,13 +46,13 @@ const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<strin
   return written
 }
 
-/** Whether a server is switched off, by either of the two keys for it. */
+/** Whether a server is disabled, by either of the two keys for this. */
 const isDisabled = ({ disabled, enabled }: Raw): boolean | undefined =>
   Predicate.isBoolean(disabled) ? disabled : Predicate.isBoolean(enabled) ? !enabled : undefined
 
 /**
- * Reads one server. References are replaced where their sources are given; else what looks like one stays as it is. `remedy` is what
- * else can be done about one that cannot be replaced.
+ * Reads one server. Replaces references such as `${NAME}` if `sources` are given; otherwise it keeps them. `remedy` says what else the
+ * user can do about a reference that cannot be replaced.
  */
 export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<Server> => {
   if (!Predicate.isRecord(raw)) {
@@ -63,7 +63,10 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
   const isStdio = written.has("command")
   const kind: Kind = isStdio ? "stdio" : written.has("url") ? "http" : undefined
   if (isStdio && written.has("url")) {
-    problems.push({ path: [written.get("url") ?? "url"], message: "stands beside command; keep one of the two" })
+    problems.push({
+      path: [written.get("url") ?? "url"],
+      message: "cannot be combined with command; keep one of the two"
+    })
     return { value: undefined, problems }
   }
   if (kind === undefined && ![...written.keys()].map(meantBy).some((key) => key === "command" || key === "url")) {
@@ -121,8 +124,8 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
 }
 
 /**
- * Reads what stands in a server's entry beside `own`, which only code can give: how the server is supervised, and `disabled`.
- * Whatever else stands there is a problem.
+ * Reads the entry of a server that code gives under the keys `own`: the options of supervision, and `disabled`. Any other key is a
+ * problem.
  */
 export const readSupervision = (raw: Raw, own: ReadonlyArray<string>): Read<Policy.PolicyOptions> => {
   const { policy, problems } = policyOf(raw)
@@ -131,7 +134,7 @@ export const readSupervision = (raw: Raw, own: ReadonlyArray<string>): Read<Poli
     if (raw[key] === undefined || names.includes(key)) continue
     problems.push(
       isKey(key)
-        ? { path: [key], message: `stands beside ${own.join(" or ")}; keep one of them` }
+        ? { path: [key], message: `cannot be combined with ${own.join(" or ")}; keep one of them` }
         : Problem.unknown([key], names, { of: "a server" })
     )
   }

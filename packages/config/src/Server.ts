@@ -1,5 +1,5 @@
 /**
- * One server of a configuration: how it is reached, and how it is supervised. Values of `env` and `headers` are Redacted.
+ * One server of a configuration: how to reach it, and how to supervise it. Values of `env` and `headers` are Redacted.
  */
 import type { Policy, Problem } from "@mcp-lifeline/core"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
@@ -9,36 +9,36 @@ import { Predicate, Redacted } from "effect"
 /** Names and values of which the values are secret. */
 export type Secrets = Readonly<Record<string, Redacted.Redacted>>
 
-/** A server that is started as a child process. */
+/** A server that runs as a child process. */
 export interface StdioServer {
   readonly _tag: "Stdio"
   readonly command: string
   readonly args: ReadonlyArray<string>
-  /** Null for a variable that the process is not to inherit. */
+  /** Null for a variable that the process must not inherit. */
   readonly env: Readonly<Record<string, Redacted.Redacted | null>>
-  /** A file with further variables, below those of `env`. The configuration does not read it: who starts the server does. */
+  /** A file with further variables, which `env` overrides. The code that starts the server reads this file. */
   readonly envFile: string | undefined
   readonly cwd: string | undefined
   readonly protocol: "auto" | "2025" | "2026" | undefined
-  /** What stands under `stdio`: for the connector to check. */
+  /** The options under `stdio`, which the connector checks. */
   readonly stdio: Readonly<Record<string, unknown>>
 }
 
-/** Gives headers as code has them: not Redacted yet (see `secretsOf`). */
+/** Returns headers as code gives them, not Redacted yet (see `secretsOf`). */
 export type HeaderProvider = () => Readonly<Record<string, string>> | PromiseLike<Readonly<Record<string, string>>>
 
-/** A server that is reached over HTTP. */
+/** A server over HTTP. */
 export interface HttpServer {
   readonly _tag: "Http"
   readonly url: string
   readonly headers: Secrets
-  /** Asked for headers for each request; only code can give it. */
+  /** Returns the headers of each request; only code can give it. */
   readonly headerProvider: HeaderProvider | undefined
   /** Only code can give it. */
   readonly authProvider: OAuthClientProvider | undefined
   /** An undici dispatcher; only code can give it. */
   readonly dispatcher: object | undefined
-  /** Sends the requests in place of undici; only code can give it. */
+  /** Sends the requests instead of undici; only code can give it. */
   readonly fetch: FetchLike | undefined
   readonly transport: "auto" | "streamable" | "sse"
   readonly protocol: "auto" | "2025" | "2026" | undefined
@@ -46,7 +46,7 @@ export interface HttpServer {
   readonly http: Readonly<Record<string, unknown>>
 }
 
-/** One server: how it is reached, and how it is supervised. */
+/** One server: how to reach it, and how to supervise it. */
 export interface Server {
   readonly reach: StdioServer | HttpServer
   readonly policy: Policy.PolicyOptions
@@ -56,7 +56,7 @@ export interface Server {
 
 type Raw = Readonly<Record<string, unknown>>
 
-/** The names that a transport over HTTP has in files, and what each means. */
+/** The names of the HTTP transports in files, and what each means. */
 export const transports = {
   auto: "auto",
   http: "streamable",
@@ -92,13 +92,13 @@ const environmentOf = (values: Raw): StdioServer["env"] =>
     )
   )
 
-/** A command may have its arguments with it; those of `args` follow. */
+/** A command may contain its first arguments; those of `args` follow. */
 const commandLine = ({ args = [], command }: Raw): Pick<StdioServer, "command" | "args"> => {
   const [program, ...own] = (Array.isArray(command) ? command : [command]) as ReadonlyArray<string>
   return { command: program as string, args: [...own, ...args as ReadonlyArray<string>] }
 }
 
-/** A server with a command; the keys have passed their checks. `inherited` are variables below those of `env`. */
+/** A server with a command, whose keys have been checked. `env` overrides the variables in `inherited`. */
 export const stdioOf = (raw: Raw, inherited: Raw = {}): StdioServer => ({
   _tag: "Stdio",
   ...commandLine(raw),
@@ -109,11 +109,11 @@ export const stdioOf = (raw: Raw, inherited: Raw = {}): StdioServer => ({
   stdio: (raw["stdio"] ?? {}) as Raw
 })
 
-/** A problem that a connector finds with its options, at the place where they stand in the entry. */
+/** A problem that a connector has found with its options, with the path of the option in the entry. */
 export const placed = ({ http }: HttpServer, problem: Problem.Problem): Problem.Problem =>
   Object.hasOwn(http, String(problem.path[0])) ? { ...problem, path: ["http", ...problem.path] } : problem
 
-/** A server with a url; the keys have passed their checks. `further` headers win over those that it has. */
+/** A server with a url, whose keys have been checked. The headers in `further` override its own. */
 export const httpOf = (raw: Raw, further: Raw = {}): HttpServer => {
   const { authProvider, dispatcher, fetch, headers, http, protocol, requestInit, type, url } = raw
   const provider = Predicate.isFunction(headers) ? headers as HeaderProvider : undefined

@@ -1,8 +1,8 @@
 /**
- * A name for a server that was given none: what its command line runs, which is seldom the command. Pure.
+ * Derives a name for a server that has none from what its command line runs, which is seldom the command itself. Pure.
  */
 
-/** A program that runs another one, which its arguments name. */
+/** A program that runs another program, which its arguments name. */
 interface Launcher {
   /** Words before that name that are not the name: `run`, `dlx`. */
   readonly verbs?: ReadonlyArray<string>
@@ -17,7 +17,7 @@ const oneOf = (...options: ReadonlyArray<string>) => (option: string): boolean =
 
 const lastOf = (path: string): string => path.split(/[\\/]/).findLast((part) => part !== "") ?? ""
 
-/** Names of files and folders that say nothing of whose they are. */
+/** Names of files and folders that do not identify a server. */
 const nameless = /^(index|main|__main__|cli|dist|build|src|bin|lib|out|\.+)$/
 
 /** `./weather/build/index.js` is weather. */
@@ -80,7 +80,7 @@ const launchers: ReadonlyArray<readonly [RegExp, Launcher]> = [
   [/^(docker|podman|nerdctl)$/, container]
 ]
 
-/** Options after which a program is given as text; it has no name. */
+/** Options that are followed by the text of a program, which has no name. */
 const inline = /^(-e|--eval|-p|--print|-pe|-c|--call|eval)$/
 
 const argumentOf = (launcher: Launcher, args: ReadonlyArray<string>): string | undefined => {
@@ -96,16 +96,16 @@ const argumentOf = (launcher: Launcher, args: ReadonlyArray<string>): string | u
   return undefined
 }
 
-/** The characters that a name has. */
+/** The characters that a name may have. */
 const asName = (text: string): string => text.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "") || "server"
 
-/** A name for what a command line runs. */
+/** The name for a server with this command line. */
 export const ofCommand = (command: string, args: ReadonlyArray<string>): string => asName(runBy(command, args))
 
-/** A name for a server at an address, which may be none: its host. */
+/** The name for a server at this address: its host. The address may be invalid. */
 export const ofUrl = (url: string): string => asName(/^https?:\/\/(?:[^@/?#]*@)?([^/?#]+)/i.exec(url)?.[1] ?? "")
 
-/** What a command runs: the package, script, module or image that its arguments name, or else the command itself. */
+/** What a command runs: the package, script, module or image that its arguments name; otherwise the command itself. */
 const runBy = (command: string, args: ReadonlyArray<string>): string => {
   const program = lastOf(command).replace(/\.(exe|cmd|bat|ps1)$/i, "")
   const [first = "", second = "", ...rest] = args

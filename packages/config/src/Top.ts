@@ -1,5 +1,5 @@
 /**
- * What stands around the servers of a configuration, and under which key they stand: each host has its own.
+ * Reads the top level of a configuration, and finds the key with the servers, which differs between hosts.
  */
 import { Policy, Problem } from "@mcp-lifeline/core"
 import { Predicate } from "effect"
@@ -7,13 +7,13 @@ import type { Variables } from "./Expansion.js"
 import type { Server } from "./Server.js"
 import { gateway, policyOf, type Read } from "./supervision.js"
 
-/** What stands around the servers. */
+/** The top level of a configuration. */
 export interface Top {
-  /** The keys that lead to the servers. */
+  /** The path of the object with the servers. */
   readonly path: ReadonlyArray<string>
   /** The servers by name; each is read by `readServer`. */
   readonly servers: Readonly<Record<string, unknown>>
-  /** Options for all servers, which lie below their own. */
+  /** Options for all servers, which a server's own options override. */
   readonly policy: Policy.PolicyOptions
   /** Whether each client of a gateway has its own of a server that does not say it. */
   readonly sessions: Server["sessions"]
@@ -25,7 +25,7 @@ export interface Top {
   readonly bare: boolean
 }
 
-/** The keys that lead to the servers, the first that is there counts. Only the first two are for servers alone. */
+/** The paths at which hosts keep servers. The first one that exists counts. Only the first two contain nothing but servers. */
 export const homes: ReadonlyArray<ReadonlyArray<string>> = [
   ["mcpServers"],
   ["servers"],
@@ -36,7 +36,7 @@ export const homes: ReadonlyArray<ReadonlyArray<string>> = [
   ["mcp"]
 ]
 
-/** What other programs have beside the servers. */
+/** Keys of other programs beside the servers. */
 const foreign: ReadonlySet<string> = new Set(["inputs", "mcp"])
 
 type Raw = Readonly<Record<string, unknown>>
@@ -47,7 +47,7 @@ const at = (raw: unknown, path: ReadonlyArray<string>): unknown =>
     raw
   )
 
-/** Whether it is a server by itself, and not servers by name. */
+/** Whether an object is a single server, and not an object of servers by name. */
 const isServer = (value: Raw): boolean =>
   ["command", "url", "type"].some((key) => Predicate.isString(value[key]) || Array.isArray(value[key]))
 
@@ -67,7 +67,7 @@ const inputsOf = (inputs: unknown): Variables =>
     )
   )
 
-/** Reads what stands around the servers. */
+/** Reads the top level. */
 export const readTop = (raw: unknown): Read<Top> => {
   const shape = "an object with mcpServers, an object of servers by name"
   if (!Predicate.isRecord(raw)) return { value: undefined, problems: [Problem.wrongSecret([], raw, shape)] }
@@ -75,7 +75,7 @@ export const readTop = (raw: unknown): Read<Top> => {
   const path = homeOf(raw)
   const [first = ""] = path
   if (first === "mcpServers" && raw["servers"] !== undefined) {
-    problems.push({ path: ["servers"], message: "stands beside mcpServers; keep one of the two" })
+    problems.push({ path: ["servers"], message: "cannot be combined with mcpServers; keep one of the two" })
   }
   const names = ["mcpServers", "$schema", "lifeline", ...Policy.groups]
   for (const name of Object.keys(raw)) {

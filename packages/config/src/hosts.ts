@@ -1,5 +1,5 @@
 /**
- * What hosts have keys of their own for, and Lifeline says by others: bounds of time, and values that are taken from variables.
+ * The keys with which hosts express options of Lifeline: timeouts, and values that come from variables.
  */
 import type { Policy } from "@mcp-lifeline/core"
 import { Check, type Problem, TimeSpan } from "@mcp-lifeline/core"
@@ -8,11 +8,11 @@ import type { Variables } from "./Expansion.js"
 
 type Raw = Readonly<Record<string, unknown>>
 
-/** A bound of time: the option of Lifeline that it is, and how many milliseconds a bare number counts. */
+/** A timeout: the option of Lifeline that it corresponds to, and how many milliseconds the unit of a bare number has. */
 interface Time {
   readonly option: "request" | "connect"
   readonly unit: 1 | 1000
-  /** Bare numbers up to this are milliseconds to some hosts and seconds to others. */
+  /** Some hosts read bare numbers up to this as milliseconds, others as seconds. */
   readonly ambiguousUpTo?: number
 }
 
@@ -34,7 +34,7 @@ const scaled = (time: Time, value: unknown): unknown => Predicate.isNumber(value
 const isTooShort = (value: unknown, upTo: number): value is number =>
   Predicate.isNumber(value) && value > 0 && value <= upTo
 
-/** A bound in seconds has no unit, and one in milliseconds may have one. */
+/** A timeout in seconds has no unit; one in milliseconds may have one. */
 const timeCheck = (time: Time): Check.Check =>
   time.unit === 1
     ? bounds[time.option]
@@ -62,17 +62,17 @@ export const httpChecks: Readonly<Record<string, Check.Check>> = {
 /** Keys of hosts for any server. */
 export const anyChecks: Readonly<Record<string, Check.Check>> = timeChecks
 
-/** A number that may not mean what it is read as. */
+/** A number that the user may have meant in another unit. */
 export const ambiguous = (path: Problem.Path, value: number, effect: string): Problem.Problem => ({
   path,
   message: `is ${value} without a unit, ${effect}; write "${value} ms" or "${value} s"`,
   key: "ambiguous"
 })
 
-/** Numbers below this are hardly meant as milliseconds where they bound a request. */
+/** For the timeout of a request, numbers below this are probably not meant as milliseconds. */
 const short = 1000
 
-/** The bounds of time that hosts have names for, of which Lifeline's own win; and what is doubtful of either. */
+/** The timeouts under the names of hosts, which Lifeline's own options override; and the doubtful numbers of either. */
 export const timeouts = (
   raw: Raw
 ): { readonly policy: Policy.PolicyOptions; readonly problems: ReadonlyArray<Problem.Problem> } => {
@@ -88,7 +88,7 @@ export const timeouts = (
   return { policy: Object.keys(found).length === 0 ? {} : { timeouts: found }, problems }
 }
 
-/** Lifeline's own bounds of requests and connections that are given as so few milliseconds that seconds may be meant. */
+/** Lifeline's own timeouts of requests and connections with so few milliseconds that the user may have meant seconds. */
 export const doubtful = (timeouts: unknown, path: Problem.Path): ReadonlyArray<Problem.Problem> =>
   Predicate.isRecord(timeouts)
     ? ["connect", "request"].flatMap((name) => {
@@ -100,7 +100,7 @@ export const doubtful = (timeouts: unknown, path: Problem.Path): ReadonlyArray<P
     : []
 
 /**
- * Values that hosts take from variables of the environment by name: for headers, or for the environment of the process. One that is
+ * Values that hosts take from environment variables by name: for headers, or for the environment of the process. A variable that is
  * not set is reported; in `env_vars` it is left out.
  */
 export const fromVariables = (

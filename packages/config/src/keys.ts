@@ -1,5 +1,5 @@
 /**
- * The keys of a server's entry: what each takes, what else people write for it, and what is said of one that means nothing here.
+ * The keys of a server's entry: the values that each accepts, its other names, and the messages about keys that have no effect.
  */
 import { Check, Policy, Problem } from "@mcp-lifeline/core"
 import { Predicate } from "effect"
@@ -7,7 +7,7 @@ import { isPlain } from "./Expansion.js"
 import * as Hosts from "./hosts.js"
 import { pairs, transports } from "./Server.js"
 
-/** Other names in use for the same. */
+/** Other names of the same key. */
 export const synonyms: Readonly<Record<string, string>> = {
   serverUrl: "url",
   httpUrl: "url",
@@ -17,7 +17,7 @@ export const synonyms: Readonly<Record<string, string>> = {
   http_headers: "headers"
 }
 
-/** What people write for what they mean, where the letters alone do not tell. */
+/** Frequent mistakes that are spelt too differently from the right key to be found by their letters. */
 const meanings: Readonly<Record<string, string>> = {
   cmd: "command",
   arguments: "args",
@@ -25,7 +25,7 @@ const meanings: Readonly<Record<string, string>> = {
   endpoint: "url"
 }
 
-/** What stands in a server's entry for another program, and has no effect here. */
+/** Keys of other programs in a server's entry, which have no effect here. */
 const foreign: ReadonlySet<string> = new Set([
   "alwaysAllow",
   "auth",
@@ -57,7 +57,7 @@ const foreign: ReadonlySet<string> = new Set([
   "watchPaths"
 ])
 
-/** Options of the official SDK's transports that Lifeline does not take over, and what it does instead. */
+/** Options of the official SDK's transports that Lifeline does not support, and what it does instead. */
 const instead: Readonly<Record<string, string>> = {
   sessionId: "Lifeline keeps the session itself and makes a new one when it is lost. Leave it out",
   reconnectionOptions: "Lifeline reconnects by its own options. Write reconnect: { initialDelay, factor, maxDelay, "
@@ -73,7 +73,7 @@ const secret = Check.isSecret(
   { type: ["string", "number", "boolean"] }
 )
 const secrets = Check.values(secret, "an object of strings")
-/** Null takes a variable away that the process would inherit. */
+/** Null removes a variable that the process would inherit. */
 const environment: Check.Check = Check.values(
   Check.described((value, path) => value === null ? [] : secret(value, path), {
     type: ["string", "number", "boolean", "null"]
@@ -98,7 +98,7 @@ const command: Check.Check = Check.described((value, path) =>
   ]
 })
 
-/** Options of a connector, which looks at them itself; the keys of the server stand beside them. */
+/** Options of a connector, which checks them itself. The keys of the server do not belong in this object. */
 const ownOptions = (group: string, beside: () => Readonly<Record<string, Check.Check>>): Check.Check =>
   Check.described((value, path) =>
     Predicate.isRecord(value)
@@ -119,7 +119,7 @@ const stdioChecks: Readonly<Record<string, Check.Check>> = {
   stdio: ownOptions("stdio", () => stdioChecks)
 }
 
-/** The connector looks at the rest of the address, which may have a password in it. */
+/** The connector checks the rest of the address, which may contain a password. */
 const address: Check.Check = Check.described(
   (value, path) =>
     /^https?:\/\/[^/\s]/i.test(String(value))
@@ -148,7 +148,7 @@ const headers: Check.Check = Check.described(
   secrets.schema
 )
 
-/** What a file cannot have: an object with functions. */
+/** An object with functions, which a file cannot contain. */
 const instance = (what: string): Check.Check =>
   Check.isSecret(
     (value) => Predicate.isRecord(value) && !(isPlain(value) && !Object.values(value).some(Predicate.isFunction)),
@@ -175,7 +175,7 @@ const types = {
   any: Check.oneOf("stdio", "local", ...Object.keys(transports))
 } as const
 
-/** The keys whose strings may have variables in them. */
+/** The keys whose strings may contain references to variables. */
 export const expanded: ReadonlySet<string> = new Set([
   "command",
   "args",
@@ -196,10 +196,13 @@ const known = [
   ...Policy.groups
 ]
 
-/** Whether a server is started or reached by an address; not known of an entry with neither a command nor a url. */
+/** Whether a server has a command or a url; undefined for an entry with neither. */
 export type Kind = "stdio" | "http" | undefined
 
-/** What a key of a server of this kind takes; nothing for one that no such server has, or that is an option of supervision. */
+/**
+ * The values that a key accepts for a server of this kind; undefined if no such server has the key, or if it is an option of
+ * supervision.
+ */
 export const checkOf = (kind: Kind, name: string): Check.Check | undefined => {
   if (name === "type") return types[kind ?? "any"]
   if (name === "disabled" || name === "enabled") return Check.flag
@@ -216,7 +219,10 @@ const withSynonyms = (
   ...Object.fromEntries(Object.entries(synonyms).map(([name, same]) => [name, schemas[same] ?? {}]))
 })
 
-/** JSON Schemas of all keys that a server may have in a file, under all their names; one that accepts anything for keys of other programs. */
+/**
+ * The JSON Schemas of all keys that a server may have in a file, under all their names. The schema of keys of other programs accepts
+ * anything.
+ */
 export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => ({
   ...Object.fromEntries([...foreign].map((name) => [name, {}])),
   ...withSynonyms(
@@ -248,7 +254,7 @@ export const notTakenOver = (path: Problem.Path): Problem.Problem | undefined =>
 /** Whether it is a key of a server. */
 export const isKey = (key: unknown): boolean => known.includes(String(key))
 
-/** A key that a server of this kind, or of any, does not have. */
+/** The problem with a key that a server of this kind, or any server, does not have. */
 export const refused = (key: string, kind: Kind): Problem.Problem => {
   const path = [key]
   const sdk = notTakenOver(path)

@@ -1,5 +1,5 @@
 /**
- * A configuration as a JSON Schema, for editors: made from the tables by which it is read.
+ * The JSON Schema of a configuration, for editors. It is made from the tables with which Lifeline reads the configuration.
  */
 import { type Check, Policy } from "@mcp-lifeline/core"
 import * as Keys from "./keys.js"
@@ -22,14 +22,14 @@ const supervision = (others: Readonly<Record<string, Check.Check>>) => ({
 
 const servers = { type: "object", additionalProperties: { $ref: "#/definitions/server" } }
 
-/** One of these a server needs. */
+/** A server needs one of these keys. */
 const ways = () => [
   "command",
   "url",
   ...Object.entries(Keys.synonyms).flatMap(([name, same]) => same === "url" ? [name] : [])
 ]
 
-/** The schema, draft 7. References such as `${VAR}` are strings to it, and it cannot say everything: `check` can. */
+/** The schema, draft 7. For it, references such as `${VAR}` are strings. `mcp-lifeline check` finds problems that it cannot express. */
 export const schema = (): Check.JsonSchema => ({
   $schema: "http://json-schema.org/draft-07/schema#",
   title: "MCP servers, and how Lifeline supervises them",

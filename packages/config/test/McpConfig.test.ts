@@ -210,7 +210,7 @@ describe("McpConfig", () => {
       calls: { retry: "never" },
       command: "x"
     }, ["connector"])
-    expect(problems).toEqual([{ path: ["command"], message: "stands beside connector; keep one of them" }])
+    expect(problems).toEqual([{ path: ["command"], message: "cannot be combined with connector; keep one of them" }])
     expect(value).toEqual({ calls: { retry: "never" }, lifecycle: { disabled: true } })
   })
 })

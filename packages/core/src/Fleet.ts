@@ -93,7 +93,10 @@ export interface Fleet {
     params: Params<"resources/read">,
     options?: CallOptions
   ) => Effect.Effect<ReadResourceResult, CallError>
-  /** Completes an argument of a prompt, by its full name, or of a resource template. Unknown ones fail as in `getPrompt` and `readResource`. */
+  /**
+   * Completes an argument of a prompt, by its full name, or of a resource template. Unknown ones fail as in `getPrompt` and
+   * `readResource`.
+   */
   readonly complete: (
     params: Params<"completion/complete">,
     options?: CallOptions
@@ -262,7 +265,7 @@ const named = <R>(backends: Backends<R>): Effect.Effect<ReadonlyMap<string, Back
     for (const [id, options] of entries) {
       if (id === "") return Effect.fail(invalid("fleet", "backends", id, "names that are not empty"))
       if (byId.has(id)) {
-        return Effect.fail(invalid("fleet", "backends", id, "names that are each there once"))
+        return Effect.fail(invalid("fleet", "backends", id, "names that each appear once"))
       }
       byId.set(id, options)
     }

@@ -600,7 +600,7 @@ describe("Calls", () => {
         yield* Effect.ignore(backend.enable)
         yield* ask
         expect(said).toEqual([
-          expect.stringMatching(/^one is Disconnected \(it does not connect by itself\): .*Call reconnect\(\)/),
+          expect.stringMatching(/^one is Disconnected \(it does not connect automatically\): .*Call reconnect\(\)/),
           expect.stringMatching(/^one is Disabled \(it is switched off\): .*Call enable\(\)/),
           expect.stringMatching(
             /^one is PermanentlyFailed \(waiting would not help.*no such command.*Fix the cause, then call reconnect\(\)/

@@ -11,7 +11,7 @@ const refusals = [
   {
     ender: "disconnect",
     text:
-      "one is Disconnected (it does not connect by itself): reconnect was not carried out. Call reconnect() to connect again"
+      "one is Disconnected (it does not connect automatically): reconnect was not carried out. Call reconnect() to connect again"
   }
 ] as const
 

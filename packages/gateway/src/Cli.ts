@@ -30,14 +30,14 @@ const port = Schema.NumberFromString.pipe(Schema.int(), Schema.between(0, 65_535
 
 const config = Options.text("config").pipe(
   Options.withPseudoName("file"),
-  Options.withDescription("The mcp.json whose servers are served. Without it: a demo of two servers."),
+  Options.withDescription("The mcp.json with the servers. Default: a demo of two servers."),
   Options.optional
 )
 
 const host = Options.text("host").pipe(
   Options.withPseudoName("address"),
   Options.withDescription(
-    "The address to listen on. With others than loopback a token is needed; one is made where none is given."
+    "The address to listen on. Any address other than loopback needs a token; if you give none, the gateway generates one."
   ),
   Options.withDefault("127.0.0.1")
 )
@@ -52,7 +52,7 @@ const portOption = Options.text("port").pipe(
 const token = Options.redacted("token").pipe(
   Options.withPseudoName("secret"),
   Options.withDescription(
-    "The bearer token that clients must send. Other users of this machine see it in the list of processes: better give it as "
+    "The bearer token that clients must send. Other users of this machine can see command lines: prefer "
       + "MCP_LIFELINE_TOKEN, or with --token-file."
   ),
   Options.withFallbackConfig(Config.redacted("MCP_LIFELINE_TOKEN")),
@@ -61,22 +61,22 @@ const token = Options.redacted("token").pipe(
 
 const stdio = Options.boolean("stdio").pipe(
   Options.withDescription(
-    "Serve the host that starts this command, over standard input and output. All hosts of one --config share one gateway, which is "
-      + "started in the background where none runs; of the other options only --linger goes with it."
+    "Serve the host that starts this command, over standard input and output. All hosts with the same --config share one gateway, "
+      + "which the first of them starts in the background. The only other option that you can combine with this is --linger."
   )
 )
 
 const linger = Options.integer("linger").pipe(
   Options.withPseudoName("seconds"),
-  Options.withDescription("End when no client has been there for so long. Default: never; with --stdio 60."),
+  Options.withDescription("Stop when no client has been connected for this time. Default: never; with --stdio, 60."),
   Options.optional
 )
 
 const sessionKeyFile = Options.text("session-key-file").pipe(
   Options.withPseudoName("file"),
   Options.withDescription(
-    "A file with the key of the clients' sessions, for several gateways that serve the same clients. Also taken, itself, from "
-      + "MCP_LIFELINE_SESSION_KEY. Without it: a key in the state folder."
+    "A file with the key for clients' sessions; replicas with the same key can serve the same clients. MCP_LIFELINE_SESSION_KEY "
+      + "can contain the key itself. Default: a key in the state folder."
   ),
   Options.optional
 )
@@ -85,19 +85,19 @@ const sessionKey = Config.option(Config.redacted("MCP_LIFELINE_SESSION_KEY"))
 
 const tokenFile = Options.text("token-file").pipe(
   Options.withPseudoName("file"),
-  Options.withDescription("A file that holds the bearer token. Counts before --token and MCP_LIFELINE_TOKEN."),
+  Options.withDescription("A file that contains the bearer token. Overrides --token and MCP_LIFELINE_TOKEN."),
   Options.optional
 )
 
 const logFormat = Options.choice("log-format", ["text", "json"]).pipe(
-  Options.withDescription("How what happens is written: lines for people, or one JSON object a line."),
+  Options.withDescription("The format of the log: lines for people, or one JSON object on each line."),
   Options.withDefault("text" as const)
 )
 
 const serveHelp =
-  "Serve all backends as one MCP endpoint over Streamable HTTP, at /mcp. SIGINT and SIGTERM end it: calls under "
-  + "way get 5 seconds, everything that was started is ended, and the exit code is 0. A second signal ends it at once "
-  + "(130). Other exit codes: 1 it could not start, 2 the command line is wrong."
+  "Serve all servers as one MCP endpoint over Streamable HTTP, at /mcp. SIGINT and SIGTERM stop it: calls in progress get 5 seconds, "
+  + "everything that it has started is terminated, and the exit code is 0. A second signal stops it at once (130). Other exit "
+  + "codes: 1 it could not start, 2 the command line is wrong."
 
 /** A secret; an empty one (a variable that is set to nothing) is none. */
 const given = (secret: Option.Option<Redacted.Redacted>): Redacted.Redacted | undefined =>
@@ -125,8 +125,8 @@ const commands = (asked: Ref.Ref<Request>) => {
   ).pipe(Command.withDescription(serveHelp))
   return Command.make("mcp-lifeline").pipe(
     Command.withDescription(
-      "Keeps MCP servers alive, and serves them as one. Two more commands have a help of their own: `wrap --help` puts it in front "
-        + "of one server of a host, `adopt --help` in front of all that the hosts on this machine have."
+      "Keeps MCP servers alive, and serves them as one. Two more commands have their own help: see `wrap --help` to put Lifeline in "
+        + "front of one server of a host, and `adopt --help` to do this for all hosts on this machine."
     ),
     Command.withSubcommands([
       serve,
@@ -190,7 +190,7 @@ const explain = (message: string, argv: ReadonlyArray<string>): string => {
   const leftover = /unknown argument: '(.*)'/.exec(message)?.[1]?.replace(/^(--?[^=]+)=.*$/, "$1")
   if (leftover !== undefined && withValue.has(leftover)) {
     return argv.filter((arg) => arg === leftover).length > 1
-      ? `${leftover} is there more than once`
+      ? `${leftover} appears more than once`
       : `${leftover} needs a value`
   }
   if (leftover !== undefined) return `unknown ${leftover.startsWith("-") ? "option" : "argument"} ${leftover}`

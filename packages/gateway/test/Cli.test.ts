@@ -62,16 +62,16 @@ describe("mcp-lifeline", () => {
     ["unknown option --Token", ["serve", "--Token=hush"]],
     ["unknown option --ports", ["serve", "--ports", "5"]],
     ["unknown option -p", ["serve", "-p", "5"]],
-    ["--port is there more than once", ["serve", "--port", "1", "--port", "2"]],
+    ["--port appears more than once", ["serve", "--port", "1", "--port", "2"]],
     ["--account needs a value", ["login", "https://docs.example/mcp", "--account"]],
-    ["--browser stands beside --no-browser; keep one", [
+    ["--browser cannot be combined with --no-browser; keep one", [
       "login",
       "https://docs.example/mcp",
       "--browser",
       "--no-browser"
     ]],
     ["logout needs a server, or --all", ["logout"]],
-    ["--all stands beside a server; keep one", ["logout", "https://docs.example/mcp", "--all"]]
+    ["--all cannot be combined with a server; keep one", ["logout", "https://docs.example/mcp", "--all"]]
   ])("usage error: %s", ([message, args]) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(parse(args))

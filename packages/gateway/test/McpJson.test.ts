@@ -202,7 +202,7 @@ args = [
     const { entries } = parse(source)
     expect(entries.map(({ name }) => name)).toEqual(["good", "later"])
     expect(problems(source)).toEqual([
-      "mcp.json:6: mcpServers.both.url: stands beside command; keep one of the two",
+      "mcp.json:6: mcpServers.both.url: cannot be combined with command; keep one of the two",
       "mcp.json:8: mcpServers.neither: has neither command (a program to start) nor url (an address)",
       "mcp.json:13: mcpServers.args.args[1]: is a number; accepted: a string",
       "mcp.json:16: mcpServers.address.url: is not an address; accepted: one that begins with http:// or https://",
@@ -219,7 +219,7 @@ args = [
     const source = `{"mcpServers": {\n"a": {"command": "x"},\n"b": {"command": "x"},\n"a": {"command": "y"}}}`
     expect(parse(source).entries.map(({ name }) => name)).toEqual(["b"])
     expect(problems(source)).toHaveLength(1)
-    expect(problems(source)[0]).toContain("mcpServers.a: is there more than once")
+    expect(problems(source)[0]).toContain("mcpServers.a: appears more than once")
   })
 
   it("[G2:unit] refuses a key that is there twice, at any depth of an entry, at its second place", () => {
@@ -231,8 +231,8 @@ args = [
       "c": { "command": "x" } } }`
     expect(parse(source).entries.map(({ name }) => name)).toEqual(["c"])
     expect(problems(source)).toEqual([
-      "mcp.json:3: mcpServers.a.command: is there more than once; keep one",
-      "mcp.json:5: mcpServers.b.env.A: is there more than once; keep one"
+      "mcp.json:3: mcpServers.a.command: appears more than once; keep one",
+      "mcp.json:5: mcpServers.b.env.A: appears more than once; keep one"
     ])
   })
 
@@ -310,7 +310,7 @@ args = [
       expect.stringMatching(/maxMessageByts: is not an option of .*did you mean "maxMessageBytes"\?$/),
       expect.stringMatching(/^mcp\.json:8: mcpServers\.method\.keepalive\.method: is "options"; accepted: "ping"/),
       expect.stringMatching(/^mcp\.json:10: mcpServers\.era\.http\.maxSockets: is 0; accepted: a whole number/),
-      expect.stringMatching(/^mcp\.json:9: mcpServers\.era\.protocol: stands beside transport sse/)
+      expect.stringMatching(/^mcp\.json:9: mcpServers\.era\.protocol: cannot be combined with transport sse/)
     ])
   })
 

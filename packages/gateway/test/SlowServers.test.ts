@@ -138,7 +138,7 @@ describe("a client of a server of its own", () => {
         const call = promise(() => one.request("tools/call", { name: "o__pid" }))
         expect((yield* call).error).toMatchObject({
           message: expect.stringMatching(
-            /cannot be connected.*Once the cause is mended, the same call can be made again/s
+            /cannot be connected.*Once somebody has fixed the cause, make the same call again/s
           ),
           data: { state: "PermanentlyFailed" }
         })

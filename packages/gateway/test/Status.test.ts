@@ -19,7 +19,7 @@ describe.concurrent("the status that the model is told", () => {
           })
         }
         const login = (server: string) =>
-          server === "signed" ? "a login is wanted: open https://example.com/login" : undefined
+          server === "signed" ? "a login is needed: open https://example.com/login" : undefined
         const signed = { ...broken, id: "signed" }
         const { client } = yield* gateway([chatty("up"), missing, broken, signed], { login })
         const one = yield* client()
@@ -37,7 +37,7 @@ describe.concurrent("the status that the model is told", () => {
         )
         expect(text).toMatch(/^- broken: down since .*; why: .*no licence found.*; to do for the user: /m)
         expect(text).toMatch(
-          /^- signed: down .*; to do for the user: a login is wanted: open https:\/\/example\.com\/login$/m
+          /^- signed: down .*; to do for the user: a login is needed: open https:\/\/example\.com\/login$/m
         )
         expect(structuredContent.servers).toMatchObject([
           { name: "up", state: "up" },

@@ -52,7 +52,7 @@ describe("the options of supervision on the command line of wrap", () => {
       [["timeouts.wait=-1s", "calls.retry=maybe"], /timeouts\.wait is .*\n.*calls\.retry is "maybe"; accepted: "safe"/],
       [["keepalive.interval"], /keepalive\.interval is not written as NAME=VALUE/],
       [["keepalive.interval="], /not written as NAME=VALUE/],
-      [["timeouts.wait=1s", "timeouts.wait=2s"], /timeouts\.wait is there more than once/],
+      [["timeouts.wait=1s", "timeouts.wait=2s"], /timeouts\.wait appears more than once/],
       [["lifecycle.disabled=true"], /lifecycle\.disabled would leave nothing to wrap; disable the server in the/],
       [["keepalive.method=options"], /keepalive\.method is "options"; accepted: "ping", .* only HTTP/]
     ] as const
@@ -110,7 +110,7 @@ describe.concurrent("mcp-lifeline wrap --option", () => {
     await host.initialize()
     await host.request("tools/call", { name: "exit", arguments: {} })
     const { error } = await host.request("tools/call", { name: "x", arguments: {} })
-    assert.match(error?.message ?? "", /does not connect by itself/)
+    assert.match(error?.message ?? "", /does not connect automatically/)
     let said: string | undefined
     while (said === undefined) {
       await new Promise((resolve) => setTimeout(resolve, 50))

@@ -10,13 +10,13 @@ import * as Spans from "./Spans.js"
 
 const { attribute } = Names
 
-/** Calls that one reconnect refers to, at most. */
+/** The most calls to which the span of one reconnect is linked. */
 const linksAtMost = 32
 
-/** States in which no attempt goes on. */
+/** States in which no attempt is in progress. */
 const still: ReadonlySet<string> = new Set(["Idle", "Disabling", "Disabled", "Disconnected", "Closed"])
 
-/** What one backend does, as metrics and spans. */
+/** Records what one backend does as metrics and spans. */
 export class BackendObserver implements Telemetry.Observer, Host {
   readonly waiting = new Set<Tracer.Span>()
   installed: Host["installed"]
@@ -27,7 +27,7 @@ export class BackendObserver implements Telemetry.Observer, Host {
   readonly #common: { readonly [attribute.backend]: string }
   readonly #connection: { readonly [key: string]: string | undefined }
   #attempt: Tracer.Span | undefined
-  /** Why there is no connection, or why there is to be another. */
+  /** Why there is no connection, or why Lifeline makes a new one. */
   #cause: string | undefined
   /** Sessions that have not ended, by generation. */
   readonly #sessions = new Map<number, { readonly at: number; readonly protocol: string | undefined }>()
@@ -151,7 +151,7 @@ export class BackendObserver implements Telemetry.Observer, Host {
     span.end(nanos(at), Exit.void)
   }
 
-  /** Ends the span of an attempt that nothing will come of. */
+  /** Ends the span of an attempt that was cancelled. */
   #cancelled(): void {
     const span = this.#attempt
     this.#attempt = undefined

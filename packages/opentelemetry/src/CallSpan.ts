@@ -1,5 +1,5 @@
 /**
- * One call as a trace: its span, and a child for each request that was sent for it.
+ * The trace of one call: its span, and a child span for each request that Lifeline sends for it.
  */
 import type { Method, Params, RequestError, Telemetry } from "@mcp-lifeline/core"
 import { Cause, Effect, Exit, Option, Tracer } from "effect"
@@ -10,10 +10,10 @@ import { inject } from "./TraceContext.js"
 
 const { attribute } = Names
 
-/** What comes from callers or servers is cut to this in names and messages. */
+/** Names and messages from callers or servers are cut to this length. */
 const textAtMost = 256
 
-/** Different names of tools and prompts in metrics; what comes after is `_OTHER`. */
+/** The most names of tools and prompts in metrics; further names are `_OTHER`. */
 const namesAtMost = 1000
 
 /** What the calls of one backend share. */
@@ -21,9 +21,9 @@ export interface Host {
   readonly backend: Telemetry.Observed
   readonly spans: Spans.Spans
   readonly meter: Meter
-  /** Names of tools and prompts that metrics have. */
+  /** The names of tools and prompts in metrics. */
   readonly names: Set<string>
-  /** Spans of calls that have no request under way: they wait for a connection. */
+  /** Spans of calls that wait for a connection. */
   readonly waiting: Set<Tracer.Span>
   /** The attempt that made the current generation. */
   readonly installed: { readonly generation: number; readonly span: Tracer.Span } | undefined
@@ -38,7 +38,7 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
   readonly #common: Attributes
   #protocol: string | undefined
   #attempts = 0
-  /** The generation that the call has found, or whose attempt it refers to already. */
+  /** The generation that the call found at its start, or to whose attempt its span is already linked. */
   #known: number | undefined
 
   constructor(host: Host, method: M, params: Params<M>, parent: Tracer.AnySpan | undefined) {
@@ -116,7 +116,7 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
     })
   }
 
-  /** Refers to the attempt that made a generation which this call has waited for. */
+  /** Links the span to the attempt that made a generation for which this call has waited. */
   #linkTo(generation: number, installed: Host["installed"]): void {
     if (installed?.generation !== generation || this.#known === generation) return
     this.#known = generation
@@ -150,7 +150,7 @@ interface Failed {
   readonly status?: string | undefined
 }
 
-/** Why a call failed, as `error.type` says it: a JSON-RPC code, `tool_error`, `cancelled`, or the tag of an error. */
+/** The `error.type` of a failed call: a JSON-RPC code, `tool_error`, `cancelled`, or the tag of an error. */
 const failureOf = (
   exit: Exit.Exit<unknown, { readonly _tag: string; readonly message: string; readonly code?: unknown }>
 ): Failed | undefined => {

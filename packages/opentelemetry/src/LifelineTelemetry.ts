@@ -1,5 +1,5 @@
 /**
- * Telemetry for backends: made once, provided where backends and fleets are made.
+ * Telemetry for backends. Make it once, and provide it to the layers of backends and fleets.
  */
 import { Telemetry } from "@mcp-lifeline/core"
 import { Effect, Layer } from "effect"
@@ -8,22 +8,22 @@ import * as Meter from "./Meter.js"
 import type * as Spans from "./Spans.js"
 import { current } from "./Tracing.js"
 
-/** Telemetry with spans and metrics that go where the caller says. */
+/** Telemetry with the spans and the meter of the caller. */
 export const from = (spans: Spans.Spans, meter: Meter.Meter): Telemetry.Telemetry => {
   const names = new Set<string>()
   return { observe: (backend) => new BackendObserver(backend, spans, meter, names) }
 }
 
 /**
- * Telemetry through the tracer that is provided, and Effect's metric registry. Where no tracer is provided there are metrics
- * only: no spans, and nothing is added to requests.
+ * Telemetry that uses the tracer in the environment and Effect's metric registry. Without a tracer there are only metrics: no spans, and
+ * requests are sent unchanged.
  */
 export const make: Effect.Effect<Telemetry.Telemetry> = Effect.map(current, (spans) => from(spans, Meter.registry()))
 
 /**
- * Spans and metrics of every backend and fleet that is made where this is provided. Spans go to the tracer under it, if any
- * (`NodeSdk.layer` or `Otlp.layerJson` of `@effect/opentelemetry`, or any other), metrics to Effect's registry, which those
- * export and `Prometheus.text` renders.
+ * Records spans and metrics of every backend and fleet to which you provide this layer. It sends spans to the tracer that you provide to
+ * it (`NodeSdk.layer` or `Otlp.layerJson` of `@effect/opentelemetry`, or any other). It records metrics in Effect's registry, which these
+ * layers export, and which `Prometheus.text` renders.
  *
  * @example
  * import { NodeSdk } from "@effect/opentelemetry"

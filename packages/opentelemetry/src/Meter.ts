@@ -1,27 +1,27 @@
 /**
- * Who keeps metrics: Effect's registry here, an OpenTelemetry meter in `Providers`.
+ * Records metrics: in Effect's registry here, with an OpenTelemetry meter in `Providers`.
  */
 import { Metric, MetricBoundaries, MetricKey, MetricLabel } from "effect"
 import type { Definition } from "./Names.js"
 
-/** Attributes of a measurement or a span; what is `undefined` is left out. */
+/** Attributes of a measurement or a span; those that are `undefined` are left out. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>
 
-/** Keeps metrics. Synchronous; does not throw. */
+/** Records metrics. Synchronous; does not throw. */
 export interface Meter {
   readonly record: (metric: Definition, value: number, attributes: Attributes) => void
-  /** Whether the core's own metrics of keepalive reach it already. */
+  /** Whether it gets the core's own metrics of keepalive anyway. */
   readonly readsRegistry: boolean
 }
 
-/** A metric with its labels, of whatever type. */
+/** A metric of any type with its labels. */
 interface Updatable {
   readonly unsafeUpdate: (value: number, labels: ReadonlyArray<MetricLabel.MetricLabel>) => void
 }
 
-/** Effect's registry: what `Prometheus.text` and the exporters of `@effect/opentelemetry` read. */
+/** Effect's registry, which `Prometheus.text` and the exporters of `@effect/opentelemetry` read. */
 export const registry = (): Meter => {
-  /** By definition and attributes: to find a metric in the registry takes as long as all else of a short call. */
+  /** A cache by definition and attributes, because finding a metric in the registry would double the cost of a short call. */
   const known = new Map<Definition, Map<string, Updatable>>()
   const metricOf = (definition: Definition, attributes: Attributes): Updatable => {
     let all = known.get(definition)

@@ -1,13 +1,13 @@
 /**
- * The names that are sent to telemetry: OpenTelemetry's own for MCP where it has them (`mcp.*`, in development there),
- * `lifeline.*` for what only a supervised connection has, and the core's five metrics of keepalive.
+ * The names of metrics and attributes: OpenTelemetry's own for MCP where they exist (`mcp.*`, still in development there), `lifeline.*`
+ * for what only a supervised connection has, and the core's five metrics of keepalive.
  */
 
-/** A metric, before it is known who keeps it. */
+/** The definition of a metric, independent of where it is recorded. */
 export interface Definition {
   readonly name: string
   readonly kind: "counter" | "upDownCounter" | "histogram"
-  /** As UCUM writes it. */
+  /** In the notation of UCUM. */
   readonly unit: string
   readonly description: string
   /** Upper bounds of the buckets of a histogram. */
@@ -17,16 +17,16 @@ export interface Definition {
 /** Bounds in seconds, as OpenTelemetry's conventions for MCP give them for calls and for sessions. */
 const seconds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
 
-/** From the call until its result, waiting and sending again included. */
+/** From the call until its result, including waiting and sending again. */
 export const operationDuration: Definition = {
   name: "mcp.client.operation.duration",
   kind: "histogram",
   unit: "s",
-  description: "From an MCP request until its result, waiting for a connection and sending again included",
+  description: "From an MCP request until its result, including waiting for a connection and sending again",
   boundaries: seconds
 }
 
-/** From the request of a client until its answer, whatever was done for it. */
+/** From the request of a client until its answer. */
 export const serverOperationDuration: Definition = {
   name: "mcp.server.operation.duration",
   kind: "histogram",
@@ -40,27 +40,26 @@ export const serverSessionDuration: Definition = {
   name: "mcp.server.session.duration",
   kind: "histogram",
   unit: "s",
-  description:
-    "From the begin of a client's session until it ended or left the memory; a session that is resumed counts anew",
+  description: "From the start of a client's session until it ended or left the memory; a resumed session counts again",
   boundaries: seconds
 }
 
-/** How long connections to sessions were the current one. */
+/** How long a connection to a session was the current one. */
 export const sessionDuration: Definition = {
   name: "mcp.client.session.duration",
   kind: "histogram",
   unit: "s",
   description:
-    "From the install of a connection to an MCP session until that was lost or closed; a session that is resumed counts anew",
+    "From the installation of a connection to an MCP session until it was lost or closed; a resumed session counts again",
   boundaries: seconds
 }
 
-/** 1 for the state that a backend is in. */
+/** 1 for the state in which a backend is. */
 export const state: Definition = {
   name: "lifeline.backend.state",
   kind: "upDownCounter",
   unit: "{backend}",
-  description: "1 for the state that a backend is in, 0 for those that it was in"
+  description: "1 for the state in which a backend is, 0 for those in which it was"
 }
 
 /** Changes of state. */
@@ -76,15 +75,15 @@ export const reconnects: Definition = {
   name: "lifeline.backend.reconnects",
   kind: "counter",
   unit: "{reconnect}",
-  description: "Connections after the first, by what made them necessary"
+  description: "Connections after the first, by the reason for them"
 }
 
-/** From the start of an attempt until its end, well or not. */
+/** From the start of an attempt until it succeeds or fails. */
 export const connectDuration: Definition = {
   name: "lifeline.backend.connect.duration",
   kind: "histogram",
   unit: "s",
-  description: "From the start of an attempt to connect until it was installed or failed",
+  description: "From the start of a connection attempt until the connection was installed or the attempt failed",
   boundaries: seconds
 }
 
@@ -105,12 +104,12 @@ export const closes: Definition = {
   description: "Connections that were closed, by outcome"
 }
 
-/** Calls in flight, those that wait included. */
+/** Calls in flight, including those that wait. */
 export const activeCalls: Definition = {
   name: "lifeline.backend.active_calls",
   kind: "upDownCounter",
   unit: "{call}",
-  description: "Calls in flight, those that wait for a connection included"
+  description: "Calls in flight, including those that wait for a connection"
 }
 
 /** The core's metrics of keepalive, for a meter that does not read Effect's registry. */
@@ -119,13 +118,13 @@ export const keepalive = {
     name: "keepalive_attempt_count",
     kind: "counter",
     unit: "{heartbeat}",
-    description: "Heartbeats that ended, well or not"
+    description: "Heartbeats that have ended, with success or failure"
   },
   successes: {
     name: "keepalive_success_count",
     kind: "counter",
     unit: "{heartbeat}",
-    description: "Heartbeats that were answered well"
+    description: "Heartbeats that succeeded"
   },
   failures: {
     name: "keepalive_failure_count",
@@ -137,7 +136,7 @@ export const keepalive = {
     name: "keepalive_latency_ms",
     kind: "histogram",
     unit: "ms",
-    description: "Milliseconds from a heartbeat to its good answer",
+    description: "Milliseconds from a heartbeat until its successful answer",
     boundaries: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000]
   },
   autoDisabled: {
@@ -169,9 +168,9 @@ export const attribute = {
   to: "lifeline.state.to"
 } as const
 
-/** What OpenTelemetry calls the transports. One that it has no name for is left out. */
+/** OpenTelemetry's names of the transports. A transport without such a name is left out. */
 export const networkTransport = (transport: string): string | undefined =>
   transport === "stdio" ? "pipe" : transport === "http" ? "tcp" : undefined
 
-/** How much of a session id is shown. */
+/** How many characters of a session id are shown. */
 export const sessionIdShown = 8

@@ -1,6 +1,6 @@
 /**
- * Spans of OpenTelemetry's API as Effect's tracer makes them. What `@effect/opentelemetry` does for programs on Effect, for
- * users of the facade, who have a provider and neither that package nor its peers.
+ * Makes spans of OpenTelemetry's API in the shape of Effect's tracer. `@effect/opentelemetry` does the same for programs with Effect; users
+ * of the facade have a provider, but neither that package nor its peers.
  */
 import * as Otel from "@opentelemetry/api"
 import { Cause, Context, Exit, Option, Tracer } from "effect"
@@ -72,7 +72,7 @@ class OtelSpan implements Tracer.Span {
   }
 }
 
-/** Spans of a tracer. What has no other parent is a child of the span that is active. */
+/** Spans of a tracer. A span without another parent is a child of the active span. */
 export const spans = (tracer: Otel.Tracer): Spans => ({
   tracestate: (span) => span instanceof OtelSpan ? span.inner.spanContext().traceState?.serialize() : undefined,
   tracer: Tracer.make({

@@ -1,5 +1,5 @@
 /**
- * Effect's metric registry as Prometheus text: what a server answers on `/metrics`.
+ * Renders Effect's metric registry as Prometheus text, which a server can answer on `/metrics`.
  */
 import { Effect, Metric, type MetricPair, MetricState } from "effect"
 
@@ -9,8 +9,8 @@ export const contentType = "text/plain; version=0.0.4; charset=utf-8"
 /**
  * Every metric of Effect's registry, in the text format 0.0.4, sorted by name.
  *
- * Names follow OpenTelemetry's rules for Prometheus: dots become underscores, the unit is a suffix (`_seconds`), counters that
- * only grow end in `_total`.
+ * Names follow OpenTelemetry's rules for Prometheus: dots become underscores, the unit is a suffix (`_seconds`), and counters that only
+ * grow end in `_total`.
  *
  * @example
  * import { Prometheus } from "@mcp-lifeline/opentelemetry"
@@ -35,7 +35,7 @@ interface Family {
   readonly samples: Array<Sample>
 }
 
-/** Renders metrics, whatever registry they come from. */
+/** Renders metrics of any registry. */
 export const render = (pairs: Iterable<MetricPair.MetricPair.Untyped>): string => {
   const families = new Map<string, Family>()
   for (const { metricKey, metricState } of pairs) {
@@ -50,7 +50,7 @@ export const render = (pairs: Iterable<MetricPair.MetricPair.Untyped>): string =
   return [...families].toSorted(([a], [b]) => a < b ? -1 : 1).map(([name, family]) => block(name, family)).join("")
 }
 
-/** What a state is in Prometheus' terms. */
+/** The Prometheus type of a metric's state. */
 const readState = (
   state: unknown,
   incremental: boolean
@@ -94,7 +94,7 @@ const readState = (
 
 const sample = (suffix: string, value: number | bigint, labels: Labels = []): Sample => ({ suffix, labels, value })
 
-/** The family of a name; of another name where the name is taken by metrics of another kind. */
+/** The family with this name; with another name if metrics of another type already have it. */
 const familyOf = (families: Map<string, Family>, name: string, kind: Kind, help: string): Family => {
   const known = families.get(name)
   if (known?.kind === kind) return known
@@ -104,7 +104,7 @@ const familyOf = (families: Map<string, Family>, name: string, kind: Kind, help:
   return family
 }
 
-/** Tags that Effect's bridges to OpenTelemetry read a metric's unit from. */
+/** Tags from which Effect's bridges to OpenTelemetry read a metric's unit. */
 const isUnit = (key: string): boolean => key === "unit" || key === "time_unit"
 
 const units: Readonly<Record<string, string>> = {
@@ -129,7 +129,7 @@ const nameOf = (name: string, unit: string | undefined, kind: Kind): string => {
   return kind === "counter" ? `${withUnit}_total` : withUnit
 }
 
-/** Labels with names that the format allows; values of names that become the same are joined, as OpenTelemetry says. */
+/** Labels with names that the format allows. If two names become the same, their values are joined, as OpenTelemetry requires. */
 const labelsOf = (tags: ReadonlyArray<{ readonly key: string; readonly value: string }>): Labels => {
   const labels = new Map<string, string>()
   for (const { key, value } of tags.toSorted((a, b) => a.key < b.key ? -1 : 1)) {

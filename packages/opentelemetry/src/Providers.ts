@@ -1,5 +1,5 @@
 /**
- * Telemetry through OpenTelemetry's API: a tracer provider and a meter provider, from whatever SDK.
+ * Telemetry through OpenTelemetry's API: a tracer provider and a meter provider of any SDK.
  */
 import { Telemetry } from "@mcp-lifeline/core"
 import type { Counter, Histogram, MeterProvider, TracerProvider, UpDownCounter } from "@opentelemetry/api"
@@ -10,7 +10,7 @@ import type { Definition } from "./Names.js"
 import * as OtelSpan from "./OtelSpan.js"
 import * as Spans from "./Spans.js"
 
-/** Who takes spans and who takes metrics; what is left out is not made. */
+/** The providers of tracers and meters. Without a provider, its kind of telemetry is not recorded. */
 export interface Providers {
   readonly tracerProvider?: TracerProvider | undefined
   readonly meterProvider?: MeterProvider | undefined
@@ -19,7 +19,7 @@ export interface Providers {
 /** The instrumentation scope. */
 const scope = "@mcp-lifeline/opentelemetry"
 
-/** Telemetry through providers. A call's span is a child of the span that is active where the call is made. */
+/** Telemetry through providers. The span of a call is a child of the span that is active where the program makes the call. */
 export const make = ({ meterProvider, tracerProvider }: Providers): Telemetry.Telemetry =>
   LifelineTelemetry.from(
     tracerProvider === undefined ? Spans.none : OtelSpan.spans(tracerProvider.getTracer(scope)),

@@ -1,6 +1,6 @@
 /**
- * The requests that a server of ours answers: how long each takes, and a span of each where spans are taken. And how long the sessions of
- * its clients last.
+ * Measures the requests that a gateway answers: the duration of each, and a span of each if there is a tracer. It also measures how long
+ * the sessions of clients last.
  */
 import { Clock, Effect, Exit } from "effect"
 import type { Attributes } from "./Meter.js"
@@ -12,11 +12,11 @@ import { current } from "./Tracing.js"
 
 const { attribute } = Names
 
-/** One request of a client, until it is answered. */
+/** A request of a client that has no answer yet. */
 export interface Operation {
-  /** The parameters for the server that it is passed on to, in the trace of this request. */
+  /** The parameters for the server to which the gateway passes the request on, with the trace of this request. */
   readonly passedOn: <P>(params: P) => P
-  /** It is answered, or will not be; with what went wrong, as the code of a JSON-RPC error or a word, where something did. */
+  /** Ends the request. `error`, if something went wrong: the code of a JSON-RPC error, or a word. */
   readonly end: (error?: string) => void
 }
 
@@ -35,7 +35,7 @@ export interface ServerOperations {
   readonly beginSession: (session: Session) => () => void
 }
 
-/** What clients may ask for. Anything else is `_OTHER`, so that no client makes up metrics. */
+/** The known methods. Any other is `_OTHER`, so that clients cannot create new metrics. */
 const methods: ReadonlySet<string> = new Set([
   "completion/complete",
   "initialize",
@@ -54,7 +54,7 @@ const methods: ReadonlySet<string> = new Set([
   "tools/list"
 ])
 
-/** Different names of tools and prompts; what comes after is `_OTHER`. */
+/** The most names of tools and prompts in metrics; further names are `_OTHER`. */
 const namesAtMost = 1000
 
 const nameIn = (params: unknown): string | undefined => {
@@ -62,7 +62,7 @@ const nameIn = (params: unknown): string | undefined => {
   return typeof name === "string" ? name : undefined
 }
 
-/** Through the tracer that is provided, and Effect's metric registry. Without a tracer there are metrics only. */
+/** Uses the tracer in the environment and Effect's metric registry. Without a tracer there are only metrics. */
 export const make: Effect.Effect<ServerOperations> = Effect.gen(function*() {
   const clock = yield* Clock.clockWith(Effect.succeed)
   const spans = yield* current
@@ -96,7 +96,7 @@ export const make: Effect.Effect<ServerOperations> = Effect.gen(function*() {
         attributes: { [attribute.method]: method },
         at: startedAt
       })
-      /** Known once it is passed on: a name that nobody has may be anything. */
+      /** Set when the request is passed on, because a name that no server has may be anything. */
       let target: Attributes = {}
       return {
         passedOn: (given) => {

@@ -1,5 +1,5 @@
 /**
- * Spans, opened and ended outside of any fiber: what Effect's own `withSpan` does, with the tracer that was chosen once.
+ * Opens and ends spans outside of any fiber, as Effect's own `withSpan` does inside of one, with a tracer that is chosen once.
  */
 import { type Clock, Context, Exit, Option, Tracer } from "effect"
 import type { Attributes } from "./Meter.js"
@@ -8,11 +8,11 @@ import { parentOf } from "./TraceContext.js"
 /** Makes spans. */
 export interface Spans {
   readonly tracer: Tracer.Tracer
-  /** The `tracestate` that goes on with a span, where the tracer keeps one. */
+  /** The `tracestate` of a span, if the tracer has one. */
   readonly tracestate?: ((span: Tracer.Span) => string | undefined) | undefined
 }
 
-/** A span that goes nowhere. Without ids of its own it is no parent to anybody: servers are not told of it. */
+/** A span that is not recorded. It has no valid ids, so it is not sent to servers as a parent. */
 class NoSpan implements Tracer.Span {
   readonly _tag = "Span"
   readonly spanId = ""
@@ -39,7 +39,7 @@ class NoSpan implements Tracer.Span {
   addLinks(): void {}
 }
 
-/** Spans where nobody takes any. */
+/** Spans that are not recorded. */
 export const none: Spans = {
   tracer: Tracer.make({
     context: (execution) => execution(),
@@ -51,7 +51,7 @@ export const none: Spans = {
 export interface Opening {
   readonly name: string
   readonly kind: Tracer.SpanKind
-  /** `root`: whatever is active, it belongs to no other. */
+  /** `root`: the span has no parent, even if another span is active. */
   readonly parent: Tracer.AnySpan | "root" | undefined
   readonly attributes: Attributes
   /** Nanoseconds since the epoch. */
@@ -72,11 +72,11 @@ export const annotate = (span: Tracer.Span, attributes: Attributes): void => {
   for (const [key, value] of Object.entries(attributes)) if (value !== undefined) span.attribute(key, value)
 }
 
-/** Ends a span that has failed: its status says so. */
+/** Ends a span with the status of a failure. */
 export const endFailed = (span: Tracer.Span, at: bigint, type: string, message: string): void =>
   span.end(at, Exit.fail(new Failure(type, message)))
 
-/** Refers from one span to another. */
+/** Links one span to another. */
 export const link = (from: Tracer.Span, ...to: ReadonlyArray<Tracer.AnySpan>): void =>
   from.addLinks(to.map((span) => ({ _tag: "SpanLink", span, attributes: {} })))
 
@@ -92,7 +92,7 @@ const propagated = (span: Tracer.AnySpan | undefined): Tracer.AnySpan | undefine
 /** Nanoseconds since the epoch. */
 export const now = (clock: Clock.Clock): bigint => clock.unsafeCurrentTimeNanos()
 
-/** What is told of a failure: its type and its message; nothing of what is behind it, and no stack. */
+/** What a span says about a failure: its type and its message, without its cause and its stack. */
 class Failure extends Error {
   readonly _tag = "Failure"
 

@@ -1,5 +1,5 @@
 /**
- * Whether spans are taken, and by whom: the tracer that is provided.
+ * Finds the tracer in the environment, if there is one.
  */
 import { Context, DefaultServices, Effect, Tracer } from "effect"
 import * as Spans from "./Spans.js"
@@ -11,10 +11,10 @@ const tracestate: NonNullable<Spans.Spans["tracestate"]> = (span) => {
   return state?.serialize?.()
 }
 
-/** The tracer that every program has: its spans go nowhere. */
+/** Effect's default tracer, which records no spans. */
 const untraced = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 
-/** Spans through the tracer that is provided; none where there is only that of every program. */
+/** Spans through the tracer in the environment; none if there is only Effect's default tracer. */
 export const current: Effect.Effect<Spans.Spans> = Effect.map(
   Effect.tracer,
   (tracer) => tracer === untraced ? Spans.none : { tracer, tracestate }

@@ -1,5 +1,5 @@
 /**
- * What a transport adapter gives to the binding: a Transport of the official SDK that also knows how it ended.
+ * The interface of a transport adapter: a Transport of the official SDK that also reports how it ended.
  */
 import type { Loss, Peer, RequestError } from "@mcp-lifeline/core"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -8,24 +8,25 @@ import type { Effect } from "effect"
 
 /** A session that was taken out of a transport. */
 export interface TransportSession {
-  /** What a transport of the same connector needs to go on with it. */
+  /** What another transport of the same connector needs to resume the session. */
   readonly knows: unknown
-  /** Requests whose answers its streams can still bring. */
+  /** Requests whose answers can still arrive on its streams. */
   readonly answerable: ReadonlySet<RequestId>
-  /** Tells the server that the session is over, in a bounded time. */
+  /** Ends the session on the server, within a time limit. */
   readonly end: Effect.Effect<void>
 }
 
 /**
- * A Transport of the official SDK with an honest end.
+ * A Transport of the official SDK that reports precisely how it ended.
  *
- * - `start` and, until `initialize` has been answered, `send` reject with a `ConnectError` where they know the reason.
- * - `send` rejects with a `RequestError` that carries the fate of what was to be sent. An answered or refused request is
- *   rejected as soon as that is known, never left to its timeout. What it throws synchronously (parameters that cannot be
- *   written as JSON, for example) is a fault of the caller, who gets it as it is: nothing was sent.
- * - `onlost` is called at most once, when the transport knows that it is over, before any pending `send` is rejected
- *   because of it; never for a `close` that was asked for.
- * - `onfailed` is for a request whose `send` has ended, and whose answer will not come: it was dropped, for example.
+ * - `start` and, until the server has answered `initialize`, `send` reject with a `ConnectError` if they know the reason.
+ * - `send` rejects with a `RequestError` that has the fate of the message. If the server has refused a request, or its answer cannot be
+ *   used, `send` rejects as soon as the transport knows this, and does not wait for the timeout. An error that `send` throws synchronously
+ *   (parameters that cannot be written as JSON, for example) is a mistake of the caller, who gets it unchanged: nothing was sent.
+ * - The transport calls `onlost` at most once, when it knows that the connection has ended, and before it rejects any pending `send` because
+ *   of that; it never calls it because of `close`.
+ * - The transport calls `onfailed` for a request whose `send` has ended and whose answer will not arrive, for example because it was
+ *   dropped.
  *
  * The binding sets `onlost`, `onfailed` and `drained` before it calls `start`.
  */
@@ -35,20 +36,20 @@ export interface AdapterTransport extends Transport {
   readonly stateful: boolean
   onlost?: ((loss: Loss) => void) | undefined
   onfailed?: ((id: RequestId, error: RequestError) => void) | undefined
-  /** While it gives a promise, nothing more is read from the server until that is resolved: what it says is not taken. */
+  /** If it returns a promise, the transport reads nothing more from the server until the promise is resolved. */
   drained?: (() => Promise<void> | undefined) | undefined
-  /** Called where the server shows on the stream of a response that it lives, with a comment. Must not throw. */
+  /** Called when the server sends a comment on the stream of a response, which shows that it is alive. Must not throw. */
   onbeat?: ((id: RequestId) => void) | undefined
   /**
-   * Takes the session out of a transport that is over, where the server may still keep it: nothing is received any more, requests
-   * that its streams can answer are not rejected, and `close` leaves the session alone.
+   * Takes the session out of a transport that has ended, if the server may still know the session. After this, the transport receives
+   * nothing, does not reject requests whose answers can still arrive on the session's streams, and does not end the session in `close`.
    */
   readonly suspend?: (() => TransportSession | undefined) | undefined
   /**
-   * Asks in the name of a session that another transport had, in place of `initialize`. A `send` is rejected with the reason
-   * `session` where the server does not know it any more. `close` leaves the session alone until `goOn`.
+   * Uses the session of another transport, instead of `initialize`. If the server no longer knows the session, `send` rejects with the
+   * reason `session`. Until `goOn`, `close` does not end the session.
    */
   readonly borrow?: ((session: TransportSession) => void) | undefined
-  /** Goes on with the borrowed session: opens its streams where they were cut, for requests that still wait. */
+  /** Takes over the borrowed session: resumes its streams where they were cut, for requests that still wait. */
   readonly goOn?: ((isWaiting: (id: RequestId) => boolean) => void) | undefined
 }

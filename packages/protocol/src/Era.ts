@@ -1,7 +1,7 @@
 /**
- * Which era of the protocol a server speaks, by what comes of one `server/discover`: pure.
+ * Decides from the outcome of one `server/discover` which era of the protocol a server speaks. Pure.
  *
- * The revisions to 2025-11-25 have sessions, which begin with `initialize`. From 2026-07-28 on each request stands for itself.
+ * Revisions up to 2025-11-25 have sessions, which begin with `initialize`. From 2026-07-28 on, each request is independent.
  */
 import type { ConnectReason } from "@mcp-lifeline/core"
 import { Predicate } from "effect"
@@ -9,35 +9,35 @@ import { Predicate } from "effect"
 /** The revision without sessions that Lifeline speaks. */
 export const statelessVersion = "2026-07-28"
 
-/** What came of `server/discover`. */
+/** The outcome of `server/discover`. */
 export type Outcome =
   | { readonly _tag: "Result"; readonly result: Readonly<Record<string, unknown>> }
-  /** An error in JSON-RPC, whatever the status of HTTP it came with, where that is none of 401, 403, 404, 429 and 5xx. */
+  /** A JSON-RPC error with any HTTP status except 401, 403, 404, 429 and 5xx. */
   | { readonly _tag: "Error"; readonly code: number; readonly data: unknown }
-  /** No answer in JSON-RPC: why, as if a connection had failed for it. */
+  /** No answer in JSON-RPC, with the reason as in a failed connection. */
   | { readonly _tag: "Failed"; readonly reason: ConnectReason }
 
-/** What a server speaks. */
+/** The conclusion about a server. */
 export type Verdict =
-  /** It speaks the revision without sessions, and `discovered` is what it says of itself. */
+  /** It speaks the revision without sessions; `discovered` is its answer. */
   | { readonly _tag: "Stateless"; readonly discovered: Readonly<Record<string, unknown>> }
-  /** `initialize` is in order: the server does not know the question, or names older revisions. */
+  /** Send `initialize`: the server does not know `server/discover`, or names older revisions. */
   | { readonly _tag: "Sessions" }
-  /** It speaks only revisions that Lifeline does not. */
+  /** It speaks only revisions that Lifeline does not support. */
   | { readonly _tag: "Unsupported"; readonly versions: ReadonlyArray<string> }
-  /** What came says nothing of the era: the network failed, or somebody refused before the server was asked. */
+  /** The outcome does not show the era: the network failed, or something in front of the server refused the request. */
   | { readonly _tag: "None" }
 
-/** JSON-RPC: the version is not supported; `data.supported` names those that are. */
+/** JSON-RPC code: the server does not support the version; `data.supported` names those that it supports. */
 export const unsupportedVersion = -32022
 
-/** JSON-RPC: the server needs a capability that the client does not have. */
+/** JSON-RPC code: the server needs a capability that the client does not have. */
 export const missingCapability = -32021
 
 const sessions: Verdict = { _tag: "Sessions" }
 const none: Verdict = { _tag: "None" }
 
-/** What follows where there is no answer in JSON-RPC; by stdio where that differs. */
+/** The conclusion if there is no answer in JSON-RPC; over stdio if that differs. */
 const failures: { readonly [R in ConnectReason]: { readonly http: Verdict; readonly stdio?: Verdict } } = {
   // A process that ends or is silent at a first message that it does not know speaks an older revision.
   closed: { http: none, stdio: sessions },
@@ -64,14 +64,14 @@ const failures: { readonly [R in ConnectReason]: { readonly http: Verdict; reado
 const textsOf = (value: unknown): ReadonlyArray<string> =>
   Array.isArray(value) ? value.filter((one): one is string => typeof one === "string") : []
 
-/** Revisions are dates, which sort as texts. */
+/** Revisions are dates, so they can be compared as strings. */
 const hasSessions = (version: string): boolean => /^\d{4}-\d\d-\d\d$/.test(version) && version < statelessVersion
 
-/** What follows from the revisions that a server names, none of which is without sessions and ours. */
+/** The conclusion from the revisions that a server names, if Lifeline's revision without sessions is not among them. */
 const ofOthers = (versions: ReadonlyArray<string>): Verdict =>
   versions.length === 0 || versions.some(hasSessions) ? sessions : { _tag: "Unsupported", versions }
 
-/** What the outcome of `server/discover` says of the server. */
+/** The conclusion from the outcome of `server/discover`. */
 export const verdict = (outcome: Outcome, transport: "http" | "stdio"): Verdict => {
   switch (outcome._tag) {
     case "Result": {

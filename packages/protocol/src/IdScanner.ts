@@ -1,16 +1,16 @@
 /**
- * Finds the top-level `id` of a JSON object that is too long to be kept, as it streams by.
+ * Finds the top-level `id` of a JSON object that is too long to keep, while it arrives.
  */
 const quote = 0x22
 const backslash = 0x5C
 const maxToken = 256
 
 /**
- * Takes a JSON text byte by byte and remembers the value of the key `id` of its outermost object, wherever that stands, and
- * whether there is a key `method`. Nothing else is kept. What is not JSON gives some answer, and never an error.
+ * Takes a JSON text byte by byte, and keeps the value of the key `id` of its outermost object, wherever it is, and whether there is a
+ * key `method`. It keeps nothing else. For a text that is not JSON the result is arbitrary, but never an error.
  */
 export class IdScanner {
-  /** The id, as far as it has been seen. */
+  /** The id, if it has been found yet. */
   id: string | number | undefined
   /** Whether the message is a request or a notification, and not an answer. */
   hasMethod = false
@@ -21,7 +21,7 @@ export class IdScanner {
   /** Between `{` or `,` and `:` of the outermost object. */
   #keyIsNext = false
   #key: string | undefined
-  /** The bytes of the key or value that is being read; undefined when it is not of interest. */
+  /** The bytes of the current key or value; undefined if it is not needed. */
   #token: Array<number> | undefined
 
   push(chunk: Uint8Array): void {

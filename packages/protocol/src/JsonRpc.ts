@@ -1,5 +1,5 @@
 /**
- * JSON-RPC 2.0 as it is on the wire: codes of errors, and what is a message. Pure.
+ * JSON-RPC 2.0 on the wire: error codes, and the check of messages. Pure.
  */
 import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
@@ -10,12 +10,12 @@ export const methodNotFound = -32_601
 export const invalidParams = -32_602
 export const internalError = -32_603
 
-/** What a request is answered with that nobody handles. */
+/** The answer to a request that nobody handles. */
 export const noSuchMethod: Error & { readonly code: number } = Object.assign(new Error("Method not found"), {
   code: methodNotFound
 })
 
-/** Whether something can be the id of a request. */
+/** Whether a value can be the id of a request. */
 export const isId = (value: unknown): value is RequestId =>
   Predicate.isString(value) || (Predicate.isNumber(value) && Number.isInteger(value))
 
@@ -38,17 +38,17 @@ export const isMessage = (value: unknown): value is JSONRPCMessage => {
 /** Whether a message is a request. */
 export const isRequest = (message: JSONRPCMessage): message is JSONRPCRequest => "method" in message && "id" in message
 
-/** What is no message: why, and the id of the request that is to be told so. */
+/** Why a value is not a message, and the id of the request that has to be answered with this. */
 export interface Illegible {
   readonly _tag: "Illegible"
   readonly id: RequestId | null
   readonly reason: string
 }
 
-/** What a value is on the wire. */
+/** The kind of message that a value is. */
 export type Read = { readonly _tag: "Message"; readonly message: JSONRPCMessage } | Illegible
 
-/** Some write a member that is not there as null. */
+/** Some programs write null for a missing member. */
 const withoutNulls = (value: Readonly<Record<string, unknown>>): unknown => {
   const absent = ["params", "error"].filter((key) => value[key] === null)
   return absent.length === 0
@@ -57,7 +57,7 @@ const withoutNulls = (value: Readonly<Record<string, unknown>>): unknown => {
 }
 
 /**
- * Reads what a client has sent. An answer that nobody can read is one with an error, so that the server is not left to wait for it.
+ * Reads what a client has sent. Turns an unreadable answer into an error answer, so that the server does not wait for it.
  */
 export const read = (value: unknown): Read => {
   if (isMessage(value)) return { _tag: "Message", message: value }

@@ -128,7 +128,7 @@ export class ListenStream {
     return new RequestError({
       fate: "answered",
       reason: "protocol",
-      message: `subscriptions/listen fails again and again, and is tried again in a few minutes: ${this.#lastFailure}`
+      message: `subscriptions/listen fails repeatedly; Lifeline tries it again in a few minutes: ${this.#lastFailure}`
     })
   }
 

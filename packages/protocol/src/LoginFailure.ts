@@ -1,13 +1,13 @@
 /**
- * A login that a person has to finish before there can be a connection.
+ * The error of a connection that needs a person to log in first.
  */
 import { Data } from "effect"
 
-/** The server wants a login that only a person can finish. Nothing was carried out. */
+/** The server requires a login that only a person can finish. The server has carried out nothing. */
 export class LoginFailure extends Data.TaggedError("LoginFailure")<{
-  /** 401, or 403 where more rights are wanted. */
+  /** 401, or 403 if the server requires more scopes. */
   readonly status: number
-  /** Why the login could not be shown; empty where it was. */
+  /** Why the login could not be shown; empty if it was shown. */
   readonly detail: string
   /** Where a person logs in, if that is known. */
   readonly address?: string | undefined
@@ -15,9 +15,9 @@ export class LoginFailure extends Data.TaggedError("LoginFailure")<{
   readonly cause: Error
 }> {}
 
-/** One line on what the person has to do, or why that is not known. */
+/** One line that says what the person has to do, or why this is not known. */
 export const describe = ({ address, detail, status }: LoginFailure): string => {
-  const what = status === 403 ? "the server wants more rights than the login gave" : "the server wants a login"
+  const what = status === 403 ? "the server requires more scopes than the login granted" : "the server requires a login"
   if (address !== undefined && detail === "") {
     return `HTTP ${status}: ${what}: a person has to log in at ${address}; once that is done, the connection is made`
   }

@@ -1,22 +1,22 @@
 /**
- * The words in which servers say that they have forgotten a session. The specification asks for 404; this is what servers
- * answer, one row a dialect, each with where it was found. Pure.
+ * The answers with which servers say that they have forgotten a session. The specification requires 404; this table has what servers
+ * actually answer, one row for each kind of answer, with its source. Pure.
  */
 import type { Fate } from "@mcp-lifeline/core"
 
-/** An answer to a request of a session that is no success. */
+/** An unsuccessful answer to a request in a session. */
 export interface Refusal {
-  /** The HTTP status; undefined for a JSON-RPC error in an answer that HTTP calls a success, and where there is no HTTP. */
+  /** The HTTP status; undefined for a JSON-RPC error with a successful HTTP status, and for transports without HTTP. */
   readonly status: number | undefined
-  /** The code of the JSON-RPC error, where there is one. */
+  /** The code of the JSON-RPC error, if there is one. */
   readonly code: number | undefined
-  /** What the JSON-RPC error or the body says; empty where it says nothing. */
+  /** The message of the JSON-RPC error, or the body; may be empty. */
   readonly message: string
 }
 
 /**
- * What a refusal says of the session: it is `lost`; it may be, which only more evidence can decide (`doubtful`); or nothing. `fate`: what
- * became of the request, if the session is lost.
+ * What a refusal says about the session: the session is `lost`; it may be lost, and Lifeline has to check (`doubtful`); or nothing.
+ * `fate`: the fate of the request if the session is lost.
  */
 export type Verdict =
   | { readonly _tag: "Lost" }
@@ -24,23 +24,23 @@ export type Verdict =
   | { readonly _tag: "Alive" }
 
 interface Dialect {
-  /** Statuses of HTTP; none for a JSON-RPC error in a successful answer. */
+  /** HTTP statuses; undefined for a JSON-RPC error with a successful status. */
   readonly statuses: ReadonlyArray<number>
-  /** Whether a code of JSON-RPC is one of the row's. Default: with any, and without one. */
+  /** Whether the row applies to a JSON-RPC code. Default: to any code, and to answers without one. */
   readonly code?: (code: number) => boolean
   readonly says?: RegExp
   readonly verdict: Verdict
 }
 
 const lost: Verdict = { _tag: "Lost" }
-/** The refusal says nothing of the session. */
+/** The refusal says nothing about the session. */
 export const alive: Verdict = { _tag: "Alive" }
-/** JSON-RPC and HTTP refuse these before anything is carried out. */
+/** A server refuses with these before it carries anything out. */
 const doubtful: Verdict = { _tag: "Doubtful", fate: "rejected" }
-/** The request may have been carried out, and have failed. */
+/** The server may have carried out the request, and it may have failed. */
 const doubtfulResult: Verdict = { _tag: "Doubtful", fate: "answered" }
 
-/** A session that is not there, or that does not fit. */
+/** Texts about a session that does not exist, or is not valid. */
 const forgotten = new RegExp(
   [
     String
@@ -67,7 +67,7 @@ const elicitationRequired = -32042
 const isServerError = (code: number): boolean => code <= -32000 && code >= -32099
 const isReserved = (code: number): boolean => code <= -32000 && code >= -32768
 
-/** The first row that fits decides. Above each row stands who says it, in which words. */
+/** The first row that matches decides. The comment above a row says which servers answer this, and in which words. */
 const dialects: ReadonlyArray<Dialect> = [
   // The specification. TypeScript and C# SDK: -32001 Session not found. Python SDK: -32600 Session not found; Session has been
   // terminated. Java SDK: -32603 Session not found: <id>. PHP SDK: -32600 Session not found or has expired. rmcp, Go SDK:
@@ -115,6 +115,6 @@ const fits = ({ code: ofRow, says, statuses }: Dialect, { code, message, status 
   (ofRow === undefined || (code !== undefined && ofRow(code))) &&
   (says === undefined || says.test(message))
 
-/** What a refusal of a request that carried a session id says of the session. */
+/** What the refusal of a request with a session id says about the session. */
 export const verdict = (refusal: Refusal): Verdict =>
   dialects.find((dialect) => fits(dialect, refusal))?.verdict ?? alive

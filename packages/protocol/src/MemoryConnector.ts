@@ -11,7 +11,7 @@ import { allOrNothing } from "./allOrNothing.js"
 import { describe } from "./Failures.js"
 import * as SdkConnection from "./SdkConnection.js"
 
-/** What of a `Server` or `McpServer` is used. */
+/** The members of a `Server` or `McpServer` that the connector uses. */
 export interface MemoryServer {
   readonly connect: (transport: Transport) => Promise<void>
   readonly close: () => Promise<void>
@@ -19,14 +19,14 @@ export interface MemoryServer {
 
 /** Options of an in-memory connector. */
 export interface Options {
-  /** Makes the server for one connection; a server of the SDK serves one at a time. */
+  /** Creates the server for one connection, because a server of the SDK serves only one at a time. */
   readonly server: () => MemoryServer | Promise<MemoryServer>
-  /** What to call it. Default "in memory". */
+  /** The name in messages and status. Default "in memory". */
   readonly target?: string | undefined
 }
 
 /**
- * A connector that makes a server of its own for each connection and closes it with the connection.
+ * A connector that creates a server for each connection, and closes the server with the connection.
  *
  * @example
  * ```ts

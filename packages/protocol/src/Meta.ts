@@ -1,12 +1,12 @@
 /**
- * `_meta`, and what of it belongs to one hop of the protocol and is never passed on. Pure.
+ * `_meta`, and those of its keys that belong to a single connection and are never passed on. Pure.
  */
 import { Predicate } from "effect"
 
 /** The prefix of the protocol's own keys. */
 const reserved = "io.modelcontextprotocol/"
 
-/** The keys of `_meta` in which each request of the protocol without sessions says who asks. */
+/** The keys of `_meta` with which each request of the protocol without sessions identifies its client. */
 export const keys = {
   protocolVersion: `${reserved}protocolVersion`,
   clientInfo: `${reserved}clientInfo`,
@@ -18,13 +18,13 @@ export const keys = {
 
 const own: ReadonlySet<string> = new Set(Object.values(keys))
 
-/** `_meta`, where something has one. */
+/** The `_meta` of a value, or an empty one. */
 export const of = (value: unknown): Readonly<Record<string, unknown>> => {
   const meta = Predicate.isRecord(value) ? value["_meta"] : undefined
   return Predicate.isRecord(meta) ? meta : {}
 }
 
-/** Params or a result without what belongs to the hop on which they came. The same object where there is nothing of it. */
+/** Params or a result without the keys that belong to the connection on which they arrived. Returns the same object if it has none. */
 export const passedOn = <A extends Readonly<Record<string, unknown>>>(value: A): A => {
   if (value["_meta"] === undefined) return value
   const meta = of(value)

@@ -1,12 +1,12 @@
 /**
- * Messages of the server that were too long, and were dropped as they streamed.
+ * Messages of the server that were too long and that the transport dropped while they arrived.
  */
 import { RequestError } from "@mcp-lifeline/core"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import * as JsonRpc from "./JsonRpc.js"
 
-/** What could be seen of a message as it streamed. */
+/** What the transport has found out about a message while it arrived. */
 export interface Oversized {
   readonly id: RequestId | undefined
   readonly isResponse: boolean
@@ -14,15 +14,15 @@ export interface Oversized {
 
 const limit = (maxMessageBytes: number): string => `longer than maxMessageBytes (${maxMessageBytes})`
 
-/** What the caller is told of an answer. */
+/** The message for the caller of a request whose answer was too long. */
 export const tooLong = (maxMessageBytes: number): string =>
   `the answer is ${limit(maxMessageBytes)}: ask for less, or raise the limit`
 
-/** What is logged, once for a connection. */
+/** The line in the log, once for each connection. */
 export const warning = (maxMessageBytes: number): string =>
   `a message of the server is ${limit(maxMessageBytes)} and was dropped, as others will be (this is logged once)`
 
-/** Fails the request that a dropped message was the answer to, or refuses the one that it was; a notification is gone. */
+/** If the dropped message was an answer, fails its request; if it was a request, refuses it. A notification is lost. */
 export const answer = (
   transport: AdapterTransport,
   { id, isResponse }: Oversized,

@@ -1,6 +1,6 @@
 /**
- * One MCP session over one transport, as a core Connection. What it needs of the official SDK at run time is given to it
- * (`Parts`): the SDK's schemas and its Client take 27 MB, which a program that only relays does without.
+ * One MCP session over one transport, as a core Connection. The caller gives it what it needs of the official SDK at run time (`Parts`),
+ * because the SDK's schemas and its Client take 27 MB, which a program that only relays messages does not need.
  */
 import type { Connection, ConnectOptions, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
 import { ConnectError, SuspendedSession } from "@mcp-lifeline/core"
@@ -27,73 +27,72 @@ import * as Meta from "./Meta.js"
 import { Requests } from "./Requests.js"
 
 /**
- * Another client in whose name a connection is made: its capabilities are those of the options, and nothing is added to
- * them.
+ * Another client, for which Lifeline makes the connection. Its capabilities are those of the options; Lifeline adds nothing to them.
  */
 export interface Relay {
-  /** The version that the client asks for. Default: the SDK's own. */
+  /** The protocol version that the client requests. Default: the SDK's own. */
   readonly protocolVersion: string | undefined
   /**
-   * Answers every request of the server but `ping`, in place of handlers. What it rejects with is answered as it stands,
-   * where it has a `code`. The signal is aborted when the server cancels or the connection ends.
+   * Answers every request of the server except `ping`, instead of handlers. If it rejects with an error that has a `code`, the server gets
+   * this error unchanged. The signal is aborted when the server cancels the request or the connection ends.
    */
   readonly request: (
     request: { readonly method: string; readonly params?: Record<string, unknown> | undefined },
     signal: AbortSignal
   ) => Promise<Result>
   /**
-   * Whether that client speaks 2026-07-28: each of its requests says what it can do, and it is given what a server without sessions asks
-   * as that comes, in place of a result. Default false.
+   * Whether the client speaks 2026-07-28. Then each of its requests has its capabilities, and it gets the questions of a server without
+   * sessions unchanged, in place of a result. Default false.
    */
   readonly isStateless?: boolean | undefined
-  /** Resolved when that client takes more, where it does not take now what it is given. Default: it takes everything. */
+  /** If the client does not read at the moment, a promise that is resolved when it reads again. Default: the client always reads. */
   readonly drained?: (() => Promise<void> | undefined) | undefined
-  /** Whether that client decodes results: they are handed on as they come, unchecked. Default false. */
+  /** Whether the client decodes results itself. Then it gets them unchanged and unchecked. Default false. */
   readonly isRaw?: boolean | undefined
 }
 
-/** What a connection reports and asks while it lives, and for whom it is made. Connectors pass it on as they get it. */
+/** The callbacks of a connection, and the client for which it is made. Connectors pass this on unchanged. */
 export interface Options extends ConnectOptions {
   readonly relay?: Relay | undefined
 }
 
-/** What is sent in `initialize` unless the caller says otherwise. */
+/** The client info in `initialize`, unless the caller gives another one. */
 export const clientInfo: Implementation = { name: "lifeline", version: "0.0.0" }
 
 /**
- * How long the loss of a session is kept back while requests are in flight, in milliseconds since one of them was last
- * settled and altogether: the server answers, so that each may yet be refused by itself, and what is refused may be sent
- * again. What is cut off may not. A timer that is `late` by so much fires in a process that was held up, and that has not read
- * yet what came meanwhile: it is set anew, at most so many times.
+ * How long Lifeline waits with a lost session while requests are in flight, in milliseconds: since the last of them got its answer, and
+ * altogether. The server still answers, so it may refuse each of them by itself; Lifeline may send a refused request again, but not one
+ * that was cut off. If the timer fires `late`, the process was held up and has not yet read what arrived meanwhile; then the timer is set
+ * again, at most so many times.
  */
 const refusalGrace = { quiet: 500, total: 2000, late: 50, renewals: 5 }
 
-/** Answers what the server asks, over a link that it starts. */
+/** Answers requests of the server, over a link that it starts. */
 export interface Answering {
   readonly start: (link: Link, log: (message: string) => void) => Promise<void>
   readonly notify: (method: string, params: Record<string, unknown> | undefined) => Promise<void>
 }
 
-/** What a session is made of beside its transport. */
+/** The parts of a session besides its transport. */
 export interface Parts {
   readonly answering: (options: Options, capabilities: ClientCapabilities, runtime: Runtime.Runtime<never>) => Answering
-  /** Why something cannot be the schema of a result, or nothing where it can. */
+  /** Why a value cannot be the schema of a result; undefined if it can. */
   readonly wrong: (schema: unknown) => Error | undefined
   readonly decode: (
     method: Method,
     result: Record<string, unknown>,
     schema: unknown
   ) => Exit.Exit<unknown, RequestError>
-  /** The same of the result of a server without sessions. */
+  /** The same for the result of a server without sessions. */
   readonly decodeStateless: Parts["decode"]
-  /** A question of a server without sessions, if it fits the protocol. */
+  /** A question of a server without sessions, if it matches the protocol. */
   readonly readQuestion: <M extends keyof Questions>(
     method: M,
     question: unknown
   ) => Exit.Exit<Questions[M], RequestError>
 }
 
-/** What servers without sessions may ask. */
+/** The questions that servers without sessions may ask. */
 export interface Questions {
   readonly "elicitation/create": ElicitRequest
   readonly "sampling/createMessage": CreateMessageRequest
@@ -101,10 +100,10 @@ export interface Questions {
 }
 
 /**
- * Initialises an MCP session over a transport that has not been started.
+ * Initializes an MCP session over a transport that has not been started.
  *
- * The transport is started here, and closed with the scope or, when `initialize` fails or is interrupted, at once. There is
- * no time limit of its own on `initialize`. Pending requests end as soon as the transport reports that it is closed.
+ * This starts the transport, and closes it with the scope; if `initialize` fails or is interrupted, at once. It has no time limit of its own
+ * for `initialize`. Pending requests end as soon as the transport reports that it is closed.
  */
 export const connect = (
   parts: Parts,
@@ -112,7 +111,7 @@ export const connect = (
   options: Options
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> => allOrNothing(open(parts, transport, options))
 
-/** Goes on with a suspended session, over a transport that has not been started; or says why not. */
+/** Resumes a suspended session over a transport that has not been started, or fails with the reason why it cannot. */
 export const resume = (
   parts: Parts,
   transport: AdapterTransport,
@@ -124,8 +123,8 @@ export const resume = (
   )
 
 /**
- * Why a session does not go on. `forgotten`: the server refuses what it is asked in its name, so a new one is in order.
- * `unanswered`: it did not say, because it was silent for 5 s, failed, or closed the connection.
+ * Why a session cannot be resumed. `forgotten`: the server refuses requests in it, so Lifeline makes a new session. `unanswered`: the server
+ * was silent for 5 s, failed, or closed the connection.
  */
 export type NotResumedReason = "forgotten" | "unanswered"
 
@@ -323,20 +322,23 @@ function open(
   })
 }
 
-/** What is known of a session that outlived its connection. */
+/** The state of a session after its connection has ended. */
 interface Suspended {
   readonly requests: Requests
   readonly server: InitializeResult
   readonly session: TransportSession
 }
 
-/** A session does not go on. */
+/** A session cannot be resumed. */
 class NotResumed extends Data.TaggedError("NotResumed")<{ readonly reason: NotResumedReason }> {}
 
-/** How long the server may take to say that it still knows a session, in milliseconds. */
+/** How long the server may take to answer the ping in an old session, in milliseconds. */
 const resumeTimeout = 5000
 
-/** What a failure to ask for a session says of it. Where nobody was reached, a new one cannot be made either. */
+/**
+ * What the failure of a ping in an old session says about the session. If the server cannot be reached, a new session is impossible,
+ * too.
+ */
 const notResumed = ({ cause, reason }: RequestError): ConnectError | NotResumed => {
   const why = cause instanceof ConnectError ? cause.reason : reason
   switch (why) {
@@ -353,10 +355,10 @@ const notResumed = ({ cause, reason }: RequestError): ConnectError | NotResumed 
   return new NotResumed({ reason: "forgotten" })
 }
 
-/** JSON-RPC "method not found": from a server that knows no ping, but the session. */
+/** JSON-RPC "method not found": the server does not support ping, but knows the session. */
 const methodNotFound = -32601
 
-/** Asks the server whether it knows the session, and goes on with it in the step in which the answer comes. */
+/** Pings the server in the session, and resumes the session in the same step in which the answer arrives. */
 const resumed = (
   requests: Requests,
   transport: AdapterTransport,
@@ -377,7 +379,7 @@ const resumed = (
     return Effect.sync(() => requests.cancel(id, ""))
   })
 
-/** Begins the session. Takes as long as the server does. */
+/** Begins the session. Has no time limit. */
 const initialize = (
   requests: Requests,
   params: InitializeRequest["params"]

@@ -1,17 +1,17 @@
 /**
- * That a server which was asked for the protocol without sessions speaks the one with.
+ * The finding that a server speaks the protocol with sessions, although Lifeline asked for the one without.
  */
 import { ConnectError } from "@mcp-lifeline/core"
 import { Data } from "effect"
 import * as Era from "./Era.js"
 
-/** The server speaks the protocol with sessions: `initialize` is in order. */
+/** The server speaks the protocol with sessions: send `initialize`. */
 export class SpeaksSessions extends Data.TaggedError("SpeaksSessions")<{
-  /** What it answered to `server/discover`, in a line. */
+  /** Its answer to `server/discover`, in one line. */
   readonly answer: string
 }> {}
 
-/** The error of an attempt where the option `protocol` asks for 2026 and the server does not. */
+/** The error of an attempt if the option `protocol` is 2026 and the server does not speak that revision. */
 export const incompatible = (target: string, { answer }: SpeaksSessions): ConnectError =>
   new ConnectError({
     backend: "",

@@ -13,21 +13,21 @@ import * as SdkConnection from "./SdkConnection.js"
 
 /** Options of a connector over transports of the official SDK. */
 export interface Options {
-  /** Makes a transport that has not been started. Called for each connection: a transport cannot be used again. */
+  /** Creates a transport that has not been started. Called for each connection, because a transport cannot be used again. */
   readonly transport: () => Transport | Promise<Transport>
-  /** What to call it in messages and status. Default "a transport". */
+  /** The name in messages and status. Default "a transport". */
   readonly target?: string | undefined
 }
 
 const property = (value: unknown, key: string): unknown =>
   typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined
 
-/** Names in use for the class of an error of the network. */
+/** Names of the classes of network errors. */
 const networkError = /^(fetch failed|terminated|network error)$/i
 
 /**
- * What a rejected `start` or `send` of the SDK's own transports means, as far as it can be seen from outside: an HTTP status that they
- * keep as the `code`, and the errors of `fetch`. What is none of these is a fault, and its request is never sent again.
+ * Interprets a rejected `start` or `send` of the SDK's own transports as far as this is possible from outside: by the HTTP status, which
+ * they keep as the `code`, and by the errors of `fetch`. Any other error counts as a defect, and Lifeline never sends its request again.
  */
 const toFailure = async (error: unknown, hasSession: boolean): Promise<unknown> => {
   const code = property(error, "code")
@@ -48,7 +48,7 @@ const toFailure = async (error: unknown, hasSession: boolean): Promise<unknown> 
   return code === undefined && error instanceof Error ? await toLogin(error) : error
 }
 
-/** What has thrown the class has loaded its module, where it is this class. */
+/** If the error is of this class, its module has already been loaded. */
 const toLogin = async (error: Error): Promise<Error> => {
   const { UnauthorizedError } = await import("@modelcontextprotocol/sdk/client/auth.js")
   if (!(error instanceof UnauthorizedError)) return error
@@ -56,7 +56,7 @@ const toLogin = async (error: Error): Promise<Error> => {
   return new RequestError({ fate: "rejected", reason: "unauthorized", message: LoginFailure.describe(cause), cause })
 }
 
-/** A transport of the SDK with what an adapter has besides. */
+/** A transport of the SDK with the additional members of an adapter. */
 class Adapted implements AdapterTransport {
   readonly peer = {}
   readonly stateful = true
@@ -98,7 +98,7 @@ class Adapted implements AdapterTransport {
     return this.#classified(() => this.#inner.send(...args))
   }
 
-  /** Rejects with what a failure means. */
+  /** Rejects with the interpretation of a failure. */
   async #classified(act: () => Promise<void>): Promise<void> {
     try {
       await act()
@@ -113,8 +113,8 @@ class Adapted implements AdapterTransport {
 }
 
 /**
- * A connector over any transport of the official SDK. What the transport knows of a failure is all that is known: the
- * transports of Lifeline tell more of what became of a request, so that more may be sent again.
+ * A connector over any transport of the official SDK. It knows only what the transport says about a failure. Lifeline's own transports know
+ * more about what became of a request, so that Lifeline can send more requests again.
  *
  * @example
  * ```ts

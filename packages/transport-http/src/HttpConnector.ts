@@ -103,20 +103,20 @@ export const problems = (options: Options): ReadonlyArray<Problem.Problem> => {
   if (own !== undefined && options.maxSockets !== undefined) {
     found.push({
       path: ["maxSockets"],
-      message: `stands beside ${own}, which has a limit of its own; keep one of the two`
+      message: `cannot be combined with ${own}, which has a limit of its own; keep one of the two`
     })
   }
   if (options.authProvider !== undefined && options.authorization !== undefined) {
-    found.push({ path: ["authorization"], message: "stands beside authProvider; keep one of the two" })
+    found.push({ path: ["authorization"], message: "cannot be combined with authProvider; keep one of the two" })
   }
   if (options.transport === "sse" && options.protocol === "2026") {
     found.push({
       path: ["protocol"],
-      message: "stands beside transport sse, over which nobody speaks it; keep one of the two"
+      message: "cannot be combined with transport sse, which exists only in the older revisions; keep one of the two"
     })
   }
   if (fetch !== undefined && dispatcher !== undefined) {
-    return [...found, { path: ["fetch"], message: "stands beside dispatcher; keep one of the two" }]
+    return [...found, { path: ["fetch"], message: "cannot be combined with dispatcher; keep one of the two" }]
   }
   return found.length > 0 || fetch !== undefined || dispatcher !== undefined
     ? found

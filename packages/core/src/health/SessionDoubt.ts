@@ -97,7 +97,7 @@ export class SessionDoubt {
 
   #replace({ replaced, runtime }: Doubt, { message }: RequestError): void {
     this.#isEvidence = false // guard: one-handshake-for-a-doubt
-    const why = `the server refuses what it took before, as one that has forgotten the session: ${message}`
+    const why = `the server refuses requests that it accepted before, as if it had forgotten the session: ${message}`
     this.#backend.send({ _tag: "Doubted", runtime, loss: { kind: "session", message: why }, pending: replaced })
   }
 

@@ -7,9 +7,9 @@ import { Cause } from "effect"
 export const messageOf = (thrown: unknown): string => {
   try {
     const message: unknown = thrown instanceof Error ? thrown.message : thrown
-    return message === undefined ? "it did not say why" : String(message)
+    return message === undefined ? "it gave no reason" : String(message)
   } catch {
-    return "it failed with what cannot be put in words"
+    return "it failed with a value that cannot be shown as text"
   }
 }
 

@@ -6,15 +6,15 @@
 import { Effect, FiberRef, Metric, MetricBoundaries, MetricLabel } from "effect"
 import type { Reason, Verdict } from "./Verdict.js"
 
-/** Heartbeats that ended, well or not. */
+/** Heartbeats that have ended, with success or failure. */
 export const attempts = Metric.counter("keepalive_attempt_count", {
-  description: "Heartbeats that ended, well or not",
+  description: "Heartbeats that have ended, with success or failure",
   incremental: true
 })
 
-/** Heartbeats that were answered well. */
+/** Heartbeats that succeeded. */
 export const successes = Metric.counter("keepalive_success_count", {
-  description: "Heartbeats that were answered well",
+  description: "Heartbeats that succeeded",
   incremental: true
 })
 
@@ -24,11 +24,11 @@ export const failures = Metric.counter("keepalive_failure_count", {
   incremental: true
 })
 
-/** Milliseconds from a heartbeat to its good answer. */
+/** Milliseconds from a heartbeat until its successful answer. */
 export const latency = Metric.histogram(
   "keepalive_latency_ms",
   MetricBoundaries.fromIterable([1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000]),
-  "Milliseconds from a heartbeat to its good answer"
+  "Milliseconds from a heartbeat until its successful answer"
 )
 
 /** Times that the breaker opened, tagged with `reason` too. A probe of an open breaker that fails does not count. */

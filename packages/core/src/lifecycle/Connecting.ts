@@ -334,7 +334,7 @@ export class Connecting {
     const refuse = (why: string) => pending.answer(Exit.fail(connectError(backend.id, "session", why)))
     if (!backend.isCurrent(runtime)) return Effect.sync(() => pending.answer(Exit.void))
     if (!backend.policy.reconnect.auto) {
-      return Effect.sync(() => refuse("it does not connect by itself (reconnect.auto)"))
+      return Effect.sync(() => refuse("it does not connect automatically (reconnect.auto)"))
     }
     const wait = this.#earliestSession(now) - now
     if (wait > 0) return this.#doubtAfter(wait, runtime, loss, pending) // guard: doubt-keeps-pace

@@ -147,9 +147,9 @@ export const isPointless = (state: State): boolean =>
   state._tag === "Disabled" || state._tag === "Closed"
 
 const meanings: { readonly [S in StateName]?: string } & { readonly [state: string]: string | undefined } = {
-  Dormant: "after many failures it is tried only now and then",
-  PermanentlyFailed: "waiting would not help, so it is not tried again",
-  Disconnected: "it does not connect by itself",
+  Dormant: "after many failures Lifeline tries it only every few minutes",
+  PermanentlyFailed: "waiting would not help, so Lifeline does not try it again",
+  Disconnected: "it does not connect automatically",
   Disabling: "it is being switched off",
   Disabled: "it is switched off",
   Closed: "close() was called, or its scope has ended"

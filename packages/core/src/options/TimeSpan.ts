@@ -35,7 +35,7 @@ export const toMillis = (input: unknown): number | undefined => {
 export const millis = (input: TimeSpan): number => {
   const found = typeof input === "number" && input < 0 ? 0 : toMillis(input)
   if (found === undefined) {
-    throw new TypeError(`${String(input)} is not a length of time; write 5000, "5s" or "5 seconds"`)
+    throw new TypeError(`${String(input)} is not a duration; write 5000, "5s" or "5 seconds"`)
   }
   return found
 }

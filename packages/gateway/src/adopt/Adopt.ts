@@ -44,7 +44,7 @@ const empty = { servers: [], diff: [], messages: [], commands: [] } as const
 const problem = (message: string) => new ConfigFile.FileProblem({ message })
 
 const quit =
-  "Claude Code writes this file while it runs: if it runs now, quit it and run this command again, or the change may be lost."
+  "Claude Code writes this file while it runs. If it runs now, quit it and run this command again; otherwise the change may be lost."
 
 const quoted = (path: string): string => /^[\w@%+=:,./\\-]+$/.test(path) ? path : `"${path}"`
 
@@ -94,7 +94,7 @@ const planUndo = (adopt: Adopt, target: Target.Target, file: ConfigFile.ConfigFi
     const messages = [
       ...(undone.isExact || undone.servers.length === 0
         ? []
-        : ["The file was changed since: only its servers are unwrapped, the rest stays as it is."]),
+        : ["The file has changed since: adopt unwraps its servers, and keeps everything else as it is."]),
       ...(target.isLive && undone.text !== file.text ? [quit] : [])
     ]
     const change: Change = { file, ...undone, messages, commands: [], isAdvice: false }
@@ -167,7 +167,7 @@ const one = (adopt: Adopt, target: Target.Target, terminal: Terminal, copies: Co
     if (adopt.dryRun) return yield* end("would change")
     if (change.isAdvice) return yield* end("not changed")
     if (!adopt.yes && (adopt.json || !terminal.canAsk)) {
-      return yield* end("not asked", "Not changed, since nobody is there to be asked; --yes changes it.")
+      return yield* end("not asked", "Not changed, because there is no terminal on which to ask; --yes changes it.")
     }
     if (!adopt.yes && !(yield* terminal.ask("  Change this file? [y/N] "))) {
       return yield* end("not changed", "Not changed.")

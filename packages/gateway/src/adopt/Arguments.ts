@@ -17,21 +17,21 @@ export interface Adopt {
 }
 
 export const help =
-  `Puts \`mcp-lifeline wrap\` in front of the MCP servers that hosts on this machine have in their configurations.
+  `Puts \`mcp-lifeline wrap\` in front of the MCP servers in the configurations of the hosts on this machine.
 
-  mcp-lifeline adopt                 all configurations that are found, of the user and of the project in this folder
+  mcp-lifeline adopt                 every configuration it finds: yours, and those of the project in this folder
   mcp-lifeline adopt --host NAME     those of one host
   mcp-lifeline adopt FILE            one file: JSON with or without comments, TOML or YAML
-  mcp-lifeline adopt --undo [...]    makes the files what they were before
+  mcp-lifeline adopt --undo [...]    restores the files
 
-It shows each change and asks before it writes; comments, order and indentation stay. A copy of each file is kept in the state
-folder. Restart the host afterwards.
+It shows each change and asks before it writes. It keeps comments, order and indentation, and saves a copy of each file in the
+state folder. Restart the host afterwards.
 
 Options
-  --only NAME    this server only, also if it is disabled; may be repeated
+  --only NAME    change only this server, even if it is disabled; may be repeated
   --dry-run      show what would change, and change nothing
   --yes          do not ask
-  --json         print one JSON document; asks nothing, and changes files only with --yes
+  --json         print one JSON document and ask nothing; change files only with --yes
   --help         show this
 
 Hosts
@@ -41,10 +41,9 @@ ${
   }
 
 Environment
-  MCP_LIFELINE_STATE   the folder that keeps the copies; default: the platform's folder for state
+  MCP_LIFELINE_STATE   the state folder; default: the platform's folder for state
 
-Exit codes: 0 done, or nothing to do; 1 something could not be done, or was not, because nobody was there to be asked; 2 the command
-line is wrong.
+Exit codes: 0 done, or nothing to do; 1 something failed, or there was no terminal on which to ask; 2 the command line is wrong.
 `
 
 const wrong = (message: string): UsageError => new UsageError({ message: `${message}; see mcp-lifeline adopt --help` })
@@ -78,10 +77,10 @@ export const read = (argv: ReadonlyArray<string>): Adopt | undefined => {
   if (values.help === true) return undefined
   const [file, second] = positionals
   const [host, other] = values.host ?? []
-  if (second !== undefined) throw wrong(`${second} stands behind the file; one file is adopted at a time`)
-  if (other !== undefined) throw wrong("--host is there more than once")
+  if (second !== undefined) throw wrong(`${second} follows the file; adopt takes one file at a time`)
+  if (other !== undefined) throw wrong("--host appears more than once")
   if (file === "") throw wrong("the name of the file is empty")
-  if (file !== undefined && host !== undefined) throw wrong("--host and a file stand side by side; keep one of the two")
+  if (file !== undefined && host !== undefined) throw wrong("--host and a file cannot be combined; keep one of the two")
   if (host !== undefined && !hosts.some(({ id }) => id === host)) {
     throw wrong(`--host ${host} is not known; there are: ${hosts.map(({ id }) => id).join(", ")}`)
   }

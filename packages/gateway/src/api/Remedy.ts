@@ -11,14 +11,14 @@ const byReason: Readonly<Partial<Record<ConnectReason, string>>> = {
   unreachable: "Check the address, and the network between",
   tls: "Check the certificate of the server",
   unauthorized: "Check its credentials in the configuration, or sign in",
-  forbidden: "Check that its credentials give the right to use it",
+  forbidden: "Check that its credentials allow access to it",
   notFound: "Check the path of its address",
   rateLimited: "It refuses more requests for now",
-  server: "Look after the server: it answers with an error",
+  server: "Check the server and its log: it answers with an error",
   redirect: "Check its address: it leads elsewhere",
   protocol: "Check that the address or the command is that of an MCP server",
   incompatible: "Update the server: it speaks no version of MCP in common with the gateway",
-  closed: "Look after the server: it ended while it was being connected"
+  closed: "Check the server and its log: it exited while the gateway was connecting to it"
 }
 
 /** What comes next, by the state that the server is in. */
@@ -27,9 +27,9 @@ const next = (state: Status["state"]): string => {
     case "PermanentlyFailed":
       return "Then reconnect it"
     case "Dormant":
-      return "It is tried again now and then, and when it is called; reconnect it to try now"
+      return "The gateway tries again every few minutes, and when it is called; reconnect it to try now"
     case "Reconnecting":
-      return "It is tried again by itself; reconnect it to try now"
+      return "The gateway tries again automatically; reconnect it to try now"
     case "Connecting":
       return "It is being connected"
     case "Disconnected":

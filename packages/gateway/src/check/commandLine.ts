@@ -14,19 +14,21 @@ export interface Request {
 }
 
 const help =
-  "Show what each server of a configuration resolves to, without secrets, and what is wrong: with file, line, key and what would be "
-  + "right. Nothing is started without --connect. Exit codes: 0 all is fine, 1 something is wrong, 2 the command line is wrong."
+  "Show how Lifeline reads each server of a configuration, without secrets, and what is wrong: with file, line, key and remedy. "
+  + "Without --connect, this starts nothing. Exit codes: 0 nothing is wrong, 1 something is wrong, 2 the command line is wrong."
 
 /** The command; what was asked for is handed to `ask`. */
 export const command = (ask: (request: Request) => Effect.Effect<void>) =>
   Command.make("check", {
     file: Args.text({ name: "FILE" }).pipe(
       Args.withDescription(
-        "An mcp.json, or another file of a host with servers in it; in TOML where its name ends in .toml."
+        "An mcp.json, or another configuration file of a host. A file whose name ends in .toml is TOML."
       )
     ),
     connect: Options.boolean("connect").pipe(
-      Options.withDescription("Connect to each server that is not disabled, once, and say what it is or why it failed.")
+      Options.withDescription(
+        "Connect once to each server that is not disabled, and say what it is or why this failed."
+      )
     ),
-    json: Options.boolean("json").pipe(Options.withDescription("As JSON."))
+    json: Options.boolean("json").pipe(Options.withDescription("Print JSON."))
   }, (options) => ask({ _tag: "Check", options })).pipe(Command.withDescription(help))

@@ -48,12 +48,12 @@ const choice = {
   url: optionalText(
     "url",
     "url",
-    "The gateway at this address. Its token is taken from MCP_LIFELINE_TOKEN unless this user has started it."
+    "The address of the gateway. If another user has started it, give its token in MCP_LIFELINE_TOKEN."
   ),
   config: optionalText("config", "file", "The gateway that serves this file.")
 }
 
-const json = Options.boolean("json").pipe(Options.withDescription("As JSON."))
+const json = Options.boolean("json").pipe(Options.withDescription("Print JSON."))
 
 /** The library takes an option that stands alone for an argument. */
 const noOption = Schema.String.pipe(Schema.filter((text) => !text.startsWith("-") || `unknown argument: '${text}'`))
@@ -103,12 +103,12 @@ export const commands = (ask: (request: Request) => Effect.Effect<void>) => {
       )
     ),
     Command.make("top", choice, (given) => asking(given, { _tag: "Top" })).pipe(
-      Command.withDescription(`Show them as they change, until q or Ctrl+C.${codes}`)
+      Command.withDescription(`Show the same live, until q or Ctrl+C.${codes}`)
     ),
     Command.make(
       "tools",
       {
-        name: Args.optional(name("NAME", "A server, for its tools alone, or a tool, for all that is known of it.")),
+        name: Args.optional(name("NAME", "A server, to list only its tools; or a tool, to show everything about it.")),
         ...choice,
         json
       },
@@ -119,7 +119,7 @@ export const commands = (ask: (request: Request) => Effect.Effect<void>) => {
       {
         name: name("TOOL", "The tool, as `tools` lists it."),
         given: Args.text({ name: "JSON" }).pipe(
-          Args.withDescription("Its arguments, a JSON object; - reads them from standard input. Default: none."),
+          Args.withDescription("Its arguments as a JSON object, or - to read them from standard input. Default: none."),
           Args.optional
         ),
         ...choice,
@@ -128,29 +128,29 @@ export const commands = (ask: (request: Request) => Effect.Effect<void>) => {
       ({ given, json, name, ...chosen }) =>
         asking(chosen, { _tag: "Call", name, given: Option.getOrUndefined(given), json })
     ).pipe(
-      Command.withDescription(`Call a tool and print its result; a result that is an error is a failure.${codes}`)
+      Command.withDescription(`Call a tool and print its result. If the result is an error, the command fails.${codes}`)
     ),
     Command.make(
       "logs",
       {
-        server: optionalText("server", "name", "The lines of this server alone."),
+        server: optionalText("server", "name", "Show only the lines of this server."),
         limit: Options.text("limit").pipe(
           Options.withPseudoName("number"),
-          Options.withDescription("How many lines at most, of the 500 that are kept."),
+          Options.withDescription("How many lines at most. The gateway keeps the last 500."),
           Options.withSchema(limit),
           Options.withDefault(100)
         ),
-        follow: Options.boolean("follow").pipe(Options.withDescription("Go on with what happens, until Ctrl+C.")),
+        follow: Options.boolean("follow").pipe(Options.withDescription("Keep printing new lines, until Ctrl+C.")),
         ...choice,
-        json: Options.boolean("json").pipe(Options.withDescription("One JSON object a line."))
+        json: Options.boolean("json").pipe(Options.withDescription("Print one JSON object on each line."))
       },
       ({ follow, json, limit, server, ...given }) =>
         asking(given, { _tag: "Logs", server: Option.getOrUndefined(server), limit, follow, json })
     ).pipe(
       Command.withDescription(`Show what has happened to the servers of the running gateway.${codes}`)
     ),
-    act("reconnect", "Connect a server anew, or that of each client, and wait until that is done."),
-    act("enable", "Switch a server on, for all clients, and wait until it is connected."),
-    act("disable", "Switch a server off, for all clients, until it is enabled or the gateway starts again.")
+    act("reconnect", "Reconnect a server, or that of each client, and wait until it is connected."),
+    act("enable", "Enable a server for all clients, and wait until it is connected."),
+    act("disable", "Disable a server for all clients, until you enable it or the gateway restarts.")
   ] as const
 }

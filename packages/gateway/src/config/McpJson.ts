@@ -115,7 +115,7 @@ export const parse = (
   const problems = twice.map(({ line, path }) =>
     at(
       path,
-      `is there more than once; ${path.length === depth + 1 ? "give each server its own name" : "keep one"}`,
+      `appears more than once; ${path.length === depth + 1 ? "give each server its own name" : "keep one"}`,
       line
     )
   )

@@ -1,6 +1,6 @@
 /**
- * Requests of the protocol without sessions, where all that come from the same client share a conversation: with a server that keeps
- * something from one request to the next, they are one user's. Who the client is, and what it can do, each request says.
+ * Answers requests of the protocol without sessions. All requests of one client share a conversation, because a server may keep state
+ * from one request to the next. Each request names its client and the client's capabilities; requests with the same ones belong together.
  */
 import { JsonRpcError, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -12,17 +12,17 @@ import { closing, stamped } from "./Subscriptions.js"
 
 type Write = (message: JSONRPCMessage, about?: RequestId) => void
 
-/** Begins a conversation, which tells of each message about which request it is. */
+/** Begins a conversation. It gives `write` each message, with the id of the request to which the message belongs. */
 export type Begin = (write: Write) => Conversation
 
-/** A request of a client: numbers are the client's own, and others use the same. */
+/** A request of a client. Its id is the client's own; other clients may use the same one. */
 interface Asked {
   readonly id: RequestId
   readonly isListening: boolean
   readonly write: (message: JSONRPCMessage) => void
 }
 
-/** A message as a client knows it. */
+/** A message of the conversation, with the id that the client has given its request. */
 const renumbered = (message: JSONRPCMessage, id: RequestId): JSONRPCMessage => {
   if ("method" in message) {
     const isOfStream = Meta.of(message.params)[Meta.keys.subscriptionId] !== undefined
@@ -36,7 +36,7 @@ const renumbered = (message: JSONRPCMessage, id: RequestId): JSONRPCMessage => {
 /** One client. */
 class Shared {
   readonly #conversation: Conversation
-  /** By the number that each has in the conversation. */
+  /** The unanswered requests, by their number in the conversation. */
   readonly #asked = new Map<RequestId, Asked>()
   #last = 0
 
@@ -49,7 +49,7 @@ class Shared {
     return this.#asked.size === 0
   }
 
-  /** Takes a request, which may be the successor of another one; gives its number. */
+  /** Takes a request, and returns its number. `before`: the number of the request that it continues. */
   take(request: JSONRPCRequest, write: Asked["write"], before: RequestId | undefined): RequestId {
     if (before !== undefined) this.#asked.delete(before)
     const id = ++this.#last
@@ -58,7 +58,7 @@ class Shared {
     return id
   }
 
-  /** Nobody waits for the answer any more. */
+  /** The client no longer waits for the answer: cancels the request. */
   leave(number: RequestId): void {
     const asked = this.#asked.get(number)
     if (asked === undefined) return
@@ -83,10 +83,10 @@ class Shared {
 export class SharedHosts {
   readonly #begin: Begin
   readonly #most: number
-  /** The one that was used last comes last. */
+  /** In the order of last use. */
   readonly #all = new Map<string, Shared>()
 
-  /** `most`: conversations at once. */
+  /** `most`: how many conversations there may be at the same time. */
   constructor(begin: Begin, most: number) {
     this.#begin = begin
     this.#most = most
@@ -102,9 +102,8 @@ export class SharedHosts {
         if ("code" in envelope) return write({ jsonrpc: "2.0", id, error: { ...envelope } })
         shared ??= this.#of(JSON.stringify([envelope.clientInfo, envelope.capabilities]))
         if (shared !== undefined) return void (number = shared.take(request, write, number))
-        const message =
-          `${this.#most} clients wait for answers, each of which has a server of its own, which is the most; ` +
-          "call again when one of them is done"
+        const message = `${this.#most} clients, the maximum, wait for answers from servers of their own; ` +
+          "call again when one of them has its answer"
         write({ jsonrpc: "2.0", id, error: { code: JsonRpcError.ourCode, message } })
       },
       close: () => {
@@ -129,7 +128,10 @@ export class SharedHosts {
     return shared
   }
 
-  /** A client without a session does not say when it goes: the one that has been silent longest makes room. */
+  /**
+   * Whether there is room for one more client. A client without a session does not say when it leaves. So if there is no room, this closes
+   * the conversation of the client that has been idle for the longest time; if no client is idle, there is no room.
+   */
   #makeRoom(): boolean {
     if (this.#all.size < this.#most) return true
     const idle = [...this.#all].find(([, { isIdle }]) => isIdle)

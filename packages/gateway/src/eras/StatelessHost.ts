@@ -239,7 +239,7 @@ export class StatelessHost {
     if (parked === undefined || call === undefined) {
       return this.#refuse(id, {
         code: JsonRpc.invalidParams,
-        message: "requestState is not known: the call is over, make it anew"
+        message: "unknown requestState: the call is over; make it again"
       })
     }
     this.#parked.delete(state)

@@ -61,7 +61,7 @@ export const read = (request: IncomingMessage, maxBytes: number, done: (body: Bo
   const tooLarge = (isRead: boolean): void => {
     request.off("data", take)
     request.off("end", end)
-    const message = `The body of the request is larger than ${maxBytes} bytes, which is the most that is taken`
+    const message = `The body of the request is larger than ${maxBytes} bytes, the maximum`
     done(refused({ status: 413, message, id: scanner?.id, isRead }))
   }
   const take = (chunk: Buffer): void => {

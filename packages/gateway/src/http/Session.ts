@@ -129,8 +129,7 @@ export class Session implements Client {
   #refusal(ids: ReadonlyArray<RequestId>): Refusal | undefined {
     const [id] = ids
     if (this.#calls.size + ids.length > this.#options.maxCalls) {
-      const message =
-        `The session has ${this.#calls.size} requests that are not answered yet, which is the most that is taken`
+      const message = `The session has ${this.#calls.size} requests that are not answered yet, the maximum`
       return { status: 429, message, id, headers: { "Retry-After": "1" }, isRead: true }
     }
     const used = ids.find((id, index) => this.#calls.has(id) || ids.indexOf(id) !== index)

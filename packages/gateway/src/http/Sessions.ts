@@ -1,5 +1,5 @@
 /**
- * The sessions of the clients of one endpoint: bounded in number. A session that is not in memory goes on from what its id says.
+ * The sessions of the clients of one endpoint, limited in number. If a session is not in memory, it is restored from its id.
  */
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
@@ -11,15 +11,15 @@ import type { Claims, Seal } from "./SealedId.js"
 import { Session } from "./Session.js"
 import * as SessionRecords from "./SessionRecords.js"
 
-/** How much clients may ask of us. */
+/** How much clients may use. */
 export interface Limits {
-  /** Sessions at once. Past it the one that has been unused for longest makes room, if it has nothing open. Default 1,000. */
+  /** Sessions in memory. For one more, the least recently used session with nothing open leaves the memory. Default 1,000. */
   readonly maxSessions?: number | undefined
-  /** Bytes of one request's body. Default 16 MiB. */
+  /** Bytes in the body of a request. Default 16 MiB. */
   readonly maxBodyBytes?: number | undefined
-  /** Requests of one session that are not answered yet, and those of all clients without a session. Default 1,000. */
+  /** Unanswered requests of one session, or of all clients without a session together. Default 1,000. */
   readonly maxCalls?: number | undefined
-  /** Bytes that all streams together keep for clients that come back. Default 64 MiB. */
+  /** Bytes of events that all streams together keep for clients that resume them. Default 64 MiB. */
   readonly maxKeptBytes?: number | undefined
 }
 
@@ -27,19 +27,19 @@ export interface Limits {
 export interface Options {
   readonly begin: Begin
   readonly seal: Seal
-  /** What is kept beside ids. */
+  /** What does not fit into ids. */
   readonly records: SessionRecords.SessionRecords
   readonly limits: Required<{ readonly [K in keyof Limits]: number }>
   readonly onError: (error: unknown) => void
 }
 
-/** A session that nobody has used for so long leaves the memory, in milliseconds; its id stays good. */
+/** A session that has not been used for this long leaves the memory, in milliseconds; its id stays valid. */
 const idle = 24 * 60 * 60 * 1000
-/** The use of a session is written at most this often, in milliseconds. */
+/** The shortest time between two writes of a session's last use, in milliseconds. */
 const writtenEach = 24 * 60 * 60 * 1000
-/** Params of `initialize` that are longer than this, as JSON, do not stand in the id. */
+/** Params of `initialize` that are longer than this, as JSON, are stored beside the id instead of in it. */
 const maxInId = 3000
-/** Longer ones are refused: each session keeps its own, in memory and on disk. */
+/** Longer ones are refused, because each session keeps its own, in memory and on disk. */
 const maxInitialize = 256 * 1024
 
 const lists = ["tools", "prompts", "resources"] as const
@@ -57,7 +57,7 @@ const unknown: Refusal = { status: 404, code: -32_001, message: "Session not fou
 
 const nowInSeconds = (): number => Math.floor(Date.now() / 1000)
 
-/** A session and what is written of it. */
+/** A session and its record on disk. */
 interface Entry {
   readonly session: Session
   readonly owner: string
@@ -70,7 +70,7 @@ export class Sessions {
   readonly #budget: EventBudget
   /** In the order of last use. */
   readonly #entries = new Map<string, Entry>()
-  /** Sessions that are being fetched from what is kept of them. */
+  /** Sessions that are being restored. */
   readonly #resuming = new Map<string, Promise<Entry | Refusal>>()
   /** Sessions whose `initialize` has not been answered yet. */
   readonly #beginning = new Set<Session>()
@@ -85,13 +85,12 @@ export class Sessions {
     return this.#entries.size
   }
 
-  /** Begins a session with its first request; or says why not. `owner`: a hash of the client's token. */
+  /** Begins a session with its first request, or returns why it cannot. `owner`: a hash of the client's token. */
   begin(request: JSONRPCRequest, owner: string, response: ServerResponse): Refusal | undefined {
     const initialize = request.params ?? {}
     const { length } = JSON.stringify(initialize)
     if (length > maxInitialize) {
-      const message =
-        `The params of initialize are longer than ${maxInitialize} characters, which is the most that is taken`
+      const message = `The params of initialize are longer than ${maxInitialize} characters, the maximum`
       return { status: 413, message, id: request.id, isRead: true }
     }
     if (!this.#makeRoom()) return this.#full(request.id)
@@ -122,7 +121,7 @@ export class Sessions {
     return undefined
   }
 
-  /** A session, at once where it is in memory; or why there is none. */
+  /** A session, at once if it is in memory; or why there is none. */
   find(id: string, owner: string): Session | Refusal | Promise<Session | Refusal> {
     const entry = this.#entries.get(id)
     return entry === undefined ? this.#fetch(id, owner) : this.#used(id, entry, owner)
@@ -156,7 +155,7 @@ export class Sessions {
     this.#write(id, entry, initialize === undefined ? record : { ...record, initialize })
   }
 
-  /** Goes on with a session that is not in memory. */
+  /** Restores a session that is not in memory. */
   #resume(id: string, owner: string): Promise<Entry | Refusal> {
     const claims = this.#options.seal.open(id)
     if (claims === undefined || claims.owner !== owner) return Promise.resolve(unknown)
@@ -196,7 +195,7 @@ export class Sessions {
     return { status: 503, message, id, headers: { "Retry-After": "5" }, isRead: true }
   }
 
-  /** Whether there is room for one more session. The one that has been unused for longest leaves the memory for it. */
+  /** Whether there is room for one more session. If not, removes the least recently used session with nothing open from memory. */
   #makeRoom(): boolean {
     const { maxSessions } = this.#options.limits
     if (this.#entries.size + this.#beginning.size < maxSessions) return true
@@ -218,7 +217,7 @@ export class Sessions {
     void entry.session.close("the session was ended by its client")
   }
 
-  /** Called now and then: shows that streams live, and lets go of what nobody uses. */
+  /** Called at intervals: sends a sign of life on streams, and removes sessions from memory that nobody uses. */
   beat(): void {
     const now = performance.now()
     for (const [id, { session }] of this.#entries) {
@@ -229,7 +228,7 @@ export class Sessions {
     }
   }
 
-  /** Ends all conversations and lets no new one begin. The ids stay good for the next process. */
+  /** Ends all conversations, and lets no new one begin. The ids stay valid for the next process. */
   async close(): Promise<void> {
     this.#isClosed = true
     const sessions = [...this.#beginning, ...Array.from(this.#entries.values(), ({ session }) => session)]

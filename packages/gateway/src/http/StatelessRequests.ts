@@ -122,8 +122,7 @@ export class StatelessRequests {
     const refusal = Headers.checkStateless(headers, message, Meta.of(message.params)[Meta.keys.protocolVersion])
     if (refusal !== undefined) return refusal
     if (this.#open.size >= this.#options.maxCalls) {
-      const text =
-        `The gateway has ${this.#open.size} requests that are not answered yet, which is the most that is taken`
+      const text = `The gateway has ${this.#open.size} requests that are not answered yet, the maximum`
       return { status: 429, message: text, id: message.id, headers: { "Retry-After": "1" }, isRead: true }
     }
     const call = this.#waiting(message, owner) ?? this.#begin(owner)

@@ -39,7 +39,7 @@ export const notify = (status: string, env: NodeJS.ProcessEnv): Effect.Effect<vo
     )
   }).pipe(Effect.catchAll((error) =>
     Effect.logWarning(
-      `systemd is not told how the gateway is, since its program systemd-notify does not do it: ${error.message}`
+      `the gateway cannot report its state to systemd, because systemd-notify failed: ${error.message}`
     )
   ))
 }

@@ -80,7 +80,7 @@ export const make = (place: Place): Effect.Effect<RedirectListener | undefined, 
         return answer(response, 404, "There is nothing here.")
       }
       if (expected === undefined || url.searchParams.get("state") !== expected.state) {
-        return answer(response, 400, "This is not the answer to the login that is waited for. Begin the login again.")
+        return answer(response, 400, "This is not the answer to the current login. Start the login again.")
       }
       if (used) return answer(response, 400, "This login is over already.")
       used = true

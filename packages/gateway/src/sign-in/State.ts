@@ -47,7 +47,7 @@ export const show = (state: State): string => {
     case "LoginNeeded": {
       const code = state.userCode === undefined ? "" : ` and enter the code ${state.userCode}`
       return `${
-        state.stepUp ? "more rights are wanted than the last login gave" : "a login is wanted"
+        state.stepUp ? "the server requires more scopes than the last login granted" : "a login is needed"
       }: open ${state.address}${code}`
     }
     case "Later":

@@ -69,7 +69,7 @@ export const make = (path: string): StateFolder["Type"] => {
   const unwritable = (failure: FileFailure) =>
     warnOnce(
       "unwritable",
-      `the state folder ${path} cannot be written, so that what is learnt is forgotten when this process ends; make it writable or ` +
+      `the state folder ${path} cannot be written, so nothing is kept when this process exits; make it writable or ` +
         `name another with MCP_LIFELINE_STATE: ${reasonOf(failure)}`
     )
 

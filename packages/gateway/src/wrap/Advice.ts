@@ -23,8 +23,8 @@ export const withoutOptions = (text: string): string =>
 /** What comes next, by the state that the server is in. */
 const next = (state: unknown): string =>
   state === "PermanentlyFailed"
-    ? "Once the cause is mended, the same call can be made again."
-    : "It is being reconnected: the same call can be made again later."
+    ? "Once somebody has fixed the cause, make the same call again."
+    : "It is being reconnected: make the same call again later."
 
 const messageOf = (name: string, tag: unknown, state: unknown, message: string, login: string | undefined): string => {
   switch (tag) {

@@ -55,43 +55,43 @@ export interface Wrap {
 }
 
 export const help =
-  `Stands in front of one MCP server, so that its crashes, hangs, restarts and lost sessions show as latency only.
+  `Runs in front of one MCP server, so that the host notices only a delay when the server crashes, hangs, restarts or loses its session.
 
-  mcp-lifeline wrap [options] -- COMMAND [ARGUMENTS]   a server that is started
-  mcp-lifeline wrap [options] URL                      a server at an address
+  mcp-lifeline wrap [options] -- COMMAND [ARGUMENTS]   a server to start
+  mcp-lifeline wrap [options] URL                      a server at a URL
 
-Write it where the server's command stood in the configuration of a host (Claude, Cursor, VS Code, ...):
+Put it in the place of the server's command in the configuration of a host (Claude, Cursor, VS Code, ...):
 
   "files": { "command": "npx", "args": ["-y", "mcp-lifeline", "wrap", "--", "npx", "-y", "server-files"] }
 
 Options
-  --name NAME            what the server is called in messages; default: what the command runs, or the host of the URL
+  --name NAME            the server's name in messages; default: what the command runs, or the host name of the URL
   --protocol ERA         auto, 2025 (with sessions) or 2026 (without); default auto
   --option NAME=VALUE    how the server is supervised, such as keepalive.interval=1min or timeouts.request=30s: the options
                          of "lifeline" in an mcp.json; may be repeated
-  --header 'NAME: VALUE' sent with every request to a URL; \${VARIABLE} is replaced from the environment; may be repeated
-  --header-file FILE     the same, a header in each line
-  --transport KIND       auto, http or sse, for a URL; default auto
-  --browser              open a browser where a URL asks for a login; default: only say the address. Never where CI is set
-  --account NAME         tell several logins at one URL apart
-  --device               log in with a code on any device, in place of a browser on this machine
+  --header 'NAME: VALUE' send this header with every request to a URL; \${VARIABLE} is replaced from the environment; may be repeated
+  --header-file FILE     the same, with one header on each line of the file
+  --transport KIND       for a URL: auto, http or sse; default auto
+  --browser              open a browser if a URL asks for a login, but never if CI is set; default: only show the address
+  --account NAME         keep several logins at one URL separate
+  --device               log in with a code on any device, instead of a browser on this machine
   --client-credentials   log in without a person, with --client-id and --client-secret or --client-key-file
-  --client-id ID         a client that was registered beforehand; its secret: --client-secret '\${VARIABLE}'
-  --client-key-file FILE its private key (PEM or JWK), in place of a secret; --client-key-algorithm, default ES256
+  --client-id ID         a client that you have registered beforehand; its secret: --client-secret '\${VARIABLE}'
+  --client-key-file FILE its private key (PEM or JWK), instead of a secret; --client-key-algorithm, default ES256
   --client-metadata-url URL  the client's metadata document
-  --scope SCOPES         the rights to ask for, separated by spaces; default: what the server says
-  --callback-port NUMBER the port to come back to, as a client that was registered beforehand may need it
-  --watch[=GLOB]         restart the server when a file changes: beside those that its command line names, or that GLOB names
-  --http                 serve a URL on this machine, in place of standard input and output
-  --port NUMBER          the port for --http; default 7333, 0 for any
+  --scope SCOPES         the scopes to ask for, separated by spaces; default: those that the server names
+  --callback-port NUMBER the port to which the browser returns, if a registered client needs a certain one
+  --watch[=GLOB]         restart the server when a file changes: in the folders of the files that its command line names, or that match GLOB
+  --http                 serve a URL on this machine, instead of standard input and output
+  --port NUMBER          the port for --http; default 7333, 0 for any free one
   --log FILE             write what happens to the server, as JSON lines
-  --record FILE          write every message that passes, as JSON lines; what looks like a secret is masked
+  --record FILE          write every message that passes, as JSON lines, with everything that looks like a secret masked
   --help                 show this
 
 Environment
-  MCP_LIFELINE_STATE     the folder that keeps what is known of servers; default: the platform's folder for state
+  MCP_LIFELINE_STATE     the state folder; default: the platform's folder for state
 
-Exit codes: 0 the host has closed its end, or a signal came; 1 the server cannot be used; 2 the command line is wrong.
+Exit codes: 0 the host closed the connection, or wrap received a signal; 1 wrap cannot use the server; 2 the command line is wrong.
 `
 
 const options: ReadonlySet<string> = new Set([
@@ -168,7 +168,7 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
       break
     }
     if (!argument.startsWith("-")) {
-      if (url !== undefined) throw wrong(`${argument} stands behind the URL; one server is wrapped`)
+      if (url !== undefined) throw wrong(`${argument} follows the URL; wrap takes one server`)
       if (isUrl(argument)) url = argument
       else {
         command = argv.slice(index)
@@ -183,7 +183,7 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
     const next = value ?? (alone.has(option) ? "true" : argv[++index])
     if (next === undefined || next === "") throw wrong(`${option} needs a value`)
     const values = given.get(option) ?? []
-    if (values.length > 0 && !repeated.has(option)) throw wrong(`${option} is there more than once`)
+    if (values.length > 0 && !repeated.has(option)) throw wrong(`${option} appears more than once`)
     given.set(option, [...values, next])
   }
   const one = (option: string): string | undefined => given.get(option)?.[0]
@@ -214,7 +214,7 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
   }
   const transport = choice("--transport", transports)
   if (url !== undefined) {
-    if (command !== undefined) throw wrong("a URL and a command stand side by side; one server is wrapped")
+    if (command !== undefined) throw wrong("a URL and a command cannot be combined; wrap takes one server")
     if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
       throw wrong(`${url} is not an address that begins with http:// or https://`)
     }

@@ -48,7 +48,7 @@ export const read = (
         const message = `--option ${text} is not written as NAME=VALUE, such as keepalive.interval=1min`
         return yield* new UsageError({ message })
       }
-      if (names.has(name)) return yield* new UsageError({ message: `--option ${name} is there more than once` })
+      if (names.has(name)) return yield* new UsageError({ message: `--option ${name} appears more than once` })
       names.add(name)
       const lifeline = name.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), valueOf(value))
       const one = McpConfig.readSupervision({ lifeline }, [])

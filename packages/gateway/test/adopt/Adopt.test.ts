@@ -315,7 +315,7 @@ describe("adopt", () => {
   it.scopedLive.each<[ReadonlyArray<string>, RegExp]>([
     [["--host", "emacs"], /--host emacs is not known; there are: .*zed/],
     [["--host"], /--host needs a value/],
-    [["--host", "zed", "x.json"], /side by side/],
+    [["--host", "zed", "x.json"], /cannot be combined/],
     [["--hots", "zed"], /unknown option --hots/],
     [["a.json", "b.json"], /one file/],
     [["--yes=1"], /--yes takes no value/],

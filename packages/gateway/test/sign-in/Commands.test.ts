@@ -215,7 +215,7 @@ describe("login, logout and auth", () => {
       const servers = { docs: { url: server.url }, plain: { url: `http://127.0.0.1:${port}/mcp` } }
       writeFileSync(file, JSON.stringify({ mcpServers: servers }))
       const gateway = yield* start(["serve", "--config", file, "--port", "0"])
-      const [, address = ""] = yield* gateway.prints(/^docs: a login is wanted: open (http:\S+)$/m)
+      const [, address = ""] = yield* gateway.prints(/^docs: a login is needed: open (http:\S+)$/m)
       yield* gateway.prints(/^plain: the server wants credentials, and offers no login at [^\n]*: give it headers$/m)
       yield* Signer.visit(address)
       yield* gateway.prints(/docs {2}Connected/)

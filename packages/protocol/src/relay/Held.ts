@@ -1,22 +1,22 @@
 /**
- * What a server says before its client has said that it is initialized. It is kept until then, the last thousand of it.
+ * Holds messages of a server until its client has sent `notifications/initialized`; at most the last thousand.
  */
 
-/** What is kept at most. */
+/** How many messages are held at most. */
 const backlog = 1000
 
-/** Deliveries that wait for the client. */
+/** Messages that wait for the client. */
 export class Held {
   #waiting: Array<() => void> | undefined = []
 
-  /** Delivers, now or once the client is initialized. */
+  /** Delivers a message now, or when the client is initialized. */
   readonly whenInitialized = (deliver: () => void): void => {
     if (this.#waiting === undefined) return deliver()
     this.#waiting.push(deliver)
     if (this.#waiting.length > backlog) this.#waiting.shift()
   }
 
-  /** The client has said that it is initialized. */
+  /** The client has sent `notifications/initialized`. */
   release(): void {
     const waiting = this.#waiting ?? []
     this.#waiting = undefined

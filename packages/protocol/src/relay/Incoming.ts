@@ -1,6 +1,6 @@
 /**
- * Where everything that a server says by itself arrives: it belongs to a name and not to a connection, and hands on to
- * whoever stands for the client.
+ * Receives the messages that a server sends by itself, and passes them on to the receiver of the client. It belongs to the name of a
+ * server, and stays the same for all connections.
  */
 import type { ConnectError, Connection, Connector, ServerNotification } from "@mcp-lifeline/core"
 import type { Result } from "@modelcontextprotocol/sdk/types.js"
@@ -9,47 +9,47 @@ import type * as Era from "../Era.js"
 import * as JsonRpc from "../JsonRpc.js"
 import type * as Session from "../Session.js"
 
-/** What a server says of itself in the handshake. */
+/** A server's answer in the handshake. */
 export type Introduction = Pick<
   Connection,
   "capabilities" | "instructions" | "protocolVersion" | "serverInfo" | "sessionId"
 >
 
-/** The version of servers without sessions, which no client of an SDK of the era before knows. */
+/** The version of servers without sessions, which clients of the older era do not know. */
 const stateless: typeof Era.statelessVersion = "2026-07-28"
 
 type Asked = Parameters<Session.Relay["request"]>[0]
 
-/** Stands for the client. None of it may throw. */
+/** Receives messages for the client. None of its functions may throw. */
 export interface Receiver {
-  /** Called in the step in which the notification comes: before the answer to a request that comes after it. */
+  /** Called in the same step in which the notification arrives, and so before the answer to a request that arrives after it. */
   readonly notified: (notification: ServerNotification) => void
   readonly asked: (request: Asked, signal: AbortSignal) => Promise<Result>
-  /** Resolved when the client takes more, where it does not take now what it is given. */
+  /** If the client does not read at the moment, a promise that is resolved when it reads again. */
   readonly drained?: (() => Promise<void> | undefined) | undefined
   /** A connection is made. What is given back is why it is not to be used. */
   readonly introduced?: (introduction: Introduction) => ConnectError | undefined
 }
 
-/** What the server of one name says. */
+/** Receives the messages of the server with one name. */
 export class Incoming {
-  /** The version of the protocol to ask for in place of the SDK's own. */
+  /** The protocol version to request instead of the SDK's own. */
   protocolVersion: string | undefined
-  /** Whether the client decodes results itself: they are handed on as they come. */
+  /** Whether the client decodes results itself. Then it gets them unchanged. */
   isRaw = false
-  /** Whether each request of the client says what it can do, and what a server asks in place of a result is handed on as it comes. */
+  /** Whether each request of the client has its capabilities. Then the client gets questions in place of a result unchanged. */
   isStateless = false
-  /** Nothing of what is notified is kept while there is none. */
+  /** Notifications that arrive without a receiver are dropped. */
   receiver: Receiver | undefined
   #introduction: Introduction | undefined
   readonly #makeReceiver: () => Promise<unknown>
 
-  /** `makeReceiver`: called when the server asks for something and there is no receiver yet. */
+  /** `makeReceiver`: called when the server sends a request and there is no receiver yet. */
   constructor(makeReceiver: () => Promise<unknown> = () => Promise.resolve()) {
     this.#makeReceiver = makeReceiver
   }
 
-  /** What the server said in its last handshake. */
+  /** The server's answer in the last handshake. */
   get introduction(): Introduction | undefined {
     return this.#introduction
   }
@@ -65,7 +65,7 @@ export class Incoming {
     return this.receiver?.introduced?.(this.#introduction)
   }
 
-  /** A connector whose connections tell this of all that their servers say. */
+  /** A connector whose connections give all messages of their servers to this. */
   around(connector: Connector): Connector {
     return {
       ...connector,
@@ -86,7 +86,7 @@ export class Incoming {
     }
   }
 
-  /** What a connection is made with, so that what its server asks comes here. */
+  /** The options of a connection, with which requests of its server arrive here. */
   get #relay(): Session.Relay {
     return {
       protocolVersion: this.protocolVersion,

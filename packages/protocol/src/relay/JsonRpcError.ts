@@ -1,5 +1,5 @@
 /**
- * A failed request as the error of a JSON-RPC response, for clients that are not ours. Pure.
+ * Makes the error of a JSON-RPC response from a failed request, for clients of other programs. Pure.
  */
 import { type CallError, Nesting } from "@mcp-lifeline/core"
 import { Cause, Option } from "effect"
@@ -12,7 +12,7 @@ export interface JsonRpcError {
   readonly data?: unknown
 }
 
-/** The code of every failure that is ours and not the server's answer. */
+/** The code of every failure that Lifeline reports and that is not the server's answer. */
 export const ourCode = -32_000
 
 const fates = {
@@ -24,7 +24,7 @@ const fates = {
   ProtocolError: "answered"
 } as const
 
-/** What only some failures know. */
+/** The members that only some failures have. */
 const details = (error: Exclude<CallError, { readonly _tag: "RemoteError" }>): object => {
   switch (error._tag) {
     case "RequestTimeout":
@@ -38,7 +38,7 @@ const details = (error: Exclude<CallError, { readonly _tag: "RemoteError" }>): o
   }
 }
 
-/** What the server answered, as it stands; else what is known of the fate of the request, in `data`. */
+/** The server's own error, unchanged; otherwise an error with the fate of the request in `data`. */
 export const fromCallError = (error: CallError): JsonRpcError => {
   if (error._tag === "RemoteError") {
     const { code, data, message } = error
@@ -53,8 +53,8 @@ export const fromCallError = (error: CallError): JsonRpcError => {
 }
 
 /**
- * The same for every way in which a request can end without a result. `closing`: the message where it is interrupted; `fault`:
- * that where something of ours broke, in place of what that says.
+ * The same for every way in which a request can end without a result. `closing`: the message if the request is interrupted. `fault`: the
+ * message for a defect, instead of the defect's own.
  */
 export const fromCause = (cause: Cause.Cause<CallError>, closing: string, fault?: string): JsonRpcError =>
   Option.match(Cause.failureOption(cause), {
@@ -65,5 +65,5 @@ export const fromCause = (cause: Cause.Cause<CallError>, closing: string, fault?
         : { code: JsonRpc.internalError, message: fault ?? messageOf(Cause.squash(cause)) }
   })
 
-/** What others throw, in words. */
+/** The message of a value that other code has thrown. */
 export const messageOf = (thrown: unknown): string => thrown instanceof Error ? thrown.message : String(thrown)

@@ -1,5 +1,5 @@
 /**
- * Which lists a client has to be told of: those that differ, or may differ, from what it has read.
+ * Decides for which lists a client needs a notification: those that differ, or may differ, from what it has read.
  */
 import type { Catalog, Event, Status } from "@mcp-lifeline/core"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
@@ -12,7 +12,7 @@ type Kind = "tools" | "prompts" | "resources"
 
 const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources"]
 
-/** Which list a method of the protocol reads. */
+/** The list that a method of the protocol reads. */
 const lists = {
   "tools/list": "tools",
   "prompts/list": "prompts",
@@ -21,13 +21,13 @@ const lists = {
 } as const
 const listOf: Readonly<Record<string, Kind>> = lists
 
-/** The notification that lists of a kind have changed. */
+/** The notification about changed lists of a kind. */
 const changeOf = (kind: Kind): string => `notifications/${kind}/list_changed`
 
-/** The notification that a list has changed, by the method that reads it. */
+/** The notification about a changed list, by the method that reads the list. */
 export const notificationOf = (method: keyof typeof lists): string => changeOf(lists[method])
 
-/** What a server can do, and that its lists may change: after a restart they can differ, whatever the server announces. */
+/** The capabilities of a server, with `listChanged` for every list, because a list can differ after a restart. */
 export const announcing = (capabilities: ServerCapabilities): ServerCapabilities => {
   const { prompts, resources, tools } = capabilities
   return {
@@ -38,20 +38,20 @@ export const announcing = (capabilities: ServerCapabilities): ServerCapabilities
   }
 }
 
-/** What the client was told that the server can do: which of its lists may change. */
+/** The kinds of lists for which the client was given `listChanged`. */
 export type Declared = () => ServerCapabilities | undefined
 
 const same = (a: Snapshot, b: Snapshot, kind: Kind): boolean =>
   isDeepStrictEqual(a[kind], b[kind]) &&
   (kind !== "resources" || isDeepStrictEqual(a.resourceTemplates, b.resourceTemplates))
 
-/** A target whose state is seen. */
+/** A target with observable state. */
 export interface Source extends Target {
   readonly status: () => Status
   readonly events: Stream.Stream<Event.Event>
 }
 
-/** Tells a client of the lists that have changed over a restart, as long as the source has events. */
+/** Notifies a client of lists that have changed in a restart, until the events of the source end. */
 export const announce = (source: Source, relay: Relay, declared: Declared): void => {
   const changes = new ListChanges(declared, source.status().generation)
   const read = Effect.map(source.use((backend) => backend.catalog), (snapshot) => changes.next(snapshot))
@@ -72,19 +72,19 @@ export const announce = (source: Source, relay: Relay, declared: Declared): void
   )
 }
 
-/** The catalogues of one backend in the order in which they are published. */
+/** Compares the catalogues of one backend in the order in which they are published. */
 export class ListChanges {
   readonly #declared: Declared
   readonly #generation: number
   #known: Snapshot | undefined
 
-  /** `generation`: the connection by which the client was told what the server can do. */
+  /** `generation`: the connection whose capabilities the client has got. */
   constructor(declared: Declared, generation: number) {
     this.#declared = declared
     this.#generation = generation
   }
 
-  /** Takes the next catalogue; gives the notifications that are due. */
+  /** Takes the next catalogue, and returns the notifications that are due. */
   next(snapshot: Snapshot | undefined): ReadonlyArray<string> {
     if (snapshot === undefined || snapshot.stale) return []
     const before = this.#known
@@ -93,8 +93,7 @@ export class ListChanges {
   }
 
   /**
-   * There is a new connection whose lists nobody reads: gives the notifications for those that the client has read, by what it
-   * has asked for so far.
+   * Handles a new connection whose lists nobody reads: returns the notifications for those lists that the client has requested so far.
    */
   unread(asked: Set<string>): ReadonlyArray<string> {
     const read = new Set([...asked].flatMap((method) => listOf[method] ?? []))

@@ -1,6 +1,6 @@
 /**
- * The messages between a client of any kind and a backend: what the client sends is asked of the backend, and what the server
- * sends is passed to the client. Results and parameters pass as they come: the client decodes them.
+ * Passes messages between a client of any kind and a backend: it makes the client's requests through the backend, and passes the server's
+ * messages to the client. Results and parameters pass unchanged; the client decodes them.
  */
 import type { Backend, CallError, Method, ServerNotification } from "@mcp-lifeline/core"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -17,7 +17,7 @@ import { Exit, FiberId, Runtime } from "effect"
 import { constVoid } from "effect/Function"
 import * as JsonRpcError from "./JsonRpcError.js"
 
-/** Gives a client a message. What it throws is told to its `onerror`. */
+/** Gives a client a message. If this throws, calls the client's `onerror`. */
 export const deliver = (client: Pick<Transport, "onerror" | "onmessage">, message: JSONRPCMessage): void => {
   try {
     client.onmessage?.(message)
@@ -26,21 +26,21 @@ export const deliver = (client: Pick<Transport, "onerror" | "onmessage">, messag
   }
 }
 
-/** The params of a message, where it has some. */
+/** The params of a message, if it has any. */
 const withParams = <P>(params: P | undefined): { readonly params?: P } => params === undefined ? {} : { params }
 
-/** Where the requests of the client go: a backend, which may be replaced by another one of the same name. */
+/** The target of the client's requests: a backend, which may be replaced by another one with the same name. */
 export interface Target {
   readonly runtime: Runtime.Runtime<never>
   readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>
-  /** The backend of now, where there is one: a request to it needs no fiber as long as all goes well. */
+  /** The current backend, if there is one. A request to it needs no fiber as long as nothing goes wrong. */
   readonly backend?: (() => Backend.Backend | undefined) | undefined
 }
 
-/** A request of the client that is not answered yet. */
+/** An unanswered request of the client. */
 interface Call {
   cancel: () => void
-  /** Why the client has cancelled it. */
+  /** The reason with which the client has cancelled it. */
   reason: unknown
   isCancelled: boolean
 }
@@ -52,26 +52,26 @@ const errorOfClosed: ErrorOf = (cause) => JsonRpcError.fromCause(cause, "the tra
 
 const closed = (name: string): Error => new Error(`the client of ${name} is closed`)
 
-/** Requests that may take as long as the client likes: what they do is not ours to judge. */
+/** Requests without a time limit, because only the client knows how long they may take. */
 const hasOwnTime = (method: string): boolean => method === "tools/call" || method === "tasks/result"
 
-/** Settles a request of the server. */
+/** Resolves or rejects the promise of a request of the server. */
 interface Answer {
   readonly resolve: (result: Result) => void
   readonly reject: (error: Error) => void
 }
 
-/** A schema that takes what comes. */
+/** A schema that accepts any value unchanged. */
 export const asItComes = { safeParse: (data: unknown) => ({ success: true, data }) }
 
-/** Hands on messages until it ends. */
+/** Passes messages on until it ends. */
 export class Relay {
   readonly #name: string
   readonly #client: Pick<Transport, "onerror" | "onmessage">
   readonly #whenReady: (deliver: () => void) => void
   readonly #later: (settle: () => void) => void
   readonly #errorOf: ErrorOf
-  /** What the client has asked for. */
+  /** The unanswered requests of the client. */
   readonly methods = new Set<string>()
   readonly #calls = new Map<RequestId, Call>()
   /** Requests of the server that the client has not answered yet. */
@@ -81,10 +81,10 @@ export class Relay {
   #ended = false
 
   /**
-   * `whenReady` calls back once the client may be sent what the server says by itself: at once, unless it is given. `later` gives the
-   * client an answer. By default it does so in a later step: never in the middle of the client's `send`, and after the official
-   * Client has handled the notifications that came before, which it does a step later. A client that is a wire is answered at once, so
-   * that what the server says after the answer comes after it. `errorOf` says what the client is told of a request that failed.
+   * `whenReady` calls back when the client may get messages that the server sends by itself; by default at once. `later` gives the client an
+   * answer. By default it does so in a later step: never during the client's `send`, and after the official Client has handled the
+   * notifications that arrived before, which it does one step later. If the client is behind a wire, give it the answer at once, so that
+   * later messages of the server arrive after the answer. `errorOf` makes the error for a request that has failed.
    */
   constructor(
     name: string,
@@ -100,7 +100,7 @@ export class Relay {
     this.#errorOf = errorOf
   }
 
-  /** The client asks. */
+  /** Handles a request of the client. */
   request(target: Target, request: JSONRPCRequest, options?: Backend.CallOptions): void {
     this.#start(target, request, { cancel: constVoid, reason: undefined, isCancelled: false }, options)
   }
@@ -145,9 +145,9 @@ export class Relay {
   }
 
   /**
-   * The same for a client that speaks of time and progress on the wire only: how long its call of a tool may take is its own
-   * affair, unless `isBounded`, and progress that it asks for is passed on: also after the answer, where that begins a task.
-   * `failFast`: it does not wait for a connection, whatever the backend's options say.
+   * The same for a client that sends its options on the wire. A tool call has no time limit here, unless `isBounded`. Progress that the
+   * client asks for is passed on, also after the answer if that begins a task. `failFast`: the request does not wait for a connection, even
+   * if the backend's options allow this.
    */
   forward(target: Target, request: JSONRPCRequest, isBounded: boolean, failFast?: boolean): void {
     const { method, params } = request
@@ -166,7 +166,7 @@ export class Relay {
     })
   }
 
-  /** The client has cancelled a request. */
+  /** Handles a cancellation of the client. */
   cancel({ params }: JSONRPCNotification): void {
     const id = params?.["requestId"] as RequestId
     const call = this.#calls.get(id)
@@ -178,7 +178,7 @@ export class Relay {
     call.cancel()
   }
 
-  /** The client has answered a request of the server. */
+  /** Handles the client's answer to a request of the server. */
   answered(response: JSONRPCResponse): void {
     const { id } = response
     if (id === undefined) return
@@ -188,7 +188,7 @@ export class Relay {
     else asked?.reject(Object.assign(new Error(response.error.message), response.error))
   }
 
-  /** The server asks the client. */
+  /** Passes a request of the server to the client. */
   ask(
     { method, params }: { readonly method: string; readonly params?: Record<string, unknown> | undefined },
     signal: AbortSignal
@@ -230,7 +230,7 @@ export class Relay {
     this.#whenReady(() => this.#deliver({ jsonrpc: "2.0", method, ...withParams(params) }))
   }
 
-  /** Ends when the client has been answered everything, which it is once the backend has closed. */
+  /** Ends when every request of the client has its answer, which is so when the backend has closed. */
   get settled(): Promise<void> {
     if (this.#calls.size === 0) return Promise.resolve()
     return new Promise((resolve) => {
@@ -238,7 +238,7 @@ export class Relay {
     })
   }
 
-  /** Delivers nothing more, and rejects what the server still waits for. */
+  /** Delivers nothing more, and rejects the unanswered requests of the server. */
   end(): void {
     for (const { reject } of this.#asked.values()) reject(closed(this.#name))
     this.#asked.clear()

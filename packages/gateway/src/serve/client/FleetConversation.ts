@@ -227,7 +227,7 @@ export class FleetConversation implements Conversation {
 
   #subscribe(id: RequestId, uri: string): void {
     if (this.#standing.size >= maxSubscriptions) {
-      return this.#refuse(id, Failure.ourCode, `${maxSubscriptions} resources are subscribed to, which is the most`)
+      return this.#refuse(id, Failure.ourCode, `${maxSubscriptions} resources are subscribed to, the maximum`)
     }
     const subscribed = Effect.flatMap(this.#places.route("resources", uri), (place) => {
       const server = place.route.backend.id

@@ -61,7 +61,7 @@ const meaning = ({ state, until }: Row, now: number): string => {
     case "expired":
       return "expired: log in again"
     case "waiting":
-      return `a login is waited for, for ${left}`
+      return `waiting for a login, for ${left}`
   }
 }
 

@@ -34,55 +34,60 @@ const port = Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 65_535
 
 const loginOptions = {
   config,
-  account: text("account", "name", "Tells several logins at one server apart."),
-  browser: flag("browser", "Open a browser also where this is no terminal. Never under CI."),
-  noBrowser: flag("no-browser", "Open none; the address is printed."),
-  device: flag("device", "Log in with a code on any device, where the server offers that."),
-  machine: flag("client-credentials", "Log in as a machine: with --client-id and its secret, and no person."),
-  clientId: text("client-id", "id", "A client that was registered beforehand."),
+  account: text("account", "name", "Keeps several logins at one server separate."),
+  browser: flag("browser", "Open a browser even if this is not a terminal. Never if CI is set."),
+  noBrowser: flag("no-browser", "Open no browser; only print the address."),
+  device: flag("device", "Log in with a code on any device, if the server supports this."),
+  machine: flag("client-credentials", "Log in without a person, with --client-id and its secret or private key."),
+  clientId: text("client-id", "id", "A client that you have registered beforehand."),
   clientSecret: Options.redacted("client-secret").pipe(
     Options.withPseudoName("secret"),
-    Options.withDescription("Its secret. Better given as MCP_LIFELINE_CLIENT_SECRET."),
+    Options.withDescription("Its secret. Prefer MCP_LIFELINE_CLIENT_SECRET."),
     Options.withFallbackConfig(Config.redacted("MCP_LIFELINE_CLIENT_SECRET")),
     Options.optional
   ),
   privateKey: text(
     "client-key-file",
     "file",
-    "A private key in place of the secret, in PEM (PKCS #8) or as a JWK; it stays in its file."
+    "A private key instead of the secret, in PEM (PKCS #8) or as a JWK. Lifeline reads it from the file when needed."
   ),
   algorithm: Options.text("client-key-algorithm").pipe(
     Options.withPseudoName("name"),
-    Options.withDescription("How it signs, for example ES256 or RS256."),
+    Options.withDescription("The algorithm of the key, for example ES256 or RS256."),
     Options.withDefault("ES256")
   ),
   document: text("client-metadata-url", "url", "The address of a client id metadata document: https, with a path."),
-  scope: text("scope", "scopes", "The rights to ask for, separated by spaces. Default: what the server needs."),
+  scope: text("scope", "scopes", "The scopes to ask for, separated by spaces. Default: those that the server names."),
   callbackPort: Options.text("callback-port").pipe(
     Options.withPseudoName("number"),
-    Options.withDescription("The port that the browser comes back to. Default: always the same for a server."),
+    Options.withDescription("The port to which the browser returns. Default: a fixed port for each server."),
     Options.withSchema(port),
     Options.optional
   )
 }
 
 const loginHelp =
-  "Sign in to a server that asks for OAuth. The tokens are kept for all commands, in the state folder; `wrap` and "
-  + "`serve` use them at once, also where they run already. A browser is opened on a terminal, or with --browser. Exit codes: 0 signed "
-  + "in (or no login is wanted), 1 not, 2 the command line is wrong, 130 interrupted."
+  "Sign in to a server that asks for OAuth. The tokens are stored in the state folder for all commands; `wrap` and `serve` use them "
+  + "at once, even if they already run. On a terminal, or with --browser, this opens a browser. Exit codes: 0 signed in (or no login "
+  + "is needed), 1 not signed in, 2 the command line is wrong, 130 interrupted."
 
-const logoutHelp = "Forget what is kept of the sign-in to a server, and tell its authorization server."
+const logoutHelp =
+  "Delete the stored login at a server, and revoke its tokens if the authorization server supports this."
 
-const authHelp = "Show what is kept of sign-ins, and until when. Shows no secrets."
+const authHelp = "Show the stored logins and when they expire. Shows no secrets."
 
 /** The commands; what was asked for is handed to `ask`. */
 export const commands = (ask: (request: Request) => Effect.Effect<void, UsageError>) =>
   [
     Command.make("login", { server, ...loginOptions }, (given) =>
       given.browser && given.noBrowser
-        ? new UsageError({ message: "--browser stands beside --no-browser; keep one; see mcp-lifeline --help" })
+        ? new UsageError({
+          message: "--browser cannot be combined with --no-browser; keep one; see mcp-lifeline --help"
+        })
         : given.device && given.machine
-        ? new UsageError({ message: "--device stands beside --client-credentials; keep one; see mcp-lifeline --help" })
+        ? new UsageError({
+          message: "--device cannot be combined with --client-credentials; keep one; see mcp-lifeline --help"
+        })
         : ask({
           _tag: "Login",
           options: {
@@ -110,14 +115,14 @@ export const commands = (ask: (request: Request) => Effect.Effect<void, UsageErr
       {
         server: Args.optional(server),
         config,
-        account: text("account", "name", "Only this login at the server."),
-        all: flag("all", "Everything that is kept.")
+        account: text("account", "name", "Delete only this login at the server."),
+        all: flag("all", "Delete all stored logins.")
       },
       ({ account, all, config, server }) =>
         all === Option.isSome(server)
           ? new UsageError({
             message: all
-              ? "--all stands beside a server; keep one; see mcp-lifeline --help"
+              ? "--all cannot be combined with a server; keep one; see mcp-lifeline --help"
               : "logout needs a server, or --all; see mcp-lifeline --help"
           })
           : ask({
@@ -129,7 +134,7 @@ export const commands = (ask: (request: Request) => Effect.Effect<void, UsageErr
             }
           })
     ).pipe(Command.withDescription(logoutHelp)),
-    Command.make("auth", { json: flag("json", "As JSON.") }, (options) => ask({ _tag: "Auth", options })).pipe(
+    Command.make("auth", { json: flag("json", "Print JSON.") }, (options) => ask({ _tag: "Auth", options })).pipe(
       Command.withDescription(authHelp)
     )
   ] as const

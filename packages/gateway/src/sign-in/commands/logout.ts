@@ -27,7 +27,7 @@ export interface Options {
 /** How long an authorization server may take to hear of it. */
 const patience = "10 seconds"
 
-/** Tells the authorization server that the tokens are not used any more (RFC 7009); succeeds with whether it has heard that. */
+/** Revokes the tokens at the authorization server (RFC 7009); succeeds with whether the server has confirmed this. */
 const revoke = (grant: Grant.Grant): Effect.Effect<boolean> =>
   Effect.gen(function*() {
     const { client, metadata, server } = grant
@@ -66,7 +66,7 @@ export const run = (
       yield* output.line(`Signed out of ${grant.server}${grant.account === "default" ? "" : ` (${grant.account})`}`)
       if (Either.isLeft(revoked) || !revoked.right) {
         yield* output.problem(
-          `mcp-lifeline: ${grant.issuer} could not be told that the tokens are not used any more: they end by themselves`
+          `mcp-lifeline: the tokens could not be revoked at ${grant.issuer}; they stay valid until they expire`
         )
       }
     }
