@@ -103,7 +103,7 @@ describe("a server that code describes", () => {
   it("[F1] what stands beside them is refused by name", async () => {
     const transport = () => InMemoryTransport.createLinkedPair()[0]
     const said = async (server: object) => String(await rejection(connect(server as Server, { name: "one" })))
-    assert.match(await said({ transport, command: "a" }), /command stands beside transport; keep one of them/)
+    assert.match(await said({ transport, command: "a" }), /command cannot be combined with transport; keep one of them/)
     assert.match(
       await said({ transport, keepaliv: {} }),
       /keepaliv is not an option of a server; did you mean "keepalive"/
@@ -133,6 +133,6 @@ describe("a server that code describes", () => {
     const error = await rejection(connect({ url, fetch: counting }, { timeouts: { connect: 300 } }))
     assert.match(String(error), /refused/)
     const both = { url, fetch: counting, dispatcher: { dispatch: () => true } }
-    assert.match(String(await rejection(connect(both))), /fetch stands beside dispatcher/)
+    assert.match(String(await rejection(connect(both))), /fetch cannot be combined with dispatcher/)
   })
 })
