@@ -18,6 +18,7 @@ const longest = [
   "gateway/test/sign-in/SignIn",
   "gateway/test/page/Page",
   "gateway/test/WrapFailures",
+  "gateway/test/WrapFailuresSignIn",
   "gateway/test/Start",
   "transport-http/test/Resume",
   "promise/test/FirstConnection",

@@ -33,6 +33,8 @@ export interface Knobs {
   withheld: string | undefined
   /** Answers every token request with a page and 200, as a network does whose own login page comes first. */
   portal: boolean
+  /** How many of the clients that were registered first are not known any more. */
+  forgottenClients: number
   /** How often the device endpoint says that nobody has agreed yet. */
   devicePending: number
 }
@@ -110,6 +112,7 @@ export const make = Effect.acquireRelease(
       consent: true,
       withheld: undefined,
       portal: false,
+      forgottenClients: 0,
       devicePending: 1
     }
     const tokenRequests: Array<TokenRequest> = []
@@ -162,6 +165,8 @@ export const make = Effect.acquireRelease(
     let pending = 0
     const answerToken = (form: Record<string, string>): readonly [number, unknown] => {
       if (knobs.tokenStatus !== undefined) return [knobs.tokenStatus, { error: "server_error" }]
+      const [, client] = /^client-(\d+)$/.exec(form["client_id"] ?? "") ?? []
+      if (Number(client) <= knobs.forgottenClients) return [401, { error: "invalid_client" }]
       switch (form["grant_type"]) {
         case "authorization_code": {
           const login = codes.get(form["code"] ?? "")
