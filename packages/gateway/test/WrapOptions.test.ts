@@ -4,11 +4,10 @@ import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import * as Supervision from "../src/wrap/Supervision.js"
-import { stateFolder, wrap } from "./support/Host.js"
+import { options, stateFolder, wrap } from "./support/Host.js"
 import { scripted } from "./support/Scripted.js"
 
 const command = StdioConnector.make({ command: "server" })
-const options = (...given: ReadonlyArray<string>) => given.flatMap((one) => ["--option", one])
 
 describe("the options of supervision on the command line of wrap", () => {
   it("[W4] mean the same as in the file of a host", async () => {

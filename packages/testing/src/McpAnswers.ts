@@ -85,7 +85,7 @@ export class McpAnswers {
   /** The tools, by name. A change holds from the next request on; clients are not notified. */
   readonly tools: Map<string, Tool>
   capabilities: ServerCapabilities
-  readonly era: "2025" | "2026"
+  era: "2025" | "2026"
   pings: boolean
   endless: boolean
 

@@ -209,6 +209,7 @@ export class Bridge {
           notified: (notification) => this.#relay.pass(notification),
           asked: (request, signal) => this.#relay.ask(request, signal),
           drained: this.#options.drained,
+          missed: () => void this.#run(this.#compareLists()),
           introduced: (introduction) => this.#introducedBy(introduction)
         }
         const supervised = yield* this.#options.open(client, this.#incoming)

@@ -148,6 +148,10 @@ export const stateFolder = (): Disposable & { readonly path: string } => {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
 }
 
+/** Options of supervision as arguments of `wrap`. */
+export const options = (...given: ReadonlyArray<string>): ReadonlyArray<string> =>
+  given.flatMap((one) => ["--option", one])
+
 /** A host that has started `mcp-lifeline wrap` with these arguments. */
 export const wrap = (
   args: ReadonlyArray<string>,

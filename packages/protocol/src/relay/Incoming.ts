@@ -27,6 +27,8 @@ export interface Receiver {
   readonly asked: (request: Asked, signal: AbortSignal) => Promise<Result>
   /** If the client does not read at the moment, a promise that is resolved when it reads again. */
   readonly drained?: (() => Promise<void> | undefined) | undefined
+  /** The server announces changes of its lists from now on, of which some may have been missed. */
+  readonly missed?: () => void
   /** A connection is made. What is given back is why it is not to be used. */
   readonly introduced?: (introduction: Introduction) => ConnectError | undefined
 }
@@ -75,6 +77,10 @@ export class Incoming {
           onNotification: (notification) => {
             options.onNotification(notification)
             this.receiver?.notified(notification)
+          },
+          onHearing: (hearing) => {
+            options.onHearing?.(hearing)
+            if (hearing.announced.length > 0) this.receiver?.missed?.()
           },
           relay: this.#relay
         }

@@ -1,0 +1,95 @@
+import { HttpFault } from "@mcp-lifeline/testing"
+import { assert } from "vitest"
+import { play } from "./support/FailureGuide.js"
+import { answer, echoes, outcome, served, started } from "./support/FailureHosts.js"
+import { options, stateFolder, wrap } from "./support/Host.js"
+import { scripted } from "./support/Scripted.js"
+
+/** How often a server was asked for its tools. */
+const timesListed = `send(said(String(heard.filter(({ method }) => method === "tools/list").length)))`
+
+const announcements = "notifications/tools/list_changed"
+
+play("The machine, and everything else", {
+  "the machine was suspended": {
+    file: "../../core/test/Suspend",
+    title: "[R11] that one probe decides: without an answer the connection is lost and comes back"
+  },
+  "many servers are lost at once": "each wrap has one server, and knows nothing of those of others",
+  "a server answers pings with errors and calls with results": () =>
+    served(
+      async (host, server) => {
+        await host.until(() => /keepalive/.exec(host.stderr) ?? undefined)
+        await echoes(host, "after")
+        assert.strictEqual(server.count("initialize"), 1)
+      },
+      { pings: false },
+      options("keepalive.interval=1s", "keepalive.suspectInterval=10ms")
+    ),
+  "the server answers a list request with an error": async () => {
+    using state = stateFolder()
+    const refusing = `if (method === "tools/list" && heard.filter((one) => one.method === method).length > 1) {
+      return send({ id, error: { code: -32603, message: "no lists today" } })
+    }`
+    const args = [...options("lifecycle.lazy=true"), ...scripted(`send(said("fine"))`, "", { before: refusing })]
+    let tools: unknown
+    {
+      await using host = wrap(args, { state: state.path })
+      await host.initialize()
+      tools = (await host.result("tools/list"))["tools"]
+      const before = host.family
+      assert.strictEqual((await host.request("tools/list")).error?.message, "no lists today")
+      assert.strictEqual(await host.call("x"), "fine")
+      assert.deepEqual(host.family, before)
+    }
+    // Before its first call nothing but what is remembered can answer.
+    await using host = wrap(args, { state: state.path })
+    await host.initialize()
+    assert.deepEqual((await host.result("tools/list"))["tools"], tools)
+  },
+  // A host reads a list as far as it likes; after a restart, wrap reads it to compare.
+  "a list never ends": () =>
+    started(
+      `if (name === "exit") process.exit(1); else ${timesListed}`,
+      async (host) => {
+        assert.strictEqual((await host.result("tools/list"))["nextCursor"], "more")
+        assert.strictEqual((await host.result("tools/list", { cursor: "more" }))["nextCursor"], "more")
+        await outcome(host, "exit")
+        let times = 0
+        while (times < 100) times = Number(await answer(host, "times"))
+        assert.strictEqual(await host.call("times"), "100")
+      },
+      { before: `if (method === "tools/list") return send(answer({ tools: [], nextCursor: "more" }))` }
+    ),
+  // The host is told each time, and wrap reads nothing by itself.
+  "the server announces changes of its lists all the time, for example whenever they are read": () =>
+    started(
+      timesListed,
+      async (host) => {
+        for (const times of ["1", "2"]) {
+          await host.result("tools/list")
+          assert.strictEqual(await host.call("times"), times)
+        }
+        assert.lengthOf(host.notified(announcements), 2)
+      },
+      { before: `if (method === "tools/list") send({ method: "${announcements}" })` }
+    ),
+  "a close hangs": () =>
+    served(async (host, server) => {
+      server.fail("DELETE", HttpFault.hang())
+      host.child.stdin?.end()
+      assert.deepEqual(await host.ended, { code: 0, signal: null })
+      assert.strictEqual(server.count("DELETE"), 1)
+    }),
+  "a new session has forgotten what the old one knew (a browser page, a login)": () =>
+    served(
+      async (host, server) => {
+        server.sessions.clear()
+        assert.match(await outcome(host, "echo", { message: "lost" }), /session/)
+        await echoes(host, "after")
+        assert.deepEqual(server.applied.map(({ arguments: { message } }) => message), ["before", "after"])
+      },
+      {},
+      options("calls.afterSessionLoss=fail")
+    )
+})

@@ -1,0 +1,88 @@
+/**
+ * Hosts and servers that play a row of the guide to failures.
+ */
+import { type HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
+import { assert } from "vitest"
+import { type Host, stateFolder, wrap } from "./Host.js"
+import { alive } from "./Program.js"
+import { scripted } from "./Scripted.js"
+
+const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
+
+/** Waits until all have ended. */
+export const gone = async (pids: ReadonlyArray<number>): Promise<void> => {
+  while (pids.some(alive)) await pause(50)
+}
+
+/** A host with a server that handles its calls so. `args`: further arguments of `wrap`. */
+export const started = async (
+  body: string,
+  use: (host: Host) => Promise<void>,
+  { args = ["--protocol", "2025"], before = "" }: {
+    readonly args?: ReadonlyArray<string>
+    readonly before?: string
+  } = {}
+): Promise<void> => {
+  using state = stateFolder()
+  await using host = wrap([...args, ...scripted(body, "", { before })], { state: state.path })
+  await host.initialize()
+  await use(host)
+}
+
+type ServerOptions = Parameters<typeof HttpFaultServer.open>[0]
+
+/** A host with a server at a URL that has answered a call. `args`: further arguments of `wrap`. */
+export const served = async (
+  use: (host: Host, server: HttpFaultServer.HttpFaultServer) => Promise<void>,
+  serverOptions: ServerOptions = {},
+  args: ReadonlyArray<string> = []
+): Promise<void> => {
+  using state = stateFolder()
+  await using server = await HttpFaultServer.open(serverOptions)
+  await using host = wrap([...args, server.url], { state: state.path })
+  await host.initialize()
+  assert.strictEqual(await answer(host, "echo", { message: "before" }), "before")
+  await use(host, server)
+}
+
+/** A call is answered by a server that says what it is told. */
+export const echoes = async (host: Host, message: string): Promise<void> =>
+  assert.strictEqual(await host.call("echo", { message }), message)
+
+/** What a call ends with: words for the model where it fails, else its result as JSON. */
+export const outcome = async (host: Host, name: string, args: object = {}): Promise<string> => {
+  const { error, result } = await host.request("tools/call", { name, arguments: args })
+  return error?.message ?? JSON.stringify(result)
+}
+
+/** A call waits for a server that is down for a moment. */
+export const waits = (serverOptions?: ServerOptions) => () =>
+  served(async (host, server) => {
+    server.refuse()
+    const called = echoes(host, "waited")
+    await pause(200)
+    await server.start()
+    await called
+  }, serverOptions)
+
+/** The text of a call's answer, which is asked for until it comes. */
+export const answer = async (host: Host, name: string, args: object = {}): Promise<string> => {
+  for (;;) {
+    const { result } = await host.request("tools/call", { name, arguments: args })
+    if (result !== undefined) return result["content"][0].text
+    await pause(100)
+  }
+}
+
+/** One call meets a fault and fails with these words, or is answered after all; the next one is answered. */
+export const meets = (fault: HttpFault.HttpFault, words?: RegExp, serverOptions?: ServerOptions) => () =>
+  served(async (host, server) => {
+    server.fail("tools/call", fault, 1)
+    const met = await outcome(host, "echo", { message: "met" })
+    if (words === undefined) assert.strictEqual(JSON.parse(met).content[0].text, "met", met)
+    else assert.match(met, words)
+    await echoes(host, "after")
+  }, serverOptions)
+
+/** What is said of a call that may have been carried out. */
+export const isUnknown = /was sent and its result is unknown/
