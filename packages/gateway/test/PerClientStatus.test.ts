@@ -62,7 +62,9 @@ describe.concurrent("what an operator sees of servers of which each client has i
         const hurt = yield* untilStatus(base, ({ lastError, runtimesByState }) =>
           runtimesByState.Connected === 1 && lastError?.message.includes("cannot start"), "own")
         expect(["Reconnecting", "Connecting"]).toContain(hurt.state)
-        expect(hurt.lastError.remedy).toMatch(/^Check the server and its log: it exited while the gateway was connecting to it\./)
+        expect(hurt.lastError.remedy).toMatch(
+          /^Check the server and its log: it exited while the gateway was connecting to it\./
+        )
         const missed = yield* details
         expect(missed.runtimes).toMatchObject([{ number: 1, generation: 1 }, { number: 2, generation: 1 }])
         expect(missed.runtimes[1]).toEqual({ number: 2, state: "Connected", since: expect.any(Number), generation: 1 })
