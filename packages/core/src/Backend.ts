@@ -1,5 +1,5 @@
 /**
- * A backend: one MCP server that stays connected, as a stable handle.
+ * A backend: one supervised MCP server. You use the same object for all connections to it.
  */
 import { type Config, Context, Effect, Layer, type Scope } from "effect"
 import type { ConfigError } from "effect/ConfigError"
@@ -38,8 +38,8 @@ export interface TagClass<Self, Id extends string>
 }
 
 /**
- * A service tag for one backend, with its layers. The tag's key is `@mcp-lifeline/core/Backend/<id>`, so a service of the
- * program that has the same short name is another one.
+ * A service tag for one backend, with its layers. The tag's key is `@mcp-lifeline/core/Backend/<id>`, so it does not conflict with another
+ * service of the program that has the same short name.
  *
  * @example
  * import { Backend } from "@mcp-lifeline/core"

@@ -1,14 +1,14 @@
 /**
- * Everything that can go wrong, one class for each decision that a caller can take.
+ * All errors, with one class for each decision that a caller can make.
  *
- * `ConnectError` and `RequestError` are also what adapters report through the ports; the rest is made by the core.
+ * Adapters also report `ConnectError` and `RequestError` through the ports; the core makes the others.
  */
 import { Cause, Data, Option, Predicate, Schema } from "effect"
 import { messageOf } from "./internal/messageOf.js"
 import { connectReasons } from "./port/ConnectReason.js"
 
 const common = {
-  /** The name of the backend; empty in what an adapter makes, stamped by the core. */
+  /** The name of the backend. Empty in errors of an adapter, until the core sets it. */
   backend: Schema.String,
   /** The generation that was current, where there was one. */
   generation: Schema.optional(Schema.Number),
@@ -24,45 +24,51 @@ export const ConnectReason = Schema.Literal(...connectReasons)
 /** Why a connection could not be made. */
 export type ConnectReason = typeof ConnectReason.Type
 
-/** No connection could be made. `permanent` says that waiting does not help. */
+/** Lifeline could not connect. `permanent` says that waiting does not help. */
 export class ConnectError extends Schema.TaggedError<ConnectError>()("ConnectError", {
   ...common,
   reason: ConnectReason,
-  /** Waiting does not help: the command does not exist, the credentials are refused, the protocol does not fit. */
+  /** Whether waiting does not help: the command does not exist, the server refuses the credentials, or the protocol is incompatible. */
   permanent: Schema.Boolean,
   /** How long the server asked us to wait, in milliseconds (Retry-After). */
   retryAfter: Schema.optional(Schema.Number)
 }) {}
 
-/** The session was lost, and `calls.afterSessionLoss` is `fail`: the caller decides how to go on with the new session. */
+/** The session was lost, and `calls.afterSessionLoss` is `fail`: the caller decides how to continue with the new session. */
 export class SessionExpired extends Schema.TaggedError<SessionExpired>()("SessionExpired", {
   ...common,
-  /** The generation that has taken its place. */
+  /** The generation of the new session. */
   newGeneration: Schema.Number
 }) {}
 
-/** The connection ended before the request was sent, and none came in time. Nothing was carried out: calling again is safe. */
+/** The connection ended before Lifeline sent the request, and there was no new one in time. Calling again is safe. */
 export class ConnectionLost extends Schema.TaggedError<ConnectionLost>()("ConnectionLost", common) {}
 
-/** There is no connection, or too many calls. Has the state, the last error, and when the next attempt is due. Nothing was carried out. */
+/**
+ * There is no connection, or there are too many calls. Has the state, the last error, and when the next attempt is due. Calling again
+ * is safe.
+ */
 export class BackendUnavailable extends Schema.TaggedError<BackendUnavailable>()("BackendUnavailable", {
   ...common,
-  /** The lifecycle state, or `Busy` where a bound on calls in flight or waiting was reached. */
+  /** The lifecycle state, or `Busy` if too many calls are in flight or waiting. */
   state: Schema.String,
   lastError: Schema.optional(Schema.String),
   /** Milliseconds since the epoch. */
   nextAttemptAt: Schema.optional(Schema.Number)
 }) {}
 
-/** The request was sent and no answer came in time. The session lives on. */
+/** The server did not answer in time. The session stays. */
 export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {
   ...common,
   method: Schema.String,
-  /** The time that the request was given, in milliseconds. */
+  /** The timeout of the request, in milliseconds. */
   timeout: Schema.Number
 }) {}
 
-/** The connection ended after the request was sent: it may or may not have been carried out. Lifeline did not send it again. */
+/**
+ * The connection ended after Lifeline sent the request, so the server may or may not have carried it out. Lifeline did not send it
+ * again.
+ */
 export class ResultUnknown extends Schema.TaggedError<ResultUnknown>()("ResultUnknown", {
   ...common,
   method: Schema.String
@@ -77,22 +83,25 @@ export class RemoteError extends Schema.TaggedError<RemoteError>()("RemoteError"
   data: Schema.optional(Schema.Unknown)
 }) {}
 
-/** The server answered with something that the protocol does not allow. */
+/** The server's answer does not match the protocol. */
 export class ProtocolError extends Schema.TaggedError<ProtocolError>()("ProtocolError", {
   ...common,
   method: Schema.optional(Schema.String)
 }) {}
 
-/** Options are not accepted. Says which, what they were, and what is accepted. `backend` and `field` are those of the first problem. */
+/**
+ * Lifeline does not accept some options. Names them, their values, and what is accepted. `backend` and `field` are those of the first
+ * problem.
+ */
 export class InvalidOptions extends Schema.TaggedError<InvalidOptions>()("InvalidOptions", {
   ...common,
   /** The path of the option, for example `keepalive.interval`. */
   field: Schema.String,
-  /** All of them, each with its own line; `message` lists them. */
+  /** All problems, each with its own line; `message` lists them. */
   problems: Schema.Array(Schema.Struct({ backend: Schema.String, field: Schema.String, message: Schema.String }))
 }) {}
 
-/** What a call can end with. */
+/** The errors of calls. */
 export type CallError =
   | SessionExpired
   | ConnectionLost
@@ -102,39 +111,42 @@ export type CallError =
   | RemoteError
   | ProtocolError
 
-/** What a command (reconnect, enable) can end with. */
+/** The errors of commands (reconnect, enable). */
 export type CommandError = ConnectError | BackendUnavailable
 
 /**
- * What is known of a failed request: it never left (`notSent`), the server refused it before acting on it (`rejected`), it may
- * have been carried out (`unknown`), or the server answered (`answered`).
+ * What Lifeline knows about a failed request: it did not send it (`notSent`), the server refused it before acting on it (`rejected`), the
+ * server may have carried it out (`unknown`), or the server answered (`answered`).
  */
 export type Fate = "notSent" | "rejected" | "unknown" | "answered"
 
 /** Why a request failed, as far as its connection can tell. */
 export type RequestReason =
-  /** The connection is over (see `onLost`). */
+  /** The connection has ended (see `onLost`). */
   | "lost"
-  /** The server does not know the session any more. */
+  /** The server no longer knows the session. */
   | "session"
   /** No answer in time. */
   | "timeout"
   /** A JSON-RPC error: an answer. */
   | "remote"
-  /** An answer that does not fit the protocol. */
+  /** An answer that does not match the protocol. */
   | "protocol"
   /** The server objects to the rate. */
   | "rateLimited"
   /** The server refuses the credentials. */
   | "unauthorized"
-  /** The network failed this one request; the connection may live. */
+  /** A network failure of this one request; the connection may still be good. */
   | "network"
-  /** The server failed this one request (HTTP 5xx and the like); the connection may live. */
+  /** A failure of the server for this one request (HTTP 5xx and the like); the connection may still be good. */
   | "server"
-  /** A fault in the program, the caller's or ours, or an error that nobody can classify; `cause` has it. Never sent again. */
+  /**
+   * A defect in the program or in Lifeline, or an error that Lifeline cannot classify; `cause` has it. Lifeline never sends the request
+   * again.
+   */
   | "fault"
 
-/** A failed request, as a connection reports it. The core turns it into what a caller sees. */
+/** A failed request, as a connection reports it. The core makes the caller's error from it. */
 export class RequestError extends Data.TaggedError("RequestError")<{
   readonly fate: Fate
   readonly reason: RequestReason
@@ -146,8 +158,8 @@ export class RequestError extends Data.TaggedError("RequestError")<{
   /** Milliseconds that the server asked us to wait. */
   readonly retryAfter?: number | undefined
   /**
-   * Set where a server that has forgotten the session may answer so, too: the fate of the request, if the session is lost. The
-   * core finds out before it believes the answer.
+   * Set if a server may also give this answer because it has forgotten the session: the fate of the request in this case. The core checks
+   * whether the session is lost before it accepts the answer.
    */
   readonly ifSessionLost?: "rejected" | "answered" | undefined
   readonly cause?: unknown

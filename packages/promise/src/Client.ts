@@ -1,5 +1,5 @@
 /**
- * A supervised client: an official Client, with what supervision adds.
+ * A supervised client: an official Client with additional members.
  */
 import type { Status } from "@mcp-lifeline/core/types"
 import type { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
@@ -23,17 +23,17 @@ type Given<Arg> = [RequestOptions | undefined, Arg] extends [Arg, RequestOptions
 export interface ClientEvents {
   /** The status after each change. */
   readonly status: Status
-  /** Everything that happens. */
+  /** Each event. */
   readonly event: Event
 }
 
-/** What `healthCheck` found. */
+/** The result of `healthCheck`. */
 export interface HealthCheck {
   /** The status after the probe. */
   readonly status: Status
-  /** Milliseconds to the answer; `undefined` when there was none. */
+  /** Milliseconds to the answer; `undefined` if there was none. */
   readonly latency: number | undefined
-  /** Why there was none. */
+  /** Why there was no answer. */
   readonly error: LifelineError | undefined
 }
 
@@ -46,54 +46,55 @@ export interface KeepaliveControl {
 }
 
 /**
- * One MCP server, supervised: an official Client whose server may come and go. The handle outlives every connection, so keep it.
+ * An official Client of one supervised MCP server. You use the same object for all connections to the server.
  *
- * A call made while the server is down waits for it, up to `timeouts.wait`. A call that is cut off is sent again if that can do no harm;
- * otherwise it is rejected with ResultUnknown. Aborting a call's signal tells the server, and rejects at once with the signal's reason.
+ * A call that you make while the server is down waits for it, up to `timeouts.wait`. If the connection is lost during a call, Lifeline
+ * sends the call again if that can do no harm; otherwise it rejects the call with ResultUnknown. If you abort a call's signal, Lifeline
+ * tells the server, and rejects the call at once with the signal's reason.
  */
 export interface Client extends SdkClient, AsyncDisposable {
   /** The name in errors and status. */
   readonly name: string
-  /** The status now. */
+  /** The current status. */
   readonly status: Status
   /**
-   * The status now, and again after each change, until the client is closed. A slow reader may miss values in between, never the last
-   * one. Leaving the loop cleans up.
+   * The current status, and the status after each change, until the client is closed. A slow reader may miss values in between, but never
+   * the last one. Leaving the loop releases all resources.
    */
   statusChanges(options?: SignalOptions): AsyncIterableIterator<Status>
   /** Calls the listener, until you call the returned function or the client is closed. */
   on<E extends keyof ClientEvents>(event: E, listener: (value: ClientEvents[E]) => void): () => void
-  /** Makes a new connection, or joins an attempt in progress, and ends with that attempt. Aborting stops only the waiting. */
+  /** Makes a new connection, or joins an attempt in progress. Resolves when the attempt succeeds. Aborting stops only the waiting. */
   reconnect(options?: SignalOptions): Promise<void>
-  /** Connects a server that is Disabled or Disconnected; ends with the attempt. */
+  /** Connects a server that is Disabled or Disconnected. Resolves when the attempt succeeds. */
   enable(options?: SignalOptions): Promise<void>
-  /** Disconnects and refuses calls until `enable`. Ends when everything is torn down. */
+  /** Disconnects, and refuses calls until `enable`. Resolves when everything is closed. */
   disable(options?: SignalOptions): Promise<void>
-  /** Ends the connection and stays disconnected until `reconnect` or `enable`. */
+  /** Closes the connection, and stays disconnected until `reconnect` or `enable`. */
   disconnect(options?: SignalOptions): Promise<void>
   /** Reads tools, prompts and resources again. */
   refresh(options?: SignalOptions): Promise<void>
   /**
-   * Probes the server now. If that fails, more probes follow, until one is answered or the connection is given up. A server that does not
-   * answer is a result, not a rejection.
+   * Probes the server now. If this fails, further probes follow, until the server answers one or Lifeline gives up the connection. If the
+   * server does not answer, the promise is not rejected: the result says so.
    */
   healthCheck(options?: SignalOptions): Promise<HealthCheck>
   /** Pauses and resumes the heartbeats. */
   readonly keepalive: KeepaliveControl
-  /** Ends processes, sessions and timers; nothing stays alive. Calling it again does nothing. A client of a fleet becomes disabled. */
+  /** Ends all processes, sessions and timers. Calling it again does nothing. A client of a fleet becomes disabled. */
   close(): Promise<void>
 
-  /** Called once, when `close` has ended. A lost connection does not call it: it comes back. */
+  /** Called once, when `close` has finished. Not called for a lost connection, because Lifeline reconnects. */
   onclose?: () => void
-  /** Called for failures that concern no call: lost connections and failed attempts. */
+  /** Called for failures that do not belong to a call: lost connections and failed attempts. */
   onerror?: (error: Error) => void
 
   /** Rejects: this client already has its server. */
   connect(transport: Transport): Promise<void>
 
   /**
-   * Calls a tool. If `listTools` has shown an output schema of the tool, the structured content is validated. A call that was cut off is
-   * sent again only if the tool's hints or `idempotent` allow it.
+   * Calls a tool. If `listTools` has returned an output schema of the tool, validates the structured content. If the connection is lost
+   * during the call, Lifeline sends the call again only if the tool's hints or `idempotent` allow it.
    */
   callTool: Called<"callTool">
   /** Asks the server for one page of tools. */

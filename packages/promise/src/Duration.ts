@@ -1,5 +1,5 @@
 /**
- * A length of time, as options give it.
+ * The durations that options accept.
  */
 import type { TimeText } from "@mcp-lifeline/core/types"
 

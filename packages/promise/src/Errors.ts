@@ -1,20 +1,20 @@
 /**
- * Everything that a promise of the facade can be rejected with, except for the reason of an AbortSignal.
+ * The errors with which promises of this package are rejected. (A promise can also be rejected with the reason of an AbortSignal.)
  *
  * | class | code | retryable | when |
  * |---|---|---|---|
- * | ConnectError | ERR_LIFELINE_CONNECT | unless permanent | no connection could be made |
- * | UnauthorizedError | ERR_LIFELINE_UNAUTHORIZED | yes | a person has to finish a login before there can be a connection |
- * | BackendUnavailable | ERR_LIFELINE_UNAVAILABLE | unless only a command helps | no connection came in time, or the bound on calls was reached |
+ * | ConnectError | ERR_LIFELINE_CONNECT | unless permanent | Lifeline could not connect |
+ * | UnauthorizedError | ERR_LIFELINE_UNAUTHORIZED | yes | a person has to log in first |
+ * | BackendUnavailable | ERR_LIFELINE_UNAVAILABLE | unless only a command helps | there was no connection in time, or there are too many calls |
  * | ConnectionLost | -32000 | yes | the connection ended before the request was sent |
  * | ResultUnknown | -32000 | no | the connection ended after the request was sent |
- * | RequestTimeout | -32001 | no | no answer in time |
- * | SessionExpired | ERR_LIFELINE_SESSION_EXPIRED | yes | the session is new, and the caller wants to decide (`afterSessionLoss: "fail"`) |
+ * | RequestTimeout | -32001 | no | the server did not answer in time |
+ * | SessionExpired | ERR_LIFELINE_SESSION_EXPIRED | yes | the session is new, and `calls.afterSessionLoss` is `fail` |
  * | RemoteError | the server's | no | the server answered with a JSON-RPC error |
- * | ProtocolError | ERR_LIFELINE_PROTOCOL | no | the server answered with what the protocol does not allow |
- * | ConfigError | ERR_LIFELINE_CONFIG | no | an option is not acceptable |
+ * | ProtocolError | ERR_LIFELINE_PROTOCOL | no | the answer does not match the protocol |
+ * | ConfigError | ERR_LIFELINE_CONFIG | no | Lifeline does not accept an option |
  *
- * Where the official Client rejects with an McpError, so does the facade, with the same code: RemoteError, RequestTimeout,
+ * Where the official Client rejects with an McpError, this package does, too, with the same code: RemoteError, RequestTimeout,
  * ConnectionLost and ResultUnknown extend McpError. UnauthorizedError is an instance of the official class of that name.
  */
 import { Lifecycle } from "@mcp-lifeline/core"
@@ -23,7 +23,7 @@ import type { UnauthorizedError as SdkUnauthorizedError } from "@modelcontextpro
 import { ErrorCode, McpError, UrlElicitationRequiredError } from "@modelcontextprotocol/sdk/types.js"
 import { Struct } from "effect"
 
-/** What every error has. */
+/** The members of every error. */
 export interface Fields {
   /** One line: what happened, to what, why, and what to do. */
   readonly message: string
@@ -35,17 +35,17 @@ export interface Fields {
   readonly cause?: unknown
 }
 
-/** What every error of the facade has in common. `_tag` and `code` are stable; the message is for people. */
+/** The members that all errors of this package have in common. `_tag` and `code` are stable; the message is for people. */
 export interface LifelineErrorShape {
   /** The name of its class. */
   readonly _tag: string
-  /** The JSON-RPC code where the official Client would give one, else a text that begins with `ERR_LIFELINE_`. */
+  /** The JSON-RPC code if the official Client would give one, otherwise a string that begins with `ERR_LIFELINE_`. */
   readonly code: string | number
   /** The name of the server. */
   readonly backend: string
   /** Number of the connection that was current, where there was one. */
   readonly generation: number | undefined
-  /** Nothing of this request was carried out, and trying again later may succeed. */
+  /** Whether trying again later may succeed. If so, the server has carried out nothing of this request. */
   readonly retryable: boolean
 }
 
@@ -97,26 +97,26 @@ const mcpBase =
 interface ConnectFields {
   /** Why there is no connection. */
   readonly reason: ConnectReason
-  /** Waiting does not help: the cause has to be fixed. */
+  /** Whether waiting does not help, because somebody has to fix the cause. */
   readonly permanent: boolean
   /** How long the server asked us to wait, in milliseconds. */
   readonly retryAfter?: number | undefined
-  /** The HTTP status that is the reason, if one is. */
+  /** The HTTP status, if it is the reason. */
   readonly status?: number | undefined
 }
 
 /**
- * No connection could be made. `connect`, `reconnect`, `enable` and, with `require: "all"`, `connectAll` are rejected with
- * it. `reason` says why. If it is `permanent`, the cause has to be fixed (a command that does not exist, credentials that are refused);
- * otherwise the server may come back.
+ * Lifeline could not connect. `connect`, `reconnect`, `enable` and, with `require: "all"`, `connectAll` are rejected with this error.
+ * `reason` says why. If it is `permanent`, somebody has to fix the cause (a command that does not exist, credentials that the server
+ * refuses); otherwise the server may come back.
  */
 export class ConnectError extends base<ConnectFields>()("ConnectError", "ERR_LIFELINE_CONNECT") {
   override readonly retryable = !this.permanent
 }
 
 /**
- * A person has to log in before a connection can be made. `redirectToAuthorization` of the `authProvider` was given the address. Connect again
- * when the login is done. `connect`, `supervisedTransport` and commands are rejected with this at once.
+ * A person has to log in before Lifeline can connect. Lifeline has called `redirectToAuthorization` of the `authProvider` with the address.
+ * Connect again when the person has logged in. `connect`, `supervisedTransport` and commands are rejected with this at once.
  *
  * It is an instance of the official SDK's class of that name (`@modelcontextprotocol/sdk/client/auth.js`), which is loaded
  * only by programs that use OAuth: so there is no class of it here.
@@ -128,22 +128,22 @@ export interface UnauthorizedError extends SdkUnauthorizedError, LifelineErrorSh
   readonly reason: "unauthorized"
   readonly permanent: false
   readonly retryAfter: undefined
-  /** 401, or 403 where the server wants more rights than the login gave. */
+  /** 401, or 403 if the server requires more scopes than the login granted. */
   readonly status: number | undefined
 }
 
 interface UnavailableFields {
   /** The state of the server, `Busy` or `Unknown` (no such server). */
   readonly state: string
-  /** What failed last. */
+  /** The last failure. */
   readonly lastError?: string | undefined
-  /** When it is tried next, in milliseconds since the epoch. */
+  /** When the next attempt is due, in milliseconds since the epoch. */
   readonly nextAttemptAt?: number | undefined
 }
 
 /**
- * No connection came in the time that the call could wait, or waiting is pointless, or too many calls are in flight or waiting (`state` is
- * then `Busy`). Nothing was carried out.
+ * There was no connection within the time that the call could wait, or waiting is pointless, or too many calls are in flight or waiting
+ * (then `state` is `Busy`). The server has carried out nothing.
  */
 export class BackendUnavailable extends base<UnavailableFields>()("BackendUnavailable", "ERR_LIFELINE_UNAVAILABLE") {
   override readonly retryable = this.state !== "Unknown" &&
@@ -151,37 +151,37 @@ export class BackendUnavailable extends base<UnavailableFields>()("BackendUnavai
 }
 
 interface SessionFields {
-  /** The connection that has taken its place. */
+  /** The number of the new connection. */
   readonly newGeneration: number
 }
 
 /**
- * The session was lost, and the server remembers nothing of it in the new one. With `calls.afterSessionLoss: "fail"` the first call after that
- * fails with this error. Its request was not sent; the next one will be.
+ * The session was lost, and the new session does not have its state. With `calls.afterSessionLoss: "fail"` the first call after that
+ * fails with this error. Lifeline has not sent its request; it will send the next one.
  */
 export class SessionExpired extends base<SessionFields>()("SessionExpired", "ERR_LIFELINE_SESSION_EXPIRED") {
   override readonly retryable = true
 }
 
 interface RequestFields {
-  /** The method of the protocol that was asked for, for example `tools/call`. */
+  /** The method of the request, for example `tools/call`. */
   readonly method: string
 }
 
-/** The server answered with something that the protocol, or the schema asked for, does not allow. */
+/** The server's answer does not match the protocol, or the schema that you gave. */
 export class ProtocolError
   extends base<{ readonly method?: string | undefined }>()("ProtocolError", "ERR_LIFELINE_PROTOCOL")
 {
   override readonly retryable = false
 }
 
-/** One option that is not acceptable. */
+/** One option that Lifeline does not accept. */
 export interface OptionProblem {
   /** The name of the server, or of what else has options. */
   readonly backend: string
   /** The path of the option, for example `keepalive.interval`. */
   readonly field: string
-  /** What it is and what is accepted; what may be secret is not shown. */
+  /** What the value is and what is accepted. Values that may be secret are not shown. */
   readonly message: string
 }
 
@@ -191,12 +191,12 @@ interface ConfigFields {
 }
 
 /**
- * Options are not accepted; the message says which, what they are and what is accepted. `problems` has all of them;
- * `backend` and `field` are those of the first.
+ * Lifeline does not accept some options. The message names them, their values and what is accepted. `problems` has all of them; `backend`
+ * and `field` are those of the first.
  */
 export class ConfigError extends base<ConfigFields>()("ConfigError", "ERR_LIFELINE_CONFIG") {
   override readonly retryable = false
-  /** Everything that is not acceptable. */
+  /** All options that Lifeline does not accept. */
   readonly problems: ReadonlyArray<OptionProblem>
   constructor(fields: Fields & ConfigFields & { readonly problems?: ReadonlyArray<OptionProblem> | undefined }) {
     super(fields)
@@ -205,7 +205,7 @@ export class ConfigError extends base<ConfigFields>()("ConfigError", "ERR_LIFELI
   }
 }
 
-/** The connection ended before the request was sent, and none came in time. An McpError, like `Connection closed`. */
+/** The connection ended before Lifeline sent the request, and there was no new one in time. An McpError, like `Connection closed`. */
 export class ConnectionLost
   extends mcpBase<{}>()("ConnectionLost", ErrorCode.ConnectionClosed, () => ({ fate: "notSent" }))
 {
@@ -213,8 +213,9 @@ export class ConnectionLost
 }
 
 /**
- * The connection ended after the request was sent, so it may or may not have been carried out. It was not sent again, because doing it
- * twice could do harm. Find out whether it was carried out, or give `idempotent: true`. An McpError, like `Connection closed`.
+ * The connection ended after Lifeline sent the request, so the server may or may not have carried it out. Lifeline did not send it again,
+ * because doing it twice could do harm. Find out whether the server carried it out, or give `idempotent: true`. An McpError, like
+ * `Connection closed`.
  */
 export class ResultUnknown
   extends mcpBase<RequestFields>()("ResultUnknown", ErrorCode.ConnectionClosed, () => ({ fate: "unknown" }))
@@ -223,11 +224,14 @@ export class ResultUnknown
 }
 
 interface TimeoutFields extends RequestFields {
-  /** The time that the request was given, in milliseconds. */
+  /** The timeout of the request, in milliseconds. */
   readonly timeout: number
 }
 
-/** No answer came in time. The server was told that nobody waits, and the session lives on. An McpError, like the SDK's own. */
+/**
+ * The server did not answer in time. Lifeline has cancelled the request on the server, and the session stays. An McpError, like the
+ * SDK's own.
+ */
 export class RequestTimeout
   extends mcpBase<TimeoutFields>()("RequestTimeout", ErrorCode.RequestTimeout, ({ timeout }) => ({ timeout }))
 {
@@ -237,7 +241,7 @@ export class RequestTimeout
 interface RemoteFields extends RequestFields {
   // The JSON-RPC code that the server gave.
   readonly code: number
-  /** The data that the server gave. */
+  /** The `data` of the server's error. */
   readonly data?: unknown
 }
 
@@ -250,7 +254,7 @@ const RemoteBase: Class<McpError, "RemoteError", RemoteFields> = class extends M
 
 /** The server answered with a JSON-RPC error: an McpError with the server's `code` and `data`, and the official message. */
 export class RemoteError extends RemoteBase {
-  /** Whether something is a RemoteError; the official SDK's UrlElicitationRequiredError that a server answered with is one. */
+  /** Whether a value is a RemoteError. The official SDK's UrlElicitationRequiredError is one if a server answered with it. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return value instanceof McpError && (value as { readonly _tag?: unknown })._tag === "RemoteError"
   }
@@ -258,8 +262,8 @@ export class RemoteError extends RemoteBase {
 }
 
 /**
- * A RemoteError, in the class that the official SDK has for its code: where the user has to open a URL first (-32042), it is also
- * an UrlElicitationRequiredError, whose `elicitations` say which.
+ * A RemoteError in the class that the official SDK has for its code. If the user has to open a URL first (-32042), it is also an
+ * UrlElicitationRequiredError, whose `elicitations` have the URLs.
  */
 export const remoteError = (fields: Fields & RemoteFields): RemoteError => {
   const { elicitations } = Object(fields.data) as {
@@ -274,7 +278,7 @@ export const remoteError = (fields: Fields & RemoteFields): RemoteError => {
   ) as unknown as RemoteError
 }
 
-/** Every error of the facade. Tell them apart by `_tag` or by class. */
+/** Every error of this package. Distinguish them by `_tag` or by class. */
 export type LifelineError =
   | ConnectError
   | UnauthorizedError

@@ -6,5 +6,5 @@ import type { ConnectError, UnauthorizedError } from "./Errors.js"
 
 type Tagged<Kinds> = { [Tag in keyof Kinds]: Kinds[Tag] & { readonly _tag: Tag } }[keyof Kinds]
 
-/** What happened to a server, to be told apart by `_tag`. Durations in milliseconds. */
+/** What happened to a server. Distinguish events by `_tag`. Durations are in milliseconds. */
 export type Event = Tagged<Events<ConnectError | UnauthorizedError>>

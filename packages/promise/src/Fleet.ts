@@ -21,15 +21,15 @@ export type FleetStatus = Readonly<Record<string, Status>>
 export interface FleetEvents {
   /** The status of each server, after each change. */
   readonly status: FleetStatus
-  /** Everything that happens. */
+  /** Each event. */
   readonly event: Event
 }
 
-/** What `apply` did, by name of server. */
+/** What `apply` has done, with the names of servers. */
 export interface Applied {
-  /** Names that were not there before. */
+  /** New names. */
   readonly started: ReadonlyArray<string>
-  /** Names that are not there any more. */
+  /** Names that no longer exist. */
   readonly stopped: ReadonlyArray<string>
   /** Servers that run with their new configuration. */
   readonly replaced: ReadonlyArray<string>
@@ -41,18 +41,18 @@ export interface Applied {
 }
 
 /**
- * Many servers, each supervised on its own: a slow or dead one delays no other.
+ * Many servers, each supervised by itself: a slow or dead server delays no other.
  *
- * The catalogue holds tools and prompts as `<server>__<name>`, and keeps what a server offered while that server is down.
+ * The catalogue has tools and prompts as `<server>__<name>`, and keeps what a server offered while that server is down.
  */
 export interface Fleet extends AsyncDisposable {
   /** The names of the servers, in order. */
   readonly names: ReadonlyArray<string>
   /** The client of one server; the same object each time. Throws BackendUnavailable if there is no such server. */
   client(name: string): Client
-  /** The status of each server now. */
+  /** The current status of each server. */
   readonly status: FleetStatus
-  /** The status now, and again after each change, until the fleet is closed. Leaving the loop cleans up. */
+  /** The current status, and the status after each change, until the fleet is closed. Leaving the loop releases all resources. */
   statusChanges(options?: SignalOptions): AsyncIterableIterator<FleetStatus>
   /** Calls the listener, until you call the returned function or the fleet is closed. */
   on<E extends keyof FleetEvents>(event: E, listener: (value: FleetEvents[E]) => void): () => void
@@ -82,21 +82,25 @@ export interface Fleet extends AsyncDisposable {
    */
   readResource(params: { readonly uri: string }, options?: CallOptions): ReturnType<Client["readResource"]>
 
-  /** Makes a new connection to one server, or joins an attempt in progress, and ends with it. Aborting stops only the waiting. */
+  /**
+   * Makes a new connection to one server, or joins an attempt in progress. Resolves when the attempt succeeds. Aborting stops only the
+   * waiting.
+   */
   reconnect(name: string, options?: SignalOptions): Promise<void>
-  /** Connects a server that is Disabled or Disconnected; ends with the attempt. */
+  /** Connects a server that is Disabled or Disconnected. Resolves when the attempt succeeds. */
   enable(name: string, options?: SignalOptions): Promise<void>
-  /** Disconnects one server and refuses its calls until `enable`. Ends when everything is torn down. */
+  /** Disconnects one server, and refuses its calls until `enable`. Resolves when everything is closed. */
   disable(name: string, options?: SignalOptions): Promise<void>
-  /** Ends the connection to one server, and stays disconnected until `reconnect` or `enable`. */
+  /** Closes the connection to one server, and stays disconnected until `reconnect` or `enable`. */
   disconnect(name: string, options?: SignalOptions): Promise<void>
   /** Reads the lists of one server again, or of all servers that are not down. */
   refresh(name?: string, options?: SignalOptions): Promise<void>
   /**
-   * Starts, stops and replaces only the servers whose configuration differs. If one is refused, nothing changes. The connection to an
-   * HTTP server stays until there is one with the new configuration; a process ends before the new one starts.
+   * Starts, stops and replaces only the servers whose configuration differs. If the configuration of one is not accepted, nothing
+   * changes. The connection to an HTTP server stays until there is one with the new configuration; a process exits before the new one
+   * starts.
    */
   apply(config: FleetConfig | VsCodeConfig): Promise<Applied>
-  /** Ends processes, sessions and timers; nothing stays alive. Calling it again does nothing. */
+  /** Ends all processes, sessions and timers. Calling it again does nothing. */
   close(): Promise<void>
 }

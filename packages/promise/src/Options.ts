@@ -24,7 +24,7 @@ export type { CallsOptions, HealthOptions } from "@mcp-lifeline/core/types"
 
 /** How a session is kept alive, and how a dead one is found. */
 export type KeepaliveOptions = Core.KeepaliveOptions<Duration>
-/** How a lost connection comes back. */
+/** How Lifeline reconnects after it has lost a connection. */
 export type ReconnectOptions = Core.ReconnectOptions<Duration>
 /** How long things may take. */
 export type TimeoutOptions = Core.TimeoutOptions<Duration>
@@ -59,7 +59,7 @@ type Custom = "connector" | "transport"
 /** Keys of servers of another kind. */
 type Without<Key extends string> = { readonly [K in Key]?: undefined }
 
-/** A server that is started as a child process and spoken to over its standard input and output. */
+/** A server that runs as a child process, over standard input and output. */
 export interface StdioServer extends AnyServer, Without<Http | Custom> {
   /** May be left out, because there is a `command`. */
   readonly type?: "stdio" | undefined
@@ -73,21 +73,21 @@ export interface StdioServer extends AnyServer, Without<Http | Custom> {
   readonly cwd?: string | undefined
   /**
    * The era of the protocol. `2025`: the revisions with sessions. `2026`: the one without, 2026-07-28. `auto`: the one that the server
-   * speaks. The server is asked first, in the same process; if it exits at that question, it is started once more. Default `auto`.
+   * speaks: Lifeline asks the server first, in the same process; if it then exits, Lifeline starts it once more. Default `auto`.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
   /** Options of child processes. */
   readonly stdio?: StdioOptions | undefined
 }
 
-/** Values by name; numbers and booleans are sent as texts. */
+/** Values by name; numbers and booleans become strings. */
 export type Values = Readonly<Record<string, string | number | boolean>>
 
 /** Options of child processes. */
 export interface StdioOptions {
-  /** The server inherits the whole environment of this process. Default false: only a safe list. */
+  /** Whether the server inherits the whole environment of this process. Default false: only a list of safe variables. */
   readonly inheritEnv?: boolean | undefined
-  /** The longest message, in bytes. A longer one is dropped, and fails only its own call. Default 16 MiB. */
+  /** The longest message, in bytes. Lifeline drops a longer one, and only its own call fails. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined
   /** How long the server may take to exit after its stdin has ended. Then it gets SIGTERM. Default 2 seconds. */
   readonly stdinGrace?: Duration | undefined
@@ -102,8 +102,8 @@ export interface StdioOptions {
 /** Options of servers over HTTP. */
 export interface HttpOptions {
   /**
-   * The longest message of the server, in bytes after decompression. A longer one is dropped while it streams in, and fails only its own
-   * call. At least 1024; default 64 MiB.
+   * The longest message of the server, in bytes after decompression. Lifeline drops a longer one while it arrives, and only its own call
+   * fails. At least 1024; default 64 MiB.
    */
   readonly maxMessageBytes?: number | undefined
   /** How many sockets calls share. Further calls wait for a socket. Not together with a dispatcher or a fetch. Default 64. */
@@ -128,9 +128,9 @@ export interface AnyHttpServer extends AnyServer, Without<Stdio | Custom> {
    * speaks, found out by one request before the first connection. Default `auto`.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
-  /** Sent with every request. A function is called for each request, so that tokens can rotate. */
+  /** Headers for every request; or a function that Lifeline calls for each request, so that tokens can change. */
   readonly headers?: Values | globalThis.Headers | (() => Headers | Promise<Headers>) | undefined
-  /** As in the SDK's transport. Its headers are sent; `headers` wins over them. */
+  /** As in the SDK's transport. Lifeline uses only its headers; `headers` overrides them. */
   readonly requestInit?: { readonly headers?: RequestInit["headers"] } | undefined
   /**
    * OAuth, by a provider of the official SDK. If a person has to log in, `connect` is rejected with UnauthorizedError, unless
@@ -138,20 +138,20 @@ export interface AnyHttpServer extends AnyServer, Without<Stdio | Custom> {
    */
   readonly authProvider?: OAuthClientProvider | undefined
   /**
-   * A dispatcher of undici 7 to send everything through. Lifeline does not close it. Default: one for each connection, through the proxies
-   * that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name.
+   * A dispatcher of undici 7 through which Lifeline sends everything. Lifeline does not close it. Default: one for each connection,
+   * through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name.
    */
   readonly dispatcher?: Dispatcher | undefined
   /**
-   * A fetch to send everything through instead of undici, including OAuth; for middleware. Its own time limits apply: Node's fetch cuts
-   * streams that are idle for 300 s. Not together with a dispatcher.
+   * A fetch that Lifeline uses for all requests instead of undici, including OAuth; for middleware. Its own time limits apply: Node's fetch
+   * cuts streams that are idle for 300 s. Cannot be combined with a dispatcher.
    */
   readonly fetch?: FetchLike | undefined
   /** Options of HTTP. */
   readonly http?: HttpOptions | undefined
 }
 
-/** A server that is reached over Streamable HTTP, or over the older HTTP+SSE. */
+/** A server over Streamable HTTP, or over the older HTTP+SSE. */
 export interface HttpServer extends AnyHttpServer, Without<"serverUrl" | "httpUrl"> {
   /** Its address, which begins with `http://` or `https://`. */
   readonly url: string | URL
@@ -165,16 +165,16 @@ export type NamedHttpServer =
 /** Names and values of HTTP headers. */
 export type Headers = Readonly<Record<string, string>>
 
-/** A server that is reached over a transport of the official SDK. */
+/** A server over a transport of the official SDK. */
 export interface TransportServer extends AnyServer, Without<"type" | "protocol" | Stdio | Http | "connector"> {
   /**
    * Makes a transport that has not been started. Called for each connection, because a transport cannot be used again; Lifeline closes it
-   * with the connection. Prefer a `url` or a `command` if you can: then more is known about what became of a request.
+   * with the connection. Prefer a `url` or a `command`: with these, Lifeline knows more about what became of a request.
    */
   readonly transport: () => Transport | Promise<Transport>
 }
 
-/** A server that is reached by a connector of `@mcp-lifeline/core`. */
+/** A server behind a connector of `@mcp-lifeline/core`. */
 export interface ConnectorServer extends AnyServer, Without<"type" | "protocol" | Stdio | Http | "transport"> {
   /** Makes the connections. It may come from another copy of Effect 3. */
   readonly connector: Connector
@@ -198,8 +198,8 @@ export interface HandlerExtra {
 }
 
 /**
- * Handlers for requests of servers. Each one declares its capability, and is ready for the first message; `setRequestHandler` can only
- * come later.
+ * Handlers for requests of servers. Each one declares its capability, and is in place before the first message. With `setRequestHandler`,
+ * you can add handlers only later.
  */
 export interface ServerRequestHandlers {
   /** Answers a request for a completion of the model. Declares `sampling`. */
@@ -211,7 +211,7 @@ export interface ServerRequestHandlers {
     | undefined
   /** Answers a request to ask the user with a form. Declares `elicitation`. */
   readonly elicitation?: ((params: ElicitRequest["params"], extra: HandlerExtra) => Answer<ElicitResult>) | undefined
-  /** Says which folders the server may work in. Declares `roots`. */
+  /** Returns the folders in which the server may work. Declares `roots`. */
   readonly roots?: ((extra: HandlerExtra) => Answer<ListRootsResult>) | undefined
 }
 
@@ -231,12 +231,12 @@ export interface LogEntry {
 }
 
 /**
- * Providers of any SDK for OpenTelemetry. `@opentelemetry/api` must be installed. Without a provider, its signals are not made.
+ * Providers of any SDK for OpenTelemetry. `@opentelemetry/api` must be installed. Without a provider, Lifeline does not record its signals.
  *
  * The span of a call is a child of the span that is active where you make the call, and is passed on to the server.
  */
 export interface TelemetryOptions {
-  /** Gets a span for each call, each request that is sent for it, and each attempt to connect. */
+  /** Gets a span for each call, each request that Lifeline sends for it, and each connection attempt. */
   readonly tracerProvider?: TracerProvider | undefined
   /** Gets the metrics of calls, of the lifecycle and of keepalive. */
   readonly meterProvider?: MeterProvider | undefined
@@ -281,16 +281,16 @@ export interface CommonOptions extends PolicyOptions, OfficialOptions {
   /** Handlers for requests of servers. Default: none. */
   readonly handlers?: ServerRequestHandlers | undefined
   /**
-   * Runs on every new session before calls are let in: to log in, to open a project, to rebuild what the session held. If it fails, so
-   * does the attempt, and the next one follows after the backoff. `timeouts.connect` bounds connecting and this together. Does not run if
-   * a connection resumes the session of the one before it (`status.resumed`).
+   * Runs on every new session before Lifeline sends calls there: to log in, to open a project, to set up other state. If it fails, the
+   * connection attempt fails, and the next one follows after the backoff. `timeouts.connect` limits connecting and this together. Does
+   * not run if a connection resumes the session of the previous one (`status.resumed`).
    */
   readonly onConnected?: ((session: Session) => Answer<void>) | undefined
-  /** Aborts connecting: everything is torn down, and the promise is rejected with the signal's reason. */
+  /** Aborts connecting: Lifeline closes everything, and rejects the promise with the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** Called with each line of the log. Repeated lines are counted instead. Default: nothing is logged. */
+  /** Called with each line of the log. Repeated lines are counted instead. Default: Lifeline logs nothing. */
   readonly logger?: ((entry: LogEntry) => void) | undefined
-  /** Where spans and metrics go. Default: none are made, at no cost. */
+  /** Where Lifeline sends spans and metrics. Default: it records none, at no cost. */
   readonly telemetry?: TelemetryOptions | undefined
 }
 
@@ -300,15 +300,15 @@ export interface ConnectOptions extends CommonOptions {
   readonly name?: string | undefined
 }
 
-/** Options of `supervisedTransport`. The client itself says who it is and what it can do. */
+/** Options of `supervisedTransport`. The client itself sends its name and its capabilities. */
 export type TransportOptions = Omit<
   ConnectOptions,
   "capabilities" | "clientInfo" | "handlers" | "signal" | keyof OfficialOptions
 >
 
-/** Options of `connectAll`. Those that concern a server are defaults; the server's own win. */
+/** Options of `connectAll`. Those of servers are defaults, which a server's own options override. */
 export interface FleetOptions extends CommonOptions {
-  /** How many attempts to connect run at once. Default 8. */
+  /** How many connection attempts run at the same time. Default 8. */
   readonly connectConcurrency?: number | undefined
   /** How long `connectAll` waits at most. Default 10 s. */
   readonly waitTimeout?: Duration | undefined
@@ -326,11 +326,11 @@ export interface FleetOptions extends CommonOptions {
 export type Servers = Readonly<Record<string, Server | NamedHttpServer>>
 
 /**
- * The servers of a fleet by name, as in an mcp.json, and read as the gateway reads that file. Options of supervision beside them are for all
- * servers: a server's own win over them, and they win over those of `FleetOptions`.
+ * The servers of a fleet by name, as in an mcp.json, which `connectAll` reads as the gateway does. Options of supervision beside the
+ * servers are for all of them: they override those of `FleetOptions`, and a server's own options override them.
  *
- * In the texts of `command`, `args`, `env`, `cwd`, `url`, `headers` and `requestInit`, `${NAME}`, `${env:NAME}` and
- * `${NAME:-default}` are replaced (see `FleetOptions.variables`). Keys that are known to belong to other programs are ignored.
+ * In the strings of `command`, `args`, `env`, `cwd`, `url`, `headers` and `requestInit`, Lifeline replaces `${NAME}`, `${env:NAME}` and
+ * `${NAME:-default}` (see `FleetOptions.variables`). It ignores known keys of other programs.
  */
 export interface FleetConfig extends PolicyOptions {
   /** The servers by name. */

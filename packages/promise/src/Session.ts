@@ -1,5 +1,5 @@
 /**
- * A connection that has just been made and that no call uses yet.
+ * A new connection that no call uses yet.
  */
 import type { AnySchema, SchemaOutput } from "@modelcontextprotocol/sdk/server/zod-compat.js"
 import type {
@@ -18,7 +18,7 @@ export interface Session {
   readonly backend: string
   /** The number that this connection will have. */
   readonly generation: number
-  /** Aborted when the attempt is given up. */
+  /** Aborted when Lifeline gives up the attempt. */
   readonly signal: AbortSignal
   /** Calls a tool, once, on this connection. */
   callTool(params: CallToolRequest["params"], options?: SessionCallOptions): Promise<CallToolResult>
@@ -34,6 +34,6 @@ export interface Session {
 
 /** Options of a request of a session. */
 export interface SessionCallOptions {
-  /** How long the answer may take. Default `timeouts.request`. */
+  /** How long the server may take to answer. Default `timeouts.request`. */
   readonly timeout?: Duration | undefined
 }

@@ -20,16 +20,16 @@ export type Supervision = Pick<
   | "keepalive"
 >
 
-/** A transport of the official SDK that survives restarts of its server. */
+/** A transport of the official SDK that keeps working when its server restarts. */
 export interface SupervisedTransport extends Transport, AsyncDisposable {
   // Narrower than the SDK's by `undefined`, so that it fits other packages' interfaces too.
-  /** Called once, when `close` has ended or the server came back with another protocol version. */
+  /** Called once, when `close` has finished or the server has come back with another protocol version. */
   onclose?: () => void
-  /** Called for failures that concern no request: a server that will not come back, and what `onmessage` threw. */
+  /** Called for failures that do not belong to a request: a server that will not come back, and errors that `onmessage` throws. */
   onerror?: (error: Error) => void
   /** Called for each message of the server. */
   onmessage?: NonNullable<Transport["onmessage"]>
-  /** Accepted from clients that call it; the version is known from `initialize`. */
+  /** Clients may call this; it does nothing, because the version is known from `initialize`. */
   setProtocolVersion(version: string): void
   /** The session id of the current connection, if the server gave one; `undefined` until `initialize` has been answered. */
   readonly sessionId: string | undefined

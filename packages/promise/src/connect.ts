@@ -11,14 +11,14 @@ import type { ConnectOptions, Server } from "./Options.js"
  * Starts to supervise one MCP server, and resolves when it is connected.
  *
  * Rejects with ConnectError:
- * - at once, if the cause is permanent (a command that does not exist, credentials that are refused);
+ * - at once, if the cause is permanent (a command that does not exist, credentials that the server refuses);
  * - after 5 s, if nothing listens, nothing is found, or what answers is not an MCP server;
  * - after `timeouts.connect` (30 s), if the server may still be starting.
  *
- * Until then it keeps trying. If you give `timeouts.connect`, that time holds for the last two cases. Rejects with UnauthorizedError, at
+ * Until then it keeps trying. If you give `timeouts.connect`, this time applies to the last two cases. Rejects with UnauthorizedError, at
  * once, if a person has to log in.
  *
- * A rejected `connect` leaves nothing behind. With `lifecycle.lazy` or `disabled` it resolves without connecting. An option that is not
+ * A rejected `connect` leaves nothing running. With `lifecycle.lazy` or `disabled` it resolves without connecting. An option that is not
  * accepted is a ConfigError.
  *
  * @example

@@ -28,14 +28,15 @@ const notAll = (errors: readonly [Error, ...Array<Error>], of: number): Error =>
   })
 
 /**
- * Starts to supervise the servers of a configuration, and resolves when each is connected or has had its first try, at most after
- * `waitTimeout` (10 s). A server that is down is no failure: Lifeline goes on trying, and its tools appear once it is there.
+ * Starts to supervise the servers of a configuration, and resolves when each server has connected or failed once, at most after
+ * `waitTimeout` (10 s). If a server is down, this is no failure: Lifeline keeps trying, and the server's tools appear when it is up.
  *
- * With `require: "all"`, if a server that is neither lazy nor disabled is not connected by then, everything is torn down, and the promise
- * is rejected with ConnectError (UnauthorizedError if a person has to log in). An option or a server that is not accepted is a ConfigError.
+ * With `require: "all"`, if a server that is neither lazy nor disabled is not connected by then, Lifeline closes everything, and rejects
+ * the promise with ConnectError (UnauthorizedError if a person has to log in). An option or a server that is not accepted is a
+ * ConfigError.
  *
- * The configuration is read as the gateway reads an mcp.json. `${NAME}` in its texts is replaced from `process.env`, or from `variables`. If
- * you did not write the configuration yourself, give `variables: false`.
+ * The configuration is read as the gateway reads an mcp.json. `${NAME}` in its texts is replaced from `process.env`, or from `variables`.
+ * If you did not write the configuration yourself, give `variables: false`.
  *
  * @example
  * ```ts

@@ -10,8 +10,8 @@ import type { PolicyOptions } from "./Policy.js"
 export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<R> {
   readonly connector: Connector
   /**
-   * Runs on every new session before calls are let in. If it fails, so does the attempt to connect. Does not run if a connection resumes
-   * the session of the one before it.
+   * Runs on every new session before Lifeline sends calls there. If it fails, the connection attempt fails. Does not run if a connection
+   * resumes the session of the previous one.
    */
   readonly onConnected?: ((session: Session) => Effect.Effect<void, unknown, R>) | undefined
 }

@@ -7,11 +7,14 @@ import type { TimeSpan } from "./TimeSpan.js"
 
 /** Options of one call. */
 export interface CallOptions extends CallBounds<TimeSpan> {
-  /** Each progress notification restarts `timeout`. Default false. */
+  /** Whether each progress notification restarts `timeout`. Default false. */
   readonly resetTimeoutOnProgress?: boolean | undefined
   /** Called for each progress notification of this call. */
   readonly onprogress?: ((progress: Progress) => void) | undefined
-  /** Called when the call is interrupted. Gives the reason that the server is told. Default: that the caller cancelled it. Must not throw. */
+  /**
+   * Called when the call is interrupted. Returns the reason that Lifeline sends to the server. Default: that the caller cancelled it.
+   * Must not throw.
+   */
   readonly cancelReason?: (() => unknown) | undefined
   /** Ask the server to run the request as a task. */
   readonly task?: TaskCreationParams | undefined

@@ -2,14 +2,14 @@
  * The options of a backend, as users give them. `Time` is the type of a duration, which is wider in programs with Effect.
  */
 
-/** What the heartbeat is. */
+/** The kind of heartbeat. */
 export type KeepaliveMethod = "ping" | `tool:${string}` | "options" | "none"
 
 /** How a session is kept alive, and how a dead one is found. */
 export interface KeepaliveOptions<Time> {
   /**
-   * `ping`, `tool:<name>` (ping first, then the tool), `options` (HTTP only) or `none`. Default `ping`. A call that times out is
-   * followed by a probe with every method, also with `none`.
+   * `ping`, `tool:<name>` (ping first, then the tool), `options` (HTTP only) or `none`. Default `ping`. With every method, also with
+   * `none`, Lifeline sends a probe after a call has timed out.
    */
   readonly method?: KeepaliveMethod | undefined
   /** Arguments of the fallback tool. Default `{}`. */
@@ -18,10 +18,10 @@ export interface KeepaliveOptions<Time> {
   readonly interval?: Time | undefined
   /** Time for one heartbeat; a ping and its fallback share it. Default 10 s. */
   readonly timeout?: Time | undefined
-  /** Failed pings in a row before the fallback tool is used. Default 2. */
+  /** After how many failed pings in a row Lifeline calls the fallback tool. Default 2. */
   readonly fallbackAfter?: number | undefined
   /**
-   * Failed heartbeats in a row before the connection is declared lost, or, if calls are still answered, keepalive switches itself off.
+   * After how many failed heartbeats in a row the connection counts as lost. If calls still succeed, keepalive switches itself off instead.
    * Default 3.
    */
   readonly failureThreshold?: number | undefined
@@ -30,87 +30,87 @@ export interface KeepaliveOptions<Time> {
   /** How long a keepalive that switched itself off waits before it tries again. Default 30 minutes. */
   readonly reprobeAfter?: Time | undefined
   /**
-   * After how long without a request the server ends a session; the interval is then at most half of it. `never` turns keepalive off, unless a
-   * method is given. Default: not known.
+   * How long the server keeps a session without requests; the interval is then at most half of this. `never` turns keepalive off, unless
+   * you give a method. Default: not known.
    */
   readonly idleTtl?: Time | "never" | undefined
-  /** Whether `options` heartbeats carry the headers, credentials included. Default true. */
+  /** Whether `options` heartbeats carry your headers, including credentials. Default true. */
   readonly authenticated?: boolean | undefined
 }
 
 /** How a lost connection comes back. */
 export interface ReconnectOptions<Time> {
-  /** Reconnect after a loss. If false, only `reconnect()` and `enable()` connect again. Default true. */
+  /** Whether Lifeline reconnects after a loss. If false, only `reconnect()` and `enable()` do. Default true. */
   readonly auto?: boolean | undefined
   /** The first delay of the backoff, before jitter. Default 1 s. */
   readonly initialDelay?: Time | undefined
-  /** Each delay is the one before times this factor. Default 2. */
+  /** Each delay is the previous one multiplied by this. Default 2. */
   readonly factor?: number | undefined
   /** No delay is longer than this. Default 60 s. */
   readonly maxDelay?: Time | undefined
   /** Attempts with backoff before the backend becomes Dormant, where attempts are rare. Default 5. */
   readonly maxAttempts?: number | undefined
-  /** Once a connection has lived this long, it is stable, and the backoff starts over. Default 10 s. */
+  /** A connection that has lasted this long is stable: the next backoff starts with the first delay. Default 10 s. */
   readonly stableAfter?: Time | undefined
   /** Time between attempts of a Dormant backend, with jitter. Default 5 minutes. */
   readonly dormantProbe?: Time | undefined
   /** A longer Retry-After of the server is cut to this. Default 10 minutes. */
   readonly maxRetryAfter?: Time | undefined
-  /** Least time between attempts that waiting calls bring forward. It doubles with each failure, up to `maxDelay`. Default 1 s. */
+  /** The shortest time between attempts that waiting calls trigger early. It doubles with each failure, up to `maxDelay`. Default 1 s. */
   readonly demandInterval?: Time | undefined
-  /** Make the new connection before the old one is closed. Default: true for HTTP, false for stdio. */
+  /** Whether to make the new connection before closing the old one. Default: true for HTTP, false for stdio. */
   readonly overlap?: boolean | undefined
 }
 
 /** How long things may take. */
 export interface TimeoutOptions<Time> {
   /**
-   * How long an attempt to connect may take, without the time that it waits for its turn. Default 30 s. The facade's `connect` rejects
-   * after the same time; if you do not give this option and no server answers, after 5 s.
+   * How long a connection attempt may take, not counting the time that it waits for its turn. Default 30 s. The promise of the facade's
+   * `connect` is rejected after the same time; if you do not give this option and no server seems to be starting, after 5 s.
    */
   readonly connect?: Time | undefined
-  /** How long the answer to a request may take. Default 60 s. */
+  /** How long the server may take to answer a request. Default 60 s. */
   readonly request?: Time | undefined
   /** How long a call waits for a connection. Default 10 s. */
   readonly wait?: Time | undefined
-  /** How long closing a connection may take; then it is abandoned. Default 5 s. */
+  /** How long closing a connection may take; after that, Lifeline stops waiting for it. Default 5 s. */
   readonly close?: Time | undefined
-  /** How long calls in flight may take to finish when a connection is replaced on purpose. Default 10 s. */
+  /** How long calls in flight may take to finish when Lifeline replaces a connection on purpose. Default 10 s. */
   readonly drain?: Time | undefined
 }
 
-/** When a live connection counts as broken. */
+/** When a connection counts as lost because of failures. */
 export interface HealthOptions {
-  /** After so many consecutive failures, of discovery or of probes, a connection is lost. Default 3. */
+  /** After how many failures in a row, of discovery or of probes, a connection counts as lost. Default 3. */
   readonly failureThreshold?: number | undefined
 }
 
-/** How calls are treated. */
+/** How Lifeline handles calls. */
 export interface CallsOptions {
   /**
-   * Whether a call that was cut off is sent again. `safe`: if it was not carried out, or if carrying it out twice does no harm (see
-   * `CallOptions.idempotent`). `never`: every call is sent at most once. Default `safe`.
+   * Whether Lifeline sends a call again after the connection was lost during it. `safe`: if the server has not carried it out, or if
+   * carrying it out twice does no harm (see `CallOptions.idempotent`). `never`: Lifeline sends every call at most once. Default `safe`.
    */
   readonly retry?: "safe" | "never" | undefined
-  /** Trust a tool's `readOnlyHint` and `idempotentHint`. Default true. */
+  /** Whether to trust a tool's `readOnlyHint` and `idempotentHint`. Default true. */
   readonly trustAnnotations?: boolean | undefined
-  /** Fail at once when there is no connection. Default false. */
+  /** Whether calls fail at once if there is no connection. Default false. */
   readonly failFast?: boolean | undefined
-  /** After a session was lost: go on with the new one, or fail the first call with SessionExpired. Default `resume`. */
+  /** After a session was lost: continue with the new one, or fail the first call with SessionExpired. Default `resume`. */
   readonly afterSessionLoss?: "resume" | "fail" | undefined
-  /** At most so many calls are in flight; further ones fail at once. Default 1,000. */
+  /** How many calls may be in flight; further ones fail at once. Default 1,000. */
   readonly maxInFlight?: number | undefined
-  /** At most so many calls wait for a connection; further ones fail at once. Default 1,000. */
+  /** How many calls may wait for a connection; further ones fail at once. Default 1,000. */
   readonly maxWaiting?: number | undefined
 }
 
 /** When a connection is opened, and when an unused one is closed. */
 export interface LifecycleOptions<Time> {
-  /** Connect with the first call. The facade's `connect` then never rejects. Default false. */
+  /** Whether to connect only with the first call. The promise of the facade's `connect` is then never rejected. Default false. */
   readonly lazy?: boolean | undefined
-  /** Close a connection that no call has used for this long; the next call opens a new one. Default `never`. */
+  /** Close a connection after no call has used it for this long; the next call opens a new one. Default `never`. */
   readonly idleRelease?: Time | "never" | undefined
-  /** Start disabled. Default false. */
+  /** Whether the backend starts disabled. Default false. */
   readonly disabled?: boolean | undefined
 }
 
@@ -127,15 +127,15 @@ export interface DiscoveryOptions<Time> {
    */
   readonly refreshInterval?: Time | "never" | undefined
   /**
-   * Least time from the end of one reading of the lists to the next, however often the server announces changes. `refresh` reads at
-   * once. Default 300 ms.
+   * The shortest time from the end of one reading of the lists to the next, no matter how often the server announces changes. `refresh`
+   * reads them at once. Default 300 ms.
    */
   readonly minRefreshInterval?: Time | undefined
-  /** The most pages that are read of one list. Default 100. */
+  /** How many pages of one list Lifeline reads at most. Default 100. */
   readonly maxPages?: number | undefined
-  /** The most entries that are read of one list. Default 10,000. */
+  /** How many entries of one list Lifeline reads at most. Default 10,000. */
   readonly maxEntries?: number | undefined
-  /** How deeply arrays and objects may be nested in one entry. A deeper entry is left out and reported. Default 500. */
+  /** How deeply arrays and objects may be nested in one entry. Lifeline leaves out a deeper entry, and reports it. Default 500. */
   readonly maxDepth?: number | undefined
 }
 
@@ -147,9 +147,9 @@ export interface PolicyOptions<Time> {
   readonly reconnect?: ReconnectOptions<Time> | undefined
   /** How long things may take. */
   readonly timeouts?: TimeoutOptions<Time> | undefined
-  /** When a live connection counts as broken. */
+  /** When a connection counts as lost because of failures. */
   readonly health?: HealthOptions | undefined
-  /** How calls are treated. */
+  /** How Lifeline handles calls. */
   readonly calls?: CallsOptions | undefined
   /** When a connection is opened, and when an unused one is closed. */
   readonly lifecycle?: LifecycleOptions<Time> | undefined
