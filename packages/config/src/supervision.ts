@@ -38,7 +38,12 @@ export const policyOf = (raw: Raw, others: Readonly<Record<string, Check.Check>>
     problems.push(...Problem.below(["lifeline"], Policy.problems(lifeline)))
     return { policy: direct, others: {}, problems }
   }
-  const [grouped, own] = Arr.partition(Object.entries(lifeline), ([key]) => Object.hasOwn(others, key))
+  const [rest, own] = Arr.partition(Object.entries(lifeline), ([key]) => Object.hasOwn(others, key))
+  const groups: ReadonlyArray<string> = Policy.groups
+  const [unknown, grouped] = Arr.partition(rest, ([key]) => groups.includes(key))
+  for (const [key, value] of unknown) {
+    if (value !== undefined) problems.push(Problem.unknown(["lifeline", key], [...groups, ...Object.keys(others)]))
+  }
   problems.push(...Problem.below(["lifeline"], Policy.problems(Object.fromEntries(grouped))))
   for (const [key, value] of own) {
     if (value !== undefined) problems.push(...others[key]?.(value, ["lifeline", key]) ?? [])

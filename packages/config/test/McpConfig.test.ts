@@ -59,6 +59,7 @@ describe("McpConfig", () => {
       "requestInit.cache: is not supported: Lifeline takes only the headers of requestInit. Leave it out"
     ],
     [{ command: "x", lifeline: { keepAlive: {} } }, 'lifeline.keepAlive: is not an option; did you mean "keepalive"?'],
+    [{ command: "x", lifeline: { session: "shared" } }, 'lifeline.session: is not an option; did you mean "sessions"?'],
     [
       { command: "x", lifeline: { reconnect: { maxDelayy: 1 } } },
       'lifeline.reconnect.maxDelayy: is not an option of reconnect; did you mean "maxDelay"?'

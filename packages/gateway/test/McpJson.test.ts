@@ -276,6 +276,9 @@ args = [
     expect(parse(source.replace("per-client", "own")).problems.map(McpJson.show)).toEqual([
       'mcp.json:2: lifeline.sessions: is "own"; accepted: "shared" or "per-client"'
     ])
+    expect(parse(source.replace("sessions", "session")).problems.map(McpJson.show)).toEqual([
+      'mcp.json:2: lifeline.session: is not an option; did you mean "sessions"?'
+    ])
   })
 
   it("[G2:unit] an option for all servers that is not acceptable stops all, and says where it stands", () => {

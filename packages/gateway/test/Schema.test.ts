@@ -14,7 +14,9 @@ describe("schema.json", () => {
 
   it.each<[boolean, object]>([
     [true, { sessions: "per-client", statusTool: false }],
-    [false, { sessions: "own" }]
+    [false, { sessions: "own" }],
+    [false, { session: "shared" }],
+    [false, { colour: "red" }]
   ])("[G15] agrees with the reader that it is %s of %j for all servers", (ok, lifeline) => {
     const file = { lifeline, mcpServers: { a: { command: "x" } } }
     const { problems } = Either.getOrThrow(McpJson.parse("mcp.json", JSON.stringify(file), {}))

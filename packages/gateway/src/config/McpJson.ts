@@ -126,7 +126,7 @@ export const parse = (
       if (one.key === "ambiguous") notices.push(at(path, one.message))
       else if (one.key === "foreign") foreign.push(at(path, one.message))
       // What else stands beside the servers belongs to other programs.
-      else if (one.key === "unknown" && isTop) foreign.push(at(path, one.message))
+      else if (one.key === "unknown" && isTop && one.path.length === 1) foreign.push(at(path, one.message))
       else problems.push(at(path, one.key === "unknown" ? `${one.message}. It has no effect` : one.message))
     }
     return found.some(({ key }) => key === undefined || (key === "misspelt" && !isTop))
