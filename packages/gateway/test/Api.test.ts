@@ -121,11 +121,15 @@ describe.concurrent("the API of a running gateway", () => {
   )
 
   it.scopedLive(
-    "[G1] a stream of events has the status at once and after a change, and each line",
+    "[G1] a stream of events has the status at once and after a change, each line, and a history only where it has changed",
     () =>
       Effect.gen(function*() {
-        const { base } = yield* serve({ every: { command: node, args: [everything, "stdio"] } })
-        const { pid } = yield* untilStatus(base, isConnected, "every")
+        const { base } = yield* serve({
+          every: { command: node, args: [everything, "stdio"] },
+          memory: { command: node, args: [memory] }
+        })
+        const { history, pid } = yield* untilStatus(base, isConnected, "every")
+        const { history: ofMemory } = yield* untilStatus(base, isConnected, "memory")
         let killed = false
         const { found, type } = yield* events(`${base}/api/events`, (events) => {
           if (!killed && events.length > 0) {
@@ -136,7 +140,15 @@ describe.concurrent("the API of a running gateway", () => {
             events.some(({ data, event }) => event === "event" && data.text.startsWith("Connected  generation 2"))
         })
         expect(type).toBe("text/event-stream")
-        expect(found[0]).toMatchObject({ event: "status", data: { servers: [{ name: "every", generation: 1 }] } })
+        expect(found[0]).toMatchObject({
+          event: "status",
+          data: { servers: [{ name: "every", generation: 1, history }, { name: "memory", history: ofMemory }] }
+        })
+        const later = found.slice(1).flatMap(({ data, event }) => event === "status" ? [data.servers] : [])
+        expect(later.flatMap(([, { history = [] }]) => history)).toEqual([])
+        const [last] = later.flatMap(([{ history }]) => history === undefined ? [] : [history]).toReversed()
+        expect(last.slice(0, history.length)).toEqual(history)
+        expect(last.at(-1).state).toBe("Connected")
         expect(found).toContainEqual({
           event: "event",
           data: {

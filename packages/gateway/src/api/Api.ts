@@ -85,7 +85,8 @@ const gateway = HttpApiGroup.make("gateway")
       .addSuccess(Schema.String.pipe(HttpApiSchema.withEncoding({ kind: "Text", contentType: "text/event-stream" })))
       .annotate(
         OpenApi.Description,
-        "Server-sent events: `status`, whole, at once and after changes, at most 4 a second; `event` for each line of the log."
+        "Server-sent events: `status`, at once and after changes, at most 4 a second, where a server's history is left out as long as it "
+          + "stays the same; `event` for each line of the log."
       )
   )
   .add(

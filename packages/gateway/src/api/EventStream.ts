@@ -5,6 +5,7 @@
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Chunk, Effect, Stream } from "effect"
 import type { Gateway } from "./Gateway.js"
+import type { GatewayStatus, StatusUpdate } from "./GatewayStatus.js"
 import { gatewayStatus } from "./statusOf.js"
 
 /** The least time between two events of the status. */
@@ -21,21 +22,40 @@ const mostReaders = 100
 
 const event = (name: string, data: string): string => `event: ${name}\ndata: ${data}\n\n`
 
+/** Leaves out the histories that one reader has already: they are long, and most changes concern one server. */
+const withoutKnown = (): (status: GatewayStatus) => StatusUpdate => {
+  let known = new Map<string, GatewayStatus["servers"][number]["history"]>()
+  return ({ gateway, servers }) => {
+    const before = known
+    known = new Map(servers.map(({ history, name }) => [name, history]))
+    return {
+      gateway,
+      servers: servers.map(({ history, ...server }) =>
+        before.get(server.name) === history ? server : { ...server, history }
+      )
+    }
+  }
+}
+
 /** Makes the response of one reader. */
 export const make = (gateway: Gateway): Effect.Effect<Effect.Effect<HttpServerResponse.HttpServerResponse>> =>
   Effect.gen(function*() {
     const status = yield* Effect.cachedWithTTL(
-      Effect.map(gatewayStatus(gateway), (value) => JSON.stringify(value)),
+      Effect.map(gatewayStatus(gateway), (value) => ({ value, text: JSON.stringify(value) })),
       fresh
     )
     let readers = 0
 
-    const statuses = Stream.tick(pace).pipe(
-      Stream.mapEffect(() => status),
-      Stream.changes,
-      Stream.map((text) => event("status", text)),
-      Stream.bufferChunks({ capacity: 1, strategy: "sliding" })
-    )
+    const statuses = Stream.suspend(() => {
+      const update = withoutKnown()
+      return Stream.tick(pace).pipe(
+        Stream.mapEffect(() => status),
+        Stream.changesWith((one, other) => one.text === other.text),
+        Stream.bufferChunks({ capacity: 1, strategy: "sliding" }),
+        // What comes out of the buffer reaches the reader.
+        Stream.map(({ value }) => event("status", JSON.stringify(update(value))))
+      )
+    })
     const lines = gateway.record.log.added.pipe(Stream.map((entry) => event("event", JSON.stringify(entry))))
     const alive = Stream.map(Stream.drop(Stream.tick(keepalive), 1), () => ": alive\n\n")
 

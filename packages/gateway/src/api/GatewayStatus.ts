@@ -97,3 +97,10 @@ export const GatewayStatus = Schema.Struct({
   servers: Schema.Array(Server)
 }).annotations({ identifier: "Status" })
 export type GatewayStatus = typeof GatewayStatus.Type
+
+/** The same as a stream of events has it: a history that the reader has already is left out. */
+export const StatusUpdate = Schema.Struct({
+  ...GatewayStatus.fields,
+  servers: Schema.Array(Schema.Struct({ ...Server.fields, history: Schema.optional(Server.fields.history) }))
+})
+export type StatusUpdate = typeof StatusUpdate.Type

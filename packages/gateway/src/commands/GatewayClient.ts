@@ -22,7 +22,7 @@ export type Failure = StartError | NoGateway
 
 /** What `/api/events` sends. */
 export type Update =
-  | { readonly _tag: "Status"; readonly status: GatewayStatus.GatewayStatus }
+  | { readonly _tag: "Status"; readonly status: GatewayStatus.StatusUpdate }
   | { readonly _tag: "Line"; readonly line: EventLog.Entry }
 
 /** A gateway that can be asked. */
@@ -105,7 +105,7 @@ const failureOf = ({ url }: Place) => (error: unknown): Failure => {
   return new NoGateway({ message: `the gateway at ${url} does not answer; ${howToStart}` })
 }
 
-const decodeStatus = Schema.decodeUnknown(Schema.parseJson(GatewayStatus.GatewayStatus))
+const decodeStatus = Schema.decodeUnknown(Schema.parseJson(GatewayStatus.StatusUpdate))
 const decodeLine = Schema.decodeUnknown(Schema.parseJson(EventLog.Entry))
 
 /** The updates in the text of a stream of server-sent events, as the gateway writes it: one line of data each. */

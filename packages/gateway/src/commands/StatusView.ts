@@ -1,10 +1,13 @@
 /**
  * The status of a gateway for a terminal. Pure.
  */
-import type { GatewayStatus, Runtime, Server, ServerDetails } from "../api/GatewayStatus.js"
+import type { Runtime, ServerDetails, StatusUpdate } from "../api/GatewayStatus.js"
 import * as Grid from "../Grid.js"
 import { paintState, span, until } from "../serve/Table.js"
 import { clean } from "../Text.js"
+
+/** Its history is not shown. */
+type Server = StatusUpdate["servers"][number]
 
 /** How it is drawn. */
 export interface Options {
@@ -57,7 +60,7 @@ const notes = ({ lastError, login, name, state, warnings }: Server): ReadonlyArr
   ].map((line) => line.startsWith("  ") ? `  ${clean(line)}` : clean(line))
 }
 
-const gatewayLine = ({ clients, config, pid, startedAt, url, version }: GatewayStatus["gateway"], now: number) =>
+const gatewayLine = ({ clients, config, pid, startedAt, url, version }: StatusUpdate["gateway"], now: number) =>
   [
     `mcp-lifeline ${version} at ${url}`,
     `pid ${pid}`,
@@ -110,7 +113,7 @@ const runtimeTable = (runtimes: ReadonlyArray<Runtime>, options: Options): strin
   }, options)
 
 /** The gateway, its servers, and what is wrong with them. */
-export const render = ({ gateway, servers }: GatewayStatus, options: Options): string =>
+export const render = ({ gateway, servers }: StatusUpdate, options: Options): string =>
   [gatewayLine(gateway, options.now), ...serverTable(servers, options)].join("\n")
 
 /** One server, and its runtimes where each client has its own. */

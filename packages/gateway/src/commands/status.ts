@@ -2,7 +2,7 @@
  * `mcp-lifeline status` and `top`: the servers of a running gateway, once or as they change.
  */
 import { Clock, Effect, Option, Ref, Stream } from "effect"
-import type { GatewayStatus } from "../api/GatewayStatus.js"
+import type { StatusUpdate } from "../api/GatewayStatus.js"
 import { UsageError } from "../Errors.js"
 import type { Output } from "../Output.js"
 import type { Asked } from "./commandLine.js"
@@ -53,7 +53,7 @@ export const top = (client: GatewayClient, output: Output) =>
     if (!output.live) {
       return yield* new UsageError({ message: "top needs a terminal; use mcp-lifeline status, or status --json" })
     }
-    const last = yield* Ref.make(Option.none<GatewayStatus>())
+    const last = yield* Ref.make(Option.none<StatusUpdate>())
     const draw = Effect.flatMap(
       Ref.get(last),
       Option.match({

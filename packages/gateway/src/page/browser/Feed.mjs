@@ -25,6 +25,16 @@ const pauses = { least: 500, most: 3000 }
 /** The gateway sends something every 15 s: after this long without a byte we ask whether the gateway still answers, and this long it may take. */
 const silence = { most: 20_000, answer: 5000 }
 
+/** Fills in the histories that have not changed, which one stream does not send again. */
+const completing = () => {
+  /** @type {Map<string, import("./types.d.ts").ServerStatus["history"]>} */
+  const histories = new Map()
+  return (/** @type {import("./types.d.ts").StatusUpdate} */ { gateway, servers }) => {
+    for (const { history, name } of servers) if (history !== undefined) histories.set(name, history)
+    return { gateway, servers: servers.map((server) => ({ ...server, history: histories.get(server.name) ?? [] })) }
+  }
+}
+
 /** Follows the gateway for as long as the page is open. @param {Reader} reader */
 export const follow = (reader) => {
   let wake = () => {}
@@ -51,12 +61,13 @@ export const follow = (reader) => {
     reader.clock(Math.abs(date - Date.now()) > 2000 ? date - Date.now() : 0)
     lastBytes = Date.now()
     let first = true
+    const complete = completing()
     const events = EventStream.read(response.body, () => {
       lastBytes = Date.now()
     })
     for await (const { data, event } of events) {
       if (event === "status") {
-        reader.status(JSON.parse(data))
+        reader.status(complete(JSON.parse(data)))
         if (first) reader.live()
         first = false
         failures = 0
