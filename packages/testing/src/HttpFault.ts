@@ -5,15 +5,14 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:
 import { fault, type Reply, sse, type Turn } from "./HttpExchange.js"
 
 /**
- * What a server does with a request in place of answering it. `carryOut` does what was asked (calls the tool, makes the
- * session) and gives the answer without sending it: a fault that takes it is one of which the client cannot know whether the
- * request was carried out.
+ * What a server does with a request instead of answering it. `carryOut` carries out the request (calls the tool, makes the session) and
+ * returns the answer without sending it. After a fault that uses it, the client cannot know whether the server carried out the request.
  */
 export type HttpFault = (turn: Turn, carryOut: () => Promise<Reply>) => void | Promise<void>
 
-/** Where in the exchange a fault strikes. */
+/** When in the exchange the fault happens. */
 export interface When {
-  /** The request is carried out before it fails. Default false. */
+  /** Whether the server carries out the request before it fails. Default false. */
   readonly carriedOut?: boolean | undefined
 }
 
@@ -49,13 +48,13 @@ export const reset = (when?: When): HttpFault => after(when, ({ socket }) => soc
 /** Closes the TCP connection before a byte of the answer. */
 export const close = (when?: When): HttpFault => after(when, ({ socket }) => socket.destroy())
 
-/** Begins an event stream and cuts the TCP connection under it, before the response has come. */
+/** Begins an event stream, and cuts the TCP connection before the response. */
 export const cut = (when?: When): HttpFault =>
   after(when, ({ response, socket }, reply) => {
     sse(response, sessionOf(reply)).write(": soon\n\n", () => socket.destroy())
   })
 
-/** Begins an event stream and ends it in good order, without the response. */
+/** Begins an event stream, and ends it properly without the response. */
 export const end = (when?: When): HttpFault =>
   after(when, ({ response }, reply) => {
     sse(response, sessionOf(reply)).end(": nothing\n\n")
@@ -79,7 +78,7 @@ export const drip =
     response.on("close", () => clearInterval(timer))
   }
 
-/** Sends the answer so many milliseconds later; what was asked is done at once. */
+/** Carries out the request at once, and sends the answer this many milliseconds later. */
 export const late = (millis: number): HttpFault => async ({ response }, carryOut) => {
   const { body, headers, status } = await carryOut()
   const timer = setTimeout(() => fault(response, status, headers, body), millis)
@@ -109,8 +108,8 @@ export const huge = (bytes: number): HttpFault => ({ message, response }) => {
 }
 
 /**
- * Sends the answer compressed, by a coding of HTTP; `raw` is `deflate` without the header of zlib. Another coding is only said to be
- * used.
+ * Sends the answer compressed with a coding of HTTP; `raw` is `deflate` without the header of zlib. For any other coding, it only claims
+ * to use it.
  */
 export const encoded = (coding: string): HttpFault => async ({ response }, carryOut) => {
   const { body, headers, status } = await carryOut()
@@ -126,7 +125,7 @@ const compress: { readonly [coding: string]: (bytes: Buffer) => Buffer } = {
   br: brotliCompressSync
 }
 
-/** Answers with an event stream of one line that has no end; `onSent` is told of the bytes that were taken. */
+/** Answers with an event stream of one line that does not end; calls `onSent` with the number of bytes that were accepted. */
 export const endlessLine = (onSent?: (bytes: number) => void): HttpFault => ({ response, socket }) => {
   sse(response).write("data: ")
   const block = Buffer.alloc(65_536, "x")

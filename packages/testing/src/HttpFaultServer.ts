@@ -1,6 +1,6 @@
 /**
- * An MCP server over Streamable HTTP on 127.0.0.1 that fails on demand and remembers what it saw: real sockets, real sessions,
- * for tests of programs that have to live with servers as they are.
+ * An MCP server over Streamable HTTP on 127.0.0.1 that fails on command and records what it received. It has real sockets and real
+ * sessions, for tests of programs that have to handle real servers.
  */
 import { Effect, type Scope } from "effect"
 import { PCGRandom } from "effect/Utils"
@@ -21,9 +21,9 @@ export type { Applied, Call, Tool } from "./McpAnswers.js"
  * fails.
  */
 export interface Options extends McpAnswers.Options {
-  /** Gives sessions, and refuses requests without one. Default true, of 2026 false. */
+  /** Whether it has sessions, and refuses requests without one. Default true; for 2026 false. */
   readonly stateful?: boolean | undefined
-  /** How a request of an unknown session is answered: 404, 400 with a body that names the session, or otherwise. Default 404. */
+  /** How it answers a request of an unknown session: 404, 400 with a body that names the session, or another answer. Default 404. */
   readonly lostSession?: LostSession | undefined
   /**
    * How many replicas the server has. Each knows only the sessions that it made itself. Which one a request reaches is random, and the same
@@ -32,22 +32,22 @@ export interface Options extends McpAnswers.Options {
   readonly replicas?: { readonly count: number; readonly seed: number } | undefined
   /** After how many milliseconds without a request a session ends; open streams do not count. Default: never. */
   readonly idleTtl?: number | undefined
-  /** Answers requests as event streams rather than as JSON. Default false. */
+  /** Whether it answers requests with event streams instead of JSON. Default false. */
   readonly streaming?: boolean | undefined
-  /** Offers the stream to clients (GET); otherwise 405. Default true, of 2026 false. */
+  /** Whether it offers the stream to clients (GET); if not, it answers 405. Default true; for 2026 false. */
   readonly offersStream?: boolean | undefined
   /** Serves TLS with this certificate and key (PEM). Default: plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined
 }
 
-/** How a request of an unknown session is answered: in a dialect of the specification's, or as some servers do. */
+/** How the server answers a request of an unknown session: as the specification says, or as some servers do. */
 export type LostSession = 404 | 400 | {
   readonly status: number
   /** The code of a JSON-RPC error; without one the body is plain text. */
   readonly code?: number | undefined
   readonly message?: string | undefined
   readonly headers?: Record<string, string> | undefined
-  /** A ping is answered all the same, as before initialization. Default false. */
+  /** Whether it still answers a ping, as before initialization. Default false. */
   readonly pings?: boolean | undefined
 }
 
@@ -62,13 +62,13 @@ interface Rule {
 export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDisposable {
   /** All requests that arrived, in order. */
   readonly seen: Array<Seen> = []
-  /** Sessions that live, by id, and those that have expired. */
+  /** Current sessions by id, and those that have expired. */
   readonly sessions: HttpSessions
   /** Streams to clients (GET) that are open, oldest first, each with the id of its session. */
   readonly streams = new Map<Http.ServerResponse, string | undefined>()
   /** Sockets that are open. */
   readonly sockets = new Set<Socket>()
-  /** For faults that no `HttpFault` makes: answers instead of the server, and returns true if it did. */
+  /** For faults without an `HttpFault`: answers instead of the server, and returns true if it has. */
   hook: ((turn: Turn) => boolean | undefined) | undefined
   stateful: boolean
   lostSession: LostSession
@@ -134,8 +134,8 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
   }
 
   /**
-   * Resolves as soon as the condition holds. It is looked at after each request, each answer, each call of a tool, and each end
-   * of a session, socket or stream.
+   * Resolves as soon as the condition is true. The server checks it after each request, each answer, each call of a tool, and each end of a
+   * session, socket or stream.
    */
   until(condition: () => boolean): Promise<void> {
     return this.#conditions.until(condition)
@@ -145,7 +145,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
 
   /**
    * Fails requests from now on: those of a kind (as in `count`) or those that a test picks, the next `times` of them (default:
-   * all). An earlier fault wins over a later one. Returns a function that removes the fault.
+   * all). An earlier fault takes precedence over a later one. Returns a function that removes the fault.
    */
   fail(which: string | ((seen: Seen) => boolean), how: HttpFault, times = Number.POSITIVE_INFINITY): () => void {
     const concerns = typeof which === "string" ? (turn: Turn) => is(turn, which) : which
@@ -156,7 +156,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     }
   }
 
-  /** Removes every fault. Requests that already hang go on hanging. */
+  /** Removes every fault. Requests that already hang keep hanging. */
   heal(): void {
     this.#rules.length = 0
   }
@@ -174,7 +174,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     })
   }
 
-  /** Stops listening: new connections are refused, idle ones closed. Answers and streams under way go on. */
+  /** Stops listening: refuses new connections and closes idle ones. Answers and streams in progress continue. */
   refuse(): void {
     this.#node.close()
   }

@@ -1,6 +1,5 @@
 /**
- * A ledger of what a scripted connector opened, sent and closed, so that a test can say: everything that was opened is
- * closed, once.
+ * A ledger of what a scripted connector opened, sent and closed, so that a test can check that everything was closed exactly once.
  */
 
 /** One line of the ledger. Times are those of the Clock that the connector ran under. */
@@ -18,8 +17,8 @@ export type Entry =
   | { readonly _tag: "Closed"; readonly at: number; readonly connection: number }
 
 /**
- * A line of what became of a session of the server: it begins with a connection, may be suspended and resumed by another one, and is
- * ended by us or forgotten by the server.
+ * A line about a session of the server: a session begins with a connection, may be suspended and resumed by another one, and ends when
+ * Lifeline ends it or the server forgets it.
  */
 export interface SessionEntry {
   readonly at: number
@@ -31,7 +30,7 @@ export interface SessionEntry {
 /** What can become of a session. */
 export type SessionEvent = "begun" | "suspended" | "resumed" | "ended" | "forgotten"
 
-/** What may follow on what. */
+/** Which entries may follow each entry. */
 const sessionOrder: Readonly<Record<SessionEvent, ReadonlyArray<SessionEvent>>> = {
   begun: ["suspended", "ended", "forgotten"],
   suspended: ["resumed", "ended", "forgotten"],
@@ -40,11 +39,11 @@ const sessionOrder: Readonly<Record<SessionEvent, ReadonlyArray<SessionEvent>>> 
   forgotten: []
 }
 
-/** What happened, in order. */
+/** The entries, in order. */
 export class Ledger {
   readonly entries: Array<Entry> = []
   readonly sessions: Array<SessionEntry> = []
-  /** Called synchronously for each entry as it is written, so that a test can look at the rest of the world in that step. */
+  /** Called synchronously when an entry is written, so that a test can check other state in the same step. */
   onWrite: ((entry: Entry) => void) | undefined
 
   write(entry: Entry): void {

@@ -1,6 +1,6 @@
 /**
- * A connector that does what a test says, on the Clock of the test: fails n times, hangs, answers late, loses its connection,
- * changes its tools. No process, no socket.
+ * A connector that a test controls, on the Clock of the test: it can fail n times, hang, answer late, lose its connection, and change its
+ * tools. It uses no process and no socket.
  */
 import {
   ConnectError,
@@ -24,9 +24,9 @@ export type Answer =
   | { readonly answer: "result"; readonly result?: unknown; readonly after?: number | undefined }
   /** With this error, at once or later. */
   | { readonly answer: "error"; readonly error: RequestError; readonly after?: number | undefined }
-  /** Never: the request runs into its timeout. */
+  /** Never, so the request times out. */
   | { readonly answer: "never" }
-  /** As broken connectors do: it dies, or can neither end nor be interrupted. */
+  /** Like a broken connector: the request dies, or can neither end nor be interrupted. */
   | { readonly answer: "die" }
   | { readonly answer: "stuck" }
 
@@ -48,9 +48,9 @@ export class ScriptedConnector implements Connector {
   readonly connections: Array<ScriptedConnection> = []
   /** What the server lists from now on. Announce a change with `current.notify("notifications/tools/list_changed")`. */
   offer: Offer = { tools: [echo], prompts: [], resources: [], resourceTemplates: [] }
-  /** How attempts go for which no outcome is scripted. */
+  /** The outcome of attempts that are not scripted. */
   otherwise: Outcome = {}
-  /** Called for each request: how it is answered. If it returns `undefined`, the method's default answer is given. */
+  /** Called for each request; returns how the server answers it. For `undefined`, the server gives the method's default answer. */
   respond: ((method: string, params: unknown, connection: ScriptedConnection) => Answer | undefined) | undefined
   readonly #script: Array<Outcome> = []
   #sessions = 0
@@ -59,7 +59,7 @@ export class ScriptedConnector implements Connector {
     this.overlap = options.overlap ?? true
   }
 
-  /** Says how the next attempts go, one outcome each. */
+  /** Sets the outcomes of the next attempts, one for each. */
   script(...outcomes: ReadonlyArray<Outcome>): this {
     this.#script.push(...outcomes)
     return this
@@ -70,7 +70,7 @@ export class ScriptedConnector implements Connector {
     this.#script.length = 0
   }
 
-  /** The next `times` attempts fail. */
+  /** Makes the next `times` attempts fail. */
   failNext(times: number, error: Outcome["error"] = {}): this {
     for (let i = 0; i < times; i++) this.#script.push({ connect: "fail", error })
     return this
@@ -274,7 +274,7 @@ const sending = (
   }
 }
 
-/** A tool of a name, for offers. */
+/** A tool with this name, for offers. */
 export const tool = (name: string, annotations?: Tool["annotations"]): Tool => ({
   name,
   inputSchema: { type: "object" },

@@ -1,7 +1,7 @@
 /**
- * A deterministic world for tests that generate interleavings: a scheduler that runs one task at a time on request, a clock
- * that moves on request, and seeded chance. No Promise is involved, so a run is one synchronous function call and can be
- * replayed and shrunk.
+ * A deterministic environment for tests that generate interleavings: a scheduler that runs one task at a time on request, a clock that
+ * advances on request, and seeded randomness. It uses no Promise, so a run is one synchronous function call, and can be replayed and
+ * shrunk.
  */
 import {
   Clock,
@@ -27,7 +27,7 @@ interface Timer {
 
 const isBefore = (a: Timer, b: Timer) => a.at < b.at || (a.at === b.at && a.order < b.order)
 
-/** How many tasks or timers may run without the world coming to rest before it counts as a livelock. */
+/** How many tasks or timers may run before the simulation must be idle; more count as a livelock. */
 const tooMany = 100_000
 
 /** See the head of the file. */
@@ -80,7 +80,7 @@ export class Simulation {
     return this.#waiting
   }
 
-  /** Runs an effect in this world, without logs, as far as it gets without `step`, `runUntilIdle` or time. */
+  /** Starts an effect in this simulation, without logs, and runs it as far as it gets without `step`, `runUntilIdle` or time. */
   fork<A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> {
     const inside = effect.pipe(
       Effect.withClock(this.clock),
@@ -97,14 +97,14 @@ export class Simulation {
     return task !== undefined
   }
 
-  /** Runs until nothing is left to do at this moment. */
+  /** Runs tasks until none is left at the current time. */
   runUntilIdle(): void {
     for (let steps = 0; this.step(); steps++) {
       if (steps > tooMany) throw new Error(`livelock at ${this.now} ms`)
     }
   }
 
-  /** Lets time pass: every timer fires at its time, and everything runs until it is idle after each. */
+  /** Advances the time: every timer fires at its time, and after each one, tasks run until none is left. */
   advance(millis: number): void {
     const until = this.now + millis
     this.runUntilIdle()
@@ -119,13 +119,13 @@ export class Simulation {
     this.now = until
   }
 
-  /** Suspends the machine: the clock goes on, and the timers do not; each fires later by as much. */
+  /** Simulates a suspended machine: the clock advances, but the timers do not, so each fires later by this time. */
   suspend(millis: number): void {
     this.now += millis
     for (const timer of this.#timers) timer.at += millis
   }
 
-  /** Fires the earliest timer and runs nothing else, so that whatever comes next races with what it began. */
+  /** Fires the earliest timer and runs nothing else, so that what it starts races with what the test does next. */
   fire(): void {
     const timer = this.#earliest()
     if (timer !== undefined) this.#fire(timer)

@@ -1,32 +1,32 @@
 /**
- * An MCP server over stdio that fails as it is told to: a real process for tests, and what can be known of it afterwards.
+ * An MCP server over stdio that fails on command: a real process for tests, with a record of what happened in it.
  */
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
-/** One way to die, and when. */
+/** A crash, and when it happens. */
 export interface Crash {
-  /** What it dies of: being started, `server/discover`, the handshake's request or its end, or a tool's call. */
+  /** When it crashes: at its start, at `server/discover`, at the request or the end of the handshake, or at the call of a tool. */
   readonly at: "start" | "discover" | "initialize" | "initialized" | "call"
-  /** Which of them, counted from 1: over all processes that share a journal, else in one process. Default: each. */
+  /** At which occurrence, counted from 1, in all processes that share a journal, otherwise in one process. Default: at each. */
   readonly nth?: number | undefined
   /**
-   * How far a call has come: read, carried out, half of the answer written, or answered. A call that is not even read is made
-   * by stopping the process (SIGSTOP) before the call and killing it after. Default `received`.
+   * How far the call has got: read, carried out, half of the answer written, or answered. For a call that is not even read, stop the
+   * process (SIGSTOP) before the call, and kill it afterwards. Default `received`.
    */
   readonly point?: "received" | "applied" | "answering" | "answered" | undefined
   /** Default 1. */
   readonly exitCode?: number | undefined
-  /** Sent to itself in place of an exit; SIGSTOP makes it hang instead. */
+  /** The signal that it sends to itself instead of exiting; SIGSTOP makes it hang. */
   readonly signal?: NodeJS.Signals | undefined
   /** Written to stderr before. */
   readonly stderr?: string | undefined
 }
 
-/** How the server misbehaves. Without options it behaves. Durations in milliseconds. */
+/** The faults of the server. Without options it has none. Durations in milliseconds. */
 export interface Options {
   readonly crashes?: ReadonlyArray<Crash> | undefined
-  /** It reads nothing for so long after its start. */
+  /** How long it reads nothing after its start. */
   readonly startDelay?: number | undefined
   /**
    * Which protocol it speaks: `2025`, with sessions, so that it answers -32601 to `server/discover`; or `2026`, without, so that it
@@ -42,13 +42,13 @@ export interface Options {
   /** `unsupported` answers -32601, `silent` never; of 2026, to a second `server/discover`. Default `answer`. */
   readonly ping?: "answer" | "unsupported" | "silent" | undefined
   readonly ignoreTerm?: boolean | undefined
-  /** It lives on when its stdin has ended. */
+  /** It keeps running when its stdin has ended. */
   readonly ignoreStdinEnd?: boolean | undefined
-  /** Processes of its own that hold its stdout and outlive it, and ignore SIGTERM where it does. */
+  /** How many child processes it has, which keep its stdout open, run longer than it does, and ignore SIGTERM if it does. */
   readonly grandchildren?: number | undefined
   /** It runs as the child of a wrapper, as npx would run it. */
   readonly wrapper?: boolean | undefined
-  /** It writes lines to stdout that are no protocol before it begins. */
+  /** Before it begins, it writes lines to stdout that are not JSON-RPC. */
   readonly noise?: boolean | undefined
   /** A file to which it appends what happens to it, shared by the processes that follow each other. */
   readonly journal?: string | undefined
@@ -65,7 +65,7 @@ export interface Entry {
   readonly detail?: string | undefined
 }
 
-/** How to start it: what every configuration of a stdio server takes. */
+/** How to start it, in the form of every configuration of a stdio server. */
 export interface Command {
   readonly command: string
   readonly args: ReadonlyArray<string>
@@ -102,7 +102,7 @@ export const command = (options: Options = {}): Command => ({
 
 const program = fileURLToPath(new URL("stdio-fault-server.js", import.meta.url))
 
-/** What a journal has so far, in order; empty before the first start. */
+/** The entries of a journal so far, in order; empty before the first start. */
 export const journal = (path: string): ReadonlyArray<Entry> => {
   try {
     return readFileSync(path, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Entry)
@@ -112,6 +112,6 @@ export const journal = (path: string): ReadonlyArray<Entry> => {
   }
 }
 
-/** How often something is in a journal. */
+/** How many entries of a kind a journal has. */
 export const count = (path: string, event: string, detail?: string): number =>
   journal(path).filter((entry) => entry.event === event && (detail === undefined || entry.detail === detail)).length

@@ -1,6 +1,6 @@
 /**
- * A TCP proxy on 127.0.0.1 between a client and a server: the network that a test breaks, for faults that neither side makes
- * itself. It knows nothing of what it carries but, for `twice`, the chunks of HTTP.
+ * A TCP proxy on 127.0.0.1 between a client and a server, with which a test can break the network. It does not interpret the data,
+ * except, for `twice`, the chunks of HTTP.
  */
 import { Effect, type Scope } from "effect"
 import * as Net from "node:net"
@@ -9,33 +9,32 @@ import { Conditions } from "./internal/Conditions.js"
 /** Where bytes go. */
 export type Direction = "toServer" | "toClient"
 
-/** Bytes that came at once. */
+/** Bytes that arrived together. */
 export interface Piece {
   readonly direction: Direction
   readonly bytes: Buffer
   /** The number of the connection, from 0 in the order in which they were made. */
   readonly connection: number
-  /** The bytes as text, for a look at what they are. */
+  /** The bytes as text, so that a test can see what they are. */
   readonly text: string
 }
 
 /**
- * What becomes of a piece.
+ * What the proxy does with a piece.
  *
- * - `pass`: it is carried.
- * - `lose`: it vanishes, and so does all that follows in this direction of its connection: TCP leaves no gaps.
- * - `reset`: it vanishes, and both sides find their connection reset.
- * - `cut`: it vanishes, and only the client finds its connection reset. The server is told nothing, as where a router forgets a
- *   connection: it goes on writing into the void.
- * - `twice`: it is carried twice where it is whole chunks of a chunked HTTP body, such as an event of an event stream; otherwise
- *   once.
- * - `delay`: it is carried so many milliseconds later; what follows comes after it.
+ * - `pass`: forwards it.
+ * - `lose`: drops it, and everything that follows in this direction of its connection, because TCP leaves no gaps.
+ * - `reset`: drops it, and resets the connection on both sides.
+ * - `cut`: drops it, and resets the connection only on the client's side. The server notices nothing, as when a router forgets a
+ *   connection.
+ * - `twice`: forwards it twice if it consists of whole chunks of a chunked HTTP body, such as an event of an event stream; otherwise once.
+ * - `delay`: forwards it this many milliseconds later, and everything that follows after it.
  */
 export type Treatment = "pass" | "lose" | "reset" | "cut" | "twice" | { readonly delay: number }
 
 /** The proxy. Make it with `make` or `open`. */
 export class TcpProxy implements AsyncDisposable {
-  /** Says what becomes of each piece; by default it passes. Given each piece once, as it comes. */
+  /** Decides what the proxy does with each piece; by default it forwards it. Called once for each piece, when it arrives. */
   treat: ((piece: Piece) => Treatment | undefined) | undefined
   readonly #target: URL
   readonly #node: Net.Server
@@ -51,7 +50,7 @@ export class TcpProxy implements AsyncDisposable {
     this.#node = Net.createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#link(client))
   }
 
-  /** The server's address, by way of the proxy. Stays the same over `refuse` and `accept`. */
+  /** The server's address through the proxy. `refuse` and `accept` do not change it. */
   get url(): string {
     const url = new URL(this.#target)
     url.hostname = "127.0.0.1"
@@ -73,12 +72,12 @@ export class TcpProxy implements AsyncDisposable {
     return this.#links.size
   }
 
-  /** Resolves as soon as the condition holds. It is looked at after each piece, and each beginning and end of a connection. */
+  /** Resolves as soon as the condition is true. The proxy checks it after each piece, and each start and end of a connection. */
   until(condition: () => boolean): Promise<void> {
     return this.#conditions.until(condition)
   }
 
-  /** Resets every connection, on both sides or on the client's only: see `Treatment`. New ones are carried as before. */
+  /** Resets every connection, on both sides or on the client's only: see `Treatment`. New ones work as before. */
   cut(sides: "both" | "client" = "both"): void {
     for (const link of [...this.#links]) link.end(sides)
   }
@@ -105,20 +104,20 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   /**
-   * The network is gone: connections can be made and stay open, and nothing is carried in either direction until `release`. What
-   * was sent meanwhile comes then, as TCP sends it again. A connection that is cut meanwhile has lost it.
+   * Takes the network away: connections can be made and stay open, but the proxy forwards nothing in either direction until `release`.
+   * Then it forwards what was sent meanwhile, as TCP would. A connection that is cut meanwhile loses its data.
    */
   hold(): void {
     this.#held = true
   }
 
-  /** The network is back: carries what was held. */
+  /** Brings the network back: forwards what was held. */
   release(): void {
     this.#held = false
     for (const link of this.#links) link.flush()
   }
 
-  /** Ends for good: cuts every connection and refuses new ones. */
+  /** Ends the proxy: cuts every connection and refuses new ones. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.cut()
     if (this.#node.listening) await this.refuse()

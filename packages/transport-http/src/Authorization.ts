@@ -1,24 +1,24 @@
 /**
- * Who gives the token that goes with each request, and gets another one where the server refuses it.
+ * The source of the token for each request, which gets another token if the server refuses one.
  */
 import type { LoginFailure } from "@mcp-lifeline/protocol"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { Effect, Redacted } from "effect"
 import type { CredentialFailure } from "./HttpFailure.js"
 
-/** Why new credentials are wanted. */
+/** Why new credentials are needed. */
 export interface Refusal {
-  /** 401, or 403 where more rights are wanted. */
+  /** 401, or 403 if the server requires more scopes. */
   readonly status: number
   /** The `WWW-Authenticate` header. */
   readonly challenge: string | undefined
 }
 
-/** What is known of a login at the moment. */
+/** The current tokens of a login. */
 export interface Tokens {
   /** Sent as `Authorization: Bearer`. */
   readonly access: Redacted.Redacted
-  /** Never sent to the server; no message shows it. */
+  /** Never sent to the MCP server, and shown in no message. */
   readonly refresh: Redacted.Redacted | undefined
 }
 
@@ -27,16 +27,16 @@ export interface Tokens {
  * connection for which it was given has ended, and has no time limit of its own.
  */
 export interface Authorization {
-  /** The tokens for the next request, or undefined where there are none: then the request goes without. Asked for each request. */
+  /** The tokens for the next request, or undefined to send it without a token. Run for each request. */
   readonly tokens: (fetch: FetchLike) => Effect.Effect<Tokens | undefined, CredentialFailure>
   /**
-   * Called when the server refuses a request, unless `tokens` gives another token by then. Succeeds with whether it is worth sending
-   * the request once more; fails with LoginFailure as long as a person has to finish a login.
+   * Called when the server refuses a request, unless `tokens` returns another token by then. Succeeds with whether to send the request once
+   * more; fails with LoginFailure as long as a person has to log in.
    */
   readonly renew: (
     refusal: Refusal,
     fetch: FetchLike
   ) => Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure>
-  /** Whether new tokens are being got: what an attempt that takes long is waiting for. */
+  /** Whether it is getting new tokens, for the message about an attempt that takes long. */
   readonly isRunning: () => boolean
 }

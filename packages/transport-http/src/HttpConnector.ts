@@ -20,26 +20,26 @@ import * as StreamableTransport from "./StreamableTransport.js"
 
 /** Options of a connector over HTTP. */
 export interface Options {
-  /** The address of the MCP endpoint. Userinfo in it is sent as basic authentication. */
+  /** The address of the MCP endpoint. A user and password in it are sent as basic authentication. */
   readonly url: string | URL
-  /** Sent with every request. */
+  /** Headers for every request. */
   readonly headers?: Credentials.Headers | undefined
-  /** Gives headers for each request, so that tokens can rotate. Called once more if the server refuses them (401). */
+  /** Returns the headers of each request, so that tokens can change. Called once more if the server refuses them (401). */
   readonly headerProvider?: Credentials.HeaderProvider | undefined
-  /** OAuth, by a provider of the official SDK. Its token wins over an `authorization` of the headers. */
+  /** For OAuth: a provider of the official SDK. Its token overrides an `authorization` in the headers. */
   readonly authProvider?: OAuthClientProvider | undefined
-  /** Tokens from elsewhere, instead of an `authProvider`; not together with it. */
+  /** Another source of tokens, instead of an `authProvider`. Cannot be combined with one. */
   readonly authorization?: Authorization | undefined
   /**
    * `streamable` is Streamable HTTP, `sse` the older HTTP+SSE. Default `auto`: Streamable HTTP, or HTTP+SSE if the server answers
-   * `initialize` with 400, 404 or 405 and not in JSON-RPC.
+   * `initialize` with 400, 404 or 405 and without JSON-RPC.
    */
   readonly transport?: "auto" | "streamable" | "sse" | undefined
   /**
    * The era of the protocol. `2025`: the revisions with sessions, up to 2025-11-25. `2026`: the revision without sessions, 2026-07-28, in
-   * which each request stands alone; over Streamable HTTP only. `auto`: the one that the server speaks, found by one request
-   * (`server/discover`) before the first connection. If the server has sessions, this is remembered for a day, or until a connection is
-   * refused. Default `auto`.
+   * which each request is independent; over Streamable HTTP only. `auto`: whichever the server speaks. The connector finds this out by one
+   * request (`server/discover`) before the first connection. If the server has sessions, the connector remembers this for a day, or until
+   * the server refuses a connection. Default `auto`.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
   /** How long a TCP and TLS connection may take. Default 10 s. */
@@ -47,25 +47,25 @@ export interface Options {
   /** How long the DELETE that ends the session at close may take. Default 2 s. */
   readonly closeTimeout?: TimeSpan.TimeSpan | undefined
   /**
-   * The longest message of the server, in bytes after decompression. A longer one is dropped while it streams in, and fails only its own
-   * request. At least 1024; default 64 MiB.
+   * The longest message of the server, in bytes after decompression. The connector drops a longer one while it arrives, and only its own
+   * request fails. At least 1024; default 64 MiB.
    */
   readonly maxMessageBytes?: number | undefined
   /**
-   * How many sockets the requests in flight share. Further requests wait for a socket. At least 1; default 64. Another 8 sockets are kept for
-   * what must not wait behind requests: the stream from the server, pings, cancellations, and answers of the client. Not together with a
-   * dispatcher or a fetch, which have limits of their own.
+   * How many sockets the requests in flight share. Further requests wait for a socket. At least 1; default 64. Another 8 sockets are for
+   * what must not wait behind requests: the stream from the server, pings, cancellations, and answers of the client. Cannot be combined
+   * with a dispatcher or a fetch, which have limits of their own.
    */
   readonly maxSockets?: number | undefined
   /**
-   * An undici dispatcher to send everything through. The connector does not close it. Default: one for each connection, without idle limits,
-   * through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name. These are read when the connector is made, and need no scheme
-   * (`host:port`).
+   * An undici dispatcher through which the connector sends everything. The connector does not close it. Default: one for each connection,
+   * without idle limits, through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name. The connector reads these when it is made, and
+   * accepts them without a scheme (`host:port`).
    */
   readonly dispatcher?: Dispatcher | undefined
   /**
-   * A fetch to send everything through instead of undici, including OAuth. It must stream the response, obey the signal, and follow no
-   * redirect if `redirect` is `manual`. Its own time limits apply. Not together with a dispatcher.
+   * A fetch that the connector uses for everything instead of undici, including OAuth. It must stream the response, respect the signal, and
+   * follow no redirect if `redirect` is `manual`. Its own time limits apply. Cannot be combined with a dispatcher.
    */
   readonly fetch?: FetchLike | undefined
 }
@@ -95,7 +95,7 @@ const headerCheck: Check.Check = (value, path) =>
       "is not a valid HTTP header; accepted: a name without spaces, and a value in one line of Latin-1 characters"
   }]
 
-/** Lists everything that is wrong with options. `make` throws it as an `InvalidOptions`. */
+/** Returns all problems with options. `make` throws them as an `InvalidOptions`. */
 export const problems = (options: Options): ReadonlyArray<Problem.Problem> => {
   const { dispatcher, fetch } = options
   const found = [...check({ ...options, url: options.url ?? "" }, [])]
@@ -148,17 +148,16 @@ const check = Check.options(
   "a server with a url"
 )
 
-/** By its tag: a connector may come from another copy of this package than whoever asks. */
+/** Checks the tag, because a connector may come from another copy of this package. */
 const isLoginFailure = (cause: unknown): cause is LoginFailure.LoginFailure => Predicate.isTagged(cause, "LoginFailure")
 
 /**
- * The official SDK's UnauthorizedError where a connection was not made because a person has to finish a login; otherwise
- * undefined.
+ * The official SDK's UnauthorizedError, if the connection failed because a person has to log in; otherwise undefined.
  */
 export const loginNeeded = (error: ConnectError): Error | undefined =>
   isLoginFailure(error.cause) ? error.cause.cause : undefined
 
-/** A fetch as connectors use it for OAuth: through the proxies that the environment names. */
+/** A fetch as connectors use it for OAuth: it uses the proxies that the environment names. */
 export const fetchFor = (url: URL): Effect.Effect<FetchLike> =>
   Effect.map(
     HttpClient.undici,
@@ -170,31 +169,31 @@ export const fetchFor = (url: URL): Effect.Effect<FetchLike> =>
       )
   )
 
-/** The login that a person has to finish before there can be a connection; undefined where something else is the matter. */
+/** The login that a person has to finish before the connector can connect; undefined if the failure has another reason. */
 export const loginOf = ({ cause }: ConnectError): LoginFailure.LoginFailure | undefined =>
   isLoginFailure(cause) ? cause : undefined
 
-/** The HTTP status for which a connection was not made, where the server answered with one that is no success. */
+/** The HTTP status because of which the connection failed, if the server answered with an unsuccessful one. */
 export const statusOf = ({ cause }: ConnectError): number | undefined =>
   isLoginFailure(cause) || Predicate.isTagged(cause, "StatusFailure") ? (cause as StatusFailure).status : undefined
 
-/** The older transport, which a program that meets no such server never loads. */
+/** The older transport, which is loaded only for a server that needs it. */
 const sse = Effect.promise(() => import("./SseTransport.js"))
 
-/** The transport without sessions, which a program that asks for `2025` never loads. */
+/** The transport without sessions, which is not loaded with `2025`. */
 const stateless = Effect.promise(() => import("./StatelessTransport.js"))
 
-/** Whether a failure of `initialize` means that the server may speak HTTP+SSE only. */
+/** Whether a failure of `initialize` means that the server may speak only HTTP+SSE. */
 const mayBeOlder = (error: ConnectError): boolean =>
   error.cause instanceof StatusFailure && error.cause.error === undefined &&
   (error.cause.status === 400 || error.cause.status === 404 || error.cause.status === 405)
 
-/** Whether a server that speaks the older HTTP+SSE refuses the credentials, or wants some: it is the one that is meant. */
+/** Whether a server of the older HTTP+SSE refuses the credentials or requires some, which shows that it is the right server. */
 const isRefusal = ({ reason }: ConnectError): boolean => reason === "unauthorized" || reason === "forbidden"
 
 /**
- * A connector to the MCP server at an address. Throws an `InvalidOptions` that names every option that is not acceptable or does
- * not exist; it shows neither address nor headers.
+ * A connector to the MCP server at an address. Throws an `InvalidOptions` that names every option that is not accepted or does not exist;
+ * it shows neither address nor headers.
  *
  * Closing a connection ends its session (DELETE) and leaves no socket, timer or listener behind.
  */

@@ -1,17 +1,17 @@
 /**
- * Keeps configured values out of what people read: the tail of stderr, messages, the target.
+ * Masks configured values in what people read: the end of stderr, messages, the target.
  */
 import { Redacted } from "effect"
 
-/** Shorter values are not looked for: their text would be found everywhere. */
+/** Shorter values are not masked, because their text would occur everywhere. */
 const shortest = 8
 
 const mark = "***"
 
-/** Values to be masked, longest first. */
+/** The values to mask, longest first. */
 export type Secrets = ReadonlyArray<string>
 
-/** The values of a configured environment, and of arguments that sound like one, where they are long enough. */
+/** The values of a configured environment, and of arguments that look like secrets, if they are long enough. */
 export const collect = (
   env: { readonly [name: string]: string | Redacted.Redacted<string> | null } | undefined,
   given: ReadonlyArray<string> = []
@@ -23,7 +23,7 @@ export const collect = (
   return [...found].toSorted((a, b) => b.length - a.length)
 }
 
-/** How a value may be written: each line of one that has several, as in JSON, as in a URL. */
+/** The forms in which a value may be written: each of its lines, encoded as in JSON, or as in a URL. */
 const forms = (value: string): ReadonlyArray<string> =>
   value.split(/\r?\n/).map((line) => line.trim()).filter((line) => line.length >= shortest).flatMap((line) => [
     line,
@@ -61,7 +61,7 @@ const assignment = /^([\w.-]+)\s*[=:]\s*(.+)$/s
 
 const scheme = /^(bearer|basic)\s+/i
 
-/** The parts of an argument that sound like a secret, by its own words. */
+/** The parts of an argument that look like a secret, judged by the argument alone. */
 const hiddenIn = (arg: string): ReadonlyArray<string> => {
   const [, name, value] = assignment.exec(arg) ?? []
   if (name !== undefined && value !== undefined) {
@@ -77,14 +77,14 @@ const hiddenIn = (arg: string): ReadonlyArray<string> => {
   return [...users, ...passwords, ...parameters.flat()]
 }
 
-/** The same, by the option before it as well. */
+/** The same, judged also by the option before it. */
 const hiddenAt = (given: ReadonlyArray<string>, index: number): ReadonlyArray<string> => {
   const [previous, arg = ""] = [given[index - 1], given[index]]
   const isValue = !arg.startsWith("-") && previous?.startsWith("-") === true && !previous.includes("=")
   return isValue && telling.test(previous) ? [arg] : hiddenIn(arg)
 }
 
-/** Arguments for people: secrets, what sounds like one, and credentials and parameters in URLs are masked. */
+/** Arguments for people, with secrets, what looks like one, and credentials and parameters in URLs masked. */
 export const args = (secrets: Secrets, given: ReadonlyArray<string>): ReadonlyArray<string> =>
   given.map((arg, index) => {
     const own = hiddenAt(given, index).reduce(

@@ -15,41 +15,42 @@ export interface Options {
   /** The program. It is started without a shell. */
   readonly command: string
   /**
-   * Its arguments. What looks like a secret (`--api-key x`, `TOKEN=x`, `Authorization: x`, credentials in a URL) is masked in messages and,
-   * from 8 characters on, in what the server writes to stderr. Put secrets into `env`: other users of the machine may see the arguments
-   * of a process.
+   * Its arguments. The connector masks what looks like a secret (`--api-key x`, `TOKEN=x`, `Authorization: x`, credentials in a URL) in
+   * messages and, from 8 characters on, in what the server writes to stderr. Put secrets into `env`: other users of the machine may see
+   * the arguments of a process.
    */
   readonly args?: ReadonlyArray<string> | undefined
   /**
-   * Environment variables, in addition to the safe ones that are inherited (HOME, LANG, LC_*, LOGNAME, PATH, SHELL, TERM, TMPDIR, TZ,
-   * USER, and the like on Windows). Values of 8 characters or more are masked in what the server writes to stderr. Null removes an
-   * inherited variable.
+   * Environment variables, in addition to the safe ones that the server always inherits (HOME, LANG, LC_*, LOGNAME, PATH, SHELL, TERM,
+   * TMPDIR, TZ, USER, and the like on Windows). In what the server writes to stderr, the connector masks values of 8 characters or more.
+   * Null removes an inherited variable.
    */
   readonly env?: { readonly [name: string]: string | Redacted.Redacted<string> | null } | undefined
   /** The working directory. Default: that of this process. */
   readonly cwd?: string | undefined
-  /** The server inherits the whole environment of this process. Default false. */
+  /** Whether the server inherits the whole environment of this process. Default false. */
   readonly inheritEnv?: boolean | undefined
   /**
    * The era of the protocol. `2025`: the revisions with sessions, up to 2025-11-25. `2026`: the revision without, 2026-07-28. `auto`, the
-   * default: the one that the server speaks. The server is asked (`server/discover`) before it is initialized. If it does not answer, it is
-   * initialized after 5 s, or a third of `timeouts.connect` if that is shorter; if it exits, it is started once more. If it has
-   * sessions, this is remembered for a day, or until it refuses to be initialized, so that the next connection does not ask.
+   * default: whichever the server speaks. The connector first sends `server/discover`. If the server does not answer, the connector sends
+   * `initialize` after 5 s, or a third of `timeouts.connect` if that is shorter; if the server exits, the connector starts it once more. If
+   * the server has sessions, the connector remembers this for a day, or until the server refuses `initialize`, so that the next connection
+   * does not ask.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
-  /** The longest message, in bytes. A longer one is dropped while it streams in, and fails only its own request. Default 16 MiB. */
+  /** The longest message, in bytes. The connector drops a longer one while it arrives, and only its own request fails. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined
   /**
-   * How long the server may take to exit after its stdin has ended. Then it gets SIGTERM. Default 2 seconds. Keep `stdinGrace` and
-   * `termGrace` together below `timeouts.close` (5 seconds): a close that takes longer is abandoned. The process is still terminated, but
-   * the next one may start before it has exited.
+   * How long the server may take to exit after its stdin has been closed. Then it gets SIGTERM. Default 2 seconds. Keep the sum of
+   * `stdinGrace` and `termGrace` below `timeouts.close` (5 seconds): Lifeline does not wait longer for a close. The process is still
+   * terminated, but the next one may start before it has exited.
    */
   readonly stdinGrace?: TimeSpan.TimeSpan | undefined
   /** How long its process group may take to exit after SIGTERM. Then it gets SIGKILL. Default 2 seconds. */
   readonly termGrace?: TimeSpan.TimeSpan | undefined
-  /** On SIGINT, SIGTERM and SIGHUP, terminate the server's process group and then this process. Default false. */
+  /** Whether SIGINT, SIGTERM and SIGHUP terminate the server's process group and then this process. Default false. */
   readonly handleSignals?: boolean | undefined
-  /** Called with each line that the server writes to stderr, with secrets masked. What it throws is logged, once for each connection. */
+  /** Called with each line that the server writes to stderr, with secrets masked. If it throws, this is logged once for each connection. */
   readonly stderr?: ((line: string) => void) | undefined
 }
 
@@ -65,7 +66,7 @@ export const defaults = {
 
 const grace = Check.span(0, 600_000)
 
-/** Lists everything that is wrong with options. `make` throws it as an `InvalidOptions`. */
+/** Returns all problems with options. `make` throws them as an `InvalidOptions`. */
 export const problems: (options: Options) => ReadonlyArray<Problem.Problem> = (options) => check(options, [])
 
 const check = Check.options(
@@ -95,9 +96,10 @@ const check = Check.options(
  * A connector that starts a process for each connection, in a process group of its own, and terminates the whole group when the connection
  * closes.
  *
- * A close ends stdin, then sends SIGTERM, then SIGKILL to the group, each after its grace period. It waits until the process has exited and
- * no process of its group is left. If this process exits, the groups get SIGKILL; if it is killed, the servers see the end of their stdin. A
- * daemon that has left its group is out of reach. On Windows, `taskkill /T /F` takes the place of the signals.
+ * To close, the connector closes stdin, then sends SIGTERM, then SIGKILL to the group, each after its grace period. It waits until the
+ * process has exited and no process of its group is left. If this process exits, the connector sends SIGKILL to the groups; if this
+ * process is killed, the servers see the end of their stdin. The connector cannot reach a daemon that has left its group. On Windows, it
+ * uses `taskkill /T /F` instead of signals.
  *
  * Throws an `InvalidOptions` that lists every option that is out of range or does not exist.
  *

@@ -37,52 +37,51 @@ export interface HealthCheck {
 }
 
 /**
- * One MCP server, supervised. The handle outlives every connection: keep it, never swap it. Each of its streams ends once
- * its scope has closed.
+ * One supervised MCP server. You use the same handle for all connections. Each of its streams ends when its scope has closed.
  *
- * Interrupting a call sends `notifications/cancelled` and returns at once. Interrupting a command stops only the waiting: the
- * command is carried out all the same.
+ * If you interrupt a call, Lifeline sends `notifications/cancelled`, and the call ends at once. If you interrupt a command, you stop only
+ * the waiting: Lifeline still carries the command out.
  */
 export interface Backend {
   /** Its name. */
   readonly id: string
   /** The status. A slow reader of `changes` may miss values in between, never the last one. */
   readonly status: Live.Live<Status>
-  /** What happens from now on. A reader that is 1,024 events behind loses the oldest. */
+  /** The events from now on. A reader that is 1,024 events behind loses the oldest. */
   readonly events: Stream.Stream<Event>
   /** Notifications of the current generation. */
   readonly notifications: Stream.Stream<ServerNotification>
   /**
-   * The last good catalogue; `undefined` before the first one, and while it is withdrawn. A list that is older than its `ttlMs` is
-   * marked as stale and read again in the background. With `discovery.mode: "learn"`, running this, its `changes` or `refresh` for
+   * The last good catalogue; `undefined` before the first one, and while it is withdrawn. Lifeline marks a list that is older than its
+   * `ttlMs` as stale, and reads it again in the background. With `discovery.mode: "learn"`, running this, its `changes` or `refresh` for
    * the first time makes the backend read the lists from then on.
    */
   readonly catalog: Live.Live<Snapshot | undefined>
-  /** Reads the lists again, and gives the new catalogue. */
+  /** Reads the lists again, and returns the new catalogue. */
   readonly refresh: Effect.Effect<Snapshot, CallError>
-  /** Whether it is connected, by what is known. Sends nothing. */
+  /** Whether it is connected, as far as Lifeline knows. Sends nothing. */
   readonly isConnected: Effect.Effect<boolean>
   /** Whether the health score reaches a threshold. Default 0.7. */
   readonly isHealthy: (threshold?: number) => Effect.Effect<boolean>
   /**
-   * Sends one ping now, without waiting for a connection, and gives the latency or the error. Never fails. It counts as a probe: if the
-   * ping fails, others follow, `keepalive.suspectInterval` apart, until one is answered or the connection is given up.
+   * Sends one ping now, without waiting for a connection, and returns the latency or the error. Never fails. It counts as a probe: if the
+   * ping fails, further pings follow, `keepalive.suspectInterval` apart, until the server answers one or Lifeline gives up the connection.
    */
   readonly healthCheck: Effect.Effect<HealthCheck>
   /** Makes a new connection, or joins an attempt in progress. Ends with that attempt. */
   readonly reconnect: Effect.Effect<void, CommandError>
   /** Connects a backend that is not connected, or joins an attempt in progress. Ends with that attempt. */
   readonly enable: Effect.Effect<void, CommandError>
-  /** Disconnects, withdraws the catalogue, and refuses calls until `enable`. Ends when everything is torn down or abandoned. */
+  /** Disconnects, withdraws the catalogue, and refuses calls until `enable`. Ends when everything is closed or abandoned. */
   readonly disable: Effect.Effect<void>
-  /** Ends the connection, and stays Disconnected until `reconnect` or `enable`. The catalogue stays, marked as stale. */
+  /** Closes the connection, and stays Disconnected until `reconnect` or `enable`. The catalogue stays, marked as stale. */
   readonly disconnect: Effect.Effect<void>
   /**
    * Ends when the backend has a connection and its first catalogue, or when its first attempt has failed. With `discovery.mode: "learn"`
    * the connection is enough.
    */
   readonly firstOutcome: Effect.Effect<void>
-  /** Pauses and resumes the heartbeats. A pause lasts over reconnects. */
+  /** Pauses and resumes the heartbeats. A reconnect does not end a pause. */
   readonly keepalive: { readonly pause: Effect.Effect<void>; readonly resume: Effect.Effect<void> }
   /** Any request of the protocol. */
   readonly request: <M extends Method>(
@@ -104,8 +103,8 @@ export interface Backend {
   /** Sends a notification, waiting for a connection like a call. Ends when it was sent. */
   readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, CallError>
   /**
-   * Calls a tool. If the connection is lost, the call is sent again only if that does no harm: it was not carried out, the tool's hints
-   * allow it, or the options say `idempotent`. Otherwise it fails with ResultUnknown.
+   * Calls a tool. If the connection is lost, Lifeline sends the call again only if that does no harm: the server has not carried it out,
+   * the tool's hints allow it, or the options say `idempotent`. Otherwise the call fails with ResultUnknown.
    */
   readonly callTool: (params: Params<"tools/call">, options?: CallOptions) => Effect.Effect<CallToolResult, CallError>
   /** Asks the server for one page of tools. `catalog` has all of them. */

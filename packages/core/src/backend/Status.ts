@@ -1,5 +1,5 @@
 /**
- * What can be known about a backend at one moment.
+ * The status of a backend at one moment.
  */
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Kind } from "../catalog/Kind.js"
@@ -8,13 +8,13 @@ import type { Peer } from "../port/Loss.js"
 
 /** Whether keepalive runs, and why not. */
 export interface KeepaliveStatus {
-  /** `disabled`: it has switched itself off, because heartbeats failed while calls were answered. */
+  /** `disabled`: it has switched itself off, because heartbeats failed while calls succeeded. */
   readonly state: "running" | "off" | "paused" | "disabled"
-  /** What is sent: `ping`, `tool:<name>`, `options` or `none`. */
+  /** The kind of heartbeat: `ping`, `tool:<name>`, `options` or `none`. */
   readonly method: string
   /** Why it is off, paused or disabled. */
   readonly reason: string | undefined
-  /** When a keepalive that switched itself off tries again, in milliseconds since the epoch. */
+  /** When keepalive tries again after it switched itself off, in milliseconds since the epoch. */
   readonly reprobeAt: number | undefined
 }
 
@@ -28,7 +28,7 @@ export interface Status {
   readonly generation: number
   /** CONNECTED: connected with a good health score. UNHEALTHY: reconnecting, or connected with a bad score. DISCONNECTED: neither. */
   readonly health: "CONNECTED" | "UNHEALTHY" | "DISCONNECTED"
-  /** From the last ten probes, of which the newest weighs most. 1 is perfect. */
+  /** A weighted mean of the last ten probes, in which the newest weighs most. 1 is perfect. */
   readonly healthScore: number
   /** `stdio`, `http`, or what a connector calls itself. */
   readonly transport: string
@@ -40,15 +40,15 @@ export interface Status {
   readonly sessionId: string | undefined
   /** Name and version that the server gave; kept while it is down. */
   readonly serverInfo: Implementation | undefined
-  /** The version of MCP that was agreed on; kept while it is down. */
+  /** The negotiated version of MCP; kept while the server is down. */
   readonly protocolVersion: string | undefined
   /** Whether this connection resumed the session of the one before it, after a network failure. */
   readonly resumed: boolean
   /** When this connection was made. */
   readonly connectedAt: number | undefined
-  /** How long this connection has lived. */
+  /** How long this connection has lasted. */
   readonly uptime: number
-  /** How long all connections together have lived. */
+  /** How long all connections together have lasted. */
   readonly totalUptime: number
   /** How many connections were made. */
   readonly connectionCount: number
@@ -56,7 +56,7 @@ export interface Status {
   readonly reconnectCount: number
   /** How many attempts failed and connections were lost. */
   readonly errorCount: number
-  /** Why it is or was down; cleared once the connection is stable. */
+  /** Why it is or was down; cleared when the connection is stable. */
   readonly lastError: string | undefined
   /** When that was. */
   readonly lastErrorAt: number | undefined
@@ -76,13 +76,13 @@ export interface Status {
   readonly failedAttempts: number
   /** Consecutive failures of the current generation. */
   readonly failures: { readonly discovery: number; readonly request: number }
-  /** How many calls were sent and have no answer yet. */
+  /** How many calls are in flight. */
   readonly inFlight: number
   /** How many calls wait for a connection. */
   readonly waiting: number
   /** Whether heartbeats are sent. */
   readonly keepalive: KeepaliveStatus
-  /** What is known of the lists; `undefined` before they are read, as with `discovery.mode: "learn"` at first. */
+  /** The state of the lists; `undefined` before they are read, as with `discovery.mode: "learn"` at first. */
   readonly catalog: {
     readonly generation: number
     readonly revision: number

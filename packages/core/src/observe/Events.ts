@@ -1,5 +1,5 @@
 /**
- * What happens to backends: everything that a gateway or telemetry needs to know.
+ * The events of backends, with everything that a gateway or telemetry needs.
  */
 import type { StateName } from "../lifecycle/States.js"
 import type { Loss } from "../port/Loss.js"
@@ -24,8 +24,8 @@ export type Events<Failure> = {
     readonly nextAttemptAt: number | undefined
   }
   /**
-   * A connection was made. `downtime`: since the last one was lost, where one was. `resumed`: it goes on with the session of that
-   * one.
+   * A connection was made. `downtime`: the time since the last one was lost, if one was. `resumed`: the connection resumes the session of
+   * the last one.
    */
   Installed: Common & {
     readonly generation: number
@@ -36,8 +36,8 @@ export type Events<Failure> = {
   /** The connection was lost. */
   RuntimeLost: Common & { readonly generation: number; readonly loss: Loss; readonly uptime: number }
   /**
-   * A connection was closed, or closing it failed or was abandoned. `installed`: it was current once; else its attempt had
-   * failed.
+   * A connection was closed, or closing it failed or was abandoned. `installed`: whether it had been the current connection; if not, its
+   * attempt had failed.
    */
   RuntimeClosed: Common & {
     readonly generation: number
@@ -45,7 +45,7 @@ export type Events<Failure> = {
     readonly outcome: "closed" | "failed" | "abandoned"
     readonly message: string | undefined
   }
-  /** The catalogue was published anew, or is stale or withdrawn (`revision` undefined). */
+  /** A new catalogue was published, or the catalogue is stale or withdrawn (`revision` undefined). */
   CatalogChanged: Common & {
     readonly generation: number
     readonly revision: number | undefined

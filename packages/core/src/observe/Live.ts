@@ -1,9 +1,9 @@
 /**
- * A value that changes: an Effect of what it is now, with the stream of its changes.
+ * A value that changes: an Effect that returns the current value, with a stream of its changes.
  */
 import { type Effect, Effectable, Readable, type Stream, Subscribable } from "effect"
 
-/** Run it, or its `get`, for the value now; `changes` has the value now and again after each change. */
+/** Run it, or its `get`, to get the current value. `changes` has the current value, and the value after each change. */
 export interface Live<A> extends Effect.Effect<A>, Subscribable.Subscribable<A> {}
 
 class LiveValue<A> extends Effectable.Class<A> implements Live<A> {

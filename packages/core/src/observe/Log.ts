@@ -1,6 +1,6 @@
 /**
- * Events as log lines: one line an event, its level by what the event means for whoever uses the backend. What repeats is
- * counted, not repeated, so that a flapping backend does not flood.
+ * Makes log lines from events: one line for each event, with a level that says how much the event matters to the users of the backend. It
+ * counts repeated lines instead of repeating them, so that a flapping backend does not flood the log.
  */
 import { Clock, Duration, Effect, LogLevel, Scope, Stream } from "effect"
 import type { DurationInput } from "effect/Duration"
@@ -14,15 +14,15 @@ import type { Event } from "./Event.js"
 export interface Entry {
   readonly level: LogLevel.LogLevel
   readonly message: string
-  /** What a machine reads: `backend`, `event`, and what the event says besides. */
+  /** The data for programs: `backend`, `event`, and the other members of the event. */
   readonly annotations: Readonly<Record<string, string | number | boolean>>
 }
 
-/** How what repeats is counted. */
+/** How repeated lines are counted. */
 export interface Options {
   /**
-   * For so long after a line, others of its kind of the same backend are counted once there were `burst`; then one line says
-   * how many there were. It doubles while they go on, up to an hour, and starts anew after a quiet one. Default 1 minute.
+   * For this long after a line, further lines of its kind and backend are counted after the first `burst`; then one line says how many
+   * there were. The time doubles while they continue, up to an hour, and is reset after a time without such lines. Default 1 minute.
    */
   readonly window?: DurationInput | undefined
   /** Lines of one kind that are written at once after a quiet time. Default 5. */
@@ -119,8 +119,8 @@ const levelOf = (state: StateName): LogLevel.LogLevel => {
 }
 
 /**
- * Writes a line for each event of a backend or a fleet to Effect's logger, until the scope is closed; what was counted by
- * then is written too. Called right after the backend or the fleet was made, it writes of the first attempts, too.
+ * Writes a line for each event of a backend or a fleet to Effect's logger, until the scope closes; then it also writes the counts. If you
+ * call it right after making the backend or the fleet, it also reports the first attempts.
  *
  * @example
  * import { Fleet, Log } from "@mcp-lifeline/core"

@@ -1,6 +1,5 @@
 /**
- * The seam for telemetry: what a backend tells whoever measures it. While nobody does, a call makes two comparisons more and
- * nothing else.
+ * The interface through which telemetry measures a backend. Without telemetry, a call costs two additional comparisons and nothing else.
  */
 import { type Clock, Context, type Effect } from "effect"
 import type { CallError, RequestError } from "../Errors.js"
@@ -27,15 +26,15 @@ export interface Observed {
   readonly connection: () => Connection | undefined
 }
 
-/** Measures one backend. What it throws is logged and ignored. */
+/** Measures one backend. If it throws, Lifeline logs and ignores this. */
 export interface Observer {
   /** Called synchronously for each event, in order. */
   readonly event: (event: Event) => void
-  /** Called when a heartbeat has ended: what was sent, why it failed (or `undefined`), and its milliseconds. */
+  /** Called when a heartbeat has ended, with its kind, why it failed (or `undefined`), and its milliseconds. */
   readonly beat: (sent: string, failure: string | undefined, millis: number) => void
-  /** Called when the breaker of keepalive opens; `method` is what is sent. */
+  /** Called when keepalive switches itself off; `method` is the kind of heartbeat. */
   readonly breakerOpened: (method: string, reason: string) => void
-  /** Runs one call; `run` is to be run once, and its exit to be handed on. */
+  /** Runs one call. It must run `run` once, and return its exit. */
   readonly call: <M extends Method, A>(
     method: M,
     params: Params<M>,
@@ -43,7 +42,7 @@ export interface Observer {
   ) => Effect.Effect<A, CallError>
 }
 
-/** Measures one call, through however many connections it takes. */
+/** Measures one call, which may use several connections. */
 export interface CallObserver<M extends Method> {
   /** Sends one request of the call; may add to `_meta` of its parameters. */
   readonly attempt: <A>(
@@ -52,7 +51,7 @@ export interface CallObserver<M extends Method> {
   ) => Effect.Effect<A, RequestError>
 }
 
-/** The telemetry of backends and fleets that are made where it is provided. Default none. */
+/** The telemetry of the backends and fleets to which it is provided. Default none. */
 export class Current extends Context.Reference<Current>()("@mcp-lifeline/core/Telemetry", {
   defaultValue: (): Telemetry | undefined => undefined
 }) {}

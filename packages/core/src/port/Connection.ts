@@ -1,5 +1,5 @@
 /**
- * The port behind which a live MCP session is: what the core needs of it, and nothing of how it is done.
+ * The port for a live MCP session: what the core needs, independent of how an adapter implements it.
  *
  * Adapters know nothing of generations, retries or health.
  */
@@ -15,19 +15,19 @@ export type { Loss, Peer } from "./Loss.js"
 
 /** Options of one request. All durations in milliseconds. */
 export interface RequestOptions {
-  /** Time for the answer. */
+  /** How long the server may take to answer. */
   readonly timeout: number
-  /** A progress notification starts `timeout` anew. Default false. */
+  /** Whether a progress notification restarts `timeout`. Default false. */
   readonly resetTimeoutOnProgress?: boolean | undefined
-  /** Bound on the whole, however much progress there is. */
+  /** The limit for the whole request, which progress does not extend. */
   readonly maxTotalTimeout?: number | undefined
   /** Called for each progress notification of this request. */
   readonly onprogress?: ((progress: Progress) => void) | undefined
-  /** Asked when the request is interrupted: why, for the server. Default: that the caller cancelled it. Must not throw. */
+  /** Called when the request is interrupted. Returns the reason for the server. Default: that the caller cancelled it. Must not throw. */
   readonly cancelReason?: (() => unknown) | undefined
   /** Ask the server to run the request as a task. */
   readonly task?: TaskCreationParams | undefined
-  /** A schema of the official SDK's kind to decode the result with, in place of the method's own. */
+  /** A schema of the official SDK's kind that decodes the result, instead of the method's own. */
   readonly resultSchema?: unknown
 }
 
@@ -42,8 +42,8 @@ export interface Connection {
   /** Whether the server keeps state for this session. False only for Streamable HTTP without a session id. */
   readonly stateful: boolean
   /**
-   * Sends a request in the same synchronous step in which the effect is run, and waits for its answer. Interrupting it
-   * sends `notifications/cancelled` and returns at once. A connection that has failed refuses with fate `notSent`.
+   * Sends a request in the same synchronous step in which the effect is run, and waits for its answer. An interruption sends
+   * `notifications/cancelled` and returns at once. After the connection has failed, requests fail with fate `notSent`.
    */
   readonly request: <M extends Method>(
     method: M,
@@ -51,9 +51,9 @@ export interface Connection {
     options: RequestOptions
   ) => Effect.Effect<Result<M>, RequestError>
   /**
-   * `request` without a fiber, which makes a call cheaper: sends at once, and calls `settle` once with how the request ended, which may
-   * be before it returns. Returns what cancels: as interrupting `request` does; `settle` is not called any more. Neither may throw.
-   * Default: calls use `request`.
+   * `request` without a fiber, which makes a call cheaper. Sends at once, and calls `settle` once with the outcome, perhaps before it
+   * returns. Returns a function that cancels the request, as interrupting `request` does; after that, `settle` is not called. Neither may
+   * throw. Default: calls use `request`.
    */
   readonly send?:
     | (<M extends Method>(
@@ -66,22 +66,22 @@ export interface Connection {
   /** Sends a notification. */
   readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, RequestError>
   /**
-   * Registers the one callback that learns, once, that the transport is over; called at once if it already is. Never called
-   * for a close that the scope asked for. Requests in flight end with it; where the connection can `suspend`, with what follows:
-   * `suspend` or `fail`.
+   * Registers the one callback for the end of the transport. It is called once; at once if the transport has already ended; never because
+   * the scope closes. Requests in flight end at the same time; if the connection can `suspend`, they end with the following `suspend` or
+   * `fail`.
    */
   readonly onLost: (callback: (loss: Loss) => void) => void
   /** Ends every pending request now and refuses new ones. Does not close. Idempotent. */
   readonly fail: (loss: Loss) => void
-  /** Whether it goes on with the session that its attempt was offered (`ConnectOptions.resume`). Default false. */
+  /** Whether it resumes the session that its attempt was offered (`ConnectOptions.resume`). Default false. */
   readonly resumed?: boolean | undefined
   /**
-   * Takes the session out of a connection that was lost, where the server may still keep it: closing the connection does not end
-   * it any more, and requests whose answers the server can still bring wait on. Like `fail` for everything else. `undefined`
-   * where there is nothing to resume. Called at most once, before `fail`; must not throw.
+   * Takes the session out of a lost connection, if the server may still know the session: closing the connection then does not end it, and
+   * requests whose answers can still arrive keep waiting. For everything else, it does the same as `fail`. Returns `undefined` if there is
+   * nothing to resume. Called at most once, before `fail`; must not throw.
    */
   readonly suspend?: ((loss: Loss) => SuspendedSession | undefined) | undefined
-  /** A beat below the protocol, where the transport has one (HTTP OPTIONS); with the credentials or without. */
+  /** A heartbeat below the protocol, if the transport has one (HTTP OPTIONS); with or without the credentials. */
   readonly heartbeat?:
     | ((options: { readonly authenticated: boolean }) => Effect.Effect<void, RequestError>)
     | undefined

@@ -17,7 +17,7 @@ import type { ConnectError } from "../Errors.js"
 import type { Connection } from "./Connection.js"
 import type { SuspendedSession } from "./SuspendedSession.js"
 
-/** A notification from the server, as it came. Input from outside: nothing of its parameters is checked. */
+/** A notification from the server, unchanged. Its parameters are not checked. */
 export interface ServerNotification {
   readonly method: string
   readonly params?: { readonly [key: string]: unknown } | undefined
@@ -37,57 +37,58 @@ export interface ServerRequestHandlers<R = never> {
   readonly roots?: Effect.Effect<ListRootsResult, unknown, R> | undefined
 }
 
-/** What the server learns about this client, and what the client does for it. */
+/** The information about this client for the server, and the client's handlers. */
 export interface ClientOptions<R = never> {
   /** Name and version of this client, sent in `initialize`. Default: lifeline and its version. */
   readonly clientInfo?: Implementation | undefined
-  /** Capabilities of this client, declared unchanged. Those that are missing here follow from the handlers. */
+  /** Capabilities of this client, declared unchanged. Those that are missing here are derived from the handlers. */
   readonly capabilities?: ClientCapabilities | undefined
   readonly handlers?: ServerRequestHandlers<R> | undefined
 }
 
-/** Of which kinds of list a connection hears that they have changed. */
+/** For which kinds of list a connection gets change notifications. */
 export interface Hearing {
-  /** It hears of these from now on, and may have missed changes: they are read once. */
+  /** It gets them for these kinds from now on, but may have missed changes, so the core reads these lists once. */
   readonly announced: ReadonlyArray<Kind>
-  /** It hears of these no more, or never did, although the server says that they change: they are polled. */
+  /** It does not get them for these kinds, although the server says that the lists change, so the core polls these lists. */
   readonly unannounced: ReadonlyArray<Kind>
 }
 
-/** What a connection reports and asks while it lives. */
+/** The callbacks and options of a connection. */
 export interface ConnectOptions extends ClientOptions {
-  /** Called for each notification of the server but progress, in the order of arrival. Must not throw. */
+  /** Called for each notification of the server except progress, in the order of arrival. Must not throw. */
   readonly onNotification: (notification: ServerNotification) => void
-  /** How long the attempt may take, in milliseconds; then it is interrupted. Default: it is not known. */
+  /** How long the attempt may take, in milliseconds; after that, the core interrupts it. Default: not known. */
   readonly timeout?: number | undefined
   /**
-   * Called when it turns out that announcements of changed lists do not simply come, each time for all kinds that it concerns. A
-   * connection that never calls it is taken to hear whatever the server announces. Must not throw.
+   * Called when the connection starts or stops to get change notifications, each time with all kinds of lists that this concerns. If a
+   * connection never calls it, the core assumes that it gets all notifications that the server declares. Must not throw.
    */
   readonly onHearing?: ((hearing: Hearing) => void) | undefined
   /**
-   * Called when the server may be dead, though no request of the caller's says so: a stream of it has gone silent, or cannot be opened.
-   * A probe decides. Must not throw.
+   * Called when the server may be dead, although no request has failed: a stream from the server has become silent, or cannot be opened.
+   * The core then probes the server. Must not throw.
    */
   readonly onDoubt?: (() => void) | undefined
   /**
-   * Takes what the connector has to say of an attempt under way. It is asked when the attempt takes too long, so that the error
-   * tells what the server has done meanwhile: one line, no secrets, or `undefined`. Must not throw.
+   * Takes a function that describes the attempt in progress. The core calls it when the attempt takes too long, so that the error says
+   * what the server has done meanwhile: one line without secrets, or `undefined`. Must not throw.
    */
   readonly onAttempt?: ((describe: () => string | undefined) => void) | undefined
   /**
-   * The session of the last connection, which the network has failed. A connector that can asks the server for it first, and takes it
-   * in the step in which the server has answered: to go on with it, or because the server does not know it any more. What it
-   * does not take stays suspended; once there is a new session, the core ends it.
+   * The session of the last connection, which ended because of a network failure. A connector that can resume sessions first asks the
+   * server whether it still knows this one, and takes it in the same step in which the server answers: to resume it, or because the
+   * server no longer knows it. If the connector does not take the session, it stays suspended; when there is a new session, the core ends
+   * it.
    */
   readonly resume?: SuspendedSession | undefined
 }
 
-/** Makes connections to one server. It holds no connection itself, and may be used many times and concurrently. */
+/** Makes connections to one server. It keeps no connection itself, and may be used many times and concurrently. */
 export interface Connector {
   /** The kind of transport: `stdio`, `http`, `memory` or another. */
   readonly transport: string
-  /** Whether a second connection may be opened while the first one lives. False if two instances of the server would conflict. */
+  /** Whether a second connection may be opened while the first one is open. False if two processes of the server would conflict. */
   readonly overlap: boolean
   /** Whether the transport has a heartbeat of its own (`keepalive.method: "options"`). */
   readonly heartbeat?: boolean | undefined

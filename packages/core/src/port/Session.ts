@@ -1,12 +1,12 @@
 /**
- * A session that is not open for calls yet, as `onConnected` gets it.
+ * A new session before Lifeline sends calls there, as `onConnected` gets it.
  */
 import type { Effect } from "effect"
 import type { CallError } from "../Errors.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import type { Method, Params, Result } from "./Method.js"
 
-/** What a new generation gives to `onConnected` before calls are let in. */
+/** What `onConnected` gets for a new generation, before Lifeline sends calls there. */
 export interface Session {
   readonly generation: number
   readonly request: <M extends Method>(
