@@ -36,7 +36,7 @@ play("HTTP", {
         assert.strictEqual(await answer(host, "echo", { message: "after" }), "after")
       },
       {},
-      options("timeouts.connect=2s", "timeouts.wait=3s")
+      options("timeouts.wait=3s")
     ),
   "the server was restarted, and no call is made": () =>
     served(async (_, server) => {
