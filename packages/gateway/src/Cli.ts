@@ -53,7 +53,7 @@ const token = Options.redacted("token").pipe(
   Options.withPseudoName("secret"),
   Options.withDescription(
     "The bearer token that clients must send. Other users of this machine can see command lines: prefer "
-      + "MCP_LIFELINE_TOKEN, or with --token-file."
+      + "MCP_LIFELINE_TOKEN or --token-file."
   ),
   Options.withFallbackConfig(Config.redacted("MCP_LIFELINE_TOKEN")),
   Options.optional

@@ -67,7 +67,7 @@ Put it in the place of the server's command in the configuration of a host (Clau
 Options
   --name NAME            the server's name in messages; default: what the command runs, or the host name of the URL
   --protocol ERA         auto, 2025 (with sessions) or 2026 (without); default auto
-  --option NAME=VALUE    how the server is supervised, such as keepalive.interval=1min or timeouts.request=30s: the options
+  --option NAME=VALUE    an option of supervision, such as keepalive.interval=1min or timeouts.request=30s: one of those
                          of "lifeline" in an mcp.json; may be repeated
   --header 'NAME: VALUE' send this header with every request to a URL; \${VARIABLE} is replaced from the environment; may be repeated
   --header-file FILE     the same, with one header on each line of the file
