@@ -226,9 +226,9 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       before: Grant.Grant | undefined
     ): Effect.Effect<Login> =>
       Effect.gen(function*() {
-        if (login !== undefined) return login
         const LoginRun = yield* loadLoginRun
         const shown = yield* Deferred.make<void>()
+        if (login !== undefined) return login
         const run = LoginRun.run({
           subject,
           fetch,
@@ -250,13 +250,12 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
               Deferred.succeed(shown, undefined)
             )
         }).pipe(
-          Effect.tap((grant) =>
-            Effect.flatMap(Clock.currentTimeMillis, (now) => {
-              finished = [...finished, now]
-              hasOpened = false
-              return adopt(grant)
-            })
-          ),
+          Effect.tap((grant) => {
+            // Several waits can end with the tokens of one login.
+            if (!finished.includes(grant.obtainedAt)) finished = [...finished, grant.obtainedAt]
+            hasOpened = false
+            return adopt(grant)
+          }),
           Effect.tapError(({ _tag, detail }) =>
             Effect.zipRight(
               SubscriptionRef.set(state, { _tag, detail }),

@@ -252,6 +252,19 @@ describe("the sign-in to a server", () => {
       expect((yield* slow.call)._tag).toBe("Right")
     }))
 
+  it.scopedLive("[A3] calls that need a login at the same time share one, which counts once", () =>
+    Effect.gen(function*() {
+      const { call, opened, server } = yield* setup()
+      expect((yield* call)._tag).toBe("Right")
+      // After a third login whose tokens are refused as well, none would be begun.
+      for (let logins = 2; logins <= 3; logins++) {
+        server.end()
+        const calls = yield* Effect.all([call, call, call, call], { concurrency: "unbounded" })
+        expect(calls.map(({ _tag }) => _tag)).toEqual(["Right", "Right", "Right", "Right"])
+        expect(opened).toHaveLength(logins)
+      }
+    }))
+
   it.scopedLive("[A4] a login that a person refuses is asked for once in 10 minutes, whoever connects", () =>
     Effect.gen(function*() {
       const { clock, forward } = shiftedClock()
