@@ -42,7 +42,13 @@ export const policyOf = (raw: Raw, others: Readonly<Record<string, Check.Check>>
   const groups: ReadonlyArray<string> = Policy.groups
   const [unknown, grouped] = Arr.partition(rest, ([key]) => groups.includes(key))
   for (const [key, value] of unknown) {
-    if (value !== undefined) problems.push(Problem.unknown(["lifeline", key], [...groups, ...Object.keys(others)]))
+    if (value === undefined) continue
+    const here = Problem.unknown([key], [...groups, ...Object.keys(others)])
+    // The policy knows the group of an option that stands outside of it.
+    const found = here.key === "misspelt"
+      ? here
+      : Policy.problems({ [key]: value }).find((one) => one.key === "misspelt")
+    problems.push(...Problem.below(["lifeline"], [found ?? here]))
   }
   problems.push(...Problem.below(["lifeline"], Policy.problems(Object.fromEntries(grouped))))
   for (const [key, value] of own) {
