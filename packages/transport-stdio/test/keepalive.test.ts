@@ -132,6 +132,8 @@ const suite = (era: typeof eras[number]): void => {
         const error = yield* Effect.flip(ask(backend, "silent", {}, { timeout: 50 }))
         assert.strictEqual(error._tag, "RequestTimeout")
         yield* eventually(() => StdioFaultServer.count(journal, "ping") >= index + 1)
+        // What may not be sent again waits for the answer to the probe.
+        yield* ask(backend, "pid")
       }
       const echo = yield* ask(backend, "pid")
       assert.strictEqual(echo, String(pid))

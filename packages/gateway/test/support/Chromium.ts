@@ -20,7 +20,12 @@ export const title = (text: string): string =>
 
 /** Starts it. Its sandbox is not to be had by root, nor in most containers; it opens pages of ours alone. */
 export const launch = (): Promise<Browser> =>
-  chromium.launch({ executablePath: executable ?? "", args: ["--no-sandbox"], timeout: 60_000 })
+  chromium.launch({
+    executablePath: executable ?? "",
+    // On a busy machine a click is longer ago than a browser lets a page open a tab for.
+    args: ["--no-sandbox", "--disable-popup-blocking"],
+    timeout: 60_000
+  })
 
 /** A page in a context of its own, and what it complained of: errors, and what its policy refused. */
 export const open = (browser: Browser, url: string) =>
