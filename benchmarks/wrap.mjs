@@ -4,10 +4,11 @@
  * that only copies bytes, and, at a URL, against the published bridge (mcp-remote).
  *
  * Everything is asked in turns in one run, by a host that speaks raw JSON-RPC. What a call costs more is the median of the differences
- * between calls that are made in turns, through and directly. The gateway has to be bundled (`pnpm build`, then
+ * between calls that are made in turns, through and directly, once each process has answered `--warm` of them: Node.js compiles what
+ * runs often. The gateway has to be bundled (`pnpm build`, then
  * `node ../../scripts/bundle.mjs` in packages/gateway); the published bridge is installed in a temporary folder.
  *
- *     node benchmarks/wrap.mjs [--runs 7] [--calls 300] [--json]
+ *     node benchmarks/wrap.mjs [--runs 7] [--calls 300] [--warm 1500] [--json]
  */
 import { spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
@@ -18,7 +19,7 @@ import { fileURLToPath } from "node:url"
 import { capture } from "../scripts/run.mjs"
 import * as common from "./common.mjs"
 
-const { calls, json, runs } = common.options({ runs: 7, calls: 300 })
+const { calls, json, runs, warm } = common.options({ runs: 7, calls: 300, warm: 1500 })
 
 /** How much later than by the server alone `initialize` may be answered the first time, in milliseconds. */
 const latestFirst = 300
@@ -26,9 +27,6 @@ const latestFirst = 300
 const slowestCall = 0.15
 /** How many times the memory of a bare Node.js it may have. */
 const largest = 1.7
-
-/** Calls that are made before any is measured. */
-const warm = 300
 
 const bridge = "mcp-remote@0.15.1"
 
