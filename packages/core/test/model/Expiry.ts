@@ -16,8 +16,8 @@ export interface Parts {
 /** Watches what is shown of lists that have expired. (E4) */
 export class Expiry {
   readonly #parts: Parts
-  /** When the last of a reading was given on each connection. */
-  readonly #given = new Map<number, number>()
+  /** When the tools, the only list with a time to live here, were last given on each connection; and whether they are known to be shown. */
+  readonly #given = new Map<number, { readonly at: number; readonly isShown: boolean }>()
   /** When the process last may have stood still, before what it had read was shown. */
   #leaptAt = Number.NEGATIVE_INFINITY
 
@@ -26,14 +26,20 @@ export class Expiry {
   }
 
   /**
-   * A request is answered in this way. A reading of all lists ends with the resource templates, and is dropped whole where the server
-   * does not answer one of them; who doubts a session asks for its tools alone, and shows them to nobody.
+   * A request is answered in this way. The tools may be given to a doubt, which shows them to nobody, or to a reading that is dropped,
+   * because another list is not answered. They are shown for certain once the last list of a reading is given, too.
    */
   answers(connection: number, method: string, answer: ScriptedConnector.Answer, now: number): void {
     if (!method.endsWith("/list")) return
+    const before = this.#given.get(connection)
+    const at = now + (answer.answer === "result" ? answer.after ?? 0 : 0)
     // One that is refused in place of those that were given is asked for again at another time.
     if (answer.answer !== "result") this.#given.delete(connection)
-    else if (method === "resources/templates/list") this.#given.set(connection, now + (answer.after ?? 0))
+    else if (method === "tools/list") {
+      this.#given.set(connection, { at: Math.max(before?.at ?? 0, at), isShown: before?.isShown ?? false })
+    } else if (method === "resources/templates/list" && before !== undefined) {
+      this.#given.set(connection, { at: Math.max(before.at, at), isShown: true })
+    }
   }
 
   /** The clock has moved on while there was something to do. */
@@ -45,8 +51,8 @@ export class Expiry {
   looked({ current, generation, snapshot }: Slot, now: number): void {
     if (!this.#parts.isGranted || current === undefined || snapshot?.generation !== generation) return
     const given = this.#given.get(current.connection.peer.pid!)
-    if (given === undefined || now < Math.max(given, this.#leaptAt) + timeToLive) return
-    if (!snapshot.stale) this.#parts.fault(`E4: lists of ${given} are shown as fresh, and hold for ${timeToLive} ms`)
+    if (given?.isShown !== true || now < Math.max(given.at, this.#leaptAt) + timeToLive) return
+    if (!snapshot.stale) this.#parts.fault(`E4: lists of ${given.at} are shown as fresh, and hold for ${timeToLive} ms`)
   }
 
   /** All has gone well for long, and somebody has looked a moment ago. */
