@@ -145,15 +145,10 @@ export class OwnServers {
 
   /** The one of this name, where they were started; waits for those that are just being made. */
   runtime(server: string): Effect.Effect<Option.Option<Backend.Backend>> {
-    return Effect.suspend(() => {
-      if (this.#scope === undefined) return Effect.succeedNone
-      const made = this.#started === undefined ? Deferred.await(this.#settled) : Effect.void
-      return Effect.flatMap(
-        made,
-        () =>
-          this.#started === undefined ? Effect.succeedNone : Effect.option(this.#started.group.fleet.backend(server))
-      )
-    })
+    return Effect.flatMap(
+      this.opened,
+      () => this.#started === undefined ? Effect.succeedNone : Effect.option(this.#started.group.fleet.backend(server))
+    )
   }
 
   /** Ends them, and lets none begin. */
