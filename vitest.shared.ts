@@ -37,6 +37,8 @@ export const project = (
       setupFiles: [fileURLToPath(new URL("vitest.watchdog.ts", import.meta.url))],
       environment: "node",
       sequence: { concurrent: false },
+      // What failed on another machine is known by its message alone.
+      chaiConfig: { truncateThreshold: 0 },
       testTimeout: 60_000,
       hookTimeout: 60_000,
       globalSetup: built ? [fileURLToPath(new URL("vitest.built.ts", import.meta.url))] : []

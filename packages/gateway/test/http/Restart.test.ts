@@ -15,6 +15,7 @@ import { join } from "node:path"
 import { everything } from "../../../testing/test/support/Built.js"
 import * as Program from "../support/Program.js"
 import { begin, send } from "../support/RawEndpoint.js"
+import { reconnectionOptions } from "../support/Unaware.js"
 
 /** A folder with a configuration of the reference server, and a state folder. */
 const folder = Effect.acquireRelease(
@@ -55,7 +56,8 @@ describe("clients outlive the gateway", () => {
       client.setNotificationHandler(ToolListChangedNotificationSchema, () => void told.push("tools"))
       client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void told.push(params.uri))
       client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void told.push(params.level))
-      const transport = new StreamableHTTPClientTransport(new URL(first.url))
+      // By default it gives up on its stream after two tries, in 2.5 s: a gateway may take longer to start.
+      const transport = new StreamableHTTPClientTransport(new URL(first.url), { reconnectionOptions })
       yield* Effect.promise(() => client.connect(transport as Transport))
       const uri = yield* Effect.promise(async () => {
         await client.listTools()

@@ -32,7 +32,7 @@ export interface Unaware {
 const clientInfo = { name: "unaware", version: "1" }
 
 /** By themselves they look twice, within three seconds, for a stream that broke. A busy machine starts no gateway in that time. */
-const reconnectionOptions = {
+export const reconnectionOptions = {
   initialReconnectionDelay: 500,
   maxReconnectionDelay: 1000,
   reconnectionDelayGrowFactor: 1.5,
