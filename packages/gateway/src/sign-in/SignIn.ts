@@ -6,7 +6,7 @@ import { LoginFailure } from "@mcp-lifeline/protocol"
 import type { Authorization, Refusal } from "@mcp-lifeline/transport-http"
 import { CredentialFailure } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Deferred, Duration, Effect, Exit, Fiber, Stream, SubscriptionRef } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Option, Stream, SubscriptionRef } from "effect"
 import type { Scope } from "effect"
 import * as StateFolder from "../state/StateFolder.js"
 import type { Browser } from "./Browser.js"
@@ -91,7 +91,6 @@ interface Login {
   readonly fiber: Fiber.RuntimeFiber<Grant.Grant, Later | Refused>
   /** Succeeds when the address is known. */
   readonly shown: Deferred.Deferred<void>
-  readonly stepUp: boolean
 }
 
 /** A sign-in. It ends with the scope; a login that waits for a person goes on in another process, if there is one. */
@@ -144,18 +143,28 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         return SubscriptionRef.set(state, signedIn(grant))
       })
 
+    /** Shows what went wrong. Without more scopes than before the tokens are as good as before. */
+    const failed = ({ _tag, detail }: Later | Refused, stepUp: boolean) =>
+      Effect.suspend(() => {
+        const shown = SubscriptionRef.set(state, { _tag, detail })
+        return stepUp && current !== undefined ? Effect.zipRight(shown, adopt(current)) : shown
+      })
+
     const load = Effect.tap(
       Grant.find(subject.kept, server, account),
       (stored) => stored === undefined ? Effect.void : adopt(stored)
     )
 
     /** Runs the work once for all who want it at the same time. What it gets is kept, also when they go away. */
-    const shared = (work: (renewal: typeof Renewal) => Effect.Effect<Renewal.Outcome, Later | Refused>) =>
+    const shared = (
+      work: (renewal: typeof Renewal) => Effect.Effect<Renewal.Outcome, Later | Refused>,
+      stepUp = false
+    ) =>
       Effect.suspend(() => {
         if (renewing !== undefined) return Fiber.join(renewing)
         const run = Effect.flatMap(loadRenewal, work).pipe(
           Effect.tap((outcome) => outcome._tag === "Renewed" ? adopt(outcome.grant) : Effect.void),
-          Effect.tapError((failure) => SubscriptionRef.set(state, { _tag: failure._tag, detail: failure.detail })),
+          Effect.tapError((failure) => failed(failure, stepUp)),
           Effect.ensuring(Effect.sync(() => {
             renewing = undefined
           })),
@@ -256,10 +265,10 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
             hasOpened = false
             return adopt(grant)
           }),
-          Effect.tapError(({ _tag, detail }) =>
+          Effect.tapError((failure) =>
             Effect.zipRight(
-              SubscriptionRef.set(state, { _tag, detail }),
-              _tag === "Refused" ? watch(LoginRun.elsewhere({ subject, before })) : Effect.void
+              failed(failure, stepUp),
+              failure._tag === "Refused" ? watch(LoginRun.elsewhere({ subject, before })) : Effect.void
             )
           ),
           Effect.ensuring(Effect.sync(() => {
@@ -268,7 +277,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           Effect.interruptible
         )
         const fiber = yield* Effect.forkDaemon(run)
-        const begun = { fiber, shown, stepUp }
+        const begun = { fiber, shown }
         if (fiber.unsafePoll() === null) login = begun
         return begun
       }).pipe(Effect.uninterruptible)
@@ -278,12 +287,13 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       Effect.gen(function*() {
         const ended = Fiber.await(fiber)
         yield* Effect.raceFirst(Deferred.await(shown), ended).pipe(Effect.timeout(addressTime), Effect.ignore)
-        const exit = yield* Effect.timeoutOption(ended, patience)
-        if (exit._tag === "Some" && Exit.isSuccess(exit.value)) return true
-        const reached = yield* state
-        if (exit._tag === "Some" && (reached._tag === "Later" || reached._tag === "Refused")) {
-          return yield* new CredentialFailure({ detail: reached.detail, cause: undefined })
+        const exit = Option.getOrUndefined(yield* Effect.timeoutOption(ended, patience))
+        if (exit !== undefined && Exit.isSuccess(exit)) return true
+        const failure = exit === undefined ? Option.none() : Cause.failureOption(exit.cause)
+        if (Option.isSome(failure)) {
+          return yield* new CredentialFailure({ detail: failure.value.detail, cause: undefined })
         }
+        const reached = yield* state
         const { UnauthorizedError } = yield* loadSdk
         return yield* new LoginFailure.LoginFailure({
           status,
@@ -308,21 +318,25 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         const stored = yield* Grant.find(subject.kept, server, account)
         if (stored !== undefined && !Grant.isSame(stored, refused)) return yield* Effect.as(adopt(stored), true)
         if (login !== undefined) return yield* waitFor(login, refusal.status)
-        const outcome = yield* shared((renewal) =>
-          renewal.afterRefusal(subject, fetch, Challenge.read(refusal), refused)
+        const stepUp = refusal.status === 403
+        const outcome = yield* shared(
+          (renewal) => renewal.afterRefusal(subject, fetch, Challenge.read(refusal), refused),
+          stepUp
         ).pipe(Effect.catchAll(unobtainable))
         if (outcome._tag === "Renewed") return true
         if (outcome._tag === "Pointless") return false
         if (yield* isVain) {
-          const detail =
-            `the server refuses the tokens that ${outcome.discovered.issuer} gives for it, so that no further login is ` +
-            "begun for 10 minutes"
-          yield* SubscriptionRef.set(state, { _tag: "Refused", detail })
-          return yield* new CredentialFailure({ detail, cause: undefined })
+          const vain = new Refused({
+            detail:
+              `the server refuses the tokens that ${outcome.discovered.issuer} gives for it, so that no further ` +
+              "login is begun for 10 minutes"
+          })
+          yield* failed(vain, stepUp)
+          return yield* unobtainable(vain)
         }
         const { discovered, scope: wanted } = outcome
         return yield* Effect.flatMap(
-          begin(fetch, discovered, wanted, refusal.status === 403, refused),
+          begin(fetch, discovered, wanted, stepUp, refused),
           (login) => waitFor(login, refusal.status)
         )
       })

@@ -23,7 +23,7 @@ export type State =
     /** To be typed in at the address, for a login on another device. */
     readonly userCode: string | undefined
     readonly until: number
-    /** Whether more rights are wanted than an earlier login gave. */
+    /** Whether a call needs more scopes than an earlier login granted. */
     readonly stepUp: boolean
   }
   | {
@@ -56,6 +56,10 @@ export const show = (state: State): string => {
   }
 }
 
-/** What a person has to do, where the server cannot be used before that. */
-export const toDo = (state: State): string | undefined =>
+/** What a person is asked to do. */
+export const request = (state: State): string | undefined =>
   state._tag === "LoginNeeded" || state._tag === "Refused" ? show(state) : undefined
+
+/** What a person has to do before the server can be used. Without more scopes it can be used as before. */
+export const toDo = (state: State): string | undefined =>
+  state._tag === "LoginNeeded" && state.stepUp ? undefined : request(state)

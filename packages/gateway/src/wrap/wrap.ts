@@ -54,13 +54,10 @@ const hopeless = (signIn: SignIn | undefined) => (backend: Backend.Backend): Eff
   )
 }
 
-/** What a person has to do about a sign-in, each time that it is something else. */
-const toDo = (signIn: SignIn): Stream.Stream<string> =>
-  Stream.changes(Stream.filterMap(signIn.changes, (state) => Option.fromNullable(State.toDo(state))))
-
 /** Ends with what a person has to do, once the server asks for a login or there can be none. */
 const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
-  signIn === undefined ? Effect.never : toDo(signIn).pipe(
+  signIn === undefined ? Effect.never : signIn.changes.pipe(
+    Stream.filterMap((state) => Option.fromNullable(State.toDo(state))),
     Stream.runHead,
     Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
   )
@@ -259,10 +256,13 @@ const overHttp = (port: number, wrapped: Wrapped) =>
     return yield* Effect.never
   })
 
-/** Says on standard error what a person has to do. */
+/** Says on standard error what a person is asked to do, each time that it is something else. */
 const sayLogins = (name: string, signIn: SignIn) =>
-  Effect.forkScoped(
-    Stream.runForEach(toDo(signIn), (text) => Effect.sync(() => StandardError.line(`${name}: ${text}`)))
+  signIn.changes.pipe(
+    Stream.filterMap((state) => Option.fromNullable(State.request(state))),
+    Stream.changes,
+    Stream.runForEach((text) => Effect.sync(() => StandardError.line(`${name}: ${text}`))),
+    Effect.forkScoped
   )
 
 /** Serves the host that has started us by one connector. */

@@ -4,7 +4,7 @@ import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Clock, Effect, Logger, LogLevel, Schedule, Stream } from "effect"
 import type { Browser } from "../../src/sign-in/Browser.js"
 import * as SignIn from "../../src/sign-in/SignIn.js"
-import type { State } from "../../src/sign-in/State.js"
+import * as State from "../../src/sign-in/State.js"
 import * as StateFolder from "../../src/state/StateFolder.js"
 import * as AuthServer from "../support/AuthServer.js"
 import * as Signer from "../support/Signer.js"
@@ -35,7 +35,7 @@ const connectTo = (server: AuthServer.AuthServer, state: string, options: Partia
     })
     yield* SignIn.reconnectWhenDone(signIn, backend)
     const call = Effect.either(backend.callTool({ name: "ask", arguments: {} }))
-    const reaches = (tag: State["_tag"]) =>
+    const reaches = (tag: State.State["_tag"]) =>
       signIn.changes.pipe(Stream.filter(({ _tag }) => _tag === tag), Stream.runHead)
     return { signIn, backend, call, reaches }
   }).pipe(Effect.provide(StateFolder.layerAt(state)), Logger.withMinimumLogLevel(LogLevel.Warning))
@@ -52,7 +52,7 @@ const setup = (options: Partial<SignIn.Options> = {}, knobs: Partial<AuthServer.
 /** The kinds of states that sign-ins reach from now on. */
 const statesOf = (...signIns: ReadonlyArray<SignIn.SignIn>) =>
   Effect.gen(function*() {
-    const seen = new Set<State["_tag"]>()
+    const seen = new Set<State.State["_tag"]>()
     for (const { changes } of signIns) {
       yield* Effect.forkScoped(Stream.runForEach(changes, ({ _tag }) => Effect.sync(() => seen.add(_tag))))
     }
@@ -242,6 +242,13 @@ describe("the sign-in to a server", () => {
       expect(server.methods.filter((method) => method === "initialize")).toHaveLength(1)
     }))
 
+  it("[A3] a login for more scopes keeps nobody from what needs no more", () => {
+    const needed = { _tag: "LoginNeeded", address: "http://auth.example/", userCode: undefined, until: 0 } as const
+    const [more, first] = [true, false].map((stepUp): State.State => ({ ...needed, stepUp }))
+    expect([State.toDo(more!), State.request(more!)]).toEqual([undefined, State.show(more!)])
+    expect([State.toDo(first!), State.request(first!)]).toEqual([State.show(first!), State.show(first!)])
+  })
+
   it.scopedLive("[A3] metadata that is slow holds up nobody else", () =>
     Effect.gen(function*() {
       const slow = yield* setup({}, { metadataDelay: 1_000 })
@@ -307,6 +314,10 @@ describe("the sign-in to a server", () => {
         })
       }
       expect(shown()).not.toContain("LoginNeeded")
+      // Its tokens are good for calls that need no more.
+      expect((yield* signIn.state)._tag).toBe("SignedIn")
+      server.knobs.callScope = undefined
+      expect((yield* call)._tag).toBe("Right")
       expect(opened).toHaveLength(2)
       Object.assign(server.knobs, { callScope: "admin", consent: true })
       expect((yield* other.call)._tag).toBe("Right")
