@@ -6,7 +6,9 @@
  */
 import { connect } from "@mcp-lifeline/client"
 
-await using everything = await connect({ command: "npx", args: ["-y", "@modelcontextprotocol/server-everything"] })
+await using everything = await connect({ command: "npx", args: ["-y", "@modelcontextprotocol/server-everything"] }, {
+  timeouts: { wait: "1 minute" } // a call waits this long for the server to come back
+})
 
 const echo = async (message: string) => {
   const { content } = await everything.callTool({ name: "echo", arguments: { message } })

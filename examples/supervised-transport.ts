@@ -7,7 +7,9 @@
 import { supervisedTransport } from "@mcp-lifeline/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 
-const transport = supervisedTransport({ command: "npx", args: ["-y", "@modelcontextprotocol/server-everything"] })
+const transport = supervisedTransport({ command: "npx", args: ["-y", "@modelcontextprotocol/server-everything"] }, {
+  timeouts: { wait: "1 minute" } // a call waits this long for the server to come back
+})
 const client = new Client({ name: "an-agent", version: "1.0.0" })
 await client.connect(transport)
 

@@ -21,9 +21,6 @@ const run = [...published, "--import", createRequire(import.meta.url).resolve("t
 const bin = fileURLToPath(new URL("bin", import.meta.url))
 const path = process.env["PATH"] ?? ""
 
-/** npx takes its time on a busy machine. */
-const timeout = 120_000
-
 const started: Array<ChildProcess> = []
 afterAll(() => {
   for (const child of started.splice(0)) if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL")
@@ -69,7 +66,7 @@ describe.concurrent("an example", () => {
       expect.stringMatching(/Echo: hello' .* 1$/),
       expect.stringMatching(/Echo: hello again' .* 2$/)
     ])
-  }, timeout)
+  })
 
   it("[F1:example] agent-loop.ts: the server is killed between two steps, and the loop goes on", async () => {
     const { code, stderr, stdout } = await start([...run, "agent-loop.ts"]).closed
@@ -80,14 +77,14 @@ describe.concurrent("an example", () => {
       "lost: closed",
       expect.stringMatching(/^get-sum: .* 13.* \(connection 2\)$/)
     ])
-  }, timeout)
+  })
 
   it("[F1:example] fleet.ts: the servers of an mcp.json, one of which is down", async () => {
     const { code, stderr, stdout } = await start([...run, "fleet.ts"]).closed
     expect([stderr, code]).toEqual(["", 0])
     expect(stdout).toMatch(/^everything Connected\ndocs \w+\ntrue\n.*Echo: hello.*\nBackendUnavailable\n/)
     expect(stdout).toContain("stopped: [ 'docs' ], replaced: []")
-  }, timeout)
+  })
 
   it("[F3:example] supervised-transport.ts: the server is killed under the official Client", async () => {
     const { code, stderr, stdout } = await start([...run, "supervised-transport.ts"]).closed
@@ -96,13 +93,13 @@ describe.concurrent("an example", () => {
       expect.stringMatching(/Echo: hello' .* 1$/),
       expect.stringMatching(/Echo: hello again' .* 2$/)
     ])
-  }, timeout)
+  })
 
   it("[L1:example] effect-layer.ts: a program over a layer, which ends with it", async () => {
     const { code, stderr, stdout } = await start([...run, "effect-layer.ts"]).closed
     expect([stderr, code]).toEqual(["", 0])
     expect(stdout).toMatch(/Echo: hello' .* Connected 1$/m)
-  }, timeout)
+  })
 
   it("[G1:example] mcp.json: the gateway serves what is up, and brings back what is killed", async () => {
     const docs = `http://127.0.0.1:${await unusedPort()}/mcp`
@@ -123,5 +120,5 @@ describe.concurrent("an example", () => {
     await client.close()
     child.kill("SIGTERM")
     expect((await closed).code).toBe(0)
-  }, timeout)
+  })
 })
