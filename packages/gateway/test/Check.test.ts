@@ -57,8 +57,7 @@ describe.concurrent("mcp-lifeline check", () => {
           `${path}:2: mcpServers.files.trust: belongs to another program and has no effect here`
         ])
         expect(stdout + stderr).not.toContain("s3cret")
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -75,8 +74,7 @@ describe.concurrent("mcp-lifeline check", () => {
           problems: [],
           notices: [{ line: 1, key: "mcpServers.who.trust" }]
         })
-      }),
-    60_000
+      })
   )
 
   it.scopedLive("[G2] --connect tries each server, and says what it is or why it failed", () =>
@@ -106,7 +104,7 @@ describe.concurrent("mcp-lifeline check", () => {
       const fine = yield* Program.run(["check", "--connect", yield* file(good())])
       expect(fine.code).toBe(0)
       expect(fine.stdout).toMatch(/^ +connected: who 1, MCP 2025-11-25, tools: 1$/m)
-    }), 60_000)
+    }))
 
   it.scopedLive(
     "[G2] a value of a variable that sounds like a secret is not shown, wherever it stands",
@@ -119,8 +117,7 @@ describe.concurrent("mcp-lifeline check", () => {
         const { code, stderr, stdout } = yield* Program.run(["check", path], env)
         expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
         expect(stdout).toBe("a  stdio  x *** a***b\n     cwd: ***\n")
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -142,7 +139,6 @@ describe.concurrent("mcp-lifeline check", () => {
         const help = yield* Program.run(["check", "--help"])
         expect(help).toMatchObject({ code: 0, stderr: "" })
         expect(help.stdout).toContain("--connect")
-      }),
-    60_000
+      })
   )
 })

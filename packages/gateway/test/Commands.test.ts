@@ -62,7 +62,7 @@ describe.concurrent("commands that ask a running gateway", () => {
         stderr: expect.stringContaining("nobody__echo")
       })
       expect(yield* command("call", "every__echo", "[]")).toMatchObject({ code: 2, stdout: "" })
-    }), 120_000)
+    }))
 
   it.scopedLive(
     "[G1] reconnect, disable and enable act on a server, and logs tell of it as it happens",
@@ -89,8 +89,7 @@ describe.concurrent("commands that ask a running gateway", () => {
         const last = stdout.trim().split("\n").map((line) => JSON.parse(line))
         const line = { at: expect.any(Number), server: expect.any(String), level: "info", text: expect.any(String) }
         expect(last).toEqual([line, line])
-      }),
-    120_000
+      })
   )
 
   it.scopedLive(
@@ -126,8 +125,7 @@ describe.concurrent("commands that ask a running gateway", () => {
         }
         expect(readdirSync(gateways)).toEqual([])
         expect(yield* first.command("status", "--url", first.base)).toMatchObject({ code: 3 })
-      }),
-    120_000
+      })
   )
 
   it.scopedLive("[G1] top shows the servers as they change, and q ends it", () =>
@@ -155,14 +153,14 @@ describe.concurrent("commands that ask a running gateway", () => {
       expect(yield* Effect.promise(() => top.ended)).toBe(0)
       const piped = yield* Program.run(["top"], env)
       expect(piped).toMatchObject({ code: 2, stderr: expect.stringContaining("top needs a terminal") })
-    }), 120_000)
+    }))
 
   it.live.each(["bash", "zsh", "fish"])("completions for %s know the commands", (shell) =>
     Effect.gen(function*() {
       const { code, stdout } = yield* Program.run(["--completions", shell])
       expect(code).toBe(0)
       for (const name of ["serve", "status", "call", "reconnect"]) expect(stdout).toContain(name)
-    }), 60_000)
+    }))
 })
 
 describe.concurrent("the token of the gateway", () => {
@@ -191,8 +189,7 @@ describe.concurrent("the token of the gateway", () => {
         program.signal("SIGTERM")
         yield* program.ended
         expect(readdirSync(gateways)).toEqual([])
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -213,7 +210,6 @@ describe.concurrent("the token of the gateway", () => {
           expect(stderr).toContain(file)
         }
         expect((yield* ask(`${base}/api/status`)).status).toBe(401)
-      }),
-    60_000
+      })
   )
 })

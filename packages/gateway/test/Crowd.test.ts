@@ -126,7 +126,7 @@ describe("a crowd", () => {
               const result = await all[i]!.client.callTool(
                 { name: `${server}__${tool}`, arguments: { text, uri, level: server === own ? "error" : "info" } },
                 undefined,
-                { timeout: 120_000, onprogress: ({ message }) => message === text || crossed.push(`${i}: ${message}`) }
+                { timeout: 300_000, onprogress: ({ message }) => message === text || crossed.push(`${i}: ${message}`) }
               )
               const [content] = result["content"] as ReadonlyArray<{ readonly text: string }>
               fate = "result"
@@ -185,6 +185,9 @@ describe("a crowd", () => {
         const loads = yield* Effect.fork(Effect.forEach(clients, load, { concurrency: "unbounded", discard: true }))
         const kill = yield* Effect.fork(Effect.zip(killing, killingFar, { concurrent: true }))
         yield* Effect.sleep(seconds * 1000)
+        // On a busy machine it takes longer until everything has happened.
+        const least = () => Math.min(kills, answers.result, progress.seen, logs.shared, logs.own, acts.size)
+        yield* Program.eventually(() => least() > 0 ? true : undefined)
         yield* Ref.set(isOver, true)
         yield* Fiber.join(kill)
         yield* Fiber.join(loads)
@@ -209,7 +212,6 @@ describe("a crowd", () => {
         expect(crossed.slice(0, 20)).toEqual([])
         expect(wrong.slice(0, 20)).toEqual([])
         expect(new Set(fates)).toEqual(new Set(["result"]))
-        expect(Math.min(kills, answers.result, progress.seen, logs.shared, logs.own, acts.size)).toBeGreaterThan(0)
         // What was carried out is what was said of it.
         const done = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : []
         expect(done.length).toBe(new Set(done).size)
@@ -225,6 +227,6 @@ describe("a crowd", () => {
         expect(yield* program.ended).toEqual({ code: 0, signal: null })
         yield* Effect.forEach(family, Program.gone, { discard: true })
       }),
-    { timeout: (seconds + 120) * 1000 }
+    { timeout: (seconds + 600) * 1000 }
   )
 })

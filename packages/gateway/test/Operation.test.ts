@@ -98,8 +98,7 @@ describe.concurrent("a gateway that is operated", () => {
         expect(err).toContainEqual(
           expect.objectContaining({ level: "warning", message: expect.stringContaining("mcpServers.bad.command") })
         )
-      }),
-    60_000
+      })
   )
 
   it.scopedLive.skipIf(!isThere("systemd-notify") || !isThere("python3"))(
@@ -118,8 +117,7 @@ describe.concurrent("a gateway that is operated", () => {
         expect(yield* program.ended).toEqual({ code: 0, signal: null })
         yield* systemd.prints(/STOPPING=1/)
         expect(program.stderr()).toBe("")
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -178,8 +176,7 @@ describe.concurrent("a gateway that is operated", () => {
         expect(program.stdout() + program.stderr() + collector.requests.map(({ body }) => body).join()).not.toContain(
           secret
         )
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -199,8 +196,7 @@ describe.concurrent("a gateway that is operated", () => {
           if (warning === "") expect(program.stderr()).toBe("")
           else expect(program.stderr()).toContain(warning)
         }
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -222,7 +218,6 @@ describe.concurrent("a gateway that is operated", () => {
           body: { error: { code: "no_login" } }
         })
         expect(yield* ask(`${base}/api/servers/nobody/login`, "POST")).toMatchObject({ status: 404 })
-      }),
-    60_000
+      })
   )
 })

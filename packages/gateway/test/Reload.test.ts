@@ -18,7 +18,10 @@ const folder = Effect.acquireRelease(
 
 const who = (...args: ReadonlyArray<string>) => ({ command: process.execPath, args: [script, ...args] })
 
-const textOf = (mcpServers: object) => JSON.stringify({ mcpServers }, undefined, 2)
+/** A busy machine takes long to start a server: calls wait for it. */
+const lifeline = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
+
+const textOf = (mcpServers: object) => JSON.stringify({ mcpServers, lifeline }, undefined, 2)
 
 /** A gateway in front of a file, and a client of it. */
 const serve = (file: string, text: string, env: Record<string, string> = {}) =>
@@ -69,7 +72,7 @@ describe.concurrent("the file of serve", () => {
         yield* Program.gone(before[1].pid)
         yield* Program.gone(before[2].pid)
         // The same again, in other words.
-        writeFileSync(file, JSON.stringify({ mcpServers: { d: who("1"), b: who("2"), a: who("1") } }))
+        writeFileSync(file, JSON.stringify({ lifeline, mcpServers: { d: who("1"), b: who("2"), a: who("1") } }))
         expect(yield* next(2)).toBe("no server has changed")
         expect((yield* ask(client, "b")).pid).toBe(b.pid)
         // Options of supervision and secrets are changes, too.
@@ -87,8 +90,7 @@ describe.concurrent("the file of serve", () => {
         expect(yield* next(4)).toBe("replaced a; 2 not changed")
         expect((yield* ask(client, "a")).env["WHO"]).toBe("another")
         expect(program.stdout() + program.stderr()).not.toContain("s3cret-value")
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -121,8 +123,7 @@ describe.concurrent("the file of serve", () => {
         writeFileSync(file, textOf({ a: who("2") }))
         expect(yield* next(2)).toBe("stopped c; replaced a")
         expect((yield* ask(client, "a")).args).toEqual(["2"])
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -132,7 +133,10 @@ describe.concurrent("the file of serve", () => {
         const path = yield* folder
         const file = join(path, "mcp.json")
         const { client, next, program, told } = yield* serve(file, textOf({ a: who("0") }))
+        // However slow this process is, to a gateway that stands still meanwhile it is a moment.
+        program.signal("SIGSTOP")
         for (let count = 1; count <= 20; count++) writeFileSync(file, textOf({ a: who(String(count)) }))
+        program.signal("SIGCONT")
         expect(yield* next(1)).toBe("replaced a")
         expect((yield* ask(client, "a")).args).toEqual(["20"])
         // Another file in its place.
@@ -141,9 +145,12 @@ describe.concurrent("the file of serve", () => {
         expect(yield* next(2)).toBe("replaced a")
         expect((yield* ask(client, "a")).args).toEqual(["renamed"])
         // Gone, and back; the old one under another name, as some editors keep it.
+        const since = Date.now()
         renameSync(file, `${file}~`)
         yield* Effect.sleep("300 millis")
         writeFileSync(file, textOf({ a: who("back") }))
+        // On a busy machine it may be gone for longer than a gateway waits.
+        const wasMoment = Date.now() - since < 3000
         expect(yield* next(3)).toBe("replaced a")
         expect((yield* ask(client, "a")).args).toEqual(["back"])
         // A link that leads elsewhere, of which the system says nothing.
@@ -154,14 +161,13 @@ describe.concurrent("the file of serve", () => {
         writeFileSync(join(path, "one.json"), textOf({ a: who("behind the link") }))
         expect(yield* next(5)).toBe("replaced a")
         expect(told()).toHaveLength(5)
-        expect(program.stderr()).not.toContain("gone")
+        if (wasMoment) expect(program.stderr()).not.toContain("gone")
         unlinkSync(file)
         yield* program.until(() => program.stderr().includes("is gone; the servers go on as they were") || undefined)
         expect((yield* ask(client, "a")).args).toEqual(["behind the link"])
         renameSync(join(path, "one.json"), file)
         expect(yield* next(6)).toBe("no server has changed")
-      }),
-    90_000
+      })
   )
 
   it.scopedLive(
@@ -180,8 +186,7 @@ describe.concurrent("the file of serve", () => {
         writeFileSync(file, textOf({ a: who("2") }))
         expect(yield* next(1)).toBe("replaced a")
         expect(yield* refused).toMatchObject({ args: ["2"], capabilities: {}, roots: -32_601 })
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -205,7 +210,7 @@ command = "\${NOT_SET_ANYWHERE}"
 `
         const env = { LIFELINE_TEST_INPUT: "given", WHO: "passed on", LANG: "C" }
         const first = yield* serve(toml, codex, env)
-        expect(yield* names(first.client)).toEqual(["a__who"])
+        expect(yield* Effect.promise(() => TestClient.toolNamesWith(first.client, ["a__who"]))).toEqual(["a__who"])
         expect(yield* ask(first.client, "a")).toMatchObject({ args: ["given"], env: { WHO: "passed on", LANG: "C" } })
         expect(first.program.stderr()).toContain("config.toml:11: mcp_servers.c.command: has ${NOT_SET_ANYWHERE}")
         expect(first.program.stderr()).toContain("config.toml:1: model: belongs to another program")
@@ -223,10 +228,10 @@ command = "\${NOT_SET_ANYWHERE}"
           }
         }
         const second = yield* serve(join(path, "mcp.json"), JSON.stringify(code), env)
+        yield* Effect.promise(() => TestClient.toolNamesWith(second.client, ["a__who"]))
         const answer = yield* ask(second.client, "a")
         expect(answer).toMatchObject({ args: ["given", path.split("/").at(-1)], env: { WHO: "from the file" } })
         expect(answer.env["LANG"]).toBeUndefined()
-      }),
-    60_000
+      })
   )
 })

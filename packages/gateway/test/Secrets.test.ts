@@ -19,16 +19,21 @@ const chatty = `
   console.error("started with", API_PASSWORD, FROM_FILE, FROM_VARIABLE, process.argv.join(" "))
   process.exit(3)`
 
-/** Reads a stream of events for a moment. */
-const events = (url: string, headers: Record<string, string>) =>
+/** Reads a stream of events until it has said both what the status is and a line of the log. `begun` runs once it is open. */
+const events = (url: string, headers: Record<string, string>, begun: () => Promise<unknown>) =>
   Effect.promise(async () => {
-    const response = await fetch(url, { headers, signal: AbortSignal.timeout(1500) })
-    let text = ""
-    try {
-      for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) text += chunk
-    } catch {
-      // Its time is over.
-    }
+    const response = await fetch(url, { headers })
+    const [, text] = await Promise.all([
+      begun(),
+      (async () => {
+        let text = ""
+        for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+          text += chunk
+          if (/^event: status\n.*\n\n/m.test(text) && /^event: event\n.*\n\n/m.test(text)) break
+        }
+        return text
+      })()
+    ])
     return text
   })
 
@@ -131,7 +136,7 @@ describe("secrets of a configuration", () => {
           yield* look(post(`/api/servers/${name}/reconnect`))
         }
         yield* look(post("/api/call", JSON.stringify({ name: "failing__echo" })))
-        yield* look(events(`${base}/api/events`, headers))
+        yield* look(events(`${base}/api/events`, headers, () => Effect.runPromise(post("/api/servers/dead/reconnect"))))
         const paths = [
           "/",
           "/health",
@@ -143,7 +148,8 @@ describe("secrets of a configuration", () => {
           "/api/openapi.json"
         ]
         for (const path of paths) yield* look(get(path))
-        const commands = [
+        // What they print does not depend on the gateway's log.
+        const commands = format === "json" ? [] : [
           ["status"],
           ["status", "--json"],
           ["tools"],
@@ -176,7 +182,6 @@ describe("secrets of a configuration", () => {
           const around = at === -1 ? "" : all.slice(Math.max(0, at - 200), at + 100)
           expect({ name, around }).toEqual({ name, around: "" })
         }
-      }),
-    120_000
+      })
   )
 })

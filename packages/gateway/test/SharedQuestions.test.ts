@@ -34,7 +34,7 @@ describe.concurrent("what a shared server without sessions asks in place of a re
       for (const one of clients) {
         expect(one.said.filter(({ method }) => method === "elicitation/create")).toHaveLength(1)
       }
-    }), 60_000)
+    }))
 
   it.scopedLive(
     "[E8] a client that cannot answer is not asked, and the call fails with why",
@@ -48,8 +48,7 @@ describe.concurrent("what a shared server without sessions asks in place of a re
         })
         expect(error?.message).toMatch(/capabilit/)
         expect(one.said.filter(({ method }) => method === "elicitation/create")).toEqual([])
-      }),
-    60_000
+      })
   )
 
   it.scopedLive("[E8] a call that is cancelled asks nothing any more", () =>
@@ -66,7 +65,7 @@ describe.concurrent("what a shared server without sessions asks in place of a re
         expect(cancelled.params?.["requestId"]).toBe(question.id)
         expect(one.said.filter(({ id }) => id === "x")).toEqual([])
       })
-    }), 60_000)
+    }))
 
   it.scopedLive("[E8] a client that refuses makes the call fail with what was asked", () =>
     Effect.gen(function*() {
@@ -82,7 +81,7 @@ describe.concurrent("what a shared server without sessions asks in place of a re
           /elicitation\/create, which the server wants before it answers tools\/call, failed: .*not now/
         )
       })
-    }), 60_000)
+    }))
 
   it.scopedLive(
     "[E8] [E9] real clients without sessions are asked by the result of their own call",
@@ -103,7 +102,6 @@ describe.concurrent("what a shared server without sessions asks in place of a re
           expect(texts.map((text) => JSON.parse(text).content.name)).toEqual(names)
           await Promise.all(clients.map((one) => one.close()))
         })
-      }),
-    60_000
+      })
   )
 })

@@ -79,8 +79,7 @@ describe.concurrent.each(kinds)("a client of %s", (_, sessions) => {
           code: -32_602,
           message: expect.stringContaining("no backend offers")
         })
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -100,8 +99,7 @@ describe.concurrent.each(kinds)("a client of %s", (_, sessions) => {
         expect((yield* promise(() => one.request("tools/call", { name: "other__pid" }))).error).toMatchObject({
           code: -32_602
         })
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -118,8 +116,7 @@ describe.concurrent.each(kinds)("a client of %s", (_, sessions) => {
         Program.kill(pid)
         yield* untilDown(one)
         expect((yield* promise(() => one.request("tools/call", { name: "o__pid" }))).error).toMatchObject(down)
-      }),
-    60_000
+      })
   )
 })
 
@@ -148,7 +145,6 @@ describe("a client of a server of its own", () => {
           Effect.repeat({ until: ({ result }) => result !== undefined })
         )
         expect(Number(result?.["content"][0].text)).toBeGreaterThan(0)
-      }),
-    60_000
+      })
   )
 })

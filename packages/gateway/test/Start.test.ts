@@ -49,8 +49,7 @@ describe("pnpm start", () => {
         // A line on a server that was read at this moment may follow.
         expect(program.stdout()).toMatch(/Shutting down\n(?:[\d:]+ every-.*\n)*$/)
         yield* Effect.forEach(all, Program.gone)
-      }),
-    120_000
+      })
   )
 
   it.scopedLive(
@@ -69,8 +68,7 @@ describe("pnpm start", () => {
         yield* Effect.forEach(all, Program.gone)
         yield* program.ended
         expect(program.stdout()).toContain("Shutting down")
-      }),
-    120_000
+      })
   )
 })
 

@@ -27,7 +27,8 @@ describe.concurrent("the status that the model is told", () => {
         const ask = promise(() => one.result("tools/call", { name: "lifeline__status" }))
         // Each has had its first try, however slow the machine is.
         const { content, structuredContent } = yield* Effect.repeat(Effect.delay(ask, "20 millis"), {
-          until: ({ content }) => ["missing", "broken"].every((name) => content[0].text.includes(`${name}: down since`))
+          until: ({ content }) =>
+            ["missing", "broken", "signed"].every((name) => content[0].text.includes(`${name}: down since`))
         })
         const { text } = content[0] as { readonly text: string }
         expect(text).toMatch(/^3 of 4 servers are down\.$/m)
@@ -52,8 +53,7 @@ describe.concurrent("the status that the model is told", () => {
         expect(resources.at(-1)).toMatchObject({ uri: "lifeline://status" })
         const { tools } = yield* promise(() => one.result("tools/list"))
         expect(tools.at(-1)).toMatchObject({ name: "lifeline__status", annotations: { readOnlyHint: true } })
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -76,8 +76,7 @@ describe.concurrent("the status that the model is told", () => {
         expect(yield* promise(() => one.call("lifeline__status"))).toMatch(
           /^- s: off; to do for the user: Reconnect it\.$/m
         )
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -101,7 +100,6 @@ describe.concurrent("the status that the model is told", () => {
         expect((yield* promise(() => one.request("resources/read", { uri: "lifeline://status" }))).error?.code).toBe(
           -32_002
         )
-      }),
-    60_000
+      })
   )
 })

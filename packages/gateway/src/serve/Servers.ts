@@ -112,8 +112,11 @@ const together = (a: Fleet.Applied, b: Fleet.Applied): Fleet.Applied => {
   }
 }
 
-/** Starts the shared ones. */
-export const make = (servers: ReadonlyArray<Server>): Effect.Effect<Servers, InvalidOptions, Scope.Scope> =>
+/** Starts the shared ones. `waitTimeout`: how long lists wait for them; by default 10 s. */
+export const make = (
+  servers: ReadonlyArray<Server>,
+  { waitTimeout }: Pick<Fleet.FleetOptions, "waitTimeout"> = {}
+): Effect.Effect<Servers, InvalidOptions, Scope.Scope> =>
   Effect.gen(function*() {
     const listeners = new Set<Listener>()
     const introductions = new Map<string, Introduction>()
@@ -142,7 +145,7 @@ export const make = (servers: ReadonlyArray<Server>): Effect.Effect<Servers, Inv
       new Set(all.flatMap(({ id, timeouts }) => timeouts?.request === undefined ? [] : [id]))
     let own = servers.filter(isOwn)
     let withTimeout = timed(servers)
-    const fleet = yield* Fleet.make({ backends: shared(servers) })
+    const fleet = yield* Fleet.make({ backends: shared(servers), waitTimeout })
     return {
       fleet,
       own: () => own,

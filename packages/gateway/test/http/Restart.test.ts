@@ -23,7 +23,9 @@ const folder = Effect.acquireRelease(
     const path = mkdtempSync(join(tmpdir(), "lifeline-"))
     const config = join(path, "mcp.json")
     const mcpServers = { every: { command: process.execPath, args: [everything, "stdio"] } }
-    writeFileSync(config, JSON.stringify({ mcpServers }))
+    // However long the server takes to start, calls wait for it.
+    const lifeline = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
+    writeFileSync(config, JSON.stringify({ mcpServers, lifeline }))
     return { config, state: join(path, "state") }
   }),
   ({ config }) => Effect.sync(() => rmSync(join(config, ".."), { recursive: true, force: true }))
@@ -60,7 +62,7 @@ describe("clients outlive the gateway", () => {
       const transport = new StreamableHTTPClientTransport(new URL(first.url), { reconnectionOptions })
       yield* Effect.promise(() => client.connect(transport as Transport))
       const uri = yield* Effect.promise(async () => {
-        await client.listTools()
+        await expect.poll(async () => (await client.listResources()).resources).not.toEqual([])
         const [resource] = (await client.listResources()).resources
         await client.subscribeResource({ uri: resource!.uri })
         await client.setLoggingLevel("warning")
@@ -74,10 +76,10 @@ describe("clients outlive the gateway", () => {
           text: expect.stringContaining("again")
         }])
         expect(transport.sessionId).toBe(id)
-        await expect.poll(() => told, { timeout: 20_000 }).toContain("tools")
+        await expect.poll(() => told).toContain("tools")
         // The server sends updates of resources that are subscribed to, once it is asked to.
         await client.callTool({ name: "every__toggle-subscriber-updates", arguments: {} })
-        await expect.poll(() => told, { timeout: 20_000 }).toContain(uri)
+        await expect.poll(() => told).toContain(uri)
         await client.close()
       })
     }))

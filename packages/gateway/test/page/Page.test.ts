@@ -47,8 +47,7 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         yield* run(() => page.waitForFunction(`document.title === "2 servers – Lifeline"`))
         expect(yield* run(() => page.locator("img").count())).toBe(1)
         expect(complaints).toEqual([])
-      }),
-    90_000
+      })
   )
 
   it.scopedLive(
@@ -78,8 +77,7 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         yield* press(page, "Escape")
         yield* run(() => fragile.row.waitFor())
         expect(complaints).toEqual([])
-      }),
-    90_000
+      })
   )
 
   it.scopedLive(
@@ -100,8 +98,7 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         yield* shows(page.locator("#gateway"), `Process${next.pid}`)
         yield* shows(state, "Connected")
         expect(complaints).toEqual([])
-      }),
-    90_000
+      })
   )
 
   it.scopedLive(
@@ -129,8 +126,7 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         yield* shows(runtimes, "per client: 2 connected")
         yield* shows(items, /#1 Connected since [\d:]+, generation 2\s*#2 Connected since [\d:]+, generation 2/)
         expect(complaints).toEqual([])
-      }),
-    90_000
+      })
   )
 
   it.scopedLive(
@@ -159,8 +155,7 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         yield* run(() => page.getByRole("button", { name: "Forget the token" }).click())
         yield* run(() => page.getByLabel("Token").waitFor())
         expect(complaints).toEqual([])
-      }),
-    90_000
+      })
   )
 
   it.scopedLive(
@@ -186,8 +181,7 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         yield* follow("button", /^Sign in docs/, "Signed in")
         yield* shows(docs.state, "Connected")
         expect(complaints).toEqual([])
-      }),
-    90_000
+      })
   )
 
   it.scopedLive(
@@ -235,8 +229,7 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         const { page: own } = yield* browse(base)
         expect(yield* run(() => own.locator("#servers").count())).toBe(1)
         yield* shows(server(own, "steady").state, "Connected")
-      }),
-    90_000
+      })
   )
 
   it.scopedLive(
@@ -275,7 +268,6 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         yield* run(() => page.getByLabel("Filter").fill("server-4"))
         expect(yield* run(() => page.locator(".server:visible").count())).toBe(11)
         expect(complaints).toEqual([])
-      }),
-    90_000
+      })
   )
 })

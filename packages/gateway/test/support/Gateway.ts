@@ -13,12 +13,15 @@ export const folder = Effect.acquireRelease(
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
 
+/** A busy machine takes long to start a server: what is asked meanwhile waits for it. */
+const patient = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
+
 /** A gateway, as a user starts it, in front of these servers, with a state folder of its own. */
 export const serve = (mcpServers: object, args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
   Effect.gen(function*() {
     const path = yield* folder
     const file = join(path, "mcp.json")
-    writeFileSync(file, JSON.stringify({ mcpServers }))
+    writeFileSync(file, JSON.stringify({ mcpServers, lifeline: patient }))
     const own = { MCP_LIFELINE_STATE: join(path, "state"), ...env }
     const program = yield* Program.start(["serve", "--port", "0", "--config", file, ...args], own)
     const [, base = ""] = yield* program.prints(/Serving (http:[^\s"]+)\/mcp/)

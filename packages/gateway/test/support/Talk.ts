@@ -5,6 +5,7 @@ import { type Begin, Clients, type Conversation, Servers } from "mcp-lifeline"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Built from "../../../testing/test/support/Built.js"
 import type { Answers, Message } from "./Host.js"
 
 /** A message as the client got it, and the request that it is about. */
@@ -136,10 +137,14 @@ export const published = (name: string): string =>
     "dist/index.js"
   )
 
-/** The published "everything" server over stdio. */
+/** A busy machine takes long to start a server: what is asked meanwhile waits for it. */
+const patient = { connect: "2 minutes", wait: "2 minutes" } as const
+
+/** The reference server over stdio. */
 export const everything = (id: string): Servers.Server => ({
   id,
-  connector: StdioConnector.make({ command: process.execPath, args: [published("server-everything"), "stdio"] })
+  timeouts: patient,
+  connector: StdioConnector.make({ command: process.execPath, args: [Built.everything, "stdio"] })
 })
 
 /** A server that says things by itself when it is asked to: see `fixtures/chatty.mjs`. */
@@ -156,7 +161,8 @@ export const chatty = (
       protocol: "2025"
     }),
     reconnect: { initialDelay: 20 },
-    ...others
+    ...others,
+    timeouts: { ...patient, ...others.timeouts }
   }
 }
 
@@ -174,8 +180,8 @@ export const chat = (id: string) => ({
 /** The gateway in front of servers, without anything that carries messages; ends with the scope. */
 export const gateway = (all: ReadonlyArray<Servers.Server>, options: Partial<Clients.Options> = {}) =>
   Effect.gen(function*() {
-    const servers = yield* Servers.make(all)
-    const clients = yield* Clients.make({ servers, ...options })
+    const servers = yield* Servers.make(all, { waitTimeout: patient.wait })
+    const clients = yield* Clients.make({ servers, patience: patient.wait, ...options })
     const begin = (talk?: Options) => new Talk(clients.begin, talk)
     /** A client that is initialized. */
     const client = (talk?: Options) =>

@@ -31,6 +31,15 @@ export const echo = async (client: Client, backend: string, message: string): Pr
 export const toolNames = async (client: Client): Promise<ReadonlyArray<string>> =>
   (await client.listTools()).tools.map(({ name }) => name).filter((name) => name !== "lifeline__status")
 
+/** The same once these are among them: lists wait for servers, but not for as long as a busy machine may take to start them. */
+export const toolNamesWith = async (client: Client, names: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
+  for (;;) {
+    const found = await toolNames(client)
+    if (names.every((name) => found.includes(name))) return found
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
 /** The process of a backend that is `fixtures/who.mjs`. */
 export const pid = async (client: Client, backend: string): Promise<number> => {
   const { content } = await client.callTool({ name: `${backend}__who` })

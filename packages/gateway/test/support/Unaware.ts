@@ -36,7 +36,7 @@ export const reconnectionOptions = {
   initialReconnectionDelay: 500,
   maxReconnectionDelay: 1000,
   reconnectionDelayGrowFactor: 1.5,
-  maxRetries: 60
+  maxRetries: 300
 }
 
 const textOf = (result: unknown): string =>
