@@ -27,25 +27,22 @@ const held = () => {
   return Object.fromEntries(Object.entries(counts).toSorted())
 }
 
-/** How long that is waited for. */
-const longest = 30_000
+/** How often it is looked at, and for how long at most, in milliseconds. */
+const [tick, longest] = [100, 30_000]
 
 /**
- * What is held once it has not changed for so many milliseconds.
+ * What is held once it has not changed for so many milliseconds, in which this process has run: the looks are counted, and not the time
+ * in which a busy machine let it stand still.
  *
  * @param {number} calm
  */
 export const resources = async (calm) => {
-  const until = performance.now() + longest
   let last = held()
-  let since = performance.now()
-  while (performance.now() - since < calm && performance.now() < until) {
-    await sleep(100)
+  for (let looks = 0, alike = 0; alike < calm / tick && looks < longest / tick; looks++) {
+    await sleep(tick)
     const now = held()
-    if (JSON.stringify(now) !== JSON.stringify(last)) {
-      last = now
-      since = performance.now()
-    }
+    alike = JSON.stringify(now) === JSON.stringify(last) ? alike + 1 : 0
+    last = now
   }
   return last
 }

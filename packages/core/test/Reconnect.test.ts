@@ -130,7 +130,7 @@ describe("R2: jitter", () => {
     simulation.fork(Scope.close(scope, Exit.void))
     simulation.advance(minute)
     expect(scripts.flatMap(({ ledger }) => ledger.faults)).toEqual([])
-  }, 120_000)
+  })
 })
 
 describe("R3: what is stable", () => {

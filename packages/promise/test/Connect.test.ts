@@ -87,7 +87,7 @@ describe("connect", () => {
     const port = await Everything.freePort()
     const error = await rejection(
       connect({ url: `http://127.0.0.1:${port}/mcp` }, {
-        timeouts: { connect: 700 },
+        timeouts: { connect: 2000 },
         reconnect: { initialDelay: 100, maxDelay: 100 }
       })
     )
@@ -98,7 +98,11 @@ describe("connect", () => {
   it("[F1] a server that comes while connect is trying is connected", async () => {
     await using server = await Everything.HttpServer.start()
     await server.kill()
-    const connecting = connect({ url: server.url }, { reconnect: { initialDelay: 100, maxDelay: 200 } })
+    // On a busy machine it comes later than what is not there is waited for by default.
+    const connecting = connect({ url: server.url }, {
+      timeouts: { connect: "3 minutes" },
+      reconnect: { initialDelay: 100, maxDelay: 200 }
+    })
     await server.start()
     await using client = await connecting
     assert.deepEqual(await echo(client, "late"), said("late"))
@@ -473,7 +477,7 @@ describe("connect", () => {
         connect(StdioFaultServer.command({ journal }), {
           timeouts: { connect: "2 seconds" },
           onConnected: async ({ request }) => {
-            await request({ method: "tools/call", params: { name: "none" } }, CallToolResultSchema, { timeout: 1000 })
+            await request({ method: "tools/call", params: { name: "none" } }, CallToolResultSchema, { timeout: 20_000 })
           }
         })
       )

@@ -41,7 +41,7 @@ interface Ended {
 
 const node = (args: ReadonlyArray<string>): Promise<Ended> =>
   new Promise((resolve) => {
-    execFile(process.execPath, args, { cwd: folder, timeout: 55_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, args, { cwd: folder, timeout: 170_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr })
     })
   })
@@ -64,7 +64,7 @@ const withDirectory = async (use: (directory: string) => Promise<void>): Promise
   }
 }
 
-describe("programs for the official Client", { timeout: 60_000 }, () => {
+describe("programs for the official Client", () => {
   beforeAll(async () => {
     await mkdir(`${folder}build`, { recursive: true })
     for (const name of names) await writeFile(source(name), await apply(name))

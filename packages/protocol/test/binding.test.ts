@@ -15,7 +15,7 @@ import { readFileSync } from "node:fs"
 import { scripted } from "./scripted.js"
 
 const options = (more: Partial<ConnectOptions> = {}): ConnectOptions => ({ onNotification: () => {}, ...more })
-const timeout = 5_000
+const timeout = 20_000
 const silent = (): Promise<never> => new Promise(() => {})
 
 type CallHandler = Parameters<typeof Server.prototype.setRequestHandler<typeof CallToolRequestSchema>>[1]
@@ -220,22 +220,19 @@ describe("SdkConnection", () => {
             method: "notifications/progress",
             params: { progressToken: extra._meta?.progressToken ?? 0, progress: 1 }
           })
-        }, 20)
+        }, 50)
         extra.signal.addEventListener("abort", () => clearInterval(timer))
         return silent()
       }))
-      let seen = 0
-      const onprogress = () => {
-        seen++
-      }
+      const began = performance.now()
       const error = yield* Effect.flip(connection.request("tools/call", { name: "slow" }, {
-        timeout: 100,
+        timeout: 1500,
         resetTimeoutOnProgress: true,
-        maxTotalTimeout: 300,
-        onprogress
+        maxTotalTimeout: 3000,
+        onprogress: () => {}
       }))
       assert.deepInclude(error, { fate: "unknown", reason: "timeout" })
-      assert.isAbove(seen, 6)
+      assert.isAtLeast(performance.now() - began, 2990)
       yield* Deferred.await(cancelled)
     }))
 

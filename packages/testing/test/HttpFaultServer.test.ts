@@ -77,10 +77,10 @@ describe("HttpFaultServer", () => {
 
   it.scopedLive("ends a session that idles, and its stream; each request of its own begins the time anew", () =>
     Effect.gen(function*() {
-      const { rpc, send, server } = yield* connected({ idleTtl: 1000 })
+      const { rpc, send, server } = yield* connected({ idleTtl: 3000 })
       const stream = yield* Effect.promise(() => send(undefined, { method: "GET" }))
       for (let i = 0; i < 4; i++) {
-        yield* Effect.sleep(300)
+        yield* Effect.sleep(900)
         assert.strictEqual((yield* Effect.promise(() => rpc("ping"))).status, 200)
       }
       assert.deepStrictEqual(server.sessions.expired, [])

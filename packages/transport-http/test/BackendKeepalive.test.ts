@@ -4,8 +4,8 @@ import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Metric } from "effect"
 import * as Heartbeats from "../../testing/test/support/Heartbeats.js"
+import * as Stalls from "../../testing/test/support/Stalls.js"
 import * as Everything from "./fixtures/Everything.js"
-import * as Stalls from "./fixtures/Stalls.js"
 import { seen, supervise, until } from "./fixtures/Supervised.js"
 
 /** When requests of a kind came, in milliseconds since the server saw its first request. */
@@ -47,8 +47,7 @@ const countsOf = (backend: string) =>
 describe.concurrent("keepalive", () => {
   it.scopedLive(
     "[K1:real, K4:real] the reference server answers the heartbeats of each connection, and none sends none",
-    () => Effect.flatMap(Everything.make("streamableHttp"), ({ url }) => Heartbeats.beats(HttpConnector.make({ url }))),
-    60_000
+    () => Effect.flatMap(Everything.make("streamableHttp"), ({ url }) => Heartbeats.beats(HttpConnector.make({ url })))
   )
 
   it.scopedLive(
@@ -73,7 +72,7 @@ describe.concurrent("keepalive", () => {
         assert.strictEqual(kept.count("initialize"), 1)
         assert.strictEqual((yield* withPing.status).generation, 1)
       }),
-    120_000
+    300_000
   )
 
   it.scopedLive(
@@ -93,8 +92,7 @@ describe.concurrent("keepalive", () => {
         // Measured from answer to request: a timer may be a few milliseconds early.
         for (const gap of gaps.slice(1)) assert.isAtLeast(gap, 740)
         assert.isAbove(new Set(gaps.slice(1).map((gap) => Math.round(gap / 10))).size, 4, gaps.join())
-      }),
-    60_000
+      })
   )
 
   for (const authenticated of [true, false]) {
@@ -130,7 +128,7 @@ describe.concurrent("keepalive", () => {
       assert.deepStrictEqual(kindsOf(silent), handshake)
       const { generation, keepalive } = yield* backend.status
       assert.deepStrictEqual([generation, keepalive.state], [1, "off"])
-    }), 60_000)
+    }))
 
   it.scopedLive(
     "[K3:real] where ping is unsupported, the tool keeps the session; each generation tries ping once",
@@ -152,8 +150,7 @@ describe.concurrent("keepalive", () => {
         yield* backend.reconnect
         yield* seen(server, () => server.count("tool:touch") === touched + 2)
         assert.strictEqual(server.count("ping"), 2)
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -166,7 +163,8 @@ describe.concurrent("keepalive", () => {
           keepalive: {
             method: "tool:touch",
             interval: "1 second",
-            timeout: 400,
+            // The tool has as long: a busy machine answers it within that.
+            timeout: 3000,
             suspectInterval: 100,
             fallbackAfter: 3
           }
@@ -175,8 +173,7 @@ describe.concurrent("keepalive", () => {
         const order = server.seen.flatMap(({ rpc, tool }) => rpc === "ping" || tool !== undefined ? [tool ?? rpc] : [])
         assert.deepStrictEqual(order, ["ping", "ping", "ping", "touch", "ping", "touch"])
         assert.strictEqual((yield* backend.status).generation, 1)
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -202,8 +199,7 @@ describe.concurrent("keepalive", () => {
         const { keepalive } = yield* off.status
         assert.deepStrictEqual([keepalive.state, keepalive.reason], ["off", "the server keeps no session"])
         assert.include((yield* never.status).keepalive.reason, "idleTtl")
-      }),
-    60_000
+      })
   )
 
   it.scopedLive(
@@ -234,7 +230,6 @@ describe.concurrent("keepalive", () => {
           "keepalive_success_count{method=ping}": counts["keepalive_attempt_count{method=ping}"]!,
           "keepalive_latency_ms{method=ping}": counts["keepalive_attempt_count{method=ping}"]!
         })
-      }),
-    60_000
+      })
   )
 })

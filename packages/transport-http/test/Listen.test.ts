@@ -229,8 +229,10 @@ describe("the stream of changes over HTTP", () => {
       const server = yield* make({ keepAliveMs: 20, ttlMs: 60_000 })
       const { backend } = yield* supervise(server.url)
       yield* server.until(() => server.listening === 1)
+      // All that a connection begins with.
+      const lists = ["tools/list", "resources/list", "resources/templates/list"]
+      yield* server.until(() => lists.every((method) => server.methods.includes(method)))
       yield* untilTools(backend, "echo")
-      yield* Effect.sleep(200)
       const before = server.seen.length
       yield* Effect.sleep(1000)
       assert.strictEqual(server.seen.length, before)

@@ -161,12 +161,16 @@ describe("messages", () => {
   it.scopedLive("[T3] an answer over a limit of the caller's dispatcher, or slower than its limit, is told as what it is", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
-      const dispatcher = yield* Harness.agent({ maxResponseSize: 2000, headersTimeout: 1000 })
+      let headersTimeout = 0
+      const dispatcher = (yield* Harness.agent({ maxResponseSize: 2000 })).compose((dispatch) => (options, handler) =>
+        dispatch({ ...options, headersTimeout }, handler)
+      )
       const { call, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url, dispatcher }))
       const large = yield* Effect.flip(call("x".repeat(4000)))
       assert.deepStrictEqual([large.fate, large.reason], ["answered", "protocol"])
       assert.match(large.message, /larger than the dispatcher accepts/)
       server.hook = ({ rpc }) => rpc === "tools/call"
+      headersTimeout = 1000
       const slow = yield* Effect.flip(call())
       assert.deepStrictEqual([slow.fate, slow.reason], ["unknown", "network"])
       assert.match(slow.message, /took longer/)

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { InvalidOptions } from "@mcp-lifeline/core"
 import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { readFileSync } from "node:fs"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
@@ -199,21 +199,18 @@ describe("network", () => {
       assert.strictEqual((yield* Effect.flip(Harness.connect(stranger))).reason, "tls")
     }))
 
-  it.scopedLive(
-    "[T6] a server that accepts and says nothing to a TLS handshake: connectTimeout",
-    () =>
-      Effect.gen(function*() {
-        const hole = yield* Harness.tcp(() => {})
-        const connector = HttpConnector.make({
-          url: `https://127.0.0.1:${hole.port}/mcp`,
-          connectTimeout: "200 millis"
-        })
-        const error = yield* Effect.flip(Harness.connect(connector))
-        assert.deepStrictEqual([error.reason, error.permanent], ["timeout", false])
-      }),
-    // The default is 10 s.
-    8000
-  )
+  it.scopedLive("[T6] a server that accepts and says nothing to a TLS handshake: connectTimeout", () =>
+    Effect.gen(function*() {
+      const hole = yield* Harness.tcp(() => {})
+      const failure = (options: Partial<HttpConnector.Options>) =>
+        Effect.flip(Harness.connect(HttpConnector.make({ url: `https://127.0.0.1:${hole.port}/mcp`, ...options })))
+      // The default is 10 s.
+      const byDefault = yield* Effect.fork(failure({}))
+      const error = yield* failure({ connectTimeout: "200 millis" })
+      assert.deepStrictEqual([error.reason, error.permanent], ["timeout", false])
+      assert.isNull(byDefault.unsafePoll())
+      yield* Fiber.interrupt(byDefault)
+    }))
 
   it.scopedLive("[T3] a certificate that nobody vouches for: tls", () =>
     Effect.gen(function*() {

@@ -143,7 +143,7 @@ describe("the older HTTP+SSE", () => {
       OlderServer.speak(server)
       const { call, connection, losses } = yield* Harness.connect(sseTo(server.url))
       const parameters = { name: "echo", arguments: { number: 1n } }
-      const error = yield* Effect.flip(connection.request("tools/call", parameters, { timeout: 5000 }))
+      const error = yield* Effect.flip(connection.request("tools/call", parameters, { timeout: 20_000 }))
       assert.deepStrictEqual([error.fate, error.reason], ["notSent", "fault"])
       assert.instanceOf(error.cause, TypeError)
       yield* call()

@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backend, ResultUnknown } from "@mcp-lifeline/core"
-import { HttpFaultServer, TcpProxy } from "@mcp-lifeline/testing"
+import { HttpExchange, HttpFaultServer, TcpProxy } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect, Fiber, Stream } from "effect"
+import { Deferred, Effect, Fiber, Stream } from "effect"
 import * as Everything from "./fixtures/Everything.js"
 import { textOf, until } from "./fixtures/Supervised.js"
+
+const { event, sse, text } = HttpExchange
 
 /** A backend that reaches a server through a network that the test breaks. */
 const through = (url: string, options: Omit<Backend.BackendOptions, "connector"> = {}) =>
@@ -29,14 +31,26 @@ const through = (url: string, options: Omit<Backend.BackendOptions, "connector">
 const notice = (backend: Backend.Backend) =>
   Effect.zipRight(Effect.ignore(backend.healthCheck), until(backend, ({ state }) => state !== "Connected"))
 
-/** A call that may be carried out once, whose server works for so many seconds and tells its progress twice a second. */
+/** A call that may be carried out once; its server has it, and we have read the first of the answer's stream: a progress. */
+const begun = (backend: Backend.Backend, tool: Parameters<Backend.Backend["callTool"]>[0]) =>
+  Effect.gen(function*() {
+    const first = yield* Deferred.make<void>()
+    const onprogress = () => Deferred.unsafeDone(first, Effect.void)
+    const call = yield* Effect.fork(backend.callTool(tool, { idempotent: false, onprogress }))
+    yield* Deferred.await(first)
+    return call
+  })
+
+/** One whose server works for so many seconds and tells its progress five times a second. */
 const working = (backend: Backend.Backend, seconds: number) =>
-  Effect.fork(
-    backend.callTool({
-      name: "trigger-long-running-operation",
-      arguments: { duration: seconds, steps: seconds * 2 }
-    }, { idempotent: false, onprogress: () => {} })
-  )
+  begun(backend, { name: "trigger-long-running-operation", arguments: { duration: seconds, steps: seconds * 5 } })
+
+/** Begins the answer to a call with a progress, as an event with the id of the request. */
+const begin = ({ message, response }: HttpExchange.Turn): true => {
+  const params = { progressToken: message?.params?.["_meta"].progressToken, progress: 1 }
+  sse(response).write(event({ jsonrpc: "2.0", method: "notifications/progress", params }, String(message?.id)))
+  return true
+}
 
 describe.concurrent("T11: sessions and the network", () => {
   it.scopedLive("[T11:real] a network that is gone for a while does not cost the session of a server that we did not write", () =>
@@ -62,11 +76,10 @@ describe.concurrent("T11: sessions and the network", () => {
     Effect.gen(function*() {
       const server = yield* Everything.make("streamableHttp")
       const { back, backend, gone } = yield* through(server.url)
-      const call = yield* working(backend, 2)
-      yield* Effect.sleep(800)
+      const call = yield* working(backend, 4)
       yield* gone
       yield* notice(backend)
-      yield* Effect.sleep(2500)
+      yield* Effect.sleep(4500)
       assert.isNull(call.unsafePoll())
       yield* back
       assert.include(textOf(yield* Fiber.join(call)), "completed")
@@ -78,7 +91,6 @@ describe.concurrent("T11: sessions and the network", () => {
       const server = yield* Everything.make("streamableHttp")
       const { back, backend, gone } = yield* through(server.url)
       const call = yield* working(backend, 20)
-      yield* Effect.sleep(800)
       yield* gone
       yield* notice(backend)
       yield* server.restart
@@ -139,14 +151,8 @@ describe.concurrent("T11: sessions and the network", () => {
     Effect.gen(function*() {
       const server = yield* HttpFaultServer.make()
       const { back, backend, gone } = yield* through(server.url)
-      server.hook = ({ response, rpc }) => {
-        if (rpc !== "tools/call") return undefined
-        response.writeHead(200, { "content-type": "text/event-stream" }).write("id: 1\ndata: \n\n")
-        return true
-      }
-      const call = yield* Effect.fork(backend.callTool({ name: "echo" }, { idempotent: false }))
-      yield* Effect.promise(() => server.until(() => server.count("tools/call") === 1))
-      yield* Effect.sleep(100)
+      server.hook = (turn) => turn.rpc === "tools/call" ? begin(turn) : undefined
+      const call = yield* begun(backend, { name: "echo" })
       yield* gone
       yield* notice(backend)
       yield* Fiber.interrupt(call)
@@ -164,7 +170,7 @@ describe.concurrent("T11: sessions and the network", () => {
       const { back, backend, gone } = yield* through(server.url)
       const call = yield* working(backend, 5)
       for (let loss = 0; loss < 2; loss++) {
-        yield* Effect.sleep(800)
+        if (loss > 0) yield* Effect.sleep(800)
         yield* gone
         yield* notice(backend)
         yield* back
@@ -178,26 +184,16 @@ describe.concurrent("T11: sessions and the network", () => {
       const server = yield* HttpFaultServer.make()
       const { back, backend, gone } = yield* through(server.url)
       let refused = 0
-      server.hook = ({ headers, http, message, response, rpc }) => {
-        if (rpc === "tools/call") {
-          response.writeHead(200, { "content-type": "text/event-stream" }).write(`id: ${message?.id}\ndata: \n\n`)
-          return true
-        }
+      server.hook = (turn) => {
+        const { headers, http, response, rpc } = turn
+        if (rpc === "tools/call") return begin(turn)
         const id = headers["last-event-id"]
         if (http !== "GET" || id === undefined) return undefined
         if (refused++ === 0) response.writeHead(409).end()
-        else {
-          response.writeHead(200, { "content-type": "text/event-stream" }).end(
-            `id: x\ndata: ${
-              JSON.stringify({ jsonrpc: "2.0", id: Number(id), result: { content: [{ type: "text", text: "here" }] } })
-            }\n\n`
-          )
-        }
+        else sse(response).end(event({ jsonrpc: "2.0", id: Number(id), result: text("here") }, "x"))
         return true
       }
-      const call = yield* Effect.fork(backend.callTool({ name: "echo" }, { idempotent: false }))
-      yield* Effect.promise(() => server.until(() => server.count("tools/call") === 1))
-      yield* Effect.sleep(100)
+      const call = yield* begun(backend, { name: "echo" })
       yield* gone
       yield* notice(backend)
       yield* back

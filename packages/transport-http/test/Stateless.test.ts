@@ -54,7 +54,7 @@ describe("the protocol without sessions", () => {
     Effect.gen(function*() {
       const { connection, server } = yield* connected
       const meta = { "io.modelcontextprotocol/protocolVersion": "2025-11-25", "example.com/trace": "7" }
-      yield* connection.request("tools/call", { ...echo("x"), _meta: meta }, { timeout: 5000 })
+      yield* connection.request("tools/call", { ...echo("x"), _meta: meta }, { timeout: 20_000 })
       const sent = server.seen.at(-1)!.body.params?._meta
       assert.strictEqual(sent?.["io.modelcontextprotocol/protocolVersion"], version)
       assert.strictEqual(sent?.["example.com/trace"], "7")
@@ -69,7 +69,7 @@ describe("the protocol without sessions", () => {
           "=?base64?PT9iYXNlNjQ/ZUE9PT89?="
         ]] as const
       ) {
-        yield* connection.request("tools/call", { name, arguments: { message: "x" } }, { timeout: 5000 })
+        yield* connection.request("tools/call", { name, arguments: { message: "x" } }, { timeout: 20_000 })
         assert.strictEqual(server.seen.at(-1)!.headers["mcp-name"], header)
       }
     }))
@@ -106,7 +106,7 @@ describe("the protocol without sessions", () => {
       const call = connection.request("tools/call", {
         name: "echo",
         arguments: { region: "Zürich", deep: { count: 7, flag: null } }
-      }, { timeout: 5000 })
+      }, { timeout: 20_000 })
       server.hook = ({ body, headers }, response) => {
         if (body.method !== "tools/call" || headers["mcp-param-count"] !== undefined) return false
         response.writeHead(400, { "content-type": "application/json" }).end(
@@ -125,7 +125,7 @@ describe("the protocol without sessions", () => {
       assert.strictEqual(headers["mcp-param-region"], "=?base64?WsO8cmljaA==?=")
       assert.strictEqual(headers["mcp-param-count"], "7")
       assert.strictEqual(headers["mcp-param-f"], undefined)
-      const { tools } = yield* connection.request("tools/list", {}, { timeout: 5000 })
+      const { tools } = yield* connection.request("tools/list", {}, { timeout: 20_000 })
       assert.deepStrictEqual(tools.map(({ name }) => name), ["echo"])
     }))
 
@@ -136,7 +136,7 @@ describe("the protocol without sessions", () => {
       yield* server.until(() => server.calls === 1)
       yield* Fiber.interrupt(fiber)
       yield* server.until(() => server.cancelled.length === 1)
-      const error = yield* Effect.flip(connection.request("tools/call", { name: "hang" }, { timeout: 200 }))
+      const error = yield* Effect.flip(connection.request("tools/call", { name: "hang" }, { timeout: 2000 }))
       assert.strictEqual(error.reason, "timeout")
       assert.strictEqual(error.fate, "unknown")
       yield* server.until(() => server.cancelled.length === 2)
@@ -147,7 +147,7 @@ describe("the protocol without sessions", () => {
   it.scopedLive("[E2] 404 with -32601 is an unknown method, and nothing is lost", () =>
     Effect.gen(function*() {
       const { call, connection, losses } = yield* connected
-      const error = yield* Effect.flip(connection.request("prompts/list", {}, { timeout: 5000 }))
+      const error = yield* Effect.flip(connection.request("prompts/list", {}, { timeout: 20_000 }))
       assert.strictEqual(error.fate, "answered")
       assert.strictEqual(error.reason, "remote")
       assert.strictEqual(error.code, -32601)
@@ -167,7 +167,7 @@ describe("the protocol without sessions", () => {
           setTimeout(() => response.destroy(), 50)
           return true
         }
-        const error = yield* Effect.flip(connection.request("tools/call", { name: "cut" }, { timeout: 5000 }))
+        const error = yield* Effect.flip(connection.request("tools/call", { name: "cut" }, { timeout: 20_000 }))
         assert.strictEqual(error.fate, "unknown")
         assert.strictEqual(error.reason, "network")
         server.hook = undefined
@@ -182,11 +182,11 @@ describe("the protocol without sessions", () => {
       const { connection } = yield* connected
       const heard: Array<unknown> = []
       yield* connection.request("tools/call", { name: "progress" }, {
-        timeout: 5000,
+        timeout: 20_000,
         onprogress: (progress) => heard.push(progress)
       })
       assert.deepStrictEqual(heard, [{ progress: 1, message: "half" }])
-      const result = yield* connection.request("tools/call", { name: "list" }, { timeout: 5000 })
+      const result = yield* connection.request("tools/call", { name: "list" }, { timeout: 20_000 })
       assert.deepStrictEqual(result.structuredContent as unknown, [1, 2])
     }))
 
@@ -212,7 +212,7 @@ describe("the protocol without sessions", () => {
       const result = yield* connection.request("tools/call", {
         name: "ask",
         arguments: { asked, rounds: 3 }
-      }, { timeout: 10_000 })
+      }, { timeout: 20_000 })
       assert.deepStrictEqual(JSON.parse(textOf(result)), {
         a: { action: "accept", content: { said: "Name?" } },
         b: { role: "assistant", model: "m", content: { type: "text", text: "sampled" } },

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { HttpExchange, type HttpFaultServer, TcpProxy } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Deferred, Effect } from "effect"
+import { Deferred, Effect, Fiber, TestClock } from "effect"
 import * as Harness from "./fixtures/Harness.js"
 
 const { event, fault, result, sse, text } = HttpExchange
@@ -83,25 +83,25 @@ describe("the stream from the server", () => {
     }))
 })
 
+// Where a request fails within a second, it does so here although no time goes by: only the I/O is real.
 describe("response streams", () => {
-  it.scopedLive("[C6] cut by a network that does not tell the server: the request fails within a second, the session lives", () =>
+  it.scoped("[C6] cut by a network that does not tell the server: the request fails within a second, the session lives", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
       const proxy = yield* TcpProxy.make(server.url)
       server.streaming = true
       const { call, losses } = yield* Harness.connect(HttpConnector.make({ url: proxy.url }))
       proxy.treat = ({ direction, text }) => direction === "toClient" && text.includes(`"hi"`) ? "cut" : "pass"
-      const error = yield* Effect.flip(call()).pipe(Effect.timeout("1 second"))
-      assert.strictEqual(error._tag, "RequestError")
+      const error = yield* Effect.flip(call())
       assert.deepStrictEqual([error.fate, error.reason], ["unknown", "network"])
       proxy.treat = undefined
       assert.include(JSON.stringify(yield* call()), `"hi"`)
       assert.strictEqual(server.applied.length, 2)
       assert.deepStrictEqual(losses, [])
-    }).pipe(Effect.orDie))
+    }))
 
   for (const cut of [false, true]) {
-    it.scopedLive(`[C6] without an event id, ${cut ? "cut" : "ended"}: the request fails within a second, others do not`, () =>
+    it.scoped(`[C6] without an event id, ${cut ? "cut" : "ended"}: the request fails within a second, others do not`, () =>
       Effect.gen(function*() {
         const server = yield* Harness.server
         const { call, connection, losses } = yield* connect(server)
@@ -123,13 +123,12 @@ describe("response streams", () => {
         }
         const other = yield* Effect.fork(connection.request("tools/list", {}, { timeout: 20_000 }))
         yield* Effect.promise(() => server.until(() => server.count("tools/list") === 1))
-        const error = yield* Effect.flip(call()).pipe(Effect.timeout("1 second"))
-        assert.strictEqual(error._tag, "RequestError")
+        const error = yield* Effect.flip(call())
         assert.deepStrictEqual([error.fate, error.reason], ["unknown", "network"])
         finish!()
         yield* other
         assert.deepStrictEqual(losses, [])
-      }).pipe(Effect.orDie))
+      }))
 
     it.scopedLive(`[C6] with an event id, ${cut ? "cut" : "ended"}: it is resumed with Last-Event-ID after retry`, () =>
       Effect.gen(function*() {
@@ -186,7 +185,7 @@ describe("response streams", () => {
     }))
 
   for (const [status, reason] of [[405, "network"], [500, "network"], [404, "session"]] as const) {
-    it.scopedLive(`[C6] resuming is refused with ${status}: the request fails within a second of that`, () =>
+    it.scoped(`[C6] resuming is refused with ${status}: the request fails within a second of that`, () =>
       Effect.gen(function*() {
         const server = yield* Harness.server
         const { call, losses } = yield* connect(server)
@@ -197,11 +196,13 @@ describe("response streams", () => {
           }
           return http === "GET" && headers["last-event-id"] !== undefined ? fault(response, status) : undefined
         }
-        const error = yield* Effect.flip(call()).pipe(Effect.timeout("1 second"))
-        assert.strictEqual(error._tag, "RequestError")
+        const failing = yield* Effect.fork(Effect.flip(call()))
+        const isResumed = () => gets(server).some((one) => one.headers["last-event-id"] !== undefined)
+        while (!isResumed()) yield* TestClock.adjust(50)
+        const error = yield* Fiber.join(failing)
         assert.deepStrictEqual([error.fate, error.reason], ["unknown", reason])
         assert.deepStrictEqual(losses.map((loss) => loss.kind), reason === "session" ? ["session"] : [])
-      }).pipe(Effect.orDie))
+      }))
   }
 
   it.scopedLive("[C6] the server is gone when it is to be resumed: the connection is lost, the fate unknown", () =>
@@ -246,7 +247,7 @@ describe("response streams", () => {
       }
       const progress: Array<number> = []
       const answer = yield* connection.request("tools/call", { name: "echo" }, {
-        timeout: 5000,
+        timeout: 20_000,
         onprogress: (one) => progress.push(one.progress)
       })
       assert.deepStrictEqual(answer as unknown, text("done"))

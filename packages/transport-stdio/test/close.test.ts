@@ -23,11 +23,10 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
   it.live("[S1] a server that ends with its stdin takes no grace and gets no signal", () =>
     Effect.gen(function*() {
       const log = join(directory, "graceful")
-      const { left, millis, value } = yield* session(server({ ignoreTerm: true, journal: log }), (c) =>
+      const { left, value } = yield* session(server({ ignoreTerm: true, journal: log }), (c) =>
         call(c, "echo", { text: "hi" }))
       assert.strictEqual(value, "hi")
       assert.deepStrictEqual(left, [])
-      assert.isBelow(millis, 5_000)
       assert.strictEqual(StdioFaultServer.count(log, "start"), 1)
       assert.strictEqual(StdioFaultServer.count(log, "SIGTERM"), 0)
     }))
@@ -37,7 +36,6 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
       const { left, millis } = yield* session(server({ ignoreStdinEnd: true }, { stdinGrace: 200 }), () => Effect.void)
       assert.deepStrictEqual(left, [])
       assert.isAtLeast(millis, 199)
-      assert.isBelow(millis, 5_000)
     }))
 
   it.live("[S1] one that ignores SIGTERM too gets SIGKILL after its grace, and the close waits for the exit", () =>
@@ -49,18 +47,16 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
       )
       assert.deepStrictEqual(left, [])
       assert.isAtLeast(millis, 399)
-      assert.isBelow(millis, 5_000)
       assert.strictEqual(StdioFaultServer.count(log, "SIGTERM"), 1)
     }))
 
   it.live("[S1] a stopped process acts on SIGTERM", () =>
     Effect.gen(function*() {
-      const { left, millis } = yield* session(
+      const { left } = yield* session(
         server({}, { stdinGrace: 100 }),
         (connection) => Effect.sync(() => process.kill(connection.peer.pid ?? 0, "SIGSTOP"))
       )
       assert.deepStrictEqual(left, [])
-      assert.isBelow(millis, 5_000)
     }))
 
   it.live("[S2] however a connection or an attempt ends, it leaves no process, file descriptor or listener", () =>
@@ -103,7 +99,6 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
       )
       assert.strictEqual(graceful.value, "through")
       assert.deepStrictEqual(graceful.left, [])
-      assert.isBelow(graceful.millis, 5_000)
       const forced = yield* session(
         server({ wrapper: true, ignoreStdinEnd: true, ignoreTerm: true }, { stdinGrace: 100, termGrace: 100 }),
         () => Effect.void
@@ -113,15 +108,14 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
 
   it.live("[S2] children that outlive a parent that exited with 0 are ended, with SIGKILL where SIGTERM does nothing", () =>
     Effect.gen(function*() {
-      for (const [code, termGrace] of [[forever, 10_000], [stubborn, 200]] as const) {
-        const { left, millis, value } = yield* session(
+      for (const [code, termGrace] of [[forever, 600_000], [stubborn, 200]] as const) {
+        const { left, value } = yield* session(
           server({}, { termGrace }),
           (connection) => call(connection, "grandchild", { code })
         )
         assert.isAbove(Number(value), 0)
         assert.deepStrictEqual(left, [])
         assert.isFalse(isAlive(Number(value)))
-        assert.isBelow(millis, 8_000)
       }
     }))
 
@@ -159,12 +153,11 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
           yield* backend.reconnect
         }
         yield* connected(backend, 11)
-        assert.deepStrictEqual(held(), first)
+        // Node closes the handles of what was destroyed a turn later.
+        yield* eventually(() => isDeepStrictEqual(held(), first))
         return first
       }))
       assert.strictEqual(afterFirst.children, before.children + 1)
-      // Node closes the handles of what was destroyed a turn later.
-      yield* eventually(() => held().pipes === before.pipes)
-      assert.deepStrictEqual(held(), before)
+      yield* eventually(() => isDeepStrictEqual(held(), before))
     }))
 })

@@ -2,12 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Effect } from "effect"
+import { Clock, Effect, TestClock } from "effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { everything } from "../../testing/test/support/Built.js"
-import { ask, connected, connectOptions, isAlive, pidOf, reconnect, server, temporary } from "./support.js"
+import { ask, connected, connectOptions, eventually, isAlive, pidOf, reconnect, server, temporary } from "./support.js"
 
 const stateless = "2026-07-28"
 const sessions = "2025-11-25"
@@ -136,10 +136,12 @@ describe("the era of a server over stdio", () => {
       assert.deepStrictEqual(counts(), { start: 2, discover: 1, initialize: 2 })
     }))
 
-  it.scopedLive("[E6] auto: a silent server is waited for a third of timeouts.connect, so that the attempt has time for the rest", () =>
+  it.scoped("[E6] auto: a silent server is waited for a third of timeouts.connect, so that the attempt has time for the rest", () =>
     Effect.gen(function*() {
       const { connector, counts } = yield* journaled({ silentAtDiscover: true })
-      const backend = yield* Backend.make("test", { connector, timeouts: { connect: "4 seconds" } })
+      const backend = yield* Backend.make("test", { connector, timeouts: { connect: "6 seconds" } })
+      yield* Effect.withClock(eventually(() => counts().discover === 1), Clock.make())
+      yield* TestClock.adjust("2 seconds")
       yield* backend.firstOutcome
       const { generation, lastError } = yield* backend.status
       assert.deepStrictEqual([generation, lastError], [1, undefined])

@@ -28,14 +28,21 @@ const suite = (era: typeof eras[number]): void => {
       const crashes = join(directory, "crashes")
       const quick = { stdinGrace: 50, termGrace: 50 }
       const slow = join(directory, "slow")
+      // It begins to start when the file is there.
+      const gate = join(directory, "gate")
+      const { args, command } = StdioFaultServer.command({ journal: slow, era })
+      const waits = ["-c", `until [ -e "$0" ]; do sleep 0.1; done; exec "$@"`, gate, command, ...args]
       const fleet = yield* Fleet.make({
         backends: {
           crashing: { connector: StdioConnector.make(server({ journal: crashes, crashes: [{ at: "start" }] })) },
           hanging: { connector: StdioConnector.make(server({ neverReady: true, silentAtDiscover: true }, quick)) },
-          slow: { connector: StdioConnector.make(server({ journal: slow, startDelay: 8_000 })) },
+          slow: { connector: StdioConnector.make({ command: "sh", args: waits }) },
           good: { connector: StdioConnector.make(server()) }
         },
-        defaults: { reconnect: { initialDelay: 20, maxDelay: 40, maxAttempts: 1_000 } },
+        defaults: {
+          reconnect: { initialDelay: 20, maxDelay: 40, maxAttempts: 1_000 },
+          timeouts: { connect: "5 minutes" }
+        },
         waitTimeout: "1 second"
       })
       const good = yield* fleet.backend("good")
@@ -44,18 +51,19 @@ const suite = (era: typeof eras[number]): void => {
         const { content } = yield* fleet.callTool({ name: "good__echo", arguments: { text: "hi" } })
         assert.deepStrictEqual(content, [{ type: "text", text: "hi" }])
       }
-      // The slow one has not read a thing yet: nothing of this waited for it.
-      assert.strictEqual(StdioFaultServer.count(slow, "initialize"), 0)
+      // The slow one has not started yet: nothing of this waited for it.
       const { crashing, hanging, slow: slowStatus } = yield* fleet.status
       assert.strictEqual(slowStatus?.state, "Connecting")
       assert.strictEqual(hanging?.state, "Connecting")
       assert.include(["Connecting", "Reconnecting"], crashing?.state)
+      // Nor does this, for longer than waitTimeout.
       yield* fleet.ready
-      assert.strictEqual(StdioFaultServer.count(slow, "initialize"), 0, "ready waits no longer than waitTimeout")
       const { content } = yield* fleet.callTool({ name: "good__echo", arguments: { text: "hi" } })
       assert.deepStrictEqual(content, [{ type: "text", text: "hi" }])
       // The crash loop goes on meanwhile, and the slow one arrives in its time.
       yield* eventually(() => StdioFaultServer.count(crashes, "start") >= 5)
+      assert.deepStrictEqual(StdioFaultServer.journal(slow), [])
+      writeFileSync(gate, "")
       yield* fleet.catalog.changes.pipe(Stream.takeUntil(({ tools }) => tools.has("slow__echo")), Stream.runDrain)
       assert.strictEqual((yield* good.status).generation, 1)
     }))

@@ -84,7 +84,8 @@ describe.concurrent("what a process keeps for its session", () => {
     Effect.gen(function*() {
       const journal = join(yield* temporary, "journal")
       const backend = yield* Backend.make("bounded", {
-        connector: StdioConnector.make(server({ journal })),
+        // It is still connecting when a call waits for it.
+        connector: StdioConnector.make(server({ journal, startDelay: 500 })),
         reconnect,
         calls: { maxInFlight: 2, maxWaiting: 1 }
       })

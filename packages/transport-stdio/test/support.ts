@@ -10,14 +10,14 @@ import { fileURLToPath } from "node:url"
 
 export const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
-/** A server with faults, and long graces, so that a close which needs one is seen. */
+/** A server with faults, and graces that outlast any test, so that a close which needs one does not end. */
 export const server = (
   faults: StdioFaultServer.Options = {},
   more: Partial<StdioConnector.Options> = {}
 ): StdioConnector.Options => ({
   ...StdioFaultServer.command(faults),
-  stdinGrace: "10 seconds",
-  termGrace: "10 seconds",
+  stdinGrace: "10 minutes",
+  termGrace: "10 minutes",
   ...more
 })
 
