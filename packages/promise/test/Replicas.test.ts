@@ -13,7 +13,7 @@ describe("replicas without sticky sessions", () => {
       return true
     }
     const began = performance.now()
-    const error = await rejection(connect({ url: server.url }, { timeouts: { connect: "10 seconds" } }))
+    const error = await rejection(connect({ url: server.url }, { timeouts: { connect: "20 seconds" } }))
     assert.include(String(error), "keeps forgetting its sessions")
     assert.include(String(error), "replicas without sticky sessions")
     // Ten at once, then one a second; and those of the backoff, of which there are few in so short a time.
