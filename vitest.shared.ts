@@ -39,8 +39,8 @@ export const project = (
       sequence: { concurrent: false },
       // What failed on another machine is known by its message alone.
       chaiConfig: { truncateThreshold: 0 },
-      testTimeout: 180_000,
-      hookTimeout: 180_000,
+      testTimeout: 300_000,
+      hookTimeout: 300_000,
       // By itself it gives up after a second.
       expect: { poll: { timeout: 120_000, interval: 20 } },
       globalSetup: built ? [fileURLToPath(new URL("vitest.built.ts", import.meta.url))] : []

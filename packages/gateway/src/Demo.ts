@@ -23,8 +23,11 @@ export interface Demo {
   readonly httpPid: SubscriptionRef.SubscriptionRef<number | undefined>
 }
 
-/** Whoever plays with the demo kills the same server again and again, and it is always back within two seconds. */
-const reconnect = { maxDelay: "2 seconds" } as const
+/**
+ * Whoever plays with the demo kills the same server again and again, and it is always back within two seconds. On a slow machine it
+ * takes longer to start, and calls wait for it.
+ */
+const supervision = { reconnect: { maxDelay: "2 seconds" }, timeouts: { wait: "1 minute" } } as const
 
 /** How long the server has to end by itself before it is killed. */
 const grace = "2 seconds"
@@ -131,10 +134,10 @@ export const make: Effect.Effect<Demo, StartError, Scope.Scope> = Effect.gen(fun
     httpPid,
     backends: {
       "every-stdio": {
-        reconnect,
+        ...supervision,
         connector: StdioConnector.make({ command: process.execPath, args: [script, "stdio"] })
       },
-      "every-http": { reconnect, connector: HttpConnector.make({ url: `http://127.0.0.1:${port}/mcp` }) }
+      "every-http": { ...supervision, connector: HttpConnector.make({ url: `http://127.0.0.1:${port}/mcp` }) }
     }
   }
 })

@@ -1,13 +1,13 @@
 /**
  * Clients that nobody here wrote, through the gateway, to servers that nobody here wrote.
  */
-import { describe, expect, it } from "@effect/vitest"
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport as HttpV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
-import { Effect } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { execFile } from "node:child_process"
 import { existsSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
@@ -108,13 +108,31 @@ const clients: Readonly<Record<string, (url: URL) => Promise<Some>>> = {
   "the v2 client, 2026-07-28": v2("auto")
 }
 
+/** Where what is installed for these tests stays. */
+const installed = fileURLToPath(new URL("../../../build/clients/", import.meta.url))
+const mcporter = join(installed, "node_modules/mcporter/dist/cli.js")
+const npm = join(dirname(process.execPath), "../lib/node_modules/npm/bin/npm-cli.js")
+/** npm writes it last. */
+const lock = join(installed, "node_modules/.package-lock.json")
+if (!existsSync(lock) && existsSync(npm)) {
+  await run(npm, ["install", "--prefix", installed, "--no-audit", "--no-fund", "mcporter@0.12.3"], undefined, 60_000)
+}
+const isThere = existsSync(lock)
+
 describe("published clients and servers", () => {
+  const scope = Effect.runSync(Scope.make())
+  let shared: Effect.Effect.Success<typeof gateway>
+  beforeAll(async () => {
+    shared = await Effect.runPromise(Scope.extend(gateway, scope))
+  })
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+
   for (const [name, connect] of Object.entries(clients)) {
     it.scopedLive(
       `[G3 E8] ${name}: lists, calls, a resource, a prompt, completion, logging, progress, cancellation`,
       () =>
         Effect.gen(function*() {
-          const { folder, url } = yield* gateway
+          const { folder, url } = shared
           const { call, client, loggers } = yield* Effect.acquireRelease(
             Effect.promise(() => connect(url)),
             ({ client }) => Effect.promise(() => client.close())
@@ -163,13 +181,15 @@ describe("published clients and servers", () => {
             await call("every__toggle-simulated-logging", {})
           })
           expect(yield* Program.eventually(() => loggers[0])).toBe("every")
+          // Off again.
+          yield* Effect.promise(() => call("every__toggle-simulated-logging", {}))
         })
     )
   }
 
   it.scopedLive("[G3] the inspector's command line: lists, calls, a resource, a prompt", () =>
     Effect.gen(function*() {
-      const { folder, url } = yield* gateway
+      const { folder, url } = shared
       const cli = Inspector.copy(folder)
       const ask = (...args: ReadonlyArray<string>) =>
         Effect.promise(async () => {
@@ -188,23 +208,12 @@ describe("published clients and servers", () => {
       expect((yield* ask("--method", "resources/read", "--uri", uri)).contents[0].uri).toBe(uri)
       expect((yield* ask("--method", "prompts/get", "--prompt-name", "every__simple-prompt")).messages).not.toEqual([])
     }))
-})
 
-/** Where what is installed for these tests stays. */
-const installed = fileURLToPath(new URL("../../../build/clients/", import.meta.url))
-const mcporter = join(installed, "node_modules/mcporter/dist/cli.js")
-const npm = join(dirname(process.execPath), "../lib/node_modules/npm/bin/npm-cli.js")
-if (!existsSync(mcporter) && existsSync(npm)) {
-  await run(npm, ["install", "--prefix", installed, "--no-audit", "--no-fund", "mcporter@0.12.3"], undefined, 60_000)
-}
-const isThere = existsSync(mcporter)
-
-describe("mcporter", () => {
   it.scopedLive.skipIf(!isThere)(
-    `[G3] lists and calls${isThere ? "" : " (skipped: mcporter cannot be installed from the registry)"}`,
+    `[G3] mcporter lists and calls${isThere ? "" : " (skipped: mcporter cannot be installed from the registry)"}`,
     () =>
       Effect.gen(function*() {
-        const { folder, url } = yield* gateway
+        const { folder, url } = shared
         const config = join(folder, "mcporter.json")
         writeFileSync(config, JSON.stringify({ mcpServers: { lifeline: { baseUrl: url.href } } }))
         const ask = (...args: ReadonlyArray<string>) =>

@@ -133,16 +133,22 @@ describe.concurrent("the file of serve", () => {
         const path = yield* folder
         const file = join(path, "mcp.json")
         const { client, next, program, told } = yield* serve(file, textOf({ a: who("0") }))
-        // However slow this process is, to a gateway that stands still meanwhile it is a moment.
-        program.signal("SIGSTOP")
-        for (let count = 1; count <= 20; count++) writeFileSync(file, textOf({ a: who(String(count)) }))
-        program.signal("SIGCONT")
-        expect(yield* next(1)).toBe("replaced a")
-        expect((yield* ask(client, "a")).args).toEqual(["20"])
+        // On a busy machine this process is held up now and then. Saves between which that happened are not one.
+        let last = 0
+        for (let isMoment = false; !isMoment;) {
+          const before = told().length
+          last = before + 1
+          const since = performance.now()
+          for (let save = 1; save <= 5; save++) writeFileSync(file, textOf({ a: who(`${last}`, `${save}`) }))
+          isMoment = performance.now() - since < 150
+          expect(yield* next(last)).toBe("replaced a")
+          yield* Effect.repeat(ask(client, "a"), { until: ({ args }) => args.join() === `${last},5` })
+        }
+        expect(told()).toHaveLength(last)
         // Another file in its place.
         writeFileSync(join(path, ".mcp.json.swp"), textOf({ a: who("renamed") }))
         renameSync(join(path, ".mcp.json.swp"), file)
-        expect(yield* next(2)).toBe("replaced a")
+        expect(yield* next(last + 1)).toBe("replaced a")
         expect((yield* ask(client, "a")).args).toEqual(["renamed"])
         // Gone, and back; the old one under another name, as some editors keep it.
         const since = Date.now()
@@ -151,22 +157,22 @@ describe.concurrent("the file of serve", () => {
         writeFileSync(file, textOf({ a: who("back") }))
         // On a busy machine it may be gone for longer than a gateway waits.
         const wasMoment = Date.now() - since < 3000
-        expect(yield* next(3)).toBe("replaced a")
+        expect(yield* next(last + 2)).toBe("replaced a")
         expect((yield* ask(client, "a")).args).toEqual(["back"])
         // A link that leads elsewhere, of which the system says nothing.
         writeFileSync(join(path, "one.json"), textOf({ a: who("linked") }))
         unlinkSync(file)
         symlinkSync("one.json", file)
-        expect(yield* next(4)).toBe("replaced a")
+        expect(yield* next(last + 3)).toBe("replaced a")
         writeFileSync(join(path, "one.json"), textOf({ a: who("behind the link") }))
-        expect(yield* next(5)).toBe("replaced a")
-        expect(told()).toHaveLength(5)
+        expect(yield* next(last + 4)).toBe("replaced a")
+        expect(told()).toHaveLength(last + 4)
         if (wasMoment) expect(program.stderr()).not.toContain("gone")
         unlinkSync(file)
         yield* program.until(() => program.stderr().includes("is gone; the servers go on as they were") || undefined)
         expect((yield* ask(client, "a")).args).toEqual(["behind the link"])
         renameSync(join(path, "one.json"), file)
-        expect(yield* next(6)).toBe("no server has changed")
+        expect(yield* next(last + 5)).toBe("no server has changed")
       })
   )
 

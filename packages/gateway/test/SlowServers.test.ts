@@ -65,7 +65,7 @@ describe.concurrent.each(kinds)("a client of %s", (_, sessions) => {
     "[G15] [G12] has its call wait for a server that is not up yet, though its first attempts fail",
     () =>
       Effect.gen(function*() {
-        const { give, server } = yield* licensed({ ...sessions, timeouts: { wait: "50 seconds" } })
+        const { give, server } = yield* licensed({ ...sessions, timeouts: { wait: "2 minutes" } })
         const { client } = yield* gateway([server])
         const one = yield* client()
         const pid = yield* Effect.fork(promise(() => chat("o").pid(one)))

@@ -24,7 +24,7 @@ export const launch = (): Promise<Browser> =>
     executablePath: executable ?? "",
     // On a busy machine a click is longer ago than a browser lets a page open a tab for.
     args: ["--no-sandbox", "--disable-popup-blocking"],
-    timeout: 60_000
+    timeout: 150_000
   })
 
 /** A page in a context of its own, and what it complained of: errors, and what its policy refused. */
@@ -35,7 +35,7 @@ export const open = (browser: Browser, url: string) =>
       (context) => Effect.promise(() => context.close())
     )
     const page = yield* Effect.promise(() => context.newPage())
-    page.setDefaultTimeout(50_000)
+    page.setDefaultTimeout(150_000)
     const complaints: Array<string> = []
     page.on("pageerror", (error) => complaints.push(error.message))
     page.on("console", (message) => {
