@@ -83,6 +83,38 @@ describe.concurrent("a host that does not read", () => {
     assert.deepEqual(ends, ["stdout"])
   })
 
+  it("[W3] is given the messages of one step in one piece, in order, and those of the next after them", async () => {
+    const pieces: Array<string> = []
+    const output = new Writable({
+      decodeStrings: false,
+      write: (piece: string, _, done) => {
+        pieces.push(piece)
+        done()
+      }
+    })
+    const host = new StdioHost(new PassThrough(), output, { onMessage: () => undefined, onEnd: () => undefined })
+    for (const id of [1, 2]) host.write({ jsonrpc: "2.0", id, result: {} })
+    assert.deepEqual(pieces, [])
+    await new Promise(setImmediate)
+    host.write({ jsonrpc: "2.0", id: 3, result: {} })
+    await host.flushed()
+    assert.deepEqual(pieces.map((piece) => piece.trim().split("\n").map((line) => JSON.parse(line).id)), [[1, 2], [3]])
+  })
+
+  it("[W3] is waited for as soon as a step has said more than it may leave unread, until it reads", async () => {
+    let read: (() => void) | undefined
+    const output = new Writable({ decodeStrings: false, write: (_, __, done) => (read = done) })
+    const host = new StdioHost(new PassThrough(), output, { onMessage: () => undefined, onEnd: () => undefined })
+    host.write({ jsonrpc: "2.0", id: 1, result: { text: "x".repeat(2 * 1024 * 1024) } })
+    const drained = host.drained()
+    assert.instanceOf(drained, Promise)
+    await until(() => read)
+    assert.instanceOf(host.drained(), Promise)
+    read?.()
+    await drained
+    assert.isUndefined(host.drained())
+  })
+
   it("[W1] standard error loses lines there, and is told how many; calls are answered", async () => {
     using state = stateFolder()
     await using host = wrap(["--protocol", "2025", "--", process.execPath, "-e", loud], { state: state.path })

@@ -190,21 +190,21 @@ export class StdioTransport implements AdapterTransport {
   #onFrame(frame: Frame): void {
     if (this.#closed !== undefined) return
     if (frame._tag === "TooLong") return this.#onTooLong(frame)
-    if (frame.text.trim() === "") return
     let value: unknown
     try {
       value = JSON.parse(frame.text)
     } catch {
-      return this.#skip(frame.text)
+      return frame.text.trim() === "" ? undefined : this.#skip(frame.text)
     }
+    if (!Array.isArray(value)) return this.#onValue(value, frame.text)
     // Revision 2025-03-26 lets a server send several messages in one.
-    for (const message of Array.isArray(value) ? value as ReadonlyArray<unknown> : [value]) {
-      if (!isMessage(message)) this.#skip(frame.text)
-      else {
-        if (!this.#answered && !("method" in message) && this.#isBegun(message)) this.#handshake()
-        this.onmessage?.(message)
-      }
-    }
+    for (const one of value) this.#onValue(one, frame.text)
+  }
+
+  #onValue(value: unknown, text: string): void {
+    if (!isMessage(value)) return this.#skip(text)
+    if (!this.#answered && !("method" in value) && this.#isBegun(value)) this.#handshake()
+    this.onmessage?.(value)
   }
 
   /** A server that does not know `server/discover` is asked for `initialize` next. */

@@ -124,6 +124,13 @@ describe("Framing", () => {
     ])
     for (let size = 1; size < 120; size++) assert.deepStrictEqual(frames(bytes, size, 100), whole)
   })
+
+  it("[S4] gives each of several short lines, whether or not they came in one chunk that ends with them", () => {
+    const lines = ['{"a":"é"}', "", " ", "x".repeat(100), '{"b":"🧵"}']
+    const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(""))
+    const whole = lines.map((text) => ({ _tag: "Line", text }))
+    for (let size = 1; size <= bytes.length; size++) assert.deepStrictEqual(frames(bytes, size, 150), whole)
+  })
 })
 
 describe("IdScanner", () => {

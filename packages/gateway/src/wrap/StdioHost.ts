@@ -2,7 +2,7 @@
  * The host of a wrapped server, which started us and speaks to us over standard input and output.
  */
 import { JsonRpc } from "@mcp-lifeline/protocol"
-import { Framing } from "@mcp-lifeline/transport-stdio"
+import { type Frame, Framing } from "@mcp-lifeline/transport-stdio"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import type { Readable, Writable } from "node:stream"
 
@@ -25,19 +25,24 @@ export class StdioHost {
   readonly #output: Writable
   #listener: Listener | undefined
   #isOver = false
-  #isCorked = false
+  /** The messages of this step, which leave in one piece at its end. */
+  #unsent = ""
+  readonly #send = (): void => {
+    const text = this.#unsent
+    this.#unsent = ""
+    if (text !== "" && !this.#isOver) this.#output.write(text)
+  }
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
 
   constructor(input: Readable, output: Writable, listener: Listener) {
     this.#output = output
     this.#listener = listener
     const framing = new Framing(maxMessageBytes, Number.POSITIVE_INFINITY)
-    input.on("data", (chunk: Buffer) => {
-      framing.push(chunk, (frame) => {
-        if (frame._tag === "Line") this.#line(frame.text)
-        else this.#refuse(frame.id ?? null, JsonRpc.invalidRequest, tooLong)
-      })
-    })
+    const take = (frame: Frame): void => {
+      if (frame._tag === "Line") this.#line(frame.text)
+      else this.#refuse(frame.id ?? null, JsonRpc.invalidRequest, tooLong)
+    }
+    input.on("data", (chunk: Buffer) => framing.push(chunk, take))
     input.on("end", () => this.#end("stdin"))
     input.on("error", () => this.#end("stdin"))
     output.on("error", () => this.#end("stdout"))
@@ -47,22 +52,19 @@ export class StdioHost {
   /** Writes a message. */
   write(message: JSONRPCMessage): void {
     if (this.#isOver) return
-    // What is written in one step leaves in one piece.
-    if (!this.#isCorked) {
-      this.#isCorked = true
-      this.#output.cork()
-      process.nextTick(() => {
-        this.#isCorked = false
-        this.#output.uncork()
-      })
-    }
-    this.#output.write(`${JSON.stringify(message)}\n`)
-    if (this.#output.writableLength > waiting.longest) this.#end("stdout")
+    if (this.#unsent === "") process.nextTick(this.#send)
+    this.#unsent += `${JSON.stringify(message)}\n`
+    if (this.#unread > waiting.longest) this.#end("stdout")
+  }
+
+  /** How much the host has not read. */
+  get #unread(): number {
+    return this.#output.writableLength + this.#unsent.length
   }
 
   /** Resolved when the host has read what it was written, where it is far behind. */
   drained(): Promise<void> | undefined {
-    if (this.#isOver || this.#output.writableLength <= waiting.most) return undefined
+    if (this.#isOver || this.#unread <= waiting.most) return undefined
     if (this.#drained === undefined) {
       let resolve: () => void = () => undefined
       this.#drained = { promise: new Promise((done) => (resolve = done)), resolve }
@@ -77,6 +79,7 @@ export class StdioHost {
 
   /** Resolved when all that was written has left, or cannot leave any more. */
   flushed(): Promise<void> {
+    this.#send()
     return new Promise((resolve) => {
       if (this.#isOver || this.#output.writableLength === 0) resolve()
       else this.#output.write("", () => resolve())
@@ -84,11 +87,11 @@ export class StdioHost {
   }
 
   #line(text: string): void {
-    if (text.trim() === "") return
     let message: unknown
     try {
       message = JSON.parse(text)
     } catch {
+      if (text.trim() === "") return
       return this.#refuse(null, JsonRpc.parseError, "the line is not JSON")
     }
     const read = JsonRpc.read(message)

@@ -38,11 +38,11 @@ export interface Target {
 }
 
 /** An unanswered request of the client. */
-interface Call {
-  cancel: () => void
+class Call {
+  cancel: () => void = constVoid
   /** The reason with which the client has cancelled it. */
   reason: unknown
-  isCancelled: boolean
+  isCancelled = false
 }
 
 /** The error of a response to a request that ended without a result. */
@@ -102,19 +102,9 @@ export class Relay {
 
   /** Handles a request of the client. */
   request(target: Target, request: JSONRPCRequest, options?: Backend.CallOptions): void {
-    this.#start(target, request, { cancel: constVoid, reason: undefined, isCancelled: false }, options)
-  }
-
-  #start(
-    target: Target,
-    { id, method, params }: JSONRPCRequest,
-    call: Call,
-    options: Backend.CallOptions | undefined
-  ): void {
-    this.methods.add(method)
-    this.#calls.set(id, call)
+    const call = new Call()
     // Written out, because this is on the way of every call: a spread of it takes 4 us.
-    const all: Backend.CallOptions = {
+    this.#start(target, request, call, {
       timeout: options?.timeout,
       maxTotalTimeout: options?.maxTotalTimeout,
       resetTimeoutOnProgress: options?.resetTimeoutOnProgress,
@@ -124,7 +114,12 @@ export class Relay {
       task: options?.task,
       resultSchema: asItComes as never,
       cancelReason: () => call.reason
-    }
+    })
+  }
+
+  #start(target: Target, { id, method, params }: JSONRPCRequest, call: Call, options: Backend.CallOptions): void {
+    this.methods.add(method)
+    this.#calls.set(id, call)
     const settle = (exit: Exit.Exit<unknown, unknown>): void => this.#later(() => this.#settle(id, call, exit))
     const run = (rest: Effect.Effect<unknown, unknown>): void => {
       if (Exit.isExit(rest)) return settle(rest as Exit.Exit<unknown, unknown>)
@@ -133,10 +128,10 @@ export class Relay {
       fiber.addObserver(settle)
     }
     const backend = target.backend?.()
-    if (backend === undefined) run(target.use((backend) => backend.request(method as Method, params as never, all)))
+    if (backend === undefined) run(target.use((backend) => backend.request(method as Method, params as never, options)))
     else {
       let isHandedOn = false
-      const cancel = backend.start(method as Method, params as never, all, (rest) => {
+      const cancel = backend.start(method as Method, params as never, options, (rest) => {
         isHandedOn = true
         run(rest)
       })
@@ -152,17 +147,17 @@ export class Relay {
   forward(target: Target, request: JSONRPCRequest, isBounded: boolean, failFast?: boolean): void {
     const { method, params } = request
     const progressToken = params?._meta?.progressToken
-    const call: Call = { cancel: constVoid, reason: undefined, isCancelled: false }
+    const call = new Call()
     this.#start(target, request, call, {
+      timeout: hasOwnTime(method) && !isBounded ? Number.POSITIVE_INFINITY : undefined,
+      resetTimeoutOnProgress: progressToken === undefined ? undefined : true,
+      onprogress: progressToken === undefined ? undefined : (progress) => {
+        if (call.isCancelled) return
+        this.#deliver({ jsonrpc: "2.0", method: "notifications/progress", params: { ...progress, progressToken } })
+      },
       failFast: failFast === true ? true : undefined,
-      ...(hasOwnTime(method) && !isBounded ? { timeout: Number.POSITIVE_INFINITY } : {}),
-      ...(progressToken === undefined ? {} : {
-        resetTimeoutOnProgress: true,
-        onprogress: (progress) => {
-          if (call.isCancelled) return
-          this.#deliver({ jsonrpc: "2.0", method: "notifications/progress", params: { ...progress, progressToken } })
-        }
-      })
+      resultSchema: asItComes as never,
+      cancelReason: () => call.reason
     })
   }
 
