@@ -92,7 +92,7 @@ export const tooManyRounds = (method: string, rounds: number): RequestError =>
   new RequestError({
     fate: "answered",
     reason: "protocol",
-    message: `the server still wanted input for ${method} after it had been given some ${rounds} times`
+    message: `the server asked for input for ${method} again, although it had already got some ${rounds} times`
   })
 
 /** What something thrown means for a request. What nobody can classify is a fault of this fate, and is not sent again. */

@@ -132,7 +132,7 @@ export const text = (answer: Answer, maxBytes: number): Effect.Effect<string, Ht
         resume(Effect.try({
           try: () => decoder.decode(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces)),
           catch: () =>
-            new AnswerFailure({ detail: `the answer is longer than a text of this Node.js can be (${bytes})` })
+            new AnswerFailure({ detail: `the answer is longer than the longest string of Node.js (${bytes})` })
         })))
       readable.on("error", (cause) => resume(Effect.fail(failure(cause))))
       readable.on("close", () => resume(Effect.fail(failure(new Error("The body was closed")))))

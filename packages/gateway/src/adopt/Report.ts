@@ -63,5 +63,5 @@ export const summary = (files: ReadonlyArray<FileReport>, isUndo: boolean): Read
   const first =
     `${isUndo ? "Unwrapped" : "Wrapped"} ${count(servers.length, "server")} in ${count(changed.length, "file")}. ` +
     "Hosts read their files when they start: restart them."
-  return isUndo ? [first] : [first, "`mcp-lifeline adopt --undo` takes it back."]
+  return isUndo ? [first] : [first, "`mcp-lifeline adopt --undo` undoes it."]
 }

@@ -98,7 +98,7 @@ const failureOf = ({ url }: Place) => (error: unknown): Failure => {
   }
   if (Predicate.isTagged(error, "ParseError")) {
     return new StartError({
-      message: `${url}: its answer is not that of a gateway of this version; update the older of the two`,
+      message: `${url} does not answer like a gateway of this version; update the older of the two`,
       cause: error
     })
   }
@@ -123,7 +123,7 @@ const updates = <E>(text: Stream.Stream<string, E>) =>
     )
   )
 
-const ended = ({ url }: Place) => new NoGateway({ message: `the gateway at ${url} has ended` })
+const ended = ({ url }: Place) => new NoGateway({ message: `the gateway at ${url} has stopped` })
 
 /** A client of the gateway that is meant. */
 export const find = (choice: Choice): Effect.Effect<GatewayClient, Failure | UsageError, StateFolder> =>

@@ -57,7 +57,7 @@ const decoded = (value: string): string | undefined => {
 const mismatch = (id: JSONRPCRequest["id"], problem: string): Refusal => ({
   status: 400,
   code: headerMismatch,
-  message: `The headers do not say what the body does: ${problem}`,
+  message: `The headers do not match the body: ${problem}`,
   id,
   isRead: true
 })

@@ -25,13 +25,13 @@ export interface Token {
 const read = (file: string) =>
   Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(file)).pipe(
     Effect.mapError((cause) =>
-      new StartError({ message: `${file}: the token cannot be read; give a file that can be with --token-file`, cause })
+      new StartError({ message: `${file}: cannot read the token; name a readable file with --token-file`, cause })
     ),
     Effect.map((text) => text.trim()),
     Effect.filterOrFail(
       // A header could not hold anything else.
       (text) => /^[\x21-\x7E]+$/.test(text),
-      () => new StartError({ message: `${file}: it holds no token; write one into it: one line, without spaces` })
+      () => new StartError({ message: `${file}: contains no token; write one into it, on one line and without spaces` })
     ),
     Effect.map(Redacted.make)
   )

@@ -56,7 +56,7 @@ describe("login, logout and auth", () => {
       expect(logout).toMatchObject({ code: 0, stderr: "" })
       expect(server.revocations).toHaveLength(1)
       expect((yield* run(["auth", "--json"])).stdout.trim()).toBe("[]")
-      expect((yield* run(["logout", "--all"])).stdout).toContain("Nothing is kept")
+      expect((yield* run(["logout", "--all"])).stdout).toContain("No login is stored")
       expect(browser.opened()).toHaveLength(1)
     }))
 
@@ -162,7 +162,7 @@ describe("login, logout and auth", () => {
         (args) => run(["login", ...args])
       )
       expect(errors.map(({ code, stderr }) => [code, stderr.trim()])).toEqual([
-        [1, `mcp-lifeline: ${file}: local is started as a process, and wants no login from us`],
+        [1, `mcp-lifeline: ${file}: Lifeline starts local as a process; such a server needs no login`],
         [1, `mcp-lifeline: ${file}: there is no server other; there are: docs, local`],
         [2, "mcp-lifeline: docs is not an address; for the name of a server give its file with --config"]
       ])

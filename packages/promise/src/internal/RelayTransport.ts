@@ -134,7 +134,7 @@ export class RelayTransport implements SupervisedTransport {
     else if (method === "server/discover") {
       this.#refuse(id, {
         code: ErrorCode.MethodNotFound,
-        message: "this client is spoken to as before 2026-07-28: initialize"
+        message: "Lifeline speaks only revisions before 2026-07-28 with this client: send initialize"
       })
     } else this.#refuse(id, { code: ErrorCode.InvalidRequest, message: "the first request must be initialize" })
   }

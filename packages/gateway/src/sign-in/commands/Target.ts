@@ -33,7 +33,7 @@ const ofName = (name: string, file: string): Effect.Effect<Target, StartError> =
     const content = yield* Effect.tryPromise({
       try: () => readFile(file, "utf8"),
       catch: (cause) =>
-        new StartError({ message: `${file}: it cannot be read; give a file that can be with --config`, cause })
+        new StartError({ message: `${file}: cannot be read; name a readable file with --config`, cause })
     })
     const { entries, problems } = yield* Either.mapLeft(
       McpJson.parse(file, content, process.env),
@@ -51,7 +51,7 @@ const ofName = (name: string, file: string): Effect.Effect<Target, StartError> =
     }
     const { server } = entry
     if (server._tag === "Stdio") {
-      return yield* new StartError({ message: `${file}: ${name} is started as a process, and wants no login from us` })
+      return yield* new StartError({ message: `${file}: Lifeline starts ${name} as a process; such a server needs no login` })
     }
     return {
       url: server.url,

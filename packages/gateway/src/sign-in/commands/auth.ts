@@ -86,5 +86,5 @@ export const run = ({ json }: Options, output: Output): Effect.Effect<void, neve
       .filter(({ until }) => until > now).map(ofLogin)
     const rows = [...grants, ...logins].toSorted((a, b) => a.server.localeCompare(b.server))
     if (json) return yield* output.line(JSON.stringify(rows, undefined, 2))
-    yield* output.line(rows.length === 0 ? `Nothing is kept in ${folder.path}` : table(rows, now))
+    yield* output.line(rows.length === 0 ? `No login is stored in ${folder.path}` : table(rows, now))
   })

@@ -72,5 +72,5 @@ export const run = (
     }
     for (const [key, login] of yield* pending.entries) if (isMeant(login)) yield* pending.remove(key)
     yield* RefusedLogin.forget(folder, isMeant)
-    if (found.length === 0) yield* output.line(`Nothing is kept${server === undefined ? "" : ` for ${server}`}`)
+    if (found.length === 0) yield* output.line(`No login is stored${server === undefined ? "" : ` for ${server}`}`)
   })
