@@ -6,9 +6,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as frameworks from "./frameworks.mjs"
 import * as installed from "./installed.mjs"
 import * as programs from "./programs.mjs"
 import { capture } from "./run.mjs"
+import * as shellLines from "./shell-lines.mjs"
 import * as surroundings from "./surroundings.mjs"
 
 const root = fileURLToPath(new URL("../", import.meta.url))
@@ -115,6 +117,7 @@ const bundles = ["@mcp-lifeline/client", "mcp-lifeline"]
 const work = mkdtempSync(join(tmpdir(), "lifeline-packages-"))
 const plain = join(work, "plain")
 const effect = join(work, "effect")
+const framed = join(work, "framed")
 const report = (/** @type {string} */ what) => (/** @type {Error} */ error) => {
   problems.push(`${what}: ${error.message}`)
 }
@@ -126,7 +129,9 @@ try {
   const packed = await pack(work)
   const { version } = parse(readFileSync(`${root}node_modules/@types/node/package.json`, "utf8"))
   const tarballs = packed.map(({ name, tarball }) => [name, `file:${tarball}`])
+  const { dependencies, overrides } = frameworks.manifest(framed)
   const installing = Promise.all([
+    installed.install(framed, dependencies, overrides),
     installed.install(plain, {
       ...Object.fromEntries(tarballs.filter(([name = ""]) => bundles.includes(name))),
       "@types/node": version,
@@ -160,14 +165,17 @@ try {
   const exported = entries.map((entry, index) => `export * as p${index} from "${entry}"\n`).join("")
   const required = entries.map((entry, index) => `export import p${index} = require("${entry}")\n`).join("")
   programs.addCommands(plain)
-  const { fill, missing, variables } = around = await surroundings.open(effect, programs.addCommands(effect))
+  programs.addCommands(framed, effect)
+  const bin = programs.addCommands(effect)
+  const { fill, home, missing, variables } = around = await surroundings.open(effect, bin)
   const checks = await Promise.all([
     installed.typeCheck(plain, "NodeNext", { "consumer.ts": installed.consumer, "consumer.cts": installed.consumer }),
     installed.typeCheck(plain, "Bundler", { "consumer.ts": installed.consumer }),
     installed.typeCheck(effect, "NodeNext", { "types.ts": exported, "types.cts": required }),
     installed.typeCheck(effect, "Bundler", { "types.ts": exported }),
     programs.prepare(plain, programs.plain, fill),
-    programs.prepare(effect, programs.full, fill)
+    programs.prepare(effect, programs.full, fill),
+    programs.prepare(framed, programs.framed, fill)
   ])
   problems.push(...checks.flat())
   const nodes = await found
@@ -178,18 +186,22 @@ try {
   const [oldest, newest] = [nodes[0], nodes.at(-1)]
   for (const { major, node } of [oldest, newest].flatMap((one) => one ?? [])) {
     const isRun = node === oldest?.node ? () => true : programs.isFirst
+    // Of the frameworks, one needs Node.js 22.
+    const withFrameworks = node === newest?.node ? programs.framed : []
     const wrong = [
       ...await programs.runAll(plain, programs.plain.filter(isRun), node, variables),
-      ...await programs.runAll(effect, programs.full.filter(isRun), node, variables)
+      ...await programs.runAll(effect, programs.full.filter(isRun), node, variables),
+      ...await programs.runAll(framed, withFrameworks, node, { ...variables, ...frameworks.variables })
     ]
     problems.push(...wrong.map((problem) => `Node.js ${major}: ${problem}`))
   }
-  problems.push(...missing())
+  problems.push(...await shellLines.runAll(bin, home, fill), ...missing())
   for (const problem of problems) console.error(problem)
   if (problems.length > 0) process.exitCode = 1
-  const count = programs.plain.length + programs.full.length
+  const count = programs.plain.length + programs.full.length + programs.framed.length
   console.log(
-    `${packed.length} packages packed, checked, installed and used, ${count} programs of pages run; ${problems.length} problems`
+    `${packed.length} packages packed, checked, installed and used, ${count} programs and `
+      + `${shellLines.all.length} lines for a shell of pages run; ${problems.length} problems`
   )
 } finally {
   await around?.close()

@@ -4,6 +4,8 @@
 // what is not installed. Each block of a page has to be a program, which check-packages.mjs runs, or to say why it is not run.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import * as frameworks from "./frameworks.mjs"
+import { installs } from "./programs.mjs"
 import { capture } from "./run.mjs"
 import { blocks, blocksOf, isCode, pages, programs, unexplained, uninstalled } from "./snippets.mjs"
 
@@ -118,6 +120,9 @@ const problems = [
   ...code.flatMap(unexplained),
   ...pages.flatMap(programs).flatMap((program) =>
     uninstalled(program).map((name) => `${program.path}:${program.line}: the page does not say to install ${name}`)
+  ),
+  ...[...frameworks.versions].filter(([name, version]) => (installs[name] ?? version) !== version).map(([name]) =>
+    `docs/tasks/frameworks.md: we run ${name} in version ${installs[name]}; correct the version on the page`
   )
 ]
 for (const problem of problems) {

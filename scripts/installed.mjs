@@ -22,14 +22,19 @@ export const nodes = () => {
   }))
 }
 
-/** @param {string} directory @param {Dependencies} dependencies */
-export const install = async (directory, dependencies) => {
+/**
+ * @param {string} directory
+ * @param {Dependencies} dependencies
+ * @param {Readonly<Record<string, Dependencies>>} [overrides] with any, packages that only may be there are left out
+ */
+export const install = async (directory, dependencies, overrides) => {
   mkdirSync(directory, { recursive: true })
   writeFileSync(
     join(directory, "package.json"),
-    JSON.stringify({ name: "user", private: true, type: "module", dependencies })
+    JSON.stringify({ name: "user", private: true, type: "module", dependencies, overrides })
   )
   const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--no-package-lock"]
+  if (overrides !== undefined) options.push("--omit=optional", "--legacy-peer-deps")
   await capture("npm", ["install", ...options, "--loglevel=error"], { cwd: directory })
 }
 

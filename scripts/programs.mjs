@@ -1,10 +1,11 @@
 /**
  * The programs of the pages, in projects with our packed packages installed: those in TypeScript are compiled strictly, and each is
- * run.
+ * run as the JavaScript that this makes of it; those of the READMEs a second time as CommonJS.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { delimiter, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as frameworks from "./frameworks.mjs"
 import { capture } from "./run.mjs"
 import { importsOf, installsOf, pages, programs } from "./snippets.mjs"
 
@@ -37,46 +38,78 @@ export const installs = versions(
   pages.filter((page) => programs(page).length > 0).flatMap(installsOf).filter((name) => !tools.has(name))
 )
 
-const all = pages.flatMap(programs)
+/**
+ * A program in TypeScript as CommonJS: the compiler makes `require` of its imports, and all else is in a function, where it may await.
+ *
+ * @param {Program} program
+ * @returns {Program}
+ */
+const asCommonJs = (program) => {
+  const { name, text } = program
+  const head = /^(?:import [^;]+? from ".+"\n|\/\/.*\n|\n)*/.exec(text)?.[0] ?? ""
+  return {
+    ...program,
+    name: name.replace(/\.ts$/, ".cts"),
+    text: `${head}const main = async () => {\n${text.slice(head.length)}}\nvoid main()\n`
+  }
+}
 
-/** The programs that need nothing but the facade, and all others. */
+const found = pages.flatMap(programs)
+const all = [
+  ...found,
+  ...found.filter(({ name, path }) => path.endsWith("README.md") && name.endsWith(".ts")).map(asCommonJs)
+]
+
+/** The programs that need nothing but the facade, those that need a framework which the workspace does not have, and all others. */
 export const plain = all.filter(needsOnlyFacade)
-export const full = all.filter((program) => !needsOnlyFacade(program))
+export const framed = all.filter(frameworks.needed)
+export const full = all.filter((program) => !needsOnlyFacade(program) && !frameworks.needed(program))
 
 /** Whether it stands on a page that users follow first. @param {Program} program */
 export const isFirst = ({ path }) => /^(README|docs\/quick-start|docs\/tasks\/.*)\.md$/.test(path)
 
 const folderOf = (/** @type {Program} */ { path }) => path.replaceAll(/\W/g, "-")
 
-/** `mcp-lifeline`, as when it is installed globally. @param {string} project */
-const command = (project) =>
+/** `mcp-lifeline`, as when it is installed globally. @param {string} installed */
+const command = (installed) =>
   `#!/bin/sh
-exec node "${project}/node_modules/mcp-lifeline/esm/bin.js" "$@"
+exec node "${installed}/node_modules/mcp-lifeline/esm/bin.js" "$@"
 `
 
 /**
- * `npx -y <package>` from what the project has installed: npx itself takes a second of work for each start.
+ * `npx -y <package>` from what a project has installed: npx itself takes a second of work for each start.
  *
- * @param {string} project
+ * @param {string} installed
  */
-const npx = (project) =>
+const npx = (installed) =>
   `#!/bin/sh
 shift
 package=$1
 shift
 case $package in
-  mcp-lifeline) node "${project}/node_modules/mcp-lifeline/esm/bin.js" "$@" ;;
-  *) node "${project}/node_modules/$package/dist/index.js" "$@" ;;
+  mcp-lifeline) node "${installed}/node_modules/mcp-lifeline/esm/bin.js" "$@" ;;
+  *) node "${installed}/node_modules/$package/dist/index.js" "$@" ;;
 esac
 exit $?
 `
 
-/** Puts `npx` and `mcp-lifeline` into a project's folder `bin`. @param {string} project */
-export const addCommands = (project) => {
+/** A browser whose user agrees to everything. */
+const browser = `#!/bin/sh
+exec node --eval 'fetch(process.argv[1])' "$1"
+`
+
+/**
+ * Puts `npx`, `mcp-lifeline` and a browser into a project's folder `bin`.
+ *
+ * @param {string} project
+ * @param {string} [installed] the project that has the packages
+ */
+export const addCommands = (project, installed = project) => {
   const folder = join(project, "bin")
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, "npx"), npx(project), { mode: 0o755 })
-  writeFileSync(join(folder, "mcp-lifeline"), command(project), { mode: 0o755 })
+  writeFileSync(join(folder, "npx"), npx(installed), { mode: 0o755 })
+  writeFileSync(join(folder, "mcp-lifeline"), command(installed), { mode: 0o755 })
+  writeFileSync(join(folder, "xdg-open"), browser, { mode: 0o755 })
   return folder
 }
 
@@ -92,7 +125,7 @@ export const prepare = async (project, some, fill) => {
     mkdirSync(join(project, folderOf(program)), { recursive: true })
     writeFileSync(join(project, folderOf(program), program.name), fill(program.text))
   }
-  const typed = some.filter(({ name }) => name.endsWith(".ts"))
+  const typed = some.filter(({ name }) => /\.c?ts$/.test(name))
   if (typed.length === 0) return []
   const config = join(project, "tsconfig.programs.json")
   const lib = ["ES2022", "ESNext.Disposable"]
@@ -131,13 +164,18 @@ export const runAll = async (project, some, node, variables) => {
     for (let next = rest.shift(); next !== undefined; next = rest.shift()) {
       const { line, name, path, prints } = next
       const folder = folderOf(next)
-      const file = name.endsWith(".ts") ? join("compiled", folder, name.replace(/\.ts$/, ".js")) : join(folder, name)
-      const output = await capture(node, [file], { cwd: project, env }).catch((/** @type {Error} */ error) =>
-        error.message
-      )
+      const [, common] = /\.(c?)ts$/.exec(name) ?? []
+      const file = common === undefined
+        ? join(folder, name)
+        : join("compiled", folder, name.replace(/ts$/, "js"))
+      // Node.js 20 warns when CommonJS requires an ES module.
+      const options = common === "c" ? ["--disable-warning=ExperimentalWarning"] : []
+      const output = await capture(node, [...options, file], { cwd: project, env }).catch((
+        /** @type {Error} */ error
+      ) => error.message)
       const printed = output.trimEnd().split("\n").filter((one) => !isOther.test(one))
       if (printed.join("\n") !== prints.join("\n")) {
-        problems.push(`${path}:${line}: should print\n${prints.join("\n")}\nbut printed\n${output}`)
+        problems.push(`${path}:${line} (${name}): should print\n${prints.join("\n")}\nbut printed\n${output}`)
       }
     }
   }

@@ -1,6 +1,7 @@
 /**
- * What programs of the pages find around them: servers at the addresses that the pages name, a collector of telemetry, a free port,
- * and a file with a token. All of it is on this machine, at ports of its own, which are written into a program in place of the page's.
+ * What programs of the pages find around them: servers at the addresses that the pages name, one of which asks for a login, a
+ * collector of telemetry, free ports, and a file with a token. All of it is on this machine, at ports of its own, which are written
+ * into a program in place of the page's.
  */
 import { mkdirSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
@@ -45,16 +46,23 @@ export const open = async (project, bin) => {
   const home = join(project, "home")
   mkdirSync(home, { recursive: true })
   const env = { ...process.env, HOME: home, PATH: `${bin}:${process.env["PATH"]}` }
-  const port = await freePort()
-  const server = join(project, "node_modules/@modelcontextprotocol/server-everything/dist/index.js")
+  const [port, loginPort, authPort, callbackPort, metricsPort] = await Promise.all(Array.from({ length: 5 }, freePort))
+  const official = join(project, "node_modules/@modelcontextprotocol")
+  const listens = (/** @type {string} */ text) => /listening on port (\d+)/.exec(text)?.[1]
   const page = "docs/tasks/one-process-for-many-agents.md"
   const config = blocksOf(page).find(({ language }) => language === "json")?.code.join("\n") ?? ""
   writeFileSync(join(home, "mcp.json"), config)
   const names = Object.keys(JSON.parse(config).mcpServers)
-  const [everything, gateway] = await Promise.all([
-    start(process.execPath, [server, "streamableHttp"], (text) => /listening on port (\d+)/.exec(text)?.[1], {
+  const [everything, login, gateway] = await Promise.all([
+    start(process.execPath, [join(official, "server-everything/dist/index.js"), "streamableHttp"], listens, {
       env: { ...env, PORT: String(port) }
     }),
+    start(
+      process.execPath,
+      [join(official, "sdk/dist/esm/examples/server/simpleStreamableHttp.js"), "--oauth"],
+      (text) => /MCP .+ listening/.test(text) && /OAuth .+ listening/.test(text) || undefined,
+      { env: { ...env, MCP_PORT: String(loginPort), MCP_AUTH_PORT: String(authPort) } }
+    ),
     start(
       join(bin, "mcp-lifeline"),
       ["serve", "--config", "mcp.json", "--port", "0"],
@@ -70,12 +78,15 @@ export const open = async (project, bin) => {
   const places = [
     ["http://127.0.0.1:3001/mcp", url],
     ["https://docs.example/mcp", url],
-    ["http://127.0.0.1:7332/mcp", gateway.found],
+    ["http://127.0.0.1:7332", new URL(gateway.found).origin],
     ["http://127.0.0.1:4318", collector.url],
-    ["9464", String(await freePort())],
+    ["https://login.example/mcp", `http://localhost:${loginPort}/mcp`],
+    ["8976", String(callbackPort)],
+    ["9464", String(metricsPort)],
     ["/run/secrets/token", token]
   ]
   return {
+    home,
     fill: (/** @type {string} */ text) =>
       places.reduce((filled, [page = "", ours = ""]) => filled.replaceAll(page, ours), text),
     variables: { HOME: home, DOCS_URL: url, DOCS_TOKEN: "secret", OTEL_EXPORTER_OTLP_ENDPOINT: collector.url },
@@ -86,7 +97,7 @@ export const open = async (project, bin) => {
     close: async () => {
       collector.server.close()
       collector.server.closeAllConnections()
-      await Promise.all([everything.end(), gateway.end()])
+      await Promise.all([everything, login, gateway].map(({ end }) => end()))
     }
   }
 }

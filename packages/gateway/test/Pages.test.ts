@@ -1,13 +1,20 @@
 /**
- * The command lines on the pages: in blocks, in sentences and in configurations. Each has to be one that the program understands.
+ * What the pages show and what is no program: command lines, in blocks, in sentences and in configurations; configurations; files of
+ * other programs. Each has to be one that its program understands.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { readFileSync } from "node:fs"
-import { pages } from "../../../scripts/snippets.mjs"
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Script } from "node:vm"
+import * as Yaml from "yaml"
+import { blocksOf, pages } from "../../../scripts/snippets.mjs"
 import * as Adopt from "../src/adopt/Arguments.js"
 import * as Cli from "../src/Cli.js"
+import * as McpJson from "../src/config/McpJson.js"
 import * as Wrap from "../src/wrap/Arguments.js"
 
 const root = new URL("../../../", import.meta.url)
@@ -48,4 +55,92 @@ describe("a command line on a page", () => {
   })
 
   it.effect.each(commandLines)("[G1] $page: mcp-lifeline $text", ({ args }) => parse(args))
+})
+
+/** The blocks in these languages. */
+const blocks = (...languages: ReadonlyArray<string>) =>
+  pages.flatMap(blocksOf).filter(({ language }) => languages.includes(language))
+    .map(({ code, language, line, path }) => ({ place: `${path}:${line}`, language, text: code.join("\n") }))
+
+const { packageManager, scripts } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"))
+
+/** What our packages are packed as. */
+const tarballs = pages.flatMap((page) => /^packages\/(\w|-)+\//.exec(page)?.[0] ?? []).map((folder) => {
+  const { name, version } = JSON.parse(readFileSync(new URL(`${folder}package.json`, root), "utf8"))
+  return `${name.replace("@", "").replace("/", "-")}-${version}.tgz`
+})
+
+/** `core-{a,b}` as a shell expands it. */
+const expand = (text: string): ReadonlyArray<string> => {
+  const [, before = "", list, after = ""] = /^(.*)\{(.+)\}(.*)$/.exec(text) ?? []
+  return list === undefined ? [text] : list.split(",").map((one) => `${before}${one}${after}`)
+}
+
+describe("lines for a shell on a page", () => {
+  const lines = blocks("sh")
+
+  it("[G1] can be parsed", () => {
+    const text = lines.map(({ place, text }) => `: ${place}\n${text}\n`).join("")
+    expect(spawnSync("bash", ["-n"], { input: text, encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" })
+  })
+
+  it("[G1] name scripts, versions and files that there are", () => {
+    const text = lines.map((block) => block.text).join("\n")
+    const ofPnpm = [...text.matchAll(/npx --yes (pnpm@\S+) (\S+)/g)]
+    expect(ofPnpm.length).toBeGreaterThan(3)
+    for (const [, pnpm, script = ""] of ofPnpm) {
+      expect(pnpm).toBe(packageManager)
+      expect(scripts).toHaveProperty([script])
+    }
+    const packed = [...text.matchAll(/\/packed\/(\S+\.tgz)/g)].flatMap(([, file = ""]) => expand(file))
+    expect(packed.length).toBeGreaterThan(5)
+    for (const file of packed) expect(tarballs).toContain(file)
+  })
+})
+
+describe("a file on a page", () => {
+  it.each(blocks("json"))("[G1] $place is JSON", ({ text }) => {
+    expect(JSON.parse(text)).toBeTypeOf("object")
+  })
+
+  const configurations = blocks("json", "jsonc").filter(({ text }) => text.includes('"mcpServers":'))
+
+  it.each(configurations)("[G1] $place is a configuration that Lifeline accepts", ({ text }) => {
+    const variables = Object.fromEntries([...text.matchAll(/\$\{(\w+)/g)].map(([, name = ""]) => [name, "x"]))
+    expect(Effect.runSync(McpJson.parse("mcp.json", text, variables))).toMatchObject({ problems: [], isUsable: true })
+  })
+
+  it.each(blocks("yaml"))("[G1] $place is YAML", ({ text }) => {
+    expect(Yaml.parse(text)).toBeTypeOf("object")
+  })
+
+  it.each(blocks("dockerfile"))("[G1] $place has known instructions, and arguments as JSON", ({ text }) => {
+    for (const line of text.split("\n")) {
+      const [, instruction, args = ""] = /^([A-Z]+) (?:CMD )?(.+)$/.exec(line) ?? []
+      expect(["ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "RUN", "USER", "VOLUME"]).toContain(instruction)
+      if (!args.startsWith("[")) continue
+      const [command, option, code] = JSON.parse(args)
+      if (command === "node" && option === "-e") void new Script(code) // throws a SyntaxError
+    }
+  })
+})
+
+/** What systemd says against a unit. */
+const verify = (unit: string) => {
+  const folder = mkdtempSync(join(tmpdir(), "lifeline-"))
+  try {
+    writeFileSync(join(folder, "mcp-lifeline.service"), unit)
+    const { status, stderr } = spawnSync("systemd-analyze", ["verify", join(folder, "mcp-lifeline.service")])
+    return status === 0 ? stderr.toString() : `status ${status}`
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+const hasSystemd = verify("[Service]\nExecStart=/bin/sh\n") === ""
+
+describe.skipIf(!hasSystemd)("a unit of systemd on a page (skipped without systemd-analyze)", () => {
+  it.each(blocks("ini"))("[G1] $place", ({ text }) => {
+    expect(verify(text)).toBe("")
+  })
 })

@@ -22,7 +22,7 @@ export interface Operation {
 
 /** What is known of a session when it begins. */
 export interface Session {
-  /** The version of the protocol that is spoken. */
+  /** The version of the protocol that client and server use. */
   readonly protocol: string
   /** What carries its messages. */
   readonly transport: "http" | "stdio" | undefined

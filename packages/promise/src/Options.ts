@@ -315,8 +315,8 @@ export interface FleetOptions extends CommonOptions {
   /** `all` rejects unless every server that is neither lazy nor disabled is connected. Default `any`. */
   readonly require?: "any" | "all" | undefined
   /**
-   * The values that replace `${NAME}` in the configuration. They are not expanded again. Default: `process.env`; then whoever writes the
-   * configuration can send any of your variables to a server. If you did not write it, give `false`, which replaces nothing, or only the
+   * The values that replace `${NAME}` in the configuration. Lifeline does not expand them again. Default: `process.env`; then the author
+   * of the configuration can send any of your variables to a server. If you did not write it, give `false`, which replaces nothing, or only the
    * variables that it may use.
    */
   readonly variables?: Readonly<Record<string, string | undefined>> | false | undefined

@@ -1,4 +1,4 @@
-import type { ConnectReason, Server } from "@mcp-lifeline/client"
+import type { ConnectReason } from "@mcp-lifeline/client"
 import { connect, connectAll, ConnectError, supervisedTransport } from "@mcp-lifeline/client"
 import { HttpExchange, HttpFaultServer } from "@mcp-lifeline/testing"
 import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
@@ -7,10 +7,7 @@ import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { McpError } from "@modelcontextprotocol/sdk/types.js"
-import { mkdirSync, writeFileSync } from "node:fs"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
-import { blocksOf } from "../../../scripts/snippets.mjs"
 import * as SignIn from "../../testing/test/support/SignIn.js"
 import * as Everything from "./fixtures/Everything.js"
 import { rejection } from "./fixtures/rejection.js"
@@ -155,23 +152,6 @@ describe("a login that a person has to finish", () => {
     await using client = await connect(docs)
     assert.deepEqual(await client.ping(), {})
     assert.strictEqual(logins.length, 1)
-  })
-
-  it("[F1] is finished by the function on the page about the Promise API", async () => {
-    const block = blocksOf("docs/promise.md").find(({ code }) => code.includes("export const signedIn = async ("))
-    const folder = new URL("../../../build/pages/", import.meta.url)
-    mkdirSync(folder, { recursive: true })
-    const file = fileURLToPath(new URL("signedIn.ts", folder))
-    writeFileSync(file, block?.code.join("\n") ?? assert.fail("not on the page"))
-    const { signedIn } = await import(file) as {
-      readonly signedIn: (server: Server, authorizationCode: () => Promise<string>) => Promise<Client>
-    }
-    await using server = await HttpFaultServer.open()
-    const { logins, provider } = SignIn.askFor(server)
-    const client = await signedIn({ url: server.url, authProvider: provider }, async () => "code")
-    assert.deepEqual(await client.ping(), {})
-    assert.strictEqual(logins.length, 1)
-    await client.close()
   })
 
   it("[F1 F3] rejects the official Client over supervisedTransport in the same way", async () => {

@@ -30,11 +30,11 @@ export interface Outcome {
   /** Whether it takes requests outside of fibers, too (`Connection.send`). Default false. */
   readonly sends?: boolean | undefined
   /**
-   * What becomes of a suspended session that the attempt is offered: it goes on, the server has forgotten it, or the connector makes
-   * a new one beside it. Default `resumed`.
+   * What happens when Lifeline offers this attempt a suspended session: the connection resumes it, the server has forgotten it, or the
+   * connector ignores it and makes a new one. Default `resumed`.
    */
   readonly offered?: "resumed" | "forgotten" | "ignored" | undefined
-  /** Ends by itself so long after it was opened. */
+  /** The connection ends by itself this long after it was opened. */
   readonly loseAfter?: number | undefined
 }
 

@@ -19,7 +19,10 @@ export const encodeResponse = (message: JSONRPCMessage, id: RequestId): string =
   encode(message) ?? JSON.stringify({
     jsonrpc: "2.0",
     id,
-    error: { code: JsonRpc.internalError, message: "The answer to this request contains something that JSON cannot hold" }
+    error: {
+      code: JsonRpc.internalError,
+      message: "The answer to this request contains something that JSON cannot hold"
+    }
   })
 
 /** The text of a response whose result is encoded already. */

@@ -228,7 +228,9 @@ const overStdio = (wrapped: Wrapped) =>
       onEnd: (why) =>
         Deferred.unsafeDone(
           over,
-          why === "stdin" ? Effect.void : Effect.fail(new StartError({ message: "the host no longer reads the answers" }))
+          why === "stdin"
+            ? Effect.void
+            : Effect.fail(new StartError({ message: "the host no longer reads the answers" }))
         )
     })
     yield* Effect.addFinalizer(() => Effect.promise(() => host.flushed()))

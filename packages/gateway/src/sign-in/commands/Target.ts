@@ -51,7 +51,9 @@ const ofName = (name: string, file: string): Effect.Effect<Target, StartError> =
     }
     const { server } = entry
     if (server._tag === "Stdio") {
-      return yield* new StartError({ message: `${file}: Lifeline starts ${name} as a process; such a server needs no login` })
+      return yield* new StartError({
+        message: `${file}: Lifeline starts ${name} as a process; such a server needs no login`
+      })
     }
     return {
       url: server.url,
