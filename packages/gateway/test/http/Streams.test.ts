@@ -210,7 +210,7 @@ describe("what a request is answered over HTTP", () => {
           if (n % 20 === 0) await new Promise((resolve) => setImmediate(resolve))
         }
         Raw.resume(own)
-        await own.body
+        await expect(own.until(`"requestId":${count},`)).rejects.toThrow("ended without")
         const again = await send(url, "GET", { ...session, "Last-Event-ID": lastId(own.text()) })
         const text = await again.until(`"requestId":${count}`)
         expect(events(text).length).toBeLessThan(100)
