@@ -16,6 +16,9 @@ const textAtMost = 256
 /** The most names of tools and prompts in metrics; further names are `_OTHER`. */
 const namesAtMost = 1000
 
+/** The connection on which a request is sent. */
+type On<M extends Method> = Parameters<Telemetry.CallObserver<M>["attempt"]>[0]
+
 /** What the calls of one backend share. */
 export interface Host {
   readonly backend: Telemetry.Observed
@@ -33,7 +36,8 @@ export interface Host {
 export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
   readonly #host: Host
   readonly #params: Params<M>
-  readonly #span: Tracer.Span
+  /** None if spans are not recorded. */
+  readonly #span: Tracer.Span | undefined
   readonly #startedAt: bigint
   readonly #common: Attributes
   #protocol: string | undefined
@@ -56,6 +60,7 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
       [attribute.transport]: Names.networkTransport(backend.transport),
       [attribute.backend]: backend.id
     }
+    if (spans === Spans.none) return
     this.#span = Spans.open(spans, {
       name: target === undefined ? method : `${method} ${target}`,
       kind: "client",
@@ -67,46 +72,55 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
   }
 
   readonly attempt = <A>(
-    { connection, generation }: Parameters<Telemetry.CallObserver<M>["attempt"]>[0],
+    on: On<M>,
     send: (params: Params<M>) => Effect.Effect<A, RequestError>
   ): Effect.Effect<A, RequestError> =>
     Effect.suspend(() => {
-      const { backend, installed, spans, waiting } = this.#host
-      const session = connection.sessionId?.slice(0, Names.sessionIdShown)
-      this.#protocol = connection.protocolVersion
-      const about = {
-        [attribute.session]: session,
-        [attribute.protocol]: connection.protocolVersion,
-        [attribute.generation]: generation
-      }
-      waiting.delete(this.#span)
-      Spans.annotate(this.#span, about)
-      this.#linkTo(generation, installed)
-      const span = Spans.open(spans, {
-        name: "lifeline.attempt",
-        kind: "client",
-        parent: this.#span,
-        attributes: { ...about, [attribute.attempt]: ++this.#attempts, [attribute.backend]: backend.id },
-        at: Spans.now(backend.clock)
-      })
-      const sent = send(inject(this.#params, span, spans.tracestate?.(span)))
-      return Effect.onExit(Effect.provideService(sent, Tracer.ParentSpan, span), (exit) =>
-        Effect.sync(() => {
-          if (Exit.isFailure(exit)) waiting.add(this.#span)
-          endAttempt(span, Spans.now(backend.clock), exit)
-        }))
+      this.#protocol = on.connection.protocolVersion
+      return this.#span === undefined ? send(this.#params) : this.#traced(this.#span, on, send)
     })
+
+  #traced<A>(
+    call: Tracer.Span,
+    { connection, generation }: On<M>,
+    send: (params: Params<M>) => Effect.Effect<A, RequestError>
+  ): Effect.Effect<A, RequestError> {
+    const { backend, installed, spans, waiting } = this.#host
+    const about = {
+      [attribute.session]: connection.sessionId?.slice(0, Names.sessionIdShown),
+      [attribute.protocol]: connection.protocolVersion,
+      [attribute.generation]: generation
+    }
+    waiting.delete(call)
+    Spans.annotate(call, about)
+    this.#linkTo(call, generation, installed)
+    const span = Spans.open(spans, {
+      name: "lifeline.attempt",
+      kind: "client",
+      parent: call,
+      attributes: { ...about, [attribute.attempt]: ++this.#attempts, [attribute.backend]: backend.id },
+      at: Spans.now(backend.clock)
+    })
+    const sent = send(inject(this.#params, span, spans.tracestate?.(span)))
+    return Effect.onExit(Effect.provideService(sent, Tracer.ParentSpan, span), (exit) =>
+      Effect.sync(() => {
+        if (Exit.isFailure(exit)) waiting.add(call)
+        endAttempt(span, Spans.now(backend.clock), exit)
+      }))
+  }
 
   /** Ends the call's span and measures the call. */
   end(exit: Exit.Exit<unknown, { readonly _tag: string; readonly message: string }>): void {
     const { backend, meter, names, waiting } = this.#host
     const at = Spans.now(backend.clock)
-    waiting.delete(this.#span)
     const failure = failureOf(exit)
     const error = { [attribute.error]: failure?.type, [attribute.status]: failure?.status }
-    Spans.annotate(this.#span, error)
-    if (failure === undefined || failure.type === cancelled) this.#span.end(at, exit)
-    else Spans.endFailed(this.#span, at, failure.type, failure.message.slice(0, textAtMost))
+    if (this.#span !== undefined) {
+      waiting.delete(this.#span)
+      Spans.annotate(this.#span, error)
+      if (failure === undefined || failure.type === cancelled) this.#span.end(at, exit)
+      else Spans.endFailed(this.#span, at, failure.type, failure.message.slice(0, textAtMost))
+    }
     meter.record(Names.operationDuration, Number(at - this.#startedAt) / 1e9, {
       ...this.#common,
       [attribute.tool]: bounded(names, this.#common[attribute.tool]),
@@ -117,10 +131,10 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
   }
 
   /** Links the span to the attempt that made a generation for which this call has waited. */
-  #linkTo(generation: number, installed: Host["installed"]): void {
+  #linkTo(call: Tracer.Span, generation: number, installed: Host["installed"]): void {
     if (installed?.generation !== generation || this.#known === generation) return
     this.#known = generation
-    Spans.link(this.#span, installed.span)
+    Spans.link(call, installed.span)
   }
 }
 

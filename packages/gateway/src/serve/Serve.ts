@@ -204,7 +204,7 @@ const serve = (options: Options, { output, record, show }: Journal) =>
       : [welcome(endpoint.url, listener.url, token.value !== undefined)]
     yield* Effect.forEach([...lines, ...tokenLine(token, file)], output.line)
     yield* Systemd.notify(`Serving ${endpoint.url}`, process.env)
-    yield* Effect.sync(Heap.keepSmall)
+    yield* Heap.keepSmall
     yield* Effect.addFinalizer(() => output.line("Shutting down"))
     yield* options.linger === undefined ? Effect.never : endpoint.unusedFor(options.linger * 1000)
   })
