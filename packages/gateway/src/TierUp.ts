@@ -16,5 +16,10 @@ export const options: Readonly<Record<string, string>> = {
 /** Sets the option for this process. It changes when code is optimized, and nothing else. */
 export const sooner = (): void => {
   const option = options[process.versions.node.split(".", 1)[0] ?? ""]
-  if (option !== undefined) setFlagsFromString(option)
+  if (option === undefined) return
+  try {
+    setFlagsFromString(option)
+  } catch {
+    // Another runtime may call itself by a version of Node.js, and have no V8.
+  }
 }
