@@ -138,7 +138,7 @@ describe.concurrent("the messages that pass through wrap", () => {
     await using host = wrap(scripted(`send(said("x".repeat(17_000_000)))`), { state: state.path })
     await host.initialize()
     assert.lengthOf(await host.call("x"), 17_000_000)
-  }, 60_000)
+  })
 
   it("[W4] what is known belongs to a whole address, with its query", async () => {
     using state = stateFolder()
@@ -149,5 +149,5 @@ describe.concurrent("the messages that pass through wrap", () => {
       await host.call("echo", { message: "there" })
     }
     assert.lengthOf(readdirSync(join(state.path, "servers")), 2)
-  }, 60_000)
+  })
 })

@@ -96,7 +96,7 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
     host.child.kill("SIGTERM")
     assert.deepEqual(await host.ended, { code: 0, signal: null })
     while (last.some(alive)) await pause(20)
-  }, 60_000)
+  })
 
   it("[W1] --log and --record write what happens and what passes, without secrets", async () => {
     using state = stateFolder()
@@ -142,7 +142,7 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
     let said: string | undefined
     while (said === undefined) said = await host.call("one").catch(() => undefined)
     assert.match(said, /^one of 1/)
-  }, 60_000)
+  })
 
   it("[W1] a state folder that cannot be written: one warning, and everything works", async () => {
     using where = folder()
@@ -183,7 +183,7 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
     await using host = wrap(["--", process.execPath, everything, "stdio"], { state: state.path })
     await host.initialize()
     assert.strictEqual(await host.call("echo", { message: "x" }), "Echo: x")
-  }, 60_000)
+  })
 
   it("[W5] a host that reads no answers any more: it ends, and says so", async () => {
     using state = stateFolder()

@@ -121,7 +121,7 @@ describe.concurrent("a host without a session", () => {
       assert.notMatch(error?.message ?? "", /reconnect\(\)|PermanentlyFailed/)
       assert.deepEqual(await host.ended, { code: 1, signal: null })
     }
-  }, 30_000)
+  })
 
   it("[E7] a list that only a guess has promised is empty", async () => {
     using state = stateFolder()
