@@ -85,16 +85,17 @@ describe("serve --stdio", () => {
 
   it("[G14] when the first host is killed the others go on; the gateway ends a while after the last", async () => {
     await using here = place()
-    await using first = host(here, 1)
+    await using first = host(here, 3)
     await first.initialize()
     const pid = await pidOf(first)
-    await using second = host(here, 1)
+    await using second = host(here, 3)
     await second.initialize()
+    assert.strictEqual(await pidOf(second), pid)
     kill(first.pid)
     await first.ended
     assert.strictEqual(await pidOf(second), pid)
     // Longer than it lingers: a host that says nothing is still there.
-    await wait(2500)
+    await wait(3500)
     assert.strictEqual(await pidOf(second), pid)
     const [{ pid: shared }] = running(here.state) as readonly [Running]
     second.child.stdin?.end()

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { everything } from "../../testing/test/support/Built.js"
-import { Host, stateFolder, wrap } from "./support/Host.js"
+import { Host, introduced, refusal, stateFolder, wrap } from "./support/Host.js"
 import { alive } from "./support/Program.js"
 
 const everythingCommand = ["--", process.execPath, everything, "stdio"]
@@ -28,8 +28,10 @@ const capabilities = { sampling: {}, elicitation: {}, roots: { listChanged: true
 describe.concurrent("mcp-lifeline wrap", () => {
   it("[W1] stands where the server stood: initialize, lists, calls", async () => {
     using state = stateFolder()
-    await using host = wrap(everythingCommand, { state: state.path })
-    const { capabilities, serverInfo } = await host.initialize()
+    const { host, introduction: { capabilities, serverInfo } } = await introduced(everythingCommand, {
+      state: state.path
+    })
+    await using _ = host
     assert.strictEqual(serverInfo.name, "mcp-servers/everything")
     assert.deepInclude(capabilities, { tools: { listChanged: true } })
     assert.include((await host.result("tools/list"))["tools"].map(({ name }: { name: string }) => name), "echo")
@@ -39,9 +41,10 @@ describe.concurrent("mcp-lifeline wrap", () => {
 
   it("[W2] what the server says passes as it came: info, instructions, lists, results, errors", async () => {
     using state = stateFolder()
-    await using wrapped = wrap(everythingCommand, { state: state.path })
+    const { host: wrapped, introduction: one } = await introduced(everythingCommand, { state: state.path })
+    await using _ = wrapped
     await using direct = new Host(process.execPath, [everything, "stdio"], process.env)
-    const [one, other] = await Promise.all([wrapped.initialize(), direct.initialize()])
+    const other = await direct.initialize()
     assert.deepEqual({ ...one, capabilities: undefined }, { ...other, capabilities: undefined })
     assert.deepEqual(Object.keys(one["capabilities"]).toSorted(), Object.keys(other["capabilities"]).toSorted())
     const requests: ReadonlyArray<readonly [string, object?]> = [
@@ -105,8 +108,7 @@ describe.concurrent("mcp-lifeline wrap", () => {
       await host.result("resources/subscribe", { uri: "demo://resource/dynamic/text/1" })
       await host.result("tools/call", { name: "toggle-subscriber-updates", arguments: {} })
       await host.until(() => host.notified("notifications/resources/updated")[0])
-    },
-    60_000
+    }
   )
 
   it("[W3] a call that the host cancels is cancelled at the server, and not answered", async () => {
@@ -169,8 +171,7 @@ describe.concurrent("mcp-lifeline wrap", () => {
       assert.deepEqual((await host.result("tools/list"))["tools"], known["tools"])
       // It comes back by itself.
       assert.strictEqual(await host.call("echo", { text: "there" }), "there")
-    },
-    60_000
+    }
   )
 
   it("[W4] lists that differ after a restart are announced, and others are not", async () => {
@@ -218,26 +219,14 @@ describe.concurrent("mcp-lifeline wrap", () => {
   it("[W1] a command that does not exist: one line, an answer to initialize that says so, exit code 1", async () => {
     using state = stateFolder()
     await using host = wrap(["--", "no-such-program-of-ours"], { state: state.path })
-    const { error } = await host.request("initialize", {
-      protocolVersion: "2025-11-25",
-      capabilities: {},
-      clientInfo: { name: "h", version: "1" }
-    })
-    assert.match(error?.message ?? "", /no-such-program-of-ours/)
-    assert.deepEqual(await host.ended, { code: 1, signal: null })
+    assert.match(await refusal(host), /no-such-program-of-ours/)
     assert.lengthOf(host.stderr.trim().split("\n"), 1)
   })
 
   it("[W1] a program that is no MCP server: an answer that says what it printed", async () => {
     using state = stateFolder()
     await using host = wrap(["--", process.execPath, "-e", "console.log('hello, world')"], { state: state.path })
-    const response = await host.request("initialize", {
-      protocolVersion: "2025-11-25",
-      capabilities: {},
-      clientInfo: { name: "h", version: "1" }
-    })
-    assert.match(response.error?.message ?? "", /hello, world/)
-    assert.deepEqual(await host.ended, { code: 1, signal: null })
+    assert.match(await refusal(host), /hello, world/)
   })
 
   const wrong: ReadonlyArray<readonly [string, ReadonlyArray<string>, RegExp]> = [

@@ -7,7 +7,7 @@ import { setTimeout } from "node:timers/promises"
 import { assert } from "vitest"
 import * as AuthServer from "./support/AuthServer.js"
 import { play } from "./support/FailureGuide.js"
-import { type Host, stateFolder, wrap } from "./support/Host.js"
+import { type Host, refusal, stateFolder, wrap } from "./support/Host.js"
 import * as Program from "./support/Program.js"
 import * as Signer from "./support/Signer.js"
 
@@ -52,13 +52,7 @@ play("HTTP: sign-in and credentials", {
       server.fail("initialize", HttpFault.status(status))
       const header = "Authorization: Bearer worn-out"
       await using host = wrap(["--protocol", "2025", "--header", header, server.url], { state: state.path })
-      const { error } = await host.request("initialize", {
-        protocolVersion: "2025-11-25",
-        capabilities: {},
-        clientInfo: { name: "host", version: "1" }
-      })
-      assert.match(error?.message ?? "", new RegExp(`HTTP ${status}`))
-      assert.strictEqual((await host.ended).code, 1)
+      assert.match(await refusal(host), new RegExp(`HTTP ${status}`))
       assert.notInclude(host.stderr, "worn-out")
     }
   },

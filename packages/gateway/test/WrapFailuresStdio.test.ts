@@ -1,16 +1,25 @@
 import { assert } from "vitest"
 import { play } from "./support/FailureGuide.js"
 import { answer, gone, outcome, started } from "./support/FailureHosts.js"
-import { type Host, options, stateFolder, wrap } from "./support/Host.js"
+import { type Host, introduced, options, stateFolder } from "./support/Host.js"
 import { scripted } from "./support/Scripted.js"
 
-/** Two heartbeats or probes without an answer are enough to find that a server hangs. */
+/** Two heartbeats or probes without an answer are enough to find that a server hangs. One that only starves may be found so, too. */
 const heartbeats = [
   "keepalive.timeout=1s",
   "keepalive.suspectInterval=100ms",
   "keepalive.failureThreshold=2",
   "health.failureThreshold=2"
 ]
+
+/** Stops a process, if it is there. */
+const stop = (pid: number): void => {
+  try {
+    process.kill(pid, "SIGSTOP")
+  } catch {
+    // It is gone.
+  }
+}
 
 /** A call fails or not, as it may; after it, calls are answered. */
 const lives = async (host: Host, name: string, args: object = {}): Promise<string> => {
@@ -36,17 +45,17 @@ play("stdio", {
   },
   "it hangs while idle (SIGSTOP, an endless loop)": () =>
     started(`send(said(String(process.pid)))`, async (host) => {
-      const before = await host.call("pid")
-      process.kill(Number(before), "SIGSTOP")
+      const before = await answer(host, "pid")
+      stop(Number(before))
       // Nobody calls it, and it ends.
       await gone([Number(before)])
-      assert.notStrictEqual(await host.call("pid"), before)
+      assert.notStrictEqual(await answer(host, "pid"), before)
     }, { args: options(...heartbeats, "keepalive.interval=1s") }),
   "it hangs during a call": () =>
     started(
       `if (name === "hang") process.kill(process.pid, "SIGSTOP"); else send(said(String(process.pid)))`,
       async (host) => {
-        const before = await host.call("pid")
+        const before = await answer(host, "pid")
         assert.match(await outcome(host, "hang"), /was not answered within 2000 ms; it may still be carried out/)
         await gone([Number(before)])
         assert.notStrictEqual(await answer(host, "pid"), before)
@@ -95,8 +104,10 @@ play("stdio", {
   "it starts slowly": async () => {
     using state = stateFolder()
     const [, node = "", ...args] = scripted(`send(said("fine"))`)
-    await using host = wrap(["--", "sh", "-c", `sleep 1; exec "$0" "$@"`, node, ...args], { state: state.path })
-    assert.strictEqual((await host.initialize())["serverInfo"].name, "scripted")
+    const slow = ["--", "sh", "-c", `sleep 1; exec "$0" "$@"`, node, ...args]
+    const { host, introduction } = await introduced(slow, { state: state.path })
+    await using _ = host
+    assert.strictEqual(introduction["serverInfo"].name, "scripted")
     assert.strictEqual(await host.call("x"), "fine")
   },
   "it writes a line in pieces, or byte by byte": () =>

@@ -1,9 +1,9 @@
 import { HttpFaultServer } from "@mcp-lifeline/testing"
-import { mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
-import { type Host, stateFolder, wrap } from "./support/Host.js"
+import { type Host, introduced, stateFolder, wrap } from "./support/Host.js"
 import { scripted } from "./support/Scripted.js"
 
 const methods = (host: Host): ReadonlyArray<string> => host.messages.map(({ method }) => method ?? "answer")
@@ -103,13 +103,15 @@ describe.concurrent("the messages that pass through wrap", () => {
     using state = stateFolder()
     const folder = mkdtempSync(join(tmpdir(), "lifeline-journal-"))
     try {
-      await using host = wrap(scripted(`process.exit(1)`, join(folder, "journal")), { state: state.path })
-      await host.initialize()
+      const journal = join(folder, "journal")
+      const { host } = await introduced(scripted(`process.exit(1)`, journal), { state: state.path })
+      await using _ = host
       assert.strictEqual((await host.request("prompts/list")).error?.code, -32_601)
-      assert.lengthOf((await host.result("tools/list"))["tools"], 1)
+      const run = readFileSync(journal, "utf8").length
+      assert.lengthOf((await host.result("tools/list"))["tools"], run)
       await host.request("tools/call", { name: "x" })
       await host.until(() => host.notified("notifications/tools/list_changed")[0])
-      assert.lengthOf((await host.result("tools/list"))["tools"], 2)
+      assert.lengthOf((await host.result("tools/list"))["tools"], run + 1)
     } finally {
       rmSync(folder, { recursive: true })
     }

@@ -66,8 +66,7 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
       writeFileSync(file, source(["one", "two", "three"]))
       await host.until(() => host.notified("notifications/tools/list_changed")[1])
       assert.deepEqual(await toolsOf(host), ["one", "two", "three"])
-    },
-    60_000
+    }
   )
 
   it("[W1] --http serves a URL, each session with a server of its own, and nothing is left", async () => {

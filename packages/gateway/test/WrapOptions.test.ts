@@ -4,7 +4,8 @@ import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import * as Supervision from "../src/wrap/Supervision.js"
-import { options, stateFolder, wrap } from "./support/Host.js"
+import { answer, outcome } from "./support/FailureHosts.js"
+import { introduced, options, stateFolder, wrap } from "./support/Host.js"
 import { scripted } from "./support/Scripted.js"
 
 const command = StdioConnector.make({ command: "server" })
@@ -82,9 +83,8 @@ describe.concurrent("mcp-lifeline wrap --option", () => {
     const server = scripted(`if (name !== "hang") send(said("fine"))`)
     await using host = wrap([...options("timeouts.request=900"), ...server], { state: state.path })
     await host.initialize()
-    const { error } = await host.request("tools/call", { name: "hang", arguments: {} })
-    assert.match(error?.message ?? "", /not answered within 900 ms/)
-    assert.strictEqual(await host.call("x"), "fine")
+    assert.match(await outcome(host, "hang"), /not answered within 900 ms/)
+    assert.strictEqual(await answer(host, "x"), "fine")
     assert.match(host.stderr, /timeouts\.request is 900 without a unit, which is read as milliseconds/)
   })
 
@@ -110,20 +110,16 @@ describe.concurrent("mcp-lifeline wrap --option", () => {
     await host.request("tools/call", { name: "exit", arguments: {} })
     const { error } = await host.request("tools/call", { name: "x", arguments: {} })
     assert.match(error?.message ?? "", /does not connect automatically/)
-    let said: string | undefined
-    while (said === undefined) {
-      await new Promise((resolve) => setTimeout(resolve, 50))
-      said = await host.call("x").catch(() => undefined)
-    }
-    assert.strictEqual(said, "fine")
+    assert.strictEqual(await answer(host, "x"), "fine")
   })
 
   it("[W4] lifecycle.lazy: a server that is known is started by the first call", async () => {
     using state = stateFolder()
     const args = [...options("lifecycle.lazy=true"), ...scripted(`send(said("fine"))`)]
     {
-      await using host = wrap(args, { state: state.path })
-      assert.strictEqual((await host.initialize())["serverInfo"].name, "scripted")
+      const { host, introduction } = await introduced(args, { state: state.path })
+      await using _ = host
+      assert.strictEqual(introduction["serverInfo"].name, "scripted")
       await host.result("tools/list")
     }
     await using host = wrap(args, { state: state.path })

@@ -119,7 +119,8 @@ describe.concurrent("a host without a session", () => {
       const { error } = await call(host, "x")
       assert.match(error?.message ?? "", /no-such-/)
       assert.notMatch(error?.message ?? "", /reconnect\(\)|PermanentlyFailed/)
-      assert.deepEqual(await host.ended, { code: 1, signal: null })
+      // On a machine that is so slow that this is not known after 8 s, the call waits for the server instead.
+      if (!/Tell the user/.test(error?.message ?? "")) assert.deepEqual(await host.ended, { code: 1, signal: null })
     }
   })
 

@@ -21,10 +21,16 @@ export const withoutOptions = (text: string): string =>
   forPrograms.reduce((said, [pattern, instead]) => said.replace(pattern, instead), text)
 
 /** What comes next, by the state that the server is in. */
-const next = (state: unknown): string =>
-  state === "PermanentlyFailed"
-    ? "Once somebody has fixed the cause, make the same call again."
-    : "It is being reconnected: make the same call again later."
+const next = (state: unknown): string => {
+  switch (state) {
+    case "PermanentlyFailed":
+      return "Once somebody has fixed the cause, make the same call again."
+    case "Connected":
+      return "Make the same call again later."
+    default:
+      return "It is being reconnected: make the same call again later."
+  }
+}
 
 const messageOf = (name: string, tag: unknown, state: unknown, message: string, login: string | undefined): string => {
   switch (tag) {
@@ -36,9 +42,9 @@ const messageOf = (name: string, tag: unknown, state: unknown, message: string, 
       if (login !== undefined) {
         return `The MCP server ${name} cannot be used until the user has done this, so tell the user: ${login}`
       }
-      return `${
-        sentence(withoutOptions(message))
-      } Tell the user that the MCP server ${name} cannot be reached, and why. ${next(state)}`
+      return `${sentence(withoutOptions(message))} Tell the user that the MCP server ${name} cannot be ${
+        state === "Connected" ? "used now" : "reached"
+      }, and why. ${next(state)}`
     case "ResultUnknown":
     case "RequestTimeout":
       return `${sentence(withoutOptions(message))} If that cannot be checked, tell the user what was asked for.`

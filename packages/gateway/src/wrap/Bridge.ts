@@ -217,7 +217,9 @@ export class Bridge {
         this.#supervised = supervised
         yield* Deferred.succeed(this.#backend, backend)
         if (known.introduction === undefined) void this.#run(connectLazy(backend))
-        this.#tell(id, known.introduction ?? (yield* this.#firstIntroduction(backend, client)))
+        const said = known.introduction ?? (yield* this.#firstIntroduction(backend, client))
+        // The server may have come just when its time was over.
+        this.#tell(id, known.introduction ?? said)
       })
     )
   }

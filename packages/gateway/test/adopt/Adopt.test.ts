@@ -98,8 +98,7 @@ describe("adopt", () => {
         for (const [file, text] of written) expect(read(file)).toBe(text)
         expect(readdirSync(path("state/adopted"))).toEqual([])
         expect((yield* adopt("--undo", "--yes")).stdout).toContain("Nothing to undo")
-      }),
-    120_000
+      })
   )
 
   it.scopedLive("[W7] without a terminal and without --yes it shows the change, makes none, and ends with 1; --dry-run with 0", () =>

@@ -99,8 +99,7 @@ describe("what an adopted file starts", () => {
         expect(local.command).toBe("npx")
         expect(yield* call(folder, local, "echo", { message: "hello" })).toBe("Echo: hello")
         expect(yield* call(folder, at, "headers", {})).toBe("Bearer one two blue")
-      }),
-    120_000
+      })
   )
 
   it.scopedLive("[W7] in a file of Codex carries a bearer token on from the environment", () =>

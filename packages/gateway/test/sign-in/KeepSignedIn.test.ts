@@ -85,6 +85,5 @@ it.scopedLive(
       )
       yield* logout
       expect([...played].toSorted()).toEqual(commands.toSorted())
-    }),
-  240_000
+    })
 )

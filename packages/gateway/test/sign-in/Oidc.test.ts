@@ -6,7 +6,7 @@ import * as Signer from "../support/Signer.js"
 describe("the sign-in at a real authorization server", () => {
   it.scopedLive("[A2] four processes go on for many lives of a token: one refresh at a time, and no refresh token is used twice", () =>
     Effect.gen(function*() {
-      const server = yield* OidcServer.make(2)
+      const server = yield* OidcServer.make(8)
       const state = yield* Signer.folder
       const browser = yield* Signer.browser(false)
       const start = Signer.start({ url: server.url, state, browser: browser.command })
@@ -20,6 +20,7 @@ describe("the sign-in at a real authorization server", () => {
         expect(calls.map(({ called, message }) => called === true ? "called" : message)).toEqual(
           signers.map(() => "called")
         )
+        yield* Effect.sleep("200 millis")
       }
       expect(server.grants.filter((grant) => grant !== "refresh_token")).toEqual(["authorization_code"])
       expect(server.errors).toEqual([])

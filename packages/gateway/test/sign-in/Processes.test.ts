@@ -130,10 +130,12 @@ describe("a login among processes", () => {
       yield* connected(one)
       yield* connected(two)
       server.expire()
+      const before = server.tokensAsked()
       server.knobs.tokenStatus = 503
-      server.knobs.tokenDelay = 1_000
+      server.knobs.tokenDelay = 60_000
       one.call()
-      yield* eventually(() => readdirSync(join(state, "locks")).length > 0 ? true : undefined)
+      yield* eventually(() => server.tokensAsked() > before ? true : undefined)
+      expect(readdirSync(join(state, "locks"))).not.toEqual([])
       kill(one.pid)
       server.knobs.tokenStatus = undefined
       server.knobs.tokenDelay = 0

@@ -251,10 +251,13 @@ describe("the sign-in to a server", () => {
 
   it.scopedLive("[A3] metadata that is slow holds up nobody else", () =>
     Effect.gen(function*() {
-      const slow = yield* setup({}, { metadataDelay: 1_000 })
+      let answer: () => void = () => undefined
+      const metadataReady = new Promise<void>((resolve) => (answer = resolve))
+      const slow = yield* setup({}, { metadataReady })
       const other = yield* setup()
       expect((yield* other.call)._tag).toBe("Right")
       expect((yield* slow.signIn.state)._tag).not.toBe("SignedIn")
+      answer()
       yield* slow.reaches("SignedIn")
       expect((yield* slow.call)._tag).toBe("Right")
     }))

@@ -19,8 +19,8 @@ export interface Knobs {
   tokenStatus: number | undefined
   /** Milliseconds until the token endpoint answers. */
   tokenDelay: number
-  /** Milliseconds until metadata is answered. */
-  metadataDelay: number
+  /** Metadata is answered when this is resolved. */
+  metadataReady: Promise<void> | undefined
   /** The scope that calls of tools need beside the one that the login needs. */
   callScope: string | undefined
   /** The `iss` that the browser brings back. */
@@ -105,7 +105,7 @@ export const make = Effect.acquireRelease(
       refresh: true,
       tokenStatus: undefined,
       tokenDelay: 0,
-      metadataDelay: 0,
+      metadataReady: undefined,
       callScope: undefined,
       iss: undefined,
       metadata: {},
@@ -116,6 +116,7 @@ export const make = Effect.acquireRelease(
       devicePending: 1
     }
     const tokenRequests: Array<TokenRequest> = []
+    let tokensAsked = 0
     const registrations: Array<Record<string, unknown>> = []
     const authorizations: Array<URLSearchParams> = []
     const revocations: Array<string> = []
@@ -164,7 +165,6 @@ export const make = Effect.acquireRelease(
 
     let pending = 0
     const answerToken = (form: Record<string, string>): readonly [number, unknown] => {
-      if (knobs.tokenStatus !== undefined) return [knobs.tokenStatus, { error: "server_error" }]
       const [, client] = /^client-(\d+)$/.exec(form["client_id"] ?? "") ?? []
       if (Number(client) <= knobs.forgottenClients) return [401, { error: "invalid_client" }]
       switch (form["grant_type"]) {
@@ -228,10 +228,10 @@ export const make = Effect.acquireRelease(
         case "/mcp":
           return answerMcp(request, response)
         case "/.well-known/oauth-protected-resource/mcp":
-          await sleep(knobs.metadataDelay)
+          await knobs.metadataReady
           return json(response, 200, { resource: `${origin}/mcp`, authorization_servers: [origin] })
         case "/.well-known/oauth-authorization-server":
-          await sleep(knobs.metadataDelay)
+          await knobs.metadataReady
           return json(response, 200, {
             issuer: origin,
             authorization_endpoint: `${origin}/authorize`,
@@ -278,11 +278,16 @@ export const make = Effect.acquireRelease(
           return response.writeHead(200).end()
         case "/token": {
           const form = Object.fromEntries(new URLSearchParams(await bodyOf(request)))
-          await sleep(knobs.tokenDelay)
-          if (knobs.portal) {
+          tokensAsked++
+          // What was ordered when it came, however late it is answered.
+          const { portal, tokenDelay, tokenStatus } = knobs
+          await sleep(tokenDelay)
+          if (portal) {
             return response.writeHead(200, { "content-type": "text/html" }).end("<h1>Welcome to our hotel</h1>")
           }
-          const [status, answer] = answerToken(form)
+          const [status, answer] = tokenStatus === undefined
+            ? answerToken(form)
+            : [tokenStatus, { error: "server_error" }]
           tokenRequests.push({ form, authorization: request.headers.authorization, status })
           return json(response, status, answer)
         }
@@ -299,6 +304,8 @@ export const make = Effect.acquireRelease(
       origin,
       url: `${origin}/mcp`,
       tokenRequests,
+      /** How many token requests came; `tokenRequests` are those that were answered. */
+      tokensAsked: () => tokensAsked,
       registrations,
       authorizations,
       revocations,

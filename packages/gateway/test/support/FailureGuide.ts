@@ -34,7 +34,7 @@ export const play = (section: string, rows: Readonly<Record<string, Row>>): void
 
     describe.concurrent("here", () => {
       for (const [fault, row] of Object.entries(rows)) {
-        if (typeof row === "function") it(`[W4] ${fault}`, row, 240_000)
+        if (typeof row === "function") it(`[W4] ${fault}`, row)
       }
     })
   })

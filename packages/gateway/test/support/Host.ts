@@ -18,6 +18,10 @@ export interface Message {
 /** Answers what a server asks. */
 export type Answers = Readonly<Record<string, (params: any) => unknown>>
 
+/** Whether an introduction is what a host is told that could not wait for the server any longer. */
+export const isGuess = (introduction: Message["result"]): boolean =>
+  /has not answered yet/.test(introduction?.["instructions"])
+
 /** A host that speaks raw JSON-RPC with a process that it has started, and that keeps everything that came. */
 export class Host {
   readonly child: ChildProcess
@@ -119,14 +123,35 @@ export class Host {
     return this.messages.filter((message) => message.method === method && message.id === undefined)
   }
 
-  async initialize(capabilities: object = {}, protocolVersion = "2025-11-25"): Promise<Record<string, any>> {
-    const result = await this.result("initialize", {
+  /** Asks for an introduction, and gives the response, whatever it is. A guess is one only after the 8 s that a server has. */
+  async introduction(capabilities: object = {}, protocolVersion = "2025-11-25"): Promise<Message> {
+    const sentAt = performance.now()
+    const response = await this.request("initialize", {
       protocolVersion,
       capabilities,
       clientInfo: { name: "test-host", version: "1" }
     })
+    const took = performance.now() - sentAt
+    if (isGuess(response.result) && took < 7900) throw new Error(`a guess after ${took} ms`)
+    return response
+  }
+
+  /** Begins the session. Waits for the server, also where the machine is so slow that `initialize` is answered without it. */
+  async initialize(capabilities: object = {}, protocolVersion?: string): Promise<Record<string, any>> {
+    const { error, result } = await this.introduction(capabilities, protocolVersion)
+    if (result === undefined) throw new Error(`initialize: ${JSON.stringify(error)}`)
     this.notify("notifications/initialized")
+    if (isGuess(result)) await this.#serverIsThere()
     return result
+  }
+
+  /** Waits for the lists that the host is told of when the server is there at last, and forgets them. */
+  async #serverIsThere(): Promise<void> {
+    const isAnnouncement = ({ method }: Message): boolean => /^notifications\/.*\/list_changed$/.test(method ?? "")
+    await this.until(() => this.messages.find(isAnnouncement))
+    // All of them are said at once, before this is answered.
+    await this.request("ping")
+    this.messages.splice(0, this.messages.length, ...this.messages.filter((message) => !isAnnouncement(message)))
   }
 
   /** The processes that it has started. */
@@ -152,9 +177,47 @@ export const stateFolder = (): Disposable & { readonly path: string } => {
 export const options = (...given: ReadonlyArray<string>): ReadonlyArray<string> =>
   given.flatMap((one) => ["--option", one])
 
+/** What a host of `wrap` has. */
+interface Surroundings {
+  readonly answers?: Answers
+  readonly env?: NodeJS.ProcessEnv
+  readonly state: string
+}
+
 /** A host that has started `mcp-lifeline wrap` with these arguments. */
-export const wrap = (
-  args: ReadonlyArray<string>,
-  { answers, env, state }: { readonly answers?: Answers; readonly env?: NodeJS.ProcessEnv; readonly state: string }
-): Host =>
+export const wrap = (args: ReadonlyArray<string>, { answers, env, state }: Surroundings): Host =>
   new Host(process.execPath, [gateway, "wrap", ...args], { ...process.env, MCP_LIFELINE_STATE: state, ...env }, answers)
+
+/** The same once the server itself has introduced itself, which the host is told, if not the first time, then the second. */
+export const introduced = async (
+  args: ReadonlyArray<string>,
+  surroundings: Surroundings
+): Promise<{ readonly host: Host; readonly introduction: Record<string, any> }> => {
+  for (;;) {
+    const host = wrap(args, surroundings)
+    const introduction = await host.initialize()
+    if (!isGuess(introduction)) return { host, introduction }
+    await host[Symbol.asyncDispose]()
+  }
+}
+
+/** Why a call that waits for the server in vain fails, once an attempt to connect has ended. */
+const lastError = async (host: Host): Promise<string> => {
+  for (;;) {
+    const { error } = await host.request("tools/call", { name: "any", arguments: {} })
+    if (error === undefined) throw new Error("the call was answered")
+    if (!/no connection came/.test(error.message) || /last error/.test(error.message)) return error.message
+  }
+}
+
+/**
+ * Why a server cannot be used. `initialize` is answered with it where it never will be, and the program ends. Else a call is, and also
+ * where the machine is so slow that `initialize` is answered before that is known.
+ */
+export const refusal = async (host: Host): Promise<string> => {
+  const { error } = await host.introduction()
+  if (error === undefined) return lastError(host)
+  const { code } = await host.ended
+  if (code !== 1) throw new Error(`it ended with ${code}: ${host.stderr}`)
+  return error.message
+}

@@ -27,6 +27,7 @@ export interface Program {
   readonly signal: (name: NodeJS.Signals) => void
   /** To the program and all that it has started in its process group, as a terminal sends it. */
   readonly signalGroup: (name: NodeJS.Signals) => void
+  readonly isRunning: () => boolean
   readonly ended: Effect.Effect<Ended>
 }
 
@@ -50,7 +51,15 @@ export const family = (pid: number): ReadonlyArray<number> => {
 }
 
 /** Whether a process runs. */
-export const alive = (pid: number): boolean => processes().some((one) => one.pid === pid)
+export const alive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+  } catch {
+    return false
+  }
+  // It may be a zombie.
+  return processes().some((one) => one.pid === pid)
+}
 
 /** The processes among these whose command line is that of Node.js and holds this. */
 export const running = (pids: ReadonlyArray<number>, script: string): ReadonlyArray<number> =>
@@ -122,6 +131,7 @@ export const start = (
         stderr: () => stderr,
         signal: (name) => void child.kill(name),
         signalGroup: (name) => void (child.pid !== undefined && process.kill(-child.pid, name)),
+        isRunning: () => child.pid !== undefined && child.exitCode === null && child.signalCode === null,
         ended: Effect.promise(() => closed),
         until,
         prints: (pattern) => until(() => pattern.exec(stdout) ?? undefined)
@@ -130,8 +140,7 @@ export const start = (
     }),
     (program) =>
       Effect.suspend(() => {
-        const left = family(program.pid)
-        for (const pid of alive(program.pid) ? [program.pid, ...left] : []) kill(pid)
+        if (program.isRunning()) { for (const pid of [program.pid, ...family(program.pid)]) kill(pid) }
         return program.ended
       })
   )
