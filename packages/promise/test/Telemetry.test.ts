@@ -8,7 +8,7 @@ import {
   PeriodicExportingMetricReader
 } from "@opentelemetry/sdk-metrics"
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
-import { assert, describe, it, vi } from "vitest"
+import { assert, describe, expect, it, vi } from "vitest"
 
 const sdk = () => {
   const spans = new InMemorySpanExporter()
@@ -38,7 +38,7 @@ describe("the log", () => {
     await using client = await connect({ url: server.url }, { name: "docs", logger: (line) => lines.push(line) })
     server.sessions.clear()
     await client.callTool({ name: "echo", arguments: { message: "hi" } })
-    await vi.waitUntil(() => lines.filter(({ annotations }) => annotations["event"] === "Installed").length === 2)
+    await expect.poll(() => lines.filter(({ annotations }) => annotations["event"] === "Installed").length).toBe(2)
     const told = lines.filter(({ annotations }) => /^(Installed|RuntimeLost)$/.test(String(annotations["event"])))
     assert.deepEqual(
       told.map(({ annotations, level }) => [annotations["event"], annotations["generation"], level]),

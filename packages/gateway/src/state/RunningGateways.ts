@@ -23,8 +23,8 @@ export const RunningGateway = Schema.Struct({
 })
 export type RunningGateway = typeof RunningGateway.Type
 
-/** How long a gateway has to say that it is alive. */
-const patience = 2000
+/** How long a gateway has to say that it is alive, in milliseconds. On a busy machine that takes seconds. */
+const patience = 20_000
 
 const collection = Effect.map(StateFolder.StateFolder, (folder) => folder.collection("gateways", RunningGateway))
 
