@@ -53,19 +53,4 @@ describe("soak", () => {
       }),
     600_000
   )
-
-  it.effect("[T2] a process that has closed its connection ends by itself", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const source = `
-        import { HttpConnector } from "@mcp-lifeline/transport-http"
-        import { Effect } from "effect"
-        const connect = HttpConnector.make({ url: process.argv[1] }).connect({ onNotification: () => {} })
-        await Effect.runPromise(Effect.scoped(Effect.flatMap(connect, (connection) =>
-          connection.request("tools/call", { name: "echo" }, { timeout: 20_000 }))))
-        console.log("closed")`
-      const written = yield* Harness.program(source, [server.url])
-      assert.strictEqual(written, "closed")
-      assert.strictEqual(server.sessions.size, 0)
-    }).pipe(Effect.scoped))
 })
