@@ -128,14 +128,14 @@ export const until = (
     Effect.flatMap(Effect.orDieWith(() => new Error("the backend ended")))
   )
 
-/** The text that a tool answers with. */
+/** The text that a tool answers with; a busy machine may take long to start the process. */
 export const ask = (
   backend: Backend.Backend,
   name: string,
   args: Record<string, unknown> = {},
   options: Backend.CallOptions = {}
 ): Effect.Effect<string, CallError> =>
-  backend.callTool({ name, arguments: args }, options).pipe(
+  backend.callTool({ name, arguments: args }, { wait: "2 minutes", ...options }).pipe(
     Effect.map((result) => (result.content[0] as { readonly text: string }).text)
   )
 
