@@ -60,10 +60,13 @@ const prepare = async (): Promise<void> => {
   const everything = join(dirname(resolve("@modelcontextprotocol/server-everything/package.json")), "dist")
   // It reads them from the folder above its own.
   cpSync(join(everything, "docs"), join(dirname(Built.everything), "../docs"), { recursive: true })
+  const compiling = compile(join(root, "tsconfig.build.json"))
   await Promise.all([
-    compile(join(root, "tsconfig.build.json")).then(publish),
+    compiling.then(publish),
     bundle(join(everything, "index.js"), Built.everything),
-    bundle(join(root, "packages/promise/test/fixtures/peer.mjs"), Built.peer)
+    bundle(join(root, "packages/promise/test/fixtures/peer.mjs"), Built.peer),
+    bundle(join(root, "packages/promise/test/fixtures/eras.mjs"), Built.eras),
+    compiling.then(() => bundle(join(root, "packages/gateway/test/fixtures/counter.mjs"), Built.counter))
   ])
 }
 

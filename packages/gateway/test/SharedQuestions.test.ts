@@ -2,11 +2,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { Effect } from "effect"
-import { fileURLToPath } from "node:url"
+import { eras } from "../../testing/test/support/Built.js"
 import * as Gateway from "./support/Gateway.js"
 import { gateway, type Talk } from "./support/Talk.js"
-
-const eras = fileURLToPath(new URL("../../promise/test/fixtures/eras.mjs", import.meta.url))
 
 /** A server without sessions, which all clients share. */
 const modern = { id: "s", connector: StdioConnector.make({ command: process.execPath, args: [eras, "2026"] }) }

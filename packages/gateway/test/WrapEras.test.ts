@@ -3,12 +3,9 @@ import { StdioClientTransport as StdioV2 } from "@modelcontextprotocol/client/st
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport as StdioV1 } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { ElicitRequestSchema, ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
-import { gateway } from "../../testing/test/support/Built.js"
+import { eras as program, gateway } from "../../testing/test/support/Built.js"
 import { Host, stateFolder, wrap } from "./support/Host.js"
-
-const program = fileURLToPath(new URL("../../promise/test/fixtures/eras.mjs", import.meta.url))
 
 const clientInfo = { name: "a-test", version: "1.2.3" }
 const capabilities = { elicitation: { form: {} } }

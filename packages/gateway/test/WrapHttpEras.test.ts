@@ -2,12 +2,10 @@ import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@mo
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport as HttpV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
+import { eras } from "../../testing/test/support/Built.js"
 import { type Host, stateFolder, wrap } from "./support/Host.js"
 import { scripted } from "./support/Scripted.js"
-
-const eras = fileURLToPath(new URL("../../promise/test/fixtures/eras.mjs", import.meta.url))
 
 const version = "2026-07-28"
 const key = (name: string): string => `io.modelcontextprotocol/${name}`

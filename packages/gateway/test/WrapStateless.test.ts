@@ -1,9 +1,7 @@
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
+import { eras } from "../../testing/test/support/Built.js"
 import { type Host, type Message, stateFolder, wrap } from "./support/Host.js"
 import { scripted } from "./support/Scripted.js"
-
-const eras = fileURLToPath(new URL("../../promise/test/fixtures/eras.mjs", import.meta.url))
 
 const reserved = "io.modelcontextprotocol/"
 

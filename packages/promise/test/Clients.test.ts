@@ -3,11 +3,9 @@ import { supervisedTransport } from "@mcp-lifeline/client"
 import { Client as ClientV2 } from "@modelcontextprotocol/client"
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
 import { ElicitRequestSchema, ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
+import { eras as program } from "../../testing/test/support/Built.js"
 import { rejection } from "./fixtures/rejection.js"
-
-const program = fileURLToPath(new URL("fixtures/eras.mjs", import.meta.url))
 
 /** A client of either version of the official SDK, as far as it is asked something here. */
 interface Some {

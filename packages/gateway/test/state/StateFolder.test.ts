@@ -14,7 +14,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { counter } from "../../../testing/test/support/Built.js"
 import * as StateFolder from "../../src/state/StateFolder.js"
 import { statePath } from "../../src/state/statePath.js"
 import { kill } from "../support/Program.js"
@@ -39,8 +39,6 @@ const Secret = Schema.Struct({ url: Schema.String, token: Schema.Redacted(Schema
 const secret = { url: "https://docs.example/mcp", token: Redacted.make("hush-hush") }
 
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8)
-
-const counter = fileURLToPath(new URL("../fixtures/counter.mjs", import.meta.url))
 
 /** Starts the counter; it is killed with the scope. */
 const count = (path: string, times: number) =>

@@ -9,6 +9,12 @@ export const everything = fileURLToPath(new URL("everything/index.js", build))
 /** `packages/promise/test/fixtures/peer.mjs`, in one file. */
 export const peer = fileURLToPath(new URL("peer/peer.js", build))
 
+/** `packages/promise/test/fixtures/eras.mjs`, in one file for each era. */
+export const eras = fileURLToPath(new URL("eras/eras.js", build))
+
+/** `packages/gateway/test/fixtures/counter.mjs`, in one file. */
+export const counter = fileURLToPath(new URL("counter/counter.js", build))
+
 /** `mcp-lifeline`, as it is published. */
 export const gateway = fileURLToPath(new URL("../../../gateway/esm/bin.js", import.meta.url))
 
