@@ -191,7 +191,7 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
     host.child.stdout?.destroy()
     host.send({ jsonrpc: "2.0", id: 77, method: "tools/list" })
     assert.deepEqual(await host.ended, { code: 1, signal: null })
-    assert.match(host.stderr, /reads no answers/)
+    assert.match(host.stderr, /no longer reads the answers/)
   })
 
   it("[W1] two hosts at once have a server each", async () => {
