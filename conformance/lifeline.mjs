@@ -31,7 +31,7 @@ scenario.main(async () => {
       clientInfo: scenario.clientInfo,
       capabilities: scenario.capabilities,
       handlers: { elicitation: scenario.elicit },
-      timeouts: { connect: "8 seconds" }
+      timeouts: { connect: "1 minute" }
     })
   )
   try {

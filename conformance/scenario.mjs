@@ -67,9 +67,9 @@ const callsOf = (tools) =>
  */
 export const main = (program) => {
   setTimeout(() => {
-    console.error("not done after 25 s")
+    console.error("not done after 150 s")
     process.exit(1)
-  }, 25_000).unref()
+  }, 150_000).unref()
   program().catch((error) => {
     console.error(error)
     process.exitCode = 1

@@ -1,4 +1,5 @@
 /** Where the published suite is, and the Node that it runs on: 22 or newer. What is tested runs on the Node that runs this. */
+import { build } from "esbuild"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
@@ -7,10 +8,24 @@ import { capture } from "../scripts/run.mjs"
 
 export const here = fileURLToPath(new URL(".", import.meta.url))
 
-export const suite = join(
-  dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/conformance/package.json")),
-  "dist/index.js"
-)
+/** In one file: it is started more than a hundred times, and starts in half the time. */
+export const suite = fileURLToPath(new URL("../build/conformance/suite.mjs", import.meta.url))
+
+const published = dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/conformance/package.json"))
+await build({
+  entryPoints: { suite: join(published, "dist/index.js") },
+  outdir: dirname(suite),
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node22",
+  logLevel: "warning",
+  banner: {
+    js:
+      `import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);`
+  }
+})
 
 // An npx around us would tell ours what to run.
 delete process.env["npm_config_package"]
@@ -21,7 +36,7 @@ export const node = Number(process.versions.node.split(".")[0]) >= 22
   : (await capture("npx", ["--yes", "-p", "node@24", "--", "node", "-p", "process.execPath"], { cwd: here })).trim()
     .split("\n").at(-1) ?? ""
 
-/** The variables of a run of the suite: half of what it does is to compile itself. */
+/** The variables of a run of the suite, which would compile itself each time. */
 export const env = {
   ...process.env,
   NODE_COMPILE_CACHE: fileURLToPath(new URL("../build/compile-cache", import.meta.url))

@@ -44,7 +44,7 @@ const options = () => {
 }
 
 /** How long a login may take, in milliseconds. */
-const patience = 10_000
+const patience = 60_000
 
 /** Waits for what a callback is called with. @template A @returns {{ promise: Promise<A>, resolve: (value: A) => void }} */
 const deferred = () => {
@@ -56,7 +56,16 @@ const deferred = () => {
 scenario.main(async () => {
   const transport = new StdioClientTransport({
     command: process.execPath,
-    args: [join(gateway, "esm/bin.js"), "wrap", "--browser", ...options(), String(scenario.url)],
+    // On a busy machine a login takes longer than a call waits by default.
+    args: [
+      join(gateway, "esm/bin.js"),
+      "wrap",
+      "--browser",
+      "--option",
+      "timeouts.wait=30s",
+      ...options(),
+      String(scenario.url)
+    ],
     env: {
       .../** @type {Record<string, string>} */ (process.env),
       // With it no browser is opened.
