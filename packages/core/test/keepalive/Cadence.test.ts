@@ -25,7 +25,7 @@ describe("when heartbeats are due", () => {
       expect(bin).toBeGreaterThan(850)
       expect(bin).toBeLessThan(1150)
     }
-  })
+  }, 600_000)
 
   it.each(["on their own", "in a fleet"])(
     "[K6] 1,000 backends started together, %s: in no second of the first interval more than 15 heartbeats, and each has its first within it",
@@ -57,7 +57,8 @@ describe("when heartbeats are due", () => {
         expect(tenth).toBeGreaterThan(65)
         expect(tenth).toBeLessThan(135)
       }
-    }
+    },
+    600_000
   )
 
   it("[K6] the backends of a fleet share the moments of their heartbeats, within the same bounds and as evenly", () => {
