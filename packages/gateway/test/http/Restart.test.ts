@@ -69,6 +69,10 @@ describe("clients outlive the gateway", () => {
         return resource!.uri
       })
       const id = transport.sessionId
+      // What the client has asked for is written soon after its answer.
+      const sessions = join(state, "sessions")
+      const kept = () => readdirSync(sessions).map((name) => readFileSync(join(sessions, name), "utf8")).join()
+      yield* Effect.promise(() => expect.poll(kept).toContain("warning"))
       yield* killed(first.program)
       yield* serve(config, env, first.port)
       yield* Effect.promise(async () => {
