@@ -289,6 +289,27 @@ describe("Health", () => {
       expect(script.ledger.sent("tools/call")).toEqual([0, 1700, 1700])
     }))
 
+  it.scoped("[H4] a call that waits for the verdict is sent as soon as a probe fails otherwise than by silence", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, {
+        keepalive: { method: "none", timeout: 500, suspectInterval: 20_000 },
+        timeouts: { request: 10_000 }
+      })
+      const reset = new RequestError({ fate: "unknown", reason: "network", message: "the connection was reset" })
+      script.respond = (method) => method === "ping" ? { answer: "error", error: reset, after: 400 } : { answer: "never" }
+      const first = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: 1000 })))
+      yield* TestClock.adjust(1000)
+      yield* Fiber.join(first)
+      script.respond = undefined
+      const held = yield* Effect.fork(backend.callTool({ name: "pay" }))
+      yield* TestClock.adjust(200)
+      expect(script.ledger.sent("tools/call")).toEqual([0])
+      yield* TestClock.adjust(200)
+      expect(script.ledger.sent("tools/call")).toEqual([0, 1400])
+      yield* Fiber.join(held)
+    }))
+
   it.scoped("[H4] a caller who calls again meanwhile pays once: what may not be sent twice waits until the doubt is settled", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

@@ -112,6 +112,7 @@ export class Probe {
       end()
       return false
     }
+    runtime.probed()
     return Effect.asVoid(runtime.fork(Effect.ensuring(Effect.repeat(again, { while: goesOn }), Effect.sync(end))))
   }
 
