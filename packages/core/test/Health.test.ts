@@ -297,7 +297,8 @@ describe("Health", () => {
         timeouts: { request: 10_000 }
       })
       const reset = new RequestError({ fate: "unknown", reason: "network", message: "the connection was reset" })
-      script.respond = (method) => method === "ping" ? { answer: "error", error: reset, after: 400 } : { answer: "never" }
+      script.respond = (method) =>
+        method === "ping" ? { answer: "error", error: reset, after: 400 } : { answer: "never" }
       const first = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: 1000 })))
       yield* TestClock.adjust(1000)
       yield* Fiber.join(first)

@@ -7,6 +7,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Gateway from "./support/Gateway.js"
+import { keptSessions } from "./support/keptSessions.js"
 import * as Program from "./support/Program.js"
 import { clients, type Unaware } from "./support/Unaware.js"
 
@@ -73,8 +74,13 @@ describe("a gateway that is killed", () => {
               (client) => Effect.promise(() => client.close().catch(() => undefined))
             )
             const resource = `crowd://a/${encodeURIComponent(name)}`
-            yield* Effect.promise(async () => client.subscribe?.(resource))
-            return { name, client, resource, session: client.sessionId(), tally: new Tally() }
+            const session = client.sessionId()
+            yield* Effect.promise(async () => {
+              await client.subscribe?.(resource)
+              const isKept = client.subscribe !== undefined && session !== undefined
+              if (isKept) await expect.poll(() => keptSessions(join(path, "state"))).toContain(resource)
+            })
+            return { name, client, resource, session, tally: new Tally() }
           }))
 
         const call = (

@@ -13,6 +13,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { everything } from "../../../testing/test/support/Built.js"
+import { keptSessions } from "../support/keptSessions.js"
 import * as Program from "../support/Program.js"
 import { begin, send } from "../support/RawEndpoint.js"
 import { reconnectionOptions } from "../support/Unaware.js"
@@ -70,9 +71,7 @@ describe("clients outlive the gateway", () => {
       })
       const id = transport.sessionId
       // What the client has asked for is written soon after its answer.
-      const sessions = join(state, "sessions")
-      const kept = () => readdirSync(sessions).map((name) => readFileSync(join(sessions, name), "utf8")).join()
-      yield* Effect.promise(() => expect.poll(kept).toContain("warning"))
+      yield* Effect.promise(() => expect.poll(() => keptSessions(state)).toContain("warning"))
       yield* killed(first.program)
       yield* serve(config, env, first.port)
       yield* Effect.promise(async () => {

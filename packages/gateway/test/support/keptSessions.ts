@@ -1,0 +1,11 @@
+/**
+ * What a gateway has written of its sessions, soon after each answer.
+ */
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+
+/** The records in a state folder, as one text. */
+export const keptSessions = (state: string): string => {
+  const sessions = join(state, "sessions")
+  return readdirSync(sessions).map((name) => readFileSync(join(sessions, name), "utf8")).join()
+}
