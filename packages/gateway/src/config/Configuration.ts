@@ -3,7 +3,7 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import type { Fleet, InvalidOptions } from "@mcp-lifeline/core"
-import { Cause, Effect, Either, ExecutionStrategy, Exit, Option, Redacted, Scope, Stream } from "effect"
+import { Cause, Effect, Either, ExecutionStrategy, Exit, Redacted, Scope, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { dirname, resolve } from "node:path"
 import { StartError } from "../Errors.js"
@@ -133,8 +133,8 @@ const showSignIn = (name: string, { scope, signIn }: Used, output: Output.Output
   signIn === undefined
     ? Effect.void
     : signIn.changes.pipe(
-      Stream.filterMap((state) => Option.fromNullable(SignInState.request(state))),
-      Stream.runForEach((text) => output.line(`${name}: ${clean(text)}`)),
+      Stream.filter(({ _tag }) => _tag === "LoginNeeded" || _tag === "Refused"),
+      Stream.runForEach((state) => output.line(`${name}: ${clean(SignInState.show(state))}`)),
       Effect.interruptible,
       Effect.forkIn(scope),
       Effect.asVoid

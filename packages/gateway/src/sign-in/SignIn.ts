@@ -210,12 +210,13 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
 
     const unobtainable = (failure: Later | Refused) => new CredentialFailure({ detail: failure.detail, cause: failure })
 
-    /** Adopts the tokens of another login, for example of the command, as long as the last one here counts as refused. */
-    const watch = (elsewhere: Effect.Effect<Grant.Grant>) =>
+    /** Adopts the tokens of another login, for example of the command, as long as there are none since the last one here was refused. */
+    const watch = (elsewhere: Effect.Effect<Grant.Grant>, before: Grant.Grant | undefined) =>
       Effect.suspend(() => {
         if (isWatching) return Effect.void
         isWatching = true
-        const over = Stream.runHead(Stream.filter(state.changes, ({ _tag }) => _tag !== "Refused"))
+        const goesOn = ({ _tag }: State) => _tag === "Refused" || (_tag === "SignedIn" && current === before)
+        const over = Stream.runHead(Stream.filter(state.changes, (reached) => !goesOn(reached)))
         return Effect.raceFirst(Effect.flatMap(elsewhere, adopt), over).pipe(
           Effect.ensuring(Effect.sync(() => {
             isWatching = false
@@ -268,7 +269,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           Effect.tapError((failure) =>
             Effect.zipRight(
               failed(failure, stepUp),
-              failure._tag === "Refused" ? watch(LoginRun.elsewhere({ subject, before })) : Effect.void
+              failure._tag === "Refused" ? watch(LoginRun.elsewhere({ subject, before }), before) : Effect.void
             )
           ),
           Effect.ensuring(Effect.sync(() => {

@@ -56,10 +56,10 @@ export const show = (state: State): string => {
   }
 }
 
-/** What a person is asked to do. */
-export const request = (state: State): string | undefined =>
+/** What a person has to do. */
+export const toDo = (state: State): string | undefined =>
   state._tag === "LoginNeeded" || state._tag === "Refused" ? show(state) : undefined
 
-/** What a person has to do before the server can be used. Without more scopes it can be used as before. */
-export const toDo = (state: State): string | undefined =>
-  state._tag === "LoginNeeded" && state.stepUp ? undefined : request(state)
+/** Whether the server cannot be used before a person has done something. Without more scopes it can be used as before. */
+export const isBlocking = (state: State): boolean =>
+  state._tag === "Refused" || (state._tag === "LoginNeeded" && !state.stepUp)

@@ -47,8 +47,10 @@ export interface Options {
   readonly hopeless: (backend: Backend.Backend) => Effect.Effect<string>
   /** Ends with what a person has to do before the server can be used, once that is so: the host is not kept waiting for it. */
   readonly loginNeeded: Effect.Effect<string>
-  /** What that is now: nothing waits for a connection then. */
+  /** What a person has to do now. */
   readonly login: () => string | undefined
+  /** Whether the server cannot be used before that: nothing waits for a connection then. */
+  readonly isLoginNeeded: () => boolean
   /** Called when there is nothing that the host could be answered with. */
   readonly onFailed: (message: string) => void
 }
@@ -160,7 +162,7 @@ export class Bridge {
       this.#given.add(method)
       if (known !== undefined && params?.["cursor"] === undefined && !this.#isConnected()) return this.#reply(id, known)
     }
-    const failFast = this.#options.login() !== undefined
+    const failFast = this.#options.isLoginNeeded()
     if (!failFast) this.#revive()
     this.#pending.set(id, { method, cursor: params?.["cursor"] })
     const passed = params === undefined || this.#options.isStateless ? params : Meta.passedOn(params)

@@ -54,10 +54,15 @@ const hopeless = (signIn: SignIn | undefined) => (backend: Backend.Backend): Eff
   )
 }
 
+/** What a person has to do about a sign-in, each time that it is something else. */
+const toDo = (signIn: SignIn): Stream.Stream<string> =>
+  Stream.changes(Stream.filterMap(signIn.changes, (state) => Option.fromNullable(State.toDo(state))))
+
 /** Ends with what a person has to do, once the server asks for a login or there can be none. */
 const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
   signIn === undefined ? Effect.never : signIn.changes.pipe(
-    Stream.filterMap((state) => Option.fromNullable(State.toDo(state))),
+    Stream.filter(State.isBlocking),
+    Stream.map(State.show),
     Stream.runHead,
     Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
   )
@@ -180,6 +185,7 @@ const converse = (
         hopeless: hopeless(wrapped.signIn),
         loginNeeded: loginNeeded(wrapped.signIn),
         login: () => loginNow(wrapped.signIn),
+        isLoginNeeded: () => wrapped.signIn !== undefined && State.isBlocking(Effect.runSync(wrapped.signIn.state)),
         onFailed
       })
     const eras = new Eras(name, bridge, recording("to the host", write))
@@ -258,13 +264,10 @@ const overHttp = (port: number, wrapped: Wrapped) =>
     return yield* Effect.never
   })
 
-/** Says on standard error what a person is asked to do, each time that it is something else. */
+/** Says on standard error what a person has to do. */
 const sayLogins = (name: string, signIn: SignIn) =>
-  signIn.changes.pipe(
-    Stream.filterMap((state) => Option.fromNullable(State.request(state))),
-    Stream.changes,
-    Stream.runForEach((text) => Effect.sync(() => StandardError.line(`${name}: ${text}`))),
-    Effect.forkScoped
+  Effect.forkScoped(
+    Stream.runForEach(toDo(signIn), (text) => Effect.sync(() => StandardError.line(`${name}: ${text}`)))
   )
 
 /** Serves the host that has started us by one connector. */

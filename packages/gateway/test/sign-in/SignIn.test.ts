@@ -245,8 +245,8 @@ describe("the sign-in to a server", () => {
   it("[A3] a login for more scopes keeps nobody from what needs no more", () => {
     const needed = { _tag: "LoginNeeded", address: "http://auth.example/", userCode: undefined, until: 0 } as const
     const [more, first] = [true, false].map((stepUp): State.State => ({ ...needed, stepUp }))
-    expect([State.toDo(more!), State.request(more!)]).toEqual([undefined, State.show(more!)])
-    expect([State.toDo(first!), State.request(first!)]).toEqual([State.show(first!), State.show(first!)])
+    expect([more!, first!].map(State.isBlocking)).toEqual([false, true])
+    expect([more!, first!].map(State.toDo)).toEqual([State.show(more!), State.show(first!)])
   })
 
   it.scopedLive("[A3] metadata that is slow holds up nobody else", () =>
