@@ -5,7 +5,6 @@ import { Cause, Effect, Exit, FiberId, Layer, Logger, LogLevel, Option, type Sco
 import type { StartError, UsageError } from "./Errors.js"
 import * as StandardError from "./StandardError.js"
 import * as StateFolder from "./state/StateFolder.js"
-import * as TierUp from "./TierUp.js"
 
 /** Everything that was started has ended by then, in milliseconds: what has not is killed as the process exits. */
 const lastResort = 2800
@@ -21,7 +20,6 @@ const exitCode = (exit: Exit.Exit<void, StartError | UsageError>): number => {
 export const run = (
   program: Effect.Effect<void, StartError | UsageError, StateFolder.StateFolder | Scope.Scope>
 ): void => {
-  TierUp.sooner()
   const fiber = Effect.runFork(
     Effect.scoped(program).pipe(
       Effect.provide(Layer.merge(StateFolder.layer, Logger.replace(Logger.defaultLogger, StandardError.logger))),
