@@ -33,6 +33,9 @@ const options = () => {
       writeFileSync(file, key ?? "", { mode: 0o600 })
       return ["--client-credentials", "--client-key-file", file, "--client-key-algorithm", algorithm ?? "", ...client]
     }
+    // On a busy machine the second login takes longer than a call waits by default. Others wait in vain, for what they do not need.
+    case "auth/scope-step-up":
+      return ["--option", "timeouts.wait=30s", ...client]
     case "auth/client-credentials-basic":
       return ["--client-credentials", ...client]
     // The suite knows this address and does not fetch it; in other scenarios the client registers itself.
@@ -43,8 +46,8 @@ const options = () => {
   }
 }
 
-/** How long a login may take, in milliseconds. */
-const patience = 60_000
+/** How long a login may take, in milliseconds. Where the server has no tools, all of it passes. */
+const patience = 15_000
 
 /** Waits for what a callback is called with. @template A @returns {{ promise: Promise<A>, resolve: (value: A) => void }} */
 const deferred = () => {
@@ -56,13 +59,10 @@ const deferred = () => {
 scenario.main(async () => {
   const transport = new StdioClientTransport({
     command: process.execPath,
-    // On a busy machine a login takes longer than a call waits by default.
     args: [
       join(gateway, "esm/bin.js"),
       "wrap",
       "--browser",
-      "--option",
-      "timeouts.wait=30s",
       ...options(),
       String(scenario.url)
     ],
