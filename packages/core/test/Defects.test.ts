@@ -81,7 +81,7 @@ describe("what others gave us throws", () => {
   it.scoped("[L19:virtual] telemetry, wherever it measures: calls, heartbeats and commands go on", () => {
     const { layer, lines } = breakingLogger("nothing")
     const telemetry: Telemetry.Telemetry = {
-      observe: () => ({ event: broken, beat: broken, breakerOpened: broken, call: broken })
+      observe: () => ({ hasSpans: false, event: broken, beat: broken, breakerOpened: broken, call: broken })
     }
     return Effect.gen(function*() {
       const script = ScriptedConnector.make()

@@ -9,6 +9,7 @@ import {
   type ConnectOptions,
   Fleet,
   type Loss,
+  type Method,
   Telemetry
 } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
@@ -225,25 +226,24 @@ describe("onConnected", () => {
 })
 
 describe("telemetry", () => {
-  const observer: Telemetry.Observer = {
+  const measured = (bend: Partial<Telemetry.CallObserver<Method>>): Telemetry.Observer => ({
+    hasSpans: false,
     event: () => {},
     beat: () => {},
     breakerOpened: () => {},
-    call: (_, params, run) => run({ attempt: (_, send) => send(params) })
-  }
-  const die = Effect.die(new Error("broken on purpose"))
-  const ways: Record<string, Partial<Telemetry.Observer>> = {
-    "dies before a call": { call: () => die },
-    "dies after a call": {
-      call: (_, params, run) => Effect.zipRight(run({ attempt: (_, send) => send(params) }), die)
+    call: () => ({ attempt: () => undefined, end: () => {}, ...bend })
+  })
+  const ways: Record<string, Telemetry.Observer> = {
+    "throws before a call": { ...measured({}), call: broken },
+    "throws after a call": measured({ end: broken }),
+    "throws before a request": measured({ attempt: broken }),
+    "throws after a request": {
+      ...measured({}),
+      call: (_, params) => ({ attempt: () => ({ params, span: undefined, end: broken }), end: () => {} })
     },
-    "throws at a request": { call: (_, __, run) => run({ attempt: broken }) },
-    "dies before a request": { call: (_, __, run) => run({ attempt: () => die }) },
-    "dies after a request": {
-      call: (_, params, run) => run({ attempt: (_, send) => Effect.zipRight(send(params), die) })
-    }
+    "measures with nothing": { ...measured({}), call: () => undefined as never }
   }
-  for (const [way, bend] of Object.entries(ways)) {
+  for (const [way, observer] of Object.entries(ways)) {
     it.scoped(`[L19:virtual] that ${way}: the call is answered, and was made once`, () =>
       Effect.gen(function*() {
         const script = ScriptedConnector.make()
@@ -255,7 +255,7 @@ describe("telemetry", () => {
         script.respond = () => ({ answer: "never" })
         const late = yield* ended(backend.callTool({ name: "echo" }, { timeout: 1000 }))
         expect(failure(late)._tag).toBe("RequestTimeout")
-      }).pipe(Effect.provideService(Telemetry.Current, { observe: () => ({ ...observer, ...bend }) })))
+      }).pipe(Effect.provideService(Telemetry.Current, { observe: () => observer })))
   }
 })
 

@@ -2,7 +2,7 @@
  * Calls that are started outside of any fiber.
  */
 import { describe, expect, it } from "@effect/vitest"
-import type { CallError, Connection } from "@mcp-lifeline/core"
+import { type CallError, type Connection, Telemetry } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, TestClock } from "effect"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
@@ -105,6 +105,90 @@ describe("a call that is started without a fiber", () => {
       expect(one.script.current.pending).toBe(0)
       yield* unused(one)
     }))
+})
+
+describe("a call that is started without a fiber, and measured", () => {
+  /** Notes what is told of calls and of their requests. */
+  const noting = () => {
+    const told: Array<string> = []
+    const ended = (what: string) => (exit: Exit.Exit<unknown, unknown>) => {
+      told.push(`${what}: ${Exit.isSuccess(exit) ? "answered" : Exit.isInterrupted(exit) ? "cancelled" : "failed"}`)
+    }
+    const observer: Telemetry.Observer = {
+      hasSpans: false,
+      event: () => {},
+      beat: () => {},
+      breakerOpened: () => {},
+      call: (method, given) =>
+        method !== "tools/call" ? { attempt: () => undefined, end: () => {} } : {
+          attempt: () => ({
+            params: { ...given, name: "measured" } as never,
+            span: undefined,
+            end: ended("request")
+          }),
+          end: ended("call")
+        }
+    }
+    return { told, provide: Effect.provideService(Telemetry.Current, { observe: () => observer }) }
+  }
+
+  it.scoped("[O1] needs none either, and sends the parameters with what telemetry adds", () => {
+    const { provide, told } = noting()
+    return Effect.gen(function*() {
+      const one = yield* sending()
+      const given: Array<unknown> = []
+      one.script.respond = (_, params) => {
+        given.push(params)
+        return undefined
+      }
+      one.start()
+      expect(one.sent()).toBe(1)
+      expect(given).toEqual([{ name: "measured" }])
+      yield* runUntilIdle
+      expect(one.nexts.map(Exit.isExit)).toEqual([true])
+      expect(told).toEqual(["request: answered", "call: answered"])
+    }).pipe(provide)
+  })
+
+  it.scoped("[O1] cancelled while its request is in flight, it has ended once", () => {
+    const { provide, told } = noting()
+    return Effect.gen(function*() {
+      const one = yield* sending()
+      one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+      const cancel = one.start()
+      cancel()
+      cancel()
+      expect(told).toEqual(["request: cancelled", "call: cancelled"])
+    }).pipe(provide)
+  })
+
+  it.scoped("[O1] cancelled when what remains has not begun, it has ended once", () => {
+    const { provide, told } = noting()
+    return Effect.gen(function*() {
+      const one = yield* sending()
+      yield* one.backend.disconnect
+      const cancel = one.start()
+      expect(one.nexts.map(Exit.isExit)).toEqual([false])
+      const fiber = yield* Effect.fork(one.nexts[0]!)
+      cancel()
+      yield* Fiber.interrupt(fiber)
+      expect(told).toEqual(["call: cancelled"])
+    }).pipe(provide)
+  })
+
+  it.scoped("[O1] that goes on in a fiber has ended when that has", () => {
+    const { provide, told } = noting()
+    return Effect.gen(function*() {
+      const one = yield* sending()
+      yield* one.backend.disconnect
+      one.start()
+      expect(told).toEqual([])
+      const fiber = yield* Effect.fork(one.nexts[0]!)
+      yield* one.backend.reconnect
+      yield* Fiber.join(fiber)
+      expect(told).toEqual(["request: answered", "call: answered"])
+    }).pipe(provide)
+  })
 })
 
 describe("a connection whose send is broken", () => {

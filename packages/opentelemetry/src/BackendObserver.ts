@@ -1,8 +1,8 @@
 /**
  * Measures one backend: metrics and spans of its lifecycle from its events, and of its calls.
  */
-import type { Event, Method, Params, Telemetry } from "@mcp-lifeline/core"
-import { Effect, Exit, type Tracer } from "effect"
+import type { Event, Telemetry } from "@mcp-lifeline/core"
+import { Exit, type Tracer } from "effect"
 import { CallSpan, type Host } from "./CallSpan.js"
 import type { Meter } from "./Meter.js"
 import * as Names from "./Names.js"
@@ -24,7 +24,7 @@ export class BackendObserver implements Telemetry.Observer, Host {
   readonly spans: Spans.Spans
   readonly meter: Meter
   readonly names: Set<string>
-  readonly #common: { readonly [attribute.backend]: string }
+  readonly common: { readonly [attribute.backend]: string }
   readonly #connection: { readonly [key: string]: string | undefined }
   #attempt: Tracer.Span | undefined
   /** Why there is no connection, or why Lifeline makes a new one. */
@@ -37,26 +37,17 @@ export class BackendObserver implements Telemetry.Observer, Host {
     this.spans = spans
     this.meter = meter
     this.names = names
-    this.#common = { [attribute.backend]: backend.id }
-    this.#connection = { ...this.#common, [attribute.transport]: Names.networkTransport(backend.transport) }
-    meter.record(Names.state, 1, { ...this.#common, [attribute.state]: backend.state })
+    this.common = { [attribute.backend]: backend.id }
+    this.#connection = { ...this.common, [attribute.transport]: Names.networkTransport(backend.transport) }
+    meter.record(Names.state, 1, { ...this.common, [attribute.state]: backend.state })
   }
 
-  readonly call = <M extends Method, A, E extends { readonly _tag: string; readonly message: string }>(
-    method: M,
-    params: Params<M>,
-    run: (call: Telemetry.CallObserver<M>) => Effect.Effect<A, E>
-  ): Effect.Effect<A, E> =>
-    Effect.withFiberRuntime((fiber) => {
-      const { meter } = this
-      const call = new CallSpan(this, method, params, Spans.parent(fiber.currentSpan, params))
-      meter.record(Names.activeCalls, 1, this.#common)
-      return Effect.onExit(run(call), (exit) =>
-        Effect.sync(() => {
-          meter.record(Names.activeCalls, -1, this.#common)
-          call.end(exit)
-        }))
-    })
+  get hasSpans(): boolean {
+    return this.spans !== Spans.none
+  }
+
+  readonly call: Telemetry.Observer["call"] = (method, params, parent) =>
+    new CallSpan(this, method, params, Spans.parent(parent, params))
 
   readonly event = (event: Event.Event): void => {
     switch (event._tag) {
@@ -73,7 +64,7 @@ export class BackendObserver implements Telemetry.Observer, Host {
         return this.#sessionEnded(event.generation, event.at, event.loss.kind)
       case "RuntimeClosed":
         this.#sessionEnded(event.generation, event.at, undefined)
-        return this.meter.record(Names.closes, 1, { ...this.#common, [attribute.outcome]: event.outcome })
+        return this.meter.record(Names.closes, 1, { ...this.common, [attribute.outcome]: event.outcome })
       case "CatalogChanged":
       case "DiscoveryFailed":
       case "KeepaliveChanged":
@@ -98,9 +89,9 @@ export class BackendObserver implements Telemetry.Observer, Host {
 
   #moved(from: string, to: string): void {
     const { meter } = this
-    meter.record(Names.state, -1, { ...this.#common, [attribute.state]: from })
-    if (to !== "Closed") meter.record(Names.state, 1, { ...this.#common, [attribute.state]: to })
-    meter.record(Names.transitions, 1, { ...this.#common, [attribute.from]: from, [attribute.to]: to })
+    meter.record(Names.state, -1, { ...this.common, [attribute.state]: from })
+    if (to !== "Closed") meter.record(Names.state, 1, { ...this.common, [attribute.state]: to })
+    meter.record(Names.transitions, 1, { ...this.common, [attribute.from]: from, [attribute.to]: to })
     if (from === "Idle") this.#cause = "demand"
     if (still.has(to)) this.#cancelled()
   }
@@ -138,7 +129,7 @@ export class BackendObserver implements Telemetry.Observer, Host {
     meter.record(Names.connectDuration, duration / 1000, this.#connection)
     if (downtime !== undefined) meter.record(Names.recoveryDuration, downtime / 1000, this.#connection)
     if (generation > 1) {
-      meter.record(Names.reconnects, 1, { ...this.#common, [attribute.cause]: this.#cause ?? "command" })
+      meter.record(Names.reconnects, 1, { ...this.common, [attribute.cause]: this.#cause ?? "command" })
     }
     this.#cause = undefined
     const span = this.#attempt

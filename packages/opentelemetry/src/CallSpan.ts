@@ -2,7 +2,7 @@
  * The trace of one call: its span, and a child span for each request that Lifeline sends for it.
  */
 import type { Method, Params, RequestError, Telemetry } from "@mcp-lifeline/core"
-import { Cause, Effect, Exit, Option, Tracer } from "effect"
+import { Cause, Exit, Option, type Tracer } from "effect"
 import type { Attributes, Meter } from "./Meter.js"
 import * as Names from "./Names.js"
 import * as Spans from "./Spans.js"
@@ -26,6 +26,8 @@ export interface Host {
   readonly meter: Meter
   /** The names of tools and prompts in metrics. */
   readonly names: Set<string>
+  /** The attributes of all its metrics. */
+  readonly common: Attributes
   /** Spans of calls that wait for a connection. */
   readonly waiting: Set<Tracer.Span>
   /** The attempt that made the current generation. */
@@ -46,7 +48,7 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
   #known: number | undefined
 
   constructor(host: Host, method: M, params: Params<M>, parent: Tracer.AnySpan | undefined) {
-    const { backend, spans } = host
+    const { backend, common, meter, spans } = host
     this.#host = host
     this.#params = params
     this.#startedAt = Spans.now(backend.clock)
@@ -60,6 +62,7 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
       [attribute.transport]: Names.networkTransport(backend.transport),
       [attribute.backend]: backend.id
     }
+    meter.record(Names.activeCalls, 1, common)
     if (spans === Spans.none) return
     this.#span = Spans.open(spans, {
       name: target === undefined ? method : `${method} ${target}`,
@@ -71,20 +74,10 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
     host.waiting.add(this.#span)
   }
 
-  readonly attempt = <A>(
-    on: On<M>,
-    send: (params: Params<M>) => Effect.Effect<A, RequestError>
-  ): Effect.Effect<A, RequestError> =>
-    Effect.suspend(() => {
-      this.#protocol = on.connection.protocolVersion
-      return this.#span === undefined ? send(this.#params) : this.#traced(this.#span, on, send)
-    })
-
-  #traced<A>(
-    call: Tracer.Span,
-    { connection, generation }: On<M>,
-    send: (params: Params<M>) => Effect.Effect<A, RequestError>
-  ): Effect.Effect<A, RequestError> {
+  attempt({ connection, generation }: On<M>): Telemetry.AttemptObserver<M> | undefined {
+    this.#protocol = connection.protocolVersion
+    const call = this.#span
+    if (call === undefined) return undefined
     const { backend, installed, spans, waiting } = this.#host
     const about = {
       [attribute.session]: connection.sessionId?.slice(0, Names.sessionIdShown),
@@ -101,17 +94,19 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
       attributes: { ...about, [attribute.attempt]: ++this.#attempts, [attribute.backend]: backend.id },
       at: Spans.now(backend.clock)
     })
-    const sent = send(inject(this.#params, span, spans.tracestate?.(span)))
-    return Effect.onExit(Effect.provideService(sent, Tracer.ParentSpan, span), (exit) =>
-      Effect.sync(() => {
+    return {
+      params: inject(this.#params, span, spans.tracestate?.(span)),
+      span,
+      end: (exit) => {
         if (Exit.isFailure(exit)) waiting.add(call)
         endAttempt(span, Spans.now(backend.clock), exit)
-      }))
+      }
+    }
   }
 
   /** Ends the call's span and measures the call. */
   end(exit: Exit.Exit<unknown, { readonly _tag: string; readonly message: string }>): void {
-    const { backend, meter, names, waiting } = this.#host
+    const { backend, common, meter, names, waiting } = this.#host
     const at = Spans.now(backend.clock)
     const failure = failureOf(exit)
     const error = { [attribute.error]: failure?.type, [attribute.status]: failure?.status }
@@ -121,6 +116,7 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
       if (failure === undefined || failure.type === cancelled) this.#span.end(at, exit)
       else Spans.endFailed(this.#span, at, failure.type, failure.message.slice(0, textAtMost))
     }
+    meter.record(Names.activeCalls, -1, common)
     meter.record(Names.operationDuration, Number(at - this.#startedAt) / 1e9, {
       ...this.#common,
       [attribute.tool]: bounded(names, this.#common[attribute.tool]),

@@ -91,8 +91,9 @@ export interface Backend {
   ) => Effect.Effect<Result<M>, CallError>
   /**
    * `request` for callers that have no fiber, and want to make one only if they need it. Calls `next` once, perhaps before this returns.
-   * `next` gets the exit of the request; or, if there is no connection, something went wrong, or telemetry measures the call, an effect
-   * that carries on with it. Returns a function that cancels the request, as long as `next` was not called.
+   * `next` gets the exit of the request; or, if there is no connection, something went wrong, or telemetry makes a span of the call, an
+   * effect that carries on with it. Returns a function that cancels the request, as long as `next` was not called. If you interrupt the
+   * fiber of that effect, call this function too: a fiber that has not begun is interrupted without a trace.
    */
   readonly start: <M extends Method>(
     method: M,

@@ -2,7 +2,7 @@
  * Calls: one read of the slot and the request where there is a connection; waiting, and sending again what may be sent again,
  * where there is none or it was lost.
  */
-import { Cause, Effect, Exit, Option } from "effect"
+import { Cause, Effect, Exit, FiberId, Option } from "effect"
 import { constVoid } from "effect/Function"
 import {
   type BackendUnavailable,
@@ -26,6 +26,8 @@ import { ConnectionWait } from "./ConnectionWait.js"
 import { FailedRequests } from "./FailedRequests.js"
 import * as Hints from "./Hints.js"
 import { SessionState } from "./SessionState.js"
+
+const interrupted = Exit.interrupt(FiberId.none)
 
 /** Makes calls for one backend, and counts those that wait. */
 export class Calls {
@@ -69,19 +71,19 @@ export class Calls {
     params: Params<M>,
     options?: CallOptions
   ): Effect.Effect<Result<M>, CallError> {
-    return Effect.suspend(() => {
+    return Effect.withFiberRuntime(({ currentSpan }) => {
       const call = this.#call(method, params, options)
-      const { telemetry } = this.#backend
-      return telemetry === undefined ? this.#attempt(call) : telemetry.call(method, params, (observer) => {
-        call.observer = observer
-        return this.#attempt(call)
-      })
+      const observer = call.observer = this.#backend.telemetry?.call(method, params, currentSpan)
+      return observer === undefined ? this.#attempt(call) : Effect.onExit(
+        this.#attempt(call),
+        (exit) => Effect.sync(() => observer.end(exit))
+      )
     })
   }
 
   /**
    * One call outside of any fiber: `next` is called once, with its exit, or with what remains to be done in a fiber. Returns what
-   * cancels it until then.
+   * cancels it until then. Who interrupts that fiber calls this too, because a fiber that has not begun does nothing when it is interrupted.
    */
   start<M extends Method>(
     method: M,
@@ -89,9 +91,29 @@ export class Calls {
     options: CallOptions | undefined,
     next: (rest: Effect.Effect<Result<M>, CallError>) => void
   ): () => void {
-    if (this.#backend.telemetry === undefined) return this.#begin(this.#call(method, params, options), next)
-    next(this.request(method, params, options))
-    return constVoid
+    const { telemetry } = this.#backend
+    if (telemetry?.hasSpans === true) {
+      next(this.request(method, params, options))
+      return constVoid
+    }
+    const call = this.#call(method, params, options)
+    if (telemetry === undefined) return this.#begin(call, next)
+    const observer = call.observer = telemetry.call(method, params, undefined)
+    let isOver = false
+    const end = (exit: Exit.Exit<Result<M>, CallError>): void => {
+      if (isOver) return
+      isOver = true
+      observer.end(exit)
+    }
+    const cancel = this.#begin(call, (rest) => {
+      if (!Exit.isExit(rest)) return next(Effect.onExit(rest, (exit) => Effect.sync(() => end(exit))))
+      end(rest as Exit.Exit<Result<M>, CallError>)
+      next(rest)
+    })
+    return () => {
+      cancel()
+      end(interrupted)
+    }
   }
 
   #call<M extends Method>(method: M, params: Params<M>, options: CallOptions | undefined): Call.Call<M> {
@@ -163,7 +185,7 @@ export class Calls {
   /** The call on the current connection, or the next one. */
   #attempt<M extends Method>(call: Call.Call<M>): Effect.Effect<Result<M>, CallError> {
     return Effect.suspend(() =>
-      this.#canCallBack(call)
+      this.#canCallBack
         ? Effect.async<Result<M>, CallError>((resume) => Effect.sync(this.#begin(call, resume)))
         : this.#inFiber(call)
     )
@@ -181,9 +203,10 @@ export class Calls {
     )
   }
 
-  /** Whether there is a connection that sends without a fiber, and nobody measures the call, which needs one. */
-  #canCallBack({ observer }: Call.Call<Method>): boolean {
-    return observer === undefined && this.#backend.published.value.current?.connection.send !== undefined
+  /** Whether there is a connection that sends without a fiber, and the call has no span, which needs one. */
+  get #canCallBack(): boolean {
+    const { published, telemetry } = this.#backend
+    return published.value.current?.connection.send !== undefined && telemetry?.hasSpans !== true
   }
 
   /**
@@ -207,10 +230,12 @@ export class Calls {
       next(Exit.fail(refusal))
       return constVoid
     }
+    const attempt = call.observer?.attempt({ connection, generation: runtime.generation })
     let isOver = false
     const settle = (exit: Exit.Exit<Result<M>, RequestError>): void => {
       if (isOver) return
       isOver = true
+      attempt?.end(exit)
       let rest: Effect.Effect<Result<M>, CallError>
       try {
         rest = this.#ended(call, installed, exit)
@@ -222,13 +247,14 @@ export class Calls {
     runtime.begin()
     let cancel: (() => void) | undefined
     try {
-      cancel = connection.send(call.method, call.params, this.#requestOptions(call), settle)
+      cancel = connection.send(call.method, attempt?.params ?? call.params, this.#requestOptions(call), settle)
     } catch (defect) {
       settle(Exit.die(defect))
     }
     return () => {
       if (isOver) return
       isOver = true
+      attempt?.end(interrupted)
       runtime.end(this.#now(), false)
       try {
         cancel?.()
@@ -238,7 +264,7 @@ export class Calls {
     }
   }
 
-  /** The same with a connection that sends in a fiber, or where the call is measured; waits where there is none. */
+  /** The same with a connection that sends in a fiber, or where the call has a span; waits where there is none. */
   #inFiber<M extends Method>(call: Call.Call<M>): Effect.Effect<Result<M>, CallError> {
     return Effect.uninterruptibleMask((restore) => {
       const installed = this.#backend.published.value.current
@@ -249,20 +275,24 @@ export class Calls {
       const { connection, runtime } = installed
       const refusal = this.#refusal(runtime)
       if (refusal !== undefined) return Effect.fail(refusal)
+      const attempt = call.observer?.attempt({ connection, generation: runtime.generation })
+      const send = Effect.suspend(() =>
+        connection.request(call.method, attempt?.params ?? call.params, this.#requestOptions(call))
+      )
       runtime.begin()
       return Effect.matchCauseEffect(
-        restore(Effect.suspend(() => {
-          const options = this.#requestOptions(call)
-          return call.observer === undefined
-            ? connection.request(call.method, call.params, options)
-            : call.observer.attempt(
-              { connection, generation: runtime.generation },
-              (params) => connection.request(call.method, params, options)
-            )
-        })),
+        restore(attempt?.span === undefined ? send : Effect.withParentSpan(send, attempt.span)),
         {
-          onSuccess: (result) => this.#ended(call, installed, Exit.succeed(result)),
-          onFailure: (cause) => restore(this.#ended(call, installed, Exit.failCause(cause)))
+          onSuccess: (result) => {
+            const exit = Exit.succeed(result)
+            attempt?.end(exit)
+            return this.#ended(call, installed, exit)
+          },
+          onFailure: (cause) => {
+            const exit = Exit.failCause(cause)
+            attempt?.end(exit)
+            return restore(this.#ended(call, installed, exit))
+          }
         }
       )
     })

@@ -1,7 +1,7 @@
 /**
  * The interface through which telemetry measures a backend. Without telemetry, a call costs two additional comparisons and nothing else.
  */
-import { type Clock, Context, type Effect } from "effect"
+import { type Clock, Context, type Exit, type Tracer } from "effect"
 import type { CallError, RequestError } from "../Errors.js"
 import type { StateName } from "../lifecycle/States.js"
 import type { Connection } from "../port/Connection.js"
@@ -34,21 +34,37 @@ export interface Observer {
   readonly beat: (sent: string, failure: string | undefined, millis: number) => void
   /** Called when keepalive switches itself off; `method` is the kind of heartbeat. */
   readonly breakerOpened: (method: string, reason: string) => void
-  /** Runs one call. It must run `run` once, and return its exit. */
-  readonly call: <M extends Method, A>(
+  /**
+   * Whether calls have spans. Such a call is made in a fiber, so that its span is the current one for what the connector does; others need
+   * none.
+   */
+  readonly hasSpans: boolean
+  /** Called when a call begins. `parent`: the span in which it was made. */
+  readonly call: <M extends Method>(
     method: M,
     params: Params<M>,
-    run: (call: CallObserver<M>) => Effect.Effect<A, CallError>
-  ) => Effect.Effect<A, CallError>
+    parent: Tracer.AnySpan | undefined
+  ) => CallObserver<M>
 }
 
 /** Measures one call, which may use several connections. */
 export interface CallObserver<M extends Method> {
-  /** Sends one request of the call; may add to `_meta` of its parameters. */
-  readonly attempt: <A>(
-    on: { readonly connection: Connection; readonly generation: number },
-    send: (params: Params<M>) => Effect.Effect<A, RequestError>
-  ) => Effect.Effect<A, RequestError>
+  /** Called before each request of the call. Returns what measures that request; nothing if there is nothing to measure. */
+  readonly attempt: (
+    on: { readonly connection: Connection; readonly generation: number }
+  ) => AttemptObserver<M> | undefined
+  /** Called once, when the call has ended. */
+  readonly end: (exit: Exit.Exit<unknown, CallError>) => void
+}
+
+/** Measures one request of a call. */
+export interface AttemptObserver<M extends Method> {
+  /** The parameters to send: those of the call, perhaps with more in `_meta`. */
+  readonly params: Params<M>
+  /** The current span for as long as the request is in flight. */
+  readonly span: Tracer.AnySpan | undefined
+  /** Called once, when the request has ended. */
+  readonly end: (exit: Exit.Exit<unknown, RequestError>) => void
 }
 
 /** The telemetry of the backends and fleets to which it is provided. Default none. */

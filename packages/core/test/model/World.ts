@@ -131,11 +131,11 @@ export class World {
     this.backend = new BackendState("model", policy, this.sim.clock)
     if (setting.throwing) {
       const broken = everySecondTime()
-      const unobserved: Observer["call"] = (_, params, run) => {
+      const call: Observer["call"] = (_, params) => {
         broken()
-        return run({ attempt: (_, send) => send(params) })
+        return { attempt: () => (broken(), { params, span: undefined, end: broken }), end: broken }
       }
-      const observer = { event: broken, beat: broken, breakerOpened: broken, call: unobserved }
+      const observer = { hasSpans: false, event: broken, beat: broken, breakerOpened: broken, call }
       Observe.measure(this.backend, this.script, { observe: () => observer })
     }
     this.supervisor = new Supervisor(

@@ -2,8 +2,7 @@
  * The calls, the runtimes and the history of each server, measured as telemetry: from before anything happens to it. Of a server that
  * each client has for itself there may be many runtimes at once; what is known of them is one record.
  */
-import type { CallError, Method, Params, Telemetry } from "@mcp-lifeline/core"
-import { Effect } from "effect"
+import type { Telemetry } from "@mcp-lifeline/core"
 import { CallCounts } from "./CallCounts.js"
 import { History } from "./History.js"
 import { Runtime } from "./Runtime.js"
@@ -84,25 +83,25 @@ export class ServerRecords implements Telemetry.Telemetry {
     const runtime = record.add(backend)
     const next = this.#next?.observe(backend)
     return {
+      hasSpans: next?.hasSpans === true,
       event: (event) => {
         record.take(runtime, event)
         next?.event(event)
       },
       beat: (sent, failure, millis) => next?.beat(sent, failure, millis),
       breakerOpened: (method, reason) => next?.breakerOpened(method, reason),
-      call: <M extends Method, A>(
-        method: M,
-        params: Params<M>,
-        run: (call: Telemetry.CallObserver<M>) => Effect.Effect<A, CallError>
-      ) =>
-        Effect.suspend(() => {
-          const began = performance.now()
-          calls.begin()
-          return Effect.onExit(
-            next === undefined ? run({ attempt: (_, send) => send(params) }) : next.call(method, params, run),
-            (exit) => Effect.sync(() => calls.end(exit, performance.now() - began))
-          )
-        })
+      call: (method, params, parent) => {
+        const began = performance.now()
+        calls.begin()
+        const call = next?.call(method, params, parent)
+        return {
+          attempt: (on) => call?.attempt(on),
+          end: (exit) => {
+            calls.end(exit, performance.now() - began)
+            call?.end(exit)
+          }
+        }
+      }
     }
   }
 }

@@ -47,7 +47,7 @@ export const runtime = (logger: ((entry: LogEntry) => void) | undefined): Runtim
     )
   )
 
-/** Starts something outside of any fiber, as `Backend.start` does, and returns what cancels it. */
+/** Starts something outside of any fiber, as `Backend.start` does, and returns what cancels it, before and after `next`. */
 export type Start<A> = (next: (rest: Effect.Effect<A, unknown>) => void) => () => void
 
 /** Runs effects as promises that are rejected with the facade's errors. */
@@ -82,8 +82,8 @@ export const starting = (runtime: Runtime.Runtime<never>) => {
       if (signal === undefined || isOver) return
       abort = () => {
         reject(signal.reason)
-        if (fiber === undefined) cancel()
-        else fiber.unsafeInterruptAsFork(FiberId.none)
+        cancel()
+        fiber?.unsafeInterruptAsFork(FiberId.none)
       }
       Aborts.add(signal, abort)
     })

@@ -12,7 +12,7 @@ import type {
   RequestId,
   Result
 } from "@modelcontextprotocol/sdk/types.js"
-import type { Cause, Effect } from "effect"
+import type { Cause, Effect, Fiber } from "effect"
 import { Exit, FiberId, Runtime } from "effect"
 import { constVoid } from "effect/Function"
 import * as JsonRpcError from "./JsonRpcError.js"
@@ -39,10 +39,18 @@ export interface Target {
 
 /** An unanswered request of the client. */
 class Call {
-  cancel: () => void = constVoid
+  /** Cancels what is done of it outside of any fiber. */
+  stop: () => void = constVoid
+  /** Does what remains, if it needs a fiber. */
+  fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
   /** The reason with which the client has cancelled it. */
   reason: unknown
   isCancelled = false
+
+  cancel(): void {
+    this.stop()
+    this.fiber?.unsafeInterruptAsFork(FiberId.none)
+  }
 }
 
 /** The error of a response to a request that ended without a result. */
@@ -123,20 +131,12 @@ export class Relay {
     const settle = (exit: Exit.Exit<unknown, unknown>): void => this.#later(() => this.#settle(id, call, exit))
     const run = (rest: Effect.Effect<unknown, unknown>): void => {
       if (Exit.isExit(rest)) return settle(rest as Exit.Exit<unknown, unknown>)
-      const fiber = Runtime.runFork(target.runtime)(rest)
-      call.cancel = () => fiber.unsafeInterruptAsFork(FiberId.none)
-      fiber.addObserver(settle)
+      call.fiber = Runtime.runFork(target.runtime)(rest)
+      call.fiber.addObserver(settle)
     }
     const backend = target.backend?.()
     if (backend === undefined) run(target.use((backend) => backend.request(method as Method, params as never, options)))
-    else {
-      let isHandedOn = false
-      const cancel = backend.start(method as Method, params as never, options, (rest) => {
-        isHandedOn = true
-        run(rest)
-      })
-      if (!isHandedOn) call.cancel = cancel
-    }
+    else call.stop = backend.start(method as Method, params as never, options, run)
   }
 
   /**
