@@ -107,8 +107,12 @@ export class Calls {
     }
     const cancel = this.#begin(call, (rest) => {
       if (!Exit.isExit(rest)) return next(Effect.onExit(rest, (exit) => Effect.sync(() => end(exit))))
-      end(rest as Exit.Exit<Result<M>, CallError>)
-      next(rest)
+      // Measuring keeps no caller waiting.
+      try {
+        next(rest)
+      } finally {
+        end(rest as Exit.Exit<Result<M>, CallError>)
+      }
     })
     return () => {
       cancel()

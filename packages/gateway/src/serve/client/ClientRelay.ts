@@ -71,17 +71,17 @@ export class ClientRelay {
 
   /** Answers a request. */
   answer(id: RequestId, result: Result): void {
-    if (this.#open.take(id) !== undefined) this.#client.write({ jsonrpc: "2.0", id, result })
+    this.#open.take(id, undefined, () => this.#client.write({ jsonrpc: "2.0", id, result }))
   }
 
   /** Answers a request with a result that is encoded. */
   answerText(id: RequestId, result: string): void {
-    if (this.#open.take(id) !== undefined) this.#client.writeResult(id, result)
+    this.#open.take(id, undefined, () => this.#client.writeResult(id, result))
   }
 
   /** Answers a request with an error. */
   fail(id: RequestId, error: JsonRpcError.JsonRpcError): void {
-    if (this.#open.take(id, String(error.code)) !== undefined) this.write({ jsonrpc: "2.0", id, error })
+    this.#open.take(id, String(error.code), () => this.write({ jsonrpc: "2.0", id, error }))
   }
 
   /** Gives the client a message that is about no request. */

@@ -72,13 +72,20 @@ export class OpenRequests {
     return request
   }
 
-  /** It is answered, or will not be; `error`: what went wrong, where something did. */
-  take(id: RequestId, error?: string): OpenRequest | undefined {
+  /**
+   * It will not be answered, or is by `answer`, which does not wait until that is measured. `error`: what went wrong, where something
+   * did.
+   */
+  take(id: RequestId, error?: string, answer?: () => void): OpenRequest | undefined {
     const request = this.#all.get(id)
     if (request === undefined) return undefined
     this.#all.delete(id)
-    this.#underWay.end()
-    request.operation.end(error)
+    try {
+      answer?.()
+    } finally {
+      this.#underWay.end()
+      request.operation.end(error)
+    }
     return request
   }
 
