@@ -50,6 +50,8 @@ const [patience, patienceInVain] = [150_000, 25_000]
 const revisions = new Set(["2025-11-25", "2026-07-28"])
 
 /** @typedef {{ readonly name: string, readonly version: string }} Scenario */
+/** How the lists call it. @param {Scenario} scenario */
+const keyOf = ({ name, version }) => `${version} ${name}`
 
 /**
  * Whether a client passes a scenario, and what the suite said.
@@ -106,7 +108,7 @@ const all = [...listing.matchAll(/^ {2}- (\S+) \[(.*)\]/gm)].flatMap(([, name = 
   return (played.length === 0 ? versions.slice(-1) : played).map((version) => ({ name, version }))
 })
 const scenarios = positionals.length === 0 ? all : all.filter(({ name }) => positionals.includes(name))
-const known = new Set(all.map(({ name, version }) => `${version} ${name}`))
+const known = new Set(all.map(keyOf))
 
 /** @type {Array<string>} */
 const complaints = []
@@ -117,7 +119,7 @@ for (const scenario of expected) {
 
 /** @param {Scenario} scenario */
 const compare = async (scenario) => {
-  const key = `${scenario.version} ${scenario.name}`
+  const key = keyOf(scenario)
   const listed = expected.includes(key)
   let lifeline = await play("lifeline", scenario, listed)
   for (let left = tries - 1; timed.has(scenario.name) && !lifeline.passed && left > 0; left--) {
@@ -161,23 +163,35 @@ const throughWrap = async (scenario) => {
 /** Each once, in the last revision that it is for. */
 const once = [...new Map(scenarios.map((scenario) => [scenario.name, scenario])).values()]
 
-const queue = [
-  ...scenarios.filter(({ name }) => !timed.has(name)).map((scenario) => () => compare(scenario)),
-  ...once.filter(({ name }) => !timed.has(name)).map((scenario) => () => throughWrap(scenario))
+/** Those that wait in vain are begun first. @type {(a: Play, b: Play) => number} */
+const longestFirst = (a, b) => Number(a.listed) - Number(b.listed)
+/** @typedef {{ readonly listed: boolean, readonly timed: boolean, readonly run: () => Promise<void> }} Play */
+/** @type {ReadonlyArray<Play>} */
+const plays = [
+  ...scenarios.map((scenario) => ({
+    listed: expected.includes(keyOf(scenario)),
+    timed: timed.has(scenario.name),
+    run: () => compare(scenario)
+  })),
+  ...once.map((scenario) => ({
+    listed: wrapped.includes(scenario.name),
+    timed: timed.has(scenario.name),
+    run: () => throughWrap(scenario)
+  }))
 ]
-for (const scenario of scenarios.filter(({ name }) => timed.has(name))) {
-  await compare(scenario)
-  await throughWrap(scenario)
-}
-await together(queue)
+for (const { run, timed } of plays) if (timed) await run()
 
 const ofServers = (await capture(node, [suite, "list", "--server"], { cwd: here })).matchAll(/^ {2}- (\S+) /gm)
 const serverNames = [...ofServers].map(([, name = ""]) => name).filter((name) => positionals.includes(name))
-const served = positionals.length === 0 || serverNames.length > 0
-  ? await servers.run(serverNames)
-  : { passed: 0, expected: 0, complaints: [] }
+let served = { passed: 0, expected: 0 }
+const serve = async () => {
+  if (positionals.length > 0 && serverNames.length === 0) return
+  const { complaints: more, ...counts } = await servers.run(serverNames)
+  served = counts
+  complaints.push(...more)
+}
+await together([serve, ...plays.filter(({ timed }) => !timed).toSorted(longestFirst).map(({ run }) => run)])
 passed += served.passed
-complaints.push(...served.complaints)
 
 for (const complaint of complaints) console.error(complaint)
 console.log(`${passed} of ${expected.length + wrapped.length + served.expected} in the lists pass`)

@@ -9,7 +9,6 @@ import {
   type ConnectOptions,
   Fleet,
   type Loss,
-  type Method,
   Telemetry
 } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
@@ -226,7 +225,7 @@ describe("onConnected", () => {
 })
 
 describe("telemetry", () => {
-  const measured = (bend: Partial<Telemetry.CallObserver<Method>>): Telemetry.Observer => ({
+  const measured = (bend: Partial<Telemetry.CallObserver<never>>): Telemetry.Observer => ({
     hasSpans: false,
     event: () => {},
     beat: () => {},
