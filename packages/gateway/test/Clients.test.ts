@@ -205,6 +205,38 @@ describe.concurrent("clients of one gateway", () => {
         expect(updatesOf(again)).toEqual(["test://one"])
         expect(levelsOf(again)).toEqual(["critical", "alert", "emergency"])
         expect(yield* promise(() => s.pid(again))).toBeGreaterThan(0)
+        // What it asks for now is remembered with all that it asked for before, of whatever server.
+        yield* promise(() => again.result("resources/subscribe", { uri: "test://two" }))
+        const subscriptions = ["test://gone", "test://one", "test://two"]
+        expect(again.wishes).toEqual({ level: "critical", subscriptions })
+        yield* promise(() => again.result("resources/unsubscribe", { uri: "test://gone" }))
+        expect(again.wishes).toEqual({ level: "critical", subscriptions: subscriptions.slice(1) })
+      })
+  )
+
+  it.scopedLive(
+    "[G10] subscribe, unsubscribe and setLevel are answered once they are remembered, and other requests meanwhile",
+    () =>
+      Effect.gen(function*() {
+        const { client } = yield* gateway([chatty("s")])
+        const remembering: Array<() => void> = []
+        const one = yield* client({ remembered: () => new Promise((resolve) => remembering.push(resolve)) })
+        const uri = "test://one"
+        for (
+          const [method, params] of [
+            ["resources/subscribe", { uri }],
+            ["resources/unsubscribe", { uri }],
+            ["logging/setLevel", { level: "error" }]
+          ] as const
+        ) {
+          one.send({ id: method, method, params })
+          yield* eventually(() => one.result("ping"), () => remembering.length === 1)
+          yield* promise(() => s.pid(one))
+          expect(one.said.filter(({ id }) => id === method)).toEqual([])
+          remembering.pop()?.()
+          const { result } = yield* promise(() => one.until(() => one.said.find(({ id }) => id === method)))
+          expect(result).toEqual({})
+        }
       })
   )
 

@@ -7,7 +7,6 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Gateway from "./support/Gateway.js"
-import { keptSessions } from "./support/keptSessions.js"
 import * as Program from "./support/Program.js"
 import { clients, type Unaware } from "./support/Unaware.js"
 
@@ -75,11 +74,7 @@ describe("a gateway that is killed", () => {
             )
             const resource = `crowd://a/${encodeURIComponent(name)}`
             const session = client.sessionId()
-            yield* Effect.promise(async () => {
-              await client.subscribe?.(resource)
-              const isKept = client.subscribe !== undefined && session !== undefined
-              if (isKept) await expect.poll(() => keptSessions(join(path, "state"))).toContain(resource)
-            })
+            yield* Effect.promise(() => client.subscribe?.(resource) ?? Promise.resolve())
             return { name, client, resource, session, tally: new Tally() }
           }))
 

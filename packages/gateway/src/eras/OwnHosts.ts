@@ -13,7 +13,7 @@ export const make = (begin: Begin): Answer => (write) => {
     isStateless: true,
     write: deliver,
     writeResult: (id, text) => deliver({ jsonrpc: "2.0", id, result: JSON.parse(text) }),
-    remember: () => undefined
+    remember: () => Promise.resolve()
   })
   const host: StatelessHost = new StatelessHost("the gateway", {
     receive: (message) => conversation.receive(message),

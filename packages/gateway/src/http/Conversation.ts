@@ -33,8 +33,8 @@ export interface Client {
   readonly write: (message: JSONRPCMessage, about?: RequestId) => void
   /** Answers a request with a result that is encoded already: a list that all clients are given, for example. Never throws. */
   readonly writeResult: (id: RequestId, resultText: string) => void
-  /** Keeps what the client has asked for, for after a restart of ours. */
-  readonly remember: (wishes: Wishes) => void
+  /** Keeps what the client has asked for, for after a restart of ours. The promise resolves when that is on disk, or cannot be written. */
+  readonly remember: (wishes: Wishes) => Promise<void>
 }
 
 /**

@@ -238,8 +238,7 @@ export const make = (
     const id = headers["mcp-session-id"]
     if (id === undefined) return refuse(response, withoutId)
     find(String(id), request, response, () => {
-      sessions.end(String(id))
-      response.writeHead(200).end()
+      void sessions.end(String(id)).then(() => response.writeHead(200).end())
       return undefined
     })
   }

@@ -19,9 +19,12 @@ export interface Options {
   /** Requests that may be open at once. */
   readonly maxCalls: number
   readonly onError: (error: unknown) => void
-  readonly onWishes: (wishes: Wishes) => void
-  /** Takes the result of `initialize`; gives the session's id. */
-  readonly onIntroduced: (result: Readonly<Record<string, unknown>>) => string
+  /** Resolves when the wishes are on disk, or cannot be written. */
+  readonly onWishes: (wishes: Wishes) => Promise<void>
+  /** Takes the result of `initialize`; gives the session's id. `isKept`: if the id needs a record on disk, it is valid from then on. */
+  readonly onIntroduced: (
+    result: Readonly<Record<string, unknown>>
+  ) => { readonly id: string; readonly isKept?: Promise<void> | undefined }
   /** Where the session goes on: what the client has said before, and the lists that may have changed since. */
   readonly resumed?: (Resumed & { readonly version: string; readonly lists: ReadonlyArray<string> }) | undefined
 }
@@ -186,8 +189,9 @@ export class Session implements Client {
     if (!("method" in message)) {
       const { id } = message
       if (id === undefined) return
-      if (id === this.#introducing && "result" in message) this.#introduced(message.result)
-      return this.#answered(id, messages.encodeResponse(message, id))
+      const text = messages.encodeResponse(message, id)
+      if (id === this.#introducing && "result" in message) return this.#introduced(id, message.result, text)
+      return this.#answered(id, text)
     }
     const text = messages.encode(message)
     if (text === undefined) {
@@ -199,19 +203,24 @@ export class Session implements Client {
   }
 
   writeResult(id: RequestId, resultText: string): void {
-    if (id === this.#introducing) this.#introduced(JSON.parse(resultText) as Record<string, unknown>)
-    this.#answered(id, messages.withResult(id, resultText))
+    const text = messages.withResult(id, resultText)
+    if (id === this.#introducing) this.#introduced(id, JSON.parse(resultText) as Record<string, unknown>, text)
+    else this.#answered(id, text)
   }
 
-  remember(wishes: Wishes): void {
-    this.#options.onWishes(wishes)
+  remember(wishes: Wishes): Promise<void> {
+    return this.#options.onWishes(wishes)
   }
 
-  #introduced(result: Readonly<Record<string, unknown>>): void {
+  /** Answers `initialize`. */
+  #introduced(request: RequestId, result: Readonly<Record<string, unknown>>, text: string): void {
     this.#introducing = undefined
     const version = result["protocolVersion"]
     if (typeof version === "string") this.#version = version
-    this.#id = this.#options.onIntroduced(result)
+    const { id, isKept } = this.#options.onIntroduced(result)
+    this.#id = id
+    if (isKept === undefined) this.#answered(request, text)
+    else void isKept.then(() => this.#answered(request, text))
   }
 
   #answered(id: RequestId, text: string): void {

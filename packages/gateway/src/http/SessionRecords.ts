@@ -28,8 +28,11 @@ const maxSubscriptions = 1000
 /** Reads and writes records by the ids of sessions. Never fails. */
 export interface SessionRecords {
   readonly get: (id: string) => Promise<Record | undefined>
-  /** Writes one after the other; the last one stays. Of those of one session that wait, only the last is written. */
-  readonly set: (id: string, record: Record) => void
+  /**
+   * Writes one after the other; the last one stays. Of those of one session that wait, only the last is written. The promise resolves when
+   * the record, or a later one of the same session, is written, or cannot be.
+   */
+  readonly set: (id: string, record: Record) => Promise<void>
 }
 
 /** What a client has asked for, as far as it is kept. */
@@ -52,6 +55,7 @@ export const inMemory = (): SessionRecords => {
       records.set(id, record)
       const [oldest] = records.keys()
       if (records.size > maxRecords && oldest !== undefined) records.delete(oldest)
+      return Promise.resolve()
     }
   }
 }
@@ -75,13 +79,15 @@ export const make = (folder: StateFolder["Type"]): Effect.Effect<SessionRecords,
     })
     yield* removeOld.pipe(Effect.repeat(Schedule.spaced("1 day")), Effect.interruptible, Effect.forkScoped)
     /** What is to be written, by name. */
-    const waiting = new Map<string, Record>()
-    const write = (name: string) =>
+    const waiting = new Map<string, { record: Record; written: Promise<void> }>()
+    const write = (name: string, next: { readonly record: Record }) =>
       Effect.suspend(() => {
-        const record = waiting.get(name)
         waiting.delete(name)
-        return record === undefined ? Effect.void : records.set(name, record)
-      })
+        return records.set(name, next.record)
+      }).pipe(
+        writing.withPermits(1),
+        Effect.catchAllCause((cause) => Effect.logError("the record of a session is not written", cause))
+      )
     return {
       get: (id) =>
         Runtime.runPromise(runtime)(
@@ -89,9 +95,15 @@ export const make = (folder: StateFolder["Type"]): Effect.Effect<SessionRecords,
         ),
       set: (id, record) => {
         const name = key(id)
-        const isWaiting = waiting.has(name)
-        waiting.set(name, record)
-        if (!isWaiting) Runtime.runFork(runtime)(writing.withPermits(1)(write(name)))
+        const before = waiting.get(name)
+        if (before !== undefined) {
+          before.record = record
+          return before.written
+        }
+        const next = { record, written: Promise.resolve() }
+        waiting.set(name, next)
+        next.written = Runtime.runPromise(runtime)(write(name, next))
+        return next.written
       }
     }
   })

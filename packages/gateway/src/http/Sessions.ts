@@ -101,13 +101,10 @@ export class Sessions {
         const claims = { version: session.version, lists: promised(result), owner, born: nowInSeconds() }
         const fits = length <= maxInId
         id = this.#options.seal.seal(fits ? { ...claims, initialize } : claims)
-        if (!fits) {
-          record = { ...record, initialize }
-          this.#options.records.set(id, record)
-        }
+        if (!fits) record = { ...record, initialize }
         this.#beginning.delete(session)
         this.#entries.set(id, { session, owner, record })
-        return id
+        return { id, isKept: fits ? undefined : this.#options.records.set(id, record) }
       },
       onWishes: (wishes) => this.#wished(id, wishes)
     })
@@ -138,21 +135,21 @@ export class Sessions {
     this.#entries.set(id, entry)
     entry.session.usedAt = performance.now()
     const now = Date.now()
-    if (now - entry.record.usedAt > writtenEach) this.#write(id, entry, { ...entry.record, usedAt: now })
+    if (now - entry.record.usedAt > writtenEach) void this.#write(id, entry, { ...entry.record, usedAt: now })
     return entry.session
   }
 
-  #write(id: string, entry: Entry, record: SessionRecords.Record): void {
+  #write(id: string, entry: Entry, record: SessionRecords.Record): Promise<void> {
     entry.record = record
-    this.#options.records.set(id, record)
+    return this.#options.records.set(id, record)
   }
 
-  #wished(id: string | undefined, wishes: Wishes): void {
+  #wished(id: string | undefined, wishes: Wishes): Promise<void> {
     const entry = id === undefined ? undefined : this.#entries.get(id)
-    if (id === undefined || entry === undefined) return
+    if (id === undefined || entry === undefined) return Promise.resolve()
     const { initialize } = entry.record
     const record = SessionRecords.recordOf(wishes, Date.now())
-    this.#write(id, entry, initialize === undefined ? record : { ...record, initialize })
+    return this.#write(id, entry, initialize === undefined ? record : { ...record, initialize })
   }
 
   /** Restores a session that is not in memory. */
@@ -176,7 +173,7 @@ export class Sessions {
     if (record.hasEnded === true || initialize === undefined || isOver || this.#isClosed) return unknown
     if (!this.#makeRoom()) return this.#full(null)
     const session = this.#make({
-      onIntroduced: () => id,
+      onIntroduced: () => ({ id }),
       onWishes: (wishes) => this.#wished(id, wishes),
       resumed: { initialize, wishes: SessionRecords.wishesOf(record), version, lists }
     })
@@ -208,13 +205,13 @@ export class Sessions {
     return false
   }
 
-  /** Ends a session for good. */
-  end(id: string): void {
+  /** Ends a session for good. The promise resolves when that is on disk, or cannot be written. */
+  end(id: string): Promise<void> {
     const entry = this.#entries.get(id)
-    if (entry === undefined) return
+    if (entry === undefined) return Promise.resolve()
     this.#entries.delete(id)
-    this.#options.records.set(id, { usedAt: Date.now(), hasEnded: true })
     void entry.session.close("the session was ended by its client")
+    return this.#options.records.set(id, { usedAt: Date.now(), hasEnded: true })
   }
 
   /** Called at intervals: sends a sign of life on streams, and removes sessions from memory that nobody uses. */

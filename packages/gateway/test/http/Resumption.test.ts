@@ -34,6 +34,45 @@ describe("a session that goes on in another process", () => {
       })
     }))
 
+  it.scopedLive("[G10] the answers to a long initialize and to DELETE come once the record is written; a short one needs none", () =>
+    Effect.gen(function*() {
+      const writing: Array<() => void> = []
+      const memory = SessionRecords.inMemory()
+      const records: SessionRecords.SessionRecords = {
+        ...memory,
+        set: (id, record) =>
+          Promise.all([memory.set(id, record), new Promise<void>((resolve) => writing.push(resolve))]).then(() =>
+            undefined
+          )
+      }
+      const { url } = yield* Raw.serve(undefined, { records })
+      /** What has come of two answers, in the order in which they came. */
+      const order: Array<string> = []
+      const sent = (name: string, ...args: Parameters<typeof send>) =>
+        send(...args).then((answered) => {
+          order.push(name)
+          return answered
+        })
+      yield* Effect.promise(async () => {
+        const short = await Raw.begin(url)
+        expect(writing).toEqual([])
+        const capabilities = { experimental: { padding: { text: "x".repeat(50_000) } } }
+        for (
+          const [name, answer] of [
+            ["long", () => sent("long", url, "POST", {}, initialize("2025-06-18", capabilities))],
+            ["DELETE", () => sent("DELETE", url, "DELETE", short)]
+          ] as const
+        ) {
+          const answered = answer()
+          await expect.poll(() => writing.length).toBe(1)
+          await sent("ping", url, "POST", await Raw.begin(url), { id: 1, method: "ping" })
+          writing.pop()?.()
+          expect((await answered).status).toBe(200)
+          expect(order.splice(0)).toEqual(["ping", name])
+        }
+      })
+    }))
+
   it.scopedLive("[G10] the client is told once that lists may have changed, on the first stream that there is", () =>
     Effect.gen(function*() {
       const [first, second] = yield* twice

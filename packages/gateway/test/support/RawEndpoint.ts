@@ -55,12 +55,10 @@ export const serve = (answer: Answer = () => undefined, options: Partial<Request
               return reply(begun, id, {})
             case "logging/setLevel":
               level = params.level
-              client.remember({ level, subscriptions })
-              return reply(begun, id, {})
+              return void client.remember({ level, subscriptions }).then(() => reply(begun, id, {}))
             case "resources/subscribe":
               subscriptions = [...subscriptions, params.uri]
-              client.remember({ level, subscriptions })
-              return reply(begun, id, {})
+              return void client.remember({ level, subscriptions }).then(() => reply(begun, id, {}))
             default:
               return answer(message as Message, begun)
           }

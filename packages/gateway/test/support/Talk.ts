@@ -19,6 +19,8 @@ export interface Options {
   readonly capabilities?: object
   readonly isStateless?: boolean
   readonly resumed?: Parameters<Begin>[1]
+  /** Ends when wishes are remembered. Default: at once. */
+  readonly remembered?: () => Promise<void>
 }
 
 /** A client that speaks raw JSON-RPC with the gateway, whatever would carry it, and keeps all that it is told. */
@@ -31,7 +33,8 @@ export class Talk {
   readonly #waiting = new Set<() => void>()
   #last = 0
 
-  constructor(begin: Begin, { answers = {}, capabilities = {}, isStateless = false, resumed }: Options = {}) {
+  constructor(begin: Begin, options: Options = {}) {
+    const { answers = {}, capabilities = {}, isStateless = false, remembered, resumed } = options
     this.#capabilities = capabilities
     const take = (message: Said): void => {
       this.said.push(message)
@@ -49,6 +52,7 @@ export class Talk {
       writeResult: (id, text) => take({ jsonrpc: "2.0", id, result: JSON.parse(text) as Record<string, unknown> }),
       remember: (wishes) => {
         this.wishes = wishes
+        return remembered?.() ?? Promise.resolve()
       }
     }, resumed)
   }

@@ -1,5 +1,5 @@
 /**
- * What a gateway has written of its sessions, soon after each answer.
+ * What a gateway has written of its sessions.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -7,5 +7,7 @@ import { join } from "node:path"
 /** The records in a state folder, as one text. */
 export const keptSessions = (state: string): string => {
   const sessions = join(state, "sessions")
-  return readdirSync(sessions).map((name) => readFileSync(join(sessions, name), "utf8")).join()
+  return readdirSync(sessions).filter((name) => name.endsWith(".json")).map((name) =>
+    readFileSync(join(sessions, name), "utf8")
+  ).join()
 }

@@ -54,10 +54,14 @@ export class FleetConversation implements Conversation {
     this.#client = client
     this.#relay = relay
     this.#onClose = onClose
-    this.#standing = new Standing({
-      notify: (server, notification) => relay.pass(notification, server),
-      remember: (wishes) => client.remember(wishes)
-    }, surroundings.shared)
+    this.#standing = new Standing(
+      {
+        notify: (server, notification) => relay.pass(notification, server),
+        remember: (wishes) => client.remember(wishes)
+      },
+      surroundings.shared,
+      resumed?.wishes.subscriptions.slice(0, maxSubscriptions)
+    )
     this.#own = new OwnServers(surroundings, () => this.#owner())
     this.#places = new Places(surroundings.shared, this.#own)
     if (resumed !== undefined) this.#resume(resumed)
@@ -151,16 +155,14 @@ export class FleetConversation implements Conversation {
       case "logging/setLevel": {
         const level = params?.["level"]
         if (!isLevel(level)) return this.#misfit(id, method, params)
-        this.#standing.want(level)
-        return this.#relay.answer(id, {})
+        return this.#answerOnce(id, this.#standing.want(level))
       }
       case "resources/subscribe":
       case "resources/unsubscribe": {
         const uri = params?.["uri"]
         if (!Predicate.isString(uri)) return this.#misfit(id, method, params)
         if (method === "resources/subscribe") return this.#subscribe(id, uri)
-        this.#standing.unsubscribe(uri)
-        return this.#relay.answer(id, {})
+        return this.#answerOnce(id, this.#standing.unsubscribe(uri))
       }
       default:
         return this.#relay.fail(id, JsonRpcError.methodNotFound(method))
@@ -204,7 +206,7 @@ export class FleetConversation implements Conversation {
   #resume({ initialize, wishes: { level, subscriptions } }: Resumed): void {
     this.#introduce(initialize)
     this.#relay.initialized()
-    if (isLevel(level)) this.#standing.want(level)
+    if (isLevel(level)) void this.#standing.want(level)
     for (const uri of subscriptions.slice(0, maxSubscriptions)) {
       this.#run(
         Effect.ignore(
@@ -274,6 +276,11 @@ export class FleetConversation implements Conversation {
 
   #misfit(id: RequestId, method: Parameters<typeof explain>[0], params: unknown): void {
     this.#relay.after(id, Effect.promise(() => explain(method, params)), (error) => this.#relay.fail(id, error))
+  }
+
+  /** Answers what the client wished once it is remembered: whoever has the answer loses nothing when the gateway is killed. */
+  #answerOnce(id: RequestId, remembered: Promise<void>): void {
+    this.#relay.after(id, Effect.promise(() => remembered), () => this.#relay.answer(id, {}))
   }
 
   #refuse(id: RequestId, code: number, message: string): void {

@@ -14,7 +14,8 @@ import type { Place } from "./Places.js"
 export interface Asker {
   /** Gives the client a notification of a server. */
   readonly notify: (server: string, notification: ServerNotification) => void
-  readonly remember: (wishes: Wishes) => void
+  /** Resolves when the wishes are on disk, or cannot be written. */
+  readonly remember: (wishes: Wishes) => Promise<void>
 }
 
 /** What one client has asked for. */
@@ -22,11 +23,14 @@ export class Standing implements Subscriber {
   readonly #asker: Asker
   readonly #groups = new Set<Group>()
   readonly #places = new Map<string, Place>()
+  /** Resources of before a restart that are not subscribed to again yet: their server may be down. */
+  readonly #resuming: Set<string>
   #level: Level | undefined
 
-  constructor(asker: Asker, shared: Group) {
+  constructor(asker: Asker, shared: Group, before: ReadonlyArray<string> = []) {
     this.#asker = asker
     this.#groups.add(shared)
+    this.#resuming = new Set(before)
   }
 
   /** The client has servers to itself. */
@@ -35,11 +39,11 @@ export class Standing implements Subscriber {
     if (this.#level !== undefined) group.levels.want(this, this.#level)
   }
 
-  /** Sets the level. */
-  want(level: Level): void {
+  /** Sets the level. Resolves when that is remembered. */
+  want(level: Level): Promise<void> {
     this.#level = level
     for (const { levels } of this.#groups) levels.want(this, level)
-    this.#remember()
+    return this.#remember()
   }
 
   /** Whether the client is given log messages of a level. */
@@ -52,27 +56,25 @@ export class Standing implements Subscriber {
     return this.#places.size
   }
 
-  /** Subscribes, or goes on with a subscription of before. */
+  /** Subscribes, or goes on with a subscription of before unless the client has taken it back since. */
   subscribe(uri: string, place: Place, goesOn = false): Effect.Effect<void, CallError> {
     const { group: { subscriptions }, route } = place
     return Effect.suspend(() => {
+      if (!this.#resuming.delete(uri) && goesOn) return Effect.void
       this.#places.set(uri, place)
       return Effect.tapErrorCause(subscriptions.subscribe(this, route, uri, goesOn), () =>
         Effect.sync(() => {
           if (!goesOn && this.#places.get(uri) === place) this.#places.delete(uri)
         }))
-    }).pipe(Effect.zipLeft(Effect.sync(() => this.#remember())))
+    }).pipe(Effect.zipLeft(goesOn ? Effect.void : Effect.promise(() => this.#remember())))
   }
 
-  /** Takes a subscription back; says whether there was one. */
-  unsubscribe(uri: string): boolean {
+  /** Takes a subscription back, where there is one. Resolves when that is remembered. */
+  unsubscribe(uri: string): Promise<void> {
     const place = this.#places.get(uri)
-    if (place === undefined) return false
-    this.#places.delete(uri)
-    const { group: { subscriptions }, route: { backend, original } } = place
-    subscriptions.unsubscribe(this, backend.id, original)
-    this.#remember()
-    return true
+    if (!this.#places.delete(uri) && !this.#resuming.delete(uri)) return Promise.resolve()
+    place?.group.subscriptions.unsubscribe(this, place.route.backend.id, place.route.original)
+    return this.#remember()
   }
 
   updated(server: string, params: Readonly<Record<string, unknown>>): void {
@@ -87,12 +89,13 @@ export class Standing implements Subscriber {
     }
     this.#groups.clear()
     this.#places.clear()
+    this.#resuming.clear()
   }
 
-  #remember(): void {
-    this.#asker.remember({
+  #remember(): Promise<void> {
+    return this.#asker.remember({
       ...(this.#level === undefined ? {} : { level: this.#level }),
-      subscriptions: [...this.#places.keys()]
+      subscriptions: [...this.#resuming, ...this.#places.keys()]
     })
   }
 }
