@@ -6,7 +6,7 @@
  */
 import { mkdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import { run } from "./run.mjs"
+import { capture } from "./run.mjs"
 
 const majors = [20, 22, 24]
 const projects = ["@mcp-lifeline/protocol", "@mcp-lifeline/transport-http", "@mcp-lifeline/transport-stdio"]
@@ -19,12 +19,9 @@ delete process.env["npm_config_package"]
 delete process.env["npm_config_call"]
 mkdirSync(`${root}build`, { recursive: true })
 
-/** @type {Array<number>} */
-const failed = []
-for (const major of majors) {
-  if (major === ours) continue
-  console.log(`\n> node ${major}: ${projects.join(", ")}`)
-  const code = await run("npx", [
+/** Tests them on one Node.js. Resolves with whether all passed, and what was written. @param {number} major */
+const test = (major) =>
+  capture("npx", [
     "--yes",
     "-p",
     `node@${major}`,
@@ -41,9 +38,15 @@ for (const major of majors) {
     "--reporter=json",
     `--outputFile.json=build/test-results-${major}.json`,
     ...process.argv.slice(2)
-  ], { cwd: root })
-  if (code !== 0) failed.push(major)
-}
+  ], { cwd: root }).then(
+    (output) => ({ major, output, passed: true }),
+    (/** @type {Error} */ error) => ({ major, output: error.message, passed: false })
+  )
+
+// At the same time: they mostly wait.
+const tested = await Promise.all(majors.filter((major) => major !== ours).map(test))
+for (const { major, output } of tested) console.log(`\n> node ${major}: ${projects.join(", ")}\n${output}`)
+const failed = tested.filter(({ passed }) => !passed).map(({ major }) => major)
 if (failed.length > 0) {
   console.error(`Failed on Node ${failed.join(", ")}`)
   process.exitCode = 1
