@@ -10,11 +10,11 @@ import { connectReasons } from "./port/ConnectReason.js"
 const common = {
   /** The name of the backend. Empty in errors of an adapter, until the core sets it. */
   backend: Schema.String,
-  /** The generation that was current, where there was one. */
+  /** The number of the connection, if there was one. */
   generation: Schema.optional(Schema.Number),
   /** One line that says what happened and what to do. */
   message: Schema.String,
-  /** What caused it, as it came. */
+  /** The original error, unchanged. */
   cause: Schema.optional(Schema.Defect)
 } as const
 

@@ -103,7 +103,7 @@ export interface Fleet {
   ) => Effect.Effect<CompleteResult, CallError>
   /** Finds which backend a full name or URI belongs to, and its name there. */
   readonly route: (kind: Routed, name: string) => Effect.Effect<Route, RemoteError>
-  /** The same as far as it is known now, for programs that are not in a fiber: see `Backend.start`. */
+  /** `route` without an Effect: returns `undefined` at once if no backend is known to offer this. For programs that use `Backend.start`. */
   readonly find: (kind: Routed, name: string) => Route | undefined
   /**
    * Starts, stops and replaces only what changed. A backend stays if its options are the same object or have the same fields. If the
@@ -240,7 +240,7 @@ export const make = <R = never>(
     return fleet
   })
 
-/** The tag of a program's fleet. */
+/** The service tag of a program's fleet. A program with two fleets defines a tag of its own for each. */
 export const Fleet = Context.GenericTag<Fleet>("@mcp-lifeline/core/Fleet")
 
 /** The fleet as a service. Its backends start to connect when the layer is built, and close with the layer's scope. */

@@ -52,15 +52,15 @@ export interface Status {
   readonly totalUptime: number
   /** How many connections were made. */
   readonly connectionCount: number
-  /** The same without the first. */
+  /** How many connections were made after the first. */
   readonly reconnectCount: number
   /** How many attempts failed and connections were lost. */
   readonly errorCount: number
   /** Why it is or was down; cleared when the connection is stable. */
   readonly lastError: string | undefined
-  /** When that was. */
+  /** When `lastError` happened. */
   readonly lastErrorAt: number | undefined
-  /** Why the last failed close failed. */
+  /** The error of the last connection that could not be closed. */
   readonly lastCloseError: string | undefined
   /** How many closes were abandoned after `timeouts.close`. */
   readonly abandonedCloses: number

@@ -13,7 +13,7 @@ import type { Kind } from "./Kind.js"
 
 export type { Kind } from "./Kind.js"
 
-/** What a server's lists hold. */
+/** The lists of a server. */
 export interface Lists {
   readonly tools: ReadonlyArray<Tool>
   readonly prompts: ReadonlyArray<Prompt>
@@ -21,7 +21,7 @@ export interface Lists {
   readonly resourceTemplates: ReadonlyArray<ResourceTemplate>
 }
 
-/** An entry that could not be offered, and why. Hides nothing else. */
+/** An entry or a list that Lifeline cannot offer as it is, and why. It does not affect other entries. */
 export interface Problem {
   readonly backend: string
   readonly kind: Kind
@@ -30,16 +30,16 @@ export interface Problem {
 }
 
 /**
- * The published catalogue of one backend. Swapped as one value: whoever holds one sees one moment of one generation.
+ * The catalogue of one backend, as one immutable value: all its lists come from the same connection.
  */
 export interface Snapshot extends Lists {
-  /** The generation that these lists were read from. */
+  /** The number of the connection from which the lists were read. */
   readonly generation: number
-  /** Grows by one with each publication that differs. */
+  /** Grows by one each time Lifeline publishes a catalogue that differs from the last one. */
   readonly revision: number
   /**
-   * The backend has no connection, or a newer one whose lists have not been read yet; or they are older than the server lets them
-   * become, and are being read again.
+   * True if the lists may be out of date: the backend is not connected, Lifeline has not read the lists of a new connection yet, or the
+   * lists are older than their `ttlMs`, and Lifeline is reading them again.
    */
   readonly stale: boolean
   readonly serverInfo: Implementation
@@ -48,18 +48,18 @@ export interface Snapshot extends Lists {
   readonly protocolVersion: string
   readonly problems: ReadonlyArray<Problem>
   /**
-   * The lists that were not read to their end: those with more than `discovery.maxEntries` entries or `discovery.maxPages`
-   * pages, and those that have no end. `problems` says why.
+   * The lists of which Lifeline read only a part, because they have more than `discovery.maxEntries` entries or `discovery.maxPages`
+   * pages, or no end. `problems` says why.
    */
   readonly truncated: ReadonlyArray<Kind>
 }
 
-/** Lists of a server that offers nothing. */
+/** The lists of a server that offers nothing. */
 export const empty: Lists = { tools: [], prompts: [], resources: [], resourceTemplates: [] }
 
 /**
- * A snapshot as a backend shows it: not at all where it is withdrawn, and stale where it has expired, or its generation is not the one
- * that is connected, if any is.
+ * A snapshot as the backend shows it: `undefined` if the catalogue is withdrawn; stale if the snapshot has expired, or if it was not read
+ * from the current connection.
  */
 export const visible = (
   snapshot: Snapshot,

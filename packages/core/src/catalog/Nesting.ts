@@ -1,13 +1,13 @@
 /**
- * How deeply JSON is nested: what writes or compares it recurses, and a value that is too deep ends that with an overflow of the stack.
+ * How deeply JSON is nested. Functions that write or compare JSON are recursive, so a value that is nested too deeply overflows the stack.
  */
 
-/** How many levels of arrays and objects are taken by default. */
+/** How many levels of nested arrays and objects Lifeline accepts by default. */
 export const defaultDepth = 500
 
 /**
- * Whether a value has more than so many levels of arrays and objects; one that contains itself has. Does not recurse, so that no depth
- * is too much for it.
+ * Whether a value has more levels of nested arrays and objects than `levels`. True for a value that contains itself. Not recursive, so it
+ * works for any depth.
  */
 export const isDeeper = (value: unknown, levels: number): boolean => {
   if (!isNested(value)) return false

@@ -1,15 +1,15 @@
 /**
- * The lifecycle of a backend as a pure, total function: what state follows on which event, and nothing else.
+ * The lifecycle of a backend as a pure, total function from a state and an event to the next state.
  *
- * An event that the table does not know in a state is refused as data. The diagram in docs/internals/architecture.md is tested
- * against this table.
+ * If the table has no rule for an event in a state, the result is a refusal, not an exception. The diagram in
+ * docs/internals/architecture.md is tested against this table.
  */
 import { Data } from "effect"
 import type { StateName, States } from "./States.js"
 
 export type { StateName } from "./States.js"
 
-/** Where a backend is. Exactly one at a time. */
+/** The state of a backend. */
 export type State = Data.TaggedEnum<States>
 
 /** Constructors of states. */
@@ -19,20 +19,20 @@ export const State = Data.taggedEnum<State>()
 export type Event = Data.TaggedEnum<{
   /** A call is waiting for a connection. */
   Demanded: {}
-  /** Backoff or dormant probe is due. */
+  /** The next attempt is due: the backoff, or the time between the attempts of a Dormant backend, is over. */
   Due: {}
-  /** The attempt under way has made a connection. */
+  /** The attempt in progress has made a connection. */
   Established: {}
-  /** The attempt under way has failed. `exhausted`: no quick attempts are left. `auto`: coming back unasked is allowed. */
+  /** The attempt in progress has failed. `exhausted`: it was the last one with backoff. `auto`: Lifeline may reconnect without a command. */
   AttemptFailed: { readonly verdict: "retry" | "exhausted" | "permanent"; readonly auto: boolean }
-  /** The current runtime is gone. `atOnce`: the next attempt is made without a wait. */
+  /** The connection was lost. `atOnce`: the next attempt needs no delay. `auto`: Lifeline may reconnect without a command. */
   Lost: { readonly atOnce: boolean; readonly auto: boolean }
-  /** A command. `overlap`: the new connection is made before the old is closed. */
+  /** A command. `overlap`: make the new connection before closing the old one. */
   Reconnect: { readonly overlap: boolean }
   Enable: {}
   Disable: {}
   Disconnect: {}
-  /** What Disable began has ended. */
+  /** Everything that Disable had to close is closed or abandoned. */
   TornDown: {}
   /** Nobody has used the connection for `idleRelease`. */
   Released: {}
@@ -43,7 +43,7 @@ export type Event = Data.TaggedEnum<{
 /** Constructors of events. */
 export const Event = Data.taggedEnum<Event>()
 
-/** What became of an event. */
+/** The result of an event: the next state, or a refusal if the event has no meaning in this state. */
 export type Transition =
   | { readonly _tag: "Accepted"; readonly state: State }
   | { readonly _tag: "Refused"; readonly state: State; readonly event: Event }
@@ -60,7 +60,7 @@ type Rules = {
   }
 }
 
-/** What every state but Disabling, Disabled and Closed allows. */
+/** The rules of all states except Disabling, Disabled and Closed. */
 const switchable = {
   Disable: () => disabling,
   Disconnect: () => State.Disconnected(),
@@ -134,7 +134,7 @@ const table: Rules = {
   Closed: {}
 }
 
-/** The state that follows, or the refusal. Total: defined for every pair, never throws. */
+/** The next state, or a refusal. Defined for every state and event; never throws. */
 export const transition = (state: State, event: Event): Transition => {
   const rule = table[state._tag][event._tag] as ((state: State, event: Event) => State | undefined) | undefined
   const next = rule?.(state, event)

@@ -6,34 +6,38 @@
 export type States = {
   /** No connection and none wanted yet: lazy before the first demand, or released because unused. The first call connects. */
   Idle: {}
-  /** An attempt is under way. `probe`: it was made from Dormant, so failing leads back there. */
+  /** An attempt is in progress. `probe`: the backend was Dormant, and is again if the attempt fails. */
   Connecting: { readonly probe: boolean }
-  /** There is a connection. `replacing`: an attempt for its successor is under way. */
+  /** There is a connection. `replacing`: an attempt to replace it is in progress. */
   Connected: { readonly replacing: boolean }
-  /** Waiting for the backoff to run out. */
+  /** Waits for the backoff before the next attempt. */
   Reconnecting: {}
-  /** The quick attempts are used up; tried now and then, and when called. */
+  /** All attempts with backoff have failed. Lifeline tries again every few minutes, and when a call needs the backend. */
   Dormant: {}
-  /** Waiting does not help; `reconnect` after it is fixed. */
+  /** Trying again would not help. Fix the cause, then `reconnect`. */
   PermanentlyFailed: {}
-  /** Not connected, by command or by a loss with `reconnect.auto: false`, and only a command changes that. */
+  /** Not connected, because of a command or of `reconnect.auto: false`. Only a command connects it again. */
   Disconnected: {}
-  /** Being torn down. `enable`: wanted again as soon as that has ended. */
+  /** `disable` is closing everything. `enable`: it connects again as soon as everything is closed. */
   Disabling: { readonly enable: boolean }
-  /** Switched off; everything is torn down or abandoned. */
+  /** Switched off; everything is closed or abandoned. */
   Disabled: {}
-  /** Over, for ever. */
+  /** Its scope has closed. Final. */
   Closed: {}
 }
 
 /**
- * Where a backend is.
+ * The name of a backend's state.
  *
- * - `Idle`: lazy, or released because unused; the first call connects.
- * - `Connecting`, `Connected`, `Reconnecting` (waiting for the backoff), `Dormant` (quick attempts used up; tried now and
- *   then, and when called).
- * - `PermanentlyFailed`: waiting does not help; `reconnect` after it is fixed.
- * - `Disconnected`: by command, or by loss with `reconnect.auto: false`.
- * - `Disabling`, `Disabled`, `Closed`.
+ * - `Idle`: no connection, because the backend is lazy, or because nobody used it for `lifecycle.idleRelease`. The first call connects.
+ * - `Connecting`: an attempt is in progress.
+ * - `Connected`: there is a connection.
+ * - `Reconnecting`: waits for the backoff before the next attempt.
+ * - `Dormant`: `reconnect.maxAttempts` attempts with backoff have failed. Lifeline tries again every `reconnect.dormantProbe`, and when a
+ *   call needs the backend.
+ * - `PermanentlyFailed`: trying again would not help. Fix the cause, then `reconnect`.
+ * - `Disconnected`: not connected, because of `disconnect` or of `reconnect.auto: false`. `reconnect` and `enable` connect.
+ * - `Disabling`, `Disabled`: `disable` is closing everything, or has done so. `enable` connects again.
+ * - `Closed`: the scope of the backend has closed. Final.
  */
 export type StateName = keyof States

@@ -1,5 +1,5 @@
 /**
- * What happens to backends, as a closed union.
+ * The events of backends, as a closed union.
  */
 import { Data } from "effect"
 import type { ConnectError } from "../Errors.js"

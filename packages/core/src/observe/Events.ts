@@ -54,8 +54,8 @@ export type Events<Failure> = {
   /** A list could not be read. */
   DiscoveryFailed: Common & { readonly generation: number; readonly message: string }
   /**
-   * The keepalive of a backend changed: it runs, is off or paused, or was disabled by its breaker, until
-   * `nextProbeAt`.
+   * Keepalive has started, is off or paused, or has disabled itself, because heartbeats failed while calls succeeded. `nextProbeAt`: when
+   * a keepalive that disabled itself tries again.
    */
   KeepaliveChanged: Common & {
     readonly generation: number

@@ -21,11 +21,12 @@ export interface Entry {
 /** How repeated lines are counted. */
 export interface Options {
   /**
-   * For this long after a line, further lines of its kind and backend are counted after the first `burst`; then one line says how many
-   * there were. The time doubles while they continue, up to an hour, and is reset after a time without such lines. Default 1 minute.
+   * During this time, Lifeline writes the first `burst` lines of one kind about one backend, and only counts the others; then one line
+   * says how many there were. The time doubles while such lines continue, up to an hour, and is reset after a time without them. Default
+   * 1 minute.
    */
   readonly window?: DurationInput | undefined
-  /** Lines of one kind that are written at once after a quiet time. Default 5. */
+  /** How many lines of one kind Lifeline writes before it counts them instead. Default 5. */
   readonly burst?: number | undefined
 }
 

@@ -35,8 +35,8 @@ export interface Observer {
   /** Called when keepalive switches itself off; `method` is the kind of heartbeat. */
   readonly breakerOpened: (method: string, reason: string) => void
   /**
-   * Whether calls have spans. Such a call is made in a fiber, so that its span is the current one for what the connector does; others need
-   * none.
+   * Whether calls have spans. If true, Lifeline makes each call in a fiber, so that the call's span is the current one while the connector
+   * works. Calls without spans need no fiber.
    */
   readonly hasSpans: boolean
   /** Called when a call begins. `parent`: the span in which it was made. */

@@ -1,5 +1,5 @@
 /**
- * Everything that is said about one backend when it is made.
+ * The options with which a program makes a backend.
  */
 import { Effect } from "effect"
 import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"
@@ -8,6 +8,7 @@ import type { PolicyOptions } from "./Policy.js"
 
 /** The options of one backend. `R` is the services that its handlers and `onConnected` use. */
 export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<R> {
+  /** Makes the connections, for example `StdioConnector.make({ command })` or `HttpConnector.make({ url })`. */
   readonly connector: Connector
   /**
    * Runs on every new session before Lifeline sends calls there. If it fails, the connection attempt fails. Does not run if a connection

@@ -1,4 +1,4 @@
-/** How long one call may take, and whether it is sent again when it is cut off. `Time` is the type of a duration. */
+/** How long one call may take, and whether Lifeline may send it again after a lost connection. `Time` is the type of a duration. */
 export interface CallBounds<Time> {
   /** Time for the whole call: waiting for a connection, the answer, and sending again. Default `timeouts.request`. */
   readonly timeout?: Time | undefined
@@ -6,7 +6,10 @@ export interface CallBounds<Time> {
   readonly maxTotalTimeout?: Time | undefined
   /** How long to wait for a connection. Default `timeouts.wait`. */
   readonly wait?: Time | undefined
-  /** Carrying the call out twice does no harm, so it may be sent again when it was cut off. Default: by method and tool hints. */
+  /**
+   * Whether carrying the call out twice does no harm, so that Lifeline may send it again if the connection was lost during it. Default:
+   * what the method and the tool's hints say.
+   */
   readonly idempotent?: boolean | undefined
   /** Fail at once when there is no connection. Default `calls.failFast`. */
   readonly failFast?: boolean | undefined

@@ -1,6 +1,6 @@
 /**
- * Checks of options by hand-made tables, for what is not decoded by a schema: options with functions and instances, and those
- * of a call, which are looked at each time.
+ * Checks of options. They need no schema, so they can check functions and instances, and are cheap enough to check the options of each
+ * call.
  */
 import { Predicate } from "effect"
 import * as Problem from "./Problem.js"
@@ -11,14 +11,14 @@ export interface JsonSchema {
   readonly [keyword: string]: unknown
 }
 
-/** What is wrong with a value that stands at a path. */
+/** Finds the problems of the value at a path; none if the value is accepted. */
 export interface Check {
   (value: unknown, path: Problem.Path): ReadonlyArray<Problem.Problem>
-  /** The same for editors of files, as far as a schema can say it. None for what a file cannot hold, such as a function. */
+  /** A JSON Schema of the accepted values, for configuration files. `undefined` if a file cannot hold them, as with functions. */
   readonly schema?: JsonSchema | undefined
 }
 
-/** A check with what a schema says of it. */
+/** A check with its JSON Schema. */
 export const described = (
   check: (value: unknown, path: Problem.Path) => ReadonlyArray<Problem.Problem>,
   schema: JsonSchema | undefined
@@ -26,21 +26,21 @@ export const described = (
 
 const none: ReadonlyArray<Problem.Problem> = []
 
-/** A value that fulfils a predicate; `accepted` says in words what does. */
+/** Accepts what a predicate accepts; `accepted` describes it in words. */
 export const is = (accepts: (value: unknown) => boolean, accepted: string, schema?: JsonSchema): Check =>
   described((value, path) => accepts(value) ? none : [Problem.wrong(path, value, accepted)], schema)
 
-/** As `is`, for what may be secret: a value that is refused is not shown. */
+/** As `is`, for values that may be secret: the problem does not show the value. */
 export const isSecret = (accepts: (value: unknown) => boolean, accepted: string, schema?: JsonSchema): Check =>
   described((value, path) => accepts(value) ? none : [Problem.wrongSecret(path, value, accepted)], schema)
 
-/** `true` or `false`. */
+/** Accepts `true` and `false`. */
 export const flag = is(Predicate.isBoolean, "true or false", { type: "boolean" })
 
-/** A text, which may be secret. */
+/** Accepts a string. The problem does not show the value, because it may be secret. */
 export const string = isSecret(Predicate.isString, "a string", { type: "string" })
 
-/** A text that is not empty, and may be secret. */
+/** Accepts a string that is not empty. The problem does not show the value, because it may be secret. */
 export const text: Check = described(
   (value, path) =>
     value === ""
@@ -49,13 +49,13 @@ export const text: Check = described(
   { type: "string", minLength: 1 }
 )
 
-/** A function. */
+/** Accepts a function. */
 export const func = is(Predicate.isFunction, "a function")
 
-/** An object, and no array. */
+/** Accepts an object that is not an array. */
 export const object = is(Predicate.isRecord, "an object", { type: "object" })
 
-/** A whole number between two bounds. */
+/** Accepts a whole number from `min` to `max`. */
 export const whole = (min: number, max: number): Check =>
   is(
     (value) => Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max,
@@ -63,13 +63,13 @@ export const whole = (min: number, max: number): Check =>
     { type: "integer", minimum: min, ...(max === Infinity ? {} : { maximum: max }) }
   )
 
-/** The schema of a length of time between two bounds in milliseconds; of a text only its form. */
+/** The JSON Schema of a length of time from `min` to `max` milliseconds. It checks the range of numbers, but only the form of texts. */
 export const spanSchema = (min: number, max: number): JsonSchema => ({
   description: `${TimeSpan.range(min, max)}: milliseconds, or a text with a unit such as "5s" or "5 minutes"`,
   anyOf: [{ type: "number", minimum: min, maximum: max }, { type: "string", pattern: TimeSpan.pattern }]
 })
 
-/** A length of time between two bounds in milliseconds. */
+/** Accepts a length of time from `min` to `max` milliseconds. */
 export const span = (min: number, max: number): Check =>
   is(
     (value) => {
@@ -80,7 +80,7 @@ export const span = (min: number, max: number): Check =>
     spanSchema(min, max)
   )
 
-/** One of some texts. */
+/** Accepts one of these texts. */
 export const oneOf = (...accepted: ReadonlyArray<string>): Check =>
   is(
     (value) => accepted.includes(value as string),
@@ -88,7 +88,7 @@ export const oneOf = (...accepted: ReadonlyArray<string>): Check =>
     { enum: accepted }
   )
 
-/** An array whose elements are checked one by one. */
+/** Accepts an array if `element` accepts each element. */
 export const list = (element: Check, accepted: string): Check =>
   described(
     (value, path) =>
@@ -98,7 +98,7 @@ export const list = (element: Check, accepted: string): Check =>
     { type: "array", items: element.schema ?? {} }
   )
 
-/** An object whose values are checked one by one, whatever their names. */
+/** Accepts an object with any names if `element` accepts each value. */
 export const values = (element: Check, accepted: string): Check =>
   described(
     (value, path) =>
@@ -108,7 +108,7 @@ export const values = (element: Check, accepted: string): Check =>
     { type: "object", additionalProperties: element.schema ?? {} }
   )
 
-/** An object with the options of a table and no others. What is `undefined` is not there. */
+/** Accepts an object that has only options of the table, each with an accepted value. `undefined` counts as not given. */
 export const options = (
   table: Readonly<Record<string, Check>>,
   of: string,

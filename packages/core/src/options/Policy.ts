@@ -15,25 +15,25 @@ export type { CallsOptions, HealthOptions, KeepaliveMethod } from "./PolicyOptio
 
 /** How a session is kept alive, and how a dead one is found. */
 export type KeepaliveOptions = Given.KeepaliveOptions<TimeSpan.TimeSpan>
-/** How a lost connection comes back. */
+/** How Lifeline reconnects after a connection was lost. */
 export type ReconnectOptions = Given.ReconnectOptions<TimeSpan.TimeSpan>
 /** How long things may take. */
 export type TimeoutOptions = Given.TimeoutOptions<TimeSpan.TimeSpan>
-/** When a connection is made and let go. */
+/** When a connection is opened, and when an unused one is closed. */
 export type LifecycleOptions = Given.LifecycleOptions<TimeSpan.TimeSpan>
-/** How the catalogue is read. */
+/** When and how Lifeline reads the server's lists. */
 export type DiscoveryOptions = Given.DiscoveryOptions<TimeSpan.TimeSpan>
 /** The options of a backend. A length of time is a number of milliseconds, a text such as `"5s"`, or a Duration. */
 export type PolicyOptions = Given.PolicyOptions<TimeSpan.TimeSpan>
 
-/** What holds of one option. */
+/** The rules of one option. */
 interface Rule<A> {
   readonly check: Check.Check
   /** The value of an input that has passed the check. */
   readonly decode: (input: unknown) => A
-  /** The value where none is given. */
+  /** The default. */
   readonly otherwise: A
-  /** Reads it from a `Config`, where it can be written there. */
+  /** Reads it from a `Config`. `undefined` if it cannot be configured this way. */
   readonly config: ((name: string) => Config.Config<unknown>) | undefined
 }
 
@@ -161,15 +161,20 @@ type Table = typeof table
 type Group = keyof Table
 type Decoded<O> = O extends Rule<infer A> ? A : never
 
-/** The options once decoded: every duration in milliseconds, every default filled in; `undefined` stands for never. */
+/**
+ * The options of a backend after decoding: each duration in milliseconds, and a default in place of each option that was not given.
+ *
+ * Options whose default is no value are `undefined`: `keepalive.method` (ping, unless `idleTtl` turns keepalive off), `keepalive.idleTtl`
+ * (not known), `reconnect.overlap` (as the connector says), `lifecycle.idleRelease` and `discovery.refreshInterval` (never).
+ */
 export type Policy = { readonly [G in Group]: { readonly [K in keyof Table[G]]: Decoded<Table[G][K]> } }
 
-/** The names of the groups. */
+/** The names of the groups of options: `keepalive`, `reconnect` and so on. */
 export const groups = Object.keys(table) as ReadonlyArray<Group>
 
 const optionsOf = (group: Group): Readonly<Record<string, Rule<unknown>>> => table[group]
 
-/** The groups among other options. */
+/** The groups of options alone, from an object that may have other members, such as `connector`. */
 export const pick = (options: PolicyOptions): PolicyOptions =>
   Object.fromEntries(groups.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]))
 
@@ -182,13 +187,13 @@ const unknown = (path: Problem.Path): Problem.Problem => {
   return Problem.unknown(path, groups, { meant: near })
 }
 
-/** The defaults of every option. */
+/** The policy of a backend that sets no option. */
 export const defaults = Object.fromEntries(groups.map((group) => [
   group,
   Object.fromEntries(Object.entries(optionsOf(group)).map(([name, { otherwise }]) => [name, otherwise]))
 ])) as Policy
 
-/** JSON Schemas of the groups, with defaults; lengths of time in milliseconds. */
+/** The JSON Schema of each group, with defaults. Defaults of durations are in milliseconds. */
 export const schemas = (): Readonly<Record<string, Check.JsonSchema>> =>
   Object.fromEntries(groups.map((group) => [
     group,
@@ -232,23 +237,24 @@ const check = (options: unknown): Either.Either<Policy, Problem.Problems> => {
   return Problem.some(problems) ? Either.left(problems) : Either.right(policy)
 }
 
-/** Everything that is wrong with options; nothing where they can be used. */
+/** All problems of these options; empty if they are valid. */
 export const problems = (options: unknown): ReadonlyArray<Problem.Problem> =>
   Either.match(check(options), { onLeft: (found) => found, onRight: () => [] })
 
 /**
- * Decodes options, once, when a backend is made. The error names every option that is not acceptable with its path, its
- * value and what would be accepted, and every one that does not exist with the one that was probably meant.
+ * Checks and decodes options. The error lists each value that is not accepted, with its path and what is accepted, and each option that
+ * does not exist, with the one that was probably meant.
  */
 export const decode = (backend: string, options: PolicyOptions): Either.Either<Policy, InvalidOptions> =>
   Either.mapLeft(check(options), (found) => Problem.refuse(backend, found))
 
-/** A InvalidOptions about one option. */
+/** An InvalidOptions about one option. */
 export const invalid = (backend: string, field: string, value: unknown, accepted: string): InvalidOptions =>
   Problem.refuse(backend, [Problem.wrong([field], value, accepted)])
 
 /**
- * The policy of one backend: a fleet's defaults below its own options, checked against what its transport can do.
+ * The policy of one backend: its own options, and the fleet's defaults for those that it does not set. Also refuses options that the
+ * connector's transport does not support.
  */
 export const resolve = (
   backend: string,
@@ -264,7 +270,7 @@ export const resolve = (
     (found) => Problem.refuse(backend, found)
   )
 
-/** What a transport cannot do. */
+/** The option that the connector's transport does not support, if there is one. */
 export const unfit = (connector: Connector, { keepalive }: PolicyOptions): Problem.Problem | undefined =>
   keepalive?.method === "options" && connector.heartbeat !== true
     ? Problem.wrong(
@@ -274,7 +280,7 @@ export const unfit = (connector: Connector, { keepalive }: PolicyOptions): Probl
     )
     : undefined
 
-/** One set of options over another, group by group; `undefined` leaves what is below. */
+/** Merges two sets of options, option by option. `above` wins, except where it has `undefined`. */
 export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions => {
   const groups = new Set([...Object.keys(below), ...Object.keys(above)]) as Set<keyof PolicyOptions>
   const merged: Record<string, unknown> = {}
@@ -287,7 +293,7 @@ export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions
   return merged as PolicyOptions
 }
 
-/** A group of options that may each be missing. */
+/** A group of options as a `Config`. Each of them may be missing. */
 const configOf = (
   options: Readonly<Record<string, Rule<unknown>>>
 ): Config.Config<Readonly<Record<string, unknown>>> =>
@@ -303,9 +309,9 @@ const configOf = (
   )
 
 /**
- * The options as a `Config`, by their names: `keepalive.interval`, `reconnect.maxDelay` and so on; what is not configured has
- * its default. Durations are texts such as "5 minutes". Values are checked when the backend is made, as all options are.
- * Nest it to read those of one backend; `toolArguments` cannot be configured this way.
+ * Reads the options from Effect's configuration by their names: `keepalive.interval`, `reconnect.maxDelay` and so on. Options that are
+ * not configured have their defaults. Write durations as texts such as "5 minutes". Nest this `Config` under a name to configure one
+ * backend. Values are checked when the backend is made. `keepalive.toolArguments` cannot be configured this way.
  *
  * @example
  * import { Backend, Policy } from "@mcp-lifeline/core"

@@ -38,7 +38,7 @@ export interface KeepaliveOptions<Time> {
   readonly authenticated?: boolean | undefined
 }
 
-/** How a lost connection comes back. */
+/** How Lifeline reconnects after a connection was lost. */
 export interface ReconnectOptions<Time> {
   /** Whether Lifeline reconnects after a loss. If false, only `reconnect()` and `enable()` do. Default true. */
   readonly auto?: boolean | undefined
@@ -114,7 +114,7 @@ export interface LifecycleOptions<Time> {
   readonly disabled?: boolean | undefined
 }
 
-/** How the catalogue is read. */
+/** When and how Lifeline reads the server's lists. */
 export interface DiscoveryOptions<Time> {
   /**
    * When the lists are read. `eager`: on every new connection. `learn`: once somebody asks for the catalogue; until then the hints of
@@ -143,7 +143,7 @@ export interface DiscoveryOptions<Time> {
 export interface PolicyOptions<Time> {
   /** How a session is kept alive, and how a dead one is found. */
   readonly keepalive?: KeepaliveOptions<Time> | undefined
-  /** How a lost connection comes back. */
+  /** How Lifeline reconnects after a connection was lost. */
   readonly reconnect?: ReconnectOptions<Time> | undefined
   /** How long things may take. */
   readonly timeouts?: TimeoutOptions<Time> | undefined
@@ -153,6 +153,6 @@ export interface PolicyOptions<Time> {
   readonly calls?: CallsOptions | undefined
   /** When a connection is opened, and when an unused one is closed. */
   readonly lifecycle?: LifecycleOptions<Time> | undefined
-  /** How the catalogue is read. */
+  /** When and how Lifeline reads the server's lists. */
   readonly discovery?: DiscoveryOptions<Time> | undefined
 }

@@ -1,23 +1,23 @@
 /**
- * What is wrong with an option: where it stands, what it is and what would be accepted. One way to say it for options in
- * code and in files.
+ * Problems of options: where the option is, what its value is, and what is accepted. The same for options in code and in files.
  */
 import { InvalidOptions } from "../Errors.js"
 import { nearest } from "./nearest.js"
 
 export { nearest } from "./nearest.js"
 
-/** Where an option stands: the keys that lead to it. */
+/** The keys that lead to an option. */
 export type Path = ReadonlyArray<string | number>
 
-/** One thing that is wrong. */
+/** One problem of an option. */
 export interface Problem {
   readonly path: Path
   /** Follows the option's name in a sentence: `is 5; accepted: 1 s to 24 h`. Quotes nothing that may be secret. */
   readonly message: string
   /**
-   * A key that has no meaning here: `misspelt` where it looks like one that has, `foreign` where it is known to belong to another
-   * program, else `unknown`. `ambiguous`: a key whose value may be meant otherwise, which is no reason to refuse it.
+   * Set if the problem is the key, not the value. `misspelt`: there is no such option, but one with a similar name. `foreign`: the key
+   * belongs to another program. `unknown`: any other key that is not an option. `ambiguous`: the value could also mean something else;
+   * it is accepted.
    */
   readonly key?: "misspelt" | "unknown" | "foreign" | "ambiguous" | undefined
 }
@@ -29,7 +29,7 @@ export const showPath = (path: Path): string =>
     ""
   )
 
-/** What kind of value it is, for what may be secret or is too large to show. */
+/** The kind of a value, for messages that must not show the value or would be too long. */
 export const kindOf = (value: unknown): string => {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return "an array"
@@ -52,19 +52,19 @@ const shown = (value: unknown): string => {
   }
 }
 
-/** A value that is not accepted. */
+/** The problem of a value that is not accepted; its message shows the value. */
 export const wrong = (path: Path, value: unknown, accepted: string): Problem => ({
   path,
   message: `is ${shown(value)}; accepted: ${accepted}`
 })
 
-/** A value that is not accepted and is not shown, since it may be secret. */
+/** The same for a value that may be secret: the message only says what kind of value it is. */
 export const wrongSecret = (path: Path, value: unknown, accepted: string): Problem => ({
   path,
   message: `is ${kindOf(value)}; accepted: ${accepted}`
 })
 
-/** An option that does not exist, with the one that was probably meant, or all that there are. */
+/** The problem of an option that does not exist. Its message names the one that was probably meant, or all that exist. */
 export const unknown = (
   path: Path,
   known: ReadonlyArray<string>,
@@ -79,17 +79,17 @@ export const unknown = (
   }
 }
 
-/** Puts problems of a part below the path of the whole. */
+/** The same problems with a path in front of theirs. */
 export const below = (path: Path, problems: ReadonlyArray<Problem>): ReadonlyArray<Problem> =>
   problems.map((problem) => ({ ...problem, path: [...path, ...problem.path] }))
 
-/** Several, of which there is at least one. */
+/** A list of problems with at least one. */
 export type Problems = readonly [Problem, ...Array<Problem>]
 
-/** Whether there are any. */
+/** Whether there is at least one problem. */
 export const some = (problems: ReadonlyArray<Problem>): problems is Problems => problems.length > 0
 
-/** A problem of a backend; the whole is called `options` where the problem is not with one of them. */
+/** A problem, with the name of its backend. */
 export interface Owned {
   readonly backend: string
   readonly problem: Problem

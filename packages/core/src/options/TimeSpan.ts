@@ -6,17 +6,17 @@ import { Duration, Option } from "effect"
 import type { DurationInput } from "effect/Duration"
 import { day, hour, minute, second, type TimeText, type Unit, units } from "./TimeText.js"
 
-/** A length of time: milliseconds, a text such as `"5s"`, `"10 ms"` or `"5 minutes"`, or what else Effect takes. */
+/** A length of time: milliseconds, a text such as `"5s"`, `"10 ms"` or `"5 minutes"`, or any other `DurationInput` of Effect. */
 export type TimeSpan = DurationInput | TimeText
 
 const text = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/
 
-/** The form of a length of time as a text, for a JSON Schema. */
+/** The pattern of a length of time as a text, for a JSON Schema. */
 export const pattern = `^\\s*\\d+(\\.\\d+)?\\s*(${Object.keys(units).join("|")})\\s*$`
 
 const isUnit = (unit: string): unit is Unit => Object.hasOwn(units, unit)
 
-/** The milliseconds of a length of time; `undefined` for what is none, and for negative ones. */
+/** The milliseconds of a length of time; `undefined` if the input is not a length of time, or is negative. */
 export const toMillis = (input: unknown): number | undefined => {
   // On the way of every call.
   if (typeof input === "number") return input >= 0 ? input : undefined
@@ -29,8 +29,8 @@ export const toMillis = (input: unknown): number | undefined => {
 }
 
 /**
- * The milliseconds of an option whose type says that it is a length of time; as in Effect, less than nothing is nothing. Throws
- * where a program without types gives something else.
+ * The milliseconds of a length of time. A negative one counts as 0, as in Effect. Throws a TypeError if a program without types gives
+ * something else.
  */
 export const millis = (input: TimeSpan): number => {
   const found = typeof input === "number" && input < 0 ? 0 : toMillis(input)
@@ -49,5 +49,5 @@ export const show = (millis: number): string => {
   return `${millis / size} ${unit}`
 }
 
-/** What is accepted between two bounds, in words. */
+/** A range of lengths of time for people: `1 s to 24 h`. */
 export const range = (min: number, max: number): string => `${show(min)} to ${show(max)}`

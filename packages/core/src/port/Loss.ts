@@ -1,20 +1,20 @@
 /**
- * What a connection tells of itself: where it leads to, and how it ended.
+ * What a connection says about itself: what it is connected to, and how it ended.
  */
 
-/** Where the other side is, for people: the process or the address (without credentials). */
+/** What the connection is connected to, for people: the process, or the address without credentials. */
 export interface Peer {
-  /** Of a child process. */
+  /** The id of the process that the connector started. */
   readonly pid?: number | undefined
-  /** Of a server over HTTP. */
+  /** The address of a server over HTTP. */
   readonly url?: string | undefined
 }
 
 /** How a connection ended. */
 export interface Loss {
   /**
-   * `session`: the server no longer knows the session, but answers. `closed`: the transport is over. `health`: requests or
-   * probes failed. `keepalive`: heartbeats were not answered. The last two are verdicts of the core.
+   * `session`: the server answers, but no longer knows the session. `closed`: the transport has ended. `health`: requests or probes
+   * failed. `keepalive`: the server did not answer heartbeats. A connection reports the first two; the core decides the last two.
    */
   readonly kind: "session" | "closed" | "health" | "keepalive"
   /** One line: what happened, with exit code, signal or status where there is one. */

@@ -1,7 +1,7 @@
 /**
  * The requests that a client may send, by method, with the protocol's own parameter and result types.
  *
- * Types only: nothing of the official SDK is loaded at run time. Which schema decodes a result is the adapter's business.
+ * Types only: this loads nothing of the official SDK at run time. The adapter chooses the schema that decodes a result.
  */
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
 
@@ -50,8 +50,8 @@ export type Params<M extends Method> = Methods[M]["params"]
 export type Result<M extends Method> = Methods[M]["result"]
 
 /**
- * Requests that only read: sending one twice does what sending it once does, so one whose fate is unknown may be sent
- * again. Subscribing, setting the level and cancelling a task set a value; setting it again changes nothing.
+ * Requests that may be sent twice without harm. Most of them only read. Subscribing, setting the log level and cancelling a task set a
+ * value, and setting it again changes nothing.
  */
 const reads: ReadonlySet<string> = new Set<Method>([
   "ping",
@@ -71,5 +71,8 @@ const reads: ReadonlySet<string> = new Set<Method>([
   "tasks/cancel"
 ])
 
-/** Whether a request may be repeated without knowing what became of the first. */
+/**
+ * Whether Lifeline may send a request again although the server may have carried it out. True for all requests of the protocol except
+ * `tools/call`.
+ */
 export const isRead = (method: string): boolean => reads.has(method)

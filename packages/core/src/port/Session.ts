@@ -8,7 +8,9 @@ import type { Method, Params, Result } from "./Method.js"
 
 /** What `onConnected` gets for a new generation, before Lifeline sends calls there. */
 export interface Session {
+  /** The number of the new connection. */
   readonly generation: number
+  /** Sends a request on the new connection. */
   readonly request: <M extends Method>(
     method: M,
     params: Params<M>,
