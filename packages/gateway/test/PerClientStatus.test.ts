@@ -119,14 +119,14 @@ describe.concurrent("what an operator sees of servers of which each client has i
         yield* until({ Connected: 1, Reconnecting: 1 })
         expect(yield* command("reconnect", "own")).toMatchObject({
           code: 0,
-          stdout: "own: Connected, per client: 2 connected\n"
+          stdout: "own: Connected, reconnected for 2 clients, per client: 2 connected\n"
         })
         expect(generations(yield* details)).toEqual([2, 2])
 
         const pids = yield* Effect.forEach([one, two], pidOf)
         expect(yield* act("disable")).toMatchObject({
           status: 200,
-          body: { state: "Disabled", runtimesByState: { Disabled: 2 } }
+          body: { state: "Disabled", runtimesByState: { Disabled: 2 }, runtimesDone: 2 }
         })
         yield* Effect.forEach(pids, Program.gone)
         const tools = ({ client }: typeof one) =>
@@ -143,7 +143,7 @@ describe.concurrent("what an operator sees of servers of which each client has i
         yield* Scope.close(scope, Exit.void)
 
         const on = yield* act("enable")
-        expect(on).toMatchObject({ status: 200, body: { state: "Idle", runtimesByState: {} } })
+        expect(on).toMatchObject({ status: 200, body: { state: "Idle", runtimesByState: {}, runtimesDone: 0 } })
         expect(on.body.history.at(-1)).toEqual({ at: on.body.since, state: "Idle" })
         expect(on.body.since).toBeGreaterThan(off.since)
         expect(yield* act("disable")).toMatchObject({ body: { state: "Disabled" } })
@@ -171,7 +171,12 @@ describe.concurrent("what an operator sees of servers of which each client has i
         const failed = yield* act("reconnect")
         expect(failed).toMatchObject({
           status: 502,
-          body: { error: { code: "unavailable", message: expect.stringMatching(/^2 of 2 runtimes: .*cannot start/) } }
+          body: {
+            error: {
+              code: "unavailable",
+              message: expect.stringMatching(/^2 of 2 runtimes failed, 0 succeeded: .*cannot start/)
+            }
+          }
         })
       })
   )

@@ -125,17 +125,20 @@ const servers = HttpApiGroup.make("servers")
       )
   )
   .add(
-    HttpApiEndpoint.post("reconnect")`/servers/${name}/reconnect`.addSuccess(GatewayStatus.Server)
+    HttpApiEndpoint.post("reconnect")`/servers/${name}/reconnect`.addSuccess(GatewayStatus.ChangedServer)
       .addError(NotFound).addError(ServerFailed)
-      .annotate(OpenApi.Description, "Connects the server anew, or that of each client, and answers when that is done.")
+      .annotate(
+        OpenApi.Description,
+        "Connects the server anew, or that of each client, a few at a time, and answers when that is done."
+      )
   )
   .add(
-    HttpApiEndpoint.post("enable")`/servers/${name}/enable`.addSuccess(GatewayStatus.Server)
+    HttpApiEndpoint.post("enable")`/servers/${name}/enable`.addSuccess(GatewayStatus.ChangedServer)
       .addError(NotFound).addError(ServerFailed)
       .annotate(OpenApi.Description, "Switches the server on, for all clients, and answers when it is connected.")
   )
   .add(
-    HttpApiEndpoint.post("disable")`/servers/${name}/disable`.addSuccess(GatewayStatus.Server)
+    HttpApiEndpoint.post("disable")`/servers/${name}/disable`.addSuccess(GatewayStatus.ChangedServer)
       .addError(NotFound)
       .annotate(
         OpenApi.Description,

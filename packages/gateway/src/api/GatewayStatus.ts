@@ -80,6 +80,16 @@ export const ServerDetails = Schema.extend(
 ).annotations({ identifier: "ServerDetails" })
 export type ServerDetails = typeof ServerDetails.Type
 
+/** One server, after something was done to it. */
+export const ChangedServer = Schema.extend(
+  Server,
+  Schema.Struct({
+    /** Where each client has its own: with how many runtimes this was done. */
+    runtimesDone: Schema.optional(count)
+  })
+).annotations({ identifier: "ChangedServer" })
+export type ChangedServer = typeof ChangedServer.Type
+
 /** A gateway and its servers, in the order of its configuration. */
 export const GatewayStatus = Schema.Struct({
   gateway: Schema.Struct({

@@ -10,6 +10,7 @@ import { clean } from "../Text.js"
 import { withoutOptions } from "../wrap/Advice.js"
 import * as Api from "./Api.js"
 import * as EventStream from "./EventStream.js"
+import { everyRuntime } from "./everyRuntime.js"
 import type { Gateway } from "./Gateway.js"
 import { gatewayStatus, serverDetails, serverStatus } from "./statusOf.js"
 
@@ -79,30 +80,18 @@ const gatewayHandlers = (gateway: Gateway) =>
 
 type Runtimes = ReadonlyArray<Backend.Backend>
 
-/** Does something to all of them at once, and says of how many it failed. That of a client that leaves meanwhile needs it no more. */
+/** Does something to all of them, and gives to how many it was done; where it fails for some, it says for how many. */
 const each =
   (act: (backend: Backend.Backend) => Effect.Effect<void, CommandError>) =>
-  (runtimes: Runtimes): Effect.Effect<void, Api.ServerFailed> =>
-    Effect.partition(
-      runtimes,
-      (backend) =>
-        Effect.catchAll(act(backend), (error) =>
-          Effect.flatMap(backend.status, ({ state }) =>
-            state === "Closed" ? Effect.void : Effect.fail(failed(error)))),
-      {
-        concurrency: "unbounded"
-      }
-    ).pipe(Effect.flatMap(([failures]) => {
+  (runtimes: Runtimes): Effect.Effect<number, Api.ServerFailed> =>
+    Effect.flatMap(everyRuntime(runtimes, act), ({ done, failures }) => {
       const [first] = failures
-      if (first === undefined) {
-        return Effect.void
-      }
-      if (runtimes.length === 1) {
-        return Effect.fail(first)
-      }
-      const { code, message } = first.error
-      return Effect.fail({ error: { code, message: `${failures.length} of ${runtimes.length} runtimes: ${message}` } })
-    }))
+      if (first === undefined) return Effect.succeed(done)
+      const { error } = failed(first)
+      if (runtimes.length === 1) return Effect.fail({ error })
+      const message = `${failures.length} of ${runtimes.length} runtimes failed, ${done} succeeded: ${error.message}`
+      return Effect.fail({ error: { code: error.code, message } })
+    })
 
 const serverHandlers = (gateway: Gateway) =>
   HttpApiBuilder.group(Api.Api, "servers", (handlers) =>
@@ -130,12 +119,13 @@ const serverHandlers = (gateway: Gateway) =>
             status === undefined ? Effect.fail(notFound(`there is no server ${name}`)) : Effect.succeed(status)
         )
 
-      /** Does something to a server, and answers with its status after that. */
-      const command = <E>(name: string, act: (runtimes: Runtimes) => Effect.Effect<void, E>, isOff?: boolean) =>
-        find(name, isOff).pipe(
-          Effect.flatMap(act),
-          Effect.zipRight(orGone(name, serverStatus(gateway, name)))
-        )
+      /** Does something to a server, and answers with its status after that. `act` gives to how many runtimes it was done. */
+      const command = <E>(name: string, act: (runtimes: Runtimes) => Effect.Effect<number, E>, isOff?: boolean) =>
+        Effect.gen(function*() {
+          const runtimesDone = yield* Effect.flatMap(find(name, isOff), act)
+          const server = yield* orGone(name, serverStatus(gateway, name))
+          return server.sessions === "shared" ? server : { ...server, runtimesDone }
+        })
 
       const login = (name: string) =>
         Effect.gen(function*() {
@@ -178,7 +168,11 @@ const serverHandlers = (gateway: Gateway) =>
         .handle("disable", ({ path }) =>
           command(
             path.name,
-            Effect.forEach(({ disable }) => disable, { concurrency: "unbounded", discard: true }),
+            (runtimes) =>
+              Effect.as(
+                Effect.forEach(runtimes, ({ disable }) => disable, { concurrency: "unbounded", discard: true }),
+                runtimes.length
+              ),
             true
           ))
         .handle("login", ({ path }) => login(path.name))

@@ -35,7 +35,7 @@ export interface GatewayClient {
   readonly act: (
     action: "reconnect" | "enable" | "disable",
     server: string
-  ) => Effect.Effect<GatewayStatus.Server, Failure>
+  ) => Effect.Effect<GatewayStatus.ChangedServer, Failure>
   /** The status at once and as it changes, and each line of the log; fails when the gateway ends. */
   readonly updates: Stream.Stream<Update, Failure>
 }

@@ -13,7 +13,11 @@ import { perClient } from "./StatusView.js"
 import * as Tools from "./tools.js"
 import { waiting } from "./waiting.js"
 
-const verbs = { reconnect: "Reconnecting", enable: "Enabling", disable: "Disabling" } as const
+const verbs = {
+  reconnect: { running: "Reconnecting", done: "reconnected" },
+  enable: { running: "Enabling", done: "enabled" },
+  disable: { running: "Disabling", done: "disabled" }
+} as const
 
 /** Does something to a server and says what state it is in then. */
 const act = (
@@ -22,15 +26,15 @@ const act = (
   output: Output.Output
 ) =>
   Effect.gen(function*() {
-    const status = yield* waiting(output, `${verbs[action]} ${clean(server)}`, client.act(action, server))
+    const verb = verbs[action]
+    const status = yield* waiting(output, `${verb.running} ${clean(server)}`, client.act(action, server))
     if (json) return yield* output.line(JSON.stringify(status, undefined, 2))
-    const { generation, name, runtimesByState, state } = status
+    const { generation, name, runtimesByState, runtimesDone = 0, state } = status
     const connection = state === "Connected" ? `, generation ${generation}` : ""
-    yield* output.line(
-      `${clean(name)}: ${
-        runtimesByState === undefined ? `${state}${connection}` : `${state}, ${perClient(runtimesByState)}`
-      }`
-    )
+    const details = runtimesByState === undefined
+      ? connection
+      : `, ${verb.done} for ${runtimesDone} ${runtimesDone === 1 ? "client" : "clients"}, ${perClient(runtimesByState)}`
+    yield* output.line(`${clean(name)}: ${state}${details}`)
   })
 
 const carryOut = (client: GatewayClient.GatewayClient, asked: Asked, output: Output.Output) => {
