@@ -124,7 +124,7 @@ describe.concurrent("keepalive", () => {
       const beating = yield* HttpFaultServer.make()
       const backend = yield* supervise(silent, { keepalive: { method: "none", interval: "1 second" } })
       yield* supervise(beating, { keepalive: { interval: "1 second" } })
-      yield* seen(beating, () => beating.count("ping") === 5)
+      yield* seen(beating, () => beating.count("ping") >= 5)
       assert.deepStrictEqual(kindsOf(silent), handshake)
       const { generation, keepalive } = yield* backend.status
       assert.deepStrictEqual([generation, keepalive.state], [1, "off"])
@@ -221,10 +221,11 @@ describe.concurrent("keepalive", () => {
           "keepalive_auto_disabled_total{method=ping,reason=unsupported}": 1
         })
 
-        // The third is sent after the second has been counted.
-        yield* seen(good, () => good.count("ping") === 3)
+        yield* seen(good, () => good.count("ping") >= 3)
         const counts = yield* countsOf("metrics-good")
-        assert.include([2, 3], counts["keepalive_attempt_count{method=ping}"])
+        // Each is sent after the one before has been counted.
+        const sent = good.count("ping")
+        assert.include([sent - 1, sent], counts["keepalive_attempt_count{method=ping}"])
         assert.deepStrictEqual(counts, {
           "keepalive_attempt_count{method=ping}": counts["keepalive_attempt_count{method=ping}"]!,
           "keepalive_success_count{method=ping}": counts["keepalive_attempt_count{method=ping}"]!,
