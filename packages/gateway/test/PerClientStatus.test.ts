@@ -40,7 +40,7 @@ describe.concurrent("what an operator sees of servers of which each client has i
     "[G15] [G16] how many runtimes are in which state: one that is killed is missed, and counted again when it is back",
     () =>
       Effect.gen(function*() {
-        const { base, broken, client, command, details, until } = yield* gateway({
+        const { base, broken, client, command, details, program, until } = yield* gateway({
           reconnect: { initialDelay: "100 millis", maxDelay: "500 millis", maxAttempts: 1000 }
         })
         expect(yield* until({})).toMatchObject({ state: "Idle", sessions: "per-client", history: [] })
@@ -81,6 +81,16 @@ describe.concurrent("what an operator sees of servers of which each client has i
           /per client: 2 connected[^]*│ 1 +│ Connected +│ \d+ [^│]+│ 2 +│[^]*│ 2 +│ Connected +│ .* │ 1 +│/
         )
         expect(JSON.parse((yield* command("status", "own", "--json")).stdout).runtimes).toHaveLength(2)
+        const own = (yield* ask(`${base}/api/logs?server=own`)).body.events
+        for (const line of [`Connected  generation 1  pid ${first}`, "Lost  generation 1", "Attempt failed"]) {
+          expect(own).toContainEqual(
+            expect.objectContaining({ server: "own", text: expect.stringContaining(`runtime 1  ${line}`) })
+          )
+          yield* program.until(() =>
+            program.stdout().includes(` own  runtime 1  ${line}`) || undefined
+          )
+        }
+        expect((yield* command("logs", "--server", "own")).stdout).toContain(" own  runtime 1  Lost")
         expect(yield* command("status", "nobody")).toMatchObject({
           code: 1,
           stderr: "mcp-lifeline: there is no server nobody\n"
@@ -92,11 +102,7 @@ describe.concurrent("what an operator sees of servers of which each client has i
         for (const { transport } of clients) {
           expect(JSON.stringify(said)).not.toContain(transport.sessionId)
         }
-        yield* Effect.promise(() =>
-          Promise.all(clients.map(({ transport }) =>
-            transport.terminateSession()
-          ))
-        )
+        yield* Effect.promise(() => Promise.all(clients.map(({ transport }) => transport.terminateSession())))
         expect(yield* until({})).toMatchObject({ state: "Idle" })
         expect((yield* details).runtimes).toEqual([])
         expect((yield* ask(`${base}/api/servers/shared`)).body).not.toHaveProperty("runtimes")

@@ -34,7 +34,7 @@ export interface Gateway extends About {
 /** What is known of a fleet without a record of its own: nothing that was before now. */
 export const about = (fleet: Fleet.Fleet): Effect.Effect<About, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const record = yield* Record.make
+    const record = yield* Record.make()
     yield* record.follow(fleet)
     return { record, startedAt: yield* Clock.currentTimeMillis, config: undefined, signIn: () => undefined }
   })

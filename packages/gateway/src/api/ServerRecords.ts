@@ -2,13 +2,16 @@
  * The calls, the runtimes and the history of each server, measured as telemetry: from before anything happens to it. Of a server that
  * each client has for itself there may be many runtimes at once; what is known of them is one record.
  */
-import type { Telemetry } from "@mcp-lifeline/core"
+import type { Event, Telemetry } from "@mcp-lifeline/core"
 import { CallCounts } from "./CallCounts.js"
 import { History } from "./History.js"
 import { Runtime } from "./Runtime.js"
 
 /** Which of the runtimes of a server speaks for all of them. */
 export type Leading = (runtimes: ReadonlyArray<Runtime>) => Runtime | undefined
+
+/** Takes an event of a runtime after it is recorded. Must not throw. */
+export type OnEvent = (event: Event.Event, runtime: Runtime, observed: Telemetry.Observed) => void
 
 /** What is known of one server. */
 export class ServerRecord {
@@ -61,10 +64,12 @@ export class ServerRecords implements Telemetry.Telemetry {
   readonly #records = new Map<string, ServerRecord>()
   readonly #next: Telemetry.Telemetry | undefined
   readonly #leading: Leading
+  readonly #onEvent: OnEvent
 
-  constructor(next: Telemetry.Telemetry | undefined, leading: Leading) {
+  constructor(next: Telemetry.Telemetry | undefined, leading: Leading, onEvent: OnEvent = () => undefined) {
     this.#next = next
     this.#leading = leading
+    this.#onEvent = onEvent
   }
 
   of(server: string): ServerRecord | undefined {
@@ -86,6 +91,7 @@ export class ServerRecords implements Telemetry.Telemetry {
       hasSpans: next?.hasSpans === true,
       event: (event) => {
         record.take(runtime, event)
+        this.#onEvent(event, runtime, backend)
         next?.event(event)
       },
       beat: (sent, failure, millis) => next?.beat(sent, failure, millis),

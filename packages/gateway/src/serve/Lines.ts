@@ -1,13 +1,24 @@
 /**
  * What happens to backends as plain lines, one for each event that matters to an operator. Pure.
  */
-import { type Event, Lifecycle, type Status } from "@mcp-lifeline/core"
+import { type Event, Lifecycle, Log, type Status } from "@mcp-lifeline/core"
+import { LogLevel } from "effect"
 import { clean, time } from "../Text.js"
 import * as Table from "./Table.js"
 
+/** What lines say of a server beside the event. */
+export type Known = Pick<Status, "state" | "generation" | "peer" | "target" | "transport" | "catalog">
+
+/** How much an event matters. */
+export const levelOf = (event: Event.Event): "info" | "warning" | "error" => {
+  const { level } = Log.entryOf(event)
+  if (LogLevel.greaterThanEqual(level, LogLevel.Error)) return "error"
+  return LogLevel.greaterThanEqual(level, LogLevel.Warning) ? "warning" : "info"
+}
+
 const tools = (count: number): string => `${count} ${count === 1 ? "tool" : "tools"}`
 
-const say = (event: Event.Event, status: Status | undefined): ReadonlyArray<string> | undefined => {
+const say = (event: Event.Event, status: Known | undefined): ReadonlyArray<string> | undefined => {
   switch (event._tag) {
     case "StateChanged": {
       if (event.to !== "Connected") {
@@ -59,7 +70,7 @@ export const show = (at: number, backend: string, text: string): string => `${ti
 export const step = (
   told: Told,
   event: Event.Event,
-  status: Status | undefined
+  status: Known | undefined
 ): readonly [Told, string | undefined] => {
   const count = status?.catalog?.tools
   if (event._tag === "CatalogChanged" && told.get(event.backend) === count) return [told, undefined]

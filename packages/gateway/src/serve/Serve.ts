@@ -129,34 +129,23 @@ export const run = (
 const written = (options: Options, plain: Output.Output) =>
   Effect.gen(function*() {
     const isJson = options.logFormat === "json"
-    const record = yield* Effect.provide(Record.make, LifelineTelemetry.layer)
-    const journal: Journal = {
-      record,
-      output: isJson ? JsonLog.over(plain) : plain,
-      show: (entry) =>
-        isJson
-          ? JsonLog.entry(plain, entry)
-          : plain.live || entry.server === null
-          ? Effect.void
-          : plain.line(Lines.show(entry.at, entry.server, entry.text))
-    }
+    const show = (entry: EventLog.Entry) =>
+      isJson
+        ? JsonLog.entry(plain, entry)
+        : plain.live || entry.server === null
+        ? Effect.void
+        : plain.line(Lines.show(entry.at, entry.server, entry.text))
+    const record = yield* Effect.provide(Record.make(show), LifelineTelemetry.layer)
     const logger = Logger.zip(
       isJson ? JsonLog.jsonLogger(plain) : Output.logger(plain),
       JsonLog.logger(record.log.add)
     )
-    return yield* serve(options, journal).pipe(
+    return yield* serve(options, record, isJson ? JsonLog.over(plain) : plain).pipe(
       Effect.provide([StateFolder.layer, Logger.replace(Logger.defaultLogger, logger)])
     )
   })
 
-/** Where what happens is kept and written. */
-interface Journal {
-  readonly record: Record.Record
-  readonly output: Output.Output
-  readonly show: (entry: EventLog.Entry) => Effect.Effect<void>
-}
-
-const serve = (options: Options, { output, record, show }: Journal) =>
+const serve = (options: Options, record: Record.Record, output: Output.Output) =>
   Effect.gen(function*() {
     const token = yield* Token.find(options)
     const given = options.config === undefined ? undefined : yield* Configuration.make(options.config, output)
@@ -171,7 +160,7 @@ const serve = (options: Options, { output, record, show }: Journal) =>
       Effect.mapError(({ cause, message }) => new StartError({ message, cause }))
     )
     const { fleet } = servers
-    yield* record.follow(fleet, show)
+    yield* record.follow(fleet)
     if (given) yield* given.follow(servers)
     const draw = output.live ? live(fleet, demo, output) : demo ? hints(fleet, demo, output) : Effect.void
     yield* draw.pipe(

@@ -50,7 +50,7 @@ export const span = (millis: number): string => {
 export const until = (millis: number): string => span(Math.ceil(millis / 1000) * 1000)
 
 /** The process or the address that a backend has now. */
-export const peer = ({ peer, target, transport }: Status): string =>
+export const peer = ({ peer, target, transport }: Pick<Status, "peer" | "target" | "transport">): string =>
   peer?.pid !== undefined ? `pid ${peer.pid}` : peer?.url ?? (transport === "stdio" ? "" : target)
 
 /** A backend that is connected had its error before, or in a call: the age says so. */

@@ -116,7 +116,7 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         yield* shows(runtimes, "per client: 2 connected")
         yield* run(() => page.getByRole("button", { name: "own", exact: true }).click())
         yield* shows(items, /#1 Connected since [\d:]+, generation 1\s*#2 Connected since [\d:]+, generation 1/)
-        yield* shows(row.locator(".details .events"), "The log has only shared servers")
+        yield* shows(row.locator(".details .events"), "runtime 1 · Connected · generation 1")
         Program.kill(pid!)
         yield* shows(runtimes, "per client: 1 connected, 1 reconnecting")
         yield* shows(state, "Reconnecting")

@@ -160,8 +160,7 @@ export class Details {
   /** @param {ReadonlyArray<import("./types.d.ts").GatewayEvent>} lines */
   #showLog(lines) {
     const shown = lines.toReversed().map((line) => eventLine({ ...line, server: null }))
-    const none = this.#server?.sessions === "per-client" ? "The log has only shared servers" : "Nothing yet"
-    this.#log.replaceChildren(...(shown.length > 0 ? shown : [element("li", {}, none)]))
+    this.#log.replaceChildren(...(shown.length > 0 ? shown : [element("li", {}, "Nothing yet")]))
   }
 
   /** An event of the server has happened. @param {import("./types.d.ts").GatewayEvent} event */
