@@ -4,7 +4,8 @@ import { Effect, Exit, Scope } from "effect"
 import { unlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { type Answer, ask, folder, serve, untilStatus } from "./support/Gateway.js"
+import { type Answer, ask, folder, isConnected, serve, untilStatus } from "./support/Gateway.js"
+import * as Inspector from "./support/Inspector.js"
 import * as Program from "./support/Program.js"
 import { connected } from "./support/Served.js"
 import * as TestClient from "./support/TestClient.js"
@@ -157,6 +158,43 @@ describe.concurrent("what an operator sees of servers of which each client has i
         expect(yield* tools(four)).not.toContain("own__who")
         expect(yield* act("enable")).toMatchObject({ body: { state: "Connected", runtimesByState: { Connected: 1 } } })
         yield* pidOf(four)
+      })
+  )
+
+  it.scopedLive(
+    "[G15] its tools are neither listed nor called without a client, and what is said of that leads to what works",
+    () =>
+      Effect.gen(function*() {
+        const { base, command } = yield* gateway({})
+        const inspector = `npx @modelcontextprotocol/inspector --cli ${base}/mcp --transport http --method`
+        const tools = (query: string) => Effect.map(ask(`${base}/api/tools${query}`), ({ body }) => body)
+        yield* untilStatus(base, isConnected, "shared")
+        const all = yield* tools("")
+        expect(all.tools.map(({ name }: { readonly name: string }) => name)).toEqual(["shared__who"])
+        const message = expect.stringContaining(`list them as a client: ${inspector} tools/list`)
+        expect(all.notListed).toEqual([{ server: "own", message }])
+        expect(yield* tools("?server=own")).toEqual({ tools: [], notListed: all.notListed })
+        expect(yield* tools("?server=shared")).toEqual({ tools: all.tools, notListed: [] })
+        expect((yield* command("tools")).stdout).toMatch(/shared__who[^]*each client has its own server own /)
+        for (const name of ["own", "own__who"]) {
+          expect(yield* command("tools", name)).toMatchObject({ code: 1, stderr: message })
+        }
+        expect(yield* command("tools", "shared")).toMatchObject({
+          code: 0,
+          stdout: expect.not.stringContaining("each client")
+        })
+        const called = yield* ask(`${base}/api/call`, "POST", { name: "own__who" })
+        expect(called).toMatchObject({ status: 404, body: { error: { code: "not_found" } } })
+        const advice = `${inspector} tools/call --tool-name own__who`
+        expect(called.body.error.message).toContain("own__who was not called: each client has its own server own ")
+        expect(yield* command("call", "own__who")).toMatchObject({ code: 1, stderr: expect.stringContaining(advice) })
+        expect((yield* ask(`${base}/api/call`, "POST", { name: "other__who" })).body.error.message).not.toContain(
+          "client"
+        )
+        const cli = Inspector.copy(yield* folder)
+        const advised = yield* Program.start(advice.split("--cli ")[1]?.split(" ") ?? [], {}, [process.execPath, cli])
+        expect(yield* advised.ended).toMatchObject({ code: 0 })
+        expect(advised.stdout()).toContain("pid")
       })
   )
 

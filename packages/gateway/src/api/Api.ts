@@ -59,6 +59,14 @@ export const Tool = Schema.Struct({
 }).annotations({ identifier: "Tool" })
 export type Tool = typeof Tool.Type
 
+/** The tools that are known without a client. */
+export const Tools = Schema.Struct({
+  tools: Schema.Array(Tool),
+  /** The servers of which each client has its own, with why their tools are not listed, and what to do instead. */
+  notListed: Schema.Array(Schema.Struct({ server: Schema.String, message: Schema.String }))
+}).annotations({ identifier: "Tools" })
+export type Tools = typeof Tools.Type
+
 /** A call of a tool. */
 export const Call = Schema.Struct({
   name: Schema.String,
@@ -92,8 +100,11 @@ const gateway = HttpApiGroup.make("gateway")
   .add(
     HttpApiEndpoint.get("tools", "/tools")
       .setUrlParams(Schema.Struct({ server: Schema.optional(Schema.String) }))
-      .addSuccess(Schema.Struct({ tools: Schema.Array(Tool) }))
-      .annotate(OpenApi.Description, "The tools that clients are offered, of one server where one is named.")
+      .addSuccess(Tools)
+      .annotate(
+        OpenApi.Description,
+        "The tools of shared servers that clients are offered, of one server where one is named."
+      )
   )
   .add(
     HttpApiEndpoint.post("call", "/call").setPayload(Call)
@@ -101,7 +112,7 @@ const gateway = HttpApiGroup.make("gateway")
         Schema.Unknown.annotations({ description: "The result of the tool, as MCP has it (CallToolResult)" })
       )
       .addError(NotFound).addError(ServerFailed)
-      .annotate(OpenApi.Description, "Calls a tool.")
+      .annotate(OpenApi.Description, "Calls a tool of a shared server.")
   )
   .add(
     HttpApiEndpoint.get("logs", "/logs")

@@ -2,7 +2,7 @@
  * Answers the requests of the API.
  */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
-import { type Backend, type CallError, type CommandError, Nesting } from "@mcp-lifeline/core"
+import { type Backend, type CallError, type CommandError, Fleet, Nesting } from "@mcp-lifeline/core"
 import { Array, Effect, FiberMap, Layer, Stream } from "effect"
 import * as Offer from "../serve/Offer.js"
 import * as SignInState from "../sign-in/State.js"
@@ -12,6 +12,7 @@ import * as Api from "./Api.js"
 import * as EventStream from "./EventStream.js"
 import { everyRuntime } from "./everyRuntime.js"
 import type { Gateway } from "./Gateway.js"
+import * as OwnTools from "./ownTools.js"
 import { gatewayStatus, serverDetails, serverStatus } from "./statusOf.js"
 
 const notFound = (message: string): Api.NotFound => ({ error: { code: "not_found", message } })
@@ -42,12 +43,19 @@ const gatewayHandlers = (gateway: Gateway) =>
   HttpApiBuilder.group(Api.Api, "gateway", (handlers) =>
     Effect.gen(function*() {
       const events = yield* EventStream.make(gateway)
-      const { fleet, record } = gateway
+      const { fleet, own, record, url } = gateway
+      /** Why a tool that no shared server has is not called, where another server may have it. */
+      const notCalled = (tool: string): string | undefined => {
+        const server = own.servers.find(({ id }) => Fleet.mayName(id, tool))
+        return server && OwnTools.notCalled(server.id, tool, url)
+      }
       return handlers
         .handle("status", () => gatewayStatus(gateway))
         .handleRaw("events", () => events)
         .handle("tools", ({ urlParams }) =>
           Effect.map(fleet.catalog, (catalog) => ({
+            notListed: own.servers.filter(({ id }) => urlParams.server === undefined || urlParams.server === id)
+              .map(({ id }) => ({ server: id, message: OwnTools.notListed(id, url) })),
             tools: Offer.tools(catalog).flatMap(({ description, inputSchema, name, title }) => {
               const entry = catalog.tools.get(name)
               if (entry === undefined) return []
@@ -63,7 +71,7 @@ const gatewayHandlers = (gateway: Gateway) =>
           return fleet.callTool(payload).pipe(
             Effect.mapError((error) =>
               error._tag === "RemoteError" && error.code === unknownName && error.backend === "fleet"
-                ? notFound(error.message)
+                ? notFound(notCalled(payload.name) ?? error.message)
                 : failed(error)
             ),
             Effect.filterOrFail(

@@ -29,7 +29,7 @@ export type Update =
 export interface GatewayClient {
   readonly status: Effect.Effect<GatewayStatus.GatewayStatus, Failure>
   readonly server: (name: string) => Effect.Effect<GatewayStatus.ServerDetails, Failure>
-  readonly tools: Effect.Effect<ReadonlyArray<Api.Tool>, Failure>
+  readonly tools: Effect.Effect<Api.Tools, Failure>
   readonly call: (call: Api.Call) => Effect.Effect<unknown, Failure>
   readonly logs: (limit: number, server: string | undefined) => Effect.Effect<ReadonlyArray<EventLog.Entry>, Failure>
   readonly act: (
@@ -137,7 +137,7 @@ export const find = (choice: Choice): Effect.Effect<GatewayClient, Failure | Usa
     return {
       status: failed(api.gateway.status()),
       server: (name) => failed(api.servers.server({ path: { name } })),
-      tools: failed(Effect.map(api.gateway.tools({ urlParams: {} }), ({ tools }) => tools)),
+      tools: failed(api.gateway.tools({ urlParams: {} })),
       call: (payload) => failed(api.gateway.call({ payload })),
       logs: (limit, server) =>
         failed(Effect.map(api.gateway.logs({ urlParams: { limit, server } }), ({ events }) => events)),

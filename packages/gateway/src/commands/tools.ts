@@ -38,17 +38,24 @@ export const tools = (
   output: Output
 ) =>
   Effect.gen(function*() {
-    const all = yield* client.tools
+    const { notListed, tools: all } = yield* client.tools
     const one = all.find((tool) => tool.name === name)
     const found = name === undefined ? all : one === undefined ? all.filter(({ server }) => server === name) : [one]
+    const unlisted = notListed.filter(({ server }) =>
+      name === undefined || server === name || name.startsWith(`${server}__`)
+    )
     if (found.length === 0 && name !== undefined) {
+      const [first] = unlisted
+      if (first !== undefined) return yield* new StartError({ message: clean(first.message) })
       return yield* new StartError({
         message: `no server and no tool is named ${clean(name)}, or the server offers no tools; see mcp-lifeline tools`
       })
     }
     if (json) return yield* output.line(JSON.stringify(one ?? found, undefined, 2))
     if (one !== undefined) return yield* output.line(details(one))
-    yield* output.line(found.length === 0 ? "The gateway offers no tools" : table(found, yield* output.width))
+    if (found.length > 0) yield* output.line(table(found, yield* output.width))
+    else if (unlisted.length === 0) yield* output.line("The gateway offers no tools")
+    yield* Effect.forEach(unlisted, ({ message }) => output.line(clean(message)))
   })
 
 const Arguments = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown }))

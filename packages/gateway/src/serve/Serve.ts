@@ -20,6 +20,7 @@ import * as RunningGateways from "../state/RunningGateways.js"
 import * as StateFolder from "../state/StateFolder.js"
 import * as Endpoint from "./Endpoint.js"
 import * as Heap from "./Heap.js"
+import { inspector } from "./inspector.js"
 import * as JsonLog from "./JsonLog.js"
 import * as Lines from "./Lines.js"
 import * as OtlpEndpoint from "./otlpEndpoint.js"
@@ -56,7 +57,7 @@ const welcome = (url: string, page: string, hasToken: boolean): string => {
     "  In a client's mcp.json:",
     `    { "mcpServers": { "lifeline": { "type": "http", "url": "${url}"${header} } } }`,
     "  Or from a shell:",
-    `    npx @modelcontextprotocol/inspector --cli ${url} --transport http${option} --method tools/list`,
+    `    ${inspector(url, "tools/list", option)}`,
     ""
   ].join("\n")
 }

@@ -1,0 +1,20 @@
+/**
+ * Why tools of a server of which each client has its own are neither listed nor called without a client, and what to do instead.
+ */
+import { inspector } from "../serve/inspector.js"
+
+const whose = (server: string): string => `each client has its own server ${server} (sessions: "per-client")`
+
+/** In place of its tools. `url`: of the MCP endpoint. */
+export const notListed = (server: string, url: string): string =>
+  `${whose(server)} and may be offered other tools, so they are not listed here; list them as a client: ${
+    inspector(url, "tools/list")
+  }`
+
+/** In place of the result of a call. */
+export const notCalled = (server: string, tool: string, url: string): string =>
+  `${tool} was not called: ${
+    whose(server)
+  }, which only this client can call; call it as a client, for which the gateway starts one: ${
+    inspector(url, `tools/call --tool-name ${tool}`)
+  }`
