@@ -70,6 +70,7 @@ describe("a session that goes on in another process", () => {
           expect((await answered).status).toBe(200)
           expect(order.splice(0)).toEqual(["ping", name])
         }
+        expect((await send(url, "POST", short, { id: 1, method: "ping" })).status).toBe(404)
       })
     }))
 
