@@ -47,7 +47,7 @@ const kindOf = (event: Event.Event): string =>
 /** What was counted, as one line. */
 const lineOf = ({ count, last, since }: Following, now: number): EventLog.Entry | undefined => {
   if (last === undefined || count === 1) return last && { ...last, at: now }
-  return { ...last, at: now, text: `${last.text}  (${count} times in ${Table.span(now - since)})` }
+  return { ...last, at: now, text: `${last.text}  (${count} times in ${Table.span(Math.max(1000, now - since))})` }
 }
 
 /** Gives lines to `write` as long as the scope is open; those that are counted when it closes, too. */
