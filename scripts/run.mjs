@@ -56,7 +56,8 @@ export const capture = (command, args, options = {}) =>
   })
 
 /**
- * Starts a program and resolves once `read` finds something in what it has written, with that. Rejects when the program ends before.
+ * Starts a program and resolves once `read` finds something in what it has written, with that. Rejects when the program ends before. Its
+ * standard input stays open for as long as we run.
  *
  * @template A
  * @param {string} command
@@ -67,7 +68,7 @@ export const capture = (command, args, options = {}) =>
  */
 export const start = (command, args, read, options = {}) =>
   new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: environment(), ...options })
+    const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], env: environment(), ...options })
     /** @type {Promise<number | null>} */
     const ended = new Promise((done) => child.once("exit", done))
     const end = () => {

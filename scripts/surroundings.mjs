@@ -48,18 +48,23 @@ export const open = async (project, bin) => {
   const env = { ...process.env, HOME: home, PATH: `${bin}:${process.env["PATH"]}` }
   const [port, loginPort, authPort, callbackPort, metricsPort] = await Promise.all(Array.from({ length: 5 }, freePort))
   const official = join(project, "node_modules/@modelcontextprotocol")
+  // The example servers would listen on every address of the machine; the gateway has what keeps those of its demo to loopback.
+  const onLoopback = ["--import", join(project, "node_modules/mcp-lifeline/esm/loopback.js")]
   const listens = (/** @type {string} */ text) => /listening on port (\d+)/.exec(text)?.[1]
   const page = "docs/tasks/one-process-for-many-agents.md"
   const config = blocksOf(page).find(({ language }) => language === "json")?.code.join("\n") ?? ""
   writeFileSync(join(home, "mcp.json"), config)
   const names = Object.keys(JSON.parse(config).mcpServers)
   const [everything, login, gateway] = await Promise.all([
-    start(process.execPath, [join(official, "server-everything/dist/index.js"), "streamableHttp"], listens, {
-      env: { ...env, PORT: String(port) }
-    }),
     start(
       process.execPath,
-      [join(official, "sdk/dist/esm/examples/server/simpleStreamableHttp.js"), "--oauth"],
+      [...onLoopback, join(official, "server-everything/dist/index.js"), "streamableHttp"],
+      listens,
+      { env: { ...env, PORT: String(port) } }
+    ),
+    start(
+      process.execPath,
+      [...onLoopback, join(official, "sdk/dist/esm/examples/server/simpleStreamableHttp.js"), "--oauth"],
       (text) => /MCP .+ listening/.test(text) && /OAuth .+ listening/.test(text) || undefined,
       { env: { ...env, MCP_PORT: String(loginPort), MCP_AUTH_PORT: String(authPort) } }
     ),
