@@ -173,7 +173,7 @@ const one = (adopt: Adopt, target: Target.Target, terminal: Terminal, copies: Co
       return yield* end("not changed", "Not changed.")
     }
     yield* carryOut(change, copies)
-    return yield* end("changed", adopt.undo ? "Changed." : `Changed. A copy of it is kept in ${copies.folder}.`)
+    return yield* end("changed", adopt.undo ? "Changed." : `Changed. The original is saved in ${copies.folder}.`)
   }).pipe(
     Effect.catchTag("FileProblem", ({ message }) => {
       const report: Report.FileReport = {
