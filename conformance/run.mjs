@@ -163,23 +163,24 @@ const throughWrap = async (scenario) => {
 /** Each once, in the last revision that it is for. */
 const once = [...new Map(scenarios.map((scenario) => [scenario.name, scenario])).values()]
 
-/** Those that wait in vain are begun first. @type {(a: Play, b: Play) => number} */
-const longestFirst = (a, b) => Number(a.listed) - Number(b.listed)
-/** @typedef {{ readonly listed: boolean, readonly timed: boolean, readonly run: () => Promise<void> }} Play */
+/** @typedef {{ readonly name: string, readonly listed: boolean, readonly run: () => Promise<void> }} Play */
+/** Those that wait in vain are begun first, then logins, which wait too. @param {Play} play */
+const rank = ({ listed, name }) => listed ? name.startsWith("auth/") ? 1 : 2 : 0
 /** @type {ReadonlyArray<Play>} */
 const plays = [
   ...scenarios.map((scenario) => ({
+    name: scenario.name,
     listed: expected.includes(keyOf(scenario)),
-    timed: timed.has(scenario.name),
     run: () => compare(scenario)
   })),
   ...once.map((scenario) => ({
+    name: scenario.name,
     listed: wrapped.includes(scenario.name),
-    timed: timed.has(scenario.name),
     run: () => throughWrap(scenario)
   }))
 ]
-for (const { run, timed } of plays) if (timed) await run()
+for (const { name, run } of plays) if (timed.has(name)) await run()
+const others = plays.filter(({ name }) => !timed.has(name)).toSorted((a, b) => rank(a) - rank(b))
 
 const ofServers = (await capture(node, [suite, "list", "--server"], { cwd: here })).matchAll(/^ {2}- (\S+) /gm)
 const serverNames = [...ofServers].map(([, name = ""]) => name).filter((name) => positionals.includes(name))
@@ -190,7 +191,7 @@ const serve = async () => {
   served = counts
   complaints.push(...more)
 }
-await together([serve, ...plays.filter(({ timed }) => !timed).toSorted(longestFirst).map(({ run }) => run)])
+await together([serve, ...others.map(({ run }) => run)])
 passed += served.passed
 
 for (const complaint of complaints) console.error(complaint)

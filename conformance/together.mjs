@@ -7,5 +7,5 @@ export const together = async (jobs) => {
   const worker = async () => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) await next()
   }
-  await Promise.all(Array.from({ length: Math.min(8, 4 * availableParallelism()) }, worker))
+  await Promise.all(Array.from({ length: Math.min(10, 5 * availableParallelism()) }, worker))
 }
