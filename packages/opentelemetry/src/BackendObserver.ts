@@ -3,8 +3,9 @@
  */
 import type { Event, Telemetry } from "@mcp-lifeline/core"
 import { Exit, type Tracer } from "effect"
+import { CallKinds } from "./CallKind.js"
 import { CallSpan, type Host } from "./CallSpan.js"
-import type { Meter } from "./Meter.js"
+import type { Meter, Series } from "./Meter.js"
 import * as Names from "./Names.js"
 import * as Spans from "./Spans.js"
 
@@ -23,8 +24,9 @@ export class BackendObserver implements Telemetry.Observer, Host {
   readonly backend: Telemetry.Observed
   readonly spans: Spans.Spans
   readonly meter: Meter
-  readonly names: Set<string>
-  readonly common: { readonly [attribute.backend]: string }
+  readonly kinds: CallKinds
+  readonly active: Series
+  readonly #common: { readonly [attribute.backend]: string }
   readonly #connection: { readonly [key: string]: string | undefined }
   #attempt: Tracer.Span | undefined
   /** Why there is no connection, or why Lifeline makes a new one. */
@@ -36,10 +38,11 @@ export class BackendObserver implements Telemetry.Observer, Host {
     this.backend = backend
     this.spans = spans
     this.meter = meter
-    this.names = names
-    this.common = { [attribute.backend]: backend.id }
-    this.#connection = { ...this.common, [attribute.transport]: Names.networkTransport(backend.transport) }
-    meter.record(Names.state, 1, { ...this.common, [attribute.state]: backend.state })
+    this.#common = { [attribute.backend]: backend.id }
+    this.#connection = { ...this.#common, [attribute.transport]: Names.networkTransport(backend.transport) }
+    this.kinds = new CallKinds({ id: backend.id, meter, names, transport: backend.transport })
+    this.active = meter.series(Names.activeCalls, this.#common)
+    meter.record(Names.state, 1, { ...this.#common, [attribute.state]: backend.state })
   }
 
   get hasSpans(): boolean {
@@ -64,7 +67,7 @@ export class BackendObserver implements Telemetry.Observer, Host {
         return this.#sessionEnded(event.generation, event.at, event.loss.kind)
       case "RuntimeClosed":
         this.#sessionEnded(event.generation, event.at, undefined)
-        return this.meter.record(Names.closes, 1, { ...this.common, [attribute.outcome]: event.outcome })
+        return this.meter.record(Names.closes, 1, { ...this.#common, [attribute.outcome]: event.outcome })
       case "CatalogChanged":
       case "DiscoveryFailed":
       case "KeepaliveChanged":
@@ -89,9 +92,9 @@ export class BackendObserver implements Telemetry.Observer, Host {
 
   #moved(from: string, to: string): void {
     const { meter } = this
-    meter.record(Names.state, -1, { ...this.common, [attribute.state]: from })
-    if (to !== "Closed") meter.record(Names.state, 1, { ...this.common, [attribute.state]: to })
-    meter.record(Names.transitions, 1, { ...this.common, [attribute.from]: from, [attribute.to]: to })
+    meter.record(Names.state, -1, { ...this.#common, [attribute.state]: from })
+    if (to !== "Closed") meter.record(Names.state, 1, { ...this.#common, [attribute.state]: to })
+    meter.record(Names.transitions, 1, { ...this.#common, [attribute.from]: from, [attribute.to]: to })
     if (from === "Idle") this.#cause = "demand"
     if (still.has(to)) this.#cancelled()
   }
@@ -129,7 +132,7 @@ export class BackendObserver implements Telemetry.Observer, Host {
     meter.record(Names.connectDuration, duration / 1000, this.#connection)
     if (downtime !== undefined) meter.record(Names.recoveryDuration, downtime / 1000, this.#connection)
     if (generation > 1) {
-      meter.record(Names.reconnects, 1, { ...this.common, [attribute.cause]: this.#cause ?? "command" })
+      meter.record(Names.reconnects, 1, { ...this.#common, [attribute.cause]: this.#cause ?? "command" })
     }
     this.#cause = undefined
     const span = this.#attempt

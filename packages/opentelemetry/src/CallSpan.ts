@@ -3,7 +3,8 @@
  */
 import type { Method, Params, RequestError, Telemetry } from "@mcp-lifeline/core"
 import { Cause, Exit, Option, type Tracer } from "effect"
-import type { Attributes, Meter } from "./Meter.js"
+import type { CallKind, CallKinds, Failed } from "./CallKind.js"
+import type { Series } from "./Meter.js"
 import * as Names from "./Names.js"
 import * as Spans from "./Spans.js"
 import { inject } from "./TraceContext.js"
@@ -13,9 +14,6 @@ const { attribute } = Names
 /** Names and messages from callers or servers are cut to this length. */
 const textAtMost = 256
 
-/** The most names of tools and prompts in metrics; further names are `_OTHER`. */
-const namesAtMost = 1000
-
 /** The connection on which a request is sent. */
 type On<M extends Method> = Parameters<Telemetry.CallObserver<M>["attempt"]>[0]
 
@@ -23,11 +21,9 @@ type On<M extends Method> = Parameters<Telemetry.CallObserver<M>["attempt"]>[0]
 export interface Host {
   readonly backend: Telemetry.Observed
   readonly spans: Spans.Spans
-  readonly meter: Meter
-  /** The names of tools and prompts in metrics. */
-  readonly names: Set<string>
-  /** The attributes of all its metrics. */
-  readonly common: Attributes
+  readonly kinds: CallKinds
+  /** Counts its calls in flight. */
+  readonly active: Series
   /** Spans of calls that wait for a connection. */
   readonly waiting: Set<Tracer.Span>
   /** The attempt that made the current generation. */
@@ -41,34 +37,27 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
   /** None if spans are not recorded. */
   readonly #span: Tracer.Span | undefined
   readonly #startedAt: bigint
-  readonly #common: Attributes
+  readonly #kind: CallKind
   #protocol: string | undefined
   #attempts = 0
   /** The generation that the call found at its start, or to whose attempt its span is already linked. */
   #known: number | undefined
 
   constructor(host: Host, method: M, params: Params<M>, parent: Tracer.AnySpan | undefined) {
-    const { backend, common, meter, spans } = host
+    const { active, backend, kinds, spans } = host
     this.#host = host
     this.#params = params
     this.#startedAt = Spans.now(backend.clock)
     this.#known = host.installed?.generation
     const target = targetOf(method, params)
-    this.#common = {
-      [attribute.method]: method,
-      [attribute.tool]: method === "tools/call" ? target : undefined,
-      [attribute.prompt]: method === "prompts/get" ? target : undefined,
-      [attribute.operation]: method === "tools/call" ? "execute_tool" : undefined,
-      [attribute.transport]: Names.networkTransport(backend.transport),
-      [attribute.backend]: backend.id
-    }
-    meter.record(Names.activeCalls, 1, common)
+    this.#kind = kinds.of(method, target)
+    active(1)
     if (spans === Spans.none) return
     this.#span = Spans.open(spans, {
       name: target === undefined ? method : `${method} ${target}`,
       kind: "client",
       parent,
-      attributes: this.#common,
+      attributes: this.#kind.attributes,
       at: this.#startedAt
     })
     host.waiting.add(this.#span)
@@ -106,24 +95,17 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
 
   /** Ends the call's span and measures the call. */
   end(exit: Exit.Exit<unknown, { readonly _tag: string; readonly message: string }>): void {
-    const { backend, common, meter, names, waiting } = this.#host
+    const { active, backend, waiting } = this.#host
     const at = Spans.now(backend.clock)
     const failure = failureOf(exit)
-    const error = { [attribute.error]: failure?.type, [attribute.status]: failure?.status }
     if (this.#span !== undefined) {
       waiting.delete(this.#span)
-      Spans.annotate(this.#span, error)
+      Spans.annotate(this.#span, { [attribute.error]: failure?.type, [attribute.status]: failure?.status })
       if (failure === undefined || failure.type === cancelled) this.#span.end(at, exit)
       else Spans.endFailed(this.#span, at, failure.type, failure.message.slice(0, textAtMost))
     }
-    meter.record(Names.activeCalls, -1, common)
-    meter.record(Names.operationDuration, Number(at - this.#startedAt) / 1e9, {
-      ...this.#common,
-      [attribute.tool]: bounded(names, this.#common[attribute.tool]),
-      [attribute.prompt]: bounded(names, this.#common[attribute.prompt]),
-      [attribute.protocol]: this.#protocol,
-      ...error
-    })
+    active(-1)
+    this.#kind.record(Number(at - this.#startedAt) / 1e9, this.#protocol, failure)
   }
 
   /** Links the span to the attempt that made a generation for which this call has waited. */
@@ -154,12 +136,6 @@ const endAttempt = (span: Tracer.Span, at: bigint, exit: Exit.Exit<unknown, Requ
   Spans.endFailed(span, at, error.reason, error.message.slice(0, textAtMost))
 }
 
-interface Failed {
-  readonly type: string
-  readonly message: string
-  readonly status?: string | undefined
-}
-
 /** The `error.type` of a failed call: a JSON-RPC code, `tool_error`, `cancelled`, or the tag of an error. */
 const failureOf = (
   exit: Exit.Exit<unknown, { readonly _tag: string; readonly message: string; readonly code?: unknown }>
@@ -185,11 +161,4 @@ const targetOf = (method: Method, params: unknown): string | undefined => {
   if (method !== "tools/call" && method !== "prompts/get") return undefined
   if (typeof params !== "object" || params === null || !("name" in params)) return undefined
   return typeof params.name === "string" ? params.name.slice(0, textAtMost) : undefined
-}
-
-const bounded = (names: Set<string>, name: string | number | undefined): string | number | undefined => {
-  if (typeof name !== "string" || names.has(name)) return name
-  if (names.size >= namesAtMost) return "_OTHER"
-  names.add(name)
-  return name
 }

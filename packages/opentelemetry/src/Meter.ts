@@ -7,9 +7,14 @@ import type { Definition } from "./Names.js"
 /** Attributes of a measurement or a span; those that are `undefined` are left out. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>
 
+/** Records values of one metric that have the same attributes. */
+export type Series = (value: number) => void
+
 /** Records metrics. Synchronous; does not throw. */
 export interface Meter {
   readonly record: (metric: Definition, value: number, attributes: Attributes) => void
+  /** For many values with the same attributes, because finding the metric takes longer than recording a value. */
+  readonly series: (metric: Definition, attributes: Attributes) => Series
   /** Whether it gets the core's own metrics of keepalive anyway. */
   readonly readsRegistry: boolean
 }
@@ -34,7 +39,11 @@ export const registry = (): Meter => {
   }
   return {
     readsRegistry: true,
-    record: (definition, value, attributes) => metricOf(definition, attributes).unsafeUpdate(value, none)
+    record: (definition, value, attributes) => metricOf(definition, attributes).unsafeUpdate(value, none),
+    series: (definition, attributes) => {
+      const metric = metricOf(definition, attributes)
+      return (value) => metric.unsafeUpdate(value, none)
+    }
   }
 }
 

@@ -30,11 +30,11 @@ export const make = ({ meterProvider, tracerProvider }: Providers): Telemetry.Te
 export const layer = (providers: Providers): Layer.Layer<Telemetry.Current> =>
   Layer.sync(Telemetry.Current, () => make(providers))
 
-const silent: Meter = { readsRegistry: true, record: () => {} }
+const silent: Meter = { readsRegistry: true, record: () => {}, series: () => () => {} }
 
 const meterOf = (provider: MeterProvider): Meter => {
   const meter = provider.getMeter(scope)
-  const known = new Map<Definition, (value: number, attributes: Attributes) => void>()
+  const known = new Map<Definition, (value: number, attributes: Record<string, string | number>) => void>()
   const instrument = (definition: Definition): Counter | UpDownCounter | Histogram => {
     const { boundaries, description, kind, name, unit } = definition
     switch (kind) {
@@ -54,14 +54,18 @@ const meterOf = (provider: MeterProvider): Meter => {
     const found = known.get(definition)
     if (found !== undefined) return found
     const made = instrument(definition)
-    const record = (value: number, attributes: Attributes) =>
-      "record" in made ? made.record(value, present(attributes)) : made.add(value, present(attributes))
+    const record = (value: number, attributes: Record<string, string | number>) =>
+      "record" in made ? made.record(value, attributes) : made.add(value, attributes)
     known.set(definition, record)
     return record
   }
   return {
     readsRegistry: false,
-    record: (definition, value, attributes) => recorder(definition)(value, attributes)
+    record: (definition, value, attributes) => recorder(definition)(value, present(attributes)),
+    series: (definition, attributes) => {
+      const [record, given] = [recorder(definition), present(attributes)]
+      return (value) => record(value, given)
+    }
   }
 }
 

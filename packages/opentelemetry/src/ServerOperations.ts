@@ -3,7 +3,7 @@
  * the sessions of clients last.
  */
 import { Clock, Effect, Exit } from "effect"
-import type { Attributes } from "./Meter.js"
+import type { Attributes, Series } from "./Meter.js"
 import * as Meter from "./Meter.js"
 import * as Names from "./Names.js"
 import * as Spans from "./Spans.js"
@@ -74,14 +74,36 @@ export const make: Effect.Effect<ServerOperations> = Effect.gen(function*() {
     return names.has(name) ? name : "_OTHER"
   }
 
-  const record = (metric: Names.Definition, startedAt: bigint, now: bigint, attributes: Attributes): void =>
-    meter.record(metric, Number(now - startedAt) / 1e9, attributes)
+  const secondsSince = (startedAt: bigint, now: bigint): number => Number(now - startedAt) / 1e9
+
+  /** `name`: of the tool or prompt, where the request was passed on. */
+  const attributesOf = (method: string, name: string | undefined): Attributes => {
+    if (name === undefined) return { [attribute.method]: method }
+    const isTool = method === "tools/call"
+    return {
+      [attribute.method]: method,
+      [isTool ? attribute.tool : attribute.prompt]: name,
+      [attribute.operation]: isTool ? "execute_tool" : undefined
+    }
+  }
+
+  /** The durations of requests that got a result, by method and name, which are few. */
+  const answered = new Map<string, Series>()
+  const recordAnswered = (method: string, name: string | undefined, seconds: number): void => {
+    const key = name === undefined ? method : `${method} ${name}`
+    let series = answered.get(key)
+    if (series === undefined) {
+      series = meter.series(Names.serverOperationDuration, attributesOf(method, name))
+      answered.set(key, series)
+    }
+    series(seconds)
+  }
 
   return {
     beginSession: ({ protocol, transport }) => {
       const startedAt = Spans.now(clock)
       return () =>
-        record(Names.serverSessionDuration, startedAt, Spans.now(clock), {
+        meter.record(Names.serverSessionDuration, secondsSince(startedAt, Spans.now(clock)), {
           [attribute.protocol]: protocol,
           [attribute.transport]: transport && Names.networkTransport(transport)
         })
@@ -97,23 +119,19 @@ export const make: Effect.Effect<ServerOperations> = Effect.gen(function*() {
         at: startedAt
       })
       /** Set when the request is passed on, because a name that no server has may be anything. */
-      let target: Attributes = {}
+      let target: string | undefined
       return {
         passedOn: (given) => {
           const name = nameIn(params)
-          if (name !== undefined && (method === "tools/call" || method === "prompts/get")) {
-            const isTool = method === "tools/call"
-            target = {
-              [isTool ? attribute.tool : attribute.prompt]: bounded(name),
-              [attribute.operation]: isTool ? "execute_tool" : undefined
-            }
-          }
+          if (name !== undefined && (method === "tools/call" || method === "prompts/get")) target = bounded(name)
           return span === undefined ? given : inject(given, span, spans.tracestate?.(span))
         },
         end: (error) => {
           const now = Spans.now(clock)
-          const attributes = { [attribute.method]: method, ...target, [attribute.error]: error }
-          record(Names.serverOperationDuration, startedAt, now, attributes)
+          const seconds = secondsSince(startedAt, now)
+          if (error === undefined && span === undefined) return recordAnswered(method, target, seconds)
+          const attributes = { ...attributesOf(method, target), [attribute.error]: error }
+          meter.record(Names.serverOperationDuration, seconds, attributes)
           if (span === undefined) return
           Spans.annotate(span, attributes)
           if (error === undefined) span.end(now, Exit.void)

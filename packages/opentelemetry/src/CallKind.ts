@@ -1,0 +1,107 @@
+/**
+ * What calls of one method to one target have in common. It is kept, because making the attributes of a call takes longer than recording
+ * them.
+ */
+import type { Method } from "@mcp-lifeline/core"
+import type { Attributes, Meter, Series } from "./Meter.js"
+import * as Names from "./Names.js"
+
+const { attribute } = Names
+
+/** The most names of tools and prompts in metrics; further names are `_OTHER`. */
+const namesAtMost = 1000
+
+/** The most kinds that are kept for one backend. */
+const kindsAtMost = 1000
+
+/** What the kinds of calls of one backend share. */
+interface Backend {
+  readonly meter: Meter
+  readonly id: string
+  readonly transport: string
+  /** The names of tools and prompts in metrics. */
+  readonly names: Set<string>
+}
+
+/** Why a call failed. */
+export interface Failed {
+  readonly type: string
+  readonly message: string
+  readonly status?: string | undefined
+}
+
+/** Calls of one method to one tool or prompt, or to none. */
+export class CallKind {
+  /** For spans. */
+  readonly attributes: Attributes
+  readonly #meter: Meter
+  readonly #names: Set<string>
+  #protocol: string | undefined
+  #answered: Series | undefined
+
+  constructor({ id, meter, names, transport }: Backend, method: Method, target: string | undefined) {
+    this.#meter = meter
+    this.#names = names
+    this.attributes = {
+      [attribute.method]: method,
+      [attribute.tool]: method === "tools/call" ? target : undefined,
+      [attribute.prompt]: method === "prompts/get" ? target : undefined,
+      [attribute.operation]: method === "tools/call" ? "execute_tool" : undefined,
+      [attribute.transport]: Names.networkTransport(transport),
+      [attribute.backend]: id
+    }
+  }
+
+  /** Records how long a call took. `protocol`: the version of the protocol, once a request was sent. */
+  record(seconds: number, protocol: string | undefined, failed: Failed | undefined): void {
+    if (failed !== undefined) {
+      return this.#meter.record(Names.operationDuration, seconds, {
+        ...this.#measured(protocol),
+        [attribute.error]: failed.type,
+        [attribute.status]: failed.status
+      })
+    }
+    if (this.#answered === undefined || this.#protocol !== protocol) {
+      this.#protocol = protocol
+      this.#answered = this.#meter.series(Names.operationDuration, this.#measured(protocol))
+    }
+    this.#answered(seconds)
+  }
+
+  #measured(protocol: string | undefined): Attributes {
+    return {
+      ...this.attributes,
+      [attribute.tool]: bounded(this.#names, this.attributes[attribute.tool]),
+      [attribute.prompt]: bounded(this.#names, this.attributes[attribute.prompt]),
+      [attribute.protocol]: protocol
+    }
+  }
+}
+
+/** The kinds of calls of one backend. */
+export class CallKinds {
+  readonly #backend: Backend
+  readonly #kinds = new Map<string, Map<string | undefined, CallKind>>()
+  #size = 0
+
+  constructor(backend: Backend) {
+    this.#backend = backend
+  }
+
+  of(method: Method, target: string | undefined): CallKind {
+    const found = this.#kinds.get(method)?.get(target)
+    if (found !== undefined) return found
+    const made = new CallKind(this.#backend, method, target)
+    if (this.#size++ >= kindsAtMost) return made
+    const ofMethod = this.#kinds.get(method) ?? new Map<string | undefined, CallKind>()
+    this.#kinds.set(method, ofMethod.set(target, made))
+    return made
+  }
+}
+
+const bounded = (names: Set<string>, name: string | number | undefined): string | number | undefined => {
+  if (typeof name !== "string" || names.has(name)) return name
+  if (names.size >= namesAtMost) return "_OTHER"
+  names.add(name)
+  return name
+}
