@@ -29,8 +29,12 @@ const hasMeta = ({ _meta }: Params): boolean =>
   _meta === undefined || (Predicate.isRecord(_meta) && isToken(_meta["progressToken"]))
 
 /** Params without what belongs to the hop from the client to us. */
-const passed = (params: Params): Params => {
-  const { task: _, ...rest } = Meta.passedOn(params)
+const passed = (params: Params): Params => without("task", Meta.passedOn(params))
+
+/** Returns the same object if it has no such key: to copy it takes longer than all else here. */
+const without = (key: string, value: Params): Params => {
+  if (value[key] === undefined) return value
+  const { [key]: _, ...rest } = value
   return rest
 }
 
@@ -93,7 +97,7 @@ export const arrived = (
 ): Record<string, unknown> => {
   const said = Meta.passedOn(result)
   if (Translation.isQuestion(said)) return said
-  const { resultType: _, ...rest } = said
+  const rest = without("resultType", said)
   return method === "resources/read" && original !== name
     ? Fleet.underAskedUri(rest as ReadResourceResult, original, name)
     : rest
