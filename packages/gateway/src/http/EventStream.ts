@@ -90,6 +90,11 @@ export class EventStream {
     return this.#dropped
   }
 
+  /** The number of the event that was said last. */
+  get last(): number {
+    return this.#end - 1
+  }
+
   get #end(): number {
     return this.#first + this.#events.length
   }

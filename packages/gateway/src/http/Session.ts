@@ -35,6 +35,8 @@ const primingVersion = "2025-11-25"
 const keptFor = 5 * 60 * 1000
 /** So many of them. */
 const maxStreams = 100
+/** Of so many more it is known which event was the last. */
+const maxForgotten = 1000
 
 /** Carries the messages between a client and its conversation. */
 export class Session implements Client {
@@ -43,6 +45,8 @@ export class Session implements Client {
   readonly #calls = new Map<RequestId, Exchange>()
   /** The streams of requests, by number. */
   readonly #streams = new Map<number, EventStream>()
+  /** The last event of each stream that is forgotten, by number: a client that has read it misses nothing. */
+  readonly #lastEvents = new Map<number, number>()
   /** The stream of what is about no request. */
   readonly #own: EventStream
   /** Ids of events are of this process. */
@@ -149,8 +153,10 @@ export class Session implements Client {
     const isOurs = epoch === this.#epoch && Number.isSafeInteger(after)
     const stream = isOurs ? this.#streams.get(Number(number)) : undefined
     if (stream !== undefined) return stream.attach(response, after)
+    // The official Client comes back even if it has the answer, where that is an error.
+    const hasAll = isOurs && after >= (this.#lastEvents.get(Number(number)) ?? Number.POSITIVE_INFINITY)
     // A stream of requests that an earlier process had, or that is forgotten: nobody else will answer them.
-    if (key.includes("~")) return this.#answerLost(messages.idsIn(ids), response)
+    if (key.includes("~")) return this.#answerLost(hasAll ? [] : messages.idsIn(ids), response)
     this.#own.attach(response, isOurs && number === "0" ? after : undefined)
     for (const news of this.#takeNews()) this.write(news)
   }
@@ -252,6 +258,9 @@ export class Session implements Client {
 
   #forget(number: number, stream: EventStream): void {
     this.#streams.delete(number)
+    this.#lastEvents.set(number, stream.last)
+    const [oldest] = this.#lastEvents.keys()
+    if (this.#lastEvents.size > maxForgotten && oldest !== undefined) this.#lastEvents.delete(oldest)
     stream.close()
   }
 

@@ -112,6 +112,35 @@ describe("what a request is answered over HTTP", () => {
       })
     }))
 
+  it.scopedLive("[G11 G18] of a stream that is forgotten, who has the answer gets nothing more, and who has not is told that its fate is unknown", () =>
+    Effect.gen(function*() {
+      const { conversations, url } = yield* Raw.serve()
+      yield* Effect.promise(async () => {
+        const session = await begin(url)
+        const streamed = async (id: number) => {
+          const sent = send(url, "POST", session, call(id))
+          await expect.poll(() => conversations[0]?.received.at(-1)?.id).toBe(id)
+          const { client } = conversations[0]!
+          client.write(
+            { jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: id, progress: 1 } },
+            id
+          )
+          client.write({ jsonrpc: "2.0", id, error: { code: -1, message: "refused" } })
+          return (await sent).body
+        }
+        const read = lastId(await streamed(1))
+        // As many as are kept, and one more.
+        for (let id = 2; id <= 102; id++) await streamed(id)
+        const missedOf = async (id: string) => {
+          const again = await send(url, "GET", { ...session, "Last-Event-ID": id })
+          return events(await again.body).map(({ message }) => message.error?.data)
+        }
+        expect(read).toMatch(/\.2$/)
+        expect(await missedOf(read)).toEqual([])
+        expect(await missedOf(read.replace(/2$/, "1"))).toEqual([{ tag: "ResultUnknown", fate: "unknown" }])
+      })
+    }))
+
   it.scopedLive("[G11] a Last-Event-ID that nobody knows gives the session's own stream", () =>
     Effect.gen(function*() {
       const { conversations, url } = yield* Raw.serve()
