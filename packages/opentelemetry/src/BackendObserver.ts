@@ -3,6 +3,7 @@
  */
 import type { Event, Telemetry } from "@mcp-lifeline/core"
 import { Exit, type Tracer } from "effect"
+import type { BoundedNames } from "./BoundedNames.js"
 import { CallKinds } from "./CallKind.js"
 import { CallSpan, type Host } from "./CallSpan.js"
 import type { Meter, Series } from "./Meter.js"
@@ -34,7 +35,7 @@ export class BackendObserver implements Telemetry.Observer, Host {
   /** Sessions that have not ended, by generation. */
   readonly #sessions = new Map<number, { readonly at: number; readonly protocol: string | undefined }>()
 
-  constructor(backend: Telemetry.Observed, spans: Spans.Spans, meter: Meter, names: Set<string>) {
+  constructor(backend: Telemetry.Observed, spans: Spans.Spans, meter: Meter, names: BoundedNames) {
     this.backend = backend
     this.spans = spans
     this.meter = meter

@@ -3,13 +3,11 @@
  * them.
  */
 import type { Method } from "@mcp-lifeline/core"
+import type { BoundedNames } from "./BoundedNames.js"
 import type { Attributes, Meter, Series } from "./Meter.js"
 import * as Names from "./Names.js"
 
 const { attribute } = Names
-
-/** The most names of tools and prompts in metrics; further names are `_OTHER`. */
-const namesAtMost = 1000
 
 /** The most kinds that are kept for one backend. */
 const kindsAtMost = 1000
@@ -20,7 +18,7 @@ interface Backend {
   readonly id: string
   readonly transport: string
   /** The names of tools and prompts in metrics. */
-  readonly names: Set<string>
+  readonly names: BoundedNames
 }
 
 /** Why a call failed. */
@@ -35,7 +33,7 @@ export class CallKind {
   /** For spans. */
   readonly attributes: Attributes
   readonly #meter: Meter
-  readonly #names: Set<string>
+  readonly #names: BoundedNames
   #protocol: string | undefined
   #answered: Series | undefined
 
@@ -71,10 +69,15 @@ export class CallKind {
   #measured(protocol: string | undefined): Attributes {
     return {
       ...this.attributes,
-      [attribute.tool]: bounded(this.#names, this.attributes[attribute.tool]),
-      [attribute.prompt]: bounded(this.#names, this.attributes[attribute.prompt]),
+      [attribute.tool]: this.#bounded(attribute.tool),
+      [attribute.prompt]: this.#bounded(attribute.prompt),
       [attribute.protocol]: protocol
     }
+  }
+
+  #bounded(key: typeof attribute.tool | typeof attribute.prompt): string | undefined {
+    const name = this.attributes[key]
+    return typeof name === "string" ? this.#names.of(name) : undefined
   }
 }
 
@@ -97,11 +100,4 @@ export class CallKinds {
     this.#kinds.set(method, ofMethod.set(target, made))
     return made
   }
-}
-
-const bounded = (names: Set<string>, name: string | number | undefined): string | number | undefined => {
-  if (typeof name !== "string" || names.has(name)) return name
-  if (names.size >= namesAtMost) return "_OTHER"
-  names.add(name)
-  return name
 }

@@ -4,13 +4,14 @@
 import { Telemetry } from "@mcp-lifeline/core"
 import { Effect, Layer } from "effect"
 import { BackendObserver } from "./BackendObserver.js"
+import { BoundedNames } from "./BoundedNames.js"
 import * as Meter from "./Meter.js"
 import type * as Spans from "./Spans.js"
 import { current } from "./Tracing.js"
 
 /** Telemetry with the spans and the meter of the caller. */
 export const from = (spans: Spans.Spans, meter: Meter.Meter): Telemetry.Telemetry => {
-  const names = new Set<string>()
+  const names = new BoundedNames()
   return { observe: (backend) => new BackendObserver(backend, spans, meter, names) }
 }
 

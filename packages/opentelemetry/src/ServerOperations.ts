@@ -3,6 +3,7 @@
  * the sessions of clients last.
  */
 import { Clock, Effect, Exit } from "effect"
+import { BoundedNames } from "./BoundedNames.js"
 import type { Attributes, Series } from "./Meter.js"
 import * as Meter from "./Meter.js"
 import * as Names from "./Names.js"
@@ -54,9 +55,6 @@ const methods: ReadonlySet<string> = new Set([
   "tools/list"
 ])
 
-/** The most names of tools and prompts in metrics; further names are `_OTHER`. */
-const namesAtMost = 1000
-
 const nameIn = (params: unknown): string | undefined => {
   const name = (params as { readonly name?: unknown } | null | undefined)?.name
   return typeof name === "string" ? name : undefined
@@ -67,12 +65,7 @@ export const make: Effect.Effect<ServerOperations> = Effect.gen(function*() {
   const clock = yield* Clock.clockWith(Effect.succeed)
   const spans = yield* current
   const meter = Meter.registry()
-  const names = new Set<string>()
-
-  const bounded = (name: string): string => {
-    if (names.size < namesAtMost) names.add(name)
-    return names.has(name) ? name : "_OTHER"
-  }
+  const names = new BoundedNames()
 
   const secondsSince = (startedAt: bigint, now: bigint): number => Number(now - startedAt) / 1e9
 
@@ -123,7 +116,9 @@ export const make: Effect.Effect<ServerOperations> = Effect.gen(function*() {
       return {
         passedOn: (given) => {
           const name = nameIn(params)
-          if (name !== undefined && (method === "tools/call" || method === "prompts/get")) target = bounded(name)
+          if (name !== undefined && (method === "tools/call" || method === "prompts/get")) {
+            target = names.of(name)
+          }
           return span === undefined ? given : inject(given, span, spans.tracestate?.(span))
         },
         end: (error) => {

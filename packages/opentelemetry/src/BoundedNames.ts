@@ -1,0 +1,17 @@
+/**
+ * Names of tools and prompts for metrics: so many, and `_OTHER` for all that come later, because clients and servers choose them.
+ */
+
+/** The most names. */
+const atMost = 1000
+
+/** The names that metrics have so far. */
+export class BoundedNames {
+  readonly #known = new Set<string>()
+
+  /** The name as it is in metrics. */
+  of(name: string): string {
+    if (this.#known.size < atMost) this.#known.add(name)
+    return this.#known.has(name) ? name : "_OTHER"
+  }
+}
