@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -14,13 +15,20 @@ const script = join(root, "scripts/start.mjs")
 /** What is built is what is started: other tests read it. */
 const started = ["--no-build", "--port", "0"]
 
-/** The package manager that runs the tests, or the same one by way of npx. */
-const pnpm = (): readonly [string, ...ReadonlyArray<string>] => {
+/** Where the package manager is: the one that runs the tests, or the same version as npx installs it. */
+const pnpmPath = (): string => {
   const path = process.env["npm_execpath"]
-  if (path !== undefined && /pnpm[^/\\]*$/.test(path)) return [process.execPath, path]
+  if (path !== undefined && /pnpm[^/\\]*$/.test(path)) return path
   const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Record<string, string>
-  return ["npx", "--yes", packageManager ?? "pnpm"]
+  const where = ["--yes", "--package", packageManager ?? "pnpm", "--", "sh", "-c", "command -v pnpm"]
+  return realpathSync(execFileSync("npx", where, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim())
 }
+
+/**
+ * Node.js runs it without npx in between: npx itself dies of SIGINT, and writes warnings about the user's own configuration
+ * of npm, so a test would say of the gateway what is true of npx.
+ */
+const pnpm = (): readonly [string, string] => [process.execPath, pnpmPath()]
 
 /** `pnpm start`, its gateway serving. */
 const pnpmStart = Effect.gen(function*() {
