@@ -39,6 +39,8 @@ const listen = (server: Server, host: string, port: number): Effect.Effect<numbe
     server.once("error", failed)
     server.listen({ host, port, exclusive: true }, () => {
       server.off("error", failed)
+      // From here on it concerns one connection only, for example where there are no more file descriptors.
+      server.on("error", () => {})
       resume(Effect.succeed((server.address() as AddressInfo).port))
     })
   })
@@ -46,6 +48,20 @@ const listen = (server: Server, host: string, port: number): Effect.Effect<numbe
 /** A machine without this family of addresses. */
 const isMissing = ({ code }: NodeJS.ErrnoException): boolean =>
   code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT" || code === "EINVAL"
+
+/** How many connections there may be at one time: a browser needs a few. */
+const maxConnections = 32
+
+/** Whether a Host header names a place; browsers leave port 80 out. */
+export const isOwn = ({ host, port }: Pick<Place, "host" | "port">, header: string): boolean =>
+  [...addressesOf(host), host, "[::1]"].some((name) => header === `${name}:${port}` || (port === 80 && header === name))
+
+/** The target of a request, if it is a valid one. */
+const targetOf = (request: IncomingMessage): URL | undefined => {
+  const target = request.url ?? "/"
+  const base = "http://localhost"
+  return URL.canParse(target, base) ? new URL(target, base) : undefined
+}
 
 /**
  * Listens at a place until the scope closes; port 0 is any free one. Succeeds with undefined where the port is taken.
@@ -70,12 +86,12 @@ export const make = (place: Place): Effect.Effect<RedirectListener | undefined, 
     }
 
     const handle = (request: IncomingMessage, response: ServerResponse) => {
-      const host = request.headers.host ?? ""
       // A page of another site can lead its own name here, but not send ours.
-      if (!addressesOf(place.host).concat(place.host, "[::1]").some((name) => host === `${name}:${port}`)) {
+      if (!isOwn({ ...place, port }, request.headers.host ?? "")) {
         return answer(response, 421, "This address is not served here.")
       }
-      const url = new URL(request.url ?? "/", "http://localhost")
+      const url = targetOf(request)
+      if (url === undefined) return answer(response, 400, "This address is not valid.")
       if (url.pathname !== place.path || request.method !== "GET") {
         return answer(response, 404, "There is nothing here.")
       }
@@ -95,6 +111,15 @@ export const make = (place: Place): Effect.Effect<RedirectListener | undefined, 
       }))
     }
 
+    /** Nothing that is thrown while a request is answered ends the program. */
+    const guarded = (request: IncomingMessage, response: ServerResponse) => {
+      try {
+        handle(request, response)
+      } catch {
+        response.destroy()
+      }
+    }
+
     const open: Array<Server> = []
     const close = Effect.sync(() => {
       for (const server of open) {
@@ -104,7 +129,9 @@ export const make = (place: Place): Effect.Effect<RedirectListener | undefined, 
     })
     yield* Effect.addFinalizer(() => close)
     for (const address of addressesOf(place.host)) {
-      const server = createServer(handle)
+      const server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000 }, guarded)
+      server.maxConnections = maxConnections
+      server.on("clientError", (_, socket) => socket.destroy())
       open.push(server)
       const outcome = yield* Effect.either(listen(server, address, port))
       if (outcome._tag === "Right") port = outcome.right
