@@ -14,6 +14,7 @@ import * as Ask from "./commands/commandLine.js"
 import { UsageError } from "./Errors.js"
 import type * as Serve from "./serve/Serve.js"
 import * as SignIn from "./sign-in/commands/commandLine.js"
+import { clean } from "./Text.js"
 import { version } from "./Version.js"
 
 /** What was asked for; `undefined` if it has been done already (help, version, completions). */
@@ -138,7 +139,7 @@ const commands = (asked: Ref.Ref<Request>) => {
 }
 
 /** One line of a message that may have many, with colours. */
-const oneLine = (text: string): string => stripVTControlCharacters(text).replace(/\s+/g, " ").trim()
+const oneLine = (text: string): string => clean(text)
 
 /** The options that need a value. */
 const withValue: ReadonlySet<string> = new Set([

@@ -4,6 +4,7 @@
 // From their own modules: the package's index loads servers and sockets that help and usage errors need none of.
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { PlainText } from "@mcp-lifeline/core"
 import { Cause, Console, Effect, Exit, Option } from "effect"
 import * as Cli from "./Cli.js"
 import { wantsColour } from "./Output.js"
@@ -52,12 +53,12 @@ const main = Effect.gen(function*() {
   Effect.tapErrorCause((cause) =>
     Cause.isInterruptedOnly(cause) ?
       Effect.void :
-      Console.error(`mcp-lifeline: ${
+      Console.error(PlainText.lines(`mcp-lifeline: ${
         Option.match(Cause.failureOption(cause), {
-          onNone: () => `internal error: ${String(Cause.squash(cause)).split("\n")[0]}`,
+          onNone: () => `internal error: ${String(Cause.squash(cause)).split("\n", 1)[0]}`,
           onSome: ({ message }) => message
         })
-      }`)
+      }`))
   ),
   Effect.provide(NodeContext.layer)
 )

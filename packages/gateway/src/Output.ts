@@ -1,6 +1,7 @@
 /**
  * What the gateway shows: lines that stay, and below them, on a terminal, one frame that is drawn anew in place.
  */
+import { PlainText } from "@mcp-lifeline/core"
 import type { Scope } from "effect"
 import { Cause, Effect, HashMap, Inspectable, Logger, LogLevel } from "effect"
 import { createLogUpdate } from "log-update"
@@ -13,9 +14,11 @@ export interface Output {
   readonly colour: boolean
   /** Columns of the terminal, as they are now. */
   readonly width: Effect.Effect<number>
-  /** Writes a line to standard output. */
+  /** Writes a line to standard output; on a terminal without what controls it, but for colours. */
   readonly line: (text: string) => Effect.Effect<void>
-  /** Writes a line to standard error. */
+  /** Writes what a server has given: as it is, since it may be meant for another program; on a terminal without what controls it. */
+  readonly given: (text: string) => Effect.Effect<void>
+  /** Writes a line to standard error; on a terminal as `line` does. */
   readonly problem: (text: string) => Effect.Effect<void>
   /** Draws the frame anew. Nothing where frames are not shown. */
   readonly frame: (text: string) => Effect.Effect<void>
@@ -24,6 +27,10 @@ export interface Output {
 /** Whether a stream wants colours: a terminal, and neither NO_COLOR nor TERM=dumb. */
 export const wantsColour = (stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean =>
   stream.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb"
+
+/** What a stream is written: nothing that controls a terminal, where it is one. */
+const safe = (stream: { readonly isTTY?: boolean }, text: string): string =>
+  stream.isTTY === true ? PlainText.coloured(text) : text
 
 /** The output of this process. Closing takes the frame away and shows the cursor again. */
 export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(function*() {
@@ -53,12 +60,13 @@ export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(functi
     live,
     colour: wantsColour(stdout, env),
     width: Effect.sync(() => stdout.columns || 80),
-    line: (text) => above(() => stdout.write(`${text}\n`)),
-    problem: (text) => above(() => stderr.write(`${text}\n`)),
+    line: (text) => above(() => stdout.write(`${safe(stdout, text)}\n`)),
+    given: (text) => above(() => stdout.write(`${stdout.isTTY === true ? PlainText.lines(text) : text}\n`)),
+    problem: (text) => above(() => stderr.write(`${safe(stderr, text)}\n`)),
     frame: (text) =>
       Effect.sync(() => {
-        last = text
-        frames?.(text)
+        last = PlainText.coloured(text)
+        frames?.(last)
       })
   }
 })

@@ -1,10 +1,13 @@
 /**
  * Texts for people. Pure.
  */
-import { stripVTControlCharacters } from "node:util"
+import { PlainText } from "@mcp-lifeline/core"
 
 /** Text from outside in one line that controls no terminal. */
-export const clean = (text: string): string => stripVTControlCharacters(text).replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim()
+export const clean = PlainText.line
+
+/** JSON that controls no terminal; its value is the same. */
+export const json = PlainText.json
 
 /** `12:03:04`, in the local time of the machine. */
 export const time = (millis: number): string => {

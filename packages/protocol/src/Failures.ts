@@ -2,15 +2,16 @@
  * What a failure of the SDK or of a transport means: pure decisions.
  */
 import type { ConnectReason, Fate, Loss, RequestReason } from "@mcp-lifeline/core"
-import { ConnectError, RequestError } from "@mcp-lifeline/core"
+import { ConnectError, PlainText, RequestError } from "@mcp-lifeline/core"
 import * as JsonRpc from "./JsonRpc.js"
 import * as LostSession from "./LostSession.js"
 
-const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ").trim()
+/** What is looked at of a text that others wrote, and what is shown of it, in characters. */
+const shown = { from: 2000, most: 500 }
 
 /** One line, not too long, from whatever was thrown or answered. */
 export const describe = (error: unknown): string =>
-  oneLine(error instanceof Error ? error.message : String(error)).slice(0, 500)
+  PlainText.line((error instanceof Error ? error.message : String(error)).slice(0, shown.from)).slice(0, shown.most)
 
 /** A reason of a cancellation as text, which must not fail whatever the reason is. */
 export const textOf = (reason: unknown): string => {
@@ -150,7 +151,7 @@ export const toConnectError = (error: unknown): ConnectError => {
     permanent: false,
     message: failure.reason === "remote"
       ? `the server refused initialize: ${describe(failure.message)} (code ${failure.code})`
-      : oneLine(failure.message),
+      : PlainText.line(PlainText.cut(failure.message, 4000)),
     retryAfter: failure.retryAfter,
     cause: failure.cause ?? failure
   })

@@ -2,6 +2,7 @@
  * What people are told of a failed exchange: one line on what happened, why as far as that is known, and what to do. The
  * address of the server stands before it.
  */
+import { PlainText } from "@mcp-lifeline/core"
 import { LoginFailure } from "@mcp-lifeline/protocol"
 import type { HttpFailure, NetworkFailure, RedirectFailure, StatusFailure } from "./HttpFailure.js"
 import { namesLostSession, oneLine } from "./HttpFailure.js"
@@ -125,8 +126,10 @@ const redirectText = ({ status, to, why }: RedirectFailure): string => {
   }
 }
 
-/** One line on what happened. */
-export const describe = (failure: HttpFailure): string => {
+/** One line on what happened, of a bearable length. */
+export const describe = (failure: HttpFailure): string => PlainText.line(PlainText.cut(textOf(failure), 4000))
+
+const textOf = (failure: HttpFailure): string => {
   switch (failure._tag) {
     case "NetworkFailure":
       return networkText(failure)

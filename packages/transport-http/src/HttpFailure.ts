@@ -4,6 +4,7 @@
  * A failure is described once, where it happens. FailureText says it to people, Outcome says what it means for a connection
  * or a request.
  */
+import { PlainText } from "@mcp-lifeline/core"
 import type { LoginFailure } from "@mcp-lifeline/protocol"
 import { LostSession } from "@mcp-lifeline/protocol"
 import { Data } from "effect"
@@ -73,8 +74,7 @@ export class CredentialFailure extends Data.TaggedError("CredentialFailure")<{
 
 /** One line, of a length that is bearable in a log. */
 export const oneLine = (text: string): string => {
-  // eslint-disable-next-line no-control-regex
-  const line = text.replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, " ").trim()
+  const line = PlainText.line(text.slice(0, 1000))
   return line.length > 200 ? `${line.slice(0, 199)}…` : line
 }
 

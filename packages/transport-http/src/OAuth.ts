@@ -29,11 +29,19 @@ interface Asked {
   readonly at: number
 }
 
+/** The SDK says first that the answer is no error of OAuth, and why at length, and then what it is. */
+const withoutPrefix = (message: string): string => {
+  const start = message.indexOf("Invalid OAuth error response: ")
+  const body = "Raw body: "
+  const end = start < 0 ? -1 : message.indexOf(body, start)
+  return end < 0 ? message : message.slice(0, start) + message.slice(end + body.length)
+}
+
 /** What OAuth failed with: the error code of the authorization server, if it is one, and what it says. */
 const said = (cause: unknown): string => {
   if (!(cause instanceof Error)) return oneLine(String(cause))
   const code = "errorCode" in cause && cause.errorCode !== "server_error" ? String(cause.errorCode) : ""
-  const text = cause.message.replace(/Invalid OAuth error response: .*?Raw body: /s, "")
+  const text = withoutPrefix(cause.message)
   return oneLine([code, text].filter((part) => part !== "").join(": ")) || cause.name
 }
 

@@ -1,6 +1,7 @@
 /**
  * The last lines that a process wrote to stderr, masked.
  */
+import { PlainText } from "@mcp-lifeline/core"
 import { StringDecoder } from "node:string_decoder"
 import type { Secrets } from "./Secrets.js"
 import { mask, maskCut } from "./Secrets.js"
@@ -10,9 +11,7 @@ const maxCharacters = 4_096
 
 /** A line without colours and control characters, which might divide a secret, then without secrets, and not too long. */
 const clean = (line: string, hide: (text: string) => string): string =>
-  // oxlint-disable-next-line no-control-regex
-  hide(line.replaceAll(/\u001B\[[0-9;?]*[A-Za-z]/g, "").replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F]/g, ""))
-    .slice(0, maxCharacters).trimEnd()
+  hide(PlainText.lines(line)).slice(0, maxCharacters).trimEnd()
 
 /** Splits a stream of bytes into lines, keeps the last 20 (4,096 characters), and hands each on. */
 export class StderrTail {

@@ -2,7 +2,7 @@
  * JSON-RPC over the standard streams of a child process: a Transport of the official SDK that knows how it ended.
  */
 import type { Fate, Loss, Peer } from "@mcp-lifeline/core"
-import { RequestError } from "@mcp-lifeline/core"
+import { PlainText, RequestError } from "@mcp-lifeline/core"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -46,6 +46,8 @@ const describeExit = ({ code, signal }: Exit): string =>
 
 /** The longest command line that is shown in a message. */
 const maxTarget = 200
+/** Characters of a line that is no message which are looked at. */
+const longestNoise = 1024
 const advice = "check that command and args start an MCP server over stdio"
 
 /** One process, from `start` to `close`. */
@@ -220,13 +222,16 @@ export class StdioTransport implements AdapterTransport {
 
   #skip(text: string): void {
     if (++this.#skipped > 1) return
-    this.#noise = this.#quoted(Secrets.mask(this.#options.secrets, text))
+    const line = text.trim()
+    this.#noise = line.length > longestNoise
+      ? this.#quoted(Secrets.maskCut(this.#options.secrets, line.slice(0, longestNoise)))
+      : this.#quoted(Secrets.mask(this.#options.secrets, line))
     // Before that, the error of the attempt has it.
     if (this.#answered) this.#warnNoise()
   }
 
   #quoted(text: string): string {
-    return JSON.stringify(text.trim().slice(0, 200))
+    return PlainText.json(text.trim().slice(0, 200))
   }
 
   #warnNoise(): void {

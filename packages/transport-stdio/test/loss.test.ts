@@ -172,4 +172,13 @@ describe.each(eras)("losing the process, era %s", (era) => {
     tail.push(Buffer.from("first\nkey=hush-hu"))
     assert.strictEqual(tail.text, "first | key=***")
   })
+
+  it("[X3] the tail has no character that controls a terminal, nor have the lines that are handed on", () => {
+    const seen: Array<string> = []
+    const tail = new StderrTail([], (line) => seen.push(line))
+    tail.push(Buffer.from("\u001B]0;title\u0007a\u009B2Jb\u0085\u202Ec\t\u001B[31md\u001B[0m\n\u009D0;x"))
+    tail.end()
+    assert.deepStrictEqual(seen, ["abc\td", "0;x"])
+    assert.strictEqual(tail.text, "abc\td | 0;x")
+  })
 })

@@ -38,7 +38,7 @@ const serverLine = ({ name, outcome, reason, section }: Server): string => {
 export const heading = ({ diff, file, host, servers }: FileReport, colour: boolean): ReadonlyArray<string> => [
   host === undefined ? clean(file) : `${host}: ${clean(file)}`,
   ...servers.map(serverLine),
-  ...diff.map((line) => line.replaceAll(/[^\P{Cc}\t]/gu, "?")).map((line) => colour ? coloured(line) : line)
+  ...diff.map((line) => line.replaceAll(/[^\P{Cc}\t]|\p{Cf}/gu, "?")).map((line) => colour ? coloured(line) : line)
 ]
 
 /** What is said of it afterwards. */

@@ -12,6 +12,7 @@ import { StartError } from "../Errors.js"
 import * as Output from "../Output.js"
 import { forEntries } from "../sign-in/forEntries.js"
 import * as StateFolder from "../state/StateFolder.js"
+import { json as jsonText } from "../Text.js"
 import { type Connected, report, type Row } from "./report.js"
 import { masker } from "./secrets.js"
 
@@ -97,7 +98,7 @@ export const run = (options: Options): Effect.Effect<void, StartError, FileSyste
     const output = yield* Output.make
     // What goes wrong while connecting is part of what is said.
     const { json, ok, problems, text } = yield* Logger.withMinimumLogLevel(check(options, output), LogLevel.None)
-    if (options.json) yield* output.line(JSON.stringify(json, undefined, 2))
+    if (options.json) yield* output.line(jsonText(json, 2))
     else {
       if (text !== "") yield* output.line(text)
       yield* Effect.forEach(problems, output.problem)

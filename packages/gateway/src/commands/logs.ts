@@ -5,6 +5,7 @@ import { Effect, Stream } from "effect"
 import type * as EventLog from "../api/EventLog.js"
 import type { Output } from "../Output.js"
 import { show } from "../serve/Lines.js"
+import { json as jsonText } from "../Text.js"
 import type { Asked } from "./commandLine.js"
 import type { GatewayClient } from "./GatewayClient.js"
 
@@ -15,7 +16,7 @@ const colours: Readonly<Record<EventLog.Entry["level"], number | undefined>> = {
 }
 
 const write = (line: EventLog.Entry, isJson: boolean, output: Output) => {
-  if (isJson) return output.line(JSON.stringify(line))
+  if (isJson) return output.line(jsonText(line))
   const colour = output.colour ? colours[line.level] : undefined
   const text = show(line.at, line.server ?? "gateway", line.text)
   return output.line(colour === undefined ? text : `\u001B[${colour}m${text}\u001B[39m`)

@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import * as Output from "../Output.js"
 import * as StateFolder from "../state/StateFolder.js"
-import { clean } from "../Text.js"
+import { clean, json as jsonText } from "../Text.js"
 import type { Asked, Request } from "./commandLine.js"
 import * as GatewayClient from "./GatewayClient.js"
 import * as Logs from "./logs.js"
@@ -28,7 +28,7 @@ const act = (
   Effect.gen(function*() {
     const verb = verbs[action]
     const status = yield* waiting(output, `${verb.running} ${clean(server)}`, client.act(action, server))
-    if (json) return yield* output.line(JSON.stringify(status, undefined, 2))
+    if (json) return yield* output.line(jsonText(status, 2))
     const { generation, name, runtimesByState, runtimesDone = 0, state } = status
     const connection = state === "Connected" ? `, generation ${generation}` : ""
     const details = runtimesByState === undefined

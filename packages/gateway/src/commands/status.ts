@@ -5,6 +5,7 @@ import { Clock, Effect, Option, Ref, Stream } from "effect"
 import type { StatusUpdate } from "../api/GatewayStatus.js"
 import { UsageError } from "../Errors.js"
 import type { Output } from "../Output.js"
+import { json as jsonText } from "../Text.js"
 import type { Asked } from "./commandLine.js"
 import type { GatewayClient } from "./GatewayClient.js"
 import * as StatusView from "./StatusView.js"
@@ -20,7 +21,7 @@ export const status = (
 ) => {
   const show = <A>(render: (value: A, options: StatusView.Options) => string) => (value: A) =>
     json
-      ? output.line(JSON.stringify(value, undefined, 2))
+      ? output.line(jsonText(value, 2))
       : Effect.flatMap(view(output, (options) => render(value, options)), output.line)
   return name === undefined
     ? Effect.flatMap(client.status, show(StatusView.render))

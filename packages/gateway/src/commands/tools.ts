@@ -7,7 +7,7 @@ import type * as Api from "../api/Api.js"
 import { StartError, UsageError } from "../Errors.js"
 import * as Grid from "../Grid.js"
 import type { Output } from "../Output.js"
-import { clean } from "../Text.js"
+import { clean, json as jsonText } from "../Text.js"
 import type { Asked } from "./commandLine.js"
 import type { GatewayClient } from "./GatewayClient.js"
 import { waiting } from "./waiting.js"
@@ -28,7 +28,7 @@ const details = ({ description, inputSchema, name, original, server, title }: Ap
     ...(title === undefined ? [] : [clean(title)]),
     ...(description === undefined ? [] : ["", ...description.split("\n").map(clean)]),
     "",
-    JSON.stringify(inputSchema, undefined, 2)
+    jsonText(inputSchema, 2)
   ].join("\n")
 
 /** Lists tools: all, or those of one server; or shows one. */
@@ -51,7 +51,7 @@ export const tools = (
         message: `no server and no tool is named ${clean(name)}, or the server offers no tools; see mcp-lifeline tools`
       })
     }
-    if (json) return yield* output.line(JSON.stringify(one ?? found, undefined, 2))
+    if (json) return yield* output.line(jsonText(one ?? found, 2))
     if (one !== undefined) return yield* output.line(details(one))
     if (found.length > 0) yield* output.line(table(found, yield* output.width))
     else if (unlisted.length === 0) yield* output.line("The gateway offers no tools")
@@ -68,12 +68,12 @@ const decodeArguments = (text: string) =>
 
 /** The parts of a result, as far as a terminal can show them. */
 const contentOf = (result: unknown): ReadonlyArray<string> => {
-  if (!Predicate.isRecord(result)) return [JSON.stringify(result)]
+  if (!Predicate.isRecord(result)) return [jsonText(result)]
   const { content, structuredContent } = result
   const parts = Array.isArray(content) ? content : []
-  if (parts.length === 0 && structuredContent !== undefined) return [JSON.stringify(structuredContent, undefined, 2)]
+  if (parts.length === 0 && structuredContent !== undefined) return [jsonText(structuredContent, 2)]
   return parts.map((part: unknown) => {
-    if (!Predicate.isRecord(part)) return JSON.stringify(part)
+    if (!Predicate.isRecord(part)) return jsonText(part)
     if (part["type"] === "text") return String(part["text"])
     const data = typeof part["data"] === "string" ? `, ${Math.floor(part["data"].length * 3 / 4)} bytes` : ""
     const type = typeof part["mimeType"] === "string" ? ` ${part["mimeType"]}` : ""
@@ -82,7 +82,7 @@ const contentOf = (result: unknown): ReadonlyArray<string> => {
   })
 }
 
-/** Calls a tool and prints what it gives, as it is: it may be meant for another program. */
+/** Calls a tool and prints what it gives. */
 export const call = (
   client: GatewayClient,
   { given, json, name }: Extract<Asked, { readonly _tag: "Call" }>,
@@ -96,8 +96,8 @@ export const call = (
       `Calling ${clean(name)}`,
       client.call({ name, ...(parsed === undefined ? {} : { arguments: parsed }) })
     )
-    if (json) yield* output.line(JSON.stringify(result, undefined, 2))
-    else yield* Effect.forEach(contentOf(result), output.line)
+    if (json) yield* output.line(jsonText(result, 2))
+    else yield* Effect.forEach(contentOf(result), output.given)
     const isError = Option.liftPredicate(result, Predicate.isRecord).pipe(
       Option.exists((record) => record["isError"] === true)
     )

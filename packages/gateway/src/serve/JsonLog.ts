@@ -4,10 +4,10 @@
 import { Cause, Effect, HashMap, Inspectable, Logger, LogLevel } from "effect"
 import type * as EventLog from "../api/EventLog.js"
 import type { Output } from "../Output.js"
-import { clean } from "../Text.js"
+import { clean, json as jsonText } from "../Text.js"
 
 const json = ({ at, level, server, text }: EventLog.Entry): string =>
-  JSON.stringify({ time: new Date(at).toISOString(), level, ...(server === null ? {} : { server }), message: text })
+  jsonText({ time: new Date(at).toISOString(), level, ...(server === null ? {} : { server }), message: text })
 
 /** Writes one line of the log. */
 export const entry = (output: Output, line: EventLog.Entry): Effect.Effect<void> => output.line(json(line))

@@ -2,6 +2,7 @@
  * How a step of a sign-in can fail: one class for each thing that can be done about it.
  */
 import { Data } from "effect"
+import { clean } from "../Text.js"
 
 /** The network, or a server that is not ready: the same may work later. Never a reason to ask a person. */
 export class Later extends Data.TaggedError("Later")<{ readonly detail: string; readonly cause?: unknown }> {}
@@ -16,7 +17,7 @@ export class Refused extends Data.TaggedError("Refused")<{
 
 /** What a peer says, in one line of a bearable length that controls no terminal. */
 export const quoted = (text: string): string => {
-  const line = text.replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim()
+  const line = clean(text.slice(0, 1000))
   return line.length > 160 ? `${line.slice(0, 159)}…` : line
 }
 

@@ -139,8 +139,11 @@ const beginOnDevice = (request: Request): Effect.Effect<Waiting, Later | Refused
       return yield* refusal(`${issuer} starts no login on another device`, answer)
     }
     const said = decoded.right
-    const address = said.verification_uri_complete ?? said.verification_uri
-    yield* endpoint(address, "address for a login on another device")
+    // As it is shown and opened: an address that was checked has no characters that control a terminal.
+    const { href: address } = yield* endpoint(
+      said.verification_uri_complete ?? said.verification_uri,
+      "address for a login on another device"
+    )
     const login: PendingLogin.PendingLogin = {
       ...common(request, client),
       address,

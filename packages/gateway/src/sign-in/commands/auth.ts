@@ -5,7 +5,7 @@ import { Clock, Effect } from "effect"
 import type { Output } from "../../Output.js"
 import { span } from "../../serve/Table.js"
 import { StateFolder } from "../../state/StateFolder.js"
-import { clean } from "../../Text.js"
+import { clean, json as jsonText } from "../../Text.js"
 import * as Grant from "../Grant.js"
 import * as PendingLogin from "../PendingLogin.js"
 
@@ -85,6 +85,6 @@ export const run = ({ json }: Options, output: Output): Effect.Effect<void, neve
     const logins = (yield* PendingLogin.pendingLogins(folder).entries).map(([, login]) => login)
       .filter(({ until }) => until > now).map(ofLogin)
     const rows = [...grants, ...logins].toSorted((a, b) => a.server.localeCompare(b.server))
-    if (json) return yield* output.line(JSON.stringify(rows, undefined, 2))
+    if (json) return yield* output.line(jsonText(rows, 2))
     yield* output.line(rows.length === 0 ? `No login is stored in ${folder.path}` : table(rows, now))
   })

@@ -7,6 +7,7 @@ import { Effect, Either, Option, Stream } from "effect"
 import { StartError, UsageError } from "../../Errors.js"
 import type { Output } from "../../Output.js"
 import type { StateFolder } from "../../state/StateFolder.js"
+import { clean } from "../../Text.js"
 import { version } from "../../Version.js"
 import * as Browser from "../Browser.js"
 import type * as Client from "../Client.js"
@@ -40,9 +41,9 @@ const tell = (output: Output, isOpened: boolean) => (state: State): Effect.Effec
   return output.line([
     state.userCode === undefined
       ? `Open this address to sign in${isOpened ? " (a browser is opened, unless another process has done so)" : ""}:`
-      : `Open this address on any device, and enter the code ${state.userCode}:`,
+      : `Open this address on any device, and enter the code ${clean(state.userCode)}:`,
     "",
-    `  ${state.address}`,
+    `  ${clean(state.address)}`,
     "",
     `Waiting for the login, for ${minutes} min; Ctrl+C ends that`
   ].join("\n"))
@@ -80,7 +81,9 @@ export const run = (options: Options, output: Output) =>
       const state = yield* signIn.state
       return yield* output.line(
         state._tag === "SignedIn"
-          ? `${before._tag === "SignedIn" ? "Already signed in" : "Signed in"} to ${target.url} (${state.issuer})`
+          ? `${before._tag === "SignedIn" ? "Already signed in" : "Signed in"} to ${target.url} (${
+            clean(state.issuer)
+          })`
           : `${signIn.server} asks for no login`
       )
     }
@@ -91,7 +94,7 @@ export const run = (options: Options, output: Output) =>
     )
     const state = Option.getOrThrow(ended)
     if (state._tag === "Refused" || state._tag === "Later") {
-      return yield* new StartError({ message: `${signIn.server}: ${state.detail}` })
+      return yield* new StartError({ message: `${signIn.server}: ${clean(state.detail)}` })
     }
     yield* Effect.mapError(connect(connector), failed)
     return yield* output.line(`Signed in to ${signIn.server}`)

@@ -1,0 +1,114 @@
+/**
+ * Text of others for people: without what controls a terminal or turns the direction of writing. Every function takes time in proportion
+ * to the length of the text, whatever the text is.
+ */
+
+const bell = 0x07
+const escape = 0x1b
+/** String terminator. */
+const terminator = 0x9c
+
+const isControl = (unit: number): boolean => unit < 0x20 || (unit >= 0x7f && unit <= 0x9f)
+
+/** From the parameters of a control sequence on: the index behind it. What is no whole sequence ends where it breaks off. */
+const endOfSequence = (text: string, start: number): number => {
+  let at = start
+  while (text.charCodeAt(at) >= 0x30 && text.charCodeAt(at) <= 0x3f) at++
+  while (text.charCodeAt(at) >= 0x20 && text.charCodeAt(at) <= 0x2f) at++
+  return text.charCodeAt(at) >= 0x40 && text.charCodeAt(at) <= 0x7e ? at + 1 : at
+}
+
+/** From the content of a string for the terminal on (a title, a link): the index behind it. A string without an end has no content. */
+const endOfString = (text: string, start: number): number => {
+  let at = start
+  while (at < text.length && !isControl(text.charCodeAt(at))) at++
+  const unit = text.charCodeAt(at)
+  if (unit === bell || unit === terminator) return at + 1
+  return unit === escape && text[at + 1] === "\\" ? at + 2 : start
+}
+
+/** The index behind the escape sequence that begins at `start`; `start` itself if none begins there. */
+const endOf = (text: string, start: number): number => {
+  switch (text.charCodeAt(start)) {
+    case 0x9b:
+      return endOfSequence(text, start + 1)
+    case 0x90:
+    case 0x98:
+    case 0x9d:
+    case 0x9e:
+    case 0x9f:
+      return endOfString(text, start + 1)
+    case escape:
+      break
+    default:
+      return start
+  }
+  const next = text.charCodeAt(start + 1)
+  if (next === 0x5b) return endOfSequence(text, start + 2)
+  if (next === 0x5d || next === 0x50 || next === 0x58 || next === 0x5e || next === 0x5f) {
+    return endOfString(text, start + 2)
+  }
+  let at = start + 1
+  while (text.charCodeAt(at) >= 0x20 && text.charCodeAt(at) <= 0x2f) at++
+  return text.charCodeAt(at) >= 0x30 && text.charCodeAt(at) <= 0x7e ? at + 1 : start + 1
+}
+
+// oxlint-disable-next-line no-control-regex
+const introducer = /[\u001B\u0090\u0098\u009B\u009D-\u009F]/
+// oxlint-disable-next-line no-control-regex
+const colour = /^\u001B\[[0-9;]{0,40}m$/
+
+/** The text without escape sequences; `keeps` may keep some. */
+const withoutSequences = (text: string, keeps: (sequence: string) => boolean): string => {
+  if (!introducer.test(text)) return text
+  const kept: Array<string> = []
+  let from = 0
+  for (let at = 0; at < text.length;) {
+    const end = endOf(text, at)
+    if (end === at) {
+      at++
+      continue
+    }
+    kept.push(text.slice(from, at))
+    if (end - at < 50 && keeps(text.slice(at, end))) kept.push(text.slice(at, end))
+    from = at = end
+  }
+  kept.push(text.slice(from))
+  return kept.join("")
+}
+
+const none = (): boolean => false
+
+/** Text in one line: escape sequences are removed, and each run of control characters, format characters and white space is one space. */
+export const line = (text: string): string => withoutSequences(text, none).replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim()
+
+/**
+ * Text with its lines and tabs, and without all other controls. The characters that join letters and emoji (U+200C, U+200D) stay.
+ */
+export const lines = (text: string): string =>
+  withoutSequences(text, none).replace(/[^\P{Cc}\n\t]|[^\P{Cf}\u200C\u200D]|[\u2028\u2029]/gu, "")
+
+/** The same for text of our own, which may have colours. */
+export const coloured = (text: string): string =>
+  withoutSequences(text, (sequence) => colour.test(sequence))
+    // oxlint-disable-next-line no-control-regex
+    .replace(/[^\P{Cc}\n\t\u001B]|[^\P{Cf}\u200C\u200D]|[\u2028\u2029]|\u001B(?!\[[0-9;]{0,40}m)/gu, "")
+
+/** At most so many characters of a text, with a mark where it is cut. */
+export const cut = (text: string, most: number): string => {
+  if (text.length <= most) return text
+  const kept = text.slice(0, most)
+  const last = kept.charCodeAt(most - 1)
+  // Half of a character says nothing.
+  const whole = last >= 0xd800 && last <= 0xdbff ? kept.slice(0, -1) : kept
+  return `${whole}… [cut: ${text.length} characters]`
+}
+
+/** JSON, in which what could control a terminal is escaped: the value is the same. */
+export const json = (value: unknown, indent?: number): string =>
+  (JSON.stringify(value, undefined, indent) ?? "null").replace(
+    /[\u007F-\u009F\u2028\u2029]|\p{Cf}/gu,
+    (one) =>
+      Array.from({ length: one.length }, (_, index) => `\\u${one.charCodeAt(index).toString(16).padStart(4, "0")}`)
+        .join("")
+  )
