@@ -3,7 +3,8 @@
  * where it was, by the ids of the events.
  */
 import type { ServerResponse } from "node:http"
-import type { EventBudget } from "./EventBudget.js"
+import type { EventBudget, Expendable } from "./EventBudget.js"
+import * as messages from "./messages.js"
 
 /** How much of one stream is kept. */
 export interface Bounds {
@@ -15,17 +16,10 @@ export interface Bounds {
 
 export const defaults: Bounds = { maxEvents: 1000, maxBytes: 4 * 1024 * 1024, maxLogs: 200 }
 
-/** What an event is beside its text. */
-export interface Kind {
-  /** Of several events with the same key that wait, one is sent. */
-  readonly key?: string | undefined
-  readonly isLog?: boolean | undefined
-}
-
-interface Event {
-  readonly text: string
-  readonly key: string | undefined
-  readonly isLog: boolean
+interface Event extends messages.Kind {
+  readonly number: number
+  /** Undefined once an answer is lost. */
+  text: string | undefined
 }
 
 /** How a stream is made. */
@@ -34,6 +28,8 @@ export interface Options {
   readonly name?: string | undefined
   /** Counts what all streams keep. */
   readonly budget: EventBudget
+  /** Whose stream it is: all streams of one owner have one share of the budget. Default: each stream has a share. */
+  readonly owner?: unknown
   readonly bounds?: Bounds | undefined
   /** Further headers of each response. */
   readonly headers: Readonly<Record<string, string>>
@@ -51,15 +47,16 @@ const streamHeaders = {
 
 const comment = ": keepalive\n\n"
 
-/** Sends events to one response at a time, and keeps a bounded number for the next one. */
+/** Sends events to one response at a time, and keeps a bounded number for the next one. No answer is ever dropped in silence. */
 export class EventStream {
   readonly #options: Options
   readonly #bounds: Bounds
-  #events: Array<Event> = []
-  /** The number of the first event that is kept. Number 0 is the event without data. */
-  #first = 1
-  /** The number of the event that is sent next. */
-  #next = 1
+  /** First those that were sent and are kept, then those that wait. */
+  readonly #events: Array<Event> = []
+  /** How many of them were sent. */
+  #sent = 0
+  /** The number of the event that is said next. Number 0 is the event without data. */
+  #end = 1
   #bytes = 0
   readonly #waitingKeys = new Set<string>()
   #waitingLogs = 0
@@ -75,6 +72,10 @@ export class EventStream {
     this.#bounds = options.bounds ?? defaults
   }
 
+  get owner(): unknown {
+    return this.#options.owner
+  }
+
   /** Whether somebody reads. */
   get hasReader(): boolean {
     return this.#response !== undefined
@@ -82,7 +83,7 @@ export class EventStream {
 
   /** Whether events wait for a reader. */
   get isWaiting(): boolean {
-    return this.#next < this.#end
+    return this.#sent < this.#events.length
   }
 
   /** Log messages that were dropped because nobody read them. */
@@ -93,10 +94,6 @@ export class EventStream {
   /** The number of the event that was said last. */
   get last(): number {
     return this.#end - 1
-  }
-
-  get #end(): number {
-    return this.#first + this.#events.length
   }
 
   /** Gives the stream a reader, in place of the one that it has: from the event after `after` on, or from the first that nobody was sent. */
@@ -110,7 +107,8 @@ export class EventStream {
     response.on("error", () => undefined)
     response.writeHead(200, { ...streamHeaders, ...this.#options.headers })
     if (after !== undefined) this.#rewind(after + 1)
-    if (this.#options.primes()) response.write(`id: ${this.#options.name}${this.#next - 1}\ndata: \n\n`)
+    const next = this.#events[this.#sent]?.number ?? this.#end
+    if (this.#options.primes()) response.write(`id: ${this.#options.name}${next - 1}\ndata: \n\n`)
     else response.flushHeaders()
     this.#options.onReader?.(true)
     this.#send()
@@ -125,14 +123,16 @@ export class EventStream {
   }
 
   /** Says something. Events with a key wait a turn, so that a burst of them is one. */
-  say(message: string, { isLog = false, key }: Kind = {}): void {
+  say(text: string, kind: messages.Kind = {}): void {
+    const { isLog = false, key } = kind
     if (this.#isOver || (key !== undefined && this.#waitingKeys.has(key))) return
     if (isLog && this.#waitingLogs >= this.#bounds.maxLogs) return void this.#dropped++
     if (key !== undefined) this.#waitingKeys.add(key)
     if (isLog) this.#waitingLogs++
-    this.#events.push({ text: message, key, isLog })
-    this.#count(message.length)
+    this.#events.push({ ...kind, number: this.#end++, text })
+    this.#bytes += text.length
     if (key === undefined) return this.#send()
+    this.#count()
     if (this.#isFlushing) return
     this.#isFlushing = true
     setImmediate(() => {
@@ -154,75 +154,120 @@ export class EventStream {
     if (this.#response?.writableNeedDrain === false) this.#response.write(comment)
   }
 
-  /** Keeps nothing any more, and ends the response. */
+  /** Keeps nothing any more, and ends the response. A reader who has not been sent an answer is told that it is lost. */
   close(): void {
     this.#isOver = true
+    this.#drop(({ answers }) => answers === undefined)
+    while (this.#response !== undefined && this.isWaiting) {
+      this.#lost(this.#events[this.#sent]!)
+      this.#write(this.#response)
+    }
     this.detach()
-    this.forget(true)
+    this.#drop(() => true)
+    this.#count()
   }
 
-  forget(all: boolean): void {
-    while (this.#events.length > 0 && (all || this.#first < this.#next)) this.#shift()
+  forget(what: Expendable): void {
+    if (what === "answers") this.#events.forEach((event) => this.#lost(event))
+    else if (what === "sent") this.#forgetSent()
+    else if (this.#events.findLastIndex(({ answers }) => answers === undefined) >= this.#sent) {
+      this.#sendAway()
+      this.#drop(({ answers }) => answers === undefined)
+    }
+    this.#count()
+  }
+
+  /** Lets go of what was sent; of an answer, it stays known that it is lost, for a client that comes back because it has not arrived. */
+  #forgetSent(): void {
+    const sent = this.#sent
+    if (sent === 0) return
+    if (this.#options.name === undefined) return this.#drop((_, index) => index < sent)
+    for (const event of this.#events.slice(0, sent)) this.#lost(event)
+    this.#drop(({ answers }, index) => index < sent && answers === undefined)
   }
 
   #send(): void {
-    while (this.#response?.writableNeedDrain === false && this.#next < this.#end) {
-      const event = this.#events[this.#next - this.#first]!
-      const id = this.#options.name === undefined ? "" : `id: ${this.#options.name}${this.#next}\n`
-      this.#passed(event)
-      this.#next++
-      this.#response.write(`event: message\n${id}data: ${event.text}\n\n`)
-    }
-    if (this.#isOver && this.#next === this.#end) this.detach()
+    while (this.#response?.writableNeedDrain === false && this.isWaiting) this.#write(this.#response)
+    if (this.#isOver && !this.isWaiting) this.detach()
     this.#trim()
+    this.#count()
+  }
+
+  /** Sends the next event. */
+  #write(response: ServerResponse): void {
+    const event = this.#events[this.#sent++]!
+    this.#passed(event)
+    const { name } = this.#options
+    const id = name === undefined ? "" : `id: ${name}${event.number}\n`
+    response.write(`event: message\n${id}data: ${event.text ?? messages.lost(event.answers!)}\n\n`)
   }
 
   /** An event waits no longer. */
   #passed({ isLog, key }: Event): void {
     if (key !== undefined) this.#waitingKeys.delete(key)
-    if (isLog) this.#waitingLogs--
+    if (isLog === true) this.#waitingLogs--
   }
 
+  /** Goes back to the first kept event with this number or a later one. */
   #rewind(number: number): void {
-    const to = Math.min(Math.max(number, this.#first), this.#next)
     // What goes out again waits again.
-    for (let n = to; n < this.#next; n++) {
-      const { isLog, key } = this.#events[n - this.#first]!
+    while (this.#sent > 0 && this.#events[this.#sent - 1]!.number >= number) {
+      const { isLog, key } = this.#events[--this.#sent]!
       if (key !== undefined) this.#waitingKeys.add(key)
-      if (isLog) this.#waitingLogs++
+      if (isLog === true) this.#waitingLogs++
     }
-    this.#next = to
   }
 
+  /** Keeps to the bounds of one stream: the oldest goes first, answers last. The newest event stays, however long it is. */
   #trim(): void {
-    if (this.#options.name === undefined) this.forget(false)
+    if (this.#options.name === undefined) this.#forgetSent()
     const { maxBytes, maxEvents } = this.#bounds
     while (this.#events.length > maxEvents || (this.#bytes > maxBytes && this.#events.length > 1)) {
-      // Who reads so slowly that more waits than is kept, is sent away, and may come back.
-      if (this.#first >= this.#next && this.#response !== undefined) {
-        const response = this.#response
-        this.#lose()
-        response.destroy()
+      const oldest = this.#events.findIndex(({ answers }) => answers === undefined)
+      if (oldest >= 0 && oldest < this.#events.length - 1) {
+        // Who reads so slowly that more waits than is kept, is sent away, and may come back.
+        if (oldest >= this.#sent) this.#sendAway()
+        const wasSent = oldest < this.#sent
+        for (const event of this.#events.splice(oldest, 1)) this.#gone(event, wasSent)
+      } else {
+        const answer = this.#events.slice(0, -1).find(({ text }) => text !== undefined)
+        if (answer === undefined) return
+        this.#lost(answer)
       }
-      this.#shift()
     }
   }
 
-  #shift(): void {
-    const event = this.#events.shift()
-    if (event === undefined) return
-    if (this.#first >= this.#next) {
-      this.#passed(event)
-      this.#next = this.#first + 1
-    }
-    this.#first++
-    this.#count(-event.text.length)
-    if (this.#events.length === 0) this.#options.budget.remove(this)
+  #sendAway(): void {
+    const response = this.#response
+    if (response === undefined) return
+    this.#lose()
+    response.destroy()
   }
 
-  #count(bytes: number): void {
-    this.#bytes += bytes
-    this.#options.budget.add(this, bytes)
+  /** The answer to a request cannot be kept. */
+  #lost(event: Event): void {
+    if (event.answers === undefined || event.text === undefined) return
+    this.#bytes -= event.text.length
+    event.text = undefined
+  }
+
+  #drop(isDropped: (event: Event, index: number) => boolean): void {
+    const sent = this.#sent
+    this.#events.splice(0).forEach((event, index) => {
+      if (isDropped(event, index)) this.#gone(event, index < sent)
+      else this.#events.push(event)
+    })
+  }
+
+  /** An event is kept no longer. */
+  #gone(event: Event, wasSent: boolean): void {
+    this.#bytes -= event.text?.length ?? 0
+    if (wasSent) this.#sent--
+    else this.#passed(event)
+  }
+
+  #count(): void {
+    this.#options.budget.set(this, this.#bytes)
   }
 
   #lose(): void {
@@ -230,7 +275,8 @@ export class EventStream {
     if (this.#options.name === undefined) {
       // Nobody can come back to it.
       this.#isOver = true
-      this.forget(true)
+      this.#drop(() => true)
+      this.#count()
     }
     this.#options.onReader?.(false)
   }

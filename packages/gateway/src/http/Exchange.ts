@@ -4,7 +4,8 @@
  */
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { ServerResponse } from "node:http"
-import type { EventStream, Kind } from "./EventStream.js"
+import type { EventStream } from "./EventStream.js"
+import type { Kind } from "./messages.js"
 
 /** How long an answer may take before a stream begins, in milliseconds. */
 export const patience = 1000
@@ -32,7 +33,7 @@ export class Exchange {
   readonly #open: Set<RequestId>
   #stream: EventStream | undefined
   /** Answers that wait for others of the same POST. */
-  readonly #answers: Array<string> = []
+  readonly #answers: Array<{ readonly id: RequestId; readonly text: string }> = []
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: Options) {
@@ -55,10 +56,10 @@ export class Exchange {
   }
 
   /** Answers a request with an encoded response. `status`: where the answer is JSON. */
-  answer(id: RequestId, response: string, status = 200): void {
+  answer(id: RequestId, text: string, status = 200): void {
     if (!this.#open.delete(id)) return
-    if (this.#stream === undefined) this.#answers.push(response)
-    else this.#stream.say(response)
+    if (this.#stream === undefined) this.#answers.push({ id, text })
+    else this.#stream.say(text, { answers: id })
     this.#settle(status)
   }
 
@@ -79,7 +80,7 @@ export class Exchange {
     if (this.#stream !== undefined || response.destroyed) return
     this.#stream = makeStream()
     this.#stream.attach(response)
-    for (const answer of this.#answers.splice(0)) this.#stream.say(answer)
+    for (const { id, text } of this.#answers.splice(0)) this.#stream.say(text, { answers: id })
   }
 
   #settle(status: number): void {
@@ -93,8 +94,9 @@ export class Exchange {
   #writeJson(status: number): void {
     const { headers, isBatch, response } = this.#options
     if (response.destroyed) return
-    const text = isBatch ? `[${this.#answers.join(",")}]` : this.#answers[0]
-    if (text === undefined || this.#answers.length === 0) {
+    const texts = this.#answers.map(({ text }) => text)
+    const text = isBatch ? `[${texts.join(",")}]` : texts[0]
+    if (text === undefined || texts.length === 0) {
       // All was cancelled: a stream without an answer.
       response.writeHead(200, { "Content-Type": "text/event-stream" })
       return void response.end()

@@ -162,9 +162,9 @@ export class Session implements Client {
   }
 
   #answerLost(ids: ReadonlyArray<RequestId>, response: ServerResponse): void {
-    const stream = new EventStream({ budget: this.#options.budget, headers: {}, primes: () => false })
+    const stream = new EventStream({ budget: this.#options.budget, owner: this, headers: {}, primes: () => false })
     stream.attach(response)
-    for (const id of ids) stream.say(messages.lost(id))
+    for (const id of ids) stream.say(messages.lost(id), { answers: id })
     stream.end()
   }
 
@@ -241,6 +241,7 @@ export class Session implements Client {
     return new EventStream({
       name: `${this.#epoch}.${key}.`,
       budget: this.#options.budget,
+      owner: this,
       headers: {},
       primes: () => this.#version >= primingVersion
     })

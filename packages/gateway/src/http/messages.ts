@@ -3,7 +3,15 @@
  */
 import { JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
-import type { Kind } from "./EventStream.js"
+
+/** What an event is beside its text. */
+export interface Kind {
+  /** Of several events with the same key that wait, one is sent. */
+  readonly key?: string | undefined
+  readonly isLog?: boolean | undefined
+  /** The request that it answers. If it cannot be kept, the client gets an error in its place. */
+  readonly answers?: RequestId | undefined
+}
 
 /** The text of a message; `undefined` where it cannot be written. */
 export const encode = (message: JSONRPCMessage): string | undefined => {
