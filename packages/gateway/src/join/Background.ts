@@ -5,7 +5,7 @@ import { ConnectError } from "@mcp-lifeline/core"
 import { Effect, Schedule } from "effect"
 import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs"
+import { closeSync, openSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import * as RunningGateways from "../state/RunningGateways.js"
 import * as StateFolder from "../state/StateFolder.js"
@@ -63,21 +63,19 @@ const launch = ({ file, linger }: Options, log: string) => {
   })
 }
 
-const start = (options: Options, folder: string) =>
+const unwritable = (cause: unknown): ConnectError =>
+  failure(
+    "the state folder cannot be written, in which hosts find the gateway that they share; make it writable or name another with " +
+      `MCP_LIFELINE_STATE: ${cause instanceof Error ? cause.message : String(cause)}`,
+    true
+  )
+
+const start = (options: Options) =>
   Effect.gen(function*() {
+    const { privateFolder } = yield* StateFolder.StateFolder
+    const folder = yield* Effect.mapError(privateFolder("logs"), ({ cause }) => unwritable(cause))
     const log = join(folder, `${StateFolder.key(options.file)}.log`)
-    const ended = yield* Effect.try({
-      try: () => {
-        mkdirSync(folder, { recursive: true, mode: 0o700 })
-        return launch(options, log)
-      },
-      catch: (cause) =>
-        failure(
-          `the state folder cannot be written, in which hosts find the gateway that they share; make it writable or name another ` +
-            `with MCP_LIFELINE_STATE: ${(cause as Error).message}`,
-          true
-        )
-    })
+    const ended = yield* Effect.try({ try: () => launch(options, log), catch: unwritable })
     const found = find(options.file).pipe(
       Effect.flatMap(Effect.fromNullable),
       Effect.retry(Schedule.spaced(interval)),
@@ -98,13 +96,13 @@ export const reach = (
   options: Options
 ): Effect.Effect<RunningGateways.RunningGateway, ConnectError, StateFolder.StateFolder> =>
   Effect.gen(function*() {
-    const { lock, path } = yield* StateFolder.StateFolder
+    const { lock } = yield* StateFolder.StateFolder
     const running = yield* find(options.file)
     if (running !== undefined) return running
     return yield* Effect.scoped(
       Effect.gen(function*() {
         yield* lock(`serve-${StateFolder.key(options.file)}`)
-        return (yield* find(options.file)) ?? (yield* start(options, join(path, "logs")))
+        return (yield* find(options.file)) ?? (yield* start(options))
       })
     )
   })

@@ -3,24 +3,55 @@
  */
 import type { Connector } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect } from "effect"
-import { Agent } from "undici"
+import { Effect, Redacted } from "effect"
+import { Agent, buildConnector } from "undici"
+import * as Proof from "../state/Proof.js"
 import * as RunningGateways from "../state/RunningGateways.js"
 import { StateFolder } from "../state/StateFolder.js"
 import * as Background from "./Background.js"
 
+const isSame = (one: RunningGateways.RunningGateway, other: RunningGateways.RunningGateway): boolean =>
+  one.url === other.url && Redacted.value(one.secret) === Redacted.value(other.secret)
+
+/** As where nobody listens: nothing was sent. */
+const nobody = (): Error =>
+  Object.assign(new Error("no gateway of this user listens there any more"), {
+    code: "ECONNREFUSED",
+    syscall: "connect"
+  })
+
+/**
+ * Leads to a gateway on this machine, without a proxy. Each new socket asks it for its proof first: between two requests it may end, and a
+ * program of another user take its port.
+ */
+const dispatcherTo = ({ secret, url }: RunningGateways.RunningGateway): Agent => {
+  const connect = buildConnector({})
+  return new Agent({
+    bodyTimeout: 0,
+    headersTimeout: 0,
+    connect: (options, callback) => {
+      void (async () => {
+        const isGiven = await Proof.isGiven(url, secret)
+        if (isGiven) connect(options, callback)
+        else callback(nobody(), null)
+      })()
+    }
+  })
+}
+
 /** Connects to the gateway that runs, and starts one where none does. */
 export const make = (options: Background.Options): Effect.Effect<Connector, never, StateFolder> =>
   Effect.map(StateFolder, (folder) => {
-    // It runs on this machine, to which no proxy leads.
-    const dispatcher = new Agent({ bodyTimeout: 0, headersTimeout: 0 })
-    /** For the gateway of now: another one has another address. */
-    let last: { readonly url: string; readonly connector: Connector } | undefined
+    /** For the gateway of now: another one has another secret. */
+    let last: { readonly gateway: RunningGateways.RunningGateway; readonly connector: Connector } | undefined
     const connectorOf = (gateway: RunningGateways.RunningGateway): Connector => {
+      if (last !== undefined && isSame(last.gateway, gateway)) return last.connector
       const url = `${gateway.url}/mcp`
-      if (last?.url === url) return last.connector
       const headers = RunningGateways.headersOf(gateway)
-      last = { url, connector: HttpConnector.make({ url, headers, dispatcher, protocol: "2025" }) }
+      last = {
+        gateway,
+        connector: HttpConnector.make({ url, headers, dispatcher: dispatcherTo(gateway), protocol: "2025" })
+      }
       return last.connector
     }
     return {

@@ -2,7 +2,7 @@
  * What the gateway serves over HTTP: `/mcp`, the endpoint for clients, the status page at `/`, and beside them what `api/Routes.ts`
  * has.
  */
-import type { Scope } from "effect"
+import type { Redacted, Scope } from "effect"
 import { type Duration, Effect, Runtime } from "effect"
 import * as Gateway from "../api/Gateway.js"
 import * as Probes from "../api/Probes.js"
@@ -12,6 +12,7 @@ import * as Listener from "../http/Listener.js"
 import * as Requests from "../http/Requests.js"
 import * as Usage from "../http/Usage.js"
 import * as Page from "../page/Page.js"
+import * as Proof from "../state/Proof.js"
 import * as Clients from "./Clients.js"
 
 /** An address that is bound, and the status page that will be there. */
@@ -25,6 +26,8 @@ export interface Options extends Omit<Clients.Options, "transport">, Bound {
   readonly limits?: Requests.Options["limits"]
   /** What lets sessions outlive this process; without it they end with it. */
   readonly sessions?: Pick<Requests.Options, "records" | "seal"> | undefined
+  /** By which it shows that it is the gateway that is written down in the state folder. */
+  readonly secret?: Redacted.Redacted | undefined
   /** How long shutdown waits for calls under way. Default 5 s. */
   readonly drain?: Duration.DurationInput | undefined
   /** What the API knows beside the fleet. Default: a record that begins now. */
@@ -46,8 +49,8 @@ export const bind = (
 ): Effect.Effect<Bound, StartError, Scope.Scope> =>
   Effect.gen(function*() {
     const page = yield* Page.make
-    // A browser sends no token when it asks for a page, which then asks its user for it.
-    const isPublic = (path: string): boolean => page.at(path) !== undefined
+    // A browser sends no token when it asks for a page, which then asks its user for it; and nobody sends it before there is a proof.
+    const isPublic = (path: string): boolean => path === Proof.path || page.at(path) !== undefined
     return { page, listener: yield* Listener.listen({ ...options, isPublic, probes: Probes.unavailable }) }
   })
 
@@ -56,7 +59,7 @@ export const bind = (
  * then ends all sessions.
  */
 export const serve = (
-  { about, drain = "5 seconds", limits, listener, page, sessions, ...options }: Options
+  { about, drain = "5 seconds", limits, listener, page, secret, sessions, ...options }: Options
 ): Effect.Effect<Endpoint, never, Scope.Scope> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
@@ -93,6 +96,9 @@ export const serve = (
       if (path === "/mcp") {
         usage.began(response)
         requests.handle(request, response)
+      } else if (path === Proof.path) {
+        const proof = secret === undefined ? undefined : Proof.answer(secret, request.url ?? "")
+        response.writeHead(proof === undefined ? 404 : 200, { "Content-Type": "text/plain" }).end(proof)
       } else {
         const handle = page.at(path) ?? answer
         handle(request, response, path)

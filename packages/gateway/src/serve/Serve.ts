@@ -16,6 +16,7 @@ import { StartError } from "../Errors.js"
 import * as LastingSessions from "../http/LastingSessions.js"
 import type * as SessionKey from "../http/SessionKey.js"
 import * as Output from "../Output.js"
+import * as Proof from "../state/Proof.js"
 import * as RunningGateways from "../state/RunningGateways.js"
 import * as StateFolder from "../state/StateFolder.js"
 import * as Endpoint from "./Endpoint.js"
@@ -174,8 +175,10 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
     )
     const config = options.config === undefined ? undefined : resolve(options.config)
     const signIn = given?.signIn ?? (() => undefined)
+    const secret = Proof.newSecret()
     const endpoint = yield* Endpoint.serve({
       ...bound,
+      secret,
       servers,
       sessions,
       login: given?.login,
@@ -184,9 +187,9 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
     }).pipe(Effect.provideService(Telemetry.Current, record.own))
     const file = yield* RunningGateways.register({
       url: listener.url,
-      pid: process.pid,
       config: config ?? null,
       startedAt,
+      secret,
       token: token.value ?? null
     })
     const lines = options.logFormat === "json"

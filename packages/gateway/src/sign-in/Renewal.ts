@@ -5,7 +5,8 @@
  * refresh token that is good for one time is never used twice.
  */
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Effect, Either, Redacted } from "effect"
+import { Clock, Data, Effect, Either, Redacted } from "effect"
+import type { Lock } from "../state/FileLock.js"
 import type * as StateFolder from "../state/StateFolder.js"
 import type { Challenge } from "./Challenge.js"
 import * as Client from "./Client.js"
@@ -69,14 +70,29 @@ const dead: ReadonlySet<string | undefined> = new Set([
   "access_denied"
 ])
 
+/** This process was stopped, and another one may have used the refresh token meanwhile. */
+class LockLost extends Data.TaggedError("LockLost") {}
+
+/** Works while no other process renews these tokens; begins again where that ends before a refresh token is used. */
+const alone = <A, E>(
+  subject: Subject,
+  work: (lock: Lock) => Effect.Effect<A, E | LockLost>
+): Effect.Effect<A, Exclude<E, LockLost>> =>
+  Effect.flatMap(subject.folder.lock(`tokens-${subject.id}`), work).pipe(
+    Effect.scoped,
+    Effect.catchIf((error) => error instanceof LockLost, () => alone(subject, work))
+  ) as Effect.Effect<A, Exclude<E, LockLost>>
+
 /** Uses the refresh token of a grant; undefined where it is not good any more, and then the grant is forgotten. */
 const refresh = (
   subject: Subject,
   fetch: FetchLike,
-  grant: Grant.Grant
-): Effect.Effect<Grant.Grant | undefined, Later | Refused> =>
+  grant: Grant.Grant,
+  lock: Lock
+): Effect.Effect<Grant.Grant | undefined, Later | Refused | LockLost> =>
   Effect.gen(function*() {
     if (grant.refresh === undefined) return undefined
+    if (!(yield* lock.isHeld)) return yield* new LockLost()
     const asker = {
       fetch,
       metadata: grant.metadata,
@@ -137,20 +153,20 @@ export const beforeTheEnd = (
   fetch: FetchLike,
   current: Grant.Grant
 ): Effect.Effect<Grant.Grant | undefined, Later | Refused> =>
-  Effect.scoped(Effect.gen(function*() {
-    yield* subject.folder.lock(`tokens-${subject.id}`)
-    const stored = yield* Grant.find(subject.kept, subject.server, subject.account)
-    if (stored === undefined || !Grant.isSame(stored, current)) return stored
-    if (stored.method !== "credentials") return yield* refresh(subject, fetch, stored)
-    const { issuer, metadata, resource } = stored
-    return yield* withCredentials(
-      subject,
-      fetch,
-      { issuer, metadata, resource },
-      stored.asked,
-      stored
-    )
-  }))
+  alone(subject, (lock) =>
+    Effect.gen(function*() {
+      const stored = yield* Grant.find(subject.kept, subject.server, subject.account)
+      if (stored === undefined || !Grant.isSame(stored, current)) return stored
+      if (stored.method !== "credentials") return yield* refresh(subject, fetch, stored, lock)
+      const { issuer, metadata, resource } = stored
+      return yield* withCredentials(
+        subject,
+        fetch,
+        { issuer, metadata, resource },
+        stored.asked,
+        stored
+      )
+    }))
 
 /** Gets new tokens after a refusal, or finds out what login is needed. `refused` is what the server has refused. */
 export const afterRefusal = (
@@ -159,41 +175,41 @@ export const afterRefusal = (
   challenge: Challenge,
   refused: Grant.Grant | undefined
 ): Effect.Effect<Outcome, Later | Refused> =>
-  Effect.scoped(Effect.gen(function*() {
-    const { kept, url } = subject
-    yield* subject.folder.lock(`tokens-${subject.id}`)
-    const stored = yield* Grant.find(kept, subject.server, subject.account)
-    if (stored !== undefined && !Grant.isSame(stored, refused)) return { _tag: "Renewed", grant: stored }
-    const stepUp = challenge.status === 403
-    const found = yield* Effect.either(discover(fetch, url, challenge, stored?.issuer))
-    if (Either.isLeft(found)) {
-      // A token can be renewed also while the metadata is out of reach.
-      const renewed = stepUp || stored === undefined || found.left._tag === "Refused"
-        ? undefined
-        : yield* refresh(subject, fetch, stored)
-      return renewed === undefined ? yield* found.left : { _tag: "Renewed", grant: renewed }
-    }
-    const discovered = found.right
-    // What another authorization server gave stays with it.
-    const mine = stored?.issuer === discovered.issuer ? stored : undefined
-    const isMachine = (subject.method ?? mine?.method) === "credentials"
-    const scope = scopes.wanted({
-      configured: subject.scope,
-      challenge: challenge.scope,
-      resource: discovered.scopes,
-      server: isMachine ? undefined : discovered.metadata.scopes_supported,
-      before: stepUp ? scopes.union(mine?.asked, mine?.scope) ?? "" : undefined
-    })
-    if (stepUp && mine !== undefined && scopes.covers(mine.asked, scope)) {
-      const now = yield* Clock.currentTimeMillis
-      if (now - mine.obtainedAt < RefusedLogin.patience) return { _tag: "Pointless" }
-    }
-    if (isMachine) {
-      return { _tag: "Renewed", grant: yield* withCredentials(subject, fetch, discovered, scope, mine) }
-    }
-    if (!stepUp && mine !== undefined) {
-      const renewed = yield* refresh(subject, fetch, { ...mine, metadata: discovered.metadata })
-      if (renewed !== undefined) return { _tag: "Renewed", grant: renewed }
-    }
-    return { _tag: "LoginNeeded", discovered, scope }
-  }))
+  alone(subject, (lock) =>
+    Effect.gen(function*() {
+      const { kept, url } = subject
+      const stored = yield* Grant.find(kept, subject.server, subject.account)
+      if (stored !== undefined && !Grant.isSame(stored, refused)) return { _tag: "Renewed", grant: stored }
+      const stepUp = challenge.status === 403
+      const found = yield* Effect.either(discover(fetch, url, challenge, stored?.issuer))
+      if (Either.isLeft(found)) {
+        // A token can be renewed also while the metadata is out of reach.
+        const renewed = stepUp || stored === undefined || found.left._tag === "Refused"
+          ? undefined
+          : yield* refresh(subject, fetch, stored, lock)
+        return renewed === undefined ? yield* found.left : { _tag: "Renewed", grant: renewed }
+      }
+      const discovered = found.right
+      // What another authorization server gave stays with it.
+      const mine = stored?.issuer === discovered.issuer ? stored : undefined
+      const isMachine = (subject.method ?? mine?.method) === "credentials"
+      const scope = scopes.wanted({
+        configured: subject.scope,
+        challenge: challenge.scope,
+        resource: discovered.scopes,
+        server: isMachine ? undefined : discovered.metadata.scopes_supported,
+        before: stepUp ? scopes.union(mine?.asked, mine?.scope) ?? "" : undefined
+      })
+      if (stepUp && mine !== undefined && scopes.covers(mine.asked, scope)) {
+        const now = yield* Clock.currentTimeMillis
+        if (now - mine.obtainedAt < RefusedLogin.patience) return { _tag: "Pointless" }
+      }
+      if (isMachine) {
+        return { _tag: "Renewed", grant: yield* withCredentials(subject, fetch, discovered, scope, mine) }
+      }
+      if (!stepUp && mine !== undefined) {
+        const renewed = yield* refresh(subject, fetch, { ...mine, metadata: discovered.metadata }, lock)
+        if (renewed !== undefined) return { _tag: "Renewed", grant: renewed }
+      }
+      return { _tag: "LoginNeeded", discovered, scope }
+    }))

@@ -4,12 +4,24 @@
 import { Clock, Context, Effect, Either, Layer, Option, Schema } from "effect"
 import type { Scope } from "effect"
 import { createHash } from "node:crypto"
-import { mkdir, readdir, readFile, rm } from "node:fs/promises"
+import { readdir, rm } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join } from "node:path"
+import { NoAnswer, within } from "../files/within.js"
 import { type Bounds, prune, touch } from "./Bounds.js"
 import * as FileLock from "./FileLock.js"
-import { attempt, type FileFailure, hasCode, makePrivate, replace } from "./privateFiles.js"
+import {
+  assertPrivate,
+  assertTrusted,
+  attempt,
+  type FileFailure,
+  hasCode,
+  makeFolder,
+  makePrivate,
+  NotOurs,
+  readPrivate,
+  replace
+} from "./privateFiles.js"
 import { statePath } from "./statePath.js"
 
 /** Values of one kind, each in a file of its own. Keys and names of collections consist of letters, digits, `_` and `-`. */
@@ -25,8 +37,8 @@ export interface Collection<A> {
 
 /**
  * The state folder. The folder is made when something is first kept, with mode 0700; files have mode 0600 and are written
- * atomically. Nothing here fails: where the folder cannot be written, one warning says so, and all works from the memory of this
- * process.
+ * atomically. What another user could have written is not believed. Nothing here fails: where the folder cannot be written, or its file
+ * system does not answer for 10 seconds, one warning says so, and all works from the memory of this process.
  */
 export class StateFolder extends Context.Tag("mcp-lifeline/StateFolder")<StateFolder, {
   /** The path of the folder, whether it exists or not. */
@@ -37,7 +49,9 @@ export class StateFolder extends Context.Tag("mcp-lifeline/StateFolder")<StateFo
    * Takes a lock by its name, waits for it as long as another fiber or process has it, and gives it back when the scope closes. It
    * ends with the process that holds it. Where the folder cannot be written, it holds in this process only.
    */
-  readonly lock: (name: string) => Effect.Effect<void, never, Scope.Scope>
+  readonly lock: (name: string) => Effect.Effect<FileLock.Lock, never, Scope.Scope>
+  /** Makes a folder of mode 0700 in it, for files that are no values, and gives its path. */
+  readonly privateFolder: (name: string) => Effect.Effect<string, FileFailure>
 }>() {}
 
 /** A key for what may be long or hold any character, such as an address or a command. */
@@ -73,22 +87,41 @@ export const make = (path: string): StateFolder["Type"] => {
         `name another with MCP_LIFELINE_STATE: ${reasonOf(failure)}`
     )
 
+  const bounded = <A>(work: () => Promise<A>) => attempt(() => within(path, work))
+  /** For what makes no difference where it fails. */
+  const ignored = (work: () => Promise<void>) => Effect.ignore(bounded(work))
+
   const prepare = async (folder: string): Promise<void> => {
     // The folder may have been chosen by the user and hold other things: only what lies in it is ours to close.
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeFolder(path)
+    await assertTrusted(path)
     await makePrivate(folder)
   }
 
-  const read = (file: string): Effect.Effect<Option.Option<string>> =>
+  /** Rejects where somebody else could have put something into a folder of ours. */
+  const verify = async (folder: string): Promise<void> => {
+    await assertTrusted(path)
+    await assertPrivate(folder)
+  }
+
+  const unreadable = (file: string, failure: FileFailure): Effect.Effect<void> => {
+    const { cause } = failure
+    if (hasCode(cause, "ENOENT", "ENOTDIR")) return Effect.void
+    if (cause instanceof NoAnswer) return unwritable(failure)
+    return cause instanceof NotOurs
+      ? warnOnce(cause.message, `what mcp-lifeline finds there is ignored: ${cause.message}`)
+      : warnOnce(file, `${file} cannot be read and is ignored: ${reasonOf(failure)}`)
+  }
+
+  const read = (folder: string, file: string): Effect.Effect<Option.Option<string>> =>
     Effect.suspend(() => {
       if (memory.has(file)) return Effect.succeed(Option.fromNullable(memory.get(file)))
-      return attempt(() => readFile(file, "utf8")).pipe(
+      return bounded(async () => {
+        await verify(folder)
+        return await readPrivate(file)
+      }).pipe(
         Effect.map(Option.some),
-        Effect.catchAll((failure) =>
-          hasCode(failure.cause, "ENOENT", "ENOTDIR")
-            ? Effect.succeedNone
-            : Effect.as(warnOnce(file, `${file} cannot be read and is ignored: ${reasonOf(failure)}`), Option.none())
-        )
+        Effect.catchAll((failure) => Effect.as(unreadable(file, failure), Option.none()))
       )
     })
 
@@ -99,7 +132,7 @@ export const make = (path: string): StateFolder["Type"] => {
     const bound = Effect.suspend(() => {
       if (isBounded || bounds === undefined) return Effect.void
       isBounded = true
-      return Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.promise(() => prune(folder, bounds, now)))
+      return Effect.flatMap(Clock.currentTimeMillis, (now) => ignored(() => prune(folder, bounds, now)))
     })
     const fileOf = (key: string) => join(folder, `${checked(key)}.json`)
     const json = Schema.parseJson(schema)
@@ -109,7 +142,7 @@ export const make = (path: string): StateFolder["Type"] => {
     const get = (key: string): Effect.Effect<Option.Option<A>> => {
       const file = fileOf(key)
       return Effect.flatMap(
-        read(file),
+        read(folder, file),
         Option.match({
           onNone: () => Effect.succeedNone,
           onSome: (text) =>
@@ -119,7 +152,7 @@ export const make = (path: string): StateFolder["Type"] => {
                   ? Effect.succeedSome(value)
                   : Effect.flatMap(
                     Clock.currentTimeMillis,
-                    (now) => Effect.as(Effect.promise(() => touch(file, now)), Option.some(value))
+                    (now) => Effect.as(ignored(() => touch(file, now)), Option.some(value))
                   ),
               // What is wrong with it is not said: it may hold secrets.
               onLeft: () =>
@@ -141,7 +174,7 @@ export const make = (path: string): StateFolder["Type"] => {
         Effect.suspend(() => {
           const file = fileOf(key)
           const text = encode(value)
-          return attempt(() => prepare(folder).then(() => replace(file, text))).pipe(
+          return bounded(() => prepare(folder).then(() => replace(file, text))).pipe(
             Effect.tap(() => memory.delete(file)),
             Effect.tap(() => bound),
             Effect.catchAll((failure) => {
@@ -155,7 +188,7 @@ export const make = (path: string): StateFolder["Type"] => {
         Effect.suspend(() => {
           const file = fileOf(key)
           memory.delete(file)
-          return attempt(() => rm(file, { force: true })).pipe(
+          return bounded(() => rm(file, { force: true })).pipe(
             Effect.catchAll((failure) => {
               if (hasCode(failure.cause, "ENOTDIR")) return Effect.void
               memory.set(file, undefined)
@@ -164,7 +197,9 @@ export const make = (path: string): StateFolder["Type"] => {
           )
         }),
       entries: Effect.gen(function*() {
-        const names = yield* attempt(() => readdir(folder)).pipe(Effect.orElseSucceed((): Array<string> => []))
+        const names = yield* bounded(() => verify(folder).then(() => readdir(folder))).pipe(
+          Effect.catchAll((failure) => Effect.as(unreadable(folder, failure), [] as Array<string>))
+        )
         const kept = [...memory.keys()].filter((file) => file.startsWith(join(folder, "/"))).map((file) =>
           file.slice(folder.length + 1)
         )
@@ -179,7 +214,7 @@ export const make = (path: string): StateFolder["Type"] => {
     }
   }
 
-  const lock = (name: string): Effect.Effect<void, never, Scope.Scope> =>
+  const lock = (name: string): Effect.Effect<FileLock.Lock, never, Scope.Scope> =>
     Effect.suspend(() => {
       checked(name)
       const semaphore = locks.get(name) ?? Effect.unsafeMakeSemaphore(1)
@@ -188,13 +223,18 @@ export const make = (path: string): StateFolder["Type"] => {
       return Effect.uninterruptibleMask((restore) =>
         Effect.zipRight(restore(semaphore.take(1)), Effect.addFinalizer(() => semaphore.release(1)))
       ).pipe(
-        Effect.zipRight(attempt(() => prepare(folder))),
+        Effect.zipRight(bounded(() => prepare(folder))),
         Effect.zipRight(FileLock.acquire(folder, name)),
-        Effect.catchAll(unwritable)
+        Effect.catchAll((failure) => Effect.as(unwritable(failure), { isHeld: Effect.succeed(true) }))
       )
     })
 
-  return { path, collection, lock }
+  const privateFolder = (name: string): Effect.Effect<string, FileFailure> => {
+    const folder = join(path, checked(name))
+    return Effect.as(bounded(() => prepare(folder)), folder)
+  }
+
+  return { path, collection, lock, privateFolder }
 }
 
 /** The state folder at a path. */

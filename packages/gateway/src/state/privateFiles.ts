@@ -1,12 +1,20 @@
 /**
- * Files and folders that only their user can read, written so that nobody ever reads half of one.
+ * Files and folders that only their user can write, read and believed only where that is so, and written so that nobody ever reads half of
+ * one.
  */
 import { Data, Effect } from "effect"
 import { randomBytes } from "node:crypto"
-import { chmod, lstat, mkdir, rename, rm, writeFile } from "node:fs/promises"
+import { constants, type Stats } from "node:fs"
+import { chmod, lstat, mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises"
+import { dirname } from "node:path"
 
 /** What `node:fs` failed with. */
 export class FileFailure extends Data.TaggedError("FileFailure")<{ readonly cause: unknown }> {}
+
+/** Somebody else could have written what is there. */
+export class NotOurs extends Error {
+  override readonly name = "NotOurs"
+}
 
 /** Work on files as an Effect. */
 export const attempt = <A>(work: () => Promise<A>): Effect.Effect<A, FileFailure> =>
@@ -16,17 +24,91 @@ export const attempt = <A>(work: () => Promise<A>): Effect.Effect<A, FileFailure
 export const hasCode = (cause: unknown, ...codes: ReadonlyArray<string>): boolean =>
   codes.includes(String((cause as { readonly code?: unknown } | null)?.code))
 
+/** The superuser may write everything anyway: what belongs to it is believed. */
+const superuser = 0
+
+/** Throws where another user owns what is at a path. Says nothing on Windows, which has no such owners. */
+const assertOwner = (path: string, { uid }: Stats, ...others: ReadonlyArray<number>): void => {
+  const user = process.getuid?.()
+  if (user !== undefined && uid !== user && !others.includes(uid)) {
+    throw new NotOurs(`${path} belongs to another user (uid ${uid})`)
+  }
+}
+
+/** Throws where another user owns what is at a path, or may write it. */
+const assertOurs = (path: string, found: Stats): void => {
+  assertOwner(path, found)
+  if (process.getuid !== undefined && (found.mode & 0o022) !== 0) {
+    throw new NotOurs(`${path} can be written by other users; chmod go-w it if you trust what it says`)
+  }
+}
+
+/** A folder itself: where a link leads, its owner decides. */
+const folderAt = async (path: string): Promise<Stats> => {
+  const found = await lstat(path)
+  if (!found.isDirectory()) throw new NotOurs(`${path} is not a folder`)
+  return found
+}
+
+/**
+ * Throws where a folder belongs to another user than this one and the superuser. Others may be able to write it, as with `/tmp`: what is
+ * believed in it has to be ours itself.
+ */
+export const assertTrusted = async (folder: string): Promise<void> => {
+  assertOwner(folder, await stat(folder), superuser)
+}
+
+/**
+ * Makes a folder and those around it, of mode 0700. Takes one that is there. (`recursive` of `node:fs` never ends where a file system
+ * takes no folders, such as `/proc`.)
+ */
+export const makeFolder = async (folder: string): Promise<void> => {
+  const make = () => mkdir(folder, { mode: 0o700 })
+  try {
+    await make()
+  } catch (cause) {
+    const around = dirname(folder)
+    if (hasCode(cause, "ENOENT") && around !== folder) {
+      await makeFolder(around)
+      // Another process may have made it meanwhile.
+      return await make().catch((cause: unknown) => assertFolder(folder, cause))
+    }
+    await assertFolder(folder, cause)
+  }
+}
+
+const assertFolder = async (folder: string, cause: unknown): Promise<void> => {
+  if (!(await stat(folder).then((found) => found.isDirectory(), () => false))) throw cause
+}
+
 /**
  * Makes a folder of mode 0700, or takes the one that is there. Rejects where that one belongs to somebody else, who could read or
  * replace what is put into it.
  */
 export const makePrivate = async (folder: string): Promise<void> => {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const { mode, uid } = await lstat(folder)
-  const user = process.getuid?.()
-  if (user === undefined) return
-  if (uid !== user) throw new Error(`${folder} belongs to another user`)
-  if ((mode & 0o077) !== 0) await chmod(folder, 0o700)
+  await makeFolder(folder)
+  const found = await folderAt(folder)
+  assertOwner(folder, found)
+  if (process.getuid !== undefined && (found.mode & 0o077) !== 0) await chmod(folder, 0o700)
+}
+
+/** Rejects where a folder is there that another user could have put something into. */
+export const assertPrivate = async (folder: string): Promise<void> => assertOurs(folder, await folderAt(folder))
+
+/** Flags that Windows does not have are 0 there. */
+const readOnly = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+
+/** The text of a regular file that only this user can have written. Follows no link, and waits for no writer of a named pipe. */
+export const readPrivate = async (file: string): Promise<string> => {
+  const handle = await open(file, readOnly)
+  try {
+    const found = await handle.stat()
+    if (!found.isFile()) throw new NotOurs(`${file} is not a regular file`)
+    assertOurs(file, found)
+    return await handle.readFile("utf8")
+  } finally {
+    await handle.close()
+  }
 }
 
 /** Replaces a file by one of mode 0600. A reader sees the old content or the new, never a part. */

@@ -1,27 +1,108 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { createServer } from "node:http"
+import { Effect, Redacted } from "effect"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { createServer, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
+import { join } from "node:path"
+import * as Proof from "../../src/state/Proof.js"
 import * as RunningGateways from "../../src/state/RunningGateways.js"
 import * as StateFolder from "../../src/state/StateFolder.js"
 import { folder } from "../support/Gateway.js"
 
+/** What listens at a port as long as the scope lives; gives its address. */
+const listening = (listener: RequestListener) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.async<ReturnType<typeof createServer>>((resume) => {
+        const server = createServer(listener)
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      (server) => Effect.sync(() => void server.close().closeAllConnections())
+    ),
+    (server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  )
+
+const secret = Proof.newSecret()
+const token = Redacted.make("the-token-of-the-user")
+
+const prove: RequestListener = ({ url = "" }, response) => void response.end(Proof.answer(secret, url))
+
+const register = (url: string) => RunningGateways.register({ url, config: null, startedAt: 0, token, secret })
+
 describe("the running gateways", () => {
   it.scopedLive("[G1] one that has no time for a few seconds is found all the same", () =>
     Effect.gen(function*() {
-      const busy = yield* Effect.acquireRelease(
-        Effect.async<ReturnType<typeof createServer>>((resume) => {
-          const server = createServer((_, response) => void setTimeout(() => response.end("{}"), 3000))
-          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-        }),
-        (server) => Effect.sync(() => void server.close().closeAllConnections())
-      )
-      const url = `http://127.0.0.1:${(busy.address() as AddressInfo).port}`
+      const url = yield* listening((request, response) => void setTimeout(() => prove(request, response), 3000))
       const state = StateFolder.make(yield* folder)
-      const found = yield* Effect.zipRight(
-        RunningGateways.register({ url, pid: process.pid, config: null, startedAt: 0, token: null }),
-        RunningGateways.running
-      ).pipe(Effect.provideService(StateFolder.StateFolder, state))
+      const found = yield* Effect.zipRight(register(url), RunningGateways.running).pipe(
+        Effect.provideService(StateFolder.StateFolder, state)
+      )
       expect(found).toMatchObject([{ url, pid: process.pid }])
     }))
+
+  it.scopedLive.each<[string, string]>([
+    ["nothing of the kind", "{}"],
+    ["a proof for another challenge", Proof.answer(secret, `${Proof.path}?challenge=${"a".repeat(43)}`) ?? ""],
+    ["without an end", "x".repeat(100_000)]
+  ])(
+    "[X6] what listens at the port of a gateway and answers with %s gets no token",
+    ([, text]) =>
+      Effect.gen(function*() {
+        const heard: Array<unknown> = []
+        const url = yield* listening((request, response) => {
+          heard.push(request.headers.authorization)
+          response.write(text)
+          if (text.length < 1000) response.end()
+        })
+        const found = yield* Effect.zipRight(register(url), RunningGateways.running).pipe(
+          Effect.provideService(StateFolder.StateFolder, StateFolder.make(yield* folder))
+        )
+        expect(found).toEqual([])
+        expect(heard).toEqual([undefined])
+      })
+  )
+
+  it.scopedLive.each<[string, object]>([
+    ["a process that has its number now", { start: "1" }],
+    ["a process that is gone", { pid: 4_190_000 }]
+  ])("[X6] %s is not asked, and the entry is removed", ([, change]) =>
+    Effect.gen(function*() {
+      let asked = 0
+      const url = yield* listening((request, response) => {
+        asked++
+        prove(request, response)
+      })
+      const path = yield* folder
+      const state = StateFolder.make(path)
+      const found = yield* Effect.gen(function*() {
+        const file = yield* register(url)
+        writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), ...change }))
+        return yield* RunningGateways.running
+      }).pipe(Effect.provideService(StateFolder.StateFolder, state))
+      expect(found).toEqual([])
+      expect(asked).toBe(0)
+      expect(readdirSync(join(path, "gateways"))).toEqual([])
+    }))
+
+  it.scopedLive.each<[string, number, number]>([
+    ["31 days", 31, 0],
+    ["29 days", 29, 1]
+  ])(
+    "[G14] one of another machine that was seen %s ago, and an address that is none",
+    ([, days, kept]) =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        const state = StateFolder.make(path)
+        const found = yield* Effect.gen(function*() {
+          const file = yield* register("no address")
+          const seenAt = Date.now() - days * 24 * 60 * 60 * 1000
+          const entry = { ...JSON.parse(readFileSync(file, "utf8")), machine: "elsewhere", seenAt }
+          writeFileSync(file, JSON.stringify(entry))
+          yield* register("neither")
+          return yield* RunningGateways.running
+        }).pipe(Effect.provideService(StateFolder.StateFolder, state))
+        expect(found).toEqual([])
+        expect(readdirSync(join(path, "gateways"))).toHaveLength(kept + 1)
+      })
+  )
 })

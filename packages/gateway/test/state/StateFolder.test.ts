@@ -1,8 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Logger, Option, Redacted, Schema } from "effect"
+import { Effect, Exit, Logger, Option, Redacted, Schema } from "effect"
 import { spawn } from "node:child_process"
 import {
   chmodSync,
+  chownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -122,26 +123,68 @@ describe("the state folder", () => {
       expect(yield* kept.get("docs")).toEqual(Option.some(secret))
     }))
 
-  it.scopedLive("[A2] works from memory where the folder cannot be written, with one warning", () =>
+  it.scopedLive.each<[string, (path: string) => string]>([
+    ["is a file", (path) => join(path, "file", "below")],
+    ["is in a file system that takes no folders", () => "/proc/nope"]
+  ])(
+    "[A2] works from memory where the folder cannot be written, with one warning: it %s",
+    ([, where]) =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        writeFileSync(join(path, "file"), "")
+        const state = StateFolder.make(where(path))
+        const kept = state.collection("secrets", Secret)
+        const { lines, value } = yield* logged(Effect.gen(function*() {
+          yield* kept.set("docs", secret)
+          yield* kept.set("docs", { ...secret, url: "https://other.example/" })
+          const found = yield* kept.get("docs")
+          const all = yield* kept.entries
+          yield* Effect.scoped(state.lock("docs"))
+          yield* kept.remove("docs")
+          return [found, all, yield* kept.get("docs")]
+        }))
+        const other = { ...secret, url: "https://other.example/" }
+        expect(value).toEqual([Option.some(other), [["docs", other]], Option.none()])
+        expect(lines).toEqual([expect.stringContaining("cannot be written")])
+        expect(lines[0]).toContain("MCP_LIFELINE_STATE")
+      })
+  )
+
+  it.scopedLive("[X6] does not believe what others could have put into it, and says so once", () =>
     Effect.gen(function*() {
       const path = yield* folder
-      writeFileSync(join(path, "file"), "")
-      const state = StateFolder.make(join(path, "file", "below"))
-      const kept = state.collection("secrets", Secret)
-      const { lines, value } = yield* logged(Effect.gen(function*() {
-        yield* kept.set("docs", secret)
-        yield* kept.set("docs", { ...secret, url: "https://other.example/" })
-        const found = yield* kept.get("docs")
-        const all = yield* kept.entries
-        yield* Effect.scoped(state.lock("docs"))
-        yield* kept.remove("docs")
-        return [found, all, yield* kept.get("docs")]
-      }))
-      const other = { ...secret, url: "https://other.example/" }
-      expect(value).toEqual([Option.some(other), [["docs", other]], Option.none()])
-      expect(lines).toEqual([expect.stringContaining("cannot be written")])
-      expect(lines[0]).toContain("MCP_LIFELINE_STATE")
+      const before = StateFolder.make(path).collection("secrets", Secret)
+      yield* before.set("docs", secret)
+      yield* before.set("more", secret)
+      chmodSync(join(path, "secrets"), 0o770)
+      const kept = StateFolder.make(path).collection("secrets", Secret)
+      const { lines, value } = yield* logged(Effect.all([kept.get("docs"), kept.get("more"), kept.entries]))
+      expect(value).toEqual([Option.none(), Option.none(), []])
+      expect(lines).toEqual([expect.stringContaining(`${join(path, "secrets")} can be written by other users`)])
+      // Closed again, and believed.
+      yield* kept.set("docs", secret)
+      expect(yield* kept.get("more")).toEqual(Option.some(secret))
     }))
+
+  it.scopedLive.skipIf(process.getuid?.() !== 0)(
+    "[X6] neither believes nor writes where it belongs to another user",
+    () =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        yield* StateFolder.make(path).collection("secrets", Secret).set("docs", secret)
+        for (const part of [".", "secrets", join("secrets", "docs.json")]) {
+          chownSync(join(path, part), 65_534, 65_534)
+          const state = StateFolder.make(path)
+          const kept = state.collection("secrets", Secret)
+          const { lines, value } = yield* logged(Effect.all([kept.get("docs"), kept.entries]))
+          expect(value).toEqual([Option.none(), []])
+          expect(lines).toEqual([expect.stringContaining(`${join(path, part)} belongs to another user (uid 65534)`)])
+          const made = yield* Effect.exit(state.privateFolder("logs"))
+          expect(Exit.isSuccess(made)).toBe(part !== ".")
+          chownSync(join(path, part), 0, 0)
+        }
+      })
+  )
 
   it.scopedLive("[A2] one process at a time has a lock, however many want it", () =>
     Effect.gen(function*() {

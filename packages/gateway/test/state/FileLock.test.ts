@@ -1,0 +1,167 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Option } from "effect"
+import { spawn } from "node:child_process"
+import { readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as FileLock from "../../src/state/FileLock.js"
+import { identify, look, machine, self, startOf } from "../../src/state/machine.js"
+import { folder } from "../support/Gateway.js"
+import { kill } from "../support/Program.js"
+
+/** Every claim of another machine is soon a dead one. */
+const quick: FileLock.Pace = { poll: 5, touch: 20, lease: 100 }
+/** Many leases: who waits for so long waits for ever. */
+const long = "1 second"
+
+/** A process that does nothing, and that the scope kills. Gives its id, and what it prints first. */
+const idle = (script = "echo; exec sleep 600") =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const child = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "ignore"] })
+      const printed = await new Promise<string>((resolve) => child.stdout.setEncoding("utf8").once("data", resolve))
+      const ended = new Promise((resolve) => child.once("close", resolve))
+      return { pid: child.pid ?? 0, printed: printed.trim(), ended: Effect.promise(() => ended) }
+    }),
+    ({ ended, pid }) => Effect.zipRight(Effect.sync(() => kill(pid)), ended)
+  )
+
+const claim = (path: string, ...parts: ReadonlyArray<string | number>): string => {
+  const file = join(path, ["one", ...parts, "0123456789abcdef"].join("."))
+  writeFileSync(file, "")
+  return file
+}
+
+/** Whether the lock can be had, within a time in which it could be had many times. */
+const canHave = (path: string) =>
+  Effect.map(Effect.timeoutOption(Effect.scoped(FileLock.acquire(path, "one", quick)), long), Option.isSome)
+
+describe("a lock among processes", () => {
+  it.scopedLive("[A2] six that want it in the same moment have it one after the other, and leave nothing behind", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      let [inside, most, total] = [0, 0, 0]
+      const work = Effect.scoped(Effect.gen(function*() {
+        const { isHeld } = yield* FileLock.acquire(path, "one", quick)
+        most = Math.max(most, ++inside)
+        expect(yield* isHeld).toBe(true)
+        inside--
+        total++
+      }))
+      yield* Effect.all([work, work, work, work, work, work], { concurrency: "unbounded" })
+      expect({ most, total }).toEqual({ most: 1, total: 6 })
+      expect(readdirSync(path)).toEqual([])
+    }))
+
+  it.scopedLive("[A2] a process of this machine that is stopped keeps it until it ends", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const { ended, pid } = yield* idle()
+      process.kill(pid, "SIGSTOP")
+      const file = claim(path, machine, pid, (yield* Effect.promise(() => startOf(pid))) ?? "")
+      utimesSync(file, 0, 0)
+      expect(yield* canHave(path)).toBe(false)
+      kill(pid)
+      yield* ended
+      expect(yield* canHave(path)).toBe(true)
+      expect(readdirSync(path)).toEqual([])
+    }))
+
+  it.scopedLive("[A2] a process that has the number of one that is gone does not have its lock", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      claim(path, machine, process.pid, 1)
+      expect(yield* canHave(path)).toBe(true)
+      expect(readdirSync(path)).toEqual([])
+    }))
+
+  it.scopedLive("[A2] a process of another machine keeps it as long as it shows that it lives, whatever runs here", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const file = claim(path, "00000000", 4_190_000, 1)
+      const alive = Effect.sync(() => utimesSync(file, new Date(), new Date())).pipe(
+        Effect.delay("10 millis"),
+        Effect.forever
+      )
+      expect(yield* Effect.raceFirst(canHave(path), alive)).toBe(false)
+      expect(yield* canHave(path)).toBe(true)
+      expect(readdirSync(path)).toEqual([])
+    }))
+
+  it.scopedLive("[A2] a process whose start the system does not say has it as one of another machine has", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const { pid } = yield* idle()
+      const file = claim(path, machine, pid, "-")
+      expect(yield* canHave(path)).toBe(true)
+      expect(readdirSync(path)).not.toContain(file)
+    }))
+
+  it.scopedLive("[A2] who holds it shows that it lives, and finds out that others took it for dead", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const { isHeld } = yield* FileLock.acquire(path, "one", quick)
+      const [name = ""] = readdirSync(path)
+      const file = join(path, name)
+      utimesSync(file, 0, 0)
+      expect(yield* isHeld).toBe(true)
+      rmSync(file)
+      expect(yield* isHeld).toBe(false)
+      // The next one has it, and the first does not come back.
+      writeFileSync(file, "")
+      expect(yield* isHeld).toBe(false)
+    }))
+
+  it.scopedLive("[A2] a claim is touched again and again", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      yield* FileLock.acquire(path, "one", quick)
+      const [name = ""] = readdirSync(path)
+      for (const file of [join(path, name), join(path, name)]) {
+        utimesSync(file, 0, 0)
+        while (statSync(file).mtimeMs === 0) yield* Effect.sleep("5 millis")
+      }
+    }))
+})
+
+describe("a process of a machine", () => {
+  it.scopedLive("[A2] is told apart from all others that have or had its number", () =>
+    Effect.gen(function*() {
+      const seen = (process: { readonly pid: number; readonly start: string }) => Effect.promise(() => look(process))
+      const own = yield* Effect.promise(self)
+      expect(own).toEqual({ pid: process.pid, start: expect.stringMatching(/^\d+$/) })
+      expect(yield* seen(own)).toBe("running")
+      expect(yield* seen({ ...own, start: "1" })).toBe("gone")
+      expect(yield* seen({ ...own, start: "" })).toBe("unknown")
+      const { ended, pid } = yield* idle()
+      const start = (yield* Effect.promise(() => startOf(pid))) ?? ""
+      expect(start).not.toBe(own.start)
+      expect(yield* seen({ pid, start })).toBe("running")
+      kill(pid)
+      yield* ended
+      expect(yield* seen({ pid, start })).toBe("gone")
+      for (const pid of [0, -1, 1.5, Number.NaN]) expect(yield* seen({ pid, start })).toBe("gone")
+    }))
+
+  it.scopedLive("[A2] has ended where it only waits for its parent to notice", () =>
+    Effect.gen(function*() {
+      const { printed } = yield* idle("sleep 0 & echo $!; exec sleep 600")
+      const pid = Number(printed)
+      while ((yield* Effect.promise(() => startOf(pid))) !== undefined) yield* Effect.sleep("5 millis")
+      // Its number is not free yet.
+      expect(process.kill(pid, 0)).toBe(true)
+      expect(yield* Effect.promise(() => look({ pid, start: "1" }))).toBe("gone")
+    }))
+
+  it("[A2] containers of one name, and boots of one machine, are different machines", () => {
+    const all = [
+      identify("boot", "pid:[1]", "name"),
+      identify("boot", "pid:[2]", "name"),
+      identify("another", "pid:[1]", "name"),
+      identify("", "", "name"),
+      identify("", "", "another")
+    ]
+    expect(new Set(all).size).toBe(all.length)
+    // A laptop changes its name with the network.
+    expect(identify("boot", "pid:[1]", "another")).toBe(all[0])
+  })
+})
