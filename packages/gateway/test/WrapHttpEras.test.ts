@@ -2,6 +2,9 @@ import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@mo
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport as HttpV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { eras } from "../../testing/test/support/Built.js"
 import { type Host, stateFolder, wrap } from "./support/Host.js"
@@ -161,6 +164,50 @@ describe("wrap --http without sessions", () => {
       answers.map((all) => all.map(({ id, params, result }) => [id, params?.progressToken, result?.content[0].text])),
       ["a", "b"].map((name) => [[undefined, "same", undefined], [1, undefined, name]])
     )
+  })
+
+  it("[E8] a question of the server is shown to nobody while calls of two windows wait", async () => {
+    await using one = await served(scripted(`
+      if (name === "asks") ask("elicitation/create", { message: "Who?", requestedSchema: { type: "object" } })
+        .then((answer) => send(said(answer)))
+      else send({ method: "notifications/progress", params: { progressToken: params._meta.progressToken, progress: 1 } })`))
+    const abort = new AbortController()
+    const meta = { [key("clientCapabilities")]: capabilities }
+    const window = await post(
+      one.url,
+      "tools/call",
+      { name: "hangs", _meta: { ...meta, progressToken: 1 } },
+      abort.signal
+    )
+    const [answer] = await messages((await post(one.url, "tools/call", { name: "asks", _meta: meta })).response)
+    assert.match(JSON.parse(textOf(answer.result)).message, /2 calls are under way.*shown to nobody/)
+    abort.abort()
+    await window.response.text().catch(() => "")
+  })
+
+  it("[C13 E8] a stream of changes is answered, also after the server could not be started, and opens once it can", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "mcp-lifeline-"))
+    try {
+      const mended = join(folder, "mended")
+      const [first, ...args] = scripted("", "", { capabilities: { tools: { listChanged: true } } as never })
+      const code = `import { existsSync } from "node:fs"\nif (!existsSync(${JSON.stringify(mended)})) process.exit(1)\n`
+      await using one = await served([first!, ...args.slice(0, -1), code + args.at(-1)])
+      const listen = { notifications: { toolsListChanged: true } }
+      const refused = async () =>
+        (await messages((await post(one.url, "subscriptions/listen", listen)).response))[0].error
+      assert.include((await refused()).message, "exit")
+      assert.include((await refused()).message, "exit")
+      writeFileSync(mended, "")
+      for (let isOpen = false; !isOpen;) {
+        const abort = new AbortController()
+        const { response } = await post(one.url, "subscriptions/listen", listen, abort.signal)
+        const { value } = await response.body!.getReader().read()
+        isOpen = Buffer.from(value!).toString().includes("subscriptions/acknowledged")
+        abort.abort()
+      }
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   it("[E7 E8] a probe starts no server, and headers that differ from the body are refused", async () => {

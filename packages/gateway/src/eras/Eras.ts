@@ -22,18 +22,24 @@ export class Eras {
   readonly #make: Make
   readonly #write: (message: JSONRPCMessage, about?: RequestId) => void
   readonly #name: string
+  readonly #isShared: boolean
   #withSessions: Bridge | undefined
   #stateless: StatelessHost | undefined
 
-  /** `write` is told, too, about which request a message is, where its host has no session. */
+  /**
+   * `write` is told, too, about which request a message is, where its host has no session. `isShared`: whether there may be several hosts
+   * without sessions, which nobody can tell apart.
+   */
   constructor(
     name: string,
     make: Make,
-    write: (message: JSONRPCMessage, about?: RequestId) => void
+    write: (message: JSONRPCMessage, about?: RequestId) => void,
+    isShared = false
   ) {
-    this.#name = name
     this.#make = make
     this.#write = write
+    this.#name = name
+    this.#isShared = isShared
   }
 
   /** Takes a message of the host. */
@@ -73,14 +79,19 @@ export class Eras {
 
   #makeStateless(): StatelessHost {
     const session = this.#bridge((message) => host.deliver(message), true)
-    const host: StatelessHost = new StatelessHost(this.#name, {
-      introduce: (params) => session.introduce(params),
-      receive: (message) => {
-        // The host may have been told this of the server by another process, which it has started to ask nothing else.
-        if ("method" in message && message.method === "initialize") void session.introduce(message.params)
-        session.receive(message)
+    const host: StatelessHost = new StatelessHost({
+      name: this.#name,
+      isShared: this.#isShared,
+      write: this.#write,
+      session: {
+        introduce: (params) => session.introduce(params),
+        receive: (message) => {
+          // The host may have been told this of the server by another process, which it has started to ask nothing else.
+          if ("method" in message && message.method === "initialize") void session.introduce(message.params)
+          session.receive(message)
+        }
       }
-    }, this.#write)
+    })
     return host
   }
 }

@@ -15,10 +15,14 @@ export const make = (begin: Begin): Answer => (write) => {
     writeResult: (id, text) => deliver({ jsonrpc: "2.0", id, result: JSON.parse(text) }),
     remember: () => Promise.resolve()
   })
-  const host: StatelessHost = new StatelessHost("the gateway", {
-    receive: (message) => conversation.receive(message),
-    introduce: () => conversation.introduce()
-  }, write)
+  const host: StatelessHost = new StatelessHost({
+    name: "the gateway",
+    session: {
+      receive: (message) => conversation.receive(message),
+      introduce: () => conversation.introduce()
+    },
+    write
+  })
   return {
     receive: (request) => void host.receive(request),
     close: () => {

@@ -91,11 +91,26 @@ const capabilityOf: Readonly<Record<string, string>> = {
   "roots/list": "roots"
 }
 
+/** For whom a `StatelessHost` translates. */
+export interface Options {
+  /** The server, for people. */
+  readonly name: string
+  readonly session: Session
+  /** Is told, too, during which request of the host a message is said, as far as that is known. */
+  readonly write: (message: JSONRPCMessage, about?: RequestId) => void
+  /**
+   * Whether requests of several hosts come here, which nobody can tell apart: what the server asks is given to nobody then, unless only
+   * one call waits. Default false.
+   */
+  readonly isShared?: boolean | undefined
+}
+
 /** Translates between a host without a session and a bridge. */
 export class StatelessHost {
   readonly #session: Session
-  readonly #write: (message: JSONRPCMessage, about?: RequestId) => void
+  readonly #write: Options["write"]
   readonly #name: string
+  readonly #isShared: boolean
   readonly #calls = new Map<number, Call>()
   readonly #parked = new Map<string, Parked>()
   readonly #subscriptions = new Subscriptions({
@@ -106,14 +121,15 @@ export class StatelessHost {
   readonly #own = new Map<RequestId, (response: JSONRPCResponse) => void>()
   #level: unknown
   #lastId = 0
-  /** What the server has, once the session has begun. */
+  #hasBegun = false
+  /** What the server has, once the session has begun; `undefined` before, and where that was refused. */
   #offered: Promise<ServerCapabilities> | undefined
 
-  /** `write` is told, too, during which request of the host a message is said, as far as that is known. */
-  constructor(name: string, session: Session, write: (message: JSONRPCMessage, about?: RequestId) => void) {
+  constructor({ isShared = false, name, session, write }: Options) {
     this.#name = name
     this.#session = session
     this.#write = write
+    this.#isShared = isShared
   }
 
   /** Takes a message of the host; says whether it is for this. */
@@ -146,11 +162,13 @@ export class StatelessHost {
     if ("code" in envelope) return this.#refuse(id, envelope)
     if (ofSessions.has(method)) return this.#refuse(id, { code: JsonRpc.methodNotFound, message: "Method not found" })
     if (method === "server/discover") return this.#discover(id, envelope)
-    const offered = this.#begin(envelope)
     if (method === "subscriptions/listen") {
-      const refusal = this.#subscriptions.open(id, params, offered)
+      const offered = this.#offered ?? this.#begin(envelope)
+      const refusal = offered instanceof Promise ? this.#subscriptions.open(id, params, offered) : offered
       return refusal && this.#refuse(id, refusal)
     }
+    // Where the session was refused, a call finds out by itself whether there is a server now.
+    if (!this.#hasBegun) void this.#begin(envelope)
     const state = params?.["requestState"]
     if (Predicate.isString(state) && state.startsWith(ours)) return this.#goOn(request, state, envelope)
     this.#setLevel(envelope.logLevel)
@@ -189,22 +207,27 @@ export class StatelessHost {
     )
   }
 
-  /** Begins the session with what the first request says of its client. */
-  #begin(envelope: Envelope.Envelope): Promise<ServerCapabilities> {
-    if (this.#offered !== undefined) return this.#offered
-    this.#offered = new Promise((resolve) =>
+  /** Begins the session with what a request says of its client: the first one, or a stream of changes after the session was refused. */
+  #begin(envelope: Envelope.Envelope): Promise<ServerCapabilities> | Envelope.Refusal {
+    const isFirst = !this.#hasBegun
+    this.#hasBegun = true
+    let refusal: Envelope.Refusal | undefined
+    const offered = new Promise<ServerCapabilities>((resolve) =>
       this.#ask("initialize", Translation.clientOf(envelope), (response) => {
-        if ("error" in response) this.#failAll(response.error)
-        else resolve(response.result["capabilities"] as ServerCapabilities)
+        if ("result" in response) return resolve(response.result["capabilities"] as ServerCapabilities)
+        refusal = response.error
+        this.#offered = undefined
+        this.#subscriptions.end(refusal)
+        if (isFirst) this.#failAll(refusal)
       })
     )
+    if (refusal === undefined) this.#offered = offered
     this.#session.receive({ jsonrpc: "2.0", method: "notifications/initialized" })
-    return this.#offered
+    return refusal ?? offered
   }
 
   /** There is no server, and will be none. */
   #failAll(error: Envelope.Refusal): void {
-    this.#subscriptions.end(error)
     for (const [call, { host }] of this.#calls) {
       this.#calls.delete(call)
       if (host !== undefined) this.#refuse(host, error)
@@ -284,7 +307,10 @@ export class StatelessHost {
     else this.#refuse(call.host, Translation.failed(call, response.error))
   }
 
-  /** The server asks for something: the host is told in place of the result of the latest call that may wait for it. */
+  /**
+   * The server asks for something, and does not say during which call: the host is told in place of the result of the latest call that
+   * may wait for it. Where that call may be another host's, the server is told so instead.
+   */
   #asked(request: JSONRPCRequest): void {
     const { id, method } = request
     const capability = capabilityOf[method]
@@ -296,6 +322,14 @@ export class StatelessHost {
         id,
         JsonRpc.invalidRequest,
         `the client of ${this.#name} speaks ${Era.statelessVersion}, in which a server asks during a call only`
+      )
+    }
+    if (this.#isShared && waiting.length > 1) {
+      return this.#decline(
+        id,
+        JsonRpc.invalidRequest,
+        `${waiting.length} calls are under way, which may be those of several clients of ${this.#name}, and it is not known during which of them ` +
+          `${method} was sent: it is shown to nobody. Make the call while no other one is under way`
       )
     }
     const [number, call] = found

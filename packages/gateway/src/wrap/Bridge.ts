@@ -89,6 +89,8 @@ export class Bridge {
   /** The lists that the host was given. */
   readonly #given = new Set<ListMethod>()
   #hasBegun = false
+  /** Whether the last \`initialize\` was refused, because the server could not be used. */
+  #isRefused = false
   #revivedAt = Number.NEGATIVE_INFINITY
   readonly #held = new Held()
   readonly #inOrder = new InOrder((message) => this.#take(message))
@@ -197,11 +199,14 @@ export class Bridge {
   }
 
   #initialize(id: RequestId, params: unknown): void {
-    if (this.#hasBegun) return this.#refuse(id, JsonRpc.invalidRequest, "initialize was sent before")
+    if (this.#hasBegun && !this.#isRefused) {
+      return this.#refuse(id, JsonRpc.invalidRequest, "initialize was sent before")
+    }
     const client = clientOf(params)
     if (client === undefined) return this.#refuse(id, JsonRpc.invalidParams, "not an initialize request")
-    this.#hasBegun = true
     this.#introducing = id
+    if (this.#isRefused) return this.#initializeAgain(id, client)
+    this.#hasBegun = true
     this.#begun = this.#run(
       Effect.gen(this, function*() {
         const known = yield* this.#options.know(client)
@@ -226,6 +231,18 @@ export class Bridge {
     )
   }
 
+  /** The server could not be used before; it may have been mended. */
+  #initializeAgain(id: RequestId, client: Client): void {
+    this.#isRefused = false
+    this.#revive()
+    this.#begun = this.#run(
+      Effect.map(
+        this.#target.use((backend) => this.#firstIntroduction(backend, client)),
+        (said) => this.#tell(id, said)
+      )
+    )
+  }
+
   /** What the server says of itself; or, where it does not in time, a guess; or nothing where it never will. */
   #firstIntroduction(backend: Backend.Backend, client: Client): Effect.Effect<Introduction | string> {
     return Effect.raceFirst(
@@ -246,6 +263,7 @@ export class Bridge {
   #tell(id: RequestId, said: Introduction | string): void {
     this.#introducing = undefined
     if (typeof said === "string") {
+      this.#isRefused = true
       this.#refuse(id, JsonRpcError.ourCode, said)
       return this.#options.onFailed(said)
     }

@@ -162,7 +162,11 @@ interface Conversation {
 /** Begins a conversation with a host; it is over when the scope closes. */
 const converse = (
   wrapped: Wrapped,
-  { drained, onFailed, write }: Pick<BridgeOptions, "drained" | "onFailed"> & { readonly write: Write }
+  { drained, isShared, onFailed, write }: Pick<BridgeOptions, "drained" | "onFailed"> & {
+    readonly write: Write
+    /** Whether requests of several hosts may come here, which nobody can tell apart. */
+    readonly isShared?: boolean
+  }
 ): Effect.Effect<Conversation, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<Scope.Scope | StateFolder>()
@@ -188,7 +192,7 @@ const converse = (
         isLoginNeeded: () => wrapped.signIn !== undefined && State.isBlocking(Effect.runSync(wrapped.signIn.state)),
         onFailed
       })
-    const eras = new Eras(name, bridge, recording("to the host", write))
+    const eras = new Eras(name, bridge, recording("to the host", write), isShared)
     yield* Effect.addFinalizer(() => Effect.sync(() => eras.end()))
     return {
       introduce: () => eras.introduce(),
@@ -252,7 +256,7 @@ const overHttp = (port: number, wrapped: Wrapped) =>
     const url = yield* HttpHost.serve(port, (write) => {
       const scope = Effect.runSync(Scope.make())
       const { introduce, receive } = Runtime.runSync(runtime)(
-        Scope.extend(converse(wrapped, { write, onFailed: constVoid }), scope)
+        Scope.extend(converse(wrapped, { write, isShared: true, onFailed: constVoid }), scope)
       )
       return {
         introduce,

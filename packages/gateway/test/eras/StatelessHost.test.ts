@@ -1,0 +1,335 @@
+import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { describe, expect, it } from "vitest"
+import { StatelessHost } from "../../src/eras/StatelessHost.js"
+
+const version = "2026-07-28"
+const key = (name: string): string => `io.modelcontextprotocol/${name}`
+
+type Message = any
+
+const capabilities = { tools: { listChanged: true }, resources: { listChanged: true, subscribe: true }, logging: {} }
+const introduction = { protocolVersion: "2025-11-25", capabilities, serverInfo: { name: "scripted", version: "1" } }
+
+/** A turn of the event loop, in which what waits for one is done. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** A host whose session answers as the test says; `refused`: with what `initialize` is refused, as long as there is something. */
+const make = ({ answer = () => undefined, isAtOnce = false, isShared = false, refused = [] }: {
+  readonly answer?: (message: Message) => object | undefined
+  /** Whether answers come before the request has been handed over. */
+  readonly isAtOnce?: boolean
+  readonly isShared?: boolean
+  readonly refused?: Array<string>
+} = {}) => {
+  const written: Array<Message> = []
+  const received: Array<Message> = []
+  const receive = (message: JSONRPCMessage): void => {
+    received.push(message)
+    const { id, method } = message as Message
+    if (id === undefined || method === undefined) return
+    const why = method === "initialize" ? refused.shift() : undefined
+    const said = why !== undefined
+      ? { error: { code: -32_000, message: why } }
+      : method === "initialize"
+      ? { result: introduction }
+      : answer(message)
+    const deliver = (): void => said && host.deliver({ jsonrpc: "2.0", id, ...said } as never)
+    if (isAtOnce) deliver()
+    else queueMicrotask(deliver)
+  }
+  const host: StatelessHost = new StatelessHost({
+    name: "a server",
+    isShared,
+    session: { receive, introduce: () => Promise.resolve(introduction as never) },
+    write: (message) => written.push(message)
+  })
+  let last = 0
+  return {
+    host,
+    received,
+    /** What the host was given, by the id of its request or the method. */
+    about: (id: RequestId) => written.filter((one) => one.id === id),
+    written,
+    /** What the server was sent under a method. */
+    sent: (method: string) => received.filter((one) => one.method === method),
+    /** Answers to what the server asked. */
+    answers: () => received.filter((one) => one.method === undefined),
+    request: (method: string, params: object = {}, meta: object = {}): number => {
+      const id = ++last
+      host.receive({
+        jsonrpc: "2.0",
+        id: `h${id}`,
+        method,
+        params: {
+          ...params,
+          _meta: { [key("protocolVersion")]: version, [key("clientCapabilities")]: { elicitation: {} }, ...meta }
+        }
+      } as never)
+      return id
+    },
+    /** The server asks something, after which the host has had time to be told. */
+    asks: async (id: string, method = "elicitation/create"): Promise<void> => {
+      host.deliver({ jsonrpc: "2.0", id, method, params: { message: id } } as never)
+      await turn()
+    }
+  }
+}
+
+const listen = (...uris: ReadonlyArray<string>) => ({
+  notifications: { toolsListChanged: true, ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }) }
+})
+
+const acknowledged = "notifications/subscriptions/acknowledged"
+
+describe("a session that is refused", () => {
+  it.each([false, true])(
+    "[C13 E8] a stream of changes is refused with why, each time, and opened once there is a server (at once: %s)",
+    async (isAtOnce) => {
+      const { about, request, sent, written } = make({ isAtOnce, refused: ["no server", "still none"] })
+      for (const why of ["no server", "still none"]) {
+        const id = request("subscriptions/listen", listen())
+        await turn()
+        expect(about(`h${id}`)).toEqual([{ jsonrpc: "2.0", id: `h${id}`, error: { code: -32_000, message: why } }])
+      }
+      request("subscriptions/listen", listen())
+      await turn()
+      expect(written.at(-1)).toMatchObject({
+        method: acknowledged,
+        params: { notifications: { toolsListChanged: true } }
+      })
+      request("subscriptions/listen", listen())
+      await turn()
+      expect(sent("initialize")).toHaveLength(3)
+    }
+  )
+
+  it("[C13 E8] calls that wait for it are refused, and later ones find out by themselves", async () => {
+    const { about, host, received, request, written } = make({ refused: ["no server"] })
+    const call = request("tools/call", { name: "x" })
+    await turn()
+    expect(about(`h${call}`)[0].error.message).toBe("no server")
+    const next = request("tools/call", { name: "x" })
+    expect(received.filter(({ method }) => method === "initialize")).toHaveLength(1)
+    const number = received.at(-1).id
+    host.deliver({ jsonrpc: "2.0", id: number, result: { content: [] } } as never)
+    expect(about(`h${next}`)[0].result).toMatchObject({ content: [] })
+    expect(written).toHaveLength(2)
+  })
+
+  it("[C13] a call that is under way is not ended by a stream that is refused", async () => {
+    const { about, request } = make({ refused: ["no server", "no server"] })
+    request("tools/call", { name: "x" })
+    await turn()
+    const call = request("tools/call", { name: "y" })
+    const stream = request("subscriptions/listen", listen())
+    await turn()
+    expect(about(`h${stream}`)[0].error.message).toBe("no server")
+    expect(about(`h${call}`)).toEqual([])
+  })
+})
+
+describe("what a server asks", () => {
+  it("[E8] is given to the call that waits, and its answer to the server", async () => {
+    const { about, answers, asks, request } = make()
+    const call = request("tools/call", { name: "x" })
+    await asks("q1")
+    const [{ result }] = about(`h${call}`)
+    expect(result).toMatchObject({
+      resultType: "input_required",
+      inputRequests: { q1: { method: "elicitation/create", params: { message: "q1" } } }
+    })
+    request("tools/call", {
+      name: "x",
+      requestState: result.requestState,
+      inputResponses: { q1: { action: "accept" } }
+    })
+    expect(answers()).toEqual([{ jsonrpc: "2.0", id: "q1", result: { action: "accept" } }])
+  })
+
+  it("[E8] is shown to nobody where several clients may have made the calls that wait", async () => {
+    const { answers, asks, request, sent, written } = make({ isShared: true })
+    request("tools/call", { name: "mine" })
+    request("tools/call", { name: "theirs" })
+    await asks("q1")
+    expect(written).toEqual([])
+    expect(answers()).toEqual([{
+      jsonrpc: "2.0",
+      id: "q1",
+      error: {
+        code: -32_600,
+        message: expect.stringMatching(/2 calls are under way.*elicitation\/create.*shown to nobody/)
+      }
+    }])
+    expect(sent("tools/call")).toHaveLength(2)
+  })
+
+  it("[E8] is given to the only call that waits, also where there may be several clients", async () => {
+    const { about, answers, asks, host, received, request } = make({ isShared: true })
+    request("tools/call", { name: "done" })
+    host.deliver({ jsonrpc: "2.0", id: received.at(-1).id, result: {} } as never)
+    request("tools/list")
+    const call = request("tools/call", { name: "x" })
+    await asks("q1")
+    expect(about(`h${call}`)[0].result.resultType).toBe("input_required")
+    // A call that the host was asked something during waits still.
+    request("tools/call", { name: "other" })
+    await asks("q2")
+    expect(answers()).toMatchObject([{ id: "q2", error: { code: -32_600 } }])
+  })
+
+  it("[E8] goes to the latest call where one host made them all", async () => {
+    const { about, asks, request } = make()
+    const [first, second] = [request("tools/call", { name: "x" }), request("tools/call", { name: "y" })]
+    await asks("q1")
+    expect(about(`h${first}`)).toEqual([])
+    expect(about(`h${second}`)[0].result.resultType).toBe("input_required")
+  })
+
+  it("[E8] is declined where the client has not said that it can, and the host hears nothing", async () => {
+    const { answers, asks, request, written } = make()
+    request("tools/call", { name: "x" }, { [key("clientCapabilities")]: { sampling: {} } })
+    await asks("q1")
+    expect(written).toEqual([])
+    expect(answers()).toMatchObject([{
+      id: "q1",
+      error: { code: -32_021, message: expect.stringContaining("elicitation") }
+    }])
+  })
+
+  it("[E8] is declined where no call waits, or where it is nothing that clients know", async () => {
+    const { answers, asks, request, written } = make()
+    request("tools/list")
+    await asks("q1")
+    await asks("q2", "odd/question")
+    expect(written).toEqual([])
+    expect(answers()).toMatchObject([
+      { id: "q1", error: { code: -32_600, message: expect.stringContaining("during a call only") } },
+      { id: "q2", error: { code: -32_601 } }
+    ])
+  })
+
+  it("[E8] is declined when the call is over before the host was told, and when the host gives no answer", async () => {
+    const { about, answers, asks, host, received, request } = make()
+    request("tools/call", { name: "x" })
+    const number = received.at(-1).id
+    host.deliver({ jsonrpc: "2.0", id: "q1", method: "elicitation/create", params: {} } as never)
+    host.deliver({ jsonrpc: "2.0", id: number, result: {} } as never)
+    expect(answers()).toMatchObject([{ id: "q1", error: { message: "the call is over" } }])
+    const call = request("tools/call", { name: "x" })
+    await asks("q2")
+    const { requestState } = about(`h${call}`)[0].result
+    request("tools/call", { name: "x", requestState, inputResponses: { other: {}, q2: 7 } })
+    expect(answers().at(-1)).toMatchObject({ id: "q2", error: { message: "the client gave no answer" } })
+    // A state can be used once.
+    const again = request("tools/call", { name: "x", requestState, inputResponses: { q2: {} } })
+    expect(about(`h${again}`)[0].error).toMatchObject({
+      code: -32_602,
+      message: expect.stringContaining("requestState")
+    })
+  })
+
+  it("[E8] is not asked any more once the server withdraws it, or the host cancels its call", async () => {
+    const { about, answers, host, received, request } = make()
+    const call = request("tools/call", { name: "x" })
+    host.deliver({ jsonrpc: "2.0", id: "q1", method: "elicitation/create", params: {} } as never)
+    host.deliver({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: "q1" } } as never)
+    await turn()
+    expect(about(`h${call}`)).toEqual([])
+    const number = received.find(({ method }) => method === "tools/call").id
+    host.deliver({ jsonrpc: "2.0", id: "q2", method: "elicitation/create", params: {} } as never)
+    host.receive({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: `h${call}` } } as never)
+    await turn()
+    expect(about(`h${call}`)).toEqual([])
+    expect(answers()).toMatchObject([{ id: "q2", error: {} }])
+    expect(received.find(({ method }) => method === "notifications/cancelled").params.requestId).toBe(number)
+  })
+
+  it("[E8] an answer of the server that comes while the host is asked is kept for it", async () => {
+    const { about, asks, host, received, request } = make()
+    const call = request("tools/call", { name: "x" })
+    const number = received.at(-1).id
+    await asks("q1")
+    host.deliver({ jsonrpc: "2.0", id: number, result: { content: ["done"] } } as never)
+    const { requestState } = about(`h${call}`)[0].result
+    const next = request("tools/call", { name: "x", requestState, inputResponses: { q1: {} } })
+    expect(about(`h${next}`)[0].result).toMatchObject({ content: ["done"], resultType: "complete" })
+  })
+
+  it("[E8 G17] of hosts that were asked and never come back, a bounded number is waited for", async () => {
+    const { about, asks, request, sent } = make()
+    const states: Array<string> = []
+    for (let n = 1; n <= 1001; n++) {
+      const call = request("tools/call", { name: "x" })
+      await asks(`q${n}`)
+      states.push(about(`h${call}`)[0].result.requestState)
+    }
+    expect(sent("notifications/cancelled")).toHaveLength(1)
+    const gone = request("tools/call", { name: "x", requestState: states[0] })
+    expect(about(`h${gone}`)[0].error.code).toBe(-32_602)
+    const there = request("tools/call", { name: "x", requestState: states[1], inputResponses: { q2: {} } })
+    expect(about(`h${there}`)).toEqual([])
+  })
+})
+
+describe("streams of changes", () => {
+  const subscribed = (refusesFirst: boolean) => {
+    let refusals = refusesFirst ? 1 : 0
+    return make({
+      answer: ({ method }) => {
+        if (method !== "resources/subscribe") return { result: {} }
+        return refusals-- > 0 ? { error: { code: -32_002, message: "no such resource" } } : { result: {} }
+      }
+    })
+  }
+
+  it("[E8] a resource that was refused is asked for again by the next stream that wants it", async () => {
+    const { request, sent, written } = subscribed(true)
+    const told = async () => {
+      request("subscriptions/listen", listen("test://one"))
+      await turn()
+      return written.at(-1).params.notifications.resourceSubscriptions
+    }
+    expect(await told()).toBeUndefined()
+    expect(await told()).toEqual(["test://one"])
+    expect(sent("resources/subscribe")).toHaveLength(2)
+  })
+
+  it("[E8] a resource is asked for once for all streams, and taken back with the last one", async () => {
+    const { host, request, sent } = subscribed(false)
+    const streams = [
+      request("subscriptions/listen", listen("test://one")),
+      request("subscriptions/listen", listen("test://one"))
+    ]
+    await turn()
+    expect(sent("resources/subscribe")).toHaveLength(1)
+    for (const [n, stream] of streams.entries()) {
+      expect(sent("resources/unsubscribe")).toHaveLength(0)
+      host.receive({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: `h${stream}` } } as never)
+      expect(sent("resources/unsubscribe")).toHaveLength(n)
+    }
+  })
+
+  it("[E8 G17] are bounded in number, and in the resources of each", async () => {
+    const { about, request } = make({ answer: () => ({ result: {} }) })
+    for (let n = 0; n < 1024; n++) request("subscriptions/listen", listen())
+    const many = request("subscriptions/listen", listen())
+    expect(about(`h${many}`)[0].error.message).toContain("limit")
+    const wrong = request("subscriptions/listen", listen(...Array.from({ length: 10_001 }, (_, n) => `test://${n}`)))
+    expect(about(`h${wrong}`)[0].error.code).toBe(-32_602)
+    for (const params of [{}, { notifications: 7 }, { notifications: { resourceSubscriptions: [7] } }]) {
+      const id = request("subscriptions/listen", params)
+      expect(about(`h${id}`)[0].error.code).toBe(-32_602)
+    }
+  })
+
+  it("[E8] what changes before a stream is acknowledged comes after that, and only what it asked for", async () => {
+    const { host, request, written } = make({ answer: () => ({ result: {} }) })
+    request("subscriptions/listen", listen())
+    host.deliver({ jsonrpc: "2.0", method: "notifications/tools/list_changed" } as never)
+    host.deliver({ jsonrpc: "2.0", method: "notifications/resources/list_changed" } as never)
+    expect(written).toEqual([])
+    await turn()
+    expect(written.map(({ method }) => method)).toEqual([acknowledged, "notifications/tools/list_changed"])
+    expect(written[1].params._meta).toEqual({ [key("subscriptionId")]: "h1" })
+  })
+})
