@@ -11,13 +11,14 @@ import { Clock, type Config, Context, Effect, Layer, Predicate, type Scope, Stre
 import type { ConfigError } from "effect/ConfigError"
 import type { Backend, BackendOptions, CallOptions } from "./Backend.js"
 import type { Status } from "./backend/Status.js"
-import { BackendUnavailable, type CallError, type InvalidOptions, RemoteError } from "./Errors.js"
+import type { BackendUnavailable, CallError, InvalidOptions } from "./Errors.js"
 import { CatalogIndex, type Routed } from "./fleet/CatalogIndex.js"
 import * as ConnectPermits from "./fleet/ConnectPermits.js"
 import { type Difference, difference, type FleetCatalog } from "./fleet/FleetCatalog.js"
 import type { Applied } from "./fleet/Members.js"
 import * as FleetMembers from "./fleet/Members.js"
 import { type Route, Router } from "./fleet/Router.js"
+import * as Unknown from "./fleet/Unknown.js"
 import { onClockJump } from "./internal/ClockJump.js"
 import { Hub } from "./internal/Hub.js"
 import { StateRef } from "./internal/StateRef.js"
@@ -32,8 +33,9 @@ import type { Params } from "./port/Method.js"
 export type { Routed } from "./fleet/CatalogIndex.js"
 export type { Difference, Entry, FleetCatalog } from "./fleet/FleetCatalog.js"
 export type { Applied } from "./fleet/Members.js"
-export { mayName, scopedUri } from "./fleet/names.js"
+export { maySay, scopedUri } from "./fleet/names.js"
 export { type Route, underAskedUri } from "./fleet/Router.js"
+export { entry as unknownEntry, type Existing, isUnknown } from "./fleet/Unknown.js"
 
 /** The backends of a fleet, by name or as a list with ids. If several offer the same name or URI, the first in this order gets it. */
 export type Backends<R = never> =
@@ -76,18 +78,20 @@ export interface Fleet {
   /** Ends when each backend has its first outcome (`Backend.firstOutcome`), at most after `waitTimeout`. */
   readonly ready: Effect.Effect<void>
   /**
-   * Calls a tool by its full name. If no backend has a tool of that name, the call waits for `ready`, at most `waitTimeout`, and looks
-   * again; then it fails with RemoteError -32602.
+   * Calls a tool by its full name. If the lists of the backend in that name are not known yet, or it is not connected and may offer
+   * others now, the call waits for the backend and connects it, like any call, and fails with the BackendUnavailable of that backend.
+   * BackendUnavailable (`Unknown`) says that there is no such backend, RemoteError -32602 that no backend offers the tool; a name that says
+   * no backend waits for `ready` first.
    */
   readonly callTool: (params: Params<"tools/call">, options?: CallOptions) => Effect.Effect<CallToolResult, CallError>
-  /** Gets a prompt by its full name. An unknown name fails with RemoteError -32602. */
+  /** Gets a prompt by its full name. Waits, and fails, as `callTool` does. */
   readonly getPrompt: (
     params: Params<"prompts/get">,
     options?: CallOptions
   ) => Effect.Effect<GetPromptResult, CallError>
   /**
-   * Reads a resource by its URI or by `lifeline://<backend>/<encoded URI>`. An unknown URI fails with RemoteError -32002. Contents that
-   * the server gives under the resource's own URI get the URI that you asked for.
+   * Reads a resource by its URI or by `lifeline://<backend>/<encoded URI>`. An unknown URI fails with RemoteError -32002, an unknown
+   * backend with BackendUnavailable (`Unknown`). Contents that the server gives under the resource's own URI get the URI that you asked for.
    */
   readonly readResource: (
     params: Params<"resources/read">,
@@ -101,8 +105,8 @@ export interface Fleet {
     params: Params<"completion/complete">,
     options?: CallOptions
   ) => Effect.Effect<CompleteResult, CallError>
-  /** Finds which backend a full name or URI belongs to, and its name there. */
-  readonly route: (kind: Routed, name: string) => Effect.Effect<Route, RemoteError>
+  /** Finds which backend a full name or URI belongs to, and its name there. Waits, and fails, as `callTool` does. */
+  readonly route: (kind: Routed, name: string, options?: CallOptions) => Effect.Effect<Route, CallError>
   /** `route` without an Effect: returns `undefined` at once if no backend is known to offer this. For programs that use `Backend.start`. */
   readonly find: (kind: Routed, name: string) => Route | undefined
   /**
@@ -193,7 +197,7 @@ export const make = <R = never>(
       )
     ).pipe(Effect.timeoutOption(waitTimeout), Effect.asVoid)
 
-    const router = new Router(index, (id) => members.current.value.get(id)?.backend, ready)
+    const router = new Router(index, () => members.current.value, ready)
     const readCatalog = Effect.sync(() => index.catalog)
     const catalog = Live.make(
       Effect.suspend(() => {
@@ -211,7 +215,7 @@ export const make = <R = never>(
         Effect.suspend(() => {
           const member = members.current.value.get(id)
           return member === undefined
-            ? Effect.fail(noBackend(id, [...members.current.value.keys()]))
+            ? Effect.fail(Unknown.backend(id, [...members.current.value.keys()]))
             : Effect.succeed(member.backend)
         }),
       backendChanges: (id) =>
@@ -270,11 +274,4 @@ const named = <R>(backends: Backends<R>): Effect.Effect<ReadonlyMap<string, Back
       byId.set(id, options)
     }
     return Effect.succeed(byId)
-  })
-
-const noBackend = (id: string, ids: ReadonlyArray<string>): BackendUnavailable =>
-  new BackendUnavailable({
-    backend: id,
-    state: "Unknown",
-    message: `there is no backend ${JSON.stringify(id)}; there are: ${ids.join(", ") || "none"}`
   })

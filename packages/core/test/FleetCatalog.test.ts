@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { type Catalog, Fleet } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Tool } from "@modelcontextprotocol/sdk/types.js"
-import { Chunk, Effect, Fiber, Option, Stream, TestClock } from "effect"
+import { Chunk, Effect, Fiber, Stream, TestClock } from "effect"
 import { CatalogIndex } from "../src/fleet/CatalogIndex.js"
 import { Owner } from "../src/fleet/Claim.js"
 import { difference } from "../src/fleet/FleetCatalog.js"
@@ -228,13 +228,17 @@ describe("the catalogue of a fleet", () => {
         const uri of [
           "db://main/users/7",
           "http://elsewhere",
-          "lifeline://three/x",
           "lifeline://one",
           "lifeline://one/%"
         ]
       ) {
         expect(yield* Effect.flip(fleet.readResource({ uri }))).toMatchObject({ _tag: "RemoteError", code: -32002 })
       }
+      expect(yield* Effect.flip(fleet.readResource({ uri: "lifeline://three/x" }))).toMatchObject({
+        _tag: "BackendUnavailable",
+        backend: "three",
+        state: "Unknown"
+      })
     }))
 
   it.each([
@@ -420,20 +424,5 @@ describe("the catalogue of a fleet", () => {
         { added: [], changed: [], removed: ["docs__echo", "docs__new"] }
       ])
       yield* Fiber.interrupt(watch)
-    }))
-})
-
-describe("early calls", () => {
-  it.scoped("[P6:early] a name waits for the first catalogue of the backend that has it, and fails when none is left to come", () =>
-    Effect.gen(function*() {
-      const slow = ScriptedConnector.make().script({ after: 3000 })
-      const fleet = yield* Fleet.make({ backends: { slow: { connector: slow } } })
-      const known = yield* Effect.fork(fleet.callTool({ name: "slow__echo" }))
-      const unknown = yield* Effect.fork(Effect.flip(fleet.callTool({ name: "slow__nothing" })))
-      yield* TestClock.adjust(2999)
-      expect(yield* Fiber.poll(known)).toEqual(Option.none())
-      yield* TestClock.adjust(1)
-      expect((yield* Fiber.join(known)).content).toHaveLength(1)
-      expect(yield* Fiber.join(unknown)).toMatchObject({ _tag: "RemoteError", code: -32602 })
     }))
 })

@@ -65,13 +65,17 @@ export interface Fleet extends AsyncDisposable {
   listResources(): Promise<{ resources: Array<Resource> }>
   /** All resource templates. Asks no server. */
   listResourceTemplates(): Promise<{ resourceTemplates: Array<ResourceTemplate> }>
-  /** Calls a tool by its full name. */
+  /**
+   * Calls a tool by its full name. If its server is not connected, the call connects it and waits for it, like any call, and fails with the
+   * BackendUnavailable of that server. If there is no such server, it fails with BackendUnavailable (`Unknown`), and if the server does not
+   * offer the tool, with RemoteError -32602.
+   */
   callTool(
     params: { readonly name: string; readonly arguments?: Record<string, unknown> | undefined },
     resultSchema?: typeof CallToolResultSchema | typeof CompatibilityCallToolResultSchema,
     options?: CallOptions
   ): ReturnType<Client["callTool"]>
-  /** Gets a prompt by its full name. */
+  /** Gets a prompt by its full name. Waits, and fails, as `callTool` does. */
   getPrompt(
     params: { readonly name: string; readonly arguments?: Record<string, string> | undefined },
     options?: CallOptions

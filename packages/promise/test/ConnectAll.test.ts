@@ -51,8 +51,9 @@ describe("connectAll", () => {
     assert.include(await echo(fleet, "http"), "by http")
     assert.instanceOf(await rejection(fleet.client("down").ping()), BackendUnavailable)
     const unknown = await rejection(fleet.callTool({ name: "nobody__echo" }))
-    assert.instanceOf(unknown, RemoteError)
-    assert.strictEqual(unknown.code, -32602)
+    assert.instanceOf(unknown, BackendUnavailable)
+    assert.strictEqual(unknown.state, "Unknown")
+    assert.instanceOf(await rejection(fleet.callTool({ name: "stdio__nothing" })), RemoteError)
   })
 
   it("[F1] killed servers keep their tools, and their next calls succeed", async () => {

@@ -12,17 +12,18 @@ import type {
   LoggingLevel,
   ReadResourceResult
 } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Either, Stream } from "effect"
+import { Effect, Either, Option, Stream } from "effect"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { CallError, CommandError } from "../Errors.js"
 import * as Health from "../health/Health.js"
 import { withDeadline } from "../internal/deadline.js"
+import { firstOf } from "../internal/firstOf.js"
 import { aMoment } from "../internal/moment.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
 import type { Supervisor } from "../lifecycle/Supervisor.js"
 import type { Event } from "../observe/Event.js"
 import * as Live from "../observe/Live.js"
-import type { CallOptions } from "../options/CallOptions.js"
+import { type CallOptions, timeOf } from "../options/CallOptions.js"
 import type { Connector, ServerNotification } from "../port/Connector.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import type { Status } from "./Status.js"
@@ -199,10 +200,36 @@ export class BackendHandle implements Backend {
   }
 
   get refresh(): Backend["refresh"] {
+    return this.#refresh()
+  }
+
+  #refresh(options?: CallOptions): Backend["refresh"] {
     const { calls, tasks: { refresh } } = this.#supervisor
-    return Effect.flatMap(calls.withConnection((installed) => refresh.now(installed), "tools/list"), () => {
+    return Effect.flatMap(calls.withConnection((installed) => refresh.now(installed), "tools/list", options), () => {
       const { snapshot } = this.#state.published.value
       return snapshot === undefined ? Effect.fail(calls.unavailable("no catalogue")) : Effect.succeed(snapshot)
+    })
+  }
+
+  /** Ends when its lists are those of its present connection, for which it waits like a call with these options. */
+  listed(options?: CallOptions): Effect.Effect<void, CallError> {
+    const isFresh = (snapshot: Snapshot | undefined) => snapshot?.stale === false
+    return Effect.suspend(() => {
+      if (isFresh(this.#state.published.value.snapshot)) return Effect.void
+      // They may be being read already, for somebody else.
+      const read = Effect.flatMap(
+        Stream.runHead(Stream.filter(this.catalog.changes, isFresh)),
+        Option.match({ onNone: () => Effect.never, onSome: () => Effect.void })
+      )
+      const all = firstOf<void, CallError>(read, Effect.asVoid(this.#refresh(options)))
+      const time = timeOf(options)
+      if (time === undefined) return all
+      const { calls } = this.#supervisor
+      const late = "the call was not sent, because its time was over before the server had given its lists (timeout)"
+      return Effect.flatMap(
+        this.#state.before(this.#state.now() + time, all),
+        Option.match({ onNone: () => Effect.fail(calls.unavailable(late)), onSome: Effect.succeed })
+      )
     })
   }
 

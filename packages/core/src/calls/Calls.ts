@@ -143,20 +143,25 @@ export class Calls {
 
   /**
    * Runs something on the current connection, waiting for one where there is none; on the next one where that was lost, if
-   * it did not happen or may happen twice.
+   * it did not happen or may happen twice. `options`: of the call for which this is done; only those about waiting count.
    */
   withConnection<A>(
     use: (installed: Installed) => Effect.Effect<A, RequestError>,
-    method: string
+    method: string,
+    options?: CallOptions
   ): Effect.Effect<A, CallError> {
     return Effect.suspend(() => {
-      const { request, wait } = this.#backend.policy.timeouts
+      const { request, wait: usual } = this.#backend.policy.timeouts
+      const wait = Call.millis(options?.wait, usual)
       const deadline = this.#now() + Math.max(request, wait)
       const on = (lost: Runtime | undefined): Effect.Effect<A, CallError> =>
         Effect.suspend(() => {
           const installed = this.#backend.published.value.current
           if (installed === undefined || installed.runtime === lost) {
-            return Effect.zipRight(this.#wait.until(Math.min(deadline, this.#now() + wait), lost), on(undefined))
+            return Effect.zipRight(
+              this.#wait.until(Math.min(deadline, this.#now() + wait), lost, options?.failFast),
+              on(undefined)
+            )
           }
           return Effect.catchAll(use(installed), (error) => {
             const gone = error.reason === "lost" || error.reason === "session"

@@ -2,12 +2,15 @@
  * Finds the backend of a full name, and asks it.
  */
 import type { ReadResourceResult } from "@modelcontextprotocol/sdk/types.js"
-import { Effect } from "effect"
-import type { Backend } from "../backend/BackendHandle.js"
-import { type CallError, RemoteError } from "../Errors.js"
-import type { CallOptions } from "../options/CallOptions.js"
+import { Array, Clock, Effect } from "effect"
+import type { Backend, BackendHandle } from "../backend/BackendHandle.js"
+import { BackendUnavailable, type CallError } from "../Errors.js"
+import { type CallOptions, timeOf } from "../options/CallOptions.js"
+import * as TimeSpan from "../options/TimeSpan.js"
 import type { Params } from "../port/Method.js"
 import type { CatalogIndex, Routed } from "./CatalogIndex.js"
+import * as Names from "./names.js"
+import * as Unknown from "./Unknown.js"
 
 /** Where a full name leads. */
 export interface Route {
@@ -19,48 +22,97 @@ export interface Route {
 /** Routes the requests of one fleet. */
 export class Router {
   readonly #index: CatalogIndex
-  readonly #backend: (id: string) => Backend | undefined
+  readonly #backends: () => ReadonlyMap<string, { readonly backend: BackendHandle }>
   readonly #ready: Effect.Effect<void>
 
   /** `ready`: every backend has had its first outcome. */
-  constructor(index: CatalogIndex, backend: (id: string) => Backend | undefined, ready: Effect.Effect<void>) {
+  constructor(
+    index: CatalogIndex,
+    backends: () => ReadonlyMap<string, { readonly backend: BackendHandle }>,
+    ready: Effect.Effect<void>
+  ) {
     this.#index = index
-    this.#backend = backend
+    this.#backends = backends
     this.#ready = ready
   }
 
   /**
-   * The backend of a name. A name that nobody has may belong to a backend whose first catalogue is still to come: it is
-   * looked up again then.
+   * The backend of a name. A name that is not known may be one of a backend whose lists are not there: those backends that the name says
+   * are waited for, and connected, as by a call with these options. Where it says none, all are, until `ready`.
    */
-  readonly route = (kind: Routed, name: string): Effect.Effect<Route, RemoteError> =>
+  readonly route = (kind: Routed, name: string, options?: CallOptions): Effect.Effect<Route, CallError> =>
     Effect.suspend(() => {
       const now = this.find(kind, name)
-      return now !== undefined ? Effect.succeed(now) : Effect.flatMap(this.#ready, () => {
+      if (now !== undefined) return Effect.succeed(now)
+      const said = this.#said(kind, name)
+      const waited = said.length > 0
+        ? listed(said, options)
+        : Effect.as(Names.backendSaid(kind, name) === undefined ? this.#waitForAll(options) : Effect.void, undefined)
+      return Effect.flatMap(waited, (failure) => {
         const then = this.find(kind, name)
-        return then === undefined ? Effect.fail(unknown(kind, name)) : Effect.succeed(then)
+        return then === undefined ? Effect.fail(failure ?? this.#unknown(kind, name)) : Effect.succeed(then)
       })
     })
 
+  /** Asks the backend of a name. The time that it took to find it is the call's. */
+  #ask<A>(
+    kind: Routed,
+    name: string,
+    options: CallOptions | undefined,
+    ask: (route: Route, options: CallOptions | undefined) => Effect.Effect<A, CallError>
+  ): Effect.Effect<A, CallError> {
+    return Effect.suspend(() => {
+      const now = this.find(kind, name)
+      if (now !== undefined) return ask(now, options)
+      return Effect.gen(this, function*() {
+        const start = yield* Clock.currentTimeMillis
+        const route = yield* this.route(kind, name, options)
+        return yield* ask(route, less(options, (yield* Clock.currentTimeMillis) - start))
+      })
+    })
+  }
+
+  #waitForAll(options: CallOptions | undefined): Effect.Effect<void> {
+    const time = timeOf(options)
+    return time === undefined ? this.#ready : Effect.asVoid(Effect.timeoutOption(this.#ready, time))
+  }
+
+  /** The backends that a name says, or may say. */
+  #said(kind: Routed, name: string): ReadonlyArray<BackendHandle> {
+    return Array.fromIterable(this.#backends()).flatMap(([id, { backend }]) =>
+      Names.maySay(kind, id, name) ? [backend] : []
+    )
+  }
+
+  #unknown(kind: Routed, name: string): CallError {
+    return Unknown.entry(kind, name, { backends: [...this.#backends().keys()], catalogs: [this.#index.catalog] })
+  }
+
   readonly callTool = (params: Params<"tools/call">, options?: CallOptions) =>
-    Effect.flatMap(
-      this.route("tools", params.name),
-      ({ backend, original }) => backend.callTool({ ...params, name: original }, options)
+    this.#ask(
+      "tools",
+      params.name,
+      options,
+      ({ backend, original }, options) => backend.callTool({ ...params, name: original }, options)
     )
 
   readonly getPrompt = (params: Params<"prompts/get">, options?: CallOptions) =>
-    Effect.flatMap(
-      this.route("prompts", params.name),
-      ({ backend, original }) => backend.getPrompt({ ...params, name: original }, options)
+    this.#ask(
+      "prompts",
+      params.name,
+      options,
+      ({ backend, original }, options) => backend.getPrompt({ ...params, name: original }, options)
     )
 
   readonly readResource = (
     params: Params<"resources/read">,
     options?: CallOptions
   ): Effect.Effect<ReadResourceResult, CallError> =>
-    Effect.flatMap(
-      this.route("resources", params.uri),
-      ({ backend, original }) =>
+    this.#ask(
+      "resources",
+      params.uri,
+      options,
+      ({ backend, original }, options) =>
         Effect.map(backend.readResource({ ...params, uri: original }, options), (result) =>
           original === params.uri ? result : underAskedUri(result, original, params.uri))
     )
@@ -68,13 +120,18 @@ export class Router {
   readonly complete = (params: Params<"completion/complete">, options?: CallOptions) => {
     const { ref } = params
     return ref.type === "ref/prompt"
-      ? Effect.flatMap(
-        this.route("prompts", ref.name),
-        ({ backend, original }) => backend.complete({ ...params, ref: { type: "ref/prompt", name: original } }, options)
+      ? this.#ask(
+        "prompts",
+        ref.name,
+        options,
+        ({ backend, original }, options) =>
+          backend.complete({ ...params, ref: { type: "ref/prompt", name: original } }, options)
       )
-      : Effect.flatMap(
-        this.route("resources", ref.uri),
-        ({ backend, original }) =>
+      : this.#ask(
+        "resources",
+        ref.uri,
+        options,
+        ({ backend, original }, options) =>
           backend.complete({ ...params, ref: { type: "ref/resource", uri: original } }, options)
       )
   }
@@ -82,9 +139,48 @@ export class Router {
   /** The same as far as it is known now. */
   readonly find = (kind: Routed, name: string): Route | undefined => {
     const found = this.#index.route(kind, name)
-    const backend = found && this.#backend(found.backend)
+    const backend = found && this.#backends().get(found.backend)?.backend
     return found && backend && { backend, original: found.original }
   }
+}
+
+/** Waits until these backends have given their lists; then says why one has not, if so. */
+const listed = (
+  backends: ReadonlyArray<BackendHandle>,
+  options: CallOptions | undefined
+): Effect.Effect<CallError | undefined> =>
+  Effect.map(
+    Effect.forEach(
+      backends,
+      (backend) => Effect.flip(Effect.asVoid(backend.listed(options))).pipe(Effect.option),
+      { concurrency: "unbounded" }
+    ),
+    (failures) => {
+      const [failure] = Array.getSomes(failures)
+      return failure && notAsked(failure)
+    }
+  )
+
+/** Nothing of a call was sent whose tool is looked for, whatever became of the request for the lists. */
+const notAsked = (error: CallError): CallError =>
+  error._tag === "BackendUnavailable" || error._tag === "ConnectionLost" || error._tag === "SessionExpired"
+    ? error
+    : new BackendUnavailable({
+      backend: error.backend,
+      generation: error.generation,
+      state: "Connected",
+      lastError: error.message,
+      cause: error,
+      message:
+        `${error.backend}: the call was not sent, because the server did not give the lists of what it offers: ${error.message}`
+    })
+
+/** The options of a call that has taken so many milliseconds already. */
+const less = (options: CallOptions | undefined, taken: number): CallOptions | undefined => {
+  if (options === undefined) return undefined
+  const rest = (time: CallOptions["timeout"]) =>
+    time === undefined ? undefined : Math.max(1, TimeSpan.millis(time) - taken)
+  return { ...options, timeout: rest(options.timeout), maxTotalTimeout: rest(options.maxTotalTimeout) }
 }
 
 /**
@@ -95,14 +191,3 @@ export const underAskedUri = (result: ReadResourceResult, original: string, aske
   Array.isArray(result.contents)
     ? { ...result, contents: result.contents.map((one) => one?.uri === original ? { ...one, uri: asked } : one) }
     : result
-
-const codes = { tools: -32602, prompts: -32602, resources: -32002 } as const
-
-const unknown = (kind: Routed, name: string): RemoteError =>
-  new RemoteError({
-    backend: "fleet",
-    method: kind === "tools" ? "tools/call" : kind === "prompts" ? "prompts/get" : "resources/read",
-    code: codes[kind],
-    data: { name },
-    message: `no backend offers the ${kind.slice(0, -1)} ${JSON.stringify(name)}; see the list of ${kind}`
-  })

@@ -68,6 +68,17 @@ export const parseScopedUri = (uri: string): { readonly backend: string; readonl
   }
 }
 
+/** Whether a name or URI can be one that a backend has here. A URI says its backend only where it is a scoped one. */
+export const maySay = (kind: "tools" | "prompts" | "resources", backend: string, name: string): boolean =>
+  kind === "resources" ? parseScopedUri(name)?.backend === backend : mayName(backend, name)
+
+/** The backend that a name or URI says, whether there is one of that id or not. */
+export const backendSaid = (kind: "tools" | "prompts" | "resources", name: string): string | undefined => {
+  if (kind === "resources") return parseScopedUri(name)?.backend
+  const end = name.indexOf("__")
+  return end > 0 && end + 2 < name.length ? name.slice(0, end) : undefined
+}
+
 /** The literals of a template (RFC 6570), between which its expressions stand. */
 const literalsOf = (template: string): ReadonlyArray<string> => template.split(/\{[^}]*\}/)
 

@@ -3,6 +3,7 @@
  */
 import type { Progress, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
 import type { CallBounds } from "./CallBounds.js"
+import * as Span from "./TimeSpan.js"
 import type { TimeSpan } from "./TimeSpan.js"
 
 /** Options of one call. */
@@ -20,4 +21,12 @@ export interface CallOptions extends CallBounds<TimeSpan> {
   readonly task?: TaskCreationParams | undefined
   /** A schema for the result, as the official SDK takes it. */
   readonly resultSchema?: unknown
+}
+
+/** Milliseconds that the whole call may take, where its options say so. */
+export const timeOf = (options: CallOptions | undefined): number | undefined => {
+  const times = [options?.timeout, options?.maxTotalTimeout].flatMap((time) =>
+    time === undefined ? [] : [Span.millis(time)]
+  )
+  return times.length === 0 ? undefined : Math.min(...times)
 }

@@ -31,9 +31,6 @@ const failed = ({ _tag, message }: CallError | CommandError): Api.ServerFailed =
   error: { code: codes[_tag] ?? "server_error", message: clean(withoutOptions(message)) }
 })
 
-/** JSON-RPC's code for a name that is not known. */
-const unknownName = -32_602
-
 /** How long the address of a login may take to be known. */
 const addressTime = "25 seconds"
 
@@ -46,7 +43,7 @@ const gatewayHandlers = (gateway: Gateway) =>
       const { fleet, own, record, url } = gateway
       /** Why a tool that no shared server has is not called, where another server may have it. */
       const notCalled = (tool: string): string | undefined => {
-        const server = own.servers.find(({ id }) => Fleet.mayName(id, tool))
+        const server = own.servers.find(({ id }) => Fleet.maySay("tools", id, tool))
         return server && OwnTools.notCalled(server.id, tool, url)
       }
       return handlers
@@ -70,7 +67,7 @@ const gatewayHandlers = (gateway: Gateway) =>
           }
           return fleet.callTool(payload).pipe(
             Effect.mapError((error) =>
-              error._tag === "RemoteError" && error.code === unknownName && error.backend === "fleet"
+              Fleet.isUnknown(error)
                 ? notFound(notCalled(payload.name) ?? error.message)
                 : failed(error)
             ),

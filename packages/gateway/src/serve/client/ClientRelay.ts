@@ -2,8 +2,7 @@
  * The messages between one client and the servers: which requests are not answered yet, what they are answered with, and what
  * servers say by themselves.
  */
-import { Nesting, type ServerNotification } from "@mcp-lifeline/core"
-import type { Backend } from "@mcp-lifeline/core"
+import { type Backend, type CallError, Nesting, type ServerNotification } from "@mcp-lifeline/core"
 import { JsonRpcError as Failure, type Receiver, Relay } from "@mcp-lifeline/protocol"
 import type {
   JSONRPCMessage,
@@ -20,7 +19,6 @@ import * as JsonRpcError from "../JsonRpcError.js"
 import { isReadable } from "../readable.js"
 import { type OpenRequest, OpenRequests, type Passed } from "./OpenRequests.js"
 import type { Surroundings } from "./Surroundings.js"
-import { Unreached } from "./Unreached.js"
 
 /** Messages that are kept for a client that has not said yet that it is initialized. */
 const backlog = 1000
@@ -36,6 +34,7 @@ const unreadable = (method: string): JsonRpcError.JsonRpcError => ({
 export class ClientRelay {
   readonly #surroundings: Surroundings
   readonly #client: Client
+  readonly #backend: (server: string) => Effect.Effect<Option.Option<Backend.Backend>>
   readonly #open: OpenRequests
   readonly #relay: Relay
   /** What waits for the client's `notifications/initialized`; `undefined` once it has come. */
@@ -43,8 +42,14 @@ export class ClientRelay {
   /** The server that says what is being delivered. */
   #speaker: string | undefined
 
-  constructor(surroundings: Surroundings, client: Client) {
+  /** `backend`: that of a server, if there is one. */
+  constructor(
+    surroundings: Surroundings,
+    client: Client,
+    backend: (server: string) => Effect.Effect<Option.Option<Backend.Backend>>
+  ) {
     this.#surroundings = surroundings
+    this.#backend = backend
     this.#client = client
     this.#open = new OpenRequests(surroundings.underWay, surroundings.operations)
     this.#relay = new Relay(
@@ -121,9 +126,9 @@ export class ClientRelay {
       open.cancel = undefined
       if (Exit.isSuccess(exit)) return this.guard(id, () => then(exit.value))
       if (Cause.isDie(exit.cause)) this.#surroundings.failed(exit.cause)
-      const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-      if (failure instanceof Unreached) return this.#failed(id, failure.backend, Failure.fromCallError(failure.error))
-      this.fail(id, JsonRpcError.fromCause(exit.cause as never))
+      const failure = Option.getOrUndefined(Cause.failureOption(exit.cause)) as CallError | undefined
+      if (failure === undefined) return this.fail(id, JsonRpcError.fromCause(exit.cause as never))
+      this.#failed(id, failure.backend, Failure.fromCallError(failure))
     })
   }
 
@@ -254,16 +259,17 @@ export class ClientRelay {
     const { backend } = open
     const { error } = response
     if (backend === undefined) this.fail(id, error)
-    else this.#failed(id, backend, error)
+    else this.#failed(id, backend.id, error)
   }
 
   /** Answers a request with the error of a server, or with why that could not be asked. */
-  #failed(id: RequestId, backend: Backend.Backend, error: JsonRpcError.JsonRpcError): void {
-    const login = this.#surroundings.login(backend.id)
-    this.fail(id, Advice.advised(backend.id, error, login))
+  #failed(id: RequestId, server: string, error: JsonRpcError.JsonRpcError): void {
+    const login = this.#surroundings.login(server)
+    this.fail(id, Advice.advised(server, error, login))
     // What a person has to mend may be mended when the call is made again.
     if (login === undefined && Predicate.isRecord(error.data) && error.data["state"] === "PermanentlyFailed") {
-      Runtime.runFork(this.#surroundings.runtime)(Effect.ignore(backend.reconnect))
+      const reconnect = Effect.flatMap(Effect.flatten(this.#backend(server)), (backend) => backend.reconnect)
+      Runtime.runFork(this.#surroundings.runtime)(Effect.ignore(reconnect))
     }
   }
 }

@@ -1,11 +1,10 @@
 /**
  * Where the names lead that one client knows: to a server that all share, or to one of its own. What is shared has its names first.
  */
-import { type Backend, Fleet, type RemoteError } from "@mcp-lifeline/core"
-import { Array as Arr, Effect, Predicate, Stream } from "effect"
+import { type CallError, Fleet, RemoteError } from "@mcp-lifeline/core"
+import { Array as Arr, Effect } from "effect"
 import type { Group } from "../Group.js"
 import type { OwnServers } from "./OwnServers.js"
-import { Unreached } from "./Unreached.js"
 
 /** A server's entry, and the group of servers in which it is. */
 export interface Place {
@@ -13,13 +12,8 @@ export interface Place {
   readonly route: Fleet.Route
 }
 
-/** Waits for a server as a call does, until it has given its lists. */
-const listed = (backend: Backend.Backend): Effect.Effect<void, Unreached> =>
-  Effect.raceFirst(
-    // The lists may be read already, for somebody else.
-    Stream.runHead(Stream.filter(backend.catalog.changes, Predicate.isNotUndefined)),
-    Effect.mapError(backend.refresh, (error) => new Unreached({ backend, error }))
-  )
+/** The codes that MCP has for a name that nobody knows. */
+const codes = { tools: -32_602, prompts: -32_602, resources: -32_002 } as const
 
 /** The places of one client. */
 export class Places {
@@ -44,36 +38,30 @@ export class Places {
   }
 
   /** The same, once the servers have been waited for that may have it. */
-  route(kind: Fleet.Routed, name: string): Effect.Effect<Place, RemoteError | Unreached> {
+  route(kind: Fleet.Routed, name: string): Effect.Effect<Place, CallError> {
     return Effect.gen(this, function*() {
       const now = this.find(kind, name)
       if (now !== undefined) return now
-      const { fleet } = this.#shared
-      const settled = this.#own.need() ?? Effect.void
+      this.#own.need()
       yield* this.#own.opened
-      const unlisted = kind === "resources" ? [] : yield* this.#unlisted(name)
-      const asked = yield* unlisted.length === 0
-        ? Effect.as(Effect.zip(fleet.ready, settled, { concurrent: true }), [])
-        : Effect.forEach(unlisted, (backend) => Effect.either(listed(backend)), { concurrency: "unbounded" })
+      const groups = this.#own.group === undefined ? [this.#shared] : [this.#shared, this.#own.group]
+      const backends = yield* Effect.forEach(groups, ({ fleet }) => fleet.backends)
+      const said = groups.filter((_, i) => backends[i]?.some(({ id }) => Fleet.maySay(kind, id, name)))
+      const asked = yield* Effect.forEach(
+        said.length === 0 ? groups : said,
+        ({ fleet }) => Effect.either(fleet.route(kind, name)),
+        { concurrency: "unbounded" }
+      )
       const then = this.find(kind, name)
       if (then !== undefined) return then
-      const [unreached] = Arr.getLefts(asked)
-      return unreached === undefined
-        ? { group: this.#shared, route: yield* fleet.route(kind, name) }
-        : yield* unreached
+      const unreached = Arr.getLefts(asked).find((error) => !Fleet.isUnknown(error))
+      if (unreached !== undefined) return yield* unreached
+      const { backend, message } = Fleet.unknownEntry(kind, name, {
+        backends: backends.flat().map(({ id }) => id),
+        catalogs: groups.map((group) => group.lists().catalog)
+      })
+      const method = kind === "tools" ? "tools/call" : kind === "prompts" ? "prompts/get" : "resources/read"
+      return yield* new RemoteError({ backend, method, code: codes[kind], data: { name }, message })
     })
-  }
-
-  /** The servers whose tool or prompt a name may be, and whose lists are not there. */
-  #unlisted(name: string): Effect.Effect<ReadonlyArray<Backend.Backend>> {
-    const groups = [this.#shared, ...(this.#own.group === undefined ? [] : [this.#own.group])]
-    return Effect.flatMap(
-      Effect.forEach(groups, ({ fleet }) => fleet.backends),
-      (backends) =>
-        Effect.filter(
-          backends.flat().filter(({ id }) => Fleet.mayName(id, name)),
-          ({ catalog }) => Effect.map(catalog, Predicate.isUndefined)
-        )
-    )
   }
 }

@@ -1,0 +1,76 @@
+/**
+ * What a caller is told of a backend, tool, prompt or resource that does not exist.
+ */
+import { BackendUnavailable, type CallError, RemoteError } from "../Errors.js"
+import type { Routed } from "./CatalogIndex.js"
+import type { FleetCatalog } from "./FleetCatalog.js"
+import * as Names from "./names.js"
+
+/** What there is instead. */
+export interface Existing {
+  readonly backends: ReadonlyArray<string>
+  readonly catalogs: ReadonlyArray<FleetCatalog>
+}
+
+const codes = { tools: -32602, prompts: -32602, resources: -32002 } as const
+const methods = { tools: "tools/call", prompts: "prompts/get", resources: "resources/read" } as const
+
+/** The backend in an error about a name that belongs to none. */
+const nobody = "fleet"
+
+const noBackend = (id: string, backends: ReadonlyArray<string>): string =>
+  `there is no backend ${JSON.stringify(id)}; there are: ${backends.join(", ") || "none"}`
+
+/** There is no backend of this name. */
+export const backend = (id: string, backends: ReadonlyArray<string>): BackendUnavailable =>
+  new BackendUnavailable({ backend: id, state: "Unknown", message: noBackend(id, backends) })
+
+/** So many names are suggested at most. */
+const mostMeant = 3
+
+/** The full names of what backends call by this name. */
+const meant = (kind: Routed, name: string, catalogs: ReadonlyArray<FleetCatalog>): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  if (kind === "resources") return found
+  for (const catalog of catalogs) {
+    for (const [key, { original }] of catalog[kind]) {
+      if (original === name && found.push(JSON.stringify(key)) === mostMeant) return found
+    }
+  }
+  return found
+}
+
+/**
+ * No backend offers this: BackendUnavailable (`Unknown`) if the name says a backend that does not exist, else RemoteError with the code
+ * that servers give. Suggests the full name for a bare one.
+ */
+export const entry = (
+  kind: Routed,
+  name: string,
+  { backends, catalogs }: Existing
+): BackendUnavailable | RemoteError => {
+  const suggestions = meant(kind, name, catalogs)
+  const suggestion = suggestions.length === 0 ? "" : `; did you mean ${suggestions.join(" or ")}?`
+  const message = `no backend offers the ${kind.slice(0, -1)} ${JSON.stringify(name)}`
+  const said = Names.backendSaid(kind, name)
+  if (said !== undefined && !backends.some((id) => Names.maySay(kind, id, name))) {
+    return new BackendUnavailable({
+      backend: said,
+      state: "Unknown",
+      message: `${message}: ${noBackend(said, backends)}${suggestion}`
+    })
+  }
+  return new RemoteError({
+    backend: nobody,
+    method: methods[kind],
+    code: codes[kind],
+    data: { name },
+    message: `${message}${suggestion || `; see the list of ${kind}`}`
+  })
+}
+
+/** Whether a call failed because no backend has what it names, and not because one could not be asked. */
+export const isUnknown = (error: CallError): boolean =>
+  error._tag === "BackendUnavailable"
+    ? error.state === "Unknown"
+    : error._tag === "RemoteError" && error.backend === nobody

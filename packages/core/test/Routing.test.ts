@@ -1,0 +1,205 @@
+import { describe, expect, it } from "@effect/vitest"
+import { type Backend, Fleet, type Lifecycle, RequestError } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Fiber, Option, TestClock } from "effect"
+import { runUntilIdle } from "./support/Watched.js"
+
+const { tool } = ScriptedConnector
+
+const keepalive = { method: "none" } as const
+
+const stateOf = (fleet: Fleet.Fleet, id: string): Effect.Effect<Lifecycle.StateName> =>
+  Effect.map(Effect.flatMap(Effect.orDie(fleet.backend(id)), (backend) => backend.status), ({ state }) => state)
+
+/** A fleet of a backend that is up, and one with these options that has never been connected. */
+const beside = (
+  connector: ScriptedConnector.ScriptedConnector,
+  options: Omit<Backend.BackendOptions, "connector"> = {}
+) =>
+  Effect.gen(function*() {
+    const offer = {
+      resources: [],
+      resourceTemplates: [],
+      tools: [tool("echo"), tool("a__b")],
+      prompts: [{ name: "greet" }]
+    }
+    const up = ScriptedConnector.make()
+    up.offer = offer
+    connector.offer = offer
+    const fleet = yield* Fleet.make({
+      backends: { up: { connector: up, keepalive }, down: { connector, keepalive, ...options } }
+    })
+    yield* Effect.fork(fleet.ready)
+    yield* runUntilIdle
+    return { fleet, up }
+  })
+
+const requests: ReadonlyArray<
+  readonly [string, (fleet: Fleet.Fleet, options?: Backend.CallOptions) => Effect.Effect<unknown, unknown>]
+> = [
+  ["callTool", (fleet, options) => fleet.callTool({ name: "down__echo" }, options)],
+  ["getPrompt", (fleet, options) => fleet.getPrompt({ name: "down__greet" }, options)],
+  ["readResource", (fleet, options) => fleet.readResource({ uri: "lifeline://down/file%3A%2F%2F%2Fa" }, options)],
+  [
+    "complete",
+    (fleet, options) =>
+      fleet.complete({ ref: { type: "ref/prompt", name: "down__greet" }, argument: { name: "q", value: "" } }, options)
+  ],
+  ["route", (fleet, options) => fleet.route("tools", "down__echo", options)]
+]
+
+describe.each(requests)("%s of a backend that was never connected", (what, ask) => {
+  const isResource = what === "readResource"
+
+  it.scoped("[P6, L18] connects a lazy one", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      const { fleet } = yield* beside(connector, { lifecycle: { lazy: true } })
+      expect(yield* stateOf(fleet, "down")).toBe("Idle")
+      yield* ask(fleet)
+      expect(yield* stateOf(fleet, "down")).toBe("Connected")
+    }))
+
+  it.scoped("[P6, R8] has a Dormant one make an attempt", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make().failNext(2)
+      const { fleet } = yield* beside(connector, {
+        reconnect: { maxAttempts: 2, initialDelay: 1000, demandInterval: 1000 }
+      })
+      yield* TestClock.adjust(1000)
+      expect(yield* stateOf(fleet, "down")).toBe("Dormant")
+      const asking = yield* Effect.fork(ask(fleet))
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(asking)
+      expect(yield* stateOf(fleet, "down")).toBe("Connected")
+    }))
+
+  it.scoped("[P6, R8] waits for one that is being reconnected, and then says what is wrong with it", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      connector.otherwise = { connect: "fail" }
+      const { fleet } = yield* beside(connector, { timeouts: { wait: 5000 } })
+      expect(yield* stateOf(fleet, "down")).toBe("Reconnecting")
+      const asking = yield* Effect.fork(Effect.flip(ask(fleet)))
+      yield* TestClock.adjust(4999)
+      expect(yield* Fiber.poll(asking)).toEqual(Option.none())
+      yield* TestClock.adjust(1)
+      expect(yield* Fiber.join(asking)).toMatchObject({
+        _tag: "BackendUnavailable",
+        backend: "down",
+        state: "Reconnecting",
+        message: expect.stringMatching(/^down is Reconnecting.*the call was not sent.*scripted failure/)
+      })
+    }))
+
+  it.scoped("[P6, R8] fails at once where it must not wait, or waiting is pointless", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      connector.otherwise = { connect: "fail" }
+      const { fleet } = yield* beside(connector)
+      expect(yield* Effect.flip(ask(fleet, { failFast: true }))).toMatchObject({ state: "Reconnecting" })
+      yield* (yield* fleet.backend("down")).disable
+      expect(yield* Effect.flip(ask(fleet))).toMatchObject({ _tag: "BackendUnavailable", state: "Disabled" })
+    }))
+
+  it.scoped("[P6, C5] waits no longer than the call may take", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      connector.otherwise = { connect: "fail" }
+      const { fleet } = yield* beside(connector)
+      for (const options of [{ timeout: 300 }, { timeout: 60_000, maxTotalTimeout: 300 }, { wait: 300 }]) {
+        const asking = yield* Effect.fork(Effect.flip(ask(fleet, options)))
+        yield* TestClock.adjust(300)
+        expect(Option.isSome(yield* Fiber.poll(asking))).toBe(true)
+        expect(yield* Fiber.join(asking)).toMatchObject({ _tag: "BackendUnavailable", backend: "down" })
+      }
+    }))
+
+  if (isResource || what === "route") return
+
+  it.scoped("[C5] what it takes to find the backend is of the call's own time", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make().script({ after: 3000 })
+      connector.respond = (method) => method.endsWith("/list") ? undefined : { answer: "never" }
+      const { fleet } = yield* beside(connector)
+      const asking = yield* Effect.fork(Effect.flip(ask(fleet, { timeout: 4000 })))
+      yield* TestClock.adjust(3999)
+      expect(yield* Fiber.poll(asking)).toEqual(Option.none())
+      yield* TestClock.adjust(1)
+      expect(yield* Fiber.join(asking)).toMatchObject({ _tag: "RequestTimeout" })
+    }))
+
+  it.scoped("[P6, C9] says that nothing was sent where the lists cannot be read", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      const error = new RequestError({ fate: "unknown", reason: "timeout", message: "no answer" })
+      connector.respond = (method) => method.endsWith("/list") ? { answer: "error", error } : undefined
+      const { fleet } = yield* beside(connector)
+      expect(yield* stateOf(fleet, "down")).toBe("Connected")
+      expect(yield* Effect.flip(ask(fleet))).toMatchObject({
+        _tag: "BackendUnavailable",
+        backend: "down",
+        state: "Connected",
+        message: expect.stringMatching(/^down: the call was not sent, because .* did not give the lists/)
+      })
+    }))
+})
+
+describe("a name", () => {
+  it.scoped("[P6:early] waits for the first catalogue of the backend that has it, and fails when none is left to come", () =>
+    Effect.gen(function*() {
+      const slow = ScriptedConnector.make().script({ after: 3000 })
+      const { fleet } = yield* beside(slow)
+      const known = yield* Effect.fork(fleet.callTool({ name: "down__echo" }))
+      const unknown = yield* Effect.fork(Effect.flip(fleet.callTool({ name: "down__nothing" })))
+      yield* TestClock.adjust(2999)
+      expect(yield* Fiber.poll(known)).toEqual(Option.none())
+      yield* TestClock.adjust(1)
+      expect((yield* Fiber.join(known)).content).toHaveLength(1)
+      expect(yield* Fiber.join(unknown)).toMatchObject({ _tag: "RemoteError", code: -32602 })
+    }))
+
+  it.scoped("[P6] that was not listed when the server was last up waits for it: it may offer it now", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make().script({}, { after: 2000 })
+      const { fleet } = yield* beside(connector)
+      connector.current.lose()
+      connector.offer = { ...connector.offer, tools: [tool("new")] }
+      const calling = yield* Effect.fork(fleet.callTool({ name: "down__new" }))
+      yield* TestClock.adjust("10 seconds")
+      expect((yield* Fiber.join(calling)).content).toHaveLength(1)
+    }))
+
+  it.scoped("[P6] of a backend that does not exist is refused at once, and says which there are", () =>
+    Effect.gen(function*() {
+      const { fleet } = yield* beside(ScriptedConnector.make().script({ connect: "hang" }))
+      const asked = [
+        fleet.callTool({ name: "other__echo" }),
+        fleet.getPrompt({ name: "other__greet" }),
+        fleet.readResource({ uri: "lifeline://other/x" })
+      ]
+      for (const ask of asked) {
+        expect(yield* Effect.flip(ask as Effect.Effect<unknown, unknown>)).toMatchObject({
+          _tag: "BackendUnavailable",
+          backend: "other",
+          state: "Unknown",
+          message: expect.stringMatching(/^no backend offers .*: there is no backend "other"; there are: up, down$/)
+        })
+      }
+    }))
+
+  it.scoped("[P6] that is only the tool's own is refused with its full names", () =>
+    Effect.gen(function*() {
+      const { fleet } = yield* beside(ScriptedConnector.make())
+      const echo = yield* Effect.flip(fleet.callTool({ name: "echo" }))
+      expect(echo).toMatchObject({ _tag: "RemoteError", code: -32602 })
+      expect(echo.message).toBe('no backend offers the tool "echo"; did you mean "up__echo" or "down__echo"?')
+      expect((yield* Effect.flip(fleet.callTool({ name: "a__b" }))).message).toBe(
+        'no backend offers the tool "a__b": there is no backend "a"; there are: up, down; did you mean "up__a__b" or "down__a__b"?'
+      )
+      expect((yield* Effect.flip(fleet.getPrompt({ name: "greet" }))).message).toContain("up__greet")
+      expect((yield* Effect.flip(fleet.callTool({ name: "up__nothing" }))).message).toBe(
+        'no backend offers the tool "up__nothing"; see the list of tools'
+      )
+    }))
+})

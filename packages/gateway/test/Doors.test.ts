@@ -1,0 +1,133 @@
+import { describe, expect, it } from "@effect/vitest"
+import type { Policy } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect } from "effect"
+import { Endpoint, Servers } from "mcp-lifeline"
+import { connectAll } from "../../promise/src/index.js"
+import { ask } from "./support/Gateway.js"
+import * as Served from "./support/Served.js"
+
+type Answer = { readonly result: unknown } | { readonly failure: string }
+
+/** A way to call a tool of a server, and to learn what state it is in. */
+interface Door {
+  readonly call: (tool: string) => Effect.Effect<Answer>
+  readonly state: Effect.Effect<string>
+}
+
+type Open = (
+  connector: ScriptedConnector.ScriptedConnector,
+  options: Policy.PolicyOptions
+) => Effect.Effect<Door, never, any>
+
+const library: Open = (connector, options) =>
+  Effect.gen(function*() {
+    const fleet = yield* Effect.acquireRelease(
+      Effect.promise(() => connectAll({ mcpServers: { o: { connector, ...options } } } as never)),
+      (fleet) => Effect.promise(() => fleet.close())
+    )
+    return {
+      call: (name) =>
+        Effect.promise(() =>
+          fleet.callTool({ name }).then(
+            (result): Answer => ({ result }),
+            (error: Error) => ({ failure: error.message })
+          )
+        ),
+      state: Effect.sync(() => fleet.status["o"]?.state ?? "")
+    }
+  })
+
+const served = (connector: ScriptedConnector.ScriptedConnector, options: Policy.PolicyOptions) =>
+  Effect.gen(function*() {
+    const servers = yield* Servers.make([{ id: "o", connector, ...options }])
+    const bound = yield* Served.bind()
+    const { url } = yield* Endpoint.serve({ ...bound, servers, patience: 0 })
+    const base = new URL(url).origin
+    const state = Effect.map(ask(`${base}/api/servers/o`), ({ body }) => String(body.state))
+    return { base, state, url }
+  })
+
+const api: Open = (connector, options) =>
+  Effect.map(Effect.orDie(served(connector, options)), ({ base, state }) => ({
+    state,
+    call: (name) =>
+      Effect.map(ask(`${base}/api/call`, "POST", { name }), ({ body, status }): Answer =>
+        status === 200 ? { result: body } : { failure: body.error.message })
+  }))
+
+const endpoint: Open = (connector, options) =>
+  Effect.gen(function*() {
+    const { state, url } = yield* Effect.orDie(served(connector, options))
+    const { client } = yield* Served.connected(url)
+    return {
+      state,
+      call: (name) =>
+        Effect.promise(() =>
+          client.callTool({ name }).then(
+            (result): Answer => ({ result }),
+            (error: Error) => ({ failure: error.message })
+          )
+        )
+    }
+  })
+
+const doors: ReadonlyArray<readonly [string, Open]> = [
+  ["connectAll", library],
+  ["POST /api/call", api],
+  ["the MCP endpoint", endpoint]
+]
+
+const keepalive = { method: "none" } as const
+const reconnect = { initialDelay: "10 millis", maxDelay: "10 millis", demandInterval: "10 millis" } as const
+const timeouts = { wait: "500 millis" } as const
+
+const until = (door: Door, state: string) =>
+  door.state.pipe(Effect.delay("5 millis"), Effect.repeat({ until: (now) => now === state }))
+
+describe.each(doors)("a tool of a server that was never connected, called through %s", (_, open) => {
+  it.scopedLive("[P6, L18] a lazy one is connected", () =>
+    Effect.gen(function*() {
+      const door = yield* open(ScriptedConnector.make(), { keepalive, lifecycle: { lazy: true } })
+      expect(yield* door.state).toBe("Idle")
+      expect(yield* door.call("o__echo")).toHaveProperty("result")
+      expect(yield* door.state).toBe("Connected")
+    }))
+
+  it.scopedLive("[P6, R8] a Dormant one is tried, and carries the call out if it is back", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make().failNext(2)
+      const door = yield* open(connector, { keepalive, reconnect: { ...reconnect, maxAttempts: 2 } })
+      yield* until(door, "Dormant")
+      expect(yield* door.call("o__echo")).toHaveProperty("result")
+      expect(yield* door.state).toBe("Connected")
+    }))
+
+  it.scopedLive("[P6, R8] one that is being reconnected is waited for, and the error says what is wrong with it", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      connector.otherwise = { connect: "fail", error: { message: "the disk is full" } }
+      const door = yield* open(connector, { keepalive, reconnect: { ...reconnect, maxAttempts: 1000 }, timeouts })
+      yield* until(door, "Reconnecting")
+      expect(yield* door.call("o__echo")).toEqual({
+        failure: expect.stringMatching(/o is (Reconnecting|Connecting).*the call was not sent.*the disk is full/)
+      })
+      connector.otherwise = {}
+      expect(yield* door.call("o__echo")).toHaveProperty("result")
+    }))
+
+  it.scopedLive("[P6] one that does not exist, or has no such tool, is named at once, with what was meant", () =>
+    Effect.gen(function*() {
+      const door = yield* open(ScriptedConnector.make(), { keepalive })
+      yield* until(door, "Connected")
+      expect(yield* door.call("d__echo")).toEqual({
+        failure: expect.stringContaining('no backend offers the tool "d__echo": there is no backend "d"; there are: o')
+      })
+      expect(yield* door.call("o__nothing")).toEqual({
+        failure: expect.stringContaining('no backend offers the tool "o__nothing"; see the list of tools')
+      })
+      expect(yield* door.call("echo")).toEqual({
+        failure: expect.stringContaining('no backend offers the tool "echo"; did you mean "o__echo"?')
+      })
+    }))
+})
