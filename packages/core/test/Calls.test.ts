@@ -519,6 +519,14 @@ describe("Calls", () => {
         expect(error.cause).toBeInstanceOf(RequestError)
       }))
 
+    it.scoped("[C19:virtual] one whose time is over before it is sent says so, and is safe to repeat", () =>
+      Effect.gen(function*() {
+        const error = yield* failing(() => failed({ fate: "notSent", reason: "timeout" }), {}, { timeout: "5 seconds" })
+        expect(error).toBeInstanceOf(BackendUnavailable)
+        expect(error).toMatchObject({ _tag: "BackendUnavailable", generation: 1, state: "Connected" })
+        expect(error.message).toMatch(/tools\/call was not sent, because its 5000 ms were over.*safe to call again/)
+      }))
+
     it.scoped("[C9] ResultUnknown: why, and what to do before repeating", () =>
       Effect.gen(function*() {
         const cause = new Error("ECONNRESET")

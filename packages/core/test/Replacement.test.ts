@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Fleet } from "@mcp-lifeline/core"
+import { Fleet, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
@@ -174,6 +174,49 @@ describe("L12, L13: replacement", () => {
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(read)
       expect(script.ledger.sent("resources/read", 1)).toHaveLength(1)
+    }))
+
+  it.scoped("[L13] a forgotten session cuts nothing: each call hears its own refusal, within 3 s, while a new one is made", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const refused = new RequestError({ fate: "rejected", reason: "session", message: "404" })
+      script.respond = (method, params, { id }) =>
+        id > 0 || method !== "tools/call"
+          ? undefined
+          : (params as { readonly name: string }).name === "late"
+          ? { answer: "error", error: refused, after: 2999 }
+          : { answer: "never" }
+      const { backend } = yield* watched(script)
+      yield* runUntilIdle
+      const late = yield* Effect.fork(backend.callTool({ name: "late" }))
+      const mute = yield* Effect.fork(backend.callTool({ name: "mute" }))
+      yield* runUntilIdle
+      script.current.lose("session")
+      yield* runUntilIdle
+      expect((yield* backend.status).generation).toBe(2)
+      yield* backend.callTool({ name: "new" })
+      yield* TestClock.adjust(2998)
+      expect(late.unsafePoll()).toBeNull()
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(late)
+      expect(mute.unsafePoll()).toBeNull()
+      expect(script.ledger.closing).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(failure(yield* Fiber.await(mute))).toMatchObject({ _tag: "ResultUnknown", generation: 1 })
+      expect(script.ledger.closed).toEqual([0])
+    }))
+
+  it.scoped("[L13] timeouts.drain bounds that wait, too; where it is 0, calls are cut at once", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+      const { backend } = yield* watched(script, { timeouts: { drain: 0 } })
+      yield* runUntilIdle
+      const call = yield* Effect.fork(backend.callTool({ name: "echo" }))
+      yield* runUntilIdle
+      script.current.lose("session")
+      yield* runUntilIdle
+      expect(failure(yield* Fiber.await(call))._tag).toBe("ResultUnknown")
     }))
 })
 

@@ -38,6 +38,12 @@ export interface AdapterTransport extends Transport {
   onfailed?: ((id: RequestId, error: RequestError) => void) | undefined
   /** If it returns a promise, the transport reads nothing more from the server until the promise is resolved. */
   drained?: (() => Promise<void> | undefined) | undefined
+  /**
+   * Takes a request back of which nothing has left: it waits for a socket, or for a pipe. After that none of it is sent, and its `send`
+   * rejects with the fate `notSent` or stays pending. False where a part of it may have left, or where nobody knows. Default: nobody knows.
+   * Must not throw.
+   */
+  readonly withdraw?: ((id: RequestId) => boolean) | undefined
   /** Called when the server sends a comment on the stream of a response, which shows that it is alive. Must not throw. */
   onbeat?: ((id: RequestId) => void) | undefined
   /**

@@ -67,9 +67,13 @@ export const unsupportedMethod = (method: string): RequestError =>
     message: `the server has no ${method}`
   })
 
-/** A request that was sent and not answered in its time. */
-export const timedOut = (method: string): RequestError =>
-  new RequestError({ fate: "unknown", reason: "timeout", message: `no answer to ${method} in time` })
+/** A request that was not answered in its time, or not even sent. */
+export const timedOut = (method: string, fate: Extract<Fate, "notSent" | "unknown"> = "unknown"): RequestError =>
+  new RequestError({
+    fate,
+    reason: "timeout",
+    message: fate === "notSent" ? `${method} could not be sent in time` : `no answer to ${method} in time`
+  })
 
 /** A request that was sent, and whose connection ended before its answer. */
 export const cutOff = ({ cause, message, retryAfter }: Loss): RequestError =>

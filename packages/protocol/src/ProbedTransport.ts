@@ -103,6 +103,10 @@ export class ProbedTransport implements AdapterTransport {
     return this.#inner.send(...args)
   }
 
+  withdraw(id: RequestId): boolean {
+    return this.#inner.withdraw?.(id) === true
+  }
+
   close(): Promise<void> {
     return Promise.resolve()
   }

@@ -126,13 +126,27 @@ export class Requests {
     return id
   }
 
-  /** Asks for nothing more by this id, and tells the server so, where it is not answered yet. */
+  /**
+   * Asks for nothing more by this id, where it is not answered yet: takes the request back where nothing of it has left, else tells the
+   * server.
+   */
   cancel(id: number, reason: string): void {
     const pending = this.#take(id)
+    if (pending !== undefined) this.#giveUp(id, pending, reason)
+  }
+
+  /** Cancels a request that nobody waits for any more, and gives its fate: it was never sent, or it may be carried out. */
+  #giveUp(id: number, { method }: Pending, reason: string): "notSent" | "unknown" {
+    if (this.#isWithdrawn(id)) return "notSent"
     // The protocol forbids to cancel `initialize`.
-    if (pending === undefined || pending.method === "initialize") return
+    if (method === "initialize") return "unknown"
     if (this.#cancelled === undefined) this.#sendCancelled(id, reason)
     else this.#cancelled.set(id, reason)
+    return "unknown"
+  }
+
+  #isWithdrawn(id: number): boolean {
+    return this.#transport.withdraw?.(id) === true
   }
 
   #sendCancelled(id: number, reason: string): void {
@@ -180,12 +194,21 @@ export class Requests {
     this.#fail(Number(id), error, "unknown")
   }
 
+  /** Ends those of which nothing has left: they wait for a socket or for a pipe. */
+  endUnsent(loss: Loss): void {
+    for (const id of [...this.#pending.keys()]) {
+      if (this.#isWithdrawn(id)) this.#take(id)?.settle(Exit.fail(Failures.refused(loss)))
+    }
+  }
+
   /**
-   * Ends all of them `but` some, which wait until the session goes on. Where some are still being sent, the transport may just be rejecting them with a better knowledge of
-   * their fate: those rejections, which are under way as microtasks, go first.
+   * Ends all of them `but` some, which wait until the session goes on. Of which nothing has left is not sent. Where others are still being
+   * sent, the transport may just be rejecting them with a better knowledge of their fate: those rejections, which are under way as
+   * microtasks, go first.
    */
   end(loss: Loss, but?: ReadonlySet<RequestId>): void {
     if (but !== undefined) this.#cancelled = new Map()
+    this.endUnsent(loss)
     const ids = [...this.#pending.keys()].filter((id) => but?.has(id) !== true)
     const endAll = (): void => {
       const error = Failures.cutOff(loss)
@@ -204,8 +227,9 @@ export class Requests {
   #startTimer(id: number, pending: Pending, millis: number): void {
     if (millis === Number.POSITIVE_INFINITY) return
     pending.timer = setTimeout(() => {
-      this.cancel(id, timedOut)
-      pending.settle(Exit.fail(Failures.timedOut(pending.method)))
+      this.#take(id)
+      const fate = this.#giveUp(id, pending, timedOut)
+      pending.settle(Exit.fail(Failures.timedOut(pending.method, fate)))
     }, Math.min(millis, maxTimer))
   }
 

@@ -59,14 +59,6 @@ export interface Options extends ConnectOptions {
 /** The client info in `initialize`, unless the caller gives another one. */
 export const clientInfo: Implementation = { name: "lifeline", version: "0.0.0" }
 
-/**
- * How long Lifeline waits with a lost session while requests are in flight, in milliseconds: since the last of them got its answer, and
- * altogether. The server still answers, so it may refuse each of them by itself; Lifeline may send a refused request again, but not one
- * that was cut off. If the timer fires `late`, the process was held up and has not yet read what arrived meanwhile; then the timer is set
- * again, at most so many times.
- */
-const refusalGrace = { quiet: 500, total: 2000, late: 50, renewals: 5 }
-
 /** Answers requests of the server, over a link that it starts. */
 export interface Answering {
   readonly start: (link: Link, log: (message: string) => void) => Promise<void>
@@ -164,36 +156,15 @@ function open(
 
     let closing = false
     let lost: Loss | undefined
-    let told = false
-    let grace: ReturnType<typeof setTimeout> | undefined
-    let graceEnds: number | undefined
-    let renewals = 0
     let onLost: ((loss: Loss) => void) | undefined
-    const tell = (): void => {
-      clearTimeout(grace)
-      if (closing || told || lost === undefined) return
-      told = true
-      onLost?.(lost)
-    }
-    const tellSoon = (): void => {
-      const now = performance.now()
-      graceEnds ??= now + refusalGrace.total
-      clearTimeout(grace)
-      const due = Math.min(now + refusalGrace.quiet, graceEnds)
-      grace = setTimeout(() => {
-        const late = performance.now() - due
-        if (late < refusalGrace.late || renewals++ >= refusalGrace.renewals) return tell()
-        graceEnds = due + late + refusalGrace.quiet
-        tellSoon()
-      }, due - now)
-    }
     const lose = (loss: Loss): void => {
-      if (closing || told) return
-      lost ??= loss
-      link.refuse(lost)
-      if (loss.kind === "session" && requests.size > 0) return tellSoon()
-      tell()
-      // Where the session may go on, it is for the core to say what becomes of the requests: `suspend` or `fail`.
+      if (closing || lost !== undefined) return
+      lost = loss
+      link.refuse(loss)
+      requests.endUnsent(loss)
+      onLost?.(loss)
+      // A server that has forgotten the session refuses each request by itself. Where the session may go on, it is for the core to say what
+      // becomes of the requests: `suspend` or `fail`.
       if (loss.kind !== "session" && (transport.suspend === undefined || onLost === undefined)) link.end(loss)
     }
     transport.onlost = lose
@@ -203,7 +174,6 @@ function open(
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         closing = true
-        clearTimeout(grace)
         link.end({ kind: "closed", message: "the connection was closed" })
         return Effect.promise(() => transport.close())
       })
@@ -236,12 +206,6 @@ function open(
       if (error.reason === "session") lose({ kind: "session", message: error.message, cause: error })
       return error
     }
-    const ended = (): void => {
-      if (lost === undefined || told || closing) return
-      if (requests.size === 0) tell()
-      else tellSoon()
-    }
-
     // A server with sessions was told in the handshake what the client can do.
     const given = (params: unknown): unknown =>
       options.relay?.isStateless === true && Predicate.isRecord(params) ? Meta.passedOn(params) : params
@@ -262,18 +226,13 @@ function open(
         settle(Exit.fail(misused(wrong)))
         return constVoid
       }
-      const id = requests.send(method, given(params), options, (answer) => {
-        ended()
+      const id = requests.send(method, given(params), options, (answer) =>
         settle(
           Exit.isSuccess(answer)
             ? parts.decode(method, answer.value, resultSchema)
             : Exit.mapError(answer, failed)
-        )
-      })
-      return () => {
-        requests.cancel(id, textOf(cancelReason?.()))
-        ended()
-      }
+        ))
+      return () => requests.cancel(id, textOf(cancelReason?.()))
     }
 
     const request = (method: Method, params: unknown, options: RequestOptions): Effect.Effect<unknown, RequestError> =>
@@ -315,7 +274,7 @@ function open(
       notify,
       onLost: (callback) => {
         onLost = callback
-        if (told && lost !== undefined) callback(lost)
+        if (lost !== undefined) callback(lost)
       },
       fail: (loss) => link.end(loss)
     }

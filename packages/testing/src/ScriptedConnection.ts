@@ -119,14 +119,17 @@ export class ScriptedConnection {
     return this.#pending.size
   }
 
-  /** Ends the connection as its transport would: what is pending fails, and the backend learns of it. */
+  /**
+   * Ends the connection as its transport would: the backend learns of it, and what is pending fails. With a forgotten session, what is
+   * pending waits on, because the server refuses each request by itself.
+   */
   lose(loss: Loss | Loss["kind"] = "closed"): void {
     if (this.state !== "open") return
     const how: Loss = typeof loss === "string" ? { kind: loss, message: `scripted loss: ${loss}` } : loss
     this.loss = how
     this.#onLost?.(this.outcome.broken === "loss" ? undefined as never : how)
     // Where the session may go on, it is for the core to say what becomes of what waits.
-    if (this.outcome.suspends === true && how.kind !== "session") this.state = "failed"
+    if (this.outcome.suspends === true || how.kind === "session") this.state = "failed"
     else this.fail(how)
   }
 

@@ -184,7 +184,7 @@ export const make = (options: {
     Effect.async((resume) => {
       send(ask, headers, signal).then(
         (answer) => resume(Effect.succeed(answer)),
-        (cause: unknown) => resume(Effect.fail(fromNetwork(cause, proxy)))
+        (cause: unknown) => resume(Effect.fail(fromNetwork(cause, proxy, ask.dispatch?.isDone === false)))
       )
     })
 
@@ -227,6 +227,7 @@ export const make = (options: {
           })
         )
       }
+      ask.dispatch?.again()
       return follow({ ...ask, url: to }, headers, signal, left - 1)
     })
 
@@ -242,13 +243,16 @@ export const make = (options: {
               const challenge = header(answer, "www-authenticate")
               const refused = answer.status === 401 ||
                 (answer.status === 403 && challenge?.includes("insufficient_scope") === true)
-              return Effect.flatMap(statusFailure(answer, ask, own), (failure) =>
-                first && refused && credentials.renewable && !namesLostSession(failure)
-                  ? Effect.flatMap(
-                    credentials.renew(own, { status: answer.status, challenge }),
-                    (renewed) => renewed ? attempt(false) : Effect.fail(failure)
-                  )
-                  : Effect.fail(failure))
+              return Effect.flatMap(statusFailure(answer, ask, own), (failure) => {
+                if (!first || !refused || !credentials.renewable || namesLostSession(failure)) {
+                  return Effect.fail(failure)
+                }
+                ask.dispatch?.again()
+                return Effect.flatMap(
+                  credentials.renew(own, { status: answer.status, challenge }),
+                  (renewed) => renewed ? attempt(false) : Effect.fail(failure)
+                )
+              })
             }
           ))
       return Effect.flatMap(attempt(true), use).pipe(

@@ -109,8 +109,11 @@ const unreachableCode = new Set([
   "EHOSTDOWN"
 ])
 
-/** What an error of the HTTP client means. */
-export const fromNetwork = (cause: unknown, proxy?: Proxy): NetworkFailure => {
+/**
+ * What an error of the HTTP client means. `unsent`: the request was given to no socket. That says nothing of a fault: what has one may
+ * not report what it does, either.
+ */
+export const fromNetwork = (cause: unknown, proxy?: Proxy, unsent = false): NetworkFailure => {
   const error = coded(cause)
   const code = error === undefined ? "unknown" : String(property(error, "code"))
   const message = String(property(cause, "message") ?? "")
@@ -118,7 +121,14 @@ export const fromNetwork = (cause: unknown, proxy?: Proxy): NetworkFailure => {
   const connecting = syscall === "connect" || syscall === "getaddrinfo"
   const proxyStatus = /^Proxy response \((\d+)\)/.exec(message)?.[1]
   const make = (kind: NetworkFailure["kind"], sent: boolean) =>
-    new NetworkFailure({ kind, sent, code, cause, proxy, proxyStatus: proxyStatus && Number(proxyStatus) || undefined })
+    new NetworkFailure({
+      kind,
+      sent: sent && !(unsent && kind !== "fault"),
+      code,
+      cause,
+      proxy,
+      proxyStatus: proxyStatus && Number(proxyStatus) || undefined
+    })
   if (code === "ECONNREFUSED") return make("refused", false)
   if (tlsCode.test(code) || message.includes("before secure TLS connection")) return make("tls", false)
   if (code === "UND_ERR_CONNECT_TIMEOUT" || (code === "ETIMEDOUT" && connecting)) return make("timeout", false)

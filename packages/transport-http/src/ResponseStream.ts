@@ -5,6 +5,7 @@ import type { ConnectError } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, type Fiber, Random } from "effect"
+import type { Dispatch } from "./Dispatch.js"
 import type { End, Position } from "./EventStream.js"
 import { describe } from "./FailureText.js"
 import type { HttpFailure, StatusFailure } from "./HttpFailure.js"
@@ -15,6 +16,7 @@ import * as ServerStream from "./ServerStream.js"
 /** A request that is out, and where its response stream stands. */
 export interface Exchange extends Position {
   readonly id: RequestId
+  readonly dispatch: Dispatch
   readonly fiber: { current: Fiber.RuntimeFiber<void, ConnectError | RequestError> | undefined }
   answered: boolean
 }

@@ -6,6 +6,7 @@ import { Readable } from "node:stream"
 import type { ReadableStream } from "node:stream/web"
 import type { Dispatcher } from "undici"
 import type { Answer, Body } from "./Answer.js"
+import type { Dispatch } from "./Dispatch.js"
 
 /** What is asked. */
 export interface Ask {
@@ -18,6 +19,8 @@ export interface Ask {
   readonly inSession?: boolean | undefined
   /** It does not wait behind calls: calls may wait for it, or it tells whether the server lives. */
   readonly prompt?: boolean | undefined
+  /** Learns when it is given to a socket, and keeps it from one where it was withdrawn. Default: nobody asks. */
+  readonly dispatch?: Dispatch | undefined
 }
 
 /** What requests are sent through; the same twice where it is the caller's own. */
@@ -32,12 +35,43 @@ export type Send = (ask: Ask, headers: Record<string, string>, signal: AbortSign
 /** The module, loaded when the first connection needs it. */
 export type Undici = typeof import("undici")
 
+const withdrawn = (): Error => new Error("the request was withdrawn")
+
+/**
+ * A dispatcher that reports when a request is given to a socket. Every dispatcher of undici calls `onConnect` (`onRequestStart` in newer
+ * handlers) before it writes the request, and again where it writes it once more; what aborts there is not written. A handler with neither
+ * would not report, so its request counts as sent.
+ */
+const reporting = (dispatcher: Dispatcher, dispatch: Dispatch): Pick<Dispatcher, "dispatch"> => ({
+  dispatch: (options, handler) => {
+    const { onConnect, onRequestStart } = handler
+    if (onConnect !== undefined) {
+      handler.onConnect = function(abort, ...others) {
+        if (dispatch.begin()) onConnect.call(this, abort, ...others)
+        else abort(withdrawn())
+      }
+    }
+    if (onRequestStart !== undefined) {
+      handler.onRequestStart = function(controller, context) {
+        if (dispatch.begin()) onRequestStart.call(this, controller, context)
+        else controller.abort(withdrawn())
+      }
+    }
+    if (onConnect === undefined && onRequestStart === undefined) dispatch.begin()
+    return dispatcher.dispatch(options, handler)
+  }
+})
+
 /** Sends with undici. A stream from the server is asked for as it is: what compresses it may hold its events back. */
 export const byDispatcher =
-  ({ request }: Undici, dispatchers: Dispatchers): Send => async ({ body, method, prompt, url }, headers, signal) => {
-    const dispatcher = prompt === true ? dispatchers.prompt : dispatchers.calls
+  ({ request }: Undici, dispatchers: Dispatchers): Send =>
+  async ({ body, dispatch, method, prompt, url }, headers, signal) => {
+    const chosen = prompt === true ? dispatchers.prompt : dispatchers.calls
+    // Of a dispatcher, undici uses nothing else.
+    const dispatcher = dispatch === undefined ? chosen : reporting(chosen, dispatch) as Dispatcher
     const asked = { "accept-encoding": method === "GET" ? "identity" : "gzip, deflate, br", ...headers }
     const answer = await request(url, { method, headers: asked, body: body ?? null, dispatcher, signal })
+    dispatch?.begin()
     return { status: answer.statusCode, headers: answer.headers, body: answer.body }
   }
 
@@ -53,7 +87,9 @@ const bodyOf = ({ body }: Response): Body => {
 }
 
 /** Sends with a fetch, which must not follow redirects by itself. */
-export const byFetch = (fetch: FetchLike): Send => async ({ body, method, url }, headers, signal) => {
+export const byFetch = (fetch: FetchLike): Send => async ({ body, dispatch, method, url }, headers, signal) => {
+  // Nobody can see into it: what it was given may have left.
+  if (dispatch?.begin() === false) throw withdrawn()
   const init = { method, headers, signal, redirect: "manual", ...(body === undefined ? {} : { body }) } as const
   const response = await fetch(url, init)
   // It has undone this already.

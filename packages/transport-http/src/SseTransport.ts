@@ -5,10 +5,11 @@
 import type { ConnectError, Loss } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
-import { Oversized } from "@mcp-lifeline/protocol"
-import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import { Deferred, Effect } from "effect"
+import { JsonRpc, Oversized } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { Deferred, Effect, type Fiber } from "effect"
 import { discard, mediaType } from "./Answer.js"
+import { Dispatch } from "./Dispatch.js"
 import * as EventStream from "./EventStream.js"
 import { describe } from "./FailureText.js"
 import { Fibers, settlePromise } from "./Fibers.js"
@@ -28,6 +29,12 @@ export interface Options {
   readonly maxMessageBytes: number
 }
 
+/** The POST of one request. */
+interface Post {
+  readonly dispatch: Dispatch
+  readonly fiber: Fiber.RuntimeFiber<void, ConnectError | RequestError>
+}
+
 const parseUrl = (text: string, base: URL): URL | undefined =>
   URL.canParse(text, base.href) ? new URL(text, base) : undefined
 
@@ -44,6 +51,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     let protocolVersion: string | undefined
     let lost: Loss | undefined
     let closing: Promise<void> | undefined
+    /** Requests that the server has not accepted yet. */
+    const posts = new Map<RequestId, Post>()
 
     let warned = false
     const dropped = (message: Oversized.Oversized): void => {
@@ -57,11 +66,6 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       lost = loss
       transport.onlost?.(loss)
     }
-
-    const run = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
-      new Promise((resolve, reject) => {
-        fibers.fork(effect).addObserver((exit) => settlePromise(exit, resolve, reject, () => over("unknown")))
-      })
 
     const over = (fate: RequestError["fate"]): RequestError =>
       new RequestError({ fate, reason: "lost", message: lost?.message ?? `${target}: the connection is closed` })
@@ -137,20 +141,50 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       return toRequestError(failure, target)
     }
 
-    const post = (body: string, to: URL): Effect.Effect<void, ConnectError | RequestError> =>
+    const post = (
+      message: JSONRPCMessage,
+      to: URL,
+      dispatch: Dispatch
+    ): Effect.Effect<void, ConnectError | RequestError> =>
       client.exchange({
         method: "POST",
         url: to,
+        dispatch,
+        prompt: !JsonRpc.isRequest(message) || message.method === "ping",
         inSession: initialized,
         headers: { ...headers(), "content-type": "application/json" },
-        body
+        body: JSON.stringify(message)
       }, (answer) => Effect.sync(() => discard(answer.body))).pipe(
         Effect.mapError((failure) => initialized ? settle(failure) : toConnectError(failure, target))
       )
 
     const send = (message: JSONRPCMessage): Promise<void> => {
       if (lost !== undefined || closing !== undefined || address === undefined) return Promise.reject(over("notSent"))
-      return run(post(JSON.stringify(message), address))
+      const dispatch = new Dispatch()
+      const posting = fibers.fork(post(message, address, dispatch))
+      const id = JsonRpc.isRequest(message) ? message.id : undefined
+      if (id !== undefined) posts.set(id, { dispatch, fiber: posting })
+      return new Promise((resolve, reject) => {
+        posting.addObserver((exit) => {
+          if (id !== undefined) posts.delete(id)
+          else if ("method" in message && message.method === "notifications/cancelled") {
+            // Nobody waits for the server to accept it any more.
+            interrupt((message.params as { readonly requestId?: RequestId } | undefined)?.requestId)
+          }
+          settlePromise(exit, resolve, reject, () => over(dispatch.isDone ? "unknown" : "notSent"))
+        })
+      })
+    }
+
+    const interrupt = (id: RequestId | undefined): void => {
+      const fiber = id === undefined ? undefined : posts.get(id)?.fiber
+      fiber?.unsafeInterruptAsFork(fiber.id())
+    }
+
+    const withdraw = (id: RequestId): boolean => {
+      if (posts.get(id)?.dispatch.withdraw() !== true) return false
+      interrupt(id)
+      return true
     }
 
     const shutdown = fibers.interruptAll.pipe(
@@ -167,11 +201,15 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       },
       start: () => {
         fibers.fork(listen)
-        return run(
-          Effect.asVoid(Effect.mapError(Deferred.await(endpoint), (failure) => toConnectError(failure, target)))
-        )
+        const named = Effect.mapError(Deferred.await(endpoint), (failure) => toConnectError(failure, target))
+        return new Promise((resolve, reject) => {
+          fibers.fork(Effect.asVoid(named)).addObserver((exit) =>
+            settlePromise(exit, resolve, reject, () => over("notSent"))
+          )
+        })
       },
       send,
+      withdraw,
       close: () => closing ??= fibers.runPromise(shutdown)
     }
     return transport

@@ -10,6 +10,7 @@ import { JsonRpc, Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, type Fiber } from "effect"
 import { discard } from "./Answer.js"
+import { Dispatch } from "./Dispatch.js"
 import type { Reader } from "./EventStream.js"
 import { describe } from "./FailureText.js"
 import { Fibers, settlePromise } from "./Fibers.js"
@@ -44,6 +45,7 @@ type Failure = ConnectError | RequestError
 
 /** A request that is out. */
 interface Exchange {
+  readonly dispatch: Dispatch
   fiber: Fiber.RuntimeFiber<void, Failure> | undefined
   answered: boolean
 }
@@ -108,7 +110,14 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     const ask = (message: JSONRPCRequest, body: string, exchange: Exchange): Effect.Effect<void, Failure> =>
       Effect.suspend(() =>
         client.exchange(
-          { method: "POST", url, prompt: isPrompt(message), headers: headersOf(message), body },
+          {
+            method: "POST",
+            url,
+            prompt: isPrompt(message),
+            dispatch: exchange.dispatch,
+            headers: headersOf(message),
+            body
+          },
           (answer) =>
             Effect.filterOrFail(
               Reply.read(answer, { lastEventId: undefined, retry: undefined }, reader(exchange, message.id), receive),
@@ -133,28 +142,36 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         (answer) => Effect.sync(() => discard(answer.body))
       ).pipe(Effect.mapError(settle))
 
-    const over = (cause?: unknown): RequestError =>
+    const over = (fate: RequestError["fate"], cause?: unknown): RequestError =>
       new RequestError({
-        fate: cause === undefined ? "notSent" : "unknown",
+        fate,
         reason: "lost",
         message: lost?.message ?? `${target}: the connection is closed`,
         cause
       })
 
-    const cancel = (id: RequestId | undefined): void => {
-      const fiber = id === undefined ? undefined : exchanges.get(id)?.fiber
+    const interrupt = (exchange: Exchange | undefined): void => {
+      const fiber = exchange?.fiber
       fiber?.unsafeInterruptAsFork(fiber.id())
+    }
+
+    const withdraw = (id: RequestId): boolean => {
+      const exchange = exchanges.get(id)
+      if (exchange?.dispatch.withdraw() !== true) return false
+      interrupt(exchange)
+      return true
     }
 
     /** Answers are never sent: the server asks nothing in this protocol. */
     const send = (message: JSONRPCMessage): Promise<void> => {
-      if (lost !== undefined || closing !== undefined) return Promise.reject(over())
+      if (lost !== undefined || closing !== undefined) return Promise.reject(over("notSent"))
       if ("method" in message && message.method === "notifications/cancelled") {
-        cancel((message.params as { readonly requestId?: RequestId } | undefined)?.requestId)
+        const requestId = (message.params as { readonly requestId?: RequestId } | undefined)?.requestId
+        if (requestId !== undefined) interrupt(exchanges.get(requestId))
         return Promise.resolve()
       }
       const body = JSON.stringify(message)
-      const exchange: Exchange = { fiber: undefined, answered: false }
+      const exchange: Exchange = { dispatch: new Dispatch(), fiber: undefined, answered: false }
       const id = JsonRpc.isRequest(message) ? message.id : undefined
       if (id !== undefined) exchanges.set(id, exchange)
       return new Promise((resolve, reject) => {
@@ -162,7 +179,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         exchange.fiber = fiber
         fiber.addObserver((exit) => {
           if (id !== undefined) exchanges.delete(id)
-          settlePromise(exit, resolve, reject, over)
+          settlePromise(exit, resolve, reject, (cause) => over(exchange.dispatch.isDone ? "unknown" : "notSent", cause))
         })
       })
     }
@@ -180,6 +197,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       },
       start: () => Promise.resolve(),
       send,
+      withdraw,
       close: () => closing ??= fibers.runPromise(shutdown)
     }
     return transport

@@ -18,6 +18,7 @@ import { Effect, Exit, type Fiber } from "effect"
 import type { EventSourceMessage } from "eventsource-parser"
 import type { Answer } from "./Answer.js"
 import { discard, header, mediaType } from "./Answer.js"
+import { Dispatch } from "./Dispatch.js"
 import type { End, Position, Reader } from "./EventStream.js"
 import * as EventStream from "./EventStream.js"
 import { describe } from "./FailureText.js"
@@ -226,6 +227,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           url,
           inSession: session.id !== undefined,
           prompt: exchange === undefined || method === "ping",
+          dispatch: exchange?.dispatch,
           headers: {
             ...session.headers,
             "content-type": "application/json",
@@ -247,20 +249,21 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         )
       })
 
-    const over = (cause?: unknown): RequestError =>
+    const over = (fate: RequestError["fate"], cause?: unknown): RequestError =>
       new RequestError({
-        fate: cause === undefined ? "notSent" : "unknown",
+        fate,
         reason: "lost",
         message: lost?.message ?? `${target}: the connection is closed`,
         cause
       })
 
     const send = (message: JSONRPCMessage): Promise<void> => {
-      if (lost !== undefined || closing !== undefined) return Promise.reject(over())
+      if (lost !== undefined || closing !== undefined) return Promise.reject(over("notSent"))
       const body = JSON.stringify(message)
       const exchange: Exchange | undefined = JsonRpc.isRequest(message)
         ? {
           id: message.id,
+          dispatch: new Dispatch(),
           fiber: { current: undefined },
           answered: false,
           lastEventId: undefined,
@@ -276,7 +279,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           after(message, Exit.isSuccess(exit))
           // What a suspended session has not answered waits for whoever goes on with it.
           if (exchange !== undefined && session.isSuspended) return resolve()
-          settlePromise(exit, resolve, reject, over)
+          settlePromise(exit, resolve, reject, (cause) =>
+            over(exchange?.dispatch.isDone === false ? "notSent" : "unknown", cause))
         })
       })
     }
@@ -287,14 +291,33 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     /** What follows when a notification of ours has been sent, or could not be. */
     const after = (message: JSONRPCMessage, sent: boolean): void => {
-      if (!("method" in message) || closing !== undefined) return
-      if (message.method === "notifications/initialized" && sent && lost === undefined) openServerStream()
+      if (!("method" in message) || closing !== undefined) {
+        return
+      }
+      if (message.method === "notifications/initialized" && sent && lost === undefined) {
+        openServerStream()
+      }
       if (message.method === "notifications/cancelled") {
         // The server will not answer it any more, and may leave its stream open.
         const id = (message.params as { readonly requestId?: RequestId } | undefined)?.requestId
-        const fiber = id === undefined ? undefined : exchanges.get(id)?.fiber.current
-        fiber?.unsafeInterruptAsFork(fiber.id())
+        if (id !== undefined) {
+          interrupt(exchanges.get(id))
+        }
       }
+    }
+
+    const interrupt = (exchange: Exchange | undefined): void => {
+      const fiber = exchange?.fiber.current
+      fiber?.unsafeInterruptAsFork(fiber.id())
+    }
+
+    const withdraw = (id: RequestId): boolean => {
+      const exchange = exchanges.get(id)
+      if (exchange?.dispatch.withdraw() !== true) {
+        return false
+      }
+      interrupt(exchange)
+      return true
     }
 
     const endSession = (client: HttpClient): Effect.Effect<void> =>
@@ -303,7 +326,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         return Effect.void
       }).pipe(
         Effect.timeout(options.closeTimeout),
-        Effect.catchAll((failure) => Effect.logDebug(`${target}: the session was not ended`, failure._tag))
+        Effect.catchAll((failure) =>
+          Effect.logDebug(`${target}: the session was not ended`, failure._tag)
+        )
       )
 
     const isOurs = (): boolean => session.isOurs && lost?.kind !== "session"
@@ -330,7 +355,13 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       openServerStream()
       for (const { id, ...position } of known.exchanges) {
         if (!isWaiting(id)) continue
-        const exchange: Exchange = { id, fiber: { current: undefined }, answered: false, ...position }
+        const exchange: Exchange = {
+          id,
+          dispatch: Dispatch.done(),
+          fiber: { current: undefined },
+          answered: false,
+          ...position
+        }
         exchanges.set(id, exchange)
         const fiber = fibers.fork(resumeStream(exchange, { cause: undefined }))
         exchange.fiber.current = fiber
@@ -362,6 +393,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       borrow: ({ knows }) => session.borrow(knows as Known),
       goOn,
       send,
+      withdraw,
       close: () => closing ??= fibers.runPromise(shutdown)
     }
     return transport

@@ -42,6 +42,8 @@ describe.concurrent("calls", () => {
         const server = yield* HttpFaultServer.make({ lostSession, streaming: true, tools: { work: { run } } })
         const backend = yield* supervise(server)
         for (const generation of [2, 3]) {
+          // A stream that is still being opened would find the session lost before the call is sent.
+          yield* seen(server, () => server.streams.size === 1)
           server.sessions.clear()
           const heard: Array<Progress> = []
           const answer = yield* backend.callTool({ name: "work" }, { onprogress: (one) => heard.push(one) })
@@ -187,7 +189,8 @@ describe.concurrent("calls", () => {
         while (server.count(probe) < before + 5) {
           // One that may be sent twice does not wait for the answer to the probe.
           const error = yield* Effect.flip(backend.callTool({ name: "echo" }, { idempotent: true, timeout: 100 }))
-          assert.strictEqual(error._tag, "RequestTimeout")
+          // On a busy machine its time may be over before it is sent.
+          assert.include(["RequestTimeout", "BackendUnavailable"], error._tag)
         }
         server.heal()
         yield* backend.callTool({ name: "echo" })

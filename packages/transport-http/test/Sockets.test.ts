@@ -33,7 +33,7 @@ describe("sockets", () => {
     600_000
   )
 
-  it.scopedLive("[T14:real K8] a ping, a cancellation and the stream from the server wait behind no call", () =>
+  it.scopedLive("[T14:real K8 C19] a ping, a cancellation and the stream from the server wait behind no call", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
       server.fail("tools/call", HttpFault.hang())
@@ -45,9 +45,11 @@ describe("sockets", () => {
       yield* Effect.promise(() => server.until(() => server.count("GET") === 2 && server.streams.size === 1))
       assert.strictEqual(server.count("tools/call"), 2)
       yield* Fiber.interrupt(calls)
-      yield* Effect.promise(() => server.until(() => server.count("notifications/cancelled") === 3))
+      // The third has never left.
+      yield* Effect.promise(() => server.until(() => server.count("notifications/cancelled") === 2))
       server.heal()
       yield* call()
+      assert.strictEqual(server.count("tools/call"), 3)
     }))
 
   it("[T14] the bound is checked like other options", () => {

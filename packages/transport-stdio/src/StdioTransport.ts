@@ -1,7 +1,7 @@
 /**
  * JSON-RPC over the standard streams of a child process: a Transport of the official SDK that knows how it ended.
  */
-import type { Fate, Loss, Peer } from "@mcp-lifeline/core"
+import type { Loss, Peer } from "@mcp-lifeline/core"
 import { PlainText, RequestError } from "@mcp-lifeline/core"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { Oversized } from "@mcp-lifeline/protocol"
@@ -27,6 +27,8 @@ export interface Options extends GroupOptions {
 }
 
 interface Write {
+  /** Of the request that it is; undefined for what cannot be taken back. */
+  readonly id: RequestId | undefined
   readonly line: string
   readonly resolve: () => void
   readonly reject: (error: RequestError) => void
@@ -69,11 +71,17 @@ export class StdioTransport implements AdapterTransport {
   #loss: Loss | undefined
   #settling: NodeJS.Timeout | undefined
   #due = Number.POSITIVE_INFINITY
-  /** The pipe is full. */
-  #blocked = false
-  #waiting: Array<Write> = []
-  /** Writes that failed: their requests end with the loss, which is about to be known. */
-  #failed: Array<{ readonly write: Write; readonly fate: Fate }> = []
+  /** What is being written: the pipe has not taken all of it yet. */
+  #writing: Write | undefined
+  /** What waits for that, in order. Nothing of it has left. */
+  readonly #waiting = new Set<Write>()
+  /** The requests among these. */
+  readonly #waitingRequests = new Map<RequestId, Write>()
+  /**
+   * Writes that failed: their requests end with the loss, which is about to be known. A line of which a part was written was no line:
+   * nobody acts on it.
+   */
+  #failed: Array<Write> = []
   #stderrFailed = false
   #skipped = 0
   /** The first line on stdout that was skipped. */
@@ -132,7 +140,6 @@ export class StdioTransport implements AdapterTransport {
     child.stdout.on("end", () => this.#settle(lastSteps))
     child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk))
     child.stderr.on("error", (error) => this.onerror?.(error))
-    child.stdin.on("drain", () => this.#flush())
     child.stdin.on("error", () => this.#settle(lastSteps))
     child.on("exit", () => {
       if (!this.#framing.isEndless) child.stdout.resume()
@@ -151,16 +158,32 @@ export class StdioTransport implements AdapterTransport {
 
   send(message: JSONRPCMessage): Promise<void> {
     if (this.#loss !== undefined || this.#group === undefined || this.#closed !== undefined) {
-      return Promise.reject(this.#unsent("notSent"))
+      return Promise.reject(this.#unsent())
     }
     const line = `${JSON.stringify(message)}\n`
     if (!this.#answered && "method" in message && "id" in message) this.#first = message
     return new Promise((resolve, reject) => {
-      const write = { line, resolve, reject }
-      if (this.#group?.exit !== undefined) this.#failed.push({ write, fate: "notSent" })
-      else if (this.#blocked) this.#waiting.push(write)
-      else this.#write(write)
+      const id = "method" in message && "id" in message ? message.id : undefined
+      const write = { id, line, resolve, reject }
+      if (this.#group?.exit !== undefined) this.#failed.push(write)
+      else if (this.#writing === undefined) this.#write(write)
+      else this.#wait(write)
     })
+  }
+
+  /** What is partly in the pipe cannot be taken back. */
+  withdraw(id: RequestId): boolean {
+    const write = this.#waitingRequests.get(id)
+    if (write === undefined) return false
+    this.#waitingRequests.delete(id)
+    this.#waiting.delete(write)
+    write.reject(this.#unsent())
+    return true
+  }
+
+  #wait(write: Write): void {
+    this.#waiting.add(write)
+    if (write.id !== undefined) this.#waitingRequests.set(write.id, write)
   }
 
   close(): Promise<void> {
@@ -294,27 +317,32 @@ export class StdioTransport implements AdapterTransport {
     }
   }
 
+  /**
+   * Writes one message. While the pipe has not taken the whole of it, the others wait here and not in the stream, from which nothing can be
+   * taken back.
+   */
   #write(write: Write): void {
     const stdin = this.#group?.child.stdin
     if (stdin === undefined) return
-    // What is behind other data goes out together with it, and fails with it, even when it had been written.
-    const alone = stdin.writableLength === 0
-    this.#blocked = !stdin.write(write.line, (error) => {
-      if (error === null || error === undefined) return write.resolve()
-      // A line of which a part was written was no line: nobody acts on it.
-      const unwritten = alone || (error as NodeJS.ErrnoException).code === "ERR_STREAM_DESTROYED"
-      const fate = unwritten ? "notSent" : "unknown"
-      if (this.#loss === undefined && this.#closed === undefined) this.#failed.push({ write, fate })
-      else write.reject(this.#unsent(fate))
+    this.#writing = write
+    stdin.write(write.line, (error) => {
+      if (error === null || error === undefined) {
+        write.resolve()
+        if (this.#writing === write) this.#flush()
+      } else if (this.#loss === undefined && this.#closed === undefined) this.#failed.push(write)
+      else write.reject(this.#unsent())
     })
+    // The pipe had room for all of it. That is known at once, but the callback comes later.
+    if (stdin.writableLength === 0) this.#writing = undefined
   }
 
   #flush(): void {
-    this.#blocked = false
-    while (!this.#blocked) {
-      const next = this.#waiting.shift()
-      if (next === undefined) return
+    this.#writing = undefined
+    for (const next of this.#waiting) {
+      this.#waiting.delete(next)
+      if (next.id !== undefined) this.#waitingRequests.delete(next.id)
       this.#write(next)
+      if (this.#writing !== undefined) return
     }
   }
 
@@ -356,13 +384,17 @@ export class StdioTransport implements AdapterTransport {
   }
 
   #rejectAll(): void {
-    for (const { fate, write } of this.#failed) write.reject(this.#unsent(fate))
-    for (const write of this.#waiting) write.reject(this.#unsent("notSent"))
+    for (const write of [...this.#failed, ...this.#waiting]) write.reject(this.#unsent())
     this.#failed = []
-    this.#waiting = []
+    this.#waiting.clear()
+    this.#waitingRequests.clear()
   }
 
-  #unsent(fate: Fate): RequestError {
-    return new RequestError({ fate, reason: "lost", message: this.#loss?.message ?? "the process is being closed" })
+  #unsent(): RequestError {
+    return new RequestError({
+      fate: "notSent",
+      reason: "lost",
+      message: this.#loss?.message ?? "the process is being closed"
+    })
   }
 }

@@ -71,6 +71,7 @@ export const toCallError = (error: RequestError, about: About): CallError => {
         })
     case "notSent":
     case "rejected":
+      if (error.reason === "timeout") return neverSent(about)
       return error.reason === "unauthorized" || error.reason === "rateLimited" || error.reason === "server"
         ? turnedDown(error, about)
         : new ConnectionLost({
@@ -79,6 +80,17 @@ export const toCallError = (error: RequestError, about: About): CallError => {
         })
   }
 }
+
+/** The request waited for its turn, mostly behind others that the server has not taken yet, until its time was over. */
+const neverSent = ({ backend, generation, lastError, method, state, timeout }: About): BackendUnavailable =>
+  new BackendUnavailable({
+    backend,
+    generation,
+    state: state._tag,
+    lastError,
+    message:
+      `${backend}: ${method} was not sent, because its ${timeout} ms were over before its turn came. It is safe to call again`
+  })
 
 /** The server lives, and did not take this one request. */
 const turnedDown = (

@@ -10,13 +10,19 @@ import type { SuspendedSession } from "../port/SuspendedSession.js"
 import type { Installed } from "./Installed.js"
 import { Runtime } from "./Runtime.js"
 
+/**
+ * How long the calls in flight on a forgotten session may take to hear from the server, in milliseconds. It refuses each of them by itself,
+ * and what it refused is sent again; a call that is cut off instead may have been carried out.
+ */
+const refusalGrace = 3000
+
 /** Makes runtimes, retires each once, and knows which are still closing. */
 export class Owner {
   /** Removing a runtime from this set claims the right to close it. (L6) */
   readonly #owned = new Set<Runtime>()
   /** Closes under way, each from the step in which its runtime leaves `#owned`. */
   readonly #closing = new Set<Deferred.Deferred<void>>()
-  /** Runtimes that were retired on purpose, and wait for the calls in flight before they close. */
+  /** Runtimes that were retired on purpose, or whose session is forgotten: they wait for the calls in flight before they close. */
   readonly #draining = new Set<Runtime>()
   #suspended: { readonly session: SuspendedSession; readonly runtime: Runtime } | undefined
   readonly #backend: BackendState
@@ -31,16 +37,18 @@ export class Owner {
   }
 
   /**
-   * Retires a runtime: once, however often it is called. A loss fails what is in flight in the same synchronous step;
-   * without one, calls get `timeouts.drain` to finish. Returns at once; the close goes on in a fiber of its own.
+   * Retires a runtime: once, however often it is called. A loss fails what is in flight in the same synchronous step, but a forgotten
+   * session cuts nothing: its calls get 3 s, or `timeouts.drain` where that is shorter, to hear the server's refusal. Without a loss, calls
+   * get `timeouts.drain` to finish. Returns at once; the close goes on in a fiber of its own.
    */
   retire(runtime: Runtime, loss?: Loss): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
       if (!this.#owned.delete(runtime)) return Effect.void // guard: close-once
       runtime.detach()
-      if (loss === undefined) this.#draining.add(runtime)
-      else runtime.fail(loss)
-      return this.#inBackground(this.#close(runtime, loss === undefined))
+      const drain = this.#drainOf(loss)
+      if (drain > 0) this.#draining.add(runtime)
+      else if (loss !== undefined) runtime.fail(loss)
+      return this.#inBackground(this.#close(runtime, drain, loss))
     }))
   }
 
@@ -127,12 +135,19 @@ export class Owner {
     })
   }
 
-  #close(runtime: Runtime, drain: boolean): Effect.Effect<void> {
-    const { close, drain: drainTimeout } = this.#backend.policy.timeouts
+  /** How long calls in flight may go on, in milliseconds. */
+  #drainOf(loss: Loss | undefined): number {
+    const { drain } = this.#backend.policy.timeouts
+    return loss === undefined ? drain : loss.kind === "session" ? Math.min(drain, refusalGrace) : 0
+  }
+
+  #close(runtime: Runtime, drain: number, loss: Loss | undefined): Effect.Effect<void> {
+    const { close } = this.#backend.policy.timeouts
     return Effect.gen(this, function*() {
       const attached = yield* closeWithin(runtime.closeAttached, close) // guard: tasks-end-at-detach
-      if (drain) yield* Effect.timeoutOption(runtime.drained, drainTimeout)
+      if (drain > 0) yield* Effect.timeoutOption(runtime.drained, drain)
       this.#draining.delete(runtime)
+      if (loss !== undefined) runtime.fail(loss)
       const connection = yield* closeWithin(runtime.closeConnection, close)
       const failed = [connection, attached].find(({ outcome }) => outcome !== "closed")
       yield* this.#backend.recordClose({ runtime, ...(failed ?? connection) })

@@ -1,0 +1,69 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Backend } from "@mcp-lifeline/core"
+import { StdioFaultServer } from "@mcp-lifeline/testing"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Effect, Either, Fiber } from "effect"
+import { join } from "node:path"
+import { ask, connected, eras, eventually, reconnect, serverOf, temporary } from "./support.js"
+
+/** Longer than what any pipe takes at once. */
+const long = "x".repeat(4 * 1024 * 1024)
+
+const keys = Array.from({ length: 20 }, (_, index) => `k${index}`)
+
+describe.concurrent("calls in the queue of a server that does not read", () => {
+  for (const era of eras) {
+    it.scopedLive(`[C19:real] ${era}: those that are cancelled or whose time is over are never carried out`, () =>
+      Effect.gen(function*() {
+        const journal = join(yield* temporary, "journal")
+        const backend = yield* Backend.make("deaf", {
+          connector: StdioConnector.make(serverOf(era)({ journal })),
+          keepalive: { method: "none" },
+          calls: { maxInFlight: 1000 },
+          reconnect
+        })
+        const pid = yield* connected(backend)
+        process.kill(pid, "SIGSTOP")
+        const first = yield* Effect.fork(
+          Effect.either(ask(backend, "length", { text: long }, { timeout: "2 minutes" }))
+        )
+        const cancelled = yield* Effect.forEach(keys, (key) => Effect.fork(ask(backend, "count", { key })))
+        const late = yield* Effect.forEach(
+          keys,
+          (key) => Effect.flip(ask(backend, "count", { key }, { timeout: 20 })),
+          {
+            concurrency: "unbounded"
+          }
+        )
+        for (const error of late) {
+          assert.strictEqual(error._tag, "BackendUnavailable")
+          assert.include(error.message, "was not sent")
+        }
+        yield* Fiber.interruptAll(cancelled)
+        const kept = yield* Effect.fork(ask(backend, "count", { key: "kept" }, { timeout: "2 minutes" }))
+        process.kill(pid, "SIGCONT")
+        assert.isTrue(Either.isRight(yield* Fiber.join(first)))
+        yield* Fiber.join(kept)
+        assert.strictEqual(StdioFaultServer.count(journal, "apply"), 1)
+        assert.strictEqual(StdioFaultServer.count(journal, "call", "count"), 1)
+        assert.strictEqual(StdioFaultServer.count(journal, "notification", "notifications/cancelled"), 0)
+      }))
+  }
+
+  it.scopedLive("[C19:real] one of which a part is in the pipe cannot be taken back: the server is told to cancel it", () =>
+    Effect.gen(function*() {
+      const journal = join(yield* temporary, "journal")
+      const backend = yield* Backend.make("deaf", {
+        connector: StdioConnector.make(serverOf("2025")({ journal })),
+        keepalive: { method: "none" },
+        reconnect
+      })
+      const pid = yield* connected(backend)
+      process.kill(pid, "SIGSTOP")
+      const error = yield* Effect.flip(ask(backend, "count", { key: "long", text: long }, { timeout: 20 }))
+      assert.strictEqual(error._tag, "RequestTimeout")
+      process.kill(pid, "SIGCONT")
+      yield* eventually(() => StdioFaultServer.count(journal, "notification", "notifications/cancelled") === 1)
+      assert.strictEqual(StdioFaultServer.count(journal, "apply", "long"), 1)
+    }))
+})
