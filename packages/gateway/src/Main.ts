@@ -7,6 +7,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { PlainText } from "@mcp-lifeline/core"
 import { Cause, Console, Effect, Exit, Option } from "effect"
 import * as Cli from "./Cli.js"
+import { leave, leaveNow } from "./leave.js"
 import { wantsColour } from "./Output.js"
 
 /** Signals closer together than this are one: a package manager passes on what the terminal has sent us already. */
@@ -20,10 +21,10 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     const now = performance.now()
     if (first === undefined) {
       first = now
-      setTimeout(() => process.exit(1), lastResort).unref()
+      setTimeout(() => leaveNow(1), lastResort).unref()
     } else if (now - first > sameSignal) {
       // What the library started is killed by its exit hooks.
-      process.exit(130)
+      leaveNow(130)
     }
   })
 }
@@ -70,8 +71,12 @@ NodeRuntime.runMain(main, {
   disableErrorReporting: true,
   disablePrettyLogger: true,
   teardown: (exit, onExit) => {
-    if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return onExit(Number(process.exitCode ?? 0))
-    const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-    onExit(exitCodes[(failure as { readonly _tag?: string } | undefined)?._tag ?? ""] ?? 1)
+    const failure = Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)
+      ? undefined
+      : {
+        tag: (Option.getOrUndefined(Cause.failureOption(exit.cause)) as { readonly _tag?: string } | undefined)?._tag
+      }
+    const code = failure === undefined ? Number(process.exitCode ?? 0) : exitCodes[failure.tag ?? ""] ?? 1
+    leave(code, () => onExit(code))
   }
 })

@@ -3,6 +3,7 @@
  */
 import { Cause, Effect, Exit, FiberId, Layer, Logger, LogLevel, Option, type Scope } from "effect"
 import type { StartError, UsageError } from "./Errors.js"
+import { leave, leaveNow } from "./leave.js"
 import * as StandardError from "./StandardError.js"
 import * as StateFolder from "./state/StateFolder.js"
 
@@ -29,16 +30,16 @@ export const run = (
   fiber.addObserver((exit) => {
     const code = exitCode(exit)
     // What was written has left before the process does.
-    process.stdout.write("", () => process.exit(code))
-    setTimeout(() => process.exit(code), 200)
+    process.stdout.write("", () => leave(code))
+    setTimeout(() => leave(code), 200)
   })
   let isEnding = false
   const end = (): void => {
     if (isEnding) return
     isEnding = true
-    setTimeout(() => process.exit(0), lastResort).unref()
+    setTimeout(() => leaveNow(0), lastResort).unref()
     fiber.unsafeInterruptAsFork(FiberId.none)
   }
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, end)
-  process.stdin.on("end", () => setTimeout(() => process.exit(0), lastResort).unref())
+  process.stdin.on("end", () => setTimeout(() => leaveNow(0), lastResort).unref())
 }

@@ -159,7 +159,7 @@ describe("mcp-lifeline", () => {
     Effect.gen(function*() {
       const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--config", tmpdir()])
       expect(code).toBe(1)
-      expect(oneLine(stderr)).toContain("it cannot be read; give a file with --config")
+      expect(oneLine(stderr)).toContain("it is a directory, not a file; give another file with --config")
     }))
 
   it.live("[G2:cli] a broken file: one line with the place, exit code 1", () =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Either, Redacted } from "effect"
+import { Effect, Either, Redacted } from "effect"
 import { Backends, McpJson } from "mcp-lifeline"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -140,7 +140,7 @@ args = [
     expect(args("/work/project/.mcp.json")).toEqual(["/work/project", "project/"])
   })
 
-  it("[G2:unit] envFile is read from the folder of the file, below env; one that is not there stops its server", () => {
+  it("[G2:unit] envFile is read from the folder of the file, below env; one that is not there stops its server", async () => {
     const folder = mkdtempSync(join(tmpdir(), "lifeline-"))
     try {
       writeFileSync(join(folder, ".env"), "# secrets\nA=from-file\nexport B='from file'\n")
@@ -148,7 +148,8 @@ args = [
         "a": { "command": "x", "env": { "A": "own" }, "envFile": ".env" },
         "b": { "command": "x",
           "envFile": "not-there.env" } }}`)
-      const { backends, problems } = Backends.fromEntries(entries, folder)
+      const [problems, complete] = await Effect.runPromise(Backends.completed(entries, folder))
+      const { backends } = Backends.fromEntries(complete, folder)
       expect(backends.map(({ id }) => id)).toEqual(["a"])
       expect(problems.map(McpJson.show)).toEqual([
         `mcp.json:4: mcpServers.b.envFile: names ${

@@ -4,9 +4,11 @@
 import { Data, Effect } from "effect"
 import { createHash, randomBytes } from "node:crypto"
 import type { Stats } from "node:fs"
-import { chmod, readdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises"
+import { chmod, readdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises"
 import { join, parse } from "node:path"
-import { FileFailure, hasCode } from "../state/privateFiles.js"
+import * as UserFile from "../files/UserFile.js"
+import { within } from "../files/within.js"
+import { hasCode } from "../state/privateFiles.js"
 import { pattern } from "./Hosts.js"
 
 /** A file cannot be read or written; `message` says why, and what to do. */
@@ -28,31 +30,33 @@ const problem = (message: string) => new FileProblem({ message })
 const reasonOf = (cause: unknown): string => {
   if (hasCode(cause, "EACCES", "EPERM", "EROFS")) return "permission denied; make the file and its folder writable"
   if (hasCode(cause, "ENOSPC")) return "no space is left on the disk"
-  if (hasCode(cause, "EISDIR")) return "it is a folder; name the file in it"
   if (hasCode(cause, "ELOOP")) return "its symbolic links go round in circles"
   return cause instanceof Error ? cause.message : String(cause)
 }
 
 /** Reads a file; `undefined` where there is none. */
 export const read = (path: string): Effect.Effect<ConfigFile | undefined, FileProblem> =>
-  Effect.tryPromise({
-    try: async () => {
-      const real = await realpath(path)
-      const bytes = await readFile(real)
-      const text = bytes.toString("utf8")
-      if (!Buffer.from(text, "utf8").equals(bytes)) {
-        throw problem("is not written in UTF-8; save it so and adopt it again")
-      }
-      return { path: real, text, stat: await stat(real) }
-    },
-    catch: (cause) => new FileFailure({ cause })
+  Effect.gen(function*() {
+    const looked = <A>(work: () => Promise<A>) =>
+      Effect.tryPromise({ try: () => within(path, work), catch: UserFile.explain })
+    const real = yield* looked(() => realpath(path))
+    const bytes = yield* bytesOf(real)
+    const text = bytes.toString("utf8")
+    if (!Buffer.from(text, "utf8").equals(bytes)) {
+      return yield* problem("is not written in UTF-8; save it so and adopt it again")
+    }
+    return { path: real, text, stat: yield* looked(() => stat(real)) }
   }).pipe(
-    Effect.catchAll(({ cause }) =>
-      hasCode(cause, "ENOENT", "ENOTDIR")
-        ? Effect.succeed(undefined)
-        : Effect.fail(cause instanceof FileProblem ? cause : problem(`cannot be read: ${reasonOf(cause)}`))
-    )
+    Effect.catchAll((failure) => {
+      if (failure._tag === "FileProblem") return failure
+      const { cause, message } = failure
+      if (hasCode(cause, "ENOENT", "ENOTDIR")) return Effect.succeed(undefined)
+      return problem(`cannot be read: ${cause === undefined ? message : reasonOf(cause)}`)
+    })
   )
+
+/** A pipe is refused: what is written here takes the place of the file. */
+const bytesOf = (file: string) => UserFile.bytes(file, { pipes: false })
 
 /** A new file in the place of the old one, with its mode: nobody reads half of one. */
 const replaceFile = async (path: string, text: string, { mode }: Stats): Promise<void> => {
@@ -69,11 +73,20 @@ const replaceFile = async (path: string, text: string, { mode }: Stats): Promise
 
 /** Writes a file that was read before. Fails where it has changed meanwhile, or cannot be written. */
 export const write = (file: ConfigFile, text: string): Effect.Effect<void, FileProblem> =>
+  Effect.zipRight(unchanged(file), replaced(file, text))
+
+const unchanged = (file: ConfigFile): Effect.Effect<void, FileProblem> =>
+  Effect.matchEffect(bytesOf(file.path), {
+    onFailure: ({ message }) => problem(`cannot be written: ${message}`),
+    onSuccess: (bytes) =>
+      bytes.equals(Buffer.from(file.text, "utf8"))
+        ? Effect.void
+        : problem("has changed since it was read; nothing was written, run the command again")
+  })
+
+const replaced = (file: ConfigFile, text: string): Effect.Effect<void, FileProblem> =>
   Effect.tryPromise({
     try: async () => {
-      if (await readFile(file.path, "utf8") !== file.text) {
-        throw problem("has changed since it was read; nothing was written, run the command again")
-      }
       if ((file.stat.mode & 0o222) === 0) {
         throw problem("is read-only; make it writable (chmod u+w) and run the command again")
       }
@@ -98,7 +111,9 @@ export const expand = (path: string): Effect.Effect<ReadonlyArray<string>> => {
     step.includes("*")
       ? Effect.map(
         Effect.forEach(folders, (folder) =>
-          Effect.promise(() => readdir(folder).catch((): Array<string> => [])).pipe(
+          Effect.promise(() =>
+            within(folder, () => readdir(folder)).catch((): Array<string> => [])
+          ).pipe(
             Effect.map((names) =>
               names.filter((name) => pattern(step).test(name)).toSorted().map((name) => join(folder, name))
             )

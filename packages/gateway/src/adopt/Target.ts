@@ -6,6 +6,7 @@ import { realpath } from "node:fs/promises"
 import { homedir } from "node:os"
 import { resolve } from "node:path"
 import type { Syntax } from "../document/Syntax.js"
+import { within } from "../files/within.js"
 import type { Adopt } from "./Arguments.js"
 import * as ConfigFile from "./ConfigFile.js"
 import { type Section, sections } from "./Entries.js"
@@ -29,7 +30,8 @@ export const machine = (): Machine => ({
 })
 
 /** The path itself, behind all symbolic links, where it exists. */
-const real = (path: string): Effect.Effect<string> => Effect.promise(() => realpath(path).catch(() => path))
+const real = (path: string): Effect.Effect<string> =>
+  Effect.promise(() => within(path, () => realpath(path)).catch(() => path))
 
 /** All places of the hosts, with each `*` replaced by what is there; each file once. */
 const known = (on: Machine): Effect.Effect<ReadonlyArray<readonly [string, Target]>> =>

@@ -4,6 +4,7 @@
 import { Cause, Effect, Layer, Logger } from "effect"
 import { createInterface } from "node:readline/promises"
 import type { UsageError } from "../Errors.js"
+import { leave, leaveNow } from "../leave.js"
 import { wantsColour } from "../Output.js"
 import * as StandardError from "../StandardError.js"
 import * as StateFolder from "../state/StateFolder.js"
@@ -19,7 +20,7 @@ const terminal: Adopt.Terminal = {
       const prompt = createInterface({ input: process.stdin, output: process.stdout })
       // The end of the input is no.
       const closed = new Promise<string>((resolve) => prompt.once("close", () => resolve("")))
-      prompt.once("SIGINT", () => process.exit(130))
+      prompt.once("SIGINT", () => leaveNow(130))
       const answer = await Promise.race([prompt.question(question), closed])
       prompt.close()
       return /^\s*y(es)?\s*$/i.test(answer)
@@ -53,4 +54,6 @@ const program = Effect.gen(function*() {
 
 // Who reads us may go away.
 process.stdout.on("error", () => {})
-process.exitCode = await Effect.runPromise(program)
+const code = await Effect.runPromise(program)
+process.exitCode = code
+leave(code, () => undefined)

@@ -1,7 +1,6 @@
 /**
  * `mcp-lifeline check`: what each server of a file resolves to, what is wrong, and, where asked, whether it can be connected to.
  */
-import type * as FileSystem from "@effect/platform/FileSystem"
 import { Fleet, TimeSpan } from "@mcp-lifeline/core"
 import { Effect, Either, Logger, LogLevel } from "effect"
 import { dirname, resolve } from "node:path"
@@ -71,7 +70,8 @@ const check = ({ connect, file, json }: Options, output: Output.Output) =>
     const folder = dirname(resolve(file))
     const signIns = connect ? yield* forEntries(entries, undefined) : new Map<string, never>()
     const authorizations = new Map([...signIns].map(([name, { authorization }]) => [name, authorization]))
-    const { backends, problems: refused } = Backends.fromEntries(entries, folder, authorizations)
+    const [unread, complete] = yield* Backends.completed(entries, folder)
+    const { backends, problems: refused } = Backends.fromEntries(complete, folder, authorizations)
     const enabled = backends.filter(({ lifecycle }) => lifecycle?.disabled !== true)
     if (connect && enabled.length > 0 && !json) {
       yield* output.problem(`Connecting to ${enabled.map(({ id }) => id).join(", ")}`)
@@ -85,15 +85,14 @@ const check = ({ connect, file, json }: Options, output: Output.Output) =>
     const empty: ReadonlyArray<McpJson.Problem> = names.length === 0
       ? [{ file, line: 1, key: "", message: "names no servers; add one" }]
       : []
-    const [, complete] = Backends.completed(entries, folder)
     return report(
-      { file, rows, problems: [...found, ...refused, ...empty], notices },
+      { file, rows, problems: [...found, ...unread, ...refused, ...empty], notices },
       masker(source, complete, process.env)
     )
   })
 
 /** Checks the file and says what was found; the exit code says whether all is fine. */
-export const run = (options: Options): Effect.Effect<void, StartError, FileSystem.FileSystem> =>
+export const run = (options: Options): Effect.Effect<void, StartError> =>
   Effect.scoped(Effect.gen(function*() {
     const output = yield* Output.make
     // What goes wrong while connecting is part of what is said.

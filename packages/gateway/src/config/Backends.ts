@@ -6,7 +6,7 @@ import type { Backend, Connector } from "@mcp-lifeline/core"
 import { Policy, Problem as OptionProblem } from "@mcp-lifeline/core"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Array, Either } from "effect"
+import { Array, Effect, Either } from "effect"
 import { resolve } from "node:path"
 import { version } from "../Version.js"
 import * as EnvFile from "./EnvFile.js"
@@ -25,17 +25,34 @@ export interface Backends {
   readonly problems: ReadonlyArray<Problem>
 }
 
-/** Entries with the variables of their `envFile` in `env`, and what is wrong with those files. */
+const envFileOf = ({ server }: Entry, folder: string): string | undefined =>
+  server._tag === "Http" || server.envFile === undefined ? undefined : resolve(folder, server.envFile)
+
+/**
+ * Entries with the variables of their `envFile` in `env`, and what is wrong with those files. Each file is read once, because two readers
+ * of a pipe would share what is in it.
+ */
 export const completed = (
   entries: ReadonlyArray<Entry>,
   folder: string
-): readonly [ReadonlyArray<Problem>, ReadonlyArray<Entry>] =>
-  Array.partitionMap(entries, (entry): Either.Either<Entry, Problem> => {
-    const { server } = entry
-    if (server._tag === "Http" || server.envFile === undefined) return Either.right(entry)
-    return Either.mapBoth(EnvFile.read(resolve(folder, server.envFile)), {
-      onLeft: (message) => entry.problem(["envFile"], message),
-      onRight: (env) => ({ ...entry, server: { ...server, env: { ...env, ...server.env }, envFile: undefined } })
+): Effect.Effect<readonly [ReadonlyArray<Problem>, ReadonlyArray<Entry>]> =>
+  Effect.gen(function*() {
+    const files = [...new Set(entries.flatMap((entry) => envFileOf(entry, folder) ?? []))]
+    const found = new Map(
+      yield* Effect.forEach(
+        files,
+        (file) => Effect.map(Effect.either(EnvFile.read(file)), (env) => [file, env] as const),
+        { concurrency: "unbounded" }
+      )
+    )
+    return Array.partitionMap(entries, (entry): Either.Either<Entry, Problem> => {
+      const { server } = entry
+      const read = found.get(envFileOf(entry, folder) ?? "")
+      if (server._tag === "Http" || read === undefined) return Either.right(entry)
+      return Either.mapBoth(read, {
+        onLeft: (message) => entry.problem(["envFile"], message),
+        onRight: (env) => ({ ...entry, server: { ...server, env: { ...env, ...server.env }, envFile: undefined } })
+      })
     })
   })
 
@@ -69,20 +86,21 @@ const fromEntry = (
       : Either.left([problem])
   }).pipe(Either.mapLeft((problems) => problems.map(({ message, path }) => entry.problem(path, message))))
 
-/** Makes what can be made; `folder` is where the file lies, `authorizations` what gives tokens, by the names of servers. */
+/**
+ * Makes what can be made of complete entries; `folder` is where the file lies, `authorizations` what gives tokens, by the names of servers.
+ */
 export const fromEntries = (
   entries: ReadonlyArray<Entry>,
   folder: string,
   authorizations: ReadonlyMap<string, Authorization> = new Map()
 ): Backends => {
-  const [unread, complete] = completed(entries, folder)
   const [problems, backends] = Array.partitionMap(
-    complete,
+    entries,
     (entry) =>
       Either.map(
         fromEntry(entry, folder, authorizations.get(entry.name)),
         (options): Server => ({ ...options, id: entry.name, sessions: entry.sessions })
       )
   )
-  return { backends, problems: [...unread, ...problems.flat()] }
+  return { backends, problems: problems.flat() }
 }

@@ -1,12 +1,12 @@
 /**
  * The file that `serve` is given, as backends of a fleet: read at the start, and again after each save.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
 import type { Fleet, InvalidOptions } from "@mcp-lifeline/core"
 import { Cause, Effect, Either, ExecutionStrategy, Exit, Redacted, Scope, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { dirname, resolve } from "node:path"
 import { StartError } from "../Errors.js"
+import * as UserFile from "../files/UserFile.js"
 import type * as Output from "../Output.js"
 import * as Browser from "../sign-in/Browser.js"
 import { forEntries } from "../sign-in/forEntries.js"
@@ -52,17 +52,17 @@ export interface Configuration {
 }
 
 /** Reads the text of a file. */
-export const read = (file: string, how: string): Effect.Effect<string, StartError, FileSystem.FileSystem> =>
-  Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(file)).pipe(
-    Effect.mapError((cause) => {
-      const why = cause._tag === "SystemError" && cause.reason === "NotFound"
-        ? `there is no such file; give one that exists${how}`
-        : cause._tag === "SystemError" && cause.reason === "PermissionDenied"
-        ? `it may not be read; change its permissions or give another${how}`
-        : `it cannot be read; give a file${how}`
-      return new StartError({ message: `${file}: ${why}`, cause })
-    })
+export const read = (file: string, how: string): Effect.Effect<string, StartError> =>
+  Effect.mapError(
+    UserFile.text(file),
+    (cause) => new StartError({ message: `${file}: ${cause.message}; ${remedies[cause.reason]}${how}`, cause })
   )
+
+const remedies: Readonly<Record<UserFile.NotRead["reason"], string>> = {
+  missing: "give one that exists",
+  denied: "change its permissions or give another",
+  other: "give another file"
+}
 
 /** Tells entries apart by all that they say, secrets included, of which nothing can be read from it. */
 const fingerprint = ({ policy, server, sessions }: McpJson.Entry): string =>
@@ -90,7 +90,7 @@ const load = (file: string, before: AllUsed, parent: Scope.Scope) =>
       ({ problem }) => new StartError({ message: McpJson.show(problem) })
     )
     const folder = dirname(resolve(file))
-    const [unread, entries] = Backends.completed(parsed.entries, folder)
+    const [unread, entries] = yield* Backends.completed(parsed.entries, folder)
     const terminal = process.stdin.isTTY && process.stdout.isTTY
     const browser = Browser.choose(undefined, terminal, process.env)
     const found = new Map<string, Used>()
@@ -166,11 +166,11 @@ const unchanged = "nothing is changed, and the servers go on as they were"
 export const make = (
   file: string,
   output: Output.Output
-): Effect.Effect<Configuration, StartError, FileSystem.FileSystem | StateFolder | Scope.Scope> =>
+): Effect.Effect<Configuration, StartError, StateFolder | Scope.Scope> =>
   Effect.gen(function*() {
     const parent = yield* Effect.scope
-    const context = yield* Effect.context<FileSystem.FileSystem | StateFolder>()
-    const before = yield* SavedFile.look(file)
+    const context = yield* Effect.context<StateFolder>()
+    const before = yield* SavedFile.look(file, undefined)
     const first = yield* load(file, new Map(), parent)
     yield* Effect.forEach(first.problems, output.problem)
     if (first.used.size === 0) {
@@ -216,8 +216,11 @@ export const make = (
       signIn: (name) => used.get(name)?.signIn,
       follow: (target) =>
         Effect.gen(function*() {
-          yield* Effect.forEach(first.used, ([name, one]) =>
-            Effect.zipRight(showSignIn(name, one, output), connectWhenDone(name, one, target)), { discard: true })
+          yield* Effect.forEach(
+            first.used,
+            ([name, one]) => Effect.zipRight(showSignIn(name, one, output), connectWhenDone(name, one, target)),
+            { discard: true }
+          )
           yield* SavedFile.follow(file, before, {
             changed: reload(target),
             gone: output.problem(`${file} is gone; the servers go on as they were, and it is read when it is back`)

@@ -1,22 +1,23 @@
 /**
- * A file of variables for the process of a server, as `envFile` names it: `NAME=value` in lines.
+ * A file of variables for the process of a server, as `envFile` names it: `NAME=value` in lines. It may be a named pipe, with which managers
+ * of secrets provide it.
  */
-import { Either, Redacted } from "effect"
-import { readFileSync } from "node:fs"
+import { Effect, Redacted } from "effect"
 import { parseEnv } from "node:util"
-import { hasCode } from "../state/privateFiles.js"
+import * as UserFile from "../files/UserFile.js"
+
+const remedies: Readonly<Record<UserFile.NotRead["reason"], string>> = {
+  missing: "create it, or leave envFile out",
+  denied: "change its permissions",
+  other: "name a file with a line NAME=value for each variable"
+}
 
 /** Its variables, or why it cannot be read. */
-export const read = (file: string): Either.Either<Readonly<Record<string, Redacted.Redacted>>, string> =>
-  Either.try({
-    try: () =>
-      Object.fromEntries(
-        Object.entries(parseEnv(readFileSync(file, "utf8"))).map(([name, value]) => [name, Redacted.make(value ?? "")])
-      ),
-    catch: (error) =>
-      hasCode(error, "ENOENT", "ENOTDIR")
-        ? `names ${file}, and there is no such file; create it, or leave envFile out`
-        : hasCode(error, "EACCES", "EPERM")
-        ? `names ${file}, which may not be read; change its permissions`
-        : `names ${file}, which cannot be read; name a file with a line NAME=value for each variable`
-  })
+export const read = (file: string): Effect.Effect<Readonly<Record<string, Redacted.Redacted>>, string> =>
+  UserFile.text(file).pipe(
+    Effect.mapBoth({
+      onFailure: ({ message, reason }) => `names ${file}, and ${message}; ${remedies[reason]}`,
+      onSuccess: (text) =>
+        Object.fromEntries(Object.entries(parseEnv(text)).map(([name, value]) => [name, Redacted.make(value ?? "")]))
+    })
+  )

@@ -4,8 +4,8 @@
 import type { Scope } from "effect"
 import { Effect, Queue } from "effect"
 import { type FSWatcher, watch } from "node:fs"
-import { stat } from "node:fs/promises"
 import { basename, dirname, resolve } from "node:path"
+import * as UserFile from "../files/UserFile.js"
 
 /** How a file looks from outside; `undefined` where there is none. It differs after each save. */
 export type Seen = string | undefined
@@ -19,19 +19,17 @@ const looks = 15
 /** How often is looked without a word from the system, which says nothing of some file systems and of folders that are replaced. */
 const pace = "2 seconds"
 
-/** How a file looks now. */
-export const look = (file: string): Effect.Effect<Seen> =>
-  Effect.promise(() =>
-    stat(file, { bigint: true }).then(({ ino, mtimeNs, size }) => `${ino} ${mtimeNs} ${size}`, () => undefined)
-  )
+/** How a file looks now; as `before` where its file system does not answer. */
+export const look = (file: string, before: Seen): Effect.Effect<Seen> =>
+  Effect.orElseSucceed(UserFile.look(file), () => before)
 
 /** How a file looks when it has been left alone for a moment. */
-const settled = (file: string): Effect.Effect<Seen> =>
+const settled = (file: string, before: Seen): Effect.Effect<Seen> =>
   Effect.gen(function*() {
-    let last = yield* look(file)
+    let last = yield* look(file, before)
     for (let count = 0; count < looks; count++) {
       yield* Effect.sleep(quiet)
-      const now = yield* look(file)
+      const now = yield* look(file, last)
       if (now !== undefined && now === last) return now
       last = now
     }
@@ -71,8 +69,8 @@ export const follow = (
     yield* listen(file, hints)
     let last = before
     while (true) {
-      if ((yield* look(file)) !== last) {
-        const now = yield* settled(file)
+      if ((yield* look(file, last)) !== last) {
+        const now = yield* settled(file, last)
         const isNew = now !== last
         last = now
         if (isNew) yield* now === undefined ? on.gone : on.changed

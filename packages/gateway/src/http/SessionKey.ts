@@ -3,8 +3,8 @@
  * folder.
  */
 import { Effect, Option, Redacted, Schema } from "effect"
-import { readFile } from "node:fs/promises"
 import { StartError } from "../Errors.js"
+import * as UserFile from "../files/UserFile.js"
 import type { StateFolder } from "../state/StateFolder.js"
 import { randomSecret } from "./SealedId.js"
 
@@ -56,10 +56,12 @@ export const make = (
   folder: StateFolder["Type"]
 ): Effect.Effect<Redacted.Redacted, StartError> => {
   if (file !== undefined) {
-    return Effect.tryPromise({
-      try: () => readFile(file, "utf8"),
-      catch: (cause) => new StartError({ message: `--session-key-file ${file} cannot be read`, cause })
-    }).pipe(Effect.flatMap((text) => checked(Redacted.make(text), `--session-key-file ${file}`)))
+    return UserFile.text(file).pipe(
+      Effect.mapError((cause) =>
+        new StartError({ message: `--session-key-file ${file} cannot be read: ${cause.message}`, cause })
+      ),
+      Effect.flatMap((text) => checked(Redacted.make(text), `--session-key-file ${file}`))
+    )
   }
   return secret === undefined ? kept(folder) : checked(secret, "MCP_LIFELINE_SESSION_KEY")
 }

@@ -1,7 +1,6 @@
 /**
  * `mcp-lifeline serve`: the backends of a file, or the demo, as one endpoint, until it is told to end.
  */
-import type * as FileSystem from "@effect/platform/FileSystem"
 import type { Status } from "@mcp-lifeline/core"
 import { type Fleet, Telemetry } from "@mcp-lifeline/core"
 import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
@@ -113,7 +112,7 @@ const tokenLine = ({ isNew, value }: Token.Token, file: string): ReadonlyArray<s
 /** Serves until interrupted, or until nobody needs it any more. What it started has ended when it ends, within a bound. */
 export const run = (
   options: Options
-): Effect.Effect<void, StartError, FileSystem.FileSystem | Scope.Scope> =>
+): Effect.Effect<void, StartError, Scope.Scope> =>
   Effect.gen(function*() {
     const plain = yield* Output.make
     const isJson = options.logFormat === "json"

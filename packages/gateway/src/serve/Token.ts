@@ -2,10 +2,10 @@
  * The token that clients of the gateway must send: given, read from a file, or made where none is given and other machines are
  * let in.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
 import { Effect, Redacted } from "effect"
 import { randomBytes } from "node:crypto"
 import { StartError } from "../Errors.js"
+import * as UserFile from "../files/UserFile.js"
 import * as Guard from "../http/Guard.js"
 
 /** Where it may come from. */
@@ -23,10 +23,11 @@ export interface Token {
 }
 
 const read = (file: string) =>
-  Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(file)).pipe(
-    Effect.mapError((cause) =>
-      new StartError({ message: `${file}: cannot read the token; name a readable file with --token-file`, cause })
-    ),
+  UserFile.text(file).pipe(
+    Effect.mapError((cause) => {
+      const message = `${file}: cannot read the token: ${cause.message}; name a readable file with --token-file`
+      return new StartError({ message, cause })
+    }),
     Effect.map((text) => text.trim()),
     Effect.filterOrFail(
       // A header could not hold anything else.
@@ -39,7 +40,7 @@ const read = (file: string) =>
 /** Finds the token. */
 export const find = (
   { host, token, tokenFile }: Options
-): Effect.Effect<Token, StartError, FileSystem.FileSystem> => {
+): Effect.Effect<Token, StartError> => {
   if (tokenFile !== undefined) return Effect.map(read(tokenFile), (value) => ({ value, isNew: false }))
   if (token !== undefined || Guard.isLoopback(host)) return Effect.succeed({ value: token, isNew: false })
   return Effect.sync(() => ({ value: Redacted.make(randomBytes(32).toString("base64url")), isNew: true }))

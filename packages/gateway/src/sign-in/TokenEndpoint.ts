@@ -5,7 +5,7 @@ import { createPrivateKeyJwtAuth } from "@modelcontextprotocol/sdk/client/auth-e
 import { selectClientAuthMethod } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Effect, Either, Redacted, Schema } from "effect"
-import { readFile } from "node:fs/promises"
+import * as UserFile from "../files/UserFile.js"
 import { ask, endpoint, refusal } from "./ask.js"
 import type { Client, SigningKey } from "./Client.js"
 import type { Later } from "./Failures.js"
@@ -48,10 +48,10 @@ const formEncoded = (text: string): string => new URLSearchParams({ a: text }).t
 
 /** The private key as text. */
 const read = (signingKey: SigningKey): Effect.Effect<string, Refused> =>
-  "key" in signingKey ? Effect.succeed(Redacted.value(signingKey.key)) : Effect.tryPromise({
-    try: () => readFile(signingKey.file, "utf8"),
-    catch: (cause) => new Refused({ detail: `the private key ${signingKey.file} cannot be read: ${reasonOf(cause)}` })
-  })
+  "key" in signingKey ? Effect.succeed(Redacted.value(signingKey.key)) : Effect.mapError(
+    UserFile.text(signingKey.file),
+    ({ message }) => new Refused({ detail: `the private key ${signingKey.file} cannot be read: ${message}` })
+  )
 
 /** Adds to a request who asks. */
 const authenticate = (

@@ -6,8 +6,8 @@ import type { Connector } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import type { Scope } from "effect"
 import { Effect, Redacted } from "effect"
-import { readFile } from "node:fs/promises"
 import { UsageError } from "../Errors.js"
+import * as UserFile from "../files/UserFile.js"
 import type * as SignIn from "../sign-in/SignIn.js"
 import type { StateFolder } from "../state/StateFolder.js"
 import type { Address, Command, Wrap } from "./Arguments.js"
@@ -36,10 +36,10 @@ const header = (line: string, env: NodeJS.ProcessEnv): readonly [string, Redacte
 }
 
 const textOf = (option: string, file: string): Effect.Effect<string, UsageError> =>
-  Effect.tryPromise({
-    try: () => readFile(file, "utf8"),
-    catch: () => new UsageError({ message: `${option} ${file} cannot be read` })
-  })
+  Effect.mapError(
+    UserFile.text(file),
+    ({ message }) => new UsageError({ message: `${option} ${file} cannot be read: ${message}` })
+  )
 
 const linesOf = (file: string | undefined): Effect.Effect<ReadonlyArray<string>, UsageError> =>
   file === undefined

@@ -4,9 +4,9 @@
 import type { Connector } from "@mcp-lifeline/core"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Either } from "effect"
-import { readFile } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
 import * as Backends from "../../config/Backends.js"
+import * as Configuration from "../../config/Configuration.js"
 import * as McpJson from "../../config/McpJson.js"
 import { StartError, UsageError } from "../../Errors.js"
 
@@ -30,11 +30,7 @@ const ofUrl = (url: string): Target => ({
 
 const ofName = (name: string, file: string): Effect.Effect<Target, StartError> =>
   Effect.gen(function*() {
-    const content = yield* Effect.tryPromise({
-      try: () => readFile(file, "utf8"),
-      catch: (cause) =>
-        new StartError({ message: `${file}: cannot be read; name a readable file with --config`, cause })
-    })
+    const content = yield* Configuration.read(file, " with --config")
     const { entries, problems } = yield* Either.mapLeft(
       McpJson.parse(file, content, process.env),
       ({ problem }) => new StartError({ message: McpJson.show(problem) })
