@@ -1,7 +1,7 @@
 /**
  * What is kept of sessions beside their ids: what clients have asked for, and which sessions have ended. Bounded in number and age.
  */
-import { Effect, Option, Runtime, Schedule, Schema, type Scope } from "effect"
+import { Clock, Effect, Option, Runtime, Schedule, Schema, type Scope } from "effect"
 import { key, type StateFolder } from "../state/StateFolder.js"
 import type { Wishes } from "./Conversation.js"
 
@@ -10,6 +10,8 @@ export const Record = Schema.Struct({
   /** When the session was used last, as far as that was written, in milliseconds since 1970. */
   usedAt: Schema.Number,
   hasEnded: Schema.optional(Schema.Boolean),
+  /** When a session that has ended began, in seconds since 1970. */
+  born: Schema.optional(Schema.Number),
   level: Schema.optional(Schema.String),
   subscriptions: Schema.optional(Schema.Array(Schema.String)),
   /** The params of `initialize`, where they do not fit into the id. */
@@ -20,17 +22,33 @@ export type Record = typeof Record.Type
 /** A session that nobody has used for so long is over, in milliseconds. */
 export const lifetime = 30 * 24 * 60 * 60 * 1000
 
-/** Sessions of which something is kept. */
-const maxRecords = 5000
+/** How much is kept of all sessions together. */
+export interface Limits {
+  /** Sessions of which something is kept. Default 5,000. */
+  readonly most: number
+  /** Characters in all params of `initialize`. Default 64 Mi. */
+  readonly mostText: number
+}
+
+const usualLimits: Limits = { most: 5000, mostText: 64 * 1024 * 1024 }
+
 /** Resources that one session may be subscribed to, after a restart. */
 const maxSubscriptions = 1000
 
+/** After so many new records it is looked what other processes have written, too. */
+const scannedAfter = 1000
+
 /** Reads and writes records by the ids of sessions. Never fails. */
 export interface SessionRecords {
-  readonly get: (id: string) => Promise<Record | undefined>
+  /**
+   * The record of a session. `born` says when it began, in seconds since 1970: where records of sessions that have ended had to make room
+   * for others, those that are not younger and have no record have ended.
+   */
+  readonly get: (id: string, born?: number) => Promise<Record | undefined>
   /**
    * Writes one after the other; the last one stays. Of those of one session that wait, only the last is written. The promise resolves when
-   * the record, or a later one of the same session, is written, or cannot be.
+   * the record, or a later one of the same session, is written, or cannot be. What cannot be written stays in memory, and is written when
+   * something else can be.
    */
   readonly set: (id: string, record: Record) => Promise<void>
 }
@@ -45,53 +63,149 @@ export const recordOf = ({ level, subscriptions }: Wishes, usedAt: number): Reco
   ...(subscriptions.length === 0 ? {} : { subscriptions: subscriptions.slice(0, maxSubscriptions) })
 })
 
+/** Which records there are, and which have to make room for others: those that were used least recently. */
+class Index {
+  readonly #limits: Limits
+  /** In the order of last use. */
+  readonly #all = new Map<string, Pick<Record, "usedAt" | "hasEnded" | "born"> & { readonly length: number }>()
+  #length = 0
+  /** No session that began then or earlier is alive without a record, in seconds since 1970. */
+  endedBefore = 0
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  get names(): ReadonlySet<string> {
+    return new Set(this.#all.keys())
+  }
+
+  add(name: string, { born, hasEnded, initialize, usedAt }: Record): void {
+    this.remove(name)
+    const length = initialize === undefined ? 0 : JSON.stringify(initialize).length
+    this.#all.set(name, { usedAt, hasEnded, born, length })
+    this.#length += length
+  }
+
+  remove(name: string): void {
+    this.#length -= this.#all.get(name)?.length ?? 0
+    this.#all.delete(name)
+  }
+
+  /** Takes out what is too much, and gives its names. */
+  excess(): ReadonlyArray<string> {
+    const names: Array<string> = []
+    for (const [name, { born, hasEnded, usedAt }] of this.#all) {
+      if (this.#all.size <= this.#limits.most && this.#length <= this.#limits.mostText) break
+      this.remove(name)
+      names.push(name)
+      // It began before it ended.
+      if (hasEnded === true) this.endedBefore = Math.max(this.endedBefore, born ?? usedAt / 1000)
+    }
+    return names
+  }
+}
+
+/** What stands for the record of a session that may have ended: nobody knows. */
+const ended: Record = { usedAt: 0, hasEnded: true }
+
 /** Records that end with this process. */
-export const inMemory = (): SessionRecords => {
+export const inMemory = (limits: Limits = usualLimits): SessionRecords => {
   const records = new Map<string, Record>()
+  const index = new Index(limits)
   return {
-    get: (id) => Promise.resolve(records.get(id)),
+    get: (id, born = Number.POSITIVE_INFINITY) =>
+      Promise.resolve(records.get(id) ?? (born <= index.endedBefore ? ended : undefined)),
     set: (id, record) => {
-      records.delete(id)
       records.set(id, record)
-      const [oldest] = records.keys()
-      if (records.size > maxRecords && oldest !== undefined) records.delete(oldest)
+      index.add(id, record)
+      for (const one of index.excess()) records.delete(one)
       return Promise.resolve()
     }
   }
 }
 
-/** The records in the state folder. What is too old or too much is removed now, and once a day. */
-export const make = (folder: StateFolder["Type"]): Effect.Effect<SessionRecords, never, Scope.Scope> =>
+const Floor = Schema.Struct({ endedBefore: Schema.Number })
+
+/** The records in the state folder. What is too much is removed as others are written, what is too old now and once a day. */
+export const make = (
+  folder: StateFolder["Type"],
+  limits: Limits = usualLimits
+): Effect.Effect<SessionRecords, never, Scope.Scope> =>
   Effect.gen(function*() {
     const records = folder.collection("sessions", Record)
+    const floors = folder.collection("sessions-ended", Floor)
+    const index = new Index(limits)
     const runtime = yield* Effect.runtime<never>()
     const writing = yield* Effect.makeSemaphore(1)
-    // What is being written when the scope closes is written.
-    yield* Effect.addFinalizer(() => writing.withPermits(1)(Effect.void))
-    const removeOld = Effect.gen(function*() {
-      const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-      const found = (yield* records.entries).toSorted(([, a], [, b]) => b.usedAt - a.usedAt)
-      yield* Effect.forEach(
-        found.filter(([, { usedAt }], i) => i >= maxRecords || now - usedAt > lifetime),
-        ([name]) => records.remove(name),
-        { discard: true }
-      )
+    /** Records that are only in memory, by name. */
+    const unwritten = new Map<string, Record>()
+    let scanIn = scannedAfter
+
+    const raiseFloor = Effect.gen(function*() {
+      const kept = Option.getOrElse(yield* floors.get("floor"), () => ({ endedBefore: 0 }))
+      if (index.endedBefore > kept.endedBefore) yield* floors.set("floor", { endedBefore: index.endedBefore })
+      else index.endedBefore = kept.endedBefore
     })
-    yield* removeOld.pipe(Effect.repeat(Schedule.spaced("1 day")), Effect.interruptible, Effect.forkScoped)
+    const makeRoom = Effect.gen(function*() {
+      const names = index.excess()
+      if (names.length === 0) return
+      yield* raiseFloor
+      yield* Effect.forEach(names, (name) => {
+        unwritten.delete(name)
+        return records.remove(name)
+      }, { discard: true })
+    })
+    /** Looks what all processes have written. */
+    const scan = Effect.gen(function*() {
+      const now = yield* Clock.currentTimeMillis
+      const before = index.names
+      const found = (yield* records.entries).toSorted(([, a], [, b]) => a.usedAt - b.usedAt)
+      const since = new Set([...index.names].filter((name) => !before.has(name)))
+      for (const name of before) index.remove(name)
+      for (const [name, record] of found) {
+        if (now - record.usedAt > lifetime) yield* records.remove(name)
+        else if (!since.has(name)) index.add(name, record)
+      }
+      yield* makeRoom
+    })
+    yield* scan.pipe(Effect.repeat(Schedule.spaced("1 day")), Effect.interruptible, Effect.forkScoped)
+
+    const save = (name: string, record: Record) =>
+      Effect.gen(function*() {
+        index.add(name, record)
+        const isWritten = yield* records.set(name, record)
+        if (isWritten) unwritten.delete(name)
+        else unwritten.set(name, record)
+        return isWritten
+      })
+    const writeRest = Effect.suspend(() => Effect.every([...unwritten], ([name, record]) => save(name, record)))
+    // What is being written when the scope closes is written.
+    yield* Effect.addFinalizer(() => writing.withPermits(1)(writeRest))
     /** What is to be written, by name. */
     const waiting = new Map<string, { record: Record; written: Promise<void> }>()
     const write = (name: string, next: { readonly record: Record }) =>
-      Effect.suspend(() => {
+      Effect.gen(function*() {
         waiting.delete(name)
-        return records.set(name, next.record)
+        if (yield* save(name, next.record)) yield* writeRest
+        yield* makeRoom
+        if (--scanIn > 0) return
+        scanIn = scannedAfter
+        yield* scan
       }).pipe(
         writing.withPermits(1),
         Effect.catchAllCause((cause) => Effect.logError("the record of a session is not written", cause))
       )
     return {
-      get: (id) =>
+      get: (id, born) =>
         Runtime.runPromise(runtime)(
-          Effect.map(writing.withPermits(1)(records.get(key(id))), Option.getOrUndefined)
+          writing.withPermits(1)(Effect.gen(function*() {
+            const record = Option.getOrUndefined(yield* records.get(key(id)))
+            if (record !== undefined || born === undefined) return record
+            // Another process may have raised it.
+            if (born > index.endedBefore) yield* raiseFloor
+            return born <= index.endedBefore ? ended : undefined
+          }))
         ),
       set: (id, record) => {
         const name = key(id)

@@ -62,6 +62,8 @@ interface Entry {
   readonly session: Session
   readonly owner: string
   record: SessionRecords.Record
+  /** When it began, in seconds since 1970. */
+  readonly born: number
 }
 
 /** Knows the sessions by their ids. */
@@ -103,7 +105,7 @@ export class Sessions {
         id = this.#options.seal.seal(fits ? { ...claims, initialize } : claims)
         if (!fits) record = { ...record, initialize }
         this.#beginning.delete(session)
-        this.#entries.set(id, { session, owner, record })
+        this.#entries.set(id, { session, owner, record, born: claims.born })
         return { id, isKept: fits ? undefined : this.#options.records.set(id, record) }
       },
       onWishes: (wishes) => this.#wished(id, wishes)
@@ -166,7 +168,7 @@ export class Sessions {
 
   async #goOn(id: string, claims: Claims): Promise<Entry | Refusal> {
     const { lists, owner, version } = claims
-    const kept = await this.#options.records.get(id)
+    const kept = await this.#options.records.get(id, claims.born)
     const record = kept ?? { usedAt: claims.born * 1000 }
     const initialize = claims.initialize ?? record.initialize
     const isOver = Date.now() - Math.max(record.usedAt, claims.born * 1000) > SessionRecords.lifetime
@@ -177,7 +179,7 @@ export class Sessions {
       onWishes: (wishes) => this.#wished(id, wishes),
       resumed: { initialize, wishes: SessionRecords.wishesOf(record), version, lists }
     })
-    const entry = { session, owner, record }
+    const entry = { session, owner, record, born: claims.born }
     this.#entries.set(id, entry)
     return entry
   }
@@ -211,7 +213,7 @@ export class Sessions {
     if (entry === undefined) return Promise.resolve()
     this.#entries.delete(id)
     void entry.session.close("the session was ended by its client")
-    return this.#options.records.set(id, { usedAt: Date.now(), hasEnded: true })
+    return this.#options.records.set(id, { usedAt: Date.now(), hasEnded: true, born: entry.born })
   }
 
   /** Called at intervals: sends a sign of life on streams, and removes sessions from memory that nobody uses. */

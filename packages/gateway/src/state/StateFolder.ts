@@ -28,8 +28,11 @@ import { statePath } from "./statePath.js"
 export interface Collection<A> {
   /** The value as it is now, whichever process wrote it. None also where the file cannot be understood, which is logged once. */
   readonly get: (key: string) => Effect.Effect<Option.Option<A>>
-  /** Replaces the value, all at once. Where the folder cannot be written, this process keeps the value in its memory. */
-  readonly set: (key: string, value: A) => Effect.Effect<void>
+  /**
+   * Replaces the value, all at once. Where the folder cannot be written, this process keeps the value in its memory. Gives whether it is
+   * written.
+   */
+  readonly set: (key: string, value: A) => Effect.Effect<boolean>
   readonly remove: (key: string) => Effect.Effect<void>
   /** All values that can be read, by key. */
   readonly entries: Effect.Effect<ReadonlyArray<readonly [key: string, value: A]>>
@@ -177,9 +180,10 @@ export const make = (path: string): StateFolder["Type"] => {
           return bounded(() => prepare(folder).then(() => replace(file, text))).pipe(
             Effect.tap(() => memory.delete(file)),
             Effect.tap(() => bound),
+            Effect.as(true),
             Effect.catchAll((failure) => {
               memory.set(file, text)
-              return unwritable(failure)
+              return Effect.as(unwritable(failure), false)
             }),
             Effect.uninterruptible
           )
@@ -207,7 +211,8 @@ export const make = (path: string): StateFolder["Type"] => {
           .toSorted()
         const found = yield* Effect.forEach(
           keys,
-          (key) => Effect.map(get(key), Option.map((value) => [key, value] as const))
+          (key) => Effect.map(get(key), Option.map((value) => [key, value] as const)),
+          { concurrency: 4 }
         )
         return found.flatMap(Option.toArray)
       })

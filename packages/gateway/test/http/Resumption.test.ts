@@ -107,4 +107,22 @@ describe("a session that goes on in another process", () => {
         expect(Buffer.from(id, "base64url").toString("latin1")).not.toContain("clientInfo")
       })
     }))
+
+  it.scopedLive("[G10] [X5] one that was ended stays so, also where its record has made room for another's", () =>
+    Effect.gen(function*() {
+      const options = {
+        seal: SealedId.make(SealedId.randomSecret()),
+        records: SessionRecords.inMemory({ most: 1, mostText: 1000 })
+      }
+      const [first, second] = [yield* Raw.serve(undefined, options), yield* Raw.serve(undefined, options)]
+      yield* Effect.promise(async () => {
+        const [ended, other] = [await Raw.begin(first.url), await Raw.begin(first.url)]
+        expect((await send(first.url, "DELETE", ended)).status).toBe(200)
+        await send(first.url, "POST", other, { id: 1, method: "logging/setLevel", params: { level: "error" } })
+        const status = async (session: Record<string, string>) =>
+          (await send(second.url, "POST", session, { id: 2, method: "ping" })).status
+        expect(await status(ended)).toBe(404)
+        expect(await status(other)).toBe(200)
+      })
+    }))
 })

@@ -1,11 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as SessionRecords from "../../src/http/SessionRecords.js"
 import * as StateFolder from "../../src/state/StateFolder.js"
 import { keptSessions } from "../support/keptSessions.js"
+
+/** The names of the records in a state folder. */
+const namesIn = (path: string): ReadonlyArray<string> =>
+  readdirSync(join(path, "sessions")).map((name) => name.replace(".json", "")).toSorted()
 
 /** A state folder that counts what is written to it. */
 const folder = Effect.map(
@@ -66,5 +70,109 @@ describe("what is kept of sessions", () => {
         records.set("one", { usedAt: 1, level: "kept" }).then(() => records.get("one"))
       )
       expect(kept).toEqual({ usedAt: 1, level: "kept" })
+    }))
+
+  it.scopedLive("[X5] what is too old or too much is removed at the start, and what is new stays", () =>
+    Effect.gen(function*() {
+      const { folder: state, path } = yield* folder
+      const kept = state.collection("sessions", SessionRecords.Record)
+      const now = Date.now()
+      yield* kept.set("old", { usedAt: now - SessionRecords.lifetime - 60_000 })
+      yield* kept.set("almost", { usedAt: now - SessionRecords.lifetime + 60_000 })
+      for (const [index, name] of ["second", "first", "third"].entries()) yield* kept.set(name, { usedAt: now + index })
+      yield* SessionRecords.make(state, { most: 3, mostText: 1000 })
+      while (namesIn(path).length > 3) yield* Effect.sleep("5 millis")
+      expect(namesIn(path)).toEqual(["first", "second", "third"])
+      yield* kept.set("almost", { usedAt: now - SessionRecords.lifetime + 60_000 })
+      yield* kept.remove("first")
+      yield* kept.set("old", { usedAt: now - SessionRecords.lifetime - 60_000 })
+      yield* SessionRecords.make(state, { most: 3, mostText: 1000 })
+      while (namesIn(path).includes("old")) yield* Effect.sleep("5 millis")
+      expect(namesIn(path)).toEqual(["almost", "second", "third"])
+    }))
+
+  it.scopedLive("[X5] there are never more than promised, neither records nor what clients said in them", () =>
+    Effect.gen(function*() {
+      const { folder: state, path } = yield* folder
+      const records = yield* SessionRecords.make(state, { most: 3, mostText: 300 })
+      const get = (id: string) => Effect.promise(() => records.get(id))
+      for (let n = 1; n <= 10; n++) {
+        yield* Effect.promise(() => records.set(`session ${n}`, { usedAt: n }))
+        expect(namesIn(path)).toHaveLength(Math.min(n, 3))
+      }
+      // Written again, it is the one that was used last.
+      yield* Effect.promise(() => records.set("session 8", { usedAt: 11 }))
+      yield* Effect.promise(() => records.set("session 11", { usedAt: 12 }))
+      expect(yield* get("session 9")).toBeUndefined()
+      expect(yield* get("session 8")).toEqual({ usedAt: 11 })
+      const initialize = { text: "x".repeat(200) }
+      yield* Effect.promise(() => records.set("long", { usedAt: 13, initialize }))
+      expect(namesIn(path)).toHaveLength(3)
+      yield* Effect.promise(() => records.set("long", { usedAt: 14, initialize }))
+      expect(namesIn(path)).toHaveLength(3)
+      yield* Effect.promise(() => records.set("longer", { usedAt: 15, initialize }))
+      expect(yield* get("long")).toBeUndefined()
+      expect(namesIn(path)).toHaveLength(1)
+      expect(yield* get("longer")).toEqual({ usedAt: 15, initialize })
+    }))
+
+  it.scopedLive.each<["in the state folder" | "in memory"]>([["in the state folder"], ["in memory"]])(
+    "[G10] [X5] a session that has ended does not come back when its record makes room for others: %s",
+    ([where]) =>
+      Effect.gen(function*() {
+        const { folder: state } = yield* folder
+        const limits = { most: 2, mostText: 1000 }
+        const make = where === "in memory"
+          ? Effect.succeed(SessionRecords.inMemory(limits))
+          : SessionRecords.make(state, limits)
+        const records = yield* make
+        // A later start finds what an earlier one has kept, and so does another process.
+        const other = where === "in memory" ? records : yield* make
+        const get = (id: string, born?: number, from = records) => Effect.promise(() => from.get(id, born))
+        const set = (id: string, record: SessionRecords.Record) => Effect.promise(() => records.set(id, record))
+        yield* set("ended", { usedAt: 500_000, hasEnded: true, born: 100 })
+        expect(yield* get("unused", 50)).toBeUndefined()
+        expect(yield* get("unused", 50, other)).toBeUndefined()
+        yield* set("alive", { usedAt: 600_000, level: "info" })
+        yield* set("another", { usedAt: 700_000 })
+        for (const from of [records, other]) {
+          expect(yield* get("ended", 100, from)).toMatchObject({ hasEnded: true })
+          expect(yield* get("older", 99, from)).toMatchObject({ hasEnded: true })
+          expect(yield* get("younger", 101, from)).toBeUndefined()
+          expect(yield* get("alive", 10, from)).toEqual({ usedAt: 600_000, level: "info" })
+        }
+        // That of a living session raises nothing; one that does not say when it began began before it ended.
+        yield* set("ended too", { usedAt: 800_000, hasEnded: true })
+        expect(yield* get("younger", 101)).toBeUndefined()
+        yield* set("more", { usedAt: 900_000 })
+        yield* set("most", { usedAt: 1_000_000 })
+        expect(yield* get("ended too", 800)).toMatchObject({ hasEnded: true })
+        expect(yield* get("younger", 801)).toBeUndefined()
+      })
+  )
+
+  it.scopedLive("[G10] what a full disk did not take is written as soon as it takes something again", () =>
+    Effect.gen(function*() {
+      const { folder: plain, path } = yield* folder
+      let isFull = true
+      const collection: typeof plain.collection = (name, schema) => {
+        const one = plain.collection(name, schema)
+        return { ...one, set: (key, value) => isFull ? Effect.succeed(false) : one.set(key, value) }
+      }
+      yield* Effect.scoped(Effect.gen(function*() {
+        const records = yield* SessionRecords.make({ ...plain, collection })
+        const set = (id: string, record: SessionRecords.Record) => Effect.promise(() => records.set(id, record))
+        yield* set("ended", { usedAt: 1, hasEnded: true })
+        yield* set("two", { usedAt: 2 })
+        isFull = false
+        yield* set("three", { usedAt: 3 })
+        expect(namesIn(path)).toHaveLength(3)
+        isFull = true
+        yield* set("four", { usedAt: 4 })
+        isFull = false
+      }))
+      // At the latest at the end.
+      expect(namesIn(path)).toHaveLength(4)
+      expect(keptSessions(path)).toContain("hasEnded")
     }))
 })
