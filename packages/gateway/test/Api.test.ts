@@ -86,7 +86,10 @@ describe.concurrent("the API of a running gateway", () => {
       })
       const deep = `{"name":"every__echo","arguments":${'{"a":'.repeat(100_000)}1${"}".repeat(100_001)}`
       for (const body of [deep, "{", "[]", ""]) {
-        const answer = yield* bare(`${base}/api/call`, "POST", { "content-type": "application/json" }, body)
+        const answer = yield* bare(`${base}/api/call`, "POST", {
+          "content-type": "application/json",
+          "x-lifeline": "1"
+        }, body)
         expect(answer).toMatchObject({ status: 400, body: expect.stringContaining("bad_request") })
       }
       expect((yield* ask(`${base}/api/nothing`)).body.error.code).toBe("not_found")
@@ -214,6 +217,29 @@ describe.concurrent("the API of a running gateway", () => {
         expect(yield* disable({ ...token, origin: `http://${host}`, "sec-fetch-site": "same-origin" })).toMatchObject({
           status: 200
         })
+      })
+  )
+
+  it.scopedLive(
+    "[X2:real] without a token, what changes something needs a header that is made on purpose",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make()
+        const { base } = yield* serve({ docs: { url: server.url } })
+        for (const path of ["servers/docs/disable", "servers/docs/reconnect", "servers/docs/login", "call"]) {
+          const post = (headers: Record<string, string>) =>
+            bare(`${base}/api/${path}`, "POST", { "content-type": "application/json", ...headers }, "{}")
+          // As a registration at an address that a server's metadata names, and as its token request.
+          for (const headers of [{ accept: "application/json" }, { authorization: "Basic bWU6c2VjcmV0" }]) {
+            const refused = yield* post(headers)
+            expect({ path, ...refused }).toMatchObject({
+              path,
+              status: 403,
+              body: expect.stringContaining("X-Lifeline")
+            })
+          }
+          expect((yield* post({ "x-lifeline": "" })).status).not.toBe(403)
+        }
       })
   )
 

@@ -76,8 +76,11 @@ const api = (gateway: Gateway) =>
     )
   })
 
-/** Answers all requests but those to `/mcp`. They are let in already; those that change something are checked further here. */
-export const make = (gateway: Gateway): Effect.Effect<Handler, never, Scope.Scope> =>
+/**
+ * Answers all requests but those to `/mcp`. They are let in already, with the gateway's token if it `hasToken`; those that change something
+ * are checked further here.
+ */
+export const make = (gateway: Gateway, hasToken: boolean): Effect.Effect<Handler, never, Scope.Scope> =>
   Effect.gen(function*() {
     const document = HttpServerResponse.unsafeJson(OpenApiDocument.make())
     const app = Probes.router(gateway).pipe(
@@ -90,7 +93,7 @@ export const make = (gateway: Gateway): Effect.Effect<Handler, never, Scope.Scop
     )
     const handle = yield* NodeHttpServer.makeHandler(app)
     return (request, response) => {
-      const refusal = request.method === "GET" ? undefined : Guard.checkAction(request.headers)
+      const refusal = request.method === "GET" ? undefined : Guard.checkAction(request.headers, hasToken)
       if (refusal === undefined) return handle(request, response)
       response.writeHead(refusal.status, { "Content-Type": "application/json", Connection: "close" })
       response.end(JSON.stringify({ error: { code: "forbidden", message: refusal.message } }))

@@ -12,6 +12,7 @@ import * as Api from "../api/Api.js"
 import * as EventLog from "../api/EventLog.js"
 import * as GatewayStatus from "../api/GatewayStatus.js"
 import { NoGateway, StartError, UsageError } from "../Errors.js"
+import * as Guard from "../http/Guard.js"
 import * as RunningGateways from "../state/RunningGateways.js"
 import type { StateFolder } from "../state/StateFolder.js"
 import { clean } from "../Text.js"
@@ -130,7 +131,9 @@ export const find = (choice: Choice): Effect.Effect<GatewayClient, Failure | Usa
   Effect.gen(function*() {
     const place = yield* choose(choice)
     const http = (yield* HttpClient.HttpClient).pipe(
-      HttpClient.mapRequest((request) => HttpClientRequest.setHeaders(request, RunningGateways.headersOf(place)))
+      HttpClient.mapRequest((request) =>
+        HttpClientRequest.setHeaders(request, { ...RunningGateways.headersOf(place), [Guard.actionHeader]: "1" })
+      )
     )
     const api = yield* HttpApiClient.makeWith(Api.Api, { httpClient: http, baseUrl: place.url })
     const failed = Effect.mapError(failureOf(place))

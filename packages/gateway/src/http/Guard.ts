@@ -97,10 +97,17 @@ export const check = (headers: IncomingHttpHeaders, rules: Rules): Refusal | und
 const isForm = (type: string): boolean => /^(text\/plain|multipart\/|application\/x-www-form-urlencoded)/i.test(type)
 
 /**
- * Why a request that changes something must be refused, though it was let in, or `undefined`: a page may send it only to its own
- * origin, whatever it knows. Programs that are no browser send neither Origin nor Sec-Fetch-Site.
+ * What a request that changes something carries: a header that no form can have, no page of another origin without being asked for it, and
+ * no request that somebody makes only because a server's metadata names the address. Its value does not matter.
  */
-export const checkAction = (headers: IncomingHttpHeaders): Refusal | undefined => {
+export const actionHeader = "x-lifeline"
+
+/**
+ * Why a request that changes something must be refused, though it was let in, or `undefined`: a page may send it only to its own
+ * origin, whatever it knows. Programs that are no browser send neither Origin nor Sec-Fetch-Site. `hasToken`: it came with the gateway's
+ * token, which shows as well as the header that it is meant for the gateway.
+ */
+export const checkAction = (headers: IncomingHttpHeaders, hasToken: boolean): Refusal | undefined => {
   const { host, origin } = headers
   const site = headers["sec-fetch-site"]
   if (site !== undefined && site !== "same-origin" && site !== "none") {
@@ -109,7 +116,13 @@ export const checkAction = (headers: IncomingHttpHeaders): Refusal | undefined =
   if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase())) {
     return { status: 403, message: `Pages of ${shown(origin)} may not change anything here, only those of the gateway` }
   }
-  return isForm(headers["content-type"] ?? "")
-    ? { status: 403, message: "Send it as application/json: forms may not change anything here" }
-    : undefined
+  if (isForm(headers["content-type"] ?? "")) {
+    return { status: 403, message: "Send it as application/json: forms may not change anything here" }
+  }
+  return hasToken || headers[actionHeader] !== undefined
+    ? undefined
+    : {
+      status: 403,
+      message: "Send the header X-Lifeline: 1 with what changes something, so that nobody does it unawares"
+    }
 }

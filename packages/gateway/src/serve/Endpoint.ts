@@ -91,7 +91,7 @@ export const serve = (
       url,
       clients: Effect.sync(requests.sessions),
       isReady: clients.isReady
-    })
+    }, listener.hasToken)
     yield* listener.serve((request, response, path) => {
       if (path === "/mcp") {
         usage.began(response)

@@ -37,8 +37,12 @@ export interface Answer {
 
 export const ask = (url: string, method: "GET" | "POST" = "GET", body?: unknown) =>
   Effect.promise(async (): Promise<Answer> => {
-    const content = { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }
-    const response = await fetch(url, { method, ...(body === undefined ? {} : content) })
+    const headers = { "x-lifeline": "1", ...(body === undefined ? {} : { "content-type": "application/json" }) }
+    const response = await fetch(url, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) })
+    })
     const text = await response.text()
     return { status: response.status, body: text.startsWith("{") ? JSON.parse(text) : text }
   })

@@ -56,6 +56,8 @@ const problemOf = async (response) => {
  */
 export const request = async (path, options = {}) => {
   const headers = new Headers(options.headers)
+  // Without it nothing may be changed.
+  headers.set("X-Lifeline", "1")
   if (token !== undefined) headers.set("Authorization", `Bearer ${token}`)
   const response = await fetch(`api/${path}`, { ...options, headers, cache: "no-store", redirect: "error" }).catch(
     (cause) => {
