@@ -21,11 +21,21 @@ const browser = fileURLToPath(new URL("../packages/gateway/test/fixtures/browser
 
 const { client_id: id, client_secret: secret, private_key_pem: key, signing_algorithm: algorithm } = scenario.context
 
+/** The authorization server at which the client was registered: the suite has only one for a client that is. */
+const issuer = async () => {
+  const { origin, pathname } = new URL(scenario.url)
+  const answer = await fetch(`${origin}/.well-known/oauth-protected-resource${pathname}`)
+  const { authorization_servers: [only] } =
+    /** @type {{ authorization_servers: Array<string> }} */ (await answer.json())
+  return only ?? ""
+}
+
 /** What a user would have written in the configuration of the host. */
-const options = () => {
+const options = async () => {
   const client = [
     ...(id === undefined ? [] : ["--client-id", id]),
-    ...(secret === undefined ? [] : ["--client-secret", "${CONFORMANCE_SECRET}"])
+    ...(secret === undefined ? [] : ["--client-secret", "${CONFORMANCE_SECRET}"]),
+    ...(id === undefined || (secret === undefined && key === undefined) ? [] : ["--client-issuer", await issuer()])
   ]
   switch (scenario.name) {
     case "auth/client-credentials-jwt": {
@@ -57,13 +67,14 @@ const deferred = () => {
 }
 
 scenario.main(async () => {
+  const given = await options()
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [
       join(gateway, "esm/bin.js"),
       "wrap",
       "--browser",
-      ...options(),
+      ...given,
       String(scenario.url)
     ],
     env: {

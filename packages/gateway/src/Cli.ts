@@ -156,6 +156,7 @@ const withValue: ReadonlySet<string> = new Set([
   "--linger",
   "--account",
   "--client-id",
+  "--client-issuer",
   "--client-secret",
   "--client-metadata-url",
   "--client-key-file",

@@ -24,7 +24,8 @@ export interface Tokens {
 
 /**
  * Tokens for one server, shared by all connections of a connector. `fetch` is the connector's, with its proxies; it works also when the
- * connection for which it was given has ended, and has no time limit of its own.
+ * connection for which it was given has ended, and has no time limit of its own. It reads at most 1 MiB of an
+ * answer, unless it is one of your own.
  */
 export interface Authorization {
   /** The tokens for the next request, or undefined to send it without a token. Run for each request. */
@@ -37,6 +38,11 @@ export interface Authorization {
     refusal: Refusal,
     fetch: FetchLike
   ) => Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure>
+  /**
+   * Whether the user has named this address of an authorization server: then it may be anywhere. What only the server names is not reached on
+   * this machine, on its link or in a private network, unless the server is there itself. Default: the user has named none.
+   */
+  readonly isChosen?: ((address: URL) => boolean) | undefined
   /** Whether it is getting new tokens, for the message about an attempt that takes long. */
   readonly isRunning: () => boolean
 }

@@ -3,7 +3,8 @@
  */
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Effect } from "effect"
-import type { Dispatcher } from "undici"
+import type { LookupFunction } from "node:net"
+import type { buildConnector, Dispatcher } from "undici"
 import { type Answer, discard, header, someText, text } from "./Answer.js"
 import type { Credentials } from "./Credentials.js"
 import type { HttpFailure } from "./HttpFailure.js"
@@ -17,6 +18,7 @@ import {
   StatusFailure
 } from "./HttpFailure.js"
 import type { Proxies, Proxy } from "./Proxy.js"
+import { type Reach, refusalIn } from "./Reach.js"
 import { type Ask, byDispatcher, byFetch, type Dispatchers, type Undici } from "./Send.js"
 
 /** Sends requests to one server. */
@@ -38,24 +40,55 @@ export const undici: Effect.Effect<Undici> = Effect.promise(() => import("undici
 /** Sockets for what must not wait behind calls: the stream from the server, and what is answered at once. */
 const promptSockets = 8
 
-/** Dispatchers without idle limits: streams and slow answers are not cut. What finds no free socket waits for one (T14). */
-export const makeDispatchers = (
-  undici: Undici,
-  connectTimeout: number,
-  maxSockets: number,
-  proxies: Proxies
-): Dispatchers => ({
-  calls: makeDispatcher(undici, connectTimeout, maxSockets, proxies),
-  prompt: makeDispatcher(undici, connectTimeout, promptSockets, proxies)
-})
+/** How sockets are made. */
+interface Sockets {
+  readonly undici: Undici
+  /** In milliseconds. */
+  readonly connectTimeout: number
+  readonly proxies: Proxies
+  readonly reach: Reach
+}
+
+/**
+ * Dispatchers without idle limits: streams and slow answers are not cut. What finds no free socket waits for one (T14). They note where the
+ * server was reached.
+ */
+export const makeDispatchers = (sockets: Sockets, maxSockets: number): Dispatchers => {
+  const connect = noting(sockets)
+  return {
+    calls: makeDispatcher(sockets, connect, maxSockets),
+    prompt: makeDispatcher(sockets, connect, promptSockets)
+  }
+}
+
+const noting = ({ connectTimeout, reach, undici }: Sockets): buildConnector.connector => {
+  const connect = undici.buildConnector({ timeout: connectTimeout })
+  return (options, callback) =>
+    connect(options, (...[error, socket]) => {
+      if (error !== null) return callback(error, null)
+      if (socket.remoteAddress !== undefined) reach.reached(socket.remoteAddress)
+      callback(null, socket)
+    })
+}
+
+/** Connects only to what is within reach: to an address that was looked up, and not to a name that could lead elsewhere a moment later. */
+const guarding = ({ connectTimeout, reach, undici }: Sockets): buildConnector.connector => {
+  const free = undici.buildConnector({ timeout: connectTimeout })
+  const guarded = undici.buildConnector({ timeout: connectTimeout, lookup: reach.lookup as LookupFunction })
+  return (options, callback) => {
+    const url = new URL(`${options.protocol}//${options.host ?? options.hostname}`)
+    const refusal = reach.refusal(url)
+    if (refusal !== undefined) return callback(refusal, null)
+    return (reach.isChosen(url) ? free : guarded)(options, callback)
+  }
+}
 
 const makeDispatcher = (
-  { Agent, EnvHttpProxyAgent }: Undici,
-  connectTimeout: number,
-  connections: number,
-  { http, https }: Proxies
+  { proxies: { http, https }, undici: { Agent, EnvHttpProxyAgent } }: Sockets,
+  connect: buildConnector.connector,
+  connections: number
 ): Dispatcher => {
-  const options = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectTimeout }, connections }
+  const options = { headersTimeout: 0, bodyTimeout: 0, connect, connections }
   return http === "" && https === ""
     ? new Agent(options)
     : new EnvHttpProxyAgent({ ...options, httpProxy: http, httpsProxy: https })
@@ -78,9 +111,20 @@ const bounded = (body: ReadableStream<Uint8Array>, maxBytes: number): ReadableSt
   )
 }
 
+/** A fetch that fails with the refusal, and sends nothing, where an address is out of reach. A name is looked up by whoever connects. */
+export const withinReach = (fetch: FetchLike, reach: Reach): FetchLike => async (url, init) => {
+  const refusal = reach.refusal(new URL(url))
+  if (refusal !== undefined) throw refusal
+  try {
+    return await fetch(url, init)
+  } catch (error) {
+    throw refusalIn(error) ?? error
+  }
+}
+
 /**
- * The fetch that OAuth uses, for short answers: over the same dispatcher. What it gives is a Response of the platform and not undici's own: the
- * SDK reads the error in an answer only if it is an `instanceof Response`.
+ * A fetch for short answers over a dispatcher. What it gives is a Response of the platform and not undici's own: the SDK reads the error in
+ * an answer only if it is an `instanceof Response`.
  */
 export const makeFetch = ({ fetch }: Undici, dispatcher: Dispatcher): FetchLike => async (url, init) => {
   const answer = await fetch(url, { ...init, dispatcher } as Parameters<typeof fetch>[1])
@@ -92,19 +136,19 @@ export const makeFetch = ({ fetch }: Undici, dispatcher: Dispatcher): FetchLike 
 }
 
 /**
- * As `makeFetch`, for requests that may outlive the connection for which they are made, as those of a login do: each has a dispatcher
- * of its own, which closes itself.
+ * The fetch that OAuth uses: goes only to what is within reach. Its requests may outlive the connection for which they are made, as those
+ * of a login do: each has a dispatcher of its own, which closes itself.
  */
-export const makeLastingFetch =
-  (undici: Undici, connectTimeout: number, proxies: Proxies): FetchLike => async (url, init) => {
-    const dispatcher = makeDispatcher(undici, connectTimeout, 1, proxies)
+export const makeOAuthFetch = (sockets: Sockets): FetchLike =>
+  withinReach(async (url, init) => {
+    const dispatcher = makeDispatcher(sockets, guarding(sockets), 1)
     try {
-      return await makeFetch(undici, dispatcher)(url, init)
+      return await makeFetch(sockets.undici, dispatcher)(url, init)
     } finally {
       // Waits for the body.
       void dispatcher.close().catch(() => {})
     }
-  }
+  }, sockets.reach)
 
 /** Some gateways refuse requests that do not say what sends them. */
 const agent = { "user-agent": "mcp-lifeline" }

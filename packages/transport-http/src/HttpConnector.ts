@@ -8,6 +8,7 @@ import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Duration, Effect, ExecutionStrategy, Exit, Predicate, Scope } from "effect"
 import type { Dispatcher } from "undici"
+import * as AddressKind from "./AddressKind.js"
 import { header } from "./Answer.js"
 import type { Authorization } from "./Authorization.js"
 import * as Credentials from "./Credentials.js"
@@ -16,6 +17,7 @@ import { retryAfter, StatusFailure } from "./HttpFailure.js"
 import * as OAuth from "./OAuth.js"
 import { toRequestError } from "./Outcome.js"
 import * as Proxy from "./Proxy.js"
+import * as Reach from "./Reach.js"
 import * as StreamableTransport from "./StreamableTransport.js"
 
 /** Options of a connector over HTTP. */
@@ -157,17 +159,31 @@ const isLoginFailure = (cause: unknown): cause is LoginFailure.LoginFailure => P
 export const loginNeeded = (error: ConnectError): Error | undefined =>
   isLoginFailure(error.cause) ? error.cause.cause : undefined
 
-/** A fetch as connectors use it for OAuth: it uses the proxies that the environment names. */
-export const fetchFor = (url: URL): Effect.Effect<FetchLike> =>
-  Effect.map(
-    HttpClient.undici,
-    (undici) =>
-      HttpClient.makeLastingFetch(
-        undici,
-        Duration.toMillis(defaults.connectTimeout),
-        Proxy.fromEnvironment(url, process.env)
-      )
-  )
+/**
+ * A fetch as connectors use it for OAuth: it uses the proxies that the environment names, reads at most 1 MiB of an answer, and goes to this
+ * machine, its link or a private network only where the server is there itself, or to what `isChosen`.
+ */
+export const fetchFor = (server: URL, isChosen?: (address: URL) => boolean): Effect.Effect<FetchLike> =>
+  Effect.gen(function*() {
+    const undici = yield* HttpClient.undici
+    const reach = Reach.make({ server, isChosen })
+    yield* Effect.promise(() => reach.locate())
+    return HttpClient.makeOAuthFetch({
+      undici,
+      connectTimeout: Duration.toMillis(defaults.connectTimeout),
+      proxies: Proxy.fromEnvironment(server, process.env),
+      reach
+    })
+  })
+
+/** Whether such a fetch has failed because the address is where nothing may be sent. */
+export const isOutOfReach = (error: unknown): error is Error => Reach.refusalIn(error) !== undefined
+
+/** Whether an address is one of this machine, of its link or of a private network, as far as that is seen without looking it up. */
+export const isLocal = ({ hostname }: URL): boolean => {
+  const kind = AddressKind.ofHost(hostname)
+  return kind !== undefined && kind !== "public"
+}
 
 /** The login that a person has to finish before the connector can connect; undefined if the failure has another reason. */
 export const loginOf = ({ cause }: ConnectError): LoginFailure.LoginFailure | undefined =>
@@ -215,6 +231,8 @@ export const make = (options: Options): Connector => {
     ? options.authorization
     : OAuth.make(options.authProvider, given)
 
+  const reach = Reach.make({ server: url, isChosen: (address) => authorization?.isChosen?.(address) === true })
+
   const proxies = options.dispatcher === undefined && options.fetch === undefined
     ? Proxy.fromEnvironment(url, process.env)
     : Proxy.none
@@ -237,18 +255,17 @@ export const make = (options: Options): Connector => {
 
   const makeClient = Effect.map(HttpClient.undici, (undici) => {
     const { dispatcher } = options
+    const sockets = { undici, connectTimeout, proxies, reach }
     const dispatchers = dispatcher === undefined
-      ? HttpClient.makeDispatchers(undici, connectTimeout, maxSockets, proxies)
+      ? HttpClient.makeDispatchers(sockets, maxSockets)
       : { calls: dispatcher, prompt: dispatcher }
+    const own = options.fetch ?? (dispatcher && HttpClient.makeFetch(undici, dispatcher))
     const credentials = Credentials.make({
       url: given,
       headers: options.headers ?? {},
       headerProvider: options.headerProvider,
       authorization,
-      fetch: options.fetch ??
-        (dispatcher === undefined && options.authorization !== undefined
-          ? HttpClient.makeLastingFetch(undici, connectTimeout, proxies)
-          : HttpClient.makeFetch(undici, dispatchers.prompt))
+      fetch: own === undefined ? HttpClient.makeOAuthFetch(sockets) : HttpClient.withinReach(own, reach)
     })
     return HttpClient.make({
       undici,

@@ -7,9 +7,11 @@
  * - It registers a client as it is described, and 2026-07-28 wants to know of what type it is.
  * - Where a refresh token or a client is not valid any more it relies on the provider to forget them, which is optional for a
  *   provider: without it, the dead one is used again.
+ * - It asks for tokens for whatever origin or folder above the server the server names, unless the provider decides that itself.
  */
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import * as Audience from "./Audience.js"
 
 /** What is asked for. */
 export interface Request {
@@ -69,7 +71,33 @@ export const start = ({ fetch, provider, scope, stepUp, ...request }: Request): 
   let deadTokens = false
   let deadClient = false
 
+  /** Where the metadata of the server was looked for last: there it was found, if it was. */
+  let metadata: URL | undefined
+  const { resourceMetadataUrl, serverUrl } = request
+  const isMetadata = ({ href, origin, pathname }: URL): boolean =>
+    href === resourceMetadataUrl?.href || (origin === serverUrl.origin && pathname.startsWith(Audience.wellKnown))
+
+  /** Where an audience that a provider has remembered comes from. */
+  const sourceOf = async (resource: string): Promise<URL | undefined> => {
+    const root = new URL(Audience.wellKnown, serverUrl)
+    const said = await fetch(root).then((answer) => answer.json(), () => undefined) as
+      | { resource?: unknown }
+      | undefined
+    return said?.resource === resource ? root : undefined
+  }
+
+  const validateResourceURL = async (_: unknown, resource?: string): Promise<URL | undefined> => {
+    if (resource === undefined) return undefined
+    const audience = Audience.of(serverUrl, resource, metadata ?? await sourceOf(resource))
+    if (audience === undefined) {
+      throw new Error(`the metadata of the server is for ${resource}, and not for ${serverUrl.href}: check the URL`)
+    }
+    // As it is written: authorization servers compare it so, and a URL may have a slash more.
+    return audience as unknown as URL
+  }
+
   const fetchFn: FetchLike = async (url, init) => {
+    if (isMetadata(new URL(url))) metadata = new URL(url)
     if (!isRefresh(init)) return fetch(url, init)
     const failed = (why: string, cause?: unknown) =>
       new Error(`the authorization server did not renew the token, and may do so later: ${String(url)}: ${why}`, {
@@ -115,6 +143,7 @@ export const start = ({ fetch, provider, scope, stepUp, ...request }: Request): 
       deadClient = what === "all" && provider.saveClientInformation !== undefined
       return provider.invalidateCredentials?.(what)
     },
+    ...(provider.validateResourceURL === undefined ? { validateResourceURL } : {}),
     ...(provider.saveClientInformation === undefined ? {} : {
       saveClientInformation: (client) => {
         deadClient = false

@@ -2,14 +2,15 @@
  * Which authorization server speaks for an MCP server, and what it offers: RFC 9728, then RFC 8414 or OpenID Connect Discovery, and
  * for servers of 2025-03-26 the paths of that revision.
  */
+import { Audience } from "@mcp-lifeline/transport-http"
 import { buildDiscoveryUrls } from "@modelcontextprotocol/sdk/client/auth.js"
-import { checkResourceAllowed } from "@modelcontextprotocol/sdk/shared/auth-utils.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Either, Option, Schema } from "effect"
-import { ask, endpoint, isSecure, property } from "./ask.js"
+import { isSecure } from "./addresses.js"
+import { ask, endpoint, property } from "./ask.js"
 import type { Challenge } from "./Challenge.js"
 import { Later, quoted, Refused } from "./Failures.js"
-import { Metadata } from "./Metadata.js"
+import { isSameIssuer, Metadata } from "./Metadata.js"
 
 /** Where to log in for a server. */
 export interface Discovered {
@@ -50,7 +51,7 @@ const first = (fetch: FetchLike, urls: ReadonlyArray<URL>) =>
     let later: Later | undefined
     for (const url of urls) {
       const answer = yield* Effect.either(ask(fetch, url, { headers: { accept: "application/json" } }))
-      if (Either.isLeft(answer)) later ??= answer.left
+      if (Either.isLeft(answer)) later ??= yield* Effect.catchTag(Effect.fail(answer.left), "Later", Effect.succeed)
       else if (answer.right.ok && answer.right.json !== undefined) return Option.some({ url, json: answer.right.json })
     }
     return later === undefined ? Option.none() : yield* later
@@ -58,14 +59,10 @@ const first = (fetch: FetchLike, urls: ReadonlyArray<URL>) =>
 
 /** The well-known addresses of a resource's metadata, the more particular one first. */
 const resourceUrls = (server: URL, named: URL | undefined): ReadonlyArray<URL> => {
-  const root = "/.well-known/oauth-protected-resource"
   const path = server.pathname.replace(/\/$/, "")
-  const known = [...new Set([root + path, root])].map((one) => new URL(one, server.origin))
+  const known = [...new Set([Audience.wellKnown + path, Audience.wellKnown])].map((one) => new URL(one, server.origin))
   return named === undefined ? known : [named, ...known.filter(({ href }) => href !== named.href)]
 }
-
-/** Two spellings of one issuer: a slash at the end is often left out. */
-const isSameIssuer = (a: string, b: string): boolean => a.replace(/\/$/, "") === b.replace(/\/$/, "")
 
 /** The paths of 2025-03-26, for a server that says nothing of itself. PKCE belongs to that revision. */
 const unsaid = (origin: string): Metadata => ({
@@ -125,10 +122,8 @@ export const discover = (
       return yield* legacy(fetch, server)
     }
     const said = yield* decodeResource(found.value.json, found.value.url)
-    if (
-      !URL.canParse(said.resource) ||
-      !checkResourceAllowed({ requestedResource: server, configuredResource: said.resource })
-    ) {
+    const resource = Audience.of(server, said.resource, found.value.url)
+    if (resource === undefined) {
       return yield* new Refused({
         detail:
           `the metadata at ${found.value.url.href} is for ${
@@ -138,9 +133,9 @@ export const discover = (
       })
     }
     const issuers = said.authorization_servers ?? []
-    const named = issuers.find((one) => one === known) ?? issuers[0]
+    const named = issuers.find((one) => known !== undefined && isSameIssuer(one, known)) ?? issuers[0]
     if (named === undefined) {
-      return { ...yield* legacy(fetch, server), resource: said.resource, scopes: said.scopes_supported }
+      return { ...yield* legacy(fetch, server), resource, scopes: said.scopes_supported }
     }
     const issuer = yield* endpoint(named, "issuer")
     const metadata = yield* Effect.flatMap(
@@ -164,7 +159,7 @@ export const discover = (
       issuer: metadata.issuer,
       metadata,
       isGuessed: false,
-      resource: said.resource,
+      resource,
       scopes: said.scopes_supported
     }
   })

@@ -3,13 +3,14 @@
  *
  * `begin` makes one, `finish` waits for it. Between the two it is kept in the state folder, and any process can take `finish` over.
  */
+import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { startAuthorization } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Effect, Either, Redacted, Schedule, Schema } from "effect"
 import type { Scope } from "effect"
 import { randomBytes } from "node:crypto"
 import { endpoint, refusal } from "./ask.js"
-import type * as Client from "./Client.js"
+import * as Client from "./Client.js"
 import type { Discovered } from "./Discovery.js"
 import { type Later, quoted, reasonOf, Refused } from "./Failures.js"
 import * as PendingLogin from "./PendingLogin.js"
@@ -39,6 +40,19 @@ export interface Waiting {
   readonly listener: RedirectListener.RedirectListener | undefined
 }
 
+/** An address to which a person is sent: none of this machine or of a private network, unless the authorization server is there. */
+const forPeople = (address: unknown, what: string, issuer: string): Effect.Effect<URL, Refused> =>
+  Effect.filterOrFail(
+    endpoint(address, what),
+    (url) => !HttpConnector.isLocal(url) || HttpConnector.isLocal(new URL(issuer)),
+    ({ origin, pathname }) =>
+      new Refused({
+        detail: `the authorization server ${issuer} names an ${what} where it is not itself, which nobody is sent to: ${
+          quoted(origin + pathname)
+        }`
+      })
+  )
+
 /** Refuses a server with which the code could be stolen on its way. */
 const checkBrowserLogin = ({ issuer, metadata }: Discovered): Effect.Effect<URL, Refused> =>
   Effect.gen(function*() {
@@ -51,7 +65,7 @@ const checkBrowserLogin = ({ issuer, metadata }: Discovered): Effect.Effect<URL,
     if (metadata.response_types_supported?.includes("code") === false) {
       return yield* new Refused({ detail: `${issuer} offers no login with a code (response_types_supported)` })
     }
-    return yield* endpoint(metadata.authorization_endpoint, "authorization endpoint")
+    return yield* forPeople(metadata.authorization_endpoint, "authorization endpoint", issuer)
   })
 
 const common = ({ account, discovered, scope, server }: Request, client: Client.Client) => ({
@@ -132,7 +146,13 @@ const beginOnDevice = (request: Request): Effect.Effect<Waiting, Later | Refused
     const now = yield* Clock.currentTimeMillis
     const redirect = request.kept?.redirects[0] ?? "http://localhost/callback"
     const client = yield* Registration.choose({ ...request, redirect, now })
-    const asker = { fetch, metadata, client, signingKey: request.configured.signingKey, resource }
+    const asker = {
+      fetch,
+      metadata,
+      client,
+      signingKey: Client.signingKeyFor(request.configured, { client, issuer }),
+      resource
+    }
     const answer = yield* TokenEndpoint.post(asker, url, { scope, resource, client_id: client.id })
     const decoded = decodeDevice(answer.json)
     if (!answer.ok || Either.isLeft(decoded)) {
@@ -140,9 +160,10 @@ const beginOnDevice = (request: Request): Effect.Effect<Waiting, Later | Refused
     }
     const said = decoded.right
     // As it is shown and opened: an address that was checked has no characters that control a terminal.
-    const { href: address } = yield* endpoint(
+    const { href: address } = yield* forPeople(
       said.verification_uri_complete ?? said.verification_uri,
-      "address for a login on another device"
+      "address for a login on another device",
+      issuer
     )
     const login: PendingLogin.PendingLogin = {
       ...common(request, client),

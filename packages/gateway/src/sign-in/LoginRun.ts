@@ -149,7 +149,7 @@ export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refuse
       fetch,
       metadata: login.metadata,
       client: login.client,
-      signingKey: login.client.origin === "configured" ? subject.configured.signingKey : undefined,
+      signingKey: Client.signingKeyFor(subject.configured, login),
       resource: login.resource
     }
     const keep = (tokens: Parameters<typeof grantOf>[3]) =>

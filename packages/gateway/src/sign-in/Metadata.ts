@@ -25,3 +25,6 @@ export const Metadata = Schema.Struct({
 
 /** What an authorization server says of itself. */
 export type Metadata = typeof Metadata.Type
+
+/** Two spellings of one issuer: a slash at the end is often left out. */
+export const isSameIssuer = (a: string, b: string): boolean => a.replace(/\/$/, "") === b.replace(/\/$/, "")

@@ -5,7 +5,7 @@
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Either, Redacted, Schema } from "effect"
 import { ask, endpoint, refusal } from "./ask.js"
-import { type Client, type Configured, configured } from "./Client.js"
+import { type Client, type Configured, configuredFor } from "./Client.js"
 import type { Discovered } from "./Discovery.js"
 import type { Later } from "./Failures.js"
 import { Refused } from "./Failures.js"
@@ -91,10 +91,19 @@ export const choose = (options: {
   readonly scope: string | undefined
   readonly now: number
 }): Effect.Effect<Client, Later | Refused> => {
-  const { discovered, fetch, kept, now, redirect, scope } = options
-  const { document } = options.configured
-  const known = configured(options.configured)
-  if (known !== undefined) return Effect.succeed(known)
+  const { configured, discovered } = options
+  const { issuer } = configured
+  return Effect.flatMap(
+    configuredFor(configured, discovered.issuer),
+    (known) =>
+      known === undefined
+        ? Effect.map(unconfigured(options), (client) => issuer === undefined ? client : { ...client, issuer })
+        : Effect.succeed(known)
+  )
+}
+
+const unconfigured = (options: Parameters<typeof choose>[0]): Effect.Effect<Client, Later | Refused> => {
+  const { configured: { document }, discovered, fetch, kept, now, redirect, scope } = options
   if (document !== undefined && discovered.metadata.client_id_metadata_document_supported === true) {
     return isDocument(document)
       ? Effect.succeed({ origin: "document", id: document, authentication: "none", redirects: [] })

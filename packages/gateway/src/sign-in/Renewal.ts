@@ -97,7 +97,7 @@ const refresh = (
       fetch,
       metadata: grant.metadata,
       client: grant.client,
-      signingKey: grant.client.origin === "configured" ? subject.configured.signingKey : undefined,
+      signingKey: Client.signingKeyFor(subject.configured, grant),
       resource: grant.resource
     }
     const outcome = yield* Effect.either(
@@ -134,12 +134,13 @@ const withCredentials = (
   before: Grant.Grant | undefined
 ): Effect.Effect<Grant.Grant, Later | Refused> =>
   Effect.gen(function*() {
-    const client = Client.configured(subject.configured) ?? before?.client
+    const { issuer, metadata, resource } = discovered
+    const client = (yield* Client.configuredFor(subject.configured, issuer)) ?? before?.client
     if (client === undefined) {
       return yield* new Refused({ detail: "a sign-in with client credentials needs the id of a client" })
     }
-    const { metadata, resource } = discovered
-    const asker = { fetch, metadata, client, signingKey: subject.configured.signingKey, resource }
+    const signingKey = Client.signingKeyFor(subject.configured, { client, issuer })
+    const asker = { fetch, metadata, client, signingKey, resource }
     const tokens = yield* TokenEndpoint.tokens(asker, { grant_type: "client_credentials", scope })
     const obtainedAt = yield* Clock.currentTimeMillis
     const grant = grantOf(subject, discovered, { method: "credentials", client, asked: scope, obtainedAt }, tokens)
@@ -181,7 +182,7 @@ export const afterRefusal = (
       const stored = yield* Grant.find(kept, subject.server, subject.account)
       if (stored !== undefined && !Grant.isSame(stored, refused)) return { _tag: "Renewed", grant: stored }
       const stepUp = challenge.status === 403
-      const found = yield* Effect.either(discover(fetch, url, challenge, stored?.issuer))
+      const found = yield* Effect.either(discover(fetch, url, challenge, subject.configured.issuer ?? stored?.issuer))
       if (Either.isLeft(found)) {
         // A token can be renewed also while the metadata is out of reach.
         const renewed = stepUp || stored === undefined || found.left._tag === "Refused"
@@ -190,6 +191,8 @@ export const afterRefusal = (
         return renewed === undefined ? yield* found.left : { _tag: "Renewed", grant: renewed }
       }
       const discovered = found.right
+      // Before anything is asked of it.
+      yield* Client.checkIssuer(subject.configured, discovered.issuer)
       // What another authorization server gave stays with it.
       const mine = stored?.issuer === discovered.issuer ? stored : undefined
       const isMachine = (subject.method ?? mine?.method) === "credentials"

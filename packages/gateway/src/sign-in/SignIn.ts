@@ -4,7 +4,7 @@
 import type { Backend } from "@mcp-lifeline/core"
 import { LoginFailure } from "@mcp-lifeline/protocol"
 import type { Authorization, Refusal } from "@mcp-lifeline/transport-http"
-import { CredentialFailure } from "@mcp-lifeline/transport-http"
+import { CredentialFailure, HttpConnector } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Option, Stream, SubscriptionRef } from "effect"
 import type { Scope } from "effect"
@@ -53,10 +53,7 @@ export interface SignIn {
   readonly changes: Stream.Stream<State>
   /** Lets what was refused be asked for again, by this process and by others. */
   readonly askAgain: Effect.Effect<void>
-  /**
-   * Begins a login, also where the server has not asked for one or one was refused, unless one is under way; waits until it is done. Something must have
-   * asked for tokens before: that is whose `fetch` is used.
-   */
+  /** Begins a login, also where the server has not asked for one or one was refused, unless one is under way; waits until it is done. */
   readonly login: Effect.Effect<void, Later | Refused>
 }
 
@@ -183,6 +180,12 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         ], { concurrency: "unbounded" })
       ).pipe(Effect.interruptible, Effect.disconnect, Effect.timeout(closeTime), Effect.ignore)
     )
+
+    /** Whether the user has named this address as that of the authorization server, now or when the tokens were asked for. */
+    const isChosen = (address: URL): boolean => {
+      const issuer = subject.configured.issuer ?? current?.client.issuer
+      return issuer !== undefined && URL.canParse(issuer) && new URL(issuer).origin === address.origin
+    }
 
     const isDue = (grant: Grant.Grant, now: number): boolean =>
       grant.expiresAt !== undefined && grant.expiresAt - now <= margin(grant) &&
@@ -349,13 +352,14 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       authorization: {
         tokens,
         renew,
+        isChosen,
         isRunning: () => renewing !== undefined || login !== undefined
       },
       state: SubscriptionRef.get(state),
       changes: Stream.changes(state.changes),
       askAgain,
       login: Effect.gen(function*() {
-        const fetch = lastFetch ?? globalThis.fetch
+        const fetch = lastFetch ?? (yield* HttpConnector.fetchFor(url, isChosen))
         if (login !== undefined) return yield* Effect.asVoid(Fiber.join(login.fiber))
         yield* askAgain
         const before = current

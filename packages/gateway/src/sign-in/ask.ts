@@ -1,9 +1,11 @@
 /**
  * Requests to authorization servers and for metadata: short ones, whose answers are JSON.
  */
+import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { fetchWithinOrigin } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect } from "effect"
+import { isSecure } from "./addresses.js"
 import { Later, quoted, reasonOf, Refused } from "./Failures.js"
 
 /** How long one request may take, in milliseconds. */
@@ -31,25 +33,30 @@ const parse = (text: string): unknown => {
 /** Statuses that pass by themselves. */
 const passes = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429
 
-/** Sends a request; redirects are followed within the origin. Fails with Later where no answer comes, or one that passes by itself. */
-export const ask = (fetch: FetchLike, url: URL, init: RequestInit): Effect.Effect<Answer, Later> =>
+/** Why no answer came. */
+const failureOf = (url: URL, cause: unknown): Later | Refused =>
+  HttpConnector.isOutOfReach(cause)
+    ? new Refused({
+      detail: `${reasonOf(cause)}: if you know it as your authorization server, name it with --client-issuer`
+    })
+    : new Later({ detail: `${url.origin + url.pathname} cannot be reached: ${reasonOf(cause)}`, cause })
+
+/**
+ * Sends a request; redirects are followed within the origin. Fails with Later where no answer comes, or one that passes by itself, and with
+ * Refused where nothing may be sent.
+ */
+export const ask = (fetch: FetchLike, url: URL, init: RequestInit): Effect.Effect<Answer, Later | Refused> =>
   Effect.tryPromise({
     try: async (interrupted) => {
       const signal = AbortSignal.any([interrupted, AbortSignal.timeout(timeout)])
       const response = await fetchWithinOrigin(fetch)(url, { ...init, signal })
       return { status: response.status, ok: response.ok, json: parse(await response.text()) }
     },
-    catch: (cause) => new Later({ detail: `${url.origin + url.pathname} cannot be reached: ${reasonOf(cause)}`, cause })
+    catch: (cause) => failureOf(url, cause)
   }).pipe(Effect.filterOrFail(
     ({ status }) => !passes(status),
     ({ status }) => new Later({ detail: `${url.origin + url.pathname} is not ready: HTTP ${status}` })
   ))
-
-/** Whether an address may be trusted with secrets: https, or this machine. */
-export const isSecure = (url: URL): boolean =>
-  url.protocol === "https:" ||
-  (url.protocol === "http:" &&
-    (/^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname) || url.hostname.endsWith(".localhost")))
 
 /** An endpoint that a server names, if secrets can be sent to it. */
 export const endpoint = (value: unknown, what: string): Effect.Effect<URL, Refused> =>

@@ -3,6 +3,7 @@
  * paid by every server of every host.
  */
 import { UsageError } from "../Errors.js"
+import { isAddress } from "../sign-in/addresses.js"
 
 /** A server that is started. */
 export interface Command {
@@ -29,6 +30,7 @@ export interface Address {
 /** Who we are to an authorization server, as given. In texts `${VARIABLE}` stands for what the environment has. */
 export interface OAuthClient {
   readonly id: string | undefined
+  readonly issuer: string | undefined
   readonly secret: string | undefined
   readonly keyFile: string | undefined
   readonly keyAlgorithm: string | undefined
@@ -77,6 +79,7 @@ Options
   --device               log in with a code on any device, instead of a browser on this machine
   --client-credentials   log in without a person, with --client-id and --client-secret or --client-key-file
   --client-id ID         a client that you have registered beforehand; its secret: --client-secret '\${VARIABLE}'
+  --client-issuer URL    the authorization server for which the secret or key is, and which is the only one to log in at
   --client-key-file FILE its private key (PEM or JWK), instead of a secret; --client-key-algorithm, default ES256
   --client-metadata-url URL  the client's metadata document
   --scope SCOPES         the scopes to ask for, separated by spaces; default: those that the server names
@@ -107,6 +110,7 @@ const options: ReadonlySet<string> = new Set([
   "--device",
   "--client-credentials",
   "--client-id",
+  "--client-issuer",
   "--client-secret",
   "--client-key-file",
   "--client-key-algorithm",
@@ -140,6 +144,7 @@ const ofUrl: ReadonlyArray<string> = [
   "--device",
   "--client-credentials",
   "--client-id",
+  "--client-issuer",
   "--client-secret",
   "--client-key-file",
   "--client-key-algorithm",
@@ -201,6 +206,11 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
     if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
     throw wrong(`${option} must be a whole number from 0 to 65535`)
   }
+  const issuerOf = (option: string): string | undefined => {
+    const text = one(option)
+    if (text === undefined || isAddress(text)) return text
+    throw wrong(`${option} must be an address that begins with https://`)
+  }
   const port = portOf("--port") ?? defaultPort
   if (given.has("--port") && !given.has("--http")) throw wrong("--port is for --http; give both or none")
   const common = {
@@ -232,6 +242,7 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
         account: one("--account"),
         client: {
           id: one("--client-id"),
+          issuer: issuerOf("--client-issuer"),
           secret: one("--client-secret"),
           keyFile: one("--client-key-file"),
           keyAlgorithm: one("--client-key-algorithm"),

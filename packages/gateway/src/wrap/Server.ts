@@ -86,7 +86,7 @@ const signInTo = ({ account, browser, client, url }: Address) =>
     const [SignIn, Browser] = yield* Effect.promise(() =>
       Promise.all([import("../sign-in/SignIn.js"), import("../sign-in/Browser.js")])
     )
-    const { callbackPort, id, keyAlgorithm = "ES256", keyFile, metadataUrl, method, scope, secret } = client
+    const { callbackPort, id, issuer, keyAlgorithm = "ES256", keyFile, metadataUrl, method, scope, secret } = client
     const key = keyFile === undefined ? undefined : yield* textOf("--client-key-file", keyFile)
     const text = (given: string | undefined, option: string) =>
       Effect.try({
@@ -106,6 +106,7 @@ const signInTo = ({ account, browser, client, url }: Address) =>
       scope,
       client: {
         id: yield* text(id, "--client-id"),
+        issuer,
         secret: shared === undefined ? undefined : Redacted.make(shared),
         signingKey: key === undefined ? undefined : { key: Redacted.make(key), algorithm: keyAlgorithm },
         document: metadataUrl

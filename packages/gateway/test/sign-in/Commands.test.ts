@@ -100,10 +100,18 @@ describe("login, logout and auth", () => {
   it.scopedLive("[A1] a machine logs in with its credentials, and its tokens are renewed without any further configuration", () =>
     Effect.gen(function*() {
       const { run, server, state } = yield* setup
-      const { code } = yield* run(["login", server.url, "--client-credentials", "--client-id", "robot"], {
-        MCP_LIFELINE_CLIENT_SECRET: "robot-secret"
+      const secret = { MCP_LIFELINE_CLIENT_SECRET: "robot-secret" }
+      const login = ["login", server.url, "--client-credentials", "--client-id", "robot"]
+      // For whom is the secret?
+      const unbound = yield* run(login, secret)
+      expect(unbound.code).toBe(1)
+      expect(unbound.stderr).toContain(`add --client-issuer ${server.origin}\n`)
+      expect(server.tokenRequests).toEqual([])
+      expect(yield* run([...login, "--client-issuer", "http://mcp.example"], secret)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining("--client-issuer must be an address that begins with https://")
       })
-      expect(code).toBe(0)
+      expect((yield* run([...login, "--client-issuer", server.origin], secret)).code).toBe(0)
       server.expire()
       const signer = yield* Signer.start({ url: server.url, state })
       yield* signer.next(({ backend }) => backend === "Connected")
@@ -123,6 +131,8 @@ describe("login, logout and auth", () => {
         "--client-credentials",
         "--client-id",
         "robot",
+        "--client-issuer",
+        server.origin,
         "--client-key-file",
         file
       ])

@@ -45,7 +45,11 @@ it.scopedLive(
       const start = (command: string) => {
         expect(commands).toContain(command)
         played.add(command)
-        return Program.start(["-c", command.replace("https://docs.example/mcp", server.url)], env, ["sh"])
+        const real = command.replace("https://docs.example/mcp", server.url).replace(
+          "https://login.example",
+          server.origin
+        )
+        return Program.start(["-c", real], env, ["sh"])
       }
       const run = (command: string) =>
         Effect.gen(function*() {
@@ -81,7 +85,7 @@ it.scopedLive(
       yield* run("mcp-lifeline login https://docs.example/mcp --device")
       yield* logout
       yield* run(
-        "MCP_LIFELINE_CLIENT_SECRET=... mcp-lifeline login https://docs.example/mcp --client-credentials --client-id my-agent"
+        "MCP_LIFELINE_CLIENT_SECRET=... mcp-lifeline login https://docs.example/mcp --client-credentials --client-id my-agent --client-issuer https://login.example"
       )
       yield* logout
       expect([...played].toSorted()).toEqual(commands.toSorted())

@@ -7,6 +7,7 @@ import * as Options from "@effect/cli/Options"
 import { Config, Effect, Option, Redacted, Schema } from "effect"
 import { resolve } from "node:path"
 import { UsageError } from "../../Errors.js"
+import { isAddress } from "../addresses.js"
 import type * as Auth from "./auth.js"
 import type * as Login from "./login.js"
 import type * as Logout from "./logout.js"
@@ -32,6 +33,10 @@ const port = Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 65_535
   message: () => ({ message: "--callback-port must be a whole number from 1 to 65535", override: true })
 })
 
+const issuer = Schema.String.pipe(Schema.filter(isAddress)).annotations({
+  message: () => ({ message: "--client-issuer must be an address that begins with https://", override: true })
+})
+
 const loginOptions = {
   config,
   account: text("account", "name", "Keeps several logins at one server separate."),
@@ -40,6 +45,14 @@ const loginOptions = {
   device: flag("device", "Log in with a code on any device, if the server supports this."),
   machine: flag("client-credentials", "Log in without a person, with --client-id and its secret or private key."),
   clientId: text("client-id", "id", "A client that you have registered beforehand."),
+  clientIssuer: Options.text("client-issuer").pipe(
+    Options.withPseudoName("url"),
+    Options.withDescription(
+      "The authorization server at which it is registered, and the only one to log in at. Needed with a secret or a key."
+    ),
+    Options.withSchema(issuer),
+    Options.optional
+  ),
   clientSecret: Options.redacted("client-secret").pipe(
     Options.withPseudoName("secret"),
     Options.withDescription("Its secret. Prefer MCP_LIFELINE_CLIENT_SECRET."),
@@ -98,6 +111,7 @@ export const commands = (ask: (request: Request) => Effect.Effect<void, UsageErr
             browser: given.browser ? true : given.noBrowser ? false : undefined,
             client: {
               id: Option.getOrUndefined(given.clientId),
+              issuer: Option.getOrUndefined(given.clientIssuer),
               secret: Option.getOrUndefined(
                 Option.filter(given.clientSecret, (secret) => Redacted.value(secret) !== "")
               ),

@@ -33,7 +33,10 @@ const revoke = (grant: Grant.Grant): Effect.Effect<boolean> =>
     const { client, metadata, server } = grant
     if (metadata.revocation_endpoint === undefined) return true
     const url = yield* endpoint(metadata.revocation_endpoint, "revocation endpoint")
-    const fetch = yield* HttpConnector.fetchFor(new URL(server))
+    const fetch = yield* HttpConnector.fetchFor(
+      new URL(server),
+      ({ origin }) => client.issuer !== undefined && new URL(client.issuer).origin === origin
+    )
     const asker = { fetch, metadata, client, signingKey: undefined, resource: undefined }
     const token = grant.refresh ?? grant.access
     const answer = yield* TokenEndpoint.post(asker, url, {

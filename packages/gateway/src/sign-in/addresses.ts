@@ -1,0 +1,12 @@
+/**
+ * Which addresses may be trusted with secrets: pure.
+ */
+
+/** Whether an address may be trusted with secrets: https, or this machine. */
+export const isSecure = (url: URL): boolean =>
+  url.protocol === "https:" ||
+  (url.protocol === "http:" &&
+    (/^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname) || url.hostname.endsWith(".localhost")))
+
+/** Whether a text is an address to which secrets can be sent. */
+export const isAddress = (text: string): boolean => URL.canParse(text) && isSecure(new URL(text))
