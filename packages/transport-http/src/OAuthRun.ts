@@ -77,18 +77,22 @@ export const start = ({ fetch, provider, scope, stepUp, ...request }: Request): 
   const isMetadata = ({ href, origin, pathname }: URL): boolean =>
     href === resourceMetadataUrl?.href || (origin === serverUrl.origin && pathname.startsWith(Audience.wellKnown))
 
-  /** Where an audience that a provider has remembered comes from. */
+  /** Where an audience that a provider has remembered comes from: the origin itself, or who knows. */
   const sourceOf = async (resource: string): Promise<URL | undefined> => {
     const root = new URL(Audience.wellKnown, serverUrl)
-    const said = await fetch(root).then((answer) => answer.json(), () => undefined) as
-      | { resource?: unknown }
-      | undefined
-    return said?.resource === resource ? root : undefined
+    try {
+      const said = await (await fetch(root)).json() as { readonly resource?: unknown } | null
+      return said?.resource === resource ? root : undefined
+    } catch {
+      return undefined
+    }
   }
 
   const validateResourceURL = async (_: unknown, resource?: string): Promise<URL | undefined> => {
     if (resource === undefined) return undefined
-    const audience = Audience.of(serverUrl, resource, metadata ?? await sourceOf(resource))
+    const found = Audience.of(serverUrl, resource, metadata)
+    const isNarrowed = metadata === undefined && found !== undefined && found !== resource
+    const audience = isNarrowed ? Audience.of(serverUrl, resource, await sourceOf(resource)) : found
     if (audience === undefined) {
       throw new Error(`the metadata of the server is for ${resource}, and not for ${serverUrl.href}: check the URL`)
     }
