@@ -50,7 +50,8 @@ const start = (args, variables = {}) =>
   })
 
 /** @param {string} state @param {ReadonlyArray<string>} server */
-const wrap = (state, server) => start([bin, "wrap", "--http", "--port", "0", ...server], { MCP_LIFELINE_STATE: state })
+const wrap = (state, server) =>
+  start([bin, "wrap", "--http", "--no-token", "--port", "0", ...server], { MCP_LIFELINE_STATE: state })
 
 /** The gateway in front of one server. @param {string} state @param {object} server */
 const gateway = async (state, server) => {

@@ -9,7 +9,7 @@ describe("wrap --http", () => {
       if (name === "silent") return
       send(said("x"))
       setTimeout(() => send({ method: "notifications/message", params: { level: "error", data: "of its own" } }), 50)`
-    await using host = wrap(["--http", "--port", "0", ...scripted(body)], { state: state.path })
+    await using host = wrap(["--http", "--no-token", "--port", "0", ...scripted(body)], { state: state.path })
     const url = await host.until(() => /^Serving \S+ at (http:\S+)$/m.exec(host.stderr)?.[1])
     const headers: Record<string, string> = {
       "Content-Type": "application/json",

@@ -21,7 +21,7 @@ const urlOf = (host: Host): Promise<string> => host.until(() => /^Serving \S+ at
 /** `wrap --http` in front of a server, and its URL. */
 const served = async (server: ReadonlyArray<string>) => {
   const state = stateFolder()
-  const host = wrap(["--http", "--port", "0", ...server], { state: state.path })
+  const host = wrap(["--http", "--no-token", "--port", "0", ...server], { state: state.path })
   const url = await urlOf(host)
   return {
     host,

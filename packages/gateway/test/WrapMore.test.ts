@@ -71,7 +71,9 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
 
   it("[W1] --http serves a URL, each session with a server of its own, and nothing is left", async () => {
     using state = stateFolder()
-    const host = wrap(["--http", "--port", "0", "--", process.execPath, everything, "stdio"], { state: state.path })
+    const host = wrap(["--http", "--no-token", "--port", "0", "--", process.execPath, everything, "stdio"], {
+      state: state.path
+    })
     const url = await host.until(() => /^Serving everything at (http:\S+)$/m.exec(host.stderr)?.[1])
     const make = async () => {
       const client = new Client({ name: "c", version: "1" })

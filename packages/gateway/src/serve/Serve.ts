@@ -14,6 +14,7 @@ import * as Demo from "../Demo.js"
 import { StartError } from "../Errors.js"
 import * as LastingSessions from "../http/LastingSessions.js"
 import type * as SessionKey from "../http/SessionKey.js"
+import * as Token from "../http/Token.js"
 import * as Output from "../Output.js"
 import * as Proof from "../state/Proof.js"
 import * as RunningGateways from "../state/RunningGateways.js"
@@ -27,7 +28,6 @@ import * as OtlpEndpoint from "./otlpEndpoint.js"
 import * as Servers from "./Servers.js"
 import * as Systemd from "./Systemd.js"
 import * as Table from "./Table.js"
-import * as Token from "./Token.js"
 
 /** What `serve` was asked for. */
 export interface Options {

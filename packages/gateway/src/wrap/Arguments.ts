@@ -40,6 +40,15 @@ export interface OAuthClient {
   readonly method: "browser" | "device" | "credentials"
 }
 
+/** How a URL is served. */
+export interface Http {
+  readonly port: number
+  /** Whether clients must send a token. */
+  readonly hasToken: boolean
+  /** A file that has it. Default: `MCP_LIFELINE_TOKEN`, or one that is made. */
+  readonly tokenFile: string | undefined
+}
+
 /** What is wrapped, and how. */
 export interface Wrap {
   readonly server: Command | Address
@@ -49,8 +58,8 @@ export interface Wrap {
   readonly options: ReadonlyArray<string>
   /** Restart the server when files change: those that its command line names, or those of a glob. */
   readonly watch: { readonly glob: string | undefined } | undefined
-  /** Serve over HTTP, at this port, in place of standard input and output. */
-  readonly http: { readonly port: number } | undefined
+  /** Serve over HTTP, in place of standard input and output. */
+  readonly http: Http | undefined
   /** Files for what happens, and for what passes. */
   readonly log: string | undefined
   readonly record: string | undefined
@@ -87,12 +96,16 @@ Options
   --watch[=GLOB]         restart the server when a file changes: in the folders of the files that its command line names, or that match GLOB
   --http                 serve a URL on this machine, instead of standard input and output
   --port NUMBER          the port for --http; default 7333, 0 for any free one
+  --token-file FILE      for --http: a file with the token that clients must send; default: MCP_LIFELINE_TOKEN, otherwise a token that
+                         wrap generates once and stores in the state folder
+  --no-token             for --http: require no token; every user of this machine can then use the server
   --log FILE             write what happens to the server, as JSON lines
   --record FILE          write every message that passes, as JSON lines, with everything that looks like a secret masked
   --help                 show this
 
 Environment
   MCP_LIFELINE_STATE     the state folder; default: the platform's folder for state
+  MCP_LIFELINE_TOKEN     for --http: the token that clients must send
 
 Exit codes: 0 the host closed the connection, or wrap received a signal; 1 wrap cannot use the server; 2 the command line is wrong.
 `
@@ -120,6 +133,8 @@ const options: ReadonlySet<string> = new Set([
   "--watch",
   "--http",
   "--port",
+  "--token-file",
+  "--no-token",
   "--log",
   "--record"
 ])
@@ -129,7 +144,8 @@ const alone: ReadonlySet<string> = new Set([
   "--device",
   "--client-credentials",
   "--watch",
-  "--http"
+  "--http",
+  "--no-token"
 ])
 /** What may be there more than once. */
 const repeated: ReadonlySet<string> = new Set(["--header", "--option"])
@@ -212,13 +228,20 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
     throw wrong(`${option} must be an address that begins with https://`)
   }
   const port = portOf("--port") ?? defaultPort
-  if (given.has("--port") && !given.has("--http")) throw wrong("--port is for --http; give both or none")
+  for (const option of ["--port", "--token-file", "--no-token"]) {
+    if (given.has(option) && !given.has("--http")) throw wrong(`${option} is for --http; give both or none`)
+  }
+  const tokenFile = one("--token-file")
+  const hasToken = !given.has("--no-token")
+  if (!hasToken && tokenFile !== undefined) {
+    throw wrong("--no-token cannot be combined with --token-file; keep one of the two")
+  }
   const common = {
     name: one("--name"),
     protocol: choice("--protocol", { auto: "auto", "2025": "2025", "2026": "2026" } as const),
     options: given.get("--option") ?? [],
     watch: watch === undefined ? undefined : { glob: watch === "true" ? undefined : watch },
-    http: given.has("--http") ? { port } : undefined,
+    http: given.has("--http") ? { port, hasToken, tokenFile } : undefined,
     log: one("--log"),
     record: one("--record")
   }

@@ -3,7 +3,7 @@
  * has a server of its own, and so has each client without sessions.
  */
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
-import type { Scope } from "effect"
+import type { Redacted, Scope } from "effect"
 import { Effect, Runtime } from "effect"
 import { SharedHosts } from "../eras/SharedHosts.js"
 import type { StartError } from "../Errors.js"
@@ -53,10 +53,19 @@ const addressed = (begin: Begin) => (client: Client): Conversation => {
   }
 }
 
+/** Where to listen, and the token to ask for, if there is to be one. */
+export interface Options {
+  readonly port: number
+  readonly token: Redacted.Redacted | undefined
+}
+
 /** Serves until the scope closes; gives the URL. Only loopback is bound, and only loopback names are answered. */
-export const serve = (port: number, begin: Begin): Effect.Effect<string, StartError, Scope.Scope | StateFolder> =>
+export const serve = (
+  options: Options,
+  begin: Begin
+): Effect.Effect<string, StartError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
-    const listener = yield* Listener.listen({ host: "127.0.0.1", port })
+    const listener = yield* Listener.listen({ host: "127.0.0.1", ...options })
     const runtime = yield* Effect.runtime<never>()
     const failed = (error: unknown): void =>
       void Runtime.runFork(runtime)(Effect.logError("a request failed inside mcp-lifeline", error))
@@ -71,6 +80,7 @@ export const serve = (port: number, begin: Begin): Effect.Effect<string, StartEr
           ...lasting,
           begin: Resumption.replaying(addressed(begin)),
           answer: shared.answer,
+          hasToken: listener.hasToken,
           onError: failed,
           limits: { maxSessions }
         })

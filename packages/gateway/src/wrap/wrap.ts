@@ -12,7 +12,7 @@ import type { SignIn } from "../sign-in/SignIn.js"
 import * as State from "../sign-in/State.js"
 import * as StandardError from "../StandardError.js"
 import { StateFolder } from "../state/StateFolder.js"
-import type { Wrap } from "./Arguments.js"
+import type { Http, Wrap } from "./Arguments.js"
 import { Bridge, type Options as BridgeOptions, type Supervised } from "./Bridge.js"
 import type { Client } from "./introductions.js"
 import { Kept, keyOf, KnownServer } from "./KnownServer.js"
@@ -249,11 +249,13 @@ const overStdio = (wrapped: Wrapped) =>
   })
 
 /** Serves hosts over HTTP until interrupted. */
-const overHttp = (port: number, wrapped: Wrapped) =>
+const overHttp = (http: Http, wrapped: Wrapped) =>
   Effect.gen(function*() {
     const HttpHost = yield* Effect.promise(() => import("./HttpHost.js"))
+    const HttpToken = yield* Effect.promise(() => import("./HttpToken.js"))
+    const token = yield* HttpToken.find(http, process.env)
     const runtime = yield* Effect.runtime<StateFolder>()
-    const url = yield* HttpHost.serve(port, (write) => {
+    const url = yield* HttpHost.serve({ port: http.port, token: token.value }, (write) => {
       const scope = Effect.runSync(Scope.make())
       const { introduce, receive } = Runtime.runSync(runtime)(
         Scope.extend(converse(wrapped, { write, isShared: true, onFailed: constVoid }), scope)
@@ -265,6 +267,7 @@ const overHttp = (port: number, wrapped: Wrapped) =>
       }
     })
     StandardError.line(`Serving ${wrapped.name} at ${url}`)
+    StandardError.line(HttpToken.line(token, process.stderr.isTTY))
     return yield* Effect.never
   })
 
@@ -304,5 +307,5 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
       record: yield* recorder(wrap.record)
     }
     yield* watching(wrap, wrapped)
-    yield* wrap.http === undefined ? overStdio(wrapped) : overHttp(wrap.http.port, wrapped)
+    yield* wrap.http === undefined ? overStdio(wrapped) : overHttp(wrap.http, wrapped)
   })

@@ -6,7 +6,7 @@ import { Effect, Redacted } from "effect"
 import { randomBytes } from "node:crypto"
 import { StartError } from "../Errors.js"
 import * as UserFile from "../files/UserFile.js"
-import * as Guard from "../http/Guard.js"
+import * as Guard from "./Guard.js"
 
 /** Where it may come from. */
 export interface Options {
@@ -22,7 +22,8 @@ export interface Token {
   readonly isNew: boolean
 }
 
-const read = (file: string) =>
+/** Reads a token from a file. */
+export const read = (file: string): Effect.Effect<Redacted.Redacted, StartError> =>
   UserFile.text(file).pipe(
     Effect.mapError((cause) => {
       const message = `${file}: cannot read the token: ${cause.message}; name a readable file with --token-file`
@@ -37,11 +38,14 @@ const read = (file: string) =>
     Effect.map(Redacted.make)
   )
 
+/** A token that nobody else has. */
+export const random = (): Redacted.Redacted => Redacted.make(randomBytes(32).toString("base64url"))
+
 /** Finds the token. */
 export const find = (
   { host, token, tokenFile }: Options
 ): Effect.Effect<Token, StartError> => {
   if (tokenFile !== undefined) return Effect.map(read(tokenFile), (value) => ({ value, isNew: false }))
   if (token !== undefined || Guard.isLoopback(host)) return Effect.succeed({ value: token, isNew: false })
-  return Effect.sync(() => ({ value: Redacted.make(randomBytes(32).toString("base64url")), isNew: true }))
+  return Effect.sync(() => ({ value: random(), isNew: true }))
 }
