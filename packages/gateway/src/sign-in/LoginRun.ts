@@ -28,6 +28,8 @@ export interface Request {
   readonly browser: Browser | undefined
   /** The tokens that were there when the login was asked for. */
   readonly before: Grant.Grant | undefined
+  /** Succeeds as soon as this process has found tokens of another login, with which it goes on. */
+  readonly adopted: Effect.Effect<Grant.Grant>
   /** Called with the login that is waited for, by whichever process; more than once where it changes. */
   readonly onWaiting: (login: PendingLogin.PendingLogin) => Effect.Effect<void>
 }
@@ -131,11 +133,15 @@ const refuse = (request: Request, { client, issuer, scope }: PendingLogin.Pendin
 /** Waits until there are new tokens, whichever process gets them. */
 export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refused> =>
   Effect.scoped(Effect.gen(function*() {
-    const { before, discovered: { issuer }, fetch, method, scope, subject } = request
+    const { adopted, before, discovered: { issuer }, fetch, method, scope, subject } = request
     const { account, folder, kept, server } = subject
     const pending = PendingLogin.pendingLogins(folder)
     const slot = slotOf(request)
-    yield* Effect.raceFirst(folder.lock(`login-${slot}`), Effect.zipRight(watch(request), Effect.never))
+    const found = yield* Effect.raceFirst(
+      Effect.as(folder.lock(`login-${slot}`), undefined),
+      Effect.raceFirst(Effect.zipRight(watch(request), Effect.never), adopted)
+    )
+    if (found !== undefined) return found
     const stored = yield* Grant.find(kept, server, account)
     if (stored !== undefined && !Grant.isSame(stored, before)) return stored
     const refused = yield* RefusedLogin.find(folder, { server, account, issuer, method, scope })
@@ -166,7 +172,7 @@ export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refuse
           one.server === server && one.account === account && scopes.covers(login.scope, one.scope))
       })
     const finish = Effect.zipRight(Login.finish(waiting, asker, keep), Effect.suspend(() => Effect.fromNullable(grant)))
-    return yield* Effect.raceFirst(elsewhere(request), finish).pipe(
+    return yield* Effect.raceFirst(Effect.raceFirst(elsewhere(request), adopted), finish).pipe(
       Effect.catchTag("NoSuchElementException", () => Effect.dieMessage("a login ended without tokens")),
       Effect.catchTag("Refused", (failure) => refuse(request, login, failure)),
       // When this process ends before that, another one goes on with it.

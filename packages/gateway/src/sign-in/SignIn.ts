@@ -140,6 +140,18 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         return SubscriptionRef.set(state, signedIn(grant))
       })
 
+    /**
+     * Adopts tokens of another login. Nobody has to finish one that is under way here: what uses the tokens waits until that has ended, so
+     * that it is not shown any more.
+     */
+    const adoptFound = (grant: Grant.Grant) =>
+      Effect.suspend(() => {
+        const waiting = login
+        return waiting === undefined
+          ? adopt(grant)
+          : Effect.zipRight(adopt(grant), Effect.ignore(Effect.timeout(Fiber.await(waiting.fiber), closeTime)))
+      })
+
     /** Shows what went wrong. Without more scopes than before the tokens are as good as before. */
     const failed = ({ _tag, detail }: Later | Refused, stepUp: boolean) =>
       Effect.suspend(() => {
@@ -149,7 +161,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
 
     const load = Effect.tap(
       Grant.find(subject.kept, server, account),
-      (stored) => stored === undefined ? Effect.void : adopt(stored)
+      (stored) => stored === undefined ? Effect.void : adoptFound(stored)
     )
 
     /** Runs the work once for all who want it at the same time. What it gets is kept, also when they go away. */
@@ -251,6 +263,11 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           places,
           browser: hasOpened ? undefined : browser,
           before,
+          adopted: state.changes.pipe(
+            Stream.filterMap(() => Grant.isSame(current, before) ? Option.none() : Option.fromNullable(current)),
+            Stream.runHead,
+            Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
+          ),
           onWaiting: ({ address, until, way }) =>
             Effect.zipRight(
               SubscriptionRef.set(state, {
@@ -320,7 +337,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         lastFetch = fetch
         const refused = current
         const stored = yield* Grant.find(subject.kept, server, account)
-        if (stored !== undefined && !Grant.isSame(stored, refused)) return yield* Effect.as(adopt(stored), true)
+        if (stored !== undefined && !Grant.isSame(stored, refused)) return yield* Effect.as(adoptFound(stored), true)
         if (login !== undefined) return yield* waitFor(login, refusal.status)
         const stepUp = refusal.status === 403
         const outcome = yield* shared(

@@ -49,6 +49,9 @@ export class StubNetwork {
       : typeof answer === "function"
       ? await answer(asked)
       : json(200, answer)
+    const location = response.headers.get("location")
+    // As a fetch does that is not told otherwise.
+    if (location !== null && init?.redirect !== "manual") return this.fetch(new URL(location, href), init)
     // As the network's own fetch has it; one that is made by hand knows no address.
     return Object.defineProperty(response, "url", { value: href })
   }
