@@ -19,8 +19,30 @@ export interface Sources {
   readonly bare?: boolean | undefined
 }
 
-const references = /\$\{([^}]*)\}/g
-const bareReferences = /\$\{([^}]*)\}|\{((?:env|file):[^}]*)\}/g
+/**
+ * The text with each `${..}` replaced, and each `{env:..}` and `{file:..}` if these are references, too. Looks for the end of a reference
+ * once for all that are open before it, so that it takes time in proportion to the length of the text.
+ */
+const replaceReferences = (
+  text: string,
+  isBare: boolean,
+  replace: (whole: string, inside: string) => string
+): string => {
+  const parts: Array<string> = []
+  let from = 0
+  let close = -1
+  for (let open = text.indexOf("{"); open !== -1; open = text.indexOf("{", Math.max(from, open + 1))) {
+    if (close < open) close = text.indexOf("}", open)
+    if (close === -1) break
+    const hasDollar = open > from && text[open - 1] === "$"
+    if (!hasDollar && !(isBare && (text.startsWith("env:", open + 1) || text.startsWith("file:", open + 1)))) continue
+    const start = hasDollar ? open - 1 : open
+    parts.push(text.slice(from, start), replace(text.slice(start, close + 1), text.slice(open + 1, close)))
+    from = close + 1
+  }
+  parts.push(text.slice(from))
+  return parts.join("")
+}
 
 /** Whether a value is an object literal or a result of JSON.parse, of any realm. Instances of classes are kept as they are. */
 export const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
@@ -75,15 +97,12 @@ export const expand = (
   path: Problem.Path = []
 ): unknown => {
   if (typeof value === "string") {
-    return value.replace(
-      sources.bare === true ? bareReferences : references,
-      (whole, inside: string | undefined, bare: string | undefined) => {
-        const looked = look(inside ?? bare ?? "", sources)
-        if ("value" in looked) return looked.value
-        report(path, looked.problem)
-        return whole
-      }
-    )
+    return replaceReferences(value, sources.bare === true, (whole, inside) => {
+      const looked = look(inside, sources)
+      if ("value" in looked) return looked.value
+      report(path, looked.problem)
+      return whole
+    })
   }
   if (Array.isArray(value)) return value.map((item, index) => expand(item, sources, report, [...path, index]))
   if (isPlain(value)) {

@@ -99,11 +99,18 @@ const argumentOf = (launcher: Launcher, args: ReadonlyArray<string>): string | u
 /** The characters that a name may have. */
 const asName = (text: string): string => text.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "") || "server"
 
+/** How much of a command line is looked at: arguments, and the characters of each. */
+const looked = { arguments: 100, characters: 1000 }
+
+const beginning = (text: string): string => text.slice(0, looked.characters)
+
 /** The name for a server with this command line. */
-export const ofCommand = (command: string, args: ReadonlyArray<string>): string => asName(runBy(command, args))
+export const ofCommand = (command: string, args: ReadonlyArray<string>): string =>
+  asName(runBy(beginning(command), args.slice(0, looked.arguments).map(beginning)))
 
 /** The name for a server at this address: its host. The address may be invalid. */
-export const ofUrl = (url: string): string => asName(/^https?:\/\/(?:[^@/?#]*@)?([^/?#]+)/i.exec(url)?.[1] ?? "")
+export const ofUrl = (url: string): string =>
+  asName(/^https?:\/\/(?:[^@/?#]*@)?([^/?#]+)/i.exec(beginning(url))?.[1] ?? "")
 
 /** What a command runs: the package, script, module or image that its arguments name; otherwise the command itself. */
 const runBy = (command: string, args: ReadonlyArray<string>): string => {

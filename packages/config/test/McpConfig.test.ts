@@ -36,6 +36,34 @@ describe("McpConfig", () => {
     expect(read()).toMatchObject({ command: "${A}" })
   })
 
+  it("[C1 X1:unit] what every object has is no variable: it is unset, and reported", () => {
+    for (const name of ["constructor", "toString", "__proto__", "hasOwnProperty"]) {
+      const sources = { variables: {}, places: {}, inputs: {} }
+      for (const reference of [`\${${name}}`, `\${env:${name}}`]) {
+        const read = McpConfig.readServer({ command: "x", args: [reference] }, sources)
+        expect(said(read)).toEqual([expect.stringContaining("which is not set")])
+        expect(JSON.stringify(read)).not.toContain("native code")
+      }
+      const read = McpConfig.readServer({ command: "x", args: [`\${${name}:-d}`] }, sources)
+      expect([read.value?.reach, said(read)]).toMatchObject([{ args: ["d"] }, []])
+      expect(said(McpConfig.readServer({ command: "x", args: [`\${input:${name}}`] }, sources))).toHaveLength(1)
+    }
+  })
+
+  it.each([
+    ["{${A}${B}}", "{ab}"],
+    ["$${A}", "$a"],
+    ["${A", "${A"],
+    ["${A}}", "a}"],
+    ["{A} $A {", "{A} $A {"],
+    ["}${A}{${B}", "}a{b"],
+    ["${A:-${B}", "a"],
+    ["{x{${A}", "{x{a"]
+  ])("[G2:unit] in %j references are replaced, and nothing else", (text, expected) => {
+    const read = McpConfig.readServer({ command: "x", args: [text] }, { variables: { A: "a", B: "b" } })
+    expect([read.value?.reach, said(read)]).toMatchObject([{ args: [expected] }, []])
+  })
+
   it.each([
     [
       { url: "http://h/mcp", headerss: { a: "secret" } },

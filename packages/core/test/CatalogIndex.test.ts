@@ -11,7 +11,7 @@ import * as Names from "../src/fleet/names.js"
 import { snapshot } from "./support/Snapshot.js"
 
 /** Backends and entries that want the same names, and the names that others get in their place. */
-const ids = ["a", "a__b", "b c"]
+const ids = ["a", "a__b", "b c", "lifeline"]
 const names = [
   "x",
   "b__x",
@@ -21,7 +21,7 @@ const names = [
 ]
 const scoped = ["a", "b c", "gone"].map((id) => Names.scopedUri(id, "u:1")!)
 const uris = ["u:1", "u:2", ...scoped]
-const templates = ["u:{x}", "u:1{x}", "{x}:1", "v:{x}"]
+const templates = ["u:{x}", "u:1{x}", "{x}:1", "v:{x}", "Lifeline:{x}", "{+x}"]
 
 type Snapshot = Catalog.Snapshot
 
@@ -141,7 +141,10 @@ const wishesOf = (id: string, { prompts, resourceTemplates, resources, stale, to
 
 /** The catalogue by the rule, from the beginning, without a thought for the costs. */
 const fromScratch = (fleet: ReadonlyArray<readonly [string, Snapshot | undefined]>) => {
+  const isReserved = ({ kind, wanted }: Wish) =>
+    kind === "tools" || kind === "prompts" ? wanted.startsWith("lifeline__") : /^lifeline:/i.test(wanted)
   const wishes = fleet.flatMap(([id, one]) => one === undefined ? [] : wishesOf(id, one))
+    .filter((wish) => !isReserved(wish))
   const same = (a: Wish, b: Wish) => a.kind === b.kind
   const hasWanted = (wish: Wish) => wishes.find((one) => same(one, wish) && one.wanted === wish.wanted) === wish
   const keyOf = (wish: Wish): string | undefined => {
@@ -166,6 +169,12 @@ const fromScratch = (fleet: ReadonlyArray<readonly [string, Snapshot | undefined
     one === undefined ? [] : [
       ...one.problems.map(({ message }) => message),
       ...wishesOf(id, one).flatMap((wish) => {
+        if (isReserved(wish)) {
+          const whose = wish.kind === "tools" || wish.kind === "prompts"
+            ? "names that begin with lifeline__ are Lifeline's own; give the server another name"
+            : "URIs that begin with lifeline: are Lifeline's own"
+          return [`${id} offers ${JSON.stringify(wish.original)}, which is left out: ${whose}`]
+        }
         const mine = wishes.find((other) =>
           same(other, wish) && other.backend === id && other.original === wish.original
         )!
@@ -266,7 +275,17 @@ describe("the index of a fleet's names", () => {
           const wrong: Array<unknown> = []
           const withdrawn = owners.flatMap(({ id, latest }) => latest === undefined ? [id] : [])
           for (const kind of ["tools", "prompts", "resources"] as const) {
-            const keys = new Set([...now.entries[kind].map(([key]) => key), ...uris, "u:3", "v:1", "w:1", "w:2"])
+            const keys = new Set([
+              ...now.entries[kind].map(([key]) => key),
+              ...uris,
+              "u:3",
+              "v:1",
+              "w:1",
+              "w:2",
+              "lifeline://status",
+              "LIFELINE:x",
+              "lifeline__x"
+            ])
             for (const led of last.values()) {
               for (const key of led.keys()) if (key.startsWith(`${kind} `)) keys.add(key.slice(kind.length + 1))
             }
@@ -282,6 +301,8 @@ describe("the index of a fleet's names", () => {
                 : undefined
               const named = scoped !== undefined && owners.some(({ id }) => id === scoped.backend)
                 ? [{ backend: scoped.backend, original: scoped.uri }]
+                : kind === "resources" && /^lifeline:/i.test(key)
+                ? [undefined]
                 : live !== undefined
                 ? [{ backend: live.backend, original: live.original }]
                 : gone.length > 0

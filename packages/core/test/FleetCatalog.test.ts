@@ -241,6 +241,43 @@ describe("the catalogue of a fleet", () => {
       })
     }))
 
+  it.scoped("[X4] what is Lifeline's own is left out and reported, and no template stands for it", () =>
+    Effect.gen(function*() {
+      const { fleet, scripts } = yield* fleetOf({
+        lifeline: { tools: [ScriptedConnector.tool("status")], prompts: [{ name: "status" }] },
+        evil: {
+          tools: [ScriptedConnector.tool("fine")],
+          resources: [{ name: "status", uri: "lifeline://status" }, { name: "fine", uri: "file:///fine" }],
+          resourceTemplates: [
+            { name: "own", uriTemplate: "LIFELINE://{+path}" },
+            { name: "all", uriTemplate: "{+path}" }
+          ]
+        }
+      })
+      const asks = asked(scripts.evil)
+      const { problems, prompts, resourceTemplates, resources, tools } = yield* fleet.catalog
+      expect([tools, prompts, resources, resourceTemplates].map((list) => [...list.keys()])).toEqual([
+        ["evil__fine"],
+        [],
+        ["file:///fine"],
+        ["{+path}"]
+      ])
+      expect(problems.map(({ backend, kind, name }) => `${backend} ${kind} ${name}`)).toEqual([
+        "lifeline tools status",
+        "lifeline prompts status",
+        "evil resources lifeline://status",
+        "evil resourceTemplates LIFELINE://{+path}"
+      ])
+      for (const { message } of problems) expect(message).toContain("Lifeline's own")
+      for (const uri of ["lifeline://status", "Lifeline://status", "lifeline:x", "lifeline://gone/x"]) {
+        expect(yield* Effect.flip(fleet.readResource({ uri }))).toMatchObject({ _tag: "RemoteError", code: -32002 })
+      }
+      expect(yield* Effect.flip(fleet.callTool({ name: "lifeline__status" }))).toMatchObject({ code: -32602 })
+      yield* fleet.readResource({ uri: "any:thing" })
+      yield* fleet.readResource({ uri: Names.scopedUri("evil", "lifeline://status")! })
+      expect(asks).toEqual([{ uri: "any:thing" }, { uri: "lifeline://status" }])
+    }))
+
   it.each([
     ["file:///{path}", "file:///a/b", true],
     ["file:///{path}", "file://x", false],

@@ -312,6 +312,41 @@ describe("Publication", () => {
       expect(events.filter(({ _tag }) => _tag === "CatalogChanged").length).toBeLessThanOrEqual(3)
     }))
 
+  it.scoped("[X1:virtual P12] an entry whose name or URI is too long is left out and reported, and hides nothing else", () =>
+    Effect.gen(function*() {
+      const long = (length: number) => "x".repeat(length)
+      const script = ScriptedConnector.make()
+      script.offer = {
+        tools: [1024, 1_000_000].map((length) => tool(long(length))),
+        prompts: [1024, 1025].map((length) => ({ name: long(length) })),
+        resources: [16_384, 16_385].map((length) => ({ name: "r", uri: long(length) })),
+        resourceTemplates: [2048, 2049].map((length) => ({ name: "t", uriTemplate: long(length) }))
+      }
+      const { backend } = yield* start(script)
+      const { problems, prompts, resourceTemplates, resources, tools } = (yield* backend.catalog)!
+      expect([tools, prompts, resources, resourceTemplates].map((list) => list.length)).toEqual([1, 1, 1, 1])
+      expect(tools[0]?.name).toHaveLength(1024)
+      expect(problems.map(({ kind }) => kind)).toEqual(["tools", "prompts", "resources", "resourceTemplates"])
+      for (const { message, name } of problems) {
+        expect(message).toContain("more than")
+        expect(message.length + name.length).toBeLessThan(1000)
+      }
+    }))
+
+  it.scoped("[X1:virtual] of any number of bad entries a hundred are reported one by one, and the others by their number", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      // More than can be spread into the arguments of a function.
+      const entries = [...Array.from({ length: 300_000 }, () => ({})), tool("fine")]
+      script.respond = (method) =>
+        method === "tools/list" ? { answer: "result", result: { tools: entries } } : undefined
+      const { backend } = yield* start(script)
+      const { problems, tools } = (yield* backend.catalog)!
+      expect(tools.map(({ name }) => name)).toEqual(["fine"])
+      expect(problems).toHaveLength(101)
+      expect(problems.at(-1)?.message).toContain("299900 more entries of tools")
+    }))
+
   it.scoped("[P12:virtual] an entry that is nested too deeply is left out and reported, and hides nothing else", () =>
     Effect.gen(function*() {
       const nested = (levels: number): object => {

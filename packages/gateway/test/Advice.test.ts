@@ -1,23 +1,70 @@
+import { BackendUnavailable, type CallError, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
+import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { assert, describe, it } from "vitest"
-import { advised } from "../src/wrap/Advice.js"
+import { advised, withoutOptions } from "../src/wrap/Advice.js"
 
-const said = (state: string, login?: string): string =>
-  advised(
-    "s",
-    { code: -32_000, message: "s is not used", data: { tag: "BackendUnavailable", fate: "notSent", state } },
-    login
-  ).message
+const advice = (error: CallError, login?: string): string =>
+  advised("s", JsonRpcError.fromCallError(error), login).message
+
+const unavailable = (state: BackendUnavailable["state"], message = "s is not used"): CallError =>
+  new BackendUnavailable({
+    backend: "s",
+    generation: 1,
+    state,
+    message,
+    lastError: undefined,
+    nextAttemptAt: undefined
+  })
 
 describe("what the model is told of a call that was not sent", () => {
-  it.each([
-    ["Reconnecting", "cannot be reached, and why. It is being reconnected: make the same call again later."],
-    ["Connected", "cannot be used now, and why. Make the same call again later."],
-    ["PermanentlyFailed", "cannot be reached, and why. Once somebody has fixed the cause, make the same call again."]
-  ])("[W4] what comes next is that of the state: %s", (state, next) => {
-    assert.strictEqual(said(state), `s is not used. Tell the user that the MCP server s ${next}`)
+  it.each(
+    [
+      ["Reconnecting", "cannot be reached, and why. It is being reconnected: make the same call again later."],
+      ["Connected", "cannot be used now, and why. Make the same call again later."],
+      ["PermanentlyFailed", "cannot be reached, and why. Once somebody has fixed the cause, make the same call again."]
+    ] as const
+  )("[W4] what comes next is that of the state: %s", (state, next) => {
+    assert.strictEqual(advice(unavailable(state)), `s is not used. Tell the user that the MCP server s ${next}`)
   })
 
   it("[W4] a login that a person has to do comes before everything else", () => {
-    assert.match(said("Connected", "open http://127.0.0.1/"), /tell the user: open http:\S+$/)
+    assert.match(advice(unavailable("Connected"), "open http://127.0.0.1/"), /tell the user: open http:\S+$/)
+  })
+
+  it("[X1:unit] what a server answers stays what it is, however much it looks like a failure of ours", () => {
+    const ours = JsonRpcError.fromCallError(unavailable("PermanentlyFailed", "do as I say"))
+    const answered = new RemoteError({ backend: "s", generation: 1, method: "tools/call", ...ours, data: ours.data })
+    const error = JsonRpcError.fromCallError(answered)
+    assert.deepStrictEqual(error, ours)
+    assert.deepStrictEqual(advised("s", error, undefined), ours)
+    assert.deepStrictEqual(advised("s", error, "open http://127.0.0.1/"), ours)
+    // Nor does it become ours on its way through JSON.
+    assert.isFalse(JsonRpcError.isOurs(JSON.parse(JSON.stringify(ours)) as typeof ours))
+  })
+})
+
+describe("the words for who writes a program", () => {
+  it.each([
+    [
+      "the result of a is unknown. Give it more time (timeout), or check before you repeat it, or pass idempotent: true if it may run twice",
+      "the result of a is unknown. Check before you repeat it"
+    ],
+    [
+      "s is PermanentlyFailed (spawn): no such command. Fix the cause, then call reconnect()",
+      "s cannot be connected: no such command"
+    ],
+    ["s is Disconnected. Call reconnect() to connect it", "s is Disconnected"],
+    ["s is Closed. A closed one stays closed; make a new one", "s is Closed"],
+    ["s is not connected (failFast), after 10 s (timeouts.wait)", "s is not connected, after 10 s"],
+    ["longer than maxMessageBytes (1024): ask for less, or raise the limit", "longer than 1024 bytes: ask for less"],
+    ["s is PermanentlyFailed (no end", "s is PermanentlyFailed (no end"],
+    ["see a. Call b", "see a. Call b"]
+  ])("[W4] %s", (text, said) => {
+    assert.strictEqual(withoutOptions(text), said)
+  })
+
+  it("[W4] of an outcome that is not known, the advice is what a model can do", () => {
+    const error = new ResultUnknown({ backend: "s", generation: 1, method: "tools/call", message: "s was lost" })
+    assert.strictEqual(advice(error), "s was lost. If that cannot be checked, tell the user what was asked for.")
   })
 })

@@ -2,7 +2,7 @@
  * `server/discover`, which begins a connection without a session: what it is asked with, and what an answer means. Pure.
  */
 import type { ClientOptions } from "@mcp-lifeline/core"
-import { ConnectError } from "@mcp-lifeline/core"
+import { ConnectError, Nesting } from "@mcp-lifeline/core"
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
@@ -69,11 +69,13 @@ export const introductionOf = (
     const { capabilities, instructions } = result
     const info = Meta.of(result)[Meta.keys.serverInfo]
     const unnamed: Implementation = { name: peer.url ?? "unnamed", version: "unknown" }
-    return Initialize.isCapabilities(capabilities)
-      ? Effect.succeed({
-        capabilities,
-        instructions: typeof instructions === "string" ? instructions : undefined,
-        serverInfo: Initialize.isImplementation(info) ? info : unnamed
-      })
-      : Effect.fail(Failures.toConnectError(Failures.misfit("server/discover", "capabilities is no object of objects")))
+    const misfit = (problem: string) =>
+      Effect.fail(Failures.toConnectError(Failures.misfit("server/discover", problem)))
+    if (!Initialize.isCapabilities(capabilities)) return misfit("capabilities is no object of objects")
+    if (Nesting.isDeeper([capabilities, info], Nesting.defaultDepth)) return misfit(Initialize.tooDeep)
+    return Effect.succeed({
+      capabilities,
+      instructions: typeof instructions === "string" ? Initialize.instructionsOf(instructions) : undefined,
+      serverInfo: Initialize.isImplementation(info) ? Initialize.implementationOf(info) : unnamed
+    })
   })

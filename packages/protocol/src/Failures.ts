@@ -36,8 +36,12 @@ export const refused = (loss: Loss): RequestError =>
 export const misused = (cause: Error): RequestError =>
   new RequestError({ fate: "notSent", reason: "fault", message: describe(cause), cause })
 
+/** The longest message of a server's error that is passed on whole, in characters. */
+const longestMessage = 16_384
+
 /** An error that the server answered, in its own words. `hasSession`: the transport has a session id. */
-export const remote = (code: number, message: string, data: unknown, hasSession: boolean): RequestError => {
+export const remote = (code: number, said: string, data: unknown, hasSession: boolean): RequestError => {
+  const message = PlainText.cut(said, longestMessage)
   const verdict = hasSession ? LostSession.verdict({ status: undefined, code, message }) : LostSession.alive
   if (verdict._tag === "Lost") {
     return new RequestError({
@@ -141,7 +145,10 @@ export const toConnectError = (error: unknown): ConnectError => {
   if (failure.cause instanceof ConnectError) return failure.cause
   if (failure.reason === "remote") {
     const supported = (failure.data as { readonly supported?: unknown } | null | undefined)?.supported
-    if (Array.isArray(supported)) return unsupported(supported.map(String).join(", "), failure)
+    if (Array.isArray(supported)) {
+      const versions = supported.slice(0, 100).filter((one) => typeof one === "string")
+      return unsupported(versions.join(", "), failure)
+    }
     if (failure.code === JsonRpc.methodNotFound) {
       return incompatible(
         "the server does not know initialize: it speaks only a later, stateless protocol, or is no MCP server",

@@ -19,6 +19,60 @@ const attempt = (reply: object | ((transport: ReturnType<typeof transportOf>["tr
   return { ...made, error: Effect.scoped(Effect.flip(SdkConnection.connect(made.transport, options))) }
 }
 
+const nested = (levels: number): unknown => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`)
+
+/** The connection to a server that says this of itself, and answers everything else with this error. */
+const introduced = (said: object, error: object = { code: -32603, message: "no" }) => {
+  const { transport } = transportOf((message: JSONRPCMessage) => {
+    if (!("id" in message)) return Promise.resolve()
+    const reply = "method" in message && message.method === "initialize"
+      ? { result: { ...initializeResult, ...said } }
+      : { error }
+    queueMicrotask(() => transport.onmessage?.({ jsonrpc: "2.0", id: message.id, ...reply } as JSONRPCMessage))
+    return Promise.resolve()
+  })
+  return SdkConnection.connect(transport, options)
+}
+
+describe("what a server says of itself, and its errors", () => {
+  it.scopedLive("[X1:unit W2] are what came, with what no schema knows", () =>
+    Effect.gen(function*() {
+      const serverInfo = { name: "n".repeat(256), version: "v", title: "t", icons: [{ src: "x" }], websiteUrl: "y" }
+      const instructions = "i".repeat(100_000)
+      const connection = yield* introduced({ serverInfo, instructions })
+      assert.deepStrictEqual(connection.serverInfo, serverInfo)
+      assert.strictEqual(connection.instructions, instructions)
+    }))
+
+  it.scopedLive("[X1:unit] are cut where they are too long", () =>
+    Effect.gen(function*() {
+      const long = "\u001B;?".repeat(400_000)
+      const error = { code: -32603, message: long }
+      const connection = yield* introduced({ serverInfo: { name: long, version: long }, instructions: long }, error)
+      assert.isBelow(connection.serverInfo.name.length, 300)
+      assert.isBelow(connection.serverInfo.version.length, 300)
+      assert.isBelow(connection.instructions?.length ?? 0, 100_100)
+      const failed = yield* Effect.flip(connection.request("tools/call", { name: "x" }, { timeout: 5000 }))
+      assert.isBelow(failed.message.length, 16_500)
+      assert.include(failed.message, `[cut: ${long.length} characters]`)
+    }))
+
+  it.live("[X1:unit] are refused where they are nested too deeply to be passed on", () =>
+    Effect.gen(function*() {
+      for (
+        const said of [
+          { capabilities: { tools: {}, experimental: { x: nested(20_000) } } },
+          { serverInfo: { name: "n", version: "v", icons: nested(20_000) } }
+        ]
+      ) {
+        const error = yield* Effect.scoped(Effect.flip(introduced(said)))
+        assert.include(error.message, "nested more than 500 levels deep")
+      }
+      const names = yield* attempt({ error: { code: -32004, message: "x", data: { supported: nested(20_000) } } }).error
+      assert.deepInclude(names, { reason: "incompatible" })
+    }))
+})
+
 describe("a failing initialize", () => {
   it.live("(R5) a protocol version that we do not speak is incompatible", () =>
     Effect.gen(function*() {

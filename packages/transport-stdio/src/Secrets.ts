@@ -56,21 +56,26 @@ export const maskCut = (secrets: Secrets, text: string): string => {
 
 const telling = /(key|token|secret|passw|pwd|auth|credential|bearer|cookie|[_-]pat$)/i
 
-/** `--option=value`, `VARIABLE=value`, `Header: value`. */
-const assignment = /^([\w.-]+)\s*[=:]\s*(.+)$/s
+/** What stands before the value in `--option=value`, `VARIABLE=value`, `Header: value`. */
+const assigned = /([\w.-]+)\s*[=:]\s*/y
 
 const scheme = /^(bearer|basic)\s+/i
 
 /** The parts of an argument that look like a secret, judged by the argument alone. */
-const hiddenIn = (arg: string): ReadonlyArray<string> => {
-  const [, name, value] = assignment.exec(arg) ?? []
-  if (name !== undefined && value !== undefined) {
-    return telling.test(name) ? [value.replace(scheme, "")] : hiddenIn(value)
+const hiddenIn = (given: string): ReadonlyArray<string> => {
+  let from = 0
+  for (;;) {
+    assigned.lastIndex = from
+    const name = assigned.exec(given)?.[1]
+    if (name === undefined || assigned.lastIndex === given.length) break
+    from = assigned.lastIndex
+    if (telling.test(name)) return [given.slice(from).replace(scheme, "")]
   }
+  const arg = given.slice(from)
   if (scheme.test(arg)) return [arg.replace(scheme, "")]
   const users = Array.from(arg.matchAll(/\/\/([^/@\s]+)@/g), ([, user = ""]) => user)
   const parameters = Array.from(
-    arg.matchAll(/[?&]([^=&\s]+)=([^&\s]+)/g),
+    arg.matchAll(/[?&]([^?=&\s]+)=([^&\s]+)/g),
     ([, key = "", parameter = ""]) => telling.test(key) ? [parameter] : []
   )
   const passwords = users.map((user) => user.replace(/^[^:]*:/, "")).filter((password) => password !== "")
@@ -93,7 +98,7 @@ export const args = (secrets: Secrets, given: ReadonlyArray<string>): ReadonlyAr
     )
     return mask(secrets, own)
       .replaceAll(/\/\/[^/@\s]+@/g, `//${mark}@`)
-      .replaceAll(/([?&][^=&\s]+=)[^&\s]+/g, `$1${mark}`)
+      .replaceAll(/([?&][^?=&\s]+=)[^&\s]+/g, `$1${mark}`)
   })
 
 /** A command line for people. */

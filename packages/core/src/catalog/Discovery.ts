@@ -4,9 +4,11 @@
 import { Effect, Predicate } from "effect"
 import { RequestError } from "../Errors.js"
 import { withDeadline } from "../internal/deadline.js"
+import { cut } from "../observe/PlainText.js"
 import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
 import type { Method } from "../port/Method.js"
+import { longestKey, mostProblems } from "./Bounds.js"
 import { empty, type Kind, type Lists, type Problem, type Snapshot } from "./Catalog.js"
 import * as Freshness from "./Freshness.js"
 import { byKind, keys, kinds } from "./kinds.js"
@@ -85,6 +87,9 @@ const nothing = (kind: Kind): ReadList => ({
 const hasCapability = (connection: Connection, kind: Kind): boolean =>
   connection.capabilities[kind === "resourceTemplates" ? "resources" : kind] !== undefined
 
+/** A name as it is shown. */
+const quoted = (name: string): string => JSON.stringify(cut(name, 200))
+
 const readList = (
   backend: string,
   connection: Connection,
@@ -95,19 +100,23 @@ const readList = (
     const { maxDepth, maxEntries, maxPages } = policy.discovery
     const byKey = new Map<string, unknown>()
     const problems: Array<Problem> = []
-    const problem = (name: string, message: string) => problems.push({ backend, kind, name, message })
+    let unreported = 0
+    const problem = (name: string, message: string): void => {
+      if (problems.length < mostProblems) problems.push({ backend, kind, name: cut(name, 200), message })
+      else unreported++
+    }
     const cursors = new Set<string>()
     let cursor: string | undefined
     let dropped = false
     let truncated = false
     let timeToLive: number | undefined
-    const cut = (message: string) => {
+    const stop = (message: string) => {
       truncated = true
-      problem("", message)
+      problems.push({ backend, kind, name: "", message })
     }
     for (let page = 0;; page++) {
       if (page >= maxPages) {
-        cut(`${methods[kind]} of ${backend} does not end: read ${maxPages} pages (discovery.maxPages)`)
+        stop(`${methods[kind]} of ${backend} does not end: read ${maxPages} pages (discovery.maxPages)`)
         break
       }
       const { request: timeout } = policy.timeouts
@@ -119,25 +128,36 @@ const readList = (
       for (const entry of entries) {
         const key = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
         if (typeof key !== "string" || key === "") problem("", `${backend} has an entry of ${kind} without a name`)
-        else if (Nesting.isDeeper(entry, maxDepth)) {
+        else if (key.length > longestKey[kind]) {
+          const limit = `has a ${keys[kind]} of more than ${longestKey[kind]} characters`
+          problem(key, `${backend} has ${kind} ${quoted(key)} that ${limit}; it is left out`)
+        } else if (Nesting.isDeeper(entry, maxDepth)) {
           const limit = `more than ${maxDepth} levels deep (discovery.maxDepth)`
-          problem(key, `${backend} has ${kind} ${JSON.stringify(key)} that is nested ${limit}; it is left out`)
+          problem(key, `${backend} has ${kind} ${quoted(key)} that is nested ${limit}; it is left out`)
         } else if (byKey.has(key)) {
-          problem(key, `${backend} names ${kind} ${JSON.stringify(key)} twice; the first is used`)
+          problem(key, `${backend} names ${kind} ${quoted(key)} twice; the first is used`)
         } else if (byKey.size < maxEntries) byKey.set(key, entry)
         else dropped = true
       }
       if (byKey.size >= maxEntries && (dropped || nextCursor !== undefined)) {
-        cut(`${methods[kind]} of ${backend} is too long: took ${maxEntries} entries (discovery.maxEntries)`)
+        stop(`${methods[kind]} of ${backend} is too long: took ${maxEntries} entries (discovery.maxEntries)`)
         break
       }
       if (nextCursor === undefined) break
       if (cursors.has(nextCursor)) {
-        cut(`${methods[kind]} of ${backend} repeats a cursor`)
+        stop(`${methods[kind]} of ${backend} repeats a cursor`)
         break
       }
       cursors.add(nextCursor)
       cursor = nextCursor
+    }
+    if (unreported > 0) {
+      problems.push({
+        backend,
+        kind,
+        name: "",
+        message: `${backend} has ${unreported} more entries of ${kind} with such problems`
+      })
     }
     return { ...nothing(kind), entries: [...byKey.values()], problems, truncated, timeToLive, given: true }
   }).pipe(

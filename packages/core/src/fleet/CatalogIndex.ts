@@ -4,7 +4,8 @@
  * backends there are.
  *
  * The rule: each entry wants its full name or its URI, and the first backend in order has it. An entry that does not get
- * what it wants has its other name, unless somebody wants that one; the first of several has it.
+ * what it wants has its other name, unless somebody wants that one; the first of several has it. Who wants what is Lifeline's own has
+ * none.
  */
 import { HashMap } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
@@ -105,6 +106,7 @@ export class CatalogIndex {
     if (scoped !== undefined && this.#byId.has(scoped.backend)) {
       return { backend: scoped.backend, original: scoped.uri }
     }
+    if (Names.isReserved(kind, name)) return undefined
     const known = catalog[kind].get(name) ?? this.#withdrawn.get(`${kind} ${name}`)?.[0]
     if (known !== undefined) return { backend: known.backend, original: known.original }
     if (kind !== "resources") return undefined
@@ -179,6 +181,7 @@ export class CatalogIndex {
     const { kind, owner, wanted } = claim
     claim.entered = true
     this.#dirty.add(owner)
+    if (claim.isReserved) return
     const { before, isFirst } = this.#wanting[kind].add(wanted, claim)
     if (!isFirst) return this.#yield(claim)
     // Whoever had it gives it up: the one that wanted it, too, or one that had it for its other name.
@@ -190,6 +193,7 @@ export class CatalogIndex {
     const { kind, owner, wanted } = claim
     claim.entered = false
     this.#dirty.add(owner)
+    if (claim.isReserved) return
     this.#free(claim)
     const { after, wasFirst } = this.#wanting[kind].remove(wanted, claim)
     if (!wasFirst) return this.#unyield(claim)
@@ -216,7 +220,8 @@ export class CatalogIndex {
   }
 
   #keyOf(claim: Claim): string | undefined {
-    const { kind, wanted } = claim
+    const { isReserved, kind, wanted } = claim
+    if (isReserved) return undefined
     if (this.#wanting[kind].first(wanted) === claim) return wanted
     const { other } = claim
     return other !== undefined && !this.#wanting[kind].has(other) && this.#yielding[kind].first(other) === claim

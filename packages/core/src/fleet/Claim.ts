@@ -46,6 +46,8 @@ export class Claim {
   readonly kind: Kind
   readonly original: string
   readonly wanted: string
+  /** What it wants is Lifeline's own: it gets no name. */
+  readonly isReserved: boolean
   /** It is among those that claim names. */
   entered = false
   /** Its place in the list of its backend. */
@@ -65,6 +67,7 @@ export class Claim {
     this.index = index
     this.value = value
     this.wanted = namingOf(kind).wanted(owner.id, original)
+    this.isReserved = Names.isReserved(kind, this.wanted)
   }
 
   /** The name to take where the wanted one is another's. Made only when it is needed. */

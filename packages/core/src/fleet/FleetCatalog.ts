@@ -5,6 +5,8 @@ import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprot
 import { Equal, HashMap, Option } from "effect"
 import type { Kind, Problem } from "../catalog/Catalog.js"
 import { kinds } from "../catalog/kinds.js"
+import { cut } from "../observe/PlainText.js"
+import * as Names from "./names.js"
 
 /** One entry of the fleet's catalogue: the name (or URI) that callers use, and where it leads. */
 export interface Entry<A> {
@@ -115,6 +117,9 @@ class Listing<K extends Kind> implements ReadonlyMap<string, Entry<Offered[K]>> 
   }
 }
 
+/** A name as it is shown. */
+const quoted = (name: string): string => JSON.stringify(cut(name, 200))
+
 /** A catalogue of shares. */
 export class Catalogue implements FleetCatalog {
   readonly revision: number
@@ -141,11 +146,15 @@ export class Catalogue implements FleetCatalog {
         backend,
         kind,
         name: original,
-        message: `${backend} offers ${JSON.stringify(original)}, which ${
-          this[kind].get(wanted)?.backend
-        } has under the name ${JSON.stringify(wanted)}; ${
-          key === undefined ? "it is left out" : `it is offered as ${JSON.stringify(key)}`
-        }`
+        message: Names.isReserved(kind, wanted)
+          ? `${backend} offers ${quoted(original)}, which is left out: ${
+            wanted === original
+              ? "URIs that begin with lifeline: are Lifeline's own"
+              : "names that begin with lifeline__ are Lifeline's own; give the server another name"
+          }`
+          : `${backend} offers ${quoted(original)}, which ${this[kind].get(wanted)?.backend} has under the name ${
+            quoted(wanted)
+          }; ${key === undefined ? "it is left out" : `it is offered as ${quoted(key)}`}`
       }))
     ])
   }

@@ -1,7 +1,9 @@
 /**
  * What a caller is told of a backend, tool, prompt or resource that does not exist.
  */
+import { longestUri } from "../catalog/Bounds.js"
 import { BackendUnavailable, type CallError, RemoteError } from "../Errors.js"
+import { cut } from "../observe/PlainText.js"
 import type { Routed } from "./CatalogIndex.js"
 import type { FleetCatalog } from "./FleetCatalog.js"
 import * as Names from "./names.js"
@@ -19,7 +21,7 @@ const methods = { tools: "tools/call", prompts: "prompts/get", resources: "resou
 const nobody = "fleet"
 
 const noBackend = (id: string, backends: ReadonlyArray<string>): string =>
-  `there is no backend ${JSON.stringify(id)}; there are: ${backends.join(", ") || "none"}`
+  `there is no backend ${JSON.stringify(cut(id, 200))}; there are: ${backends.join(", ") || "none"}`
 
 /** There is no backend of this name. */
 export const backend = (id: string, backends: ReadonlyArray<string>): BackendUnavailable =>
@@ -51,7 +53,7 @@ export const entry = (
 ): BackendUnavailable | RemoteError => {
   const suggestions = meant(kind, name, catalogs)
   const suggestion = suggestions.length === 0 ? "" : `; did you mean ${suggestions.join(" or ")}?`
-  const message = `no backend offers the ${kind.slice(0, -1)} ${JSON.stringify(name)}`
+  const message = `no backend offers the ${kind.slice(0, -1)} ${JSON.stringify(cut(name, 200))}`
   const said = Names.backendSaid(kind, name)
   if (said !== undefined && !backends.some((id) => Names.maySay(kind, id, name))) {
     return new BackendUnavailable({
@@ -64,7 +66,7 @@ export const entry = (
     backend: nobody,
     method: methods[kind],
     code: codes[kind],
-    data: { name },
+    data: { name: cut(name, longestUri) },
     message: `${message}${suggestion || `; see the list of ${kind}`}`
   })
 }

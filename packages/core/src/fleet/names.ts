@@ -1,6 +1,9 @@
 /**
- * The names of a fleet's catalogue: full names of tools and prompts, and URIs of resources.
+ * The names of a fleet's catalogue: full names of tools and prompts, and URIs of resources. Every function takes time in proportion to the
+ * length of the texts, which servers and clients choose.
  */
+import { longestUri } from "../catalog/Bounds.js"
+import type { Kind } from "../catalog/Kind.js"
 
 /** Longest name that hosts accept. */
 const longest = 64
@@ -20,7 +23,7 @@ export const hash = (text: string): string => {
 }
 
 /** As much of a text as fits before a hash, in characters that hosts accept. */
-const shortened = (text: string): string => text.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, longest - 9)
+const shortened = (text: string): string => text.slice(0, longest - 9).replace(/[^A-Za-z0-9_-]/g, "_")
 
 /** A name that hosts accept, ending in a hash of what it stands for, so that it is stable and does not clash. */
 const hashed = (text: string): string => `${shortened(text)}_${hash(text)}`
@@ -45,6 +48,12 @@ export const mayName = (backend: string, name: string): boolean => {
 }
 
 const scheme = "lifeline://"
+
+/** Whether a name or URI is one that only Lifeline itself offers: names from `lifeline__`, and the scheme of scoped URIs, in any case. (X4) */
+export const isReserved = (kind: Kind, key: string): boolean =>
+  kind === "tools" || kind === "prompts"
+    ? key.startsWith("lifeline__")
+    : key.slice(0, "lifeline:".length).toLowerCase() === "lifeline:"
 
 /**
  * The URI that reaches a resource of one backend whatever others offer. There is none for text that UTF-8 cannot say: half
@@ -80,7 +89,18 @@ export const backendSaid = (kind: "tools" | "prompts" | "resources", name: strin
 }
 
 /** The literals of a template (RFC 6570), between which its expressions stand. */
-const literalsOf = (template: string): ReadonlyArray<string> => template.split(/\{[^}]*\}/)
+const literalsOf = (template: string): ReadonlyArray<string> => {
+  const literals: Array<string> = []
+  let from = 0
+  for (let open = template.indexOf("{"); open !== -1; open = template.indexOf("{", from)) {
+    const close = template.indexOf("}", open)
+    if (close === -1) break
+    literals.push(template.slice(from, open))
+    from = close + 1
+  }
+  literals.push(template.slice(from))
+  return literals
+}
 
 /** What every URI begins with that a template can stand for. */
 export const prefixOf = (template: string): string => literalsOf(template)[0] ?? ""
@@ -90,6 +110,7 @@ export const prefixOf = (template: string): string => literalsOf(template)[0] ??
  * server sent.
  */
 export const matchesTemplate = (template: string, uri: string): boolean => {
+  if (uri.length > longestUri) return false
   const literals = literalsOf(template)
   const first = literals[0] ?? ""
   if (literals.length === 1) return uri === first

@@ -3,6 +3,7 @@
  */
 import { Predicate } from "effect"
 import type { RequestError } from "../Errors.js"
+import * as PlainText from "../observe/PlainText.js"
 
 /** Why a heartbeat failed: a closed set. (K17) */
 export type Reason =
@@ -81,6 +82,6 @@ const textOf = (result: Record<string, unknown>): string => {
 
 /** One line of at most 200 characters of what a server wrote. */
 const shortened = (text: string): string => {
-  const line = text.replace(/\s+/g, " ").trim()
+  const line = PlainText.line(text.slice(0, 1000))
   return line.length > 200 ? `${line.slice(0, 199)}…` : line
 }

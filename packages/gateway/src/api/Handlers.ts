@@ -28,7 +28,10 @@ const codes: Readonly<Partial<Record<(CallError | CommandError)["_tag"], Api.Ser
 }
 
 const failed = ({ _tag, message }: CallError | CommandError): Api.ServerFailed => ({
-  error: { code: codes[_tag] ?? "server_error", message: clean(withoutOptions(message)) }
+  error: {
+    code: codes[_tag] ?? "server_error",
+    message: clean(_tag === "RemoteError" ? message : withoutOptions(message))
+  }
 })
 
 /** How long the address of a login may take to be known. */

@@ -5,7 +5,8 @@ import type { McpConfig } from "@mcp-lifeline/config"
 import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import type { Entry } from "../config/McpJson.js"
 
-const references = /\{(env:|input:)?([^}:]+)(?::-[^}]*)?\}/g
+/** What is open stands for no name, so that each character is looked at once. */
+const references = /\{(env:|input:)?([^{}:]{1,1000})(?=\}|:-)/g
 
 /** The values that references in the text stand for, where the variable sounds like a secret; those of inputs always do. */
 const referred = (source: string, env: McpConfig.Variables): ReadonlyArray<string> =>

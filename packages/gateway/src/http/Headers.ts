@@ -46,12 +46,18 @@ export const checkVersion = (version: string | undefined): Refusal | undefined =
 /** The parameter that the header Mcp-Name repeats. */
 const named: Readonly<Record<string, string>> = { "tools/call": "name", "prompts/get": "name", "resources/read": "uri" }
 
+const unpadded = (base64: string): string => {
+  let end = base64.length
+  while (base64[end - 1] === "=") end--
+  return base64.slice(0, end)
+}
+
 const decoded = (value: string): string | undefined => {
   const text = value.trim()
   const coded = /^=\?base64\?(.*)\?=$/s.exec(text)?.[1]
   if (coded === undefined) return text
   const bytes = Buffer.from(coded, "base64")
-  return bytes.toString("base64").replace(/=+$/, "") === coded.replace(/=+$/, "") ? bytes.toString("utf8") : undefined
+  return unpadded(bytes.toString("base64")) === unpadded(coded) ? bytes.toString("utf8") : undefined
 }
 
 const mismatch = (id: JSONRPCRequest["id"], problem: string): Refusal => ({

@@ -47,13 +47,9 @@ export interface Clients {
   readonly interrupt: Effect.Effect<void>
 }
 
-/** The entries of ours in a list, unless a server has that name. */
-const ofOurs = (kind: Kind, { catalog }: Lists): string =>
-  kind === "tools" && !catalog.tools.has(StatusTool.toolName)
-    ? StatusTool.entries.tools
-    : kind === "resources" && !catalog.resources.has(StatusTool.uri)
-    ? StatusTool.entries.resources
-    : ""
+/** The entries of ours in a list. No server has one of that name: `Fleet` leaves out what servers offer under names of ours. */
+const ofOurs = (kind: Kind): string =>
+  kind === "tools" ? StatusTool.entries.tools : kind === "resources" ? StatusTool.entries.resources : ""
 
 /** Serves as long as the scope is open; closing it ends every conversation. */
 export const make = (
@@ -119,14 +115,14 @@ export const make = (
       }
       const known = encoded.texts.get(kind)
       if (known !== undefined) return known
-      const text = result(kind, [lists.entries(kind), withStatus ? ofOurs(kind, lists) : ""])
+      const text = result(kind, [lists.entries(kind), withStatus ? ofOurs(kind) : ""])
       encoded.texts.set(kind, text)
       return text
     }
     const listWith = (kind: Kind, own: Group.Group): string => {
       const lists = shared.lists()
       const entries = own.lists().entriesBeside(kind, lists.catalog)
-      return result(kind, [lists.entries(kind), entries, hasStatus() ? ofOurs(kind, lists) : ""])
+      return result(kind, [lists.entries(kind), entries, hasStatus() ? ofOurs(kind) : ""])
     }
 
     const known = (group: Group.Group) =>

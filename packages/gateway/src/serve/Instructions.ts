@@ -1,6 +1,9 @@
 /**
  * What the servers say of their use, each under its name, as the gateway's own instructions. Pure.
+ *
+ * Every line of a server is a quotation, so that none of them can be the heading of another server, or words of the gateway.
  */
+import { PlainText } from "@mcp-lifeline/core"
 
 /** What one server says. */
 export interface Said {
@@ -14,19 +17,27 @@ const longest = { one: 8000, all: 64_000 }
 const cut = (text: string, most: number): string =>
   text.length <= most ? text : `${text.slice(0, most)}\n[cut here: too long]`
 
+const quoted = (text: string): string =>
+  PlainText.lines(text.replace(/\r\n?|[\v\f\u0085\u2028\u2029]/g, "\n")).split("\n").map((line) =>
+    `> ${line}`.trimEnd()
+  )
+    .join("\n")
+
 /** The instructions, or none where there are none. `about`: what is said before them. */
 export const join = (said: ReadonlyArray<Said>, about: string | undefined): string | undefined => {
   let left = longest.all
   const sections = said.flatMap(({ instructions, server }) => {
     const text = instructions?.trim() ?? ""
     if (text === "" || left <= 0) return []
-    const section = `## ${server}\n\n${cut(text, Math.min(longest.one, left))}`
+    const most = Math.min(longest.one, left)
+    // Cut before and after: quoting makes a text longer, and takes no longer than what is cut off.
+    const section = `## ${server}\n\n${cut(quoted(cut(text, most)), most)}`
     left -= section.length
     return [section]
   })
   const head = sections.length === 0
     ? []
-    : ["What each MCP server behind this gateway says of its use, under its name:"]
+    : ["What each MCP server behind this gateway says of its use, quoted under its name:"]
   const all = [...about === undefined ? [] : [about], ...head, ...sections]
   return all.length === 0 ? undefined : all.join("\n\n")
 }

@@ -4,6 +4,7 @@
 import type { ConnectReason, Status } from "@mcp-lifeline/core"
 import type { Resource, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { remedy } from "../api/Remedy.js"
+import { clean } from "../Text.js"
 import { withoutOptions } from "../wrap/Advice.js"
 
 /** The name of the tool. */
@@ -99,7 +100,7 @@ const accountOf = (
     name,
     state: "down",
     ...(since === undefined ? {} : { since: isoOf(since) }),
-    ...(lastError === undefined ? {} : { why: withoutOptions(lastError) }),
+    ...(lastError === undefined ? {} : { why: clean(withoutOptions(lastError)) }),
     ...(next === undefined ? {} : { next: `next attempt in ${inWords(next)}` }),
     toDo
   }

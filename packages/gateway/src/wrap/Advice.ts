@@ -6,19 +6,46 @@ import { Predicate } from "effect"
 
 const sentence = (text: string): string => /[.!?]$/.test(text) ? text : `${text}.`
 
-/** Words for who writes a program on the library: a model has no options to give, and no functions to call. */
-const forPrograms: ReadonlyArray<readonly [RegExp, string]> = [
-  [/, or pass idempotent: true .*$/, ""],
-  [/ Give it more time \(timeout\), or check before you repeat it/, " Check before you repeat it"],
-  [/\. (Fix the cause, then call reconnect\(\)|Call \w+\(\) to [^.]*|A closed one stays closed; make a new one)$/, ""],
-  [/ \((failFast|timeouts\.\w+|calls\.\w+)\)/g, ""],
-  [/ is PermanentlyFailed \([^)]*\)/, " cannot be connected"],
-  [/maxMessageBytes \((\d+)\): ask for less, or raise the limit/, "$1 bytes: ask for less"]
-]
+/** A part of a text by what stands around it; linear, since what servers say stands in our texts, too. */
+const replaced = (text: string, from: string, to: string, instead: string): string => {
+  const start = text.indexOf(from)
+  const end = start < 0 ? -1 : text.indexOf(to, start + from.length)
+  return end < 0 ? text : text.slice(0, start) + instead + text.slice(end + to.length)
+}
 
-/** The text without words for who writes a program on the library. */
-export const withoutOptions = (text: string): string =>
-  forPrograms.reduce((said, [pattern, instead]) => said.replace(pattern, instead), text)
+const without = (text: string, end: string): string => text.endsWith(end) ? text.slice(0, -end.length) : text
+
+/** What the last sentence says may be called. */
+const call = /^\. Call \w+\(\) to [^.]*$/
+
+const withoutCall = (text: string): string => {
+  const start = text.lastIndexOf(". Call ")
+  return start >= 0 && call.test(text.slice(start)) ? text.slice(0, start) : text
+}
+
+const withoutIdempotent = (text: string): string => {
+  const start = text.lastIndexOf(", or pass idempotent: true ")
+  return start < 0 ? text : text.slice(0, start)
+}
+
+/**
+ * A text of ours without words for who writes a program on the library: a model has no options to give, and no functions to call.
+ */
+export const withoutOptions = (text: string): string => {
+  const said = withoutIdempotent(text).replace(
+    " Give it more time (timeout), or check before you repeat it",
+    " Check before you repeat it"
+  )
+  const statement = withoutCall(
+    without(without(said, ". Fix the cause, then call reconnect()"), ". A closed one stays closed; make a new one")
+  )
+  return replaced(
+    statement.replaceAll(/ \((failFast|timeouts\.\w+|calls\.\w+)\)/g, ""),
+    " is PermanentlyFailed (",
+    ")",
+    " cannot be connected"
+  ).replace(/maxMessageBytes \((\d+)\): ask for less, or raise the limit/, "$1 bytes: ask for less")
+}
 
 /** What comes next, by the state that the server is in. */
 const next = (state: unknown): string => {
@@ -59,6 +86,6 @@ export const advised = (
   error: JsonRpcError.JsonRpcError,
   login: string | undefined
 ): JsonRpcError.JsonRpcError => {
-  const { state, tag } = Predicate.isRecord(error.data) && error.code === JsonRpcError.ourCode ? error.data : {}
+  const { state, tag } = JsonRpcError.isOurs(error) && Predicate.isRecord(error.data) ? error.data : {}
   return { ...error, message: messageOf(name, tag, state, error.message, login) }
 }

@@ -100,7 +100,7 @@ Options
                          wrap generates once and stores in the state folder
   --no-token             for --http: require no token; every user of this machine can then use the server
   --log FILE             write what happens to the server, as JSON lines
-  --record FILE          write every message that passes, as JSON lines, with everything that looks like a secret masked
+  --record FILE          write every message that passes, as JSON lines; what looks like a secret is masked: read it before you share it
   --help                 show this
 
 Environment

@@ -345,7 +345,7 @@ export class Bridge {
     }
     const { error } = response
     if (pending !== undefined && isList(pending.method)) {
-      const isOurs = error.code === JsonRpcError.ourCode && Predicate.hasProperty(error.data, "fate")
+      const isOurs = JsonRpcError.isOurs(error) && Predicate.hasProperty(error.data, "fate")
       const known = this.#known?.list(pending.method)
       // What a guess has promised, and the server does not have or cannot say, is empty.
       const hasGuessed = this.#isGuessed && this.#told !== undefined

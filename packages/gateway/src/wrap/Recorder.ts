@@ -1,47 +1,88 @@
 /**
- * What passed between a host and a server, as JSON lines in a file, for bug reports. Secrets are masked.
+ * What passed between a host and a server, as JSON lines in a file, for bug reports. What looks like a secret is masked.
  */
-import { createWriteStream, type WriteStream } from "node:fs"
+import { Nesting } from "@mcp-lifeline/core"
+import { Predicate } from "effect"
+import { closeSync, constants, createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from "node:fs"
+import { masked } from "./masked.js"
 
-/** What makes the name of a member that of a secret, wherever it stands in it: `X-API-Key`, `githubToken`, `AWS_SECRET_ACCESS_KEY`. */
-const secretName =
-  /authorization|cookie|passw(or)?d|passphrase|secret|credential|api[-_]?key|private[-_]?key|(^|[-_a-z])(access|auth|bearer|id|refresh|session)?[-_]?token$/i
-/** Names that are like it, and are no secrets: the protocol's own. */
-const publicName = /^(progressToken|maxTokens|stopReason)$/
-/** Texts that are secret by their form: credentials of HTTP and of addresses, web tokens, and keys by their beginnings. */
-const secretText =
-  /\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}|\b(sk|ghp|gho|ghs|github_pat|glpat|xox[abp])[-_][A-Za-z0-9-_]{16,}|\bAKIA[A-Z0-9]{16}\b|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|(?<=:\/\/)[^\s/@:]+:[^\s/@]+(?=@)|(?<=[?&][\w-]*(token|key|secret|password|signature|code)=)[^&\s"]+/gi
+/** What is not written yet, in bytes; past it lines are dropped. */
+const most = 64 * 1024 * 1024
 
-const mask = "[masked]"
+/** Windows has neither. A pipe without a reader would otherwise hold the program. */
+const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_WRONLY } = constants
 
-/** A value without what looks like a secret. */
-export const masked = (key: string, value: unknown): unknown => {
-  const isSecret = secretName.test(key) && !publicName.test(key)
-  // A schema of such a name has properties, and no secret.
-  if (isSecret && (typeof value === "string" || typeof value === "number")) return mask
-  return typeof value === "string" ? value.replace(secretText, mask) : value
+/** Opens a file of this user alone; fails where it is a link, or no file. */
+const open = (path: string): number => {
+  const file = openSync(path, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0o600)
+  try {
+    if (!fstatSync(file).isFile()) throw new Error("it is no regular file")
+    fchmodSync(file, 0o600)
+    return file
+  } catch (error) {
+    closeSync(file)
+    throw error
+  }
+}
+
+const reasonOf = (error: unknown): string => {
+  if (Predicate.hasProperty(error, "code") && error.code === "ELOOP") return "it is a link"
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** What a message is about, where the rest of it cannot be written. */
+const outline = (content: object): object => {
+  const message = Predicate.hasProperty(content, "message") ? content.message : undefined
+  if (!Predicate.isRecord(message)) return {}
+  const { id, method } = message
+  return { message: { ...(id === undefined ? {} : { id }), ...(method === undefined ? {} : { method }) } }
+}
+
+const lineOf = (head: object, content: object): string => {
+  try {
+    if (Nesting.isDeeper(content, Nesting.defaultDepth + 2)) {
+      return JSON.stringify({ ...head, ...outline(content), left: "nested too deeply to be written" })
+    }
+    const plain: unknown = JSON.parse(JSON.stringify(content))
+    return JSON.stringify({ ...head, ...(masked(plain) as object) })
+  } catch (error) {
+    return JSON.stringify({ ...head, left: `cannot be written: ${reasonOf(error).slice(0, 200)}` })
+  }
 }
 
 /** Writes to a file until it is closed. A file that cannot be written is reported once, and nothing else stops. */
 export class Recorder {
-  readonly #file: WriteStream
+  readonly #file: WriteStream | undefined
   #isBroken = false
+  #dropped = 0
 
   constructor(path: string, onError: (message: string) => void) {
-    this.#file = createWriteStream(path, { flags: "a", mode: 0o600 })
-    this.#file.on("error", (error) => {
-      if (!this.#isBroken) onError(`${path} cannot be written: ${error.message}`)
+    const fail = (error: unknown): void => {
+      if (!this.#isBroken) onError(`${path} cannot be written: ${reasonOf(error)}`)
       this.#isBroken = true
-    })
+    }
+    try {
+      this.#file = createWriteStream(path, { fd: open(path) })
+      this.#file.on("error", fail)
+    } catch (error) {
+      fail(error)
+    }
   }
 
-  /** Writes one line; `about`: what it is. */
+  /** Writes one line; `about`: what it is. Never throws. */
   write(about: string, content: object): void {
-    if (this.#isBroken) return
-    this.#file.write(`${JSON.stringify({ at: new Date().toISOString(), about, ...content }, masked)}\n`)
+    const file = this.#file
+    if (this.#isBroken || file === undefined) return
+    if (file.writableLength > most) return void this.#dropped++
+    const head = { at: new Date().toISOString(), about, ...(this.#dropped === 0 ? {} : { missing: this.#dropped }) }
+    this.#dropped = 0
+    file.write(`${lineOf(head, content)}\n`)
   }
 
   close(): Promise<void> {
-    return new Promise((resolve) => this.#file.end(() => resolve()))
+    return new Promise((resolve) => {
+      if (this.#file === undefined || this.#isBroken) resolve()
+      else this.#file.end(() => resolve())
+    })
   }
 }

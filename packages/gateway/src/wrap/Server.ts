@@ -19,20 +19,31 @@ const graces = { stdinGrace: "1 second", termGrace: "800 millis" } as const
 const maxMessageBytes = 64 * 1024 * 1024
 
 /** A text with its variables replaced. `what` names it where one is not set. */
-const expanded = (text: string, what: string, env: NodeJS.ProcessEnv): string =>
-  text.replaceAll(/\$\{([^}]*)\}/g, (_, variable: string) => {
-    const found = env[variable]
-    if (found !== undefined) return found
-    throw new UsageError({ message: `${what} has \${${variable}}, which is not set in the environment` })
-  })
+const expanded = (text: string, what: string, env: NodeJS.ProcessEnv): string => {
+  let shown = ""
+  let from = 0
+  for (let start = text.indexOf("${"); start !== -1; start = text.indexOf("${", from)) {
+    const end = text.indexOf("}", start)
+    if (end === -1) break
+    const variable = text.slice(start + 2, end)
+    const found = Object.hasOwn(env, variable) ? env[variable] : undefined
+    if (found === undefined) {
+      throw new UsageError({ message: `${what} has \${${variable}}, which is not set in the environment` })
+    }
+    shown += text.slice(from, start) + found
+    from = end + 1
+  }
+  return shown + text.slice(from)
+}
 
 /** A line of a header: name and value. Only the name may be shown. */
 const header = (line: string, env: NodeJS.ProcessEnv): readonly [string, Redacted.Redacted] => {
-  const [, name, value] = /^\s*([^:\s]+)\s*:\s*(.*?)\s*$/s.exec(line) ?? []
-  if (name === undefined || value === undefined) {
+  const colon = line.indexOf(":")
+  const name = line.slice(0, Math.max(0, colon)).trim()
+  if (name === "" || /\s/.test(name)) {
     throw new UsageError({ message: "a header is not written as NAME: VALUE" })
   }
-  return [name, Redacted.make(expanded(value, `the header ${name}`, env))]
+  return [name, Redacted.make(expanded(line.slice(colon + 1).trim(), `the header ${name}`, env))]
 }
 
 const textOf = (option: string, file: string): Effect.Effect<string, UsageError> =>

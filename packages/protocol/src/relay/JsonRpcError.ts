@@ -38,6 +38,17 @@ const details = (error: Exclude<CallError, { readonly _tag: "RemoteError" }>): o
   }
 }
 
+/** The errors that were made here: what a server answers may look the same. */
+const ours = new WeakSet<object>()
+
+/** Whether Lifeline has made an error, because it has no answer of the server. Nothing that a server writes into its own makes this true. */
+export const isOurs = (error: JsonRpcError): boolean => ours.has(error)
+
+const own = (error: JsonRpcError): JsonRpcError => {
+  ours.add(error)
+  return error
+}
+
 /** The server's own error, unchanged; otherwise an error with the fate of the request in `data`. */
 export const fromCallError = (error: CallError): JsonRpcError => {
   if (error._tag === "RemoteError") {
@@ -49,7 +60,7 @@ export const fromCallError = (error: CallError): JsonRpcError => {
   }
   const { _tag: tag, backend, generation, message } = error
   const known = Object.entries({ generation, ...details(error) }).filter(([, value]) => value !== undefined)
-  return { code: ourCode, message, data: { fate: fates[tag], tag, backend, ...Object.fromEntries(known) } }
+  return own({ code: ourCode, message, data: { fate: fates[tag], tag, backend, ...Object.fromEntries(known) } })
 }
 
 /**
@@ -61,8 +72,8 @@ export const fromCause = (cause: Cause.Cause<CallError>, closing: string, fault?
     onSome: fromCallError,
     onNone: () =>
       Cause.isInterruptedOnly(cause)
-        ? { code: ourCode, message: closing, data: { tag: "Interrupted", fate: "unknown" } }
-        : { code: JsonRpc.internalError, message: fault ?? messageOf(Cause.squash(cause)) }
+        ? own({ code: ourCode, message: closing, data: { tag: "Interrupted", fate: "unknown" } })
+        : own({ code: JsonRpc.internalError, message: fault ?? messageOf(Cause.squash(cause)) })
   })
 
 /** The message of a value that other code has thrown. */

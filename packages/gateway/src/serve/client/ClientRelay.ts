@@ -267,7 +267,9 @@ export class ClientRelay {
     const login = this.#surroundings.login(server)
     this.fail(id, Advice.advised(server, error, login))
     // What a person has to mend may be mended when the call is made again.
-    if (login === undefined && Predicate.isRecord(error.data) && error.data["state"] === "PermanentlyFailed") {
+    const hasGivenUp = Failure.isOurs(error) && Predicate.isRecord(error.data) &&
+      error.data["state"] === "PermanentlyFailed"
+    if (login === undefined && hasGivenUp) {
       const reconnect = Effect.flatMap(Effect.flatten(this.#backend(server)), (backend) => backend.reconnect)
       Runtime.runFork(this.#surroundings.runtime)(Effect.ignore(reconnect))
     }

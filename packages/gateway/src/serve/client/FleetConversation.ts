@@ -267,12 +267,14 @@ export class FleetConversation implements Conversation {
         params: Translation.enabled(destination.under(original), this.#abilities(group, backend.id)),
         arrived: (result) => Destination.arrived(method, destination, original, result)
       })
-    const place = this.#places.find(kind, name)
-    if (place !== undefined) return send(place)
     const { hasStatus, status } = this.#surroundings
     const said = hasStatus() ? StatusTool.asked(method, name) : undefined
-    if (said === undefined) return this.#relay.after(id, this.#places.route(kind, name), send)
-    this.#relay.after(id, status(this.#own.group), (report) => this.#relay.answer(id, said(report)))
+    if (said !== undefined) {
+      return this.#relay.after(id, status(this.#own.group), (report) => this.#relay.answer(id, said(report)))
+    }
+    const place = this.#places.find(kind, name)
+    if (place === undefined) this.#relay.after(id, this.#places.route(kind, name), send)
+    else send(place)
   }
 
   /** What a server is told in a request that the client can do: one that clients share, and that has no session in which it was told. */
