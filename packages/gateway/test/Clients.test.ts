@@ -327,8 +327,8 @@ describe.concurrent("clients of one gateway", () => {
         const again = yield* client()
         for (const { said } of [one, again]) {
           const instructions: string = said[0]?.result?.["instructions"]
-          expect(instructions).toContain("## s\n\nAsk s first.")
-          expect(instructions).toMatch(/## t\n\nx{8000}\n\[cut here: too long\]$/)
+          expect(instructions).toContain("## s\n\n> Ask s first.")
+          expect(instructions).toMatch(/## t\n\n> x{8000}\n\[cut here: too long\]$/)
         }
       })
   )

@@ -42,6 +42,7 @@ export const otherName = (backend: string, name: string): string => hashed(`${ba
  * hash may belong to another, too.
  */
 export const mayName = (backend: string, name: string): boolean => {
+  if (name.length > longest) return false
   const prefix = `${backend}__`
   if (name.startsWith(prefix) && fullName(backend, name.slice(prefix.length)) === name) return true
   return /_[0-9a-f]{8}$/.test(name) && name.slice(0, -9).startsWith(shortened(`${backend}\n`))
@@ -67,8 +68,12 @@ export const scopedUri = (backend: string, uri: string): string | undefined => {
   }
 }
 
+/** The longest scoped URI: one character becomes up to nine. */
+const longestScoped = 10 * longestUri
+
 /** What a scoped URI stands for. */
 export const parseScopedUri = (uri: string): { readonly backend: string; readonly uri: string } | undefined => {
+  if (uri.length > longestScoped) return undefined
   const match = uri.startsWith(scheme) ? /^([^/]+)\/([^/]+)$/.exec(uri.slice(scheme.length)) : null
   try {
     return match === null ? undefined : { backend: decodeURIComponent(match[1]!), uri: decodeURIComponent(match[2]!) }

@@ -14,14 +14,12 @@ export interface Said {
 /** As many characters of one server are taken at most, and of all together. */
 const longest = { one: 8000, all: 64_000 }
 
-const cut = (text: string, most: number): string =>
-  text.length <= most ? text : `${text.slice(0, most)}\n[cut here: too long]`
-
 const quoted = (text: string): string =>
-  PlainText.lines(text.replace(/\r\n?|[\v\f\u0085\u2028\u2029]/g, "\n")).split("\n").map((line) =>
-    `> ${line}`.trimEnd()
-  )
-    .join("\n")
+  PlainText.lines(text.replace(/\r\n?|[\v\f\u0085\u2028\u2029]/g, "\n")).split("\n")
+    .map((line) => `> ${line}`.trimEnd()).join("\n")
+
+const cut = (text: string, most: number): string =>
+  text.length <= most ? quoted(text) : `${quoted(text.slice(0, most))}\n[cut here: too long]`
 
 /** The instructions, or none where there are none. `about`: what is said before them. */
 export const join = (said: ReadonlyArray<Said>, about: string | undefined): string | undefined => {
@@ -30,8 +28,9 @@ export const join = (said: ReadonlyArray<Said>, about: string | undefined): stri
     const text = instructions?.trim() ?? ""
     if (text === "" || left <= 0) return []
     const most = Math.min(longest.one, left)
-    // Cut before and after: quoting makes a text longer, and takes no longer than what is cut off.
-    const section = `## ${server}\n\n${cut(quoted(cut(text, most)), most)}`
+    const section = `## ${server}
+
+${cut(text, most)}`
     left -= section.length
     return [section]
   })
