@@ -28,9 +28,7 @@ export const join = (said: ReadonlyArray<Said>, about: string | undefined): stri
     const text = instructions?.trim() ?? ""
     if (text === "" || left <= 0) return []
     const most = Math.min(longest.one, left)
-    const section = `## ${server}
-
-${cut(text, most)}`
+    const section = `## ${server}\n\n${cut(text, most)}`
     left -= section.length
     return [section]
   })
