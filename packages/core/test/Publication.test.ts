@@ -707,3 +707,76 @@ describe("lists that go wrong", () => {
       }
     }))
 })
+
+describe("a catalogue from before", () => {
+  const remembered: Catalog.Remembered = {
+    ...offer("old"),
+    prompts: [{ name: "greet" }],
+    serverInfo: { name: "docs", version: "1" },
+    capabilities: { tools: {} },
+    instructions: "be kind",
+    protocolVersion: "2025-11-25"
+  }
+
+  it.scoped("[P2] is shown as stale until the server has given another, which is kept", () =>
+    Effect.gen(function*() {
+      const kept: Array<Catalog.Snapshot> = []
+      const connector = ScriptedConnector.make().script({ after: 1000 })
+      connector.offer = offer("new")
+      const catalogMemory = { remembered, keep: (snapshot: Catalog.Snapshot) => void kept.push(snapshot) }
+      const { backend } = yield* start(connector, { catalogMemory })
+      expect(yield* backend.catalog).toMatchObject({
+        ...remembered,
+        generation: 0,
+        revision: 0,
+        stale: true,
+        problems: [],
+        truncated: []
+      })
+      expect((yield* backend.status).catalog).toMatchObject({ tools: 1, stale: true })
+      expect(kept).toEqual([])
+      yield* TestClock.adjust(1000)
+      expect(yield* seen(backend)).toEqual({ tools: ["new"], generation: 1, revision: 1, stale: false })
+      expect(kept.map(summary)).toEqual([yield* seen(backend)])
+      yield* backend.refresh
+      expect(kept).toHaveLength(1)
+    }))
+
+  for (const [option, tools] of [["lazy", ["old"]], ["disabled", undefined]] as const) {
+    it.scoped(`[P2] of a ${option} backend is ${tools === undefined ? "withdrawn" : "shown"}`, () =>
+      Effect.gen(function*() {
+        const { backend } = yield* start(ScriptedConnector.make(), {
+          lifecycle: { [option]: true },
+          catalogMemory: { remembered, keep: () => undefined }
+        })
+        expect((yield* seen(backend))?.tools).toEqual(tools)
+      }))
+  }
+
+  it.scoped("[C3] gives no tool the right to be called twice", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      const old = { ...remembered, tools: [tool("old", { readOnlyHint: true })] }
+      let calls = 0
+      connector.respond = (method) => {
+        if (method.endsWith("/list")) return never
+        calls++
+        connector.current.lose()
+        return never
+      }
+      const { backend } = yield* start(connector, { catalogMemory: { remembered: old, keep: () => undefined } })
+      const failure = yield* Effect.fork(Effect.flip(backend.callTool({ name: "old" })))
+      yield* TestClock.adjust("1 minute")
+      expect(yield* Fiber.join(failure)).toMatchObject({ _tag: "ResultUnknown" })
+      expect(calls).toBe(1)
+    }))
+
+  it.scoped("[L19] is used, and nothing breaks, where keeping it throws", () =>
+    Effect.gen(function*() {
+      const keep = () => {
+        throw new Error("the disk is full")
+      }
+      const { backend } = yield* start(ScriptedConnector.make(), { catalogMemory: { remembered, keep } })
+      expect(yield* seen(backend)).toMatchObject({ tools: ["echo"], stale: false })
+    }))
+})

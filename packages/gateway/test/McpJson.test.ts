@@ -140,6 +140,26 @@ args = [
     expect(args("/work/project/.mcp.json")).toEqual(["/work/project", "project/"])
   })
 
+  it("[G4:unit] a server's identity differs for each way to start or reach another one, and says nothing of secrets", () => {
+    const identity = (entry: object, folder = "/a") =>
+      Backends.fromEntries(parse(JSON.stringify({ mcpServers: { a: entry } })).entries, folder).backends[0]?.identity
+    const stdio = { command: "node", args: ["a.js"], env: { TOKEN: "s3cret" }, cwd: "x", protocol: "2025" }
+    const http = { url: "https://mcp.example/", headers: { "X-Key": "s3cret" }, type: "http" }
+    for (
+      const [own, others] of [
+        [stdio, [{ command: "deno" }, { args: [] }, { env: { TOKEN: "other" } }, { cwd: "y" }, { protocol: "2026" }]],
+        [http, [{ url: "https://mcp.example/b" }, { headers: { "X-Key": "other" } }, { type: "sse" }]]
+      ] as const
+    ) {
+      expect(identity(own)).toMatch(/^[\w+/=]+$/)
+      expect(identity({ ...own, reconnect: { initialDelay: "1 second" }, lifecycle: { lazy: true } })).toBe(
+        identity(own)
+      )
+      for (const other of others) expect(identity({ ...own, ...other })).not.toBe(identity(own))
+    }
+    expect(identity(stdio, "/b")).not.toBe(identity(stdio))
+  })
+
   it("[G2:unit] envFile is read from the folder of the file, below env; one that is not there stops its server", async () => {
     const folder = mkdtempSync(join(tmpdir(), "lifeline-"))
     try {

@@ -39,7 +39,8 @@ export const startBackend = (
 ): Effect.Effect<BackendHandle, InvalidOptions, Scope.Scope> =>
   Effect.gen(function*() {
     const policy = surroundings.policy ?? (yield* resolvePolicy(id, options))
-    const state = new BackendState(id, policy, yield* Effect.clock, surroundings.fleetStartedAt)
+    const { fleetStartedAt } = surroundings
+    const state = new BackendState(id, policy, yield* Effect.clock, fleetStartedAt, options.catalogMemory)
     const telemetry = yield* Telemetry.Current
     if (telemetry !== undefined) Observe.measure(state, options.connector, telemetry)
     const { interval } = policy.keepalive
@@ -50,6 +51,8 @@ export const startBackend = (
     }
     const supervisor = new Supervisor(state, options, surroundings.permits ?? unbounded)
     state.observer = surroundings.observer
+    const { snapshot } = state.published.value
+    if (snapshot !== undefined) state.observer?.catalogChanged(snapshot)
     // Registered before the supervisor's own finalizer, so it runs when everything is torn down and reported.
     yield* Effect.addFinalizer(() => Effect.sync(() => state.end()))
     yield* supervisor.start
@@ -66,6 +69,7 @@ export const startBackend = (
  */
 export const resolvePolicy = <R>(
   id: string,
-  { capabilities: _1, clientInfo: _2, connector, handlers: _3, onConnected: _4, ...policy }: BackendOptions<R>,
+  { capabilities: _1, catalogMemory: _2, clientInfo: _3, connector, handlers: _4, onConnected: _5, ...policy }:
+    BackendOptions<R>,
   defaults?: PolicyOptions
 ): Either.Either<Policy, InvalidOptions> => resolve(id, connector, policy, defaults)

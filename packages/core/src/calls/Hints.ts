@@ -47,5 +47,7 @@ export const mayRepeat = (
   const said = listed?.get(name)
   const isLater = snapshot?.generation === generation && snapshot.revision > (said?.revision ?? -1)
   if (said !== undefined && !isLater) return said.harmless
+  // What is remembered of another run of the program may be long ago.
+  if (snapshot?.generation === 0) return false
   return isHarmless(snapshot?.tools.find((tool) => tool.name === name)?.annotations)
 }

@@ -54,6 +54,29 @@ export interface Snapshot extends Lists {
   readonly truncated: ReadonlyArray<Kind>
 }
 
+/** A catalogue from before: what a program has kept of the last time that it ran. */
+export interface Remembered
+  extends Lists, Pick<Snapshot, "serverInfo" | "capabilities" | "instructions" | "protocolVersion">
+{}
+
+/** Where the catalogue of one backend outlives the program. */
+export interface CatalogMemory {
+  /** The catalogue that the backend begins with, marked as stale, until it has read one. It gives no tool the right to be called twice. */
+  readonly remembered?: Remembered | undefined
+  /** Called with each catalogue that was read and differs from the last one. Must not throw. */
+  readonly keep: (snapshot: Snapshot) => void
+}
+
+/** A catalogue from before as a snapshot: of no connection of this backend. */
+export const fromBefore = (remembered: Remembered): Snapshot => ({
+  ...remembered,
+  generation: 0,
+  revision: 0,
+  stale: true,
+  problems: [],
+  truncated: []
+})
+
 /** The lists of a server that offers nothing. */
 export const empty: Lists = { tools: [], prompts: [], resources: [], resourceTemplates: [] }
 

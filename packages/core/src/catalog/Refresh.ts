@@ -354,8 +354,10 @@ export class Refresh {
     }
     const known = slot.snapshot && { ...slot.snapshot, revision, stale: slot.snapshot.stale && !slot.expired }
     const isNew = known === undefined || !isSame(known, snapshot)
-    if (isNew) backend.publish({ revision, snapshot, expired })
-    else if (slot.expired) backend.publish({ expired })
+    if (isNew) {
+      backend.publish({ revision, snapshot, expired })
+      backend.keep(snapshot)
+    } else if (slot.expired) backend.publish({ expired })
     this.#backend.firstOutcome.complete()
   }
 }

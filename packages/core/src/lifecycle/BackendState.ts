@@ -3,7 +3,7 @@
  * the life of a backend.
  */
 import { type Clock, Effect, Option } from "effect"
-import { type Snapshot, visible } from "../catalog/Catalog.js"
+import { type CatalogMemory, fromBefore, type Snapshot, visible } from "../catalog/Catalog.js"
 import * as Health from "../health/Health.js"
 import { firstOf } from "../internal/firstOf.js"
 import { Hub } from "../internal/Hub.js"
@@ -88,23 +88,35 @@ export class BackendState {
   }
   #probes: Health.History = Health.empty
   #demanded = false
+  readonly #memory: CatalogMemory | undefined
 
-  constructor(id: string, policy: Policy, clock: Clock.Clock, fleetStartedAt?: number) {
+  constructor(id: string, policy: Policy, clock: Clock.Clock, fleetStartedAt?: number, memory?: CatalogMemory) {
     this.id = id
     this.policy = policy
     this.clock = clock
     this.fleetStartedAt = fleetStartedAt
+    this.#memory = memory
     const { disabled, lazy } = policy.lifecycle
-    this.published = new StateRef<Slot>({
+    const first: Slot = {
       state: disabled ? State.Disabled() : lazy ? State.Idle() : State.Connecting({ probe: false }),
       current: undefined,
       generation: 0,
-      snapshot: undefined,
+      snapshot: memory?.remembered && fromBefore(memory.remembered),
       revision: 0,
       expired: false,
       nextAttemptAt: undefined,
       lastError: undefined
-    })
+    }
+    this.published = new StateRef<Slot>({ ...first, snapshot: this.#visible(first) })
+  }
+
+  /** A catalogue was read: it is kept for the next run of the program. */
+  keep(snapshot: Snapshot): void {
+    try {
+      this.#memory?.keep(snapshot)
+    } catch (defect) {
+      this.reportDefect("the memory of the catalogue", defect)
+    }
   }
 
   /** Sends the supervisor a message. */

@@ -2,6 +2,7 @@
  * The options with which a program makes a backend.
  */
 import { Effect } from "effect"
+import type { CatalogMemory } from "../catalog/Catalog.js"
 import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"
 import type { Session } from "../port/Session.js"
 import type { PolicyOptions } from "./Policy.js"
@@ -10,6 +11,8 @@ import type { PolicyOptions } from "./Policy.js"
 export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<R> {
   /** Makes the connections, for example `StdioConnector.make({ command })` or `HttpConnector.make({ url })`. */
   readonly connector: Connector
+  /** Keeps the catalogue for the next run of the program, and begins with that of the last one. */
+  readonly catalogMemory?: CatalogMemory | undefined
   /**
    * Runs on every new session before Lifeline sends calls there. If it fails, the connection attempt fails. Does not run if a connection
    * resumes the session of the previous one.

@@ -6,7 +6,8 @@ import type { Backend, Connector } from "@mcp-lifeline/core"
 import { Policy, Problem as OptionProblem } from "@mcp-lifeline/core"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Array, Effect, Either } from "effect"
+import { Array, Effect, Either, Redacted } from "effect"
+import { createHash } from "node:crypto"
 import { resolve } from "node:path"
 import { version } from "../Version.js"
 import * as EnvFile from "./EnvFile.js"
@@ -16,6 +17,8 @@ import type { Entry, Problem } from "./McpJson.js"
 export type Server = Backend.BackendOptions & {
   readonly id: string
   readonly sessions?: "shared" | "per-client" | undefined
+  /** A digest of how the server is started or reached: differs where it may be another server. Nothing can be read from it. */
+  readonly identity?: string | undefined
 }
 
 /** The backends that can be made, and why others cannot. */
@@ -24,6 +27,20 @@ export interface Backends {
   readonly backends: ReadonlyArray<Server>
   readonly problems: ReadonlyArray<Problem>
 }
+
+/** Tells values apart by all that they say, secrets included, of which nothing can be read from it. */
+export const digest = (value: unknown): string =>
+  createHash("sha256").update(
+    JSON.stringify(value, function(this: Record<string, unknown>, key, value: unknown) {
+      // Before it says of itself that it is redacted.
+      const own = this[key]
+      return Redacted.isRedacted(own) ? Redacted.value(own) : value
+    })
+  ).digest("base64")
+
+/** Differs where the server is another, or is started or reached otherwise. */
+const identityOf = ({ server }: Entry, folder: string): string =>
+  digest(server._tag === "Http" ? server : { ...server, cwd: resolve(folder, server.cwd ?? ".") })
 
 const envFileOf = ({ server }: Entry, folder: string): string | undefined =>
   server._tag === "Http" || server.envFile === undefined ? undefined : resolve(folder, server.envFile)
@@ -99,7 +116,12 @@ export const fromEntries = (
     (entry) =>
       Either.map(
         fromEntry(entry, folder, authorizations.get(entry.name)),
-        (options): Server => ({ ...options, id: entry.name, sessions: entry.sessions })
+        (options): Server => ({
+          ...options,
+          id: entry.name,
+          sessions: entry.sessions,
+          identity: identityOf(entry, folder)
+        })
       )
   )
   return { backends, problems: problems.flat() }

@@ -2,8 +2,7 @@
  * The file that `serve` is given, as backends of a fleet: read at the start, and again after each save.
  */
 import type { Fleet, InvalidOptions } from "@mcp-lifeline/core"
-import { Cause, Effect, Either, ExecutionStrategy, Exit, Redacted, Scope, Stream } from "effect"
-import { createHash } from "node:crypto"
+import { Cause, Effect, Either, ExecutionStrategy, Exit, Scope, Stream } from "effect"
 import { dirname, resolve } from "node:path"
 import { StartError } from "../Errors.js"
 import * as UserFile from "../files/UserFile.js"
@@ -64,15 +63,7 @@ const remedies: Readonly<Record<UserFile.NotRead["reason"], string>> = {
   other: "give another file"
 }
 
-/** Tells entries apart by all that they say, secrets included, of which nothing can be read from it. */
-const fingerprint = ({ policy, server, sessions }: McpJson.Entry): string =>
-  createHash("sha256").update(
-    JSON.stringify([server, policy, sessions], function(this: Record<string, unknown>, key, value: unknown) {
-      // Before it says of itself that it is redacted.
-      const own = this[key]
-      return Redacted.isRedacted(own) ? Redacted.value(own) : value
-    })
-  ).digest("base64")
+const fingerprint = ({ policy, server, sessions }: McpJson.Entry): string => Backends.digest([server, policy, sessions])
 
 /** What a file says now: the servers that can be used, and of those that cannot be, the ones that are in use. */
 interface Loaded {

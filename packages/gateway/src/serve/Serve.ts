@@ -15,6 +15,7 @@ import { StartError } from "../Errors.js"
 import * as LastingSessions from "../http/LastingSessions.js"
 import type * as SessionKey from "../http/SessionKey.js"
 import * as Token from "../http/Token.js"
+import * as Kept from "../known/Kept.js"
 import * as Output from "../Output.js"
 import * as Proof from "../state/Proof.js"
 import * as RunningGateways from "../state/RunningGateways.js"
@@ -156,7 +157,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
     const demo = given ? undefined : yield* Demo.make
     const ofDemo = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
     const startedAt = yield* Clock.currentTimeMillis
-    const servers = yield* Servers.make(given?.servers ?? ofDemo).pipe(
+    const servers = yield* Servers.make(given?.servers ?? ofDemo, { kept: yield* Kept.make }).pipe(
       Effect.provideService(Telemetry.Current, record.servers),
       Effect.mapError(({ cause, message }) => new StartError({ message, cause }))
     )

@@ -6,6 +6,8 @@ import { Incoming, type Introduction, JsonRpc } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
 import { Effect, Option } from "effect"
 import type { Server } from "../config/Backends.js"
+import type { KeptServers } from "../known/Kept.js"
+import { type Client, Remembered } from "../known/Remembered.js"
 
 export type { Server } from "../config/Backends.js"
 
@@ -33,6 +35,8 @@ export interface Servers {
   readonly introduction: (server: string) => Introduction | undefined
   /** Notes what somebody's own server has said of itself. */
   readonly introduced: (server: string, introduction: Introduction) => void
+  /** What is remembered of servers in the name of a client that has them to itself. */
+  readonly remembered: (client: Client) => Remembered
   /** Has one more listener. Returns what takes it away. */
   readonly listen: (listener: Listener) => () => void
   /** Starts, stops and replaces what differs, for all clients. */
@@ -54,15 +58,19 @@ const declined = (server: string, method: string): Error =>
     { code: JsonRpc.methodNotFound }
   )
 
+/** In whose name shared servers are asked. */
+const gateway: Client = { clientName: "mcp-lifeline", protocolVersion: "", capabilities: {} }
+
 const isOwn = ({ sessions }: Server): boolean => sessions === "per-client"
 
-/** A server as a fleet takes it. */
+/** A server as a fleet takes it. `remembered`: what is known of it from before. */
 export const backendOf = (
   server: Server,
+  remembered: Remembered,
   around: (connector: Connector) => Connector
 ): Backend.BackendOptions & { readonly id: string } => {
-  const { sessions: _, ...options } = server
-  return { ...options, connector: around(options.connector) }
+  const { identity: _1, sessions: _2, ...options } = server
+  return { ...options, connector: around(options.connector), catalogMemory: remembered.memory(server.id) }
 }
 
 /** Makes something once for each connector, so that what has not changed stays the same. */
@@ -112,18 +120,30 @@ const together = (a: Fleet.Applied, b: Fleet.Applied): Fleet.Applied => {
   }
 }
 
+/** How servers are made. */
+export interface Options extends Pick<Fleet.FleetOptions, "waitTimeout"> {
+  /** What is kept of servers between two runs. Default: nothing. */
+  readonly kept?: KeptServers | undefined
+}
+
 /** Starts the shared ones. `waitTimeout`: how long lists wait for them; by default 10 s. */
 export const make = (
   servers: ReadonlyArray<Server>,
-  { waitTimeout }: Pick<Fleet.FleetOptions, "waitTimeout"> = {}
+  { kept, waitTimeout }: Options = {}
 ): Effect.Effect<Servers, InvalidOptions, Scope.Scope> =>
   Effect.gen(function*() {
+    const runtime = yield* Effect.runtime<never>()
+    const remembered = new Remembered(kept, gateway, runtime)
     const listeners = new Set<Listener>()
     const introductions = new Map<string, Introduction>()
     const connectors = oncePerConnector()
     const shared = (all: ReadonlyArray<Server>) =>
       all.filter((server) => !isOwn(server)).map((server) =>
-        backendOf(server, (connector) => connectors(connector, () => incomingOf(server.id).around(connector)))
+        backendOf(
+          server,
+          remembered,
+          (connector) => connectors(connector, () => incomingOf(server.id).around(connector))
+        )
       )
     const incomingOf = (id: string): Incoming => {
       const incoming = new Incoming()
@@ -143,21 +163,28 @@ export const make = (
     }
     const timed = (all: ReadonlyArray<Server>) =>
       new Set(all.flatMap(({ id, timeouts }) => timeouts?.request === undefined ? [] : [id]))
+    const applyShared = (next: ReadonlyArray<Server>) =>
+      Effect.zipRight(
+        remembered.recall(next.filter((server) => !isOwn(server))),
+        Effect.suspend(() => fleet.apply(shared(next)))
+      )
     let own = servers.filter(isOwn)
     let withTimeout = timed(servers)
+    yield* remembered.recall(servers.filter((server) => !isOwn(server)))
     const fleet = yield* Fleet.make({ backends: shared(servers), waitTimeout })
     return {
       fleet,
       own: () => own,
       hasTimeout: (server) => withTimeout.has(server),
-      introduction: (server) => introductions.get(server),
+      introduction: (server) => introductions.get(server) ?? remembered.introduction(server),
+      remembered: (client) => new Remembered(kept, client, runtime),
       introduced: (server, introduction) => void introductions.set(server, introduction),
       listen: (listener) => {
         listeners.add(listener)
         return () => void listeners.delete(listener)
       },
       apply: (next) =>
-        Effect.map(fleet.apply(shared(next)), (applied) => {
+        Effect.map(applyShared(next), (applied) => {
           const before = own
           own = next.filter(isOwn)
           withTimeout = timed(next)

@@ -3,44 +3,15 @@
  * starts, is down, or waits for a sign-in.
  */
 import type { Introduction } from "@mcp-lifeline/protocol"
-import { Schema } from "effect"
 import { isDeepStrictEqual } from "node:util"
+import { introductionOf, type Kept } from "../known/Kept.js"
 import { isList, type ListMethod, lists } from "../listMethods.js"
-import * as StateFolder from "../state/StateFolder.js"
 
 /** A result as it came. */
 export type Result = Readonly<Record<string, unknown>>
 
 /** The list without entries. */
 export const emptyList = (method: ListMethod): Result => ({ [lists[method]]: [] })
-
-const AnyObject = Schema.Record({ key: Schema.String, value: Schema.Unknown })
-
-/** What is kept, as JSON. */
-export const Kept = Schema.Struct({
-  introduction: Schema.Struct({
-    serverInfo: Schema.optional(AnyObject),
-    capabilities: AnyObject,
-    instructions: Schema.optional(Schema.String),
-    protocolVersion: Schema.String
-  }),
-  lists: Schema.Record({ key: Schema.String, value: AnyObject })
-})
-export type Kept = typeof Kept.Type
-
-/** Whose answers they are: a server gives different ones to different clients. */
-export interface Identity {
-  /** The command or the address, with all that was given beside it. Only a digest of it is kept. */
-  readonly server: unknown
-  readonly cwd: string
-  readonly protocolVersion: string
-  readonly clientName: string
-  readonly capabilities: unknown
-}
-
-/** The name under which it is kept. */
-export const keyOf = (identity: Identity): string =>
-  StateFolder.key(...Object.entries(identity).flatMap(([name, value]) => [name, JSON.stringify(value)]))
 
 /** More than so many pages of one list are not put together. */
 export const maxPages = 100
@@ -104,15 +75,6 @@ export class KnownServer {
 
   #changed(): void {
     if (this.introduction === undefined) return
-    const { capabilities, instructions, protocolVersion, serverInfo } = this.introduction
-    this.#save({
-      introduction: {
-        capabilities: capabilities as Result,
-        protocolVersion,
-        ...(serverInfo === undefined ? {} : { serverInfo: serverInfo as unknown as Result }),
-        ...(instructions === undefined ? {} : { instructions })
-      },
-      lists: Object.fromEntries(this.#lists)
-    })
+    this.#save({ introduction: introductionOf(this.introduction), lists: Object.fromEntries(this.#lists) })
   }
 }

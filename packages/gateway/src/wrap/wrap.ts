@@ -8,6 +8,7 @@ import { Deferred, Effect, Exit, Option, Runtime, Scope, Stream } from "effect"
 import { constVoid } from "effect/Function"
 import { Eras } from "../eras/Eras.js"
 import { StartError, type UsageError } from "../Errors.js"
+import * as Kept from "../known/Kept.js"
 import type { SignIn } from "../sign-in/SignIn.js"
 import * as State from "../sign-in/State.js"
 import * as StandardError from "../StandardError.js"
@@ -15,7 +16,7 @@ import { StateFolder } from "../state/StateFolder.js"
 import type { Http, Wrap } from "./Arguments.js"
 import { Bridge, type Options as BridgeOptions, type Supervised } from "./Bridge.js"
 import type { Client } from "./introductions.js"
-import { Kept, keyOf, KnownServer } from "./KnownServer.js"
+import { KnownServer } from "./KnownServer.js"
 import { Recorder } from "./Recorder.js"
 import * as Server from "./Server.js"
 import { StdioHost } from "./StdioHost.js"
@@ -71,28 +72,21 @@ const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
 const loginNow = (signIn: SignIn | undefined): string | undefined =>
   signIn === undefined ? undefined : State.toDo(Effect.runSync(signIn.state))
 
-/** How much is kept of servers: each has a file for each kind of client. */
-const keptServers = { most: 500, unusedFor: 90 * 24 * 60 * 60 * 1000 }
-
 /** What is known of the server for a client, from the state folder. */
 const know = (server: unknown, client: Client) =>
   Effect.gen(function*() {
-    const folder = yield* StateFolder
-    const kept = folder.collection("servers", Kept, keptServers)
+    const files = yield* Kept.make
     const runtime = yield* Effect.runtime<never>()
-    const key = keyOf({
+    const identity = {
       server,
       cwd: process.cwd(),
       protocolVersion: client.protocolVersion,
       clientName: client.clientInfo.name,
       capabilities: client.capabilities
-    })
-    // One at a time, so that the last one is what stays.
-    const writing = yield* Effect.makeSemaphore(1)
-    yield* Effect.addFinalizer(() => writing.withPermits(1)(Effect.void))
+    }
     return new KnownServer(
-      Option.getOrUndefined(yield* kept.get(key)),
-      (value) => void Runtime.runFork(runtime)(writing.withPermits(1)(kept.set(key, value)))
+      Option.getOrUndefined(yield* files.get(identity)),
+      (kept) => void Runtime.runFork(runtime)(files.set(identity, kept))
     )
   })
 

@@ -2,9 +2,10 @@ import type { Fleet } from "@mcp-lifeline/core"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Deferred, Effect, type Redacted } from "effect"
+import { Deferred, Effect, type Redacted, Runtime } from "effect"
 import { Endpoint, type Servers } from "mcp-lifeline"
 import { request } from "node:http"
+import { Remembered } from "../../src/known/Remembered.js"
 
 /** A tool's result. */
 export const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
@@ -16,6 +17,7 @@ export const serversOf = (fleet: Fleet.Fleet): Servers.Servers => ({
   hasTimeout: () => false,
   introduction: () => undefined,
   introduced: () => undefined,
+  remembered: (client) => new Remembered(undefined, client, Runtime.defaultRuntime),
   listen: () => () => undefined,
   apply: () => Effect.dieMessage("not scripted"),
   signedIn: () => Effect.void

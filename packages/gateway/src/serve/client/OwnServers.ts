@@ -35,6 +35,7 @@ const start = (
 ): Effect.Effect<Started, InvalidOptions, Scope.Scope> =>
   Effect.gen(function*() {
     const introductions = new Map<string, Introduction>()
+    const remembered = servers.remembered({ clientName: clientInfo.name, protocolVersion, capabilities })
     /** What each was made with: as long as its configuration is the same, it stays as it is, however it was switched since. */
     const made = new Map<string, { readonly server: Servers.Server; readonly options: Options }>()
     const around = (server: string, connector: Connector): Connector => {
@@ -55,7 +56,7 @@ const start = (
       const known = made.get(server.id)
       if (known !== undefined && Servers.sameOptions(known.server, server)) return known.options
       const options: Options = {
-        ...Servers.backendOf(server, (connector) => around(server.id, connector)),
+        ...Servers.backendOf(server, remembered, (connector) => around(server.id, connector)),
         lifecycle: { ...server.lifecycle, disabled: isOff(server) },
         clientInfo,
         capabilities
@@ -63,14 +64,16 @@ const start = (
       made.set(server.id, { server, options })
       return options
     }
-    const backends = () => {
+    const backends = Effect.gen(function*() {
       const all = servers.own()
+      yield* remembered.recall(all)
       for (const name of made.keys()) if (!all.some(({ id }) => id === name)) made.delete(name)
       return all.map(optionsOf)
-    }
-    const fleet = yield* Fleet.make({ backends: backends() })
-    const group = yield* Group.make({ fleet, listsChanged, introduction: (server) => introductions.get(server) })
-    return { group, apply: Effect.suspend(() => fleet.apply(backends())) }
+    })
+    const fleet = yield* Fleet.make({ backends: yield* backends })
+    const introduction = (server: string) => introductions.get(server) ?? remembered.introduction(server)
+    const group = yield* Group.make({ fleet, listsChanged, introduction })
+    return { group, apply: Effect.flatMap(backends, fleet.apply) }
   })
 
 /** The servers of one client, started or not. */

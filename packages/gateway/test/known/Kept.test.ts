@@ -1,0 +1,82 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Option } from "effect"
+import { StateFolder } from "mcp-lifeline"
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as Kept from "../../src/known/Kept.js"
+import { folder } from "../support/Gateway.js"
+
+const identity: Kept.Identity = {
+  server: { command: "node", args: ["server.js"], env: { TOKEN: "1" } },
+  cwd: "/home/me",
+  protocolVersion: "2025-11-25",
+  clientName: "host",
+  capabilities: { roots: {} }
+}
+
+const kept = (tool: string): Kept.Kept => ({
+  introduction: { capabilities: { tools: {} }, protocolVersion: "2025-11-25" },
+  lists: { "tools/list": { tools: [{ name: tool }] } }
+})
+
+/** The servers that are kept in a folder, as long as the effect runs. */
+const within = <A, E>(path: string, use: (files: Kept.KeptServers) => Effect.Effect<A, E>) =>
+  Effect.scoped(Effect.flatMap(Kept.make, use)).pipe(Effect.provide(StateFolder.layerAt(path)))
+
+describe("what is kept of servers", () => {
+  const others: { readonly [K in keyof Kept.Identity]: ReadonlyArray<unknown> } = {
+    server: [
+      { command: "deno", args: ["server.js"], env: { TOKEN: "1" } },
+      { command: "node", args: ["other.js"], env: { TOKEN: "1" } },
+      { command: "node", args: ["server.js"], env: { TOKEN: "2" } },
+      { url: "https://mcp.example/" }
+    ],
+    cwd: ["/home/you"],
+    protocolVersion: ["2025-06-18"],
+    clientName: ["another host"],
+    capabilities: [{}, { roots: { listChanged: true } }]
+  }
+
+  it.each(Object.entries(others).flatMap(([field, values]) => values.map((value) => [field, value] as const)))(
+    "[W4] is another server's where %s differs: %j",
+    (field, value) => expect(Kept.keyOf({ ...identity, [field]: value })).not.toBe(Kept.keyOf(identity))
+  )
+
+  it.scopedLive("[W4, G4] stays for the next run in a file that only its user can read, and of several the last one stays", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "state")
+      expect(yield* within(path, (files) => files.get(identity))).toEqual(Option.none())
+      const tools = ["first", "second", "last"]
+      yield* within(
+        path,
+        (files) =>
+          Effect.forEach(tools, (tool) => files.set(identity, kept(tool)), { concurrency: "unbounded", discard: true })
+      )
+      const [name] = readdirSync(join(path, "servers"))
+      const file = join(path, "servers", name!)
+      expect(statSync(file).mode & 0o777).toBe(0o600)
+      expect(readFileSync(file, "utf8")).not.toContain("server.js")
+      expect(yield* within(path, (files) => files.get(identity))).toEqual(Option.some(kept("last")))
+      writeFileSync(file, "{")
+      expect(yield* within(path, (files) => files.get(identity))).toEqual(Option.none())
+    }))
+
+  it.scopedLive("[X5] is bounded: what is too long is not kept, nor what was before", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "state")
+      yield* within(path, (files) => files.set(identity, kept("small")))
+      yield* within(path, (files) => files.set(identity, kept("x".repeat(8 * 1024 * 1024))))
+      expect(yield* within(path, (files) => files.get(identity))).toEqual(Option.none())
+    }))
+
+  it.scopedLive("[G4] is remembered for this run where the folder cannot be written", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const file = join(path, "file")
+      writeFileSync(file, "")
+      chmodSync(file, 0o600)
+      const found = yield* within(join(file, "state"), (files) =>
+        Effect.zipRight(files.set(identity, kept("one")), files.get(identity)))
+      expect(found).toEqual(Option.some(kept("one")))
+    }))
+})
