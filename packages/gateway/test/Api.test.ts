@@ -170,19 +170,25 @@ describe.concurrent("the API of a running gateway", () => {
         const { base } = yield* serve({ every: { command: node, args: [everything, "stdio"] } })
         yield* untilStatus(base, isConnected, "every")
         const { hostname, port } = new URL(base)
-        yield* Effect.forEach(Array.from({ length: 100 }), () =>
+        /** Opens a stream from an address of this machine; gives the first line of the answer. */
+        const read = (localAddress?: string) =>
           Effect.acquireRelease(
-            Effect.async<ReturnType<typeof connect>>((resume) => {
-              const socket = connect(Number(port), hostname)
-              socket.once("data", () => {
+            Effect.async<{ readonly socket: ReturnType<typeof connect>; readonly status: string }>((resume) => {
+              const socket = connect({ port: Number(port), host: hostname, localAddress })
+              socket.once("data", (data) => {
                 socket.pause()
-                resume(Effect.succeed(socket))
+                resume(Effect.succeed({ socket, status: data.toString().split("\r\n")[0] ?? "" }))
               })
               socket.write(`GET /api/events HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`)
             }),
-            (socket) => Effect.sync(() => socket.destroy())
-          ), { concurrency: 10 })
+            ({ socket }) => Effect.sync(() => socket.destroy())
+          )
+        const readers = yield* Effect.forEach(Array.from({ length: 100 }), () => read(), { concurrency: 10 })
         expect(yield* ask(`${base}/api/events`)).toMatchObject({ status: 503, body: { error: { code: "too_many" } } })
+        // Only Linux has further addresses of loopback.
+        if (process.platform === "linux") expect((yield* read("127.0.0.2")).status).toContain("200")
+        for (const { socket } of readers.slice(0, 5)) socket.destroy()
+        yield* Effect.repeat(read(), { until: ({ status }) => status.includes("200") })
         expect(yield* ask(`${base}/api/servers/every/reconnect`, "POST")).toMatchObject({ status: 200 })
       })
   )

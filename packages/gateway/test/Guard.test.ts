@@ -19,6 +19,21 @@ describe("Guard", () => {
     "[::2]",
     "0.0.0.0:7332",
     "192.168.0.1",
+    "evil.com@localhost",
+    "localhost/evil.com",
+    "localhost#evil.com",
+    "localhost?evil.com",
+    "localhost\\evil.com",
+    "localhost:7332/",
+    "localhost:7332:1",
+    "localhost:port",
+    "localhost:123456",
+    "loc%61lhost",
+    "local\u00adhost",
+    "localhost evil.com",
+    "localhost,evil.com",
+    "[::1]evil.com",
+    "localhost.",
     "not a host",
     ""
   ])("[G6:unit] bound to loopback, refuses the Host %j", (host) => expect(status({ host })).toBe(403))
@@ -28,8 +43,72 @@ describe("Guard", () => {
   it("[G6:unit] lets pages of this machine ask, and no others", () => {
     const host = "127.0.0.1:7332"
     expect(status({ host, origin: "http://localhost:6274" })).toBeUndefined()
-    for (const origin of ["https://evil.example", "null", "file://", "http://localhost.evil.example"]) {
+    const wrong = [
+      "https://evil.example",
+      "null",
+      "file://",
+      "http://localhost.evil.example",
+      "http://evil.example@localhost",
+      "http://:password@localhost",
+      "http://localhost/evil.example",
+      "http://localhost/?evil.example",
+      "http://localhost/#evil.example"
+    ]
+    for (const origin of wrong) {
       expect(status({ host, origin })).toBe(403)
+    }
+  })
+
+  it("[G6] what a page of another origin has sent is refused, even if it has no Origin; links to the page are not", () => {
+    const asked = (site: string | undefined, rules: Guard.Rules = local) =>
+      status({ host: "localhost:7332", ...(site === undefined ? {} : { "sec-fetch-site": site }) }, rules)
+    for (const site of ["cross-site", "same-site", "something-new", ""]) {
+      expect(asked(site)).toBe(403)
+      expect(asked(site, { ...local, isPage: true })).toBeUndefined()
+    }
+    for (const site of ["same-origin", "none", undefined]) expect(asked(site)).toBeUndefined()
+    const message = Guard.check({ host: "localhost", "sec-fetch-site": "cross-site" }, local)?.message
+    expect(message).toBe("Pages of other origins may not use this gateway, not even to read")
+  })
+
+  it("[G6] a request with more than one Host is refused", () => {
+    expect(Guard.checkRaw(["Host", "localhost", "hOST", "localhost"])).toEqual({
+      status: 400,
+      message: "The request has more than one Host header"
+    })
+    expect(Guard.checkRaw(["Host", "localhost", "X-Forwarded", "host"])).toBeUndefined()
+    expect(Guard.checkRaw(["X", "host", "Y", "host"])).toBeUndefined()
+  })
+
+  it("[G6] the token is the same however the scheme is written", () => {
+    expect(["Bearer a b", "bearer a b", "BEARER   a b"].map(Guard.bearer)).toEqual(["a b", "a b", "a b"])
+    expect([undefined, "", "Bearer", "Bearer  ", "Bearera", "Basic a", "a Bearer b"].map(Guard.bearer)).toEqual(
+      Array(7).fill("")
+    )
+  })
+
+  it("[G6] what changes something comes from no page of another origin, and in no form", () => {
+    const refused = (headers: Record<string, string>) =>
+      Guard.checkAction({ host: "localhost:7332", "x-lifeline": "1", ...headers }, false)?.status
+    expect(refused({})).toBeUndefined()
+    expect(refused({ origin: "http://localhost:7332", "sec-fetch-site": "same-origin" })).toBeUndefined()
+    expect(refused({ "sec-fetch-site": "none", "content-type": "application/json" })).toBeUndefined()
+    for (const origin of ["http://localhost:7333", "http://127.0.0.1:7332", "null", "http://localhost"]) {
+      expect(refused({ origin })).toBe(403)
+    }
+    for (const site of ["same-site", "cross-site"]) expect(refused({ "sec-fetch-site": site })).toBe(403)
+    // With neither our header nor the token.
+    expect(Guard.checkAction({ host: "localhost" }, false)?.message).toContain("X-Lifeline: 1")
+    expect(Guard.checkAction({ host: "localhost" }, true)).toBeUndefined()
+    for (const type of ["text/plain", "TEXT/plain;x", "multipart/form-data", "application/x-www-form-urlencoded"]) {
+      expect(refused({ "content-type": type })).toBe(403)
+    }
+  })
+
+  it("[G6] a remembered name is not taken for another one", () => {
+    for (let n = 0; n < 250; n++) {
+      expect(status({ host: `${n}.localhost` })).toBeUndefined()
+      expect(status({ host: `${n}.example` })).toBe(403)
     }
   })
 

@@ -2,8 +2,11 @@
  * What `/api/events` sends: the status of the gateway and the lines of its log, as server-sent events. A reader that does not read
  * misses what was in between, and costs no memory.
  */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { Chunk, Effect, Stream } from "effect"
+import { Chunk, Effect, Option, Stream } from "effect"
+import { Shares } from "../http/Shares.js"
 import type { Gateway } from "./Gateway.js"
 import type { GatewayStatus, StatusUpdate } from "./GatewayStatus.js"
 import { gatewayStatus } from "./statusOf.js"
@@ -17,8 +20,8 @@ const fresh = "100 millis"
 /** How often a comment says that the stream is alive. */
 const keepalive = "15 seconds"
 
-/** How many streams may be open at once. */
-const mostReaders = 100
+/** How many streams may be open at once: from one address half of them, as long as it is alone. */
+const mostReaders = 200
 
 const event = (name: string, data: string): string => `event: ${name}\ndata: ${data}\n\n`
 
@@ -38,13 +41,17 @@ const withoutKnown = (): (status: GatewayStatus) => StatusUpdate => {
 }
 
 /** Makes the response of one reader. */
-export const make = (gateway: Gateway): Effect.Effect<Effect.Effect<HttpServerResponse.HttpServerResponse>> =>
+export const make = (
+  gateway: Gateway
+): Effect.Effect<
+  Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
+> =>
   Effect.gen(function*() {
     const status = yield* Effect.cachedWithTTL(
       Effect.map(gatewayStatus(gateway), (value) => ({ value, text: JSON.stringify(value) })),
       fresh
     )
-    let readers = 0
+    const readers = new Shares(mostReaders)
 
     const statuses = Stream.suspend(() => {
       const update = withoutKnown()
@@ -63,16 +70,14 @@ export const make = (gateway: Gateway): Effect.Effect<Effect.Effect<HttpServerRe
       Stream.mapChunks((chunk) => Chunk.of(Chunk.join(chunk, ""))),
       Stream.encodeText
     )
-    const body = Stream.unwrapScoped(Effect.as(
-      Effect.acquireRelease(Effect.sync(() => readers++), () => Effect.sync(() => readers--)),
-      texts
-    ))
-    return Effect.sync(() => {
-      if (readers >= mostReaders) {
-        const message = `${mostReaders} readers have a stream of events open already; close one`
+    return Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
+      const peer = Option.getOrUndefined(request.remoteAddress)
+      if (!readers.take(peer)) {
+        const message = `${readers.of(peer)} streams of events are open from this address already; close one`
         return HttpServerResponse.unsafeJson({ error: { code: "too_many", message } }, { status: 503 })
       }
-      return HttpServerResponse.stream(body, {
+      NodeHttpServerRequest.toServerResponse(request).once("close", () => readers.give(peer))
+      return HttpServerResponse.stream(texts, {
         contentType: "text/event-stream",
         headers: { "cache-control": "no-store", "x-accel-buffering": "no" }
       })

@@ -1,5 +1,5 @@
 /**
- * Who may ask: the checks on Host, Origin and the bearer token, before anything else is looked at (G6).
+ * Who may ask: the checks on Host, Origin, Sec-Fetch-Site and the bearer token, before anything else is looked at (G6).
  */
 import { Redacted } from "effect"
 import { createHash, timingSafeEqual } from "node:crypto"
@@ -10,11 +10,13 @@ import { BlockList, isIP } from "node:net"
 export interface Rules {
   readonly host: string
   readonly token: Redacted.Redacted | undefined
+  /** Whether what is asked for is the status page or one of its files, to which other pages may link. Default false. */
+  readonly isPage?: boolean | undefined
 }
 
 /** Why a request is not let in. */
 export interface Refusal {
-  readonly status: 401 | 403
+  readonly status: 400 | 401 | 403
   readonly message: string
 }
 
@@ -47,8 +49,13 @@ const isLoopbackName = remembering((host) => {
   return loopback.check(name, version === 4 ? "ipv4" : "ipv6")
 })
 
+/** A name or an address, and perhaps a port: nothing else that a URL may have before or after it. */
+const authorityForm = /^(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d{0,5})?$/i
+
 const hostnameOf = remembering((authority) =>
-  URL.canParse(`http://${authority}`) ? new URL(`http://${authority}`).hostname : undefined
+  authorityForm.test(authority) && URL.canParse(`http://${authority}`)
+    ? new URL(`http://${authority}`).hostname
+    : undefined
 )
 
 const hostOf = (authority: string | undefined): string | undefined =>
@@ -59,7 +66,28 @@ const shown = (name: string): string => JSON.stringify(name.slice(0, 100))
 
 const digest = (value: string) => createHash("sha256").update(value).digest()
 
-const bearer = (authorization: string | undefined): string => /^Bearer (.+)$/i.exec(authorization ?? "")?.[1] ?? ""
+/** The token of a header `Authorization`, however the scheme is written; empty where there is none. */
+export const bearer = (authorization: string | undefined): string =>
+  /^Bearer +(\S.*)$/i.exec(authorization ?? "")?.[1] ?? ""
+
+/** The host of an Origin; `undefined` where it is none. */
+const originHost = (origin: string): string | undefined => {
+  if (!URL.canParse(origin)) return undefined
+  const { hash, hostname, password, pathname, search, username } = new URL(origin)
+  const hasMore = username !== "" || password !== "" || search !== "" || hash !== "" ||
+    !(pathname === "" || pathname === "/")
+  return hasMore ? undefined : hostname
+}
+
+/** Whether a browser says that a page of another origin has the request sent. Programs that are no browser say nothing. */
+const isForeign = (site: string | ReadonlyArray<string> | undefined): boolean =>
+  site !== undefined && site !== "same-origin" && site !== "none"
+
+/** Why a request must be refused whose headers, as they came, have more than one Host: others may go by the other one. */
+export const checkRaw = (rawHeaders: ReadonlyArray<string>): Refusal | undefined => {
+  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host")
+  return hosts.length > 1 ? { status: 400, message: "The request has more than one Host header" } : undefined
+}
 
 /**
  * Why a request must be refused, or `undefined`. Bound to loopback, only loopback names are answered, so that no website can
@@ -77,11 +105,14 @@ export const check = (headers: IncomingHttpHeaders, rules: Rules): Refusal | und
   }
   const { origin } = headers
   if (origin !== undefined) {
-    const from = URL.canParse(origin) ? new URL(origin).hostname : undefined
+    const from = originHost(origin)
     if (from === undefined || !(local ? isLoopback(from) : from === host)) {
       const whose = local ? "this machine" : "the same host"
       return { status: 403, message: `Pages of ${shown(origin)} may not use this gateway, only those of ${whose}` }
     }
+  }
+  if (rules.isPage !== true && isForeign(headers["sec-fetch-site"])) {
+    return { status: 403, message: "Pages of other origins may not use this gateway, not even to read" }
   }
   const { token } = rules
   if (!token) return undefined
@@ -109,8 +140,7 @@ export const actionHeader = "x-lifeline"
  */
 export const checkAction = (headers: IncomingHttpHeaders, hasToken: boolean): Refusal | undefined => {
   const { host, origin } = headers
-  const site = headers["sec-fetch-site"]
-  if (site !== undefined && site !== "same-origin" && site !== "none") {
+  if (isForeign(headers["sec-fetch-site"])) {
     return { status: 403, message: "A page may not change anything at a gateway of another origin" }
   }
   if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase())) {

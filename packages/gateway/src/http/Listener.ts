@@ -22,7 +22,7 @@ export interface Options {
   readonly port: number
   /** Asked of every request, if given. */
   readonly token?: Redacted.Redacted | undefined
-  /** Whether a path needs no token. Default: each needs it. */
+  /** Whether a path is that of a page, which needs no token, and to which other pages may link. Default: none is. */
   readonly isPublic?: ((path: string) => boolean) | undefined
   /** What supervisors are answered before and after something is served. Default: 503, as others are. */
   readonly probes?: Unavailable.Probes | undefined
@@ -40,6 +40,9 @@ export interface Listener {
   /** Answers with this handler as long as the scope lives; before and after that, with 503 (see `Unavailable`). */
   readonly serve: (handler: Handler) => Effect.Effect<void, never, Scope.Scope>
 }
+
+/** On each answer, so that no page of elsewhere can embed one, or have it taken for what it is not. */
+const protection = { "Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff" }
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? "/").replace(/[?#].*$/s, "")
 
@@ -73,9 +76,12 @@ export const listen = (
       Unavailable.answer(phase, probes, path, request, response)
     let handler = unavailable("starting")
     const answer = (request: IncomingMessage, response: ServerResponse): void => {
+      for (const [name, value] of Object.entries(protection)) response.setHeader(name, value)
       const path = pathOf(request)
-      const rules: Guard.Rules = { host: options.host, token: isPublic(path) ? undefined : token }
-      if (letIn(Guard.check(request.headers, rules), response)) handler(request, response, path)
+      const isPage = isPublic(path)
+      const rules: Guard.Rules = { host: options.host, token: isPage ? undefined : token, isPage }
+      const refusal = Guard.checkRaw(request.rawHeaders) ?? Guard.check(request.headers, rules)
+      if (letIn(refusal, response)) handler(request, response, path)
     }
     const server = yield* Effect.acquireRelease(
       Effect.sync(() => createServer({ keepAliveTimeout: 65_000 }, answer)),

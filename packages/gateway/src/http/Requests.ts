@@ -11,6 +11,7 @@ import { isStateless } from "../eras/StatelessHost.js"
 import * as Body from "./Body.js"
 import type { Begin } from "./Conversation.js"
 import { EventBudget } from "./EventBudget.js"
+import * as Guard from "./Guard.js"
 import * as Headers from "./Headers.js"
 import { type Refusal, refuse } from "./Refusal.js"
 import { randomSecret, type Seal } from "./SealedId.js"
@@ -107,8 +108,8 @@ export const make = (
     budget: new EventBudget(limits.maxKeptBytes),
     maxCalls: limits.maxCalls
   })
-  const ownerOf = ({ authorization = "" }: IncomingHttpHeaders): string =>
-    hasToken ? createHash("sha256").update(authorization).digest("base64url") : ""
+  const ownerOf = ({ authorization }: IncomingHttpHeaders): string =>
+    hasToken ? createHash("sha256").update(`Bearer ${Guard.bearer(authorization)}`).digest("base64url") : ""
   let isClosed = false
   const beating = setInterval(() => {
     sessions.beat()

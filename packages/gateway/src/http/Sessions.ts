@@ -37,7 +37,7 @@ export interface Options {
 const idle = 24 * 60 * 60 * 1000
 /** The shortest time between two writes of a session's last use, in milliseconds. */
 const writtenEach = 24 * 60 * 60 * 1000
-/** Params of `initialize` that are longer than this, as JSON, are stored beside the id instead of in it. */
+/** Params of `initialize` that are longer than this in bytes, as JSON, are stored beside the id instead of in it. */
 const maxInId = 3000
 /** Longer ones are refused, because each session keeps its own, in memory and on disk. */
 const maxInitialize = 256 * 1024
@@ -90,9 +90,9 @@ export class Sessions {
   /** Begins a session with its first request, or returns why it cannot. `owner`: a hash of the client's token. */
   begin(request: JSONRPCRequest, owner: string, response: ServerResponse): Refusal | undefined {
     const initialize = request.params ?? {}
-    const { length } = JSON.stringify(initialize)
+    const length = Buffer.byteLength(JSON.stringify(initialize))
     if (length > maxInitialize) {
-      const message = `The params of initialize are longer than ${maxInitialize} characters, the maximum`
+      const message = `The params of initialize are longer than ${maxInitialize} bytes, the maximum`
       return { status: 413, message, id: request.id, isRead: true }
     }
     if (!this.#makeRoom()) return this.#full(request.id)
