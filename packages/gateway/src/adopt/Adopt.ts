@@ -4,6 +4,7 @@
 import { Effect } from "effect"
 import { Unreadable } from "../document/Tree.js"
 import * as StateFolder from "../state/StateFolder.js"
+import { clean } from "../Text.js"
 import type { Adopt } from "./Arguments.js"
 import * as ClaudeCode from "./ClaudeCode.js"
 import * as ConfigFile from "./ConfigFile.js"
@@ -121,18 +122,30 @@ const carryOut = ({ file, steps, text }: Change, copies: Copies.Copies) =>
     yield* Effect.tapError(ConfigFile.write(file, text), () => forget)
   }).pipe(Effect.scoped, Effect.uninterruptible)
 
-const reportOf = (target: Target.Target, change: Change): Effect.Effect<Report.FileReport> =>
+const reportOf = (
+  target: Target.Target,
+  change: Change,
+  leadsTo: string | undefined
+): Effect.Effect<Report.FileReport> =>
   Effect.gen(function*() {
     const { commands, file, messages, servers, text } = change
     const syntax = yield* Target.syntaxOf(target.path)
     const value = yield* Effect.orElseSucceed(reading(() => syntax.value(file.text.replace(/^\uFEFF/, ""))), () => null)
     const secrets = Secrets.find(value, target.sections)
+    /** Without secrets, the line of each. */
+    const shown = (text: string) =>
+      Effect.orElseSucceed(
+        reading(() => Secrets.hide(text.replace(/^\uFEFF/, ""), syntax, target.sections)),
+        () => text
+      )
+    const [before, after] = [yield* shown(file.text), yield* shown(text)]
     return {
       file: target.path,
       host: target.host?.title,
+      leadsTo,
       status: "nothing to do",
       servers,
-      diff: text === file.text ? [] : Diff.lines(file.text, text).map((line) => Secrets.mask(secrets, line)),
+      diff: text === file.text ? [] : Diff.lines(before, after).map((line) => Secrets.mask(secrets, line)),
       messages,
       commands
     }
@@ -150,7 +163,8 @@ const one = (adopt: Adopt, target: Target.Target, terminal: Terminal, copies: Co
     const file = yield* ConfigFile.read(target.path)
     if (file === undefined) return target.isNamed ? yield* problem("is not there; check the path") : undefined
     const change = yield* (adopt.undo ? planUndo : planWrap)(adopt, target, file, copies)
-    const report = yield* reportOf(target, change)
+    const lead = yield* Target.lead(target, file.path, Target.machine().home)
+    const report = yield* reportOf(target, change, lead.to)
     if (!isWorthALine(report, target)) return undefined
     yield* say(Report.heading(report, terminal.colour))
     const end = (status: Report.FileReport["status"], ...messages: ReadonlyArray<string>) => {
@@ -171,6 +185,21 @@ const one = (adopt: Adopt, target: Target.Target, terminal: Terminal, copies: Co
     }
     if (!adopt.yes && !(yield* terminal.ask("  Change this file? [y/N] "))) {
       return yield* end("not changed", "Not changed.")
+    }
+    // What was adopted is taken back wherever it is.
+    if (lead.isOutside && !adopt.undo) {
+      const outside = `${file.path}, which is outside of this project`
+      if (adopt.yes) {
+        return yield* end(
+          "not asked",
+          `Not changed, because it is a link to ${outside}. If you want that, run: mcp-lifeline adopt ${
+            quoted(file.path)
+          }`
+        )
+      }
+      if (!(yield* terminal.ask(`  This changes ${clean(outside)}. Change it all the same? [y/N] `))) {
+        return yield* end("not changed", "Not changed.")
+      }
     }
     yield* carryOut(change, copies)
     return yield* end("changed", adopt.undo ? "Changed." : `Changed. The original is saved in ${copies.folder}.`)
@@ -203,7 +232,14 @@ const targetsOf = (adopt: Adopt, copies: Copies.Copies) =>
       const target = known.find(([file]) => file === path)?.[1]
       if (target !== undefined) return [target]
       return adopt.host === undefined
-        ? [{ path, host: undefined, sections: sections[formatOf(path)], isNamed: false, isLive: false }]
+        ? [{
+          path,
+          host: undefined,
+          sections: sections[formatOf(path)],
+          isNamed: false,
+          isLive: false,
+          project: undefined
+        }]
         : []
     })
   })

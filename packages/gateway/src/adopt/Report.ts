@@ -9,6 +9,8 @@ import type { Server } from "./Plan.js"
 export interface FileReport {
   readonly file: string
   readonly host: string | undefined
+  /** The file that is read and written, where symbolic links lead to another one. */
+  readonly leadsTo?: string | undefined
   /** `not asked`: nobody was there to agree; `not changed`: somebody said no, or has to do it by other means. */
   readonly status: "changed" | "would change" | "not changed" | "not asked" | "nothing to do" | "failed"
   readonly servers: ReadonlyArray<Server>
@@ -35,8 +37,12 @@ const serverLine = ({ name, outcome, reason, section }: Server): string => {
 }
 
 /** What is shown of a file before it is changed. */
-export const heading = ({ diff, file, host, servers }: FileReport, colour: boolean): ReadonlyArray<string> => [
-  host === undefined ? clean(file) : `${host}: ${clean(file)}`,
+export const heading = (
+  { diff, file, host, leadsTo, servers }: FileReport,
+  colour: boolean
+): ReadonlyArray<string> => [
+  (host === undefined ? clean(file) : `${host}: ${clean(file)}`) +
+  (leadsTo === undefined ? "" : `, a symbolic link to ${clean(leadsTo)}`),
   ...servers.map(serverLine),
   ...diff.map((line) => line.replaceAll(/[^\P{Cc}\t]|\p{Cf}/gu, "?")).map((line) => colour ? coloured(line) : line)
 ]

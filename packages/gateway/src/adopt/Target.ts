@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import { realpath } from "node:fs/promises"
 import { homedir } from "node:os"
-import { resolve } from "node:path"
+import { isAbsolute, join, relative, resolve, sep } from "node:path"
 import type { Syntax } from "../document/Syntax.js"
 import { within } from "../files/within.js"
 import type { Adopt } from "./Arguments.js"
@@ -20,6 +20,16 @@ export interface Target {
   readonly isNamed: boolean
   /** Whether the host writes this file while it runs. */
   readonly isLive: boolean
+  /** The project that it is part of; undefined for files of the user. */
+  readonly project: string | undefined
+}
+
+/** Where a file is, behind all symbolic links. */
+export interface Lead {
+  /** The file, where links within the project or the home lead to it. */
+  readonly to: string | undefined
+  /** Whether it is outside of the project that names it. */
+  readonly isOutside: boolean
 }
 
 export const machine = (): Machine => ({
@@ -33,6 +43,26 @@ export const machine = (): Machine => ({
 const real = (path: string): Effect.Effect<string> =>
   Effect.promise(() => within(path, () => realpath(path)).catch(() => path))
 
+const isWithin = (folder: string, path: string): boolean => {
+  const way = relative(folder, path)
+  return way !== "" && way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way)
+}
+
+const isSame = (one: string, other: string): boolean =>
+  process.platform === "linux" ? one === other : one.toLowerCase() === other.toLowerCase()
+
+/** Where the links of a target lead: links to the project or the home itself are none of it. `path`: what is behind all of them. */
+export const lead = ({ path, project }: Target, file: string, home: string): Effect.Effect<Lead> =>
+  Effect.gen(function*() {
+    const folder = project ?? (isWithin(home, path) ? home : undefined)
+    if (folder === undefined) return { to: isSame(path, file) ? undefined : file, isOutside: false }
+    const within = yield* real(folder)
+    return {
+      to: isSame(join(within, relative(folder, path)), file) ? undefined : file,
+      isOutside: project !== undefined && !isWithin(within, file)
+    }
+  })
+
 /** All places of the hosts, with each `*` replaced by what is there; each file once. */
 const known = (on: Machine): Effect.Effect<ReadonlyArray<readonly [string, Target]>> =>
   Effect.gen(function*() {
@@ -42,7 +72,8 @@ const known = (on: Machine): Effect.Effect<ReadonlyArray<readonly [string, Targe
         const key = yield* real(file)
         if (targets.has(key)) continue
         const isLive = scope === "user" && host.isLive === true
-        targets.set(key, { path: file, host, sections: host.sections, isNamed: false, isLive })
+        const project = scope === "project" ? on.cwd : undefined
+        targets.set(key, { path: file, host, sections: host.sections, isNamed: false, isLive, project })
       }
     }
     return [...targets]
@@ -63,7 +94,8 @@ export const find = (adopt: Adopt, on: Machine): Effect.Effect<ReadonlyArray<Tar
       host: found?.host,
       sections: found?.sections ?? sections[formatOf(path)],
       isNamed: true,
-      isLive: found?.isLive ?? false
+      isLive: found?.isLive ?? false,
+      project: found?.path === path ? found.project : on.cwd !== on.home && isWithin(on.cwd, path) ? on.cwd : undefined
     }]
   })
 

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import {
   chmodSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -387,5 +388,109 @@ describe("on a terminal", () => {
       expect(code).toBe(1)
       expect(read("mcp.json")).toBe(files("other"))
       expect(readdirSync(path("state/adopted"))).toEqual([])
+    }))
+
+  it.scopedLive("[W7] a link of a project that leads out of it: the real file is named, asked for by itself, and refused with --yes", () =>
+    Effect.gen(function*() {
+      const { adopt, folder, path, read, write } = yield* home
+      const real = write("elsewhere/mcp.json", files("one"))
+      mkdirSync(path("project/.cursor"))
+      symlinkSync(real, path("project/.cursor/mcp.json"))
+      const refused = yield* adopt("--yes")
+      expect(refused.code).toBe(1)
+      expect(refused.stdout).toContain(`${path("project/.cursor/mcp.json")}, a symbolic link to ${real}`)
+      expect(refused.stdout).toContain(`run: mcp-lifeline adopt ${real}`)
+      const json = yield* adopt("--yes", "--json")
+      expect(JSON.parse(json.stdout)).toMatchObject({ exitCode: 1, files: [{ leadsTo: real, status: "not asked" }] })
+      expect(read("elsewhere/mcp.json")).toBe(files("one"))
+
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          const before = process.cwd()
+          process.chdir(join(folder, "project"))
+          return before
+        }),
+        (before) => Effect.sync(() => process.chdir(before))
+      )
+      const asked = (...answers: ReadonlyArray<boolean>) => {
+        const [args, rest, questions] = [Arguments.read([".cursor/mcp.json"]), [...answers], [] as Array<string>]
+        return Adopt.run(args as Arguments.Adopt, {
+          canAsk: true,
+          colour: false,
+          line: () => Effect.void,
+          ask: (question) =>
+            Effect.sync(() => {
+              questions.push(question)
+              return rest.shift() ?? false
+            })
+        }).pipe(Effect.provide(StateFolder.layerAt(path("state"))), Effect.as(questions))
+      }
+      expect(yield* asked(true, false)).toEqual([
+        expect.stringContaining("Change this file?"),
+        expect.stringContaining(`This changes ${real}, which is outside of this project.`)
+      ])
+      expect(read("elsewhere/mcp.json")).toBe(files("one"))
+      yield* asked(true, true)
+      expect(isWrapped(read("elsewhere/mcp.json"))).toBe(true)
+      // What was agreed to is taken back without another question.
+      expect((yield* adopt("--undo", "--yes")).code).toBe(0)
+      expect(read("elsewhere/mcp.json")).toBe(files("one"))
+      // A folder that is a link leads out as well; a link within the project does not.
+      rmSync(path("project/.cursor"), { recursive: true })
+      symlinkSync(path("elsewhere"), path("project/.cursor"))
+      expect((yield* adopt("--yes")).stdout).toContain("outside of this project")
+      rmSync(path("project/.cursor"))
+      mkdirSync(path("project/.cursor"))
+      write("project/shared.json", files("one"))
+      symlinkSync("../shared.json", path("project/.cursor/mcp.json"))
+      const inside = yield* adopt("--yes")
+      expect(inside.code).toBe(0)
+      expect(inside.stdout).toContain(`a symbolic link to ${path("project/shared.json")}`)
+      expect(isWrapped(read("project/shared.json"))).toBe(true)
+    }))
+
+  it.scopedLive("[W7] a file with another name (a hard link) is changed under both", () =>
+    Effect.gen(function*() {
+      const { adopt, path, read, write } = yield* home
+      const file = write("mcp.json", files("one"))
+      linkSync(file, path("other.json"))
+      expect((yield* adopt(file, "--yes")).code).toBe(0)
+      expect(isWrapped(read("mcp.json"))).toBe(true)
+      expect(read("other.json")).toBe(read("mcp.json"))
+      expect(statSync(file).nlink).toBe(2)
+    }))
+
+  it.scopedLive("[W7] short values of headers, variables and secret options are not shown either", () =>
+    Effect.gen(function*() {
+      const { adopt, write } = yield* home
+      const servers = {
+        docs: { url: "https://docs.example/mcp", headers: { "X-Key": "s3c" } },
+        files: {
+          command: "x",
+          args: ["--token", "t0k", "--port", "80"],
+          env: { PASSWORD: "p4s", PIN: 4711, OTHER: "${REF}" }
+        }
+      }
+      const stdout: Array<string> = []
+      for (const indent of [0, 2]) {
+        const file = write(`mcp${indent}.json`, JSON.stringify({ mcpServers: servers }, null, indent))
+        stdout.push((yield* adopt(file, "--dry-run")).stdout, (yield* adopt(file, "--dry-run", "--json")).stdout)
+      }
+      const toml = write(
+        "config.toml",
+        '[mcp_servers.docs]\nurl = "https://docs.example/mcp"\nhttp_headers = { "X-Key" = "s3c" }\n\n'
+          + '[mcp_servers.files]\ncommand = "x"\nargs = ["--token", "t0k", "--port", "80"]\n'
+          + '[mcp_servers.files.env]\nPASSWORD = \'p4s\'\nPIN = "4711"\nOTHER = "${REF}"\n'
+      )
+      const last = yield* adopt(toml, "--dry-run")
+      expect(last).toMatchObject({ code: 0, stderr: "" })
+      stdout.push(last.stdout)
+      for (const text of stdout) {
+        expect(text).not.toMatch(/s3c|t0k|p4s|4711/)
+        expect(text).toContain("***")
+      }
+      // All of it is in one line there.
+      expect(stdout[0]).toContain('"--port","80"')
+      expect(stdout[0]).toContain('"PASSWORD":"***","PIN":***,"OTHER":"${REF}"')
     }))
 })

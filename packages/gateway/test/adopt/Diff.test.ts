@@ -3,6 +3,7 @@ import * as fc from "fast-check"
 import * as Diff from "../../src/adopt/Diff.js"
 import * as Secrets from "../../src/adopt/Secrets.js"
 import * as Value from "../../src/document/Value.js"
+import { syntax } from "../../src/document/Yaml.js"
 
 describe("the difference that is shown", () => {
   it("[W7] has the lines that change, with two around them", () => {
@@ -61,5 +62,26 @@ describe("the difference that is shown", () => {
       JSON.stringify('env-"7890')
     } \${REFERENCE} \${X_KEY_VALUE} url-12345 Bearer abc-000`
     expect(Secrets.mask(secrets, text)).toBe('*** *** 80808080 "***" ${REFERENCE} ${X_KEY_VALUE} *** ***')
+  })
+
+  it("[W7] a hidden value has as many lines as before, and keeps its quotes", () => {
+    const yaml = [
+      "mcpServers:",
+      "  a:",
+      "    command: x",
+      "    env:",
+      "      A: short",
+      "      B: |",
+      "        one",
+      "        two",
+      '      C: "quoted" # said',
+      "      D: ${REFERENCE}"
+    ].join("\n")
+    const hidden = Secrets.hide(yaml, syntax, [["mcpServers"]])
+    expect(hidden).not.toMatch(/short|one|two|quoted/)
+    expect(hidden).toContain('C: "***" # said')
+    expect(hidden).toContain("D: ${REFERENCE}")
+    expect(hidden.split("\n")).toHaveLength(yaml.split("\n").length)
+    expect(Secrets.hide("", syntax, [["mcpServers"]])).toBe("")
   })
 })

@@ -6,7 +6,6 @@ import { join } from "node:path"
 import * as FileLock from "../../src/state/FileLock.js"
 import { identify, look, machine, self, startOf } from "../../src/state/machine.js"
 import { folder } from "../support/Gateway.js"
-import { kill } from "../support/Program.js"
 
 /** Every claim of another machine is soon a dead one. */
 const quick: FileLock.Pace = { poll: 5, touch: 20, lease: 100 }
@@ -20,9 +19,13 @@ const idle = (script = "echo; exec sleep 600") =>
       const child = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "ignore"] })
       const printed = await new Promise<string>((resolve) => child.stdout.setEncoding("utf8").once("data", resolve))
       const ended = new Promise((resolve) => child.once("close", resolve))
-      return { pid: child.pid ?? 0, printed: printed.trim(), ended: Effect.promise(() => ended) }
+      const end = Effect.promise(() => {
+        child.kill("SIGKILL")
+        return ended
+      })
+      return { pid: child.pid ?? 0, printed: printed.trim(), end }
     }),
-    ({ ended, pid }) => Effect.zipRight(Effect.sync(() => kill(pid)), ended)
+    ({ end }) => end
   )
 
 const claim = (path: string, ...parts: ReadonlyArray<string | number>): string => {
@@ -55,13 +58,12 @@ describe("a lock among processes", () => {
   it.scopedLive("[A2] a process of this machine that is stopped keeps it until it ends", () =>
     Effect.gen(function*() {
       const path = yield* folder
-      const { ended, pid } = yield* idle()
+      const { end, pid } = yield* idle()
       process.kill(pid, "SIGSTOP")
       const file = claim(path, machine, pid, (yield* Effect.promise(() => startOf(pid))) ?? "")
       utimesSync(file, 0, 0)
       expect(yield* canHave(path)).toBe(false)
-      kill(pid)
-      yield* ended
+      yield* end
       expect(yield* canHave(path)).toBe(true)
       expect(readdirSync(path)).toEqual([])
     }))
@@ -132,12 +134,11 @@ describe("a process of a machine", () => {
       expect(yield* seen(own)).toBe("running")
       expect(yield* seen({ ...own, start: "1" })).toBe("gone")
       expect(yield* seen({ ...own, start: "" })).toBe("unknown")
-      const { ended, pid } = yield* idle()
+      const { end, pid } = yield* idle()
       const start = (yield* Effect.promise(() => startOf(pid))) ?? ""
       expect(start).not.toBe(own.start)
       expect(yield* seen({ pid, start })).toBe("running")
-      kill(pid)
-      yield* ended
+      yield* end
       expect(yield* seen({ pid, start })).toBe("gone")
       for (const pid of [0, -1, 1.5, Number.NaN]) expect(yield* seen({ pid, start })).toBe("gone")
     }))
