@@ -15,9 +15,8 @@ export const noSuchMethod: Error & { readonly code: number } = Object.assign(new
   code: methodNotFound
 })
 
-/** Whether a value can be the id of a request. */
-export const isId = (value: unknown): value is RequestId =>
-  Predicate.isString(value) || (Predicate.isNumber(value) && Number.isInteger(value))
+/** Whether a value can be the id of a request. An integer that JSON numbers do not keep would be answered as another one. */
+export const isId = (value: unknown): value is RequestId => Predicate.isString(value) || Number.isSafeInteger(value)
 
 const isError = (value: unknown): boolean =>
   Predicate.isRecord(value) && Number.isSafeInteger(value["code"]) && Predicate.isString(value["message"])
@@ -48,6 +47,9 @@ export interface Illegible {
 /** The kind of message that a value is. */
 export type Read = { readonly _tag: "Message"; readonly message: JSONRPCMessage } | Illegible
 
+const unsafeId =
+  `the id of the message is an integer beyond ${Number.MAX_SAFE_INTEGER}, which JSON numbers do not keep: use a text`
+
 /** Some programs write null for a missing member. */
 const withoutNulls = (value: Readonly<Record<string, unknown>>): unknown => {
   const absent = ["params", "error"].filter((key) => value[key] === null)
@@ -65,7 +67,8 @@ export const read = (value: unknown): Read => {
   if (isMessage(clean)) return { _tag: "Message", message: clean }
   const id = Predicate.isRecord(clean) && isId(clean["id"]) ? clean["id"] : null
   if (id === null || "method" in Object(clean)) {
-    return { _tag: "Illegible", id, reason: "the message is not JSON-RPC 2.0" }
+    const isUnsafe = Predicate.isRecord(clean) && Number.isInteger(clean["id"]) && id === null
+    return { _tag: "Illegible", id, reason: isUnsafe ? unsafeId : "the message is not JSON-RPC 2.0" }
   }
   const error = { code: internalError, message: "the client's answer is not JSON-RPC 2.0" }
   return { _tag: "Message", message: { jsonrpc: "2.0", id, error } }

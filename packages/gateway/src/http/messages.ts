@@ -62,7 +62,7 @@ export const keyOf = (ids: ReadonlyArray<RequestId>): string => {
 export const idsIn = (key: string): ReadonlyArray<RequestId> => {
   try {
     const ids: unknown = JSON.parse(Buffer.from(key, "base64url").toString())
-    return Array.isArray(ids) ? ids.filter((id) => typeof id === "string" || Number.isInteger(id)) : []
+    return Array.isArray(ids) ? ids.filter((id) => typeof id === "string" || Number.isSafeInteger(id)) : []
   } catch {
     return []
   }

@@ -16,6 +16,7 @@ import type {
 import { Deferred, Effect, Predicate, Runtime } from "effect"
 import { InOrder } from "../InOrder.js"
 import { isList, type ListMethod, lists } from "../listMethods.js"
+import { isReadable, unreadableParams, unreadableResult } from "../serve/readable.js"
 import * as Advice from "./Advice.js"
 import { announced, type Client, clientOf, unknownServer } from "./introductions.js"
 import type { KnownServer, Result } from "./KnownServer.js"
@@ -121,9 +122,21 @@ export class Bridge {
   }
 
   #take(message: JSONRPCMessage): void {
+    if (!isReadable(message)) return this.#unreadable(message)
     if (!("method" in message)) this.#relay.answered(message)
     else if ("id" in message) this.#request(message)
     else this.#notification(message)
+  }
+
+  /** What the host says is nested too deeply to be passed on: whoever waits for an answer gets one. */
+  #unreadable(message: JSONRPCMessage): void {
+    if (!("method" in message)) {
+      const error = { code: JsonRpc.internalError, message: "the client's answer is nested too deeply to be passed on" }
+      return this.#relay.answered({ jsonrpc: "2.0", id: message.id, error })
+    }
+    if ("id" in message) {
+      this.#options.write({ jsonrpc: "2.0", id: message.id, error: unreadableParams(message.method) })
+    }
   }
 
   /** What the host is told, or would be told, of the server. Starts nothing. */
@@ -214,7 +227,10 @@ export class Bridge {
         this.#incoming.protocolVersion = known.introduction?.protocolVersion ?? client.protocolVersion
         this.#incoming.receiver = {
           notified: (notification) => this.#relay.pass(notification),
-          asked: (request, signal) => this.#relay.ask(request, signal),
+          asked: (request, signal) =>
+            isReadable(request.params)
+              ? this.#relay.ask(request, signal)
+              : Promise.reject(new Error(`${request.method} is nested too deeply to be passed on to the client`)),
           drained: this.#options.drained,
           missed: () => void this.#run(this.#compareLists()),
           introduced: (introduction) => this.#introducedBy(introduction)
@@ -320,10 +336,22 @@ export class Bridge {
   // --- to the host
 
   #toHost(message: JSONRPCMessage): void {
-    if ("method" in message || message.id === undefined) return this.#options.write(message)
-    const pending = this.#pending.get(message.id)
-    this.#pending.delete(message.id)
-    this.#options.write(this.#answer(message, pending))
+    if ("method" in message || message.id === undefined) {
+      // Nobody waits for a notification, and what the server asks has been looked at.
+      return isReadable(message) ? this.#options.write(message) : undefined
+    }
+    const { id } = message
+    const pending = this.#pending.get(id)
+    this.#pending.delete(id)
+    const error = "result" in message && !isReadable(message.result)
+      ? unreadableResult(pending?.method ?? "the request")
+      : undefined
+    try {
+      this.#options.write(error === undefined ? this.#answer(message, pending) : { jsonrpc: "2.0", id, error })
+    } catch (defect) {
+      void this.#run(Effect.logError(`${this.#options.name}: an answer cannot be passed on`, defect))
+      this.#refuse(id, JsonRpc.internalError, "the answer to this request cannot be passed on")
+    }
   }
 
   /** The answer to a request, as it came; or, where it is a failure on the way, what is known or advised. */

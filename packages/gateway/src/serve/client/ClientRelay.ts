@@ -2,7 +2,7 @@
  * The messages between one client and the servers: which requests are not answered yet, what they are answered with, and what
  * servers say by themselves.
  */
-import { type Backend, type CallError, Nesting, type ServerNotification } from "@mcp-lifeline/core"
+import type { Backend, CallError, ServerNotification } from "@mcp-lifeline/core"
 import { JsonRpcError as Failure, type Receiver, Relay } from "@mcp-lifeline/protocol"
 import type {
   JSONRPCMessage,
@@ -16,19 +16,12 @@ import * as Translation from "../../eras/translation.js"
 import type { Client } from "../../http/Conversation.js"
 import * as Advice from "../../wrap/Advice.js"
 import * as JsonRpcError from "../JsonRpcError.js"
-import { isReadable } from "../readable.js"
+import { isReadable, unreadableResult } from "../readable.js"
 import { type OpenRequest, OpenRequests, type Passed } from "./OpenRequests.js"
 import type { Surroundings } from "./Surroundings.js"
 
 /** Messages that are kept for a client that has not said yet that it is initialized. */
 const backlog = 1000
-
-const unreadable = (method: string): JsonRpcError.JsonRpcError => ({
-  code: Failure.ourCode,
-  message:
-    `${method} was carried out, and its result is nested more than ${Nesting.defaultDepth} levels deep, which is not passed on: have the server give it in another form`,
-  data: { fate: "answered" }
-})
 
 /** Hands on messages between one client and the servers. */
 export class ClientRelay {
@@ -252,7 +245,7 @@ export class ClientRelay {
     if (open === undefined) return
     if ("result" in response) {
       const { result } = response
-      if (!isReadable(result)) return this.fail(id, unreadable(open.method))
+      if (!isReadable(result)) return this.fail(id, unreadableResult(open.method))
       if (Translation.isQuestion(result) && this.#client.isStateless !== true) return this.#question(id, open, result)
       return this.answer(id, (open.passed?.arrived(result) ?? result) as Result)
     }

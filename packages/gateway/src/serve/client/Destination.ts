@@ -23,7 +23,7 @@ const { isString } = Predicate
 const isTexts = (value: unknown): boolean =>
   value === undefined || (Predicate.isRecord(value) && Object.values(value).every(isString))
 
-const isToken = (value: unknown): boolean => value === undefined || isString(value) || Number.isInteger(value)
+const isToken = (value: unknown): boolean => value === undefined || isString(value) || Number.isSafeInteger(value)
 
 const hasMeta = ({ _meta }: Params): boolean =>
   _meta === undefined || (Predicate.isRecord(_meta) && isToken(_meta["progressToken"]))

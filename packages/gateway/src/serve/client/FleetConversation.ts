@@ -2,7 +2,7 @@
  * One client of the gateway, and the servers behind it: what it asks goes to the server that has what it names, as it came, and
  * back.
  */
-import { Nesting, type ServerNotification } from "@mcp-lifeline/core"
+import type { ServerNotification } from "@mcp-lifeline/core"
 import { Initialize, type Introduction, JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Option, Predicate, Runtime } from "effect"
@@ -16,7 +16,7 @@ import type { Group } from "../Group.js"
 import * as JsonRpcError from "../JsonRpcError.js"
 import type { Changing, Kind } from "../Lists.js"
 import * as Logged from "../Logged.js"
-import { isReadable } from "../readable.js"
+import { isReadable, unreadableParams } from "../readable.js"
 import * as StatusTool from "../StatusTool.js"
 import { ClientRelay } from "./ClientRelay.js"
 import * as Destination from "./Destination.js"
@@ -254,9 +254,7 @@ export class FleetConversation implements Conversation {
 
   #call(id: RequestId, method: Destination.Method, params: unknown): void {
     if (!isReadable(params)) {
-      const message =
-        `the params of ${method} are nested more than ${Nesting.defaultDepth} levels deep, which is not passed on`
-      return this.#refuse(id, JsonRpc.invalidParams, message)
+      return this.#relay.fail(id, unreadableParams(method))
     }
     const destination = Destination.of(method, params)
     if (destination === undefined) return this.#misfit(id, method, params)

@@ -1,0 +1,20 @@
+import { JsonRpc } from "@mcp-lifeline/protocol"
+import { assert, describe, it } from "vitest"
+
+describe("ids of requests", () => {
+  it("[G18] an integer that JSON does not keep is refused with why, and not answered as another one", () => {
+    for (const id of ["9007199254740993", "-9007199254740992", "1e300"]) {
+      const read = JsonRpc.read(JSON.parse(`{"jsonrpc":"2.0","id":${id},"method":"ping"}`))
+      assert.strictEqual(read._tag, "Illegible")
+      assert.deepInclude(read, { id: null })
+      assert.include(read._tag === "Illegible" ? read.reason : "", "use a text")
+    }
+    for (const id of ["9007199254740991", "0", "-1", '"9007199254740993"']) {
+      assert.strictEqual(JsonRpc.read(JSON.parse(`{"jsonrpc":"2.0","id":${id},"method":"ping"}`))._tag, "Message")
+    }
+    for (const id of ["1.5", "null", "[]", "true"]) {
+      const read = JsonRpc.read(JSON.parse(`{"jsonrpc":"2.0","id":${id},"method":"ping"}`))
+      assert.deepInclude(read, { id: null, reason: "the message is not JSON-RPC 2.0" })
+    }
+  })
+})
