@@ -53,7 +53,7 @@ const replacements = {
     "tasks-end-at-detach": 'const attached = { outcome: "closed", message: undefined }'
   },
   "a lost session waits for the backoff": { "lost-session-at-once": "const at = undefined as number | undefined" },
-  "a failed probe is not followed": { "probe-is-followed": "return Deferred.succeed(underWay.done, undefined)" },
+  "a failed probe is not followed": { "probe-is-followed": "this.#doubt = undefined" },
   "lists are read at each announcement": { "lists-paced": "return warned" },
   "a doubt is believed at once": { "doubt-asks-first": "this.#replace(doubt, refusal)" },
   "a second forgotten session is not noticed": { "successor-is-asked": "", "given-list-is-evidence": "" },

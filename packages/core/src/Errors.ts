@@ -166,6 +166,14 @@ export class RequestError extends Data.TaggedError("RequestError")<{
 }> {}
 
 /**
+ * Whether the server asks us to wait (429, Retry-After), which shows that it is alive.
+ *
+ * @internal
+ */
+export const isObjection = ({ reason, retryAfter }: RequestError): boolean =>
+  reason === "rateLimited" || (retryAfter !== undefined && reason !== "session")
+
+/**
  * What a request failed with: also that of a connector that dies or interrupts itself.
  *
  * @internal

@@ -17,6 +17,7 @@ import {
   SessionExpired
 } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
+import type { Progress } from "@modelcontextprotocol/sdk/types.js"
 import { Array as Arr, Cause, Effect, Either, Exit, Fiber, Inspectable, Logger, Random, Scope, TestClock } from "effect"
 import { startBackend } from "../src/backend/start.js"
 
@@ -101,14 +102,16 @@ describe("Calls", () => {
           applied++
           return undefined
         }
-        const onprogress = () => {}
+        const progress: Array<Progress> = []
+        const onprogress = (one: Progress) => void progress.push(one)
         const call = yield* Effect.fork(backend.callTool({ name: "pay", arguments: { sum: 5 } }, { onprogress }))
         yield* TestClock.adjust("1 second")
         expect((yield* Fiber.join(call)).content).toEqual([
           { type: "text", text: JSON.stringify({ name: "pay", arguments: { sum: 5 } }) }
         ])
         expect(applied).toBe(1)
-        expect(options.map(({ onprogress }) => onprogress)).toEqual([onprogress, onprogress])
+        options.forEach(({ onprogress }, i) => onprogress?.({ progress: i }))
+        expect(progress).toEqual([{ progress: 0 }, { progress: 1 }])
         expect((yield* backend.status).generation).toBe(2)
       })
   )

@@ -38,6 +38,31 @@ const seen = (snapshot: Catalog.Snapshot | undefined) => ({
 
 const everyKind = ["tools", "prompts", "resources", "resourceTemplates"] as const
 
+describe("Freshness", () => {
+  const read = (given: { readonly timeToLive?: number; readonly refused?: string }) => ({
+    kind: "tools" as const,
+    timeToLive: given.timeToLive,
+    refused: given.refused
+  })
+
+  it("[E5] a list that is refused, and for which the server has never named a time, does not expire", () => {
+    const freshness = new Freshness.Freshness()
+    freshness.read([read({ refused: "no" })], 0)
+    freshness.read([read({ refused: "no" })], 1000)
+    assert.isFalse(freshness.hasExpired(Number.MAX_SAFE_INTEGER))
+    assert.deepStrictEqual(freshness.expired(Number.MAX_SAFE_INTEGER), [])
+  })
+
+  it("[E5] one for which it has named a time is asked for again after 5 min, where it is refused then", () => {
+    const freshness = new Freshness.Freshness()
+    freshness.read([read({ timeToLive: 60_000 })], 0)
+    freshness.read([read({ refused: "no" })], 60_000)
+    assert.isFalse(freshness.hasExpired(359_999))
+    assert.isTrue(freshness.hasExpired(360_000))
+    assert.deepStrictEqual(freshness.expired(360_000), ["tools"])
+  })
+})
+
 describe("lists that expire", () => {
   it.scoped("[E5] a list is fresh for ttlMs; then it is shown as stale, and read again behind the reader's back", () =>
     Effect.gen(function*() {

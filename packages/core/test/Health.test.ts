@@ -5,12 +5,12 @@ import { Chunk, Effect, Fiber, Random, Stream, TestClock } from "effect"
 import * as Health from "../src/health/Health.js"
 import { State } from "../src/lifecycle/Lifecycle.js"
 
-/** A backend that sends no heartbeats of its own; probes are given half a second, requests a second. */
+/** A backend that sends no heartbeats of its own; probes are given half a second and come a second apart, requests a second. */
 const start = (script: ScriptedConnector.ScriptedConnector, options: Partial<Backend.BackendOptions> = {}) =>
   Effect.tap(
     Backend.make("one", {
       connector: script,
-      keepalive: { method: "none", timeout: 500 },
+      keepalive: { method: "none", timeout: 500, suspectInterval: 1000 },
       timeouts: { request: 1000 },
       ...options
     }),
@@ -36,6 +36,13 @@ const remote = (code: number): ScriptedConnector.Answer => ({
   answer: "error",
   error: new RequestError({ fate: "answered", reason: "remote", code, message: "says the server" })
 })
+
+/** What a proxy answers while the server behind it is gone: 502. */
+const broken = new RequestError({ fate: "unknown", reason: "server", message: "502" })
+
+/** What a server answers that wants to be asked later: 503 with Retry-After. */
+const refused = (retryAfter: number) =>
+  new RequestError({ fate: "rejected", reason: "server", message: "503", retryAfter })
 
 describe("Health", () => {
   it.scoped("[H1] the third reading of the lists that fails in a row loses the runtime, not the second", () =>
@@ -247,6 +254,122 @@ describe("Health", () => {
       yield* TestClock.adjust(5000)
       expect(yield* Fiber.join(call)).toMatchObject({ _tag: "Right" })
       expect((yield* backend.status).generation).toBe(2)
+    }))
+
+  it.scoped("[H4] however many calls fail, probes are suspectInterval apart: a moment of errors ends no connection", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, {
+        keepalive: { method: "none", timeout: 500, suspectInterval: 10_000 },
+        timeouts: { request: 60_000 }
+      })
+      script.respond = () => ({ answer: "result", after: 30_000 })
+      const long = yield* Effect.fork(backend.callTool({ name: "long" }))
+      yield* TestClock.adjust(0)
+      script.respond = () => ({ answer: "error", error: broken })
+      for (let i = 0; i < 100; i++) {
+        expect((yield* Effect.either(backend.callTool({ name: "pay" })))._tag).toBe("Left")
+        yield* TestClock.adjust(100)
+      }
+      expect(script.ledger.sent("tools/call")).toHaveLength(101)
+      expect(script.ledger.sent("ping")).toEqual([0, 10_000])
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 2 })
+      script.respond = undefined
+      yield* TestClock.adjust(20_000)
+      expect(script.ledger.sent("ping")).toEqual([0, 10_000, 20_000])
+      expect((yield* Fiber.join(long)).content).toBeDefined()
+      expect(yield* backend.status).toMatchObject({ generation: 1, failures: { discovery: 0, request: 0 } })
+    }))
+
+  it.scoped("[H4] a call that was answered meanwhile makes no exception: the next probe comes when it is due", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      const breaks = () => {
+        script.respond = () => ({ answer: "error", error: broken })
+        return Effect.either(backend.callTool({ name: "pay" }))
+      }
+      yield* breaks()
+      yield* TestClock.adjust(400)
+      script.respond = undefined
+      yield* backend.callTool({ name: "pay" })
+      yield* TestClock.adjust(400)
+      yield* breaks()
+      yield* TestClock.adjust(199)
+      expect(script.ledger.sent("ping")).toEqual([0])
+      yield* TestClock.adjust(1)
+      expect(script.ledger.sent("ping")).toEqual([0, 1000])
+      script.respond = undefined
+      yield* backend.callTool({ name: "pay" })
+      yield* TestClock.adjust("1 hour")
+      // An answer that nothing has followed ends them.
+      expect(script.ledger.sent("ping")).toEqual([0, 1000])
+    }))
+
+  it.scoped("[H4 H8] health checks that fail within a moment count once, beside the probe that a call has raised as well", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      script.respond = () => ({ answer: "error", error: broken })
+      for (let i = 0; i < 5; i++) {
+        expect((yield* backend.healthCheck).error?._tag).toBeDefined()
+        yield* Effect.either(backend.callTool({ name: "pay" }))
+      }
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 1 })
+      expect((yield* backend.status).healthScore).toBe(0)
+      yield* TestClock.adjust(1999)
+      expect(yield* backend.status).toMatchObject({ state: "Connected", failures: { request: 2 } })
+      yield* TestClock.adjust(1)
+      expect((yield* backend.status).lastError).toContain("3 probes in a row failed")
+    }))
+
+  it.scoped.each<[string, RequestError]>([
+    ["429", new RequestError({ fate: "rejected", reason: "rateLimited", message: "429" })],
+    ["503 and Retry-After", refused(3000)]
+  ])(
+    "[H4 K19:virtual] a probe that is refused for now (%s) is a sign of life, and the last one",
+    ([, error]) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const backend = yield* start(script)
+        script.respond = (method) => method === "ping" ? { answer: "error", error } : { answer: "never" }
+        yield* callInVain(backend)
+        yield* TestClock.adjust("1 hour")
+        expect(script.ledger.sent("ping")).toHaveLength(1)
+        expect(yield* backend.status).toMatchObject({ generation: 1, healthScore: 1, failures: { request: 0 } })
+      })
+  )
+
+  it.scoped("[K19:virtual] a call that the server refuses for now raises no suspicion, and is sent again at the time that the server names", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { timeouts: { request: 60_000 } })
+      let isBusy = true
+      script.respond = () => isBusy ? { answer: "error", error: refused(3000) } : undefined
+      const calls = yield* Effect.fork(
+        Effect.forEach(Array.from({ length: 200 }), () => Effect.either(backend.callTool({ name: "pay" })), {
+          concurrency: "unbounded"
+        })
+      )
+      yield* TestClock.adjust(8999)
+      expect(new Set(script.ledger.sent("tools/call"))).toEqual(new Set([0, 3000, 6000]))
+      isBusy = false
+      yield* TestClock.adjust(1)
+      expect((yield* Fiber.join(calls)).filter(({ _tag }) => _tag === "Right")).toHaveLength(200)
+      expect(script.ledger.sent("tools/call")).toHaveLength(800)
+      expect(script.ledger.sent("ping")).toEqual([])
+      expect((yield* backend.status).generation).toBe(1)
+    }))
+
+  it.scoped("[K19:virtual] a Retry-After of no time at all is answered at the pace of any other failure", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { timeouts: { request: 10_000 }, reconnect: { demandInterval: 1000 } })
+      script.respond = () => ({ answer: "error", error: refused(0) })
+      const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" })))
+      yield* TestClock.adjust(10_000)
+      expect((yield* Fiber.join(call))._tag).toBe("Left")
+      expect(script.ledger.sent("tools/call")).toEqual([0, 1000, 3000, 7000])
     }))
 
   it.scoped("[H4] a call that times out on a connection that drains takes no suspicion from the one that took its place", () =>
@@ -488,6 +611,7 @@ describe("Health", () => {
         failures: { discovery: 0, request: 0 },
         inFlight: 0,
         waiting: 0,
+        calls: { givenUp: 0 },
         keepalive: { state: "off", method: "none", reason: "keepalive.method is none", reprobeAt: undefined },
         catalog: undefined
       })

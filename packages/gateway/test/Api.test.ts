@@ -58,7 +58,7 @@ describe.concurrent("the API of a running gateway", () => {
         server: { name: "mcp-servers/everything" },
         sessions: "shared",
         stale: false,
-        calls: { total: 0, failed: 0, inFlight: 0, p50Millis: null }
+        calls: { total: 0, failed: 0, givenUp: 0, inFlight: 0, p50Millis: null }
       })
       expect(every.history.map(({ state }: { readonly state: string }) => state)).toEqual(["Connecting", "Connected"])
       expect(every.since).toBe(every.history.at(-1).at)

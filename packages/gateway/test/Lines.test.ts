@@ -36,6 +36,7 @@ const status = (fields: Partial<Status>): Status => ({
   failures: { discovery: 0, request: 0 },
   inFlight: 0,
   waiting: 0,
+  calls: { givenUp: 0 },
   keepalive: { state: "running", method: "ping", reason: undefined, reprobeAt: undefined },
   catalog: { generation: 2, revision: 3, stale: false, tools: 13, truncated: [] },
   ...fields

@@ -80,6 +80,11 @@ export interface Status {
   readonly inFlight: number
   /** How many calls wait for a connection. */
   readonly waiting: number
+  /**
+   * Calls since the backend was made. `givenUp`: how many their callers gave up, by a timeout of their own or a cancellation, before they
+   * had a result or an error.
+   */
+  readonly calls: { readonly givenUp: number }
   /** Whether heartbeats are sent. */
   readonly keepalive: KeepaliveStatus
   /** The state of the lists; `undefined` before they are read, as with `discovery.mode: "learn"` at first. */

@@ -58,6 +58,7 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
     },
     inFlight: current?.runtime.inFlight ?? 0,
     waiting: supervisor.calls.waiting,
+    calls: { givenUp: counters.callsGivenUp },
     keepalive: keepaliveStatus(policy, keepalive, connection),
     catalog: snapshot && {
       generation: snapshot.generation,

@@ -5,6 +5,7 @@ import type { CallObserver } from "../observe/Telemetry.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
 import type { Method, Params } from "../port/Method.js"
+import type { Runtime } from "../runtime/Runtime.js"
 
 /** What was asked for, and how far it is. */
 export interface Call<M extends Method> {
@@ -17,6 +18,12 @@ export interface Call<M extends Method> {
   readonly openEnded: boolean
   /** Requests that were sent and failed. */
   sent: number
+  /** When its last request was sent, or the server told of progress, on the Clock's scale. */
+  heardAt: number
+  /** The runtime on which its request is in flight. */
+  on: Runtime | undefined
+  /** Its caller does not wait for it any more. */
+  isGivenUp: boolean
   observer: CallObserver<M> | undefined
 }
 
@@ -33,7 +40,19 @@ export const make = <M extends Method>(
   const openEnded = progressResets && options.maxTotalTimeout === undefined
   const total = millis(options?.maxTotalTimeout, timeout)
   const longest = progressResets ? total : Math.min(timeout, total)
-  return { method, params, options, timeout, deadline: now + longest, openEnded, sent: 0, observer: undefined }
+  return {
+    method,
+    params,
+    options,
+    timeout,
+    deadline: now + longest,
+    openEnded,
+    sent: 0,
+    heardAt: now,
+    on: undefined,
+    isGivenUp: false,
+    observer: undefined
+  }
 }
 
 /** A length of time in milliseconds. */

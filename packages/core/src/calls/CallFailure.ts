@@ -5,6 +5,7 @@ import {
   BackendUnavailable,
   type CallError,
   ConnectionLost,
+  isObjection,
   ProtocolError,
   RemoteError,
   type RequestError,
@@ -30,8 +31,8 @@ export interface About {
 
 const doubtful: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "network", "server", "fault"])
 
-/** Whether the failure puts the connection in doubt (H4). */
-export const isSuspicious = ({ reason }: RequestError): boolean => doubtful.has(reason)
+/** Whether the failure puts the connection in doubt (H4). A server that asks us to wait lives (K19). */
+export const isSuspicious = (error: RequestError): boolean => doubtful.has(error.reason) && !isObjection(error)
 
 const conclusive: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "unauthorized", "fault"])
 

@@ -29,6 +29,12 @@ import { SessionState } from "./SessionState.js"
 
 const interrupted = Exit.interrupt(FiberId.none)
 
+/**
+ * How long a call that its caller gives up must have waited in silence, in milliseconds, to put the connection in doubt: less than any
+ * timeout of a host, and longer than most changes of mind. (H9)
+ */
+const silence = 2000
+
 /** Makes calls for one backend, and counts those that wait. */
 export class Calls {
   /** What the server was asked to keep for its session. */
@@ -97,7 +103,17 @@ export class Calls {
       return constVoid
     }
     const call = this.#call(method, params, options)
-    if (telemetry === undefined) return this.#begin(call, next)
+    // The fiber that has the request is interrupted later than the caller's next call is made.
+    const giveUp = () => {
+      if (call.on !== undefined) this.#giveUp(call, call.on)
+    }
+    if (telemetry === undefined) {
+      const cancel = this.#begin(call, next)
+      return () => {
+        giveUp()
+        cancel()
+      }
+    }
     const observer = call.observer = telemetry.call(method, params, undefined)
     let isOver = false
     const end = (exit: Exit.Exit<Result<M>, CallError>): void => {
@@ -115,6 +131,7 @@ export class Calls {
       }
     })
     return () => {
+      giveUp()
       cancel()
       end(interrupted)
     }
@@ -254,6 +271,7 @@ export class Calls {
       next(rest)
     }
     runtime.begin()
+    call.on = runtime
     let cancel: (() => void) | undefined
     try {
       cancel = connection.send(call.method, attempt?.params ?? call.params, this.#requestOptions(call), settle)
@@ -264,7 +282,8 @@ export class Calls {
       if (isOver) return
       isOver = true
       attempt?.end(interrupted)
-      runtime.end(this.#now(), false)
+      this.#giveUp(call, runtime)
+      this.#end(call, runtime, false)
       try {
         cancel?.()
       } catch (defect) {
@@ -278,7 +297,7 @@ export class Calls {
     return Effect.uninterruptibleMask((restore) => {
       const installed = this.#backend.published.value.current
       if (installed === undefined) {
-        return restore(Effect.zipRight(this.#wait.forCall(call), this.#again(call)))
+        return restore(this.#counted(call, Effect.zipRight(this.#wait.forCall(call), this.#again(call))))
       }
       if (this.#isHeld(call, installed)) return restore(this.#hold(call, installed))
       const { connection, runtime } = installed
@@ -289,6 +308,7 @@ export class Calls {
         connection.request(call.method, attempt?.params ?? call.params, this.#requestOptions(call))
       )
       runtime.begin()
+      call.on = runtime
       return Effect.matchCauseEffect(
         restore(attempt?.span === undefined ? send : Effect.withParentSpan(send, attempt.span)),
         {
@@ -300,7 +320,18 @@ export class Calls {
           onFailure: (cause) => {
             const exit = Exit.failCause(cause)
             attempt?.end(exit)
-            return restore(this.#ended(call, installed, exit))
+            // Not begun where the caller is interrupted: a connector that interrupts itself fails like any other.
+            let isFailed = false
+            const ended = Effect.suspend(() => {
+              isFailed = true
+              return this.#ended(call, installed, exit)
+            })
+            return Effect.onInterrupt(restore(ended), () =>
+              Effect.sync(() => {
+                if (isFailed) return
+                this.#giveUp(call, runtime)
+                this.#end(call, runtime, false)
+              }))
           }
         }
       )
@@ -320,13 +351,14 @@ export class Calls {
     return Effect.suspend(() => {
       const { runtime } = installed
       const settled = () => !this.#backend.isCurrent(runtime) || !this.#isHeld(call, installed)
-      return Effect.flatMap(
+      const held = Effect.flatMap(
         this.#backend.before(call.deadline, runtime.until(settled)),
         (answered) =>
           Option.isSome(answered)
             ? this.#again(call)
             : Effect.fail(this.unavailable("the call was not sent, because the server does not answer probes"))
       )
+      return this.#counted(call, held)
     })
   }
 
@@ -341,13 +373,44 @@ export class Calls {
   ): Effect.Effect<Result<M>, CallError> {
     const { runtime } = installed
     if (Exit.isSuccess(exit)) {
-      runtime.end(this.#now(), true)
+      this.#end(call, runtime, true)
       this.#learn(call, runtime, exit.value)
       return exit as Exit.Success<Result<M>, never>
     }
     const error = requestErrorOf(exit.cause)
-    runtime.end(this.#now(), error.fate === "answered")
-    return this.#failures.goOn(call, installed, error, (again) => this.#again(again))
+    this.#end(call, runtime, error.fate === "answered")
+    const rest = this.#failures.goOn(call, installed, error, (again) => this.#again(again))
+    return Exit.isExit(rest) ? rest : this.#counted(call, rest)
+  }
+
+  /** Gives the lease back. */
+  #end<M extends Method>(call: Call.Call<M>, runtime: Runtime, isAnswered: boolean): void {
+    call.on = undefined
+    runtime.end(this.#now(), isAnswered)
+  }
+
+  /**
+   * The caller gives up a call whose request is in flight. That is no failure; but where the server has been silent meanwhile, the
+   * caller's patience has ended as `timeouts.request` does, and is as good a reason to look whether the server lives. (H3, H9)
+   */
+  #giveUp<M extends Method>(call: Call.Call<M>, { latest }: Runtime): void {
+    if (call.isGivenUp) return
+    this.#countGivenUp(call)
+    if (this.#now() - Math.max(call.heardAt, latest.answeredAt) < silence) return
+    // At once: the caller's next call may come before the probe.
+    this.#probe.leftUnanswered(latest) // guard: given-up-is-silence
+    this.#backend.send({ _tag: "GivenUp", runtime: latest }) // guard: given-up-is-suspicion
+  }
+
+  /** What remains of a call that waits; counts it where its caller gives it up. */
+  #counted<M extends Method, A, E>(call: Call.Call<M>, rest: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.onInterrupt(rest, () => Effect.sync(() => this.#countGivenUp(call)))
+  }
+
+  #countGivenUp<M extends Method>(call: Call.Call<M>): void {
+    if (call.isGivenUp) return
+    call.isGivenUp = true
+    this.#backend.counters.callsGivenUp++
   }
 
   /** What an answered request tells of the server. */
@@ -378,18 +441,20 @@ export class Calls {
 
   #requestOptions<M extends Method>(call: Call.Call<M>): RequestOptions {
     const { deadline, openEnded, options, timeout } = call
-    const left = Math.max(0, deadline - this.#now())
+    const now = call.heardAt = this.#now()
+    const left = Math.max(0, deadline - now)
     if (options === undefined) return { timeout: left }
     const { onprogress } = options
-    const moves: RequestOptions["onprogress"] = (progress) => {
-      call.deadline = this.#now() + timeout
+    const heard: RequestOptions["onprogress"] = (progress) => {
+      call.heardAt = this.#now()
+      if (openEnded) call.deadline = call.heardAt + timeout
       onprogress?.(progress)
     }
     return {
       timeout: Math.min(timeout, left),
       resetTimeoutOnProgress: options.resetTimeoutOnProgress,
       maxTotalTimeout: openEnded ? undefined : left,
-      onprogress: openEnded ? moves : onprogress,
+      onprogress: openEnded || onprogress !== undefined ? heard : undefined,
       cancelReason: options.cancelReason,
       task: options.task,
       resultSchema: options.resultSchema

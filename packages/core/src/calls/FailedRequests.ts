@@ -81,7 +81,7 @@ export class FailedRequests {
     const fail = this.fail(error, call.method, runtime, call.timeout)
     if (fate === "answered" || isMisuse(error)) return fail
     const suspicion = isSuspicious(error)
-      ? this.#probe.onSuspicion(installed, reason === "timeout")
+      ? this.#probe.onSuspicion(runtime, reason === "timeout")
       : Effect.succeed(Effect.void)
     const again = this.#backend.policy.calls.retry === "safe" && maySendAgain(error)
     const harmful = fate === "unknown" && !this.mayRepeat(call, runtime)
@@ -109,7 +109,8 @@ export class FailedRequests {
     fail: Effect.Effect<never, CallError>
   ): Effect.Effect<void, CallError> {
     const { demandInterval, maxDelay } = this.#backend.policy.reconnect
-    const delay = error.retryAfter ?? Math.min(maxDelay, demandInterval * 2 ** (call.sent - 1))
+    // A time that has passed, or none, is no reason to ask without a pause.
+    const delay = error.retryAfter || Math.min(maxDelay, demandInterval * 2 ** (call.sent - 1))
     const end = this.#backend.now() + delay
     return end < call.deadline ? this.#backend.sleepUntil(end) : fail
   }

@@ -1,28 +1,37 @@
 /**
  * Probes: single pings that decide whether a connection in doubt still lives.
  */
-import { Deferred, Effect, FiberId } from "effect"
-import { RequestError } from "../Errors.js"
+import { Effect } from "effect"
+import { constVoid } from "effect/Function"
+import { isObjection, RequestError } from "../Errors.js"
 import { tick } from "../internal/ClockJump.js"
 import { withDeadline } from "../internal/deadline.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
 import type { Installed } from "../runtime/Installed.js"
 import type { FailureKind, Runtime } from "../runtime/Runtime.js"
 
-/** The probe of a runtime that is under way. */
-interface UnderWay {
+/** A probe of a doubt; `hasFailed` is `undefined` while it is under way. */
+interface Round {
+  hasFailed: boolean | undefined
+}
+
+/** A runtime that is probed until it has answered something. */
+interface Doubt {
   readonly runtime: Runtime
-  readonly done: Deferred.Deferred<void>
+  /** How many answers it had given when it was suspected last, or when a probe failed: one more ends the doubt. */
+  answers: number
+  /** The probe under way; `undefined` between two of them. */
+  round: Round | undefined
 }
 
 /** Probes whichever runtime is installed, and counts what fails. */
 export class Probe {
   readonly #backend: BackendState
-  #underWay: UnderWay | undefined
-  /** The runtime that left a request or the last probe without an answer. */
-  #silent: Runtime | undefined
-  /** What sends others after a failed probe. */
-  #following: { readonly runtime: Runtime } | undefined
+  #doubt: Doubt | undefined
+  /** The runtime that left a request or the last probe without an answer, and how many answers it had given until then. */
+  #silent: { readonly runtime: Runtime; readonly answers: number } | undefined
+  /** The end of the last probe that counted. */
+  #counted: { readonly runtime: Runtime; readonly at: number } | undefined
 
   constructor(backend: BackendState) {
     this.#backend = backend
@@ -30,7 +39,18 @@ export class Probe {
 
   /** One ping of its own, counted as a probe; the error it failed with. Where it fails, others follow by themselves. (H4, H5, H8) */
   now(installed: Installed): Effect.Effect<RequestError | undefined> {
-    return Effect.tap(this.#ask(installed), (error) => error === undefined ? Effect.void : this.#follow(installed))
+    const { runtime } = installed
+    const follow = Effect.suspend(() => {
+      if (this.#doubt?.runtime !== runtime && this.#backend.isCurrent(runtime)) {
+        return this.#probing(installed, this.#begin(runtime), undefined)
+      }
+      runtime.probed()
+      return Effect.void
+    })
+    return Effect.tap(
+      this.#ask(installed),
+      (error) => error === undefined ? Effect.void : Effect.uninterruptible(follow)
+    )
   }
 
   /** One ping, counted; the error it failed with. */
@@ -45,75 +65,101 @@ export class Probe {
       )
       return Effect.match(withDeadline(ping, timeout), {
         onSuccess: () => undefined,
-        onFailure: (error) => error.fate === "answered" ? undefined : error
-      }).pipe(
-        Effect.tap((error) =>
-          Effect.sync(() => {
-            if (!this.#backend.isCurrent(runtime)) return
-            this.#backend.recordProbe(error === undefined)
-            this.#silent = error?.reason === "timeout" ? runtime : undefined
-            if (error !== undefined) return this.countFailure(runtime, "request", error)
-            runtime.answered(this.#backend.now())
-          })
-        )
-      )
+        onFailure: (error) => error.fate === "answered" || isObjection(error) ? undefined : error // (K19)
+      }).pipe(Effect.tap((error) => Effect.sync(() => this.#asked(runtime, error))))
     })
   }
 
-  /** Whether a runtime has left a request without an answer, and has answered no probe since. */
+  #asked(runtime: Runtime, error: RequestError | undefined): void {
+    const backend = this.#backend
+    if (!backend.isCurrent(runtime)) return
+    const now = backend.now()
+    backend.recordProbe(error === undefined)
+    if (error === undefined) return runtime.answered(now)
+    if (error.reason === "timeout") this.leftUnanswered(runtime)
+    else this.#silent = undefined
+    if (this.#doubt?.runtime === runtime) this.#doubt.answers = runtime.answers
+    // However many fail at once: what a moment breaks has until the next one to mend. (H4)
+    const before = this.#counted?.runtime === runtime ? this.#counted.at : Number.NEGATIVE_INFINITY
+    if (now - before < backend.policy.keepalive.suspectInterval) return // guard: probes-count-at-a-pace
+    this.#counted = { runtime, at: now }
+    this.countFailure(runtime, "request", error)
+  }
+
+  /** Whether a runtime has left a request without an answer, and has answered nothing since. */
   isSilent(runtime: Runtime): boolean {
-    if (this.#silent !== runtime) return false
-    return this.#underWay?.runtime === runtime ||
-      (this.#following?.runtime === runtime && runtime.failures("request") > 0)
+    return this.#silent?.runtime === runtime && this.#silent.answers === runtime.answers
+  }
+
+  /** A request to a runtime was left without an answer. Whoever says so has it probed (`onSuspicion`), and need not wait for that. */
+  leftUnanswered(runtime: Runtime): void {
+    this.#silent = { runtime, answers: runtime.answers }
   }
 
   /**
-   * Sends one probe at once, joining one under way; gives what waits for its end. Where it fails, others follow by themselves,
-   * `suspectInterval` apart, until one is answered or the runtime is lost. `silent`: what raises it was left without an answer. (H4)
+   * Probes a suspect where it is the installed runtime, or the one that goes on with its session: at once, or joining a probe under way.
+   * Where that fails, others follow by themselves, `suspectInterval` apart, until something is answered or the runtime is lost. A suspicion
+   * between two of them waits for the next. `silent`: what raises it was left without an answer. Gives what waits for the end of the
+   * probe that is under way then. (H4)
    */
-  onSuspicion(installed: Installed, silent = false): Effect.Effect<Effect.Effect<void>> {
-    return Effect.suspend(() => {
-      const { runtime } = installed
-      if (!this.#backend.isCurrent(runtime)) return Effect.succeed(Effect.void)
-      if (silent) this.#silent = runtime
-      if (this.#underWay?.runtime === runtime) return Effect.succeed(Deferred.await(this.#underWay.done))
-      const underWay = { runtime, done: Deferred.unsafeMake<void>(FiberId.none) }
-      this.#underWay = underWay
-      const probing = Effect.ensuring(
-        this.#ask(installed),
-        Effect.suspend(() => {
-          if (this.#underWay === underWay) this.#underWay = undefined
-          return Effect.zipRight(Deferred.succeed(underWay.done, undefined), this.#follow(installed)) // guard: probe-is-followed
-        })
-      )
-      return Effect.as(runtime.fork(probing), Deferred.await(underWay.done))
-    })
+  onSuspicion(suspect: Runtime, silent = false): Effect.Effect<Effect.Effect<void>> {
+    return Effect.uninterruptible(Effect.suspend(() => {
+      const { current } = this.#backend.published.value
+      if (current === undefined || current.runtime !== suspect.latest) return Effect.succeed(Effect.void)
+      const { runtime } = current
+      const { answers } = runtime
+      if (silent) this.leftUnanswered(runtime)
+      const doubt = this.#doubt
+      if (doubt?.runtime !== runtime) return Effect.map(this.#probeAtOnce(current), (round) => endOf(runtime, round))
+      doubt.answers = answers
+      return Effect.succeed(doubt.round === undefined ? Effect.void : endOf(runtime, doubt.round))
+    }))
   }
 
-  /** Goes on probing while probes fail, once for each runtime. Whoever waits for the verdict learns how the last one ended. */
-  #follow(installed: Installed): Effect.Effect<void> {
+  /** A doubt begins. What an earlier one would have sent is not sent any more. */
+  #begin(runtime: Runtime): Doubt {
+    return this.#doubt = { runtime, answers: runtime.answers, round: undefined }
+  }
+
+  #probeAtOnce(installed: Installed): Effect.Effect<Round> {
+    const doubt = this.#begin(installed.runtime)
+    // Whoever suspects the runtime before the fiber has begun joins this one.
+    const round: Round = doubt.round = { hasFailed: undefined }
+    return Effect.as(this.#probing(installed, doubt, round), round)
+  }
+
+  /** Sends the first probe, if it is given, and others while nothing is answered. */
+  #probing(installed: Installed, doubt: Doubt, first: Round | undefined): Effect.Effect<void> {
     const { runtime } = installed
-    const suspected = () => runtime.failures("request") > 0
-    if (!suspected() || this.#following?.runtime === runtime || runtime.detached) {
-      return Effect.sync(() => runtime.probed())
+    // In one step with the look that ends it: the next suspicion begins anew.
+    const goesOn = (): boolean => {
+      if (this.#doubt !== doubt) return false
+      if (doubt.answers === runtime.answers) return true
+      this.#doubt = undefined
+      return false
     }
-    const following = this.#following = { runtime }
-    // In one step with the look that ends it: the next failure begins anew.
-    const end = () => {
-      if (this.#following === following) this.#following = undefined
-      runtime.probed()
+    const probe = (round: Round): Effect.Effect<unknown> => {
+      doubt.round = round
+      return Effect.onExit(this.#ask(installed), (exit) =>
+        Effect.sync(() => {
+          round.hasFailed = exit._tag === "Success" && exit.value !== undefined
+          doubt.round = undefined
+          goesOn() // guard: probe-is-followed
+          runtime.probed()
+        }))
     }
     const again = Effect.zipRight(
       Effect.sleep(this.#backend.policy.keepalive.suspectInterval),
-      Effect.suspend(() => suspected() ? Effect.flatten(this.onSuspicion(installed)) : Effect.void)
+      Effect.suspend(() => goesOn() ? probe({ hasFailed: undefined }) : Effect.void)
     )
-    const goesOn = () => {
-      if (suspected()) return true
-      end()
-      return false
-    }
-    runtime.probed()
-    return Effect.asVoid(runtime.fork(Effect.ensuring(Effect.repeat(again, { while: goesOn }), Effect.sync(end))))
+    const rounds = Effect.zipRight(
+      first === undefined ? Effect.void : Effect.suspend(() => probe(first)),
+      Effect.whileLoop({ while: goesOn, body: () => again, step: constVoid })
+    )
+    const end = Effect.sync(() => {
+      if (this.#doubt === doubt) this.#doubt = this.#silent = undefined
+    })
+    return Effect.asVoid(runtime.fork(Effect.ensuring(rounds, end)))
   }
 
   /**
@@ -124,18 +170,23 @@ export class Probe {
     const { runtime } = installed
     const answeredLately = this.#backend.now() - runtime.answeredAt < tick
     if (answeredLately || this.#backend.policy.keepalive.method === "none") return Effect.void
-    const applyVerdict = () => {
-      if (runtime.failures("request") === 0) return
-      this.#backend.send({
-        _tag: "Lost",
-        runtime,
-        loss: { kind: "health", message: "no answer to a probe after the machine was suspended" }
-      })
-    }
-    return Effect.flatMap(
-      this.onSuspicion(installed),
-      (ended) => Effect.asVoid(runtime.fork(Effect.map(ended, applyVerdict)))
-    )
+    return Effect.suspend(() => {
+      const { answers } = runtime
+      const underWay = this.#doubt?.runtime === runtime ? this.#doubt.round : undefined
+      const probing = underWay === undefined ? this.#probeAtOnce(installed) : Effect.succeed(underWay)
+      const decide = (round: Round) => () => {
+        if (round.hasFailed !== true || runtime.answers !== answers) return
+        this.#backend.send({
+          _tag: "Lost",
+          runtime,
+          loss: { kind: "health", message: "no answer to a probe after the machine was suspended" }
+        })
+      }
+      return Effect.flatMap(
+        probing,
+        (round) => Effect.asVoid(runtime.fork(Effect.map(endOf(runtime, round), decide(round))))
+      )
+    })
   }
 
   /** Counts a failure; enough of them in a row and the runtime is lost. (H1) */
@@ -150,3 +201,7 @@ export class Probe {
     })
   }
 }
+
+/** Ends when a probe has ended, or nobody wants to know any more. */
+const endOf = (runtime: Runtime, round: Round): Effect.Effect<void> =>
+  runtime.until(() => round.hasFailed !== undefined || runtime.detached)

@@ -2,7 +2,7 @@
  * What a heartbeat found, as a pure value: the error of a request, read by what it says of the server.
  */
 import { Predicate } from "effect"
-import type { RequestError } from "../Errors.js"
+import { isObjection, type RequestError } from "../Errors.js"
 import * as PlainText from "../observe/PlainText.js"
 
 /** Why a heartbeat failed: a closed set. (K17) */
@@ -61,9 +61,7 @@ const isAnswer = ({ reason, retryAfter }: RequestError): boolean =>
 
 const ofTransport = (error: RequestError): Verdict => {
   if (error.reason === "session") return failure("session_expired", error.message)
-  if (error.reason === "rateLimited" || error.retryAfter !== undefined) {
-    return failure("rate_limited", error.message, error.retryAfter)
-  }
+  if (isObjection(error)) return failure("rate_limited", error.message, error.retryAfter)
   return failure(error.reason === "timeout" ? "timeout" : "connection", error.message)
 }
 

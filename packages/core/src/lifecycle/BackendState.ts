@@ -46,6 +46,7 @@ export interface Counters {
   connections: number
   reconnects: number
   errors: number
+  callsGivenUp: number
   abandonedCloses: number
   lastCloseError: string | undefined
   lastAttemptAt: number | undefined
@@ -80,6 +81,7 @@ export class BackendState {
     connections: 0,
     reconnects: 0,
     errors: 0,
+    callsGivenUp: 0,
     abandonedCloses: 0,
     lastCloseError: undefined,
     lastAttemptAt: undefined,

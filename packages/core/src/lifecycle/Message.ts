@@ -26,6 +26,8 @@ export type Message =
   | { readonly _tag: "ListsChanged"; readonly runtime: Runtime }
   /** The connection says that the server may be dead: a probe decides. */
   | { readonly _tag: "Suspected"; readonly runtime: Runtime }
+  /** A caller has given up a call that had waited in silence: a probe decides. (H9) */
+  | { readonly _tag: "GivenUp"; readonly runtime: Runtime }
   /** The machine was suspended: whatever waits is late, and whatever is connected is in doubt. (R11) */
   | { readonly _tag: "ClockJumped" }
   /** Something that others gave us has thrown. */

@@ -145,6 +145,8 @@ export class Supervisor {
           return this.tasks.refresh.readChanged(message.runtime)
         case "Suspected":
           return this.tasks.suspected(message.runtime)
+        case "GivenUp":
+          return Effect.asVoid(this.tasks.probe.onSuspicion(message.runtime, true))
         case "ClockJumped":
           return this.connecting.afterClockJump()
         case "Defect":

@@ -25,6 +25,7 @@ export class Runtime {
   #installedAt: number | undefined
   #inFlight = 0
   #answeredAt = 0
+  #answers = 0
   #usedAt = 0
   #discoveryFailures = 0
   #requestFailures = 0
@@ -184,9 +185,15 @@ export class Runtime {
     this.#successor = successor
   }
 
+  /** The runtime that goes on with its session; itself where none does. */
+  get latest(): Runtime {
+    return this.#successor?.latest ?? this
+  }
+
   /** The server has answered: it is alive, whatever failed before. (H2) */
   answered(now: number): void {
     this.#answeredAt = now
+    this.#answers++
     this.#requestFailures = 0
     this.#discoveryFailures = 0
     this.#wake()
@@ -223,6 +230,11 @@ export class Runtime {
   /** When a request was last answered, in milliseconds on the Clock's scale. */
   get answeredAt(): number {
     return this.#answeredAt
+  }
+
+  /** How often a request was answered: whoever remembers the number can tell whether one was since. */
+  get answers(): number {
+    return this.#answers
   }
 
   /** When a call last used the connection. */

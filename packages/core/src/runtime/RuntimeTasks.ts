@@ -53,10 +53,9 @@ export class RuntimeTasks {
 
   /** Probes the server where the installed runtime is the one that is suspected. */
   suspected(runtime: Runtime): Effect.Effect<void> {
-    const { policy, published: { value: { current } } } = this.#backend
-    return current?.runtime === runtime && policy.keepalive.method !== "none"
-      ? Effect.asVoid(this.probe.onSuspicion(current))
-      : Effect.void
+    return this.#backend.policy.keepalive.method === "none"
+      ? Effect.void
+      : Effect.asVoid(this.probe.onSuspicion(runtime))
   }
 
   /** Hands on a notification of the server, and notes what it says of lists. */

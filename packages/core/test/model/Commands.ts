@@ -52,8 +52,8 @@ export type Command =
    * interrupted and outlasts its time.
    */
   | { readonly do: "suspend"; readonly offered: ScriptedConnector.Outcome["offered"]; readonly late: boolean }
-  /** The server hangs under a call; `again`: another call is made later. */
-  | { readonly do: "wedge"; readonly millis: number; readonly again?: boolean }
+  /** The server hangs under a call, which ends by our timeout or is given up by its caller; `again`: another call is made later. */
+  | { readonly do: "wedge"; readonly millis: number; readonly again?: boolean; readonly giveUp?: boolean }
   /** Leaves the connection alone until it is said to be unused, and calls when so many tasks more have run. */
   | { readonly do: "useAsReleased"; readonly tasks: number }
   /** Connects anew, by a command or after a loss, and closes when so many tasks of what that began have run. */
@@ -170,7 +170,12 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   weighted(2, fc.record({ do: fc.constant("suspend" as const), offered, late: fc.boolean() })),
   weighted(
     2,
-    fc.record({ do: fc.constant("wedge" as const), millis: fc.constantFrom(5, 5000, 30_000), again: fc.boolean() })
+    fc.record({
+      do: fc.constant("wedge" as const),
+      millis: fc.constantFrom(5, 5000, 30_000),
+      again: fc.boolean(),
+      giveUp: fc.boolean()
+    })
   ),
   weighted(2, fc.record({ do: fc.constant("useAsReleased" as const), tasks: fc.nat(1) })),
   weighted(2, fc.record({ do: fc.constant("closeAsItConnects" as const), lost: fc.boolean(), tasks: fc.nat(24) })),

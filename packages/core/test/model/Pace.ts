@@ -4,6 +4,7 @@
 import type { Ledger } from "@mcp-lifeline/testing"
 import type { Slot } from "../../src/lifecycle/BackendState.js"
 import { defaults } from "../../src/options/Policy.js"
+import type { Runtime } from "../../src/runtime/Runtime.js"
 
 /** New sessions that may be made at once, and one for the attempt that is under way or has failed beside them. */
 const atOnce = 12
@@ -47,8 +48,35 @@ export class Pace {
     }
   }
 
+  /** When a connection was pinged last. */
+  pingedAt(connection: number): number {
+    return this.#pings.get(connection) ?? Number.NEGATIVE_INFINITY
+  }
+
+  /** When the clock last moved on while there was something to do. */
+  get leaptAt(): number {
+    return this.#leaptAt
+  }
+
+  /** Watches how the failed probes of a runtime count. */
+  #watch(runtime: Runtime, now: () => number): void {
+    const failed = runtime.failed.bind(runtime)
+    let before = Number.NEGATIVE_INFINITY
+    runtime.failed = (kind) => {
+      if (kind === "request") {
+        if (now() - before < defaults.keepalive.suspectInterval) {
+          this.#fault(`H4: a failed probe counts ${now() - before} ms after another one`)
+        }
+        before = now()
+      }
+      return failed(kind)
+    }
+  }
+
   /** The slot has moved on. */
-  published(before: Slot, { lastError, nextAttemptAt, state }: Slot, now: number): void {
+  published(before: Slot, { current, lastError, nextAttemptAt, state }: Slot, clock: () => number): void {
+    const now = clock()
+    if (current !== undefined && current.runtime !== before.current?.runtime) this.#watch(current.runtime, clock)
     const lost = before.state._tag === "Connected" && state._tag === "Reconnecting" && nextAttemptAt !== undefined
     if (lost && lastError?.message === "scripted loss: session" && nextAttemptAt - now > 1000 && !this.delayed) {
       this.#fault(`R7: a new session is made only ${nextAttemptAt - now} ms after one was lost`)
@@ -63,8 +91,7 @@ export class Pace {
   /** Nothing is left to do now. */
   atRest({ current }: Slot, now: number): void {
     if (current === undefined || current.runtime.failures("request") === 0) return
-    const pinged = this.#pings.get(current.connection.peer.pid!) ?? Number.NEGATIVE_INFINITY
-    const since = now - Math.max(pinged, this.#leaptAt)
+    const since = now - Math.max(this.pingedAt(current.connection.peer.pid!), this.#leaptAt)
     // A probe that is under way has 2 seconds in this world.
     if (since > defaults.keepalive.suspectInterval + 2000) {
       this.#fault(`H4: a probe has failed, and none has followed in ${since} ms`)

@@ -98,8 +98,12 @@ const perform = (world: World, command: Command): void => {
       return world.atRest()
     case "wedge":
       world.mode("hang")
-      world.call(10)
+      world.call(command.giveUp === true ? 60_000 : 10)
       world.sim.advance(command.millis)
+      if (command.giveUp === true) {
+        world.giveUp()
+        world.sim.advance(15_000)
+      }
       if (command.again === true) {
         world.call(60_000)
         world.sim.runUntilIdle()

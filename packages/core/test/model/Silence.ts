@@ -3,10 +3,12 @@
  */
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Cause, Exit, Option } from "effect"
+import { defaults } from "../../src/options/Policy.js"
 
 /** The last request of a call. */
 interface Sent {
   readonly connection: number
+  readonly session: number
   readonly at: number
 }
 
@@ -17,7 +19,12 @@ const isTimeout = (exit: Exit.Exit<unknown, unknown> | null): boolean =>
     (error) => (error as { readonly _tag?: unknown })._tag === "RequestTimeout"
   )
 
-/** Watches that no call which may not be sent twice is sent to such a server. (H4) */
+const isInterruption = (exit: Exit.Exit<unknown, unknown> | null): boolean => exit !== null && Exit.isInterrupted(exit)
+
+/** How long a call must have waited in silence so that its caller's end of patience means something. */
+const silence = 2000
+
+/** Watches that no call which may not be sent twice is sent to such a server (H4), and that callers who give up are heard (H9). */
 export class Silence {
   readonly #fault: (what: string) => void
   /** How a call has ended, by its number; null before. */
@@ -25,6 +32,10 @@ export class Silence {
   readonly #sent = new Map<number, Sent>()
   /** When the requests of each session, over its connections, were answered, or failed for another reason. */
   readonly #answers = new Map<number, Array<number>>()
+  /** Calls that were given up after a long silence. */
+  readonly #impatient = new Set<number>()
+  /** Requests that were given up after a long silence, and no probe has been seen yet. */
+  #givenUp: ReadonlyArray<Sent> = []
 
   constructor(
     exitOf: (call: number) => Exit.Exit<unknown, unknown> | null,
@@ -45,12 +56,38 @@ export class Silence {
   sends(call: number, { id, session }: ScriptedConnector.ScriptedConnection, now: number): void {
     const answers = this.#answers.get(session.id) ?? []
     for (const [other, sent] of this.#sent) {
-      if (other === call || sent.connection !== id || !isTimeout(this.#exitOf(other))) continue
+      const exit = this.#exitOf(other)
+      const isUnanswered = isTimeout(exit) || (isInterruption(exit) && this.#impatient.has(other))
+      if (other === call || sent.connection !== id || !isUnanswered) continue
       if (answers.some((at) => at >= sent.at && at <= now)) continue
       this.#fault(
         `H4: call ${call} is sent to a server that has answered nothing since it left call ${other} unanswered`
       )
     }
-    this.#sent.set(call, { connection: id, at: now })
+    this.#sent.set(call, { connection: id, session: session.id, at: now })
+  }
+
+  /** The caller of a call that has no outcome gives it up. */
+  givesUp(call: number, now: number): void {
+    const sent = this.#sent.get(call)
+    if (sent === undefined || now - sent.at < silence || this.#hasAnswered(sent)) return
+    this.#impatient.add(call)
+    this.#givenUp = [...this.#givenUp, { ...sent, at: now }]
+  }
+
+  /** Nothing is left to do now. `current`: the installed connection; `pingedAt`: when that was pinged last. */
+  atRest(current: number | undefined, pingedAt: number, leaptAt: number, now: number): void {
+    this.#givenUp = this.#givenUp.filter((sent) => {
+      const { at, connection } = sent
+      if (connection !== current || pingedAt >= at || this.#hasAnswered(sent)) return false
+      // The next probe of a doubt that there was before is due by then.
+      if (now - Math.max(at, leaptAt) <= defaults.keepalive.suspectInterval + silence) return true
+      this.#fault(`H9: a call was given up at ${at}, and no probe was sent until ${now}`)
+      return false
+    })
+  }
+
+  #hasAnswered({ at, session }: Sent): boolean {
+    return (this.#answers.get(session) ?? []).some((answered) => answered >= at)
   }
 }

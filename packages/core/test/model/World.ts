@@ -297,7 +297,13 @@ export class World {
     const call = this.calls[index]
     if (call === undefined) return
     call.interrupted = true
+    if (isDone(call.fiber) === null) this.#silence.givesUp(index, this.sim.now)
     this.sim.fork(Fiber.interrupt(call.fiber))
+  }
+
+  /** The last caller gives up. */
+  giveUp(): void {
+    this.interruptCall(this.calls.length - 1)
   }
 
   /** Somebody reads the lists or asks after the health, in a fiber of his own that no detach interrupts. */
@@ -350,7 +356,7 @@ export class World {
     const slot = this.backend.published.value
     this.note(() => `${slot.state._tag} generation=${slot.generation} current=${slot.current?.runtime.generation}`)
     const before = this.#slots.published(slot)
-    this.#pace.published(before, slot, this.sim.now)
+    this.#pace.published(before, slot, () => this.sim.now)
     if (slot.state._tag === "Disabled") this.#closes.disabled()
   }
 
@@ -364,7 +370,9 @@ export class World {
 
   atRest(): void {
     this.#pace.atRest(this.backend.published.value, this.sim.now)
-    const { nextAttemptAt, state } = this.backend.published.value
+    const { current, nextAttemptAt, state } = this.backend.published.value
+    const connection = current?.connection.peer.pid
+    this.#silence.atRest(connection, this.#pace.pingedAt(connection ?? -1), this.#pace.leaptAt, this.sim.now)
     const waiting = this.supervisor.calls.waiting
     if (waiting > 0 && state._tag === "Idle") this.fault("R8: a call waits and nothing wakes the idle backend")
     if (waiting > 0 && nextAttemptAt !== undefined) {

@@ -6,8 +6,10 @@ import { Cause, Exit } from "effect"
 /** The calls of one server since the gateway has started. */
 export interface Counts {
   readonly total: number
-  /** Calls that ended without a result. Those that their client cancelled are not among them. */
+  /** Calls that ended without a result. Those that their client gave up are not among them. */
   readonly failed: number
+  /** Calls that their client gave up before they had an answer: cancelled, or timed out on its side. */
+  readonly givenUp: number
   readonly inFlight: number
   /** The median of the last calls that had a result, in milliseconds; `null` before the first. */
   readonly p50Millis: number | null
@@ -20,6 +22,7 @@ const remembered = 200
 export class CallCounts {
   #total = 0
   #failed = 0
+  #givenUp = 0
   #inFlight = 0
   #answered = 0
   readonly #millis: Array<number> = []
@@ -32,7 +35,8 @@ export class CallCounts {
   end(exit: Exit.Exit<unknown, unknown>, millis: number): void {
     this.#inFlight--
     if (Exit.isSuccess(exit)) this.#millis[this.#answered++ % remembered] = millis
-    else if (!Cause.isInterruptedOnly(exit.cause)) this.#failed++
+    else if (Cause.isInterruptedOnly(exit.cause)) this.#givenUp++
+    else this.#failed++
   }
 
   get counts(): Counts {
@@ -41,6 +45,7 @@ export class CallCounts {
     return {
       total: this.#total,
       failed: this.#failed,
+      givenUp: this.#givenUp,
       inFlight: this.#inFlight,
       p50Millis: median === undefined ? null : Math.round(median * 10) / 10
     }

@@ -43,6 +43,8 @@ export const Server = Schema.Struct({
   calls: Schema.Struct({
     total: count,
     failed: count,
+    /** Calls that their clients gave up before they had an answer: cancelled, or timed out there. */
+    givenUp: count,
     inFlight: count,
     p50Millis: Schema.NullOr(Schema.Number)
   }),

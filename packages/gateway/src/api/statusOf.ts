@@ -66,7 +66,7 @@ const warningsOf = (status: Status, problems: ReadonlyArray<string>): ReadonlyAr
   ].map(clean)
 }
 
-const noCalls: Server["calls"] = { total: 0, failed: 0, inFlight: 0, p50Millis: null }
+const noCalls: Server["calls"] = { total: 0, failed: 0, givenUp: 0, inFlight: 0, p50Millis: null }
 
 const serverOf = (
   gateway: Gateway,

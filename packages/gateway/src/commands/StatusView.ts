@@ -33,6 +33,15 @@ export const perClient = (runtimesByState: NonNullable<Server["runtimesByState"]
 const whereOf = ({ pid, runtimesByState, target }: Server): string =>
   runtimesByState === undefined ? pid === undefined ? target : `pid ${pid}` : perClient(runtimesByState)
 
+/** `8 (1 in flight, 7 given up)`. */
+const callsOf = ({ givenUp, inFlight, total }: Server["calls"]): string => {
+  const parts = [
+    ...(inFlight === 0 ? [] : [`${inFlight} in flight`]),
+    ...(givenUp === 0 ? [] : [`${givenUp} given up`])
+  ]
+  return parts.length === 0 ? String(total) : `${total} (${parts.join(", ")})`
+}
+
 const cells = (server: Server, now: number): ReadonlyArray<string> => {
   const { calls, counts, generation = 0, nextAttemptAt, sessions, since, stale, state } = server
   return [
@@ -41,7 +50,7 @@ const cells = (server: Server, now: number): ReadonlyArray<string> => {
     nextAttemptAt === undefined ? span(now - since) : `next in ${until(nextAttemptAt - now)}`,
     generation === 0 ? "" : String(generation),
     sessions === "shared" ? `${counts.tools}${stale ? " (stale)" : ""}` : "",
-    calls.inFlight === 0 ? String(calls.total) : `${calls.total} (${calls.inFlight} in flight)`,
+    callsOf(calls),
     String(calls.failed),
     calls.p50Millis === null ? "" : `${calls.p50Millis} ms`,
     whereOf(server)

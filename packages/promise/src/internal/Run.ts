@@ -80,10 +80,11 @@ export const starting = (runtime: Runtime.Runtime<never>) => {
       })
       hasReturned = true
       if (signal === undefined || isOver) return
+      // The caller learns of it last: its next call finds what this one has left behind.
       abort = () => {
-        reject(signal.reason)
         cancel()
         fiber?.unsafeInterruptAsFork(FiberId.none)
+        reject(signal.reason)
       }
       Aborts.add(signal, abort)
     })

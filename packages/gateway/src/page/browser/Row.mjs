@@ -110,7 +110,8 @@ export class Row {
     )
     setText(this.#calls.value, number(calls.total))
     setText(this.#calls.unit, calls.total === 1 ? "call" : "calls")
-    setText(this.#calls.more, `${number(calls.failed)} failed`)
+    const givenUp = calls.givenUp === 0 ? "" : `, ${number(calls.givenUp)} given up`
+    setText(this.#calls.more, `${number(calls.failed)} failed${givenUp}`)
     setAttribute(this.#calls.more, "data-some", calls.failed > 0 ? "" : undefined)
     setText(this.#median.value, calls.p50Millis === null ? "–" : millis(calls.p50Millis))
     setText(this.#median.more, `${number(calls.inFlight)} in flight`)

@@ -1,0 +1,326 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, type Connection, type Connector, RequestError, type RequestOptions } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Clock, Deferred, Effect, Fiber, FiberId, Option, Runtime, TestClock } from "effect"
+
+const second = 1000
+
+/** A server that answers nothing any more, until it is started anew. */
+const hang = (script: ScriptedConnector.ScriptedConnector) => {
+  const { id: last } = script.current
+  script.respond = (_, __, { id }) => id <= last ? { answer: "never" } : undefined
+}
+
+/** A server whose tools answer nothing; pings it answers. */
+const hangTools = (script: ScriptedConnector.ScriptedConnector) => {
+  script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+}
+
+const pings = (script: ScriptedConnector.ScriptedConnector) => script.ledger.sent("ping")
+
+/** A caller who waits for so many milliseconds; whether he has got an answer. No limit of ours is reached. */
+type Caller = (backend: Backend.Backend, patience: number, options?: Backend.CallOptions) => Effect.Effect<boolean>
+
+/** A connector whose server can tell of progress on the last request. */
+const telling = (script: ScriptedConnector.ScriptedConnector) => {
+  let last: RequestOptions | undefined
+  const connector: Connector = {
+    ...script,
+    connect: (options) =>
+      Effect.map(script.connect(options), ({ request, send, ...connection }): Connection => ({
+        ...connection,
+        request: (method, params, given) => {
+          last = given
+          return request(method, params, given)
+        },
+        send: send && ((method, params, given, settle) => {
+          last = given
+          return send(method, params, given, settle)
+        })
+      }))
+  }
+  return { connector, progress: () => last?.onprogress?.({ progress: 1 }) }
+}
+
+const unlimited = { timeout: Number.POSITIVE_INFINITY }
+
+const interrupts: Caller = (backend, patience, options) =>
+  backend.callTool({ name: "pay" }, { ...unlimited, ...options }).pipe(
+    Effect.timeoutOption(patience),
+    Effect.match({ onFailure: () => false, onSuccess: Option.isSome })
+  )
+
+/** As the facade and the relays do it. */
+const cancels: Caller = (backend, patience, options) =>
+  Effect.gen(function*() {
+    const runFork = Runtime.runFork(yield* Effect.runtime())
+    const done = yield* Deferred.make<boolean>()
+    let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+    const cancel = backend.start("tools/call", { name: "pay" }, { ...unlimited, ...options }, (rest) => {
+      fiber = runFork(rest)
+      fiber.addObserver((exit) => Deferred.unsafeDone(done, Effect.succeed(exit._tag === "Success")))
+    })
+    const answer = yield* Effect.timeoutOption(Deferred.await(done), patience)
+    if (Option.isNone(answer)) {
+      cancel()
+      fiber?.unsafeInterruptAsFork(FiberId.none)
+    }
+    return Option.getOrElse(answer, () => false)
+  })
+
+/** Each way to call, over connections that send outside of fibers and those that do not. */
+const doors = [
+  ["interrupted, sent in a fiber", interrupts, { sends: false }],
+  ["interrupted, sent without one", interrupts, { sends: true }],
+  ["cancelled, sent in a fiber", cancels, { sends: false }],
+  ["cancelled, sent without one", cancels, { sends: true }]
+] as const
+
+describe.each(doors)("calls that their callers give up (%s)", (_, call, outcome) => {
+  const start = (options: Partial<Backend.BackendOptions> = {}) =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.otherwise = outcome
+      const backend = yield* Backend.make("one", { connector: script, ...options })
+      yield* TestClock.adjust("10 seconds")
+      return { backend, script }
+    })
+
+  it.scoped("[H9:virtual] after 2 s of silence a probe is sent at once, and sooner none", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* start({ keepalive: { method: "none" } })
+      hangTools(script)
+      for (const [patience, expected] of [[1999, []], [2000, [10_000 + 1999 + 2000]]] as const) {
+        const calling = yield* Effect.fork(call(backend, patience))
+        yield* TestClock.adjust(patience)
+        expect(yield* Fiber.join(calling)).toBe(false)
+        yield* TestClock.adjust(0)
+        expect(pings(script)).toEqual(expected)
+      }
+      expect(yield* backend.status).toMatchObject({
+        generation: 1,
+        healthScore: 1,
+        failures: { request: 0 },
+        inFlight: 0,
+        calls: { givenUp: 2 }
+      })
+    }))
+
+  for (const patience of [3, 15, 60]) {
+    it.scoped(`[H9:virtual] a caller who gives up after ${patience} s each time has a good call within 60 s of the first`, () =>
+      Effect.gen(function*() {
+        const { backend, script } = yield* start({ keepalive: { method: "none" } })
+        hang(script)
+        let isAnswered = yield* Effect.zipLeft(
+          Effect.fork(call(backend, patience * second)),
+          TestClock.adjust(patience * second)
+        ).pipe(Effect.flatMap(Fiber.join))
+        const firstGivenUp = yield* Clock.currentTimeMillis
+        const waited = Effect.map(Clock.currentTimeMillis, (now) => now - firstGivenUp)
+        while (!isAnswered && (yield* waited) < 60 * second) {
+          const calling = yield* Effect.fork(call(backend, patience * second))
+          for (let seconds = 0; seconds < patience && calling.unsafePoll() === null; seconds++) {
+            yield* TestClock.adjust(second)
+          }
+          isAnswered = yield* Fiber.join(calling)
+        }
+        expect(isAnswered).toBe(true)
+        expect(yield* waited).toBeLessThanOrEqual(60 * second)
+        expect(yield* backend.status).toMatchObject({
+          generation: 2,
+          lastError: "3 probes in a row failed: no answer within 10000 ms"
+        })
+        // What may not be carried out twice was held back after the first.
+        expect(script.ledger.sent("tools/call").filter((at) => at < firstGivenUp + 50_000)).toHaveLength(1)
+      }))
+  }
+
+  it.scoped("[H9:virtual] calls that are cancelled soon raise nothing, however many", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* start({ keepalive: { method: "none" } })
+      hangTools(script)
+      for (let i = 0; i < 10; i++) {
+        const calls = yield* Effect.fork(
+          Effect.all(Array.from({ length: 10 }, () => call(backend, 1000)), { concurrency: "unbounded" })
+        )
+        yield* TestClock.adjust(1000)
+        yield* Fiber.join(calls)
+      }
+      expect(pings(script)).toEqual([])
+      expect((yield* backend.status).calls).toEqual({ givenUp: 100 })
+    }))
+
+  it.scoped("[H9:virtual] however many are given up after a long wait, a server that answers is sent one probe, and none within 2 s of that", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* start({ keepalive: { method: "none" } })
+      hangTools(script)
+      // A hundred give up at once, and a hundred more one after another.
+      const calls = yield* Effect.fork(Effect.all(
+        Array.from({ length: 200 }, (_, i) => call(backend, 5000 + Math.max(0, i - 99) * 19)),
+        { concurrency: "unbounded" }
+      ))
+      yield* TestClock.adjust(5000)
+      expect(pings(script)).toHaveLength(1)
+      yield* TestClock.adjust(1900)
+      expect(pings(script)).toHaveLength(1)
+      yield* Fiber.join(calls)
+      expect((yield* backend.status).healthScore).toBe(1)
+    }))
+
+  it.scoped("[H9:virtual] progress of the call is a sign of life, and so is the answer to another one", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.otherwise = outcome
+      const { connector, progress } = telling(script)
+      const backend = yield* Backend.make("one", { connector, keepalive: { method: "none" } })
+      yield* TestClock.adjust(0)
+      script.respond = (method, params) =>
+        method === "tools/call" && (params as { readonly name: string }).name === "pay"
+          ? { answer: "never" }
+          : undefined
+      for (const sign of [Effect.sync(progress), backend.callTool({ name: "echo" })]) {
+        const calling = yield* Effect.fork(call(backend, 5000, { onprogress: () => {} }))
+        yield* TestClock.adjust(3001)
+        yield* sign
+        yield* TestClock.adjust(1999)
+        expect(yield* Fiber.join(calling)).toBe(false)
+        yield* TestClock.adjust("1 minute")
+        expect(pings(script)).toEqual([])
+      }
+    }))
+
+  it.scoped("[H3 H9:virtual] only a probe that fails counts; one that is answered leaves everything as it was", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* start({ keepalive: { method: "none" } })
+      hangTools(script)
+      for (let i = 0; i < 5; i++) {
+        const calling = yield* Effect.fork(call(backend, 3000))
+        yield* TestClock.adjust(3000)
+        yield* Fiber.join(calling)
+      }
+      expect(pings(script)).toHaveLength(5)
+      expect(yield* backend.status).toMatchObject({ generation: 1, failures: { request: 0 }, healthScore: 1 })
+      hang(script)
+      const calling = yield* Effect.fork(call(backend, 3000))
+      yield* TestClock.adjust(3000 + 9999)
+      expect(yield* Fiber.join(calling)).toBe(false)
+      expect((yield* backend.status).failures.request).toBe(0)
+      yield* TestClock.adjust(1)
+      expect((yield* backend.status).failures.request).toBe(1)
+    }))
+
+  it.scoped("[H9:virtual] calls that are given up while they wait are counted too, and those that had an answer are not", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* start({ keepalive: { method: "none" } })
+      yield* call(backend, 1000)
+      hang(script)
+      const first = yield* Effect.fork(call(backend, 3000))
+      yield* TestClock.adjust(3000)
+      yield* Fiber.join(first)
+      const held = yield* Effect.fork(call(backend, 3000))
+      yield* TestClock.adjust(3000)
+      yield* Fiber.join(held)
+      expect((yield* backend.status).calls.givenUp).toBe(2)
+      script.otherwise = { connect: "hang" }
+      yield* backend.disconnect
+      const reconnecting = yield* Effect.fork(backend.reconnect)
+      yield* TestClock.adjust(0)
+      const waiting = yield* Effect.fork(call(backend, 1000))
+      yield* TestClock.adjust(1000)
+      yield* Fiber.join(waiting)
+      expect((yield* backend.status).calls.givenUp).toBe(3)
+      yield* Fiber.interrupt(reconnecting)
+    }))
+
+  it.scoped("[H9:virtual] a call that goes on in a resumed session puts the connection in doubt that has the session", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.otherwise = { ...outcome, suspends: true }
+      const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } })
+      yield* TestClock.adjust("10 seconds")
+      hangTools(script)
+      const calling = yield* Effect.fork(call(backend, 10_000))
+      yield* TestClock.adjust(1000)
+      script.current.lose()
+      yield* TestClock.adjust(8999)
+      expect(yield* backend.status).toMatchObject({ generation: 2, resumed: true, inFlight: 1 })
+      expect(pings(script)).toEqual([])
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(calling)
+      expect(pings(script)).toEqual([20_000])
+      expect((yield* backend.status).inFlight).toBe(0)
+    }))
+})
+
+describe("the caller's next call", () => {
+  it.scoped.each([
+    { sends: true },
+    { sends: false }
+  ])(
+    "[H9:virtual H4] is held back, also where it comes in the step in which the one before is given up (%o)",
+    (outcome) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        script.otherwise = outcome
+        const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } })
+        yield* TestClock.adjust(0)
+        hang(script)
+        const run = Runtime.runFork(yield* Effect.runtime())
+        const call = () => {
+          let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+          const cancel = backend.start("tools/call", { name: "pay" }, unlimited, (rest) => void (fiber = run(rest)))
+          return () => {
+            cancel()
+            fiber?.unsafeInterruptAsFork(FiberId.none)
+          }
+        }
+        const giveUp = call()
+        yield* TestClock.adjust(3000)
+        giveUp()
+        call()
+        yield* TestClock.adjust(49_999)
+        expect(script.ledger.sent("tools/call")).toEqual([0])
+        yield* TestClock.adjust(1001)
+        expect(script.ledger.sent("tools/call")).toHaveLength(2)
+        expect(yield* backend.status).toMatchObject({ generation: 2, calls: { givenUp: 1 }, inFlight: 0 })
+      })
+  )
+})
+
+describe("calls that nobody gives up", () => {
+  it.scoped("[H9:virtual] a connector that interrupts itself is no caller: the call fails, and is not counted as given up", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* Backend.make("one", {
+        connector: {
+          ...script,
+          connect: (options) =>
+            Effect.map(script.connect(options), (connection) => ({
+              ...connection,
+              request: (method, params, given) =>
+                method === "tools/call" ? Effect.interrupt : connection.request(method, params, given)
+            }))
+        },
+        keepalive: { method: "none" }
+      })
+      yield* TestClock.adjust(0)
+      expect(yield* Effect.flip(backend.callTool({ name: "pay" }))).toMatchObject({ _tag: "ResultUnknown" })
+      expect((yield* backend.status).calls.givenUp).toBe(0)
+      expect((yield* backend.status).inFlight).toBe(0)
+    }))
+
+  it.scoped("[H9:virtual] a call that fails is not counted", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* Backend.make("one", { connector: script, timeouts: { request: 1000 } })
+      yield* TestClock.adjust(0)
+      hangTools(script)
+      const timedOut = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" })))
+      yield* TestClock.adjust(1000)
+      expect((yield* Fiber.join(timedOut))._tag).toBe("RequestTimeout")
+      const error = new RequestError({ fate: "answered", reason: "remote", code: 1, message: "no" })
+      script.respond = () => ({ answer: "error", error })
+      expect((yield* Effect.flip(backend.callTool({ name: "pay" })))._tag).toBe("RemoteError")
+      expect((yield* backend.status).calls.givenUp).toBe(0)
+    }))
+})

@@ -1,0 +1,182 @@
+import { Backend } from "@mcp-lifeline/core"
+import type { StdioFaultServer } from "@mcp-lifeline/testing"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Effect, Exit, Option, Scope } from "effect"
+import { assert, describe, it } from "vitest"
+import {
+  asArguments,
+  type Caller,
+  type Door,
+  impatience,
+  isReplaced,
+  patience,
+  settings,
+  textOf,
+  unlessImpatient
+} from "../../testing/test/support/Impatience.js"
+import { isConnected, serve, untilStatus } from "./support/Gateway.js"
+import { type Host, stateFolder, wrap } from "./support/Host.js"
+
+/** Calls through a client of the official SDK, which times out by itself. */
+const official = (client: Client, prefix = ""): Caller => ({
+  call: (name) => unlessImpatient(client.callTool({ name: `${prefix}${name}` }, undefined, { timeout: patience }))
+})
+
+const running = async <A>(use: (scope: Scope.Scope) => Promise<A>): Promise<A> => {
+  const scope = Effect.runSync(Scope.make())
+  try {
+    return await use(scope)
+  } finally {
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+  }
+}
+
+/** A gateway, as a user starts it. */
+const served = (
+  server: StdioFaultServer.Command,
+  use: (gateway: { readonly base: string; readonly givenUp: () => Promise<number> }) => Promise<void>
+): Promise<void> =>
+  running(async (scope) => {
+    const { base } = await Effect.runPromise(Scope.extend(serve({ s: { ...server, lifeline: settings } }), scope))
+    await Effect.runPromise(untilStatus(base, isConnected, "s"))
+    const givenUp = async () => {
+      const status = await (await fetch(`${base}/api/status`)).json() as {
+        readonly servers: ReadonlyArray<{ readonly calls: { readonly givenUp: number } }>
+      }
+      return status.servers[0]?.calls.givenUp ?? 0
+    }
+    await use({ base, givenUp })
+  })
+
+const overHttp = async (url: string): Promise<Client> => {
+  const client = new Client({ name: "test", version: "1" })
+  await client.connect(new StreamableHTTPClientTransport(new URL(url)) as Transport)
+  return client
+}
+
+const overHttpV2 = async (url: string): Promise<ClientV2> => {
+  const client = new ClientV2({ name: "test", version: "1" }, { versionNegotiation: { mode: "auto" } })
+  await client.connect(new HttpV2(new URL(url)))
+  return client
+}
+
+/** Who gives a call up by closing its TCP connection may be overtaken by his own next call, which is lost with the server then. */
+const isOvertaking = (error: unknown): boolean => /result is unknown/.test(String(error))
+
+const officialV2 = (client: ClientV2, prefix = ""): Caller => ({
+  call: (name) => unlessImpatient(client.callTool({ name: `${prefix}${name}` }, { timeout: patience }), isOvertaking)
+})
+
+/** `wrap --http`, until the test has ended. */
+const wrapped = async (server: StdioFaultServer.Command, use: (url: string) => Promise<void>): Promise<void> => {
+  using state = stateFolder()
+  const args = ["--http", "--no-token", "--port", "0", ...asArguments, "--", server.command, ...server.args]
+  const host = wrap(args, { state: state.path })
+  try {
+    await use(await host.until(() => /^Serving \S+ at (http:\S+)$/m.exec(host.stderr)?.[1]))
+  } finally {
+    host.child.kill("SIGTERM")
+    await host.ended
+  }
+}
+
+/** A call as a host makes it that speaks JSON-RPC with a process. */
+const raw = async (host: Host, name: string): Promise<string | undefined> => {
+  const id = `${name} ${performance.now()}`
+  const answer = host.request("tools/call", { name, arguments: {} }, id)
+  const response = await Promise.race([answer, impatience()])
+  if (response === undefined) host.notify("notifications/cancelled", { requestId: id, reason: "timed out" })
+  if (response?.error !== undefined) throw new Error(response.error.message)
+  return response && textOf(response.result)
+}
+
+const doors: Readonly<Record<string, Door>> = {
+  "a handle of the core, interrupted": (server, use) =>
+    running(async (scope) => {
+      const backend = await Effect.runPromise(
+        Scope.extend(Backend.make("s", { connector: StdioConnector.make(server), ...settings }), scope)
+      )
+      await use({
+        call: (name) =>
+          Effect.runPromise(
+            backend.callTool({ name }).pipe(
+              Effect.timeoutOption(patience),
+              Effect.map((result) => Option.getOrUndefined(Option.map(result, textOf)))
+            )
+          ),
+        givenUp: async () => (await Effect.runPromise(backend.status)).calls.givenUp
+      })
+    }),
+  "wrap": async (server, use) => {
+    using state = stateFolder()
+    await using host = wrap([...asArguments, "--", server.command, ...server.args], { state: state.path })
+    await host.initialize()
+    await use({ call: (name) => raw(host, name) })
+  },
+  "wrap --http": (server, use) =>
+    wrapped(server, async (url) => {
+      const client = await overHttp(url)
+      await use(official(client))
+      await client.close()
+    }),
+  "wrap --http, a client of 2026-07-28": (server, use) =>
+    wrapped(server, async (url) => {
+      const client = await overHttpV2(url)
+      await use(officialV2(client))
+      await client.close()
+    }),
+  "serve": (server, use) =>
+    served(server, async ({ base, givenUp }) => {
+      const client = await overHttp(`${base}/mcp`)
+      await use({ ...official(client, "s__"), givenUp })
+      await client.close()
+    }),
+  "serve, a client of 2026-07-28": (server, use) =>
+    served(server, async ({ base, givenUp }) => {
+      const client = await overHttpV2(`${base}/mcp`)
+      await use({ ...officialV2(client, "s__"), givenUp })
+      await client.close()
+    }),
+  "serve, where each client ends its session": (server, use) =>
+    served(server, ({ base, givenUp }) =>
+      use({
+        call: async (name) => {
+          const client = await overHttp(`${base}/mcp`)
+          const transport = client.transport as StreamableHTTPClientTransport
+          const result = client.callTool({ name: `s__${name}` }, undefined, { timeout: 600_000 })
+          const answered = await Promise.race([result.catch(() => undefined), impatience()])
+          await transport.terminateSession()
+          await client.close()
+          return answered && textOf(answered)
+        },
+        givenUp
+      })),
+  "serve, the call of its API": (server, use) =>
+    served(server, ({ base, givenUp }) =>
+      use({
+        call: (name) =>
+          unlessImpatient(
+            fetch(`${base}/api/call`, {
+              method: "POST",
+              headers: { "content-type": "application/json", "x-lifeline": "1" },
+              body: JSON.stringify({ name: `s__${name}` }),
+              signal: AbortSignal.timeout(patience)
+            }).then(async (response) => {
+              if (!response.ok) throw new Error(await response.text())
+              return response.json()
+            }),
+            isOvertaking
+          ),
+        givenUp
+      }))
+}
+
+describe.concurrent.each(["2025", "2026"] as const)("a server of %s that stops under a call", (era) => {
+  it.each(Object.entries(doors))("[H9:real] is replaced when its callers give up: %s", async (_, door) => {
+    assert.isTrue(await isReplaced(door, era))
+  })
+})

@@ -1,0 +1,48 @@
+import { Exit, FiberId } from "effect"
+import { assert, describe, it } from "vitest"
+import { CallCounts } from "../src/api/CallCounts.js"
+import type { GatewayStatus } from "../src/api/GatewayStatus.js"
+import { render } from "../src/commands/StatusView.js"
+
+const status = (calls: GatewayStatus["servers"][number]["calls"]): GatewayStatus => ({
+  gateway: { name: "mcp-lifeline", version: "1", url: "http://127.0.0.1:1/mcp", pid: 1, startedAt: 0, clients: 1 },
+  servers: [{
+    name: "stub",
+    state: "Connected",
+    since: 0,
+    generation: 1,
+    transport: "stdio",
+    target: "stub",
+    server: null,
+    sessions: "shared",
+    counts: { tools: 1, prompts: 0, resources: 0 },
+    stale: false,
+    calls,
+    history: [],
+    warnings: []
+  }]
+})
+
+const shown = (counts: CallCounts): string =>
+  render(status(counts.counts), { now: 1000, width: 200, colour: false }).split("\n").find((line) =>
+    line.includes("stub")
+  ) ?? ""
+
+describe("status", () => {
+  it("[H9] calls that their clients gave up stand beside those that failed", () => {
+    const counts = new CallCounts()
+    const end = (exit: Exit.Exit<unknown, unknown>): void => {
+      counts.begin()
+      counts.end(exit, 1)
+    }
+    end(Exit.succeed({}))
+    assert.include(shown(counts), "│ 1 ")
+    end(Exit.fail("no"))
+    end(Exit.interrupt(FiberId.none))
+    end(Exit.interrupt(FiberId.none))
+    assert.deepInclude(counts.counts, { total: 4, failed: 1, givenUp: 2, inFlight: 0 })
+    assert.include(shown(counts), "4 (2 given up)")
+    counts.begin()
+    assert.include(shown(counts), "5 (1 in flight, 2 given up)")
+  })
+})

@@ -1,0 +1,93 @@
+import { assert, describe, it } from "@effect/vitest"
+import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
+import { Effect, Fiber, Option } from "effect"
+import { eras, requestsOf, seen, supervise, textOf, until } from "./fixtures/Supervised.js"
+
+const { hang, status } = HttpFault
+
+const tools: HttpFaultServer.Options["tools"] = {
+  echo: { run: ({ arguments: { text } }) => ({ content: [{ type: "text", text: String(text) }] }) }
+}
+
+/** No heartbeat finds what calls do not find. */
+const keepalive = { method: "none" } as const
+
+/** What a proxy answers whose server is gone for a moment. */
+const badGateway = status(502)
+
+describe.concurrent("suspicion", () => {
+  for (const era of eras) {
+    const { first, probe } = requestsOf[era]
+
+    it.scopedLive(`[H9:real] ${era}: a server that hangs is given up because the callers are impatient, and used again once it answers`, () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make({ era, tools })
+        const backend = yield* supervise(server, {
+          keepalive: { ...keepalive, timeout: 1000, suspectInterval: 100 },
+          health: { failureThreshold: 2 },
+          timeouts: { request: "10 minutes", wait: "2 minutes" }
+        })
+        const say = (text: string) => backend.callTool({ name: "echo", arguments: { text } })
+        assert.strictEqual(textOf(yield* say("before")), "before")
+        server.fail(() => true, hang())
+        assert.isTrue(Option.isNone(yield* Effect.timeoutOption(say("in vain"), 2500)))
+        assert.strictEqual((yield* backend.status).calls.givenUp, 1)
+        const { lastError } = yield* until(backend, ({ state }) => state !== "Connected")
+        assert.match(lastError ?? "", /2 probes in a row failed/)
+        server.heal()
+        assert.strictEqual(textOf(yield* say("after")), "after")
+        assert.strictEqual((yield* backend.status).generation, 2)
+      }))
+
+    it.scopedLive(`[H4:real] ${era}: a moment of 502, however many calls it meets, ends no connection, and the call of another client is answered`, () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make({ era, tools })
+        const backend = yield* supervise(server, { keepalive: { ...keepalive, suspectInterval: "1 minute" } })
+        const say = (text: string) => backend.callTool({ name: "echo", arguments: { text } })
+        let release: (() => void) | undefined
+        const released = new Promise<void>((resolve) => (release = resolve))
+        const stopHolding = server.fail("tool:echo", async ({ response }, carryOut) => {
+          const { body, headers, status } = await carryOut()
+          await released
+          response.writeHead(status, headers).end(body)
+        }, 1)
+        const long = yield* Effect.fork(say("long"))
+        yield* seen(server, () => server.count("tool:echo") === 1)
+        stopHolding()
+        const probes = server.count(probe)
+        server.fail(() => true, badGateway)
+        for (let i = 0; i < 20; i++) {
+          assert.strictEqual((yield* Effect.flip(say("lost")))._tag, "ResultUnknown")
+        }
+        yield* seen(server, () => server.count(probe) > probes)
+        server.heal()
+        release?.()
+        assert.strictEqual(textOf(yield* Fiber.join(long)), "long")
+        assert.strictEqual(textOf(yield* say("after")), "after")
+        assert.strictEqual(server.count(probe), probes + 1)
+        assert.strictEqual((yield* backend.status).generation, 1)
+      }))
+
+    it.scopedLive(`[K19:real] ${era}: 200 calls that meet 503 and Retry-After wait, and are sent again at the named time`, () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make({ era, tools })
+        const backend = yield* supervise(server, { keepalive })
+        const before = server.count(probe) + server.count(first)
+        server.fail(() => true, status(503, { retryAfter: 1 }))
+        const calling = yield* Effect.fork(
+          Effect.forEach(
+            Array.from({ length: 200 }, (_, i) => String(i)),
+            (text) => backend.callTool({ name: "echo", arguments: { text } }, { timeout: "2 minutes" }),
+            { concurrency: "unbounded" }
+          )
+        )
+        // Each is refused at least twice.
+        yield* seen(server, () => server.count("tool:echo") >= 600)
+        server.heal()
+        assert.deepStrictEqual((yield* Fiber.join(calling)).map(textOf), Array.from({ length: 200 }, (_, i) => `${i}`))
+        assert.strictEqual(server.applied.length, 200)
+        assert.strictEqual(server.count(probe) + server.count(first), before)
+        assert.strictEqual((yield* backend.status).generation, 1)
+      }))
+  }
+})
