@@ -48,6 +48,22 @@ const connected = (era: typeof eras[number]) =>
     }
   })
 
+describe("a request that is sent once more in its envelope", () => {
+  it.scopedLive("[E3] refused with -32022 by a server that names our version, and then cancelled: the second is cancelled", () =>
+    Effect.gen(function*() {
+      const { call, calls, cancelled, transport, waiting } = yield* connected("2026")
+      const fiber = yield* Effect.fork(call())
+      yield* Effect.yieldNow()
+      waiting.clear()
+      const error = { code: -32022, message: "Unsupported", data: { supported: ["2026-07-28"] } }
+      transport.onmessage?.({ jsonrpc: "2.0", id: calls()[0]!, error })
+      assert.strictEqual(calls().length, 2)
+      waiting.clear()
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(cancelled(), calls().slice(1))
+    }))
+})
+
 for (const era of eras) {
   describe(`${era}: requests of which nothing has left`, () => {
     it.scopedLive("[C19:virtual] one that its caller gives up is taken back, and nobody is told to cancel it", () =>

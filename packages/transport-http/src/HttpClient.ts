@@ -12,6 +12,7 @@ import {
   AnswerFailure,
   fromNetwork,
   namesLostSession,
+  namesNoSession,
   oneLine,
   RedirectFailure,
   retryAfter,
@@ -288,7 +289,8 @@ export const make = (options: {
               const refused = answer.status === 401 ||
                 (answer.status === 403 && challenge?.includes("insufficient_scope") === true)
               return Effect.flatMap(statusFailure(answer, ask, own), (failure) => {
-                if (!first || !refused || !credentials.renewable || namesLostSession(failure)) {
+                const wantsSession = namesLostSession(failure) || (ask.asksEra === true && namesNoSession(failure))
+                if (!first || !refused || !credentials.renewable || wantsSession) {
                   return Effect.fail(failure)
                 }
                 ask.dispatch?.again()

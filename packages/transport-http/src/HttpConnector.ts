@@ -12,6 +12,7 @@ import * as AddressKind from "./AddressKind.js"
 import { header } from "./Answer.js"
 import type { Authorization } from "./Authorization.js"
 import * as Credentials from "./Credentials.js"
+import { Exposure } from "./Exposure.js"
 import * as HttpClient from "./HttpClient.js"
 import { retryAfter, StatusFailure } from "./HttpFailure.js"
 import * as OAuth from "./OAuth.js"
@@ -204,6 +205,17 @@ const mayBeOlder = (error: ConnectError): boolean =>
   error.cause instanceof StatusFailure && error.cause.error === undefined &&
   (error.cause.status === 400 || error.cause.status === 404 || error.cause.status === 405)
 
+/** Who answers one of these stands in front of the server, which is not there. */
+const ofGateways: ReadonlySet<number> = new Set([502, 503, 504])
+
+/**
+ * Whether a refusal of `server/discover` leaves open what the server speaks. Servers with sessions refuse a request without one with 401,
+ * 403 or 500 as well: `initialize` decides.
+ */
+const isOpen = ({ cause }: ConnectError): boolean =>
+  cause instanceof StatusFailure && cause.retryAfter === undefined &&
+  (cause.status === 401 || cause.status === 403 || (cause.status >= 500 && !ofGateways.has(cause.status)))
+
 /** Whether a server of the older HTTP+SSE refuses the credentials or requires some, which shows that it is the right server. */
 const isRefusal = ({ reason }: ConnectError): boolean => reason === "unauthorized" || reason === "forbidden"
 
@@ -232,6 +244,7 @@ export const make = (options: Options): Connector => {
     : OAuth.make(options.authProvider, given)
 
   const reach = Reach.make({ server: url, isChosen: (address) => authorization?.isChosen?.(address) === true })
+  const exposure = new Exposure(url, target, options.headers ?? {})
 
   const proxies = options.dispatcher === undefined && options.fetch === undefined
     ? Proxy.fromEnvironment(url, process.env)
@@ -260,13 +273,13 @@ export const make = (options: Options): Connector => {
       ? HttpClient.makeDispatchers(sockets, maxSockets)
       : { calls: dispatcher, prompt: dispatcher }
     const own = options.fetch ?? (dispatcher && HttpClient.makeFetch(undici, dispatcher))
-    const credentials = Credentials.make({
+    const credentials = exposure.watch(Credentials.make({
       url: given,
       headers: options.headers ?? {},
       headerProvider: options.headerProvider,
       authorization,
       fetch: own === undefined ? HttpClient.makeOAuthFetch(sockets) : HttpClient.withinReach(own, reach)
-    })
+    }))
     return HttpClient.make({
       undici,
       credentials,
@@ -336,9 +349,18 @@ export const make = (options: Options): Connector => {
       const withSessions = memory.watch(connectSessions(connectOptions)).pipe(
         Effect.tap(() => Effect.sync(() => memory.remember(now)))
       )
+      /** Not remembered: the server may speak both, and have failed. */
+      const decided = (refused: ConnectError) =>
+        Effect.mapError(connectSessions(connectOptions), (error) => EraMemory.mayBeStateless(error) ? refused : error)
       return memory.hasSessions(now)
         ? withSessions
-        : Effect.catchTag(connectStateless(connectOptions), "SpeaksSessions", () => withSessions)
+        : Effect.catchAll(
+          connectStateless(connectOptions),
+          (error): Effect.Effect<Connection, ConnectError, Scope.Scope> => {
+            if (error._tag === "SpeaksSessions") return withSessions
+            return isOpen(error) ? decided(error) : Effect.fail(error)
+          }
+        )
     })
 
   const connectAnew = (connectOptions: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> =>

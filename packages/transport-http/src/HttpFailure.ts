@@ -158,5 +158,9 @@ export const retryAfter = (header: string | undefined, now: number): number | un
 export const sessionVerdict = ({ detail, error, session, status }: StatusFailure): LostSession.Verdict =>
   session ? LostSession.verdict({ status, code: error?.code, message: detail }) : LostSession.alive
 
+/** Whether an answer to a request without a session says that it wants one, and not other credentials. */
+export const namesNoSession = (failure: StatusFailure): boolean =>
+  LostSession.verdict({ status: failure.status, code: failure.error?.code, message: failure.detail })._tag === "Lost"
+
 /** Whether an answer says that the session of its request is gone. */
 export const namesLostSession = (failure: StatusFailure): boolean => sessionVerdict(failure)._tag === "Lost"

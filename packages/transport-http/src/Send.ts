@@ -17,6 +17,8 @@ export interface Ask {
   readonly body?: string | undefined
   /** Whether it is one of a session, which the server may have lost. */
   readonly inSession?: boolean | undefined
+  /** Whether it asks what the server speaks, and a server with sessions may refuse it for want of one. */
+  readonly asksEra?: boolean | undefined
   /** It does not wait behind calls: calls may wait for it, or it tells whether the server lives. */
   readonly prompt?: boolean | undefined
   /** Learns when it is given to a socket, and keeps it from one where it was withdrawn. Default: nobody asks. */

@@ -114,6 +114,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
             method: "POST",
             url,
             prompt: isPrompt(message),
+            asksEra: message.method === "server/discover",
             dispatch: exchange.dispatch,
             headers: headersOf(message),
             body

@@ -60,6 +60,30 @@ describe("compressed answers", () => {
       assert.include((yield* Effect.flip(connect(server.url))).message, "encoded with zstd")
     }))
 
+  it.scopedLive("[T12:real T13:real] a coding within a coding is refused before any of it is decompressed", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { call, losses } = yield* connect(server.url)
+      // Small at both ends, and 100 MB in between.
+      const bomb = gzipSync(gzipSync(Buffer.alloc(100_000_000)))
+      for (const type of ["application/json", "text/event-stream"]) {
+        for (const codings of ["gzip, gzip", "br,gzip", "gzip, identity, GZIP"]) {
+          server.hook = ({ response, rpc }) => {
+            if (rpc !== "tools/call") return undefined
+            response.writeHead(200, { "content-type": type, "content-encoding": codings }).end(bomb)
+            return true
+          }
+          const error = yield* Effect.flip(call())
+          assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])
+          assert.include(error.message, "understands gzip, deflate or br, once")
+        }
+      }
+      server.hook = undefined
+      server.fail("tools/call", HttpFault.encoded("gzip"), 1)
+      yield* call()
+      assert.deepStrictEqual(losses, [])
+    }))
+
   it.scopedLive("[T13:real] what only says that it is compressed is an answer that the protocol does not allow", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server

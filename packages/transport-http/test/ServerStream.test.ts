@@ -26,6 +26,31 @@ describe("ServerStream", () => {
       yield* Fiber.interrupt(fiber)
     }))
 
+  it.effect("[T4:virtual] refused, open, refused, open, for an hour: what is refused now and then is not gone", () =>
+    Effect.gen(function*() {
+      const refused = HttpFailure.fromNetwork(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }))
+      let opened = 0
+      let isUp = true
+      const keep = ServerStream.keep({
+        open: () =>
+          Effect.suspend(() =>
+            ++opened % 3 === 0 && isUp ? Effect.succeed({ cause: undefined }) : Effect.fail(refused)
+          ),
+        position: { lastEventId: undefined, retry: undefined },
+        target: "http://server.test/mcp"
+      })
+      const fiber = yield* Effect.fork(keep)
+      yield* TestClock.adjust("1 hour")
+      assert.isNull(fiber.unsafePoll())
+      assert.isAtLeast(opened, 99)
+      yield* Fiber.interrupt(fiber)
+      // Three in a row mean that the server is gone.
+      isUp = false
+      const gone = yield* Effect.fork(keep)
+      yield* TestClock.adjust("10 minutes")
+      assert.deepInclude(yield* Fiber.join(gone), { kind: "closed", cause: refused })
+    }))
+
   it.effect("[T4:virtual] once it has been open, an answer of something in between does not end it; the server's 405 does", () =>
     Effect.gen(function*() {
       const page = new HttpFailure.AnswerFailure({ detail: "no event stream but text/html" })

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
+import { HttpFault } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Redacted } from "effect"
 import * as Harness from "./fixtures/Harness.js"
 import * as StatelessServer from "./fixtures/StatelessServer.js"
 import { reconnect, textOf, until } from "./fixtures/Supervised.js"
@@ -367,18 +368,23 @@ describe("the era of a server", () => {
       assert.strictEqual(newer.connection.protocolVersion, version)
     }))
 
-  it.scopedLive("[E1:real] auto: 401, 403, 429, 5xx and a refused connection are no verdict", () =>
+  it.scopedLive("[E1:real] auto: 401, 403, 429, 5xx and a refused connection are no verdict; after 401, 403 and 500 initialize decides", () =>
     Effect.gen(function*() {
       const server = yield* StatelessServer.make(false)
       const connector = HttpConnector.make({ url: server.url, protocol: "auto" })
-      for (const status of [401, 403, 429, 500, 503]) {
+      for (const status of [401, 403, 429, 500, 502, 503, 504]) {
         server.seen.length = 0
         server.hook = (_, response) => {
           response.writeHead(status).end()
           return true
         }
         yield* Effect.flip(Effect.scoped(Harness.connect(connector)))
-        assert.deepStrictEqual(server.methods, ["server/discover"], String(status))
+        const isOpen = status === 401 || status === 403 || status === 500
+        assert.deepStrictEqual(
+          server.methods,
+          isOpen ? ["server/discover", "initialize"] : ["server/discover"],
+          String(status)
+        )
       }
       yield* server.stop
       const error = yield* Effect.flip(Effect.scoped(Harness.connect(connector)))
@@ -387,6 +393,64 @@ describe("the era of a server", () => {
       yield* server.start
       const { connection } = yield* Harness.connect(connector)
       assert.strictEqual(connection.protocolVersion, version)
+    }))
+
+  const refusals: ReadonlyArray<readonly [status: number, message: string]> = [
+    [401, "Unauthorized: No valid session ID provided"],
+    [401, ""],
+    [403, "Forbidden"],
+    [500, "Cannot read properties of undefined"]
+  ]
+  for (const [status, message] of refusals) {
+    it.scopedLive(`[E1:real] auto: a server that refuses what has no session with ${status} ${message} is initialized`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        server.fail(({ rpc }) => rpc === "server/discover", HttpFault.status(status, { body: message }))
+        let renewals = 0
+        const connector = HttpConnector.make({
+          url: server.url,
+          protocol: "auto",
+          authorization: {
+            tokens: () => Effect.succeed({ access: Redacted.make("the token"), refresh: undefined }),
+            renew: () => Effect.sync(() => ++renewals > 100),
+            isRunning: () => false
+          }
+        })
+        const { call, connection } = yield* Harness.connect(connector)
+        assert.isDefined(connection.sessionId)
+        yield* call()
+        assert.deepStrictEqual(
+          server.seen.flatMap(({ rpc }) => rpc === undefined ? [] : [rpc]).slice(0, 2),
+          ["server/discover", "initialize"]
+        )
+        // Who wants a session wants no other token.
+        assert.strictEqual(renewals, status === 401 && message === "" ? 1 : 0)
+      }))
+  }
+
+  it.scopedLive("[E1:real] auto: where initialize is refused as well, the credentials are what the error speaks of, once each", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.fail("POST", HttpFault.status(401, { body: "who are you?" }))
+      const error = yield* Effect.flip(
+        Harness.connect(HttpConnector.make({ url: server.url, transport: "streamable" }))
+      )
+      assert.deepStrictEqual([error.reason, error.permanent], ["unauthorized", true])
+      assert.include(error.message, "who are you?")
+      assert.deepStrictEqual(server.seen.map(({ rpc }) => rpc), ["server/discover", "initialize"])
+    }))
+
+  it.scopedLive("[E1:real] auto: where initialize is not understood, what the error speaks of is the first refusal", () =>
+    Effect.gen(function*() {
+      const server = yield* StatelessServer.make(false)
+      server.hook = ({ body }, response) => {
+        response.writeHead(body.method === "server/discover" ? 500 : 400).end("out of order")
+        return true
+      }
+      const error = yield* Effect.flip(
+        Harness.connect(HttpConnector.make({ url: server.url, transport: "streamable" }))
+      )
+      assert.deepStrictEqual([error.reason, error.permanent], ["server", false])
     }))
 
   it.scopedLive("[E1:real] auto: a server that comes back without this protocol is connected with a session", () =>
