@@ -202,7 +202,11 @@ describe("L12, L13: replacement", () => {
       expect(mute.unsafePoll()).toBeNull()
       expect(script.ledger.closing).toEqual([])
       yield* TestClock.adjust(1)
-      expect(failure(yield* Fiber.await(mute))).toMatchObject({ _tag: "ResultUnknown", generation: 1 })
+      expect(failure(yield* Fiber.await(mute))).toMatchObject({
+        _tag: "ResultUnknown",
+        generation: 1,
+        message: expect.stringContaining("scripted loss: session")
+      })
       expect(script.ledger.closed).toEqual([0])
     }))
 

@@ -227,7 +227,7 @@ export class Requests {
   #startTimer(id: number, pending: Pending, millis: number): void {
     if (millis === Number.POSITIVE_INFINITY) return
     pending.timer = setTimeout(() => {
-      this.#take(id)
+      if (this.#take(id) === undefined) return
       const fate = this.#giveUp(id, pending, timedOut)
       pending.settle(Exit.fail(Failures.timedOut(pending.method, fate)))
     }, Math.min(millis, maxTimer))

@@ -11,8 +11,8 @@ import type { HttpFailure } from "./HttpFailure.js"
 import {
   AnswerFailure,
   fromNetwork,
+  mayWantSession,
   namesLostSession,
-  namesNoSession,
   oneLine,
   RedirectFailure,
   retryAfter,
@@ -245,6 +245,7 @@ export const make = (options: {
       error,
       retryAfter: retryAfter(header(answer, "retry-after"), now),
       renewable: credentials.renewable,
+      challenged: header(answer, "www-authenticate") !== undefined,
       authorized: Object.keys(own).length > 0,
       session: ask.inSession === true
     })
@@ -289,7 +290,7 @@ export const make = (options: {
               const refused = answer.status === 401 ||
                 (answer.status === 403 && challenge?.includes("insufficient_scope") === true)
               return Effect.flatMap(statusFailure(answer, ask, own), (failure) => {
-                const wantsSession = namesLostSession(failure) || (ask.asksEra === true && namesNoSession(failure))
+                const wantsSession = namesLostSession(failure) || (ask.asksEra === true && mayWantSession(failure))
                 if (!first || !refused || !credentials.renewable || wantsSession) {
                   return Effect.fail(failure)
                 }

@@ -14,7 +14,7 @@ import type { Authorization } from "./Authorization.js"
 import * as Credentials from "./Credentials.js"
 import { Exposure } from "./Exposure.js"
 import * as HttpClient from "./HttpClient.js"
-import { retryAfter, StatusFailure } from "./HttpFailure.js"
+import { mayWantSession, retryAfter, StatusFailure } from "./HttpFailure.js"
 import * as OAuth from "./OAuth.js"
 import { toRequestError } from "./Outcome.js"
 import * as Proxy from "./Proxy.js"
@@ -210,11 +210,14 @@ const ofGateways: ReadonlySet<number> = new Set([502, 503, 504])
 
 /**
  * Whether a refusal of `server/discover` leaves open what the server speaks. Servers with sessions refuse a request without one with 401,
- * 403 or 500 as well: `initialize` decides.
+ * 403 or 500 as well: `initialize` decides. One that says how to log in means the credentials, which have been renewed where they can be.
  */
-const isOpen = ({ cause }: ConnectError): boolean =>
-  cause instanceof StatusFailure && cause.retryAfter === undefined &&
-  (cause.status === 401 || cause.status === 403 || (cause.status >= 500 && !ofGateways.has(cause.status)))
+const isOpen = ({ cause }: ConnectError): boolean => {
+  if (!(cause instanceof StatusFailure) || cause.retryAfter !== undefined) return false
+  return cause.status === 401 || cause.status === 403
+    ? !cause.renewable || mayWantSession(cause)
+    : cause.status >= 500 && !ofGateways.has(cause.status)
+}
 
 /** Whether a server of the older HTTP+SSE refuses the credentials or requires some, which shows that it is the right server. */
 const isRefusal = ({ reason }: ConnectError): boolean => reason === "unauthorized" || reason === "forbidden"

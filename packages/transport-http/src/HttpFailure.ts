@@ -43,6 +43,8 @@ export class StatusFailure extends Data.TaggedError("StatusFailure")<{
   readonly retryAfter: number | undefined
   /** Whether credentials can change by themselves (a provider), so that a refusal of them may pass. */
   readonly renewable: boolean
+  /** Whether it says how to get other credentials (WWW-Authenticate). */
+  readonly challenged?: boolean | undefined
   /** Whether the request carried headers of the user's, among which credentials would be. */
   readonly authorized: boolean
   /** Whether the request was one of a session. */
@@ -158,9 +160,9 @@ export const retryAfter = (header: string | undefined, now: number): number | un
 export const sessionVerdict = ({ detail, error, session, status }: StatusFailure): LostSession.Verdict =>
   session ? LostSession.verdict({ status, code: error?.code, message: detail }) : LostSession.alive
 
-/** Whether an answer to a request without a session says that it wants one, and not other credentials. */
-export const namesNoSession = (failure: StatusFailure): boolean =>
-  LostSession.verdict({ status: failure.status, code: failure.error?.code, message: failure.detail })._tag === "Lost"
+/** Whether an answer to a request without a session may mean that it wants one, and not other credentials. */
+export const mayWantSession = ({ challenged, detail, error, status }: StatusFailure): boolean =>
+  challenged !== true || LostSession.verdict({ status, code: error?.code, message: detail })._tag === "Lost"
 
 /** Whether an answer says that the session of its request is gone. */
 export const namesLostSession = (failure: StatusFailure): boolean => sessionVerdict(failure)._tag === "Lost"

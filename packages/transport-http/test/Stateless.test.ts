@@ -424,9 +424,24 @@ describe("the era of a server", () => {
           ["server/discover", "initialize"]
         )
         // Who wants a session wants no other token.
-        assert.strictEqual(renewals, status === 401 && message === "" ? 1 : 0)
+        assert.strictEqual(renewals, 0)
       }))
   }
+
+  it.scopedLive("[E1:real] auto: a server that says how to log in means that, and is not asked twice", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.fail("POST", HttpFault.status(401, { headers: { "www-authenticate": "Bearer" } }))
+      let renewals = 0
+      const authorization = {
+        tokens: () => Effect.succeed(undefined),
+        renew: () => Effect.sync(() => ++renewals > 100),
+        isRunning: () => false
+      }
+      const error = yield* Effect.flip(Harness.connect(HttpConnector.make({ url: server.url, authorization })))
+      assert.deepStrictEqual([error.reason, error.permanent], ["unauthorized", false])
+      assert.deepStrictEqual([server.seen.map(({ rpc }) => rpc), renewals], [["server/discover"], 1])
+    }))
 
   it.scopedLive("[E1:real] auto: where initialize is refused as well, the credentials are what the error speaks of, once each", () =>
     Effect.gen(function*() {

@@ -50,6 +50,26 @@ describe.concurrent("calls in the queue of a server that does not read", () => {
       }))
   }
 
+  it.scopedLive("[C19:real] one that has waited and was written is as sent as any other: the server is told to cancel it", () =>
+    Effect.gen(function*() {
+      const journal = join(yield* temporary, "journal")
+      const backend = yield* Backend.make("deaf", {
+        connector: StdioConnector.make(serverOf("2025")({ journal })),
+        keepalive: { method: "none" },
+        reconnect
+      })
+      const pid = yield* connected(backend)
+      process.kill(pid, "SIGSTOP")
+      const first = yield* Effect.fork(ask(backend, "length", { text: long }, { timeout: "2 minutes" }))
+      const second = yield* Effect.fork(ask(backend, "silent", {}, { timeout: "2 minutes" }))
+      yield* Effect.yieldNow()
+      process.kill(pid, "SIGCONT")
+      yield* Fiber.join(first)
+      yield* eventually(() => StdioFaultServer.count(journal, "call", "silent") === 1)
+      yield* Fiber.interrupt(second)
+      yield* eventually(() => StdioFaultServer.count(journal, "notification", "notifications/cancelled") === 1)
+    }))
+
   it.scopedLive("[C19:real] one of which a part is in the pipe cannot be taken back: the server is told to cancel it", () =>
     Effect.gen(function*() {
       const journal = join(yield* temporary, "journal")

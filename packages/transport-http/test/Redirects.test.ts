@@ -1,0 +1,77 @@
+import { assert, describe, it } from "@effect/vitest"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect } from "effect"
+
+/** Where requests went that a stub redirects, one after the other; and the error of the attempt. */
+const redirected = (from: string, status: number, ...locations: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const visited: Array<string> = []
+    const fetch = (url: string | URL, init?: RequestInit): Promise<Response> => {
+      const { authorization } = init?.headers as Record<string, string>
+      visited.push(`${authorization === undefined ? "without" : "with"} ${String(url)}`)
+      const location = locations[visited.length - 1]
+      return Promise.resolve(
+        location === undefined
+          ? new Response("here", { status: 418 })
+          : new Response(null, { status, headers: { location } })
+      )
+    }
+    const connector = HttpConnector.make({
+      url: from,
+      fetch,
+      protocol: "2025",
+      transport: "streamable",
+      headers: { authorization: "Bearer the-token" }
+    })
+    const error = yield* Effect.flip(Effect.scoped(connector.connect({ onNotification: () => {} })))
+    return { visited: visited.slice(1), error }
+  })
+
+describe("redirects, of requests that carry credentials", () => {
+  const followed: ReadonlyArray<readonly [from: string, to: string, there: string]> = [
+    ["http://mcp.test/a", "/b?c=1", "http://mcp.test/b?c=1"],
+    ["http://mcp.test/a", "https://mcp.test/a", "https://mcp.test/a"],
+    ["https://mcp.test:8443/a", "https://mcp.test:8443/b", "https://mcp.test:8443/b"]
+  ]
+  for (const [from, to, there] of followed) {
+    it.effect(`[T7] from ${from} to ${to}: followed, with the credentials`, () =>
+      Effect.gen(function*() {
+        const { error, visited } = yield* redirected(from, 307, to)
+        assert.deepStrictEqual(visited, [`with ${there}`])
+        assert.strictEqual(error.reason, "protocol")
+      }))
+  }
+
+  const refused: ReadonlyArray<readonly [from: string, to: string, status: number, says: string]> = [
+    ["http://mcp.test/a", "http://other.test/a", 307, "another origin"],
+    ["http://mcp.test/a", "http://sub.mcp.test/a", 308, "another origin"],
+    ["http://mcp.test/a", "https://mcp.test:8443/a", 307, "another origin"],
+    ["http://mcp.test:8080/a", "https://mcp.test/a", 307, "another origin"],
+    ["https://mcp.test/a", "http://mcp.test/a", 307, "another origin"],
+    ["http://mcp.test/a", "http://user:password@mcp.test/b", 307, "credentials in the address"],
+    ["http://mcp.test/a", "http://user@mcp.test/b", 307, "credentials in the address"],
+    ["http://mcp.test/a", "http://:password@mcp.test/b", 307, "credentials in the address"],
+    ["http://mcp.test/a", "/b", 301, "turns POST into GET"],
+    ["http://mcp.test/a", "/b", 302, "turns POST into GET"],
+    ["http://mcp.test/a", "/b", 303, "turns POST into GET"],
+    ["http://mcp.test/a", "http://", 307, "not valid"]
+  ]
+  for (const [from, to, status, says] of refused) {
+    it.effect(`[T7] ${status} from ${from} to ${to}: not followed`, () =>
+      Effect.gen(function*() {
+        const { error, visited } = yield* redirected(from, status, to)
+        assert.deepStrictEqual(visited, [])
+        assert.strictEqual(error.reason, "redirect")
+        assert.include(error.message, says)
+        assert.notInclude(error.message, "password@")
+      }))
+  }
+
+  it.effect("[T7] five are followed, and no sixth", () =>
+    Effect.gen(function*() {
+      const { error, visited } = yield* redirected("http://mcp.test/0", 307, "/1", "/2", "/3", "/4", "/5", "/6")
+      assert.strictEqual(visited.at(-1), "with http://mcp.test/5")
+      assert.strictEqual(error.reason, "redirect")
+      assert.include(error.message, "again and again")
+    }))
+})

@@ -1,0 +1,217 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, TestClock } from "effect"
+import { Readable } from "node:stream"
+import type { Body } from "../src/Answer.js"
+import { Dispatch } from "../src/Dispatch.js"
+import * as EventStream from "../src/EventStream.js"
+import * as HttpFailure from "../src/HttpFailure.js"
+import * as ResponseStream from "../src/ResponseStream.js"
+import * as ServerStream from "../src/ServerStream.js"
+
+const target = "http://server.test/mcp"
+const network = (code: string) => HttpFailure.fromNetwork(Object.assign(new Error(code), { code }))
+const [reset, refused] = [network("ECONNRESET"), network("ECONNREFUSED")]
+const status = (code: number, retryAfter?: number) =>
+  new HttpFailure.StatusFailure({
+    status: code,
+    detail: "",
+    error: undefined,
+    retryAfter,
+    renewable: false,
+    authorized: false,
+    session: true
+  })
+
+/** Resumes the stream of one request; each time it is opened it does what `outcome` says. */
+const resuming = (
+  outcome: (opened: number, exchange: ResponseStream.Exchange) => EventStream.End | HttpFailure.HttpFailure,
+  retry?: number
+) =>
+  Effect.gen(function*() {
+    const heard: Array<string> = []
+    let opened = 0
+    const exchange: ResponseStream.Exchange = {
+      id: 1,
+      dispatch: Dispatch.done(),
+      fiber: { current: undefined },
+      answered: false,
+      lastEventId: "1",
+      retry
+    }
+    const fiber = yield* Effect.fork(Effect.either(ResponseStream.resume(exchange, { cause: undefined }, {
+      open: () =>
+        Effect.suspend(() => {
+          const result = outcome(++opened, exchange)
+          return "_tag" in result ? Effect.fail(result) : Effect.succeed(result)
+        }),
+      target,
+      onLost: () => heard.push("lost"),
+      onGone: () => heard.push("gone")
+    })))
+    return { fiber, exchange, heard, opened: () => opened }
+  })
+
+describe("a response stream that was cut", () => {
+  it.effect("[C6:virtual] is given up after six failures in a row, and its request is unknown", () =>
+    Effect.gen(function*() {
+      const { fiber, heard, opened } = yield* resuming(() => reset)
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(opened(), 6)
+      const ended = yield* Fiber.join(fiber)
+      assert.deepInclude(ended._tag === "Left" && ended.left, { fate: "unknown", reason: "network" })
+      assert.deepStrictEqual(heard, [])
+    }))
+
+  it.effect("[C6:virtual] one that could be opened between them begins the count anew", () =>
+    Effect.gen(function*() {
+      const { exchange, fiber, opened } = yield* resuming((opened, exchange) => {
+        if (opened === 60) exchange.answered = true
+        return opened % 6 === 0 ? { cause: undefined } : reset
+      })
+      yield* TestClock.adjust("1 day")
+      assert.strictEqual(opened(), 60)
+      assert.isTrue(exchange.answered)
+      assert.strictEqual((yield* Fiber.join(fiber))._tag, "Right")
+    }))
+
+  it.effect("[C6:virtual] a server that has its clients ask again at once is asked twice a second at most", () =>
+    Effect.gen(function*() {
+      const { fiber, opened } = yield* resuming(() => ({ cause: undefined }), 0)
+      yield* TestClock.adjust("10 seconds")
+      assert.isAtMost(opened(), 21)
+      assert.isAtLeast(opened(), 20)
+      yield* Fiber.interrupt(fiber)
+    }))
+
+  it.effect("[C6:virtual] one that asks for days is asked again after a minute", () =>
+    Effect.gen(function*() {
+      const { fiber, opened } = yield* resuming(() => ({ cause: undefined }), 1e9)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(opened(), 1)
+      yield* Fiber.interrupt(fiber)
+    }))
+
+  it.effect("[C6:virtual] is not opened for a request that was answered meanwhile", () =>
+    Effect.gen(function*() {
+      const { exchange, fiber, opened } = yield* resuming(() => reset)
+      exchange.answered = true
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual([(yield* Fiber.join(fiber))._tag, opened()], ["Right", 0])
+    }))
+
+  const ends = [
+    ["404, where the session is forgotten", status(404), ["lost"], "session"],
+    ["500", status(500), [], "network"],
+    ["an answer that is no stream", new HttpFailure.AnswerFailure({ detail: "text/html" }), [], "network"]
+  ] as const
+  for (const [name, failure, said, reason] of ends) {
+    it.effect(`[C6:virtual] ${name}: the request is unknown at once`, () =>
+      Effect.gen(function*() {
+        const { fiber, heard, opened } = yield* resuming(() => failure)
+        yield* TestClock.adjust("1 second")
+        const ended = yield* Fiber.join(fiber)
+        assert.deepInclude(ended._tag === "Left" && ended.left, { fate: "unknown", reason })
+        assert.deepStrictEqual([heard, opened()], [[...said], 1])
+      }))
+  }
+
+  it.effect("[C6:virtual] where nobody listens, the server is gone, and the request waits for what follows from that", () =>
+    Effect.gen(function*() {
+      const { fiber, heard, opened } = yield* resuming(() => refused)
+      yield* TestClock.adjust("1 hour")
+      assert.isNull(fiber.unsafePoll())
+      assert.deepStrictEqual([heard, opened()], [["gone"], 1])
+      yield* Fiber.interrupt(fiber)
+    }))
+})
+
+describe("where an event stream stands", () => {
+  /** Begins to read a stream of this text, which has no end. */
+  const begun = (text: string, options: Partial<EventStream.Reader> = {}) =>
+    Effect.gen(function*() {
+      const position: EventStream.Position = { lastEventId: undefined, retry: undefined }
+      const readable = new Readable({ read: () => {} })
+      readable.push(text)
+      const body = Object.assign(readable, { dump: () => Promise.resolve() }) as Body
+      const reading = yield* Effect.fork(EventStream.read({ status: 200, headers: {}, body }, position, {
+        onEvent: () => {},
+        onDropped: () => {},
+        complete: () => false,
+        maxBytes: 1024,
+        ...options
+      }))
+      return { reading, position, body }
+    })
+
+  /** Where a stream of this text stood at its end. */
+  const positionAfter = (text: string) =>
+    Effect.flatMap(begun(text), ({ body, position, reading }) => {
+      body.push(null)
+      return Effect.as(Fiber.join(reading), position)
+    })
+
+  it.effect("[C6 T4] is the last id that a header can carry, and what the server asked to wait", () =>
+    Effect.gen(function*() {
+      const position = yield* positionAfter("retry: 70\nid: 1\ndata: a\n\nid: é\ndata: b\n\ndata: c\n\n")
+      assert.deepStrictEqual(position, { lastEventId: "1", retry: 70 })
+      assert.isUndefined((yield* positionAfter("id: 1\ndata: a\n\nid:\ndata: b\n\n")).lastEventId)
+    }))
+
+  it.live("[T4] a stream that brings nothing is closed after the silence that it may have, and its body with it", () =>
+    Effect.gen(function*() {
+      const { body, reading } = yield* begun("", { maxSilence: 10 })
+      assert.isTrue((yield* Fiber.join(reading)).isSilent)
+      assert.isTrue(body.destroyed)
+    }))
+
+  it.live("[C6] one that is read by nobody any more is closed", () =>
+    Effect.gen(function*() {
+      const { body, reading } = yield* begun("data: a\n\n")
+      yield* Effect.sleep(5)
+      yield* Fiber.interrupt(reading)
+      assert.isTrue(body.destroyed)
+    }))
+})
+
+describe("the stream from the server", () => {
+  it.effect("[T4:virtual] is not asked for before the time that the server names, which is ten minutes at most", () =>
+    Effect.gen(function*() {
+      let opened = 0
+      const fiber = yield* Effect.fork(ServerStream.keep({
+        open: () => Effect.suspend(() => (opened++, Effect.fail(status(503, opened === 1 ? 120_000 : 1e12)))),
+        position: { lastEventId: undefined, retry: undefined },
+        target
+      }))
+      yield* TestClock.adjust(119_999)
+      assert.strictEqual(opened, 1)
+      yield* TestClock.adjust(24_001)
+      assert.strictEqual(opened, 2)
+      yield* TestClock.adjust("12 minutes")
+      assert.strictEqual(opened, 3)
+      yield* Fiber.interrupt(fiber)
+    }))
+
+  it.effect("[T4:virtual R6] a session that is forgotten is the loss of it, with the time that the server asked for", () =>
+    Effect.gen(function*() {
+      const loss = yield* ServerStream.keep({
+        open: () => Effect.fail(status(404, 5000)),
+        position: { lastEventId: undefined, retry: undefined },
+        target
+      })
+      assert.deepInclude(loss, { kind: "session", retryAfter: 5000 })
+    }))
+
+  it.effect("[T4:virtual] a place that is refused is not asked for again", () =>
+    Effect.gen(function*() {
+      const position = { lastEventId: "7", retry: undefined }
+      const asked: Array<string | undefined> = []
+      const fiber = yield* Effect.fork(ServerStream.keep({
+        open: ({ lastEventId }) => Effect.suspend(() => (asked.push(lastEventId), Effect.fail(status(416)))),
+        position,
+        target
+      }))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(asked, ["7", undefined])
+      assert.isUndefined(yield* Fiber.join(fiber))
+    }))
+})
