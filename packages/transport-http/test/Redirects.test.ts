@@ -7,7 +7,7 @@ const redirected = (from: string, status: number, ...locations: ReadonlyArray<st
   Effect.gen(function*() {
     const visited: Array<string> = []
     const fetch = (url: string | URL, init?: RequestInit): Promise<Response> => {
-      const { authorization } = init?.headers as Record<string, string>
+      const { authorization } = (init?.headers ?? {}) as Record<string, string>
       visited.push(`${authorization === undefined ? "without" : "with"} ${String(url)}`)
       const location = locations[visited.length - 1]
       return Promise.resolve(
