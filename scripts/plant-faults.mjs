@@ -52,6 +52,10 @@ const replacements = {
   "heartbeat after detach": {
     "tasks-end-at-detach": 'const attached = { outcome: "closed", message: undefined }'
   },
+  "a call waits without an attempt": { "attempt-within-the-wait": "const longest = Number.POSITIVE_INFINITY" },
+  "a call ignores Retry-After after a permanent failure": {
+    "demand-respects-retry-after": "return now + this.#demandSpacing"
+  },
   "a lost session waits for the backoff": { "lost-session-at-once": "const at = undefined as number | undefined" },
   "a failed probe is not followed": { "probe-is-followed": "this.#doubt = undefined" },
   "lists are read at each announcement": { "lists-paced": "return warned" },

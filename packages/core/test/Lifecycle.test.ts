@@ -109,7 +109,7 @@ const expected: Record<StateKey, Partial<Record<EventKey, StateKey>>> = {
   },
   "Reconnecting": { ...switchable, ...commanded, "due": "Connecting", "demanded": "Connecting" },
   "Dormant": { ...switchable, ...commanded, "due": "Connecting (probe)", "demanded": "Connecting (probe)" },
-  "PermanentlyFailed": { ...switchable, ...commanded },
+  "PermanentlyFailed": { ...switchable, ...commanded, "demanded": "Connecting" },
   "Disconnected": { ...commanded, "disable": "Disabling", "close": "Closed" },
   "Disabling": { "enable": "Disabling (enable)", "torn down": "Disabled", "close": "Closed" },
   "Disabling (enable)": { "disable": "Disabling", "torn down": "Connecting", "close": "Closed" },
@@ -152,12 +152,12 @@ describe("Lifecycle", () => {
     expect(new Set(ways)).toEqual(new Set(["failed, permanent", "failed, permanent, not auto"]))
   })
 
-  it("[R8:virtual] waiting is pointless exactly where only a command leads on", () => {
+  it("[R8:virtual] waiting is pointless exactly where only a command leads on, or a call after a permanent failure", () => {
     const byItself: ReadonlyArray<EventKey> = ["demanded", "due", "established", "failed", "lost"]
     for (const from of Struct.keys(states)) {
       expect([from, Lifecycle.isPointless(states[from])]).toEqual([
         from,
-        byItself.every((event) => expected[from][event] === undefined)
+        from === "PermanentlyFailed" || byItself.every((event) => expected[from][event] === undefined)
       ])
     }
   })

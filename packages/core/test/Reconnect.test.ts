@@ -1,9 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, type BackendUnavailable, ConnectError, Fleet, Policy, RequestError } from "@mcp-lifeline/core"
+import type { BackendUnavailable } from "@mcp-lifeline/core"
+import { Backend, ConnectError, Fleet, Policy, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Clock, Duration, Effect, Either, Exit, Fiber, Random, Schedule, Scope, TestClock } from "effect"
 import { backoff } from "../src/lifecycle/backoff.js"
 import { Outage } from "../src/lifecycle/Outage.js"
+import type { CallOptions } from "../src/options/CallOptions.js"
 import { logged } from "./support/Heartbeats.js"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
@@ -27,7 +29,7 @@ const down = (options: Omit<Backend.BackendOptions, "connector"> = {}) =>
     script.otherwise = failing
     const one = yield* watched(script, options)
     yield* runUntilIdle
-    expect(script.ledger.attempts).toEqual([0])
+    expect(script.ledger.attempts).toHaveLength(1)
     return { ...one, script }
   })
 
@@ -685,6 +687,180 @@ describe("R8: calls while it is down", () => {
     }).pipe(longest))
 })
 
+describe("R13: calls after a permanent failure", () => {
+  const refused: ScriptedConnector.Outcome = {
+    connect: "fail",
+    error: { reason: "unauthorized", permanent: true, message: "HTTP 401" }
+  }
+
+  /** A backend that has just failed for good. */
+  const refusing = (
+    outcome: ScriptedConnector.Outcome = refused,
+    options: Omit<Backend.BackendOptions, "connector"> = {}
+  ) =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.otherwise = outcome
+      const one = yield* watched(script, options)
+      yield* runUntilIdle
+      expect((yield* one.backend.status).state).toBe("PermanentlyFailed")
+      return { ...one, script }
+    })
+
+  /** So many calls at once, which all fail at once. */
+  const call = (backend: Backend.Backend, times = 1) =>
+    Effect.gen(function*() {
+      const calls = yield* Effect.forEach(Array.from({ length: times }), () => Effect.fork(backend.ping()))
+      yield* runUntilIdle
+      const errors = calls.map((fiber) => failure(fiber.unsafePoll()!) as BackendUnavailable)
+      for (const error of errors) {
+        expect(error).toMatchObject({ _tag: "BackendUnavailable", state: "PermanentlyFailed", lastError: "HTTP 401" })
+      }
+      return errors[0]!
+    })
+
+  for (const times of [1, 40]) {
+    it.scoped(`[R13:virtual] ${times} at a time bring an attempt every demandInterval, doubling up to maxDelay`, () =>
+      Effect.gen(function*() {
+        const { backend, script } = yield* refusing(refused, { reconnect: { maxDelay: 8000 } })
+        for (let i = 0; i < 34; i++) {
+          yield* call(backend, times)
+          yield* TestClock.adjust("1 second")
+        }
+        expect(script.ledger.attempts).toEqual([0, 1000, 3000, 7000, 15_000, 23_000, 31_000])
+      }))
+  }
+
+  it.scoped("[R13:virtual] the pace is that of attempts, however long each takes", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* refusing()
+      script.otherwise = { ...refused, after: 6000 }
+      yield* TestClock.adjust("1 second")
+      yield* call(backend)
+      const waiting = yield* Effect.fork(backend.ping())
+      yield* TestClock.adjust(5999)
+      expect(waiting.unsafePoll()).toBeNull()
+      yield* TestClock.adjust(1)
+      expect(failure(waiting.unsafePoll()!)).toMatchObject({ state: "PermanentlyFailed" })
+      yield* call(backend)
+      yield* TestClock.adjust(1999)
+      yield* call(backend)
+      expect(script.ledger.attempts).toEqual([0, 1000])
+      yield* TestClock.adjust(1)
+      yield* call(backend)
+      expect(script.ledger.attempts).toEqual([0, 1000, 9000])
+    }))
+
+  it.scoped("[R13:virtual] [R6] none comes before a Retry-After has passed", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* refusing({ ...refused, error: { ...refused.error, retryAfter: 90 * second } })
+      for (let i = 0; i < 9; i++) {
+        const { message } = yield* call(backend, 3)
+        expect(message).toContain(`; a call in ${Duration.format(Duration.seconds(90 - 10 * i))} or later makes`)
+        yield* TestClock.adjust("10 seconds")
+      }
+      expect(script.ledger.attempts).toEqual([0])
+      yield* call(backend)
+      expect(script.ledger.attempts).toEqual([0, 90 * second])
+    }))
+
+  it.scoped("[R13:virtual] what was mended is found by the attempt that a call brings, and the next call waits for it", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* refusing()
+      yield* TestClock.adjust("1 hour")
+      script.otherwise = { after: 3000 }
+      const { message } = yield* call(backend)
+      expect(message).toContain("Lifeline tries again now because of it: call again in a moment")
+      expect(message).toContain("last error: HTTP 401")
+      const next = yield* Effect.fork(backend.ping())
+      yield* TestClock.adjust("3 seconds")
+      expect(Exit.isSuccess(next.unsafePoll()!)).toBe(true)
+    }))
+
+  it.scoped("[R13:virtual] a failure that may pass is followed by the backoff", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* refusing()
+      script.otherwise = failing
+      yield* TestClock.adjust("1 second")
+      yield* call(backend)
+      expect((yield* backend.status).state).toBe("Reconnecting")
+      script.otherwise = {}
+      yield* TestClock.adjust("1 minute")
+      expect((yield* backend.status).state).toBe("Connected")
+    }))
+
+  it.scoped("[R13:virtual] failFast and healthCheck ask for no attempt, and a command may come at any time", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* refusing()
+      yield* TestClock.adjust("1 hour")
+      expect(failure(yield* Effect.exit(backend.ping({ failFast: true })))).toMatchObject({
+        state: "PermanentlyFailed"
+      })
+      yield* backend.healthCheck
+      yield* runUntilIdle
+      expect(script.ledger.attempts).toEqual([0])
+      yield* call(backend)
+      yield* Effect.ignore(backend.reconnect)
+      expect(script.ledger.attempts).toEqual([0, 60 * minute, 60 * minute])
+    }))
+})
+
+describe("R14: an attempt within each wait", () => {
+  it.scoped("[R14:virtual] however long calls went on failing, the next one finds the server that is up again", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* down({ reconnect: { maxAttempts: 1, dormantProbe: "1 hour" } })
+      for (let i = 0; i < 5; i++) {
+        const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" })))
+        yield* TestClock.adjust("10 seconds")
+        expect(failure(yield* Fiber.join(call))._tag).toBe("BackendUnavailable")
+      }
+      script.otherwise = {}
+      const call = yield* Effect.fork(backend.callTool({ name: "echo" }))
+      yield* TestClock.adjust("5 seconds")
+      expect(Exit.isSuccess(call.unsafePoll()!)).toBe(true)
+    }).pipe(longest))
+
+  for (const wait of [1500, 4000, 10_000, 60_000]) {
+    it.scoped(`[R14:virtual] each call that waits ${wait} ms sees an attempt, and many bring no more than one`, () =>
+      Effect.gen(function*() {
+        const attempts = (times: number, limits: CallOptions) =>
+          Effect.scoped(Effect.gen(function*() {
+            const { backend, script } = yield* down({ reconnect: { maxAttempts: 1, dormantProbe: "1 hour" } })
+            const began = script.ledger.attempts[0]!
+            for (let i = 0; i < 12; i++) {
+              const before = script.ledger.attempts.length
+              for (let n = 0; n < times; n++) yield* Effect.fork(Effect.exit(backend.ping(limits)))
+              yield* TestClock.adjust(wait - 1)
+              expect(script.ledger.attempts.length).toBeGreaterThan(before)
+              yield* TestClock.adjust(1)
+            }
+            return script.ledger.attempts.map((at) => at - began)
+          }))
+        const one = yield* attempts(1, { wait, timeout: "1 hour" })
+        expect(yield* attempts(50, { wait, timeout: "1 hour" })).toEqual(one)
+        // A call waits no longer than it may take.
+        expect(yield* attempts(1, { wait: "1 hour", timeout: wait })).toEqual(one)
+        expect(Math.min(...one.slice(2).map((at, i) => at - one[i + 1]!))).toBeGreaterThanOrEqual(second)
+      }).pipe(longest))
+  }
+
+  it.scoped("[R14:virtual] the one that waits for the shortest time decides while it waits, and those too short for an attempt do not", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* down({ reconnect: { maxAttempts: 1, dormantProbe: "1 hour" } })
+      yield* Effect.forkScoped(Effect.exit(backend.ping({ wait: "1 hour", timeout: "1 hour" })))
+      yield* TestClock.adjust("31 seconds")
+      expect(script.ledger.attempts).toEqual([0, 0, 2000, 6000, 14_000, 30_000])
+      yield* Effect.forkScoped(Effect.exit(backend.ping({ wait: 999 })))
+      yield* TestClock.adjust("9 seconds")
+      expect(script.ledger.attempts).toHaveLength(6)
+      yield* Effect.forkScoped(Effect.exit(backend.ping({ wait: 5000 })))
+      yield* TestClock.adjust("4999 millis")
+      expect(script.ledger.attempts.slice(6)).toEqual([40_000, 42_000, 44_000])
+      yield* TestClock.adjust("1 minute")
+      expect(script.ledger.attempts.slice(9)).toEqual([46_000])
+    }).pipe(longest))
+})
+
 describe("R9: auto: false", () => {
   it.scoped("[R9] a loss leads to Disconnected, and only a command leaves it", () =>
     Effect.gen(function*() {
@@ -701,6 +877,20 @@ describe("R9: auto: false", () => {
         yield* backend.reconnect
         expect((yield* backend.status).state).toBe("Connected")
       }
+    }))
+
+  it.scoped("[R9] [R13] after an attempt that failed for good, too", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make().failNext(1, { permanent: true })
+      const { backend } = yield* watched(script, { reconnect: { auto: false } })
+      yield* TestClock.adjust("1 day")
+      const error = failure(yield* Effect.exit(backend.ping()))
+      expect(error).toMatchObject({ state: "PermanentlyFailed" })
+      expect(error.message).not.toMatch(/tries again|or later/)
+      yield* runUntilIdle
+      expect(script.ledger.attempts).toEqual([0])
+      yield* backend.reconnect
+      expect((yield* backend.status).state).toBe("Connected")
     }))
 
   it.scoped("[R9] so does an attempt that fails", () =>

@@ -1,10 +1,10 @@
-import { BackendUnavailable, type CallError, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
+import { BackendUnavailable, type CallError, type Lifecycle, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { assert, describe, it } from "vitest"
-import { advised, withoutOptions } from "../src/wrap/Advice.js"
+import { advised, type Door, withoutOptions } from "../src/wrap/Advice.js"
 
-const advice = (error: CallError, login?: string): string =>
-  advised("s", JsonRpcError.fromCallError(error), login).message
+const advice = (error: CallError, login?: string, door: Door = "serve"): string =>
+  advised("s", JsonRpcError.fromCallError(error), login, door).message
 
 const unavailable = (state: BackendUnavailable["state"], message = "s is not used"): CallError =>
   new BackendUnavailable({
@@ -16,15 +16,46 @@ const unavailable = (state: BackendUnavailable["state"], message = "s is not use
     nextAttemptAt: undefined
   })
 
+const later = "cannot be reached, and why. It is being reconnected: make the same call again later."
+const fixed = "cannot be reached, and why. Once somebody has fixed the cause, make the same call again."
+const commanded = (what: string, command: string): string =>
+  `cannot be reached, and why. ${what} (mcp-lifeline ${command} s, or the status page of the gateway): do not repeat the call before that.`
+const off = "It stays off until the user enables it"
+const disconnected = "It stays disconnected until the user reconnects it"
+
+/** What the model is told in each state, behind a gateway and behind `wrap`; nothing is added where the call itself says all. */
+const next: { readonly [S in Lifecycle.StateName]: readonly [serve: string | undefined, wrap: string | undefined] } = {
+  Idle: [later, later],
+  Connecting: [later, later],
+  Connected: [
+    "cannot be used now, and why. Make the same call again later.",
+    "cannot be used now, and why. Make the same call again later."
+  ],
+  Reconnecting: [later, later],
+  Dormant: [later, later],
+  PermanentlyFailed: [fixed, fixed],
+  Disconnected: [
+    commanded(disconnected, "reconnect"),
+    "cannot be reached, and why. It is connected again only when it is called: make the same call again."
+  ],
+  Disabling: [
+    commanded(off, "enable"),
+    `cannot be reached, and why. ${off}: do not repeat the call before that.`
+  ],
+  Disabled: [
+    commanded(off, "enable"),
+    `cannot be reached, and why. ${off}: do not repeat the call before that.`
+  ],
+  Closed: [undefined, undefined]
+}
+
 describe("what the model is told of a call that was not sent", () => {
-  it.each(
-    [
-      ["Reconnecting", "cannot be reached, and why. It is being reconnected: make the same call again later."],
-      ["Connected", "cannot be used now, and why. Make the same call again later."],
-      ["PermanentlyFailed", "cannot be reached, and why. Once somebody has fixed the cause, make the same call again."]
-    ] as const
-  )("[W4] what comes next is that of the state: %s", (state, next) => {
-    assert.strictEqual(advice(unavailable(state)), `s is not used. Tell the user that the MCP server s ${next}`)
+  it.each(Object.entries(next))("[W4] [G12] what comes next is that of the state: %s", (state, [serve, wrap]) => {
+    const error = unavailable(state as Lifecycle.StateName)
+    const told = (next: string | undefined): string =>
+      next === undefined ? "s is not used" : `s is not used. Tell the user that the MCP server s ${next}`
+    assert.strictEqual(advice(error), told(serve))
+    assert.strictEqual(advice(error, undefined, "wrap"), told(wrap))
   })
 
   it("[W4] a login that a person has to do comes before everything else", () => {
@@ -36,8 +67,8 @@ describe("what the model is told of a call that was not sent", () => {
     const answered = new RemoteError({ backend: "s", generation: 1, method: "tools/call", ...ours, data: ours.data })
     const error = JsonRpcError.fromCallError(answered)
     assert.deepStrictEqual(error, ours)
-    assert.deepStrictEqual(advised("s", error, undefined), ours)
-    assert.deepStrictEqual(advised("s", error, "open http://127.0.0.1/"), ours)
+    assert.deepStrictEqual(advised("s", error, undefined, "serve"), ours)
+    assert.deepStrictEqual(advised("s", error, "open http://127.0.0.1/", "serve"), ours)
     // Nor does it become ours on its way through JSON.
     assert.isFalse(JsonRpcError.isOurs(JSON.parse(JSON.stringify(ours)) as typeof ours))
   })

@@ -312,6 +312,25 @@ describe.concurrent("refused credentials", () => {
     }))
 })
 
+describe.concurrent("a server that is back after a long outage", () => {
+  for (const era of eras) {
+    it.scopedLive(`[R14:real] ${era}: is found by the next call within its wait, however many attempts have failed`, () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make({ era })
+        // After so many failures there would be an hour between attempts for calls.
+        const spaced = { maxDelay: "1 hour", dormantProbe: "7 days", demandInterval: "1 second" } as const
+        const reconnect = { initialDelay: 1, factor: 1, maxAttempts: 30, ...spaced }
+        yield* Effect.promise(() => server.stop())
+        const backend = yield* supervise(server, { keepalive, reconnect, timeouts: { wait: "10 seconds" } })
+        yield* until(backend, ({ state }) => state === "Dormant")
+        const error = yield* Effect.flip(backend.callTool({ name: "echo" }, { wait: 100 }))
+        assert.strictEqual(error._tag, "BackendUnavailable")
+        yield* Effect.promise(() => server.start())
+        yield* backend.callTool({ name: "echo" })
+      }))
+  }
+})
+
 describe.concurrent("Retry-After", () => {
   const gapOf = (server: HttpFaultServer.HttpFaultServer, kind: string): number => {
     const [first, second] = server.requests(kind).map(({ at }) => at)

@@ -133,10 +133,14 @@ export const afterUnknown = (
 
 /** A BackendUnavailable that says where the backend stands. */
 export const unavailable = (backend: string, slot: Slot, now: number, why: string): BackendUnavailable => {
-  const { lastError, nextAttemptAt, state } = slot
+  const { demandableFrom, lastError, nextAttemptAt, state } = slot
   const last = lastError === undefined ? "" : `; last error: ${lastError.message}`
   const wait = nextAttemptAt === undefined ? undefined : Math.max(0, nextAttemptAt - now)
-  const next = wait === undefined ? "" : `; next attempt in ${formatMillis(wait)}`
+  const next = wait !== undefined
+    ? `; next attempt in ${formatMillis(wait)}`
+    : demandableFrom !== undefined && demandableFrom > now
+    ? `; a call in ${formatMillis(demandableFrom - now)} or later makes Lifeline try again`
+    : ""
   return new BackendUnavailable({
     backend,
     generation: slot.generation || undefined,

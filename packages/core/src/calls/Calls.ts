@@ -58,6 +58,11 @@ export class Calls {
     return this.#wait.waiting
   }
 
+  /** How long the one may wait that waits for the shortest time in which an attempt can be made, in milliseconds. */
+  get shortestWait(): number {
+    return this.#wait.shortest
+  }
+
   /**
    * A session was lost without being asked to: with `afterSessionLoss: "fail"` the next call fails with SessionExpired, however many
    * connections are made before it comes.

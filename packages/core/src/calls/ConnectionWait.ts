@@ -12,7 +12,8 @@ import { busy, unavailable } from "./CallFailure.js"
 
 /** Lets calls of one backend wait, and counts them. */
 export class ConnectionWait {
-  #waiting = 0
+  /** How long each call that waits may do so, in milliseconds. */
+  readonly #waits = new Set<{ readonly millis: number }>()
   readonly #backend: BackendState
 
   constructor(backend: BackendState) {
@@ -21,7 +22,15 @@ export class ConnectionWait {
 
   /** How many wait now. */
   get waiting(): number {
-    return this.#waiting
+    return this.#waits.size
+  }
+
+  /** How long the one may wait that waits for the shortest time in which an attempt can be made, in milliseconds. */
+  get shortest(): number {
+    const { demandInterval } = this.#backend.policy.reconnect
+    let shortest = Number.POSITIVE_INFINITY
+    for (const { millis } of this.#waits) if (millis >= demandInterval) shortest = Math.min(millis, shortest)
+    return shortest
   }
 
   /** Waits for the next attempt of a call, within the call's time. */
@@ -50,15 +59,16 @@ export class ConnectionWait {
       if (failFast ?? policy.calls.failFast) {
         return Effect.fail(this.#unavailable("the call was not sent, because it must not wait (failFast)"))
       }
-      if (isPointless(slot.state)) return Effect.fail(this.#unavailable("the call was not sent"))
-      if (this.#waiting >= policy.calls.maxWaiting) {
-        return Effect.fail(busy(this.#backend.id, `${this.#waiting} calls are waiting (calls.maxWaiting)`))
+      if (isPointless(slot.state)) return Effect.fail(this.#pointless(slot))
+      if (this.#waits.size >= policy.calls.maxWaiting) {
+        return Effect.fail(busy(this.#backend.id, `${this.#waits.size} calls are waiting (calls.maxWaiting)`))
       }
-      this.#waiting++
+      const waiting = { millis: deadline - this.#backend.now() }
+      this.#waits.add(waiting)
       const look: Effect.Effect<void, BackendUnavailable> = Effect.suspend(() => {
         const slot = published.value
         if (ready(slot)) return Effect.void
-        if (isPointless(slot.state)) return Effect.fail(this.#unavailable("the call was not sent")) // guard: waiter-learns-of-the-end
+        if (isPointless(slot.state)) return Effect.fail(this.#pointless(slot)) // guard: waiter-learns-of-the-end
         if (this.#backend.now() >= deadline) {
           return Effect.fail(
             this.#unavailable(
@@ -69,8 +79,19 @@ export class ConnectionWait {
         if (acceptsDemand(slot.state)) this.#backend.demand() // guard: waiting-call-demands
         return Effect.zipRight(this.#backend.before(deadline, published.next(slot)), look)
       })
-      return Effect.ensuring(restore(look), Effect.sync(() => this.#waiting--))
+      return Effect.ensuring(restore(look), Effect.sync(() => this.#waits.delete(waiting)))
     })
+  }
+
+  /** The call does not wait. After an attempt that failed for good it asks for another one, which keeps its pace. (R13) */
+  #pointless({ demandableFrom }: Slot): BackendUnavailable {
+    if (demandableFrom === undefined) return this.#unavailable("the call was not sent")
+    this.#backend.demand() // guard: permanent-failure-is-demanded
+    return this.#unavailable(
+      this.#backend.now() < demandableFrom
+        ? "the call was not sent"
+        : "the call was not sent, but Lifeline tries again now because of it: call again in a moment"
+    )
   }
 
   #unavailable(why: string): BackendUnavailable {

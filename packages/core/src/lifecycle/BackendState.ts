@@ -38,6 +38,8 @@ export interface Slot {
   /** The lists are older than the server lets them become, and are being read again. */
   readonly expired: boolean
   readonly nextAttemptAt: number | undefined
+  /** From when on a call may ask for an attempt in PermanentlyFailed; not without `reconnect.auto`. (R9, R13) */
+  readonly demandableFrom: number | undefined
   readonly lastError: { readonly message: string; readonly at: number } | undefined
 }
 
@@ -107,6 +109,7 @@ export class BackendState {
       revision: 0,
       expired: false,
       nextAttemptAt: undefined,
+      demandableFrom: undefined,
       lastError: undefined
     }
     this.published = new StateRef<Slot>({ ...first, snapshot: this.#visible(first) })

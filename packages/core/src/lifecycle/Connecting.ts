@@ -68,9 +68,11 @@ export class Connecting {
     return this.#lostSessions
   }
 
-  /** The earliest time at which a waiting call may have an attempt. (R7, R8) */
+  /** The earliest time at which a waiting call may have an attempt. (R7, R8, R14) */
   nextDemanded(now: number): number {
-    return Math.max(this.#outage.nextDemanded(now), this.#lostSessions.next(now))
+    // A call may also wait for the answer in a session that was suspended.
+    const wait = this.#calls.waiting > 0 ? this.#calls.shortestWait : this.#backend.policy.timeouts.wait
+    return Math.max(this.#outage.nextDemanded(now, wait), this.#lostSessions.next(now))
   }
 
   /** A command connects: what failed before it does not count. */
@@ -231,7 +233,10 @@ export class Connecting {
         : next === "Dormant"
         ? yield* this.#outage.nextProbe(now)
         : undefined
-      if (!this.#phase.move(event, { ...patch, nextAttemptAt })) return
+      const demandableFrom = next === "PermanentlyFailed" && this.#backend.policy.reconnect.auto
+        ? Math.max(this.#outage.nextAfterPermanent(now), this.#lostSessions.next(now))
+        : undefined
+      if (!this.#phase.move(event, { ...patch, nextAttemptAt, demandableFrom })) return
       emit(nextAttemptAt)
       if (Lifecycle.isPointless(this.#phase.state)) yield* this.#owner.endSuspended // guard: hopeless-session-is-ended
       if (nextAttemptAt !== undefined) yield* this.#waitUntil(nextAttemptAt, false)
@@ -248,6 +253,14 @@ export class Connecting {
   due(timer: Timer): Effect.Effect<void> {
     if (!this.#phase.finish(timer)) return Effect.void
     return this.#phase.move(Lifecycle.Event.Due()) ? this.connect(timer.demanded) : Effect.void
+  }
+
+  /** A call asks for a connection. */
+  demanded(): Effect.Effect<void> {
+    const { demandableFrom } = this.#backend.published.value
+    if (demandableFrom === undefined) return this.bringForward()
+    if (this.#backend.now() < demandableFrom) return Effect.void // guard: permanent-failure-keeps-pace
+    return this.#phase.move(Lifecycle.Event.Demanded()) ? this.connect(true) : Effect.void
   }
 
   /** A call waits: brings the next attempt forward, within bounds. (R8) */

@@ -17,7 +17,7 @@ export const State = Data.taggedEnum<State>()
 
 /** What can happen to a backend. */
 export type Event = Data.TaggedEnum<{
-  /** A call is waiting for a connection. */
+  /** A call asks for a connection. */
   Demanded: {}
   /** The next attempt is due: the backoff, or the time between the attempts of a Dormant backend, is over. */
   Due: {}
@@ -112,6 +112,7 @@ const table: Rules = {
   },
   PermanentlyFailed: {
     ...switchable,
+    Demanded: () => connecting,
     Reconnect: () => connecting,
     Enable: () => connecting
   },
@@ -141,14 +142,14 @@ export const transition = (state: State, event: Event): Transition => {
   return next === undefined ? { _tag: "Refused", state, event } : { _tag: "Accepted", state: next }
 }
 
-/** States in which waiting for a connection is pointless: nothing but a command leads out of them. */
+/** States in which waiting for a connection is pointless: time does not lead out of them. */
 export const isPointless = (state: State): boolean =>
   state._tag === "Disconnected" || state._tag === "PermanentlyFailed" || state._tag === "Disabling" ||
   state._tag === "Disabled" || state._tag === "Closed"
 
 const meanings: { readonly [S in StateName]?: string } & { readonly [state: string]: string | undefined } = {
-  Dormant: "after many failures Lifeline tries it only every few minutes",
-  PermanentlyFailed: "waiting would not help, so Lifeline does not try it again",
+  Dormant: "after many failed attempts Lifeline tries it less often, and sooner while a call waits for it",
+  PermanentlyFailed: "waiting would not help, so Lifeline does not try it again by itself",
   Disconnected: "it does not connect automatically",
   Disabling: "it is being switched off",
   Disabled: "it is switched off",

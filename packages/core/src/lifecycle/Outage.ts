@@ -6,6 +6,9 @@ import type { ConnectError } from "../Errors.js"
 import type { Policy } from "../options/Policy.js"
 import { backoff, jittered } from "./backoff.js"
 
+/** The longest spacing, as a part of the time that a call waits: two attempts fall into it, neither of them just as it ends. */
+const partOfWait = 0.4
+
 /** What a failed attempt means for the next. */
 export type AttemptVerdict = "retry" | "exhausted" | "permanent"
 
@@ -99,12 +102,23 @@ export class Outage {
     )
   }
 
-  /** When a waiting call may have its attempt: spaced, the spacing doubling with each failure, never before Retry-After. */
-  nextDemanded(now: number): number {
-    const spacing = Math.min(
-      this.#policy.maxDelay,
-      this.#policy.demandInterval * 2 ** Math.max(0, this.#failures - 1)
-    )
-    return Math.max(now, this.#notBefore, this.#demandedAt + spacing)
+  /**
+   * When calls that wait may have their attempt: spaced, the spacing doubling with each failure, up to `maxDelay`, and up to less than
+   * half of the time that they wait, so that one of them may be the one that finds the server up again; never before a Retry-After. How
+   * many calls wait makes no difference. (R8, R14)
+   */
+  nextDemanded(now: number, wait: number): number {
+    const longest = Math.max(this.#policy.demandInterval, Math.floor(wait * partOfWait)) // guard: attempt-within-the-wait
+    return Math.max(now, this.#notBefore, this.#demandedAt + Math.min(this.#demandSpacing, longest))
+  }
+
+  /** From when on a call may ask for an attempt after one that has failed for good: no call waits for that time. (R13) */
+  nextAfterPermanent(now: number): number {
+    return Math.max(this.#notBefore, now + this.#demandSpacing) // guard: demand-respects-retry-after
+  }
+
+  get #demandSpacing(): number {
+    const { demandInterval, maxDelay } = this.#policy
+    return Math.min(maxDelay, demandInterval * 2 ** Math.max(0, this.#failures - 1))
   }
 }

@@ -46,6 +46,7 @@ export class Phase {
       state,
       current: state._tag === "Connected" ? slot.current : undefined,
       nextAttemptAt: undefined,
+      demandableFrom: undefined,
       ...patch
     })
     return true

@@ -14,7 +14,7 @@ export type States = {
   Reconnecting: {}
   /** All attempts with backoff have failed. Lifeline tries again every few minutes, and when a call needs the backend. */
   Dormant: {}
-  /** Trying again would not help. Fix the cause, then `reconnect`. */
+  /** Waiting would not help: somebody has to fix the cause. Calls fail, and bring an attempt now and then; `reconnect` makes one at once. */
   PermanentlyFailed: {}
   /** Not connected, because of a command or of `reconnect.auto: false`. Only a command connects it again. */
   Disconnected: {}
@@ -35,7 +35,9 @@ export type States = {
  * - `Reconnecting`: waits for the backoff before the next attempt.
  * - `Dormant`: `reconnect.maxAttempts` attempts with backoff have failed. Lifeline tries again every `reconnect.dormantProbe`, and when a
  *   call needs the backend.
- * - `PermanentlyFailed`: trying again would not help. Fix the cause, then `reconnect`.
+ * - `PermanentlyFailed`: waiting would not help: somebody has to fix the cause. Calls fail at once. With `reconnect.auto`, a call also makes
+ *   Lifeline try again: no sooner after a failure than `reconnect.demandInterval`, which doubles with each failure up to `maxDelay`, and
+ *   never before a Retry-After has passed. `reconnect` tries at once.
  * - `Disconnected`: not connected, because of `disconnect` or of `reconnect.auto: false`. `reconnect` and `enable` connect.
  * - `Disabling`, `Disabled`: `disable` is closing everything, or has done so. `enable` connects again.
  * - `Closed`: the scope of the backend has closed. Final.

@@ -126,7 +126,7 @@ export class Supervisor {
           return this.#commands.carryOut(message.pending)
         case "Demand":
           this.#backend.takeDemand()
-          return this.connecting.bringForward()
+          return this.connecting.demanded()
         case "Due":
           return this.connecting.due(message.timer)
         case "Established":

@@ -56,7 +56,11 @@ export interface ReconnectOptions<Time> {
   readonly dormantProbe?: Time | undefined
   /** A longer Retry-After of the server is cut to this. Default 10 minutes. */
   readonly maxRetryAfter?: Time | undefined
-  /** The shortest time between attempts that waiting calls trigger early. It doubles with each failure, up to `maxDelay`. Default 1 s. */
+  /**
+   * The shortest time between attempts that calls trigger. It doubles with each failure, up to `maxDelay`; but while a call waits, to no
+   * more than 40% of the time that it may wait (`timeouts.wait`, 4 s by default), so that the call finds a server that is up again. After a
+   * permanent failure, this is the shortest time from the failure to the next attempt that a call triggers. Default 1 s.
+   */
   readonly demandInterval?: Time | undefined
   /** Whether to make the new connection before closing the old one. Default: true for HTTP, false for stdio. */
   readonly overlap?: boolean | undefined

@@ -47,6 +47,13 @@ export type Command =
   | { readonly do: "loseSlowly"; readonly command: BackendCommand }
   /** Loses a connection for good: every attempt fails with what waiting cannot heal. */
   | { readonly do: "loseForGood" }
+  /** The same, and calls come one after another, to a server that may ask for time. */
+  | {
+    readonly do: "callForGood"
+    readonly calls: number
+    readonly gap: number
+    readonly retryAfter: number | undefined
+  }
   /**
    * Loses a connection on which a call waits, and says what becomes of its session. `late`: after an attempt that cannot be
    * interrupted and outlasts its time.
@@ -167,6 +174,15 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   weighted(3, fc.record({ do: fc.constant("replace" as const), lose: fc.boolean(), quick: fc.boolean() })),
   weighted(1, fc.record({ do: fc.constant("loseSlowly" as const), command: backendCommand })),
   weighted(1, fc.record({ do: fc.constant("loseForGood" as const) })),
+  weighted(
+    1,
+    fc.record({
+      do: fc.constant("callForGood" as const),
+      calls: fc.constantFrom(2, 5, 20),
+      gap: fc.constantFrom(0, 5, 600, 5000),
+      retryAfter: fc.constantFrom(undefined, undefined, 400_000)
+    })
+  ),
   weighted(2, fc.record({ do: fc.constant("suspend" as const), offered, late: fc.boolean() })),
   weighted(
     2,

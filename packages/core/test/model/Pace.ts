@@ -9,6 +9,15 @@ import type { Runtime } from "../../src/runtime/Runtime.js"
 /** New sessions that may be made at once, and one for the attempt that is under way or has failed beside them. */
 const atOnce = 12
 
+/** What is watched. */
+export interface Parts {
+  readonly fault: (what: string) => void
+  /** Whether it may connect without a command. */
+  readonly isAuto: () => boolean
+  /** Whether a command may have begun the attempt that begins now. */
+  readonly isCommanded: () => boolean
+}
+
 /** Watches how often things are done in a world. */
 export class Pace {
   /** Somebody has asked for the lists, which are read at once for him. */
@@ -18,14 +27,27 @@ export class Pace {
   /** Each command may make an attempt, and where that fails, a call that waits may have another at once. (R8) */
   commands = 0
   readonly #fault: (what: string) => void
+  readonly #isAuto: () => boolean
+  readonly #isCommanded: () => boolean
   readonly #lists = new Map<number, number>()
   readonly #pings = new Map<number, number>()
   #attempts: ReadonlyArray<number> = []
   /** When the process last may have stood still: what was sent before has its timeout from here on. */
   #leaptAt = Number.NEGATIVE_INFINITY
+  /** No attempt is made before this for a call: a server has asked for time. */
+  #notBefore = Number.NEGATIVE_INFINITY
+  /** When an attempt last failed for good, and how many for calls since a command or a connection. */
+  #permanent = { at: Number.NEGATIVE_INFINITY, demanded: 0 }
 
-  constructor(fault: (what: string) => void) {
+  constructor({ fault, isAuto, isCommanded }: Parts) {
     this.#fault = fault
+    this.#isAuto = isAuto
+    this.#isCommanded = isCommanded
+  }
+
+  /** A server has asked for time. */
+  asked(retryAfter: number | undefined, at: number): void {
+    this.#notBefore = Math.max(this.#notBefore, at + (retryAfter ?? 0))
   }
 
   wrote(entry: Ledger.Entry): void {
@@ -74,12 +96,42 @@ export class Pace {
   }
 
   /** The slot has moved on. */
-  published(before: Slot, { current, lastError, nextAttemptAt, state }: Slot, clock: () => number): void {
+  published(before: Slot, slot: Slot, clock: () => number): void {
     const now = clock()
+    const { current, lastError, nextAttemptAt, state } = slot
+    this.#failedForGood(before, slot, now)
     if (current !== undefined && current.runtime !== before.current?.runtime) this.#watch(current.runtime, clock)
     const lost = before.state._tag === "Connected" && state._tag === "Reconnecting" && nextAttemptAt !== undefined
     if (lost && lastError?.message === "scripted loss: session" && nextAttemptAt - now > 1000 && !this.delayed) {
       this.#fault(`R7: a new session is made only ${nextAttemptAt - now} ms after one was lost`)
+    }
+  }
+
+  /** After an attempt that failed for good, calls have another one at a pace, however many there are. (R13) */
+  #failedForGood({ state: { _tag: from } }: Slot, { state: { _tag: to } }: Slot, now: number): void {
+    const { at, demanded } = this.#permanent
+    if (to === from) return
+    if (to === "PermanentlyFailed") this.#permanent = { at: now, demanded }
+    else if (from === "PermanentlyFailed" && to === "Connecting" && !this.#isCommanded()) {
+      this.#permanent = { at, demanded: demanded + 1 }
+      const { demandInterval, maxDelay } = defaults.reconnect
+      if (now - at < Math.min(maxDelay, demandInterval * 2 ** demanded)) {
+        this.#fault(`R13: attempt ${demanded + 1} for calls is made ${now - at} ms after one that failed for good`)
+      }
+      if (!this.#isAuto()) this.#fault("R9: an attempt after a permanent failure, though nobody commanded it")
+      if (now < this.#notBefore) {
+        this.#fault(`R13: an attempt at ${now}, though the server wants none before ${this.#notBefore}`)
+      }
+    } else if (to !== "Connecting") this.#permanent = { at, demanded: 0 }
+  }
+
+  /** Calls of so many milliseconds wait for an attempt that is so far off. (R14) */
+  awaited(budgets: ReadonlyArray<number>, millis: number): void {
+    for (const budget of budgets) {
+      const { demandInterval } = defaults.reconnect
+      if (!this.delayed && budget >= demandInterval && millis > Math.max(demandInterval, budget / 2)) {
+        this.#fault(`R14: a call that waits ${budget} ms waits for an attempt that is made in ${millis} ms`)
+      }
     }
   }
 

@@ -85,6 +85,17 @@ const perform = (world: World, command: Command): void => {
       world.lose("closed", 0)
       world.sim.advance(400_000)
       return world.atRest()
+    case "callForGood":
+      for (let i = 0; i < 5 + command.calls; i++) {
+        world.next({ connect: "fail", error: { permanent: true, retryAfter: i < 4 ? undefined : command.retryAfter } })
+      }
+      world.lose("closed", 0)
+      world.sim.advance(100_000)
+      for (let i = 0; i < command.calls; i++) {
+        world.call(2000)
+        world.sim.advance(command.gap)
+      }
+      return world.atRest()
     case "suspend":
       world.command("Enable", false)
       world.sim.advance(10)

@@ -78,7 +78,11 @@ export class World {
   readonly calls: Array<Running<unknown, unknown>> = []
   readonly commands: Array<Running<void, unknown>> = []
   readonly #scope: Scope.CloseableScope
-  readonly #pace = new Pace((what) => this.fault(what))
+  readonly #pace = new Pace({
+    fault: (what) => this.fault(what),
+    isAuto: () => this.#setting.auto,
+    isCommanded: () => this.#isCommanded()
+  })
   readonly #refusals = new Refusals((what) => this.fault(what))
   readonly #silence = new Silence((call) => this.calls[call]?.fiber.unsafePoll() ?? null, (what) => this.fault(what))
   readonly #expiry: Expiry
@@ -151,6 +155,8 @@ export class World {
       if (event._tag === "AttemptFailed" && this.backend.published.value.current !== undefined) {
         this.#replacementFailed = true
       }
+      if (event._tag === "AttemptFailed") this.#pace.asked(event.error.retryAfter, event.at)
+      if (event._tag === "RuntimeLost") this.#pace.asked(event.loss.retryAfter, event.at)
       if (event._tag === "RuntimeLost") this.#refusals.lost(this.#slots.connectionOf(event.generation)!, event)
     })
     this.#slots = new Slots(this.backend.published.value, {
@@ -362,8 +368,12 @@ export class World {
 
   /** Whether anybody may have asked for an attempt: a command that is not answered or was abandoned, or any call. */
   #isAsked(): boolean {
-    return this.calls.length > 0 ||
-      this.commands.some(({ fiber, interrupted }) => interrupted || isDone(fiber) === null)
+    return this.calls.length > 0 || this.#isCommanded()
+  }
+
+  /** Whether there is a command that is not answered or was abandoned. */
+  #isCommanded(): boolean {
+    return this.commands.some(({ fiber, interrupted }) => interrupted || isDone(fiber) === null)
   }
 
   // --- what has to hold at rest
@@ -378,6 +388,10 @@ export class World {
     if (waiting > 0 && nextAttemptAt !== undefined) {
       const allowed = this.supervisor.connecting.nextDemanded(this.sim.now)
       if (nextAttemptAt > allowed) this.fault(`R8: a call waits for ${nextAttemptAt}, though ${allowed} is allowed`)
+    }
+    const undone = this.calls.filter(({ fiber }) => isDone(fiber) === null)
+    if (waiting === undone.length && nextAttemptAt !== undefined) {
+      this.#pace.awaited(undone.map(({ budget }) => budget), nextAttemptAt - this.sim.now)
     }
     if (waiting > 0 && Lifecycle.isPointless(state)) this.fault(`R8: a call waits in ${state._tag}`)
     for (const call of this.calls) {
@@ -438,9 +452,13 @@ export class World {
       this.look()
       this.sim.advance(5000)
       this.#expiry.lookedAgain(this.backend.published.value)
+      if (this.backend.published.value.state._tag === "PermanentlyFailed") {
+        this.call(10)
+        this.sim.advance(700_000)
+      }
       const { state } = this.backend.published.value
-      const rests = state._tag === "Disabled" || state._tag === "PermanentlyFailed" || state._tag === "Idle" ||
-        state._tag === "Disconnected"
+      const rests = state._tag === "Disabled" || state._tag === "Idle" || state._tag === "Disconnected" ||
+        (state._tag === "PermanentlyFailed" && !this.#setting.auto)
       if (state._tag !== "Connected" && !rests) this.fault(`R4: it stays ${state._tag} though all is well`)
       if (state._tag === "Disconnected" && this.#setting.auto && this.#disconnects === 0) {
         this.fault("R9: Disconnected though nobody asked for it")

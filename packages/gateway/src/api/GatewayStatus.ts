@@ -54,8 +54,10 @@ export const Server = Schema.Struct({
   attempt: Schema.optional(Schema.Int),
   /** What a person has to do to sign in. */
   login: Schema.optional(Schema.Struct({ message: Schema.String, url: Schema.optional(Schema.String) })),
-  /** The last changes of its state, oldest first. */
-  history: Schema.Array(Schema.Struct({ at: Schema.Number, state: State })),
+  /** The last changes of its state, oldest first. `lost`: the change came of a connection that was lost. */
+  history: Schema.Array(
+    Schema.Struct({ at: Schema.Number, state: State, lost: Schema.optional(Schema.Literal(true)) })
+  ),
   warnings: Schema.Array(Schema.String)
 }).annotations({ identifier: "Server" })
 export type Server = typeof Server.Type

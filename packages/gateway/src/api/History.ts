@@ -7,6 +7,8 @@ import type { Event, Status } from "@mcp-lifeline/core"
 export interface Change {
   readonly at: number
   readonly state: Status["state"]
+  /** The change came of a connection that was lost, and not of a command. */
+  readonly lost?: true
 }
 
 /** How many changes are remembered. */
@@ -19,7 +21,17 @@ export class History {
 
   take(event: Event.Event): void {
     if (event._tag === "AttemptFailed") this.#lastError = { message: event.error.message, at: event.at }
-    else if (event._tag === "RuntimeLost") this.#lastError = { message: event.loss.message, at: event.at }
+    else if (event._tag === "RuntimeLost") {
+      this.#lastError = { message: event.loss.message, at: event.at }
+      this.#lost()
+    }
+  }
+
+  /** A connection was lost, which is told after the change that came of it. */
+  #lost(): void {
+    const [before, last] = this.#changes.slice(-2)
+    if (last === undefined || before?.state !== "Connected") return
+    this.#changes = [...this.#changes.slice(0, -1), { ...last, lost: true }]
   }
 
   /** It is in a state from now on. */

@@ -27,7 +27,7 @@ const next = (state: Status["state"]): string => {
     case "PermanentlyFailed":
       return "Then reconnect it"
     case "Dormant":
-      return "The gateway tries again every few minutes, and when it is called; reconnect it to try now"
+      return "The gateway tries again from time to time, and sooner when it is called; reconnect it to try now"
     case "Reconnecting":
       return "The gateway tries again automatically; reconnect it to try now"
     case "Connecting":

@@ -47,19 +47,36 @@ export const withoutOptions = (text: string): string => {
   ).replace(/maxMessageBytes \((\d+)\): ask for less, or raise the limit/, "$1 bytes: ask for less")
 }
 
+/** Where the call came in: `wrap`, whose server nobody commands; or a gateway, whose servers can be switched on and off. */
+export type Door = "wrap" | "serve"
+
 /** What comes next, by the state that the server is in. */
-const next = (state: unknown): string => {
+const next = (name: string, state: unknown, door: Door): string => {
   switch (state) {
     case "PermanentlyFailed":
       return "Once somebody has fixed the cause, make the same call again."
     case "Connected":
       return "Make the same call again later."
+    case "Disabling":
+    case "Disabled":
+      return `It stays off until the user enables it${
+        door === "serve" ? ` (mcp-lifeline enable ${name}, or the status page of the gateway)` : ""
+      }: do not repeat the call before that.`
+    case "Disconnected":
+      return door === "serve"
+        ? `It stays disconnected until the user reconnects it (mcp-lifeline reconnect ${name}, or the status page of the gateway): do not repeat the call before that.`
+        : "It is connected again only when it is called: make the same call again."
     default:
       return "It is being reconnected: make the same call again later."
   }
 }
 
-const messageOf = (name: string, tag: unknown, state: unknown, message: string, login: string | undefined): string => {
+const messageOf = (
+  name: string,
+  { message, state, tag }: { readonly tag: unknown; readonly state: unknown; readonly message: string },
+  login: string | undefined,
+  door: Door
+): string => {
   switch (tag) {
     case undefined:
       return message
@@ -71,7 +88,7 @@ const messageOf = (name: string, tag: unknown, state: unknown, message: string, 
       }
       return `${sentence(withoutOptions(message))} Tell the user that the MCP server ${name} cannot be ${
         state === "Connected" ? "used now" : "reached"
-      }, and why. ${next(state)}`
+      }, and why. ${next(name, state, door)}`
     case "ResultUnknown":
     case "RequestTimeout":
       return `${sentence(withoutOptions(message))} If that cannot be checked, tell the user what was asked for.`
@@ -84,8 +101,9 @@ const messageOf = (name: string, tag: unknown, state: unknown, message: string, 
 export const advised = (
   name: string,
   error: JsonRpcError.JsonRpcError,
-  login: string | undefined
+  login: string | undefined,
+  door: Door
 ): JsonRpcError.JsonRpcError => {
   const { state, tag } = JsonRpcError.isOurs(error) && Predicate.isRecord(error.data) ? error.data : {}
-  return { ...error, message: messageOf(name, tag, state, error.message, login) }
+  return { ...error, message: messageOf(name, { tag, state, message: error.message }, login, door) }
 }

@@ -2,7 +2,7 @@
  * One host and one server: what the host says goes to the server as it came, and back. The host is answered without the server
  * what it must not wait for: who the server is, and its lists, as far as they are known from before.
  */
-import type { Backend } from "@mcp-lifeline/core"
+import type { Backend, Status } from "@mcp-lifeline/core"
 import type { Introduction, Target } from "@mcp-lifeline/protocol"
 import { asItComes, Held, Incoming, JsonRpc, JsonRpcError, ListChanges, Meta, Relay } from "@mcp-lifeline/protocol"
 import type {
@@ -22,13 +22,6 @@ import { announced, type Client, clientOf, unknownServer } from "./introductions
 import type { KnownServer, Result } from "./KnownServer.js"
 import { emptyList, maxPages } from "./KnownServer.js"
 
-/** The server of one client. */
-export interface Supervised {
-  readonly backend: Backend.Backend
-  /** Whether nothing connects it any more unless it is asked to. Each request wants to know this, for which a fiber is too much. */
-  readonly hasGivenUp: () => boolean
-}
-
 /** What a bridge is made of. */
 export interface Options {
   readonly name: string
@@ -43,7 +36,9 @@ export interface Options {
   readonly drained?: (() => Promise<void> | undefined) | undefined
   readonly know: (client: Client) => Effect.Effect<KnownServer>
   /** Begins to supervise the server in the name of a client. Called once. */
-  readonly open: (client: Client, incoming: Incoming) => Effect.Effect<Supervised>
+  readonly open: (client: Client, incoming: Incoming) => Effect.Effect<Backend.Backend>
+  /** Whether only a request of the host connects a server that was lost (`reconnect.auto=false`). */
+  readonly isConnectedOnRequest: boolean
   /** Ends with why the server cannot be connected unless a person does something. */
   readonly hopeless: (backend: Backend.Backend) => Effect.Effect<string>
   /** Ends with what a person has to do before the server can be used, once that is so: the host is not kept waiting for it. */
@@ -59,7 +54,7 @@ export interface Options {
 /** Answers `initialize` no later than this, in milliseconds, whatever the server does: hosts give up after 10 s and more. */
 const longestWait = 8000
 
-/** Least time between attempts that only the host's requests ask for, in milliseconds. */
+/** Least time between attempts on request, in milliseconds. */
 const leastPause = 1000
 
 /** A request of the host that is not answered. */
@@ -72,6 +67,9 @@ interface Pending {
 const connectLazy = (backend: Backend.Backend) =>
   Effect.flatMap(backend.status, ({ state }) => state === "Idle" ? backend.enable : Effect.void)
 
+/** States that only a command leaves where `reconnect.auto` is false. */
+const isAtRest: ReadonlySet<Status["state"]> = new Set(["Disconnected", "PermanentlyFailed"])
+
 /** Stands between one host and one server. */
 export class Bridge {
   readonly #options: Options
@@ -80,7 +78,7 @@ export class Bridge {
   readonly #backend = Effect.runSync(Deferred.make<Backend.Backend>())
   readonly #introduced = Effect.runSync(Deferred.make<Introduction>())
   readonly #target: Target
-  #supervised: Supervised | undefined
+  #supervised: Backend.Backend | undefined
   #known: KnownServer | undefined
   /** What the host was told of the server. */
   #told: Introduction | undefined
@@ -92,7 +90,8 @@ export class Bridge {
   #hasBegun = false
   /** Whether the last \`initialize\` was refused, because the server could not be used. */
   #isRefused = false
-  #revivedAt = Number.NEGATIVE_INFINITY
+  /** From when on a request may connect the server, on the scale of `performance.now`. */
+  #connectableFrom = Number.NEGATIVE_INFINITY
   readonly #held = new Held()
   readonly #inOrder = new InOrder((message) => this.#take(message))
   /** The `initialize` that is not answered yet. */
@@ -111,8 +110,8 @@ export class Bridge {
     )
     this.#target = {
       runtime: options.runtime,
-      backend: () => this.#supervised?.backend,
-      use: (f) => this.#supervised === undefined ? Effect.flatMap(this.#backend, f) : f(this.#supervised.backend)
+      backend: () => this.#supervised,
+      use: (f) => this.#supervised === undefined ? Effect.flatMap(this.#backend, f) : f(this.#supervised)
     }
   }
 
@@ -178,20 +177,25 @@ export class Bridge {
       if (known !== undefined && params?.["cursor"] === undefined && !this.#isConnected()) return this.#reply(id, known)
     }
     const failFast = this.#options.isLoginNeeded()
-    if (!failFast) this.#revive()
+    if (!failFast) this.#connectOnRequest()
     this.#pending.set(id, { method, cursor: params?.["cursor"] })
     const passed = params === undefined || this.#options.isStateless ? params : Meta.passedOn(params)
     const asked = passed === params || passed === undefined ? request : { ...request, params: passed }
     this.#relay.forward(this.#target, asked, this.#options.isBounded, failFast)
   }
 
-  /** What a person has to mend may have been mended: a program that was missing, for example. */
-  #revive(): void {
-    if (this.#supervised?.hasGivenUp() !== true) return
+  /** Only a command connects a server whose `reconnect.auto` is false, and there is nobody else to give one. */
+  #connectOnRequest(): void {
+    const backend = this.#supervised
     const now = performance.now()
-    if (now < this.#revivedAt + leastPause) return
-    this.#revivedAt = now
-    void this.#run(this.#supervised.backend.reconnect)
+    if (!this.#options.isConnectedOnRequest || backend === undefined || now < this.#connectableFrom) return
+    if (!isAtRest.has(Effect.runSync(backend.status).state)) return
+    this.#connectableFrom = now + leastPause
+    void this.#run(Effect.tapError(backend.enable, (error) =>
+      Effect.sync(() => {
+        const retryAfter = error._tag === "ConnectError" ? error.retryAfter ?? 0 : 0
+        this.#connectableFrom = performance.now() + Math.max(leastPause, retryAfter)
+      })))
   }
 
   #notification(notification: JSONRPCNotification): void {
@@ -235,9 +239,8 @@ export class Bridge {
           missed: () => void this.#run(this.#compareLists()),
           introduced: (introduction) => this.#introducedBy(introduction)
         }
-        const supervised = yield* this.#options.open(client, this.#incoming)
-        const { backend } = supervised
-        this.#supervised = supervised
+        const backend = yield* this.#options.open(client, this.#incoming)
+        this.#supervised = backend
         yield* Deferred.succeed(this.#backend, backend)
         if (known.introduction === undefined) void this.#run(connectLazy(backend))
         const said = known.introduction ?? (yield* this.#firstIntroduction(backend, client))
@@ -250,7 +253,9 @@ export class Bridge {
   /** The server could not be used before; it may have been mended. */
   #initializeAgain(id: RequestId, client: Client): void {
     this.#isRefused = false
-    this.#revive()
+    this.#connectOnRequest()
+    // A call asks for an attempt, or brings it forward.
+    void this.#run(this.#target.use((backend) => backend.ping()))
     this.#begun = this.#run(
       Effect.map(
         this.#target.use((backend) => this.#firstIntroduction(backend, client)),
@@ -386,7 +391,7 @@ export class Bridge {
     return {
       jsonrpc: "2.0",
       id,
-      error: Advice.advised(this.#options.name, error, this.#options.login())
+      error: Advice.advised(this.#options.name, error, this.#options.login(), "wrap")
     } as JSONRPCMessage
   }
 
@@ -399,7 +404,7 @@ export class Bridge {
   }
 
   #isConnected(): boolean {
-    return this.#supervised !== undefined && Effect.runSync(this.#supervised.backend.isConnected)
+    return this.#supervised !== undefined && Effect.runSync(this.#supervised.isConnected)
   }
 
   #run(effect: Effect.Effect<unknown, unknown>): Promise<void> {

@@ -14,7 +14,7 @@ import * as State from "../sign-in/State.js"
 import * as StandardError from "../StandardError.js"
 import { StateFolder } from "../state/StateFolder.js"
 import type { Http, Wrap } from "./Arguments.js"
-import { Bridge, type Options as BridgeOptions, type Supervised } from "./Bridge.js"
+import { Bridge, type Options as BridgeOptions } from "./Bridge.js"
 import type { Client } from "./introductions.js"
 import { KnownServer } from "./KnownServer.js"
 import { Recorder } from "./Recorder.js"
@@ -110,7 +110,7 @@ const open = (
   { backends, connector, log, name, policy, signIn }: Wrapped,
   client: Client,
   incoming: Incoming
-): Effect.Effect<Supervised, never, Scope.Scope> =>
+): Effect.Effect<Backend.Backend, never, Scope.Scope> =>
   Effect.gen(function*() {
     const backend = yield* Backend.make(name, {
       ...policy,
@@ -132,14 +132,7 @@ const open = (
         Stream.runForEach(backend.events, (event) => Effect.sync(() => log.write("event", { ...event })))
       )
     }
-    let hasGivenUp = false
-    yield* Effect.forkScoped(
-      Stream.runForEach(backend.status.changes, ({ state }) =>
-        Effect.sync(() => {
-          hasGivenUp = state === "PermanentlyFailed" || state === "Disconnected"
-        }))
-    )
-    return { backend, hasGivenUp: () => hasGivenUp }
+    return backend
   })
 
 /** Takes a message, and the request that it is about where there is no session. */
@@ -180,6 +173,7 @@ const converse = (
         drained,
         know: (client) => Effect.provide(know(wrapped.server, client), runtime),
         open: (client, incoming) => Effect.provide(open(wrapped, client, incoming), runtime),
+        isConnectedOnRequest: wrapped.policy.reconnect?.auto === false,
         hopeless: hopeless(wrapped.signIn),
         loginNeeded: loginNeeded(wrapped.signIn),
         login: () => loginNow(wrapped.signIn),

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import type { Event, Status } from "@mcp-lifeline/core"
-import { ConnectError } from "@mcp-lifeline/core"
-import { Effect } from "effect"
-import { mostUrgent } from "../../src/api/Runtime.js"
+import { Backend, ConnectError, Telemetry } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, TestClock } from "effect"
+import { mostUrgent, serving } from "../../src/api/Runtime.js"
 import { ServerRecords } from "../../src/api/ServerRecords.js"
+import * as Timeline from "../../src/page/browser/Timeline.mjs"
 
 /** A server of which each client has its own, and what happens to its runtimes. */
 const make = Effect.map(Effect.clock, (clock) => {
@@ -98,5 +100,41 @@ describe("the state of a server of which each client has its own", () => {
       two.connected()
       two.enter("Closed")
       expect(history()).toEqual(["Connecting", "Disabled", "Connecting", "Connected", "Idle"])
+    }))
+})
+
+describe("the history of a server", () => {
+  it.scoped("[G16] marks the connections that were lost, and a reconnect that somebody asked for is none", () =>
+    Effect.gen(function*() {
+      const records = new ServerRecords(undefined, serving)
+      const connector = ScriptedConnector.make({ overlap: false })
+      const backend = yield* Effect.provideService(
+        Backend.make("one", { connector, keepalive: { method: "none" } }),
+        Telemetry.Current,
+        records
+      )
+      const history = () => records.of("one")?.history.changes.map(({ lost, state }) => lost ? `${state}, lost` : state)
+      yield* backend.firstOutcome
+      const first = ["Connecting", "Connected"]
+      expect(history()).toEqual(first)
+      yield* backend.reconnect
+      yield* TestClock.adjust("1 minute")
+      connector.current.lose("session")
+      yield* TestClock.adjust("1 minute")
+      connector.current.lose("closed")
+      yield* TestClock.adjust("1 minute")
+      yield* backend.disconnect
+      expect(history()).toEqual([
+        ...first,
+        ...first,
+        "Connecting, lost",
+        "Connected",
+        "Reconnecting, lost",
+        "Connecting",
+        "Connected",
+        "Disconnected"
+      ])
+      const hour = 3_600_000
+      expect(Timeline.summary(records.of("one")?.history.changes ?? [], hour, 3 * 60_000).losses).toBe(2)
     }))
 })

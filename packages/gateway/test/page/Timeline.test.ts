@@ -37,6 +37,11 @@ describe("the history of a server on the status page", () => {
       { at: now - 10 * minute, state: "Disabled" }
     ] as const
     expect(Timeline.summary(history, length, now)).toEqual({ share: 0.5, losses: 1 })
+    // Nor is what somebody has reconnected; only a session that the server has forgotten is replaced as fast as that.
+    const at = now - 20 * minute
+    const reconnected = [{ at: at - minute, state: "Connected" }, { at, state: "Connecting" }] as const
+    expect(Timeline.summary(reconnected, length, now).losses).toBe(0)
+    expect(Timeline.summary([reconnected[0], { ...reconnected[1], lost: true }], length, now).losses).toBe(1)
     expect(Timeline.summary([], length, now)).toEqual({ share: undefined, losses: 0 })
   })
 

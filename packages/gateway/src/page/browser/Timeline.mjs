@@ -59,6 +59,15 @@ export const conditions = (history, length, now) => {
 }
 
 /**
+ * Whether a connection was lost: somebody who reconnects a server, switches it off, or lets it rest has not lost it.
+ *
+ * @param {StateChange | undefined} before
+ * @param {StateChange} change
+ */
+const isLoss = (before, { lost, state }) =>
+  before?.state === "Connected" && conditionOf(state) !== "off" && (lost === true || state !== "Connecting")
+
+/**
  * How much of the window a server was connected, of the time that is known, and how often it was lost.
  *
  * @param {ReadonlyArray<StateChange>} history
@@ -67,13 +76,14 @@ export const conditions = (history, length, now) => {
  */
 export const summary = (history, length, now) => {
   let [connected, known, losses] = [0, 0, 0]
-  history.forEach(({ at, state }, index) => {
+  history.forEach((change, index) => {
+    const { at, state } = change
     const from = Math.max(at, now - length)
     const until = Math.min(now, history[index + 1]?.at ?? now)
     if (until < from) return
     known += until - from
     if (state === "Connected") connected += until - from
-    else if (at >= now - length && history[index - 1]?.state === "Connected" && conditionOf(state) !== "off") losses++
+    else if (at >= now - length && isLoss(history[index - 1], change)) losses++
   })
   return { share: known === 0 ? undefined : connected / known, losses }
 }

@@ -11,7 +11,7 @@ import type {
   RequestId,
   Result
 } from "@modelcontextprotocol/sdk/types.js"
-import { Cause, Effect, Either, Exit, FiberId, Option, Predicate, Runtime } from "effect"
+import { Cause, Effect, Either, Exit, FiberId, Option, Runtime } from "effect"
 import * as Translation from "../../eras/translation.js"
 import type { Client } from "../../http/Conversation.js"
 import * as Advice from "../../wrap/Advice.js"
@@ -27,7 +27,6 @@ const backlog = 1000
 export class ClientRelay {
   readonly #surroundings: Surroundings
   readonly #client: Client
-  readonly #backend: (server: string) => Effect.Effect<Option.Option<Backend.Backend>>
   readonly #open: OpenRequests
   readonly #relay: Relay
   /** What waits for the client's `notifications/initialized`; `undefined` once it has come. */
@@ -35,14 +34,8 @@ export class ClientRelay {
   /** The server that says what is being delivered. */
   #speaker: string | undefined
 
-  /** `backend`: that of a server, if there is one. */
-  constructor(
-    surroundings: Surroundings,
-    client: Client,
-    backend: (server: string) => Effect.Effect<Option.Option<Backend.Backend>>
-  ) {
+  constructor(surroundings: Surroundings, client: Client) {
     this.#surroundings = surroundings
-    this.#backend = backend
     this.#client = client
     this.#open = new OpenRequests(surroundings.underWay, surroundings.operations)
     this.#relay = new Relay(
@@ -258,14 +251,7 @@ export class ClientRelay {
   /** Answers a request with the error of a server, or with why that could not be asked. */
   #failed(id: RequestId, server: string, error: JsonRpcError.JsonRpcError): void {
     const login = this.#surroundings.login(server)
-    this.fail(id, Advice.advised(server, error, login))
-    // What a person has to mend may be mended when the call is made again.
-    const hasGivenUp = Failure.isOurs(error) && Predicate.isRecord(error.data) &&
-      error.data["state"] === "PermanentlyFailed"
-    if (login === undefined && hasGivenUp) {
-      const reconnect = Effect.flatMap(Effect.flatten(this.#backend(server)), (backend) => backend.reconnect)
-      Runtime.runFork(this.#surroundings.runtime)(Effect.ignore(reconnect))
-    }
+    this.fail(id, Advice.advised(server, error, login, "serve"))
   }
 }
 

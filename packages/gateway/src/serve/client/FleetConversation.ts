@@ -5,7 +5,7 @@
 import type { ServerNotification } from "@mcp-lifeline/core"
 import { Initialize, type Introduction, JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Option, Predicate, Runtime } from "effect"
+import { Effect, Predicate, Runtime } from "effect"
 import * as Translation from "../../eras/translation.js"
 import type { Client, Conversation, Resumed } from "../../http/Conversation.js"
 import { InOrder } from "../../InOrder.js"
@@ -49,15 +49,7 @@ export class FleetConversation implements Conversation {
   #closing: Promise<void> | undefined
 
   constructor(surroundings: Surroundings, client: Client, resumed: Resumed | undefined, onClose: () => void) {
-    const relay = new ClientRelay(
-      surroundings,
-      client,
-      (server) =>
-        Effect.flatMap(
-          this.#own.runtime(server),
-          (own) => Option.isSome(own) ? Effect.succeed(own) : Effect.option(surroundings.shared.fleet.backend(server))
-        )
-    )
+    const relay = new ClientRelay(surroundings, client)
     this.#surroundings = surroundings
     this.#client = client
     this.#relay = relay
