@@ -30,9 +30,9 @@ export const make = (answer: RawServer.Answer) =>
             capabilities
           }).pipe(
             Effect.orDie,
-            Effect.map((backend) => ({ backend, hasGivenUp: () => false })),
             Scope.extend(scope)
           ),
+        isConnectedOnRequest: false,
         hopeless: () => Effect.never,
         loginNeeded: Effect.never,
         login: () => undefined,
