@@ -15,6 +15,8 @@ export type Body = { readonly _tag: "Json"; readonly value: unknown } | {
 
 /** How much of a body that is too large is looked through for its id, as a multiple of the bound. */
 const searched = 4
+/** How much of a body that nobody wants is, in bytes. */
+const skimmed = 256 * 1024
 
 const quote = 0x22
 const backslash = 0x5C
@@ -53,29 +55,89 @@ const parse = (bytes: Buffer): Body => {
   }
 }
 
-/** Reads the body and calls back once; not at all where the client goes away before its end. */
-export const read = (request: IncomingMessage, maxBytes: number, done: (body: Body) => void): void => {
-  const chunks: Array<Buffer> = []
+/** What of the memory for bodies one client may use. */
+export interface Room {
+  /** Takes so many bytes more; says whether there were as many. */
+  readonly take: (bytes: number) => boolean
+  readonly give: (bytes: number) => void
+}
+
+/** So much of each body is not counted, so that a small request is read whoever else sends large ones; connections are limited. */
+const uncounted = 16 * 1024
+
+const crowded: Refusal = {
+  status: 503,
+  message:
+    "Other requests that are on their way use the memory that this client may have for them: send this one again when they are done",
+  headers: { "Retry-After": "1" }
+}
+
+/** Calls back with a refusal that answers the request, once its id is found or not; not at all where the client goes away before. */
+const answerWith = (
+  request: IncomingMessage,
+  refusal: Refusal,
+  { maxBytes, scanner }: { readonly maxBytes: number; readonly scanner: IdScanner },
+  done: (body: Body) => void
+): void => {
   let length = 0
-  let scanner: IdScanner | undefined
-  const tooLarge = (isRead: boolean): void => {
+  const finish = (isRead: boolean): void => {
     request.off("data", take)
     request.off("end", end)
-    const message = `The body of the request is larger than ${maxBytes} bytes, the maximum`
-    done(refused({ status: 413, message, id: scanner?.id, isRead }))
+    done(refused({ ...refusal, id: scanner.id, isRead }))
   }
   const take = (chunk: Buffer): void => {
     length += chunk.length
-    if (length <= maxBytes) return void chunks.push(chunk)
-    scanner ??= idIn(chunks.splice(0))
     scanner.push(chunk)
-    if (length > maxBytes * searched) tooLarge(false)
+    if (length > maxBytes) finish(false)
+  }
+  const end = (): void => finish(true)
+  request.on("data", take)
+  request.on("end", end)
+  request.on("error", () => undefined)
+}
+
+/** Reads of a body only what it takes to answer the request with a refusal, and keeps nothing. */
+export const skim = (request: IncomingMessage, refusal: Refusal, done: (body: Body) => void): void =>
+  answerWith(request, refusal, { maxBytes: skimmed, scanner: new IdScanner() }, done)
+
+/** Reads the body and calls back once; not at all where the client goes away before its end. `room`: for what is kept meanwhile. */
+export const read = (request: IncomingMessage, maxBytes: number, done: (body: Body) => void, room?: Room): void => {
+  const chunks: Array<Buffer> = []
+  let length = 0
+  let counted = 0
+  /** Nothing is kept any more. */
+  const stop = (): void => {
+    request.off("data", take)
+    request.off("end", end)
+    request.off("close", stop)
+    room?.give(counted)
+    counted = 0
+  }
+  const isCrowded = (): boolean => {
+    const more = Math.max(0, length - uncounted) - counted
+    if (more === 0 || room === undefined) return false
+    if (!room.take(more)) return true
+    counted += more
+    return false
+  }
+  const take = (chunk: Buffer): void => {
+    length += chunk.length
+    const refusal = length > maxBytes
+      ? { status: 413, message: `The body of the request is larger than ${maxBytes} bytes, the maximum` }
+      : isCrowded()
+      ? crowded
+      : undefined
+    chunks.push(chunk)
+    if (refusal === undefined) return
+    stop()
+    answerWith(request, refusal, { maxBytes: maxBytes * searched - length, scanner: idIn(chunks.splice(0)) }, done)
   }
   const end = (): void => {
-    if (scanner !== undefined) return tooLarge(true)
+    stop()
     done(parse(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
   }
   request.on("data", take)
   request.on("end", end)
+  request.on("close", stop)
   request.on("error", () => undefined)
 }

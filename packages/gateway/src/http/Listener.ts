@@ -8,8 +8,9 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { StartError } from "../Errors.js"
+import { Connections } from "./Connections.js"
 import * as Guard from "./Guard.js"
-import { refuse } from "./Refusal.js"
+import { type Refusal, refuse } from "./Refusal.js"
 import * as Unavailable from "./Unavailable.js"
 
 /** Answers one request; `path` is without its query. Must not throw. */
@@ -26,6 +27,29 @@ export interface Options {
   readonly isPublic?: ((path: string) => boolean) | undefined
   /** What supervisors are answered before and after something is served. Default: 503, as others are. */
   readonly probes?: Unavailable.Probes | undefined
+  /** Connections at once. Default 4,000. */
+  readonly maxConnections?: number | undefined
+  /** Default: see `defaultTimes`. */
+  readonly times?: Times | undefined
+}
+
+/** How long a client may take, in milliseconds. */
+export interface Times {
+  /** Until the headers of its request are there, from when it has connected. */
+  readonly headers: number
+  /** Until its request is there, with its body. */
+  readonly request: number
+  /** How often that is looked at. */
+  readonly check: number
+}
+
+const defaultTimes: Times = { headers: 15_000, request: 120_000, check: 5_000 }
+
+const crowded: Refusal = {
+  status: 503,
+  message:
+    "Nearly all connections of the gateway are in use; the rest is for its status page and commands. Try again later",
+  headers: { "Retry-After": "5" }
 }
 
 /** A bound listener. */
@@ -69,22 +93,40 @@ const explain = (error: NodeJS.ErrnoException, host: string, port: number): stri
 
 /** Binds host and port. Closing ends every socket. */
 export const listen = (
-  { isPublic = () => false, probes = () => ({}), token, ...options }: Options
+  {
+    isPublic = () => false,
+    maxConnections = 4000,
+    probes = () => ({}),
+    times = defaultTimes,
+    token,
+    ...options
+  }: Options
 ): Effect.Effect<Listener, StartError, Scope.Scope> =>
   Effect.gen(function*() {
     const unavailable = (phase: Unavailable.Phase): Handler => (request, response, path) =>
       Unavailable.answer(phase, probes, path, request, response)
     let handler = unavailable("starting")
+    const connections = new Connections(maxConnections)
     const answer = (request: IncomingMessage, response: ServerResponse): void => {
+      connections.began(request.socket, response)
       for (const [name, value] of Object.entries(protection)) response.setHeader(name, value)
       const path = pathOf(request)
       const isPage = isPublic(path)
       const rules: Guard.Rules = { host: options.host, token: isPage ? undefined : token, isPage }
       const refusal = Guard.checkRaw(request.rawHeaders) ?? Guard.check(request.headers, rules)
-      if (letIn(refusal, response)) handler(request, response, path)
+      if (!letIn(refusal, response)) return
+      if (path === "/mcp" && connections.isCrowded) refuse(response, crowded)
+      else handler(request, response, path)
     }
     const server = yield* Effect.acquireRelease(
-      Effect.sync(() => createServer({ keepAliveTimeout: 65_000 }, answer)),
+      Effect.sync(() =>
+        createServer({
+          keepAliveTimeout: 65_000,
+          headersTimeout: times.headers,
+          requestTimeout: times.request,
+          connectionsCheckingInterval: times.check
+        }, answer).on("connection", (socket) => connections.add(socket))
+      ),
       (server) =>
         Effect.async<void>((resume) => {
           if (!server.listening) return resume(Effect.void)

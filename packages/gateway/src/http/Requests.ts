@@ -18,7 +18,8 @@ import { randomSecret, type Seal } from "./SealedId.js"
 import * as SealedId from "./SealedId.js"
 import { Session } from "./Session.js"
 import * as SessionRecords from "./SessionRecords.js"
-import { type Limits, Sessions } from "./Sessions.js"
+import { type Limits, Sessions, unknown } from "./Sessions.js"
+import { Shares } from "./Shares.js"
 import { StatelessRequests } from "./StatelessRequests.js"
 
 /** How an endpoint is served. */
@@ -50,6 +51,7 @@ export interface Requests {
 const defaults = {
   maxSessions: 1000,
   maxBodyBytes: 16 * 1024 * 1024,
+  maxBodiesBytes: 64 * 1024 * 1024,
   maxCalls: 1000,
   maxKeptBytes: 64 * 1024 * 1024
 } as const
@@ -108,6 +110,7 @@ export const make = (
     budget: new EventBudget(limits.maxKeptBytes),
     maxCalls: limits.maxCalls
   })
+  const bodies = new Shares(limits.maxBodiesBytes)
   const ownerOf = ({ authorization }: IncomingHttpHeaders): string =>
     hasToken ? createHash("sha256").update(`Bearer ${Guard.bearer(authorization)}`).digest("base64url") : ""
   let isClosed = false
@@ -176,7 +179,7 @@ export const make = (
     const id = headers["mcp-session-id"]
     const version = headers["mcp-protocol-version"] as string | undefined
     if (speaksStateless(message) || namesStateless(headers)) {
-      return attempt(response, () => modern.post(message, headers, ownerOf(headers), response))
+      return attempt(response, () => modern.post(message, request, ownerOf(headers), response))
     }
     const isRequest = JsonRpc.isRequest(message)
     const about = isRequest ? message.id : null
@@ -198,10 +201,26 @@ export const make = (
   const post = (request: IncomingMessage, response: ServerResponse): void => {
     const refusal = Headers.checkPost(request.headers)
     if (refusal !== undefined) return refuse(response, refusal)
+    const id = request.headers["mcp-session-id"]
+    const hasSession = id !== undefined && !namesStateless(request.headers)
+    if (hasSession && !sessions.mayKnow(String(id), ownerOf(request.headers))) {
+      return Body.skim(
+        request,
+        unknown,
+        (body) => attempt(response, () => body._tag === "Refused" ? body.refusal : unknown)
+      )
+    }
+    // Who is asked in a session is that session; others are known by where they come from, and by what they say they are.
+    const client = hasSession
+      ? String(id)
+      : `${request.socket.remoteAddress} ${String(request.headers["user-agent"]).slice(0, 200)}`
+    const room: Body.Room = {
+      take: (bytes) => bodies.take(client, bytes),
+      give: (bytes) => bodies.give(client, bytes)
+    }
     Body.read(request, limits.maxBodyBytes, (body) => {
       attempt(response, () => {
         if (body._tag === "Refused") return body.refusal
-        const id = request.headers["mcp-session-id"]
         if (Array.isArray(body.value) && id !== undefined) {
           batch(request, response, String(id), body.value)
           return undefined
@@ -212,7 +231,7 @@ export const make = (
         else find(String(id), request, response, () => illegible(read.reason, read.id))
         return undefined
       })
-    })
+    }, room)
   }
 
   const get = (request: IncomingMessage, response: ServerResponse): void => {

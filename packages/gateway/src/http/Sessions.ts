@@ -17,7 +17,9 @@ export interface Limits {
   readonly maxSessions?: number | undefined
   /** Bytes in the body of a request. Default 16 MiB. */
   readonly maxBodyBytes?: number | undefined
-  /** Unanswered requests of one session, or of all clients without a session together. Default 1,000. */
+  /** Bytes that are kept of the bodies of all requests while they are read; a client alone may have half. Default 64 MiB. */
+  readonly maxBodiesBytes?: number | undefined
+  /** Unanswered requests of one session, or of a client without sessions as long as it is alone. Default 1,000. */
   readonly maxCalls?: number | undefined
   /** Bytes of events that all streams together keep for clients that resume them. Default 64 MiB. */
   readonly maxKeptBytes?: number | undefined
@@ -53,7 +55,8 @@ const promised = (result: Readonly<Record<string, unknown>>): ReadonlyArray<stri
   })
 }
 
-const unknown: Refusal = { status: 404, code: -32_001, message: "Session not found: initialize a new one" }
+/** There is no session of this id, for this client. */
+export const unknown: Refusal = { status: 404, code: -32_001, message: "Session not found: initialize a new one" }
 
 const nowInSeconds = (): number => Math.floor(Date.now() / 1000)
 
@@ -118,6 +121,11 @@ export class Sessions {
       void session.close("the session was not begun")
     })
     return undefined
+  }
+
+  /** Whether a client may have a session of this id, as far as that is known without reading anything. */
+  mayKnow(id: string, owner: string): boolean {
+    return (this.#entries.get(id)?.owner ?? this.#options.seal.open(id)?.owner) === owner
   }
 
   /** A session, at once if it is in memory; or why there is none. */

@@ -5,7 +5,7 @@
 import { Era, JsonRpc, JsonRpcError, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
-import type { IncomingHttpHeaders, ServerResponse } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Answer, Answering } from "../eras/Answering.js"
 import { parkedUnder } from "../eras/StatelessHost.js"
 import type { EventBudget } from "./EventBudget.js"
@@ -14,12 +14,13 @@ import { Exchange } from "./Exchange.js"
 import * as Headers from "./Headers.js"
 import * as messages from "./messages.js"
 import type { Refusal } from "./Refusal.js"
+import { Shares } from "./Shares.js"
 
 /** How such requests are served. */
 export interface Options {
   readonly answer: Answer
   readonly budget: EventBudget
-  /** Requests that may be open at once. */
+  /** Requests that a client alone may have open at once, and streams of changes; several clients share twice as many. */
   readonly maxCalls: number
 }
 
@@ -40,6 +41,13 @@ const statuses: Readonly<Record<number, number>> = {
 const laterStatuses: Readonly<Record<number, number>> = {
   [JsonRpc.methodNotFound]: 404,
   [Era.missingCapability]: 400
+}
+
+/** What a client says that it is, not too long. */
+const nameOf = ({ params }: JSONRPCRequest): string => {
+  const info = Meta.of(params)[Meta.keys.clientInfo]
+  const said = Predicate.isRecord(info) ? [info["name"], info["version"]] : []
+  return said.map((text) => Predicate.isString(text) ? text.slice(0, 100) : "").join(" ")
 }
 
 /** One request that is being served, and its successors that bring answers. */
@@ -99,18 +107,23 @@ class Call {
 export class StatelessRequests {
   readonly #options: Options
   readonly #open = new Map<Call, Exchange>()
+  readonly #calls: Shares
+  /** Streams of changes stay open, and would take what there is for calls. */
+  readonly #listeners: Shares
   readonly #streams = new Map<Call, EventStream>()
   /** By the state that the client brings back; with the owner of it, and when that began. */
   readonly #parked = new Map<string, { readonly call: Call; readonly owner: string; readonly at: number }>()
 
   constructor(options: Options) {
     this.#options = options
+    this.#calls = new Shares(2 * options.maxCalls)
+    this.#listeners = new Shares(2 * options.maxCalls)
   }
 
   /** Takes what came in one POST; or says why not. `owner`: a hash of the client's token. */
   post(
     message: JSONRPCMessage,
-    headers: IncomingHttpHeaders,
+    { headers, socket }: Pick<IncomingMessage, "headers" | "socket">,
     owner: string,
     response: ServerResponse
   ): Refusal | undefined {
@@ -121,8 +134,14 @@ export class StatelessRequests {
     }
     const refusal = Headers.checkStateless(headers, message, Meta.of(message.params)[Meta.keys.protocolVersion])
     if (refusal !== undefined) return refusal
-    if (this.#open.size >= this.#options.maxCalls) {
-      const text = `The gateway has ${this.#open.size} requests that are not answered yet, the maximum`
+    const client = `${owner} ${socket.remoteAddress} ${nameOf(message)}`
+    const isListening = message.method === "subscriptions/listen"
+    const open = isListening ? this.#listeners : this.#calls
+    if (!open.take(client)) {
+      const what = isListening ? "streams of changes" : "requests that are not answered yet"
+      const text = `This client has ${
+        open.of(client)
+      } ${what}, the maximum while all clients without sessions have ${open.total}`
       return { status: 429, message: text, id: message.id, headers: { "Retry-After": "1" }, isRead: true }
     }
     const call = this.#waiting(message, owner) ?? this.#begin(owner)
@@ -130,8 +149,9 @@ export class StatelessRequests {
       response,
       ids: [message.id],
       isBatch: false,
-      makeStream: () => this.#stream(call),
+      makeStream: () => this.#stream(call, client),
       onOver: () => {
+        open.give(client)
         this.#open.delete(call)
         this.#streams.delete(call)
       }
@@ -165,8 +185,8 @@ export class StatelessRequests {
     this.#parked.delete(state)
   }
 
-  #stream(call: Call): EventStream {
-    const stream = new EventStream({ budget: this.#options.budget, headers: {}, primes: () => false })
+  #stream(call: Call, owner: string): EventStream {
+    const stream = new EventStream({ budget: this.#options.budget, owner, headers: {}, primes: () => false })
     this.#streams.set(call, stream)
     return stream
   }

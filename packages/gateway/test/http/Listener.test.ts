@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import { connect } from "node:net"
+import { connect, type Socket } from "node:net"
 import * as Listener from "../../src/http/Listener.js"
 
 /** A listener whose handler says which path it was asked for. */
@@ -67,4 +67,102 @@ describe("whom the listener lets in", () => {
         }
       }
     }))
+})
+
+/** A connection on which nothing is said yet; `closed` resolves with what came, when the other end has closed it. */
+const dial = (port: number) =>
+  Effect.acquireRelease(
+    Effect.async<{ readonly socket: Socket; readonly closed: Promise<string>; readonly text: () => string }>(
+      (resume) => {
+        let text = ""
+        const socket = connect(port, "127.0.0.1")
+        const closed = new Promise<string>((resolve) => socket.once("close", () => resolve(text)))
+        socket.setEncoding("utf8").on("data", (chunk) => (text += chunk)).on("error", () => undefined)
+        socket.once("connect", () => resume(Effect.succeed({ socket, closed, text: () => text })))
+      }
+    ),
+    ({ socket }) => Effect.sync(() => socket.destroy())
+  )
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+
+/** Opens a stream that stays open. */
+const stream = (port: number, path = "/stream") =>
+  Effect.tap(dial(port), ({ socket, text }) =>
+    Effect.promise(async () => {
+      socket.write(get(path))
+      await expect.poll(text).toContain("HTTP/1.1")
+    }))
+
+describe("connections", () => {
+  const serve = (options: Partial<Listener.Options>) =>
+    Effect.gen(function*() {
+      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, ...options })
+      yield* listener.serve((_, response, path) => {
+        response.writeHead(200, { "Content-Type": "text/plain" })
+        if (path === "/stream" || path === "/mcp") response.write("open")
+        else response.end("done")
+      })
+      return listener.port
+    })
+
+  it.scopedLive("[X5 G17] those that are silent make room for others, the longest unused first", () =>
+    Effect.gen(function*() {
+      const port = yield* serve({ maxConnections: 4 })
+      const used = yield* dial(port)
+      const silent = yield* Effect.forEach([1, 2, 3], () => dial(port))
+      yield* Effect.promise(async () => {
+        used.socket.write(get("/"))
+        await expect.poll(used.text).toContain("done")
+      })
+      expect(statusOf(yield* raw(port, "GET / HTTP/1.1\r\nHost: localhost"))).toBe(200)
+      expect(yield* Effect.promise(() => silent[0]!.closed)).toBe("")
+      yield* Effect.promise(async () => {
+        used.socket.write(get("/again"))
+        await expect.poll(() => used.text().match(/done/g)?.length).toBe(2)
+      })
+      expect(silent.map(({ socket }) => socket.destroyed)).toEqual([true, false, false])
+    }))
+
+  it.scopedLive("[X5 G17] those with a request under way stay; one more is told why it is refused, and one fewer lets it in", () =>
+    Effect.gen(function*() {
+      const port = yield* serve({ maxConnections: 3 })
+      const streams = yield* Effect.forEach([1, 2, 3], () => stream(port))
+      const refused = yield* dial(port)
+      expect(yield* Effect.promise(() => refused.closed)).toMatch(
+        /^HTTP\/1\.1 503 .*All connections of the gateway are in use/s
+      )
+      expect(streams.some(({ socket }) => socket.destroyed)).toBe(false)
+      streams[1]!.socket.destroy()
+      yield* Effect.promise(() =>
+        expect.poll(() => Effect.runPromise(raw(port, "GET / HTTP/1.1\r\nHost: localhost")).then(statusOf)).toBe(200)
+      )
+    }))
+
+  it.scopedLive("[X5] the last ones are not for clients, but for the page and commands", () =>
+    Effect.gen(function*() {
+      const port = yield* serve({ maxConnections: 4 })
+      yield* Effect.forEach([1, 2, 3], () => stream(port, "/mcp"))
+      expect(yield* raw(port, "POST /mcp HTTP/1.1\r\nHost: localhost")).toMatch(
+        /^HTTP\/1\.1 503 .*for its status page/s
+      )
+      expect(statusOf(yield* raw(port, "GET / HTTP/1.1\r\nHost: localhost"))).toBe(200)
+    }))
+
+  it.scopedLive.each(
+    [{ headers: 50, request: 60_000, check: 10, of: 2 }, { headers: 100, request: 100, check: 10, of: 3 }]
+  )(
+    "[X5] those that do not send a request in time are closed; a stream may stay open (%j)",
+    ({ of, ...times }) =>
+      Effect.gen(function*() {
+        const port = yield* serve({ times })
+        const open = yield* stream(port)
+        const all = yield* Effect.forEach(
+          ["", "GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n1"].slice(0, of),
+          (text) => Effect.tap(dial(port), ({ socket }) => Effect.sync(() => socket.write(text)))
+        )
+        yield* Effect.promise(() => Promise.all(all.map(({ closed }) => closed)))
+        expect(open.socket.destroyed).toBe(false)
+      })
+  )
 })
