@@ -146,6 +146,12 @@ describe("a gateway that is killed and started again", () => {
       yield* Gateway.ask(`${first.base}/api/call`, "POST", { name: "lazy__pid" })
       const { body: before } = yield* Gateway.ask(`${first.base}/api/tools`)
       expect(before.tools.map(({ server }: { readonly server: string }) => server)).toContain("lazy")
+      // What is killed writes nothing any more.
+      const kept = Effect.sync(() => readdirSync(join(first.env["MCP_LIFELINE_STATE"]!, "servers")))
+      yield* kept.pipe(
+        Effect.delay("20 millis"),
+        Effect.repeat({ until: (names) => names.filter((name) => name.endsWith(".json")).length === 2 })
+      )
       Program.kill(first.program.pid)
       yield* Program.gone(first.program.pid)
       rmSync(script)
