@@ -116,6 +116,30 @@ describe("Calls", () => {
       })
   )
 
+  it.scoped("[C2] progress does not go back when the request is sent again, and is handed on as it comes otherwise", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { connector, options } = noting(script)
+      const backend = yield* start(connector)
+      script.respond = (method, _, connection) => {
+        if (method !== "tools/call") return undefined
+        const say = (progress: number) => options.at(-1)?.onprogress?.({ progress })
+        if (connection.id > 0) {
+          for (const progress of [1, 2, 3, 4]) say(progress)
+          return undefined
+        }
+        for (const progress of [1, 3, 2]) say(progress)
+        connection.lose()
+        return never
+      }
+      const said: Array<number> = []
+      const onprogress = ({ progress }: { readonly progress: number }) => void said.push(progress)
+      const call = yield* Effect.fork(backend.callTool({ name: "pay" }, { onprogress, idempotent: true }))
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(call)
+      expect(said).toEqual([1, 3, 2, 4])
+    }))
+
   it.scoped("[C2] the caller's budget bounds it: time to wait and time for the answer are those of the first call", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
@@ -537,6 +561,40 @@ describe("Calls", () => {
         expect(error).toBeInstanceOf(ResultUnknown)
         expect(error).toMatchObject({ _tag: "ResultUnknown", generation: 1, method: "tools/call", cause })
         expect(error.message).toMatch(/was sent and its result is unknown \(reset\); check before you repeat it/)
+      }))
+
+    it.scoped("[C9] ResultUnknown and RequestTimeout of what may be done twice: nothing is to be checked, and no option to be given", () =>
+      Effect.gen(function*() {
+        const harmless = { idempotent: true, timeout: "5 seconds" } as const
+        const lost = yield* failing(
+          () => failed({ fate: "unknown", reason: "lost" }),
+          { calls: { retry: "never" } },
+          harmless
+        )
+        expect(lost.message).toMatch(
+          /^one: tools\/call was sent and its result is unknown .*; doing it twice does no harm, so call again$/
+        )
+        const late = yield* failing(() => never, {}, harmless)
+        expect(late.message).toMatch(/more time \(timeout\), or call again: doing it twice does no harm$/)
+      }))
+
+    it.scoped("[C9] ResultUnknown of a read-only tool that loses the connection each time says the same", () =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        script.offer = { ...script.offer, tools: [ScriptedConnector.tool("pay", { readOnlyHint: true })] }
+        const backend = yield* start(script, { discovery: { mode: "learn" } })
+        // On the next connection nobody has listed that the tool only reads.
+        yield* backend.listTools()
+        script.respond = (method, _, connection) => {
+          if (method !== "tools/call") return undefined
+          connection.lose()
+          return never
+        }
+        const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" })))
+        yield* TestClock.adjust("2 minutes")
+        const error = yield* Fiber.join(call)
+        expect(error).toBeInstanceOf(ResultUnknown)
+        expect(error.message).not.toMatch(/check before|idempotent: true/)
       }))
 
     it.scoped("[C9] RemoteError: the server's code, data and words", () =>

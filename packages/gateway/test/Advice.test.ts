@@ -62,6 +62,16 @@ describe("what the model is told of a call that was not sent", () => {
     assert.match(advice(unavailable("Connected"), "open http://127.0.0.1/"), /tell the user: open http:\S+$/)
   })
 
+  it("[C9:unit] nothing is to be checked where doing it twice does no harm", () => {
+    const unknown = (what: string) =>
+      JsonRpcError.fromCallError(new ResultUnknown({ backend: "s", method: "tools/call", message: `unknown; ${what}` }))
+    assert.strictEqual(
+      advised("s", unknown("doing it twice does no harm, so call again"), undefined).message,
+      "unknown; doing it twice does no harm, so call again."
+    )
+    assert.match(advised("s", unknown("check before you repeat it"), undefined).message, /If that cannot be checked/)
+  })
+
   it("[X1:unit] what a server answers stays what it is, however much it looks like a failure of ours", () => {
     const ours = JsonRpcError.fromCallError(unavailable("PermanentlyFailed", "do as I say"))
     const answered = new RemoteError({ backend: "s", generation: 1, method: "tools/call", ...ours, data: ours.data })
@@ -79,6 +89,10 @@ describe("the words for who writes a program", () => {
     [
       "the result of a is unknown. Give it more time (timeout), or check before you repeat it, or pass idempotent: true if it may run twice",
       "the result of a is unknown. Check before you repeat it"
+    ],
+    [
+      "it may still be carried out. Give it more time (timeout), or call again: doing it twice does no harm",
+      "it may still be carried out. Call again: doing it twice does no harm"
     ],
     [
       "s is PermanentlyFailed (spawn): no such command. Fix the cause, then call reconnect()",

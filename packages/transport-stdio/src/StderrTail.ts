@@ -9,9 +9,16 @@ import { mask, maskCut } from "./Secrets.js"
 const maxLines = 20
 const maxCharacters = 4_096
 
-/** A line without colours and control characters, which might divide a secret, then without secrets, and not too long. */
-const clean = (line: string, hide: (text: string) => string): string =>
-  hide(PlainText.lines(line)).slice(0, maxCharacters).trimEnd()
+/**
+ * A line without colours and control characters, which might divide a secret, then without secrets, and not too long: one that is cut
+ * says how much is left out. `dropped`: characters of it that are not in `line`.
+ */
+const clean = (line: string, hide: (text: string) => string, dropped: number): string => {
+  const whole = hide(PlainText.lines(line)).trimEnd()
+  if (whole.length + dropped <= maxCharacters) return whole
+  const mark = `… (${whole.length + dropped - maxCharacters} more characters)`
+  return whole.slice(0, maxCharacters - mark.length) + mark
+}
 
 /** Splits a stream of bytes into lines, keeps the last 20 (4,096 characters), and hands each on. */
 export class StderrTail {
@@ -22,7 +29,8 @@ export class StderrTail {
   readonly #onLine: ((line: string) => void) | undefined
   #characters = 0
   #partial = ""
-  #cut = false
+  /** Characters of the line that were not kept. */
+  #dropped = 0
 
   constructor(secrets: Secrets, onLine: ((line: string) => void) | undefined) {
     this.#secrets = secrets
@@ -47,21 +55,22 @@ export class StderrTail {
 
   /** The lines in one, oldest first, and what has no line feed yet: a question that waits for an answer, for example. */
   get text(): string {
-    const begun = clean(this.#partial, (text) => maskCut(this.#secrets, text))
+    const begun = clean(this.#partial, (text) => maskCut(this.#secrets, text), this.#dropped)
     return (begun === "" ? this.#lines : [...this.#lines, begun]).join(" | ")
   }
 
   #extend(piece: string): void {
     const room = maxCharacters + this.#longest - this.#partial.length
-    if (piece.length > room) this.#cut = true
-    this.#partial += piece.slice(0, Math.max(0, room))
+    const taken = piece.slice(0, Math.max(0, room))
+    this.#dropped += piece.length - taken.length
+    this.#partial += taken
   }
 
   #flush(): void {
-    const hide = this.#cut ? maskCut : mask
-    const line = clean(this.#partial, (text) => hide(this.#secrets, text))
+    const hide = this.#dropped > 0 ? maskCut : mask
+    const line = clean(this.#partial, (text) => hide(this.#secrets, text), this.#dropped)
     this.#partial = ""
-    this.#cut = false
+    this.#dropped = 0
     if (line === "") return
     this.#lines.push(line)
     this.#characters += line.length

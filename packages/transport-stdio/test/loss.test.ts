@@ -173,6 +173,18 @@ describe.each(eras)("losing the process, era %s", (era) => {
     assert.strictEqual(tail.text, "first | key=***")
   })
 
+  it("[W5:unit] a line that is cut says how much is left out, and one that fits is whole", () => {
+    const seen: Array<string> = []
+    const tail = new StderrTail([], (line) => seen.push(line))
+    for (const length of [4_096, 4_097, 70_000]) tail.push(Buffer.from(`${"x".repeat(length)}\n`))
+    assert.strictEqual(seen[0], "x".repeat(4_096))
+    assert.match(seen[1]!, /^x{4000,}… \(1 more characters\)$/)
+    assert.match(seen[2]!, /^x{4000,}… \(65904 more characters\)$/)
+    for (const line of seen) assert.strictEqual(line.length, 4_096)
+    tail.push(Buffer.from("z".repeat(5_000)))
+    assert.match(tail.text, /… \(904 more characters\)$/)
+  })
+
   it("[X3] the tail has no character that controls a terminal, nor have the lines that are handed on", () => {
     const seen: Array<string> = []
     const tail = new StderrTail([], (line) => seen.push(line))

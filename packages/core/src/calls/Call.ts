@@ -24,6 +24,9 @@ export interface Call<M extends Method> {
   on: Runtime | undefined
   /** Its caller does not wait for it any more. */
   isGivenUp: boolean
+  /** It was sent again although it may have been carried out, because doing it twice does no harm. */
+  repeated: boolean
+  readonly onprogress: CallOptions["onprogress"]
   observer: CallObserver<M> | undefined
 }
 
@@ -40,7 +43,7 @@ export const make = <M extends Method>(
   const openEnded = progressResets && options.maxTotalTimeout === undefined
   const total = millis(options?.maxTotalTimeout, timeout)
   const longest = progressResets ? total : Math.min(timeout, total)
-  return {
+  const call: Call<M> = {
     method,
     params,
     options,
@@ -51,7 +54,26 @@ export const make = <M extends Method>(
     heardAt: now,
     on: undefined,
     isGivenUp: false,
+    repeated: false,
+    onprogress: options?.onprogress && growing(options.onprogress, () => call.sent > 0),
     observer: undefined
+  }
+  return call
+}
+
+/**
+ * Hands on progress. What is sent again begins anew, and progress must not go back (MCP): until it is farther than before, nothing is said
+ * of it. What the server says of one request is handed on as it comes.
+ */
+const growing = (
+  onprogress: NonNullable<CallOptions["onprogress"]>,
+  isSentAgain: () => boolean
+): NonNullable<CallOptions["onprogress"]> => {
+  let farthest = Number.NEGATIVE_INFINITY
+  return (progress) => {
+    const isFarther = progress.progress > farthest
+    if (isFarther) farthest = progress.progress
+    if (isFarther || !isSentAgain()) onprogress(progress)
   }
 }
 

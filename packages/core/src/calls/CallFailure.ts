@@ -27,6 +27,8 @@ export interface About {
   readonly timeout: number
   readonly state: State
   readonly lastError: string | undefined
+  /** Doing it twice does no harm. */
+  readonly harmless?: boolean | undefined
 }
 
 const doubtful: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "network", "server", "fault"])
@@ -44,7 +46,7 @@ export const isMisuse = ({ fate, reason }: RequestError): boolean => reason === 
 
 /** The error that a caller sees for a request that failed and is not sent again. */
 export const toCallError = (error: RequestError, about: About): CallError => {
-  const { backend, generation, method, timeout } = about
+  const { backend, generation, harmless = false, method, timeout } = about
   const common = { backend, generation, cause: error.cause ?? error }
   switch (error.fate) {
     case "answered":
@@ -62,13 +64,18 @@ export const toCallError = (error: RequestError, about: About): CallError => {
           method,
           timeout,
           message:
-            `${backend}: ${method} was not answered within ${timeout} ms; it may still be carried out. Give it more time (timeout), or check before you repeat it`
+            `${backend}: ${method} was not answered within ${timeout} ms; it may still be carried out. Give it more time (timeout), or ${
+              harmless ? "call again: doing it twice does no harm" : "check before you repeat it"
+            }`
         })
         : new ResultUnknown({
           ...common,
           method,
-          message:
-            `${backend}: ${method} was sent and its result is unknown (${error.message}); check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
+          message: `${backend}: ${method} was sent and its result is unknown (${error.message}); ${
+            harmless
+              ? "doing it twice does no harm, so call again"
+              : "check before you repeat it, or pass idempotent: true for calls that may be carried out twice"
+          }`
         })
     case "notSent":
     case "rejected":

@@ -445,11 +445,10 @@ export class Calls {
   }
 
   #requestOptions<M extends Method>(call: Call.Call<M>): RequestOptions {
-    const { deadline, openEnded, options, timeout } = call
+    const { deadline, onprogress, openEnded, options, timeout } = call
     const now = call.heardAt = this.#now()
     const left = Math.max(0, deadline - now)
     if (options === undefined) return { timeout: left }
-    const { onprogress } = options
     const heard: RequestOptions["onprogress"] = (progress) => {
       call.heardAt = this.#now()
       if (openEnded) call.deadline = call.heardAt + timeout

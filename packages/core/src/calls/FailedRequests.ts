@@ -78,7 +78,8 @@ export class FailedRequests {
   ): Effect.Effect<Result<M>, CallError> {
     const { runtime } = installed
     const { fate, reason } = error
-    const fail = this.fail(error, call.method, runtime, call.timeout)
+    const harmless = call.repeated || (fate === "unknown" && this.mayRepeat(call, runtime))
+    const fail = this.fail(error, call.method, runtime, call.timeout, harmless)
     if (fate === "answered" || isMisuse(error)) return fail
     const suspicion = isSuspicious(error)
       ? this.#probe.onSuspicion(runtime, reason === "timeout")
@@ -89,6 +90,7 @@ export class FailedRequests {
       if (!again) return fail
       if (harmful) return fail // guard: side-effect-once
       call.sent++
+      call.repeated ||= fate === "unknown"
       const gone = reason === "lost" || reason === "session"
       const next = Effect.zipRight(
         gone
@@ -126,9 +128,15 @@ export class FailedRequests {
   }
 
   /** Fails with the error that a caller sees; the caller's own mistake is no failure of the call, and comes as it is. */
-  fail(error: RequestError, method: string, runtime: Runtime, timeout: number): Effect.Effect<never, CallError> {
+  fail(
+    error: RequestError,
+    method: string,
+    runtime: Runtime,
+    timeout: number,
+    harmless = false
+  ): Effect.Effect<never, CallError> {
     if (isMisuse(error)) return Effect.die(error.cause ?? error)
-    return Effect.fail(toCallError(error, this.#about(method, runtime, timeout)))
+    return Effect.fail(toCallError(error, { ...this.#about(method, runtime, timeout), harmless }))
   }
 
   #about(method: string, { generation }: Runtime, timeout: number): About {

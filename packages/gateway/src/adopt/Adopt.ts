@@ -248,12 +248,29 @@ const targetsOf = (adopt: Adopt, copies: Copies.Copies) =>
 const isShort = ({ servers, status }: Report.FileReport): boolean =>
   status === "failed" || status === "not asked" || servers.some(({ outcome }) => outcome === "not unwrapped")
 
+/** The names of all servers in files; a file that cannot be read has none. */
+const namesIn = (targets: ReadonlyArray<Target.Target>): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.map(
+    Effect.forEach(targets, ({ path, sections }) =>
+      Effect.gen(function*() {
+        const file = yield* ConfigFile.read(path)
+        const syntax = yield* Target.syntaxOf(path)
+        if (file === undefined) return []
+        const { servers } = yield* reading(() =>
+          Plan.wrap(file.text, syntax, sections, { platform: process.platform, only: [] })
+        )
+        return servers.map(({ name }) => name)
+      }).pipe(Effect.orElseSucceed((): ReadonlyArray<string> => []))),
+    (names) => [...new Set(names.flat())]
+  )
+
 /** Carries a command out, and gives its exit code. */
 export const run = (adopt: Adopt, terminal: Terminal): Effect.Effect<number, never, StateFolder.StateFolder> =>
   Effect.gen(function*() {
     const copies = yield* Copies.make
     const reports: Array<Report.FileReport> = []
-    for (const target of yield* targetsOf(adopt, copies)) {
+    const targets = yield* targetsOf(adopt, copies)
+    for (const target of targets) {
       const report = yield* one(adopt, target, terminal, copies)
       if (report !== undefined) reports.push(report)
     }
@@ -265,12 +282,14 @@ export const run = (adopt: Adopt, terminal: Terminal): Effect.Effect<number, nev
       yield* terminal.line(Report.json(reports, exitCode))
       return exitCode
     }
-    if (reports.length === 0) {
+    const there = missing.length === 0 || adopt.undo ? [] : yield* namesIn(targets)
+    if (reports.length === 0 && there.length === 0) {
       yield* terminal.line(adopt.undo ? "Nothing to undo: no copies are kept." : "No servers were found.")
     }
     for (const name of missing) {
       yield* terminal.line(`No server is called ${name}${adopt.undo ? " among those that were wrapped" : ""}.`)
     }
+    if (there.length > 0) yield* terminal.line(`The servers that were found: ${there.map(clean).join(", ")}.`)
     yield* Effect.forEach(Report.summary(reports, adopt.undo), terminal.line, { discard: true })
     return exitCode
   })

@@ -35,7 +35,7 @@ export const withoutOptions = (text: string): string => {
   const said = withoutIdempotent(text).replace(
     " Give it more time (timeout), or check before you repeat it",
     " Check before you repeat it"
-  )
+  ).replace(" Give it more time (timeout), or call again", " Call again")
   const statement = withoutCall(
     without(without(said, ". Fix the cause, then call reconnect()"), ". A closed one stays closed; make a new one")
   )
@@ -71,6 +71,9 @@ const next = (name: string, state: unknown, door: Door): string => {
   }
 }
 
+/** What core says of a call that may have been carried out, where there is nothing to check. */
+const isHarmless = (message: string): boolean => message.includes("doing it twice does no harm")
+
 const messageOf = (
   name: string,
   { message, state, tag }: { readonly tag: unknown; readonly state: unknown; readonly message: string },
@@ -90,8 +93,10 @@ const messageOf = (
         state === "Connected" ? "used now" : "reached"
       }, and why. ${next(name, state, door)}`
     case "ResultUnknown":
-    case "RequestTimeout":
-      return `${sentence(withoutOptions(message))} If that cannot be checked, tell the user what was asked for.`
+    case "RequestTimeout": {
+      const said = sentence(withoutOptions(message))
+      return isHarmless(message) ? said : `${said} If that cannot be checked, tell the user what was asked for.`
+    }
     default:
       return withoutOptions(message)
   }

@@ -177,6 +177,9 @@ const wrong = (message: string): UsageError => new UsageError({ message: `${mess
 
 const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
 
+/** An address to which somebody has forgotten to write the scheme. No program is called like that. */
+const withoutScheme = /^([\w.-]{1,253}|\[[\da-f:]{2,45}\]):\d{1,5}(\/\S*)?$/i
+
 /** Reads what follows `wrap`. Throws a UsageError; gives `undefined` where help is asked for. */
 export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
   const given = new Map<string, Array<string>>()
@@ -191,7 +194,11 @@ export const read = (argv: ReadonlyArray<string>): Wrap | undefined => {
     if (!argument.startsWith("-")) {
       if (url !== undefined) throw wrong(`${argument} follows the URL; wrap takes one server`)
       if (isUrl(argument)) url = argument
-      else {
+      else if (withoutScheme.test(argument)) {
+        throw wrong(
+          `${argument} is no command: if it is the address of a server, write http://${argument} or https://${argument}`
+        )
+      } else {
         command = argv.slice(index)
         break
       }

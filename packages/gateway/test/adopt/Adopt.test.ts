@@ -167,6 +167,8 @@ describe("adopt", () => {
       const missing = yield* adopt(file, "--only", "four", "--yes")
       expect(missing.code).toBe(1)
       expect(missing.stdout).toContain("No server is called four")
+      expect(missing.stdout).toContain("The servers that were found: one, two, three.")
+      expect(missing.stdout).not.toContain("No servers were found")
       expect((yield* adopt(file, "--undo", "--only", "two", "--yes")).code).toBe(0)
       expect(commands()).toEqual(["npx", "b", "c"])
       expect((yield* adopt(file, "--undo", "--yes")).code).toBe(0)
