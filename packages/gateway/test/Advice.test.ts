@@ -66,10 +66,13 @@ describe("what the model is told of a call that was not sent", () => {
     const unknown = (what: string) =>
       JsonRpcError.fromCallError(new ResultUnknown({ backend: "s", method: "tools/call", message: `unknown; ${what}` }))
     assert.strictEqual(
-      advised("s", unknown("doing it twice does no harm, so call again"), undefined).message,
+      advised("s", unknown("doing it twice does no harm, so call again"), undefined, "serve").message,
       "unknown; doing it twice does no harm, so call again."
     )
-    assert.match(advised("s", unknown("check before you repeat it"), undefined).message, /If that cannot be checked/)
+    assert.match(
+      advised("s", unknown("check before you repeat it"), undefined, "serve").message,
+      /If that cannot be checked/
+    )
   })
 
   it("[X1:unit] what a server answers stays what it is, however much it looks like a failure of ours", () => {
