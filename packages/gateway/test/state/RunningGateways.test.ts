@@ -10,11 +10,11 @@ import * as StateFolder from "../../src/state/StateFolder.js"
 import { folder } from "../support/Gateway.js"
 
 /** What listens at a port as long as the scope lives; gives its address. */
-const listening = (listener: RequestListener) =>
+const listening = (listener: RequestListener, onConnection: () => void = () => undefined) =>
   Effect.map(
     Effect.acquireRelease(
       Effect.async<ReturnType<typeof createServer>>((resume) => {
-        const server = createServer(listener)
+        const server = createServer(listener).on("connection", onConnection)
         server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
       }),
       (server) => Effect.sync(() => void server.close().closeAllConnections())
@@ -105,4 +105,45 @@ describe("the running gateways", () => {
         expect(readdirSync(join(path, "gateways"))).toHaveLength(kept + 1)
       })
   )
+
+  it.scopedLive("[G1] those that run are found in the order of their start, where programs of this machine reach them, until they end", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const state = StateFolder.make(path)
+      const url = yield* listening(prove)
+      const { port } = new URL(url)
+      const one = { config: null, token: null, secret }
+      yield* Effect.scoped(Effect.gen(function*() {
+        const file = yield* RunningGateways.register({ ...one, url: `http://localhost:${port}`, startedAt: 2 })
+        yield* RunningGateways.register({ ...one, url: `http://0.0.0.0:${port}`, startedAt: 1 })
+        // The system of another machine does not say when a process was started: the proof decides.
+        writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), start: "" }))
+        const found = yield* RunningGateways.running
+        expect(found.map((gateway) => gateway.startedAt)).toEqual([1, 2])
+        expect(found[0]?.url).toBe(url)
+        const wide = yield* RunningGateways.register({ ...one, url: "http://[::]:1", startedAt: 4 })
+        expect(JSON.parse(readFileSync(wide, "utf8")).url).toBe("http://[::1]:1")
+      })).pipe(Effect.provideService(StateFolder.StateFolder, state))
+      expect(readdirSync(join(path, "gateways"))).toEqual([])
+    }))
+
+  it.scopedLive("[X6] a proof is asked for on a connection of its own, and given for a challenge that nobody can guess", () =>
+    Effect.gen(function*() {
+      let connections = 0
+      const url = yield* listening((request, response) => {
+        request.socket.setKeepAlive(true)
+        prove(request, response)
+      }, () => connections++)
+      expect(yield* Effect.promise(() => Proof.isGiven(url, secret))).toBe(true)
+      expect(yield* Effect.promise(() => Proof.isGiven(url, secret))).toBe(true)
+      expect(connections).toBe(2)
+      expect(yield* Effect.promise(() => Proof.isGiven(url, Proof.newSecret()))).toBe(false)
+      expect(yield* Effect.promise(() => Proof.isGiven("http://127.0.0.1:1", secret))).toBe(false)
+      const answer = (challenge: string) => Proof.answer(secret, `${Proof.path}?challenge=${challenge}`)
+      expect(answer("a".repeat(16))).toBeDefined()
+      for (const challenge of ["", "a".repeat(15), "a".repeat(101), "a".repeat(1000), `${"a".repeat(20)}&b`]) {
+        expect(answer(challenge)).toBeUndefined()
+      }
+      expect(Proof.answer(secret, Proof.path)).toBeUndefined()
+    }))
 })

@@ -208,8 +208,54 @@ describe("the state folder", () => {
         const usedAt = Date.now() / 1000 - (key === "expired" ? 100 : 20 - index)
         utimesSync(join(path, "numbers", `${key}.json`), usedAt, usedAt)
       }
+      writeFileSync(join(path, "numbers", "note.txt"), "")
+      utimesSync(join(path, "numbers", "note.txt"), 0, 0)
       expect(yield* numbers(bounds).get("a")).toEqual(Option.some(0))
       yield* numbers(bounds).set("e", 5)
       expect((yield* old.entries).map(([key]) => key)).toEqual(["a", "d", "e"])
+      // What is no value is not ours to remove.
+      expect(readdirSync(join(path, "numbers"))).toContain("note.txt")
+    }))
+
+  it.scopedLive("[A2] what was kept in memory is forgotten once the folder can be written", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "file")
+      writeFileSync(file, "")
+      const path = join(file, "below")
+      const kept = StateFolder.make(path).collection("secrets", Secret)
+      const other = { ...secret, url: "https://other.example/" }
+      const { lines, value } = yield* logged(Effect.gen(function*() {
+        // Nothing is there to be removed.
+        yield* kept.remove("docs")
+        expect(yield* kept.set("docs", secret)).toBe(false)
+        rmSync(file)
+        expect(yield* kept.set("docs", secret)).toBe(true)
+        yield* StateFolder.make(path).collection("secrets", Secret).set("docs", other)
+        return yield* kept.get("docs")
+      }))
+      expect(value).toEqual(Option.some(other))
+      expect(lines).toHaveLength(1)
+    }))
+
+  it.scopedLive("[A2] where nothing can be kept, nothing need be removed: no warning", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "file")
+      writeFileSync(file, "")
+      const { lines } = yield* logged(StateFolder.make(file).collection("secrets", Secret).remove("docs"))
+      expect(lines).toEqual([])
+    }))
+
+  it.scopedLive("[A2] what cannot be removed is gone for this process, which says so", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const kept = StateFolder.make(path).collection("secrets", Secret)
+      yield* kept.set("more", secret)
+      mkdirSync(join(path, "secrets", "docs.json"))
+      const { lines } = yield* logged(kept.remove("docs"))
+      expect(lines).toEqual([expect.stringContaining("cannot be written")])
+      rmSync(join(path, "secrets", "docs.json"), { recursive: true })
+      yield* StateFolder.make(path).collection("secrets", Secret).set("docs", secret)
+      expect(yield* kept.get("docs")).toEqual(Option.none())
+      expect((yield* kept.entries).map(([key]) => key)).toEqual(["more"])
     }))
 })

@@ -1,0 +1,91 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { join } from "node:path"
+import * as Background from "../../src/join/Background.js"
+import * as connector from "../../src/join/connector.js"
+import * as Proof from "../../src/state/Proof.js"
+import * as RunningGateways from "../../src/state/RunningGateways.js"
+import * as StateFolder from "../../src/state/StateFolder.js"
+import { folder } from "../support/Gateway.js"
+
+/** A program that proves that it knows a secret, as long as it is to, and what else it is asked. */
+const gateway = (secret: ReturnType<typeof Proof.newSecret>) =>
+  Effect.gen(function*() {
+    const asked: Array<string | undefined> = []
+    const state = { isOurs: true }
+    const server = yield* Effect.acquireRelease(
+      Effect.async<ReturnType<typeof createServer>>((resume) => {
+        const server = createServer(({ headers, url = "" }, response) => {
+          if (url.startsWith(Proof.path)) {
+            response.end(state.isOurs ? Proof.answer(secret, url) : "another program")
+            // What comes next is for another program.
+            if (asked.length > 0) state.isOurs = false
+          } else {
+            asked.push(headers.authorization)
+            response.writeHead(404).end()
+          }
+        })
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      (server) => Effect.sync(() => void server.close().closeAllConnections())
+    )
+    return { asked, state, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+  })
+
+describe("the gateway of a file", () => {
+  it.scopedLive("[G14] is the one that serves this file, and no other is started", () =>
+    Effect.gen(function*() {
+      const state = StateFolder.make(yield* folder)
+      const secret = Proof.newSecret()
+      const { url } = yield* gateway(secret)
+      const { url: other } = yield* gateway(secret)
+      const found = yield* Effect.gen(function*() {
+        const one = { startedAt: 1, token: null, secret }
+        yield* RunningGateways.register({ ...one, url: other, config: "/other.json" })
+        yield* RunningGateways.register({ ...one, url, config: "/this.json" })
+        return yield* Background.reach({ file: "/this.json", linger: 1 })
+      }).pipe(Effect.provideService(StateFolder.StateFolder, state))
+      expect(found.url).toBe(url)
+    }))
+
+  it.scopedLive("[G14] where the state folder cannot be used, none is started, and the reason is named", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "file")
+      writeFileSync(file, "")
+      const state = StateFolder.make(file)
+      const error = yield* Effect.flip(Background.reach({ file: "/this.json", linger: 1 })).pipe(
+        Effect.provideService(StateFolder.StateFolder, state)
+      )
+      expect(error).toMatchObject({ permanent: true, reason: "spawn" })
+      expect(error.message).toContain("make it writable or name another with MCP_LIFELINE_STATE")
+    }))
+
+  it.scopedLive("[X6] whoever has taken its port since it was found is sent nothing", () =>
+    Effect.gen(function*() {
+      const state = StateFolder.make(yield* folder)
+      const secret = Proof.newSecret()
+      const { asked, url } = yield* gateway(secret)
+      // The first proof is for whoever looks for the gateway; then it is gone.
+      asked.push("not yet")
+      const error = yield* Effect.gen(function*() {
+        yield* RunningGateways.register({
+          url,
+          config: "/this.json",
+          startedAt: 1,
+          token: Proof.newSecret(),
+          secret
+        })
+        const { connect } = yield* connector.make({ file: "/this.json", linger: 1 })
+        return yield* Effect.flip(Effect.scoped(connect({
+          clientInfo: { name: "c", version: "1" },
+          capabilities: {},
+          onNotification: () => undefined
+        } as never)))
+      }).pipe(Effect.provideService(StateFolder.StateFolder, state))
+      expect(error.reason).toBe("refused")
+      expect(asked).toEqual(["not yet"])
+    }))
+})
