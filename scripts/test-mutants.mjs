@@ -79,7 +79,8 @@ const testsOf = (source) => {
  *
  * @param {string} file
  */
-const startsPrograms = (file) => /\/(?:Built|Program|Host|Talk)\.js"|vitest\.built/.test(readFileSync(file, "utf8"))
+const startsPrograms = (file) =>
+  /\/(?:Built|Program|Host|Talk|OidcServer|support\/Gateway)\.js"|vitest\.built/.test(readFileSync(file, "utf8"))
 
 const named = values.tests.flatMap(filesOf).filter((file) => file.endsWith(".test.ts"))
 const tests = [...new Set([...mutate.flatMap(testsOf), ...named])].filter((file) => !startsPrograms(file))
