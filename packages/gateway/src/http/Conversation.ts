@@ -29,6 +29,8 @@ export interface Client {
    * server is started for it alone.
    */
   readonly isStateless?: boolean | undefined
+  /** Called before so many servers are started for it alone; says whether there is room for them. Default: there is. */
+  readonly startsServers?: ((count: number) => boolean) | undefined
   /** Gives the client a message. `about`: the request of the client during which it is said. Never throws. */
   readonly write: (message: JSONRPCMessage, about?: RequestId) => void
   /** Answers a request with a result that is encoded already: a list that all clients are given, for example. Never throws. */

@@ -19,6 +19,8 @@ export interface Options {
   /** Requests that may be open at once. */
   readonly maxCalls: number
   readonly onError: (error: unknown) => void
+  /** Called before so many servers are started for this session; says whether there is room for them. */
+  readonly onServers: (count: number) => boolean
   /** Resolves when the wishes are on disk, or cannot be written. */
   readonly onWishes: (wishes: Wishes) => Promise<void>
   /** Takes the result of `initialize`; gives the session's id. `isKept`: if the id needs a record on disk, it is valid from then on. */
@@ -74,7 +76,8 @@ export class Session implements Client {
     this.#conversation = options.begin({
       write: (message, about) => this.write(message, about),
       writeResult: (id, text) => this.writeResult(id, text),
-      remember: (wishes) => this.remember(wishes)
+      remember: (wishes) => this.remember(wishes),
+      startsServers: (count) => options.onServers(count)
     }, resumed)
   }
 

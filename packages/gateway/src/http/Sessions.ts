@@ -17,6 +17,11 @@ export interface Limits {
   readonly maxSessions?: number | undefined
   /** Bytes in the body of a request. Default 16 MiB. */
   readonly maxBodyBytes?: number | undefined
+  /**
+   * Servers that run for single clients, of all clients together. For one more, those of the session end that has been unused for the
+   * longest time; one session alone may always have its own. Default 32.
+   */
+  readonly maxOwnServers?: number | undefined
   /** Bytes that are kept of the bodies of all requests while they are read; a client alone may have half. Default 64 MiB. */
   readonly maxBodiesBytes?: number | undefined
   /** Unanswered requests of one session, or of a client without sessions as long as it is alone. Default 1,000. */
@@ -37,6 +42,8 @@ export interface Options {
 
 /** A session that has not been used for this long leaves the memory, in milliseconds; its id stays valid. */
 const idle = 24 * 60 * 60 * 1000
+/** The same for a session for which servers run. */
+const idleWithServers = 30 * 60 * 1000
 /** The shortest time between two writes of a session's last use, in milliseconds. */
 const writtenEach = 24 * 60 * 60 * 1000
 /** Params of `initialize` that are longer than this in bytes, as JSON, are stored beside the id instead of in it. */
@@ -60,10 +67,17 @@ export const unknown: Refusal = { status: 404, code: -32_001, message: "Session 
 
 const nowInSeconds = (): number => Math.floor(Date.now() / 1000)
 
+/** What is used for one session beside memory. */
+interface Usage {
+  /** Servers that run for it alone. */
+  servers: number
+}
+
 /** A session and its record on disk. */
 interface Entry {
   readonly session: Session
   readonly owner: string
+  readonly usage: Usage
   record: SessionRecords.Record
   /** When it began, in seconds since 1970. */
   readonly born: number
@@ -101,14 +115,15 @@ export class Sessions {
     if (!this.#makeRoom()) return this.#full(request.id)
     let record: SessionRecords.Record = { usedAt: Date.now() }
     let id: string | undefined
-    const session: Session = this.#make({
+    const usage: Usage = { servers: 0 }
+    const session: Session = this.#make(usage, {
       onIntroduced: (result) => {
         const claims = { version: session.version, lists: promised(result), owner, born: nowInSeconds() }
         const fits = length <= maxInId
         id = this.#options.seal.seal(fits ? { ...claims, initialize } : claims)
         if (!fits) record = { ...record, initialize }
         this.#beginning.delete(session)
-        this.#entries.set(id, { session, owner, record, born: claims.born })
+        this.#entries.set(id, { session, owner, usage, record, born: claims.born })
         return { id, isKept: fits ? undefined : this.#options.records.set(id, record) }
       },
       onWishes: (wishes) => this.#wished(id, wishes)
@@ -182,19 +197,40 @@ export class Sessions {
     const isOver = Date.now() - Math.max(record.usedAt, claims.born * 1000) > SessionRecords.lifetime
     if (record.hasEnded === true || initialize === undefined || isOver || this.#isClosed) return unknown
     if (!this.#makeRoom()) return this.#full(null)
-    const session = this.#make({
+    const usage: Usage = { servers: 0 }
+    const session = this.#make(usage, {
       onIntroduced: () => ({ id }),
       onWishes: (wishes) => this.#wished(id, wishes),
       resumed: { initialize, wishes: SessionRecords.wishesOf(record), version, lists }
     })
-    const entry = { session, owner, record, born: claims.born }
+    const entry = { session, owner, usage, record, born: claims.born }
     this.#entries.set(id, entry)
     return entry
   }
 
-  #make(options: Pick<ConstructorParameters<typeof Session>[0], "onIntroduced" | "onWishes" | "resumed">): Session {
+  #make(
+    usage: Usage,
+    options: Pick<ConstructorParameters<typeof Session>[0], "onIntroduced" | "onWishes" | "resumed">
+  ): Session {
     const { begin, limits: { maxCalls }, onError } = this.#options
-    return new Session({ ...options, begin, maxCalls, onError, budget: this.#budget })
+    const onServers = (count: number): boolean => this.#makeRoomForServers(usage, count)
+    return new Session({ ...options, begin, maxCalls, onError, onServers, budget: this.#budget })
+  }
+
+  /** Whether so many servers may run for one session; if there is no room, the least recently used ones with nothing open end. */
+  #makeRoomForServers(usage: Usage, count: number): boolean {
+    const others = (): number =>
+      [...this.#entries.values()].reduce((sum, one) => sum + (one.usage === usage ? 0 : one.usage.servers), 0)
+    const hasRoom = (): boolean => others() === 0 || others() + count <= this.#options.limits.maxOwnServers
+    for (const [id, entry] of this.#entries) {
+      if (hasRoom()) break
+      if (entry.usage === usage || entry.usage.servers === 0 || entry.session.isBusy) continue
+      this.#entries.delete(id)
+      void entry.session.close("the servers of the session made room for those of others")
+    }
+    if (!hasRoom()) return false
+    usage.servers = count
+    return true
   }
 
   #full(id: JSONRPCRequest["id"] | null): Refusal {
@@ -227,9 +263,9 @@ export class Sessions {
   /** Called at intervals: sends a sign of life on streams, and removes sessions from memory that nobody uses. */
   beat(): void {
     const now = performance.now()
-    for (const [id, { session }] of this.#entries) {
+    for (const [id, { session, usage }] of this.#entries) {
       session.beat(now)
-      if (now - session.usedAt < idle || session.isBusy) continue
+      if (now - session.usedAt < (usage.servers > 0 ? idleWithServers : idle) || session.isBusy) continue
       this.#entries.delete(id)
       void session.close("the session was unused")
     }

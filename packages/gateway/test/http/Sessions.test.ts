@@ -2,7 +2,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { request as httpRequest } from "node:http"
 import * as SealedId from "../../src/http/SealedId.js"
+import { Session } from "../../src/http/Session.js"
 import * as SessionRecords from "../../src/http/SessionRecords.js"
+import { Sessions } from "../../src/http/Sessions.js"
 import * as Raw from "../support/RawEndpoint.js"
 
 const { begin, initialize, send } = Raw
@@ -188,6 +190,89 @@ describe("sessions that take turns in memory", () => {
         expect(conversations).toHaveLength(3)
       })
     }))
+})
+
+describe("servers that run for single sessions", () => {
+  const asking: Raw.Answer = ({ id, params }, { client }) => {
+    if (id === undefined || id === null) return
+    client.write({ jsonrpc: "2.0", id, result: { hasRoom: client.startsServers?.(params.count) } })
+  }
+  const start = async (url: string, session: Readonly<Record<string, string>>, count: number): Promise<boolean> => {
+    const answered = await send(url, "POST", session, { id: 1, method: "tools/call", params: { count } })
+    return JSON.parse(await answered.body).result.hasRoom as boolean
+  }
+
+  it.scopedLive("[X5 G15] are bounded for all together: those of the longest unused session end, and its id stays valid", () =>
+    Effect.gen(function*() {
+      const { conversations, url } = yield* Raw.serve(asking, { limits: { maxOwnServers: 4 } })
+      yield* Effect.promise(async () => {
+        // A session without servers has nothing to give.
+        await begin(url)
+        const [one, two, three] = [await begin(url), await begin(url), await begin(url)] as const
+        expect([await start(url, one, 2), await start(url, two, 2)]).toEqual([true, true])
+        // Who was there again is not the one that has been unused the longest; asked again, one's own do not count.
+        expect(await start(url, one, 2)).toBe(true)
+        expect(conversations.some(({ isClosed }) => isClosed)).toBe(false)
+        expect(await start(url, three, 1)).toBe(true)
+        expect(conversations.map(({ isClosed }) => isClosed)).toEqual([false, false, true, false])
+        expect(await status(url, two)).toBe(200)
+        expect(conversations[4]?.resumed).toBeDefined()
+      })
+    }))
+
+  it.scopedLive("[X5 G15] whoever is there keeps them, and a client that is alone has them however many they are", () =>
+    Effect.gen(function*() {
+      const { conversations, url } = yield* Raw.serve(asking, { limits: { maxOwnServers: 4 } })
+      yield* Effect.promise(async () => {
+        const [one, two] = [await begin(url), await begin(url)] as const
+        expect(await start(url, one, 5)).toBe(true)
+        const stream = await send(url, "GET", one)
+        expect(await start(url, two, 1)).toBe(false)
+        expect(conversations.some(({ isClosed }) => isClosed)).toBe(false)
+        stream.cut()
+        await expect.poll(() => start(url, two, 1)).toBe(true)
+        expect(conversations[0]?.isClosed).toBe(true)
+      })
+    }))
+
+  it("[X5 G17] end after half an hour without a request or a stream; a session without any stays for a day", async () => {
+    const minute = 60_000
+    const options = shared()
+    const ended: Array<number> = []
+    let count = 0
+    const sessions = new Sessions({
+      ...options,
+      begin: ({ startsServers }) => {
+        const number = count++
+        if (number > 0) startsServers?.(1)
+        return {
+          introduce: () => Promise.reject(new Error("not scripted")),
+          receive: () => undefined,
+          close: async () => void ended.push(number)
+        }
+      },
+      limits: { maxSessions: 9, maxBodyBytes: 1, maxBodiesBytes: 1, maxCalls: 1, maxKeptBytes: 1, maxOwnServers: 9 },
+      onError: (error) => {
+        throw error
+      }
+    })
+    const used = (session: unknown, minutes: number): void => {
+      if (!(session instanceof Session)) throw new Error("no session")
+      session.usedAt = performance.now() - minutes * minute
+    }
+    const ids = [0, 1, 2].map(() =>
+      options.seal.seal({ initialize: {}, version: "2025-11-25", lists: [], owner: "", born: Date.now() / 1000 })
+    )
+    const all = await Promise.all(ids.map((id) => sessions.find(id, "")))
+    used(all[0], 31)
+    used(all[1], 31)
+    used(all[2], 29)
+    sessions.beat()
+    expect(ended).toEqual([1])
+    used(all[0], 24 * 60 + 1)
+    sessions.beat()
+    expect([ended, sessions.size]).toEqual([[1, 0], 1])
+  })
 })
 
 describe("while the endpoint is closed", () => {

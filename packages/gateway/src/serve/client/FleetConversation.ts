@@ -300,6 +300,7 @@ export class FleetConversation implements Conversation {
         asked: (request, signal) => this.#relay.ask(server, request, signal)
       }),
       listsChanged: (kinds) => this.listsChanged(kinds),
+      hasRoom: (count) => this.#client.startsServers?.(count) ?? true,
       opened: (group) => this.#standing.join(group)
     }
   }

@@ -1,8 +1,15 @@
 /**
  * The servers that one client has to itself: started in its name when it first needs them, and closed with it.
  */
-import { type Backend, type Connector, Fleet, type InvalidOptions, type ServerNotification } from "@mcp-lifeline/core"
-import { Incoming, type Introduction, type Receiver } from "@mcp-lifeline/protocol"
+import {
+  type Backend,
+  type Connector,
+  Fleet,
+  type InvalidOptions,
+  RemoteError,
+  type ServerNotification
+} from "@mcp-lifeline/core"
+import { Incoming, type Introduction, JsonRpcError, type Receiver } from "@mcp-lifeline/protocol"
 import { Deferred, Effect, Exit, Fiber, Option, Runtime, Scope } from "effect"
 import type { Client } from "../../wrap/introductions.js"
 import * as Group from "../Group.js"
@@ -16,6 +23,8 @@ export interface Owner {
   /** Takes what one of them says. */
   readonly receiver: (server: string) => Receiver
   readonly listsChanged: (kinds: ReadonlyArray<Changing>) => void
+  /** Says whether there is room for so many, beside those of other clients. */
+  readonly hasRoom: (count: number) => boolean
   /** Called once they are there. */
   readonly opened: (group: Group.Group) => void
 }
@@ -76,16 +85,27 @@ const start = (
     return { group, apply: Effect.flatMap(backends, fleet.apply) }
   })
 
+/** Other clients have as many as there may be, and use them. */
+const noRoom = (servers: ReadonlyArray<Servers.Server>): RemoteError =>
+  new RemoteError({
+    backend: servers.map(({ id }) => id).join(", "),
+    method: "initialize",
+    code: JsonRpcError.ourCode,
+    message:
+      "the servers that each client has for itself are not started, because other clients use as many as the gateway may run at once: try again later"
+  })
+
 /** The servers of one client, started or not. */
 export class OwnServers {
   readonly #surroundings: Surroundings
   readonly #owner: () => Owner | undefined
-  readonly #opened = Deferred.unsafeMake<void>(Fiber.id(Fiber.void))
-  readonly #settled = Deferred.unsafeMake<void>(Fiber.id(Fiber.void))
+  #opened = Deferred.unsafeMake<void>(Fiber.id(Fiber.void))
+  #settled = Deferred.unsafeMake<void>(Fiber.id(Fiber.void))
   #scope: Scope.CloseableScope | undefined
   #starting: Fiber.RuntimeFiber<void> | undefined
   #started: Started | undefined
   #isSettled = false
+  #refusal: RemoteError | undefined
 
   /** `owner` is asked when they are needed; where nobody is, there are none. */
   constructor(surroundings: Surroundings, owner: () => Owner | undefined) {
@@ -103,10 +123,23 @@ export class OwnServers {
     if (this.#isSettled) return undefined
     if (this.#scope === undefined) {
       const owner = this.#owner()
-      if (owner === undefined || this.#surroundings.servers.own().length === 0) return undefined
+      const servers = this.#surroundings.servers.own()
+      const refusedBefore = this.#refusal !== undefined
+      this.#refusal = undefined
+      if (owner === undefined || servers.length === 0) return undefined
+      if (!owner.hasRoom(servers.length)) {
+        this.#refusal = noRoom(servers)
+        if (!refusedBefore) this.#run(Effect.logWarning(this.#refusal.message))
+        return undefined
+      }
       this.#open(owner)
     }
     return Deferred.await(this.#settled)
+  }
+
+  /** Why they were not started when they were needed last, where they were not. */
+  get refusal(): RemoteError | undefined {
+    return this.#refusal
   }
 
   /** Ends when they are there, whether they are connected or not; at once where they are not needed. */
@@ -121,6 +154,8 @@ export class OwnServers {
       if (!this.#isSettled) this.#owner()?.listsChanged(["tools", "prompts", "resources"])
       return
     }
+    // Who has some keeps them, also where there are more of them now.
+    this.#owner()?.hasRoom(this.#surroundings.servers.own().length)
     const applied = Effect.zipRight(
       Deferred.await(this.#settled),
       Effect.suspend(() => this.#started?.apply ?? Effect.void)
@@ -172,15 +207,29 @@ export class OwnServers {
     this.#starting = this.#run(
       Effect.ensuring(
         Effect.gen(this, function*() {
-          const started = yield* Scope.extend(start(this.#surroundings, owner), scope)
+          const started = yield* Effect.tapErrorCause(
+            Scope.extend(start(this.#surroundings, owner), scope),
+            () => Effect.sync(() => this.#failed(scope))
+          )
           this.#started = started
           Deferred.unsafeDone(this.#opened, Effect.void)
           owner.opened(started.group)
           yield* started.group.fleet.ready
         }),
-        Effect.sync(() => this.#settle())
+        Effect.sync(() => this.#scope === scope ? this.#settle() : undefined)
       )
     )
+  }
+
+  /** They cannot be made as they are configured: nothing waits for them, and they are made anew when they are needed again. */
+  #failed(scope: Scope.CloseableScope): void {
+    if (this.#scope !== scope) return
+    this.#settle()
+    this.#scope = undefined
+    this.#isSettled = false
+    this.#opened = Deferred.unsafeMake<void>(Fiber.id(Fiber.void))
+    this.#settled = Deferred.unsafeMake<void>(Fiber.id(Fiber.void))
+    Runtime.runFork(this.#surroundings.runtime)(Scope.close(scope, Exit.void))
   }
 
   #settle(): void {

@@ -56,6 +56,7 @@ export class Places {
       if (then !== undefined) return then
       const unreached = Arr.getLefts(asked).find((error) => !Fleet.isUnknown(error))
       if (unreached !== undefined) return yield* unreached
+      if (this.#own.refusal !== undefined) return yield* this.#own.refusal
       const { backend, message } = Fleet.unknownEntry(kind, name, {
         backends: backends.flat().map(({ id }) => id),
         catalogs: groups.map((group) => group.lists().catalog)
