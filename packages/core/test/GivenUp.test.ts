@@ -1,7 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, type Connection, type Connector, RequestError, type RequestOptions } from "@mcp-lifeline/core"
+import {
+  Backend,
+  type Connection,
+  type Connector,
+  RequestError,
+  type RequestOptions,
+  Telemetry
+} from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Clock, Deferred, Effect, Fiber, FiberId, Option, Runtime, TestClock } from "effect"
+import { constVoid } from "effect/Function"
 
 const second = 1000
 
@@ -252,17 +260,31 @@ describe.each(doors)("calls that their callers give up (%s)", (_, call, outcome)
     }))
 })
 
+/** Measures nothing; calls are made in fibers all the same. */
+const withSpans: Telemetry.Telemetry = {
+  observe: () => ({
+    hasSpans: true,
+    event: constVoid,
+    beat: constVoid,
+    breakerOpened: constVoid,
+    call: () => ({ attempt: () => undefined, end: constVoid })
+  })
+}
+
 describe("the caller's next call", () => {
   it.scoped.each([
-    { sends: true },
-    { sends: false }
+    { sends: true, hasSpans: false },
+    { sends: false, hasSpans: false },
+    { sends: true, hasSpans: true }
   ])(
     "[H9:virtual H4] is held back, also where it comes in the step in which the one before is given up (%o)",
-    (outcome) =>
+    ({ hasSpans, sends }) =>
       Effect.gen(function*() {
         const script = ScriptedConnector.make()
-        script.otherwise = outcome
-        const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } })
+        script.otherwise = { sends }
+        const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } }).pipe(
+          Effect.provideService(Telemetry.Current, hasSpans ? withSpans : undefined)
+        )
         yield* TestClock.adjust(0)
         hang(script)
         const run = Runtime.runFork(yield* Effect.runtime())

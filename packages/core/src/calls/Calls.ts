@@ -2,7 +2,7 @@
  * Calls: one read of the slot and the request where there is a connection; waiting, and sending again what may be sent again,
  * where there is none or it was lost.
  */
-import { Cause, Effect, Exit, FiberId, Option } from "effect"
+import { Cause, Effect, Exit, FiberId, Option, type Tracer } from "effect"
 import { constVoid } from "effect/Function"
 import {
   type BackendUnavailable,
@@ -24,16 +24,11 @@ import * as Call from "./Call.js"
 import { busy, unavailable } from "./CallFailure.js"
 import { ConnectionWait } from "./ConnectionWait.js"
 import { FailedRequests } from "./FailedRequests.js"
+import { GivenUpCalls } from "./GivenUpCalls.js"
 import * as Hints from "./Hints.js"
 import { SessionState } from "./SessionState.js"
 
 const interrupted = Exit.interrupt(FiberId.none)
-
-/**
- * How long a call that its caller gives up must have waited in silence, in milliseconds, to put the connection in doubt: less than any
- * timeout of a host, and longer than most changes of mind. (H9)
- */
-const silence = 2000
 
 /** Makes calls for one backend, and counts those that wait. */
 export class Calls {
@@ -43,6 +38,7 @@ export class Calls {
   readonly #probe: Probe
   readonly #wait: ConnectionWait
   readonly #failures: FailedRequests
+  readonly #givenUp: GivenUpCalls
   /** The generation whose session was lost and that no call has been failed for yet. (C12) */
   #lostGeneration: number | undefined
 
@@ -51,6 +47,7 @@ export class Calls {
     this.#probe = probe
     this.#wait = new ConnectionWait(backend)
     this.#failures = new FailedRequests(backend, probe, doubt, this.#wait)
+    this.#givenUp = new GivenUpCalls(backend, probe)
   }
 
   /** How many calls wait for a connection. */
@@ -82,14 +79,20 @@ export class Calls {
     params: Params<M>,
     options?: CallOptions
   ): Effect.Effect<Result<M>, CallError> {
-    return Effect.withFiberRuntime(({ currentSpan }) => {
-      const call = this.#call(method, params, options)
-      const observer = call.observer = this.#backend.telemetry?.call(method, params, currentSpan)
-      return observer === undefined ? this.#attempt(call) : Effect.onExit(
-        this.#attempt(call),
-        (exit) => Effect.sync(() => observer.end(exit))
-      )
-    })
+    return Effect.withFiberRuntime(({ currentSpan }) =>
+      this.#observed(this.#call(method, params, options), currentSpan)
+    )
+  }
+
+  #observed<M extends Method>(
+    call: Call.Call<M>,
+    span: Tracer.AnySpan | undefined
+  ): Effect.Effect<Result<M>, CallError> {
+    const observer = call.observer = this.#backend.telemetry?.call(call.method, call.params, span)
+    return observer === undefined ? this.#attempt(call) : Effect.onExit(
+      this.#attempt(call),
+      (exit) => Effect.sync(() => observer.end(exit))
+    )
   }
 
   /**
@@ -103,14 +106,14 @@ export class Calls {
     next: (rest: Effect.Effect<Result<M>, CallError>) => void
   ): () => void {
     const { telemetry } = this.#backend
-    if (telemetry?.hasSpans === true) {
-      next(this.request(method, params, options))
-      return constVoid
-    }
     const call = this.#call(method, params, options)
     // The fiber that has the request is interrupted later than the caller's next call is made.
     const giveUp = () => {
-      if (call.on !== undefined) this.#giveUp(call, call.on)
+      if (call.on !== undefined) this.#givenUp.inFlight(call, call.on)
+    }
+    if (telemetry?.hasSpans === true) {
+      next(Effect.withFiberRuntime(({ currentSpan }) => this.#observed(call, currentSpan)))
+      return giveUp
     }
     if (telemetry === undefined) {
       const cancel = this.#begin(call, next)
@@ -287,7 +290,7 @@ export class Calls {
       if (isOver) return
       isOver = true
       attempt?.end(interrupted)
-      this.#giveUp(call, runtime)
+      this.#givenUp.inFlight(call, runtime)
       this.#end(call, runtime, false)
       try {
         cancel?.()
@@ -302,7 +305,7 @@ export class Calls {
     return Effect.uninterruptibleMask((restore) => {
       const installed = this.#backend.published.value.current
       if (installed === undefined) {
-        return restore(this.#counted(call, Effect.zipRight(this.#wait.forCall(call), this.#again(call))))
+        return restore(this.#givenUp.counting(call, Effect.zipRight(this.#wait.forCall(call), this.#again(call))))
       }
       if (this.#isHeld(call, installed)) return restore(this.#hold(call, installed))
       const { connection, runtime } = installed
@@ -334,7 +337,7 @@ export class Calls {
             return Effect.onInterrupt(restore(ended), () =>
               Effect.sync(() => {
                 if (isFailed) return
-                this.#giveUp(call, runtime)
+                this.#givenUp.inFlight(call, runtime)
                 this.#end(call, runtime, false)
               }))
           }
@@ -363,7 +366,7 @@ export class Calls {
             ? this.#again(call)
             : Effect.fail(this.unavailable("the call was not sent, because the server does not answer probes"))
       )
-      return this.#counted(call, held)
+      return this.#givenUp.counting(call, held)
     })
   }
 
@@ -385,37 +388,13 @@ export class Calls {
     const error = requestErrorOf(exit.cause)
     this.#end(call, runtime, error.fate === "answered")
     const rest = this.#failures.goOn(call, installed, error, (again) => this.#again(again))
-    return Exit.isExit(rest) ? rest : this.#counted(call, rest)
+    return Exit.isExit(rest) ? rest : this.#givenUp.counting(call, rest)
   }
 
   /** Gives the lease back. */
   #end<M extends Method>(call: Call.Call<M>, runtime: Runtime, isAnswered: boolean): void {
     call.on = undefined
     runtime.end(this.#now(), isAnswered)
-  }
-
-  /**
-   * The caller gives up a call whose request is in flight. That is no failure; but where the server has been silent meanwhile, the
-   * caller's patience has ended as `timeouts.request` does, and is as good a reason to look whether the server lives. (H3, H9)
-   */
-  #giveUp<M extends Method>(call: Call.Call<M>, { latest }: Runtime): void {
-    if (call.isGivenUp) return
-    this.#countGivenUp(call)
-    if (this.#now() - Math.max(call.heardAt, latest.answeredAt) < silence) return
-    // At once: the caller's next call may come before the probe.
-    this.#probe.leftUnanswered(latest) // guard: given-up-is-silence
-    this.#backend.send({ _tag: "GivenUp", runtime: latest }) // guard: given-up-is-suspicion
-  }
-
-  /** What remains of a call that waits; counts it where its caller gives it up. */
-  #counted<M extends Method, A, E>(call: Call.Call<M>, rest: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return Effect.onInterrupt(rest, () => Effect.sync(() => this.#countGivenUp(call)))
-  }
-
-  #countGivenUp<M extends Method>(call: Call.Call<M>): void {
-    if (call.isGivenUp) return
-    call.isGivenUp = true
-    this.#backend.counters.callsGivenUp++
   }
 
   /** What an answered request tells of the server. */
