@@ -4,6 +4,7 @@
 import type { CallObserver } from "../observe/Telemetry.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
+import type { RequestOptions } from "../port/Connection.js"
 import type { Method, Params } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 
@@ -80,3 +81,25 @@ const growing = (
 /** A length of time in milliseconds. */
 export const millis = (input: CallOptions["timeout"], otherwise: number): number =>
   input === undefined ? otherwise : TimeSpan.millis(input)
+
+/** The options of the request that is sent for a call now. What the server tells of its progress is a sign of life. */
+export const requestOptions = <M extends Method>(call: Call<M>, clock: () => number): RequestOptions => {
+  const { deadline, onprogress, openEnded, options, timeout } = call
+  const now = call.heardAt = clock()
+  const left = Math.max(0, deadline - now)
+  if (options === undefined) return { timeout: left }
+  const heard: RequestOptions["onprogress"] = (progress) => {
+    call.heardAt = clock()
+    if (openEnded) call.deadline = call.heardAt + timeout
+    onprogress?.(progress)
+  }
+  return {
+    timeout: Math.min(timeout, left),
+    resetTimeoutOnProgress: options.resetTimeoutOnProgress,
+    maxTotalTimeout: openEnded ? undefined : left,
+    onprogress: openEnded || onprogress !== undefined ? heard : undefined,
+    cancelReason: options.cancelReason,
+    task: options.task,
+    resultSchema: options.resultSchema
+  }
+}

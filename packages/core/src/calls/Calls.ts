@@ -2,20 +2,13 @@
  * Calls: one read of the slot and the request where there is a connection; waiting, and sending again what may be sent again,
  * where there is none or it was lost.
  */
-import { Cause, Effect, Exit, FiberId, Option, type Tracer } from "effect"
+import { Effect, Exit, FiberId, Option, type Tracer } from "effect"
 import { constVoid } from "effect/Function"
-import {
-  type BackendUnavailable,
-  type CallError,
-  type RequestError,
-  requestErrorOf,
-  SessionExpired
-} from "../Errors.js"
+import { type BackendUnavailable, type CallError, type RequestError, requestErrorOf } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
 import type { BackendState } from "../lifecycle/BackendState.js"
 import type { CallOptions } from "../options/CallOptions.js"
-import type { RequestOptions } from "../port/Connection.js"
 import { isRead, type Method, type Params, type Result } from "../port/Method.js"
 import type { Session } from "../port/Session.js"
 import type { Installed } from "../runtime/Installed.js"
@@ -26,6 +19,8 @@ import { ConnectionWait } from "./ConnectionWait.js"
 import { FailedRequests } from "./FailedRequests.js"
 import { GivenUpCalls } from "./GivenUpCalls.js"
 import * as Hints from "./Hints.js"
+import { newSession } from "./newSession.js"
+import { SessionLoss } from "./SessionLoss.js"
 import { SessionState } from "./SessionState.js"
 
 const interrupted = Exit.interrupt(FiberId.none)
@@ -39,8 +34,7 @@ export class Calls {
   readonly #wait: ConnectionWait
   readonly #failures: FailedRequests
   readonly #givenUp: GivenUpCalls
-  /** The generation whose session was lost and that no call has been failed for yet. (C12) */
-  #lostGeneration: number | undefined
+  readonly #sessionLoss = new SessionLoss()
 
   constructor(backend: BackendState, probe: Probe, doubt: SessionDoubt) {
     this.#backend = backend
@@ -60,17 +54,14 @@ export class Calls {
     return this.#wait.shortest
   }
 
-  /**
-   * A session was lost without being asked to: with `afterSessionLoss: "fail"` the next call fails with SessionExpired, however many
-   * connections are made before it comes.
-   */
+  /** A session was lost without being asked to. */
   sessionLost(generation: number): void {
-    if (this.#backend.policy.calls.afterSessionLoss === "fail") this.#lostGeneration ??= generation
+    if (this.#backend.policy.calls.afterSessionLoss === "fail") this.#sessionLoss.lost(generation)
   }
 
   /** Somebody has ended the connection on purpose, and knows that the next session begins with nothing. */
   forgetSessionLoss(): void {
-    this.#lostGeneration = undefined
+    this.#sessionLoss.forget()
   }
 
   /** One call. Its `timeout` bounds the whole: waiting, the answer, and sending again. */
@@ -150,20 +141,8 @@ export class Calls {
   }
 
   /** Requests on one connection that is not installed yet: what `onConnected` is given. (C11) */
-  session({ connection, runtime }: Installed): Session {
-    return {
-      generation: runtime.generation,
-      request: (method, params, options) => {
-        const timeout = Call.millis(options?.timeout, this.#backend.policy.timeouts.request)
-        return Effect.catchAllCause(
-          Effect.suspend(() => connection.request(method, params, { ...options, timeout, maxTotalTimeout: undefined })),
-          (cause) =>
-            Cause.isInterruptedOnly(cause)
-              ? Effect.interrupt
-              : this.#failures.fail(requestErrorOf(cause), method, runtime, timeout)
-        )
-      }
-    }
+  session(installed: Installed): Session {
+    return newSession(installed, this.#backend.policy.timeouts.request, this.#failures)
   }
 
   /**
@@ -282,7 +261,12 @@ export class Calls {
     call.on = runtime
     let cancel: (() => void) | undefined
     try {
-      cancel = connection.send(call.method, attempt?.params ?? call.params, this.#requestOptions(call), settle)
+      cancel = connection.send(
+        call.method,
+        attempt?.params ?? call.params,
+        Call.requestOptions(call, () => this.#now()),
+        settle
+      )
     } catch (defect) {
       settle(Exit.die(defect))
     }
@@ -313,7 +297,7 @@ export class Calls {
       if (refusal !== undefined) return Effect.fail(refusal)
       const attempt = call.observer?.attempt({ connection, generation: runtime.generation })
       const send = Effect.suspend(() =>
-        connection.request(call.method, attempt?.params ?? call.params, this.#requestOptions(call))
+        connection.request(call.method, attempt?.params ?? call.params, Call.requestOptions(call, () => this.#now()))
       )
       runtime.begin()
       call.on = runtime
@@ -405,43 +389,11 @@ export class Calls {
   }
 
   /** Why a connection is not to be used for a call now. */
-  #refusal({ generation: newGeneration, inFlight }: Runtime): CallError | undefined {
-    const backend = this.#backend.id
-    const generation = this.#lostGeneration
-    if (generation !== undefined) {
-      this.#lostGeneration = undefined
-      return new SessionExpired({
-        backend,
-        generation,
-        newGeneration,
-        message:
-          `${backend}: the call was not sent, because the session of generation ${generation} was lost, and generation ${newGeneration} knows nothing of it. Rebuild what the server kept for you, then call again`
-      })
-    }
-    return inFlight >= this.#backend.policy.calls.maxInFlight
-      ? busy(backend, `${inFlight} calls are in flight (calls.maxInFlight)`)
-      : undefined
-  }
-
-  #requestOptions<M extends Method>(call: Call.Call<M>): RequestOptions {
-    const { deadline, onprogress, openEnded, options, timeout } = call
-    const now = call.heardAt = this.#now()
-    const left = Math.max(0, deadline - now)
-    if (options === undefined) return { timeout: left }
-    const heard: RequestOptions["onprogress"] = (progress) => {
-      call.heardAt = this.#now()
-      if (openEnded) call.deadline = call.heardAt + timeout
-      onprogress?.(progress)
-    }
-    return {
-      timeout: Math.min(timeout, left),
-      resetTimeoutOnProgress: options.resetTimeoutOnProgress,
-      maxTotalTimeout: openEnded ? undefined : left,
-      onprogress: openEnded || onprogress !== undefined ? heard : undefined,
-      cancelReason: options.cancelReason,
-      task: options.task,
-      resultSchema: options.resultSchema
-    }
+  #refusal({ generation, inFlight }: Runtime): CallError | undefined {
+    const { id, policy: { calls } } = this.#backend
+    const expired = this.#sessionLoss.take(id, generation)
+    if (expired !== undefined) return expired
+    return inFlight >= calls.maxInFlight ? busy(id, `${inFlight} calls are in flight (calls.maxInFlight)`) : undefined
   }
 
   /** A BackendUnavailable that says where the backend stands. */
