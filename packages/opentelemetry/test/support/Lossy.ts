@@ -25,12 +25,15 @@ export const backend = (
     reconnect: { initialDelay: 20, demandInterval: 20, stableAfter: 0 }
   }).pipe(Effect.tap((backend) => backend.firstOutcome))
 
-/** One call that finds its session lost, and is answered in the next. */
+/** One call that finds its session lost, and is answered in the next. The stream from the server is open: opening it finds nothing. */
 export const callThroughLoss = (server: HttpFaultServer.HttpFaultServer, backend: Backend.Backend) =>
-  Effect.suspend(() => {
-    server.sessions.clear()
-    return backend.callTool({ name: "add", arguments: {} })
-  })
+  Effect.sleep("5 millis").pipe(
+    Effect.repeat({ until: () => server.streams.size > 0 }),
+    Effect.zipRight(Effect.suspend(() => {
+      server.sessions.clear()
+      return backend.callTool({ name: "add", arguments: {} })
+    }))
+  )
 
 /** What the server saw of the calls of a tool: the session and the trace that each named. */
 export const calls = (server: HttpFaultServer.HttpFaultServer, tool = "add") =>
