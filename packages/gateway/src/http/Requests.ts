@@ -53,7 +53,7 @@ const defaults = {
   maxBodyBytes: 16 * 1024 * 1024,
   maxBodiesBytes: 64 * 1024 * 1024,
   maxCalls: 1000,
-  maxOwnServers: 32,
+  maxOwnServers: 128,
   maxKeptBytes: 64 * 1024 * 1024
 } as const
 

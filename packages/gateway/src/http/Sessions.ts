@@ -19,7 +19,7 @@ export interface Limits {
   readonly maxBodyBytes?: number | undefined
   /**
    * Servers that run for single clients, of all clients together. For one more, those of the session end that has been unused for the
-   * longest time; one session alone may always have its own. Default 32.
+   * longest time; one session alone may always have its own. Default 128.
    */
   readonly maxOwnServers?: number | undefined
   /** Bytes that are kept of the bodies of all requests while they are read; a client alone may have half. Default 64 MiB. */
