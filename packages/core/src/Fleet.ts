@@ -35,7 +35,7 @@ export type { Difference, Entry, FleetCatalog } from "./fleet/FleetCatalog.js"
 export type { Applied } from "./fleet/Members.js"
 export { maySay, scopedUri } from "./fleet/names.js"
 export { type Route, underAskedUri } from "./fleet/Router.js"
-export { entry as unknownEntry, type Existing, isUnknown } from "./fleet/Unknown.js"
+export { backend as unknownBackend, entry as unknownEntry, type Existing, isUnknown } from "./fleet/Unknown.js"
 
 /** The backends of a fleet, by name or as a list with ids. If several offer the same name or URI, the first in this order gets it. */
 export type Backends<R = never> =

@@ -34,7 +34,12 @@ const serve = (file: string, text: string, env: Record<string, string> = {}) =>
     const told = () => program.stdout().split("\n").filter((line) => line.includes("read again"))
     const next = (count: number) =>
       Effect.map(program.until(() => told()[count - 1]), (line) => line.replace(`${file}: read again: `, ""))
-    return { program, client, told, next }
+    /** What the status says of the last save. */
+    const problem = Effect.promise(async () => {
+      const { gateway } = await (await fetch(new URL("/api/status", url))).json() as { readonly gateway: object }
+      return (gateway as { readonly configProblem?: string }).configProblem
+    })
+    return { program, client, told, next, problem }
   })
 
 interface Who {
@@ -98,7 +103,8 @@ describe.concurrent("the file of serve", () => {
     () =>
       Effect.gen(function*() {
         const file = join(yield* folder, "mcp.json")
-        const { client, next, program, told } = yield* serve(file, textOf({ a: who("1"), b: who("1") }))
+        const { client, next, problem, program, told } = yield* serve(file, textOf({ a: who("1"), b: who("1") }))
+        expect(yield* problem).toBeUndefined()
         const { pid } = yield* ask(client, "a")
         const stays = Effect.gen(function*() {
           expect((yield* ask(client, "a")).pid).toBe(pid)
@@ -107,6 +113,7 @@ describe.concurrent("the file of serve", () => {
         const says = (pattern: RegExp) => program.until(() => pattern.exec(program.stderr()) ?? undefined)
         writeFileSync(file, `{\n  "mcpServers": {\n    "a": {\n`)
         yield* says(/mcp\.json:4: not valid JSON: .*; nothing is changed, and the servers go on as they were$/m)
+        expect(yield* problem).toMatch(/mcp\.json:4: not valid JSON/)
         yield* stays
         writeFileSync(file, "")
         yield* says(/mcp\.json:1: not valid JSON: .*; nothing is changed/m)
@@ -120,8 +127,10 @@ describe.concurrent("the file of serve", () => {
         expect(yield* next(1)).toBe("started c; stopped b; 1 not changed")
         yield* says(/mcpServers\.a\.env\.A: has \$\{NOT_SET_ANYWHERE\}, which is not set/)
         expect((yield* ask(client, "a")).pid).toBe(pid)
+        expect(yield* problem).toMatch(/mcpServers\.a\.env\.A/)
         writeFileSync(file, textOf({ a: who("2") }))
         expect(yield* next(2)).toBe("stopped c; replaced a")
+        expect(yield* problem).toBeUndefined()
         expect((yield* ask(client, "a")).args).toEqual(["2"])
       })
   )

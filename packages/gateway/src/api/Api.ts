@@ -62,7 +62,7 @@ export type Tool = typeof Tool.Type
 /** The tools that are known without a client. */
 export const Tools = Schema.Struct({
   tools: Schema.Array(Tool),
-  /** The servers of which each client has its own, with why their tools are not listed, and what to do instead. */
+  /** The servers whose tools are not listed, with why, and what to do: each client has its own, or nothing is known of its tools. */
   notListed: Schema.Array(Schema.Struct({ server: Schema.String, message: Schema.String }))
 }).annotations({ identifier: "Tools" })
 export type Tools = typeof Tools.Type
@@ -121,6 +121,7 @@ const gateway = HttpApiGroup.make("gateway")
         limit: Schema.optional(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 500)))
       }))
       .addSuccess(Schema.Struct({ events: Schema.Array(EventLog.Entry) }))
+      .addError(NotFound)
       .annotate(OpenApi.Description, "What has happened of late, oldest first; at most 500 lines are kept.")
   )
 

@@ -14,6 +14,8 @@ export interface About {
   readonly startedAt: number
   /** The file that the servers are read from. */
   readonly config: string | undefined
+  /** Why the last save of the file is not in force, or not all of it. */
+  readonly refused?: (() => string | undefined) | undefined
   /** The sign-in of a server, where it has one. */
   readonly signIn: (server: string) => SignIn.SignIn | undefined
 }

@@ -105,6 +105,8 @@ export const GatewayStatus = Schema.Struct({
     startedAt: Schema.Number,
     /** The file that its servers are read from; without it, it serves the demo. */
     config: Schema.optional(Schema.String),
+    /** Why its last save is not in force, or not all of it. */
+    configProblem: Schema.optional(Schema.String),
     /** Sessions of clients. */
     clients: count
   }),

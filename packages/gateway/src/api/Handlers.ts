@@ -39,6 +39,15 @@ const addressTime = "25 seconds"
 
 const tooDeep = `nested more than ${Nesting.defaultDepth} levels deep, which is not passed on`
 
+/** Fails where there is no server of this name, shared or of each client, and nothing is known of one that there was. */
+const known = ({ fleet, own, record }: Gateway, name: string): Effect.Effect<void, Api.NotFound> =>
+  Effect.flatMap(fleet.backends, (shared) => {
+    const names = [...shared, ...own.servers].map(({ id }) => id)
+    return names.includes(name) || record.log.last(1, name).length > 0
+      ? Effect.void
+      : Effect.fail(notFound(Fleet.unknownBackend(name, names).message))
+  })
+
 const gatewayHandlers = (gateway: Gateway) =>
   HttpApiBuilder.group(Api.Api, "gateway", (handlers) =>
     Effect.gen(function*() {
@@ -53,9 +62,14 @@ const gatewayHandlers = (gateway: Gateway) =>
         .handle("status", () => gatewayStatus(gateway))
         .handleRaw("events", () => events)
         .handle("tools", ({ urlParams }) =>
-          Effect.map(fleet.catalog, (catalog) => ({
-            notListed: own.servers.filter(({ id }) => urlParams.server === undefined || urlParams.server === id)
-              .map(({ id }) => ({ server: id, message: OwnTools.notListed(id, url) })),
+          Effect.zipWith(fleet.catalog, fleet.status, (catalog, statuses) => ({
+            notListed: [
+              ...Object.values(statuses).flatMap((status) => {
+                const message = OwnTools.unknownOf(status)
+                return message === undefined ? [] : [{ server: status.backend, message: clean(message) }]
+              }),
+              ...own.servers.map(({ id }) => ({ server: id, message: OwnTools.notListed(id, url) }))
+            ].filter(({ server }) => urlParams.server === undefined || urlParams.server === server),
             tools: Offer.tools(catalog).flatMap(({ description, inputSchema, name, title }) => {
               const entry = catalog.tools.get(name)
               if (entry === undefined) return []
@@ -83,7 +97,8 @@ const gatewayHandlers = (gateway: Gateway) =>
           )
         })
         .handle("logs", ({ urlParams: { limit = 100, server } }) =>
-          Effect.sync(() => ({ events: record.log.last(limit, server) })))
+          Effect.flatMap(server === undefined ? Effect.void : known(gateway, server), () =>
+            Effect.sync(() => ({ events: record.log.last(limit, server) }))))
     }))
 
 type Runtimes = ReadonlyArray<Backend.Backend>
@@ -112,10 +127,10 @@ const serverHandlers = (gateway: Gateway) =>
       const find = (name: string, isOff?: boolean): Effect.Effect<Runtimes, Api.NotFound> => {
         const server = own.servers.find(({ id }) => id === name)
         if (server === undefined) {
-          return Effect.mapBoth(gateway.fleet.backend(name), {
-            onFailure: ({ message }) => notFound(message),
-            onSuccess: Array.of
-          })
+          return Effect.catchAll(
+            Effect.map(gateway.fleet.backend(name), Array.of),
+            ({ message }) => Effect.zipRight(known(gateway, name), Effect.fail(notFound(message)))
+          )
         }
         return Effect.zipRight(isOff === undefined ? Effect.void : own.switch(server, isOff), own.of(server))
       }

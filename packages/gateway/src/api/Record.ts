@@ -5,6 +5,7 @@ import { type Event, type Fleet, type Status, Telemetry } from "@mcp-lifeline/co
 import type { Scope } from "effect"
 import { Effect, Option, Stream } from "effect"
 import * as Lines from "../serve/Lines.js"
+import * as Offer from "../serve/Offer.js"
 import * as EventLog from "./EventLog.js"
 import * as OwnLines from "./OwnLines.js"
 import { mostUrgent, serving } from "./Runtime.js"
@@ -55,7 +56,7 @@ export const make = (
         const lines = fleet.events.pipe(
           Stream.mapEffect((event) =>
             Effect.map(
-              Effect.option(Effect.flatMap(fleet.backend(event.backend), (backend) => backend.status)),
+              Effect.option(Effect.flatMap(fleet.backend(event.backend), Offer.counted)),
               (status) => take(event, Option.getOrUndefined(status))
             )
           ),

@@ -1,6 +1,7 @@
 /**
- * Why tools of a server of which each client has its own are neither listed nor called without a client, and what to do instead.
+ * Why tools of a server are not listed, or not called without a client, and what to do instead.
  */
+import { Lifecycle, type Status } from "@mcp-lifeline/core"
 import { inspector } from "../serve/inspector.js"
 
 const whose = (server: string): string => `each client has its own server ${server} (sessions: "per-client")`
@@ -10,6 +11,16 @@ export const notListed = (server: string, url: string): string =>
   `${whose(server)} and may be offered other tools, so they are not listed here; list them as a client: ${
     inspector(url, "tools/list")
   }`
+
+/** In place of the tools of a shared server of which nothing is known, or whose catalogue is withdrawn. */
+export const unknownOf = ({ backend, catalog, lastError, state }: Status): string | undefined => {
+  if (catalog !== undefined) return undefined
+  if (state === "Disabled" || state === "Disabling") {
+    return `${backend} is disabled, so its tools are not offered; enable it: mcp-lifeline enable ${backend}`
+  }
+  const why = lastError === undefined ? "" : `: ${lastError}`
+  return `${backend} is ${Lifecycle.inWords(state)}, so its tools are not known${why}`
+}
 
 /** In place of the result of a call. */
 export const notCalled = (server: string, tool: string, url: string): string =>

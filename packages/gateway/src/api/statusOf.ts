@@ -19,18 +19,23 @@ interface Share {
   prompts: number
   resources: number
   readonly problems: Array<string>
+  /** Names of tools that clients are not offered. */
+  readonly withheld: Array<string>
 }
 
 const sharesOf = (catalog: Fleet.FleetCatalog | undefined): ReadonlyMap<string, Share> => {
   const shares = new Map<string, Share>()
   if (catalog === undefined) return shares
   const of = (backend: string): Share => {
-    const share = shares.get(backend) ?? { tools: 0, prompts: 0, resources: 0, problems: [] }
+    const share = shares.get(backend) ?? { tools: 0, prompts: 0, resources: 0, problems: [], withheld: [] }
     shares.set(backend, share)
     return share
   }
   const withheld = new Set(Offer.withheld(catalog))
-  for (const [name, { backend }] of catalog.tools) if (!withheld.has(name)) of(backend).tools++
+  for (const [name, { backend }] of catalog.tools) {
+    if (withheld.has(name)) of(backend).withheld.push(name)
+    else of(backend).tools++
+  }
   for (const { backend } of catalog.prompts.values()) of(backend).prompts++
   for (const { backend } of catalog.resources.values()) of(backend).resources++
   for (const { backend, message } of catalog.problems) of(backend).problems.push(message)
@@ -52,7 +57,10 @@ const loginOf = (gateway: Gateway, name: string): Effect.Effect<Server["login"]>
 /** The most warnings of one kind that are shown of a server. */
 const most = 10
 
-const warningsOf = (status: Status, problems: ReadonlyArray<string>): ReadonlyArray<string> => {
+const warningsOf = (
+  status: Status,
+  { problems, withheld }: Pick<Share, "problems" | "withheld">
+): ReadonlyArray<string> => {
   const { abandonedCloses, catalog, keepalive, lastCloseError, lostSessions } = status
   const truncated = catalog?.truncated ?? []
   return [
@@ -61,6 +69,11 @@ const warningsOf = (status: Status, problems: ReadonlyArray<string>): ReadonlyAr
     ...(truncated.length === 0 ? [] : [`too long to be read to the end: ${truncated.join(", ")}`]),
     ...(abandonedCloses === 0 ? [] : [`closes that were abandoned: ${abandonedCloses}`]),
     ...(lastCloseError === undefined ? [] : [`the last close that went wrong: ${lastCloseError}`]),
+    ...(withheld.length === 0 ? [] : [
+      `not offered, because they run only as tasks, which the gateway does not pass through: ${
+        withheld.slice(0, most).join(", ")
+      }${withheld.length > most ? `, and ${withheld.length - most} more` : ""}`
+    ]),
     ...problems.slice(0, most),
     ...(problems.length > most ? [`${problems.length - most} more of the lists`] : [])
   ].map(clean)
@@ -104,7 +117,7 @@ const serverOf = (
     ...(failedAttempts === 0 ? {} : { attempt: failedAttempts }),
     ...(login === undefined ? {} : { login }),
     history: changes,
-    warnings: warningsOf(status, share?.problems ?? [])
+    warnings: warningsOf(status, share ?? { problems: [], withheld: [] })
   }
 }
 
@@ -172,6 +185,11 @@ export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<Ser
     }
   })
 
+const configProblem = ({ refused }: Gateway): Pick<GatewayStatus["gateway"], "configProblem"> => {
+  const message = refused?.()
+  return message === undefined ? {} : { configProblem: clean(message) }
+}
+
 /** The status as it is now. */
 export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
   Effect.gen(function*() {
@@ -197,6 +215,7 @@ export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
         pid: process.pid,
         startedAt: gateway.startedAt,
         ...(gateway.config === undefined ? {} : { config: gateway.config }),
+        ...configProblem(gateway),
         clients: yield* gateway.clients
       },
       servers: [...servers, ...owned]

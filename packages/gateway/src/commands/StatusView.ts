@@ -123,7 +123,11 @@ const runtimeTable = (runtimes: ReadonlyArray<Runtime>, options: Options): strin
 
 /** The gateway, its servers, and what is wrong with them. */
 export const render = ({ gateway, servers }: StatusUpdate, options: Options): string =>
-  [gatewayLine(gateway, options.now), ...serverTable(servers, options)].join("\n")
+  [
+    gatewayLine(gateway, options.now),
+    ...(gateway.configProblem === undefined ? [] : [`The last save is not in force: ${clean(gateway.configProblem)}`]),
+    ...serverTable(servers, options)
+  ].join("\n")
 
 /** One server, and its runtimes where each client has its own. */
 export const renderServer = (server: ServerDetails, options: Options): string => {

@@ -44,6 +44,8 @@ export interface Configuration {
   readonly hasStatus: () => boolean
   /** What a person has to do to sign in to a server, as it is now. */
   readonly login: (server: string) => string | undefined
+  /** Why the file is not in force as it was saved last, or not all of it. */
+  readonly refused: () => string | undefined
   /** The sign-in of a server, where it has one. */
   readonly signIn: (name: string) => SignIn.SignIn | undefined
   /** Shows logins that a person has to finish, and applies each save, as long as the scope is open. */
@@ -70,6 +72,8 @@ interface Loaded {
   readonly used: AllUsed
   readonly statusTool: boolean
   readonly problems: ReadonlyArray<string>
+  /** Those for which entries are not in force as the file has them. */
+  readonly refused: ReadonlyArray<string>
 }
 
 /** Reads the file. Fails where nothing of it can be used. What has not changed is the very same as before. */
@@ -114,7 +118,8 @@ const load = (file: string, before: AllUsed, parent: Scope.Scope) =>
     const loaded: Loaded = {
       used: new Map(used),
       statusTool: parsed.statusTool,
-      problems: [...problems, ...parsed.notices].map(McpJson.show)
+      problems: [...problems, ...parsed.notices].map(McpJson.show),
+      refused: problems.map(McpJson.show)
     }
     return { ...loaded, isUsable: parsed.isUsable, isEmpty: parsed.names.length === 0 && problems.length === 0 }
   })
@@ -168,12 +173,13 @@ export const make = (
       const why = first.isEmpty ? "it names no servers; add one" : "none of its servers can be used (see above)"
       return yield* new StartError({ message: `${file}: ${why}` })
     }
-    let { statusTool, used } = first
+    let { refused, statusTool, used } = first
 
     const reload = (target: Target) =>
       Effect.gen(function*() {
         const next = yield* load(file, used, parent)
         yield* Effect.forEach(next.problems, output.problem)
+        refused = next.refused
         if (!next.isUsable) {
           return yield* output.problem(`${file}: an option for all servers is not accepted; ${unchanged}`)
         }
@@ -187,7 +193,10 @@ export const make = (
         yield* Effect.forEach(gone, ([, { scope }]) => Scope.close(scope, Exit.void))
         yield* output.line(outcome(file, applied, next.used.size))
       }).pipe(
-        Effect.catchAll(({ message }) => output.problem(`${message}; ${unchanged}`)),
+        Effect.catchAll(({ message }) => {
+          refused = [message]
+          return output.problem(`${message}; ${unchanged}`)
+        }),
         // Whatever is in a file, the next save is read again.
         Effect.catchAllCause((cause) =>
           Cause.isInterruptedOnly(cause)
@@ -200,6 +209,10 @@ export const make = (
     return {
       servers: Array.from(first.used.values(), ({ options }) => options),
       hasStatus: () => statusTool,
+      refused: () => {
+        const [first, ...more] = refused
+        return more.length === 0 ? first : `${first} (and ${more.length} more)`
+      },
       login: (server) => {
         const signIn = used.get(server)?.signIn
         return signIn === undefined ? undefined : SignInState.toDo(Effect.runSync(signIn.state))

@@ -286,7 +286,8 @@ export class Session implements Client {
     } catch (error) {
       this.#options.onError(error)
     }
-    const error = { code: JsonRpcError.ourCode, message: reason }
+    const message = `${reason} before the request was answered: it may have been carried out`
+    const error = { code: JsonRpcError.ourCode, message, data: { tag: "Interrupted", fate: "unknown" } }
     for (const exchange of this.#calls.values()) {
       exchange.close((id) => JSON.stringify({ jsonrpc: "2.0", id, error }))
     }

@@ -2,7 +2,7 @@
  * The tools of a fleet that clients of the gateway are offered. Tasks do not pass through the gateway: a tool that needs one is
  * not offered, and one that may have one is offered without that mark.
  */
-import type { Fleet } from "@mcp-lifeline/core"
+import type { Backend, Fleet, Status } from "@mcp-lifeline/core"
 import type { Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Stream } from "effect"
 
@@ -23,6 +23,17 @@ export const tools = (catalog: Fleet.FleetCatalog): ReadonlyArray<Tool> =>
 /** The names of the tools that are not offered. */
 export const withheld = (catalog: Fleet.FleetCatalog): ReadonlyArray<string> =>
   Array.from(catalog.tools).flatMap(([name, { value }]) => needsTask(value) ? [name] : [])
+
+/** How many tools of a server clients are offered, in place of how many it has. */
+export const counted = (backend: Backend.Backend): Effect.Effect<Status> =>
+  Effect.flatMap(backend.status, (status) => {
+    const { catalog } = status
+    if (catalog === undefined) return Effect.succeed(status)
+    return Effect.map(backend.catalog, (snapshot) => {
+      const left = snapshot?.tools.filter(needsTask).length ?? 0
+      return left === 0 ? status : { ...status, catalog: { ...catalog, tools: catalog.tools - left } }
+    })
+  })
 
 /** Logs once of each tool that it is not offered. */
 export const warnWithheld = (fleet: Fleet.Fleet): Effect.Effect<void> =>

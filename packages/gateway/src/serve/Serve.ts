@@ -25,6 +25,7 @@ import * as Heap from "./Heap.js"
 import { inspector } from "./inspector.js"
 import * as JsonLog from "./JsonLog.js"
 import * as Lines from "./Lines.js"
+import * as Offer from "./Offer.js"
 import * as OtlpEndpoint from "./otlpEndpoint.js"
 import * as Servers from "./Servers.js"
 import * as Systemd from "./Systemd.js"
@@ -76,11 +77,16 @@ const hint = ({ backend, pid }: { readonly backend: string; readonly pid: number
 /** A table in place, drawn when something changes, and each second for what only time changes. */
 const showTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
   Effect.gen(function*() {
-    const statuses = yield* fleet.status
+    const statuses = yield* Effect.flatMap(fleet.backends, Effect.forEach(Offer.counted))
     const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
     const width = yield* output.width
-    const table = Table.render(Object.values(statuses), { now, width, colour: output.colour })
-    const hints = demo ? ["Try:", ...pids(statuses, yield* demo.httpPid.get).map(hint)].map((line) => `  ${line}`) : []
+    const table = Table.render(statuses, { now, width, colour: output.colour })
+    const hints = demo
+      ? [
+        "Try:",
+        ...pids(Object.fromEntries(statuses.map((one) => [one.backend, one])), yield* demo.httpPid.get).map(hint)
+      ].map((line) => `  ${line}`)
+      : []
     yield* output.frame([table, "", ...hints, "  Ctrl+C ends the gateway and every server it has started"].join("\n"))
   })
 
@@ -183,7 +189,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
       sessions,
       login: given?.login,
       hasStatus: given?.hasStatus,
-      about: { record, startedAt, config, signIn }
+      about: { record, startedAt, config, signIn, refused: given?.refused }
     }).pipe(Effect.provideService(Telemetry.Current, record.own))
     const file = yield* RunningGateways.register({
       url: listener.url,

@@ -53,6 +53,10 @@ const draw = () => {
   fact("Running for", longDuration(now() - gateway.startedAt))
   fact("Clients", String(gateway.clients))
   if (gateway.config !== undefined) fact("Configuration", clean(gateway.config, 200))
+  const { configProblem } = gateway
+  if (configProblem !== undefined || facts.has("Last save")) {
+    fact("Last save", configProblem === undefined ? "in force" : `not in force: ${clean(configProblem, 500)}`)
+  }
   fact("Version", clean(gateway.version, 40))
   fact("Process", String(gateway.pid))
   ServerList.update(last.status, now())

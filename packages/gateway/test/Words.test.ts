@@ -1,0 +1,138 @@
+import { describe, expect, it } from "@effect/vitest"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Fiber } from "effect"
+import { Endpoint, Servers } from "mcp-lifeline"
+import * as Gateway from "../src/api/Gateway.js"
+import * as StatusView from "../src/commands/StatusView.js"
+import * as Offer from "../src/serve/Offer.js"
+import { ask } from "./support/Gateway.js"
+import * as Served from "./support/Served.js"
+
+const { tool } = ScriptedConnector
+
+const keepalive = { method: "none" } as const
+
+/** A gateway in this process, and where it is. */
+const served = (
+  servers: ReadonlyArray<Servers.Server>,
+  about: Partial<Gateway.About> = {}
+) =>
+  Effect.gen(function*() {
+    const made = yield* Servers.make(servers)
+    const record = { ...yield* Gateway.about(made.fleet), ...about }
+    const { url } = yield* Endpoint.serve({
+      ...yield* Served.bind(),
+      servers: made,
+      about: record,
+      patience: 0,
+      drain: 0
+    })
+    yield* made.fleet.ready
+    return { base: new URL(url).origin, fleet: made.fleet, url }
+  })
+
+describe("what a gateway says of its servers", () => {
+  it.scopedLive("[G16] the number of tools is what clients are offered, and what is not offered is named", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      const task = { ...tool("research"), execution: { taskSupport: "required" as const } }
+      connector.offer = { ...connector.offer, tools: [tool("echo"), tool("sum"), task] }
+      const { base, fleet } = yield* served([{ id: "o", connector, keepalive }])
+      const { body: server } = yield* ask(`${base}/api/servers/o`)
+      expect(server.counts.tools).toBe(2)
+      expect(server.warnings).toEqual([
+        "not offered, because they run only as tasks, which the gateway does not pass through: o__research"
+      ])
+      const events = Effect.map(
+        ask(`${base}/api/logs?server=o`),
+        ({ body }) => (body.events as ReadonlyArray<{ readonly text: string }>).map(({ text }) => text)
+      )
+      const lines = yield* events.pipe(
+        Effect.delay("10 millis"),
+        Effect.repeat({ until: (texts) => texts.some((text) => /tools/.test(text)) })
+      )
+      expect(lines.join()).toContain("2 tools")
+      expect(lines.join()).not.toContain("3 tools")
+      const backend = yield* fleet.backend("o")
+      expect((yield* Offer.counted(backend)).catalog?.tools).toBe(2)
+    }))
+
+  it.scopedLive("[G1] the log of a server that does not exist is refused with the names of those that do", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      const { base } = yield* served([{ id: "every", connector, keepalive }, {
+        id: "own",
+        connector,
+        sessions: "per-client"
+      }])
+      for (const [method, path] of [["GET", "logs?server=evry"], ["POST", "servers/evry/reconnect"]] as const) {
+        expect(yield* ask(`${base}/api/${path}`, method)).toEqual({
+          status: 404,
+          body: { error: { code: "not_found", message: 'there is no backend "evry"; there are: every, own' } }
+        })
+      }
+      for (const name of ["every", "own"]) expect((yield* ask(`${base}/api/logs?server=${name}`)).status).toBe(200)
+    }))
+
+  it.scopedLive("[G1] why a server's tools are not listed, where it is disabled or nothing is known of them", () =>
+    Effect.gen(function*() {
+      const down = ScriptedConnector.make()
+      down.otherwise = { connect: "fail", error: { message: "the disk is full" } }
+      const up = ScriptedConnector.make()
+      const { base } = yield* served([{ id: "files", connector: up, keepalive }, {
+        id: "down",
+        connector: down,
+        keepalive
+      }])
+      yield* ask(`${base}/api/servers/files/disable`, "POST")
+      const { body } = yield* ask(`${base}/api/tools`)
+      expect(body).toEqual({
+        tools: [],
+        notListed: [
+          {
+            server: "files",
+            message: "files is disabled, so its tools are not offered; enable it: mcp-lifeline enable files"
+          },
+          {
+            server: "down",
+            message: expect.stringMatching(/^down is .*, so its tools are not known: the disk is full$/)
+          }
+        ]
+      })
+    }))
+
+  it.scopedLive("[G5] a save that was refused is shown until there is a good one", () =>
+    Effect.gen(function*() {
+      let refused: string | undefined = "mcp.json:3: there is no key spelt so"
+      const { base } = yield* served([], { refused: () => refused })
+      const status = Effect.map(ask(`${base}/api/status`), ({ body }) => body)
+      const before = yield* status
+      expect(before.gateway.configProblem).toBe(refused)
+      expect(StatusView.render(before, { now: Date.now(), width: 120, colour: false })).toContain(
+        `The last save is not in force: ${refused}`
+      )
+      refused = undefined
+      expect((yield* status).gateway).not.toHaveProperty("configProblem")
+    }))
+
+  it.scopedLive("[G1] the session that its client ends answers its calls with what may have become of them", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      let asked = 0
+      connector.respond = (method) => {
+        if (method !== "tools/call") return undefined
+        asked++
+        return { answer: "never" }
+      }
+      const { url } = yield* served([{ id: "o", connector, keepalive }])
+      const { session } = yield* Served.bare(url, "POST", Served.accept, Served.initialize)
+      const headers = { ...Served.accept, "Mcp-Session-Id": session }
+      const call = { jsonrpc: "2.0", id: 7, method: "tools/call", params: { name: "o__echo", arguments: {} } }
+      const answer = yield* Effect.fork(Served.bare(url, "POST", headers, JSON.stringify(call)))
+      while (asked === 0) yield* Effect.sleep("5 millis")
+      expect((yield* Served.bare(url, "DELETE", headers)).status).toBe(200)
+      const { body } = yield* Fiber.join(answer)
+      expect(body).toContain("ended by its client before the request was answered: it may have been carried out")
+      expect(body).toContain('"fate":"unknown"')
+    }))
+})
