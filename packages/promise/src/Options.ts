@@ -312,7 +312,10 @@ export interface FleetOptions extends CommonOptions {
   readonly connectConcurrency?: number | undefined
   /** How long `connectAll` waits at most. Default 10 s. */
   readonly waitTimeout?: Duration | undefined
-  /** `all` rejects unless every server that is neither lazy nor disabled is connected. Default `any`. */
+  /**
+   * `any` takes any number of connected servers, also none: Lifeline keeps trying. `all` rejects unless every server that is neither lazy
+   * nor disabled is connected. Default `any`.
+   */
   readonly require?: "any" | "all" | undefined
   /**
    * The values that replace `${NAME}` in the configuration. Lifeline does not expand them again. Default: `process.env`; then the author
