@@ -1,7 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Redacted } from "effect"
 import { Backends, McpJson } from "mcp-lifeline"
+import { execFileSync } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { inspect } from "node:util"
@@ -171,6 +173,11 @@ args = [
       const [problems, complete] = await Effect.runPromise(Backends.completed(entries, folder))
       const { backends } = Backends.fromEntries(complete, folder)
       expect(backends.map(({ id }) => id)).toEqual(["a"])
+      const env = complete[0]?.server._tag === "Stdio" ? complete[0].server.env : {}
+      const plain = Object.entries(env).map((
+        [name, value]
+      ) => [name, Redacted.isRedacted(value) ? Redacted.value(value) : value])
+      expect(Object.fromEntries(plain)).toEqual({ A: "own", B: "from file" })
       expect(problems.map(McpJson.show)).toEqual([
         `mcp.json:4: mcpServers.b.envFile: names ${
           join(folder, "not-there.env")
@@ -178,6 +185,26 @@ args = [
         + "envFile out"
       ])
       expect(inspect(backends, { depth: 20 })).not.toContain("from-file")
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it("[X1] an envFile of several servers is read once: two readers of a pipe would share what is in it", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "lifeline-"))
+    try {
+      const file = join(folder, ".env")
+      execFileSync("mkfifo", [file])
+      const { entries } = parse(
+        `{"mcpServers": {"a": {"command": "x", "envFile": ".env"}, "b": {"command": "x", "envFile": "${file}"}}}`
+      )
+      const completing = Effect.runPromise(Backends.completed(entries, folder))
+      await writeFile(file, "A=1")
+      const [problems, complete] = await completing
+      expect(problems).toEqual([])
+      expect(complete.map(({ server }) => server._tag === "Stdio" ? Object.keys(server.env) : [])).toEqual([["A"], [
+        "A"
+      ]])
     } finally {
       rmSync(folder, { recursive: true })
     }

@@ -28,15 +28,16 @@ export interface Limits {
   readonly most: number
   /** Characters in all params of `initialize`. Default 64 Mi. */
   readonly mostText: number
+  /** After so many writes it is looked what other processes have written, too. Default 1,000. */
+  readonly scanEach?: number | undefined
 }
 
 const usualLimits: Limits = { most: 5000, mostText: 64 * 1024 * 1024 }
 
+const usualScan = 1000
+
 /** Resources that one session may be subscribed to, after a restart. */
 const maxSubscriptions = 1000
-
-/** After so many new records it is looked what other processes have written, too. */
-const scannedAfter = 1000
 
 /** Reads and writes records by the ids of sessions. Never fails. */
 export interface SessionRecords {
@@ -140,7 +141,8 @@ export const make = (
     const writing = yield* Effect.makeSemaphore(1)
     /** Records that are only in memory, by name. */
     const unwritten = new Map<string, Record>()
-    let scanIn = scannedAfter
+    const { scanEach = usualScan } = limits
+    let scanIn = scanEach
 
     const raiseFloor = Effect.gen(function*() {
       const kept = Option.getOrElse(yield* floors.get("floor"), () => ({ endedBefore: 0 }))
@@ -190,7 +192,7 @@ export const make = (
         if (yield* save(name, next.record)) yield* writeRest
         yield* makeRoom
         if (--scanIn > 0) return
-        scanIn = scannedAfter
+        scanIn = scanEach
         yield* scan
       }).pipe(
         writing.withPermits(1),

@@ -69,7 +69,9 @@ describe("the difference that is shown", () => {
       "mcpServers:",
       "  a:",
       "    command: x",
+      "    args: [--token, t0k, --port, '80']",
       "    env:",
+      "      NONE: null",
       "      A: short",
       "      B: |",
       "        one",
@@ -78,7 +80,9 @@ describe("the difference that is shown", () => {
       "      D: ${REFERENCE}"
     ].join("\n")
     const hidden = Secrets.hide(yaml, syntax, [["mcpServers"]])
-    expect(hidden).not.toMatch(/short|one|two|quoted/)
+    expect(hidden).not.toMatch(/short|one|two|quoted|t0k/)
+    expect(hidden).toContain("args: [--token, ***, --port, '80']")
+    expect(hidden).toContain("NONE: null")
     expect(hidden).toContain('C: "***" # said')
     expect(hidden).toContain("D: ${REFERENCE}")
     expect(hidden.split("\n")).toHaveLength(yaml.split("\n").length)

@@ -49,5 +49,7 @@ it.scopedLive("[G5] several writes in a moment are one save, also by another fil
     writeFileSync(join(path, "next"), "ab")
     renameSync(join(path, "next"), file)
     yield* until(2)
+    // The next looks find nothing new.
+    yield* Effect.sleep("2500 millis")
     expect(noticed).toEqual(["changed", "changed"])
   }))

@@ -5,7 +5,9 @@ import { appendFileSync, chmodSync, mkdirSync, renameSync, truncateSync, utimesS
 import { open, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { join } from "node:path"
+import * as SavedFile from "../../src/config/savedFile.js"
 import * as UserFile from "../../src/files/UserFile.js"
+import { within } from "../../src/files/within.js"
 import { folder } from "../support/Gateway.js"
 
 const fifo = Effect.map(folder, (path) => {
@@ -180,6 +182,18 @@ describe("how a file looks", () => {
       utimesSync(join(path, "next"), 1, 1)
       renameSync(join(path, "next"), file)
       expect(yield* looks).toBe(true)
+    }))
+
+  it.scopedLive("[X1] [G5] is as before where its file system does not answer, and that is no file that is gone", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "file")
+      writeFileSync(file, "a")
+      const hung = within(file, () => new Promise<never>(() => undefined), 10)
+      expect(yield* Effect.promise(() => hung.catch((cause: Error) => cause.name))).toBe("NoAnswer")
+      expect(yield* SavedFile.look(file, "as before")).toBe("as before")
+      expect((yield* Effect.flip(UserFile.look(file))).message).toBe("its file system does not answer")
+      expect((yield* why(file)).message).toBe("its file system does not answer")
+      expect(yield* SavedFile.look(`${file}.other`, "as before")).toBeUndefined()
     }))
 
   it.scopedLive("[G5] does not differ where somebody writes into a pipe", () =>

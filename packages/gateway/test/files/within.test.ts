@@ -11,6 +11,13 @@ it("[X1] work on files ends with its own result, or after its limit", async () =
   )
 })
 
+it("[X1] a limit that was not reached keeps nothing waiting", async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
+  const before = timers()
+  await within("/d", () => Promise.resolve(1))
+  expect(timers()).toBe(before)
+})
+
 it("[X1] no more work begins on what does not answer, until it does; other files are not concerned", async () => {
   const ends: Array<() => void> = []
   const work = () => new Promise<void>((resolve) => ends.push(resolve))

@@ -86,7 +86,7 @@ describe("what is kept of sessions", () => {
       yield* kept.set("almost", { usedAt: now - SessionRecords.lifetime + 60_000 })
       yield* kept.remove("first")
       yield* kept.set("old", { usedAt: now - SessionRecords.lifetime - 60_000 })
-      yield* SessionRecords.make(state, { most: 3, mostText: 1000 })
+      yield* SessionRecords.make(state, { most: 10, mostText: 1000 })
       while (namesIn(path).includes("old")) yield* Effect.sleep("5 millis")
       expect(namesIn(path)).toEqual(["almost", "second", "third"])
     }))
@@ -151,6 +151,17 @@ describe("what is kept of sessions", () => {
       })
   )
 
+  it.scopedLive("[X5] what other processes write counts as well, after some records at the latest", () =>
+    Effect.gen(function*() {
+      const { folder: state, path } = yield* folder
+      const records = yield* SessionRecords.make(state, { most: 3, mostText: 1000, scanEach: 20 })
+      const other = state.collection("sessions", SessionRecords.Record)
+      for (let n = 0; n < 5; n++) yield* other.set(`other-${n}`, { usedAt: Date.now() })
+      const all = Array.from({ length: 20 }, (_, n) => records.set(`session ${n}`, { usedAt: Date.now() }))
+      yield* Effect.promise(() => Promise.all(all))
+      expect(namesIn(path)).toHaveLength(3)
+    }))
+
   it.scopedLive("[G10] what a full disk did not take is written as soon as it takes something again", () =>
     Effect.gen(function*() {
       const { folder: plain, path } = yield* folder
@@ -167,6 +178,10 @@ describe("what is kept of sessions", () => {
         isFull = false
         yield* set("three", { usedAt: 3 })
         expect(namesIn(path)).toHaveLength(3)
+        // Written once, and not again over what came later.
+        yield* set("two", { usedAt: 20 })
+        yield* set("three", { usedAt: 30 })
+        expect(yield* Effect.promise(() => records.get("two"))).toEqual({ usedAt: 20 })
         isFull = true
         yield* set("four", { usedAt: 4 })
         isFull = false
