@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Redacted, Stream, TestClock } from "effect"
+import type { Backend } from "@mcp-lifeline/core"
+import { Deferred, type Duration, Effect, Fiber, Option, Redacted, Stream, TestClock } from "effect"
 import * as Client from "../../src/sign-in/Client.js"
 import * as PendingLogin from "../../src/sign-in/PendingLogin.js"
 import * as SignIn from "../../src/sign-in/SignIn.js"
@@ -59,6 +60,15 @@ const comeBack = (address: string, answer: Record<string, string> = { code: "1" 
     }
     const shown = await fetch(back)
     return { status: shown.status, text: await shown.text() }
+  })
+
+/** Lets time pass, and what waits for files and sockets go on, until something is so; not for ever. */
+const passing = (step: Duration.DurationInput, isSo: Effect.Effect<boolean>) =>
+  Effect.gen(function*() {
+    for (let steps = 0; steps < 500 && !(yield* isSo); steps++) {
+      yield* TestClock.adjust(step)
+      yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
+    }
   })
 
 /** A browser that opens nothing, and what it was asked to open. */
@@ -380,6 +390,20 @@ describe("a login that another process has begun", () => {
       expect(yield* addressOf(second.signIn)).toBe(one.opened[0])
     }))
 
+  it.scoped("[A4] is opened in a browser once, also by two at the same moment", () =>
+    Effect.gen(function*() {
+      const [net, folder] = [network(), yield* Signer.folder]
+      const browsers = [makeBrowser(), makeBrowser(), makeBrowser()]
+      yield* (yield* make(net, folder)).renew
+      const processes = yield* Effect.forEach(browsers, ({ browser }) => make(net, folder, { browser }))
+      yield* Effect.fork(Effect.all(processes.map(({ renew }) => renew), { concurrency: "unbounded" }))
+      const opened = () => browsers.flatMap(({ opened }) => opened)
+      yield* passing("50 millis", Effect.sync(() => opened().length > 0))
+      let more = 0
+      yield* passing("50 millis", Effect.sync(() => ++more > 50))
+      expect(opened()).toHaveLength(1)
+    }))
+
   it.scoped("[A4] with a code does not wait for one in a browser", () =>
     Effect.gen(function*() {
       const net = network().at(`${login}/device`, {
@@ -402,6 +426,77 @@ describe("a login that another process has begun", () => {
       const address = yield* left(network(), yield* Signer.folder)
       const redirect = new URL(address).searchParams.get("redirect_uri") ?? ""
       expect(yield* Effect.promise(() => fetch(redirect).then(() => "answered", () => "closed"))).toBe("closed")
+    }))
+})
+
+describe("a sign-in whose login was refused", () => {
+  it.scoped("[A4] goes on with the tokens of another login, without being asked for any", () =>
+    Effect.gen(function*() {
+      const [net, folder] = [network(), yield* Signer.folder]
+      const { renew, signIn } = yield* make(net, folder)
+      yield* renew
+      yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
+      yield* reaches(signIn, "Refused")
+      yield* (yield* make(net, folder, machine)).renew
+      const over = yield* Effect.fork(reaches(signIn, "SignedIn"))
+      yield* passing("1 second", Effect.map(Fiber.poll(over), Option.isSome))
+      expect((yield* signIn.state)._tag).toBe("SignedIn")
+    }))
+})
+
+describe("requests while a login waits", () => {
+  it.scoped("[A3] ask nobody anything, and fail with its address", () =>
+    Effect.gen(function*() {
+      const net = network()
+      const { renew, signIn } = yield* make(net, yield* Signer.folder)
+      yield* renew
+      const asked = net.asked.length
+      expect(yield* renew).toMatchObject({
+        left: { _tag: "LoginFailure", status: 401, address: yield* addressOf(signIn) }
+      })
+      expect(net.asked).toHaveLength(asked)
+    }))
+
+  it.scoped("[A3] fail after a while where another process has not said where to go; what it said before does not count", () =>
+    Effect.gen(function*() {
+      const [net, folder] = [network(), yield* Signer.folder]
+      yield* Effect.gen(function*() {
+        const state = yield* StateFolder.StateFolder
+        yield* state.lock(`login-${StateFolder.key(server, "default")}`)
+        const kept = PendingLogin.pendingLogins(state)
+        yield* kept.set(StateFolder.key(server, "default"), {
+          server,
+          account: "default",
+          issuer: login,
+          metadata: { issuer: login, token_endpoint: `${login}/token` },
+          client: { origin: "registered", id: "c", redirects: [] },
+          address: "https://login.example/over",
+          until: -1,
+          opened: false,
+          way: { _tag: "Device", code: Redacted.make("c"), userCode: "AB", interval: 1000 }
+        })
+      }).pipe(Effect.provide(StateFolder.layerAt(folder)))
+      const { renew } = yield* make(net, folder)
+      const failed = yield* Effect.fork(renew)
+      yield* passing("5 seconds", Effect.map(Fiber.poll(failed), Option.isSome))
+      expect(yield* Fiber.join(failed)).toMatchObject({
+        left: { _tag: "LoginFailure", address: undefined, detail: expect.stringContaining("is not known yet") }
+      })
+    }))
+
+  it.scoped("[A3] a backend that is connected goes on; another one connects when the login is done", () =>
+    Effect.gen(function*() {
+      for (const isConnected of [true, false]) {
+        let reconnects = 0
+        const { renew, signIn } = yield* make(network(), yield* Signer.folder)
+        const backend = { isConnected: Effect.succeed(isConnected), reconnect: Effect.sync(() => void reconnects++) }
+        yield* SignIn.reconnectWhenDone(signIn, backend as unknown as Backend.Backend)
+        yield* renew
+        yield* comeBack(yield* addressOf(signIn))
+        yield* reaches(signIn, "SignedIn")
+        for (let times = 0; times < 20; times++) yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
+        expect(reconnects).toBe(isConnected ? 0 : 1)
+      }
     }))
 })
 
