@@ -13,6 +13,8 @@ const longest = [
   "promise/test/Connect",
   "transport-http/test/Streams",
   "gateway/test/sign-in/Processes",
+  "gateway/test/LinearText",
+  "gateway/test/Fuzz",
   "gateway/test/sign-in/Commands",
   "gateway/test/sign-in/Oidc",
   "gateway/test/sign-in/SignIn",

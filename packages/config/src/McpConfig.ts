@@ -77,7 +77,7 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
   let fits = kind !== undefined
   const report = (found: ReadonlyArray<Problem.Problem>): void => {
     if (found.length > 0) fits = false
-    problems.push(...found)
+    for (const one of found) problems.push(one)
   }
   for (const [name, key] of written) {
     const check = checkOf(kind, name)
@@ -92,7 +92,7 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
       : raw[key]
     report(unset.length > 0 ? unset : check(reach[name], [key]))
   }
-  problems.push(...ofPolicy)
+  for (const one of ofPolicy) problems.push(one)
   const disabled = isDisabled(reach)
   if (Predicate.isBoolean(reach["disabled"]) && reach["enabled"] === reach["disabled"]) {
     problems.push({ path: ["enabled"], message: "contradicts disabled; keep one of the two" })
@@ -103,7 +103,7 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
     problems.push({ path: [key], message: "contradicts lifecycle.disabled; keep one of the two" })
   }
   const times = Hosts.timeouts(reach)
-  problems.push(...times.problems)
+  for (const one of times.problems) problems.push(one)
   if (!fits) return { problems, value: undefined }
   const unset: Array<Problem.Problem> = []
   const { env, headers } = Hosts.fromVariables(
@@ -139,6 +139,6 @@ export const readSupervision = (raw: Raw, own: ReadonlyArray<string>): Read<Poli
     )
   }
   const { disabled } = raw
-  if (disabled !== undefined) problems.push(...Check.flag(disabled, ["disabled"]))
+  if (disabled !== undefined) { for (const one of Check.flag(disabled, ["disabled"])) problems.push(one) }
   return { problems, value: Predicate.isBoolean(disabled) ? Policy.merge(policy, { lifecycle: { disabled } }) : policy }
 }

@@ -30,12 +30,12 @@ const script = (path: string): string => {
 /** `@scope/name@1.2`, `name[extra]==1.2`, `git+https://host/owner/name.git@tag`. */
 const packaged = (text: string): string => {
   if (/^\.{0,2}[\\/]|\.[cm]?[jt]s$|\.py$/.test(text)) return script(text)
-  const plain = text.replace(/^(npm|jsr):/, "").replace(/[?#].*$/, "")
-  return lastOf(plain.replace(/(?<=[^/@])@[^/@]*$/, "")).replace(/\.git$/, "").replace(/[[=<>~!].*$/, "")
+  const plain = text.replace(/^(npm|jsr):/, "").replace(/[?#].*$/s, "")
+  return lastOf(plain.replace(/(?<=[^/@])@[^/@]*$/, "")).replace(/\.git$/, "").replace(/[[=<>~!].*$/s, "")
 }
 
 /** `registry/owner/name:tag@digest`. */
-const image = (text: string): string => lastOf(text.replace(/@.*$/, "")).replace(/:.*$/, "")
+const image = (text: string): string => lastOf(text.replace(/@.*$/s, "")).replace(/:.*$/s, "")
 
 const npm: Launcher = {
   verbs: ["exec", "x", "dlx", "--"],
@@ -97,7 +97,7 @@ const argumentOf = (launcher: Launcher, args: ReadonlyArray<string>): string | u
 }
 
 /** The characters that a name may have. */
-const asName = (text: string): string => text.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "") || "server"
+const asName = (text: string): string => text.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|(?<!-)-+$/g, "") || "server"
 
 /** How much of a command line is looked at: arguments, and the characters of each. */
 const looked = { arguments: 100, characters: 1000 }

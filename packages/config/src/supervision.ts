@@ -35,7 +35,7 @@ export const policyOf = (raw: Raw, others: Readonly<Record<string, Check.Check>>
   const problems = [...Policy.problems(direct), ...doubtful(direct.timeouts, [])]
   if (lifeline === undefined) return { policy: direct, others: {}, problems }
   if (!Predicate.isRecord(lifeline)) {
-    problems.push(...Problem.below(["lifeline"], Policy.problems(lifeline)))
+    for (const one of Problem.below(["lifeline"], Policy.problems(lifeline))) problems.push(one)
     return { policy: direct, others: {}, problems }
   }
   const [rest, own] = Arr.partition(Object.entries(lifeline), ([key]) => Object.hasOwn(others, key))
@@ -48,13 +48,13 @@ export const policyOf = (raw: Raw, others: Readonly<Record<string, Check.Check>>
     const found = here.key === "misspelt"
       ? here
       : Policy.problems({ [key]: value }).find((one) => one.key === "misspelt")
-    problems.push(...Problem.below(["lifeline"], [found ?? here]))
+    for (const one of Problem.below(["lifeline"], [found ?? here])) problems.push(one)
   }
-  problems.push(...Problem.below(["lifeline"], Policy.problems(Object.fromEntries(grouped))))
+  for (const one of Problem.below(["lifeline"], Policy.problems(Object.fromEntries(grouped)))) problems.push(one)
   for (const [key, value] of own) {
-    if (value !== undefined) problems.push(...others[key]?.(value, ["lifeline", key]) ?? [])
+    if (value !== undefined) { for (const one of others[key]?.(value, ["lifeline", key]) ?? []) problems.push(one) }
   }
-  problems.push(...doubtful(lifeline["timeouts"], ["lifeline"]))
+  for (const one of doubtful(lifeline["timeouts"], ["lifeline"])) problems.push(one)
   for (const group of Policy.groups) {
     if (direct[group] === undefined || lifeline[group] === undefined) continue
     problems.push({ path: ["lifeline", group], message: `is given twice, here and beside lifeline; keep one` })

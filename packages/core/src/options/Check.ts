@@ -126,7 +126,7 @@ export const options = (
     const full = [...path, name]
     found ??= []
     if (check === undefined) found.push(unknown(full))
-    else found.push(...check(one, full))
+    else found = found.concat(check(one, full))
   }
   return found ?? none
 }

@@ -229,7 +229,7 @@ const check = (options: unknown): Either.Either<Policy, Problem.Problems> => {
       const value = values[name]
       if (value === undefined) return [name, otherwise] as const
       const found = check(value, [group, name])
-      problems.push(...found)
+      for (const one of found) problems.push(one)
       return [name, found.length > 0 ? otherwise : decode(value)] as const
     })
     return [group, Object.fromEntries(decoded)]

@@ -17,11 +17,17 @@ const distance = (a: string, b: string): number => {
   return above[b.length] ?? 0
 }
 
+/** No word that is longer was meant to be one of ours. */
+const longest = 100
+
 /** The known word that was probably meant: a third of its letters may be wrong, upper and lower case are the same. */
 export const nearest = (word: string, known: Iterable<string>): string | undefined => {
+  if (word.length > longest) return undefined
   let found: string | undefined
   let least = Math.max(1, Math.floor(word.length / 3)) + 1
   for (const candidate of known) {
+    // A letter more or less is a letter that is wrong.
+    if (Math.abs(candidate.length - word.length) >= least) continue
     const letters = distance(word.toLowerCase(), candidate.toLowerCase())
     if (letters < least) [found, least] = [candidate, letters]
   }

@@ -47,7 +47,19 @@ const gapBefore = (text: string, at: number): string => {
 
 /** The first comma of a text that is nothing but blanks, comments and commas; -1 where it has none. */
 const commaIn = (text: string): number =>
-  text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/[^\n]*|#[^\n]*/g, (comment) => " ".repeat(comment.length)).indexOf(",")
+  text.replaceAll(/\/\*(?:[\s\S]*?\*\/|[\s\S]*)|\/\/[^\n]*|#[^\n]*/g, (comment) => " ".repeat(comment.length)).indexOf(
+    ","
+  )
+
+/** Whether the last comment of a line goes on below it. */
+const hasOpenComment = (line: string): boolean => {
+  for (let at = line.indexOf("/*"); at !== -1;) {
+    const end = line.indexOf("*/", at + 2)
+    if (end === -1) return true
+    at = line.indexOf("/*", end + 2)
+  }
+  return false
+}
 
 /** Whether a piece of the text holds a comment. Texts of values, which may look like one, are no part of it. */
 const hasComment = (text: string, node: Tree.Node): boolean => {
@@ -137,7 +149,7 @@ const insert = (
   // A comment behind the neighbour stays on its line, unless it goes on below.
   const behind = lineEnd(text, end)
   const isAlone = behind < fields.end && (following === undefined || behind < key(following).start)
-  const isOpen = text.slice(end, behind).replaceAll(/\/\*.*?\*\//g, "").includes("/*")
+  const isOpen = hasOpenComment(text.slice(end, behind))
   if (!isAlone || isOpen || end + comma >= behind) return [{ start: end, end, text: `,${below}` }]
   if (comma !== -1) return [{ start: behind, end: behind, text: `${below},` }]
   if (behind === end) return [{ start: end, end, text: `,${below}` }]

@@ -105,7 +105,7 @@ const load = (file: string, before: AllUsed, parent: Scope.Scope) =>
         folder,
         new Map(signIn === undefined ? [] : [[entry.name, signIn.authorization]])
       )
-      refused.push(...problems)
+      for (const one of problems) refused.push(one)
       if (options === undefined) yield* Scope.close(scope, Exit.void)
       else found.set(entry.name, { fingerprint: print, options, signIn, scope })
     }

@@ -84,6 +84,9 @@ const withoutOwn = (servers: ReadonlyArray<Entry>): string =>
   "clients of MCP 2026-07-28 have no sessions, so the gateway does not offer them the servers of which each client has its own: "
   + servers.map(({ name }) => name).join(", ")
 
+/** So many problems of one file are worth saying; each costs a look at the file. */
+const mostProblems = 100
+
 /** Reads the text of a file. `${..}` is taken from `env`, and from the place of the file. */
 export const parse = (
   file: string,
@@ -121,7 +124,7 @@ export const parse = (
   )
   /** Says what was found; whether it stops what it was found in. */
   const sort = (found: ReadonlyArray<OptionProblem.Problem>, prefix: Path, isTop: boolean): boolean => {
-    for (const one of found) {
+    for (const one of found.slice(0, Math.max(0, mostProblems - problems.length))) {
       const path = [...prefix, ...one.path]
       if (one.key === "ambiguous") notices.push(at(path, one.message))
       else if (one.key === "foreign") foreign.push(at(path, one.message))

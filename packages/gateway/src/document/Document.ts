@@ -6,6 +6,7 @@ import { Either } from "effect"
 import { parseTree, printParseErrorCode } from "jsonc-parser"
 import type { ParseError } from "jsonc-parser"
 import * as Json from "./Json.js"
+import * as shallow from "./shallow.js"
 import * as Toml from "./Toml.js"
 import * as Tree from "./Tree.js"
 import type * as Value from "./Value.js"
@@ -82,6 +83,7 @@ const document = (text: string, root: Tree.Node, value: unknown): Document => ({
 })
 
 const ofJson = (text: string): Either.Either<Document, Broken> => {
+  shallow.json(text)
   const errors: Array<ParseError> = []
   const tree = parseTree(text, errors, { allowTrailingComma: true, disallowComments: false })
   const [error] = errors
@@ -108,5 +110,12 @@ const ofToml = (text: string): Either.Either<Document, Broken> =>
 /** Reads a text: TOML in a file whose name says so, else JSON with comments and trailing commas. */
 export const parse = (file: string, text: string): Either.Either<Document, Broken> => {
   const content = text.replace(/^\uFEFF/, "")
-  return /\.toml$/i.test(file) ? ofToml(content) : ofJson(content)
+  const read = Either.try({
+    try: () => /\.toml$/i.test(file) ? ofToml(content) : ofJson(content),
+    catch: (error) => {
+      if (error instanceof Tree.Unreadable) return { line: error.line ?? 1, message: error.message }
+      throw error
+    }
+  })
+  return Either.flatMap(read, (one) => one)
 }

@@ -2,13 +2,14 @@
  * JSON, with comments and trailing commas.
  */
 import { getNodeValue, type Node as JsonNode, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser"
+import * as shallow from "./shallow.js"
 import { printer, type Syntax } from "./Syntax.js"
-import { lineAt, type Node, Unreadable } from "./Tree.js"
+import { lineAt, type Node, parsed, Unreadable } from "./Tree.js"
 import * as Value from "./Value.js"
 
 const read = (text: string): JsonNode => {
   const errors: Array<ParseError> = []
-  const root = parseTree(text, errors, { allowTrailingComma: true, disallowComments: false })
+  const root = parseTree(shallow.json(text), errors, { allowTrailingComma: true, disallowComments: false })
   const [error] = errors
   if (error !== undefined || root === undefined) {
     const what = error === undefined
@@ -46,8 +47,8 @@ const valueOf = (json: JsonNode): Value.Value => {
 const quote = (text: string): string => JSON.stringify(text)
 
 export const syntax: Syntax = {
-  tree: (text) => node(read(text)),
-  value: (text) => valueOf(read(text)),
+  tree: (text) => parsed(() => node(read(text))),
+  value: (text) => parsed(() => valueOf(read(text))),
   print: printer(quote, quote, ": "),
   printKey: quote,
   assign: ": ",

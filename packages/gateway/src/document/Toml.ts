@@ -2,8 +2,9 @@
  * TOML. No editor of it keeps comments, so that this reader finds what stands where; what the text says is what `smol-toml` reads.
  */
 import { parse, TomlError } from "smol-toml"
+import * as shallow from "./shallow.js"
 import { printer, type Syntax } from "./Syntax.js"
-import { lineAt, type List, type Node, type Pair, type Span, Unreadable } from "./Tree.js"
+import { lineAt, type List, type Node, type Pair, parsed, type Span, Unreadable } from "./Tree.js"
 import * as Value from "./Value.js"
 
 type Table = Span & { readonly kind: "table"; readonly flow: boolean; readonly pairs: Array<MutablePair> }
@@ -179,8 +180,9 @@ const quote = (text: string): string => JSON.stringify(text).replaceAll("\u007F"
 const printKey = (key: string): string => /^[\w-]+$/.test(key) ? key : quote(key)
 
 export const syntax: Syntax = {
-  tree: (text) => new Reader(text).document(),
+  tree: (text) => parsed(() => new Reader(shallow.toml(text)).document()),
   value: (text) => {
+    shallow.toml(text)
     try {
       return Value.from(parse(text, { integersAsBigInt: true }))
     } catch (error) {

@@ -46,7 +46,21 @@ export class Unreadable extends Error {
 }
 
 /** The line of an offset, from 1. */
-export const lineAt = (text: string, offset: number): number => text.slice(0, offset).split("\n").length
+export const lineAt = (text: string, offset: number): number => {
+  let line = 1
+  for (let at = text.indexOf("\n"); at !== -1 && at < offset; at = text.indexOf("\n", at + 1)) line++
+  return line
+}
+
+/** What a parser makes of a text. Parsers are recursive: a text that is nested too deeply for them is unreadable, and no defect. */
+export const parsed = <A>(parse: () => A): A => {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof RangeError) throw new Unreadable("nested too deeply")
+    throw error
+  }
+}
 
 /** The pair of a key, if the node is a table that has it once. */
 export const pairOf = (node: Node | undefined, key: string): Pair | undefined => {

@@ -1,19 +1,32 @@
 /**
  * YAML. The text is edited at the places that the parser names, and never written anew: that would lose indentation and blank lines.
  */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node as YamlNode, parseAllDocuments } from "yaml"
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node as YamlNode, parseAllDocuments, visit } from "yaml"
+import * as shallow from "./shallow.js"
 import { printer, type Syntax } from "./Syntax.js"
-import { type Node, Unreadable } from "./Tree.js"
+import { type Node, parsed, Unreadable } from "./Tree.js"
 import * as Value from "./Value.js"
 
 const read = (text: string) => {
   const lines = new LineCounter()
-  const documents = parseAllDocuments(text, { lineCounter: lines, keepSourceTokens: false, prettyErrors: false })
+  const documents = parseAllDocuments(shallow.yaml(text), {
+    lineCounter: lines,
+    keepSourceTokens: false,
+    prettyErrors: false
+  })
   const [document, second] = Array.isArray(documents) ? documents : []
   if (second !== undefined) throw new Unreadable("holds several YAML documents")
   const [error] = document?.errors ?? []
   if (error !== undefined) {
     throw new Unreadable(`line ${lines.linePos(error.pos[0]).line}: not valid YAML: ${error.message.split("\n")[0]}`)
+  }
+  if (document !== undefined) {
+    visit(document, {
+      Alias: (_, { source }, path) => {
+        const isWithin = path.some((one) => (isMap(one) || isSeq(one)) && one.anchor === source)
+        if (isWithin) throw new Unreadable(`not valid YAML: what is named ${source} contains itself`)
+      }
+    })
   }
   return document
 }
@@ -47,9 +60,19 @@ const print = (text: string): string =>
     ? text
     : JSON.stringify(text)
 
+/** Aliases that stand for too much are an error of the value, and none of the text. */
+const valueOf = (document: ReturnType<typeof read>): Value.Value => {
+  try {
+    return Value.from(document?.toJS({ mapAsMap: true }))
+  } catch (error) {
+    if (error instanceof RangeError) throw error
+    throw new Unreadable(`not valid YAML: ${String((error as Error).message).split("\n", 1)[0]}`)
+  }
+}
+
 export const syntax: Syntax = {
-  tree: (text) => node(read(text)?.contents),
-  value: (text) => Value.from(read(text)?.toJS({ mapAsMap: true })),
+  tree: (text) => parsed(() => node(read(text)?.contents)),
+  value: (text) => parsed(() => valueOf(read(text))),
   print: printer(print, print, ": "),
   printKey: print,
   assign: ": ",

@@ -3,7 +3,7 @@
  * refused here, whatever else goes on.
  */
 import type { Redacted, Scope } from "effect"
-import { Deferred, Effect } from "effect"
+import { Deferred, Effect, Runtime } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -107,7 +107,19 @@ export const listen = (
       Unavailable.answer(phase, probes, path, request, response)
     let handler = unavailable("starting")
     const connections = new Connections(maxConnections)
+    const runtime = yield* Effect.runtime<never>()
     const answer = (request: IncomingMessage, response: ServerResponse): void => {
+      response.on("error", () => undefined)
+      try {
+        take(request, response)
+      } catch (error) {
+        // What is thrown here would end the program.
+        Runtime.runFork(runtime)(Effect.logError("a request failed inside mcp-lifeline", error))
+        if (response.headersSent) return void response.destroy()
+        refuse(response, { status: 500, message: "The request failed inside mcp-lifeline; its log has more" })
+      }
+    }
+    const take = (request: IncomingMessage, response: ServerResponse): void => {
       connections.began(request.socket, response)
       for (const [name, value] of Object.entries(protection)) response.setHeader(name, value)
       const path = pathOf(request)

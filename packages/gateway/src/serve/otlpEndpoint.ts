@@ -15,7 +15,7 @@ export const endpointOf = (signal: Signal, env: NodeJS.ProcessEnv): string | und
   if (env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true" || env[`OTEL_${name}_EXPORTER`] === "none") return undefined
   const base = given(env["OTEL_EXPORTER_OTLP_ENDPOINT"])
   return given(env[`OTEL_EXPORTER_OTLP_${name}_ENDPOINT`]) ??
-    (base === undefined ? undefined : `${base.replace(/\/+$/, "")}/v1/${signal}`)
+    (base === undefined ? undefined : `${base.replace(/(?<!\/)\/+$/, "")}/v1/${signal}`)
 }
 
 /** Whether anything is to be sent. */

@@ -1,0 +1,103 @@
+/**
+ * Refuses a text that is nested too deeply, before a recursive parser sees it: where the stack overflows, not every function of Node.js can
+ * say so with an error that is caught. Each function looks at each character once.
+ */
+import { Unreadable } from "./Tree.js"
+
+/** Levels of nested lists and tables that a document may have. */
+export const deepest = 200
+
+const tooDeep = (): Unreadable => new Unreadable(`nested more than ${deepest} levels deep`)
+
+/** The index of the last character of a text in quotes that begins at `start`. */
+const endOfQuoted = (text: string, start: number, quote: string, hasEscapes: boolean): number => {
+  let at = start + quote.length
+  while (at < text.length && !text.startsWith(quote, at)) at += hasEscapes && text[at] === "\\" ? 2 : 1
+  return at + quote.length - 1
+}
+
+const endOf = (text: string, end: string, start: number): number => {
+  const found = text.indexOf(end, start)
+  return found === -1 ? text.length : found + end.length - 1
+}
+
+/** JSON with comments. */
+export const json = (text: string): string => {
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    switch (text[at]) {
+      case "[":
+      case "{":
+        if (++depth > deepest) throw tooDeep()
+        break
+      case "]":
+      case "}":
+        depth = Math.max(0, depth - 1)
+        break
+      case '"':
+        at = endOfQuoted(text, at, '"', true)
+        break
+      case "/":
+        if (text[at + 1] === "/") at = endOf(text, "\n", at)
+        else if (text[at + 1] === "*") at = endOf(text, "*/", at + 2)
+    }
+  }
+  return text
+}
+
+/** TOML, whose dotted keys are tables, too. */
+export const toml = (text: string): string => {
+  let depth = 0
+  let dots = 0
+  for (let at = 0; at < text.length; at++) {
+    const one = text[at]
+    switch (one) {
+      case "[":
+      case "{":
+        dots = 0
+        if (++depth > deepest) throw tooDeep()
+        break
+      case "]":
+      case "}":
+        depth = Math.max(0, depth - 1)
+        break
+      case '"':
+      case "'": {
+        const long = one.repeat(3)
+        at = endOfQuoted(text, at, text.startsWith(long, at) ? long : one, one === '"')
+        break
+      }
+      case "#":
+        at = endOf(text, "\n", at) - 1
+        break
+      case ".":
+        if (++dots > deepest) throw tooDeep()
+        break
+      case "=":
+      case ",":
+      case "\n":
+        dots = 0
+    }
+  }
+  return text
+}
+
+/** Characters before the content of a line of YAML: two for each level of a block. */
+const longestIndent = 2 * deepest
+
+/** YAML: brackets wherever they stand, and what stands before the content of each line. */
+export const yaml = (text: string): string => {
+  let depth = 0
+  let indent = 0
+  for (const one of text) {
+    if (one === "[" || one === "{") {
+      if (++depth > deepest) throw tooDeep()
+    } else if (one === "]" || one === "}") depth = Math.max(0, depth - 1)
+    if (one === "\n") indent = 0
+    else if (indent >= 0) {
+      if (one !== " " && one !== "-" && one !== "?" && one !== "\t" && one !== ":") indent = -1
+      else if (++indent > longestIndent) throw tooDeep()
+    }
+  }
+  return text
+}
