@@ -79,6 +79,7 @@ export class Link implements Transport {
   }
 
   #receive(message: JSONRPCMessage, extra: MessageExtraInfo | undefined): void {
+    if (!Predicate.isObject(message)) return this.#receivers.log("a message is no object and is dropped")
     if (!("method" in message)) this.#receivers.requests.answered(message)
     else if (this.#isOver) return
     else if ("id" in message || message.method === "notifications/cancelled") this.onmessage?.(message, extra)

@@ -89,7 +89,8 @@ class Adapted implements AdapterTransport {
     const { onmessage } = this.#inner
     this.#inner.onmessage = (message, extra) => {
       onmessage?.(message, extra)
-      this.onmessage?.(message, extra)
+      // Not every transport checks what comes.
+      if (typeof message === "object" && message !== null) this.onmessage?.(message, extra)
     }
     return this.#classified(() => this.#inner.start())
   }

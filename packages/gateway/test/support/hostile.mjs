@@ -1,3 +1,4 @@
+// oxlint-disable unicorn/require-post-message-target-origin -- a worker has no origin
 /**
  * Runs in a worker: each regular expression on texts that would take a superlinear one minutes. Says what it begins with, so that the
  * test knows what it was when it is ended.
