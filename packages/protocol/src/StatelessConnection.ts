@@ -74,8 +74,11 @@ const open = (
       if (closing || lost !== undefined) return
       lost = loss
       link.refuse(loss)
+      requests.endUnsent(loss)
       onLost?.(loss)
-      endAll(loss)
+      // A server that no longer speaks this protocol refuses each request by itself.
+      if (loss.kind === "session") listening?.end(loss)
+      else endAll(loss)
     }
     transport.onlost = lose
     transport.drained = options.relay?.drained

@@ -67,8 +67,8 @@ export interface Connection {
   readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, RequestError>
   /**
    * Registers the one callback for the end of the transport. It is called once; at once if the transport has already ended; never because
-   * the scope closes. Requests in flight end at the same time; if the connection can `suspend`, they end with the following `suspend` or
-   * `fail`.
+   * the scope closes. Requests in flight end at the same time; if the server has forgotten the session, or if the connection can `suspend`,
+   * they end with their own answer, or with the following `suspend` or `fail`.
    */
   readonly onLost: (callback: (loss: Loss) => void) => void
   /** Ends every pending request now and refuses new ones. Does not close. Idempotent. */
