@@ -1,10 +1,14 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { Backend } from "@mcp-lifeline/core"
+import { Deferred, Effect, Fiber } from "effect"
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { FolderWatch } from "../src/wrap/FolderWatch.js"
 import * as Watch from "../src/wrap/Watch.js"
+import { WatchedVersion } from "../src/wrap/WatchedVersion.js"
 import { stateFolder, wrap } from "./support/Host.js"
+import * as RawServer from "./support/RawServer.js"
 
 /** A folder with a watch on one in it, both of which go with the test. */
 const watching = () => {
@@ -88,6 +92,81 @@ describe("--watch", () => {
     assert.isTrue(program?.counts(process.execPath))
     assert.isFalse(program?.counts(`${process.execPath}.other`))
   })
+
+  it("[W4] a version that ends as it is started is started once, and calls fail at once until the next change", async () => {
+    using state = stateFolder()
+    using one = watching()
+    const journal = join(state.path, "journal")
+    const begins = `require("node:fs").appendFileSync(${JSON.stringify(journal)}, "+");`
+    const works = `${begins}
+      require("node:readline").createInterface(process.stdin).on("line", (line) => {
+        const { id, method, params } = JSON.parse(line)
+        const result = method === "initialize"
+          ? { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "edited", version: "1" } }
+          : method === "tools/list"
+          ? { tools: [{ name: "pid", inputSchema: { type: "object" } }] }
+          : { content: [{ type: "text", text: String(process.pid) }] }
+        if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, result }))
+      })`
+    const file = join(one.folder, "server.cjs")
+    const starts = (): number => readFileSync(journal, "utf8").length
+    writeFileSync(file, works)
+    await using host = wrap(["--watch", "--", process.execPath, file], { state: state.path })
+    await host.initialize()
+    const before = await host.call("pid")
+    writeFileSync(journal, "")
+    writeFileSync(file, `${begins}throw new Error("a mistake of the author")`)
+    await host.until(() =>
+      /does not start: .*; the next change of a watched file starts it/.test(host.stderr) || undefined
+    )
+    for (const _ of [1, 2, 3]) {
+      const { error } = await host.request("tools/call", { name: "pid", arguments: {} })
+      assert.match(
+        error?.message ?? "",
+        /a mistake of the author.* The next change of a watched file starts the server/s
+      )
+      assert.strictEqual(error?.data.state, "Disconnected")
+    }
+    assert.strictEqual(starts(), 1)
+    writeFileSync(file, works)
+    let after: string | undefined
+    while (after === undefined) after = await host.call("pid").catch(() => undefined)
+    assert.notStrictEqual(after, before)
+    assert.strictEqual(starts(), 2)
+    // One that has been connected is started again as always.
+    process.kill(Number(after), "SIGKILL")
+    let again: string | undefined
+    while (again === undefined) again = await host.call("pid").catch(() => undefined)
+    assert.notStrictEqual(again, after)
+    assert.strictEqual(starts(), 3)
+  })
+
+  it("[W4] a change while the server is being started starts it once more", () =>
+    Effect.gen(function*() {
+      const version = new WatchedVersion()
+      const server = RawServer.connector(() => undefined)
+      const isOpen = yield* Deferred.make<void>()
+      const isAsked = yield* Deferred.make<void>()
+      let starts = 0
+      const connector = version.around({
+        ...server,
+        connect: (options) =>
+          Effect.suspend(() => {
+            starts++
+            return Effect.zipRight(Deferred.succeed(isAsked, undefined), Deferred.await(isOpen))
+          }).pipe(Effect.zipRight(server.connect(options)))
+      })
+      const backend = yield* Backend.make("edited", { connector })
+      yield* Deferred.await(isAsked)
+      const restarts = yield* Effect.fork(Effect.all([version.restart(backend), version.restart(backend)], {
+        concurrency: "unbounded"
+      }))
+      yield* Effect.yieldNow()
+      yield* Deferred.succeed(isOpen, undefined)
+      yield* Fiber.join(restarts)
+      assert.strictEqual(starts, 2)
+      assert.strictEqual((yield* backend.status).state, "Connected")
+    }).pipe(Effect.scoped, Effect.runPromise))
 
   it("[W4] a command line that names no file is said so", async () => {
     using state = stateFolder()

@@ -47,11 +47,17 @@ export const withoutOptions = (text: string): string => {
   ).replace(/maxMessageBytes \((\d+)\): ask for less, or raise the limit/, "$1 bytes: ask for less")
 }
 
-/** Where the call came in: `wrap`, whose server nobody commands; or a gateway, whose servers can be switched on and off. */
-export type Door = "wrap" | "serve"
+/**
+ * Where the call came in: `wrap`, whose server nobody commands; `wrap --watch`, while only a change of a file starts the server; or a
+ * gateway, whose servers can be switched on and off.
+ */
+export type Door = "wrap" | "watch" | "serve"
 
 /** What comes next, by the state that the server is in. */
 const next = (name: string, state: unknown, door: Door): string => {
+  if (door === "watch") {
+    return "The next change of a watched file starts the server: do not repeat the call before that."
+  }
   switch (state) {
     case "PermanentlyFailed":
       return "Once somebody has fixed the cause, make the same call again."

@@ -37,6 +37,8 @@ export interface Options {
   readonly know: (client: Client) => Effect.Effect<KnownServer>
   /** Begins to supervise the server in the name of a client. Called once. */
   readonly open: (client: Client, incoming: Incoming) => Effect.Effect<Backend.Backend>
+  /** Whether the server has ended as it was started after a change of its files, and only the next one starts it. */
+  readonly isBroken: () => boolean
   /** Whether only a request of the host connects a server that was lost (`reconnect.auto=false`). */
   readonly isConnectedOnRequest: boolean
   /** Ends with why the server cannot be connected unless a person does something. */
@@ -391,7 +393,12 @@ export class Bridge {
     return {
       jsonrpc: "2.0",
       id,
-      error: Advice.advised(this.#options.name, error, this.#options.login(), "wrap")
+      error: Advice.advised(
+        this.#options.name,
+        error,
+        this.#options.login(),
+        this.#options.isBroken() ? "watch" : "wrap"
+      )
     } as JSONRPCMessage
   }
 

@@ -20,6 +20,7 @@ import { KnownServer } from "./KnownServer.js"
 import { Recorder } from "./Recorder.js"
 import * as Server from "./Server.js"
 import { StdioHost } from "./StdioHost.js"
+import { WatchedVersion } from "./WatchedVersion.js"
 
 /** How long what the host has asked may take once it has closed its end, in milliseconds. */
 const lastAnswers = 800
@@ -99,15 +100,16 @@ interface Wrapped {
   /** The options of its supervision that are given. */
   readonly policy: Policy.PolicyOptions
   readonly signIn: SignIn | undefined
-  /** The servers that run. */
-  readonly backends: Set<Backend.Backend>
+  /** The servers that run, where their files are watched. */
+  readonly watched: Map<Backend.Backend, WatchedVersion> | undefined
   readonly log: Recorder | undefined
   readonly record: Recorder | undefined
 }
 
 /** Supervises the server for a client of the host. */
 const open = (
-  { backends, connector, log, name, policy, signIn }: Wrapped,
+  { connector, log, name, policy, signIn, watched }: Wrapped,
+  version: WatchedVersion,
   client: Client,
   incoming: Incoming
 ): Effect.Effect<Backend.Backend, never, Scope.Scope> =>
@@ -115,14 +117,17 @@ const open = (
     const backend = yield* Backend.make(name, {
       ...policy,
       discovery: { mode: "learn", ...policy.discovery },
-      connector: incoming.around(connector),
+      connector: watched === undefined ? incoming.around(connector) : version.around(incoming.around(connector)),
       clientInfo: client.clientInfo,
       capabilities: client.capabilities
     }).pipe(Effect.orDie)
-    yield* Effect.acquireRelease(
-      Effect.sync(() => backends.add(backend)),
-      () => Effect.sync(() => backends.delete(backend))
-    )
+    if (watched !== undefined) {
+      yield* Effect.acquireRelease(
+        Effect.sync(() => watched.set(backend, version)),
+        () => Effect.sync(() => watched.delete(backend))
+      )
+      yield* Effect.forkScoped(version.follow(backend))
+    }
     if (signIn !== undefined) {
       const { reconnectWhenDone } = yield* Effect.promise(() => import("../sign-in/SignIn.js"))
       yield* reconnectWhenDone(signIn, backend)
@@ -163,8 +168,9 @@ const converse = (
         record.write(way, { message })
         pass(message, about)
       }
-    const bridge = (write: (message: JSONRPCMessage) => void, isStateless: boolean): Bridge =>
-      new Bridge({
+    const bridge = (write: (message: JSONRPCMessage) => void, isStateless: boolean): Bridge => {
+      const version = new WatchedVersion()
+      return new Bridge({
         name,
         isStateless,
         isBounded: wrapped.policy.timeouts?.request !== undefined,
@@ -172,7 +178,8 @@ const converse = (
         write,
         drained,
         know: (client) => Effect.provide(know(wrapped.server, client), runtime),
-        open: (client, incoming) => Effect.provide(open(wrapped, client, incoming), runtime),
+        open: (client, incoming) => Effect.provide(open(wrapped, version, client, incoming), runtime),
+        isBroken: () => version.isBroken,
         isConnectedOnRequest: wrapped.policy.reconnect?.auto === false,
         hopeless: hopeless(wrapped.signIn),
         loginNeeded: loginNeeded(wrapped.signIn),
@@ -180,6 +187,7 @@ const converse = (
         isLoginNeeded: () => wrapped.signIn !== undefined && State.isBlocking(Effect.runSync(wrapped.signIn.state)),
         onFailed
       })
+    }
     const eras = new Eras(name, bridge, recording("to the host", write), isShared)
     yield* Effect.addFinalizer(() => Effect.sync(() => eras.end()))
     return {
@@ -196,17 +204,20 @@ const recorder = (file: string | undefined) =>
   )
 
 /** Restarts what runs when its files change. What goes wrong then is told by the attempts that fail. */
-const watching = ({ server, watch }: Wrap, { backends, name }: Wrapped) =>
+const watching = ({ server, watch }: Wrap, { name, watched }: Wrapped) =>
   Effect.gen(function*() {
-    if (watch === undefined || server._tag !== "Command") return
+    if (watch === undefined || watched === undefined || server._tag !== "Command") return
     const Watch = yield* Effect.promise(() => import("./Watch.js"))
     const runtime = yield* Effect.runtime<never>()
     yield* Watch.start(Watch.watched(watch.glob, server.command, server.args), (file) => {
       StandardError.line(`mcp-lifeline: ${file} has changed; ${name} is restarted`)
-      for (const backend of backends) {
+      for (const [backend, version] of watched) {
         Runtime.runFork(runtime)(
-          Effect.catchAll(backend.reconnect, ({ message }) =>
-            Effect.sync(() => StandardError.line(`mcp-lifeline: ${name} does not start: ${message}`)))
+          Effect.catchAll(version.restart(backend), ({ message }) =>
+            Effect.sync(() => {
+              const next = version.isBroken ? "; the next change of a watched file starts it" : ""
+              StandardError.line(`mcp-lifeline: ${name} does not start: ${message}${next}`)
+            }))
         )
       }
     })
@@ -269,7 +280,7 @@ const sayLogins = (name: string, signIn: SignIn) =>
 export const serve = (
   server: Pick<Wrapped, "connector" | "name" | "server">
 ): Effect.Effect<void, StartError, Scope.Scope | StateFolder> =>
-  overStdio({ ...server, policy: {}, signIn: undefined, backends: new Set(), log: undefined, record: undefined })
+  overStdio({ ...server, policy: {}, signIn: undefined, watched: undefined, log: undefined, record: undefined })
 
 /** The options of supervision. Their reader is loaded only where some are given. */
 const policyOf = ({ options }: Wrap, connector: Connector): Effect.Effect<Policy.PolicyOptions, UsageError> =>
@@ -290,7 +301,7 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
       connector,
       policy,
       signIn,
-      backends: new Set(),
+      watched: wrap.watch === undefined ? undefined : new Map(),
       log: yield* recorder(wrap.log),
       record: yield* recorder(wrap.record)
     }

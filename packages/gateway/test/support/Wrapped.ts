@@ -32,6 +32,7 @@ export const make = (answer: RawServer.Answer) =>
             Effect.orDie,
             Scope.extend(scope)
           ),
+        isBroken: () => false,
         isConnectedOnRequest: false,
         hopeless: () => Effect.never,
         loginNeeded: Effect.never,
