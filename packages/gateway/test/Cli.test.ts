@@ -146,6 +146,27 @@ describe("mcp-lifeline", () => {
       expect(Program.family(program.pid)).toEqual([])
     }).pipe(Effect.scoped))
 
+  it.live("[G1:cli] a port that a gateway of the user has: the line names it", () =>
+    Effect.gen(function*() {
+      const first = yield* Program.start([
+        "serve",
+        "--port",
+        "0",
+        "--config",
+        yield* file(`{ "mcpServers": { "a": { "command": "cat", "lazy": true } } }`)
+      ])
+      const [, url = ""] = yield* first.prints(/(http:\/\/127\.0\.0\.1:\d+)/)
+      const { port } = new URL(url)
+      const { code, stderr, stdout } = yield* Program.run(["serve", "--port", port])
+      expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
+      expect(oneLine(stderr)).toMatch(
+        new RegExp(
+          `^mcp-lifeline: port ${port} on 127\\.0\\.0\\.1 is in use by your own gateway \\(pid ${first.pid}, .*mcp\\.json\\); `
+            + `see it with mcp-lifeline status --url ${url},`
+        )
+      )
+    }).pipe(Effect.scoped))
+
   it.live("[G2:cli] a missing file: one line that names it, exit code 1", () =>
     Effect.gen(function*() {
       const { code, stderr, stdout } = yield* Program.run(["serve", "--port", "0", "--config", "not/there.json"])

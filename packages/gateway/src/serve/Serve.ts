@@ -13,6 +13,7 @@ import * as Configuration from "../config/Configuration.js"
 import * as Demo from "../Demo.js"
 import { StartError } from "../Errors.js"
 import * as LastingSessions from "../http/LastingSessions.js"
+import * as PortInUse from "../http/PortInUse.js"
 import type * as SessionKey from "../http/SessionKey.js"
 import * as Token from "../http/Token.js"
 import * as Kept from "../known/Kept.js"
@@ -157,7 +158,9 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
   Effect.gen(function*() {
     const token = yield* Token.find(options)
     const given = options.config === undefined ? undefined : yield* Configuration.make(options.config, output)
-    const bound = yield* Endpoint.bind({ host: options.host, port: options.port, token: token.value })
+    const bound = yield* Endpoint.bind({ host: options.host, port: options.port, token: token.value }).pipe(
+      PortInUse.named(options)
+    )
     const { listener } = bound
     const sessions = yield* LastingSessions.make(options.sessionKey)
     const demo = given ? undefined : yield* Demo.make

@@ -61,12 +61,11 @@ export const register = (
 export const headersOf = ({ token }: Pick<RunningGateway, "token">): Record<string, string> =>
   token === null ? {} : { authorization: `Bearer ${Redacted.value(token)}` }
 
-/**
- * Those of this machine that run and show that they are gateways of this user, the oldest first. What a gateway left that ended without a
- * word is removed.
- */
-export const running: Effect.Effect<ReadonlyArray<RunningGateway>, never, StateFolder.StateFolder> = Effect.gen(
-  function*() {
+/** Those of this machine that run, and show at the address to ask that they are gateways of this user; not asked where there is none. */
+const proven = (
+  addressOf: (gateway: RunningGateway) => string | undefined
+): Effect.Effect<ReadonlyArray<RunningGateway>, never, StateFolder.StateFolder> =>
+  Effect.gen(function*() {
     const gateways = yield* collection
     const now = yield* Clock.currentTimeMillis
     const found = yield* Effect.forEach(yield* gateways.entries, ([key, gateway]) =>
@@ -79,8 +78,26 @@ export const running: Effect.Effect<ReadonlyArray<RunningGateway>, never, StateF
           yield* gateways.remove(key)
           return []
         }
-        return (yield* Effect.promise(() => Proof.isGiven(gateway.url, gateway.secret))) ? [gateway] : []
+        const address = addressOf(gateway)
+        if (address === undefined) return []
+        return (yield* Effect.promise(() => Proof.isGiven(address, gateway.secret))) ? [gateway] : []
       }), { concurrency: 10 })
     return found.flat().toSorted((a, b) => a.startedAt - b.startedAt)
-  }
+  })
+
+/**
+ * Those of this machine that run and show that they are gateways of this user, the oldest first. What a gateway left that ended without a
+ * word is removed.
+ */
+export const running: Effect.Effect<ReadonlyArray<RunningGateway>, never, StateFolder.StateFolder> = proven(
+  ({ url }) => url
 )
+
+/** The one that listens at a host and a port. Only gateways at this port are asked: what else listens there may never answer. */
+export const at = (
+  host: string,
+  port: number
+): Effect.Effect<RunningGateway | undefined, never, StateFolder.StateFolder> => {
+  const address = reachable(`http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`)
+  return Effect.map(proven(({ url }) => url.endsWith(`:${port}`) ? address : undefined), ([gateway]) => gateway)
+}

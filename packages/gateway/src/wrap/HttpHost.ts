@@ -10,6 +10,7 @@ import type { StartError } from "../Errors.js"
 import type { Client, Conversation } from "../http/Conversation.js"
 import * as LastingSessions from "../http/LastingSessions.js"
 import * as Listener from "../http/Listener.js"
+import * as PortInUse from "../http/PortInUse.js"
 import { refuse } from "../http/Refusal.js"
 import * as Requests from "../http/Requests.js"
 import * as Resumption from "../http/Resumption.js"
@@ -65,7 +66,8 @@ export const serve = (
   begin: Begin
 ): Effect.Effect<string, StartError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
-    const listener = yield* Listener.listen({ host: "127.0.0.1", ...options })
+    const place = { host: "127.0.0.1", ...options }
+    const listener = yield* Listener.listen(place).pipe(PortInUse.named(place))
     const runtime = yield* Effect.runtime<never>()
     const failed = (error: unknown): void =>
       void Runtime.runFork(runtime)(Effect.logError("a request failed inside mcp-lifeline", error))

@@ -7,6 +7,7 @@ import { join } from "node:path"
 import * as Proof from "../../src/state/Proof.js"
 import * as RunningGateways from "../../src/state/RunningGateways.js"
 import * as StateFolder from "../../src/state/StateFolder.js"
+import * as HttpHost from "../../src/wrap/HttpHost.js"
 import { folder } from "../support/Gateway.js"
 
 /** What listens at a port as long as the scope lives; gives its address. */
@@ -125,6 +126,29 @@ describe("the running gateways", () => {
         expect(JSON.parse(readFileSync(wide, "utf8")).url).toBe("http://[::1]:1")
       })).pipe(Effect.provideService(StateFolder.StateFolder, state))
       expect(readdirSync(join(path, "gateways"))).toEqual([])
+    }))
+
+  it.scopedLive("[G1] who wants the port of one is told which it is; another program at the port is not taken for one", () =>
+    Effect.gen(function*() {
+      const own = Number(new URL(yield* listening(prove)).port)
+      const foreign = Number(new URL(yield* listening((_, response) => void response.end())).port)
+      const refusal = (port: number) =>
+        Effect.map(
+          Effect.flip(HttpHost.serve({ port, token: undefined }, () => expect.unreachable())),
+          ({ message }) => message
+        )
+      yield* Effect.gen(function*() {
+        expect(yield* refusal(own)).toMatch(/ is in use; stop the program that has it/)
+        yield* register(`http://0.0.0.0:${own}`)
+        yield* register(`http://127.0.0.1:${foreign}`)
+        expect(yield* refusal(own)).toBe(
+          `port ${own} on 127.0.0.1 is in use by your own gateway (pid ${process.pid}, the demo); see it with mcp-lifeline status `
+            + `--url http://127.0.0.1:${own}, stop it, or give another port with --port (0 for any)`
+        )
+        expect(yield* refusal(foreign)).toMatch(/ is in use; stop the program that has it/)
+        expect((yield* RunningGateways.at("0.0.0.0", own))?.url).toBe(`http://127.0.0.1:${own}`)
+        expect(yield* RunningGateways.at("::1", own)).toBeUndefined()
+      }).pipe(Effect.provideService(StateFolder.StateFolder, StateFolder.make(yield* folder)))
     }))
 
   it.scopedLive("[X6] a proof is asked for on a connection of its own, and given for a challenge that nobody can guess", () =>
