@@ -29,7 +29,9 @@ const notAll = (errors: readonly [Error, ...Array<Error>], of: number): Error =>
 
 /**
  * Starts to supervise the servers of a configuration, and resolves when each server has connected or failed once, at most after
- * `waitTimeout` (10 s). If a server is down, this is no failure: Lifeline keeps trying, and the server's tools appear when it is up.
+ * `waitTimeout` (10 s). If a server is down, this is no failure: Lifeline keeps trying, and the server's tools appear when it is up. So
+ * you get a fleet even if no server can be used, for example because each command is missing: `fleet.status` says why, and `fleet.apply`
+ * takes a configuration that is right.
  *
  * With `require: "all"`, if a server that is neither lazy nor disabled is not connected by then, Lifeline closes everything, and rejects
  * the promise with ConnectError (UnauthorizedError if a person has to log in). An option or a server that is not accepted is a

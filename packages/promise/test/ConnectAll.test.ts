@@ -86,6 +86,17 @@ describe("connectAll", () => {
       await http.until(() => http.sessions.size === 0 && http.streams.size === 0 && http.sockets.size === 0)
     }))
 
+  it("[F1] a fleet of which every server has failed for good is there, says why, and takes what mends it", async () => {
+    await using fleet = await connectAll({ mcpServers: { down: missing } })
+    const { lastError, state } = fleet.status["down"] ?? assert.fail()
+    assert.strictEqual(state, "PermanentlyFailed")
+    assert.include(lastError, missing.command)
+    assert.deepEqual(await fleet.listTools(), { tools: [] })
+    await fleet.apply({ mcpServers: { down: Everything.stdio } })
+    await reached(fleet, "down", "Connected")
+    assert.include(await echo(fleet, "down"), "by down")
+  })
+
   it("[F1] waitTimeout bounds the waiting for servers that never answer", async () => {
     const port = await Everything.freePort()
     await using fleet = await connectAll({
