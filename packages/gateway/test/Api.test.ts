@@ -114,7 +114,10 @@ describe.concurrent("the API of a running gateway", () => {
         const { body } = yield* ask(`${base}/api/logs?server=every&limit=50`)
         const texts = body.events.map(({ text }: { readonly text: string }) => text)
         expect(texts.join("\n")).toMatch(/generation 1[^]*generation 2[^]*Disabled[^]*generation 3/)
-        expect((yield* ask(`${base}/api/logs?server=nobody`)).body).toEqual({ events: [] })
+        expect(yield* ask(`${base}/api/logs?server=nobody`)).toMatchObject({
+          status: 404,
+          body: { error: { code: "not_found" } }
+        })
         expect(yield* ask(`${base}/api/logs?limit=0`)).toMatchObject({
           status: 400,
           body: { error: { code: "bad_request" } }

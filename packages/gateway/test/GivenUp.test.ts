@@ -21,9 +21,16 @@ import {
 import { isConnected, serve, untilStatus } from "./support/Gateway.js"
 import { type Host, stateFolder, wrap } from "./support/Host.js"
 
+/**
+ * Over HTTP, what gives a call up arrives on a connection of its own (a cancellation, or the end of the call's connection), and may be
+ * overtaken by the client's next call. That one is lost with the server then.
+ */
+const isOvertaking = (error: unknown): boolean => /result is unknown/.test(String(error))
+
 /** Calls through a client of the official SDK, which times out by itself. */
 const official = (client: Client, prefix = ""): Caller => ({
-  call: (name) => unlessImpatient(client.callTool({ name: `${prefix}${name}` }, undefined, { timeout: patience }))
+  call: (name) =>
+    unlessImpatient(client.callTool({ name: `${prefix}${name}` }, undefined, { timeout: patience }), isOvertaking)
 })
 
 const running = async <A>(use: (scope: Scope.Scope) => Promise<A>): Promise<A> => {
@@ -63,9 +70,6 @@ const overHttpV2 = async (url: string): Promise<ClientV2> => {
   await client.connect(new HttpV2(new URL(url)))
   return client
 }
-
-/** Who gives a call up by closing its TCP connection may be overtaken by his own next call, which is lost with the server then. */
-const isOvertaking = (error: unknown): boolean => /result is unknown/.test(String(error))
 
 const officialV2 = (client: ClientV2, prefix = ""): Caller => ({
   call: (name) => unlessImpatient(client.callTool({ name: `${prefix}${name}` }, { timeout: patience }), isOvertaking)

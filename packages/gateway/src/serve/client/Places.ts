@@ -49,11 +49,11 @@ export class Places {
       const said = groups.filter((_, i) => backends[i]?.some(({ id }) => Fleet.maySay(kind, id, name)))
       const asked = yield* Effect.forEach(
         said.length === 0 ? groups : said,
-        ({ fleet }) => Effect.either(fleet.route(kind, name)),
+        (group) => Effect.either(Effect.map(group.fleet.route(kind, name), (route): Place => ({ group, route }))),
         { concurrency: "unbounded" }
       )
-      const then = this.find(kind, name)
-      if (then !== undefined) return then
+      const [first] = Arr.getRights(asked)
+      if (first !== undefined) return first
       const unreached = Arr.getLefts(asked).find((error) => !Fleet.isUnknown(error))
       if (unreached !== undefined) return yield* unreached
       if (this.#own.refusal !== undefined) return yield* this.#own.refusal
