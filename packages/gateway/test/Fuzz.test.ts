@@ -249,7 +249,8 @@ describe("requests of any form", () => {
             await Promise.all(all.map((bytes) => Hostile.exchange(Number(port), bytes)))
             const answer = await Hostile.exchange(
               Number(port),
-              `GET /nothing HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`
+              `GET /nothing HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`,
+              60_000
             )
             expect(answer).toMatch(/^HTTP\/1\.1 404/)
           }
@@ -273,7 +274,7 @@ describe("requests of any form", () => {
         20
       )
       const request = `GET /callback?state=the+state&code=1 HTTP/1.1\r\nHost: ${host}\r\n\r\n`
-      yield* promise(() => Hostile.exchange(Number(port), request))
+      yield* promise(() => Hostile.exchange(Number(port), request, 60_000))
       expect((yield* promise(() => arrived)).parameters.get("code")).toBe("1")
     }), 120_000)
 })

@@ -261,16 +261,16 @@ export const httpRequest = (host: string): fc.Arbitrary<string> =>
   )
 
 /** Sends bytes, and resolves with the beginning of what comes back; "" where nothing does in time, or the connection is refused. */
-export const exchange = (port: number, bytes: string, host = "127.0.0.1"): Promise<string> =>
+export const exchange = (port: number, bytes: string, limit = 300): Promise<string> =>
   new Promise((resolve) => {
     let got = ""
-    const socket = connect({ host, port })
+    const socket = connect({ host: "127.0.0.1", port })
     const done = (): void => {
       clearTimeout(timer)
       socket.destroy()
       resolve(got)
     }
-    const timer = setTimeout(done, 300)
+    const timer = setTimeout(done, limit)
     socket.on("error", done)
     socket.on("close", done)
     socket.on("data", (chunk: Buffer) => {
