@@ -105,7 +105,7 @@ writeFileSync(
     concurrency: Number(values.jobs),
     timeoutMS: 20_000,
     thresholds: { high: 85, low: 85, break: Number(values.least) || null },
-    reporters: ["clear-text", "json"],
+    reporters: ["progress-append-only", "clear-text", "json"],
     clearTextReporter: { reportTests: false, allowColor: process.stdout.isTTY },
     jsonReporter: { fileName: report },
     tempDirName: "build/mutants",
