@@ -11,19 +11,26 @@ const long = "x".repeat(4 * 1024 * 1024)
 
 const keys = Array.from({ length: 20 }, (_, index) => `k${index}`)
 
+/** A server that has stopped, its backend, and where it writes down what it is asked. */
+const stopped = (era: (typeof eras)[number]) =>
+  Effect.gen(function*() {
+    const journal = join(yield* temporary, "journal")
+    const backend = yield* Backend.make("deaf", {
+      connector: StdioConnector.make(serverOf(era)({ journal })),
+      keepalive: { method: "none" },
+      calls: { maxInFlight: 1000 },
+      reconnect
+    })
+    const pid = yield* connected(backend)
+    process.kill(pid, "SIGSTOP")
+    return { backend, journal, pid }
+  })
+
 describe.concurrent("calls in the queue of a server that does not read", () => {
   for (const era of eras) {
     it.scopedLive(`[C19:real] ${era}: those that are cancelled or whose time is over are never carried out`, () =>
       Effect.gen(function*() {
-        const journal = join(yield* temporary, "journal")
-        const backend = yield* Backend.make("deaf", {
-          connector: StdioConnector.make(serverOf(era)({ journal })),
-          keepalive: { method: "none" },
-          calls: { maxInFlight: 1000 },
-          reconnect
-        })
-        const pid = yield* connected(backend)
-        process.kill(pid, "SIGSTOP")
+        const { backend, journal, pid } = yield* stopped(era)
         const first = yield* Effect.fork(
           Effect.either(ask(backend, "length", { text: long }, { timeout: "2 minutes" }))
         )
@@ -52,14 +59,7 @@ describe.concurrent("calls in the queue of a server that does not read", () => {
 
   it.scopedLive("[C19:real] one that has waited and was written is as sent as any other: the server is told to cancel it", () =>
     Effect.gen(function*() {
-      const journal = join(yield* temporary, "journal")
-      const backend = yield* Backend.make("deaf", {
-        connector: StdioConnector.make(serverOf("2025")({ journal })),
-        keepalive: { method: "none" },
-        reconnect
-      })
-      const pid = yield* connected(backend)
-      process.kill(pid, "SIGSTOP")
+      const { backend, journal, pid } = yield* stopped("2025")
       const first = yield* Effect.fork(ask(backend, "length", { text: long }, { timeout: "2 minutes" }))
       const second = yield* Effect.fork(ask(backend, "silent", {}, { timeout: "2 minutes" }))
       yield* Effect.yieldNow()
@@ -72,14 +72,7 @@ describe.concurrent("calls in the queue of a server that does not read", () => {
 
   it.scopedLive("[C19:real] one of which a part is in the pipe cannot be taken back: the server is told to cancel it", () =>
     Effect.gen(function*() {
-      const journal = join(yield* temporary, "journal")
-      const backend = yield* Backend.make("deaf", {
-        connector: StdioConnector.make(serverOf("2025")({ journal })),
-        keepalive: { method: "none" },
-        reconnect
-      })
-      const pid = yield* connected(backend)
-      process.kill(pid, "SIGSTOP")
+      const { backend, journal, pid } = yield* stopped("2025")
       const error = yield* Effect.flip(ask(backend, "count", { key: "long", text: long }, { timeout: 20 }))
       assert.strictEqual(error._tag, "RequestTimeout")
       process.kill(pid, "SIGCONT")

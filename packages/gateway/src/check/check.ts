@@ -33,7 +33,7 @@ const connectAll = (
   Effect.gen(function*() {
     const fleet = yield* Fleet.make({
       backends: backends.map((server) => {
-        const { identity: _1, sessions: _2, ...one } = server
+        const one = Backends.optionsOf(server)
         return {
           ...one,
           lifecycle: { ...one.lifecycle, lazy: false },

@@ -21,6 +21,10 @@ export type Server = Backend.BackendOptions & {
   readonly identity?: string | undefined
 }
 
+/** What a fleet takes of a server; the rest is the gateway's own, and no option of a backend. */
+export const optionsOf = ({ identity: _1, sessions: _2, ...options }: Server): Omit<Server, "identity" | "sessions"> =>
+  options
+
 /** The backends that can be made, and why others cannot. */
 export interface Backends {
   /** In the order of the file. */

@@ -9,6 +9,19 @@ export const deepest = 200
 
 const tooDeep = (): Unreadable => new Unreadable(`nested more than ${deepest} levels deep`)
 
+/** How deep the brackets are at a place of a text. */
+class Brackets {
+  #depth = 0
+
+  open(): void {
+    if (++this.#depth > deepest) throw tooDeep()
+  }
+
+  close(): void {
+    this.#depth = Math.max(0, this.#depth - 1)
+  }
+}
+
 /** The index of the last character of a text in quotes that begins at `start`. */
 const endOfQuoted = (text: string, start: number, quote: string, hasEscapes: boolean): number => {
   let at = start + quote.length
@@ -23,16 +36,16 @@ const endOf = (text: string, end: string, start: number): number => {
 
 /** JSON with comments. */
 export const json = (text: string): string => {
-  let depth = 0
+  const brackets = new Brackets()
   for (let at = 0; at < text.length; at++) {
     switch (text[at]) {
       case "[":
       case "{":
-        if (++depth > deepest) throw tooDeep()
+        brackets.open()
         break
       case "]":
       case "}":
-        depth = Math.max(0, depth - 1)
+        brackets.close()
         break
       case '"':
         at = endOfQuoted(text, at, '"', true)
@@ -47,7 +60,7 @@ export const json = (text: string): string => {
 
 /** TOML, whose dotted keys are tables, too. */
 export const toml = (text: string): string => {
-  let depth = 0
+  const brackets = new Brackets()
   let dots = 0
   for (let at = 0; at < text.length; at++) {
     const one = text[at]
@@ -55,11 +68,11 @@ export const toml = (text: string): string => {
       case "[":
       case "{":
         dots = 0
-        if (++depth > deepest) throw tooDeep()
+        brackets.open()
         break
       case "]":
       case "}":
-        depth = Math.max(0, depth - 1)
+        brackets.close()
         break
       case '"':
       case "'": {
@@ -87,12 +100,11 @@ const longestIndent = 2 * deepest
 
 /** YAML: brackets wherever they stand, and what stands before the content of each line. */
 export const yaml = (text: string): string => {
-  let depth = 0
+  const brackets = new Brackets()
   let indent = 0
   for (const one of text) {
-    if (one === "[" || one === "{") {
-      if (++depth > deepest) throw tooDeep()
-    } else if (one === "]" || one === "}") depth = Math.max(0, depth - 1)
+    if (one === "[" || one === "{") brackets.open()
+    else if (one === "]" || one === "}") brackets.close()
     if (one === "\n") indent = 0
     else if (indent >= 0) {
       if (one !== " " && one !== "-" && one !== "?" && one !== "\t" && one !== ":") indent = -1

@@ -5,7 +5,7 @@ import { type Backend, type Connector, Fleet, type InvalidOptions, type ServerNo
 import { Incoming, type Introduction, JsonRpc } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
 import { Effect, Option } from "effect"
-import type { Server } from "../config/Backends.js"
+import { optionsOf, type Server } from "../config/Backends.js"
 import type { KeptServers } from "../known/Kept.js"
 import { type Client, Remembered } from "../known/Remembered.js"
 
@@ -69,7 +69,7 @@ export const backendOf = (
   remembered: Remembered,
   around: (connector: Connector) => Connector
 ): Backend.BackendOptions & { readonly id: string } => {
-  const { identity: _1, sessions: _2, ...options } = server
+  const options = optionsOf(server)
   return { ...options, connector: around(options.connector), catalogMemory: remembered.memory(server.id) }
 }
 
