@@ -3,6 +3,9 @@
  * Changes one operator, condition or statement at a time in the sources that are named, with StrykerJS, and says which of these mutants
  * no test finds. Read them one by one: a mutant that makes no difference to anybody cannot be found.
  *
+ * Many mutants are tried in one thread, since to load Effect and the SDK takes longer than most tests. What a module makes once it does
+ * not make again there, so the mutants that no test finds are tried once more, each in a thread of its own.
+ *
  * The tests that run are those in the folder of `test/` that has the name of the sources' folder, those of the package that have the name
  * of a source, and those that `--tests` names. Tests that start a built program are left out: there are no mutants in what was built.
  *
@@ -10,7 +13,7 @@
  *
  * `:10-20` names lines of a file. Exit code 1 where fewer percent are found than `--least` says.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
@@ -87,33 +90,96 @@ const tests = [...new Set([...mutate.flatMap(testsOf), ...named])].filter((file)
 if (tests.length === 0) refuse("No test stands beside these sources: name some with --tests")
 console.log(`Tests:\n${tests.map((file) => `  ${file}`).join("\n")}`)
 
-const report = "build/mutants.json"
+/** @typedef {{ id: string, mutatorName: string, replacement?: string, status: string, location: { start: Place, end: Place } }} Mutant */
+/** @typedef {{ line: number, column: number }} Place */
+
 const config = "build/stryker.json"
 mkdirSync("build", { recursive: true })
-writeFileSync(
-  config,
-  JSON.stringify({
-    mutate,
-    testRunner: "vitest",
-    plugins: ["@stryker-mutator/vitest-runner"],
-    vitest: { configFile: "vitest.mutants.ts", related: false },
-    coverageAnalysis: "perTest",
-    // Constants of a module are made once for all tests of a process.
-    ignoreStatic: true,
-    // The words of a message are read, not tested.
-    mutator: { excludedMutations: ["StringLiteral"] },
-    concurrency: Number(values.jobs),
-    timeoutMS: 20_000,
-    thresholds: { high: 85, low: 85, break: Number(values.least) || null },
-    reporters: ["progress-append-only", "clear-text", "json"],
-    clearTextReporter: { reportTests: false, allowColor: process.stdout.isTTY },
-    jsonReporter: { fileName: report },
-    tempDirName: "build/mutants",
-    ignorePatterns: ["build", "**/dist", "**/esm", "**/cjs", "docs"],
-    // TypeScript 7 has no API yet with which Stryker could read the project, and vitest needs none.
-    disableTypeChecks: false,
-    tsconfigFile: "build/none.json"
-  })
-)
 process.env["LIFELINE_MUTANT_TESTS"] = tests.join("\n")
-process.exit(await run("stryker", ["run", config]))
+
+/**
+ * Resolves with the mutants of each file and what became of them.
+ *
+ * @param {ReadonlyArray<string>} mutate what Stryker changes
+ * @param {number} perThread how many mutants are tried in one thread
+ */
+const tryAll = async (mutate, perThread) => {
+  const report = `build/mutants-${perThread}.json`
+  rmSync(report, { force: true })
+  process.env["LIFELINE_MUTANTS_PER_THREAD"] = `${perThread}`
+  writeFileSync(
+    config,
+    JSON.stringify({
+      mutate,
+      testRunner: "vitest",
+      plugins: ["@stryker-mutator/vitest-runner"],
+      vitest: { configFile: "vitest.mutants.ts", related: false },
+      coverageAnalysis: "perTest",
+      // Constants of a module are made once for all tests of a process.
+      ignoreStatic: true,
+      // The words of a message are read, not tested.
+      mutator: { excludedMutations: ["StringLiteral"] },
+      concurrency: Number(values.jobs),
+      // Beside half as long again as the tests took.
+      timeoutMS: 8000,
+      reporters: ["progress-append-only", "json"],
+      jsonReporter: { fileName: report },
+      tempDirName: "build/mutants",
+      ignorePatterns: ["build", "**/dist", "**/esm", "**/cjs", "docs"],
+      // TypeScript 7 has no API yet with which Stryker could read the project, and vitest needs none.
+      disableTypeChecks: false,
+      tsconfigFile: "build/none.json"
+    })
+  )
+  const code = await run("stryker", ["run", config])
+  if (code !== 0 || !existsSync(report)) process.exit(code || 2)
+  /** @type {{ files: Record<string, { source: string, mutants: Array<Mutant> }> }} */
+  const { files } = JSON.parse(readFileSync(report, "utf8"))
+  return files
+}
+
+/** @param {Place} place */
+const text = ({ column, line }) => `${line}:${column}`
+/** @param {Mutant} mutant */
+const range = ({ location: { end, start } }) => `${text(start)}-${text(end)}`
+/** @param {Mutant} mutant */
+const key = (mutant) => [range(mutant), mutant.mutatorName, mutant.replacement].join(" ")
+/** @param {Mutant} mutant */
+const isFound = ({ status }) => status === "Killed" || status === "Timeout"
+/** @param {Mutant} mutant */
+const counts = ({ status }) => status !== "Ignored"
+
+const files = await tryAll(mutate, 25)
+const again = Object.entries(files).flatMap(([file, { mutants }]) =>
+  mutants.filter(({ status }) => status === "Survived").map((mutant) => `${file}:${range(mutant)}`)
+)
+const alone = again.length === 0 ? {} : await tryAll([...new Set(again)], 1)
+for (const [file, { mutants }] of Object.entries(files)) {
+  const later = new Map((alone[file]?.mutants ?? []).map((mutant) => [key(mutant), mutant.status]))
+  for (const mutant of mutants) {
+    if (mutant.status === "Survived") mutant.status = later.get(key(mutant)) ?? mutant.status
+  }
+}
+writeFileSync("build/mutants.json", JSON.stringify(files))
+
+for (const [file, { mutants, source }] of Object.entries(files)) {
+  const lines = source.split("\n")
+  for (const mutant of mutants.filter((one) => counts(one) && !isFound(one))) {
+    const { location: { start }, mutatorName, replacement, status } = mutant
+    console.log(`${file}:${text(start)} ${status} ${mutatorName}`)
+    console.log(`  - ${lines[start.line - 1]?.trim()}\n  + ${replacement?.replaceAll(/\s+/g, " ")}\n`)
+  }
+}
+
+/** @param {ReadonlyArray<Mutant>} mutants */
+const score = (mutants) => {
+  const all = mutants.filter(counts)
+  const found = all.filter(isFound).length
+  return { found, of: all.length, percent: all.length === 0 ? 100 : Math.round((1000 * found) / all.length) / 10 }
+}
+const total = score(Object.values(files).flatMap(({ mutants }) => mutants))
+console.table({
+  ...Object.fromEntries(Object.entries(files).map(([file, { mutants }]) => [file, score(mutants)])),
+  "all": total
+})
+process.exitCode = total.percent < Number(values.least) ? 1 : 0
