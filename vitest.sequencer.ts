@@ -25,6 +25,7 @@ const longest = [
   "gateway/test/WrapFailuresMachine",
   "gateway/test/WrapFailuresStateless",
   "gateway/test/GivenUp",
+  "gateway/test/EndedSessions",
   "gateway/test/Start",
   "transport-http/test/Resume",
   "promise/test/FirstConnection",

@@ -2,7 +2,7 @@
  * Calls that are started outside of any fiber.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { type CallError, type Connection, Telemetry } from "@mcp-lifeline/core"
+import { type Backend, type CallError, type Connection, Telemetry } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, TestClock } from "effect"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
@@ -22,7 +22,8 @@ const sending = (change: (connection: Connection) => Partial<Connection> = () =>
     const one = yield* watched(script)
     yield* runUntilIdle
     const nexts: Array<Effect.Effect<unknown, CallError>> = []
-    const start = () => one.backend.start("tools/call", params, undefined, (rest) => nexts.push(rest))
+    const start = (options?: Backend.CallOptions) =>
+      one.backend.start("tools/call", params, options, (rest) => nexts.push(rest))
     const sent = () =>
       script.ledger.entries.filter((entry) => entry._tag === "Sent" && entry.method === "tools/call").length
     return { ...one, script, start, nexts, sent }
@@ -91,6 +92,55 @@ describe("a call that is started without a fiber", () => {
       expect(one.script.current.pending).toBe(0)
       expect(one.nexts).toEqual([])
       yield* unused(one)
+    }))
+
+  it.scoped("[C19] cancelled, says what becomes of it: it may be carried out, unless its connection takes it back", () =>
+    Effect.gen(function*() {
+      let takesBack = false
+      const one = yield* sending(({ send }) => ({
+        send: (method, given, options, settle) => {
+          const cancel = send!(method, given, options, settle)
+          return () => {
+            cancel()
+            if (takesBack) options.onwithdrawn?.()
+          }
+        }
+      }))
+      one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+      const [first, second] = [one.start(), one.start()]
+      expect([first(), first()]).toEqual(["unknown", "unknown"])
+      takesBack = true
+      expect(second()).toBe("notSent")
+    }))
+
+  it.scoped("[C19] cancelled while it waits for a connection, was not sent, and is not sent any more", () =>
+    Effect.gen(function*() {
+      const one = yield* sending()
+      one.script.otherwise = { sends: true, after: 1000 }
+      one.script.current.lose()
+      yield* runUntilIdle
+      const cancel = one.start()
+      const fiber = yield* Effect.fork(one.nexts[0]!)
+      yield* runUntilIdle
+      expect(cancel()).toBe("notSent")
+      // Its fiber is not interrupted yet when there is a connection.
+      yield* TestClock.adjust("1 minute")
+      expect(Exit.isInterrupted(yield* Fiber.await(fiber))).toBe(true)
+      expect(one.sent()).toBe(0)
+      expect(cancel()).toBe("notSent")
+    }))
+
+  it.scoped("[C19] cancelled while it waits to be sent again, may have been carried out the first time", () =>
+    Effect.gen(function*() {
+      const one = yield* sending()
+      one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+      const cancel = one.start({ idempotent: true })
+      one.script.otherwise = { connect: "hang" }
+      one.script.current.lose()
+      const fiber = yield* Effect.fork(one.nexts[0]!)
+      yield* runUntilIdle
+      expect([one.sent(), cancel()]).toEqual([1, "unknown"])
+      yield* Fiber.interrupt(fiber)
     }))
 
   it.scoped("[C4] interrupted in a fiber, it is the same", () =>

@@ -71,7 +71,7 @@ describe.concurrent("clients of one gateway", () => {
         // The end of a session cancels what is left of it.
         yield* promise(() => b.close())
         const both = yield* eventually(() => s.heard(a, "notifications/cancelled"), ({ length }) => length > 1)
-        expect(both.map(({ params }) => params.reason)).toEqual(["enough", "the client's session has ended"])
+        expect(both.map(({ params }) => params.reason)).toEqual(["enough", "the client has gone"])
         expect([...a.said, ...b.said].filter(({ id }) => id === "x")).toEqual([])
       })
   )

@@ -132,6 +132,6 @@ describe("the servers that one client has to itself", () => {
       expect(result.tools.map(({ name }: { readonly name: string }) => name)).toEqual(["lifeline__status"])
       const { error } = yield* request(3, "tools/call", { name: "o__pid", arguments: {} })
       expect(error.message).toContain("other clients use as many as the gateway may run at once")
-      yield* Effect.promise(() => conversation.close())
+      yield* Effect.promise(() => conversation.close("the client has gone"))
     }))
 })

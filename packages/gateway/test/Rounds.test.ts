@@ -42,6 +42,6 @@ describe("a server that asks for input in place of every result", () => {
         "b has asked 10 times for input before it answers tools/call"
       )
       expect([questions, calls]).toEqual([10, 11])
-      yield* Effect.promise(() => conversation.close())
+      yield* Effect.promise(() => conversation.close("the client has gone"))
     }))
 })

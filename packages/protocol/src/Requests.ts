@@ -14,7 +14,7 @@ import * as JsonRpc from "./JsonRpc.js"
 /** What of the options of a request concerns the wire. */
 export type Options = Pick<
   RequestOptions,
-  "maxTotalTimeout" | "onprogress" | "resetTimeoutOnProgress" | "task" | "timeout"
+  "maxTotalTimeout" | "onprogress" | "onwithdrawn" | "resetTimeoutOnProgress" | "task" | "timeout"
 >
 
 /** How a request ended: with the result as it came, a JSON object of which nothing more is known; or without. */
@@ -132,7 +132,7 @@ export class Requests {
    */
   cancel(id: number, reason: string): void {
     const pending = this.#take(id)
-    if (pending !== undefined) this.#giveUp(id, pending, reason)
+    if (pending !== undefined && this.#giveUp(id, pending, reason) === "notSent") pending.options.onwithdrawn?.()
   }
 
   /** Cancels a request that nobody waits for any more, and gives its fate: it was never sent, or it may be carried out. */

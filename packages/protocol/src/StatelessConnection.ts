@@ -227,6 +227,8 @@ const open = (
           resume(Effect.flatMap(inTime, (given) => {
             const again = {
               ...options,
+              // The server has had the request once.
+              onwithdrawn: undefined,
               timeout: resetTimeoutOnProgress === true ? timeout : Math.max(left(timeout), 1),
               maxTotalTimeout: maxTotalTimeout === undefined ? undefined : Math.max(left(maxTotalTimeout), 1)
             }

@@ -94,14 +94,16 @@ export interface Backend {
    * `request` for callers that have no fiber, and want to make one only if they need it. Calls `next` once, perhaps before this returns.
    * `next` gets the exit of the request; or, if there is no connection, something went wrong, or telemetry makes a span of the call, an
    * effect that carries on with it. Returns a function that cancels the request, as long as `next` was not called. If you interrupt the
-   * fiber of that effect, call this function too: a fiber that has not begun is interrupted without a trace.
+   * fiber of that effect, call this function too: a fiber that has not begun is interrupted without a trace. The function returns what
+   * becomes of the request: `notSent`, or `unknown` if the server may carry it out. If there is such a fiber, call the function once more
+   * when that has ended, because only then it is known.
    */
   readonly start: <M extends Method>(
     method: M,
     params: Params<M>,
     options: CallOptions | undefined,
     next: (rest: Effect.Effect<Result<M>, CallError>) => void
-  ) => () => void
+  ) => () => "notSent" | "unknown"
   /** Sends a notification, waiting for a connection like a call. Ends when it was sent. */
   readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, CallError>
   /**

@@ -25,6 +25,10 @@ export interface Call<M extends Method> {
   on: Runtime | undefined
   /** Its caller does not wait for it any more. */
   isGivenUp: boolean
+  /** It was cancelled outside of the fiber that may still carry on with it. */
+  isCancelled: boolean
+  /** A request of it was sent, and it is not known that the server did not carry it out. */
+  isDoubtful: boolean
   /** It was sent again although it may have been carried out, because doing it twice does no harm. */
   repeated: boolean
   readonly onprogress: CallOptions["onprogress"]
@@ -55,6 +59,8 @@ export const make = <M extends Method>(
     heardAt: now,
     on: undefined,
     isGivenUp: false,
+    isCancelled: false,
+    isDoubtful: false,
     repeated: false,
     onprogress: options?.onprogress && growing(options.onprogress, () => call.sent > 0),
     observer: undefined
@@ -78,6 +84,16 @@ const growing = (
   }
 }
 
+/** A request of it leaves; what comes of that is not known yet. */
+export const leaves = <M extends Method>(call: Call<M>, on: Runtime): void => {
+  call.on = on
+  call.isDoubtful = true
+}
+
+/** What becomes of a call that is cancelled now. */
+export const fateOf = <M extends Method>({ isDoubtful }: Call<M>): "notSent" | "unknown" =>
+  isDoubtful ? "unknown" : "notSent"
+
 /** A length of time in milliseconds. */
 export const millis = (input: CallOptions["timeout"], otherwise: number): number =>
   input === undefined ? otherwise : TimeSpan.millis(input)
@@ -87,7 +103,10 @@ export const requestOptions = <M extends Method>(call: Call<M>, clock: () => num
   const { deadline, onprogress, openEnded, options, timeout } = call
   const now = call.heardAt = clock()
   const left = Math.max(0, deadline - now)
-  if (options === undefined) return { timeout: left }
+  const onwithdrawn = (): void => {
+    call.isDoubtful = call.repeated
+  }
+  if (options === undefined) return { timeout: left, onwithdrawn }
   const heard: RequestOptions["onprogress"] = (progress) => {
     call.heardAt = clock()
     if (openEnded) call.deadline = call.heardAt + timeout
@@ -99,6 +118,7 @@ export const requestOptions = <M extends Method>(call: Call<M>, clock: () => num
     maxTotalTimeout: openEnded ? undefined : left,
     onprogress: openEnded || onprogress !== undefined ? heard : undefined,
     cancelReason: options.cancelReason,
+    onwithdrawn,
     task: options.task,
     resultSchema: options.resultSchema
   }

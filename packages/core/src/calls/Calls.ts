@@ -88,19 +88,22 @@ export class Calls {
 
   /**
    * One call outside of any fiber: `next` is called once, with its exit, or with what remains to be done in a fiber. Returns what
-   * cancels it until then. Who interrupts that fiber calls this too, because a fiber that has not begun does nothing when it is interrupted.
+   * cancels it until then, and says what becomes of it. Who interrupts that fiber calls this too, because a fiber that has not begun does
+   * nothing when it is interrupted.
    */
   start<M extends Method>(
     method: M,
     params: Params<M>,
     options: CallOptions | undefined,
     next: (rest: Effect.Effect<Result<M>, CallError>) => void
-  ): () => void {
+  ): () => "notSent" | "unknown" {
     const { telemetry } = this.#backend
     const call = this.#call(method, params, options)
     // The fiber that has the request is interrupted later than the caller's next call is made.
     const giveUp = () => {
+      call.isCancelled = true
       if (call.on !== undefined) this.#givenUp.inFlight(call, call.on)
+      return Call.fateOf(call)
     }
     if (telemetry?.hasSpans === true) {
       next(Effect.withFiberRuntime(({ currentSpan }) => this.#observed(call, currentSpan)))
@@ -111,6 +114,7 @@ export class Calls {
       return () => {
         giveUp()
         cancel()
+        return Call.fateOf(call)
       }
     }
     const observer = call.observer = telemetry.call(method, params, undefined)
@@ -133,6 +137,7 @@ export class Calls {
       giveUp()
       cancel()
       end(interrupted)
+      return Call.fateOf(call)
     }
   }
 
@@ -227,6 +232,10 @@ export class Calls {
    * the exit of the call or with what remains to be done. Returns what cancels the request.
    */
   #begin<M extends Method>(call: Call.Call<M>, next: (rest: Effect.Effect<Result<M>, CallError>) => void): () => void {
+    if (call.isCancelled) {
+      next(interrupted)
+      return constVoid
+    }
     const installed = this.#backend.published.value.current
     const connection = installed?.connection
     if (installed === undefined || connection?.send === undefined) {
@@ -258,7 +267,7 @@ export class Calls {
       next(rest)
     }
     runtime.begin()
-    call.on = runtime
+    Call.leaves(call, runtime)
     let cancel: (() => void) | undefined
     try {
       cancel = connection.send(
@@ -287,6 +296,7 @@ export class Calls {
   /** The same with a connection that sends in a fiber, or where the call has a span; waits where there is none. */
   #inFiber<M extends Method>(call: Call.Call<M>): Effect.Effect<Result<M>, CallError> {
     return Effect.uninterruptibleMask((restore) => {
+      if (call.isCancelled) return interrupted
       const installed = this.#backend.published.value.current
       if (installed === undefined) {
         return restore(this.#givenUp.counting(call, Effect.zipRight(this.#wait.forCall(call), this.#again(call))))
@@ -300,7 +310,7 @@ export class Calls {
         connection.request(call.method, attempt?.params ?? call.params, Call.requestOptions(call, () => this.#now()))
       )
       runtime.begin()
-      call.on = runtime
+      Call.leaves(call, runtime)
       return Effect.matchCauseEffect(
         restore(attempt?.span === undefined ? send : Effect.withParentSpan(send, attempt.span)),
         {

@@ -79,6 +79,7 @@ export class FailedRequests {
     const { runtime } = installed
     const { fate, reason } = error
     const harmless = call.repeated || (fate === "unknown" && this.mayRepeat(call, runtime))
+    call.isDoubtful = call.repeated || fate === "unknown" || fate === "answered"
     const fail = this.fail(error, call.method, runtime, call.timeout, harmless)
     if (fate === "answered" || isMisuse(error)) return fail
     const suspicion = isSuspicious(error)

@@ -25,6 +25,11 @@ export interface RequestOptions {
   readonly onprogress?: ((progress: Progress) => void) | undefined
   /** Called when the request is interrupted. Returns the reason for the server. Default: that the caller cancelled it. Must not throw. */
   readonly cancelReason?: (() => unknown) | undefined
+  /**
+   * Called when an interruption takes the request back before any of it was sent, so that the server never sees it. Must not throw. If a
+   * connection never calls this, an interrupted request counts as sent.
+   */
+  readonly onwithdrawn?: (() => void) | undefined
   /** Ask the server to run the request as a task. */
   readonly task?: TaskCreationParams | undefined
   /** A schema of the official SDK's kind that decodes the result, instead of the method's own. */

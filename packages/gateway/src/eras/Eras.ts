@@ -9,6 +9,8 @@ import { isStateless, type Session, StatelessHost } from "./StatelessHost.js"
 export interface Bridge extends Session {
   /** Resolved when the host has been answered everything that it has asked. */
   readonly settled: Promise<void>
+  /** Cancels what the host has asked, and answers it: that `why`, and what is known of it. Ends when that is done. */
+  readonly interrupt: (why: string) => Promise<void>
   /** Says nothing more to the host. */
   readonly end: () => void
 }
@@ -63,6 +65,11 @@ export class Eras {
   /** Resolved when the host has been answered everything that it has asked. */
   async settled(): Promise<void> {
     await Promise.all(this.#bridges.map((bridge) => bridge.settled))
+  }
+
+  /** Cancels what the host has asked, and answers it: that `why`, and what is known of it. Ends when that is done. */
+  async interrupt(why: string): Promise<void> {
+    await Promise.all(this.#bridges.map((bridge) => bridge.interrupt(why)))
   }
 
   /** Says nothing more to the host. */

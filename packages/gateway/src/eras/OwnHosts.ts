@@ -25,9 +25,9 @@ export const make = (begin: Begin): Answer => (write) => {
   })
   return {
     receive: (request) => void host.receive(request),
-    close: () => {
+    close: (why) => {
       host.end()
-      void conversation.close().catch(() => undefined)
+      void conversation.close(why).catch(() => undefined)
     }
   }
 }

@@ -67,8 +67,8 @@ class Shared {
     if (asked.isListening) asked.write(closing(asked.id))
   }
 
-  close(): Promise<void> {
-    return this.#conversation.close()
+  close(why: string): Promise<void> {
+    return this.#conversation.close(why)
   }
 
   #deliver(message: JSONRPCMessage, about: RequestId | undefined): void {
@@ -112,11 +112,11 @@ export class SharedHosts {
     }
   }
 
-  /** Ends all. */
-  async close(): Promise<void> {
+  /** Ends all. What is not answered yet is answered with `why`. */
+  async close(why: string): Promise<void> {
     const all = [...this.#all.values()]
     this.#all.clear()
-    await Promise.allSettled(all.map((shared) => shared.close()))
+    await Promise.allSettled(all.map((shared) => shared.close(why)))
   }
 
   #of(client: string): Shared | undefined {
@@ -138,7 +138,7 @@ export class SharedHosts {
     if (idle === undefined) return false
     const [client, shared] = idle
     this.#all.delete(client)
-    void shared.close().catch(() => undefined)
+    void shared.close("the conversation made room for others").catch(() => undefined)
     return true
   }
 }

@@ -10,8 +10,8 @@ export interface Conversation {
   readonly receive: (message: JSONRPCMessage) => void
   /** What a client is told of us: by `initialize` here, by `server/discover` where there are no sessions. Starts nothing. */
   readonly introduce: () => Promise<Introduction>
-  /** Ends it, and what it has started. */
-  readonly close: () => Promise<void>
+  /** Ends it, and what it has started. What is not answered yet is answered with `why`, a statement, and with what is known of it. */
+  readonly close: (why: string) => Promise<void>
 }
 
 /** What a client has asked for that outlives its requests. */

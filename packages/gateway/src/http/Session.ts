@@ -282,12 +282,12 @@ export class Session implements Client {
     if (this.#isClosed) return
     this.#isClosed = true
     try {
-      await this.#conversation.close()
+      await this.#conversation.close(reason)
     } catch (error) {
       this.#options.onError(error)
     }
-    const message = `${reason} before the request was answered: it may have been carried out`
-    const error = { code: JsonRpcError.ourCode, message, data: { tag: "Interrupted", fate: "unknown" } }
+    // Of what the conversation has not answered nobody knows more.
+    const error = JsonRpcError.interrupted(reason, "unknown")
     for (const exchange of this.#calls.values()) {
       exchange.close((id) => JSON.stringify({ jsonrpc: "2.0", id, error }))
     }

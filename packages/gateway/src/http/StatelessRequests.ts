@@ -97,8 +97,8 @@ class Call {
   close(reason: string): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#answering.close()
-    const error = { code: JsonRpcError.ourCode, message: reason }
+    this.#answering.close(reason)
+    const error = JsonRpcError.interrupted(reason, "unknown")
     this.#exchange?.close((id) => JSON.stringify({ jsonrpc: "2.0", id, error }))
   }
 }

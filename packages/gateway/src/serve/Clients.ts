@@ -11,6 +11,7 @@ import { FleetConversation } from "./client/FleetConversation.js"
 import type { Surroundings } from "./client/Surroundings.js"
 import * as Group from "./Group.js"
 import * as Instructions from "./Instructions.js"
+import { shuttingDown } from "./JsonRpcError.js"
 import { type Kind, type Lists, result } from "./Lists.js"
 import * as Logged from "./Logged.js"
 import * as Offer from "./Offer.js"
@@ -62,7 +63,7 @@ export const make = (
     const conversations = new Set<FleetConversation>()
     const own = new OwnRuntimes(servers.own, conversations)
     yield* Effect.addFinalizer(() =>
-      Effect.promise(() => Promise.allSettled([...conversations].map((one) => one.close())))
+      Effect.promise(() => Promise.allSettled([...conversations].map((one) => one.close(shuttingDown))))
     )
     const settled = yield* Deferred.make<void>()
     let isReady = false
@@ -206,9 +207,7 @@ export const make = (
       isReady: Effect.sync(() => isReady),
       drained: underWay.drained,
       interrupt: Effect.zipRight(
-        Effect.sync(() => {
-          for (const one of conversations) one.interrupt()
-        }),
+        Effect.promise(() => Promise.all([...conversations].map((one) => one.interrupt(shuttingDown)))),
         // What carries the answers writes them in the microtasks that follow.
         Effect.sleep(0)
       )

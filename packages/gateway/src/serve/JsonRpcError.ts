@@ -40,12 +40,8 @@ export const methodNotFound = (method: string): JsonRpcError => ({
   message: `Method not found: ${method}`
 })
 
-/** What is said where the gateway ends before the answer. */
-export const shuttingDown: JsonRpcError = {
-  code: Failure.ourCode,
-  message: "The gateway is shutting down",
-  data: { tag: "Interrupted", fate: "unknown" }
-}
+/** Why requests end where the gateway ends before their answer. */
+export const shuttingDown = "The gateway is shutting down"
 
 /** Something of the gateway's own broke. What that says may hold anything, and is for the log. */
 export const fault: JsonRpcError = {
@@ -55,4 +51,4 @@ export const fault: JsonRpcError = {
 
 /** What a client of the gateway sees of a call that ended without a result. */
 export const fromCause = (cause: Cause.Cause<CallError>): JsonRpcError =>
-  Failure.fromCause(cause, shuttingDown.message, fault.message)
+  Failure.fromCause(cause, shuttingDown, fault.message)

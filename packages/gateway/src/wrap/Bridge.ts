@@ -158,6 +158,12 @@ export class Bridge {
     })()
   }
 
+  /** Cancels what the host has asked, and answers it: that `why`, and what is known of it. Ends when that is done. */
+  interrupt(why: string): Promise<void> {
+    this.#relay.interrupt(why)
+    return this.#relay.settled
+  }
+
   /** Says nothing more to the host. */
   end(): void {
     if (this.#introducing !== undefined) {

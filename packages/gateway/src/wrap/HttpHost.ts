@@ -50,7 +50,7 @@ const addressed = (begin: Begin) => (client: Client): Conversation => {
       }
       conversation.receive(message)
     },
-    close: () => conversation.close()
+    close: (why) => conversation.close(why)
   }
 }
 
@@ -74,7 +74,7 @@ export const serve = (
     const lasting = yield* LastingSessions.make({ secret: undefined, file: undefined })
     const shared = yield* Effect.acquireRelease(
       Effect.sync(() => new SharedHosts(begin, maxSessions)),
-      (shared) => Effect.promise(() => shared.close())
+      (shared) => Effect.promise(() => shared.close("the gateway is shutting down"))
     )
     const requests = yield* Effect.acquireRelease(
       Effect.sync(() =>

@@ -149,6 +149,8 @@ interface Conversation {
   readonly receive: (message: JSONRPCMessage) => void
   /** Resolved when the host has been answered everything that it has asked. */
   readonly settled: () => Promise<void>
+  /** Cancels what the host has asked, and answers it: that `why`, and what is known of it. Ends when that is done. */
+  readonly interrupt: (why: string) => Promise<void>
 }
 
 /** Begins a conversation with a host; it is over when the scope closes. */
@@ -193,7 +195,8 @@ const converse = (
     return {
       introduce: () => eras.introduce(),
       receive: recording("from the host", (message) => eras.receive(message)),
-      settled: () => eras.settled()
+      settled: () => eras.settled(),
+      interrupt: (why) => eras.interrupt(why)
     }
   })
 
@@ -256,13 +259,16 @@ const overHttp = (http: Http, wrapped: Wrapped) =>
     const runtime = yield* Effect.runtime<StateFolder>()
     const url = yield* HttpHost.serve({ port: http.port, token: token.value }, (write) => {
       const scope = Effect.runSync(Scope.make())
-      const { introduce, receive } = Runtime.runSync(runtime)(
+      const { interrupt, introduce, receive } = Runtime.runSync(runtime)(
         Scope.extend(converse(wrapped, { write, isShared: true, onFailed: constVoid }), scope)
       )
       return {
         introduce,
         receive,
-        close: () => Runtime.runPromise(runtime)(Scope.close(scope, Exit.void))
+        close: async (why) => {
+          await interrupt(why)
+          await Runtime.runPromise(runtime)(Scope.close(scope, Exit.void))
+        }
       }
     })
     StandardError.line(`Serving ${wrapped.name} at ${url}`)

@@ -37,7 +37,7 @@ const make = (most: number) => {
         }
       }
     })
-    return { answers, leave: () => answering.close() }
+    return { answers, leave: () => answering.close("the client has gone") }
   }
   return { conversations, hosts, request }
 }
@@ -115,7 +115,7 @@ describe("clients without sessions that share servers", () => {
     const { conversations, hosts, request } = make(2)
     request("ada", 1)
     request("eve", 1)
-    await hosts.close()
+    await hosts.close("the gateway is shutting down")
     expect(conversations.map(({ isClosed }) => isClosed)).toEqual([true, true])
   })
 })

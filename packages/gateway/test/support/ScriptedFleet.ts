@@ -71,7 +71,7 @@ export const make = (
       request,
       start: (method, params, options, next) => {
         next(request(method, params, options))
-        return () => undefined
+        return () => "unknown"
       }
     } as Partial<Backend.Backend> as Backend.Backend
     const fleet: Fleet.Fleet = {

@@ -129,8 +129,8 @@ export class Talk {
     })
   }
 
-  close(): Promise<void> {
-    return this.#conversation.close()
+  close(why = "the client has gone"): Promise<void> {
+    return this.#conversation.close(why)
   }
 }
 

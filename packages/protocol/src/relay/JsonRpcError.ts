@@ -64,6 +64,19 @@ export const fromCallError = (error: CallError): JsonRpcError => {
 }
 
 /**
+ * A request that ends without an answer, because whoever sent it goes, or Lifeline does. `why`: a statement. `fate`: what is known of the
+ * request.
+ */
+export const interrupted = (why: string, fate: "notSent" | "unknown"): JsonRpcError =>
+  own({
+    code: ourCode,
+    message: fate === "notSent"
+      ? `${why} before the request was sent: it was not carried out`
+      : `${why} before the request was answered: it may have been carried out`,
+    data: { tag: "Interrupted", fate }
+  })
+
+/**
  * The same for every way in which a request can end without a result. `closing`: the message if the request is interrupted. `fault`: the
  * message for a defect, instead of the defect's own.
  */

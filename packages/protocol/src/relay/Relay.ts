@@ -12,9 +12,9 @@ import type {
   RequestId,
   Result
 } from "@modelcontextprotocol/sdk/types.js"
-import type { Cause, Effect, Fiber } from "effect"
-import { Exit, FiberId, Runtime } from "effect"
-import { constVoid } from "effect/Function"
+import type { Cause, Fiber } from "effect"
+import { Effect, Exit, FiberId, Runtime } from "effect"
+import { constant } from "effect/Function"
 import * as JsonRpcError from "./JsonRpcError.js"
 
 /** Gives a client a message. If this throws, calls the client's `onerror`. */
@@ -39,13 +39,15 @@ export interface Target {
 
 /** An unanswered request of the client. */
 class Call {
-  /** Cancels what is done of it outside of any fiber. */
-  stop: () => void = constVoid
+  /** Cancels what is done of it outside of any fiber, and says what becomes of it: see `Backend.start`. */
+  stop: () => "notSent" | "unknown" = constant("notSent")
   /** Does what remains, if it needs a fiber. */
   fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
   /** The reason with which the client has cancelled it. */
   reason: unknown
   isCancelled = false
+  /** Why it is answered without having ended. */
+  why: string | undefined
 
   cancel(): void {
     this.stop()
@@ -57,6 +59,8 @@ class Call {
 export type ErrorOf = (cause: Cause.Cause<CallError>) => JsonRpcError.JsonRpcError
 
 const errorOfClosed: ErrorOf = (cause) => JsonRpcError.fromCause(cause, "the transport was closed")
+
+const interruption = Exit.interrupt(FiberId.none)
 
 const closed = (name: string): Error => new Error(`the client of ${name} is closed`)
 
@@ -84,7 +88,8 @@ export class Relay {
   readonly #calls = new Map<RequestId, Call>()
   /** Requests of the server that the client has not answered yet. */
   readonly #asked = new Map<RequestId, Answer>()
-  #onSettled: (() => void) | undefined
+  /** Who waits until no request is unanswered. */
+  #waiting: Array<() => void> = []
   #asks = 0
   #ended = false
 
@@ -135,8 +140,16 @@ export class Relay {
       call.fiber.addObserver(settle)
     }
     const backend = target.backend?.()
-    if (backend === undefined) run(target.use((backend) => backend.request(method as Method, params as never, options)))
-    else call.stop = backend.start(method as Method, params as never, options, run)
+    const start = (backend: Backend.Backend, next: typeof run): void => {
+      call.stop = backend.start(method as Method, params as never, options, next)
+    }
+    if (backend !== undefined) return start(backend, run)
+    run(target.use((backend) =>
+      Effect.async<unknown, CallError>((resume) => {
+        start(backend, resume as typeof run)
+        return Effect.sync(() => call.stop())
+      })
+    ))
   }
 
   /**
@@ -169,8 +182,23 @@ export class Relay {
     this.#calls.delete(id)
     call.isCancelled = true
     call.reason = params?.["reason"]
-    if (this.#calls.size === 0) this.#onSettled?.()
+    this.#wake()
     call.cancel()
+  }
+
+  /**
+   * Cancels the unanswered requests of the client, and answers each: that `why`, and whether it was sent. Some are answered a few steps later,
+   * before `settled` ends.
+   */
+  interrupt(why: string): void {
+    for (const [id, call] of [...this.#calls]) {
+      if (call.isCancelled) continue
+      call.isCancelled = true
+      call.reason = why
+      call.why = why
+      call.cancel()
+      if (call.fiber === undefined) this.#settle(id, call, interruption)
+    }
   }
 
   /** Handles the client's answer to a request of the server. */
@@ -228,9 +256,7 @@ export class Relay {
   /** Ends when every request of the client has its answer, which is so when the backend has closed. */
   get settled(): Promise<void> {
     if (this.#calls.size === 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      this.#onSettled = resolve
-    })
+    return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
   /** Delivers nothing more, and rejects the unanswered requests of the server. */
@@ -246,9 +272,22 @@ export class Relay {
     this.#deliver(
       Exit.isSuccess(exit)
         ? { jsonrpc: "2.0", id, result: exit.value as Result }
-        : { jsonrpc: "2.0", id, error: this.#errorOf(exit.cause as Cause.Cause<CallError>) }
+        : {
+          jsonrpc: "2.0",
+          id,
+          error: call.why !== undefined && Exit.isInterrupted(exit)
+            ? JsonRpcError.interrupted(call.why, call.stop())
+            : this.#errorOf(exit.cause as Cause.Cause<CallError>)
+        }
     )
-    if (this.#calls.size === 0) this.#onSettled?.()
+    this.#wake()
+  }
+
+  #wake(): void {
+    if (this.#calls.size > 0) return
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resume of waiting) resume()
   }
 
   #deliver(message: JSONRPCMessage): void {

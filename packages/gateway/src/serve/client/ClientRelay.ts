@@ -101,12 +101,23 @@ export class ClientRelay {
 
   // --- from the client
 
-  /** Goes on with a request when an effect has ended; where that fails, it is answered so. */
-  after<A>(id: RequestId, effect: Effect.Effect<A, unknown>, then: (value: A) => void): void {
+  /**
+   * Goes on with a request when an effect has ended; where that fails, it is answered so. `fate`: what is known of the request meanwhile; by
+   * default, no server has seen it.
+   */
+  after<A>(
+    id: RequestId,
+    effect: Effect.Effect<A, unknown>,
+    then: (value: A) => void,
+    fate: "notSent" | "unknown" = "notSent"
+  ): void {
     const open = this.#open.get(id)
     if (open === undefined) return
     const fiber = Runtime.runFork(this.#surroundings.runtime)(effect)
-    open.cancel = () => fiber.unsafeInterruptAsFork(FiberId.none)
+    open.cancel = () => {
+      fiber.unsafeInterruptAsFork(FiberId.none)
+      return fate
+    }
     fiber.addObserver((exit) => {
       if (this.#open.get(id) !== open) return
       open.cancel = undefined
@@ -156,26 +167,19 @@ export class ClientRelay {
     this.#relay.answered(response)
   }
 
-  /** Answers all requests that are not answered yet: the gateway ends. */
-  interrupt(): void {
+  /** Cancels all requests that are not answered yet, and answers them: that `why`, and what is known of them. Ends when that is done. */
+  interrupt(why: string): Promise<void> {
     for (const id of this.#open.ids) {
-      this.#abandon(id, JsonRpcError.shuttingDown.message)
-      this.fail(id, JsonRpcError.shuttingDown)
+      const fate = this.#open.get(id)?.cancel?.()
+      if (fate !== undefined) this.fail(id, Failure.interrupted(why, fate))
     }
+    this.#relay.interrupt(why)
+    return this.#relay.settled
   }
 
-  /** Cancels what is under way, and says nothing more. */
+  /** Says nothing more. */
   end(): void {
-    for (const id of this.#open.ids) {
-      this.#abandon(id, "the client's session has ended")
-      this.#open.take(id, "cancelled")
-    }
     this.#relay.end()
-  }
-
-  #abandon(id: RequestId, reason: string): void {
-    this.#open.get(id)?.cancel?.()
-    this.#relay.cancel({ method: "notifications/cancelled", params: { requestId: id, reason } } as never)
   }
 
   // --- from the relay
@@ -227,7 +231,7 @@ export class ClientRelay {
         this.after(id, Effect.either(answer(method, result, ask)), (given) => {
           if (Either.isLeft(given)) return failed(given.left.message)
           this.send(id, backend, { ...passed, params: { ...passed.params, ...given.right } })
-        })
+        }, "unknown")
       }
     )
   }

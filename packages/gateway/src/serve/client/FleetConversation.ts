@@ -84,17 +84,17 @@ export class FleetConversation implements Conversation {
     return Runtime.runPromise(runtime)(Effect.timeoutOption(ready, patience)).then(introduction)
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close()
+  close(why: string): Promise<void> {
+    this.#closing ??= this.#close(why)
     return this.#closing
   }
 
-  #close(): Promise<void> {
+  async #close(why: string): Promise<void> {
     this.#sessionEnded?.()
-    this.#relay.end()
     this.#standing.close()
     this.#onClose()
-    return this.#own.close()
+    await Promise.all([this.#relay.interrupt(why), this.#own.close()])
+    this.#relay.end()
   }
 
   /** Tells the client of lists that have changed. */
@@ -122,9 +122,9 @@ export class FleetConversation implements Conversation {
     if (this.#standing.wants(notification.params?.["level"])) this.#relay.pass(notification, server)
   }
 
-  /** Answers all that is not answered yet: the gateway ends. */
-  interrupt(): void {
-    this.#relay.interrupt()
+  /** Answers all that is not answered yet: that `why`. Ends when that is done. */
+  interrupt(why: string): Promise<void> {
+    return this.#relay.interrupt(why)
   }
 
   // --- from the client
@@ -241,7 +241,7 @@ export class FleetConversation implements Conversation {
     this.#relay.after(id, subscribed, (without) =>
       without === undefined
         ? this.#relay.answer(id, {})
-        : this.#refuse(id, JsonRpc.methodNotFound, `${without} does not tell of changes of its resources`))
+        : this.#refuse(id, JsonRpc.methodNotFound, `${without} does not tell of changes of its resources`), "unknown")
   }
 
   #call(id: RequestId, method: Destination.Method, params: unknown): void {
@@ -280,7 +280,7 @@ export class FleetConversation implements Conversation {
 
   /** Answers what the client wished once it is remembered: whoever has the answer loses nothing when the gateway is killed. */
   #answerOnce(id: RequestId, remembered: Promise<void>): void {
-    this.#relay.after(id, Effect.promise(() => remembered), () => this.#relay.answer(id, {}))
+    this.#relay.after(id, Effect.promise(() => remembered), () => this.#relay.answer(id, {}), "unknown")
   }
 
   #refuse(id: RequestId, code: number, message: string): void {

@@ -27,8 +27,8 @@ export interface OpenRequest {
   passed: Passed | undefined
   /** How often it has asked the client before it answers. */
   rounds: number
-  /** Ends what is done for it here; what a server does is cancelled by the relay. */
-  cancel: (() => void) | undefined
+  /** Ends what is done for it here, and says what becomes of it; what a server does is cancelled by the relay. */
+  cancel: (() => "notSent" | "unknown") | undefined
 }
 
 /** Those of one client, and all of them counted together. */
