@@ -1,5 +1,6 @@
 import { BackendUnavailable, type CallError, type Lifecycle, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
+import { Cause, FiberId } from "effect"
 import { assert, describe, it } from "vitest"
 import { advised, type Door, withoutOptions } from "../src/wrap/Advice.js"
 
@@ -84,6 +85,35 @@ describe("what the model is told of a call that was not sent", () => {
     assert.deepStrictEqual(advised("s", error, "open http://127.0.0.1/", "serve"), ours)
     // Nor does it become ours on its way through JSON.
     assert.isFalse(JsonRpcError.isOurs(JSON.parse(JSON.stringify(ours)) as typeof ours))
+  })
+
+  it("[X1:unit] each way in which a request ends without an answer of the server is ours, and no other", () => {
+    const remote = (data: unknown): CallError =>
+      new RemoteError({ backend: "s", generation: 1, method: "tools/call", code: -32_000, message: "no", data })
+    const isOurs = (cause: Cause.Cause<CallError>): boolean =>
+      JsonRpcError.isOurs(JsonRpcError.fromCause(cause, "over"))
+    const ours = [Cause.fail(unavailable("Closed")), Cause.interrupt(FiberId.none), Cause.die(new Error("broken"))]
+    assert.deepStrictEqual(ours.map(isOurs), [true, true, true])
+    for (const data of [undefined, { fate: "unknown", tag: "Interrupted" }]) {
+      assert.isFalse(isOurs(Cause.fail(remote(data))))
+    }
+  })
+
+  it("[G18] [X1:unit] what a server's error holds beside its message is left out where it is nested too deeply", () => {
+    const error = (levels: number) =>
+      JsonRpcError.fromCallError(
+        new RemoteError({
+          backend: "s",
+          generation: 1,
+          method: "tools/call",
+          code: -32_001,
+          message: "no",
+          data: JSON.parse("[".repeat(levels) + "]".repeat(levels))
+        })
+      )
+    assert.property(error(500), "data")
+    assert.deepStrictEqual(error(501), { code: -32_001, message: "no" })
+    assert.deepStrictEqual(error(20_000), { code: -32_001, message: "no" })
   })
 })
 

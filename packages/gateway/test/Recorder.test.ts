@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync, WriteStream } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
@@ -107,6 +107,42 @@ describe("the file of --record", () => {
     assert.deepInclude(second, { left: "cannot be written: broken" })
     assert.property(third, "left")
     assert.deepInclude(last, fine)
+  })
+
+  it("[X1:unit] has whatever a host or server may be told: a result of so many levels, and no more", async () => {
+    const path = join(folder, "record")
+    const result = (levels: number): object => ({
+      message: {
+        jsonrpc: "2.0",
+        id: levels,
+        result: JSON.parse(`${'{"a":'.repeat(levels - 1)}{}${"}".repeat(levels - 1)}`)
+      }
+    })
+    await record(path, result(500), result(501))
+    const [whole, cut] = lines(path)
+    assert.deepInclude(whole, result(500))
+    assert.deepInclude(cut, { message: { id: 501 }, left: "nested too deeply to be written" })
+  })
+
+  it("[X5] a disk that is too slow costs lines, whose number the next one has, and no more memory", async () => {
+    const path = join(folder, "record")
+    let waiting = 0
+    Object.defineProperty(WriteStream.prototype, "writableLength", { configurable: true, get: () => waiting })
+    try {
+      const recorder = new Recorder(path, assert.fail)
+      recorder.write("from the host", { n: 1 })
+      waiting = 64 * 1024 * 1024 + 1
+      for (const n of [2, 3]) recorder.write("from the host", { n })
+      waiting--
+      for (const n of [4, 5]) recorder.write("from the host", { n })
+      await recorder.close()
+    } finally {
+      Reflect.deleteProperty(WriteStream.prototype, "writableLength")
+    }
+    assert.deepStrictEqual(
+      lines(path).map((line) => ({ ...line, at: "" })),
+      [{ n: 1 }, { missing: 2, n: 4 }, { n: 5 }].map((line) => ({ at: "", about: "from the host", ...line }))
+    )
   })
 
   it.skipIf(process.platform === "win32")(

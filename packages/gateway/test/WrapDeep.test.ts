@@ -5,8 +5,8 @@ import * as Wrapped from "./support/Wrapped.js"
 
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
-/** What no recursive function can look at. */
-const deep = (): object => JSON.parse(`{"x":${"[".repeat(20_000)}${"]".repeat(20_000)}}`) as object
+/** By default, what no recursive function can look at. */
+const deep = (levels = 20_000): object => JSON.parse(`{"x":${"[".repeat(levels)}${"]".repeat(levels)}}`) as object
 
 describe("wrap and what is nested too deeply", () => {
   it.scopedLive("[G18] a result is answered with an error that says so, and the next call is answered", () =>
@@ -33,7 +33,9 @@ describe("wrap and what is nested too deeply", () => {
         if (message.method === "tools/call") {
           send({ jsonrpc: "2.0", id: "q", method: "sampling/createMessage", params: { messages: [], maxTokens: 1 } })
           send({ jsonrpc: "2.0", id: "d", method: "sampling/createMessage", params: deep() })
-          send({ jsonrpc: "2.0", method: "notifications/message", params: deep() })
+          for (const levels of [600, 20_000]) {
+            send({ jsonrpc: "2.0", method: "notifications/message", params: deep(levels) })
+          }
           send({ jsonrpc: "2.0", id: message.id, result: { content: [] } })
         }
         return undefined

@@ -7,8 +7,10 @@ import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { layerAt } from "../src/state/StateFolder.js"
 import * as Arguments from "../src/wrap/Arguments.js"
+import * as HttpHost from "../src/wrap/HttpHost.js"
 import * as HttpToken from "../src/wrap/HttpToken.js"
 import { stateFolder, wrap } from "./support/Host.js"
+import * as Raw from "./support/RawEndpoint.js"
 import { scripted } from "./support/Scripted.js"
 
 /** What is found for a command line, an environment and a state folder. */
@@ -86,6 +88,31 @@ describe("the token of wrap --http", () => {
     [["--http", "--no-token", "--token-file", "a", "http://h/mcp"], "--no-token cannot be combined with --token-file"]
   ])("[W1] %j is refused", (args, message) => {
     assert.throws(() => Arguments.read(args), message)
+  })
+
+  it("[G10] [X6:unit] a session belongs to the token with which it was begun, also after a start with another one", async () => {
+    using state = stateFolder()
+    const begin: HttpHost.Begin = (write) => ({
+      introduce: () => Promise.resolve(Raw.introduction as never),
+      receive: (message) => {
+        if ("method" in message && "id" in message) write({ jsonrpc: "2.0", id: message.id, result: Raw.introduction })
+      },
+      close: () => Promise.resolve()
+    })
+    const served = <A>(token: string, use: (url: string, headers: { readonly authorization: string }) => Promise<A>) =>
+      HttpHost.serve({ port: 0, token: Redacted.make(token) }, begin).pipe(
+        Effect.flatMap((url) => Effect.promise(() => use(url, { authorization: `Bearer ${token}` }))),
+        Effect.scoped,
+        Effect.provide(layerAt(state.path)),
+        Effect.runPromise
+      )
+    const { "Mcp-Session-Id": id = "" } = await served("one", (url, headers) => Raw.begin(url, undefined, headers))
+    const ping = (token: string) =>
+      served(token, async (url, headers) => {
+        const { status } = await Raw.send(url, "POST", { ...headers, "Mcp-Session-Id": id }, { id: 1, method: "ping" })
+        return status
+      })
+    assert.deepStrictEqual([await ping("another"), await ping("one")], [404, 200])
   })
 
   it("[X6:real] whoever does not send it calls no tool, and the server does not see it", async () => {

@@ -1,4 +1,4 @@
-import { JsonRpc } from "@mcp-lifeline/protocol"
+import { IdScanner, JsonRpc } from "@mcp-lifeline/protocol"
 import { assert, describe, it } from "vitest"
 
 describe("ids of requests", () => {
@@ -16,5 +16,21 @@ describe("ids of requests", () => {
       const read = JsonRpc.read(JSON.parse(`{"jsonrpc":"2.0","id":${id},"method":"ping"}`))
       assert.deepInclude(read, { id: null, reason: "the message is not JSON-RPC 2.0" })
     }
+  })
+
+  it("[X5] of a message that is too long to keep, the id is found where it is short, and nothing else is kept", () => {
+    const found = (text: string) => {
+      const scanner = new IdScanner()
+      for (const one of Buffer.from(text)) scanner.push(Uint8Array.of(one))
+      return scanner.id
+    }
+    const long = (length: number): string => "x".repeat(length)
+    assert.strictEqual(found(`{"a":"${long(100_000)}","id":"${long(254)}"}`), long(254))
+    assert.isUndefined(found(`{"id":"${long(255)}"}`))
+    assert.isUndefined(found(`{"id":"${long(1_000_000)}"}`))
+    assert.isUndefined(found(`{"id":${"1".repeat(1000)}}`))
+    // A key that is too long is none, whatever it begins with.
+    assert.isUndefined(found(`{"id${long(300)}":1}`))
+    assert.strictEqual(found(`{"id${long(300)}":1,"id":2}`), 2)
   })
 })

@@ -88,8 +88,6 @@ const readAll = async (
   }
 }
 
-const isSame = (one: Stats, other: Stats | undefined): boolean => one.ino === other?.ino && one.dev === other.dev
-
 const readNow = async (file: string, limit: number, pipes: boolean, signal: AbortSignal): Promise<Buffer> => {
   assertReadable(await stat(file), pipes)
   const handle = await open(file, flags)
@@ -101,7 +99,8 @@ const readNow = async (file: string, limit: number, pipes: boolean, signal: Abor
     return await readAll(handle, async (isOpen, isEmpty) => {
       // Without a writer a pipe is at its end, also before the first one comes.
       if (!isOpen && !isEmpty) return false
-      if (!isSame(found, await stat(file).catch(() => undefined))) throw other("it was replaced while it was read")
+      const now = await stat(file).catch(() => undefined)
+      if (found.ino !== now?.ino) throw other("it was replaced while it was read")
       if (performance.now() > until) {
         throw other(`it is a named pipe, into which nobody has written all within ${limit / 1000} seconds`)
       }

@@ -123,8 +123,8 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     let hasOpened = false
     /** Whether this waits for the tokens of another login, after one that failed. */
     let isWatching = false
-    /** When logins were finished, of late. */
-    let finished: ReadonlyArray<number> = []
+    /** When logins were finished, of late. Several waits can end with the tokens of one. */
+    const finished = new Set<number>()
 
     const browser: Browser | undefined = options.browser && {
       open: (address) =>
@@ -281,8 +281,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
             )
         }).pipe(
           Effect.tap((grant) => {
-            // Several waits can end with the tokens of one login.
-            if (!finished.includes(grant.obtainedAt)) finished = [...finished, grant.obtainedAt]
+            finished.add(grant.obtainedAt)
             hasOpened = false
             return adopt(grant)
           }),
@@ -328,8 +327,8 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
 
     /** Whether logins bring tokens that the server refuses all the same. */
     const isVain = Effect.map(Clock.currentTimeMillis, (now) => {
-      finished = finished.filter((at) => now - at < loginTime)
-      return finished.length >= maxLogins
+      for (const at of finished) if (now - at >= loginTime) finished.delete(at)
+      return finished.size >= maxLogins
     })
 
     const renew = (refusal: Refusal, fetch: FetchLike) =>

@@ -3,6 +3,7 @@ import type { Backend } from "@mcp-lifeline/core"
 import { Deferred, type Duration, Effect, Fiber, Option, Redacted, Stream, TestClock } from "effect"
 import * as Client from "../../src/sign-in/Client.js"
 import * as PendingLogin from "../../src/sign-in/PendingLogin.js"
+import * as RefusedLogin from "../../src/sign-in/RefusedLogin.js"
 import * as SignIn from "../../src/sign-in/SignIn.js"
 import type * as State from "../../src/sign-in/State.js"
 import * as StateFolder from "../../src/state/StateFolder.js"
@@ -219,6 +220,70 @@ describe("a login that a person finishes", () => {
       yield* comeBack(second)
       expect([(yield* Fiber.join(asked))._tag, (yield* Fiber.join(same))._tag]).toEqual(["Right", "Right"])
       expect(net.forms(`${login}/token`)).toHaveLength(1)
+    }))
+
+  it.scoped("[A4] while nobody is asked again, tokens of another login are looked for once a second, however often one is wanted", () =>
+    Effect.gen(function*() {
+      const folder = yield* Signer.folder
+      const state = StateFolder.make(folder)
+      let looks = 0
+      const collection: typeof state.collection = (name, schema, bounds) => {
+        const one = state.collection(name, schema, bounds)
+        return name !== "grants" ? one : {
+          ...one,
+          entries: Effect.suspend(() => {
+            looks++
+            return one.entries
+          })
+        }
+      }
+      const net = network()
+      const signIn = yield* SignIn.make({ url: server, patience: 0 }).pipe(
+        Effect.provideService(StateFolder.StateFolder, { ...state, collection })
+      )
+      const renew = Effect.either(signIn.authorization.renew({ status: 401, challenge: undefined }, net.fetch))
+      yield* renew
+      yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
+      yield* reaches(signIn, "Refused")
+      for (let times = 0; times < 5; times++) yield* renew
+      const settle = Effect.repeatN(Effect.yieldNow(), 20)
+      yield* settle
+      looks = 0
+      yield* TestClock.adjust("1 second")
+      yield* settle
+      expect(looks).toBe(1)
+      // They are found all the same.
+      yield* (yield* make(net, folder, machine)).renew
+      yield* TestClock.adjust("1 second")
+      yield* reaches(signIn, "SignedIn")
+    }))
+
+  it.scoped("[A4] one that is done makes up for those that were refused for as much or less, and for no more", () =>
+    Effect.gen(function*() {
+      const net = network()
+      const folder = yield* Signer.folder
+      const refused = (scope: string | undefined, account = "default") => ({
+        server,
+        account,
+        issuer: login,
+        method: "device" as const,
+        scope,
+        detail: "no",
+        until: 600_000
+      })
+      const state = StateFolder.make(folder)
+      for (const one of [refused("read"), refused("read write"), refused("read", "work")]) {
+        yield* RefusedLogin.save(state, one)
+      }
+      const { renew, signIn } = yield* make(net, folder, { scope: "read" })
+      yield* renew
+      yield* comeBack(yield* addressOf(signIn))
+      yield* reaches(signIn, "SignedIn")
+      const left = yield* state.collection("refused", RefusedLogin.RefusedLogin).entries
+      expect(left.map(([, { account, scope }]) => `${account}: ${scope}`).toSorted()).toEqual([
+        "default: read write",
+        "work: read"
+      ])
     }))
 
   it.scoped("[A4] one that nobody finishes is over after 10 minutes, and asked for again; the browser is not opened a second time", () =>

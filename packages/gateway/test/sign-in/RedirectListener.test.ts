@@ -30,6 +30,18 @@ const get = (port: number, target: string, host = `localhost:${port}`, method = 
     (text) => Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1] ?? 0)
   )
 
+/** The servers that begin to listen until the scope closes, and with which options. */
+const watchListening = Effect.gen(function*() {
+  const listening: Array<{ readonly server: Server; readonly options: unknown }> = []
+  const listen = Server.prototype.listen
+  Server.prototype.listen = function(this: Server, ...args: ReadonlyArray<never>) {
+    listening.push({ server: this, options: args[0] })
+    return Reflect.apply(listen, this, args) as Server
+  } as typeof listen
+  yield* Effect.addFinalizer(() => Effect.sync(() => (Server.prototype.listen = listen)))
+  return listening
+})
+
 describe("the listener to which the browser returns", () => {
   it.scopedLive("[X1] no request line, and nothing that is none, ends the program; the login goes on", () =>
     Effect.gen(function*() {
@@ -60,14 +72,9 @@ describe("the listener to which the browser returns", () => {
 
   it.scopedLive("[X1] an error of a listener that is up, and of a handler, ends nothing", () =>
     Effect.gen(function*() {
-      const made: Array<Server> = []
-      const listen = Server.prototype.listen
-      Server.prototype.listen = function(this: Server, ...args: ReadonlyArray<never>) {
-        made.push(this)
-        return Reflect.apply(listen, this, args) as Server
-      } as typeof listen
-      yield* Effect.addFinalizer(() => Effect.sync(() => (Server.prototype.listen = listen)))
+      const listening = yield* watchListening
       const { port } = yield* make()
+      const made = listening.map(({ server }) => server)
       expect(made.length).toBeGreaterThan(0)
       for (const server of made) server.emit("error", Object.assign(new Error("no file"), { code: "EMFILE" }))
       for (const server of made) {
@@ -163,6 +170,14 @@ describe("the listener to which the browser returns", () => {
       // By now it has heard of that. The clock stands still: nothing is waited for.
       for (let times = 0; times < 5; times++) yield* get(port, "/")
       yield* Effect.provide(reply("done", true), TestContext.TestContext)
+    }))
+
+  it.scopedLive("[A4] workers of a cluster do not share its port: the browser returns to the one that waits", () =>
+    Effect.gen(function*() {
+      const listening = yield* watchListening
+      yield* make()
+      expect(listening.length).toBeGreaterThan(0)
+      for (const { options } of listening) expect(options).toMatchObject({ exclusive: true })
     }))
 
   it("[A4] browsers leave port 80 out of the names", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { Effect, Fiber, Option } from "effect"
 import { spawn } from "node:child_process"
 import { readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -34,6 +34,19 @@ const claim = (path: string, ...parts: ReadonlyArray<string | number>): string =
   return file
 }
 
+/** Does something as soon as there is a claim, before the process that has made it looks for others; gives the name of its file. */
+const onceClaimed = (path: string, act: (name: string) => void) =>
+  Effect.promise(async () => {
+    for (;;) {
+      const [name] = readdirSync(path)
+      if (name !== undefined) {
+        act(name)
+        return name
+      }
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })
+
 /** Whether the lock can be had, within a time in which it could be had many times. */
 const canHave = (path: string) =>
   Effect.map(Effect.timeoutOption(Effect.scoped(FileLock.acquire(path, "one", quick)), long), Option.isSome)
@@ -53,6 +66,38 @@ describe("a lock among processes", () => {
       yield* Effect.all([work, work, work, work, work, work], { concurrency: "unbounded" })
       expect({ most, total }).toEqual({ most: 1, total: 6 })
       expect(readdirSync(path)).toEqual([])
+    }))
+
+  it.scopedLive("[A2] of two that claim in the same moment the first by name keeps its claim, and the other one steps back", () =>
+    Effect.gen(function*() {
+      for (const [nonce, isFirst] of [["zz", true], ["!", false]] as const) {
+        const path = yield* folder
+        const taking = yield* Effect.fork(FileLock.acquire(path, "one", quick))
+        let other = ""
+        const own = yield* onceClaimed(path, (name) => {
+          other = join(path, name.replace(/\.\w+$/, `.${nonce}`))
+          writeFileSync(other, "")
+        })
+        // It may not have looked often yet, which makes this less sharp, and never wrong.
+        if (isFirst) yield* Effect.sleep("100 millis")
+        else while (readdirSync(path).includes(own)) yield* Effect.sleep("5 millis")
+        expect(readdirSync(path).includes(own)).toBe(isFirst)
+        expect(Option.isNone(yield* Fiber.poll(taking))).toBe(true)
+        rmSync(other)
+        const { isHeld } = yield* Fiber.join(taking)
+        expect(yield* isHeld).toBe(true)
+        expect(readdirSync(path)).toEqual([isFirst ? own : expect.not.stringMatching(own)])
+      }
+    }))
+
+  it.scopedLive("[A2] who finds its claim taken away as it looks for others does not have the lock, and claims again", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const taking = yield* Effect.fork(FileLock.acquire(path, "one", quick))
+      const first = yield* onceClaimed(path, (name) => rmSync(join(path, name)))
+      const { isHeld } = yield* Fiber.join(taking)
+      expect(readdirSync(path)).toEqual([expect.not.stringMatching(first)])
+      expect(yield* isHeld).toBe(true)
     }))
 
   it.scopedLive("[A2] a process of this machine that is stopped keeps it until it ends", () =>

@@ -1,14 +1,20 @@
 /** A host in this process, in front of one wrapped server. */
-import { Backend } from "@mcp-lifeline/core"
+import { Backend, type Policy } from "@mcp-lifeline/core"
 import { Effect, Scope } from "effect"
 import { Eras } from "../../src/eras/Eras.js"
-import { Bridge } from "../../src/wrap/Bridge.js"
+import { Bridge, type Options as BridgeOptions } from "../../src/wrap/Bridge.js"
 import { KnownServer } from "../../src/wrap/KnownServer.js"
 import type { Message } from "./Host.js"
 import * as RawServer from "./RawServer.js"
 
+/** What is otherwise than usual. */
+export interface Options {
+  readonly bridge?: Partial<BridgeOptions>
+  readonly policy?: Policy.PolicyOptions
+}
+
 /** What the host says goes to `receive`, what it is told is in `said`. */
-export const make = (answer: RawServer.Answer) =>
+export const make = (answer: RawServer.Answer, { bridge, policy }: Options = {}) =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
     const scope = yield* Effect.scope
@@ -25,6 +31,7 @@ export const make = (answer: RawServer.Answer) =>
         open: ({ capabilities, clientInfo }, incoming) =>
           Backend.make("raw", {
             discovery: { mode: "learn" },
+            ...policy,
             connector: incoming.around(RawServer.connector(answer)),
             clientInfo,
             capabilities
@@ -38,7 +45,8 @@ export const make = (answer: RawServer.Answer) =>
         loginNeeded: Effect.never,
         login: () => undefined,
         isLoginNeeded: () => false,
-        onFailed: () => undefined
+        onFailed: () => undefined,
+        ...bridge
       }), (message) => {
       // As a wire has it, and failing as it does.
       said.push(JSON.parse(JSON.stringify(message)) as Message)
@@ -61,10 +69,11 @@ export const make = (answer: RawServer.Answer) =>
       receive({ id, method, ...(params === undefined ? {} : { params }) })
       return until(() => said.find((one) => one.id === id && one.method === undefined))
     }
+    let initializes = 0
     const initialize = async (): Promise<Message> => {
       const clientInfo = { name: "host", version: "1" }
       const capabilities = { sampling: {}, roots: {}, elicitation: {} }
-      const answer = await request("initialize", "initialize", {
+      const answer = await request(`initialize-${++initializes}`, "initialize", {
         protocolVersion: "2025-11-25",
         capabilities,
         clientInfo

@@ -1,0 +1,26 @@
+import { Nesting } from "@mcp-lifeline/core"
+import { assert, describe, it } from "vitest"
+
+const lists = (levels: number): unknown => JSON.parse("[".repeat(levels) + "]".repeat(levels))
+const objects = (levels: number): unknown => JSON.parse(`${'{"a":'.repeat(levels - 1)}{}${"}".repeat(levels - 1)}`)
+
+describe("how deeply a value is nested", () => {
+  it("[X1:unit] is counted in arrays and objects, whatever the depth", () => {
+    for (const make of [lists, objects]) {
+      for (const levels of [1, 2, Nesting.defaultDepth, 100_000]) {
+        assert.isFalse(Nesting.isDeeper(make(levels), levels))
+        assert.isTrue(Nesting.isDeeper(make(levels), levels - 1))
+      }
+    }
+    for (const plain of [undefined, null, 1, "[[", true]) assert.isFalse(Nesting.isDeeper(plain, 0))
+    // The deepest part counts, wherever it is.
+    assert.isTrue(Nesting.isDeeper([1, { a: [] }, [[[]]], []], 3))
+    assert.isFalse(Nesting.isDeeper([1, { a: [] }, [[[]]], []], 4))
+  })
+
+  it("[X1:unit] a value that contains itself is deeper than any", () => {
+    const own: Array<unknown> = []
+    own.push({ own })
+    assert.isTrue(Nesting.isDeeper(own, 10_000))
+  })
+})
