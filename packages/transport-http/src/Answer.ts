@@ -1,7 +1,7 @@
 /**
  * The answer to a request: its head, and its body, decompressed and read up to a bound (T12, T13).
  */
-import { Oversized } from "@mcp-lifeline/protocol"
+import { Oversized, Pieces } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import type { Readable, TransformCallback } from "node:stream"
 import { pipeline, Transform } from "node:stream"
@@ -114,19 +114,18 @@ export const text = (answer: Answer, maxBytes: number): Effect.Effect<string, Ht
   Effect.flatMap(content(answer), (readable) =>
     Effect.async<string, HttpFailure>((resume) => {
       const decoder = new TextDecoder()
-      const pieces: Array<Buffer> = []
+      const pieces = new Pieces()
       let bytes = 0
       readable.on("data", (piece: Buffer) => {
         bytes += piece.length
-        pieces.push(piece)
-        if (bytes <= maxBytes) return
-        pieces.length = 0
+        if (bytes <= maxBytes) return pieces.push(piece)
+        pieces.clear()
         resume(Effect.fail(new AnswerFailure({ detail: Oversized.tooLong(maxBytes) })))
         readable.destroy()
       })
       readable.on("end", () =>
         resume(Effect.try({
-          try: () => decoder.decode(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces)),
+          try: () => decoder.decode(pieces.take()),
           catch: () =>
             new AnswerFailure({ detail: `the answer is longer than the longest string of Node.js (${bytes})` })
         })))

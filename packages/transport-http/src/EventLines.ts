@@ -2,7 +2,7 @@
  * Hands on whole lines of an event stream, none of which is kept past a limit (T12).
  */
 import type { Oversized } from "@mcp-lifeline/protocol"
-import { IdScanner } from "@mcp-lifeline/protocol"
+import { IdScanner, Pieces } from "@mcp-lifeline/protocol"
 
 const lineFeed = 0x0A
 const carriageReturn = 0x0D
@@ -10,7 +10,7 @@ const carriageReturn = 0x0D
 /** Stateful; one for each stream. */
 export class EventLines {
   readonly #maxBytes: number
-  #pieces: Array<Buffer> = []
+  readonly #pieces = new Pieces()
   #bytes = 0
   /** Reads the line that is being dropped. */
   #scanner: IdScanner | undefined
@@ -40,8 +40,8 @@ export class EventLines {
 
   #take(chunk: Buffer, end: number, onLines: (lines: Buffer) => void): void {
     if (end > 0) {
-      const pieces = this.#pieces
-      this.#pieces = []
+      const pieces = [...this.#pieces]
+      this.#pieces.clear()
       this.#bytes = 0
       for (const piece of pieces) onLines(piece)
       onLines(chunk.subarray(0, end))
@@ -55,7 +55,7 @@ export class EventLines {
     const scanner = this.#scanner ?? new IdScanner()
     for (const piece of this.#pieces) scanner.push(piece)
     scanner.push(line)
-    this.#pieces = []
+    this.#pieces.clear()
     this.#bytes += line.length
     this.#scanner = scanner
     if (lastEnd(line) === 0) return

@@ -1,7 +1,7 @@
 /**
  * Splits a stream of bytes into lines, none of which is kept past a limit.
  */
-import { IdScanner } from "@mcp-lifeline/protocol"
+import { IdScanner, Pieces } from "@mcp-lifeline/protocol"
 import { constants } from "node:buffer"
 
 /** A line, or what is known of one that was too long. */
@@ -27,7 +27,7 @@ const eachLine = (text: string, onFrame: (frame: Frame) => void): void => {
 export class Framing {
   readonly #maxBytes: number
   readonly #maxLineBytes: number
-  #pieces: Array<Buffer> = []
+  readonly #pieces = new Pieces()
   /** Of the line that has begun, kept or not. */
   #bytes = 0
   /** The line is too long, and is dropped as it comes. */
@@ -82,18 +82,17 @@ export class Framing {
     // Only an object has an id.
     if (/^\s*(\{|$)/.test(this.begun)) this.#scanner = new IdScanner()
     for (const kept of this.#pieces) this.#scanner?.push(kept)
-    this.#pieces = []
+    this.#pieces.clear()
   }
 
   #complete(): Frame {
     const [dropped, scanner] = [this.#dropped, this.#scanner]
-    const [only = Buffer.alloc(0), ...more] = this.#pieces
-    this.#pieces = []
+    const kept = this.#pieces.take()
     this.#bytes = 0
     this.#dropped = false
     this.#scanner = undefined
     return dropped
       ? { _tag: "TooLong", id: scanner?.id, isResponse: scanner?.hasMethod !== true }
-      : { _tag: "Line", text: (more.length === 0 ? only : Buffer.concat([only, ...more])).toString("utf8") }
+      : { _tag: "Line", text: kept.toString("utf8") }
   }
 }

@@ -5,6 +5,7 @@
  * secrets provide a `.env`, may have no writer; a device or a directory is no file at all. None of them blocks the event loop, or one of
  * Node's threads for longer than the file system does.
  */
+import { Pieces } from "@mcp-lifeline/protocol"
 import { Data, Effect } from "effect"
 import { constants, type Stats } from "node:fs"
 import { type FileHandle, open, stat } from "node:fs/promises"
@@ -67,7 +68,7 @@ const readAll = async (
   handle: FileHandle,
   again: (isOpen: boolean, isEmpty: boolean) => Promise<boolean>
 ): Promise<Buffer> => {
-  const chunks: Array<Buffer> = []
+  const chunks = new Pieces()
   let length = 0
   for (;;) {
     const chunk = Buffer.allocUnsafe(chunkBytes)
@@ -83,7 +84,7 @@ const readAll = async (
       if (length > maxBytes) throw tooLong()
       chunks.push(chunk.subarray(0, count))
     } else if (!(await again(count === undefined, length === 0))) {
-      return Buffer.concat(chunks)
+      return chunks.take()
     }
   }
 }

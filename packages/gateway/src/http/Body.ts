@@ -3,7 +3,7 @@
  * request, so that the refusal answers it.
  */
 import { Nesting } from "@mcp-lifeline/core"
-import { IdScanner, JsonRpc } from "@mcp-lifeline/protocol"
+import { IdScanner, JsonRpc, Pieces } from "@mcp-lifeline/protocol"
 import type { IncomingMessage } from "node:http"
 import type { Refusal } from "./Refusal.js"
 
@@ -102,7 +102,7 @@ export const skim = (request: IncomingMessage, refusal: Refusal, done: (body: Bo
 
 /** Reads the body and calls back once; not at all where the client goes away before its end. `room`: for what is kept meanwhile. */
 export const read = (request: IncomingMessage, maxBytes: number, done: (body: Body) => void, room?: Room): void => {
-  const chunks: Array<Buffer> = []
+  const chunks = new Pieces()
   let length = 0
   let counted = 0
   /** Nothing is kept any more. */
@@ -130,11 +130,13 @@ export const read = (request: IncomingMessage, maxBytes: number, done: (body: Bo
     chunks.push(chunk)
     if (refusal === undefined) return
     stop()
-    answerWith(request, refusal, { maxBytes: maxBytes * searched - length, scanner: idIn(chunks.splice(0)) }, done)
+    const scanner = idIn(chunks)
+    chunks.clear()
+    answerWith(request, refusal, { maxBytes: maxBytes * searched - length, scanner }, done)
   }
   const end = (): void => {
     stop()
-    done(parse(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    done(parse(chunks.take()))
   }
   request.on("data", take)
   request.on("end", end)

@@ -1,0 +1,68 @@
+/**
+ * Bytes that arrive in pieces, kept until they are complete.
+ */
+
+/** What small pieces are copied into, in bytes. */
+const blockBytes = 16 * 1024
+/** From this size on a piece is kept as it is, in bytes. */
+const large = 4 * 1024
+
+/**
+ * Takes about as much memory as the bytes that it keeps, and a block: each buffer costs some hundred bytes beside its own, and who sends
+ * chooses how large the pieces are.
+ */
+export class Pieces implements Iterable<Buffer> {
+  #kept: Array<Buffer> = []
+  /** The last of those kept, where it has room for more. */
+  #block: Buffer | undefined
+  #filled = 0
+  #length = 0
+
+  /** Bytes that are kept. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** Adds what has arrived. */
+  push(piece: Buffer): void {
+    this.#length += piece.length
+    const rest = this.#fill(piece)
+    if (rest.length === 0) return
+    // What arrives in one piece is not copied.
+    if (this.#kept.length === 0 || rest.length >= large) {
+      this.#kept.push(rest)
+      return
+    }
+    this.#block = Buffer.allocUnsafeSlow(blockBytes)
+    this.#filled = 0
+    this.#kept.push(this.#block)
+    this.#fill(rest)
+  }
+
+  /** All that arrived, in one piece; nothing is kept any more. */
+  take(): Buffer {
+    const [only = Buffer.alloc(0), ...more] = [...this]
+    this.clear()
+    return more.length === 0 ? only : Buffer.concat([only, ...more])
+  }
+
+  clear(): void {
+    this.#kept = []
+    this.#block = undefined
+    this.#filled = 0
+    this.#length = 0
+  }
+
+  *[Symbol.iterator](): Generator<Buffer, void, undefined> {
+    for (const one of this.#kept) yield one === this.#block ? one.subarray(0, this.#filled) : one
+  }
+
+  /** Puts as much as there is room for into the block, and gives the rest. */
+  #fill(piece: Buffer): Buffer {
+    if (this.#block === undefined) return piece
+    const taken = piece.copy(this.#block, this.#filled)
+    this.#filled += taken
+    if (this.#filled === blockBytes) this.#block = undefined
+    return piece.subarray(taken)
+  }
+}
