@@ -19,6 +19,8 @@ export interface Top {
   readonly sessions: Server["sessions"]
   /** Whether a gateway offers its clients the status of the servers. */
   readonly statusTool: boolean
+  /** How many servers of single clients a gateway runs at once, where the file says it. */
+  readonly maxOwnServers: number | undefined
   /** The defaults of the inputs that the file declares, by their ids. */
   readonly inputs: Variables
   /** Whether `{env:VAR}` is a reference in such a file. */
@@ -100,6 +102,7 @@ export const readTop = (raw: unknown): Read<Top> => {
         policy,
         sessions: others["sessions"] as Server["sessions"],
         statusTool: others["statusTool"] !== false,
+        maxOwnServers: others["maxOwnServers"] as number | undefined,
         inputs,
         bare: path.length === 1 && first === "mcp"
       }

@@ -25,7 +25,7 @@ const sessions = Check.oneOf("shared", "per-client")
 /** What stands under `lifeline` beside the options of supervision: in the entry of a server, and for all of them. */
 export const gateway = {
   ofServer: { sessions },
-  ofAll: { sessions, statusTool: Check.flag }
+  ofAll: { sessions, statusTool: Check.flag, maxOwnServers: Check.whole(1, 100_000) }
 } satisfies Record<string, Readonly<Record<string, Check.Check>>>
 
 /** The options of supervision among others: in groups, or in groups under `lifeline`, where `others` may stand beside them. */

@@ -72,7 +72,8 @@ describe.concurrent("clients of one gateway", () => {
         yield* promise(() => b.close())
         const both = yield* eventually(() => s.heard(a, "notifications/cancelled"), ({ length }) => length > 1)
         expect(both.map(({ params }) => params.reason)).toEqual(["enough", "the client has gone"])
-        expect([...a.said, ...b.said].filter(({ id }) => id === "x")).toEqual([])
+        expect(a.said.filter(({ id }) => id === "x")).toEqual([])
+        expect(b.said.find(({ id }) => id === "x")?.error?.data).toMatchObject({ fate: "unknown" })
       })
   )
 

@@ -14,6 +14,9 @@ describe("schema.json", () => {
 
   it.each<[boolean, object]>([
     [true, { sessions: "per-client", statusTool: false }],
+    [true, { maxOwnServers: 5 }],
+    [false, { maxOwnServers: 0 }],
+    [false, { maxOwnServers: "5" }],
     [false, { sessions: "own" }],
     [false, { session: "shared" }],
     [false, { colour: "red" }]

@@ -42,6 +42,8 @@ export interface Configuration {
   readonly servers: ReadonlyArray<Backends.Server>
   /** Whether clients are offered the status of the servers, as the file says now. */
   readonly hasStatus: () => boolean
+  /** How many servers of single clients may run at once, where the file says it now. */
+  readonly maxOwnServers: () => number | undefined
   /** What a person has to do to sign in to a server, as it is now. */
   readonly login: (server: string) => string | undefined
   /** Why the file is not in force as it was saved last, or not all of it. */
@@ -71,6 +73,7 @@ const fingerprint = ({ policy, server, sessions }: McpJson.Entry): string => Bac
 interface Loaded {
   readonly used: AllUsed
   readonly statusTool: boolean
+  readonly maxOwnServers: number | undefined
   readonly problems: ReadonlyArray<string>
   /** Those for which entries are not in force as the file has them. */
   readonly refused: ReadonlyArray<string>
@@ -118,6 +121,7 @@ const load = (file: string, before: AllUsed, parent: Scope.Scope) =>
     const loaded: Loaded = {
       used: new Map(used),
       statusTool: parsed.statusTool,
+      maxOwnServers: parsed.maxOwnServers,
       problems: [...problems, ...parsed.notices].map(McpJson.show),
       refused: problems.map(McpJson.show)
     }
@@ -173,7 +177,7 @@ export const make = (
       const why = first.isEmpty ? "it names no servers; add one" : "none of its servers can be used (see above)"
       return yield* new StartError({ message: `${file}: ${why}` })
     }
-    let { refused, statusTool, used } = first
+    let { maxOwnServers, refused, statusTool, used } = first
 
     const reload = (target: Target) =>
       Effect.gen(function*() {
@@ -186,6 +190,7 @@ export const make = (
         const fresh = [...next.used].filter(([name, one]) => used.get(name) !== one)
         yield* Effect.forEach(fresh, ([name, one]) => showSignIn(name, one, output))
         statusTool = next.statusTool
+        maxOwnServers = next.maxOwnServers
         const applied = yield* target.apply(Array.from(next.used.values(), ({ options }) => options))
         yield* Effect.forEach(fresh, ([name, one]) => connectWhenDone(name, one, target))
         const gone = [...used].filter(([name, one]) => next.used.get(name) !== one && !applied.kept.includes(name))
@@ -209,6 +214,7 @@ export const make = (
     return {
       servers: Array.from(first.used.values(), ({ options }) => options),
       hasStatus: () => statusTool,
+      maxOwnServers: () => maxOwnServers,
       refused: () => {
         const [first, ...more] = refused
         return more.length === 0 ? first : `${first} (and ${more.length} more)`

@@ -45,6 +45,8 @@ export interface McpJson {
   readonly names: ReadonlyArray<string>
   /** Whether clients are offered the status of the servers. */
   readonly statusTool: boolean
+  /** How many servers of single clients may run at once, where the file says it. */
+  readonly maxOwnServers: number | undefined
   /** Whether the options for all servers are acceptable; there are no entries otherwise. */
   readonly isUsable: boolean
 }
@@ -169,6 +171,7 @@ export const parse = (
     notices: [...notices, ...foreignNotice(foreign)],
     names,
     statusTool: top.statusTool,
+    maxOwnServers: top.maxOwnServers,
     isUsable
   })
 }

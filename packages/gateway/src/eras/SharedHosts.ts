@@ -39,6 +39,8 @@ class Shared {
   /** The unanswered requests, by their number in the conversation. */
   readonly #asked = new Map<RequestId, Asked>()
   #last = 0
+  /** When a request was answered last, or came, by `performance.now`. */
+  #usedAt = performance.now()
 
   constructor(begin: Begin) {
     this.#conversation = begin((message, about) => this.#deliver(message, about))
@@ -49,9 +51,15 @@ class Shared {
     return this.#asked.size === 0
   }
 
+  /** Whether nothing has waited for an answer for so long, in milliseconds. */
+  isUnused(now: number, millis: number): boolean {
+    return this.isIdle && now - this.#usedAt >= millis
+  }
+
   /** Takes a request, and returns its number. `before`: the number of the request that it continues. */
   take(request: JSONRPCRequest, write: Asked["write"], before: RequestId | undefined): RequestId {
     if (before !== undefined) this.#asked.delete(before)
+    this.#usedAt = performance.now()
     const id = ++this.#last
     this.#asked.set(id, { id: request.id, isListening: request.method === "subscriptions/listen", write })
     this.#conversation.receive({ ...request, id })
@@ -63,6 +71,7 @@ class Shared {
     const asked = this.#asked.get(number)
     if (asked === undefined) return
     this.#asked.delete(number)
+    this.#usedAt = performance.now()
     this.#conversation.receive({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: number } })
     if (asked.isListening) asked.write(closing(asked.id))
   }
@@ -75,6 +84,7 @@ class Shared {
     const asked = about === undefined ? undefined : this.#asked.get(about)
     if (asked === undefined) return
     if (!("method" in message) && parkedUnder(message) === undefined) this.#asked.delete(about as RequestId)
+    this.#usedAt = performance.now()
     asked.write(renumbered(message, asked.id))
   }
 }
@@ -117,6 +127,16 @@ export class SharedHosts {
     const all = [...this.#all.values()]
     this.#all.clear()
     await Promise.allSettled(all.map((shared) => shared.close(why)))
+  }
+
+  /** Called now and then: ends conversations that have not been used for so long, in milliseconds. Their hosts' next requests begin others. */
+  beat(idle: number): void {
+    const now = performance.now()
+    for (const [client, shared] of this.#all) {
+      if (!shared.isUnused(now, idle)) continue
+      this.#all.delete(client)
+      void shared.close("the conversation was unused").catch(() => undefined)
+    }
   }
 
   #of(client: string): Shared | undefined {

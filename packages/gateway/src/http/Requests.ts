@@ -53,12 +53,13 @@ const defaults = {
   maxBodyBytes: 16 * 1024 * 1024,
   maxBodiesBytes: 64 * 1024 * 1024,
   maxCalls: 1000,
-  maxOwnServers: 128,
   maxKeptBytes: 64 * 1024 * 1024
 } as const
 
-/** How often streams are shown to live, in milliseconds. */
-const beatInterval = 15_000
+const maxOwnServers = 128
+
+/** How often streams are shown to live, and what is unused is looked for, in milliseconds. */
+export const beatInterval = 15_000
 
 /** Messages of one POST, in the version that has batches. */
 const maxBatch = 100
@@ -105,7 +106,8 @@ export const make = (
   const limits = { ...defaults, ...options.limits } as { readonly [K in keyof typeof defaults]: number }
   const seal = options.seal ?? SealedId.make(randomSecret())
   const records = options.records ?? SessionRecords.inMemory()
-  const sessions = new Sessions({ begin, seal, records, limits, onError })
+  const own = (): number => options.limits?.maxOwnServers?.() ?? maxOwnServers
+  const sessions = new Sessions({ begin, seal, records, limits: { ...limits, maxOwnServers: own }, onError })
   const modern = new StatelessRequests({
     answer,
     budget: new EventBudget(limits.maxKeptBytes),

@@ -19,9 +19,9 @@ export interface Limits {
   readonly maxBodyBytes?: number | undefined
   /**
    * Servers that run for single clients, of all clients together. For one more, those of the session end that has been unused for the
-   * longest time; one session alone may always have its own. Default 128.
+   * longest time; one session alone may always have its own. Asked each time that servers are needed. Default 128.
    */
-  readonly maxOwnServers?: number | undefined
+  readonly maxOwnServers?: (() => number | undefined) | undefined
   /** Bytes that are kept of the bodies of all requests while they are read; a client alone may have half. Default 64 MiB. */
   readonly maxBodiesBytes?: number | undefined
   /** Unanswered requests of one session, or of a client without sessions as long as it is alone. Default 1,000. */
@@ -36,14 +36,16 @@ export interface Options {
   readonly seal: Seal
   /** What does not fit into ids. */
   readonly records: SessionRecords.SessionRecords
-  readonly limits: Required<{ readonly [K in keyof Limits]: number }>
+  readonly limits: { readonly [K in Exclude<keyof Limits, "maxOwnServers">]-?: number } & {
+    readonly maxOwnServers: () => number
+  }
   readonly onError: (error: unknown) => void
 }
 
 /** A session that has not been used for this long leaves the memory, in milliseconds; its id stays valid. */
 const idle = 24 * 60 * 60 * 1000
 /** The same for a session for which servers run. */
-const idleWithServers = 30 * 60 * 1000
+export const idleWithServers = 30 * 60 * 1000
 /** The shortest time between two writes of a session's last use, in milliseconds. */
 const writtenEach = 24 * 60 * 60 * 1000
 /** Params of `initialize` that are longer than this in bytes, as JSON, are stored beside the id instead of in it. */
@@ -221,7 +223,7 @@ export class Sessions {
   #makeRoomForServers(usage: Usage, count: number): boolean {
     const others = (): number =>
       [...this.#entries.values()].reduce((sum, one) => sum + (one.usage === usage ? 0 : one.usage.servers), 0)
-    const hasRoom = (): boolean => others() === 0 || others() + count <= this.#options.limits.maxOwnServers
+    const hasRoom = (): boolean => others() === 0 || others() + count <= this.#options.limits.maxOwnServers()
     for (const [id, entry] of this.#entries) {
       if (hasRoom()) break
       if (entry.usage === usage || entry.usage.servers === 0 || entry.session.isBusy) continue

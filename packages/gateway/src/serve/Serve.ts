@@ -192,6 +192,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
       sessions,
       login: given?.login,
       hasStatus: given?.hasStatus,
+      limits: { maxOwnServers: given?.maxOwnServers },
       about: { record, startedAt, config, signIn, refused: given?.refused }
     }).pipe(Effect.provideService(Telemetry.Current, record.own))
     const file = yield* RunningGateways.register({

@@ -14,12 +14,16 @@ import * as PortInUse from "../http/PortInUse.js"
 import { refuse } from "../http/Refusal.js"
 import * as Requests from "../http/Requests.js"
 import * as Resumption from "../http/Resumption.js"
+import { idleWithServers } from "../http/Sessions.js"
 import type { StateFolder } from "../state/StateFolder.js"
 
 /** Begins a conversation, whose messages to the host are given to `write`: with what they are about where there is no session. */
 export type Begin = (write: (message: JSONRPCMessage, about?: RequestId) => void) => Conversation
 
-/** Sessions at once, and clients without, each of which has a server of its own. Hosts that vanish do not end theirs. */
+/**
+ * Sessions at once, and clients without, each of which has a server of its own. Hosts that vanish do not end theirs: it is stopped when it
+ * was unused for `idleWithServers`, and started again when it is needed.
+ */
 const maxSessions = 50
 
 const isAboutNothing = (method: string): boolean =>
@@ -43,8 +47,11 @@ const addressed = (begin: Begin) => (client: Client): Conversation => {
   return {
     introduce: () => conversation.introduce(),
     receive: (message) => {
-      if ("method" in message && "id" in message) open.set(message.id, message.params?._meta?.progressToken)
-      // What is cancelled is never answered, and its stream has no reader any more.
+      if ("method" in message && "id" in message) {
+        open.set(message.id, message.params?._meta?.progressToken)
+        // There is room: each session has one server.
+        if (message.method === "initialize") client.startsServers?.(1)
+      } // What is cancelled is never answered, and its stream has no reader any more.
       else if ("method" in message && message.method === "notifications/cancelled") {
         open.delete(message.params?.["requestId"] as RequestId)
       }
@@ -76,6 +83,10 @@ export const serve = (
       Effect.sync(() => new SharedHosts(begin, maxSessions)),
       (shared) => Effect.promise(() => shared.close("the gateway is shutting down"))
     )
+    yield* Effect.acquireRelease(
+      Effect.sync(() => setInterval(() => shared.beat(idleWithServers), Requests.beatInterval).unref()),
+      (beating) => Effect.sync(() => clearInterval(beating))
+    )
     const requests = yield* Effect.acquireRelease(
       Effect.sync(() =>
         Requests.make({
@@ -84,7 +95,7 @@ export const serve = (
           answer: shared.answer,
           hasToken: listener.hasToken,
           onError: failed,
-          limits: { maxSessions }
+          limits: { maxSessions, maxOwnServers: () => maxSessions }
         })
       ),
       (requests) => Effect.promise(() => requests.close())

@@ -204,7 +204,7 @@ describe("servers that run for single sessions", () => {
 
   it.scopedLive("[X5 G15] are bounded for all together: those of the longest unused session end, and its id stays valid", () =>
     Effect.gen(function*() {
-      const { conversations, url } = yield* Raw.serve(asking, { limits: { maxOwnServers: 4 } })
+      const { conversations, url } = yield* Raw.serve(asking, { limits: { maxOwnServers: () => 4 } })
       yield* Effect.promise(async () => {
         // A session without servers has nothing to give.
         await begin(url)
@@ -220,9 +220,23 @@ describe("servers that run for single sessions", () => {
       })
     }))
 
+  it.scopedLive("[X5 G15] are as many as the configuration says when they are needed, and 128 where it says nothing", () =>
+    Effect.gen(function*() {
+      let most: number | undefined
+      const { conversations, url } = yield* Raw.serve(asking, { limits: { maxOwnServers: () => most } })
+      yield* Effect.promise(async () => {
+        const [one, two] = [await begin(url), await begin(url)] as const
+        expect([await start(url, one, 64), await start(url, two, 64)]).toEqual([true, true])
+        expect(conversations.map(({ isClosed }) => isClosed)).toEqual([false, false])
+        most = 127
+        expect(await start(url, two, 64)).toBe(true)
+        expect(conversations.map(({ isClosed }) => isClosed)).toEqual([true, false])
+      })
+    }))
+
   it.scopedLive("[X5 G15] whoever is there keeps them, and a client that is alone has them however many they are", () =>
     Effect.gen(function*() {
-      const { conversations, url } = yield* Raw.serve(asking, { limits: { maxOwnServers: 4 } })
+      const { conversations, url } = yield* Raw.serve(asking, { limits: { maxOwnServers: () => 4 } })
       yield* Effect.promise(async () => {
         const [one, two] = [await begin(url), await begin(url)] as const
         expect(await start(url, one, 5)).toBe(true)
@@ -251,7 +265,14 @@ describe("servers that run for single sessions", () => {
           close: async () => void ended.push(number)
         }
       },
-      limits: { maxSessions: 9, maxBodyBytes: 1, maxBodiesBytes: 1, maxCalls: 1, maxKeptBytes: 1, maxOwnServers: 9 },
+      limits: {
+        maxSessions: 9,
+        maxBodyBytes: 1,
+        maxBodiesBytes: 1,
+        maxCalls: 1,
+        maxKeptBytes: 1,
+        maxOwnServers: () => 9
+      },
       onError: (error) => {
         throw error
       }

@@ -1,0 +1,97 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { vi } from "vitest"
+import { layerAt } from "../src/state/StateFolder.js"
+import * as HttpHost from "../src/wrap/HttpHost.js"
+import { folder } from "./support/Gateway.js"
+import * as Raw from "./support/RawEndpoint.js"
+
+const { begin, send } = Raw
+
+const minutes = 60_000
+const key = (name: string): string => `io.modelcontextprotocol/${name}`
+
+/** `wrap --http`, whose conversations with the server are written down; each stands for a server that runs. */
+const serve = Effect.gen(function*() {
+  const conversations: Array<{ readonly heard: Array<Raw.Message>; isClosed: boolean }> = []
+  const url = yield* HttpHost.serve({ port: 0, token: undefined }, (write) => {
+    const one = { heard: [] as Array<Raw.Message>, isClosed: false }
+    conversations.push(one)
+    return {
+      introduce: () => Promise.resolve(Raw.introduction as never),
+      receive: (message) => {
+        const { id, method, params } = message as Raw.Message
+        one.heard.push(message as Raw.Message)
+        if (id === undefined || id === null || method === undefined) return
+        const answer = { jsonrpc: "2.0", id } as const
+        if (params?.uri === "test://refused") write({ ...answer, error: { code: -32_602, message: "no" } }, id)
+        else write({ ...answer, result: method === "initialize" ? { ...Raw.introduction } : {} }, id)
+      },
+      close: async () => void (one.isClosed = true)
+    }
+  }).pipe(Effect.provide(layerAt(yield* folder)))
+  /** Which servers have been stopped. */
+  const stopped = () => conversations.map(({ isClosed }) => isClosed)
+  return { conversations, stopped, url }
+})
+
+/** Time as the gateway measures how long something is unused. */
+const virtual = Effect.acquireRelease(
+  Effect.sync(() => vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] })),
+  () => Effect.sync(() => vi.useRealTimers())
+)
+
+describe("the servers of wrap --http", () => {
+  it.scopedLive("[X5 W3] stop after half an hour without a request or a stream; the session goes on with another one", () =>
+    Effect.gen(function*() {
+      yield* virtual
+      const { conversations, stopped, url } = yield* serve
+      yield* Effect.promise(async () => {
+        const [left, there] = [await begin(url), await begin(url)] as const
+        const post = async (id: number, method: string, params?: object) => {
+          const answered = await send(url, "POST", left, { id, method, params })
+          const text = await answered.body
+          // The client that comes back is told that lists may have changed, too.
+          return text.startsWith("{") ? JSON.parse(text) as Raw.Message : Raw.events(text).at(-1)?.message
+        }
+        await post(1, "logging/setLevel", { level: "error" })
+        for (const uri of ["test://one", "test://two", "test://refused"]) await post(2, "resources/subscribe", { uri })
+        await post(3, "resources/unsubscribe", { uri: "test://one" })
+        const stream = await send(url, "GET", there)
+        vi.advanceTimersByTime(29 * minutes)
+        expect(stopped()).toEqual([false, false])
+        vi.advanceTimersByTime(2 * minutes)
+        expect(stopped()).toEqual([true, false])
+        expect(await post(4, "tools/list")).toMatchObject({ id: 4, result: {} })
+        expect(stopped()).toEqual([true, false, false])
+        expect(conversations[2]?.heard.map(({ method, params }) => [method, params?.level ?? params?.uri])).toEqual([
+          ["initialize", undefined],
+          ["notifications/initialized", undefined],
+          ["logging/setLevel", "error"],
+          ["resources/subscribe", "test://two"],
+          ["tools/list", undefined]
+        ])
+        stream.cut()
+      })
+    }))
+
+  it.scopedLive("[X5 W3] so does that of a client without sessions", () =>
+    Effect.gen(function*() {
+      yield* virtual
+      const { stopped, url } = yield* serve
+      yield* Effect.promise(async () => {
+        const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: {} }
+        const headers = { "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list" }
+        const ask = async () =>
+          (await send(url, "POST", headers, { id: 1, method: "tools/list", params: { _meta } })).status
+        expect([await ask(), await ask()]).toEqual([200, 200])
+        vi.advanceTimersByTime(29 * minutes)
+        expect([await ask(), stopped()]).toEqual([200, [false]])
+        vi.advanceTimersByTime(29 * minutes)
+        expect(stopped()).toEqual([false])
+        vi.advanceTimersByTime(2 * minutes)
+        expect(stopped()).toEqual([true])
+        expect([await ask(), stopped()]).toEqual([200, [true, false]])
+      })
+    }))
+})
