@@ -6,6 +6,23 @@ const local = { host: "127.0.0.1", token: undefined }
 const status = (headers: Record<string, string>, rules: Guard.Rules = local) => Guard.check(headers, rules)?.status
 
 describe("Guard", () => {
+  it("[G6:unit] a host to bind is known as this machine's in each of its forms, and no other one is", () => {
+    const own = ["localhost", "LOCALHOST", "a.LocalHost", "127.0.0.1", "127.255.0.1", "::1", "[::1]", "0:0:0:0:0:0:0:1"]
+    const others = [
+      "notlocalhost",
+      "localhost.example",
+      "128.0.0.1",
+      "0.0.0.0",
+      "::",
+      "::2",
+      "[::]",
+      "",
+      "127.0.0.1.example"
+    ]
+    expect(own.filter((host) => !Guard.isLoopback(host))).toEqual([])
+    expect(others.filter(Guard.isLoopback)).toEqual([])
+  })
+
   it.each(["127.0.0.1:7332", "localhost:7332", "[::1]:7332", "LOCALHOST", "127.8.8.8", "app.localhost:1"])(
     "[G6:unit] bound to loopback, answers to %s",
     (host) => expect(status({ host })).toBeUndefined()

@@ -28,7 +28,7 @@ const served = (
       drain: 0
     })
     yield* made.fleet.ready
-    return { base: new URL(url).origin, fleet: made.fleet, url }
+    return { base: new URL(url).origin, fleet: made.fleet, servers: made, url }
   })
 
 describe("what a gateway says of its servers", () => {
@@ -74,6 +74,17 @@ describe("what a gateway says of its servers", () => {
       for (const name of ["every", "own"]) expect((yield* ask(`${base}/api/logs?server=${name}`)).status).toBe(200)
     }))
 
+  it.scopedLive("[G1] the log of a server that a later configuration has no more can still be read, and nothing else of it", () =>
+    Effect.gen(function*() {
+      const { base, servers } = yield* served([{ id: "gone", connector: ScriptedConnector.make(), keepalive }])
+      const log = ask(`${base}/api/logs?server=gone`)
+      yield* log.pipe(Effect.delay("10 millis"), Effect.repeat({ until: ({ body }) => body.events.length > 0 }))
+      yield* servers.apply([])
+      expect((yield* log).status).toBe(200)
+      expect((yield* ask(`${base}/api/servers/gone`)).status).toBe(404)
+      expect((yield* ask(`${base}/api/servers/gone/reconnect`, "POST")).status).toBe(404)
+    }))
+
   it.scopedLive("[G1] why a server's tools are not listed, where it is disabled or nothing is known of them", () =>
     Effect.gen(function*() {
       const down = ScriptedConnector.make()
@@ -99,6 +110,8 @@ describe("what a gateway says of its servers", () => {
           }
         ]
       })
+      const { body: { notListed } } = yield* ask(`${base}/api/tools?server=down`)
+      expect(notListed).toEqual([expect.objectContaining({ server: "down" })])
     }))
 
   it.scopedLive("[G5] a save that was refused is shown until there is a good one", () =>

@@ -41,13 +41,12 @@ const policy = [
   "trusted-types 'none'"
 ].join("; ")
 
+/** Beside those that the listener sets on each answer. */
 const headers = {
   "Cache-Control": "no-cache",
   "Content-Security-Policy": policy,
   "Cross-Origin-Opener-Policy": "same-origin",
-  "Cross-Origin-Resource-Policy": "same-origin",
   "Referrer-Policy": "no-referrer",
-  "X-Content-Type-Options": "nosniff",
   "X-Frame-Options": "DENY"
 }
 

@@ -3,14 +3,14 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Redacted } from "effect"
 import { Endpoint, Servers } from "mcp-lifeline"
 import * as Gateway from "../../src/api/Gateway.js"
+import { ask } from "../support/Gateway.js"
 import * as Served from "../support/Served.js"
 
 const paths = ["call", ...["reconnect", "enable", "disable", "login"].map((what) => `servers/o/${what}`)]
 
 /** A gateway in this process; asked with a method for a path, it gives the status. */
-const served = (token?: string) =>
+const served = (token?: string, connector = ScriptedConnector.make()) =>
   Effect.gen(function*() {
-    const connector = ScriptedConnector.make()
     const servers = yield* Servers.make([{ id: "o", connector, keepalive: { method: "none" } }])
     const about = yield* Gateway.about(servers.fleet)
     const { url } = yield* Endpoint.serve({
@@ -32,7 +32,7 @@ const served = (token?: string) =>
         ({ status }) => status
       )
     const isConnected = Effect.flatMap(servers.fleet.backend("o"), (backend) => backend.isConnected)
-    return { isConnected, status }
+    return { base: new URL(url).origin, isConnected, status }
   })
 
 describe("what changes something over the API", () => {
@@ -56,5 +56,37 @@ describe("what changes something over the API", () => {
       expect(yield* isConnected).toBe(true)
       expect(yield* status("POST", "servers/o/disable", { Authorization: "Bearer ours" })).toBe(200)
       expect(yield* isConnected).toBe(false)
+    }))
+})
+
+describe("a call over the API", () => {
+  it.scopedLive("[G18] is refused where it is nested too deeply, and where its result is, that is said: it was carried out", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      const nested = (levels: number): object =>
+        JSON.parse(`${'{"a":'.repeat(levels - 1)}{}${"}".repeat(levels - 1)}`) as object
+      let levels = 1
+      let carriedOut = 0
+      connector.respond = (method) => {
+        if (method !== "tools/call") return undefined
+        carriedOut++
+        return { answer: "result", result: { content: [], structuredContent: nested(levels) } }
+      }
+      const { base } = yield* served(undefined, connector)
+      const call = (args: object) => ask(`${base}/api/call`, "POST", { name: "o__echo", arguments: args })
+      expect((yield* call(nested(500))).status).toBe(200)
+      const deep = "nested more than 500 levels deep, which is not passed on"
+      expect(yield* call(nested(501))).toEqual({
+        status: 400,
+        body: { error: { code: "bad_request", message: `arguments are ${deep}` } }
+      })
+      expect(carriedOut).toBe(1)
+      levels = 499
+      expect((yield* call({})).status).toBe(200)
+      levels = 500
+      expect(yield* call({})).toEqual({
+        status: 502,
+        body: { error: { code: "server_error", message: `the call was carried out, and its result is ${deep}` } }
+      })
     }))
 })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { Fleet } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
-import { unlinkSync, writeFileSync } from "node:fs"
+import { readFileSync, unlinkSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import type { Browser } from "playwright-core"
@@ -23,10 +23,12 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
   afterAll(() => browser.close())
 
   it.scopedLive(
-    Chromium.title("[G16] a server that is killed leaves and returns, live, and its words do no harm"),
+    Chromium.title(
+      "[G5, G16] a server that is killed leaves and returns, live, and its words do no harm; so does a save that is refused"
+    ),
     () =>
       Effect.gen(function*() {
-        const { base, broken } = yield* serve()
+        const { base, broken, file } = yield* serve()
         const { complaints, page } = yield* browse(base)
         const [fragile, steady] = [server(page, "fragile"), server(page, "steady")]
         yield* shows(fragile.state, "Connected")
@@ -46,6 +48,11 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         yield* shows(fragile.generation, /^2$/)
         yield* run(() => page.waitForFunction(`document.title === "2 servers – Lifeline"`))
         expect(yield* run(() => page.locator("img").count())).toBe(1)
+        const saved = readFileSync(file)
+        writeFileSync(file, "{")
+        yield* shows(page.locator("#gateway"), /Last save\s*not in force: .*mcp\.json/)
+        writeFileSync(file, saved)
+        yield* shows(page.locator("#gateway"), /Last save\s*in force/)
         expect(complaints).toEqual([])
       })
   )

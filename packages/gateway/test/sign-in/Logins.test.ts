@@ -237,25 +237,32 @@ describe("a login that a person finishes", () => {
           })
         }
       }
-      const net = network()
+      const net = withoutRefresh()
       const signIn = yield* SignIn.make({ url: server, patience: 0 }).pipe(
         Effect.provideService(StateFolder.StateFolder, { ...state, collection })
       )
       const renew = Effect.either(signIn.authorization.renew({ status: 401, challenge: undefined }, net.fetch))
-      yield* renew
-      yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
-      yield* reaches(signIn, "Refused")
-      for (let times = 0; times < 5; times++) yield* renew
       const settle = Effect.repeatN(Effect.yieldNow(), 20)
-      yield* settle
-      looks = 0
-      yield* TestClock.adjust("1 second")
-      yield* settle
-      expect(looks).toBe(1)
-      // They are found all the same.
-      yield* (yield* make(net, folder, machine)).renew
-      yield* TestClock.adjust("1 second")
-      yield* reaches(signIn, "SignedIn")
+      const other = yield* make(net, folder)
+      yield* other.tokens
+      // Also after the next refusal.
+      for (let times = 0; times < 2; times++) {
+        yield* renew
+        yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
+        yield* reaches(signIn, "Refused")
+        for (let again = 0; again < 5; again++) yield* renew
+        yield* settle
+        looks = 0
+        yield* TestClock.adjust("1 second")
+        yield* settle
+        expect(looks).toBe(1)
+        const asked = yield* Effect.fork(other.signIn.login)
+        yield* reaches(other.signIn, "LoginNeeded")
+        yield* comeBack(yield* addressOf(other.signIn))
+        yield* Fiber.join(asked)
+        yield* TestClock.adjust("1 second")
+        yield* reaches(signIn, "SignedIn")
+      }
     }))
 
   it.scoped("[A4] one that is done makes up for those that were refused for as much or less, and for no more", () =>

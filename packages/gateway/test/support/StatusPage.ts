@@ -53,7 +53,7 @@ export const serve = (
       Program.start(["serve", "--config", file, ...args], { MCP_LIFELINE_STATE: join(path, "state"), ...env })
     const program = yield* start(args)
     const [, base = ""] = yield* program.prints(/^Serving (http:\S+)mcp$/m)
-    return { program, base, broken, start }
+    return { program, base, broken, file, start }
   })
 
 /** What can be seen of a server. */
