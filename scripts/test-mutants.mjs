@@ -86,7 +86,7 @@ const startsPrograms = (file) =>
   /\/(?:Built|Program|Host|Talk|OidcServer|support\/Gateway)\.js"|vitest\.built/.test(readFileSync(file, "utf8"))
 
 const named = values.tests.flatMap(filesOf).filter((file) => file.endsWith(".test.ts"))
-const tests = [...new Set([...mutate.flatMap(testsOf), ...named])].filter((file) => !startsPrograms(file))
+const tests = [...new Set([...mutate.flatMap(testsOf).filter((file) => !startsPrograms(file)), ...named])]
 if (tests.length === 0) refuse("No test stands beside these sources: name some with --tests")
 console.log(`Tests:\n${tests.map((file) => `  ${file}`).join("\n")}`)
 

@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { everything } from "../../testing/test/support/Built.js"
 import * as AuthServer from "./support/AuthServer.js"
-import { folder } from "./support/Gateway.js"
+import { folder } from "./support/folder.js"
 import * as Program from "./support/Program.js"
 import * as Signer from "./support/Signer.js"
 

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { vi } from "vitest"
 import { layerAt } from "../src/state/StateFolder.js"
 import * as HttpHost from "../src/wrap/HttpHost.js"
-import { folder } from "./support/Gateway.js"
+import { folder } from "./support/folder.js"
 import * as Raw from "./support/RawEndpoint.js"
 
 const { begin, send } = Raw

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { appendFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as SavedFile from "../../src/config/savedFile.js"
-import { folder } from "../support/Gateway.js"
+import { folder } from "../support/folder.js"
 
 /** Follows a file, and tells what it noticed. */
 const follow = (file: string) =>

@@ -8,7 +8,7 @@ import { join } from "node:path"
 import * as SavedFile from "../../src/config/savedFile.js"
 import * as UserFile from "../../src/files/UserFile.js"
 import { within } from "../../src/files/within.js"
-import { folder } from "../support/Gateway.js"
+import { folder } from "../support/folder.js"
 
 const fifo = Effect.map(folder, (path) => {
   const file = join(path, "fifo")

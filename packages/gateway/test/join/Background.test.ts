@@ -9,7 +9,7 @@ import * as connector from "../../src/join/connector.js"
 import * as Proof from "../../src/state/Proof.js"
 import * as RunningGateways from "../../src/state/RunningGateways.js"
 import * as StateFolder from "../../src/state/StateFolder.js"
-import { folder } from "../support/Gateway.js"
+import { folder } from "../support/folder.js"
 
 /** A program that proves that it knows a secret, as long as it is to, and what else it is asked. */
 const gateway = (secret: ReturnType<typeof Proof.newSecret>) =>

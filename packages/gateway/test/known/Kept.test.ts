@@ -4,7 +4,7 @@ import { StateFolder } from "mcp-lifeline"
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Kept from "../../src/known/Kept.js"
-import { folder } from "../support/Gateway.js"
+import { folder } from "../support/folder.js"
 
 const identity: Kept.Identity = {
   server: { command: "node", args: ["server.js"], env: { TOKEN: "1" } },

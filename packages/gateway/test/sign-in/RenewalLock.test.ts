@@ -3,7 +3,7 @@ import { Effect, Redacted } from "effect"
 import * as Grant from "../../src/sign-in/Grant.js"
 import * as Renewal from "../../src/sign-in/Renewal.js"
 import * as StateFolder from "../../src/state/StateFolder.js"
-import { folder } from "../support/Gateway.js"
+import { folder } from "../support/folder.js"
 
 const grant = (access: string, obtainedAt: number): Grant.Grant => ({
   server: "https://docs.example/mcp",

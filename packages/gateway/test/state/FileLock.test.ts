@@ -5,7 +5,7 @@ import { readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:f
 import { join } from "node:path"
 import * as FileLock from "../../src/state/FileLock.js"
 import { identify, look, machine, self, startOf } from "../../src/state/machine.js"
-import { folder } from "../support/Gateway.js"
+import { folder } from "../support/folder.js"
 
 /** Every claim of another machine is soon a dead one. */
 const quick: FileLock.Pace = { poll: 5, touch: 20, lease: 100 }

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { counter } from "../../../testing/test/support/Built.js"
-import { folder } from "../support/Gateway.js"
+import { folder } from "../support/folder.js"
 import { kill } from "../support/Program.js"
 
 /** Starts the counter; it is killed with the scope. */

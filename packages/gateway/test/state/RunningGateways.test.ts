@@ -8,7 +8,7 @@ import * as Proof from "../../src/state/Proof.js"
 import * as RunningGateways from "../../src/state/RunningGateways.js"
 import * as StateFolder from "../../src/state/StateFolder.js"
 import * as HttpHost from "../../src/wrap/HttpHost.js"
-import { folder } from "../support/Gateway.js"
+import { folder } from "../support/folder.js"
 
 /** What listens at a port as long as the scope lives; gives its address. */
 const listening = (listener: RequestListener, onConnection: () => void = () => undefined) =>

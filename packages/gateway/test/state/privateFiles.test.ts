@@ -11,7 +11,7 @@ import {
   readPrivate,
   replace
 } from "../../src/state/privateFiles.js"
-import { folder } from "../support/Gateway.js"
+import { folder } from "../support/folder.js"
 
 /** What an effect of a promise fails with. */
 const failure = (work: () => Promise<unknown>) =>

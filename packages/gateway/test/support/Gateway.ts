@@ -2,16 +2,10 @@
  * A gateway as a user starts it, with what its API answers.
  */
 import { Effect } from "effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { folder } from "./folder.js"
 import * as Program from "./Program.js"
-
-/** A folder that goes with the scope. */
-export const folder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-)
 
 /** A busy machine takes long to start a server: what is asked meanwhile waits for it. */
 const patient = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
