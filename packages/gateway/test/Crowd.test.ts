@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { folder } from "./support/folder.js"
 import * as Gateway from "./support/Gateway.js"
 import * as Program from "./support/Program.js"
 import { connected } from "./support/Served.js"
@@ -48,7 +49,7 @@ describe("a crowd", () => {
     `[G8] 100 clients and 50 servers that are killed at random for ${seconds} s: nothing reaches another, and each call is answered`,
     () =>
       Effect.gen(function*() {
-        const path = yield* Gateway.folder
+        const path = yield* folder
         const file = join(path, "acts")
         const lifeline = { reconnect: { initialDelay: "50 ms", maxDelay: "1 second" } }
         const startRemote = (port: number) =>

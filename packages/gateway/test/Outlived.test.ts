@@ -6,7 +6,7 @@ import { Effect, Fiber, Ref } from "effect"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as Gateway from "./support/Gateway.js"
+import { folder } from "./support/folder.js"
 import * as Program from "./support/Program.js"
 import { clients, type Unaware } from "./support/Unaware.js"
 
@@ -49,7 +49,7 @@ describe("a gateway that is killed", () => {
     `[G10] clients that know nothing of it go on after each of ${deaths} kills under load, in their sessions`,
     () =>
       Effect.gen(function*() {
-        const path = yield* Gateway.folder
+        const path = yield* folder
         const [config, acts] = [join(path, "mcp.json"), join(path, "acts")]
         const command = (name: string) => ({ command: process.execPath, args: [crowd, acts, name] })
         const mcpServers = Object.fromEntries(servers.map((name) => [name, command(name)]))

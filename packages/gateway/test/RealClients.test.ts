@@ -14,6 +14,7 @@ import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { everything } from "../../testing/test/support/Built.js"
+import { folder as makeFolder } from "./support/folder.js"
 import * as Gateway from "./support/Gateway.js"
 import * as Inspector from "./support/Inspector.js"
 import * as Program from "./support/Program.js"
@@ -37,7 +38,7 @@ const run = (file: string, args: ReadonlyArray<string>, cwd?: string, timeout = 
 
 /** The gateway in front of the four. */
 const gateway = Effect.gen(function*() {
-  const folder = yield* Gateway.folder
+  const folder = yield* makeFolder
   writeFileSync(join(folder, "note.txt"), "a note")
   const node = (...args: ReadonlyArray<string>) => ({ command: process.execPath, args })
   const served = yield* Gateway.serve({

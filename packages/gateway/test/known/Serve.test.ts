@@ -6,11 +6,10 @@ import { readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Kept from "../../src/known/Kept.js"
+import { folder } from "../support/folder.js"
 import * as Gateway from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import { Talk } from "../support/Talk.js"
-
-const { folder } = Gateway
 
 const { tool } = ScriptedConnector
 
