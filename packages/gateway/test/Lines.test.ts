@@ -26,6 +26,7 @@ const status = (fields: Partial<Status>): Status => ({
   lastError: undefined,
   lastErrorAt: undefined,
   lastCloseError: undefined,
+  connectorWarning: undefined,
   abandonedCloses: 0,
   lostSessions: { count: 0, warning: undefined },
   resumed: false,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect, Fiber } from "effect"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect, Fiber, Redacted } from "effect"
 import { Endpoint, Servers } from "mcp-lifeline"
 import * as Gateway from "../src/api/Gateway.js"
 import * as StatusView from "../src/commands/StatusView.js"
@@ -85,6 +86,37 @@ describe("what a gateway says of its servers", () => {
       expect((yield* ask(`${base}/api/servers/gone/reconnect`, "POST")).status).toBe(404)
     }))
 
+  it.scopedLive("[C10] credentials that go to another machine without encryption show in the status", () =>
+    Effect.gen(function*() {
+      const toServer = (url: string) =>
+        HttpConnector.make({
+          url,
+          authorization: {
+            tokens: () => Effect.succeed({ access: Redacted.make("access-token-0123"), refresh: undefined }),
+            renew: () => Effect.succeed(false),
+            isRunning: () => false
+          },
+          fetch: () => Promise.reject(new Error("nothing leaves this test"))
+        })
+      const connector = toServer("http://mcp.test/mcp")
+      const { base } = yield* served([
+        { id: "plain", connector, keepalive },
+        { id: "own", connector, sessions: "per-client", keepalive },
+        { id: "https", connector: toServer("https://mcp.test/mcp"), keepalive },
+        { id: "here", connector: toServer("http://127.0.0.1:9/mcp"), keepalive }
+      ])
+      const { body } = yield* ask(`${base}/api/status`)
+      const warning = "http://mcp.test/mcp: credentials (authorization) go there without encryption, "
+        + "so everybody on the way can read them: use https, or a tunnel that encrypts"
+      expect(
+        Object.fromEntries(
+          body.servers.map(({ name, warnings }: { name: string; warnings: unknown }) => [name, warnings])
+        )
+      ).toEqual({ plain: [warning], own: [warning], https: [], here: [] })
+      const shown = StatusView.render(body, { now: Date.now(), width: 120, colour: false })
+      for (const name of ["plain", "own"]) expect(shown).toContain(`${name}: ${warning}`)
+    }))
+
   it.scopedLive("[G1] why a server's tools are not listed, where it is disabled or nothing is known of them", () =>
     Effect.gen(function*() {
       const down = ScriptedConnector.make()
@@ -124,8 +156,14 @@ describe("what a gateway says of its servers", () => {
       expect(StatusView.render(before, { now: Date.now(), width: 120, colour: false })).toContain(
         `The last save is not in force: ${refused}`
       )
+      // The servers go on as they were.
+      expect(yield* ask(`${base}/ready`)).toEqual({
+        status: 200,
+        body: { ready: true, configProblem: refused, servers: {} }
+      })
       refused = undefined
       expect((yield* status).gateway).not.toHaveProperty("configProblem")
+      expect((yield* ask(`${base}/ready`)).body).toEqual({ ready: true, servers: {} })
     }))
 
   it.scopedLive("[G1] the session that its client ends answers its calls with what may have become of them", () =>

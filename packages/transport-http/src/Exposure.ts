@@ -1,5 +1,5 @@
 /**
- * Credentials that go over plain HTTP to another machine: everybody on the way can read them, so people are told once.
+ * Credentials that go over plain HTTP to another machine: everybody on the way can read them, so people are told: in the log once, and in the status.
  */
 import { Effect, Redacted } from "effect"
 import type * as Credentials from "./Credentials.js"
@@ -15,7 +15,8 @@ export class Exposure {
   readonly #isPlain: boolean
   /** Headers that the options call secret, whatever their names are. */
   readonly #secrets: ReadonlySet<string>
-  #isKnown = false
+  /** The headers with secrets that were the first to be sent so. */
+  #sent: ReadonlyArray<string> | undefined
 
   /** `target`: the address for people. */
   constructor(url: URL, target: string, headers: Credentials.Headers) {
@@ -32,14 +33,18 @@ export class Exposure {
     return { ...credentials, headers: Effect.tap(credentials.headers, (headers) => this.#warn(Object.keys(headers))) }
   }
 
+  /** What people should know, once a secret was sent. */
+  get warning(): string | undefined {
+    if (this.#sent === undefined) return undefined
+    return `${this.#target}: credentials (${
+      this.#sent.join(", ")
+    }) go there without encryption, so everybody on the way can read them: use https, or a tunnel that encrypts`
+  }
+
   #warn(names: ReadonlyArray<string>): Effect.Effect<void> {
     const secret = names.filter((name) => this.#secrets.has(name) || secretName.test(name))
-    if (this.#isKnown || secret.length === 0) return Effect.void
-    this.#isKnown = true
-    return Effect.logWarning(
-      `${this.#target}: credentials (${
-        secret.join(", ")
-      }) go there without encryption, so everybody on the way can read them: use https, or a tunnel that encrypts (this is logged once)`
-    )
+    if (this.#sent !== undefined || secret.length === 0) return Effect.void
+    this.#sent = secret
+    return Effect.logWarning(`${this.warning} (this is logged once)`)
   }
 }

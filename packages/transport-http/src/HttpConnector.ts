@@ -421,6 +421,7 @@ export const make = (options: Options): Connector => {
     overlap: true,
     heartbeat: true,
     target,
+    warning: () => exposure.warning,
     connect: (connectOptions) => {
       const { resume: session } = connectOptions
       if (session?.held !== true) return connectAnew(connectOptions)

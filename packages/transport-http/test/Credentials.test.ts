@@ -84,6 +84,7 @@ describe("credentials over plain HTTP", () => {
         Effect.provide(Logger.replace(Logger.defaultLogger, logger))
       )
       assert.deepStrictEqual(sent[0], sent[2])
+      assert.deepStrictEqual(said, exposure.warning === undefined ? [] : [`${exposure.warning} (this is logged once)`])
       return said
     })
 

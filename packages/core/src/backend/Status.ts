@@ -62,6 +62,8 @@ export interface Status {
   readonly lastErrorAt: number | undefined
   /** The error of the last connection that could not be closed. */
   readonly lastCloseError: string | undefined
+  /** What people should know of how Lifeline connects, such as that credentials go to the server without encryption. */
+  readonly connectorWarning: string | undefined
   /** How many closes were abandoned after `timeouts.close`. */
   readonly abandonedCloses: number
   /** How many sessions the server has forgotten; each was replaced at once. `warning` is set if it keeps forgetting them. */

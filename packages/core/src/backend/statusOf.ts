@@ -43,6 +43,7 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
     lastError: lastError?.message,
     lastErrorAt: lastError?.at,
     lastCloseError: counters.lastCloseError,
+    connectorWarning: connector.warning?.(),
     abandonedCloses: counters.abandonedCloses,
     lostSessions: {
       count: supervisor.connecting.lostSessions.count,

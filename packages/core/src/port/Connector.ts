@@ -95,6 +95,11 @@ export interface Connector {
   /** What it connects to, for people: the command, or the address without credentials. */
   readonly target: string
   /**
+   * What people should know of how it connects, such as that credentials go without encryption: one line without secrets, for the status.
+   * Must not throw. Default: nothing.
+   */
+  readonly warning?: (() => string | undefined) | undefined
+  /**
    * Connects and initializes (`initialize`, `notifications/initialized`). The connection closes with the scope. An attempt that fails or is
    * interrupted leaves nothing behind.
    */

@@ -21,8 +21,9 @@ const healthOf = (status: string, servers: Servers) => ({
   )
 })
 
-const readyOf = (ready: boolean, servers: Servers) => ({
+const readyOf = (ready: boolean, servers: Servers, configProblem?: string) => ({
   ready,
+  configProblem,
   servers: Object.fromEntries(
     servers.map(({ lastError, name, runtimesByState, state }) => [
       name,
@@ -44,14 +45,15 @@ const health = (gateway: Gateway) =>
 
 /**
  * Ready once each server is up or has had its first try; and why those that are not up are not. A server of which each client has its
- * own is started for a client: without clients there is nothing to try.
+ * own is started for a client: without clients there is nothing to try. A save that was refused is told; the servers go on as they were, so
+ * the gateway stays ready.
  */
 const ready = (gateway: Gateway) =>
   Effect.zipWith(
     gateway.isReady,
     gatewayStatus(gateway),
-    (ready, { servers }) =>
-      HttpServerResponse.unsafeJson(readyOf(ready, servers), { status: ready ? 200 : 503, headers })
+    (ready, { gateway: { configProblem }, servers }) =>
+      HttpServerResponse.unsafeJson(readyOf(ready, servers, configProblem), { status: ready ? 200 : 503, headers })
   )
 
 /**

@@ -61,9 +61,10 @@ const warningsOf = (
   status: Status,
   { problems, withheld }: Pick<Share, "problems" | "withheld">
 ): ReadonlyArray<string> => {
-  const { abandonedCloses, catalog, keepalive, lastCloseError, lostSessions } = status
+  const { abandonedCloses, catalog, connectorWarning, keepalive, lastCloseError, lostSessions } = status
   const truncated = catalog?.truncated ?? []
   return [
+    ...(connectorWarning === undefined ? [] : [connectorWarning]),
     ...(lostSessions.warning === undefined ? [] : [lostSessions.warning]),
     ...(keepalive.state === "disabled" ? [`keepalive is disabled: ${keepalive.reason ?? "its heartbeat fails"}`] : []),
     ...(truncated.length === 0 ? [] : [`too long to be read to the end: ${truncated.join(", ")}`]),
@@ -141,7 +142,8 @@ const byState = (runtimes: ReadonlyArray<Pick<Runtime, "state">>): NonNullable<S
 
 /** The status of a server of which each client has its own: what they have in common. */
 const ownServer = (gateway: Gateway, server: OwnServer, login: Server["login"]): Server => {
-  const { connector: { target, transport }, id } = server
+  const { connector: { target, transport, warning }, id } = server
+  const connectorWarning = warning?.()
   const record = gateway.record.own.of(id)
   const { changes, last: { at, state } } = ownHistory(gateway, server, record)
   const lastError = record?.history.lastError
@@ -166,7 +168,7 @@ const ownServer = (gateway: Gateway, server: OwnServer, login: Server["login"]):
     }),
     ...(login === undefined ? {} : { login }),
     history: changes,
-    warnings: []
+    warnings: connectorWarning === undefined ? [] : [clean(connectorWarning)]
   }
 }
 
