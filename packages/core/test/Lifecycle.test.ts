@@ -162,6 +162,25 @@ describe("Lifecycle", () => {
     }
   })
 
+  it("[C9:unit] for people a state has words where its name does not say what it means", () => {
+    const words: { readonly [S in Lifecycle.StateName]: string } = {
+      Idle: "Idle",
+      Connecting: "Connecting",
+      Connected: "Connected",
+      Reconnecting: "Reconnecting",
+      Dormant:
+        "Dormant (after many failed attempts Lifeline tries it less often, and sooner while a call waits for it)",
+      PermanentlyFailed: "PermanentlyFailed (waiting would not help, so Lifeline does not try it again by itself)",
+      Disconnected: "Disconnected (it does not connect automatically)",
+      Disabling: "Disabling (it is being switched off)",
+      Disabled: "Disabled (it is switched off)",
+      Closed: "Closed (close() was called, or its scope has ended)"
+    }
+    for (const [state, said] of Struct.entries(words)) expect(Lifecycle.inWords(state)).toBe(said)
+    // A state of another version, whatever it is called.
+    for (const state of ["Asleep", "constructor", ""]) expect(Lifecycle.inWords(state)).toBe(state)
+  })
+
   it("[P2:virtual] the catalogue is withdrawn when disabled, closed or failed for good, and kept elsewhere", () => {
     const withdrawn = Struct.keys(states).filter((name) => Lifecycle.isWithdrawn(states[name]))
     expect(withdrawn).toEqual(["PermanentlyFailed", "Disabling", "Disabling (enable)", "Disabled", "Closed"])

@@ -99,6 +99,24 @@ describe("what the model is told of a call that was not sent", () => {
     }
   })
 
+  it("[G18:unit] who sent a request and goes is told what became of it", () => {
+    const ended = (fate: "notSent" | "unknown") => JsonRpcError.interrupted("it was ended", fate)
+    const data = { tag: "Interrupted" }
+    assert.deepStrictEqual([ended("notSent"), ended("unknown")], [
+      {
+        code: -32_000,
+        message: "it was ended before the request was sent: it was not carried out",
+        data: { ...data, fate: "notSent" }
+      },
+      {
+        code: -32_000,
+        message: "it was ended before the request was answered: it may have been carried out",
+        data: { ...data, fate: "unknown" }
+      }
+    ])
+    assert.isTrue(JsonRpcError.isOurs(ended("unknown")))
+  })
+
   it("[G18] [X1:unit] what a server's error holds beside its message is left out where it is nested too deeply", () => {
     const error = (levels: number) =>
       JsonRpcError.fromCallError(

@@ -58,6 +58,23 @@ describe("what a gateway says of its servers", () => {
       expect((yield* Offer.counted(backend)).catalog?.tools).toBe(2)
     }))
 
+  it.scopedLive("[G16] [X5] of what is wrong with a server's lists ten of each kind are named, and how many more there are", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      const named = (count: number) => Array.from({ length: count }, (_, index) => `t${index}`)
+      const tools = named(15).map((name) => ({ ...tool(name), execution: { taskSupport: "required" as const } }))
+      // The second of each name is left out.
+      connector.offer = { ...connector.offer, tools: [...tools, ...named(12).map((name) => tool(name))] }
+      const { base } = yield* served([{ id: "o", connector, keepalive }])
+      const { body: { warnings } } = yield* ask(`${base}/api/servers/o`)
+      const withheld = named(10).map((name) => `o__${name}`).join(", ")
+      expect(warnings).toEqual([
+        `not offered, because they run only as tasks, which the gateway does not pass through: ${withheld}, and 5 more`,
+        ...named(10).map((name) => `o names tools "${name}" twice; the first is used`),
+        "2 more of the lists"
+      ])
+    }))
+
   it.scopedLive("[G1] the log of a server that does not exist is refused with the names of those that do", () =>
     Effect.gen(function*() {
       const connector = ScriptedConnector.make()
