@@ -1,5 +1,5 @@
 import { Backend } from "@mcp-lifeline/core"
-import type { StdioFaultServer } from "@mcp-lifeline/testing"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
@@ -13,7 +13,10 @@ import {
   type Door,
   impatience,
   isReplaced,
+  lastArguments,
   patience,
+  type Server,
+  servers,
   settings,
   textOf,
   unlessImpatient
@@ -44,7 +47,7 @@ const running = async <A>(use: (scope: Scope.Scope) => Promise<A>): Promise<A> =
 
 /** A gateway, as a user starts it. */
 const served = (
-  server: StdioFaultServer.Command,
+  server: Server,
   use: (gateway: { readonly base: string; readonly givenUp: () => Promise<number> }) => Promise<void>
 ): Promise<void> =>
   running(async (scope) => {
@@ -76,9 +79,9 @@ const officialV2 = (client: ClientV2, prefix = ""): Caller => ({
 })
 
 /** `wrap --http`, until the test has ended. */
-const wrapped = async (server: StdioFaultServer.Command, use: (url: string) => Promise<void>): Promise<void> => {
+const wrapped = async (server: Server, use: (url: string) => Promise<void>): Promise<void> => {
   using state = stateFolder()
-  const args = ["--http", "--no-token", "--port", "0", ...asArguments, "--", server.command, ...server.args]
+  const args = ["--http", "--no-token", "--port", "0", ...asArguments, ...lastArguments(server)]
   const host = wrap(args, { state: state.path })
   try {
     await use(await host.until(() => /^Serving \S+ at (http:\S+)$/m.exec(host.stderr)?.[1]))
@@ -98,11 +101,13 @@ const raw = async (host: Host, name: string): Promise<string | undefined> => {
   return response && textOf(response.result)
 }
 
+const connectorOf = (server: Server) => "url" in server ? HttpConnector.make(server) : StdioConnector.make(server)
+
 const doors: Readonly<Record<string, Door>> = {
   "a handle of the core, interrupted": (server, use) =>
     running(async (scope) => {
       const backend = await Effect.runPromise(
-        Scope.extend(Backend.make("s", { connector: StdioConnector.make(server), ...settings }), scope)
+        Scope.extend(Backend.make("s", { connector: connectorOf(server), ...settings }), scope)
       )
       await use({
         call: (name) =>
@@ -117,7 +122,7 @@ const doors: Readonly<Record<string, Door>> = {
     }),
   "wrap": async (server, use) => {
     using state = stateFolder()
-    await using host = wrap([...asArguments, "--", server.command, ...server.args], { state: state.path })
+    await using host = wrap([...asArguments, ...lastArguments(server)], { state: state.path })
     await host.initialize()
     await use({ call: (name) => raw(host, name) })
   },
@@ -179,8 +184,8 @@ const doors: Readonly<Record<string, Door>> = {
       }))
 }
 
-describe.concurrent.each(["2025", "2026"] as const)("a server of %s that stops under a call", (era) => {
+describe.concurrent.each(servers)("a server over %s, of %s, that stops under a call", (wire, era) => {
   it.each(Object.entries(doors))("[H9:real] is replaced when its callers give up: %s", async (_, door) => {
-    assert.isTrue(await isReplaced(door, era))
+    assert.isTrue(await isReplaced(door, wire, era))
   })
 })

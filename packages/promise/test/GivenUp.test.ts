@@ -1,7 +1,14 @@
 import { connect, connectAll, supervisedTransport } from "@mcp-lifeline/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { assert, describe, it } from "vitest"
-import { type Door, isReplaced, patience, settings, unlessImpatient } from "../../testing/test/support/Impatience.js"
+import {
+  type Door,
+  isReplaced,
+  patience,
+  servers,
+  settings,
+  unlessImpatient
+} from "../../testing/test/support/Impatience.js"
 
 const doors: Readonly<Record<string, Door>> = {
   "connect, with a signal": async (server, use) => {
@@ -32,8 +39,8 @@ const doors: Readonly<Record<string, Door>> = {
   }
 }
 
-describe.concurrent.each(["2025", "2026"] as const)("a server of %s that stops under a call", (era) => {
+describe.concurrent.each(servers)("a server over %s, of %s, that stops under a call", (wire, era) => {
   it.each(Object.entries(doors))("[H9:real] is replaced when its callers give up: %s", async (_, door) => {
-    assert.isTrue(await isReplaced(door, era))
+    assert.isTrue(await isReplaced(door, wire, era))
   })
 })

@@ -2,6 +2,22 @@
  * Callers who have less patience than Lifeline, in front of a server that stops under a call: nobody but they would notice.
  */
 import { StdioFaultServer } from "../../src/index.js"
+import * as ReplacedServer from "./ReplacedServer.js"
+
+/** A server that is started, or one at a URL. */
+export type Server = StdioFaultServer.Command | { readonly url: string }
+
+/** What carries the messages of a server. */
+export type Wire = "stdio" | "Streamable HTTP"
+
+/** Each wire and era of a server. */
+export const servers = (["stdio", "Streamable HTTP"] as const).flatMap((wire) =>
+  (["2025", "2026"] as const).map((era) => [wire, era] as const)
+)
+
+/** The server as the last arguments of `wrap`. */
+export const lastArguments = (server: Server): ReadonlyArray<string> =>
+  "url" in server ? [server.url] : ["--", server.command, ...server.args]
 
 /**
  * How long they wait, in milliseconds. A server that lives answers within it, also on a busy machine; where it does not, its call is
@@ -34,7 +50,7 @@ export interface Caller {
 }
 
 /** Uses a server through one of the ways in which Lifeline is used. */
-export type Door = (server: StdioFaultServer.Command, use: (caller: Caller) => Promise<void>) => Promise<void>
+export type Door = (server: Server, use: (caller: Caller) => Promise<void>) => Promise<void>
 
 /** The text of a tool's result. */
 export const textOf = (result: unknown): string =>
@@ -59,14 +75,20 @@ export const unlessImpatient = (
 export const impatience = (): Promise<undefined> =>
   new Promise((resolve) => setTimeout(() => resolve(undefined), patience))
 
-/** Whether a server that stops under a call has another process afterwards, and the calls that were given up are counted. */
-export const isReplaced = async (door: Door, era: "2025" | "2026"): Promise<boolean> => {
+/**
+ * Whether a server that stops under a call has another process afterwards, and the calls that were given up are counted. Over HTTP, only who
+ * connects anew finds another process.
+ */
+export const isReplaced = async (door: Door, wire: Wire, era: "2025" | "2026"): Promise<boolean> => {
   let isReplaced = false
-  await door(StdioFaultServer.command({ era }), async ({ call, givenUp }) => {
-    const answered = async (tool: string): Promise<string> => await call(tool) ?? answered(tool)
-    const before = await answered("pid")
-    if (await call("stop") !== undefined) throw new Error("a stopped process has answered")
-    isReplaced = await answered("pid") !== before && (givenUp === undefined || await givenUp() > 0)
-  })
+  const use = (server: Server): Promise<void> =>
+    door(server, async ({ call, givenUp }) => {
+      const answered = async (tool: string): Promise<string> => await call(tool) ?? answered(tool)
+      const before = await answered("pid")
+      if (await call("stop") !== undefined) throw new Error("a stopped process has answered")
+      isReplaced = await answered("pid") !== before && (givenUp === undefined || await givenUp() > 0)
+    })
+  if (wire === "stdio") await use(StdioFaultServer.command({ era }))
+  else await ReplacedServer.serve(era, (url) => use({ url }))
   return isReplaced
 }
