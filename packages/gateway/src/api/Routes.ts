@@ -3,13 +3,16 @@
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
-import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { Cause, Context, Effect, Layer, Option, Predicate } from "effect"
+import { Cause, Context, Effect, Layer, Option, Predicate, Runtime } from "effect"
 import type { Scope } from "effect"
+import { IncomingMessage, type ServerResponse } from "node:http"
+import * as Body from "../http/Body.js"
 import * as Guard from "../http/Guard.js"
 import type { Handler } from "../http/Listener.js"
+import type { Refusal } from "../http/Refusal.js"
+import { Shares } from "../http/Shares.js"
 import { clean } from "../Text.js"
 import type { Gateway } from "./Gateway.js"
 import * as Handlers from "./Handlers.js"
@@ -18,9 +21,48 @@ import * as Probes from "./Probes.js"
 
 /** The largest body of a request, in bytes. */
 const maxBody = 16 * 1024 * 1024
+/** All bodies of requests that are on their way, in bytes. */
+const maxBodies = 4 * maxBody
 
 const failure = (status: number, code: string, message: string) =>
   HttpServerResponse.unsafeJson({ error: { code, message } }, { status, headers: { "cache-control": "no-store" } })
+
+/** The codes of refusals, by their status. */
+const codes: Readonly<Record<number, string>> = {
+  400: "bad_request",
+  403: "forbidden",
+  413: "too_large",
+  503: "too_many"
+}
+
+/** Refuses a request before the API sees it. */
+const refuseRequest = (
+  response: ServerResponse,
+  { headers, isRead = false, message, status }: Pick<Refusal, "status" | "message" | "headers" | "isRead">
+): void => {
+  if (response.headersSent) return void response.destroy()
+  response.writeHead(status, {
+    ...headers,
+    "Content-Type": "application/json",
+    ...(isRead ? {} : { Connection: "close" })
+  })
+  response.end(JSON.stringify({ error: { code: codes[status] ?? "internal_error", message } }))
+}
+
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0"
+
+/** A request with its body, which has been read. */
+const again = (request: IncomingMessage, body: Buffer): IncomingMessage => {
+  const copy = new IncomingMessage(request.socket)
+  copy.method = request.method
+  copy.url = request.url
+  copy.headers = request.headers
+  copy.complete = true
+  copy.push(body)
+  copy.push(null)
+  return copy
+}
 
 /** How many things are named that are wrong with a request. */
 const mostIssues = 3
@@ -40,7 +82,7 @@ const refuse = (error: unknown): Option.Option<HttpServerResponse.HttpServerResp
     case "HttpApiDecodeError":
       return Option.some(failure(400, "bad_request", explain(Reflect.get(error, "issues"))))
     case "RequestError":
-      return Option.some(failure(400, "bad_request", "the body is not JSON, or is too large"))
+      return Option.some(failure(400, "bad_request", "the body is not JSON"))
     case "RouteNotFound":
       return Option.some(failure(404, "not_found", "there is no such thing in the API; see /api/openapi.json"))
     default:
@@ -65,15 +107,12 @@ const api = (gateway: Gateway) =>
         }))
     )
     const app = yield* Effect.provide(HttpApiBuilder.httpApp, context)
-    return HttpIncomingMessage.withMaxBodySize(
-      Effect.catchAllCause(Effect.provide(app, context), (cause) =>
-        Cause.isInterruptedOnly(cause) ? Effect.failCause(cause) : Effect.as(
-          // The client sees nothing of it: it may hold anything.
-          Effect.logError("a request to the API failed inside the gateway", cause),
-          failure(500, "internal_error", "internal error of the gateway; its log has more")
-        )),
-      Option.some(maxBody)
-    )
+    return Effect.catchAllCause(Effect.provide(app, context), (cause) =>
+      Cause.isInterruptedOnly(cause) ? Effect.failCause(cause) : Effect.as(
+        // The client sees nothing of it: it may hold anything.
+        Effect.logError("a request to the API failed inside the gateway", cause),
+        failure(500, "internal_error", "internal error of the gateway; its log has more")
+      ))
   })
 
 /**
@@ -92,10 +131,22 @@ export const make = (gateway: Gateway, hasToken: boolean): Effect.Effect<Handler
       )
     )
     const handle = yield* NodeHttpServer.makeHandler(app)
+    const runtime = yield* Effect.runtime<never>()
+    const bodies = new Shares(maxBodies)
+    const take = (request: IncomingMessage, response: ServerResponse, body: Body.Whole): void => {
+      try {
+        if (body._tag === "Whole") handle(again(request, body.bytes), response)
+        else refuseRequest(response, body.refusal)
+      } catch (error) {
+        // What is thrown here would end the program.
+        Runtime.runFork(runtime)(Effect.logError("a request to the API failed inside the gateway", error))
+        refuseRequest(response, { status: 500, message: "internal error of the gateway; its log has more" })
+      }
+    }
     return (request, response) => {
       const refusal = request.method === "GET" ? undefined : Guard.checkAction(request.headers, hasToken)
-      if (refusal === undefined) return handle(request, response)
-      response.writeHead(refusal.status, { "Content-Type": "application/json", Connection: "close" })
-      response.end(JSON.stringify({ error: { code: "forbidden", message: refusal.message } }))
+      if (refusal !== undefined) return refuseRequest(response, refusal)
+      if (!hasBody(request)) return handle(request, response)
+      Body.readBytes(request, maxBody, (body) => take(request, response, body), Body.roomIn(bodies, request))
     }
   })

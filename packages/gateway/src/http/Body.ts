@@ -6,12 +6,19 @@ import { Nesting } from "@mcp-lifeline/core"
 import { IdScanner, JsonRpc, Pieces } from "@mcp-lifeline/protocol"
 import type { IncomingMessage } from "node:http"
 import type { Refusal } from "./Refusal.js"
+import type { Shares } from "./Shares.js"
 
-/** What became of reading. */
-export type Body = { readonly _tag: "Json"; readonly value: unknown } | {
+/** A body that is not taken. */
+export interface Refused {
   readonly _tag: "Refused"
   readonly refusal: Refusal
 }
+
+/** What became of reading. */
+export type Body = { readonly _tag: "Json"; readonly value: unknown } | Refused
+
+/** The same of a body that is not parsed yet. */
+export type Whole = { readonly _tag: "Whole"; readonly bytes: Buffer } | Refused
 
 /** How much of a body that is too large is looked through for its id, as a multiple of the bound. */
 const searched = 4
@@ -41,13 +48,15 @@ const idIn = (chunks: Iterable<Uint8Array>): IdScanner => {
   return scanner
 }
 
-const refused = (refusal: Refusal): Body => ({ _tag: "Refused", refusal })
+const refused = (refusal: Refusal): Refused => ({ _tag: "Refused", refusal })
+
+const whole = (bytes: Buffer): Whole => {
+  if (!isDeeper(bytes, Nesting.defaultDepth)) return { _tag: "Whole", bytes }
+  const message = `The request is nested more than ${Nesting.defaultDepth} levels deep: send it in another form`
+  return refused({ status: 400, code: JsonRpc.invalidRequest, message, id: idIn([bytes]).id, isRead: true })
+}
 
 const parse = (bytes: Buffer): Body => {
-  if (isDeeper(bytes, Nesting.defaultDepth)) {
-    const message = `The request is nested more than ${Nesting.defaultDepth} levels deep: send it in another form`
-    return refused({ status: 400, code: JsonRpc.invalidRequest, message, id: idIn([bytes]).id, isRead: true })
-  }
   try {
     return { _tag: "Json", value: JSON.parse(bytes.toString("utf8")) }
   } catch {
@@ -60,6 +69,12 @@ export interface Room {
   /** Takes so many bytes more; says whether there were as many. */
   readonly take: (bytes: number) => boolean
   readonly give: (bytes: number) => void
+}
+
+/** A client's room, of which all clients have a share; who is in no session is known by where it comes from, and by what it says it is. */
+export const roomIn = (shares: Shares, { headers, socket }: IncomingMessage, session?: string): Room => {
+  const client = session ?? `${socket.remoteAddress} ${String(headers["user-agent"]).slice(0, 200)}`
+  return { take: (bytes) => shares.take(client, bytes), give: (bytes) => shares.give(client, bytes) }
 }
 
 /** So much of each body is not counted, so that a small request is read whoever else sends large ones; connections are limited. */
@@ -77,7 +92,7 @@ const answerWith = (
   request: IncomingMessage,
   refusal: Refusal,
   { maxBytes, scanner }: { readonly maxBytes: number; readonly scanner: IdScanner },
-  done: (body: Body) => void
+  done: (body: Refused) => void
 ): void => {
   let length = 0
   const finish = (isRead: boolean): void => {
@@ -97,11 +112,19 @@ const answerWith = (
 }
 
 /** Reads of a body only what it takes to answer the request with a refusal, and keeps nothing. */
-export const skim = (request: IncomingMessage, refusal: Refusal, done: (body: Body) => void): void =>
+export const skim = (request: IncomingMessage, refusal: Refusal, done: (body: Refused) => void): void =>
   answerWith(request, refusal, { maxBytes: skimmed, scanner: new IdScanner() }, done)
 
-/** Reads the body and calls back once; not at all where the client goes away before its end. `room`: for what is kept meanwhile. */
-export const read = (request: IncomingMessage, maxBytes: number, done: (body: Body) => void, room?: Room): void => {
+/**
+ * Reads the body, which is not nested too deeply if it is JSON, and calls back once; not at all where the client goes away before its end.
+ * `room`: for what is kept meanwhile.
+ */
+export const readBytes = (
+  request: IncomingMessage,
+  maxBytes: number,
+  done: (body: Whole) => void,
+  room?: Room
+): void => {
   const chunks = new Pieces()
   let length = 0
   let counted = 0
@@ -136,10 +159,14 @@ export const read = (request: IncomingMessage, maxBytes: number, done: (body: Bo
   }
   const end = (): void => {
     stop()
-    done(parse(chunks.take()))
+    done(whole(chunks.take()))
   }
   request.on("data", take)
   request.on("end", end)
   request.on("close", stop)
   request.on("error", () => undefined)
 }
+
+/** The same with the body parsed. */
+export const read = (request: IncomingMessage, maxBytes: number, done: (body: Body) => void, room?: Room): void =>
+  readBytes(request, maxBytes, (body) => done(body._tag === "Whole" ? parse(body.bytes) : body), room)

@@ -210,17 +210,10 @@ export const make = (
       return Body.skim(
         request,
         unknown,
-        (body) => attempt(response, () => body._tag === "Refused" ? body.refusal : unknown)
+        ({ refusal }) => attempt(response, () => refusal)
       )
     }
-    // Who is asked in a session is that session; others are known by where they come from, and by what they say they are.
-    const client = hasSession
-      ? String(id)
-      : `${request.socket.remoteAddress} ${String(request.headers["user-agent"]).slice(0, 200)}`
-    const room: Body.Room = {
-      take: (bytes) => bodies.take(client, bytes),
-      give: (bytes) => bodies.give(client, bytes)
-    }
+    const room = Body.roomIn(bodies, request, hasSession ? String(id) : undefined)
     Body.read(request, limits.maxBodyBytes, (body) => {
       attempt(response, () => {
         if (body._tag === "Refused") return body.refusal

@@ -2,14 +2,20 @@
 import * as fc from "fast-check"
 import { connect } from "node:net"
 
-const seedText = process.env["LIFELINE_FUZZ_SEED"]
+/** A failure prints it, and LIFELINE_FUZZ_SEED replays it. */
+export const seed = Number(process.env["LIFELINE_FUZZ_SEED"] ?? Math.trunc(Math.random() * 2 ** 31))
 
-/** How a property is run: from a seed that a failure prints, and that LIFELINE_FUZZ_SEED replays. */
+/** Multiplies the runs of each property: LIFELINE_FUZZ_ROUNDS=100 looks for long. */
+const rounds = Number(process.env["LIFELINE_FUZZ_ROUNDS"] ?? 1)
+
+/** How a property is run. */
 export const runs = (numRuns: number) => ({
-  numRuns,
+  numRuns: numRuns * rounds,
   // Shrinking what is large takes longer than to look at it.
   endOnFailure: true,
-  ...(seedText === undefined ? {} : { seed: Number(seedText) })
+  seed,
+  // What takes so long for one value hangs. The test's own limit would not say for which.
+  timeout: 120_000
 })
 
 /** Arrays in arrays, as text. */
@@ -260,8 +266,149 @@ export const httpRequest = (host: string): fc.Arbitrary<string> =>
     ].join("\r\n")
   )
 
+/** What no client sends whose requests a parser has to refuse, or whose rest it waits for. */
+const brokenRequests = (host: string): ReadonlyArray<string> => {
+  const head = (...lines: ReadonlyArray<string>): string => `${lines.join("\r\n")}\r\n\r\n`
+  const post = (...lines: ReadonlyArray<string>): string =>
+    head("POST /mcp HTTP/1.1", `Host: ${host}`, "Accept: */*", "Content-Type: application/json", ...lines)
+  const chunked = post("Transfer-Encoding: chunked")
+  return [
+    ...["//[", "//:b:c", "http://[", "http://x:99999/mcp", "*", "/%", "/\\", "?", "", "\u0000"].flatMap((target) =>
+      ["GET", "POST", "OPTIONS"].map((method) => head(`${method} ${target} HTTP/1.1`, `Host: ${host}`, "X-Lifeline: 1"))
+    ),
+    head("CONNECT localhost:1 HTTP/1.1", `Host: ${host}`),
+    head("GET /mcp HTTP/1.1", "Host: [", "Origin: http://["),
+    head("GET /mcp HTTP/1.1", "Host: example.com"),
+    head("GET /mcp HTTP/1.1"),
+    head("GET /mcp HTTP/1.0"),
+    head("GET /mcp HTTP/9.9", `Host: ${host}`),
+    head("GET /mcp HTTP/1.1", `Host: ${host}`, "Host: localhost"),
+    head("GET /mcp HTTP/1.1", `Host: ${host}`, "Upgrade: websocket", "Connection: Upgrade"),
+    head("GET /health HTTP/1.1", `Host: ${host}`, "Expect: 100-continue"),
+    head("GET /health HTTP/1.1", `Host: ${host}`, "Expect: anything"),
+    head("GET /health HTTP/1.1", `Host: ${host}`, `X: ${"x".repeat(100_000)}`),
+    head("GET /health HTTP/1.1", `Host: ${host}`, ...Array.from({ length: 3000 }, (_, index) => `X-${index}: 1`)),
+    `GET /health HTTP/1.1\r\nHost: ${host}\r\nX-Half`,
+    "GET",
+    "\u0000\u0001\u0002",
+    "\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003",
+    `${chunked}5\r\n{"id"\r\n`,
+    `${chunked}ffffffffffffffffff\r\n{`,
+    `${chunked}zz\r\n`,
+    `${chunked}1;x="\r\n{\r\n0\r\n\r\n`,
+    `${post("Content-Length: 10")}{"a":`,
+    `${post("Content-Length: -1")}{}`,
+    `${post("Content-Length: 99999999999999999999")}{}`,
+    `${post("Content-Length: 2", "Content-Length: 3")}{}`,
+    `${post("Content-Length: 2", "Transfer-Encoding: chunked")}{}`,
+    `${post("Mcp-Session-Id: a", "Mcp-Session-Id: b", "Content-Length: 2")}{}`,
+    `${post("Content-Encoding: gzip", "Content-Length: 2")}{}`,
+    `${post(`Content-Length: ${2 * 20_000}`)}${deepText(20_000)}`,
+    `${post("Content-Length: 3")}\u00ff\u00fe{`,
+    ...["/api/call", "/api/status", "/api/logs?limit=%", "/api/events?server=%ff", "/status", "/metrics"].map((path) =>
+      `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nX-Lifeline: 1\r\nContent-Type: application/json\r\nContent-Length: 40000\r\n\r\n${
+        deepText(20_000)
+      }`
+    )
+  ]
+}
+
+/** A request of the protocol without sessions, whose headers are right and whose content is not. */
+const statelessRequest = (host: string): fc.Arbitrary<string> =>
+  fc.record({ method: fc.constantFrom(...methods), params, id }).map(({ id, method, params }) => {
+    const prefix = "io.modelcontextprotocol/"
+    const _meta = {
+      [`${prefix}protocolVersion`]: "2026-07-28",
+      [`${prefix}clientInfo`]: { name: "hostile", version: "1" },
+      [`${prefix}clientCapabilities`]: {}
+    }
+    const given = typeof params === "object" && params !== null && !Array.isArray(params) ? params : {}
+    const { name, uri } = given as { readonly name?: unknown; readonly uri?: unknown }
+    const body = written({ jsonrpc: "2.0", id, method, params: { ...given, _meta } })
+    return [
+      "POST /mcp HTTP/1.1",
+      `Host: ${host}`,
+      "Accept: application/json, text/event-stream",
+      "Content-Type: application/json",
+      "MCP-Protocol-Version: 2026-07-28",
+      `Mcp-Method: ${method}`,
+      ...[method === "resources/read" ? uri : name].flatMap((one) =>
+        typeof one === "string" ? [`Mcp-Name: =?base64?${Buffer.from(one).toString("base64")}?=`] : []
+      ),
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      "",
+      body
+    ].join("\r\n")
+  })
+
+/** A message in a session, as a request. */
+const sessionRequest = (host: string, session: string): fc.Arbitrary<string> =>
+  line.map((body) =>
+    [
+      "POST /mcp HTTP/1.1",
+      `Host: ${host}`,
+      "Accept: application/json, text/event-stream",
+      "Content-Type: application/json",
+      "MCP-Protocol-Version: 2025-11-25",
+      `Mcp-Session-Id: ${session}`,
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      "",
+      body
+    ].join("\r\n")
+  )
+
+/** Puts any bytes into bytes, or takes some away. */
+const damaged = (whole: fc.Arbitrary<string>): fc.Arbitrary<Buffer> =>
+  fc.record({ whole, at: fc.nat(), removed: fc.nat(20), added: fc.uint8Array({ maxLength: 20 }) })
+    .map(({ added, at, removed, whole }) => {
+      const bytes = Buffer.from(whole)
+      const start = at % (bytes.length + 1)
+      return Buffer.concat([bytes.subarray(0, start), added, bytes.subarray(start + removed)])
+    })
+
+/** Every broken request once, so that none is left to chance. */
+export const everyBrokenRequest = (host: string): ReadonlyArray<Buffer> =>
+  brokenRequests(host).map((one) => Buffer.from(one, "latin1"))
+
+/** What is written on a connection to `host`: requests of both eras, and what is none any more. */
+export const connection = (host: string, session: string): fc.Arbitrary<Buffer> => {
+  const request = fc.oneof(
+    { weight: 4, arbitrary: httpRequest(host) },
+    { weight: 3, arbitrary: sessionRequest(host, session) },
+    { weight: 2, arbitrary: statelessRequest(host) }
+  )
+  return fc.oneof(
+    { weight: 6, arbitrary: request.map((one) => Buffer.from(one)) },
+    { weight: 3, arbitrary: damaged(request) },
+    { weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }).map((one) => Buffer.from(one)) }
+  )
+}
+
+/** What is written on a pipe between a host and a server: lines, pieces of lines, and what is no text. */
+export const piped: fc.Arbitrary<Buffer> = fc.oneof(
+  { weight: 6, arbitrary: line.map((one) => Buffer.from(`${one}\n`)) },
+  { weight: 2, arbitrary: damaged(line.map((one) => `${one}\n`)) },
+  { weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }).map((one) => Buffer.from(one)) },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom(
+      "[]\n",
+      '[{"jsonrpc":"2.0","id":1,"method":"ping"}]\n',
+      `{"jsonrpc":"2.0","id":${"9".repeat(10_000)},"method":"ping"}\n`,
+      `{"jsonrpc":"2.0","id":"${"x".repeat(1_000_000)}","method":"ping"}\n`,
+      `{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}\n`,
+      `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":${deepText(50_000)}}\n`,
+      `${"{".repeat(1_000_000)}\n`,
+      "\u0000\u0000\n",
+      "\r\r\r\n",
+      "\u2028\n",
+      "no line feed"
+    ).map((one) => Buffer.from(one))
+  }
+)
+
 /** Sends bytes, and resolves with the beginning of what comes back; "" where nothing does in time, or the connection is refused. */
-export const exchange = (port: number, bytes: string, limit = 300): Promise<string> =>
+export const exchange = (port: number, bytes: string | Uint8Array, limit = 300): Promise<string> =>
   new Promise((resolve) => {
     let got = ""
     const socket = connect({ host: "127.0.0.1", port })

@@ -1,0 +1,83 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { Servers } from "mcp-lifeline"
+import { type ClientRequest, request as httpRequest } from "node:http"
+import * as Endpoint from "../../src/serve/Endpoint.js"
+import * as RawServer from "../support/RawServer.js"
+import * as Served from "../support/Served.js"
+
+const action = { "X-Lifeline": "1", "Content-Type": "application/json" }
+
+const endpoint = Effect.gen(function*() {
+  const echo = RawServer.make("raw", ({ method, params }) =>
+    method === "tools/list"
+      ? { tools: [{ name: "x", inputSchema: { type: "object" } }] }
+      : method === "tools/call"
+      ? Served.text(JSON.stringify(params.arguments))
+      : undefined)
+  const servers = yield* Servers.make([echo])
+  const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0 })
+  const { url } = yield* Endpoint.serve({ ...bound, servers })
+  return new URL("/api/call", url).href
+})
+
+const call = (url: string, args: string, agent = "modest") =>
+  Served.bare(url, "POST", { ...action, "User-Agent": agent }, `{"name":"raw__x","arguments":${args}}`)
+
+/** Sends all but the last byte of a body. */
+const sendHalf = (url: string, agent: string, bytes: number) =>
+  Effect.acquireRelease(
+    Effect.async<ClientRequest>((resume) => {
+      const sent = httpRequest(url, {
+        method: "POST",
+        agent: false,
+        headers: { ...action, "User-Agent": agent, "Content-Length": bytes }
+      })
+      sent.on("error", () => undefined)
+      sent.write(`{"name":"`.padEnd(bytes - 1, "x"), () => resume(Effect.succeed(sent)))
+    }),
+    (sent) => Effect.sync(() => sent.destroy())
+  )
+
+describe("bodies of requests to the API", () => {
+  it.scopedLive("[G1] reach it whole, in one piece or in many, and none is fine where none is needed", () =>
+    Effect.gen(function*() {
+      const url = yield* endpoint
+      const args = JSON.stringify({ text: "ä".repeat(200_000) })
+      const { body, status } = yield* call(url, args)
+      expect(status).toBe(200)
+      expect(JSON.parse(body).content[0].text).toBe(args)
+      const again = new URL("/api/servers/raw/reconnect", url).href
+      expect((yield* Served.bare(again, "POST", action)).status).toBe(200)
+      expect((yield* Served.bare(again, "POST", action, "{}")).status).toBe(200)
+      expect((yield* Served.bare(url, "POST", action, "{")).status).toBe(400)
+    }))
+
+  it.scopedLive("[X1] nested too deeply are refused, and so are those that are too large", () =>
+    Effect.gen(function*() {
+      const url = yield* endpoint
+      const deep = yield* call(url, `${"[".repeat(20_000)}${"]".repeat(20_000)}`)
+      expect(deep.status).toBe(400)
+      expect(JSON.parse(deep.body)).toEqual({
+        error: { code: "bad_request", message: expect.stringContaining("more than 500 levels deep") }
+      })
+      const large = yield* call(url, JSON.stringify("x".repeat(16 * 1024 * 1024)))
+      expect(large.status).toBe(413)
+      expect(JSON.parse(large.body).error.code).toBe("too_large")
+    }))
+
+  it.scopedLive("[X5] take a bounded amount of memory; who has more on its way than it may is refused, and others are not", () =>
+    Effect.gen(function*() {
+      const url = yield* endpoint
+      yield* Effect.forEach([1, 2], () => sendHalf(url, "greedy", 16 * 1024 * 1024))
+      const large = JSON.stringify("x".repeat(1024 * 1024))
+      yield* Effect.promise(() =>
+        expect.poll(() => Effect.runPromise(call(url, large, "greedy"))).toMatchObject({
+          status: 503,
+          body: expect.stringContaining("too_many")
+        })
+      )
+      expect((yield* call(url, large, "modest")).status).toBe(400)
+      expect((yield* call(url, "{}", "greedy")).status).toBe(200)
+    }))
+})
