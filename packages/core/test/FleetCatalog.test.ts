@@ -352,6 +352,15 @@ describe("the catalogue of a fleet", () => {
     ])
   })
 
+  it("[P6, X5:unit] a long name is cut where a problem repeats it", () => {
+    const { problems } = union({
+      docs: snapshot({ tools: [tool("n".repeat(1024))] }),
+      other: snapshot({ resourceTemplates: [{ name: "t", uriTemplate: `lifeline:${"n".repeat(1000)}` }] })
+    })
+    expect(problems.map(({ kind }) => kind)).toContain("resourceTemplates")
+    for (const { message } of problems) expect(message.length).toBeLessThan(600)
+  })
+
   it.scoped("[P6] an unknown name is refused in words, and a withdrawn backend's tool says why it fails", () =>
     Effect.gen(function*() {
       const { fleet } = yield* fleetOf({ docs: { tools: [tool("echo")] } })

@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
-import { MemoryConnector, SdkConnection } from "@mcp-lifeline/protocol"
+import { MemoryConnector, Meta, SdkConnection } from "@mcp-lifeline/protocol"
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Fiber } from "effect"
+import type { AdapterTransport } from "../src/AdapterTransport.js"
+import * as Discovery from "../src/Discovery.js"
+import * as Failures from "../src/Failures.js"
 import { initializeResult, transportOf } from "./scripted.js"
 
 const options = { onNotification: () => {} }
@@ -48,13 +51,26 @@ describe("what a server says of itself, and its errors", () => {
     Effect.gen(function*() {
       const long = "\u001B;?".repeat(400_000)
       const error = { code: -32603, message: long }
-      const connection = yield* introduced({ serverInfo: { name: long, version: long }, instructions: long }, error)
-      assert.isBelow(connection.serverInfo.name.length, 300)
-      assert.isBelow(connection.serverInfo.version.length, 300)
-      assert.isBelow(connection.instructions?.length ?? 0, 100_100)
+      const serverInfo = { name: long, version: long, title: long }
+      const connection = yield* introduced({ serverInfo, instructions: long }, error)
+      const discovered = yield* Discovery.introductionOf(
+        { capabilities: {}, instructions: long, _meta: { [Meta.keys.serverInfo]: serverInfo } },
+        { peer: {} } as AdapterTransport
+      )
+      for (const { instructions, serverInfo } of [connection, discovered]) {
+        for (const text of [serverInfo.name, serverInfo.version, serverInfo.title ?? long]) {
+          assert.isBelow(text.length, 300)
+        }
+        assert.isBelow(instructions?.length ?? Number.POSITIVE_INFINITY, 100_100)
+      }
       const failed = yield* Effect.flip(connection.request("tools/call", { name: "x" }, { timeout: 5000 }))
       assert.isBelow(failed.message.length, 16_500)
       assert.include(failed.message, `[cut: ${long.length} characters]`)
+      const request = new RequestError({ fate: "unknown", reason: "network", message: "x".repeat(100_000) })
+      assert.strictEqual(
+        Failures.toConnectError(request).message,
+        `${"x".repeat(4000)}… [cut: 100000 characters]`
+      )
     }))
 
   it.live("[X1:unit] are refused where they are nested too deeply to be passed on", () =>

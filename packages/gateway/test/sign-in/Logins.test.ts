@@ -265,6 +265,23 @@ describe("a login that a person finishes", () => {
       }
     }))
 
+  it.scoped("[A4] one that was refused is known as that for 10 minutes, to all processes, and not to those who want more", () =>
+    Effect.gen(function*() {
+      const state = StateFolder.make(yield* Signer.folder)
+      const wanted = { server, account: "default", issuer: login, method: "browser", scope: "a" } as const
+      yield* RefusedLogin.save(state, { ...wanted, detail: "no", until: RefusedLogin.patience })
+      const find = (more: object = {}) =>
+        Effect.map(RefusedLogin.find(state, { ...wanted, ...more }), (found) => found?.detail)
+      const others = [{ server: `${server}/2` }, { account: "work" }, { issuer: `${login}/2` }, { method: "device" }]
+      for (const other of [...others, { scope: undefined }, { scope: "b" }]) expect(yield* find(other)).toBeUndefined()
+      expect(yield* find({ scope: "a b" })).toBe("no")
+      yield* TestClock.adjust(RefusedLogin.patience - 1)
+      expect(yield* find()).toBe("no")
+      yield* TestClock.adjust(1)
+      expect(yield* find()).toBeUndefined()
+      expect(yield* state.collection("refused", RefusedLogin.RefusedLogin).entries).toEqual([])
+    }))
+
   it.scoped("[A4] one that is done makes up for those that were refused for as much or less, and for no more", () =>
     Effect.gen(function*() {
       const net = network()
