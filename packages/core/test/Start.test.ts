@@ -241,6 +241,31 @@ describe("a call that is started without a fiber, and measured", () => {
   })
 })
 
+describe("a call that is cancelled in its fiber", () => {
+  it.scoped("[C19] was not sent where its connection takes it back, which is known once the fiber has ended", () =>
+    Effect.gen(function*() {
+      const one = yield* sending(({ request }) => ({
+        request: (method, given, options) =>
+          Effect.onInterrupt(request(method, given, options), () => Effect.sync(() => options.onwithdrawn?.()))
+      }))
+      one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+      const cancel = one.start()
+      const fiber = yield* Effect.fork(one.nexts[0]!)
+      yield* runUntilIdle
+      expect([one.sent(), cancel()]).toEqual([1, "unknown"])
+      yield* Fiber.interrupt(fiber)
+      expect(cancel()).toBe("notSent")
+    }).pipe(Effect.provideService(Telemetry.Current, {
+      observe: () => ({
+        hasSpans: true,
+        event: () => {},
+        beat: () => {},
+        breakerOpened: () => {},
+        call: () => ({ attempt: () => undefined, end: () => {} })
+      })
+    })))
+})
+
 describe("a connection whose send is broken", () => {
   it.scoped("[L19:virtual] throws: the call fails, and its lease is given back", () =>
     Effect.gen(function*() {
