@@ -1,4 +1,12 @@
-import { BackendUnavailable, type CallError, type Lifecycle, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
+import {
+  BackendUnavailable,
+  type CallError,
+  ConnectionLost,
+  type Lifecycle,
+  RemoteError,
+  RequestTimeout,
+  ResultUnknown
+} from "@mcp-lifeline/core"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { Cause, FiberId } from "effect"
 import { assert, describe, it } from "vitest"
@@ -57,6 +65,34 @@ describe("what the model is told of a call that was not sent", () => {
       next === undefined ? "s is not used" : `s is not used. Tell the user that the MCP server s ${next}`
     assert.strictEqual(advice(error), told(serve))
     assert.strictEqual(advice(error, undefined, "wrap"), told(wrap))
+  })
+
+  it("[W4] while only a change of a file starts the server, no state says anything else", () => {
+    for (const state of ["PermanentlyFailed", "Reconnecting", "Disabled"] as const) {
+      assert.strictEqual(
+        advice(unavailable(state), undefined, "watch"),
+        "s is not used. Tell the user that the MCP server s cannot be reached, and why. The next change of a watched file starts the server: do not repeat the call before that."
+      )
+    }
+  })
+
+  it("[C13] a server that has too many calls is no matter for the user, logins or not", () => {
+    const busy = unavailable("Busy", "s is busy: 64 calls wait; call again when some have ended")
+    for (const login of [undefined, "open http://127.0.0.1/"]) assert.strictEqual(advice(busy, login), busy.message)
+  })
+
+  it("[W4] every text is without words for who writes a program, whatever has failed", () => {
+    const common = { backend: "s", generation: 1, method: "tools/call" }
+    const late = "it may still be carried out. Give it more time (timeout), or check before you repeat it"
+    assert.strictEqual(
+      advice(new RequestTimeout({ ...common, timeout: 5, message: late })),
+      "it may still be carried out. Check before you repeat it. If that cannot be checked, tell the user what was asked for."
+    )
+    const lost = "s was not carried out within 10 s (timeouts.wait); it is safe to call again"
+    assert.strictEqual(
+      advice(new ConnectionLost({ ...common, message: lost })),
+      "s was not carried out within 10 s; it is safe to call again"
+    )
   })
 
   it("[W4] a login that a person has to do comes before everything else", () => {

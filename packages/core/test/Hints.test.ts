@@ -1,0 +1,40 @@
+import type { Catalog } from "@mcp-lifeline/core"
+import { assert, describe, it } from "vitest"
+import * as Hints from "../src/calls/Hints.js"
+
+const page = (...tools: ReadonlyArray<unknown>) => ({ tools })
+const harmless = (name: string) => ({ name, annotations: { readOnlyHint: true } })
+const harmful = (name: string) => ({ name, annotations: { readOnlyHint: false } })
+
+/** A catalogue of the connection of a generation. */
+const snapshot = (generation: number, revision: number, ...tools: ReadonlyArray<unknown>) =>
+  ({ generation, revision, tools }) as unknown as Catalog.Snapshot
+
+describe("whether a tool may be called twice", () => {
+  it("[C3:unit] of the caller's own list and the catalogue, the later one says it", () => {
+    const listed = Hints.learn(undefined, page(harmless("a"), harmful("b")), 3, 10)
+    const says = (name: string, catalogue?: Catalog.Snapshot) => Hints.mayRepeat(name, 1, listed, catalogue)
+    assert.deepStrictEqual([says("a"), says("b"), says("c")], [true, false, false])
+    const [before, after] = [3, 4].map((revision) => snapshot(1, revision, harmful("a"), harmless("b"), harmless("c")))
+    assert.deepStrictEqual([says("a", before), says("b", before), says("c", before)], [true, false, true])
+    assert.deepStrictEqual([says("a", after), says("b", after), says("c", after)], [false, true, true])
+    // That of another connection is not later.
+    assert.isTrue(says("a", snapshot(2, 4, harmful("a"))))
+  })
+
+  it("[C3:unit] what is remembered of another run does not make it so", () => {
+    assert.isFalse(Hints.mayRepeat("a", 0, undefined, snapshot(0, 1, harmless("a"))))
+    assert.isFalse(Hints.mayRepeat("a", 1, undefined, snapshot(0, 1, harmless("a"))))
+    assert.isTrue(Hints.mayRepeat("a", 1, undefined, snapshot(1, 1, harmless("a"))))
+  })
+
+  it("[X5:unit] of a caller's lists so many tools are kept, and what is no tool is none", () => {
+    const many = Array.from({ length: 100 }, (_, index) => harmless(`t${index}`))
+    const listed = Hints.learn(undefined, page(null, { name: 1 }, ...many), 0, 10)
+    assert.strictEqual(listed?.size, 10)
+    // What is known already is kept up to date.
+    assert.strictEqual(Hints.learn(listed, page(harmful("t9")), 1, 10)?.get("t9")?.harmless, false)
+    assert.strictEqual(Hints.learn(listed, { tools: "none" }, 1, 10), listed)
+    assert.isUndefined(Hints.learn(undefined, null, 1, 10))
+  })
+})
