@@ -19,10 +19,13 @@ Tinypool.prototype.recycleWorkers = function(...args: Array<unknown>) {
   return runs % perThread === 0 ? Reflect.apply(recycleWorkers, this, args) : Promise.resolve()
 }
 
-/** Nothing is built, and Effect and the SDK are loaded once: a mutant is switched on while the tests run, not when a module is loaded. */
+/**
+ * Nothing is built, and Effect and the SDK are loaded once: a mutant is switched on while the tests run, not when a module is loaded.
+ * Many a mutant makes a test wait for ever.
+ */
 export default defineConfig({
   test: {
-    projects: [project("mutants", { include })],
+    projects: [project("mutants", { include, longest: 5000 })],
     isolate: false,
     poolOptions: { threads: { isolate: false } }
   }

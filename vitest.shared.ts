@@ -24,9 +24,11 @@ const sources = readdirSync(packages).flatMap((directory) => {
 /** The configuration of a package's tests, or of all; `built` where they start what vitest.built.ts builds. The limits are for hangs: on a busy machine real processes start slowly, and generated runs take ten times as long. */
 export const project = (
   name: string,
-  { built = false, include = ["test/**/*.test.ts"] }: {
+  { built = false, include = ["test/**/*.test.ts"], longest = 300_000 }: {
     readonly built?: boolean
     readonly include?: Array<string>
+    /** After how many milliseconds a test hangs. */
+    readonly longest?: number
   } = {}
 ): ReturnType<typeof defineProject> =>
   defineProject({
@@ -39,8 +41,8 @@ export const project = (
       sequence: { concurrent: false },
       // What failed on another machine is known by its message alone.
       chaiConfig: { truncateThreshold: 0 },
-      testTimeout: 300_000,
-      hookTimeout: 300_000,
+      testTimeout: longest,
+      hookTimeout: longest,
       // By itself it gives up after a second.
       expect: { poll: { timeout: 120_000, interval: 20 } },
       globalSetup: built ? [fileURLToPath(new URL("vitest.built.ts", import.meta.url))] : []
