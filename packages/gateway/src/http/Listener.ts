@@ -115,7 +115,6 @@ export const listen = (
       } catch (error) {
         // What is thrown here would end the program.
         Runtime.runFork(runtime)(Effect.logError("a request failed inside mcp-lifeline", error))
-        if (response.headersSent) return void response.destroy()
         refuse(response, { status: 500, message: "The request failed inside mcp-lifeline; its log has more" })
       }
     }

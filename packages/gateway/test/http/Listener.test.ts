@@ -69,6 +69,28 @@ describe("whom the listener lets in", () => {
     }))
 })
 
+describe("a handler that throws", () => {
+  it.scopedLive("[X1] ends no program: the request is answered with 500, or cut off where its answer has begun", () =>
+    Effect.gen(function*() {
+      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0 })
+      yield* listener.serve((_, response, path) => {
+        if (path === "/fine") return void response.end("fine")
+        if (path === "/begun") response.writeHead(200, { "Content-Length": 1000 }).flushHeaders()
+        throw new Error("a secret of ours")
+      })
+      const get = (path: string) => raw(listener.port, `GET ${path} HTTP/1.1\r\nHost: localhost`)
+      const [early, begun] = [yield* get("/"), yield* get("/begun")]
+      expect([statusOf(early), early.includes("its log has more"), early.includes("secret")]).toEqual([
+        500,
+        true,
+        false
+      ])
+      expect(begun).not.toContain("500")
+      expect(begun).not.toContain("secret")
+      expect(yield* get("/fine")).toContain("fine")
+    }))
+})
+
 /** A connection on which nothing is said yet; `closed` resolves with what came, when the other end has closed it. */
 const dial = (port: number) =>
   Effect.acquireRelease(
