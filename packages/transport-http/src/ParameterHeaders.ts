@@ -27,6 +27,7 @@ const maxDepth = 200
 /** What a schema of a tool's input declares, or why the tool must not be used. */
 export const declarations = (schema: unknown): ReadonlyArray<Declaration> | string => {
   const found: Array<Declaration> = []
+  const headers = new Set<string>()
   const visit = (node: unknown, path: ReadonlyArray<string> | undefined, depth: number): string | undefined => {
     if (Array.isArray(node)) return first(node, (one) => visit(one, undefined, depth + 1))
     if (!Predicate.isRecord(node) || depth > maxDepth) return undefined
@@ -38,7 +39,8 @@ export const declarations = (schema: unknown): ReadonlyArray<Declaration> | stri
       if (path === undefined || path.length === 0) return `x-mcp-header ${name} does not stand at a property`
       if (!types.has(String(node["type"]))) return `x-mcp-header ${name} is of no string, integer or boolean`
       const header = `mcp-param-${name.toLowerCase()}`
-      if (found.some((one) => one.header === header)) return `x-mcp-header ${name} stands there twice`
+      if (headers.has(header)) return `x-mcp-header ${name} stands there twice`
+      headers.add(header)
       found.push({ header, path })
     }
     return first(Object.entries(node), ([key, value]) => {

@@ -1,0 +1,290 @@
+/** What takes a text of others takes CPU time in proportion to its length, whatever the text is. Regular expressions: LinearText.test.ts. */
+import { IdScanner, JsonRpc, Pieces } from "@mcp-lifeline/protocol"
+import { Framing } from "@mcp-lifeline/transport-stdio"
+import { Effect } from "effect"
+import type { IncomingMessage } from "node:http"
+import { PassThrough } from "node:stream"
+import { describe, expect, it } from "vitest"
+import * as Expansion from "../../config/src/Expansion.js"
+import * as ServerName from "../../config/src/ServerName.js"
+import * as Names from "../../core/src/fleet/names.js"
+import * as PlainText from "../../core/src/observe/PlainText.js"
+import * as AddressKind from "../../transport-http/src/AddressKind.js"
+import * as Answer from "../../transport-http/src/Answer.js"
+import { EventLines } from "../../transport-http/src/EventLines.js"
+import * as EventStream from "../../transport-http/src/EventStream.js"
+import * as FailureText from "../../transport-http/src/FailureText.js"
+import * as HttpFailure from "../../transport-http/src/HttpFailure.js"
+import * as ParameterHeaders from "../../transport-http/src/ParameterHeaders.js"
+import * as RequestHeaders from "../../transport-http/src/RequestHeaders.js"
+import * as Secrets from "../../transport-stdio/src/Secrets.js"
+import * as SpawnFailure from "../../transport-stdio/src/SpawnFailure.js"
+import { StderrTail } from "../../transport-stdio/src/StderrTail.js"
+import * as McpJson from "../src/config/McpJson.js"
+import * as Json from "../src/document/Json.js"
+import * as Toml from "../src/document/Toml.js"
+import { Unreadable } from "../src/document/Tree.js"
+import * as Body from "../src/http/Body.js"
+import * as Guard from "../src/http/Guard.js"
+import * as Headers from "../src/http/Headers.js"
+import { idsIn } from "../src/http/messages.js"
+import * as SealedId from "../src/http/SealedId.js"
+import * as Instructions from "../src/serve/Instructions.js"
+import * as Lines from "../src/serve/Lines.js"
+import * as Challenge from "../src/sign-in/Challenge.js"
+import * as Failures from "../src/sign-in/Failures.js"
+import * as Metadata from "../src/sign-in/Metadata.js"
+import { page } from "../src/sign-in/page.js"
+import * as Scopes from "../src/sign-in/scopes.js"
+import * as Advice from "../src/wrap/Advice.js"
+import { masked } from "../src/wrap/masked.js"
+
+/** What a text consists of, again and again. */
+const units = [
+  ..."{[(<\"'\\%/.:;,=?&#@-_ a1\t\n\r\u0000\u009b\u00e9\u2028\ud83d",
+  "{a}",
+  "${",
+  "${a:-",
+  "\u001b[",
+  "\u001b]",
+  "\u001b]0;",
+  "\u009b;?",
+  "\ud83d\ude00",
+  "%25",
+  '\\"',
+  "\r\n",
+  "data:\n",
+  "data: a\r",
+  "id: 1\n\n",
+  ":\r",
+  "a=b ",
+  "a, ",
+  "//",
+  "/*",
+  "eyJ-",
+  "eyJa.",
+  "Bearer ",
+  ' scope="',
+  "-----BEGIN ",
+  "-----BEGIN PRIVATE KEY",
+  ". Call ",
+  " is PermanentlyFailed (",
+  ", or pass idempotent: true ",
+  '{"id":',
+  '"id":1,'
+]
+
+/** Those that are tried at the greater length, too. */
+const common = ["a", " ", "{", "\n", "\r", '"', "\\", "\u001b[", "data:\n", '"id":1,']
+
+/** What stands before and after them. */
+const frames = [["", ""], ['"', "\u0001"], ['{"a":"', ""]] as const
+
+/** Gives a text in small pieces, as a slow connection does. */
+const inPieces = (text: string, push: (piece: Buffer) => void): void => {
+  const bytes = Buffer.from(text)
+  for (let at = 0; at < bytes.length; at += 100) push(bytes.subarray(at, at + 100))
+}
+
+/** Not YAML, whose parser is not ours: only `adopt` reads it, from files of the user. */
+const syntaxes = { Json: Json.syntax, Toml: Toml.syntax }
+const sealed = SealedId.make(SealedId.randomSecret())
+const target = { cwd: undefined, show: (text: string) => text, showArgs: (args: ReadonlyArray<string>) => args }
+const rules: Guard.Rules = { host: "127.0.0.1", token: undefined }
+
+/** What takes a text of others, by its name. */
+const subjects: Readonly<Record<string, (text: string) => unknown>> = {
+  "PlainText.line": PlainText.line,
+  "PlainText.lines": PlainText.lines,
+  "PlainText.coloured": PlainText.coloured,
+  "PlainText.json": PlainText.json,
+  "PlainText.cut": (text) => PlainText.cut(text, text.length - 1),
+  "names.fullName": (text) => [Names.fullName("raw", text), Names.fullName(text, "x"), Names.otherName("raw", text)],
+  "names.mayName": (text) => [Names.mayName("raw", text), Names.mayName(text, text), Names.isReserved("tools", text)],
+  "names.scopedUri": (text) => Names.scopedUri("raw", text),
+  "names.parseScopedUri": (text) => [Names.parseScopedUri(text), Names.parseScopedUri(`lifeline://raw/${text}`)],
+  "names.backendSaid": (text) => [Names.backendSaid("tools", text), Names.backendSaid("resources", text)],
+  "names.matchesTemplate, the template": (text) => [Names.matchesTemplate(text, "x:abc"), Names.prefixOf(text)],
+  "names.matchesTemplate, both": (text) => Names.matchesTemplate(text, text.slice(0, 16_384)),
+  "names.matchesTemplate, the URI": (text) => Names.matchesTemplate("a{b}a{c}{d}a", text.slice(0, 16_384)),
+  "IdScanner": (text) => new IdScanner().push(Buffer.from(text)),
+  "JsonRpc.read": (text) => [JsonRpc.read({ jsonrpc: "2.0", id: text, method: text }), JsonRpc.read(text)],
+  "Pieces": (text) => {
+    const pieces = new Pieces()
+    inPieces(text, (piece) => pieces.push(piece))
+    return pieces.take()
+  },
+  "Framing": (text) => {
+    const framing = new Framing(16 * 1024 * 1024, 16 * 1024 * 1024)
+    framing.push(Buffer.from(text), () => undefined)
+    inPieces(text, (piece) => framing.push(piece, () => undefined))
+    return framing.begun
+  },
+  "Framing, past its limit": (text) => {
+    const framing = new Framing(1000, 1000)
+    inPieces(text, (piece) => framing.push(piece, () => undefined))
+    return framing.begun
+  },
+  "StderrTail": (text) => {
+    const tail = new StderrTail(Secrets.collect({ TOKEN: "aaaaaaaaaaaaaaaaaaaab" }), () => undefined)
+    tail.push(Buffer.from(text))
+    inPieces(text, (piece) => tail.push(piece))
+    tail.end()
+    return tail.text
+  },
+  "Secrets.mask": (text) => Secrets.mask(["aaaaaaaaaaaaaaaaab"], text),
+  "Secrets.maskCut": (text) => Secrets.maskCut(["aaaaaaaaaaaaaaaaab"], text),
+  "Secrets.args": (text) => [Secrets.args([], ["--x", text]), Secrets.collect({}, [text])],
+  "SpawnFailure": (text) => SpawnFailure.make({ code: "ENOENT" }, { ...target, command: text }),
+  "EventLines": (text) => {
+    const lines = new EventLines(16 * 1024 * 1024)
+    inPieces(text, (piece) => lines.push(piece, () => undefined, () => undefined))
+  },
+  "EventLines, past its limit": (text) => {
+    const lines = new EventLines(1000)
+    inPieces(text, (piece) => lines.push(piece, () => undefined, () => undefined))
+  },
+  "EventStream": (text) => {
+    const body = new PassThrough()
+    const read = EventStream.read(
+      { status: 200, headers: {}, body: body as unknown as Answer.Body },
+      { lastEventId: undefined, retry: undefined },
+      { onEvent: () => undefined, onDropped: () => undefined, complete: () => false, maxBytes: 16 * 1024 * 1024 }
+    )
+    Effect.runFork(read)
+    const bytes = Buffer.from(text)
+    for (let at = 0; at < bytes.length; at += 65_536) body.emit("data", bytes.subarray(at, at + 65_536))
+    body.destroy()
+  },
+  "Answer.mediaType": (text) =>
+    Answer.mediaType({ status: 200, headers: { "content-type": text }, body: new PassThrough() as never }),
+  "FailureText": (text) => [
+    FailureText.describe(new HttpFailure.AnswerFailure({ detail: text })),
+    FailureText.describe(HttpFailure.fromNetwork(Object.assign(new Error(text), { code: text }))),
+    FailureText.describe(new HttpFailure.RedirectFailure({ status: 302, to: text, why: "origin" })),
+    HttpFailure.oneLine(text),
+    HttpFailure.retryAfter(text, 0)
+  ],
+  "AddressKind": (text) => [AddressKind.ofHost(text), AddressKind.ofAddress(text)],
+  "RequestHeaders.value": RequestHeaders.value,
+  "ParameterHeaders.declarations": ({ length }) =>
+    ParameterHeaders.declarations({
+      properties: Object.fromEntries(
+        Array.from(
+          { length: length / 50 },
+          (_, index) => [`p${index}`, { type: "string", "x-mcp-header": `h${index}` }]
+        )
+      )
+    }),
+  "Advice": (text) =>
+    [undefined, "BackendUnavailable", "ResultUnknown"].map((tag) =>
+      Advice.advised("raw", { code: -32_000, message: text, data: { tag, state: text } }, undefined, "serve")
+    ).concat(Advice.withoutOptions(text) as never),
+  "masked": (text) => [masked({ a: text }), masked({ [text]: "x" })],
+  "Challenge.read": (text) => [
+    Challenge.read({ status: 401, challenge: text } as never),
+    Challenge.read({ status: 401, challenge: `Bearer scope="${text}` } as never)
+  ],
+  "scopes": (text) => [Scopes.split(text), Scopes.covers(text, text)],
+  "Failures.quoted": Failures.quoted,
+  "Metadata.isSameIssuer": (text) => Metadata.isSameIssuer(text, `${text}/`),
+  "page": (text) => page(text, true),
+  "Headers": (text) => [
+    Headers.checkPost({ accept: text, "content-type": text }),
+    Headers.checkPost({ accept: "*/*", "content-type": `application/json${text}` }),
+    Headers.checkVersion(text),
+    Headers.checkStateless(
+      {
+        "mcp-protocol-version": "2026-07-28",
+        "mcp-method": "tools/call",
+        "mcp-name": `=?base64?${text}?=`
+      },
+      { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: text } },
+      "2026-07-28"
+    )
+  ],
+  "Guard": (text) => [
+    Guard.bearer(text),
+    Guard.bearer(`Bearer ${text}`),
+    Guard.check({ host: text }, rules),
+    Guard.check({ host: "localhost", origin: text }, rules),
+    Guard.checkAction({ host: text, origin: text, "content-type": text }, false),
+    Guard.checkRaw([text, text])
+  ],
+  "Body": (text) => {
+    const request = new PassThrough()
+    Body.read(request as unknown as IncomingMessage, 16 * 1024 * 1024, () => undefined)
+    inPieces(text, (piece) => request.emit("data", piece))
+    request.emit("end")
+  },
+  "Body, past its limit": (text) => {
+    const request = new PassThrough()
+    Body.read(request as unknown as IncomingMessage, 1000, () => undefined)
+    inPieces(text, (piece) => request.emit("data", piece))
+    request.emit("end")
+  },
+  "idsIn": idsIn,
+  "SealedId": (text) => sealed.open(text),
+  "Instructions": (text) => Instructions.join([{ server: "raw", instructions: text }], text),
+  "Lines": (text) => Lines.show(0, text, text),
+  "Expansion": (text) => Expansion.expand(text, { variables: {}, bare: true }, () => undefined),
+  "ServerName": (text) => [ServerName.ofCommand("npx", [text]), ServerName.ofCommand(text, []), ServerName.ofUrl(text)],
+  "McpJson": (text) => McpJson.parse("/x/mcp.json", text, {}),
+  ...Object.fromEntries(
+    Object.entries(syntaxes).map(([name, syntax]) => [`document/${name}`, (text: string) => {
+      try {
+        syntax.value(text)
+      } catch (error) {
+        if (!(error instanceof Unreadable)) throw error
+      }
+    }])
+  )
+}
+
+/** CPU time of this process in milliseconds, the least of so many times: others may use it, too. */
+const costs = (work: () => unknown, times: number): number =>
+  Math.min(...Array.from({ length: times }, () => {
+    const before = process.cpuUsage()
+    work()
+    const { system, user } = process.cpuUsage(before)
+    return (system + user) / 1000
+  }))
+
+/**
+ * What each length may cost without a second look, in milliseconds. At the first, one step for each pair of characters takes more, even if
+ * the processor takes sixteen characters in one; at the second, one step for each pair of pieces does.
+ */
+const rounds = [
+  { length: 32_768, usual: 8, units, frames },
+  { length: 1_048_576, usual: 150, units: common, frames: frames.slice(0, 1) }
+] as const
+
+/** Whether four times the length costs much more than four times as much: sixteen times, if it is quadratic. */
+const isSuperlinear = (run: (text: string) => unknown, make: (length: number) => string, length: number): boolean => {
+  const [short, long] = [make(length / 4), make(length)]
+  return costs(() => run(long), 3) > 10 * Math.max(1, costs(() => run(short), 3))
+}
+
+describe("functions that take a text of others", () => {
+  it.each(Object.keys(subjects))("[X1:unit] %s takes time in proportion to its length", (name) => {
+    const run = subjects[name]!
+    for (const { frames, length, units, usual } of rounds) {
+      const found = units.flatMap((unit) =>
+        frames.flatMap(([before, after]) => {
+          const make = (length: number): string => before + unit.repeat(length / unit.length) + after
+          const text = make(length)
+          const isSlow = costs(() => run(text), 1) > usual && isSuperlinear(run, make, length)
+          return isSlow ? [JSON.stringify([before, unit, after])] : []
+        })
+      )
+      // At the next length it would take minutes.
+      expect(found).toEqual([])
+    }
+  })
+
+  it("[X1:unit] one that does not is found", () => {
+    const quadratic = (text: string): number => Array.from(text, (_, at) => text.indexOf("}", at)).length
+    expect(isSuperlinear(quadratic, (length) => "{".repeat(length), 65_536)).toBe(true)
+    expect(isSuperlinear((text) => text.indexOf("}"), (length) => "{".repeat(length), 65_536)).toBe(false)
+  })
+})
