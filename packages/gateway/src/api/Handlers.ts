@@ -17,8 +17,6 @@ import { gatewayStatus, serverDetails, serverStatus } from "./statusOf.js"
 
 const notFound = (message: string): Api.NotFound => ({ error: { code: "not_found", message } })
 
-const badRequest = (message: string): Api.BadRequest => ({ error: { code: "bad_request", message } })
-
 const codes: Readonly<Partial<Record<(CallError | CommandError)["_tag"], Api.ServerFailed["error"]["code"]>>> = {
   BackendUnavailable: "unavailable",
   ConnectError: "unavailable",
@@ -78,11 +76,8 @@ const gatewayHandlers = (gateway: Gateway) =>
               return [{ name, server, original, title, description, inputSchema, stale }]
             })
           })))
-        .handle("call", ({ payload }) => {
-          if (Nesting.isDeeper(payload.arguments, Nesting.defaultDepth)) {
-            return Effect.fail(badRequest(`arguments are ${tooDeep}`))
-          }
-          return fleet.callTool(payload).pipe(
+        .handle("call", ({ payload }) =>
+          fleet.callTool(payload).pipe(
             Effect.mapError((error) =>
               Fleet.isUnknown(error)
                 ? notFound(notCalled(payload.name) ?? error.message)
@@ -94,8 +89,7 @@ const gatewayHandlers = (gateway: Gateway) =>
                 error: { code: "server_error", message: `the call was carried out, and its result is ${tooDeep}` }
               })
             )
-          )
-        })
+          ))
         .handle("logs", ({ urlParams: { limit = 100, server } }) =>
           Effect.flatMap(server === undefined ? Effect.void : known(gateway, server), () =>
             Effect.sync(() => ({ events: record.log.last(limit, server) }))))
