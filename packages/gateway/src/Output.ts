@@ -4,7 +4,6 @@
 import { PlainText } from "@mcp-lifeline/core"
 import type { Scope } from "effect"
 import { Cause, Effect, HashMap, Inspectable, Logger, LogLevel } from "effect"
-import { createLogUpdate } from "log-update"
 import { clean, time } from "./Text.js"
 
 /** Where a command writes. */
@@ -32,6 +31,9 @@ export const wantsColour = (stream: { readonly isTTY?: boolean }, env: NodeJS.Pr
 const safe = (stream: { readonly isTTY?: boolean }, text: string): string =>
   stream.isTTY === true ? PlainText.coloured(text) : text
 
+// Loaded only for a terminal: its tables of Unicode are a tenth of what a command takes to start.
+const loadFrames = Effect.promise(() => import("log-update"))
+
 /** The output of this process. Closing takes the frame away and shows the cursor again. */
 export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(function*() {
   const { env, stderr, stdout } = process
@@ -42,7 +44,7 @@ export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(functi
   stdout.on("error", ignore)
   stderr.on("error", ignore)
   const frames = yield* Effect.acquireRelease(
-    Effect.sync(() => live ? createLogUpdate(stdout) : undefined),
+    live ? Effect.map(loadFrames, ({ createLogUpdate }) => createLogUpdate(stdout)) : Effect.succeed(undefined),
     (frames) =>
       Effect.sync(() => {
         frames?.clear()

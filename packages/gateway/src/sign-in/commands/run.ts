@@ -5,19 +5,30 @@ import { Effect, Logger, LogLevel } from "effect"
 import type { StartError, UsageError } from "../../Errors.js"
 import * as Output from "../../Output.js"
 import * as StateFolder from "../../state/StateFolder.js"
-import * as Auth from "./auth.js"
 import type { Request } from "./commandLine.js"
-import * as Login from "./login.js"
-import * as Logout from "./logout.js"
+
+// Each loaded only when it runs: `auth` needs nothing of what logs in.
+const loadAuth = Effect.promise(() => import("./auth.js"))
+const loadLogin = Effect.promise(() => import("./login.js"))
+const loadLogout = Effect.promise(() => import("./logout.js"))
+
+const carryOut = (request: Request, output: Output.Output) => {
+  switch (request._tag) {
+    case "Login":
+      return Effect.flatMap(loadLogin, (login) => login.run(request.options, output))
+    case "Logout":
+      return Effect.flatMap(loadLogout, (logout) => logout.run(request.options, output))
+    case "Auth":
+      return Effect.flatMap(loadAuth, (auth) => auth.run(request.options, output))
+  }
+}
 
 /** Carries a request out. */
 export const run = (request: Request): Effect.Effect<void, StartError | UsageError> =>
   Effect.scoped(Effect.gen(function*() {
     const output = yield* Output.make
-    const work = request._tag === "Login"
-      ? Login.run(request.options, output)
-      : request._tag === "Logout"
-      ? Logout.run(request.options, output)
-      : Auth.run(request.options, output)
-    yield* Effect.provide(work, Logger.replace(Logger.defaultLogger, Output.logger(output)))
+    yield* Effect.provide(
+      carryOut(request, output),
+      Logger.replace(Logger.defaultLogger, Output.logger(output))
+    )
   })).pipe(Effect.provide(StateFolder.layer), Logger.withMinimumLogLevel(LogLevel.Warning))
