@@ -1,7 +1,7 @@
 /**
  * Builds what tests start, once and before any of them runs: they read it, and must not write what others read.
  */
-import { build } from "esbuild"
+import { build, type Plugin } from "esbuild"
 import { cpSync, existsSync, readdirSync, statSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
@@ -38,10 +38,21 @@ const publish = async (): Promise<void> => {
   await Promise.all(stale.map((cwd) => capture(process.execPath, [bundler], { cwd })))
 }
 
+/** A CommonJS module that ours take by its names, which it would not have in a bundle: it is left where it is. */
+const undici: Plugin = {
+  name: "undici",
+  setup: (bundle) =>
+    bundle.onResolve({ filter: /^undici$/ }, () => ({
+      path: createRequire(join(root, "packages/transport-http/package.json")).resolve("undici"),
+      external: true
+    }))
+}
+
 /** Makes one file of a program, and chunks that it loads later. */
 const bundle = (entry: string, to: string) =>
   build({
     entryPoints: [entry],
+    plugins: [undici],
     outdir: dirname(to),
     bundle: true,
     splitting: true,
@@ -66,7 +77,8 @@ const prepare = async (): Promise<void> => {
     bundle(join(everything, "index.js"), Built.everything),
     bundle(join(root, "packages/promise/test/fixtures/peer.mjs"), Built.peer),
     bundle(join(root, "packages/promise/test/fixtures/eras.mjs"), Built.eras),
-    compiling.then(() => bundle(join(root, "packages/gateway/test/fixtures/counter.mjs"), Built.counter))
+    compiling.then(() => bundle(join(root, "packages/gateway/test/fixtures/counter.mjs"), Built.counter)),
+    compiling.then(() => bundle(join(root, "packages/gateway/test/fixtures/signer.mjs"), Built.signer))
   ])
 }
 

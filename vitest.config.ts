@@ -4,8 +4,8 @@ import { LongestFirst } from "./vitest.sequencer.js"
 import { project } from "./vitest.shared.js"
 import packages from "./vitest.workspace.js"
 
-/** Tests start processes and servers of their own, so half of a large machine. They mostly wait for them, so five on a small one. */
-const workers = Math.max(5, Math.ceil(availableParallelism() / 2))
+/** Tests start processes and servers of their own, so half of a large machine. They wait for them for half of the time, so six on a small one. */
+const workers = Math.max(6, Math.ceil(availableParallelism() / 2))
 
 /**
  * All tests as one project, so that its processes run the files of every package: with a project a package each process would start,
@@ -27,6 +27,8 @@ export default defineConfig({
       forks: {
         // One process for many files: to start one and to import Effect and the SDK costs a second of work a file.
         isolate: false,
+        // Of what tests compute, a third went into collecting the young objects of virtual time, sixteen megabytes at a time.
+        execArgv: ["--min-semi-space-size=32", "--max-semi-space-size=64"],
         // As many at all times: a worker that is retired for idleness still takes a file, and ends with it ("Terminating worker
         // thread").
         minForks: workers,

@@ -3,6 +3,7 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import * as fc from "fast-check"
 import { isDeepStrictEqual } from "node:util"
 import { describe, expect, it } from "vitest"
+import { inFull } from "../../testing/test/support/Full.js"
 import { kinds } from "../src/catalog/kinds.js"
 import { CatalogIndex } from "../src/fleet/CatalogIndex.js"
 import { Owner } from "../src/fleet/Claim.js"
@@ -327,7 +328,7 @@ describe("the index of a fleet's names", () => {
         }
         read()
       }),
-      { numRuns: 500 }
+      { numRuns: inFull(500, 150) }
     )
   })
 

@@ -6,13 +6,14 @@ import { Effect, Fiber, Ref } from "effect"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { inFull } from "../../testing/test/support/Full.js"
 import { folder } from "./support/folder.js"
 import * as Program from "./support/Program.js"
 import { clients, type Unaware } from "./support/Unaware.js"
 
 const crowd = fileURLToPath(new URL("fixtures/crowd.mjs", import.meta.url))
 const servers = ["a", "b", "c"]
-const deaths = 10
+const deaths = inFull(10, 4)
 /** Longer than any call takes: what is not answered then never is. */
 const patience = 120_000
 /** These do not go on with the stream of an answer when it has broken, and do not end its call either: its caller need not wait for long. */

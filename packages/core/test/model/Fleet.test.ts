@@ -8,6 +8,7 @@ import { Effect, Exit, Scope } from "effect"
 import * as fc from "fast-check"
 import { setImmediate } from "node:timers/promises"
 import { expect } from "vitest"
+import { inFull } from "../../../testing/test/support/Full.js"
 import * as Fleet from "../../src/Fleet.js"
 
 const size = 4
@@ -116,7 +117,7 @@ describe("a fleet", () => {
       )
       // In parts: the test runner wants to hear from us now and then.
       for (let part = 0; part < 3; part++) {
-        fc.assert(lives, { numRuns: 100 })
+        fc.assert(lives, { numRuns: inFull(100, 35) })
         await setImmediate()
       }
     },

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { stringify as toToml } from "smol-toml"
 import { stringify as toYaml } from "yaml"
+import { inFull } from "../../../testing/test/support/Full.js"
 import { sections } from "../../src/adopt/Entries.js"
 import * as Plan from "../../src/adopt/Plan.js"
 import * as Json from "../../src/document/Json.js"
@@ -10,7 +11,7 @@ import * as Toml from "../../src/document/Toml.js"
 import * as Yaml from "../../src/document/Yaml.js"
 
 const options = { platform: "linux", only: [] } as const
-const runs = { numRuns: 150 }
+const runs = { numRuns: inFull(150, 50) }
 
 const word = fc.oneof(
   fc.constantFrom("x", "-y", "--", "a b", "#", "//", "yes", "'", '"', "\\", "é", "1", ",", "]", ": "),
@@ -115,7 +116,7 @@ describe("generated configurations", () => {
           )
           expect(plan.servers.filter(({ outcome }) => outcome !== "wrapped")).toEqual([])
         }),
-        { numRuns: 40 }
+        { numRuns: inFull(40, 15) }
       )
     }
   )

@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { signer } from "../../../testing/test/support/Built.js"
 import { eventually, kill } from "./Program.js"
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
@@ -47,7 +48,7 @@ export const start = (options: { readonly url: string; readonly state: string; r
     Effect.sync(() => {
       const { browser, state, url } = options
       const child = spawn(process.execPath, [
-        fixture("signer.mjs"),
+        signer,
         url,
         state,
         ...(browser === undefined ? [] : [browser])

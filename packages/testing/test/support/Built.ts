@@ -15,6 +15,9 @@ export const eras = fileURLToPath(new URL("eras/eras.js", build))
 /** `packages/gateway/test/fixtures/counter.mjs`, in one file. */
 export const counter = fileURLToPath(new URL("counter/counter.js", build))
 
+/** `packages/gateway/test/fixtures/signer.mjs`, in one file. */
+export const signer = fileURLToPath(new URL("signer/signer.js", build))
+
 /** `mcp-lifeline`, as it is published. */
 export const gateway = fileURLToPath(new URL("../../../gateway/esm/bin.js", import.meta.url))
 
