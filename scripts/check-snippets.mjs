@@ -1,7 +1,7 @@
 // Type-checks the examples that users copy. Each ts block of the Markdown pages and each @example of a docstring becomes
 // a module in the examples package, which resolves the packages' built declarations as a user's project does. A module
 // keeps its lines' numbers, so that what the compiler says points into the page. js blocks are only parsed here: they may import
-// what is not installed. Each block of a page has to be a program, which check-packages.mjs runs, or to say why it is not run.
+// what is not installed. Each block of a page has to be a program, which check-installed.mjs runs, or to say why it is not run.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import * as frameworks from "./frameworks.mjs"

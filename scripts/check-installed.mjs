@@ -1,0 +1,115 @@
+// The packages as a user has them: packs each, installs them in two empty projects, of a user without Effect and of one with it,
+// type-checks these, and runs programs in them on each Node.js that is supported (scripts/installed.mjs), and the programs of the pages on
+// the oldest, those of the pages that users read first on the newest, too (scripts/programs.mjs).
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as frameworks from "./frameworks.mjs"
+import * as installed from "./installed.mjs"
+import { entriesOf, pack, parse, publishable } from "./packed.mjs"
+import * as programs from "./programs.mjs"
+import * as shellLines from "./shell-lines.mjs"
+import * as surroundings from "./surroundings.mjs"
+
+const root = fileURLToPath(new URL("../", import.meta.url))
+
+/** @type {Array<string>} */
+const problems = []
+
+/** Peers that only some entry points need, which who imports those installs; in the versions that the tests have. */
+const optionalPeers = () =>
+  Object.fromEntries(
+    publishable.flatMap(({ directory, peerDependenciesMeta = {} }) =>
+      Object.keys(peerDependenciesMeta).map((peer) => [
+        peer,
+        parse(readFileSync(`${root}packages/${directory}/node_modules/${peer}/package.json`, "utf8")).version
+      ])
+    )
+  )
+
+const bundles = ["@mcp-lifeline/client", "mcp-lifeline"]
+
+const work = mkdtempSync(join(tmpdir(), "lifeline-installed-"))
+const plain = join(work, "plain")
+const effect = join(work, "effect")
+const framed = join(work, "framed")
+const report = (/** @type {string} */ what) => (/** @type {Error} */ error) => {
+  problems.push(`${what}: ${error.message}`)
+}
+/** @type {Awaited<ReturnType<typeof surroundings.open>> | undefined} */
+let around
+try {
+  const found = installed.nodes()
+  found.catch(() => undefined) // reported below, when it is awaited
+  const packed = await pack(work)
+  const { version } = parse(readFileSync(`${root}node_modules/@types/node/package.json`, "utf8"))
+  const tarballs = packed.map(({ manifest, tarball }) => [manifest.name, `file:${tarball}`])
+  const { dependencies, overrides } = frameworks.manifest(framed)
+  await Promise.all([
+    installed.install(framed, dependencies, overrides),
+    installed.install(plain, {
+      ...Object.fromEntries(tarballs.filter(([name = ""]) => bundles.includes(name))),
+      "@types/node": version,
+      ...programs.servers
+    }),
+    installed.install(effect, {
+      ...programs.installs,
+      ...Object.fromEntries(tarballs),
+      "@types/node": version,
+      ...optionalPeers(),
+      ...programs.servers
+    })
+  ])
+
+  for (const inlined of ["effect", "@mcp-lifeline/core", "@opentelemetry/api"]) {
+    if (installed.has(plain, inlined)) {
+      problems.push(`${bundles.join(" and ")} install ${inlined}, which they have inlined`)
+    }
+  }
+  const entries = packed.flatMap(({ manifest }) => entriesOf(manifest))
+  const exported = entries.map((entry, index) => `export * as p${index} from "${entry}"\n`).join("")
+  const required = entries.map((entry, index) => `export import p${index} = require("${entry}")\n`).join("")
+  programs.addCommands(plain)
+  programs.addCommands(framed, effect)
+  const bin = programs.addCommands(effect)
+  const { fill, home, missing, variables } = around = await surroundings.open(effect, bin)
+  const checks = await Promise.all([
+    installed.typeCheck(plain, "NodeNext", { "consumer.ts": installed.consumer, "consumer.cts": installed.consumer }),
+    installed.typeCheck(plain, "Bundler", { "consumer.ts": installed.consumer }),
+    installed.typeCheck(effect, "NodeNext", { "types.ts": exported, "types.cts": required }),
+    installed.typeCheck(effect, "Bundler", { "types.ts": exported }),
+    programs.prepare(plain, programs.plain, fill),
+    programs.prepare(effect, programs.full, fill),
+    programs.prepare(framed, programs.framed, fill)
+  ])
+  problems.push(...checks.flat())
+  const nodes = await found
+  for (const { major, node } of nodes) {
+    await installed.useBundles(plain, node).catch(report(`Node.js ${major}, facade and gateway`))
+    await installed.useAll(effect, node, entries).catch(report(`Node.js ${major}, all packages`))
+  }
+  const [oldest, newest] = [nodes[0], nodes.at(-1)]
+  for (const { major, node } of [oldest, newest].flatMap((one) => one ?? [])) {
+    const isRun = node === oldest?.node ? () => true : programs.isFirst
+    // Of the frameworks, one needs Node.js 22.
+    const withFrameworks = node === newest?.node ? programs.framed : []
+    const wrong = [
+      ...await programs.runAll(plain, programs.plain.filter(isRun), node, variables),
+      ...await programs.runAll(effect, programs.full.filter(isRun), node, variables),
+      ...await programs.runAll(framed, withFrameworks, node, { ...variables, ...frameworks.variables })
+    ]
+    problems.push(...wrong.map((problem) => `Node.js ${major}: ${problem}`))
+  }
+  problems.push(...await shellLines.runAll(bin, home, fill), ...missing())
+  for (const problem of problems) console.error(problem)
+  if (problems.length > 0) process.exitCode = 1
+  const count = programs.plain.length + programs.full.length + programs.framed.length
+  console.log(
+    `${packed.length} packages packed, installed and used, ${count} programs and `
+      + `${shellLines.all.length} lines for a shell of pages run; ${problems.length} problems`
+  )
+} finally {
+  await around?.close()
+  rmSync(work, { recursive: true, force: true })
+}

@@ -1,0 +1,50 @@
+/**
+ * The packages that are published, and their tarballs.
+ */
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { capture } from "./run.mjs"
+
+const root = fileURLToPath(new URL("../", import.meta.url))
+
+/**
+ * @typedef {object} Manifest
+ * @property {string} name
+ * @property {string} version
+ * @property {boolean} [private]
+ * @property {Readonly<Record<string, string>>} [bin]
+ * @property {Readonly<Record<string, string>>} [peerDependencies]
+ * @property {Readonly<Record<string, object>>} [peerDependenciesMeta]
+ * @property {Readonly<Record<string, string | object>>} exports
+ */
+
+/** @returns {Manifest} */
+export const parse = (/** @type {string} */ text) => JSON.parse(text)
+
+/** Their manifests in the repository. */
+export const publishable = readdirSync(`${root}packages`)
+  .map((directory) => ({ directory, ...parse(readFileSync(`${root}packages/${directory}/package.json`, "utf8")) }))
+  .filter((one) => one.private !== true)
+
+/** Packs them into a folder. Resolves with each tarball and its own package.json. @param {string} work */
+export const pack = async (work) => {
+  const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
+  // pnpm tells its scripts how to run it again; without it (a plain `node scripts/..`), npx gets the pinned version.
+  const pnpm = process.env["npm_execpath"]
+  const [command, ...prefix] = pnpm !== undefined && /pnpm[^/]*$/.test(pnpm)
+    ? [process.execPath, pnpm]
+    : ["npx", "--yes", packageManager]
+  const filters = publishable.map(({ name }) => `--filter=${name}`)
+  await capture(command, [...prefix, "--recursive", ...filters, "pack", "--pack-destination", work], { cwd: root })
+  return Promise.all(publishable.map(async ({ name, version }) => {
+    const tarball = join(work, `${name.replace("@", "").replace("/", "-")}-${version}.tgz`)
+    return { tarball, manifest: parse(await capture("tar", ["-xzOf", tarball, "package/package.json"])) }
+  }))
+}
+
+/** What programs import of a package. @param {Manifest} manifest */
+export const entriesOf = ({ exports, name }) =>
+  Object.entries(exports).filter(([, target]) => typeof target !== "string").map(([entry]) =>
+    `${name}${entry.slice(1)}`
+  )
