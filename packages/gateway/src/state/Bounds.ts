@@ -29,5 +29,5 @@ export const prune = async (folder: string, { most, unusedFor }: Bounds, now: nu
   const unused = files.toSorted((a, b) => b.usedAt - a.usedAt).filter(({ usedAt }, index) =>
     index >= most || now - usedAt > unusedFor
   )
-  await Promise.all(unused.map(({ file }) => rm(file, { force: true }).catch(() => undefined)))
+  await Promise.all(unused.map(({ file }) => rm(file).catch(() => undefined)))
 }

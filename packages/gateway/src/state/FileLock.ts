@@ -47,18 +47,15 @@ interface Claim extends Process {
 }
 
 const nameOf = (lock: string, { pid, start }: Process): string =>
-  [lock, machine, pid, start === "" ? "-" : start, randomBytes(8).toString("hex")].join(".")
+  [lock, machine, pid, start, randomBytes(8).toString("hex")].join(".")
 
 const parse = (folder: string, lock: string, entry: string): ReadonlyArray<Claim> => {
-  if (!entry.startsWith(`${lock}.`)) return []
-  const [machine, pid, start, nonce, ...rest] = entry.slice(lock.length + 1).split(".")
-  return machine === undefined || pid === undefined || start === undefined || nonce === undefined || rest.length > 0
-    ? []
-    : [{ file: join(folder, entry), machine, pid: Number(pid), start: start === "-" ? "" : start }]
+  const [, name, machine = "", pid, start = ""] = /^([^.]+)\.([^.]+)\.([^.]+)\.([^.]*)\.[^.]+$/.exec(entry) ?? []
+  return name === lock ? [{ file: join(folder, entry), machine, pid: Number(pid), start }] : []
 }
 
-/** For what makes no difference where it fails. */
-const ignored = (make: () => Promise<void>) => Effect.promise(() => make().catch(() => undefined))
+/** Removes a claim; one that cannot be removed is looked at again. */
+const remove = (file: string): Promise<void> => rm(file).catch(() => undefined)
 
 /** Sees over time which claims are alive. */
 const makeObserver = (folder: string, lock: string, { lease, poll }: Pace) => {
@@ -68,8 +65,8 @@ const makeObserver = (folder: string, lock: string, { lease, poll }: Pace) => {
   const isDead = async (claim: Claim): Promise<boolean> => {
     const process = claim.machine === machine ? await lookAt(claim) : "unknown"
     if (process !== "unknown") return process === "gone"
-    const touched = await stat(claim.file).then(({ mtimeMs }) => mtimeMs, () => undefined)
-    if (touched === undefined) return true
+    // One that has been removed meanwhile is not listed the next time.
+    const touched = await stat(claim.file).then(({ mtimeMs }) => mtimeMs, () => 0)
     const before = seen.get(claim.file)
     const times = before?.touched === touched ? before.times + 1 : 0
     seen.set(claim.file, { touched, times })
@@ -83,7 +80,7 @@ const makeObserver = (folder: string, lock: string, { lease, poll }: Pace) => {
     const others = await Promise.all(
       claims.filter(({ file }) => file !== own).map(async (claim) => {
         if (!await isDead(claim)) return [claim.file]
-        await rm(claim.file, { force: true })
+        await remove(claim.file)
         return []
       })
     )
@@ -111,7 +108,7 @@ export const acquire = (
     const makeClaim = (file: string) =>
       Effect.acquireRelease(
         bounded(() => writeFile(file, "", { flag: "wx", mode: 0o600 })),
-        () => ignored(() => rm(file, { force: true }))
+        () => Effect.promise(() => remove(file))
       )
 
     /** Of several that claim at once the first by name keeps its claim, and waits until the others have gone. */

@@ -192,9 +192,9 @@ export const make = (path: string): StateFolder["Type"] => {
         Effect.suspend(() => {
           const file = fileOf(key)
           memory.delete(file)
-          return bounded(() => rm(file, { force: true })).pipe(
+          return bounded(() => rm(file)).pipe(
             Effect.catchAll((failure) => {
-              if (hasCode(failure.cause, "ENOTDIR")) return Effect.void
+              if (hasCode(failure.cause, "ENOENT", "ENOTDIR")) return Effect.void
               memory.set(file, undefined)
               return unwritable(failure)
             })

@@ -40,14 +40,14 @@ export interface Process {
 
 /** What `/proc` says of a process: the name of its program is in brackets, and may itself have any character. */
 const ofLinux = (stat: string): string | undefined => {
-  const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  const [state = "", ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   // A zombie has ended.
-  return state === undefined || "ZXx".includes(state) ? undefined : fields[18] ?? ""
+  return /^[ZXx]/.test(state) ? undefined : fields[18] ?? ""
 }
 
 /** What `ps` says of a process. */
-const ofPs = (line: string): string | undefined => {
-  const [state = "Z", ...start] = line.trim().split(/\s+/)
+export const ofPs = (line: string): string | undefined => {
+  const [state = "", ...start] = line.trim().split(/\s+/)
   const time = Date.parse(`${start.join(" ")} UTC`)
   return state.startsWith("Z") ? undefined : Number.isNaN(time) ? "" : String(time / 1000)
 }
@@ -71,10 +71,13 @@ const exists = (pid: number): boolean => {
 }
 
 /** When a process was started; empty where the system does not say, undefined where none of that id runs. */
-export const startOf = async (pid: number): Promise<string | undefined> => {
+export const startOf = async (
+  pid: number,
+  platform: NodeJS.Platform = process.platform
+): Promise<string | undefined> => {
   if (!exists(pid)) return undefined
-  if (process.platform === "win32") return ""
-  if (process.platform !== "linux") return ps(pid)
+  if (platform === "win32") return ""
+  if (platform !== "linux") return ps(pid)
   // It may have ended since; otherwise `/proc` hides it, or is not there.
   return readFile(`/proc/${pid}/stat`, "utf8").then(ofLinux, () => exists(pid) ? "" : undefined)
 }
@@ -86,8 +89,12 @@ export const self = (): Promise<Process> =>
   own ??= startOf(process.pid).then((start = "") => ({ pid: process.pid, start }))
 
 /** Whether a process of this machine still runs; `unknown`: one of its id does, and the system does not say which. */
-export const look = async ({ pid, start }: Process): Promise<"running" | "gone" | "unknown"> => {
+export const look = async (
+  { pid, start }: Process,
+  platform: NodeJS.Platform = process.platform
+): Promise<"running" | "gone" | "unknown"> => {
   if (!Number.isSafeInteger(pid) || pid <= 0) return "gone"
-  const now = await startOf(pid)
-  return now === undefined ? "gone" : now === "" || start === "" ? "unknown" : now === start ? "running" : "gone"
+  const now = await startOf(pid, platform)
+  if (now === start && now !== "") return "running"
+  return now === "" || (now !== undefined && start === "") ? "unknown" : "gone"
 }

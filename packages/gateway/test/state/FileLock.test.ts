@@ -1,10 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Option } from "effect"
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { vi } from "vitest"
 import * as FileLock from "../../src/state/FileLock.js"
-import { identify, look, machine, self, startOf } from "../../src/state/machine.js"
+import { identify, look, machine, ofPs, self, startOf } from "../../src/state/machine.js"
 import { folder } from "../support/folder.js"
 
 /** Every claim of another machine is soon a dead one. */
@@ -70,20 +71,20 @@ describe("a lock among processes", () => {
 
   it.scopedLive("[A2] of two that claim in the same moment the first by name keeps its claim, and the other one steps back", () =>
     Effect.gen(function*() {
-      for (const [nonce, isFirst] of [["zz", true], ["!", false]] as const) {
+      for (const [nonces, isFirst] of [[["zz"], true], [["!"], false], [["!", "zz"], false]] as const) {
         const path = yield* folder
         const taking = yield* Effect.fork(FileLock.acquire(path, "one", quick))
-        let other = ""
+        const others: Array<string> = []
         const own = yield* onceClaimed(path, (name) => {
-          other = join(path, name.replace(/\.\w+$/, `.${nonce}`))
-          writeFileSync(other, "")
+          for (const nonce of nonces) others.push(join(path, name.replace(/\.\w+$/, `.${nonce}`)))
+          for (const other of others) writeFileSync(other, "")
         })
         // It may not have looked often yet, which makes this less sharp, and never wrong.
         if (isFirst) yield* Effect.sleep("100 millis")
         else while (readdirSync(path).includes(own)) yield* Effect.sleep("5 millis")
         expect(readdirSync(path).includes(own)).toBe(isFirst)
         expect(Option.isNone(yield* Fiber.poll(taking))).toBe(true)
-        rmSync(other)
+        for (const other of others) rmSync(other)
         const { isHeld } = yield* Fiber.join(taking)
         expect(yield* isHeld).toBe(true)
         expect(readdirSync(path)).toEqual([isFirst ? own : expect.not.stringMatching(own)])
@@ -138,7 +139,7 @@ describe("a lock among processes", () => {
     Effect.gen(function*() {
       const path = yield* folder
       const { pid } = yield* idle()
-      const file = claim(path, machine, pid, "-")
+      const file = claim(path, machine, pid, "")
       expect(yield* canHave(path)).toBe(true)
       expect(readdirSync(path)).not.toContain(file)
     }))
@@ -156,6 +157,34 @@ describe("a lock among processes", () => {
       // The next one has it, and the first does not come back.
       writeFileSync(file, "")
       expect(yield* isHeld).toBe(false)
+    }))
+
+  it.scopedLive("[A2] nobody but its user sees who has it, in a folder that is made for it", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "made", "here")
+      yield* FileLock.acquire(path, "one", quick)
+      const [name = ""] = readdirSync(path)
+      expect(statSync(path).mode & 0o777).toBe(0o700)
+      expect(statSync(join(path, name)).mode & 0o777).toBe(0o600)
+    }))
+
+  it.scopedLive("[A2] what is no claim for it does not keep it from anybody, and stays", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const own = yield* Effect.promise(self)
+      const names = [
+        "one",
+        "one.txt",
+        `one.${machine}.${own.pid}.${own.start}`,
+        `one.${machine}.${own.pid}.${own.start}.nonce.more`,
+        `more.one.${machine}.${own.pid}.${own.start}.nonce`,
+        `someone.${machine}.${own.pid}.${own.start}.nonce`,
+        `one.${machine}..${own.start}.nonce`,
+        `one..${own.pid}.${own.start}.nonce`
+      ]
+      for (const name of names) writeFileSync(join(path, name), "")
+      expect(yield* canHave(path)).toBe(true)
+      expect(readdirSync(path).toSorted()).toEqual(names.toSorted())
     }))
 
   it.scopedLive("[A2] a claim is touched again and again", () =>
@@ -198,6 +227,41 @@ describe("a process of a machine", () => {
       expect(yield* Effect.promise(() => look({ pid, start: "1" }))).toBe("gone")
     }))
 
+  it("[A2] has ended, or was started at a time, by the words of ps", () => {
+    expect(ofPs("  Ss   Sat Nov 21 10:00:00 2026\n")).toBe("1795255200")
+    expect(ofPs("R+ Sat Nov 21 10:00:01 2026")).toBe("1795255201")
+    expect(ofPs("Z+ Sat Nov 21 10:00:00 2026")).toBeUndefined()
+    expect(ofPs("S whenever")).toBe("")
+    expect(ofPs("SZ whenever")).toBe("")
+  })
+
+  it.scopedLive("[A2] is asked about where there is no /proc: ps says when it was started, Windows only that it runs", () =>
+    Effect.gen(function*() {
+      const { end, pid } = yield* idle()
+      const started = (platform: NodeJS.Platform) => Effect.promise(() => startOf(pid, platform))
+      const hasPs = !spawnSync("ps").error
+      const start = yield* started("darwin")
+      expect(start).toMatch(hasPs ? /^\d{10}$/ : /^$/)
+      expect(yield* started("win32")).toBe("")
+      expect(yield* Effect.promise(() => look({ pid, start: "1" }, "win32"))).toBe("unknown")
+      yield* end
+      expect(yield* started("darwin")).toBeUndefined()
+      expect(yield* started("win32")).toBeUndefined()
+      expect(yield* Effect.promise(() => look({ pid, start: "" }, "win32"))).toBe("gone")
+    }))
+
+  it("[A2] runs also where it belongs to somebody else", async () => {
+    const kill = vi.spyOn(process, "kill").mockImplementation(() => {
+      throw Object.assign(new Error("not permitted"), { code: "EPERM" })
+    })
+    try {
+      expect(await startOf(process.pid)).toBe((await self()).start)
+      expect(await startOf(process.pid, "win32")).toBe("")
+    } finally {
+      kill.mockRestore()
+    }
+  })
+
   it("[A2] containers of one name, and boots of one machine, are different machines", () => {
     const all = [
       identify("boot", "pid:[1]", "name"),
@@ -207,6 +271,7 @@ describe("a process of a machine", () => {
       identify("", "", "another")
     ]
     expect(new Set(all).size).toBe(all.length)
+    expect(all).toEqual(all.map(() => expect.stringMatching(/^[\da-f]{8}$/)))
     // A laptop changes its name with the network.
     expect(identify("boot", "pid:[1]", "another")).toBe(all[0])
   })

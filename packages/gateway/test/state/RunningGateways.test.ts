@@ -3,6 +3,7 @@ import { Effect, Redacted } from "effect"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createServer, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
+import { networkInterfaces } from "node:os"
 import { join } from "node:path"
 import * as Proof from "../../src/state/Proof.js"
 import * as RunningGateways from "../../src/state/RunningGateways.js"
@@ -11,17 +12,19 @@ import * as HttpHost from "../../src/wrap/HttpHost.js"
 import { folder } from "../support/folder.js"
 
 /** What listens at a port as long as the scope lives; gives its address. */
-const listening = (listener: RequestListener, onConnection: () => void = () => undefined) =>
+const listening = (listener: RequestListener, onConnection: () => void = () => undefined, host = "127.0.0.1") =>
   Effect.map(
     Effect.acquireRelease(
       Effect.async<ReturnType<typeof createServer>>((resume) => {
         const server = createServer(listener).on("connection", onConnection)
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        server.listen(0, host, () => resume(Effect.succeed(server)))
       }),
       (server) => Effect.sync(() => void server.close().closeAllConnections())
     ),
-    (server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    (server) => `http://${host.includes(":") ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`
   )
+
+const hasIPv6 = Object.values(networkInterfaces()).flat().some((one) => one?.family === "IPv6")
 
 const secret = Proof.newSecret()
 const token = Redacted.make("the-token-of-the-user")
@@ -117,10 +120,11 @@ describe("the running gateways", () => {
       yield* Effect.scoped(Effect.gen(function*() {
         const file = yield* RunningGateways.register({ ...one, url: `http://localhost:${port}`, startedAt: 2 })
         yield* RunningGateways.register({ ...one, url: `http://0.0.0.0:${port}`, startedAt: 1 })
+        yield* RunningGateways.register({ ...one, url: `http://127.1:${port}`, startedAt: 3 })
         // The system of another machine does not say when a process was started: the proof decides.
         writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), start: "" }))
         const found = yield* RunningGateways.running
-        expect(found.map((gateway) => gateway.startedAt)).toEqual([1, 2])
+        expect(found.map((gateway) => gateway.startedAt)).toEqual([1, 2, 3])
         expect(found[0]?.url).toBe(url)
         const wide = yield* RunningGateways.register({ ...one, url: "http://[::]:1", startedAt: 4 })
         expect(JSON.parse(readFileSync(wide, "utf8")).url).toBe("http://[::1]:1")
@@ -150,6 +154,24 @@ describe("the running gateways", () => {
         expect(yield* RunningGateways.at("::1", own)).toBeUndefined()
       }).pipe(Effect.provideService(StateFolder.StateFolder, StateFolder.make(yield* folder)))
     }))
+
+  it.scopedLive.skipIf(!hasIPv6)(
+    "[G1] one that listens at an address of version 6 is found by it, however that is written",
+    () =>
+      Effect.gen(function*() {
+        const url = yield* listening(prove, undefined, "::1")
+        const port = Number(new URL(url).port)
+        yield* Effect.gen(function*() {
+          yield* register(url)
+          for (const host of ["::1", "[::1]", "::"]) expect((yield* RunningGateways.at(host, port))?.url).toBe(url)
+        }).pipe(Effect.provideService(StateFolder.StateFolder, StateFolder.make(yield* folder)))
+      })
+  )
+
+  it("[G1] is asked with its token, if it has one", () => {
+    expect(RunningGateways.headersOf({ token })).toEqual({ authorization: "Bearer the-token-of-the-user" })
+    expect(RunningGateways.headersOf({ token: null })).toEqual({})
+  })
 
   it.scopedLive("[X6] a proof is asked for on a connection of its own, and given for a challenge that nobody can guess", () =>
     Effect.gen(function*() {

@@ -237,6 +237,51 @@ describe("the state folder", () => {
       expect(lines).toHaveLength(1)
     }))
 
+  it.scopedLive("[A2] a collection in memory has its own values only, and a folder its own kind of files", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const file = join(path, "file")
+      writeFileSync(file, "")
+      const state = StateFolder.make(file)
+      const [numbers, more] = [
+        state.collection("numbers", Schema.Number),
+        state.collection("numbers-more", Schema.Number)
+      ]
+      const { value } = yield* logged(Effect.gen(function*() {
+        yield* numbers.set("one", 1)
+        yield* more.set("two", 2)
+        return [yield* numbers.entries, yield* more.entries]
+      }))
+      expect(value).toEqual([[["one", 1]], [["two", 2]]])
+      const written = StateFolder.make(path).collection("numbers", Schema.Number)
+      yield* written.set("one", 1)
+      for (const name of ["two.json.bak", "three.txt", "a b.json", ".four.json"]) {
+        writeFileSync(join(path, "numbers", name), "5")
+      }
+      expect(yield* written.entries).toEqual([["one", 1]])
+    }))
+
+  it.scopedLive("[A2] no name leads out of it", () =>
+    Effect.gen(function*() {
+      const state = StateFolder.make(yield* folder)
+      for (const name of ["", "..", "../up", "a/b", "a\\b", "a.b", "x".repeat(101), "a\n"]) {
+        expect(() => state.collection(name, Schema.Number)).toThrow("not a name")
+        expect(() => state.privateFolder(name)).toThrow("not a name")
+        expect(Exit.isFailure(yield* Effect.exit(state.lock(name)))).toBe(true)
+      }
+    }))
+
+  it.scopedLive("[A2] a lock that cannot be written down is had within this process, which says so", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "file")
+      writeFileSync(file, "")
+      const { lines, value } = yield* logged(
+        Effect.flatMap(StateFolder.make(file).lock("one"), ({ isHeld }) => isHeld)
+      )
+      expect(value).toBe(true)
+      expect(lines).toHaveLength(1)
+    }))
+
   it.scopedLive("[A2] where nothing can be kept, nothing need be removed: no warning", () =>
     Effect.gen(function*() {
       const file = join(yield* folder, "file")
