@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
+import { isFull } from "./packages/testing/test/support/Full.js"
 import { LongestFirst } from "./vitest.sequencer.js"
 import { project } from "./vitest.shared.js"
 import packages from "./vitest.workspace.js"
@@ -8,12 +9,30 @@ import packages from "./vitest.workspace.js"
 const workers = Math.max(6, Math.ceil(availableParallelism() / 2))
 
 /**
+ * What others do with what is built: a browser, a host, a package manager, a compiler and programs of users, whose own work is most of
+ * what these take; and a long life. `.ci/run` runs them, and so does whoever names them.
+ */
+const withOthers = [
+  "examples/test/examples",
+  "packages/gateway/test/page/Page",
+  "packages/gateway/test/Start",
+  "packages/gateway/test/WrapInspector",
+  "packages/promise/test/Exit",
+  "packages/promise/test/Programs",
+  "packages/transport-http/test/LongLife"
+].map((name) => `${name}.test.ts`)
+
+const isAskedFor = (file: string): boolean =>
+  isFull || process.argv.slice(2).some((argument) => file.includes(argument))
+
+/**
  * All tests as one project, so that its processes run the files of every package: with a project a package each process would start,
  * and import Effect and the SDK, once for every package, and all would wait for its last file.
  */
 const all = project("lifeline", {
   built: true,
-  include: ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts"]
+  include: ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts"],
+  exclude: withOthers.filter((file) => !isAskedFor(file))
 })
 
 /** Whoever names a package has its tests alone, and nothing built that they do not need. */

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import { defineProject } from "vitest/config"
+import { configDefaults, defineProject } from "vitest/config"
 
 interface Manifest {
   readonly name: string
@@ -24,8 +24,9 @@ const sources = readdirSync(packages).flatMap((directory) => {
 /** The configuration of a package's tests, or of all; `built` where they start what vitest.built.ts builds. The limits are for hangs: on a busy machine real processes start slowly, and generated runs take ten times as long. */
 export const project = (
   name: string,
-  { built = false, include = ["test/**/*.test.ts"], longest = 300_000 }: {
+  { built = false, exclude = [], include = ["test/**/*.test.ts"], longest = 300_000 }: {
     readonly built?: boolean
+    readonly exclude?: ReadonlyArray<string>
     readonly include?: Array<string>
     /** After how many milliseconds a test hangs. */
     readonly longest?: number
@@ -36,6 +37,7 @@ export const project = (
     test: {
       name,
       include,
+      exclude: [...configDefaults.exclude, ...exclude],
       setupFiles: [fileURLToPath(new URL("vitest.watchdog.ts", import.meta.url))],
       environment: "node",
       sequence: { concurrent: false },

@@ -3,7 +3,6 @@ import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { complaints, type Report } from "../../../longlife/verdict.mjs"
-import { isFull } from "../../testing/test/support/Full.js"
 
 const program = fileURLToPath(new URL("../../../longlife/life.mjs", import.meta.url))
 
@@ -14,7 +13,7 @@ const live = async (transport: string, what: string, count: number, warmup: numb
   return JSON.parse(stdout) as Report
 }
 
-describe.runIf(isFull).concurrent("long life", () => {
+describe.concurrent("long life", () => {
   it(
     "[T5] 10,000 calls on one backend: heap within 5%, nothing more is held, all of it is gone after the close",
     async () => {
