@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import { createHash, randomBytes } from "node:crypto"
 import { createServer } from "node:http"
-import type { IncomingMessage, ServerResponse } from "node:http"
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 
 /** What can be ordered; changes count at once. */
@@ -37,12 +37,24 @@ export interface Knobs {
   forgottenClients: number
   /** How often the device endpoint says that nobody has agreed yet. */
   devicePending: number
+  /** Seconds that a person has to enter the code of a device. */
+  deviceExpiresIn: number
+  /** The status with which the MCP server answers whoever has a good token. */
+  mcpStatus: number | undefined
+  /** The status with which the revocation endpoint answers. */
+  revokeStatus: number
+  /** Revocations are answered when this is resolved. */
+  revokeReady: Promise<void> | undefined
+}
+
+/** A request with a form as it came. */
+export interface FormRequest {
+  readonly form: Readonly<Record<string, string>>
+  readonly authorization: string | undefined
 }
 
 /** A token request as it came. */
-export interface TokenRequest {
-  readonly form: Readonly<Record<string, string>>
-  readonly authorization: string | undefined
+export interface TokenRequest extends FormRequest {
   readonly status: number
 }
 
@@ -67,13 +79,18 @@ export const bodyOf = async (request: IncomingMessage): Promise<string> => {
 
 const token = () => randomBytes(16).toString("hex")
 
+const formOf = async (request: IncomingMessage): Promise<FormRequest> => ({
+  form: Object.fromEntries(new URLSearchParams(await bodyOf(request))),
+  authorization: request.headers.authorization
+})
+
 const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
 
 /** A message to an MCP server, as far as it is looked at. */
 interface Message {
   readonly id?: number
   readonly method?: string
-  readonly params?: { readonly protocolVersion?: string }
+  readonly params?: { readonly protocolVersion?: string; readonly clientInfo?: unknown }
 }
 
 /** What an MCP server with one tool answers to a request. */
@@ -113,13 +130,22 @@ export const make = Effect.acquireRelease(
       withheld: undefined,
       portal: false,
       forgottenClients: 0,
-      devicePending: 1
+      devicePending: 1,
+      deviceExpiresIn: 600,
+      mcpStatus: undefined,
+      revokeStatus: 200,
+      revokeReady: undefined
     }
     const tokenRequests: Array<TokenRequest> = []
     let tokensAsked = 0
     const registrations: Array<Record<string, unknown>> = []
     const authorizations: Array<URLSearchParams> = []
-    const revocations: Array<string> = []
+    const revocations: Array<FormRequest> = []
+    const deviceRequests: Array<FormRequest> = []
+    /** The headers of each request to the MCP server. */
+    const headers: Array<IncomingHttpHeaders> = []
+    /** Who initialized a session. */
+    const clients: Array<unknown> = []
     /** The access tokens that came with requests to the MCP server. */
     const presented: Array<string | undefined> = []
     /** The methods that it has answered. */
@@ -203,6 +229,7 @@ export const make = Effect.acquireRelease(
       const body = JSON.parse(await bodyOf(request) || "{}") as Message
       const access = /^Bearer (.*)$/.exec(request.headers.authorization ?? "")?.[1]
       presented.push(access)
+      headers.push(request.headers)
       const login = logins.find((one) => access !== undefined && one.access.has(access))
       const metadata = `resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
       if (login === undefined) {
@@ -211,7 +238,8 @@ export const make = Effect.acquireRelease(
         })
       }
       if (request.method !== "POST") return json(response, 405, {})
-      const { callScope } = knobs
+      const { callScope, mcpStatus } = knobs
+      if (mcpStatus !== undefined) return json(response, mcpStatus, {})
       if (body.method === "tools/call" && callScope !== undefined && !login.scope.split(" ").includes(callScope)) {
         return json(response, 403, {}, {
           "www-authenticate": `Bearer error="insufficient_scope", scope="${callScope}", ${metadata}`
@@ -219,6 +247,7 @@ export const make = Effect.acquireRelease(
       }
       if (body.id === undefined) return response.writeHead(202).end()
       methods.push(body.method ?? "")
+      if (body.method === "initialize") clients.push(body.params?.clientInfo)
       json(response, 200, answerTo(body))
     }
 
@@ -266,18 +295,20 @@ export const make = Effect.acquireRelease(
           return response.writeHead(302, { location: back.href }).end()
         }
         case "/device":
+          deviceRequests.push(await formOf(request))
           return json(response, 200, {
             device_code: token(),
             user_code: "ABCD-EFGH",
             verification_uri: `${origin}/activate`,
-            expires_in: 600,
+            expires_in: knobs.deviceExpiresIn,
             interval: 1
           })
         case "/revoke":
-          revocations.push(new URLSearchParams(await bodyOf(request)).get("token") ?? "")
-          return response.writeHead(200).end()
+          revocations.push(await formOf(request))
+          await knobs.revokeReady
+          return response.writeHead(knobs.revokeStatus).end()
         case "/token": {
-          const form = Object.fromEntries(new URLSearchParams(await bodyOf(request)))
+          const { authorization, form } = await formOf(request)
           tokensAsked++
           // What was ordered when it came, however late it is answered.
           const { portal, tokenDelay, tokenStatus } = knobs
@@ -288,7 +319,7 @@ export const make = Effect.acquireRelease(
           const [status, answer] = tokenStatus === undefined
             ? answerToken(form)
             : [tokenStatus, { error: "server_error" }]
-          tokenRequests.push({ form, authorization: request.headers.authorization, status })
+          tokenRequests.push({ form, authorization, status })
           return json(response, status, answer)
         }
         default:
@@ -309,8 +340,11 @@ export const make = Effect.acquireRelease(
       registrations,
       authorizations,
       revocations,
+      deviceRequests,
       presented,
       methods,
+      headers,
+      clients,
       /** Ends all access tokens at once; refresh tokens stay good. */
       expire: () => {
         for (const login of logins) login.access.clear()
