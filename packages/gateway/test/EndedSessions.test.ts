@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { type HttpExchange, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, type Scope } from "effect"
-import { stateFolder, wrap } from "./support/Host.js"
+import { options, stateFolder, wrap } from "./support/Host.js"
 import * as Raw from "./support/RawEndpoint.js"
 import { gateway } from "./support/Talk.js"
 
@@ -15,10 +15,19 @@ interface Door {
 const served = (server: string, sessions: "shared" | "per-client"): Effect.Effect<Door, unknown, Scope.Scope> =>
   Effect.gen(function*() {
     const connector = HttpConnector.make({ url: server })
-    const { clients } = yield* gateway([{ id: "s", connector, sessions, keepalive: { method: "none" } }])
+    const { clients } = yield* gateway([{
+      id: "s",
+      connector,
+      sessions,
+      keepalive: { method: "none" },
+      timeouts: { connect: "2 minutes", wait: "2 minutes" }
+    }])
     const { url } = yield* Raw.serve(undefined, { begin: clients.begin })
     return { url, prefix: "s__" }
   })
+
+/** A busy machine takes long to connect: what is asked meanwhile waits for it. */
+const patient = options("timeouts.connect=2min", "timeouts.wait=2min")
 
 const wrapped = (server: string): Effect.Effect<Door, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -27,7 +36,7 @@ const wrapped = (server: string): Effect.Effect<Door, never, Scope.Scope> =>
       (state) => Effect.sync(() => state[Symbol.dispose]())
     )
     const host = yield* Effect.acquireRelease(
-      Effect.sync(() => wrap(["--http", "--no-token", "--port", "0", server], { state: state.path })),
+      Effect.sync(() => wrap(["--http", "--no-token", "--port", "0", ...patient, server], { state: state.path })),
       (host) => Effect.promise(async () => void (host.child.kill("SIGTERM"), await host.ended))
     )
     const url = yield* Effect.promise(() => host.until(() => /^Serving \S+ at (http:\S+)$/m.exec(host.stderr)?.[1]))
