@@ -2,7 +2,7 @@
  * `mcp-lifeline logout`: forgets what is kept of a sign-in, and says so to the authorization server.
  */
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect, Either, Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import type { StartError } from "../../Errors.js"
 import { UsageError } from "../../Errors.js"
 import type { Output } from "../../Output.js"
@@ -63,11 +63,11 @@ export const run = (
     const pending = PendingLogin.pendingLogins(folder)
     const found = (yield* grants.entries).filter(([, grant]) => isMeant(grant))
     for (const [key, grant] of found) {
-      const revoked = yield* Effect.either(revoke(grant))
+      const revoked = yield* revoke(grant)
       yield* grants.remove(key)
       yield* Client.forget(folder, grant)
       yield* output.line(`Signed out of ${grant.server}${grant.account === "default" ? "" : ` (${grant.account})`}`)
-      if (Either.isLeft(revoked) || !revoked.right) {
+      if (!revoked) {
         yield* output.problem(
           `mcp-lifeline: the tokens could not be revoked at ${grant.issuer}; they stay valid until they expire`
         )
