@@ -1,104 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
-import type { ServerNotification } from "@mcp-lifeline/core"
-import { IdScanner, SdkConnection } from "@mcp-lifeline/protocol"
-import { StdioFaultServer } from "@mcp-lifeline/testing"
-import { Effect, Fiber, Logger } from "effect"
-import * as Environment from "../src/Environment.js"
+import { assert, describe, it } from "vitest"
 import { Framing } from "../src/Framing.js"
-import { StdioTransport } from "../src/StdioTransport.js"
-import { call, connect, connectOptions, lossOf, server } from "./support.js"
-
-const warnings = () => {
-  const lines: Array<string> = []
-  const logger = Logger.make(({ logLevel, message }) => {
-    if (logLevel._tag === "Warning") lines.push(String(message))
-  })
-  return { lines, layer: Logger.replace(Logger.defaultLogger, logger) }
-}
-
-describe("what comes on stdout", () => {
-  it.live("[S4] lines that are no JSON-RPC are skipped, counted and logged once a connection", () => {
-    const { layer, lines } = warnings()
-    return Effect.gen(function*() {
-      yield* Effect.scoped(Effect.gen(function*() {
-        const connection = yield* connect(server({ noise: true }))
-        const noise = ["Debugger attached.", '{"jsonrpc":"1.0","id":0}', "{broken", "", "42"]
-        assert.strictEqual(yield* call(connection, "noise", { lines: noise }), "after the noise")
-        assert.lengthOf(lines, 1)
-        assert.include(lines[0], "Welcome!")
-      }))
-      // Four lines at the start, of which one is a list of two, and four more; the empty ones are not counted.
-      assert.deepStrictEqual(lines.slice(1), ["9 lines on stdout were not JSON-RPC"])
-    }).pipe(Effect.provide(layer))
-  })
-
-  it.live("[S4] an answer that is too long fails only its own request, wherever its id stands", () => {
-    const { layer, lines } = warnings()
-    return Effect.scoped(Effect.gen(function*() {
-      const connection = yield* connect(server({}, { maxMessageBytes: 10_000 }))
-      for (const id of ["first", "middle", "last"]) {
-        const [long, short] = yield* Effect.all([
-          Effect.flip(call(connection, "long", { id, bytes: 3_000_000 })),
-          call(connection, "echo", { text: "fine" })
-        ], { concurrency: "unbounded" })
-        assert.deepInclude(long, { fate: "answered", reason: "protocol" })
-        assert.include(long.message, "maxMessageBytes (10000)")
-        assert.strictEqual(short, "fine")
-      }
-      assert.strictEqual((yield* call(connection, "long", { id: "last", bytes: 1_000 })).length > 1_000, true)
-      assert.lengthOf(lines, 1)
-    })).pipe(Effect.provide(layer))
-  })
-
-  it.live("[S4] a notification or a request of the server that is too long ends no request of ours", () => {
-    const { layer } = warnings()
-    return Effect.scoped(Effect.gen(function*() {
-      const connection = yield* connect(server({}, { maxMessageBytes: 10_000 }))
-      assert.strictEqual(yield* call(connection, "longNotification", { bytes: 50_000 }), "sent")
-      const refusal = yield* call(connection, "longRequest", { bytes: 50_000 })
-      assert.include(refusal, "maxMessageBytes")
-    })).pipe(Effect.provide(layer))
-  })
-
-  for (const [kind, begin] of [["noise", "x"], ["a message", '{"jsonrpc":"2.0","id":1,"result":"']] as const) {
-    it.scopedLive(`[S4] a line that has no end, of ${kind}, loses the connection, which says so`, () =>
-      Effect.gen(function*() {
-        const transport = new StdioTransport({
-          ...StdioFaultServer.command(),
-          env: Environment.make({}, process.env, process.platform),
-          cwd: undefined,
-          stdinGrace: 100,
-          termGrace: 10_000,
-          handleSignals: false,
-          maxMessageBytes: 10_000,
-          maxLineBytes: 4_000_000,
-          secrets: [],
-          target: "server",
-          onStderr: undefined,
-          warn: () => {}
-        })
-        const connection = yield* SdkConnection.connect(transport, connectOptions)
-        const loss = yield* Effect.fork(lossOf(connection))
-        const error = yield* Effect.flip(call(connection, "endless", { begin }))
-        assert.deepInclude(error, { fate: "unknown", reason: "lost" })
-        assert.include((yield* Fiber.join(loss)).message, "wrote a line of more than 4000000 bytes to stdout")
-      }))
-  }
-
-  it.live("[S4] a message that comes byte by byte is read as one", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const connection = yield* connect(server())
-      assert.strictEqual(yield* call(connection, "pieces", { text: "schön 🧵" }), "schön 🧵")
-    })))
-
-  it.live("[S4] several messages in one are taken apart", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const got: Array<ServerNotification> = []
-      const connection = yield* connect(server(), { onNotification: (notification) => got.push(notification) })
-      assert.strictEqual(yield* call(connection, "batch"), "batched")
-      assert.deepStrictEqual(got.map((notification) => notification.method), ["notifications/tools/list_changed"])
-    })))
-})
 
 describe("Framing", () => {
   const frames = (bytes: Buffer, size: number, max: number) => {
@@ -131,36 +32,51 @@ describe("Framing", () => {
     const whole = lines.map((text) => ({ _tag: "Line", text }))
     for (let size = 1; size <= bytes.length; size++) assert.deepStrictEqual(frames(bytes, size, 150), whole)
   })
-})
 
-describe("IdScanner", () => {
-  const scan = (text: string) => {
-    const scanner = new IdScanner()
-    scanner.push(Buffer.from(text))
-    return { id: scanner.id, hasMethod: scanner.hasMethod }
-  }
-  const found = (id: unknown, hasMethod = false) => ({ id, hasMethod })
+  it("[S4:unit] a line is without end once it is longer than any message, kept or not, until it ends", () => {
+    for (const max of [10, 10_000]) {
+      const framing = new Framing(max, 1_000)
+      const seen: Array<unknown> = []
+      const push = (text: string) => framing.push(Buffer.from(text), (frame) => seen.push(frame))
+      push("x".repeat(600))
+      push("x".repeat(400))
+      assert.isFalse(framing.isEndless)
+      push("x")
+      assert.isTrue(framing.isEndless)
+      push("\n")
+      assert.isFalse(framing.isEndless)
+      const text = "x".repeat(1_001)
+      assert.deepStrictEqual(seen, [
+        max === 10 ? { _tag: "TooLong", id: undefined, isResponse: true } : { _tag: "Line", text }
+      ])
+    }
+  })
 
-  it("[S4] finds the top-level id and nothing else", () => {
-    const cases: ReadonlyArray<readonly [string, ReturnType<typeof found>]> = [
-      ['{"id":1}', found(1)],
-      ['{ "id" : 12 , "x":[{"id":3}]}', found(12)],
-      ['{"x":{"id":3,"method":"m"},"id":"a,}b"}', found("a,}b")],
-      ['{"x":"\\",\\"id\\":9","id":-4}', found(-4)],
-      ['{"\\u0069d":5}', found(5)],
-      ['{"id":null,"x":1}', found(undefined)],
-      ['{"id":{"id":1}}', found(undefined)],
-      ['{"id":[1,2],"x":"id"}', found(undefined)],
-      ['{"x":"id","y":2}', found(undefined)],
-      ['{"id":1,"id":2}', found(2)],
-      ['{"method":"ping","id":1}', found(1, true)],
-      ['{"x":"method","id":1}', found(1)],
-      ['[{"id":1}]', found(undefined)],
-      ['"id":1', found(undefined)],
-      ['{"id":7', found(undefined)],
-      ['}}}{"id":1}', found(undefined)],
-      [`{"${"k".repeat(1_000)}":1,"id":2}`, found(2)]
-    ]
-    for (const [text, expected] of cases) assert.deepStrictEqual(scan(text), expected, text)
+  it("[S6:unit] shows the first 1,024 bytes of a line that has begun, and nothing of one that has ended", () => {
+    const framing = new Framing(10_000, 10_000)
+    assert.strictEqual(framing.begun, "")
+    framing.push(Buffer.from("one\nProceed? "), () => {})
+    assert.strictEqual(framing.begun, "Proceed? ")
+    framing.push(Buffer.from("\n"), () => {})
+    assert.strictEqual(framing.begun, "")
+    framing.push(Buffer.from("y".repeat(1_025)), () => {})
+    assert.strictEqual(framing.begun, "y".repeat(1_024))
+  })
+
+  it("[S4:unit] a request that is too long is known for one, also behind spaces, and the next line is another", () => {
+    const framing = new Framing(40, 1_000)
+    const seen: Array<unknown> = []
+    const push = (text: string) => framing.push(Buffer.from(text), (frame) => seen.push(frame))
+    push(`${" ".repeat(50)}`)
+    push(`{"id":1,"method":"${"m".repeat(50)}"}\n`)
+    push(`{"result":"${"r".repeat(50)}","id":2}\n`)
+    push(`${"x".repeat(50)}{"id":3,"method":"m"}\n`)
+    push(`{"id":4}\n`)
+    assert.deepStrictEqual(seen, [
+      { _tag: "TooLong", id: 1, isResponse: false },
+      { _tag: "TooLong", id: 2, isResponse: true },
+      { _tag: "TooLong", id: undefined, isResponse: true },
+      { _tag: "Line", text: '{"id":4}' }
+    ])
   })
 })

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Logger, Redacted } from "effect"
-import { StderrTail } from "../src/StderrTail.js"
 import { call, connect, eras, isAlive, lossOf, pidOf, serverOf, session } from "./support.js"
 
 describe.each(eras)("losing the process, era %s", (era) => {
@@ -144,53 +143,4 @@ describe.each(eras)("losing the process, era %s", (era) => {
       const error = yield* Effect.flip(call(connection, "exit", { code: 1, stderr: text }))
       assert.strictEqual(error.message, "exited with code 1; stderr: bad ***, ***, ***, ***")
     }))
-
-  it("[C10:unit] no part of a secret is in the tail, however long it is, wherever a line is cut, and whatever divides it", () => {
-    const long = Array.from({ length: 600 }, (_, index) => `secret-${index}`).join("/")
-    const short = "hush-hush-hush"
-    const tailOf = (text: string): string => {
-      const seen: Array<string> = []
-      const tail = new StderrTail([long, short], (line) => seen.push(line))
-      // As it comes from a pipe.
-      for (let at = 0; at < text.length; at += 1_000) tail.push(Buffer.from(text.slice(at, at + 1_000)))
-      const begun = tail.text
-      tail.end()
-      assert.deepStrictEqual(seen, [tail.text])
-      assert.isAtMost(tail.text.length, 4_096)
-      for (const shown of [begun, tail.text]) assert.notMatch(shown, /secret-|hus/)
-      return tail.text
-    }
-    assert.strictEqual(tailOf(`key=${long}.`), "key=***.")
-    assert.strictEqual(tailOf(`key=\u001B[31mhush-\u001B[1mhush\u0000-hush\u001B[0m.`), "key=***.")
-    for (const before of [4_080, 4_090, 4_095, 4_096, 8_000, 9_000, 10_900]) {
-      tailOf(`${"x".repeat(before)}${short}${"y".repeat(100)}`)
-      tailOf(`${"x".repeat(before)}${long}${"y".repeat(9_000)}`)
-      tailOf(`${long.repeat(3)}${"x".repeat(before)}${short}`)
-    }
-    // One that is still being written.
-    const tail = new StderrTail([long, short], undefined)
-    tail.push(Buffer.from("first\nkey=hush-hu"))
-    assert.strictEqual(tail.text, "first | key=***")
-  })
-
-  it("[W5:unit] a line that is cut says how much is left out, and one that fits is whole", () => {
-    const seen: Array<string> = []
-    const tail = new StderrTail([], (line) => seen.push(line))
-    for (const length of [4_096, 4_097, 70_000]) tail.push(Buffer.from(`${"x".repeat(length)}\n`))
-    assert.strictEqual(seen[0], "x".repeat(4_096))
-    assert.match(seen[1]!, /^x{4000,}… \(1 more characters\)$/)
-    assert.match(seen[2]!, /^x{4000,}… \(65904 more characters\)$/)
-    for (const line of seen) assert.strictEqual(line.length, 4_096)
-    tail.push(Buffer.from("z".repeat(5_000)))
-    assert.match(tail.text, /… \(904 more characters\)$/)
-  })
-
-  it("[X3] the tail has no character that controls a terminal, nor have the lines that are handed on", () => {
-    const seen: Array<string> = []
-    const tail = new StderrTail([], (line) => seen.push(line))
-    tail.push(Buffer.from("\u001B]0;title\u0007a\u009B2Jb\u0085\u202Ec\t\u001B[31md\u001B[0m\n\u009D0;x"))
-    tail.end()
-    assert.deepStrictEqual(seen, ["abc\td", "0;x"])
-    assert.strictEqual(tail.text, "abc\td | 0;x")
-  })
 })
