@@ -137,7 +137,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   }
 
   #isGone(): boolean {
-    if (this.exit !== undefined && !this.#hasMembers()) {
+    if (!this.#gone && this.exit !== undefined && !this.#hasMembers()) {
       this.#gone = true
       LiveGroups.remove(this)
     }

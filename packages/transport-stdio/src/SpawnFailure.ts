@@ -112,7 +112,7 @@ export const make = (error: unknown, target: Target): ConnectError => {
   return new ConnectError({
     backend: "",
     reason: "spawn",
-    permanent: code === undefined || !passing.has(code),
+    permanent: !passing.has(code ?? ""),
     message: explain(code, target),
     cause: Object.assign(new Error(`spawn: ${code ?? "no reason given"}`), { code })
   })

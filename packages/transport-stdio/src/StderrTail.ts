@@ -74,7 +74,7 @@ export class StderrTail {
     if (line === "") return
     this.#lines.push(line)
     this.#characters += line.length
-    while (this.#lines.length > maxLines || (this.#characters > maxCharacters && this.#lines.length > 1)) {
+    while (this.#lines.length > maxLines || this.#characters > maxCharacters) {
       this.#characters -= this.#lines.shift()?.length ?? 0
     }
     this.#onLine?.(line)

@@ -1,16 +1,39 @@
-import { once } from "node:events"
-import { assert, describe, it } from "vitest"
+import { EventEmitter, once } from "node:events"
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterEach, assert, describe, it, vi } from "vitest"
+import type { Options } from "../src/ProcessGroup.js"
 import { ProcessGroup } from "../src/ProcessGroup.js"
+import { livingIn } from "./support.js"
 
-const make = (command: string): ProcessGroup => {
+const make = (command: string, args: ReadonlyArray<string> = [], more: Partial<Options> = {}): ProcessGroup => {
   const env = { PATH: process.env["PATH"] ?? "" }
   const times = { stdinGrace: 60_000, termGrace: 60_000 }
-  return new ProcessGroup({ command, args: [], env, cwd: undefined, handleSignals: false, ...times })
+  return new ProcessGroup({ command, args, env, cwd: undefined, handleSignals: false, ...times, ...more })
+}
+
+const { kill } = process
+afterEach(() => {
+  vi.useRealTimers()
+  process.kill = kill
+})
+
+/** What is sent to other processes from now on, with when by a clock that stands still; some of it may arrive. */
+const watch = (arrives: (signal: unknown) => boolean = () => true) => {
+  const sent: Array<readonly [signal: unknown, to: number, at: number]> = []
+  process.kill = (to, signal) => {
+    if (signal !== 0) sent.push([signal, to, Math.round(performance.now())])
+    return arrives(signal) ? kill(to, signal) : true
+  }
+  return {
+    sent,
+    signals: () => sent.map(([signal]) => signal)
+  }
 }
 
 /** What is sent to other processes, or asked of them, while something is done; none of it arrives. */
 const sentBy = async (act: () => void | Promise<void>): Promise<ReadonlyArray<unknown>> => {
-  const { kill } = process
   const sent: Array<unknown> = []
   process.kill = (...signal) => {
     sent.push(signal)
@@ -24,6 +47,11 @@ const sentBy = async (act: () => void | Promise<void>): Promise<ReadonlyArray<un
   return sent
 }
 
+const fakeTime = () => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"], now: 0 })
+
+/** Waits until the program has said something. */
+const ready = (group: ProcessGroup) => once(group.child.stdout, "data")
+
 describe.skipIf(process.platform === "win32")("a process group", () => {
   it("[S1:unit] [S8:unit] one that is gone is sent nothing and asked nothing: the system may have given its number to another one", async () => {
     const group = make("true")
@@ -34,6 +62,7 @@ describe.skipIf(process.platform === "win32")("a process group", () => {
   })
 
   it("[S1:unit] one that was never there is gone at once", async () => {
+    const hooks = process.listenerCount("exit")
     const group = make("/nowhere/there-is-no-such-command")
     await once(group.child, "error")
     assert.deepStrictEqual(
@@ -43,5 +72,218 @@ describe.skipIf(process.platform === "win32")("a process group", () => {
       }),
       []
     )
+    assert.strictEqual(process.listenerCount("exit"), hooks)
+  })
+
+  it("[S1:unit] a server that ends with its stdin gets no signal; the end is reported once", async () => {
+    const hooks = process.listenerCount("exit")
+    const { signals } = watch()
+    const group = make("sh", ["-c", "cat; exit 7"])
+    group.serving = true
+    assert.strictEqual(process.listenerCount("exit"), hooks + 1)
+    const shutdown = group.shutdown()
+    assert.strictEqual(group.shutdown(), shutdown)
+    await shutdown
+    assert.deepStrictEqual(group.exit, { code: 7, signal: null })
+    assert.deepStrictEqual(signals(), [])
+    assert.strictEqual(process.listenerCount("exit"), hooks)
+  })
+
+  it("[S1:unit] what has not shown itself to be a server gets no time to end by itself", async () => {
+    const { sent } = watch()
+    const group = make("sleep", ["1000"])
+    await group.shutdown()
+    assert.deepStrictEqual(group.exit, { code: null, signal: "SIGTERM" })
+    assert.deepStrictEqual(sent.map(([signal, to]) => [signal, to]), [
+      ["SIGTERM", -group.pid!],
+      ["SIGCONT", -group.pid!]
+    ])
+  })
+
+  it("[S1:unit] each grace passes before the next step, and what survives SIGKILL for five seconds is reported", async () => {
+    fakeTime()
+    const { sent } = watch(() => false)
+    const group = make("sleep", ["1000"], { stdinGrace: 3_000, termGrace: 2_000 })
+    const began = performance.now()
+    group.serving = true
+    let outcome = ""
+    const shutdown = group.shutdown().then(() => outcome = "ended", (error: Error) => outcome = error.message)
+    await vi.advanceTimersByTimeAsync(9_999)
+    assert.deepStrictEqual(sent.map(([signal, , at]) => [signal, at - began]), [
+      ["SIGTERM", 3_000],
+      ["SIGCONT", 3_000],
+      ["SIGKILL", 5_000]
+    ])
+    assert.isTrue(group.child.stdin.writableEnded)
+    assert.strictEqual(outcome, "")
+    await vi.advanceTimersByTimeAsync(1)
+    assert.strictEqual(outcome, `process group ${group.pid} still has processes 5000 ms after SIGKILL`)
+    await shutdown
+    vi.useRealTimers()
+    process.kill = kill
+    const exited = once(group.child, "exit")
+    group.kill()
+    await exited
+  })
+
+  it("[S1:unit] the exit ends the wait of each grace, and its timer", async () => {
+    fakeTime()
+    for (const until of ["SIGTERM", "SIGKILL"]) {
+      const { signals } = watch((signal) => signal === 0 || signal === until)
+      const group = make("sleep", ["1000"], { termGrace: 2_000 })
+      const ended = group.shutdown()
+      if (until === "SIGKILL") await vi.advanceTimersByTimeAsync(2_000)
+      await ended
+      assert.strictEqual(group.exit?.signal, until)
+      assert.deepStrictEqual(signals().at(-1), until === "SIGTERM" ? "SIGCONT" : "SIGKILL")
+      assert.strictEqual(vi.getTimerCount(), 0)
+    }
+  })
+
+  it("[S2:unit] what outlives its leader is ended at once, and not again by the shutdown", async () => {
+    const { signals } = watch((signal) => signal === 0)
+    const group = make("sh", ["-c", "sleep 1000 & echo; read line"])
+    await ready(group)
+    assert.lengthOf(livingIn(group.pid!), 2)
+    group.child.stdin.end("\n")
+    await once(group.child, "exit")
+    assert.deepStrictEqual(signals(), ["SIGTERM", "SIGCONT"])
+    assert.lengthOf(livingIn(group.pid!), 1)
+    kill(-group.pid!, "SIGKILL")
+    await group.shutdown()
+    assert.deepStrictEqual(livingIn(group.pid!), [])
+    assert.deepStrictEqual(signals(), ["SIGTERM", "SIGCONT"])
+  })
+
+  it("[S2:unit] a group without its leader is asked after 5 ms, and then in ever longer steps, to 250 ms", async () => {
+    fakeTime()
+    const group = make("sleep", ["1000"], { termGrace: 2_000 })
+    const began = performance.now()
+    const asked: Array<number> = []
+    process.kill = (_to, signal) => {
+      if (signal === 0) asked.push(performance.now() - began)
+      return true
+    }
+    // As if another process of the group lived on.
+    group.child.emit("exit", 0, null)
+    await vi.advanceTimersByTimeAsync(2_000)
+    // The first two are those of the exit and of the shutdown that it starts.
+    assert.deepStrictEqual(asked.slice(2, 14), [0, 5, 15, 35, 75, 155, 315, 565, 815, 1_065, 1_315, 1_565])
+    const ended = once(group.child, "close")
+    process.kill = kill
+    kill(-group.pid!, "SIGKILL")
+    await ended
+    await vi.advanceTimersByTimeAsync(250)
+    await group.shutdown()
+  })
+
+  it("[S2:unit] a group that cannot be asked is there, and one of which the system knows nothing is gone", async () => {
+    for (const [code, expected] of [["EPERM", ["SIGTERM", "SIGCONT"]], ["ESRCH", []]] as const) {
+      const group = make("sleep", ["1000"])
+      const signals: Array<unknown> = []
+      process.kill = (_to, signal) => {
+        if (signal === 0) throw Object.assign(new Error(code), { code })
+        signals.push(signal)
+        return true
+      }
+      group.child.emit("exit", 0, null)
+      assert.deepStrictEqual(signals, expected)
+      process.kill = kill
+      kill(-group.pid!, "SIGKILL")
+      await once(group.child, "close")
+      await group.shutdown()
+    }
+  })
+
+  it("[S1:unit] a signal that cannot be sent ends nothing", async () => {
+    const group = make("sleep", ["1000"])
+    process.kill = () => {
+      throw new Error("EPERM")
+    }
+    group.kill()
+    process.kill = kill
+    await group.shutdown()
+  })
+})
+
+describe.skipIf(process.platform !== "linux")("the members of a group", () => {
+  it("[S2:unit] a dead process that nobody has reaped is no member", async () => {
+    const group = make("sleep", ["1000"])
+    group.kill()
+    // Node reaps it in its next turn.
+    while (!/\) Z /.test(readFileSync(`/proc/${group.pid}/stat`, "utf8"))) { /* the kernel ends it */ }
+    const { signals } = watch()
+    group.child.emit("exit", null, "SIGKILL")
+    assert.deepStrictEqual(signals(), [])
+    assert.deepStrictEqual(await sentBy(() => group.shutdown()), [])
+  })
+
+  it("[S2:unit] a living process is one, whatever its name is", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "stdio-"))
+    const command = join(directory, "a) Z 1 1 (b")
+    symlinkSync(process.execPath, command)
+    const group = make(command, ["-e", "setInterval(() => {}, 1000)"])
+    await once(group.child, "spawn")
+    const { signals } = watch((signal) => signal === 0)
+    group.child.emit("exit", 0, null)
+    assert.deepStrictEqual(signals(), ["SIGTERM", "SIGCONT"])
+    process.kill = kill
+    kill(-group.pid!, "SIGKILL")
+    await group.shutdown()
+    rmSync(directory, { recursive: true })
+  })
+})
+
+describe("on Windows, where there are no groups", () => {
+  const { platform } = process
+  afterEach(() => {
+    Object.defineProperty(process, "platform", { value: platform })
+    vi.doUnmock("node:child_process")
+    vi.resetModules()
+  })
+
+  it("[S2:unit] taskkill ends the tree, and where there is none the child is ended; the exit of the child is the end", async () => {
+    const started: Array<ReadonlyArray<unknown>> = []
+    const children: Array<EventEmitter & { killed: number }> = []
+    vi.resetModules()
+    vi.doMock("node:child_process", () => ({
+      spawn: (...given: ReadonlyArray<unknown>) => {
+        started.push(given)
+        const child = Object.assign(new EventEmitter(), {
+          pid: 4711,
+          stdin: { end: () => {} },
+          killed: 0,
+          kill: () => {
+            child.killed++
+          }
+        })
+        children.push(child)
+        return child
+      }
+    }))
+    Object.defineProperty(process, "platform", { value: "win32" })
+    const fresh = await import("../src/ProcessGroup.js")
+    const group = new fresh.ProcessGroup({
+      command: "server.exe",
+      args: ["-x"],
+      env: {},
+      cwd: "here",
+      handleSignals: false,
+      stdinGrace: 60_000,
+      termGrace: 60_000
+    })
+    assert.deepInclude(started[0]![2], { cwd: "here", detached: false, windowsHide: true, shell: false })
+    const asked = await sentBy(async () => {
+      const ended = group.shutdown()
+      assert.deepStrictEqual(started.slice(1).map(([command, args]) => [command, args]), [
+        ["taskkill", ["/pid", "4711", "/T", "/F"]]
+      ])
+      assert.deepInclude(started[1]![2], { windowsHide: true, stdio: "ignore" })
+      children[1]!.emit("error", new Error("ENOENT"))
+      assert.strictEqual(children[0]!.killed, 1)
+      children[0]!.emit("exit", 1, null)
+      await ended
+    })
+    assert.deepStrictEqual(asked, [])
   })
 })

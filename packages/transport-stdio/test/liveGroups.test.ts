@@ -22,7 +22,10 @@ describe("the groups that are alive", () => {
   /** A group whose shutdown ends when the test says so. */
   const make = (handleSignals: boolean) => {
     const happened: Array<string> = []
-    let settle = { resolve: () => {}, reject: (_: Error) => {} }
+    let settle: { readonly resolve: () => void; readonly reject: (error: Error) => void } = {
+      resolve: () => {},
+      reject: () => {}
+    }
     const group: LiveGroups.LiveGroup = {
       handleSignals,
       kill: () => {

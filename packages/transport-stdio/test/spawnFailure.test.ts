@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
@@ -71,6 +71,18 @@ describe("why a process could not be started", () => {
     assert.notInclude(said("ENOENT", "foo"), "cwd")
     assert.include(said("ENOENT", "foo", "/hush"), 'cwd "/***"')
   })
+
+  it.skipIf(process.getuid?.() === 0 || process.platform === "win32")(
+    "[S6:unit] a directory that may not be entered is named (root may enter all)",
+    () => {
+      const closed = join(directory, "closed")
+      mkdirSync(closed, { mode: 0o600 })
+      assert.strictEqual(
+        said("EACCES", "foo", closed),
+        `cwd "${closed}" cannot be entered: correct it or its permissions`
+      )
+    }
+  )
 
   it("[S6:unit] arguments in the place of the command are shown as args, without secrets", () => {
     assert.strictEqual(

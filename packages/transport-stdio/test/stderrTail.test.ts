@@ -42,6 +42,10 @@ describe("the tail of stderr", () => {
     assert.deepStrictEqual(seen, ["one", "two 🧵 done"])
   })
 
+  it("[S3:unit] a line keeps what it is indented by, and not the spaces at its end", () => {
+    assert.deepStrictEqual(tailOf("  at main \r\n").seen, ["  at main"])
+  })
+
   it("[S3:unit] after a line that was too long the next is whole again", () => {
     const { seen, tail } = tailOf("x".repeat(5_000), "\n", "short\n")
     assert.lengthOf(seen[0]!, 4_096)
@@ -72,6 +76,10 @@ describe("the tail of stderr", () => {
       tailOf(`${"x".repeat(before)}${long}${"y".repeat(9_000)}`)
       tailOf(`${long.repeat(3)}${"x".repeat(before)}${short}`)
     }
+    // A whole line that ends as a secret begins has none of it.
+    const whole = new StderrTail([short], undefined)
+    whole.push(Buffer.from("lush hush-h\n"))
+    assert.strictEqual(whole.text, "lush hush-h")
     // One that is still being written.
     const tail = new StderrTail([long, short], undefined)
     tail.push(Buffer.from("first\nkey=hush-hu"))
