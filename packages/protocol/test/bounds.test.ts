@@ -45,7 +45,7 @@ describe("what ends with a request", () => {
 })
 
 describe("a message of the server that is too long", () => {
-  const adapter = (send: () => Promise<void>) => {
+  const adapter = (send: (message: unknown) => Promise<void>) => {
     const failed: Array<readonly [unknown, RequestError]> = []
     const { transport } = transportOf(send)
     transport.onfailed = (id, error) => void failed.push([id, error])
@@ -62,11 +62,18 @@ describe("a message of the server that is too long", () => {
   // What is rejected and nobody handles fails the run of the tests.
   it("[S4 T12] a request is refused, and where that cannot be sent any more, nothing follows", async () => {
     let refusals = 0
-    const { failed, transport } = adapter(() => {
+    const said: Array<unknown> = []
+    const { failed, transport } = adapter((message) => {
       refusals++
+      said.push(message)
       return Promise.reject(new RequestError({ fate: "notSent", reason: "lost", message: "gone" }))
     })
     Oversized.answer(transport, { id: 7, isResponse: false }, 1024)
+    assert.deepStrictEqual(said, [{
+      jsonrpc: "2.0",
+      id: 7,
+      error: { code: -32600, message: "the request is longer than maxMessageBytes (1024)" }
+    }])
     await new Promise((resolve) => setTimeout(resolve, 10))
     assert.deepStrictEqual([refusals, failed], [1, []])
   })

@@ -30,7 +30,9 @@ const lost: ReadonlyArray<Row> = [
   [500, undefined, "Error POSTing to endpoint (HTTP 400): No valid session ID provided"],
   [503, undefined, "Unknown MCP session"],
   [undefined, -32001, "Session not found"],
+  [undefined, -32001, "The session is closing"],
   [undefined, -32002, "Server not initialized"],
+  [undefined, -32099, "Server not initialized"],
   [undefined, -32600, "missing or invalid Mcp-Session-Id"]
 ]
 
@@ -42,12 +44,14 @@ const rejectedIfLost: ReadonlyArray<Row> = [
   [422, undefined, "name must be a string"],
   [undefined, -32603, "Invalid session ID"],
   [undefined, -32602, "Invalid request parameters"],
+  [undefined, -32602, "Invalid session ID"],
   [undefined, -32600, "Invalid Request"]
 ]
 
 const answeredIfLost: ReadonlyArray<Row> = [
   [undefined, -32603, "Internal error"],
-  [undefined, -32000, "boom"]
+  [undefined, -32000, "boom"],
+  [undefined, -32768, "boom"]
 ]
 
 const alive: ReadonlyArray<Row> = [
@@ -61,6 +65,9 @@ const alive: ReadonlyArray<Row> = [
   [503, undefined, "Service Unavailable"],
   [undefined, -32601, "Method not found"],
   [undefined, -32002, "Resource not found"],
+  [undefined, -32042, "Elicitation required"],
+  [undefined, -32769, "boom"],
+  [undefined, undefined, "Session not found"],
   [undefined, 0, "Unknown session: open a page first"],
   [undefined, 404, "Session not found"]
 ]
