@@ -178,7 +178,11 @@ describe.skipIf(process.platform === "win32")("a process group", () => {
   })
 
   it("[S2:unit] a group that cannot be asked is there, and one of which the system knows nothing is gone", async () => {
-    for (const [code, expected] of [["EPERM", ["SIGTERM", "SIGCONT"]], ["ESRCH", []]] as const) {
+    const cases: ReadonlyArray<[code: string, expected: Array<unknown>]> = [
+      ["EPERM", ["SIGTERM", "SIGCONT"]],
+      ["ESRCH", []]
+    ]
+    for (const [code, expected] of cases) {
       const group = make("sleep", ["1000"])
       const signals: Array<unknown> = []
       process.kill = (_to, signal) => {
