@@ -60,10 +60,11 @@ interface Row {
   readonly accepted: string
 }
 
-/** The rows whose first cell is an option with its group. */
+/** The rows whose first cell is an option with its group. What `lifeline` has belongs to the gateway. */
 const rows: ReadonlyMap<string, Row> = new Map(
   readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8").split("\n").flatMap((line) => {
-    const [, name, fallback = "", accepted = ""] = /^\| `(\w+\.\w+)` \| ([^|]*) \| ([^|]*) \|/.exec(line) ?? []
+    const [, name, fallback = "", accepted = ""] =
+      /^\| `((?!lifeline\.)\w+\.\w+)` \| ([^|]*) \| ([^|]*) \|/.exec(line) ?? []
     return name === undefined ? [] : [[name, { fallback, accepted }] as const]
   })
 )
