@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { ConfigProvider, Console, Effect, Redacted } from "effect"
 import { resolve } from "node:path"
 import * as Cli from "../../../src/Cli.js"
-import { UsageError } from "../../../src/Errors.js"
+import { mistake } from "../../support/mistake.js"
 
 /** What a command line asks for, in an environment of these variables alone. */
 const parse = (args: ReadonlyArray<string>, variables: Readonly<Record<string, string>> = {}) =>
@@ -174,7 +174,7 @@ describe("the command line of login, logout and auth", () => {
   ])("[A1] is refused: %s", ([message, args]) =>
     Effect.gen(function*() {
       expect(yield* Effect.flip(parse(args))).toEqual(
-        new UsageError({ message: `${message}; see mcp-lifeline --help` })
+        mistake(`${message}; see mcp-lifeline --help`)
       )
     }))
 

@@ -5,7 +5,7 @@ import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { vi } from "vitest"
-import { StartError, UsageError } from "../../../src/Errors.js"
+import { StartError, type UsageError } from "../../../src/Errors.js"
 import * as Login from "../../../src/sign-in/commands/login.js"
 import * as Grant from "../../../src/sign-in/Grant.js"
 import * as PendingLogin from "../../../src/sign-in/PendingLogin.js"
@@ -13,6 +13,7 @@ import * as StateFolder from "../../../src/state/StateFolder.js"
 import { version } from "../../../src/Version.js"
 import * as AuthServer from "../../support/AuthServer.js"
 import { folder } from "../../support/folder.js"
+import { mistake } from "../../support/mistake.js"
 import * as RecordedOutput from "../../support/RecordedOutput.js"
 
 const options = (target: string, more: Partial<Login.Options> = {}): Login.Options => ({
@@ -178,7 +179,9 @@ describe("login with a browser", () => {
       const { begin, grants, server, state } = yield* setup({ consent: false })
       for (const runs of [1, 2]) {
         const login = yield* begin({ account: "work" })
-        expect(yield* visit(yield* login.prints(printed))).toContain("<h1>Not signed in</h1>")
+        const address = yield* login.prints(printed)
+        const requests = server.headers.length
+        expect(yield* visit(address)).toContain("<h1>Not signed in</h1>")
         const failure = failureOf(yield* login.ended)
         expect(failure).toBeInstanceOf(StartError)
         expect(failure.message).toBe(
@@ -186,6 +189,8 @@ describe("login with a browser", () => {
             + `again, unless you run mcp-lifeline login ${server.url} --account work`
         )
         expect(login.lines).toHaveLength(1)
+        // Without tokens the server is not asked again.
+        expect(server.headers).toHaveLength(requests)
         expect(server.authorizations).toHaveLength(runs)
         expect(readdirSync(join(state, "refused"))).toHaveLength(1)
       }
@@ -344,7 +349,7 @@ describe("login without a person", () => {
       const { run, server } = yield* setup()
       const client = { secret: Redacted.make("robot-secret"), issuer: server.origin }
       const { lines, outcome } = yield* run({ method: "credentials", client })
-      expect(failureOf(outcome)).toEqual(new UsageError({ message: "--client-credentials needs --client-id" }))
+      expect(failureOf(outcome)).toEqual(mistake("--client-credentials needs --client-id"))
       expect([lines, server.headers, server.tokenRequests]).toEqual([[], [], []])
     }))
 
@@ -385,7 +390,7 @@ describe("login without a person", () => {
       const { run, server } = yield* setup()
       const { outcome } = yield* run({}, "docs")
       expect(failureOf(outcome)).toEqual(
-        new UsageError({ message: "docs is not an address; for the name of a server give its file with --config" })
+        mistake("docs is not an address; for the name of a server give its file with --config")
       )
       expect(server.headers).toEqual([])
     }))

@@ -2,13 +2,13 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted, TestClock } from "effect"
 import { existsSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { UsageError } from "../../../src/Errors.js"
 import * as Logout from "../../../src/sign-in/commands/logout.js"
 import type * as Grant from "../../../src/sign-in/Grant.js"
 import * as StateFolder from "../../../src/state/StateFolder.js"
 import * as AuthServer from "../../support/AuthServer.js"
 import { folder } from "../../support/folder.js"
 import { grant, keep, metadata, waiting } from "../../support/grants.js"
+import { mistake } from "../../support/mistake.js"
 import * as RecordedOutput from "../../support/RecordedOutput.js"
 
 const setup = (kept: Parameters<typeof keep>[1] = {}) =>
@@ -125,7 +125,7 @@ describe("logout", () => {
       expect((yield* logout({ target: "docs", config })).lines).toEqual([`Signed out of ${b}`])
       expect(files()).toEqual(left(2))
       expect(yield* Effect.flip(logout({ target: "docs" }))).toEqual(
-        new UsageError({ message: "docs is not an address; for the name of a server give its file with --config" })
+        mistake("docs is not an address; for the name of a server give its file with --config")
       )
       expect(files()).toEqual(left(2))
     }))

@@ -3,11 +3,11 @@ import { Effect } from "effect"
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { vi } from "vitest"
-import { UsageError } from "../../../src/Errors.js"
 import { run } from "../../../src/sign-in/commands/run.js"
 import * as StateFolder from "../../../src/state/StateFolder.js"
 import { folder } from "../../support/folder.js"
 import { grant, keep } from "../../support/grants.js"
+import { mistake } from "../../support/mistake.js"
 
 const url = "https://mcp.example/mcp"
 
@@ -51,17 +51,17 @@ describe("login, logout and auth on the streams of the process", () => {
       expect(readdirSync(join(state, "grants"))).toEqual([])
       stdout.length = 0
       const options = {
-        target: "docs",
+        target: url,
         config: undefined,
         account: undefined,
-        method: "browser",
+        method: "credentials",
         browser: false,
         client: {},
         scope: undefined,
         callbackPort: undefined
       } as const
       expect(yield* Effect.flip(run({ _tag: "Login", options }))).toEqual(
-        new UsageError({ message: "docs is not an address; for the name of a server give its file with --config" })
+        mistake("--client-credentials needs --client-id")
       )
       expect([stdout, stderr]).toEqual([[], []])
     }))

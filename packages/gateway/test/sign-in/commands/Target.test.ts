@@ -6,9 +6,10 @@ import { createServer, type IncomingHttpHeaders, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { vi } from "vitest"
-import { StartError, UsageError } from "../../../src/Errors.js"
+import { StartError } from "../../../src/Errors.js"
 import * as Target from "../../../src/sign-in/commands/Target.js"
 import { folder } from "../../support/folder.js"
+import { mistake } from "../../support/mistake.js"
 
 /** A file with these servers. */
 const file = (mcpServers: unknown) =>
@@ -67,12 +68,12 @@ describe("the server that login and logout name", () => {
     Effect.gen(function*() {
       for (const address of ["https://", "http://a b", "https://a.example:port"]) {
         expect(yield* Effect.flip(Target.find(address, undefined))).toEqual(
-          new UsageError({ message: `${address} is not an address; write https://HOST/PATH` })
+          mistake(`${address} is not an address; write https://HOST/PATH`)
         )
       }
       for (const name of ["docs", "ftp://a.example", "xhttps://a.example", "https:a.example"]) {
         expect(yield* Effect.flip(Target.find(name, undefined))).toEqual(
-          new UsageError({ message: `${name} is not an address; for the name of a server give its file with --config` })
+          mistake(`${name} is not an address; for the name of a server give its file with --config`)
         )
       }
     }))
