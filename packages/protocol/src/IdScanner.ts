@@ -104,7 +104,7 @@ export class IdScanner {
   }
 
   #value(): void {
-    if (this.#key !== "id" || this.#token === undefined) return
+    // Of the values, a token is kept only for that of the id.
     const value = this.#parsed()
     if (typeof value === "string" || typeof value === "number") this.id = value
   }

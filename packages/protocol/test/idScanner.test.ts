@@ -37,7 +37,13 @@ describe("IdScanner", () => {
       ['{"x":{"y":1},"id":6}', found(6)],
       ['{"id":{},"x":3}', found(undefined)],
       ['{"id":[7]}', found(undefined)],
-      ['{"id" "x":7}', found(undefined)]
+      ['{"id" "x":7}', found(undefined)],
+      ['["method",1]', found(undefined)],
+      ['{"id":{"a":"x"}}', found(undefined)],
+      ['{"id":[["x"]]}', found(undefined)],
+      // A token is kept up to 256 bytes.
+      [`{"id":"${"k".repeat(254)}"}`, found("k".repeat(254))],
+      [`{"id":"${"k".repeat(255)}"}`, found(undefined)]
     ]
     for (const [text, expected] of cases) assert.deepStrictEqual(scan(text), expected, text)
   })
