@@ -1,0 +1,79 @@
+import { assert, describe, it } from "vitest"
+import { Dispatch } from "../src/Dispatch.js"
+import type { Ask } from "../src/Send.js"
+import { byDispatcher, byFetch } from "../src/Send.js"
+
+const url = new URL("http://server.test/mcp")
+const { signal } = new AbortController()
+
+interface Asked {
+  readonly headers: Record<string, string>
+  readonly dispatcher: { readonly name?: string; readonly dispatch: (options: object, handler: object) => boolean }
+}
+
+/** Asks through dispatchers of which only the names are known; `handler` is what undici gives to the one that is chosen. */
+const ask = async (more: Partial<Ask>, handler: object = {}) => {
+  const seen: Array<Asked> = []
+  const named = (name: string) => ({ name, dispatch: () => true })
+  const request = (_: URL, asked: Asked) => {
+    seen.push(asked)
+    asked.dispatcher.dispatch({}, handler)
+    return Promise.resolve({ statusCode: 200, headers: {}, body: undefined })
+  }
+  const send = byDispatcher({ request } as never, { calls: named("calls"), prompt: named("prompt") } as never)
+  await send({ method: "POST", url, headers: {}, ...more }, { "x-mine": "1" }, signal)
+  return seen[0]!
+}
+
+describe("what is sent", () => {
+  it("[H4:unit] goes by the way for calls, or by that for what waits behind none", async () => {
+    assert.strictEqual((await ask({})).dispatcher.name, "calls")
+    assert.strictEqual((await ask({ prompt: false })).dispatcher.name, "calls")
+    assert.strictEqual((await ask({ prompt: true })).dispatcher.name, "prompt")
+  })
+
+  it("[T3:unit] asks for a stream as it is, and for an answer compressed", async () => {
+    assert.deepStrictEqual((await ask({ method: "GET" })).headers, { "accept-encoding": "identity", "x-mine": "1" })
+    assert.strictEqual((await ask({})).headers["accept-encoding"], "gzip, deflate, br")
+  })
+
+  for (const name of ["onConnect", "onRequestStart"] as const) {
+    it(`[C19:unit] is reported by ${name} when it has a socket, and not written where it was withdrawn`, async () => {
+      const happened: Array<unknown> = []
+      const handler: Record<string, (...given: ReadonlyArray<unknown>) => void> = {
+        [name]: (...given) => happened.push(given)
+      }
+      const abort = (error: Error) => happened.push(error.message)
+      const first = name === "onConnect" ? abort : { abort }
+      const dispatch = new Dispatch()
+      const asked = ask({ dispatch }, handler)
+      assert.isFalse(dispatch.isDone)
+      handler[name]!(first, "more")
+      assert.isTrue(dispatch.isDone)
+      assert.deepStrictEqual(happened.splice(0), [[first, "more"]])
+      await asked
+      const withdrawn = new Dispatch()
+      const other = { [name]: () => happened.push("written") } as typeof handler
+      const late = ask({ dispatch: withdrawn }, other)
+      assert.isTrue(withdrawn.withdraw())
+      other[name]!(first)
+      assert.deepStrictEqual(happened, ["the request was withdrawn"])
+      await late
+    })
+  }
+
+  it("[C19:unit] counts as sent where the handler of a dispatcher cannot report", async () => {
+    const dispatch = new Dispatch()
+    const asked = ask({ dispatch }, {})
+    assert.isTrue(dispatch.isDone)
+    await asked
+  })
+
+  it("[T3:unit] an answer of a fetch without a body is empty", async () => {
+    const send = byFetch(() => Promise.resolve(new Response(null, { status: 202 })))
+    const { body, status } = await send({ method: "POST", url, headers: {} }, {}, signal)
+    const chunks: Array<unknown> = []
+    for await (const chunk of body) chunks.push(chunk)
+    assert.deepStrictEqual([status, chunks], [202, []])
+  })
+})
