@@ -52,6 +52,35 @@ const resuming = (
   })
 
 describe("a response stream that was cut", () => {
+  it.effect("[C6:virtual] one that the server takes for still open is asked for again; another refusal ends its request", () =>
+    Effect.gen(function*() {
+      for (
+        const [refusal, opens, reason, told] of [
+          [status(409), 6, "network", []],
+          [status(404), 1, "session", ["lost"]],
+          [status(500), 1, "network", []],
+          [new HttpFailure.CutFailure({ detail: "cut" }), 1, "network", []]
+        ] as const
+      ) {
+        const { fiber, heard, opened } = yield* resuming(() => refusal)
+        yield* TestClock.adjust("1 hour")
+        const ended = yield* Fiber.join(fiber)
+        assert.strictEqual(ended._tag, "Left")
+        if (ended._tag === "Left") assert.deepInclude(ended.left, { fate: "unknown", reason })
+        assert.deepStrictEqual([opened(), heard], [opens, [...told]])
+      }
+    }))
+
+  it.effect("[C6:virtual] an answer that is none, in a stream that was resumed, is the answer", () =>
+    Effect.gen(function*() {
+      const { fiber, opened } = yield* resuming(() => ({ cause: new HttpFailure.AnswerFailure({ detail: "no JSON" }) }))
+      yield* TestClock.adjust("1 hour")
+      const ended = yield* Fiber.join(fiber)
+      assert.strictEqual(ended._tag, "Left")
+      if (ended._tag === "Left") assert.deepInclude(ended.left, { fate: "answered", reason: "protocol" })
+      assert.strictEqual(opened(), 1)
+    }))
+
   it.effect("[C6:virtual] is given up after six failures in a row, and its request is unknown", () =>
     Effect.gen(function*() {
       const { fiber, heard, opened } = yield* resuming(() => reset)
