@@ -1,0 +1,67 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as Token from "../../src/http/Token.js"
+import { folder } from "../support/Gateway.js"
+
+const file = (text: string) =>
+  Effect.map(folder, (path) => {
+    const name = join(path, "token")
+    writeFileSync(name, text)
+    return name
+  })
+
+const given = Redacted.make("given")
+
+/** Where a token comes from, for a host. */
+const find = (host: string, options: Partial<Token.Options> = {}) =>
+  Effect.map(
+    Token.find({ host, token: undefined, tokenFile: undefined, ...options }),
+    ({ isNew, value }) => ({ isNew, value: value && Redacted.value(value) })
+  )
+
+describe("the token of a gateway", () => {
+  it.effect("[G6:unit] is made where other machines are let in, and nobody has given one", () =>
+    Effect.gen(function*() {
+      const { isNew, value } = yield* find("0.0.0.0")
+      expect(isNew).toBe(true)
+      expect(value).toMatch(/^[\w-]{43}$/)
+      expect((yield* find("0.0.0.0")).value).not.toBe(value)
+      expect(yield* find("0.0.0.0", { token: given })).toStrictEqual({ isNew: false, value: "given" })
+    }))
+
+  it.effect("[G6:unit] is not asked for on loopback, unless one is given", () =>
+    Effect.gen(function*() {
+      expect(yield* find("127.0.0.1")).toStrictEqual({ isNew: false, value: undefined })
+      expect(yield* find("127.0.0.1", { token: given })).toStrictEqual({ isNew: false, value: "given" })
+    }))
+
+  it.scopedLive("[G6:unit] in a file counts before one that is given, without the space around it", () =>
+    Effect.gen(function*() {
+      const tokenFile = yield* file("\n  from!file~ \n")
+      const expected = { isNew: false, value: "from!file~" }
+      expect(yield* find("127.0.0.1", { token: given, tokenFile })).toStrictEqual(expected)
+      expect(yield* find("0.0.0.0", { tokenFile })).toStrictEqual(expected)
+    }))
+
+  it.scopedLive.each(["", " \n", "two words", "two\nlines", "über", "tab\tbed", "\u0000"])(
+    "[G6:unit] in a file is refused if no header can hold it: %j",
+    (text) =>
+      Effect.gen(function*() {
+        const tokenFile = yield* file(text)
+        const { message } = yield* Effect.flip(find("127.0.0.1", { tokenFile }))
+        expect(message).toBe(
+          `${tokenFile}: contains no token; write one into it, on one line and without spaces`
+        )
+      })
+  )
+
+  it.scopedLive("[G6:unit] in a file that cannot be read ends the start, with the name of the file", () =>
+    Effect.gen(function*() {
+      const tokenFile = join(yield* folder, "nothing")
+      const { cause, message } = yield* Effect.flip(find("127.0.0.1", { tokenFile }))
+      expect(message).toMatch(/nothing: cannot read the token: .+; name a readable file with --token-file$/)
+      expect(cause).toBeDefined()
+    }))
+})
