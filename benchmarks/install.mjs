@@ -1,22 +1,30 @@
 /**
  * [F7] What a user pays before the first call: what the facade adds to the installed tree of the official SDK, how long its
  * import takes against that of the official Client, how many files it reads, and that nothing is among them which is not used;
- * and what `mcp-lifeline --version` takes against a Node.js that does nothing.
+ * what `mcp-lifeline --version` takes against a Node.js that does nothing; and [W8] what `npx -y mcp-lifeline` installs, and how long
+ * a host waits for the first answer of `wrap` that is started so, against the published bridge, with an empty cache of npm and with
+ * the same again.
  *
  * Packs the packages, installs the facade and the SDK in one empty project, the SDK alone in another and the gateway in a third,
  * and starts processes in turns. The packages have to be built.
  *
  *     node benchmarks/install.mjs [--runs 15] [--json]
  */
+import { spawn } from "node:child_process"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { capture } from "../scripts/run.mjs"
 import * as common from "./common.mjs"
+import * as Registry from "./registry.mjs"
 
 const { json, runs } = common.options({ runs: 15 })
 const root = fileURLToPath(new URL("..", import.meta.url))
+
+const { resolve } = createRequire(`${root}packages/gateway/package.json`)
+const everything = join(dirname(resolve("@modelcontextprotocol/server-everything/package.json")), "dist/index.js")
 
 /** How much longer the facade's import may take than the official Client's. */
 const longest = 1.6
@@ -24,6 +32,10 @@ const longest = 1.6
 const largest = 8
 /** How many times as long as a bare Node.js the gateway's version may take: 0.4 s where that takes 0.08 s. */
 const slowest = 5
+
+/** What a program may install that is started with npx, and how much of the published bridge's time it may take then. */
+const most = { packages: 3, MB: 9, "cold start": 0.5, "warm start": 1 }
+const bridge = "mcp-remote@0.15.1"
 
 /** @typedef {{ name: string, version: string, dependencies?: Record<string, string>, peerDependencies?: Record<string, string> }} Manifest */
 
@@ -87,6 +99,56 @@ const start = async (args) => {
   return { s, MB: Number(/peak (\d+)/.exec(output)?.[1]) / 1024 }
 }
 
+/** The published reference server at a URL. */
+const atUrl = async () => {
+  const port = 20_000 + Math.floor(Math.random() * 20_000)
+  const child = spawn(process.execPath, [everything, "streamableHttp"], {
+    env: { ...process.env, PORT: String(port) },
+    stdio: "ignore"
+  })
+  const url = `http://127.0.0.1:${port}/mcp`
+  while (!await fetch(url).then(() => true, () => false)) await common.sleep(50)
+  return { url, end: () => child.kill() }
+}
+
+const hello = JSON.stringify({
+  jsonrpc: "2.0",
+  id: 0,
+  method: "initialize",
+  params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "bench", version: "1" } }
+})
+
+/** Starts a program with npx as a host does, and resolves with how long its answer to `initialize` took, in seconds. @param {ReadonlyArray<string>} args @param {string} cache @param {string} registry */
+const answered = async (args, cache, registry) => {
+  const cwd = mkdtempSync(join(work, "host-"))
+  const since = performance.now()
+  const child = spawn("npx", ["-y", ...args], {
+    cwd,
+    env: {
+      ...process.env,
+      npm_config_cache: cache,
+      npm_config_registry: registry,
+      npm_config_update_notifier: "false",
+      MCP_LIFELINE_STATE: cwd,
+      MCP_REMOTE_CONFIG_DIR: cwd
+    },
+    stdio: ["pipe", "pipe", "ignore"]
+  })
+  child.stdin.write(`${hello}\n`)
+  await new Promise((resolve, reject) => {
+    child.stdout.on("data", resolve)
+    child.once("exit", (code) => reject(new Error(`npx -y ${args.join(" ")} ended with ${code}`)))
+  })
+  const s = (performance.now() - since) / 1000
+  child.stdin.end()
+  child.removeAllListeners("exit")
+  await new Promise((resolve) => {
+    child.once("exit", resolve)
+    setTimeout(() => child.kill("SIGTERM"), 3000).unref()
+  })
+  return s
+}
+
 const facade = "@mcp-lifeline/client"
 const gateway = "mcp-lifeline"
 const sdk = "@modelcontextprotocol/sdk"
@@ -121,6 +183,34 @@ try {
     gateway: await install(served, { [gateway]: program })
   }
   const files = { alone: await filesRead(alone, official), facade: await filesRead(both, [facade]) }
+
+  const packed = [{ manifest: manifest(`${served}/node_modules/${gateway}/package.json`), tarball: program.slice(5) }]
+  const registry = await Registry.serve(packed)
+  const server = await atUrl()
+  /** @type {Record<"lifeline" | "bridge", Record<"cold" | "warm", Array<number>>>} */
+  const npx = { lifeline: { cold: [], warm: [] }, bridge: { cold: [], warm: [] } }
+  try {
+    const programs = /** @type {const} */ ([
+      ["lifeline", [gateway, "wrap", server.url]],
+      ["bridge", [bridge, server.url, "--allow-http"]]
+    ])
+    // The first fills the registry.
+    for (const [, args] of programs) await answered(args, mkdtempSync(join(work, "cache-")), registry.url)
+    for (let run = 0; run < Math.min(runs, 5); run++) {
+      for (const [name, args] of programs) {
+        const cache = mkdtempSync(join(work, "cache-"))
+        npx[name].cold.push(await answered(args, cache, registry.url))
+        npx[name].warm.push(await answered(args, cache, registry.url))
+        rmSync(cache, { recursive: true, force: true })
+      }
+    }
+  } finally {
+    registry.end()
+    server.end()
+  }
+  /** @param {"cold" | "warm"} temperature */
+  const besideBridge = (temperature) =>
+    common.median(npx.lifeline[temperature].map((s, run) => s / (npx.bridge[temperature][run] ?? Number.NaN)))
 
   const bin = join(served, "node_modules", gateway, "esm/bin.js")
   /** @type {Record<"alone" | "facade" | "bare" | "version" | "help", Array<number>>} */
@@ -191,10 +281,27 @@ try {
         bound: `${slowest} times Node.js alone`,
         within: started <= slowest
       },
-      { name: `${gateway} --help`, figures: startOf("help") }
+      { name: `${gateway} --help`, figures: startOf("help") },
+      {
+        name: `npx -y ${gateway} installs`,
+        figures: sizes.gateway,
+        bound: `${most.packages} packages, ${most.MB} MB`,
+        within: sizes.gateway.packages <= most.packages && sizes.gateway.MB <= most.MB
+      },
+      .../** @type {const} */ (["cold", "warm"]).map((temperature) => ({
+        name: `npx -y ${gateway} wrap URL, ${temperature}, against ${bridge}`,
+        figures: {
+          "s": common.round(common.median(npx.lifeline[temperature]), 2),
+          "bridge s": common.round(common.median(npx.bridge[temperature]), 2),
+          ratio: common.round(besideBridge(temperature), 2)
+        },
+        bound: `${most[`${temperature} start`]}`,
+        within: besideBridge(temperature) <= most[`${temperature} start`]
+      }))
     ],
     notes: [
       "MB: the sizes of all files under node_modules, sources and source maps included.",
+      "cold: from npx with an empty cache to the answer to initialize, from a registry on this machine; warm: the same once more.",
       `The SDK's import: ${official.join(", ")}. ${runs} processes each, in turns; the first fill the disk cache.`
     ]
   })

@@ -75,20 +75,26 @@ const ours = {
     })
 }
 
-/** The folder of the package that a file of `node_modules` belongs to. */
-const packageOf = (/** @type {string} */ file) => /^.*node_modules[/\\](@[^/\\]+[/\\])?[^/\\]+/.exec(file)?.[0]
+/** A source map for the first line of a file, and for no other: one without any mapping is ignored. */
+const unmapped = `\n//# sourceMappingURL=data:application/json;base64,${
+  Buffer.from(JSON.stringify({ version: 3, sources: [""], sourcesContent: [""], mappings: "AAAA" })).toString("base64")
+}`
 
 /**
- * Names the inlined sources by their packages. Of their texts it keeps our own, and these in one of the formats only: the rest
- * would be most of the installation.
+ * Leaves what is inlined of others out of the source maps: it would be most of them, and nobody has its sources at hand.
+ *
+ * @type {import("esbuild").Plugin}
  */
-const tidy = (/** @type {string} */ file, /** @type {boolean} */ withText) => {
-  /** @type {{ sources: Array<string>, sourcesContent?: Array<string | null> }} */
-  const { sources, sourcesContent = [], ...map } = JSON.parse(readFileSync(file, "utf8"))
-  const texts = sourcesContent.map((text, at) => packageOf(sources[at] ?? "") === undefined ? text : null)
-  const named = sources.map((source) => source.replace(/^.*\/node_modules\//, "../node_modules/"))
-  writeFileSync(file, JSON.stringify({ ...map, sources: named, ...(withText ? { sourcesContent: texts } : {}) }))
+const others = {
+  name: "others",
+  setup: (build) =>
+    build.onLoad({ filter: /[/\\]node_modules[/\\].*\.[cm]?js$/ }, async ({ path }) => ({
+      contents: `${await readFile(path, "utf8")}${unmapped}`
+    }))
 }
+
+/** The folder of the package that a file of `node_modules` belongs to. */
+const packageOf = (/** @type {string} */ file) => /^.*node_modules[/\\](@[^/\\]+[/\\])?[^/\\]+/.exec(file)?.[0]
 
 /** @type {Set<string>} */
 const inlined = new Set()
@@ -102,8 +108,10 @@ const write = async (options) => {
     mainFields: ["module", "main"],
     target: "node20.18",
     external: installed.flatMap((one) => [one, `${one}/*`]),
-    plugins: [ours],
+    plugins: [ours, others],
     sourcemap: true,
+    // One of the formats is enough.
+    sourcesContent: options.format === "esm",
     legalComments: "none",
     logLevel: "warning",
     chunkNames: "[name]-[hash]",
@@ -115,9 +123,6 @@ const write = async (options) => {
       const found = bytesInOutput > 0 ? packageOf(input) : undefined
       if (found !== undefined) inlined.add(found)
     }
-  }
-  for (const file of readdirSync(options.outdir)) {
-    if (file.endsWith(".map")) tidy(join(options.outdir, file), options.format === "esm")
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * What is served without a configuration: the published "everything" server twice, once over stdio and once over HTTP. The
- * HTTP server is started here, and started again a second after it dies, on the same port.
+ * HTTP server is started here, and started again a second after it dies, on the same port. Where the published server is not
+ * installed, npx fetches it.
  */
 import type { Backend } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -8,13 +9,14 @@ import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import type { Scope } from "effect"
 import { Effect, Schedule, SubscriptionRef } from "effect"
 import type { ChildProcess } from "node:child_process"
-import { spawn } from "node:child_process"
+import { execFile, spawn } from "node:child_process"
 import { createRequire } from "node:module"
 import type { AddressInfo } from "node:net"
 import { connect, createServer } from "node:net"
-import { dirname, resolve } from "node:path"
+import { delimiter, dirname, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { StartError } from "./Errors.js"
+import * as Text from "./Text.js"
 
 /** The demo as it runs. */
 export interface Demo {
@@ -32,16 +34,37 @@ const supervision = { reconnect: { maxDelay: "2 seconds" }, timeouts: { wait: "1
 /** How long the server has to end by itself before it is killed. */
 const grace = "2 seconds"
 
-const everything = Effect.try({
-  try: () => {
-    const manifest = createRequire(import.meta.url).resolve("@modelcontextprotocol/server-everything/package.json")
-    return resolve(dirname(manifest), "dist/index.js")
-  },
-  catch: (cause) =>
-    new StartError({
-      message: "the demo's server is not installed; install @modelcontextprotocol/server-everything or give --config",
-      cause
-    })
+/** The published server. */
+const name = "@modelcontextprotocol/server-everything"
+
+/** The version that is fetched: the one that the tests run. */
+export const version = "2026.8.31"
+
+/** The script of the published server, in a folder of modules. */
+const scriptIn = (modules: string): string => join(modules, name, "dist/index.js")
+
+/** The folder of modules into which npx has fetched the server: it comes first in the PATH of what npx runs. */
+const fetched = Effect.async<string, StartError>((resume) => {
+  const args = ["--yes", "--package", `${name}@${version}`, "--", "node", "--print", "process.env.PATH"]
+  const child = execFile("npx", args, (cause, stdout) => {
+    if (cause === null) return resume(Effect.succeed(dirname(stdout.split(delimiter)[0] ?? "")))
+    const message = `the demo's server could not be fetched: npx ${args.slice(0, 3).join(" ")}: ${
+      Text.clean(cause.message)
+    }; install ${name}, or give --config`
+    resume(Effect.fail(new StartError({ message, cause })))
+  })
+  return Effect.sync(() => child.kill())
+})
+
+/** The script of the published server: as it is installed beside us, else as npx fetches it, once. */
+const everything = Effect.suspend(() => {
+  try {
+    return Effect.succeed(resolve(createRequire(import.meta.url).resolve(`${name}/package.json`), "../dist/index.js"))
+  } catch {
+    return Effect.logInfo(`Fetching the demo's server: ${name}@${version}`).pipe(
+      Effect.zipRight(Effect.map(fetched, scriptIn))
+    )
+  }
 })
 
 const freePort = Effect.async<number, StartError>((resume) => {
