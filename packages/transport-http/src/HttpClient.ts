@@ -36,7 +36,7 @@ export interface HttpClient {
 }
 
 /** undici, which a program that connects to no server over HTTP never loads. */
-export const undici: Effect.Effect<Undici> = Effect.promise(() => import("./undiciParts.js"))
+export const undici: Effect.Effect<Undici> = Effect.promise(() => import("undici"))
 
 /** Sockets for what must not wait behind calls: the stream from the server, and what is answered at once. */
 const promptSockets = 8

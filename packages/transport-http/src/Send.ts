@@ -35,7 +35,7 @@ export interface Dispatchers {
 export type Send = (ask: Ask, headers: Record<string, string>, signal: AbortSignal) => Promise<Answer>
 
 /** The module, loaded when the first connection needs it. */
-export type Undici = typeof import("./undiciParts.js")
+export type Undici = typeof import("undici")
 
 const withdrawn = (): Error => new Error("the request was withdrawn")
 
