@@ -26,7 +26,9 @@ const inspect = async ({ manifest, tarball }) => {
     problems.push(`${name}: left over from an earlier build, run \`pnpm clean\`: ${stale.join(", ")}`)
   }
   const named = [...JSON.stringify([manifest.exports, manifest.bin ?? {}]).matchAll(/"\.\/([^"]+\.\w+)"/g)]
-  for (const needed of ["LICENSE", "README.md", "src/index.ts", ...named.map(([, file = ""]) => file)]) {
+  // A program's source maps have its sources in them.
+  const sources = entriesOf(manifest).length === 0 ? [] : ["src/index.ts"]
+  for (const needed of ["LICENSE", "README.md", ...sources, ...named.map(([, file = ""]) => file)]) {
     if (!files.includes(needed)) problems.push(`${name}: the tarball has no ${needed}`)
   }
   for (const field of ["description", "keywords", "homepage", "bugs", "repository", "license"]) {
