@@ -29,7 +29,10 @@ const versions = (names) =>
   )
 
 /** The servers that programs start with npx, and that no package of ours brings. */
-export const servers = versions(["@modelcontextprotocol/server-filesystem"])
+export const servers = versions([
+  "@modelcontextprotocol/server-everything",
+  "@modelcontextprotocol/server-filesystem"
+])
 
 const tools = new Set(["@effect/vitest", "@types/node", "tsx", "typescript", "vitest"])
 
