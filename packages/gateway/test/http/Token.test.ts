@@ -3,7 +3,7 @@ import { Effect, Redacted } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Token from "../../src/http/Token.js"
-import { folder } from "../support/Gateway.js"
+import { folder } from "../support/folder.js"
 
 const file = (text: string) =>
   Effect.map(folder, (path) => {
