@@ -1,7 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Servers } from "mcp-lifeline"
-import { type ClientRequest, request as httpRequest } from "node:http"
+import { subscribe, unsubscribe } from "node:diagnostics_channel"
+import { type IncomingMessage, request as httpRequest } from "node:http"
+import type { Socket } from "node:net"
 import * as Endpoint from "../../src/serve/Endpoint.js"
 import * as RawServer from "../support/RawServer.js"
 import * as Served from "../support/Served.js"
@@ -24,17 +26,35 @@ const endpoint = Effect.gen(function*() {
 const call = (url: string, args: string, agent = "modest") =>
   Served.bare(url, "POST", { ...action, "User-Agent": agent }, `{"name":"raw__x","arguments":${args}}`)
 
+/** How many bytes the server of this process has read of each connection that greedy requests came on. */
+const arrivals = Effect.acquireRelease(
+  Effect.sync(() => {
+    const sockets = new Set<Socket>()
+    const note = (message: unknown) => {
+      const { request, socket } = message as { readonly request: IncomingMessage; readonly socket: Socket }
+      if (request.headers["user-agent"] === "greedy") sockets.add(socket)
+    }
+    subscribe("http.server.request.start", note)
+    return {
+      read: () => [...sockets].map(({ bytesRead }) => bytesRead),
+      end: () => unsubscribe("http.server.request.start", note)
+    }
+  }),
+  ({ end }) => Effect.sync(end)
+)
+
 /** Sends all but the last byte of a body. */
 const sendHalf = (url: string, agent: string, bytes: number) =>
   Effect.acquireRelease(
-    Effect.async<ClientRequest>((resume) => {
+    Effect.sync(() => {
       const sent = httpRequest(url, {
         method: "POST",
         agent: false,
         headers: { ...action, "User-Agent": agent, "Content-Length": bytes }
       })
       sent.on("error", () => undefined)
-      sent.write(`{"name":"`.padEnd(bytes - 1, "x"), () => resume(Effect.succeed(sent)))
+      sent.write(`{"name":"`.padEnd(bytes - 1, "x"))
+      return sent
     }),
     (sent) => Effect.sync(() => sent.destroy())
   )
@@ -69,14 +89,16 @@ describe("bodies of requests to the API", () => {
   it.scopedLive("[X5] take a bounded amount of memory; who has more on its way than it may is refused, and others are not", () =>
     Effect.gen(function*() {
       const url = yield* endpoint
-      yield* Effect.forEach([1, 2], () => sendHalf(url, "greedy", 16 * 1024 * 1024))
+      const { read } = yield* arrivals
+      const bytes = 16 * 1024 * 1024
+      yield* Effect.forEach([1, 2], () => sendHalf(url, "greedy", bytes))
+      // Before they are there, another request would take the room of one of them.
+      yield* Effect.promise(() => expect.poll(() => read().filter((number) => number >= bytes)).toHaveLength(2))
       const large = JSON.stringify("x".repeat(1024 * 1024))
-      yield* Effect.promise(() =>
-        expect.poll(() => Effect.runPromise(call(url, large, "greedy"))).toMatchObject({
-          status: 503,
-          body: expect.stringContaining("too_many")
-        })
-      )
+      expect(yield* call(url, large, "greedy")).toMatchObject({
+        status: 503,
+        body: expect.stringContaining("too_many")
+      })
       expect((yield* call(url, large, "modest")).status).toBe(400)
       expect((yield* call(url, "{}", "greedy")).status).toBe(200)
     }))
