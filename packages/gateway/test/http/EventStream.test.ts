@@ -274,6 +274,152 @@ describe("what one stream keeps", () => {
   })
 })
 
+describe("who reads one stream", () => {
+  const bounds = { maxEvents: 3, maxBytes: 100, maxLogs: 2 }
+  const bounded = (options: Partial<ConstructorParameters<typeof EventStream>[0]> = {}) =>
+    stream("a", new EventBudget(1_000_000), { bounds, ...options })
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+  it("[G11] is seen to come and to go", async () => {
+    const seen: Array<boolean> = []
+    const one = bounded({ onReader: (hasReader) => seen.push(hasReader) })
+    const reader = Reader.make()
+    one.attach(reader.response)
+    one.detach()
+    expect(seen).toEqual([true, false])
+    one.attach(Reader.make().response)
+    one.detach()
+    expect(seen).toEqual([true, false, true, false])
+  })
+
+  it("[G11] sees that the connection lives, unless more waits than it reads", () => {
+    const [fast, slow] = [Reader.make(), Reader.make(true)]
+    const one = bounded()
+    one.beat()
+    one.attach(fast.response)
+    one.beat()
+    expect(fast.text()).toBe(": keepalive\n\n")
+    one.attach(slow.response)
+    one.say("1")
+    const written = slow.text()
+    one.beat()
+    expect(slow.text()).toBe(written)
+    slow.drain()
+    one.beat()
+    expect(slow.text()).toBe(`${written}: keepalive\n\n`)
+  })
+
+  it("[G17] stays while what it was sent is let go of, and is sent away where more waits than is kept", () => {
+    const [fast, slow] = [Reader.make(), Reader.make(true)]
+    const one = bounded()
+    one.attach(fast.response)
+    for (const text of ["1", "2", "3", "4", "5"]) one.say(text)
+    expect([sent(fast), fast.end(), one.hasReader]).toEqual([["1", "2", "3", "4", "5"], undefined, true])
+    const other = bounded()
+    other.attach(slow.response)
+    for (const text of ["1", "2", "3", "4"]) other.say(text)
+    expect([sent(slow), slow.end(), other.hasReader]).toEqual([["1"], undefined, true])
+    other.say("5")
+    expect([slow.end(), other.hasReader]).toEqual(["destroyed", false])
+    expect(read(other)).toEqual(["3", "4", "5"])
+  })
+
+  it("[G17] of what goes out to it again, log messages count again, and nothing else does", () => {
+    const one = bounded()
+    one.attach(Reader.make().response)
+    for (const text of ["1", "2", "3"]) one.say(text, { isLog: true })
+    const slow = Reader.make(true)
+    one.attach(slow.response, 0)
+    expect(sent(slow)).toEqual(["1"])
+    one.say("4", { isLog: true })
+    expect(one.dropped).toBe(1)
+    const other = bounded()
+    other.attach(Reader.make().response)
+    for (const text of ["1", "2", "3"]) other.say(text)
+    other.detach()
+    for (const text of ["4", "5", "6"]) other.say(text, { isLog: true })
+    expect(other.dropped).toBe(1)
+    const again = bounded()
+    again.attach(Reader.make().response)
+    for (const text of ["1", "2", "3"]) again.say(text)
+    again.attach(Reader.make(true).response, 0)
+    for (const text of ["4", "5"]) again.say(text, { isLog: true })
+    expect(again.dropped).toBe(0)
+  })
+
+  it("[G11] of what goes out to it again, what waits under a key is not said twice", async () => {
+    const one = bounded()
+    one.attach(Reader.make().response)
+    one.say("first")
+    one.say("changed", { key: "list" })
+    await turn()
+    const slow = Reader.make(true)
+    one.attach(slow.response, 0)
+    one.say("changed again", { key: "list" })
+    await turn()
+    slow.drain()
+    expect(sent(slow)).toEqual(["first", "changed"])
+    one.say("changed once more", { key: "list" })
+    await turn()
+    slow.drain()
+    expect(sent(slow)).toEqual(["first", "changed", "changed once more"])
+  })
+
+  it("[G13] to which nobody can come back: what it has not read is kept, and nothing else", () => {
+    const budget = new EventBudget(1_000_000)
+    const one = new EventStream({ budget, headers: {}, primes: () => false })
+    const slow = Reader.make(true)
+    one.attach(slow.response)
+    one.say(sized(10, "a"))
+    one.say(sized(20, "b"))
+    one.say(sized(30, "c"))
+    expect(budget.bytes).toBe(50)
+    one.forget("sent")
+    slow.drain()
+    expect(budget.bytes).toBe(30)
+    slow.drain()
+    expect([budget.bytes, sent(slow)]).toEqual([0, [sized(10, "a"), sized(20, "b"), sized(30, "c")]])
+  })
+})
+
+describe("the bounds of one stream", () => {
+  const budget = () => new EventBudget(1_000_000)
+  const bounds = { maxEvents: 100, maxBytes: 50, maxLogs: 2 }
+
+  it("[G17] let it have as much as they say", () => {
+    const one = stream("a", budget(), { bounds })
+    for (const text of [sized(20, "a"), sized(30, "b")]) one.say(text)
+    expect(read(one)).toEqual([sized(20, "a"), sized(30, "b")])
+  })
+
+  it("[G17 G18] take the oldest answers where nothing else is there, and never what was said last", () => {
+    const answers = stream("a", budget(), { bounds })
+    for (const [id, length] of [[1, 10], [2, 10], [3, 60]] as const) answers.say(sized(length), { answers: id })
+    expect(read(answers)).toEqual([lost(1), lost(2), sized(60)])
+    const note = stream("b", budget(), { bounds })
+    note.say(sized(40), { answers: 1 })
+    note.say(sized(20))
+    expect(read(note)).toEqual([lost(1), sized(20)])
+  })
+
+  it("[G17] hold for ever once it is over: it ends once, and nothing comes after its end", () => {
+    const all = budget()
+    const one = stream("a", all)
+    one.end()
+    const { overAt } = one
+    expect(overAt).toBeTypeOf("number")
+    while (performance.now() === overAt);
+    one.end()
+    expect(one.overAt).toBe(overAt)
+    const closed = stream("b", all)
+    closed.say("answer", { answers: 1 })
+    closed.close()
+    expect(all.bytes).toBe(0)
+    closed.say("more")
+    expect([all.bytes, all.size, closed.isWaiting]).toEqual([0, 0, false])
+  })
+})
+
 describe("an answer beyond the budget, over HTTP", () => {
   it.scopedLive("[G11 G18] is told to be lost to the client that comes back for it", () =>
     Effect.gen(function*() {
