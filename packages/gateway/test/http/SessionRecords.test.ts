@@ -91,6 +91,30 @@ describe("what is kept of sessions", () => {
       expect(namesIn(path)).toEqual(["almost", "second", "third"])
     }))
 
+  it.scopedLive("[X5] of what is too much at the start, what was used last stays, whatever its name", () =>
+    Effect.gen(function*() {
+      const { folder: state, path } = yield* folder
+      const kept = state.collection("sessions", SessionRecords.Record)
+      const now = Date.now()
+      for (const [name, age] of [["a", 0], ["b", 20], ["c", 10]] as const) yield* kept.set(name, { usedAt: now - age })
+      yield* SessionRecords.make(state, { most: 2, mostText: 1000 })
+      while (namesIn(path).length > 2) yield* Effect.sleep("5 millis")
+      expect(namesIn(path)).toEqual(["a", "c"])
+    }))
+
+  it("[G17] what a client asks for is kept up to a number of subscriptions, and nothing where it asks for nothing", () => {
+    const subscriptions = Array.from({ length: 2000 }, (_, index) => `test://${index}`)
+    const { subscriptions: some = [], ...others } = SessionRecords.recordOf({ level: "info", subscriptions }, 1)
+    expect(others).toEqual({ usedAt: 1, level: "info" })
+    expect(some).toEqual(subscriptions.slice(0, 1000))
+    expect(Object.keys(SessionRecords.recordOf({ level: undefined, subscriptions: [] }, 1))).toEqual(["usedAt"])
+    expect(SessionRecords.wishesOf({ usedAt: 1 })).toEqual({ level: undefined, subscriptions: [] })
+    expect(SessionRecords.wishesOf({ usedAt: 1, level: "info", subscriptions: ["a"] })).toEqual({
+      level: "info",
+      subscriptions: ["a"]
+    })
+  })
+
   it.scopedLive("[X5] there are never more than promised, neither records nor what clients said in them", () =>
     Effect.gen(function*() {
       const { folder: state, path } = yield* folder
