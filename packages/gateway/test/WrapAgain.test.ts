@@ -25,7 +25,7 @@ const refusing = (reconnect: { readonly auto: boolean }) =>
           : { protocolVersion: "1990-01-01", capabilities: {}, serverInfo: { name: "old", version: "1" } }
       },
       {
-        policy: { reconnect: { ...reconnect, demandInterval: "1 millis" } },
+        policy: { reconnect: { ...reconnect, demandInterval: "300 millis" } },
         bridge: { hopeless, isConnectedOnRequest: !reconnect.auto, onFailed: (message) => failures.push(message) }
       }
     )

@@ -13,7 +13,7 @@ import type {
   RequestId,
   ServerCapabilities
 } from "@modelcontextprotocol/sdk/types.js"
-import { Deferred, Effect, Predicate, Runtime } from "effect"
+import { Deferred, Effect, Predicate, Runtime, Schedule } from "effect"
 import { InOrder } from "../InOrder.js"
 import { isList, type ListMethod, lists } from "../listMethods.js"
 import { isReadable, unreadableParams, unreadableResult } from "../serve/readable.js"
@@ -55,6 +55,10 @@ export interface Options {
 
 /** Answers `initialize` no later than this, in milliseconds, whatever the server does: hosts give up after 10 s and more. */
 const longestWait = 8000
+
+/** Asks for an attempt, or brings it forward, as long as somebody waits: soon after a failure none is made (R13). */
+const demand = (backend: Backend.Backend): Effect.Effect<never> =>
+  Effect.zipRight(Effect.ignore(Effect.retry(backend.ping(), Schedule.spaced("100 millis"))), Effect.never)
 
 /** Least time between attempts on request, in milliseconds. */
 const leastPause = 1000
@@ -262,11 +266,9 @@ export class Bridge {
   #initializeAgain(id: RequestId, client: Client): void {
     this.#isRefused = false
     this.#connectOnRequest()
-    // A call asks for an attempt, or brings it forward.
-    void this.#run(this.#target.use((backend) => backend.ping()))
     this.#begun = this.#run(
       Effect.map(
-        this.#target.use((backend) => this.#firstIntroduction(backend, client)),
+        this.#target.use((backend) => Effect.raceFirst(this.#firstIntroduction(backend, client), demand(backend))),
         (said) => this.#tell(id, said)
       )
     )
