@@ -5,8 +5,8 @@ import { LongestFirst } from "./vitest.sequencer.js"
 import { project } from "./vitest.shared.js"
 import packages from "./vitest.workspace.js"
 
-/** Tests start processes and servers of their own, so half of a large machine. They wait for them for half of the time, so six on a small one. */
-const workers = Math.max(6, Math.ceil(availableParallelism() / 2))
+/** Tests start processes and servers of their own, so half of a large machine. They mostly wait for them, so five on a small one. */
+const workers = Math.max(5, Math.ceil(availableParallelism() / 2))
 
 /**
  * What others do with what is built: a browser, a host, a package manager, a compiler and programs of users, whose own work is most of
