@@ -27,7 +27,7 @@ const outcomeOf = (error: unknown): string => {
   const { data } = error as { readonly data?: { readonly fate?: string } }
   const message = said(error)
   if (data?.fate !== undefined) return `fate ${data.fate}`
-  if (/404|session/i.test(message)) return `session: ${message}`
+  if (/\b404\b|session/i.test(message)) return `session: ${message}`
   if (/timed? ?out|aborted/i.test(message)) return "never answered"
   if (/gateway is (starting|shutting down)/.test(message)) return "starting"
   // The connection was refused, or broke.
