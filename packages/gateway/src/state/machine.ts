@@ -95,6 +95,7 @@ export const look = async (
 ): Promise<"running" | "gone" | "unknown"> => {
   if (!Number.isSafeInteger(pid) || pid <= 0) return "gone"
   const now = await startOf(pid, platform)
-  if (now === start && now !== "") return "running"
-  return now === "" || (now !== undefined && start === "") ? "unknown" : "gone"
+  if (now === undefined) return "gone"
+  if (now === "" || start === "") return "unknown"
+  return now === start ? "running" : "gone"
 }

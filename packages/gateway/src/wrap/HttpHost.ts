@@ -51,8 +51,8 @@ const addressed = (begin: Begin) => (client: Client): Conversation => {
         open.set(message.id, message.params?._meta?.progressToken)
         // There is room: each session has one server.
         if (message.method === "initialize") client.startsServers?.(1)
-      } // What is cancelled is never answered, and its stream has no reader any more.
-      else if ("method" in message && message.method === "notifications/cancelled") {
+      } else if ("method" in message && message.method === "notifications/cancelled") {
+        // What is cancelled is never answered, and its stream has no reader any more.
         open.delete(message.params?.["requestId"] as RequestId)
       }
       conversation.receive(message)
