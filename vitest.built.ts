@@ -3,6 +3,7 @@
  */
 import { build, type Plugin } from "esbuild"
 import { cpSync, existsSync, readdirSync, statSync } from "node:fs"
+import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -66,6 +67,39 @@ const bundle = (entry: string, to: string) =>
     }
   })
 
+/** Without what the bundler begins modules with, since all of one file begin so; what waits at its top does so in a function. */
+const inOne: Plugin = {
+  name: "in one",
+  setup: (bundle) =>
+    bundle.onLoad({ filter: /[/\\]gateway[/\\]esm[/\\][^/\\]+\.js$/ }, async ({ path }) => {
+      const text = (await readFile(path, "utf8")).replace(/^#!.*/, "").replace(/^import \{ createRequire as __.*$/m, "")
+      if (!/^(?:var \w+ = | +)?await /m.test(text) || /^export /m.test(text)) return { contents: text }
+      const imports = /^import (?:[^;]*? from )?"[^"]+";$/gm
+      return {
+        contents: `${text.match(imports)?.join("\n")}\nvoid (async () => {${text.replaceAll(imports, "")}\n})()`
+      }
+    })
+}
+
+/** Makes one file of the gateway as it is published, which takes what is its process's for parameters. */
+const bundleInOne = () =>
+  build({
+    entryPoints: [Built.gateway],
+    outfile: Built.gatewayInOne,
+    plugins: [inOne],
+    external: ["undici"],
+    bundle: true,
+    format: "cjs",
+    supported: { "dynamic-import": false },
+    define: { "import.meta.url": "__url" },
+    platform: "node",
+    target: "node20.18",
+    legalComments: "none",
+    // Imports for their effects alone, of modules that have none.
+    logOverride: { "ignored-bare-import": "silent" },
+    logLevel: "warning"
+  })
+
 const prepare = async (): Promise<void> => {
   const { resolve } = createRequire(join(root, "packages/gateway/package.json"))
   const everything = join(dirname(resolve("@modelcontextprotocol/server-everything/package.json")), "dist")
@@ -73,7 +107,7 @@ const prepare = async (): Promise<void> => {
   cpSync(join(everything, "docs"), join(dirname(Built.everything), "../docs"), { recursive: true })
   const compiling = compile(join(root, "tsconfig.build.json"))
   await Promise.all([
-    compiling.then(publish),
+    compiling.then(publish).then(bundleInOne),
     bundle(join(everything, "index.js"), Built.everything),
     bundle(join(root, "packages/promise/test/fixtures/peer.mjs"), Built.peer),
     bundle(join(root, "packages/promise/test/fixtures/eras.mjs"), Built.eras),

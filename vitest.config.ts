@@ -9,17 +9,25 @@ import packages from "./vitest.workspace.js"
 const workers = Math.max(5, Math.ceil(availableParallelism() / 2))
 
 /**
- * What others do with what is built: a browser, a host, a package manager, a compiler and programs of users, whose own work is most of
- * what these take; and a long life. `.ci/run` runs them, and so does whoever names them.
+ * What others do with what is built: a browser, clients, hosts and servers that others wrote, a package manager, a compiler and programs of
+ * users, whose own work is most of what these take; and what is about many or long: crowds, matrices, soak. `.ci/run` runs them, and so
+ * does whoever names them.
  */
-const withOthers = [
+const onlyInFull = [
   "examples/test/examples",
+  "packages/gateway/test/Crowd",
   "packages/gateway/test/page/Page",
+  "packages/gateway/test/RealClients",
+  "packages/gateway/test/sign-in/Oidc",
   "packages/gateway/test/Start",
   "packages/gateway/test/WrapInspector",
+  "packages/promise/test/Clients",
   "packages/promise/test/Exit",
+  "packages/promise/test/OtherClients",
+  "packages/promise/test/Parity",
   "packages/promise/test/Programs",
-  "packages/transport-http/test/LongLife"
+  "packages/transport-http/test/LongLife",
+  "packages/transport-http/test/Soak"
 ].map((name) => `${name}.test.ts`)
 
 const isAskedFor = (file: string): boolean =>
@@ -32,7 +40,7 @@ const isAskedFor = (file: string): boolean =>
 const all = project("lifeline", {
   built: true,
   include: ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts"],
-  exclude: withOthers.filter((file) => !isAskedFor(file))
+  exclude: onlyInFull.filter((file) => !isAskedFor(file))
 })
 
 /** Whoever names a package has its tests alone, and nothing built that they do not need. */

@@ -21,11 +21,11 @@ Tinypool.prototype.recycleWorkers = function(...args: Array<unknown>) {
 
 /**
  * Nothing is built, and Effect and the SDK are loaded once: a mutant is switched on while the tests run, not when a module is loaded.
- * Many a mutant makes a test wait for ever.
+ * Many a mutant makes a test wait for ever, so `vitest.mutants.limit.ts` ends it early; without a mutant a test gets a minute.
  */
 export default defineConfig({
   test: {
-    projects: [project("mutants", { include, longest: 5000 })],
+    projects: [project("mutants", { include, longest: 60_000, setup: ["vitest.mutants.limit.ts"] })],
     isolate: false,
     poolOptions: { threads: { isolate: false } }
   }

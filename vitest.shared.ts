@@ -24,12 +24,14 @@ const sources = readdirSync(packages).flatMap((directory) => {
 /** The configuration of a package's tests, or of all; `built` where they start what vitest.built.ts builds. The limits are for hangs: on a busy machine real processes start slowly, and generated runs take ten times as long. */
 export const project = (
   name: string,
-  { built = false, exclude = [], include = ["test/**/*.test.ts"], longest = 300_000 }: {
+  { built = false, exclude = [], include = ["test/**/*.test.ts"], longest = 300_000, setup = [] }: {
     readonly built?: boolean
     readonly exclude?: ReadonlyArray<string>
     readonly include?: Array<string>
     /** After how many milliseconds a test hangs. */
     readonly longest?: number
+    /** Files beside this one that run before the tests of each file. */
+    readonly setup?: ReadonlyArray<string>
   } = {}
 ): ReturnType<typeof defineProject> =>
   defineProject({
@@ -38,7 +40,7 @@ export const project = (
       name,
       include,
       exclude: [...configDefaults.exclude, ...exclude],
-      setupFiles: [fileURLToPath(new URL("vitest.watchdog.ts", import.meta.url))],
+      setupFiles: ["vitest.watchdog.ts", ...setup].map((file) => fileURLToPath(new URL(file, import.meta.url))),
       environment: "node",
       sequence: { concurrent: false },
       // What failed on another machine is known by its message alone.

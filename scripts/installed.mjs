@@ -217,7 +217,7 @@ const checkPaths = (/** @type {ReadonlyArray<string>} */ entries) =>
       const [all, one] = [await import(main), await import(entry)]
       if (all[name] !== one && Object.keys(one).some((key) => all[key] !== one[key])) throw new Error(entry + " is another module")
     }
-    for (const hidden of ["internal/Hub", "internal/Hub.js", "dist/internal/Hub.js", "lifecycle/Supervisor"]) {
+    for (const hidden of ["internal/Hub", "internal/Hub.js", "dist/internal/Hub.js", "supervisor/Supervisor"]) {
       const error = await import("@mcp-lifeline/core/" + hidden).then(() => undefined, (error) => error)
       if (error?.code !== "ERR_PACKAGE_PATH_NOT_EXPORTED") throw new Error(hidden + " can be imported")
     }

@@ -40,7 +40,7 @@ const replacements = {
     "generation-used-once": "const generation = Math.max(1, backend.published.value.generation)"
   },
   "a session that is resumed twice": { "session-taken-once": "" },
-  "await the close before the next connection": { "no-overlap": "yield* this.#host.owner.closed" },
+  "await the close before the next connection": { "no-overlap": "yield* this.#parts.owner.closed" },
   "do not wait for the close where two would fight": { "no-overlap": "" },
   "await the close in the supervisor": {
     "lost-is-retired": "yield* this.#owner.retire(runtime, loss); yield* this.#owner.closed"

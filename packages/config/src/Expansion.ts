@@ -2,7 +2,7 @@
  * Replaces references in the strings of a configuration, such as `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `${input:id}` and
  * `${workspaceFolder}`.
  */
-import type { Problem } from "@mcp-lifeline/core"
+import type { Problem } from "@mcp-lifeline/core/internal"
 
 /** Values by name. */
 export type Variables = Readonly<Record<string, string | undefined>>

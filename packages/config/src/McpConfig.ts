@@ -4,7 +4,8 @@
  * Pure: the caller gives the variables. The values of `env` and `headers` are returned as Redacted, and no problem contains a value that
  * may be secret.
  */
-import { Check, Policy, Problem } from "@mcp-lifeline/core"
+import { Policy } from "@mcp-lifeline/core"
+import { Check, Problem } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import { expand, type Sources } from "./Expansion.js"
 import * as Hosts from "./hosts.js"
@@ -25,6 +26,9 @@ export {
   type StdioServer
 } from "./Server.js"
 export { readTop, type Top } from "./Top.js"
+
+/** The path of a problem as people write it, for example `headers.Authorization`. */
+export const { showPath } = Problem
 
 export type { Read } from "./supervision.js"
 

@@ -1,7 +1,8 @@
 /**
  * One server of a configuration: how to reach it, and how to supervise it. Values of `env` and `headers` are Redacted.
  */
-import type { Policy, Problem } from "@mcp-lifeline/core"
+import type { Policy } from "@mcp-lifeline/core"
+import type { Problem } from "@mcp-lifeline/core/internal"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Predicate, Redacted } from "effect"

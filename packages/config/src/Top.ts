@@ -1,7 +1,8 @@
 /**
  * Reads the top level of a configuration, and finds the key with the servers, which differs between hosts.
  */
-import { Policy, Problem } from "@mcp-lifeline/core"
+import { Policy } from "@mcp-lifeline/core"
+import { Problem } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import type { Variables } from "./Expansion.js"
 import type { Server } from "./Server.js"

@@ -2,7 +2,7 @@
  * The keys with which hosts express options of Lifeline: timeouts, and values that come from variables.
  */
 import type { Policy } from "@mcp-lifeline/core"
-import { Check, type Problem, TimeSpan } from "@mcp-lifeline/core"
+import { Check, type Problem, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import type { Variables } from "./Expansion.js"
 

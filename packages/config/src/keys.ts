@@ -1,7 +1,8 @@
 /**
  * The keys of a server's entry: the values that each accepts, its other names, and the messages about keys that have no effect.
  */
-import { Check, Policy, Problem } from "@mcp-lifeline/core"
+import { Policy } from "@mcp-lifeline/core"
+import { Check, Problem } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import { isPlain } from "./Expansion.js"
 import * as Hosts from "./hosts.js"

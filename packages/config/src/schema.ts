@@ -1,7 +1,8 @@
 /**
  * The JSON Schema of a configuration, for editors. It is made from the tables with which Lifeline reads the configuration.
  */
-import { type Check, Policy } from "@mcp-lifeline/core"
+import { Policy } from "@mcp-lifeline/core"
+import type { Check } from "@mcp-lifeline/core/internal"
 import * as Keys from "./keys.js"
 import { gateway } from "./supervision.js"
 import { homes } from "./Top.js"

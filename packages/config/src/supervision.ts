@@ -1,7 +1,8 @@
 /**
  * The options of supervision among the other keys of a configuration.
  */
-import { Check, Policy, Problem } from "@mcp-lifeline/core"
+import { Policy } from "@mcp-lifeline/core"
+import { Check, Problem } from "@mcp-lifeline/core/internal"
 import { Array as Arr, Predicate } from "effect"
 import { doubtful } from "./hosts.js"
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { McpConfig } from "@mcp-lifeline/config"
-import { Problem } from "@mcp-lifeline/core"
+import { Problem } from "@mcp-lifeline/core/internal"
 import { Redacted } from "effect"
 import { inspect } from "node:util"
 

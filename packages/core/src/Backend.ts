@@ -11,7 +11,7 @@ import { type BackendOptions, provided } from "./options/BackendOptions.js"
 export type { Backend, HealthCheck } from "./backend/BackendHandle.js"
 export type { BackendOptions } from "./options/BackendOptions.js"
 export type { CallOptions } from "./options/CallOptions.js"
-export type { Session } from "./port/Session.js"
+export type { Session } from "./options/Session.js"
 
 /**
  * Makes a backend that lives as long as the scope. It starts to connect at once, unless it is lazy or disabled.

@@ -4,8 +4,8 @@
  * Adapters also report `ConnectError` and `RequestError` through the ports; the core makes the others.
  */
 import { Cause, Data, Option, Predicate, Schema } from "effect"
+import { connectReasons } from "./ConnectReason.js"
 import { messageOf } from "./internal/messageOf.js"
-import { connectReasons } from "./port/ConnectReason.js"
 
 const common = {
   /** The name of the backend. Empty in errors of an adapter, until the core sets it. */
@@ -66,8 +66,7 @@ export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("Reques
 }) {}
 
 /**
- * The connection ended after Lifeline sent the request, so the server may or may not have carried it out. Lifeline did not send it
- * again.
+ * The connection ended after Lifeline sent the request, so the server may or may not have carried it out. Lifeline did not send it again.
  */
 export class ResultUnknown extends Schema.TaggedError<ResultUnknown>()("ResultUnknown", {
   ...common,

@@ -10,10 +10,8 @@ import type {
 import { Clock, type Config, Context, Effect, Layer, Predicate, type Scope, Stream } from "effect"
 import type { ConfigError } from "effect/ConfigError"
 import type { Backend, BackendOptions, CallOptions } from "./Backend.js"
-import type { Status } from "./backend/Status.js"
 import type { BackendUnavailable, CallError, InvalidOptions } from "./Errors.js"
 import { CatalogIndex, type Routed } from "./fleet/CatalogIndex.js"
-import * as ConnectPermits from "./fleet/ConnectPermits.js"
 import { type Difference, difference, type FleetCatalog } from "./fleet/FleetCatalog.js"
 import type { Applied } from "./fleet/Members.js"
 import * as FleetMembers from "./fleet/Members.js"
@@ -29,13 +27,15 @@ import { decode, invalid, type PolicyOptions } from "./options/Policy.js"
 import * as Problem from "./options/Problem.js"
 import * as TimeSpan from "./options/TimeSpan.js"
 import type { Params } from "./port/Method.js"
+import type { Status } from "./state/Status.js"
+import * as ConnectPermits from "./supervisor/ConnectPermits.js"
 
 export type { Routed } from "./fleet/CatalogIndex.js"
 export type { Difference, Entry, FleetCatalog } from "./fleet/FleetCatalog.js"
 export type { Applied } from "./fleet/Members.js"
-export { maySay, scopedUri } from "./fleet/names.js"
-export { type Route, underAskedUri } from "./fleet/Router.js"
-export { backend as unknownBackend, entry as unknownEntry, type Existing, isUnknown } from "./fleet/Unknown.js"
+export { scopedUri } from "./fleet/names.js"
+export type { Route } from "./fleet/Router.js"
+export { isUnknown } from "./fleet/Unknown.js"
 
 /** The backends of a fleet, by name or as a list with ids. If several offer the same name or URI, the first in this order gets it. */
 export type Backends<R = never> =
@@ -53,10 +53,7 @@ export interface FleetOptions<R = never> {
   readonly waitTimeout?: TimeSpan.TimeSpan | undefined
 }
 
-/**
- * Many backends, one catalogue. A slow or dead backend delays no other. Each of its streams ends once its scope has
- * closed.
- */
+/** Many backends, one catalogue. A slow or dead backend delays no other. Each of its streams ends once its scope has closed. */
 export interface Fleet {
   /** All backends, in order. */
   readonly backends: Effect.Effect<ReadonlyArray<Backend>>
@@ -98,8 +95,7 @@ export interface Fleet {
     options?: CallOptions
   ) => Effect.Effect<ReadResourceResult, CallError>
   /**
-   * Completes an argument of a prompt, by its full name, or of a resource template. Unknown ones fail as in `getPrompt` and
-   * `readResource`.
+   * Completes an argument of a prompt, by its full name, or of a resource template. Unknown ones fail as in `getPrompt` and `readResource`.
    */
   readonly complete: (
     params: Params<"completion/complete">,
@@ -107,16 +103,13 @@ export interface Fleet {
   ) => Effect.Effect<CompleteResult, CallError>
   /** Finds which backend a full name or URI belongs to, and its name there. Waits, and fails, as `callTool` does. */
   readonly route: (kind: Routed, name: string, options?: CallOptions) => Effect.Effect<Route, CallError>
-  /** `route` without an Effect: returns `undefined` at once if no backend is known to offer this. For programs that use `Backend.start`. */
-  readonly find: (kind: Routed, name: string) => Route | undefined
   /**
    * Starts, stops and replaces only what changed. A backend stays if its options are the same object or have the same fields. If the
    * options of one are refused, nothing changes; nor if the fleet is closed.
    *
    * Calls in flight on a backend that is replaced get `timeouts.drain` to finish. If the server may have two connections at once
-   * (`reconnect.overlap`, or the connector's default) and the backend is connected, it keeps working until its successor is connected,
-   * and stays if the successor's first attempt fails. Any other backend is closed before its successor connects; new calls wait for
-   * that.
+   * (`reconnect.overlap`, or the connector's default) and the backend is connected, it keeps working until its successor is connected, and
+   * stays if the successor's first attempt fails. Any other backend is closed before its successor connects; new calls wait for that.
    */
   readonly apply: <R = never>(backends: Backends<R>) => Effect.Effect<Applied, InvalidOptions, R>
 }
@@ -135,9 +128,7 @@ const check = Check.options(
  * Makes a fleet that lives as long as the scope. Its backends start to connect at once, with at most `connectConcurrency` attempts at a
  * time; this does not wait for them. A fleet without backends works, and has an empty catalogue.
  */
-export const make = <R = never>(
-  options: FleetOptions<R>
-): Effect.Effect<Fleet, InvalidOptions, R | Scope.Scope> =>
+export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, InvalidOptions, R | Scope.Scope> =>
   Effect.gen(function*() {
     const { connectConcurrency = 8, defaults = {} } = options
     const problems = check(options, [])
@@ -166,12 +157,12 @@ export const make = <R = never>(
       clockJumps,
       event: (event) => events.emit(event),
       changed: () => statusVersion.set(statusVersion.value + 1),
-      offered: (owner, snapshot) => {
-        index.offer(owner, snapshot)
+      offered: (source, snapshot) => {
+        index.offer(source, snapshot)
         catalogChanged()
       },
       placed: (placed) => {
-        index.arrange(Array.from(placed.values(), ({ owner }) => owner))
+        index.arrange(Array.from(placed.values(), ({ source }) => source))
         catalogChanged()
       }
     })
@@ -201,7 +192,7 @@ export const make = <R = never>(
     const readCatalog = Effect.sync(() => index.catalog)
     const catalog = Live.make(
       Effect.suspend(() => {
-        for (const { backend } of members.current.value.values()) backend.catalogAsked()
+        for (const { backend } of members.current.value.values()) backend.touchCatalog()
         return readCatalog
       }),
       Stream.changesWith(
@@ -209,7 +200,7 @@ export const make = <R = never>(
         (before, after) => before === after
       )
     )
-    const fleet: Fleet = {
+    const fleet: Fleet & Pick<Router, "find"> = {
       backends: Effect.sync(() => [...members.current.value.values()].map((member) => member.backend)),
       backend: (id) =>
         Effect.suspend(() => {

@@ -1,7 +1,7 @@
 /**
  * What is given to a backend and seen of it, in types that show nothing of Effect: for packages that hide it.
  */
-export type { KeepaliveStatus, Status } from "./backend/Status.js"
+export type { ConnectReason } from "./ConnectReason.js"
 export type { StateName } from "./lifecycle/States.js"
 export type { Events } from "./observe/Events.js"
 export type { CallBounds } from "./options/CallBounds.js"
@@ -16,5 +16,5 @@ export type {
   TimeoutOptions
 } from "./options/PolicyOptions.js"
 export type { TimeText, Unit } from "./options/TimeText.js"
-export type { ConnectReason } from "./port/ConnectReason.js"
 export type { Loss } from "./port/Loss.js"
+export type { KeepaliveStatus, Status } from "./state/Status.js"

@@ -4,9 +4,9 @@ import * as fc from "fast-check"
 import { isDeepStrictEqual } from "node:util"
 import { describe, expect, it } from "vitest"
 import { inFull } from "../../testing/test/support/Full.js"
-import { kinds } from "../src/catalog/kinds.js"
+import { kinds } from "../src/catalog/Kind.js"
 import { CatalogIndex } from "../src/fleet/CatalogIndex.js"
-import { Owner } from "../src/fleet/Claim.js"
+import { CatalogSource } from "../src/fleet/Claim.js"
 import { difference, type FleetCatalog } from "../src/fleet/FleetCatalog.js"
 import * as Names from "../src/fleet/names.js"
 import { snapshot } from "./support/Snapshot.js"
@@ -224,12 +224,14 @@ describe("the index of a fleet's names", () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 60, size: "max" }), (steps) => {
         const index = new CatalogIndex()
-        let owners: ReadonlyArray<Owner> = []
+        let owners: ReadonlyArray<CatalogSource> = []
         /** Where names of a backend led when it was last read with a snapshot. */
         const last = new Map<string, ReadonlyMap<string, string>>()
         const arrange = (wanted: ReadonlyArray<string>, replace: ReadonlyArray<string>) => {
           const before = new Map(owners.map((owner) => [owner.id, owner]))
-          owners = wanted.map((id) => replace.includes(id) ? new Owner(id) : before.get(id) ?? new Owner(id))
+          owners = wanted.map((id) =>
+            replace.includes(id) ? new CatalogSource(id) : before.get(id) ?? new CatalogSource(id)
+          )
           index.arrange(owners)
           for (const id of last.keys()) if (!wanted.includes(id)) last.delete(id)
         }
@@ -334,7 +336,7 @@ describe("the index of a fleet's names", () => {
 
   it("[P10] what one backend changes leaves the entries of the others as they are", () => {
     const index = new CatalogIndex()
-    const owners = ["a", "b"].map((id) => new Owner(id))
+    const owners = ["a", "b"].map((id) => new CatalogSource(id))
     index.arrange(owners)
     for (const owner of owners) index.offer(owner, snapshot({ tools: [ScriptedConnector.tool("x")] }))
     const before = index.catalog

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, type Event } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Random, Scope, TestClock } from "effect"
+import { isFull } from "../../testing/test/support/Full.js"
 import { startBackend } from "../src/backend/start.js"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
@@ -74,6 +75,8 @@ describe("L6: closed exactly once", () => {
   it("[L6:virtual] in whatever order commands, a loss and the end of the scope meet, closes equal opens", () => {
     const names = ["disable", "disconnect", "reconnect", "enable", "loss", "close"] as const
     for (const [run, order] of permutations(names).entries()) {
+      // Of every eleven four, so that all that goes by what divides the number of a run comes together with all else.
+      if (!isFull && run % 11 > 3) continue
       const simulation = new Simulation.Simulation({ seed: run })
       const script = ScriptedConnector.make({ overlap: run % 2 === 0 })
       script.otherwise = { after: 5, close: 5 }

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Fiber, TestClock } from "effect"
-import * as ConnectPermits from "../src/fleet/ConnectPermits.js"
+import * as ConnectPermits from "../src/supervisor/ConnectPermits.js"
 
 describe("permits to connect", () => {
   for (

@@ -2,10 +2,11 @@
  * Holds the diagram of docs/internals/architecture.md to the code: every edge that `Lifecycle.transition` has, and no other.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Lifecycle, Policy } from "@mcp-lifeline/core"
+import { Policy } from "@mcp-lifeline/core"
+import { Lifecycle } from "@mcp-lifeline/core/internal"
 import { Clock, Either } from "effect"
 import { readFileSync } from "node:fs"
-import { BackendState } from "../src/lifecycle/BackendState.js"
+import { BackendState } from "../src/state/BackendState.js"
 
 const { Event, State } = Lifecycle
 

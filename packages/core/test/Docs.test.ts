@@ -38,3 +38,21 @@ describe("published docstrings", () => {
     expect(ids).toEqual([])
   })
 })
+
+describe("the folders of core", () => {
+  it("each have their place in the order of imports that the linter checks and the architecture page draws", () => {
+    const root = join(packages, "..")
+    const rules = JSON.parse(readFileSync(join(root, ".oxlintrc.json"), "utf8")) as {
+      readonly overrides: ReadonlyArray<{ readonly files: ReadonlyArray<string> }>
+    }
+    const ordered = rules.overrides.flatMap(({ files }) =>
+      files.flatMap((glob) => /^packages\/core\/src\/(\w+)\/\*\*$/.exec(glob)?.[1] ?? [])
+    )
+    const folders = readdirSync(join(packages, "core/src"), { withFileTypes: true })
+      .flatMap((entry) => entry.isDirectory() ? [entry.name] : [])
+    expect(ordered.toSorted()).toEqual(folders.toSorted())
+    const page = readFileSync(join(root, "docs/internals/architecture.md"), "utf8")
+    const [, drawn = ""] = /### Which folder of core may import which\n.*?\n((?: {4}.*\n)+)/s.exec(page) ?? []
+    expect(folders.filter((name) => !new RegExp(`\\b${name}\\b`).test(drawn))).toEqual([])
+  })
+})

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, Fleet, type Lifecycle } from "@mcp-lifeline/core"
+import { Backend, Fleet, type StateName } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Context, Effect, Exit, Fiber, Layer, Logger, Option, Scope, Stream, TestClock } from "effect"
-import * as ConnectPermits from "../src/fleet/ConnectPermits.js"
 import * as FleetMembers from "../src/fleet/Members.js"
 import { Hub } from "../src/internal/Hub.js"
+import * as ConnectPermits from "../src/supervisor/ConnectPermits.js"
 import { failure, runUntilIdle } from "./support/Watched.js"
 
 const { tool } = ScriptedConnector
@@ -25,7 +25,7 @@ const mostAtOnce = (...scripts: ReadonlyArray<Script>): () => number => {
   return () => most
 }
 
-const stateOf = (fleet: Fleet.Fleet, id: string): Effect.Effect<Lifecycle.StateName> =>
+const stateOf = (fleet: Fleet.Fleet, id: string): Effect.Effect<StateName> =>
   Effect.map(Effect.flatMap(Effect.orDie(fleet.backend(id)), (backend) => backend.status), ({ state }) => state)
 
 /** Replaces the backend of a fleet that is connected by one with other options. */

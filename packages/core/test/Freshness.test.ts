@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Backend, type Catalog, Fleet, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Random, Stream, TestClock } from "effect"
-import * as Freshness from "../src/catalog/Freshness.js"
+import * as Freshness from "../src/discovery/Freshness.js"
 import * as Watched from "./support/Watched.js"
 
 const { tool } = ScriptedConnector

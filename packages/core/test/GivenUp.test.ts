@@ -7,6 +7,7 @@ import {
   type RequestOptions,
   Telemetry
 } from "@mcp-lifeline/core"
+import * as Internal from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Clock, Deferred, Effect, Fiber, FiberId, Option, Runtime, TestClock } from "effect"
 import { constVoid } from "effect/Function"
@@ -64,7 +65,7 @@ const cancels: Caller = (backend, patience, options) =>
     const runFork = Runtime.runFork(yield* Effect.runtime())
     const done = yield* Deferred.make<boolean>()
     let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
-    const cancel = backend.start("tools/call", { name: "pay" }, { ...unlimited, ...options }, (rest) => {
+    const cancel = Internal.start(backend, "tools/call", { name: "pay" }, { ...unlimited, ...options }, (rest) => {
       fiber = runFork(rest)
       fiber.addObserver((exit) => Deferred.unsafeDone(done, Effect.succeed(exit._tag === "Success")))
     })
@@ -290,7 +291,8 @@ describe("the caller's next call", () => {
         const run = Runtime.runFork(yield* Effect.runtime())
         const call = () => {
           let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
-          const cancel = backend.start("tools/call", { name: "pay" }, unlimited, (rest) => void (fiber = run(rest)))
+          const cancel = Internal.start(backend, "tools/call", { name: "pay" }, unlimited, (rest) =>
+            void (fiber = run(rest)))
           return () => {
             cancel()
             fiber?.unsafeInterruptAsFork(FiberId.none)

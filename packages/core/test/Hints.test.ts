@@ -1,6 +1,6 @@
 import type { Catalog } from "@mcp-lifeline/core"
 import { assert, describe, it } from "vitest"
-import * as Hints from "../src/calls/Hints.js"
+import * as Hints from "../src/catalog/Hints.js"
 
 const page = (...tools: ReadonlyArray<unknown>) => ({ tools })
 const harmless = (name: string) => ({ name, annotations: { readOnlyHint: true } })

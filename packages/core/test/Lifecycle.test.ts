@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Lifecycle } from "@mcp-lifeline/core"
+import { Lifecycle } from "@mcp-lifeline/core/internal"
 import { Struct } from "effect"
 
 const { Event, State } = Lifecycle
@@ -181,8 +181,19 @@ describe("Lifecycle", () => {
     for (const state of ["Asleep", "constructor", ""]) expect(Lifecycle.inWords(state)).toBe(state)
   })
 
+  it("[R8:unit] a state has a timer exactly where Due leads on, and a call makes or hastens an attempt where Demanded does", () => {
+    for (const from of Struct.keys(states)) {
+      const { demand, timer } = Lifecycle.entries[states[from]._tag]
+      expect([from, timer !== undefined]).toEqual([from, expected[from].due !== undefined])
+      expect([from, ["connects", "hastens", "paced"].includes(demand)]).toEqual([
+        from,
+        expected[from].demanded !== undefined
+      ])
+    }
+  })
+
   it("[P2:virtual] the catalogue is withdrawn when disabled, closed or failed for good, and kept elsewhere", () => {
-    const withdrawn = Struct.keys(states).filter((name) => Lifecycle.isWithdrawn(states[name]))
+    const withdrawn = Struct.keys(states).filter((name) => Lifecycle.entries[states[name]._tag].catalog === "withdrawn")
     expect(withdrawn).toEqual(["PermanentlyFailed", "Disabling", "Disabling (enable)", "Disabled", "Closed"])
   })
 })

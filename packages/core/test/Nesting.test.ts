@@ -1,4 +1,4 @@
-import { Nesting } from "@mcp-lifeline/core"
+import { Nesting } from "@mcp-lifeline/core/internal"
 import { assert, describe, it } from "vitest"
 
 const lists = (levels: number): unknown => JSON.parse("[".repeat(levels) + "]".repeat(levels))

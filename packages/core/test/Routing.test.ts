@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { type Backend, Fleet, type Lifecycle, RequestError } from "@mcp-lifeline/core"
+import { type Backend, Fleet, RequestError, type StateName } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Option, TestClock } from "effect"
 import { runUntilIdle } from "./support/Watched.js"
@@ -8,7 +8,7 @@ const { tool } = ScriptedConnector
 
 const keepalive = { method: "none" } as const
 
-const stateOf = (fleet: Fleet.Fleet, id: string): Effect.Effect<Lifecycle.StateName> =>
+const stateOf = (fleet: Fleet.Fleet, id: string): Effect.Effect<StateName> =>
   Effect.map(Effect.flatMap(Effect.orDie(fleet.backend(id)), (backend) => backend.status), ({ state }) => state)
 
 /** A fleet of a backend that is up, and one with these options that has never been connected. */

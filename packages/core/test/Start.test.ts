@@ -3,6 +3,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { type Backend, type CallError, type Connection, Telemetry } from "@mcp-lifeline/core"
+import * as Internal from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, TestClock } from "effect"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
@@ -23,7 +24,7 @@ const sending = (change: (connection: Connection) => Partial<Connection> = () =>
     yield* runUntilIdle
     const nexts: Array<Effect.Effect<unknown, CallError>> = []
     const start = (options?: Backend.CallOptions) =>
-      one.backend.start("tools/call", params, options, (rest) => nexts.push(rest))
+      Internal.start(one.backend, "tools/call", params, options, (rest) => nexts.push(rest))
     const sent = () =>
       script.ledger.entries.filter((entry) => entry._tag === "Sent" && entry.method === "tools/call").length
     return { ...one, script, start, nexts, sent }

@@ -4,7 +4,7 @@
 // From their own modules: the package's index loads servers and sockets that help and usage errors need none of.
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { PlainText } from "@mcp-lifeline/core"
+import { PlainText } from "@mcp-lifeline/core/internal"
 import { Cause, Console, Effect, Exit, Option } from "effect"
 import * as Cli from "./Cli.js"
 import { leave, leaveNow } from "./leave.js"

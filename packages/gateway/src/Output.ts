@@ -1,7 +1,7 @@
 /**
  * What the gateway shows: lines that stay, and below them, on a terminal, one frame that is drawn anew in place.
  */
-import { PlainText } from "@mcp-lifeline/core"
+import { PlainText } from "@mcp-lifeline/core/internal"
 import type { Scope } from "effect"
 import { Cause, Effect, HashMap, Inspectable, Logger, LogLevel } from "effect"
 import { clean, time } from "./Text.js"

@@ -1,7 +1,7 @@
 /**
  * Texts for people. Pure.
  */
-import { PlainText } from "@mcp-lifeline/core"
+import { PlainText } from "@mcp-lifeline/core/internal"
 
 /** Text from outside in one line that controls no terminal. */
 export const clean = PlainText.line

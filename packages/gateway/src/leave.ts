@@ -10,8 +10,8 @@ const threads = /^(FSReq|GetAddrInfo|GetNameInfo)/
 
 const interval = 20
 
-const end = (code: number, blocking: RegExp, patience: number, exit: () => void): void => {
-  const until = performance.now() + patience
+const end = (code: number, blocking: RegExp, timeout: number, exit: () => void): void => {
+  const until = performance.now() + timeout
   const attempt = (): void => {
     if (!process.getActiveResourcesInfo().some((name) => blocking.test(name))) return exit()
     if (performance.now() < until) return void setTimeout(attempt, interval)

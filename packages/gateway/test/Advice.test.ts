@@ -2,10 +2,10 @@ import {
   BackendUnavailable,
   type CallError,
   ConnectionLost,
-  type Lifecycle,
   RemoteError,
   RequestTimeout,
-  ResultUnknown
+  ResultUnknown,
+  type StateName
 } from "@mcp-lifeline/core"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { Cause, FiberId } from "effect"
@@ -33,7 +33,7 @@ const off = "It stays off until the user enables it"
 const disconnected = "It stays disconnected until the user reconnects it"
 
 /** What the model is told in each state, behind a gateway and behind `wrap`; nothing is added where the call itself says all. */
-const next: { readonly [S in Lifecycle.StateName]: readonly [serve: string | undefined, wrap: string | undefined] } = {
+const next: { readonly [S in StateName]: readonly [serve: string | undefined, wrap: string | undefined] } = {
   Idle: [later, later],
   Connecting: [later, later],
   Connected: [
@@ -60,7 +60,7 @@ const next: { readonly [S in Lifecycle.StateName]: readonly [serve: string | und
 
 describe("what the model is told of a call that was not sent", () => {
   it.each(Object.entries(next))("[W4] [G12] what comes next is that of the state: %s", (state, [serve, wrap]) => {
-    const error = unavailable(state as Lifecycle.StateName)
+    const error = unavailable(state as StateName)
     const told = (next: string | undefined): string =>
       next === undefined ? "s is not used" : `s is not used. Tell the user that the MCP server s ${next}`
     assert.strictEqual(advice(error), told(serve))

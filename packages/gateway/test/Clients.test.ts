@@ -160,7 +160,7 @@ describe.concurrent("clients of one gateway", () => {
       const { uri } = (resources as ReadonlyArray<{ readonly uri: string }>).find(({ uri }) => uri.startsWith("demo:"))!
       yield* promise(() => a.result("resources/subscribe", { uri }))
       for (const name of ["e", "s"]) {
-        const backend = yield* servers.fleet.backend(name)
+        const backend = yield* servers.shared.fleet.backend(name)
         const pid = (yield* backend.status).peer?.pid ?? 0
         process.kill(pid, "SIGKILL")
         yield* Program.gone(pid)
@@ -280,7 +280,7 @@ describe.concurrent("clients of one gateway", () => {
   )
 
   it.scopedLive(
-    "[G18] every request is answered: unknown, repeated, too early, too deep",
+    "[G18] every request is answered: unknown, too early, too deep",
     () =>
       Effect.gen(function*() {
         const { begin, client } = yield* gateway([chatty("s")])
@@ -297,11 +297,6 @@ describe.concurrent("clients of one gateway", () => {
         expect(yield* promise(() => error(one.request("toString")))).toMatchObject({ code: -32_601 })
         expect(yield* promise(() => error(one.request("tools/call", { name: "no__such" })))).toMatchObject({
           code: -32_602
-        })
-        one.send({ id: "x", method: "tools/call", params: { name: "s__hang" } })
-        expect(yield* promise(() => error(one.request("tools/list", {}, "x")))).toMatchObject({
-          code: -32_600,
-          message: 'a request with the id "x" is not answered yet'
         })
         // Answers that cannot be written, and requests that cannot.
         expect(yield* promise(() => error(one.request("tools/call", { name: "s__deep" })))).toMatchObject({

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import type { Policy } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber } from "effect"
-import { Endpoint, Servers } from "mcp-lifeline"
+import { Endpoint, ServerPool } from "mcp-lifeline"
 import { connectAll } from "../../promise/src/index.js"
 import { ask } from "./support/Gateway.js"
 import * as Served from "./support/Served.js"
@@ -40,9 +40,9 @@ const library: Open = (connector, options) =>
 
 const served = (connector: ScriptedConnector.ScriptedConnector, options: Policy.PolicyOptions) =>
   Effect.gen(function*() {
-    const servers = yield* Servers.make([{ id: "o", connector, ...options }])
+    const servers = yield* ServerPool.make([{ id: "o", connector, ...options }])
     const bound = yield* Served.bind()
-    const { url } = yield* Endpoint.serve({ ...bound, servers, patience: 0 })
+    const { url } = yield* Endpoint.serve({ ...bound, servers, introductionWait: 0 })
     const base = new URL(url).origin
     const state = Effect.map(ask(`${base}/api/servers/o`), ({ body }) => String(body.state))
     return { base, state, url }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Framing, StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Cause, Effect, Exit, Option, Runtime } from "effect"
 import * as fc from "fast-check"
-import { Endpoint, Servers } from "mcp-lifeline"
+import { Endpoint, ServerPool } from "mcp-lifeline"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { PassThrough } from "node:stream"
@@ -139,7 +139,10 @@ describe("streams of any form", () => {
         wrote += String(chunk)
       })
       const stdio = new StdioHost(input, output, {
-        onMessage: (message) => host.receive(message),
+        conversation: {
+          request: ({ id, method, params }) => host.receive({ id, method, params }),
+          receive: (message) => host.receive(message)
+        },
         onEnd: () => undefined
       })
       yield* promise(host.initialize)
@@ -238,7 +241,7 @@ describe("streams of any form", () => {
 describe("requests of any form", () => {
   it.scopedLive("[X1:real] to the endpoint of the gateway", () =>
     Effect.gen(function*() {
-      const servers = yield* Servers.make([RawServer.make("raw", () => undefined)])
+      const servers = yield* ServerPool.make([RawServer.make("raw", () => undefined)])
       const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0 })
       const { url } = yield* Endpoint.serve({ ...bound, servers })
       const { port } = new URL(url)

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "./support/folder.js"
 import * as Gateway from "./support/Gateway.js"
-import { wrap } from "./support/Host.js"
+import { startWrap } from "./support/Host.js"
 import * as Hostile from "./support/Hostile.js"
 import * as Raw from "./support/RawEndpoint.js"
 import * as TestClient from "./support/TestClient.js"
@@ -76,7 +76,7 @@ describe("programs, whatever comes from outside", () => {
       const server = yield* anything
       const state = yield* folder
       const host = yield* Effect.acquireRelease(
-        Effect.sync(() => wrap(["--", ...server], { state })),
+        Effect.sync(() => startWrap(["--", ...server], { state })),
         (host) => Effect.promise(() => host[Symbol.asyncDispose]())
       )
       let asked = 0

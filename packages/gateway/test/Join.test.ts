@@ -55,7 +55,7 @@ const running = (state: string): ReadonlyArray<Running> => {
 
 /** A host that has started `serve --stdio`. */
 const host = ({ file, state }: Place, linger = 60): Host =>
-  new Host(process.execPath, [gateway, "serve", "--stdio", "--config", file, "--linger", String(linger)], {
+  Host.start(process.execPath, [gateway, "serve", "--stdio", "--config", file, "--linger", String(linger)], {
     ...process.env,
     MCP_LIFELINE_STATE: state
   })
@@ -162,7 +162,7 @@ describe("serve --stdio", () => {
   })
 
   it("[G14] without --config it says what is missing", async () => {
-    const one = new Host(process.execPath, [gateway, "serve", "--stdio"], process.env)
+    const one = Host.start(process.execPath, [gateway, "serve", "--stdio"], process.env)
     assert.deepEqual(await one.ended, { code: 2, signal: null })
     assert.match(one.stderr, /needs --config FILE/)
   })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber } from "effect"
-import type { Servers } from "mcp-lifeline"
+import type { ServerPool } from "mcp-lifeline"
 import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -19,7 +19,7 @@ const script = `require("node:fs").existsSync(process.argv[1])
   : (console.error("no licence found"), process.exit(3))`
 
 /** A server that starts only with its licence. */
-const licensed = (options: Partial<Servers.Server>) =>
+const licensed = (options: Partial<ServerPool.Server>) =>
   Effect.map(folder, (path) => {
     const licence = join(path, "licence")
     const connector = StdioConnector.make({
@@ -55,7 +55,7 @@ const down = {
   }
 }
 
-const kinds: ReadonlyArray<readonly [string, Partial<Servers.Server>]> = [
+const kinds: ReadonlyArray<readonly [string, Partial<ServerPool.Server>]> = [
   ["a server of its own", { sessions: "per-client" }],
   ["a shared server", {}]
 ]

@@ -65,7 +65,7 @@ describe.concurrent("the status that the model is told", () => {
         ])
         const one = yield* client()
         yield* promise(() => one.result("tools/list"))
-        const backend = yield* servers.fleet.backend("s")
+        const backend = yield* servers.shared.fleet.backend("s")
         yield* backend.disconnect
         const { error } = yield* promise(() => one.request("tools/call", { name: "s__pid" }))
         expect(error).toMatchObject({

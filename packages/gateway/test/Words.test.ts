@@ -2,10 +2,10 @@ import { describe, expect, it } from "@effect/vitest"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Fiber, Redacted } from "effect"
-import { Endpoint, Servers } from "mcp-lifeline"
+import { Endpoint, ServerPool } from "mcp-lifeline"
 import * as Gateway from "../src/api/Gateway.js"
 import * as StatusView from "../src/commands/StatusView.js"
-import * as Offer from "../src/serve/Offer.js"
+import * as OfferedTools from "../src/serve/OfferedTools.js"
 import { ask } from "./support/Gateway.js"
 import * as Served from "./support/Served.js"
 
@@ -15,21 +15,21 @@ const keepalive = { method: "none" } as const
 
 /** A gateway in this process, and where it is. */
 const served = (
-  servers: ReadonlyArray<Servers.Server>,
+  servers: ReadonlyArray<ServerPool.Server>,
   about: Partial<Gateway.About> = {}
 ) =>
   Effect.gen(function*() {
-    const made = yield* Servers.make(servers)
-    const record = { ...yield* Gateway.about(made.fleet), ...about }
+    const made = yield* ServerPool.make(servers)
+    const record = { ...yield* Gateway.about(made), ...about }
     const { url } = yield* Endpoint.serve({
       ...yield* Served.bind(),
       servers: made,
       about: record,
-      patience: 0,
+      introductionWait: 0,
       drain: 0
     })
-    yield* made.fleet.ready
-    return { base: new URL(url).origin, fleet: made.fleet, servers: made, url }
+    yield* made.shared.fleet.ready
+    return { base: new URL(url).origin, fleet: made.shared.fleet, servers: made, url }
   })
 
 describe("what a gateway says of its servers", () => {
@@ -55,7 +55,7 @@ describe("what a gateway says of its servers", () => {
       expect(lines.join()).toContain("2 tools")
       expect(lines.join()).not.toContain("3 tools")
       const backend = yield* fleet.backend("o")
-      expect((yield* Offer.counted(backend)).catalog?.tools).toBe(2)
+      expect((yield* OfferedTools.counted(backend)).catalog?.tools).toBe(2)
     }))
 
   it.scopedLive("[G16] [X5] of what is wrong with a server's lists ten of each kind are named, and how many more there are", () =>

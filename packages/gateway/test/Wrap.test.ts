@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { everything } from "../../testing/test/support/Built.js"
-import { Host, introduced, refusal, stateFolder, wrap } from "./support/Host.js"
+import { Host, introduced, refusal, startWrap, stateFolder, wrap } from "./support/Host.js"
 import { alive } from "./support/Program.js"
 
 const everythingCommand = ["--", process.execPath, everything, "stdio"]
@@ -43,7 +43,7 @@ describe.concurrent("mcp-lifeline wrap", () => {
     using state = stateFolder()
     const { host: wrapped, introduction: one } = await introduced(everythingCommand, { state: state.path })
     await using _ = wrapped
-    await using direct = new Host(process.execPath, [everything, "stdio"], process.env)
+    await using direct = Host.start(process.execPath, [everything, "stdio"], process.env)
     const other = await direct.initialize()
     assert.deepEqual({ ...one, capabilities: undefined }, { ...other, capabilities: undefined })
     assert.deepEqual(Object.keys(one["capabilities"]).toSorted(), Object.keys(other["capabilities"]).toSorted())
@@ -128,7 +128,7 @@ describe.concurrent("mcp-lifeline wrap", () => {
   it("[W4] a killed server is latency only, and what may have been done twice is told as such", async () => {
     using state = stateFolder()
     using file = journal()
-    await using host = wrap(faulty({ journal: file.path }), { state: state.path })
+    await using host = startWrap(faulty({ journal: file.path }), { state: state.path })
     await host.initialize()
     const { tools } = await host.result("tools/list")
     for (const round of [1, 2, 3]) {
@@ -193,7 +193,7 @@ describe.concurrent("mcp-lifeline wrap", () => {
   for (const way of ["stdin", "SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"] as const) {
     it(`[W5] everything that was started has ended 3 s after the host's ${way}`, async () => {
       using state = stateFolder()
-      await using host = wrap(
+      await using host = startWrap(
         // Nobody is left to end what does not end with its stdin, once it is wrap itself that is killed.
         faulty(way === "SIGKILL" ? {} : { wrapper: true, grandchildren: 2, ignoreTerm: true, ignoreStdinEnd: true }),
         { state: state.path }
@@ -218,7 +218,7 @@ describe.concurrent("mcp-lifeline wrap", () => {
 
   it("[W1] a command that does not exist: one line, an answer to initialize that says so, exit code 1", async () => {
     using state = stateFolder()
-    await using host = wrap(["--", "no-such-program-of-ours"], { state: state.path })
+    await using host = startWrap(["--", "no-such-program-of-ours"], { state: state.path })
     assert.match(await refusal(host), /no-such-program-of-ours/)
     assert.lengthOf(host.stderr.trim().split("\n"), 1)
   })

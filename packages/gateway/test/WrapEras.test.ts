@@ -83,14 +83,21 @@ describe.concurrent.each(pairs)("wrap between a client of $client and a server o
     }
   }
 
-  it("[E8] tools, prompts, resources", async () => {
-    await using one = await connected()
+  it("[E8 E3] tools, prompts, resources, what the server asks the person, and a list that changes", async () => {
+    let changed: () => void = () => undefined
+    const announced = new Promise<void>((resolve) => {
+      changed = resolve
+    })
+    await using one = await connected(() => changed())
     assert.strictEqual(await one.said("echo", { message: "hi" }), "Echo: hi")
     assert.strictEqual((await one.client.listTools()).tools[0]?.name, "echo")
     assert.strictEqual((await one.client.listPrompts()).prompts[0]?.name, "greeting")
     assert.deepInclude((await one.client.getPrompt({ name: "greeting" })).messages[0]?.content, { text: "Hello" })
     assert.strictEqual((await one.client.listResources()).resources[0]?.uri, "test://one")
     assert.deepInclude((await one.client.readResource({ uri: "test://one" })).contents[0], { text: "1" })
+    assert.deepInclude(JSON.parse(await one.said("asks")), { action: "accept", content: { name: "Ada" } })
+    await one.said("grow")
+    await announced
   })
 
   // As it is on the wire: the official Clients lose progress that comes together with the result.
@@ -115,22 +122,6 @@ describe.concurrent.each(pairs)("wrap between a client of $client and a server o
     abort.abort("enough")
     assert.strictEqual(await hanging, "cancelled")
     while (await one.said("cancelled") !== "1") await new Promise((resolve) => setTimeout(resolve, 10))
-  })
-
-  it("[E8 E3] what the server asks the person is asked of the client", async () => {
-    await using one = await connected()
-    assert.deepInclude(JSON.parse(await one.said("asks")), { action: "accept", content: { name: "Ada" } })
-  })
-
-  it("[E8] a list that changes is announced", async () => {
-    let changed: () => void = () => undefined
-    const announced = new Promise<void>((resolve) => {
-      changed = resolve
-    })
-    await using one = await connected(() => changed())
-    await one.client.listTools()
-    await one.said("grow")
-    await announced
   })
 
   it("[W4] a server that is killed comes back under the same client", async () => {

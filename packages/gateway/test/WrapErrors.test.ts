@@ -31,7 +31,7 @@ describe("wrap and the errors of its server", () => {
       const call = (id: number, name: string) => Effect.promise(() => host.request(id, "tools/call", { name }))
       expect((yield* call(1, "odd")).error).toEqual({
         code: -32_603,
-        message: "the answer to this request cannot be passed on"
+        message: "The answer to this request contains something that JSON cannot hold"
       })
       expect(yield* call(2, "even")).toMatchObject({ result: { content: [] } })
     }))

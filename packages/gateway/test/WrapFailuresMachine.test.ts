@@ -2,7 +2,7 @@ import { HttpFault } from "@mcp-lifeline/testing"
 import { assert } from "vitest"
 import { play } from "./support/FailureGuide.js"
 import { answer, echoes, outcome, served, started } from "./support/FailureHosts.js"
-import { options, stateFolder, wrap } from "./support/Host.js"
+import { options, startWrap, stateFolder, wrap } from "./support/Host.js"
 import { scripted } from "./support/Scripted.js"
 
 /** How often a server was asked for its tools. */
@@ -75,12 +75,17 @@ play("The machine, and everything else", {
       { before: `if (method === "tools/list") send({ method: "${announcements}" })` }
     ),
   "a close hangs": () =>
-    served(async (host, server) => {
-      server.fail("DELETE", HttpFault.hang())
-      host.child.stdin?.end()
-      assert.deepEqual(await host.ended, { code: 0, signal: null })
-      assert.strictEqual(server.count("DELETE"), 1)
-    }),
+    served(
+      async (host, server) => {
+        server.fail("DELETE", HttpFault.hang())
+        host.child.stdin?.end()
+        assert.deepEqual(await host.ended, { code: 0, signal: null })
+        assert.strictEqual(server.count("DELETE"), 1)
+      },
+      {},
+      [],
+      startWrap
+    ),
   "a new session has forgotten what the old one knew (a browser page, a login)": () =>
     served(
       async (host, server) => {

@@ -1,7 +1,7 @@
 import { assert } from "vitest"
 import { play } from "./support/FailureGuide.js"
 import { answer, gone, outcome, started } from "./support/FailureHosts.js"
-import { type Host, introduced, options, stateFolder } from "./support/Host.js"
+import { type Host, introduced, options, startWrap, stateFolder } from "./support/Host.js"
 import { scripted } from "./support/Scripted.js"
 
 /** Two heartbeats or probes without an answer are enough to find that a server hangs. One that only starves may be found so, too. */
@@ -99,7 +99,8 @@ play("stdio", {
         host.child.stdin?.end()
         assert.strictEqual((await host.ended).code, 0)
         await gone(family)
-      }
+      },
+      { run: startWrap }
     ),
   "it starts slowly": async () => {
     using state = stateFolder()
@@ -140,7 +141,8 @@ play("stdio", {
         host.child.stdin?.end()
         await host.ended
         await gone(family)
-      }
+      },
+      { run: startWrap }
     ),
   "our own process is killed": () =>
     started(`send(said("fine"))`, async (host) => {
@@ -148,5 +150,5 @@ play("stdio", {
       const { family } = host
       host.child.kill("SIGKILL")
       await gone(family)
-    })
+    }, { run: startWrap })
 })

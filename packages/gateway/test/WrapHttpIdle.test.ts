@@ -14,19 +14,20 @@ const key = (name: string): string => `io.modelcontextprotocol/${name}`
 /** `wrap --http`, whose conversations with the server are written down; each stands for a server that runs. */
 const serve = Effect.gen(function*() {
   const conversations: Array<{ readonly heard: Array<Raw.Message>; isClosed: boolean }> = []
-  const url = yield* HttpHost.serve({ port: 0, token: undefined }, (write) => {
+  const url = yield* HttpHost.serve({ port: 0, token: undefined }, () => {
     const one = { heard: [] as Array<Raw.Message>, isClosed: false }
     conversations.push(one)
     return {
       introduce: () => Promise.resolve(Raw.introduction as never),
-      receive: (message) => {
-        const { id, method, params } = message as Raw.Message
-        one.heard.push(message as Raw.Message)
-        if (id === undefined || id === null || method === undefined) return
-        const answer = { jsonrpc: "2.0", id } as const
-        if (params?.uri === "test://refused") write({ ...answer, error: { code: -32_602, message: "no" } }, id)
-        else write({ ...answer, result: method === "initialize" ? { ...Raw.introduction } : {} }, id)
+      request: (request) => {
+        const { id, method, params } = request
+        one.heard.push({ id, method, params })
+        if (params?.["uri"] === "test://refused") request.answer({ error: { code: -32_602, message: "no" } })
+        else request.answer({ result: method === "initialize" ? { ...Raw.introduction } : {} })
       },
+      receive: (message) => void one.heard.push(message as Raw.Message),
+      isIdle: () => true,
+      beat: () => undefined,
       close: async () => void (one.isClosed = true)
     }
   }).pipe(Effect.provide(layerAt(yield* folder)))
@@ -92,6 +93,37 @@ describe("the servers of wrap --http", () => {
         vi.advanceTimersByTime(2 * minutes)
         expect(stopped()).toEqual([true])
         expect([await ask(), stopped()]).toEqual([200, [true, false]])
+      })
+    }))
+})
+
+describe("a session of wrap --http", () => {
+  it.scopedLive("[E8 W3] progress that comes after the answer, of a task, is on no stream of another request", () =>
+    Effect.gen(function*() {
+      const url = yield* HttpHost.serve({ port: 0, token: undefined }, (write) => ({
+        introduce: () => Promise.resolve(Raw.introduction as never),
+        request: (request) => {
+          if (request.method === "initialize") return request.answer({ result: { ...Raw.introduction } })
+          if (request.method === "tools/call") return
+          request.answer({ result: {} })
+          write({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: 7, progress: 1 } })
+          write({ jsonrpc: "2.0", method: "notifications/tools/list_changed" })
+        },
+        receive: () => undefined,
+        isIdle: () => true,
+        beat: () => undefined,
+        close: () => Promise.resolve()
+      })).pipe(Effect.provide(layerAt(yield* folder)))
+      yield* Effect.promise(async () => {
+        const session = await begin(url)
+        const stream = await send(url, "GET", session)
+        const open = send(url, "POST", session, { id: 1, method: "tools/call", params: { name: "x" } })
+        await (await send(url, "POST", session, { id: 2, method: "ping" })).body
+        const told = Raw.events(await stream.until("list_changed")).map(({ message }) => message.method)
+        expect(told).toEqual(["notifications/progress", "notifications/tools/list_changed"])
+        stream.cut()
+        await (await send(url, "DELETE", session)).body
+        await (await open).body
       })
     }))
 })

@@ -92,12 +92,10 @@ describe("the token of wrap --http", () => {
 
   it("[G10] [X6:unit] a session belongs to the token with which it was begun, also after a start with another one", async () => {
     using state = stateFolder()
-    const begin: HttpHost.Begin = (write) => ({
-      introduce: () => Promise.resolve(Raw.introduction as never),
-      receive: (message) => {
-        if ("method" in message && "id" in message) write({ jsonrpc: "2.0", id: message.id, result: Raw.introduction })
-      },
-      close: () => Promise.resolve()
+    const begin: HttpHost.Begin = () => ({
+      ...Raw.conversing(() => undefined, { request: (request) => request.answer({ result: Raw.introduction }) }),
+      isIdle: () => true,
+      beat: () => undefined
     })
     const served = <A>(token: string, use: (url: string, headers: { readonly authorization: string }) => Promise<A>) =>
       HttpHost.serve({ port: 0, token: Redacted.make(token) }, begin).pipe(

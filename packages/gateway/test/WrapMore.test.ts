@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { everything } from "../../testing/test/support/Built.js"
-import { type Host, stateFolder, wrap } from "./support/Host.js"
+import { type Host, startWrap, stateFolder, wrap } from "./support/Host.js"
 import { alive } from "./support/Program.js"
 
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
@@ -71,7 +71,7 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
 
   it("[W1] --http serves a URL, each session with a server of its own, and nothing is left", async () => {
     using state = stateFolder()
-    const host = wrap(["--http", "--no-token", "--port", "0", "--", process.execPath, everything, "stdio"], {
+    const host = startWrap(["--http", "--no-token", "--port", "0", "--", process.execPath, everything, "stdio"], {
       state: state.path
     })
     const url = await host.until(() => /^Serving everything at (http:\S+)$/m.exec(host.stderr)?.[1])
@@ -110,6 +110,10 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
       )
       await host.initialize()
       await host.call("echo", { message: "hello there", password: "hunter22", note: "Bearer abcdefghijkl" })
+      const params = { name: "trigger-long-running-operation", arguments: { duration: 600, steps: 2 } }
+      host.send({ jsonrpc: "2.0", id: "long", method: "tools/call", params })
+      host.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: "long", reason: "enough" } })
+      await host.request("ping")
     }
     const lines = (file: string) => readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line))
     assert.includeMembers(lines(log).map(({ _tag }) => _tag), ["StateChanged"])
@@ -118,6 +122,11 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
     assert.notInclude(text, "hunter22")
     assert.notInclude(text, "abcdefghijkl")
     assert.includeMembers(lines(record).map(({ about }) => about), ["from the host", "to the host"])
+    const passed = lines(record).map(({ message }) => message)
+    assert.deepInclude(passed.find(({ method }) => method === "notifications/cancelled"), {
+      params: { requestId: "long", reason: "enough" }
+    })
+    assert.isUndefined(passed.find(({ id, method }) => id === "long" && method === undefined))
   })
 
   it("[W4] a program that is missing for a while is used again when it is there", async () => {
@@ -158,7 +167,7 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
 
   it("[W5] standard input closed at once: it ends with 0 and has started nothing", async () => {
     using state = stateFolder()
-    const host = wrap(["--", process.execPath, everything, "stdio"], { state: state.path })
+    const host = startWrap(["--", process.execPath, everything, "stdio"], { state: state.path })
     host.child.stdin?.end()
     assert.deepEqual(await host.ended, { code: 0, signal: null })
     assert.strictEqual(host.stderr, "")
@@ -168,7 +177,7 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
     using state = stateFolder()
     const started = new Set<number>()
     for (let round = 0; round < 5; round++) {
-      const host = wrap(["--", process.execPath, everything, "stdio"], { state: state.path })
+      const host = startWrap(["--", process.execPath, everything, "stdio"], { state: state.path })
       host.send({
         jsonrpc: "2.0",
         id: 1,
@@ -188,7 +197,7 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
 
   it("[W5] a host that reads no answers any more: it ends, and says so", async () => {
     using state = stateFolder()
-    const host = wrap(["--", process.execPath, everything, "stdio"], { state: state.path })
+    const host = startWrap(["--", process.execPath, everything, "stdio"], { state: state.path })
     await host.initialize()
     host.child.stdout?.destroy()
     host.send({ jsonrpc: "2.0", id: 77, method: "tools/list" })

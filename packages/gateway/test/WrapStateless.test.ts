@@ -1,6 +1,6 @@
 import { assert, describe, it } from "vitest"
 import { eras } from "../../testing/test/support/Built.js"
-import { type Host, type Message, stateFolder, wrap } from "./support/Host.js"
+import { type Host, type Message, startWrap, stateFolder, wrap } from "./support/Host.js"
 import { scripted } from "./support/Scripted.js"
 
 const reserved = "io.modelcontextprotocol/"
@@ -168,17 +168,20 @@ describe.concurrent("a host without a session", () => {
     assert.deepEqual(result, { resultType: "complete", _meta: { [`${reserved}subscriptionId`]: "s" } })
   })
 
-  it("[E8] a stream that is open ends with its result when wrap ends", async () => {
+  it("[E8] a stream that is open ends with its result when wrap ends, which does not wait for it", async () => {
     using state = stateFolder()
-    await using host = wrap(scripted(""), { state: state.path })
+    await using host = startWrap(scripted(""), { state: state.path })
     const closed = host.request(
       "subscriptions/listen",
       { notifications: { toolsListChanged: true }, _meta: meta() },
       "s"
     )
     await host.until(() => host.notified("notifications/subscriptions/acknowledged")[0])
+    const unanswered = host.request("tools/call", { name: "x", _meta: meta() }, "c")
     host.child.stdin?.end()
     assert.deepEqual((await closed).result?.["_meta"], { [`${reserved}subscriptionId`]: "s" })
+    assert.isDefined((await unanswered).error)
+    assert.deepEqual(host.messages.flatMap(({ id, method }) => method === undefined ? [id] : []), ["s", "c"])
     assert.deepEqual(await host.ended, { code: 0, signal: null })
   })
 

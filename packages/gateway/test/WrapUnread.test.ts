@@ -4,7 +4,7 @@ import { PassThrough, Writable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
 import { StdioHost } from "../src/wrap/StdioHost.js"
-import { type Host, stateFolder, wrap } from "./support/Host.js"
+import { type Host, startWrap, stateFolder } from "./support/Host.js"
 
 const flood = fileURLToPath(new URL("fixtures/flood.mjs", import.meta.url))
 
@@ -72,14 +72,14 @@ describe.concurrent("a host that does not read", () => {
     const output = new Writable({ write: () => undefined })
     const ends: Array<string> = []
     const host = new StdioHost(new PassThrough(), output, {
-      onMessage: () => undefined,
+      conversation: { request: () => undefined, receive: () => undefined },
       onEnd: (why) => ends.push(why)
     })
-    host.write({ jsonrpc: "2.0", id: 1, result: {} })
+    host.write({ jsonrpc: "2.0", method: "said", params: { id: 1 } })
     assert.deepEqual(ends, [])
     Object.defineProperty(output, "writableLength", { value: 300 * 1024 * 1024 })
-    host.write({ jsonrpc: "2.0", id: 2, result: {} })
-    host.write({ jsonrpc: "2.0", id: 3, result: {} })
+    host.write({ jsonrpc: "2.0", method: "said", params: { id: 2 } })
+    host.write({ jsonrpc: "2.0", method: "said", params: { id: 3 } })
     assert.deepEqual(ends, ["stdout"])
   })
 
@@ -92,20 +92,29 @@ describe.concurrent("a host that does not read", () => {
         done()
       }
     })
-    const host = new StdioHost(new PassThrough(), output, { onMessage: () => undefined, onEnd: () => undefined })
-    for (const id of [1, 2]) host.write({ jsonrpc: "2.0", id, result: {} })
+    const host = new StdioHost(new PassThrough(), output, {
+      conversation: { request: () => undefined, receive: () => undefined },
+      onEnd: () => undefined
+    })
+    for (const id of [1, 2]) host.write({ jsonrpc: "2.0", method: "said", params: { id } })
     assert.deepEqual(pieces, [])
     await new Promise(setImmediate)
-    host.write({ jsonrpc: "2.0", id: 3, result: {} })
+    host.write({ jsonrpc: "2.0", method: "said", params: { id: 3 } })
     await host.flushed()
-    assert.deepEqual(pieces.map((piece) => piece.trim().split("\n").map((line) => JSON.parse(line).id)), [[1, 2], [3]])
+    assert.deepEqual(pieces.map((piece) => piece.trim().split("\n").map((line) => JSON.parse(line).params.id)), [
+      [1, 2],
+      [3]
+    ])
   })
 
   it("[W3] is waited for as soon as a step has said more than it may leave unread, until it reads", async () => {
     let read: (() => void) | undefined
     const output = new Writable({ decodeStrings: false, write: (_, __, done) => (read = done) })
-    const host = new StdioHost(new PassThrough(), output, { onMessage: () => undefined, onEnd: () => undefined })
-    host.write({ jsonrpc: "2.0", id: 1, result: { text: "x".repeat(2 * 1024 * 1024) } })
+    const host = new StdioHost(new PassThrough(), output, {
+      conversation: { request: () => undefined, receive: () => undefined },
+      onEnd: () => undefined
+    })
+    host.write({ jsonrpc: "2.0", method: "said", params: { id: 1, text: "x".repeat(2 * 1024 * 1024) } })
     const drained = host.drained()
     assert.instanceOf(drained, Promise)
     await until(() => read)
@@ -117,7 +126,7 @@ describe.concurrent("a host that does not read", () => {
 
   it("[W1] standard error loses lines there, and is told how many; calls are answered", async () => {
     using state = stateFolder()
-    await using host = wrap(["--protocol", "2025", "--", process.execPath, "-e", loud], { state: state.path })
+    await using host = startWrap(["--protocol", "2025", "--", process.execPath, "-e", loud], { state: state.path })
     await host.initialize()
     host.child.stderr?.pause()
     assert.strictEqual(await host.call("20000"), "said")
@@ -132,20 +141,20 @@ describe.concurrent("a host that does not read", () => {
 
   it("[W3] keeps a server that is started waiting, as its own pipe would; then everything comes, in order", async () => {
     using state = stateFolder()
-    await using host = wrap(["--", process.execPath, flood, "stdio"], { state: state.path })
+    await using host = startWrap(["--", process.execPath, flood, "stdio"], { state: state.path })
     await stopReading(host, () => host.stderr)
   })
 
   it("[W3] keeps a server at a URL waiting; then everything comes, in order", async () => {
     using state = stateFolder()
     await using server = await served()
-    await using host = wrap([server.url], { state: state.path })
+    await using host = startWrap([server.url], { state: state.path })
     await stopReading(host, server.said)
   })
 
   it("[W5] and closes its end: all has ended, also the server that waits to be read", async () => {
     using state = stateFolder()
-    const host = wrap(["--", process.execPath, flood, "stdio"], { state: state.path })
+    const host = startWrap(["--", process.execPath, flood, "stdio"], { state: state.path })
     await host.initialize()
     host.child.stdout?.pause()
     host.send({ jsonrpc: "2.0", id: "unread", method: "tools/call", params: { name: "flood", arguments: {} } })

@@ -17,7 +17,7 @@
  * Where the official Client rejects with an McpError, this package does, too, with the same code: RemoteError, RequestTimeout,
  * ConnectionLost and ResultUnknown extend McpError. UnauthorizedError is an instance of the official class of that name.
  */
-import { Lifecycle } from "@mcp-lifeline/core"
+import { Lifecycle } from "@mcp-lifeline/core/internal"
 import type { ConnectReason } from "@mcp-lifeline/core/types"
 import type { UnauthorizedError as SdkUnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import { ErrorCode, McpError, UrlElicitationRequiredError } from "@modelcontextprotocol/sdk/types.js"

@@ -19,7 +19,7 @@ import * as Session from "./Session.js"
 import * as StatelessConnection from "./StatelessConnection.js"
 
 /** How long a server may be silent before it is initialized, in milliseconds; where an attempt is shorter, a third of that. */
-const patience = 5000
+const silenceLimit = 5000
 
 /** The server has ended because it was asked what it does not know, as far as can be seen. */
 class Exited extends Data.TaggedError("Exited")<{}> {}
@@ -68,7 +68,7 @@ const probed = (
       Effect.sync(() => new ProbedTransport(make())),
       (transport) => Effect.promise(() => transport.end())
     )
-    const millis = Math.min(patience, (options.timeout ?? Number.POSITIVE_INFINITY) / 3)
+    const millis = Math.min(silenceLimit, (options.timeout ?? Number.POSITIVE_INFINITY) / 3)
     const answer = yield* transport.ask({ _meta: Discovery.envelopeOf(options) }, millis)
     const verdict = Era.verdict(Discovery.outcomeOf(answer), "stdio")
     if (verdict._tag === "None") return yield* Discovery.notHeard(answer)

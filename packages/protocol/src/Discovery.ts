@@ -2,7 +2,8 @@
  * `server/discover`, which begins a connection without a session: what it is asked with, and what an answer means. Pure.
  */
 import type { ClientOptions } from "@mcp-lifeline/core"
-import { ConnectError, Nesting } from "@mcp-lifeline/core"
+import { ConnectError } from "@mcp-lifeline/core"
+import { Nesting } from "@mcp-lifeline/core/internal"
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"

@@ -2,7 +2,8 @@
  * What a failure of the SDK or of a transport means: pure decisions.
  */
 import type { ConnectReason, Fate, Loss, RequestReason } from "@mcp-lifeline/core"
-import { ConnectError, PlainText, RequestError } from "@mcp-lifeline/core"
+import { ConnectError, RequestError } from "@mcp-lifeline/core"
+import { PlainText } from "@mcp-lifeline/core/internal"
 import * as JsonRpc from "./JsonRpc.js"
 import * as LostSession from "./LostSession.js"
 

@@ -1,7 +1,8 @@
 /**
  * The handshake of the protocol with sessions: the versions, and the check of a server's answer. Pure.
  */
-import { Nesting, PlainText, type RequestError } from "@mcp-lifeline/core"
+import type { RequestError } from "@mcp-lifeline/core"
+import { Nesting, PlainText } from "@mcp-lifeline/core/internal"
 import type { Implementation, InitializeResult, ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Exit, Predicate } from "effect"
 import * as Failures from "./Failures.js"

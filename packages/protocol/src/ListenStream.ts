@@ -240,7 +240,7 @@ export class ListenStream {
     }
     const isBeating = beatAt !== undefined && longestBeat > 0
     const quiet = honoured === undefined
-      ? openedAt + Pace.patience - now
+      ? openedAt + Pace.acknowledgeTimeout - now
       : isBeating
       ? heardAt + Math.max(Pace.missedBeats * longestBeat, Pace.minSilence) - now
       : Number.POSITIVE_INFINITY

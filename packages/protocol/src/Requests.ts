@@ -95,9 +95,7 @@ export class Requests {
     const pending: Pending = {
       method,
       options,
-      deadline: options.resetTimeoutOnProgress === true && maxTotalTimeout < Number.POSITIVE_INFINITY
-        ? performance.now() + maxTotalTimeout
-        : Number.POSITIVE_INFINITY,
+      deadline: performance.now() + maxTotalTimeout,
       settle,
       timer: undefined,
       isSending: true
@@ -118,9 +116,7 @@ export class Requests {
     }
     sending.then(() => {
       pending.isSending = false
-    }, (error: unknown) => {
-      if (this.#pending.get(id) === pending) this.#fail(id, error, "unknown")
-    })
+    }, (error: unknown) => this.#fail(id, error, "unknown"))
     // After the send, because this can be done while the server works; it may have answered already.
     if (this.#pending.has(id)) this.#startTimer(id, pending, Math.min(options.timeout, maxTotalTimeout))
     return id
@@ -227,7 +223,7 @@ export class Requests {
   #startTimer(id: number, pending: Pending, millis: number): void {
     if (millis === Number.POSITIVE_INFINITY) return
     pending.timer = setTimeout(() => {
-      if (this.#take(id) === undefined) return
+      this.#take(id)
       const fate = this.#giveUp(id, pending, timedOut)
       pending.settle(Exit.fail(Failures.timedOut(pending.method, fate)))
     }, Math.min(millis, maxTimer))

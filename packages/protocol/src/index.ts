@@ -11,6 +11,16 @@ export * as MemoryConnector from "./MemoryConnector.js"
 export * as Meta from "./Meta.js"
 export * as Oversized from "./Oversized.js"
 export { Pieces } from "./Pieces.js"
+export {
+  type Answer,
+  ClientRequest,
+  ClientRequests,
+  type Fate,
+  type Responder,
+  responseOf,
+  type Work,
+  workOf
+} from "./relay/ClientRequest.js"
 export { Held } from "./relay/Held.js"
 export type { Introduction, Receiver } from "./relay/Incoming.js"
 export { Incoming } from "./relay/Incoming.js"

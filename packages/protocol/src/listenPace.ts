@@ -12,7 +12,7 @@ export const maxAsked = 600_000
 export const maxShort = 5
 export const rest = 300_000
 /** A stream has to be acknowledged in this time. */
-export const patience = 30_000
+export const acknowledgeTimeout = 30_000
 /** Subscriptions that are wanted within this time of each other are asked for together. */
 export const gather = 20
 /** A stream is not opened again more often for new subscriptions. */

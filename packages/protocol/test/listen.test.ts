@@ -480,6 +480,185 @@ describe("subscriptions to resources", () => {
     }))
 })
 
+describe("what ends a stream, and what does not", () => {
+  const subscribe = (connection: Effect.Effect.Success<ReturnType<typeof connected>>["connection"], uri: string) =>
+    connection.request("resources/subscribe", { uri }, request)
+  const both: ServerCapabilities = { tools: { listChanged: true }, resources: { subscribe: true } }
+
+  it.scoped("[E4] one of two that wait for a subscription gives it up: the other gets it", () =>
+    Effect.gen(function*() {
+      const { acknowledge, connection, current } = yield* connected(both)
+      yield* acknowledge()
+      const first = yield* Effect.fork(subscribe(connection, "a:1"))
+      const second = yield* Effect.fork(subscribe(connection, "a:1"))
+      yield* TestClock.adjust(0)
+      yield* Fiber.interrupt(first)
+      yield* TestClock.adjust(20)
+      assert.deepStrictEqual(current().params["notifications"], {
+        toolsListChanged: true,
+        resourceSubscriptions: ["a:1"]
+      })
+      yield* acknowledge()
+      yield* Fiber.join(second)
+    }))
+
+  it.scoped("[E4] one list and one subscription are two things to listen for", () =>
+    Effect.gen(function*() {
+      const { acknowledge, cancelled, connection, end, listens } = yield* connected(both)
+      const fiber = yield* Effect.fork(subscribe(connection, "a:1"))
+      yield* TestClock.adjust(20)
+      yield* acknowledge()
+      yield* Fiber.join(fiber)
+      const count = listens().length
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(listens().length, count)
+      assert.strictEqual(cancelled.length, count - 1)
+      yield* end
+      assert.strictEqual(listens().length, count + 1)
+    }))
+
+  it.scoped("[E4] where a server has promised nothing, a subscription is reason to ask it again", () =>
+    Effect.gen(function*() {
+      for (const ends of [false, true]) {
+        const { acknowledge, connection, current, end, listens } = yield* connected(both)
+        yield* acknowledge({})
+        if (ends) yield* end
+        yield* TestClock.adjust("1 hour")
+        const before = listens().length
+        const fiber = yield* Effect.fork(subscribe(connection, "a:1"))
+        yield* TestClock.adjust(1500)
+        assert.strictEqual(listens().length, before + 1)
+        assert.deepStrictEqual(current().params["notifications"]["resourceSubscriptions"], ["a:1"])
+        yield* acknowledge()
+        yield* Fiber.join(fiber)
+      }
+    }))
+
+  it.scoped("[E4] after many short streams one that is open again takes subscriptions", () =>
+    Effect.gen(function*() {
+      const { acknowledge, connection, cut, listens } = yield* connected(both)
+      for (let i = 0; i < 5; i++) {
+        yield* TestClock.adjust(10_000)
+        yield* cut()
+      }
+      yield* TestClock.adjust(0.75 * 300_000)
+      assert.strictEqual(listens().length, 6)
+      const fiber = yield* Effect.fork(subscribe(connection, "a:1"))
+      yield* TestClock.adjust(1500)
+      yield* acknowledge()
+      yield* Fiber.join(fiber)
+    }))
+
+  it.scoped("[E4] the rest after many short streams is jittered", () =>
+    Effect.gen(function*() {
+      const { cut, listens } = yield* connected(undefined, 1 - Number.EPSILON)
+      for (let i = 0; i < 5; i++) {
+        yield* TestClock.adjust(30_000)
+        yield* cut()
+      }
+      yield* TestClock.adjust(299_998)
+      assert.strictEqual(listens().length, 5)
+      yield* TestClock.adjust(2)
+      assert.strictEqual(listens().length, 6)
+    }))
+
+  it.scoped("[E4] what a server promises that it was not asked for counts for nothing", () =>
+    Effect.gen(function*() {
+      const { acknowledge, connection, listens } = yield* connected(both)
+      yield* acknowledge({ toolsListChanged: true, resourceSubscriptions: ["a:9"] })
+      const fiber = yield* Effect.fork(subscribe(connection, "a:9"))
+      yield* TestClock.adjust(0)
+      assert.isNull(fiber.unsafePoll())
+      yield* TestClock.adjust(1500)
+      assert.strictEqual(listens().length, 2)
+      yield* acknowledge()
+      yield* Fiber.join(fiber)
+    }))
+
+  it.scoped("[E4] an acknowledgement may name its request as a text, or not at all", () =>
+    Effect.gen(function*() {
+      for (const named of [true, false]) {
+        const { connection, current, receive } = yield* connected(both)
+        const fiber = yield* Effect.fork(subscribe(connection, "a:1"))
+        yield* TestClock.adjust(1500)
+        const { id, params: { notifications } } = current()
+        const _meta = named ? { [subscriptionId]: String(id) } : {}
+        receive({
+          jsonrpc: "2.0",
+          method: "notifications/subscriptions/acknowledged",
+          params: { notifications, _meta }
+        })
+        yield* Fiber.join(fiber)
+      }
+    }))
+
+  it.scoped("[E5] one comment, or those of other requests, make no rhythm that could be missed", () =>
+    Effect.gen(function*() {
+      const { acknowledge, current, doubts, listens, transport } = yield* connected()
+      yield* acknowledge()
+      transport.onbeat?.(current().id)
+      for (let i = 0; i < 3; i++) {
+        yield* TestClock.adjust(1000)
+        transport.onbeat?.(4711)
+      }
+      yield* TestClock.adjust("1 day")
+      assert.deepStrictEqual([doubts(), listens().length], [0, 1])
+      const none = yield* connected()
+      yield* none.refuse(-32601)
+      none.transport.onbeat?.(none.current().id)
+      none.receive({
+        jsonrpc: "2.0",
+        method: "notifications/tools/list_changed",
+        params: { _meta: { [subscriptionId]: 1 } }
+      })
+      assert.lengthOf(none.notifications, 1)
+    }))
+
+  it.scoped("[E5] what a server announces proves life as its comments do", () =>
+    Effect.gen(function*() {
+      const { acknowledge, current, doubts, receive, transport } = yield* connected()
+      yield* acknowledge()
+      for (let i = 0; i < 3; i++) {
+        transport.onbeat?.(current().id)
+        yield* TestClock.adjust(15_000)
+      }
+      for (let i = 0; i < 10; i++) {
+        receive({
+          jsonrpc: "2.0",
+          method: "notifications/tools/list_changed",
+          params: { _meta: { [subscriptionId]: 1 } }
+        })
+        yield* TestClock.adjust(15_000)
+      }
+      assert.strictEqual(doubts(), 0)
+      yield* TestClock.adjust(30_000)
+      assert.strictEqual(doubts(), 1)
+    }))
+
+  it.scoped("[E4] what a server announces of a resource that nobody asked for here is handed on", () =>
+    Effect.gen(function*() {
+      const { acknowledge, notifications, receive } = yield* connected(both)
+      yield* acknowledge()
+      for (const params of [{ uri: "a:7" }, {}]) {
+        receive({
+          jsonrpc: "2.0",
+          method: "notifications/resources/updated",
+          params: { ...params, _meta: { [subscriptionId]: 1 } }
+        })
+      }
+      assert.deepStrictEqual(notifications.map(({ params }) => params), [{ uri: "a:7" }, {}])
+    }))
+
+  it.scoped("[E4] a refusal that a lost session may have given is a doubt; another is none", () =>
+    Effect.gen(function*() {
+      for (const [error, expected] of [[{ ifSessionLost: "rejected" }, 1], [{}, 0]] as const) {
+        const { cut, doubts } = yield* connected()
+        yield* cut({ fate: "answered", reason: "remote", code: -32000, ...error })
+        assert.strictEqual(doubts(), expected)
+      }
+    }))
+})
+
 describe("what each request says", () => {
   it.scoped("[E5] the level of log messages is said in each request from then on", () =>
     Effect.gen(function*() {

@@ -135,7 +135,7 @@ export const text = (answer: Answer, maxBytes: number): Effect.Effect<string, Ht
     }))
 
 /** How long, in milliseconds, the text of a refusal is waited for. */
-const patience = 800
+const refusalTimeout = 800
 
 /** Up to `limit` characters of a body, as far as they come within a second; nothing of what cannot be read. */
 export const someText = (answer: Answer, limit: number): Effect.Effect<string> =>
@@ -152,7 +152,7 @@ export const someText = (answer: Answer, limit: number): Effect.Effect<string> =
       const timer = setTimeout(() => {
         finish()
         readable.destroy()
-      }, patience)
+      }, refusalTimeout)
       readable.on("data", (chunk: Buffer) => {
         said += decoder.decode(chunk, { stream: true })
         if (said.length > limit) {

@@ -2,7 +2,7 @@
  * What people are told of a failed exchange: one line on what happened, why as far as that is known, and what to do. The
  * address of the server stands before it.
  */
-import { PlainText } from "@mcp-lifeline/core"
+import { PlainText } from "@mcp-lifeline/core/internal"
 import { LoginFailure } from "@mcp-lifeline/protocol"
 import type { HttpFailure, NetworkFailure, RedirectFailure, StatusFailure } from "./HttpFailure.js"
 import { namesLostSession, oneLine } from "./HttpFailure.js"

@@ -1,8 +1,9 @@
 /**
  * Connections to MCP servers over HTTP.
  */
-import { Check, ConnectError, Problem, TimeSpan } from "@mcp-lifeline/core"
+import { ConnectError } from "@mcp-lifeline/core"
 import type { Connection, ConnectOptions, Connector, SuspendedSession } from "@mcp-lifeline/core"
+import { Check, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Binding, EraMemory, type LoginFailure, type SdkConnection, SpeaksSessions } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"

@@ -4,7 +4,7 @@
  * A failure is described once, where it happens. FailureText says it to people, Outcome says what it means for a connection
  * or a request.
  */
-import { PlainText } from "@mcp-lifeline/core"
+import { PlainText } from "@mcp-lifeline/core/internal"
 import type { LoginFailure } from "@mcp-lifeline/protocol"
 import { LostSession } from "@mcp-lifeline/protocol"
 import { Data } from "effect"

@@ -1,7 +1,7 @@
 /**
  * The proxies that the environment names, as curl reads them: an address may do without its scheme.
  */
-import type { Problem } from "@mcp-lifeline/core"
+import type { Problem } from "@mcp-lifeline/core/internal"
 
 /** A proxy. */
 export interface Proxy {

@@ -26,7 +26,8 @@ describe("whose an address is", () => {
         "64:ff9b::7f00:1",
         "64:ff9b::127.0.0.1",
         "2002:7f00:1::",
-        "::ffff:0:127.0.0.1"
+        "::ffff:0:127.0.0.1",
+        "::ffff:127.0.0.1%eth0"
       ],
       private: [
         "10.0.0.1",
@@ -94,6 +95,7 @@ describe("whose an address is", () => {
         "fe00::1",
         "fbff::1",
         "::ffff:8.8.8.8",
+        "::ffff:192.0.1.1",
         "64:ff9b::808:808",
         "2002:808:808::1",
         "2001:db8::1"
@@ -121,6 +123,7 @@ describe("whose an address is", () => {
         "LOCALHOST",
         "localhost.",
         "a.localhost",
+        "ab.c.localhost",
         "127.1",
         "2130706433",
         "0x7f000001",

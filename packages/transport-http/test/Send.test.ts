@@ -69,6 +69,52 @@ describe("what is sent", () => {
     await asked
   })
 
+  it("[T3:unit] gives the head and the body of the answer, and sends what is to be sent", async () => {
+    const bodies: Array<unknown> = []
+    const answered = { statusCode: 202, headers: { a: "1" }, body: "as it came" }
+    const request = (_: URL, { body }: { readonly body: unknown }) => {
+      bodies.push(body)
+      return Promise.resolve(answered)
+    }
+    const send = byDispatcher({ request } as never, { calls: {}, prompt: {} } as never)
+    const answer = await send({ method: "POST", url, headers: {}, body: "{}" }, {}, signal)
+    assert.deepStrictEqual(answer as unknown, { status: 202, headers: { a: "1" }, body: "as it came" })
+    await send({ method: "GET", url, headers: {} }, {}, signal)
+    assert.deepStrictEqual(bodies, ["{}", null])
+  })
+
+  it("[C19:unit] a fetch is not given what was withdrawn; what it was given may have left", async () => {
+    let fetched = 0
+    const send = byFetch(() => {
+      fetched++
+      return Promise.resolve(new Response("there"))
+    })
+    const withdrawn = new Dispatch()
+    assert.isTrue(withdrawn.withdraw())
+    const error = await send({ method: "POST", url, headers: {}, dispatch: withdrawn }, {}, signal)
+      .catch((cause: unknown) => cause)
+    assert.instanceOf(error, Error)
+    assert.strictEqual(fetched, 0)
+    const dispatch = new Dispatch()
+    await send({ method: "POST", url, headers: {}, dispatch }, {}, signal)
+    assert.deepStrictEqual([fetched, dispatch.isDone, dispatch.withdraw()], [1, true, false])
+  })
+
+  it("[T2:unit] the rest of a fetch's answer that nobody wants is not read", async () => {
+    let cancelled = 0
+    const endless = new ReadableStream({
+      pull: (controller) => controller.enqueue(new Uint8Array(1000)),
+      cancel: () => {
+        cancelled++
+      }
+    })
+    const send = byFetch(() => Promise.resolve(new Response(endless)))
+    const { body } = await send({ method: "GET", url, headers: {} }, {}, signal)
+    await body.dump({ limit: 100 })
+    await new Promise((resolve) => body.once("close", resolve))
+    assert.strictEqual(cancelled, 1)
+  })
+
   it("[T3:unit] an answer of a fetch without a body is empty", async () => {
     const send = byFetch(() => Promise.resolve(new Response(null, { status: 202 })))
     const { body, status } = await send({ method: "POST", url, headers: {} }, {}, signal)

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, TestClock } from "effect"
+import { Clock, Effect, Exit, Fiber, Random, TestClock } from "effect"
+import type * as EventStream from "../src/EventStream.js"
 import * as HttpFailure from "../src/HttpFailure.js"
 import * as ServerStream from "../src/ServerStream.js"
 
@@ -94,6 +95,143 @@ describe("ServerStream", () => {
       }
     }
   })
+
+  const status = (status: number, session = false, retryAfter?: number) =>
+    new HttpFailure.StatusFailure({
+      status,
+      detail: "",
+      error: undefined,
+      retryAfter,
+      renewable: false,
+      authorized: false,
+      session
+    })
+
+  it("[T4:unit] what a refusal means: another try, a fresh start, no stream, or no session any more", () => {
+    const again = [401, 403, 407, 408, 409, 425, 429, 500, 502, 503]
+    for (const resuming of [false, true]) {
+      for (const one of again) assert.strictEqual(ServerStream.verdict(status(one), resuming), "again", `${one}`)
+      for (const one of [405, 501]) assert.strictEqual(ServerStream.verdict(status(one), resuming), "none", `${one}`)
+      for (const one of [400, 418, 499]) {
+        assert.strictEqual(ServerStream.verdict(status(one), resuming), resuming ? "fresh" : "none", `${one}`)
+      }
+      assert.strictEqual(ServerStream.verdict(status(404, true), resuming), "session")
+      assert.strictEqual(ServerStream.verdict(reset, resuming), "again")
+      assert.strictEqual(
+        ServerStream.verdict(new HttpFailure.AnswerFailure({ detail: "a page" }), resuming),
+        "none"
+      )
+      assert.strictEqual(
+        ServerStream.verdict(
+          new HttpFailure.RedirectFailure({ status: 302, to: "http://x.test/", why: "origin" }),
+          resuming
+        ),
+        "none"
+      )
+    }
+  })
+
+  /** What the stream does when its openings end like this; then it stays open. Gives when it was opened, and with which bound. */
+  const opened = (
+    ends: ReadonlyArray<(position: EventStream.Position) => Effect.Effect<EventStream.End, HttpFailure.HttpFailure>>,
+    lastEventId?: string
+  ) =>
+    Effect.gen(function*() {
+      const position: EventStream.Position = { lastEventId, retry: undefined }
+      const times: Array<number> = []
+      const bounds: Array<number | undefined> = []
+      const fiber = yield* Effect.fork(ServerStream.keep({
+        open: (position, bound) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            times.push(now)
+            bounds.push(bound)
+            return ends[times.length - 1]?.(position) ?? Effect.never
+          }),
+        position,
+        target: "http://server.test/mcp"
+      }))
+      for (let i = 0; i < 2 * ends.length; i++) yield* TestClock.adjust("5 minutes")
+      const outcome = fiber.unsafePoll()
+      yield* Fiber.interrupt(fiber)
+      return {
+        bounds,
+        position,
+        waits: times.slice(1).map((time, index) => time - times[index]!),
+        loss: outcome !== null && Exit.isSuccess(outcome) ? outcome.value : undefined
+      }
+    }).pipe(Effect.withRandom(Random.fixed([0])))
+
+  const silent = () => Effect.succeed({ cause: undefined, isSilent: true })
+  const ended = () => Effect.succeed({ cause: undefined })
+  const refused = HttpFailure.fromNetwork(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }))
+
+  it.effect("[T4:virtual] one that brings nothing new is opened again at once, and may be silent ever longer, five minutes at most", () =>
+    Effect.gen(function*() {
+      const brings = (id: string) => (position: EventStream.Position) => {
+        position.lastEventId = id
+        return silent()
+      }
+      const { bounds, waits } = yield* opened([...Array<typeof silent>(8).fill(silent), brings("2"), silent], "1")
+      assert.deepStrictEqual(bounds, [
+        5000,
+        10_000,
+        20_000,
+        40_000,
+        80_000,
+        160_000,
+        300_000,
+        300_000,
+        300_000,
+        5000,
+        10_000
+      ])
+      assert.deepStrictEqual(waits, Array<number>(10).fill(0))
+      // Nothing is kept where there is no place to resume from.
+      assert.deepStrictEqual((yield* opened([ended])).bounds, [undefined, undefined])
+    }))
+
+  it.effect("[T4:virtual] one that ends at once is opened ever more slowly, until it has lived or brought something", () =>
+    Effect.gen(function*() {
+      const lives = () => Effect.delay(ended(), 10_000)
+      const almost = () => Effect.delay(ended(), 9999)
+      const brings = (position: EventStream.Position) => {
+        position.lastEventId = "1"
+        return ended()
+      }
+      const { waits } = yield* opened([ended, ended, ended, lives, ended, almost, brings, ended, ended, silent, ended])
+      assert.deepStrictEqual(waits, [1000, 2000, 4000, 11_000, 1000, 11_999, 1000, 1000, 2000, 0, 1000])
+    }))
+
+  it.effect("[T4:virtual] what a server asks to wait is waited, whether with its refusal or on its stream", () =>
+    Effect.gen(function*() {
+      const asks = (position: EventStream.Position) => {
+        position.retry = 7000
+        return ended()
+      }
+      const fails = () => Effect.fail(status(503, false, 20_000))
+      const { waits } = yield* opened([asks, fails, ended, () => Effect.fail(reset), () => Effect.fail(reset)])
+      assert.deepStrictEqual(waits, [7000, 30_000, 28_000, 30_000, 30_000])
+    }))
+
+  it.effect("[T4:virtual] three refused connections in a row, a second apart, and no fewer, mean that the server is gone", () =>
+    Effect.gen(function*() {
+      const no = () => Effect.fail(refused)
+      const gone = yield* opened([no, no, () => Effect.fail(reset), no, no, ended, no, no, no])
+      assert.deepInclude(gone.loss, { kind: "closed", cause: refused })
+      assert.deepStrictEqual(gone.waits, [1000, 1000, 1000, 1000, 1000, 2000, 2000, 2000])
+      assert.isUndefined((yield* opened([no, no])).loss)
+    }))
+
+  it.effect("[R6:unit] a session that is forgotten is its loss; a place that is refused is given up", () =>
+    Effect.gen(function*() {
+      const failure = status(404, true, 3000)
+      const { loss, waits } = yield* opened([() => Effect.fail(failure)])
+      assert.deepInclude(loss, { kind: "session", retryAfter: 3000, cause: failure })
+      assert.include(loss?.message, "http://server.test/mcp: the stream from the server: ")
+      assert.deepStrictEqual(waits, [])
+      const fresh = yield* opened([() => Effect.fail(status(400))], "1")
+      assert.deepStrictEqual([fresh.position.lastEventId, fresh.bounds], [undefined, [5000, undefined]])
+    }))
 
   it("[T3] Retry-After: seconds, dates, and nonsense", () => {
     const now = Date.parse("2026-01-01T00:00:00Z")

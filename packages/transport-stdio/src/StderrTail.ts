@@ -1,7 +1,7 @@
 /**
  * The last lines that a process wrote to stderr, masked.
  */
-import { PlainText } from "@mcp-lifeline/core"
+import { PlainText } from "@mcp-lifeline/core/internal"
 import { StringDecoder } from "node:string_decoder"
 import type { Secrets } from "./Secrets.js"
 import { mask, maskCut } from "./Secrets.js"

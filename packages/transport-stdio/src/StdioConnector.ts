@@ -2,7 +2,7 @@
  * MCP servers as child processes.
  */
 import type { Connector } from "@mcp-lifeline/core"
-import { Check, Problem, TimeSpan } from "@mcp-lifeline/core"
+import { Check, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Binding, EraMemory, SpeaksSessions } from "@mcp-lifeline/protocol"
 import { Duration, Effect, Predicate, Redacted, Runtime } from "effect"
 import * as Environment from "./Environment.js"

@@ -2,7 +2,8 @@
  * JSON-RPC over the standard streams of a child process: a Transport of the official SDK that knows how it ended.
  */
 import type { Loss, Peer } from "@mcp-lifeline/core"
-import { PlainText, RequestError } from "@mcp-lifeline/core"
+import { RequestError } from "@mcp-lifeline/core"
+import { PlainText } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"

@@ -12,7 +12,8 @@ import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll } from "vitest"
 import { fixture, livingIn } from "./support.js"
 
-const source = (name: string): string => fileURLToPath(new URL(`../../${name}/src/index.ts`, import.meta.url))
+const source = (name: string, module = "index"): string =>
+  fileURLToPath(new URL(`../../${name}/src/${module}.ts`, import.meta.url))
 
 let directory = ""
 let bundle = ""
@@ -28,6 +29,7 @@ beforeAll(async () => {
     logLevel: "silent",
     alias: {
       "@mcp-lifeline/core": source("core"),
+      "@mcp-lifeline/core/internal": source("core", "internal"),
       "@mcp-lifeline/protocol": source("protocol"),
       "@mcp-lifeline/transport-stdio": source("transport-stdio")
     }

@@ -5,7 +5,7 @@ import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Logger } from "effect"
 import * as Environment from "../src/Environment.js"
 import { StdioTransport } from "../src/StdioTransport.js"
-import { call, connect, connectOptions, lossOf, server } from "./support.js"
+import { call, connect, connectOptions, lossOf, server, transportOptions } from "./support.js"
 
 const warnings = () => {
   const lines: Array<string> = []
@@ -65,16 +65,8 @@ describe("what comes on stdout", () => {
         const transport = new StdioTransport({
           ...StdioFaultServer.command(),
           env: Environment.make({}, process.env, process.platform),
-          cwd: undefined,
-          stdinGrace: 100,
-          termGrace: 10_000,
-          handleSignals: false,
-          maxMessageBytes: 10_000,
-          maxLineBytes: 4_000_000,
-          secrets: [],
-          target: "server",
-          onStderr: undefined,
-          warn: () => {}
+          ...transportOptions,
+          stdinGrace: 100
         })
         const connection = yield* SdkConnection.connect(transport, connectOptions)
         const loss = yield* Effect.fork(lossOf(connection))

@@ -21,6 +21,20 @@ export const server = (
   ...more
 })
 
+/** What a transport alone is made of, beside its program. */
+export const transportOptions = {
+  cwd: undefined,
+  stdinGrace: 0,
+  termGrace: 10_000,
+  handleSignals: false,
+  maxMessageBytes: 10_000,
+  maxLineBytes: 4_000_000,
+  secrets: [],
+  target: "server",
+  onStderr: undefined,
+  warn: () => {}
+}
+
 /** The eras of the protocol, for suites of what holds in both. */
 export const eras = ["2025", "2026"] as const
 

@@ -13,20 +13,21 @@ import type {
   ReadResourceResult
 } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Either, Option, Stream } from "effect"
+import type { Calls } from "../calls/Calls.js"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { CallError, CommandError } from "../Errors.js"
 import * as Health from "../health/Health.js"
-import { withDeadline } from "../internal/deadline.js"
 import { firstOf } from "../internal/firstOf.js"
-import { aMoment } from "../internal/moment.js"
-import type { BackendState } from "../lifecycle/BackendState.js"
-import type { Supervisor } from "../lifecycle/Supervisor.js"
+import { yieldTurns } from "../internal/yieldTurns.js"
 import type { Event } from "../observe/Event.js"
 import * as Live from "../observe/Live.js"
 import { type CallOptions, timeOf } from "../options/CallOptions.js"
 import type { Connector, ServerNotification } from "../port/Connector.js"
 import type { Method, Params, Result } from "../port/Method.js"
-import type { Status } from "./Status.js"
+import { withDeadline } from "../port/withDeadline.js"
+import type { BackendState } from "../state/BackendState.js"
+import type { Status } from "../state/Status.js"
+import type { Supervisor } from "../supervisor/Supervisor.js"
 import { statusOf } from "./statusOf.js"
 
 /** The result of `healthCheck`. */
@@ -90,20 +91,6 @@ export interface Backend {
     params: Params<M>,
     options?: CallOptions
   ) => Effect.Effect<Result<M>, CallError>
-  /**
-   * `request` for callers that have no fiber, and want to make one only if they need it. Calls `next` once, perhaps before this returns.
-   * `next` gets the exit of the request; or, if there is no connection, something went wrong, or telemetry makes a span of the call, an
-   * effect that carries on with it. Returns a function that cancels the request, as long as `next` was not called. If you interrupt the
-   * fiber of that effect, call this function too: a fiber that has not begun is interrupted without a trace. The function returns what
-   * becomes of the request: `notSent`, or `unknown` if the server may carry it out. If there is such a fiber, call the function once more
-   * when that has ended, because only then it is known.
-   */
-  readonly start: <M extends Method>(
-    method: M,
-    params: Params<M>,
-    options: CallOptions | undefined,
-    next: (rest: Effect.Effect<Result<M>, CallError>) => void
-  ) => () => "notSent" | "unknown"
   /** Sends a notification, waiting for a connection like a call. Ends when it was sent. */
   readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, CallError>
   /**
@@ -191,14 +178,14 @@ export class BackendHandle implements Backend {
   get catalog(): Backend["catalog"] {
     const { published } = this.#state
     const { refresh } = this.#supervisor.tasks
-    const want = Effect.map(refresh.want, () => refresh.asked())
+    const look = Effect.map(refresh.enable, () => refresh.touch())
     const changes = Stream.changes(Stream.map(published.changes, (slot) => slot.snapshot))
-    return Live.make(Effect.map(want, () => published.value.snapshot), Stream.unwrap(Effect.as(want, changes)))
+    return Live.make(Effect.map(look, () => published.value.snapshot), Stream.unwrap(Effect.as(look, changes)))
   }
 
   /** Somebody looks at the catalogue of its fleet: lists that have expired are read again. */
-  catalogAsked(): void {
-    this.#supervisor.tasks.refresh.asked()
+  touchCatalog(): void {
+    this.#supervisor.tasks.refresh.touch()
   }
 
   get refresh(): Backend["refresh"] {
@@ -240,7 +227,8 @@ export class BackendHandle implements Backend {
   }
 
   get isHealthy(): Backend["isHealthy"] {
-    return (threshold = Health.threshold) => Effect.sync(() => Health.score(this.#state.probes) >= threshold)
+    return (threshold = Health.threshold) =>
+      Effect.sync(() => Health.score(this.#supervisor.tasks.probe.history) >= threshold)
   }
 
   get healthCheck(): Backend["healthCheck"] {
@@ -264,7 +252,7 @@ export class BackendHandle implements Backend {
     const { published } = this.#state
     // A call that has just been given its connection takes the lease within a moment.
     return Effect.zipRight(
-      aMoment,
+      yieldTurns,
       Effect.suspend(() => {
         const slot = published.value
         const runtime = slot.current?.runtime
@@ -305,9 +293,9 @@ export class BackendHandle implements Backend {
     return (method, params, options) => calls.request(method, params, options)
   }
 
-  get start(): Backend["start"] {
-    const { calls } = this.#supervisor
-    return (method, params, options, next) => calls.start(method, params, options, next)
+  /** For `start` of `internal.ts`. */
+  get calls(): Calls {
+    return this.#supervisor.calls
   }
 
   get notify(): Backend["notify"] {

@@ -3,24 +3,24 @@
  */
 import { Effect, type Either, Scope } from "effect"
 import type { InvalidOptions } from "../Errors.js"
-import { type ConnectPermits, unbounded } from "../fleet/ConnectPermits.js"
 import { onClockJump } from "../internal/ClockJump.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import type { Hub } from "../internal/Hub.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { intervalOf } from "../keepalive/cadence.js"
 import { methodOf } from "../keepalive/KeepaliveState.js"
-import { BackendState } from "../lifecycle/BackendState.js"
-import { Supervisor } from "../lifecycle/Supervisor.js"
 import type { BackendObserver } from "../observe/BackendObserver.js"
-import * as Observe from "../observe/Observe.js"
 import * as Telemetry from "../observe/Telemetry.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import { type Policy, type PolicyOptions, resolve } from "../options/Policy.js"
+import { BackendState } from "../state/BackendState.js"
+import { type ConnectPermits, unbounded } from "../supervisor/ConnectPermits.js"
+import { Supervisor } from "../supervisor/Supervisor.js"
 import { BackendHandle } from "./BackendHandle.js"
+import { measure } from "./measure.js"
 
 /** What a fleet gives to its backends. */
-export interface Surroundings {
+export interface FleetContext {
   /** What the fleet has resolved of the backend's options and its own. */
   readonly policy?: Policy | undefined
   readonly permits?: ConnectPermits | undefined
@@ -35,28 +35,28 @@ export interface Surroundings {
 export const startBackend = (
   id: string,
   options: BackendOptions,
-  surroundings: Surroundings
+  fleet: FleetContext
 ): Effect.Effect<BackendHandle, InvalidOptions, Scope.Scope> =>
   Effect.gen(function*() {
-    const policy = surroundings.policy ?? (yield* resolvePolicy(id, options))
-    const { fleetStartedAt } = surroundings
+    const policy = fleet.policy ?? (yield* resolvePolicy(id, options))
+    const { fleetStartedAt } = fleet
     const state = new BackendState(id, policy, yield* Effect.clock, fleetStartedAt, options.catalogMemory)
     const telemetry = yield* Telemetry.Current
-    if (telemetry !== undefined) Observe.measure(state, options.connector, telemetry)
+    if (telemetry !== undefined) measure(state, options.connector, telemetry)
     const { interval } = policy.keepalive
     const used = intervalOf(policy, 0)
     if (used < interval && methodOf(policy) !== "none") {
       const [half, asked] = [used, interval].map(formatMillis)
       yield* SafeLog.info(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
     }
-    const supervisor = new Supervisor(state, options, surroundings.permits ?? unbounded)
-    state.observer = surroundings.observer
+    const supervisor = new Supervisor(state, options, fleet.permits ?? unbounded)
+    state.observer = fleet.observer
     const { snapshot } = state.published.value
     if (snapshot !== undefined) state.observer?.catalogChanged(snapshot)
     // Registered before the supervisor's own finalizer, so it runs when everything is torn down and reported.
     yield* Effect.addFinalizer(() => Effect.sync(() => state.end()))
     yield* supervisor.start
-    const { clockJumps } = surroundings
+    const { clockJumps } = fleet
     const jumped = () => state.send({ _tag: "ClockJumped" })
     if (clockJumps === undefined) yield* onClockJump(jumped)
     else yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(clockJumps.listen(jumped)))

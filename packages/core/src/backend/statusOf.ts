@@ -3,17 +3,18 @@
  */
 import * as Health from "../health/Health.js"
 import { statusOf as keepaliveStatus } from "../keepalive/KeepaliveState.js"
-import type { BackendState } from "../lifecycle/BackendState.js"
-import type { Supervisor } from "../lifecycle/Supervisor.js"
 import type { Connector } from "../port/Connector.js"
-import type { Status } from "./Status.js"
+import type { BackendState } from "../state/BackendState.js"
+import type { Status } from "../state/Status.js"
+import type { Supervisor } from "../supervisor/Supervisor.js"
 
 /** How many characters of a session id are shown. */
 const sessionIdLength = 8
 
 /** The account of this moment. */
 export const statusOf = (backend: BackendState, supervisor: Supervisor, connector: Connector): Status => {
-  const { counters, id, keepalive, policy, probes } = backend
+  const { counters, id, policy } = backend
+  const { keepalive, probe: { history } } = supervisor.tasks
   const slot = backend.published.value
   const { current, generation, nextAttemptAt, snapshot, state } = slot
   const now = backend.now()
@@ -25,8 +26,8 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
     backend: id,
     state: state._tag,
     generation,
-    health: Health.view(state, probes, counters.connections > 0),
-    healthScore: Health.score(probes),
+    health: Health.view(state, history, counters.connections > 0),
+    healthScore: Health.score(history),
     transport: connector.transport,
     target: connector.target,
     peer: connection?.peer,
@@ -46,21 +47,21 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
     connectorWarning: connector.warning?.(),
     abandonedCloses: counters.abandonedCloses,
     lostSessions: {
-      count: supervisor.connecting.lostSessions.count,
-      warning: supervisor.connecting.lostSessions.describe(now)
+      count: supervisor.connections.lostSessions.count,
+      warning: supervisor.connections.lostSessions.describe(now)
     },
     lastAttemptAt: counters.lastAttemptAt,
     lastSuccessAt: counters.lastSuccessAt,
     nextAttemptAt,
-    failedAttempts: stable ? 0 : supervisor.connecting.failedAttempts,
+    failedAttempts: stable ? 0 : supervisor.connections.failedAttempts,
     failures: {
       discovery: current?.runtime.failures("discovery") ?? 0,
       request: current?.runtime.failures("request") ?? 0
     },
     inFlight: current?.runtime.inFlight ?? 0,
-    waiting: supervisor.calls.waiting,
+    waiting: supervisor.calls.wait.waiting,
     calls: { givenUp: counters.callsGivenUp },
-    keepalive: keepaliveStatus(policy, keepalive, connection),
+    keepalive: keepaliveStatus(policy, keepalive.state, connection),
     catalog: snapshot && {
       generation: snapshot.generation,
       revision: snapshot.revision,

@@ -14,8 +14,8 @@ import {
   ResultUnknown
 } from "../Errors.js"
 import { formatMillis } from "../internal/formatMillis.js"
-import type { Slot } from "../lifecycle/BackendState.js"
-import { inWords, type State } from "../lifecycle/Lifecycle.js"
+import { entries, inWords, type State } from "../lifecycle/Lifecycle.js"
+import type { Slot } from "../state/BackendState.js"
 
 /** The request that failed, and where its backend stands now. */
 export interface About {
@@ -79,41 +79,28 @@ export const toCallError = (error: RequestError, about: About): CallError => {
         })
     case "notSent":
     case "rejected":
-      if (error.reason === "timeout") return neverSent(about)
-      return error.reason === "unauthorized" || error.reason === "rateLimited" || error.reason === "server"
-        ? turnedDown(error, about)
-        : new ConnectionLost({
-          ...common,
-          message: `${backend}: ${method} was not carried out (${error.message}); it is safe to call again`
-        })
+      // It waited for its turn, mostly behind others that the server has not taken yet, until its time was over.
+      if (error.reason === "timeout") {
+        const why = `because its ${timeout} ms were over before its turn came. It is safe to call again`
+        return notTaken(about, `${backend}: ${method} was not sent, ${why}`)
+      }
+      // The server lives, and did not take this one request.
+      if (error.reason === "unauthorized" || error.reason === "rateLimited" || error.reason === "server") {
+        const advice = error.reason === "unauthorized" ? "Check the credentials" : "Call again later"
+        return notTaken(
+          about,
+          `${backend} did not accept ${method}, and it was not carried out: ${error.message}. ${advice}`
+        )
+      }
+      return new ConnectionLost({
+        ...common,
+        message: `${backend}: ${method} was not carried out (${error.message}); it is safe to call again`
+      })
   }
 }
 
-/** The request waited for its turn, mostly behind others that the server has not taken yet, until its time was over. */
-const neverSent = ({ backend, generation, lastError, method, state, timeout }: About): BackendUnavailable =>
-  new BackendUnavailable({
-    backend,
-    generation,
-    state: state._tag,
-    lastError,
-    message:
-      `${backend}: ${method} was not sent, because its ${timeout} ms were over before its turn came. It is safe to call again`
-  })
-
-/** The server lives, and did not take this one request. */
-const turnedDown = (
-  { message, reason }: RequestError,
-  { backend, generation, lastError, method, state }: About
-): BackendUnavailable =>
-  new BackendUnavailable({
-    backend,
-    generation,
-    state: state._tag,
-    lastError,
-    message: `${backend} did not accept ${method}, and it was not carried out: ${message}. ${
-      reason === "unauthorized" ? "Check the credentials" : "Call again later"
-    }`
-  })
+const notTaken = ({ backend, generation, lastError, state }: About, message: string): BackendUnavailable =>
+  new BackendUnavailable({ backend, generation, state: state._tag, lastError, message })
 
 /**
  * The error of a call whose request may have been carried out and was to be sent again. `last` is what that failed with: that
@@ -148,13 +135,14 @@ export const unavailable = (backend: string, slot: Slot, now: number, why: strin
     : demandableFrom !== undefined && demandableFrom > now
     ? `; a call in ${formatMillis(demandableFrom - now)} or later makes Lifeline try again`
     : ""
+  const { remedy } = entries[state._tag]
   return new BackendUnavailable({
     backend,
     generation: slot.generation || undefined,
     state: state._tag,
     lastError: lastError?.message,
     nextAttemptAt,
-    message: `${backend} is ${inWords(state._tag)}: ${why}${last}${next}${remedy(state)}`
+    message: `${backend} is ${inWords(state._tag)}: ${why}${last}${next}${remedy === undefined ? "" : `. ${remedy}`}`
   })
 }
 
@@ -165,20 +153,3 @@ export const busy = (backend: string, why: string): BackendUnavailable =>
     state: "Busy",
     message: `${backend} is busy: ${why}; call again when some have ended`
   })
-
-/** What to do about a state in which calls fail. */
-const remedy = (state: State): string => {
-  switch (state._tag) {
-    case "Disconnected":
-      return ". Call reconnect() to connect again"
-    case "PermanentlyFailed":
-      return ". Fix the cause, then call reconnect()"
-    case "Disabled":
-    case "Disabling":
-      return ". Call enable() to use it again"
-    case "Closed":
-      return ". A closed one stays closed; make a new one"
-    default:
-      return ""
-  }
-}

@@ -4,21 +4,21 @@
  */
 import { Effect, Exit, FiberId, Option, type Tracer } from "effect"
 import { constVoid } from "effect/Function"
+import * as Hints from "../catalog/Hints.js"
 import { type BackendUnavailable, type CallError, type RequestError, requestErrorOf } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
-import type { BackendState } from "../lifecycle/BackendState.js"
 import type { CallOptions } from "../options/CallOptions.js"
+import type { Session } from "../options/Session.js"
 import { isRead, type Method, type Params, type Result } from "../port/Method.js"
-import type { Session } from "../port/Session.js"
-import type { Installed } from "../runtime/Installed.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
 import * as Call from "./Call.js"
 import { busy, unavailable } from "./CallFailure.js"
 import { ConnectionWait } from "./ConnectionWait.js"
 import { FailedRequests } from "./FailedRequests.js"
 import { GivenUpCalls } from "./GivenUpCalls.js"
-import * as Hints from "./Hints.js"
 import { newSession } from "./newSession.js"
 import { SessionLoss } from "./SessionLoss.js"
 import { SessionState } from "./SessionState.js"
@@ -29,9 +29,10 @@ const interrupted = Exit.interrupt(FiberId.none)
 export class Calls {
   /** What the server was asked to keep for its session. */
   readonly sessionState = new SessionState()
+  /** The calls that wait for a connection. */
+  readonly wait: ConnectionWait
   readonly #backend: BackendState
   readonly #probe: Probe
-  readonly #wait: ConnectionWait
   readonly #failures: FailedRequests
   readonly #givenUp: GivenUpCalls
   readonly #sessionLoss = new SessionLoss()
@@ -39,19 +40,9 @@ export class Calls {
   constructor(backend: BackendState, probe: Probe, doubt: SessionDoubt) {
     this.#backend = backend
     this.#probe = probe
-    this.#wait = new ConnectionWait(backend)
-    this.#failures = new FailedRequests(backend, probe, doubt, this.#wait)
+    this.wait = new ConnectionWait(backend)
+    this.#failures = new FailedRequests(backend, probe, doubt, this.wait)
     this.#givenUp = new GivenUpCalls(backend, probe)
-  }
-
-  /** How many calls wait for a connection. */
-  get waiting(): number {
-    return this.#wait.waiting
-  }
-
-  /** How long the one may wait that waits for the shortest time in which an attempt can be made, in milliseconds. */
-  get shortestWait(): number {
-    return this.#wait.shortest
   }
 
   /** A session was lost without being asked to. */
@@ -65,11 +56,7 @@ export class Calls {
   }
 
   /** One call. Its `timeout` bounds the whole: waiting, the answer, and sending again. */
-  request<M extends Method>(
-    method: M,
-    params: Params<M>,
-    options?: CallOptions
-  ): Effect.Effect<Result<M>, CallError> {
+  request<M extends Method>(method: M, params: Params<M>, options?: CallOptions): Effect.Effect<Result<M>, CallError> {
     return Effect.withFiberRuntime(({ currentSpan }) =>
       this.#observed(this.#call(method, params, options), currentSpan)
     )
@@ -146,7 +133,7 @@ export class Calls {
   }
 
   /** Requests on one connection that is not installed yet: what `onConnected` is given. (C11) */
-  session(installed: Installed): Session {
+  session(installed: LiveConnection): Session {
     return newSession(installed, this.#backend.policy.timeouts.request, this.#failures)
   }
 
@@ -155,7 +142,7 @@ export class Calls {
    * it did not happen or may happen twice. `options`: of the call for which this is done; only those about waiting count.
    */
   withConnection<A>(
-    use: (installed: Installed) => Effect.Effect<A, RequestError>,
+    use: (installed: LiveConnection) => Effect.Effect<A, RequestError>,
     method: string,
     options?: CallOptions
   ): Effect.Effect<A, CallError> {
@@ -168,7 +155,7 @@ export class Calls {
           const installed = this.#backend.published.value.current
           if (installed === undefined || installed.runtime === lost) {
             return Effect.zipRight(
-              this.#wait.until(Math.min(deadline, this.#now() + wait), lost, options?.failFast),
+              this.wait.until(Math.min(deadline, this.#now() + wait), lost, options?.failFast),
               on(undefined)
             )
           }
@@ -299,7 +286,7 @@ export class Calls {
       if (call.isCancelled) return interrupted
       const installed = this.#backend.published.value.current
       if (installed === undefined) {
-        return restore(this.#givenUp.counting(call, Effect.zipRight(this.#wait.forCall(call), this.#again(call))))
+        return restore(this.#givenUp.counting(call, Effect.zipRight(this.wait.forCall(call), this.#again(call))))
       }
       if (this.#isHeld(call, installed)) return restore(this.#hold(call, installed))
       const { connection, runtime } = installed
@@ -344,12 +331,12 @@ export class Calls {
    * Whether a call is not to be sent, because the server has left another one without an answer and nobody knows whether it lives: what
    * may not be sent again would be lost with it. (H4)
    */
-  #isHeld<M extends Method>(call: Call.Call<M>, { runtime }: Installed): boolean {
+  #isHeld<M extends Method>(call: Call.Call<M>, { runtime }: LiveConnection): boolean {
     return this.#probe.isSilent(runtime) && !this.#failures.mayRepeat(call, runtime) // guard: silent-is-not-used
   }
 
   /** Waits until that is settled, which the answer to any request does. */
-  #hold<M extends Method>(call: Call.Call<M>, installed: Installed): Effect.Effect<Result<M>, CallError> {
+  #hold<M extends Method>(call: Call.Call<M>, installed: LiveConnection): Effect.Effect<Result<M>, CallError> {
     return Effect.suspend(() => {
       const { runtime } = installed
       const settled = () => !this.#backend.isCurrent(runtime) || !this.#isHeld(call, installed)
@@ -370,7 +357,7 @@ export class Calls {
    */
   #ended<M extends Method>(
     call: Call.Call<M>,
-    installed: Installed,
+    installed: LiveConnection,
     exit: Exit.Exit<Result<M>, RequestError>
   ): Effect.Effect<Result<M>, CallError> {
     const { runtime } = installed
@@ -381,7 +368,7 @@ export class Calls {
     }
     const error = requestErrorOf(exit.cause)
     this.#end(call, runtime, error.fate === "answered")
-    const rest = this.#failures.goOn(call, installed, error, (again) => this.#again(again))
+    const rest = this.#failures.recover(call, installed, error, (again) => this.#again(again))
     return Exit.isExit(rest) ? rest : this.#givenUp.counting(call, rest)
   }
 

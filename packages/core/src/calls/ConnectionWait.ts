@@ -3,10 +3,10 @@
  */
 import { Effect } from "effect"
 import type { BackendUnavailable } from "../Errors.js"
-import type { BackendState, Slot } from "../lifecycle/BackendState.js"
-import { isPointless, type State } from "../lifecycle/Lifecycle.js"
+import { entries, isPointless } from "../lifecycle/Lifecycle.js"
 import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState, Slot } from "../state/BackendState.js"
 import { type Call, millis } from "./Call.js"
 import { busy, unavailable } from "./CallFailure.js"
 
@@ -76,7 +76,7 @@ export class ConnectionWait {
             )
           )
         }
-        if (acceptsDemand(slot.state)) this.#backend.demand() // guard: waiting-call-demands
+        if (entries[slot.state._tag].demand !== "waits") this.#backend.demand() // guard: waiting-call-demands
         return Effect.zipRight(this.#backend.before(deadline, published.next(slot)), look)
       })
       return Effect.ensuring(restore(look), Effect.sync(() => this.#waits.delete(waiting)))
@@ -98,7 +98,3 @@ export class ConnectionWait {
     return unavailable(this.#backend.id, this.#backend.published.value, this.#backend.now(), why)
   }
 }
-
-/** States in which a waiting call brings the next attempt forward (R8). */
-const acceptsDemand = (state: State): boolean =>
-  state._tag === "Idle" || state._tag === "Reconnecting" || state._tag === "Dormant"

@@ -3,17 +3,17 @@
  */
 import { Effect, Option } from "effect"
 import { constFalse } from "effect/Function"
+import * as Hints from "../catalog/Hints.js"
 import { type CallError, RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
-import type { BackendState } from "../lifecycle/BackendState.js"
 import { isRead, type Method, type Params, type Result } from "../port/Method.js"
-import type { Installed } from "../runtime/Installed.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
 import type { Call } from "./Call.js"
 import { type About, afterUnknown, isMisuse, isSuspicious, maySendAgain, toCallError } from "./CallFailure.js"
 import type { ConnectionWait } from "./ConnectionWait.js"
-import * as Hints from "./Hints.js"
 
 /** Sends the request of a call on the current connection. */
 export type Attempt = <M extends Method>(call: Call<M>) => Effect.Effect<Result<M>, CallError>
@@ -33,9 +33,9 @@ export class FailedRequests {
   }
 
   /** Goes on with the call of a failed request: with another attempt, or with the error that its caller sees. */
-  goOn<M extends Method>(
+  recover<M extends Method>(
     call: Call<M>,
-    installed: Installed,
+    installed: LiveConnection,
     error: RequestError,
     attempt: Attempt
   ): Effect.Effect<Result<M>, CallError> {
@@ -47,7 +47,7 @@ export class FailedRequests {
   /** A refusal that may be that of a server which has forgotten the session: that is found out first. (R12) */
   #doubtful<M extends Method>(
     call: Call<M>,
-    installed: Installed,
+    installed: LiveConnection,
     error: RequestError,
     fate: "rejected" | "answered",
     attempt: Attempt
@@ -72,7 +72,7 @@ export class FailedRequests {
   /** What follows on a failed request, by its fate (C2, C3). */
   #sendAgain<M extends Method>(
     call: Call<M>,
-    installed: Installed,
+    installed: LiveConnection,
     error: RequestError,
     attempt: Attempt
   ): Effect.Effect<Result<M>, CallError> {

@@ -3,9 +3,9 @@
  */
 import { Effect } from "effect"
 import type { Probe } from "../health/Probe.js"
-import type { BackendState } from "../lifecycle/BackendState.js"
 import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
 import type { Call } from "./Call.js"
 
 /**

@@ -5,10 +5,10 @@
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import type { RequestError } from "../Errors.js"
-import { withDeadline } from "../internal/deadline.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { Connection } from "../port/Connection.js"
 import type { Method, Params } from "../port/Method.js"
+import { withDeadline } from "../port/withDeadline.js"
 
 /** The standing requests of one backend. */
 export class SessionState {

@@ -3,14 +3,14 @@
  */
 import { Cause, Effect } from "effect"
 import { requestErrorOf } from "../Errors.js"
-import type { Session } from "../port/Session.js"
-import type { Installed } from "../runtime/Installed.js"
+import type { Session } from "../options/Session.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
 import * as Call from "./Call.js"
 import type { FailedRequests } from "./FailedRequests.js"
 
 /** What `onConnected` is given. `requestTimeout`: where a request names none, in milliseconds. */
 export const newSession = (
-  { connection, runtime }: Installed,
+  { connection, runtime }: LiveConnection,
   requestTimeout: number,
   failures: FailedRequests
 ): Session => ({

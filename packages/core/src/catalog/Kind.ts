@@ -1,2 +1,19 @@
-/** The kinds of list that a server can have. */
+/**
+ * The kinds of list, and what is the same for each of them.
+ */
+/** A kind of list that a server can have. */
 export type Kind = "tools" | "prompts" | "resources" | "resourceTemplates"
+
+/** Every kind of list, in the order in which they are read and compared. */
+export const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources", "resourceTemplates"]
+
+/** One value for each kind. */
+export const byKind = <A>(make: (kind: Kind) => A): { readonly [K in Kind]: A } => ({
+  tools: make("tools"),
+  prompts: make("prompts"),
+  resources: make("resources"),
+  resourceTemplates: make("resourceTemplates")
+})
+
+/** The field that identifies an entry of each kind at its server. */
+export const keys = { tools: "name", prompts: "name", resources: "uri", resourceTemplates: "uriTemplate" } as const

@@ -1,16 +1,14 @@
 /**
- * Who has which name in a fleet: keeps the catalogue up to date with the snapshots of the backends, and finds the backend of a
- * name. One changed snapshot costs time in proportion to that backend's own entries; a lookup costs the same however many
- * backends there are.
+ * Who has which name in a fleet: keeps the catalogue up to date with the snapshots of the backends, and finds the backend of a name. One
+ * changed snapshot costs time in proportion to that backend's own entries; a lookup costs the same however many backends there are.
  *
- * The rule: each entry wants its full name or its URI, and the first backend in order has it. An entry that does not get
- * what it wants has its other name, unless somebody wants that one; the first of several has it. Who wants what is Lifeline's own has
- * none.
+ * The rule: each entry wants its full name or its URI, and the first backend in order has it. An entry that does not get what it wants has
+ * its other name, unless somebody wants that one; the first of several has it. Who wants what is Lifeline's own has none.
  */
 import { HashMap } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
-import { byKind, kinds } from "../catalog/kinds.js"
-import { Claim, Claims, namingOf, type Owner, Templates } from "./Claim.js"
+import { byKind, kinds } from "../catalog/Kind.js"
+import { type CatalogSource, Claim, Claims, namingOf, Templates } from "./Claim.js"
 import { type ByKey, Catalogue, type Displaced, type Entry, type Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
 
@@ -33,8 +31,8 @@ interface Held {
 
 /** The index of one fleet. All of it is synchronous; only its own methods change it. */
 export class CatalogIndex {
-  #owners: ReadonlyArray<Owner> = []
-  #byId: ReadonlyMap<string, Owner> = new Map()
+  #sources: ReadonlyArray<CatalogSource> = []
+  #byId: ReadonlyMap<string, CatalogSource> = new Map()
   /** Who wants a name. */
   #wanting = byKind(() => new Claims())
   /** Who claims a name because another has the wanted one. */
@@ -43,52 +41,52 @@ export class CatalogIndex {
   /** Where names led that are withdrawn now, so that their calls can say why they fail. */
   readonly #withdrawn = new Map<string, ReadonlyArray<Destination>>()
   /** Backends that were given a snapshot since the catalogue was made. */
-  readonly #news = new Set<Owner>()
+  readonly #news = new Set<CatalogSource>()
   /** Backends whose share is to be made anew. */
-  readonly #dirty = new Set<Owner>()
+  readonly #dirty = new Set<CatalogSource>()
   #freed: Array<Held> = []
   #arranged = false
   #byKey: ByKey = byKind(() => HashMap.empty<string, Entry<never>>())
   #made = new Catalogue(0, [], this.#byKey)
 
   /** Gives the snapshot of a backend, which may be placed later. It is taken when somebody reads the catalogue. */
-  offer(owner: Owner, snapshot: Snapshot | undefined): void {
-    owner.latest = snapshot
-    if (owner.position >= 0) this.#news.add(owner)
+  offer(source: CatalogSource, snapshot: Snapshot | undefined): void {
+    source.latest = snapshot
+    if (source.position >= 0) this.#news.add(source)
   }
 
   /**
    * Places the backends of the fleet in their order, and forgets those that are not among them. One that takes the place of
    * another of its id gets the other's names until it has a snapshot.
    */
-  arrange(owners: ReadonlyArray<Owner>): void {
-    const staying = new Set(owners)
-    const byId = new Map(owners.map((owner) => [owner.id, owner]))
-    for (const owner of this.#owners) if (!staying.has(owner)) this.#forget(owner, byId.get(owner.id))
-    const placed = owners.filter(({ position }) => position >= 0)
+  arrange(sources: ReadonlyArray<CatalogSource>): void {
+    const staying = new Set(sources)
+    const byId = new Map(sources.map((source) => [source.id, source]))
+    for (const source of this.#sources) if (!staying.has(source)) this.#forget(source, byId.get(source.id))
+    const placed = sources.filter(({ position }) => position >= 0)
     const moved = placed.some(({ position }, i) => position < (placed[i - 1]?.position ?? -1))
-    for (const owner of owners) if (owner.position < 0) this.#news.add(owner)
-    for (const [position, owner] of owners.entries()) owner.position = position
-    this.#owners = owners
+    for (const source of sources) if (source.position < 0) this.#news.add(source)
+    for (const [position, source] of sources.entries()) source.position = position
+    this.#sources = sources
     this.#byId = byId
     this.#arranged = true
     if (!moved) return
     this.#wanting = byKind(() => new Claims())
     this.#yielding = byKind(() => new Claims())
-    for (const owner of placed) {
-      this.#dirty.add(owner)
-      for (const kind of kinds) for (const claim of owner.claims[kind]) this.#enter(claim)
+    for (const source of placed) {
+      this.#dirty.add(source)
+      for (const kind of kinds) for (const claim of source.claims[kind]) this.#enter(claim)
     }
   }
 
   /** The catalogue of the snapshots that were given. The same object as before where it is the same. */
   get catalog(): Catalogue {
-    for (const owner of this.#news) this.#take(owner)
+    for (const source of this.#news) this.#take(source)
     this.#news.clear()
     if (this.#dirty.size === 0 && !this.#arranged) return this.#made
     const held: Array<Held> = []
-    for (const owner of this.#dirty) this.#divide(owner, held)
-    const shares = this.#owners.flatMap(({ share }) => share ?? [])
+    for (const source of this.#dirty) this.#divide(source, held)
+    const shares = this.#sources.flatMap(({ share }) => share ?? [])
     this.#dirty.clear()
     this.#arranged = false
     const before = this.#made
@@ -110,30 +108,30 @@ export class CatalogIndex {
     const known = catalog[kind].get(name) ?? this.#withdrawn.get(`${kind} ${name}`)?.[0]
     if (known !== undefined) return { backend: known.backend, original: known.original }
     if (kind !== "resources") return undefined
-    const backend = catalog.resourceTemplates.get(name)?.backend ?? this.#templates.match(name)?.owner.id
+    const backend = catalog.resourceTemplates.get(name)?.backend ?? this.#templates.match(name)?.source.id
     return backend === undefined ? undefined : { backend, original: name }
   }
 
   /** Takes the snapshot of a backend: its claims follow its lists, and those that stay keep their names. */
-  #take(owner: Owner): void {
-    const { latest, taken } = owner
+  #take(source: CatalogSource): void {
+    const { latest, taken } = source
     if (latest === taken) return
-    owner.taken = latest
-    this.#dirty.add(owner)
-    for (const kind of kinds) if (latest?.[kind] !== taken?.[kind]) this.#claim(owner, kind, latest?.[kind] ?? [])
-    if (latest !== undefined) this.#dropWithdrawn(owner)
-    else for (const kind of routed) this.#withdraw(owner, kind)
+    source.taken = latest
+    this.#dirty.add(source)
+    for (const kind of kinds) if (latest?.[kind] !== taken?.[kind]) this.#claim(source, kind, latest?.[kind] ?? [])
+    if (latest !== undefined) this.#dropWithdrawn(source)
+    else for (const kind of routed) this.#withdraw(source, kind)
   }
 
-  #claim<K extends Kind>(owner: Owner, kind: K, values: ReadonlyArray<unknown>): void {
+  #claim<K extends Kind>(source: CatalogSource, kind: K, values: ReadonlyArray<unknown>): void {
     const { original } = namingOf(kind)
-    const old = owner.claims[kind]
+    const old = source.claims[kind]
     const known = new Map(old.map((claim) => [claim.original, claim]))
     const next = values.map((value, index) => {
       const name = original(value)
       const claim = known.get(name)
       known.delete(name)
-      return claim ?? new Claim(owner, kind, name, index, value)
+      return claim ?? new Claim(source, kind, name, index, value)
     })
     const staying = next.filter((claim) => claim.entered)
     const inOrder = staying.every(({ index }, i) => i === 0 || staying[i - 1]!.index < index)
@@ -144,43 +142,43 @@ export class CatalogIndex {
       claim.value = values[index]
     }
     for (const claim of next) if (!claim.entered) this.#enter(claim)
-    owner.claims = { ...owner.claims, [kind]: next }
+    source.claims = { ...source.claims, [kind]: next }
   }
 
-  #forget(owner: Owner, successor: Owner | undefined): void {
-    owner.latest = undefined
-    this.#take(owner)
-    if (successor === undefined) this.#dropWithdrawn(owner)
-    else successor.withdrawn = owner.withdrawn
-    owner.position = -1
-    owner.share = undefined
-    this.#news.delete(owner)
-    this.#dirty.delete(owner)
+  #forget(source: CatalogSource, successor: CatalogSource | undefined): void {
+    source.latest = undefined
+    this.#take(source)
+    if (successor === undefined) this.#dropWithdrawn(source)
+    else successor.withdrawn = source.withdrawn
+    source.position = -1
+    source.share = undefined
+    this.#news.delete(source)
+    this.#dirty.delete(source)
   }
 
-  #withdraw(owner: Owner, kind: Routed): void {
-    for (const [name, { backend, original }] of owner.share?.entries[kind] ?? []) {
+  #withdraw(source: CatalogSource, kind: Routed): void {
+    for (const [name, { backend, original }] of source.share?.entries[kind] ?? []) {
       const key = `${kind} ${name}`
       this.#withdrawn.set(key, [...this.#withdrawn.get(key) ?? [], { backend, original }])
-      owner.withdrawn.push(key)
+      source.withdrawn.push(key)
     }
   }
 
-  #dropWithdrawn(owner: Owner): void {
-    for (const name of owner.withdrawn) {
-      const others = (this.#withdrawn.get(name) ?? []).filter(({ backend }) => backend !== owner.id)
+  #dropWithdrawn(source: CatalogSource): void {
+    for (const name of source.withdrawn) {
+      const others = (this.#withdrawn.get(name) ?? []).filter(({ backend }) => backend !== source.id)
       if (others.length === 0) this.#withdrawn.delete(name)
       else this.#withdrawn.set(name, others)
     }
-    owner.withdrawn = []
+    source.withdrawn = []
   }
 
   // --- claims
 
   #enter(claim: Claim): void {
-    const { kind, owner, wanted } = claim
+    const { kind, source, wanted } = claim
     claim.entered = true
-    this.#dirty.add(owner)
+    this.#dirty.add(source)
     if (claim.isReserved) return
     const { before, isFirst } = this.#wanting[kind].add(wanted, claim)
     if (!isFirst) return this.#yield(claim)
@@ -190,9 +188,9 @@ export class CatalogIndex {
   }
 
   #leave(claim: Claim): void {
-    const { kind, owner, wanted } = claim
+    const { kind, source, wanted } = claim
     claim.entered = false
-    this.#dirty.add(owner)
+    this.#dirty.add(source)
     if (claim.isReserved) return
     this.#free(claim)
     const { after, wasFirst } = this.#wanting[kind].remove(wanted, claim)
@@ -216,7 +214,7 @@ export class CatalogIndex {
   }
 
   #touch(claim: Claim | undefined): void {
-    if (claim !== undefined) this.#dirty.add(claim.owner)
+    if (claim !== undefined) this.#dirty.add(claim.source)
   }
 
   #keyOf(claim: Claim): string | undefined {
@@ -242,15 +240,15 @@ export class CatalogIndex {
   }
 
   /** Makes the share of a backend, and adds to `held` the names that it did not have before, or for another entry. */
-  #divide(owner: Owner, held: Array<Held>): void {
-    const { id, taken } = owner
+  #divide(source: CatalogSource, held: Array<Held>): void {
+    const { id, taken } = source
     if (taken === undefined) {
-      owner.share = undefined
+      source.share = undefined
       return
     }
     const displaced: Array<Displaced> = []
     const entriesOf = (kind: Kind): ReadonlyArray<readonly [string, Entry<never>]> =>
-      owner.claims[kind].flatMap((claim) => {
+      source.claims[kind].flatMap((claim) => {
         const key = this.#keyOf(claim)
         if (claim.key !== key) this.#free(claim)
         const { original, value, wanted } = claim
@@ -268,7 +266,7 @@ export class CatalogIndex {
       })
     const [tools, prompts, resources, resourceTemplates] = kinds.map(entriesOf)
     const entries = { tools, prompts, resources, resourceTemplates } as Share["entries"]
-    owner.share = { backend: id, entries, displaced, problems: taken.problems }
+    source.share = { backend: id, entries, displaced, problems: taken.problems }
   }
 }
 

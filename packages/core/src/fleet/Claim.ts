@@ -2,7 +2,7 @@
  * The entries of backends as claims to names, and who is first among those that claim the same.
  */
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
-import { byKind } from "../catalog/kinds.js"
+import { byKind } from "../catalog/Kind.js"
 import type { Entry, Offered, Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
 
@@ -42,7 +42,7 @@ export const namingOf = (kind: Kind): Naming<unknown> => naming[kind] as Naming<
 
 /** One entry of a backend, and the names that it claims. */
 export class Claim {
-  readonly owner: Owner
+  readonly source: CatalogSource
   readonly kind: Kind
   readonly original: string
   readonly wanted: string
@@ -60,25 +60,25 @@ export class Claim {
   entry: Entry<never> | undefined
   #other: { readonly name: string | undefined } | undefined
 
-  constructor(owner: Owner, kind: Kind, original: string, index: number, value: unknown) {
-    this.owner = owner
+  constructor(source: CatalogSource, kind: Kind, original: string, index: number, value: unknown) {
+    this.source = source
     this.kind = kind
     this.original = original
     this.index = index
     this.value = value
-    this.wanted = namingOf(kind).wanted(owner.id, original)
+    this.wanted = namingOf(kind).wanted(source.id, original)
     this.isReserved = Names.isReserved(kind, this.wanted)
   }
 
   /** The name to take where the wanted one is another's. Made only when it is needed. */
   get other(): string | undefined {
-    this.#other ??= { name: namingOf(this.kind).other(this.owner.id, this.original) }
+    this.#other ??= { name: namingOf(this.kind).other(this.source.id, this.original) }
     return this.#other.name
   }
 }
 
 /** In the order of backends, then of the backend's list. */
-const order = (a: Claim, b: Claim): number => a.owner.position - b.owner.position || a.index - b.index
+const order = (a: Claim, b: Claim): number => a.source.position - b.source.position || a.index - b.index
 
 /** Claims by the name that they claim, in order: the first one has it. */
 export class Claims {
@@ -131,7 +131,7 @@ const placeOf = (claims: ReadonlyArray<Claim>, claim: Claim): number => {
 const nothing: ReadonlyArray<Claim> = []
 
 /** A backend whose snapshots the index is given. */
-export class Owner {
+export class CatalogSource {
   readonly id: string
   /** Its place among the backends. */
   position = -1

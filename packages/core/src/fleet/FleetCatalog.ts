@@ -4,7 +4,7 @@
 import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Equal, HashMap, Option } from "effect"
 import type { Kind, Problem } from "../catalog/Catalog.js"
-import { kinds } from "../catalog/kinds.js"
+import { kinds } from "../catalog/Kind.js"
 import { cut } from "../observe/PlainText.js"
 import * as Names from "./names.js"
 

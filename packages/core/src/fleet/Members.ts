@@ -7,19 +7,19 @@ import { resolvePolicy, startBackend } from "../backend/start.js"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { InvalidOptions } from "../Errors.js"
 import type { Hub } from "../internal/Hub.js"
-import { aMoment } from "../internal/moment.js"
-import { Once } from "../internal/Once.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { closeAll, closeFully } from "../internal/scopes.js"
+import { Signal } from "../internal/Signal.js"
 import { StateRef } from "../internal/StateRef.js"
+import { yieldTurns } from "../internal/yieldTurns.js"
 import type { BackendObserver } from "../observe/BackendObserver.js"
 import type { Event } from "../observe/Event.js"
 import * as Telemetry from "../observe/Telemetry.js"
 import { type BackendOptions, provided } from "../options/BackendOptions.js"
 import type { Policy, PolicyOptions } from "../options/Policy.js"
 import * as Problem from "../options/Problem.js"
-import { Owner } from "./Claim.js"
-import * as ConnectPermits from "./ConnectPermits.js"
+import * as ConnectPermits from "../supervisor/ConnectPermits.js"
+import { CatalogSource } from "./Claim.js"
 
 /** What `apply` did. */
 export interface Applied {
@@ -40,10 +40,10 @@ export interface Member {
   readonly options: BackendOptions<never>
   readonly policy: Policy
   /** Its names in the fleet's catalogue. */
-  readonly owner: Owner
+  readonly source: CatalogSource
   readonly scope: Scope.CloseableScope
   /** Done when its scope has closed. */
-  readonly closed: Once
+  readonly closed: Signal
   readonly observer: MemberObserver
 }
 
@@ -51,13 +51,13 @@ type Members = ReadonlyMap<string, Member>
 
 /** Hands what happens to one backend on to its fleet; its events only from `announce` on, those that it held back first. */
 class MemberObserver implements BackendObserver {
-  readonly #fleet: Surroundings
-  readonly #owner: Owner
+  readonly #fleet: MemberContext
+  readonly #source: CatalogSource
   #held: Array<Event> | undefined = []
 
-  constructor(fleet: Surroundings, owner: Owner) {
+  constructor(fleet: MemberContext, source: CatalogSource) {
     this.#fleet = fleet
-    this.#owner = owner
+    this.#source = source
   }
 
   changed(): void {
@@ -65,7 +65,7 @@ class MemberObserver implements BackendObserver {
   }
 
   catalogChanged(snapshot: Snapshot | undefined): void {
-    this.#fleet.offered(this.#owner, snapshot)
+    this.#fleet.offered(this.#source, snapshot)
   }
 
   event(event: Event): void {
@@ -81,7 +81,7 @@ class MemberObserver implements BackendObserver {
 }
 
 /** What the members of one fleet have in common. */
-export interface Surroundings {
+export interface MemberContext {
   readonly defaults: PolicyOptions | undefined
   readonly fleetStartedAt: number
   readonly permits: ConnectPermits.ConnectPermits
@@ -89,7 +89,7 @@ export interface Surroundings {
   readonly event: (event: Event) => void
   /** The status of one has changed, or which there are. */
   readonly changed: () => void
-  readonly offered: (owner: Owner, snapshot: Snapshot | undefined) => void
+  readonly offered: (source: CatalogSource, snapshot: Snapshot | undefined) => void
   /** These are the members from now on, in their order. Called before `current` has them. */
   readonly placed: (members: Members) => void
 }
@@ -104,7 +104,7 @@ export interface FleetMembers {
 }
 
 /** No members yet. Closing the scope closes all, and ends `current`. */
-export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, never, Scope.Scope> =>
+export const make = (context: MemberContext): Effect.Effect<FleetMembers, never, Scope.Scope> =>
   Effect.gen(function*() {
     const current = new StateRef<Members>(new Map())
     // Runs last, when every member is closed.
@@ -118,17 +118,17 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
     const start = <R>(id: string, options: BackendOptions<R>, policy: Policy, before: Member | undefined) =>
       Effect.uninterruptible(Effect.gen(function*() {
         const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
-        const closed = new Once()
+        const closed = new Signal()
         yield* Scope.addFinalizer(scope, Effect.sync(() => closed.complete()))
-        const owner = new Owner(id)
-        const observer = new MemberObserver(surroundings, owner)
+        const source = new CatalogSource(id)
+        const observer = new MemberObserver(context, source)
         const backend = yield* startBackend(id, yield* provided(options), {
           policy,
-          fleetStartedAt: surroundings.fleetStartedAt,
+          fleetStartedAt: context.fleetStartedAt,
           permits: before === undefined || mayOverlap(before.options, before.policy) && mayOverlap(options, policy)
-            ? surroundings.permits
-            : ConnectPermits.after(before.closed.completed, surroundings.permits),
-          clockJumps: surroundings.clockJumps,
+            ? context.permits
+            : ConnectPermits.after(before.closed.completed, context.permits),
+          clockJumps: context.clockJumps,
           observer
         }).pipe(
           Effect.provideService(Telemetry.Current, telemetry),
@@ -136,20 +136,20 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
           Effect.onError(() => closeFully(scope))
         )
         yield* Scope.addFinalizer(scope, Effect.sync(() => pending.delete(backend)))
-        const member: Member = { backend, options: options as BackendOptions, policy, owner, scope, closed, observer }
+        const member: Member = { backend, options: options as BackendOptions, policy, source, scope, closed, observer }
         return member
       }))
 
     /** Who is given the fleet can begin to listen before the events of new members are handed on. */
     const place = (members: Members): Effect.Effect<void> =>
       Effect.suspend(() => {
-        surroundings.placed(members)
+        context.placed(members)
         current.set(members)
-        surroundings.changed()
+        context.changed()
         const announce = Effect.sync(() => {
           for (const { observer } of members.values()) observer.announce()
         })
-        return Effect.asVoid(Effect.forkIn(Effect.uninterruptible(Effect.zipRight(aMoment, announce)), parent))
+        return Effect.asVoid(Effect.forkIn(Effect.uninterruptible(Effect.zipRight(yieldTurns, announce)), parent))
       })
 
     /** Puts a new member in the place of a connected one, once it is connected itself; says whether it was. */
@@ -178,7 +178,7 @@ export const make = (surroundings: Surroundings): Effect.Effect<FleetMembers, ne
         const differing = [...wanted].filter(([id, options]) => !sameOptions(options, before.get(id)?.options))
         // All are looked at before one of them starts: where one is refused, nothing has happened.
         const [refused, policies] = Arr.separate(
-          differing.map(([id, options]) => resolvePolicy(id, options, surroundings.defaults))
+          differing.map(([id, options]) => resolvePolicy(id, options, context.defaults))
         )
         const problems = Problem.join(refused)
         if (problems !== undefined) return yield* problems

@@ -110,10 +110,7 @@ const literalsOf = (template: string): ReadonlyArray<string> => {
 /** What every URI begins with that a template can stand for. */
 export const prefixOf = (template: string): string => literalsOf(template)[0] ?? ""
 
-/**
- * Whether a URI is one that a template (RFC 6570) can stand for. Linear, and without a regular expression made of what a
- * server sent.
- */
+/** Whether a URI is one that a template (RFC 6570) can stand for. Linear, and without a regular expression made of what a server sent. */
 export const matchesTemplate = (template: string, uri: string): boolean => {
   if (uri.length > longestUri) return false
   const literals = literalsOf(template)

@@ -5,10 +5,11 @@ import { Effect } from "effect"
 import { constVoid } from "effect/Function"
 import { isObjection, RequestError } from "../Errors.js"
 import { tick } from "../internal/ClockJump.js"
-import { withDeadline } from "../internal/deadline.js"
-import type { BackendState } from "../lifecycle/BackendState.js"
-import type { Installed } from "../runtime/Installed.js"
+import { withDeadline } from "../port/withDeadline.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { FailureKind, Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
+import * as Health from "./Health.js"
 
 /** A probe of a doubt; `hasFailed` is `undefined` while it is under way. */
 interface Round {
@@ -27,6 +28,7 @@ interface Doubt {
 /** Probes whichever runtime is installed, and counts what fails. */
 export class Probe {
   readonly #backend: BackendState
+  #history: Health.History = Health.empty
   #doubt: Doubt | undefined
   /** The runtime that left a request or the last probe without an answer, and how many answers it had given until then. */
   #silent: { readonly runtime: Runtime; readonly answers: number } | undefined
@@ -37,8 +39,20 @@ export class Probe {
     this.#backend = backend
   }
 
+  /** The last ten probes. */
+  get history(): Health.History {
+    return this.#history
+  }
+
+  /** Adds a probe to the history. Whoever watches the status learns of it where the score has changed. (H6) */
+  record(ok: boolean): void {
+    const before = Health.score(this.#history)
+    this.#history = Health.record(this.#history, ok)
+    if (Health.score(this.#history) !== before) this.#backend.publish({})
+  }
+
   /** One ping of its own, counted as a probe; the error it failed with. Where it fails, others follow by themselves. (H4, H5, H8) */
-  now(installed: Installed): Effect.Effect<RequestError | undefined> {
+  now(installed: LiveConnection): Effect.Effect<RequestError | undefined> {
     const { runtime } = installed
     const follow = Effect.suspend(() => {
       if (this.#doubt?.runtime !== runtime && this.#backend.isCurrent(runtime)) {
@@ -54,7 +68,7 @@ export class Probe {
   }
 
   /** One ping, counted; the error it failed with. */
-  #ask({ connection, runtime }: Installed): Effect.Effect<RequestError | undefined> {
+  #ask({ connection, runtime }: LiveConnection): Effect.Effect<RequestError | undefined> {
     return Effect.suspend(() => {
       const { timeout } = this.#backend.policy.keepalive
       // The guard stands inside what runs in a fiber of its own, so that it and the send are one step. (K9)
@@ -74,7 +88,7 @@ export class Probe {
     const backend = this.#backend
     if (!backend.isCurrent(runtime)) return
     const now = backend.now()
-    backend.recordProbe(error === undefined)
+    this.record(error === undefined)
     if (error === undefined) return runtime.answered(now)
     if (error.reason === "timeout") this.leftUnanswered(runtime)
     else this.#silent = undefined
@@ -121,7 +135,7 @@ export class Probe {
     return this.#doubt = { runtime, answers: runtime.answers, round: undefined }
   }
 
-  #probeAtOnce(installed: Installed): Effect.Effect<Round> {
+  #probeAtOnce(installed: LiveConnection): Effect.Effect<Round> {
     const doubt = this.#begin(installed.runtime)
     // Whoever suspects the runtime before the fiber has begun joins this one.
     const round: Round = doubt.round = { hasFailed: undefined }
@@ -129,10 +143,10 @@ export class Probe {
   }
 
   /** Sends the first probe, if it is given, and others while nothing is answered. */
-  #probing(installed: Installed, doubt: Doubt, first: Round | undefined): Effect.Effect<void> {
+  #probing(installed: LiveConnection, doubt: Doubt, first: Round | undefined): Effect.Effect<void> {
     const { runtime } = installed
     // In one step with the look that ends it: the next suspicion begins anew.
-    const goesOn = (): boolean => {
+    const isOpen = (): boolean => {
       if (this.#doubt !== doubt) return false
       if (doubt.answers === runtime.answers) return true
       this.#doubt = undefined
@@ -144,17 +158,17 @@ export class Probe {
         Effect.sync(() => {
           round.hasFailed = exit._tag === "Success" && exit.value !== undefined
           doubt.round = undefined
-          goesOn() // guard: probe-is-followed
+          isOpen() // guard: probe-is-followed
           runtime.probed()
         }))
     }
     const again = Effect.zipRight(
       Effect.sleep(this.#backend.policy.keepalive.suspectInterval),
-      Effect.suspend(() => goesOn() ? probe({ hasFailed: undefined }) : Effect.void)
+      Effect.suspend(() => isOpen() ? probe({ hasFailed: undefined }) : Effect.void)
     )
     const rounds = Effect.zipRight(
       first === undefined ? Effect.void : Effect.suspend(() => probe(first)),
-      Effect.whileLoop({ while: goesOn, body: () => again, step: constVoid })
+      Effect.whileLoop({ while: isOpen, body: () => again, step: constVoid })
     )
     const end = Effect.sync(() => {
       if (this.#doubt === doubt) this.#doubt = this.#silent = undefined
@@ -166,7 +180,7 @@ export class Probe {
    * Sends one probe, or joins one, that decides: the machine was suspended, and what became of the connection is open. An
    * answer that has come since then has decided already. (R11)
    */
-  afterClockJump(installed: Installed): Effect.Effect<void> {
+  afterClockJump(installed: LiveConnection): Effect.Effect<void> {
     const { runtime } = installed
     const answeredLately = this.#backend.now() - runtime.answeredAt < tick
     if (answeredLately || this.#backend.policy.keepalive.method === "none") return Effect.void

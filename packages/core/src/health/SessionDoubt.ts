@@ -8,13 +8,13 @@
  */
 import { Deferred, Effect, FiberId } from "effect"
 import type { RequestError } from "../Errors.js"
-import { withDeadline } from "../internal/deadline.js"
 import { firstOf } from "../internal/firstOf.js"
-import type { BackendState } from "../lifecycle/BackendState.js"
-import { PendingCommand } from "../lifecycle/Command.js"
 import type { Method } from "../port/Method.js"
-import type { Installed } from "../runtime/Installed.js"
+import { withDeadline } from "../port/withDeadline.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
+import { PendingCommand } from "../state/Command.js"
 
 /** A doubt about one runtime. */
 interface Doubt {
@@ -42,7 +42,7 @@ export class SessionDoubt {
    * Whether the session of a refusal is lost and a new one has taken its place. Ends as soon as that is known: after one request where
    * the session lives, after an attempt to connect where it seems not to.
    */
-  settle(installed: Installed, refusal: RequestError): Effect.Effect<boolean> {
+  settle(installed: LiveConnection, refusal: RequestError): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       if (this.#doubt?.runtime === installed.runtime) return this.#outcome(this.#doubt)
       if (!this.#backend.isCurrent(installed.runtime)) return Effect.succeed(false)
@@ -62,14 +62,14 @@ export class SessionDoubt {
   }
 
   /** Begins for a runtime that has just been installed: where its session gives the list, the refusal of a list is evidence again. */
-  attach(installed: Installed): Effect.Effect<void> {
+  attach(installed: LiveConnection): Effect.Effect<void> {
     return Effect.suspend(() =>
       this.#isEvidence ? Effect.void : Effect.asVoid(installed.runtime.fork(this.#isRefused(installed)))
     )
   }
 
   /** The session has given these lists to somebody else. Where it is in doubt, that may have been before it was forgotten. */
-  given({ connection, runtime }: Installed, lists: ReadonlyArray<Method>): void {
+  given({ connection, runtime }: LiveConnection, lists: ReadonlyArray<Method>): void {
     if (this.#doubt?.runtime === runtime) return
     if (lists.includes(witness(connection.capabilities))) this.#isEvidence = true // guard: given-list-is-evidence
   }
@@ -102,7 +102,7 @@ export class SessionDoubt {
   }
 
   /** Asks for a list, or for a pong where the server has none. True where the session refuses it, and that is evidence. */
-  #isRefused({ connection, runtime }: Installed): Effect.Effect<boolean> {
+  #isRefused({ connection, runtime }: LiveConnection): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       const { timeout } = this.#backend.policy.keepalive
       const ask = Effect.suspend(() =>
@@ -124,7 +124,7 @@ export class SessionDoubt {
 }
 
 /** A request that every live session answers, and that changes nothing. Before `initialize` a server may answer a ping. */
-const witness = (capabilities: Installed["connection"]["capabilities"]): Method =>
+const witness = (capabilities: LiveConnection["connection"]["capabilities"]): Method =>
   capabilities.tools !== undefined
     ? "tools/list"
     : capabilities.prompts !== undefined

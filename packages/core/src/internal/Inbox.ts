@@ -1,7 +1,6 @@
 /**
- * Messages for one reader. Nothing is lost when the reader is interrupted: a message leaves the inbox in the same synchronous
- * step in which it is handled, which Effect's Queue, whose taker may be interrupted with a message in its hand, does not
- * promise.
+ * Messages for one reader. Nothing is lost when the reader is interrupted: a message leaves the inbox in the same synchronous step in which
+ * it is handled, which Effect's Queue, whose taker may be interrupted with a message in its hand, does not promise.
  */
 import { Effect } from "effect"
 

@@ -1,5 +1,5 @@
 /**
- * Closing scopes: the only functions that do, beside `runtime/Owner.ts`. `Scope.close` marks a scope as closed before its
+ * Closing scopes: the only functions that do, beside `supervisor/RuntimeOwner.ts`. `Scope.close` marks a scope as closed before its
  * finalizers run, so a close that is interrupted can never be finished: each of these is uninterruptible.
  */
 import { Effect, Exit, Fiber, Option, Scope } from "effect"

@@ -1,20 +1,19 @@
 /**
- * The heartbeats of one connection. A round is one decision: the ping, and the fallback tool where it is due; success of
- * either is success of the round. A dead connection is handed over to reconnect; a live one whose heartbeat fails opens the
- * breaker.
+ * The heartbeats of one connection. A round is one decision: the ping, and the fallback tool where it is due; success of either is success
+ * of the round. A dead connection is handed over to reconnect; a live one whose heartbeat fails opens the breaker.
  */
 import { Cause, Effect, Random, Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
-import { withDeadline } from "../internal/deadline.js"
 import type { Policy } from "../options/Policy.js"
 import type { Connection, Loss } from "../port/Connection.js"
+import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import * as Cadence from "./cadence.js"
 import { type Breaker, type Fallback, type KeepaliveState, methodOf } from "./KeepaliveState.js"
 import * as Verdict from "./Verdict.js"
 
 /** What the heartbeats of a connection need of their backend. */
-export interface Host {
+export interface Parts {
   readonly policy: Policy
   readonly state: KeepaliveState
   readonly fallback: Fallback
@@ -54,9 +53,9 @@ const keepaliveSchedule: Schedule.Schedule<number, number> = Schedule.addDelay(
 )
 
 /** Runs a round at each recurrence of the Schedule until interrupted, in the attached scope of its runtime. */
-export const run = (host: Host): Effect.Effect<void> =>
+export const run = (parts: Parts): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const loop = new HeartbeatLoop(host)
+    const loop = new HeartbeatLoop(parts)
     return Effect.flatMap(loop.nextDelay(), (first) => Effect.scheduleFrom(loop.round, first, keepaliveSchedule))
   })
 
@@ -65,7 +64,7 @@ export const run = (host: Host): Effect.Effect<void> =>
  * and what sleeps is a fiber with this object.
  */
 class HeartbeatLoop {
-  readonly #host: Host
+  readonly #parts: Parts
   /** Failing rounds in a row, and when the last of them ended. */
   #failing = 0
   #failedAt = 0
@@ -78,13 +77,13 @@ class HeartbeatLoop {
   #plannedAfter = 0
   #roundAt = 0
 
-  constructor(host: Host) {
-    this.#host = host
+  constructor(parts: Parts) {
+    this.#parts = parts
   }
 
   /** A round, and the time to the next. Skipped where a request of ours was answered since it was planned. (K7) */
   readonly round: Effect.Effect<number> = Effect.suspend(() => {
-    const { runtime, state } = this.#host
+    const { runtime, state } = this.#parts
     // That the lists are read on connecting is no reason to skip the first: it would undo the spread of backends that
     // connect together. (K6)
     const usedAt = this.#first ? Math.min(runtime.usedAt, runtime.answeredAt) : runtime.answeredAt
@@ -92,20 +91,20 @@ class HeartbeatLoop {
     const skip = state.breaker === undefined && this.#failing === 0 && this.#method !== "options" &&
       usedAt > this.#plannedAfter
     if (skip) return this.nextDelay()
-    this.#roundAt = this.#host.now()
+    this.#roundAt = this.#parts.now()
     const beat = Effect.flatMap(this.#verdict(), (verdict) => this.#conclude(verdict))
     const survived = Effect.catchAllCause(beat, (cause) => {
       if (Cause.isInterruptedOnly(cause)) return Effect.failCause(cause)
       this.#countFailure()
-      return this.#host.onDefect(cause)
+      return this.#parts.onDefect(cause)
     })
     return Effect.flatMap(survived, () => this.nextDelay())
   })
 
   /** Time until the next round, from the last answer rather than from now, so that the gap never exceeds the interval. (K6) */
   nextDelay(): Effect.Effect<number> {
-    const { fleetStartedAt, policy, runtime, state } = this.#host
-    const now = this.#host.now()
+    const { fleetStartedAt, policy, runtime, state } = this.#parts
+    const now = this.#parts.now()
     this.#plannedAfter = runtime.answeredAt
     if (state.breaker !== undefined) return Effect.succeed(Math.max(0, state.breaker.reprobeAt - now))
     const interval = Cadence.intervalOf(policy, state.doublings)
@@ -118,7 +117,7 @@ class HeartbeatLoop {
   }
 
   get #method(): string {
-    return methodOf(this.#host.policy)
+    return methodOf(this.#parts.policy)
   }
 
   get #tool(): string | undefined {
@@ -129,7 +128,7 @@ class HeartbeatLoop {
   // --- what is sent
 
   #verdict(): Effect.Effect<Verdict.Verdict> {
-    const { connection, fallback, policy } = this.#host
+    const { connection, fallback, policy } = this.#parts
     const { fallbackAfter, timeout } = policy.keepalive
     if (this.#method === "options") {
       const send = () => connection.heartbeat?.(policy.keepalive) ?? Effect.void
@@ -149,17 +148,17 @@ class HeartbeatLoop {
       if (verdict.reason === "unsupported") fallback.pingSupported = false
       const enough = !fallback.pingSupported || fallback.pingFailures >= fallbackAfter
       if (verdict.reason === "rate_limited" || !enough) return Effect.succeed(verdict)
-      return this.#callTool(tool, Math.max(1, timeout - (this.#host.now() - this.#roundAt)))
+      return this.#callTool(tool, Math.max(1, timeout - (this.#parts.now() - this.#roundAt)))
     })
   }
 
   #ping(timeout: number): Effect.Effect<Verdict.Verdict> {
-    const send = () => this.#host.connection.request("ping", undefined, { timeout })
+    const send = () => this.#parts.connection.request("ping", undefined, { timeout })
     return this.#beat("ping", send, timeout, Verdict.ofBeat)
   }
 
   #callTool(tool: string, timeout: number): Effect.Effect<Verdict.Verdict> {
-    const { connection, fallback, onFallback, policy } = this.#host
+    const { connection, fallback, onFallback, policy } = this.#parts
     const params = { name: tool, arguments: { ...policy.keepalive.toolArguments } }
     const beat = this.#beat(
       this.#method,
@@ -180,18 +179,18 @@ class HeartbeatLoop {
     onFailure: (error: RequestError) => Verdict.Verdict,
     onSuccess: (result: unknown) => Verdict.Verdict = () => Verdict.success
   ): Effect.Effect<Verdict.Verdict> {
-    const host = this.#host
+    const parts = this.#parts
     return Effect.suspend(() => {
-      const startedAt = host.now()
+      const startedAt = parts.now()
       const guarded = Effect.suspend(() => {
-        if (!host.isCurrent()) return Effect.interrupt // guard: no-heartbeat-after-detach
+        if (!parts.isCurrent()) return Effect.interrupt // guard: no-heartbeat-after-detach
         return send()
       })
       const record = (verdict: Verdict.Verdict) => {
-        if (!host.isCurrent()) return Effect.interrupt
-        const now = host.now()
-        if (sent !== "options" && Verdict.isSignOfLife(verdict)) host.runtime.answered(now)
-        host.onBeat(sent, verdict, now - startedAt)
+        if (!parts.isCurrent()) return Effect.interrupt
+        const now = parts.now()
+        if (sent !== "options" && Verdict.isSignOfLife(verdict)) parts.runtime.answered(now)
+        parts.onBeat(sent, verdict, now - startedAt)
         return Effect.succeed(verdict)
       }
       return Effect.matchEffect(withDeadline(guarded, timeout), {
@@ -199,7 +198,7 @@ class HeartbeatLoop {
           const worked = sent === "ping" && this.#pinged && error.reason === "remote"
           return (error.ifSessionLost === undefined && !worked) || sent === "options"
             ? record(onFailure(error))
-            : Effect.flatMap(host.isSessionLost(error), (lost) => lost ? Effect.interrupt : record(onFailure(error)))
+            : Effect.flatMap(parts.isSessionLost(error), (lost) => lost ? Effect.interrupt : record(onFailure(error)))
         },
         onSuccess: (result) => {
           this.#pinged ||= sent === "ping"
@@ -212,7 +211,7 @@ class HeartbeatLoop {
   // --- what follows
 
   #conclude(verdict: Verdict.Verdict): Effect.Effect<void> {
-    const { onClose, onLost, onRound, policy, state } = this.#host
+    const { onClose, onLost, onRound, policy, state } = this.#parts
     onRound(Verdict.isSignOfLife(verdict))
     if (verdict._tag === "Success") {
       this.#failing = 0
@@ -244,7 +243,7 @@ class HeartbeatLoop {
   }
 
   #countFailure(): void {
-    const { now, runtime } = this.#host
+    const { now, runtime } = this.#parts
     if (this.#failing === 0) this.#silent = 0
     const answered = runtime.answeredAt >= (this.#failing === 0 ? this.#roundAt : this.#failedAt)
     this.#silent = answered ? 0 : this.#silent + 1
@@ -253,9 +252,9 @@ class HeartbeatLoop {
   }
 
   #open({ message, reason }: Verdict.Failure): Effect.Effect<void> {
-    const { onOpen, policy, state } = this.#host
+    const { onOpen, policy, state } = this.#parts
     return Effect.flatMap(Random.next, (draw) => {
-      const reprobeAt = this.#host.now() + Cadence.jittered(draw, policy.keepalive.reprobeAfter)
+      const reprobeAt = this.#parts.now() + Cadence.jittered(draw, policy.keepalive.reprobeAfter)
       const again = state.breaker !== undefined
       state.breaker = { reason, message, reprobeAt }
       this.#failing = 0

@@ -2,14 +2,15 @@
  * Keepalive of one backend: starts with each connection and ends with it, can be paused, and says what it does.
  */
 import { Effect, Fiber } from "effect"
+import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
-import type { BackendState } from "../lifecycle/BackendState.js"
-import type { Installed } from "../runtime/Installed.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
 import * as HeartbeatLoop from "./HeartbeatLoop.js"
-import { type Breaker, makeFallback, methodOf, offReason } from "./KeepaliveState.js"
+import { type Breaker, KeepaliveState, makeFallback, methodOf, offReason } from "./KeepaliveState.js"
 import * as Metrics from "./Metrics.js"
 
 /** The heartbeats that may be sent now. */
@@ -19,7 +20,10 @@ interface Permission {
 
 /** Keeps whichever runtime is installed alive. */
 export class Keepalive {
+  /** What is known over all connections. */
+  readonly state = new KeepaliveState()
   readonly #backend: BackendState
+  readonly #probe: Probe
   readonly #doubt: SessionDoubt
   /** Of the installed runtime; kept while keepalive is paused. */
   #fallback = makeFallback()
@@ -31,13 +35,14 @@ export class Keepalive {
   #loggedOff: Runtime | undefined
   #warnedOfOptions = false
 
-  constructor(backend: BackendState, doubt: SessionDoubt) {
+  constructor(backend: BackendState, probe: Probe, doubt: SessionDoubt) {
     this.#backend = backend
+    this.#probe = probe
     this.#doubt = doubt
   }
 
   /** Begins for a runtime that has just been installed: with the ping, whatever the one before it needed. (K3) */
-  attach(installed: Installed): Effect.Effect<void> {
+  attach(installed: LiveConnection): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.#fallback = makeFallback()
       return this.#start(installed)
@@ -47,7 +52,7 @@ export class Keepalive {
   /** Stops the heartbeats until `resume`, over reconnects. */
   get pause(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      this.#backend.keepalive.paused = true
+      this.state.paused = true
       const fiber = this.#permission?.fiber
       this.#permission = undefined
       this.#changed("paused", "paused by keepalive.pause()")
@@ -58,8 +63,8 @@ export class Keepalive {
   /** Takes a pause back. */
   get resume(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (!this.#backend.keepalive.paused) return Effect.void
-      this.#backend.keepalive.paused = false
+      if (!this.state.paused) return Effect.void
+      this.state.paused = false
       const { current } = this.#backend.published.value
       if (current !== undefined) return this.#start(current)
       this.#changed("off", "no connection")
@@ -67,8 +72,8 @@ export class Keepalive {
     })
   }
 
-  #start({ connection, runtime }: Installed): Effect.Effect<void> {
-    const { id, keepalive, policy } = this.#backend
+  #start({ connection, runtime }: LiveConnection): Effect.Effect<void> {
+    const { id, policy } = this.#backend
     const off = offReason(policy, connection)
     if (off !== undefined) {
       this.#changed("off", off)
@@ -76,13 +81,13 @@ export class Keepalive {
       this.#loggedOff = runtime
       return SafeLog.info(`${id}: keepalive is off: ${off}`)
     }
-    if (keepalive.paused) return Effect.void
+    if (this.state.paused) return Effect.void
     const previous = this.#previous
     const permission: Permission = { fiber: undefined }
     this.#permission = permission
     const beat = Effect.flatMap(
       Metrics.meter(id),
-      (meter) => HeartbeatLoop.run(this.#host({ connection, runtime }, permission, meter))
+      (meter) => HeartbeatLoop.run(this.#parts({ connection, runtime }, permission, meter))
     )
     const beats = previous === undefined ? beat : Effect.zipRight(Fiber.await(previous), beat)
     return Effect.gen(this, function*() {
@@ -90,18 +95,18 @@ export class Keepalive {
       const fiber = yield* runtime.fork(beats)
       permission.fiber = fiber
       this.#previous = fiber
-      const { breaker } = keepalive
+      const { breaker } = this.state
       if (breaker === undefined) this.#changed("running", undefined)
       else this.#changed("disabled", `${breaker.reason}: ${breaker.message}`, breaker.reprobeAt)
     })
   }
 
-  #host({ connection, runtime }: Installed, permission: Permission, meter: Metrics.Meter): HeartbeatLoop.Host {
+  #parts({ connection, runtime }: LiveConnection, permission: Permission, meter: Metrics.Meter): HeartbeatLoop.Parts {
     const backend = this.#backend
     const { id, policy } = backend
     return {
       policy,
-      state: backend.keepalive,
+      state: this.state,
       fallback: this.#fallback,
       connection,
       runtime,
@@ -114,7 +119,7 @@ export class Keepalive {
         backend.telemetry?.beat(sent, verdict._tag === "Success" ? undefined : verdict.reason, millis)
         meter.beat(sent, verdict, millis)
       },
-      onRound: (alive) => backend.recordProbe(alive),
+      onRound: (alive) => this.#probe.record(alive),
       onOpen: (breaker, again) => this.#opened(breaker, again, meter),
       onClose: () => {
         this.#changed("running", undefined)
@@ -138,7 +143,7 @@ export class Keepalive {
   }
 
   /** Warns, once, that the method is not what it looks like. (K2) */
-  #warnOptionsProvesNoSession(connection: Installed["connection"]): Effect.Effect<void> {
+  #warnOptionsProvesNoSession(connection: LiveConnection["connection"]): Effect.Effect<void> {
     const { id, policy } = this.#backend
     if (this.#warnedOfOptions || methodOf(policy) !== "options" || !connection.stateful) return Effect.void
     this.#warnedOfOptions = true
@@ -147,11 +152,7 @@ export class Keepalive {
     )
   }
 
-  #changed(
-    state: "running" | "off" | "paused" | "disabled",
-    reason: string | undefined,
-    nextProbeAt?: number
-  ): void {
+  #changed(state: "running" | "off" | "paused" | "disabled", reason: string | undefined, nextProbeAt?: number): void {
     const { generation } = this.#backend.published.value
     this.#backend.emit({ _tag: "KeepaliveChanged", generation, state, reason, nextProbeAt })
     this.#backend.publish({})

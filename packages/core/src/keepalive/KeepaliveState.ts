@@ -2,9 +2,9 @@
  * What keepalive knows of a backend over all its connections: the breaker, and how many generations in a row it has given
  * up. Reconnecting does not reset it.
  */
-import type { KeepaliveStatus } from "../backend/Status.js"
 import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
+import type { KeepaliveStatus } from "../state/Status.js"
 import type { Reason } from "./Verdict.js"
 
 /** Why the breaker is open, and when it is probed next. */

@@ -6,23 +6,16 @@
 import { Effect, FiberRef, Metric, MetricBoundaries, MetricLabel } from "effect"
 import type { Reason, Verdict } from "./Verdict.js"
 
+const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
+
 /** Heartbeats that have ended, with success or failure. */
-export const attempts = Metric.counter("keepalive_attempt_count", {
-  description: "Heartbeats that have ended, with success or failure",
-  incremental: true
-})
+export const attempts = counter("keepalive_attempt_count", "Heartbeats that have ended, with success or failure")
 
 /** Heartbeats that succeeded. */
-export const successes = Metric.counter("keepalive_success_count", {
-  description: "Heartbeats that succeeded",
-  incremental: true
-})
+export const successes = counter("keepalive_success_count", "Heartbeats that succeeded")
 
 /** Heartbeats that failed, tagged with `reason` too: a closed set. */
-export const failures = Metric.counter("keepalive_failure_count", {
-  description: "Heartbeats that failed, by reason",
-  incremental: true
-})
+export const failures = counter("keepalive_failure_count", "Heartbeats that failed, by reason")
 
 /** Milliseconds from a heartbeat until its successful answer. */
 export const latency = Metric.histogram(
@@ -32,10 +25,10 @@ export const latency = Metric.histogram(
 )
 
 /** Times that the breaker opened, tagged with `reason` too. A probe of an open breaker that fails does not count. */
-export const autoDisabled = Metric.counter("keepalive_auto_disabled_total", {
-  description: "Times that keepalive was disabled because its heartbeat failed on a live connection, by reason",
-  incremental: true
-})
+export const autoDisabled = counter(
+  "keepalive_auto_disabled_total",
+  "Times that keepalive was disabled because its heartbeat failed on a live connection, by reason"
+)
 
 /** What counts for one backend, with the labels of the fiber that makes it. */
 export const meter = (backend: string): Effect.Effect<Meter> =>

@@ -142,27 +142,75 @@ export const transition = (state: State, event: Event): Transition => {
   return next === undefined ? { _tag: "Refused", state, event } : { _tag: "Accepted", state: next }
 }
 
-/** States in which waiting for a connection is pointless: time does not lead out of them. */
-export const isPointless = (state: State): boolean =>
-  state._tag === "Disconnected" || state._tag === "PermanentlyFailed" || state._tag === "Disabling" ||
-  state._tag === "Disabled" || state._tag === "Closed"
-
-const meanings: { readonly [S in StateName]?: string } & { readonly [state: string]: string | undefined } = {
-  Dormant: "after many failed attempts Lifeline tries it less often, and sooner while a call waits for it",
-  PermanentlyFailed: "waiting would not help, so Lifeline does not try it again by itself",
-  Disconnected: "it does not connect automatically",
-  Disabling: "it is being switched off",
-  Disabled: "it is switched off",
-  Closed: "close() was called, or its scope has ended"
+/** What happens on entering a state, and holds as long as it lasts. */
+interface Entry {
+  /** The wait for the next attempt that begins. */
+  readonly timer?: "backoff" | "probe"
+  /** What becomes of the session of a connection that the network has ended: the next attempt may resume it, or it ends. (T11) */
+  readonly session: "kept" | "ended"
+  /**
+   * What a call without a connection does: it `waits`, and may also make the attempt (`connects`) or bring it forward (`hastens`); or it
+   * fails, and may make an attempt now and then (`paced`). (R8, R13)
+   */
+  readonly demand: "waits" | "connects" | "hastens" | "fails" | "paced"
+  /** What becomes of the catalogue: it is shown, as stale without a connection, or withdrawn. (P2) */
+  readonly catalog: "shown" | "withdrawn"
+  /** What the state means, where its name does not say it to people. */
+  readonly meaning?: string
+  /** What to do about a state in which calls fail. */
+  readonly remedy?: string
 }
+
+const disabled: Entry = {
+  session: "ended",
+  demand: "fails",
+  catalog: "withdrawn",
+  remedy: "Call enable() to use it again"
+}
+
+/** The one table of what states do, by which the supervisor, calls and the catalogue go. */
+export const entries: { readonly [S in StateName]: Entry } = {
+  Idle: { session: "ended", demand: "connects", catalog: "shown" },
+  Connecting: { session: "kept", demand: "waits", catalog: "shown" },
+  Connected: { session: "ended", demand: "waits", catalog: "shown" },
+  Reconnecting: { timer: "backoff", session: "kept", demand: "hastens", catalog: "shown" },
+  Dormant: {
+    timer: "probe",
+    session: "kept",
+    demand: "hastens",
+    catalog: "shown",
+    meaning: "after many failed attempts Lifeline tries it less often, and sooner while a call waits for it"
+  },
+  PermanentlyFailed: {
+    session: "ended",
+    demand: "paced",
+    catalog: "withdrawn",
+    meaning: "waiting would not help, so Lifeline does not try it again by itself",
+    remedy: "Fix the cause, then call reconnect()"
+  },
+  Disconnected: {
+    session: "ended",
+    demand: "fails",
+    catalog: "shown",
+    meaning: "it does not connect automatically",
+    remedy: "Call reconnect() to connect again"
+  },
+  Disabling: { ...disabled, meaning: "it is being switched off" },
+  Disabled: { ...disabled, meaning: "it is switched off" },
+  Closed: {
+    session: "ended",
+    demand: "fails",
+    catalog: "withdrawn",
+    meaning: "close() was called, or its scope has ended",
+    remedy: "A closed one stays closed; make a new one"
+  }
+}
+
+/** Whether waiting for a connection is pointless: time does not lead out of the state. */
+export const isPointless = ({ _tag }: State): boolean => ["fails", "paced"].includes(entries[_tag].demand)
 
 /** A state for people: its name and, where that does not say it, what it means. */
 export const inWords = (state: string): string => {
-  const meaning = Object.hasOwn(meanings, state) ? meanings[state] : undefined
+  const meaning = Object.hasOwn(entries, state) ? entries[state as StateName].meaning : undefined
   return meaning === undefined ? state : `${state} (${meaning})`
 }
-
-/** States in which the catalogue is withdrawn rather than kept as stale. */
-export const isWithdrawn = (state: State): boolean =>
-  state._tag === "PermanentlyFailed" || state._tag === "Disabling" || state._tag === "Disabled" ||
-  state._tag === "Closed"

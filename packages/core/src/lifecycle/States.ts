@@ -2,27 +2,20 @@
  * The states of a backend.
  */
 
-/** Each state, with what it remembers. */
+/** Each state, with what it remembers; see `StateName`. */
 export type States = {
-  /** No connection and none wanted yet: lazy before the first demand, or released because unused. The first call connects. */
   Idle: {}
-  /** An attempt is in progress. `probe`: the backend was Dormant, and is again if the attempt fails. */
+  /** `probe`: the backend was Dormant, and is again if the attempt fails. */
   Connecting: { readonly probe: boolean }
-  /** There is a connection. `replacing`: an attempt to replace it is in progress. */
+  /** `replacing`: an attempt to replace the connection is in progress. */
   Connected: { readonly replacing: boolean }
-  /** Waits for the backoff before the next attempt. */
   Reconnecting: {}
-  /** All attempts with backoff have failed. Lifeline tries again every few minutes, and when a call needs the backend. */
   Dormant: {}
-  /** Waiting would not help: somebody has to fix the cause. Calls fail, and bring an attempt now and then; `reconnect` makes one at once. */
   PermanentlyFailed: {}
-  /** Not connected, because of a command or of `reconnect.auto: false`. Only a command connects it again. */
   Disconnected: {}
-  /** `disable` is closing everything. `enable`: it connects again as soon as everything is closed. */
+  /** `enable`: it connects again as soon as everything is closed. */
   Disabling: { readonly enable: boolean }
-  /** Switched off; everything is closed or abandoned. */
   Disabled: {}
-  /** Its scope has closed. Final. */
   Closed: {}
 }
 

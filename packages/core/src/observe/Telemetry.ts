@@ -40,11 +40,7 @@ export interface Observer {
    */
   readonly hasSpans: boolean
   /** Called when a call begins. `parent`: the span in which it was made. */
-  readonly call: <M extends Method>(
-    method: M,
-    params: Params<M>,
-    parent: Tracer.AnySpan | undefined
-  ) => CallObserver<M>
+  readonly call: <M extends Method>(method: M, params: Params<M>, parent: Tracer.AnySpan | undefined) => CallObserver<M>
 }
 
 /** Measures one call, which may use several connections. */

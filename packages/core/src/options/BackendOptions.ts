@@ -4,8 +4,8 @@
 import { Effect } from "effect"
 import type { CatalogMemory } from "../catalog/Catalog.js"
 import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"
-import type { Session } from "../port/Session.js"
 import type { PolicyOptions } from "./Policy.js"
+import type { Session } from "./Session.js"
 
 /** The options of one backend. `R` is the services that its handlers and `onConnected` use. */
 export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<R> {

@@ -294,9 +294,7 @@ export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions
 }
 
 /** A group of options as a `Config`. Each of them may be missing. */
-const configOf = (
-  options: Readonly<Record<string, Rule<unknown>>>
-): Config.Config<Readonly<Record<string, unknown>>> =>
+const configOf = (options: Readonly<Record<string, Rule<unknown>>>): Config.Config<Readonly<Record<string, unknown>>> =>
   Config.map(
     Config.all(
       Object.entries(options).flatMap(([name, { config }]) =>

@@ -1,6 +1,5 @@
 /**
- * A length of time, as options give it: a number of milliseconds, a text with a unit, or any other form of Effect's
- * `DurationInput`.
+ * A length of time, as options give it: a number of milliseconds, a text with a unit, or any other form of Effect's `DurationInput`.
  */
 import { Duration, Option } from "effect"
 import type { DurationInput } from "effect/Duration"

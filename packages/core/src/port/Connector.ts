@@ -77,9 +77,8 @@ export interface ConnectOptions extends ClientOptions {
   readonly onAttempt?: ((describe: () => string | undefined) => void) | undefined
   /**
    * The session of the last connection, which ended because of a network failure. A connector that can resume sessions first asks the
-   * server whether it still knows this one, and takes it in the same step in which the server answers: to resume it, or because the
-   * server no longer knows it. If the connector does not take the session, it stays suspended; when there is a new session, the core ends
-   * it.
+   * server whether it still knows this one, and takes it in the same step in which the server answers: to resume it, or because the server
+   * no longer knows it. If the connector does not take the session, it stays suspended; when there is a new session, the core ends it.
    */
   readonly resume?: SuspendedSession | undefined
 }

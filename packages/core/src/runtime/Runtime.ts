@@ -5,7 +5,7 @@
  * connection's own closes after the drain.
  */
 import { Effect, Exit, Fiber, FiberId, Scope } from "effect"
-import type { Listed } from "../calls/Hints.js"
+import type { Listed } from "../catalog/Hints.js"
 import type { Kind } from "../catalog/Kind.js"
 import type { ConnectError } from "../Errors.js"
 import type { Connection, Loss } from "../port/Connection.js"
@@ -52,9 +52,8 @@ export class Runtime {
   // --- its life
 
   /**
-   * Makes the connection in a fiber of its own, so that interrupting the caller or its timeout returns at once however
-   * stubborn the connector is. Whatever it acquires later goes into the runtime's scope, or is released at once where that
-   * has closed.
+   * Makes the connection in a fiber of its own, so that interrupting the caller or its timeout returns at once however stubborn the
+   * connector is. Whatever it acquires later goes into the runtime's scope, or is released at once where that has closed.
    */
   acquire(connect: Effect.Effect<Connection, ConnectError, Scope.Scope>): Effect.Effect<Connection, ConnectError> {
     return Effect.flatMap(
@@ -223,7 +222,7 @@ export class Runtime {
   }
 
   /** The server has answered with an error that says nothing of the failures before it. */
-  heard(now: number): void {
+  answeredWithError(now: number): void {
     this.#answeredAt = now
   }
 
@@ -258,7 +257,7 @@ export class Runtime {
   }
 
   /** The connection has found out of which it does not hear. */
-  hears(unannounced: ReadonlyArray<Kind>): void {
+  setUnannounced(unannounced: ReadonlyArray<Kind>): void {
     this.#unannounced = unannounced
   }
 

@@ -2,7 +2,7 @@
  * Servers that say how long their lists hold: whoever looks at the catalogue later sees it as stale, until it was read again.
  */
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
-import type { Slot } from "../../src/lifecycle/BackendState.js"
+import type { Slot } from "../../src/state/BackendState.js"
 
 /** How long the lists hold in worlds where the server says so, in milliseconds. */
 export const timeToLive = 40_000

@@ -2,9 +2,9 @@
  * What has to hold of how often things are done: lists read, sessions made anew, a connection in doubt probed.
  */
 import type { Ledger } from "@mcp-lifeline/testing"
-import type { Slot } from "../../src/lifecycle/BackendState.js"
 import { defaults } from "../../src/options/Policy.js"
 import type { Runtime } from "../../src/runtime/Runtime.js"
+import type { Slot } from "../../src/state/BackendState.js"
 
 /** New sessions that may be made at once, and one for the attempt that is under way or has failed beside them. */
 const atOnce = 12

@@ -2,8 +2,8 @@
  * What has to hold of every value that a backend publishes of its slot, and of the step from the one before it.
  */
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
-import type { Slot } from "../../src/lifecycle/BackendState.js"
 import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
+import type { Slot } from "../../src/state/BackendState.js"
 import type { Refusals } from "./Refusals.js"
 import type { Server } from "./Server.js"
 
@@ -150,6 +150,6 @@ export class Slots {
     if (snapshot.stale === (current !== undefined && snapshot.generation === generation && !expired)) {
       fault(`P2: stale is ${snapshot.stale} in ${state._tag}`)
     }
-    if (Lifecycle.isWithdrawn(state)) fault(`P2: a catalogue in ${state._tag}`)
+    if (Lifecycle.entries[state._tag].catalog === "withdrawn") fault(`P2: a catalogue in ${state._tag}`)
   }
 }

@@ -5,14 +5,14 @@
 import type { Backend, ConnectOptions, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
-import { unbounded } from "../../src/fleet/ConnectPermits.js"
-import { BackendState } from "../../src/lifecycle/BackendState.js"
-import type { Command } from "../../src/lifecycle/Command.js"
+import { measure } from "../../src/backend/measure.js"
 import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
-import { Supervisor } from "../../src/lifecycle/Supervisor.js"
-import * as Observe from "../../src/observe/Observe.js"
 import type { Observer } from "../../src/observe/Telemetry.js"
 import { decode } from "../../src/options/Policy.js"
+import { BackendState } from "../../src/state/BackendState.js"
+import type { Command } from "../../src/state/Command.js"
+import { unbounded } from "../../src/supervisor/ConnectPermits.js"
+import { Supervisor } from "../../src/supervisor/Supervisor.js"
 import { Closes, closeTimeout } from "./Closes.js"
 import { Expiry } from "./Expiry.js"
 import { Pace } from "./Pace.js"
@@ -140,7 +140,7 @@ export class World {
         return { attempt: () => (broken(), { params, span: undefined, end: broken }), end: broken }
       }
       const observer = { hasSpans: false, event: broken, beat: broken, breakerOpened: broken, call }
-      Observe.measure(this.backend, this.script, { observe: () => observer })
+      measure(this.backend, this.script, { observe: () => observer })
     }
     this.supervisor = new Supervisor(
       this.backend,
@@ -322,7 +322,7 @@ export class World {
 
   /** Somebody looks at the catalogue, which reads lists again that have expired. */
   look(): void {
-    this.supervisor.tasks.refresh.asked()
+    this.supervisor.tasks.refresh.touch()
     this.#expiry.looked(this.backend.published.value, this.sim.now)
   }
 
@@ -383,10 +383,10 @@ export class World {
     const { current, nextAttemptAt, state } = this.backend.published.value
     const connection = current?.connection.peer.pid
     this.#silence.atRest(connection, this.#pace.pingedAt(connection ?? -1), this.#pace.leaptAt, this.sim.now)
-    const waiting = this.supervisor.calls.waiting
+    const waiting = this.supervisor.calls.wait.waiting
     if (waiting > 0 && state._tag === "Idle") this.fault("R8: a call waits and nothing wakes the idle backend")
     if (waiting > 0 && nextAttemptAt !== undefined) {
-      const allowed = this.supervisor.connecting.nextDemanded(this.sim.now)
+      const allowed = this.supervisor.connections.nextDemanded(this.sim.now)
       if (nextAttemptAt > allowed) this.fault(`R8: a call waits for ${nextAttemptAt}, though ${allowed} is allowed`)
     }
     const undone = this.calls.filter(({ fiber }) => isDone(fiber) === null)
@@ -468,7 +468,8 @@ export class World {
         this.fault(`P8: connected as ${current.runtime.generation}, published ${snapshot?.generation}`)
       }
       // Without heartbeats nobody asks, and a backend that does not connect by itself does not do so for a doubt either.
-      const beats = !this.#paused && (this.backend.keepalive.breaker === undefined || !this.#replacementFailed)
+      const beats = !this.#paused &&
+        (this.supervisor.tasks.keepalive.state.breaker === undefined || !this.#replacementFailed)
       if (current !== undefined && this.#setting.auto && beats) {
         this.#refusals.settled(this.script.connections[current.connection.peer.pid!]!)
       }

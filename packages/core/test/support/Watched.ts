@@ -1,7 +1,7 @@
 /**
  * A backend over a scripted connector, with everything that it tells from its first step on.
  */
-import { Backend, type Event, type Lifecycle } from "@mcp-lifeline/core"
+import { Backend, type Event, type StateName } from "@mcp-lifeline/core"
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 import { type Cause, Effect, Exit, Fiber, type Scope, TestClock } from "effect"
 import { startBackend } from "../../src/backend/start.js"
@@ -11,7 +11,7 @@ export interface Watched {
   readonly backend: Backend.Backend
   readonly events: ReadonlyArray<Event.Event>
   /** The states that it moved to, in order. */
-  readonly states: () => ReadonlyArray<Lifecycle.StateName>
+  readonly states: () => ReadonlyArray<StateName>
   /** The generations that were installed, in order. */
   readonly installed: () => ReadonlyArray<number>
   /** What became of the connections that it closed, by generation. */

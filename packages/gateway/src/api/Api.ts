@@ -7,8 +7,11 @@ import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
+import type { CallError, CommandError } from "@mcp-lifeline/core"
 import { Schema } from "effect"
+import { clean } from "../Text.js"
 import { version } from "../Version.js"
+import { withoutOptions } from "../wrap/Advice.js"
 import * as EventLog from "./EventLog.js"
 import * as GatewayStatus from "./GatewayStatus.js"
 
@@ -30,6 +33,8 @@ export type BadRequest = typeof BadRequest.Type
 export const NotFound = failure(404, "There is no such server or tool", "not_found")
 export type NotFound = typeof NotFound.Type
 
+export const notFound = (message: string): NotFound => ({ error: { code: "not_found", message } })
+
 /** The server has no sign-in, or the sign-in failed. */
 export const NoLogin = failure(409, "The server has no sign-in, or the sign-in failed", "no_login", "login_failed")
 export type NoLogin = typeof NoLogin.Type
@@ -44,6 +49,21 @@ export const ServerFailed = failure(
   "result_unknown"
 )
 export type ServerFailed = typeof ServerFailed.Type
+
+const codes: Readonly<Partial<Record<(CallError | CommandError)["_tag"], ServerFailed["error"]["code"]>>> = {
+  BackendUnavailable: "unavailable",
+  ConnectError: "unavailable",
+  ConnectionLost: "unavailable",
+  RequestTimeout: "timeout",
+  ResultUnknown: "result_unknown"
+}
+
+export const serverFailed = ({ _tag, message }: CallError | CommandError): ServerFailed => ({
+  error: {
+    code: codes[_tag] ?? "server_error",
+    message: clean(_tag === "RemoteError" ? message : withoutOptions(message))
+  }
+})
 
 /** A tool as clients of the gateway see it. */
 export const Tool = Schema.Struct({

@@ -1,13 +1,12 @@
 /**
  * The gateway as its API sees it: what it serves, and what has happened so far.
  */
-import type { Fleet } from "@mcp-lifeline/core"
 import { Clock, Effect, type Scope } from "effect"
-import type { OwnRuntimes } from "../serve/OwnRuntimes.js"
+import type { ServerPool } from "../serve/pool/ServerPool.js"
 import type * as SignIn from "../sign-in/SignIn.js"
 import * as Record from "./Record.js"
 
-/** What the API needs to know beside the fleet. */
+/** What the API needs to know beside the servers. */
 export interface About {
   readonly record: Record.Record
   /** In milliseconds since 1970. */
@@ -22,9 +21,7 @@ export interface About {
 
 /** A gateway that is being served. */
 export interface Gateway extends About {
-  readonly fleet: Fleet.Fleet
-  /** The runtimes of the servers of which each client has its own. */
-  readonly own: OwnRuntimes
+  readonly servers: ServerPool
   /** Of the MCP endpoint. */
   readonly url: string
   /** How many sessions clients have. */
@@ -33,10 +30,10 @@ export interface Gateway extends About {
   readonly isReady: Effect.Effect<boolean>
 }
 
-/** What is known of a fleet without a record of its own: nothing that was before now. */
-export const about = (fleet: Fleet.Fleet): Effect.Effect<About, never, Scope.Scope> =>
+/** What is known of servers without a record of their own: nothing that was before now. */
+export const about = ({ shared }: Pick<ServerPool, "shared">): Effect.Effect<About, never, Scope.Scope> =>
   Effect.gen(function*() {
     const record = yield* Record.make()
-    yield* record.follow(fleet)
+    yield* record.follow(shared.fleet)
     return { record, startedAt: yield* Clock.currentTimeMillis, config: undefined, signIn: () => undefined }
   })

@@ -1,5 +1,5 @@
 /**
- * One runtime of a server: the one that all clients share, or that of one client.
+ * One runtime of a server, and which of several speaks for it.
  */
 import type { ConnectReason, Event, Status, Telemetry } from "@mcp-lifeline/core"
 
@@ -23,14 +23,17 @@ const urgent: ReadonlyArray<State> = [
 export class Runtime {
   /** Counted for each server from 1, in the order in which its runtimes were made. */
   readonly number: number
+  /** Whose it is. A holder has more than one only while one of them replaces another. */
+  readonly holder: object
   #state: State
   #since: number
   #generation = 0
   #reason: ConnectReason | undefined
   #isDown = false
 
-  constructor(number: number, { clock, state }: Telemetry.Observed) {
+  constructor(number: number, holder: object, { clock, state }: Telemetry.Observed) {
     this.number = number
+    this.holder = holder
     this.#state = state
     this.#since = clock.unsafeCurrentTimeMillis()
   }
@@ -82,13 +85,15 @@ export class Runtime {
   }
 }
 
-/** Of a shared server: the one that serves, where one does. */
-export const serving = (runtimes: ReadonlyArray<Runtime>): Runtime | undefined =>
-  runtimes.find(({ state }) => state === "Connected") ?? runtimes.at(-1)
-
-/** Of a server of which each client has its own: the one of which an operator wants to know first. */
-export const mostUrgent = (runtimes: ReadonlyArray<Runtime>): Runtime | undefined =>
-  runtimes.reduce<Runtime | undefined>(
+/**
+ * The one that speaks for a server. Each holder is represented by the runtime that serves it, or else by its last one; among the holders,
+ * the one that an operator wants to know of first.
+ */
+export const leading = (runtimes: ReadonlyArray<Runtime>): Runtime | undefined => {
+  const serving = new Map<object, Runtime>()
+  for (const one of runtimes) if (serving.get(one.holder)?.state !== "Connected") serving.set(one.holder, one)
+  return [...serving.values()].reduce<Runtime | undefined>(
     (first, one) => first === undefined || one.rank < first.rank ? one : first,
     undefined
   )
+}

@@ -1,14 +1,11 @@
 /**
- * The calls, the runtimes and the history of each server, measured as telemetry: from before anything happens to it. Of a server that
- * each client has for itself there may be many runtimes at once; what is known of them is one record.
+ * The calls, the runtimes and the history of each server, measured as telemetry: from before anything happens to it. What is known of the
+ * runtimes of all who hold a server is one record.
  */
 import type { Event, Telemetry } from "@mcp-lifeline/core"
 import { CallCounts } from "./CallCounts.js"
 import { History } from "./History.js"
-import { Runtime } from "./Runtime.js"
-
-/** Which of the runtimes of a server speaks for all of them. */
-export type Leading = (runtimes: ReadonlyArray<Runtime>) => Runtime | undefined
+import { leading, Runtime } from "./Runtime.js"
 
 /** Takes an event of a runtime after it is recorded. Must not throw. */
 export type OnEvent = (event: Event.Event, runtime: Runtime, observed: Telemetry.Observed) => void
@@ -17,13 +14,8 @@ export type OnEvent = (event: Event.Event, runtime: Runtime, observed: Telemetry
 export class ServerRecord {
   readonly calls = new CallCounts()
   readonly history = new History()
-  readonly #leading: Leading
   readonly #runtimes = new Set<Runtime>()
   #made = 0
-
-  constructor(leading: Leading) {
-    this.#leading = leading
-  }
 
   /** Those that are not closed, oldest first. */
   get runtimes(): ReadonlyArray<Runtime> {
@@ -32,12 +24,12 @@ export class ServerRecord {
 
   /** The one whose state is that of the server. */
   get leading(): Runtime | undefined {
-    return this.#leading(this.runtimes)
+    return leading(this.runtimes)
   }
 
   /** Has one more runtime. */
-  add(observed: Telemetry.Observed): Runtime {
-    const runtime = new Runtime(++this.#made, observed)
+  add(holder: object, observed: Telemetry.Observed): Runtime {
+    const runtime = new Runtime(++this.#made, holder, observed)
     this.#runtimes.add(runtime)
     this.#enter(runtime.since)
     return runtime
@@ -60,16 +52,12 @@ export class ServerRecord {
 }
 
 /** The records of all servers by name. Hands on what it measures. */
-export class ServerRecords implements Telemetry.Telemetry {
+export class ServerRecords {
   readonly #records = new Map<string, ServerRecord>()
   readonly #next: Telemetry.Telemetry | undefined
-  readonly #leading: Leading
-  readonly #onEvent: OnEvent
 
-  constructor(next: Telemetry.Telemetry | undefined, leading: Leading, onEvent: OnEvent = () => undefined) {
+  constructor(next: Telemetry.Telemetry | undefined) {
     this.#next = next
-    this.#leading = leading
-    this.#onEvent = onEvent
   }
 
   of(server: string): ServerRecord | undefined {
@@ -81,17 +69,23 @@ export class ServerRecords implements Telemetry.Telemetry {
     for (const name of this.#records.keys()) if (!servers.has(name)) this.#records.delete(name)
   }
 
-  observe(backend: Telemetry.Observed): Telemetry.Observer {
-    const record = this.#records.get(backend.id) ?? new ServerRecord(this.#leading)
+  /** Measures the servers of one more holder. */
+  ofHolder(onEvent: OnEvent = () => undefined): Telemetry.Telemetry {
+    const holder = {}
+    return { observe: (backend) => this.#observe(holder, backend, onEvent) }
+  }
+
+  #observe(holder: object, backend: Telemetry.Observed, onEvent: OnEvent): Telemetry.Observer {
+    const record = this.#records.get(backend.id) ?? new ServerRecord()
     this.#records.set(backend.id, record)
     const { calls } = record
-    const runtime = record.add(backend)
+    const runtime = record.add(holder, backend)
     const next = this.#next?.observe(backend)
     return {
       hasSpans: next?.hasSpans === true,
       event: (event) => {
         record.take(runtime, event)
-        this.#onEvent(event, runtime, backend)
+        onEvent(event, runtime, backend)
         next?.event(event)
       },
       beat: (sent, failure, millis) => next?.beat(sent, failure, millis),

@@ -3,10 +3,12 @@
  */
 import type { Fleet, Status } from "@mcp-lifeline/core"
 import { Effect } from "effect"
-import * as Offer from "../serve/Offer.js"
+import type { Server as Configured } from "../config/Backends.js"
+import * as OfferedTools from "../serve/OfferedTools.js"
 import * as SignInState from "../sign-in/State.js"
 import { clean } from "../Text.js"
 import { version } from "../Version.js"
+import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
 import { type GatewayStatus, type Runtime, type Server, type ServerDetails, State } from "./GatewayStatus.js"
 import type { Change } from "./History.js"
@@ -23,15 +25,14 @@ interface Share {
   readonly withheld: Array<string>
 }
 
-const sharesOf = (catalog: Fleet.FleetCatalog | undefined): ReadonlyMap<string, Share> => {
+const sharesOf = (catalog: Fleet.FleetCatalog): ReadonlyMap<string, Share> => {
   const shares = new Map<string, Share>()
-  if (catalog === undefined) return shares
   const of = (backend: string): Share => {
     const share = shares.get(backend) ?? { tools: 0, prompts: 0, resources: 0, problems: [], withheld: [] }
     shares.set(backend, share)
     return share
   }
-  const withheld = new Set(Offer.withheld(catalog))
+  const withheld = new Set(OfferedTools.withheld(catalog))
   for (const [name, { backend }] of catalog.tools) {
     if (withheld.has(name)) of(backend).withheld.push(name)
     else of(backend).tools++
@@ -82,82 +83,79 @@ const warningsOf = (
 
 const noCalls: Server["calls"] = { total: 0, failed: 0, givenUp: 0, inFlight: 0, p50Millis: null }
 
-const serverOf = (
-  gateway: Gateway,
-  status: Status,
-  share: Share | undefined,
-  login: Server["login"]
-): Server => {
-  const { backend, catalog, failedAttempts, lastError, lastErrorAt, nextAttemptAt, peer, serverInfo } = status
-  const record = gateway.record.servers.of(backend)
-  const changes = record?.history.changes ?? []
-  const { prompts = 0, resources = 0, tools = 0 } = share ?? {}
-  return {
-    name: backend,
-    state: status.state,
-    since: changes.at(-1)?.at ?? status.connectedAt ?? gateway.startedAt,
-    generation: status.generation,
-    transport: status.transport,
-    target: status.target,
-    ...(peer?.pid === undefined ? {} : { pid: peer.pid }),
-    server: serverInfo === undefined
-      ? null
-      : { name: clean(serverInfo.name), version: clean(serverInfo.version) },
-    sessions: "shared",
-    counts: { tools, prompts, resources },
-    stale: catalog?.stale ?? false,
-    calls: record?.calls.counts ?? noCalls,
-    ...(lastError === undefined || lastErrorAt === undefined ? {} : {
-      lastError: {
-        message: clean(lastError),
-        remedy: remedy(status.state, record?.leading?.reason, login?.message),
-        at: lastErrorAt
-      }
-    }),
-    ...(nextAttemptAt === undefined ? {} : { nextAttemptAt }),
-    ...(failedAttempts === 0 ? {} : { attempt: failedAttempts }),
-    ...(login === undefined ? {} : { login }),
-    history: changes,
-    warnings: warningsOf(status, share ?? { problems: [], withheld: [] })
-  }
-}
-
-type OwnServer = Gateway["own"]["servers"][number]
-
-/** The history of a server of which each client has its own. While no client has it, it is as it was switched. */
-const ownHistory = ({ own, startedAt }: Gateway, server: OwnServer, record: ServerRecord | undefined) => {
-  const changes = record?.history.changes ?? []
-  const last = changes.at(-1) ?? { at: startedAt, state: "Idle" }
-  const state = record?.leading?.state ?? (own.isOff(server) ? "Disabled" : "Idle")
-  if (state === last.state) return { changes, last }
-  const next: Change = { at: Math.max(last.at, own.switched(server)?.at ?? 0), state }
-  return { changes: [...changes, next], last: next }
-}
-
 const byState = (runtimes: ReadonlyArray<Pick<Runtime, "state">>): NonNullable<Server["runtimesByState"]> =>
   Object.fromEntries(State.literals.flatMap((state) => {
     const { length } = runtimes.filter((runtime) => runtime.state === state)
     return length === 0 ? [] : [[state, length]]
   }))
 
-/** The status of a server of which each client has its own: what they have in common. */
-const ownServer = (gateway: Gateway, server: OwnServer, login: Server["login"]): Server => {
-  const { connector: { target, transport, warning }, id } = server
-  const connectorWarning = warning?.()
-  const record = gateway.record.own.of(id)
-  const { changes, last: { at, state } } = ownHistory(gateway, server, record)
-  const lastError = record?.history.lastError
+/** What can be said of a server only if all clients share one runtime of it. */
+const ofTheOne = (status: Status, share: Share | undefined) => {
+  const { catalog, failedAttempts, generation, nextAttemptAt, peer, serverInfo } = status
+  const { prompts = 0, resources = 0, tools = 0 } = share ?? {}
   return {
-    name: id,
-    state,
-    since: at,
-    transport,
-    target,
+    generation,
+    ...(peer?.pid === undefined ? {} : { pid: peer.pid }),
+    server: serverInfo === undefined
+      ? null
+      : { name: clean(serverInfo.name), version: clean(serverInfo.version) },
+    counts: { tools, prompts, resources },
+    stale: catalog?.stale ?? false,
+    ...(nextAttemptAt === undefined ? {} : { nextAttemptAt }),
+    ...(failedAttempts === 0 ? {} : { attempt: failedAttempts }),
+    warnings: warningsOf(status, share ?? { problems: [], withheld: [] })
+  }
+}
+
+/** The same of a server that each client has for itself. */
+const ofMany = ({ connector }: Configured, record: ServerRecord | undefined) => {
+  const warning = connector.warning?.()
+  return {
     server: null,
-    sessions: "per-client",
     runtimesByState: byState(record?.runtimes ?? []),
     counts: { tools: 0, prompts: 0, resources: 0 },
     stale: false,
+    warnings: warning === undefined ? [] : [clean(warning)]
+  }
+}
+
+/** The states of a server that each client has for itself. While no client has it, it is as it was switched. */
+const ownHistory = ({ servers, startedAt }: Gateway, server: Configured, record: ServerRecord | undefined) => {
+  const changes = record?.history.changes ?? []
+  const last = changes.at(-1) ?? { at: startedAt, state: "Idle" }
+  const state = record?.leading?.state ?? (servers.isOff(server) ? "Disabled" : "Idle")
+  if (state === last.state) return { changes, since: last.at, state }
+  const next: Change = { at: Math.max(last.at, servers.switched(server)?.at ?? 0), state }
+  return { changes: [...changes, next], since: next.at, state }
+}
+
+/** `status`: of the one runtime that all clients share; `undefined` where each client has its own. */
+const serverOf = (
+  gateway: Gateway,
+  server: Configured,
+  status: Status | undefined,
+  share: Share | undefined,
+  login: Server["login"]
+): Server => {
+  const record = gateway.record.servers.of(server.id)
+  const known = record?.history.changes ?? []
+  const { changes, since, state } = status === undefined ? ownHistory(gateway, server, record) : {
+    changes: known,
+    since: known.at(-1)?.at ?? status.connectedAt ?? gateway.startedAt,
+    state: status.state
+  }
+  const lastError = status === undefined
+    ? record?.history.lastError
+    : status.lastError === undefined || status.lastErrorAt === undefined
+    ? undefined
+    : { message: status.lastError, at: status.lastErrorAt }
+  return {
+    name: server.id,
+    state,
+    since,
+    transport: server.connector.transport,
+    target: server.connector.target,
+    sessions: status === undefined ? "per-client" : "shared",
     calls: record?.calls.counts ?? noCalls,
     ...(lastError === undefined ? {} : {
       lastError: {
@@ -168,19 +166,22 @@ const ownServer = (gateway: Gateway, server: OwnServer, login: Server["login"]):
     }),
     ...(login === undefined ? {} : { login }),
     history: changes,
-    warnings: connectorWarning === undefined ? [] : [clean(connectorWarning)]
+    ...(status === undefined ? ofMany(server, record) : ofTheOne(status, share))
   }
 }
 
-/** The status of one server; undefined where there is none of that name. */
-export const serverStatus = (gateway: Gateway, name: string): Effect.Effect<Server | undefined> =>
-  Effect.map(gatewayStatus(gateway), ({ servers }) => servers.find((one) => one.name === name))
+/** The status of one server. */
+export const serverStatus = (gateway: Gateway, name: string): Effect.Effect<Server, Api.NotFound> =>
+  Effect.flatMap(gatewayStatus(gateway), ({ servers }) => {
+    const server = servers.find((one) => one.name === name)
+    return server === undefined ? Effect.fail(Api.notFound(`there is no server ${name}`)) : Effect.succeed(server)
+  })
 
 /** The same with the runtimes of a server of which each client has its own. */
-export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<ServerDetails | undefined> =>
+export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<ServerDetails, Api.NotFound> =>
   Effect.map(serverStatus(gateway, name), (server) => {
-    if (server?.sessions !== "per-client") return server
-    const runtimes = gateway.record.own.of(name)?.runtimes ?? []
+    if (server.sessions !== "per-client") return server
+    const runtimes = gateway.record.servers.of(name)?.runtimes ?? []
     return {
       ...server,
       runtimes: runtimes.map(({ generation, number, since, state }) => ({ number, state, since, generation }))
@@ -195,20 +196,20 @@ const configProblem = ({ refused }: Gateway): Pick<GatewayStatus["gateway"], "co
 /** The status as it is now. */
 export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
   Effect.gen(function*() {
-    const statuses = Object.values(yield* gateway.fleet.status)
-    const own = gateway.own.servers
-    gateway.record.servers.keep(new Set(statuses.map(({ backend }) => backend)))
-    gateway.record.own.keep(new Set(own.map(({ id }) => id)))
-    const shares = sharesOf(gateway.record.catalog())
-    const servers = yield* Effect.forEach(statuses, (status) =>
-      Effect.map(
-        loginOf(gateway, status.backend),
-        (login) => serverOf(gateway, status, shares.get(status.backend), login)
-      ))
-    const owned = yield* Effect.forEach(
-      own,
-      (server) => Effect.map(loginOf(gateway, server.id), (login) => ownServer(gateway, server, login))
-    )
+    const { record, servers: { servers, shared } } = gateway
+    const statuses = yield* shared.fleet.status
+    const shares = sharesOf(yield* shared.fleet.catalog)
+    const all = servers()
+    record.servers.keep(new Set(all.map(({ id }) => id)))
+    // One that all clients share is there as soon as its fleet has it.
+    const there = all.filter(({ id, sessions }) => sessions === "per-client" || statuses[id] !== undefined)
+    const described = yield* Effect.forEach(there, (server) => {
+      const status = server.sessions === "per-client" ? undefined : statuses[server.id]
+      return Effect.map(
+        loginOf(gateway, server.id),
+        (login) => serverOf(gateway, server, status, shares.get(server.id), login)
+      )
+    })
     return {
       gateway: {
         name: "mcp-lifeline",
@@ -220,6 +221,6 @@ export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
         ...configProblem(gateway),
         clients: yield* gateway.clients
       },
-      servers: [...servers, ...owned]
+      servers: described
     }
   })

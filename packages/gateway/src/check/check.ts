@@ -1,7 +1,8 @@
 /**
  * `mcp-lifeline check`: what each server of a file resolves to, what is wrong, and, where asked, whether it can be connected to.
  */
-import { Fleet, TimeSpan } from "@mcp-lifeline/core"
+import { Fleet } from "@mcp-lifeline/core"
+import { TimeSpan } from "@mcp-lifeline/core/internal"
 import { Effect, Either, Logger, LogLevel } from "effect"
 import { dirname, resolve } from "node:path"
 import * as Backends from "../config/Backends.js"

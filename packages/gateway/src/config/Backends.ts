@@ -3,7 +3,8 @@
  */
 import { McpConfig } from "@mcp-lifeline/config"
 import type { Backend, Connector } from "@mcp-lifeline/core"
-import { Policy, Problem as OptionProblem } from "@mcp-lifeline/core"
+import { Policy } from "@mcp-lifeline/core"
+import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Array, Effect, Either, Redacted } from "effect"

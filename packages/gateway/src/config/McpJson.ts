@@ -4,7 +4,8 @@
  * Here the text is read, with its positions; what it means says `McpConfig`, which reads the configuration of `connectAll`, too.
  */
 import { McpConfig } from "@mcp-lifeline/config"
-import { Policy, Problem as OptionProblem } from "@mcp-lifeline/core"
+import { Policy } from "@mcp-lifeline/core"
+import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
 import { Data, Either } from "effect"
 import * as Document from "../document/Document.js"
 import { placesOf } from "./places.js"

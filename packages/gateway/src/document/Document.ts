@@ -1,7 +1,7 @@
 /**
  * The text of a configuration, in JSON or in TOML: what it says, and where each part of it stands.
  */
-import type { Problem } from "@mcp-lifeline/core"
+import type { Problem } from "@mcp-lifeline/core/internal"
 import { Either } from "effect"
 import { parseTree, printParseErrorCode } from "jsonc-parser"
 import type { ParseError } from "jsonc-parser"

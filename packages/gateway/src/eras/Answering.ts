@@ -1,16 +1,17 @@
 /**
  * Who answers requests of the protocol without sessions, whatever carries them.
  */
-import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
+import type { ClientRequest } from "@mcp-lifeline/protocol"
 
-/** Answers one request, and its successors that bring what was asked in place of a result. */
+/** Answers requests of clients without sessions. None of its functions may throw. */
 export interface Answering {
-  readonly receive: (request: JSONRPCRequest) => void
   /**
-   * Ends what is not answered yet, because of `why`: a stream of changes gets its closing result; other requests may be told nothing more.
+   * Takes a request. `owner`: only requests with the same one may bring what was asked in place of a result. Answers the request, unless the
+   * client cancels it.
    */
-  readonly close: (why: string) => void
+  readonly request: (request: ClientRequest, owner: string) => void
+  /** Called at intervals: ends what nobody comes back to. */
+  readonly beat: () => void
+  /** Ends all conversations. */
+  readonly close: (why: string) => Promise<void>
 }
-
-/** Begins to answer: gives `write` what is said during the request, and the answer. */
-export type Answer = (write: (message: JSONRPCMessage) => void) => Answering

@@ -1,84 +1,95 @@
 /**
  * A host of either era of the protocol, or of both at once: each era has a bridge of its own, made when it is first spoken.
  */
-import { Initialize, type Introduction } from "@mcp-lifeline/protocol"
-import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { type ClientRequest, Initialize, type Introduction } from "@mcp-lifeline/protocol"
+import type {
+  JSONRPCNotification,
+  JSONRPCRequest,
+  JSONRPCResponse,
+  RequestId
+} from "@modelcontextprotocol/sdk/types.js"
 import { isStateless, type Session, StatelessHost } from "./StatelessHost.js"
 
 /** What stands between a host of one era and a server. */
 export interface Bridge extends Session {
-  /** Resolved when the host has been answered everything that it has asked. */
-  readonly settled: Promise<void>
-  /** Cancels what the host has asked, and answers it: that `why`, and what is known of it. Ends when that is done. */
-  readonly interrupt: (why: string) => Promise<void>
   /** Says nothing more to the host. */
   readonly end: () => void
 }
 
+/** Takes a message for the host that is about no request of its own. */
+type Write = (message: JSONRPCNotification | JSONRPCRequest) => void
+
 /** Makes a bridge, which gives `write` its messages. */
-type Make = (write: (message: JSONRPCMessage) => void, isStateless: boolean) => Bridge
+type Make = (write: Write, isStateless: boolean) => Bridge
 
 /** Hands each message of a host to the bridge of its era. */
 export class Eras {
   readonly #bridges: Array<Bridge> = []
   readonly #make: Make
-  readonly #write: (message: JSONRPCMessage, about?: RequestId) => void
+  readonly #write: Write
   readonly #name: string
   readonly #isShared: boolean
   #withSessions: Bridge | undefined
   #stateless: StatelessHost | undefined
 
-  /**
-   * `write` is told, too, about which request a message is, where its host has no session. `isShared`: whether there may be several hosts
-   * without sessions, which nobody can tell apart.
-   */
-  constructor(
-    name: string,
-    make: Make,
-    write: (message: JSONRPCMessage, about?: RequestId) => void,
-    isShared = false
-  ) {
+  /** `isShared`: whether there may be several hosts without sessions, which nobody can tell apart. */
+  constructor(name: string, make: Make, write: Write, isShared = false) {
     this.#make = make
     this.#write = write
     this.#name = name
     this.#isShared = isShared
   }
 
-  /** Takes a message of the host. */
-  receive(message: JSONRPCMessage): void {
-    if (isStateless(message)) this.#stateless ??= this.#makeStateless()
-    if (this.#stateless?.receive(message) === true) return
-    this.#withSessions ??= this.#bridge(this.#write, false)
-    this.#withSessions.receive(message)
+  /** Whether no host without a session waits for anything. */
+  get isIdle(): boolean {
+    return this.#stateless?.isIdle !== false
+  }
+
+  /** Called now and then: ends calls to which a host without a session did not come back. */
+  beat(): void {
+    this.#stateless?.beat()
+  }
+
+  /** Takes a request of the host. */
+  request(request: ClientRequest): void {
+    if (isStateless(request)) {
+      this.#stateless ??= this.#makeStateless()
+      this.#stateless.request(request)
+    } else this.#session.request(request)
+  }
+
+  /** Takes any other message of the host: only those with a session send them, but for a cancellation. */
+  receive(message: JSONRPCNotification | JSONRPCResponse): void {
+    if (!("method" in message) || message.method !== "notifications/cancelled") return this.#session.receive(message)
+    this.#stateless?.cancel(message.params?.["requestId"] as RequestId, message.params?.["reason"])
   }
 
   /** What a host is told of the server that says nothing of itself. Starts nothing. */
   introduce(): Promise<Introduction> {
-    this.#withSessions ??= this.#bridge(this.#write, false)
-    return this.#withSessions.introduce({
+    return this.#session.introduce({
       protocolVersion: Initialize.latestVersion,
       capabilities: {},
       clientInfo: { name: "unnamed", version: "unknown" }
     })
   }
 
-  /** Resolved when the host has been answered everything that it has asked. */
-  async settled(): Promise<void> {
-    await Promise.all(this.#bridges.map((bridge) => bridge.settled))
-  }
-
-  /** Cancels what the host has asked, and answers it: that `why`, and what is known of it. Ends when that is done. */
-  async interrupt(why: string): Promise<void> {
-    await Promise.all(this.#bridges.map((bridge) => bridge.interrupt(why)))
+  /** Ends the streams of changes. */
+  endStreams(): void {
+    this.#stateless?.end()
   }
 
   /** Says nothing more to the host. */
   end(): void {
-    this.#stateless?.end()
+    this.endStreams()
     for (const bridge of this.#bridges) bridge.end()
   }
 
-  #bridge(write: (message: JSONRPCMessage) => void, isStateless: boolean): Bridge {
+  get #session(): Bridge {
+    this.#withSessions ??= this.#bridge(this.#write, false)
+    return this.#withSessions
+  }
+
+  #bridge(write: Write, isStateless: boolean): Bridge {
     const bridge = this.#make(write, isStateless)
     this.#bridges.push(bridge)
     return bridge
@@ -89,14 +100,14 @@ export class Eras {
     const host: StatelessHost = new StatelessHost({
       name: this.#name,
       isShared: this.#isShared,
-      write: this.#write,
       session: {
         introduce: (params) => session.introduce(params),
-        receive: (message) => {
+        request: (request) => {
           // The host may have been told this of the server by another process, which it has started to ask nothing else.
-          if ("method" in message && message.method === "initialize") void session.introduce(message.params)
-          session.receive(message)
-        }
+          if (request.method === "initialize") void session.introduce(request.params)
+          session.request(request)
+        },
+        receive: (message) => session.receive(message)
       }
     })
     return host

@@ -2,150 +2,82 @@
  * Answers requests of the protocol without sessions. All requests of one client share a conversation, because a server may keep state
  * from one request to the next. Each request names its client and the client's capabilities; requests with the same ones belong together.
  */
-import { JsonRpcError, Meta } from "@mcp-lifeline/protocol"
-import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { type ClientRequest, JsonRpcError } from "@mcp-lifeline/protocol"
 import type { Conversation } from "../http/Conversation.js"
-import type { Answer } from "./Answering.js"
+import type { Answering } from "./Answering.js"
 import * as Envelope from "./Envelope.js"
-import { parkedUnder } from "./StatelessHost.js"
-import { closing, stamped } from "./Subscriptions.js"
 
-type Write = (message: JSONRPCMessage, about?: RequestId) => void
-
-/** Begins a conversation. It gives `write` each message, with the id of the request to which the message belongs. */
-export type Begin = (write: Write) => Conversation
-
-/** A request of a client. Its id is the client's own; other clients may use the same one. */
-interface Asked {
-  readonly id: RequestId
-  readonly isListening: boolean
-  readonly write: (message: JSONRPCMessage) => void
-}
-
-/** A message of the conversation, with the id that the client has given its request. */
-const renumbered = (message: JSONRPCMessage, id: RequestId): JSONRPCMessage => {
-  if ("method" in message) {
-    const isOfStream = Meta.of(message.params)[Meta.keys.subscriptionId] !== undefined
-    return isOfStream ? { ...message, params: stamped(id, message.params) } : message
-  }
-  return "result" in message && Meta.of(message.result)[Meta.keys.subscriptionId] !== undefined
-    ? { ...message, id, result: stamped(id, message.result) }
-    : { ...message, id }
+/** A conversation with requests of one client. */
+export interface Shared extends Pick<Conversation, "close" | "request"> {
+  /** Whether nothing waits for an answer, or for the client to come back with one. */
+  readonly isIdle: () => boolean
+  /** Called now and then: ends calls to which the client did not come back. */
+  readonly beat: () => void
 }
 
 /** One client. */
-class Shared {
-  readonly #conversation: Conversation
-  /** The unanswered requests, by their number in the conversation. */
-  readonly #asked = new Map<RequestId, Asked>()
-  #last = 0
-  /** When a request was answered last, or came, by `performance.now`. */
-  #usedAt = performance.now()
-
-  constructor(begin: Begin) {
-    this.#conversation = begin((message, about) => this.#deliver(message, about))
-  }
-
-  /** Whether nothing waits for an answer. */
-  get isIdle(): boolean {
-    return this.#asked.size === 0
-  }
-
-  /** Whether nothing has waited for an answer for so long, in milliseconds. */
-  isUnused(now: number, millis: number): boolean {
-    return this.isIdle && now - this.#usedAt >= millis
-  }
-
-  /** Takes a request, and returns its number. `before`: the number of the request that it continues. */
-  take(request: JSONRPCRequest, write: Asked["write"], before: RequestId | undefined): RequestId {
-    if (before !== undefined) this.#asked.delete(before)
-    this.#usedAt = performance.now()
-    const id = ++this.#last
-    this.#asked.set(id, { id: request.id, isListening: request.method === "subscriptions/listen", write })
-    this.#conversation.receive({ ...request, id })
-    return id
-  }
-
-  /** The client no longer waits for the answer: cancels the request. */
-  leave(number: RequestId): void {
-    const asked = this.#asked.get(number)
-    if (asked === undefined) return
-    this.#asked.delete(number)
-    this.#usedAt = performance.now()
-    this.#conversation.receive({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: number } })
-    if (asked.isListening) asked.write(closing(asked.id))
-  }
-
-  close(why: string): Promise<void> {
-    return this.#conversation.close(why)
-  }
-
-  #deliver(message: JSONRPCMessage, about: RequestId | undefined): void {
-    const asked = about === undefined ? undefined : this.#asked.get(about)
-    if (asked === undefined) return
-    if (!("method" in message) && parkedUnder(message) === undefined) this.#asked.delete(about as RequestId)
-    this.#usedAt = performance.now()
-    asked.write(renumbered(message, asked.id))
-  }
+interface Client {
+  readonly conversation: Shared
+  /** When a request was over last, or came, by `performance.now`. */
+  usedAt: number
 }
 
 /** All clients. */
-export class SharedHosts {
-  readonly #begin: Begin
+export class SharedHosts implements Answering {
+  readonly #begin: () => Shared
   readonly #most: number
+  readonly #idle: number
   /** In the order of last use. */
-  readonly #all = new Map<string, Shared>()
+  readonly #all = new Map<string, Client>()
 
-  /** `most`: how many conversations there may be at the same time. */
-  constructor(begin: Begin, most: number) {
+  /** `most`: how many conversations there may be at the same time. `idle`: after so long without use one ends, in milliseconds. */
+  constructor(begin: () => Shared, most: number, idle: number) {
     this.#begin = begin
     this.#most = most
+    this.#idle = idle
   }
 
-  readonly answer: Answer = (write) => {
-    let shared: Shared | undefined
-    let number: RequestId | undefined
-    return {
-      receive: (request) => {
-        const { id, params } = request
-        const envelope = Envelope.read(params)
-        if ("code" in envelope) return write({ jsonrpc: "2.0", id, error: { ...envelope } })
-        shared ??= this.#of(JSON.stringify([envelope.clientInfo, envelope.capabilities]))
-        if (shared !== undefined) return void (number = shared.take(request, write, number))
-        const message = `${this.#most} clients, the maximum, wait for answers from servers of their own; ` +
-          "call again when one of them has its answer"
-        write({ jsonrpc: "2.0", id, error: { code: JsonRpcError.ourCode, message } })
-      },
-      close: () => {
-        if (number !== undefined) shared?.leave(number)
-      }
+  request(request: ClientRequest): void {
+    const envelope = Envelope.read(request.params)
+    if ("code" in envelope) return request.answer({ error: { ...envelope } })
+    const client = this.#of(JSON.stringify([envelope.clientInfo, envelope.capabilities]))
+    if (client === undefined) {
+      const message = `${this.#most} clients, the maximum, wait for answers from servers of their own; ` +
+        "call again when one of them has its answer"
+      return request.refuse(JsonRpcError.ourCode, message)
     }
+    client.usedAt = performance.now()
+    request.onOver(() => {
+      client.usedAt = performance.now()
+    })
+    client.conversation.request(request)
   }
 
   /** Ends all. What is not answered yet is answered with `why`. */
   async close(why: string): Promise<void> {
     const all = [...this.#all.values()]
     this.#all.clear()
-    await Promise.allSettled(all.map((shared) => shared.close(why)))
+    await Promise.allSettled(all.map(({ conversation }) => conversation.close(why)))
   }
 
-  /** Called now and then: ends conversations that have not been used for so long, in milliseconds. Their hosts' next requests begin others. */
-  beat(idle: number): void {
+  /** Ends conversations that nobody uses. Their hosts' next requests begin others. */
+  beat(): void {
     const now = performance.now()
-    for (const [client, shared] of this.#all) {
-      if (!shared.isUnused(now, idle)) continue
-      this.#all.delete(client)
-      void shared.close("the conversation was unused").catch(() => undefined)
+    for (const [key, client] of this.#all) {
+      client.conversation.beat()
+      if (client.conversation.isIdle() && now - client.usedAt >= this.#idle) {
+        this.#end(key, client, "the conversation was unused")
+      }
     }
   }
 
-  #of(client: string): Shared | undefined {
-    const known = this.#all.get(client)
-    this.#all.delete(client)
+  #of(key: string): Client | undefined {
+    const known = this.#all.get(key)
+    this.#all.delete(key)
     if (known === undefined && !this.#makeRoom()) return undefined
-    const shared = known ?? new Shared(this.#begin)
-    this.#all.set(client, shared)
-    return shared
+    const client = known ?? { conversation: this.#begin(), usedAt: 0 }
+    this.#all.set(key, client)
+    return client
   }
 
   /**
@@ -154,11 +86,14 @@ export class SharedHosts {
    */
   #makeRoom(): boolean {
     if (this.#all.size < this.#most) return true
-    const idle = [...this.#all].find(([, { isIdle }]) => isIdle)
+    const idle = [...this.#all].find(([, { conversation }]) => conversation.isIdle())
     if (idle === undefined) return false
-    const [client, shared] = idle
-    this.#all.delete(client)
-    void shared.close("the conversation made room for others").catch(() => undefined)
+    this.#end(...idle, "the conversation made room for others")
     return true
+  }
+
+  #end(key: string, { conversation }: Client, why: string): void {
+    this.#all.delete(key)
+    void conversation.close(why).catch(() => undefined)
   }
 }

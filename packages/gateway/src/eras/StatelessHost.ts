@@ -5,9 +5,19 @@
  * What the server asks (elicitation, sampling, roots) is given to the host in place of the result of the call that it came during,
  * and the answers come with that call, made again.
  */
-import { Era, type Introduction, JsonRpc, Meta } from "@mcp-lifeline/protocol"
+import {
+  type Answer,
+  type ClientRequest,
+  ClientRequests,
+  Era,
+  type Introduction,
+  JsonRpc,
+  JsonRpcError,
+  Meta,
+  responseOf,
+  workOf
+} from "@mcp-lifeline/protocol"
 import type {
-  JSONRPCMessage,
   JSONRPCNotification,
   JSONRPCRequest,
   JSONRPCResponse,
@@ -15,8 +25,10 @@ import type {
   ServerCapabilities
 } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
+import { constVoid } from "effect/Function"
 import { randomUUID } from "node:crypto"
 import { heightOf } from "../Level.js"
+import { Call, type Calls } from "./Call.js"
 import * as Envelope from "./Envelope.js"
 import { Subscriptions } from "./Subscriptions.js"
 import * as Translation from "./translation.js"
@@ -26,7 +38,8 @@ import * as Translation from "./translation.js"
  * in place of a result, with a state of that server's.
  */
 export interface Session {
-  readonly receive: (message: JSONRPCMessage) => void
+  readonly request: (request: ClientRequest) => void
+  readonly receive: (message: JSONRPCNotification | JSONRPCResponse) => void
   /** What is known of the server for a client that says `params` in `initialize`. Starts nothing. */
   readonly introduce: (params: unknown) => Promise<Introduction>
 }
@@ -42,46 +55,26 @@ const ofSessions: ReadonlySet<string> = new Set([
   "resources/unsubscribe"
 ])
 
-/** Whether a message is of a host without a session. */
-export const isStateless = (message: JSONRPCMessage): boolean =>
-  "method" in message &&
-  (message.method === "server/discover" || Meta.of(message.params)[Meta.keys.protocolVersion] !== undefined)
+/** Whether a request is of a host without a session. */
+export const isStateless = (
+  { method, params }: { readonly method: string; readonly params?: unknown }
+): boolean => method === "server/discover" || Meta.of(params)[Meta.keys.protocolVersion] !== undefined
 
 /** How the states begin that are ours, and no server's. */
 const ours = "mcp-lifeline:"
 
-/** The state under which a call of ours waits for its host, where that is what a response says. */
-export const parkedUnder = (response: JSONRPCResponse): string | undefined => {
-  const state = "result" in response && Translation.isQuestion(response.result)
-    ? response.result["requestState"]
-    : undefined
-  return Predicate.isString(state) && state.startsWith(ours) ? state : undefined
-}
-
-/** Calls of which the host has been asked for something. */
+/** Calls of which the host has been asked for something, and how long they wait for it to come back, in milliseconds. */
 const maxParked = 1000
-
-/** A request of the host, under the id that it has in the session. */
-interface Call {
-  /** The host's own; undefined while the host has been asked for something. */
-  host: RequestId | undefined
-  /** The same while the host has been asked for something, too. */
-  last: RequestId
-  readonly method: string
-  /** Of the resource that it asks for. */
-  readonly uri: unknown
-  /** What the host says of itself in the request that waits now. */
-  envelope: Envelope.Envelope
-  /** What the server asks, and the host has not been given yet. */
-  readonly questions: Map<RequestId, JSONRPCRequest>
-  /** The answer, where it came while the host had been asked for something. */
-  answer: JSONRPCResponse | undefined
-}
+const parkedFor = 10 * 60 * 1000
 
 /** Questions of the server that a host has been given: the call they came during, and what they are. */
 interface Parked {
-  readonly call: number
+  readonly call: Call
+  /** The id of the request that was answered with them. */
+  readonly askedBy: RequestId
   readonly questions: ReadonlySet<RequestId>
+  /** When it began to wait, by `performance.now`. */
+  readonly at: number
 }
 
 /** What a capability of the client is called for each thing that servers ask. */
@@ -96,8 +89,6 @@ export interface Options {
   /** The server, for people. */
   readonly name: string
   readonly session: Session
-  /** Is told, too, during which request of the host a message is said, as far as that is known. */
-  readonly write: (message: JSONRPCMessage, about?: RequestId) => void
   /**
    * Whether requests of several hosts come here, which nobody can tell apart: what the server asks is given to nobody then, unless only
    * one call waits. Default false.
@@ -108,45 +99,53 @@ export interface Options {
 /** Translates between a host without a session and a bridge. */
 export class StatelessHost {
   readonly #session: Session
-  readonly #write: Options["write"]
   readonly #name: string
   readonly #isShared: boolean
-  readonly #calls = new Map<number, Call>()
+  /** What the session is asked, which stands for the requests of the host. */
+  readonly requests = new ClientRequests()
+  /** Those of the host that are not over, by what the session is asked for them. */
+  readonly #calls = new Map<Call, ClientRequest>()
   readonly #parked = new Map<string, Parked>()
-  readonly #subscriptions = new Subscriptions({
-    ask: (method, params, answered) => this.#ask(method, params, answered),
-    write: (message, stream) => this.#write(message, stream)
-  })
-  /** Answers to what this asks by itself, by id. */
-  readonly #own = new Map<RequestId, (response: JSONRPCResponse) => void>()
+  readonly #subscriptions = new Subscriptions((method, params, answered) => this.#ask(method, params, answered))
+  readonly #ofCalls: Calls = {
+    say: (call, message) =>
+      message.method === "notifications/progress" ? this.#progressed(call, message) : this.deliver(message),
+    answered: (call, answer) => this.#answered(call, answer),
+    cancelled: (call) => this.#end(call)
+  }
   #level: unknown
   #lastId = 0
   #hasBegun = false
   /** What the server has, once the session has begun; `undefined` before, and where that was refused. */
   #offered: Promise<ServerCapabilities> | undefined
 
-  constructor({ isShared = false, name, session, write }: Options) {
+  constructor({ isShared = false, name, session }: Options) {
     this.#name = name
     this.#session = session
-    this.#write = write
     this.#isShared = isShared
   }
 
-  /** Takes a message of the host; says whether it is for this. */
-  receive(message: JSONRPCMessage): boolean {
-    if (!("method" in message)) return false
-    if (!("id" in message)) return this.#notification(message)
-    if (!isStateless(message)) return false
-    this.#request(message)
-    return true
+  /** Whether no call is under way, and no stream is open. */
+  get isIdle(): boolean {
+    return this.#calls.size === 0 && this.#subscriptions.size === 0
   }
 
-  /** Takes a message of the session. */
-  deliver(message: JSONRPCMessage): void {
-    if (!("method" in message)) this.#answered(message)
-    else if ("id" in message) this.#asked(message)
+  /** The state under which the last call waits for the host to come back with answers; `undefined` if none waits. */
+  get waitsUnder(): string | undefined {
+    return [...this.#parked.keys()].at(-1)
+  }
+
+  /** Takes a message of the session that is no answer. */
+  deliver(message: JSONRPCNotification | JSONRPCRequest): void {
+    if ("id" in message) this.#asked(message)
     else if (message.method === "notifications/cancelled") this.#withdrawn(message.params?.["requestId"] as RequestId)
     else this.#notified(message)
+  }
+
+  /** Called now and then: ends calls whose host did not come back. */
+  beat(): void {
+    const now = performance.now()
+    for (const { at, call } of [...this.#parked.values()]) if (now - at > parkedFor) this.#giveUp(call)
   }
 
   /** Ends the streams of changes. */
@@ -156,46 +155,40 @@ export class StatelessHost {
 
   // --- from the host
 
-  #request(request: JSONRPCRequest): void {
-    const { id, method, params } = request
+  /** Takes a request of the host. */
+  request(request: ClientRequest): void {
+    const { method, params } = request
     const envelope = Envelope.read(params)
-    if ("code" in envelope) return this.#refuse(id, envelope)
-    if (ofSessions.has(method)) return this.#refuse(id, { code: JsonRpc.methodNotFound, message: "Method not found" })
-    if (method === "server/discover") return this.#discover(id, envelope)
+    if ("code" in envelope) return refuse(request, envelope)
+    if (ofSessions.has(method)) return refuse(request, { code: JsonRpc.methodNotFound, message: "Method not found" })
+    if (method === "server/discover") return this.#discover(request, envelope)
     if (method === "subscriptions/listen") {
       const offered = this.#offered ?? this.#begin(envelope)
-      const refusal = offered instanceof Promise ? this.#subscriptions.open(id, params, offered) : offered
-      return refusal && this.#refuse(id, refusal)
+      const refusal = offered instanceof Promise ? this.#subscriptions.open(request, offered) : offered
+      return refusal && refuse(request, refusal)
     }
     // Where the session was refused, a call finds out by itself whether there is a server now.
     if (!this.#hasBegun) void this.#begin(envelope)
     const state = params?.["requestState"]
     if (Predicate.isString(state) && state.startsWith(ours)) return this.#goOn(request, state, envelope)
     this.#setLevel(envelope.logLevel)
-    const call = ++this.#lastId
-    this.#calls.set(call, {
-      host: id,
-      last: id,
-      method,
-      uri: params?.["uri"],
-      envelope,
-      questions: new Map(),
-      answer: undefined
-    })
-    this.#session.receive({
-      jsonrpc: "2.0",
-      id: call,
-      method,
-      ...(params === undefined
-        ? {}
-        : { params: Translation.renamed(params, call) })
-    })
+    const call = new Call(request, envelope, this.#ofCalls)
+    const id = ++this.#lastId
+    const passed = params === undefined ? {} : { params: Translation.renamed(params, id) }
+    const inner = this.requests.openFor(request, { jsonrpc: "2.0", id, method, ...passed }, call)
+    this.#calls.set(call, inner)
+    this.#session.request(inner)
+  }
+
+  /** The host does not want to come back to a call any more: of its request, it was asked something. */
+  cancel(id: RequestId, reason?: unknown): void {
+    for (const { askedBy, call } of [...this.#parked.values()]) if (askedBy === id) this.#giveUp(call, reason)
   }
 
   /** A host that only wants to know what there is starts no server. */
-  #discover(id: RequestId, envelope: Envelope.Envelope): void {
+  #discover(request: ClientRequest, envelope: Envelope.Envelope): void {
     void this.#session.introduce(Translation.clientOf(envelope)).then(({ capabilities, instructions, serverInfo }) =>
-      this.#reply(id, {
+      reply(request, {
         resultType: "complete",
         supportedVersions: [Era.statelessVersion],
         capabilities,
@@ -218,7 +211,8 @@ export class StatelessHost {
         refusal = response.error
         this.#offered = undefined
         this.#subscriptions.end(refusal)
-        if (isFirst) this.#failAll(refusal)
+        // Whoever interrupts it interrupts the calls, too, and each says what is known of it.
+        if (isFirst && !JsonRpcError.isOurs(refusal)) this.#failAll(refusal)
       })
     )
     if (refusal === undefined) this.#offered = offered
@@ -228,25 +222,7 @@ export class StatelessHost {
 
   /** There is no server, and will be none. */
   #failAll(error: Envelope.Refusal): void {
-    for (const [call, { host }] of this.#calls) {
-      this.#calls.delete(call)
-      if (host !== undefined) this.#refuse(host, error)
-    }
-  }
-
-  #notification({ method, params }: JSONRPCNotification): boolean {
-    if (method !== "notifications/cancelled") return false
-    const id = params?.["requestId"] as RequestId
-    if (this.#subscriptions.close(id)) return true
-    for (const [number, call] of this.#calls) {
-      if (call.last !== id) continue
-      this.#calls.delete(number)
-      this.#session.receive({ jsonrpc: "2.0", method, params: { ...params, requestId: number } })
-      this.#declineAll(call)
-      for (const [state, parked] of this.#parked) if (parked.call === number) this.#parked.delete(state)
-      return true
-    }
-    return false
+    for (const inner of [...this.#calls.values()]) inner.answer({ error })
   }
 
   #setLevel(level: unknown): void {
@@ -256,55 +232,53 @@ export class StatelessHost {
   }
 
   /** The host gives what the server has asked for, and waits for the result of the call again. */
-  #goOn({ id, params }: JSONRPCRequest, state: string, envelope: Envelope.Envelope): void {
+  #goOn(request: ClientRequest, state: string, envelope: Envelope.Envelope): void {
     const parked = this.#parked.get(state)
-    const call = parked && this.#calls.get(parked.call)
-    if (parked === undefined || call === undefined) {
-      return this.#refuse(id, {
+    const inner = parked && this.#calls.get(parked.call)
+    if (parked === undefined || inner === undefined) {
+      return refuse(request, {
         code: JsonRpc.invalidParams,
         message: "unknown requestState: the call is over; make it again"
       })
     }
+    const { call, questions } = parked
     this.#parked.delete(state)
-    call.host = id
-    call.last = id
+    call.waiting = request
     call.envelope = envelope
-    if (call.answer !== undefined) return this.#answered(call.answer)
-    const responses = params?.["inputResponses"]
-    for (const question of parked.questions) {
+    request.work = workOf(inner)
+    if (call.early !== undefined) return this.#answered(call, call.early)
+    const responses = request.params?.["inputResponses"]
+    for (const question of questions) {
       const result = Predicate.isRecord(responses) ? responses[String(question)] : undefined
       if (Predicate.isRecord(result)) this.#session.receive({ jsonrpc: "2.0", id: question, result })
       else this.#decline(question, JsonRpc.invalidRequest, "the client gave no answer")
     }
     // What the server has asked meanwhile.
-    this.#put(parked.call, call)
+    this.#put(call)
   }
 
   /** Asks the session for something by itself. */
   #ask(
     method: string,
     params: Readonly<Record<string, unknown>>,
-    answered: (response: JSONRPCResponse) => void = () => undefined
+    answered: (response: JSONRPCResponse) => void = constVoid
   ): void {
-    const id = ++this.#lastId
-    this.#own.set(id, answered)
-    this.#session.receive({ jsonrpc: "2.0", id, method, params })
+    const message: JSONRPCRequest = { jsonrpc: "2.0", id: ++this.#lastId, method, params }
+    this.#session.request(this.requests.open(message, {
+      say: (_, message) => this.deliver(message),
+      answer: ({ id }, answer) => answered(responseOf(id, answer))
+    }))
   }
 
   // --- from the session
 
-  #answered(response: JSONRPCResponse): void {
-    const id = Number(response.id)
-    const own = this.#own.get(id)
-    this.#own.delete(id)
-    if (own !== undefined) return own(response)
-    const call = this.#calls.get(id)
-    if (call === undefined) return
-    if (call.host === undefined) return void (call.answer = response)
-    this.#calls.delete(id)
-    this.#declineAll(call)
-    if ("result" in response) this.#reply(call.host, Translation.completed(call.method, response.result))
-    else this.#refuse(call.host, Translation.failed(call, response.error))
+  #answered(call: Call, answer: Answer): void {
+    const { waiting } = call
+    if (waiting === undefined) return void (call.early = answer)
+    this.#end(call)
+    const response = responseOf(waiting.id, answer)
+    if ("result" in response) reply(waiting, Translation.completed(call.method, response.result))
+    else refuse(waiting, Translation.failed(call, response.error))
   }
 
   /**
@@ -315,39 +289,43 @@ export class StatelessHost {
     const { id, method } = request
     const capability = capabilityOf[method]
     if (capability === undefined) return this.#decline(id, JsonRpc.methodNotFound, "Method not found")
-    const waiting = [...this.#calls].filter(([, { answer, method }]) => answer === undefined && mayWait.has(method))
-    const found = waiting.findLast(([, { host }]) => host !== undefined) ?? waiting.at(-1)
-    if (found === undefined) {
+    const calls = [...this.#calls.keys()].filter(({ early, method }) => early === undefined && mayWait.has(method))
+    const call = calls.findLast(({ waiting }) => waiting !== undefined) ?? calls.at(-1)
+    if (call === undefined) {
       return this.#decline(
         id,
         JsonRpc.invalidRequest,
         `the client of ${this.#name} speaks ${Era.statelessVersion}, in which a server asks during a call only`
       )
     }
-    if (this.#isShared && waiting.length > 1) {
+    if (this.#isShared && calls.length > 1) {
       return this.#decline(
         id,
         JsonRpc.invalidRequest,
-        `${waiting.length} calls are under way, which may be those of several clients of ${this.#name}, and it is not known during which of them ` +
+        `${calls.length} calls are under way, which may be those of several clients of ${this.#name}, and it is not known during which of them ` +
           `${method} was sent: it is shown to nobody. Make the call while no other one is under way`
       )
     }
-    const [number, call] = found
     if (call.envelope.capabilities[capability] === undefined) {
       return this.#decline(id, Era.missingCapability, `the client does not support ${capability}`)
     }
     call.questions.set(id, request)
     // What the server asks at once, the host is given at once.
-    setImmediate(() => this.#put(number, call))
+    setImmediate(() => this.#put(call))
   }
 
   /** Gives the host what the server asks during a call, where it waits for its result. */
-  #put(number: number, call: Call): void {
-    const { host, questions } = call
-    if (host === undefined || questions.size === 0 || this.#calls.get(number) !== call) return
+  #put(call: Call): void {
+    const { questions, waiting } = call
+    if (waiting === undefined || questions.size === 0 || !this.#calls.has(call)) return
     const requestState = `${ours}${randomUUID()}`
     this.#makeRoom()
-    this.#parked.set(requestState, { call: number, questions: new Set(questions.keys()) })
+    this.#parked.set(requestState, {
+      call,
+      askedBy: waiting.id,
+      questions: new Set(questions.keys()),
+      at: performance.now()
+    })
     const inputRequests = Object.fromEntries(
       [...questions.values()].map(({ id, method, params }) => [
         String(id),
@@ -355,60 +333,64 @@ export class StatelessHost {
       ])
     )
     questions.clear()
-    call.host = undefined
-    this.#reply(host, { resultType: "input_required", inputRequests, requestState })
+    call.waiting = undefined
+    reply(waiting, { resultType: "input_required", inputRequests, requestState })
   }
 
   #decline(id: RequestId, code: number, message: string): void {
     this.#session.receive({ jsonrpc: "2.0", id, error: { code, message } })
   }
 
-  /** The call is over: nobody is asked any more what came during it. */
-  #declineAll({ questions }: Call): void {
-    for (const id of questions.keys()) this.#decline(id, JsonRpc.invalidRequest, "the call is over")
+  /** A call is over: nobody is asked any more what came during it, and nobody can come back to it. */
+  #end(call: Call): void {
+    this.#calls.delete(call)
+    const open = [...call.questions.keys()]
+    for (const [state, parked] of this.#parked) {
+      if (parked.call === call && this.#parked.delete(state)) open.push(...parked.questions)
+    }
+    for (const id of open) this.#decline(id, JsonRpc.invalidRequest, "the call is over")
   }
 
   /** A host that was asked for something and never came back is not waited for without end. */
   #makeRoom(): void {
-    const [oldest] = this.#parked
+    const [oldest] = this.#parked.values()
     if (oldest === undefined || this.#parked.size < maxParked) return
-    const [state, { call }] = oldest
-    this.#parked.delete(state)
-    this.#calls.delete(call)
-    this.#session.receive({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: call } })
+    this.#giveUp(oldest.call)
+  }
+
+  /** Nobody comes back to a call, which may have its answer already. */
+  #giveUp(call: Call, reason?: unknown): void {
+    const inner = this.#calls.get(call)
+    this.#end(call)
+    inner?.cancel(reason)
   }
 
   /** The server does not want to know any more. What the host has been given stays until it comes back. */
   #withdrawn(question: RequestId): void {
-    for (const { questions } of this.#calls.values()) questions.delete(question)
+    for (const { questions } of this.#calls.keys()) questions.delete(question)
   }
 
   #notified(notification: JSONRPCNotification): void {
     const { method, params } = notification
-    if (method === "notifications/progress") return this.#progressed(params)
     if (this.#subscriptions.notified(notification)) return
-    const waiting = [...this.#calls.values()].filter(({ host }) => host !== undefined)
-    if (method !== "notifications/message") return this.#write(notification, waiting.at(-1)?.last)
+    // Progress during a call comes from the call; what comes after that, of a task, has nobody any more who asked for it.
+    if (method === "notifications/progress") return
+    const calls = [...this.#calls.keys()].filter(({ waiting }) => waiting !== undefined)
+    if (method !== "notifications/message") return calls.at(-1)?.waiting?.say(notification)
     // Log messages belong to the requests that have asked for them.
     const height = heightOf(params?.["level"])
-    const wanting = waiting.findLast(({ envelope: { level } }) => level !== undefined && level <= height)
-    if (wanting !== undefined) this.#write(notification, wanting.last)
+    calls.findLast(({ envelope: { level } }) => level !== undefined && level <= height)?.waiting?.say(notification)
   }
 
   /** Progress is told under the token of the request that waits now. */
-  #progressed(params: JSONRPCNotification["params"]): void {
-    const call = this.#calls.get(Number(params?.["progressToken"]))
-    const progressToken = call?.host === undefined ? undefined : call.envelope.progressToken
-    if (progressToken === undefined) return
-    const told = { jsonrpc: "2.0", method: "notifications/progress", params: { ...params, progressToken } } as const
-    this.#write(told as JSONRPCNotification, call?.last)
-  }
-
-  #reply(id: RequestId, result: Readonly<Record<string, unknown>>): void {
-    this.#write({ jsonrpc: "2.0", id, result }, id)
-  }
-
-  #refuse(id: RequestId, { code, data, message }: Envelope.Refusal): void {
-    this.#write({ jsonrpc: "2.0", id, error: { code, message, ...(data === undefined ? {} : { data }) } }, id)
+  #progressed({ envelope: { progressToken }, waiting }: Call, { params }: JSONRPCNotification | JSONRPCRequest): void {
+    if (waiting === undefined || progressToken === undefined) return
+    const message = { jsonrpc: "2.0", method: "notifications/progress", params: { ...params, progressToken } }
+    waiting.say(message as JSONRPCNotification)
   }
 }
+
+const reply = (request: ClientRequest, result: Readonly<Record<string, unknown>>): void => request.answer({ result })
+
+const refuse = (request: ClientRequest, { code, data, message }: Envelope.Refusal): void =>
+  request.answer({ error: { code, message, ...(data === undefined ? {} : { data }) } })

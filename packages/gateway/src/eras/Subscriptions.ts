@@ -2,14 +2,8 @@
  * What a host without a session listens to (`subscriptions/listen`): the change notifications that each of its streams has asked for,
  * as far as the session has them. A stream is acknowledged when that is known, and ends with a result.
  */
-import { JsonRpc, Meta } from "@mcp-lifeline/protocol"
-import type {
-  JSONRPCMessage,
-  JSONRPCNotification,
-  JSONRPCResponse,
-  RequestId,
-  ServerCapabilities
-} from "@modelcontextprotocol/sdk/types.js"
+import { type ClientRequest, JsonRpc, Meta } from "@mcp-lifeline/protocol"
+import type { JSONRPCNotification, JSONRPCResponse, ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type * as Envelope from "./Envelope.js"
 
@@ -28,17 +22,12 @@ interface Stream {
   held: Array<JSONRPCNotification> | undefined
 }
 
-/** Between whom this stands. */
-export interface Between {
-  /** Asks the session. */
-  readonly ask: (
-    method: string,
-    params: Readonly<Record<string, unknown>>,
-    answered?: (response: JSONRPCResponse) => void
-  ) => void
-  /** Gives the host a message of one of its streams. */
-  readonly write: (message: JSONRPCMessage, stream: RequestId) => void
-}
+/** Asks the session. */
+type Ask = (
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+  answered?: (response: JSONRPCResponse) => void
+) => void
 
 const flags = {
   "notifications/tools/list_changed": "toolsListChanged",
@@ -57,7 +46,7 @@ const maxResources = 10_000
  * How long the acknowledgement waits for what the session says of resources, in milliseconds: a server that is down is asked when it is
  * back, and other changes are not kept from the host so long.
  */
-const patience = 5000
+const acknowledgeWait = 5000
 
 const filterOf = (params: unknown): Filter | undefined => {
   const asked = Predicate.isRecord(params) ? params["notifications"] : undefined
@@ -80,59 +69,63 @@ const announcedOf = (filter: Filter, { prompts, resources, tools }: ServerCapabi
 })
 
 /** What is said of one stream, under its id. */
-export const stamped = <A extends Readonly<Record<string, unknown>>>(id: RequestId, value: A | undefined) => ({
+const stamped = <A extends Readonly<Record<string, unknown>>>({ id }: ClientRequest, value: A | undefined) => ({
   ...value,
   _meta: { ...Object(value?.["_meta"]), [Meta.keys.subscriptionId]: id }
 })
 
-const notification = (id: RequestId, method: string, params: JSONRPCNotification["params"]): JSONRPCNotification => ({
-  jsonrpc: "2.0",
-  method,
-  params: stamped(id, params)
-})
-
-/** The end of a stream, in the way that lets its host open another one at once. */
-export const closing = (id: RequestId): JSONRPCResponse => ({
-  jsonrpc: "2.0",
-  id,
-  result: stamped(id, { resultType: "complete" })
-})
+const notification = (
+  stream: ClientRequest,
+  method: string,
+  params: JSONRPCNotification["params"]
+): JSONRPCNotification => ({ jsonrpc: "2.0", method, params: stamped(stream, params) })
 
 /** The streams of one host. */
 export class Subscriptions {
-  readonly #between: Between
-  readonly #streams = new Map<RequestId, Stream>()
+  readonly #askSession: Ask
+  readonly #streams = new Map<ClientRequest, Stream>()
   /** The resources that the session was asked for, and whether it tells of them. */
   readonly #asked = new Map<string, Promise<boolean>>()
 
-  constructor(between: Between) {
-    this.#between = between
+  constructor(ask: Ask) {
+    this.#askSession = ask
   }
 
-  /** Opens a stream; or says why not. `offered`: what the session has. */
-  open(id: RequestId, params: unknown, offered: Promise<ServerCapabilities>): Envelope.Refusal | undefined {
-    const filter = filterOf(params)
+  get size(): number {
+    return this.#streams.size
+  }
+
+  /** Opens a stream, which lasts as long as its request; or says why not. `offered`: what the session has. */
+  open(request: ClientRequest, offered: Promise<ServerCapabilities>): Envelope.Refusal | undefined {
+    const filter = filterOf(request.params)
     if (filter === undefined) {
       return { code: JsonRpc.invalidParams, message: "params.notifications must say what to listen to" }
     }
     if (this.#streams.size >= maxStreams) return { code: JsonRpc.internalError, message: "Subscription limit reached" }
     const { resourceSubscriptions: uris = [], ...lists } = filter
     const stream: Stream = { filter: lists, held: [] }
-    this.#streams.set(id, stream)
-    void this.#acknowledge(id, stream, uris, offered)
+    this.#streams.set(request, stream)
+    request.onOver(() => {
+      this.#streams.delete(request)
+      this.#subscribe()
+    })
+    request.work = {
+      stop: (_reason, why) => {
+        // Its end is a result, after which its host may open another one at once.
+        if (why !== undefined) close(request)
+        return undefined
+      }
+    }
+    void this.#acknowledge(request, stream, uris, offered)
     return undefined
-  }
-
-  /** The host wants to hear no more of a stream; says whether there is one. */
-  close(id: RequestId): boolean {
-    const isOpen = this.#streams.delete(id)
-    if (isOpen) this.#subscribe()
-    return isOpen
   }
 
   /** Ends all streams: with an error, where there is one. */
   end(error?: Envelope.Refusal): void {
-    for (const id of [...this.#streams.keys()]) this.#end(id, error)
+    for (const request of [...this.#streams.keys()]) {
+      if (error === undefined) close(request)
+      else request.answer({ error: { ...error } })
+    }
   }
 
   /** Takes a notification of the session; says whether it is about a change. */
@@ -140,57 +133,51 @@ export class Subscriptions {
     const flag = Object.hasOwn(flags, method) ? flags[method as keyof typeof flags] : undefined
     if (flag === undefined && method !== updated) return false
     const uri = params?.["uri"]
-    for (const [id, { filter, held }] of this.#streams) {
+    for (const [request, { filter, held }] of this.#streams) {
       const wants = flag === undefined ? filter.resourceSubscriptions?.includes(uri as string) : filter[flag]
       if (wants !== true) continue
-      const copy = notification(id, method, params)
-      if (held === undefined) this.#between.write(copy, id)
+      const copy = notification(request, method, params)
+      if (held === undefined) request.say(copy)
       else held.push(copy)
     }
     return true
   }
 
   async #acknowledge(
-    id: RequestId,
+    request: ClientRequest,
     stream: Stream,
     uris: ReadonlyArray<string>,
     offered: Promise<ServerCapabilities>
   ): Promise<void> {
-    const isOpen = (): boolean => this.#streams.get(id) === stream
     const capabilities = await offered
-    if (!isOpen()) return
+    if (request.isOver) return
     stream.filter = announcedOf(stream.filter, capabilities)
     if (uris.length > 0 && capabilities.resources?.subscribe === true) {
       const lists = stream.filter
       stream.filter = { ...lists, resourceSubscriptions: uris }
       this.#subscribe()
       const told = await this.#told(uris)
-      if (!isOpen()) return
+      if (request.isOver) return
       stream.filter = told.length === 0 ? lists : { ...lists, resourceSubscriptions: told }
     }
     const { held = [] } = stream
     stream.held = undefined
     const acknowledged = { notifications: stream.filter }
-    this.#between.write(notification(id, "notifications/subscriptions/acknowledged", acknowledged), id)
-    for (const copy of held) this.#between.write(copy, id)
+    request.say(notification(request, "notifications/subscriptions/acknowledged", acknowledged))
+    for (const copy of held) request.say(copy)
     // Nothing would ever come.
-    if (Object.keys(stream.filter).length === 0) this.#end(id)
+    if (Object.keys(stream.filter).length === 0) close(request)
   }
 
   /** Those of these resources that the session tells of, or has not refused in time. */
   async #told(uris: ReadonlyArray<string>): Promise<ReadonlyArray<string>> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(true), patience)
+      timer = setTimeout(() => resolve(true), acknowledgeWait)
     })
     const told = await Promise.all(uris.map((uri) => Promise.race([this.#asked.get(uri), late])))
     clearTimeout(timer)
     return uris.filter((_, index) => told[index])
-  }
-
-  #end(id: RequestId, error?: Envelope.Refusal): void {
-    if (!this.close(id)) return
-    this.#between.write(error === undefined ? closing(id) : { jsonrpc: "2.0", id, error: { ...error } }, id)
   }
 
   /** Has the session subscribe to what streams listen to, and to nothing else. */
@@ -200,13 +187,13 @@ export class Subscriptions {
     for (const uri of [...this.#asked.keys()]) {
       if (wanted.has(uri)) continue
       this.#asked.delete(uri)
-      this.#between.ask("resources/unsubscribe", { uri })
+      this.#askSession("resources/unsubscribe", { uri })
     }
   }
 
   #ask(uri: string): Promise<boolean> {
     return new Promise((resolve) =>
-      this.#between.ask("resources/subscribe", { uri }, (response) => {
+      this.#askSession("resources/subscribe", { uri }, (response) => {
         const isTold = "result" in response
         if (!isTold) this.#asked.delete(uri)
         resolve(isTold)
@@ -214,3 +201,6 @@ export class Subscriptions {
     )
   }
 }
+
+/** Ends a stream in the way that lets its host open another one at once. */
+const close = (request: ClientRequest): void => request.answer({ result: stamped(request, { resultType: "complete" }) })

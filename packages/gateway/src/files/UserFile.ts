@@ -30,7 +30,7 @@ export interface Options {
 }
 
 /** How long a file may take, in milliseconds. A person may have to allow a manager of secrets to write to a pipe. */
-const patience = 10_000
+const readTimeout = 10_000
 
 /** Nobody writes longer files by hand, in bytes. */
 const maxBytes = 16 * 1024 * 1024
@@ -132,7 +132,7 @@ const codeOf = (cause: unknown): string => {
 /** The bytes of a file. */
 export const bytes = (
   file: string,
-  { limit = patience, pipes = true }: Options = {}
+  { limit = readTimeout, pipes = true }: Options = {}
 ): Effect.Effect<Buffer, NotRead> =>
   Effect.tryPromise({
     // A pipe is given up by itself; so what is late here is the file system.

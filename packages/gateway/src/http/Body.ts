@@ -2,7 +2,7 @@
  * The body of a request: read within a bound, and parsed once. A body that is refused is still looked through for the id of its
  * request, so that the refusal answers it.
  */
-import { Nesting } from "@mcp-lifeline/core"
+import { Nesting } from "@mcp-lifeline/core/internal"
 import { IdScanner, JsonRpc, Pieces } from "@mcp-lifeline/protocol"
 import type { IncomingMessage } from "node:http"
 import type { Refusal } from "./Refusal.js"

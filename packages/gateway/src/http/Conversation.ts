@@ -1,13 +1,18 @@
 /**
  * What stands between one client of ours and the servers behind us, whatever carries its messages.
  */
-import type { Introduction } from "@mcp-lifeline/protocol"
-import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import type { ClientRequest, ClientRequests, Introduction } from "@mcp-lifeline/protocol"
+import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 
-/** Takes what one client says. */
+/** Takes the messages of one client. None of its functions may throw. */
 export interface Conversation {
-  /** Takes one message. Never throws; each request is answered, unless the client cancels it. */
-  readonly receive: (message: JSONRPCMessage) => void
+  /** Takes a request, which is entered in the client's requests. Answers it, unless the client cancels it. */
+  readonly request: (request: ClientRequest) => void
+  /**
+   * Takes any other message. Whoever carries the messages cancels requests: of `notifications/cancelled` comes at most what is about a request
+   * that is over.
+   */
+  readonly receive: (message: JSONRPCNotification | JSONRPCResponse) => void
   /** What a client is told of us: by `initialize` here, by `server/discover` where there are no sessions. Starts nothing. */
   readonly introduce: () => Promise<Introduction>
   /** Ends it, and what it has started. What is not answered yet is answered with `why`, a statement, and with what is known of it. */
@@ -31,10 +36,10 @@ export interface Client {
   readonly isStateless?: boolean | undefined
   /** Called before so many servers are started for it alone; says whether there is room for them. Default: there is. */
   readonly startsServers?: ((count: number) => boolean) | undefined
-  /** Gives the client a message. `about`: the request of the client during which it is said. Never throws. */
-  readonly write: (message: JSONRPCMessage, about?: RequestId) => void
-  /** Answers a request with a result that is encoded already: a list that all clients are given, for example. Never throws. */
-  readonly writeResult: (id: RequestId, resultText: string) => void
+  /** Its requests that are not over. */
+  readonly requests: ClientRequests
+  /** Gives the client a message that is about no request of its own. Never throws. */
+  readonly write: (message: JSONRPCNotification | JSONRPCRequest) => void
   /** Keeps what the client has asked for, for after a restart of ours. The promise resolves when that is on disk, or cannot be written. */
   readonly remember: (wishes: Wishes) => Promise<void>
 }

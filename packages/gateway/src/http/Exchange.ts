@@ -2,13 +2,14 @@
  * One POST with requests, and what it is answered: plain JSON where nothing is said before the answer and that comes soon, otherwise
  * a stream of events, so that what stands between sees that the connection lives.
  */
-import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
+import type { Answer, ClientRequest, Responder } from "@mcp-lifeline/protocol"
+import type { JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { ServerResponse } from "node:http"
 import type { EventStream } from "./EventStream.js"
-import type { Kind } from "./messages.js"
+import * as messages from "./messages.js"
 
 /** How long an answer may take before a stream begins, in milliseconds. */
-export const patience = 1000
+export const streamDelay = 1000
 
 /** How an exchange is made. */
 export interface Options {
@@ -23,12 +24,16 @@ export interface Options {
   readonly headers?: (() => Readonly<Record<string, string>>) | undefined
   /** Whether a stream begins at once; `never`: the answer is JSON, however long it takes. */
   readonly streams?: "atOnce" | "never" | undefined
+  /** The status of an answer in JSON. Default 200. */
+  readonly statusOf?: ((answer: Answer) => number) | undefined
   /** Called once, when all requests are answered or cancelled. */
   readonly onOver?: (() => void) | undefined
+  /** Takes why a message cannot be written. */
+  readonly onError: (error: unknown) => void
 }
 
 /** Holds its answer back until it is known what form that has. */
-export class Exchange {
+export class Exchange implements Responder {
   readonly #options: Options
   readonly #open: Set<RequestId>
   #stream: EventStream | undefined
@@ -40,7 +45,7 @@ export class Exchange {
     this.#options = options
     this.#open = new Set(options.ids)
     if (options.streams === "atOnce") this.#begin()
-    else if (options.streams !== "never") this.#timer = setTimeout(() => this.#begin(), patience)
+    else if (options.streams !== "never") this.#timer = setTimeout(() => this.#begin(), streamDelay)
   }
 
   /** Whether all requests are answered or cancelled. */
@@ -48,29 +53,25 @@ export class Exchange {
     return this.#open.size === 0
   }
 
-  /** Says something before the answer. */
-  say(message: string, kind?: Kind): void {
-    if (this.isOver || this.#options.streams === "never") return
+  say(_request: ClientRequest | undefined, message: JSONRPCNotification | JSONRPCRequest): void {
+    const { onError, streams } = this.#options
+    if (this.isOver || streams === "never") return
+    const text = messages.encode(message)
+    if (text === undefined) return onError(messages.unwritable(message))
     this.#begin()
-    this.#stream?.say(message, kind)
+    this.#stream?.say(text, messages.kindOf(message))
   }
 
-  /** Answers a request with an encoded response. `status`: where the answer is JSON. */
-  answer(id: RequestId, text: string, status = 200): void {
+  answer({ id }: ClientRequest, answer: Answer): void {
     if (!this.#open.delete(id)) return
+    const text = messages.encodeAnswer(id, answer)
     if (this.#stream === undefined) this.#answers.push({ id, text })
     else this.#stream.say(text, { answers: id })
-    this.#settle(status)
+    this.#settle(this.#options.statusOf?.(answer) ?? 200)
   }
 
-  /** A request is cancelled, and answered no more. */
-  cancel(id: RequestId): void {
+  cancelled({ id }: ClientRequest): void {
     if (this.#open.delete(id)) this.#settle(200)
-  }
-
-  /** Answers all requests that are open. */
-  close(answerOf: (id: RequestId) => string): void {
-    for (const id of this.#open) this.answer(id, answerOf(id))
   }
 
   #begin(): void {
@@ -95,12 +96,13 @@ export class Exchange {
     const { headers, isBatch, response } = this.#options
     if (response.destroyed) return
     const texts = this.#answers.map(({ text }) => text)
-    const text = isBatch ? `[${texts.join(",")}]` : texts[0]
-    if (text === undefined || texts.length === 0) {
+    const [first] = texts
+    if (first === undefined) {
       // All was cancelled: a stream without an answer.
       response.writeHead(200, { "Content-Type": "text/event-stream" })
       return void response.end()
     }
+    const text = isBatch ? `[${texts.join(",")}]` : first
     response.writeHead(status, {
       ...headers?.(),
       "Content-Type": "application/json",

@@ -24,7 +24,8 @@ const loopback = new BlockList()
 loopback.addSubnet("127.0.0.0", 8, "ipv4")
 loopback.addAddress("::1", "ipv6")
 
-const unbracket = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
+/** A host without the brackets that an address of version 6 has in a URL. */
+export const unbracket = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
 
 /** Remembers what was found of the texts that come with every request: a bounded number of them. */
 const remembering = <A>(find: (text: string) => A): (text: string) => A => {

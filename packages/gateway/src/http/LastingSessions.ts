@@ -4,15 +4,20 @@
 import { Effect, type Scope } from "effect"
 import type { StartError } from "../Errors.js"
 import { StateFolder } from "../state/StateFolder.js"
-import type { Options } from "./Requests.js"
 import * as SealedId from "./SealedId.js"
 import * as SessionKey from "./SessionKey.js"
 import * as SessionRecords from "./SessionRecords.js"
 
+/** What the ids of sessions say, and what is kept beside them. */
+export interface LastingSessions {
+  readonly seal: SealedId.Seal
+  readonly records: SessionRecords.SessionRecords
+}
+
 /** For sessions of this state folder, and of everybody with the same key. */
 export const make = (
   given: SessionKey.Given
-): Effect.Effect<Required<Pick<Options, "records" | "seal">>, StartError, Scope.Scope | StateFolder> =>
+): Effect.Effect<LastingSessions, StartError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const folder = yield* StateFolder
     const secret = yield* SessionKey.make(given, folder)

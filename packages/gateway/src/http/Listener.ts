@@ -68,7 +68,7 @@ export interface Listener {
 /** On each answer, so that no page of elsewhere can embed one, or have it taken for what it is not. */
 const protection = { "Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff" }
 
-const pathOf = (request: IncomingMessage): string => (request.url ?? "/").replace(/[?#].*$/s, "")
+const pathOf = (request: IncomingMessage): string => (request.url ?? "/").replace(/[?#].*/s, "")
 
 const letIn = (refusal: Guard.Refusal | undefined, response: ServerResponse): boolean => {
   if (refusal === undefined) return true
@@ -140,7 +140,6 @@ export const listen = (
       ),
       (server) =>
         Effect.async<void>((resume) => {
-          if (!server.listening) return resume(Effect.void)
           server.close(() => resume(Effect.void))
           server.closeAllConnections()
         })
@@ -152,15 +151,16 @@ export const listen = (
     })
     // After the start an error of the listener concerns one connection only.
     server.on("error", () => {})
-    server.listen(options.port, options.host, () => Deferred.unsafeDone(bound, Effect.void))
+    const host = Guard.unbracket(options.host)
+    server.listen(options.port, host, () => Deferred.unsafeDone(bound, Effect.void))
     yield* Deferred.await(bound)
-    const { address, family, port } = server.address() as AddressInfo
-    const name = Guard.isLoopback(options.host) ? options.host.replace(/^\[(.*)\]$/, "$1") : address
+    const { address, port } = server.address() as AddressInfo
+    const name = Guard.isLoopback(host) ? host : address
     return {
       host: options.host,
       port,
       hasToken: token !== undefined,
-      url: `http://${family === "IPv6" && name.includes(":") ? `[${name}]` : name}:${port}`,
+      url: `http://${name.includes(":") ? `[${name}]` : name}:${port}`,
       serve: (next) =>
         Effect.acquireRelease(
           Effect.sync(() => {

@@ -25,8 +25,7 @@ export const refuse = (
   { code = JsonRpcError.ourCode, data, headers = {}, id = null, isRead = false, message, status }: Refusal
 ): void => {
   if (response.headersSent) return void response.destroy()
-  const error = { code, message, ...(data === undefined ? {} : { data }) }
-  const text = JSON.stringify({ jsonrpc: "2.0", error, id })
+  const text = JSON.stringify({ jsonrpc: "2.0", error: { code, message, data }, id })
   response.writeHead(status, {
     ...headers,
     "Content-Type": "application/json",

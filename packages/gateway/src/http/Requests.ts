@@ -5,8 +5,8 @@ import { Era, Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { createHash } from "node:crypto"
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
-import type { Answer } from "../eras/Answering.js"
-import * as OwnHosts from "../eras/OwnHosts.js"
+import type { Answering } from "../eras/Answering.js"
+import { OwnHosts } from "../eras/OwnHosts.js"
 import { isStateless } from "../eras/StatelessHost.js"
 import * as Body from "./Body.js"
 import type { Begin } from "./Conversation.js"
@@ -35,7 +35,7 @@ export interface Options {
   /** Whether clients have to send a token: a session belongs to the one that began it. Default false. */
   readonly hasToken?: boolean | undefined
   /** Answers requests of the protocol without sessions. Default: each is a conversation of its own. */
-  readonly answer?: Answer | undefined
+  readonly answering?: Answering | undefined
 }
 
 /** An endpoint that is served. */
@@ -96,12 +96,12 @@ const namesStateless = (headers: IncomingHttpHeaders): boolean =>
 
 /** Whether a message is of the protocol without sessions: some clients name an older version in `_meta`. */
 const speaksStateless = (message: JSONRPCMessage): boolean =>
-  isStateless(message) && "method" in message &&
+  "method" in message && isStateless(message) &&
   !Initialize.versions.includes(Meta.of(message.params)[Meta.keys.protocolVersion] as string)
 
 /** Serves until it is closed. */
 export const make = (
-  { begin, answer = OwnHosts.make(begin), hasToken = false, onError, ...options }: Options
+  { begin, answering = new OwnHosts(begin), hasToken = false, onError, ...options }: Options
 ): Requests => {
   const limits = { ...defaults, ...options.limits } as { readonly [K in keyof typeof defaults]: number }
   const seal = options.seal ?? SealedId.make(randomSecret())
@@ -109,9 +109,10 @@ export const make = (
   const own = (): number => options.limits?.maxOwnServers?.() ?? maxOwnServers
   const sessions = new Sessions({ begin, seal, records, limits: { ...limits, maxOwnServers: own }, onError })
   const modern = new StatelessRequests({
-    answer,
+    answering,
     budget: new EventBudget(limits.maxKeptBytes),
-    maxCalls: limits.maxCalls
+    maxCalls: limits.maxCalls,
+    onError
   })
   const bodies = new Shares(limits.maxBodiesBytes)
   const ownerOf = ({ authorization }: IncomingHttpHeaders): string =>
@@ -279,8 +280,7 @@ export const make = (
     close: async () => {
       isClosed = true
       clearInterval(beating)
-      modern.close()
-      await sessions.close()
+      await Promise.all([modern.close(), sessions.close()])
     }
   }
 }

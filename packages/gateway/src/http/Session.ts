@@ -1,8 +1,8 @@
 /**
  * One session of a client: its conversation, the requests that are open, and the streams on which it is told things.
  */
-import { JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
-import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { type Answer, type ClientRequest, ClientRequests, JsonRpc, responseOf } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { randomBytes } from "node:crypto"
 import type { ServerResponse } from "node:http"
 import type { Begin, Client, Conversation, Resumed, Wishes } from "./Conversation.js"
@@ -44,7 +44,7 @@ const maxForgotten = 1000
 export class Session implements Client {
   readonly #options: Options
   readonly #conversation: Conversation
-  readonly #calls = new Map<RequestId, Exchange>()
+  readonly requests = new ClientRequests()
   /** The streams of requests, by number. */
   readonly #streams = new Map<number, EventStream>()
   /** The last event of each stream that is forgotten, by number: a client that has read it misses nothing. */
@@ -54,13 +54,11 @@ export class Session implements Client {
   /** Ids of events are of this process. */
   readonly #epoch = randomBytes(6).toString("hex")
   #streamCount = 0
-  /** The `initialize` that is not answered yet. */
-  #introducing: RequestId | undefined
   /** What the answer to `initialize` gave as the session's id. */
   #id: string | undefined
   #version = primingVersion
   /** Notifications for a client that may have missed something: told on the first stream that it opens. */
-  #news: ReadonlyArray<JSONRPCMessage> = []
+  #news: ReadonlyArray<JSONRPCNotification> = []
   #isClosed = false
   /** When it was used last, by `performance.now`. */
   usedAt = performance.now()
@@ -74,8 +72,8 @@ export class Session implements Client {
     }
     this.#own = this.#stream("0")
     this.#conversation = options.begin({
-      write: (message, about) => this.write(message, about),
-      writeResult: (id, text) => this.writeResult(id, text),
+      requests: this.requests,
+      write: (message) => this.write(message),
       remember: (wishes) => this.remember(wishes),
       startsServers: (count) => options.onServers(count)
     }, resumed)
@@ -83,7 +81,7 @@ export class Session implements Client {
 
   /** Whether a request or a stream is open. */
   get isBusy(): boolean {
-    return this.#calls.size > 0 || this.#own.hasReader || [...this.#streams.values()].some((one) => one.hasReader)
+    return this.requests.size > 0 || this.#own.hasReader || [...this.#streams.values()].some((one) => one.hasReader)
   }
 
   /** The version of the protocol that was agreed on. */
@@ -95,26 +93,25 @@ export class Session implements Client {
 
   /** The first request; calls back with the session's id where it was answered with a result. */
   initialize(request: JSONRPCRequest, response: ServerResponse, done: (id: string | undefined) => void): void {
-    this.#introducing = request.id
-    this.#calls.set(
-      request.id,
-      new Exchange({
-        response,
-        ids: [request.id],
-        isBatch: false,
-        makeStream: () => this.#own,
-        headers: () => this.#id === undefined ? {} : { "Mcp-Session-Id": this.#id },
-        streams: "never",
-        onOver: () => done(this.#id)
-      })
-    )
-    this.#receive(request)
+    const exchange = new Exchange({
+      response,
+      ids: [request.id],
+      isBatch: false,
+      makeStream: () => this.#own,
+      headers: () => this.#id === undefined ? {} : { "Mcp-Session-Id": this.#id },
+      streams: "never",
+      onOver: () => done(this.#id),
+      onError: this.#options.onError
+    })
+    this.#request(this.requests.open(request, {
+      say: (request, message) => exchange.say(request, message),
+      answer: (request, answer) => this.#introduced(request, answer, exchange)
+    }))
   }
 
   /** Takes what came in one POST; or says why not. */
   post(received: ReadonlyArray<JSONRPCMessage>, isBatch: boolean, response: ServerResponse): Refusal | undefined {
-    const requests = received.filter(JsonRpc.isRequest)
-    const ids = requests.map(({ id }) => id)
+    const ids = received.filter(JsonRpc.isRequest).map(({ id }) => id)
     const refusal = this.#refusal(ids)
     if (refusal !== undefined) return refusal
     if (ids.length === 0) {
@@ -126,23 +123,29 @@ export class Session implements Client {
       response,
       ids,
       isBatch,
-      makeStream: () => this.#newStream(ids)
+      makeStream: () => this.#newStream(ids),
+      onError: this.#options.onError
     })
-    for (const id of ids) this.#calls.set(id, exchange)
-    if (this.#news.length > 0 && !this.#own.hasReader) {
-      for (const news of this.#takeNews()) exchange.say(JSON.stringify(news), messages.kindOf(news))
+    // All are open before the first one is worked on: none of them ends the exchange for the others.
+    const requests = new Map(
+      received.filter(JsonRpc.isRequest).map((message) => [message, this.requests.open(message, exchange)])
+    )
+    for (const news of this.#takeNews()) exchange.say(undefined, news)
+    for (const message of received) {
+      const request = requests.get(message as JSONRPCRequest)
+      if (request === undefined) this.#receive(message)
+      else if (!request.isOver) this.#request(request)
     }
-    for (const message of received) this.#receive(message)
     return undefined
   }
 
   #refusal(ids: ReadonlyArray<RequestId>): Refusal | undefined {
     const [id] = ids
-    if (this.#calls.size + ids.length > this.#options.maxCalls) {
-      const message = `The session has ${this.#calls.size} requests that are not answered yet, the maximum`
+    if (this.requests.size + ids.length > this.#options.maxCalls) {
+      const message = `The session has ${this.requests.size} requests that are not answered yet, the maximum`
       return { status: 429, message, id, headers: { "Retry-After": "1" }, isRead: true }
     }
-    const used = ids.find((id, index) => this.#calls.has(id) || ids.indexOf(id) !== index)
+    const used = ids.find((id, index) => this.requests.get(id) !== undefined || ids.indexOf(id) !== index)
     if (used === undefined) return undefined
     const message = `The id ${JSON.stringify(used)} is that of a request which is not answered yet`
     return { status: 400, code: JsonRpc.invalidRequest, message, id: used, isRead: true }
@@ -171,50 +174,39 @@ export class Session implements Client {
     stream.end()
   }
 
-  #takeNews(): ReadonlyArray<JSONRPCMessage> {
+  #takeNews(): ReadonlyArray<JSONRPCNotification> {
     const news = this.#news
     this.#news = []
     return news
   }
 
+  #request(request: ClientRequest): void {
+    try {
+      this.#conversation.request(request)
+    } catch (error) {
+      this.#options.onError(error)
+      request.answer({
+        error: { code: JsonRpc.internalError, message: "Internal error of the gateway; its log has more" }
+      })
+    }
+  }
+
   #receive(message: JSONRPCMessage): void {
+    if (JsonRpc.isRequest(message)) return
+    if ("method" in message && message.method === "notifications/cancelled") return void this.requests.cancel(message)
     try {
       this.#conversation.receive(message)
     } catch (error) {
       this.#options.onError(error)
-      if (!JsonRpc.isRequest(message)) return
-      const failed = { code: JsonRpc.internalError, message: "Internal error of the gateway; its log has more" }
-      this.#answered(message.id, JSON.stringify({ jsonrpc: "2.0", id: message.id, error: failed }))
     }
-    if (!("method" in message) || message.method !== "notifications/cancelled") return
-    const id = message.params?.["requestId"] as RequestId
-    this.#calls.get(id)?.cancel(id)
-    this.#calls.delete(id)
   }
 
   // --- to the client
 
-  write(message: JSONRPCMessage, about?: RequestId): void {
-    if (!("method" in message)) {
-      const { id } = message
-      if (id === undefined) return
-      const text = messages.encodeResponse(message, id)
-      if (id === this.#introducing && "result" in message) return this.#introduced(id, message.result, text)
-      return this.#answered(id, text)
-    }
+  write(message: JSONRPCNotification | JSONRPCRequest): void {
     const text = messages.encode(message)
-    if (text === undefined) {
-      return this.#options.onError(new Error(`${message.method} for a client cannot be written as JSON`))
-    }
-    const exchange = about === undefined ? undefined : this.#calls.get(about)
-    if (exchange === undefined) this.#own.say(text, messages.kindOf(message))
-    else exchange.say(text, messages.kindOf(message))
-  }
-
-  writeResult(id: RequestId, resultText: string): void {
-    const text = messages.withResult(id, resultText)
-    if (id === this.#introducing) this.#introduced(id, JSON.parse(resultText) as Record<string, unknown>, text)
-    else this.#answered(id, text)
+    if (text === undefined) return this.#options.onError(messages.unwritable(message))
+    this.#own.say(text, messages.kindOf(message))
   }
 
   remember(wishes: Wishes): Promise<void> {
@@ -222,20 +214,16 @@ export class Session implements Client {
   }
 
   /** Answers `initialize`. */
-  #introduced(request: RequestId, result: Readonly<Record<string, unknown>>, text: string): void {
-    this.#introducing = undefined
+  #introduced(request: ClientRequest, answer: Answer, exchange: Exchange): void {
+    const response = responseOf(request.id, answer)
+    if ("error" in response) return exchange.answer(request, answer)
+    const { result } = response
     const version = result["protocolVersion"]
     if (typeof version === "string") this.#version = version
     const { id, isKept } = this.#options.onIntroduced(result)
     this.#id = id
-    if (isKept === undefined) this.#answered(request, text)
-    else void isKept.then(() => this.#answered(request, text))
-  }
-
-  #answered(id: RequestId, text: string): void {
-    const exchange = this.#calls.get(id)
-    this.#calls.delete(id)
-    exchange?.answer(id, text)
+    if (isKept === undefined) exchange.answer(request, answer)
+    else void isKept.then(() => exchange.answer(request, answer))
   }
 
   // --- its streams
@@ -281,17 +269,13 @@ export class Session implements Client {
   async close(reason: string): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    const interrupted = this.requests.interrupt(reason)
+    if (this.requests.size > 0) await interrupted
     try {
       await this.#conversation.close(reason)
     } catch (error) {
       this.#options.onError(error)
     }
-    // Of what the conversation has not answered nobody knows more.
-    const error = JsonRpcError.interrupted(reason, "unknown")
-    for (const exchange of this.#calls.values()) {
-      exchange.close((id) => JSON.stringify({ jsonrpc: "2.0", id, error }))
-    }
-    this.#calls.clear()
     for (const [number, stream] of this.#streams) {
       // The answer of a call that just ended is still sent to who reads.
       if (stream.isWaiting && stream.hasReader) stream.end()

@@ -64,11 +64,16 @@ export const recordOf = ({ level, subscriptions }: Wishes, usedAt: number): Reco
   ...(subscriptions.length === 0 ? {} : { subscriptions: subscriptions.slice(0, maxSubscriptions) })
 })
 
+/** What is known of a record that there is. */
+interface Entry extends Pick<Record, "usedAt" | "hasEnded" | "born"> {
+  readonly length: number
+}
+
 /** Which records there are, and which have to make room for others: those that were used least recently. */
 class Index {
   readonly #limits: Limits
   /** In the order of last use. */
-  readonly #all = new Map<string, Pick<Record, "usedAt" | "hasEnded" | "born"> & { readonly length: number }>()
+  readonly #all = new Map<string, Entry>()
   #length = 0
   /** No session that began then or earlier is alive without a record, in seconds since 1970. */
   endedBefore = 0
@@ -77,18 +82,35 @@ class Index {
     this.#limits = limits
   }
 
-  get names(): ReadonlySet<string> {
-    return new Set(this.#all.keys())
+  /** What there is now. */
+  get all(): ReadonlyMap<string, Entry> {
+    return new Map(this.#all)
   }
 
   add(name: string, { born, hasEnded, initialize, usedAt }: Record): void {
-    this.remove(name)
-    const length = initialize === undefined ? 0 : JSON.stringify(initialize).length
-    this.#all.set(name, { usedAt, hasEnded, born, length })
-    this.#length += length
+    this.#put(name, {
+      usedAt,
+      hasEnded,
+      born,
+      length: initialize === undefined ? 0 : JSON.stringify(initialize).length
+    })
   }
 
-  remove(name: string): void {
+  /** Takes what was found, in the order of last use, in place of what there was before. What was added since was used last. */
+  replace(before: ReadonlyMap<string, Entry>, found: ReadonlyArray<readonly [name: string, record: Record]>): void {
+    const since = [...this.#all].filter(([name, entry]) => before.get(name) !== entry)
+    for (const name of before.keys()) this.#remove(name)
+    for (const [name, record] of found) this.add(name, record)
+    for (const [name, entry] of since) this.#put(name, entry)
+  }
+
+  #put(name: string, entry: Entry): void {
+    this.#remove(name)
+    this.#all.set(name, entry)
+    this.#length += entry.length
+  }
+
+  #remove(name: string): void {
     this.#length -= this.#all.get(name)?.length ?? 0
     this.#all.delete(name)
   }
@@ -98,7 +120,7 @@ class Index {
     const names: Array<string> = []
     for (const [name, { born, hasEnded, usedAt }] of this.#all) {
       if (this.#all.size <= this.#limits.most && this.#length <= this.#limits.mostText) break
-      this.remove(name)
+      this.#remove(name)
       names.push(name)
       // It began before it ended.
       if (hasEnded === true) this.endedBefore = Math.max(this.endedBefore, born ?? usedAt / 1000)
@@ -161,14 +183,11 @@ export const make = (
     /** Looks what all processes have written. */
     const scan = Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
-      const before = index.names
+      const before = index.all
       const found = (yield* records.entries).toSorted(([, a], [, b]) => a.usedAt - b.usedAt)
-      const since = new Set([...index.names].filter((name) => !before.has(name)))
-      for (const name of before) index.remove(name)
-      for (const [name, record] of found) {
-        if (now - record.usedAt > lifetime) yield* records.remove(name)
-        else if (!since.has(name)) index.add(name, record)
-      }
+      const isOld = ([, { usedAt }]: (typeof found)[number]) => now - usedAt > lifetime
+      index.replace(before, found.filter((one) => !isOld(one)))
+      yield* Effect.forEach(found.filter(isOld), ([name]) => records.remove(name), { discard: true })
       yield* makeRoom
     })
     yield* scan.pipe(Effect.repeat(Schedule.spaced("1 day")), Effect.interruptible, Effect.forkScoped)

@@ -248,7 +248,7 @@ export class Sessions {
       if (session.isBusy) continue
       this.#entries.delete(id)
       void session.close("the session made room for others")
-      return this.#entries.size + this.#beginning.size < maxSessions
+      return true
     }
     return false
   }

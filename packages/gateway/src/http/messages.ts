@@ -1,8 +1,8 @@
 /**
  * Messages to a client as text, and what kind of event one is. What cannot be written is told so, and harms nobody else.
  */
-import { JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
-import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { type Answer, JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 
 /** What an event is beside its text. */
 export interface Kind {
@@ -23,8 +23,9 @@ export const encode = (message: JSONRPCMessage): string | undefined => {
 }
 
 /** The text of a response; where it cannot be written, of one that says so. */
-export const encodeResponse = (message: JSONRPCMessage, id: RequestId): string =>
-  encode(message) ?? JSON.stringify({
+export const encodeAnswer = (id: RequestId, answer: Answer): string => {
+  if ("resultText" in answer) return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${answer.resultText}}`
+  return encode({ jsonrpc: "2.0", id, ...answer }) ?? JSON.stringify({
     jsonrpc: "2.0",
     id,
     error: {
@@ -32,17 +33,18 @@ export const encodeResponse = (message: JSONRPCMessage, id: RequestId): string =
       message: "The answer to this request contains something that JSON cannot hold"
     }
   })
+}
 
-/** The text of a response whose result is encoded already. */
-export const withResult = (id: RequestId, resultText: string): string =>
-  `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${resultText}}`
+/** Why a message is not written. */
+export const unwritable = ({ method }: { readonly method: string }): Error =>
+  new Error(`${method} for a client cannot be written as JSON`)
 
 const plain: Kind = {}
 const log: Kind = { isLog: true }
 
 /** What kind of event a message is: of several changes that say the same, one is enough. */
-export const kindOf = (message: JSONRPCMessage): Kind => {
-  if (!("method" in message) || "id" in message) return plain
+export const kindOf = (message: JSONRPCRequest | JSONRPCNotification): Kind => {
+  if ("id" in message) return plain
   const { method, params } = message
   if (method === "notifications/message") return log
   if (method === "notifications/resources/updated") return { key: `${method} ${String(params?.["uri"])}` }

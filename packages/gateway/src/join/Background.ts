@@ -11,7 +11,7 @@ import * as RunningGateways from "../state/RunningGateways.js"
 import * as StateFolder from "../state/StateFolder.js"
 
 /** How long a gateway may take until it serves, in milliseconds. */
-const patience = 20_000
+const startTimeout = 20_000
 
 /** How often it is looked for, in milliseconds. */
 const interval = 50
@@ -85,8 +85,8 @@ const start = (options: Options) =>
     return yield* Effect.race(Effect.either(found), Effect.either(ended)).pipe(
       Effect.flatten,
       Effect.timeoutFail({
-        duration: patience,
-        onTimeout: () => failure(`the gateway did not serve within ${patience / 1000} s; see ${log}`, false)
+        duration: startTimeout,
+        onTimeout: () => failure(`the gateway did not serve within ${startTimeout / 1000} s; see ${log}`, false)
       })
     )
   })

@@ -2,7 +2,8 @@
  * What `serve` remembers of servers in the name of one client: read once for each configuration of a server, and kept up to date with what
  * the server lists.
  */
-import { type Catalog, Nesting } from "@mcp-lifeline/core"
+import type { Catalog } from "@mcp-lifeline/core"
+import { Nesting } from "@mcp-lifeline/core/internal"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import { Effect, Option, Predicate, Runtime } from "effect"
 import { isDeepStrictEqual } from "node:util"

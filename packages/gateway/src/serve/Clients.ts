@@ -4,25 +4,22 @@
 import { ServerOperations } from "@mcp-lifeline/opentelemetry"
 import { Initialize, type Introduction, ListChanges } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
-import { Cause, Deferred, type Duration, Effect, Runtime } from "effect"
+import { type Cause, type Duration, Effect, Runtime } from "effect"
 import type { Begin } from "../http/Conversation.js"
 import { version } from "../Version.js"
 import { FleetConversation } from "./client/FleetConversation.js"
-import type { Surroundings } from "./client/Surroundings.js"
-import * as Group from "./Group.js"
+import type { GatewayContext } from "./client/GatewayContext.js"
+import { type Kind, result } from "./EncodedLists.js"
 import * as Instructions from "./Instructions.js"
 import { shuttingDown } from "./JsonRpcError.js"
-import { type Kind, type Lists, result } from "./Lists.js"
-import * as Logged from "./Logged.js"
-import * as Offer from "./Offer.js"
-import { OwnRuntimes } from "./OwnRuntimes.js"
-import type { Servers } from "./Servers.js"
+import * as OfferedTools from "./OfferedTools.js"
+import type { HolderFleet } from "./pool/HolderFleet.js"
+import type { ServerPool } from "./pool/ServerPool.js"
 import * as StatusTool from "./StatusTool.js"
-import { UnderWay } from "./UnderWay.js"
 
 /** What is served, and how. */
 export interface Options {
-  readonly servers: Servers
+  readonly servers: ServerPool
   /** Whether clients are offered the status of the servers, as a tool and as a resource. Default: they are. */
   readonly hasStatus?: (() => boolean) | undefined
   /** What a person has to do to sign in to a server, as it is now. */
@@ -30,7 +27,7 @@ export interface Options {
   /**
    * How long the answer to `initialize` waits for servers that are just being connected, so that it has their instructions. Default 5 s.
    */
-  readonly patience?: Duration.DurationInput | undefined
+  readonly introductionWait?: Duration.DurationInput | undefined
   /** What carries the messages of clients, for telemetry. */
   readonly transport?: "http" | undefined
 }
@@ -38,8 +35,6 @@ export interface Options {
 /** All clients of one gateway. */
 export interface Clients {
   readonly begin: Begin
-  /** The runtimes of the servers of which each client has its own. */
-  readonly own: OwnRuntimes
   /** Whether the shared servers have been waited for at the start. */
   readonly isReady: Effect.Effect<boolean>
   /** Ends when no request of a client is without an answer. */
@@ -54,99 +49,54 @@ const ofOurs = (kind: Kind): string =>
 
 /** Serves as long as the scope is open; closing it ends every conversation. */
 export const make = (
-  { hasStatus = () => true, login = () => undefined, patience = "5 seconds", servers, transport }: Options
+  { hasStatus = () => true, login = () => undefined, introductionWait = "5 seconds", servers, transport }: Options
 ): Effect.Effect<Clients, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const { fleet } = servers
+    const { shared } = servers
     const runtime = yield* Effect.runtime<never>()
     const operations = yield* ServerOperations.make
     const conversations = new Set<FleetConversation>()
-    const own = new OwnRuntimes(servers.own, conversations)
     yield* Effect.addFinalizer(() =>
       Effect.promise(() => Promise.allSettled([...conversations].map((one) => one.close(shuttingDown))))
     )
-    const settled = yield* Deferred.make<void>()
-    let isReady = false
-    yield* fleet.ready.pipe(
-      Effect.zipRight(Effect.sync(() => {
-        isReady = true
-      })),
-      Effect.zipRight(Deferred.succeed(settled, undefined)),
-      Effect.interruptible,
-      Effect.forkScoped
-    )
-    const shared = yield* Group.make({
-      fleet,
-      introduction: servers.introduction,
-      listsChanged: (differing) => {
-        for (const one of conversations) one.listsChanged(differing)
-      }
-    })
-    yield* Offer.warnWithheld(fleet).pipe(Effect.interruptible, Effect.forkScoped)
+    yield* OfferedTools.warnWithheld(shared.fleet).pipe(Effect.interruptible, Effect.forkScoped)
     let hadStatus = hasStatus()
-    const stop = servers.listen({
-      notified: (server, notification) => {
-        const { method, params } = notification
-        if (method === "notifications/message") {
-          Logged.of(server, notification, (logged) => {
-            for (const one of conversations) one.logged(server, logged)
-          })
-        } else if (method === "notifications/resources/updated") shared.subscriptions.updated(server, params ?? {})
-      },
-      ownChanged: () => {
-        for (const one of conversations) one.ownChanged()
-      },
-      applied: () => {
-        if (hasStatus() === hadStatus) return
-        hadStatus = hasStatus()
-        for (const one of conversations) one.listsChanged(["tools", "resources"])
-      },
-      signedIn: (server) => {
-        for (const one of conversations) one.signedIn(server)
-      }
+    const stop = servers.whenApplied(() => {
+      if (hasStatus() === hadStatus) return
+      hadStatus = hasStatus()
+      for (const one of conversations) one.listsChanged(["tools", "resources"])
     })
     yield* Effect.addFinalizer(() => Effect.sync(stop))
 
-    let encoded: { readonly lists: Lists; readonly withStatus: boolean; readonly texts: Map<Kind, string> } | undefined
-    const list = (kind: Kind): string => {
-      const lists = shared.lists()
-      const withStatus = hasStatus()
-      if (encoded?.lists !== lists || encoded.withStatus !== withStatus) {
-        encoded = { lists, withStatus, texts: new Map() }
-      }
-      const known = encoded.texts.get(kind)
-      if (known !== undefined) return known
-      const text = result(kind, [lists.entries(kind), withStatus ? ofOurs(kind) : ""])
-      encoded.texts.set(kind, text)
-      return text
-    }
-    const listWith = (kind: Kind, own: Group.Group): string => {
-      const lists = shared.lists()
-      const entries = own.lists().entriesBeside(kind, lists.catalog)
-      return result(kind, [lists.entries(kind), entries, hasStatus() ? ofOurs(kind) : ""])
-    }
+    const list = (kind: Kind, fleets: ReadonlyArray<HolderFleet>): Effect.Effect<string> =>
+      Effect.map(Effect.forEach(fleets, ({ lists }) => lists), ([first, ...others]) => {
+        const ours = hasStatus() ? ofOurs(kind) : ""
+        if (first === undefined) return result(kind, [], ours)
+        return others.length === 0 ? first.result(kind, ours) : result(kind, [first, ...others], ours)
+      })
 
-    const known = (group: Group.Group) =>
-      Effect.map(group.fleet.status, (statuses) =>
+    const known = ({ fleet, outages }: HolderFleet) =>
+      Effect.map(fleet.status, (statuses) =>
         Object.values(statuses).map((status): StatusTool.Known => ({
           name: status.backend,
           status,
-          since: group.outages.of(status.backend)?.since,
-          reason: group.outages.of(status.backend)?.reason,
+          since: outages.of(status.backend)?.since,
+          reason: outages.of(status.backend)?.reason,
           login: login(status.backend)
         })))
-    const status: Surroundings["status"] = (group) =>
+    const status: GatewayContext["status"] = (fleets) =>
       Effect.gen(function*() {
-        const all = [...yield* known(shared), ...(group === undefined ? [] : yield* known(group))]
+        const all = (yield* Effect.forEach(fleets, known)).flat()
         const names = new Set(all.map(({ name }) => name))
-        const others = servers.own().filter(({ id }) => !names.has(id)).map((server) => ({
-          name: server.id,
-          status: undefined,
-          isOff: own.isOff(server),
-          since: undefined,
-          reason: undefined,
-          login: login(server.id)
-        }))
+        const others = servers.servers().filter(({ id, sessions }) => sessions === "per-client" && !names.has(id))
+          .map((server): StatusTool.Known => ({
+            name: server.id,
+            status: undefined,
+            isOff: servers.isOff(server),
+            since: undefined,
+            reason: undefined,
+            login: login(server.id)
+          }))
         const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
         return StatusTool.report([...all, ...others], now)
       })
@@ -159,8 +109,10 @@ export const make = (
       completions: {}
     })
     const introduction = (): Introduction => {
-      const names = [...Effect.runSync(fleet.backends), ...servers.own()].map(({ id }) => id)
-      const said = names.map((server) => ({ server, instructions: servers.introduction(server)?.instructions }))
+      const said = servers.servers().map(({ id }) => ({
+        server: id,
+        instructions: servers.introduction(id)?.instructions
+      }))
       return {
         serverInfo: { name: "mcp-lifeline", version },
         capabilities,
@@ -170,32 +122,27 @@ export const make = (
       }
     }
 
-    const underWay = new UnderWay()
-    const surroundings: Surroundings = {
+    const context: GatewayContext = {
       runtime,
       operations,
       transport,
       servers,
-      shared,
-      isReady: () => isReady,
-      ready: Deferred.await(settled),
-      patience,
-      isOff: (server) => own.isOff(server),
+      isReady: shared.isReady,
+      ready: shared.ready,
+      introductionWait,
       introduction,
       agreedVersion: (asked) => Initialize.versions.includes(asked) ? asked : Initialize.latestVersion,
       hasStatus,
       status,
       list,
-      listWith,
       login,
-      underWay,
       failed: (cause: Cause.Cause<unknown>) =>
         void Runtime.runFork(runtime)(Effect.logError("a request failed inside the gateway", cause))
     }
     return {
       begin: (client, resumed) => {
         const conversation: FleetConversation = new FleetConversation(
-          surroundings,
+          context,
           client,
           resumed,
           () => conversations.delete(conversation)
@@ -203,9 +150,8 @@ export const make = (
         conversations.add(conversation)
         return conversation
       },
-      own,
-      isReady: Effect.sync(() => isReady),
-      drained: underWay.drained,
+      isReady: Effect.sync(shared.isReady),
+      drained: Effect.promise(() => Promise.all([...conversations].map((one) => one.settled))),
       interrupt: Effect.zipRight(
         Effect.promise(() => Promise.all([...conversations].map((one) => one.interrupt(shuttingDown)))),
         // What carries the answers writes them in the microtasks that follow.

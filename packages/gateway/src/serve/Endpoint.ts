@@ -83,11 +83,10 @@ export const serve = (
     )
     const url = `${listener.url}/mcp`
     const usage = yield* Usage.make
-    const { fleet } = options.servers
+    const { servers } = options
     const answer = yield* Routes.make({
-      ...(about ?? (yield* Gateway.about(fleet))),
-      fleet,
-      own: clients.own,
+      ...(about ?? (yield* Gateway.about(servers))),
+      servers,
       url,
       clients: Effect.sync(requests.sessions),
       isReady: clients.isReady

@@ -3,7 +3,7 @@
  *
  * Every line of a server is a quotation, so that none of them can be the heading of another server, or words of the gateway.
  */
-import { PlainText } from "@mcp-lifeline/core"
+import { PlainText } from "@mcp-lifeline/core/internal"
 
 /** What one server says. */
 export interface Said {

@@ -1,7 +1,8 @@
 /**
  * What happens to backends as plain lines, one for each event that matters to an operator. Pure.
  */
-import { type Event, Lifecycle, Log, type Status } from "@mcp-lifeline/core"
+import { type Event, Log, type Status } from "@mcp-lifeline/core"
+import { Lifecycle } from "@mcp-lifeline/core/internal"
 import { LogLevel } from "effect"
 import { clean, time } from "../Text.js"
 import * as Table from "./Table.js"
@@ -79,4 +80,15 @@ export const step = (
   const shown = parts[0] === "Connected" || event._tag === "CatalogChanged"
   const text = parts.map(clean).filter((part) => part !== "").join("  ")
   return [shown && count !== undefined ? new Map([...told, [event.backend, count]]) : told, text]
+}
+
+/** What a line says of an event of one runtime among several of its server, of which less is known. */
+export const ofRuntime = (
+  event: Event.Event,
+  known: Pick<Known, "state" | "peer" | "transport">
+): string | undefined => {
+  if (event._tag === "StateChanged" && event.to === "Closed") return "Closed"
+  const generation = event._tag === "StateChanged" ? event.generation : 0
+  const [, text] = step(new Map(), event, { ...known, generation, target: "", catalog: undefined })
+  return text
 }

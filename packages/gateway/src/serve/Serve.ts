@@ -1,8 +1,7 @@
 /**
  * `mcp-lifeline serve`: the backends of a file, or the demo, as one endpoint, until it is told to end.
  */
-import type { Status } from "@mcp-lifeline/core"
-import { type Fleet, Telemetry } from "@mcp-lifeline/core"
+import type { Fleet, Status } from "@mcp-lifeline/core"
 import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
 import type { Scope } from "effect"
 import { Clock, Effect, Logger, Redacted, Stream } from "effect"
@@ -26,9 +25,9 @@ import * as Heap from "./Heap.js"
 import { inspector } from "./inspector.js"
 import * as JsonLog from "./JsonLog.js"
 import * as Lines from "./Lines.js"
-import * as Offer from "./Offer.js"
+import * as OfferedTools from "./OfferedTools.js"
 import * as OtlpEndpoint from "./otlpEndpoint.js"
-import * as Servers from "./Servers.js"
+import * as ServerPool from "./pool/ServerPool.js"
 import * as Systemd from "./Systemd.js"
 import * as Table from "./Table.js"
 
@@ -78,7 +77,7 @@ const hint = ({ backend, pid }: { readonly backend: string; readonly pid: number
 /** A table in place, drawn when something changes, and each second for what only time changes. */
 const showTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
   Effect.gen(function*() {
-    const statuses = yield* Effect.flatMap(fleet.backends, Effect.forEach(Offer.counted))
+    const statuses = yield* Effect.flatMap(fleet.backends, Effect.forEach(OfferedTools.counted))
     const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
     const width = yield* output.width
     const table = Table.render(statuses, { now, width, colour: output.colour })
@@ -166,11 +165,11 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
     const demo = given ? undefined : yield* Demo.make
     const ofDemo = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
     const startedAt = yield* Clock.currentTimeMillis
-    const servers = yield* Servers.make(given?.servers ?? ofDemo, { kept: yield* Kept.make }).pipe(
-      Effect.provideService(Telemetry.Current, record.servers),
-      Effect.mapError(({ cause, message }) => new StartError({ message, cause }))
+    const servers = yield* Effect.mapError(
+      ServerPool.make(given?.servers ?? ofDemo, { kept: yield* Kept.make, telemetry: record.telemetry }),
+      ({ cause, message }) => new StartError({ message, cause })
     )
-    const { fleet } = servers
+    const { fleet } = servers.shared
     yield* record.follow(fleet)
     if (given) yield* given.follow(servers)
     const draw = output.live ? live(fleet, demo, output) : demo ? hints(fleet, demo, output) : Effect.void
@@ -194,7 +193,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
       hasStatus: given?.hasStatus,
       limits: { maxOwnServers: given?.maxOwnServers },
       about: { record, startedAt, config, signIn, refused: given?.refused }
-    }).pipe(Effect.provideService(Telemetry.Current, record.own))
+    })
     const file = yield* RunningGateways.register({
       url: listener.url,
       config: config ?? null,

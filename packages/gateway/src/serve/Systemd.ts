@@ -7,11 +7,11 @@ import type { Scope } from "effect"
 import { execFile } from "node:child_process"
 
 /** How long one message may take, in milliseconds. */
-const patience = 5000
+const notifyTimeout = 5000
 
 const send = (...messages: ReadonlyArray<string>): Effect.Effect<void, Error> =>
   Effect.async((resume) => {
-    const child = execFile("systemd-notify", [...messages], { timeout: patience }, (error) => {
+    const child = execFile("systemd-notify", [...messages], { timeout: notifyTimeout }, (error) => {
       resume(error === null ? Effect.void : Effect.fail(error))
     })
     return Effect.sync(() => child.kill())

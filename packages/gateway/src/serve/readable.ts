@@ -1,7 +1,7 @@
 /**
  * What a client can be given whole. Pure.
  */
-import { Nesting } from "@mcp-lifeline/core"
+import { Nesting } from "@mcp-lifeline/core/internal"
 import { JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
 
 /** Whether something is not nested too deeply to be written and read. */

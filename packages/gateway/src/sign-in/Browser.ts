@@ -33,13 +33,13 @@ const commands = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, address: st
 }
 
 /** Helpers end at once, browsers that they became stay: one that still runs after so long works. */
-const patience = 3_000
+const startTimeout = 3_000
 
 const run = ([command, ...args]: Command): Effect.Effect<boolean> =>
   Effect.async((resume) => {
     // Nothing of what it prints belongs to us, and it outlives us.
     const child = spawn(command, args, { stdio: "ignore", detached: true, windowsHide: true })
-    const timer = setTimeout(() => resume(Effect.succeed(true)), patience)
+    const timer = setTimeout(() => resume(Effect.succeed(true)), startTimeout)
     const end = (ok: boolean) => {
       clearTimeout(timer)
       resume(Effect.succeed(ok))

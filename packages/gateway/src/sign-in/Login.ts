@@ -119,7 +119,7 @@ const beginInBrowser = (request: Request): Effect.Effect<Waiting, Later | Refuse
     const login: PendingLogin.PendingLogin = {
       ...common(request, client),
       address: authorizationUrl.href,
-      until: now + PendingLogin.patience,
+      until: now + PendingLogin.lifetime,
       way: { _tag: "Browser", redirect, state: Redacted.make(state), verifier: Redacted.make(codeVerifier) }
     }
     return { login, listener }

@@ -125,7 +125,7 @@ const refuse = (request: Request, { client, issuer, scope }: PendingLogin.Pendin
     if (isUnknown) yield* Client.forget(folder, { server, account, issuer })
     if (failure.code === "expired_token" || (isUnknown && client.origin === "registered")) return yield* failure
     const detail = `${failure.detail}; for 10 minutes nobody is asked again, unless you run ${commandOf(request)}`
-    const until = (yield* Clock.currentTimeMillis) + RefusedLogin.patience
+    const until = (yield* Clock.currentTimeMillis) + RefusedLogin.lifetime
     yield* RefusedLogin.save(folder, { server, account, issuer, method, scope, detail, until })
     return yield* new Refused({ detail, code: failure.code })
   })

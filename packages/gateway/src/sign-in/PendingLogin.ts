@@ -8,7 +8,7 @@ import { Client } from "./Client.js"
 import { Metadata } from "./Metadata.js"
 
 /** How long a login waits, in milliseconds. Authorization servers give up after about as long. */
-export const patience = 600_000
+export const lifetime = 600_000
 
 /** A login that waits for a person; times are milliseconds since 1970. */
 export const PendingLogin = Schema.Struct({

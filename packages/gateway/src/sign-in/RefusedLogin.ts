@@ -6,7 +6,7 @@ import * as StateFolder from "../state/StateFolder.js"
 import * as scopes from "./scopes.js"
 
 /** How long what was refused is not asked for again, in milliseconds. */
-export const patience = 600_000
+export const lifetime = 600_000
 
 /** A login that was refused; times are milliseconds since 1970. */
 export const RefusedLogin = Schema.Struct({

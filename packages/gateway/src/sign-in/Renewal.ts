@@ -205,7 +205,7 @@ export const afterRefusal = (
       })
       if (stepUp && mine !== undefined && scopes.covers(mine.asked, scope)) {
         const now = yield* Clock.currentTimeMillis
-        if (now - mine.obtainedAt < RefusedLogin.patience) return { _tag: "Pointless" }
+        if (now - mine.obtainedAt < RefusedLogin.lifetime) return { _tag: "Pointless" }
       }
       if (isMachine) {
         return { _tag: "Renewed", grant: yield* withCredentials(subject, fetch, discovered, scope, mine) }

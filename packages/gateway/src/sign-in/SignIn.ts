@@ -37,7 +37,7 @@ export interface Options {
   /** Opens the address of a login. Default: it is only shown, in the state and in errors. */
   readonly browser?: Browser | undefined
   /** How long a request that needs a login waits for it before it fails with the address. Default 2 s. */
-  readonly patience?: Duration.DurationInput | undefined
+  readonly loginWait?: Duration.DurationInput | undefined
 }
 
 /** The sign-in to one server. */
@@ -98,7 +98,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const url = new URL(given.origin + given.pathname)
     const [server, account] = [url.href, options.account ?? "default"]
     const { method } = options
-    const patience = Duration.decode(options.patience ?? "2 seconds")
+    const loginWait = Duration.decode(options.loginWait ?? "2 seconds")
     const subject: Renewal.Subject = {
       folder,
       kept: Grant.grants(folder),
@@ -307,7 +307,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       Effect.gen(function*() {
         const ended = Fiber.await(fiber)
         yield* Effect.raceFirst(Deferred.await(shown), ended).pipe(Effect.timeout(addressTime), Effect.ignore)
-        const exit = Option.getOrUndefined(yield* Effect.timeoutOption(ended, patience))
+        const exit = Option.getOrUndefined(yield* Effect.timeoutOption(ended, loginWait))
         if (exit !== undefined && Exit.isSuccess(exit)) return true
         const failure = exit === undefined ? Option.none() : Cause.failureOption(exit.cause)
         if (Option.isSome(failure)) {

@@ -10,7 +10,7 @@ import { request } from "node:http"
 export const path = "/proof"
 
 /** How long a gateway has to answer, in milliseconds. On a busy machine that takes seconds. */
-const patience = 20_000
+const proofTimeout = 20_000
 
 /** No proof is longer. */
 const maxAnswer = 1000
@@ -34,12 +34,13 @@ const isSame = (a: string, b: string): boolean =>
 export const isGiven = (url: string, secret: Redacted.Redacted): Promise<boolean> => {
   const challenge = randomBytes(32).toString("base64url")
   return new Promise<boolean>((resolve) => {
-    const signal = AbortSignal.timeout(patience)
+    const signal = AbortSignal.timeout(proofTimeout)
     // On a connection of its own: one that is kept open may lead to a process that listens there no more.
     const asked = request(`${url}${path}?challenge=${challenge}`, { agent: false, signal }, (response) => {
       let text = ""
       response.setEncoding("latin1")
-      response.on("error", () => resolve(false))
+      // What is cut off is closed, too.
+      response.on("error", () => undefined)
       response.on("data", (chunk: string) => {
         text += chunk
         if (text.length > maxAnswer) asked.destroy()

@@ -6,7 +6,7 @@ import type { Scope } from "effect"
 import { createHash } from "node:crypto"
 import { readdir, rm } from "node:fs/promises"
 import { homedir } from "node:os"
-import { join } from "node:path"
+import { join, relative } from "node:path"
 import { NoAnswer, within } from "../files/within.js"
 import { type Bounds, prune, touch } from "./Bounds.js"
 import * as FileLock from "./FileLock.js"
@@ -130,7 +130,7 @@ export const make = (path: string): StateFolder["Type"] => {
 
   const collection = <A, I>(name: string, schema: Schema.Schema<A, I>, bounds?: Bounds): Collection<A> => {
     const folder = join(path, checked(name))
-    let isBounded = bounds === undefined
+    let isBounded = false
     /** Once for each process: what one process keeps is never much. */
     const bound = Effect.suspend(() => {
       if (isBounded || bounds === undefined) return Effect.void
@@ -204,9 +204,8 @@ export const make = (path: string): StateFolder["Type"] => {
         const names = yield* bounded(() => verify(folder).then(() => readdir(folder))).pipe(
           Effect.catchAll((failure) => Effect.as(unreadable(folder, failure), [] as Array<string>))
         )
-        const kept = [...memory.keys()].filter((file) => file.startsWith(join(folder, "/"))).map((file) =>
-          file.slice(folder.length + 1)
-        )
+        // A file of another collection is no name here.
+        const kept = [...memory.keys()].map((file) => relative(folder, file))
         const keys = [...new Set([...names, ...kept])].flatMap((file) => /^([\w-]+)\.json$/.exec(file)?.[1] ?? [])
           .toSorted()
         const found = yield* Effect.forEach(

@@ -42,12 +42,12 @@ export interface Process {
 const ofLinux = (stat: string): string | undefined => {
   const [state = "", ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   // A zombie has ended.
-  return /^[ZXx]/.test(state) ? undefined : fields[18] ?? ""
+  return ["Z", "X", "x"].includes(state) ? undefined : fields[18] ?? ""
 }
 
 /** What `ps` says of a process. */
 export const ofPs = (line: string): string | undefined => {
-  const [state = "", ...start] = line.trim().split(/\s+/)
+  const [state = "", ...start] = line.trim().split(" ")
   const time = Date.parse(`${start.join(" ")} UTC`)
   return state.startsWith("Z") ? undefined : Number.isNaN(time) ? "" : String(time / 1000)
 }

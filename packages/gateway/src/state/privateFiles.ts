@@ -78,7 +78,8 @@ export const makeFolder = async (folder: string): Promise<void> => {
 }
 
 const assertFolder = async (folder: string, cause: unknown): Promise<void> => {
-  if (!(await stat(folder).then((found) => found.isDirectory(), () => false))) throw cause
+  const found = await stat(folder).catch(() => undefined)
+  if (found?.isDirectory() !== true) throw cause
 }
 
 /**
@@ -112,7 +113,11 @@ export const readPrivate = async (file: string): Promise<string> => {
 }
 
 /** Replaces a file by one of mode 0600. A reader sees the old content or the new, never a part. */
-export const replace = async (file: string, text: string): Promise<void> => {
+export const replace = async (
+  file: string,
+  text: string,
+  platform: NodeJS.Platform = process.platform
+): Promise<void> => {
   const next = `${file}.${randomBytes(6).toString("hex")}.tmp`
   try {
     await writeFile(next, text, { mode: 0o600, flag: "wx" })
@@ -120,7 +125,7 @@ export const replace = async (file: string, text: string): Promise<void> => {
   } catch (cause) {
     await rm(next, { force: true })
     // Windows replaces no file that another process has open at that moment.
-    if (!hasCode(cause, "EPERM", "EACCES", "EBUSY") || process.platform !== "win32") throw cause
+    if (!hasCode(cause, "EPERM", "EACCES", "EBUSY") || platform !== "win32") throw cause
     await writeFile(file, text, { mode: 0o600 })
   }
 }

@@ -3,18 +3,27 @@
  * what it must not wait for: who the server is, and its lists, as far as they are known from before.
  */
 import type { Backend, Status } from "@mcp-lifeline/core"
-import type { Introduction, Target } from "@mcp-lifeline/protocol"
-import { asItComes, Held, Incoming, JsonRpc, JsonRpcError, ListChanges, Meta, Relay } from "@mcp-lifeline/protocol"
+import type { Answer, Introduction, Target } from "@mcp-lifeline/protocol"
+import {
+  asItComes,
+  ClientRequest,
+  Held,
+  Incoming,
+  JsonRpc,
+  JsonRpcError,
+  ListChanges,
+  Meta,
+  Relay
+} from "@mcp-lifeline/protocol"
 import type {
   JSONRPCMessage,
   JSONRPCNotification,
   JSONRPCRequest,
   JSONRPCResponse,
-  RequestId,
   ServerCapabilities
 } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Predicate, Runtime, Schedule } from "effect"
-import { InOrder } from "../InOrder.js"
+import { InOrder, type Said } from "../InOrder.js"
 import { isList, type ListMethod, lists } from "../listMethods.js"
 import { isReadable, unreadableParams, unreadableResult } from "../serve/readable.js"
 import * as Advice from "./Advice.js"
@@ -30,8 +39,8 @@ export interface Options {
   /** Whether a call of a tool has a time of ours; else it may take as long as the host waits. */
   readonly isBounded: boolean
   readonly runtime: Runtime.Runtime<never>
-  /** Gives the host a message. */
-  readonly write: (message: JSONRPCMessage) => void
+  /** Gives the host a message that is about no request of its own. */
+  readonly write: (message: JSONRPCNotification | JSONRPCRequest) => void
   /** Resolved when the host takes more, where it does not read what it is given. */
   readonly drained?: (() => Promise<void> | undefined) | undefined
   readonly know: (client: Client) => Effect.Effect<KnownServer>
@@ -63,12 +72,6 @@ const demand = (backend: Backend.Backend): Effect.Effect<never> =>
 /** Least time between attempts on request, in milliseconds. */
 const leastPause = 1000
 
-/** A request of the host that is not answered. */
-interface Pending {
-  readonly method: string
-  readonly cursor: unknown
-}
-
 /** Connects a server that waits for its first call: nothing is known yet that the host could be answered with. */
 const connectLazy = (backend: Backend.Backend) =>
   Effect.flatMap(backend.status, ({ state }) => state === "Idle" ? backend.enable : Effect.void)
@@ -90,7 +93,6 @@ export class Bridge {
   #told: Introduction | undefined
   /** Whether the host was told a guess at any time, because nothing was known of the server. */
   #isGuessed = false
-  readonly #pending = new Map<RequestId, Pending>()
   /** The lists that the host was given. */
   readonly #given = new Set<ListMethod>()
   #hasBegun = false
@@ -101,8 +103,7 @@ export class Bridge {
   readonly #held = new Held()
   readonly #inOrder = new InOrder((message) => this.#take(message))
   /** The `initialize` that is not answered yet. */
-  #introducing: RequestId | undefined
-  #begun: Promise<void> = Promise.resolve()
+  #introducing: ClientRequest | undefined
 
   constructor(options: Options) {
     this.#options = options
@@ -111,8 +112,7 @@ export class Bridge {
     this.#relay = new Relay(
       options.name,
       { onmessage: (message: JSONRPCMessage) => this.#toHost(message) },
-      this.#held.whenInitialized,
-      (settle) => settle()
+      { whenReady: this.#held.whenInitialized }
     )
     this.#target = {
       runtime: options.runtime,
@@ -121,27 +121,25 @@ export class Bridge {
     }
   }
 
-  /** Takes a message of the host. */
-  receive(message: JSONRPCMessage): void {
+  /** Takes a request of the host. */
+  request(request: ClientRequest): void {
+    this.#inOrder.receive(request)
+  }
+
+  /** Takes any other message of the host. */
+  receive(message: JSONRPCNotification | JSONRPCResponse): void {
     this.#inOrder.receive(message)
   }
 
-  #take(message: JSONRPCMessage): void {
-    if (!isReadable(message)) return this.#unreadable(message)
-    if (!("method" in message)) this.#relay.answered(message)
-    else if ("id" in message) this.#request(message)
-    else this.#notification(message)
-  }
-
-  /** What the host says is nested too deeply to be passed on: whoever waits for an answer gets one. */
-  #unreadable(message: JSONRPCMessage): void {
-    if (!("method" in message)) {
+  /** What is nested too deeply to be passed on is not: whoever waits for an answer gets one. */
+  #take(said: Said): void {
+    if (said instanceof ClientRequest) {
+      if (isReadable(said.params)) this.#request(said)
+      else said.answer({ error: unreadableParams(said.method) })
+    } else if (!("method" in said)) {
       const error = { code: JsonRpc.internalError, message: "the client's answer is nested too deeply to be passed on" }
-      return this.#relay.answered({ jsonrpc: "2.0", id: message.id, error })
-    }
-    if ("id" in message) {
-      this.#options.write({ jsonrpc: "2.0", id: message.id, error: unreadableParams(message.method) })
-    }
+      this.#relay.answered(isReadable(said) ? said : { jsonrpc: "2.0", id: said.id, error })
+    } else if (isReadable(said)) this.#notification(said)
   }
 
   /** What the host is told, or would be told, of the server. Starts nothing. */
@@ -154,46 +152,35 @@ export class Bridge {
     return announced(known.introduction ?? unknownServer(this.#options.name, client.protocolVersion))
   }
 
-  /** Resolved when the host has been answered everything that it has asked. */
-  get settled(): Promise<void> {
-    return (async () => {
-      while (this.#inOrder.isHolding) await new Promise((resolve) => setImmediate(resolve))
-      await Promise.all([this.#begun, this.#relay.settled])
-    })()
-  }
-
-  /** Cancels what the host has asked, and answers it: that `why`, and what is known of it. Ends when that is done. */
-  interrupt(why: string): Promise<void> {
-    this.#relay.interrupt(why)
-    return this.#relay.settled
-  }
-
   /** Says nothing more to the host. */
   end(): void {
-    if (this.#introducing !== undefined) {
-      this.#refuse(this.#introducing, JsonRpcError.ourCode, `${this.#options.name} did not answer in time`)
-    }
+    const message = `${this.#options.name} did not answer in time`
+    this.#introducing?.refuse(JsonRpcError.ourCode, message)
     this.#relay.end()
   }
 
   // --- from the host
 
-  #request(request: JSONRPCRequest): void {
-    const { id, method, params } = request
-    if (method === "ping") return this.#reply(id, {})
-    if (method === "initialize") return this.#initialize(id, params)
-    if (!this.#hasBegun) return this.#refuse(id, JsonRpc.invalidRequest, "the first request must be initialize")
+  #request(request: ClientRequest): void {
+    const { method, params } = request
+    if (method === "ping") return request.answer({ result: {} })
+    if (method === "initialize") return this.#initialize(request)
+    if (!this.#hasBegun) return request.refuse(JsonRpc.invalidRequest, "the first request must be initialize")
     if (isList(method)) {
       const known = this.#known?.list(method)
       this.#given.add(method)
-      if (known !== undefined && params?.["cursor"] === undefined && !this.#isConnected()) return this.#reply(id, known)
+      if (known !== undefined && params?.["cursor"] === undefined && !this.#isConnected()) {
+        return request.answer({ result: known })
+      }
     }
     const failFast = this.#options.isLoginNeeded()
     if (!failFast) this.#connectOnRequest()
-    this.#pending.set(id, { method, cursor: params?.["cursor"] })
-    const passed = params === undefined || this.#options.isStateless ? params : Meta.passedOn(params)
-    const asked = passed === params || passed === undefined ? request : { ...request, params: passed }
-    this.#relay.forward(this.#target, asked, this.#options.isBounded, failFast)
+    this.#relay.forward(this.#target, request, {
+      params: params === undefined || this.#options.isStateless ? params : Meta.passedOn(params),
+      isBounded: this.#options.isBounded,
+      failFast,
+      answered: (answer) => request.answer(this.#answerOf(request, answer))
+    })
   }
 
   /** Only a command connects a server whose `reconnect.auto` is false, and there is nobody else to give one. */
@@ -215,10 +202,6 @@ export class Bridge {
     switch (method) {
       case "notifications/initialized":
         return this.#held.release()
-      case "notifications/cancelled": {
-        this.#pending.delete(params?.["requestId"] as RequestId)
-        return this.#relay.cancel(notification)
-      }
       default:
         // What changes while the server is down, it asks for when it is back.
         if (!this.#isConnected()) return
@@ -227,16 +210,16 @@ export class Bridge {
     }
   }
 
-  #initialize(id: RequestId, params: unknown): void {
+  #initialize(request: ClientRequest): void {
     if (this.#hasBegun && !this.#isRefused) {
-      return this.#refuse(id, JsonRpc.invalidRequest, "initialize was sent before")
+      return request.refuse(JsonRpc.invalidRequest, "initialize was sent before")
     }
-    const client = clientOf(params)
-    if (client === undefined) return this.#refuse(id, JsonRpc.invalidParams, "not an initialize request")
-    this.#introducing = id
-    if (this.#isRefused) return this.#initializeAgain(id, client)
+    const client = clientOf(request.params)
+    if (client === undefined) return request.refuse(JsonRpc.invalidParams, "not an initialize request")
+    this.#introducing = request
+    if (this.#isRefused) return this.#initializeAgain(request, client)
     this.#hasBegun = true
-    this.#begun = this.#run(
+    void this.#run(
       Effect.gen(this, function*() {
         const known = yield* this.#options.know(client)
         this.#known = known
@@ -257,19 +240,19 @@ export class Bridge {
         if (known.introduction === undefined) void this.#run(connectLazy(backend))
         const said = known.introduction ?? (yield* this.#firstIntroduction(backend, client))
         // The server may have come just when its time was over.
-        this.#tell(id, known.introduction ?? said)
+        this.#tell(request, known.introduction ?? said)
       })
     )
   }
 
   /** The server could not be used before; it may have been mended. */
-  #initializeAgain(id: RequestId, client: Client): void {
+  #initializeAgain(request: ClientRequest, client: Client): void {
     this.#isRefused = false
     this.#connectOnRequest()
-    this.#begun = this.#run(
+    void this.#run(
       Effect.map(
         this.#target.use((backend) => Effect.raceFirst(this.#firstIntroduction(backend, client), demand(backend))),
-        (said) => this.#tell(id, said)
+        (said) => this.#tell(request, said)
       )
     )
   }
@@ -291,22 +274,19 @@ export class Bridge {
     )
   }
 
-  #tell(id: RequestId, said: Introduction | string): void {
+  #tell(request: ClientRequest, said: Introduction | string): void {
     this.#introducing = undefined
     if (typeof said === "string") {
       this.#isRefused = true
-      this.#refuse(id, JsonRpcError.ourCode, said)
+      request.refuse(JsonRpcError.ourCode, said)
       return this.#options.onFailed(said)
     }
     const { capabilities, instructions, protocolVersion, serverInfo } = announced(said)
     this.#isGuessed ||= this.#known?.introduction === undefined
     this.#told = said
     this.#incoming.protocolVersion = protocolVersion
-    this.#reply(id, {
-      protocolVersion,
-      capabilities,
-      serverInfo,
-      ...(instructions === undefined ? {} : { instructions })
+    request.answer({
+      result: { protocolVersion, capabilities, serverInfo, ...(instructions === undefined ? {} : { instructions }) }
     })
   }
 
@@ -350,72 +330,35 @@ export class Bridge {
 
   // --- to the host
 
+  /** Nobody waits for what is left out: of a question the server is told when it is asked. */
   #toHost(message: JSONRPCMessage): void {
-    if ("method" in message || message.id === undefined) {
-      // Nobody waits for a notification, and what the server asks has been looked at.
-      return isReadable(message) ? this.#options.write(message) : undefined
-    }
-    const { id } = message
-    const pending = this.#pending.get(id)
-    this.#pending.delete(id)
-    const error = "result" in message && !isReadable(message.result)
-      ? unreadableResult(pending?.method ?? "the request")
-      : undefined
-    try {
-      this.#options.write(error === undefined ? this.#answer(message, pending) : { jsonrpc: "2.0", id, error })
-    } catch (defect) {
-      void this.#run(Effect.logError(`${this.#options.name}: an answer cannot be passed on`, defect))
-      this.#refuse(id, JsonRpc.internalError, "the answer to this request cannot be passed on")
-    }
+    if ("method" in message && isReadable(message)) this.#options.write(message)
   }
 
   /** The answer to a request, as it came; or, where it is a failure on the way, what is known or advised. */
-  #answer(response: JSONRPCResponse, pending: Pending | undefined): JSONRPCMessage {
-    const { id } = response
-    if ("result" in response) {
-      if (pending !== undefined && isList(pending.method)) {
-        this.#known?.read(pending.method, pending.cursor, response.result)
-      }
-      if (this.#options.isStateless) return response
-      const passed: Result = Meta.passedOn(response.result)
-      if (passed["resultType"] === undefined) {
-        return passed === response.result
-          ? response
-          : { ...response, result: passed }
-      }
+  #answerOf({ method, params }: ClientRequest, answer: Answer): Answer {
+    if ("resultText" in answer) return answer
+    if ("result" in answer) {
+      if (!isReadable(answer.result)) return { error: unreadableResult(method) }
+      if (isList(method)) this.#known?.read(method, params?.["cursor"], answer.result)
+      if (this.#options.isStateless) return answer
+      const passed: Result = Meta.passedOn(answer.result)
+      if (passed["resultType"] === undefined) return passed === answer.result ? answer : { result: passed }
       const { resultType: _, ...result } = passed
-      return { ...response, result }
+      return { result }
     }
-    const { error } = response
-    if (pending !== undefined && isList(pending.method)) {
+    const { error } = answer
+    if (isList(method)) {
       const isOurs = JsonRpcError.isOurs(error) && Predicate.hasProperty(error.data, "fate")
-      const known = this.#known?.list(pending.method)
+      const known = this.#known?.list(method)
       // What a guess has promised, and the server does not have or cannot say, is empty.
       const hasGuessed = this.#isGuessed && this.#told !== undefined
-      const empty = hasGuessed && (isOurs || error.code === JsonRpc.methodNotFound)
-        ? emptyList(pending.method)
-        : undefined
+      const empty = hasGuessed && (isOurs || error.code === JsonRpc.methodNotFound) ? emptyList(method) : undefined
       const result = (isOurs ? known : undefined) ?? empty
-      if (result !== undefined) return { jsonrpc: "2.0", id: id as RequestId, result }
+      if (result !== undefined) return { result }
     }
-    return {
-      jsonrpc: "2.0",
-      id,
-      error: Advice.advised(
-        this.#options.name,
-        error,
-        this.#options.login(),
-        this.#options.isBroken() ? "watch" : "wrap"
-      )
-    } as JSONRPCMessage
-  }
-
-  #reply(id: RequestId, result: Result): void {
-    this.#options.write({ jsonrpc: "2.0", id, result })
-  }
-
-  #refuse(id: RequestId, code: number, message: string): void {
-    this.#options.write({ jsonrpc: "2.0", id, error: { code, message } })
+    const door = this.#options.isBroken() ? "watch" : "wrap"
+    return { error: Advice.advised(this.#options.name, error, this.#options.login(), door) }
   }
 
   #isConnected(): boolean {

@@ -6,7 +6,7 @@ import { type Dirent, type FSWatcher, readdirSync, watch } from "node:fs"
 import { basename, join, relative } from "node:path"
 
 /** How often a folder that is not there is looked for, in milliseconds. */
-const patience = 250
+const lookInterval = 250
 
 /** What is told, and what is asked. */
 export interface Listener {
@@ -95,7 +95,7 @@ export class FolderWatch {
     if (this.#isClosed) return
     this.#timer = setTimeout(() => {
       if (!this.#open(this.#root, true)) this.#wait()
-    }, patience)
+    }, lookInterval)
   }
 
   #drop(folder: string): void {

@@ -2,10 +2,11 @@
  * Hosts that want a URL: the wrapped server over Streamable HTTP, in both eras of the protocol, with the gateway's guards. Each session
  * has a server of its own, and so has each client without sessions.
  */
-import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { Redacted, Scope } from "effect"
 import { Effect, Runtime } from "effect"
-import { SharedHosts } from "../eras/SharedHosts.js"
+import { constVoid } from "effect/Function"
+import { type Shared, SharedHosts } from "../eras/SharedHosts.js"
 import type { StartError } from "../Errors.js"
 import type { Client, Conversation } from "../http/Conversation.js"
 import * as LastingSessions from "../http/LastingSessions.js"
@@ -17,8 +18,8 @@ import * as Resumption from "../http/Resumption.js"
 import { idleWithServers } from "../http/Sessions.js"
 import type { StateFolder } from "../state/StateFolder.js"
 
-/** Begins a conversation, whose messages to the host are given to `write`: with what they are about where there is no session. */
-export type Begin = (write: (message: JSONRPCMessage, about?: RequestId) => void) => Conversation
+/** Begins a conversation, whose messages to the host that are about no request of its own are given to `write`. */
+export type Begin = (write: (message: JSONRPCNotification | JSONRPCRequest) => void) => Conversation & Shared
 
 /**
  * Sessions at once, and clients without, each of which has a server of its own. Hosts that vanish do not end theirs: it is stopped when it
@@ -26,38 +27,24 @@ export type Begin = (write: (message: JSONRPCMessage, about?: RequestId) => void
  */
 const maxSessions = 50
 
+/** Progress during a request comes from that request: here is only what comes after its answer, of a task. */
 const isAboutNothing = (method: string): boolean =>
-  method.endsWith("_changed") || method === "notifications/resources/updated"
+  method.endsWith("_changed") || method === "notifications/resources/updated" || method === "notifications/progress"
 
-/** What the server says during a request goes out on the stream of that request, or of the latest one. */
+/** What the server says by itself goes out on the stream of the latest request, which it is most likely about. */
 const addressed = (begin: Begin) => (client: Client): Conversation => {
-  /** Requests of the host that are not answered, with the token of their progress. */
-  const open = new Map<RequestId, unknown>()
-  const about = (method: string, token: unknown): RequestId | undefined => {
-    if (isAboutNothing(method)) return undefined
-    return method === "notifications/progress"
-      ? [...open].find(([, other]) => other === token)?.[0]
-      : [...open.keys()].at(-1)
-  }
   const conversation = begin((message) => {
-    if ("method" in message) return client.write(message, about(message.method, message.params?.["progressToken"]))
-    if (message.id !== undefined) open.delete(message.id)
-    client.write(message)
+    const about = isAboutNothing(message.method) ? undefined : client.requests.latest(() => true)
+    if (about === undefined) client.write(message)
+    else about.say(message)
   })
   return {
-    introduce: () => conversation.introduce(),
-    receive: (message) => {
-      if ("method" in message && "id" in message) {
-        open.set(message.id, message.params?._meta?.progressToken)
-        // There is room: each session has one server.
-        if (message.method === "initialize") client.startsServers?.(1)
-      } else if ("method" in message && message.method === "notifications/cancelled") {
-        // What is cancelled is never answered, and its stream has no reader any more.
-        open.delete(message.params?.["requestId"] as RequestId)
-      }
-      conversation.receive(message)
-    },
-    close: (why) => conversation.close(why)
+    ...conversation,
+    request: (request) => {
+      // There is room: each session has one server.
+      if (request.method === "initialize") client.startsServers?.(1)
+      conversation.request(request)
+    }
   }
 }
 
@@ -79,20 +66,13 @@ export const serve = (
     const failed = (error: unknown): void =>
       void Runtime.runFork(runtime)(Effect.logError("a request failed inside mcp-lifeline", error))
     const lasting = yield* LastingSessions.make({ secret: undefined, file: undefined })
-    const shared = yield* Effect.acquireRelease(
-      Effect.sync(() => new SharedHosts(begin, maxSessions)),
-      (shared) => Effect.promise(() => shared.close("the gateway is shutting down"))
-    )
-    yield* Effect.acquireRelease(
-      Effect.sync(() => setInterval(() => shared.beat(idleWithServers), Requests.beatInterval).unref()),
-      (beating) => Effect.sync(() => clearInterval(beating))
-    )
     const requests = yield* Effect.acquireRelease(
       Effect.sync(() =>
         Requests.make({
           ...lasting,
           begin: Resumption.replaying(addressed(begin)),
-          answer: shared.answer,
+          // Where there is no session, nothing is said but during a request.
+          answering: new SharedHosts(() => begin(constVoid), maxSessions, idleWithServers),
           hasToken: listener.hasToken,
           onError: failed,
           limits: { maxSessions, maxOwnServers: () => maxSessions }

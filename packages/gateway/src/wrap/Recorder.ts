@@ -1,7 +1,7 @@
 /**
  * What passed between a host and a server, as JSON lines in a file, for bug reports. What looks like a secret is masked.
  */
-import { Nesting } from "@mcp-lifeline/core"
+import { Nesting } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import { closeSync, constants, createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from "node:fs"
 import { masked } from "./masked.js"

@@ -1,10 +1,12 @@
 /**
  * The host of a wrapped server, which started us and speaks to us over standard input and output.
  */
-import { JsonRpc } from "@mcp-lifeline/protocol"
+import { ClientRequests, JsonRpc, type Responder } from "@mcp-lifeline/protocol"
 import { type Frame, Framing } from "@mcp-lifeline/transport-stdio"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import type { Readable, Writable } from "node:stream"
+import type { Conversation } from "../http/Conversation.js"
+import * as messages from "../http/messages.js"
 
 /** The longest message of a host that is taken, in bytes. */
 const maxMessageBytes = 64 * 1024 * 1024
@@ -15,7 +17,7 @@ const waiting = { most: 1024 * 1024, longest: 256 * 1024 * 1024 }
 
 /** What is told of the host. */
 export interface Listener {
-  readonly onMessage: (message: JSONRPCMessage) => void
+  readonly conversation: Pick<Conversation, "receive" | "request">
   /** Called once, when the host has closed its end or can be told nothing more. */
   readonly onEnd: (why: "stdin" | "stdout") => void
 }
@@ -23,6 +25,11 @@ export interface Listener {
 /** Reads messages, one a line, and writes them. Nothing else ever goes to standard output. */
 export class StdioHost {
   readonly #output: Writable
+  readonly #requests = new ClientRequests()
+  readonly #responder: Responder = {
+    say: (_, message) => this.write(message),
+    answer: ({ id }, answer) => this.#write(messages.encodeAnswer(id, answer))
+  }
   #listener: Listener | undefined
   #isOver = false
   /** The messages of this step, which leave in one piece at its end. */
@@ -49,11 +56,21 @@ export class StdioHost {
     output.on("drain", () => this.#resume())
   }
 
-  /** Writes a message. */
+  /** Writes a message that is no answer; one that JSON cannot hold is left out. */
   write(message: JSONRPCMessage): void {
+    const text = messages.encode(message)
+    if (text !== undefined) this.#write(text)
+  }
+
+  /** Ends when all requests of the host are answered. */
+  get settled(): Promise<void> {
+    return this.#requests.settled
+  }
+
+  #write(text: string): void {
     if (this.#isOver) return
     if (this.#unsent === "") process.nextTick(this.#send)
-    this.#unsent += `${JSON.stringify(message)}\n`
+    this.#unsent += `${text}\n`
     if (this.#unread > waiting.longest) this.#end("stdout")
   }
 
@@ -95,11 +112,27 @@ export class StdioHost {
       return this.#refuse(null, JsonRpc.parseError, "the line is not JSON")
     }
     const read = JsonRpc.read(message)
-    if (read._tag === "Message") return this.#listener?.onMessage(read.message)
+    if (read._tag === "Message") return this.#take(read.message)
     const reason = Array.isArray(message)
       ? "batches are not supported; send each message in a line of its own"
       : read.reason
     this.#refuse(read.id, JsonRpc.invalidRequest, reason)
+  }
+
+  #take(message: JSONRPCMessage): void {
+    const conversation = this.#listener?.conversation
+    if (conversation === undefined) return
+    if (JsonRpc.isRequest(message)) {
+      const { id } = message
+      if (this.#requests.get(id) === undefined) {
+        return conversation.request(this.#requests.open(message, this.#responder))
+      }
+      this.#refuse(id, JsonRpc.invalidRequest, `a request with the id ${JSON.stringify(id)} is not answered yet`)
+      return
+    }
+    const isCancelled = "method" in message && message.method === "notifications/cancelled"
+    // A request may be answered with a question, and what waits for its answer can be cancelled still.
+    if (!isCancelled || !this.#requests.cancel(message)) conversation.receive(message)
   }
 
   #refuse(id: string | number | null, code: number, message: string): void {

@@ -2,7 +2,8 @@
  * How the server is supervised, as each `--option NAME=VALUE` says: one reader for these and for `lifeline` in an `mcp.json`.
  */
 import { McpConfig } from "@mcp-lifeline/config"
-import { type Connector, Policy, Problem } from "@mcp-lifeline/core"
+import { type Connector, Policy } from "@mcp-lifeline/core"
+import { Problem } from "@mcp-lifeline/core/internal"
 import { Array as Arr, Effect } from "effect"
 import { UsageError } from "../Errors.js"
 import * as StandardError from "../StandardError.js"

@@ -1,7 +1,7 @@
 /**
  * JSON without what looks like a secret. Pure, and linear in the length of what it is given.
  */
-import { Nesting } from "@mcp-lifeline/core"
+import { Nesting } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 
 const mask = "[masked]"

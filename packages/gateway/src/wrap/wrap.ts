@@ -2,12 +2,13 @@
  * `mcp-lifeline wrap`: one server behind one host, until the host has gone.
  */
 import { Backend, type Connector, type Policy } from "@mcp-lifeline/core"
-import type { Incoming, Introduction } from "@mcp-lifeline/protocol"
-import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { ClientRequests, type Incoming, responseOf } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Exit, Option, Runtime, Scope, Stream } from "effect"
 import { constVoid } from "effect/Function"
 import { Eras } from "../eras/Eras.js"
 import { StartError, type UsageError } from "../Errors.js"
+import type { Conversation as HttpConversation } from "../http/Conversation.js"
 import * as Kept from "../known/Kept.js"
 import type { SignIn } from "../sign-in/SignIn.js"
 import * as State from "../sign-in/State.js"
@@ -140,17 +141,49 @@ const open = (
     return backend
   })
 
-/** Takes a message, and the request that it is about where there is no session. */
-type Write = (message: JSONRPCMessage, about?: RequestId) => void
+/** Takes a message for the host that is about no request of its own. */
+type Write = (message: JSONRPCNotification | JSONRPCRequest) => void
 
 /** What a host says to the server, and is answered. */
-interface Conversation {
-  readonly introduce: () => Promise<Introduction>
-  readonly receive: (message: JSONRPCMessage) => void
-  /** Resolved when the host has been answered everything that it has asked. */
-  readonly settled: () => Promise<void>
-  /** Cancels what the host has asked, and answers it: that `why`, and what is known of it. Ends when that is done. */
-  readonly interrupt: (why: string) => Promise<void>
+interface Conversation extends Pick<HttpConversation, "introduce" | "receive" | "request"> {
+  /** Whether no host without a session waits for anything. */
+  readonly isIdle: () => boolean
+  /** Called now and then: ends calls to which such a host did not come back. */
+  readonly beat: () => void
+  /** Ends the streams of changes of such a host. */
+  readonly endStreams: () => void
+}
+
+/** The conversation, with what passes written to a file. */
+const recorded = (record: Recorder, conversation: Conversation): Conversation => {
+  const recorded = new ClientRequests()
+  const said = (message: JSONRPCMessage): void => record.write("to the host", { message })
+  return {
+    ...conversation,
+    request: (request) => {
+      const { id, method, params } = request
+      const message: JSONRPCRequest = { jsonrpc: "2.0", id, method, params }
+      record.write("from the host", { message })
+      conversation.request(recorded.openFor(request, message, {
+        say: (_, message) => {
+          said(message)
+          request.say(message)
+        },
+        answer: (_, answer) => {
+          said(responseOf(id, answer))
+          request.answer(answer)
+        },
+        cancelled: (_, reason) => {
+          const params = { requestId: id, ...(reason === undefined ? {} : { reason }) }
+          record.write("from the host", { message: { jsonrpc: "2.0", method: "notifications/cancelled", params } })
+        }
+      }))
+    },
+    receive: (message) => {
+      record.write("from the host", { message })
+      conversation.receive(message)
+    }
+  }
 }
 
 /** Begins a conversation with a host; it is over when the scope closes. */
@@ -165,12 +198,7 @@ const converse = (
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<Scope.Scope | StateFolder>()
     const { name, record } = wrapped
-    const recording = (way: string, pass: Write): Write =>
-      record === undefined ? pass : (message, about) => {
-        record.write(way, { message })
-        pass(message, about)
-      }
-    const bridge = (write: (message: JSONRPCMessage) => void, isStateless: boolean): Bridge => {
+    const bridge = (write: Write, isStateless: boolean): Bridge => {
       const version = new WatchedVersion()
       return new Bridge({
         name,
@@ -190,14 +218,20 @@ const converse = (
         onFailed
       })
     }
-    const eras = new Eras(name, bridge, recording("to the host", write), isShared)
+    const eras = new Eras(name, bridge, (message) => {
+      record?.write("to the host", { message })
+      write(message)
+    }, isShared)
     yield* Effect.addFinalizer(() => Effect.sync(() => eras.end()))
-    return {
+    const conversation: Conversation = {
       introduce: () => eras.introduce(),
-      receive: recording("from the host", (message) => eras.receive(message)),
-      settled: () => eras.settled(),
-      interrupt: (why) => eras.interrupt(why)
+      request: (request) => eras.request(request),
+      receive: (message) => eras.receive(message),
+      isIdle: () => eras.isIdle,
+      beat: () => eras.beat(),
+      endStreams: () => eras.endStreams()
     }
+    return record === undefined ? conversation : recorded(record, conversation)
   })
 
 const recorder = (file: string | undefined) =>
@@ -230,13 +264,13 @@ const watching = ({ server, watch }: Wrap, { name, watched }: Wrapped) =>
 const overStdio = (wrapped: Wrapped) =>
   Effect.gen(function*() {
     const over = yield* Deferred.make<void, StartError>()
-    const { receive, settled } = yield* converse(wrapped, {
+    const conversation = yield* converse(wrapped, {
       write: (message) => host.write(message),
       drained: () => host.drained(),
       onFailed: (message) => Deferred.unsafeDone(over, Effect.fail(new StartError({ message })))
     })
     const host: StdioHost = new StdioHost(process.stdin, process.stdout, {
-      onMessage: receive,
+      conversation,
       onEnd: (why) =>
         Deferred.unsafeDone(
           over,
@@ -247,7 +281,9 @@ const overStdio = (wrapped: Wrapped) =>
     })
     yield* Effect.addFinalizer(() => Effect.promise(() => host.flushed()))
     yield* Deferred.await(over)
-    yield* Effect.timeoutOption(Effect.promise(settled), lastAnswers)
+    // They would be waited for in vain.
+    conversation.endStreams()
+    yield* Effect.timeoutOption(Effect.promise(() => host.settled), lastAnswers)
   })
 
 /** Serves hosts over HTTP until interrupted. */
@@ -259,17 +295,10 @@ const overHttp = (http: Http, wrapped: Wrapped) =>
     const runtime = yield* Effect.runtime<StateFolder>()
     const url = yield* HttpHost.serve({ port: http.port, token: token.value }, (write) => {
       const scope = Effect.runSync(Scope.make())
-      const { interrupt, introduce, receive } = Runtime.runSync(runtime)(
+      const conversation = Runtime.runSync(runtime)(
         Scope.extend(converse(wrapped, { write, isShared: true, onFailed: constVoid }), scope)
       )
-      return {
-        introduce,
-        receive,
-        close: async (why) => {
-          await interrupt(why)
-          await Runtime.runPromise(runtime)(Scope.close(scope, Exit.void))
-        }
-      }
+      return { ...conversation, close: () => Runtime.runPromise(runtime)(Scope.close(scope, Exit.void)) }
     })
     StandardError.line(`Serving ${wrapped.name} at ${url}`)
     StandardError.line(HttpToken.line(token, process.stderr.isTTY))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Redacted } from "effect"
-import { Endpoint, Servers } from "mcp-lifeline"
+import { Endpoint, ServerPool } from "mcp-lifeline"
 import * as Gateway from "../../src/api/Gateway.js"
 import { ask } from "../support/Gateway.js"
 import * as Served from "../support/Served.js"
@@ -11,16 +11,16 @@ const paths = ["call", ...["reconnect", "enable", "disable", "login"].map((what)
 /** A gateway in this process; asked with a method for a path, it gives the status. */
 const served = (token?: string, connector = ScriptedConnector.make()) =>
   Effect.gen(function*() {
-    const servers = yield* Servers.make([{ id: "o", connector, keepalive: { method: "none" } }])
-    const about = yield* Gateway.about(servers.fleet)
+    const servers = yield* ServerPool.make([{ id: "o", connector, keepalive: { method: "none" } }])
+    const about = yield* Gateway.about(servers)
     const { url } = yield* Endpoint.serve({
       ...yield* Served.bind(token === undefined ? undefined : Redacted.make(token)),
       servers,
       about,
-      patience: 0,
+      introductionWait: 0,
       drain: 0
     })
-    yield* servers.fleet.ready
+    yield* servers.shared.fleet.ready
     const status = (method: string, path: string, headers: Record<string, string> = {}) =>
       Effect.map(
         Served.bare(
@@ -31,7 +31,7 @@ const served = (token?: string, connector = ScriptedConnector.make()) =>
         ),
         ({ status }) => status
       )
-    const isConnected = Effect.flatMap(servers.fleet.backend("o"), (backend) => backend.isConnected)
+    const isConnected = Effect.flatMap(servers.shared.fleet.backend("o"), (backend) => backend.isConnected)
     return { base: new URL(url).origin, isConnected, status }
   })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { Servers } from "mcp-lifeline"
+import { ServerPool } from "mcp-lifeline"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import { type IncomingMessage, request as httpRequest } from "node:http"
 import type { Socket } from "node:net"
@@ -17,7 +17,7 @@ const endpoint = Effect.gen(function*() {
       : method === "tools/call"
       ? Served.text(JSON.stringify(params.arguments))
       : undefined)
-  const servers = yield* Servers.make([echo])
+  const servers = yield* ServerPool.make([echo])
   const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0 })
   const { url } = yield* Endpoint.serve({ ...bound, servers })
   return new URL("/api/call", url).href

@@ -3,19 +3,19 @@ import type { Event, Status } from "@mcp-lifeline/core"
 import { Backend, ConnectError, Telemetry } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, TestClock } from "effect"
-import { mostUrgent, serving } from "../../src/api/Runtime.js"
 import { ServerRecords } from "../../src/api/ServerRecords.js"
 import * as Timeline from "../../src/page/browser/Timeline.mjs"
 
 /** A server of which each client has its own, and what happens to its runtimes. */
 const make = Effect.map(Effect.clock, (clock) => {
-  const records = new ServerRecords(undefined, mostUrgent)
+  const records = new ServerRecords(undefined)
   let at = 0
   /** One more runtime, which is being connected. */
   const runtime = () => {
     let state: Status["state"] = "Connecting"
     const common = { backend: "own", generation: 1 }
-    const { event } = records.observe({ id: "own", transport: "stdio", state, clock, connection: () => undefined })
+    const observed = { id: "own", transport: "stdio", state, clock, connection: () => undefined }
+    const { event } = records.ofHolder().observe(observed)
     const tell = (one: object): void => event({ ...common, at: ++at, ...one } as Event.Event)
     const enter = (to: Status["state"]): void => {
       tell({ _tag: "StateChanged", from: state, to })
@@ -106,12 +106,12 @@ describe("the state of a server of which each client has its own", () => {
 describe("the history of a server", () => {
   it.scoped("[G16] marks the connections that were lost, and a reconnect that somebody asked for is none", () =>
     Effect.gen(function*() {
-      const records = new ServerRecords(undefined, serving)
+      const records = new ServerRecords(undefined)
       const connector = ScriptedConnector.make({ overlap: false })
       const backend = yield* Effect.provideService(
         Backend.make("one", { connector, keepalive: { method: "none" } }),
         Telemetry.Current,
-        records
+        records.ofHolder()
       )
       const history = () => records.of("one")?.history.changes.map(({ lost, state }) => lost ? `${state}, lost` : state)
       yield* backend.firstOutcome

@@ -1,6 +1,8 @@
+import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import { StatelessHost } from "../../src/eras/StatelessHost.js"
+import { hearing } from "../support/hearing.js"
 
 const version = "2026-07-28"
 const key = (name: string): string => `io.modelcontextprotocol/${name}`
@@ -23,29 +25,51 @@ const make = ({ answer = () => undefined, isAtOnce = false, isShared = false, re
 } = {}) => {
   const written: Array<Message> = []
   const received: Array<Message> = []
-  const receive = (message: JSONRPCMessage): void => {
-    received.push(message)
-    const { id, method } = message as Message
-    if (id === undefined || method === undefined) return
+  const receive = (message: JSONRPCMessage): void => void received.push(message)
+  const take = (inner: ClientRequest): void => {
+    const { id, method, params } = inner
+    const message = { jsonrpc: "2.0" as const, id, method, params }
+    receive(message)
+    inner.work = {
+      stop: () => {
+        receive({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } })
+        return "unknown"
+      }
+    }
     const why = method === "initialize" ? refused.shift() : undefined
     const said = why !== undefined
       ? { error: { code: -32_000, message: why } }
       : method === "initialize"
       ? { result: introduction }
       : answer(message)
-    const deliver = (): void => said && host.deliver({ jsonrpc: "2.0", id, ...said } as never)
+    const deliver = (): void => said && inner.answer(said as never)
     if (isAtOnce) deliver()
     else queueMicrotask(deliver)
   }
-  const host: StatelessHost = new StatelessHost({
+  const stateless: StatelessHost = new StatelessHost({
     name: "a server",
     isShared,
-    session: { receive, introduce: () => Promise.resolve(introduction as never) },
-    write: (message) => written.push(message)
+    session: { receive, request: take, introduce: () => Promise.resolve(introduction as never) }
   })
+  const requests = new ClientRequests()
+  const responder = hearing((message) => written.push(message))
+  const host = {
+    /** The server says something; a response answers the request that it names. */
+    deliver: (message: Message): void =>
+      message.method === undefined
+        ? stateless.requests.get(message.id)?.answer(message)
+        : stateless.deliver(message),
+    /** The host says something. */
+    receive: (message: Message): void =>
+      message.method === "notifications/cancelled"
+        ? void requests.cancel(message)
+        : stateless.request(requests.open(message, responder)),
+    end: () => stateless.end()
+  }
   let last = 0
   return {
     host,
+    stateless,
     received,
     /** What the host was given, by the id of its request or the method. */
     about: (id: RequestId) => written.filter((one) => one.id === id),
@@ -114,6 +138,15 @@ describe("a session that is refused", () => {
     host.deliver({ jsonrpc: "2.0", id: number, result: { content: [] } } as never)
     expect(about(`h${next}`)[0].result).toMatchObject({ content: [] })
     expect(written).toHaveLength(2)
+  })
+
+  it("[C19 G18] a call says what is known of itself if all is interrupted before the session has begun", async () => {
+    const { about, request, stateless } = make()
+    const call = request("tools/call", { name: "x" })
+    const [initialize] = stateless.requests
+    initialize!.work = { stop: () => "notSent" }
+    await stateless.requests.interrupt("the gateway is shutting down")
+    expect(about(`h${call}`)).toMatchObject([{ error: { data: { tag: "Interrupted", fate: "unknown" } } }])
   })
 
   it("[C13] a call that is under way is not ended by a stream that is refused", async () => {
@@ -242,6 +275,60 @@ describe("what a server asks", () => {
     expect(about(`h${call}`)).toEqual([])
     expect(answers()).toMatchObject([{ id: "q2", error: {} }])
     expect(received.find(({ method }) => method === "notifications/cancelled").params.requestId).toBe(number)
+  })
+
+  it("[E8] a call that the host cancels while it is asked is cancelled at the server, and its state is gone", async () => {
+    const { about, answers, asks, request, sent, stateless } = make()
+    const call = request("tools/call", { name: "x" })
+    await asks("q1")
+    const { requestState } = about(`h${call}`)[0].result
+    stateless.cancel("another")
+    expect(sent("notifications/cancelled")).toEqual([])
+    stateless.cancel(`h${call}`)
+    expect(sent("notifications/cancelled")).toHaveLength(1)
+    const back = request("tools/call", { name: "x", requestState, inputResponses: { q1: {} } })
+    expect(about(`h${back}`)[0].error.code).toBe(-32_602)
+    expect(answers()).toMatchObject([{ id: "q1", error: { message: "the call is over" } }])
+  })
+
+  it("[E8] a call that the host cancels while it is asked is given up, too, if its answer has come already", async () => {
+    const { asks, host, received, request, stateless } = make()
+    const call = request("tools/call", { name: "x" })
+    const number = received.at(-1).id
+    await asks("q1")
+    host.deliver({ jsonrpc: "2.0", id: number, result: { content: ["done"] } } as never)
+    expect(stateless.isIdle).toBe(false)
+    stateless.cancel(`h${call}`)
+    expect(stateless.isIdle).toBe(true)
+  })
+
+  it("[X5 E8] a call whose host was asked and does not come back is given up after 10 minutes", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] })
+    try {
+      const { about, answers, asks, request, sent, stateless } = make()
+      const call = request("tools/call", { name: "x" })
+      await asks("q1")
+      vi.advanceTimersByTime(10 * 60 * 1000)
+      stateless.beat()
+      expect([stateless.isIdle, sent("notifications/cancelled")]).toEqual([false, []])
+      vi.advanceTimersByTime(1)
+      stateless.beat()
+      expect(stateless.isIdle).toBe(true)
+      expect(sent("notifications/cancelled")).toHaveLength(1)
+      expect(answers()).toMatchObject([{ id: "q1", error: {} }])
+      const { requestState } = about(`h${call}`)[0].result
+      const back = request("tools/call", { name: "x", requestState, inputResponses: { q1: {} } })
+      expect(about(`h${back}`)[0].error.code).toBe(-32_602)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it("[E8] progress after the answer, of a task, goes to no other call", () => {
+    const { host, request, written } = make()
+    request("tools/call", { name: "x" })
+    host.deliver({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: 1, progress: 1 } })
+    expect(written).toEqual([])
   })
 
   it("[E8] an answer of the server that comes while the host is asked is kept for it", async () => {

@@ -61,6 +61,32 @@ describe("connections", () => {
     expect(connections.isCrowded).toBe(false)
   })
 
+  it("[X5] one too many is closed whether or not its client ends it", () => {
+    const connections = new Connections(1)
+    dial(connections).begin()
+    const { state } = dial(connections)
+    expect(state).toEqual({ isDestroyed: true, text: expect.stringMatching(/^HTTP\/1\.1 503 /) })
+  })
+
+  it("[X5] a request that ends after its connection brings it not back", () => {
+    const connections = new Connections(2)
+    const one = dial(connections)
+    const end = one.begin()
+    one.close()
+    const unused = dial(connections)
+    end()
+    dial(connections)
+    expect(unused.state.isDestroyed).toBe(false)
+  })
+
+  it("[X5] one that nobody used ends, and as many are in use as before", () => {
+    const connections = new Connections(21)
+    for (let n = 0; n < 20; n++) dial(connections).begin()
+    expect(connections.isCrowded).toBe(true)
+    dial(connections).close()
+    expect(connections.isCrowded).toBe(true)
+  })
+
   it("[X5] several requests on one connection are one that is in use, until the last has ended", () => {
     const connections = new Connections(2)
     const one = dial(connections)

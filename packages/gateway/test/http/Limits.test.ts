@@ -67,6 +67,13 @@ describe("bodies that are on their way", () => {
         await expect.poll(() => said(send(url, "POST", session, call(7, 40_000)))).toMatchObject({ status: 503 })
         expect((await send(url, "POST", session, call(9, 15_000))).status).toBe(200)
       })
+      // Nor does it matter that this client has more by now than is left for others.
+      const other = yield* Effect.promise(() => begin(url))
+      yield* sendHalf(url, other, 110_000)
+      yield* Effect.promise(async () => {
+        await expect.poll(() => said(send(url, "POST", other, call(7, 40_000)))).toMatchObject({ status: 503 })
+        expect((await send(url, "POST", session, call(10, 15_000))).status).toBe(200)
+      })
     }))
 
   it.scopedLive("[X5] clients without sessions are told apart by what they are", () =>

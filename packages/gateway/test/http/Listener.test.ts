@@ -1,7 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
-import { connect, type Socket } from "node:net"
+import { Effect, Exit, Redacted, Scope } from "effect"
+import { connect, Server, type Socket } from "node:net"
+import { networkInterfaces } from "node:os"
+import { vi } from "vitest"
 import * as Listener from "../../src/http/Listener.js"
+
+const hasIPv6 = Object.values(networkInterfaces()).flat().some((one) => one?.family === "IPv6")
 
 /** A listener whose handler says which path it was asked for. */
 const listen = (options: Partial<Listener.Options> = {}) =>
@@ -12,11 +16,11 @@ const listen = (options: Partial<Listener.Options> = {}) =>
   })
 
 /** Sends a text as it is; gives the answer, once the other end has closed. */
-const raw = (port: number, head: string): Effect.Effect<string> =>
+const raw = (port: number, head: string, body = ""): Effect.Effect<string> =>
   Effect.promise(() =>
     new Promise((resolve, reject) => {
       let text = ""
-      const socket = connect(port, "127.0.0.1", () => socket.write(`${head}\r\nConnection: close\r\n\r\n`))
+      const socket = connect(port, "127.0.0.1", () => socket.write(`${head}\r\nConnection: close\r\n\r\n${body}`))
       socket.setEncoding("utf8").on("data", (chunk) => (text += chunk)).on("close", () => resolve(text)).on(
         "error",
         reject
@@ -66,6 +70,111 @@ describe("whom the listener lets in", () => {
           expect(statusOf(yield* raw(port, head(path)))).toBe(403)
         }
       }
+    }))
+
+  it.scopedLive("[G6] who is refused is told how to be let in, and reaches nothing; no page needs no token unless it is named", () =>
+    Effect.gen(function*() {
+      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, token: Redacted.make("t") })
+      const reached: Array<string> = []
+      yield* listener.serve((_, response, path) => {
+        reached.push(path)
+        response.end()
+      })
+      const ask = (headers: string) => raw(listener.port, `GET /?a#b HTTP/1.1\r\n${headers}`)
+      const [stranger, foreign] = [yield* ask("Host: localhost"), yield* ask("Host: evil.example")]
+      expect([stranger, foreign].map(statusOf)).toEqual([401, 403])
+      expect(stranger).toContain("WWW-Authenticate: Bearer\r\n")
+      expect(foreign).not.toContain("WWW-Authenticate")
+      // What it sent is not read: nothing more is taken on this connection.
+      for (const answer of [stranger, foreign]) expect(answer).toContain("Connection: close\r\n")
+      expect(reached).toEqual([])
+      expect(statusOf(yield* ask("Host: localhost\r\nAuthorization: Bearer t"))).toBe(200)
+      expect(reached).toEqual(["/"])
+      expect(listener.hasToken).toBe(true)
+    }))
+
+  it.scopedLive("[G6] the path ends where a query begins, whatever that has", () =>
+    Effect.gen(function*() {
+      const port = yield* listen()
+      for (
+        const [target, path] of [["/a?b", "/a"], ["/a?b?c#d", "/a"], ["/?", "/"], ["/a/b", "/a/b"]]
+      ) {
+        const answer = yield* raw(port, `GET ${target} HTTP/1.1\r\nHost: localhost`)
+        expect(answer.slice(answer.indexOf("\r\n\r\n"))).toContain(`\r\n${path}\r\n`)
+      }
+    }))
+})
+
+describe("where the listener listens", () => {
+  it.scopedLive.each<[string, string]>([
+    ["127.0.0.1", "http://127.0.0.1"],
+    ["localhost", "http://localhost"],
+    ["0.0.0.0", "http://0.0.0.0"],
+    ...(hasIPv6 ? [["::1", "http://[::1]"], ["[::1]", "http://[::1]"]] as Array<[string, string]> : [])
+  ])("[G1] at %s it says so in a URL", ([host, url]) =>
+    Effect.gen(function*() {
+      const listener = yield* Listener.listen({ host, port: 0 })
+      yield* listener.serve((_, response) => void response.end("here"))
+      expect(listener).toMatchObject({ host, url: `${url}:${listener.port}`, hasToken: false })
+      const address = listener.url.replace("0.0.0.0", "127.0.0.1")
+      expect(yield* Effect.promise(async () => (await fetch(address)).text())).toBe("here")
+    }))
+
+  it.scopedLive.each<[string, RegExp]>([
+    ["EADDRINUSE", /port 7 on some\.host is in use; .*--port/],
+    ["EACCES", /port 7 on some\.host needs privileges; .*--port/],
+    ["EADDRNOTAVAIL", /^some\.host is not an address of this machine; .*--host/],
+    ["ENOTFOUND", /^some\.host is not an address of this machine; .*--host/],
+    ["EAI_AGAIN", /^some\.host is not an address of this machine; .*--host/],
+    ["EOTHER", /cannot listen on some\.host:7: the reason; .*--host and --port/]
+  ])("[G1] where it cannot, the reason is told, with what to do: %s", ([code, message]) =>
+    Effect.gen(function*() {
+      const cause = Object.assign(new Error("the reason"), { code })
+      yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          vi.spyOn(Server.prototype, "listen").mockImplementation(function(this: Server) {
+            queueMicrotask(() => this.emit("error", cause))
+            return this
+          })
+        ),
+        (spy) => Effect.sync(() => spy.mockRestore())
+      )
+      // It fails, and waits for nothing at its end.
+      const failure = yield* Effect.flip(Effect.scoped(Listener.listen({ host: "some.host", port: 7 })))
+      expect(failure.message).toMatch(message)
+      expect(failure.cause).toBe(cause)
+    }))
+
+  it.scopedLive("[G1] it is there before it serves, and stays after that, with 503 and no connection that is kept; then it is gone", () =>
+    Effect.gen(function*() {
+      const listening = yield* Scope.make()
+      const { port, serve } = yield* Scope.extend(Listener.listen({ host: "127.0.0.1", port: 0 }), listening)
+      const status = Effect.map(raw(port, "GET /health HTTP/1.1\r\nHost: localhost"), statusOf)
+      const ping = `{"jsonrpc":"2.0","id":"one","method":"ping"}`
+      const post = raw(port, `POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${ping.length}`, ping)
+      expect(yield* status).toBe(503)
+      expect(yield* post).toMatch(/^HTTP\/1\.1 503 .*"id":"one"/s)
+      const serving = yield* Scope.make()
+      yield* Scope.extend(serve((_, response) => void response.end()), serving)
+      expect(yield* status).toBe(200)
+      const kept = yield* dial(port)
+      yield* Effect.promise(async () => {
+        kept.socket.write(get("/"))
+        await expect.poll(kept.text).toContain("200 OK")
+      })
+      yield* Scope.close(serving, Exit.void)
+      yield* Effect.promise(() => kept.closed)
+      expect(yield* status).toBe(503)
+      expect(yield* post).toMatch(/^HTTP\/1\.1 503 .*"id":"one"/s)
+      // A connection on which a request comes that never ends.
+      const open = yield* dial(port)
+      open.socket.write("POST /mcp HTTP/1.1\r\n")
+      yield* status
+      yield* Scope.close(listening, Exit.void)
+      yield* Effect.promise(() => open.closed)
+      expect(yield* Effect.either(Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}/`)))).toMatchObject({
+        _tag: "Left"
+      })
     }))
 })
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { vi } from "vitest"
 import * as Raw from "../support/RawEndpoint.js"
 
 const { begin, send } = Raw
@@ -105,7 +106,89 @@ describe("what is refused over HTTP", () => {
         expect(JSON.parse(await old.body)).toMatchObject([{ id: 1, result: {} }, { id: 2, result: {} }])
         const session = await begin(url)
         expect(await error(send(url, "POST", session, body))).toMatchObject({ status: 400, code: -32_600 })
-        expect((await send(url, "POST", await begin(url, "2025-03-26"), "[]")).status).toBe(400)
+        const oldest = await begin(url, "2025-03-26")
+        const many = (count: number) =>
+          JSON.stringify(Array.from({ length: count }, (_, id) => ({ jsonrpc: "2.0", id, method: "ping" })))
+        const status = async (headers: Record<string, string>, body: string) =>
+          (await send(url, "POST", headers, body)).status
+        expect(await status(oldest, many(100))).toBe(200)
+        for (const wrong of ["[]", many(101), `[{"jsonrpc":"2.0","id":1,"method":"ping"},7]`]) {
+          expect(await status(oldest, wrong)).toBe(400)
+        }
+        expect(await status({}, many(1))).toBe(400)
+      })
+    }))
+
+  it.scopedLive("[G1 G18] what is no message is refused as such, unless its session is none any more", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Raw.serve()
+      yield* Effect.promise(async () => {
+        const session = await begin(url)
+        const wrong = { id: 3, method: 5 }
+        const asked = (method: string, headers: Record<string, string>, body?: object) =>
+          error(send(url, method, headers, body))
+        expect(await asked("POST", {}, wrong)).toMatchObject({ status: 400, code: -32_600, id: 3 })
+        expect(await asked("POST", session, wrong)).toMatchObject({ status: 400, code: -32_600, id: 3 })
+        expect(await asked("DELETE", {})).toMatchObject({
+          status: 400,
+          message: expect.stringContaining("Mcp-Session-Id")
+        })
+        expect((await send(url, "DELETE", session)).status).toBe(200)
+        expect(await asked("POST", session, wrong)).toMatchObject({ status: 404 })
+        expect((await send(url, "PUT")).headers["allow"]).toBe("GET, POST, DELETE")
+        expect((await send(url, "GET", { "MCP-Protocol-Version": "2026-07-28" })).headers["allow"]).toBe("POST")
+      })
+    }))
+
+  it.scopedLive("[X1 G18] what the gateway fails at is answered with 500, and told to its log alone", () =>
+    Effect.gen(function*() {
+      const broken = new Error("a secret of ours")
+      const { errors, url } = yield* Raw.serve(undefined, {
+        begin: () => {
+          throw broken
+        }
+      })
+      yield* Effect.promise(async () => {
+        const { code, message, status } = await error(send(url, "POST", {}, Raw.initialize()))
+        expect([status, code, message]).toEqual([500, -32_603, expect.not.stringContaining("secret")])
+        // A request without a session fails likewise; the next one is served.
+        expect((await send(url, "POST", {}, { id: 1, method: "ping" })).status).toBe(400)
+      })
+      expect(errors).toEqual([broken])
+    }))
+
+  it.scopedLive("[X5 G15] a client has servers of its own also where the limits say nothing of them", () =>
+    Effect.gen(function*() {
+      const { conversations, url } = yield* Raw.serve(undefined, { limits: { maxCalls: 9 } })
+      yield* Effect.promise(() => begin(url))
+      expect(conversations[0]?.client.startsServers?.(1)).toBe(true)
+    }))
+
+  it.scopedLive("[G11] streams are shown to live every 15 seconds", () =>
+    Effect.gen(function*() {
+      yield* Effect.addFinalizer(() => Effect.sync(() => vi.useRealTimers()))
+      vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] })
+      const { url } = yield* Raw.serve()
+      yield* Effect.promise(async () => {
+        const stream = await send(url, "GET", await begin(url))
+        await vi.advanceTimersByTimeAsync(15_000)
+        await stream.until(": keepalive")
+        const listening = await send(url, "POST", {
+          "MCP-Protocol-Version": "2026-07-28",
+          "Mcp-Method": "subscriptions/listen"
+        }, {
+          id: 1,
+          method: "subscriptions/listen",
+          params: {
+            notifications: { toolsListChanged: true },
+            _meta: {
+              "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+              "io.modelcontextprotocol/clientCapabilities": {}
+            }
+          }
+        })
+        await vi.advanceTimersByTimeAsync(15_000)
+        await listening.until(": keepalive")
       })
     }))
 

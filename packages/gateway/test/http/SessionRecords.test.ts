@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -89,6 +89,31 @@ describe("what is kept of sessions", () => {
       yield* SessionRecords.make(state, { most: 10, mostText: 1000 })
       while (namesIn(path).includes("old")) yield* Effect.sleep("5 millis")
       expect(namesIn(path)).toEqual(["almost", "second", "third"])
+    }))
+
+  it.scopedLive("[G10 X5] what is written while it is looked what others have written was used last, whatever was found of it", () =>
+    Effect.gen(function*() {
+      const { folder: state, path } = yield* folder
+      const earlier = yield* SessionRecords.make(state)
+      for (const [usedAt, id] of ["one", "two"].entries()) {
+        yield* Effect.promise(() => earlier.set(id, { usedAt: Date.now() + usedAt }))
+      }
+      const [found, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const collection: typeof state.collection = (name, schema) => {
+        const one = state.collection(name, schema)
+        const wait = Effect.zipRight(Deferred.succeed(found, undefined), Deferred.await(goOn))
+        return { ...one, entries: Effect.zipLeft(one.entries, wait) }
+      }
+      const records = yield* SessionRecords.make({ ...state, collection }, { most: 3, mostText: 1000 })
+      const set = (id: string) => Effect.promise(() => records.set(id, { usedAt: Date.now() + 10 }))
+      yield* Deferred.await(found)
+      yield* set("one")
+      yield* set("new")
+      yield* Deferred.succeed(goOn, undefined)
+      // Both are there still when others come, which "two" has to make room for.
+      yield* set("more")
+      const names = ["more", "new", "one"].map((id) => StateFolder.key(id)).toSorted()
+      yield* Effect.promise(() => expect.poll(() => namesIn(path)).toEqual(names))
     }))
 
   it.scopedLive("[X5] of what is too much at the start, what was used last stays, whatever its name", () =>
@@ -184,6 +209,17 @@ describe("what is kept of sessions", () => {
       const all = Array.from({ length: 20 }, (_, n) => records.set(`session ${n}`, { usedAt: Date.now() }))
       yield* Effect.promise(() => Promise.all(all))
       expect(namesIn(path)).toHaveLength(3)
+    }))
+
+  it.scopedLive("[X5] what other processes have removed takes no room", () =>
+    Effect.gen(function*() {
+      const { folder: state, path } = yield* folder
+      const records = yield* SessionRecords.make(state, { most: 4, mostText: 1000, scanEach: 4 })
+      const set = (id: string) => Effect.promise(() => records.set(id, { usedAt: Date.now() }))
+      yield* Effect.forEach(["one", "two", "three"], set)
+      yield* state.collection("sessions", SessionRecords.Record).remove(StateFolder.key("three"))
+      yield* Effect.forEach(["four", "five"], set)
+      expect(namesIn(path)).toEqual(["one", "two", "four", "five"].map((id) => StateFolder.key(id)).toSorted())
     }))
 
   it.scopedLive("[G10] what a full disk did not take is written as soon as it takes something again", () =>

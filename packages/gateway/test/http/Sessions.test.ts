@@ -259,20 +259,9 @@ describe("servers that run for single sessions", () => {
       begin: ({ startsServers }) => {
         const number = count++
         if (number > 0) startsServers?.(1)
-        return {
-          introduce: () => Promise.reject(new Error("not scripted")),
-          receive: () => undefined,
-          close: async () => void ended.push(number)
-        }
+        return Raw.conversing(() => undefined, { close: async () => void ended.push(number) })
       },
-      limits: {
-        maxSessions: 9,
-        maxBodyBytes: 1,
-        maxBodiesBytes: 1,
-        maxCalls: 1,
-        maxKeptBytes: 1,
-        maxOwnServers: () => 9
-      },
+      limits: Raw.fewest,
       onError: (error) => {
         throw error
       }

@@ -155,10 +155,10 @@ describe("the protocol without sessions over HTTP", () => {
 
   it.scopedLive("[E8 G18] a call whose stream has begun is answered with an error at the end of the gateway, and with no result", () =>
     Effect.gen(function*() {
-      const { requests, url } = yield* Raw.serve(({ method, params }, { client }) => {
+      const { requests, url } = yield* Raw.serve(({ id, method, params }, { client }) => {
         if (method !== "tools/call") return
         const { progressToken } = params._meta
-        client.write({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken, progress: 1 } })
+        client.write({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken, progress: 1 } }, id!)
       })
       yield* Effect.promise(async () => {
         const answered = await request(url, 1, "tools/call", { name: "slow" }, {}, { progressToken: "p" })

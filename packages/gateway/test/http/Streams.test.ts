@@ -255,7 +255,8 @@ describe("what a request is answered over HTTP", () => {
         await expect.poll(() => conversations[0]?.received.at(-1)?.id).toBe(1)
         const cancelled = { method: "notifications/cancelled", params: { requestId: 1 } }
         expect((await send(url, "POST", session, cancelled)).status).toBe(202)
-        expect(events(await (await sent).body)).toEqual([])
+        const ended = await sent
+        expect([ended.headers["content-type"], events(await ended.body)]).toEqual(["text/event-stream", []])
         conversations[0]?.client.write({ jsonrpc: "2.0", id: 1, result: {} })
         expect((await send(url, "POST", session, { id: 1, method: "ping" })).status).toBe(200)
       })

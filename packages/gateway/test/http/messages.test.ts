@@ -23,3 +23,20 @@ describe("the ids of requests in the ids of events", () => {
     }
   })
 })
+
+describe("the kind of an event", () => {
+  const kindOf = (method: string, more: object = {}) => messages.kindOf({ jsonrpc: "2.0", method, ...more })
+
+  it("[G17:unit] of changes that say the same, one is enough; log messages are known as such; a question is neither", () => {
+    expect(kindOf("notifications/message")).toEqual({ isLog: true })
+    expect(kindOf("notifications/progress")).toEqual({})
+    const lists = ["tools", "resources"].map((list) => kindOf(`notifications/${list}/list_changed`).key)
+    const updated = [{ params: { uri: "a" } }, { params: { uri: "b" } }, {}].map((more) =>
+      kindOf("notifications/resources/updated", more).key
+    )
+    expect(new Set([...lists, ...updated]).size).toBe(5)
+    for (const method of ["notifications/message", "notifications/tools/list_changed", "ping"]) {
+      expect(kindOf(method, { id: 1 })).toEqual({})
+    }
+  })
+})

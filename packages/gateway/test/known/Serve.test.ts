@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
-import { Clients, Servers, StateFolder } from "mcp-lifeline"
+import { Clients, ServerPool, StateFolder } from "mcp-lifeline"
 import { readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -35,10 +35,10 @@ const down = () => {
 }
 
 /** What a client of a gateway sees that keeps in this folder what it knows of its servers; then the gateway ends. */
-const seen = (path: string, servers: ReadonlyArray<Servers.Server>, apply: ReadonlyArray<Servers.Server> = []) =>
+const seen = (path: string, servers: ReadonlyArray<ServerPool.Server>, apply: ReadonlyArray<ServerPool.Server> = []) =>
   Effect.scoped(Effect.gen(function*() {
     const kept = yield* Kept.make
-    const made = yield* Servers.make(servers, { kept })
+    const made = yield* ServerPool.make(servers, { kept })
     const { begin } = yield* Clients.make({ servers: made, hasStatus: () => false })
     if (apply.length > 0) yield* made.apply(apply)
     return yield* Effect.promise(async () => {
@@ -70,8 +70,8 @@ describe.each([["shared"], ["per-client"]] as const)(
   (sessions) => {
     const server = (
       connector: ScriptedConnector.ScriptedConnector,
-      options: Partial<Servers.Server> = {}
-    ): Servers.Server => ({
+      options: Partial<ServerPool.Server> = {}
+    ): ServerPool.Server => ({
       id: "o",
       connector,
       keepalive,

@@ -71,7 +71,7 @@ it.scopedLive(
       const [, json = ""] = /```json\n(.*?)```/s.exec(page) ?? []
       const { docs } = JSON.parse(json.replace("https://docs.example/mcp", server.url)).mcpServers
       yield* Effect.promise(async () => {
-        await using host = new Host(docs.command, docs.args, { ...process.env, ...env })
+        await using host = Host.start(docs.command, docs.args, { ...process.env, ...env })
         await host.initialize()
         await host.call("ask")
         server.expire()

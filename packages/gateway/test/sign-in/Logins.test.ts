@@ -15,7 +15,7 @@ const login = "https://login.example"
 
 const make = (network: StubNetwork, folder: string, options: Partial<SignIn.Options> = {}) =>
   Effect.map(
-    SignIn.make({ url: server, patience: 0, ...options }).pipe(Effect.provide(StateFolder.layerAt(folder))),
+    SignIn.make({ url: server, loginWait: 0, ...options }).pipe(Effect.provide(StateFolder.layerAt(folder))),
     (signIn) => ({
       signIn,
       renew: Effect.either(signIn.authorization.renew({ status: 401, challenge: undefined }, network.fetch)),
@@ -238,7 +238,7 @@ describe("a login that a person finishes", () => {
         }
       }
       const net = withoutRefresh()
-      const signIn = yield* SignIn.make({ url: server, patience: 0 }).pipe(
+      const signIn = yield* SignIn.make({ url: server, loginWait: 0 }).pipe(
         Effect.provideService(StateFolder.StateFolder, { ...state, collection })
       )
       const renew = Effect.either(signIn.authorization.renew({ status: 401, challenge: undefined }, net.fetch))
@@ -269,13 +269,13 @@ describe("a login that a person finishes", () => {
     Effect.gen(function*() {
       const state = StateFolder.make(yield* Signer.folder)
       const wanted = { server, account: "default", issuer: login, method: "browser", scope: "a" } as const
-      yield* RefusedLogin.save(state, { ...wanted, detail: "no", until: RefusedLogin.patience })
+      yield* RefusedLogin.save(state, { ...wanted, detail: "no", until: RefusedLogin.lifetime })
       const find = (more: object = {}) =>
         Effect.map(RefusedLogin.find(state, { ...wanted, ...more }), (found) => found?.detail)
       const others = [{ server: `${server}/2` }, { account: "work" }, { issuer: `${login}/2` }, { method: "device" }]
       for (const other of [...others, { scope: undefined }, { scope: "b" }]) expect(yield* find(other)).toBeUndefined()
       expect(yield* find({ scope: "a b" })).toBe("no")
-      yield* TestClock.adjust(RefusedLogin.patience - 1)
+      yield* TestClock.adjust(RefusedLogin.lifetime - 1)
       expect(yield* find()).toBe("no")
       yield* TestClock.adjust(1)
       expect(yield* find()).toBeUndefined()

@@ -12,7 +12,7 @@ const [server, login] = [grant().server, grant().issuer]
 const make = (state: StateFolder.StateFolder["Type"], network: StubNetwork, options: Partial<SignIn.Options> = {}) =>
   Effect.map(
     Effect.provideService(
-      SignIn.make({ url: server, patience: 0, ...options }),
+      SignIn.make({ url: server, loginWait: 0, ...options }),
       StateFolder.StateFolder,
       state
     ),

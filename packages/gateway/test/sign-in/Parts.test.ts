@@ -404,7 +404,7 @@ describe("what is kept", () => {
         expect(yield* find()).toBe("no")
         yield* RefusedLogin.save(folder, { ...refused, until: 0 })
         expect(yield* find()).toBeUndefined()
-        expect(RefusedLogin.patience).toBe(600_000)
+        expect(RefusedLogin.lifetime).toBe(600_000)
       })
     ))
 

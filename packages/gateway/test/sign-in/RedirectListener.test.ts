@@ -205,6 +205,35 @@ describe("the listener to which the browser returns", () => {
       sockets[0]?.destroy()
     }))
 
+  it.scopedLive("[A1] a machine without IPv6 has it at its other address; any other address that is missing is none", () =>
+    Effect.gen(function*() {
+      const listen = Server.prototype.listen
+      let failing: { readonly host: string; readonly code: string } | undefined
+      let last: string | undefined
+      yield* Effect.addFinalizer(() => Effect.sync(() => (Server.prototype.listen = listen)))
+      Server.prototype.listen = function(this: Server, ...args: ReadonlyArray<never>) {
+        const { host } = args[0] as unknown as { readonly host: string }
+        last = host
+        if (failing?.host !== host) return Reflect.apply(listen, this, args) as Server
+        this.emit("error", Object.assign(new Error("no such address"), { code: failing.code }))
+        return this
+      } as typeof listen
+      const made = (host: string, options: Partial<RedirectListener.Place> = {}, code = "EADDRNOTAVAIL") =>
+        Effect.suspend(() => {
+          failing = { host, code }
+          return Effect.scoped(RedirectListener.make({ ...place, ...options }))
+        })
+      for (const code of ["EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL"]) {
+        expect((yield* made("::1", {}, code))?.redirect).toMatch(/^http:\/\/localhost:\d+\/callback$/)
+      }
+      expect(yield* made("::1", {}, "EACCES")).toBeUndefined()
+      expect(yield* made("127.0.0.1")).toBeUndefined()
+      // Where a browser is led to one address, it has to be there.
+      expect([yield* made("::1", { host: "[::1]" }), last]).toEqual([undefined, "::1"])
+      expect(yield* made("127.0.0.1", { host: "127.0.0.1" })).toBeUndefined()
+      expect((yield* made("nowhere", { host: "127.0.0.1" }))?.redirect).toContain("http://127.0.0.1:")
+    }))
+
   it.scopedLive("[A1] a port that is taken at either address is none, and nothing of it stays open", () =>
     Effect.gen(function*() {
       for (const [host, other] of [["127.0.0.1", "::1"], ["::1", "127.0.0.1"]] as const) {

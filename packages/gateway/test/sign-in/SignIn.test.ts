@@ -26,7 +26,7 @@ const makeBrowser = () => {
 /** A backend that signs in by itself. */
 const connectTo = (server: AuthServer.AuthServer, state: string, options: Partial<SignIn.Options> = {}) =>
   Effect.gen(function*() {
-    const signIn = yield* SignIn.make({ url: server.url, patience: "10 seconds", ...options })
+    const signIn = yield* SignIn.make({ url: server.url, loginWait: "10 seconds", ...options })
     const backend = yield* Backend.make("docs", {
       connector: HttpConnector.make({ url: server.url, authorization: signIn.authorization }),
       keepalive: { method: "none" },
@@ -217,7 +217,7 @@ describe("the sign-in to a server", () => {
   it.scopedLive("[A3] a login that waits is a state with its address; the running session goes on with the new token; others notice nothing", () =>
     Effect.gen(function*() {
       const other = yield* setup()
-      const { backend, call, reaches, server, signIn } = yield* setup({ browser: undefined, patience: "50 millis" })
+      const { backend, call, reaches, server, signIn } = yield* setup({ browser: undefined, loginWait: "50 millis" })
       yield* reaches("LoginNeeded")
       const first = yield* signIn.state
       expect(first).toMatchObject({ address: expect.stringContaining(`${server.origin}/authorize`), stepUp: false })
@@ -332,7 +332,7 @@ describe("the sign-in to a server", () => {
 
   it.scopedLive("[A4] only the answer to the login that waits ends it, and only once", () =>
     Effect.gen(function*() {
-      const { reaches, server, signIn } = yield* setup({ browser: undefined, patience: "50 millis" })
+      const { reaches, server, signIn } = yield* setup({ browser: undefined, loginWait: "50 millis" })
       yield* reaches("LoginNeeded")
       const state = yield* signIn.state
       const address = new URL("address" in state ? state.address : "")

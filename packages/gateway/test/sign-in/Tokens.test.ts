@@ -511,7 +511,7 @@ describe("tokens that are kept", () => {
           Client.registered(state).set(Client.key(grant), grant.client),
           Grant.save(Grant.grants(state), grant)
         )))
-      const signIn = yield* within(SignIn.make({ url: server, patience: 0, ...options }))
+      const signIn = yield* within(SignIn.make({ url: server, loginWait: 0, ...options }))
       const { authorization } = signIn
       return {
         network,

@@ -21,7 +21,7 @@ const robot = { id: "robot", secret: Redacted.make("robot-secret") }
 const make = (network: StubNetwork, options: Partial<SignIn.Options> = {}, state?: string) =>
   Effect.gen(function*() {
     const folder = state ?? (yield* Signer.folder)
-    const signIn = yield* SignIn.make({ url: server, method: "credentials", patience: 0, ...options }).pipe(
+    const signIn = yield* SignIn.make({ url: server, method: "credentials", loginWait: 0, ...options }).pipe(
       Effect.provide(StateFolder.layerAt(folder))
     )
     const { authorization } = signIn
@@ -285,7 +285,7 @@ describe("where a server's metadata lead", () => {
       const challenge = change(network, address)
       network.at(url, () => json(401, {}, challenge === undefined ? {} : { "www-authenticate": challenge }))
       const state = yield* Signer.folder
-      const signIn = yield* SignIn.make({ url, patience: 0, ...options }).pipe(
+      const signIn = yield* SignIn.make({ url, loginWait: 0, ...options }).pipe(
         Effect.provide(StateFolder.layerAt(state))
       )
       const connector = HttpConnector.make({ url, authorization: signIn.authorization, fetch: network.fetch })

@@ -219,8 +219,10 @@ describe("a process of a machine", () => {
 
   it.scopedLive("[A2] has ended where it only waits for its parent to notice", () =>
     Effect.gen(function*() {
-      const { printed } = yield* idle("sleep 0 & echo $!; exec sleep 600")
+      // It is killed once its parent is another program, which notices nothing: a shell might.
+      const { printed } = yield* idle("sleep 600 & echo $!; exec sleep 600")
       const pid = Number(printed)
+      process.kill(pid, "SIGKILL")
       while ((yield* Effect.promise(() => startOf(pid))) !== undefined) yield* Effect.sleep("5 millis")
       // Its number is not free yet.
       expect(process.kill(pid, 0)).toBe(true)
@@ -233,6 +235,8 @@ describe("a process of a machine", () => {
     expect(ofPs("Z+ Sat Nov 21 10:00:00 2026")).toBeUndefined()
     expect(ofPs("S whenever")).toBe("")
     expect(ofPs("SZ whenever")).toBe("")
+    expect(ofPs(" Z  Sat Nov  7 10:00:00 2026")).toBeUndefined()
+    expect(ofPs("S  Sat Nov  7 10:00:00 2026")).toBe("1794045600")
   })
 
   it.scopedLive("[A2] is asked about where there is no /proc: ps says when it was started, Windows only that it runs", () =>
@@ -248,6 +252,20 @@ describe("a process of a machine", () => {
       expect(yield* started("darwin")).toBeUndefined()
       expect(yield* started("win32")).toBeUndefined()
       expect(yield* Effect.promise(() => look({ pid, start: "" }, "win32"))).toBe("gone")
+    }))
+
+  it.scopedLive.each<[string, string, string | undefined]>([
+    ["when it was started", `test "$LC_ALL $TZ" = "C UTC" && echo "S Sat Nov 21 10:00:00 2026"`, "1795255200"],
+    ["that there is none", "echo; exit 1", undefined],
+    ["what nobody understands", "echo S; exit 1", ""],
+    ["nothing, and fails", "exit 2", ""]
+  ])("[A2] is as ps says: %s", ([, script, start]) =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      writeFileSync(join(path, "ps"), `#!/bin/sh\n${script}\n`, { mode: 0o700 })
+      yield* Effect.addFinalizer(() => Effect.sync(() => vi.unstubAllEnvs()))
+      vi.stubEnv("PATH", path)
+      expect(yield* Effect.promise(() => startOf(process.pid, "darwin"))).toBe(start)
     }))
 
   it("[A2] runs also where it belongs to somebody else", async () => {

@@ -8,7 +8,6 @@ import { join } from "node:path"
 import * as Proof from "../../src/state/Proof.js"
 import * as RunningGateways from "../../src/state/RunningGateways.js"
 import * as StateFolder from "../../src/state/StateFolder.js"
-import * as HttpHost from "../../src/wrap/HttpHost.js"
 import { folder } from "../support/folder.js"
 
 /** What listens at a port as long as the scope lives; gives its address. */
@@ -132,24 +131,11 @@ describe("the running gateways", () => {
       expect(readdirSync(join(path, "gateways"))).toEqual([])
     }))
 
-  it.scopedLive("[G1] who wants the port of one is told which it is; another program at the port is not taken for one", () =>
+  it.scopedLive("[G1] one is found by its port, and only where it listens", () =>
     Effect.gen(function*() {
       const own = Number(new URL(yield* listening(prove)).port)
-      const foreign = Number(new URL(yield* listening((_, response) => void response.end())).port)
-      const refusal = (port: number) =>
-        Effect.map(
-          Effect.flip(HttpHost.serve({ port, token: undefined }, () => expect.unreachable())),
-          ({ message }) => message
-        )
       yield* Effect.gen(function*() {
-        expect(yield* refusal(own)).toMatch(/ is in use; stop the program that has it/)
         yield* register(`http://0.0.0.0:${own}`)
-        yield* register(`http://127.0.0.1:${foreign}`)
-        expect(yield* refusal(own)).toBe(
-          `port ${own} on 127.0.0.1 is in use by your own gateway (pid ${process.pid}, the demo); see it with mcp-lifeline status `
-            + `--url http://127.0.0.1:${own}, stop it, or give another port with --port (0 for any)`
-        )
-        expect(yield* refusal(foreign)).toMatch(/ is in use; stop the program that has it/)
         expect((yield* RunningGateways.at("0.0.0.0", own))?.url).toBe(`http://127.0.0.1:${own}`)
         expect(yield* RunningGateways.at("::1", own)).toBeUndefined()
       }).pipe(Effect.provideService(StateFolder.StateFolder, StateFolder.make(yield* folder)))
@@ -184,12 +170,33 @@ describe("the running gateways", () => {
       expect(yield* Effect.promise(() => Proof.isGiven(url, secret))).toBe(true)
       expect(connections).toBe(2)
       expect(yield* Effect.promise(() => Proof.isGiven(url, Proof.newSecret()))).toBe(false)
-      expect(yield* Effect.promise(() => Proof.isGiven("http://127.0.0.1:1", secret))).toBe(false)
+      for (const nowhere of ["http://127.0.0.1:1", "no address"]) {
+        expect(yield* Effect.promise(() => Proof.isGiven(nowhere, secret))).toBe(false)
+      }
       const answer = (challenge: string) => Proof.answer(secret, `${Proof.path}?challenge=${challenge}`)
       expect(answer("a".repeat(16))).toBeDefined()
       for (const challenge of ["", "a".repeat(15), "a".repeat(101), "a".repeat(1000), `${"a".repeat(20)}&b`]) {
         expect(answer(challenge)).toBeUndefined()
       }
-      expect(Proof.answer(secret, Proof.path)).toBeUndefined()
+      const challenge = `?challenge=${"a".repeat(20)}`
+      expect(Proof.answer(secret, `${Proof.path}${challenge}`)).toBeDefined()
+      for (const url of [Proof.path, `${Proof.path}#a${challenge}`, `${Proof.path}?a${challenge}`]) {
+        expect(Proof.answer(secret, url)).toBeUndefined()
+      }
+      expect(Proof.answer(secret, `/${"x".repeat(200)}${challenge}`)).toBeUndefined()
+    }))
+
+  it.scopedLive("[G1] a proof counts in however many pieces it comes, and not where it is cut off", () =>
+    Effect.gen(function*() {
+      const pieces = (isWhole: boolean) =>
+        listening(({ socket, url = "" }, response) => {
+          const proof = Proof.answer(secret, url) ?? ""
+          response.write(proof.slice(0, 5), () => isWhole ? undefined : socket.destroy())
+          if (isWhole) response.end(proof.slice(5))
+        })
+      for (const isWhole of [true, false]) {
+        const url = yield* pieces(isWhole)
+        expect(yield* Effect.promise(() => Proof.isGiven(url, secret))).toBe(isWhole)
+      }
     }))
 })

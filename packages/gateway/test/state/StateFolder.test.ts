@@ -13,6 +13,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { within } from "../../src/files/within.js"
 import * as StateFolder from "../../src/state/StateFolder.js"
 import { statePath } from "../../src/state/statePath.js"
 
@@ -162,7 +163,10 @@ describe("the state folder", () => {
           const kept = state.collection("secrets", Secret)
           const { lines, value } = yield* logged(Effect.all([kept.get("docs"), kept.entries]))
           expect(value).toEqual([Option.none(), []])
-          expect(lines).toEqual([expect.stringContaining(`${join(path, part)} belongs to another user (uid 65534)`)])
+          const reason = `${join(path, part)} belongs to another user (uid 65534)`
+          expect(lines).toEqual([`what mcp-lifeline finds there is ignored: ${reason}`])
+          const { lines: locking } = yield* logged(Effect.scoped(state.lock("one")))
+          expect(locking).toEqual(part === "." ? [expect.stringContaining(reason)] : [])
           const made = yield* Effect.exit(state.privateFolder("logs"))
           expect(Exit.isSuccess(made)).toBe(part !== ".")
           chownSync(join(path, part), 0, 0)
@@ -217,6 +221,47 @@ describe("the state folder", () => {
       expect(readdirSync(join(path, "numbers"))).toContain("note.txt")
     }))
 
+  it.scopedLive("[W6] a collection is bounded once for each process, and one without bounds never; to read that changes nothing", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const bounded = StateFolder.make(path).collection("numbers", Schema.Number, { most: 9, unusedFor: 60_000 })
+      const numbers = StateFolder.make(path).collection("numbers", Schema.Number)
+      yield* bounded.set("one", 1)
+      yield* numbers.set("old", 2)
+      const file = join(path, "numbers", "old.json")
+      utimesSync(file, 1, 1)
+      yield* bounded.set("two", 3)
+      yield* numbers.set("two", 3)
+      expect(yield* numbers.get("old")).toEqual(Option.some(2))
+      expect(statSync(file).mtimeMs).toBe(1000)
+    }))
+
+  it.scopedLive("[X1] works from memory where its file system does not answer, and says so once", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      yield* StateFolder.make(path).collection("secrets", Secret).set("docs", secret)
+      // It is known as one that does not answer as long as this work on it goes on.
+      let end = (): void => undefined
+      yield* Effect.addFinalizer(() => Effect.sync(end))
+      const work = () => new Promise<void>((resolve) => (end = resolve))
+      yield* Effect.promise(() => within(path, work, 1).catch(() => undefined))
+      const kept = StateFolder.make(path).collection("secrets", Secret)
+      const { lines, value } = yield* logged(Effect.gen(function*() {
+        const before = [yield* kept.get("docs"), yield* kept.get("more"), yield* kept.entries]
+        return [...before, yield* kept.set("more", secret), yield* kept.get("more"), yield* kept.entries]
+      }))
+      expect(value).toEqual([Option.none(), Option.none(), [], false, Option.some(secret), [["more", secret]]])
+      expect(lines).toEqual([expect.stringMatching(/cannot be written.*does not answer/)])
+    }))
+
+  it("[A2] has keys for whatever is long or holds any character, apart where any part is another", () => {
+    const keys = [["a", "b"], ["ab"], ["a,b"], ["b", "a"], ["../a"], ["a".repeat(10_000)]].map((parts) =>
+      StateFolder.key(...parts)
+    )
+    expect(new Set(keys).size).toBe(keys.length)
+    expect(keys).toEqual(keys.map(() => expect.stringMatching(/^[\da-f]{40}$/)))
+  })
+
   it.scopedLive("[A2] what was kept in memory is forgotten once the folder can be written", () =>
     Effect.gen(function*() {
       const file = join(yield* folder, "file")
@@ -255,7 +300,7 @@ describe("the state folder", () => {
       expect(value).toEqual([[["one", 1]], [["two", 2]]])
       const written = StateFolder.make(path).collection("numbers", Schema.Number)
       yield* written.set("one", 1)
-      for (const name of ["two.json.bak", "three.txt", "a b.json", ".four.json"]) {
+      for (const name of ["one.json.bak", "three.txt", "a one.json", ".one.json"]) {
         writeFileSync(join(path, "numbers", name), "5")
       }
       expect(yield* written.entries).toEqual([["one", 1]])

@@ -1,11 +1,25 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
-import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  promises,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
 import { join } from "node:path"
+import { vi } from "vitest"
 import {
   assertPrivate,
   assertTrusted,
+  hasCode,
   makeFolder,
   makePrivate,
   readPrivate,
@@ -16,6 +30,34 @@ import { folder } from "../support/folder.js"
 /** What an effect of a promise fails with. */
 const failure = (work: () => Promise<unknown>) =>
   Effect.promise(() => work().then(() => undefined, (cause: Error) => cause.message))
+
+/** Lets one function of `node:fs/promises` fail as long as the scope lives. */
+const failing = (name: "mkdir" | "rename" | "writeFile", codes: () => string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const spy = vi.spyOn(promises, name).mockImplementation(async () => {
+        const code = codes()
+        throw Object.assign(new Error(`${code} of the test`), { code })
+      })
+      syncBuiltinESMExports()
+      return spy
+    }),
+    (spy) =>
+      Effect.sync(() => {
+        spy.mockRestore()
+        syncBuiltinESMExports()
+      })
+  )
+
+/** A system without users, as long as the scope lives. */
+const withoutUsers = Effect.acquireRelease(
+  Effect.sync(() => {
+    const { getuid } = process
+    delete process.getuid
+    return getuid
+  }),
+  (getuid) => Effect.sync(() => void (getuid && (process.getuid = getuid)))
+)
 
 const isRoot = process.getuid?.() === 0
 const another = 65_534
@@ -53,6 +95,60 @@ describe("a private file", () => {
       expect(readdirSync(path)).toEqual(["file"])
     }))
 
+  it.scopedLive.each(["EPERM", "EACCES", "EBUSY"])(
+    "[A2] that Windows does not replace, since somebody has it open, is written in place: %s",
+    (code) =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        const [file, other] = [join(path, "file"), join(path, "other")]
+        writeFileSync(file, "old", { mode: 0o600 })
+        yield* failing("rename", () => code)
+        expect(yield* failure(() => replace(file, "new", "linux"))).toContain(code)
+        expect(readFileSync(file, "utf8")).toBe("old")
+        yield* Effect.promise(() => replace(file, "new", "win32"))
+        yield* Effect.promise(() => replace(other, "other", "win32"))
+        expect([file, other].map((one) => readFileSync(one, "utf8"))).toEqual(["new", "other"])
+        expect(statSync(other).mode & 0o777).toBe(0o600)
+        expect(readdirSync(path).toSorted()).toEqual(["file", "other"])
+      })
+  )
+
+  it.scopedLive("[A2] stays where a disk is full, on Windows too, and that is the reason", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "file")
+      writeFileSync(file, "old")
+      yield* failing("writeFile", () => "ENOSPC")
+      expect(yield* failure(() => replace(file, "new", "win32"))).toContain("ENOSPC")
+      expect(yield* failure(() => replace(file, "new", "linux"))).toContain("ENOSPC")
+      expect(readFileSync(file, "utf8")).toBe("old")
+    }))
+
+  it("[X1] a failure may be anything", () => {
+    for (const cause of [undefined, null, "EPERM", {}]) expect(hasCode(cause, "ENOENT", "EPERM")).toBe(false)
+    expect(hasCode({ code: "EPERM" }, "ENOENT", "EPERM")).toBe(true)
+  })
+
+  it.scopedLive.skipIf(process.platform !== "linux")(
+    "[X1] is closed again, whether it was read or refused",
+    () =>
+      Effect.gen(function*() {
+        const file = join(yield* folder, "file")
+        const isOpen = () =>
+          readdirSync("/proc/self/fd").some((name) => {
+            try {
+              return readlinkSync(`/proc/self/fd/${name}`) === file
+            } catch {
+              return false
+            }
+          })
+        writeFileSync(file, "text", { mode: 0o600 })
+        yield* Effect.promise(() => readPrivate(file))
+        chmodSync(file, 0o666)
+        yield* failure(() => readPrivate(file))
+        expect(isOpen()).toBe(false)
+      })
+  )
+
   it.scopedLive("[X6] is not read where others may write it, nor through a link, nor where it is no regular file", () =>
     Effect.gen(function*() {
       const path = yield* folder
@@ -89,6 +185,36 @@ describe("a private folder", () => {
       chmodSync(path, 0o755)
       yield* Effect.promise(make)
       expect(statSync(path).mode & 0o777).toBe(0o700)
+      // What its user has closed even more stays so.
+      chmodSync(path, 0o500)
+      yield* Effect.promise(make)
+      expect(statSync(path).mode & 0o777).toBe(0o500)
+    }))
+
+  it.scopedLive("[X6] where a system has no users and no modes, none of them is looked at or changed", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const [file, own] = [join(path, "file"), join(path, "own")]
+      mkdirSync(own)
+      writeFileSync(file, "text")
+      for (const one of [file, own]) chmodSync(one, 0o777)
+      yield* withoutUsers
+      yield* Effect.promise(async () => {
+        await makePrivate(own)
+        await assertPrivate(own)
+        await assertTrusted(own)
+        expect(await readPrivate(file)).toBe("text")
+      })
+      expect(statSync(own).mode & 0o777).toBe(0o777)
+    }))
+
+  it.scopedLive("[X1] is not made for ever where not even the root is there, as on a drive that Windows does not have", () =>
+    Effect.gen(function*() {
+      let tries = 0
+      yield* failing("mkdir", () => ++tries < 100 ? "ENOENT" : "ELOOP")
+      expect(yield* failure(() => makeFolder("/"))).toBeUndefined()
+      expect(yield* failure(() => makeFolder("/nowhere/at/all"))).toContain("ENOENT")
+      expect(tries).toBeLessThan(100)
     }))
 
   it.scopedLive("[X1] ends with a reason where there can be none, also where a file system takes no folders", () =>

@@ -18,13 +18,14 @@ export const gone = async (pids: ReadonlyArray<number>): Promise<void> => {
 export const started = async (
   body: string,
   use: (host: Host) => Promise<void>,
-  { args = ["--protocol", "2025"], before = "" }: {
+  { args = ["--protocol", "2025"], before = "", run = wrap }: {
     readonly args?: ReadonlyArray<string>
     readonly before?: string
+    readonly run?: typeof wrap
   } = {}
 ): Promise<void> => {
   using state = stateFolder()
-  await using host = wrap([...args, ...scripted(body, "", { before })], { state: state.path })
+  await using host = run([...args, ...scripted(body, "", { before })], { state: state.path })
   await host.initialize()
   await use(host)
 }
@@ -35,11 +36,12 @@ type ServerOptions = Parameters<typeof HttpFaultServer.open>[0]
 export const served = async (
   use: (host: Host, server: HttpFaultServer.HttpFaultServer) => Promise<void>,
   serverOptions: ServerOptions = {},
-  args: ReadonlyArray<string> = []
+  args: ReadonlyArray<string> = [],
+  run = wrap
 ): Promise<void> => {
   using state = stateFolder()
   await using server = await HttpFaultServer.open(serverOptions)
-  await using host = wrap([...args, server.url], { state: state.path })
+  await using host = run([...args, server.url], { state: state.path })
   await host.initialize()
   assert.strictEqual(await answer(host, "echo", { message: "before" }), "before")
   await use(host, server)

@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { gateway } from "../../../testing/test/support/Built.js"
+import * as InProcess from "./InProcess.js"
 import { family } from "./Program.js"
 
 /** A JSON-RPC message as it came. */
@@ -24,7 +25,7 @@ export const isGuess = (introduction: Message["result"]): boolean =>
 
 /** A host that speaks raw JSON-RPC with a process that it has started, and that keeps everything that came. */
 export class Host {
-  readonly child: ChildProcess
+  readonly child: ChildProcessWithoutNullStreams
   /** Every message that came, in order. */
   readonly messages: Array<Message> = []
   /** Lines of standard output that are no messages. */
@@ -34,8 +35,7 @@ export class Host {
   readonly #waiting = new Set<() => void>()
   #last = 0
 
-  constructor(command: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv, answers: Answers = {}) {
-    const child = spawn(command, args, { env, stdio: ["pipe", "pipe", "pipe"] })
+  constructor(child: ChildProcessWithoutNullStreams, answers: Answers = {}) {
     this.child = child
     let rest = ""
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
@@ -56,6 +56,11 @@ export class Host {
         for (const wake of this.#waiting) wake()
       })
     )
+  }
+
+  /** A host that has started this. */
+  static start(command: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv, answers?: Answers): Host {
+    return new Host(spawn(command, args, { env, stdio: ["pipe", "pipe", "pipe"] }), answers)
   }
 
   get pid(): number {
@@ -156,7 +161,10 @@ export class Host {
 
   /** The processes that it has started. */
   get family(): ReadonlyArray<number> {
-    return family(this.pid)
+    const { child } = this
+    return child instanceof InProcess.InProcess
+      ? child.children.flatMap((pid) => [pid, ...family(pid)])
+      : family(this.pid)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -184,9 +192,19 @@ interface Surroundings {
   readonly state: string
 }
 
-/** A host that has started `mcp-lifeline wrap` with these arguments. */
-export const wrap = (args: ReadonlyArray<string>, { answers, env, state }: Surroundings): Host =>
-  new Host(process.execPath, [gateway, "wrap", ...args], { ...process.env, MCP_LIFELINE_STATE: state, ...env }, answers)
+const environment = ({ env, state }: Surroundings): NodeJS.ProcessEnv => ({
+  ...process.env,
+  MCP_LIFELINE_STATE: state,
+  ...env
+})
+
+/** A host of `mcp-lifeline wrap` with these arguments, in this process. */
+export const wrap = (args: ReadonlyArray<string>, surroundings: Surroundings): Host =>
+  new Host(InProcess.start(["wrap", ...args], environment(surroundings)), surroundings.answers)
+
+/** A host that has started `mcp-lifeline wrap` with these arguments as a process of its own. */
+export const startWrap = (args: ReadonlyArray<string>, surroundings: Surroundings): Host =>
+  Host.start(process.execPath, [gateway, "wrap", ...args], environment(surroundings), surroundings.answers)
 
 /** The same once the server itself has introduced itself, which the host is told, if not the first time, then the second. */
 export const introduced = async (

@@ -1,4 +1,5 @@
 /** A server on loopback that serves the gateway's endpoint in front of a conversation that the test writes. */
+import type { JSONRPCResponse, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import { createServer, request as httpRequest, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -14,9 +15,55 @@ export interface Message {
   readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown }
 }
 
+/** A client that is given whole messages. */
+export interface Scripted extends Pick<Client, "remember" | "requests" | "startsServers"> {
+  /** Gives it any message. `about`: the request during which it is said. */
+  readonly write: (message: Message & { readonly jsonrpc: "2.0" }, about?: RequestId) => void
+  readonly writeResult: (id: RequestId, resultText: string) => void
+}
+
+/** Gives a client whole messages: a response answers the request that it names. */
+export const scripted = (client: Client): Scripted => ({
+  ...client,
+  write: (message, about) => {
+    if (message.method === undefined) {
+      return client.requests.get(message.id as RequestId)?.answer(message as JSONRPCResponse)
+    }
+    if (about === undefined) client.write(message as never)
+    else client.requests.get(about)?.say(message as never)
+  },
+  writeResult: (id, resultText) => client.requests.get(id)?.answer({ resultText })
+})
+
+/** Limits of sessions whose requests the test does not send. */
+export const fewest = {
+  maxSessions: 9,
+  maxBodyBytes: 1,
+  maxBodiesBytes: 1,
+  maxCalls: 1,
+  maxKeptBytes: 1,
+  maxOwnServers: () => 9
+}
+
+/** A conversation that takes whole messages. */
+export const conversing = (
+  receive: (message: Message) => void,
+  conversation: Partial<Conversation> = {}
+): Conversation => ({
+  introduce: () => Promise.reject(new Error("not scripted")),
+  request: (request) => {
+    // A server has it, for all that is known.
+    request.work = { stop: () => "unknown" }
+    receive({ id: request.id, method: request.method, params: request.params })
+  },
+  receive: (message) => receive(message as Message),
+  close: () => Promise.resolve(),
+  ...conversation
+})
+
 /** A conversation that has begun, as the test sees it. */
 export interface Begun {
-  readonly client: Client
+  readonly client: Scripted
   readonly resumed: Resumed | undefined
   /** What the client has said. */
   readonly received: Array<Message>
@@ -40,14 +87,13 @@ export const serve = (answer: Answer = () => undefined, options: Partial<Request
   Effect.gen(function*() {
     const conversations: Array<Begun> = []
     const begin = (client: Client, resumed?: Resumed): Conversation => {
-      const begun: Begun = { client, resumed, received: [], isClosed: false }
+      const begun: Begun = { client: scripted(client), resumed, received: [], isClosed: false }
       conversations.push(begun)
       let { level, subscriptions = [] } = { ...resumed?.wishes }
-      return {
-        introduce: () => Promise.resolve(introduction as never),
-        receive: (message) => {
-          const { id, method, params } = message as Message
-          begun.received.push(message as Message)
+      return conversing(
+        (message) => {
+          const { id, method, params } = message
+          begun.received.push(message)
           switch (method) {
             case "initialize":
               return reply(begun, id, { ...introduction, protocolVersion: params.protocolVersion })
@@ -60,14 +106,17 @@ export const serve = (answer: Answer = () => undefined, options: Partial<Request
               subscriptions = [...subscriptions, params.uri]
               return void client.remember({ level, subscriptions }).then(() => reply(begun, id, {}))
             default:
-              return answer(message as Message, begun)
+              return answer(message, begun)
           }
         },
-        close: () => {
-          begun.isClosed = true
-          return Promise.resolve()
+        {
+          introduce: () => Promise.resolve(introduction as never),
+          close: () => {
+            begun.isClosed = true
+            return Promise.resolve()
+          }
         }
-      }
+      )
     }
     const errors: Array<unknown> = []
     const requests = Requests.make({ begin, onError: (error) => errors.push(error), ...options })

@@ -2,7 +2,7 @@
 import { TransportConnector } from "@mcp-lifeline/protocol"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import type { Servers } from "mcp-lifeline"
+import type { ServerPool } from "mcp-lifeline"
 
 /** A message to the server. */
 export interface Asked {
@@ -52,4 +52,4 @@ export const connector = (answer: Answer) =>
   TransportConnector.make({ transport: () => transport(answer), target: "raw" })
 
 /** Such a server among those of the gateway. */
-export const make = (id: string, answer: Answer): Servers.Server => ({ id, connector: connector(answer) })
+export const make = (id: string, answer: Answer): ServerPool.Server => ({ id, connector: connector(answer) })

@@ -1,20 +1,27 @@
-/** The response of somebody who reads a stream, or does not; without a socket. */
+/** The response to somebody who reads it, or does not; without a socket. */
 import { EventEmitter } from "node:events"
 import type { ServerResponse } from "node:http"
 
 export interface Reader {
   readonly response: ServerResponse
+  /** Undefined as long as there is none. */
+  readonly status: () => number | undefined
+  readonly headers: () => Readonly<Record<string, string>>
   /** What was written. */
   readonly text: () => string
   /** How it ended. */
   readonly end: () => "destroyed" | "ended" | undefined
   /** Reads on, after it was slow. */
   readonly drain: () => void
+  /** Goes away. */
+  readonly leave: () => void
 }
 
 /** `isSlow`: after the first write it wants no more until it is drained. */
 export const make = (isSlow = false): Reader => {
   let text = ""
+  let status: number | undefined
+  let headers: Readonly<Record<string, string>> = {}
   let end: ReturnType<Reader["end"]>
   let isFull = false
   const emitter = new EventEmitter()
@@ -23,24 +30,34 @@ export const make = (isSlow = false): Reader => {
     queueMicrotask(() => emitter.emit("close"))
   }
   const response = Object.assign(emitter, {
-    writeHead: () => response,
+    writeHead: (given: number, others: Readonly<Record<string, string>> = {}) => {
+      status = given
+      headers = others
+      return response
+    },
     flushHeaders: () => undefined,
     write: (part: string) => {
       text += part
       isFull = isSlow
       return !isFull
     },
-    end: () => over("ended"),
+    end: (part = "") => {
+      text += part
+      over("ended")
+    },
     destroy: () => over("destroyed")
   })
   Object.defineProperty(response, "writableNeedDrain", { get: () => isFull })
   return {
     response: response as unknown as ServerResponse,
+    status: () => status,
+    headers: () => headers,
     text: () => text,
     end: () => end,
     drain: () => {
       isFull = false
       emitter.emit("drain")
-    }
+    },
+    leave: () => void emitter.emit("close")
   }
 }

@@ -69,12 +69,19 @@ export const make = (
     const backend = {
       id: "b",
       request,
-      start: (method, params, options, next) => {
-        next(request(method, params, options))
-        return () => "unknown"
+      calls: {
+        start: (
+          method: string,
+          params: unknown,
+          options: Backend.CallOptions | undefined,
+          next: (rest: Effect.Effect<unknown, CallError>) => void
+        ) => {
+          next(request(method, params, options))
+          return () => "unknown"
+        }
       }
     } as Partial<Backend.Backend> as Backend.Backend
-    const fleet: Fleet.Fleet = {
+    const fleet: Fleet.Fleet & { readonly find: (kind: Fleet.Routed, name: string) => Fleet.Route | undefined } = {
       backends: Effect.succeed([]),
       backend: notScripted,
       backendChanges: () => Stream.empty,

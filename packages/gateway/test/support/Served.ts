@@ -2,26 +2,53 @@ import type { Fleet } from "@mcp-lifeline/core"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Deferred, Effect, type Redacted, Runtime } from "effect"
-import { Endpoint, type Servers } from "mcp-lifeline"
+import { Deferred, Effect, type Redacted } from "effect"
+import { Endpoint, ServerPool } from "mcp-lifeline"
 import { request } from "node:http"
-import { Remembered } from "../../src/known/Remembered.js"
+import type { Changing } from "../../src/serve/EncodedLists.js"
+import { ClientServers, type Pool } from "../../src/serve/pool/ClientServers.js"
+import type { Member } from "../../src/serve/pool/Holder.js"
+import * as HolderFleet from "../../src/serve/pool/HolderFleet.js"
 
 /** A tool's result. */
 export const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
 
 /** A fleet as all servers that there are; they say nothing by themselves. */
-export const serversOf = (fleet: Fleet.Fleet): Servers.Servers => ({
-  fleet,
-  own: () => [],
-  hasTimeout: () => false,
-  introduction: () => undefined,
-  introduced: () => undefined,
-  remembered: (client) => new Remembered(undefined, client, Runtime.defaultRuntime),
-  listen: () => () => undefined,
-  apply: () => Effect.dieMessage("not scripted"),
-  signedIn: () => Effect.void
-})
+export const serversOf = (fleet: Fleet.Fleet) =>
+  Effect.gen(function*() {
+    const pool = yield* ServerPool.make([])
+    const notScripted = Effect.dieMessage("not scripted")
+    const holder = {
+      sessions: "shared" as const,
+      listsChanged: (kinds: ReadonlyArray<Changing>): void => members.forEach((member) => member.listsChanged(kinds))
+    }
+    const members = new Set<Member>()
+    const servers = Object.values(yield* fleet.status).map(({ backend, target, transport }): ServerPool.Server => ({
+      id: backend,
+      connector: { target, transport } as never
+    }))
+    const shared = yield* HolderFleet.over(
+      holder,
+      () => Effect.succeed({ fleet, introduction: () => undefined, apply: notScripted })
+    )
+    const scripted: Pool = {
+      everyones: [shared],
+      settings: { servers: () => [] } as never,
+      changes: Effect.never,
+      run: Effect.runFork,
+      leave: (member) => void members.delete(member)
+    }
+    return {
+      ...pool,
+      shared,
+      servers: () => servers,
+      apply: () => notScripted,
+      join: (member: Member) => {
+        members.add(member)
+        return new ClientServers(scripted, member)
+      }
+    } satisfies ServerPool.ServerPool
+  })
 
 /** How a fleet is served. */
 export interface Options extends Partial<Endpoint.Options> {
@@ -37,9 +64,9 @@ export const serve = (fleet: Fleet.Fleet, { token, ...options }: Options = {}) =
     const bound = yield* bind(token)
     return yield* Endpoint.serve({
       ...bound,
-      servers: serversOf(fleet),
+      servers: yield* serversOf(fleet),
       hasStatus: () => false,
-      patience: 0,
+      introductionWait: 0,
       ...options
     })
   })

@@ -1,7 +1,7 @@
+import { ClientRequests, type Responder, responseOf } from "@mcp-lifeline/protocol"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
-import { type Begin, Clients, type Conversation, Servers } from "mcp-lifeline"
+import { type Begin, Clients, type Conversation, ServerPool } from "mcp-lifeline"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -30,6 +30,8 @@ export class Talk {
   wishes: object | undefined
   readonly #conversation: Conversation
   readonly #capabilities: object
+  readonly #requests = new ClientRequests()
+  readonly #responder: Responder
   readonly #waiting = new Set<() => void>()
   #last = 0
 
@@ -44,12 +46,16 @@ export class Talk {
         queueMicrotask(() => this.send({ id, result: answers[method]?.(params) }))
       }
     }
+    // As a wire has it.
+    const wired = (message: object): Message => JSON.parse(JSON.stringify(message)) as Message
+    this.#responder = {
+      say: ({ id }, message) => take({ ...wired(message), about: id }),
+      answer: ({ id }, answer) => take(wired(responseOf(id, answer)))
+    }
     this.#conversation = begin({
       isStateless,
-      // As a wire has it.
-      write: (message, about) =>
-        take({ ...JSON.parse(JSON.stringify(message)) as Message, ...(about === undefined ? {} : { about }) }),
-      writeResult: (id, text) => take({ jsonrpc: "2.0", id, result: JSON.parse(text) as Record<string, unknown> }),
+      requests: this.#requests,
+      write: (message) => take(wired(message)),
       remember: (wishes) => {
         this.wishes = wishes
         return remembered?.() ?? Promise.resolve()
@@ -58,7 +64,11 @@ export class Talk {
   }
 
   send(message: object): void {
-    this.#conversation.receive({ jsonrpc: "2.0", ...message } as JSONRPCMessage)
+    const sent = { jsonrpc: "2.0", ...message } as never as Message
+    if (sent.method !== undefined && sent.id !== undefined) {
+      this.#conversation.request(this.#requests.open(sent as never, this.#responder))
+    } else if (sent.method === "notifications/cancelled") this.#requests.cancel(sent as never)
+    else this.#conversation.receive(sent as never)
   }
 
   notify(method: string, params?: object): void {
@@ -145,7 +155,7 @@ export const published = (name: string): string =>
 const patient = { connect: "2 minutes", wait: "2 minutes" } as const
 
 /** The reference server over stdio. */
-export const everything = (id: string): Servers.Server => ({
+export const everything = (id: string): ServerPool.Server => ({
   id,
   timeouts: patient,
   connector: StdioConnector.make({ command: process.execPath, args: [Built.everything, "stdio"] })
@@ -154,8 +164,8 @@ export const everything = (id: string): Servers.Server => ({
 /** A server that says things by itself when it is asked to: see `fixtures/chatty.mjs`. */
 export const chatty = (
   id: string,
-  options: Partial<Servers.Server> & { readonly says?: string } = {}
-): Servers.Server => {
+  options: Partial<ServerPool.Server> & { readonly says?: string } = {}
+): ServerPool.Server => {
   const { says, ...others } = options
   return {
     id,
@@ -182,10 +192,10 @@ export const chat = (id: string) => ({
 })
 
 /** The gateway in front of servers, without anything that carries messages; ends with the scope. */
-export const gateway = (all: ReadonlyArray<Servers.Server>, options: Partial<Clients.Options> = {}) =>
+export const gateway = (all: ReadonlyArray<ServerPool.Server>, options: Partial<Clients.Options> = {}) =>
   Effect.gen(function*() {
-    const servers = yield* Servers.make(all, { waitTimeout: patient.wait })
-    const clients = yield* Clients.make({ servers, patience: patient.wait, ...options })
+    const servers = yield* ServerPool.make(all, { waitTimeout: patient.wait })
+    const clients = yield* Clients.make({ servers, introductionWait: patient.wait, ...options })
     const begin = (talk?: Options) => new Talk(clients.begin, talk)
     /** A client that is initialized. */
     const client = (talk?: Options) =>

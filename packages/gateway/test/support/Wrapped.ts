@@ -1,7 +1,9 @@
 /** A host in this process, in front of one wrapped server. */
 import { Backend, type Policy } from "@mcp-lifeline/core"
+import { ClientRequests, type Responder } from "@mcp-lifeline/protocol"
 import { Effect, Scope } from "effect"
 import { Eras } from "../../src/eras/Eras.js"
+import * as messages from "../../src/http/messages.js"
 import { Bridge, type Options as BridgeOptions } from "../../src/wrap/Bridge.js"
 import { KnownServer } from "../../src/wrap/KnownServer.js"
 import type { Message } from "./Host.js"
@@ -47,13 +49,23 @@ export const make = (answer: RawServer.Answer, { bridge, policy }: Options = {})
         isLoginNeeded: () => false,
         onFailed: () => undefined,
         ...bridge
-      }), (message) => {
-      // As a wire has it, and failing as it does.
-      said.push(JSON.parse(JSON.stringify(message)) as Message)
+      }), (message) => say(JSON.stringify(message)))
+    const say = (text: string): void => {
+      said.push(JSON.parse(text) as Message)
       for (const wake of waiting) wake()
-    })
+    }
+    const requests = new ClientRequests()
+    const responder: Responder = {
+      say: (_, message) => say(JSON.stringify(message)),
+      answer: ({ id }, answer) => say(messages.encodeAnswer(id, answer))
+    }
     yield* Effect.addFinalizer(() => Effect.sync(() => eras.end()))
-    const receive = (message: object): void => eras.receive({ jsonrpc: "2.0", ...message } as never)
+    const receive = (message: object): void => {
+      const sent = { jsonrpc: "2.0", ...message } as never as Message
+      if (sent.method !== undefined && sent.id !== undefined) eras.request(requests.open(sent as never, responder))
+      else if (sent.method === "notifications/cancelled") requests.cancel(sent as never)
+      else eras.receive(sent as never)
+    }
     const until = <A>(look: () => A | undefined): Promise<A> =>
       new Promise((resolve) => {
         const wake = (): void => {

@@ -2,7 +2,8 @@
  * What only a compiler would have checked: not every program has one, and configurations are read from files.
  */
 import { McpConfig } from "@mcp-lifeline/config"
-import { Check, Policy, Problem } from "@mcp-lifeline/core"
+import { Policy } from "@mcp-lifeline/core"
+import { Check, Problem } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import type { ConfigError } from "../Errors.js"
 import type {

@@ -1,7 +1,7 @@
 /**
  * The transport under the facade's own client: there from the first to the last, whatever connections come and go.
  */
-import { Relay } from "@mcp-lifeline/protocol"
+import { ClientRequests, Relay } from "@mcp-lifeline/protocol"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import * as Run from "./Run.js"
@@ -13,6 +13,7 @@ export class ClientTransport implements Transport {
   onerror?: (error: Error) => void
   onmessage?: NonNullable<Transport["onmessage"]>
   readonly relay: Relay
+  readonly #requests = new ClientRequests()
   /** Whether the client has attached itself. */
   isAttached = false
   /** The id of the current session, where the server gives one. */
@@ -37,8 +38,8 @@ export class ClientTransport implements Transport {
 
   send(message: JSONRPCMessage): Promise<void> {
     if (!("method" in message)) this.relay.answered(message)
-    else if ("id" in message) this.relay.request(this.#source, message)
-    else if (message.method === "notifications/cancelled") this.relay.cancel(message)
+    else if ("id" in message) this.relay.request(this.#source, this.#requests.open(message, this.relay.responder))
+    else if (message.method === "notifications/cancelled") this.#requests.cancel(message)
     else return this.#run(this.#source.use((backend) => backend.notify(message.method, message.params)))
     return Promise.resolve()
   }

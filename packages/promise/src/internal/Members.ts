@@ -1,7 +1,8 @@
 /**
  * The servers of a fleet's configuration, and what was made of them.
  */
-import type { Backend, Problem } from "@mcp-lifeline/core"
+import type { Backend } from "@mcp-lifeline/core"
+import type { Problem } from "@mcp-lifeline/core/internal"
 import { Incoming } from "@mcp-lifeline/protocol"
 import { Equal, Redacted } from "effect"
 import type { FleetConfig, FleetOptions, VsCodeConfig } from "../Options.js"

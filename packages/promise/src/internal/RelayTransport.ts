@@ -4,7 +4,7 @@
  */
 import { ConnectError as CoreConnectError } from "@mcp-lifeline/core"
 import type { Introduction, JsonRpcError } from "@mcp-lifeline/protocol"
-import { deliver, Held, ListChanges, Relay } from "@mcp-lifeline/protocol"
+import { ClientRequests, deliver, Held, ListChanges, Relay } from "@mcp-lifeline/protocol"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
   InitializeRequest,
@@ -48,6 +48,7 @@ export class RelayTransport implements SupervisedTransport {
   #started = false
   #opening: Promise<void> | undefined
   readonly #relay: Relay
+  readonly #requests = new ClientRequests()
   #opened: Supervised | undefined
   /** The protocol version that the client was told. */
   #agreed: string | undefined
@@ -62,7 +63,7 @@ export class RelayTransport implements SupervisedTransport {
     this.#name = name
     this.#options = options
     this.#prepared = prepared
-    this.#relay = new Relay(name, this, this.#held.whenInitialized)
+    this.#relay = new Relay(name, this, { whenReady: this.#held.whenInitialized })
     if (policyOf(this.#name, this.#prepared).lifecycle.disabled) {
       throw new ConfigError({
         backend: this.#name,
@@ -117,7 +118,7 @@ export class RelayTransport implements SupervisedTransport {
     this.#aborting.abort(closed(this.#name))
     await this.#opening
     await this.#opened?.close(() => undefined)
-    await this.#relay.settled
+    await this.#requests.settled
     this.#relay.end()
     this.#ended = true
     this.onclose?.()
@@ -129,7 +130,9 @@ export class RelayTransport implements SupervisedTransport {
     const { id, method } = request
     const source = this.#opened?.source
     if (source !== undefined) {
-      this.#relay.forward(source, request, this.#prepared.options.timeouts?.request !== undefined)
+      this.#relay.forward(source, this.#requests.open(request, this.#relay.responder), {
+        isBounded: this.#prepared.options.timeouts?.request !== undefined
+      })
     } else if (method === "ping") this.#reply({ jsonrpc: "2.0", id, result: {} })
     else if (method === "server/discover") {
       this.#refuse(id, {
@@ -144,7 +147,7 @@ export class RelayTransport implements SupervisedTransport {
       case "notifications/initialized":
         return this.#held.release()
       case "notifications/cancelled":
-        return this.#relay.cancel(notification)
+        return void this.#requests.cancel(notification)
       default: {
         const opened = this.#opened
         // What changes while the server is down, it asks for when it is back.

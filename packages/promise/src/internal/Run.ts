@@ -47,7 +47,7 @@ export const runtime = (logger: ((entry: LogEntry) => void) | undefined): Runtim
     )
   )
 
-/** Starts something outside of any fiber, as `Backend.start` does, and returns what cancels it, before and after `next`. */
+/** Starts something outside of any fiber, as `start` of the core does, and returns what cancels it, before and after `next`. */
 export type Start<A> = (next: (rest: Effect.Effect<A, unknown>) => void) => () => void
 
 /** Runs effects as promises that are rejected with the facade's errors. */

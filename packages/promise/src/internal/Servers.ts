@@ -3,7 +3,8 @@
  */
 import { McpConfig, ServerName } from "@mcp-lifeline/config"
 import type { Backend, ConnectError as CoreConnectError, Connector } from "@mcp-lifeline/core"
-import { Check, Policy, Problem } from "@mcp-lifeline/core"
+import { Policy } from "@mcp-lifeline/core"
+import { Check, Problem } from "@mcp-lifeline/core/internal"
 import { Incoming, SdkConnection, TransportConnector } from "@mcp-lifeline/protocol"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"

@@ -6,6 +6,7 @@
  * transport is there from the first to the last, and the handshakes are the backend's.
  */
 import type { Method } from "@mcp-lifeline/core"
+import { start } from "@mcp-lifeline/core/internal"
 import type { Status } from "@mcp-lifeline/core/types"
 import type { Incoming, Introduction } from "@mcp-lifeline/protocol"
 import { ListChanges } from "@mcp-lifeline/protocol"
@@ -143,7 +144,7 @@ export class SupervisedClient extends SdkClient {
     this.#transport.relay.methods.add(method)
     const result = this.#started<unknown>((next) => {
       const backend = source.backend()
-      if (backend !== undefined) return backend.start(method as Method, params as never, core, next)
+      if (backend !== undefined) return start(backend, method as Method, params as never, core, next)
       next(source.use((backend) => backend.request(method as Method, params as never, core)))
       return constVoid
     }, options)

@@ -1,7 +1,8 @@
 /**
  * Makes the error of a JSON-RPC response from a failed request, for clients of other programs. Pure.
  */
-import { type CallError, Nesting } from "@mcp-lifeline/core"
+import type { CallError } from "@mcp-lifeline/core"
+import { Nesting } from "@mcp-lifeline/core/internal"
 import { Cause, Option } from "effect"
 import * as JsonRpc from "../JsonRpc.js"
 

@@ -3,18 +3,21 @@
  * messages to the client. Results and parameters pass unchanged; the client decodes them.
  */
 import type { Backend, CallError, Method, ServerNotification } from "@mcp-lifeline/core"
+import { Nesting, start } from "@mcp-lifeline/core/internal"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
   JSONRPCMessage,
   JSONRPCNotification,
   JSONRPCRequest,
   JSONRPCResponse,
+  Progress,
   RequestId,
   Result
 } from "@modelcontextprotocol/sdk/types.js"
 import type { Cause, Fiber } from "effect"
 import { Effect, Exit, FiberId, Runtime } from "effect"
 import { constant } from "effect/Function"
+import { type Answer, type ClientRequest, type Fate, type Responder, responseOf, type Work } from "./ClientRequest.js"
 import * as JsonRpcError from "./JsonRpcError.js"
 
 /** Gives a client a message. If this throws, calls the client's `onerror`. */
@@ -37,21 +40,26 @@ export interface Target {
   readonly backend?: (() => Backend.Backend | undefined) | undefined
 }
 
-/** An unanswered request of the client. */
-class Call {
-  /** Cancels what is done of it outside of any fiber, and says what becomes of it: see `Backend.start`. */
-  stop: () => "notSent" | "unknown" = constant("notSent")
+/** What a backend does for a request of the client. */
+class Call implements Work {
+  /** Cancels what is done of it outside of any fiber, and says what becomes of it: see `start` of the core. */
+  cancel: () => Fate = constant("notSent")
   /** Does what remains, if it needs a fiber. */
   fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
-  /** The reason with which the client has cancelled it. */
+  /** The reason with which it was stopped. */
   reason: unknown
-  isCancelled = false
-  /** Why it is answered without having ended. */
+  /** The statement with which it was stopped, for the error of the request. */
   why: string | undefined
+  isStopped = false
 
-  cancel(): void {
-    this.stop()
-    this.fiber?.unsafeInterruptAsFork(FiberId.none)
+  stop(reason: unknown, why?: string): Fate | undefined {
+    this.isStopped = true
+    this.reason = reason
+    this.why = why
+    const fate = this.cancel()
+    if (this.fiber === undefined) return fate
+    this.fiber.unsafeInterruptAsFork(FiberId.none)
+    return undefined
   }
 }
 
@@ -60,144 +68,149 @@ export type ErrorOf = (cause: Cause.Cause<CallError>) => JsonRpcError.JsonRpcErr
 
 const errorOfClosed: ErrorOf = (cause) => JsonRpcError.fromCause(cause, "the transport was closed")
 
-const interruption = Exit.interrupt(FiberId.none)
-
 const closed = (name: string): Error => new Error(`the client of ${name} is closed`)
 
 /** Requests without a time limit, because only the client knows how long they may take. */
 const hasOwnTime = (method: string): boolean => method === "tools/call" || method === "tasks/result"
 
 /** Resolves or rejects the promise of a request of the server. */
-interface Answer {
+interface Question {
   readonly resolve: (result: Result) => void
   readonly reject: (error: Error) => void
 }
 
+/** Progress that can be passed on: only what the protocol says of it, if the rest is nested too deeply. */
+const readable = (progress: Progress): Progress => {
+  if (!Nesting.isDeeper(progress, Nesting.defaultDepth)) return progress
+  const { message, progress: done, total } = progress
+  return { progress: done, ...(total === undefined ? {} : { total }), ...(message === undefined ? {} : { message }) }
+}
+
 /** A schema that accepts any value unchanged. */
 export const asItComes = { safeParse: (data: unknown) => ({ success: true, data }) }
+
+/** How messages are passed on. */
+export interface Options {
+  /** Calls back when the client may get messages that the server sends by itself. Default: at once. */
+  readonly whenReady?: ((deliver: () => void) => void) | undefined
+  /** Makes the error for a request that has failed. */
+  readonly errorOf?: ErrorOf | undefined
+}
+
+/** How a request is passed on for a client that sends its options on the wire. */
+export interface Forwarded {
+  /** The params for the server. Default: those of the request. */
+  readonly params?: JSONRPCRequest["params"]
+  /** Whether a tool call has the time limit of the backend's options. Otherwise it has none. */
+  readonly isBounded: boolean
+  /** Whether the request does not wait for a connection, even if the backend's options allow this. */
+  readonly failFast?: boolean | undefined
+  /**
+   * Takes what the request is answered with, at once. Default: answers it in a later step: never during the client's `send`, and after the
+   * official Client has handled the notifications that arrived before, which it does one step later. If the client is behind a wire,
+   * answer at once, so that later messages of the server arrive after the answer.
+   */
+  readonly answered?: ((answer: Answer) => void) | undefined
+}
 
 /** Passes messages on until it ends. */
 export class Relay {
   readonly #name: string
   readonly #client: Pick<Transport, "onerror" | "onmessage">
   readonly #whenReady: (deliver: () => void) => void
-  readonly #later: (settle: () => void) => void
   readonly #errorOf: ErrorOf
-  /** The unanswered requests of the client. */
+  /** The methods that the client has requested. */
   readonly methods = new Set<string>()
-  readonly #calls = new Map<RequestId, Call>()
+  /** The way back to the client, for requests whose answers need nothing else. */
+  readonly responder: Responder = {
+    say: (_request, message) => this.deliver(message),
+    answer: ({ id }, answer) => this.deliver(responseOf(id, answer))
+  }
   /** Requests of the server that the client has not answered yet. */
-  readonly #asked = new Map<RequestId, Answer>()
-  /** Who waits until no request is unanswered. */
-  #waiting: Array<() => void> = []
+  readonly #asked = new Map<RequestId, Question>()
   #asks = 0
   #ended = false
 
-  /**
-   * `whenReady` calls back when the client may get messages that the server sends by itself; by default at once. `later` gives the client an
-   * answer. By default it does so in a later step: never during the client's `send`, and after the official Client has handled the
-   * notifications that arrived before, which it does one step later. If the client is behind a wire, give it the answer at once, so that
-   * later messages of the server arrive after the answer. `errorOf` makes the error for a request that has failed.
-   */
-  constructor(
-    name: string,
-    client: Pick<Transport, "onerror" | "onmessage">,
-    whenReady: (deliver: () => void) => void = (deliver) => deliver(),
-    later: (settle: () => void) => void = queueMicrotask,
-    errorOf: ErrorOf = errorOfClosed
-  ) {
+  constructor(name: string, client: Pick<Transport, "onerror" | "onmessage">, options: Options = {}) {
     this.#name = name
     this.#client = client
-    this.#whenReady = whenReady
-    this.#later = later
-    this.#errorOf = errorOf
+    this.#whenReady = options.whenReady ?? ((deliver) => deliver())
+    this.#errorOf = options.errorOf ?? errorOfClosed
   }
 
-  /** Handles a request of the client. */
-  request(target: Target, request: JSONRPCRequest, options?: Backend.CallOptions): void {
+  /** Makes a request of the client through a backend, with the backend's own options. */
+  request(target: Target, request: ClientRequest): void {
     const call = new Call()
-    // Written out, because this is on the way of every call: a spread of it takes 4 us.
-    this.#start(target, request, call, {
-      timeout: options?.timeout,
-      maxTotalTimeout: options?.maxTotalTimeout,
-      resetTimeoutOnProgress: options?.resetTimeoutOnProgress,
-      onprogress: options?.onprogress,
-      failFast: options?.failFast,
-      idempotent: options?.idempotent,
-      task: options?.task,
+    const options = { resultSchema: asItComes as never, cancelReason: () => call.reason }
+    this.#start(target, request, call, request.params, options)
+  }
+
+  /**
+   * The same for a client that sends its options on the wire. Progress that the client asks for is passed on during the request, and also
+   * after the answer if that begins a task.
+   */
+  forward(target: Target, request: ClientRequest, forwarded: Forwarded): void {
+    const { params = request.params, isBounded, failFast } = forwarded
+    const progressToken = params?._meta?.progressToken
+    const call = new Call()
+    const options: Backend.CallOptions = {
+      timeout: hasOwnTime(request.method) && !isBounded ? Number.POSITIVE_INFINITY : undefined,
+      resetTimeoutOnProgress: progressToken === undefined ? undefined : true,
+      onprogress: progressToken === undefined ? undefined : (progress) => {
+        if (call.isStopped) return
+        const message: JSONRPCNotification = {
+          jsonrpc: "2.0",
+          method: "notifications/progress",
+          params: { ...readable(progress), progressToken }
+        }
+        if (request.isOver) this.deliver(message)
+        else request.say(message)
+      },
+      failFast: failFast === true ? true : undefined,
       resultSchema: asItComes as never,
       cancelReason: () => call.reason
-    })
+    }
+    this.#start(target, request, call, params, options, forwarded.answered)
   }
 
-  #start(target: Target, { id, method, params }: JSONRPCRequest, call: Call, options: Backend.CallOptions): void {
+  #start(
+    target: Target,
+    request: ClientRequest,
+    call: Call,
+    params: JSONRPCRequest["params"],
+    options: Backend.CallOptions,
+    answered = (answer: Answer): void => queueMicrotask(() => request.answer(answer))
+  ): void {
+    const { method } = request
     this.methods.add(method)
-    this.#calls.set(id, call)
-    const settle = (exit: Exit.Exit<unknown, unknown>): void => this.#later(() => this.#settle(id, call, exit))
+    request.work = call
+    const settle = (exit: Exit.Exit<unknown, unknown>): void => {
+      if (!request.isOver) answered(this.#answerOf(call, exit))
+    }
     const run = (rest: Effect.Effect<unknown, unknown>): void => {
       if (Exit.isExit(rest)) return settle(rest as Exit.Exit<unknown, unknown>)
       call.fiber = Runtime.runFork(target.runtime)(rest)
       call.fiber.addObserver(settle)
     }
     const backend = target.backend?.()
-    const start = (backend: Backend.Backend, next: typeof run): void => {
-      call.stop = backend.start(method as Method, params as never, options, next)
+    const begin = (backend: Backend.Backend, next: typeof run): void => {
+      call.cancel = start(backend, method as Method, params as never, options, next)
     }
-    if (backend !== undefined) return start(backend, run)
+    if (backend !== undefined) return begin(backend, run)
     run(target.use((backend) =>
       Effect.async<unknown, CallError>((resume) => {
-        start(backend, resume as typeof run)
-        return Effect.sync(() => call.stop())
+        begin(backend, resume as typeof run)
+        return Effect.sync(() => call.cancel())
       })
     ))
   }
 
-  /**
-   * The same for a client that sends its options on the wire. A tool call has no time limit here, unless `isBounded`. Progress that the
-   * client asks for is passed on, also after the answer if that begins a task. `failFast`: the request does not wait for a connection, even
-   * if the backend's options allow this.
-   */
-  forward(target: Target, request: JSONRPCRequest, isBounded: boolean, failFast?: boolean): void {
-    const { method, params } = request
-    const progressToken = params?._meta?.progressToken
-    const call = new Call()
-    this.#start(target, request, call, {
-      timeout: hasOwnTime(method) && !isBounded ? Number.POSITIVE_INFINITY : undefined,
-      resetTimeoutOnProgress: progressToken === undefined ? undefined : true,
-      onprogress: progressToken === undefined ? undefined : (progress) => {
-        if (call.isCancelled) return
-        this.#deliver({ jsonrpc: "2.0", method: "notifications/progress", params: { ...progress, progressToken } })
-      },
-      failFast: failFast === true ? true : undefined,
-      resultSchema: asItComes as never,
-      cancelReason: () => call.reason
-    })
-  }
-
-  /** Handles a cancellation of the client. */
-  cancel({ params }: JSONRPCNotification): void {
-    const id = params?.["requestId"] as RequestId
-    const call = this.#calls.get(id)
-    if (call === undefined) return
-    this.#calls.delete(id)
-    call.isCancelled = true
-    call.reason = params?.["reason"]
-    this.#wake()
-    call.cancel()
-  }
-
-  /**
-   * Cancels the unanswered requests of the client, and answers each: that `why`, and whether it was sent. Some are answered a few steps later,
-   * before `settled` ends.
-   */
-  interrupt(why: string): void {
-    for (const [id, call] of [...this.#calls]) {
-      if (call.isCancelled) continue
-      call.isCancelled = true
-      call.reason = why
-      call.why = why
-      call.cancel()
-      if (call.fiber === undefined) this.#settle(id, call, interruption)
+  #answerOf(call: Call, exit: Exit.Exit<unknown, unknown>): Answer {
+    if (Exit.isSuccess(exit)) return { result: exit.value as Result }
+    return {
+      error: call.why !== undefined && Exit.isInterrupted(exit)
+        ? JsonRpcError.interrupted(call.why, call.cancel())
+        : this.#errorOf(exit.cause as Cause.Cause<CallError>)
     }
   }
 
@@ -243,20 +256,14 @@ export class Relay {
       this.#whenReady(() => {
         if (!this.#asked.has(id)) return
         isDelivered = true
-        this.#deliver({ jsonrpc: "2.0", id, method, ...withParams(params) })
+        this.deliver({ jsonrpc: "2.0", id, method, ...withParams(params) })
       })
     })
   }
 
   /** Passes on a notification of the server. */
   pass({ method, params }: ServerNotification): void {
-    this.#whenReady(() => this.#deliver({ jsonrpc: "2.0", method, ...withParams(params) }))
-  }
-
-  /** Ends when every request of the client has its answer, which is so when the backend has closed. */
-  get settled(): Promise<void> {
-    if (this.#calls.size === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#waiting.push(resolve))
+    this.#whenReady(() => this.deliver({ jsonrpc: "2.0", method, ...withParams(params) }))
   }
 
   /** Delivers nothing more, and rejects the unanswered requests of the server. */
@@ -266,31 +273,8 @@ export class Relay {
     this.#ended = true
   }
 
-  #settle(id: RequestId, call: Call, exit: Exit.Exit<unknown, unknown>): void {
-    if (this.#calls.get(id) !== call) return // cancelled
-    this.#calls.delete(id)
-    this.#deliver(
-      Exit.isSuccess(exit)
-        ? { jsonrpc: "2.0", id, result: exit.value as Result }
-        : {
-          jsonrpc: "2.0",
-          id,
-          error: call.why !== undefined && Exit.isInterrupted(exit)
-            ? JsonRpcError.interrupted(call.why, call.stop())
-            : this.#errorOf(exit.cause as Cause.Cause<CallError>)
-        }
-    )
-    this.#wake()
-  }
-
-  #wake(): void {
-    if (this.#calls.size > 0) return
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const resume of waiting) resume()
-  }
-
-  #deliver(message: JSONRPCMessage): void {
+  /** Gives the client a message, unless this has ended. */
+  deliver(message: JSONRPCMessage): void {
     if (!this.#ended) deliver(this.#client, message)
   }
 }

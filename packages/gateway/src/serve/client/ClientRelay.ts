@@ -1,90 +1,64 @@
 /**
- * The messages between one client and the servers: which requests are not answered yet, what they are answered with, and what
- * servers say by themselves.
+ * The messages between one client and the servers: requests on their way to a server and back, and what servers say by themselves.
  */
 import type { Backend, CallError, ServerNotification } from "@mcp-lifeline/core"
-import { JsonRpcError as Failure, type Receiver, Relay } from "@mcp-lifeline/protocol"
-import type {
-  JSONRPCMessage,
-  JSONRPCNotification,
-  JSONRPCResponse,
-  RequestId,
-  Result
-} from "@modelcontextprotocol/sdk/types.js"
+import {
+  type Answer,
+  type ClientRequest,
+  Held,
+  JsonRpcError as Failure,
+  type Receiver,
+  Relay
+} from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, JSONRPCResponse, Result } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Effect, Either, Exit, FiberId, Option, Runtime } from "effect"
 import * as Translation from "../../eras/translation.js"
 import type { Client } from "../../http/Conversation.js"
 import * as Advice from "../../wrap/Advice.js"
 import * as JsonRpcError from "../JsonRpcError.js"
 import { isReadable, unreadableResult } from "../readable.js"
-import { type OpenRequest, OpenRequests, type Passed } from "./OpenRequests.js"
-import type { Surroundings } from "./Surroundings.js"
+import type { GatewayContext } from "./GatewayContext.js"
 
-/** Messages that are kept for a client that has not said yet that it is initialized. */
-const backlog = 1000
+/** What a server is asked for a request of the client. */
+export interface Passed {
+  readonly params: Readonly<Record<string, unknown>>
+  /** Makes of the server's result what the client is given. */
+  readonly arrived: (result: Record<string, unknown>) => Record<string, unknown>
+}
 
 /** Hands on messages between one client and the servers. */
 export class ClientRelay {
-  readonly #surroundings: Surroundings
+  readonly #context: GatewayContext
   readonly #client: Client
-  readonly #open: OpenRequests
   readonly #relay: Relay
-  /** What waits for the client's `notifications/initialized`; `undefined` once it has come. */
-  #held: Array<() => void> | undefined = []
+  readonly #held = new Held()
   /** The server that says what is being delivered. */
   #speaker: string | undefined
 
-  constructor(surroundings: Surroundings, client: Client) {
-    this.#surroundings = surroundings
+  constructor(context: GatewayContext, client: Client) {
+    this.#context = context
     this.#client = client
-    this.#open = new OpenRequests(surroundings.underWay, surroundings.operations)
     this.#relay = new Relay(
       "the gateway",
       {
         onmessage: (message: JSONRPCMessage) => this.#toClient(message),
-        onerror: (error) => surroundings.failed(Cause.die(error))
+        onerror: (error) => context.failed(Cause.die(error))
       },
-      (deliver) => this.#whenInitialized(deliver),
-      (settle) => settle(),
-      (cause) => {
-        if (Cause.isDie(cause)) surroundings.failed(cause)
-        return JsonRpcError.fromCause(cause)
+      {
+        whenReady: this.#held.whenInitialized,
+        errorOf: (cause) => {
+          if (Cause.isDie(cause)) context.failed(cause)
+          return JsonRpcError.fromCause(cause)
+        }
       }
     )
   }
 
-  /** The requests of the client that are not answered yet. */
-  get open(): OpenRequests {
-    return this.#open
-  }
-
   // --- to the client
-
-  /** Answers a request. */
-  answer(id: RequestId, result: Result): void {
-    this.#open.take(id, undefined, () => this.#client.write({ jsonrpc: "2.0", id, result }))
-  }
-
-  /** Answers a request with a result that is encoded. */
-  answerText(id: RequestId, result: string): void {
-    this.#open.take(id, undefined, () => this.#client.writeResult(id, result))
-  }
-
-  /** Answers a request with an error. */
-  fail(id: RequestId, error: JsonRpcError.JsonRpcError): void {
-    this.#open.take(id, String(error.code), () => this.write({ jsonrpc: "2.0", id, error }))
-  }
-
-  /** Gives the client a message that is about no request. */
-  write(message: JSONRPCMessage): void {
-    this.#client.write(message)
-  }
 
   /** The client can be sent what servers say by themselves. */
   initialized(): void {
-    const held = this.#held
-    this.#held = undefined
-    for (const deliver of held ?? []) deliver()
+    this.#held.release()
   }
 
   /** Passes on what a server says, which is readable; or the gateway, where it names none. */
@@ -106,75 +80,54 @@ export class ClientRelay {
    * default, no server has seen it.
    */
   after<A>(
-    id: RequestId,
+    request: ClientRequest,
     effect: Effect.Effect<A, unknown>,
     then: (value: A) => void,
     fate: "notSent" | "unknown" = "notSent"
   ): void {
-    const open = this.#open.get(id)
-    if (open === undefined) return
-    const fiber = Runtime.runFork(this.#surroundings.runtime)(effect)
-    open.cancel = () => {
-      fiber.unsafeInterruptAsFork(FiberId.none)
-      return fate
+    const fiber = Runtime.runFork(this.#context.runtime)(effect)
+    request.work = {
+      stop: () => {
+        fiber.unsafeInterruptAsFork(FiberId.none)
+        return fate
+      }
     }
     fiber.addObserver((exit) => {
-      if (this.#open.get(id) !== open) return
-      open.cancel = undefined
-      if (Exit.isSuccess(exit)) return this.guard(id, () => then(exit.value))
-      if (Cause.isDie(exit.cause)) this.#surroundings.failed(exit.cause)
+      if (request.isOver) return
+      request.work = undefined
+      if (Exit.isSuccess(exit)) return this.guard(request, () => then(exit.value))
+      if (Cause.isDie(exit.cause)) this.#context.failed(exit.cause)
       const failure = Option.getOrUndefined(Cause.failureOption(exit.cause)) as CallError | undefined
-      if (failure === undefined) return this.fail(id, JsonRpcError.fromCause(exit.cause as never))
-      this.#failed(id, failure.backend, Failure.fromCallError(failure))
+      if (failure === undefined) return request.answer({ error: JsonRpcError.fromCause(exit.cause as never) })
+      this.#failed(request, failure.backend, Failure.fromCallError(failure))
     })
   }
 
   /** Does what belongs to a request: where that breaks, the request is answered so, and nothing else is touched. */
-  guard(id: RequestId, step: () => void): void {
+  guard(request: ClientRequest, step: () => void): void {
     try {
       step()
     } catch (defect) {
-      this.#surroundings.failed(Cause.die(defect))
-      this.fail(id, JsonRpcError.fault)
+      this.#context.failed(Cause.die(defect))
+      request.answer({ error: JsonRpcError.fault })
     }
   }
 
-  /** Passes a request on to a server. */
-  send(id: RequestId, backend: Backend.Backend, passed: Passed): void {
-    const open = this.#open.get(id)
-    if (open === undefined) return
-    const { method, params } = passed
-    open.backend = backend
-    open.passed = passed
-    const { login, runtime, servers } = this.#surroundings
-    const target = { runtime, backend: () => backend, use: use(backend) }
-    const isBounded = servers.hasTimeout(backend.id)
-    const request = { jsonrpc: "2.0", id, method, params: open.operation.passedOn(params) } as const
-    this.#relay.forward(target, request, isBounded, login(backend.id) !== undefined)
-  }
-
-  /** The client has cancelled a request. */
-  cancel(notification: JSONRPCNotification): void {
-    const id = notification.params?.["requestId"] as RequestId
-    // The protocol forbids to cancel `initialize`.
-    if (this.#open.get(id)?.method === "initialize") return
-    this.#open.take(id, "cancelled")?.cancel?.()
-    this.#relay.cancel(notification)
+  /** Passes a request on to a server. `rounds`: how often that has asked the client before it answers. */
+  send(request: ClientRequest, backend: Backend.Backend, passed: Passed, rounds = 0): void {
+    const { login, runtime, servers } = this.#context
+    request.backend = backend
+    this.#relay.forward({ runtime, backend: () => backend, use: use(backend) }, request, {
+      params: request.traced?.(passed.params) ?? passed.params,
+      isBounded: servers.hasTimeout(backend.id),
+      failFast: login(backend.id) !== undefined,
+      answered: (answer) => this.#answered(request, backend, passed, rounds, answer)
+    })
   }
 
   /** The client has answered what a server has asked. */
   answered(response: JSONRPCResponse): void {
     this.#relay.answered(response)
-  }
-
-  /** Cancels all requests that are not answered yet, and answers them: that `why`, and what is known of them. Ends when that is done. */
-  interrupt(why: string): Promise<void> {
-    for (const id of this.#open.ids) {
-      const fate = this.#open.get(id)?.cancel?.()
-      if (fate !== undefined) this.fail(id, Failure.interrupted(why, fate))
-    }
-    this.#relay.interrupt(why)
-    return this.#relay.settled
   }
 
   /** Says nothing more. */
@@ -193,69 +146,53 @@ export class ClientRelay {
     }
   }
 
-  #whenInitialized(deliver: () => void): void {
-    if (this.#held === undefined) return deliver()
-    this.#held.push(deliver)
-    if (this.#held.length > backlog) this.#held.shift()
-  }
-
   #toClient(message: JSONRPCMessage): void {
-    if (!("method" in message)) return this.#response(message)
-    if (message.method === "notifications/progress") return this.#progress(message as JSONRPCNotification)
-    const about = this.#speaker === undefined ? undefined : this.#open.latestTo(this.#speaker)
-    this.#client.write(message, about)
+    if (!("method" in message)) return
+    const speaker = this.#speaker
+    const about = speaker === undefined
+      ? undefined
+      : this.#client.requests.latest(({ backend }) => backend?.id === speaker)
+    if (about === undefined) this.#client.write(message)
+    else about.say(message)
   }
 
-  #progress(message: JSONRPCNotification): void {
-    const { message: text, progress, progressToken, total } = message.params ?? {}
-    const about = this.#open.ofToken(progressToken)
-    if (isReadable(message.params)) return this.#client.write(message, about)
-    const params = { progressToken, progress, total, message: text } as JSONRPCNotification["params"]
-    this.#client.write({ ...message, params: params as never }, about)
+  #answered(request: ClientRequest, backend: Backend.Backend, passed: Passed, rounds: number, answer: Answer): void {
+    if ("error" in answer) return this.#failed(request, backend.id, answer.error)
+    if ("resultText" in answer) return request.answer(answer)
+    const { result } = answer
+    if (!isReadable(result)) return request.answer({ error: unreadableResult(request.method) })
+    if (!Translation.isQuestion(result) || this.#client.isStateless === true) {
+      return request.answer({ result: passed.arrived(result) as Result })
+    }
+    this.#question(request, backend, passed, rounds, result)
   }
 
   /** A server without sessions asks in place of its result: a client with a session is asked there, and the request goes on with the answers. */
-  #question(id: RequestId, open: OpenRequest, result: Readonly<Record<string, unknown>>): void {
-    const { backend, method, passed } = open
-    if (backend === undefined || passed === undefined) return this.fail(id, JsonRpcError.fault)
+  #question(request: ClientRequest, backend: Backend.Backend, passed: Passed, rounds: number, result: Result): void {
+    const { method } = request
     const failed = (message: string): void =>
-      this.fail(id, { code: Failure.ourCode, message, data: { fate: "answered" } })
+      request.answer({ error: { code: Failure.ourCode, message, data: { fate: "answered" } } })
     this.after(
-      id,
+      request,
       Effect.promise(() => import("@mcp-lifeline/protocol/InputRequests")),
       ({ answer, maxRounds, relayed }) => {
-        if (open.rounds++ === maxRounds) {
+        if (rounds === maxRounds) {
           return failed(`${backend.id} has asked ${maxRounds} times for input before it answers ${method}`)
         }
         const ask = relayed((question, signal) => this.ask(backend.id, question, signal))
-        this.after(id, Effect.either(answer(method, result, ask)), (given) => {
+        this.after(request, Effect.either(answer(method, result, ask)), (given) => {
           if (Either.isLeft(given)) return failed(given.left.message)
-          this.send(id, backend, { ...passed, params: { ...passed.params, ...given.right } })
+          this.send(request, backend, { ...passed, params: { ...passed.params, ...given.right } }, rounds + 1)
         }, "unknown")
-      }
+      },
+      "unknown"
     )
   }
 
-  #response(response: JSONRPCResponse): void {
-    const id = response.id as RequestId
-    const open = this.#open.get(id)
-    if (open === undefined) return
-    if ("result" in response) {
-      const { result } = response
-      if (!isReadable(result)) return this.fail(id, unreadableResult(open.method))
-      if (Translation.isQuestion(result) && this.#client.isStateless !== true) return this.#question(id, open, result)
-      return this.answer(id, (open.passed?.arrived(result) ?? result) as Result)
-    }
-    const { backend } = open
-    const { error } = response
-    if (backend === undefined) this.fail(id, error)
-    else this.#failed(id, backend.id, error)
-  }
-
   /** Answers a request with the error of a server, or with why that could not be asked. */
-  #failed(id: RequestId, server: string, error: JsonRpcError.JsonRpcError): void {
-    const login = this.#surroundings.login(server)
-    this.fail(id, Advice.advised(server, error, login, "serve"))
+  #failed(request: ClientRequest, server: string, error: JsonRpcError.JsonRpcError): void {
+    const login = this.#context.login(server)
+    request.answer({ error: Advice.advised(server, error, login, "serve") })
   }
 }
 

@@ -2,6 +2,7 @@
  * Where a request of a client leads: the name that is looked up, and what the server is asked under its own name for it. Pure.
  */
 import { Fleet } from "@mcp-lifeline/core"
+import { underAskedUri } from "@mcp-lifeline/core/internal"
 import { Meta } from "@mcp-lifeline/protocol"
 import type { ReadResourceResult } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
@@ -99,6 +100,6 @@ export const arrived = (
   if (Translation.isQuestion(said)) return said
   const rest = without("resultType", said)
   return method === "resources/read" && original !== name
-    ? Fleet.underAskedUri(rest as ReadResourceResult, original, name)
+    ? underAskedUri(rest as ReadResourceResult, original, name)
     : rest
 }

@@ -2,44 +2,39 @@
  * One client of the gateway, and the servers behind it: what it asks goes to the server that has what it names, as it came, and
  * back.
  */
-import type { ServerNotification } from "@mcp-lifeline/core"
-import { Initialize, type Introduction, JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
-import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { ClientRequest, type Introduction, JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
+import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate, Runtime } from "effect"
 import * as Translation from "../../eras/translation.js"
 import type { Client, Conversation, Resumed } from "../../http/Conversation.js"
-import { InOrder } from "../../InOrder.js"
+import { InOrder, type Said } from "../../InOrder.js"
 import { isLevel } from "../../Level.js"
 import { isList, lists } from "../../listMethods.js"
 import { type Client as Introduced, clientOf } from "../../wrap/introductions.js"
-import type { Group } from "../Group.js"
+import type { Changing, Kind } from "../EncodedLists.js"
 import * as JsonRpcError from "../JsonRpcError.js"
-import type { Changing, Kind } from "../Lists.js"
-import * as Logged from "../Logged.js"
+import type { ClientServers } from "../pool/ClientServers.js"
+import type { HolderFleet } from "../pool/HolderFleet.js"
 import { isReadable, unreadableParams } from "../readable.js"
 import * as StatusTool from "../StatusTool.js"
 import { ClientRelay } from "./ClientRelay.js"
+import { ClientSubscriptions } from "./ClientSubscriptions.js"
 import * as Destination from "./Destination.js"
+import type { GatewayContext } from "./GatewayContext.js"
 import { explain } from "./misfit.js"
-import { type Owner, OwnServers } from "./OwnServers.js"
-import { type Place, Places } from "./Places.js"
-import { Standing } from "./Standing.js"
-import type { Surroundings } from "./Surroundings.js"
-
-/** Requests of one client at once. */
-const maxOpen = 1000
+import { NameResolver, type ResolvedName } from "./NameResolver.js"
 
 /** Resources that one client may subscribe to. */
 const maxSubscriptions = 10_000
 
 /** Stands between one client and the servers. */
 export class FleetConversation implements Conversation {
-  readonly #surroundings: Surroundings
+  readonly #context: GatewayContext
   readonly #client: Client
   readonly #relay: ClientRelay
-  readonly #own: OwnServers
-  readonly #places: Places
-  readonly #standing: Standing
+  readonly #servers: ClientServers
+  readonly #names: NameResolver
+  readonly #subscriptions: ClientSubscriptions
   readonly #onClose: () => void
   /** What the client has said in `initialize`. */
   #introduced: Introduced | undefined
@@ -48,40 +43,51 @@ export class FleetConversation implements Conversation {
   readonly #inOrder = new InOrder((message) => this.#take(message))
   #closing: Promise<void> | undefined
 
-  constructor(surroundings: Surroundings, client: Client, resumed: Resumed | undefined, onClose: () => void) {
-    const relay = new ClientRelay(surroundings, client)
-    this.#surroundings = surroundings
+  constructor(context: GatewayContext, client: Client, resumed: Resumed | undefined, onClose: () => void) {
+    const relay = new ClientRelay(context, client)
+    this.#context = context
     this.#client = client
     this.#relay = relay
     this.#onClose = onClose
-    this.#standing = new Standing(
-      {
-        notify: (server, notification) => relay.pass(notification, server),
-        remember: (wishes) => client.remember(wishes)
+    this.#subscriptions = new ClientSubscriptions({
+      notify: (server, notification) => relay.pass(notification, server),
+      remember: (wishes) => client.remember(wishes),
+      fleets: () => this.#servers.fleets
+    }, resumed?.wishes.subscriptions.slice(0, maxSubscriptions))
+    this.#servers = context.servers.join({
+      client: () => client.isStateless === true ? undefined : this.#introduced,
+      hasRoom: (count) => client.startsServers?.(count) ?? true,
+      opened: () => this.#subscriptions.join(),
+      logged: (server, notification) => {
+        if (this.#subscriptions.wants(notification.params?.["level"])) relay.pass(notification, server)
       },
-      surroundings.shared,
-      resumed?.wishes.subscriptions.slice(0, maxSubscriptions)
-    )
-    this.#own = new OwnServers(surroundings, () => this.#owner())
-    this.#places = new Places(surroundings.shared, this.#own)
+      listsChanged: (kinds) => this.listsChanged(kinds),
+      notified: (server, notification) => relay.pass(notification, server),
+      asked: (server, request, signal) => relay.ask(server, request, signal)
+    })
+    this.#names = new NameResolver(this.#servers)
     if (resumed !== undefined) this.#resume(resumed)
   }
 
-  receive(message: JSONRPCMessage): void {
+  request(request: ClientRequest): void {
+    this.#inOrder.receive(request)
+  }
+
+  receive(message: JSONRPCNotification | JSONRPCResponse): void {
     this.#inOrder.receive(message)
   }
 
-  #take(message: JSONRPCMessage): void {
+  #take(said: Said): void {
     if (this.#closing !== undefined) return
-    if (!("method" in message)) this.#relay.answered(message)
-    else if ("id" in message) this.#request(message)
-    else this.#notification(message)
+    if (said instanceof ClientRequest) this.#request(said)
+    else if ("method" in said) this.#notification(said)
+    else this.#relay.answered(said)
   }
 
   introduce(): Promise<Introduction> {
-    const { introduction, isReady, patience, ready, runtime } = this.#surroundings
+    const { introduction, isReady, introductionWait, ready, runtime } = this.#context
     if (isReady()) return Promise.resolve(introduction())
-    return Runtime.runPromise(runtime)(Effect.timeoutOption(ready, patience)).then(introduction)
+    return Runtime.runPromise(runtime)(Effect.timeoutOption(ready, introductionWait)).then(introduction)
   }
 
   close(why: string): Promise<void> {
@@ -91,9 +97,10 @@ export class FleetConversation implements Conversation {
 
   async #close(why: string): Promise<void> {
     this.#sessionEnded?.()
-    this.#standing.close()
+    this.#subscriptions.close()
     this.#onClose()
-    await Promise.all([this.#relay.interrupt(why), this.#own.close()])
+    const ended = Runtime.runPromise(this.#context.runtime)(this.#servers.close)
+    await Promise.all([this.interrupt(why), ended])
     this.#relay.end()
   }
 
@@ -102,100 +109,80 @@ export class FleetConversation implements Conversation {
     for (const kind of kinds) this.#relay.pass({ method: `notifications/${kind}/list_changed` })
   }
 
-  /** The configuration says otherwise which servers each client has to itself. */
-  ownChanged(): void {
-    this.#own.changed()
-  }
-
-  /** The client's runtime of a server that it has to itself. */
-  ownRuntime(server: string): ReturnType<OwnServers["runtime"]> {
-    return this.#own.runtime(server)
-  }
-
-  /** A person has signed in to a server. */
-  signedIn(server: string): void {
-    this.#own.signedIn(server)
-  }
-
-  /** A server has logged something; see `Logged`. */
-  logged(server: string, notification: ServerNotification): void {
-    if (this.#standing.wants(notification.params?.["level"])) this.#relay.pass(notification, server)
-  }
-
   /** Answers all that is not answered yet: that `why`. Ends when that is done. */
   interrupt(why: string): Promise<void> {
-    return this.#relay.interrupt(why)
+    return this.#client.requests.interrupt(why)
+  }
+
+  /** Ends when no request of the client is without an answer. */
+  get settled(): Promise<void> {
+    return this.#client.requests.settled
   }
 
   // --- from the client
 
-  #request({ id, method, params }: JSONRPCRequest): void {
-    const { open } = this.#relay
-    if (method === "ping") return this.#relay.write({ jsonrpc: "2.0", id, result: {} })
-    if (open.get(id) !== undefined) {
-      const message = `a request with the id ${JSON.stringify(id)} is not answered yet`
-      return this.#relay.write({ jsonrpc: "2.0", id, error: { code: JsonRpc.invalidRequest, message } })
-    }
-    if (open.size >= maxOpen) {
-      const message = `${maxOpen} requests of this client are not answered yet; wait for some of them`
-      return this.#relay.write({ jsonrpc: "2.0", id, error: { code: Failure.ourCode, message } })
-    }
-    open.add(id, method, params)
-    this.#relay.guard(id, () => this.#handle(id, method, params))
+  #request(request: ClientRequest): void {
+    const { method, params } = request
+    if (method === "ping") return request.answer({ result: {} })
+    const operation = this.#context.operations.begin(method, params)
+    request.traced = (params) => operation.passedOn(params)
+    request.onOver((error) => operation.end(error))
+    this.#relay.guard(request, () => this.#handle(request))
   }
 
-  #handle(id: RequestId, method: string, params: JSONRPCRequest["params"]): void {
-    if (method === "initialize") return this.#initialize(id, params)
+  #handle(request: ClientRequest): void {
+    const { method, params } = request
+    if (method === "initialize") return this.#initialize(request)
     if (this.#introduced === undefined) {
-      return this.#refuse(id, JsonRpc.invalidRequest, "the first request must be initialize")
+      return request.refuse(JsonRpc.invalidRequest, "the first request must be initialize")
     }
-    if (isList(method)) return this.#list(id, lists[method])
-    if (Destination.isRouted(method)) return this.#call(id, method, params)
+    if (isList(method)) return this.#list(request, lists[method])
+    if (Destination.isRouted(method)) return this.#call(request, method)
     switch (method) {
       case "logging/setLevel": {
         const level = params?.["level"]
-        if (!isLevel(level)) return this.#misfit(id, method, params)
-        return this.#answerOnce(id, this.#standing.want(level))
+        if (!isLevel(level)) return this.#misfit(request, method)
+        return this.#answerOnce(request, this.#subscriptions.want(level))
       }
       case "resources/subscribe":
       case "resources/unsubscribe": {
         const uri = params?.["uri"]
-        if (!Predicate.isString(uri)) return this.#misfit(id, method, params)
-        if (method === "resources/subscribe") return this.#subscribe(id, uri)
-        return this.#answerOnce(id, this.#standing.unsubscribe(uri))
+        if (!Predicate.isString(uri)) return this.#misfit(request, method)
+        if (method === "resources/subscribe") return this.#subscribe(request, uri)
+        return this.#answerOnce(request, this.#subscriptions.unsubscribe(uri))
       }
       default:
-        return this.#relay.fail(id, JsonRpcError.methodNotFound(method))
+        return request.answer({ error: JsonRpcError.methodNotFound(method) })
     }
   }
 
   #notification(notification: JSONRPCNotification): void {
     const { method } = notification
     if (method === "notifications/initialized") return this.#relay.initialized()
-    if (method === "notifications/cancelled") return this.#relay.cancel(notification)
-    if (this.#own.group === undefined) return
-    this.#own.tell(notification)
+    const { own } = this.#servers
+    if (own === undefined) return
+    own.tell(notification)
     this.#inOrder.hold()
   }
 
-  #initialize(id: RequestId, params: unknown): void {
-    if (this.#introduced !== undefined) return this.#refuse(id, JsonRpc.invalidRequest, "initialize was sent before")
-    const client = this.#introduce(params)
-    if (client === undefined) return this.#refuse(id, JsonRpc.invalidParams, "not an initialize request")
-    const { introduction, isReady, patience, ready } = this.#surroundings
+  #initialize(request: ClientRequest): void {
+    if (this.#introduced !== undefined) return request.refuse(JsonRpc.invalidRequest, "initialize was sent before")
+    const client = this.#introduce(request.params)
+    if (client === undefined) return request.refuse(JsonRpc.invalidParams, "not an initialize request")
+    const { introduction, isReady, introductionWait, ready } = this.#context
     const answer = (): void => {
       const { capabilities, instructions, serverInfo } = introduction()
       const said = { protocolVersion: client.protocolVersion, capabilities, serverInfo }
-      this.#relay.answer(id, instructions === undefined ? said : { ...said, instructions })
+      request.answer({ result: instructions === undefined ? said : { ...said, instructions } })
     }
     if (isReady()) answer()
-    else this.#relay.after(id, Effect.timeoutOption(ready, patience), answer)
+    else this.#relay.after(request, Effect.timeoutOption(ready, introductionWait), answer)
   }
 
   #introduce(params: unknown): Introduced | undefined {
     const client = clientOf(params)
     if (client === undefined) return undefined
-    const { agreedVersion, operations, transport } = this.#surroundings
+    const { agreedVersion, operations, transport } = this.#context
     const protocol = agreedVersion(client.protocolVersion)
     if (this.#client.isStateless !== true) this.#sessionEnded = operations.beginSession({ protocol, transport })
     this.#introduced = { ...client, protocolVersion: protocol }
@@ -206,114 +193,80 @@ export class FleetConversation implements Conversation {
   #resume({ initialize, wishes: { level, subscriptions } }: Resumed): void {
     this.#introduce(initialize)
     this.#relay.initialized()
-    if (isLevel(level)) void this.#standing.want(level)
+    if (isLevel(level)) void this.#subscriptions.want(level)
     for (const uri of subscriptions.slice(0, maxSubscriptions)) {
-      this.#run(
+      this.#servers.run(
         Effect.ignore(
-          Effect.flatMap(this.#places.route("resources", uri), (place) => this.#standing.subscribe(uri, place, true))
+          Effect.flatMap(
+            this.#names.resolve("resources", uri),
+            (resolved) => this.#subscriptions.subscribe(uri, resolved, true)
+          )
         )
       )
     }
   }
 
-  #list(id: RequestId, kind: Kind): void {
-    const { isReady, list, listWith, ready } = this.#surroundings
-    const answer = (): void => {
-      const own = this.#own.group
-      this.#relay.answerText(id, own === undefined ? list(kind) : listWith(kind, own))
-    }
-    const own = this.#own.need()
-    if (isReady() && own === undefined) answer()
-    else this.#relay.after(id, Effect.zip(ready, own ?? Effect.void, { concurrent: true }), answer)
+  #list(request: ClientRequest, kind: Kind): void {
+    const list = Effect.suspend(() => this.#context.list(kind, this.#servers.fleets))
+    const ready = this.#servers.need()
+    this.#relay.after(
+      request,
+      ready === undefined ? list : Effect.zipRight(ready, list),
+      (resultText) => request.answer({ resultText })
+    )
   }
 
-  #subscribe(id: RequestId, uri: string): void {
-    if (this.#standing.size >= maxSubscriptions) {
-      return this.#refuse(id, Failure.ourCode, `${maxSubscriptions} resources are subscribed to, the maximum`)
+  #subscribe(request: ClientRequest, uri: string): void {
+    if (this.#subscriptions.size >= maxSubscriptions) {
+      return request.refuse(Failure.ourCode, `${maxSubscriptions} resources are subscribed to, the maximum`)
     }
-    const subscribed = Effect.flatMap(this.#places.route("resources", uri), (place) => {
-      const server = place.route.backend.id
-      const said = this.#surroundings.servers.introduction(server)
+    const subscribed = Effect.flatMap(this.#names.resolve("resources", uri), (resolved) => {
+      const server = resolved.route.backend.id
+      const said = resolved.fleet.introduction(server)
       return said !== undefined && said.capabilities.resources?.subscribe !== true
         ? Effect.succeed(server)
-        : Effect.as(this.#standing.subscribe(uri, place), undefined)
+        : Effect.as(this.#subscriptions.subscribe(uri, resolved), undefined)
     })
-    this.#relay.after(id, subscribed, (without) =>
+    this.#relay.after(request, subscribed, (without) =>
       without === undefined
-        ? this.#relay.answer(id, {})
-        : this.#refuse(id, JsonRpc.methodNotFound, `${without} does not tell of changes of its resources`), "unknown")
+        ? request.answer({ result: {} })
+        : request.refuse(JsonRpc.methodNotFound, `${without} does not tell of changes of its resources`), "unknown")
   }
 
-  #call(id: RequestId, method: Destination.Method, params: unknown): void {
-    if (!isReadable(params)) {
-      return this.#relay.fail(id, unreadableParams(method))
-    }
+  #call(request: ClientRequest, method: Destination.Method): void {
+    const { params } = request
+    if (!isReadable(params)) return request.answer({ error: unreadableParams(method) })
     const destination = Destination.of(method, params)
-    if (destination === undefined) return this.#misfit(id, method, params)
+    if (destination === undefined) return this.#misfit(request, method)
     const { kind, name } = destination
-    const send = ({ group, route: { backend, original } }: Place): void =>
-      this.#relay.send(id, backend, {
-        method,
-        params: Translation.enabled(destination.under(original), this.#abilities(group, backend.id)),
+    const send = ({ fleet, route: { backend, original } }: ResolvedName): void =>
+      this.#relay.send(request, backend, {
+        params: Translation.enabled(destination.under(original), this.#abilities(fleet, backend.id)),
         arrived: (result) => Destination.arrived(method, destination, original, result)
       })
-    const { hasStatus, status } = this.#surroundings
+    const { hasStatus, status } = this.#context
     const said = hasStatus() ? StatusTool.asked(method, name) : undefined
     if (said !== undefined) {
-      return this.#relay.after(id, status(this.#own.group), (report) => this.#relay.answer(id, said(report)))
+      const report = status(this.#servers.fleets)
+      return this.#relay.after(request, report, (report) => request.answer({ result: said(report) }))
     }
-    const place = this.#places.find(kind, name)
-    if (place === undefined) this.#relay.after(id, this.#places.route(kind, name), send)
-    else send(place)
+    const resolved = this.#names.find(kind, name)
+    if (resolved === undefined) this.#relay.after(request, this.#names.resolve(kind, name), send)
+    else send(resolved)
   }
 
-  /** What a server is told in a request that the client can do: one that clients share, and that has no session in which it was told. */
-  #abilities(group: Group, server: string): unknown {
-    const { servers, shared } = this.#surroundings
-    const isTold = group !== shared || Initialize.versions.includes(servers.introduction(server)?.protocolVersion ?? "")
-    return isTold ? undefined : this.#introduced?.capabilities
+  /** What a server is told in a request that the client can do, if it was not told that in a session. */
+  #abilities(fleet: HolderFleet, server: string): unknown {
+    return fleet.knowsItsClient(server) ? undefined : this.#introduced?.capabilities
   }
 
-  #misfit(id: RequestId, method: Parameters<typeof explain>[0], params: unknown): void {
-    this.#relay.after(id, Effect.promise(() => explain(method, params)), (error) => this.#relay.fail(id, error))
+  #misfit(request: ClientRequest, method: Parameters<typeof explain>[0]): void {
+    const explained = Effect.promise(() => explain(method, request.params))
+    this.#relay.after(request, explained, (error) => request.answer({ error }))
   }
 
   /** Answers what the client wished once it is remembered: whoever has the answer loses nothing when the gateway is killed. */
-  #answerOnce(id: RequestId, remembered: Promise<void>): void {
-    this.#relay.after(id, Effect.promise(() => remembered), () => this.#relay.answer(id, {}), "unknown")
-  }
-
-  #refuse(id: RequestId, code: number, message: string): void {
-    this.#relay.fail(id, { code, message })
-  }
-
-  // --- servers of its own
-
-  /** Whose they are; nobody's where there is no session that they could belong to. */
-  #owner(): Owner | undefined {
-    const client = this.#introduced
-    if (client === undefined || this.#client.isStateless === true) return undefined
-    return {
-      client,
-      receiver: (server) => ({
-        notified: (notification) => this.#ownNotified(server, notification),
-        asked: (request, signal) => this.#relay.ask(server, request, signal)
-      }),
-      listsChanged: (kinds) => this.listsChanged(kinds),
-      hasRoom: (count) => this.#client.startsServers?.(count) ?? true,
-      opened: (group) => this.#standing.join(group)
-    }
-  }
-
-  #ownNotified(server: string, notification: ServerNotification): void {
-    const { method, params } = notification
-    if (method === "notifications/message") Logged.of(server, notification, (one) => this.logged(server, one))
-    else if (method === "notifications/resources/updated") this.#own.group?.subscriptions.updated(server, params ?? {})
-    // Its lists are compared when they are read again.
-    else if (!method.endsWith("/list_changed") && isReadable(params)) this.#relay.pass(notification, server)
-  }
-
-  #run(effect: Effect.Effect<void>): void {
-    Runtime.runFork(this.#surroundings.runtime)(effect)
+  #answerOnce(request: ClientRequest, remembered: Promise<void>): void {
+    this.#relay.after(request, Effect.promise(() => remembered), () => request.answer({ result: {} }), "unknown")
   }
 }

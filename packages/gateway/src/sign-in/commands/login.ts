@@ -65,7 +65,7 @@ export const run = (options: Options, output: Output) =>
       method: options.method,
       redirect: { port: options.callbackPort },
       browser,
-      patience: 0
+      loginWait: 0
     })
     yield* signIn.askAgain
     const connector = yield* target.connector(signIn.authorization)

@@ -25,7 +25,7 @@ export interface Options {
 }
 
 /** How long an authorization server may take to hear of it. */
-const patience = "10 seconds"
+const revocationTimeout = "10 seconds"
 
 /** Revokes the tokens at the authorization server (RFC 7009); succeeds with whether the server has confirmed this. */
 const revoke = (grant: Grant.Grant): Effect.Effect<boolean> =>
@@ -45,7 +45,7 @@ const revoke = (grant: Grant.Grant): Effect.Effect<boolean> =>
     })
     return answer.ok
   }).pipe(
-    Effect.timeout(patience),
+    Effect.timeout(revocationTimeout),
     Effect.orElseSucceed(() => false)
   )
 

@@ -1,0 +1,59 @@
+/**
+ * Lets telemetry measure a backend. What it throws is reported to the backend, and stops neither that nor a call.
+ */
+import type { CallObserver, Observer, Telemetry } from "../observe/Telemetry.js"
+import type { Connector } from "../port/Connector.js"
+import type { BackendState } from "../state/BackendState.js"
+
+/** Lets telemetry measure a backend, before anything happens to it. */
+export const measure = (state: BackendState, { transport }: Connector, telemetry: Telemetry): void => {
+  const { published, clock, id } = state
+  const report = (defect: unknown) => state.reportDefect("telemetry", defect)
+  const safely = guard(report)
+  safely(() => {
+    const observer = telemetry.observe({
+      id,
+      transport,
+      state: published.value.state._tag,
+      clock,
+      connection: () => published.value.current?.connection
+    })
+    state.telemetry = guarded(observer, report)
+    state.events.listen(state.telemetry.event)
+  })
+}
+
+const guard = (report: (defect: unknown) => void) => <A>(run: () => A): A | undefined => {
+  try {
+    return run()
+  } catch (defect) {
+    report(defect) // guard: telemetry-throws
+    return undefined
+  }
+}
+
+/** The same observer. What it throws is reported, and a call or a request whose measuring cannot begin is made without. */
+const guarded = (observer: Observer, report: (defect: unknown) => void): Observer => {
+  const safely = guard(report)
+  return {
+    hasSpans: observer.hasSpans,
+    event: (event) => safely(() => observer.event(event)),
+    beat: (sent, failure, millis) => safely(() => observer.beat(sent, failure, millis)),
+    breakerOpened: (method, reason) => safely(() => observer.breakerOpened(method, reason)),
+    call: (method, params, parent) => {
+      const call = safely(() => observer.call(method, params, parent))
+      return call === undefined ? unmeasured : {
+        attempt: (on) =>
+          safely<ReturnType<typeof call.attempt>>(() => {
+            const attempt = call.attempt(on)
+            if (attempt === undefined) return undefined
+            const { params, span } = attempt
+            return { params, span, end: (exit) => safely(() => attempt.end(exit)) }
+          }),
+        end: (exit) => safely(() => call.end(exit))
+      }
+    }
+  }
+}
+
+const unmeasured: CallObserver<never> = { attempt: () => undefined, end: () => {} }

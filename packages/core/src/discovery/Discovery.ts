@@ -1,0 +1,219 @@
+/**
+ * Reading what a server offers: every list to its end, bounded against a server that never ends (P5).
+ */
+import { Effect, Predicate } from "effect"
+import { longestKey, mostProblems } from "../catalog/Bounds.js"
+import { empty, type Kind, type Lists, type Problem, type Snapshot } from "../catalog/Catalog.js"
+import { byKind, keys, kinds } from "../catalog/Kind.js"
+import * as Nesting from "../catalog/Nesting.js"
+import { RequestError } from "../Errors.js"
+import { cut } from "../observe/PlainText.js"
+import type { Policy } from "../options/Policy.js"
+import type { Connection } from "../port/Connection.js"
+import type { Method } from "../port/Method.js"
+import { withDeadline } from "../port/withDeadline.js"
+import * as Freshness from "./Freshness.js"
+
+export const methods: { readonly [K in Kind]: Method } = {
+  tools: "tools/list",
+  prompts: "prompts/list",
+  resources: "resources/list",
+  resourceTemplates: "resources/templates/list"
+}
+
+/** The kinds that a notification says have changed. */
+export const changedBy = (method: string): ReadonlyArray<Kind> => {
+  switch (method) {
+    case "notifications/tools/list_changed":
+      return ["tools"]
+    case "notifications/prompts/list_changed":
+      return ["prompts"]
+    case "notifications/resources/list_changed":
+      return ["resources", "resourceTemplates"]
+    default:
+      return []
+  }
+}
+
+/** One list, and what could not be taken from it. */
+export interface ReadList {
+  readonly kind: Kind
+  readonly entries: ReadonlyArray<unknown>
+  readonly problems: ReadonlyArray<Problem>
+  /** It was not read to its end: it is too long, or has no end. */
+  readonly truncated: boolean
+  /** The server gave it. */
+  readonly given: boolean
+  /** How long it holds, in milliseconds, where the server says so. */
+  readonly timeToLive: number | undefined
+  /** The server answered with an error in place of the list: what was known of it before stays. */
+  readonly refused: string | undefined
+  /** That error, where a server which has forgotten the session may answer it, too. (R12) */
+  readonly doubtful: RequestError | undefined
+}
+
+/** JSON-RPC "method not found". */
+const methodNotFound = -32601
+
+/**
+ * Reads lists of the kinds that the server has a capability for; the others are empty. Fails where the server did not answer;
+ * an error for an answer is no failure of the connection and concerns that list alone (H2, H3). `answered` is called after each list
+ * that the server answered.
+ */
+export const read = (
+  backend: string,
+  connection: Connection,
+  wanted: Iterable<Kind>,
+  policy: Policy,
+  answered: () => void
+): Effect.Effect<ReadonlyArray<ReadList>, RequestError> =>
+  Effect.forEach([...wanted], (kind) =>
+    hasCapability(connection, kind)
+      ? Effect.tap(readList(backend, connection, kind, policy), () => Effect.sync(answered))
+      : Effect.succeed(nothing(kind)))
+
+/** A list that has no entries, as far as we know. */
+const nothing = (kind: Kind): ReadList => ({
+  kind,
+  entries: [],
+  problems: [],
+  truncated: false,
+  given: false,
+  timeToLive: undefined,
+  refused: undefined,
+  doubtful: undefined
+})
+
+const hasCapability = (connection: Connection, kind: Kind): boolean =>
+  connection.capabilities[kind === "resourceTemplates" ? "resources" : kind] !== undefined
+
+/** A name as it is shown. */
+const quoted = (name: string): string => JSON.stringify(cut(name, 200))
+
+const readList = (
+  backend: string,
+  connection: Connection,
+  kind: Kind,
+  policy: Policy
+): Effect.Effect<ReadList, RequestError> =>
+  Effect.gen(function*() {
+    const { maxDepth, maxEntries, maxPages } = policy.discovery
+    const byKey = new Map<string, unknown>()
+    const problems: Array<Problem> = []
+    let unreported = 0
+    const problem = (name: string, message: string): void => {
+      if (problems.length < mostProblems) problems.push({ backend, kind, name: cut(name, 200), message })
+      else unreported++
+    }
+    const cursors = new Set<string>()
+    let cursor: string | undefined
+    let dropped = false
+    let truncated = false
+    let timeToLive: number | undefined
+    const stop = (message: string) => {
+      truncated = true
+      problems.push({ backend, kind, name: "", message })
+    }
+    for (let page = 0;; page++) {
+      if (page >= maxPages) {
+        stop(`${methods[kind]} of ${backend} does not end: read ${maxPages} pages (discovery.maxPages)`)
+        break
+      }
+      const { request: timeout } = policy.timeouts
+      const params = cursor === undefined ? undefined : { cursor }
+      const asking = Effect.suspend(() => connection.request(methods[kind], params, { timeout }))
+      const result = yield* withDeadline<unknown>(asking, timeout)
+      const { entries, nextCursor, ttlMs } = yield* pageOf(kind, result)
+      timeToLive = Freshness.shorter(timeToLive, Freshness.timeToLive(ttlMs))
+      for (const entry of entries) {
+        const key = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
+        if (typeof key !== "string" || key === "") problem("", `${backend} has an entry of ${kind} without a name`)
+        else if (key.length > longestKey[kind]) {
+          const limit = `has a ${keys[kind]} of more than ${longestKey[kind]} characters`
+          problem(key, `${backend} has ${kind} ${quoted(key)} that ${limit}; it is left out`)
+        } else if (Nesting.isDeeper(entry, maxDepth)) {
+          const limit = `more than ${maxDepth} levels deep (discovery.maxDepth)`
+          problem(key, `${backend} has ${kind} ${quoted(key)} that is nested ${limit}; it is left out`)
+        } else if (byKey.has(key)) {
+          problem(key, `${backend} names ${kind} ${quoted(key)} twice; the first is used`)
+        } else if (byKey.size < maxEntries) byKey.set(key, entry)
+        else dropped = true
+      }
+      if (byKey.size >= maxEntries && (dropped || nextCursor !== undefined)) {
+        stop(`${methods[kind]} of ${backend} is too long: took ${maxEntries} entries (discovery.maxEntries)`)
+        break
+      }
+      if (nextCursor === undefined) break
+      if (cursors.has(nextCursor)) {
+        stop(`${methods[kind]} of ${backend} repeats a cursor`)
+        break
+      }
+      cursors.add(nextCursor)
+      cursor = nextCursor
+    }
+    if (unreported > 0) {
+      problems.push({
+        backend,
+        kind,
+        name: "",
+        message: `${backend} has ${unreported} more entries of ${kind} with such problems`
+      })
+    }
+    return { ...nothing(kind), entries: [...byKey.values()], problems, truncated, timeToLive, given: true }
+  }).pipe(
+    Effect.catchIf(
+      (error) => error.reason === "remote" || error.reason === "protocol",
+      (error) =>
+        Effect.succeed<ReadList>(
+          error.code === methodNotFound
+            ? nothing(kind)
+            : {
+              ...nothing(kind),
+              refused: `${methods[kind]} of ${backend}: ${error.message}`,
+              doubtful: error.ifSessionLost === undefined ? undefined : error
+            }
+        )
+    )
+  )
+
+interface Page {
+  readonly entries: ReadonlyArray<unknown>
+  readonly nextCursor: string | undefined
+  readonly ttlMs: unknown
+}
+
+/** A page as it should be, from a server that may send anything. */
+const pageOf = (kind: Kind, result: unknown): Effect.Effect<Page, RequestError> => {
+  const page = Predicate.isRecord(result) ? result : {}
+  const entries = page[kind]
+  return Array.isArray(entries)
+    ? Effect.succeed({
+      entries,
+      nextCursor: typeof page["nextCursor"] === "string" ? page["nextCursor"] : undefined,
+      ttlMs: page["ttlMs"]
+    })
+    : Effect.fail(
+      new RequestError({ fate: "answered", reason: "protocol", message: `the answer has no list of ${kind}` })
+    )
+}
+
+/** Lists, and what is wrong with them. */
+type Known = Lists & Pick<Snapshot, "problems" | "truncated">
+
+/** What was read, over what was known: a list that was refused keeps its last good entries (P3). */
+export const merge = (before: Known | undefined, lists: ReadonlyArray<ReadList>, backend: string): Known => {
+  const known = before ?? { ...empty, problems: [], truncated: [] }
+  const fresh = new Map<Kind, ReadonlyArray<unknown>>()
+  const problems: Array<Problem> = []
+  for (const { entries, kind, problems: found, refused } of lists) {
+    if (refused === undefined) fresh.set(kind, entries)
+    problems.push(...(refused === undefined ? found : [{ backend, kind, name: "", message: refused }]))
+  }
+  const readKinds = new Set(lists.map((list) => list.kind))
+  const truncated = new Set(lists.filter((list) => list.truncated).map((list) => list.kind))
+  return {
+    ...byKind((kind) => fresh.get(kind) ?? known[kind]) as Lists,
+    problems: [...known.problems.filter((problem) => !readKinds.has(problem.kind)), ...problems],
+    truncated: kinds.filter((kind) => fresh.has(kind) ? truncated.has(kind) : known.truncated.includes(kind))
+  }
+}

@@ -1,0 +1,372 @@
+/**
+ * Reading the lists of whichever runtime is installed, and publishing them.
+ */
+import { Effect, Random, Schedule } from "effect"
+import type { Kind, Snapshot } from "../catalog/Catalog.js"
+import { kinds as allKinds } from "../catalog/Kind.js"
+import { RequestError } from "../Errors.js"
+import type { Probe } from "../health/Probe.js"
+import type { SessionDoubt } from "../health/SessionDoubt.js"
+import { backoff } from "../internal/backoff.js"
+import { formatMillis } from "../internal/formatMillis.js"
+import * as SafeLog from "../internal/SafeLog.js"
+import { withDeadline } from "../port/withDeadline.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
+import * as Discovery from "./Discovery.js"
+import { Freshness } from "./Freshness.js"
+
+/** One reading of lists at a time; what is asked for meanwhile is read after it, once. (P4) */
+interface Reading {
+  readonly runtime: Runtime
+  readonly wanted: Set<Kind>
+  readonly lock: Effect.Semaphore
+  readonly freshness: Freshness
+  /** Lists whose changes nobody announces are read now and then. */
+  polling: boolean
+  running: boolean
+  /** The lists are being read. */
+  underWay: boolean
+  /** The session has given a list, now or to a connection before. */
+  given: boolean
+  /** When the last one ended. */
+  endedAt: number
+  /** The server has announced a change while the lists were read, or less than `minRefreshInterval` after that. */
+  announcedSoon: boolean
+  /** Readings in a row that were asked for that soon. */
+  soonInARow: number
+}
+
+const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => ({
+  runtime,
+  given: false,
+  wanted: new Set(kinds),
+  lock: Effect.unsafeMakeSemaphore(1),
+  freshness: new Freshness(),
+  polling: false,
+  running: false,
+  underWay: false,
+  endedAt: Number.NEGATIVE_INFINITY,
+  announcedSoon: false,
+  soonInARow: 0
+})
+
+/** A server that announces a change too soon after so many readings in a row keeps doing it. */
+const many = 20
+
+/** Reads the lists of one backend. */
+export class Refresh {
+  readonly #backend: BackendState
+  readonly #probe: Probe
+  readonly #doubt: SessionDoubt
+  #reading: Reading | undefined
+  /** Whether anybody wants a catalogue. */
+  #isWanted: boolean
+  /** Whether it was said that the server announces changes too often. */
+  #warned = false
+
+  constructor(backend: BackendState, probe: Probe, doubt: SessionDoubt) {
+    this.#backend = backend
+    this.#probe = probe
+    this.#doubt = doubt
+    this.#isWanted = backend.policy.discovery.mode === "eager"
+  }
+
+  /** Begins for a runtime that has just been installed, where somebody wants its lists. */
+  attach(runtime: Runtime): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#isWanted) return this.#begin(runtime, allKinds)
+      this.#backend.firstOutcome.complete()
+      return Effect.void
+    })
+  }
+
+  /** Somebody asks for the catalogue: reads the lists of the installed runtime, and of each later one. */
+  get enable(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#isWanted) return Effect.void
+      this.#isWanted = true
+      const { current } = this.#backend.published.value
+      return current === undefined ? Effect.void : this.#begin(current.runtime, allKinds)
+    })
+  }
+
+  /** Reads some lists of a runtime now, and all of them again every `refreshInterval`. Happens once for a runtime. */
+  #begin(runtime: Runtime, kinds: ReadonlyArray<Kind>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#reading?.runtime === runtime) return Effect.void
+      this.#reading = makeReading(runtime, kinds)
+      const { refreshInterval } = this.#backend.policy.discovery
+      if (refreshInterval === undefined) return this.readChanged(runtime)
+      const all = Effect.suspend(() => this.#noteChanged(runtime, allKinds) ? this.readChanged(runtime) : Effect.void)
+      const again = runtime.fork(Effect.schedule(all, Schedule.spaced(refreshInterval)))
+      return Effect.asVoid(Effect.zipRight(this.readChanged(runtime), again))
+    })
+  }
+
+  /** The server says that lists have changed. True where `readChanged` has to be called: nothing is read now that will see it. */
+  announced(runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean {
+    const reading = this.#reading
+    const isSoon = reading?.runtime === runtime && (reading.underWay || this.#tooSoon(reading) > 0)
+    if (isSoon) reading.announcedSoon = true
+    return this.#noteChanged(runtime, kinds)
+  }
+
+  /**
+   * Somebody looks at the catalogue. Where lists are older than the server lets them become, they are shown as stale, and read again
+   * in the background.
+   */
+  touch(): void {
+    const reading = this.#reading
+    if (reading === undefined || !reading.freshness.hasExpired(this.#backend.now())) return
+    const { runtime } = reading
+    if (!this.#backend.isCurrent(runtime)) return
+    if (!this.#backend.published.value.expired) this.#backend.publish({ expired: true }) // guard: expired-is-stale
+    // What is being read now may be just that; where it is not, whoever asks next asks for it.
+    if (reading.running) return
+    const isNew = this.#noteChanged(runtime, reading.freshness.expired(this.#backend.now()))
+    if (isNew) this.#backend.send({ _tag: "ListsChanged", runtime })
+  }
+
+  /** Polls the lists whose changes nobody announces, as long as there are some. */
+  #poll(reading: Reading): Effect.Effect<void> {
+    const { runtime } = reading
+    if (reading.polling || runtime.unannounced.length === 0) return Effect.void
+    reading.polling = true
+    const { refreshInterval } = this.#backend.policy.discovery
+    const wait = Effect.flatMap(
+      Random.next,
+      (draw) => Effect.sleep(reading.freshness.pollAfter(runtime.unannounced, refreshInterval, draw))
+    )
+    const once = Effect.zipRight(
+      wait,
+      Effect.suspend(() => this.#noteChanged(runtime, runtime.unannounced) ? this.readChanged(runtime) : Effect.void)
+    )
+    return Effect.asVoid(runtime.fork(
+      Effect.ensuring(
+        Effect.repeat(once, { while: () => runtime.unannounced.length > 0 }),
+        Effect.sync(() => {
+          reading.polling = false
+        })
+      )
+    ))
+  }
+
+  #noteChanged(runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean {
+    const reading = this.#reading
+    if (reading?.runtime !== runtime || kinds.every((kind) => reading.wanted.has(kind))) return false
+    for (const kind of kinds) reading.wanted.add(kind)
+    return !reading.running
+  }
+
+  /**
+   * Reads the lists that have changed, in the background, again and again until it has them or the runtime is lost; and polls those
+   * whose changes nobody announces.
+   */
+  readChanged(runtime: Runtime): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const reading = this.#reading
+      if (reading?.runtime !== runtime) return Effect.void
+      const poll = this.#poll(reading)
+      if (reading.running || reading.wanted.size === 0) return poll
+      reading.running = true
+      return Effect.zipRight(poll, Effect.asVoid(runtime.fork(this.#readUntilDone(reading))))
+    })
+  }
+
+  /** Reads all lists now, for somebody who waits. (P9) */
+  now(installed: LiveConnection): Effect.Effect<void, RequestError> {
+    return Effect.suspend(() => {
+      const first = this.#isWanted ? Effect.void : this.#begin(installed.runtime, [])
+      this.#isWanted = true
+      return Effect.zipRight(
+        first,
+        Effect.suspend(() => {
+          const { runtime } = installed
+          const reading = this.#reading?.runtime === runtime ? this.#reading : makeReading(runtime, [])
+          return this.#readOnce(installed, allKinds, reading)
+        })
+      )
+    })
+  }
+
+  /** How long it is, in milliseconds, until the lists may be read again; not above 0 where they may be read now. (P11) */
+  #tooSoon({ endedAt }: Reading): number {
+    return endedAt + this.#backend.policy.discovery.minRefreshInterval - this.#backend.now()
+  }
+
+  /** Waits until the lists may be read again, and warns, once, of a server that keeps announcing changes sooner. */
+  #pace(reading: Reading): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      reading.soonInARow = reading.announcedSoon ? reading.soonInARow + 1 : 0
+      reading.announcedSoon = false
+      const wait = this.#tooSoon(reading)
+      const warned = reading.soonInARow >= many ? this.#warn : Effect.void
+      return wait <= 0 ? warned : Effect.zipRight(warned, Effect.sleep(wait)) // guard: lists-paced
+    })
+  }
+
+  get #warn(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#warned) return Effect.void
+      this.#warned = true
+      const { id, policy: { discovery } } = this.#backend
+      const interval = formatMillis(discovery.minRefreshInterval)
+      return SafeLog.warning(
+        `${id}: the server has announced ${many} times in a row, less than ${interval} after its lists were read, that they ` +
+          `have changed. They are read at most once in ${interval} (discovery.minRefreshInterval); a server should ` +
+          "announce a change only where there is one"
+      )
+    })
+  }
+
+  #readUntilDone(reading: Reading): Effect.Effect<void> {
+    const once: Effect.Effect<void, RequestError> = Effect.zipRight(this.#pace(reading), this.#readWanted(reading))
+    return Effect.retry(once, backoff(this.#backend.policy.reconnect)).pipe(
+      Effect.repeat({
+        while: () => {
+          reading.running = this.#backend.isCurrent(reading.runtime) && reading.wanted.size > 0
+          return reading.running
+        }
+      }),
+      Effect.onError(() =>
+        Effect.sync(() => {
+          reading.running = false
+        })
+      ),
+      Effect.ignore
+    )
+  }
+
+  #readWanted(reading: Reading): Effect.Effect<void, RequestError> {
+    return Effect.suspend(() => {
+      const { current } = this.#backend.published.value
+      if (current?.runtime !== reading.runtime) return Effect.void
+      const kinds = [...reading.wanted]
+      reading.wanted.clear()
+      return Effect.tapError(this.#readOnce(current, kinds, reading), (error) =>
+        Effect.sync(() => {
+          for (const kind of kinds) reading.wanted.add(kind)
+          this.#backend.firstOutcome.complete()
+          if (error.fate === "answered") reading.runtime.answeredWithError(this.#backend.now())
+        }))
+    })
+  }
+
+  #readOnce(
+    installed: LiveConnection,
+    kinds: ReadonlyArray<Kind>,
+    reading: Reading
+  ): Effect.Effect<void, RequestError> {
+    const { connection, runtime } = installed
+    const backend = this.#backend
+    const { id, policy } = backend
+    const lists = Discovery.read(id, connection, kinds, policy, () => runtime.answered(backend.now()))
+    const begin = Effect.sync(() => {
+      reading.underWay = true
+    })
+    const end = Effect.sync(() => {
+      reading.underWay = false
+      reading.endedAt = backend.now()
+    })
+    const bounded = withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
+    return reading.lock.withPermits(1)(
+      Effect.matchEffect(Effect.zipRight(begin, Effect.ensuring(bounded, end)), {
+        onSuccess: (lists) =>
+          Effect.zipRight(
+            this.#settle(installed, reading, lists),
+            Effect.sync(() => this.#publish(installed, lists, reading.freshness))
+          ),
+        onFailure: (error) =>
+          Effect.zipRight(
+            this.#failIfLost(installed, reading, error),
+            Effect.suspend(() => {
+              if (backend.isCurrent(runtime)) {
+                backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
+                this.#probe.countFailure(runtime, "discovery", error)
+              }
+              return Effect.fail(error)
+            })
+          )
+      })
+    )
+  }
+
+  /** A session that gives none of its lists any more may be forgotten. */
+  #settle(
+    installed: LiveConnection,
+    reading: Reading,
+    lists: ReadonlyArray<Discovery.ReadList>
+  ): Effect.Effect<void, RequestError> {
+    return Effect.suspend(() => {
+      const given = lists.flatMap(({ given, kind }) => given ? [Discovery.methods[kind]] : [])
+      this.#doubt.given(installed, given)
+      if (given.length === 0) {
+        return this.#failIfLost(installed, reading, lists.find(({ doubtful }) => doubtful !== undefined)?.doubtful)
+      }
+      reading.given = true
+      return Effect.void
+    })
+  }
+
+  /**
+   * Fails where lists were refused because the session is lost, which is found out first. Where the session has never given one, their
+   * refusal says nothing: many servers let in whom they give no lists. (R12)
+   */
+  #failIfLost(
+    installed: LiveConnection,
+    { given }: Reading,
+    error: RequestError | undefined
+  ): Effect.Effect<void, RequestError> {
+    const gaveLists = given || installed.connection.resumed === true
+    if (error?.ifSessionLost === undefined || !gaveLists) return Effect.void
+    const lost = new RequestError({ fate: "rejected", reason: "session", message: error.message, cause: error })
+    return Effect.flatMap(this.#doubt.settle(installed, error), (isLost) => isLost ? Effect.fail(lost) : Effect.void)
+  }
+
+  /** Publishes what was read, if its runtime is still the installed one. */
+  #publish(
+    { connection, runtime }: LiveConnection,
+    lists: ReadonlyArray<Discovery.ReadList>,
+    freshness: Freshness
+  ): void {
+    const backend = this.#backend
+    const slot = backend.published.value
+    if (slot.current?.runtime !== runtime) return // guard: late-lists
+    freshness.read(lists, backend.now())
+    const expired = slot.expired && freshness.hasExpired(backend.now())
+    for (const { refused } of lists) {
+      if (refused !== undefined) {
+        backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: refused })
+      }
+    }
+    const revision = slot.revision + 1
+    const snapshot: Snapshot = {
+      ...Discovery.merge(slot.snapshot, lists, backend.id),
+      generation: runtime.generation,
+      revision,
+      stale: false,
+      serverInfo: connection.serverInfo,
+      capabilities: connection.capabilities,
+      instructions: connection.instructions,
+      protocolVersion: connection.protocolVersion
+    }
+    const known = slot.snapshot && { ...slot.snapshot, revision, stale: slot.snapshot.stale && !slot.expired }
+    const isNew = known === undefined || !isSame(known, snapshot)
+    if (isNew) {
+      backend.publish({ revision, snapshot, expired })
+      backend.keep(snapshot)
+    } else if (slot.expired) backend.publish({ expired })
+    this.#backend.firstOutcome.complete()
+  }
+}
+
+/** Whether two catalogues say the same. What is no JSON, as a connector in this process may have it, counts as new. */
+const isSame = (a: Snapshot, b: Snapshot): boolean => {
+  try {
+    return JSON.stringify(a) === JSON.stringify(b)
+  } catch {
+    return false
+  }
+}

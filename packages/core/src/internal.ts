@@ -1,0 +1,42 @@
+/**
+ * What the other packages of Lifeline use of the core, and nobody else should: it may change with each minor version, without notice. They
+ * depend on the same minor version.
+ */
+import type { Effect } from "effect"
+import type { Backend, BackendHandle } from "./backend/BackendHandle.js"
+import type { CallError } from "./Errors.js"
+import type { Fleet } from "./Fleet.js"
+import type { Routed } from "./fleet/CatalogIndex.js"
+import type { Route, Router } from "./fleet/Router.js"
+import type { CallOptions } from "./options/CallOptions.js"
+import type { Method, Params, Result } from "./port/Method.js"
+
+export * as Nesting from "./catalog/Nesting.js"
+export { maySay } from "./fleet/names.js"
+export { underAskedUri } from "./fleet/Router.js"
+export * as Unknown from "./fleet/Unknown.js"
+export * as Lifecycle from "./lifecycle/Lifecycle.js"
+export * as PlainText from "./observe/PlainText.js"
+export * as Check from "./options/Check.js"
+export * as Problem from "./options/Problem.js"
+export * as TimeSpan from "./options/TimeSpan.js"
+
+/**
+ * `Backend.request` for callers that have no fiber, and want to make one only if they need it. Calls `next` once, perhaps before this
+ * returns. `next` gets the exit of the request; or, if there is no connection, something went wrong, or telemetry makes a span of the call,
+ * an effect that carries on with it. Returns a function that cancels the request, as long as `next` was not called. If you interrupt the
+ * fiber of that effect, call this function too: a fiber that has not begun is interrupted without a trace. The function returns what
+ * becomes of the request: `notSent`, or `unknown` if the server may carry it out. If there is such a fiber, call the function once more
+ * when that has ended, because only then it is known.
+ */
+export const start = <M extends Method>(
+  backend: Backend,
+  method: M,
+  params: Params<M>,
+  options: CallOptions | undefined,
+  next: (rest: Effect.Effect<Result<M>, CallError>) => void
+): () => "notSent" | "unknown" => (backend as BackendHandle).calls.start(method, params, options, next)
+
+/** `Fleet.route` without an Effect: returns `undefined` at once if no backend is known to offer this. For programs that use `start`. */
+export const find = (fleet: Fleet, kind: Routed, name: string): Route | undefined =>
+  (fleet as Fleet & Pick<Router, "find">).find(kind, name)

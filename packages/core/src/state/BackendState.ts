@@ -1,0 +1,241 @@
+/**
+ * What readers see of a backend: one immutable value, which its supervisor publishes; and what is counted and emitted over
+ * the life of a backend.
+ */
+import { type Clock, Effect, Option } from "effect"
+import { type CatalogMemory, fromBefore, type Snapshot, visible } from "../catalog/Catalog.js"
+import { firstOf } from "../internal/firstOf.js"
+import { Hub } from "../internal/Hub.js"
+import { Inbox } from "../internal/Inbox.js"
+import * as SafeLog from "../internal/SafeLog.js"
+import { Signal } from "../internal/Signal.js"
+import { StateRef } from "../internal/StateRef.js"
+import { entries, State } from "../lifecycle/Lifecycle.js"
+import type { BackendObserver } from "../observe/BackendObserver.js"
+import { Event } from "../observe/Event.js"
+import type { Observer } from "../observe/Telemetry.js"
+import type { Policy } from "../options/Policy.js"
+import type { ServerNotification } from "../port/Connector.js"
+import type { Closed, LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { Message } from "./Message.js"
+
+/**
+ * What one Ref holds of a backend: state, generation and published snapshot change together, in one synchronous step. `current` is
+ * there exactly in Connected.
+ */
+export interface Slot {
+  readonly state: State
+  readonly current: LiveConnection | undefined
+  /** Of the last installed runtime; 0 before the first. */
+  readonly generation: number
+  /** What callers see: the last good catalogue, stale or not; nothing where it is withdrawn. (P2) */
+  readonly snapshot: Snapshot | undefined
+  /** Of the last published catalogue. */
+  readonly revision: number
+  /** The lists are older than the server lets them become, and are being read again. */
+  readonly expired: boolean
+  readonly nextAttemptAt: number | undefined
+  /** From when on a call may ask for an attempt in PermanentlyFailed; not without `reconnect.auto`. (R9, R13) */
+  readonly demandableFrom: number | undefined
+  readonly lastError: { readonly message: string; readonly at: number } | undefined
+}
+
+/** What is counted over the life of a backend. */
+export interface Counters {
+  connections: number
+  reconnects: number
+  errors: number
+  callsGivenUp: number
+  abandonedCloses: number
+  lastCloseError: string | undefined
+  lastAttemptAt: number | undefined
+  lastSuccessAt: number | undefined
+  /** Uptime of connections that have ended, in milliseconds. */
+  pastUptime: number
+}
+
+/** An event without what every event has. */
+type EventBody = Event extends infer E ? E extends Event ? Omit<E, "backend" | "at"> : never : never
+
+/** Everything that is known and emitted about one backend. All of it is synchronous. */
+export class BackendState {
+  readonly id: string
+  readonly policy: Policy
+  readonly clock: Clock.Clock
+  /** When its fleet was made; undefined for a backend on its own. */
+  readonly fleetStartedAt: number | undefined
+  /** The one Ref of the backend: its generation and its published snapshot, with its state. Only `publish` writes it. */
+  readonly published: StateRef<Slot>
+  readonly events = new Hub<Event>()
+  readonly notifications = new Hub<ServerNotification>()
+  /** Set before anything happens, where somebody measures. */
+  telemetry: Observer | undefined
+  /** Set before anything happens, where a fleet or a test watches. */
+  observer: BackendObserver | undefined
+  readonly inbox = new Inbox<Message>()
+  /** Done once there is a first catalogue, or it is known that there is none yet. */
+  readonly firstOutcome = new Signal()
+  readonly counters: Counters = {
+    connections: 0,
+    reconnects: 0,
+    errors: 0,
+    callsGivenUp: 0,
+    abandonedCloses: 0,
+    lastCloseError: undefined,
+    lastAttemptAt: undefined,
+    lastSuccessAt: undefined,
+    pastUptime: 0
+  }
+  #demanded = false
+  readonly #memory: CatalogMemory | undefined
+
+  constructor(id: string, policy: Policy, clock: Clock.Clock, fleetStartedAt?: number, memory?: CatalogMemory) {
+    this.id = id
+    this.policy = policy
+    this.clock = clock
+    this.fleetStartedAt = fleetStartedAt
+    this.#memory = memory
+    const { disabled, lazy } = policy.lifecycle
+    const first: Slot = {
+      state: disabled ? State.Disabled() : lazy ? State.Idle() : State.Connecting({ probe: false }),
+      current: undefined,
+      generation: 0,
+      snapshot: memory?.remembered && fromBefore(memory.remembered),
+      revision: 0,
+      expired: false,
+      nextAttemptAt: undefined,
+      demandableFrom: undefined,
+      lastError: undefined
+    }
+    this.published = new StateRef<Slot>({ ...first, snapshot: this.#visible(first) })
+  }
+
+  /** A catalogue was read: it is kept for the next run of the program. */
+  keep(snapshot: Snapshot): void {
+    try {
+      this.#memory?.keep(snapshot)
+    } catch (defect) {
+      this.reportDefect("the memory of the catalogue", defect)
+    }
+  }
+
+  /** Sends the supervisor a message. */
+  send(message: Message): void {
+    this.inbox.offer(message)
+  }
+
+  /** A call waits for a connection: asks for an attempt, once, however many wait. */
+  demand(): void {
+    if (this.#demanded) return
+    this.#demanded = true
+    this.send({ _tag: "Demand" })
+  }
+
+  /** The supervisor takes the demand. */
+  takeDemand(): void {
+    this.#demanded = false
+  }
+
+  /** Something that others gave us has thrown: it is logged, and stops nobody. (L19) */
+  reportDefect(source: string, defect: unknown): void {
+    this.send({ _tag: "Defect", source, defect })
+  }
+
+  now(): number {
+    return this.clock.unsafeCurrentTimeMillis()
+  }
+
+  /**
+   * Sleeps until a time, in milliseconds on the Clock's scale. The step that sets the timer also reads how much time is left: with a
+   * duration that was computed earlier, a process that stood still in between would wait that much longer.
+   */
+  sleepUntil(time: number): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.sleep(Math.max(0, time - this.now())))
+  }
+
+  /** The result of some work, or nothing where it has not ended by this time; then it is interrupted, also in a finalizer. */
+  before<A, E>(time: number, work: Effect.Effect<A, E>): Effect.Effect<Option.Option<A>, E> {
+    return firstOf<Option.Option<A>, E>(Effect.asSome(work), Effect.as(this.sleepUntil(time), Option.none()))
+  }
+
+  /** Whether a runtime is the installed one: the fence for everything that a runtime reports. (L4) */
+  isCurrent(runtime: Runtime): boolean {
+    return this.published.value.current?.runtime === runtime
+  }
+
+  /** Whether a runtime has been up for long enough that what failed before it no longer counts. */
+  isStable(runtime: Runtime): boolean {
+    return this.now() - runtime.installedAt >= this.policy.reconnect.stableAfter
+  }
+
+  /** Counts a connection that was installed. */
+  recordConnection(): void {
+    this.counters.connections++
+    if (this.counters.connections > 1) this.counters.reconnects++
+    this.counters.lastSuccessAt = this.now()
+  }
+
+  /** Counts and emits how a runtime was closed; logs a close that went wrong. (L8) */
+  recordClose({ message, outcome, runtime: { generation, installed } }: Closed): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (outcome !== "closed") this.counters.lastCloseError = message
+      if (outcome === "abandoned") this.counters.abandonedCloses++
+      this.emit({ _tag: "RuntimeClosed", generation, installed, outcome, message })
+      return outcome === "closed"
+        ? Effect.void
+        : SafeLog.warning(`${this.id}: closing generation ${generation} was ${outcome}: ${message}`)
+    })
+  }
+
+  emit(event: EventBody): void {
+    const complete = { ...event, backend: this.id, at: this.now() } as Event
+    this.#observe((observer) => observer.event(complete))
+    this.events.emit(complete)
+  }
+
+  #observe(tell: (observer: BackendObserver) => void): void {
+    if (this.observer === undefined) return
+    try {
+      tell(this.observer)
+    } catch (defect) {
+      this.reportDefect("the observer of the backend", defect)
+    }
+  }
+
+  /** The backend is closed for good: ends every stream of it. */
+  end(): void {
+    this.published.end()
+    this.events.end()
+    this.notifications.end()
+  }
+
+  /** Publishes one new value of the slot, and emits what changed with it. */
+  publish(patch: Partial<Slot>): void {
+    const before = this.published.value
+    const patched = { ...before, ...patch }
+    const slot = { ...patched, snapshot: this.#visible(patched) }
+    this.published.set(slot)
+    this.#observe((observer) => observer.changed())
+    if (slot.state._tag !== before.state._tag) {
+      this.emit({ _tag: "StateChanged", from: before.state._tag, to: slot.state._tag, generation: slot.generation })
+    }
+    if (slot.snapshot !== before.snapshot) {
+      this.emit({
+        _tag: "CatalogChanged",
+        generation: slot.generation,
+        revision: slot.snapshot?.revision,
+        stale: slot.snapshot?.stale ?? true
+      })
+      this.#observe((observer) => observer.catalogChanged(slot.snapshot))
+    }
+  }
+
+  #visible({ current, expired, generation, snapshot, state }: Slot): Snapshot | undefined {
+    return snapshot && visible(snapshot, {
+      withdrawn: entries[state._tag].catalog === "withdrawn",
+      expired,
+      connectedGeneration: current === undefined ? undefined : generation
+    })
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * One attempt: makes a connection, asks the server again for what it kept, and lets `onConnected` prepare it.
+ */
+import { Cause, Effect, Either, Exit, Option, Predicate } from "effect"
+import type { Calls } from "../calls/Calls.js"
+import { ConnectError } from "../Errors.js"
+import { messageOf } from "../internal/messageOf.js"
+import type { BackendOptions } from "../options/BackendOptions.js"
+import { connectErrorOf, lossOf, problemOf } from "../port/checkConnector.js"
+import type { Loss } from "../port/Connection.js"
+import type { ConnectOptions } from "../port/Connector.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
+import type { RuntimeOwner } from "./RuntimeOwner.js"
+import type { RuntimeTasks } from "./RuntimeTasks.js"
+
+/** What an attempt needs of the backend that it is made for. */
+export interface Parts {
+  readonly backend: BackendState
+  readonly options: BackendOptions
+  readonly owner: RuntimeOwner
+  readonly calls: Calls
+  readonly tasks: RuntimeTasks
+}
+
+/**
+ * Makes an attempt and reports what came of it, whatever that is: also when it is interrupted, when the connector dies, or
+ * when it takes longer than `timeouts.connect`. What it acquired is owned all along; where it fails, it is retired.
+ */
+export const establish = (
+  parts: Parts,
+  generation: number,
+  report: (outcome: Either.Either<LiveConnection, ConnectError>) => void
+): Effect.Effect<void> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const { id, policy } = parts.backend
+      const runtime = yield* parts.owner.make(generation)
+      const { connect: millis } = policy.timeouts
+      let describe = nothing
+      const onAttempt = (given: typeof describe) => {
+        describe = given
+      }
+      const exit = yield* Effect.exit(restore(
+        Effect.timeoutFail(Effect.disconnect(prepared(parts, runtime, onAttempt)), {
+          duration: millis,
+          onTimeout: () => {
+            const known = inWords(describe)
+            const what = `no connection within ${millis} ms (timeouts.connect)`
+            return connectError(id, "timeout", known === undefined ? what : `${what}: ${known}`)
+          }
+        })
+      ))
+      if (Exit.isSuccess(exit)) return report(Either.right(exit.value))
+      const failed: Loss = { kind: "closed", message: "the attempt failed" }
+      yield* parts.owner.retire(runtime, failed) // guard: failed-attempt-is-retired
+      report(Either.left(errorOf(id, exit.cause)))
+    })
+  )
+
+/** A connection that is ready for calls. */
+const prepared = (
+  parts: Parts,
+  runtime: Runtime,
+  onAttempt: ConnectOptions["onAttempt"]
+): Effect.Effect<LiveConnection, ConnectError> => {
+  const { backend, calls } = parts
+  const { capabilities, clientInfo, connector, handlers, onConnected } = parts.options
+  const connect = Effect.suspend(() =>
+    connector.connect({
+      clientInfo,
+      capabilities,
+      handlers,
+      onNotification: (notification) => {
+        if (Predicate.isRecord(notification)) parts.tasks.notified(runtime, notification)
+      },
+      onHearing: (hearing) => parts.tasks.onHearing(runtime, hearing),
+      onDoubt: () => backend.send({ _tag: "Suspected", runtime }),
+      timeout: backend.policy.timeouts.connect,
+      onAttempt,
+      resume: parts.owner.suspended
+    })
+  )
+  return Effect.gen(function*() {
+    const connection = yield* runtime.acquire(connect)
+    const problem = problemOf(connection)
+    if (problem !== undefined) return yield* connectError(backend.id, "defect", problem)
+    const installed = { connection, runtime }
+    runtime.opened(connection, backend.now())
+    connection.onLost((given) => {
+      const loss = lossOf(given)
+      runtime.ended(loss)
+      backend.send({ _tag: "Lost", runtime, loss })
+    })
+    if (connection.resumed === true) return installed
+    yield* calls.sessionState.restore(backend.id, connection, backend.policy.timeouts.request)
+    if (onConnected !== undefined) {
+      yield* Effect.catchAllCause(Effect.suspend(() => onConnected(calls.session(installed))), (failure) => {
+        if (Cause.isInterrupted(failure)) return Effect.interrupt
+        const cause = Cause.squash(failure)
+        return connectError(backend.id, "onConnected", `onConnected failed: ${messageOf(cause)}`, cause)
+      })
+    }
+    return installed
+  })
+}
+
+/** A ConnectError of ours, which may pass. */
+export const connectError = (
+  backend: string,
+  reason: ConnectError["reason"],
+  message: string,
+  cause?: unknown
+): ConnectError => new ConnectError({ backend, reason, permanent: false, message, cause })
+
+/** The error of a failed attempt; a connector's defect is an error like any other. */
+const errorOf = (id: string, cause: Cause.Cause<ConnectError>): ConnectError =>
+  connectErrorOf(id, Option.getOrElse(Cause.failureOption(cause), () => Cause.squash(cause)))
+
+/** What a connector has to say of an attempt that takes too long, where it can say it. */
+const inWords = (describe: () => string | undefined): string | undefined => {
+  try {
+    return describe()
+  } catch {
+    return undefined
+  }
+}
+
+const nothing = (): string | undefined => undefined

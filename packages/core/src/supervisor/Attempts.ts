@@ -1,0 +1,54 @@
+/**
+ * The attempts of one backend: which of them have not ended, and what a new one waits for.
+ */
+import type { Either } from "effect"
+import { Effect, Fiber, FiberId } from "effect"
+import type { ConnectError } from "../Errors.js"
+import { awaitAtMost } from "../internal/deadline.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
+import * as Attempt from "./Attempt.js"
+import type { ConnectPermits } from "./ConnectPermits.js"
+
+/** Makes attempts, one after the other. */
+export class Attempts {
+  readonly #parts: Attempt.Parts
+  readonly #permits: ConnectPermits
+  readonly #overlap: boolean
+  /** The fibers of attempts that have not ended, cancelled ones too. */
+  readonly #running = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
+
+  /** `overlap`: a connection may be made while another one is still closing. */
+  constructor(parts: Attempt.Parts, permits: ConnectPermits, overlap: boolean) {
+    this.#parts = parts
+    this.#permits = permits
+    this.#overlap = overlap
+  }
+
+  /** One attempt, when those before it have ended and, where two connections would fight, have closed. */
+  run(
+    generation: number,
+    report: (outcome: Either.Either<LiveConnection, ConnectError>) => void
+  ): Effect.Effect<void> {
+    return Effect.withFiberRuntime((fiber) => {
+      const before = [...this.#running]
+      this.#running.add(fiber)
+      fiber.addObserver(() => this.#running.delete(fiber))
+      return Effect.gen(this, function*() {
+        yield* Fiber.awaitAll(before)
+        if (!this.#overlap) yield* this.#parts.owner.emptied // guard: no-overlap
+        yield* this.#permits.withPermit(Attempt.establish(this.#parts, generation, report))
+      })
+    })
+  }
+
+  /** Interrupts all, and does not wait. */
+  interruptAll(): void {
+    for (const fiber of this.#running) fiber.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  /** Waits for each that is running when this is called, at most so many milliseconds. */
+  ended(millis: number): Effect.Effect<void> {
+    const running = [...this.#running]
+    return Effect.forEach(running, (fiber) => awaitAtMost(fiber, millis), { discard: true })
+  }
+}

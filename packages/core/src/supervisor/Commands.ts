@@ -1,0 +1,160 @@
+/**
+ * Carries out what users ask of a backend. A command is answered by what ends it: by the attempt that it starts or joins, or
+ * by the teardown.
+ */
+import { Effect, Exit } from "effect"
+import type { Calls } from "../calls/Calls.js"
+import type { CommandError } from "../Errors.js"
+import * as Lifecycle from "../lifecycle/Lifecycle.js"
+import type { Loss } from "../port/Connection.js"
+import type { BackendState } from "../state/BackendState.js"
+import type { Command, PendingCommand } from "../state/Command.js"
+import type { Teardown } from "../state/Work.js"
+import type { Attempts } from "./Attempts.js"
+import type { ConnectionManager, Parts as ConnectionParts } from "./ConnectionManager.js"
+import type { Phase } from "./Phase.js"
+import type { RuntimeOwner } from "./RuntimeOwner.js"
+
+/** What commands work with. */
+export interface Parts extends ConnectionParts {
+  readonly connections: ConnectionManager
+}
+
+/** The commands of one backend. Each method runs in the supervisor's fiber, and waits for nothing. */
+export class Commands {
+  readonly #backend: BackendState
+  readonly #phase: Phase
+  readonly #owner: RuntimeOwner
+  readonly #attempts: Attempts
+  readonly #calls: Calls
+  readonly #connections: ConnectionManager
+  readonly #overlap: boolean
+
+  constructor({ attempts, backend, calls, connections, overlap, owner, phase }: Parts) {
+    this.#backend = backend
+    this.#phase = phase
+    this.#owner = owner
+    this.#attempts = attempts
+    this.#calls = calls
+    this.#connections = connections
+    this.#overlap = overlap
+  }
+
+  /** Carries out a command, or has what is under way answer it. */
+  carryOut(pending: PendingCommand): Effect.Effect<void> {
+    switch (pending.command) {
+      case "Disable":
+        return this.#disable(pending)
+      case "Disconnect":
+        return this.#disconnect(pending)
+      case "Reconnect":
+        return this.#reconnect(pending, Lifecycle.Event.Reconnect({ overlap: this.#overlap }))
+      case "Enable":
+        return this.#reconnect(pending, Lifecycle.Event.Enable())
+    }
+  }
+
+  /** Starts an attempt, or joins the one under way. */
+  #reconnect(pending: PendingCommand, event: Lifecycle.Event): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const { work } = this.#phase
+      const { current } = this.#backend.published.value
+      if (event._tag === "Enable" && current !== undefined) return pending.answer(Exit.void)
+      if (work?._tag === "Attempt") return void work.joined.push(pending)
+      if (work?._tag === "Teardown" && event._tag === "Enable") {
+        work.enables.push(pending)
+        return void this.#phase.move(event)
+      }
+      const patch = this.#overlap ? {} : this.#connections.clearErrorIfStable(current?.runtime)
+      if (!this.#phase.move(event, patch)) return this.#refuse([pending])
+      if (current === undefined) this.#connections.forgetOutage()
+      else if (!this.#overlap) {
+        this.#connections.recordUptime(current.runtime)
+        yield* this.#owner.retire(current.runtime)
+      }
+      yield* this.#connections.connect(false, [pending])
+    })
+  }
+
+  #disconnect(pending: PendingCommand): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      yield* this.#endAll(Lifecycle.Event.Disconnect(), "disconnected")
+      this.#backend.firstOutcome.complete()
+      pending.answer(Exit.void)
+    })
+  }
+
+  /** Tears everything down: Disabling until that has ended, then Disabled, nothing ever rolled back. (L10) */
+  #disable(pending: PendingCommand): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const { state, work } = this.#phase
+      if (state._tag === "Disabled") return pending.answer(Exit.void)
+      if (work?._tag === "Teardown") {
+        this.#phase.move(Lifecycle.Event.Disable())
+        work.disables.push(pending)
+        return this.#refuse(work.enables.splice(0))
+      }
+      const ended = this.#attempts.ended(this.#backend.policy.timeouts.close)
+      yield* this.#endAll(Lifecycle.Event.Disable(), "disabled")
+      this.#backend.firstOutcome.complete()
+      const teardown: Teardown = { _tag: "Teardown", disables: [pending], enables: [] }
+      const run = Effect.gen(this, function*() {
+        yield* ended
+        yield* this.#owner.retireAll({ kind: "closed", message: "disabled" })
+        yield* this.#owner.closed // guard: teardown-is-awaited
+        this.#backend.send({ _tag: "TornDown", teardown })
+      })
+      yield* this.#phase.begin(teardown, run)
+    })
+  }
+
+  /** What a disable ends has ended. */
+  tornDown(teardown: Teardown): Effect.Effect<void> {
+    if (!this.#phase.finish(teardown)) return Effect.void
+    this.#phase.move(Lifecycle.Event.TornDown())
+    for (const pending of teardown.disables) pending.answer(Exit.void)
+    if (this.#phase.state._tag !== "Connecting") return Effect.void
+    this.#connections.forgetOutage()
+    return this.#connections.connect(false, teardown.enables)
+  }
+
+  /** Ends what there is, attempt and runtime, because a command says so. */
+  #endAll(event: Lifecycle.Event, why: string): Effect.Effect<void> {
+    const { current } = this.#backend.published.value
+    if (!this.#phase.move(event, this.#connections.clearErrorIfStable(current?.runtime))) return Effect.void
+    const loss: Loss = { kind: "closed", message: why }
+    this.endWork()
+    this.#connections.forgetLoss()
+    this.#owner.failDraining(loss)
+    if (current !== undefined) this.#connections.recordUptime(current.runtime)
+    return Effect.gen(this, function*() {
+      yield* this.#owner.enter(this.#phase.state) // guard: unwanted-session-is-ended
+      if (current !== undefined) yield* this.#owner.retire(current.runtime, loss)
+    })
+  }
+
+  // --- answers
+
+  /** Ends what is under way, and answers the commands that wait for it. */
+  endWork(): void {
+    const work = this.#phase.end()
+    if (work?._tag === "Attempt") this.#refuse(work.joined)
+    if (work?._tag !== "Teardown") return
+    this.#refuse(work.enables)
+    for (const pending of work.disables) pending.answer(Exit.void)
+  }
+
+  /** Answers commands that are not carried out, each in its own name. */
+  #refuse(commands: ReadonlyArray<PendingCommand>): void {
+    for (const pending of commands) pending.answer(Exit.fail(this.#refusal(pending.command)))
+  }
+
+  #refusal(command: Command): CommandError {
+    return this.#calls.unavailable(`${command.toLowerCase()} was not carried out`)
+  }
+
+  /** Once the backend has closed, there is nothing left to disable or to disconnect. */
+  answerWhenClosed(command: Command): Exit.Exit<void, CommandError> {
+    return command === "Disable" || command === "Disconnect" ? Exit.void : Exit.fail(this.#refusal(command))
+  }
+}

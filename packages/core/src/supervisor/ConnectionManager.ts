@@ -1,0 +1,400 @@
+/**
+ * How the connections of a backend come and go by themselves: attempts and what follows on them, losses, and the wait for the next attempt.
+ */
+import { Effect, Either, Exit } from "effect"
+import type { Calls } from "../calls/Calls.js"
+import type { ConnectError } from "../Errors.js"
+import * as SafeLog from "../internal/SafeLog.js"
+import * as Lifecycle from "../lifecycle/Lifecycle.js"
+import type { Loss } from "../port/Connection.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState, Slot } from "../state/BackendState.js"
+import type { PendingCommand } from "../state/Command.js"
+import type { Attempt, Timer } from "../state/Work.js"
+import { connectError } from "./Attempt.js"
+import type { Attempts } from "./Attempts.js"
+import { LostSessions } from "./LostSessions.js"
+import { Outage } from "./Outage.js"
+import type { Phase } from "./Phase.js"
+import type { RuntimeOwner } from "./RuntimeOwner.js"
+import type { RuntimeTasks } from "./RuntimeTasks.js"
+
+/** The parts of a backend that connecting works with. */
+export interface Parts {
+  readonly backend: BackendState
+  readonly phase: Phase
+  readonly owner: RuntimeOwner
+  readonly attempts: Attempts
+  readonly calls: Calls
+  readonly tasks: RuntimeTasks
+  /** A new connection is made before the old one is closed. */
+  readonly overlap: boolean
+}
+
+/** Connects one backend, and connects it again. Each method runs in the supervisor's fiber, and waits for nothing. */
+export class ConnectionManager {
+  readonly lostSessions = new LostSessions()
+  readonly #backend: BackendState
+  readonly #phase: Phase
+  readonly #owner: RuntimeOwner
+  readonly #attempts: Attempts
+  readonly #calls: Calls
+  readonly #tasks: RuntimeTasks
+  readonly #overlap: boolean
+  readonly #outage: Outage
+  /** The last generation, which was lost without being asked to, until there is a new one. */
+  #lost: { readonly generation: number; readonly at: number } | undefined
+
+  constructor({ attempts, backend, calls, overlap, owner, phase, tasks }: Parts) {
+    this.#backend = backend
+    this.#phase = phase
+    this.#owner = owner
+    this.#attempts = attempts
+    this.#calls = calls
+    this.#tasks = tasks
+    this.#overlap = overlap
+    this.#outage = new Outage(backend.policy.reconnect)
+  }
+
+  /** Failed attempts since the last stable connection. */
+  get failedAttempts(): number {
+    return this.#outage.failures
+  }
+
+  /** The earliest time at which a waiting call may have an attempt. (R7, R8, R14) */
+  nextDemanded(now: number): number {
+    // A call may also wait for the answer in a session that was suspended.
+    const wait = this.#calls.wait.waiting > 0 ? this.#calls.wait.shortest : this.#backend.policy.timeouts.wait
+    return Math.max(this.#outage.nextDemanded(now, wait), this.lostSessions.next(now))
+  }
+
+  /** A command connects: what failed before it does not count. */
+  forgetOutage(): void {
+    this.#outage.reset()
+  }
+
+  /** A command ended the connection: what follows is no recovery from a loss. */
+  forgetLoss(): void {
+    this.#lost = undefined
+    this.#calls.forgetSessionLoss()
+  }
+
+  // --- attempts
+
+  /** Starts an attempt. `demanded`: a call waits for it, so it does not count as a quick one. (R8) */
+  connect(
+    demanded: boolean,
+    joined: Array<PendingCommand> = [],
+    doubt?: Attempt["doubt"]
+  ): Effect.Effect<void> {
+    const backend = this.#backend
+    const now = backend.now()
+    const generation = backend.published.value.generation + 1 // guard: generation-used-once
+    const attempt: Attempt = { _tag: "Attempt", demanded, startedAt: now, joined, doubt }
+    backend.counters.lastAttemptAt = now
+    if (demanded) this.#outage.demanded(now)
+    this.lostSessions.attempted(now)
+    backend.emit({ _tag: "AttemptStarted", attempt: this.#outage.failures + 1 })
+    return this.#phase.begin(
+      attempt,
+      this.#attempts.run(generation, (outcome) =>
+        backend.send(
+          Either.isRight(outcome)
+            ? { _tag: "Established", attempt, installed: outcome.right }
+            : { _tag: "Failed", attempt, error: outcome.left }
+        ))
+    )
+  }
+
+  /** An attempt has made a connection: it is installed, unless the attempt was ended meanwhile. */
+  established(attempt: Attempt, installed: LiveConnection): Effect.Effect<void> {
+    const { connection, runtime } = installed
+    const backend = this.#backend
+    if (!this.#phase.finish(attempt)) {
+      return this.#owner.retire(runtime, { kind: "closed", message: "the attempt was cancelled" })
+    }
+    if (runtime.loss !== undefined) {
+      const reason = runtime.loss.kind === "session" ? "session" : "closed"
+      const message = `the connection ended at once: ${runtime.loss.message}`
+      const failed = this.#failed(attempt, connectError(backend.id, reason, message))
+      return Effect.zipRight(this.#retireLost(installed, runtime.loss), failed)
+    }
+    return Effect.gen(this, function*() {
+      const now = backend.now()
+      const before = backend.published.value.current?.runtime
+      const resumed = connection.resumed === true
+      const downtime = this.#lost === undefined ? undefined : now - this.#lost.at
+      if (this.#lost !== undefined && !resumed) this.#calls.sessionLost(this.#lost.generation)
+      this.#lost = undefined
+      if (resumed) this.#owner.resumed(runtime)
+      const { doubt } = attempt
+      const confirmed = before !== undefined && doubt?.runtime === before ? doubt : undefined
+      if (confirmed !== undefined) yield* this.#confirmed(confirmed.runtime, confirmed.loss)
+      runtime.install(now)
+      backend.recordConnection()
+      this.#phase.move(Lifecycle.Event.Established(), {
+        current: { connection, runtime },
+        generation: runtime.generation,
+        ...this.clearErrorIfStable(before),
+        ...(confirmed === undefined ? {} : { lastError: { message: confirmed.loss.message, at: now } })
+      })
+      if (before !== undefined) this.recordUptime(before)
+      backend.emit({
+        _tag: "Installed",
+        generation: runtime.generation,
+        duration: now - attempt.startedAt,
+        downtime,
+        resumed
+      })
+      for (const pending of attempt.joined) pending.answer(Exit.void) // guard: success-is-answered
+      if (before !== undefined) yield* this.#owner.retire(before)
+      yield* this.#owner.enter(this.#phase.state) // guard: replaced-session-is-ended
+      yield* this.#tasks.attach(installed)
+    })
+  }
+
+  /** The attempt under way has failed. */
+  attemptFailed(attempt: Attempt, error: ConnectError): Effect.Effect<void> {
+    return this.#phase.finish(attempt) ? this.#failed(attempt, error) : Effect.void
+  }
+
+  #failed({ demanded, joined, startedAt }: Attempt, failure: ConnectError): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const backend = this.#backend
+      const { counters, policy } = backend
+      const now = backend.now()
+      const duration = now - startedAt
+      const replacing = this.#phase.state._tag === "Connected"
+      this.#outage.respectRetryAfter(now, failure.retryAfter)
+      if (failure.reason === "session") yield* this.#forgotten(now, duration)
+      const error = this.#withCause(failure, now)
+      if (error.reason === "session") {
+        // The server lives, and the next handshake may reach a replica that remembers.
+        if (!replacing && this.#earliestSession(now) === now) {
+          counters.errors++
+          this.lostSessions.replace()
+          backend.emit({ _tag: "AttemptFailed", error, duration, nextAttemptAt: now })
+          return yield* this.connect(demanded, joined)
+        }
+      }
+      backend.firstOutcome.complete()
+      const verdict = replacing ? "retry" : this.#outage.attemptFailed(error, demanded, counters.connections > 0)
+      counters.errors++
+      yield* this.#follow(
+        Lifecycle.Event.AttemptFailed({ verdict, auto: policy.reconnect.auto }),
+        replacing ? {} : { lastError: { message: error.message, at: now } },
+        (nextAttemptAt) => backend.emit({ _tag: "AttemptFailed", error, duration, nextAttemptAt })
+      )
+      for (const pending of joined) pending.answer(Exit.fail(error)) // guard: failure-is-answered
+      if (this.#isAwaited) yield* this.bringForward()
+    })
+  }
+
+  /** The error of an attempt whose session was forgotten at once, with what is known of such a server. */
+  #withCause(error: ConnectError, now: number): ConnectError {
+    const known = error.reason === "session" ? this.lostSessions.describe(now) : undefined
+    return known === undefined
+      ? error
+      : connectError(this.#backend.id, "session", `${error.message}; ${known}`, error.cause)
+  }
+
+  /** A new session takes the place of a lost one from this time on, as far as a Retry-After and the bucket go. (R6, R7) */
+  #earliestSession(now: number): number {
+    return Math.max(this.#outage.earliest(now), this.lostSessions.next(now))
+  }
+
+  /** The server has forgotten a session: warns, once, of one that keeps forgetting. */
+  #forgotten(now: number, age: number): Effect.Effect<void> {
+    const { id } = this.#backend
+    return this.lostSessions.add(now, age)
+      ? SafeLog.warning(`${id}: ${this.lostSessions.describe(now)}`)
+      : Effect.void
+  }
+
+  /** Moves to where a failure or a loss leads, and sets the timer that belongs to the state. `at`: in place of the backoff. */
+  #follow(
+    event: Lifecycle.Event,
+    patch: Partial<Slot>,
+    emit: (nextAttemptAt: number | undefined) => void,
+    at?: number
+  ): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const now = this.#backend.now()
+      const { demand, timer } = Lifecycle.entries[Lifecycle.transition(this.#phase.state, event).state._tag]
+      const nextAttemptAt = timer === "backoff"
+        ? at ?? (yield* this.#outage.nextBackoff(now))
+        : timer === "probe"
+        ? yield* this.#outage.nextProbe(now)
+        : undefined
+      const demandableFrom = demand === "paced" && this.#backend.policy.reconnect.auto
+        ? Math.max(this.#outage.nextAfterPermanent(now), this.lostSessions.next(now))
+        : undefined
+      if (!this.#phase.move(event, { ...patch, nextAttemptAt, demandableFrom })) return
+      emit(nextAttemptAt)
+      yield* this.#owner.enter(this.#phase.state) // guard: hopeless-session-is-ended
+      if (nextAttemptAt !== undefined) yield* this.#waitUntil(nextAttemptAt, false)
+    })
+  }
+
+  #waitUntil(at: number, demanded: boolean): Effect.Effect<void> {
+    const timer: Timer = { _tag: "Timer", demanded }
+    const wait = this.#backend.sleepUntil(at)
+    return this.#phase.begin(timer, Effect.map(wait, () => this.#backend.send({ _tag: "Due", timer })))
+  }
+
+  /** A timer has run out: the attempt that it waited for is made. */
+  due(timer: Timer): Effect.Effect<void> {
+    if (!this.#phase.finish(timer)) return Effect.void
+    return this.#phase.move(Lifecycle.Event.Due()) ? this.connect(timer.demanded) : Effect.void
+  }
+
+  /** A call asks for a connection. */
+  demanded(): Effect.Effect<void> {
+    const { demandableFrom } = this.#backend.published.value
+    if (demandableFrom === undefined) return this.bringForward()
+    if (this.#backend.now() < demandableFrom) return Effect.void // guard: permanent-failure-keeps-pace
+    return this.#connectForCall()
+  }
+
+  #connectForCall(): Effect.Effect<void> {
+    return this.#phase.move(Lifecycle.Event.Demanded()) ? this.connect(true) : Effect.void
+  }
+
+  /** A call waits: brings the next attempt forward, within bounds. (R8) */
+  bringForward(): Effect.Effect<void> {
+    const { nextAttemptAt, state } = this.#backend.published.value
+    const { demand } = Lifecycle.entries[state._tag]
+    if (demand === "connects") return this.#connectForCall()
+    if (demand !== "hastens" || nextAttemptAt === undefined) return Effect.void
+    const now = this.#backend.now()
+    const at = this.nextDemanded(now)
+    if (at <= now) return this.#connectForCall()
+    if (at >= nextAttemptAt) return Effect.void // guard: demand-only-hastens
+    this.#backend.publish({ nextAttemptAt: at })
+    return this.#waitUntil(at, true)
+  }
+
+  /** One probe decides about a connection; an attempt that waits for its time is made now. (R11) */
+  afterClockJump(): Effect.Effect<void> {
+    const { current, nextAttemptAt } = this.#backend.published.value
+    if (current !== undefined) return this.#tasks.probe.afterClockJump(current)
+    if (nextAttemptAt === undefined) return Effect.void
+    const at = this.#outage.earliest(this.#backend.now())
+    this.#backend.publish({ nextAttemptAt: at })
+    return this.#waitUntil(at, false)
+  }
+
+  // --- the end of runtimes
+
+  /** A runtime was lost. */
+  lose(runtime: Runtime, loss: Loss): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const backend = this.#backend
+      const installed = backend.published.value.current
+      if (installed?.runtime !== runtime) return // guard: late-loss
+      const now = backend.now()
+      const uptime = now - runtime.installedAt
+      const stable = backend.isStable(runtime)
+      const replacing = this.#phase.work?._tag === "Attempt"
+      this.recordUptime(runtime)
+      this.#outage.respectRetryAfter(now, loss.retryAfter)
+      const forgotten = loss.kind === "session"
+      if (forgotten) yield* this.#forgotten(now, uptime)
+      else if (!stable) this.#outage.connectionFailed()
+      backend.counters.errors++
+      this.#lost = { generation: runtime.generation, at: now } // guard: detach-before-close
+      const at = forgotten && !replacing ? this.#earliestSession(now) : undefined // guard: lost-session-at-once
+      if (at !== undefined) this.lostSessions.replace()
+      yield* this.#follow(
+        Lifecycle.Event.Lost({ atOnce: at === now, auto: backend.policy.reconnect.auto }),
+        { lastError: { message: loss.message, at: now } },
+        () => backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime }),
+        at
+      )
+      yield* replacing ? this.#owner.retire(runtime, loss) : this.#retireLost(installed, loss) // guard: lost-is-retired
+      if (this.#phase.state._tag === "Connecting" && !replacing) yield* this.connect(false)
+      else if (this.#isAwaited) yield* this.bringForward()
+    })
+  }
+
+  /** Whether a call waits for the next connection. */
+  get #isAwaited(): boolean {
+    return this.#calls.wait.waiting > 0 || this.#owner.isSuspendedAwaited
+  }
+
+  /** Retires a runtime whose connection is lost. The next attempt may go on with its session, where one follows. (T11) */
+  #retireLost(installed: LiveConnection, loss: Loss): Effect.Effect<void> {
+    const retire = this.#owner.retire(installed.runtime, loss)
+    const { state } = this.#phase
+    const mayResume = loss.kind !== "session" && !this.#isStuck(installed, loss) &&
+      Lifecycle.entries[state._tag].session === "kept" // (L12)
+    return mayResume ? Effect.zipRight(this.#owner.suspend(installed, loss), retire) : retire
+  }
+
+  /** Whether going on with its session has cured nothing: heartbeats gave it up again, with no good one between. (T11, K13) */
+  #isStuck({ connection }: LiveConnection, { kind }: Loss): boolean {
+    return kind === "keepalive" && connection.resumed === true && this.#tasks.keepalive.state.lostInARow > 1
+  }
+
+  /**
+   * A session seems to be lost, and the connection lives: a new session decides. The old one stays until there is a new one, and
+   * where there is none. (R12)
+   */
+  doubt(runtime: Runtime, loss: Loss, pending: PendingCommand): Effect.Effect<void> {
+    const backend = this.#backend
+    const now = backend.now()
+    const refuse = (why: string) => pending.answer(Exit.fail(connectError(backend.id, "session", why)))
+    if (!backend.isCurrent(runtime)) return Effect.sync(() => pending.answer(Exit.void))
+    if (!backend.policy.reconnect.auto) {
+      return Effect.sync(() => refuse("it does not connect automatically (reconnect.auto)"))
+    }
+    const wait = this.#earliestSession(now) - now
+    if (wait > 0) return this.#doubtAfter(wait, runtime, loss, pending) // guard: doubt-keeps-pace
+    if (!this.#overlap) return Effect.zipRight(this.lose(runtime, loss), Effect.sync(() => pending.answer(Exit.void)))
+    const { work } = this.#phase
+    if (work?._tag === "Attempt") return Effect.sync(() => void work.joined.push(pending))
+    if (!this.#phase.move(Lifecycle.Event.Reconnect({ overlap: true }))) return Effect.sync(() => refuse(loss.message))
+    this.lostSessions.replace() // guard: doubt-takes-a-place
+    return this.connect(false, [pending], { runtime, loss })
+  }
+
+  /** Nobody waits for the answer once the runtime is detached. */
+  #doubtAfter(wait: number, runtime: Runtime, loss: Loss, pending: PendingCommand): Effect.Effect<void> {
+    const doubt = () => this.#backend.send({ _tag: "Doubted", runtime, loss, pending })
+    return Effect.asVoid(runtime.fork(Effect.map(Effect.sleep(wait), doubt)))
+  }
+
+  /** The server gave a new session where it refused the old one: that was lost. */
+  #confirmed(runtime: Runtime, loss: Loss): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const now = this.#backend.now()
+      const uptime = now - runtime.installedAt
+      this.#backend.counters.errors++
+      this.#calls.sessionLost(runtime.generation)
+      this.#backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime })
+      return this.#forgotten(now, uptime)
+    })
+  }
+
+  /** No call has used a runtime for `idleRelease`. */
+  release(runtime: Runtime): Effect.Effect<void> {
+    if (!this.#backend.isCurrent(runtime)) return Effect.void
+    // A call may have begun since the report.
+    if (runtime.inFlight > 0) return Effect.void // guard: used-is-not-released
+    if (!this.#phase.move(Lifecycle.Event.Released(), this.clearErrorIfStable(runtime))) return Effect.void
+    this.recordUptime(runtime)
+    return this.#owner.retire(runtime)
+  }
+
+  /** The part of a slot that forgets the last error, where a runtime that leaves it was stable. */
+  clearErrorIfStable(runtime: Runtime | undefined): Partial<Slot> {
+    return runtime !== undefined && this.#backend.isStable(runtime) ? { lastError: undefined } : {}
+  }
+
+  /** Counts the time of a runtime that leaves the slot; one that was stable ends the outage before it. (R3) */
+  recordUptime(runtime: Runtime): void {
+    this.#backend.counters.pastUptime += this.#backend.now() - runtime.installedAt
+    if (this.#backend.isStable(runtime)) this.#outage.reset()
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * What works for the installed runtime of a backend: keepalive, the reading of lists, probes and the idle timer.
+ */
+import { Effect } from "effect"
+import * as Discovery from "../discovery/Discovery.js"
+import { Refresh } from "../discovery/Refresh.js"
+import { Probe } from "../health/Probe.js"
+import { SessionDoubt } from "../health/SessionDoubt.js"
+import { Keepalive } from "../keepalive/Keepalive.js"
+import type { Hearing, ServerNotification } from "../port/Connector.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
+
+/** Begins with each installed runtime, and ends with it. */
+export class RuntimeTasks {
+  readonly keepalive: Keepalive
+  readonly probe: Probe
+  readonly doubt: SessionDoubt
+  readonly refresh: Refresh
+  readonly #backend: BackendState
+
+  constructor(backend: BackendState) {
+    this.#backend = backend
+    this.probe = new Probe(backend)
+    this.doubt = new SessionDoubt(backend)
+    this.keepalive = new Keepalive(backend, this.probe, this.doubt)
+    this.refresh = new Refresh(backend, this.probe, this.doubt)
+  }
+
+  /** Begins for a runtime that has just been installed; all of it is interrupted at the detach. */
+  attach(installed: LiveConnection): Effect.Effect<void> {
+    const { runtime } = installed
+    const { idleRelease } = this.#backend.policy.lifecycle
+    return Effect.gen(this, function*() {
+      yield* this.refresh.attach(runtime)
+      yield* this.doubt.attach(installed) // guard: successor-is-asked
+      yield* this.keepalive.attach(installed)
+      if (idleRelease === undefined) return
+      const unused = () => this.#backend.send({ _tag: "Unused", runtime })
+      yield* runtime.fork(watchIdle(runtime, idleRelease, () => this.#backend.now(), unused))
+    })
+  }
+
+  /** Notes of which lists the connection hears that they have changed. */
+  onHearing(runtime: Runtime, { announced, unannounced }: Hearing): void {
+    if (runtime.detached) return
+    runtime.setUnannounced(unannounced)
+    this.refresh.announced(runtime, announced)
+    this.#backend.send({ _tag: "ListsChanged", runtime })
+  }
+
+  /** Probes the server where the installed runtime is the one that is suspected. */
+  suspected(runtime: Runtime): Effect.Effect<void> {
+    return this.#backend.policy.keepalive.method === "none"
+      ? Effect.void
+      : Effect.asVoid(this.probe.onSuspicion(runtime))
+  }
+
+  /** Hands on a notification of the server, and notes what it says of lists. */
+  notified(runtime: Runtime, notification: ServerNotification): void {
+    if (runtime.detached) return
+    this.#backend.notifications.emit(notification)
+    const kinds = Discovery.changedBy(notification.method)
+    if (kinds.length > 0 && this.refresh.announced(runtime, kinds)) {
+      this.#backend.send({ _tag: "ListsChanged", runtime })
+    }
+  }
+}
+
+/** Calls `unused` when no call has used a runtime for so many milliseconds, and again each time it stays so. (L18) */
+const watchIdle = (
+  runtime: Runtime,
+  idleRelease: number,
+  now: () => number,
+  unused: () => void
+): Effect.Effect<never> =>
+  Effect.forever(Effect.suspend(() => {
+    const remaining = runtime.inFlight > 0 ? idleRelease : runtime.usedAt + idleRelease - now()
+    if (remaining > 0) return Effect.sleep(remaining)
+    unused()
+    return Effect.sleep(idleRelease)
+  }))

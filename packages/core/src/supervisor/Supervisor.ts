@@ -1,0 +1,174 @@
+/**
+ * The supervisor of one backend: one fiber that takes messages, asks `Lifecycle.transition`, publishes one new value of the
+ * slot, and then acts. It never waits for an attempt, a timer or a close: each is a fiber that reports by message.
+ */
+import { Cause, Effect, Exit, type Fiber, FiberId, Scope } from "effect"
+import { Calls } from "../calls/Calls.js"
+import type { CommandError } from "../Errors.js"
+import { awaitAtMost } from "../internal/deadline.js"
+import * as SafeLog from "../internal/SafeLog.js"
+import { yieldTurns } from "../internal/yieldTurns.js"
+import * as Lifecycle from "../lifecycle/Lifecycle.js"
+import type { BackendOptions } from "../options/BackendOptions.js"
+import type { Loss } from "../port/Connection.js"
+import type { BackendState } from "../state/BackendState.js"
+import { type Command, PendingCommand } from "../state/Command.js"
+import type { Message } from "../state/Message.js"
+import { Attempts } from "./Attempts.js"
+import { Commands } from "./Commands.js"
+import { ConnectionManager } from "./ConnectionManager.js"
+import type { ConnectPermits } from "./ConnectPermits.js"
+import { Phase } from "./Phase.js"
+import { RuntimeOwner } from "./RuntimeOwner.js"
+import { RuntimeTasks } from "./RuntimeTasks.js"
+
+/** Supervises one backend from `start` until the scope closes. */
+export class Supervisor {
+  readonly calls: Calls
+  readonly tasks: RuntimeTasks
+  readonly connections: ConnectionManager
+  readonly #backend: BackendState
+  readonly #phase: Phase
+  readonly #owner: RuntimeOwner
+  readonly #attempts: Attempts
+  readonly #commands: Commands
+  #fiber: Fiber.RuntimeFiber<void> | undefined
+  /** What has failed unexpectedly, by source. */
+  #defects: Set<string> | undefined
+
+  constructor(backend: BackendState, options: BackendOptions, permits: ConnectPermits) {
+    const overlap = backend.policy.reconnect.overlap ?? options.connector.overlap
+    const phase = this.#phase = new Phase(backend)
+    const owner = this.#owner = new RuntimeOwner(backend)
+    const tasks = this.tasks = new RuntimeTasks(backend)
+    const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt)
+    const attempts = this.#attempts = new Attempts({ backend, options, owner, calls, tasks }, permits, overlap)
+    const parts = { backend, phase, owner, attempts, calls, tasks, overlap }
+    const connections = this.connections = new ConnectionManager(parts)
+    this.#commands = new Commands({ ...parts, connections })
+    this.#backend = backend
+  }
+
+  // --- life
+
+  /** Starts to work; the scope's finalizer tears everything down, within the bound of a few `timeouts.close`. */
+  get start(): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.uninterruptible(
+      Effect.gen(this, function*() {
+        const next = Effect.suspend(() => {
+          const message = this.#backend.inbox.shift()
+          return message === undefined ? Effect.void : Effect.catchAllCause(
+            Effect.zipRight(this.#handle(message), this.#phase.logRefused),
+            (cause) => this.#survive(message, cause) // guard: supervisor-survives
+          )
+        })
+        const loop = Effect.forever(Effect.zipRight(Effect.interruptible(this.#backend.inbox.arrived), next))
+        const connecting = this.#phase.state._tag === "Connecting"
+        if (!connecting) this.#backend.firstOutcome.complete()
+        // Who was given the backend can begin to listen before the first attempt begins.
+        const connect = Effect.flatMap(Effect.interruptible(yieldTurns), () => this.connections.connect(false))
+        this.#fiber = yield* Effect.forkScoped(connecting ? Effect.zipRight(connect, loop) : loop)
+        yield* Scope.addFinalizer(yield* Effect.scope, this.#shutdown)
+      })
+    )
+  }
+
+  /** Asks for something and waits until what it began has ended. Interrupting the caller cancels nothing. (L11) */
+  command(command: Command): Effect.Effect<void, CommandError> {
+    return Effect.suspend(() => {
+      if (this.#phase.state._tag === "Closed") return this.#commands.answerWhenClosed(command)
+      const pending = new PendingCommand(command)
+      this.#backend.send({ _tag: "Command", pending })
+      return pending.answered
+    })
+  }
+
+  get #shutdown(): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const { current } = this.#backend.published.value
+      const loss: Loss = { kind: "closed", message: "the backend was closed" }
+      if (current !== undefined) this.connections.recordUptime(current.runtime)
+      this.#phase.move(Lifecycle.Event.Close())
+      this.#commands.endWork()
+      this.#answerInbox()
+      this.#owner.failDraining(loss)
+      if (current !== undefined) yield* this.#owner.retire(current.runtime, loss)
+      this.#attempts.interruptAll()
+      if (this.#fiber !== undefined) {
+        this.#fiber.unsafeInterruptAsFork(FiberId.none)
+        yield* awaitAtMost(this.#fiber, this.#backend.policy.timeouts.close)
+      }
+      // The message in hand may have begun something before the interruption.
+      this.#commands.endWork()
+      this.#answerInbox()
+      yield* this.#owner.retireAll(loss) // guard: shutdown-retires-all
+      yield* this.#owner.enter(this.#phase.state) // guard: shutdown-ends-session
+      yield* this.#owner.closed
+      this.#backend.firstOutcome.complete()
+    })
+  }
+
+  /** Answers the commands that nobody will carry out any more; every other message is of no account once it is closed. */
+  #answerInbox(): void {
+    const { inbox } = this.#backend
+    for (let message = inbox.shift(); message !== undefined; message = inbox.shift()) {
+      if (message._tag !== "Command" && message._tag !== "Doubted") continue
+      message.pending.answer(this.#commands.answerWhenClosed(message.pending.command)) // guard: shutdown-answers
+    }
+  }
+
+  // --- messages
+
+  /** Run uninterruptibly: it waits for nothing, and what it begins it has to end. */
+  #handle(message: Message): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      switch (message._tag) {
+        case "Command":
+          return this.#commands.carryOut(message.pending)
+        case "Demand":
+          this.#backend.takeDemand()
+          return this.connections.demanded()
+        case "Due":
+          return this.connections.due(message.timer)
+        case "Established":
+          return this.connections.established(message.attempt, message.installed)
+        case "Failed":
+          return this.connections.attemptFailed(message.attempt, message.error)
+        case "TornDown":
+          return this.#commands.tornDown(message.teardown)
+        case "Lost":
+          return this.connections.lose(message.runtime, message.loss)
+        case "Doubted":
+          return this.connections.doubt(message.runtime, message.loss, message.pending)
+        case "Unused":
+          return this.connections.release(message.runtime)
+        case "ListsChanged":
+          return this.tasks.refresh.readChanged(message.runtime)
+        case "Suspected":
+          return this.tasks.suspected(message.runtime)
+        case "GivenUp":
+          return Effect.asVoid(this.tasks.probe.onSuspicion(message.runtime, true))
+        case "ClockJumped":
+          return this.connections.afterClockJump()
+        case "Defect":
+          return this.#logDefect(message.source, Cause.die(message.defect))
+      }
+    })
+  }
+
+  /** After a defect of ours: the supervisor goes on, and a command in hand that nothing under way will answer is answered. */
+  #survive(message: Message, cause: Cause.Cause<never>): Effect.Effect<void> {
+    if ((message._tag === "Command" || message._tag === "Doubted") && !this.#phase.willAnswer(message.pending)) {
+      message.pending.answer(Exit.failCause(cause))
+    }
+    return this.#logDefect(`handling of ${message._tag}`, cause)
+  }
+
+  /** Logs the first defect of each source: one that fails at every event would flood. (L19) */
+  #logDefect(source: string, cause: Cause.Cause<never>): Effect.Effect<void> {
+    const defects = this.#defects ??= new Set()
+    if (defects.has(source)) return Effect.void
+    defects.add(source)
+    return SafeLog.error(`${this.#backend.id}: ${source} failed and was ignored; this is logged once`, cause)
+  }
+}

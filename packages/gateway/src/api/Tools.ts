@@ -1,0 +1,79 @@
+/**
+ * The tools that the API lists and calls: those of shared servers, since it is no client. For the others it says why, and what to do instead.
+ */
+import { Fleet, type Status } from "@mcp-lifeline/core"
+import { Lifecycle, maySay, Nesting } from "@mcp-lifeline/core/internal"
+import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
+import { Effect } from "effect"
+import { inspector } from "../serve/inspector.js"
+import * as OfferedTools from "../serve/OfferedTools.js"
+import { clean } from "../Text.js"
+import * as Api from "./Api.js"
+import type { Gateway } from "./Gateway.js"
+
+const whose = (server: string): string => `each client has its own server ${server} (sessions: "per-client")`
+
+/** Why the tools of a server are not listed that each client has for itself. `url`: of the MCP endpoint. */
+const ofEachClient = (server: string, url: string): string =>
+  `${whose(server)} and may be offered other tools, so they are not listed here; list them as a client: ${
+    inspector(url, "tools/list")
+  }`
+
+/** Why the tools of a shared server are not listed, if so: nothing is known of them, or its catalogue is withdrawn. */
+const unknownOf = ({ backend, catalog, lastError, state }: Status): string | undefined => {
+  if (catalog !== undefined) return undefined
+  if (state === "Disabled" || state === "Disabling") {
+    return `${backend} is disabled, so its tools are not offered; enable it: mcp-lifeline enable ${backend}`
+  }
+  const why = lastError === undefined ? "" : `: ${lastError}`
+  return `${backend} is ${Lifecycle.inWords(state)}, so its tools are not known${why}`
+}
+
+/** The tools of all servers, or of one. */
+export const list = ({ servers, url }: Gateway, only: string | undefined): Effect.Effect<Api.Tools> =>
+  Effect.zipWith(servers.shared.fleet.catalog, servers.shared.fleet.status, (catalog, statuses) => ({
+    notListed: servers.servers().flatMap(({ id, sessions }) => {
+      if (only !== undefined && only !== id) return []
+      const status = statuses[id]
+      const message = sessions === "per-client" ? ofEachClient(id, url) : status && unknownOf(status)
+      return message === undefined ? [] : [{ server: id, message: clean(message) }]
+    }),
+    tools: OfferedTools.tools(catalog).flatMap(({ description, inputSchema, name, title }) => {
+      const entry = catalog.tools.get(name)
+      if (entry === undefined || (only !== undefined && only !== entry.backend)) return []
+      const { backend: server, original, stale } = entry
+      return [{ name, server, original, title, description, inputSchema, stale }]
+    })
+  }))
+
+const tooDeep = `nested more than ${Nesting.defaultDepth} levels deep, which is not passed on`
+
+/** Why a tool that no shared server has is not called, where another server may have it. */
+const notCalled = ({ servers, url }: Gateway, tool: string): string | undefined => {
+  const server = servers.servers().find(({ id, sessions }) => sessions === "per-client" && maySay("tools", id, tool))
+  return server &&
+    `${tool} was not called: ${
+      whose(server.id)
+    }, which only this client can call; call it as a client, for which the gateway starts one: ${
+      inspector(url, `tools/call --tool-name ${tool}`)
+    }`
+}
+
+/** Calls a tool. */
+export const call = (
+  gateway: Gateway,
+  params: Api.Call
+): Effect.Effect<CallToolResult, Api.NotFound | Api.ServerFailed> =>
+  gateway.servers.shared.fleet.callTool(params).pipe(
+    Effect.mapError((error) =>
+      Fleet.isUnknown(error)
+        ? Api.notFound(notCalled(gateway, params.name) ?? error.message)
+        : Api.serverFailed(error)
+    ),
+    Effect.filterOrFail(
+      (result) => !Nesting.isDeeper(result, Nesting.defaultDepth),
+      (): Api.ServerFailed => ({
+        error: { code: "server_error", message: `the call was carried out, and its result is ${tooDeep}` }
+      })
+    )
+  )

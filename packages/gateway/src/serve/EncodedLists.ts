@@ -1,0 +1,84 @@
+/**
+ * The lists of a fleet as clients are given them, encoded: each entry once for all clients, as long as its server says the same.
+ */
+import { Fleet } from "@mcp-lifeline/core"
+import type { Tool } from "@modelcontextprotocol/sdk/types.js"
+import type { ListMethod, lists } from "../listMethods.js"
+import * as OfferedTools from "./OfferedTools.js"
+
+/** One of the lists of the protocol. */
+export type Kind = (typeof lists)[ListMethod]
+
+/** The kinds of list of which clients are told that they have changed. */
+export type Changing = "tools" | "prompts" | "resources"
+
+const changing: ReadonlyArray<Changing> = ["tools", "prompts", "resources"]
+
+/** The entries that were encoded; what is not offered has no text. */
+const encoded = new WeakMap<object, string | undefined>()
+
+const once = (value: object, encode: () => string | undefined): string | undefined => {
+  if (encoded.has(value)) return encoded.get(value)
+  const text = encode()
+  encoded.set(value, text)
+  return text
+}
+
+const textOf = (kind: Kind, value: object): string | undefined =>
+  once(value, () => {
+    const offered = kind === "tools" ? OfferedTools.tool(value as Tool) : value
+    return offered === undefined ? undefined : JSON.stringify(offered)
+  })
+
+/** The lists of one catalogue. */
+export class EncodedLists {
+  readonly catalog: Fleet.FleetCatalog
+  readonly #entries = new Map<Kind, string>()
+  readonly #results = new Map<Kind, { readonly ours: string; readonly text: string }>()
+
+  constructor(catalog: Fleet.FleetCatalog) {
+    this.catalog = catalog
+  }
+
+  /**
+   * The entries of a list, separated by commas. Those of `others` have their names first: a resource is offered under another URI then, and
+   * what cannot be is left out.
+   */
+  entries(kind: Kind, others: ReadonlyArray<EncodedLists> = []): string {
+    const own: ReadonlyMap<string, Fleet.Entry<object>> = this.catalog[kind]
+    const isTaken = (key: string): boolean => others.some(({ catalog }) => catalog[kind].has(key))
+    if (others.length > 0 && [...own.keys()].some(isTaken)) {
+      return [...own].flatMap(([key, { backend, original, value }]) => {
+        if (!isTaken(key)) return textOf(kind, value) ?? []
+        const uri = kind === "resources" ? Fleet.scopedUri(backend, original) : undefined
+        return uri === undefined ? [] : JSON.stringify({ ...value, uri })
+      }).join(",")
+    }
+    const known = this.#entries.get(kind)
+    if (known !== undefined) return known
+    const text = Array.from(own.values()).flatMap(({ value }) => textOf(kind, value) ?? []).join(",")
+    this.#entries.set(kind, text)
+    return text
+  }
+
+  /** Of which lists a client is to be told, who has those from `before`. Staleness is no difference. */
+  changedSince(before: EncodedLists): ReadonlyArray<Changing> {
+    const same = (kind: Kind): boolean => before.entries(kind) === this.entries(kind)
+    return changing.filter((kind) => !same(kind) || (kind === "resources" && !same("resourceTemplates")))
+  }
+
+  /** The result that answers the method of a list, encoded once for all who have no other lists. `ours`: entries of the gateway. */
+  result(kind: Kind, ours: string): string {
+    const known = this.#results.get(kind)
+    if (known?.ours === ours) return known.text
+    const text = result(kind, [this], ours)
+    this.#results.set(kind, { ours, text })
+    return text
+  }
+}
+
+/** The result that answers the method of a list. If several lists have the same name, the first in this order has it. */
+export const result = (kind: Kind, all: ReadonlyArray<EncodedLists>, ours: string): string => {
+  const parts = [...all.map((lists, i) => lists.entries(kind, all.slice(0, i))), ours]
+  return `{"${kind}":[${parts.filter((part) => part !== "").join(",")}]}`
+}

@@ -1,0 +1,103 @@
+/**
+ * What a client has asked for that outlives its requests: the level of log messages, and the resources it has subscribed to.
+ */
+import type { CallError, ServerNotification } from "@mcp-lifeline/core"
+import { Effect } from "effect"
+import type { Wishes } from "../../http/Conversation.js"
+import { heightOf, type Level } from "../../Level.js"
+import { otherwise } from "../LogLevels.js"
+import type { HolderFleet } from "../pool/HolderFleet.js"
+import type { Subscriber } from "../Subscriptions.js"
+import type { ResolvedName } from "./NameResolver.js"
+
+/** Who has asked. */
+export interface Asker {
+  /** Gives the client a notification of a server. */
+  readonly notify: (server: string, notification: ServerNotification) => void
+  /** Resolves when the wishes are on disk, or cannot be written. */
+  readonly remember: (wishes: Wishes) => Promise<void>
+  /** The servers that the client can use now. */
+  readonly fleets: () => ReadonlyArray<HolderFleet>
+}
+
+/** What one client has asked for. */
+export class ClientSubscriptions implements Subscriber {
+  readonly #asker: Asker
+  readonly #resolved = new Map<string, ResolvedName>()
+  /** Resources of before a restart that are not subscribed to again yet: their server may be down. */
+  readonly #resuming: Set<string>
+  #level: Level | undefined
+
+  constructor(asker: Asker, before: ReadonlyArray<string> = []) {
+    this.#asker = asker
+    this.#resuming = new Set(before)
+  }
+
+  /** The client can use more servers. */
+  join(): void {
+    if (this.#level !== undefined) this.#ask(this.#level)
+  }
+
+  /** Sets the level. Resolves when that is remembered. */
+  want(level: Level): Promise<void> {
+    this.#level = level
+    this.#ask(level)
+    return this.#remember()
+  }
+
+  /** Whether the client is given log messages of a level. */
+  wants(level: unknown): boolean {
+    return heightOf(level) >= heightOf(this.#level ?? otherwise)
+  }
+
+  /** How many resources it has subscribed to. */
+  get size(): number {
+    return this.#resolved.size
+  }
+
+  /** Subscribes, or goes on with a subscription of before unless the client has taken it back since. */
+  subscribe(uri: string, resolved: ResolvedName, goesOn = false): Effect.Effect<void, CallError> {
+    const { fleet: { subscriptions }, route } = resolved
+    return Effect.suspend(() => {
+      if (!this.#resuming.delete(uri) && goesOn) return Effect.void
+      this.#resolved.set(uri, resolved)
+      return Effect.tapErrorCause(subscriptions.subscribe(this, route, uri, goesOn), () =>
+        Effect.sync(() => {
+          if (!goesOn && this.#resolved.get(uri) === resolved) this.#resolved.delete(uri)
+        }))
+    }).pipe(Effect.zipLeft(goesOn ? Effect.void : Effect.promise(() => this.#remember())))
+  }
+
+  /** Takes a subscription back, where there is one. Resolves when that is remembered. */
+  unsubscribe(uri: string): Promise<void> {
+    const resolved = this.#resolved.get(uri)
+    if (!this.#resolved.delete(uri) && !this.#resuming.delete(uri)) return Promise.resolve()
+    resolved?.fleet.subscriptions.unsubscribe(this, resolved.route.backend.id, resolved.route.original)
+    return this.#remember()
+  }
+
+  updated(server: string, params: Readonly<Record<string, unknown>>): void {
+    this.#asker.notify(server, { method: "notifications/resources/updated", params })
+  }
+
+  /** Takes everything back. */
+  close(): void {
+    for (const { levels, subscriptions } of this.#asker.fleets()) {
+      levels.leave(this)
+      subscriptions.leave(this)
+    }
+    this.#resolved.clear()
+    this.#resuming.clear()
+  }
+
+  #ask(level: Level): void {
+    for (const { levels } of this.#asker.fleets()) levels.want(this, level)
+  }
+
+  #remember(): Promise<void> {
+    return this.#asker.remember({
+      ...(this.#level === undefined ? {} : { level: this.#level }),
+      subscriptions: [...this.#resuming, ...this.#resolved.keys()]
+    })
+  }
+}

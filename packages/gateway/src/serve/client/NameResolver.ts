@@ -1,0 +1,67 @@
+/**
+ * Finds the server of a name among the servers that one client can use.
+ */
+import { type CallError, Fleet, RemoteError } from "@mcp-lifeline/core"
+import { find, maySay, Unknown } from "@mcp-lifeline/core/internal"
+import { Array as Arr, Effect } from "effect"
+import type { ClientServers } from "../pool/ClientServers.js"
+import type { HolderFleet } from "../pool/HolderFleet.js"
+
+/** The server of a name, and the fleet that it is in. */
+export interface ResolvedName {
+  readonly fleet: HolderFleet
+  readonly route: Fleet.Route
+}
+
+/** The codes that MCP has for a name that nobody knows. */
+const codes = { tools: -32_602, prompts: -32_602, resources: -32_002 } as const
+
+/** Resolves the names of one client. */
+export class NameResolver {
+  readonly #servers: ClientServers
+
+  constructor(servers: ClientServers) {
+    this.#servers = servers
+  }
+
+  /** The server of a name, as far as it is known now. A fleet that lists the name comes before one that only has a template for it. */
+  find(kind: Fleet.Routed, name: string): ResolvedName | undefined {
+    const { fleets } = this.#servers
+    const first = fleets.length === 1 ? undefined : fleets.find((fleet) => fleet.hasListed(kind, name))
+    for (const fleet of first === undefined ? fleets : [first, ...fleets]) {
+      const route = find(fleet.fleet, kind, name)
+      if (route !== undefined) return { fleet, route }
+    }
+    return undefined
+  }
+
+  /** The same, once the servers have been waited for that may have it. */
+  resolve(kind: Fleet.Routed, name: string): Effect.Effect<ResolvedName, CallError> {
+    return Effect.gen(this, function*() {
+      const now = this.find(kind, name)
+      if (now !== undefined) return now
+      this.#servers.need()
+      yield* this.#servers.made
+      const { fleets } = this.#servers
+      const backends = yield* Effect.forEach(fleets, ({ fleet }) => fleet.backends)
+      const said = fleets.filter((_, i) => backends[i]?.some(({ id }) => maySay(kind, id, name)))
+      const asked = yield* Effect.forEach(
+        said.length === 0 ? fleets : said,
+        (fleet) =>
+          Effect.either(Effect.map(fleet.fleet.route(kind, name), (route): ResolvedName => ({ fleet, route }))),
+        { concurrency: "unbounded" }
+      )
+      const [first] = Arr.getRights(asked)
+      if (first !== undefined) return first
+      const unreached = Arr.getLefts(asked).find((error) => !Fleet.isUnknown(error))
+      if (unreached !== undefined) return yield* unreached
+      if (this.#servers.refusal !== undefined) return yield* this.#servers.refusal
+      const { backend, message } = Unknown.entry(kind, name, {
+        backends: backends.flat().map(({ id }) => id),
+        catalogs: yield* Effect.forEach(fleets, ({ fleet }) => fleet.catalog)
+      })
+      const method = kind === "tools" ? "tools/call" : kind === "prompts" ? "prompts/get" : "resources/read"
+      return yield* new RemoteError({ backend, method, code: codes[kind], data: { name }, message })
+    })
+  }
+}

@@ -1,0 +1,127 @@
+import { describe, expect, it } from "@effect/vitest"
+import { ConnectError, type Event } from "@mcp-lifeline/core"
+import { Effect, Exit, Scope, TestClock } from "effect"
+import type * as EventLog from "../../src/api/EventLog.js"
+import * as Record from "../../src/api/Record.js"
+
+/** The lines about a server of which each client has its own, and clients to which the test lets things happen. */
+const make = Effect.gen(function*() {
+  const clock = yield* Effect.clock
+  const lines: Array<EventLog.Entry> = []
+  const record = yield* Record.make((line) => Effect.sync(() => void lines.push(line)))
+  /** One more client. */
+  const client = (server = "own", pid = 4242) => {
+    const state = "Connecting" as const
+    const connection = () => ({ peer: { pid } }) as never
+    const { event } = record.telemetry("per-client").observe({
+      id: server,
+      transport: "stdio",
+      state,
+      clock,
+      connection
+    })
+    const tell = (one: object): void =>
+      event({ backend: server, at: clock.unsafeCurrentTimeMillis(), generation: 1, ...one } as Event.Event)
+    return {
+      connects: () => {
+        tell({ _tag: "Installed" })
+        tell({ _tag: "StateChanged", from: "Connecting", to: "Connected" })
+      },
+      loses: () => {
+        tell({ _tag: "RuntimeLost", loss: { kind: "closed", message: "it exited" } })
+        tell({ _tag: "StateChanged", from: "Connected", to: "Reconnecting" })
+      },
+      fails: (message: string, permanent = false) => {
+        const error = new ConnectError({ backend: server, reason: "spawn", permanent, message })
+        tell({ _tag: "AttemptFailed", error, nextAttemptAt: undefined })
+      },
+      leaves: () => tell({ _tag: "StateChanged", from: "Connected", to: "Closed" })
+    }
+  }
+  /** The lines that came since they were read last. */
+  const news = () => lines.splice(0).map(({ level, server, text }) => `${server} ${level}: ${text}`)
+  return { client, lines, news }
+})
+
+/** How many events lines stand for. */
+const countOf = (lines: ReadonlyArray<EventLog.Entry>): number =>
+  lines.reduce((sum, { text }) => sum + Number(/\((\d+) times/.exec(text)?.[1] ?? 1), 0)
+
+describe("lines about servers of which each client has its own", () => {
+  it.scoped("[G15] [G16] what happens to a client's server is a line at once, which names its runtime", () =>
+    Effect.gen(function*() {
+      const { client, news } = yield* make
+      client("other")
+      const [one, two] = [client(), client()]
+      one.connects()
+      one.loses()
+      two.fails("cannot start")
+      one.fails("does not exist", true)
+      one.leaves()
+      expect(news()).toEqual([
+        "own info: runtime 1  Connected  generation 1  pid 4242",
+        "own warning: runtime 1  Lost  generation 1  it exited",
+        "own warning: runtime 2  Attempt failed  cannot start",
+        "own error: runtime 1  Attempt failed  does not exist",
+        "own info: runtime 1  Closed"
+      ])
+      yield* TestClock.adjust("1 hour")
+      expect(news()).toEqual([])
+      two.loses()
+      expect(news()).toEqual(["own warning: runtime 2  Lost  generation 1  it exited"])
+    }))
+
+  it.scoped("[G16] [O3] of what follows within a short time, one line says how often it happened, whatever its words", () =>
+    Effect.gen(function*() {
+      const { client, news } = yield* make
+      const all = Array.from({ length: 100 }, () => client())
+      for (const [i, one] of all.entries()) one.fails(`process ${i} exited`)
+      client("other").fails("it exited")
+      expect(news()).toEqual([
+        "own warning: runtime 1  Attempt failed  process 0 exited",
+        "other warning: runtime 1  Attempt failed  it exited"
+      ])
+      yield* TestClock.adjust(1999)
+      expect(news()).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(news()).toEqual(["own warning: runtime 100  Attempt failed  process 99 exited  (99 times in 2 s)"])
+      all[4]?.fails("again")
+      yield* TestClock.adjust(3999)
+      expect(news()).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(news()).toEqual(["own warning: runtime 5  Attempt failed  again"])
+      // After eight seconds without one, the next is a line at once.
+      yield* TestClock.adjust(8000)
+      all[5]?.fails("later")
+      expect(news()).toEqual(["own warning: runtime 6  Attempt failed  later"])
+      all[6]?.fails("with it")
+      yield* TestClock.adjust(15_999)
+      expect(news()).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(news()).toEqual(["own warning: runtime 7  Attempt failed  with it"])
+    }))
+
+  it.scoped("[G17] [O3] clients that come and go without end make a few lines a quarter of an hour, in which each is counted", () =>
+    Effect.gen(function*() {
+      const { client, lines } = yield* make
+      const scope = yield* Scope.make()
+      const closing = yield* Scope.extend(make, scope)
+      for (const one of [client, closing.client]) one().connects()
+      const steps = 90
+      for (let step = 0; step < steps; step++) {
+        for (let i = 0; i < 50; i++) {
+          const [one, other] = [client(), closing.client()]
+          one.connects()
+          one.leaves()
+          other.connects()
+        }
+        yield* TestClock.adjust("10 seconds")
+      }
+      expect(lines.length).toBeLessThan(30)
+      for (const [i, line] of lines.entries()) expect(line.at).toBeGreaterThanOrEqual(lines[i - 1]?.at ?? 0)
+      // What is counted when the gateway ends is written then.
+      expect(countOf(closing.lines)).toBeLessThan(steps * 50 + 1)
+      yield* Scope.close(scope, Exit.void)
+      expect(countOf(closing.lines)).toBe(steps * 50 + 1)
+    }))
+})

@@ -1,0 +1,127 @@
+import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { OwnHosts } from "../../src/eras/OwnHosts.js"
+import { hearing } from "../support/hearing.js"
+import * as Raw from "../support/RawEndpoint.js"
+
+const key = (name: string): string => `io.modelcontextprotocol/${name}`
+
+/** Requests whose answers the test gives. */
+const make = () => {
+  const conversations: Array<{ readonly client: Raw.Scripted; readonly calls: Array<ClientRequest>; closed: number }> =
+    []
+  const hosts = new OwnHosts((client) => {
+    const one = { client: Raw.scripted(client), calls: [] as Array<ClientRequest>, closed: 0 }
+    conversations.push(one)
+    return Raw.conversing(() => undefined, {
+      request: (request) => {
+        if (request.method === "initialize") return request.answer({ result: Raw.introduction })
+        one.calls.push(request)
+        request.work = { stop: () => "unknown" }
+      },
+      close: async () => void one.closed++
+    })
+  })
+  const post = (id: number, { owner = "o", state }: { readonly owner?: string; readonly state?: unknown } = {}) => {
+    const answers: Array<any> = []
+    const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: { elicitation: {} } }
+    const params = { name: "x", _meta, requestState: state, inputResponses: { q: { action: "accept" } } }
+    const request = new ClientRequests().open(
+      { jsonrpc: "2.0", id, method: "tools/call", params },
+      hearing((message) => answers.push(message))
+    )
+    hosts.request(request, owner)
+    return { answers, request }
+  }
+  /** A call of whose client the server asks something; the state with which that comes back. */
+  const park = (id: number): string => {
+    const { answers } = post(id)
+    conversations.at(-1)?.client.write({ jsonrpc: "2.0", id: "q", method: "elicitation/create", params: {} })
+    vi.runAllTicks()
+    vi.advanceTimersByTime(0)
+    return String(answers[0]?.result?.requestState)
+  }
+  const closed = () => conversations.map(({ closed }) => closed)
+  return { closed, conversations, hosts, park, post }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe("requests of which each is a conversation of its own", () => {
+  it("[E8:unit] it is over with the answer, or when the client does not wait any more", () => {
+    const { closed, conversations, post } = make()
+    const [answered, left] = [post(1), post(2)]
+    conversations[0]?.calls[0]?.answer({ result: { content: [] } })
+    expect(answered.answers).toMatchObject([{ id: 1, result: { content: [], resultType: "complete" } }])
+    expect(closed()).toEqual([1, 0])
+    left.request.cancel("the client has gone")
+    expect(conversations[1]?.calls[0]?.isOver).toBe(true)
+    expect([closed(), left.answers]).toEqual([[1, 1], []])
+  })
+
+  it("[E8:unit] one that waits for its client goes on with who has its state and the same token, once", () => {
+    const { closed, conversations, park, post } = make()
+    const state = park(1)
+    expect(state).toMatch(/^mcp-lifeline:/)
+    expect(closed()).toEqual([0])
+    for (const sent of [{ owner: "another", state }, { state: "mcp-lifeline:other" }]) {
+      expect(post(2, sent).answers).toMatchObject([{ id: 2, error: { code: -32_602 } }])
+    }
+    for (const sent of [{ state: 7 }, {}]) expect(post(2, sent).answers).toEqual([])
+    expect(conversations[0]?.calls).toHaveLength(1)
+    const back = post(6, { state })
+    conversations[0]?.calls[0]?.answer({ result: {} })
+    expect(back.answers).toMatchObject([{ id: 6, result: { resultType: "complete" } }])
+    expect(closed()[0]).toBe(1)
+    expect(post(7, { state }).answers).toMatchObject([{ id: 7, error: { code: -32_602 } }])
+  })
+
+  it("[E8:unit] who comes back and goes away before the answer ends it", () => {
+    const { closed, conversations, park, post } = make()
+    const back = post(2, { state: park(1) })
+    back.request.cancel("the client has gone")
+    expect([closed(), conversations[0]?.calls[0]?.isOver]).toEqual([[1], true])
+  })
+
+  it("[E8:unit G17] waits for ten minutes, and no longer", () => {
+    const { closed, conversations, hosts, park, post } = make()
+    const minutes = (count: number): void => {
+      vi.advanceTimersByTime(count * 60_000)
+      hosts.beat()
+    }
+    const early = park(1)
+    minutes(5)
+    const late = park(2)
+    minutes(4)
+    expect(closed()).toEqual([0, 0])
+    minutes(2)
+    expect(closed()).toEqual([1, 0])
+    expect(post(3, { state: early }).answers).toMatchObject([{ error: { code: -32_602 } }])
+    post(4, { state: late })
+    // It waits no more, however long it takes now.
+    minutes(20)
+    expect([closed()[1], conversations[1]?.calls[0]?.isOver]).toEqual([0, false])
+  })
+
+  it("[X5 G17:unit] a thousand wait: of one more, that which waits for the longest time ends", () => {
+    const { closed, park } = make()
+    for (let id = 0; id < 1000; id++) park(id)
+    expect(closed().every((count) => count === 0)).toBe(true)
+    park(1000)
+    expect(closed().flatMap((count, index) => count === 0 ? [] : [[index, count]])).toEqual([[0, 1]])
+  })
+
+  it("[E8:unit G18] at the end of the gateway those that wait end", async () => {
+    const { closed, hosts, park } = make()
+    park(1)
+    await hosts.close("the gateway is shutting down")
+    await hosts.close("the gateway is shutting down")
+    expect(closed()).toEqual([1])
+  })
+})

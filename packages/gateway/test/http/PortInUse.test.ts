@@ -1,0 +1,59 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { StartError } from "../../src/Errors.js"
+import * as Listener from "../../src/http/Listener.js"
+import * as PortInUse from "../../src/http/PortInUse.js"
+import * as Proof from "../../src/state/Proof.js"
+import * as RunningGateways from "../../src/state/RunningGateways.js"
+import * as StateFolder from "../../src/state/StateFolder.js"
+import { folder } from "../support/folder.js"
+
+const host = "127.0.0.1"
+const secret = Proof.newSecret()
+
+/** A program at a port, which proves to be a gateway or not; gives the port. */
+const listening = (isGateway: boolean) =>
+  Effect.gen(function*() {
+    const listener = yield* Listener.listen({ host, port: 0 })
+    yield* listener.serve(({ url = "" }, response) =>
+      void response.end(isGateway ? Proof.answer(secret, url) : "something else")
+    )
+    return listener.port
+  })
+
+/** What somebody is told that wants a port. */
+const refusal = (port: number) => Effect.flip(Listener.listen({ host, port }).pipe(PortInUse.named({ host, port })))
+
+describe("a port that is in use", () => {
+  it.scopedLive("[G1] who wants that of a gateway is told which it is; another program at the port is not taken for one", () =>
+    Effect.gen(function*() {
+      const [own, foreign] = [yield* listening(true), yield* listening(false)]
+      const register = (url: string, config: string | null) =>
+        RunningGateways.register({ url, config, startedAt: 0, token: null, secret })
+      yield* Effect.gen(function*() {
+        for (const port of [own, foreign]) {
+          const { message } = yield* refusal(port)
+          expect(message).toContain(`port ${port} on ${host} is in use`)
+          expect(message).not.toContain("gateway")
+        }
+        yield* register(`http://${host}:${foreign}`, null)
+        expect((yield* refusal(foreign)).message).not.toContain("gateway")
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* register(`http://0.0.0.0:${own}`, null)
+          const { cause, message } = yield* refusal(own)
+          expect(message).toBe(
+            `port ${own} on ${host} is in use by your own gateway (pid ${process.pid}, the demo); see it with mcp-lifeline `
+              + `status --url http://${host}:${own}, stop it, or give another port with --port (0 for any)`
+          )
+          expect(cause).toMatchObject({ code: "EADDRINUSE" })
+        }))
+        yield* register(`http://${host}:${own}`, "/home/ann/mcp.json")
+        expect((yield* refusal(own)).message).toContain(`(pid ${process.pid}, /home/ann/mcp.json)`)
+        // What failed for another reason stays as it is.
+        for (const cause of [{ code: "EACCES" }, undefined]) {
+          const error = new StartError({ message: "why", cause })
+          expect(yield* Effect.flip(PortInUse.named({ host, port: own })(Effect.fail(error)))).toBe(error)
+        }
+      }).pipe(Effect.provideService(StateFolder.StateFolder, StateFolder.make(yield* folder)))
+    }))
+})

@@ -1,0 +1,71 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as LastingSessions from "../../src/http/LastingSessions.js"
+import * as SessionKey from "../../src/http/SessionKey.js"
+import * as StateFolder from "../../src/state/StateFolder.js"
+import { folder as path } from "../support/folder.js"
+
+const key = "k".repeat(32)
+
+const given = (given: Partial<SessionKey.Given>, folder: string) =>
+  SessionKey.make({ secret: undefined, file: undefined, ...given }, StateFolder.make(folder))
+
+const text = (secret: Redacted.Redacted) => Redacted.value(secret)
+
+const refusal = (given: Effect.Effect<Redacted.Redacted, { readonly message: string }>) =>
+  Effect.map(Effect.flip(given), ({ message }) => message)
+
+describe("the key that seals the ids of sessions", () => {
+  it.scoped("[G10] is that of the variable, without the spaces around it, of at least 32 characters", () =>
+    Effect.gen(function*() {
+      const folder = yield* path
+      const of = (secret: string) => given({ secret: Redacted.make(secret) }, folder)
+      expect(text(yield* of(` ${key}\n`))).toBe(key)
+      for (const short of [key.slice(1), `${key.slice(1)}   `, ""]) {
+        expect(yield* refusal(of(short))).toBe(
+          "the session key in MCP_LIFELINE_SESSION_KEY has less than 32 characters; make one with: openssl rand -base64 32"
+        )
+      }
+    }))
+
+  it.scopedLive("[G10] is that of a file, where one is named, also beside the variable", () =>
+    Effect.gen(function*() {
+      const folder = yield* path
+      const file = join(folder, "key")
+      const of = given({ file, secret: Redacted.make("v".repeat(32)) }, folder)
+      expect(yield* refusal(of)).toMatch(/^--session-key-file .*key cannot be read: .*ENOENT|no such file/)
+      writeFileSync(file, `${key}\n`)
+      expect(text(yield* of)).toBe(key)
+      writeFileSync(file, "short\n")
+      expect(yield* refusal(of)).toMatch(/^the session key in --session-key-file .*key has less than 32 characters/)
+    }))
+
+  it.scopedLive("[G10] is made once for a state folder, whoever comes first, and differs between two", () =>
+    Effect.gen(function*() {
+      const [folder, other] = [yield* path, yield* path]
+      const keys = yield* Effect.all(Array.from({ length: 4 }, () => given({}, folder)), { concurrency: "unbounded" })
+      const [first] = keys.map(text)
+      expect(first?.length).toBeGreaterThanOrEqual(32)
+      expect(new Set(keys.map(text))).toEqual(new Set([first]))
+      expect(text(yield* given({}, folder))).toBe(first)
+      expect(text(yield* given({}, other))).not.toBe(first)
+    }))
+
+  it.scopedLive("[G10] opens what another process has sealed with it, and finds what that has kept", () =>
+    Effect.gen(function*() {
+      const folder = StateFolder.make(yield* path)
+      const make = Effect.provideService(
+        LastingSessions.make({ secret: undefined, file: undefined }),
+        StateFolder.StateFolder,
+        folder
+      )
+      const [one, two] = [yield* make, yield* make]
+      const id = one.seal.seal({ version: "2025-11-25", lists: [], owner: "", born: 1 })
+      expect(two.seal.open(id)).toMatchObject({ born: 1 })
+      const kept = { usedAt: Date.now(), level: "error" }
+      yield* Effect.promise(() => one.records.set(id, kept))
+      expect(yield* Effect.promise(() => two.records.get(id))).toEqual(kept)
+    }))
+})

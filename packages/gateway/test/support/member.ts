@@ -1,0 +1,12 @@
+import type { Member } from "../../src/serve/pool/Holder.js"
+
+/** A client that needs its own servers, and of which nothing else is asked. */
+export const member = (name = "a-test"): Member => ({
+  client: () => ({ capabilities: {}, clientInfo: { name, version: "1" }, protocolVersion: "2025-11-25" }),
+  hasRoom: () => true,
+  opened: () => undefined,
+  listsChanged: () => undefined,
+  logged: () => undefined,
+  notified: () => undefined,
+  asked: () => Promise.reject(new Error("nothing is asked"))
+})

@@ -1,0 +1,333 @@
+import type { Loss } from "@mcp-lifeline/core"
+import { RequestError } from "@mcp-lifeline/core"
+import type { AdapterTransport } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
+import { Exit } from "effect"
+import { afterEach, assert, beforeEach, describe, it, vi } from "vitest"
+import type { Answer, Options, Response } from "../src/Requests.js"
+import { answerOf, Requests } from "../src/Requests.js"
+
+const loss: Loss = { kind: "closed", message: "it is gone" }
+
+/** A transport that keeps what is sent over it. */
+const transportOf = (more: Partial<AdapterTransport> = {}) => {
+  const sent: Array<JSONRPCMessage> = []
+  const transport: AdapterTransport = {
+    peer: {},
+    stateful: true,
+    start: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+    send: (message) => {
+      sent.push(message)
+      return Promise.resolve()
+    },
+    ...more
+  }
+  return { sent, transport }
+}
+
+const make = (more: Partial<AdapterTransport> = {}, firstId?: number) => {
+  const { sent, transport } = transportOf(more)
+  const logged: Array<string> = []
+  const log = (message: string): void => void logged.push(message)
+  const requests = new Requests(transport, log, firstId)
+  const ask = (options: Partial<Options> = {}, params?: unknown, method: "initialize" | "ping" = "ping") => {
+    const answers: Array<Answer> = []
+    const id = requests.send(method, params, { timeout: 60_000, ...options }, (answer) => answers.push(answer))
+    return { id, answers }
+  }
+  const answer = (id: number, body: object = { result: {} }): void =>
+    requests.answered({ jsonrpc: "2.0", id, ...body } as Response)
+  const progress = (params: object): void => requests.progressed({ method: "notifications/progress", params })
+  const cancelled = (messages = sent) =>
+    messages.flatMap((message) =>
+      "method" in message && message.method === "notifications/cancelled" ? [message.params] : []
+    )
+  return { answer, ask, cancelled, log, logged, progress, requests, sent, transport }
+}
+
+const errorsOf = (answers: ReadonlyArray<Answer>): ReadonlyArray<RequestError> =>
+  answers.flatMap((answer) => Exit.isFailure(answer) && answer.cause._tag === "Fail" ? [answer.cause.error] : [])
+
+describe("requests that wait for their answers", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  it("have ids of which a session sees none twice", () => {
+    const { ask, requests } = make({}, 7)
+    assert.strictEqual(ask().id, 7)
+    assert.strictEqual(requests.nextId(), 8)
+    assert.strictEqual(ask().id, 9)
+    assert.deepStrictEqual([requests.size, requests.has(7), requests.has("9"), requests.has(8)], [2, true, true, false])
+  })
+
+  it("are sent as they are, with a token of progress and a task only where these are asked for", () => {
+    const { ask, sent } = make()
+    const onprogress = (): void => {}
+    ask()
+    ask({ task: { ttl: 5 } }, { name: "x" })
+    ask({ onprogress })
+    const base = { jsonrpc: "2.0", method: "ping" }
+    assert.deepStrictEqual(sent as ReadonlyArray<unknown>, [
+      { ...base, id: 0 },
+      { ...base, id: 1, params: { name: "x", task: { ttl: 5 } } },
+      { ...base, id: 2, params: { _meta: { progressToken: 2 } } }
+    ])
+  })
+
+  it("[C5:virtual] leave no timer behind, and those without a limit have none", () => {
+    const { answer, ask, requests } = make()
+    const { id } = ask()
+    assert.strictEqual(vi.getTimerCount(), 1)
+    answer(id)
+    assert.strictEqual(vi.getTimerCount(), 0)
+    ask({ timeout: Number.POSITIVE_INFINITY })
+    assert.strictEqual(vi.getTimerCount(), 0)
+    ask()
+    requests.end(loss)
+    vi.advanceTimersByTime(0)
+    assert.strictEqual(vi.getTimerCount(), 0)
+    // One that is answered before its send returns.
+    const early = make({
+      send: (message) => {
+        early.answer((message as { readonly id: number }).id)
+        return Promise.resolve()
+      }
+    })
+    assert.lengthOf(early.ask().answers, 1)
+    assert.strictEqual(vi.getTimerCount(), 0)
+  })
+
+  it("[C5:virtual] one that is over in time is told to the server, and a late answer or a late rejection changes nothing", async () => {
+    let reject: (error: unknown) => void = () => {}
+    const { answer, ask, cancelled, logged, requests } = make({
+      send: (message) => {
+        first.sent.push(message)
+        return "id" in message
+          ? new Promise((_, fail) => {
+            reject = fail
+          })
+          : Promise.resolve()
+      }
+    })
+    const first = { sent: [] as Array<JSONRPCMessage> }
+    const { answers, id } = ask({ timeout: 100 })
+    vi.advanceTimersByTime(99)
+    assert.lengthOf(answers, 0)
+    vi.advanceTimersByTime(1)
+    assert.deepInclude(errorsOf(answers)[0], { fate: "unknown", reason: "timeout" })
+    assert.deepStrictEqual(cancelled(first.sent), [{ requestId: id, reason: "Request timed out" }])
+    answer(id)
+    reject(new Error("late"))
+    requests.failed(id, new RequestError({ fate: "unknown", reason: "lost", message: "late" }))
+    await Promise.resolve()
+    assert.lengthOf(answers, 1)
+    assert.lengthOf(logged, 1)
+  })
+
+  it("[C5:virtual] progress moves the end of one, no further than the whole may take", () => {
+    const { ask, progress } = make()
+    const onprogress = (): void => {}
+    const bounded = ask({ timeout: 100, maxTotalTimeout: 250, resetTimeoutOnProgress: true, onprogress })
+    const unbounded = ask({ timeout: 100, resetTimeoutOnProgress: true, onprogress })
+    const unmoved = ask({ timeout: 100, onprogress })
+    const ends = () => [bounded, unbounded, unmoved].map(({ answers }) => answers.length)
+    for (const ended of [[0, 0, 0], [0, 0, 1], [0, 0, 1], [1, 0, 1]]) {
+      vi.advanceTimersByTime(80)
+      for (const { id } of [bounded, unbounded, unmoved]) progress({ progressToken: id, progress: 1 })
+      assert.deepStrictEqual(ends(), ended)
+    }
+    vi.advanceTimersByTime(100)
+    assert.deepStrictEqual(ends(), [1, 1, 1])
+  })
+
+  it("[C4] one that is given up is taken back where nothing has left, else the server is told; `initialize` is not cancelled", () => {
+    const unsent = new Set<unknown>()
+    const { ask, cancelled, requests } = make({ withdraw: (id) => unsent.delete(id) })
+    let withdrawn = 0
+    const onwithdrawn = (): void => void withdrawn++
+    const one = ask({ onwithdrawn })
+    unsent.add(one.id)
+    requests.cancel(one.id, "enough")
+    assert.deepStrictEqual([withdrawn, cancelled().length], [1, 0])
+    const quiet = ask()
+    unsent.add(quiet.id)
+    requests.cancel(quiet.id, "enough")
+    requests.cancel(ask({ onwithdrawn }).id, "enough")
+    requests.cancel(ask({ onwithdrawn }, {}, "initialize").id, "enough")
+    requests.cancel(4711, "nobody asked")
+    assert.strictEqual(withdrawn, 1)
+    assert.deepStrictEqual(cancelled(), [{ requestId: 2, reason: "enough" }])
+    assert.strictEqual(requests.size, 0)
+  })
+
+  it("[C4] a cancellation that cannot be sent stops nothing, and is logged", async () => {
+    const refuse = new Error("no pipe")
+    let broken: () => Promise<void> = () => Promise.reject(refuse)
+    const { ask, logged, requests } = make({
+      send: (message) => "id" in message ? Promise.resolve() : broken()
+    })
+    requests.cancel(ask().id, "enough")
+    await Promise.resolve()
+    await Promise.resolve()
+    broken = () => {
+      throw refuse
+    }
+    requests.cancel(ask().id, "enough")
+    assert.lengthOf(logged.filter((message) => message.includes("no pipe")), 2)
+  })
+
+  it("[C19:unit] the end leaves one that is being rejected its own fate, and the others end at once", async () => {
+    let reject: (error: unknown) => void = () => {}
+    let held = false
+    const sent: Array<JSONRPCMessage> = []
+    const { ask, cancelled, requests } = make({
+      send: (message) => {
+        sent.push(message)
+        return held && "id" in message
+          ? new Promise((_, fail) => {
+            reject = fail
+          })
+          : Promise.resolve()
+      }
+    })
+    const whole = ask()
+    await Promise.resolve()
+    requests.end(loss)
+    assert.deepInclude(errorsOf(whole.answers)[0], { fate: "unknown", reason: "lost", message: "it is gone" })
+    held = true
+    const sending = ask()
+    const other = ask()
+    requests.end(loss)
+    assert.lengthOf(sending.answers, 0)
+    // The caller may still give one up.
+    requests.cancel(sending.id, "enough")
+    assert.deepStrictEqual(cancelled(sent), [{ requestId: sending.id, reason: "enough" }])
+    reject(new RequestError({ fate: "notSent", reason: "lost", message: "never sent" }))
+    await Promise.resolve()
+    assert.deepInclude(errorsOf(other.answers)[0], { fate: "notSent", message: "never sent" })
+    vi.advanceTimersByTime(0)
+    assert.deepStrictEqual([sending.answers.length, other.answers.length], [0, 1])
+    assert.strictEqual(requests.size, 0)
+  })
+
+  it("[C19:unit] those of which nothing has left end as not sent, also where the end of one gives up another", () => {
+    const { ask, requests } = make({ withdraw: () => true })
+    const answers: Array<Answer> = []
+    requests.send("ping", undefined, { timeout: 60_000 }, (answer) => {
+      answers.push(answer)
+      requests.cancel(second.id, "enough")
+    })
+    const second = ask()
+    const third = ask()
+    requests.endUnsent(loss)
+    assert.deepInclude(errorsOf(answers)[0], { fate: "notSent", reason: "lost" })
+    assert.lengthOf(second.answers, 0)
+    assert.deepInclude(errorsOf(third.answers)[0], { fate: "notSent", reason: "lost" })
+  })
+
+  it("[C6 T11:unit] a suspended session keeps those that may be answered; what is given up meanwhile is told once it goes on", async () => {
+    const { answer, ask, cancelled, log, progress, requests, sent } = make()
+    const seen: Array<unknown> = []
+    const onprogress = (one: unknown): void => void seen.push(one)
+    const kept = ask({ onprogress })
+    const given = ask()
+    const lost = ask()
+    await Promise.resolve()
+    requests.end(loss, new Set([kept.id, given.id]))
+    assert.deepInclude(errorsOf(lost.answers)[0], { fate: "unknown", reason: "lost" })
+    assert.deepStrictEqual([kept.answers.length, given.answers.length, requests.size], [0, 0, 2])
+    requests.cancel(given.id, "enough")
+    assert.deepStrictEqual(cancelled(), [])
+    const next = transportOf()
+    requests.moveTo(next.transport, log)
+    assert.deepStrictEqual(cancelled(next.sent), [{ requestId: given.id, reason: "enough" }])
+    progress({ progressToken: kept.id, progress: 1 })
+    assert.deepStrictEqual(seen, [{ progress: 1 }])
+    answer(kept.id)
+    assert.isTrue(Exit.isSuccess(kept.answers[0]!))
+    // From now on the server is told at once, over the new transport.
+    const before = sent.length
+    requests.cancel(ask().id, "again")
+    assert.deepInclude(cancelled(next.sent)[1], { reason: "again" })
+    assert.strictEqual(sent.length, before)
+    const other = transportOf()
+    requests.moveTo(other.transport, log)
+    assert.deepStrictEqual(other.sent, [])
+    const dropped = ask()
+    requests.failed(dropped.id, new RequestError({ fate: "unknown", reason: "lost", message: "dropped" }))
+    assert.deepInclude(errorsOf(dropped.answers)[0], { message: "dropped" })
+  })
+
+  it("[C5] progress of a task is reported after its answer, until the connection ends, and of nothing else", async () => {
+    const { answer, ask, logged, progress, requests } = make()
+    const seen: Array<unknown> = []
+    const onprogress = (one: unknown): void => void seen.push(one)
+    const report = (id: number): number => {
+      seen.length = 0
+      progress({ progressToken: id, progress: 1 })
+      return seen.length
+    }
+    const task = ask({ onprogress })
+    answer(task.id, { result: { task: { taskId: "t" } } })
+    const none = ask({ onprogress })
+    answer(none.id, { result: { task: { taskId: 5 } } })
+    const failed = ask({ onprogress })
+    answer(failed.id, { error: { code: 1, message: "no" } })
+    assert.deepStrictEqual([report(task.id), report(none.id), report(failed.id)], [1, 0, 0])
+    await Promise.resolve()
+    requests.end(loss)
+    assert.strictEqual(report(task.id), 0)
+    assert.isTrue(logged.every((message) => message.includes("no request")))
+    assert.lengthOf(logged, 3)
+  })
+
+  it("[P12] progress that does not fit the protocol is dropped; one whose listener throws is logged", () => {
+    const { ask, logged, progress, requests } = make()
+    const seen: Array<unknown> = []
+    const { id: progressToken } = ask({ onprogress: (one) => void seen.push(one) })
+    const fits = { progressToken, progress: 1 }
+    progress({ ...fits, total: 2, message: "half" })
+    progress({ ...fits, progressToken: String(progressToken) })
+    assert.deepStrictEqual(seen, [{ progress: 1, total: 2, message: "half" }, { progress: 1 }])
+    const misfits = [
+      { ...fits, progressToken: [progressToken] },
+      { ...fits, progress: "1" },
+      { ...fits, total: "2" },
+      { ...fits, message: 5 }
+    ]
+    for (const misfit of misfits) progress(misfit)
+    requests.progressed({ method: "notifications/progress" })
+    requests.progressed(undefined)
+    assert.lengthOf(seen, 2)
+    assert.lengthOf(logged.splice(0).filter((message) => message.includes("does not fit")), 6)
+    const thrower = (): never => {
+      throw new Error("listener")
+    }
+    progress({ progressToken: ask({ onprogress: thrower }).id, progress: 1 })
+    assert.lengthOf(logged.filter((message) => message.includes("listener")), 1)
+  })
+
+  it("[P12] a response is a result or an error, whole, and nothing besides", () => {
+    const read = (body: object): Answer | undefined => answerOf({ jsonrpc: "2.0", id: 1, ...body } as Response, false)
+    assert.deepStrictEqual(read({ result: { a: 1 } }), Exit.succeed({ a: 1 }))
+    assert.isTrue(Exit.isFailure(read({ error: { code: 1, message: "no" } })!))
+    const error = { code: 1, message: "no" }
+    const misfits = [
+      {},
+      { jsonrpc: "1.0", result: {} },
+      { result: {}, error },
+      { result: [] },
+      { error: "no" },
+      { error: { ...error, code: "1" } },
+      { error: { ...error, code: 1.5 } },
+      { error: { ...error, message: 5 } },
+      { result: {}, more: 1 }
+    ]
+    for (const misfit of misfits) assert.isUndefined(read(misfit), JSON.stringify(misfit))
+  })
+})

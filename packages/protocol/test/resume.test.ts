@@ -1,0 +1,279 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { ConnectOptions, Loss, RequestReason } from "@mcp-lifeline/core"
+import { ConnectError, RequestError, SuspendedSession } from "@mcp-lifeline/core"
+import { Binding, SdkConnection } from "@mcp-lifeline/protocol"
+import type { AdapterTransport, TransportSession } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Exit, Fiber, Scope } from "effect"
+import { parts } from "../src/sdkParts.js"
+import { initializeResult, transportOf } from "./scripted.js"
+
+const options: ConnectOptions = { onNotification: () => {} }
+const loss: Loss = { kind: "closed", message: "the network is gone" }
+const request = { timeout: 60_000 }
+
+type Sent = { readonly id: number; readonly method: string }
+
+/** A transport whose session can go on over another one. `ping` answers the question whether the server still knows it. */
+const suspendable = (ping: (id: number) => Promise<void> = () => Promise.resolve()) => {
+  const sent: Array<Sent> = []
+  const happened: Array<string> = []
+  let waits: (id: RequestId) => boolean = () => false
+  const session: TransportSession = {
+    knows: {},
+    answerable: new Set<RequestId>([2]),
+    end: Effect.sync(() => {
+      happened.push("ended")
+    })
+  }
+  const receive = (message: object): void =>
+    transport.onmessage?.({ jsonrpc: "2.0", ...message } as unknown as JSONRPCMessage)
+  const { closed, transport: plain } = transportOf((message) => {
+    const one = message as unknown as Sent
+    sent.push(one)
+    if (one.method === "initialize") queueMicrotask(() => receive({ id: one.id, result: initializeResult }))
+    return one.method === "ping" ? ping(one.id) : Promise.resolve()
+  })
+  const transport: AdapterTransport = Object.assign(plain, {
+    suspend: (): TransportSession | undefined => {
+      happened.push("suspended")
+      return session
+    },
+    borrow: (given: TransportSession) => happened.push(given === session ? "borrowed" : "borrowed from another"),
+    goOn: (isWaiting: (id: RequestId) => boolean) => {
+      happened.push("goes on")
+      waits = isWaiting
+    }
+  })
+  return { closed, happened, receive, sent, transport, waits: (id: RequestId) => waits(id) }
+}
+
+/** A session with two calls, of which the second can still be answered, suspended. */
+const suspended = Effect.gen(function*() {
+  const scope = yield* Scope.make()
+  const old = suspendable()
+  const connection = yield* SdkConnection.connect(old.transport, options).pipe(Scope.extend(scope))
+  connection.onLost(() => {})
+  const call = () => Effect.fork(Effect.either(connection.request("tools/call", { name: "x" }, request)))
+  const calls = [yield* call(), yield* call()] as const
+  yield* Effect.yieldNow()
+  assert.deepStrictEqual(old.sent.map(({ id }) => id), [0, undefined, 1, 2] as Array<unknown>)
+  assert.isFalse(connection.resumed)
+  old.transport.onlost?.(loss)
+  const session = connection.suspend?.(loss)
+  assert.isDefined(session)
+  yield* Scope.close(scope, Exit.void)
+  return { calls, connection, old, session: session! }
+})
+
+const { resume } = Binding.make(parts)
+
+describe("a session that goes on over another connection", () => {
+  it.scopedLive("[T11:virtual] answers who still waits, and gives no id twice", () =>
+    Effect.gen(function*() {
+      const { calls, connection, session } = yield* suspended
+      const [lost, kept] = calls
+      const error = yield* Effect.flip(Effect.flatten(Fiber.join(lost)))
+      assert.deepInclude(error, { fate: "unknown", reason: "lost", message: "the network is gone" })
+      assert.isNull(kept.unsafePoll())
+      assert.isTrue(session.isAwaited)
+      const refused = yield* Effect.flip(connection.request("ping", undefined, request))
+      assert.deepInclude(refused, { fate: "notSent", reason: "lost" })
+      const next = suspendable((id) => {
+        queueMicrotask(() => next.receive({ id, result: {} }))
+        return Promise.resolve()
+      })
+      const resumed = yield* resume(next.transport, options, session)
+      if (typeof resumed === "string") return assert.fail(resumed)
+      assert.isTrue(resumed.resumed)
+      assert.deepInclude(resumed.serverInfo, { name: "scripted" })
+      assert.deepStrictEqual(next.sent, [{ method: "ping", jsonrpc: "2.0", id: 3 } as Sent])
+      assert.deepStrictEqual(next.happened, ["borrowed from another", "goes on"])
+      assert.deepStrictEqual([next.waits(2), next.waits(1)], [true, false])
+      assert.isFalse(session.held)
+      next.receive({ id: 2, result: { content: [] } })
+      const answered = yield* Effect.flatten(Fiber.join(kept))
+      assert.deepStrictEqual(answered, { content: [] })
+      const fiber = yield* Effect.fork(resumed.request("tools/list", {}, request))
+      yield* Effect.yieldNow()
+      const id = next.sent.at(-1)!.id
+      assert.isAbove(id, 3)
+      next.receive({ id, result: { tools: [] } })
+      assert.deepStrictEqual(yield* Fiber.join(fiber), { tools: [] })
+    }))
+
+  it.scopedLive("[T11:virtual] that is ended fails who still waits, and is ended at the server, once", () =>
+    Effect.gen(function*() {
+      const { calls, old, session } = yield* suspended
+      yield* session.end
+      const error = yield* Effect.flip(Effect.flatten(Fiber.join(calls[1])))
+      assert.deepInclude(error, { fate: "unknown", reason: "lost", message: "the session was ended" })
+      yield* session.end
+      assert.deepStrictEqual(old.happened, ["suspended", "ended"])
+      assert.isFalse(session.isAwaited)
+      // Nobody waits for an answer any more.
+      const given = yield* suspended
+      yield* Fiber.join(given.calls[0])
+      yield* Fiber.interrupt(given.calls[1])
+      assert.isFalse(given.session.isAwaited)
+      assert.isTrue(given.session.held)
+    }))
+
+  const refusal = (reason: RequestReason, cause?: unknown): RequestError =>
+    new RequestError({ fate: "unknown", reason, message: reason, cause })
+  const unreachable = (["refused", "unreachable", "tls", "rateLimited"] as const).map((reason) =>
+    new ConnectError({ backend: "", reason, permanent: false, message: reason })
+  )
+  const closed = new ConnectError({ backend: "", reason: "closed", permanent: false, message: "closed" })
+
+  for (
+    const [what, error, expected] of [
+      ["is silent", refusal("timeout"), "unanswered"],
+      ["fails", refusal("server"), "unanswered"],
+      ["closes the connection", refusal("network", closed), "unanswered"],
+      ["has forgotten it", refusal("session"), "forgotten"],
+      ["asks to wait", refusal("rateLimited"), "forgotten"],
+      ["wants a login", refusal("unauthorized"), "forgotten"],
+      ...unreachable.map((one) => [`cannot be reached (${one.reason})`, refusal("network", one), one] as const)
+    ] as const
+  ) {
+    it.scopedLive(`[T11:virtual] is not resumed where the server ${what}, and nothing is left of the attempt`, () =>
+      Effect.gen(function*() {
+        const { session } = yield* suspended
+        const next = suspendable(() => Promise.reject(error))
+        const outcome = yield* Effect.merge(resume(next.transport, options, session))
+        assert.strictEqual(outcome as unknown, expected)
+        assert.strictEqual(next.closed(), 1)
+        assert.isTrue(session.held)
+        assert.notInclude(next.happened, "goes on")
+      }))
+  }
+
+  const answers: ReadonlyArray<readonly [string, object, boolean]> = [
+    ["has no ping", { error: { code: -32601, message: "Method not found" } }, true],
+    ["refuses ping otherwise", { error: { code: -32000, message: "no" } }, false]
+  ]
+  for (const [what, body, isResumed] of answers) {
+    it.scopedLive(`[T11:virtual] a server that ${what}: ${isResumed ? "resumed" : "a new session"}`, () =>
+      Effect.gen(function*() {
+        const { session } = yield* suspended
+        const next = suspendable((id) => {
+          queueMicrotask(() => next.receive({ id, ...body }))
+          return Promise.resolve()
+        })
+        const outcome = yield* resume(next.transport, options, session)
+        assert.strictEqual(outcome === "forgotten", !isResumed)
+      }))
+  }
+
+  it.scopedLive("[T11:virtual] is forgotten where somebody took it before, or while the server was asked", () =>
+    Effect.gen(function*() {
+      const taken = yield* suspended
+      taken.session.take()
+      const late = suspendable()
+      assert.strictEqual(yield* resume(late.transport, options, taken.session), "forgotten")
+      assert.deepStrictEqual([late.sent, late.happened], [[], []])
+      const { session } = yield* suspended
+      const next = suspendable((id) => {
+        session.take()
+        queueMicrotask(() => next.receive({ id, result: {} }))
+        return Promise.resolve()
+      })
+      assert.strictEqual(yield* resume(next.transport, options, session), "forgotten")
+      assert.notInclude(next.happened, "goes on")
+    }))
+
+  it.scopedLive("[T11:virtual] an attempt that is interrupted asks no more, and leaves the session", () =>
+    Effect.gen(function*() {
+      const { session } = yield* suspended
+      const next = suspendable(() => new Promise(() => {}))
+      const fiber = yield* Effect.fork(Effect.scoped(resume(next.transport, options, session)))
+      while (next.sent.length === 0) yield* Effect.sleep(1)
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(next.sent.map(({ method }) => method), ["ping", "notifications/cancelled"])
+      assert.isTrue(session.held)
+      assert.strictEqual(next.closed(), 1)
+    }))
+
+  it.scopedLive("[T11:virtual] there is none of a transport that keeps none, or of a connection that is being closed", () =>
+    Effect.gen(function*() {
+      const none = suspendable()
+      Object.assign(none.transport, { suspend: undefined })
+      const connection = yield* SdkConnection.connect(none.transport, options)
+      assert.isUndefined(connection.suspend?.(loss))
+      const empty = suspendable()
+      Object.assign(empty.transport, { suspend: () => undefined })
+      assert.isUndefined((yield* SdkConnection.connect(empty.transport, options)).suspend?.(loss))
+      const scope = yield* Scope.make()
+      const closing = suspendable()
+      const closed = yield* SdkConnection.connect(closing.transport, options).pipe(Scope.extend(scope))
+      yield* Scope.close(scope, Exit.void)
+      assert.isUndefined(closed.suspend?.(loss))
+      assert.deepStrictEqual(closing.happened, [])
+    }))
+})
+
+describe("the loss of a session that may go on", () => {
+  it.scopedLive("[T11:virtual] ends the calls where nobody hears of it, and leaves them to whoever does", () =>
+    Effect.gen(function*() {
+      for (const hears of [false, true]) {
+        const { receive, sent, transport } = suspendable()
+        const connection = yield* SdkConnection.connect(transport, options)
+        if (hears) connection.onLost(() => {})
+        const call = yield* Effect.fork(Effect.either(connection.request("tools/list", {}, request)))
+        yield* Effect.yieldNow()
+        transport.onlost?.(loss)
+        yield* Effect.sleep(5)
+        if (hears) {
+          assert.isNull(call.unsafePoll())
+          receive({ id: sent.at(-1)!.id, result: { tools: [] } })
+        }
+        assert.strictEqual((yield* Fiber.join(call))._tag, hears ? "Right" : "Left")
+      }
+    }))
+
+  it.scopedLive("[R7:unit] a forgotten session leaves the calls to the server's own answers", () =>
+    Effect.gen(function*() {
+      const { receive, sent, transport } = suspendable()
+      const connection = yield* SdkConnection.connect(transport, options)
+      const call = yield* Effect.fork(connection.request("tools/list", {}, request))
+      yield* Effect.yieldNow()
+      transport.onlost?.({ kind: "session", message: "404" })
+      yield* Effect.sleep(5)
+      assert.isNull(call.unsafePoll())
+      receive({ id: sent.at(-1)!.id, result: { tools: [] } })
+      assert.deepStrictEqual(yield* Fiber.join(call), { tools: [] })
+    }))
+
+  it.scopedLive("[C9] a notification is sent, and one that cannot be says what became of it; an end at the close is no loss", () =>
+    Effect.gen(function*() {
+      const { sent, transport } = suspendable()
+      const losses: Array<Loss> = []
+      const scope = yield* Scope.make()
+      const withRoots = { ...options, handlers: { roots: Effect.never } }
+      const connection = yield* SdkConnection.connect(transport, withRoots).pipe(Scope.extend(scope))
+      connection.onLost((one) => losses.push(one))
+      yield* connection.notify("notifications/roots/list_changed")
+      assert.strictEqual(sent.at(-1)!.method, "notifications/roots/list_changed")
+      const { send } = transport
+      transport.send = () => Promise.reject(new Error("no pipe"))
+      const unsent = yield* Effect.flip(connection.notify("notifications/roots/list_changed"))
+      assert.deepInclude(unsent, { fate: "notSent", reason: "fault" })
+      assert.lengthOf(losses, 0)
+      transport.send = () => Promise.reject(refusalOfSession)
+      assert.strictEqual((yield* Effect.flip(connection.notify("notifications/roots/list_changed"))).reason, "session")
+      assert.deepStrictEqual(losses.map(({ kind }) => kind), ["session"])
+      transport.send = send
+      yield* Scope.close(scope, Exit.void)
+      assert.lengthOf(losses, 1)
+      const late = yield* Effect.flip(connection.notify("notifications/roots/list_changed"))
+      assert.deepInclude(late, { fate: "notSent", reason: "lost", message: "the network is gone" })
+    }))
+
+  const refusalOfSession = new RequestError({ fate: "rejected", reason: "session", message: "the network is gone" })
+
+  it("[T11:unit] is claimed once", () => {
+    const session = new SuspendedSession({ knows: 1, isAwaited: () => true, end: Effect.void })
+    assert.deepStrictEqual([session.take(), session.take()], [1, undefined])
+  })
+})

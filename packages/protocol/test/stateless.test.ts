@@ -1,0 +1,346 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { ConnectError, ConnectOptions, Hearing, Loss, ServerNotification } from "@mcp-lifeline/core"
+import { RequestError } from "@mcp-lifeline/core"
+import { Binding } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Exit, Fiber, Scope } from "effect"
+import { parts } from "../src/sdkParts.js"
+import type { Options } from "../src/Session.js"
+import { transportOf } from "./scripted.js"
+
+type Sent = { readonly id: number; readonly method: string; readonly params: Record<string, any> }
+type Body = { readonly result: object } | { readonly error: object }
+
+const timeout = 60_000
+const discovered = {
+  resultType: "complete",
+  supportedVersions: ["2026-07-28"],
+  capabilities: { tools: {}, logging: {} }
+}
+const complete = { resultType: "complete", content: [] }
+const options: ConnectOptions = { onNotification: () => {} }
+
+/** A connection to a server that answers as `answer` says, or not at all. */
+const connected = (
+  answer: (request: Sent, count: number) => Body | RequestError | undefined,
+  more: Partial<Options> = {},
+  kind: "http" | "stdio" = "http"
+) =>
+  Effect.gen(function*() {
+    const sent: Array<Sent> = []
+    const receive = (message: object): void =>
+      transport.onmessage?.({ jsonrpc: "2.0", ...message } as unknown as JSONRPCMessage)
+    const { closed, transport } = transportOf((message) => {
+      const request = message as unknown as Sent
+      sent.push(request)
+      if (!("id" in message)) return Promise.resolve()
+      const count = sent.filter(({ method }) => method === request.method).length
+      const body = answer(request, count) ?? (request.method === "server/discover" ? { result: discovered } : undefined)
+      if (body instanceof RequestError) return Promise.reject(body)
+      if (body !== undefined) queueMicrotask(() => receive({ id: request.id, ...body }))
+      return Promise.resolve()
+    })
+    const connection = yield* Effect.either(
+      Binding.make(parts).connectStateless(transport, kind, { ...options, ...more })
+    )
+    const losses: Array<Loss> = []
+    return { closed, connection, losses, receive, sent, transport }
+  })
+
+const opened = (...given: Parameters<typeof connected>) =>
+  Effect.flatMap(
+    connected(...given),
+    ({ connection, ...others }) =>
+      Effect.map(Effect.orDie(connection), (connection) => {
+        connection.onLost((loss) => others.losses.push(loss))
+        return { ...others, connection }
+      })
+  )
+
+describe("a connection without a session", () => {
+  const network = new RequestError({ fate: "unknown", reason: "network", message: "reset" })
+  const refusals: ReadonlyArray<readonly [string, Body | RequestError, string, string]> = [
+    ["cannot be heard", network, "ConnectError", "unreachable"],
+    ["knows no server/discover", { error: { code: -32601, message: "no" } }, "SpeaksSessions", ""],
+    ["names a revision with sessions", { result: { supportedVersions: ["2025-11-25"] } }, "SpeaksSessions", ""],
+    ["speaks only what comes later", { result: { supportedVersions: ["2027-01-01"] } }, "ConnectError", "incompatible"],
+    [
+      "says of itself what fits nothing",
+      { result: { ...discovered, capabilities: { tools: 5 } } },
+      "ConnectError",
+      "protocol"
+    ]
+  ]
+  for (const [what, answer, tag, reason] of refusals) {
+    it.scopedLive(`[E1:unit] is not made where the server ${what}, and nothing is left`, () =>
+      Effect.gen(function*() {
+        const { closed, connection } = yield* connected(() => answer)
+        if (connection._tag === "Right") return assert.fail("connected")
+        const error = connection.left as ConnectError
+        assert.deepStrictEqual([error._tag as string, error.reason ?? ""], [tag, reason])
+        if (tag === "SpeaksSessions") assert.isAbove(String((error as { readonly answer?: string }).answer).length, 3)
+        assert.strictEqual(closed(), 1)
+      }))
+  }
+
+  it.scopedLive("[E1:unit] an attempt that is interrupted asks no more", () =>
+    Effect.gen(function*() {
+      const sent: Array<string> = []
+      const { closed, transport } = transportOf((message) => {
+        sent.push((message as unknown as Sent).method)
+        return Promise.resolve()
+      })
+      const fiber = yield* Effect.fork(
+        Effect.scoped(Binding.make(parts).connectStateless(transport, "http", options))
+      )
+      while (sent.length === 0) yield* Effect.sleep(1)
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(sent, ["server/discover", "notifications/cancelled"])
+      assert.strictEqual(closed(), 1)
+    }))
+
+  it.scopedLive("[E1:unit] a ping asks server/discover; silence is its timeout, and the connection lives", () =>
+    Effect.gen(function*() {
+      let answer: Body | RequestError | undefined = { result: discovered }
+      const { connection, losses, sent } = yield* opened(({ method }, count) =>
+        method !== "server/discover" ? undefined : count === 1 ? { result: discovered } : answer
+      )
+      assert.deepStrictEqual(yield* connection.request("ping", undefined, { timeout }), {})
+      assert.deepStrictEqual(sent.map(({ method }) => method), ["server/discover", "server/discover"])
+      answer = network
+      assert.strictEqual(yield* Effect.flip(connection.request("ping", undefined, { timeout })), network)
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  const others: ReadonlyArray<readonly [string, Body]> = [
+    ["an error", { error: { code: -32601, message: "no" } }],
+    ["older versions", { result: { supportedVersions: ["2025-11-25"] } }]
+  ]
+  for (const [what, answer] of others) {
+    it.scopedLive(`[E1:unit] a server that answers a ping with ${what} is lost as a session would be`, () =>
+      Effect.gen(function*() {
+        const { connection, losses, sent } = yield* opened(({ method }, count) =>
+          method === "server/discover" && count > 1 ? answer : undefined
+        )
+        const error = yield* Effect.flip(connection.request("ping", undefined, { timeout }))
+        assert.deepInclude(error, { fate: "rejected", reason: "session" })
+        assert.deepStrictEqual(losses.map(({ kind, message }) => [kind, message]), [["session", error.message]])
+        const late: Array<Loss> = []
+        connection.onLost((loss) => late.push(loss))
+        assert.deepStrictEqual(late, losses)
+        const count = sent.length
+        const refused = yield* Effect.flip(connection.request("tools/list", undefined, { timeout }))
+        assert.deepInclude(refused, { fate: "notSent", reason: "lost" })
+        assert.deepInclude(yield* Effect.flip(connection.notify("notifications/cancelled", {})), { fate: "notSent" })
+        assert.strictEqual(sent.length, count)
+      }))
+  }
+
+  it.scopedLive("[C9] what cannot be asked is refused before anything is sent", () =>
+    Effect.gen(function*() {
+      const { connection, sent } = yield* opened(({ method }) =>
+        method === "server/discover" ? { result: { ...discovered, capabilities: { tools: {} } } } : undefined
+      )
+      const count = sent.length
+      const task = yield* Effect.flip(connection.request("tools/call", { name: "x" }, { timeout, task: { ttl: 5 } }))
+      assert.deepInclude(task, { fate: "notSent", reason: "fault" })
+      const schema = yield* Effect.flip(connection.request("tools/call", { name: "x" }, { timeout, resultSchema: 5 }))
+      assert.deepInclude(schema, { fate: "notSent", reason: "fault" })
+      const level = yield* Effect.flip(connection.request("logging/setLevel", { level: "debug" }, { timeout }))
+      assert.deepInclude(level, { fate: "answered", code: -32601 })
+      assert.strictEqual(sent.length, count)
+    }))
+
+  it.scopedLive("[E2] notifications go in their envelope, but not those that only a session has; one that fails was not sent", () =>
+    Effect.gen(function*() {
+      const { connection, sent, transport } = yield* opened(() => undefined)
+      yield* connection.notify("notifications/initialized")
+      yield* connection.notify("notifications/roots/list_changed")
+      yield* connection.notify("notifications/custom", { a: 1 })
+      assert.deepStrictEqual(sent.map(({ method }) => method), ["server/discover", "notifications/custom"])
+      assert.deepInclude(sent.at(-1)!.params, { a: 1 })
+      assert.property(sent.at(-1)!.params["_meta"], "io.modelcontextprotocol/protocolVersion")
+      transport.send = () => Promise.reject(new Error("no pipe"))
+      const error = yield* Effect.flip(connection.notify("notifications/custom", { a: 1 }))
+      assert.deepInclude(error, { fate: "notSent", reason: "fault", message: "no pipe" })
+    }))
+
+  it.live("[C9] a transport that closes is the loss, an own close is none; calls end with their words", () =>
+    Effect.gen(function*() {
+      for (const own of [false, true]) {
+        const scope = yield* Scope.make()
+        const { connection, losses, transport } = yield* Scope.extend(opened(() => undefined), scope)
+        const call = yield* Effect.fork(Effect.flip(connection.request("tools/list", undefined, { timeout })))
+        yield* Effect.yieldNow()
+        if (own) yield* Scope.close(scope, Exit.void)
+        else transport.onclose?.()
+        const message = own ? "the connection was closed" : "the transport was closed"
+        assert.deepInclude(yield* Fiber.join(call), { fate: "unknown", reason: "lost", message })
+        assert.deepStrictEqual(losses, own ? [] : [{ kind: "closed", message }])
+        yield* Scope.close(scope, Exit.void)
+      }
+    }))
+
+  it.scopedLive("[E4] what comes where no stream was asked for is handed on or dropped, and stops nothing", () =>
+    Effect.gen(function*() {
+      const got: Array<ServerNotification> = []
+      const subscriptionId = "io.modelcontextprotocol/subscriptionId"
+      const { receive } = yield* opened(() => undefined, { onNotification: (one) => got.push(one) })
+      receive({ method: "notifications/subscriptions/acknowledged" })
+      receive({ method: "notifications/message", params: { a: 1 } })
+      receive({ method: "notifications/tools/list_changed", params: { _meta: { [subscriptionId]: 1 } } })
+      assert.deepStrictEqual(got, [
+        { jsonrpc: "2.0", method: "notifications/message", params: { a: 1 } } as ServerNotification,
+        { method: "notifications/tools/list_changed", params: {} }
+      ])
+    }))
+})
+
+describe("a server that wants input first", () => {
+  const wants = { resultType: "input_required", inputRequests: { a: { method: "roots/list" } }, requestState: "s" }
+  const roots = { roots: [{ uri: "file:///a" }] }
+  const handlers = { roots: Effect.succeed(roots) }
+  const call = { name: "x" }
+
+  it.scopedLive("[E3] gets it with the request, which is sent again", () =>
+    Effect.gen(function*() {
+      const { connection, receive, sent } = yield* opened(
+        ({ method }, count) => method === "tools/call" && count === 1 ? { result: wants } : undefined,
+        { handlers }
+      )
+      const fiber = yield* Effect.fork(
+        connection.request("tools/call", call, { timeout, maxTotalTimeout: timeout })
+      )
+      while (sent.filter(({ method }) => method === "tools/call").length < 2) yield* Effect.sleep(1)
+      yield* Effect.sleep(20)
+      receive({ id: sent.at(-1)!.id, result: complete })
+      assert.deepInclude(yield* Fiber.join(fiber), { content: [] })
+      const again = sent.at(-1)!
+      assert.deepInclude(again.params, { name: "x", requestState: "s", inputResponses: { a: roots } })
+    }))
+
+  it.scopedLive("[E3] is told no more after ten rounds", () =>
+    Effect.gen(function*() {
+      const { connection, sent } = yield* opened(
+        ({ method }) => method === "tools/call" ? { result: wants } : undefined,
+        { handlers }
+      )
+      const error = yield* Effect.flip(connection.request("tools/call", call, { timeout }))
+      assert.deepInclude(error, { fate: "answered", reason: "protocol" })
+      assert.lengthOf(sent.filter(({ method }) => method === "tools/call"), 11)
+    }))
+
+  const limits = [
+    ["its timeout", { timeout: 60 }],
+    ["the bound of the whole", { timeout, maxTotalTimeout: 60 }],
+    ["the bound of the whole, where progress moves the timeout", {
+      timeout,
+      maxTotalTimeout: 60,
+      resetTimeoutOnProgress: true
+    }]
+  ] as const
+  for (const [what, limit] of limits) {
+    it.scopedLive(`[E3 C5] has no more time than the request: ${what}`, () =>
+      Effect.gen(function*() {
+        const { connection, sent } = yield* opened(
+          ({ method }) => method === "tools/call" ? { result: wants } : undefined,
+          { handlers: { roots: Effect.never } }
+        )
+        const error = yield* Effect.flip(connection.request("tools/call", call, limit))
+        assert.deepInclude(error, { fate: "unknown", reason: "timeout" })
+        assert.lengthOf(sent.filter(({ method }) => method === "tools/call"), 1)
+      }))
+
+    it.scopedLive(`[E3 C5] what the answer took is not given to the second request: ${what}`, () =>
+      Effect.gen(function*() {
+        const order: Array<string> = []
+        let later: NodeJS.Timeout | undefined
+        const { connection } = yield* opened(
+          ({ method }, count) => {
+            if (method !== "tools/call") return undefined
+            if (count === 1) return { result: wants }
+            later = setTimeout(() => order.push("later"), 450)
+            return undefined
+          },
+          { handlers: { roots: Effect.delay(Effect.succeed(roots), 300) } }
+        )
+        const longer = { ...limit, ...("maxTotalTimeout" in limit ? { maxTotalTimeout: 600 } : { timeout: 600 }) }
+        const error = yield* Effect.flip(connection.request("tools/call", call, longer))
+        assert.deepInclude(error, { fate: "unknown", reason: "timeout" })
+        clearTimeout(later)
+        assert.deepStrictEqual(order, [])
+        assert.isDefined(later)
+      }))
+  }
+
+  it.scopedLive("[E3] one without a limit waits for its answer as long as that takes", () =>
+    Effect.gen(function*() {
+      const { connection } = yield* opened(
+        ({ method }, count) => method !== "tools/call" ? undefined : { result: count === 1 ? wants : complete },
+        { handlers: { roots: Effect.delay(Effect.succeed(roots), 30) } }
+      )
+      for (const limit of [{ timeout: Infinity }, { timeout: 10_000, resetTimeoutOnProgress: true }]) {
+        assert.deepInclude(yield* connection.request("tools/call", call, limit), { content: [] })
+      }
+    }))
+
+  it.scopedLive("[E3] is heard by the client itself where that speaks this protocol", () =>
+    Effect.gen(function*() {
+      const relay = {
+        protocolVersion: undefined,
+        request: () => Promise.reject(new Error("nobody is asked")),
+        isStateless: true,
+        isRaw: true
+      }
+      const { connection } = yield* opened(
+        ({ method }) => method === "tools/call" ? { result: { ...wants, content: [] } } : undefined,
+        { relay }
+      )
+      const result: unknown = yield* connection.request("tools/call", call, { timeout })
+      assert.deepInclude(result, { resultType: "input_required", requestState: "s" })
+    }))
+
+  it.scopedLive("[C4] one that is given up is cancelled for the reason of its caller", () =>
+    Effect.gen(function*() {
+      const { connection, sent } = yield* opened(() => undefined)
+      const fiber = yield* Effect.fork(
+        connection.request("tools/call", call, { timeout, cancelReason: () => "enough" })
+      )
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(fiber)
+      assert.deepInclude(sent.at(-1)!.params, { requestId: sent.at(-2)!.id, reason: "enough" })
+    }))
+})
+
+describe("the lists that were given", () => {
+  const announcing = {
+    ...discovered,
+    capabilities: { tools: { listChanged: true }, prompts: { listChanged: true }, resources: { listChanged: true } }
+  }
+  const lists = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"] as const
+  const kinds = ["tools", "prompts", "resources", "resourceTemplates"]
+  for (const [index, method] of lists.entries()) {
+    it.scopedLive(`[E4] before the stream was open may have changed since: ${method}`, () =>
+      Effect.gen(function*() {
+        const heard: Array<Hearing> = []
+        const empty = { tools: [], prompts: [], resources: [], resourceTemplates: [], ttlMs: 0, cacheScope: "private" }
+        const { connection, receive, sent } = yield* opened(
+          (request) =>
+            request.method === "server/discover"
+              ? { result: announcing }
+              : request.method === method
+              ? { result: { resultType: "complete", ...empty } }
+              : undefined,
+          { onHearing: (hearing) => heard.push(hearing) }
+        )
+        yield* connection.request(method, undefined, { timeout })
+        while (!sent.some((one) => one.method === "subscriptions/listen")) yield* Effect.sleep(1)
+        const listen = sent.find((one) => one.method === "subscriptions/listen")!
+        receive({
+          method: "notifications/subscriptions/acknowledged",
+          params: { ...listen.params, _meta: { "io.modelcontextprotocol/subscriptionId": listen.id } }
+        })
+        assert.deepStrictEqual(heard, [{ announced: [kinds[index]], unannounced: [] } as unknown as Hearing])
+      }))
+  }
+})
