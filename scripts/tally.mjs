@@ -12,6 +12,7 @@ const mostCharacters = 4000
  * @property {ReadonlyArray<{
  *   readonly name: string
  *   readonly status: string
+ *   readonly message: string
  *   readonly assertionResults: ReadonlyArray<{
  *     readonly status: string
  *     readonly fullName: string
@@ -29,9 +30,11 @@ let passed = 0
 let failed = 0
 for (const [report, { numPassedTests, testResults }] of reports) {
   passed += numPassedTests
-  for (const { assertionResults, name, status } of testResults) {
+  for (const { assertionResults, message, name, status } of testResults) {
     const faults = assertionResults.filter((result) => result.status === "failed")
-    if (status === "failed" && faults.length === 0) console.log(`${report}: ${name} did not load`)
+    if (status === "failed" && faults.length === 0) {
+      console.log(`${report}: ${name} did not load\n${message.slice(0, mostCharacters)}`)
+    }
     for (const { failureMessages, fullName } of faults) {
       console.log(`${report}: ${name}: ${fullName}\n${failureMessages.join("\n").slice(0, mostCharacters)}`)
     }
