@@ -2,6 +2,7 @@
  * Clients of a gateway that is killed again and again, and started at the same address with the same state.
  */
 import { describe, expect, it } from "@effect/vitest"
+import { ReservedPort } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Ref } from "effect"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -56,15 +57,14 @@ describe("a gateway that is killed", () => {
         const mcpServers = Object.fromEntries(servers.map((name) => [name, command(name)]))
         // However long servers take to start, calls wait for them.
         writeFileSync(config, JSON.stringify({ mcpServers, lifeline: { timeouts: { wait: "1 minute" } } }))
-        const start = (port: string) =>
-          Effect.gen(function*() {
-            const args = ["serve", "--port", port, "--config", config]
-            const program = yield* Program.start(args, { MCP_LIFELINE_STATE: join(path, "state") })
-            const [, base = ""] = yield* program.prints(/Serving (http:[^\s"]+)\/mcp/)
-            return { program, base }
-          })
-        let gateway = yield* start("0")
-        const { port } = new URL(gateway.base)
+        const { port } = yield* ReservedPort.make
+        const start = Effect.gen(function*() {
+          const args = ["serve", "--port", String(port), "--config", config]
+          const program = yield* Program.start(args, { MCP_LIFELINE_STATE: join(path, "state") })
+          const [, base = ""] = yield* program.prints(/Serving (http:[^\s"]+)\/mcp/)
+          return { program, base }
+        })
+        let gateway = yield* start
         const url = new URL(`${gateway.base}/mcp`)
 
         const all = yield* Effect.forEach(Object.entries(clients), ([name, connect]) =>
@@ -118,7 +118,7 @@ describe("a gateway that is killed", () => {
           yield* Effect.sleep(500 + 37 * death)
           Program.kill(gateway.program.pid)
           yield* gateway.program.ended
-          gateway = yield* start(port)
+          gateway = yield* start
           const back = yield* Effect.forEach(
             all,
             ({ client, name, tally }) => call(client, tally, "a__look", { text: `${name} after ${death}` }),

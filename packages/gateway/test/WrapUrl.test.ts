@@ -1,8 +1,7 @@
 import { it as effectIt } from "@effect/vitest"
-import { HttpFaultServer } from "@mcp-lifeline/testing"
+import { HttpFaultServer, ReservedPort } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { createServer as createHttpServer } from "node:http"
-import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "vitest"
 import * as AuthServer from "./support/AuthServer.js"
@@ -40,10 +39,8 @@ describe.concurrent("mcp-lifeline wrap URL", () => {
     async () => {
       using state = stateFolder()
       // A port that nobody listens to for now.
-      const probe = createServer()
-      await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve))
-      const { port } = probe.address() as AddressInfo
-      await new Promise((resolve) => probe.close(resolve))
+      await using reserved = await ReservedPort.open()
+      const { port } = reserved
       await using host = wrap([`http://127.0.0.1:${port}/mcp`], { state: state.path })
       const { error, result } = await host.introduction()
       assert.isUndefined(error)

@@ -7,12 +7,13 @@ import { PCGRandom } from "effect/Utils"
 import { randomUUID } from "node:crypto"
 import * as Http from "node:http"
 import * as Https from "node:https"
-import type { AddressInfo, Socket } from "node:net"
+import type { Socket } from "node:net"
 import { event, fault, is, type Message, type Reply, type Seen, sse, type Turn } from "./HttpExchange.js"
 import type { HttpFault } from "./HttpFault.js"
 import { HttpSessions } from "./HttpSessions.js"
 import { Conditions } from "./internal/Conditions.js"
 import * as McpAnswers from "./McpAnswers.js"
+import * as ReservedPort from "./ReservedPort.js"
 
 export type { Applied, Call, Tool } from "./McpAnswers.js"
 
@@ -81,6 +82,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
   readonly #random: PCGRandom
   readonly #rules: Array<Rule> = []
   readonly #conditions = new Conditions()
+  #reserved: ReservedPort.ReservedPort | undefined
   #port = 0
 
   constructor(options: Options = {}) {
@@ -179,13 +181,14 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     this.#node.close()
   }
 
-  /** Listens, again on the same port. */
-  start(): Promise<void> {
-    return new Promise((resolve, reject) => {
+  /** Listens, again on the same port, which is nobody else's meanwhile. */
+  async start(): Promise<void> {
+    this.#reserved ??= await ReservedPort.open()
+    this.#port = this.#reserved.port
+    await new Promise<void>((resolve, reject) => {
       this.#node.once("error", reject)
       this.#node.listen(this.#port, "127.0.0.1", () => {
         this.#node.off("error", reject)
-        this.#port = (this.#node.address() as AddressInfo).port
         resolve()
       })
     })
@@ -203,6 +206,8 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     if (this.#node.listening) await this.stop()
     for (const socket of this.sockets) socket.destroy()
     this.sessions.clear()
+    await this.#reserved?.[Symbol.asyncDispose]()
+    this.#reserved = undefined
   }
 
   /** Sends a notification on every stream to a client that is open. */
@@ -334,7 +339,7 @@ const refusal = (lost: LostSession, asked: Message | undefined): Reply => {
   return { status, headers: { "content-type": "application/json", ...headers }, body }
 }
 
-/** Starts a server on a port that the system chooses; it ends with the scope. */
+/** Starts a server on a port of its own; it ends with the scope. */
 export const make = (options?: Options): Effect.Effect<HttpFaultServer, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.promise(() => open(options)),

@@ -5,6 +5,7 @@
 import { Effect, type Scope } from "effect"
 import * as Net from "node:net"
 import { Conditions } from "./internal/Conditions.js"
+import * as ReservedPort from "./ReservedPort.js"
 
 /** Where bytes go. */
 export type Direction = "toServer" | "toClient"
@@ -42,6 +43,7 @@ export class TcpProxy implements AsyncDisposable {
   readonly #conditions = new Conditions()
   #made = 0
   #held = false
+  #reserved: ReservedPort.ReservedPort | undefined
   #port = 0
 
   constructor(target: string) {
@@ -91,13 +93,14 @@ export class TcpProxy implements AsyncDisposable {
     })
   }
 
-  /** Accepts new connections, again on the same port. */
-  accept(): Promise<void> {
-    return new Promise((resolve, reject) => {
+  /** Accepts new connections, again on the same port, which is nobody else's meanwhile. */
+  async accept(): Promise<void> {
+    this.#reserved ??= await ReservedPort.open()
+    this.#port = this.#reserved.port
+    await new Promise<void>((resolve, reject) => {
       this.#node.once("error", reject)
       this.#node.listen(this.#port, "127.0.0.1", () => {
         this.#node.off("error", reject)
-        this.#port = (this.#node.address() as Net.AddressInfo).port
         resolve()
       })
     })
@@ -121,6 +124,8 @@ export class TcpProxy implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.cut()
     if (this.#node.listening) await this.refuse()
+    await this.#reserved?.[Symbol.asyncDispose]()
+    this.#reserved = undefined
   }
 
   #link(client: Net.Socket): void {
@@ -275,7 +280,7 @@ const isWholeChunks = (bytes: Buffer): boolean => {
   return bytes.length > 0
 }
 
-/** Starts a proxy to a server on a port that the system chooses; it ends with the scope. */
+/** Starts a proxy to a server on a port of its own; it ends with the scope. */
 export const make = (target: string): Effect.Effect<TcpProxy, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.promise(() => open(target)),

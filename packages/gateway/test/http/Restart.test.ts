@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { ReservedPort } from "@mcp-lifeline/testing"
 import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from "@modelcontextprotocol/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
@@ -35,9 +36,10 @@ const folder = Effect.acquireRelease(
 /** Has a program take half a second for each record of a session that it writes. */
 const slowDisk = { NODE_OPTIONS: `--import=${new URL("../fixtures/slowDisk.mjs", import.meta.url)}` }
 
-/** A gateway; the port is any, or that of another one before. */
-const serve = (config: string, env: Record<string, string>, port = "0", args: ReadonlyArray<string> = []) =>
+/** A gateway; the port is any that another can take over, or that of another one before. */
+const serve = (config: string, env: Record<string, string>, given?: string, args: ReadonlyArray<string> = []) =>
   Effect.gen(function*() {
+    const port = given ?? String((yield* ReservedPort.make).port)
     const program = yield* Program.start(["serve", "--port", port, "--config", config, ...args], env)
     const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
     return { program, url, port: new URL(url).port }
@@ -153,7 +155,7 @@ describe("clients outlive the gateway", () => {
       writeFileSync(keyFile, `${key}\n`)
       const [a, b, other] = yield* Effect.all([
         serve(config, { MCP_LIFELINE_STATE: `${state}-a`, MCP_LIFELINE_SESSION_KEY: key }),
-        serve(config, { MCP_LIFELINE_STATE: `${state}-b` }, "0", ["--session-key-file", keyFile]),
+        serve(config, { MCP_LIFELINE_STATE: `${state}-b` }, undefined, ["--session-key-file", keyFile]),
         serve(config, { MCP_LIFELINE_STATE: `${state}-c` })
       ], { concurrency: "unbounded" })
       yield* Effect.promise(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { Fleet } from "@mcp-lifeline/core"
-import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { ReservedPort, ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { readFileSync, unlinkSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
@@ -91,7 +91,8 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
     Chromium.title("[G16] a gateway that is killed is missed, and its page goes on with the next one"),
     () =>
       Effect.gen(function*() {
-        const { base, program, start } = yield* serve()
+        const args = ["--port", String((yield* ReservedPort.make).port)]
+        const { base, program, start } = yield* serve({ args })
         const { complaints, page } = yield* browse(base)
         const { state } = server(page, "steady")
         yield* shows(state, "Connected")
@@ -99,7 +100,7 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         expect(process).toBe(String(program.pid))
         Program.kill(program.pid)
         yield* shows(page.getByRole("alert"), /The gateway does not answer\. What you see is from \d\d:\d\d:\d\d/)
-        const next = yield* start(["--port", new URL(base).port])
+        const next = yield* start(args)
         yield* shows(page.locator("#link"), "Live")
         yield* run(() => page.getByRole("alert").waitFor({ state: "hidden" }))
         yield* shows(page.locator("#gateway"), `Process${next.pid}`)

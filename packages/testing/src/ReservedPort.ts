@@ -1,0 +1,78 @@
+/**
+ * A TCP port of 127.0.0.1 that stays its holder's while nothing listens on it: a server that stops can start there again, and clients that
+ * look for it meanwhile reach nobody else. Systems give none of these ports to sockets that ask for any (Linux begins at 32768, macOS and
+ * Windows at 49152); those who reserve them, in whatever process, see each other by a UDP socket at the same number.
+ */
+import { Effect, type Scope } from "effect"
+import { randomInt } from "node:crypto"
+import * as Dgram from "node:dgram"
+import * as Net from "node:net"
+
+const [lowest, beyond] = [12_000, 32_000]
+
+/** How many ports are tried, one at random after the other. */
+const mostTries = 100
+
+/** A port that is held until it is disposed of, or the process ends. */
+export class ReservedPort implements AsyncDisposable {
+  readonly port: number
+  readonly #claim: Dgram.Socket
+
+  constructor(port: number, claim: Dgram.Socket) {
+    this.port = port
+    this.#claim = claim
+  }
+
+  /** Gives the port back. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return new Promise((resolve) => void this.#claim.close(resolve))
+  }
+}
+
+const bound = (socket: Dgram.Socket, port: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    socket.once("error", reject)
+    socket.bind({ address: "127.0.0.1", port, exclusive: true }, resolve)
+  })
+
+/** Rejects where somebody listens on a port. */
+const unused = (port: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const probe = Net.createServer()
+    probe.once("error", reject)
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve()))
+  })
+
+/** Reserves a port on which nobody listens, until the scope ends. */
+export const make: Effect.Effect<ReservedPort, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.promise(() => open()),
+  (reserved) => Effect.promise(() => reserved[Symbol.asyncDispose]())
+)
+
+/**
+ * The same without Effect. Rejects where there seems to be none.
+ *
+ * @example
+ * import { ReservedPort } from "@mcp-lifeline/testing"
+ *
+ * const reserved = await ReservedPort.open()
+ * // start a server on reserved.port, end it, start it there again
+ * await reserved[Symbol.asyncDispose]()
+ */
+export const open = async (): Promise<ReservedPort> => {
+  let last: unknown
+  for (let tries = 0; tries < mostTries; tries++) {
+    const port = randomInt(lowest, beyond)
+    const claim = Dgram.createSocket("udp4")
+    try {
+      await bound(claim, port)
+      await unused(port)
+      claim.unref()
+      return new ReservedPort(port, claim)
+    } catch (error) {
+      claim.close()
+      last = error
+    }
+  }
+  throw new Error(`no port of 127.0.0.1 could be reserved in ${mostTries} tries`, { cause: last })
+}
