@@ -7,6 +7,7 @@ import { PlainText } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import type { Writable } from "node:stream"
 import type { Frame } from "./Framing.js"
 import { Framing } from "./Framing.js"
 import type { Exit, Options as GroupOptions } from "./ProcessGroup.js"
@@ -125,49 +126,50 @@ export class StdioTransport implements AdapterTransport {
       child.on("error", (error) => reject(SpawnFailure.make(error, target)))
     })
     // Of a process that was not started there is only the error to come, and where no file descriptor was left, no streams.
-    if (pid !== undefined) this.#listen(child)
+    if (pid !== undefined) this.#listen(this.#group)
     return started
   }
 
-  #listen(child: ProcessGroup["child"]): void {
+  #listen(group: ProcessGroup): void {
+    const { child } = group
     child.stdout.on("data", (chunk: Buffer) => {
       this.#framing.push(chunk, (frame) => this.#onFrame(frame))
-      if (!this.#framing.isEndless) return this.#pause(child)
-      // Nothing of it is read any more.
-      child.stdout.pause()
+      if (!this.#framing.isEndless) return this.#pause(group)
+      // Nothing of it is read any more. Node would go on after a pause, once the process has exited.
+      child.stdout.destroy()
       this.#settle(0)
     })
     child.stdout.on("error", (error) => this.onerror?.(error))
-    child.stdout.on("end", () => this.#settle(lastSteps))
+    child.stdout.on("close", () => this.#settle(lastSteps))
     child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk))
     child.stderr.on("error", (error) => this.onerror?.(error))
     child.stdin.on("error", () => this.#settle(lastSteps))
     child.on("exit", () => {
-      if (!this.#framing.isEndless) child.stdout.resume()
+      child.stdout.resume()
       this.#settle(lastWords)
     })
     child.on("close", () => this.#settle(0))
   }
 
   /** What the server says is not taken: the pipe fills, and it has to wait. One that has ended is read to its end. */
-  #pause({ stdout }: ProcessGroup["child"]): void {
-    const drained = this.#group?.exit === undefined && this.#closed === undefined ? this.drained?.() : undefined
+  #pause({ child, exit }: ProcessGroup): void {
+    const drained = exit === undefined && this.#closed === undefined ? this.drained?.() : undefined
     if (drained === undefined) return
-    stdout.pause()
-    void drained.then(() => stdout.resume())
+    child.stdout.pause()
+    void drained.then(() => child.stdout.resume())
   }
 
   send(message: JSONRPCMessage): Promise<void> {
-    if (this.#loss !== undefined || this.#group === undefined || this.#closed !== undefined) {
+    const group = this.#group
+    if (group?.pid === undefined || this.#loss !== undefined || this.#closed !== undefined) {
       return Promise.reject(this.#unsent())
     }
     const line = `${JSON.stringify(message)}\n`
-    if (!this.#answered && "method" in message && "id" in message) this.#first = message
+    const request = "method" in message && "id" in message ? message : undefined
+    if (request !== undefined && !this.#answered) this.#first = request
     return new Promise((resolve, reject) => {
-      const id = "method" in message && "id" in message ? message.id : undefined
-      const write = { id, line, resolve, reject }
-      if (this.#group?.exit !== undefined) this.#failed.push(write)
-      else if (this.#writing === undefined) this.#write(write)
+      const write = { id: request?.id, line, resolve, reject }
+      if (this.#writing === undefined) this.#write(group.child.stdin, write)
       else this.#wait(write)
     })
   }
@@ -322,14 +324,12 @@ export class StdioTransport implements AdapterTransport {
    * Writes one message. While the pipe has not taken the whole of it, the others wait here and not in the stream, from which nothing can be
    * taken back.
    */
-  #write(write: Write): void {
-    const stdin = this.#group?.child.stdin
-    if (stdin === undefined) return
+  #write(stdin: Writable, write: Write): void {
     this.#writing = write
     stdin.write(write.line, (error) => {
-      if (error === null || error === undefined) {
+      if (!error) {
         write.resolve()
-        if (this.#writing === write) this.#flush()
+        if (this.#writing === write) this.#flush(stdin)
       } else if (this.#loss === undefined && this.#closed === undefined) this.#failed.push(write)
       else write.reject(this.#unsent())
     })
@@ -337,32 +337,29 @@ export class StdioTransport implements AdapterTransport {
     if (stdin.writableLength === 0) this.#writing = undefined
   }
 
-  #flush(): void {
+  #flush(stdin: Writable): void {
     this.#writing = undefined
     for (const next of this.#waiting) {
       this.#waiting.delete(next)
       if (next.id !== undefined) this.#waitingRequests.delete(next.id)
-      this.#write(next)
+      this.#write(stdin, next)
       if (this.#writing !== undefined) return
     }
   }
 
   /** Declares the loss after this time at the latest; the shortest counts. */
   #settle(millis: number): void {
-    if (this.#loss !== undefined || this.#closed !== undefined || this.#group?.pid === undefined) return
     const due = performance.now() + millis
     if (due >= this.#due) return
     this.#due = due
     clearTimeout(this.#settling)
-    const settle = (): void => {
-      if (this.#loss === undefined && this.#closed === undefined) this.#lose()
-    }
-    if (millis === 0) settle()
+    if (millis === 0) this.#lose()
     // After a busy moment the timer is due before what is in the pipe has been read: one more turn reads it.
-    else this.#settling = setTimeout(() => setImmediate(settle), millis)
+    else this.#settling = setTimeout(() => setImmediate(() => this.#lose()), millis)
   }
 
   #lose(): void {
+    if (this.#loss !== undefined || this.#closed !== undefined) return
     this.#stderr.end()
     const exit = this.#group?.exit
     const loss: Loss = { kind: "closed", message: this.#ended(exit) }

@@ -1,0 +1,237 @@
+/** The pipes of a process: full, held, closed and broken. */
+import { isDeepStrictEqual } from "node:util"
+import { afterEach, assert, describe, it } from "vitest"
+import { answer, closeAll, event, gate, holdTime, long, make, note, pass, start, until } from "./transport.js"
+
+describe("the pipes of a process", () => {
+  afterEach(closeAll)
+
+  it("[C19:real] behind a full pipe: what waits is taken back once, and none of it has left when the process is closed", async () => {
+    const { losses, send, transport } = make("exec sleep 100")
+    await transport.start()
+    const first = send({ id: 1, method: "ping", params: long })
+    const second = send({ id: 2, method: "ping" })
+    const third = send({ id: 3, method: "ping" })
+    const told = send({ method: "notifications/x" })
+    assert.deepStrictEqual([2, 2, 1, 9].map((id) => transport.withdraw(id)), [true, false, false, false])
+    assert.deepInclude(await second, { fate: "notSent", reason: "lost" })
+    await transport.close()
+    assert.isFalse(transport.withdraw(3))
+    for (const ended of [first, third, told]) assert.deepInclude(await ended, { fate: "notSent", reason: "lost" })
+    assert.deepStrictEqual(losses, [])
+  })
+
+  it("[S9] what waited is written in its order, and is as sent as any other", async () => {
+    const { messages, send, transport } = make("sleep 0.2; exec cat", { maxMessageBytes: 3_000_000 })
+    await transport.start()
+    const text = "x".repeat(500_000)
+    const ids = [1, 2, 3, 4]
+    const sent = ids.map((id) => send({ id, method: "ping", params: { text } }))
+    assert.deepStrictEqual(await Promise.all(sent), ids.map(() => undefined))
+    await until(() => messages.length === ids.length)
+    assert.deepStrictEqual(messages.map((message) => (message as { readonly id: number }).id), ids)
+    assert.deepStrictEqual(ids.map((id) => transport.withdraw(id)), ids.map(() => false))
+  })
+
+  it("[S3] what waits for a pipe when the process ends was not sent; its loss comes first", async () => {
+    const { lost, send, transport } = make("sleep 0.1; exit 5")
+    await transport.start()
+    const order: Array<string> = []
+    void lost.then(() => order.push("lost"))
+    const all = [1, 2].map((id) =>
+      send({ id, method: "ping", params: long }).then((error) => {
+        order.push(`${id}`)
+        return error
+      })
+    )
+    const { message } = await lost
+    assert.include(message, "exited with code 5 before it answered ping")
+    for (const error of await Promise.all(all)) assert.deepInclude(error, { fate: "notSent", message })
+    assert.strictEqual(order[0], "lost")
+  })
+
+  it("[S9] nothing is read while its reader cannot take more, and all of it at the end", async () => {
+    let resume: () => void = () => {}
+    const held = new Promise<void>((resolve) => {
+      resume = resolve
+    })
+    const { messages, transport } = make(`echo '${note}'; sleep 0.1; echo '${note}'; exec sleep 100`)
+    let asked = 0
+    transport.drained = () => asked++ === 0 ? held : undefined
+    await transport.start()
+    await until(() => messages.length === 1)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    assert.lengthOf(messages, 1)
+    resume()
+    await until(() => messages.length === 2)
+  })
+
+  it("[S9] what comes while its reader cannot take more, and what a program writes before it ends, is read at the end", async () => {
+    const { lost, messages, send, transport } = make(`echo '${note}'; read go; echo '${note}'`)
+    transport.drained = () => {
+      void send({ method: "go" })
+      return new Promise(() => {})
+    }
+    await transport.start()
+    await lost
+    assert.lengthOf(messages, 2)
+  })
+
+  it("[S2] a close reads on, without its reader: a server that cannot write would not see the end of its stdin", async () => {
+    const script = `read go; echo '${answer}'; head -c 1000000 /dev/zero | tr '\\0' '\\n'; echo '${note}'; read end`
+    const { messages, send, transport } = make(script, { stdinGrace: 600_000 })
+    let asked = 0
+    transport.drained = () => {
+      asked++
+      return new Promise(() => {})
+    }
+    await transport.start()
+    await send({ id: 1, method: "initialize" })
+    await until(() => asked > 0)
+    const before = asked
+    await transport.close()
+    assert.deepStrictEqual([messages.length, asked], [1, before])
+  })
+
+  it.skipIf(process.platform !== "linux")("[S2] a daemon that holds the pipes holds none of ours", async () => {
+    const pipes = () => process.getActiveResourcesInfo().filter((name) => name === "PipeWrap").length
+    const before = pipes()
+    const lines: Array<string> = []
+    const { transport } = make(`setsid sh -c 'echo $$ >&2; exec sleep 100' & exec cat`, {
+      onStderr: (line) => lines.push(line)
+    })
+    await transport.start()
+    await until(() => lines.length === 1)
+    await transport.close()
+    await until(() => isDeepStrictEqual(pipes(), before))
+    process.kill(Number(lines[0]), "SIGKILL")
+  })
+
+  it("[C19:real] [S9] only what waits is taken back, and only a request: what the pipe has taken is sent", async () => {
+    const held = gate()
+    const { messages, send, transport } = make(`${held.wait}; exec cat`, { maxMessageBytes: 3_000_000 })
+    await transport.start()
+    const small = [send({ id: 1, method: "a" }), send({ id: 2, method: "b" })]
+    assert.isFalse(transport.withdraw(2))
+    const others = [
+      send({ id: 3, method: "c", params: long }),
+      send({ id: 4, result: {} }),
+      send({ id: 5, method: "d" }),
+      send({ method: "e" }),
+      send({ id: 6, method: "f" })
+    ]
+    await Promise.all(small)
+    assert.deepStrictEqual([1, 2, 3, 4, 5].map((id) => transport.withdraw(id)), [false, false, false, false, true])
+    assert.deepInclude(await others[2], { fate: "notSent" })
+    held.open()
+    await until(() => messages.length === 6)
+    assert.deepStrictEqual(
+      messages.map((message) => "method" in message ? message.method : message.id),
+      ["a", "b", "c", 4, "e", "f"]
+    )
+    for (const [index, sent] of others.entries()) if (index !== 2) assert.isUndefined(await sent)
+  })
+
+  it("[C19:real] behind one that the pipe has taken in part, the next still waits", async () => {
+    const text = "x".repeat(1_000_000)
+    const first = { id: 1, method: "ping", params: { text } }
+    const bytes = JSON.stringify({ jsonrpc: "2.0", ...first }).length + 1
+    const { send, transport } = make(`head -c ${bytes} >&2; exec sleep 100`)
+    await transport.start()
+    const sent = [send(first), send({ id: 2, method: "ping", params: long }), send({ id: 3, method: "ping" })]
+    await sent[0]
+    assert.deepStrictEqual([1, 2, 3].map((id) => transport.withdraw(id)), [false, false, true])
+    await transport.close()
+    assert.deepInclude(await sent[1], { fate: "notSent" })
+  })
+
+  it("[S3] an end is known at once when all pipes have been read; one that has closed a pipe has time to end first", async () => {
+    holdTime()
+    const { lost, send, transport } = make("exec >&-; read end; exit 3")
+    const child = await start(transport)
+    await event(child.stdout, "close")
+    await pass(199)
+    await send({ id: 1, method: "ping" })
+    assert.include((await lost).message, "exited with code 3 before it answered ping")
+  })
+
+  it("[S3] a process that has closed a pipe and lives on is lost after a while, and still heard", async () => {
+    holdTime()
+    const held = gate()
+    const lines: Array<string> = []
+    const { losses, send, transport } = make(`exec >&-; ${held.wait}; echo later >&2; exec sleep 100`, {
+      onStderr: (line) => lines.push(line)
+    })
+    const child = await start(transport)
+    const written = send({ id: 1, method: "ping", params: long })
+    await event(child.stdout, "close")
+    await pass(199)
+    assert.deepStrictEqual(losses, [])
+    await pass(1)
+    assert.include(losses[0]?.message ?? "", "closed its stdin or stdout before")
+    held.open()
+    await until(() => lines.includes("later"))
+    // What is partly in the pipe ends with the process, also where nobody closes.
+    process.kill(child.pid!, "SIGKILL")
+    assert.deepInclude(await written, { fate: "notSent", message: losses[0]!.message })
+    assert.lengthOf(losses, 1)
+  })
+
+  it("[S3] a write to a process that has closed its stdin is not sent, and the process lost", async () => {
+    holdTime()
+    const { losses, messages, send, transport } = make(`exec <&-; echo '${note}'; exec sleep 100`)
+    const child = await start(transport)
+    await until(() => messages.length === 1)
+    const written = send({ id: 1, method: "ping" })
+    await event(child.stdin, "close")
+    await pass(199)
+    assert.deepStrictEqual(losses, [])
+    await pass(1)
+    assert.include(losses[0]?.message ?? "", "closed its stdin or stdout before it answered ping")
+    assert.deepInclude(await written, { fate: "notSent", message: losses[0]!.message })
+  })
+
+  it("[S3] who holds the pipes of a process that has ended delays its loss only a moment, and is not heard after it", async () => {
+    holdTime()
+    const held = gate()
+    const { losses, send, transport } = make(
+      `(trap '' TERM; echo up >&2; ${held.wait}; exec sleep 100 >&-) & read end; exit 3`
+    )
+    const child = await start(transport)
+    await event(child.stderr, "data")
+    const [exit, pipes] = [event(child, "exit"), event(child, "close")]
+    await send({ id: 1, method: "ping" })
+    await exit
+    const late = send({ id: 2, method: "initialize" })
+    await pass(30)
+    // That the holder closes one of them now changes nothing.
+    const closed = event(child.stdout, "close")
+    held.open()
+    await closed
+    await pass(19)
+    assert.deepStrictEqual(losses, [])
+    await pass(1)
+    assert.include(losses[0]?.message ?? "", "exited with code 3 before it answered initialize")
+    assert.deepInclude(await late, { fate: "notSent", message: losses[0]!.message })
+    await pipes
+    process.kill(-child.pid!, "SIGKILL")
+  })
+
+  for (const listens of [true, false]) {
+    it(`[S3] pipes that break are no end of this program, where somebody listens: ${listens}`, async () => {
+      holdTime()
+      const { losses, transport } = make("exec sleep 100")
+      const errors: Array<string> = []
+      if (listens) transport.onerror = ({ message }) => errors.push(message)
+      const child = await start(transport)
+      for (const stream of [child.stderr, child.stdout]) {
+        const closed = event(stream, "close")
+        stream.destroy(new Error(stream === child.stderr ? "stderr" : "stdout"))
+        await closed
+      }
+      assert.deepStrictEqual([errors, losses], [listens ? ["stderr", "stdout"] : [], []])
+      await pass(200)
+      assert.lengthOf(losses, 1)
+    })
+  }
+})
