@@ -1,5 +1,4 @@
 /** The pipes of a process: full, held, closed and broken. */
-import { isDeepStrictEqual } from "node:util"
 import { afterEach, assert, describe, it } from "vitest"
 import { answer, closeAll, event, gate, holdTime, long, make, note, pass, start, until } from "./transport.js"
 
@@ -17,16 +16,34 @@ describe("the pipes of a process", () => {
     assert.deepInclude(await second, { fate: "notSent", reason: "lost" })
     await transport.close()
     assert.isFalse(transport.withdraw(3))
-    for (const ended of [first, third, told]) assert.deepInclude(await ended, { fate: "notSent", reason: "lost" })
+    for (const ended of [third, told]) assert.deepInclude(await ended, { fate: "notSent", reason: "lost" })
+    // Of this one the pipe has a part. Where the exit is seen before the broken pipe, Node does not say that it was no more.
+    await first
+    assert.deepStrictEqual(losses, [])
+  })
+
+  it("[C19:real] what the pipe has in part when the process closes it was not sent, also during a close", async () => {
+    const [broken, ended] = [gate(), gate()]
+    const { losses, send, transport } = make(`trap '' TERM; echo up; ${broken.wait}; exec <&-; ${ended.wait}`)
+    const up = event((await start(transport)).stdout, "data")
+    const sent = send({ id: 1, method: "ping", params: long })
+    await up
+    const closing = transport.close()
+    broken.open()
+    assert.deepInclude(await sent, { fate: "notSent", message: "the process is being closed" })
+    ended.open()
+    await closing
     assert.deepStrictEqual(losses, [])
   })
 
   it("[S9] what waited is written in its order, and is as sent as any other", async () => {
-    const { messages, send, transport } = make("sleep 0.2; exec cat", { maxMessageBytes: 3_000_000 })
+    const held = gate()
+    const { messages, send, transport } = make(`${held.wait}; exec cat`, { maxMessageBytes: 3_000_000 })
     await transport.start()
     const text = "x".repeat(500_000)
     const ids = [1, 2, 3, 4]
     const sent = ids.map((id) => send({ id, method: "ping", params: { text } }))
+    held.open()
     assert.deepStrictEqual(await Promise.all(sent), ids.map(() => undefined))
     await until(() => messages.length === ids.length)
     assert.deepStrictEqual(messages.map((message) => (message as { readonly id: number }).id), ids)
@@ -38,7 +55,8 @@ describe("the pipes of a process", () => {
     await transport.start()
     const order: Array<string> = []
     void lost.then(() => order.push("lost"))
-    const all = [1, 2].map((id) =>
+    const first = send({ id: 1, method: "ping", params: long })
+    const waiting = [2, 3].map((id) =>
       send({ id, method: "ping", params: long }).then((error) => {
         order.push(`${id}`)
         return error
@@ -46,21 +64,29 @@ describe("the pipes of a process", () => {
     )
     const { message } = await lost
     assert.include(message, "exited with code 5 before it answered ping")
-    for (const error of await Promise.all(all)) assert.deepInclude(error, { fate: "notSent", message })
-    assert.strictEqual(order[0], "lost")
+    for (const error of await Promise.all(waiting)) assert.deepInclude(error, { fate: "notSent", message })
+    assert.deepStrictEqual(order, ["lost", "2", "3"])
+    await first
   })
 
   it("[S9] nothing is read while its reader cannot take more, and all of it at the end", async () => {
     let resume: () => void = () => {}
-    const held = new Promise<void>((resolve) => {
+    const drained = new Promise<void>((resolve) => {
       resume = resolve
     })
-    const { messages, transport } = make(`echo '${note}'; sleep 0.1; echo '${note}'; exec sleep 100`)
+    const held = gate()
+    const lines: Array<string> = []
+    const { messages, transport } = make(
+      `echo '${note}'; ${held.wait}; echo '${note}'; echo written >&2; exec sleep 100`,
+      { onStderr: (line) => lines.push(line) }
+    )
     let asked = 0
-    transport.drained = () => asked++ === 0 ? held : undefined
+    transport.drained = () => asked++ === 0 ? drained : undefined
     await transport.start()
     await until(() => messages.length === 1)
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    held.open()
+    await until(() => lines.length === 1)
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
     assert.lengthOf(messages, 1)
     resume()
     await until(() => messages.length === 2)
@@ -94,16 +120,14 @@ describe("the pipes of a process", () => {
   })
 
   it.skipIf(process.platform !== "linux")("[S2] a daemon that holds the pipes holds none of ours", async () => {
-    const pipes = () => process.getActiveResourcesInfo().filter((name) => name === "PipeWrap").length
-    const before = pipes()
     const lines: Array<string> = []
     const { transport } = make(`setsid sh -c 'echo $$ >&2; exec sleep 100' & exec cat`, {
       onStderr: (line) => lines.push(line)
     })
-    await transport.start()
+    const closed = event(await start(transport), "close")
     await until(() => lines.length === 1)
     await transport.close()
-    await until(() => isDeepStrictEqual(pipes(), before))
+    await closed
     process.kill(Number(lines[0]), "SIGKILL")
   })
 
@@ -142,7 +166,7 @@ describe("the pipes of a process", () => {
     await sent[0]
     assert.deepStrictEqual([1, 2, 3].map((id) => transport.withdraw(id)), [false, false, true])
     await transport.close()
-    assert.deepInclude(await sent[1], { fate: "notSent" })
+    await sent[1]
   })
 
   it("[S3] an end is known at once when all pipes have been read; one that has closed a pipe has time to end first", async () => {
@@ -159,7 +183,7 @@ describe("the pipes of a process", () => {
     holdTime()
     const held = gate()
     const lines: Array<string> = []
-    const { losses, send, transport } = make(`exec >&-; ${held.wait}; echo later >&2; exec sleep 100`, {
+    const { losses, send, transport } = make(`exec >&-; ${held.wait}; echo later >&2; exec <&-; exec sleep 100`, {
       onStderr: (line) => lines.push(line)
     })
     const child = await start(transport)
@@ -171,24 +195,28 @@ describe("the pipes of a process", () => {
     assert.include(losses[0]?.message ?? "", "closed its stdin or stdout before")
     held.open()
     await until(() => lines.includes("later"))
-    // What is partly in the pipe ends with the process, also where nobody closes.
-    process.kill(child.pid!, "SIGKILL")
+    // What the pipe has in part ends with the pipe, also where nobody closes.
     assert.deepInclude(await written, { fate: "notSent", message: losses[0]!.message })
     assert.lengthOf(losses, 1)
   })
 
   it("[S3] a write to a process that has closed its stdin is not sent, and the process lost", async () => {
     holdTime()
-    const { losses, messages, send, transport } = make(`exec <&-; echo '${note}'; exec sleep 100`)
+    const held = gate()
+    const { losses, send, transport } = make(`${held.wait}; exec <&-; exec sleep 100`)
     const child = await start(transport)
-    await until(() => messages.length === 1)
-    const written = send({ id: 1, method: "ping" })
-    await event(child.stdin, "close")
+    const closed = event(child.stdin, "close")
+    const partly = send({ id: 1, method: "ping", params: long })
+    const waiting = send({ id: 2, method: "ping" })
+    held.open()
+    await closed
+    const late = send({ id: 3, method: "initialize" })
     await pass(199)
     assert.deepStrictEqual(losses, [])
     await pass(1)
-    assert.include(losses[0]?.message ?? "", "closed its stdin or stdout before it answered ping")
-    assert.deepInclude(await written, { fate: "notSent", message: losses[0]!.message })
+    const message = losses[0]?.message ?? ""
+    assert.include(message, "closed its stdin or stdout before it answered initialize")
+    for (const ended of [partly, waiting, late]) assert.deepInclude(await ended, { fate: "notSent", message })
   })
 
   it("[S3] who holds the pipes of a process that has ended delays its loss only a moment, and is not heard after it", async () => {
