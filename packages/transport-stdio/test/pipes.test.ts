@@ -93,14 +93,18 @@ describe("the pipes of a process", () => {
   })
 
   it("[S9] what comes while its reader cannot take more, and what a program writes before it ends, is read at the end", async () => {
-    const { lost, messages, send, transport } = make(`echo '${note}'; read go; echo '${note}'`)
+    // Without time, only what has been read to its end is lost.
+    holdTime()
+    const { lost, messages, send, transport } = make(
+      `echo '${note}'; read go; echo '${note}'; head -c 100000 /dev/zero | tr '\\0' '\\n'; echo '${note}'`
+    )
     transport.drained = () => {
       void send({ method: "go" })
       return new Promise(() => {})
     }
     await transport.start()
     await lost
-    assert.lengthOf(messages, 2)
+    assert.lengthOf(messages, 3)
   })
 
   it("[S2] a close reads on, without its reader: a server that cannot write would not see the end of its stdin", async () => {
@@ -193,6 +197,7 @@ describe("the pipes of a process", () => {
     assert.deepStrictEqual(losses, [])
     await pass(1)
     assert.include(losses[0]?.message ?? "", "closed its stdin or stdout before")
+    assert.deepInclude(await send({ id: 2, method: "ping" }), { fate: "notSent", message: losses[0]!.message })
     held.open()
     await until(() => lines.includes("later"))
     // What the pipe has in part ends with the pipe, also where nobody closes.
