@@ -111,8 +111,8 @@ const prepare = async (): Promise<void> => {
     bundle(join(everything, "index.js"), Built.everything),
     bundle(join(root, "packages/promise/test/fixtures/peer.mjs"), Built.peer),
     bundle(join(root, "packages/promise/test/fixtures/eras.mjs"), Built.eras),
-    compiling.then(() => bundle(join(root, "packages/gateway/test/fixtures/counter.mjs"), Built.counter)),
-    compiling.then(() => bundle(join(root, "packages/gateway/test/fixtures/signer.mjs"), Built.signer))
+    compiling.then(() => bundle(join(root, "packages/state/test/fixtures/counter.mjs"), Built.counter)),
+    compiling.then(() => bundle(join(root, "packages/sign-in/test/fixtures/signer.mjs"), Built.signer))
   ])
 }
 

@@ -18,7 +18,7 @@ const onlyInFull = [
   "packages/gateway/test/Crowd",
   "packages/gateway/test/page/Page",
   "packages/gateway/test/RealClients",
-  "packages/gateway/test/sign-in/Oidc",
+  "packages/sign-in/test/Oidc",
   "packages/gateway/test/Start",
   "packages/gateway/test/WrapInspector",
   "packages/promise/test/Clients",

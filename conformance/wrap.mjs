@@ -17,7 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), "lifeline-conformance-"))
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
 
 const gateway = dirname(createRequire(import.meta.url).resolve("mcp-lifeline/package.json"))
-const browser = fileURLToPath(new URL("../packages/gateway/test/fixtures/browser.mjs", import.meta.url))
+const browser = fileURLToPath(new URL("../packages/sign-in/test/fixtures/browser.mjs", import.meta.url))
 
 const { client_id: id, client_secret: secret, private_key_pem: key, signing_algorithm: algorithm } = scenario.context
 

@@ -39,7 +39,7 @@ const { positionals, values } = parseArgs({
     jobs: { type: "string", default: "1" }
   }
 })
-if (positionals.length === 0) refuse("Name the sources to change: pnpm test:mutants packages/gateway/src/http")
+if (positionals.length === 0) refuse("Name the sources to change: pnpm test:mutants packages/http-server/src")
 
 /**
  * The TypeScript files of a folder and the folders in it; a file alone.

@@ -1,11 +1,11 @@
 /**
  * A program that a host starts and speaks to over standard input and output: how it begins, and how it ends with its host.
  */
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Cause, Effect, Exit, FiberId, Layer, Logger, LogLevel, Option, type Scope } from "effect"
 import type { StartError, UsageError } from "./Errors.js"
 import { leave, leaveNow } from "./leave.js"
 import * as StandardError from "./StandardError.js"
-import * as StateFolder from "./state/StateFolder.js"
 
 /** Everything that was started has ended by then, in milliseconds: what has not is killed as the process exits. */
 const lastResort = 2800

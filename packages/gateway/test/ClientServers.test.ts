@@ -3,7 +3,7 @@ import { ConnectError } from "@mcp-lifeline/core"
 import { ClientRequests } from "@mcp-lifeline/protocol"
 import { Effect, Exit, Logger, Scope } from "effect"
 import { ServerPool } from "mcp-lifeline"
-import { hearing } from "./support/hearing.js"
+import { hearing } from "../../http-server/test/support/hearing.js"
 import { chatty, gateway } from "./support/Talk.js"
 
 /** A server that is never there. */

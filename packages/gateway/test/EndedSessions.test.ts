@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { type HttpExchange, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, type Scope } from "effect"
+import * as Raw from "../../http-server/test/support/RawEndpoint.js"
 import { options, stateFolder, wrap } from "./support/Host.js"
-import * as Raw from "./support/RawEndpoint.js"
 import { gateway } from "./support/Talk.js"
 
 /** An endpoint in front of a server, and what the server's tools are called there. */

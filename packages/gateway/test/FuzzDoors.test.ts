@@ -5,11 +5,11 @@ import * as fc from "fast-check"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { folder } from "./support/folder.js"
+import * as Raw from "../../http-server/test/support/RawEndpoint.js"
+import { folder } from "../../testing/test/support/folder.js"
 import * as Gateway from "./support/Gateway.js"
 import { startWrap } from "./support/Host.js"
 import * as Hostile from "./support/Hostile.js"
-import * as Raw from "./support/RawEndpoint.js"
 import * as TestClient from "./support/TestClient.js"
 
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))

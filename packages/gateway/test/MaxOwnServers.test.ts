@@ -2,8 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import * as Raw from "../../http-server/test/support/RawEndpoint.js"
 import { serve } from "./support/Gateway.js"
-import * as Raw from "./support/RawEndpoint.js"
 
 const { begin, send } = Raw
 

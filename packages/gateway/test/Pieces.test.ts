@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Body from "@mcp-lifeline/http-server/Body"
 import { Framing } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
 import type { IncomingMessage } from "node:http"
 import { PassThrough } from "node:stream"
 import * as Answer from "../../transport-http/src/Answer.js"
 import { EventLines } from "../../transport-http/src/EventLines.js"
-import * as Body from "../src/http/Body.js"
 
 const text = JSON.stringify({ id: 1, text: "x".repeat(5000) })
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { ClientRequests } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import { Clients } from "mcp-lifeline"
-import { hearing } from "./support/hearing.js"
+import { hearing } from "../../http-server/test/support/hearing.js"
 import * as ScriptedFleet from "./support/ScriptedFleet.js"
 import * as Served from "./support/Served.js"
 

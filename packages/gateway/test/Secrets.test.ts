@@ -5,11 +5,11 @@ import { execFileSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import * as AuthServer from "../../sign-in/test/support/AuthServer.js"
+import * as Signer from "../../sign-in/test/support/Signer.js"
 import { everything } from "../../testing/test/support/Built.js"
-import * as AuthServer from "./support/AuthServer.js"
-import { folder } from "./support/folder.js"
+import { folder } from "../../testing/test/support/folder.js"
 import * as Program from "./support/Program.js"
-import * as Signer from "./support/Signer.js"
 
 const secret = (name: string) => `${name}-${randomBytes(9).toString("hex")}`
 

@@ -5,7 +5,7 @@ import type { ServerPool } from "mcp-lifeline"
 import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { folder } from "./support/folder.js"
+import { folder } from "../../testing/test/support/folder.js"
 import * as Program from "./support/Program.js"
 import { chat, gateway, type Talk } from "./support/Talk.js"
 

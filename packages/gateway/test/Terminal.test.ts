@@ -2,11 +2,11 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
 import { Writable } from "node:stream"
 import { vi } from "vitest"
+import * as Login from "../../sign-in/src/Login.js"
+import type { Metadata } from "../../sign-in/src/Metadata.js"
 import type { GatewayClient } from "../src/commands/GatewayClient.js"
 import * as Tools from "../src/commands/tools.js"
 import * as Output from "../src/Output.js"
-import * as Login from "../src/sign-in/Login.js"
-import type { Metadata } from "../src/sign-in/Metadata.js"
 
 const esc = "\u001B"
 const hostile = `${esc}]0;title\u0007${esc}[2J\u009B2J\u202Eplain`

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Redacted, Scope } from "effect"
-import * as Raw from "./support/RawEndpoint.js"
+import * as Raw from "../../http-server/test/support/RawEndpoint.js"
 import { bind } from "./support/Served.js"
 
 /** A gateway that serves nothing yet, or nothing any more. */

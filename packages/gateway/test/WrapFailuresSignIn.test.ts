@@ -5,11 +5,11 @@ import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { setTimeout } from "node:timers/promises"
 import { assert } from "vitest"
-import * as AuthServer from "./support/AuthServer.js"
+import * as AuthServer from "../../sign-in/test/support/AuthServer.js"
+import * as Signer from "../../sign-in/test/support/Signer.js"
 import { play } from "./support/FailureGuide.js"
 import { type Host, refusal, stateFolder, wrap } from "./support/Host.js"
 import * as Program from "./support/Program.js"
-import * as Signer from "./support/Signer.js"
 
 /** A host whose server asks for logins, and somebody at a browser who has agreed to the first one. */
 interface SignedIn {

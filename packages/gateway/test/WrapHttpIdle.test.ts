@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
+import { layerAt } from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import { vi } from "vitest"
-import { layerAt } from "../src/state/StateFolder.js"
+import * as Raw from "../../http-server/test/support/RawEndpoint.js"
+import { folder } from "../../testing/test/support/folder.js"
 import * as HttpHost from "../src/wrap/HttpHost.js"
-import { folder } from "./support/folder.js"
-import * as Raw from "./support/RawEndpoint.js"
 
 const { begin, send } = Raw
 

@@ -1,3 +1,4 @@
+import { layerAt } from "@mcp-lifeline/state/StateFolder"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import { Effect, Redacted } from "effect"
@@ -5,12 +6,11 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
-import { layerAt } from "../src/state/StateFolder.js"
+import * as Raw from "../../http-server/test/support/RawEndpoint.js"
 import * as Arguments from "../src/wrap/Arguments.js"
 import * as HttpHost from "../src/wrap/HttpHost.js"
 import * as HttpToken from "../src/wrap/HttpToken.js"
 import { stateFolder, wrap } from "./support/Host.js"
-import * as Raw from "./support/RawEndpoint.js"
 import { scripted } from "./support/Scripted.js"
 
 /** What is found for a command line, an environment and a state folder. */

@@ -4,10 +4,10 @@ import { Effect } from "effect"
 import { createServer as createHttpServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "vitest"
-import * as AuthServer from "./support/AuthServer.js"
+import * as AuthServer from "../../sign-in/test/support/AuthServer.js"
+import * as Signer from "../../sign-in/test/support/Signer.js"
 import { answer } from "./support/FailureHosts.js"
 import { isGuess, refusal, stateFolder, wrap } from "./support/Host.js"
-import * as Signer from "./support/Signer.js"
 
 describe.concurrent("mcp-lifeline wrap URL", () => {
   it("[W1] a server at a URL: lists, calls, headers with variables of the environment", async () => {

@@ -1,9 +1,9 @@
 /**
  * `mcp-lifeline adopt`: the configurations of hosts, one file after the other.
  */
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import { Unreadable } from "../document/Tree.js"
-import * as StateFolder from "../state/StateFolder.js"
 import { clean } from "../Text.js"
 import type { Adopt } from "./Arguments.js"
 import * as ClaudeCode from "./ClaudeCode.js"

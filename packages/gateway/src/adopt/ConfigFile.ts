@@ -1,14 +1,14 @@
 /**
  * The file of a configuration, on the disk.
  */
+import { hasCode } from "@mcp-lifeline/state/privateFiles"
+import * as UserFile from "@mcp-lifeline/state/UserFile"
+import { within } from "@mcp-lifeline/state/within"
 import { Data, Effect } from "effect"
 import { createHash, randomBytes } from "node:crypto"
 import type { Stats } from "node:fs"
 import { chmod, readdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises"
 import { join, parse } from "node:path"
-import * as UserFile from "../files/UserFile.js"
-import { within } from "../files/within.js"
-import { hasCode } from "../state/privateFiles.js"
 import { pattern } from "./Hosts.js"
 
 /** A file cannot be read or written; `message` says why, and what to do. */

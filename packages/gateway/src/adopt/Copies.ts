@@ -1,8 +1,8 @@
 /**
  * What files were before they were adopted, in the state folder: for `--undo`.
  */
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Option, Schema } from "effect"
-import * as StateFolder from "../state/StateFolder.js"
 import { Edit } from "./Edit.js"
 import type { Done } from "./Plan.js"
 

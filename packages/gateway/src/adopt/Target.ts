@@ -1,12 +1,12 @@
 /**
  * The files that a command is about.
  */
+import { within } from "@mcp-lifeline/state/within"
 import { Effect } from "effect"
 import { realpath } from "node:fs/promises"
 import { homedir } from "node:os"
 import { isAbsolute, join, relative, resolve, sep } from "node:path"
 import type { Syntax } from "../document/Syntax.js"
-import { within } from "../files/within.js"
 import type { Adopt } from "./Arguments.js"
 import * as ConfigFile from "./ConfigFile.js"
 import { type Section, sections } from "./Entries.js"

@@ -1,13 +1,13 @@
 /**
  * The program for `mcp-lifeline adopt`.
  */
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Cause, Effect, Layer, Logger } from "effect"
 import { createInterface } from "node:readline/promises"
 import type { UsageError } from "../Errors.js"
 import { leave, leaveNow } from "../leave.js"
 import { wantsColour } from "../Output.js"
 import * as StandardError from "../StandardError.js"
-import * as StateFolder from "../state/StateFolder.js"
 import * as Adopt from "./Adopt.js"
 import * as Arguments from "./Arguments.js"
 

@@ -1,9 +1,9 @@
 /**
  * The gateway as its API sees it: what it serves, and what has happened so far.
  */
+import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import { Clock, Effect, type Scope } from "effect"
 import type { ServerPool } from "../serve/pool/ServerPool.js"
-import type * as SignIn from "../sign-in/SignIn.js"
 import * as Record from "./Record.js"
 
 /** What the API needs to know beside the servers. */

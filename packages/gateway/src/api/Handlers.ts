@@ -2,8 +2,8 @@
  * Answers the requests of the API.
  */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as SignInState from "@mcp-lifeline/sign-in/State"
 import { Effect, FiberMap, Layer, Stream } from "effect"
-import * as SignInState from "../sign-in/State.js"
 import { clean } from "../Text.js"
 import * as Api from "./Api.js"
 import * as EventStream from "./EventStream.js"

@@ -3,9 +3,9 @@
  */
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import type * as Unavailable from "@mcp-lifeline/http-server/Unavailable"
 import { Prometheus } from "@mcp-lifeline/opentelemetry"
 import { Effect } from "effect"
-import type * as Unavailable from "../http/Unavailable.js"
 import type { Gateway } from "./Gateway.js"
 import type { Server } from "./GatewayStatus.js"
 import { gatewayStatus } from "./statusOf.js"

@@ -2,10 +2,10 @@
  * The status of a gateway at one moment, put together from what is known of its servers.
  */
 import type { Fleet, Status } from "@mcp-lifeline/core"
+import * as SignInState from "@mcp-lifeline/sign-in/State"
 import { Effect } from "effect"
 import type { Server as Configured } from "../config/Backends.js"
 import * as OfferedTools from "../serve/OfferedTools.js"
-import * as SignInState from "../sign-in/State.js"
 import { clean } from "../Text.js"
 import { version } from "../Version.js"
 import * as Api from "./Api.js"

@@ -1,9 +1,9 @@
 /**
  * Carries out the commands that ask a running gateway.
  */
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import * as Output from "../Output.js"
-import * as StateFolder from "../state/StateFolder.js"
 import { clean, json as jsonText } from "../Text.js"
 import type { Asked, Request } from "./commandLine.js"
 import * as GatewayClient from "./GatewayClient.js"

@@ -2,9 +2,9 @@
  * A file of variables for the process of a server, as `envFile` names it: `NAME=value` in lines. It may be a named pipe, with which managers
  * of secrets provide it.
  */
+import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { Effect, Redacted } from "effect"
 import { parseEnv } from "node:util"
-import * as UserFile from "../files/UserFile.js"
 
 const remedies: Readonly<Record<UserFile.NotRead["reason"], string>> = {
   missing: "create it, or leave envFile out",

@@ -1,11 +1,11 @@
 /**
  * Notices that a file has been saved: in place, by another file in its place, or by a link that leads elsewhere.
  */
+import * as UserFile from "@mcp-lifeline/state/UserFile"
 import type { Scope } from "effect"
 import { Effect, Queue } from "effect"
 import { type FSWatcher, watch } from "node:fs"
 import { basename, dirname, resolve } from "node:path"
-import * as UserFile from "../files/UserFile.js"
 
 /** How a file looks from outside; `undefined` where there is none. It differs after each save. */
 export type Seen = string | undefined

@@ -1,12 +1,12 @@
 /**
  * What lets the sessions of clients outlive this process: the seal of their ids, and what is kept of them in the state folder.
  */
+import * as SealedId from "@mcp-lifeline/http-server/SealedId"
+import * as SessionRecords from "@mcp-lifeline/http-server/SessionRecords"
+import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect, type Scope } from "effect"
 import type { StartError } from "../Errors.js"
-import { StateFolder } from "../state/StateFolder.js"
-import * as SealedId from "./SealedId.js"
 import * as SessionKey from "./SessionKey.js"
-import * as SessionRecords from "./SessionRecords.js"
 
 /** What the ids of sessions say, and what is kept beside them. */
 export interface LastingSessions {

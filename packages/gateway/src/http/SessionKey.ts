@@ -2,11 +2,11 @@
  * The secret that seals the ids of sessions: given, where several gateways serve the same clients, or made once and kept in the state
  * folder.
  */
+import { randomSecret } from "@mcp-lifeline/http-server/SealedId"
+import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
+import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { Effect, Option, Redacted, Schema } from "effect"
 import { StartError } from "../Errors.js"
-import * as UserFile from "../files/UserFile.js"
-import type { StateFolder } from "../state/StateFolder.js"
-import { randomSecret } from "./SealedId.js"
 
 /** A secret that is given. */
 export interface Given {

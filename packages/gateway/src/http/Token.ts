@@ -2,11 +2,11 @@
  * The token that clients of the gateway must send: given, read from a file, or made where none is given and other machines are
  * let in.
  */
+import * as Guard from "@mcp-lifeline/http-server/Guard"
+import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { Effect, Redacted } from "effect"
 import { randomBytes } from "node:crypto"
 import { StartError } from "../Errors.js"
-import * as UserFile from "../files/UserFile.js"
-import * as Guard from "./Guard.js"
 
 /** Where it may come from. */
 export interface Options {

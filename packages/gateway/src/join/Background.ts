@@ -2,13 +2,13 @@
  * The gateway of one file that runs in the background for all hosts of this user: found, or started.
  */
 import { ConnectError } from "@mcp-lifeline/core"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Schedule } from "effect"
 import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { closeSync, openSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import * as RunningGateways from "../state/RunningGateways.js"
-import * as StateFolder from "../state/StateFolder.js"
+import * as RunningGateways from "../running/RunningGateways.js"
 
 /** How long a gateway may take until it serves, in milliseconds. */
 const startTimeout = 20_000

@@ -2,12 +2,12 @@
  * The gateway of a file as a server that a host can be connected to, wherever it runs at the moment.
  */
 import type { Connector } from "@mcp-lifeline/core"
+import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Redacted } from "effect"
 import { Agent, buildConnector } from "undici"
-import * as Proof from "../state/Proof.js"
-import * as RunningGateways from "../state/RunningGateways.js"
-import { StateFolder } from "../state/StateFolder.js"
+import * as Proof from "../running/Proof.js"
+import * as RunningGateways from "../running/RunningGateways.js"
 import * as Background from "./Background.js"
 
 const isSame = (one: RunningGateways.RunningGateway, other: RunningGateways.RunningGateway): boolean =>

@@ -3,9 +3,9 @@
  * not connected.
  */
 import type { Introduction } from "@mcp-lifeline/protocol"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Option, Schema } from "effect"
 import type { Scope } from "effect"
-import * as StateFolder from "../state/StateFolder.js"
 
 const AnyObject = Schema.Record({ key: Schema.String, value: Schema.Unknown })
 

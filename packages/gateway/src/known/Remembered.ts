@@ -5,9 +5,9 @@
 import type { Catalog } from "@mcp-lifeline/core"
 import { Nesting } from "@mcp-lifeline/core/internal"
 import type { Introduction } from "@mcp-lifeline/protocol"
+import { type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import { Effect, Option, Predicate, Runtime } from "effect"
 import { isDeepStrictEqual } from "node:util"
-import { type ListMethod, lists } from "../listMethods.js"
 import { type Identity, introductionOf, type Kept, type KeptServers } from "./Kept.js"
 
 /** A server that can be told apart from others. */

@@ -2,12 +2,12 @@
  * The status page at `/`: files as they are, which a browser may have without a token, since they say nothing of this gateway. What
  * they show they ask of `/api`.
  */
+import type { Handler } from "@mcp-lifeline/http-server/Listener"
 import { Effect } from "effect"
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, extname, join } from "node:path"
-import type { Handler } from "../http/Listener.js"
 
 /** The page, ready to be served. */
 export interface Page {

@@ -1,11 +1,11 @@
 /**
  * The servers as one MCP server: begins a conversation with each client, and tells all of them what concerns them.
  */
+import type { Begin } from "@mcp-lifeline/http-server/Conversation"
 import { ServerOperations } from "@mcp-lifeline/opentelemetry"
 import { Initialize, type Introduction, ListChanges } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
 import { type Cause, type Duration, Effect, Runtime } from "effect"
-import type { Begin } from "../http/Conversation.js"
 import { version } from "../Version.js"
 import { FleetConversation } from "./client/FleetConversation.js"
 import type { GatewayContext } from "./client/GatewayContext.js"

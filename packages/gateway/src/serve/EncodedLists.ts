@@ -2,8 +2,8 @@
  * The lists of a fleet as clients are given them, encoded: each entry once for all clients, as long as its server says the same.
  */
 import { Fleet } from "@mcp-lifeline/core"
+import type { ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import type { Tool } from "@modelcontextprotocol/sdk/types.js"
-import type { ListMethod, lists } from "../listMethods.js"
 import * as OfferedTools from "./OfferedTools.js"
 
 /** One of the lists of the protocol. */

@@ -2,17 +2,17 @@
  * What the gateway serves over HTTP: `/mcp`, the endpoint for clients, the status page at `/`, and beside them what `api/Routes.ts`
  * has.
  */
+import * as Listener from "@mcp-lifeline/http-server/Listener"
+import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
+import * as Requests from "@mcp-lifeline/http-server/Requests"
+import * as Usage from "@mcp-lifeline/http-server/Usage"
 import type { Redacted, Scope } from "effect"
 import { type Duration, Effect, Runtime } from "effect"
 import * as Gateway from "../api/Gateway.js"
 import * as Probes from "../api/Probes.js"
 import * as Routes from "../api/Routes.js"
-import type { StartError } from "../Errors.js"
-import * as Listener from "../http/Listener.js"
-import * as Requests from "../http/Requests.js"
-import * as Usage from "../http/Usage.js"
 import * as Page from "../page/Page.js"
-import * as Proof from "../state/Proof.js"
+import * as Proof from "../running/Proof.js"
 import * as Clients from "./Clients.js"
 
 /** An address that is bound, and the status page that will be there. */
@@ -46,7 +46,7 @@ export interface Endpoint {
 /** Binds the address, where clients are told that the gateway is starting until something is served. */
 export const bind = (
   options: Pick<Listener.Options, "host" | "port" | "token">
-): Effect.Effect<Bound, StartError, Scope.Scope> =>
+): Effect.Effect<Bound, ListenError, Scope.Scope> =>
   Effect.gen(function*() {
     const page = yield* Page.make
     // A browser sends no token when it asks for a page, which then asks its user for it; and nobody sends it before there is a proof.

@@ -2,8 +2,8 @@
  * The log messages that the clients of a fleet want: each server is asked for the least level that any of them wants.
  */
 import type { Backend } from "@mcp-lifeline/core"
+import { heightOf, type Level } from "@mcp-lifeline/protocol/Level"
 import { Effect } from "effect"
-import { heightOf, type Level } from "../Level.js"
 
 /** What a client is given that has not asked for a level, and a server is asked for when nobody asks any more. */
 export const otherwise: Level = "info"

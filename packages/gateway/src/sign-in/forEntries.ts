@@ -1,12 +1,12 @@
 /**
  * The sign-ins of the servers of a file.
  */
+import type { Browser } from "@mcp-lifeline/sign-in/Browser"
+import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
+import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect, Either } from "effect"
 import type { Scope } from "effect"
 import type { Entry } from "../config/McpJson.js"
-import type { StateFolder } from "../state/StateFolder.js"
-import type { Browser } from "./Browser.js"
-import * as SignIn from "./SignIn.js"
 
 /** Sign-ins for the servers over HTTP that are given no credentials of their own, by their names. */
 export const forEntries = (

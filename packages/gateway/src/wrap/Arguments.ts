@@ -2,8 +2,8 @@
  * The command line of `wrap`, as data. Read without the library that the other commands use: most of what that costs would be
  * paid by every server of every host.
  */
+import { isAddress } from "@mcp-lifeline/sign-in/addresses"
 import { UsageError } from "../Errors.js"
-import { isAddress } from "../sign-in/addresses.js"
 
 /** A server that is started. */
 export interface Command {

@@ -15,6 +15,7 @@ import {
   Meta,
   Relay
 } from "@mcp-lifeline/protocol"
+import { isList, type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import type {
   JSONRPCMessage,
   JSONRPCNotification,
@@ -24,7 +25,6 @@ import type {
 } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Predicate, Runtime, Schedule } from "effect"
 import { InOrder, type Said } from "../InOrder.js"
-import { isList, type ListMethod, lists } from "../listMethods.js"
 import { isReadable, unreadableParams, unreadableResult } from "../serve/readable.js"
 import * as Advice from "./Advice.js"
 import { announced, type Client, clientOf, unknownServer } from "./introductions.js"

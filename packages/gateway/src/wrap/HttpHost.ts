@@ -2,21 +2,21 @@
  * Hosts that want a URL: the wrapped server over Streamable HTTP, in both eras of the protocol, with the gateway's guards. Each session
  * has a server of its own, and so has each client without sessions.
  */
+import type { Client, Conversation } from "@mcp-lifeline/http-server/Conversation"
+import * as Listener from "@mcp-lifeline/http-server/Listener"
+import { refuse } from "@mcp-lifeline/http-server/Refusal"
+import * as Requests from "@mcp-lifeline/http-server/Requests"
+import * as Resumption from "@mcp-lifeline/http-server/Resumption"
+import { idleWithServers } from "@mcp-lifeline/http-server/Sessions"
+import { type Shared, SharedHosts } from "@mcp-lifeline/http-server/SharedHosts"
+import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { Redacted, Scope } from "effect"
 import { Effect, Runtime } from "effect"
 import { constVoid } from "effect/Function"
-import { type Shared, SharedHosts } from "../eras/SharedHosts.js"
 import type { StartError } from "../Errors.js"
-import type { Client, Conversation } from "../http/Conversation.js"
 import * as LastingSessions from "../http/LastingSessions.js"
-import * as Listener from "../http/Listener.js"
 import * as PortInUse from "../http/PortInUse.js"
-import { refuse } from "../http/Refusal.js"
-import * as Requests from "../http/Requests.js"
-import * as Resumption from "../http/Resumption.js"
-import { idleWithServers } from "../http/Sessions.js"
-import type { StateFolder } from "../state/StateFolder.js"
 
 /** Begins a conversation, whose messages to the host that are about no request of its own are given to `write`. */
 export type Begin = (write: (message: JSONRPCNotification | JSONRPCRequest) => void) => Conversation & Shared

@@ -2,12 +2,12 @@
  * The token that `wrap --http` asks of each request: given, or made once and kept in the state folder, so that what a host has in its
  * configuration stays right.
  */
+import { attempt, hasCode, readPrivate, replace } from "@mcp-lifeline/state/privateFiles"
+import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted } from "effect"
 import { join } from "node:path"
 import type { StartError } from "../Errors.js"
 import * as Token from "../http/Token.js"
-import { attempt, hasCode, readPrivate, replace } from "../state/privateFiles.js"
-import { StateFolder } from "../state/StateFolder.js"
 import type { Http } from "./Arguments.js"
 
 /** The variable that may have it. */

@@ -3,9 +3,9 @@
  * starts, is down, or waits for a sign-in.
  */
 import type { Introduction } from "@mcp-lifeline/protocol"
+import { isList, type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import { isDeepStrictEqual } from "node:util"
 import { introductionOf, type Kept } from "../known/Kept.js"
-import { isList, type ListMethod, lists } from "../listMethods.js"
 
 /** A result as it came. */
 export type Result = Readonly<Record<string, unknown>>

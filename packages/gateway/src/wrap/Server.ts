@@ -3,13 +3,13 @@
  */
 import { ServerName } from "@mcp-lifeline/config"
 import type { Connector } from "@mcp-lifeline/core"
+import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
+import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
+import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import type { Scope } from "effect"
 import { Effect, Redacted } from "effect"
 import { UsageError } from "../Errors.js"
-import * as UserFile from "../files/UserFile.js"
-import type * as SignIn from "../sign-in/SignIn.js"
-import type { StateFolder } from "../state/StateFolder.js"
 import type { Address, Command, Wrap } from "./Arguments.js"
 
 /** What a server that is started may take to end: both together leave time within 3 s. */
@@ -95,7 +95,7 @@ const addressed = (
 const signInTo = ({ account, browser, client, url }: Address) =>
   Effect.gen(function*() {
     const [SignIn, Browser] = yield* Effect.promise(() =>
-      Promise.all([import("../sign-in/SignIn.js"), import("../sign-in/Browser.js")])
+      Promise.all([import("@mcp-lifeline/sign-in/SignIn"), import("@mcp-lifeline/sign-in/Browser")])
     )
     const { callbackPort, id, issuer, keyAlgorithm = "ES256", keyFile, metadataUrl, method, scope, secret } = client
     const key = keyFile === undefined ? undefined : yield* textOf("--client-key-file", keyFile)

@@ -1,12 +1,12 @@
 /**
  * The host of a wrapped server, which started us and speaks to us over standard input and output.
  */
+import type { Conversation } from "@mcp-lifeline/http-server/Conversation"
+import * as messages from "@mcp-lifeline/http-server/messages"
 import { ClientRequests, JsonRpc, type Responder } from "@mcp-lifeline/protocol"
 import { type Frame, Framing } from "@mcp-lifeline/transport-stdio"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import type { Readable, Writable } from "node:stream"
-import type { Conversation } from "../http/Conversation.js"
-import * as messages from "../http/messages.js"
 
 /** The longest message of a host that is taken, in bytes. */
 const maxMessageBytes = 64 * 1024 * 1024

@@ -2,18 +2,18 @@
  * `mcp-lifeline wrap`: one server behind one host, until the host has gone.
  */
 import { Backend, type Connector, type Policy } from "@mcp-lifeline/core"
+import type { Conversation as HttpConversation } from "@mcp-lifeline/http-server/Conversation"
+import { Eras } from "@mcp-lifeline/http-server/Eras"
 import { ClientRequests, type Incoming, responseOf } from "@mcp-lifeline/protocol"
+import type { SignIn } from "@mcp-lifeline/sign-in/SignIn"
+import * as State from "@mcp-lifeline/sign-in/State"
+import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Exit, Option, Runtime, Scope, Stream } from "effect"
 import { constVoid } from "effect/Function"
-import { Eras } from "../eras/Eras.js"
 import { StartError, type UsageError } from "../Errors.js"
-import type { Conversation as HttpConversation } from "../http/Conversation.js"
 import * as Kept from "../known/Kept.js"
-import type { SignIn } from "../sign-in/SignIn.js"
-import * as State from "../sign-in/State.js"
 import * as StandardError from "../StandardError.js"
-import { StateFolder } from "../state/StateFolder.js"
 import type { Http, Wrap } from "./Arguments.js"
 import { Bridge, type Options as BridgeOptions } from "./Bridge.js"
 import type { Client } from "./introductions.js"
@@ -130,7 +130,7 @@ const open = (
       yield* Effect.forkScoped(version.follow(backend))
     }
     if (signIn !== undefined) {
-      const { reconnectWhenDone } = yield* Effect.promise(() => import("../sign-in/SignIn.js"))
+      const { reconnectWhenDone } = yield* Effect.promise(() => import("@mcp-lifeline/sign-in/SignIn"))
       yield* reconnectWhenDone(signIn, backend)
     }
     if (log !== undefined) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import {
   chmodSync,
@@ -19,7 +20,6 @@ import { dirname, join } from "node:path"
 import * as Adopt from "../../src/adopt/Adopt.js"
 import * as Arguments from "../../src/adopt/Arguments.js"
 import { hosts, places } from "../../src/adopt/Hosts.js"
-import * as StateFolder from "../../src/state/StateFolder.js"
 import * as Program from "../support/Program.js"
 
 const fixtures = new URL("../fixtures/adopt/", import.meta.url)

@@ -1,9 +1,10 @@
 import { expect, it } from "@effect/vitest"
+import { within } from "@mcp-lifeline/state/within"
 import { Effect } from "effect"
 import { appendFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as SavedFile from "../../src/config/savedFile.js"
-import { folder } from "../support/folder.js"
 
 /** Follows a file, and tells what it noticed. */
 const follow = (file: string) =>
@@ -52,4 +53,14 @@ it.scopedLive("[G5] several writes in a moment are one save, also by another fil
     // The next looks find nothing new.
     yield* Effect.sleep("2500 millis")
     expect(noticed).toEqual(["changed", "changed"])
+  }))
+
+it.scopedLive("[X1] [G5] a file is as before where its file system does not answer, and that is no file that is gone", () =>
+  Effect.gen(function*() {
+    const file = join(yield* folder, "file")
+    writeFileSync(file, "a")
+    const hung = within(file, () => new Promise<never>(() => undefined), 10)
+    expect(yield* Effect.promise(() => hung.catch((cause: Error) => cause.name))).toBe("NoAnswer")
+    expect(yield* SavedFile.look(file, "as before")).toBe("as before")
+    expect(yield* SavedFile.look(`${file}.other`, "as before")).toBeUndefined()
   }))

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Listener from "@mcp-lifeline/http-server/Listener"
+import { ListenError } from "@mcp-lifeline/http-server/ListenError"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
-import { StartError } from "../../src/Errors.js"
-import * as Listener from "../../src/http/Listener.js"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as PortInUse from "../../src/http/PortInUse.js"
-import * as Proof from "../../src/state/Proof.js"
-import * as RunningGateways from "../../src/state/RunningGateways.js"
-import * as StateFolder from "../../src/state/StateFolder.js"
-import { folder } from "../support/folder.js"
+import * as Proof from "../../src/running/Proof.js"
+import * as RunningGateways from "../../src/running/RunningGateways.js"
 
 const host = "127.0.0.1"
 const secret = Proof.newSecret()
@@ -51,8 +51,11 @@ describe("a port that is in use", () => {
         expect((yield* refusal(own)).message).toContain(`(pid ${process.pid}, /home/ann/mcp.json)`)
         // What failed for another reason stays as it is.
         for (const cause of [{ code: "EACCES" }, undefined]) {
-          const error = new StartError({ message: "why", cause })
-          expect(yield* Effect.flip(PortInUse.named({ host, port: own })(Effect.fail(error)))).toBe(error)
+          const error = yield* Effect.flip(
+            PortInUse.named({ host, port: own })(new ListenError({ message: "why", cause }))
+          )
+          expect(error).toMatchObject({ _tag: "StartError", message: "why" })
+          expect(error.cause).toBe(cause)
         }
       }).pipe(Effect.provideService(StateFolder.StateFolder, StateFolder.make(yield* folder)))
     }))

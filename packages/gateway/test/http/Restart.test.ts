@@ -13,10 +13,10 @@ import { Effect } from "effect"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { keptSessions } from "../../../http-server/test/support/keptSessions.js"
+import { begin, send } from "../../../http-server/test/support/RawEndpoint.js"
 import { everything } from "../../../testing/test/support/Built.js"
-import { keptSessions } from "../support/keptSessions.js"
 import * as Program from "../support/Program.js"
-import { begin, send } from "../support/RawEndpoint.js"
 import { reconnectionOptions } from "../support/Unaware.js"
 
 /** A folder with a configuration of the reference server, and a state folder. */

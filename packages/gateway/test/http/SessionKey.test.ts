@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { folder as path } from "../../../testing/test/support/folder.js"
 import * as LastingSessions from "../../src/http/LastingSessions.js"
 import * as SessionKey from "../../src/http/SessionKey.js"
-import * as StateFolder from "../../src/state/StateFolder.js"
-import { folder as path } from "../support/folder.js"
 
 const key = "k".repeat(32)
 

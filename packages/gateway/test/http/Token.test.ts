@@ -2,8 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as Token from "../../src/http/Token.js"
-import { folder } from "../support/folder.js"
 
 const file = (text: string) =>
   Effect.map(folder, (path) => {

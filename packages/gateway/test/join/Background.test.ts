@@ -1,15 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as Background from "../../src/join/Background.js"
 import * as connector from "../../src/join/connector.js"
-import * as Proof from "../../src/state/Proof.js"
-import * as RunningGateways from "../../src/state/RunningGateways.js"
-import * as StateFolder from "../../src/state/StateFolder.js"
-import { folder } from "../support/folder.js"
+import * as Proof from "../../src/running/Proof.js"
+import * as RunningGateways from "../../src/running/RunningGateways.js"
 
 /** A program that proves that it knows a secret, as long as it is to, and what else it is asked. */
 const gateway = (secret: ReturnType<typeof Proof.newSecret>) =>

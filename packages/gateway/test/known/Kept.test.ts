@@ -3,8 +3,8 @@ import { Effect, Option } from "effect"
 import { StateFolder } from "mcp-lifeline"
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as Kept from "../../src/known/Kept.js"
-import { folder } from "../support/folder.js"
 
 const identity: Kept.Identity = {
   server: { command: "node", args: ["server.js"], env: { TOKEN: "1" } },

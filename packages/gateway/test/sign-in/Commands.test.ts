@@ -6,9 +6,9 @@ import type { Server } from "node:http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
-import * as AuthServer from "../support/AuthServer.js"
+import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
+import * as Signer from "../../../sign-in/test/support/Signer.js"
 import * as Program from "../support/Program.js"
-import * as Signer from "../support/Signer.js"
 
 const setup = Effect.gen(function*() {
   const server = yield* AuthServer.make
@@ -230,5 +230,33 @@ describe("login, logout and auth", () => {
       yield* Signer.visit(address)
       yield* gateway.prints(/docs {2}Connected/)
       expect(browser.opened()).toEqual([])
+    }))
+
+  it.scopedLive("[A4] a login that a person refuses is asked for once among processes, and again by `login`, which serves all of them", () =>
+    Effect.gen(function*() {
+      const { browser, run, server, state } = yield* setup
+      const start = Signer.start({ url: server.url, state, browser: browser.command })
+      server.knobs.consent = false
+      const signers = yield* Effect.all([start, start])
+      for (const signer of signers) {
+        const { detail } = yield* signer.next(({ _tag }) => _tag === "Refused")
+        expect(detail).toContain(`unless you run mcp-lifeline login ${server.url}`)
+        signer.call()
+      }
+      const late = yield* start
+      yield* late.next(({ _tag }) => _tag === "Refused")
+      const before = server.presented.length
+      yield* Program.eventually(() => server.presented.length > before + 3 ? true : undefined)
+      expect(browser.opened()).toHaveLength(1)
+      expect([...signers, late].flatMap((signer) => signer.lines()).filter(({ _tag }) => _tag === "LoginNeeded").length)
+        .toBeLessThanOrEqual(2)
+
+      server.knobs.consent = true
+      expect(yield* run(["login", server.url, "--browser"])).toMatchObject({ code: 0, stderr: "" })
+      // Nobody calls a tool in these: they notice it themselves.
+      yield* Effect.forEach([...signers, late], (signer) => signer.next(({ backend }) => backend === "Connected"), {
+        concurrency: "unbounded"
+      })
+      expect(browser.opened()).toHaveLength(2)
     }))
 })

@@ -2,11 +2,11 @@ import { expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { delimiter, join } from "node:path"
+import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
+import * as Signer from "../../../sign-in/test/support/Signer.js"
 import { gateway } from "../../../testing/test/support/Built.js"
-import * as AuthServer from "../support/AuthServer.js"
 import { Host } from "../support/Host.js"
 import * as Program from "../support/Program.js"
-import * as Signer from "../support/Signer.js"
 
 const page = readFileSync(new URL("../../../../docs/tasks/keep-signed-in.md", import.meta.url), "utf8")
 

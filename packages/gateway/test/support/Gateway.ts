@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { folder } from "./folder.js"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as Program from "./Program.js"
 
 /** A busy machine takes long to start a server: what is asked meanwhile waits for it. */

@@ -1,9 +1,12 @@
-import { Effect, Schedule } from "effect"
-import { execFileSync, spawn } from "node:child_process"
+import { Effect } from "effect"
+import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { gateway } from "../../../testing/test/support/Built.js"
+import { eventually, family, kill } from "../../../testing/test/support/Processes.js"
+
+export { alive, eventually, family, gone, kill, running } from "../../../testing/test/support/Processes.js"
 
 /** What is started here keeps nothing where the user's own programs do. */
 const state = mkdtempSync(join(tmpdir(), "lifeline-state-"))
@@ -30,54 +33,6 @@ export interface Program {
   readonly isRunning: () => boolean
   readonly ended: Effect.Effect<Ended>
 }
-
-/** All processes of the machine that are no zombies waiting for their parent. */
-const processes = () =>
-  execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid=,stat="], { encoding: "utf8" }).split("\n").flatMap((line) => {
-    const [pid, parent, group, state = "Z"] = line.trim().split(/\s+/)
-    return state.startsWith("Z") ? [] : [{ pid: Number(pid), parent: Number(parent), group: Number(group) }]
-  })
-
-/** The processes that descend from one, or are in the group of one that does. */
-export const family = (pid: number): ReadonlyArray<number> => {
-  const all = processes()
-  const found = new Set([pid])
-  for (let size = 0; size !== found.size;) {
-    size = found.size
-    for (const one of all) if (found.has(one.parent) || found.has(one.group)) found.add(one.pid)
-  }
-  found.delete(pid)
-  return [...found]
-}
-
-/** Whether a process runs. */
-export const alive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-  } catch {
-    return false
-  }
-  // It may be a zombie.
-  return processes().some((one) => one.pid === pid)
-}
-
-/** The processes among these whose command line is that of Node.js and holds this. */
-export const running = (pids: ReadonlyArray<number>, script: string): ReadonlyArray<number> =>
-  pids.filter((pid) => {
-    const [command = "", ...args] = execFileSync("ps", ["-ww", "-o", "args=", "-p", String(pid)], { encoding: "utf8" })
-      .trim().split(" ")
-    return /(^|\/)node$/.test(command) && args.some((arg) => arg.endsWith(script))
-  })
-
-/** Looks again and again until there is what is looked for. */
-export const eventually = <A>(look: () => A | undefined): Effect.Effect<A> =>
-  Effect.suspend(() => {
-    const found = look()
-    return found === undefined ? Effect.fail("not yet" as const) : Effect.succeed(found)
-  }).pipe(Effect.retry(Schedule.spaced("10 millis")), Effect.orDie)
-
-/** Waits until a process has ended. */
-export const gone = (pid: number): Effect.Effect<true> => eventually(() => alive(pid) ? undefined : true)
 
 /** What a program has written to standard error, but for the warning that a tool of the demo's servers needs tasks. */
 export const complaints = (program: Program): ReadonlyArray<string> =>
@@ -144,17 +99,6 @@ export const start = (
         return program.ended
       })
   )
-
-/** SIGKILL to one process; one that is gone already is fine. */
-export const kill = (pid: number): void => {
-  // 0 and below are whole groups, ours first.
-  if (!(pid > 0)) throw new Error(`no process: ${pid}`)
-  try {
-    process.kill(pid, "SIGKILL")
-  } catch {
-    // It is gone.
-  }
-}
 
 /** Runs the program to its end. */
 export const run = (args: ReadonlyArray<string>, env: Record<string, string> = {}, cwd?: string) =>

@@ -1,9 +1,9 @@
 /** A host in this process, in front of one wrapped server. */
 import { Backend, type Policy } from "@mcp-lifeline/core"
+import { Eras } from "@mcp-lifeline/http-server/Eras"
+import * as messages from "@mcp-lifeline/http-server/messages"
 import { ClientRequests, type Responder } from "@mcp-lifeline/protocol"
 import { Effect, Scope } from "effect"
-import { Eras } from "../../src/eras/Eras.js"
-import * as messages from "../../src/http/messages.js"
 import { Bridge, type Options as BridgeOptions } from "../../src/wrap/Bridge.js"
 import { KnownServer } from "../../src/wrap/KnownServer.js"
 import type { Message } from "./Host.js"

@@ -12,10 +12,10 @@ export const peer = fileURLToPath(new URL("peer/peer.js", build))
 /** `packages/promise/test/fixtures/eras.mjs`, in one file for each era. */
 export const eras = fileURLToPath(new URL("eras/eras.js", build))
 
-/** `packages/gateway/test/fixtures/counter.mjs`, in one file. */
+/** `packages/state/test/fixtures/counter.mjs`, in one file. */
 export const counter = fileURLToPath(new URL("counter/counter.js", build))
 
-/** `packages/gateway/test/fixtures/signer.mjs`, in one file. */
+/** `packages/sign-in/test/fixtures/signer.mjs`, in one file. */
 export const signer = fileURLToPath(new URL("signer/signer.js", build))
 
 /** `mcp-lifeline`, as it is published. */

@@ -2,6 +2,8 @@
  * The messages between one client and the servers: requests on their way to a server and back, and what servers say by themselves.
  */
 import type { Backend, CallError, ServerNotification } from "@mcp-lifeline/core"
+import type { Client } from "@mcp-lifeline/http-server/Conversation"
+import * as Translation from "@mcp-lifeline/http-server/translation"
 import {
   type Answer,
   type ClientRequest,
@@ -12,8 +14,6 @@ import {
 } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCResponse, Result } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Effect, Either, Exit, FiberId, Option, Runtime } from "effect"
-import * as Translation from "../../eras/translation.js"
-import type { Client } from "../../http/Conversation.js"
 import * as Advice from "../../wrap/Advice.js"
 import * as JsonRpcError from "../JsonRpcError.js"
 import { isReadable, unreadableResult } from "../readable.js"

@@ -2,9 +2,9 @@
  * What a client has asked for that outlives its requests: the level of log messages, and the resources it has subscribed to.
  */
 import type { CallError, ServerNotification } from "@mcp-lifeline/core"
+import type { Wishes } from "@mcp-lifeline/http-server/Conversation"
+import { heightOf, type Level } from "@mcp-lifeline/protocol/Level"
 import { Effect } from "effect"
-import type { Wishes } from "../../http/Conversation.js"
-import { heightOf, type Level } from "../../Level.js"
 import { otherwise } from "../LogLevels.js"
 import type { HolderFleet } from "../pool/HolderFleet.js"
 import type { Subscriber } from "../Subscriptions.js"

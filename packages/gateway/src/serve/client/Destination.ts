@@ -3,10 +3,10 @@
  */
 import { Fleet } from "@mcp-lifeline/core"
 import { underAskedUri } from "@mcp-lifeline/core/internal"
+import * as Translation from "@mcp-lifeline/http-server/translation"
 import { Meta } from "@mcp-lifeline/protocol"
 import type { ReadResourceResult } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
-import * as Translation from "../../eras/translation.js"
 
 type Params = Readonly<Record<string, unknown>>
 

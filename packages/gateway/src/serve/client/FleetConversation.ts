@@ -2,14 +2,14 @@
  * One client of the gateway, and the servers behind it: what it asks goes to the server that has what it names, as it came, and
  * back.
  */
+import type { Client, Conversation, Resumed } from "@mcp-lifeline/http-server/Conversation"
+import * as Translation from "@mcp-lifeline/http-server/translation"
 import { ClientRequest, type Introduction, JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
+import { isLevel } from "@mcp-lifeline/protocol/Level"
+import { isList, lists } from "@mcp-lifeline/protocol/listMethods"
 import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate, Runtime } from "effect"
-import * as Translation from "../../eras/translation.js"
-import type { Client, Conversation, Resumed } from "../../http/Conversation.js"
 import { InOrder, type Said } from "../../InOrder.js"
-import { isLevel } from "../../Level.js"
-import { isList, lists } from "../../listMethods.js"
 import { type Client as Introduced, clientOf } from "../../wrap/introductions.js"
 import type { Changing, Kind } from "../EncodedLists.js"
 import * as JsonRpcError from "../JsonRpcError.js"

@@ -1,13 +1,13 @@
 /**
  * `mcp-lifeline auth`: what is kept of sign-ins, and until when. No secrets.
  */
+import * as Grant from "@mcp-lifeline/sign-in/Grant"
+import * as PendingLogin from "@mcp-lifeline/sign-in/PendingLogin"
+import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Clock, Effect } from "effect"
 import type { Output } from "../../Output.js"
 import { span } from "../../serve/Table.js"
-import { StateFolder } from "../../state/StateFolder.js"
 import { clean, json as jsonText } from "../../Text.js"
-import * as Grant from "../Grant.js"
-import * as PendingLogin from "../PendingLogin.js"
 
 /** What `auth` was asked for. */
 export interface Options {

@@ -2,18 +2,18 @@
  * `mcp-lifeline login`: signs in to one server, and waits until that is done.
  */
 import type { ConnectError, Connector } from "@mcp-lifeline/core"
+import * as Browser from "@mcp-lifeline/sign-in/Browser"
+import type * as Client from "@mcp-lifeline/sign-in/Client"
+import type { Method } from "@mcp-lifeline/sign-in/Grant"
+import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
+import type { State } from "@mcp-lifeline/sign-in/State"
+import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Either, Option, Stream } from "effect"
 import { StartError, UsageError } from "../../Errors.js"
 import type { Output } from "../../Output.js"
-import type { StateFolder } from "../../state/StateFolder.js"
 import { clean } from "../../Text.js"
 import { version } from "../../Version.js"
-import * as Browser from "../Browser.js"
-import type * as Client from "../Client.js"
-import type { Method } from "../Grant.js"
-import * as SignIn from "../SignIn.js"
-import type { State } from "../State.js"
 import * as Target from "./Target.js"
 
 /** What `login` was asked for. */

@@ -1,18 +1,15 @@
 /**
  * `mcp-lifeline logout`: forgets what is kept of a sign-in, and says so to the authorization server.
  */
-import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect, Redacted } from "effect"
-import type { StartError } from "../../Errors.js"
-import { UsageError } from "../../Errors.js"
+import * as Client from "@mcp-lifeline/sign-in/Client"
+import * as Grant from "@mcp-lifeline/sign-in/Grant"
+import * as PendingLogin from "@mcp-lifeline/sign-in/PendingLogin"
+import * as RefusedLogin from "@mcp-lifeline/sign-in/RefusedLogin"
+import { revoke } from "@mcp-lifeline/sign-in/Revocation"
+import { StateFolder } from "@mcp-lifeline/state/StateFolder"
+import { Effect } from "effect"
+import type { StartError, UsageError } from "../../Errors.js"
 import type { Output } from "../../Output.js"
-import { StateFolder } from "../../state/StateFolder.js"
-import { endpoint } from "../ask.js"
-import * as Client from "../Client.js"
-import * as Grant from "../Grant.js"
-import * as PendingLogin from "../PendingLogin.js"
-import * as RefusedLogin from "../RefusedLogin.js"
-import * as TokenEndpoint from "../TokenEndpoint.js"
 import * as Target from "./Target.js"
 
 /** What `logout` was asked for. */
@@ -23,31 +20,6 @@ export interface Options {
   /** Undefined for every account. */
   readonly account: string | undefined
 }
-
-/** How long an authorization server may take to hear of it. */
-const revocationTimeout = "10 seconds"
-
-/** Revokes the tokens at the authorization server (RFC 7009); succeeds with whether the server has confirmed this. */
-const revoke = (grant: Grant.Grant): Effect.Effect<boolean> =>
-  Effect.gen(function*() {
-    const { client, metadata, server } = grant
-    if (metadata.revocation_endpoint === undefined) return true
-    const url = yield* endpoint(metadata.revocation_endpoint, "revocation endpoint")
-    const fetch = yield* HttpConnector.fetchFor(
-      new URL(server),
-      ({ origin }) => client.issuer !== undefined && new URL(client.issuer).origin === origin
-    )
-    const asker = { fetch, metadata, client, signingKey: undefined, resource: undefined }
-    const token = grant.refresh ?? grant.access
-    const answer = yield* TokenEndpoint.post(asker, url, {
-      token: Redacted.value(token),
-      token_type_hint: grant.refresh === undefined ? "access_token" : "refresh_token"
-    })
-    return answer.ok
-  }).pipe(
-    Effect.timeout(revocationTimeout),
-    Effect.orElseSucceed(() => false)
-  )
 
 /** Forgets. */
 export const run = (

@@ -1,10 +1,10 @@
 /**
  * Carries `login`, `logout` and `auth` out.
  */
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Logger, LogLevel } from "effect"
 import type { StartError, UsageError } from "../../Errors.js"
 import * as Output from "../../Output.js"
-import * as StateFolder from "../../state/StateFolder.js"
 import type { Request } from "./commandLine.js"
 
 // Each loaded only when it runs: `auth` needs nothing of what logs in.

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted, TestClock } from "effect"
+import { grant, keep, waiting } from "../../../../sign-in/test/support/grants.js"
+import { folder } from "../../../../testing/test/support/folder.js"
 import * as Auth from "../../../src/sign-in/commands/auth.js"
-import * as StateFolder from "../../../src/state/StateFolder.js"
-import { folder } from "../../support/folder.js"
-import { grant, keep, waiting } from "../../support/grants.js"
 import * as RecordedOutput from "../../support/RecordedOutput.js"
 
 const now = Date.UTC(2026, 0, 1)

@@ -6,9 +6,9 @@ import { createServer, type IncomingHttpHeaders, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { vi } from "vitest"
+import { folder } from "../../../../testing/test/support/folder.js"
 import { StartError } from "../../../src/Errors.js"
 import * as Target from "../../../src/sign-in/commands/Target.js"
-import { folder } from "../../support/folder.js"
 import { mistake } from "../../support/mistake.js"
 
 /** A file with these servers. */

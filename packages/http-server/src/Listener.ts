@@ -1,0 +1,176 @@
+/**
+ * The HTTP listener of the gateway. Bound before anything is started, so that a port in use costs nothing. Whoever may not ask is
+ * refused here, whatever else goes on.
+ */
+import type { Redacted, Scope } from "effect"
+import { Deferred, Effect, Runtime } from "effect"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { Connections } from "./Connections.js"
+import * as Guard from "./Guard.js"
+import { ListenError } from "./ListenError.js"
+import { type Refusal, refuse } from "./Refusal.js"
+import * as Unavailable from "./Unavailable.js"
+
+/** Answers one request; `path` is without its query. Must not throw. */
+export type Handler = (request: IncomingMessage, response: ServerResponse, path: string) => void
+
+/** Where to listen, and whom to let in. */
+export interface Options {
+  readonly host: string
+  /** 0 for any free port. */
+  readonly port: number
+  /** Asked of every request, if given. */
+  readonly token?: Redacted.Redacted | undefined
+  /** Whether a path is that of a page, which needs no token, and to which other pages may link. Default: none is. */
+  readonly isPublic?: ((path: string) => boolean) | undefined
+  /** What supervisors are answered before and after something is served. Default: 503, as others are. */
+  readonly probes?: Unavailable.Probes | undefined
+  /** Connections at once. Default 4,000. */
+  readonly maxConnections?: number | undefined
+  /** Default: see `defaultTimes`. */
+  readonly times?: Times | undefined
+}
+
+/** How long a client may take, in milliseconds. */
+export interface Times {
+  /** Until the headers of its request are there, from when it has connected. */
+  readonly headers: number
+  /** Until its request is there, with its body. */
+  readonly request: number
+  /** How often that is looked at. */
+  readonly check: number
+}
+
+const defaultTimes: Times = { headers: 15_000, request: 120_000, check: 5_000 }
+
+const crowded: Refusal = {
+  status: 503,
+  message:
+    "Nearly all connections of the gateway are in use; the rest is for its status page and commands. Try again later",
+  headers: { "Retry-After": "5" }
+}
+
+/** A bound listener. */
+export interface Listener {
+  readonly host: string
+  /** The real port, also where any was asked for. */
+  readonly port: number
+  /** Without a path, for example `http://127.0.0.1:7332`. */
+  readonly url: string
+  /** Whether requests need a token. */
+  readonly hasToken: boolean
+  /** Answers with this handler as long as the scope lives; before and after that, with 503 (see `Unavailable`). */
+  readonly serve: (handler: Handler) => Effect.Effect<void, never, Scope.Scope>
+}
+
+/** On each answer, so that no page of elsewhere can embed one, or have it taken for what it is not. */
+const protection = { "Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff" }
+
+const pathOf = (request: IncomingMessage): string => (request.url ?? "/").replace(/[?#].*/s, "")
+
+const letIn = (refusal: Guard.Refusal | undefined, response: ServerResponse): boolean => {
+  if (refusal === undefined) return true
+  refuse(response, { ...refusal, headers: refusal.status === 401 ? { "WWW-Authenticate": "Bearer" } : {} })
+  return false
+}
+
+const explain = (error: NodeJS.ErrnoException, host: string, port: number): string => {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return `port ${port} on ${host} is in use; stop the program that has it, or give another with --port (0 for any)`
+    case "EACCES":
+      return `port ${port} on ${host} needs privileges; give one above 1023 with --port`
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return `${host} is not an address of this machine; give one with --host, for example 127.0.0.1`
+    default:
+      return `cannot listen on ${host}:${port}: ${error.message}; give others with --host and --port`
+  }
+}
+
+/** Binds host and port. Closing ends every socket. */
+export const listen = (
+  {
+    isPublic = () => false,
+    maxConnections = 4000,
+    probes = () => ({}),
+    times = defaultTimes,
+    token,
+    ...options
+  }: Options
+): Effect.Effect<Listener, ListenError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const unavailable = (phase: Unavailable.Phase): Handler => (request, response, path) =>
+      Unavailable.answer(phase, probes, path, request, response)
+    let handler = unavailable("starting")
+    const connections = new Connections(maxConnections)
+    const runtime = yield* Effect.runtime<never>()
+    const answer = (request: IncomingMessage, response: ServerResponse): void => {
+      response.on("error", () => undefined)
+      try {
+        take(request, response)
+      } catch (error) {
+        // What is thrown here would end the program.
+        Runtime.runFork(runtime)(Effect.logError("a request failed inside mcp-lifeline", error))
+        refuse(response, { status: 500, message: "The request failed inside mcp-lifeline; its log has more" })
+      }
+    }
+    const take = (request: IncomingMessage, response: ServerResponse): void => {
+      connections.began(request.socket, response)
+      for (const [name, value] of Object.entries(protection)) response.setHeader(name, value)
+      const path = pathOf(request)
+      const isPage = isPublic(path)
+      const rules: Guard.Rules = { host: options.host, token: isPage ? undefined : token, isPage }
+      const refusal = Guard.checkRaw(request.rawHeaders) ?? Guard.check(request.headers, rules)
+      if (!letIn(refusal, response)) return
+      if (path === "/mcp" && connections.isCrowded) refuse(response, crowded)
+      else handler(request, response, path)
+    }
+    const server = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        createServer({
+          keepAliveTimeout: 65_000,
+          headersTimeout: times.headers,
+          requestTimeout: times.request,
+          connectionsCheckingInterval: times.check
+        }, answer).on("connection", (socket) => connections.add(socket))
+      ),
+      (server) =>
+        Effect.async<void>((resume) => {
+          server.close(() => resume(Effect.void))
+          server.closeAllConnections()
+        })
+    )
+    const bound = yield* Deferred.make<void, ListenError>()
+    server.once("error", (cause: NodeJS.ErrnoException) => {
+      const message = explain(cause, options.host, options.port)
+      Deferred.unsafeDone(bound, Effect.fail(new ListenError({ message, cause })))
+    })
+    // After the start an error of the listener concerns one connection only.
+    server.on("error", () => {})
+    const host = Guard.unbracket(options.host)
+    server.listen(options.port, host, () => Deferred.unsafeDone(bound, Effect.void))
+    yield* Deferred.await(bound)
+    const { address, port } = server.address() as AddressInfo
+    const name = Guard.isLoopback(host) ? host : address
+    return {
+      host: options.host,
+      port,
+      hasToken: token !== undefined,
+      url: `http://${name.includes(":") ? `[${name}]` : name}:${port}`,
+      serve: (next) =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            handler = next
+          }),
+          () =>
+            Effect.sync(() => {
+              handler = unavailable("stopping")
+              server.closeIdleConnections()
+            })
+        )
+    }
+  })

@@ -1,0 +1,286 @@
+/**
+ * The endpoint over HTTP: what a client's POST, GET and DELETE lead to, in both eras of the protocol.
+ */
+import { Era, Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { createHash } from "node:crypto"
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
+import * as Body from "./Body.js"
+import type { Begin } from "./Conversation.js"
+import type { Answering } from "./eras/Answering.js"
+import { OwnHosts } from "./eras/OwnHosts.js"
+import { isStateless } from "./eras/StatelessHost.js"
+import { EventBudget } from "./EventBudget.js"
+import * as Guard from "./Guard.js"
+import * as Headers from "./Headers.js"
+import { type Refusal, refuse } from "./Refusal.js"
+import { randomSecret, type Seal } from "./SealedId.js"
+import * as SealedId from "./SealedId.js"
+import { Session } from "./Session.js"
+import * as SessionRecords from "./SessionRecords.js"
+import { type Limits, Sessions, unknown } from "./Sessions.js"
+import { Shares } from "./Shares.js"
+import { StatelessRequests } from "./StatelessRequests.js"
+
+/** How an endpoint is served. */
+export interface Options {
+  readonly begin: Begin
+  /** Seals the ids of sessions. Without it they end with this process. */
+  readonly seal?: Seal | undefined
+  /** What is kept beside ids. Without it that ends with this process, too. */
+  readonly records?: SessionRecords.SessionRecords | undefined
+  readonly limits?: Limits | undefined
+  /** Takes what the gateway fails at. */
+  readonly onError: (error: unknown) => void
+  /** Whether clients have to send a token: a session belongs to the one that began it. Default false. */
+  readonly hasToken?: boolean | undefined
+  /** Answers requests of the protocol without sessions. Default: each is a conversation of its own. */
+  readonly answering?: Answering | undefined
+}
+
+/** An endpoint that is served. */
+export interface Requests {
+  /** Sessions that are in memory. */
+  readonly sessions: () => number
+  /** Answers a request. Never throws. */
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => void
+  /** Ends all sessions and lets no new one begin. */
+  readonly close: () => Promise<void>
+}
+
+const defaults = {
+  maxSessions: 1000,
+  maxBodyBytes: 16 * 1024 * 1024,
+  maxBodiesBytes: 64 * 1024 * 1024,
+  maxCalls: 1000,
+  maxKeptBytes: 64 * 1024 * 1024
+} as const
+
+const maxOwnServers = 128
+
+/** How often streams are shown to live, and what is unused is looked for, in milliseconds. */
+export const beatInterval = 15_000
+
+/** Messages of one POST, in the version that has batches. */
+const maxBatch = 100
+const batchVersion = "2025-03-26"
+
+const shuttingDown: Refusal = {
+  status: 503,
+  message: "The gateway is shutting down",
+  headers: { "Retry-After": "1" }
+}
+
+const notAllowed: Refusal = {
+  status: 405,
+  message: "Only POST, GET and DELETE are served here",
+  headers: { Allow: "GET, POST, DELETE" }
+}
+
+const withoutId: Refusal = {
+  status: 400,
+  message: "The header Mcp-Session-Id is missing: send the id that the answer to initialize had"
+}
+
+const illegible = (message: string, id: JsonRpc.Illegible["id"]): Refusal => ({
+  status: 400,
+  code: JsonRpc.invalidRequest,
+  message,
+  id,
+  isRead: true
+})
+
+/** Whether the headers are of the protocol without sessions. */
+const namesStateless = (headers: IncomingHttpHeaders): boolean =>
+  headers["mcp-protocol-version"] === Era.statelessVersion
+
+/** Whether a message is of the protocol without sessions: some clients name an older version in `_meta`. */
+const speaksStateless = (message: JSONRPCMessage): boolean =>
+  "method" in message && isStateless(message) &&
+  !Initialize.versions.includes(Meta.of(message.params)[Meta.keys.protocolVersion] as string)
+
+/** Serves until it is closed. */
+export const make = (
+  { begin, answering = new OwnHosts(begin), hasToken = false, onError, ...options }: Options
+): Requests => {
+  const limits = { ...defaults, ...options.limits } as { readonly [K in keyof typeof defaults]: number }
+  const seal = options.seal ?? SealedId.make(randomSecret())
+  const records = options.records ?? SessionRecords.inMemory()
+  const own = (): number => options.limits?.maxOwnServers?.() ?? maxOwnServers
+  const sessions = new Sessions({ begin, seal, records, limits: { ...limits, maxOwnServers: own }, onError })
+  const modern = new StatelessRequests({
+    answering,
+    budget: new EventBudget(limits.maxKeptBytes),
+    maxCalls: limits.maxCalls,
+    onError
+  })
+  const bodies = new Shares(limits.maxBodiesBytes)
+  const ownerOf = ({ authorization }: IncomingHttpHeaders): string =>
+    hasToken ? createHash("sha256").update(`Bearer ${Guard.bearer(authorization)}`).digest("base64url") : ""
+  let isClosed = false
+  const beating = setInterval(() => {
+    sessions.beat()
+    modern.beat()
+  }, beatInterval)
+  beating.unref()
+
+  const failed = (response: ServerResponse, error: unknown): void => {
+    onError(error)
+    refuse(response, {
+      status: 500,
+      code: JsonRpc.internalError,
+      message: "Internal error of the gateway; its log has more"
+    })
+  }
+
+  /** Does something that may be refused, or fail. */
+  const attempt = (response: ServerResponse, work: () => Refusal | undefined): void => {
+    try {
+      const refusal = isClosed ? shuttingDown : work()
+      if (refusal !== undefined) refuse(response, refusal)
+    } catch (error) {
+      failed(response, error)
+    }
+  }
+
+  /** Does something with the session that a request is of. `about`: the message that a refusal answers. */
+  const find = (
+    id: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    use: (session: Session) => Refusal | undefined,
+    about: RequestId | null = null
+  ): void => {
+    const take = (found: Session | Refusal): void =>
+      attempt(
+        response,
+        () => found instanceof Session ? use(found) : { ...found, id: about, isRead: request.complete }
+      )
+    const found = sessions.find(id, ownerOf(request.headers))
+    if (found instanceof Promise) void (async () => take(await found))()
+    else take(found)
+  }
+
+  const batch = (request: IncomingMessage, response: ServerResponse, id: string, values: ReadonlyArray<unknown>) =>
+    find(id, request, response, (session) => {
+      const problem = session.version !== batchVersion
+        ? `batches are only in version ${batchVersion} of the protocol`
+        : values.length === 0 || values.length > maxBatch
+        ? `a batch has 1 to ${maxBatch} messages`
+        : undefined
+      if (problem !== undefined) return illegible(problem, null)
+      const messages: Array<JSONRPCMessage> = []
+      for (const value of values) {
+        const read = JsonRpc.read(value)
+        if (read._tag === "Illegible") return illegible(read.reason, read.id)
+        messages.push(read.message)
+      }
+      return session.post(messages, true, response)
+    })
+
+  const message = (request: IncomingMessage, response: ServerResponse, message: JSONRPCMessage): void => {
+    const { headers } = request
+    const id = headers["mcp-session-id"]
+    const version = headers["mcp-protocol-version"] as string | undefined
+    if (speaksStateless(message) || namesStateless(headers)) {
+      return attempt(response, () => modern.post(message, request, ownerOf(headers), response))
+    }
+    const isRequest = JsonRpc.isRequest(message)
+    const about = isRequest ? message.id : null
+    const wrongVersion = Headers.checkVersion(version)
+    if (wrongVersion !== undefined) return refuse(response, { ...wrongVersion, id: about, isRead: true })
+    const begins = isRequest && message.method === "initialize"
+    if (id === undefined) {
+      if (!begins) return refuse(response, { ...withoutId, id: about, isRead: true })
+      const owner = ownerOf(headers)
+      return attempt(response, () => sessions.begin(message, owner, response))
+    }
+    if (begins) {
+      const text = "A session has one initialize: send it without Mcp-Session-Id to begin another one"
+      return refuse(response, illegible(text, about))
+    }
+    find(String(id), request, response, (session) => session.post([message], false, response), about)
+  }
+
+  const post = (request: IncomingMessage, response: ServerResponse): void => {
+    const refusal = Headers.checkPost(request.headers)
+    if (refusal !== undefined) return refuse(response, refusal)
+    const id = request.headers["mcp-session-id"]
+    const hasSession = id !== undefined && !namesStateless(request.headers)
+    if (hasSession && !sessions.mayKnow(String(id), ownerOf(request.headers))) {
+      return Body.skim(
+        request,
+        unknown,
+        ({ refusal }) => attempt(response, () => refusal)
+      )
+    }
+    const room = Body.roomIn(bodies, request, hasSession ? String(id) : undefined)
+    Body.read(request, limits.maxBodyBytes, (body) => {
+      attempt(response, () => {
+        if (body._tag === "Refused") return body.refusal
+        if (Array.isArray(body.value) && id !== undefined) {
+          batch(request, response, String(id), body.value)
+          return undefined
+        }
+        const read = JsonRpc.read(body.value)
+        if (read._tag === "Message") message(request, response, read.message)
+        else if (id === undefined) return illegible(read.reason, read.id)
+        else find(String(id), request, response, () => illegible(read.reason, read.id))
+        return undefined
+      })
+    }, room)
+  }
+
+  const get = (request: IncomingMessage, response: ServerResponse): void => {
+    const { headers } = request
+    if (namesStateless(headers)) {
+      return refuse(response, {
+        status: 405,
+        message: "Only POST is served in this version",
+        headers: { Allow: "POST" }
+      })
+    }
+    const id = headers["mcp-session-id"]
+    const refusal = Headers.checkGet(headers) ?? (id === undefined ? withoutId : undefined)
+      ?? Headers.checkVersion(headers["mcp-protocol-version"] as string | undefined)
+    if (refusal !== undefined) return refuse(response, refusal)
+    find(String(id), request, response, (session) => {
+      session.listen(response, headers["last-event-id"] as string | undefined)
+      return undefined
+    })
+  }
+
+  const remove = (request: IncomingMessage, response: ServerResponse): void => {
+    const { headers } = request
+    const id = headers["mcp-session-id"]
+    if (id === undefined) return refuse(response, withoutId)
+    find(String(id), request, response, () => {
+      void sessions.end(String(id)).then(() => response.writeHead(200).end())
+      return undefined
+    })
+  }
+
+  return {
+    sessions: () => sessions.size,
+    handle: (request, response) => {
+      response.on("error", () => undefined)
+      attempt(response, () => {
+        switch (request.method) {
+          case "POST":
+            return void post(request, response)
+          case "GET":
+            return void get(request, response)
+          case "DELETE":
+            return void remove(request, response)
+          default:
+            return notAllowed
+        }
+      })
+    },
+    close: async () => {
+      isClosed = true
+      clearInterval(beating)
+      await Promise.all([modern.close(), sessions.close()])
+    }
+  }
+}

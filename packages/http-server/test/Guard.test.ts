@@ -1,0 +1,161 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Redacted } from "effect"
+import * as Guard from "../src/Guard.js"
+
+const local = { host: "127.0.0.1", token: undefined }
+const status = (headers: Record<string, string>, rules: Guard.Rules = local) => Guard.check(headers, rules)?.status
+
+describe("Guard", () => {
+  it("[G6:unit] a host to bind is known as this machine's in each of its forms, and no other one is", () => {
+    const own = ["localhost", "LOCALHOST", "a.LocalHost", "127.0.0.1", "127.255.0.1", "::1", "[::1]", "0:0:0:0:0:0:0:1"]
+    const others = [
+      "notlocalhost",
+      "localhost.example",
+      "128.0.0.1",
+      "0.0.0.0",
+      "::",
+      "::2",
+      "[::]",
+      "",
+      "127.0.0.1.example"
+    ]
+    expect(own.filter((host) => !Guard.isLoopback(host))).toEqual([])
+    expect(others.filter(Guard.isLoopback)).toEqual([])
+  })
+
+  it.each(["127.0.0.1:7332", "localhost:7332", "[::1]:7332", "LOCALHOST", "127.8.8.8", "app.localhost:1"])(
+    "[G6:unit] bound to loopback, answers to %s",
+    (host) => expect(status({ host })).toBeUndefined()
+  )
+
+  it.each([
+    "evil.example",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example:7332",
+    "127.0.0.1@evil.example",
+    "[::2]",
+    "0.0.0.0:7332",
+    "192.168.0.1",
+    "evil.com@localhost",
+    "localhost/evil.com",
+    "localhost#evil.com",
+    "localhost?evil.com",
+    "localhost\\evil.com",
+    "localhost:7332/",
+    "localhost:7332:1",
+    "localhost:port",
+    "localhost:123456",
+    "loc%61lhost",
+    "local\u00adhost",
+    "localhost evil.com",
+    "localhost,evil.com",
+    "[::1]evil.com",
+    "localhost.",
+    "not a host",
+    ""
+  ])("[G6:unit] bound to loopback, refuses the Host %j", (host) => expect(status({ host })).toBe(403))
+
+  it("[G6:unit] refuses a request without a Host", () => expect(status({})).toBe(403))
+
+  it("[G6:unit] lets pages of this machine ask, and no others", () => {
+    const host = "127.0.0.1:7332"
+    expect(status({ host, origin: "http://localhost:6274" })).toBeUndefined()
+    const wrong = [
+      "https://evil.example",
+      "null",
+      "file://",
+      "http://localhost.evil.example",
+      "http://evil.example@localhost",
+      "http://:password@localhost",
+      "http://localhost/evil.example",
+      "http://localhost/?evil.example",
+      "http://localhost/#evil.example"
+    ]
+    for (const origin of wrong) {
+      expect(status({ host, origin })).toBe(403)
+    }
+  })
+
+  it("[G6] what a page of another origin has sent is refused, even if it has no Origin; links to the page are not", () => {
+    const asked = (site: string | undefined, rules: Guard.Rules = local) =>
+      status({ host: "localhost:7332", ...(site === undefined ? {} : { "sec-fetch-site": site }) }, rules)
+    for (const site of ["cross-site", "same-site", "something-new", ""]) {
+      expect(asked(site)).toBe(403)
+      expect(asked(site, { ...local, isPage: true })).toBeUndefined()
+    }
+    for (const site of ["same-origin", "none", undefined]) expect(asked(site)).toBeUndefined()
+    const message = Guard.check({ host: "localhost", "sec-fetch-site": "cross-site" }, local)?.message
+    expect(message).toBe("Pages of other origins may not use this gateway, not even to read")
+  })
+
+  it("[G6] a request with more than one Host is refused", () => {
+    expect(Guard.checkRaw(["Host", "localhost", "hOST", "localhost"])).toEqual({
+      status: 400,
+      message: "The request has more than one Host header"
+    })
+    expect(Guard.checkRaw(["Host", "localhost", "X-Forwarded", "host"])).toBeUndefined()
+    expect(Guard.checkRaw(["X", "host", "Y", "host"])).toBeUndefined()
+  })
+
+  it("[G6] the token is the same however the scheme is written", () => {
+    expect(["Bearer a b", "bearer a b", "BEARER   a b"].map(Guard.bearer)).toEqual(["a b", "a b", "a b"])
+    expect([undefined, "", "Bearer", "Bearer  ", "Bearera", "Basic a", "a Bearer b"].map(Guard.bearer)).toEqual(
+      Array(7).fill("")
+    )
+  })
+
+  it("[G6] what changes something comes from no page of another origin, and in no form", () => {
+    const refused = (headers: Record<string, string>) =>
+      Guard.checkAction({ host: "localhost:7332", "x-lifeline": "1", ...headers }, false)?.status
+    expect(refused({})).toBeUndefined()
+    expect(refused({ origin: "http://localhost:7332", "sec-fetch-site": "same-origin" })).toBeUndefined()
+    expect(refused({ "sec-fetch-site": "none", "content-type": "application/json" })).toBeUndefined()
+    for (const origin of ["http://localhost:7333", "http://127.0.0.1:7332", "null", "http://localhost"]) {
+      expect(refused({ origin })).toBe(403)
+    }
+    for (const site of ["same-site", "cross-site"]) expect(refused({ "sec-fetch-site": site })).toBe(403)
+    // With neither our header nor the token.
+    expect(Guard.checkAction({ host: "localhost" }, false)?.message).toContain("X-Lifeline: 1")
+    expect(Guard.checkAction({ host: "localhost" }, true)).toBeUndefined()
+    for (const type of ["text/plain", "TEXT/plain;x", "multipart/form-data", "application/x-www-form-urlencoded"]) {
+      expect(refused({ "content-type": type })).toBe(403)
+    }
+  })
+
+  it("[G6] a remembered name is not taken for another one", () => {
+    for (let n = 0; n < 250; n++) {
+      expect(status({ host: `${n}.localhost` })).toBeUndefined()
+      expect(status({ host: `${n}.example` })).toBe(403)
+    }
+  })
+
+  it("[G6:unit] says what is refused, and what would be right", () => {
+    const message = (headers: Record<string, string>, rules = local) => Guard.check(headers, rules)?.message
+    expect(message({ host: "host.docker.internal:7332" })).toBe(
+      `This gateway serves this machine only, as localhost or 127.0.0.1, and not as "host.docker.internal": to serve other `
+        + "machines, start it with --host and a token"
+    )
+    expect(message({ host: "localhost", origin: `https://${"x".repeat(200)}.example` })).toBe(
+      `Pages of "https://${"x".repeat(92)}" may not use this gateway, only those of this machine`
+    )
+    expect(message({})).toBe("The request has no Host header that names a host")
+  })
+
+  it("[G6:unit] asks for the token, and for the whole of it", () => {
+    const rules = { host: "0.0.0.0", token: Redacted.make("letmein") }
+    const host = "gateway.example:7332"
+    expect(status({ host }, rules)).toBe(401)
+    for (const authorization of ["Bearer letmei", "Bearer letmeinn", "Basic letmein", "Bearer ", "letmein"]) {
+      expect(status({ host, authorization }, rules)).toBe(401)
+    }
+    expect(Guard.check({ host }, rules)?.message).toBe(
+      "This gateway needs a token: send the header Authorization: Bearer <token>"
+    )
+    expect(Guard.check({ host, authorization: "Bearer hush" }, rules)?.message).toBe(
+      "The bearer token is not that of this gateway"
+    )
+    expect(status({ host, authorization: "Bearer letmein" }, rules)).toBeUndefined()
+    expect(status({ host, authorization: "Bearer letmein", origin: "https://evil.example" }, rules)).toBe(403)
+    expect(status({ host, authorization: "Bearer letmein", origin: "https://gateway.example" }, rules)).toBeUndefined()
+  })
+})

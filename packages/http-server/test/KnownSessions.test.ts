@@ -1,0 +1,248 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { setImmediate } from "node:timers/promises"
+import type { Client } from "../src/Conversation.js"
+import * as SealedId from "../src/SealedId.js"
+import { Session } from "../src/Session.js"
+import * as SessionRecords from "../src/SessionRecords.js"
+import { Sessions, unknown } from "../src/Sessions.js"
+import * as Raw from "./support/RawEndpoint.js"
+
+const { initialize, send } = Raw
+
+const hour = 60 * 60 * 1000
+const day = 24 * hour
+
+/** A seal and records, and what they were given. */
+const watched = () => {
+  const sealed: Array<SealedId.Claims> = []
+  const written: Array<SessionRecords.Record> = []
+  const seal = SealedId.make(SealedId.randomSecret())
+  const records = SessionRecords.inMemory()
+  return {
+    sealed,
+    written,
+    options: {
+      seal: {
+        ...seal,
+        seal: (claims: SealedId.Claims) => {
+          sealed.push(claims)
+          return seal.seal(claims)
+        }
+      },
+      records: {
+        ...records,
+        set: (id: string, record: SessionRecords.Record) => {
+          written.push(record)
+          return records.set(id, record)
+        }
+      }
+    }
+  }
+}
+
+/** The params of `initialize`, so many bytes of JSON. */
+const paramsOf = (bytes: number) => {
+  const params = (text: string) => ({ ...initialize().params, capabilities: { experimental: { text: { text } } } })
+  return params("x".repeat(bytes - Buffer.byteLength(JSON.stringify(params("")))))
+}
+
+/** Sessions without an endpoint; each conversation is given to `began`. */
+const alone = (began: (client: Client) => void = () => undefined) => {
+  const errors: Array<unknown> = []
+  const { options, ...watching } = watched()
+  const sessions = new Sessions({
+    ...options,
+    begin: (client) => {
+      began(client)
+      return Raw.conversing(() => undefined)
+    },
+    limits: Raw.fewest,
+    onError: (error) => errors.push(error)
+  })
+  const born = (age: number) => Math.floor((Date.now() - age) / 1000)
+  const id = (age: number, owner = "") =>
+    options.seal.seal({ initialize: {}, version: "2025-11-25", lists: [], owner, born: born(age) })
+  return { ...watching, ...options, errors, sessions, id }
+}
+
+describe("what the id of a session says, and what is kept beside it", () => {
+  it.scopedLive("[G10] the lists of whose changes the server promised to tell, and when the session began", () =>
+    Effect.gen(function*() {
+      for (
+        const [capabilities, lists] of [
+          [{ tools: { listChanged: true }, prompts: {}, resources: { listChanged: false } }, ["tools"]],
+          [{ tools: true, resources: { listChanged: true } }, ["resources"]],
+          [undefined, []]
+        ] as const
+      ) {
+        const { options, sealed } = watched()
+        const before = Math.floor(Date.now() / 1000)
+        const endpoint = yield* Raw.serve(undefined, {
+          ...options,
+          begin: () =>
+            Raw.conversing(() => undefined, {
+              request: (request) => request.answer({ result: { protocolVersion: "2025-11-25", capabilities } })
+            })
+        })
+        yield* Effect.promise(async () => (await send(endpoint.url, "POST", {}, initialize())).body)
+        expect(sealed).toMatchObject([{ lists }])
+        expect(sealed[0]?.born).toBeGreaterThanOrEqual(before)
+        expect(sealed[0]?.born).toBeLessThanOrEqual(Date.now() / 1000)
+      }
+    }))
+
+  it.scopedLive("[G10 G17] params of 3,000 bytes are in the id; longer ones in a record, which wishes leave as they are", () =>
+    Effect.gen(function*() {
+      const { options, sealed, written } = watched()
+      const { url } = yield* Raw.serve(undefined, options)
+      yield* Effect.promise(async () => {
+        for (const bytes of [3000, 3001]) {
+          const before = Date.now()
+          sealed.length = written.length = 0
+          const params = paramsOf(bytes)
+          const begun = await send(url, "POST", {}, { ...initialize(), params })
+          expect(JSON.parse(await begun.body)).toHaveProperty("result")
+          const isInId = bytes === 3000
+          expect(sealed).toMatchObject([isInId ? { initialize: params } : {}])
+          expect("initialize" in sealed[0]!).toBe(isInId)
+          expect(written).toEqual(isInId ? [] : [{ usedAt: expect.any(Number), initialize: params }])
+          for (const { usedAt } of written) expect(usedAt).toBeGreaterThanOrEqual(before)
+          const session = { "Mcp-Session-Id": String(begun.headers["mcp-session-id"]) }
+          const level = { id: 1, method: "logging/setLevel", params: { level: "error" } }
+          await (await send(url, "POST", session, level)).body
+          const wished = { usedAt: expect.any(Number), level: "error" }
+          expect(written.at(-1)).toEqual(isInId ? wished : { ...wished, initialize: params })
+        }
+      })
+    }))
+
+  it.scopedLive("[G17] params of 256 KiB are taken; longer ones are refused, and the connection is used again", () =>
+    Effect.gen(function*() {
+      const { conversations, url } = yield* Raw.serve()
+      yield* Effect.promise(async () => {
+        const answered = (bytes: number) => send(url, "POST", {}, { ...initialize(), params: paramsOf(bytes) })
+        expect((await answered(256 * 1024)).status).toBe(200)
+        expect(conversations).toHaveLength(1)
+        const refused = await fetch(url, {
+          method: "POST",
+          headers: { Accept: "application/json, text/event-stream", "Content-Type": "application/json" },
+          body: JSON.stringify({ jsonrpc: "2.0", ...initialize(), params: paramsOf(256 * 1024 + 1) })
+        })
+        expect([refused.status, refused.headers.get("connection")]).toEqual([413, "keep-alive"])
+        expect(await refused.json()).toMatchObject({
+          id: 0,
+          error: { message: expect.stringContaining("262144 bytes") }
+        })
+        expect(conversations).toHaveLength(1)
+      })
+    }))
+
+  it("[G10 G17] its last use is written once a day, beside what it asked for", async () => {
+    const { id, records, sessions, written } = alone()
+    const [old, recent, unwritten, long] = [id(9 * day), id(9 * day), id(hour), id(9 * day)] as const
+    await records.set(old, { usedAt: Date.now() - day - hour, level: "error" })
+    await records.set(recent, { usedAt: Date.now() - day + hour })
+    written.length = 0
+    const before = Date.now()
+    for (const one of [recent, unwritten]) expect(await sessions.find(one, "")).toBeInstanceOf(Session)
+    expect(written).toEqual([])
+    for (let use = 0; use < 3; use++) expect(await sessions.find(old, "")).toBeInstanceOf(Session)
+    expect(written).toEqual([{ usedAt: expect.any(Number), level: "error" }])
+    expect(written[0]?.usedAt).toBeGreaterThanOrEqual(before)
+    await sessions.find(long, "")
+    expect(written).toHaveLength(2)
+  })
+
+  it("[G10] what was asked for in a session that has gone on is written; what is asked for before one or after it is not", async () => {
+    const clients: Array<Client> = []
+    const { id, records, sessions, written } = alone((client) => {
+      clients.push(client)
+      void client.remember({ level: "info", subscriptions: [] })
+    })
+    const one = id(hour)
+    await sessions.find(one, "")
+    expect(written).toEqual([])
+    await clients[0]?.remember({ level: "error", subscriptions: ["file:///a"] })
+    expect(await records.get(one)).toMatchObject({ level: "error", subscriptions: ["file:///a"] })
+    await sessions.end(one)
+    await clients[0]?.remember({ level: "debug", subscriptions: [] })
+    expect(await records.get(one)).toMatchObject({ hasEnded: true })
+  })
+})
+
+describe("which sessions are found", () => {
+  it("[G10] those of somebody else, of whom nothing is known, or that are ended without having been found are not", async () => {
+    const { errors, id, sessions, written } = alone()
+    expect(await sessions.find(id(hour, "one"), "other")).toBe(unknown)
+    expect(await sessions.find("nobody's", "")).toBe(unknown)
+    await sessions.end("nobody's")
+    expect([sessions.size, errors, written]).toEqual([0, [], []])
+  })
+
+  it("[G10] one that began a month ago and was used since, or was used a month ago and began since", async () => {
+    const { id, records, sessions } = alone()
+    const [used, born, neither] = [id(40 * day), id(day), id(31 * day)] as const
+    await records.set(used, { usedAt: Date.now() - day })
+    await records.set(born, { usedAt: Date.now() - 40 * day })
+    await records.set(neither, { usedAt: Date.now() - 40 * day })
+    for (const one of [used, born]) expect(await sessions.find(one, "")).toBeInstanceOf(Session)
+    expect(await sessions.find(neither, "")).toBe(unknown)
+  })
+
+  it("[X1 G10] where one cannot be restored, the request is answered, and so is the next one", async () => {
+    let isBroken = true
+    const { errors, id, sessions } = alone(() => {
+      if (isBroken) throw new Error("broken")
+    })
+    const one = id(hour)
+    expect(await sessions.find(one, "")).toMatchObject({
+      status: 500,
+      message: expect.stringContaining("Internal error")
+    })
+    expect(errors).toEqual([new Error("broken")])
+    isBroken = false
+    expect(await sessions.find(one, "")).toBeInstanceOf(Session)
+  })
+})
+
+describe("sessions that begin", () => {
+  it.scopedLive("[G17] count as long as they are not answered; who is refused counts no more, and his conversation ends", () =>
+    Effect.gen(function*() {
+      const open: Array<{ readonly client: Raw.Scripted; isClosed: boolean }> = []
+      const { url } = yield* Raw.serve(undefined, {
+        limits: { maxSessions: 1 },
+        begin: (client) => {
+          const one = { client: Raw.scripted(client), isClosed: false }
+          open.push(one)
+          return Raw.conversing(() => undefined, { close: async () => void (one.isClosed = true) })
+        }
+      })
+      yield* Effect.promise(async () => {
+        const first = send(url, "POST", {}, initialize())
+        await expect.poll(() => open.length).toBe(1)
+        const refused = await fetch(url, {
+          method: "POST",
+          headers: { Accept: "application/json, text/event-stream", "Content-Type": "application/json" },
+          body: JSON.stringify({ jsonrpc: "2.0", ...initialize() })
+        })
+        expect([refused.status, refused.headers.get("connection")]).toEqual([503, "keep-alive"])
+        await refused.arrayBuffer()
+        open[0]?.client.write({ jsonrpc: "2.0", id: 0, error: { code: -32_602, message: "no" } })
+        expect(JSON.parse(await (await first).body)).toMatchObject({ error: { message: "no" } })
+        await setImmediate()
+        expect(open.map(({ isClosed }) => isClosed)).toEqual([true])
+        const second = send(url, "POST", {}, initialize())
+        await expect.poll(() => open.length).toBe(2)
+        open[1]?.client.writeResult(0, `{"protocolVersion":"2025-11-25","capabilities":{}}`)
+        expect((await second).headers["mcp-session-id"]).toBeDefined()
+        expect(open.map(({ isClosed }) => isClosed)).toEqual([true, false])
+        // The one that is there makes room for the next.
+        const third = send(url, "POST", {}, initialize())
+        await expect.poll(() => open.length).toBe(3)
+        expect(open.map(({ isClosed }) => isClosed)).toEqual([true, true, false])
+        open[2]?.client.write({ jsonrpc: "2.0", id: 0, error: { code: -32_602, message: "no" } })
+        await (await third).body
+      })
+    }))
+})

@@ -1,0 +1,299 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Exit, Redacted, Scope } from "effect"
+import { connect, Server, type Socket } from "node:net"
+import { networkInterfaces } from "node:os"
+import { vi } from "vitest"
+import * as Listener from "../src/Listener.js"
+
+const hasIPv6 = Object.values(networkInterfaces()).flat().some((one) => one?.family === "IPv6")
+
+/** A listener whose handler says which path it was asked for. */
+const listen = (options: Partial<Listener.Options> = {}) =>
+  Effect.gen(function*() {
+    const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, ...options })
+    yield* listener.serve((_, response, path) => response.writeHead(200, { "Content-Type": "text/plain" }).end(path))
+    return listener.port
+  })
+
+/** Sends a text as it is; gives the answer, once the other end has closed. */
+const raw = (port: number, head: string, body = ""): Effect.Effect<string> =>
+  Effect.promise(() =>
+    new Promise((resolve, reject) => {
+      let text = ""
+      const socket = connect(port, "127.0.0.1", () => socket.write(`${head}\r\nConnection: close\r\n\r\n${body}`))
+      socket.setEncoding("utf8").on("data", (chunk) => (text += chunk)).on("close", () => resolve(text)).on(
+        "error",
+        reject
+      )
+    })
+  )
+
+const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1])
+
+const protection = ["X-Content-Type-Options: nosniff", "Cross-Origin-Resource-Policy: same-origin"]
+
+describe("whom the listener lets in", () => {
+  it.scopedLive("[G6] each answer, also a refusal, tells browsers that it is for this origin and of this type only", () =>
+    Effect.gen(function*() {
+      const port = yield* listen({ token: Redacted.make("t"), isPublic: (path) => path === "/" })
+      const heads = [
+        "GET / HTTP/1.1\r\nHost: localhost",
+        "GET /x HTTP/1.1\r\nHost: localhost",
+        "GET / HTTP/1.1\r\nHost: evil.example"
+      ]
+      const answers = yield* Effect.forEach(heads, (head) => raw(port, head))
+      expect(answers.map(statusOf)).toEqual([200, 401, 403])
+      for (const answer of answers) for (const header of protection) expect(answer).toContain(header)
+    }))
+
+  it.scopedLive("[G6] more than one Host is refused, in whatever order and case", () =>
+    Effect.gen(function*() {
+      const port = yield* listen()
+      for (
+        const hosts of [
+          "Host: localhost\r\nHost: evil.example",
+          "Host: evil.example\r\nHost: localhost",
+          "Host: localhost\r\nhOST: localhost"
+        ]
+      ) {
+        expect(statusOf(yield* raw(port, `GET / HTTP/1.1\r\n${hosts}`))).toBe(400)
+      }
+    }))
+
+  it.scopedLive("[G6] pages of elsewhere may link to the page, and have nothing else", () =>
+    Effect.gen(function*() {
+      const port = yield* listen({ isPublic: (path) => path === "/" })
+      for (const site of ["cross-site", "same-site"]) {
+        const head = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: ${site}`
+        expect(statusOf(yield* raw(port, head("/?from=elsewhere")))).toBe(200)
+        for (const path of ["/mcp", "/api/events", "/health", "/metrics", "/anything"]) {
+          expect(statusOf(yield* raw(port, head(path)))).toBe(403)
+        }
+      }
+    }))
+
+  it.scopedLive("[G6] who is refused is told how to be let in, and reaches nothing; no page needs no token unless it is named", () =>
+    Effect.gen(function*() {
+      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, token: Redacted.make("t") })
+      const reached: Array<string> = []
+      yield* listener.serve((_, response, path) => {
+        reached.push(path)
+        response.end()
+      })
+      const ask = (headers: string) => raw(listener.port, `GET /?a#b HTTP/1.1\r\n${headers}`)
+      const [stranger, foreign] = [yield* ask("Host: localhost"), yield* ask("Host: evil.example")]
+      expect([stranger, foreign].map(statusOf)).toEqual([401, 403])
+      expect(stranger).toContain("WWW-Authenticate: Bearer\r\n")
+      expect(foreign).not.toContain("WWW-Authenticate")
+      // What it sent is not read: nothing more is taken on this connection.
+      for (const answer of [stranger, foreign]) expect(answer).toContain("Connection: close\r\n")
+      expect(reached).toEqual([])
+      expect(statusOf(yield* ask("Host: localhost\r\nAuthorization: Bearer t"))).toBe(200)
+      expect(reached).toEqual(["/"])
+      expect(listener.hasToken).toBe(true)
+    }))
+
+  it.scopedLive("[G6] the path ends where a query begins, whatever that has", () =>
+    Effect.gen(function*() {
+      const port = yield* listen()
+      for (
+        const [target, path] of [["/a?b", "/a"], ["/a?b?c#d", "/a"], ["/?", "/"], ["/a/b", "/a/b"]]
+      ) {
+        const answer = yield* raw(port, `GET ${target} HTTP/1.1\r\nHost: localhost`)
+        expect(answer.slice(answer.indexOf("\r\n\r\n"))).toContain(`\r\n${path}\r\n`)
+      }
+    }))
+})
+
+describe("where the listener listens", () => {
+  it.scopedLive.each<[string, string]>([
+    ["127.0.0.1", "http://127.0.0.1"],
+    ["localhost", "http://localhost"],
+    ["0.0.0.0", "http://0.0.0.0"],
+    ...(hasIPv6 ? [["::1", "http://[::1]"], ["[::1]", "http://[::1]"]] as Array<[string, string]> : [])
+  ])("[G1] at %s it says so in a URL", ([host, url]) =>
+    Effect.gen(function*() {
+      const listener = yield* Listener.listen({ host, port: 0 })
+      yield* listener.serve((_, response) => void response.end("here"))
+      expect(listener).toMatchObject({ host, url: `${url}:${listener.port}`, hasToken: false })
+      const address = listener.url.replace("0.0.0.0", "127.0.0.1")
+      expect(yield* Effect.promise(async () => (await fetch(address)).text())).toBe("here")
+    }))
+
+  it.scopedLive.each<[string, RegExp]>([
+    ["EADDRINUSE", /port 7 on some\.host is in use; .*--port/],
+    ["EACCES", /port 7 on some\.host needs privileges; .*--port/],
+    ["EADDRNOTAVAIL", /^some\.host is not an address of this machine; .*--host/],
+    ["ENOTFOUND", /^some\.host is not an address of this machine; .*--host/],
+    ["EAI_AGAIN", /^some\.host is not an address of this machine; .*--host/],
+    ["EOTHER", /cannot listen on some\.host:7: the reason; .*--host and --port/]
+  ])("[G1] where it cannot, the reason is told, with what to do: %s", ([code, message]) =>
+    Effect.gen(function*() {
+      const cause = Object.assign(new Error("the reason"), { code })
+      yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          vi.spyOn(Server.prototype, "listen").mockImplementation(function(this: Server) {
+            queueMicrotask(() => this.emit("error", cause))
+            return this
+          })
+        ),
+        (spy) => Effect.sync(() => spy.mockRestore())
+      )
+      // It fails, and waits for nothing at its end.
+      const failure = yield* Effect.flip(Effect.scoped(Listener.listen({ host: "some.host", port: 7 })))
+      expect(failure.message).toMatch(message)
+      expect(failure.cause).toBe(cause)
+    }))
+
+  it.scopedLive("[G1] it is there before it serves, and stays after that, with 503 and no connection that is kept; then it is gone", () =>
+    Effect.gen(function*() {
+      const listening = yield* Scope.make()
+      const { port, serve } = yield* Scope.extend(Listener.listen({ host: "127.0.0.1", port: 0 }), listening)
+      const status = Effect.map(raw(port, "GET /health HTTP/1.1\r\nHost: localhost"), statusOf)
+      const ping = `{"jsonrpc":"2.0","id":"one","method":"ping"}`
+      const post = raw(port, `POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${ping.length}`, ping)
+      expect(yield* status).toBe(503)
+      expect(yield* post).toMatch(/^HTTP\/1\.1 503 .*"id":"one"/s)
+      const serving = yield* Scope.make()
+      yield* Scope.extend(serve((_, response) => void response.end()), serving)
+      expect(yield* status).toBe(200)
+      const kept = yield* dial(port)
+      yield* Effect.promise(async () => {
+        kept.socket.write(get("/"))
+        await expect.poll(kept.text).toContain("200 OK")
+      })
+      yield* Scope.close(serving, Exit.void)
+      yield* Effect.promise(() => kept.closed)
+      expect(yield* status).toBe(503)
+      expect(yield* post).toMatch(/^HTTP\/1\.1 503 .*"id":"one"/s)
+      // A connection on which a request comes that never ends.
+      const open = yield* dial(port)
+      open.socket.write("POST /mcp HTTP/1.1\r\n")
+      yield* status
+      yield* Scope.close(listening, Exit.void)
+      yield* Effect.promise(() => open.closed)
+      expect(yield* Effect.either(Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}/`)))).toMatchObject({
+        _tag: "Left"
+      })
+    }))
+})
+
+describe("a handler that throws", () => {
+  it.scopedLive("[X1] ends no program: the request is answered with 500, or cut off where its answer has begun", () =>
+    Effect.gen(function*() {
+      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0 })
+      yield* listener.serve((_, response, path) => {
+        if (path === "/fine") return void response.end("fine")
+        if (path === "/begun") response.writeHead(200, { "Content-Length": 1000 }).flushHeaders()
+        throw new Error("a secret of ours")
+      })
+      const get = (path: string) => raw(listener.port, `GET ${path} HTTP/1.1\r\nHost: localhost`)
+      const [early, begun] = [yield* get("/"), yield* get("/begun")]
+      expect([statusOf(early), early.includes("its log has more"), early.includes("secret")]).toEqual([
+        500,
+        true,
+        false
+      ])
+      expect(begun).not.toContain("500")
+      expect(begun).not.toContain("secret")
+      expect(yield* get("/fine")).toContain("fine")
+    }))
+})
+
+/** A connection on which nothing is said yet; `closed` resolves with what came, when the other end has closed it. */
+const dial = (port: number) =>
+  Effect.acquireRelease(
+    Effect.async<{ readonly socket: Socket; readonly closed: Promise<string>; readonly text: () => string }>(
+      (resume) => {
+        let text = ""
+        const socket = connect(port, "127.0.0.1")
+        const closed = new Promise<string>((resolve) => socket.once("close", () => resolve(text)))
+        socket.setEncoding("utf8").on("data", (chunk) => (text += chunk)).on("error", () => undefined)
+        socket.once("connect", () => resume(Effect.succeed({ socket, closed, text: () => text })))
+      }
+    ),
+    ({ socket }) => Effect.sync(() => socket.destroy())
+  )
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+
+/** Opens a stream that stays open. */
+const stream = (port: number, path = "/stream") =>
+  Effect.tap(dial(port), ({ socket, text }) =>
+    Effect.promise(async () => {
+      socket.write(get(path))
+      await expect.poll(text).toContain("HTTP/1.1")
+    }))
+
+describe("connections", () => {
+  const serve = (options: Partial<Listener.Options>) =>
+    Effect.gen(function*() {
+      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, ...options })
+      yield* listener.serve((_, response, path) => {
+        response.writeHead(200, { "Content-Type": "text/plain" })
+        if (path === "/stream" || path === "/mcp") response.write("open")
+        else response.end("done")
+      })
+      return listener.port
+    })
+
+  it.scopedLive("[X5 G17] those that are silent make room for others, the longest unused first", () =>
+    Effect.gen(function*() {
+      const port = yield* serve({ maxConnections: 4 })
+      const used = yield* dial(port)
+      const silent = yield* Effect.forEach([1, 2, 3], () => dial(port))
+      yield* Effect.promise(async () => {
+        used.socket.write(get("/"))
+        await expect.poll(used.text).toContain("done")
+      })
+      expect(statusOf(yield* raw(port, "GET / HTTP/1.1\r\nHost: localhost"))).toBe(200)
+      expect(yield* Effect.promise(() => silent[0]!.closed)).toBe("")
+      yield* Effect.promise(async () => {
+        used.socket.write(get("/again"))
+        await expect.poll(() => used.text().match(/done/g)?.length).toBe(2)
+      })
+      expect(silent.map(({ socket }) => socket.destroyed)).toEqual([true, false, false])
+    }))
+
+  it.scopedLive("[X5 G17] those with a request under way stay; one more is told why it is refused, and one fewer lets it in", () =>
+    Effect.gen(function*() {
+      const port = yield* serve({ maxConnections: 3 })
+      const streams = yield* Effect.forEach([1, 2, 3], () => stream(port))
+      const refused = yield* dial(port)
+      expect(yield* Effect.promise(() => refused.closed)).toMatch(
+        /^HTTP\/1\.1 503 .*All connections of the gateway are in use/s
+      )
+      expect(streams.some(({ socket }) => socket.destroyed)).toBe(false)
+      streams[1]!.socket.destroy()
+      yield* Effect.promise(() =>
+        expect.poll(() => Effect.runPromise(raw(port, "GET / HTTP/1.1\r\nHost: localhost")).then(statusOf)).toBe(200)
+      )
+    }))
+
+  it.scopedLive("[X5] the last ones are not for clients, but for the page and commands", () =>
+    Effect.gen(function*() {
+      const port = yield* serve({ maxConnections: 4 })
+      yield* Effect.forEach([1, 2, 3], () => stream(port, "/mcp"))
+      expect(yield* raw(port, "POST /mcp HTTP/1.1\r\nHost: localhost")).toMatch(
+        /^HTTP\/1\.1 503 .*for its status page/s
+      )
+      expect(statusOf(yield* raw(port, "GET / HTTP/1.1\r\nHost: localhost"))).toBe(200)
+    }))
+
+  it.scopedLive.each(
+    [{ headers: 50, request: 60_000, check: 10, of: 2 }, { headers: 100, request: 100, check: 10, of: 3 }]
+  )(
+    "[X5] those that do not send a request in time are closed; a stream may stay open (%j)",
+    ({ of, ...times }) =>
+      Effect.gen(function*() {
+        const port = yield* serve({ times })
+        const open = yield* stream(port)
+        const all = yield* Effect.forEach(
+          ["", "GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n1"].slice(0, of),
+          (text) => Effect.tap(dial(port), ({ socket }) => Effect.sync(() => socket.write(text)))
+        )
+        yield* Effect.promise(() => Promise.all(all.map(({ closed }) => closed)))
+        expect(open.socket.destroyed).toBe(false)
+      })
+  )
+})

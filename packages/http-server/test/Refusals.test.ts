@@ -1,0 +1,217 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { vi } from "vitest"
+import * as Raw from "./support/RawEndpoint.js"
+
+const { begin, send } = Raw
+
+const error = async (answered: Promise<Raw.Answered>) => {
+  const { body, status } = await answered
+  const text = await body
+  const { error, id } = JSON.parse(text) as Raw.Message
+  return { status, code: error?.code, id, message: error?.message }
+}
+
+describe("what is refused over HTTP", () => {
+  it.scopedLive("[G18] each request that cannot be taken is answered under its id, with what is wrong", () =>
+    Effect.gen(function*() {
+      const { conversations, url } = yield* Raw.serve(undefined, { limits: { maxBodyBytes: 20_000 } })
+      yield* Effect.promise(async () => {
+        const session = await begin(url)
+        const post = (body: string | object) => error(send(url, "POST", session, body))
+        expect(await post("{nothing")).toMatchObject({ status: 400, code: -32_700, id: null })
+        expect(await post({ id: 3, method: 5 })).toMatchObject({ status: 400, code: -32_600, id: 3 })
+        const deep = `{"jsonrpc":"2.0","method":"ping","params":{"a":${"[".repeat(5000)}${
+          "]".repeat(5000)
+        }},"id":"deep"}`
+        expect(await post(deep)).toMatchObject({
+          status: 400,
+          code: -32_600,
+          id: "deep",
+          message: expect.stringContaining("levels deep")
+        })
+        const large = `{"jsonrpc":"2.0","method":"ping","params":{"a":"${"x".repeat(30_000)}"},"id":9}`
+        expect(await post(large)).toMatchObject({ status: 413, id: 9, message: expect.stringContaining("20000 bytes") })
+        // Brackets in a text are no levels.
+        const text = { id: 4, method: "ping", params: { a: `\\"${"[{".repeat(2000)}` } }
+        expect((await send(url, "POST", session, text)).status).toBe(200)
+        expect(conversations).toHaveLength(1)
+      })
+    }))
+
+  it.scopedLive("[G18] an answer that cannot be written is an error to its client, and harms nobody else", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Raw.serve(({ id, method }, { client }) => {
+        if (method === "tools/list") throw new Error("a bug")
+        client.write({ jsonrpc: "2.0", id: id!, result: { big: 1n } as never })
+      })
+      yield* Effect.promise(async () => {
+        const session = await begin(url)
+        const first = await send(url, "POST", session, { id: 1, method: "tools/call" })
+        expect(JSON.parse(await first.body).error).toMatchObject({
+          code: -32_603,
+          message: expect.stringContaining("JSON cannot hold")
+        })
+        const second = await send(url, "POST", session, { id: 2, method: "tools/list" })
+        expect(JSON.parse(await second.body).error).toMatchObject({ code: -32_603 })
+        expect((await send(url, "POST", session, { id: 3, method: "ping" })).status).toBe(200)
+      })
+    }))
+
+  it.scopedLive("[G18] no session keeps an initialize that is very long", () =>
+    Effect.gen(function*() {
+      const { conversations, url } = yield* Raw.serve()
+      yield* Effect.promise(async () => {
+        const initialize = Raw.initialize(undefined, { experimental: { padding: { text: "x".repeat(300_000) } } })
+        expect(await error(send(url, "POST", {}, { ...initialize, id: "long" }))).toMatchObject({
+          status: 413,
+          id: "long",
+          message: expect.stringContaining("initialize")
+        })
+        expect(conversations).toHaveLength(0)
+      })
+    }))
+
+  it.scopedLive("[G1] headers that the specification asks for are asked for", () =>
+    Effect.gen(function*() {
+      const { requests, url } = yield* Raw.serve()
+      yield* Effect.promise(async () => {
+        const session = await begin(url)
+        const status = async (method: string, headers: Record<string, string>, body: object | undefined) =>
+          (await send(url, method, headers, body)).status
+        const ping = { id: 1, method: "ping" }
+        expect(await status("POST", { ...session, Accept: "application/json" }, ping)).toBe(406)
+        expect(await status("POST", { ...session, "Content-Type": "text/plain" }, ping)).toBe(415)
+        expect(await status("POST", { ...session, "MCP-Protocol-Version": "1999-01-01" }, ping)).toBe(400)
+        expect(await status("POST", { ...session, "MCP-Protocol-Version": "2025-06-18" }, ping)).toBe(200)
+        expect(await status("POST", {}, ping)).toBe(400)
+        expect(await status("POST", { "Mcp-Session-Id": "x" }, ping)).toBe(404)
+        expect(await status("GET", { ...session, Accept: "application/json" }, undefined)).toBe(406)
+        expect(await status("GET", {}, undefined)).toBe(400)
+        expect(await status("PUT", session, ping)).toBe(405)
+        expect(await status("POST", session, Raw.initialize())).toBe(400)
+        expect(await status("POST", session, { method: "notifications/x" })).toBe(202)
+        // None of it has cost a session.
+        expect(requests.sessions()).toBe(1)
+      })
+    }))
+
+  it.scopedLive("[G1] batches are taken in the version that has them, and in no other", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Raw.serve()
+      yield* Effect.promise(async () => {
+        const batch = [{ id: 1, method: "ping" }, { id: 2, method: "ping" }, { method: "notifications/x" }]
+        const body = JSON.stringify(batch.map((one) => ({ jsonrpc: "2.0", ...one })))
+        const old = await send(url, "POST", await begin(url, "2025-03-26"), body)
+        expect(JSON.parse(await old.body)).toMatchObject([{ id: 1, result: {} }, { id: 2, result: {} }])
+        const session = await begin(url)
+        expect(await error(send(url, "POST", session, body))).toMatchObject({ status: 400, code: -32_600 })
+        const oldest = await begin(url, "2025-03-26")
+        const many = (count: number) =>
+          JSON.stringify(Array.from({ length: count }, (_, id) => ({ jsonrpc: "2.0", id, method: "ping" })))
+        const status = async (headers: Record<string, string>, body: string) =>
+          (await send(url, "POST", headers, body)).status
+        expect(await status(oldest, many(100))).toBe(200)
+        for (const wrong of ["[]", many(101), `[{"jsonrpc":"2.0","id":1,"method":"ping"},7]`]) {
+          expect(await status(oldest, wrong)).toBe(400)
+        }
+        expect(await status({}, many(1))).toBe(400)
+      })
+    }))
+
+  it.scopedLive("[G1 G18] what is no message is refused as such, unless its session is none any more", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Raw.serve()
+      yield* Effect.promise(async () => {
+        const session = await begin(url)
+        const wrong = { id: 3, method: 5 }
+        const asked = (method: string, headers: Record<string, string>, body?: object) =>
+          error(send(url, method, headers, body))
+        expect(await asked("POST", {}, wrong)).toMatchObject({ status: 400, code: -32_600, id: 3 })
+        expect(await asked("POST", session, wrong)).toMatchObject({ status: 400, code: -32_600, id: 3 })
+        expect(await asked("DELETE", {})).toMatchObject({
+          status: 400,
+          message: expect.stringContaining("Mcp-Session-Id")
+        })
+        expect((await send(url, "DELETE", session)).status).toBe(200)
+        expect(await asked("POST", session, wrong)).toMatchObject({ status: 404 })
+        expect((await send(url, "PUT")).headers["allow"]).toBe("GET, POST, DELETE")
+        expect((await send(url, "GET", { "MCP-Protocol-Version": "2026-07-28" })).headers["allow"]).toBe("POST")
+      })
+    }))
+
+  it.scopedLive("[X1 G18] what the gateway fails at is answered with 500, and told to its log alone", () =>
+    Effect.gen(function*() {
+      const broken = new Error("a secret of ours")
+      const { errors, url } = yield* Raw.serve(undefined, {
+        begin: () => {
+          throw broken
+        }
+      })
+      yield* Effect.promise(async () => {
+        const { code, message, status } = await error(send(url, "POST", {}, Raw.initialize()))
+        expect([status, code, message]).toEqual([500, -32_603, expect.not.stringContaining("secret")])
+        // A request without a session fails likewise; the next one is served.
+        expect((await send(url, "POST", {}, { id: 1, method: "ping" })).status).toBe(400)
+      })
+      expect(errors).toEqual([broken])
+    }))
+
+  it.scopedLive("[X5 G15] a client has servers of its own also where the limits say nothing of them", () =>
+    Effect.gen(function*() {
+      const { conversations, url } = yield* Raw.serve(undefined, { limits: { maxCalls: 9 } })
+      yield* Effect.promise(() => begin(url))
+      expect(conversations[0]?.client.startsServers?.(1)).toBe(true)
+    }))
+
+  it.scopedLive("[G11] streams are shown to live every 15 seconds", () =>
+    Effect.gen(function*() {
+      yield* Effect.addFinalizer(() => Effect.sync(() => vi.useRealTimers()))
+      vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] })
+      const { url } = yield* Raw.serve()
+      yield* Effect.promise(async () => {
+        const stream = await send(url, "GET", await begin(url))
+        await vi.advanceTimersByTimeAsync(15_000)
+        await stream.until(": keepalive")
+        const listening = await send(url, "POST", {
+          "MCP-Protocol-Version": "2026-07-28",
+          "Mcp-Method": "subscriptions/listen"
+        }, {
+          id: 1,
+          method: "subscriptions/listen",
+          params: {
+            notifications: { toolsListChanged: true },
+            _meta: {
+              "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+              "io.modelcontextprotocol/clientCapabilities": {}
+            }
+          }
+        })
+        await vi.advanceTimersByTimeAsync(15_000)
+        await listening.until(": keepalive")
+      })
+    }))
+
+  it.scopedLive("[G17] calls at once are bounded, and an id that is in use is refused", () =>
+    Effect.gen(function*() {
+      const { conversations, url } = yield* Raw.serve(undefined, { limits: { maxCalls: 2 } })
+      yield* Effect.promise(async () => {
+        const session = await begin(url)
+        const call = (id: number) => send(url, "POST", session, { id, method: "tools/call" })
+        const first = call(1)
+        await expect.poll(() => conversations[0]?.received.at(-1)?.id).toBe(1)
+        expect(await error(call(1))).toMatchObject({ status: 400, id: 1 })
+        void call(2)
+        await expect.poll(() => conversations[0]?.received.at(-1)?.id).toBe(2)
+        expect(await error(call(3))).toMatchObject({
+          status: 429,
+          id: 3,
+          message: expect.stringContaining("2 requests")
+        })
+        conversations[0]?.client.write({ jsonrpc: "2.0", id: 1, result: {} })
+        await (await first).body
+        void call(3)
+        await expect.poll(() => conversations[0]?.received.at(-1)?.id).toBe(3)
+      })
+    }))
+})

@@ -1,0 +1,78 @@
+import { Redacted } from "effect"
+import { describe, expect, it } from "vitest"
+import * as SealedId from "../src/SealedId.js"
+
+const claims: SealedId.Claims = {
+  initialize: { protocolVersion: "2025-11-25", clientInfo: { name: "größe", version: "1" } },
+  version: "2025-11-25",
+  lists: ["tools"],
+  owner: "somebody",
+  born: 1_800_000_000
+}
+
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+describe("a sealed id", () => {
+  const seal = SealedId.make(Redacted.make("a secret"))
+
+  it("[G10] says what was sealed, to everybody with the key and to nobody else", () => {
+    const id = seal.seal(claims)
+    expect(seal.open(id)).toEqual(claims)
+    expect(SealedId.make(Redacted.make("a secret")).open(id)).toEqual(claims)
+    expect(SealedId.make(Redacted.make("another secret")).open(id)).toBeUndefined()
+    expect(SealedId.make(SealedId.randomSecret()).open(id)).toBeUndefined()
+    expect(Redacted.value(SealedId.randomSecret())).not.toBe(Redacted.value(SealedId.randomSecret()))
+  })
+
+  it("[G10] two of the same claims differ, and neither shows any", () => {
+    const ids = [seal.seal(claims), seal.seal(claims)]
+    expect(ids[0]).not.toBe(ids[1])
+    for (const id of ids) {
+      expect(id).toMatch(/^[\w-]+$/)
+      expect(Buffer.from(id, "base64url").toString("latin1")).not.toContain("somebody")
+    }
+  })
+
+  it("[G10] whatever character is changed, added or left out, it is not found", () => {
+    const id = seal.seal(claims)
+    for (let at = 0; at < id.length; at++) {
+      const other = alphabet[(alphabet.indexOf(id[at]!) + 1) % 64]!
+      expect(seal.open(id.slice(0, at) + other + id.slice(at + 1))).toBeUndefined()
+    }
+    for (
+      const wrong of ["", "A", "AA", id.slice(1), id.slice(0, -1), `${id}A`, `A${id}`, `${id}=`, `${id} `, ` ${id}`]
+    ) {
+      expect(seal.open(wrong)).toBeUndefined()
+    }
+  })
+
+  it("[G10] no other text of the same bytes is the id", () => {
+    // Ids of every length modulo 3, so that some have bits to spare in their last character.
+    for (const owner of ["a", "ab", "abc"]) {
+      const id = seal.seal({ ...claims, owner })
+      const bytes = Buffer.from(id, "base64url")
+      const same = [...alphabet].map((last) => id.slice(0, -1) + last)
+        .filter((other) => other !== id && Buffer.from(other, "base64url").equals(bytes))
+      const others = [...same, `${id}=`, `${id}==`, id.replace("-", "+"), id.replace("_", "/"), `${id}\n`]
+      expect(others.filter((other) => other !== id && seal.open(other) !== undefined)).toEqual([])
+    }
+  })
+
+  it("[G10] another form than ours is not opened", () => {
+    const bytes = Buffer.from(seal.seal(claims), "base64url")
+    for (const format of [0, 2, 255]) {
+      bytes[0] = format
+      expect(seal.open(bytes.toString("base64url"))).toBeUndefined()
+    }
+    // Nothing sealed, and less than that.
+    for (const length of [1, 12, 13, 28, 29, 30]) {
+      expect(seal.open(Buffer.alloc(length, 1).toString("base64url"))).toBeUndefined()
+    }
+  })
+
+  it("[G17] what is longer than any of ours is not looked at", () => {
+    const long = seal.seal({ ...claims, owner: "x".repeat(7000) })
+    expect(long.length).toBeGreaterThan(8192)
+    expect(seal.open(long)).toBeUndefined()
+  })
+})

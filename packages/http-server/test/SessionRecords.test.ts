@@ -1,0 +1,253 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import { Deferred, Effect } from "effect"
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as SessionRecords from "../src/SessionRecords.js"
+import { keptSessions } from "./support/keptSessions.js"
+
+/** The names of the records in a state folder. */
+const namesIn = (path: string): ReadonlyArray<string> =>
+  readdirSync(join(path, "sessions")).map((name) => name.replace(".json", "")).toSorted()
+
+/** A state folder that counts what is written to it. */
+const folder = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-records-"))),
+    (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+  ),
+  (path) => {
+    const plain = StateFolder.make(path)
+    const counted = { writes: 0 }
+    const collection: typeof plain.collection = (name, schema) => {
+      const one = plain.collection(name, schema)
+      return { ...one, set: (key, value) => Effect.zipRight(Effect.sync(() => counted.writes++), one.set(key, value)) }
+    }
+    return { counted, path, folder: { ...plain, collection } }
+  }
+)
+
+describe("what is kept of sessions", () => {
+  it.scopedLive("[G17] of a flood of what one client asks for, only the last is written", () =>
+    Effect.gen(function*() {
+      const { counted, folder: counting } = yield* folder
+      const records = yield* SessionRecords.make(counting)
+      for (let n = 1; n <= 1000; n++) {
+        void records.set("one", { usedAt: n, level: `level ${n}` })
+        void records.set("two", { usedAt: n })
+      }
+      const kept = yield* Effect.promise(() => Promise.all([records.get("one"), records.get("two")]))
+      expect(kept).toEqual([{ usedAt: 1000, level: "level 1000" }, { usedAt: 1000 }])
+      expect(counted.writes).toBeLessThan(10)
+    }))
+
+  it.scopedLive("[G10] who waits for a record finds it on disk, or a later one of the same session", () =>
+    Effect.gen(function*() {
+      const { folder: counting, path } = yield* folder
+      const records = yield* SessionRecords.make(counting)
+      const set = (level: string) => records.set("one", { usedAt: 1, level })
+      yield* Effect.promise(async () => {
+        await set("first")
+        expect(keptSessions(path)).toContain("first")
+        const [writing, waiting] = [set("writing"), set("waiting")]
+        const last = set("last")
+        await writing
+        expect(keptSessions(path)).toMatch(/writing|last/)
+        await waiting
+        expect(keptSessions(path)).toContain("last")
+        await last
+      })
+    }))
+
+  it.scopedLive("[G10] a record that cannot be written is waited for as well, and is there as long as the process", () =>
+    Effect.gen(function*() {
+      const { path } = yield* folder
+      const file = join(path, "file")
+      writeFileSync(file, "")
+      const records = yield* SessionRecords.make(StateFolder.make(join(file, "state")))
+      const kept = yield* Effect.promise(() =>
+        records.set("one", { usedAt: 1, level: "kept" }).then(() => records.get("one"))
+      )
+      expect(kept).toEqual({ usedAt: 1, level: "kept" })
+    }))
+
+  it.scopedLive("[X5] what is too old or too much is removed at the start, and what is new stays", () =>
+    Effect.gen(function*() {
+      const { folder: state, path } = yield* folder
+      const kept = state.collection("sessions", SessionRecords.Record)
+      const now = Date.now()
+      yield* kept.set("old", { usedAt: now - SessionRecords.lifetime - 60_000 })
+      yield* kept.set("almost", { usedAt: now - SessionRecords.lifetime + 60_000 })
+      for (const [index, name] of ["second", "first", "third"].entries()) yield* kept.set(name, { usedAt: now + index })
+      yield* SessionRecords.make(state, { most: 3, mostText: 1000 })
+      while (namesIn(path).length > 3) yield* Effect.sleep("5 millis")
+      expect(namesIn(path)).toEqual(["first", "second", "third"])
+      yield* kept.set("almost", { usedAt: now - SessionRecords.lifetime + 60_000 })
+      yield* kept.remove("first")
+      yield* kept.set("old", { usedAt: now - SessionRecords.lifetime - 60_000 })
+      yield* SessionRecords.make(state, { most: 10, mostText: 1000 })
+      while (namesIn(path).includes("old")) yield* Effect.sleep("5 millis")
+      expect(namesIn(path)).toEqual(["almost", "second", "third"])
+    }))
+
+  it.scopedLive("[G10 X5] what is written while it is looked what others have written was used last, whatever was found of it", () =>
+    Effect.gen(function*() {
+      const { folder: state, path } = yield* folder
+      const earlier = yield* SessionRecords.make(state)
+      for (const [usedAt, id] of ["one", "two"].entries()) {
+        yield* Effect.promise(() => earlier.set(id, { usedAt: Date.now() + usedAt }))
+      }
+      const [found, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const collection: typeof state.collection = (name, schema) => {
+        const one = state.collection(name, schema)
+        const wait = Effect.zipRight(Deferred.succeed(found, undefined), Deferred.await(goOn))
+        return { ...one, entries: Effect.zipLeft(one.entries, wait) }
+      }
+      const records = yield* SessionRecords.make({ ...state, collection }, { most: 3, mostText: 1000 })
+      const set = (id: string) => Effect.promise(() => records.set(id, { usedAt: Date.now() + 10 }))
+      yield* Deferred.await(found)
+      yield* set("one")
+      yield* set("new")
+      yield* Deferred.succeed(goOn, undefined)
+      // Both are there still when others come, which "two" has to make room for.
+      yield* set("more")
+      const names = ["more", "new", "one"].map((id) => StateFolder.key(id)).toSorted()
+      yield* Effect.promise(() => expect.poll(() => namesIn(path)).toEqual(names))
+    }))
+
+  it.scopedLive("[X5] of what is too much at the start, what was used last stays, whatever its name", () =>
+    Effect.gen(function*() {
+      const { folder: state, path } = yield* folder
+      const kept = state.collection("sessions", SessionRecords.Record)
+      const now = Date.now()
+      for (const [name, age] of [["a", 0], ["b", 20], ["c", 10]] as const) yield* kept.set(name, { usedAt: now - age })
+      yield* SessionRecords.make(state, { most: 2, mostText: 1000 })
+      while (namesIn(path).length > 2) yield* Effect.sleep("5 millis")
+      expect(namesIn(path)).toEqual(["a", "c"])
+    }))
+
+  it("[G17] what a client asks for is kept up to a number of subscriptions, and nothing where it asks for nothing", () => {
+    const subscriptions = Array.from({ length: 2000 }, (_, index) => `test://${index}`)
+    const { subscriptions: some = [], ...others } = SessionRecords.recordOf({ level: "info", subscriptions }, 1)
+    expect(others).toEqual({ usedAt: 1, level: "info" })
+    expect(some).toEqual(subscriptions.slice(0, 1000))
+    expect(Object.keys(SessionRecords.recordOf({ level: undefined, subscriptions: [] }, 1))).toEqual(["usedAt"])
+    expect(SessionRecords.wishesOf({ usedAt: 1 })).toEqual({ level: undefined, subscriptions: [] })
+    expect(SessionRecords.wishesOf({ usedAt: 1, level: "info", subscriptions: ["a"] })).toEqual({
+      level: "info",
+      subscriptions: ["a"]
+    })
+  })
+
+  it.scopedLive("[X5] there are never more than promised, neither records nor what clients said in them", () =>
+    Effect.gen(function*() {
+      const { folder: state, path } = yield* folder
+      const records = yield* SessionRecords.make(state, { most: 3, mostText: 300 })
+      const get = (id: string) => Effect.promise(() => records.get(id))
+      for (let n = 1; n <= 10; n++) {
+        yield* Effect.promise(() => records.set(`session ${n}`, { usedAt: n }))
+        expect(namesIn(path)).toHaveLength(Math.min(n, 3))
+      }
+      // Written again, it is the one that was used last.
+      yield* Effect.promise(() => records.set("session 8", { usedAt: 11 }))
+      yield* Effect.promise(() => records.set("session 11", { usedAt: 12 }))
+      expect(yield* get("session 9")).toBeUndefined()
+      expect(yield* get("session 8")).toEqual({ usedAt: 11 })
+      const initialize = { text: "x".repeat(200) }
+      yield* Effect.promise(() => records.set("long", { usedAt: 13, initialize }))
+      expect(namesIn(path)).toHaveLength(3)
+      yield* Effect.promise(() => records.set("long", { usedAt: 14, initialize }))
+      expect(namesIn(path)).toHaveLength(3)
+      yield* Effect.promise(() => records.set("longer", { usedAt: 15, initialize }))
+      expect(yield* get("long")).toBeUndefined()
+      expect(namesIn(path)).toHaveLength(1)
+      expect(yield* get("longer")).toEqual({ usedAt: 15, initialize })
+    }))
+
+  it.scopedLive.each<["in the state folder" | "in memory"]>([["in the state folder"], ["in memory"]])(
+    "[G10] [X5] a session that has ended does not come back when its record makes room for others: %s",
+    ([where]) =>
+      Effect.gen(function*() {
+        const { folder: state } = yield* folder
+        const limits = { most: 2, mostText: 1000 }
+        const make = where === "in memory"
+          ? Effect.succeed(SessionRecords.inMemory(limits))
+          : SessionRecords.make(state, limits)
+        const records = yield* make
+        // A later start finds what an earlier one has kept, and so does another process.
+        const other = where === "in memory" ? records : yield* make
+        const get = (id: string, born?: number, from = records) => Effect.promise(() => from.get(id, born))
+        const set = (id: string, record: SessionRecords.Record) => Effect.promise(() => records.set(id, record))
+        yield* set("ended", { usedAt: 500_000, hasEnded: true, born: 100 })
+        expect(yield* get("unused", 50)).toBeUndefined()
+        expect(yield* get("unused", 50, other)).toBeUndefined()
+        yield* set("alive", { usedAt: 600_000, level: "info" })
+        yield* set("another", { usedAt: 700_000 })
+        for (const from of [records, other]) {
+          expect(yield* get("ended", 100, from)).toMatchObject({ hasEnded: true })
+          expect(yield* get("older", 99, from)).toMatchObject({ hasEnded: true })
+          expect(yield* get("younger", 101, from)).toBeUndefined()
+          expect(yield* get("alive", 10, from)).toEqual({ usedAt: 600_000, level: "info" })
+        }
+        // That of a living session raises nothing; one that does not say when it began began before it ended.
+        yield* set("ended too", { usedAt: 800_000, hasEnded: true })
+        expect(yield* get("younger", 101)).toBeUndefined()
+        yield* set("more", { usedAt: 900_000 })
+        yield* set("most", { usedAt: 1_000_000 })
+        expect(yield* get("ended too", 800)).toMatchObject({ hasEnded: true })
+        expect(yield* get("younger", 801)).toBeUndefined()
+      })
+  )
+
+  it.scopedLive("[X5] what other processes write counts as well, after some records at the latest", () =>
+    Effect.gen(function*() {
+      const { folder: state, path } = yield* folder
+      const records = yield* SessionRecords.make(state, { most: 3, mostText: 1000, scanEach: 20 })
+      const other = state.collection("sessions", SessionRecords.Record)
+      for (let n = 0; n < 5; n++) yield* other.set(`other-${n}`, { usedAt: Date.now() })
+      const all = Array.from({ length: 20 }, (_, n) => records.set(`session ${n}`, { usedAt: Date.now() }))
+      yield* Effect.promise(() => Promise.all(all))
+      expect(namesIn(path)).toHaveLength(3)
+    }))
+
+  it.scopedLive("[X5] what other processes have removed takes no room", () =>
+    Effect.gen(function*() {
+      const { folder: state, path } = yield* folder
+      const records = yield* SessionRecords.make(state, { most: 4, mostText: 1000, scanEach: 4 })
+      const set = (id: string) => Effect.promise(() => records.set(id, { usedAt: Date.now() }))
+      yield* Effect.forEach(["one", "two", "three"], set)
+      yield* state.collection("sessions", SessionRecords.Record).remove(StateFolder.key("three"))
+      yield* Effect.forEach(["four", "five"], set)
+      expect(namesIn(path)).toEqual(["one", "two", "four", "five"].map((id) => StateFolder.key(id)).toSorted())
+    }))
+
+  it.scopedLive("[G10] what a full disk did not take is written as soon as it takes something again", () =>
+    Effect.gen(function*() {
+      const { folder: plain, path } = yield* folder
+      let isFull = true
+      const collection: typeof plain.collection = (name, schema) => {
+        const one = plain.collection(name, schema)
+        return { ...one, set: (key, value) => isFull ? Effect.succeed(false) : one.set(key, value) }
+      }
+      yield* Effect.scoped(Effect.gen(function*() {
+        const records = yield* SessionRecords.make({ ...plain, collection })
+        const set = (id: string, record: SessionRecords.Record) => Effect.promise(() => records.set(id, record))
+        yield* set("ended", { usedAt: 1, hasEnded: true })
+        yield* set("two", { usedAt: 2 })
+        isFull = false
+        yield* set("three", { usedAt: 3 })
+        expect(namesIn(path)).toHaveLength(3)
+        // Written once, and not again over what came later.
+        yield* set("two", { usedAt: 20 })
+        yield* set("three", { usedAt: 30 })
+        expect(yield* Effect.promise(() => records.get("two"))).toEqual({ usedAt: 20 })
+        isFull = true
+        yield* set("four", { usedAt: 4 })
+        isFull = false
+      }))
+      // At the latest at the end.
+      expect(namesIn(path)).toHaveLength(4)
+      expect(keptSessions(path)).toContain("hasEnded")
+    }))
+})

@@ -1,0 +1,198 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
+import { Effect } from "effect"
+import * as Raw from "./support/RawEndpoint.js"
+
+const { events, send } = Raw
+
+const version = "2026-07-28"
+const key = (name: string) => `io.modelcontextprotocol/${name}`
+
+/** A request of the protocol without sessions, with its headers. */
+const request = (
+  url: string,
+  id: number,
+  method: string,
+  params: Record<string, any> = {},
+  headers: Record<string, string> = {},
+  meta: object = {}
+) =>
+  send(
+    url,
+    "POST",
+    {
+      "MCP-Protocol-Version": version,
+      "Mcp-Method": method,
+      ...(typeof params["name"] === "string" ? { "Mcp-Name": params["name"] } : {}),
+      ...headers
+    },
+    {
+      id,
+      method,
+      params: {
+        ...params,
+        _meta: { [key("protocolVersion")]: version, [key("clientCapabilities")]: { elicitation: {} }, ...meta }
+      }
+    }
+  )
+
+const echo: Raw.Answer = ({ id, method, params }, { client }) => {
+  if (id === undefined || id === null || method === undefined) return
+  client.write({
+    jsonrpc: "2.0",
+    id,
+    result: method === "tools/list" ? { tools: [] } : { content: [], said: params.name }
+  })
+}
+
+const jsonOf = async (answered: Promise<Raw.Answered>) => {
+  const { body, status } = await answered
+  return { status, ...(JSON.parse(await body) as Raw.Message) }
+}
+
+describe("the protocol without sessions over HTTP", () => {
+  it.scopedLive("[E8] a request needs no session, is answered in JSON, and leaves nothing behind", () =>
+    Effect.gen(function*() {
+      const { conversations, requests, url } = yield* Raw.serve(echo)
+      yield* Effect.promise(async () => {
+        const discovered = await jsonOf(request(url, 1, "server/discover"))
+        expect(discovered).toMatchObject({
+          status: 200,
+          result: { supportedVersions: [version], resultType: "complete" }
+        })
+        const called = await jsonOf(request(url, 2, "tools/call", { name: "x" }))
+        expect(called).toMatchObject({ status: 200, id: 2, result: { said: "x", resultType: "complete" } })
+        expect(requests.sessions()).toBe(0)
+        expect(conversations.every(({ isClosed }) => isClosed)).toBe(true)
+      })
+    }))
+
+  it.scopedLive("[E8] headers that do not say what the body does are refused, with the codes and statuses of the protocol", () =>
+    Effect.gen(function*() {
+      const { conversations, url } = yield* Raw.serve(echo)
+      yield* Effect.promise(async () => {
+        const refused = async (params: object, headers: Record<string, string>, meta: object = {}) => {
+          const { error, id, status } = await jsonOf(request(url, 5, "tools/call", params, headers, meta))
+          return [status, error?.code, id]
+        }
+        expect(await refused({ name: "x" }, { "Mcp-Method": "tools/list" })).toEqual([400, -32_020, 5])
+        expect(await refused({ name: "x" }, { "Mcp-Name": "y" })).toEqual([400, -32_020, 5])
+        expect(await refused({ name: "x" }, { "Mcp-Name": "=?base64?!?=" })).toEqual([400, -32_020, 5])
+        expect(await refused({ name: "x" }, { "MCP-Protocol-Version": "2025-11-25" })).toEqual([400, -32_020, 5])
+        expect(await refused({ name: "x" }, {}, { [key("clientCapabilities")]: 7 })).toEqual([400, -32_602, 5])
+        expect(await refused({ name: "x" }, {}, { [key("protocolVersion")]: undefined })).toEqual([400, -32_602, 5])
+        const future = { [key("protocolVersion")]: "2099-01-01" }
+        expect(await refused({ name: "x" }, { "MCP-Protocol-Version": "2099-01-01" }, future)).toEqual([
+          400,
+          -32_022,
+          5
+        ])
+        expect(conversations.flatMap(({ received }) => received)).toEqual([])
+        const name = "größe"
+        const coded = `=?base64?${Buffer.from(name).toString("base64")}?=`
+        expect((await jsonOf(request(url, 6, "tools/call", { name }, { "Mcp-Name": coded }))).result?.said).toBe(name)
+        const ping = await jsonOf(request(url, 7, "ping"))
+        expect([ping.status, ping.error?.code]).toEqual([404, -32_601])
+        expect((await send(url, "GET", { "MCP-Protocol-Version": version })).status).toBe(405)
+      })
+    }))
+
+  it.scopedLive("[E8] a resource that there is not is an error as this revision has it", () =>
+    Effect.gen(function*() {
+      const error = { code: -32_002, message: "no such resource" }
+      const { url } = yield* Raw.serve(({ id }, { client }) => client.write({ jsonrpc: "2.0", id: id ?? 0, error }))
+      yield* Effect.promise(async () => {
+        const read = await jsonOf(request(url, 3, "resources/read", { uri: "test://no" }, { "Mcp-Name": "test://no" }))
+        expect(read.error).toEqual({ ...error, code: -32_602, data: { uri: "test://no" } })
+      })
+    }))
+
+  it.scopedLive("[E8] a client that goes away cancels its request, and one conversation never hears of another", () =>
+    Effect.gen(function*() {
+      const { conversations, url } = yield* Raw.serve()
+      yield* Effect.promise(async () => {
+        const one = await Promise.all([
+          request(url, 1, "tools/call", { name: "a" }),
+          request(url, 1, "tools/call", { name: "b" })
+        ])
+        const of = (name: string) =>
+          conversations.find(({ received }) => received.some(({ params }) => params?.name === name))!
+        one[0].cut()
+        await expect.poll(() => of("a").isClosed).toBe(true)
+        expect(of("b").isClosed).toBe(false)
+        const { id } = of("b").received.find(({ method }) => method === "tools/call")!
+        of("b").client.write({ jsonrpc: "2.0", id: id!, result: { content: [] } })
+        expect(events(await one[1].body).at(-1)?.message).toMatchObject({ id: 1, result: { content: [] } })
+      })
+    }))
+
+  it.scopedLive("[E8] what the server asks during a call is given to the client in its place, and its answer goes on with that call", () =>
+    Effect.gen(function*() {
+      const { conversations, url } = yield* Raw.serve(({ id, method, result }, { client, received }) => {
+        if (method === "tools/call") {
+          client.write({ jsonrpc: "2.0", id: 77, method: "elicitation/create", params: { message: "who?" } }, id!)
+        } else if (method === undefined && id === 77) {
+          const call = received.find(({ method }) => method === "tools/call")!
+          client.write({ jsonrpc: "2.0", id: call.id!, result: { content: [], answered: result } })
+        }
+      })
+      yield* Effect.promise(async () => {
+        const asked = await jsonOf(request(url, 1, "tools/call", { name: "x" }))
+        expect(asked.result).toMatchObject({
+          resultType: "input_required",
+          inputRequests: { 77: { method: "elicitation/create" } }
+        })
+        const { requestState } = asked.result
+        const answer = { name: "x", requestState, inputResponses: { 77: { action: "accept" } } }
+        const done = await jsonOf(request(url, 2, "tools/call", answer))
+        expect(done).toMatchObject({ id: 2, result: { answered: { action: "accept" }, resultType: "complete" } })
+        expect(conversations).toHaveLength(1)
+        expect(conversations[0]?.isClosed).toBe(true)
+        const again = await jsonOf(request(url, 3, "tools/call", answer))
+        expect(again.error?.code).toBe(-32_602)
+      })
+    }))
+
+  it.scopedLive("[E8 G18] a call whose stream has begun is answered with an error at the end of the gateway, and with no result", () =>
+    Effect.gen(function*() {
+      const { requests, url } = yield* Raw.serve(({ id, method, params }, { client }) => {
+        if (method !== "tools/call") return
+        const { progressToken } = params._meta
+        client.write({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken, progress: 1 } }, id!)
+      })
+      yield* Effect.promise(async () => {
+        const answered = await request(url, 1, "tools/call", { name: "slow" }, {}, { progressToken: "p" })
+        await answered.until('"progress":1')
+        await requests.close()
+        const last = events(await answered.body).at(-1)?.message
+        expect([last?.id, last?.result, last?.error?.message]).toEqual([
+          1,
+          undefined,
+          expect.stringMatching(/^the gateway is shutting down before the request was answered/)
+        ])
+      })
+    }))
+
+  it.scopedLive("[E8] the v2 client listens to changes until it has enough, and to the end of the gateway", () =>
+    Effect.gen(function*() {
+      const { conversations, requests, url } = yield* Raw.serve(echo)
+      yield* Effect.promise(async () => {
+        const client = new Client({ name: "v2", version: "1" }, { versionNegotiation: { mode: { pin: version } } })
+        await client.connect(new StreamableHTTPClientTransport(new URL(url)))
+        const told: Array<string> = []
+        client.setNotificationHandler("notifications/tools/list_changed", () => void told.push("tools"))
+        const subscription = await client.listen({ toolsListChanged: true })
+        const listening = conversations.filter(({ isClosed }) => !isClosed)
+        expect(listening).toHaveLength(1)
+        listening[0]?.client.write({ jsonrpc: "2.0", method: "notifications/tools/list_changed" })
+        listening[0]?.client.write({ jsonrpc: "2.0", method: "notifications/prompts/list_changed" })
+        await expect.poll(() => told).toEqual(["tools"])
+        await subscription.close()
+        await expect.poll(() => listening[0]?.isClosed).toBe(true)
+        const second = await client.listen({ toolsListChanged: true })
+        await requests.close()
+        expect(await second.closed).toBe("graceful")
+        await client.close()
+      })
+    }))
+})

@@ -1,0 +1,233 @@
+import type { ClientRequest } from "@mcp-lifeline/protocol"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { EventBudget } from "../src/EventBudget.js"
+import { EventStream } from "../src/EventStream.js"
+import { StatelessRequests } from "../src/StatelessRequests.js"
+import type { Message } from "./support/RawEndpoint.js"
+import * as Reader from "./support/Reader.js"
+
+const version = "2026-07-28"
+const key = (name: string) => `io.modelcontextprotocol/${name}`
+
+/** A request that is answered by the test. */
+interface Begun {
+  readonly request: ClientRequest
+  readonly owner: string
+  readonly say: (message: Message) => void
+  /** Why it was stopped. */
+  readonly stopped: Array<unknown>
+}
+
+interface Sent {
+  readonly owner?: string
+  readonly name?: unknown
+  readonly address?: string
+  readonly state?: unknown
+  readonly method?: string
+}
+
+/** Requests whose answers the test gives; `during`: while a request is taken. */
+const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) => {
+  const calls: Array<Begun> = []
+  const state = { beats: 0, closed: [] as Array<string>, errors: [] as Array<unknown> }
+  const requests = new StatelessRequests({
+    answering: {
+      request: (request, owner) => {
+        const begun: Begun = {
+          request,
+          owner,
+          say: (message) =>
+            message.method === undefined
+              ? request.answer(message as never)
+              : request.say({ jsonrpc: "2.0", ...message } as never),
+          stopped: []
+        }
+        request.work = {
+          stop: (reason) => {
+            begun.stopped.push(reason)
+            return "unknown"
+          }
+        }
+        calls.push(begun)
+        during(begun)
+      },
+      beat: () => void state.beats++,
+      close: async (why) => void state.closed.push(why)
+    },
+    budget: new EventBudget(1_000_000),
+    maxCalls,
+    onError: (error) => void state.errors.push(error)
+  })
+  const post = (
+    id: number | string,
+    { address = "a", method = "tools/call", name = "n", owner = "o", state }: Sent = {}
+  ) => {
+    const reader = Reader.make()
+    const clientInfo = name === null ? null : { name, version: "1" }
+    const _meta = { [key("protocolVersion")]: version, [key("clientInfo")]: clientInfo }
+    const message = { jsonrpc: "2.0", id, method, params: { name: "x", requestState: state, _meta } } as const
+    const headers = { "mcp-protocol-version": version, "mcp-method": method, "mcp-name": "x" }
+    const socket = { remoteAddress: address }
+    const refusal = requests.post(message, { headers, socket } as never, owner, reader.response)
+    return { ...reader, refusal, json: () => JSON.parse(reader.text()) }
+  }
+  return { calls, post, requests, state }
+}
+
+const progress = { method: "notifications/progress", params: { progressToken: 1, progress: 1 } }
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe("a request without a session", () => {
+  it("[E8:unit] is over with its answer, and nothing more is said", () => {
+    const { calls, post } = make()
+    const { json, status, text } = post(1)
+    const { owner, request, say } = calls[0]!
+    expect([status(), owner]).toEqual([undefined, "o"])
+    say({ result: { content: [] } })
+    expect([status(), json(), request.isOver]).toEqual([200, { jsonrpc: "2.0", id: 1, result: { content: [] } }, true])
+    const before = text()
+    say(progress)
+    say({ result: { content: [] } })
+    expect(text()).toBe(before)
+  })
+
+  it("[E8:unit] a status says what is wrong with the request itself, not what its server found later", () => {
+    const errors = [[-32_600, 400, 200], [-32_602, 400, 200], [-32_601, 404, 404], [-32_022, 400, 200], [
+      -32_021,
+      400,
+      400
+    ], [-32_603, 200, 200]]
+    for (const [code, atOnce, later] of errors) {
+      const error = { error: { code: code!, message: "no" } }
+      expect([code, make(10, ({ say }) => say(error)).post(1).status()]).toEqual([code, atOnce])
+      const { calls, post } = make()
+      const { status } = post(1)
+      calls[0]?.say(error)
+      expect([code, status()]).toEqual([code, later])
+    }
+  })
+
+  it("[E8:unit] of a client that goes away is cancelled, unless it is answered", () => {
+    const { calls, post } = make()
+    const [gone, answered] = [post(1), post(2)]
+    gone.leave()
+    calls[1]?.say({ result: {} })
+    answered.leave()
+    expect(calls.map(({ stopped }) => stopped)).toEqual([["the client has gone"], []])
+    expect(calls[0]?.request.isOver).toBe(true)
+  })
+
+  it("[E8:unit] what JSON cannot hold is not said, and harms no answer", () => {
+    const { calls, post, state } = make()
+    const { json } = post(1)
+    calls[0]?.say({ ...progress, params: { big: 1n } })
+    calls[0]?.say({ id: 1, result: {} })
+    expect(json()).toEqual({ jsonrpc: "2.0", id: 1, result: {} })
+    expect(state.errors).toEqual([new Error("notifications/progress for a client cannot be written as JSON")])
+  })
+
+  it("[E8:unit] a notification is taken, and begins nothing", () => {
+    const { calls, requests } = make()
+    const reader = Reader.make()
+    requests.post(
+      { jsonrpc: "2.0", method: "notifications/cancelled" },
+      { headers: {}, socket: {} } as never,
+      "",
+      reader.response
+    )
+    expect([reader.status(), reader.end(), calls]).toEqual([202, "ended", []])
+  })
+
+  it("[E8:unit G11] its stream has no ids of events to come back with, shows that it lives, and ends with the answer", () => {
+    const { calls, post, requests } = make()
+    const { end, headers, text } = post(1)
+    calls[0]?.say(progress)
+    expect(headers()).toMatchObject({ "Content-Type": "text/event-stream" })
+    requests.beat()
+    calls[0]?.say({ id: 1, result: {} })
+    expect(text()).toMatch(
+      /^event: message\ndata: .+progress.+\n\n: keepalive\n\nevent: message\ndata: .+"result":\{\}.+\n\n$/
+    )
+    expect(end()).toBe("ended")
+    requests.beat()
+    expect(text()).not.toMatch(/keepalive.*keepalive/s)
+  })
+})
+
+describe("a client without a session", () => {
+  it("[X5 G17:unit] is known by its token, its address and what it says it is, of which no more than 100 characters count", () => {
+    const long = "x".repeat(100)
+    for (const other of [{ owner: "another" }, { address: "b" }, { name: null }, { name: "y" }]) {
+      const { post } = make(2)
+      const refused = (id: number, sent: Sent) => post(id, sent).refusal
+      for (const id of [1, 2]) expect(refused(id, { name: `${long}a` })).toBeUndefined()
+      expect(refused(3, { name: `${long}b` })).toMatchObject({
+        status: 429,
+        id: 3,
+        headers: { "Retry-After": "1" },
+        isRead: true
+      })
+      expect(refused(4, { name: `${long}a`, ...other })).toBeUndefined()
+    }
+  })
+})
+
+describe("the end of the gateway", () => {
+  it("[E8:unit G18] answers what is open with what is known of it, and ends all conversations", async () => {
+    const { calls, post, requests, state } = make()
+    const [answered, open] = [post(1), post(2)]
+    calls[0]?.say({ result: {} })
+    const before = answered.text()
+    await requests.close()
+    expect(answered.text()).toBe(before)
+    expect(open.json()).toMatchObject({ id: 2, error: { data: { tag: "Interrupted", fate: "unknown" } } })
+    expect([calls.map(({ stopped }) => stopped), state.closed]).toEqual([
+      [[], ["the gateway is shutting down"]],
+      ["the gateway is shutting down"]
+    ])
+  })
+
+  it("[E8:unit G18] waits for what is answered some steps after it was interrupted", async () => {
+    const { calls, post, requests } = make()
+    const { json, status } = post(1)
+    const { request } = calls[0]!
+    request.work = { stop: () => undefined }
+    let isClosed = false
+    const closed = requests.close().then(() => isClosed = true)
+    await vi.advanceTimersByTimeAsync(10)
+    expect([isClosed, status()]).toEqual([false, undefined])
+    request.answer({ result: {} })
+    await closed
+    expect(json()).toMatchObject({ id: 1, result: {} })
+  })
+
+  it("[X5:unit E8] keeps nothing of what is over: no beat reaches its stream", () => {
+    const { calls, post, requests } = make()
+    for (const id of [1, 2]) post(id)
+    for (const { say } of calls) say(progress)
+    const beat = vi.spyOn(EventStream.prototype, "beat")
+    try {
+      calls[0]?.say({ result: {} })
+      requests.beat()
+      expect(beat).toHaveBeenCalledTimes(1)
+      calls[1]?.request.cancel()
+      requests.beat()
+      expect(beat).toHaveBeenCalledTimes(1)
+    } finally {
+      beat.mockRestore()
+    }
+  })
+
+  it("[E8:unit] whoever answers hears each beat", () => {
+    const { requests, state } = make()
+    requests.beat()
+    expect(state.beats).toBe(1)
+  })
+})

@@ -1,0 +1,40 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Fiber, Option, TestClock } from "effect"
+import * as Usage from "../src/Usage.js"
+import * as Reader from "./support/Reader.js"
+
+/** An endpoint, and a fiber that ends once nobody has used it for ten seconds. */
+const unused = Effect.gen(function*() {
+  const usage = yield* Usage.make
+  const fiber = yield* Effect.fork(usage.unusedFor(10_000))
+  return {
+    begin: Effect.sync(() => {
+      const { leave, response } = Reader.make()
+      usage.began(response)
+      return Effect.sync(leave)
+    }),
+    /** Whether it has ended after so many seconds more. */
+    after: (seconds: number) =>
+      Effect.zipRight(TestClock.adjust(seconds * 1000), Effect.map(Fiber.poll(fiber), Option.isSome))
+  }
+})
+
+describe("an endpoint that nobody uses", () => {
+  it.effect("[X5:virtual] is known as such once nobody has used it for so long", () =>
+    Effect.gen(function*() {
+      const { after } = yield* unused
+      expect([yield* after(9.9), yield* after(0.1)]).toEqual([false, true])
+    }))
+
+  it.effect("[X5:virtual] is in use as long as a request is open, and was used when the last one ended", () =>
+    Effect.gen(function*() {
+      const { after, begin } = yield* unused
+      expect(yield* after(9)).toBe(false)
+      const [endFirst, endSecond] = [yield* begin, yield* begin]
+      expect(yield* after(25)).toBe(false)
+      yield* endFirst
+      expect(yield* after(25)).toBe(false)
+      yield* endSecond
+      expect([yield* after(9.9), yield* after(0.2)]).toEqual([false, true])
+    }))
+})

@@ -1,0 +1,231 @@
+/** A server on loopback that serves the gateway's endpoint in front of a conversation that the test writes. */
+import type { JSONRPCResponse, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { Effect } from "effect"
+import { createServer, request as httpRequest, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import type { Client, Conversation, Resumed } from "../../src/Conversation.js"
+import * as Requests from "../../src/Requests.js"
+
+/** A message as it came. */
+export interface Message {
+  readonly id?: number | string | null
+  readonly method?: string
+  readonly params?: any
+  readonly result?: any
+  readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown }
+}
+
+/** A client that is given whole messages. */
+export interface Scripted extends Pick<Client, "remember" | "requests" | "startsServers"> {
+  /** Gives it any message. `about`: the request during which it is said. */
+  readonly write: (message: Message & { readonly jsonrpc: "2.0" }, about?: RequestId) => void
+  readonly writeResult: (id: RequestId, resultText: string) => void
+}
+
+/** Gives a client whole messages: a response answers the request that it names. */
+export const scripted = (client: Client): Scripted => ({
+  ...client,
+  write: (message, about) => {
+    if (message.method === undefined) {
+      return client.requests.get(message.id as RequestId)?.answer(message as JSONRPCResponse)
+    }
+    if (about === undefined) client.write(message as never)
+    else client.requests.get(about)?.say(message as never)
+  },
+  writeResult: (id, resultText) => client.requests.get(id)?.answer({ resultText })
+})
+
+/** Limits of sessions whose requests the test does not send. */
+export const fewest = {
+  maxSessions: 9,
+  maxBodyBytes: 1,
+  maxBodiesBytes: 1,
+  maxCalls: 1,
+  maxKeptBytes: 1,
+  maxOwnServers: () => 9
+}
+
+/** A conversation that takes whole messages. */
+export const conversing = (
+  receive: (message: Message) => void,
+  conversation: Partial<Conversation> = {}
+): Conversation => ({
+  introduce: () => Promise.reject(new Error("not scripted")),
+  request: (request) => {
+    // A server has it, for all that is known.
+    request.work = { stop: () => "unknown" }
+    receive({ id: request.id, method: request.method, params: request.params })
+  },
+  receive: (message) => receive(message as Message),
+  close: () => Promise.resolve(),
+  ...conversation
+})
+
+/** A conversation that has begun, as the test sees it. */
+export interface Begun {
+  readonly client: Scripted
+  readonly resumed: Resumed | undefined
+  /** What the client has said. */
+  readonly received: Array<Message>
+  isClosed: boolean
+}
+
+/** Answers a message, or leaves that for later. */
+export type Answer = (message: Message, begun: Begun) => void
+
+export const introduction = {
+  protocolVersion: "2025-11-25",
+  capabilities: { tools: { listChanged: true }, resources: { listChanged: true, subscribe: true }, logging: {} },
+  serverInfo: { name: "scripted", version: "1" }
+}
+
+const reply = ({ client }: Begun, id: unknown, result: object): void =>
+  client.write({ jsonrpc: "2.0", id: id as number, result: result as Record<string, unknown> })
+
+/** An endpoint; `initialize`, `ping` and wishes are answered for the test. */
+export const serve = (answer: Answer = () => undefined, options: Partial<Requests.Options> = {}) =>
+  Effect.gen(function*() {
+    const conversations: Array<Begun> = []
+    const begin = (client: Client, resumed?: Resumed): Conversation => {
+      const begun: Begun = { client: scripted(client), resumed, received: [], isClosed: false }
+      conversations.push(begun)
+      let { level, subscriptions = [] } = { ...resumed?.wishes }
+      return conversing(
+        (message) => {
+          const { id, method, params } = message
+          begun.received.push(message)
+          switch (method) {
+            case "initialize":
+              return reply(begun, id, { ...introduction, protocolVersion: params.protocolVersion })
+            case "ping":
+              return reply(begun, id, {})
+            case "logging/setLevel":
+              level = params.level
+              return void client.remember({ level, subscriptions }).then(() => reply(begun, id, {}))
+            case "resources/subscribe":
+              subscriptions = [...subscriptions, params.uri]
+              return void client.remember({ level, subscriptions }).then(() => reply(begun, id, {}))
+            default:
+              return answer(message, begun)
+          }
+        },
+        {
+          introduce: () => Promise.resolve(introduction as never),
+          close: () => {
+            begun.isClosed = true
+            return Promise.resolve()
+          }
+        }
+      )
+    }
+    const errors: Array<unknown> = []
+    const requests = Requests.make({ begin, onError: (error) => errors.push(error), ...options })
+    const server = yield* Effect.acquireRelease(
+      Effect.promise(() =>
+        new Promise<ReturnType<typeof createServer>>((resolve) => {
+          const server = createServer((request, response) => requests.handle(request, response))
+          server.listen(0, "127.0.0.1", () => resolve(server))
+        })
+      ),
+      (server) =>
+        Effect.promise(async () => {
+          await requests.close()
+          server.closeAllConnections()
+          server.close()
+        })
+    )
+    return {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
+      conversations,
+      errors,
+      requests
+    }
+  })
+
+/** An answer over HTTP that may still be coming. */
+export interface Answered {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  /** What has come so far. */
+  readonly text: () => string
+  /** Waits until what has come holds this. */
+  readonly until: (part: string) => Promise<string>
+  /** All of it. */
+  readonly body: Promise<string>
+  /** Cuts the connection. */
+  readonly cut: () => void
+  readonly response: unknown
+}
+
+const accept = { Accept: "application/json, text/event-stream", "Content-Type": "application/json" }
+
+/** Sends a request, and gives the answer once its headers are there. */
+export const send = (
+  url: string,
+  method: string,
+  headers: Readonly<Record<string, string>> = {},
+  body?: string | object
+): Promise<Answered> =>
+  new Promise((resolve, reject) => {
+    const sent = httpRequest(url, { method, headers: { ...accept, ...headers }, agent: false }, (response) => {
+      let text = ""
+      const looking = new Set<() => void>()
+      response.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk
+        for (const look of looking) look()
+      })
+      const ended = new Promise<string>((done) => response.once("close", () => done(text)))
+      resolve({
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        text: () => text,
+        body: ended,
+        until: (part) =>
+          new Promise((done, failed) => {
+            const look = (): void => text.includes(part) ? done(text) : undefined
+            looking.add(look)
+            look()
+            void ended.then(() => text.includes(part) ? undefined : failed(new Error(`ended without ${part}: ${text}`)))
+          }),
+        cut: () => void sent.destroy(),
+        response
+      })
+    })
+    sent.on("error", reject)
+    sent.end(typeof body === "object" ? JSON.stringify({ jsonrpc: "2.0", ...body }) : body)
+  })
+
+/** The messages of a stream, with the ids of their events. */
+export const events = (text: string): ReadonlyArray<{ readonly id: string | undefined; readonly message: Message }> =>
+  text.split("\n\n").slice(0, -1).flatMap((block) => {
+    const data = /^data: (.+)$/m.exec(block)?.[1]
+    return data === undefined ? [] : [{ id: /^id: (.+)$/m.exec(block)?.[1], message: JSON.parse(data) as Message }]
+  })
+
+/** The id of the last event of a stream. */
+export const lastId = (text: string): string => [...text.matchAll(/^id: (.+)$/gm)].at(-1)?.[1] ?? ""
+
+export const initialize = (protocolVersion = "2025-11-25", capabilities: object = {}) => ({
+  id: 0,
+  method: "initialize",
+  params: { protocolVersion, capabilities, clientInfo: { name: "raw", version: "1" } }
+})
+
+/** Begins a session; gives the headers that name it. */
+export const begin = async (
+  url: string,
+  version?: string,
+  headers: Readonly<Record<string, string>> = {}
+): Promise<Readonly<Record<string, string>>> => {
+  const answered = await send(url, "POST", headers, initialize(version))
+  await answered.body
+  const named = { ...headers, "Mcp-Session-Id": String(answered.headers["mcp-session-id"]) }
+  await (await send(url, "POST", named, { method: "notifications/initialized" })).body
+  return named
+}
+
+/** A response that nobody reads. */
+export const pause = (answered: Answered): void => void (answered.response as ServerResponse["req"]).pause()
+
+/** Reads it again. */
+export const resume = (answered: Answered): void => void (answered.response as ServerResponse["req"]).resume()

@@ -1,0 +1,117 @@
+/**
+ * Who we are to an authorization server.
+ */
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import type { Redacted } from "effect"
+import { Effect, Schema } from "effect"
+import { quoted, Refused } from "./Failures.js"
+import { isSameIssuer } from "./Metadata.js"
+
+/** A client that an authorization server knows. */
+export const Client = Schema.Struct({
+  /** Where its id comes from. */
+  origin: Schema.Literal("configured", "document", "registered"),
+  id: Schema.String,
+  secret: Schema.optional(Schema.Redacted(Schema.String)),
+  /** The authorization server that the user has named for it, which may be at any address. */
+  issuer: Schema.optional(Schema.String),
+  /** How it shows at the token endpoint who it is, where that was agreed on. */
+  authentication: Schema.optional(Schema.String),
+  /** Where its registration ends, in milliseconds since 1970. */
+  expiresAt: Schema.optional(Schema.Number),
+  redirects: Schema.Array(Schema.String),
+  /** The file of its private key: the key itself is kept by whoever has it. */
+  signing: Schema.optional(Schema.Struct({ file: Schema.String, algorithm: Schema.String }))
+})
+
+/** A client that an authorization server knows. */
+export type Client = typeof Client.Type
+
+/** A key with which a client signs who it is (private_key_jwt): PEM (PKCS #8) or JWK as JSON, itself or in a file. */
+export type SigningKey = ({ readonly key: Redacted.Redacted } | { readonly file: string }) & {
+  /** For example `ES256`, `RS256`. */
+  readonly algorithm: string
+}
+
+/** What a user has configured of the client. */
+export interface Configured {
+  /**
+   * The authorization server at which the client is registered, and the only one that is asked. Needed with a secret or a key: otherwise the
+   * server could name one of its own, and get the secret.
+   */
+  readonly issuer?: string | undefined
+  /** The id of a client that was registered beforehand. */
+  readonly id?: string | undefined
+  readonly secret?: Redacted.Redacted | undefined
+  readonly signingKey?: SigningKey | undefined
+  /** The address of a client id metadata document: https, with a path. */
+  readonly document?: string | undefined
+}
+
+/** Refuses an authorization server that is not the one that the user has named, and any where one has to be named. */
+export const checkIssuer = (
+  { id, issuer, secret, signingKey }: Configured,
+  offered: string
+): Effect.Effect<void, Refused> => {
+  if (issuer !== undefined) {
+    return isSameIssuer(issuer, offered) ? Effect.void : new Refused({
+      detail:
+        `the server names the authorization server ${
+          quoted(offered)
+        }, and you have named ${issuer} (--client-issuer), ` +
+        "so that no login is started: correct the one that is wrong"
+    })
+  }
+  // Without an id nobody uses them.
+  if (id === undefined) return Effect.void
+  const what = secret !== undefined ? "client secret" : signingKey !== undefined ? "client's key" : undefined
+  return what === undefined ? Effect.void : new Refused({
+    detail:
+      `the ${what} is not used, because it is for one authorization server, and you have not said which: if it is ` +
+      `${quoted(offered)}, which the server names, add --client-issuer ${quoted(offered)}`
+  })
+}
+
+/** The client that the user has configured for an authorization server, if there is one. */
+export const configuredFor = (
+  configured: Configured,
+  offered: string
+): Effect.Effect<Client | undefined, Refused> => {
+  const { id, issuer, secret, signingKey } = configured
+  return Effect.as(
+    checkIssuer(configured, offered),
+    id === undefined ? undefined : {
+      origin: "configured" as const,
+      id,
+      secret,
+      issuer,
+      redirects: [],
+      signing: signingKey !== undefined && "file" in signingKey ? signingKey : undefined
+    }
+  )
+}
+
+/** The key that the user has configured, for a client of an authorization server. */
+export const signingKeyFor = (
+  { issuer, signingKey }: Configured,
+  { client, issuer: of }: { readonly client: Client; readonly issuer: string }
+): SigningKey | undefined =>
+  client.origin === "configured" && issuer !== undefined && isSameIssuer(issuer, of) ? signingKey : undefined
+
+/** The clients that we registered ourselves, in a state folder. */
+export const registered = (folder: StateFolder.StateFolder["Type"]): StateFolder.Collection<Client> =>
+  folder.collection("clients", Client)
+
+/** Whose client it is: of one authorization server, for one server and account. */
+export interface Owner {
+  readonly issuer: string
+  readonly server: string
+  readonly account: string
+}
+
+/** The key of a registered client. */
+export const key = ({ account, issuer, server }: Owner): string => StateFolder.key(issuer, server, account)
+
+/** Forgets a client that its authorization server does not know any more. */
+export const forget = (folder: StateFolder.StateFolder["Type"], owner: Owner): Effect.Effect<void> =>
+  registered(folder).remove(key(owner))

@@ -1,0 +1,69 @@
+/**
+ * Tokens as they are kept in the state folder: of one server, for one account, from one authorization server.
+ */
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import { Effect, Redacted, Schema } from "effect"
+import { Client } from "./Client.js"
+import { Metadata } from "./Metadata.js"
+
+/** How a login is made: in a browser that comes back to this machine, with a code on any device, or by a machine alone. */
+export const Method = Schema.Literal("browser", "device", "credentials")
+
+/** How a login is made: in a browser that comes back to this machine, with a code on any device, or by a machine alone. */
+export type Method = typeof Method.Type
+
+/** Tokens with what is needed to renew them; times are milliseconds since 1970. */
+export const Grant = Schema.Struct({
+  server: Schema.String,
+  account: Schema.String,
+  issuer: Schema.String,
+  method: Method,
+  metadata: Metadata,
+  resource: Schema.optional(Schema.String),
+  client: Client,
+  access: Schema.Redacted(Schema.String),
+  refresh: Schema.optional(Schema.Redacted(Schema.String)),
+  /** What was given. */
+  scope: Schema.optional(Schema.String),
+  /** What was asked for. */
+  asked: Schema.optional(Schema.String),
+  obtainedAt: Schema.Number,
+  expiresAt: Schema.optional(Schema.Number)
+})
+
+/** Tokens with what is needed to renew them. */
+export type Grant = typeof Grant.Type
+
+/** The grants of a state folder. */
+export const grants = (state: StateFolder.StateFolder["Type"]): StateFolder.Collection<Grant> =>
+  state.collection("grants", Grant)
+
+/** Whose grant it is: never by the value of a header. */
+export const key = ({ account, issuer, server }: Pick<Grant, "account" | "issuer" | "server">): string =>
+  StateFolder.key(issuer, server, account)
+
+/** The newest grant for a server and an account, from whichever authorization server. */
+export const find = (
+  kept: StateFolder.Collection<Grant>,
+  server: string,
+  account: string
+): Effect.Effect<Grant | undefined> =>
+  Effect.map(
+    kept.entries,
+    (all) =>
+      all.map(([, grant]) => grant).filter((grant) => grant.server === server && grant.account === account)
+        .toSorted((a, b) => b.obtainedAt - a.obtainedAt)[0]
+  )
+
+/** Keeps a grant, and forgets those of the same server and account that came from another authorization server. */
+export const save = (kept: StateFolder.Collection<Grant>, grant: Grant): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    yield* kept.set(key(grant), grant)
+    for (const [other, { account, server }] of yield* kept.entries) {
+      if (other !== key(grant) && server === grant.server && account === grant.account) yield* kept.remove(other)
+    }
+  })
+
+/** Whether two grants hold the same access token. */
+export const isSame = (a: Grant | undefined, b: Grant | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && Redacted.value(a.access) === Redacted.value(b.access))

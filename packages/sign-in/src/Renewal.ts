@@ -1,0 +1,218 @@
+/**
+ * New tokens without a person: by a refresh token, or by the credentials of a machine.
+ *
+ * One process at a time renews the tokens of a server (a lock in the state folder): the others find the new ones when it is done. So a
+ * refresh token that is good for one time is never used twice.
+ */
+import type { Lock } from "@mcp-lifeline/state/FileLock"
+import type * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Clock, Data, Effect, Either, Redacted } from "effect"
+import type { Challenge } from "./Challenge.js"
+import * as Client from "./Client.js"
+import { discover, type Discovered } from "./Discovery.js"
+import { type Later, Refused } from "./Failures.js"
+import * as Grant from "./Grant.js"
+import * as RefusedLogin from "./RefusedLogin.js"
+import * as scopes from "./scopes.js"
+import * as TokenEndpoint from "./TokenEndpoint.js"
+
+/** Whose tokens these are, and how they are got. */
+export interface Subject {
+  readonly folder: StateFolder.StateFolder["Type"]
+  readonly kept: StateFolder.Collection<Grant.Grant>
+  readonly url: URL
+  readonly server: string
+  readonly account: string
+  /** The name of the locks. */
+  readonly id: string
+  /** Default: that of the login before, otherwise in a browser. */
+  readonly method: Grant.Method | undefined
+  readonly configured: Client.Configured
+  readonly scope: string | undefined
+}
+
+/** What came of it. */
+export type Outcome =
+  | { readonly _tag: "Renewed"; readonly grant: Grant.Grant }
+  /** A person has to log in, and for what. */
+  | { readonly _tag: "LoginNeeded"; readonly discovered: Discovered; readonly scope: string | undefined }
+  /** More rights are wanted than anybody grants. */
+  | { readonly _tag: "Pointless" }
+
+/** A grant out of tokens. */
+export const grantOf = (
+  subject: Pick<Subject, "account" | "server">,
+  discovered: Pick<Discovered, "issuer" | "metadata"> & { readonly resource?: string | undefined },
+  from: Pick<Grant.Grant, "method" | "client" | "asked" | "obtainedAt">,
+  tokens: TokenEndpoint.Tokens
+): Grant.Grant => ({
+  server: subject.server,
+  account: subject.account,
+  issuer: discovered.issuer,
+  metadata: discovered.metadata,
+  resource: discovered.resource,
+  ...from,
+  access: tokens.access,
+  refresh: tokens.refresh,
+  scope: tokens.scope ?? from.asked,
+  expiresAt: tokens.expiresAt
+})
+
+/** The errors after which only a new login helps. Any other answer may come from something that stands before the server. */
+const dead: ReadonlySet<string | undefined> = new Set([
+  "invalid_grant",
+  "invalid_client",
+  "unauthorized_client",
+  "unsupported_grant_type",
+  "invalid_scope",
+  "invalid_target",
+  "access_denied"
+])
+
+/** This process was stopped, and another one may have used the refresh token meanwhile. */
+class LockLost extends Data.TaggedError("LockLost") {}
+
+/** Works while no other process renews these tokens; begins again where that ends before a refresh token is used. */
+const alone = <A, E>(
+  subject: Subject,
+  work: (lock: Lock) => Effect.Effect<A, E | LockLost>
+): Effect.Effect<A, Exclude<E, LockLost>> =>
+  Effect.flatMap(subject.folder.lock(`tokens-${subject.id}`), work).pipe(
+    Effect.scoped,
+    Effect.catchIf((error) => error instanceof LockLost, () => alone(subject, work))
+  ) as Effect.Effect<A, Exclude<E, LockLost>>
+
+/** Uses the refresh token of a grant; undefined where it is not good any more, and then the grant is forgotten. */
+const refresh = (
+  subject: Subject,
+  fetch: FetchLike,
+  grant: Grant.Grant,
+  lock: Lock
+): Effect.Effect<Grant.Grant | undefined, Later | Refused | LockLost> =>
+  Effect.gen(function*() {
+    if (grant.refresh === undefined) return undefined
+    if (!(yield* lock.isHeld)) return yield* new LockLost()
+    const asker = {
+      fetch,
+      metadata: grant.metadata,
+      client: grant.client,
+      signingKey: Client.signingKeyFor(subject.configured, grant),
+      resource: grant.resource
+    }
+    const outcome = yield* Effect.either(
+      TokenEndpoint.tokens(asker, { grant_type: "refresh_token", refresh_token: Redacted.value(grant.refresh) })
+    )
+    if (Either.isRight(outcome)) {
+      const tokens = outcome.right
+      const obtainedAt = yield* Clock.currentTimeMillis
+      const next: Grant.Grant = {
+        ...grant,
+        access: tokens.access,
+        refresh: tokens.refresh ?? grant.refresh,
+        scope: tokens.scope ?? grant.scope,
+        obtainedAt,
+        expiresAt: tokens.expiresAt
+      }
+      yield* Grant.save(subject.kept, next)
+      return next
+    }
+    if (outcome.left._tag === "Later" || !dead.has(outcome.left.code)) return yield* outcome.left
+    if (outcome.left.code === "invalid_client" || outcome.left.code === "unauthorized_client") {
+      yield* Client.forget(subject.folder, grant)
+    }
+    yield* subject.kept.remove(Grant.key(grant))
+    return undefined
+  })
+
+/** Tokens for a machine, which has credentials of its own. */
+const withCredentials = (
+  subject: Subject,
+  fetch: FetchLike,
+  discovered: Pick<Discovered, "issuer" | "metadata" | "resource">,
+  scope: string | undefined,
+  before: Grant.Grant | undefined
+): Effect.Effect<Grant.Grant, Later | Refused> =>
+  Effect.gen(function*() {
+    const { issuer, metadata, resource } = discovered
+    const client = (yield* Client.configuredFor(subject.configured, issuer)) ?? before?.client
+    if (client === undefined) {
+      return yield* new Refused({ detail: "a sign-in with client credentials needs the id of a client" })
+    }
+    const signingKey = Client.signingKeyFor(subject.configured, { client, issuer })
+    const asker = { fetch, metadata, client, signingKey, resource }
+    const tokens = yield* TokenEndpoint.tokens(asker, { grant_type: "client_credentials", scope })
+    const obtainedAt = yield* Clock.currentTimeMillis
+    const grant = grantOf(subject, discovered, { method: "credentials", client, asked: scope, obtainedAt }, tokens)
+    yield* Grant.save(subject.kept, grant)
+    return grant
+  })
+
+/** Renews the tokens before they end, with what is kept; undefined where only a login helps. */
+export const beforeTheEnd = (
+  subject: Subject,
+  fetch: FetchLike,
+  current: Grant.Grant
+): Effect.Effect<Grant.Grant | undefined, Later | Refused> =>
+  alone(subject, (lock) =>
+    Effect.gen(function*() {
+      const stored = yield* Grant.find(subject.kept, subject.server, subject.account)
+      if (stored === undefined || !Grant.isSame(stored, current)) return stored
+      if (stored.method !== "credentials") return yield* refresh(subject, fetch, stored, lock)
+      const { issuer, metadata, resource } = stored
+      return yield* withCredentials(
+        subject,
+        fetch,
+        { issuer, metadata, resource },
+        stored.asked,
+        stored
+      )
+    }))
+
+/** Gets new tokens after a refusal, or finds out what login is needed. `refused` is what the server has refused. */
+export const afterRefusal = (
+  subject: Subject,
+  fetch: FetchLike,
+  challenge: Challenge,
+  refused: Grant.Grant | undefined
+): Effect.Effect<Outcome, Later | Refused> =>
+  alone(subject, (lock) =>
+    Effect.gen(function*() {
+      const { kept, url } = subject
+      const stored = yield* Grant.find(kept, subject.server, subject.account)
+      if (stored !== undefined && !Grant.isSame(stored, refused)) return { _tag: "Renewed", grant: stored }
+      const stepUp = challenge.status === 403
+      const found = yield* Effect.either(discover(fetch, url, challenge, subject.configured.issuer ?? stored?.issuer))
+      if (Either.isLeft(found)) {
+        // A token can be renewed also while the metadata is out of reach.
+        const renewed = stepUp || stored === undefined || found.left._tag === "Refused"
+          ? undefined
+          : yield* refresh(subject, fetch, stored, lock)
+        return renewed === undefined ? yield* found.left : { _tag: "Renewed", grant: renewed }
+      }
+      const discovered = found.right
+      // Before anything is asked of it.
+      yield* Client.checkIssuer(subject.configured, discovered.issuer)
+      // What another authorization server gave stays with it.
+      const mine = stored?.issuer === discovered.issuer ? stored : undefined
+      const isMachine = (subject.method ?? mine?.method) === "credentials"
+      const scope = scopes.wanted({
+        configured: subject.scope,
+        challenge: challenge.scope,
+        resource: discovered.scopes,
+        server: isMachine ? undefined : discovered.metadata.scopes_supported,
+        before: stepUp ? scopes.union(mine?.asked, mine?.scope) ?? "" : undefined
+      })
+      if (stepUp && mine !== undefined && scopes.covers(mine.asked, scope)) {
+        const now = yield* Clock.currentTimeMillis
+        if (now - mine.obtainedAt < RefusedLogin.lifetime) return { _tag: "Pointless" }
+      }
+      if (isMachine) {
+        return { _tag: "Renewed", grant: yield* withCredentials(subject, fetch, discovered, scope, mine) }
+      }
+      if (!stepUp && mine !== undefined) {
+        const renewed = yield* refresh(subject, fetch, { ...mine, metadata: discovered.metadata }, lock)
+        if (renewed !== undefined) return { _tag: "Renewed", grant: renewed }
+      }
+      return { _tag: "LoginNeeded", discovered, scope }
+    }))

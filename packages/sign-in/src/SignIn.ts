@@ -1,0 +1,409 @@
+/**
+ * The sign-in to one server: tokens that are kept, renewed before they end, and asked of a person only where nothing else helps.
+ */
+import type { Backend } from "@mcp-lifeline/core"
+import { LoginFailure } from "@mcp-lifeline/protocol"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import type { Authorization, Refusal } from "@mcp-lifeline/transport-http"
+import { CredentialFailure, HttpConnector } from "@mcp-lifeline/transport-http"
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Option, Stream, SubscriptionRef } from "effect"
+import type { Scope } from "effect"
+import type { Browser } from "./Browser.js"
+import * as Challenge from "./Challenge.js"
+import type * as Client from "./Client.js"
+import type { Discovered } from "./Discovery.js"
+import { Later, Refused } from "./Failures.js"
+import * as Grant from "./Grant.js"
+import { placesFor, type RedirectOptions } from "./places.js"
+import * as RefusedLogin from "./RefusedLogin.js"
+import type * as Renewal from "./Renewal.js"
+import type { State } from "./State.js"
+
+/** Options of a sign-in. */
+export interface Options {
+  /** The address of the MCP server. Query and credentials in it are not looked at. */
+  readonly url: string | URL
+  /** Tells several logins at one server apart. Default `default`. */
+  readonly account?: string | undefined
+  /** What the authorization server knows us by. Default: we register ourselves. */
+  readonly client?: Client.Configured | undefined
+  /** The rights to ask for, separated by spaces. Default: what the server says that it needs. */
+  readonly scope?: string | undefined
+  /** Default: that of the login before, otherwise `browser`. `credentials` needs no person, but `client` with an id and a secret or a key. */
+  readonly method?: Grant.Method | undefined
+  /** Where the browser comes back to. Default: `localhost`, at a port that is always the same for a server, or another if that is taken. */
+  readonly redirect?: RedirectOptions | undefined
+  /** Opens the address of a login. Default: it is only shown, in the state and in errors. */
+  readonly browser?: Browser | undefined
+  /** How long a request that needs a login waits for it before it fails with the address. Default 2 s. */
+  readonly loginWait?: Duration.DurationInput | undefined
+}
+
+/** The sign-in to one server. */
+export interface SignIn {
+  /** The address, without query and credentials. */
+  readonly server: string
+  readonly account: string
+  /** For the option of the same name of HttpConnector. */
+  readonly authorization: Authorization
+  /** How far it is. */
+  readonly state: Effect.Effect<State>
+  /** The state as it is, and each change of it. */
+  readonly changes: Stream.Stream<State>
+  /** Lets what was refused be asked for again, by this process and by others. */
+  readonly askAgain: Effect.Effect<void>
+  /** Begins a login, also where the server has not asked for one or one was refused, unless one is under way; waits until it is done. */
+  readonly login: Effect.Effect<void, Later | Refused>
+}
+
+/** How much of its life a token may have left to be renewed: a fifth, and at most a minute. */
+const margin = ({ expiresAt = 0, obtainedAt }: Grant.Grant): number =>
+  Math.min(60_000, Math.max(0, expiresAt - obtainedAt) / 5)
+
+/** How long the address of a login may take to be known: metadata, registration. */
+const addressTime = Duration.seconds(20)
+
+/** How long a closing scope waits for tokens that are on their way: they could not be had a second time. */
+const closeTime = Duration.seconds(2)
+
+/** How many logins may go wrong in a row before none is begun for a while, in milliseconds. */
+const [maxLogins, loginTime] = [3, 600_000]
+
+const signedIn = ({ expiresAt, issuer, method, refresh, scope }: Grant.Grant): State => ({
+  _tag: "SignedIn",
+  issuer,
+  scope,
+  expiresAt,
+  renewable: refresh !== undefined || method === "credentials"
+})
+
+/** What only a program needs whose server asks for a login. */
+const loadRenewal = Effect.promise(() => import("./Renewal.js"))
+const loadLoginRun = Effect.promise(() => import("./LoginRun.js"))
+const loadSdk = Effect.promise(() => import("@modelcontextprotocol/sdk/client/auth.js"))
+
+/** A login that is under way. */
+interface Login {
+  readonly fiber: Fiber.RuntimeFiber<Grant.Grant, Later | Refused>
+  /** Succeeds when the address is known. */
+  readonly shown: Deferred.Deferred<void>
+}
+
+/** A sign-in. It ends with the scope; a login that waits for a person goes on in another process, if there is one. */
+export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope | StateFolder.StateFolder> =>
+  Effect.gen(function*() {
+    const folder = yield* StateFolder.StateFolder
+    const given = new URL(String(options.url))
+    const url = new URL(given.origin + given.pathname)
+    const [server, account] = [url.href, options.account ?? "default"]
+    const { method } = options
+    const loginWait = Duration.decode(options.loginWait ?? "2 seconds")
+    const subject: Renewal.Subject = {
+      folder,
+      kept: Grant.grants(folder),
+      url,
+      server,
+      account,
+      id: StateFolder.key(server, account),
+      method,
+      configured: options.client ?? {},
+      scope: options.scope
+    }
+    const places = placesFor(subject.id, options.redirect)
+    const scope = yield* Effect.scope
+    const state = yield* SubscriptionRef.make<State>({ _tag: "NotAsked" })
+
+    let current: Grant.Grant | undefined
+    let lastFetch: FetchLike | undefined
+    let login: Login | undefined
+    /** Tokens that are being got without a person. */
+    let renewing: Fiber.Fiber<Renewal.Outcome, Later | Refused> | undefined
+    /** Whether a browser was opened since the last login that was finished: a person who is not there gets no second one. */
+    let hasOpened = false
+    /** Whether this waits for the tokens of another login, after one that failed. */
+    let isWatching = false
+    /** When logins were finished, of late. Several waits can end with the tokens of one. */
+    const finished = new Set<number>()
+
+    const browser: Browser | undefined = options.browser && {
+      open: (address) =>
+        Effect.suspend(() => {
+          hasOpened = true
+          return options.browser?.open(address) ?? Effect.succeed(false)
+        })
+    }
+
+    const adopt = (grant: Grant.Grant) =>
+      Effect.suspend(() => {
+        current = grant
+        return SubscriptionRef.set(state, signedIn(grant))
+      })
+
+    /**
+     * Adopts tokens of another login. Nobody has to finish one that is under way here: what uses the tokens waits until that has ended, so
+     * that it is not shown any more.
+     */
+    const adoptFound = (grant: Grant.Grant) =>
+      Effect.suspend(() => {
+        const waiting = login
+        return waiting === undefined
+          ? adopt(grant)
+          : Effect.zipRight(adopt(grant), Effect.ignore(Effect.timeout(Fiber.await(waiting.fiber), closeTime)))
+      })
+
+    /** Shows what went wrong. Without more scopes than before the tokens are as good as before. */
+    const failed = ({ _tag, detail }: Later | Refused, stepUp: boolean) =>
+      Effect.suspend(() => {
+        const shown = SubscriptionRef.set(state, { _tag, detail })
+        return stepUp && current !== undefined ? Effect.zipRight(shown, adopt(current)) : shown
+      })
+
+    const load = Effect.tap(
+      Grant.find(subject.kept, server, account),
+      (stored) => stored === undefined ? Effect.void : adoptFound(stored)
+    )
+
+    /** Runs the work once for all who want it at the same time. What it gets is kept, also when they go away. */
+    const shared = (
+      work: (renewal: typeof Renewal) => Effect.Effect<Renewal.Outcome, Later | Refused>,
+      stepUp = false
+    ) =>
+      Effect.suspend(() => {
+        if (renewing !== undefined) return Fiber.join(renewing)
+        const run = Effect.flatMap(loadRenewal, work).pipe(
+          Effect.tap((outcome) => outcome._tag === "Renewed" ? adopt(outcome.grant) : Effect.void),
+          Effect.tapError((failure) => failed(failure, stepUp)),
+          Effect.ensuring(Effect.sync(() => {
+            renewing = undefined
+          })),
+          Effect.uninterruptible
+        )
+        return Effect.flatMap(Effect.forkDaemon(run), (fiber) => {
+          if (fiber.unsafePoll() === null) renewing = fiber
+          return Fiber.join(fiber)
+        })
+      })
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() =>
+        Effect.all([
+          renewing === undefined ? Effect.void : Fiber.await(renewing),
+          login === undefined ? Effect.void : Fiber.interrupt(login.fiber)
+        ], { concurrency: "unbounded" })
+      ).pipe(Effect.interruptible, Effect.disconnect, Effect.timeout(closeTime), Effect.ignore)
+    )
+
+    /** Whether the user has named this address as that of the authorization server, now or when the tokens were asked for. */
+    const isChosen = (address: URL): boolean => {
+      const issuer = subject.configured.issuer ?? current?.client.issuer
+      return issuer !== undefined && URL.canParse(issuer) && new URL(issuer).origin === address.origin
+    }
+
+    const isDue = (grant: Grant.Grant, now: number): boolean =>
+      grant.expiresAt !== undefined && grant.expiresAt - now <= margin(grant) &&
+      (grant.refresh !== undefined || grant.method === "credentials")
+
+    const tokens: Authorization["tokens"] = (fetch) =>
+      Effect.gen(function*() {
+        lastFetch = fetch
+        const grant = current ?? (yield* load)
+        if (grant === undefined) return undefined
+        const now = yield* Clock.currentTimeMillis
+        if (isDue(grant, now)) {
+          yield* shared((renewal) =>
+            Effect.map(renewal.beforeTheEnd(subject, fetch, grant), (next): Renewal.Outcome => {
+              current = next
+              return next === undefined ? { _tag: "Pointless" } : { _tag: "Renewed", grant: next }
+            })
+          ).pipe(Effect.catchAll((failure) =>
+            // As long as the old one is good, there is no hurry.
+            grant.expiresAt !== undefined && grant.expiresAt > now ? Effect.void : unobtainable(failure)
+          ))
+        }
+        return current && { access: current.access, refresh: current.refresh }
+      })
+
+    const unobtainable = (failure: Later | Refused) => new CredentialFailure({ detail: failure.detail, cause: failure })
+
+    /** Adopts the tokens of another login, for example of the command, as long as there are none since the last one here was refused. */
+    const watch = (elsewhere: Effect.Effect<Grant.Grant>, before: Grant.Grant | undefined) =>
+      Effect.suspend(() => {
+        if (isWatching) return Effect.void
+        isWatching = true
+        const goesOn = ({ _tag }: State) => _tag === "Refused" || (_tag === "SignedIn" && current === before)
+        const over = Stream.runHead(Stream.filter(state.changes, (reached) => !goesOn(reached)))
+        return Effect.raceFirst(Effect.flatMap(elsewhere, adopt), over).pipe(
+          Effect.ensuring(Effect.sync(() => {
+            isWatching = false
+          })),
+          Effect.interruptible,
+          Effect.forkIn(scope)
+        )
+      })
+
+    const askAgain = RefusedLogin.forget(folder, (one) => one.server === server && one.account === account)
+
+    const begin = (
+      fetch: FetchLike,
+      discovered: Discovered,
+      wanted: string | undefined,
+      stepUp: boolean,
+      before: Grant.Grant | undefined
+    ): Effect.Effect<Login> =>
+      Effect.gen(function*() {
+        const LoginRun = yield* loadLoginRun
+        const shown = yield* Deferred.make<void>()
+        if (login !== undefined) return login
+        const run = LoginRun.run({
+          subject,
+          fetch,
+          discovered,
+          scope: wanted,
+          method: method === "device" ? "device" : "browser",
+          places,
+          browser: hasOpened ? undefined : browser,
+          before,
+          adopted: state.changes.pipe(
+            Stream.filterMap(() => Grant.isSame(current, before) ? Option.none() : Option.fromNullable(current)),
+            Stream.runHead,
+            Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
+          ),
+          onWaiting: ({ address, until, way }) =>
+            Effect.zipRight(
+              SubscriptionRef.set(state, {
+                _tag: "LoginNeeded",
+                address,
+                userCode: way._tag === "Device" ? way.userCode : undefined,
+                until,
+                stepUp
+              }),
+              Deferred.succeed(shown, undefined)
+            )
+        }).pipe(
+          Effect.tap((grant) => {
+            finished.add(grant.obtainedAt)
+            hasOpened = false
+            return adopt(grant)
+          }),
+          Effect.tapError((failure) =>
+            Effect.zipRight(
+              failed(failure, stepUp),
+              failure._tag === "Refused" ? watch(LoginRun.elsewhere({ subject, before }), before) : Effect.void
+            )
+          ),
+          Effect.ensuring(Effect.sync(() => {
+            login = undefined
+          })),
+          Effect.interruptible
+        )
+        const fiber = yield* Effect.forkDaemon(run)
+        const begun = { fiber, shown }
+        if (fiber.unsafePoll() === null) login = begun
+        return begun
+      }).pipe(Effect.uninterruptible)
+
+    /** Waits a little for a login: for its address, and then whether it is done. */
+    const waitFor = ({ fiber, shown }: Login, status: number) =>
+      Effect.gen(function*() {
+        const ended = Fiber.await(fiber)
+        yield* Effect.raceFirst(Deferred.await(shown), ended).pipe(Effect.timeout(addressTime), Effect.ignore)
+        const exit = Option.getOrUndefined(yield* Effect.timeoutOption(ended, loginWait))
+        if (exit !== undefined && Exit.isSuccess(exit)) return true
+        const failure = exit === undefined ? Option.none() : Cause.failureOption(exit.cause)
+        if (Option.isSome(failure)) {
+          return yield* new CredentialFailure({ detail: failure.value.detail, cause: undefined })
+        }
+        const reached = yield* state
+        const { UnauthorizedError } = yield* loadSdk
+        return yield* new LoginFailure.LoginFailure({
+          status,
+          detail: reached._tag === "LoginNeeded"
+            ? ""
+            : "where to log in is not known yet: the authorization server takes its time",
+          address: reached._tag === "LoginNeeded" ? reached.address : undefined,
+          cause: new UnauthorizedError("a person has to log in")
+        })
+      })
+
+    /** Whether logins bring tokens that the server refuses all the same. */
+    const isVain = Effect.map(Clock.currentTimeMillis, (now) => {
+      for (const at of finished) if (now - at >= loginTime) finished.delete(at)
+      return finished.size >= maxLogins
+    })
+
+    const renew = (refusal: Refusal, fetch: FetchLike) =>
+      Effect.gen(function*() {
+        lastFetch = fetch
+        const refused = current
+        const stored = yield* Grant.find(subject.kept, server, account)
+        if (stored !== undefined && !Grant.isSame(stored, refused)) return yield* Effect.as(adoptFound(stored), true)
+        if (login !== undefined) return yield* waitFor(login, refusal.status)
+        const stepUp = refusal.status === 403
+        const outcome = yield* shared(
+          (renewal) => renewal.afterRefusal(subject, fetch, Challenge.read(refusal), refused),
+          stepUp
+        ).pipe(Effect.catchAll(unobtainable))
+        if (outcome._tag === "Renewed") return true
+        if (outcome._tag === "Pointless") return false
+        if (yield* isVain) {
+          const vain = new Refused({
+            detail:
+              `the server refuses the tokens that ${outcome.discovered.issuer} gives for it, so that no further ` +
+              "login is begun for 10 minutes"
+          })
+          yield* failed(vain, stepUp)
+          return yield* unobtainable(vain)
+        }
+        const { discovered, scope: wanted } = outcome
+        return yield* Effect.flatMap(
+          begin(fetch, discovered, wanted, stepUp, refused),
+          (login) => waitFor(login, refusal.status)
+        )
+      })
+
+    yield* load
+    return {
+      server,
+      account,
+      authorization: {
+        tokens,
+        renew,
+        isChosen,
+        isRunning: () => renewing !== undefined || login !== undefined
+      },
+      state: SubscriptionRef.get(state),
+      changes: Stream.changes(state.changes),
+      askAgain,
+      login: Effect.gen(function*() {
+        const fetch = lastFetch ?? (yield* HttpConnector.fetchFor(url, isChosen))
+        if (login !== undefined) return yield* Effect.asVoid(Fiber.join(login.fiber))
+        yield* askAgain
+        const before = current
+        const outcome = yield* shared((renewal) => renewal.afterRefusal(subject, fetch, Challenge.none, before))
+        if (outcome._tag !== "LoginNeeded") return
+        const { fiber } = yield* begin(fetch, outcome.discovered, outcome.scope, false, before)
+        yield* Fiber.join(fiber)
+      })
+    }
+  })
+
+/** Runs an effect each time that a sign-in is done. Ends with the scope. */
+export const whenDone = (signIn: SignIn, done: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
+  signIn.changes.pipe(
+    Stream.mapAccum<State["_tag"], State, boolean>(
+      "SignedIn",
+      (before, { _tag }) => [_tag, _tag === "SignedIn" && before !== _tag]
+    ),
+    Stream.filter((isNew) => isNew),
+    Stream.runForEach(() => done),
+    Effect.interruptible,
+    Effect.forkScoped,
+    Effect.asVoid
+  )
+
+const reconnect = (backend: Backend.Backend): Effect.Effect<void> =>
+  Effect.flatMap(backend.isConnected, (isConnected) => isConnected ? Effect.void : Effect.ignore(backend.reconnect))
+
+/** Connects a backend as soon as its sign-in is done, in place of at its next attempt. Ends with the scope. */
+export const reconnectWhenDone = (signIn: SignIn, backend: Backend.Backend): Effect.Effect<void, never, Scope.Scope> =>
+  whenDone(signIn, reconnect(backend))

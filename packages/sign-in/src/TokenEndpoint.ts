@@ -1,0 +1,131 @@
+/**
+ * Tokens from an authorization server, by any grant.
+ */
+import * as UserFile from "@mcp-lifeline/state/UserFile"
+import { createPrivateKeyJwtAuth } from "@modelcontextprotocol/sdk/client/auth-extensions.js"
+import { selectClientAuthMethod } from "@modelcontextprotocol/sdk/client/auth.js"
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Clock, Effect, Either, Redacted, Schema } from "effect"
+import { ask, endpoint, refusal } from "./ask.js"
+import type { Client, SigningKey } from "./Client.js"
+import type { Later } from "./Failures.js"
+import { reasonOf, Refused } from "./Failures.js"
+import type { Metadata } from "./Metadata.js"
+
+/** Tokens as they were given. */
+export interface Tokens {
+  readonly access: Redacted.Redacted
+  /** Undefined where none was given, after a renewal also where the old one goes on. */
+  readonly refresh: Redacted.Redacted | undefined
+  /** Undefined where it is what was asked for. */
+  readonly scope: string | undefined
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number | undefined
+}
+
+/** Who asks, whom, and for which server. */
+export interface Asker {
+  readonly fetch: FetchLike
+  readonly metadata: Metadata
+  readonly client: Client
+  readonly signingKey: SigningKey | undefined
+  readonly resource: string | undefined
+}
+
+const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { nullable: true })
+
+const Response = Schema.Struct({
+  access_token: Schema.String.pipe(Schema.minLength(1)),
+  token_type: Schema.String,
+  expires_in: optional(Schema.Union(Schema.Number, Schema.NumberFromString)),
+  refresh_token: optional(Schema.String),
+  scope: optional(Schema.String)
+})
+const decodeResponse = Schema.decodeUnknownEither(Response)
+
+/** As RFC 6749 has it in 2.3.1. */
+const formEncoded = (text: string): string => new URLSearchParams({ a: text }).toString().slice(2)
+
+/** The private key as text. */
+const read = (signingKey: SigningKey): Effect.Effect<string, Refused> =>
+  "key" in signingKey ? Effect.succeed(Redacted.value(signingKey.key)) : Effect.mapError(
+    UserFile.text(signingKey.file),
+    ({ message }) => new Refused({ detail: `the private key ${signingKey.file} cannot be read: ${message}` })
+  )
+
+/** Adds to a request who asks. */
+const authenticate = (
+  { client, metadata, signingKey = client.signing }: Asker,
+  url: URL,
+  headers: Headers,
+  form: URLSearchParams
+): Effect.Effect<void, Refused> =>
+  Effect.gen(function*() {
+    if (signingKey !== undefined) {
+      const sign = createPrivateKeyJwtAuth({
+        issuer: client.id,
+        subject: client.id,
+        privateKey: yield* read(signingKey),
+        alg: signingKey.algorithm,
+        audience: metadata.issuer
+      })
+      return yield* Effect.tryPromise({
+        try: async () => await sign(headers, form, url, undefined),
+        catch: (cause) =>
+          new Refused({ detail: `the private key cannot sign with ${signingKey.algorithm}: ${reasonOf(cause)}` })
+      })
+    }
+    const { authentication, id, secret } = client
+    const method = selectClientAuthMethod(
+      {
+        client_id: id,
+        ...(secret === undefined ? {} : { client_secret: Redacted.value(secret) }),
+        ...(authentication === undefined ? {} : { token_endpoint_auth_method: authentication })
+      },
+      [...metadata.token_endpoint_auth_methods_supported ?? []]
+    )
+    if (method === "client_secret_basic" && secret !== undefined) {
+      const pair = `${formEncoded(id)}:${formEncoded(Redacted.value(secret))}`
+      headers.set("authorization", `Basic ${Buffer.from(pair).toString("base64")}`)
+      return
+    }
+    form.set("client_id", id)
+    if (method === "client_secret_post" && secret !== undefined) form.set("client_secret", Redacted.value(secret))
+  })
+
+/** Posts a form to an endpoint of the authorization server, with the client's authentication. */
+export const post = (asker: Asker, url: URL, parameters: Readonly<Record<string, string | undefined>>) =>
+  Effect.gen(function*() {
+    const headers = new Headers({ accept: "application/json", "content-type": "application/x-www-form-urlencoded" })
+    const form = new URLSearchParams()
+    for (const [name, value] of Object.entries(parameters)) if (value !== undefined) form.set(name, value)
+    yield* authenticate(asker, url, headers, form)
+    return yield* ask(asker.fetch, url, { method: "POST", headers, body: form })
+  })
+
+/** Asks for tokens. */
+export const tokens = (
+  asker: Asker,
+  grant: Readonly<Record<string, string | undefined>> & { readonly grant_type: string }
+): Effect.Effect<Tokens, Later | Refused> =>
+  Effect.gen(function*() {
+    const { issuer, token_endpoint: address } = asker.metadata
+    const url = yield* endpoint(address, "token endpoint")
+    const answer = yield* post(asker, url, { ...grant, resource: asker.resource })
+    if (!answer.ok) return yield* refusal(`${issuer} gives no token`, answer)
+    const decoded = decodeResponse(answer.json)
+    if (Either.isLeft(decoded) || decoded.right.token_type.toLowerCase() !== "bearer") {
+      return yield* new Refused({
+        detail: Either.isLeft(decoded)
+          ? `${issuer} answers with something that is no token: correct this at the server`
+          : `${issuer} gives a token that is no bearer token, which Lifeline cannot use`
+      })
+    }
+    const { access_token: access, expires_in: seconds, refresh_token: refresh, scope } = decoded.right
+    return {
+      access: Redacted.make(access),
+      refresh: refresh === undefined ? undefined : Redacted.make(refresh),
+      scope,
+      expiresAt: seconds === undefined ? undefined : (yield* Clock.currentTimeMillis) + seconds * 1000
+    }
+  })

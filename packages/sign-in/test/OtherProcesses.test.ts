@@ -1,0 +1,156 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import { Effect, Either, Redacted, Stream, TestClock } from "effect"
+import { folder } from "../../testing/test/support/folder.js"
+import * as Grant from "../src/Grant.js"
+import * as SignIn from "../src/SignIn.js"
+import { grant, keep } from "./support/grants.js"
+import { json, StubNetwork } from "./support/StubNetwork.js"
+
+const [server, login] = [grant().server, grant().issuer]
+
+const make = (state: StateFolder.StateFolder["Type"], network: StubNetwork, options: Partial<SignIn.Options> = {}) =>
+  Effect.map(
+    Effect.provideService(
+      SignIn.make({ url: server, loginWait: 0, ...options }),
+      StateFolder.StateFolder,
+      state
+    ),
+    (signIn) => ({
+      signIn,
+      renew: Effect.either(signIn.authorization.renew({ status: 401, challenge: undefined }, network.fetch)),
+      tokens: Effect.either(signIn.authorization.tokens(network.fetch))
+    })
+  )
+
+const state = Effect.map(folder, StateFolder.make)
+
+/** A network in which the server's authorization server is. */
+const network = () => new StubNetwork().authServer(login).resource(server, login)
+
+const refresh = Redacted.make("the refresh token")
+
+/** The access tokens that are kept. */
+const kept = (state: StateFolder.StateFolder["Type"]) =>
+  Effect.map(Grant.grants(state).entries, (all) => all.map(([, { access }]) => Redacted.value(access)))
+
+describe("tokens that several want at once", () => {
+  it.scoped("[A2] are renewed by one, and the others go on with what it got", () =>
+    Effect.gen(function*() {
+      const folder = yield* state
+      yield* keep(folder, { grants: [grant({ refresh })] })
+      const net = network()
+      const processes = yield* Effect.forEach([1, 2, 3], () => make(folder, net))
+      const renewed = yield* Effect.all(processes.map(({ renew }) => renew), { concurrency: "unbounded" })
+      expect(renewed).toEqual([Either.right(true), Either.right(true), Either.right(true)])
+      expect(net.forms(`${login}/token`)).toEqual([{
+        grant_type: "refresh_token",
+        refresh_token: "the refresh token",
+        client_id: "client-1"
+      }])
+      for (const { tokens } of processes) {
+        const got = Either.getOrThrow(yield* tokens)
+        expect(got && Redacted.value(got.access)).toBe("token-1")
+      }
+      expect(yield* kept(folder)).toEqual(["token-1"])
+    }))
+
+  it.scoped("[A2] of a machine are asked for again before they end, with its credentials and for the same", () =>
+    Effect.gen(function*() {
+      const [folder, net] = [yield* state, network()]
+      const machine = { id: "robot", secret: Redacted.make("secret"), issuer: login }
+      const { renew, signIn, tokens } = yield* make(folder, net, {
+        method: "credentials",
+        client: machine,
+        scope: "read"
+      })
+      expect(yield* renew).toEqual(Either.right(true))
+      yield* TestClock.adjust("3539 seconds")
+      const first = Either.getOrThrow(yield* tokens)
+      expect(first && Redacted.value(first.access)).toBe("token-1")
+      yield* TestClock.adjust("1 second")
+      const before = net.asked.length
+      const second = Either.getOrThrow(yield* tokens)
+      expect(second && Redacted.value(second.access)).toBe("token-2")
+      expect(net.asked.slice(before).map(({ url }) => url)).toEqual([`${login}/token`])
+      const form = { grant_type: "client_credentials", scope: "read", resource: server }
+      expect(net.forms(`${login}/token`)).toEqual([form, form])
+      expect(net.asked.at(-1)?.headers.get("authorization")).toBe(
+        `Basic ${Buffer.from("robot:secret").toString("base64")}`
+      )
+      expect(yield* kept(folder)).toEqual(["token-2"])
+      expect(yield* signIn.state).toEqual({
+        _tag: "SignedIn",
+        issuer: login,
+        scope: "read",
+        expiresAt: (3540 + 3600) * 1000,
+        renewable: true
+      })
+    }))
+
+  it.scoped("[A2] that cannot be renewed any more are not used and not kept", () =>
+    Effect.gen(function*() {
+      const folder = yield* state
+      yield* keep(folder, { grants: [grant({ refresh, expiresAt: 60_000 })] })
+      const net = network().at(`${login}/token`, () => json(400, { error: "invalid_grant" }))
+      const { tokens } = yield* make(folder, net)
+      expect(Either.getOrThrow(yield* tokens)).toMatchObject({ refresh })
+      yield* TestClock.adjust("59 seconds")
+      expect(yield* tokens).toEqual(Either.right(undefined))
+      expect([net.forms(`${login}/token`).length, yield* kept(folder)]).toEqual([1, []])
+    }))
+
+  it.scoped("[A1] of a machine need the id of its client, before which nothing is asked for", () =>
+    Effect.gen(function*() {
+      const net = network()
+      const { renew, signIn } = yield* make(yield* state, net, { method: "credentials", client: {} })
+      const outcome = yield* renew
+      expect(Either.isLeft(outcome) && outcome.left).toMatchObject({
+        detail: "a sign-in with client credentials needs the id of a client"
+      })
+      expect(yield* signIn.state).toEqual({
+        _tag: "Refused",
+        detail: "a sign-in with client credentials needs the id of a client"
+      })
+      expect(net.forms(`${login}/token`)).toEqual([])
+    }))
+})
+
+describe("a login on another device that a process has left", () => {
+  it.scoped("[A4] is gone on with by the next one, with the same code", () =>
+    Effect.gen(function*() {
+      let devices = 0
+      const net = network().at(`${login}/device`, () =>
+        json(200, {
+          device_code: `device-${++devices}`,
+          user_code: `CODE-${devices}`,
+          verification_uri: `${login}/activate`,
+          expires_in: 600
+        }))
+      const folder = yield* state
+      const options = { method: "device" } as const
+      yield* Effect.scoped(Effect.flatMap(make(folder, net, options), ({ renew }) => renew))
+      const { renew, signIn } = yield* make(folder, net, options)
+      yield* renew
+      expect(yield* signIn.state).toMatchObject({
+        _tag: "LoginNeeded",
+        userCode: "CODE-1",
+        address: `${login}/activate`
+      })
+      const done = signIn.changes.pipe(Stream.filter(({ _tag }) => _tag === "SignedIn"), Stream.runHead)
+      yield* Effect.raceFirst(
+        done,
+        Effect.forever(Effect.zipRight(
+          TestClock.adjust("1 second"),
+          Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+        ))
+      )
+      expect(devices).toBe(1)
+      expect(net.forms(`${login}/token`)).toEqual([{
+        grant_type: "urn:ietf:params:oauth:grant-type:device_code",
+        device_code: "device-1",
+        client_id: `registered at ${login}`,
+        resource: server
+      }])
+    }))
+})

@@ -1,0 +1,529 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import { Effect, Redacted } from "effect"
+import { chmodSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { isAddress, isSecure } from "../src/addresses.js"
+import { ask, endpoint, property, refusal } from "../src/ask.js"
+import * as Browser from "../src/Browser.js"
+import * as Challenge from "../src/Challenge.js"
+import * as Client from "../src/Client.js"
+import * as Discovery from "../src/Discovery.js"
+import { quoted, reasonOf } from "../src/Failures.js"
+import * as Grant from "../src/Grant.js"
+import { isSameIssuer } from "../src/Metadata.js"
+import { page } from "../src/page.js"
+import { placesFor } from "../src/places.js"
+import * as RefusedLogin from "../src/RefusedLogin.js"
+import * as scopes from "../src/scopes.js"
+import * as State from "../src/State.js"
+import * as Signer from "./support/Signer.js"
+import { json, StubNetwork } from "./support/StubNetwork.js"
+
+const inFolder = <A, E>(work: (folder: StateFolder.StateFolder["Type"]) => Effect.Effect<A, E>) =>
+  Effect.flatMap(
+    Signer.folder,
+    (path) => Effect.flatMap(StateFolder.StateFolder, work).pipe(Effect.provide(StateFolder.layerAt(path)))
+  )
+
+describe("what a refusal says", () => {
+  const read = (challenge: string | undefined) => Challenge.read({ status: 401, challenge })
+
+  it("[A1] scope and metadata are read, quoted or not, in any case, and only whole parameters", () => {
+    expect(read(`Bearer scope="a b", resource_metadata="https://a.example/m"`)).toEqual({
+      status: 401,
+      scope: "a b",
+      metadata: new URL("https://a.example/m")
+    })
+    expect(read("bearer SCOPE=a,Resource_Metadata = https://a.example/m")).toMatchObject({
+      scope: "a",
+      metadata: new URL("https://a.example/m")
+    })
+    expect(read(`Bearer scope=""`).scope).toBe("")
+    const other = read(`Bearer xscope="a", other_resource_metadata="https://a.example/m"`)
+    expect([other.scope, other.metadata]).toEqual([undefined, undefined])
+    expect(read("Bearer resource_metadata=no-address").metadata).toBeUndefined()
+    expect(read(undefined)).toEqual({ status: 401, scope: undefined, metadata: undefined })
+    expect(Challenge.read({ status: 403, challenge: "Bearer" }).status).toBe(403)
+    expect(Challenge.none).toEqual({ status: 401, scope: undefined, metadata: undefined })
+  })
+})
+
+describe("which addresses may get secrets", () => {
+  it("[X2] https anywhere, http on this machine only", () => {
+    const secure = [
+      "https://a.example",
+      "http://localhost:1",
+      "http://a.localhost",
+      "http://127.0.0.1",
+      "http://127.9.9.9",
+      "http://[::1]:5"
+    ]
+    const open = [
+      "http://a.example",
+      "http://localhost.example",
+      "http://127.0.0.1.example",
+      "http://10.0.0.1",
+      "ftp://localhost",
+      "http://evillocalhost"
+    ]
+    expect(secure.filter((one) => !isSecure(new URL(one)))).toEqual([])
+    expect(open.filter((one) => isSecure(new URL(one)))).toEqual([])
+    expect([isAddress("https://a.example"), isAddress("http://a.example"), isAddress("a.example")]).toEqual([
+      true,
+      false,
+      false
+    ])
+  })
+
+  it.effect("[A1] an endpoint that cannot be used is named without its query", () =>
+    Effect.gen(function*() {
+      const detail = (value: unknown) =>
+        Effect.map(Effect.flip(endpoint(value, "token endpoint")), (error) => error.detail)
+      for (const value of [undefined, 1, "", "no address"]) {
+        expect(yield* detail(value)).toBe("the authorization server names no valid token endpoint")
+      }
+      expect(yield* detail("http://a.example/token?key=secret")).toBe(
+        "the authorization server names a token endpoint that is not https, to which nothing is sent: http://a.example/token"
+      )
+      expect((yield* endpoint("https://a.example/t", "x")).href).toBe("https://a.example/t")
+    }))
+
+  it("[A1] an issuer is the same with and without one slash", () => {
+    const same = [["https://a", "https://a"], ["https://a/", "https://a"], ["https://a/b", "https://a/b/"]] as const
+    const other = [["https://a", "https://b"], ["https://a", "https://a/b"], ["https://a//", "https://a"]] as const
+    expect([...same, ...other].map(([a, b]) => isSameIssuer(a, b))).toEqual([true, true, true, false, false, false])
+  })
+})
+
+describe("requests for a sign-in", () => {
+  const answer = (response: () => Response | Promise<Response>) =>
+    ask(async () => response(), new URL("https://a.example/x?secret=1"), {})
+
+  it.effect("[A2] what passes by itself is told from what does not", () =>
+    Effect.gen(function*() {
+      for (const status of [408, 425, 429, 500, 502, 599]) {
+        expect(yield* Effect.flip(answer(() => json(status, {})))).toMatchObject({
+          _tag: "Later",
+          detail: `https://a.example/x is not ready: HTTP ${status}`
+        })
+      }
+      for (const status of [200, 201, 400, 401, 403, 404, 407, 409, 424, 426, 428, 430, 499]) {
+        expect(yield* answer(() => json(status, { a: 1 }))).toEqual({ status, ok: status < 300, json: { a: 1 } })
+      }
+      expect(yield* answer(() => new Response("<p>"))).toEqual({ status: 200, ok: true, json: undefined })
+      expect(
+        yield* Effect.flip(
+          answer(() => Promise.reject(new TypeError("fetch failed", { cause: new Error("ECONNREFUSED") })))
+        )
+      )
+        .toMatchObject({ _tag: "Later", detail: "https://a.example/x cannot be reached: ECONNREFUSED" })
+    }))
+
+  it.live("[A3] a request that nobody waits for any more is given up, and each has a limit", () =>
+    Effect.gen(function*() {
+      let signal: AbortSignal | null | undefined
+      const limits: Array<number> = []
+      const timeout = AbortSignal.timeout
+      AbortSignal.timeout = (millis) => {
+        limits.push(millis)
+        return timeout.call(AbortSignal, millis)
+      }
+      yield* Effect.addFinalizer(() => Effect.sync(() => void (AbortSignal.timeout = timeout)))
+      const never = ask(
+        (_, init) => {
+          signal = init?.signal
+          return new Promise<Response>(() => {})
+        },
+        new URL("https://a.example"),
+        {}
+      )
+      yield* Effect.timeout(never, "10 millis").pipe(Effect.ignore)
+      expect(signal?.aborted).toBe(true)
+      expect(limits).toEqual([30_000])
+    }).pipe(Effect.scoped))
+
+  it("[A1] an error of OAuth is told with its code, in one line of bearable length", () => {
+    const detail = (json: unknown) => refusal("it gives no token", { status: 400, ok: false, json })
+    expect(detail({ error: "invalid_grant", error_description: "used\u001b[2J\n twice" })).toMatchObject({
+      _tag: "Refused",
+      code: "invalid_grant",
+      detail: "it gives no token: invalid_grant: used twice"
+    })
+    expect(detail({ error: "", error_description: "why" })).toMatchObject({
+      code: "",
+      detail: "it gives no token: why"
+    })
+    for (const none of [undefined, null, "text", [], { error: 1 }]) {
+      expect(detail(none)).toMatchObject({ code: undefined, detail: "it gives no token: HTTP 400" })
+    }
+    expect(detail({ error: "e".repeat(500) }).detail.length).toBeLessThan(200)
+    expect([property(null, "a"), property("a", "length"), property({ a: 1 }, "a")]).toEqual([undefined, undefined, 1])
+  })
+
+  it("[X3] words of others are one line, and not long", () => {
+    expect(quoted("  a\u0000\u200b\n\tb  ")).toBe("a b")
+    expect(quoted("a".repeat(160))).toBe("a".repeat(160))
+    expect(quoted("a".repeat(161))).toBe(`${"a".repeat(159)}…`)
+    expect(reasonOf("x\ny")).toBe("x y")
+    expect(reasonOf(new Error("outer", { cause: new Error("inner") }))).toBe("inner")
+    expect(reasonOf(new Error("outer", { cause: new Error("") }))).toBe("outer")
+    expect(reasonOf(new Error("outer", { cause: "text" }))).toBe("outer")
+    expect(reasonOf(new RangeError(""))).toBe("RangeError")
+  })
+})
+
+describe("where to log in", () => {
+  const server = new URL("https://mcp.example/mcp")
+  const login = "https://login.example"
+  const discover = (network: StubNetwork, challenge: Partial<Challenge.Challenge> = {}, known?: string, url = server) =>
+    Effect.either(Discovery.discover(network.fetch, url, { ...Challenge.none, ...challenge }, known))
+  const wellKnown = "https://mcp.example/.well-known/oauth-protected-resource"
+
+  it.effect("[A1] metadata are looked for where the refusal says, then at the server's path, then at its origin, once each", () =>
+    Effect.gen(function*() {
+      const network = new StubNetwork()
+      yield* discover(network, { metadata: new URL("https://mcp.example/named") })
+      const asked = () => network.asked.map(({ url }) => url)
+      expect(asked().slice(0, 3)).toEqual(["https://mcp.example/named", `${wellKnown}/mcp`, wellKnown])
+      network.asked.length = 0
+      yield* discover(network, { metadata: new URL(`${wellKnown}/mcp`) })
+      expect(asked().filter((url) => url.startsWith(wellKnown))).toEqual([`${wellKnown}/mcp`, wellKnown])
+      network.asked.length = 0
+      yield* discover(network, {}, undefined, new URL("https://mcp.example/"))
+      expect(asked().filter((url) => url.startsWith(wellKnown))).toEqual([wellKnown])
+      expect(
+        network.asked.every(({ headers, method }) => method === "GET" && headers.get("accept") === "application/json")
+      ).toBe(true)
+    }))
+
+  it.effect("[A1] metadata by plain http, or that are no metadata, start no login", () =>
+    Effect.gen(function*() {
+      const plain = yield* discover(new StubNetwork(), { metadata: new URL("http://mcp.example/named") })
+      expect(plain).toMatchObject({ left: { _tag: "Refused", detail: expect.stringContaining("that is not https") } })
+      for (const broken of [{ authorization_servers: "x" }, { scopes_supported: [1] }, { resource: 1 }]) {
+        const network = new StubNetwork().authServer(login).resource(server.href, login, broken)
+        expect(yield* discover(network)).toMatchObject({
+          left: { _tag: "Refused", detail: expect.stringContaining("is not valid") }
+        })
+      }
+      for (const issuer of ["http://login.example", "no address"]) {
+        const network = new StubNetwork().resource(server.href, issuer)
+        expect(yield* discover(network)).toMatchObject({
+          left: { _tag: "Refused", detail: expect.stringContaining("issuer") }
+        })
+      }
+      const none = new StubNetwork().resource(server.href, login)
+      expect(yield* discover(none)).toMatchObject({
+        left: { _tag: "Refused", detail: expect.stringContaining("has no metadata") }
+      })
+      const other = new StubNetwork().authServer(login, { issuer: "https://evil.example" }).resource(server.href, login)
+      expect(yield* discover(other)).toMatchObject({
+        left: { _tag: "Refused", detail: expect.stringContaining("calls itself https://evil.example") }
+      })
+      const invalid = new StubNetwork().authServer(login, { token_endpoint: undefined }).resource(server.href, login)
+      expect(yield* discover(invalid)).toMatchObject({
+        left: { _tag: "Refused", detail: expect.stringContaining("is not valid") }
+      })
+    }))
+
+  it.effect("[A2] what is out of reach for a while is no reason to believe that there is none", () =>
+    Effect.gen(function*() {
+      const resource = new StubNetwork().at(`${wellKnown}/mcp`, () => json(503, {}))
+      expect(yield* discover(resource)).toMatchObject({ left: { _tag: "Later" } })
+      const issuer = new StubNetwork().resource(server.href, login)
+        .at(`${login}/.well-known/oauth-authorization-server`, () => Promise.reject(new Error("away")))
+      expect(yield* discover(issuer)).toMatchObject({ left: { _tag: "Later" } })
+      // One that answers is enough.
+      const one = new StubNetwork().authServer(login).resource(server.href, login)
+      const named = yield* discover(one.at("https://mcp.example/named", () => json(503, {})), {
+        metadata: new URL("https://mcp.example/named")
+      })
+      expect(named).toMatchObject({ right: { issuer: login, isGuessed: false } })
+    }))
+
+  it.effect("[A1] a server that says nothing of itself is its own, as in 2025-03-26; not another origin", () =>
+    Effect.gen(function*() {
+      const guessed = yield* discover(new StubNetwork())
+      expect(guessed).toMatchObject({
+        right: {
+          issuer: "https://mcp.example",
+          isGuessed: true,
+          resource: undefined,
+          metadata: {
+            authorization_endpoint: "https://mcp.example/authorize",
+            token_endpoint: "https://mcp.example/token",
+            registration_endpoint: "https://mcp.example/register",
+            code_challenge_methods_supported: ["S256"]
+          }
+        }
+      })
+      const page = new StubNetwork().at(`${wellKnown}/mcp`, { hello: "world" }).authServer("https://mcp.example")
+      expect(yield* discover(page)).toMatchObject({ right: { issuer: "https://mcp.example", isGuessed: false } })
+      for (const issuer of ["https://evil.example", "no address"]) {
+        const network = new StubNetwork().authServer("https://mcp.example", { issuer })
+        expect(yield* discover(network)).toMatchObject({
+          left: { _tag: "Refused", detail: expect.stringContaining("another authorization server") }
+        })
+      }
+      const unnamed = new StubNetwork().authServer("https://mcp.example")
+        .resource(server.href, "", { authorization_servers: undefined, scopes_supported: ["a"] })
+      expect(yield* discover(unnamed)).toMatchObject({ right: { resource: server.href, scopes: ["a"] } })
+    }))
+
+  it.effect("[A1] of several issuers the known one is taken, otherwise the first", () =>
+    Effect.gen(function*() {
+      const network = new StubNetwork().authServer(login).authServer("https://b.example")
+        .resource(server.href, "", { authorization_servers: [login, "https://b.example"], scopes_supported: ["s"] })
+      expect(yield* discover(network)).toMatchObject({ right: { issuer: login, scopes: ["s"] } })
+      expect(yield* discover(network, {}, "https://b.example")).toMatchObject({
+        right: { issuer: "https://b.example" }
+      })
+      expect(yield* discover(network, {}, "https://c.example")).toMatchObject({ right: { issuer: login } })
+    }))
+})
+
+describe("which rights are asked for", () => {
+  it("[A1] what is configured, or refused, or listed, in this order; with those there were for more", () => {
+    const from = {
+      configured: undefined,
+      challenge: undefined,
+      resource: undefined,
+      server: undefined,
+      before: undefined
+    }
+    expect(scopes.wanted(from)).toBeUndefined()
+    expect(scopes.wanted({ ...from, resource: ["r", "s"] })).toBe("r s")
+    expect(scopes.wanted({ ...from, challenge: "c", resource: ["r"] })).toBe("c")
+    expect(scopes.wanted({ ...from, configured: "x", challenge: "c", resource: ["r"] })).toBe("x")
+    expect(scopes.wanted({ ...from, configured: "x", challenge: "c", before: "b" })).toBe("b x c")
+    expect(scopes.wanted({ ...from, before: "", challenge: "c" })).toBe("c")
+    expect(scopes.wanted({ ...from, configured: " ", challenge: "", resource: ["r"] })).toBe("r")
+  })
+
+  it("[A1] offline_access is added where the authorization server knows it, and something is asked for", () => {
+    const from = { configured: "a", challenge: undefined, resource: undefined, before: undefined }
+    expect(scopes.wanted({ ...from, server: ["offline_access"] })).toBe("a offline_access")
+    expect(scopes.wanted({ ...from, server: ["other"] })).toBe("a")
+    expect(scopes.wanted({ ...from, configured: undefined, server: ["offline_access"] })).toBeUndefined()
+    expect(scopes.split(" a  b\ta ")).toEqual(["a", "b"])
+    expect([scopes.union(undefined, ""), scopes.union("a b", "b c")]).toEqual([undefined, "a b c"])
+    expect([
+      scopes.covers("a b", "a"),
+      scopes.covers("a", "a b"),
+      scopes.covers(undefined, undefined),
+      scopes.covers(undefined, "a")
+    ])
+      .toEqual([true, false, true, false])
+  })
+})
+
+describe("what is kept", () => {
+  const grant = (changes: Partial<Grant.Grant> = {}): Grant.Grant => ({
+    server: "https://a.example/mcp",
+    account: "default",
+    issuer: "https://i.example",
+    method: "browser",
+    metadata: { issuer: "https://i.example", token_endpoint: "https://i.example/token" },
+    client: { origin: "registered", id: "c", redirects: [] },
+    access: Redacted.make("access"),
+    obtainedAt: 1,
+    ...changes
+  })
+
+  it.scoped("[A2] the newest tokens of a server and an account are found, and others stay", () =>
+    inFolder((folder) =>
+      Effect.gen(function*() {
+        const kept = Grant.grants(folder)
+        const [old, young] = [grant({ obtainedAt: 1 }), grant({ issuer: "https://j.example", obtainedAt: 2 })]
+        yield* kept.set(Grant.key(young), young)
+        yield* kept.set(Grant.key(old), old)
+        const others = [grant({ account: "work" }), grant({ server: "https://b.example/mcp" })]
+        for (const other of others) yield* Grant.save(kept, other)
+        const find = (server: string, account: string) =>
+          Effect.map(Grant.find(kept, server, account), (one) => one?.issuer)
+        expect(yield* find("https://a.example/mcp", "default")).toBe("https://j.example")
+        expect(yield* find("https://a.example/mcp", "nobody")).toBeUndefined()
+        expect(yield* find("https://c.example/mcp", "default")).toBeUndefined()
+        // Those of another authorization server go with new ones, and only those.
+        yield* Grant.save(kept, grant({ issuer: "https://k.example", obtainedAt: 3 }))
+        expect((yield* kept.entries).map(([, { account, issuer, server }]) => [server, account, issuer]).toSorted())
+          .toEqual([
+            ["https://a.example/mcp", "default", "https://k.example"],
+            ["https://a.example/mcp", "work", "https://i.example"],
+            ["https://b.example/mcp", "default", "https://i.example"]
+          ])
+      })
+    ))
+
+  it("[A2] tokens are the same by their text", () => {
+    expect(Grant.isSame(grant(), grant({ obtainedAt: 9 }))).toBe(true)
+    expect(Grant.isSame(grant(), grant({ access: Redacted.make("other") }))).toBe(false)
+    expect([Grant.isSame(undefined, undefined), Grant.isSame(undefined, grant()), Grant.isSame(grant(), undefined)])
+      .toEqual([
+        true,
+        false,
+        false
+      ])
+  })
+
+  it.scoped("[A4] a refusal counts for what asks for as much, at the same place, until it is over", () =>
+    inFolder((folder) =>
+      Effect.gen(function*() {
+        const refused: RefusedLogin.RefusedLogin = {
+          server: "https://a.example/mcp",
+          account: "default",
+          issuer: "https://i.example",
+          method: "browser",
+          scope: "a",
+          detail: "no",
+          until: 1000
+        }
+        yield* RefusedLogin.save(folder, refused)
+        const find = (changes: Partial<RefusedLogin.Wanted> = {}) =>
+          Effect.map(RefusedLogin.find(folder, { ...refused, ...changes }), (one) => one?.detail)
+        expect(yield* find()).toBe("no")
+        expect(yield* find({ scope: "a b" })).toBe("no")
+        const others: ReadonlyArray<Partial<RefusedLogin.Wanted>> = [
+          { scope: "b" },
+          { scope: undefined },
+          { server: "https://b.example/mcp" },
+          { account: "work" },
+          { issuer: "https://j.example" },
+          { method: "device" }
+        ]
+        for (const other of others) expect([other, yield* find(other)]).toEqual([other, undefined])
+        // The order of scopes is none.
+        yield* RefusedLogin.save(folder, { ...refused, scope: "c b", detail: "one" })
+        yield* RefusedLogin.save(folder, { ...refused, scope: "b c", detail: "two" })
+        expect(yield* find({ scope: "b c" })).toBe("two")
+        yield* RefusedLogin.forget(folder, ({ scope }) => scope === "b c")
+        expect(yield* find({ scope: "b c" })).toBeUndefined()
+        expect(yield* find()).toBe("no")
+        yield* RefusedLogin.save(folder, { ...refused, until: 0 })
+        expect(yield* find()).toBeUndefined()
+        expect(RefusedLogin.lifetime).toBe(600_000)
+      })
+    ))
+
+  it.scoped("[A2] a registered client is forgotten alone", () =>
+    inFolder((folder) =>
+      Effect.gen(function*() {
+        const client: Client.Client = { origin: "registered", id: "c", redirects: [] }
+        const owner = { issuer: "i", server: "s", account: "a" }
+        const kept = Client.registered(folder)
+        const owners = [owner, { ...owner, issuer: "j" }, { ...owner, server: "t" }, { ...owner, account: "b" }]
+        for (const one of owners) yield* kept.set(Client.key(one), client)
+        expect(yield* kept.entries).toHaveLength(4)
+        yield* Client.forget(folder, owner)
+        expect(yield* kept.entries).toHaveLength(3)
+      })
+    ))
+})
+
+describe("what a person sees of a sign-in", () => {
+  it("[A3] each state in one line, and what there is to do", () => {
+    const needed: State.State = {
+      _tag: "LoginNeeded",
+      address: "https://a.example/x",
+      userCode: undefined,
+      until: 0,
+      stepUp: false
+    }
+    const states: ReadonlyArray<readonly [State.State, string, boolean, boolean]> = [
+      [{ _tag: "NotAsked" }, "no login asked for", false, false],
+      [
+        { _tag: "SignedIn", issuer: "https://i", scope: undefined, expiresAt: undefined, renewable: false },
+        "signed in at https://i",
+        false,
+        false
+      ],
+      [needed, "a login is needed: open https://a.example/x", true, true],
+      [{ ...needed, userCode: "AB" }, "a login is needed: open https://a.example/x and enter the code AB", true, true],
+      [
+        { ...needed, stepUp: true },
+        "the server requires more scopes than the last login granted: open https://a.example/x",
+        true,
+        false
+      ],
+      [{ _tag: "Later", detail: "away" }, "away", false, false],
+      [{ _tag: "Refused", detail: "no" }, "no", true, true]
+    ]
+    for (const [state, line, isToDo, isBlocking] of states) {
+      expect([State.show(state), State.toDo(state), State.isBlocking(state)]).toEqual([
+        line,
+        isToDo ? line : undefined,
+        isBlocking
+      ])
+    }
+  })
+
+  it("[A4] the page shows texts of others as texts", () => {
+    const shown = page(`<script>"'&`, false)
+    expect(shown).toContain("&#60;script&#62;&#34;&#39;&#38;")
+    expect(shown).not.toContain("<script>")
+    expect([page("", true).includes("<h1>Signed in"), page("", false).includes("<h1>Not signed in")]).toEqual([
+      true,
+      true
+    ])
+  })
+})
+
+describe("where a browser returns", () => {
+  it("[A1] ports are the same for a server, in a range, and a chosen one is the only one", () => {
+    const id = StateFolder.key("https://a.example/mcp", "default")
+    const places = placesFor(id)
+    expect(places).toEqual(placesFor(id))
+    expect(places).toHaveLength(5)
+    expect(places.at(-1)?.port).toBe(0)
+    expect(new Set(places.map(({ port }) => port)).size).toBe(5)
+    for (const { host, path, port } of places.slice(0, -1)) {
+      expect([host, path, port >= 20_000 && port < 32_000]).toEqual(["localhost", "/callback", true])
+    }
+    expect(placesFor(StateFolder.key("https://b.example/mcp", "default"))[0]?.port).not.toBe(places[0]?.port)
+    for (const id of ["00000000", "ffffffff", "00002edf"]) {
+      expect(placesFor(id).slice(0, -1).every(({ port }) => port >= 20_000 && port < 32_000)).toBe(true)
+    }
+    expect(placesFor(id, { host: "127.0.0.1", port: 8080, path: "/back" })).toEqual([{
+      host: "127.0.0.1",
+      port: 8080,
+      path: "/back"
+    }])
+  })
+})
+
+describe("the browser", () => {
+  it("[A4] is opened on a terminal or when asked for, and never under CI", () => {
+    const isOpened = (asked: boolean | undefined, terminal: boolean, CI?: string) =>
+      Browser.choose(asked, terminal, CI === undefined ? {} : { CI }) !== undefined
+    expect([isOpened(undefined, true), isOpened(undefined, false), isOpened(true, false), isOpened(false, true)])
+      .toEqual([
+        true,
+        false,
+        true,
+        false
+      ])
+    for (const no of ["true", "1", "yes"]) expect(isOpened(true, true, no)).toBe(false)
+    for (const none of ["", "0", "false", "FALSE"]) expect(isOpened(true, true, none)).toBe(true)
+  })
+
+  it.skipIf(process.platform === "win32")(
+    "[A4] only addresses of the web are opened, by the first command that works, and no shell sees them",
+    () =>
+      Effect.gen(function*() {
+        const address = "https://a.example/?a=$(false)&b"
+        const fits = join(yield* Signer.folder, "fits")
+        writeFileSync(fits, `#!/bin/sh\n[ "$#" = 1 ] && [ "$1" = '${address}' ]\n`)
+        chmodSync(fits, 0o755)
+        const open = (BROWSER: string, to = address) => Browser.system({ BROWSER }).open(to)
+        expect(yield* open(fits)).toBe(true)
+        expect(yield* open(`${fits} %s`)).toBe(true)
+        expect(yield* open(`${fits} more %s`)).toBe(false)
+        expect(yield* open("false")).toBe(false)
+        expect(yield* open(`/no/such/browser: :false:${fits}`)).toBe(true)
+        for (const other of ["file:///etc/passwd", "javascript:alert(1)", "-x", " https://a.example"]) {
+          expect(yield* open("true", other)).toBe(false)
+        }
+      }).pipe(Effect.scoped, Effect.runPromise)
+  )
+})

@@ -1,0 +1,687 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import { Clock, Duration, Effect, Either, Fiber, Redacted, TestClock } from "effect"
+import { generateKeyPairSync } from "node:crypto"
+import { writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { join } from "node:path"
+import * as Client from "../src/Client.js"
+import type { Discovered } from "../src/Discovery.js"
+import * as Grant from "../src/Grant.js"
+import * as Login from "../src/Login.js"
+import type * as PendingLogin from "../src/PendingLogin.js"
+import { placesFor } from "../src/places.js"
+import * as Registration from "../src/Registration.js"
+import * as SignIn from "../src/SignIn.js"
+import * as TokenEndpoint from "../src/TokenEndpoint.js"
+import * as Signer from "./support/Signer.js"
+import { json, StubNetwork } from "./support/StubNetwork.js"
+
+const server = "https://mcp.example/mcp"
+const login = "https://login.example"
+
+const metadataOf = (more: Partial<Discovered["metadata"]> = {}): Discovered["metadata"] => ({
+  issuer: login,
+  authorization_endpoint: `${login}/authorize`,
+  token_endpoint: `${login}/token`,
+  registration_endpoint: `${login}/register`,
+  device_authorization_endpoint: `${login}/device`,
+  response_types_supported: ["code"],
+  code_challenge_methods_supported: ["S256"],
+  ...more
+})
+
+const discoveredOf = (more: Partial<Discovered> = {}): Discovered => ({
+  issuer: login,
+  metadata: metadataOf(),
+  resource: server,
+  isGuessed: false,
+  scopes: undefined,
+  ...more
+})
+
+const clientOf = (more: Partial<Client.Client> = {}): Client.Client => ({
+  origin: "registered",
+  id: "a client",
+  redirects: [],
+  ...more
+})
+
+const detailOf = (outcome: Either.Either<unknown, { readonly detail: string }>) =>
+  Either.isLeft(outcome) ? outcome.left.detail : "none"
+
+describe("the token endpoint", () => {
+  const ask = (client: Client.Client, methods?: ReadonlyArray<string>, signingKey?: Client.SigningKey) =>
+    Effect.gen(function*() {
+      const network = new StubNetwork().authServer(login)
+      const metadata = metadataOf({ token_endpoint_auth_methods_supported: methods })
+      const asker = { fetch: network.fetch, metadata, client, signingKey, resource: server }
+      const outcome = yield* Effect.either(
+        TokenEndpoint.tokens(asker, { grant_type: "refresh_token", scope: undefined, refresh_token: "r" })
+      )
+      const [asked] = network.asked
+      const [form] = network.forms(`${login}/token`)
+      return { outcome, form, authorization: asked?.headers.get("authorization"), asked }
+    })
+
+  it.effect("[A1] a client shows who it is as was agreed, and each of its texts is encoded", () =>
+    Effect.gen(function*() {
+      const secret = Redacted.make("s:e c+ä")
+      const basic = (id: string, text: string) => `Basic ${Buffer.from(`${id}:${text}`).toString("base64")}`
+      const withSecret = clientOf({ id: "a:b", secret })
+      expect(yield* ask(withSecret)).toMatchObject({
+        authorization: basic("a%3Ab", "s%3Ae+c%2B%C3%A4"),
+        form: { grant_type: "refresh_token" }
+      })
+      expect((yield* ask(withSecret)).form).not.toHaveProperty("client_id")
+      const posted = yield* ask(withSecret, ["client_secret_post"])
+      expect(posted).toMatchObject({ authorization: null, form: { client_id: "a:b", client_secret: "s:e c+ä" } })
+      expect(
+        yield* ask({ ...withSecret, authentication: "client_secret_post" }, [
+          "client_secret_post",
+          "client_secret_basic"
+        ])
+      ).toMatchObject({
+        authorization: null,
+        form: { client_secret: "s:e c+ä" }
+      })
+      const open = yield* ask(clientOf())
+      expect(open).toMatchObject({
+        authorization: null,
+        form: { client_id: "a client", refresh_token: "r", resource: server }
+      })
+      expect(open.form).not.toHaveProperty("client_secret")
+      expect(open.form).not.toHaveProperty("scope")
+      const silent = yield* ask(clientOf({ secret, authentication: "none" }), ["none"])
+      expect(silent.authorization).toBeNull()
+      expect(silent.form).not.toHaveProperty("client_secret")
+      expect(open.asked).toMatchObject({ method: "POST" })
+      expect(open.asked?.headers.get("content-type")).toBe("application/x-www-form-urlencoded")
+      expect(open.asked?.headers.get("accept")).toBe("application/json")
+    }))
+
+  it.scoped("[A1] a key signs in place of a secret; one that cannot be read or used is told", () =>
+    Effect.gen(function*() {
+      const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
+      const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString()
+      const key = { key: Redacted.make(pem), algorithm: "ES256" }
+      const signed = yield* ask(clientOf({ secret: Redacted.make("s") }), undefined, key)
+      expect(signed).toMatchObject({
+        authorization: null,
+        form: { client_assertion_type: expect.stringContaining("jwt-bearer") }
+      })
+      expect(signed.form).not.toHaveProperty("client_secret")
+      const claims = JSON.parse(
+        Buffer.from(signed.form?.["client_assertion"]?.split(".")[1] ?? "", "base64url").toString()
+      )
+      expect(claims).toMatchObject({ iss: "a client", sub: "a client", aud: login })
+      const file = join(yield* Signer.folder, "key.pem")
+      expect(detailOf((yield* ask(clientOf(), undefined, { file, algorithm: "ES256" })).outcome)).toContain(
+        `the private key ${file} cannot be read`
+      )
+      writeFileSync(file, pem)
+      expect((yield* ask(clientOf(), undefined, { file, algorithm: "ES256" })).form).toHaveProperty("client_assertion")
+      // What is kept of a client names its file.
+      expect((yield* ask(clientOf({ signing: { file, algorithm: "ES256" } }))).form).toHaveProperty("client_assertion")
+      const wrong = yield* ask(clientOf(), undefined, { key: Redacted.make("no key"), algorithm: "ES256" })
+      expect(detailOf(wrong.outcome)).toContain("the private key cannot sign with ES256")
+      expect(wrong.asked).toBeUndefined()
+    }))
+
+  it.effect("[A2] tokens live from when they came, if they say how long", () =>
+    Effect.gen(function*() {
+      yield* TestClock.adjust("1 hour")
+      const network = new StubNetwork()
+      const asker = {
+        fetch: network.fetch,
+        metadata: metadataOf(),
+        client: clientOf(),
+        signingKey: undefined,
+        resource: undefined
+      }
+      const answers = [
+        [{ expires_in: 60 }, 3_660_000],
+        [{ expires_in: "60" }, 3_660_000],
+        [{ expires_in: null }, undefined],
+        [{}, undefined]
+      ] as const
+      for (const [more, expiresAt] of answers) {
+        network.at(`${login}/token`, {
+          access_token: "a",
+          token_type: "Bearer",
+          refresh_token: "r",
+          scope: "s",
+          ...more
+        })
+        const tokens = yield* TokenEndpoint.tokens(asker, { grant_type: "x" })
+        expect(tokens).toMatchObject({ scope: "s", expiresAt })
+        expect([Redacted.value(tokens.access), Redacted.value(tokens.refresh ?? Redacted.make(""))]).toEqual(["a", "r"])
+      }
+      expect(network.forms(`${login}/token`)[0]).not.toHaveProperty("resource")
+      network.at(`${login}/token`, { access_token: "a", token_type: "bearer" })
+      expect(yield* TokenEndpoint.tokens(asker, { grant_type: "x" })).toMatchObject({
+        refresh: undefined,
+        scope: undefined
+      })
+      const away = { ...asker, metadata: metadataOf({ token_endpoint: "http://login.example/token" }) }
+      expect(detailOf(yield* Effect.either(TokenEndpoint.tokens(away, { grant_type: "x" })))).toContain("is not https")
+    }))
+})
+
+describe("the client of a login", () => {
+  const choose = (
+    options: Partial<Parameters<typeof Registration.choose>[0]> = {},
+    network = new StubNetwork().authServer(login)
+  ) =>
+    Effect.map(
+      Effect.either(Registration.choose({
+        fetch: network.fetch,
+        discovered: discoveredOf(),
+        configured: {},
+        kept: undefined,
+        redirect: "http://localhost:1/callback",
+        scope: undefined,
+        now: 1000,
+        ...options
+      })),
+      (outcome) => ({ outcome, network, client: Either.getOrUndefined(outcome) })
+    )
+
+  it.effect("[A1] is the configured one, one with a document, one that was registered, or a new one, in this order", () =>
+    Effect.gen(function*() {
+      const document = "https://lifeline.example/client.json"
+      const withDocuments = discoveredOf({ metadata: metadataOf({ client_id_metadata_document_supported: true }) })
+      const kept = clientOf({ id: "kept", redirects: ["http://localhost:1/callback"] })
+      expect((yield* choose({ configured: { id: "mine", document }, discovered: withDocuments, kept })).client)
+        .toMatchObject({
+          origin: "configured",
+          id: "mine"
+        })
+      const described = yield* choose({ configured: { document }, discovered: withDocuments, kept })
+      expect(described.client).toEqual({ origin: "document", id: document, authentication: "none", redirects: [] })
+      expect((yield* choose({ configured: { document }, kept })).client).toEqual(kept)
+      const fresh = yield* choose()
+      expect(fresh.client).toMatchObject({
+        origin: "registered",
+        id: `registered at ${login}`,
+        redirects: ["http://localhost:1/callback"]
+      })
+      for (const used of [described]) expect(used.network.asked).toEqual([])
+      for (
+        const wrong of [
+          "http://lifeline.example/client.json",
+          "https://lifeline.example",
+          "https://lifeline.example/",
+          "client.json"
+        ]
+      ) {
+        expect(detailOf((yield* choose({ configured: { document: wrong }, discovered: withDocuments })).outcome))
+          .toContain("cannot be a client id")
+      }
+    }))
+
+  it.effect("[A1] one that was registered is used with its redirect, and until it ends", () =>
+    Effect.gen(function*() {
+      const kept = clientOf({ id: "kept", redirects: ["http://localhost:1/callback"] })
+      const idOf = (changes: Partial<Client.Client>) =>
+        Effect.map(choose({ kept: { ...kept, ...changes } }), ({ client }) => client?.id)
+      expect(yield* idOf({})).toBe("kept")
+      expect(yield* idOf({ expiresAt: 1001 })).toBe("kept")
+      expect(yield* idOf({ expiresAt: 1000 })).not.toBe("kept")
+      expect(yield* idOf({ redirects: ["http://localhost:2/callback"] })).not.toBe("kept")
+    }))
+
+  it.effect("[A1] what is registered says what it needs, and no more", () =>
+    Effect.gen(function*() {
+      const sent = (options: Parameters<typeof choose>[0] = {}) =>
+        Effect.map(choose(options), ({ network }) =>
+          JSON.parse(network.asked[0]?.body ?? "{}") as Record<string, unknown>)
+      expect(yield* sent({ scope: "a b" })).toEqual({
+        client_name: "Lifeline",
+        application_type: "native",
+        redirect_uris: ["http://localhost:1/callback"],
+        grant_types: ["authorization_code", "refresh_token", Registration.deviceGrant],
+        response_types: ["code"],
+        scope: "a b"
+      })
+      const plain = yield* sent({
+        discovered: discoveredOf({ metadata: metadataOf({ device_authorization_endpoint: undefined }) })
+      })
+      expect(plain["grant_types"]).toEqual(["authorization_code", "refresh_token"])
+      expect(plain).not.toHaveProperty("scope")
+      const methods = [
+        [["client_secret_post", "none"], "none"],
+        [["client_secret_post", "client_secret_basic"], "client_secret_basic"],
+        [["client_secret_post"], "client_secret_post"],
+        [["private_key_jwt"], undefined]
+      ] as const
+      for (const [token_endpoint_auth_methods_supported, method] of methods) {
+        const body = yield* sent({
+          discovered: discoveredOf({ metadata: metadataOf({ token_endpoint_auth_methods_supported }) })
+        })
+        expect(body["token_endpoint_auth_method"]).toBe(method)
+      }
+    }))
+
+  it.effect("[A1] what was answered is kept; what is no answer is told", () =>
+    Effect.gen(function*() {
+      const answered = (status: number, answer: unknown, discovered = discoveredOf()) =>
+        choose({ discovered }, new StubNetwork().at(`${login}/register`, () => json(status, answer)))
+      const { client } = yield* answered(201, {
+        client_id: "c",
+        client_secret: "s",
+        client_secret_expires_at: 2000,
+        token_endpoint_auth_method: "client_secret_post"
+      })
+      expect(client).toMatchObject({ id: "c", expiresAt: 2_000_000, authentication: "client_secret_post" })
+      expect(Redacted.value(client?.secret ?? Redacted.make(""))).toBe("s")
+      expect((yield* answered(201, { client_id: "c", client_secret_expires_at: 0 })).client).toMatchObject({
+        expiresAt: undefined,
+        secret: undefined
+      })
+      expect(detailOf((yield* answered(200, { id: "c" })).outcome)).toContain(
+        "answers a registration with no client id"
+      )
+      expect(detailOf((yield* answered(400, { error: "no" })).outcome)).toBe(`${login} does not register a client: no`)
+      expect(detailOf((yield* answered(404, {}, discoveredOf({ isGuessed: true }))).outcome)).toBe(
+        `the server wants credentials, and offers no login at ${login}: give it headers`
+      )
+      const closed = discoveredOf({ metadata: metadataOf({ registration_endpoint: undefined }) })
+      expect(detailOf((yield* choose({ discovered: closed })).outcome)).toContain("registers no clients by itself")
+    }))
+})
+
+describe("a login", () => {
+  const request = (network: StubNetwork, more: Partial<Login.Request> = {}): Login.Request => ({
+    fetch: network.fetch,
+    server,
+    account: "default",
+    discovered: discoveredOf(),
+    scope: "a b",
+    configured: {},
+    kept: undefined,
+    method: "browser",
+    places: [{ host: "localhost", port: 0, path: "/callback" }],
+    ...more
+  })
+  const begin = (more: Partial<Login.Request> = {}, network = new StubNetwork().authServer(login)) =>
+    Effect.either(Login.begin(request(network, more)))
+
+  it.scopedLive("[A1] in a browser: its address has all that it needs, and each has a state and a verifier of its own", () =>
+    Effect.gen(function*() {
+      const [one, two] = [Either.getOrThrow(yield* begin()), Either.getOrThrow(yield* begin())]
+      const { login: first } = one
+      const parameters = Object.fromEntries(new URL(first.address).searchParams)
+      expect(first.address.startsWith(`${login}/authorize?`)).toBe(true)
+      expect(parameters).toMatchObject({
+        response_type: "code",
+        client_id: `registered at ${login}`,
+        code_challenge_method: "S256",
+        scope: "a b",
+        resource: server,
+        redirect_uri: one.listener?.redirect
+      })
+      expect(parameters["state"]).toMatch(/^[\w-]{32}$/)
+      expect(first).toMatchObject({
+        opened: false,
+        issuer: login,
+        account: "default",
+        resource: server,
+        way: { _tag: "Browser" }
+      })
+      expect(new URL(two.login.address).searchParams.get("state")).not.toBe(parameters["state"])
+      expect(new URL(two.login.address).searchParams.get("code_challenge")).not.toBe(parameters["code_challenge"])
+      const plain = Either.getOrThrow(
+        yield* begin({ scope: undefined, discovered: discoveredOf({ resource: undefined }) })
+      )
+      const { searchParams } = new URL(plain.login.address)
+      expect([searchParams.has("scope"), searchParams.has("resource")]).toEqual([false, false])
+    }))
+
+  it.scopedLive("[A1] without S256, without codes, or with no free port there is none", () =>
+    Effect.gen(function*() {
+      const refused = (metadata: Partial<Discovered["metadata"]>) =>
+        Effect.map(begin({ discovered: discoveredOf({ metadata: metadataOf(metadata) }) }), detailOf)
+      expect(yield* refused({ code_challenge_methods_supported: undefined })).toContain("PKCE with S256")
+      expect(yield* refused({ code_challenge_methods_supported: ["plain"] })).toContain("PKCE with S256")
+      expect(yield* refused({ response_types_supported: ["token"] })).toContain("offers no login with a code")
+      expect(yield* refused({ response_types_supported: undefined })).toBe("none")
+      expect(yield* refused({ authorization_endpoint: undefined })).toContain("no valid authorization endpoint")
+      const taken = yield* Effect.acquireRelease(
+        Effect.async<ReturnType<typeof createServer>>((resume) => {
+          const http = createServer().listen(0, "127.0.0.1", () => resume(Effect.succeed(http)))
+        }),
+        (http) => Effect.sync(() => http.close())
+      )
+      const { port } = taken.address() as AddressInfo
+      const place = { host: "localhost", port, path: "/callback" }
+      expect(detailOf(yield* begin({ places: [place] }))).toContain(`port ${port} is taken`)
+      const next = yield* begin({ places: [place, { ...place, port: 0 }] })
+      expect(Either.isRight(next)).toBe(true)
+    }))
+
+  const fromDevice = (answer: unknown, status = 200, metadata: Partial<Discovered["metadata"]> = {}) => {
+    const network = new StubNetwork().authServer(login).at(`${login}/device`, () => json(status, answer))
+    return Effect.map(
+      begin({ method: "device", discovered: discoveredOf({ metadata: metadataOf(metadata) }) }, network),
+      (outcome) => ({ outcome, network })
+    )
+  }
+  const device = {
+    device_code: "code",
+    user_code: "AB\u001b[2J-CD",
+    verification_uri: "https://login.example/d",
+    expires_in: 600
+  }
+
+  it.scoped("[A1] on another device: the code and the address are shown, and asked with as often as is wanted", () =>
+    Effect.gen(function*() {
+      yield* TestClock.adjust("1 minute")
+      const { network, outcome } = yield* fromDevice(device)
+      const { listener, login: waiting } = Either.getOrThrow(outcome)
+      expect(listener).toBeUndefined()
+      expect(waiting).toMatchObject({
+        address: "https://login.example/d",
+        until: 660_000,
+        way: { _tag: "Device", userCode: "AB-CD", interval: 5000 }
+      })
+      expect(network.forms(`${login}/device`)).toEqual([{
+        scope: "a b",
+        resource: server,
+        client_id: `registered at ${login}`
+      }])
+      const complete = Either.getOrThrow(
+        (yield* fromDevice({ ...device, interval: 0.1, verification_uri_complete: "https://login.example/d?c=1" }))
+          .outcome
+      )
+      expect(complete.login).toMatchObject({ address: "https://login.example/d?c=1", way: { interval: 1000 } })
+      for (
+        const [answer, status, said] of [
+          [{ error: "no" }, 400, "starts no login on another device: no"],
+          [{ ...device, device_code: 1 }, 200, "starts no login on another device"],
+          [{ ...device, verification_uri: "http://login.example/d" }, 200, "is not https"],
+          [{ ...device, verification_uri: "javascript:alert(1)" }, 200, "is not https"]
+        ] as const
+      ) expect(detailOf((yield* fromDevice(answer, status)).outcome)).toContain(said)
+      expect(detailOf((yield* fromDevice(device, 200, { device_authorization_endpoint: undefined })).outcome))
+        .toContain("log in without --device")
+    }))
+
+  /** Waits for a login on another device, whose token endpoint answers in turn. */
+  const finish = (...answers: ReadonlyArray<readonly [number, unknown]>) =>
+    Effect.gen(function*() {
+      const start = yield* Clock.currentTimeMillis
+      const left = [...answers]
+      const times: Array<number> = []
+      const network = new StubNetwork().at(`${login}/token`, () => {
+        times.push(clock.unsafeCurrentTimeMillis() - start)
+        const [status, answer] = left.shift() ?? [400, { error: "authorization_pending" }]
+        return json(status, answer)
+      })
+      const clock = yield* Clock.clockWith(Effect.succeed)
+      const waiting: PendingLogin.PendingLogin = {
+        server,
+        account: "default",
+        issuer: login,
+        metadata: metadataOf(),
+        client: clientOf(),
+        address: "",
+        until: start + 60_000,
+        opened: false,
+        way: { _tag: "Device", code: Redacted.make("code"), userCode: "", interval: 1000 }
+      }
+      const asker = {
+        fetch: network.fetch,
+        metadata: metadataOf(),
+        client: clientOf(),
+        signingKey: undefined,
+        resource: server
+      }
+      let kept: string | undefined
+      const fiber = yield* Effect.fork(Effect.either(Login.finish(
+        { login: waiting, listener: undefined },
+        asker,
+        ({ access }) => Effect.sync(() => void (kept = Redacted.value(access)))
+      )))
+      for (let seconds = 0; seconds < 61; seconds++) {
+        yield* TestClock.adjust("1 second")
+        // Answers come by real promises.
+        yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
+        yield* Effect.yieldNow()
+      }
+      return { outcome: yield* Fiber.join(fiber), kept, times, network }
+    })
+  const pending = [400, { error: "authorization_pending" }] as const
+  const done = [200, { access_token: "access", token_type: "Bearer" }] as const
+
+  it.effect("[A1] on another device: is asked for until it is done, more slowly where that is wanted", () =>
+    Effect.gen(function*() {
+      const simple = yield* finish(pending, pending, done)
+      expect([simple.kept, simple.times]).toEqual(["access", [1000, 2000, 3000]])
+      expect(simple.network.forms(`${login}/token`)[0]).toMatchObject({
+        grant_type: Registration.deviceGrant,
+        device_code: "code"
+      })
+      const slow = yield* finish(pending, [400, { error: "slow_down" }], pending, done)
+      expect([slow.kept, slow.times]).toEqual(["access", [1000, 2000, 8000, 14_000]])
+      const away = yield* finish([503, {}], done)
+      expect([away.kept, away.times]).toEqual(["access", [1000, 7000]])
+    }))
+
+  it.effect("[A1] on another device: ends where it is refused, or nobody comes", () =>
+    Effect.gen(function*() {
+      const refused = yield* finish(pending, [400, { error: "access_denied" }], done)
+      expect(refused.outcome).toMatchObject({ left: { _tag: "Refused", code: "access_denied" } })
+      expect([refused.kept, refused.times]).toEqual([undefined, [1000, 2000]])
+      const late = yield* finish()
+      expect(late.outcome).toMatchObject({ left: { _tag: "Refused", code: "expired_token" } })
+      expect(late.times.at(-1)).toBeLessThanOrEqual(60_000)
+    }))
+})
+
+describe("tokens that are kept", () => {
+  const grantOf = (more: Partial<Grant.Grant> = {}): Grant.Grant => ({
+    server,
+    account: "default",
+    issuer: login,
+    method: "browser",
+    metadata: metadataOf(),
+    resource: server,
+    client: clientOf(),
+    access: Redacted.make("access"),
+    refresh: Redacted.make("refresh"),
+    scope: "a",
+    asked: "a",
+    obtainedAt: 0,
+    expiresAt: 1_000_000,
+    ...more
+  })
+  /** A sign-in with tokens that are kept, at a time. */
+  const make = (
+    grant: Grant.Grant,
+    options: Partial<SignIn.Options> = {},
+    network = new StubNetwork().authServer(login, {}, "new").resource(server, login)
+  ) =>
+    Effect.gen(function*() {
+      const path = yield* Signer.folder
+      const within = Effect.provide(StateFolder.layerAt(path))
+      yield* within(Effect.flatMap(StateFolder.StateFolder, (state) =>
+        Effect.zipRight(
+          Client.registered(state).set(Client.key(grant), grant.client),
+          Grant.save(Grant.grants(state), grant)
+        )))
+      const signIn = yield* within(SignIn.make({ url: server, loginWait: 0, ...options }))
+      const { authorization } = signIn
+      return {
+        network,
+        signIn,
+        token: Effect.map(Effect.either(authorization.tokens(network.fetch)), (outcome) =>
+          Either.isRight(outcome) ? outcome.right && Redacted.value(outcome.right.access) : outcome.left.detail),
+        renew: (status = 401, challenge?: string) =>
+          Effect.either(authorization.renew({ status, challenge }, network.fetch)),
+        refreshes: () =>
+          network.forms(`${login}/token`).filter((form) =>
+            form["grant_type"] === "refresh_token"
+          ).length,
+        kept: within(Effect.flatMap(StateFolder.StateFolder, (state) =>
+          Effect.all({ grants: Grant.grants(state).entries, clients: Client.registered(state).entries })))
+      }
+    })
+
+  it.scoped("[A2] are renewed when a minute or a fifth of their life is left, and not before", () =>
+    Effect.gen(function*() {
+      for (const [life, early] of [[1_000_000, 60_000], [100_000, 20_000]] as const) {
+        const start = yield* Clock.currentTimeMillis
+        const { refreshes, token } = yield* make(grantOf({ obtainedAt: start, expiresAt: start + life }))
+        yield* TestClock.adjust(Duration.millis(life - early - 1))
+        expect([yield* token, refreshes()]).toEqual(["access", 0])
+        yield* TestClock.adjust("1 millis")
+        expect([yield* token, refreshes()]).toEqual(["new-1", 1])
+        expect([yield* token, refreshes()]).toEqual(["new-1", 1])
+      }
+    }))
+
+  it.scoped("[A2] without an end, or with nothing to renew them, are used until they are refused", () =>
+    Effect.gen(function*() {
+      for (const one of [grantOf({ expiresAt: undefined }), grantOf({ refresh: undefined })]) {
+        const { refreshes, token } = yield* make(one)
+        yield* TestClock.adjust("1 day")
+        expect([yield* token, refreshes()]).toEqual(["access", 0])
+      }
+    }))
+
+  it.scoped("[A2] that cannot be renewed just now are used while they are good, and fail with why afterwards", () =>
+    Effect.gen(function*() {
+      const network = new StubNetwork().authServer(login).resource(server, login).at(
+        `${login}/token`,
+        () => json(503, {})
+      )
+      const { kept, signIn, token } = yield* make(grantOf({ expiresAt: 100_000 }), {}, network)
+      yield* TestClock.adjust("90 seconds")
+      expect(yield* token).toBe("access")
+      expect((yield* signIn.state)._tag).toBe("Later")
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* token).toContain("is not ready: HTTP 503")
+      expect((yield* kept).grants).toHaveLength(1)
+    }))
+
+  it.scoped("[A2] keep what a renewal does not name", () =>
+    Effect.gen(function*() {
+      const network = new StubNetwork().authServer(login).resource(server, login)
+        .at(`${login}/token`, { access_token: "new", token_type: "Bearer" })
+      const { kept, renew, token } = yield* make(grantOf(), {}, network)
+      expect(yield* renew()).toEqual(Either.right(true))
+      expect(yield* token).toBe("new")
+      const [[, grant] = [undefined, undefined]] = (yield* kept).grants
+      expect(grant).toMatchObject({ scope: "a", asked: "a", issuer: login, resource: server })
+      expect(Redacted.value(grant?.refresh ?? Redacted.make(""))).toBe("refresh")
+      expect(network.forms(`${login}/token`)).toEqual([
+        { grant_type: "refresh_token", refresh_token: "refresh", client_id: "a client", resource: server }
+      ])
+    }))
+
+  it.scoped("[A2] are forgotten with an error of OAuth that says that they are dead, and with no other", () =>
+    Effect.gen(function*() {
+      const dead = [
+        "invalid_grant",
+        "invalid_client",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+        "invalid_target",
+        "access_denied"
+      ]
+      const alive = ["server_error", "temporarily_unavailable", "slow_down", "invalid_request", undefined]
+      // Each ends before the next one, whose browser comes back to the same port.
+      for (const error of [...dead, ...alive]) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const network = new StubNetwork().authServer(login).resource(server, login)
+            .at(`${login}/token`, () => json(400, { error }))
+          const redirects = placesFor(StateFolder.key(server, "default")).map(({ port }) =>
+            `http://localhost:${port}/callback`
+          )
+          const { kept, renew, signIn } = yield* make(grantOf({ client: clientOf({ redirects }) }), {}, network)
+          yield* renew()
+          const { clients, grants } = yield* kept
+          const isDead = dead.includes(String(error))
+          expect([error, grants.length, (yield* signIn.state)._tag]).toEqual([
+            error,
+            isDead ? 0 : 1,
+            isDead ? "LoginNeeded" : "Refused"
+          ])
+          // A client that is not known any more is registered anew.
+          const isUnknown = error === "invalid_client" || error === "unauthorized_client"
+          expect([error, clients.map(([, { id }]) => id)]).toEqual([
+            error,
+            [isUnknown ? `registered at ${login}` : "a client"]
+          ])
+        }))
+      }
+    }))
+
+  it.scoped("[A2] are renewed while the metadata are out of reach, but not where these are wrong", () =>
+    Effect.gen(function*() {
+      const away = new StubNetwork().authServer(login, {}, "new").resource(server, login)
+        .at("https://mcp.example/.well-known/oauth-protected-resource/mcp", () => json(503, {}))
+      const one = yield* make(grantOf(), {}, away)
+      expect(yield* one.renew()).toEqual(Either.right(true))
+      expect([yield* one.token, one.refreshes()]).toEqual(["new-1", 1])
+      const stepUp = yield* make(grantOf(), {}, away)
+      expect((yield* stepUp.renew(403))._tag).toBe("Left")
+      expect(stepUp.network.forms(`${login}/token`)).toHaveLength(1)
+      const wrong = new StubNetwork().authServer(login).resource(server, login, {
+        resource: "https://other.example/mcp"
+      })
+      const two = yield* make(grantOf(), {}, wrong)
+      expect((yield* two.renew())._tag).toBe("Left")
+      expect(two.refreshes()).toBe(0)
+    }))
+
+  it.scoped("[A1] for more rights nothing is refreshed; what was asked for and not given is asked for again after 10 minutes", () =>
+    Effect.gen(function*() {
+      const challenge = `Bearer error="insufficient_scope", scope="write"`
+      const more = yield* make(grantOf({ expiresAt: undefined }))
+      yield* more.renew(403, challenge)
+      expect(yield* more.signIn.state).toMatchObject({
+        _tag: "LoginNeeded",
+        stepUp: true,
+        address: expect.stringContaining("scope=a+write")
+      })
+      expect(more.refreshes()).toBe(0)
+      const start = yield* Clock.currentTimeMillis
+      const vain = yield* make(grantOf({ asked: "a write", obtainedAt: start, expiresAt: undefined }))
+      yield* TestClock.adjust("599999 millis")
+      expect(yield* vain.renew(403, challenge)).toEqual(Either.right(false))
+      expect((yield* vain.signIn.state)._tag).toBe("SignedIn")
+      yield* TestClock.adjust("1 millis")
+      yield* vain.renew(403, challenge)
+      expect((yield* vain.signIn.state)._tag).toBe("LoginNeeded")
+    }))
+
+  it.scoped("[A1] a login that is asked for before anything has connected reads no endless answer", () =>
+    Effect.gen(function*() {
+      let bytes = 0
+      const http = yield* Effect.acquireRelease(
+        Effect.async<ReturnType<typeof createServer>>((resume) => {
+          const endless = createServer((_, response) => {
+            const write = (): void => {
+              while (!response.destroyed && response.write(Buffer.alloc(65_536, " "))) bytes += 65_536
+              if (!response.destroyed) response.once("drain", write)
+            }
+            response.writeHead(200, { "content-type": "application/json" })
+            write()
+          })
+          endless.listen(0, "127.0.0.1", () => resume(Effect.succeed(endless)))
+        }),
+        (endless) => Effect.sync(() => endless.close().closeAllConnections())
+      )
+      const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`
+      const signIn = yield* SignIn.make({ url }).pipe(Effect.provide(StateFolder.layerAt(yield* Signer.folder)))
+      expect(yield* Effect.flip(signIn.login)).toMatchObject({
+        _tag: "Later",
+        detail: expect.stringContaining("longer than 1048576 bytes")
+      })
+      expect(bytes).toBeLessThan(64 * 1024 * 1024)
+    }))
+})

@@ -1,0 +1,402 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect, Either, Redacted } from "effect"
+import { generateKeyPairSync } from "node:crypto"
+import * as Challenge from "../src/Challenge.js"
+import * as Discovery from "../src/Discovery.js"
+import * as Grant from "../src/Grant.js"
+import * as SignIn from "../src/SignIn.js"
+import * as Signer from "./support/Signer.js"
+import { json, StubNetwork } from "./support/StubNetwork.js"
+
+const server = "https://mcp.example/mcp"
+const corp = "https://login.corp.example"
+const evil = "https://login.evil.example"
+
+/** A machine's client, with what is told by nobody but the user. */
+const robot = { id: "robot", secret: Redacted.make("robot-secret") }
+
+/** A sign-in whose requests go to a network, and what a refusal by the server brings. */
+const make = (network: StubNetwork, options: Partial<SignIn.Options> = {}, state?: string) =>
+  Effect.gen(function*() {
+    const folder = state ?? (yield* Signer.folder)
+    const signIn = yield* SignIn.make({ url: server, method: "credentials", loginWait: 0, ...options }).pipe(
+      Effect.provide(StateFolder.layerAt(folder))
+    )
+    const { authorization } = signIn
+    return {
+      folder,
+      signIn,
+      renew: (challenge?: string, status = 401) =>
+        Effect.either(authorization.renew({ status, challenge }, network.fetch)),
+      tokens: Effect.either(authorization.tokens(network.fetch)),
+      grants: Effect.flatMap(StateFolder.StateFolder, (folder) => Grant.grants(folder).entries).pipe(
+        Effect.provide(StateFolder.layerAt(folder))
+      )
+    }
+  })
+
+/** What is kept, sent or shown anywhere of a text. */
+const sent = (network: StubNetwork, text: string) =>
+  network.asked.filter(({ body, headers, url }) =>
+    [url, body, ...headers.values()].some((one) =>
+      one.includes(text) || one.includes(Buffer.from(`robot:${text}`).toString("base64"))
+    )
+  ).map(({ url }) => url)
+
+const detailOf = (outcome: Either.Either<unknown, unknown>): string =>
+  Either.isLeft(outcome) ? String((outcome.left as { detail: string }).detail) : "none"
+
+describe("to whom a secret is sent", () => {
+  it.scoped("[X2] a client's secret goes to the issuer that the user has named for it, and to no other", () =>
+    Effect.gen(function*() {
+      const network = new StubNetwork().authServer(corp).authServer(evil).resource(server, corp)
+      const { renew } = yield* make(network, { client: { ...robot, issuer: corp } })
+      expect(yield* renew()).toEqual(Either.right(true))
+      expect(sent(network, "robot-secret")).toEqual([`${corp}/token`])
+      // The server changes its mind.
+      network.resource(server, evil)
+      expect(detailOf(yield* renew())).toBe(
+        `the server names the authorization server ${evil}, and you have named ${corp} (--client-issuer), so that no login is started: correct the one that is wrong`
+      )
+      // It names none, and so itself.
+      network.at("https://mcp.example/.well-known/oauth-protected-resource/mcp", () => json(404, {}))
+      expect(detailOf(yield* renew())).toContain("https://mcp.example, and you have named")
+      expect(sent(network, "robot-secret")).toEqual([`${corp}/token`])
+      expect(network.to(`${evil}/token`).concat(network.to(`${evil}/register`))).toEqual([])
+    }))
+
+  it.scoped("[X2] a secret or a key for nobody in particular is sent to nobody, and the message says how to name the issuer", () =>
+    Effect.gen(function*() {
+      const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
+      const key = Redacted.make(privateKey.export({ type: "pkcs8", format: "pem" }).toString())
+      const clients = {
+        "client secret": robot,
+        "client's key": { id: "robot", signingKey: { key, algorithm: "ES256" } }
+      }
+      for (const method of ["credentials", "browser", "device"] as const) {
+        for (const [what, client] of Object.entries(clients)) {
+          const network = new StubNetwork().authServer(evil).resource(server, evil)
+          const { renew } = yield* make(network, { client, method })
+          expect(detailOf(yield* renew())).toBe(
+            `the ${what} is not used, because it is for one authorization server, and you have not said which: if it is ${evil}, which the server names, add --client-issuer ${evil}`
+          )
+          expect(network.asked.filter((asked) => asked.method === "POST")).toEqual([])
+        }
+      }
+    }))
+
+  it.scoped("[X2] a secret of the environment that no client uses keeps nobody from a login, nor does an id without a secret", () =>
+    Effect.gen(function*() {
+      for (const client of [{ secret: robot.secret }, { id: "public" }]) {
+        const network = new StubNetwork().authServer(corp).resource(server, corp)
+        const { renew, signIn } = yield* make(network, { client, method: "browser" })
+        yield* renew()
+        expect((yield* signIn.state)._tag).toBe("LoginNeeded")
+        expect(sent(network, "robot-secret")).toEqual([])
+      }
+    }))
+
+  it.scoped("[X2] of several issuers the one that the user has named is taken, with or without a slash", () =>
+    Effect.gen(function*() {
+      for (const issuer of [corp, `${corp}/`]) {
+        const network = new StubNetwork().authServer(corp).authServer(evil)
+          .resource(server, evil, { authorization_servers: [evil, corp] })
+        const { renew } = yield* make(network, { client: { ...robot, issuer } })
+        expect(yield* renew()).toEqual(Either.right(true))
+        expect(network.to(evil)).toEqual([])
+        expect(sent(network, "robot-secret")).toEqual([`${corp}/token`])
+      }
+    }))
+
+  it.scoped("[X2] an issuer that is named is the only one, also for a client that is registered by itself", () =>
+    Effect.gen(function*() {
+      const network = new StubNetwork().authServer(evil).resource(server, evil)
+      const { renew, signIn } = yield* make(network, { client: { issuer: corp }, method: "browser" })
+      expect(detailOf(yield* renew())).toContain("you have named")
+      expect(network.to(`${evil}/register`)).toEqual([])
+      expect((yield* signIn.state)._tag).toBe("Refused")
+    }))
+
+  it.scoped("[A1] a machine's tokens are renewed at their own issuer, by processes that know no secret", () =>
+    Effect.gen(function*() {
+      const network = new StubNetwork().authServer(corp).resource(server, corp)
+      const first = yield* make(network, { client: { ...robot, issuer: corp } })
+      yield* first.renew()
+      const second = yield* make(network, { method: undefined }, first.folder)
+      yield* second.tokens
+      expect(yield* second.renew()).toEqual(Either.right(true))
+      expect(sent(network, "robot-secret")).toHaveLength(2)
+      // The client that is kept is that of its issuer.
+      network.authServer(evil).resource(server, evil)
+      yield* second.tokens
+      const third = yield* second.renew()
+      expect(detailOf(third)).not.toBe("none")
+      expect(sent(network, "robot-secret")).toHaveLength(2)
+      expect(network.to(`${evil}/token`)).toEqual([])
+      // Nor does it go there with a secret that is for another.
+      const other = yield* make(network, { client: { ...robot, issuer: evil } }, first.folder)
+      yield* other.tokens
+      const grants = yield* other.grants
+      expect(grants.map(([, { issuer }]) => issuer)).toEqual([corp])
+    }))
+
+  it.scoped("[A1] a server that moves to another authorization server gets nothing there of the one before", () =>
+    Effect.gen(function*() {
+      const network = new StubNetwork().authServer(corp, {}, "corp").authServer(evil, {}, "evil").resource(server, corp)
+      // As a login has left it.
+      const { folder, grants } = yield* make(network)
+      const grant: Grant.Grant = {
+        server,
+        account: "default",
+        issuer: corp,
+        method: "browser",
+        metadata: { issuer: corp, token_endpoint: `${corp}/token` },
+        resource: server,
+        client: { origin: "registered", id: "at corp", secret: Redacted.make("corp-secret"), redirects: [] },
+        access: Redacted.make("corp-access"),
+        refresh: Redacted.make("corp-refresh"),
+        obtainedAt: 0
+      }
+      yield* Effect.flatMap(StateFolder.StateFolder, (state) => Grant.save(Grant.grants(state), grant)).pipe(
+        Effect.provide(StateFolder.layerAt(folder))
+      )
+      network.resource(server, evil)
+      const { renew, signIn } = yield* make(network, { method: "browser" }, folder)
+      yield* renew()
+      expect(yield* signIn.state).toMatchObject({
+        _tag: "LoginNeeded",
+        address: expect.stringContaining(`${evil}/authorize`)
+      })
+      for (const secret of ["corp-refresh", "corp-secret", "corp-access", "at corp"]) {
+        expect(sent(network, secret)).toEqual([])
+      }
+      expect(network.to(`${evil}/token`)).toEqual([])
+      expect(yield* grants).toHaveLength(1)
+    }))
+
+  it.scoped("[A1] a token request is not sent on to another origin, nor by plain http", () =>
+    Effect.gen(function*() {
+      for (const status of [307, 308, 302]) {
+        for (
+          const location of [
+            `${evil}/token`,
+            "http://login.corp.example/token",
+            "https://user@login.corp.example/other"
+          ]
+        ) {
+          const network = new StubNetwork().authServer(corp).authServer(evil).resource(server, corp)
+          network.at(`${corp}/token`, () => json(status, {}, { location }))
+          const { renew, signIn } = yield* make(network, { client: { ...robot, issuer: corp } })
+          expect(detailOf(yield* renew())).not.toBe("none")
+          expect((yield* signIn.state)._tag).not.toBe("SignedIn")
+          expect([location, sent(network, "robot-secret")]).toEqual([location, [`${corp}/token`]])
+        }
+      }
+    }))
+
+  it.scoped("[A1] only bearer tokens are taken, and only with a text", () =>
+    Effect.gen(function*() {
+      const good = { access_token: "a", token_type: "bEARER" }
+      const answers = [
+        [{ ...good, token_type: "DPoP" }, "no bearer token"],
+        [{ ...good, token_type: "" }, "no bearer token"],
+        [{ ...good, token_type: undefined }, "something that is no token"],
+        [{ ...good, access_token: "" }, "something that is no token"],
+        [{ token_type: "Bearer" }, "something that is no token"],
+        [[], "something that is no token"]
+      ] as const
+      for (const [answer, said] of answers) {
+        const network = new StubNetwork().authServer(corp).resource(server, corp)
+        network.at(`${corp}/token`, () => json(200, answer))
+        const { grants, renew, signIn } = yield* make(network, { client: { ...robot, issuer: corp } })
+        expect(detailOf(yield* renew())).toContain(said)
+        expect((yield* signIn.state)._tag).toBe("Refused")
+        expect(yield* grants).toEqual([])
+      }
+      const network = new StubNetwork().authServer(corp).resource(server, corp).at(`${corp}/token`, good)
+      const { renew } = yield* make(network, { client: { ...robot, issuer: corp } })
+      expect(yield* renew()).toEqual(Either.right(true))
+    }))
+})
+
+describe("for whom tokens are asked", () => {
+  const audience = (said: unknown, at = "/.well-known/oauth-protected-resource/mcp", header = false, url = server) =>
+    Effect.gen(function*() {
+      const network = new StubNetwork().authServer(corp)
+      network.at(`https://mcp.example${at}`, { resource: said, authorization_servers: [corp] })
+      const challenge = header ? { ...Challenge.none, metadata: new URL(`https://mcp.example${at}`) } : Challenge.none
+      const found = yield* Effect.either(Discovery.discover(network.fetch, new URL(url), challenge, undefined))
+      return Either.isRight(found) ? found.right.resource : found.left._tag
+    })
+
+  it.effect("[A1] metadata of anything but the server, and of what contains it, is refused", () =>
+    Effect.gen(function*() {
+      for (
+        const said of [
+          "https://mcp.example/mcp/deeper",
+          "https://mcp.example/other",
+          "https://mcp.example/mc",
+          "https://mcp.example/mcp2",
+          "https://other.example/mcp",
+          "https://mcp.example:8443/mcp",
+          "http://mcp.example/mcp",
+          "https://mcp.example.evil.example/mcp",
+          "mcp",
+          "",
+          "urn:mcp"
+        ]
+      ) expect([said, yield* audience(said)]).toEqual([said, "Refused"])
+      expect(yield* audience(1)).toBe("Refused")
+    }))
+
+  it.effect("[X2] tokens are for the server itself, whatever wider audience it names; for its origin only where that says so", () =>
+    Effect.gen(function*() {
+      const root = "/.well-known/oauth-protected-resource"
+      // As it is written.
+      for (const said of [server, `${server}/`, "HTTPS://MCP.example/mcp"]) expect(yield* audience(said)).toBe(said)
+      for (const said of ["https://mcp.example", "https://mcp.example/", "https://mcp.example?a=b"]) {
+        expect([said, yield* audience(said)]).toEqual([said, server])
+        expect([said, yield* audience(said, "/mcp/metadata", true)]).toEqual([said, server])
+      }
+      expect(yield* audience("https://mcp.example", root)).toBe("https://mcp.example")
+      expect(yield* audience("https://mcp.example/", root, true)).toBe("https://mcp.example/")
+      expect(yield* audience(server, root)).toBe(server)
+      // A folder is no origin, wherever it is said.
+      const deep = "https://mcp.example/a/b/mcp"
+      for (const at of [root, `${root}/a/b/mcp`]) {
+        expect(yield* audience("https://mcp.example/a", at, false, deep)).toBe(deep)
+      }
+      expect(yield* audience("https://mcp.example/", `${root}/`, true)).toBe(server)
+    }))
+})
+
+describe("where a server's metadata lead", () => {
+  /** The state of a sign-in to a hostile server that a connector has tried, and the requests that its metadata led to. */
+  const attack = (
+    change: (network: StubNetwork, address: string) => string | undefined,
+    address: string,
+    options: Partial<SignIn.Options> = {},
+    url = server
+  ) =>
+    Effect.gen(function*() {
+      const network = new StubNetwork().authServer(evil).resource(url, evil)
+      const challenge = change(network, address)
+      network.at(url, () => json(401, {}, challenge === undefined ? {} : { "www-authenticate": challenge }))
+      const state = yield* Signer.folder
+      const signIn = yield* SignIn.make({ url, loginWait: 0, ...options }).pipe(
+        Effect.provide(StateFolder.layerAt(state))
+      )
+      const connector = HttpConnector.make({ url, authorization: signIn.authorization, fetch: network.fetch })
+      const failed = yield* Effect.scoped(
+        Effect.flip(connector.connect({ clientInfo: { name: "test", version: "1" }, onNotification: () => {} }))
+      )
+      return {
+        hits: network.to(address).map((asked) => asked.url),
+        state: yield* signIn.state,
+        message: failed.message
+      }
+    })
+
+  const metadata = (name: string) => (network: StubNetwork, address: string) => {
+    network.authServer(evil, { [name]: `${address}/api/servers/good/disable` })
+    return undefined
+  }
+  const places = {
+    "the metadata of the resource": (_: StubNetwork, address: string) => `Bearer resource_metadata="${address}/meta"`,
+    "the authorization server": (network: StubNetwork, address: string) => {
+      network.resource(server, `${address}/issuer`)
+      return undefined
+    },
+    "the registration": metadata("registration_endpoint"),
+    "the address of a login": metadata("authorization_endpoint"),
+    "a redirect": (network: StubNetwork, address: string) => {
+      network.at(`${evil}/register`, () => json(307, {}, { location: `${address}/api/servers/good/disable` }))
+      return undefined
+    }
+  }
+
+  it.scopedLive("[X2] none of a server that is elsewhere leads to this machine, its link or its network", () =>
+    Effect.gen(function*() {
+      for (const [place, change] of Object.entries(places)) {
+        for (
+          const address of [
+            "http://127.0.0.1:7332",
+            "http://localhost:7332",
+            "http://a.localhost:7332",
+            "https://127.1",
+            "https://[::1]",
+            "https://0.0.0.0",
+            "https://10.0.0.1",
+            "https://169.254.169.254",
+            "https://[fd00::1]",
+            "https://[::ffff:192.168.0.1]",
+            "https://2130706433"
+          ]
+        ) {
+          const { hits, state } = yield* attack(change, new URL(address).origin)
+          expect({ place, address, hits }).toEqual({ place, address, hits: [] })
+          expect([place, address, state]).toEqual([
+            place,
+            address,
+            expect.objectContaining({ _tag: expect.not.stringMatching("LoginNeeded|SignedIn") })
+          ])
+        }
+      }
+    }))
+
+  it.scopedLive("[X2] nor does what a login without a browser asks", () =>
+    Effect.gen(function*() {
+      const address = "http://127.0.0.1:7332"
+      for (const name of ["device_authorization_endpoint", "registration_endpoint"]) {
+        const { hits, state } = yield* attack(metadata(name), address, { method: "device" })
+        expect([name, hits, state._tag]).toEqual([name, [], "Refused"])
+      }
+      const shown = yield* attack(
+        (network) => {
+          network.at(`${evil}/device`, {
+            device_code: "c",
+            user_code: "u",
+            verification_uri: `${address}/api`,
+            expires_in: 600
+          })
+          return undefined
+        },
+        address,
+        { method: "device" }
+      )
+      expect(shown.state).toMatchObject({ _tag: "Refused", detail: expect.stringContaining("nobody is sent to") })
+      const token = yield* attack(metadata("token_endpoint"), address, {
+        method: "credentials",
+        client: { ...robot, issuer: evil }
+      })
+      expect([token.hits, token.state._tag]).toEqual([[], "Refused"])
+      expect(token.message).toContain(
+        "127.0.0.1:7332 is an address of this machine, where the server mcp.example is not"
+      )
+      expect(token.message).toContain("--client-issuer")
+    }))
+
+  it.scopedLive("[X2] a server on this machine may have its authorization server here, and the user may name any", () =>
+    Effect.gen(function*() {
+      const address = "http://127.0.0.1:7332"
+      const local = (network: StubNetwork) => {
+        network.authServer(address).resource("http://localhost:1/mcp", address)
+        return undefined
+      }
+      const here = yield* attack(local, address, {}, "http://localhost:1/mcp")
+      expect(here.state).toMatchObject({
+        _tag: "LoginNeeded",
+        address: expect.stringContaining(`${address}/authorize`)
+      })
+      const named = (network: StubNetwork, at: string) => {
+        network.authServer(at).resource(server, at)
+        return undefined
+      }
+      for (const at of [address, "https://10.0.0.1"]) {
+        const { state } = yield* attack(named, at, { client: { issuer: at } })
+        expect(state).toMatchObject({ _tag: "LoginNeeded", address: expect.stringContaining(`${at}/authorize`) })
+      }
+    }))
+})

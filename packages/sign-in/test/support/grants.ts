@@ -1,0 +1,69 @@
+/**
+ * Logins as they are kept in a state folder, of a server that nobody asks.
+ */
+import type * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import { Effect, Redacted } from "effect"
+import * as Client from "../../src/Client.js"
+import * as Grant from "../../src/Grant.js"
+import * as PendingLogin from "../../src/PendingLogin.js"
+import * as RefusedLogin from "../../src/RefusedLogin.js"
+
+const issuer = "https://login.example"
+
+/** The metadata of the authorization server of all of these. */
+export const metadata = { issuer, authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token` }
+
+const client: Client.Client = { origin: "registered", id: "client-1", redirects: ["http://localhost:1/callback"] }
+
+/** Tokens without an end. */
+export const grant = (given: Partial<Grant.Grant> = {}): Grant.Grant => ({
+  server: "https://mcp.example/mcp",
+  account: "default",
+  issuer,
+  method: "browser",
+  metadata,
+  client,
+  access: Redacted.make("secret-access"),
+  obtainedAt: 0,
+  ...given
+})
+
+/** A login that waits until then. */
+export const waiting = (until: number, given: Partial<PendingLogin.PendingLogin> = {}): PendingLogin.PendingLogin => ({
+  server: "https://mcp.example/mcp",
+  account: "default",
+  issuer,
+  metadata,
+  client,
+  address: `${issuer}/authorize?state=1`,
+  until,
+  opened: false,
+  way: {
+    _tag: "Browser",
+    redirect: "http://localhost:1/callback",
+    state: Redacted.make("secret-state"),
+    verifier: Redacted.make("secret-verifier")
+  },
+  ...given
+})
+
+/** Keeps them, each with the client that was registered for it. */
+export const keep = (
+  folder: StateFolder.StateFolder["Type"],
+  { grants = [], logins = [], refused = [] }: {
+    readonly grants?: ReadonlyArray<Grant.Grant>
+    readonly logins?: ReadonlyArray<PendingLogin.PendingLogin>
+    /** Until 1970 and so many milliseconds. */
+    readonly refused?: ReadonlyArray<Pick<RefusedLogin.RefusedLogin, "server" | "account" | "until">>
+  }
+): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    for (const one of grants) {
+      yield* Grant.grants(folder).set(Grant.key(one), one)
+      yield* Client.registered(folder).set(Client.key(one), one.client)
+    }
+    for (const [index, one] of logins.entries()) yield* PendingLogin.pendingLogins(folder).set(`login-${index}`, one)
+    for (const one of refused) {
+      yield* RefusedLogin.save(folder, { issuer, method: "browser", scope: undefined, detail: "no", ...one })
+    }
+  })

@@ -1,0 +1,251 @@
+/**
+ * What this program keeps between two runs: one private folder, shared by all its processes.
+ */
+import { Clock, Context, Effect, Either, Layer, Option, Schema } from "effect"
+import type { Scope } from "effect"
+import { createHash } from "node:crypto"
+import { readdir, rm } from "node:fs/promises"
+import { homedir } from "node:os"
+import { join, relative } from "node:path"
+import { type Bounds, prune, touch } from "./Bounds.js"
+import * as FileLock from "./FileLock.js"
+import {
+  assertPrivate,
+  assertTrusted,
+  attempt,
+  type FileFailure,
+  hasCode,
+  makeFolder,
+  makePrivate,
+  NotOurs,
+  readPrivate,
+  replace
+} from "./privateFiles.js"
+import { statePath } from "./statePath.js"
+import { NoAnswer, within } from "./within.js"
+
+/** Values of one kind, each in a file of its own. Keys and names of collections consist of letters, digits, `_` and `-`. */
+export interface Collection<A> {
+  /** The value as it is now, whichever process wrote it. None also where the file cannot be understood, which is logged once. */
+  readonly get: (key: string) => Effect.Effect<Option.Option<A>>
+  /**
+   * Replaces the value, all at once. Where the folder cannot be written, this process keeps the value in its memory. Gives whether it is
+   * written.
+   */
+  readonly set: (key: string, value: A) => Effect.Effect<boolean>
+  readonly remove: (key: string) => Effect.Effect<void>
+  /** All values that can be read, by key. */
+  readonly entries: Effect.Effect<ReadonlyArray<readonly [key: string, value: A]>>
+}
+
+/**
+ * The state folder. The folder is made when something is first kept, with mode 0700; files have mode 0600 and are written
+ * atomically. What another user could have written is not believed. Nothing here fails: where the folder cannot be written, or its file
+ * system does not answer for 10 seconds, one warning says so, and all works from the memory of this process.
+ */
+export class StateFolder extends Context.Tag("mcp-lifeline/StateFolder")<StateFolder, {
+  /** The path of the folder, whether it exists or not. */
+  readonly path: string
+  /** Values of one kind, in `<path>/<name>/<key>.json`. With `bounds` those that nobody has used for longest are removed. */
+  readonly collection: <A, I>(name: string, schema: Schema.Schema<A, I>, bounds?: Bounds) => Collection<A>
+  /**
+   * Takes a lock by its name, waits for it as long as another fiber or process has it, and gives it back when the scope closes. It
+   * ends with the process that holds it. Where the folder cannot be written, it holds in this process only.
+   */
+  readonly lock: (name: string) => Effect.Effect<FileLock.Lock, never, Scope.Scope>
+  /** Makes a folder of mode 0700 in it, for files that are no values, and gives its path. */
+  readonly privateFolder: (name: string) => Effect.Effect<string, FileFailure>
+}>() {}
+
+/** A key for what may be long or hold any character, such as an address or a command. */
+export const key = (...parts: ReadonlyArray<string>): string =>
+  createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 40)
+
+const checked = (name: string): string => {
+  if (!/^[\w-]{1,100}$/.test(name)) throw new Error(`not a name for something in the state folder: ${name}`)
+  return name
+}
+
+const reasonOf = ({ cause }: FileFailure): string => cause instanceof Error ? cause.message : String(cause)
+
+/** The state folder at a path. */
+export const make = (path: string): StateFolder["Type"] => {
+  /** What could not be written, by file; undefined is what could not be removed. */
+  const memory = new Map<string, string | undefined>()
+  const locks = new Map<string, Effect.Semaphore>()
+  /** What was logged. */
+  const said = new Set<string>()
+
+  const warnOnce = (about: string, text: string) =>
+    Effect.suspend(() => {
+      if (said.has(about)) return Effect.void
+      said.add(about)
+      return Effect.logWarning(text)
+    })
+
+  const unwritable = (failure: FileFailure) =>
+    warnOnce(
+      "unwritable",
+      `the state folder ${path} cannot be written, so nothing is kept when this process exits; make it writable or ` +
+        `name another with MCP_LIFELINE_STATE: ${reasonOf(failure)}`
+    )
+
+  const bounded = <A>(work: () => Promise<A>) => attempt(() => within(path, work))
+  /** For what makes no difference where it fails. */
+  const ignored = (work: () => Promise<void>) => Effect.ignore(bounded(work))
+
+  const prepare = async (folder: string): Promise<void> => {
+    // The folder may have been chosen by the user and hold other things: only what lies in it is ours to close.
+    await makeFolder(path)
+    await assertTrusted(path)
+    await makePrivate(folder)
+  }
+
+  /** Rejects where somebody else could have put something into a folder of ours. */
+  const verify = async (folder: string): Promise<void> => {
+    await assertTrusted(path)
+    await assertPrivate(folder)
+  }
+
+  const unreadable = (file: string, failure: FileFailure): Effect.Effect<void> => {
+    const { cause } = failure
+    if (hasCode(cause, "ENOENT", "ENOTDIR")) return Effect.void
+    if (cause instanceof NoAnswer) return unwritable(failure)
+    return cause instanceof NotOurs
+      ? warnOnce(cause.message, `what mcp-lifeline finds there is ignored: ${cause.message}`)
+      : warnOnce(file, `${file} cannot be read and is ignored: ${reasonOf(failure)}`)
+  }
+
+  const read = (folder: string, file: string): Effect.Effect<Option.Option<string>> =>
+    Effect.suspend(() => {
+      if (memory.has(file)) return Effect.succeed(Option.fromNullable(memory.get(file)))
+      return bounded(async () => {
+        await verify(folder)
+        return await readPrivate(file)
+      }).pipe(
+        Effect.map(Option.some),
+        Effect.catchAll((failure) => Effect.as(unreadable(file, failure), Option.none()))
+      )
+    })
+
+  const collection = <A, I>(name: string, schema: Schema.Schema<A, I>, bounds?: Bounds): Collection<A> => {
+    const folder = join(path, checked(name))
+    let isBounded = false
+    /** Once for each process: what one process keeps is never much. */
+    const bound = Effect.suspend(() => {
+      if (isBounded || bounds === undefined) return Effect.void
+      isBounded = true
+      return Effect.flatMap(Clock.currentTimeMillis, (now) => ignored(() => prune(folder, bounds, now)))
+    })
+    const fileOf = (key: string) => join(folder, `${checked(key)}.json`)
+    const json = Schema.parseJson(schema)
+    const decode = Schema.decodeEither(json)
+    const encode = Schema.encodeSync(json)
+
+    const get = (key: string): Effect.Effect<Option.Option<A>> => {
+      const file = fileOf(key)
+      return Effect.flatMap(
+        read(folder, file),
+        Option.match({
+          onNone: () => Effect.succeedNone,
+          onSome: (text) =>
+            Either.match(decode(text), {
+              onRight: (value) =>
+                bounds === undefined
+                  ? Effect.succeedSome(value)
+                  : Effect.flatMap(
+                    Clock.currentTimeMillis,
+                    (now) => Effect.as(ignored(() => touch(file, now)), Option.some(value))
+                  ),
+              // What is wrong with it is not said: it may hold secrets.
+              onLeft: () =>
+                Effect.as(
+                  warnOnce(
+                    file,
+                    `${file} is not what this version of mcp-lifeline keeps there and is ignored; remove it if this stays so`
+                  ),
+                  Option.none()
+                )
+            })
+        })
+      )
+    }
+
+    return {
+      get,
+      set: (key, value) =>
+        Effect.suspend(() => {
+          const file = fileOf(key)
+          const text = encode(value)
+          return bounded(() => prepare(folder).then(() => replace(file, text))).pipe(
+            Effect.tap(() => memory.delete(file)),
+            Effect.tap(() => bound),
+            Effect.as(true),
+            Effect.catchAll((failure) => {
+              memory.set(file, text)
+              return Effect.as(unwritable(failure), false)
+            }),
+            Effect.uninterruptible
+          )
+        }),
+      remove: (key) =>
+        Effect.suspend(() => {
+          const file = fileOf(key)
+          memory.delete(file)
+          return bounded(() => rm(file)).pipe(
+            Effect.catchAll((failure) => {
+              if (hasCode(failure.cause, "ENOENT", "ENOTDIR")) return Effect.void
+              memory.set(file, undefined)
+              return unwritable(failure)
+            })
+          )
+        }),
+      entries: Effect.gen(function*() {
+        const names = yield* bounded(() => verify(folder).then(() => readdir(folder))).pipe(
+          Effect.catchAll((failure) => Effect.as(unreadable(folder, failure), [] as Array<string>))
+        )
+        // A file of another collection is no name here.
+        const kept = [...memory.keys()].map((file) => relative(folder, file))
+        const keys = [...new Set([...names, ...kept])].flatMap((file) => /^([\w-]+)\.json$/.exec(file)?.[1] ?? [])
+          .toSorted()
+        const found = yield* Effect.forEach(
+          keys,
+          (key) => Effect.map(get(key), Option.map((value) => [key, value] as const)),
+          { concurrency: 4 }
+        )
+        return found.flatMap(Option.toArray)
+      })
+    }
+  }
+
+  const lock = (name: string): Effect.Effect<FileLock.Lock, never, Scope.Scope> =>
+    Effect.suspend(() => {
+      checked(name)
+      const semaphore = locks.get(name) ?? Effect.unsafeMakeSemaphore(1)
+      locks.set(name, semaphore)
+      const folder = join(path, "locks")
+      return Effect.uninterruptibleMask((restore) =>
+        Effect.zipRight(restore(semaphore.take(1)), Effect.addFinalizer(() => semaphore.release(1)))
+      ).pipe(
+        Effect.zipRight(bounded(() => prepare(folder))),
+        Effect.zipRight(FileLock.acquire(folder, name)),
+        Effect.catchAll((failure) => Effect.as(unwritable(failure), { isHeld: Effect.succeed(true) }))
+      )
+    })
+
+  const privateFolder = (name: string): Effect.Effect<string, FileFailure> => {
+    const folder = join(path, checked(name))
+    return Effect.as(bounded(() => prepare(folder)), folder)
+  }
+
+  return { path, collection, lock, privateFolder }
+}
+
+/** The state folder at a path. */
+export const layerAt = (path: string): Layer.Layer<StateFolder> => Layer.sync(StateFolder, () => make(path))
+
+/** The state folder of this user, where the platform or `MCP_LIFELINE_STATE` says. */
+export const layer: Layer.Layer<StateFolder> = Layer.sync(
+  StateFolder,
+  () => make(statePath(process.platform, process.env, homedir()))
+)

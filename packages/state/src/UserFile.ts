@@ -1,0 +1,163 @@
+/**
+ * Reads files that a user names or other programs write: configurations, variables, tokens, keys, headers.
+ *
+ * Such a file may be anything. A regular file may be on a file system that does not answer; a named pipe, with which some managers of
+ * secrets provide a `.env`, may have no writer; a device or a directory is no file at all. None of them blocks the event loop, or one of
+ * Node's threads for longer than the file system does.
+ */
+import { Data, Effect } from "effect"
+import { constants, type Stats } from "node:fs"
+import { type FileHandle, open, stat } from "node:fs/promises"
+import { setTimeout as sleep } from "node:timers/promises"
+import { hasCode } from "./privateFiles.js"
+import { NoAnswer, within } from "./within.js"
+
+/** A file is not read. */
+export class NotRead extends Data.TaggedError("NotRead")<{
+  readonly reason: "missing" | "denied" | "other"
+  /** Why, as a clause, for example `there is no such file`. */
+  readonly message: string
+  readonly cause?: unknown
+}> {}
+
+/** How a file is read. */
+export interface Options {
+  /** How long it may take, in milliseconds. Default 10 seconds. */
+  readonly limit?: number | undefined
+  /** Whether it may be a named pipe. Default true. */
+  readonly pipes?: boolean | undefined
+}
+
+/** How long a file may take, in milliseconds. A person may have to allow a manager of secrets to write to a pipe. */
+const readTimeout = 10_000
+
+/** Nobody writes longer files by hand, in bytes. */
+const maxBytes = 16 * 1024 * 1024
+
+/** How often a pipe is looked into, in milliseconds. */
+const pollInterval = 20
+
+/** What is read into at first, in bytes; where that is full, into twice as many. */
+const firstBytes = 64 * 1024
+
+/** Flags that Windows does not have are 0 there. With `O_NONBLOCK`, a named pipe is opened and read without waiting for a writer. */
+const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0)
+
+const other = (message: string): NotRead => new NotRead({ reason: "other", message })
+
+const tooLong = (): NotRead => other(`it is longer than ${maxBytes / 1024 / 1024} MiB`)
+
+/** Only what can be read to its end is opened: to open a device may itself do something. */
+const assertReadable = (found: Stats, pipes: boolean): void => {
+  if (found.isFile() || (pipes && found.isFIFO())) {
+    if (found.size > maxBytes) throw tooLong()
+    return
+  }
+  const kind = found.isDirectory()
+    ? "a directory"
+    : found.isFIFO()
+    ? "a named pipe"
+    : found.isSocket()
+    ? "a socket"
+    : "a device"
+  throw other(`it is ${kind}, not a file`)
+}
+
+/** All of a file; `again` is asked where there is nothing at the moment, and says whether to look again later. */
+const readAll = async (
+  handle: FileHandle,
+  again: (isOpen: boolean, isEmpty: boolean) => Promise<boolean>
+): Promise<Buffer> => {
+  let read = Buffer.allocUnsafe(firstBytes)
+  let length = 0
+  for (;;) {
+    if (length === read.length) {
+      const longer = Buffer.allocUnsafe(2 * length)
+      read.copy(longer)
+      read = longer
+    }
+    const count = await handle.read(read, length, read.length - length, null).then(
+      ({ bytesRead }) => bytesRead,
+      (cause: unknown) => {
+        if (hasCode(cause, "EAGAIN")) return undefined
+        throw cause
+      }
+    )
+    if (count !== undefined && count > 0) {
+      length += count
+      if (length > maxBytes) throw tooLong()
+    } else if (!(await again(count === undefined, length === 0))) {
+      return read.subarray(0, length)
+    }
+  }
+}
+
+const readNow = async (file: string, limit: number, pipes: boolean, signal: AbortSignal): Promise<Buffer> => {
+  assertReadable(await stat(file), pipes)
+  const handle = await open(file, flags)
+  try {
+    const found = await handle.stat()
+    assertReadable(found, pipes)
+    if (!found.isFIFO()) return await readAll(handle, () => Promise.resolve(false))
+    const until = performance.now() + limit
+    return await readAll(handle, async (isOpen, isEmpty) => {
+      // Without a writer a pipe is at its end, also before the first one comes.
+      if (!isOpen && !isEmpty) return false
+      const now = await stat(file).catch(() => undefined)
+      if (found.ino !== now?.ino) throw other("it was replaced while it was read")
+      if (performance.now() > until) {
+        throw other(`it is a named pipe, into which nobody has written all within ${limit / 1000} seconds`)
+      }
+      await sleep(pollInterval, undefined, { signal })
+      return true
+    })
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Why work on a file has failed. */
+export const explain = (cause: unknown): NotRead => {
+  if (cause instanceof NotRead) return cause
+  if (hasCode(cause, "ENOENT", "ENOTDIR")) {
+    return new NotRead({ reason: "missing", message: "there is no such file", cause })
+  }
+  if (hasCode(cause, "EACCES", "EPERM")) return new NotRead({ reason: "denied", message: "it may not be read", cause })
+  const why = cause instanceof NoAnswer ? "its file system does not answer" : `it cannot be read (${codeOf(cause)})`
+  return new NotRead({ reason: "other", message: why, cause })
+}
+
+const codeOf = (cause: unknown): string => {
+  const { code } = cause as NodeJS.ErrnoException
+  return code ?? String(cause)
+}
+
+/** The bytes of a file. */
+export const bytes = (
+  file: string,
+  { limit = readTimeout, pipes = true }: Options = {}
+): Effect.Effect<Buffer, NotRead> =>
+  Effect.tryPromise({
+    // A pipe is given up by itself; so what is late here is the file system.
+    try: (signal) => within(file, () => readNow(file, limit, pipes, signal), limit + 1000),
+    catch: explain
+  })
+
+/** The text of a file, in UTF-8. */
+export const text = (file: string, options?: Options): Effect.Effect<string, NotRead> =>
+  Effect.map(bytes(file, options), (all) => all.toString("utf8"))
+
+/**
+ * How a file looks from outside, without being read; undefined where there is none. It differs after each save. What is no regular file looks
+ * the same until another one takes its place: to write into a pipe is no save.
+ */
+export const look = (file: string): Effect.Effect<string | undefined, NotRead> =>
+  Effect.tryPromise({
+    try: () => within(file, () => stat(file, { bigint: true })),
+    catch: explain
+  }).pipe(
+    Effect.map((found) =>
+      found.isFile() ? `${found.ino} ${found.mtimeNs} ${found.size}` : `${found.ino} ${found.mode}`
+    ),
+    Effect.catchIf(({ cause }) => !(cause instanceof NoAnswer), () => Effect.succeed(undefined))
+  )

@@ -1,0 +1,56 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { readdirSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { folder } from "../../testing/test/support/folder.js"
+import * as Bounds from "../src/Bounds.js"
+
+const now = Date.parse("2026-11-21T10:00:00Z")
+
+/** A folder with files that were used so many milliseconds ago, and what is left of them after they were bounded. */
+const left = (ages: Readonly<Record<string, number>>, bounds: Bounds.Bounds, others: ReadonlyArray<string> = []) =>
+  Effect.gen(function*() {
+    const path = yield* folder
+    for (const [name, age] of Object.entries(ages)) {
+      writeFileSync(join(path, name), "")
+      utimesSync(join(path, name), (now - age) / 1000, (now - age) / 1000)
+    }
+    for (const name of others) symlinkSync("nowhere", join(path, name))
+    yield* Effect.promise(() => Bounds.prune(path, bounds, now))
+    return readdirSync(path).toSorted()
+  })
+
+describe("what is kept within bounds", () => {
+  it.scopedLive("[W6:unit] loses what has not been used for longer than it may be, and nothing else", () =>
+    Effect.gen(function*() {
+      const ages = { "a.json": 1001, "b.json": 1000, "c.json": 0, "d.txt": 9999 }
+      expect(yield* left(ages, { most: 10, unusedFor: 1000 })).toEqual(["b.json", "c.json", "d.txt"])
+    }))
+
+  it.scopedLive("[W6:unit] loses what is past the number, the longest unused first", () =>
+    Effect.gen(function*() {
+      const ages = { "a.json": 30, "b.json": 10, "c.json": 40, "d.json": 20 }
+      expect(yield* left(ages, { most: 2, unusedFor: 1000 })).toEqual(["b.json", "d.json"])
+      expect(yield* left(ages, { most: 4, unusedFor: 1000 })).toHaveLength(4)
+    }))
+
+  it.scopedLive("[W6:unit] takes a file that cannot be looked at for one that is used", () =>
+    Effect.gen(function*() {
+      expect(yield* left({ "a.json": 1 }, { most: 1, unusedFor: 1000 }, ["b.json"])).toEqual(["b.json"])
+    }))
+
+  it.scopedLive("[W6:unit] is not there yet: nothing happens", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "none")
+      expect(yield* Effect.promise(() => Bounds.prune(path, { most: 0, unusedFor: 0 }, now))).toBeUndefined()
+    }))
+
+  it.scopedLive("[W6:unit] knows when each was used", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "a.json")
+      yield* Effect.promise(() => Bounds.touch(file, now))
+      writeFileSync(file, "")
+      yield* Effect.promise(() => Bounds.touch(file, now))
+      expect(statSync(file)).toMatchObject({ mtimeMs: now, atimeMs: now })
+    }))
+})

@@ -1,0 +1,62 @@
+/** Processes of this machine, and waiting for what they do. */
+import { Effect, Schedule } from "effect"
+import { execFileSync } from "node:child_process"
+
+/** All processes of the machine that are no zombies waiting for their parent. */
+const processes = () =>
+  execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid=,stat="], { encoding: "utf8" }).split("\n").flatMap((line) => {
+    const [pid, parent, group, state = "Z"] = line.trim().split(/\s+/)
+    return state.startsWith("Z") ? [] : [{ pid: Number(pid), parent: Number(parent), group: Number(group) }]
+  })
+
+/** The processes that descend from one, or are in the group of one that does. */
+export const family = (pid: number): ReadonlyArray<number> => {
+  const all = processes()
+  const found = new Set([pid])
+  for (let size = 0; size !== found.size;) {
+    size = found.size
+    for (const one of all) if (found.has(one.parent) || found.has(one.group)) found.add(one.pid)
+  }
+  found.delete(pid)
+  return [...found]
+}
+
+/** Whether a process runs. */
+export const alive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+  } catch {
+    return false
+  }
+  // It may be a zombie.
+  return processes().some((one) => one.pid === pid)
+}
+
+/** The processes among these whose command line is that of Node.js and holds this. */
+export const running = (pids: ReadonlyArray<number>, script: string): ReadonlyArray<number> =>
+  pids.filter((pid) => {
+    const [command = "", ...args] = execFileSync("ps", ["-ww", "-o", "args=", "-p", String(pid)], { encoding: "utf8" })
+      .trim().split(" ")
+    return /(^|\/)node$/.test(command) && args.some((arg) => arg.endsWith(script))
+  })
+
+/** Looks again and again until there is what is looked for. */
+export const eventually = <A>(look: () => A | undefined): Effect.Effect<A> =>
+  Effect.suspend(() => {
+    const found = look()
+    return found === undefined ? Effect.fail("not yet" as const) : Effect.succeed(found)
+  }).pipe(Effect.retry(Schedule.spaced("10 millis")), Effect.orDie)
+
+/** Waits until a process has ended. */
+export const gone = (pid: number): Effect.Effect<true> => eventually(() => alive(pid) ? undefined : true)
+
+/** SIGKILL to one process; one that is gone already is fine. */
+export const kill = (pid: number): void => {
+  // 0 and below are whole groups, ours first.
+  if (!(pid > 0)) throw new Error(`no process: ${pid}`)
+  try {
+    process.kill(pid, "SIGKILL")
+  } catch {
+    // It is gone.
+  }
+}
