@@ -4,7 +4,7 @@
 import { ConnectError } from "@mcp-lifeline/core"
 import type { Connection, ConnectOptions, Connector, SuspendedSession } from "@mcp-lifeline/core"
 import { Check, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
-import { Binding, EraMemory, type LoginFailure, type SdkConnection, SpeaksSessions } from "@mcp-lifeline/protocol"
+import { Binding, EraMemory, type SdkConnection, SpeaksSessions } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Duration, Effect, ExecutionStrategy, Exit, Predicate, Scope } from "effect"
@@ -12,15 +12,18 @@ import type { Dispatcher } from "undici"
 import * as AddressKind from "./AddressKind.js"
 import { header } from "./Answer.js"
 import type { Authorization } from "./Authorization.js"
+import { isOpen, isRefusal, mayBeOlder } from "./ConnectFailure.js"
 import * as Credentials from "./Credentials.js"
 import { Exposure } from "./Exposure.js"
 import * as HttpClient from "./HttpClient.js"
-import { mayWantSession, retryAfter, StatusFailure } from "./HttpFailure.js"
+import { retryAfter, StatusFailure } from "./HttpFailure.js"
 import * as OAuth from "./OAuth.js"
 import { toRequestError } from "./Outcome.js"
 import * as Proxy from "./Proxy.js"
 import * as Reach from "./Reach.js"
 import * as StreamableTransport from "./StreamableTransport.js"
+
+export { loginNeeded, loginOf, statusOf } from "./ConnectFailure.js"
 
 /** Options of a connector over HTTP. */
 export interface Options {
@@ -152,15 +155,6 @@ const check = Check.options(
   "a server with a url"
 )
 
-/** Checks the tag, because a connector may come from another copy of this package. */
-const isLoginFailure = (cause: unknown): cause is LoginFailure.LoginFailure => Predicate.isTagged(cause, "LoginFailure")
-
-/**
- * The official SDK's UnauthorizedError, if the connection failed because a person has to log in; otherwise undefined.
- */
-export const loginNeeded = (error: ConnectError): Error | undefined =>
-  isLoginFailure(error.cause) ? error.cause.cause : undefined
-
 /**
  * A fetch as connectors use it for OAuth: it uses the proxies that the environment names, reads at most 1 MiB of an answer, and goes to this
  * machine, its link or a private network only where the server is there itself, or to what `isChosen`.
@@ -187,41 +181,11 @@ export const isLocal = ({ hostname }: URL): boolean => {
   return kind !== undefined && kind !== "public"
 }
 
-/** The login that a person has to finish before the connector can connect; undefined if the failure has another reason. */
-export const loginOf = ({ cause }: ConnectError): LoginFailure.LoginFailure | undefined =>
-  isLoginFailure(cause) ? cause : undefined
-
-/** The HTTP status because of which the connection failed, if the server answered with an unsuccessful one. */
-export const statusOf = ({ cause }: ConnectError): number | undefined =>
-  isLoginFailure(cause) || Predicate.isTagged(cause, "StatusFailure") ? (cause as StatusFailure).status : undefined
-
 /** The older transport, which is loaded only for a server that needs it. */
 const sse = Effect.promise(() => import("./SseTransport.js"))
 
 /** The transport without sessions, which is not loaded with `2025`. */
 const stateless = Effect.promise(() => import("./StatelessTransport.js"))
-
-/** Whether a failure of `initialize` means that the server may speak only HTTP+SSE. */
-const mayBeOlder = (error: ConnectError): boolean =>
-  error.cause instanceof StatusFailure && error.cause.error === undefined &&
-  (error.cause.status === 400 || error.cause.status === 404 || error.cause.status === 405)
-
-/** Who answers one of these stands in front of the server, which is not there. */
-const ofGateways: ReadonlySet<number> = new Set([502, 503, 504])
-
-/**
- * Whether a refusal of `server/discover` leaves open what the server speaks. Servers with sessions refuse a request without one with 401,
- * 403 or 500 as well: `initialize` decides. One that says how to log in means the credentials, which have been renewed where they can be.
- */
-const isOpen = ({ cause }: ConnectError): boolean => {
-  if (!(cause instanceof StatusFailure) || cause.retryAfter !== undefined) return false
-  return cause.status === 401 || cause.status === 403
-    ? !cause.renewable || mayWantSession(cause)
-    : cause.status >= 500 && !ofGateways.has(cause.status)
-}
-
-/** Whether a server of the older HTTP+SSE refuses the credentials or requires some, which shows that it is the right server. */
-const isRefusal = ({ reason }: ConnectError): boolean => reason === "unauthorized" || reason === "forbidden"
 
 /**
  * A connector to the MCP server at an address. Throws an `InvalidOptions` that names every option that is not accepted or does not exist;
