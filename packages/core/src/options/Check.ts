@@ -27,12 +27,16 @@ export const described = (
 const none: ReadonlyArray<Problem.Problem> = []
 
 /** Accepts what a predicate accepts; `accepted` describes it in words. */
-export const is = (accepts: (value: unknown) => boolean, accepted: string, schema?: JsonSchema): Check =>
-  described((value, path) => accepts(value) ? none : [Problem.wrong(path, value, accepted)], schema)
+export const is = (
+  accepts: (value: unknown) => boolean,
+  accepted: string,
+  schema?: JsonSchema,
+  wrong = Problem.wrong
+): Check => described((value, path) => accepts(value) ? none : [wrong(path, value, accepted)], schema)
 
 /** As `is`, for values that may be secret: the problem does not show the value. */
 export const isSecret = (accepts: (value: unknown) => boolean, accepted: string, schema?: JsonSchema): Check =>
-  described((value, path) => accepts(value) ? none : [Problem.wrongSecret(path, value, accepted)], schema)
+  is(accepts, accepted, schema, Problem.wrongSecret)
 
 /** Accepts `true` and `false`. */
 export const flag = is(Predicate.isBoolean, "true or false", { type: "boolean" })
@@ -63,22 +67,47 @@ export const whole = (min: number, max: number): Check =>
     { type: "integer", minimum: min, ...(max === Infinity ? {} : { maximum: max }) }
   )
 
-/** The JSON Schema of a length of time from `min` to `max` milliseconds. It checks the range of numbers, but only the form of texts. */
-export const spanSchema = (min: number, max: number): JsonSchema => ({
-  description: `${TimeSpan.range(min, max)}: milliseconds, or a text with a unit such as "5s" or "5 minutes"`,
-  anyOf: [{ type: "number", minimum: min, maximum: max }, { type: "string", pattern: TimeSpan.pattern }]
-})
-
-/** Accepts a length of time from `min` to `max` milliseconds. */
-export const span = (min: number, max: number): Check =>
+/** Accepts a number from `min` to `max`. */
+export const number = (min: number, max: number): Check =>
   is(
+    (value) => Predicate.isNumber(value) && value >= min && value <= max,
+    `a number from ${min} to ${max}`,
+    { type: "number", minimum: min, maximum: max }
+  )
+
+/** Accepts a text that matches a regular expression. */
+export const matching = (pattern: RegExp, accepted: string): Check =>
+  is((value) => Predicate.isString(value) && pattern.test(value), accepted, { type: "string", pattern: pattern.source })
+
+/** Accepts a length of time from `min` to `max` milliseconds. The JSON Schema checks the range of numbers, but only the form of texts. */
+export const span = (
+  min: number,
+  max: number,
+  forms = ', as milliseconds or as a text such as "5s" or "5 minutes"'
+): Check => {
+  const range = TimeSpan.range(min, max)
+  return is(
     (value) => {
       const millis = TimeSpan.toMillis(value)
       return millis !== undefined && millis >= min && millis <= max
     },
-    `${TimeSpan.range(min, max)}, as milliseconds or as a text such as "5s" or "5 minutes"`,
-    spanSchema(min, max)
+    `${range}${forms}`,
+    {
+      description: `${range}: milliseconds, or a text with a unit such as "5s" or "5 minutes"`,
+      anyOf: [{ type: "number", minimum: min, maximum: max }, { type: "string", pattern: TimeSpan.pattern }]
+    }
   )
+}
+
+/** Accepts a length of time, or "never". */
+export const spanOrNever = (min: number, max: number): Check => {
+  const inRange = span(min, max)
+  return is(
+    (value) => value === "never" || inRange(value, []).length === 0,
+    `${TimeSpan.range(min, max)}, or "never"`,
+    { anyOf: [inRange.schema, { const: "never" }] }
+  )
+}
 
 /** Accepts one of these texts. */
 export const oneOf = (...accepted: ReadonlyArray<string>): Check =>
@@ -108,14 +137,20 @@ export const values = (element: Check, accepted: string): Check =>
     { type: "object", additionalProperties: element.schema ?? {} }
   )
 
-/** Accepts an object that has only options of the table, each with an accepted value. `undefined` counts as not given. */
+/**
+ * Accepts an object that has only options of the table, each with an accepted value. `undefined` counts as not given. `unknown` and `wrong`
+ * make the problems of an option that does not exist, and of a value that is no object.
+ */
 export const options = (
   table: Readonly<Record<string, Check>>,
   of: string,
-  unknown = (path: Problem.Path): Problem.Problem => Problem.unknown(path, Object.keys(table), { of })
+  {
+    unknown = (path: Problem.Path) => Problem.unknown(path, Object.keys(table), { of }),
+    wrong = Problem.wrongSecret
+  } = {}
 ): Check =>
 (value, path) => {
-  if (!Predicate.isRecord(value)) return [Problem.wrongSecret(path, value, "an object of options")]
+  if (!Predicate.isRecord(value)) return [wrong(path, value, "an object of options")]
   let found: Array<Problem.Problem> | undefined
   for (const name of Object.keys(value)) {
     const one = value[name]

@@ -1,7 +1,7 @@
 /**
  * All options of a backend: their defaults and ranges; how they are decoded once into milliseconds; and the same as a `Config`.
  */
-import { Array as Arr, Config, Either, Option, Predicate } from "effect"
+import { Array as Arr, Config, Either, Option, Predicate, Record } from "effect"
 import { defaultDepth } from "../catalog/Nesting.js"
 import type { InvalidOptions } from "../Errors.js"
 import type { Connector } from "../port/Connector.js"
@@ -26,73 +26,51 @@ export type DiscoveryOptions = Given.DiscoveryOptions<TimeSpan.TimeSpan>
 /** The options of a backend. A length of time is a number of milliseconds, a text such as `"5s"`, or a Duration. */
 export type PolicyOptions = Given.PolicyOptions<TimeSpan.TimeSpan>
 
-/** The rules of one option. */
+/** The rules of one option. A `Config` reads it by the type in the JSON Schema of its check. */
 interface Rule<A> {
   readonly check: Check.Check
-  /** The value of an input that has passed the check. */
-  readonly decode: (input: unknown) => A
   /** The default. */
   readonly otherwise: A
-  /** Reads it from a `Config`. `undefined` if it cannot be configured this way. */
-  readonly config: ((name: string) => Config.Config<unknown>) | undefined
+  /** The value of an input that has passed the check. */
+  readonly decode: (input: unknown) => A
 }
 
-/** A value that is used as it is given. */
-const plain = <A>(check: Check.Check, otherwise: A, config: Rule<A>["config"]): Rule<A> => ({
+/** By default, a value is used as it is given. */
+const rule = <A>(check: Check.Check, otherwise: A, decode = (input: unknown) => input as A): Rule<A> => ({
   check,
-  decode: (input) => input as A,
   otherwise,
-  config
+  decode
 })
 
-const flag = <A extends boolean | undefined>(otherwise: A): Rule<boolean | A> =>
-  plain<boolean | A>(Check.flag, otherwise, Config.boolean)
+const flag = <A extends boolean | undefined>(otherwise: A) => rule<boolean | A>(Check.flag, otherwise)
 
-const count = (min: number, max: number, otherwise: number): Rule<number> =>
-  plain(Check.whole(min, max), otherwise, Config.integer)
+const count = (min: number, max: number, otherwise: number) => rule(Check.whole(min, max), otherwise)
 
-const oneOf = <const A extends ReadonlyArray<string>>(otherwise: A[number], ...accepted: A): Rule<A[number]> =>
-  plain(Check.oneOf(...accepted), otherwise, Config.string)
+const oneOf = <const A extends ReadonlyArray<string>>(otherwise: A[number], ...accepted: A) =>
+  rule<A[number]>(Check.oneOf(...accepted), otherwise)
 
-const isBetween = (input: unknown, min: number, max: number): boolean => {
-  const millis = TimeSpan.toMillis(input)
-  return millis !== undefined && millis >= min && millis <= max
-}
+const millis = (input: unknown): number => TimeSpan.millis(input as TimeSpan.TimeSpan)
 
 /** A length of time, decoded to milliseconds. */
-const duration = (min: number, max: number, otherwise: number): Rule<number> => ({
-  check: Check.is((input) => isBetween(input, min, max), TimeSpan.range(min, max), Check.spanSchema(min, max)),
-  decode: (input) => TimeSpan.millis(input as TimeSpan.TimeSpan),
-  otherwise,
-  config: Config.string
-})
+const duration = (min: number, max: number, otherwise: number) => rule(Check.span(min, max, ""), otherwise, millis)
 
 /** A length of time, or "never", which is decoded to `never`; not given by default. */
-const durationOrNever = <A>(min: number, max: number, never: A): Rule<number | A | undefined> => ({
-  check: Check.is(
-    (input) => input === "never" || isBetween(input, min, max),
-    `${TimeSpan.range(min, max)}, or "never"`,
-    { anyOf: [Check.spanSchema(min, max), { const: "never" }] }
-  ),
-  decode: (input) => input === "never" ? never : TimeSpan.millis(input as TimeSpan.TimeSpan),
-  otherwise: undefined,
-  config: Config.string
-})
+const durationOrNever = <A>(min: number, max: number, never: A) =>
+  rule<number | A | undefined>(
+    Check.spanOrNever(min, max),
+    undefined,
+    (input) => input === "never" ? never : millis(input)
+  )
 
 /** Every option: one table for the decoder, the type of what is decoded, and the `Config`. */
 const table = {
   keepalive: {
     /** Whether it was given counts: a method overrides what would turn keepalive off. */
-    method: plain<Given.KeepaliveMethod | undefined>(
-      Check.is(
-        (input) => Predicate.isString(input) && /^(ping|tool:.+|options|none)$/.test(input),
-        '"ping", "tool:<name>", "options" or "none"',
-        { type: "string", pattern: "^(ping|tool:.+|options|none)$" }
-      ),
-      undefined,
-      Config.string
+    method: rule<Given.KeepaliveMethod | undefined>(
+      Check.matching(/^(ping|tool:.+|options|none)$/, '"ping", "tool:<name>", "options" or "none"'),
+      undefined
     ),
-    toolArguments: plain<{ readonly [key: string]: unknown }>(Check.object, {}, undefined),
+    toolArguments: rule<{ readonly [key: string]: unknown }>(Check.object, {}),
     interval: duration(second, day, 5 * minute),
     timeout: duration(1, hour, 10 * second),
     fallbackAfter: count(1, 1000, 2),
@@ -105,15 +83,7 @@ const table = {
   reconnect: {
     auto: flag(true),
     initialDelay: duration(1, hour, second),
-    factor: plain<number>(
-      Check.is((input) => Predicate.isNumber(input) && input >= 1 && input <= 100, "a number from 1 to 100", {
-        type: "number",
-        minimum: 1,
-        maximum: 100
-      }),
-      2,
-      Config.number
-    ),
+    factor: rule(Check.number(1, 100), 2),
     maxDelay: duration(1, day, minute),
     maxAttempts: count(0, 1_000_000, 5),
     stableAfter: duration(0, day, 10 * second),
@@ -172,81 +142,68 @@ export type Policy = { readonly [G in Group]: { readonly [K in keyof Table[G]]: 
 /** The names of the groups of options: `keepalive`, `reconnect` and so on. */
 export const groups = Object.keys(table) as ReadonlyArray<Group>
 
-const optionsOf = (group: Group): Readonly<Record<string, Rule<unknown>>> => table[group]
-
 /** The groups of options alone, from an object that may have other members, such as `connector`. */
 export const pick = (options: PolicyOptions): PolicyOptions =>
   Object.fromEntries(groups.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]))
 
-/** An option that does not exist. What stands in its place is not shown: it may be a secret. */
-const unknown = (path: Problem.Path): Problem.Problem => {
-  const [group = "", name] = path.map(String)
-  if (name !== undefined) return Problem.unknown(path, Object.keys(optionsOf(group as Group)), { of: group })
-  const home = groups.find((one) => Object.hasOwn(table[one], group))
-  const near = Problem.nearest(group, groups) ?? (home && `${home}.${group}`)
-  return Problem.unknown(path, groups, { meant: near })
-}
+/** Makes an object with a value for each group. */
+const byGroup = <A>(make: (rules: Readonly<Record<string, Rule<unknown>>>, group: Group) => A) =>
+  Object.fromEntries(groups.map((group) => [group, make(table[group], group)])) as { readonly [G in Group]: A }
 
 /** The policy of a backend that sets no option. */
-export const defaults = Object.fromEntries(groups.map((group) => [
-  group,
-  Object.fromEntries(Object.entries(optionsOf(group)).map(([name, { otherwise }]) => [name, otherwise]))
-])) as Policy
+export const defaults = byGroup((rules) => Record.map(rules, ({ otherwise }) => otherwise)) as unknown as Policy
 
 /** The JSON Schema of each group, with defaults. Defaults of durations are in milliseconds. */
 export const schemas = (): Readonly<Record<string, Check.JsonSchema>> =>
-  Object.fromEntries(groups.map((group) => [
-    group,
-    {
-      type: "object",
-      additionalProperties: false,
-      properties: Object.fromEntries(
-        Object.entries(optionsOf(group)).map(([name, { check, otherwise }]) => [
-          name,
-          { ...check.schema, ...(otherwise === undefined ? {} : { default: otherwise }) }
-        ])
-      )
-    }
-  ]))
+  byGroup((rules) => ({
+    type: "object",
+    additionalProperties: false,
+    properties: Record.map(rules, ({ check, otherwise }) => ({
+      ...check.schema,
+      ...(otherwise === undefined ? {} : { default: otherwise })
+    }))
+  }))
 
-const check = (options: unknown): Either.Either<Policy, Problem.Problems> => {
-  const problems: Array<Problem.Problem> = []
-  const given = (path: Problem.Path, value: unknown, known: object): Readonly<Record<string, unknown>> => {
-    if (!Predicate.isRecord(value)) {
-      problems.push(Problem.wrong(path, value, "an object of options"))
-      return {}
+/** The check of each group. */
+export const checks: Readonly<Record<Group, Check.Check>> = byGroup((rules, group) =>
+  Check.options(Record.map(rules, ({ check }) => check), group, { wrong: Problem.wrong })
+)
+
+/** The check of an object with groups of options, and with `others` beside them. */
+export const checkWith = (others: Readonly<Record<string, Check.Check>>): Check.Check => {
+  const known = [...groups, ...Object.keys(others)]
+  return Check.options({ ...checks, ...others }, "", {
+    wrong: Problem.wrong,
+    unknown: (path) => {
+      const name = String(path.at(-1))
+      const home = groups.find((group) => Object.hasOwn(table[group], name))
+      return Problem.unknown(path, known, { meant: Problem.nearest(name, known) ?? (home && `${home}.${name}`) })
     }
-    for (const name of Object.keys(value)) {
-      if (value[name] !== undefined && !Object.hasOwn(known, name)) problems.push(unknown([...path, name]))
-    }
-    return value
-  }
-  const all = given([], options, table)
-  const policy = Object.fromEntries(groups.map((group) => {
-    if (all[group] === undefined) return [group, defaults[group]]
-    const values = given([group], all[group], table[group])
-    const decoded = Object.entries(optionsOf(group)).map(([name, { check, decode, otherwise }]) => {
-      const value = values[name]
-      if (value === undefined) return [name, otherwise] as const
-      const found = check(value, [group, name])
-      for (const one of found) problems.push(one)
-      return [name, found.length > 0 ? otherwise : decode(value)] as const
-    })
-    return [group, Object.fromEntries(decoded)]
-  })) as Policy
-  return Problem.some(problems) ? Either.left(problems) : Either.right(policy)
+  })
 }
 
+const checkAll = checkWith({})
+
+/** `undefined` counts as not given. */
+const given = (options: object): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+
 /** All problems of these options; empty if they are valid. */
-export const problems = (options: unknown): ReadonlyArray<Problem.Problem> =>
-  Either.match(check(options), { onLeft: (found) => found, onRight: () => [] })
+export const problems = (options: unknown): ReadonlyArray<Problem.Problem> => checkAll(options, [])
 
 /**
  * Checks and decodes options. The error lists each value that is not accepted, with its path and what is accepted, and each option that
  * does not exist, with the one that was probably meant.
  */
-export const decode = (backend: string, options: PolicyOptions): Either.Either<Policy, InvalidOptions> =>
-  Either.mapLeft(check(options), (found) => Problem.refuse(backend, found))
+export const decode = (backend: string, options: PolicyOptions): Either.Either<Policy, InvalidOptions> => {
+  const found = problems(options)
+  if (Problem.some(found)) return Either.left(Problem.refuse(backend, found))
+  return Either.right(byGroup((rules, group) => {
+    const values = options[group]
+    if (values === undefined) return defaults[group]
+    return { ...defaults[group], ...Record.map(given(values), (value, name) => rules[name]?.decode(value)) }
+  }) as Policy)
+}
 
 /** An InvalidOptions about one option. */
 export const invalid = (backend: string, field: string, value: unknown, accepted: string): InvalidOptions =>
@@ -262,13 +219,10 @@ export const resolve = (
   options: PolicyOptions,
   fleet: PolicyOptions = {}
 ): Either.Either<Policy, InvalidOptions> =>
-  Either.mapLeft(
-    Either.flatMap(check(merge(fleet, options)), (policy) => {
-      const problem = unfit(connector, policy)
-      return problem === undefined ? Either.right(policy) : Either.left([problem] as const)
-    }),
-    (found) => Problem.refuse(backend, found)
-  )
+  Either.flatMap(decode(backend, merge(fleet, options)), (policy) => {
+    const problem = unfit(connector, policy)
+    return problem === undefined ? Either.right(policy) : Either.left(Problem.refuse(backend, [problem]))
+  })
 
 /** The option that the connector's transport does not support, if there is one. */
 export const unfit = (connector: Connector, { keepalive }: PolicyOptions): Problem.Problem | undefined =>
@@ -280,28 +234,33 @@ export const unfit = (connector: Connector, { keepalive }: PolicyOptions): Probl
     )
     : undefined
 
-/** Merges two sets of options, option by option. `above` wins, except where it has `undefined`. */
+/** Merges two sets of options, option by option. `above` wins, except where it has `undefined`. What is no object stays, to be refused. */
 export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions => {
-  const groups = new Set([...Object.keys(below), ...Object.keys(above)]) as Set<keyof PolicyOptions>
-  const merged: Record<string, unknown> = {}
-  for (const name of groups) {
-    const over = Object.entries(above[name] ?? {}).filter(([, value]) => value !== undefined)
-    merged[name] = above[name] === undefined || Predicate.isRecord(above[name])
-      ? { ...below[name], ...Object.fromEntries(over) }
-      : above[name]
+  const merged: Record<string, unknown> = { ...below }
+  for (const [name, over] of Object.entries(given(above))) {
+    const under = merged[name]
+    if (!Predicate.isRecord(over)) merged[name] = over
+    else if (under === undefined || Predicate.isRecord(under)) merged[name] = { ...under, ...given(over) }
   }
-  return merged as PolicyOptions
+  return merged
+}
+
+/** How a `Config` reads a value. Any other type is a text. */
+const readers: Readonly<Record<string, (name: string) => Config.Config<unknown>>> = {
+  boolean: Config.boolean,
+  integer: Config.integer,
+  number: Config.number
 }
 
 /** A group of options as a `Config`. Each of them may be missing. */
-const configOf = (options: Readonly<Record<string, Rule<unknown>>>): Config.Config<Readonly<Record<string, unknown>>> =>
+const configOf = (rules: Readonly<Record<string, Rule<unknown>>>): Config.Config<Readonly<Record<string, unknown>>> =>
   Config.map(
     Config.all(
-      Object.entries(options).flatMap(([name, { config }]) =>
-        config === undefined
-          ? []
-          : [Config.map(Config.option(config(name)), Option.map((value) => [name, value] as const))]
-      )
+      Object.entries(rules).flatMap(([name, { check: { schema } }]) => {
+        if (schema?.["type"] === "object") return []
+        const read = readers[String(schema?.["type"])] ?? Config.string
+        return [Config.map(Config.option(read(name)), Option.map((value) => [name, value] as const))]
+      })
     ),
     (values) => Object.fromEntries(Arr.getSomes(values))
   )
@@ -322,6 +281,6 @@ const configOf = (options: Readonly<Record<string, Rule<unknown>>>): Config.Conf
  *   Docs.layerConfig(Config.map(Config.nested(Policy.config, "docs"), (policy) => ({ ...policy, connector })))
  */
 export const config: Config.Config<PolicyOptions> = Config.map(
-  Config.all(groups.map((group) => Config.nested(configOf(optionsOf(group)), group))),
-  (all) => Object.fromEntries(all.map((values, i) => [groups[i], values])) as PolicyOptions
+  Config.all(byGroup((rules, group) => Config.nested(configOf(rules), group))),
+  (all) => all as PolicyOptions
 )

@@ -1,6 +1,7 @@
 /**
  * Problems of options: where the option is, what its value is, and what is accepted. The same for options in code and in files.
  */
+import { Array as Arr } from "effect"
 import { InvalidOptions } from "../Errors.js"
 import { nearest } from "./nearest.js"
 
@@ -84,10 +85,10 @@ export const below = (path: Path, problems: ReadonlyArray<Problem>): ReadonlyArr
   problems.map((problem) => ({ ...problem, path: [...path, ...problem.path] }))
 
 /** A list of problems with at least one. */
-export type Problems = readonly [Problem, ...Array<Problem>]
+export type Problems = Arr.NonEmptyReadonlyArray<Problem>
 
 /** Whether there is at least one problem. */
-export const some = (problems: ReadonlyArray<Problem>): problems is Problems => problems.length > 0
+export const some: (problems: ReadonlyArray<Problem>) => problems is Problems = Arr.isNonEmptyReadonlyArray
 
 /** A problem, with the name of its backend. */
 export interface Owned {
@@ -101,7 +102,7 @@ const listed = 20
 type Said = InvalidOptions["problems"][number]
 
 /** Problems as one error, which is named after the first. */
-const fromSaid = (problems: readonly [Said, ...Array<Said>]): InvalidOptions => {
+const fromSaid = (problems: Arr.NonEmptyReadonlyArray<Said>): InvalidOptions => {
   const [{ backend, field, message }] = problems
   const lines = problems.slice(0, listed).map((one) => `\n- ${one.message}`).join("")
   const more = problems.length > listed ? `\n- and ${problems.length - listed} more` : ""
@@ -119,15 +120,15 @@ const say = ({ backend, problem }: Owned): Said => {
 }
 
 /** All problems as one error. */
-export const toInvalidOptions = ([first, ...rest]: readonly [Owned, ...Array<Owned>]): InvalidOptions =>
-  fromSaid([say(first), ...rest.map(say)])
+export const toInvalidOptions = (problems: Arr.NonEmptyReadonlyArray<Owned>): InvalidOptions =>
+  fromSaid(Arr.map(problems, say))
 
 /** All problems of one backend as one error. */
-export const refuse = (backend: string, [first, ...rest]: Problems): InvalidOptions =>
-  toInvalidOptions([{ backend, problem: first }, ...rest.map((problem) => ({ backend, problem }))])
+export const refuse = (backend: string, problems: Problems): InvalidOptions =>
+  toInvalidOptions(Arr.map(problems, (problem) => ({ backend, problem })))
 
 /** Several errors as one; none where there are none. */
 export const join = (errors: ReadonlyArray<InvalidOptions>): InvalidOptions | undefined => {
-  const [first, ...rest] = errors.flatMap(({ problems }) => problems)
-  return first === undefined ? undefined : fromSaid([first, ...rest])
+  const problems = errors.flatMap((error) => error.problems)
+  return Arr.isNonEmptyReadonlyArray(problems) ? fromSaid(problems) : undefined
 }

@@ -128,7 +128,7 @@ const stranger = (taker: Taker, path: Problem.Path): Problem.Problem => {
 
 /** What is wrong with the options of a function. */
 export const options = (taker: Taker, given: unknown): ReadonlyArray<Problem.Problem> =>
-  Check.options(tables[taker], taker, (path) => stranger(taker, path))(given, [])
+  Check.options(tables[taker], taker, { unknown: (path) => stranger(taker, path) })(given, [])
 
 const duration = Check.span(0, 365 * day)
 const whatever: Check.Check = () => []
