@@ -3,7 +3,7 @@
  */
 import type { Policy } from "@mcp-lifeline/core"
 import { Check, type Problem, TimeSpan } from "@mcp-lifeline/core/internal"
-import { Predicate } from "effect"
+import { Predicate, Record } from "effect"
 import type { Variables } from "./Expansion.js"
 
 type Raw = Readonly<Record<string, unknown>>
@@ -25,8 +25,8 @@ const times: Readonly<Record<string, Time>> = {
 }
 
 const bounds: Readonly<Record<Time["option"], Check.Check>> = {
-  request: Check.span(1, 7 * 24 * 60 * 60 * 1000),
-  connect: Check.span(1, 24 * 60 * 60 * 1000)
+  request: Check.span(1, 7 * TimeSpan.day),
+  connect: Check.span(1, TimeSpan.day)
 }
 
 const scaled = (time: Time, value: unknown): unknown => Predicate.isNumber(value) ? value * time.unit : value
@@ -44,10 +44,6 @@ const timeCheck = (time: Time): Check.Check =>
         message: "is out of range, or no number of seconds"
       })), { anyOf: [{ type: "number", exclusiveMinimum: 0 }, { type: "string" }] })
 
-const timeChecks = Object.fromEntries(
-  Object.entries(times).map(([name, time]): [string, Check.Check] => [name, timeCheck(time)])
-)
-
 /** Keys of hosts for a server with a command. */
 export const stdioChecks: Readonly<Record<string, Check.Check>> = {
   env_vars: Check.list(Check.text, "an array of names of variables")
@@ -60,7 +56,7 @@ export const httpChecks: Readonly<Record<string, Check.Check>> = {
 }
 
 /** Keys of hosts for any server. */
-export const anyChecks: Readonly<Record<string, Check.Check>> = timeChecks
+export const anyChecks: Readonly<Record<string, Check.Check>> = Record.map(times, timeCheck)
 
 /** A number that the user may have meant in another unit. */
 export const ambiguous = (path: Problem.Path, value: number, effect: string): Problem.Problem => ({
@@ -80,7 +76,7 @@ export const timeouts = (
   const problems: Array<Problem.Problem> = []
   for (const [name, time] of Object.entries(times)) {
     const value = raw[name]
-    if (value === undefined || timeChecks[name]?.(value, []).length !== 0) continue
+    if (value === undefined || anyChecks[name]?.(value, []).length !== 0) continue
     if (isTooShort(value, time.ambiguousUpTo ?? 0)) {
       problems.push(ambiguous([name], value, "which hosts read as milliseconds or as seconds, and has no effect here"))
     } else found[time.option] = scaled(time, value) as TimeSpan.TimeSpan

@@ -3,7 +3,7 @@
  */
 import { Policy } from "@mcp-lifeline/core"
 import { Check, Problem } from "@mcp-lifeline/core/internal"
-import { Predicate } from "effect"
+import { Option, Predicate, Record } from "effect"
 import { isPlain } from "./Expansion.js"
 import * as Hosts from "./hosts.js"
 import { pairs, transports } from "./Server.js"
@@ -68,31 +68,31 @@ const instead: Readonly<Record<string, string>> = {
   stderr: "Lifeline reads the lines of stderr itself. Write stdio: { stderr: (line) => .. } in code"
 }
 
-const secret = Check.isSecret(
-  (value) => Predicate.isString(value) || Predicate.isNumber(value) || Predicate.isBoolean(value),
-  "a string, a number or a boolean",
-  { type: ["string", "number", "boolean"] }
-)
-const secrets = Check.values(secret, "an object of strings")
-/** Null removes a variable that the process would inherit. */
-const environment: Check.Check = Check.values(
-  Check.described((value, path) => value === null ? [] : secret(value, path), {
-    type: ["string", "number", "boolean", "null"]
-  }),
-  "an object of strings"
-)
+type Checks = Readonly<Record<string, Check.Check>>
+
+/** Accepts an object of values of these types, which may be secret. */
+const scalars = (...types: ReadonlyArray<string>): Check.Check =>
+  Check.values(
+    Check.isSecret(
+      (value) => types.includes(value === null ? "null" : typeof value),
+      "a string, a number or a boolean",
+      { type: types }
+    ),
+    "an object of strings"
+  )
+const secrets = scalars("string", "number", "boolean")
 
 const argv = Check.list(Check.string, "an array of strings")
 
 /** A program, or one with its arguments. */
-const command: Check.Check = Check.described((value, path) =>
-  Array.isArray(value)
-    ? value.length === 0
-      ? [{ path, message: "is empty; accepted: a program, and its arguments" }]
-      : [...Check.text(value[0], [...path, 0]), ...argv(value, path).filter(({ path }) => path.at(-1) !== 0)]
-    : Check.isSecret(Predicate.isString, "a string that is not empty, or an array of strings")(value, path).length > 0
-    ? [Problem.wrongSecret(path, value, "a string that is not empty, or an array of strings")]
-    : Check.text(value, path), {
+const command: Check.Check = Check.described((value, path) => {
+  if (Predicate.isString(value)) return Check.text(value, path)
+  if (!Array.isArray(value)) {
+    return [Problem.wrongSecret(path, value, "a string that is not empty, or an array of strings")]
+  }
+  if (value.length === 0) return [{ path, message: "is empty; accepted: a program, and its arguments" }]
+  return [...Check.text(value[0], [...path, 0]), ...argv(value, path).filter((problem) => problem.path.at(-1) !== 0)]
+}, {
   anyOf: [
     { type: "string", minLength: 1 },
     { type: "array", items: { type: "string" }, minItems: 1 }
@@ -100,23 +100,24 @@ const command: Check.Check = Check.described((value, path) =>
 })
 
 /** Options of a connector, which checks them itself. The keys of the server do not belong in this object. */
-const ownOptions = (group: string, beside: () => Readonly<Record<string, Check.Check>>): Check.Check =>
-  Check.described((value, path) =>
-    Predicate.isRecord(value)
-      ? Object.keys(value).flatMap((name) =>
-        name !== group && Object.hasOwn(beside(), name)
-          ? [{ path: [...path, name], message: `belongs beside ${group}, not in it` }]
-          : []
-      )
-      : [Problem.wrongSecret(path, value, "an object of options")], { type: "object" })
+const ownOptions = (group: string, beside: () => Checks): Check.Check =>
+  Check.described((value, path) => {
+    const misplaced = Object.keys(Object(value)).filter((name) => name !== group && Object.hasOwn(beside(), name))
+    return Check.object(value, path).length > 0
+      ? [Problem.wrongSecret(path, value, "an object of options")]
+      : misplaced.map((name) => ({ path: [...path, name], message: `belongs beside ${group}, not in it` }))
+  }, Check.object.schema)
 
-const stdioChecks: Readonly<Record<string, Check.Check>> = {
+const protocol = Check.oneOf("auto", "2025", "2026")
+
+const stdioChecks: Checks = {
   command,
   args: argv,
-  env: environment,
+  /** Null removes a variable that the process would inherit. */
+  env: scalars("string", "number", "boolean", "null"),
   envFile: Check.text,
   cwd: Check.text,
-  protocol: Check.oneOf("auto", "2025", "2026"),
+  protocol,
   stdio: ownOptions("stdio", () => stdioChecks)
 }
 
@@ -130,23 +131,20 @@ const address: Check.Check = Check.described(
   { type: "string", minLength: 1 }
 )
 
-const requestInit: Check.Check = Check.described((value, path) => {
-  if (!Predicate.isRecord(value)) return [Problem.wrongSecret(path, value, "an object with headers")]
-  return Object.keys(value).flatMap((name) =>
-    name === "headers"
-      ? headers(value[name], [...path, name])
-      : value[name] === undefined
-      ? []
-      : [{
-        path: [...path, name],
-        message: "is not supported: Lifeline takes only the headers of requestInit. Leave it out"
-      }]
-  )
-}, { type: "object" })
-
 const headers: Check.Check = Check.described(
   (value, path) => Predicate.isFunction(value) ? [] : secrets(pairs(value), path),
   secrets.schema
+)
+
+const requestInit: Check.Check = Check.described(
+  Check.options({ headers }, "", {
+    unknown: (path) => ({
+      path,
+      message: "is not supported: Lifeline takes only the headers of requestInit. Leave it out"
+    }),
+    wrong: (path, value) => Problem.wrongSecret(path, value, "an object with headers")
+  }),
+  Check.object.schema
 )
 
 /** An object with functions, which a file cannot contain. */
@@ -156,25 +154,38 @@ const instance = (what: string): Check.Check =>
     `${what}, which only code can give`
   )
 
-const httpChecks: Readonly<Record<string, Check.Check>> = {
+const httpChecks: Checks = {
   url: address,
   headers,
   requestInit,
   authProvider: instance("an OAuthClientProvider of the official SDK"),
   dispatcher: instance("an undici dispatcher"),
-  protocol: Check.oneOf("auto", "2025", "2026"),
+  protocol,
   fetch: Check.isSecret(Predicate.isFunction, "a function, which only code can give"),
   http: ownOptions("http", () => httpChecks)
 }
 
-const types = {
-  stdio: Check.is(
-    (value) => value === "stdio" || value === "local",
-    '"stdio" or "local", since this server has a command'
-  ),
-  http: Check.oneOf(...Object.keys(transports)),
-  any: Check.oneOf("stdio", "local", ...Object.keys(transports))
-} as const
+const anyChecks: Checks = {
+  ...Hosts.anyChecks,
+  type: Check.oneOf("stdio", "local", ...Object.keys(transports)),
+  disabled: Check.flag,
+  enabled: Check.flag
+}
+
+/** What a server of each kind accepts, and one of which the kind is not known. */
+const tables = {
+  stdio: {
+    ...anyChecks,
+    ...Hosts.stdioChecks,
+    ...stdioChecks,
+    type: Check.is(
+      (value) => value === "stdio" || value === "local",
+      '"stdio" or "local", since this server has a command'
+    )
+  },
+  http: { ...anyChecks, ...Hosts.httpChecks, ...httpChecks, type: Check.oneOf(...Object.keys(transports)) },
+  any: { ...stdioChecks, ...httpChecks, ...Hosts.stdioChecks, ...Hosts.httpChecks, ...anyChecks }
+} satisfies Readonly<Record<string, Checks>>
 
 /** The keys whose strings may contain references to variables. */
 export const expanded: ReadonlySet<string> = new Set([
@@ -205,42 +216,22 @@ export type Kind = "stdio" | "http" | undefined
  * supervision.
  */
 export const checkOf = (kind: Kind, name: string): Check.Check | undefined => {
-  if (name === "type") return types[kind ?? "any"]
-  if (name === "disabled" || name === "enabled") return Check.flag
-  const ofStdio = { ...Hosts.stdioChecks, ...stdioChecks, ...Hosts.anyChecks }
-  const ofHttp = { ...Hosts.httpChecks, ...httpChecks, ...Hosts.anyChecks }
-  const checks = kind === "stdio" ? ofStdio : kind === "http" ? ofHttp : { ...ofStdio, ...ofHttp }
+  const checks: Checks = tables[kind ?? "any"]
   return Object.hasOwn(checks, name) ? checks[name] : undefined
 }
-
-const withSynonyms = (
-  schemas: Readonly<Record<string, Check.JsonSchema>>
-): Readonly<Record<string, Check.JsonSchema>> => ({
-  ...schemas,
-  ...Object.fromEntries(Object.entries(synonyms).map(([name, same]) => [name, schemas[same] ?? {}]))
-})
 
 /**
  * The JSON Schemas of all keys that a server may have in a file, under all their names. The schema of keys of other programs accepts
  * anything.
  */
-export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => ({
-  ...Object.fromEntries([...foreign].map((name) => [name, {}])),
-  ...withSynonyms(
-    Object.fromEntries(
-      Object.entries({
-        ...stdioChecks,
-        ...httpChecks,
-        ...Hosts.stdioChecks,
-        ...Hosts.httpChecks,
-        ...Hosts.anyChecks,
-        type: types.any,
-        disabled: Check.flag,
-        enabled: Check.flag
-      }).flatMap(([name, { schema }]) => schema === undefined ? [] : [[name, schema]])
-    )
-  )
-})
+export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => {
+  const own = Record.filterMap(tables.any as Checks, ({ schema }) => Option.fromNullable(schema))
+  return {
+    ...Record.fromIterableWith(foreign, (name) => [name, {}]),
+    ...own,
+    ...Record.map(synonyms, (same) => own[same] ?? {})
+  }
+}
 
 /** The key that was probably meant. */
 export const meantBy = (key: string): string | undefined =>

@@ -119,7 +119,7 @@ const check = Check.options(
     backends: Check.is(Predicate.isObject, "backends by name, or a list of them"),
     defaults: Check.object,
     connectConcurrency: Check.whole(1, Infinity),
-    waitTimeout: Check.span(0, 24 * 60 * 60 * 1000)
+    waitTimeout: Check.span(0, TimeSpan.day)
   } satisfies Record<keyof FleetOptions, Check.Check>,
   "a fleet"
 )

@@ -271,4 +271,14 @@ describe("Policy", () => {
     })
     expect(Either.getOrThrow(Either.flip(resolved)).field).toBe("keepalive")
   })
+
+  it.each<Policy.PolicyOptions>([{}, { keepalive: {} }, { keepalive: { interval: "1 minute" } }])(
+    "[K5] a group of the fleet that is no object is refused, not swallowed by a backend with %j",
+    (options) => {
+      for (const keepalive of [5, null, []]) {
+        const resolved = Policy.resolve("docs", ScriptedConnector.make(), options, { keepalive: keepalive as never })
+        expect(Either.getOrThrow(Either.flip(resolved)).field).toBe("keepalive")
+      }
+    }
+  )
 })

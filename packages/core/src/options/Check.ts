@@ -1,6 +1,6 @@
 /**
- * Checks of options. They need no schema, so they can check functions and instances, and are cheap enough to check the options of each
- * call.
+ * Checks of options, also of functions and instances, that are cheap enough for the options of each call. `docs/internals/architecture.md`
+ * says why they are no schemas of Effect.
  */
 import { Predicate } from "effect"
 import * as Problem from "./Problem.js"

@@ -5,6 +5,8 @@ import { Duration, Option } from "effect"
 import type { DurationInput } from "effect/Duration"
 import { day, hour, minute, second, type TimeText, type Unit, units } from "./TimeText.js"
 
+export { day } from "./TimeText.js"
+
 /** A length of time: milliseconds, a text such as `"5s"`, `"10 ms"` or `"5 minutes"`, or any other `DurationInput` of Effect. */
 export type TimeSpan = DurationInput | TimeText
 

@@ -3,7 +3,7 @@
  */
 import { McpConfig } from "@mcp-lifeline/config"
 import { Policy } from "@mcp-lifeline/core"
-import { Check, Problem } from "@mcp-lifeline/core/internal"
+import { Check, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import type { ConfigError } from "../Errors.js"
 import type {
@@ -12,7 +12,6 @@ import type {
   ConnectOptions,
   FleetOptions,
   OfficialOptions,
-  PolicyOptions,
   ServerRequestHandlers,
   SignalOptions,
   TelemetryOptions,
@@ -20,8 +19,6 @@ import type {
 } from "../Options.js"
 import type { SessionCallOptions } from "../Session.js"
 import { fromError } from "./Failure.js"
-
-const day = 86_400_000
 
 const signal = Check.is(
   (value) =>
@@ -36,10 +33,6 @@ const implementation = Check.isSecret(
 )
 
 type Table<Options> = { readonly [K in keyof Required<Options>]: Check.Check }
-
-const groups = Object.fromEntries(
-  Policy.groups.map((group): [string, Check.Check] => [group, (value) => Policy.problems({ [group]: value })])
-) as Table<PolicyOptions>
 
 const listChanged: Check.Check = (value, path) => [
   ...Check.options(
@@ -70,7 +63,7 @@ export const officialOptions = Object.keys(official) as ReadonlyArray<keyof Offi
 
 /** What every function takes. */
 const common = {
-  ...groups,
+  ...Policy.checks,
   onConnected: Check.func,
   logger: Check.func,
   telemetry: Check.options(
@@ -97,7 +90,7 @@ const tables = {
   connectAll: {
     ...client,
     connectConcurrency: Check.whole(1, Infinity),
-    waitTimeout: Check.span(0, day),
+    waitTimeout: Check.span(0, TimeSpan.day),
     require: Check.oneOf("any", "all"),
     variables: Check.is(
       (value) => value === false || Predicate.isRecord(value),
@@ -130,7 +123,7 @@ const stranger = (taker: Taker, path: Problem.Path): Problem.Problem => {
 export const options = (taker: Taker, given: unknown): ReadonlyArray<Problem.Problem> =>
   Check.options(tables[taker], taker, { unknown: (path) => stranger(taker, path) })(given, [])
 
-const duration = Check.span(0, 365 * day)
+const duration = Check.span(0, 365 * TimeSpan.day)
 const whatever: Check.Check = () => []
 
 /** Finds what is wrong with options. They are looked at with each call, so the table is made into a check once. */
