@@ -10,11 +10,13 @@ import type { Routed } from "./fleet/CatalogIndex.js"
 import type { Route, Router } from "./fleet/Router.js"
 import type { CallOptions } from "./options/CallOptions.js"
 import type { Method, Params, Result } from "./port/Method.js"
+import type { Status } from "./state/Status.js"
 
 export * as Nesting from "./catalog/Nesting.js"
 export { maySay } from "./fleet/names.js"
 export { underAskedUri } from "./fleet/Router.js"
 export * as Unknown from "./fleet/Unknown.js"
+export { firstOf } from "./internal/firstOf.js"
 export * as Lifecycle from "./lifecycle/Lifecycle.js"
 export * as PlainText from "./observe/PlainText.js"
 export * as Check from "./options/Check.js"
@@ -36,6 +38,9 @@ export const start = <M extends Method>(
   options: CallOptions | undefined,
   next: (rest: Effect.Effect<Result<M>, CallError>) => void
 ): () => "notSent" | "unknown" => (backend as BackendHandle).calls.start(method, params, options, next)
+
+/** The state of a backend, without an Effect. */
+export const stateOf = (backend: Backend): Status["state"] => (backend as BackendHandle).state
 
 /** `Fleet.route` without an Effect: returns `undefined` at once if no backend is known to offer this. For programs that use `start`. */
 export const find = (fleet: Fleet, kind: Routed, name: string): Route | undefined =>

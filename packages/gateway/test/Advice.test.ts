@@ -10,7 +10,7 @@ import {
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { Cause, FiberId } from "effect"
 import { assert, describe, it } from "vitest"
-import { advised, type Door, withoutOptions } from "../src/wrap/Advice.js"
+import { advised, type Door, withoutOptions } from "../src/conversation/Advice.js"
 
 const advice = (error: CallError, login?: string, door: Door = "serve"): string =>
   advised("s", JsonRpcError.fromCallError(error), login, door).message

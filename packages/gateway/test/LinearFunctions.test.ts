@@ -32,12 +32,12 @@ import * as Secrets from "../../transport-stdio/src/Secrets.js"
 import * as SpawnFailure from "../../transport-stdio/src/SpawnFailure.js"
 import { StderrTail } from "../../transport-stdio/src/StderrTail.js"
 import * as McpJson from "../src/config/McpJson.js"
+import * as Advice from "../src/conversation/Advice.js"
 import * as Json from "../src/document/Json.js"
 import * as Toml from "../src/document/Toml.js"
 import { Unreadable } from "../src/document/Tree.js"
 import * as Instructions from "../src/serve/Instructions.js"
 import * as Lines from "../src/serve/Lines.js"
-import * as Advice from "../src/wrap/Advice.js"
 import { masked } from "../src/wrap/masked.js"
 
 /** What a text consists of, again and again. */

@@ -293,6 +293,11 @@ export class BackendHandle implements Backend {
     return (method, params, options) => calls.request(method, params, options)
   }
 
+  /** For `stateOf` of `internal.ts`. */
+  get state(): Status["state"] {
+    return this.#state.published.value.state._tag
+  }
+
   /** For `start` of `internal.ts`. */
   get calls(): Calls {
     return this.#supervisor.calls

@@ -1,22 +1,22 @@
 /**
- * The first of two that ends.
+ * The first of several that ends.
  */
 import { Deferred, Effect, FiberId } from "effect"
 
 /**
- * Runs two effects, and ends as the first of them that ends; the other is interrupted, and nobody waits for its end. The wait can be
- * interrupted where the caller can be; both can be interrupted also where he cannot, as in a finalizer.
+ * Runs effects, and ends as the first of them that ends; the others are interrupted, and nobody waits for their ends. The wait can be
+ * interrupted where the caller can be; all of them can be interrupted also where he cannot, as in a finalizer.
  *
  * Not `Effect.raceFirst`: it makes its two fibers in one step and starts them in a later one, and a fiber that is interrupted in between
  * waits for ever for the two that nobody starts.
  */
-export const firstOf = <A, E>(one: Effect.Effect<A, E>, other: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+export const firstOf = <A, E, R = never>(...works: ReadonlyArray<Effect.Effect<A, E, R>>): Effect.Effect<A, E, R> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.suspend(() => {
       const ended = Deferred.unsafeMake<A, E>(FiberId.none)
-      const run = (work: Effect.Effect<A, E>) =>
+      const run = (work: Effect.Effect<A, E, R>) =>
         Effect.forkDaemon(Effect.interruptible(Effect.intoDeferred(work, ended)))
-      return Effect.flatMap(Effect.all([run(one), run(other)]), (fibers) =>
+      return Effect.flatMap(Effect.forEach(works, run), (fibers) =>
         Effect.ensuring(
           restore(Deferred.await(ended)),
           Effect.sync(() => {

@@ -5,13 +5,13 @@ import type { Begin } from "@mcp-lifeline/http-server/Conversation"
 import { ServerOperations } from "@mcp-lifeline/opentelemetry"
 import { Initialize, type Introduction, ListChanges } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
-import { type Cause, type Duration, Effect, Runtime } from "effect"
+import { type Duration, Effect } from "effect"
+import { shuttingDown } from "../conversation/errors.js"
+import * as Fibers from "../conversation/Fibers.js"
 import { version } from "../Version.js"
-import { FleetConversation } from "./client/FleetConversation.js"
-import type { GatewayContext } from "./client/GatewayContext.js"
+import { FleetConversation, type GatewayContext } from "./client/FleetConversation.js"
 import { type Kind, result } from "./EncodedLists.js"
 import * as Instructions from "./Instructions.js"
-import { shuttingDown } from "./JsonRpcError.js"
 import * as OfferedTools from "./OfferedTools.js"
 import type { HolderFleet } from "./pool/HolderFleet.js"
 import type { ServerPool } from "./pool/ServerPool.js"
@@ -53,7 +53,7 @@ export const make = (
 ): Effect.Effect<Clients, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { shared } = servers
-    const runtime = yield* Effect.runtime<never>()
+    const fibers = yield* Fibers.make
     const operations = yield* ServerOperations.make
     const conversations = new Set<FleetConversation>()
     yield* Effect.addFinalizer(() =>
@@ -123,7 +123,7 @@ export const make = (
     }
 
     const context: GatewayContext = {
-      runtime,
+      fibers,
       operations,
       transport,
       servers,
@@ -135,9 +135,7 @@ export const make = (
       hasStatus,
       status,
       list,
-      login,
-      failed: (cause: Cause.Cause<unknown>) =>
-        void Runtime.runFork(runtime)(Effect.logError("a request failed inside the gateway", cause))
+      login
     }
     return {
       begin: (client, resumed) => {

@@ -4,8 +4,8 @@
 import type { ConnectReason, Status } from "@mcp-lifeline/core"
 import type { Resource, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { remedy } from "../api/Remedy.js"
+import { withoutOptions } from "../conversation/Advice.js"
 import { clean } from "../Text.js"
-import { withoutOptions } from "../wrap/Advice.js"
 
 /** The name of the tool. */
 export const toolName = "lifeline__status"

@@ -3,7 +3,6 @@
  */
 import type { Backend, CallError, Fleet } from "@mcp-lifeline/core"
 import { Effect } from "effect"
-import { isReadable } from "./readable.js"
 
 /** Who is told of a change. Must not throw. */
 export interface Subscriber {
@@ -70,7 +69,7 @@ export class Subscriptions {
   /** A server tells of a change. */
   updated(server: string, params: Readonly<Record<string, unknown>>): void {
     const { uri } = params
-    if (typeof uri !== "string" || !isReadable(params)) return
+    if (typeof uri !== "string") return
     const all = this.#all.get(server)
     const same = all?.get(uri)
     if (same !== undefined) {

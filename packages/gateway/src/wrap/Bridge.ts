@@ -3,33 +3,23 @@
  * what it must not wait for: who the server is, and its lists, as far as they are known from before.
  */
 import type { Backend, Status } from "@mcp-lifeline/core"
-import type { Answer, Introduction, Target } from "@mcp-lifeline/protocol"
-import {
-  asItComes,
-  ClientRequest,
-  Held,
-  Incoming,
-  JsonRpc,
-  JsonRpcError,
-  ListChanges,
-  Meta,
-  Relay
-} from "@mcp-lifeline/protocol"
+import { firstOf, stateOf } from "@mcp-lifeline/core/internal"
+import type { ClientRequest, Introduction } from "@mcp-lifeline/protocol"
+import { asItComes, Incoming, JsonRpc, JsonRpcError, ListChanges, Meta } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import type {
-  JSONRPCMessage,
   JSONRPCNotification,
   JSONRPCRequest,
   JSONRPCResponse,
+  Result,
   ServerCapabilities
 } from "@modelcontextprotocol/sdk/types.js"
-import { Deferred, Effect, Predicate, Runtime, Schedule } from "effect"
-import { InOrder, type Said } from "../InOrder.js"
-import { isReadable, unreadableParams, unreadableResult } from "../serve/readable.js"
-import * as Advice from "./Advice.js"
-import { announced, type Client, clientOf, unknownServer } from "./introductions.js"
-import type { KnownServer, Result } from "./KnownServer.js"
-import { emptyList, maxPages } from "./KnownServer.js"
+import { Effect, Predicate, Schedule } from "effect"
+import { ClientRelay, type Passed, type Resolved } from "../conversation/ClientRelay.js"
+import type { Fibers } from "../conversation/Fibers.js"
+import { type Handler, introducedFirst, lists as listed, ping, readable } from "../conversation/Handler.js"
+import { announced, type Client, clientOf, unknownServer } from "../conversation/introductions.js"
+import { emptyList, type KnownServer, maxPages } from "./KnownServer.js"
 
 /** What a bridge is made of. */
 export interface Options {
@@ -38,7 +28,7 @@ export interface Options {
   readonly isStateless: boolean
   /** Whether a call of a tool has a time of ours; else it may take as long as the host waits. */
   readonly isBounded: boolean
-  readonly runtime: Runtime.Runtime<never>
+  readonly fibers: Fibers
   /** Gives the host a message that is about no request of its own. */
   readonly write: (message: JSONRPCNotification | JSONRPCRequest) => void
   /** Resolved when the host takes more, where it does not read what it is given. */
@@ -82,12 +72,14 @@ const isAtRest: ReadonlySet<Status["state"]> = new Set(["Disconnected", "Permane
 /** Stands between one host and one server. */
 export class Bridge {
   readonly #options: Options
-  readonly #relay: Relay
+  readonly #relay: ClientRelay
   readonly #incoming = new Incoming()
-  readonly #backend = Effect.runSync(Deferred.make<Backend.Backend>())
-  readonly #introduced = Effect.runSync(Deferred.make<Introduction>())
-  readonly #target: Target
-  #supervised: Backend.Backend | undefined
+  /** Opened when there is a backend. */
+  readonly #opened = Effect.unsafeMakeLatch()
+  #backend: Backend.Backend | undefined
+  /** Opened when the server has said what it is. */
+  readonly #introduced = Effect.unsafeMakeLatch()
+  #introduction: Introduction | undefined
   #known: KnownServer | undefined
   /** What the host was told of the server. */
   #told: Introduction | undefined
@@ -96,50 +88,47 @@ export class Bridge {
   /** The lists that the host was given. */
   readonly #given = new Set<ListMethod>()
   #hasBegun = false
-  /** Whether the last \`initialize\` was refused, because the server could not be used. */
+  /** Whether the last `initialize` was refused, because the server could not be used. */
   #isRefused = false
   /** From when on a request may connect the server, on the scale of `performance.now`. */
   #connectableFrom = Number.NEGATIVE_INFINITY
-  readonly #held = new Held()
-  readonly #inOrder = new InOrder((message) => this.#take(message))
   /** The `initialize` that is not answered yet. */
   #introducing: ClientRequest | undefined
 
   constructor(options: Options) {
+    const { fibers, isStateless, login, name, write } = options
     this.#options = options
     this.#incoming.isRaw = true
-    this.#incoming.isStateless = options.isStateless
-    this.#relay = new Relay(
-      options.name,
-      { onmessage: (message: JSONRPCMessage) => this.#toHost(message) },
-      { whenReady: this.#held.whenInitialized }
-    )
-    this.#target = {
-      runtime: options.runtime,
-      backend: () => this.#supervised,
-      use: (f) => this.#supervised === undefined ? Effect.flatMap(this.#backend, f) : f(this.#supervised)
+    this.#incoming.isStateless = isStateless
+    this.#relay = new ClientRelay({
+      name,
+      client: { isStateless, write },
+      fork: fibers.fork,
+      handle: (request) => handle(request),
+      tell: (notification) => this.#tell(notification),
+      login,
+      door: () => options.isBroken() ? "watch" : "wrap"
+    })
+    const handshake = {
+      hasBegun: () => this.#hasBegun,
+      mayBeginAgain: () => this.#isRefused,
+      initialize: (request: ClientRequest, client: Client) => this.#initialize(request, client)
     }
+    const asked = listed(
+      (request, method) => this.#list(request, method),
+      this.#relay.toServer((request) => this.#resolve(request))
+    )
+    const handle: Handler = ping(readable(introducedFirst(handshake, asked)))
   }
 
   /** Takes a request of the host. */
   request(request: ClientRequest): void {
-    this.#inOrder.receive(request)
+    this.#relay.receive(request)
   }
 
   /** Takes any other message of the host. */
   receive(message: JSONRPCNotification | JSONRPCResponse): void {
-    this.#inOrder.receive(message)
-  }
-
-  /** What is nested too deeply to be passed on is not: whoever waits for an answer gets one. */
-  #take(said: Said): void {
-    if (said instanceof ClientRequest) {
-      if (isReadable(said.params)) this.#request(said)
-      else said.answer({ error: unreadableParams(said.method) })
-    } else if (!("method" in said)) {
-      const error = { code: JsonRpc.internalError, message: "the client's answer is nested too deeply to be passed on" }
-      this.#relay.answered(isReadable(said) ? said : { jsonrpc: "2.0", id: said.id, error })
-    } else if (isReadable(said)) this.#notification(said)
+    this.#relay.receive(message)
   }
 
   /** What the host is told, or would be told, of the server. Starts nothing. */
@@ -147,7 +136,7 @@ export class Bridge {
     if (this.#told !== undefined) return announced(this.#told)
     const client = clientOf(params)
     if (client === undefined) return announced(unknownServer(this.#options.name, ""))
-    const known = this.#known ?? (await Runtime.runPromise(this.#options.runtime)(this.#options.know(client)))
+    const known = this.#known ?? (await this.#options.fibers.promise(this.#options.know(client)))
     this.#isGuessed ||= known.introduction === undefined
     return announced(known.introduction ?? unknownServer(this.#options.name, client.protocolVersion))
   }
@@ -161,86 +150,93 @@ export class Bridge {
 
   // --- from the host
 
-  #request(request: ClientRequest): void {
+  /** A list that is known, while the server cannot be asked for it. */
+  #list(request: ClientRequest, method: ListMethod): boolean {
+    this.#given.add(method)
+    const known = this.#known?.list(method)
+    if (known === undefined || request.params?.["cursor"] !== undefined || this.#isConnected()) return false
+    request.answer({ result: known })
+    return true
+  }
+
+  #resolve(request: ClientRequest): Resolved {
+    const { isBounded, isLoginNeeded, isStateless } = this.#options
     const { method, params } = request
-    if (method === "ping") return request.answer({ result: {} })
-    if (method === "initialize") return this.#initialize(request)
-    if (!this.#hasBegun) return request.refuse(JsonRpc.invalidRequest, "the first request must be initialize")
-    if (isList(method)) {
-      const known = this.#known?.list(method)
-      this.#given.add(method)
-      if (known !== undefined && params?.["cursor"] === undefined && !this.#isConnected()) {
-        return request.answer({ result: known })
+    const failFast = isLoginNeeded()
+    if (!failFast) this.#connectOnRequest()
+    const passed = (backend: Backend.Backend): Passed => ({
+      backend,
+      params: params === undefined || isStateless ? params : Meta.passedOn(params),
+      isBounded,
+      failFast,
+      ...(isList(method) ? this.#asList(method, params?.["cursor"]) : {})
+    })
+    return this.#backend === undefined ? Effect.map(this.#opening, passed) : passed(this.#backend)
+  }
+
+  /** A list is known from then on; where it cannot be read, what is known of it is given. */
+  #asList(method: ListMethod, cursor: unknown): Pick<Passed, "arrived" | "instead"> {
+    return {
+      arrived: (result) => {
+        this.#known?.read(method, cursor, result)
+        return result
+      },
+      instead: (error) => {
+        const isOurs = JsonRpcError.isOurs(error) && Predicate.hasProperty(error.data, "fate")
+        // What a guess has promised, and the server does not have or cannot say, is empty.
+        const hasGuessed = this.#isGuessed && this.#told !== undefined
+        const empty = hasGuessed && (isOurs || error.code === JsonRpc.methodNotFound) ? emptyList(method) : undefined
+        return (isOurs ? this.#known?.list(method) : undefined) ?? empty
       }
     }
-    const failFast = this.#options.isLoginNeeded()
-    if (!failFast) this.#connectOnRequest()
-    this.#relay.forward(this.#target, request, {
-      params: params === undefined || this.#options.isStateless ? params : Meta.passedOn(params),
-      isBounded: this.#options.isBounded,
-      failFast,
-      answered: (answer) => request.answer(this.#answerOf(request, answer))
-    })
   }
 
   /** Only a command connects a server whose `reconnect.auto` is false, and there is nobody else to give one. */
   #connectOnRequest(): void {
-    const backend = this.#supervised
+    const backend = this.#backend
     const now = performance.now()
     if (!this.#options.isConnectedOnRequest || backend === undefined || now < this.#connectableFrom) return
-    if (!isAtRest.has(Effect.runSync(backend.status).state)) return
+    if (!isAtRest.has(stateOf(backend))) return
     this.#connectableFrom = now + leastPause
-    void this.#run(Effect.tapError(backend.enable, (error) =>
+    this.#run(Effect.tapError(backend.enable, (error) =>
       Effect.sync(() => {
         const retryAfter = error._tag === "ConnectError" ? error.retryAfter ?? 0 : 0
         this.#connectableFrom = performance.now() + Math.max(leastPause, retryAfter)
       })))
   }
 
-  #notification(notification: JSONRPCNotification): void {
-    const { method, params } = notification
-    switch (method) {
-      case "notifications/initialized":
-        return this.#held.release()
-      default:
-        // What changes while the server is down, it asks for when it is back.
-        if (!this.#isConnected()) return
-        void this.#run(this.#target.use((backend) => backend.notify(method, params)))
-        this.#inOrder.hold()
-    }
+  /** What changes while the server is down, it asks for when it is back. */
+  #tell({ method, params }: JSONRPCNotification): boolean {
+    const backend = this.#backend
+    if (backend === undefined || !this.#isConnected()) return false
+    this.#run(backend.notify(method, params))
+    return true
   }
 
-  #initialize(request: ClientRequest): void {
-    if (this.#hasBegun && !this.#isRefused) {
-      return request.refuse(JsonRpc.invalidRequest, "initialize was sent before")
-    }
-    const client = clientOf(request.params)
-    if (client === undefined) return request.refuse(JsonRpc.invalidParams, "not an initialize request")
+  #initialize(request: ClientRequest, client: Client): void {
     this.#introducing = request
     if (this.#isRefused) return this.#initializeAgain(request, client)
     this.#hasBegun = true
-    void this.#run(
+    this.#run(
       Effect.gen(this, function*() {
-        const known = yield* this.#options.know(client)
+        const { drained, know, name, open } = this.#options
+        const known = yield* know(client)
         this.#known = known
         this.#incoming.protocolVersion = known.introduction?.protocolVersion ?? client.protocolVersion
         this.#incoming.receiver = {
           notified: (notification) => this.#relay.pass(notification),
-          asked: (request, signal) =>
-            isReadable(request.params)
-              ? this.#relay.ask(request, signal)
-              : Promise.reject(new Error(`${request.method} is nested too deeply to be passed on to the client`)),
-          drained: this.#options.drained,
-          missed: () => void this.#run(this.#compareLists()),
+          asked: (request, signal) => this.#relay.ask(name, request, signal),
+          drained,
+          missed: () => this.#run(this.#compareLists),
           introduced: (introduction) => this.#introducedBy(introduction)
         }
-        const backend = yield* this.#options.open(client, this.#incoming)
-        this.#supervised = backend
-        yield* Deferred.succeed(this.#backend, backend)
-        if (known.introduction === undefined) void this.#run(connectLazy(backend))
+        const backend = yield* open(client, this.#incoming)
+        this.#backend = backend
+        yield* this.#opened.open
+        if (known.introduction === undefined) this.#run(connectLazy(backend))
         const said = known.introduction ?? (yield* this.#firstIntroduction(backend, client))
         // The server may have come just when its time was over.
-        this.#tell(request, known.introduction ?? said)
+        this.#introduce(request, known.introduction ?? said)
       })
     )
   }
@@ -249,32 +245,27 @@ export class Bridge {
   #initializeAgain(request: ClientRequest, client: Client): void {
     this.#isRefused = false
     this.#connectOnRequest()
-    void this.#run(
-      Effect.map(
-        this.#target.use((backend) => Effect.raceFirst(this.#firstIntroduction(backend, client), demand(backend))),
-        (said) => this.#tell(request, said)
-      )
+    this.#run(
+      Effect.gen(this, function*() {
+        const backend = yield* this.#opening
+        this.#introduce(request, yield* firstOf(this.#firstIntroduction(backend, client), demand(backend)))
+      })
     )
   }
 
   /** What the server says of itself; or, where it does not in time, a guess; or nothing where it never will. */
   #firstIntroduction(backend: Backend.Backend, client: Client): Effect.Effect<Introduction | string> {
-    return Effect.raceFirst(
-      Deferred.await(this.#introduced),
-      Effect.raceFirst(
-        Effect.raceFirst(
-          this.#options.hopeless(backend),
-          Effect.map(
-            this.#options.loginNeeded,
-            (why) => unknownServer(this.#options.name, client.protocolVersion, why)
-          )
-        ),
-        Effect.delay(Effect.sync(() => unknownServer(this.#options.name, client.protocolVersion)), longestWait)
-      )
+    const { hopeless, loginNeeded, name } = this.#options
+    const unknown = (why?: string) => unknownServer(name, client.protocolVersion, why)
+    return firstOf<Introduction | string, never, never>(
+      Effect.map(this.#introduced.await, () => this.#introduction ?? unknown()),
+      hopeless(backend),
+      Effect.map(loginNeeded, unknown),
+      Effect.delay(Effect.sync(unknown), longestWait)
     )
   }
 
-  #tell(request: ClientRequest, said: Introduction | string): void {
+  #introduce(request: ClientRequest, said: Introduction | string): void {
     this.#introducing = undefined
     if (typeof said === "string") {
       this.#isRefused = true
@@ -295,7 +286,9 @@ export class Bridge {
   /** There is a connection. The host cannot be told of other capabilities or another version any more, only of other lists. */
   #introducedBy(introduction: Introduction): undefined {
     this.#known?.introduced(introduction)
-    const isFirst = Effect.runSync(Deferred.succeed(this.#introduced, introduction))
+    const isFirst = this.#introduction === undefined
+    this.#introduction ??= introduction
+    this.#introduced.unsafeOpen()
     if (this.#told === undefined) return
     if (this.#isGuessed && isFirst) {
       for (const method of ["tools/list", "prompts/list", "resources/list"] as const) {
@@ -303,22 +296,21 @@ export class Bridge {
           this.#relay.pass({ method: ListChanges.notificationOf(method) })
         }
       }
-    } else void this.#run(this.#compareLists())
+    } else this.#run(this.#compareLists)
   }
 
   /** Reads the lists that the host was given once more, and tells it of those that differ. */
-  #compareLists(): Effect.Effect<void, unknown> {
+  get #compareLists(): Effect.Effect<void> {
     return Effect.forEach([...this.#given], (method) =>
       // A list that cannot be read does not keep the others from being compared.
       Effect.ignore(Effect.gen(this, function*() {
         const pages: Array<Result> = []
         let cursor: unknown
         do {
-          const page = (yield* this.#target.use((backend) =>
-            backend.request(method, cursor === undefined ? {} : { cursor: cursor as string }, {
-              resultSchema: asItComes as never
-            })
-          )) as unknown as Result
+          const backend = yield* this.#opening
+          const page = (yield* backend.request(method, cursor === undefined ? {} : { cursor: cursor as string }, {
+            resultSchema: asItComes as never
+          })) as unknown as Result
           pages.push(page)
           cursor = page["nextCursor"]
         } while (cursor !== undefined && pages.length < maxPages)
@@ -328,48 +320,21 @@ export class Bridge {
       })), { discard: true })
   }
 
-  // --- to the host
-
-  /** Nobody waits for what is left out: of a question the server is told when it is asked. */
-  #toHost(message: JSONRPCMessage): void {
-    if ("method" in message && isReadable(message)) this.#options.write(message)
-  }
-
-  /** The answer to a request, as it came; or, where it is a failure on the way, what is known or advised. */
-  #answerOf({ method, params }: ClientRequest, answer: Answer): Answer {
-    if ("resultText" in answer) return answer
-    if ("result" in answer) {
-      if (!isReadable(answer.result)) return { error: unreadableResult(method) }
-      if (isList(method)) this.#known?.read(method, params?.["cursor"], answer.result)
-      if (this.#options.isStateless) return answer
-      const passed: Result = Meta.passedOn(answer.result)
-      if (passed["resultType"] === undefined) return passed === answer.result ? answer : { result: passed }
-      const { resultType: _, ...result } = passed
-      return { result }
-    }
-    const { error } = answer
-    if (isList(method)) {
-      const isOurs = JsonRpcError.isOurs(error) && Predicate.hasProperty(error.data, "fate")
-      const known = this.#known?.list(method)
-      // What a guess has promised, and the server does not have or cannot say, is empty.
-      const hasGuessed = this.#isGuessed && this.#told !== undefined
-      const empty = hasGuessed && (isOurs || error.code === JsonRpc.methodNotFound) ? emptyList(method) : undefined
-      const result = (isOurs ? known : undefined) ?? empty
-      if (result !== undefined) return { result }
-    }
-    const door = this.#options.isBroken() ? "watch" : "wrap"
-    return { error: Advice.advised(this.#options.name, error, this.#options.login(), door) }
+  /** The backend, once there is one. */
+  get #opening(): Effect.Effect<Backend.Backend> {
+    return Effect.flatMap(
+      this.#opened.await,
+      () => this.#backend === undefined ? Effect.never : Effect.succeed(this.#backend)
+    )
   }
 
   #isConnected(): boolean {
-    return this.#supervised !== undefined && Effect.runSync(this.#supervised.isConnected)
+    return this.#backend !== undefined && stateOf(this.#backend) === "Connected"
   }
 
-  #run(effect: Effect.Effect<unknown, unknown>): Promise<void> {
-    return Runtime.runPromise(this.#options.runtime)(
-      Effect.asVoid(
-        Effect.catchAllCause(effect, (cause) => Effect.logDebug(`${this.#options.name}: not done`, cause))
-      )
-    )
+  /** Runs what nobody waits for. */
+  #run(work: Effect.Effect<void, unknown>): void {
+    const { fibers, name } = this.#options
+    fibers.fork(Effect.catchAllCause(work, (cause) => Effect.logDebug(`${name}: not done`, cause)))
   }
 }

@@ -11,12 +11,13 @@ import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Exit, Option, Runtime, Scope, Stream } from "effect"
 import { constVoid } from "effect/Function"
+import * as Fibers from "../conversation/Fibers.js"
+import type { Client } from "../conversation/introductions.js"
 import { StartError, type UsageError } from "../Errors.js"
 import * as Kept from "../known/Kept.js"
 import * as StandardError from "../StandardError.js"
 import type { Http, Wrap } from "./Arguments.js"
 import { Bridge, type Options as BridgeOptions } from "./Bridge.js"
-import type { Client } from "./introductions.js"
 import { KnownServer } from "./KnownServer.js"
 import { Recorder } from "./Recorder.js"
 import * as Server from "./Server.js"
@@ -197,6 +198,7 @@ const converse = (
 ): Effect.Effect<Conversation, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<Scope.Scope | StateFolder>()
+    const fibers = yield* Fibers.make
     const { name, record } = wrapped
     const bridge = (write: Write, isStateless: boolean): Bridge => {
       const version = new WatchedVersion()
@@ -204,7 +206,7 @@ const converse = (
         name,
         isStateless,
         isBounded: wrapped.policy.timeouts?.request !== undefined,
-        runtime,
+        fibers,
         write,
         drained,
         know: (client) => Effect.provide(know(wrapped.server, client), runtime),

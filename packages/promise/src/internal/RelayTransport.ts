@@ -16,7 +16,7 @@ import type {
   RequestId
 } from "@modelcontextprotocol/sdk/types.js"
 import { ErrorCode, InitializeRequestParamsSchema } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Runtime } from "effect"
+import { Effect } from "effect"
 import { ConfigError, ConnectError } from "../Errors.js"
 import type { Server, TransportOptions } from "../Options.js"
 import type { SupervisedTransport, Supervision } from "../Transport.js"
@@ -153,8 +153,8 @@ export class RelayTransport implements SupervisedTransport {
         // What changes while the server is down, it asks for when it is back.
         if (opened?.status.state !== "Connected") return
         const { method, params } = notification
-        const { runtime, use } = opened.source
-        Runtime.runFork(runtime)(
+        const { fork, use } = opened.source
+        fork(
           Effect.catchAllCause(
             use((backend) => backend.notify(method, params)),
             (cause) => Effect.logDebug(`${method} was not sent`, cause)

@@ -3,6 +3,7 @@
  */
 import type { Backend, Event as CoreEvent } from "@mcp-lifeline/core"
 import type { Status } from "@mcp-lifeline/core/types"
+import type { Target } from "@mcp-lifeline/protocol"
 import { type Effect, type Runtime, Stream } from "effect"
 import type { ClientEvents, HealthCheck, KeepaliveControl } from "../Client.js"
 import { ConnectionLost } from "../Errors.js"
@@ -18,6 +19,8 @@ import * as Run from "./Run.js"
 export interface Source {
   readonly name: string
   readonly runtime: Runtime.Runtime<never>
+  /** Runs what remains of a request, in that runtime. */
+  readonly fork: Target["fork"]
   /** The backend of now, where there is one. */
   readonly backend: () => Backend.Backend | undefined
   readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>

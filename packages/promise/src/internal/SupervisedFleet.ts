@@ -3,7 +3,7 @@
  */
 import type { Backend, Event as CoreEvent, Fleet as CoreFleet, Status } from "@mcp-lifeline/core"
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Exit, Stream } from "effect"
+import { Effect, Exit, Runtime, Stream } from "effect"
 import type { Client } from "../Client.js"
 import { BackendUnavailable } from "../Errors.js"
 import type { Event } from "../Event.js"
@@ -196,6 +196,7 @@ export class SupervisedFleet implements Fleet {
     const source: Source = {
       name,
       runtime: this.#owned.runtime,
+      fork: Runtime.runFork(this.#owned.runtime),
       backend: () => this.#backend(name),
       use: (f) => Effect.flatMap(core.backend(name), f),
       status: (): Status => {

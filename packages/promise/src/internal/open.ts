@@ -3,7 +3,7 @@
  */
 import { Backend, ConnectError as CoreConnectError, Policy } from "@mcp-lifeline/core"
 import type { Status } from "@mcp-lifeline/core"
-import { Either } from "effect"
+import { Either, Runtime } from "effect"
 import type { ConnectError, UnauthorizedError } from "../Errors.js"
 import type { CommonOptions } from "../Options.js"
 import { fromConnectError, fromError } from "./Failure.js"
@@ -64,6 +64,7 @@ export const open = async <A extends Pick<Supervised, "status">>(
     const supervised = make({
       name,
       runtime: owned.runtime,
+      fork: Runtime.runFork(owned.runtime),
       backend: () => backend,
       use: (f) => f(backend),
       status: () => Run.now(backend.status),

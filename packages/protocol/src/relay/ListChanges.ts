@@ -3,7 +3,7 @@
  */
 import type { Catalog, Event, Status } from "@mcp-lifeline/core"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Runtime, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { isDeepStrictEqual } from "node:util"
 import type { Relay, Target } from "./Relay.js"
 
@@ -64,7 +64,7 @@ export const announce = (source: Source, relay: Relay, declared: Declared): void
       return Effect.succeed(isUnread ? changes.unread(relay.methods) : [])
     })
   )
-  Runtime.runFork(source.runtime)(
+  source.fork(
     Stream.runForEach(Stream.concat(now, later), (methods) =>
       Effect.sync(() => {
         for (const method of methods) relay.pass({ method })

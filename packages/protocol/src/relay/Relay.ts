@@ -15,7 +15,7 @@ import type {
   Result
 } from "@modelcontextprotocol/sdk/types.js"
 import type { Cause, Fiber } from "effect"
-import { Effect, Exit, FiberId, Runtime } from "effect"
+import { Effect, Exit, FiberId } from "effect"
 import { constant } from "effect/Function"
 import { type Answer, type ClientRequest, type Fate, type Responder, responseOf, type Work } from "./ClientRequest.js"
 import * as JsonRpcError from "./JsonRpcError.js"
@@ -34,7 +34,8 @@ const withParams = <P>(params: P | undefined): { readonly params?: P } => params
 
 /** The target of the client's requests: a backend, which may be replaced by another one with the same name. */
 export interface Target {
-  readonly runtime: Runtime.Runtime<never>
+  /** Runs what remains of a request that needs a fiber. The request interrupts it if it is cancelled. */
+  readonly fork: <A, E>(work: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
   readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>
   /** The current backend, if there is one. A request to it needs no fiber as long as nothing goes wrong. */
   readonly backend?: (() => Backend.Backend | undefined) | undefined
@@ -189,7 +190,7 @@ export class Relay {
     }
     const run = (rest: Effect.Effect<unknown, unknown>): void => {
       if (Exit.isExit(rest)) return settle(rest as Exit.Exit<unknown, unknown>)
-      call.fiber = Runtime.runFork(target.runtime)(rest)
+      call.fiber = target.fork(rest)
       call.fiber.addObserver(settle)
     }
     const backend = target.backend?.()

@@ -3,9 +3,8 @@
  */
 import { Fleet } from "@mcp-lifeline/core"
 import { underAskedUri } from "@mcp-lifeline/core/internal"
-import * as Translation from "@mcp-lifeline/http-server/translation"
 import { Meta } from "@mcp-lifeline/protocol"
-import type { ReadResourceResult } from "@modelcontextprotocol/sdk/types.js"
+import type { ReadResourceResult, Result } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 
 type Params = Readonly<Record<string, unknown>>
@@ -29,13 +28,11 @@ const isToken = (value: unknown): boolean => value === undefined || isString(val
 const hasMeta = ({ _meta }: Params): boolean =>
   _meta === undefined || (Predicate.isRecord(_meta) && isToken(_meta["progressToken"]))
 
-/** Params without what belongs to the hop from the client to us. */
-const passed = (params: Params): Params => without("task", Meta.passedOn(params))
-
-/** Returns the same object if it has no such key: to copy it takes longer than all else here. */
-const without = (key: string, value: Params): Params => {
-  if (value[key] === undefined) return value
-  const { [key]: _, ...rest } = value
+/** Params without what belongs to the hop from the client to us. To copy them takes longer than all else here. */
+const passed = (params: Params): Params => {
+  const passed = Meta.passedOn(params)
+  if (passed["task"] === undefined) return passed
+  const { task: _, ...rest } = passed
   return rest
 }
 
@@ -86,20 +83,8 @@ export const isRouted = (method: string): method is Method => Object.hasOwn(dest
 export const of = (method: Method, params: unknown): Destination | undefined =>
   Predicate.isRecord(params) && hasMeta(params) ? destinations[method](params) : undefined
 
-/**
- * The result as the client is given it: under the URI that it has asked for, and without what belongs to the server's hop. What the server
- * asks in its place comes as it is.
- */
-export const arrived = (
-  method: Method,
-  { name }: Destination,
-  original: string,
-  result: Record<string, unknown>
-): Record<string, unknown> => {
-  const said = Meta.passedOn(result)
-  if (Translation.isQuestion(said)) return said
-  const rest = without("resultType", said)
-  return method === "resources/read" && original !== name
-    ? underAskedUri(rest as ReadResourceResult, original, name)
-    : rest
-}
+/** The result as the client is given it: under the URI that it has asked for. */
+export const arrived = (method: Method, { name }: Destination, original: string, result: Result): Result =>
+  method === "resources/read" && original !== name
+    ? underAskedUri(result as ReadResourceResult, original, name)
+    : result

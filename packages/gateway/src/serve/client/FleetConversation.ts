@@ -4,28 +4,64 @@
  */
 import type { Client, Conversation, Resumed } from "@mcp-lifeline/http-server/Conversation"
 import * as Translation from "@mcp-lifeline/http-server/translation"
-import { ClientRequest, type Introduction, JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
+import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
+import { type ClientRequest, type Introduction, JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
 import { isLevel } from "@mcp-lifeline/protocol/Level"
-import { isList, lists } from "@mcp-lifeline/protocol/listMethods"
+import { lists as kinds } from "@mcp-lifeline/protocol/listMethods"
 import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Predicate, Runtime } from "effect"
-import { InOrder, type Said } from "../../InOrder.js"
-import { type Client as Introduced, clientOf } from "../../wrap/introductions.js"
+import { type Duration, Effect, Predicate } from "effect"
+import { ClientRelay, type Passed, type Resolved } from "../../conversation/ClientRelay.js"
+import { type Checked, invalidParams, methodNotFound } from "../../conversation/errors.js"
+import type { Fibers } from "../../conversation/Fibers.js"
+import { type Handler, introducedFirst, lists, ownMethods, ping, readable } from "../../conversation/Handler.js"
+import { type Client as Introduced, clientOf } from "../../conversation/introductions.js"
 import type { Changing, Kind } from "../EncodedLists.js"
-import * as JsonRpcError from "../JsonRpcError.js"
 import type { ClientServers } from "../pool/ClientServers.js"
 import type { HolderFleet } from "../pool/HolderFleet.js"
-import { isReadable, unreadableParams } from "../readable.js"
+import type { ServerPool } from "../pool/ServerPool.js"
 import * as StatusTool from "../StatusTool.js"
-import { ClientRelay } from "./ClientRelay.js"
 import { ClientSubscriptions } from "./ClientSubscriptions.js"
 import * as Destination from "./Destination.js"
-import type { GatewayContext } from "./GatewayContext.js"
-import { explain } from "./misfit.js"
 import { NameResolver, type ResolvedName } from "./NameResolver.js"
 
 /** Resources that one client may subscribe to. */
 const maxSubscriptions = 10_000
+
+/** What the conversations of all clients share. */
+export interface GatewayContext {
+  readonly fibers: Fibers
+  readonly servers: ServerPool
+  /** Whether the shared servers have been waited for at the start. */
+  readonly isReady: () => boolean
+  /** Ends when that is so: the first list of an early client waits for it. */
+  readonly ready: Effect.Effect<void>
+  /** How long the answer to `initialize` waits for that, so that it can have the servers' instructions. */
+  readonly introductionWait: Duration.DurationInput
+  /** What a client is told of us. */
+  readonly introduction: () => Introduction
+  /** The version that is spoken with a client that asks for one. */
+  readonly agreedVersion: (asked: string) => string
+  /** Whether clients are offered the status of the servers. */
+  readonly hasStatus: () => boolean
+  /** How the servers are that a client can use. */
+  readonly status: (fleets: ReadonlyArray<HolderFleet>) => Effect.Effect<StatusTool.Report>
+  /** The answer to the method of a list, for a client that can use these servers. */
+  readonly list: (kind: Kind, fleets: ReadonlyArray<HolderFleet>) => Effect.Effect<string>
+  /** What a person has to do to sign in to a server, as it is now. */
+  readonly login: (server: string) => string | undefined
+  /** Measures the requests and the sessions of clients. */
+  readonly operations: ServerOperations.ServerOperations
+  /** What carries the messages of clients. */
+  readonly transport: ServerOperations.Session["transport"]
+}
+
+/** Measures each request, from here to its end. */
+const measured = ({ begin }: ServerOperations.ServerOperations, next: Handler): Handler => (request) => {
+  const operation = begin(request.method, request.params)
+  request.traced = (params) => operation.passedOn(params)
+  request.onOver((error) => operation.end(error))
+  next(request)
+}
 
 /** Stands between one client and the servers. */
 export class FleetConversation implements Conversation {
@@ -40,11 +76,21 @@ export class FleetConversation implements Conversation {
   #introduced: Introduced | undefined
   /** Ends the measurement of the client's session, if it has one. */
   #sessionEnded: (() => void) | undefined
-  readonly #inOrder = new InOrder((message) => this.#take(message))
   #closing: Promise<void> | undefined
 
   constructor(context: GatewayContext, client: Client, resumed: Resumed | undefined, onClose: () => void) {
-    const relay = new ClientRelay(context, client)
+    const relay: ClientRelay = new ClientRelay({
+      name: "the gateway",
+      client,
+      fork: context.fibers.fork,
+      handle: (request) => handle(request),
+      tell: (notification) => {
+        this.#servers.own?.tell(notification)
+        return this.#servers.own !== undefined
+      },
+      login: context.login,
+      door: () => "serve"
+    })
     this.#context = context
     this.#client = client
     this.#relay = relay
@@ -66,28 +112,33 @@ export class FleetConversation implements Conversation {
       asked: (server, request, signal) => relay.ask(server, request, signal)
     })
     this.#names = new NameResolver(this.#servers)
+    const handshake = {
+      hasBegun: () => this.#introduced !== undefined,
+      initialize: (request: ClientRequest, client: Introduced) => this.#initialize(request, client)
+    }
+    const own: Readonly<Record<string, Handler>> = {
+      "logging/setLevel": (request) => this.#setLevel(request),
+      "resources/subscribe": (request) => this.#subscribe(request),
+      "resources/unsubscribe": (request) => this.#unsubscribe(request)
+    }
+    const called = ownMethods(own, relay.toServer((request) => this.#resolve(request)))
+    const asked = lists((request, method) => this.#list(request, kinds[method]), called)
+    const handle = ping(measured(context.operations, readable(introducedFirst(handshake, asked))))
     if (resumed !== undefined) this.#resume(resumed)
   }
 
   request(request: ClientRequest): void {
-    this.#inOrder.receive(request)
+    if (this.#closing === undefined) this.#relay.receive(request)
   }
 
   receive(message: JSONRPCNotification | JSONRPCResponse): void {
-    this.#inOrder.receive(message)
-  }
-
-  #take(said: Said): void {
-    if (this.#closing !== undefined) return
-    if (said instanceof ClientRequest) this.#request(said)
-    else if ("method" in said) this.#notification(said)
-    else this.#relay.answered(said)
+    if (this.#closing === undefined) this.#relay.receive(message)
   }
 
   introduce(): Promise<Introduction> {
-    const { introduction, isReady, introductionWait, ready, runtime } = this.#context
+    const { fibers, introduction, isReady, introductionWait, ready } = this.#context
     if (isReady()) return Promise.resolve(introduction())
-    return Runtime.runPromise(runtime)(Effect.timeoutOption(ready, introductionWait)).then(introduction)
+    return fibers.promise(Effect.timeoutOption(ready, introductionWait)).then(introduction)
   }
 
   close(why: string): Promise<void> {
@@ -99,7 +150,7 @@ export class FleetConversation implements Conversation {
     this.#sessionEnded?.()
     this.#subscriptions.close()
     this.#onClose()
-    const ended = Runtime.runPromise(this.#context.runtime)(this.#servers.close)
+    const ended = this.#context.fibers.promise(this.#servers.close)
     await Promise.all([this.interrupt(why), ended])
     this.#relay.end()
   }
@@ -121,77 +172,29 @@ export class FleetConversation implements Conversation {
 
   // --- from the client
 
-  #request(request: ClientRequest): void {
-    const { method, params } = request
-    if (method === "ping") return request.answer({ result: {} })
-    const operation = this.#context.operations.begin(method, params)
-    request.traced = (params) => operation.passedOn(params)
-    request.onOver((error) => operation.end(error))
-    this.#relay.guard(request, () => this.#handle(request))
-  }
-
-  #handle(request: ClientRequest): void {
-    const { method, params } = request
-    if (method === "initialize") return this.#initialize(request)
-    if (this.#introduced === undefined) {
-      return request.refuse(JsonRpc.invalidRequest, "the first request must be initialize")
-    }
-    if (isList(method)) return this.#list(request, lists[method])
-    if (Destination.isRouted(method)) return this.#call(request, method)
-    switch (method) {
-      case "logging/setLevel": {
-        const level = params?.["level"]
-        if (!isLevel(level)) return this.#misfit(request, method)
-        return this.#answerOnce(request, this.#subscriptions.want(level))
-      }
-      case "resources/subscribe":
-      case "resources/unsubscribe": {
-        const uri = params?.["uri"]
-        if (!Predicate.isString(uri)) return this.#misfit(request, method)
-        if (method === "resources/subscribe") return this.#subscribe(request, uri)
-        return this.#answerOnce(request, this.#subscriptions.unsubscribe(uri))
-      }
-      default:
-        return request.answer({ error: JsonRpcError.methodNotFound(method) })
-    }
-  }
-
-  #notification(notification: JSONRPCNotification): void {
-    const { method } = notification
-    if (method === "notifications/initialized") return this.#relay.initialized()
-    const { own } = this.#servers
-    if (own === undefined) return
-    own.tell(notification)
-    this.#inOrder.hold()
-  }
-
-  #initialize(request: ClientRequest): void {
-    if (this.#introduced !== undefined) return request.refuse(JsonRpc.invalidRequest, "initialize was sent before")
-    const client = this.#introduce(request.params)
-    if (client === undefined) return request.refuse(JsonRpc.invalidParams, "not an initialize request")
+  #initialize(request: ClientRequest, said: Introduced): void {
+    const { protocolVersion } = this.#introduce(said)
     const { introduction, isReady, introductionWait, ready } = this.#context
     const answer = (): void => {
       const { capabilities, instructions, serverInfo } = introduction()
-      const said = { protocolVersion: client.protocolVersion, capabilities, serverInfo }
+      const said = { protocolVersion, capabilities, serverInfo }
       request.answer({ result: instructions === undefined ? said : { ...said, instructions } })
     }
     if (isReady()) answer()
     else this.#relay.after(request, Effect.timeoutOption(ready, introductionWait), answer)
   }
 
-  #introduce(params: unknown): Introduced | undefined {
-    const client = clientOf(params)
-    if (client === undefined) return undefined
+  #introduce(client: Introduced): Introduced {
     const { agreedVersion, operations, transport } = this.#context
     const protocol = agreedVersion(client.protocolVersion)
     if (this.#client.isStateless !== true) this.#sessionEnded = operations.beginSession({ protocol, transport })
-    this.#introduced = { ...client, protocolVersion: protocol }
-    return this.#introduced
+    return this.#introduced = { ...client, protocolVersion: protocol }
   }
 
   /** Goes on with what was asked for before, as far as it is still there. */
   #resume({ initialize, wishes: { level, subscriptions } }: Resumed): void {
-    this.#introduce(initialize)
+    const client = clientOf(initialize)
+    if (client !== undefined) this.#introduce(client)
     this.#relay.initialized()
     if (isLevel(level)) void this.#subscriptions.want(level)
     for (const uri of subscriptions.slice(0, maxSubscriptions)) {
@@ -206,7 +209,7 @@ export class FleetConversation implements Conversation {
     }
   }
 
-  #list(request: ClientRequest, kind: Kind): void {
+  #list(request: ClientRequest, kind: Kind): boolean {
     const list = Effect.suspend(() => this.#context.list(kind, this.#servers.fleets))
     const ready = this.#servers.need()
     this.#relay.after(
@@ -214,9 +217,18 @@ export class FleetConversation implements Conversation {
       ready === undefined ? list : Effect.zipRight(ready, list),
       (resultText) => request.answer({ resultText })
     )
+    return true
   }
 
-  #subscribe(request: ClientRequest, uri: string): void {
+  #setLevel(request: ClientRequest): void {
+    const level = request.params?.["level"]
+    if (!isLevel(level)) return this.#misfit(request, "logging/setLevel")
+    this.#answerOnce(request, this.#subscriptions.want(level))
+  }
+
+  #subscribe(request: ClientRequest): void {
+    const uri = request.params?.["uri"]
+    if (!Predicate.isString(uri)) return this.#misfit(request, "resources/subscribe")
     if (this.#subscriptions.size >= maxSubscriptions) {
       return request.refuse(Failure.ourCode, `${maxSubscriptions} resources are subscribed to, the maximum`)
     }
@@ -233,26 +245,34 @@ export class FleetConversation implements Conversation {
         : request.refuse(JsonRpc.methodNotFound, `${without} does not tell of changes of its resources`), "unknown")
   }
 
-  #call(request: ClientRequest, method: Destination.Method): void {
-    const { params } = request
-    if (!isReadable(params)) return request.answer({ error: unreadableParams(method) })
+  #unsubscribe(request: ClientRequest): void {
+    const uri = request.params?.["uri"]
+    if (!Predicate.isString(uri)) return this.#misfit(request, "resources/unsubscribe")
+    this.#answerOnce(request, this.#subscriptions.unsubscribe(uri))
+  }
+
+  /** The server that has what a request names. What none can be asked is answered here. */
+  #resolve(request: ClientRequest): Resolved {
+    const { method, params } = request
+    if (!Destination.isRouted(method)) return void request.answer({ error: methodNotFound(method) })
     const destination = Destination.of(method, params)
-    if (destination === undefined) return this.#misfit(request, method)
+    if (destination === undefined) return void this.#misfit(request, method)
     const { kind, name } = destination
-    const send = ({ fleet, route: { backend, original } }: ResolvedName): void =>
-      this.#relay.send(request, backend, {
-        params: Translation.enabled(destination.under(original), this.#abilities(fleet, backend.id)),
-        arrived: (result) => Destination.arrived(method, destination, original, result)
-      })
-    const { hasStatus, status } = this.#context
+    const { hasStatus, login, servers, status } = this.#context
     const said = hasStatus() ? StatusTool.asked(method, name) : undefined
     if (said !== undefined) {
       const report = status(this.#servers.fleets)
-      return this.#relay.after(request, report, (report) => request.answer({ result: said(report) }))
+      return void this.#relay.after(request, report, (report) => request.answer({ result: said(report) }))
     }
+    const passed = ({ fleet, route: { backend, original } }: ResolvedName): Passed => ({
+      backend,
+      params: Translation.enabled(destination.under(original), this.#abilities(fleet, backend.id)),
+      isBounded: servers.hasTimeout(backend.id),
+      failFast: login(backend.id) !== undefined,
+      arrived: (result) => Destination.arrived(method, destination, original, result)
+    })
     const resolved = this.#names.find(kind, name)
-    if (resolved === undefined) this.#relay.after(request, this.#names.resolve(kind, name), send)
-    else send(resolved)
+    return resolved === undefined ? Effect.map(this.#names.resolve(kind, name), passed) : passed(resolved)
   }
 
   /** What a server is told in a request that the client can do, if it was not told that in a session. */
@@ -260,8 +280,8 @@ export class FleetConversation implements Conversation {
     return fleet.knowsItsClient(server) ? undefined : this.#introduced?.capabilities
   }
 
-  #misfit(request: ClientRequest, method: Parameters<typeof explain>[0]): void {
-    const explained = Effect.promise(() => explain(method, request.params))
+  #misfit(request: ClientRequest, method: Checked): void {
+    const explained = Effect.promise(() => invalidParams(method, request.params))
     this.#relay.after(request, explained, (error) => request.answer({ error }))
   }
 

@@ -4,8 +4,8 @@
  */
 import type { Backend, ServerNotification } from "@mcp-lifeline/core"
 import { JsonRpc, type Receiver } from "@mcp-lifeline/protocol"
+import type { Client } from "../../conversation/introductions.js"
 import type { Client as Identity } from "../../known/Remembered.js"
-import type { Client } from "../../wrap/introductions.js"
 import type { Changing } from "../EncodedLists.js"
 
 type Asked = (server: string, ...asked: Parameters<Receiver["asked"]>) => ReturnType<Receiver["asked"]>

@@ -10,7 +10,6 @@ import { Remembered } from "../../known/Remembered.js"
 import { EncodedLists } from "../EncodedLists.js"
 import { LogLevels } from "../LogLevels.js"
 import * as Outages from "../Outages.js"
-import { isReadable } from "../readable.js"
 import { Subscriptions } from "../Subscriptions.js"
 import type { Holder } from "./Holder.js"
 
@@ -169,7 +168,7 @@ export const make = (
         const { method, params } = notification
         if (method === "notifications/resources/updated") return subscriptions.updated(server, params ?? {})
         // Changed lists are compared when they are read again.
-        if (method.endsWith("/list_changed") || !isReadable(params)) return
+        if (method.endsWith("/list_changed")) return
         if (method === "notifications/message") holder.logged(server, named(server, notification))
         else holder.notified(server, notification)
       }
