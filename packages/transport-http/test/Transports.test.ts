@@ -1,193 +1,26 @@
 /**
  * What the transports make of failures, over a client that the test plays by hand: no network, no waiting.
  */
-import type { Loss, RequestError } from "@mcp-lifeline/core"
-import type { AdapterTransport } from "@mcp-lifeline/protocol"
-import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
-import { PassThrough } from "node:stream"
 import { assert, describe, it } from "vitest"
-import type { Answer } from "../src/Answer.js"
-import type { HttpClient } from "../src/HttpClient.js"
-import type { HttpFailure } from "../src/HttpFailure.js"
-import * as Failure from "../src/HttpFailure.js"
-import type { Ask } from "../src/Send.js"
 import * as SseTransport from "../src/SseTransport.js"
 import * as StatelessTransport from "../src/StatelessTransport.js"
-import * as StreamableTransport from "../src/StreamableTransport.js"
+import {
+  client,
+  forgotten,
+  kinds,
+  maxMessageBytes,
+  parameters,
+  refused,
+  reset,
+  status,
+  target,
+  turn,
+  url,
+  watched
+} from "./fixtures/Played.js"
 
-const url = new URL("http://server.test/mcp?key=1")
-const target = "http://server.test/mcp"
-const maxMessageBytes = 200
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 2))
-
-const network = (code: string) => Failure.fromNetwork(Object.assign(new Error(code), { code }))
-const refused = network("ECONNREFUSED")
-const reset = network("ECONNRESET")
-const status = (status: number, more: Partial<Failure.StatusFailure> = {}) =>
-  new Failure.StatusFailure({
-    status,
-    detail: "no",
-    error: undefined,
-    retryAfter: undefined,
-    renewable: false,
-    authorized: false,
-    session: false,
-    ...more
-  })
-const forgotten = status(404, { session: true, retryAfter: 3000 })
-
-/** An exchange that the test ends. */
-interface Asked {
-  readonly ask: Ask
-  readonly rpc: { readonly id?: number; readonly method?: string; readonly error?: unknown } | undefined
-  readonly fail: (failure: HttpFailure) => Promise<void>
-  /** Answers; gives the body, which the test writes. */
-  readonly answer: (status: number, headers?: Answer["headers"], text?: string) => Promise<PassThrough>
-  /** Answers with one message as JSON. */
-  readonly json: (body: object) => Promise<PassThrough>
-  /** Answers with a stream of events. */
-  readonly stream: () => Promise<PassThrough>
-  /** Whether the transport has given it up. */
-  isInterrupted: boolean
-  dumped: number
-}
-
-const client = () => {
-  const asked: Array<Asked> = []
-  let destroyed = 0
-  const made: HttpClient = {
-    exchange: (ask, use) =>
-      Effect.async((resume) => {
-        const answer = async (status: number, headers: Answer["headers"] = {}, text?: string) => {
-          const body = Object.assign(new PassThrough(), {
-            dump: () => {
-              one.dumped++
-              return Promise.resolve()
-            }
-          })
-          ask.dispatch?.begin()
-          resume(use({ status, headers, body }))
-          if (text !== undefined) body.end(text)
-          await turn()
-          return body
-        }
-        const one: Asked = {
-          ask,
-          rpc: ask.body === undefined ? undefined : JSON.parse(ask.body) as NonNullable<Asked["rpc"]>,
-          fail: (failure) => {
-            resume(Effect.fail(failure))
-            return turn()
-          },
-          answer,
-          json: (body) =>
-            answer(
-              200,
-              { "content-type": "application/json", "mcp-session-id": "s1" },
-              JSON.stringify({ jsonrpc: "2.0", id: one.rpc?.id, ...body })
-            ),
-          stream: () => answer(200, { "content-type": "text/event-stream" }),
-          isInterrupted: false,
-          dumped: 0
-        }
-        asked.push(one)
-        return Effect.sync(() => {
-          one.isInterrupted = true
-        })
-      }),
-    probe: () => Effect.die("nobody probes"),
-    destroy: Effect.sync(() => {
-      destroyed++
-    })
-  }
-  return { asked, client: made, destroyed: () => destroyed }
-}
-
-/** Watches a transport as a connection does. */
-const watched = (transport: AdapterTransport, { asked, destroyed }: ReturnType<typeof client>) => {
-  const losses: Array<Loss> = []
-  const messages: Array<JSONRPCMessage> = []
-  const failed: Array<readonly [unknown, RequestError]> = []
-  const closes = { count: 0 }
-  Object.assign(transport, {
-    onlost: (loss: Loss) => losses.push(loss),
-    onmessage: (message: JSONRPCMessage) => messages.push(message),
-    onfailed: (id: unknown, error: RequestError) => failed.push([id, error]),
-    onclose: () => closes.count++
-  })
-  /** Sends a message, and gives what becomes of it, and its exchange. */
-  const send = async (message: object) => {
-    const outcome: { value?: unknown } = {}
-    const settled = transport.send({ jsonrpc: "2.0", ...message } as JSONRPCMessage).then(
-      () => {
-        outcome.value = "sent"
-      },
-      (error: unknown) => {
-        outcome.value = error
-      }
-    )
-    const before = asked.length
-    await turn()
-    return { outcome, settled, exchange: asked[before] ?? asked.at(-1)! }
-  }
-  /** Closes it; the server confirms the end of the session. */
-  const close = async (): Promise<void> => {
-    const closed = transport.close()
-    await turn()
-    await asked.find(({ ask }) => ask.method === "DELETE")?.answer(200)
-    return closed
-  }
-  const call = (id: number, method = "tools/call") => send({ id, method })
-  const cancel = (requestId: number) => send({ method: "notifications/cancelled", params: { requestId } })
-  return { asked, call, cancel, close, closes, destroyed, failed, losses, messages, send, transport }
-}
-
-const parameters = { of: () => ({}), learn: () => {} } as unknown as StatelessTransport.Options["parameters"]
-
-const kinds = {
-  streamable: async (closeTimeout = 60_000) => {
-    const played = client()
-    const later = client()
-    const transport = await Effect.runPromise(StreamableTransport.make({
-      client: played.client,
-      url,
-      target,
-      makeClient: Effect.succeed(later.client),
-      closeTimeout,
-      maxMessageBytes
-    }))
-    const made = watched(transport, played)
-    await transport.start()
-    const begun = await made.call(0, "initialize")
-    await begun.exchange.json({ result: {} })
-    transport.setProtocolVersion?.("2025-11-25")
-    return { ...made, later, stream: undefined }
-  },
-  sse: async () => {
-    const played = client()
-    const transport = await Effect.runPromise(
-      SseTransport.make({ client: played.client, url, target, maxMessageBytes })
-    )
-    const made = watched(transport, played)
-    const started = transport.start()
-    await turn()
-    const stream = await played.asked[0]!.stream()
-    stream.write("event: endpoint\ndata: /messages\n\n")
-    await started
-    transport.setProtocolVersion?.("2024-11-05")
-    return { ...made, stream }
-  },
-  stateless: async () => {
-    const played = client()
-    const transport = await Effect.runPromise(
-      StatelessTransport.make({ client: played.client, url, target, maxMessageBytes, parameters })
-    )
-    const made = watched(transport, played)
-    await transport.start()
-    transport.setProtocolVersion?.("2026-07-28")
-    return { ...made, stream: undefined }
-  }
-}
+const { sse } = kinds
 
 for (const [kind, make] of Object.entries(kinds)) {
   describe(`failures over ${kind}`, () => {
@@ -220,7 +53,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     })
 
     it("[C19:unit] closed, it ends what is under way: not sent before it had a socket, else unknown", async () => {
-      const { call, close, closes, destroyed, losses, transport } = await make()
+      const { asked, call, close, closes, destroyed, losses, transport } = await make()
       const waiting = await call(1)
       const sent = await call(2)
       sent.exchange.ask.dispatch?.begin()
@@ -233,6 +66,7 @@ for (const [kind, make] of Object.entries(kinds)) {
       assert.deepInclude(waiting.outcome.value, { fate: "notSent", reason: "lost" })
       assert.deepInclude(sent.outcome.value, { fate: "unknown", reason: "lost" })
       assert.deepInclude(late.outcome.value, { fate: "notSent", message: `${target}: the connection is closed` })
+      assert.isUndefined(asked.find(({ rpc }) => rpc?.id === 3))
       assert.isTrue(waiting.exchange.isInterrupted && sent.exchange.isInterrupted)
       assert.deepStrictEqual([closes.count, destroyed(), losses], [1, 1, []])
     })
@@ -295,6 +129,15 @@ for (const [kind, make] of Object.entries(kinds)) {
       assert.isDefined((await send({ method: "notifications/x" })).exchange)
     })
 
+    it("[L19:unit] where nobody listens to it, a loss ends its request all the same, and it closes", async () => {
+      const { call, close, transport } = await make()
+      Object.assign(transport, { onlost: undefined, onmessage: undefined, onfailed: undefined, onclose: undefined })
+      const { exchange, outcome } = await call(1)
+      await exchange.fail(refused)
+      assert.deepInclude(outcome.value, { fate: "notSent", reason: "lost" })
+      await close()
+    })
+
     it("[L19:unit] a receiver that throws, and what is no message, end nothing", async () => {
       const { call, messages, stream, transport } = await make()
       const errors: Array<Error> = []
@@ -308,9 +151,6 @@ for (const [kind, make] of Object.entries(kinds)) {
     })
   })
 }
-
-const streamable = kinds.streamable
-const sse = kinds.sse
 
 for (const kind of ["streamable", "sse"] as const) {
   describe(`a forgotten session over ${kind}`, () => {
@@ -344,192 +184,6 @@ for (const kind of ["streamable", "sse"] as const) {
     })
   })
 }
-
-describe("Streamable HTTP", () => {
-  const initialized = async () => {
-    const made = await streamable()
-    const told = await made.send({ method: "notifications/initialized" })
-    await told.exchange.answer(202)
-    return { ...made, get: made.asked.findLast(({ ask }) => ask.method === "GET")! }
-  }
-
-  it("[T4:unit] the stream from the server is opened once the session is up, and ends with its loss", async () => {
-    const { asked, call, get, losses } = await initialized()
-    assert.deepInclude(get.ask.headers, { "mcp-session-id": "s1", accept: "text/event-stream" })
-    assert.deepInclude(get.ask, { inSession: true, prompt: true })
-    const { exchange } = await call(1)
-    await exchange.fail(forgotten)
-    assert.lengthOf(losses, 1)
-    assert.isTrue(get.isInterrupted)
-    assert.lengthOf(asked.filter(({ ask }) => ask.method === "GET"), 1)
-  })
-
-  it("[T4:unit] it is not opened where the session could not be begun, or is lost already", async () => {
-    const { asked, send } = await streamable()
-    const told = await send({ method: "notifications/initialized" })
-    await told.exchange.fail(status(503))
-    assert.deepInclude(told.outcome.value, { fate: "unknown" })
-    assert.lengthOf(asked.filter(({ ask }) => ask.method === "GET"), 0)
-  })
-
-  it("[T4:unit] what is no stream is not read, and a server that forgets the session says so there, too", async () => {
-    const page = await initialized()
-    await page.get.answer(200, { "content-type": "text/html" })
-    assert.strictEqual(page.get.dumped, 1)
-    assert.deepStrictEqual(page.losses, [])
-    const lost = await initialized()
-    await lost.get.fail(forgotten)
-    assert.deepInclude(lost.losses[0], { kind: "session", retryAfter: 3000 })
-  })
-
-  it("[T4:unit] some servers answer there: what is accepted waits for it; without a stream it is no answer", async () => {
-    const { call, get, messages } = await initialized()
-    const body = await get.stream()
-    const { exchange, outcome } = await call(1)
-    await exchange.answer(202)
-    assert.deepStrictEqual([outcome.value, exchange.dumped], ["sent", 1])
-    body.write('data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n')
-    await turn()
-    assert.deepInclude(messages.at(-1), { id: 1 })
-    const none = await streamable()
-    const other = await none.call(1)
-    await other.exchange.answer(202)
-    assert.deepInclude(other.outcome.value, { fate: "answered", reason: "protocol" })
-  })
-
-  it("[T8:unit] a session id that may not be sent ends the attempt; nothing of its answer is read", async () => {
-    const played = client()
-    const transport = await Effect.runPromise(StreamableTransport.make({
-      client: played.client,
-      url,
-      target,
-      makeClient: Effect.succeed(played.client),
-      closeTimeout: 60_000,
-      maxMessageBytes
-    }))
-    const { call } = watched(transport, played)
-    const { exchange, outcome } = await call(0, "initialize")
-    await exchange.answer(200, { "content-type": "application/json", "mcp-session-id": "a b" })
-    assert.deepInclude(outcome.value, { _tag: "ConnectError", reason: "protocol" })
-    assert.strictEqual(exchange.dumped, 1)
-    assert.isUndefined(transport.sessionId)
-    // Before it is up, a failure is one of the attempt; a JSON-RPC error is the answer to it.
-    const again = await call(1, "initialize")
-    await again.exchange.fail(refused)
-    assert.deepInclude(again.outcome.value, { _tag: "ConnectError", reason: "refused" })
-    const answered = await call(2, "initialize")
-    await answered.exchange.fail(status(400, { error: { code: -32600, data: undefined } }))
-    assert.strictEqual(answered.outcome.value, "sent")
-    await transport.close()
-    assert.strictEqual(played.asked.filter(({ ask }) => ask.method === "DELETE").length, 0)
-  })
-
-  it("[C6:unit] a stream that is cut is resumed where it stood, and fails its request where it cannot be", async () => {
-    const { asked, call, losses, messages } = await streamable()
-    const { exchange, outcome } = await call(1)
-    const body = await exchange.stream()
-    body.write("id: e1\nretry: 1\ndata:\n\n")
-    await turn()
-    body.destroy(new Error("cut"))
-    while (asked.at(-1)!.ask.method !== "GET") await turn()
-    const get = asked.at(-1)!
-    assert.deepInclude(get.ask.headers, { "last-event-id": "e1" })
-    assert.isFalse(get.ask.prompt)
-    const resumed = await get.stream()
-    resumed.write('data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n')
-    resumed.end()
-    await turn()
-    assert.deepInclude(messages.at(-1), { id: 1 })
-    const plain = await call(2)
-    ;(await plain.exchange.stream()).destroy(new Error("cut"))
-    await turn()
-    assert.deepInclude(plain.outcome.value, { fate: "unknown", reason: "network" })
-    assert.deepStrictEqual([outcome.value, losses], ["sent", []])
-  })
-
-  it("[T2:unit] the session is ended at the close, in its time, but not one that the server has forgotten", async () => {
-    const { asked, closes, transport } = await streamable()
-    const closed = transport.close()
-    await turn()
-    assert.deepInclude(asked.at(-1)!.ask, { method: "DELETE" })
-    assert.strictEqual(asked.at(-1)!.ask.headers["mcp-session-id"], "s1")
-    await asked.at(-1)!.answer(200)
-    assert.strictEqual(asked.at(-1)!.dumped, 1)
-    await closed
-    const silent = await streamable(20)
-    await silent.transport.close()
-    assert.isTrue(silent.asked.at(-1)!.isInterrupted)
-    const failing = await streamable()
-    const failed = failing.transport.close()
-    await turn()
-    await failing.asked.at(-1)!.fail(reset)
-    await failed
-    const lost = await streamable()
-    await (await lost.call(1)).exchange.fail(forgotten)
-    await lost.transport.close()
-    assert.lengthOf(lost.asked.filter(({ ask }) => ask.method === "DELETE"), 0)
-    assert.deepStrictEqual([closes, silent.closes, failing.closes, lost.closes].map(({ count }) => count), [1, 1, 1, 1])
-  })
-
-  it("[T11:unit] a session that is taken out keeps what can be answered, hears nothing more, and is ended apart", async () => {
-    const { asked, call, get, later, messages, transport } = await initialized()
-    const streamed = await call(1)
-    const body = await streamed.exchange.stream()
-    body.write("id: e1\ndata:\n\n")
-    await turn()
-    const unplaced = await call(2)
-    await unplaced.exchange.stream()
-    const session = transport.suspend?.()
-    assert.deepStrictEqual([...session?.answerable ?? []], [1])
-    assert.isUndefined(transport.suspend?.())
-    body.write('data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n')
-    await turn()
-    assert.notDeepInclude(messages.at(-1), { id: 1 })
-    await transport.close()
-    assert.isTrue(get.isInterrupted)
-    assert.lengthOf(asked.filter(({ ask }) => ask.method === "DELETE"), 0)
-    assert.strictEqual(streamed.outcome.value, "sent")
-    const ended = Effect.runPromise(session!.end)
-    await turn()
-    assert.strictEqual(later.asked[0]?.ask.method, "DELETE")
-    await later.asked[0]!.answer(204)
-    await ended
-    assert.strictEqual(later.destroyed(), 1)
-
-    // Another transport goes on with it, for those who still wait.
-    const next = await streamable()
-    next.transport.borrow?.(session!)
-    const asking = await next.call(3, "ping")
-    assert.strictEqual(asking.exchange.ask.headers["mcp-session-id"], "s1")
-    await asking.exchange.fail(forgotten)
-    assert.deepInclude(asking.outcome.value, { fate: "rejected", reason: "session" })
-    assert.deepStrictEqual(next.losses, [])
-    next.transport.goOn?.((id) => id === 1)
-    const opened = () => next.asked.filter(({ ask }) => ask.method === "GET")
-    while (opened().length < 2) await turn()
-    const gets = opened()
-    assert.sameMembers(gets.map(({ ask }) => ask.headers["last-event-id"]), ["e1", undefined])
-    await gets.find(({ ask }) => ask.headers["last-event-id"] === "e1")!.fail(status(400))
-    assert.lengthOf(next.failed, 1)
-    assert.strictEqual(next.failed[0]![0], 1)
-    next.transport.goOn?.(() => true)
-    await turn()
-    assert.lengthOf(opened(), 2)
-  })
-
-  it("[T11:unit] there is none to take out of one that has none, has lost it, or is being closed", async () => {
-    const lost = await streamable()
-    await (await lost.call(1)).exchange.fail(forgotten)
-    assert.isUndefined(lost.transport.suspend?.())
-    const gone = await streamable()
-    await (await gone.call(1)).exchange.fail(refused)
-    assert.isDefined(gone.transport.suspend?.())
-    const closing = await streamable()
-    const closed = closing.close()
-    assert.isUndefined(closing.transport.suspend?.())
-    await closed
-  })
-})
 
 describe("the older HTTP+SSE", () => {
   const begun = async () => {
