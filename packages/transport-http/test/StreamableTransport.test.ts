@@ -3,7 +3,7 @@
  */
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
-import { connecting, forgotten, kinds, refused, reset, status, turn, until } from "./fixtures/Played.js"
+import { connecting, forgotten, kinds, refused, reset, status, target, turn, until } from "./fixtures/Played.js"
 
 const { streamable } = kinds
 
@@ -14,6 +14,23 @@ describe("Streamable HTTP", () => {
     await told.exchange.answer(202)
     return { ...made, get: made.asked.findLast(({ ask }) => ask.method === "GET")! }
   }
+
+  it("[T1:unit] says whose it is and, once that is up, which session it has, if it has one", async () => {
+    const begun = await connecting()
+    await begun.transport.start().then(() => {})
+    assert.deepStrictEqual(begun.transport.peer, { url: target })
+    const seen = () => [begun.transport.stateful, begun.transport.sessionId]
+    assert.deepStrictEqual(seen(), [false, undefined])
+    await (await begun.call(0, "initialize")).exchange.json({ result: {} })
+    assert.deepStrictEqual(seen(), [true, undefined])
+    begun.transport.setProtocolVersion?.("2025-11-25")
+    assert.deepStrictEqual(seen(), [true, "s1"])
+    const none = await connecting()
+    const { exchange } = await none.call(0, "initialize")
+    await exchange.answer(200, { "content-type": "application/json" }, '{"jsonrpc":"2.0","id":0,"result":{}}')
+    none.transport.setProtocolVersion?.("2025-11-25")
+    assert.deepStrictEqual([none.transport.stateful, none.transport.sessionId], [false, undefined])
+  })
 
   it("[T4:unit] the stream from the server is opened once the session is up, and ends with its loss", async () => {
     const { asked, call, get, losses } = await initialized()

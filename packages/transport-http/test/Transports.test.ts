@@ -100,8 +100,10 @@ for (const [kind, make] of Object.entries(kinds)) {
       assert.strictEqual(told.outcome.value, "sent")
       assert.isTrue(first.exchange.isInterrupted)
       assert.deepInclude(first.outcome.value, { fate: "unknown" })
-      await cancel(99)
-      await send({ method: "notifications/cancelled" })
+      for (const other of [await cancel(99), await send({ method: "notifications/cancelled" })]) {
+        if (kind !== "stateless") await other.exchange.answer(202)
+        assert.strictEqual(other.outcome.value, "sent")
+      }
       assert.isFalse(second.exchange.isInterrupted)
     })
 
