@@ -7,6 +7,17 @@ import * as ServerStream from "../src/ServerStream.js"
 const reset = HttpFailure.fromNetwork(Object.assign(new Error("reset"), { code: "ECONNRESET" }))
 
 describe("ServerStream", () => {
+  const status = (status: number, session = false, retryAfter?: number) =>
+    new HttpFailure.StatusFailure({
+      status,
+      detail: "",
+      error: undefined,
+      retryAfter,
+      renewable: false,
+      authorized: false,
+      session
+    })
+
   it.effect("[T4:virtual] there is no limit of tries, and no more than one in half a minute in the end", () =>
     Effect.gen(function*() {
       let opened = 0
@@ -56,18 +67,9 @@ describe("ServerStream", () => {
     Effect.gen(function*() {
       const page = new HttpFailure.AnswerFailure({ detail: "no event stream but text/html" })
       const redirect = new HttpFailure.RedirectFailure({ status: 302, to: "http://login.test/", why: "origin" })
-      const none = new HttpFailure.StatusFailure({
-        status: 405,
-        detail: "",
-        error: undefined,
-        retryAfter: undefined,
-        renewable: false,
-        authorized: false,
-        session: true
-      })
-      const never: Array<HttpFailure.HttpFailure> = [page]
-      const later = [undefined, page, redirect, undefined, page, none]
-      for (const answers of [never, later]) {
+      const none = status(405, true)
+      const later = [undefined, page, redirect, undefined, status(400, true), status(501, true), page, none]
+      for (const answers of [[page], [status(400, true)], [status(501, true)], later]) {
         let opened = 0
         const fiber = yield* Effect.fork(ServerStream.keep({
           open: () =>
@@ -95,17 +97,6 @@ describe("ServerStream", () => {
       }
     }
   })
-
-  const status = (status: number, session = false, retryAfter?: number) =>
-    new HttpFailure.StatusFailure({
-      status,
-      detail: "",
-      error: undefined,
-      retryAfter,
-      renewable: false,
-      authorized: false,
-      session
-    })
 
   it("[T4:unit] what a refusal means: another try, a fresh start, no stream, or no session any more", () => {
     const again = [401, 403, 407, 408, 409, 425, 429, 500, 502, 503]
