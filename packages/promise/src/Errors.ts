@@ -52,47 +52,48 @@ export interface LifelineErrorShape {
 export type { ConnectReason } from "@mcp-lifeline/core/types"
 
 /** A class of errors with a tag and fields of its own. */
-type Class<Base, Tag extends string, Own> = new(
+type Class<Base, Tag extends string, Retryable extends boolean, Own> = new(
   fields: Fields & Own
-) => Base & LifelineErrorShape & { readonly name: Tag; readonly _tag: Tag } & Own
+) => Base & LifelineErrorShape & { readonly name: Tag; readonly _tag: Tag; readonly retryable: Retryable } & Own
 
 const define = (error: Error, key: string, value: unknown): void => {
   Object.defineProperty(error, key, { value, writable: true, configurable: true, enumerable: false })
 }
 
-/** Gives an error its name and its fields. */
-const adopt = <E extends Error>(error: E, tag: string, fields: Fields): E => {
+/** Gives an error its fields, and what its class says of it, also where the fields are those of another error. */
+const adopt = <E extends Error>(
+  error: E,
+  fields: Fields,
+  its: { readonly _tag: string; readonly code?: string | number; readonly retryable: boolean }
+): E => {
   if (fields.cause !== undefined) define(error, "cause", fields.cause)
-  const own = Struct.omit(fields, "cause", "message")
-  return Object.assign(error, { generation: undefined }, own, { name: tag, _tag: tag })
+  return Object.assign(error, { generation: undefined }, Struct.omit(fields, "cause", "message"), its, {
+    name: its._tag
+  })
 }
 
-/** The base of a class of errors whose code is ours. */
-const base = <Own extends object>() =>
-<const Tag extends string, const Code extends string>(
-  tag: Tag,
-  code: Code
-): Class<Error & { readonly code: Code }, Tag, Own> =>
-  class extends Error {
-    readonly code = code
-    constructor(fields: Fields) {
-      super(fields.message)
-      adopt(this, tag, fields)
-    }
-  } as never
+/** What errors with a code extend. If it is a number, the official Client gives it, too, in an McpError. */
+type Parent<Code> = Code extends string ? Error & { readonly code: Code } : McpError
 
-/** The base of a class of errors that the official Client has, too, with its code and `data`. */
-const mcpBase =
+/** The base of a class of errors. `data` is that of an McpError. */
+const base =
   <Own extends object>() =>
-  <const Tag extends string>(tag: Tag, code: ErrorCode, data: (fields: Own) => unknown): Class<McpError, Tag, Own> =>
-    class extends McpError {
+  <const Tag extends string, const Code extends string | ErrorCode, const Retryable extends boolean>(
+    _tag: Tag,
+    code: Code,
+    retryable: Retryable | ((fields: Own) => Retryable),
+    data?: (fields: Own) => unknown
+  ): Class<Parent<Code>, Tag, Retryable, Own> => {
+    const Parent = (typeof code === "string" ? Error : McpError) as new(...args: ReadonlyArray<unknown>) => Error
+    return class extends Parent {
       constructor(fields: Fields & Own) {
-        super(code, fields.message, data(fields))
+        super(...typeof code === "string" ? [fields.message] : [code, fields.message, data?.(fields)])
         // McpError puts its code in front of the message, which is for what servers say.
         define(this, "message", fields.message)
-        adopt(this, tag, fields)
+        adopt(this, fields, { _tag, code, retryable: typeof retryable === "function" ? retryable(fields) : retryable })
       }
     } as never
+  }
 
 interface ConnectFields {
   /** Why there is no connection. */
@@ -110,9 +111,9 @@ interface ConnectFields {
  * `reason` says why. If it is `permanent`, somebody has to fix the cause (a command that does not exist, credentials that the server
  * refuses); otherwise the server may come back.
  */
-export class ConnectError extends base<ConnectFields>()("ConnectError", "ERR_LIFELINE_CONNECT") {
-  override readonly retryable = !this.permanent
-}
+export class ConnectError
+  extends base<ConnectFields>()("ConnectError", "ERR_LIFELINE_CONNECT", ({ permanent }) => !permanent)
+{}
 
 /**
  * A person has to log in before Lifeline can connect. Lifeline has called `redirectToAuthorization` of the `authProvider` with the address.
@@ -145,10 +146,11 @@ interface UnavailableFields {
  * There was no connection within the time that the call could wait, or waiting is pointless, or too many calls are in flight or waiting
  * (then `state` is `Busy`). The server has carried out nothing.
  */
-export class BackendUnavailable extends base<UnavailableFields>()("BackendUnavailable", "ERR_LIFELINE_UNAVAILABLE") {
-  override readonly retryable = this.state !== "Unknown" &&
-    !Lifecycle.isPointless({ _tag: this.state } as Lifecycle.State)
-}
+export class BackendUnavailable extends base<UnavailableFields>()(
+  "BackendUnavailable",
+  "ERR_LIFELINE_UNAVAILABLE",
+  ({ state }) => state === "Busy" || (state !== "Unknown" && !Lifecycle.isPointless({ _tag: state } as Lifecycle.State))
+) {}
 
 interface SessionFields {
   /** The number of the new connection. */
@@ -159,9 +161,7 @@ interface SessionFields {
  * The session was lost, and the new session does not have its state. With `calls.afterSessionLoss: "fail"` the first call after that
  * fails with this error. Lifeline has not sent its request; it will send the next one.
  */
-export class SessionExpired extends base<SessionFields>()("SessionExpired", "ERR_LIFELINE_SESSION_EXPIRED") {
-  override readonly retryable = true
-}
+export class SessionExpired extends base<SessionFields>()("SessionExpired", "ERR_LIFELINE_SESSION_EXPIRED", true) {}
 
 interface RequestFields {
   /** The method of the request, for example `tools/call`. */
@@ -170,10 +170,8 @@ interface RequestFields {
 
 /** The server's answer does not match the protocol, or the schema that you gave. */
 export class ProtocolError
-  extends base<{ readonly method?: string | undefined }>()("ProtocolError", "ERR_LIFELINE_PROTOCOL")
-{
-  override readonly retryable = false
-}
+  extends base<{ readonly method?: string | undefined }>()("ProtocolError", "ERR_LIFELINE_PROTOCOL", false)
+{}
 
 /** One option that Lifeline does not accept. */
 export interface OptionProblem {
@@ -194,8 +192,7 @@ interface ConfigFields {
  * Lifeline does not accept some options. The message names them, their values and what is accepted. `problems` has all of them; `backend`
  * and `field` are those of the first.
  */
-export class ConfigError extends base<ConfigFields>()("ConfigError", "ERR_LIFELINE_CONFIG") {
-  override readonly retryable = false
+export class ConfigError extends base<ConfigFields>()("ConfigError", "ERR_LIFELINE_CONFIG", false) {
   /** All options that Lifeline does not accept. */
   readonly problems: ReadonlyArray<OptionProblem>
   constructor(fields: Fields & ConfigFields & { readonly problems?: ReadonlyArray<OptionProblem> | undefined }) {
@@ -207,10 +204,8 @@ export class ConfigError extends base<ConfigFields>()("ConfigError", "ERR_LIFELI
 
 /** The connection ended before Lifeline sent the request, and there was no new one in time. An McpError, like `Connection closed`. */
 export class ConnectionLost
-  extends mcpBase<{}>()("ConnectionLost", ErrorCode.ConnectionClosed, () => ({ fate: "notSent" }))
-{
-  override readonly retryable = true
-}
+  extends base<{}>()("ConnectionLost", ErrorCode.ConnectionClosed, true, () => ({ fate: "notSent" }))
+{}
 
 /**
  * The connection ended after Lifeline sent the request, so the server may or may not have carried it out. Lifeline did not send it again,
@@ -218,10 +213,8 @@ export class ConnectionLost
  * `Connection closed`.
  */
 export class ResultUnknown
-  extends mcpBase<RequestFields>()("ResultUnknown", ErrorCode.ConnectionClosed, () => ({ fate: "unknown" }))
-{
-  override readonly retryable = false
-}
+  extends base<RequestFields>()("ResultUnknown", ErrorCode.ConnectionClosed, false, () => ({ fate: "unknown" }))
+{}
 
 interface TimeoutFields extends RequestFields {
   /** The timeout of the request, in milliseconds. */
@@ -233,10 +226,8 @@ interface TimeoutFields extends RequestFields {
  * SDK's own.
  */
 export class RequestTimeout
-  extends mcpBase<TimeoutFields>()("RequestTimeout", ErrorCode.RequestTimeout, ({ timeout }) => ({ timeout }))
-{
-  override readonly retryable = false
-}
+  extends base<TimeoutFields>()("RequestTimeout", ErrorCode.RequestTimeout, false, ({ timeout }) => ({ timeout }))
+{}
 
 interface RemoteFields extends RequestFields {
   // The JSON-RPC code that the server gave.
@@ -245,10 +236,12 @@ interface RemoteFields extends RequestFields {
   readonly data?: unknown
 }
 
-const RemoteBase: Class<McpError, "RemoteError", RemoteFields> = class extends McpError {
+const remote = { _tag: "RemoteError", retryable: false } as const
+
+const RemoteBase: Class<McpError, "RemoteError", false, RemoteFields> = class extends McpError {
   constructor(fields: Fields & RemoteFields) {
     super(fields.code, fields.message, fields.data)
-    adopt(this, "RemoteError", fields)
+    adopt(this, fields, remote)
   }
 } as never
 
@@ -258,7 +251,6 @@ export class RemoteError extends RemoteBase {
   static override [Symbol.hasInstance](value: unknown): boolean {
     return value instanceof McpError && (value as { readonly _tag?: unknown })._tag === "RemoteError"
   }
-  override readonly retryable = false
 }
 
 /**
@@ -271,11 +263,8 @@ export const remoteError = (fields: Fields & RemoteFields): RemoteError => {
   }
   if (fields.code !== ErrorCode.UrlElicitationRequired || !elicitations) return new RemoteError(fields)
   const error = new UrlElicitationRequiredError(elicitations, fields.message)
-  return adopt(
-    error,
-    "RemoteError",
-    { ...fields, data: error.data, retryable: false } as Fields
-  ) as unknown as RemoteError
+  const own: Fields & RemoteFields = { ...fields, data: error.data }
+  return adopt(error, own, remote) as unknown as RemoteError
 }
 
 /** Every error of this package. Distinguish them by `_tag` or by class. */

@@ -73,6 +73,9 @@ describe("types", () => {
     assert.deepInclude({ ...remote }, { _tag: "RemoteError", code: -32601, backend: "b", retryable: false, data: 1 })
     assert.strictEqual(new Facade.RequestTimeout({ backend: "b", method: "m", timeout: 1, message: "t" }).code, -32001)
     assert.strictEqual(new Facade.ResultUnknown({ backend: "b", method: "m", message: "t" }).code, -32000)
+    const busy = new Facade.BackendUnavailable({ backend: "b", state: "Busy", message: "m" })
+    const connect = new Facade.ConnectError({ ...busy, message: "n", reason: "timeout", permanent: true })
+    assert.deepInclude({ ...connect }, { _tag: "ConnectError", code: "ERR_LIFELINE_CONNECT", retryable: false })
   })
 
   it("the facade's options and status are the core's, with plain durations", () => {
