@@ -73,6 +73,14 @@ describe("the transport of a process", () => {
     })
   }
 
+  it("[S3] one that nobody listens to is lost and closed like any other", async () => {
+    const { send, transport } = make(`echo '${note}'; echo said >&2; exit 3`)
+    for (const name of ["onmessage", "onlost", "onclose"] as const) transport[name] = undefined
+    await event(await start(transport), "close")
+    assert.include((await send({ id: 1, method: "ping" }))?.message, "exited with code 3")
+    await transport.close()
+  })
+
   it("[S4] noise is told once it is known to be a server, and counted at the close", async () => {
     const script =
       `read line; echo noise; echo '{"jsonrpc":"2.0","id":1,"result":{}}'; echo more; echo '  '; echo '{"jsonrpc":"2.0","method":"n"}'; read line`
@@ -121,6 +129,23 @@ describe("the transport of a process", () => {
     await event(child, "close")
     assert.deepStrictEqual(messages, [])
     assert.deepInclude(await send({ id: 1, method: "ping" }), { fate: "notSent", message })
+  })
+
+  it("[S4] a message that is too long ends only its own request, or is refused, and is logged once", async () => {
+    const lines: Array<string> = []
+    const failed: Array<unknown> = []
+    const text = '"%2000s"}\\n'
+    const { lost, messages, transport, warnings } = make(
+      `printf '{"jsonrpc":"2.0","id":1,"result":${text}' x; printf '{"jsonrpc":"2.0","id":7,"method":"m","params":${text}' x;`
+        + ` read refusal; echo "$refusal" >&2; echo '${note}'; exit 3`,
+      { maxMessageBytes: 1_000, onStderr: (line) => lines.push(line) }
+    )
+    transport.onfailed = (id, { fate }) => failed.push([id, fate])
+    await transport.start()
+    await lost
+    assert.deepStrictEqual([failed, messages.length, warnings.length], [[[1, "answered"]], 1, 1])
+    assert.include(warnings[0]!, "maxMessageBytes (1000)")
+    assert.match(lines.join(), /"id":7,"error":.*maxMessageBytes/)
   })
 
   it("[S4] several messages in one line are taken apart, and what is none among them is skipped", async () => {

@@ -1,0 +1,98 @@
+/** What the transport says of a program that may be no server. */
+import { afterEach, assert, describe, it } from "vitest"
+import { closeAll, make, note, until } from "./transport.js"
+
+const advice = ": check that command and args start an MCP server over stdio"
+const ended = "exited with code 3 before it answered its first request"
+
+describe("a program that has not answered yet", () => {
+  afterEach(closeAll)
+
+  it("[S6] while it runs: its command, what it has written, and what to do", async () => {
+    const { transport } = make("printf 'one\\ntwo\\nsure? '; echo why >&2; exec sleep 100")
+    assert.isUndefined(transport.describe())
+    await transport.start()
+    const described = () => transport.describe() ?? ""
+    await until(() => described().includes("last") && described().includes("stderr"))
+    assert.strictEqual(
+      described(),
+      `"server" runs (pid ${transport.peer.pid}) but has not answered its first request; 3 lines on stdout were not JSON-RPC, `
+        + `first "one", last "sure?"; stderr: why${advice}; if it is only slow to start, raise timeouts.connect`
+    )
+  })
+
+  const secret = `hush${"-hush".repeat(60)}`
+  const lines: ReadonlyArray<readonly [what: string, script: string, seen: string]> = [
+    ["nothing", "", ""],
+    ["the beginning of a message", `printf '  {"jsonrpc"'`, ""],
+    ["the beginning of several messages", `printf '[{'`, ""],
+    ["white space", `echo; echo '  '; printf '  '`, ""],
+    [
+      "JSON that is no message",
+      `echo null; echo 7; echo '{"jsonrpc":"1.0","id":1}'; echo '{"jsonrpc":"2.0"}'; echo '"x"'`,
+      '5 lines on stdout were not JSON-RPC, first "null"'
+    ],
+    ["text that contains JSON", "printf 'a ['", '1 line on stdout was not JSON-RPC, last "a ["'],
+    ["a long line", `echo '${"y".repeat(300)}'`, `1 line on stdout was not JSON-RPC, first "${"y".repeat(200)}"`],
+    [
+      "secrets",
+      `echo 'a ${secret}'; printf 'b ${secret.slice(0, 50)}'`,
+      '2 lines on stdout were not JSON-RPC, first "a ***", last "b ***"'
+    ],
+    ["no secret, but the beginning of one", `echo 'a hush'`, '1 line on stdout was not JSON-RPC, first "a hush"'],
+    [
+      "a line that is cut within a secret",
+      `echo '${secret.repeat(5)}'`,
+      `1 line on stdout was not JSON-RPC, first "${"***".repeat(4)}"`
+    ]
+  ]
+  for (const [what, script, seen] of lines) {
+    it(`[S6] [C10:real] one that has written ${what}`, async () => {
+      const { lost, transport } = make(`${script || ":"}; exit 3`, { secrets: [secret] })
+      await transport.start()
+      assert.strictEqual((await lost).message, `"server" ${ended}${seen === "" ? "" : `; ${seen}${advice}`}`)
+    })
+  }
+
+  it("[S6] a long command line is cut", async () => {
+    for (const [length, shown] of [[200, "x".repeat(200)], [201, `${"x".repeat(200)}...`]] as const) {
+      const { lost, transport } = make("exit 3", { target: "x".repeat(length) })
+      await transport.start()
+      assert.strictEqual((await lost).message, `"${shown}" ${ended}`)
+    }
+  })
+
+  it("[S3] only the answer to the last request, and no refusal of server/discover, shows a server", async () => {
+    const says = [
+      `{"jsonrpc":"2.0","id":5,"result":{}}`,
+      `{"jsonrpc":"2.0","id":1,"method":"ping"}`,
+      `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}`,
+      `{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"no"}}`
+    ]
+    const { messages, send, transport } = make(`${says.map((line) => `read go; echo '${line}'`).join("; ")}; read end`)
+    await transport.start()
+    await send({ id: 1, method: "server/discover" })
+    const known: Array<boolean> = []
+    for (let count = 1; count <= says.length; count++) {
+      await until(() => messages.length === count)
+      known.push(transport.describe() === undefined)
+      await send(count === 3 ? { id: 2, method: "initialize" } : { method: "notifications/x" })
+    }
+    assert.deepStrictEqual(known, [false, false, false, true])
+  })
+
+  it("[S4] noise of one that is known to be a server is logged when it comes", async () => {
+    const { messages, send, transport, warnings } = make(
+      `read a; echo '{"jsonrpc":"2.0","id":1,"result":{}}'; read b; echo noise; echo '${note}'; read end`
+    )
+    await transport.start()
+    await send({ id: 1, method: "server/discover" })
+    await until(() => messages.length === 1)
+    assert.deepStrictEqual(warnings, [])
+    await send({ method: "notifications/x" })
+    await until(() => messages.length === 2)
+    assert.deepStrictEqual(warnings, [
+      'a line on stdout is not JSON-RPC and is skipped, as are others like it (a server logs to stderr): "noise"'
+    ])
+  })
+})
