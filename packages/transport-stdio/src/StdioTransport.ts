@@ -237,7 +237,9 @@ export class StdioTransport implements AdapterTransport {
 
   /** A server that does not know `server/discover` is asked for `initialize` next. */
   #isBegun(response: { readonly id?: RequestId | undefined }): boolean {
-    return response.id === this.#first?.id && !(this.#first?.method === "server/discover" && "error" in response)
+    const first = this.#first
+    return first !== undefined && response.id === first.id &&
+      !(first.method === "server/discover" && "error" in response)
   }
 
   #handshake(): void {

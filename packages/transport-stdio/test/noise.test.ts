@@ -35,6 +35,11 @@ describe("a program that has not answered yet", () => {
     ["text that contains JSON", "printf 'a ['", '1 line on stdout was not JSON-RPC, last "a ["'],
     ["a long line", `echo '${"y".repeat(300)}'`, `1 line on stdout was not JSON-RPC, first "${"y".repeat(200)}"`],
     [
+      "a line that begins with white space",
+      "printf '%1100s\\n' word",
+      '1 line on stdout was not JSON-RPC, first "word"'
+    ],
+    [
       "secrets",
       `echo 'a ${secret}'; printf 'b ${secret.slice(0, 50)}'`,
       '2 lines on stdout were not JSON-RPC, first "a ***", last "b ***"'
@@ -63,18 +68,22 @@ describe("a program that has not answered yet", () => {
   })
 
   it("[S3] only the answer to the last request, and no refusal of server/discover, shows a server", async () => {
+    const early = `{"jsonrpc":"2.0","id":0,"result":{}}`
     const says = [
       `{"jsonrpc":"2.0","id":5,"result":{}}`,
       `{"jsonrpc":"2.0","id":1,"method":"ping"}`,
       `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}`,
       `{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"no"}}`
     ]
-    const { messages, send, transport } = make(`${says.map((line) => `read go; echo '${line}'`).join("; ")}; read end`)
+    const { messages, send, transport } = make(
+      `echo '${early}'; ${says.map((line) => `read go; echo '${line}'`).join("; ")}; read end`
+    )
     await transport.start()
+    await until(() => messages.length === 1)
     await send({ id: 1, method: "server/discover" })
     const known: Array<boolean> = []
     for (let count = 1; count <= says.length; count++) {
-      await until(() => messages.length === count)
+      await until(() => messages.length === count + 1)
       known.push(transport.describe() === undefined)
       await send(count === 3 ? { id: 2, method: "initialize" } : { method: "notifications/x" })
     }

@@ -29,8 +29,10 @@ describe("the pipes of a process", () => {
     const sent = send({ id: 1, method: "ping", params: long })
     await up
     const closing = transport.close()
+    const notSent = { fate: "notSent", message: "the process is being closed" } as const
+    assert.deepInclude(await send({ id: 2, method: "ping" }), notSent)
     broken.open()
-    assert.deepInclude(await sent, { fate: "notSent", message: "the process is being closed" })
+    assert.deepInclude(await sent, notSent)
     ended.open()
     await closing
     assert.deepStrictEqual(losses, [])
@@ -96,7 +98,8 @@ describe("the pipes of a process", () => {
     // Without time, only what has been read to its end is lost.
     holdTime()
     const { lost, messages, send, transport } = make(
-      `echo '${note}'; read go; echo '${note}'; head -c 100000 /dev/zero | tr '\\0' '\\n'; echo '${note}'`
+      `echo '${note}'; read go; echo '${note}'; printf '%100000s\\n'; echo '${note}'`,
+      { maxMessageBytes: 1_000_000 }
     )
     transport.drained = () => {
       void send({ method: "go" })
@@ -108,19 +111,21 @@ describe("the pipes of a process", () => {
   })
 
   it("[S2] a close reads on, without its reader: a server that cannot write would not see the end of its stdin", async () => {
-    const script = `read go; echo '${answer}'; head -c 1000000 /dev/zero | tr '\\0' '\\n'; echo '${note}'; read end`
+    const script =
+      `read go; echo '${answer}'; head -c 1000000 /dev/zero | tr '\\0' '\\n'; echo '${note}'; read end; exit 5`
     const { messages, send, transport } = make(script, { stdinGrace: 600_000 })
     let asked = 0
     transport.drained = () => {
       asked++
       return new Promise(() => {})
     }
-    await transport.start()
+    const child = await start(transport)
     await send({ id: 1, method: "initialize" })
     await until(() => asked > 0)
     const before = asked
     await transport.close()
-    assert.deepStrictEqual([messages.length, asked], [1, before])
+    // By itself, not by a signal.
+    assert.deepStrictEqual([messages.length, asked, child.exitCode], [1, before, 5])
   })
 
   it.skipIf(process.platform !== "linux")("[S2] a daemon that holds the pipes holds none of ours", async () => {

@@ -131,19 +131,19 @@ describe("the transport of a process", () => {
     assert.deepInclude(await send({ id: 1, method: "ping" }), { fate: "notSent", message })
   })
 
-  it("[S4] a message that is too long ends only its own request, or is refused, and is logged once", async () => {
+  it("[S4] a message that is too long ends only its own request, or is refused, and the first is logged", async () => {
     const lines: Array<string> = []
     const failed: Array<unknown> = []
     const text = '"%2000s"}\\n'
     const { lost, messages, transport, warnings } = make(
-      `printf '{"jsonrpc":"2.0","id":1,"result":${text}' x; printf '{"jsonrpc":"2.0","id":7,"method":"m","params":${text}' x;`
+      `for id in 1 2; do printf '{"jsonrpc":"2.0","id":%s,"result":${text}' $id x; done; printf '{"jsonrpc":"2.0","id":7,"method":"m","params":${text}' x;`
         + ` read refusal; echo "$refusal" >&2; echo '${note}'; exit 3`,
       { maxMessageBytes: 1_000, onStderr: (line) => lines.push(line) }
     )
     transport.onfailed = (id, { fate }) => failed.push([id, fate])
     await transport.start()
     await lost
-    assert.deepStrictEqual([failed, messages.length, warnings.length], [[[1, "answered"]], 1, 1])
+    assert.deepStrictEqual([failed, messages.length, warnings.length], [[[1, "answered"], [2, "answered"]], 1, 1])
     assert.include(warnings[0]!, "maxMessageBytes (1000)")
     assert.match(lines.join(), /"id":7,"error":.*maxMessageBytes/)
   })
