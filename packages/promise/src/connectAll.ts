@@ -3,6 +3,7 @@
  */
 import { Fleet as CoreFleet } from "@mcp-lifeline/core"
 import type { Status } from "@mcp-lifeline/core/types"
+import { Effect } from "effect"
 import { ConnectError } from "./Errors.js"
 import type { UnauthorizedError } from "./Errors.js"
 import type { Fleet } from "./Fleet.js"
@@ -65,7 +66,14 @@ export const connectAll = async (
   options.signal?.throwIfAborted()
   const owned = Ownership.open(options)
   try {
-    const core = await owned.make(
+    let made: CoreFleet.Fleet | undefined
+    members.own((name) => ({
+      scope: owned.scope,
+      backend: Effect.suspend(() => made?.backend(name) ?? Effect.succeed(undefined)).pipe(
+        Effect.orElseSucceed(() => undefined)
+      )
+    }))
+    const core = made = await owned.make(
       "fleet",
       CoreFleet.make({
         backends: plan.backends,

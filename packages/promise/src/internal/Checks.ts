@@ -14,6 +14,8 @@ import type {
   OfficialOptions,
   ServerRequestHandlers,
   SignalOptions,
+  SignInClient,
+  SignInOptions,
   TelemetryOptions,
   TransportOptions
 } from "../Options.js"
@@ -61,9 +63,34 @@ const official: Table<OfficialOptions> = {
 /** The names of the options of the official Client. */
 export const officialOptions = Object.keys(official) as ReadonlyArray<keyof OfficialOptions>
 
+const signInOptions = Check.options(
+  {
+    account: Check.text,
+    client: Check.options(
+      {
+        id: Check.text,
+        issuer: Check.text,
+        secret: Check.text,
+        key: Check.object,
+        document: Check.text
+      } satisfies Table<SignInClient>,
+      "client"
+    ),
+    scope: Check.text,
+    method: Check.oneOf("browser", "device", "credentials"),
+    redirect: Check.options({ host: Check.text, port: Check.whole(0, 65_535), path: Check.text }, "redirect"),
+    browser: Check.flag,
+    onLogin: Check.func,
+    wait: Check.span(0, day),
+    folder: Check.text
+  } satisfies Table<SignInOptions>,
+  "signIn"
+)
+
 /** What every function takes. */
 const common = {
   ...Policy.checks,
+  signIn: ((value, path) => Predicate.isBoolean(value) ? [] : signInOptions(value, path)) as Check.Check,
   onConnected: Check.func,
   logger: Check.func,
   telemetry: Check.options(

@@ -6,6 +6,7 @@ import type { Problem } from "@mcp-lifeline/core/internal"
 import { Incoming } from "@mcp-lifeline/protocol"
 import { Equal, Redacted } from "effect"
 import type { FleetConfig, FleetOptions, VsCodeConfig } from "../Options.js"
+import type { Owner } from "./LazySignIn.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
 
@@ -48,6 +49,7 @@ interface Member {
 export class Members {
   readonly #options: FleetOptions
   readonly #makeClient: (name: string) => Promise<unknown>
+  #ownerOf: ((name: string) => Owner) | undefined
   #current = new Map<string, Member>()
   /** What is being applied: its servers can ask before it is taken. */
   #planned = new Map<string, Member>()
@@ -56,6 +58,12 @@ export class Members {
   constructor(options: FleetOptions, makeClient: (name: string) => Promise<unknown>) {
     this.#options = options
     this.#makeClient = makeClient
+  }
+
+  /** Lets sign-ins belong to somebody, before there are backends. */
+  own(ownerOf: (name: string) => Owner): void {
+    this.#ownerOf = ownerOf
+    for (const [name, { prepared }] of this.#planned) prepared.signIn?.own(ownerOf(name))
   }
 
   get(name: string): Prepared | undefined {
@@ -86,12 +94,12 @@ export class Members {
     for (const [name, server] of Servers.readAll(config, this.#options, problems)) {
       const copied = copy(server)
       const known = this.#current.get(name)
-      next.set(
-        name,
-        known !== undefined && same(known.copied, copied)
-          ? known
-          : { copied, prepared: Servers.prepare(name, server, this.#options, this.#incoming(name)) }
-      )
+      if (known !== undefined && same(known.copied, copied)) next.set(name, known)
+      else {
+        const prepared = Servers.prepare(name, server, this.#options, this.#incoming(name))
+        if (this.#ownerOf !== undefined) prepared.signIn?.own(this.#ownerOf(name))
+        next.set(name, { copied, prepared })
+      }
     }
     this.#planned = next
     return {

@@ -12,6 +12,7 @@ import * as Run from "./Run.js"
 export interface Ownership {
   readonly runtime: Runtime.Runtime<never>
   readonly run: ReturnType<typeof Run.make>
+  readonly scope: Scope.Scope
   /** Makes what is owned, logged and measured as the options say. */
   readonly make: <A extends Backend.Backend | Fleet.Fleet, E>(
     name: string,
@@ -31,6 +32,7 @@ export const open = (options: CommonOptions): Ownership => {
   return {
     runtime,
     run,
+    scope,
     make: async (name, making) => {
       const logged = logger === undefined ? making : Effect.tap(making, (one) => Log.follow(one))
       const owned = Scope.extend(logged, scope)

@@ -6,12 +6,13 @@ import type { Backend, ConnectError as CoreConnectError, Connector } from "@mcp-
 import { Policy } from "@mcp-lifeline/core"
 import { Check, Problem } from "@mcp-lifeline/core/internal"
 import { Incoming, SdkConnection, TransportConnector } from "@mcp-lifeline/protocol"
-import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Predicate, Struct } from "effect"
 import type { CommonOptions, ConnectOptions, FleetOptions, Server, StdioServer, TransportServer } from "../Options.js"
 import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
+import { LazySignIn } from "./LazySignIn.js"
 import * as OnConnected from "./OnConnected.js"
 import type { Identity } from "./SupervisedClient.js"
 
@@ -29,13 +30,14 @@ interface Adapter {
   readonly problems: () => ReadonlyArray<Problem.Problem>
 }
 
-const adapterOf = (reach: Reach): Adapter => {
+const adapterOf = (reach: Reach, authorization?: Authorization): Adapter => {
   switch (reach._tag) {
     case "Http": {
       const { _tag, dispatcher, headerProvider, http, ...others } = reach
       const options: HttpConnector.Options = {
         ...http,
         ...others,
+        authorization,
         dispatcher: dispatcher as HttpConnector.Options["dispatcher"],
         headerProvider: headerProvider && (async () => McpConfig.secretsOf(await headerProvider()))
       }
@@ -119,7 +121,14 @@ export const prepareOne = (
   const { problems, value } = read(server)
   const given: unknown = (options as ConnectOptions | null)?.name
   const name = typeof given === "string" && given !== "" ? given : nameOf(value === undefined ? server : shape(value))
-  const all = [...Checks.options(taker, options), ...problems]
+  const misfit = Predicate.isTruthy((options as ConnectOptions | null)?.signIn) && value !== undefined
+    ? withoutSignIn(value.reach)
+    : undefined
+  const all = [
+    ...Checks.options(taker, options),
+    ...problems,
+    ...(misfit === undefined ? [] : [{ path: ["signIn"], message: misfit }])
+  ]
   if (Problem.some(all)) throw fromError(Problem.refuse(name, all))
   // Without problems there is a value.
   return { name, prepared: prepare(name, value as Described, options, undefined, { discovery: { mode: "learn" } }) }
@@ -175,6 +184,8 @@ export interface Prepared {
   readonly identity: Identity
   /** Why the last attempt failed, if one has and none has succeeded since. */
   readonly lastError: () => CoreConnectError | undefined
+  /** The sign-in to the server, if there is to be one. It needs an owner before the backend is made. */
+  readonly signIn: LazySignIn | undefined
   /** What the latest attempt waits or waited for, as far as its connector can say. */
   readonly describeAttempt: () => string | undefined
 }
@@ -216,6 +227,20 @@ const observed = (connector: Connector, told: {
     )
 })
 
+/** Why a server is given no tokens of a sign-in. */
+const withoutSignIn = (reach: Reach): string | undefined => {
+  if (reach._tag !== "Http") return "is for servers with a url"
+  if (reach.authProvider !== undefined) return "cannot be combined with authProvider; keep one of the two"
+  return Object.keys(reach.headers).some((header) => header.toLowerCase() === "authorization")
+    ? "cannot be combined with an Authorization header; keep one of the two"
+    : undefined
+}
+
+const signInTo = (reach: Reach, given: CommonOptions["signIn"]): LazySignIn | undefined =>
+  reach._tag !== "Http" || given === undefined || given === false || withoutSignIn(reach) !== undefined
+    ? undefined
+    : new LazySignIn(reach.url, given === true ? {} : given)
+
 /** Policy of the server wins over that of the options. */
 export const prepare = (
   name: string,
@@ -224,7 +249,8 @@ export const prepare = (
   incoming: Incoming = new Incoming(),
   defaults: Policy.PolicyOptions = {}
 ): Prepared => {
-  const connector = adapterOf(server.reach).make()
+  const signIn = signInTo(server.reach, options.signIn)
+  const connector = adapterOf(server.reach, signIn?.authorization).make()
   const identity = identityOf(options)
   const onConnected = options.onConnected && OnConnected.make(name, options.onConnected)
   let lastError: CoreConnectError | undefined
@@ -232,6 +258,7 @@ export const prepare = (
   return {
     incoming,
     identity,
+    signIn,
     lastError: () => lastError,
     describeAttempt: () => describeAttempt(),
     options: {

@@ -3,7 +3,8 @@
  */
 import { Backend, ConnectError as CoreConnectError, Policy } from "@mcp-lifeline/core"
 import type { Status } from "@mcp-lifeline/core"
-import { Either, Runtime } from "effect"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect, Either, Runtime } from "effect"
 import type { ConnectError, UnauthorizedError } from "../Errors.js"
 import type { CommonOptions } from "../Options.js"
 import { fromConnectError, fromError } from "./Failure.js"
@@ -40,6 +41,11 @@ export const whyNot = (
   )
 }
 
+const isLoginNeeded = ({ lastError }: Prepared): boolean => {
+  const error = lastError()
+  return error !== undefined && HttpConnector.loginNeeded(error) !== undefined
+}
+
 /** What is decided before anything is started. Throws ConfigError. */
 export const policyOf = (name: string, prepared: Prepared): Policy.Policy => {
   const policy = Policy.resolve(name, prepared.options.connector, Policy.pick(prepared.options))
@@ -60,7 +66,9 @@ export const open = async <A extends Pick<Supervised, "status">>(
   const policy = policyOf(name, prepared)
   const owned = Ownership.open(options)
   try {
-    const backend = await owned.make(name, Backend.make(name, prepared.options))
+    let made: Backend.Backend | undefined
+    prepared.signIn?.own({ scope: owned.scope, backend: Effect.sync(() => made) })
+    const backend = made = await owned.make(name, Backend.make(name, prepared.options))
     const supervised = make({
       name,
       runtime: owned.runtime,
@@ -73,12 +81,13 @@ export const open = async <A extends Pick<Supervised, "status">>(
       close: owned.close
     })
     const given = prepared.options.timeouts?.connect !== undefined
+    const first = FirstConnection.wait({
+      backend,
+      lastError: prepared.lastError,
+      timeout: { millis: policy.timeouts.connect, given }
+    })
     const { isAbsent, status } = await owned.run(
-      FirstConnection.wait({
-        backend,
-        lastError: prepared.lastError,
-        timeout: { millis: policy.timeouts.connect, given }
-      }),
+      prepared.signIn === undefined ? first : prepared.signIn.patiently(first, () => isLoginNeeded(prepared)),
       options
     )
     const state = status?.state

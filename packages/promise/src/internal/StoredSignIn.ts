@@ -1,0 +1,56 @@
+/**
+ * A sign-in of `@mcp-lifeline/sign-in` with the options of the facade. Only a program that signs in loads this.
+ */
+import { Browser, SignIn, State } from "@mcp-lifeline/sign-in"
+import { StateFolder } from "@mcp-lifeline/state"
+import type { Scope } from "effect"
+import { Effect, Redacted, Stream } from "effect"
+import type { SignInClient, SignInOptions } from "../Options.js"
+
+type Configured = NonNullable<SignIn.Options["client"]>
+
+const clientOf = ({ document, id, issuer, key, secret }: SignInClient): Configured => ({
+  document,
+  id,
+  issuer,
+  secret: secret === undefined ? undefined : Redacted.make(secret),
+  signingKey: key === undefined ? undefined : "file" in key ? key : { ...key, key: Redacted.make(key.key) }
+})
+
+/** Logs each login that a person has to make, and calls `onLogin` with it. */
+const show = (signIn: SignIn.SignIn, onLogin: SignInOptions["onLogin"]) =>
+  signIn.changes.pipe(
+    Stream.changesWith((before, after) =>
+      before._tag === "LoginNeeded" && after._tag === "LoginNeeded" && before.address === after.address
+    ),
+    Stream.runForEach((state) => {
+      if (state._tag !== "LoginNeeded") return Effect.void
+      const { address, until, userCode } = state
+      const login = { server: signIn.server, address, code: userCode, until }
+      return Effect.logWarning(State.show(state)).pipe(
+        Effect.zipRight(Effect.try(() => onLogin?.(login))),
+        Effect.catchAll(({ error }) => Effect.logError("onLogin threw", error))
+      )
+    })
+  )
+
+/** A sign-in that ends with the scope. Each time that it is done, it runs `done`. */
+export const make = (
+  url: string,
+  { account, browser = true, client, folder, method, onLogin, redirect, scope }: SignInOptions,
+  done: Effect.Effect<void>
+): Effect.Effect<SignIn.SignIn, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const signIn = yield* SignIn.make({
+      url,
+      account,
+      browser: Browser.choose(browser, false, process.env),
+      client: client && clientOf(client),
+      method,
+      redirect,
+      scope
+    }).pipe(Effect.provide(folder === undefined ? StateFolder.layer : StateFolder.layerAt(folder)))
+    yield* Effect.forkScoped(Effect.interruptible(show(signIn, onLogin)))
+    yield* SignIn.whenDone(signIn, done)
+    return signIn
+  })
