@@ -53,6 +53,7 @@ const longest = [
   "transport-http/test/Everything",
   "gateway/test/WrapFailuresStdio",
   "promise/test/GivenUp",
+  "promise/test/SignIn",
   "gateway/test/sign-in/KeepSignedIn",
   "gateway/test/WrapFailuresSignIn",
   "gateway/test/RealClients",

@@ -208,7 +208,7 @@ describe("the option signIn", () => {
       [{ url, headers: { AUTHORIZATION: "Bearer a" } }, {}, "signIn cannot be combined with an Authorization header"],
       [{ url }, { methods: "device" } as SignInOptions, "signIn.methods is not an option of signIn"],
       [{ url }, { client: { secret: 1 as unknown as string } }, "signIn.client.secret"],
-      [{ url }, "yes" as unknown as true, "signIn"]
+      [{ url }, "yes" as unknown as true, "accepted: true, false or an object of options"]
     ]
     for (const [server, signIn, message] of wrong) {
       await expect(connect(server, { signIn })).rejects.toMatchObject({

@@ -81,16 +81,23 @@ const signInOptions = Check.options(
     redirect: Check.options({ host: Check.text, port: Check.whole(0, 65_535), path: Check.text }, "redirect"),
     browser: Check.flag,
     onLogin: Check.func,
-    wait: Check.span(0, day),
+    wait: Check.span(0, TimeSpan.day),
     folder: Check.text
   } satisfies Table<SignInOptions>,
   "signIn"
 )
 
+const signIn: Check.Check = (value, path) =>
+  Predicate.isBoolean(value)
+    ? []
+    : Predicate.isRecord(value)
+    ? signInOptions(value, path)
+    : [Problem.wrong(path, value, "true, false or an object of options")]
+
 /** What every function takes. */
 const common = {
   ...Policy.checks,
-  signIn: ((value, path) => Predicate.isBoolean(value) ? [] : signInOptions(value, path)) as Check.Check,
+  signIn,
   onConnected: Check.func,
   logger: Check.func,
   telemetry: Check.options(
