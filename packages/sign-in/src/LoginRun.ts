@@ -2,8 +2,9 @@
  * One login, however many processes ask for it: one of them owns it (a lock in the state folder), the others show the same address and
  * wait for its tokens. Where the owner ends, another one takes over at the same address.
  */
+import { firstOf } from "@mcp-lifeline/core/internal"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Effect, Option, Schedule } from "effect"
+import { Clock, Effect, Fiber, Option, Schedule } from "effect"
 import type { Browser } from "./Browser.js"
 import * as Client from "./Client.js"
 import type { Discovered } from "./Discovery.js"
@@ -137,10 +138,8 @@ export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refuse
     const { account, folder, kept, server } = subject
     const pending = PendingLogin.pendingLogins(folder)
     const slot = slotOf(request)
-    const found = yield* Effect.raceFirst(
-      Effect.as(folder.lock(`login-${slot}`), undefined),
-      Effect.raceFirst(Effect.zipRight(watch(request), Effect.never), adopted)
-    )
+    const locked = Effect.as(folder.lock(`login-${slot}`), undefined)
+    const found = yield* firstOf(locked, Effect.zipRight(watch(request), Effect.never), adopted)
     if (found !== undefined) return found
     const stored = yield* Grant.find(kept, server, account)
     if (stored !== undefined && !Grant.isSame(stored, before)) return stored
@@ -172,7 +171,10 @@ export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refuse
           one.server === server && one.account === account && scopes.covers(login.scope, one.scope))
       })
     const finish = Effect.zipRight(Login.finish(waiting, asker, keep), Effect.suspend(() => Effect.fromNullable(grant)))
-    return yield* Effect.raceFirst(Effect.raceFirst(elsewhere(request), adopted), finish).pipe(
+    const finishing = yield* Effect.forkScoped(Effect.interruptible(finish))
+    return yield* firstOf(elsewhere(request), adopted, Fiber.join(finishing)).pipe(
+      // It may be just storing the tokens.
+      Effect.ensuring(Fiber.interrupt(finishing)),
       Effect.catchTag("NoSuchElementException", () => Effect.dieMessage("a login ended without tokens")),
       Effect.catchTag("Refused", (failure) => refuse(request, login, failure)),
       // When this process ends before that, another one goes on with it.

@@ -2,6 +2,7 @@
  * The sign-in to one server: tokens that are kept, renewed before they end, and asked of a person only where nothing else helps.
  */
 import type { Backend } from "@mcp-lifeline/core"
+import { firstOf } from "@mcp-lifeline/core/internal"
 import { LoginFailure } from "@mcp-lifeline/protocol"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import type { Authorization, Refusal } from "@mcp-lifeline/transport-http"
@@ -232,7 +233,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         isWatching = true
         const goesOn = ({ _tag }: State) => _tag === "Refused" || (_tag === "SignedIn" && current === before)
         const over = Stream.runHead(Stream.filter(state.changes, (reached) => !goesOn(reached)))
-        return Effect.raceFirst(Effect.flatMap(elsewhere, adopt), over).pipe(
+        return firstOf(Effect.flatMap(elsewhere, adopt), over).pipe(
           Effect.ensuring(Effect.sync(() => {
             isWatching = false
           })),
@@ -306,7 +307,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const waitFor = ({ fiber, shown }: Login, status: number) =>
       Effect.gen(function*() {
         const ended = Fiber.await(fiber)
-        yield* Effect.raceFirst(Deferred.await(shown), ended).pipe(Effect.timeout(addressTime), Effect.ignore)
+        yield* Effect.ignore(firstOf(Deferred.await(shown), ended, Effect.sleep(addressTime)))
         const exit = Option.getOrUndefined(yield* Effect.timeoutOption(ended, loginWait))
         if (exit !== undefined && Exit.isSuccess(exit)) return true
         const failure = exit === undefined ? Option.none() : Cause.failureOption(exit.cause)

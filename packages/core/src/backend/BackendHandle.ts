@@ -210,7 +210,7 @@ export class BackendHandle implements Backend {
         Stream.runHead(Stream.filter(this.catalog.changes, isFresh)),
         Option.match({ onNone: () => Effect.never, onSome: () => Effect.void })
       )
-      const all = firstOf<void, CallError>(read, Effect.asVoid(this.#refresh(options)))
+      const all = firstOf(read, Effect.asVoid(this.#refresh(options)))
       const time = timeOf(options)
       if (time === undefined) return all
       const { calls } = this.#supervisor

@@ -156,7 +156,7 @@ export class BackendState {
 
   /** The result of some work, or nothing where it has not ended by this time; then it is interrupted, also in a finalizer. */
   before<A, E>(time: number, work: Effect.Effect<A, E>): Effect.Effect<Option.Option<A>, E> {
-    return firstOf<Option.Option<A>, E>(Effect.asSome(work), Effect.as(this.sleepUntil(time), Option.none()))
+    return firstOf(Effect.asSome(work), Effect.as(this.sleepUntil(time), Option.none()))
   }
 
   /** Whether a runtime is the installed one: the fence for everything that a runtime reports. (L4) */

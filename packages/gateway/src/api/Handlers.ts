@@ -2,6 +2,7 @@
  * Answers the requests of the API.
  */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import { firstOf } from "@mcp-lifeline/core/internal"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
 import { Effect, FiberMap, Layer, Stream } from "effect"
 import { clean } from "../Text.js"
@@ -48,9 +49,7 @@ const serverHandlers = (gateway: Gateway) =>
           // It goes on when the page that has asked for it is closed.
           const fiber = yield* FiberMap.run(logins, name, Effect.ignore(signIn.login), { onlyIfMissing: true })
           const waiting = Stream.filter(signIn.changes, ({ _tag }) => _tag === "LoginNeeded")
-          yield* Effect.raceFirst(Stream.runHead(waiting), fiber).pipe(
-            Effect.timeoutOption(addressTime)
-          )
+          yield* firstOf(Stream.runHead(waiting), fiber, Effect.sleep(addressTime))
           const state = yield* signIn.state
           switch (state._tag) {
             case "SignedIn":

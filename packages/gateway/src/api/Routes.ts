@@ -10,9 +10,10 @@ import * as Guard from "@mcp-lifeline/http-server/Guard"
 import type { Handler } from "@mcp-lifeline/http-server/Listener"
 import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
 import { Shares } from "@mcp-lifeline/http-server/Shares"
-import { Cause, Context, Effect, Layer, Option, Predicate, Runtime } from "effect"
+import { Cause, Context, Effect, Layer, Option, Predicate } from "effect"
 import type { Scope } from "effect"
 import { IncomingMessage, type ServerResponse } from "node:http"
+import * as Fibers from "../Fibers.js"
 import { clean } from "../Text.js"
 import type { Gateway } from "./Gateway.js"
 import * as Handlers from "./Handlers.js"
@@ -131,7 +132,7 @@ export const make = (gateway: Gateway, hasToken: boolean): Effect.Effect<Handler
       )
     )
     const handle = yield* NodeHttpServer.makeHandler(app)
-    const runtime = yield* Effect.runtime<never>()
+    const { fork } = yield* Fibers.make()
     const bodies = new Shares(maxBodies)
     const take = (request: IncomingMessage, response: ServerResponse, body: Body.Whole): void => {
       try {
@@ -139,7 +140,7 @@ export const make = (gateway: Gateway, hasToken: boolean): Effect.Effect<Handler
         else refuseRequest(response, body.refusal)
       } catch (error) {
         // What is thrown here would end the program.
-        Runtime.runFork(runtime)(Effect.logError("a request to the API failed inside the gateway", error))
+        fork(Effect.logError("a request to the API failed inside the gateway", error))
         refuseRequest(response, { status: 500, message: "internal error of the gateway; its log has more" })
       }
     }

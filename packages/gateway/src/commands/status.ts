@@ -1,6 +1,7 @@
 /**
  * `mcp-lifeline status` and `top`: the servers of a running gateway, once or as they change.
  */
+import { firstOf } from "@mcp-lifeline/core/internal"
 import { Clock, Effect, Option, Ref, Stream } from "effect"
 import type { StatusUpdate } from "../api/GatewayStatus.js"
 import { UsageError } from "../Errors.js"
@@ -31,22 +32,22 @@ export const status = (
 /** The last two are Ctrl+C and Ctrl+D. */
 const quitKeys = ["q", "Q", "\u0003", "\u0004"]
 
-/** Ends with q or Ctrl+C; on a terminal that is read key by key, Ctrl+C is a key and no signal. */
-const quit = Effect.scoped(Effect.gen(function*() {
+/** What ends with q or Ctrl+C; on a terminal that is read key by key, which it is until the scope closes, Ctrl+C is a key and no signal. */
+const quitting = Effect.gen(function*() {
   const { stdin } = process
-  if (!stdin.isTTY) return yield* Effect.never
+  if (!stdin.isTTY) return Effect.never
   yield* Effect.acquireRelease(
     Effect.sync(() => stdin.setRawMode(true).resume()),
     () => Effect.sync(() => stdin.setRawMode(false).pause())
   )
-  return yield* Effect.async<void>((resume) => {
+  return Effect.async<void>((resume) => {
     const onKeys = (keys: Buffer) => {
       if (quitKeys.some((key) => keys.includes(key))) resume(Effect.void)
     }
     stdin.on("data", onKeys)
     return Effect.sync(() => stdin.off("data", onKeys))
   })
-}))
+})
 
 /** Shows the status as it changes, and each second for what only time changes. */
 export const top = (client: GatewayClient, output: Output) =>
@@ -71,5 +72,5 @@ export const top = (client: GatewayClient, output: Output) =>
     )
     const ticks = Stream.runForEach(Stream.tick("1 second"), () =>
       draw)
-    yield* Effect.raceFirst(Effect.raceFirst(statuses, ticks), quit)
+    yield* Effect.scoped(Effect.flatMap(quitting, (quit) => firstOf(statuses, ticks, quit)))
   })

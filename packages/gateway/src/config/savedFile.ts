@@ -1,6 +1,7 @@
 /**
  * Notices that a file has been saved: in place, by another file in its place, or by a link that leads elsewhere.
  */
+import { firstOf } from "@mcp-lifeline/core/internal"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import type { Scope } from "effect"
 import { Effect, Queue } from "effect"
@@ -75,6 +76,6 @@ export const follow = (
         last = now
         if (isNew) yield* now === undefined ? on.gone : on.changed
       }
-      yield* Effect.raceFirst(Queue.take(hints), Effect.sleep(pace))
+      yield* firstOf(Queue.take(hints), Effect.sleep(pace))
     }
   })

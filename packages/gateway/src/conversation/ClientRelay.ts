@@ -18,9 +18,9 @@ import {
 } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCResponse, Result } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Effect, Either, Exit, FiberId, Option } from "effect"
+import type { Fibers } from "../Fibers.js"
 import * as Advice from "./Advice.js"
 import { fault, fromCause, isReadable, type JsonRpcError, unreadableResult } from "./errors.js"
-import type { Fibers } from "./Fibers.js"
 import type { Handler } from "./Handler.js"
 
 /** What a client says. */

@@ -2,6 +2,7 @@
  * The gateway of one file that runs in the background for all hosts of this user: found, or started.
  */
 import { ConnectError } from "@mcp-lifeline/core"
+import { firstOf } from "@mcp-lifeline/core/internal"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Schedule } from "effect"
 import { spawn } from "node:child_process"
@@ -81,9 +82,7 @@ const start = (options: Options) =>
       Effect.retry(Schedule.spaced(interval)),
       Effect.orDie
     )
-    // Whichever comes first: to `race`, a failure is no end.
-    return yield* Effect.race(Effect.either(found), Effect.either(ended)).pipe(
-      Effect.flatten,
+    return yield* firstOf(found, ended).pipe(
       Effect.timeoutFail({
         duration: startTimeout,
         onTimeout: () => failure(`the gateway did not serve within ${startTimeout / 1000} s; see ${log}`, false)

@@ -6,8 +6,9 @@ import type { Catalog } from "@mcp-lifeline/core"
 import { Nesting } from "@mcp-lifeline/core/internal"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import { type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
-import { Effect, Option, Predicate, Runtime } from "effect"
+import { Effect, Option, Predicate } from "effect"
 import { isDeepStrictEqual } from "node:util"
+import type { Fibers } from "../Fibers.js"
 import { type Identity, introductionOf, type Kept, type KeptServers } from "./Kept.js"
 
 /** A server that can be told apart from others. */
@@ -71,14 +72,14 @@ const keptOf = (snapshot: Catalog.Snapshot): Kept => ({
 export class Remembered {
   readonly #files: KeptServers | undefined
   readonly #client: Client
-  readonly #runtime: Runtime.Runtime<never>
+  readonly #fork: Fibers["fork"]
   readonly #known = new Map<string, Known>()
 
   /** Without `files` nothing is. */
-  constructor(files: KeptServers | undefined, client: Client, runtime: Runtime.Runtime<never>) {
+  constructor(files: KeptServers | undefined, client: Client, fork: Fibers["fork"]) {
     this.#files = files
     this.#client = client
-    this.#runtime = runtime
+    this.#fork = fork
   }
 
   /** Reads what is kept of these servers, where it is not read yet, and forgets the others. */
@@ -120,7 +121,7 @@ export class Remembered {
         const kept = keptOf(snapshot)
         if (isDeepStrictEqual(kept, last)) return
         last = kept
-        Runtime.runFork(this.#runtime)(files.set(this.#identity(identity), kept))
+        this.#fork(files.set(this.#identity(identity), kept))
       }
     }
   }

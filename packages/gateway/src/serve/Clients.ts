@@ -7,7 +7,7 @@ import { Initialize, type Introduction, ListChanges } from "@mcp-lifeline/protoc
 import type { Scope } from "effect"
 import { type Duration, Effect } from "effect"
 import { shuttingDown } from "../conversation/errors.js"
-import * as Fibers from "../conversation/Fibers.js"
+import * as Fibers from "../Fibers.js"
 import { version } from "../Version.js"
 import { FleetConversation, type GatewayContext } from "./client/FleetConversation.js"
 import { type Kind, result } from "./EncodedLists.js"
@@ -53,7 +53,7 @@ export const make = (
 ): Effect.Effect<Clients, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { shared } = servers
-    const fibers = yield* Fibers.make
+    const fibers = yield* Fibers.make()
     const operations = yield* ServerOperations.make
     const conversations = new Set<FleetConversation>()
     yield* Effect.addFinalizer(() =>

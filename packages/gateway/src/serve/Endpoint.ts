@@ -7,10 +7,11 @@ import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
 import * as Requests from "@mcp-lifeline/http-server/Requests"
 import * as Usage from "@mcp-lifeline/http-server/Usage"
 import type { Redacted, Scope } from "effect"
-import { type Duration, Effect, Runtime } from "effect"
+import { type Duration, Effect } from "effect"
 import * as Gateway from "../api/Gateway.js"
 import * as Probes from "../api/Probes.js"
 import * as Routes from "../api/Routes.js"
+import * as Fibers from "../Fibers.js"
 import * as Page from "../page/Page.js"
 import * as Proof from "../running/Proof.js"
 import * as Clients from "./Clients.js"
@@ -62,10 +63,9 @@ export const serve = (
   { about, drain = "5 seconds", limits, listener, page, secret, sessions, ...options }: Options
 ): Effect.Effect<Endpoint, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const runtime = yield* Effect.runtime<never>()
+    const { fork } = yield* Fibers.make()
     const clients = yield* Clients.make({ ...options, transport: "http" })
-    const failed = (error: unknown): void =>
-      void Runtime.runFork(runtime)(Effect.logError("a request failed inside the gateway", error))
+    const failed = (error: unknown): void => void fork(Effect.logError("a request failed inside the gateway", error))
     const requests = yield* Effect.acquireRelease(
       Effect.sync(() =>
         Requests.make({

@@ -16,9 +16,9 @@ import type {
 } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate, Schedule } from "effect"
 import { ClientRelay, type Passed, type Resolved } from "../conversation/ClientRelay.js"
-import type { Fibers } from "../conversation/Fibers.js"
 import { type Handler, introducedFirst, lists as listed, ping, readable } from "../conversation/Handler.js"
 import { announced, type Client, clientOf, unknownServer } from "../conversation/introductions.js"
+import type { Fibers } from "../Fibers.js"
 import { emptyList, type KnownServer, maxPages } from "./KnownServer.js"
 
 /** What a bridge is made of. */
@@ -257,7 +257,7 @@ export class Bridge {
   #firstIntroduction(backend: Backend.Backend, client: Client): Effect.Effect<Introduction | string> {
     const { hopeless, loginNeeded, name } = this.#options
     const unknown = (why?: string) => unknownServer(name, client.protocolVersion, why)
-    return firstOf<Introduction | string, never, never>(
+    return firstOf(
       Effect.map(this.#introduced.await, () => this.#introduction ?? unknown()),
       hopeless(backend),
       Effect.map(loginNeeded, unknown),

@@ -12,9 +12,10 @@ import { type Shared, SharedHosts } from "@mcp-lifeline/http-server/SharedHosts"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { Redacted, Scope } from "effect"
-import { Effect, Runtime } from "effect"
+import { Effect } from "effect"
 import { constVoid } from "effect/Function"
 import type { StartError } from "../Errors.js"
+import * as Fibers from "../Fibers.js"
 import * as LastingSessions from "../http/LastingSessions.js"
 import * as PortInUse from "../http/PortInUse.js"
 
@@ -62,9 +63,8 @@ export const serve = (
   Effect.gen(function*() {
     const place = { host: "127.0.0.1", ...options }
     const listener = yield* Listener.listen(place).pipe(PortInUse.named(place))
-    const runtime = yield* Effect.runtime<never>()
-    const failed = (error: unknown): void =>
-      void Runtime.runFork(runtime)(Effect.logError("a request failed inside mcp-lifeline", error))
+    const { fork } = yield* Fibers.make()
+    const failed = (error: unknown): void => void fork(Effect.logError("a request failed inside mcp-lifeline", error))
     const lasting = yield* LastingSessions.make({ secret: undefined, file: undefined })
     const requests = yield* Effect.acquireRelease(
       Effect.sync(() =>

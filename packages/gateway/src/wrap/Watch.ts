@@ -2,10 +2,11 @@
  * Notices that the files of a server have changed, for people who write one.
  */
 import type { Scope } from "effect"
-import { Effect, Runtime } from "effect"
+import { Effect } from "effect"
 import { existsSync, statSync } from "node:fs"
 import { dirname, relative, resolve, sep } from "node:path"
 import picomatch from "picomatch"
+import * as Fibers from "../Fibers.js"
 import { FolderWatch } from "./FolderWatch.js"
 
 /** Changes closer together than this are one: editors and compilers write several files. */
@@ -54,7 +55,7 @@ export const start = (
   changed: (file: string) => void
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const runtime = yield* Effect.runtime<never>()
+    const { fork } = yield* Fibers.make()
     if (all.length === 0) {
       yield* Effect.logWarning("--watch has found no file in the command line; name them with --watch=GLOB")
     }
@@ -72,7 +73,7 @@ export const start = (
             onChange: (path) => {
               if (!ignored.test(relative(folder, path)) && counts(path)) noticed(path)
             },
-            onError: (message) => Runtime.runFork(runtime)(Effect.logWarning(`${folder} is not watched: ${message}`))
+            onError: (message) => void fork(Effect.logWarning(`${folder} is not watched: ${message}`))
           })
         ),
         (watch) => Effect.sync(() => watch.close())

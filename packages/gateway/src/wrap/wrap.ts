@@ -9,11 +9,11 @@ import type { SignIn } from "@mcp-lifeline/sign-in/SignIn"
 import * as State from "@mcp-lifeline/sign-in/State"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
-import { Deferred, Effect, Exit, Option, Runtime, Scope, Stream } from "effect"
+import { Deferred, Effect, Fiber, Option, type Scope, Stream } from "effect"
 import { constVoid } from "effect/Function"
-import * as Fibers from "../conversation/Fibers.js"
 import type { Client } from "../conversation/introductions.js"
 import { StartError, type UsageError } from "../Errors.js"
+import * as Fibers from "../Fibers.js"
 import * as Kept from "../known/Kept.js"
 import * as StandardError from "../StandardError.js"
 import type { Http, Wrap } from "./Arguments.js"
@@ -71,15 +71,14 @@ const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
     Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
   )
 
-/** What a person has to do about a sign-in, as it is now. */
-const loginNow = (signIn: SignIn | undefined): string | undefined =>
-  signIn === undefined ? undefined : State.toDo(Effect.runSync(signIn.state))
+/** How far a sign-in is now. */
+const stateNow = (signIn: SignIn | undefined): State.State =>
+  signIn === undefined ? { _tag: "NotAsked" } : Effect.runSync(signIn.state)
 
 /** What is known of the server for a client, from the state folder. */
-const know = (server: unknown, client: Client) =>
+const know = (server: unknown, client: Client, { fork }: Fibers.Fibers) =>
   Effect.gen(function*() {
     const files = yield* Kept.make
-    const runtime = yield* Effect.runtime<never>()
     const identity = {
       server,
       cwd: process.cwd(),
@@ -89,7 +88,7 @@ const know = (server: unknown, client: Client) =>
     }
     return new KnownServer(
       Option.getOrUndefined(yield* files.get(identity)),
-      (kept) => void Runtime.runFork(runtime)(files.set(identity, kept))
+      (kept) => void fork(files.set(identity, kept))
     )
   })
 
@@ -198,7 +197,7 @@ const converse = (
 ): Effect.Effect<Conversation, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<Scope.Scope | StateFolder>()
-    const fibers = yield* Fibers.make
+    const fibers = yield* Fibers.make()
     const { name, record } = wrapped
     const bridge = (write: Write, isStateless: boolean): Bridge => {
       const version = new WatchedVersion()
@@ -209,14 +208,14 @@ const converse = (
         fibers,
         write,
         drained,
-        know: (client) => Effect.provide(know(wrapped.server, client), runtime),
+        know: (client) => Effect.provide(know(wrapped.server, client, fibers), runtime),
         open: (client, incoming) => Effect.provide(open(wrapped, version, client, incoming), runtime),
         isBroken: () => version.isBroken,
         isConnectedOnRequest: wrapped.policy.reconnect?.auto === false,
         hopeless: hopeless(wrapped.signIn),
         loginNeeded: loginNeeded(wrapped.signIn),
-        login: () => loginNow(wrapped.signIn),
-        isLoginNeeded: () => wrapped.signIn !== undefined && State.isBlocking(Effect.runSync(wrapped.signIn.state)),
+        login: () => State.toDo(stateNow(wrapped.signIn)),
+        isLoginNeeded: () => State.isBlocking(stateNow(wrapped.signIn)),
         onFailed
       })
     }
@@ -247,11 +246,11 @@ const watching = ({ server, watch }: Wrap, { name, watched }: Wrapped) =>
   Effect.gen(function*() {
     if (watch === undefined || watched === undefined || server._tag !== "Command") return
     const Watch = yield* Effect.promise(() => import("./Watch.js"))
-    const runtime = yield* Effect.runtime<never>()
+    const { fork } = yield* Fibers.make()
     yield* Watch.start(Watch.watched(watch.glob, server.command, server.args), (file) => {
       StandardError.line(`mcp-lifeline: ${file} has changed; ${name} is restarted`)
       for (const [backend, version] of watched) {
-        Runtime.runFork(runtime)(
+        fork(
           Effect.catchAll(version.restart(backend), ({ message }) =>
             Effect.sync(() => {
               const next = version.isBroken ? "; the next change of a watched file starts it" : ""
@@ -294,13 +293,23 @@ const overHttp = (http: Http, wrapped: Wrapped) =>
     const HttpHost = yield* Effect.promise(() => import("./HttpHost.js"))
     const HttpToken = yield* Effect.promise(() => import("./HttpToken.js"))
     const token = yield* HttpToken.find(http, process.env)
-    const runtime = yield* Effect.runtime<StateFolder>()
+    const state = yield* Effect.context<StateFolder>()
+    const fibers = yield* Fibers.make()
     const url = yield* HttpHost.serve({ port: http.port, token: token.value }, (write) => {
-      const scope = Effect.runSync(Scope.make())
-      const conversation = Runtime.runSync(runtime)(
-        Scope.extend(converse(wrapped, { write, isShared: true, onFailed: constVoid }), scope)
+      let conversation: Conversation | undefined
+      // It begins in this step, and is over when its fiber is.
+      const life = fibers.fork(
+        converse(wrapped, { write, isShared: true, onFailed: constVoid }).pipe(
+          Effect.flatMap((begun) => {
+            conversation = begun
+            return Effect.never
+          }),
+          Effect.scoped,
+          Effect.provide(state)
+        )
       )
-      return { ...conversation, close: () => Runtime.runPromise(runtime)(Scope.close(scope, Exit.void)) }
+      if (conversation === undefined) throw new Error("the conversation has not begun")
+      return { ...conversation as Conversation, close: () => fibers.promise(Effect.asVoid(Fiber.interrupt(life))) }
     })
     StandardError.line(`Serving ${wrapped.name} at ${url}`)
     StandardError.line(HttpToken.line(token, process.stderr.isTTY))

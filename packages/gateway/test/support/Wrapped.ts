@@ -4,7 +4,7 @@ import { Eras } from "@mcp-lifeline/http-server/Eras"
 import * as messages from "@mcp-lifeline/http-server/messages"
 import { ClientRequests, type Responder } from "@mcp-lifeline/protocol"
 import { Effect, Scope } from "effect"
-import * as Fibers from "../../src/conversation/Fibers.js"
+import * as Fibers from "../../src/Fibers.js"
 import { Bridge, type Options as BridgeOptions } from "../../src/wrap/Bridge.js"
 import { KnownServer } from "../../src/wrap/KnownServer.js"
 import type { Message } from "./Host.js"
@@ -19,7 +19,7 @@ export interface Options {
 /** What the host says goes to `receive`, what it is told is in `said`. */
 export const make = (answer: RawServer.Answer, { bridge, policy }: Options = {}) =>
   Effect.gen(function*() {
-    const fibers = yield* Fibers.make
+    const fibers = yield* Fibers.make()
     const scope = yield* Effect.scope
     const said: Array<Message> = []
     const waiting = new Set<() => void>()

@@ -5,6 +5,7 @@ import { type Backend, Fleet, type InvalidOptions, type ServerNotification, Tele
 import { Incoming, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import { Effect, FiberSet, Predicate, type Scope, Stream } from "effect"
 import { optionsOf, type Server } from "../../config/Backends.js"
+import * as Fibers from "../../Fibers.js"
 import type { KeptServers } from "../../known/Kept.js"
 import { Remembered } from "../../known/Remembered.js"
 import { EncodedLists } from "../EncodedLists.js"
@@ -158,7 +159,9 @@ export const make = (
   over(holder, (subscriptions) =>
     Effect.gen(function*() {
       const { identity: { protocolVersion }, sessions } = holder
-      const remembered = new Remembered(kept, holder.identity, yield* Effect.runtime<never>())
+      // What is just being written for the next time is written to its end.
+      const { fork } = yield* Fibers.make("1 second")
+      const remembered = new Remembered(kept, holder.identity, fork)
       const introductions = new Map<string, Introduction>()
       /** What each was made with: it stays as it is while its configuration is the same, however it was switched since. */
       let made: ReadonlyMap<string, Made> = new Map()
