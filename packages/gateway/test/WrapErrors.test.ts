@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { fault } from "../src/conversation/errors.js"
 import * as Wrapped from "./support/Wrapped.js"
 
 describe("wrap and the errors of its server", () => {
@@ -17,6 +18,30 @@ describe("wrap and the errors of its server", () => {
       expect(yield* list(1)).toMatchObject({ result: { tools: [] } })
       isBroken = true
       expect((yield* list(2)).error).toEqual(error)
+    }))
+
+  it.scopedLive("[X1] one request that breaks is answered with an error, and the next one as ever", () =>
+    Effect.gen(function*() {
+      let breaks = false
+      const isLoginNeeded = () => {
+        if (breaks) throw new Error("a secret")
+        return false
+      }
+      const host = yield* Wrapped.make(({ method }) => method === "tools/call" ? { content: [] } : undefined, {
+        bridge: { isLoginNeeded }
+      })
+      yield* Effect.promise(host.initialize)
+      const call = (id: number) => Effect.promise(() => host.request(id, "tools/call", { name: "any" }))
+      breaks = true
+      expect((yield* call(1)).error).toEqual(fault)
+      breaks = false
+      expect(yield* call(2)).toMatchObject({ result: { content: [] } })
+    }))
+
+  it.scopedLive("[X1] initialize is answered with an error where what it begins breaks", () =>
+    Effect.gen(function*() {
+      const host = yield* Wrapped.make(() => undefined, { bridge: { know: () => Effect.die("a secret") } })
+      expect((yield* Effect.promise(host.initialize)).error).toEqual(fault)
     }))
 
   it.scopedLive("[X1] an answer that cannot be written is answered with an error, and the next request is answered", () =>

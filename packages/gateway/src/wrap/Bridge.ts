@@ -6,7 +6,7 @@ import type { Backend, Status } from "@mcp-lifeline/core"
 import { firstOf, stateOf } from "@mcp-lifeline/core/internal"
 import type { ClientRequest, Introduction } from "@mcp-lifeline/protocol"
 import { asItComes, Incoming, JsonRpc, JsonRpcError, ListChanges, Meta } from "@mcp-lifeline/protocol"
-import { isList, type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
+import { isList, type ListMethod, lists as fields } from "@mcp-lifeline/protocol/listMethods"
 import type {
   JSONRPCNotification,
   JSONRPCRequest,
@@ -16,7 +16,16 @@ import type {
 } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate, Schedule } from "effect"
 import { ClientRelay, type Passed, type Resolved } from "../conversation/ClientRelay.js"
-import { type Handler, introducedFirst, lists as listed, ping, readable } from "../conversation/Handler.js"
+import { fault } from "../conversation/errors.js"
+import {
+  type Handler,
+  type Handshake,
+  introducedFirst,
+  lists,
+  ping,
+  pipeline,
+  readable
+} from "../conversation/Handler.js"
 import { announced, type Client, clientOf, unknownServer } from "../conversation/introductions.js"
 import type { Fibers } from "../Fibers.js"
 import { emptyList, type KnownServer, maxPages } from "./KnownServer.js"
@@ -73,6 +82,7 @@ const isAtRest: ReadonlySet<Status["state"]> = new Set(["Disconnected", "Permane
 export class Bridge {
   readonly #options: Options
   readonly #relay: ClientRelay
+  readonly #handle: Handler
   readonly #incoming = new Incoming()
   /** Opened when there is a backend. */
   readonly #opened = Effect.unsafeMakeLatch()
@@ -104,21 +114,21 @@ export class Bridge {
       name,
       client: { isStateless, write },
       fork: fibers.fork,
-      handle: (request) => handle(request),
+      handle: (request) => this.#handle(request),
       tell: (notification) => this.#tell(notification),
       login,
       door: () => options.isBroken() ? "watch" : "wrap"
     })
-    const handshake = {
+    const handshake: Handshake = {
       hasBegun: () => this.#hasBegun,
       mayBeginAgain: () => this.#isRefused,
-      initialize: (request: ClientRequest, client: Client) => this.#initialize(request, client)
+      initialize: (request, client) => this.#initialize(request, client)
     }
-    const asked = listed(
-      (request, method) => this.#list(request, method),
+    const known = lists((request, method) => this.#list(request, method))
+    this.#handle = pipeline(
+      [ping, readable, introducedFirst(handshake), known],
       this.#relay.toServer((request) => this.#resolve(request))
     )
-    const handle: Handler = ping(readable(introducedFirst(handshake, asked)))
   }
 
   /** Takes a request of the host. */
@@ -237,7 +247,8 @@ export class Bridge {
         const said = known.introduction ?? (yield* this.#firstIntroduction(backend, client))
         // The server may have come just when its time was over.
         this.#introduce(request, known.introduction ?? said)
-      })
+      }),
+      request
     )
   }
 
@@ -249,7 +260,8 @@ export class Bridge {
       Effect.gen(this, function*() {
         const backend = yield* this.#opening
         this.#introduce(request, yield* firstOf(this.#firstIntroduction(backend, client), demand(backend)))
-      })
+      }),
+      request
     )
   }
 
@@ -292,7 +304,7 @@ export class Bridge {
     if (this.#told === undefined) return
     if (this.#isGuessed && isFirst) {
       for (const method of ["tools/list", "prompts/list", "resources/list"] as const) {
-        if ((introduction.capabilities as ServerCapabilities)[lists[method] as "tools"] !== undefined) {
+        if ((introduction.capabilities as ServerCapabilities)[fields[method] as "tools"] !== undefined) {
           this.#relay.pass({ method: ListChanges.notificationOf(method) })
         }
       }
@@ -332,9 +344,13 @@ export class Bridge {
     return this.#backend !== undefined && stateOf(this.#backend) === "Connected"
   }
 
-  /** Runs what nobody waits for. */
-  #run(work: Effect.Effect<void, unknown>): void {
+  /** Runs what nobody waits for but a request, if one does: that is answered when this breaks. */
+  #run(work: Effect.Effect<void, unknown>, request?: ClientRequest): void {
     const { fibers, name } = this.#options
-    fibers.fork(Effect.catchAllCause(work, (cause) => Effect.logDebug(`${name}: not done`, cause)))
+    fibers.fork(Effect.catchAllCause(work, (cause) => {
+      if (request === undefined) return Effect.logDebug(`${name}: not done`, cause)
+      request.answer({ error: fault })
+      return Effect.logError("a request failed inside the gateway", cause)
+    }))
   }
 }

@@ -7,12 +7,22 @@ import * as Translation from "@mcp-lifeline/http-server/translation"
 import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
 import { type ClientRequest, type Introduction, JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
 import { isLevel } from "@mcp-lifeline/protocol/Level"
-import { lists as kinds } from "@mcp-lifeline/protocol/listMethods"
+import { lists as fields } from "@mcp-lifeline/protocol/listMethods"
 import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 import { type Duration, Effect, Predicate } from "effect"
 import { ClientRelay, type Passed, type Resolved } from "../../conversation/ClientRelay.js"
 import { type Checked, invalidParams, methodNotFound } from "../../conversation/errors.js"
-import { type Handler, introducedFirst, lists, ownMethods, ping, readable } from "../../conversation/Handler.js"
+import {
+  type Handler,
+  type Handshake,
+  introducedFirst,
+  lists,
+  ownMethods,
+  ping,
+  pipeline,
+  readable,
+  type Step
+} from "../../conversation/Handler.js"
 import { type Client as Introduced, clientOf } from "../../conversation/introductions.js"
 import type { Fibers } from "../../Fibers.js"
 import type { Changing, Kind } from "../EncodedLists.js"
@@ -56,7 +66,7 @@ export interface GatewayContext {
 }
 
 /** Measures each request, from here to its end. */
-const measured = ({ begin }: ServerOperations.ServerOperations, next: Handler): Handler => (request) => {
+const measured = ({ begin }: ServerOperations.ServerOperations): Step => (next) => (request) => {
   const operation = begin(request.method, request.params)
   request.traced = (params) => operation.passedOn(params)
   request.onOver((error) => operation.end(error))
@@ -68,6 +78,7 @@ export class FleetConversation implements Conversation {
   readonly #context: GatewayContext
   readonly #client: Client
   readonly #relay: ClientRelay
+  readonly #handle: Handler
   readonly #servers: ClientServers
   readonly #names: NameResolver
   readonly #subscriptions: ClientSubscriptions
@@ -83,7 +94,7 @@ export class FleetConversation implements Conversation {
       name: "the gateway",
       client,
       fork: context.fibers.fork,
-      handle: (request) => handle(request),
+      handle: (request) => this.#handle(request),
       tell: (notification) => {
         this.#servers.own?.tell(notification)
         return this.#servers.own !== undefined
@@ -112,18 +123,20 @@ export class FleetConversation implements Conversation {
       asked: (server, request, signal) => relay.ask(server, request, signal)
     })
     this.#names = new NameResolver(this.#servers)
-    const handshake = {
+    const handshake: Handshake = {
       hasBegun: () => this.#introduced !== undefined,
-      initialize: (request: ClientRequest, client: Introduced) => this.#initialize(request, client)
+      initialize: (request, client) => this.#initialize(request, client)
     }
-    const own: Readonly<Record<string, Handler>> = {
+    const catalogue = lists((request, method) => this.#list(request, fields[method]))
+    const own = ownMethods({
       "logging/setLevel": (request) => this.#setLevel(request),
       "resources/subscribe": (request) => this.#subscribe(request),
       "resources/unsubscribe": (request) => this.#unsubscribe(request)
-    }
-    const called = ownMethods(own, relay.toServer((request) => this.#resolve(request)))
-    const asked = lists((request, method) => this.#list(request, kinds[method]), called)
-    const handle = ping(measured(context.operations, readable(introducedFirst(handshake, asked))))
+    })
+    this.#handle = pipeline(
+      [ping, measured(context.operations), readable, introducedFirst(handshake), catalogue, own],
+      relay.toServer((request) => this.#resolve(request))
+    )
     if (resumed !== undefined) this.#resume(resumed)
   }
 
