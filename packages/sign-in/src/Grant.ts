@@ -67,3 +67,12 @@ export const save = (kept: StateFolder.Collection<Grant>, grant: Grant): Effect.
 /** Whether two grants hold the same access token. */
 export const isSame = (a: Grant | undefined, b: Grant | undefined): boolean =>
   a === b || (a !== undefined && b !== undefined && Redacted.value(a.access) === Redacted.value(b.access))
+
+/** How much of its life a token may have left to be renewed: a fifth, and at most a minute. */
+const margin = ({ expiresAt = 0, obtainedAt }: Grant): number =>
+  Math.min(60_000, Math.max(0, expiresAt - obtainedAt) / 5)
+
+/** Whether the access token ends soon, and can be renewed. */
+export const isDue = (grant: Grant, now: number): boolean =>
+  grant.expiresAt !== undefined && grant.expiresAt - now <= margin(grant) &&
+  (grant.refresh !== undefined || grant.method === "credentials")

@@ -19,7 +19,7 @@ import * as Grant from "./Grant.js"
 import { placesFor, type RedirectOptions } from "./places.js"
 import * as RefusedLogin from "./RefusedLogin.js"
 import type * as Renewal from "./Renewal.js"
-import type { State } from "./State.js"
+import * as State from "./State.js"
 
 /** Options of a sign-in. */
 export interface Options {
@@ -49,18 +49,14 @@ export interface SignIn {
   /** For the option of the same name of HttpConnector. */
   readonly authorization: Authorization
   /** How far it is. */
-  readonly state: Effect.Effect<State>
+  readonly state: Effect.Effect<State.State>
   /** The state as it is, and each change of it. */
-  readonly changes: Stream.Stream<State>
+  readonly changes: Stream.Stream<State.State>
   /** Lets what was refused be asked for again, by this process and by others. */
   readonly askAgain: Effect.Effect<void>
   /** Begins a login, also where the server has not asked for one or one was refused, unless one is under way; waits until it is done. */
   readonly login: Effect.Effect<void, Later | Refused>
 }
-
-/** How much of its life a token may have left to be renewed: a fifth, and at most a minute. */
-const margin = ({ expiresAt = 0, obtainedAt }: Grant.Grant): number =>
-  Math.min(60_000, Math.max(0, expiresAt - obtainedAt) / 5)
 
 /** How long the address of a login may take to be known: metadata, registration. */
 const addressTime = Duration.seconds(20)
@@ -70,14 +66,6 @@ const closeTime = Duration.seconds(2)
 
 /** How many logins may go wrong in a row before none is begun for a while, in milliseconds. */
 const [maxLogins, loginTime] = [3, 600_000]
-
-const signedIn = ({ expiresAt, issuer, method, refresh, scope }: Grant.Grant): State => ({
-  _tag: "SignedIn",
-  issuer,
-  scope,
-  expiresAt,
-  renewable: refresh !== undefined || method === "credentials"
-})
 
 /** What only a program needs whose server asks for a login. */
 const loadRenewal = Effect.promise(() => import("./Renewal.js"))
@@ -113,7 +101,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     }
     const places = placesFor(subject.id, options.redirect)
     const scope = yield* Effect.scope
-    const state = yield* SubscriptionRef.make<State>({ _tag: "NotAsked" })
+    const state = yield* SubscriptionRef.make<State.State>({ _tag: "NotAsked" })
 
     let current: Grant.Grant | undefined
     let lastFetch: FetchLike | undefined
@@ -138,7 +126,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const adopt = (grant: Grant.Grant) =>
       Effect.suspend(() => {
         current = grant
-        return SubscriptionRef.set(state, signedIn(grant))
+        return SubscriptionRef.set(state, State.signedIn(grant))
       })
 
     /**
@@ -200,17 +188,13 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       return issuer !== undefined && URL.canParse(issuer) && new URL(issuer).origin === address.origin
     }
 
-    const isDue = (grant: Grant.Grant, now: number): boolean =>
-      grant.expiresAt !== undefined && grant.expiresAt - now <= margin(grant) &&
-      (grant.refresh !== undefined || grant.method === "credentials")
-
     const tokens: Authorization["tokens"] = (fetch) =>
       Effect.gen(function*() {
         lastFetch = fetch
         const grant = current ?? (yield* load)
         if (grant === undefined) return undefined
         const now = yield* Clock.currentTimeMillis
-        if (isDue(grant, now)) {
+        if (Grant.isDue(grant, now)) {
           yield* shared((renewal) =>
             Effect.map(renewal.beforeTheEnd(subject, fetch, grant), (next): Renewal.Outcome => {
               current = next
@@ -231,7 +215,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       Effect.suspend(() => {
         if (isWatching) return Effect.void
         isWatching = true
-        const goesOn = ({ _tag }: State) => _tag === "Refused" || (_tag === "SignedIn" && current === before)
+        const goesOn = ({ _tag }: State.State) => _tag === "Refused" || (_tag === "SignedIn" && current === before)
         const over = Stream.runHead(Stream.filter(state.changes, (reached) => !goesOn(reached)))
         return firstOf(Effect.flatMap(elsewhere, adopt), over).pipe(
           Effect.ensuring(Effect.sync(() => {
@@ -391,7 +375,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
 /** Runs an effect each time that a sign-in is done. Ends with the scope. */
 export const whenDone = (signIn: SignIn, done: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
   signIn.changes.pipe(
-    Stream.mapAccum<State["_tag"], State, boolean>(
+    Stream.mapAccum<State.State["_tag"], State.State, boolean>(
       "SignedIn",
       (before, { _tag }) => [_tag, _tag === "SignedIn" && before !== _tag]
     ),

@@ -1,6 +1,7 @@
 /**
  * How far the sign-in to one server is.
  */
+import type { Grant } from "./Grant.js"
 
 /** How far the sign-in to one server is; times are milliseconds since 1970. */
 export type State =
@@ -36,6 +37,15 @@ export type State =
     readonly _tag: "Refused"
     readonly detail: string
   }
+
+/** The state with these tokens. */
+export const signedIn = ({ expiresAt, issuer, method, refresh, scope }: Grant): State => ({
+  _tag: "SignedIn",
+  issuer,
+  scope,
+  expiresAt,
+  renewable: refresh !== undefined || method === "credentials"
+})
 
 /** One line for a person; without secrets. */
 export const show = (state: State): string => {

@@ -610,4 +610,24 @@ describe("a process that ends", () => {
       const { tokens } = yield* make(net, folder)
       expect(yield* tokens).toMatchObject({ right: { access: Redacted.make("late") } })
     }))
+
+  it.scopedLive("[A2] keeps the tokens of a code that has come back: it could not be redeemed again", () =>
+    Effect.gen(function*() {
+      const asked = yield* Deferred.make<void>()
+      const net = network().at(`${login}/token`, async () => {
+        await Effect.runPromise(Deferred.succeed(asked, undefined))
+        // Until the end has begun.
+        await new Promise((done) => setTimeout(done, 100))
+        return json(200, { access_token: "late", token_type: "Bearer" })
+      })
+      const folder = yield* Signer.folder
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { renew, signIn } = yield* make(net, folder)
+        yield* renew
+        yield* Effect.forkDaemon(Effect.exit(comeBack(yield* addressOf(signIn))))
+        yield* Deferred.await(asked)
+      }))
+      const { tokens } = yield* make(net, folder)
+      expect(yield* tokens).toMatchObject({ right: { access: Redacted.make("late") } })
+    }))
 })
