@@ -23,7 +23,7 @@ import { StateRef } from "./internal/StateRef.js"
 import type { Event } from "./observe/Event.js"
 import * as Live from "./observe/Live.js"
 import * as Check from "./options/Check.js"
-import { decode, invalid, type PolicyOptions } from "./options/Policy.js"
+import { decode, type PolicyOptions } from "./options/Policy.js"
 import * as Problem from "./options/Problem.js"
 import * as TimeSpan from "./options/TimeSpan.js"
 import type { Params } from "./port/Method.js"
@@ -258,9 +258,9 @@ const named = <R>(backends: Backends<R>): Effect.Effect<ReadonlyMap<string, Back
       : Object.entries(backends as Readonly<Record<string, BackendOptions<R>>>)
     const byId = new Map<string, BackendOptions<R>>()
     for (const [id, options] of entries) {
-      if (id === "") return Effect.fail(invalid("fleet", "backends", id, "names that are not empty"))
-      if (byId.has(id)) {
-        return Effect.fail(invalid("fleet", "backends", id, "names that each appear once"))
+      if (id === "" || byId.has(id)) {
+        const accepted = id === "" ? "names that are not empty" : "names that each appear once"
+        return Effect.fail(Problem.refuse("fleet", [Problem.wrong(["backends"], id, accepted)]))
       }
       byId.set(id, options)
     }

@@ -1,7 +1,7 @@
 /**
  * All options of a backend: their defaults and ranges; how they are decoded once into milliseconds; and the same as a `Config`.
  */
-import { Array as Arr, Config, Either, Option, Predicate, Record } from "effect"
+import { Config, Either, Option, Predicate, Record } from "effect"
 import { defaultDepth } from "../catalog/Nesting.js"
 import type { InvalidOptions } from "../Errors.js"
 import type { Connector } from "../port/Connector.js"
@@ -32,11 +32,11 @@ interface Rule<A> {
   /** The default. */
   readonly otherwise: A
   /** The value of an input that has passed the check. */
-  readonly decode: (input: unknown) => A
+  readonly decode: (input: never) => A
 }
 
 /** By default, a value is used as it is given. */
-const rule = <A>(check: Check.Check, otherwise: A, decode = (input: unknown) => input as A): Rule<A> => ({
+const rule = <A>(check: Check.Check, otherwise: A, decode: (input: never) => A = (input) => input): Rule<A> => ({
   check,
   otherwise,
   decode
@@ -49,17 +49,16 @@ const count = (min: number, max: number, otherwise: number) => rule(Check.whole(
 const oneOf = <const A extends ReadonlyArray<string>>(otherwise: A[number], ...accepted: A) =>
   rule<A[number]>(Check.oneOf(...accepted), otherwise)
 
-const millis = (input: unknown): number => TimeSpan.millis(input as TimeSpan.TimeSpan)
-
 /** A length of time, decoded to milliseconds. */
-const duration = (min: number, max: number, otherwise: number) => rule(Check.span(min, max, ""), otherwise, millis)
+const duration = (min: number, max: number, otherwise: number) =>
+  rule(Check.span(min, max, ""), otherwise, TimeSpan.millis)
 
 /** A length of time, or "never", which is decoded to `never`; not given by default. */
 const durationOrNever = <A>(min: number, max: number, never: A) =>
   rule<number | A | undefined>(
     Check.spanOrNever(min, max),
     undefined,
-    (input) => input === "never" ? never : millis(input)
+    (input: TimeSpan.TimeSpan | "never") => input === "never" ? never : TimeSpan.millis(input)
   )
 
 /** Every option: one table for the decoder, the type of what is decoded, and the `Config`. */
@@ -201,13 +200,9 @@ export const decode = (backend: string, options: PolicyOptions): Either.Either<P
   return Either.right(byGroup((rules, group) => {
     const values = options[group]
     if (values === undefined) return defaults[group]
-    return { ...defaults[group], ...Record.map(given(values), (value, name) => rules[name]?.decode(value)) }
+    return { ...defaults[group], ...Record.map(given(values), (value, name) => rules[name]?.decode(value as never)) }
   }) as Policy)
 }
-
-/** An InvalidOptions about one option. */
-export const invalid = (backend: string, field: string, value: unknown, accepted: string): InvalidOptions =>
-  Problem.refuse(backend, [Problem.wrong([field], value, accepted)])
 
 /**
  * The policy of one backend: its own options, and the fleet's defaults for those that it does not set. Also refuses options that the
@@ -255,14 +250,12 @@ const readers: Readonly<Record<string, (name: string) => Config.Config<unknown>>
 /** A group of options as a `Config`. Each of them may be missing. */
 const configOf = (rules: Readonly<Record<string, Rule<unknown>>>): Config.Config<Readonly<Record<string, unknown>>> =>
   Config.map(
-    Config.all(
-      Object.entries(rules).flatMap(([name, { check: { schema } }]) => {
-        if (schema?.["type"] === "object") return []
-        const read = readers[String(schema?.["type"])] ?? Config.string
-        return [Config.map(Config.option(read(name)), Option.map((value) => [name, value] as const))]
-      })
-    ),
-    (values) => Object.fromEntries(Arr.getSomes(values))
+    Config.all(Record.filterMap(rules, ({ check: { schema } }, name) => {
+      const type = String(schema?.["type"])
+      const read = readers[type] ?? Config.string
+      return type === "object" ? Option.none() : Option.some(Config.withDefault(read(name), undefined))
+    })),
+    given
   )
 
 /**

@@ -36,18 +36,15 @@ const implementation = Check.isSecret(
 
 type Table<Options> = { readonly [K in keyof Required<Options>]: Check.Check }
 
-const listChanged: Check.Check = (value, path) => [
-  ...Check.options(
-    { autoRefresh: Check.flag, debounceMs: Check.whole(0, Infinity), onChanged: Check.func },
-    "listChanged"
-  )(
-    value,
-    path
-  ),
-  ...(Predicate.isRecord(value) && value["onChanged"] === undefined
-    ? [{ path: [...path, "onChanged"], message: "is missing; accepted: a function" }]
-    : [])
-]
+const listChange = Check.options(
+  { autoRefresh: Check.flag, debounceMs: Check.whole(0, Infinity), onChanged: Check.func },
+  "listChanged"
+)
+
+const listChanged: Check.Check = (value, path) =>
+  Predicate.isRecord(value) && value["onChanged"] === undefined
+    ? [...listChange(value, path), { path: [...path, "onChanged"], message: "is missing; accepted: a function" }]
+    : listChange(value, path)
 
 const official: Table<OfficialOptions> = {
   debouncedNotificationMethods: Check.list(Check.text, "an array of names of notifications"),
