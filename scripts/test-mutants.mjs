@@ -142,22 +142,27 @@ const tryAll = async (mutate, perThread) => {
 const text = ({ column, line }) => `${line}:${column}`
 /** @param {Mutant} mutant */
 const range = ({ location: { end, start } }) => `${text(start)}-${text(end)}`
+/** The same as Stryker is given it, which counts columns from 0 there. @param {Mutant} mutant */
+const asked = ({ location: { end, start } }) =>
+  [start, end].map(({ column, line }) => text({ line, column: column - 1 })).join("-")
 /** @param {Mutant} mutant */
 const key = (mutant) => [range(mutant), mutant.mutatorName, mutant.replacement].join(" ")
 /** @param {Mutant} mutant */
 const isFound = ({ status }) => status === "Killed" || status === "Timeout"
+/** Whether it is tried once more: no test has found it, or an error outside of a test has ended the thread. @param {Mutant} mutant */
+const isOpen = ({ status }) => status === "Survived" || status === "RuntimeError"
 /** @param {Mutant} mutant */
 const counts = ({ status }) => status !== "Ignored"
 
 const files = await tryAll(mutate, 25)
 const again = Object.entries(files).flatMap(([file, { mutants }]) =>
-  mutants.filter(({ status }) => status === "Survived").map((mutant) => `${file}:${range(mutant)}`)
+  mutants.filter(isOpen).map((mutant) => `${file}:${asked(mutant)}`)
 )
 const alone = again.length === 0 ? {} : await tryAll([...new Set(again)], 1)
 for (const [file, { mutants }] of Object.entries(files)) {
   const later = new Map((alone[file]?.mutants ?? []).map((mutant) => [key(mutant), mutant.status]))
   for (const mutant of mutants) {
-    if (mutant.status === "Survived") mutant.status = later.get(key(mutant)) ?? mutant.status
+    if (isOpen(mutant)) mutant.status = later.get(key(mutant)) ?? mutant.status
   }
 }
 writeFileSync("build/mutants.json", JSON.stringify(files))
