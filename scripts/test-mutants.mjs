@@ -6,8 +6,9 @@
  * Many mutants are tried in one thread, since to load Effect and the SDK takes longer than most tests. What a module makes once it does
  * not make again there, so the mutants that no test finds are tried once more, each in a thread of its own.
  *
- * The tests that run are those in the folder of `test/` that has the name of the sources' folder, those of the package that have the name
- * of a source, and those that `--tests` names. Tests that start a built program are left out: there are no mutants in what was built.
+ * The tests that run are those in the folder of `test/` that has the name of the sources' folder, or all of a package whose whole `src` is
+ * named, those of the package that have the name of a source, and those that `--tests` names. Tests that start a built program are left
+ * out: there are no mutants in what was built.
  *
  * Usage: node scripts/test-mutants.mjs [--tests FILE_OR_FOLDER]... [--least 85] [--jobs 1] FILE_OR_FOLDER[:10-20]...
  *
@@ -83,10 +84,17 @@ const testsOf = (source) => {
  * @param {string} file
  */
 const startsPrograms = (file) =>
-  /\/(?:Built|Program|Host|Talk|OidcServer|support\/Gateway)\.js"|vitest\.built/.test(readFileSync(file, "utf8"))
+  /\/(?:Built|Program|Processes|Host|Talk|OidcServer|support\/Gateway)\.js"|vitest\.built/.test(
+    readFileSync(file, "utf8")
+  )
 
-const named = values.tests.flatMap(filesOf).filter((file) => file.endsWith(".test.ts"))
-const tests = [...new Set([...mutate.flatMap(testsOf).filter((file) => !startsPrograms(file)), ...named])]
+const isTest = (/** @type {string} */ file) => file.endsWith(".test.ts")
+const named = values.tests.flatMap(filesOf).filter(isTest)
+const ofPackages = positionals.flatMap((path) =>
+  /^packages\/[^/]+\/src\/?$/.test(path) ? filesOf(join(dirname(path), "test")) : []
+)
+const beside = [...ofPackages.filter(isTest), ...mutate.flatMap(testsOf)]
+const tests = [...new Set([...beside.filter((file) => !startsPrograms(file)), ...named])]
 if (tests.length === 0) refuse("No test stands beside these sources: name some with --tests")
 console.log(`Tests:\n${tests.map((file) => `  ${file}`).join("\n")}`)
 
