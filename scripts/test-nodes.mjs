@@ -1,5 +1,5 @@
 /**
- * Runs the tests of what depends on the runtime, the transports and the protocol, on the other Nodes that are supported; `pnpm
+ * Runs the tests of what depends on the runtime, the transports, the HTTP server and the protocol, on the other Nodes that are supported; `pnpm
  * test` runs them on this one. Arguments go to vitest.
  *
  *     node scripts/test-nodes.mjs [vitest arguments]
@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url"
 import { capture } from "./run.mjs"
 
 const majors = [20, 22, 24]
-const projects = ["@mcp-lifeline/protocol", "@mcp-lifeline/transport-http", "@mcp-lifeline/transport-stdio"]
+const projects = ["http-server", "protocol", "transport-http", "transport-stdio"].map((name) => `@mcp-lifeline/${name}`)
 
 const root = fileURLToPath(new URL("../", import.meta.url))
 const ours = Number(process.versions.node.split(".")[0])
