@@ -3,11 +3,10 @@
  */
 import type { Progress, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
 import type { CallBounds } from "./CallBounds.js"
-import * as Span from "./TimeSpan.js"
-import type { TimeSpan } from "./TimeSpan.js"
+import * as TimeSpan from "./TimeSpan.js"
 
 /** Options of one call. */
-export interface CallOptions extends CallBounds<TimeSpan> {
+export interface CallOptions extends CallBounds<TimeSpan.TimeSpan> {
   /** Whether each progress notification restarts `timeout`. Default false. */
   readonly resetTimeoutOnProgress?: boolean | undefined
   /** Called for each progress notification of this call. */
@@ -26,7 +25,7 @@ export interface CallOptions extends CallBounds<TimeSpan> {
 /** Milliseconds that the whole call may take, where its options say so. */
 export const timeOf = (options: CallOptions | undefined): number | undefined => {
   const times = [options?.timeout, options?.maxTotalTimeout].flatMap((time) =>
-    time === undefined ? [] : [Span.millis(time)]
+    time === undefined ? [] : [TimeSpan.millis(time)]
   )
   return times.length === 0 ? undefined : Math.min(...times)
 }

@@ -1,6 +1,5 @@
 /**
- * Checks of options, also of functions and instances, that are cheap enough for the options of each call. `docs/internals/architecture.md`
- * says why they are no schemas of Effect.
+ * Checks of options, which may be functions and instances. `docs/internals/architecture.md` says why they are no schemas of Effect.
  */
 import { Predicate } from "effect"
 import * as Problem from "./Problem.js"

@@ -157,10 +157,7 @@ export const schemas = (): Readonly<Record<string, Check.JsonSchema>> =>
   byGroup((rules) => ({
     type: "object",
     additionalProperties: false,
-    properties: Record.map(rules, ({ check, otherwise }) => ({
-      ...check.schema,
-      ...(otherwise === undefined ? {} : { default: otherwise })
-    }))
+    properties: Record.map(rules, ({ check, otherwise }) => given({ ...check.schema, default: otherwise }))
   }))
 
 /** The check of each group. */

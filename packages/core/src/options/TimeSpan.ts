@@ -15,15 +15,13 @@ const text = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/
 /** The pattern of a length of time as a text, for a JSON Schema. */
 export const pattern = `^\\s*\\d+(\\.\\d+)?\\s*(${Object.keys(units).join("|")})\\s*$`
 
-const isUnit = (unit: string): unit is Unit => Object.hasOwn(units, unit)
-
 /** The milliseconds of a length of time; `undefined` if the input is not a length of time, or is negative. */
 export const toMillis = (input: unknown): number | undefined => {
   // On the way of every call.
   if (typeof input === "number") return input >= 0 ? input : undefined
   if (typeof input === "string") {
     const [, amount = "", unit = ""] = text.exec(input) ?? []
-    if (isUnit(unit)) return Number(amount) * units[unit]
+    if (Object.hasOwn(units, unit)) return Number(amount) * units[unit as Unit]
     if (input.trimStart().startsWith("-")) return undefined
   }
   return Option.getOrUndefined(Option.map(Duration.decodeUnknown(input), Duration.toMillis))
