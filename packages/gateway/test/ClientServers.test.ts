@@ -123,7 +123,7 @@ describe("the servers that one client has to itself", () => {
       const conversation = clients.begin({
         requests,
         write: (message) => void said.push(message),
-        remember: () => Promise.resolve(),
+        saveSettings: () => Promise.resolve(),
         startsServers: () => false
       })
       const request = (id: number, method: string, params: object) =>

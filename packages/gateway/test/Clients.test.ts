@@ -135,7 +135,7 @@ describe.concurrent("clients of one gateway", () => {
         yield* promise(() => s.change(c, "test://one"))
         yield* promise(() => s.change(c, "test://two"))
         expect([a, b, c].map(updatesOf)).toEqual([["test://one"], ["test://one", "test://two"], []])
-        expect(b.wishes).toEqual({ subscriptions: ["test://one", "test://two"] })
+        expect(b.settings).toEqual({ subscriptions: ["test://one", "test://two"] })
         yield* promise(() => a.result("resources/unsubscribe", { uri: "test://one" }))
         yield* promise(() => s.change(c, "test://one"))
         expect(updatesOf(a)).toHaveLength(1)
@@ -197,8 +197,8 @@ describe.concurrent("clients of one gateway", () => {
       Effect.gen(function*() {
         const { begin, client } = yield* gateway([chatty("s"), chatty("t", { lifecycle: { disabled: true } })])
         const initialize = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "x", version: "1" } }
-        const wishes = { level: "critical", subscriptions: ["test://one", "test://gone"] }
-        const again = begin({ resumed: { initialize, wishes } })
+        const settings = { level: "critical", subscriptions: ["test://one", "test://gone"] }
+        const again = begin({ resumed: { initialize, settings } })
         const other = yield* client()
         yield* eventually(() => s.heard(other, "resources/subscribe"), ({ length }) => length === 1)
         yield* promise(() => s.change(other, "test://one"))
@@ -209,9 +209,9 @@ describe.concurrent("clients of one gateway", () => {
         // What it asks for now is remembered with all that it asked for before, of whatever server.
         yield* promise(() => again.result("resources/subscribe", { uri: "test://two" }))
         const subscriptions = ["test://gone", "test://one", "test://two"]
-        expect(again.wishes).toEqual({ level: "critical", subscriptions })
+        expect(again.settings).toEqual({ level: "critical", subscriptions })
         yield* promise(() => again.result("resources/unsubscribe", { uri: "test://gone" }))
-        expect(again.wishes).toEqual({ level: "critical", subscriptions: subscriptions.slice(1) })
+        expect(again.settings).toEqual({ level: "critical", subscriptions: subscriptions.slice(1) })
       })
   )
 

@@ -1,7 +1,7 @@
 /** What takes a text of others takes CPU time in proportion to its length, whatever the text is. Regular expressions: LinearText.test.ts. */
 import * as Body from "@mcp-lifeline/http-server/Body"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
-import { idsIn } from "@mcp-lifeline/http-server/messages"
+import { decodeIds } from "@mcp-lifeline/http-server/messages"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import { IdScanner, JsonRpc, Pieces } from "@mcp-lifeline/protocol"
 import { Framing } from "@mcp-lifeline/transport-stdio"
@@ -224,7 +224,7 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
     inPieces(text, (piece) => request.emit("data", piece))
     request.emit("end")
   },
-  "idsIn": idsIn,
+  "decodeIds": decodeIds,
   "SealedId": (text) => sealed.open(text),
   "Instructions": (text) => Instructions.join([{ server: "raw", instructions: text }], text),
   "Lines": (text) => Lines.show(0, text, text),

@@ -27,7 +27,7 @@ const serve = Effect.gen(function*() {
       },
       receive: (message) => void one.heard.push(message as Raw.Message),
       isIdle: () => true,
-      beat: () => undefined,
+      tick: () => undefined,
       close: async () => void (one.isClosed = true)
     }
   }).pipe(Effect.provide(layerAt(yield* folder)))
@@ -111,7 +111,7 @@ describe("a session of wrap --http", () => {
         },
         receive: () => undefined,
         isIdle: () => true,
-        beat: () => undefined,
+        tick: () => undefined,
         close: () => Promise.resolve()
       })).pipe(Effect.provide(layerAt(yield* folder)))
       yield* Effect.promise(async () => {

@@ -95,7 +95,7 @@ describe("the token of wrap --http", () => {
     const begin: HttpHost.Begin = () => ({
       ...Raw.conversing(() => undefined, { request: (request) => request.answer({ result: Raw.introduction }) }),
       isIdle: () => true,
-      beat: () => undefined
+      tick: () => undefined
     })
     const served = <A>(token: string, use: (url: string, headers: { readonly authorization: string }) => Promise<A>) =>
       HttpHost.serve({ port: 0, token: Redacted.make(token) }, begin).pipe(

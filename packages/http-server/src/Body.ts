@@ -68,13 +68,13 @@ const parse = (bytes: Buffer): Body => {
 export interface Room {
   /** Takes so many bytes more; says whether there were as many. */
   readonly take: (bytes: number) => boolean
-  readonly give: (bytes: number) => void
+  readonly release: (bytes: number) => void
 }
 
 /** A client's room, of which all clients have a share; who is in no session is known by where it comes from, and by what it says it is. */
 export const roomIn = (shares: Shares, { headers, socket }: IncomingMessage, session?: string): Room => {
   const client = session ?? `${socket.remoteAddress} ${String(headers["user-agent"]).slice(0, 200)}`
-  return { take: (bytes) => shares.take(client, bytes), give: (bytes) => shares.give(client, bytes) }
+  return { take: (bytes) => shares.take(client, bytes), release: (bytes) => shares.release(client, bytes) }
 }
 
 /** So much of each body is not counted, so that a small request is read whoever else sends large ones; connections are limited. */
@@ -133,7 +133,7 @@ export const readBytes = (
     request.off("data", take)
     request.off("end", end)
     request.off("close", stop)
-    room?.give(counted)
+    room?.release(counted)
     counted = 0
   }
   const isCrowded = (): boolean => {

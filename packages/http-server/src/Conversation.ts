@@ -20,7 +20,7 @@ export interface Conversation {
 }
 
 /** What a client has asked for that outlives its requests. */
-export interface Wishes {
+export interface ClientSettings {
   /** The least level of the log messages that it wants (`logging/setLevel`). */
   readonly level?: string | undefined
   /** The URIs that it has subscribed to. */
@@ -41,7 +41,7 @@ export interface Client {
   /** Gives the client a message that is about no request of its own. Never throws. */
   readonly write: (message: JSONRPCNotification | JSONRPCRequest) => void
   /** Keeps what the client has asked for, for after a restart of ours. The promise resolves when that is on disk, or cannot be written. */
-  readonly remember: (wishes: Wishes) => Promise<void>
+  readonly saveSettings: (settings: ClientSettings) => Promise<void>
 }
 
 /**
@@ -51,7 +51,7 @@ export interface Client {
  */
 export interface Resumed {
   readonly initialize: Readonly<Record<string, unknown>>
-  readonly wishes: Wishes
+  readonly settings: ClientSettings
 }
 
 /** Begins a conversation, or goes on with one that a process before us has begun. */

@@ -14,7 +14,7 @@ const inOrder: ReadonlyArray<Expendable> = ["sent", "unsent", "answers"]
 /** Something that keeps events. */
 export interface Keeper {
   /** Whose events they are, where one client has several keepers. Default: each keeper is a client of its own. */
-  readonly owner?: unknown
+  readonly client?: unknown
   readonly forget: (what: Expendable) => void
 }
 
@@ -28,7 +28,7 @@ interface Account {
 /** Counts what is kept. */
 export class EventBudget {
   readonly #maxBytes: number
-  /** By owner, in the order of last use. */
+  /** By client, in the order of last use. */
   readonly #accounts = new Map<unknown, Account>()
   #size = 0
   #bytes = 0
@@ -39,8 +39,8 @@ export class EventBudget {
 
   /** A keeper keeps so many bytes now. It may be told at once to let go of some. */
   set(keeper: Keeper, bytes: number): void {
-    const owner = keeper.owner ?? keeper
-    const account = this.#accounts.get(owner) ?? { keepers: new Map<Keeper, number>(), bytes: 0 }
+    const client = keeper.client ?? keeper
+    const account = this.#accounts.get(client) ?? { keepers: new Map<Keeper, number>(), bytes: 0 }
     const before = account.keepers.get(keeper) ?? 0
     if (bytes === before) return
     account.bytes += bytes - before
@@ -48,13 +48,13 @@ export class EventBudget {
     if (before > 0) this.#size--
     if (bytes > 0) this.#size++
     if (bytes > before) {
-      this.#accounts.delete(owner)
+      this.#accounts.delete(client)
       account.keepers.delete(keeper)
     }
     if (bytes > 0) account.keepers.set(keeper, bytes)
     else account.keepers.delete(keeper)
-    if (account.keepers.size > 0) this.#accounts.set(owner, account)
-    else this.#accounts.delete(owner)
+    if (account.keepers.size > 0) this.#accounts.set(client, account)
+    else this.#accounts.delete(client)
     if (bytes > before) this.#makeRoom()
   }
 

@@ -5,8 +5,8 @@
 import type { Answer, ClientRequest, Responder } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { ServerResponse } from "node:http"
-import type { EventStream } from "./EventStream.js"
 import * as messages from "./messages.js"
+import type { SseWriter } from "./SseWriter.js"
 
 /** How long an answer may take before a stream begins, in milliseconds. */
 export const streamDelay = 1000
@@ -19,7 +19,7 @@ export interface Options {
   /** Whether they came as an array, and are answered with one. */
   readonly isBatch: boolean
   /** Makes the stream that is answered with, where that is one. */
-  readonly makeStream: () => EventStream
+  readonly makeStream: () => SseWriter
   /** Further headers of an answer in JSON, as they are when it is written. */
   readonly headers?: (() => Readonly<Record<string, string>>) | undefined
   /** Whether a stream begins at once; `never`: the answer is JSON, however long it takes. */
@@ -36,7 +36,7 @@ export interface Options {
 export class Exchange implements Responder {
   readonly #options: Options
   readonly #open: Set<RequestId>
-  #stream: EventStream | undefined
+  #stream: SseWriter | undefined
   /** Answers that wait for others of the same POST. */
   readonly #answers: Array<{ readonly id: RequestId; readonly text: string }> = []
   #timer: NodeJS.Timeout | undefined

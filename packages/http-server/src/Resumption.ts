@@ -5,16 +5,16 @@
 import { type Answer, type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 import { constVoid } from "effect/Function"
-import type { Begin, Client, Conversation, Wishes } from "./Conversation.js"
+import type { Begin, Client, ClientSettings, Conversation } from "./Conversation.js"
 
 /** Subscriptions that are kept for one client. */
 const maxSubscriptions = 10_000
 
-/** The wishes of a client once a request of it is answered with a result; `undefined` where it wishes for nothing. */
+/** The settings of a client once a request of it is answered with a result; `undefined` where it settings for nothing. */
 const wishedBy = (
   { method, params }: Pick<ClientRequest, "method" | "params">,
-  { level, subscriptions }: Wishes
-): Wishes | undefined => {
+  { level, subscriptions }: ClientSettings
+): ClientSettings | undefined => {
   const uri = params?.["uri"]
   const others = subscriptions.filter((one) => one !== uri)
   switch (method) {
@@ -33,22 +33,22 @@ const wishedBy = (
   }
 }
 
-/** A conversation that keeps the wishes of its client. They are kept before they are answered. */
-const keeping = (begin: (client: Client) => Conversation, client: Client, before: Wishes): Conversation => {
-  let wishes = before
+/** A conversation that keeps the settings of its client. They are kept before they are answered. */
+const keeping = (begin: (client: Client) => Conversation, client: Client, before: ClientSettings): Conversation => {
+  let settings = before
   /** Those that stand for requests that wish for something. */
   const wishing = new ClientRequests()
   const conversation = begin(client)
   const answered = (request: ClientRequest, answer: Answer): void => {
-    const next = "error" in answer ? undefined : wishedBy(request, wishes)
+    const next = "error" in answer ? undefined : wishedBy(request, settings)
     if (next === undefined) return request.answer(answer)
-    wishes = next
-    void client.remember(next).then(() => request.answer(answer))
+    settings = next
+    void client.saveSettings(next).then(() => request.answer(answer))
   }
   return {
     ...conversation,
     request: (request) => {
-      if (wishedBy(request, wishes) === undefined) return conversation.request(request)
+      if (wishedBy(request, settings) === undefined) return conversation.request(request)
       const { id, method, params } = request
       conversation.request(wishing.openFor(request, { jsonrpc: "2.0", id, method, params }, {
         say: (_, message) => request.say(message),
@@ -63,8 +63,8 @@ export const replaying = (begin: (client: Client) => Conversation): Begin => (cl
   if (resumed === undefined) return keeping(begin, client, { subscriptions: [] })
   // What is heard again is kept already.
   let replay: Conversation | undefined
-  const conversation = keeping((client) => replay = begin(client), client, resumed.wishes)
-  const { initialize, wishes: { level, subscriptions } } = resumed
+  const conversation = keeping((client) => replay = begin(client), client, resumed.settings)
+  const { initialize, settings: { level, subscriptions } } = resumed
   const replayed = new ClientRequests()
   const ask = (method: string, params: Readonly<Record<string, unknown>>, index = 0): void =>
     replay?.request(

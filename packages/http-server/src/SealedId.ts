@@ -14,7 +14,7 @@ export interface Claims {
   /** The lists of which the client was promised that changes are told. */
   readonly lists: ReadonlyArray<string>
   /** A hash of the token of the client. */
-  readonly owner: string
+  readonly tokenHash: string
   /** When the session began, in seconds since 1970. */
   readonly born: number
 }

@@ -3,7 +3,7 @@
  */
 import { key, type StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Clock, Effect, Option, Runtime, Schedule, Schema, type Scope } from "effect"
-import type { Wishes } from "./Conversation.js"
+import type { ClientSettings } from "./Conversation.js"
 
 /** What is kept of one session. */
 export const Record = Schema.Struct({
@@ -55,10 +55,10 @@ export interface SessionRecords {
 }
 
 /** What a client has asked for, as far as it is kept. */
-export const wishesOf = ({ level, subscriptions = [] }: Record): Wishes => ({ level, subscriptions })
+export const settingsOf = ({ level, subscriptions = [] }: Record): ClientSettings => ({ level, subscriptions })
 
 /** A record of what a client has asked for. */
-export const recordOf = ({ level, subscriptions }: Wishes, usedAt: number): Record => ({
+export const fromSettings = ({ level, subscriptions }: ClientSettings, usedAt: number): Record => ({
   usedAt,
   ...(level === undefined ? {} : { level }),
   ...(subscriptions.length === 0 ? {} : { subscriptions: subscriptions.slice(0, maxSubscriptions) })

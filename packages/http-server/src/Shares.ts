@@ -3,13 +3,13 @@
  * gets half, and however much clients hold, one more gets something; so one client's excess refuses that client only.
  */
 export class Shares {
-  readonly #most: number
+  readonly #capacity: number
   readonly #held = new Map<unknown, number>()
   #total = 0
 
-  /** `most`: how much there is; a client alone gets half of it. */
-  constructor(most: number) {
-    this.#most = most
+  /** `capacity`: how much there is; a client alone gets half of it. */
+  constructor(capacity: number) {
+    this.#capacity = capacity
   }
 
   /** What all clients hold together. */
@@ -18,22 +18,22 @@ export class Shares {
   }
 
   /** What one client holds. */
-  of(client: unknown): number {
+  heldBy(client: unknown): number {
     return this.#held.get(client) ?? 0
   }
 
   /** Takes so much for a client; says whether it may have it. */
   take(client: unknown, amount = 1): boolean {
-    const held = this.of(client) + amount
-    if (held > this.#most - this.#total - amount) return false
+    const held = this.heldBy(client) + amount
+    if (held > this.#capacity - this.#total - amount) return false
     this.#held.set(client, held)
     this.#total += amount
     return true
   }
 
   /** Gives back so much of what was taken. */
-  give(client: unknown, amount = 1): void {
-    const held = this.of(client) - amount
+  release(client: unknown, amount = 1): void {
+    const held = this.heldBy(client) - amount
     this.#total -= amount
     if (held > 0) this.#held.set(client, held)
     else this.#held.delete(client)

@@ -5,17 +5,17 @@ import { type Answer, ClientRequest, Era, JsonRpc, Meta } from "@mcp-lifeline/pr
 import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import type { Answering } from "./eras/Answering.js"
+import type { StatelessHandler } from "./eras/StatelessHandler.js"
 import type { EventBudget } from "./EventBudget.js"
-import { EventStream } from "./EventStream.js"
 import { Exchange } from "./Exchange.js"
 import * as Headers from "./Headers.js"
 import type { Refusal } from "./Refusal.js"
 import { Shares } from "./Shares.js"
+import { SseWriter } from "./SseWriter.js"
 
 /** How such requests are served. */
 export interface Options {
-  readonly answering: Answering
+  readonly stateless: StatelessHandler
   readonly budget: EventBudget
   /** Requests that a client alone may have open at once, and streams of changes; several clients share twice as many. */
   readonly maxCalls: number
@@ -48,7 +48,7 @@ const nameOf = ({ params }: JSONRPCRequest): string => {
 export class StatelessRequests {
   readonly #options: Options
   /** Those that are not over, with the streams that they are answered with. */
-  readonly #open = new Map<ClientRequest, EventStream | undefined>()
+  readonly #open = new Map<ClientRequest, SseWriter | undefined>()
   readonly #calls: Shares
   /** Streams of changes stay open, and would take what there is for calls. */
   readonly #listeners: Shares
@@ -59,11 +59,11 @@ export class StatelessRequests {
     this.#listeners = new Shares(2 * options.maxCalls)
   }
 
-  /** Takes what came in one POST; or says why not. `owner`: a hash of the client's token. */
+  /** Takes what came in one POST; or says why not. `tokenHash`: a hash of the client's token. */
   post(
     message: JSONRPCMessage,
     { headers, socket }: Pick<IncomingMessage, "headers" | "socket">,
-    owner: string,
+    tokenHash: string,
     response: ServerResponse
   ): Refusal | undefined {
     if (!JsonRpc.isRequest(message)) {
@@ -73,13 +73,13 @@ export class StatelessRequests {
     }
     const refusal = Headers.checkStateless(headers, message, Meta.of(message.params)[Meta.keys.protocolVersion])
     if (refusal !== undefined) return refusal
-    const client = `${owner} ${socket.remoteAddress} ${nameOf(message)}`
+    const client = `${tokenHash} ${socket.remoteAddress} ${nameOf(message)}`
     const isListening = message.method === "subscriptions/listen"
     const open = isListening ? this.#listeners : this.#calls
     if (!open.take(client)) {
       const what = isListening ? "streams of changes" : "requests that are not answered yet"
       const text = `This client has ${
-        open.of(client)
+        open.heldBy(client)
       } ${what}, the maximum while all clients without sessions have ${open.total}`
       return { status: 429, message: text, id: message.id, headers: { "Retry-After": "1" }, isRead: true }
     }
@@ -90,28 +90,28 @@ export class StatelessRequests {
       isBatch: false,
       makeStream: () => this.#stream(request, client),
       statusOf: (answer) => statusOf(answer, isTaking),
-      onOver: () => open.give(client),
+      onOver: () => open.release(client),
       onError: this.#options.onError
     })
     const request = new ClientRequest(message, exchange, (request) => void this.#open.delete(request))
     this.#open.set(request, undefined)
     // A client that goes away cancels its request.
     response.once("close", () => request.cancel("the client has gone"))
-    this.#options.answering.request(request, owner)
+    this.#options.stateless.request(request, tokenHash)
     isTaking = false
     return undefined
   }
 
-  #stream(request: ClientRequest, owner: string): EventStream {
-    const stream = new EventStream({ budget: this.#options.budget, owner, headers: {}, primes: () => false })
+  #stream(request: ClientRequest, client: string): SseWriter {
+    const stream = new SseWriter({ budget: this.#options.budget, client, headers: {}, primes: () => false })
     this.#open.set(request, stream)
     return stream
   }
 
   /** Called now and then: shows that streams live, and ends calls whose clients did not come back. */
-  beat(): void {
-    for (const stream of this.#open.values()) stream?.beat()
-    this.#options.answering.beat()
+  tick(): void {
+    for (const stream of this.#open.values()) stream?.tick()
+    this.#options.stateless.tick()
   }
 
   /** Ends all; ends when all are answered. */
@@ -120,7 +120,7 @@ export class StatelessRequests {
     const open = [...this.#open.keys()]
     const answered = open.map((request) => new Promise<void>((resolve) => request.onOver(() => resolve())))
     for (const request of open) request.interrupt(why)
-    await Promise.all([this.#options.answering.close(why), ...answered])
+    await Promise.all([this.#options.stateless.close(why), ...answered])
   }
 }
 

@@ -5,7 +5,7 @@ import { type Answer, JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 
 /** What an event is beside its text. */
-export interface Kind {
+export interface EventKind {
   /** Of several events with the same key that wait, one is sent. */
   readonly key?: string | undefined
   readonly isLog?: boolean | undefined
@@ -39,11 +39,11 @@ export const encodeAnswer = (id: RequestId, answer: Answer): string => {
 export const unwritable = ({ method }: { readonly method: string }): Error =>
   new Error(`${method} for a client cannot be written as JSON`)
 
-const plain: Kind = {}
-const log: Kind = { isLog: true }
+const plain: EventKind = {}
+const log: EventKind = { isLog: true }
 
 /** What kind of event a message is: of several changes that say the same, one is enough. */
-export const kindOf = (message: JSONRPCRequest | JSONRPCNotification): Kind => {
+export const kindOf = (message: JSONRPCRequest | JSONRPCNotification): EventKind => {
   if ("id" in message) return plain
   const { method, params } = message
   if (method === "notifications/message") return log
@@ -55,13 +55,13 @@ export const kindOf = (message: JSONRPCRequest | JSONRPCNotification): Kind => {
 const longestKey = 200
 
 /** The ids of requests as a part of the ids of events: who comes back with one says by it what is not answered. */
-export const keyOf = (ids: ReadonlyArray<RequestId>): string => {
+export const encodeIds = (ids: ReadonlyArray<RequestId>): string => {
   const key = Buffer.from(JSON.stringify(ids)).toString("base64url")
   return key.length > longestKey ? "" : key
 }
 
 /** The ids that a key holds; none where it is not one of ours. */
-export const idsIn = (key: string): ReadonlyArray<RequestId> => {
+export const decodeIds = (key: string): ReadonlyArray<RequestId> => {
   try {
     const ids: unknown = JSON.parse(Buffer.from(key, "base64url").toString())
     return Array.isArray(ids) ? ids.filter((id) => typeof id === "string" || Number.isSafeInteger(id)) : []
@@ -71,7 +71,7 @@ export const idsIn = (key: string): ReadonlyArray<RequestId> => {
 }
 
 /** The answer to a request whose answer is gone. */
-export const lost = (id: RequestId): string =>
+export const lostAnswer = (id: RequestId): string =>
   JSON.stringify({
     jsonrpc: "2.0",
     id,

@@ -171,7 +171,7 @@ describe("the body of a request", () => {
       true,
       true
     ])
-    room(`${long}c`).give(30)
+    room(`${long}c`).release(30)
     expect(shares.total).toBe(40)
   })
 })

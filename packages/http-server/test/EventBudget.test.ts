@@ -7,9 +7,9 @@ const all: ReadonlyArray<Expendable> = ["sent", "unsent", "answers"]
 const budgetOf = () => {
   const budget = new EventBudget(100)
   const asked: Array<string> = []
-  const keeper = (name: string, owner?: string, isObedient = false) => {
+  const keeper = (name: string, client?: string, isObedient = false) => {
     const one = {
-      owner,
+      client,
       forget: (what: Expendable) => {
         asked.push(`${name} ${what}`)
         if (isObedient) budget.set(one, 0)

@@ -1,8 +1,8 @@
 import { ClientRequests } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification } from "@modelcontextprotocol/sdk/types.js"
 import { describe, expect, it, vi } from "vitest"
-import type { EventStream } from "../src/EventStream.js"
 import { Exchange, streamDelay } from "../src/Exchange.js"
+import type { SseWriter } from "../src/SseWriter.js"
 
 /** An exchange whose response says what was written. */
 const make = (ids: ReadonlyArray<number>, { isBatch = false, isDestroyed = false, onError, streams }: {
@@ -33,7 +33,7 @@ const make = (ids: ReadonlyArray<number>, { isBatch = false, isDestroyed = false
     }),
     makeStream: () => {
       state.streams++
-      return stream as unknown as EventStream
+      return stream as unknown as SseWriter
     },
     onOver: () => void state.over++
   })

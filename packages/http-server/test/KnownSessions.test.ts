@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { setImmediate } from "node:timers/promises"
+import { ClientSession } from "../src/ClientSession.js"
+import { ClientSessions, unknown } from "../src/ClientSessions.js"
 import type { Client } from "../src/Conversation.js"
 import * as SealedId from "../src/SealedId.js"
-import { Session } from "../src/Session.js"
 import * as SessionRecords from "../src/SessionRecords.js"
-import { Sessions, unknown } from "../src/Sessions.js"
 import * as Raw from "./support/RawEndpoint.js"
 
 const { initialize, send } = Raw
@@ -51,7 +51,7 @@ const paramsOf = (bytes: number) => {
 const alone = (began: (client: Client) => void = () => undefined) => {
   const errors: Array<unknown> = []
   const { options, ...watching } = watched()
-  const sessions = new Sessions({
+  const sessions = new ClientSessions({
     ...options,
     begin: (client) => {
       began(client)
@@ -61,8 +61,8 @@ const alone = (began: (client: Client) => void = () => undefined) => {
     onError: (error) => errors.push(error)
   })
   const born = (age: number) => Math.floor((Date.now() - age) / 1000)
-  const id = (age: number, owner = "") =>
-    options.seal.seal({ initialize: {}, version: "2025-11-25", lists: [], owner, born: born(age) })
+  const id = (age: number, tokenHash = "") =>
+    options.seal.seal({ initialize: {}, version: "2025-11-25", lists: [], tokenHash, born: born(age) })
   return { ...watching, ...options, errors, sessions, id }
 }
 
@@ -92,7 +92,7 @@ describe("what the id of a session says, and what is kept beside it", () => {
       }
     }))
 
-  it.scopedLive("[G10 G17] params of 3,000 bytes are in the id; longer ones in a record, which wishes leave as they are", () =>
+  it.scopedLive("[G10 G17] params of 3,000 bytes are in the id; longer ones in a record, which settings leave as they are", () =>
     Effect.gen(function*() {
       const { options, sealed, written } = watched()
       const { url } = yield* Raw.serve(undefined, options)
@@ -145,9 +145,9 @@ describe("what the id of a session says, and what is kept beside it", () => {
     await records.set(recent, { usedAt: Date.now() - day + hour })
     written.length = 0
     const before = Date.now()
-    for (const one of [recent, unwritten]) expect(await sessions.find(one, "")).toBeInstanceOf(Session)
+    for (const one of [recent, unwritten]) expect(await sessions.find(one, "")).toBeInstanceOf(ClientSession)
     expect(written).toEqual([])
-    for (let use = 0; use < 3; use++) expect(await sessions.find(old, "")).toBeInstanceOf(Session)
+    for (let use = 0; use < 3; use++) expect(await sessions.find(old, "")).toBeInstanceOf(ClientSession)
     expect(written).toEqual([{ usedAt: expect.any(Number), level: "error" }])
     expect(written[0]?.usedAt).toBeGreaterThanOrEqual(before)
     await sessions.find(long, "")
@@ -158,15 +158,15 @@ describe("what the id of a session says, and what is kept beside it", () => {
     const clients: Array<Client> = []
     const { id, records, sessions, written } = alone((client) => {
       clients.push(client)
-      void client.remember({ level: "info", subscriptions: [] })
+      void client.saveSettings({ level: "info", subscriptions: [] })
     })
     const one = id(hour)
     await sessions.find(one, "")
     expect(written).toEqual([])
-    await clients[0]?.remember({ level: "error", subscriptions: ["file:///a"] })
+    await clients[0]?.saveSettings({ level: "error", subscriptions: ["file:///a"] })
     expect(await records.get(one)).toMatchObject({ level: "error", subscriptions: ["file:///a"] })
     await sessions.end(one)
-    await clients[0]?.remember({ level: "debug", subscriptions: [] })
+    await clients[0]?.saveSettings({ level: "debug", subscriptions: [] })
     expect(await records.get(one)).toMatchObject({ hasEnded: true })
   })
 })
@@ -186,7 +186,7 @@ describe("which sessions are found", () => {
     await records.set(used, { usedAt: Date.now() - day })
     await records.set(born, { usedAt: Date.now() - 40 * day })
     await records.set(neither, { usedAt: Date.now() - 40 * day })
-    for (const one of [used, born]) expect(await sessions.find(one, "")).toBeInstanceOf(Session)
+    for (const one of [used, born]) expect(await sessions.find(one, "")).toBeInstanceOf(ClientSession)
     expect(await sessions.find(neither, "")).toBe(unknown)
   })
 
@@ -202,7 +202,7 @@ describe("which sessions are found", () => {
     })
     expect(errors).toEqual([new Error("broken")])
     isBroken = false
-    expect(await sessions.find(one, "")).toBeInstanceOf(Session)
+    expect(await sessions.find(one, "")).toBeInstanceOf(ClientSession)
   })
 })
 

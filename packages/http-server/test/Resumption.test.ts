@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
-import type { Resumed, Wishes } from "../src/Conversation.js"
+import type { ClientSettings, Resumed } from "../src/Conversation.js"
 import * as Resumption from "../src/Resumption.js"
 import * as SealedId from "../src/SealedId.js"
 import * as SessionRecords from "../src/SessionRecords.js"
@@ -32,7 +32,7 @@ describe("a session that goes on in another process", () => {
         expect(second.conversations).toHaveLength(1)
         expect(second.conversations[0]?.resumed).toMatchObject({
           initialize: { protocolVersion: "2025-06-18", capabilities, clientInfo: { name: "raw" } },
-          wishes: { level: "error", subscriptions: ["test://one"] }
+          settings: { level: "error", subscriptions: ["test://one"] }
         })
       })
     }))
@@ -134,7 +134,7 @@ describe("a session that goes on in another process", () => {
 const replayed = (resumed?: Resumed) => {
   const heard: Array<Raw.Message> = []
   const told: Array<unknown> = []
-  const kept: Array<Wishes> = []
+  const kept: Array<ClientSettings> = []
   const keep: Array<() => void> = []
   /** What the server behind was asked, and has not answered. */
   const asked = new Map<unknown, ClientRequest>()
@@ -152,8 +152,8 @@ const replayed = (resumed?: Resumed) => {
   const conversation = begin({
     requests,
     write: (message) => void told.push(message),
-    remember: (wishes) => {
-      kept.push(wishes)
+    saveSettings: (settings) => {
+      kept.push(settings)
       return new Promise((resolve) => keep.push(resolve))
     }
   }, resumed)
@@ -184,7 +184,7 @@ const replayed = (resumed?: Resumed) => {
   }
 }
 
-const subscriptionsOf = (kept: ReadonlyArray<Wishes>) => kept.map(({ subscriptions }) => subscriptions)
+const subscriptionsOf = (kept: ReadonlyArray<ClientSettings>) => kept.map(({ subscriptions }) => subscriptions)
 
 describe("what a client asks for beyond its requests", () => {
   it("[G10] is kept before it is answered: the level of logs, and resources it subscribes to or no longer", async () => {
@@ -227,7 +227,7 @@ describe("what a client asks for beyond its requests", () => {
     answer(7, { result: {} })
     // It was answered: another answer to it is none.
     answer(1, { result: {} })
-    // A level is no message: a notification of that name wishes for nothing.
+    // A level is no message: a notification of that name settings for nothing.
     conversation.receive({ jsonrpc: "2.0", method: "logging/setLevel", params: { level: "debug" } } as never)
     expect(kept).toEqual([])
     expect(told).toHaveLength(6)
@@ -246,7 +246,7 @@ describe("what a client asks for beyond its requests", () => {
 
   it("[G10 G17] is kept up to a number of resources; those beyond are subscribed to all the same", async () => {
     const subscriptions = Array.from({ length: 9999 }, (_, index) => `test://${index}`)
-    const { ask, kept, told } = replayed({ initialize: {}, wishes: { subscriptions } })
+    const { ask, kept, told } = replayed({ initialize: {}, settings: { subscriptions } })
     ask(1, "resources/subscribe", { uri: "test://more" })
     ask(2, "resources/subscribe", { uri: "test://too many" })
     expect(kept.map((one) => [one.subscriptions.length, one.subscriptions.at(-1)])).toEqual([[10_000, "test://more"]])
@@ -263,7 +263,7 @@ describe("a conversation that goes on with what can only begin", () => {
   it("[G10] hears again what its client has said and asked for; the answers to that go nowhere, and it is kept already", () => {
     const { answer, heard, kept, told } = replayed({
       initialize,
-      wishes: { level: "error", subscriptions: ["test://a", "test://b"] }
+      settings: { level: "error", subscriptions: ["test://a", "test://b"] }
     })
     expect(heard).toMatchObject([
       { method: "initialize", params: initialize },
@@ -280,7 +280,7 @@ describe("a conversation that goes on with what can only begin", () => {
   })
 
   it("[G10] hears no level where its client asked for none, and goes on from what was kept", () => {
-    const { ask, heard, kept } = replayed({ initialize, wishes: { subscriptions: ["test://a"] } })
+    const { ask, heard, kept } = replayed({ initialize, settings: { subscriptions: ["test://a"] } })
     expect(heard.map(({ method }) => method)).toEqual([
       "initialize",
       "notifications/initialized",

@@ -129,12 +129,12 @@ describe("what is kept of sessions", () => {
 
   it("[G17] what a client asks for is kept up to a number of subscriptions, and nothing where it asks for nothing", () => {
     const subscriptions = Array.from({ length: 2000 }, (_, index) => `test://${index}`)
-    const { subscriptions: some = [], ...others } = SessionRecords.recordOf({ level: "info", subscriptions }, 1)
+    const { subscriptions: some = [], ...others } = SessionRecords.fromSettings({ level: "info", subscriptions }, 1)
     expect(others).toEqual({ usedAt: 1, level: "info" })
     expect(some).toEqual(subscriptions.slice(0, 1000))
-    expect(Object.keys(SessionRecords.recordOf({ level: undefined, subscriptions: [] }, 1))).toEqual(["usedAt"])
-    expect(SessionRecords.wishesOf({ usedAt: 1 })).toEqual({ level: undefined, subscriptions: [] })
-    expect(SessionRecords.wishesOf({ usedAt: 1, level: "info", subscriptions: ["a"] })).toEqual({
+    expect(Object.keys(SessionRecords.fromSettings({ level: undefined, subscriptions: [] }, 1))).toEqual(["usedAt"])
+    expect(SessionRecords.settingsOf({ usedAt: 1 })).toEqual({ level: undefined, subscriptions: [] })
+    expect(SessionRecords.settingsOf({ usedAt: 1, level: "info", subscriptions: ["a"] })).toEqual({
       level: "info",
       subscriptions: ["a"]
     })

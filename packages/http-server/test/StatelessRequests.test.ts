@@ -1,7 +1,7 @@
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { EventBudget } from "../src/EventBudget.js"
-import { EventStream } from "../src/EventStream.js"
+import { SseWriter } from "../src/SseWriter.js"
 import { StatelessRequests } from "../src/StatelessRequests.js"
 import type { Message } from "./support/RawEndpoint.js"
 import * as Reader from "./support/Reader.js"
@@ -12,14 +12,14 @@ const key = (name: string) => `io.modelcontextprotocol/${name}`
 /** A request that is answered by the test. */
 interface Begun {
   readonly request: ClientRequest
-  readonly owner: string
+  readonly tokenHash: string
   readonly say: (message: Message) => void
   /** Why it was stopped. */
   readonly stopped: Array<unknown>
 }
 
 interface Sent {
-  readonly owner?: string
+  readonly tokenHash?: string
   readonly name?: unknown
   readonly address?: string
   readonly state?: unknown
@@ -29,13 +29,13 @@ interface Sent {
 /** Requests whose answers the test gives; `during`: while a request is taken. */
 const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) => {
   const calls: Array<Begun> = []
-  const state = { beats: 0, closed: [] as Array<string>, errors: [] as Array<unknown> }
+  const state = { ticks: 0, closed: [] as Array<string>, errors: [] as Array<unknown> }
   const requests = new StatelessRequests({
-    answering: {
-      request: (request, owner) => {
+    stateless: {
+      request: (request, tokenHash) => {
         const begun: Begun = {
           request,
-          owner,
+          tokenHash,
           say: (message) =>
             message.method === undefined
               ? request.answer(message as never)
@@ -51,7 +51,7 @@ const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) =
         calls.push(begun)
         during(begun)
       },
-      beat: () => void state.beats++,
+      tick: () => void state.ticks++,
       close: async (why) => void state.closed.push(why)
     },
     budget: new EventBudget(1_000_000),
@@ -60,7 +60,7 @@ const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) =
   })
   const post = (
     id: number | string,
-    { address = "a", method = "tools/call", name = "n", owner = "o", state }: Sent = {}
+    { address = "a", method = "tools/call", name = "n", tokenHash = "o", state }: Sent = {}
   ) => {
     const reader = Reader.make()
     const clientInfo = name === null ? null : { name, version: "1" }
@@ -68,7 +68,7 @@ const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) =
     const message = { jsonrpc: "2.0", id, method, params: { name: "x", requestState: state, _meta } } as const
     const headers = { "mcp-protocol-version": version, "mcp-method": method, "mcp-name": "x" }
     const socket = { remoteAddress: address }
-    const refusal = requests.post(message, { headers, socket } as never, owner, reader.response)
+    const refusal = requests.post(message, { headers, socket } as never, tokenHash, reader.response)
     return { ...reader, refusal, json: () => JSON.parse(reader.text()) }
   }
   return { calls, post, requests, state }
@@ -88,8 +88,8 @@ describe("a request without a session", () => {
   it("[E8:unit] is over with its answer, and nothing more is said", () => {
     const { calls, post } = make()
     const { json, status, text } = post(1)
-    const { owner, request, say } = calls[0]!
-    expect([status(), owner]).toEqual([undefined, "o"])
+    const { tokenHash, request, say } = calls[0]!
+    expect([status(), tokenHash]).toEqual([undefined, "o"])
     say({ result: { content: [] } })
     expect([status(), json(), request.isOver]).toEqual([200, { jsonrpc: "2.0", id: 1, result: { content: [] } }, true])
     const before = text()
@@ -150,13 +150,13 @@ describe("a request without a session", () => {
     const { end, headers, text } = post(1)
     calls[0]?.say(progress)
     expect(headers()).toMatchObject({ "Content-Type": "text/event-stream" })
-    requests.beat()
+    requests.tick()
     calls[0]?.say({ id: 1, result: {} })
     expect(text()).toMatch(
       /^event: message\ndata: .+progress.+\n\n: keepalive\n\nevent: message\ndata: .+"result":\{\}.+\n\n$/
     )
     expect(end()).toBe("ended")
-    requests.beat()
+    requests.tick()
     expect(text()).not.toMatch(/keepalive.*keepalive/s)
   })
 })
@@ -164,7 +164,7 @@ describe("a request without a session", () => {
 describe("a client without a session", () => {
   it("[X5 G17:unit] is known by its token, its address and what it says it is, of which no more than 100 characters count", () => {
     const long = "x".repeat(100)
-    for (const other of [{ owner: "another" }, { address: "b" }, { name: null }, { name: "y" }]) {
+    for (const other of [{ tokenHash: "another" }, { address: "b" }, { name: null }, { name: "y" }]) {
       const { post } = make(2)
       const refused = (id: number, sent: Sent) => post(id, sent).refusal
       for (const id of [1, 2]) expect(refused(id, { name: `${long}a` })).toBeUndefined()
@@ -212,13 +212,13 @@ describe("the end of the gateway", () => {
     const { calls, post, requests } = make()
     for (const id of [1, 2]) post(id)
     for (const { say } of calls) say(progress)
-    const beat = vi.spyOn(EventStream.prototype, "beat")
+    const beat = vi.spyOn(SseWriter.prototype, "tick")
     try {
       calls[0]?.say({ result: {} })
-      requests.beat()
+      requests.tick()
       expect(beat).toHaveBeenCalledTimes(1)
       calls[1]?.request.cancel()
-      requests.beat()
+      requests.tick()
       expect(beat).toHaveBeenCalledTimes(1)
     } finally {
       beat.mockRestore()
@@ -227,7 +227,7 @@ describe("the end of the gateway", () => {
 
   it("[E8:unit] whoever answers hears each beat", () => {
     const { requests, state } = make()
-    requests.beat()
-    expect(state.beats).toBe(1)
+    requests.tick()
+    expect(state.ticks).toBe(1)
   })
 })

@@ -6,20 +6,20 @@ const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).t
 describe("the ids of requests in the ids of events", () => {
   it("[G11] say which requests are not answered, as long as they are short", () => {
     for (const ids of [[1], ["a", 2], [Number.MAX_SAFE_INTEGER], ["x".repeat(100)]]) {
-      expect(messages.idsIn(messages.keyOf(ids))).toEqual(ids)
+      expect(messages.decodeIds(messages.encodeIds(ids))).toEqual(ids)
     }
     for (const ids of [["x".repeat(1_000_000)], Array.from({ length: 100 }, (_, id) => id)]) {
-      expect(messages.keyOf(ids)).toBe("")
+      expect(messages.encodeIds(ids)).toBe("")
     }
     // 150 bytes are 200 characters, which is the most that there is room for.
-    expect(messages.keyOf(["x".repeat(146)])).toHaveLength(200)
-    expect(messages.keyOf(["x".repeat(147)])).toBe("")
+    expect(messages.encodeIds(["x".repeat(146)])).toHaveLength(200)
+    expect(messages.encodeIds(["x".repeat(147)])).toBe("")
   })
 
   it("[X1:unit] of a client that sends others, only what can be the id of a request is taken", () => {
-    expect(messages.idsIn(encoded(["a", 1, 2 ** 53, 1.5, null, {}, ["b"], true]))).toEqual(["a", 1])
+    expect(messages.decodeIds(encoded(["a", 1, 2 ** 53, 1.5, null, {}, ["b"], true]))).toEqual(["a", 1])
     for (const key of ["", "%%%", encoded({}), encoded("a"), encoded(null), "a".repeat(1_000_000)]) {
-      expect(messages.idsIn(key)).toEqual([])
+      expect(messages.decodeIds(key)).toEqual([])
     }
   })
 })

@@ -8,9 +8,9 @@ import { join } from "node:path"
 /** How much is kept. */
 export interface Bounds {
   /** Files. */
-  readonly most: number
+  readonly maxFiles: number
   /** How long an unused file is kept, in milliseconds. */
-  readonly unusedFor: number
+  readonly maxUnused: number
 }
 
 /** A file is used. Never fails: what cannot be written is as it was. */
@@ -18,7 +18,7 @@ export const touch = (file: string, now: number): Promise<void> =>
   utimes(file, now / 1000, now / 1000).catch(() => undefined)
 
 /** Removes what is past the bounds. Never fails: what another process has removed meanwhile is gone, and what stays is looked at again. */
-export const prune = async (folder: string, { most, unusedFor }: Bounds, now: number): Promise<void> => {
+export const prune = async (folder: string, { maxFiles, maxUnused }: Bounds, now: number): Promise<void> => {
   const names = await readdir(folder).catch((): Array<string> => [])
   const files = await Promise.all(
     names.filter((name) => name.endsWith(".json")).map(async (name) => {
@@ -27,7 +27,7 @@ export const prune = async (folder: string, { most, unusedFor }: Bounds, now: nu
     })
   )
   const unused = files.toSorted((a, b) => b.usedAt - a.usedAt).filter(({ usedAt }, index) =>
-    index >= most || now - usedAt > unusedFor
+    index >= maxFiles || now - usedAt > maxUnused
   )
   await Promise.all(unused.map(({ file }) => rm(file).catch(() => undefined)))
 }

@@ -12,13 +12,13 @@ import { Effect, Exit, Random, Schedule, Scope } from "effect"
 import { randomBytes } from "node:crypto"
 import { readdir, rm, stat, utimes, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { look as lookAt, machine, type Process, self } from "./machine.js"
+import { machine, type Process, processState, self } from "./machine.js"
 import type { FileFailure } from "./privateFiles.js"
 import { attempt, hasCode, makePrivate } from "./privateFiles.js"
 import { within } from "./within.js"
 
 /** Times in milliseconds. */
-export interface Pace {
+export interface Timing {
   /** How often a waiting process looks again. */
   readonly poll: number
   /** How often a holder shows that it lives: for those that cannot look at its process. */
@@ -30,7 +30,7 @@ export interface Pace {
   readonly lease: number
 }
 
-const usualPace: Pace = { poll: 50, touch: 3_000, lease: 20_000 }
+const defaultTiming: Timing = { poll: 50, touch: 3_000, lease: 20_000 }
 
 /** A lock that is held. */
 export interface Lock {
@@ -58,12 +58,12 @@ const parse = (folder: string, lock: string, entry: string): ReadonlyArray<Claim
 const remove = (file: string): Promise<void> => rm(file).catch(() => undefined)
 
 /** Sees over time which claims are alive. */
-const makeObserver = (folder: string, lock: string, { lease, poll }: Pace) => {
+const makeObserver = (folder: string, lock: string, { lease, poll }: Timing) => {
   /** When each claim was last touched, and how often in a row it was seen so. */
   const seen = new Map<string, { readonly touched: number; readonly times: number }>()
 
   const isDead = async (claim: Claim): Promise<boolean> => {
-    const process = claim.machine === machine ? await lookAt(claim) : "unknown"
+    const process = claim.machine === machine ? await processState(claim) : "unknown"
     if (process !== "unknown") return process === "gone"
     // One that has been removed meanwhile is not listed the next time.
     const touched = await stat(claim.file).then(({ mtimeMs }) => mtimeMs, () => 0)
@@ -95,11 +95,11 @@ const makeObserver = (folder: string, lock: string, { lease, poll }: Pace) => {
 export const acquire = (
   folder: string,
   name: string,
-  pace: Pace = usualPace
+  timing: Timing = defaultTiming
 ): Effect.Effect<Lock, FileFailure, Scope.Scope> =>
   Effect.gen(function*() {
     const bounded = <A>(work: () => Promise<A>) => attempt(() => within(folder, work))
-    const others = makeObserver(folder, name, pace)
+    const others = makeObserver(folder, name, timing)
     const look = (own?: string) => bounded(() => others(own))
     yield* bounded(() => makePrivate(folder))
     const outer = yield* Effect.scope
@@ -117,7 +117,7 @@ export const acquire = (
         found?.length === 0
           ? Effect.succeed(true)
           : found?.every((other) => other > file) === true
-          ? Effect.zipRight(Effect.sleep(pace.poll), isAlone(file))
+          ? Effect.zipRight(Effect.sleep(timing.poll), isAlone(file))
           : Effect.succeed(false))
 
     /** The file of the claim, where it was made and has the lock. */
@@ -138,7 +138,7 @@ export const acquire = (
 
     let file = yield* claim
     while (file === undefined) {
-      yield* Effect.sleep(pace.poll * (0.5 + (yield* Random.next)))
+      yield* Effect.sleep(timing.poll * (0.5 + (yield* Random.next)))
       file = yield* claim
     }
     const claimed = file
@@ -149,6 +149,6 @@ export const acquire = (
       if (!isLost) isLost = await utimes(claimed, now, now).then(() => false, (cause) => hasCode(cause, "ENOENT"))
       return !isLost
     })
-    yield* isHeld.pipe(Effect.schedule(Schedule.spaced(pace.touch)), Effect.interruptible, Effect.forkScoped)
+    yield* isHeld.pipe(Effect.schedule(Schedule.spaced(timing.touch)), Effect.interruptible, Effect.forkScoped)
     return { isHeld }
   })

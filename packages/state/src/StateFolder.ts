@@ -17,9 +17,9 @@ import {
   hasCode,
   makeFolder,
   makePrivate,
-  NotOurs,
   readPrivate,
-  replace
+  replace,
+  UntrustedFile
 } from "./privateFiles.js"
 import { statePath } from "./statePath.js"
 import { NoAnswer, within } from "./within.js"
@@ -74,12 +74,12 @@ export const make = (path: string): StateFolder["Type"] => {
   const memory = new Map<string, string | undefined>()
   const locks = new Map<string, Effect.Semaphore>()
   /** What was logged. */
-  const said = new Set<string>()
+  const warned = new Set<string>()
 
   const warnOnce = (about: string, text: string) =>
     Effect.suspend(() => {
-      if (said.has(about)) return Effect.void
-      said.add(about)
+      if (warned.has(about)) return Effect.void
+      warned.add(about)
       return Effect.logWarning(text)
     })
 
@@ -111,7 +111,7 @@ export const make = (path: string): StateFolder["Type"] => {
     const { cause } = failure
     if (hasCode(cause, "ENOENT", "ENOTDIR")) return Effect.void
     if (cause instanceof NoAnswer) return unwritable(failure)
-    return cause instanceof NotOurs
+    return cause instanceof UntrustedFile
       ? warnOnce(cause.message, `what mcp-lifeline finds there is ignored: ${cause.message}`)
       : warnOnce(file, `${file} cannot be read and is ignored: ${reasonOf(failure)}`)
   }
@@ -157,7 +157,7 @@ export const make = (path: string): StateFolder["Type"] => {
                     Clock.currentTimeMillis,
                     (now) => Effect.as(ignored(() => touch(file, now)), Option.some(value))
                   ),
-              // What is wrong with it is not said: it may hold secrets.
+              // What is wrong with it is not warned: it may hold secrets.
               onLeft: () =>
                 Effect.as(
                   warnOnce(

@@ -13,7 +13,7 @@ import { hasCode } from "./privateFiles.js"
 import { NoAnswer, within } from "./within.js"
 
 /** A file is not read. */
-export class NotRead extends Data.TaggedError("NotRead")<{
+export class ReadError extends Data.TaggedError("ReadError")<{
   readonly reason: "missing" | "denied" | "other"
   /** Why, as a clause, for example `there is no such file`. */
   readonly message: string
@@ -43,9 +43,9 @@ const firstBytes = 64 * 1024
 /** Flags that Windows does not have are 0 there. With `O_NONBLOCK`, a named pipe is opened and read without waiting for a writer. */
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0)
 
-const other = (message: string): NotRead => new NotRead({ reason: "other", message })
+const other = (message: string): ReadError => new ReadError({ reason: "other", message })
 
-const tooLong = (): NotRead => other(`it is longer than ${maxBytes / 1024 / 1024} MiB`)
+const tooLong = (): ReadError => other(`it is longer than ${maxBytes / 1024 / 1024} MiB`)
 
 /** Only what can be read to its end is opened: to open a device may itself do something. */
 const assertReadable = (found: Stats, pipes: boolean): void => {
@@ -117,14 +117,16 @@ const readNow = async (file: string, limit: number, pipes: boolean, signal: Abor
 }
 
 /** Why work on a file has failed. */
-export const explain = (cause: unknown): NotRead => {
-  if (cause instanceof NotRead) return cause
+export const explain = (cause: unknown): ReadError => {
+  if (cause instanceof ReadError) return cause
   if (hasCode(cause, "ENOENT", "ENOTDIR")) {
-    return new NotRead({ reason: "missing", message: "there is no such file", cause })
+    return new ReadError({ reason: "missing", message: "there is no such file", cause })
   }
-  if (hasCode(cause, "EACCES", "EPERM")) return new NotRead({ reason: "denied", message: "it may not be read", cause })
+  if (hasCode(cause, "EACCES", "EPERM")) {
+    return new ReadError({ reason: "denied", message: "it may not be read", cause })
+  }
   const why = cause instanceof NoAnswer ? "its file system does not answer" : `it cannot be read (${codeOf(cause)})`
-  return new NotRead({ reason: "other", message: why, cause })
+  return new ReadError({ reason: "other", message: why, cause })
 }
 
 const codeOf = (cause: unknown): string => {
@@ -136,7 +138,7 @@ const codeOf = (cause: unknown): string => {
 export const bytes = (
   file: string,
   { limit = readTimeout, pipes = true }: Options = {}
-): Effect.Effect<Buffer, NotRead> =>
+): Effect.Effect<Buffer, ReadError> =>
   Effect.tryPromise({
     // A pipe is given up by itself; so what is late here is the file system.
     try: (signal) => within(file, () => readNow(file, limit, pipes, signal), limit + 1000),
@@ -144,14 +146,14 @@ export const bytes = (
   })
 
 /** The text of a file, in UTF-8. */
-export const text = (file: string, options?: Options): Effect.Effect<string, NotRead> =>
+export const text = (file: string, options?: Options): Effect.Effect<string, ReadError> =>
   Effect.map(bytes(file, options), (all) => all.toString("utf8"))
 
 /**
  * How a file looks from outside, without being read; undefined where there is none. It differs after each save. What is no regular file looks
  * the same until another one takes its place: to write into a pipe is no save.
  */
-export const look = (file: string): Effect.Effect<string | undefined, NotRead> =>
+export const fingerprint = (file: string): Effect.Effect<string | undefined, ReadError> =>
   Effect.tryPromise({
     try: () => within(file, () => stat(file, { bigint: true })),
     catch: explain

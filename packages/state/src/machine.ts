@@ -89,7 +89,7 @@ export const self = (): Promise<Process> =>
   own ??= startOf(process.pid).then((start = "") => ({ pid: process.pid, start }))
 
 /** Whether a process of this machine still runs; `unknown`: one of its id does, and the system does not say which. */
-export const look = async (
+export const processState = async (
   { pid, start }: Process,
   platform: NodeJS.Platform = process.platform
 ): Promise<"running" | "gone" | "unknown"> => {

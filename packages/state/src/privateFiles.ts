@@ -12,8 +12,8 @@ import { dirname } from "node:path"
 export class FileFailure extends Data.TaggedError("FileFailure")<{ readonly cause: unknown }> {}
 
 /** Somebody else could have written what is there. */
-export class NotOurs extends Error {
-  override readonly name = "NotOurs"
+export class UntrustedFile extends Error {
+  override readonly name = "UntrustedFile"
 }
 
 /** Work on files as an Effect. */
@@ -31,7 +31,7 @@ const superuser = 0
 const assertOwner = (path: string, { uid }: Stats, ...others: ReadonlyArray<number>): void => {
   const user = process.getuid?.()
   if (user !== undefined && uid !== user && !others.includes(uid)) {
-    throw new NotOurs(`${path} belongs to another user (uid ${uid})`)
+    throw new UntrustedFile(`${path} belongs to another user (uid ${uid})`)
   }
 }
 
@@ -39,14 +39,14 @@ const assertOwner = (path: string, { uid }: Stats, ...others: ReadonlyArray<numb
 const assertOurs = (path: string, found: Stats): void => {
   assertOwner(path, found)
   if (process.getuid !== undefined && (found.mode & 0o022) !== 0) {
-    throw new NotOurs(`${path} can be written by other users; chmod go-w it if you trust what it says`)
+    throw new UntrustedFile(`${path} can be written by other users; chmod go-w it if you trust what it says`)
   }
 }
 
 /** A folder itself: where a link leads, its owner decides. */
 const folderAt = async (path: string): Promise<Stats> => {
   const found = await lstat(path)
-  if (!found.isDirectory()) throw new NotOurs(`${path} is not a folder`)
+  if (!found.isDirectory()) throw new UntrustedFile(`${path} is not a folder`)
   return found
 }
 
@@ -104,7 +104,7 @@ export const readPrivate = async (file: string): Promise<string> => {
   const handle = await open(file, readOnly)
   try {
     const found = await handle.stat()
-    if (!found.isFile()) throw new NotOurs(`${file} is not a regular file`)
+    if (!found.isFile()) throw new UntrustedFile(`${file} is not a regular file`)
     assertOurs(file, found)
     return await handle.readFile("utf8")
   } finally {

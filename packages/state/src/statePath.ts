@@ -4,20 +4,20 @@
 import { isAbsolute, posix, resolve, win32 } from "node:path"
 
 /** An empty variable is none. */
-const given = (value: string | undefined): string | undefined => value === "" ? undefined : value
+const nonEmpty = (value: string | undefined): string | undefined => value === "" ? undefined : value
 
 /**
  * `MCP_LIFELINE_STATE` where it is set; otherwise `$XDG_STATE_HOME/mcp-lifeline` or `~/.local/state/mcp-lifeline`, on macOS
  * `~/Library/Application Support/mcp-lifeline`, on Windows `%LOCALAPPDATA%\mcp-lifeline`.
  */
 export const statePath = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, home: string): string => {
-  const chosen = given(env["MCP_LIFELINE_STATE"])
+  const chosen = nonEmpty(env["MCP_LIFELINE_STATE"])
   if (chosen !== undefined) return resolve(chosen)
   if (platform === "win32") {
-    return win32.join(given(env["LOCALAPPDATA"]) ?? win32.join(home, "AppData", "Local"), "mcp-lifeline")
+    return win32.join(nonEmpty(env["LOCALAPPDATA"]) ?? win32.join(home, "AppData", "Local"), "mcp-lifeline")
   }
   if (platform === "darwin") return posix.join(home, "Library", "Application Support", "mcp-lifeline")
-  const state = given(env["XDG_STATE_HOME"])
+  const state = nonEmpty(env["XDG_STATE_HOME"])
   // The convention says that a relative one is to be ignored.
   return posix.join(
     state !== undefined && isAbsolute(state) ? state : posix.join(home, ".local", "state"),

@@ -24,25 +24,25 @@ describe("what is kept within bounds", () => {
   it.scopedLive("[W6:unit] loses what has not been used for longer than it may be, and nothing else", () =>
     Effect.gen(function*() {
       const ages = { "a.json": 1001, "b.json": 1000, "c.json": 0, "d.txt": 9999 }
-      expect(yield* left(ages, { most: 10, unusedFor: 1000 })).toEqual(["b.json", "c.json", "d.txt"])
+      expect(yield* left(ages, { maxFiles: 10, maxUnused: 1000 })).toEqual(["b.json", "c.json", "d.txt"])
     }))
 
   it.scopedLive("[W6:unit] loses what is past the number, the longest unused first", () =>
     Effect.gen(function*() {
       const ages = { "a.json": 30, "b.json": 10, "c.json": 40, "d.json": 20 }
-      expect(yield* left(ages, { most: 2, unusedFor: 1000 })).toEqual(["b.json", "d.json"])
-      expect(yield* left(ages, { most: 4, unusedFor: 1000 })).toHaveLength(4)
+      expect(yield* left(ages, { maxFiles: 2, maxUnused: 1000 })).toEqual(["b.json", "d.json"])
+      expect(yield* left(ages, { maxFiles: 4, maxUnused: 1000 })).toHaveLength(4)
     }))
 
   it.scopedLive("[W6:unit] takes a file that cannot be looked at for one that is used", () =>
     Effect.gen(function*() {
-      expect(yield* left({ "a.json": 1 }, { most: 1, unusedFor: 1000 }, ["b.json"])).toEqual(["b.json"])
+      expect(yield* left({ "a.json": 1 }, { maxFiles: 1, maxUnused: 1000 }, ["b.json"])).toEqual(["b.json"])
     }))
 
   it.scopedLive("[W6:unit] is not there yet: nothing happens", () =>
     Effect.gen(function*() {
       const path = join(yield* folder, "none")
-      expect(yield* Effect.promise(() => Bounds.prune(path, { most: 0, unusedFor: 0 }, now))).toBeUndefined()
+      expect(yield* Effect.promise(() => Bounds.prune(path, { maxFiles: 0, maxUnused: 0 }, now))).toBeUndefined()
     }))
 
   it.scopedLive("[W6:unit] knows when each was used", () =>

@@ -6,10 +6,10 @@ import { join } from "node:path"
 import { vi } from "vitest"
 import { folder } from "../../testing/test/support/folder.js"
 import * as FileLock from "../src/FileLock.js"
-import { identify, look, machine, ofPs, self, startOf } from "../src/machine.js"
+import { identify, machine, ofPs, processState, self, startOf } from "../src/machine.js"
 
 /** Every claim of another machine is soon a dead one. */
-const quick: FileLock.Pace = { poll: 5, touch: 20, lease: 100 }
+const quick: FileLock.Timing = { poll: 5, touch: 20, lease: 100 }
 /** Many leases: who waits for so long waits for ever. */
 const long = "1 second"
 
@@ -202,7 +202,8 @@ describe("a lock among processes", () => {
 describe("a process of a machine", () => {
   it.scopedLive("[A2] is told apart from all others that have or had its number", () =>
     Effect.gen(function*() {
-      const seen = (process: { readonly pid: number; readonly start: string }) => Effect.promise(() => look(process))
+      const seen = (process: { readonly pid: number; readonly start: string }) =>
+        Effect.promise(() => processState(process))
       const own = yield* Effect.promise(self)
       expect(own).toEqual({ pid: process.pid, start: expect.stringMatching(/^\d+$/) })
       expect(yield* seen(own)).toBe("running")
@@ -226,7 +227,7 @@ describe("a process of a machine", () => {
       while ((yield* Effect.promise(() => startOf(pid))) !== undefined) yield* Effect.sleep("5 millis")
       // Its number is not free yet.
       expect(process.kill(pid, 0)).toBe(true)
-      expect(yield* Effect.promise(() => look({ pid, start: "1" }))).toBe("gone")
+      expect(yield* Effect.promise(() => processState({ pid, start: "1" }))).toBe("gone")
     }))
 
   it("[A2] has ended, or was started at a time, by the words of ps", () => {
@@ -247,11 +248,11 @@ describe("a process of a machine", () => {
       const start = yield* started("darwin")
       expect(start).toMatch(hasPs ? /^\d{10}$/ : /^$/)
       expect(yield* started("win32")).toBe("")
-      expect(yield* Effect.promise(() => look({ pid, start: "1" }, "win32"))).toBe("unknown")
+      expect(yield* Effect.promise(() => processState({ pid, start: "1" }, "win32"))).toBe("unknown")
       yield* end
       expect(yield* started("darwin")).toBeUndefined()
       expect(yield* started("win32")).toBeUndefined()
-      expect(yield* Effect.promise(() => look({ pid, start: "" }, "win32"))).toBe("gone")
+      expect(yield* Effect.promise(() => processState({ pid, start: "" }, "win32"))).toBe("gone")
     }))
 
   it.scopedLive.each<[string, string, string | undefined]>([

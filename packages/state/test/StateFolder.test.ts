@@ -202,7 +202,7 @@ describe("the state folder", () => {
   it.scopedLive("[W6] a collection with bounds loses what nobody has used for longest, and what is used stays", () =>
     Effect.gen(function*() {
       const path = yield* folder
-      const bounds = { most: 3, unusedFor: 60_000 }
+      const bounds = { maxFiles: 3, maxUnused: 60_000 }
       const numbers = (some: typeof bounds | undefined) =>
         StateFolder.make(path).collection("numbers", Schema.Number, some)
       const old = numbers(undefined)
@@ -224,7 +224,7 @@ describe("the state folder", () => {
   it.scopedLive("[W6] a collection is bounded once for each process, and one without bounds never; to read that changes nothing", () =>
     Effect.gen(function*() {
       const path = yield* folder
-      const bounded = StateFolder.make(path).collection("numbers", Schema.Number, { most: 9, unusedFor: 60_000 })
+      const bounded = StateFolder.make(path).collection("numbers", Schema.Number, { maxFiles: 9, maxUnused: 60_000 })
       const numbers = StateFolder.make(path).collection("numbers", Schema.Number)
       yield* bounded.set("one", 1)
       yield* numbers.set("old", 2)

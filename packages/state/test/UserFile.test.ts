@@ -167,7 +167,7 @@ describe("how a file looks", () => {
       const path = yield* folder
       const file = join(path, "file")
       const seen = new Set<string | undefined>()
-      const looks = Effect.map(UserFile.look(file), (one) => seen.size !== seen.add(one).size)
+      const looks = Effect.map(UserFile.fingerprint(file), (one) => seen.size !== seen.add(one).size)
       expect(yield* looks).toBe(true)
       writeFileSync(file, "a")
       expect(yield* looks).toBe(true)
@@ -189,18 +189,18 @@ describe("how a file looks", () => {
       writeFileSync(file, "a")
       const hung = within(file, () => new Promise<never>(() => undefined), 10)
       expect(yield* Effect.promise(() => hung.catch((cause: Error) => cause.name))).toBe("NoAnswer")
-      expect((yield* Effect.flip(UserFile.look(file))).message).toBe("its file system does not answer")
+      expect((yield* Effect.flip(UserFile.fingerprint(file))).message).toBe("its file system does not answer")
       expect((yield* why(file)).message).toBe("its file system does not answer")
     }))
 
   it.scopedLive("[G5] does not differ where somebody writes into a pipe", () =>
     Effect.gen(function*() {
       const file = yield* fifo
-      const before = yield* UserFile.look(file)
+      const before = yield* UserFile.fingerprint(file)
       const reading = yield* Effect.fork(UserFile.text(file))
       yield* Effect.promise(() => writeFile(file, "a"))
       yield* reading
-      expect(yield* UserFile.look(file)).toBe(before)
+      expect(yield* UserFile.fingerprint(file)).toBe(before)
       expect(before).toBeDefined()
     }))
 })

@@ -73,10 +73,10 @@ export const make = (
     return Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
       const peer = Option.getOrUndefined(request.remoteAddress)
       if (!readers.take(peer)) {
-        const message = `${readers.of(peer)} streams of events are open from this address already; close one`
+        const message = `${readers.heldBy(peer)} streams of events are open from this address already; close one`
         return HttpServerResponse.unsafeJson({ error: { code: "too_many", message } }, { status: 503 })
       }
-      NodeHttpServerRequest.toServerResponse(request).once("close", () => readers.give(peer))
+      NodeHttpServerRequest.toServerResponse(request).once("close", () => readers.release(peer))
       return HttpServerResponse.stream(texts, {
         contentType: "text/event-stream",
         headers: { "cache-control": "no-store", "x-accel-buffering": "no" }

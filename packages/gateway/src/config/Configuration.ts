@@ -61,7 +61,7 @@ export const read = (file: string, how: string): Effect.Effect<string, StartErro
     (cause) => new StartError({ message: `${file}: ${cause.message}; ${remedies[cause.reason]}${how}`, cause })
   )
 
-const remedies: Readonly<Record<UserFile.NotRead["reason"], string>> = {
+const remedies: Readonly<Record<UserFile.ReadError["reason"], string>> = {
   missing: "give one that exists",
   denied: "change its permissions or give another",
   other: "give another file"

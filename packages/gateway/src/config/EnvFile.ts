@@ -6,7 +6,7 @@ import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { Effect, Redacted } from "effect"
 import { parseEnv } from "node:util"
 
-const remedies: Readonly<Record<UserFile.NotRead["reason"], string>> = {
+const remedies: Readonly<Record<UserFile.ReadError["reason"], string>> = {
   missing: "create it, or leave envFile out",
   denied: "change its permissions",
   other: "name a file with a line NAME=value for each variable"

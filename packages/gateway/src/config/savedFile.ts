@@ -22,7 +22,7 @@ const pace = "2 seconds"
 
 /** How a file looks now; as `before` where its file system does not answer. */
 export const look = (file: string, before: Seen): Effect.Effect<Seen> =>
-  Effect.orElseSucceed(UserFile.look(file), () => before)
+  Effect.orElseSucceed(UserFile.fingerprint(file), () => before)
 
 /** How a file looks when it has been left alone for a moment. */
 const settled = (file: string, before: Seen): Effect.Effect<Seen> =>

@@ -224,7 +224,7 @@ export class ClientRelay {
     }
     if (!isReadable(answer.result)) return request.answer({ error: unreadableResult(request.method) })
     const result = Meta.passedOn(answer.result)
-    if (!Translation.isQuestion(result)) {
+    if (!Translation.isInputRequired(result)) {
       const { resultType: _, ...whole } = result
       const said = result["resultType"] === undefined ? result : whole
       return request.answer({ result: passed.arrived?.(said) ?? said })

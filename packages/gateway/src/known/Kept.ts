@@ -46,7 +46,7 @@ export const introductionOf = (
 })
 
 /** How much is kept of all servers: each has a file for each kind of client. */
-const bounds = { most: 500, unusedFor: 90 * 24 * 60 * 60 * 1000 }
+const bounds = { maxFiles: 500, maxUnused: 90 * 24 * 60 * 60 * 1000 }
 
 /** The longest text that is kept of one server, in characters. */
 const longest = 8 * 1024 * 1024

@@ -2,7 +2,7 @@
  * The gateways of this user that run now, so that other processes find them: each writes itself down in the state folder, and takes
  * itself out when it ends.
  */
-import { look, machine, self } from "@mcp-lifeline/state/machine"
+import { machine, processState, self } from "@mcp-lifeline/state/machine"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Clock, Effect, Redacted, Schedule, Schema } from "effect"
 import type { Scope } from "effect"
@@ -74,7 +74,7 @@ const proven = (
           if (now - gateway.seenAt > forgottenAfter) yield* gateways.remove(key)
           return []
         }
-        if ((yield* Effect.promise(() => look(gateway))) === "gone") {
+        if ((yield* Effect.promise(() => processState(gateway))) === "gone") {
           yield* gateways.remove(key)
           return []
         }

@@ -4,7 +4,7 @@
  */
 import * as Listener from "@mcp-lifeline/http-server/Listener"
 import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
-import * as Requests from "@mcp-lifeline/http-server/Requests"
+import * as McpEndpoint from "@mcp-lifeline/http-server/McpEndpoint"
 import * as Usage from "@mcp-lifeline/http-server/Usage"
 import type { Redacted, Scope } from "effect"
 import { type Duration, Effect } from "effect"
@@ -24,9 +24,9 @@ export interface Bound {
 
 /** What is served, where, and how. */
 export interface Options extends Omit<Clients.Options, "transport">, Bound {
-  readonly limits?: Requests.Options["limits"]
+  readonly limits?: McpEndpoint.Options["limits"]
   /** What lets sessions outlive this process; without it they end with it. */
-  readonly sessions?: Pick<Requests.Options, "records" | "seal"> | undefined
+  readonly sessions?: Pick<McpEndpoint.Options, "records" | "seal"> | undefined
   /** By which it shows that it is the gateway that is written down in the state folder. */
   readonly secret?: Redacted.Redacted | undefined
   /** How long shutdown waits for calls under way. Default 5 s. */
@@ -66,9 +66,9 @@ export const serve = (
     const { fork } = yield* Fibers.make()
     const clients = yield* Clients.make({ ...options, transport: "http" })
     const failed = (error: unknown): void => void fork(Effect.logError("a request failed inside the gateway", error))
-    const requests = yield* Effect.acquireRelease(
+    const endpoint = yield* Effect.acquireRelease(
       Effect.sync(() =>
-        Requests.make({
+        McpEndpoint.make({
           ...sessions,
           begin: clients.begin,
           limits,
@@ -76,7 +76,7 @@ export const serve = (
           onError: failed
         })
       ),
-      (requests) => Effect.promise(() => requests.close())
+      (endpoint) => Effect.promise(() => endpoint.close())
     )
     yield* Effect.addFinalizer(() =>
       clients.drained.pipe(Effect.interruptible, Effect.timeoutOption(drain), Effect.zipRight(clients.interrupt))
@@ -88,13 +88,13 @@ export const serve = (
       ...(about ?? (yield* Gateway.about(servers))),
       servers,
       url,
-      clients: Effect.sync(requests.sessions),
+      clients: Effect.sync(endpoint.sessions),
       isReady: clients.isReady
     }, listener.hasToken)
     yield* listener.serve((request, response, path) => {
       if (path === "/mcp") {
         usage.began(response)
-        requests.handle(request, response)
+        endpoint.handle(request, response)
       } else if (path === Proof.path) {
         const proof = secret === undefined ? undefined : Proof.answer(secret, request.url ?? "")
         response.writeHead(proof === undefined ? 404 : 200, { "Content-Type": "text/plain" }).end(proof)
@@ -103,5 +103,5 @@ export const serve = (
         handle(request, response, path)
       }
     })
-    return { url, sessions: Effect.sync(requests.sessions), unusedFor: (millis) => usage.unusedFor(millis) }
+    return { url, sessions: Effect.sync(endpoint.sessions), unusedFor: (millis) => usage.unusedFor(millis) }
   })

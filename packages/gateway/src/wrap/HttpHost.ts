@@ -2,13 +2,13 @@
  * Hosts that want a URL: the wrapped server over Streamable HTTP, in both eras of the protocol, with the gateway's guards. Each session
  * has a server of its own, and so has each client without sessions.
  */
+import { idleWithServers } from "@mcp-lifeline/http-server/ClientSessions"
 import type { Client, Conversation } from "@mcp-lifeline/http-server/Conversation"
+import { ConversationPerClient, type SharedConversation } from "@mcp-lifeline/http-server/ConversationPerClient"
 import * as Listener from "@mcp-lifeline/http-server/Listener"
+import * as McpEndpoint from "@mcp-lifeline/http-server/McpEndpoint"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
-import * as Requests from "@mcp-lifeline/http-server/Requests"
 import * as Resumption from "@mcp-lifeline/http-server/Resumption"
-import { idleWithServers } from "@mcp-lifeline/http-server/Sessions"
-import { type Shared, SharedHosts } from "@mcp-lifeline/http-server/SharedHosts"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { Redacted, Scope } from "effect"
@@ -20,7 +20,9 @@ import * as LastingSessions from "../http/LastingSessions.js"
 import * as PortInUse from "../http/PortInUse.js"
 
 /** Begins a conversation, whose messages to the host that are about no request of its own are given to `write`. */
-export type Begin = (write: (message: JSONRPCNotification | JSONRPCRequest) => void) => Conversation & Shared
+export type Begin = (
+  write: (message: JSONRPCNotification | JSONRPCRequest) => void
+) => Conversation & SharedConversation
 
 /**
  * Sessions at once, and clients without, each of which has a server of its own. Hosts that vanish do not end theirs: it is stopped when it
@@ -66,22 +68,22 @@ export const serve = (
     const { fork } = yield* Fibers.make()
     const failed = (error: unknown): void => void fork(Effect.logError("a request failed inside mcp-lifeline", error))
     const lasting = yield* LastingSessions.make({ secret: undefined, file: undefined })
-    const requests = yield* Effect.acquireRelease(
+    const endpoint = yield* Effect.acquireRelease(
       Effect.sync(() =>
-        Requests.make({
+        McpEndpoint.make({
           ...lasting,
           begin: Resumption.replaying(addressed(begin)),
           // Where there is no session, nothing is said but during a request.
-          answering: new SharedHosts(() => begin(constVoid), maxSessions, idleWithServers),
+          stateless: new ConversationPerClient(() => begin(constVoid), maxSessions, idleWithServers),
           hasToken: listener.hasToken,
           onError: failed,
           limits: { maxSessions, maxOwnServers: () => maxSessions }
         })
       ),
-      (requests) => Effect.promise(() => requests.close())
+      (endpoint) => Effect.promise(() => endpoint.close())
     )
     yield* listener.serve((request, response, path) => {
-      if (path === "/mcp") return requests.handle(request, response)
+      if (path === "/mcp") return endpoint.handle(request, response)
       refuse(response, { status: 404, message: "Not found; the endpoint is /mcp" })
     })
     return `${listener.url}/mcp`

@@ -3,7 +3,7 @@
  */
 import { Backend, type Connector, type Policy } from "@mcp-lifeline/core"
 import type { Conversation as HttpConversation } from "@mcp-lifeline/http-server/Conversation"
-import { Eras } from "@mcp-lifeline/http-server/Eras"
+import { EraRouter } from "@mcp-lifeline/http-server/EraRouter"
 import { ClientRequests, type Incoming, responseOf } from "@mcp-lifeline/protocol"
 import type { SignIn } from "@mcp-lifeline/sign-in/SignIn"
 import * as State from "@mcp-lifeline/sign-in/State"
@@ -149,7 +149,7 @@ interface Conversation extends Pick<HttpConversation, "introduce" | "receive" | 
   /** Whether no host without a session waits for anything. */
   readonly isIdle: () => boolean
   /** Called now and then: ends calls to which such a host did not come back. */
-  readonly beat: () => void
+  readonly tick: () => void
   /** Ends the streams of changes of such a host. */
   readonly endStreams: () => void
 }
@@ -219,18 +219,18 @@ const converse = (
         onFailed
       })
     }
-    const eras = new Eras(name, bridge, (message) => {
+    const router = new EraRouter(name, bridge, (message) => {
       record?.write("to the host", { message })
       write(message)
     }, isShared)
-    yield* Effect.addFinalizer(() => Effect.sync(() => eras.end()))
+    yield* Effect.addFinalizer(() => Effect.sync(() => router.end()))
     const conversation: Conversation = {
-      introduce: () => eras.introduce(),
-      request: (request) => eras.request(request),
-      receive: (message) => eras.receive(message),
-      isIdle: () => eras.isIdle,
-      beat: () => eras.beat(),
-      endStreams: () => eras.endStreams()
+      introduce: () => router.introduce(),
+      request: (request) => router.request(request),
+      receive: (message) => router.receive(message),
+      isIdle: () => router.isIdle,
+      tick: () => router.tick(),
+      endStreams: () => router.endStreams()
     }
     return record === undefined ? conversation : recorded(record, conversation)
   })

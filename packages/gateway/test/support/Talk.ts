@@ -19,7 +19,7 @@ export interface Options {
   readonly capabilities?: object
   readonly isStateless?: boolean
   readonly resumed?: Parameters<Begin>[1]
-  /** Ends when wishes are remembered. Default: at once. */
+  /** Ends when settings are saved. Default: at once. */
   readonly remembered?: () => Promise<void>
 }
 
@@ -27,7 +27,7 @@ export interface Options {
 export class Talk {
   readonly said: Array<Said> = []
   /** What is to be kept for after a restart. */
-  wishes: object | undefined
+  settings: object | undefined
   readonly #conversation: Conversation
   readonly #capabilities: object
   readonly #requests = new ClientRequests()
@@ -56,8 +56,8 @@ export class Talk {
       isStateless,
       requests: this.#requests,
       write: (message) => take(wired(message)),
-      remember: (wishes) => {
-        this.wishes = wishes
+      saveSettings: (settings) => {
+        this.settings = settings
         return remembered?.() ?? Promise.resolve()
       }
     }, resumed)

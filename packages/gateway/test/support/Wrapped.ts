@@ -1,6 +1,6 @@
 /** A host in this process, in front of one wrapped server. */
 import { Backend, type Policy } from "@mcp-lifeline/core"
-import { Eras } from "@mcp-lifeline/http-server/Eras"
+import { EraRouter } from "@mcp-lifeline/http-server/EraRouter"
 import * as messages from "@mcp-lifeline/http-server/messages"
 import { ClientRequests, type Responder } from "@mcp-lifeline/protocol"
 import { Effect, Scope } from "effect"
@@ -23,7 +23,7 @@ export const make = (answer: RawServer.Answer, { bridge, policy }: Options = {})
     const scope = yield* Effect.scope
     const said: Array<Message> = []
     const waiting = new Set<() => void>()
-    const eras = new Eras("raw", (write, isStateless) =>
+    const router = new EraRouter("raw", (write, isStateless) =>
       new Bridge({
         name: "raw",
         isStateless,
@@ -60,12 +60,12 @@ export const make = (answer: RawServer.Answer, { bridge, policy }: Options = {})
       say: (_, message) => say(JSON.stringify(message)),
       answer: ({ id }, answer) => say(messages.encodeAnswer(id, answer))
     }
-    yield* Effect.addFinalizer(() => Effect.sync(() => eras.end()))
+    yield* Effect.addFinalizer(() => Effect.sync(() => router.end()))
     const receive = (message: object): void => {
       const sent = { jsonrpc: "2.0", ...message } as never as Message
-      if (sent.method !== undefined && sent.id !== undefined) eras.request(requests.open(sent as never, responder))
+      if (sent.method !== undefined && sent.id !== undefined) router.request(requests.open(sent as never, responder))
       else if (sent.method === "notifications/cancelled") requests.cancel(sent as never)
-      else eras.receive(sent as never)
+      else router.receive(sent as never)
     }
     const until = <A>(look: () => A | undefined): Promise<A> =>
       new Promise((resolve) => {

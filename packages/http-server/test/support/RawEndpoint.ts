@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { createServer, request as httpRequest, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import type { Client, Conversation, Resumed } from "../../src/Conversation.js"
-import * as Requests from "../../src/Requests.js"
+import * as McpEndpoint from "../../src/McpEndpoint.js"
 
 /** A message as it came. */
 export interface Message {
@@ -16,7 +16,7 @@ export interface Message {
 }
 
 /** A client that is given whole messages. */
-export interface Scripted extends Pick<Client, "remember" | "requests" | "startsServers"> {
+export interface Scripted extends Pick<Client, "saveSettings" | "requests" | "startsServers"> {
   /** Gives it any message. `about`: the request during which it is said. */
   readonly write: (message: Message & { readonly jsonrpc: "2.0" }, about?: RequestId) => void
   readonly writeResult: (id: RequestId, resultText: string) => void
@@ -82,14 +82,14 @@ export const introduction = {
 const reply = ({ client }: Begun, id: unknown, result: object): void =>
   client.write({ jsonrpc: "2.0", id: id as number, result: result as Record<string, unknown> })
 
-/** An endpoint; `initialize`, `ping` and wishes are answered for the test. */
-export const serve = (answer: Answer = () => undefined, options: Partial<Requests.Options> = {}) =>
+/** An endpoint; `initialize`, `ping` and settings are answered for the test. */
+export const serve = (answer: Answer = () => undefined, options: Partial<McpEndpoint.Options> = {}) =>
   Effect.gen(function*() {
     const conversations: Array<Begun> = []
     const begin = (client: Client, resumed?: Resumed): Conversation => {
       const begun: Begun = { client: scripted(client), resumed, received: [], isClosed: false }
       conversations.push(begun)
-      let { level, subscriptions = [] } = { ...resumed?.wishes }
+      let { level, subscriptions = [] } = { ...resumed?.settings }
       return conversing(
         (message) => {
           const { id, method, params } = message
@@ -101,10 +101,10 @@ export const serve = (answer: Answer = () => undefined, options: Partial<Request
               return reply(begun, id, {})
             case "logging/setLevel":
               level = params.level
-              return void client.remember({ level, subscriptions }).then(() => reply(begun, id, {}))
+              return void client.saveSettings({ level, subscriptions }).then(() => reply(begun, id, {}))
             case "resources/subscribe":
               subscriptions = [...subscriptions, params.uri]
-              return void client.remember({ level, subscriptions }).then(() => reply(begun, id, {}))
+              return void client.saveSettings({ level, subscriptions }).then(() => reply(begun, id, {}))
             default:
               return answer(message, begun)
           }
@@ -119,7 +119,7 @@ export const serve = (answer: Answer = () => undefined, options: Partial<Request
       )
     }
     const errors: Array<unknown> = []
-    const requests = Requests.make({ begin, onError: (error) => errors.push(error), ...options })
+    const requests = McpEndpoint.make({ begin, onError: (error) => errors.push(error), ...options })
     const server = yield* Effect.acquireRelease(
       Effect.promise(() =>
         new Promise<ReturnType<typeof createServer>>((resolve) => {

@@ -2,7 +2,7 @@
  * What a client has asked for that outlives its requests: the level of log messages, and the resources it has subscribed to.
  */
 import type { CallError, ServerNotification } from "@mcp-lifeline/core"
-import type { Wishes } from "@mcp-lifeline/http-server/Conversation"
+import type { ClientSettings } from "@mcp-lifeline/http-server/Conversation"
 import { heightOf, type Level } from "@mcp-lifeline/protocol/Level"
 import { Effect } from "effect"
 import { otherwise } from "../LogLevels.js"
@@ -14,8 +14,8 @@ import type { ResolvedName } from "./NameResolver.js"
 export interface Asker {
   /** Gives the client a notification of a server. */
   readonly notify: (server: string, notification: ServerNotification) => void
-  /** Resolves when the wishes are on disk, or cannot be written. */
-  readonly remember: (wishes: Wishes) => Promise<void>
+  /** Resolves when the settings are on disk, or cannot be written. */
+  readonly saveSettings: (settings: ClientSettings) => Promise<void>
   /** The servers that the client can use now. */
   readonly fleets: () => ReadonlyArray<HolderFleet>
 }
@@ -38,11 +38,11 @@ export class ClientSubscriptions implements Subscriber {
     if (this.#level !== undefined) this.#ask(this.#level)
   }
 
-  /** Sets the level. Resolves when that is remembered. */
+  /** Sets the level. Resolves when that is saved. */
   want(level: Level): Promise<void> {
     this.#level = level
     this.#ask(level)
-    return this.#remember()
+    return this.#saveSettings()
   }
 
   /** Whether the client is given log messages of a level. */
@@ -65,15 +65,15 @@ export class ClientSubscriptions implements Subscriber {
         Effect.sync(() => {
           if (!goesOn && this.#resolved.get(uri) === resolved) this.#resolved.delete(uri)
         }))
-    }).pipe(Effect.zipLeft(goesOn ? Effect.void : Effect.promise(() => this.#remember())))
+    }).pipe(Effect.zipLeft(goesOn ? Effect.void : Effect.promise(() => this.#saveSettings())))
   }
 
-  /** Takes a subscription back, where there is one. Resolves when that is remembered. */
+  /** Takes a subscription back, where there is one. Resolves when that is saved. */
   unsubscribe(uri: string): Promise<void> {
     const resolved = this.#resolved.get(uri)
     if (!this.#resolved.delete(uri) && !this.#resuming.delete(uri)) return Promise.resolve()
     resolved?.fleet.subscriptions.unsubscribe(this, resolved.route.backend.id, resolved.route.original)
-    return this.#remember()
+    return this.#saveSettings()
   }
 
   updated(server: string, params: Readonly<Record<string, unknown>>): void {
@@ -94,8 +94,8 @@ export class ClientSubscriptions implements Subscriber {
     for (const { levels } of this.#asker.fleets()) levels.want(this, level)
   }
 
-  #remember(): Promise<void> {
-    return this.#asker.remember({
+  #saveSettings(): Promise<void> {
+    return this.#asker.saveSettings({
       ...(this.#level === undefined ? {} : { level: this.#level }),
       subscriptions: [...this.#resuming, ...this.#resolved.keys()]
     })

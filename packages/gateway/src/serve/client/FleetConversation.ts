@@ -108,9 +108,9 @@ export class FleetConversation implements Conversation {
     this.#onClose = onClose
     this.#subscriptions = new ClientSubscriptions({
       notify: (server, notification) => relay.pass(notification, server),
-      remember: (wishes) => client.remember(wishes),
+      saveSettings: (settings) => client.saveSettings(settings),
       fleets: () => this.#servers.fleets
-    }, resumed?.wishes.subscriptions.slice(0, maxSubscriptions))
+    }, resumed?.settings.subscriptions.slice(0, maxSubscriptions))
     this.#servers = context.servers.join({
       client: () => client.isStateless === true ? undefined : this.#introduced,
       hasRoom: (count) => client.startsServers?.(count) ?? true,
@@ -205,7 +205,7 @@ export class FleetConversation implements Conversation {
   }
 
   /** Goes on with what was asked for before, as far as it is still there. */
-  #resume({ initialize, wishes: { level, subscriptions } }: Resumed): void {
+  #resume({ initialize, settings: { level, subscriptions } }: Resumed): void {
     const client = clientOf(initialize)
     if (client !== undefined) this.#introduce(client)
     this.#relay.initialized()
@@ -279,7 +279,7 @@ export class FleetConversation implements Conversation {
     }
     const passed = ({ fleet, route: { backend, original } }: ResolvedName): Passed => ({
       backend,
-      params: Translation.enabled(destination.under(original), this.#abilities(fleet, backend.id)),
+      params: Translation.withCapabilities(destination.under(original), this.#abilities(fleet, backend.id)),
       isBounded: servers.hasTimeout(backend.id),
       failFast: login(backend.id) !== undefined,
       arrived: (result) => Destination.arrived(method, destination, original, result)
@@ -298,8 +298,8 @@ export class FleetConversation implements Conversation {
     this.#relay.after(request, explained, (error) => request.answer({ error }))
   }
 
-  /** Answers what the client wished once it is remembered: whoever has the answer loses nothing when the gateway is killed. */
-  #answerOnce(request: ClientRequest, remembered: Promise<void>): void {
-    this.#relay.after(request, Effect.promise(() => remembered), () => request.answer({ result: {} }), "unknown")
+  /** Answers a change of the settings once it is saved: whoever has the answer loses nothing when the gateway is killed. */
+  #answerOnce(request: ClientRequest, saved: Promise<void>): void {
+    this.#relay.after(request, Effect.promise(() => saved), () => request.answer({ result: {} }), "unknown")
   }
 }

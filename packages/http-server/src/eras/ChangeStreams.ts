@@ -81,7 +81,7 @@ const notification = (
 ): JSONRPCNotification => ({ jsonrpc: "2.0", method, params: stamped(stream, params) })
 
 /** The streams of one host. */
-export class Subscriptions {
+export class ChangeStreams {
   readonly #askSession: Ask
   readonly #streams = new Map<ClientRequest, Stream>()
   /** The resources that the session was asked for, and whether it tells of them. */

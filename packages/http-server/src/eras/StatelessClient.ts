@@ -28,16 +28,16 @@ import type {
 import { Predicate } from "effect"
 import { constVoid } from "effect/Function"
 import { randomUUID } from "node:crypto"
-import { Call, type Calls } from "./Call.js"
+import { ChangeStreams } from "./ChangeStreams.js"
 import * as Envelope from "./Envelope.js"
-import { Subscriptions } from "./Subscriptions.js"
+import { type CallHandlers, StatelessCall } from "./StatelessCall.js"
 import * as Translation from "./translation.js"
 
 /**
  * The session that the host is given. It takes from each request what the client can do, and may give what a server without sessions asks
  * in place of a result, with a state of that server's.
  */
-export interface Session {
+export interface ServerSession {
   readonly request: (request: ClientRequest) => void
   readonly receive: (message: JSONRPCNotification | JSONRPCResponse) => void
   /** What is known of the server for a client that says `params` in `initialize`. Starts nothing. */
@@ -69,7 +69,7 @@ const parkedFor = 10 * 60 * 1000
 
 /** Questions of the server that a host has been given: the call they came during, and what they are. */
 interface Parked {
-  readonly call: Call
+  readonly call: StatelessCall
   /** The id of the request that was answered with them. */
   readonly askedBy: RequestId
   readonly questions: ReadonlySet<RequestId>
@@ -84,11 +84,11 @@ const capabilityOf: Readonly<Record<string, string>> = {
   "roots/list": "roots"
 }
 
-/** For whom a `StatelessHost` translates. */
+/** For whom a `StatelessClient` translates. */
 export interface Options {
   /** The server, for people. */
   readonly name: string
-  readonly session: Session
+  readonly session: ServerSession
   /**
    * Whether requests of several hosts come here, which nobody can tell apart: what the server asks is given to nobody then, unless only
    * one call waits. Default false.
@@ -97,17 +97,17 @@ export interface Options {
 }
 
 /** Translates between a host without a session and a bridge. */
-export class StatelessHost {
-  readonly #session: Session
+export class StatelessClient {
+  readonly #session: ServerSession
   readonly #name: string
   readonly #isShared: boolean
   /** What the session is asked, which stands for the requests of the host. */
   readonly requests = new ClientRequests()
   /** Those of the host that are not over, by what the session is asked for them. */
-  readonly #calls = new Map<Call, ClientRequest>()
+  readonly #calls = new Map<StatelessCall, ClientRequest>()
   readonly #parked = new Map<string, Parked>()
-  readonly #subscriptions = new Subscriptions((method, params, answered) => this.#ask(method, params, answered))
-  readonly #ofCalls: Calls = {
+  readonly #changeStreams = new ChangeStreams((method, params, answered) => this.#ask(method, params, answered))
+  readonly #callHandlers: CallHandlers = {
     say: (call, message) =>
       message.method === "notifications/progress" ? this.#progressed(call, message) : this.deliver(message),
     answered: (call, answer) => this.#answered(call, answer),
@@ -127,7 +127,7 @@ export class StatelessHost {
 
   /** Whether no call is under way, and no stream is open. */
   get isIdle(): boolean {
-    return this.#calls.size === 0 && this.#subscriptions.size === 0
+    return this.#calls.size === 0 && this.#changeStreams.size === 0
   }
 
   /** The state under which the last call waits for the host to come back with answers; `undefined` if none waits. */
@@ -143,14 +143,14 @@ export class StatelessHost {
   }
 
   /** Called now and then: ends calls whose host did not come back. */
-  beat(): void {
+  tick(): void {
     const now = performance.now()
     for (const { at, call } of [...this.#parked.values()]) if (now - at > parkedFor) this.#giveUp(call)
   }
 
   /** Ends the streams of changes. */
   end(): void {
-    this.#subscriptions.end()
+    this.#changeStreams.end()
   }
 
   // --- from the host
@@ -164,7 +164,7 @@ export class StatelessHost {
     if (method === "server/discover") return this.#discover(request, envelope)
     if (method === "subscriptions/listen") {
       const offered = this.#offered ?? this.#begin(envelope)
-      const refusal = offered instanceof Promise ? this.#subscriptions.open(request, offered) : offered
+      const refusal = offered instanceof Promise ? this.#changeStreams.open(request, offered) : offered
       return refusal && refuse(request, refusal)
     }
     // Where the session was refused, a call finds out by itself whether there is a server now.
@@ -172,9 +172,9 @@ export class StatelessHost {
     const state = params?.["requestState"]
     if (Predicate.isString(state) && state.startsWith(ours)) return this.#goOn(request, state, envelope)
     this.#setLevel(envelope.logLevel)
-    const call = new Call(request, envelope, this.#ofCalls)
+    const call = new StatelessCall(request, envelope, this.#callHandlers)
     const id = ++this.#lastId
-    const passed = params === undefined ? {} : { params: Translation.renamed(params, id) }
+    const passed = params === undefined ? {} : { params: Translation.forwardedParams(params, id) }
     const inner = this.requests.openFor(request, { jsonrpc: "2.0", id, method, ...passed }, call)
     this.#calls.set(call, inner)
     this.#session.request(inner)
@@ -187,7 +187,9 @@ export class StatelessHost {
 
   /** A host that only wants to know what there is starts no server. */
   #discover(request: ClientRequest, envelope: Envelope.Envelope): void {
-    void this.#session.introduce(Translation.clientOf(envelope)).then(({ capabilities, instructions, serverInfo }) =>
+    void this.#session.introduce(Translation.initializeParams(envelope)).then((
+      { capabilities, instructions, serverInfo }
+    ) =>
       reply(request, {
         resultType: "complete",
         supportedVersions: [Era.statelessVersion],
@@ -206,11 +208,11 @@ export class StatelessHost {
     this.#hasBegun = true
     let refusal: Envelope.Refusal | undefined
     const offered = new Promise<ServerCapabilities>((resolve) =>
-      this.#ask("initialize", Translation.clientOf(envelope), (response) => {
+      this.#ask("initialize", Translation.initializeParams(envelope), (response) => {
         if ("result" in response) return resolve(response.result["capabilities"] as ServerCapabilities)
         refusal = response.error
         this.#offered = undefined
-        this.#subscriptions.end(refusal)
+        this.#changeStreams.end(refusal)
         // Whoever interrupts it interrupts the calls, too, and each says what is known of it.
         if (isFirst && !JsonRpcError.isOurs(refusal)) this.#failAll(refusal)
       })
@@ -272,13 +274,13 @@ export class StatelessHost {
 
   // --- from the session
 
-  #answered(call: Call, answer: Answer): void {
+  #answered(call: StatelessCall, answer: Answer): void {
     const { waiting } = call
     if (waiting === undefined) return void (call.early = answer)
     this.#end(call)
     const response = responseOf(waiting.id, answer)
-    if ("result" in response) reply(waiting, Translation.completed(call.method, response.result))
-    else refuse(waiting, Translation.failed(call, response.error))
+    if ("result" in response) reply(waiting, Translation.completeResult(call.method, response.result))
+    else refuse(waiting, Translation.translateError(call, response.error))
   }
 
   /**
@@ -315,7 +317,7 @@ export class StatelessHost {
   }
 
   /** Gives the host what the server asks during a call, where it waits for its result. */
-  #put(call: Call): void {
+  #put(call: StatelessCall): void {
     const { questions, waiting } = call
     if (waiting === undefined || questions.size === 0 || !this.#calls.has(call)) return
     const requestState = `${ours}${randomUUID()}`
@@ -342,7 +344,7 @@ export class StatelessHost {
   }
 
   /** A call is over: nobody is asked any more what came during it, and nobody can come back to it. */
-  #end(call: Call): void {
+  #end(call: StatelessCall): void {
     this.#calls.delete(call)
     const open = [...call.questions.keys()]
     for (const [state, parked] of this.#parked) {
@@ -359,7 +361,7 @@ export class StatelessHost {
   }
 
   /** Nobody comes back to a call, which may have its answer already. */
-  #giveUp(call: Call, reason?: unknown): void {
+  #giveUp(call: StatelessCall, reason?: unknown): void {
     const inner = this.#calls.get(call)
     this.#end(call)
     inner?.cancel(reason)
@@ -372,7 +374,7 @@ export class StatelessHost {
 
   #notified(notification: JSONRPCNotification): void {
     const { method, params } = notification
-    if (this.#subscriptions.notified(notification)) return
+    if (this.#changeStreams.notified(notification)) return
     // Progress during a call comes from the call; what comes after that, of a task, has nobody any more who asked for it.
     if (method === "notifications/progress") return
     const calls = [...this.#calls.keys()].filter(({ waiting }) => waiting !== undefined)
@@ -383,7 +385,10 @@ export class StatelessHost {
   }
 
   /** Progress is told under the token of the request that waits now. */
-  #progressed({ envelope: { progressToken }, waiting }: Call, { params }: JSONRPCNotification | JSONRPCRequest): void {
+  #progressed(
+    { envelope: { progressToken }, waiting }: StatelessCall,
+    { params }: JSONRPCNotification | JSONRPCRequest
+  ): void {
     if (waiting === undefined || progressToken === undefined) return
     const message = { jsonrpc: "2.0", method: "notifications/progress", params: { ...params, progressToken } }
     waiting.say(message as JSONRPCNotification)

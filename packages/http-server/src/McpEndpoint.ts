@@ -6,19 +6,19 @@ import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.
 import { createHash } from "node:crypto"
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
 import * as Body from "./Body.js"
+import { ClientSession } from "./ClientSession.js"
+import { ClientSessions, type Limits, unknown } from "./ClientSessions.js"
 import type { Begin } from "./Conversation.js"
-import type { Answering } from "./eras/Answering.js"
-import { OwnHosts } from "./eras/OwnHosts.js"
-import { isStateless } from "./eras/StatelessHost.js"
+import { ConversationPerRequest } from "./eras/ConversationPerRequest.js"
+import { isStateless } from "./eras/StatelessClient.js"
+import type { StatelessHandler } from "./eras/StatelessHandler.js"
 import { EventBudget } from "./EventBudget.js"
 import * as Guard from "./Guard.js"
 import * as Headers from "./Headers.js"
 import { type Refusal, refuse } from "./Refusal.js"
 import { randomSecret, type Seal } from "./SealedId.js"
 import * as SealedId from "./SealedId.js"
-import { Session } from "./Session.js"
 import * as SessionRecords from "./SessionRecords.js"
-import { type Limits, Sessions, unknown } from "./Sessions.js"
 import { Shares } from "./Shares.js"
 import { StatelessRequests } from "./StatelessRequests.js"
 
@@ -35,11 +35,11 @@ export interface Options {
   /** Whether clients have to send a token: a session belongs to the one that began it. Default false. */
   readonly hasToken?: boolean | undefined
   /** Answers requests of the protocol without sessions. Default: each is a conversation of its own. */
-  readonly answering?: Answering | undefined
+  readonly stateless?: StatelessHandler | undefined
 }
 
 /** An endpoint that is served. */
-export interface Requests {
+export interface McpEndpoint {
   /** Sessions that are in memory. */
   readonly sessions: () => number
   /** Answers a request. Never throws. */
@@ -59,7 +59,7 @@ const defaults = {
 const maxOwnServers = 128
 
 /** How often streams are shown to live, and what is unused is looked for, in milliseconds. */
-export const beatInterval = 15_000
+export const tickInterval = 15_000
 
 /** Messages of one POST, in the version that has batches. */
 const maxBatch = 100
@@ -101,27 +101,27 @@ const speaksStateless = (message: JSONRPCMessage): boolean =>
 
 /** Serves until it is closed. */
 export const make = (
-  { begin, answering = new OwnHosts(begin), hasToken = false, onError, ...options }: Options
-): Requests => {
+  { begin, stateless = new ConversationPerRequest(begin), hasToken = false, onError, ...options }: Options
+): McpEndpoint => {
   const limits = { ...defaults, ...options.limits } as { readonly [K in keyof typeof defaults]: number }
   const seal = options.seal ?? SealedId.make(randomSecret())
   const records = options.records ?? SessionRecords.inMemory()
   const own = (): number => options.limits?.maxOwnServers?.() ?? maxOwnServers
-  const sessions = new Sessions({ begin, seal, records, limits: { ...limits, maxOwnServers: own }, onError })
+  const sessions = new ClientSessions({ begin, seal, records, limits: { ...limits, maxOwnServers: own }, onError })
   const modern = new StatelessRequests({
-    answering,
+    stateless,
     budget: new EventBudget(limits.maxKeptBytes),
     maxCalls: limits.maxCalls,
     onError
   })
   const bodies = new Shares(limits.maxBodiesBytes)
-  const ownerOf = ({ authorization }: IncomingHttpHeaders): string =>
+  const tokenHashOf = ({ authorization }: IncomingHttpHeaders): string =>
     hasToken ? createHash("sha256").update(`Bearer ${Guard.bearer(authorization)}`).digest("base64url") : ""
   let isClosed = false
   const beating = setInterval(() => {
-    sessions.beat()
-    modern.beat()
-  }, beatInterval)
+    sessions.tick()
+    modern.tick()
+  }, tickInterval)
   beating.unref()
 
   const failed = (response: ServerResponse, error: unknown): void => {
@@ -148,15 +148,15 @@ export const make = (
     id: string,
     request: IncomingMessage,
     response: ServerResponse,
-    use: (session: Session) => Refusal | undefined,
+    use: (session: ClientSession) => Refusal | undefined,
     about: RequestId | null = null
   ): void => {
-    const take = (found: Session | Refusal): void =>
+    const take = (found: ClientSession | Refusal): void =>
       attempt(
         response,
-        () => found instanceof Session ? use(found) : { ...found, id: about, isRead: request.complete }
+        () => found instanceof ClientSession ? use(found) : { ...found, id: about, isRead: request.complete }
       )
-    const found = sessions.find(id, ownerOf(request.headers))
+    const found = sessions.find(id, tokenHashOf(request.headers))
     if (found instanceof Promise) void (async () => take(await found))()
     else take(found)
   }
@@ -183,7 +183,7 @@ export const make = (
     const id = headers["mcp-session-id"]
     const version = headers["mcp-protocol-version"] as string | undefined
     if (speaksStateless(message) || namesStateless(headers)) {
-      return attempt(response, () => modern.post(message, request, ownerOf(headers), response))
+      return attempt(response, () => modern.post(message, request, tokenHashOf(headers), response))
     }
     const isRequest = JsonRpc.isRequest(message)
     const about = isRequest ? message.id : null
@@ -192,8 +192,8 @@ export const make = (
     const begins = isRequest && message.method === "initialize"
     if (id === undefined) {
       if (!begins) return refuse(response, { ...withoutId, id: about, isRead: true })
-      const owner = ownerOf(headers)
-      return attempt(response, () => sessions.begin(message, owner, response))
+      const tokenHash = tokenHashOf(headers)
+      return attempt(response, () => sessions.begin(message, tokenHash, response))
     }
     if (begins) {
       const text = "A session has one initialize: send it without Mcp-Session-Id to begin another one"
@@ -207,7 +207,7 @@ export const make = (
     if (refusal !== undefined) return refuse(response, refusal)
     const id = request.headers["mcp-session-id"]
     const hasSession = id !== undefined && !namesStateless(request.headers)
-    if (hasSession && !sessions.mayKnow(String(id), ownerOf(request.headers))) {
+    if (hasSession && !sessions.mayKnow(String(id), tokenHashOf(request.headers))) {
       return Body.skim(
         request,
         unknown,

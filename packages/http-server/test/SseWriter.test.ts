@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { createServer, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { EventBudget } from "../src/EventBudget.js"
-import { EventStream } from "../src/EventStream.js"
+import { SseWriter } from "../src/SseWriter.js"
 import * as Raw from "./support/RawEndpoint.js"
 import * as Reader from "./support/Reader.js"
 
@@ -35,8 +35,8 @@ const sized = (length: number, character = "x"): string => character.repeat(leng
 const stream = (
   name: string,
   budget: EventBudget,
-  options: Partial<ConstructorParameters<typeof EventStream>[0]> = {}
-) => new EventStream({ name: `${name}.`, budget, headers: {}, primes: () => false, ...options })
+  options: Partial<ConstructorParameters<typeof SseWriter>[0]> = {}
+) => new SseWriter({ name: `${name}.`, budget, headers: {}, primes: () => false, ...options })
 
 /** The messages that somebody was sent, in order: the text of each, or the request whose answer is lost. */
 const sent = ({ text }: Reader.Reader): ReadonlyArray<unknown> =>
@@ -49,7 +49,7 @@ const sent = ({ text }: Reader.Reader): ReadonlyArray<unknown> =>
 const lost = (id: number) => ({ lost: id, tag: "ResultUnknown", fate: "unknown" })
 
 /** Reads a stream from the start, or from where it was. */
-const read = (one: EventStream, after?: number) => {
+const read = (one: SseWriter, after?: number) => {
   const reader = Reader.make()
   one.attach(reader.response, after)
   return sent(reader)
@@ -128,7 +128,7 @@ describe("what all streams keep together", () => {
 
   it("[G11 G17] an answer that was sent is let go of before one that was not, however long ago that was", () => {
     const budget = new EventBudget(100)
-    const [waiting, answered] = [stream("a", budget, { owner: 1 }), stream("b", budget, { owner: 1 })]
+    const [waiting, answered] = [stream("a", budget, { client: 1 }), stream("b", budget, { client: 1 })]
     waiting.say(sized(30), { answers: 1 })
     answered.attach(Reader.make().response)
     answered.say(sized(60), { answers: 2 })
@@ -162,7 +162,7 @@ describe("what all streams keep together", () => {
     const greedy = {}
     const modest = stream("m", budget)
     modest.say(sized(200), { answers: 1 })
-    const streams = Array.from({ length: 50 }, (_, n) => stream(`g${n}`, budget, { owner: greedy }))
+    const streams = Array.from({ length: 50 }, (_, n) => stream(`g${n}`, budget, { client: greedy }))
     for (const [n, one] of streams.entries()) {
       one.say(sized(100), { answers: n })
       expect(budget.bytes).toBeLessThanOrEqual(1000)
@@ -262,7 +262,7 @@ describe("what one stream keeps", () => {
 
   it("[G13] a stream to which nobody can come back keeps nothing without its reader, and says nothing more", () => {
     const budget = new EventBudget(1_000_000)
-    const one = new EventStream({ budget, headers: {}, primes: () => false })
+    const one = new SseWriter({ budget, headers: {}, primes: () => false })
     const slow = Reader.make(true)
     one.attach(slow.response)
     one.say("1")
@@ -276,7 +276,7 @@ describe("what one stream keeps", () => {
 
 describe("who reads one stream", () => {
   const bounds = { maxEvents: 3, maxBytes: 100, maxLogs: 2 }
-  const bounded = (options: Partial<ConstructorParameters<typeof EventStream>[0]> = {}) =>
+  const bounded = (options: Partial<ConstructorParameters<typeof SseWriter>[0]> = {}) =>
     stream("a", new EventBudget(1_000_000), { bounds, ...options })
   const turn = () => new Promise((resolve) => setImmediate(resolve))
 
@@ -295,17 +295,17 @@ describe("who reads one stream", () => {
   it("[G11] sees that the connection lives, unless more waits than it reads", () => {
     const [fast, slow] = [Reader.make(), Reader.make(true)]
     const one = bounded()
-    one.beat()
+    one.tick()
     one.attach(fast.response)
-    one.beat()
+    one.tick()
     expect(fast.text()).toBe(": keepalive\n\n")
     one.attach(slow.response)
     one.say("1")
     const written = slow.text()
-    one.beat()
+    one.tick()
     expect(slow.text()).toBe(written)
     slow.drain()
-    one.beat()
+    one.tick()
     expect(slow.text()).toBe(`${written}: keepalive\n\n`)
   })
 
@@ -367,7 +367,7 @@ describe("who reads one stream", () => {
 
   it("[G13] to which nobody can come back: what it has not read is kept, and nothing else", () => {
     const budget = new EventBudget(1_000_000)
-    const one = new EventStream({ budget, headers: {}, primes: () => false })
+    const one = new SseWriter({ budget, headers: {}, primes: () => false })
     const slow = Reader.make(true)
     one.attach(slow.response)
     one.say(sized(10, "a"))
@@ -457,7 +457,7 @@ describe("what a stream keeps", () => {
     Effect.gen(function*() {
       const budget = new EventBudget(1_000_000)
       const url = yield* serve((response) => {
-        const stream = new EventStream({ budget, headers: {}, primes: () => false })
+        const stream = new SseWriter({ budget, headers: {}, primes: () => false })
         stream.attach(response)
         stream.say("{}")
         stream.end()
@@ -475,7 +475,7 @@ describe("what a stream keeps", () => {
         isGone = resolve
       })
       const url = yield* serve((response) => {
-        const stream = new EventStream({ budget, headers: {}, primes: () => false })
+        const stream = new SseWriter({ budget, headers: {}, primes: () => false })
         stream.attach(response)
         response.once("close", () => {
           stream.say("an answer that came too late")
@@ -494,7 +494,7 @@ describe("what a stream keeps", () => {
   it.effect("[G13] a stream counts as long as it keeps something for a client that comes back", () =>
     Effect.sync(() => {
       const budget = new EventBudget(1_000_000)
-      const stream = new EventStream({ name: "s.", budget, headers: {}, primes: () => false })
+      const stream = new SseWriter({ name: "s.", budget, headers: {}, primes: () => false })
       stream.say("{}")
       expect([budget.size, budget.bytes]).toEqual([1, 2])
       stream.close()

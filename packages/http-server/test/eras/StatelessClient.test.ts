@@ -1,7 +1,7 @@
 import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { describe, expect, it, vi } from "vitest"
-import { StatelessHost } from "../../src/eras/StatelessHost.js"
+import { StatelessClient } from "../../src/eras/StatelessClient.js"
 import { hearing } from "../support/hearing.js"
 
 const version = "2026-07-28"
@@ -46,7 +46,7 @@ const make = ({ answer = () => undefined, isAtOnce = false, isShared = false, re
     if (isAtOnce) deliver()
     else queueMicrotask(deliver)
   }
-  const stateless: StatelessHost = new StatelessHost({
+  const stateless: StatelessClient = new StatelessClient({
     name: "a server",
     isShared,
     session: { receive, request: take, introduce: () => Promise.resolve(introduction as never) }
@@ -309,10 +309,10 @@ describe("what a server asks", () => {
       const call = request("tools/call", { name: "x" })
       await asks("q1")
       vi.advanceTimersByTime(10 * 60 * 1000)
-      stateless.beat()
+      stateless.tick()
       expect([stateless.isIdle, sent("notifications/cancelled")]).toEqual([false, []])
       vi.advanceTimersByTime(1)
-      stateless.beat()
+      stateless.tick()
       expect(stateless.isIdle).toBe(true)
       expect(sent("notifications/cancelled")).toHaveLength(1)
       expect(answers()).toMatchObject([{ id: "q1", error: {} }])

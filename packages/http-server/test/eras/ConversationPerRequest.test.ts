@@ -1,6 +1,6 @@
 import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import { OwnHosts } from "../../src/eras/OwnHosts.js"
+import { ConversationPerRequest } from "../../src/eras/ConversationPerRequest.js"
 import { hearing } from "../support/hearing.js"
 import * as Raw from "../support/RawEndpoint.js"
 
@@ -10,7 +10,7 @@ const key = (name: string): string => `io.modelcontextprotocol/${name}`
 const make = () => {
   const conversations: Array<{ readonly client: Raw.Scripted; readonly calls: Array<ClientRequest>; closed: number }> =
     []
-  const hosts = new OwnHosts((client) => {
+  const hosts = new ConversationPerRequest((client) => {
     const one = { client: Raw.scripted(client), calls: [] as Array<ClientRequest>, closed: 0 }
     conversations.push(one)
     return Raw.conversing(() => undefined, {
@@ -22,7 +22,10 @@ const make = () => {
       close: async () => void one.closed++
     })
   })
-  const post = (id: number, { owner = "o", state }: { readonly owner?: string; readonly state?: unknown } = {}) => {
+  const post = (
+    id: number,
+    { tokenHash = "o", state }: { readonly tokenHash?: string; readonly state?: unknown } = {}
+  ) => {
     const answers: Array<any> = []
     const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: { elicitation: {} } }
     const params = { name: "x", _meta, requestState: state, inputResponses: { q: { action: "accept" } } }
@@ -30,7 +33,7 @@ const make = () => {
       { jsonrpc: "2.0", id, method: "tools/call", params },
       hearing((message) => answers.push(message))
     )
-    hosts.request(request, owner)
+    hosts.request(request, tokenHash)
     return { answers, request }
   }
   /** A call of whose client the server asks something; the state with which that comes back. */
@@ -70,7 +73,7 @@ describe("requests of which each is a conversation of its own", () => {
     const state = park(1)
     expect(state).toMatch(/^mcp-lifeline:/)
     expect(closed()).toEqual([0])
-    for (const sent of [{ owner: "another", state }, { state: "mcp-lifeline:other" }]) {
+    for (const sent of [{ tokenHash: "another", state }, { state: "mcp-lifeline:other" }]) {
       expect(post(2, sent).answers).toMatchObject([{ id: 2, error: { code: -32_602 } }])
     }
     for (const sent of [{ state: 7 }, {}]) expect(post(2, sent).answers).toEqual([])
@@ -93,7 +96,7 @@ describe("requests of which each is a conversation of its own", () => {
     const { closed, conversations, hosts, park, post } = make()
     const minutes = (count: number): void => {
       vi.advanceTimersByTime(count * 60_000)
-      hosts.beat()
+      hosts.tick()
     }
     const early = park(1)
     minutes(5)

@@ -4,11 +4,11 @@
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { ServerResponse } from "node:http"
-import type { Begin, Wishes } from "./Conversation.js"
+import { ClientSession } from "./ClientSession.js"
+import type { Begin, ClientSettings } from "./Conversation.js"
 import { EventBudget } from "./EventBudget.js"
 import type { Refusal } from "./Refusal.js"
 import type { Claims, Seal } from "./SealedId.js"
-import { Session } from "./Session.js"
 import * as SessionRecords from "./SessionRecords.js"
 
 /** How much clients may use. */
@@ -77,8 +77,8 @@ interface Usage {
 
 /** A session and its record on disk. */
 interface Entry {
-  readonly session: Session
-  readonly owner: string
+  readonly session: ClientSession
+  readonly tokenHash: string
   readonly usage: Usage
   record: SessionRecords.Record
   /** When it began, in seconds since 1970. */
@@ -86,7 +86,7 @@ interface Entry {
 }
 
 /** Knows the sessions by their ids. */
-export class Sessions {
+export class ClientSessions {
   readonly #options: Options
   readonly #budget: EventBudget
   /** In the order of last use. */
@@ -94,7 +94,7 @@ export class Sessions {
   /** Sessions that are being restored. */
   readonly #resuming = new Map<string, Promise<Entry | Refusal>>()
   /** Sessions whose `initialize` has not been answered yet. */
-  readonly #beginning = new Set<Session>()
+  readonly #beginning = new Set<ClientSession>()
   #isClosed = false
 
   constructor(options: Options) {
@@ -106,8 +106,8 @@ export class Sessions {
     return this.#entries.size
   }
 
-  /** Begins a session with its first request, or returns why it cannot. `owner`: a hash of the client's token. */
-  begin(request: JSONRPCRequest, owner: string, response: ServerResponse): Refusal | undefined {
+  /** Begins a session with its first request, or returns why it cannot. `tokenHash`: a hash of the client's token. */
+  begin(request: JSONRPCRequest, tokenHash: string, response: ServerResponse): Refusal | undefined {
     const initialize = request.params ?? {}
     const length = Buffer.byteLength(JSON.stringify(initialize))
     if (length > maxInitialize) {
@@ -118,17 +118,17 @@ export class Sessions {
     let record: SessionRecords.Record = { usedAt: Date.now() }
     let id: string | undefined
     const usage: Usage = { servers: 0 }
-    const session: Session = this.#make(usage, {
+    const session: ClientSession = this.#make(usage, {
       onIntroduced: (result) => {
-        const claims = { version: session.version, lists: promised(result), owner, born: nowInSeconds() }
+        const claims = { version: session.version, lists: promised(result), tokenHash, born: nowInSeconds() }
         const fits = length <= maxInId
         id = this.#options.seal.seal(fits ? { ...claims, initialize } : claims)
         if (!fits) record = { ...record, initialize }
         this.#beginning.delete(session)
-        this.#entries.set(id, { session, owner, usage, record, born: claims.born })
+        this.#entries.set(id, { session, tokenHash, usage, record, born: claims.born })
         return { id, isKept: fits ? undefined : this.#options.records.set(id, record) }
       },
-      onWishes: (wishes) => this.#wished(id, wishes)
+      onSettings: (settings) => this.#saveSettings(id, settings)
     })
     this.#beginning.add(session)
     session.initialize(request, response, (id) => {
@@ -141,23 +141,23 @@ export class Sessions {
   }
 
   /** Whether a client may have a session of this id, as far as that is known without reading anything. */
-  mayKnow(id: string, owner: string): boolean {
-    return (this.#entries.get(id)?.owner ?? this.#options.seal.open(id)?.owner) === owner
+  mayKnow(id: string, tokenHash: string): boolean {
+    return (this.#entries.get(id)?.tokenHash ?? this.#options.seal.open(id)?.tokenHash) === tokenHash
   }
 
   /** A session, at once if it is in memory; or why there is none. */
-  find(id: string, owner: string): Session | Refusal | Promise<Session | Refusal> {
+  find(id: string, tokenHash: string): ClientSession | Refusal | Promise<ClientSession | Refusal> {
     const entry = this.#entries.get(id)
-    return entry === undefined ? this.#fetch(id, owner) : this.#used(id, entry, owner)
+    return entry === undefined ? this.#fetch(id, tokenHash) : this.#used(id, entry, tokenHash)
   }
 
-  async #fetch(id: string, owner: string): Promise<Session | Refusal> {
-    const found = await (this.#resuming.get(id) ?? this.#resume(id, owner))
-    return "session" in found ? this.#used(id, found, owner) : found
+  async #fetch(id: string, tokenHash: string): Promise<ClientSession | Refusal> {
+    const found = await (this.#resuming.get(id) ?? this.#resume(id, tokenHash))
+    return "session" in found ? this.#used(id, found, tokenHash) : found
   }
 
-  #used(id: string, entry: Entry, owner: string): Session | Refusal {
-    if (entry.owner !== owner) return unknown
+  #used(id: string, entry: Entry, tokenHash: string): ClientSession | Refusal {
+    if (entry.tokenHash !== tokenHash) return unknown
     this.#entries.delete(id)
     this.#entries.set(id, entry)
     entry.session.usedAt = performance.now()
@@ -171,18 +171,18 @@ export class Sessions {
     return this.#options.records.set(id, record)
   }
 
-  #wished(id: string | undefined, wishes: Wishes): Promise<void> {
+  #saveSettings(id: string | undefined, settings: ClientSettings): Promise<void> {
     const entry = id === undefined ? undefined : this.#entries.get(id)
     if (id === undefined || entry === undefined) return Promise.resolve()
     const { initialize } = entry.record
-    const record = SessionRecords.recordOf(wishes, Date.now())
+    const record = SessionRecords.fromSettings(settings, Date.now())
     return this.#write(id, entry, initialize === undefined ? record : { ...record, initialize })
   }
 
   /** Restores a session that is not in memory. */
-  #resume(id: string, owner: string): Promise<Entry | Refusal> {
+  #resume(id: string, tokenHash: string): Promise<Entry | Refusal> {
     const claims = this.#options.seal.open(id)
-    if (claims === undefined || claims.owner !== owner) return Promise.resolve(unknown)
+    if (claims === undefined || claims.tokenHash !== tokenHash) return Promise.resolve(unknown)
     const resuming = this.#goOn(id, claims).catch((error: unknown): Refusal => {
       this.#options.onError(error)
       return { status: 500, message: "Internal error of the gateway; its log has more" }
@@ -192,7 +192,7 @@ export class Sessions {
   }
 
   async #goOn(id: string, claims: Claims): Promise<Entry | Refusal> {
-    const { lists, owner, version } = claims
+    const { lists, tokenHash, version } = claims
     const kept = await this.#options.records.get(id, claims.born)
     const record = kept ?? { usedAt: claims.born * 1000 }
     const initialize = claims.initialize ?? record.initialize
@@ -202,21 +202,21 @@ export class Sessions {
     const usage: Usage = { servers: 0 }
     const session = this.#make(usage, {
       onIntroduced: () => ({ id }),
-      onWishes: (wishes) => this.#wished(id, wishes),
-      resumed: { initialize, wishes: SessionRecords.wishesOf(record), version, lists }
+      onSettings: (settings) => this.#saveSettings(id, settings),
+      resumed: { initialize, settings: SessionRecords.settingsOf(record), version, lists }
     })
-    const entry = { session, owner, usage, record, born: claims.born }
+    const entry = { session, tokenHash, usage, record, born: claims.born }
     this.#entries.set(id, entry)
     return entry
   }
 
   #make(
     usage: Usage,
-    options: Pick<ConstructorParameters<typeof Session>[0], "onIntroduced" | "onWishes" | "resumed">
-  ): Session {
+    options: Pick<ConstructorParameters<typeof ClientSession>[0], "onIntroduced" | "onSettings" | "resumed">
+  ): ClientSession {
     const { begin, limits: { maxCalls }, onError } = this.#options
     const onServers = (count: number): boolean => this.#makeRoomForServers(usage, count)
-    return new Session({ ...options, begin, maxCalls, onError, onServers, budget: this.#budget })
+    return new ClientSession({ ...options, begin, maxCalls, onError, onServers, budget: this.#budget })
   }
 
   /** Whether so many servers may run for one session; if there is no room, the least recently used ones with nothing open end. */
@@ -263,10 +263,10 @@ export class Sessions {
   }
 
   /** Called at intervals: sends a sign of life on streams, and removes sessions from memory that nobody uses. */
-  beat(): void {
+  tick(): void {
     const now = performance.now()
     for (const [id, { session, usage }] of this.#entries) {
-      session.beat(now)
+      session.tick(now)
       if (now - session.usedAt < (usage.servers > 0 ? idleWithServers : idle) || session.isBusy) continue
       this.#entries.delete(id)
       void session.close("the session was unused")

@@ -8,10 +8,10 @@ import type {
   JSONRPCResponse,
   RequestId
 } from "@modelcontextprotocol/sdk/types.js"
-import { isStateless, type Session, StatelessHost } from "./StatelessHost.js"
+import { isStateless, type ServerSession, StatelessClient } from "./StatelessClient.js"
 
 /** What stands between a host of one era and a server. */
-export interface Bridge extends Session {
+export interface Bridge extends ServerSession {
   /** Says nothing more to the host. */
   readonly end: () => void
 }
@@ -23,14 +23,14 @@ type Write = (message: JSONRPCNotification | JSONRPCRequest) => void
 type Make = (write: Write, isStateless: boolean) => Bridge
 
 /** Hands each message of a host to the bridge of its era. */
-export class Eras {
+export class EraRouter {
   readonly #bridges: Array<Bridge> = []
   readonly #make: Make
   readonly #write: Write
   readonly #name: string
   readonly #isShared: boolean
   #withSessions: Bridge | undefined
-  #stateless: StatelessHost | undefined
+  #stateless: StatelessClient | undefined
 
   /** `isShared`: whether there may be several hosts without sessions, which nobody can tell apart. */
   constructor(name: string, make: Make, write: Write, isShared = false) {
@@ -46,8 +46,8 @@ export class Eras {
   }
 
   /** Called now and then: ends calls to which a host without a session did not come back. */
-  beat(): void {
-    this.#stateless?.beat()
+  tick(): void {
+    this.#stateless?.tick()
   }
 
   /** Takes a request of the host. */
@@ -95,9 +95,9 @@ export class Eras {
     return bridge
   }
 
-  #makeStateless(): StatelessHost {
+  #makeStateless(): StatelessClient {
     const session = this.#bridge((message) => host.deliver(message), true)
-    const host: StatelessHost = new StatelessHost({
+    const host: StatelessClient = new StatelessClient({
       name: this.#name,
       isShared: this.#isShared,
       session: {

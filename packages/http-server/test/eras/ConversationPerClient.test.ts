@@ -1,21 +1,21 @@
 import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { describe, expect, it, vi } from "vitest"
-import { SharedHosts } from "../../src/eras/SharedHosts.js"
+import { ConversationPerClient } from "../../src/eras/ConversationPerClient.js"
 import { hearing } from "../support/hearing.js"
 
 const key = (name: string): string => `io.modelcontextprotocol/${name}`
 
 /** Clients of a server that answers what the test says. */
 const make = (most: number) => {
-  const conversations: Array<{ readonly received: Array<ClientRequest>; isClosed: boolean; beats: number }> = []
-  const hosts = new SharedHosts(
+  const conversations: Array<{ readonly received: Array<ClientRequest>; isClosed: boolean; ticks: number }> = []
+  const hosts = new ConversationPerClient(
     () => {
-      const conversation = { received: [] as Array<ClientRequest>, isClosed: false, beats: 0 }
+      const conversation = { received: [] as Array<ClientRequest>, isClosed: false, ticks: 0 }
       conversations.push(conversation)
       return {
         request: (request) => void conversation.received.push(request),
-        beat: () => void conversation.beats++,
+        tick: () => void conversation.ticks++,
         isIdle: () => conversation.received.every(({ isOver }) => isOver),
         close: async () => void (conversation.isClosed = true)
       }
@@ -106,15 +106,15 @@ describe("clients without sessions that share servers", () => {
       vi.advanceTimersByTime(600)
       for (const conversation of conversations.slice(0, 2)) answer(conversation)
       vi.advanceTimersByTime(600)
-      hosts.beat()
+      hosts.tick()
       expect(states()).toEqual([false, false, false])
       request("ada", 2)
       answer(conversations[0]!)
       vi.advanceTimersByTime(400)
-      hosts.beat()
+      hosts.tick()
       expect(states()).toEqual([false, true, false])
       // So that each can give up what its client does not come back to.
-      expect(conversations.map(({ beats }) => beats)).toEqual([2, 2, 2])
+      expect(conversations.map(({ ticks }) => ticks)).toEqual([2, 2, 2])
     } finally {
       vi.useRealTimers()
     }

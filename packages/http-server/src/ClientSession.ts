@@ -5,12 +5,12 @@ import { type Answer, type ClientRequest, ClientRequests, JsonRpc, responseOf } 
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { randomBytes } from "node:crypto"
 import type { ServerResponse } from "node:http"
-import type { Begin, Client, Conversation, Resumed, Wishes } from "./Conversation.js"
+import type { Begin, Client, ClientSettings, Conversation, Resumed } from "./Conversation.js"
 import type { EventBudget } from "./EventBudget.js"
-import { EventStream } from "./EventStream.js"
 import { Exchange } from "./Exchange.js"
 import * as messages from "./messages.js"
 import type { Refusal } from "./Refusal.js"
+import { SseWriter } from "./SseWriter.js"
 
 /** How a session is made. */
 export interface Options {
@@ -21,8 +21,8 @@ export interface Options {
   readonly onError: (error: unknown) => void
   /** Called before so many servers are started for this session; says whether there is room for them. */
   readonly onServers: (count: number) => boolean
-  /** Resolves when the wishes are on disk, or cannot be written. */
-  readonly onWishes: (wishes: Wishes) => Promise<void>
+  /** Resolves when the settings are on disk, or cannot be written. */
+  readonly onSettings: (settings: ClientSettings) => Promise<void>
   /** Takes the result of `initialize`; gives the session's id. `isKept`: if the id needs a record on disk, it is valid from then on. */
   readonly onIntroduced: (
     result: Readonly<Record<string, unknown>>
@@ -41,16 +41,16 @@ const maxStreams = 100
 const maxForgotten = 1000
 
 /** Carries the messages between a client and its conversation. */
-export class Session implements Client {
+export class ClientSession implements Client {
   readonly #options: Options
   readonly #conversation: Conversation
   readonly requests = new ClientRequests()
   /** The streams of requests, by number. */
-  readonly #streams = new Map<number, EventStream>()
+  readonly #streams = new Map<number, SseWriter>()
   /** The last event of each stream that is forgotten, by number: a client that has read it misses nothing. */
   readonly #lastEvents = new Map<number, number>()
   /** The stream of what is about no request. */
-  readonly #own: EventStream
+  readonly #own: SseWriter
   /** Ids of events are of this process. */
   readonly #epoch = randomBytes(6).toString("hex")
   #streamCount = 0
@@ -74,7 +74,7 @@ export class Session implements Client {
     this.#conversation = options.begin({
       requests: this.requests,
       write: (message) => this.write(message),
-      remember: (wishes) => this.remember(wishes),
+      saveSettings: (settings) => this.saveSettings(settings),
       startsServers: (count) => options.onServers(count)
     }, resumed)
   }
@@ -162,15 +162,15 @@ export class Session implements Client {
     // The official Client comes back even if it has the answer, where that is an error.
     const hasAll = isOurs && after >= (this.#lastEvents.get(Number(number)) ?? Number.POSITIVE_INFINITY)
     // A stream of requests that an earlier process had, or that is forgotten: nobody else will answer them.
-    if (key.includes("~")) return this.#answerLost(hasAll ? [] : messages.idsIn(ids), response)
+    if (key.includes("~")) return this.#answerLost(hasAll ? [] : messages.decodeIds(ids), response)
     this.#own.attach(response, isOurs && number === "0" ? after : undefined)
     for (const news of this.#takeNews()) this.write(news)
   }
 
   #answerLost(ids: ReadonlyArray<RequestId>, response: ServerResponse): void {
-    const stream = new EventStream({ budget: this.#options.budget, owner: this, headers: {}, primes: () => false })
+    const stream = new SseWriter({ budget: this.#options.budget, client: this, headers: {}, primes: () => false })
     stream.attach(response)
-    for (const id of ids) stream.say(messages.lost(id), { answers: id })
+    for (const id of ids) stream.say(messages.lostAnswer(id), { answers: id })
     stream.end()
   }
 
@@ -209,8 +209,8 @@ export class Session implements Client {
     this.#own.say(text, messages.kindOf(message))
   }
 
-  remember(wishes: Wishes): Promise<void> {
-    return this.#options.onWishes(wishes)
+  saveSettings(settings: ClientSettings): Promise<void> {
+    return this.#options.onSettings(settings)
   }
 
   /** Answers `initialize`. */
@@ -228,18 +228,18 @@ export class Session implements Client {
 
   // --- its streams
 
-  #stream(key: string): EventStream {
-    return new EventStream({
+  #stream(key: string): SseWriter {
+    return new SseWriter({
       name: `${this.#epoch}.${key}.`,
       budget: this.#options.budget,
-      owner: this,
+      client: this,
       headers: {},
       primes: () => this.#version >= primingVersion
     })
   }
 
-  #newStream(ids: ReadonlyArray<RequestId>): EventStream {
-    const stream = this.#stream(`${++this.#streamCount}~${messages.keyOf(ids)}`)
+  #newStream(ids: ReadonlyArray<RequestId>): SseWriter {
+    const stream = this.#stream(`${++this.#streamCount}~${messages.encodeIds(ids)}`)
     this.#streams.set(this.#streamCount, stream)
     for (const [number, one] of this.#streams) {
       if (this.#streams.size <= maxStreams) break
@@ -248,7 +248,7 @@ export class Session implements Client {
     return stream
   }
 
-  #forget(number: number, stream: EventStream): void {
+  #forget(number: number, stream: SseWriter): void {
     this.#streams.delete(number)
     this.#lastEvents.set(number, stream.last)
     const [oldest] = this.#lastEvents.keys()
@@ -257,11 +257,11 @@ export class Session implements Client {
   }
 
   /** Called now and then: shows that streams live, and forgets those that nobody came back to. */
-  beat(now: number): void {
-    this.#own.beat()
+  tick(now: number): void {
+    this.#own.tick()
     for (const [number, stream] of this.#streams) {
       if (stream.overAt !== undefined && now - stream.overAt > keptFor) this.#forget(number, stream)
-      else stream.beat()
+      else stream.tick()
     }
   }
 

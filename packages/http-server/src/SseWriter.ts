@@ -16,7 +16,7 @@ export interface Bounds {
 
 export const defaults: Bounds = { maxEvents: 1000, maxBytes: 4 * 1024 * 1024, maxLogs: 200 }
 
-interface Event extends messages.Kind {
+interface Event extends messages.EventKind {
   readonly number: number
   /** Undefined once an answer is lost. */
   text: string | undefined
@@ -28,8 +28,8 @@ export interface Options {
   readonly name?: string | undefined
   /** Counts what all streams keep. */
   readonly budget: EventBudget
-  /** Whose stream it is: all streams of one owner have one share of the budget. Default: each stream has a share. */
-  readonly owner?: unknown
+  /** Whose stream it is: all streams of one client have one share of the budget. Default: each stream has a share. */
+  readonly client?: unknown
   readonly bounds?: Bounds | undefined
   /** Further headers of each response. */
   readonly headers: Readonly<Record<string, string>>
@@ -48,7 +48,7 @@ const streamHeaders = {
 const comment = ": keepalive\n\n"
 
 /** Sends events to one response at a time, and keeps a bounded number for the next one. No answer is ever dropped in silence. */
-export class EventStream {
+export class SseWriter {
   readonly #options: Options
   readonly #bounds: Bounds
   /** First those that were sent and are kept, then those that wait. */
@@ -72,8 +72,8 @@ export class EventStream {
     this.#bounds = options.bounds ?? defaults
   }
 
-  get owner(): unknown {
-    return this.#options.owner
+  get client(): unknown {
+    return this.#options.client
   }
 
   /** Whether somebody reads. */
@@ -123,7 +123,7 @@ export class EventStream {
   }
 
   /** Says something. Events with a key wait a turn, so that a burst of them is one. */
-  say(text: string, kind: messages.Kind = {}): void {
+  say(text: string, kind: messages.EventKind = {}): void {
     const { isLog = false, key } = kind
     if (this.#isOver || (key !== undefined && this.#waitingKeys.has(key))) return
     if (isLog && this.#waitingLogs >= this.#bounds.maxLogs) return void this.#dropped++
@@ -150,7 +150,7 @@ export class EventStream {
   }
 
   /** Shows that the connection lives. */
-  beat(): void {
+  tick(): void {
     if (this.#response?.writableNeedDrain === false) this.#response.write(comment)
   }
 
@@ -199,7 +199,7 @@ export class EventStream {
     this.#passed(event)
     const { name } = this.#options
     const id = name === undefined ? "" : `id: ${name}${event.number}\n`
-    response.write(`event: message\n${id}data: ${event.text ?? messages.lost(event.answers!)}\n\n`)
+    response.write(`event: message\n${id}data: ${event.text ?? messages.lostAnswer(event.answers!)}\n\n`)
   }
 
   /** An event waits no longer. */

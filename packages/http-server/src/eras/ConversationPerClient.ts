@@ -4,34 +4,34 @@
  */
 import { type ClientRequest, JsonRpcError } from "@mcp-lifeline/protocol"
 import type { Conversation } from "../Conversation.js"
-import type { Answering } from "./Answering.js"
 import * as Envelope from "./Envelope.js"
+import type { StatelessHandler } from "./StatelessHandler.js"
 
 /** A conversation with requests of one client. */
-export interface Shared extends Pick<Conversation, "close" | "request"> {
+export interface SharedConversation extends Pick<Conversation, "close" | "request"> {
   /** Whether nothing waits for an answer, or for the client to come back with one. */
   readonly isIdle: () => boolean
   /** Called now and then: ends calls to which the client did not come back. */
-  readonly beat: () => void
+  readonly tick: () => void
 }
 
 /** One client. */
 interface Client {
-  readonly conversation: Shared
+  readonly conversation: SharedConversation
   /** When a request was over last, or came, by `performance.now`. */
   usedAt: number
 }
 
 /** All clients. */
-export class SharedHosts implements Answering {
-  readonly #begin: () => Shared
+export class ConversationPerClient implements StatelessHandler {
+  readonly #begin: () => SharedConversation
   readonly #most: number
   readonly #idle: number
   /** In the order of last use. */
   readonly #all = new Map<string, Client>()
 
   /** `most`: how many conversations there may be at the same time. `idle`: after so long without use one ends, in milliseconds. */
-  constructor(begin: () => Shared, most: number, idle: number) {
+  constructor(begin: () => SharedConversation, most: number, idle: number) {
     this.#begin = begin
     this.#most = most
     this.#idle = idle
@@ -61,10 +61,10 @@ export class SharedHosts implements Answering {
   }
 
   /** Ends conversations that nobody uses. Their hosts' next requests begin others. */
-  beat(): void {
+  tick(): void {
     const now = performance.now()
     for (const [key, client] of this.#all) {
-      client.conversation.beat()
+      client.conversation.tick()
       if (client.conversation.isIdle() && now - client.usedAt >= this.#idle) {
         this.#end(key, client, "the conversation was unused")
       }

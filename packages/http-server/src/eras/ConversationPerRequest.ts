@@ -5,24 +5,24 @@
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 import type { Begin, Conversation } from "../Conversation.js"
-import type { Answering } from "./Answering.js"
-import { StatelessHost } from "./StatelessHost.js"
+import { StatelessClient } from "./StatelessClient.js"
+import type { StatelessHandler } from "./StatelessHandler.js"
 
 /** Conversations that wait for a client's answer. */
 const maxParked = 1000
 
 /** The conversation of one request, and of its successors that bring answers. */
 interface Own {
-  readonly host: StatelessHost
+  readonly host: StatelessClient
   readonly conversation: Conversation
 }
 
 interface Parked extends Own {
-  readonly owner: string
+  readonly tokenHash: string
 }
 
 /** Answers each request in a conversation of its own. */
-export class OwnHosts implements Answering {
+export class ConversationPerRequest implements StatelessHandler {
   readonly #begin: Begin
   /** By the state that the client brings back. */
   readonly #parked = new Map<string, Parked>()
@@ -31,15 +31,15 @@ export class OwnHosts implements Answering {
     this.#begin = begin
   }
 
-  request(request: ClientRequest, owner: string): void {
-    const own = this.#waiting(request, owner) ?? this.#open()
-    request.onOver(() => this.#over(own, owner))
+  request(request: ClientRequest, tokenHash: string): void {
+    const own = this.#waiting(request, tokenHash) ?? this.#open()
+    request.onOver(() => this.#over(own, tokenHash))
     own.host.request(request)
   }
 
-  beat(): void {
+  tick(): void {
     for (const [state, { host }] of this.#parked) {
-      host.beat()
+      host.tick()
       if (host.waitsUnder === undefined) this.#unpark(state)
     }
   }
@@ -51,7 +51,7 @@ export class OwnHosts implements Answering {
   }
 
   #open(): Own {
-    const host: StatelessHost = new StatelessHost({
+    const host: StatelessClient = new StatelessClient({
       name: "the gateway",
       session: {
         request: (request) => conversation.request(request),
@@ -63,24 +63,24 @@ export class OwnHosts implements Answering {
       isStateless: true,
       requests: host.requests,
       write: (message) => host.deliver(message),
-      remember: () => Promise.resolve()
+      saveSettings: () => Promise.resolve()
     })
     return { host, conversation }
   }
 
-  #waiting({ params }: ClientRequest, owner: string): Own | undefined {
+  #waiting({ params }: ClientRequest, tokenHash: string): Own | undefined {
     const state = params?.["requestState"]
     const parked = Predicate.isString(state) ? this.#parked.get(state) : undefined
-    if (parked?.owner !== owner) return undefined
+    if (parked?.tokenHash !== tokenHash) return undefined
     this.#parked.delete(String(state))
     return parked
   }
 
   /** The request is over: either so is the conversation, or it waits for what its client was asked. */
-  #over(own: Own, owner: string): void {
+  #over(own: Own, tokenHash: string): void {
     const state = own.host.waitsUnder
     if (state === undefined) return void this.#end(own, "the request is over")
-    this.#parked.set(state, { ...own, owner })
+    this.#parked.set(state, { ...own, tokenHash })
     const [oldest] = this.#parked.keys()
     if (this.#parked.size > maxParked && oldest !== undefined) this.#unpark(oldest)
   }

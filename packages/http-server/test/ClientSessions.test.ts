@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { request as httpRequest } from "node:http"
+import { ClientSession } from "../src/ClientSession.js"
+import { ClientSessions } from "../src/ClientSessions.js"
 import * as SealedId from "../src/SealedId.js"
-import { Session } from "../src/Session.js"
 import * as SessionRecords from "../src/SessionRecords.js"
-import { Sessions } from "../src/Sessions.js"
 import * as Raw from "./support/RawEndpoint.js"
 
 const { begin, initialize, send } = Raw
@@ -58,7 +58,7 @@ describe("how long a session goes on", () => {
       initialize: initialize().params,
       version: "2025-11-25",
       lists: [],
-      owner: "",
+      tokenHash: "",
       born: Math.floor(Date.now() / 1000) - age
     })
 
@@ -76,7 +76,12 @@ describe("how long a session goes on", () => {
         const ended = id(options.seal, 1)
         await options.records.set(ended, { usedAt: Date.now(), hasEnded: true })
         expect(await find(ended)).toBe(404)
-        const incomplete = options.seal.seal({ version: "2025-11-25", lists: [], owner: "", born: Date.now() / 1000 })
+        const incomplete = options.seal.seal({
+          version: "2025-11-25",
+          lists: [],
+          tokenHash: "",
+          born: Date.now() / 1000
+        })
         expect(await find(incomplete)).toBe(404)
         expect(conversations).toHaveLength(2)
         expect(errors).toEqual([])
@@ -254,7 +259,7 @@ describe("servers that run for single sessions", () => {
     const options = shared()
     const ended: Array<number> = []
     let count = 0
-    const sessions = new Sessions({
+    const sessions = new ClientSessions({
       ...options,
       begin: ({ startsServers }) => {
         const number = count++
@@ -267,20 +272,20 @@ describe("servers that run for single sessions", () => {
       }
     })
     const used = (session: unknown, minutes: number): void => {
-      if (!(session instanceof Session)) throw new Error("no session")
+      if (!(session instanceof ClientSession)) throw new Error("no session")
       session.usedAt = performance.now() - minutes * minute
     }
     const ids = [0, 1, 2].map(() =>
-      options.seal.seal({ initialize: {}, version: "2025-11-25", lists: [], owner: "", born: Date.now() / 1000 })
+      options.seal.seal({ initialize: {}, version: "2025-11-25", lists: [], tokenHash: "", born: Date.now() / 1000 })
     )
     const all = await Promise.all(ids.map((id) => sessions.find(id, "")))
     used(all[0], 31)
     used(all[1], 31)
     used(all[2], 29)
-    sessions.beat()
+    sessions.tick()
     expect(ended).toEqual([1])
     used(all[0], 24 * 60 + 1)
-    sessions.beat()
+    sessions.tick()
     expect([ended, sessions.size]).toEqual([[1, 0], 1])
   })
 })

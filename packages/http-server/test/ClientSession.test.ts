@@ -1,8 +1,8 @@
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { describe, expect, it } from "vitest"
+import { ClientSession } from "../src/ClientSession.js"
 import type { Conversation } from "../src/Conversation.js"
 import { EventBudget } from "../src/EventBudget.js"
-import { Session } from "../src/Session.js"
 import * as Raw from "./support/RawEndpoint.js"
 import * as Reader from "./support/Reader.js"
 
@@ -16,7 +16,7 @@ const make = (close: Conversation["close"] = () => Promise.resolve(), isKept?: P
     introduced: [] as Array<unknown>
   }
   const budget = new EventBudget(10_000_000)
-  const session = new Session({
+  const session = new ClientSession({
     begin: (client) => {
       state.client = Raw.scripted(client)
       return Raw.conversing((message) => void state.received.push(message), {
@@ -30,7 +30,7 @@ const make = (close: Conversation["close"] = () => Promise.resolve(), isKept?: P
     maxCalls: 10,
     onError: (error) => void state.errors.push(error),
     onServers: () => true,
-    onWishes: () => Promise.resolve(),
+    onSettings: () => Promise.resolve(),
     onIntroduced: (result) => {
       state.introduced.push(result)
       return { id: "one", isKept }
@@ -309,14 +309,14 @@ describe("the streams of a session", () => {
   it("[G11 G17:unit] those that are over are kept for five minutes; the others are shown to live", () => {
     const { answered, budget, call, listen, session } = make()
     const [own, over, open] = [listen(undefined), answered(1), call(2)]
-    const beats = () => [own, open].map(({ text }) => text().match(/: keepalive/g)?.length)
-    session.beat(performance.now() + 4.9 * 60_000)
+    const ticks = () => [own, open].map(({ text }) => text().match(/: keepalive/g)?.length)
+    session.tick(performance.now() + 4.9 * 60_000)
     expect(messages(listen(idAt(over, 0)))).toHaveLength(2)
     const before = budget.bytes
-    session.beat(performance.now() + 5.1 * 60_000)
+    session.tick(performance.now() + 5.1 * 60_000)
     expect(messages(listen(idAt(over, 0)))).toMatchObject([{ error: { data: { fate: "unknown" } } }])
     expect(budget.bytes).toBeLessThan(before)
-    expect(beats()).toEqual([2, 2])
+    expect(ticks()).toEqual([2, 2])
   })
 
   it("[X5:unit] keep nothing after the end of the session, whether somebody reads them or not", async () => {

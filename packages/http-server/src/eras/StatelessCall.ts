@@ -6,14 +6,14 @@ import type { JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelconte
 import type * as Envelope from "./Envelope.js"
 
 /** What a call does to its host. */
-export interface Calls {
-  readonly say: (call: Call, message: JSONRPCNotification | JSONRPCRequest) => void
-  readonly answered: (call: Call, answer: Answer) => void
-  readonly cancelled: (call: Call) => void
+export interface CallHandlers {
+  readonly say: (call: StatelessCall, message: JSONRPCNotification | JSONRPCRequest) => void
+  readonly answered: (call: StatelessCall, answer: Answer) => void
+  readonly cancelled: (call: StatelessCall) => void
 }
 
 /** A call of the host: what stands for its requests in the session, also while the host has been asked for something. */
-export class Call implements Responder {
+export class StatelessCall implements Responder {
   /** The host's request that waits now; undefined while the host has been asked for something. */
   waiting: ClientRequest | undefined
   /** What the host says of itself in the request that waits now. */
@@ -25,25 +25,25 @@ export class Call implements Responder {
   readonly method: string
   /** Of the resource that it asks for. */
   readonly uri: unknown
-  readonly #calls: Calls
+  readonly #handlers: CallHandlers
 
-  constructor(waiting: ClientRequest, envelope: Envelope.Envelope, calls: Calls) {
+  constructor(waiting: ClientRequest, envelope: Envelope.Envelope, handlers: CallHandlers) {
     this.waiting = waiting
     this.envelope = envelope
     this.method = waiting.method
     this.uri = waiting.params?.["uri"]
-    this.#calls = calls
+    this.#handlers = handlers
   }
 
   say(_request: ClientRequest, message: JSONRPCNotification | JSONRPCRequest): void {
-    this.#calls.say(this, message)
+    this.#handlers.say(this, message)
   }
 
   answer(_request: ClientRequest, answer: Answer): void {
-    this.#calls.answered(this, answer)
+    this.#handlers.answered(this, answer)
   }
 
   cancelled(): void {
-    this.#calls.cancelled(this)
+    this.#handlers.cancelled(this)
   }
 }
