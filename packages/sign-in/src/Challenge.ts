@@ -12,9 +12,14 @@ export interface Challenge {
   readonly metadata: URL | undefined
 }
 
+/** A name, and its value with or without quotes. What is in quotes names no other parameter. */
+const parameters = /(?<=^|[\s,])([^\s,="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g
+
 const parameter = (header: string, name: string): string | undefined => {
-  const match = new RegExp(`(?:^|[\\s,])${name}\\s*=\\s*(?:"([^"]*)"|([^\\s,"]+))`, "i").exec(header)
-  return match?.[1] ?? match?.[2]
+  for (const [, key, quoted, plain] of header.matchAll(parameters)) {
+    if (key?.toLowerCase() === name) return quoted?.replace(/\\(.)/g, "$1") ?? plain
+  }
+  return undefined
 }
 
 /** Reads a refusal. */

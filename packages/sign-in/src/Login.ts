@@ -4,11 +4,16 @@
  * `begin` makes one, `finish` waits for it. Between the two it is kept in the state folder, and any process can take `finish` over.
  */
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { startAuthorization } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Effect, Either, Redacted, Schedule, Schema } from "effect"
 import type { Scope } from "effect"
 import { randomBytes } from "node:crypto"
+import {
+  AuthorizationResponseError,
+  calculatePKCECodeChallenge,
+  generateRandomCodeVerifier,
+  validateAuthResponse
+} from "oauth4webapi"
 import { endpoint, refusal } from "./ask.js"
 import * as Client from "./Client.js"
 import type { Discovered } from "./Discovery.js"
@@ -16,6 +21,7 @@ import { type Later, quoted, reasonOf, Refused } from "./Failures.js"
 import * as PendingLogin from "./PendingLogin.js"
 import * as RedirectListener from "./RedirectListener.js"
 import * as Registration from "./Registration.js"
+import * as scopes from "./scopes.js"
 import * as TokenEndpoint from "./TokenEndpoint.js"
 
 /** What a login is for. */
@@ -98,29 +104,27 @@ const beginInBrowser = (request: Request): Effect.Effect<Waiting, Later | Refuse
     const now = yield* Clock.currentTimeMillis
     const client = yield* Registration.choose({ ...request, redirect, now })
     const state = randomBytes(24).toString("base64url")
-    const { authorizationUrl, codeVerifier } = yield* Effect.tryPromise({
-      try: () =>
-        startAuthorization(discovered.issuer, {
-          metadata: {
-            issuer: discovered.issuer,
-            authorization_endpoint: address.href,
-            token_endpoint: discovered.metadata.token_endpoint,
-            response_types_supported: ["code"],
-            code_challenge_methods_supported: ["S256"]
-          },
-          clientInformation: { client_id: client.id },
-          redirectUrl: redirect,
-          state,
-          ...(scope === undefined ? {} : { scope }),
-          ...(discovered.resource === undefined ? {} : { resource: discovered.resource })
-        }),
-      catch: (cause) => new Refused({ detail: `no login can be started: ${reasonOf(cause)}` })
-    })
+    const verifier = generateRandomCodeVerifier()
+    const parameters = {
+      response_type: "code",
+      client_id: client.id,
+      code_challenge: yield* Effect.promise(() => calculatePKCECodeChallenge(verifier)),
+      code_challenge_method: "S256",
+      redirect_uri: redirect,
+      state,
+      scope,
+      // OpenID Connect gives a refresh token only to whom the person has agreed anew.
+      prompt: scopes.covers(scope, "offline_access") ? "consent" : undefined,
+      resource: discovered.resource
+    }
+    for (const [name, value] of Object.entries(parameters)) {
+      if (value !== undefined) address.searchParams.set(name, value)
+    }
     const login: PendingLogin.PendingLogin = {
       ...common(request, client),
-      address: authorizationUrl.href,
+      address: address.href,
       until: now + PendingLogin.lifetime,
-      way: { _tag: "Browser", redirect, state: Redacted.make(state), verifier: Redacted.make(codeVerifier) }
+      way: { _tag: "Browser", redirect, state: Redacted.make(state), verifier: Redacted.make(verifier) }
     }
     return { login, listener }
   })
@@ -192,6 +196,18 @@ export const resume = (login: PendingLogin.PendingLogin): Effect.Effect<Waiting 
     return listener && { login, listener }
   })
 
+/** Why what the browser has brought is no answer of this authorization server, or one that grants nothing. */
+const notGranted = ({ metadata: { issuer } }: PendingLogin.PendingLogin, cause: unknown): Refused => {
+  if (!(cause instanceof AuthorizationResponseError)) {
+    return new Refused({
+      detail: `the answer to the login is not one of ${issuer}, and is not used: ${reasonOf(cause)}`
+    })
+  }
+  const { error, error_description: description } = cause
+  const said = description === undefined ? error : `${error}: ${description}`
+  return new Refused({ detail: `the login was not granted: ${quoted(said)}`, code: error })
+}
+
 /** Tokens for what the browser has brought. */
 const fromBrowser = (
   login: PendingLogin.PendingLogin,
@@ -200,24 +216,14 @@ const fromBrowser = (
   asker: TokenEndpoint.Asker
 ): Effect.Effect<TokenEndpoint.Tokens, Later | Refused> =>
   Effect.gen(function*() {
-    const { authorization_response_iss_parameter_supported: says, issuer } = login.metadata
-    const iss = parameters.get("iss")
-    // Before anything else in the answer is believed, its words of errors included.
-    if (iss === null ? says === true : iss !== issuer) {
-      return yield* new Refused({
-        detail: iss === null
-          ? `the answer to the login does not say that it is from ${issuer}, as it has to (iss), and is not used`
-          : `the answer to the login is from another authorization server than ${issuer}, and is not used`
-      })
-    }
-    const code = parameters.get("code")
-    if (code === null) {
-      const said = [parameters.get("error"), parameters.get("error_description")].filter((part) => part !== null)
-      return yield* new Refused({
-        detail: `the login was not granted${said.length === 0 ? "" : `: ${quoted(said.join(": "))}`}`,
-        code: parameters.get("error") ?? undefined
-      })
-    }
+    const { authorization_response_iss_parameter_supported: names, issuer } = login.metadata
+    const server = { issuer, authorization_response_iss_parameter_supported: names === true }
+    const answer = yield* Effect.try({
+      try: () => validateAuthResponse(server, { client_id: login.client.id }, parameters, Redacted.value(way.state)),
+      catch: (cause) => notGranted(login, cause)
+    })
+    const code = answer.get("code") ?? ""
+    if (code === "") return yield* new Refused({ detail: "the login was not granted" })
     return yield* TokenEndpoint.tokens(asker, {
       grant_type: "authorization_code",
       code,

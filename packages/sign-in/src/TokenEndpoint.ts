@@ -2,7 +2,6 @@
  * Tokens from an authorization server, by any grant.
  */
 import * as UserFile from "@mcp-lifeline/state/UserFile"
-import { createPrivateKeyJwtAuth } from "@modelcontextprotocol/sdk/client/auth-extensions.js"
 import { selectClientAuthMethod } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Effect, Either, Redacted, Schema } from "effect"
@@ -53,26 +52,23 @@ const read = (signingKey: SigningKey): Effect.Effect<string, Refused> =>
     ({ message }) => new Refused({ detail: `the private key ${signingKey.file} cannot be read: ${message}` })
   )
 
+/** What only a client with a key needs. */
+const loadClientAssertion = Effect.promise(() => import("./ClientAssertion.js"))
+
 /** Adds to a request who asks. */
 const authenticate = (
   { client, metadata, signingKey = client.signing }: Asker,
-  url: URL,
   headers: Headers,
   form: URLSearchParams
 ): Effect.Effect<void, Refused> =>
   Effect.gen(function*() {
     if (signingKey !== undefined) {
-      const sign = createPrivateKeyJwtAuth({
-        issuer: client.id,
-        subject: client.id,
-        privateKey: yield* read(signingKey),
-        alg: signingKey.algorithm,
-        audience: metadata.issuer
-      })
+      const { algorithm } = signingKey
+      const key = yield* read(signingKey)
+      const ClientAssertion = yield* loadClientAssertion
       return yield* Effect.tryPromise({
-        try: async () => await sign(headers, form, url, undefined),
-        catch: (cause) =>
-          new Refused({ detail: `the private key cannot sign with ${signingKey.algorithm}: ${reasonOf(cause)}` })
+        try: () => ClientAssertion.add(form, { algorithm, client: client.id, issuer: metadata.issuer, key }),
+        catch: (cause) => new Refused({ detail: `the private key cannot sign with ${algorithm}: ${reasonOf(cause)}` })
       })
     }
     const { authentication, id, secret } = client
@@ -99,7 +95,7 @@ export const post = (asker: Asker, url: URL, parameters: Readonly<Record<string,
     const headers = new Headers({ accept: "application/json", "content-type": "application/x-www-form-urlencoded" })
     const form = new URLSearchParams()
     for (const [name, value] of Object.entries(parameters)) if (value !== undefined) form.set(name, value)
-    yield* authenticate(asker, url, headers, form)
+    yield* authenticate(asker, headers, form)
     return yield* ask(asker.fetch, url, { method: "POST", headers, body: form })
   })
 

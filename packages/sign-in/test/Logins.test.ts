@@ -143,10 +143,10 @@ describe("a login that a person finishes", () => {
     Effect.gen(function*() {
       const promised = { authorization_response_iss_parameter_supported: true }
       const cases = [
-        [{}, { iss: "https://evil.example" }, "another authorization server"],
-        [{}, { iss: `${login}/` }, "another authorization server"],
-        [promised, {}, "does not say that it is from"],
-        [promised, { error: "access_denied", code: "" }, "does not say that it is from"]
+        [{}, { iss: "https://evil.example" }, "(issuer) response parameter value"],
+        [{}, { iss: `${login}/` }, "(issuer) response parameter value"],
+        [promised, {}, "(issuer) missing"],
+        [promised, { error: "access_denied", code: "" }, "(issuer) missing"]
       ] as const
       for (const [metadata, answer, said] of cases) {
         yield* Effect.scoped(Effect.gen(function*() {
@@ -163,6 +163,18 @@ describe("a login that a person finishes", () => {
         const { renew, signIn } = yield* make(network().authServer(login, promised), yield* Signer.folder)
         yield* renew
         expect((yield* comeBack(yield* addressOf(signIn), { code: "1", iss: login })).status).toBe(200)
+      }))
+      // What comes twice is refused, too: who reads the first of them would not see the other.
+      yield* Effect.scoped(Effect.gen(function*() {
+        const net = network()
+        const { renew, signIn } = yield* make(net, yield* Signer.folder)
+        yield* renew
+        const { searchParams } = new URL(yield* addressOf(signIn))
+        const state = searchParams.get("state")
+        const back = `${searchParams.get("redirect_uri")}?state=${state}&code=1&iss=${login}&iss=https://evil.example`
+        expect((yield* Effect.promise(() => fetch(back))).status).toBe(400)
+        yield* reaches(signIn, "Refused")
+        expect(net.to(`${login}/token`)).toEqual([])
       }))
     }))
 

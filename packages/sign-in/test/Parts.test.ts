@@ -44,6 +44,9 @@ describe("what a refusal says", () => {
     expect([other.scope, other.metadata]).toEqual([undefined, undefined])
     expect(read("Bearer resource_metadata=no-address").metadata).toBeUndefined()
     expect(read(undefined)).toEqual({ status: 401, scope: undefined, metadata: undefined })
+    const described =
+      `Bearer error_description="say \\"a\\", scope=b, resource_metadata=https://b.example", scope="c\\d"`
+    expect(read(described)).toMatchObject({ scope: "cd", metadata: undefined })
     expect(Challenge.read({ status: 403, challenge: "Bearer" }).status).toBe(403)
     expect(Challenge.none).toEqual({ status: 401, scope: undefined, metadata: undefined })
   })
