@@ -134,8 +134,8 @@ const Device = Schema.Struct({
   user_code: Schema.String,
   verification_uri: Schema.String,
   verification_uri_complete: Schema.optionalWith(Schema.String, { nullable: true }),
-  expires_in: Schema.Number,
-  interval: Schema.optionalWith(Schema.Number, { nullable: true })
+  expires_in: TokenEndpoint.Seconds,
+  interval: Schema.optionalWith(TokenEndpoint.Seconds, { nullable: true })
 })
 const decodeDevice = Schema.decodeUnknownEither(Device)
 

@@ -33,10 +33,13 @@ export interface Asker {
 
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { nullable: true })
 
+/** A number of seconds, which some servers write as a text. */
+export const Seconds = Schema.Union(Schema.Finite, Schema.compose(Schema.NumberFromString, Schema.Finite))
+
 const Response = Schema.Struct({
   access_token: Schema.String.pipe(Schema.minLength(1)),
   token_type: Schema.String,
-  expires_in: optional(Schema.Union(Schema.Number, Schema.NumberFromString)),
+  expires_in: optional(Seconds),
   refresh_token: optional(Schema.String),
   scope: optional(Schema.String)
 })
@@ -120,7 +123,7 @@ export const tokens = (
     const { access_token: access, expires_in: seconds, refresh_token: refresh, scope } = decoded.right
     return {
       access: Redacted.make(access),
-      refresh: refresh === undefined ? undefined : Redacted.make(refresh),
+      refresh: refresh === undefined || refresh === "" ? undefined : Redacted.make(refresh),
       scope,
       expiresAt: seconds === undefined ? undefined : (yield* Clock.currentTimeMillis) + seconds * 1000
     }
