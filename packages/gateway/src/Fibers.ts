@@ -2,13 +2,13 @@
  * The fibers that are begun outside of any other fiber: when a message, a request or an event of the operating system comes. They belong to
  * the scope in which they are made.
  */
-import { type Duration, Effect, type Fiber, FiberSet, type Scope } from "effect"
+import { Cause, type Duration, Effect, Exit, type Fiber, FiberSet, type Scope } from "effect"
 
 /** Begins fibers. */
 export interface Fibers {
   /** Begins in this step. */
   readonly fork: <A, E>(work: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
-  /** The same for who waits for the value. */
+  /** The same for who waits for the value, who waits for ever if the scope closes before: he is told otherwise that it is over. */
   readonly promise: <A, E>(work: Effect.Effect<A, E>) => Promise<A>
 }
 
@@ -19,5 +19,15 @@ export const make = (grace?: Duration.DurationInput): Effect.Effect<Fibers, neve
     if (grace !== undefined) {
       yield* Effect.addFinalizer(() => Effect.timeoutOption(Effect.interruptible(FiberSet.awaitEmpty(all)), grace))
     }
-    return { fork: yield* FiberSet.runtime(all)<never>(), promise: yield* FiberSet.runtimePromise(all)<never>() }
+    const fork = yield* FiberSet.runtime(all)<never>()
+    return {
+      fork,
+      promise: <A, E>(work: Effect.Effect<A, E>) =>
+        new Promise<A>((resolve, reject) =>
+          fork(work).addObserver((exit) => {
+            if (Exit.isSuccess(exit)) resolve(exit.value)
+            else if (!Cause.isInterruptedOnly(exit.cause)) reject(Cause.squash(exit.cause))
+          })
+        )
+    }
   })

@@ -1,7 +1,7 @@
 /**
  * What host and server are told of each other in the handshake. Pure.
  */
-import { type Introduction, ListChanges } from "@mcp-lifeline/protocol"
+import { type Answer, type Introduction, ListChanges } from "@mcp-lifeline/protocol"
 import type { ClientCapabilities, Implementation } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 
@@ -27,6 +27,11 @@ export const unknownServer = (name: string, protocolVersion: string, why?: strin
 export const announced = (said: Introduction): Introduction => ({
   ...said,
   capabilities: ListChanges.announcing(said.capabilities)
+})
+
+/** The answer to `initialize`. */
+export const introducing = ({ capabilities, instructions, protocolVersion, serverInfo }: Introduction): Answer => ({
+  result: { protocolVersion, capabilities, serverInfo, ...(instructions === undefined ? {} : { instructions }) }
 })
 
 const isText = (value: unknown): value is string => typeof value === "string"

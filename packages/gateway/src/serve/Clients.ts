@@ -108,7 +108,7 @@ export const make = (
       logging: {},
       completions: {}
     })
-    const introduction = (): Introduction => {
+    const introduced = (): Introduction => {
       const said = servers.servers().map(({ id }) => ({
         server: id,
         instructions: servers.introduction(id)?.instructions
@@ -121,17 +121,15 @@ export const make = (
         sessionId: undefined
       }
     }
+    const waited = Effect.timeoutOption(shared.ready, introductionWait)
+    const introduction = Effect.map(Effect.suspend(() => shared.isReady() ? Effect.void : waited), introduced)
 
     const context: GatewayContext = {
       fibers,
       operations,
       transport,
       servers,
-      isReady: shared.isReady,
-      ready: shared.ready,
-      introductionWait,
       introduction,
-      agreedVersion: (asked) => Initialize.versions.includes(asked) ? asked : Initialize.latestVersion,
       hasStatus,
       status,
       list,

@@ -26,7 +26,7 @@ import {
   pipeline,
   readable
 } from "../conversation/Handler.js"
-import { announced, type Client, clientOf, unknownServer } from "../conversation/introductions.js"
+import { announced, type Client, clientOf, introducing, unknownServer } from "../conversation/introductions.js"
 import type { Fibers } from "../Fibers.js"
 import { emptyList, type KnownServer, maxPages } from "./KnownServer.js"
 
@@ -284,13 +284,10 @@ export class Bridge {
       request.refuse(JsonRpcError.ourCode, said)
       return this.#options.onFailed(said)
     }
-    const { capabilities, instructions, protocolVersion, serverInfo } = announced(said)
     this.#isGuessed ||= this.#known?.introduction === undefined
     this.#told = said
-    this.#incoming.protocolVersion = protocolVersion
-    request.answer({
-      result: { protocolVersion, capabilities, serverInfo, ...(instructions === undefined ? {} : { instructions }) }
-    })
+    this.#incoming.protocolVersion = said.protocolVersion
+    request.answer(introducing(announced(said)))
   }
 
   // --- from the server

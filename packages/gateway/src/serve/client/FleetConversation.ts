@@ -5,11 +5,17 @@
 import type { Client, Conversation, Resumed } from "@mcp-lifeline/http-server/Conversation"
 import * as Translation from "@mcp-lifeline/http-server/translation"
 import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
-import { type ClientRequest, type Introduction, JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
+import {
+  type ClientRequest,
+  Initialize,
+  type Introduction,
+  JsonRpc,
+  JsonRpcError as Failure
+} from "@mcp-lifeline/protocol"
 import { isLevel } from "@mcp-lifeline/protocol/Level"
 import { lists as fields } from "@mcp-lifeline/protocol/listMethods"
 import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
-import { type Duration, Effect, Predicate } from "effect"
+import { Effect, Predicate } from "effect"
 import { ClientRelay, type Passed, type Resolved } from "../../conversation/ClientRelay.js"
 import { type Checked, invalidParams, methodNotFound } from "../../conversation/errors.js"
 import {
@@ -23,7 +29,7 @@ import {
   readable,
   type Step
 } from "../../conversation/Handler.js"
-import { type Client as Introduced, clientOf } from "../../conversation/introductions.js"
+import { type Client as Introduced, clientOf, introducing } from "../../conversation/introductions.js"
 import type { Fibers } from "../../Fibers.js"
 import type { Changing, Kind } from "../EncodedLists.js"
 import type { ClientServers } from "../pool/ClientServers.js"
@@ -41,16 +47,8 @@ const maxSubscriptions = 10_000
 export interface GatewayContext {
   readonly fibers: Fibers
   readonly servers: ServerPool
-  /** Whether the shared servers have been waited for at the start. */
-  readonly isReady: () => boolean
-  /** Ends when that is so: the first list of an early client waits for it. */
-  readonly ready: Effect.Effect<void>
-  /** How long the answer to `initialize` waits for that, so that it can have the servers' instructions. */
-  readonly introductionWait: Duration.DurationInput
-  /** What a client is told of us. */
-  readonly introduction: () => Introduction
-  /** The version that is spoken with a client that asks for one. */
-  readonly agreedVersion: (asked: string) => string
+  /** What a client is told of us, once the shared servers have been waited for at the start: it has their instructions. */
+  readonly introduction: Effect.Effect<Introduction>
   /** Whether clients are offered the status of the servers. */
   readonly hasStatus: () => boolean
   /** How the servers are that a client can use. */
@@ -149,9 +147,7 @@ export class FleetConversation implements Conversation {
   }
 
   introduce(): Promise<Introduction> {
-    const { fibers, introduction, isReady, introductionWait, ready } = this.#context
-    if (isReady()) return Promise.resolve(introduction())
-    return fibers.promise(Effect.timeoutOption(ready, introductionWait)).then(introduction)
+    return this.#context.fibers.promise(this.#context.introduction)
   }
 
   close(why: string): Promise<void> {
@@ -187,19 +183,17 @@ export class FleetConversation implements Conversation {
 
   #initialize(request: ClientRequest, said: Introduced): void {
     const { protocolVersion } = this.#introduce(said)
-    const { introduction, isReady, introductionWait, ready } = this.#context
-    const answer = (): void => {
-      const { capabilities, instructions, serverInfo } = introduction()
-      const said = { protocolVersion, capabilities, serverInfo }
-      request.answer({ result: instructions === undefined ? said : { ...said, instructions } })
-    }
-    if (isReady()) answer()
-    else this.#relay.after(request, Effect.timeoutOption(ready, introductionWait), answer)
+    this.#relay.after(
+      request,
+      this.#context.introduction,
+      (introduction) => request.answer(introducing({ ...introduction, protocolVersion }))
+    )
   }
 
   #introduce(client: Introduced): Introduced {
-    const { agreedVersion, operations, transport } = this.#context
-    const protocol = agreedVersion(client.protocolVersion)
+    const { operations, transport } = this.#context
+    const asked = client.protocolVersion
+    const protocol = Initialize.versions.includes(asked) ? asked : Initialize.latestVersion
     if (this.#client.isStateless !== true) this.#sessionEnded = operations.beginSession({ protocol, transport })
     return this.#introduced = { ...client, protocolVersion: protocol }
   }
