@@ -22,7 +22,6 @@ export {
   type Work,
   workOf
 } from "./relay/ClientRequest.js"
-export { Held } from "./relay/Held.js"
 export type { Introduction, Receiver } from "./relay/Incoming.js"
 export { Incoming } from "./relay/Incoming.js"
 export * as JsonRpcError from "./relay/JsonRpcError.js"

@@ -9,7 +9,6 @@ import {
   type Answer,
   ClientRequest,
   type Forwarded,
-  Held,
   JsonRpc,
   JsonRpcError as Failure,
   Meta,
@@ -58,7 +57,6 @@ export interface Options {
 export class ClientRelay {
   readonly #options: Options
   readonly #relay: Relay
-  readonly #held = new Held()
   /** What came after a notification that is just being sent. */
   #behind: Array<Said> | undefined
   /** The server that says what is being delivered. */
@@ -73,7 +71,7 @@ export class ClientRelay {
         onerror: (error) => this.#failed(Cause.die(error))
       },
       {
-        whenReady: this.#held.whenInitialized,
+        holds: true,
         errorOf: (cause) => {
           if (Cause.isDie(cause)) this.#failed(cause)
           return fromCause(cause)
@@ -113,7 +111,7 @@ export class ClientRelay {
 
   /** The client can be sent what servers say by themselves. */
   initialized(): void {
-    this.#held.release()
+    this.#relay.initialized()
   }
 
   /** Does what belongs to a request: where that breaks, the request is answered so, and nothing else is touched. */

@@ -4,7 +4,7 @@
  */
 import { ConnectError as CoreConnectError } from "@mcp-lifeline/core"
 import type { Introduction, JsonRpcError } from "@mcp-lifeline/protocol"
-import { ClientRequests, deliver, Held, ListChanges, Relay } from "@mcp-lifeline/protocol"
+import { ClientRequests, deliver, ListChanges, Relay } from "@mcp-lifeline/protocol"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
   InitializeRequest,
@@ -54,7 +54,6 @@ export class RelayTransport implements SupervisedTransport {
   #agreed: string | undefined
   /** The server came back with another protocol version. */
   #changed: ConnectError | undefined
-  readonly #held = new Held()
   #closing: Promise<void> | undefined
   #ended = false
 
@@ -63,7 +62,7 @@ export class RelayTransport implements SupervisedTransport {
     this.#name = name
     this.#options = options
     this.#prepared = prepared
-    this.#relay = new Relay(name, this, { whenReady: this.#held.whenInitialized })
+    this.#relay = new Relay(name, this, { holds: true })
     if (policyOf(this.#name, this.#prepared).lifecycle.disabled) {
       throw new ConfigError({
         backend: this.#name,
@@ -145,7 +144,7 @@ export class RelayTransport implements SupervisedTransport {
   #notification(notification: JSONRPCNotification): void {
     switch (notification.method) {
       case "notifications/initialized":
-        return this.#held.release()
+        return this.#relay.initialized()
       case "notifications/cancelled":
         return void this.#requests.cancel(notification)
       default: {

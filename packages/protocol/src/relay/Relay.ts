@@ -29,6 +29,9 @@ export const deliver = (client: Pick<Transport, "onerror" | "onmessage">, messag
   }
 }
 
+/** How many messages wait for a client at most. */
+const backlog = 1000
+
 /** The params of a message, if it has any. */
 const withParams = <P>(params: P | undefined): { readonly params?: P } => params === undefined ? {} : { params }
 
@@ -92,8 +95,8 @@ export const asItComes = { safeParse: (data: unknown) => ({ success: true, data 
 
 /** How messages are passed on. */
 export interface Options {
-  /** Calls back when the client may get messages that the server sends by itself. Default: at once. */
-  readonly whenReady?: ((deliver: () => void) => void) | undefined
+  /** Whether messages that the server sends by itself wait until the client is initialized, at most the last thousand. Default: they do not. */
+  readonly holds?: boolean | undefined
   /** Makes the error for a request that has failed. */
   readonly errorOf?: ErrorOf | undefined
 }
@@ -118,7 +121,8 @@ export interface Forwarded {
 export class Relay {
   readonly #name: string
   readonly #client: Pick<Transport, "onerror" | "onmessage">
-  readonly #whenReady: (deliver: () => void) => void
+  /** Messages that wait until the client is initialized. */
+  #held: Array<() => void> | undefined
   readonly #errorOf: ErrorOf
   /** The methods that the client has requested. */
   readonly methods = new Set<string>()
@@ -135,7 +139,7 @@ export class Relay {
   constructor(name: string, client: Pick<Transport, "onerror" | "onmessage">, options: Options = {}) {
     this.#name = name
     this.#client = client
-    this.#whenReady = options.whenReady ?? ((deliver) => deliver())
+    this.#held = options.holds === true ? [] : undefined
     this.#errorOf = options.errorOf ?? errorOfClosed
   }
 
@@ -260,6 +264,20 @@ export class Relay {
         this.deliver({ jsonrpc: "2.0", id, method, ...withParams(params) })
       })
     })
+  }
+
+  /** Delivers a message now, or when the client is initialized. */
+  #whenReady(deliver: () => void): void {
+    if (this.#held === undefined) return deliver()
+    this.#held.push(deliver)
+    if (this.#held.length > backlog) this.#held.shift()
+  }
+
+  /** The client has sent `notifications/initialized`. */
+  initialized(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const deliver of held) deliver()
   }
 
   /** Passes on a notification of the server. */
