@@ -64,12 +64,12 @@ play("HTTP: sign-in and credentials", {
   }),
   "401 with OAuth, and a person has to log in": { file: "WrapUrl", title: "[A3] a login is told with its address" },
   "the metadata of a server name an address of this machine or of a private network, and the server is not there": {
-    file: "sign-in/Trust",
+    file: "../../sign-in/test/Trust",
     title: "[X2] none of a server that is elsewhere leads to this machine"
   },
   "the metadata of a server name another authorization server than `--client-issuer`, or a secret has no `--client-issuer`":
     {
-      file: "sign-in/Trust",
+      file: "../../sign-in/test/Trust",
       title: "[X2] a secret or a key for nobody in particular is sent to nobody"
     },
   "the authorization server no longer knows the refresh token or the client": signedIn(

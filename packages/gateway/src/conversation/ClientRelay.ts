@@ -53,6 +53,8 @@ export interface Options {
   readonly door: () => Advice.Door
 }
 
+const withoutType = ({ resultType: _, ...result }: Result): Result => result
+
 /** Hands on messages between one client and its servers. */
 export class ClientRelay {
   readonly #options: Options
@@ -223,8 +225,7 @@ export class ClientRelay {
     if (!isReadable(answer.result)) return request.answer({ error: unreadableResult(request.method) })
     const result = Meta.passedOn(answer.result)
     if (!Translation.isInputRequired(result)) {
-      const { resultType: _, ...whole } = result
-      const said = result["resultType"] === undefined ? result : whole
+      const said = result["resultType"] === undefined ? result : withoutType(result)
       return request.answer({ result: passed.arrived?.(said) ?? said })
     }
     if (this.#options.client.isStateless === true) request.answer({ result })
