@@ -53,7 +53,12 @@ export interface Options {
   readonly door: () => Advice.Door
 }
 
-const withoutType = ({ resultType: _, ...result }: Result): Result => result
+/** Returns the same object if it has no type: to copy it takes longer than all else here. */
+const withoutType = (result: Result): Result => {
+  if (result["resultType"] === undefined) return result
+  const { resultType: _, ...rest } = result
+  return rest
+}
 
 /** Hands on messages between one client and its servers. */
 export class ClientRelay {
@@ -225,7 +230,7 @@ export class ClientRelay {
     if (!isReadable(answer.result)) return request.answer({ error: unreadableResult(request.method) })
     const result = Meta.passedOn(answer.result)
     if (!Translation.isInputRequired(result)) {
-      const said = result["resultType"] === undefined ? result : withoutType(result)
+      const said = withoutType(result)
       return request.answer({ result: passed.arrived?.(said) ?? said })
     }
     if (this.#options.client.isStateless === true) request.answer({ result })
