@@ -36,8 +36,14 @@ describe("the assertion of a client", () => {
     "[A1] is signed with %s by a key in PEM or a JWK, and is one that servers take",
     async (algorithm, { privateKey, publicKey }, hash, more) => {
       const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString()
-      const jwk = JSON.stringify({ ...privateKey.export({ format: "jwk" }), kid: "one" })
-      for (const [text, header] of [[pem, { alg: algorithm }], [jwk, { alg: algorithm, kid: "one" }]] as const) {
+      const jwk = (kid: unknown) => `\n${JSON.stringify({ ...privateKey.export({ format: "jwk" }), kid })}`
+      const texts = [
+        [pem, { alg: algorithm }],
+        [jwk("one"), { alg: algorithm, kid: "one" }],
+        [jwk(undefined), { alg: algorithm }],
+        [jwk(1), { alg: algorithm }]
+      ] as const
+      for (const [text, header] of texts) {
         const form = await add(text, algorithm)
         expect(form.get("client_assertion_type")).toBe("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
         const [head = "", body = "", signature = ""] = form.get("client_assertion")?.split(".") ?? []
@@ -59,20 +65,19 @@ describe("the assertion of a client", () => {
 
   it("[A1] is not made with what is no key for the algorithm, and errors show nothing of it", async () => {
     const pem = p256.privateKey.export({ type: "pkcs8", format: "pem" }).toString()
+    const noKey = "it is neither PEM nor a JWK of a private key"
     const cases = [
-      [`{"kty":"EC","d":"do not show this`, "ES256"],
-      [`{"kty":"EC","d":"do not show this"}`, "ES256"],
-      ["do not show this", "ES256"],
-      [p256.publicKey.export({ type: "spki", format: "pem" }).toString(), "ES256"],
-      [pem, "RS256"],
-      [pem, "ES384"],
-      [pem, "none"],
-      [pem, "HS256"]
+      [`{"kty":"EC","d":"do not show this`, "ES256", noKey],
+      [`{"kty":"EC","d":"do not show this"}`, "ES256", noKey],
+      ["do not show this", "ES256", noKey],
+      [p256.publicKey.export({ type: "spki", format: "pem" }).toString(), "ES256", noKey],
+      ...["none", "HS256", "ES2567", "XES256", "ed25519"].map((one) =>
+        [pem, one, "the algorithm is not supported"] as const
+      )
     ] as const
-    for (const [text, algorithm] of cases) {
-      const error = await add(text, algorithm).then(() => undefined, (cause: unknown) => cause)
-      expect(error).toBeInstanceOf(Error)
-      expect(String(error)).not.toContain("show")
+    for (const [text, algorithm, message] of cases) {
+      await expect(add(text, algorithm)).rejects.toThrow(new Error(message))
     }
+    for (const algorithm of ["RS256", "ES384", "EdDSA"]) await expect(add(pem, algorithm)).rejects.toThrow()
   })
 })
