@@ -1,6 +1,6 @@
 /**
- * The body of a request: read within a bound, and parsed once. A body that is refused is still looked through for the id of its
- * request, so that the refusal answers it.
+ * Reads the body of a request within a limit, and parses it once. Searches even a refused body for the id of its request, so that the refusal
+ * can answer it.
  */
 import { Nesting } from "@mcp-lifeline/core/internal"
 import { IdScanner, JsonRpc, Pieces } from "@mcp-lifeline/protocol"
@@ -8,27 +8,27 @@ import type { IncomingMessage } from "node:http"
 import type { Refusal } from "./Refusal.js"
 import type { Shares } from "./Shares.js"
 
-/** A body that is not taken. */
+/** A refused body. */
 export interface Refused {
   readonly _tag: "Refused"
   readonly refusal: Refusal
 }
 
-/** What became of reading. */
+/** The result of reading. */
 export type Body = { readonly _tag: "Json"; readonly value: unknown } | Refused
 
-/** The same of a body that is not parsed yet. */
+/** The result of reading without parsing. */
 export type Whole = { readonly _tag: "Whole"; readonly bytes: Buffer } | Refused
 
-/** How much of a body that is too large is looked through for its id, as a multiple of the bound. */
-const searched = 4
-/** How much of a body that nobody wants is, in bytes. */
-const skimmed = 256 * 1024
+/** How much of a too large body is searched for its id, as a multiple of the limit. */
+const searchedFactor = 4
+/** How much of a body is searched that is refused before it is read, in bytes. */
+const searchedBytes = 256 * 1024
 
 const quote = 0x22
 const backslash = 0x5C
 
-/** Whether a JSON text has more levels of arrays and objects than so many. */
+/** Whether a JSON text has more than `levels` levels of arrays and objects. */
 const isDeeper = (text: Uint8Array, levels: number): boolean => {
   let depth = 0
   for (let i = 0; i < text.length; i++) {
@@ -64,20 +64,20 @@ const parse = (bytes: Buffer): Body => {
   }
 }
 
-/** What of the memory for bodies one client may use. */
+/** The memory for bodies that one client may use. */
 export interface Room {
-  /** Takes so many bytes more; says whether there were as many. */
+  /** Takes this many bytes more, if there are as many; returns whether there were. */
   readonly take: (bytes: number) => boolean
   readonly release: (bytes: number) => void
 }
 
-/** A client's room, of which all clients have a share; who is in no session is known by where it comes from, and by what it says it is. */
-export const roomIn = (shares: Shares, { headers, socket }: IncomingMessage, session?: string): Room => {
+/** A client's share of the memory for bodies. Without a session, a client is known by its address and its user agent. */
+export const roomFor = (shares: Shares, { headers, socket }: IncomingMessage, session?: string): Room => {
   const client = session ?? `${socket.remoteAddress} ${String(headers["user-agent"]).slice(0, 200)}`
   return { take: (bytes) => shares.take(client, bytes), release: (bytes) => shares.release(client, bytes) }
 }
 
-/** So much of each body is not counted, so that a small request is read whoever else sends large ones; connections are limited. */
+/** These first bytes of each body do not count, so that small requests always have room. Connections are limited, so this is, too. */
 const uncounted = 16 * 1024
 
 const crowded: Refusal = {
@@ -87,7 +87,7 @@ const crowded: Refusal = {
   headers: { "Retry-After": "1" }
 }
 
-/** Calls back with a refusal that answers the request, once its id is found or not; not at all where the client goes away before. */
+/** Reads on for the id of the request, and calls `done` with the refusal. Calls nothing if the client disconnects before. */
 const answerWith = (
   request: IncomingMessage,
   refusal: Refusal,
@@ -111,13 +111,13 @@ const answerWith = (
   request.on("error", () => undefined)
 }
 
-/** Reads of a body only what it takes to answer the request with a refusal, and keeps nothing. */
+/** Reads only as much of a body as it takes to answer the request with a refusal, and keeps nothing. */
 export const skim = (request: IncomingMessage, refusal: Refusal, done: (body: Refused) => void): void =>
-  answerWith(request, refusal, { maxBytes: skimmed, scanner: new IdScanner() }, done)
+  answerWith(request, refusal, { maxBytes: searchedBytes, scanner: new IdScanner() }, done)
 
 /**
- * Reads the body, which is not nested too deeply if it is JSON, and calls back once; not at all where the client goes away before its end.
- * `room`: for what is kept meanwhile.
+ * Reads the body, and refuses JSON that is nested too deeply. Calls `done` once, or never if the client disconnects before the end. `room`
+ * limits what is kept meanwhile.
  */
 export const readBytes = (
   request: IncomingMessage,
@@ -128,7 +128,6 @@ export const readBytes = (
   const chunks = new Pieces()
   let length = 0
   let counted = 0
-  /** Nothing is kept any more. */
   const stop = (): void => {
     request.off("data", take)
     request.off("end", end)
@@ -155,7 +154,7 @@ export const readBytes = (
     stop()
     const scanner = idIn(chunks)
     chunks.clear()
-    answerWith(request, refusal, { maxBytes: maxBytes * searched - length, scanner }, done)
+    answerWith(request, refusal, { maxBytes: maxBytes * searchedFactor - length, scanner }, done)
   }
   const end = (): void => {
     stop()
@@ -167,6 +166,6 @@ export const readBytes = (
   request.on("error", () => undefined)
 }
 
-/** The same with the body parsed. */
+/** Reads and parses the body, like `readBytes`. */
 export const read = (request: IncomingMessage, maxBytes: number, done: (body: Body) => void, room?: Room): void =>
   readBytes(request, maxBytes, (body) => done(body._tag === "Whole" ? parse(body.bytes) : body), room)

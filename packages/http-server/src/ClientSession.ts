@@ -1,5 +1,5 @@
 /**
- * One session of a client: its conversation, the requests that are open, and the streams on which it is told things.
+ * One session of a client over HTTP: its conversation, its open requests, and its streams.
  */
 import { type Answer, type ClientRequest, ClientRequests, JsonRpc, responseOf } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -12,55 +12,55 @@ import * as messages from "./messages.js"
 import type { Refusal } from "./Refusal.js"
 import { SseWriter } from "./SseWriter.js"
 
-/** How a session is made. */
+/** How to make a session. */
 export interface Options {
   readonly begin: Begin
   readonly budget: EventBudget
   /** Requests that may be open at once. */
   readonly maxCalls: number
   readonly onError: (error: unknown) => void
-  /** Called before so many servers are started for this session; says whether there is room for them. */
-  readonly onServers: (count: number) => boolean
+  /** Called before `count` servers start for this session alone; returns whether there is room for them. */
+  readonly startsServers: (count: number) => boolean
   /** Resolves when the settings are on disk, or cannot be written. */
   readonly onSettings: (settings: ClientSettings) => Promise<void>
-  /** Takes the result of `initialize`; gives the session's id. `isKept`: if the id needs a record on disk, it is valid from then on. */
-  readonly onIntroduced: (
+  /** Takes the result of `initialize`; returns the session's id. If the id needs a record on disk, `saved` resolves when that is written. */
+  readonly onInitialized: (
     result: Readonly<Record<string, unknown>>
-  ) => { readonly id: string; readonly isKept?: Promise<void> | undefined }
-  /** Where the session goes on: what the client has said before, and the lists that may have changed since. */
+  ) => { readonly id: string; readonly saved?: Promise<void> | undefined }
+  /** For a session that resumes: what the client sent before, and the lists that may have changed since. */
   readonly resumed?: (Resumed & { readonly version: string; readonly lists: ReadonlyArray<string> }) | undefined
 }
 
-/** From this version on clients understand an event without data. */
+/** From this version on, clients understand an event without data. */
 const primingVersion = "2025-11-25"
-/** Streams whose last event has been said are kept so long for a client that comes back, in milliseconds. */
-const keptFor = 5 * 60 * 1000
-/** So many of them. */
+/** How long an ended stream is kept for a client that comes back, in milliseconds. */
+const streamKeptFor = 5 * 60 * 1000
+/** How many streams a session keeps. */
 const maxStreams = 100
-/** Of so many more it is known which event was the last. */
-const maxForgotten = 1000
+/** Of how many forgotten streams the session remembers the last event. */
+const maxForgottenStreams = 1000
 
-/** Carries the messages between a client and its conversation. */
+/** Carries messages between a client and its conversation. */
 export class ClientSession implements Client {
   readonly #options: Options
   readonly #conversation: Conversation
   readonly requests = new ClientRequests()
-  /** The streams of requests, by number. */
+  /** The streams that answer requests, by number. */
   readonly #streams = new Map<number, SseWriter>()
-  /** The last event of each stream that is forgotten, by number: a client that has read it misses nothing. */
+  /** The last event of each forgotten stream, by number: a client that has read it misses nothing. */
   readonly #lastEvents = new Map<number, number>()
-  /** The stream of what is about no request. */
-  readonly #own: SseWriter
-  /** Ids of events are of this process. */
+  /** The stream for messages that belong to no request. */
+  readonly #sessionStream: SseWriter
+  /** Marks event ids as those of this session in this process. */
   readonly #epoch = randomBytes(6).toString("hex")
   #streamCount = 0
-  /** What the answer to `initialize` gave as the session's id. */
+  /** Set once `initialize` is answered with a result. */
   #id: string | undefined
   #version = primingVersion
-  /** Notifications for a client that may have missed something: told on the first stream that it opens. */
-  #news: ReadonlyArray<JSONRPCNotification> = []
+  /** List changes that a resumed client may have missed; sent on the first stream that it opens. */
+  #pendingListChanges: ReadonlyArray<JSONRPCNotification> = []
   #isClosed = false
-  /** When it was used last, by `performance.now`. */
+  /** When the session was last used, by `performance.now`. */
   usedAt = performance.now()
 
   constructor(options: Options) {
@@ -68,36 +68,40 @@ export class ClientSession implements Client {
     const { resumed } = options
     if (resumed !== undefined) {
       this.#version = resumed.version
-      this.#news = resumed.lists.map((list) => ({ jsonrpc: "2.0", method: `notifications/${list}/list_changed` }))
+      this.#pendingListChanges = resumed.lists.map((list) => ({
+        jsonrpc: "2.0",
+        method: `notifications/${list}/list_changed`
+      }))
     }
-    this.#own = this.#stream("0")
+    this.#sessionStream = this.#makeStream("0")
     this.#conversation = options.begin({
       requests: this.requests,
       write: (message) => this.write(message),
       saveSettings: (settings) => this.saveSettings(settings),
-      startsServers: (count) => options.onServers(count)
+      startsServers: (count) => options.startsServers(count)
     }, resumed)
   }
 
   /** Whether a request or a stream is open. */
   get isBusy(): boolean {
-    return this.requests.size > 0 || this.#own.hasReader || [...this.#streams.values()].some((one) => one.hasReader)
+    return this.requests.size > 0 || this.#sessionStream.hasReader ||
+      [...this.#streams.values()].some((stream) => stream.hasReader)
   }
 
-  /** The version of the protocol that was agreed on. */
+  /** The negotiated version of the protocol. */
   get version(): string {
     return this.#version
   }
 
   // --- from the client
 
-  /** The first request; calls back with the session's id where it was answered with a result. */
+  /** Takes the first request. Calls `done` with the session's id, or with `undefined` if `initialize` failed. */
   initialize(request: JSONRPCRequest, response: ServerResponse, done: (id: string | undefined) => void): void {
     const exchange = new Exchange({
       response,
       ids: [request.id],
       isBatch: false,
-      makeStream: () => this.#own,
+      makeStream: () => this.#sessionStream,
       headers: () => this.#id === undefined ? {} : { "Mcp-Session-Id": this.#id },
       streams: "never",
       onOver: () => done(this.#id),
@@ -105,14 +109,14 @@ export class ClientSession implements Client {
     })
     this.#request(this.requests.open(request, {
       say: (request, message) => exchange.say(request, message),
-      answer: (request, answer) => this.#introduced(request, answer, exchange)
+      answer: (request, answer) => this.#answerInitialize(request, answer, exchange)
     }))
   }
 
-  /** Takes what came in one POST; or says why not. */
+  /** Takes the messages of one POST, or returns why it refuses them. */
   post(received: ReadonlyArray<JSONRPCMessage>, isBatch: boolean, response: ServerResponse): Refusal | undefined {
     const ids = received.filter(JsonRpc.isRequest).map(({ id }) => id)
-    const refusal = this.#refusal(ids)
+    const refusal = this.#checkRequests(ids)
     if (refusal !== undefined) return refusal
     if (ids.length === 0) {
       for (const message of received) this.#receive(message)
@@ -126,11 +130,11 @@ export class ClientSession implements Client {
       makeStream: () => this.#newStream(ids),
       onError: this.#options.onError
     })
-    // All are open before the first one is worked on: none of them ends the exchange for the others.
+    // All requests are open before the first is handled: an immediate answer must not end the exchange of the others.
     const requests = new Map(
       received.filter(JsonRpc.isRequest).map((message) => [message, this.requests.open(message, exchange)])
     )
-    for (const news of this.#takeNews()) exchange.say(undefined, news)
+    for (const notification of this.#takePendingListChanges()) exchange.say(undefined, notification)
     for (const message of received) {
       const request = requests.get(message as JSONRPCRequest)
       if (request === undefined) this.#receive(message)
@@ -139,7 +143,7 @@ export class ClientSession implements Client {
     return undefined
   }
 
-  #refusal(ids: ReadonlyArray<RequestId>): Refusal | undefined {
+  #checkRequests(ids: ReadonlyArray<RequestId>): Refusal | undefined {
     const [id] = ids
     if (this.requests.size + ids.length > this.#options.maxCalls) {
       const message = `The session has ${this.requests.size} requests that are not answered yet, the maximum`
@@ -151,7 +155,7 @@ export class ClientSession implements Client {
     return { status: 400, code: JsonRpc.invalidRequest, message, id: used, isRead: true }
   }
 
-  /** A GET: the stream of the session, or another one from where the client has read it. */
+  /** Answers a GET: with the session's own stream, or with the stream that `lastEventId` names, from that event on. */
   listen(response: ServerResponse, lastEventId: string | undefined): void {
     const [epoch, key = "", event] = (lastEventId ?? "").split(".")
     const [number = "", ids = ""] = key.split("~")
@@ -159,25 +163,30 @@ export class ClientSession implements Client {
     const isOurs = epoch === this.#epoch && Number.isSafeInteger(after)
     const stream = isOurs ? this.#streams.get(Number(number)) : undefined
     if (stream !== undefined) return stream.attach(response, after)
-    // The official Client comes back even if it has the answer, where that is an error.
+    // The official Client comes back even if it has the answer and that is an error.
     const hasAll = isOurs && after >= (this.#lastEvents.get(Number(number)) ?? Number.POSITIVE_INFINITY)
-    // A stream of requests that an earlier process had, or that is forgotten: nobody else will answer them.
+    // The stream is forgotten, or was of an earlier process: nothing else will answer its requests.
     if (key.includes("~")) return this.#answerLost(hasAll ? [] : messages.decodeIds(ids), response)
-    this.#own.attach(response, isOurs && number === "0" ? after : undefined)
-    for (const news of this.#takeNews()) this.write(news)
+    this.#sessionStream.attach(response, isOurs && number === "0" ? after : undefined)
+    for (const notification of this.#takePendingListChanges()) this.write(notification)
   }
 
   #answerLost(ids: ReadonlyArray<RequestId>, response: ServerResponse): void {
-    const stream = new SseWriter({ budget: this.#options.budget, client: this, headers: {}, primes: () => false })
+    const stream = new SseWriter({
+      budget: this.#options.budget,
+      client: this,
+      headers: {},
+      sendsPrimingEvent: () => false
+    })
     stream.attach(response)
-    for (const id of ids) stream.say(messages.lostAnswer(id), { answers: id })
+    for (const id of ids) stream.send(messages.lostAnswer(id), { answers: id })
     stream.end()
   }
 
-  #takeNews(): ReadonlyArray<JSONRPCNotification> {
-    const news = this.#news
-    this.#news = []
-    return news
+  #takePendingListChanges(): ReadonlyArray<JSONRPCNotification> {
+    const pending = this.#pendingListChanges
+    this.#pendingListChanges = []
+    return pending
   }
 
   #request(request: ClientRequest): void {
@@ -206,66 +215,65 @@ export class ClientSession implements Client {
   write(message: JSONRPCNotification | JSONRPCRequest): void {
     const text = messages.encode(message)
     if (text === undefined) return this.#options.onError(messages.unwritable(message))
-    this.#own.say(text, messages.kindOf(message))
+    this.#sessionStream.send(text, messages.kindOf(message))
   }
 
   saveSettings(settings: ClientSettings): Promise<void> {
     return this.#options.onSettings(settings)
   }
 
-  /** Answers `initialize`. */
-  #introduced(request: ClientRequest, answer: Answer, exchange: Exchange): void {
+  #answerInitialize(request: ClientRequest, answer: Answer, exchange: Exchange): void {
     const response = responseOf(request.id, answer)
     if ("error" in response) return exchange.answer(request, answer)
     const { result } = response
     const version = result["protocolVersion"]
     if (typeof version === "string") this.#version = version
-    const { id, isKept } = this.#options.onIntroduced(result)
+    const { id, saved } = this.#options.onInitialized(result)
     this.#id = id
-    if (isKept === undefined) exchange.answer(request, answer)
-    else void isKept.then(() => exchange.answer(request, answer))
+    if (saved === undefined) exchange.answer(request, answer)
+    else void saved.then(() => exchange.answer(request, answer))
   }
 
   // --- its streams
 
-  #stream(key: string): SseWriter {
+  #makeStream(key: string): SseWriter {
     return new SseWriter({
       name: `${this.#epoch}.${key}.`,
       budget: this.#options.budget,
       client: this,
       headers: {},
-      primes: () => this.#version >= primingVersion
+      sendsPrimingEvent: () => this.#version >= primingVersion
     })
   }
 
   #newStream(ids: ReadonlyArray<RequestId>): SseWriter {
-    const stream = this.#stream(`${++this.#streamCount}~${messages.encodeIds(ids)}`)
+    const stream = this.#makeStream(`${++this.#streamCount}~${messages.encodeIds(ids)}`)
     this.#streams.set(this.#streamCount, stream)
     for (const [number, one] of this.#streams) {
       if (this.#streams.size <= maxStreams) break
-      if (one.overAt !== undefined) this.#forget(number, one)
+      if (one.endedAt !== undefined) this.#forgetStream(number, one)
     }
     return stream
   }
 
-  #forget(number: number, stream: SseWriter): void {
+  #forgetStream(number: number, stream: SseWriter): void {
     this.#streams.delete(number)
-    this.#lastEvents.set(number, stream.last)
+    this.#lastEvents.set(number, stream.lastEvent)
     const [oldest] = this.#lastEvents.keys()
-    if (this.#lastEvents.size > maxForgotten && oldest !== undefined) this.#lastEvents.delete(oldest)
+    if (this.#lastEvents.size > maxForgottenStreams && oldest !== undefined) this.#lastEvents.delete(oldest)
     stream.close()
   }
 
-  /** Called now and then: shows that streams live, and forgets those that nobody came back to. */
+  /** Called at intervals: sends keepalives, and forgets ended streams that no client came back to. */
   tick(now: number): void {
-    this.#own.tick()
+    this.#sessionStream.tick()
     for (const [number, stream] of this.#streams) {
-      if (stream.overAt !== undefined && now - stream.overAt > keptFor) this.#forget(number, stream)
+      if (stream.endedAt !== undefined && now - stream.endedAt > streamKeptFor) this.#forgetStream(number, stream)
       else stream.tick()
     }
   }
 
-  /** Ends the conversation; what is open then is answered with an error. */
+  /** Ends the conversation; open requests get an error as their answer. */
   async close(reason: string): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -277,10 +285,10 @@ export class ClientSession implements Client {
       this.#options.onError(error)
     }
     for (const [number, stream] of this.#streams) {
-      // The answer of a call that just ended is still sent to who reads.
+      // A connected reader still gets the answer of a call that has just ended.
       if (stream.isWaiting && stream.hasReader) stream.end()
-      else this.#forget(number, stream)
+      else this.#forgetStream(number, stream)
     }
-    this.#own.close()
+    this.#sessionStream.close()
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The sessions of the clients of one endpoint, limited in number. If a session is not in memory, it is restored from its id.
+ * The sessions of one endpoint, limited in number. A session that is not in memory is restored from its id.
  */
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
@@ -18,23 +18,23 @@ export interface Limits {
   /** Bytes in the body of a request. Default 16 MiB. */
   readonly maxBodyBytes?: number | undefined
   /**
-   * Servers that run for single clients, of all clients together. For one more, those of the session end that has been unused for the
-   * longest time; one session alone may always have its own. Asked each time that servers are needed. Default 128.
+   * Servers that run for single clients, of all clients together. To make room, the least recently used session loses its servers; one
+   * session alone may always have its own. Called each time that servers are needed. Default 128.
    */
   readonly maxOwnServers?: (() => number | undefined) | undefined
-  /** Bytes that are kept of the bodies of all requests while they are read; a client alone may have half. Default 64 MiB. */
+  /** Bytes of all request bodies that are being read; a client alone may use half. Default 64 MiB. */
   readonly maxBodiesBytes?: number | undefined
-  /** Unanswered requests of one session, or of a client without sessions as long as it is alone. Default 1,000. */
+  /** Unanswered requests of one session, or of a client without sessions while it is the only one. Default 1,000. */
   readonly maxCalls?: number | undefined
   /** Bytes of events that all streams together keep for clients that resume them. Default 64 MiB. */
   readonly maxKeptBytes?: number | undefined
 }
 
-/** How sessions are made. */
+/** How to make sessions. */
 export interface Options {
   readonly begin: Begin
   readonly seal: Seal
-  /** What does not fit into ids. */
+  /** Stores what does not fit into ids. */
   readonly records: SessionRecords.SessionRecords
   readonly limits: { readonly [K in Exclude<keyof Limits, "maxOwnServers">]-?: number } & {
     readonly maxOwnServers: () => number
@@ -42,20 +42,20 @@ export interface Options {
   readonly onError: (error: unknown) => void
 }
 
-/** A session that has not been used for this long leaves the memory, in milliseconds; its id stays valid. */
-const idle = 24 * 60 * 60 * 1000
+/** A session that is unused for this long leaves the memory, in milliseconds; its id stays valid. */
+const idleTime = 24 * 60 * 60 * 1000
 /** The same for a session for which servers run. */
 export const idleWithServers = 30 * 60 * 1000
 /** The shortest time between two writes of a session's last use, in milliseconds. */
-const writtenEach = 24 * 60 * 60 * 1000
+const lastUseWrittenEvery = 24 * 60 * 60 * 1000
 /** Params of `initialize` that are longer than this in bytes, as JSON, are stored beside the id instead of in it. */
-const maxInId = 3000
+const maxBytesInId = 3000
 /** Longer ones are refused, because each session keeps its own, in memory and on disk. */
-const maxInitialize = 256 * 1024
+const maxInitializeBytes = 256 * 1024
 
 const lists = ["tools", "prompts", "resources"] as const
 
-const promised = (result: Readonly<Record<string, unknown>>): ReadonlyArray<string> => {
+const announcedLists = (result: Readonly<Record<string, unknown>>): ReadonlyArray<string> => {
   const { capabilities } = result
   if (!Predicate.isRecord(capabilities)) return []
   return lists.filter((list) => {
@@ -64,12 +64,16 @@ const promised = (result: Readonly<Record<string, unknown>>): ReadonlyArray<stri
   })
 }
 
-/** There is no session of this id, for this client. */
-export const unknown: Refusal = { status: 404, code: -32_001, message: "Session not found: initialize a new one" }
+/** The answer if no session has this id, or if it belongs to another client. */
+export const sessionNotFound: Refusal = {
+  status: 404,
+  code: -32_001,
+  message: "Session not found: initialize a new one"
+}
 
 const nowInSeconds = (): number => Math.floor(Date.now() / 1000)
 
-/** What is used for one session beside memory. */
+/** What a session uses besides memory. */
 interface Usage {
   /** Servers that run for it alone. */
   servers: number
@@ -89,7 +93,7 @@ interface Entry {
 export class ClientSessions {
   readonly #options: Options
   readonly #budget: EventBudget
-  /** In the order of last use. */
+  /** Least recently used first. */
   readonly #entries = new Map<string, Entry>()
   /** Sessions that are being restored. */
   readonly #resuming = new Map<string, Promise<Entry | Refusal>>()
@@ -106,63 +110,63 @@ export class ClientSessions {
     return this.#entries.size
   }
 
-  /** Begins a session with its first request, or returns why it cannot. `tokenHash`: a hash of the client's token. */
+  /** Begins a session with its first request, or returns why it cannot. */
   begin(request: JSONRPCRequest, tokenHash: string, response: ServerResponse): Refusal | undefined {
     const initialize = request.params ?? {}
     const length = Buffer.byteLength(JSON.stringify(initialize))
-    if (length > maxInitialize) {
-      const message = `The params of initialize are longer than ${maxInitialize} bytes, the maximum`
+    if (length > maxInitializeBytes) {
+      const message = `The params of initialize are longer than ${maxInitializeBytes} bytes, the maximum`
       return { status: 413, message, id: request.id, isRead: true }
     }
-    if (!this.#makeRoom()) return this.#full(request.id)
+    if (!this.#makeRoom()) return this.#refuseFull(request.id)
     let record: SessionRecords.Record = { usedAt: Date.now() }
     let id: string | undefined
     const usage: Usage = { servers: 0 }
     const session: ClientSession = this.#make(usage, {
-      onIntroduced: (result) => {
-        const claims = { version: session.version, lists: promised(result), tokenHash, born: nowInSeconds() }
-        const fits = length <= maxInId
+      onInitialized: (result) => {
+        const claims = { version: session.version, lists: announcedLists(result), tokenHash, born: nowInSeconds() }
+        const fits = length <= maxBytesInId
         id = this.#options.seal.seal(fits ? { ...claims, initialize } : claims)
         if (!fits) record = { ...record, initialize }
         this.#beginning.delete(session)
         this.#entries.set(id, { session, tokenHash, usage, record, born: claims.born })
-        return { id, isKept: fits ? undefined : this.#options.records.set(id, record) }
+        return { id, saved: fits ? undefined : this.#options.records.set(id, record) }
       },
       onSettings: (settings) => this.#saveSettings(id, settings)
     })
     this.#beginning.add(session)
     session.initialize(request, response, (id) => {
       if (id !== undefined) return
-      // It was refused: there is no session.
+      // The conversation refused `initialize`, so there is no session.
       this.#beginning.delete(session)
       void session.close("the session was not begun")
     })
     return undefined
   }
 
-  /** Whether a client may have a session of this id, as far as that is known without reading anything. */
+  /** Whether this client may have a session of this id. Decides without reading the disk. */
   mayKnow(id: string, tokenHash: string): boolean {
     return (this.#entries.get(id)?.tokenHash ?? this.#options.seal.open(id)?.tokenHash) === tokenHash
   }
 
-  /** A session, at once if it is in memory; or why there is none. */
+  /** Returns a session, synchronously if it is in memory; or why there is none. */
   find(id: string, tokenHash: string): ClientSession | Refusal | Promise<ClientSession | Refusal> {
     const entry = this.#entries.get(id)
-    return entry === undefined ? this.#fetch(id, tokenHash) : this.#used(id, entry, tokenHash)
+    return entry === undefined ? this.#fetch(id, tokenHash) : this.#touch(id, entry, tokenHash)
   }
 
   async #fetch(id: string, tokenHash: string): Promise<ClientSession | Refusal> {
     const found = await (this.#resuming.get(id) ?? this.#resume(id, tokenHash))
-    return "session" in found ? this.#used(id, found, tokenHash) : found
+    return "session" in found ? this.#touch(id, found, tokenHash) : found
   }
 
-  #used(id: string, entry: Entry, tokenHash: string): ClientSession | Refusal {
-    if (entry.tokenHash !== tokenHash) return unknown
+  #touch(id: string, entry: Entry, tokenHash: string): ClientSession | Refusal {
+    if (entry.tokenHash !== tokenHash) return sessionNotFound
     this.#entries.delete(id)
     this.#entries.set(id, entry)
     entry.session.usedAt = performance.now()
     const now = Date.now()
-    if (now - entry.record.usedAt > writtenEach) void this.#write(id, entry, { ...entry.record, usedAt: now })
+    if (now - entry.record.usedAt > lastUseWrittenEvery) void this.#write(id, entry, { ...entry.record, usedAt: now })
     return entry.session
   }
 
@@ -182,7 +186,7 @@ export class ClientSessions {
   /** Restores a session that is not in memory. */
   #resume(id: string, tokenHash: string): Promise<Entry | Refusal> {
     const claims = this.#options.seal.open(id)
-    if (claims === undefined || claims.tokenHash !== tokenHash) return Promise.resolve(unknown)
+    if (claims === undefined || claims.tokenHash !== tokenHash) return Promise.resolve(sessionNotFound)
     const resuming = this.#goOn(id, claims).catch((error: unknown): Refusal => {
       this.#options.onError(error)
       return { status: 500, message: "Internal error of the gateway; its log has more" }
@@ -197,11 +201,11 @@ export class ClientSessions {
     const record = kept ?? { usedAt: claims.born * 1000 }
     const initialize = claims.initialize ?? record.initialize
     const isOver = Date.now() - Math.max(record.usedAt, claims.born * 1000) > SessionRecords.lifetime
-    if (record.hasEnded === true || initialize === undefined || isOver || this.#isClosed) return unknown
-    if (!this.#makeRoom()) return this.#full(null)
+    if (record.hasEnded === true || initialize === undefined || isOver || this.#isClosed) return sessionNotFound
+    if (!this.#makeRoom()) return this.#refuseFull(null)
     const usage: Usage = { servers: 0 }
     const session = this.#make(usage, {
-      onIntroduced: () => ({ id }),
+      onInitialized: () => ({ id }),
       onSettings: (settings) => this.#saveSettings(id, settings),
       resumed: { initialize, settings: SessionRecords.settingsOf(record), version, lists }
     })
@@ -212,14 +216,14 @@ export class ClientSessions {
 
   #make(
     usage: Usage,
-    options: Pick<ConstructorParameters<typeof ClientSession>[0], "onIntroduced" | "onSettings" | "resumed">
+    options: Pick<ConstructorParameters<typeof ClientSession>[0], "onInitialized" | "onSettings" | "resumed">
   ): ClientSession {
     const { begin, limits: { maxCalls }, onError } = this.#options
-    const onServers = (count: number): boolean => this.#makeRoomForServers(usage, count)
-    return new ClientSession({ ...options, begin, maxCalls, onError, onServers, budget: this.#budget })
+    const startsServers = (count: number): boolean => this.#makeRoomForServers(usage, count)
+    return new ClientSession({ ...options, begin, maxCalls, onError, startsServers, budget: this.#budget })
   }
 
-  /** Whether so many servers may run for one session; if there is no room, the least recently used ones with nothing open end. */
+  /** Whether `count` servers may run for one session. To make room, ends the least recently used sessions with nothing open. */
   #makeRoomForServers(usage: Usage, count: number): boolean {
     const others = (): number =>
       [...this.#entries.values()].reduce((sum, one) => sum + (one.usage === usage ? 0 : one.usage.servers), 0)
@@ -235,12 +239,12 @@ export class ClientSessions {
     return true
   }
 
-  #full(id: JSONRPCRequest["id"] | null): Refusal {
+  #refuseFull(id: JSONRPCRequest["id"] | null): Refusal {
     const message = `All ${this.#options.limits.maxSessions} sessions of the gateway are in use; try again later`
     return { status: 503, message, id, headers: { "Retry-After": "5" }, isRead: true }
   }
 
-  /** Whether there is room for one more session. If not, removes the least recently used session with nothing open from memory. */
+  /** Whether there is room for one more session. To make room, removes the least recently used one with nothing open from memory. */
   #makeRoom(): boolean {
     const { maxSessions } = this.#options.limits
     if (this.#entries.size + this.#beginning.size < maxSessions) return true
@@ -253,7 +257,7 @@ export class ClientSessions {
     return false
   }
 
-  /** Ends a session for good. The promise resolves when that is on disk, or cannot be written. */
+  /** Ends a session for good. Resolves when that is on disk, or cannot be written. */
   end(id: string): Promise<void> {
     const entry = this.#entries.get(id)
     if (entry === undefined) return Promise.resolve()
@@ -262,18 +266,18 @@ export class ClientSessions {
     return this.#options.records.set(id, { usedAt: Date.now(), hasEnded: true, born: entry.born })
   }
 
-  /** Called at intervals: sends a sign of life on streams, and removes sessions from memory that nobody uses. */
+  /** Called at intervals: sends keepalives on streams, and removes unused sessions from memory. */
   tick(): void {
     const now = performance.now()
     for (const [id, { session, usage }] of this.#entries) {
       session.tick(now)
-      if (now - session.usedAt < (usage.servers > 0 ? idleWithServers : idle) || session.isBusy) continue
+      if (now - session.usedAt < (usage.servers > 0 ? idleWithServers : idleTime) || session.isBusy) continue
       this.#entries.delete(id)
       void session.close("the session was unused")
     }
   }
 
-  /** Ends all conversations, and lets no new one begin. The ids stay valid for the next process. */
+  /** Ends all conversations and begins no new one. The ids stay valid for the next process. */
   async close(): Promise<void> {
     this.#isClosed = true
     const sessions = [...this.#beginning, ...Array.from(this.#entries.values(), ({ session }) => session)]

@@ -1,6 +1,6 @@
 /**
- * The connections of a listener, limited in number: for one more, the one goes that nobody has used for the longest time. Those on which
- * a request is under way stay.
+ * Limits the connections of a listener. To make room for one more, closes the one that was idle for the longest time; connections with an open
+ * request stay.
  */
 import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
@@ -17,27 +17,26 @@ const refusal = [
   message
 ].join("\r\n")
 
-/** Counts connections, and the requests on them. */
+/** Counts connections and their open requests. */
 export class Connections {
-  readonly #most: number
-  /** With the requests that are under way; the longest unused first. */
+  readonly #limit: number
+  /** The number of open requests of each, least recently used first. */
   readonly #all = new Map<Socket, number>()
   #busy = 0
 
-  constructor(most: number) {
-    this.#most = most
+  constructor(limit: number) {
+    this.#limit = limit
   }
 
-  /** Whether so many have a request under way that the rest is needed for the user's page and commands. */
+  /** Whether so many connections have an open request that the last 5 % are reserved for the status page and commands. */
   get isCrowded(): boolean {
-    return this.#busy > this.#most - Math.ceil(this.#most / 20)
+    return this.#busy > this.#limit - Math.ceil(this.#limit / 20)
   }
 
-  /** Somebody has connected. */
   add(socket: Socket): void {
     this.#all.set(socket, 0)
     socket.once("close", () => this.#remove(socket))
-    if (this.#all.size <= this.#most) return
+    if (this.#all.size <= this.#limit) return
     for (const [one, requests] of this.#all) {
       if (requests > 0 || one === socket) continue
       this.#remove(one)
@@ -47,7 +46,7 @@ export class Connections {
     socket.end(refusal, () => socket.destroy())
   }
 
-  /** A request has come; it is under way until its response has ended. */
+  /** Counts a request as open until its response closes. */
   began(socket: Socket, response: ServerResponse): void {
     this.#change(socket, 1)
     response.once("close", () => this.#change(socket, -1))

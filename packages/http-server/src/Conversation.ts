@@ -1,58 +1,56 @@
 /**
- * What stands between one client of ours and the servers behind us, whatever carries its messages.
+ * What answers one client, whatever carries its messages.
  */
 import type { ClientRequest, ClientRequests, Introduction } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 
-/** Takes the messages of one client. None of its functions may throw. */
+/** Handles the messages of one client. None of its functions may throw. */
 export interface Conversation {
-  /** Takes a request, which is entered in the client's requests. Answers it, unless the client cancels it. */
+  /** Takes a request, which is already in the client's `requests`. Answers it, unless the client cancels it. */
   readonly request: (request: ClientRequest) => void
   /**
-   * Takes any other message. Whoever carries the messages cancels requests: of `notifications/cancelled` comes at most what is about a request
-   * that is over.
+   * Takes any other message. The transport handles `notifications/cancelled` itself: at most those about requests that are over arrive
+   * here.
    */
   readonly receive: (message: JSONRPCNotification | JSONRPCResponse) => void
-  /** What a client is told of us: by `initialize` here, by `server/discover` where there are no sessions. Starts nothing. */
+  /** Returns what `initialize` or `server/discover` answers. Starts no server. */
   readonly introduce: () => Promise<Introduction>
-  /** Ends it, and what it has started. What is not answered yet is answered with `why`, a statement, and with what is known of it. */
+  /** Ends the conversation and what it has started. Answers open requests with the statement `why` and their fate. */
   readonly close: (why: string) => Promise<void>
 }
 
-/** What a client has asked for that outlives its requests. */
+/** What a client has set that outlives its requests. */
 export interface ClientSettings {
-  /** The least level of the log messages that it wants (`logging/setLevel`). */
+  /** The lowest level of the log messages that it wants (`logging/setLevel`). */
   readonly level?: string | undefined
   /** The URIs that it has subscribed to. */
   readonly subscriptions: ReadonlyArray<string>
 }
 
-/** Who is talked to. */
+/** The client of a conversation. */
 export interface Client {
   /**
-   * Whether each of its requests stands for itself (2026-07-28), so that there is no session which something could belong to: no
-   * server is started for it alone.
+   * Whether the client has no session (2026-07-28). No server starts for such a client alone. Default false.
    */
   readonly isStateless?: boolean | undefined
-  /** Called before so many servers are started for it alone; says whether there is room for them. Default: there is. */
+  /** Called before `count` servers start for this client alone; returns whether there is room for them. Default: there is. */
   readonly startsServers?: ((count: number) => boolean) | undefined
-  /** Its requests that are not over. */
+  /** Its open requests. */
   readonly requests: ClientRequests
-  /** Gives the client a message that is about no request of its own. Never throws. */
+  /** Sends the client a message that belongs to none of its requests. Never throws. */
   readonly write: (message: JSONRPCNotification | JSONRPCRequest) => void
-  /** Keeps what the client has asked for, for after a restart of ours. The promise resolves when that is on disk, or cannot be written. */
+  /** Saves the settings, which outlive a restart. Resolves when they are on disk, or cannot be written. */
   readonly saveSettings: (settings: ClientSettings) => Promise<void>
 }
 
 /**
- * A conversation that goes on: what the client said in `initialize` before, and what it has asked for since. The conversation answers
- * no `initialize` and waits for no `notifications/initialized`. That lists may have changed meanwhile, whoever carries its messages tells
- * the client.
+ * A conversation to resume: the params of the client's `initialize`, and its settings. The conversation gets no `initialize` and no
+ * `notifications/initialized`. The transport tells the client that lists may have changed meanwhile.
  */
 export interface Resumed {
   readonly initialize: Readonly<Record<string, unknown>>
   readonly settings: ClientSettings
 }
 
-/** Begins a conversation, or goes on with one that a process before us has begun. */
+/** Begins a conversation, or resumes one of an earlier process. */
 export type Begin = (client: Client, resumed?: Resumed) => Conversation

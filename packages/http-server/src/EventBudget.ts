@@ -1,34 +1,34 @@
 /**
- * The limit on what all streams together keep for clients that come back. Who keeps more than a fair share lets go of it first, so that
- * one client's excess costs no other client an answer.
+ * Limits what all streams together keep for clients that come back. Clients that keep more than a fair share lose events first, so that one
+ * client's excess costs no other client an answer.
  */
 
 /**
- * What a keeper lets go of, in this order: what was sent, what was not sent and is no answer, and answers. In place of an answer it keeps
- * that the answer is lost.
+ * What a keeper discards, in this order: sent events, unsent events that are no answers, and answers. In place of an answer it sends an
+ * error.
  */
-export type Expendable = "answers" | "sent" | "unsent"
+export type Discardable = "answers" | "sent" | "unsent"
 
-const inOrder: ReadonlyArray<Expendable> = ["sent", "unsent", "answers"]
+const discardOrder: ReadonlyArray<Discardable> = ["sent", "unsent", "answers"]
 
-/** Something that keeps events. */
+/** A stream that keeps events. */
 export interface Keeper {
-  /** Whose events they are, where one client has several keepers. Default: each keeper is a client of its own. */
+  /** Groups the keepers of one client. Default: each keeper is a client of its own. */
   readonly client?: unknown
-  readonly forget: (what: Expendable) => void
+  readonly discard: (what: Discardable) => void
 }
 
 /** What one client keeps. */
 interface Account {
-  /** With the bytes of each, in the order of last use. */
+  /** The bytes that each keeps, least recently used first. */
   readonly keepers: Map<Keeper, number>
   bytes: number
 }
 
-/** Counts what is kept. */
+/** Counts the bytes that are kept. */
 export class EventBudget {
   readonly #maxBytes: number
-  /** By client, in the order of last use. */
+  /** By client, least recently used first. */
   readonly #accounts = new Map<unknown, Account>()
   #size = 0
   #bytes = 0
@@ -37,7 +37,7 @@ export class EventBudget {
     this.#maxBytes = maxBytes
   }
 
-  /** A keeper keeps so many bytes now. It may be told at once to let go of some. */
+  /** Records how many bytes a keeper keeps now. May at once call `discard` of this keeper or of others. */
   set(keeper: Keeper, bytes: number): void {
     const client = keeper.client ?? keeper
     const account = this.#accounts.get(client) ?? { keepers: new Map<Keeper, number>(), bytes: 0 }
@@ -58,12 +58,12 @@ export class EventBudget {
     if (bytes > before) this.#makeRoom()
   }
 
-  /** How many keep something now. */
+  /** How many keepers keep something. */
   get size(): number {
     return this.#size
   }
 
-  /** What is kept now, in bytes. */
+  /** The bytes that all keepers keep. */
   get bytes(): number {
     return this.#bytes
   }
@@ -71,11 +71,11 @@ export class EventBudget {
   #makeRoom(): void {
     if (this.#bytes <= this.#maxBytes) return
     const share = this.#maxBytes / this.#accounts.size
-    for (const what of inOrder) {
+    for (const what of discardOrder) {
       for (const account of [...this.#accounts.values()]) {
         for (const keeper of [...account.keepers.keys()]) {
           if (this.#bytes <= this.#maxBytes) return
-          if (account.bytes > share) keeper.forget(what)
+          if (account.bytes > share) keeper.discard(what)
         }
       }
     }

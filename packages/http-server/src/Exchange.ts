@@ -1,6 +1,6 @@
 /**
- * One POST with requests, and what it is answered: plain JSON where nothing is said before the answer and that comes soon, otherwise
- * a stream of events, so that what stands between sees that the connection lives.
+ * Answers one POST: with plain JSON if the answer comes soon and no message precedes it, otherwise with a stream of events, so that proxies
+ * see that the connection is alive.
  */
 import type { Answer, ClientRequest, Responder } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -8,31 +8,31 @@ import type { ServerResponse } from "node:http"
 import * as messages from "./messages.js"
 import type { SseWriter } from "./SseWriter.js"
 
-/** How long an answer may take before a stream begins, in milliseconds. */
+/** How long an answer may take before a stream starts, in milliseconds. */
 export const streamDelay = 1000
 
 /** How an exchange is made. */
 export interface Options {
   readonly response: ServerResponse
-  /** The requests. */
+  /** The ids of the requests in the POST. */
   readonly ids: ReadonlyArray<RequestId>
-  /** Whether they came as an array, and are answered with one. */
+  /** Whether the requests came as an array, which needs an array as its answer. */
   readonly isBatch: boolean
-  /** Makes the stream that is answered with, where that is one. */
+  /** Makes the stream, if the answer needs one. */
   readonly makeStream: () => SseWriter
-  /** Further headers of an answer in JSON, as they are when it is written. */
+  /** More headers of an answer in JSON; called when the answer is written. */
   readonly headers?: (() => Readonly<Record<string, string>>) | undefined
-  /** Whether a stream begins at once; `never`: the answer is JSON, however long it takes. */
+  /** `atOnce`: a stream starts immediately. `never`: the answer is JSON, however long it takes. Default: after `streamDelay`. */
   readonly streams?: "atOnce" | "never" | undefined
   /** The status of an answer in JSON. Default 200. */
   readonly statusOf?: ((answer: Answer) => number) | undefined
   /** Called once, when all requests are answered or cancelled. */
   readonly onOver?: (() => void) | undefined
-  /** Takes why a message cannot be written. */
+  /** Called when a message cannot be written. */
   readonly onError: (error: unknown) => void
 }
 
-/** Holds its answer back until it is known what form that has. */
+/** Holds answers back until it knows whether to send JSON or a stream. */
 export class Exchange implements Responder {
   readonly #options: Options
   readonly #open: Set<RequestId>
@@ -44,8 +44,8 @@ export class Exchange implements Responder {
   constructor(options: Options) {
     this.#options = options
     this.#open = new Set(options.ids)
-    if (options.streams === "atOnce") this.#begin()
-    else if (options.streams !== "never") this.#timer = setTimeout(() => this.#begin(), streamDelay)
+    if (options.streams === "atOnce") this.#startStream()
+    else if (options.streams !== "never") this.#timer = setTimeout(() => this.#startStream(), streamDelay)
   }
 
   /** Whether all requests are answered or cancelled. */
@@ -58,33 +58,33 @@ export class Exchange implements Responder {
     if (this.isOver || streams === "never") return
     const text = messages.encode(message)
     if (text === undefined) return onError(messages.unwritable(message))
-    this.#begin()
-    this.#stream?.say(text, messages.kindOf(message))
+    this.#startStream()
+    this.#stream?.send(text, messages.kindOf(message))
   }
 
   answer({ id }: ClientRequest, answer: Answer): void {
     if (!this.#open.delete(id)) return
     const text = messages.encodeAnswer(id, answer)
     if (this.#stream === undefined) this.#answers.push({ id, text })
-    else this.#stream.say(text, { answers: id })
-    this.#settle(this.#options.statusOf?.(answer) ?? 200)
+    else this.#stream.send(text, { answers: id })
+    this.#finishIfOver(this.#options.statusOf?.(answer) ?? 200)
   }
 
   cancelled({ id }: ClientRequest): void {
-    if (this.#open.delete(id)) this.#settle(200)
+    if (this.#open.delete(id)) this.#finishIfOver(200)
   }
 
-  #begin(): void {
+  #startStream(): void {
     clearTimeout(this.#timer)
     const { makeStream, response } = this.#options
-    // Who has gone before it had an id of an event cannot come back for it.
+    // A client that disconnected before it got an event id cannot resume.
     if (this.#stream !== undefined || response.destroyed) return
     this.#stream = makeStream()
     this.#stream.attach(response)
-    for (const { id, text } of this.#answers.splice(0)) this.#stream.say(text, { answers: id })
+    for (const { id, text } of this.#answers.splice(0)) this.#stream.send(text, { answers: id })
   }
 
-  #settle(status: number): void {
+  #finishIfOver(status: number): void {
     if (!this.isOver) return
     clearTimeout(this.#timer)
     if (this.#stream === undefined) this.#writeJson(status)
@@ -98,7 +98,7 @@ export class Exchange implements Responder {
     const texts = this.#answers.map(({ text }) => text)
     const [first] = texts
     if (first === undefined) {
-      // All was cancelled: a stream without an answer.
+      // The client cancelled all requests: send an empty stream.
       response.writeHead(200, { "Content-Type": "text/event-stream" })
       return void response.end()
     }

@@ -1,20 +1,20 @@
 /**
- * Who may ask: the checks on Host, Origin, Sec-Fetch-Site and the bearer token, before anything else is looked at (G6).
+ * Decides who may send requests, before anything else reads them: checks Host, Origin, Sec-Fetch-Site and the bearer token (G6).
  */
 import { Redacted } from "effect"
 import { createHash, timingSafeEqual } from "node:crypto"
 import type { IncomingHttpHeaders } from "node:http"
 import { BlockList, isIP } from "node:net"
 
-/** What the gateway is bound to, and the token that it asks for. */
+/** The address to which the gateway is bound, and the token that it requires. */
 export interface Rules {
   readonly host: string
   readonly token: Redacted.Redacted | undefined
-  /** Whether what is asked for is the status page or one of its files, to which other pages may link. Default false. */
+  /** Whether the request is for the status page or one of its files, to which other pages may link. Default false. */
   readonly isPage?: boolean | undefined
 }
 
-/** Why a request is not let in. */
+/** Why the guard refuses a request. */
 export interface Refusal {
   readonly status: 400 | 401 | 403
   readonly message: string
@@ -24,11 +24,11 @@ const loopback = new BlockList()
 loopback.addSubnet("127.0.0.0", 8, "ipv4")
 loopback.addAddress("::1", "ipv6")
 
-/** A host without the brackets that an address of version 6 has in a URL. */
+/** Removes the brackets that an IPv6 address has in a URL. */
 export const unbracket = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
 
-/** Remembers what was found of the texts that come with every request: a bounded number of them. */
-const remembering = <A>(find: (text: string) => A): (text: string) => A => {
+/** Caches results for at most 100 texts, because each request repeats the same headers. */
+const cached = <A>(find: (text: string) => A): (text: string) => A => {
   const known = new Map<string, A>()
   return (text) => {
     const found = known.get(text)
@@ -43,17 +43,17 @@ const remembering = <A>(find: (text: string) => A): (text: string) => A => {
 /** Whether a host name or address leads to this machine only. */
 export const isLoopback = (host: string): boolean => isLoopbackName(host)
 
-const isLoopbackName = remembering((host) => {
+const isLoopbackName = cached((host) => {
   const name = unbracket(host.toLowerCase())
   const version = isIP(name)
   if (version === 0) return name === "localhost" || name.endsWith(".localhost")
   return loopback.check(name, version === 4 ? "ipv4" : "ipv6")
 })
 
-/** A name or an address, and perhaps a port: nothing else that a URL may have before or after it. */
+/** A name or an address, and perhaps a port, but nothing else that a URL may have before or after it. */
 const authorityForm = /^(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d{0,5})?$/i
 
-const hostnameOf = remembering((authority) =>
+const hostnameOf = cached((authority) =>
   authorityForm.test(authority) && URL.canParse(`http://${authority}`)
     ? new URL(`http://${authority}`).hostname
     : undefined
@@ -62,16 +62,16 @@ const hostnameOf = remembering((authority) =>
 const hostOf = (authority: string | undefined): string | undefined =>
   authority === undefined ? undefined : hostnameOf(authority)
 
-/** A name from outside, not too long. */
-const shown = (name: string): string => JSON.stringify(name.slice(0, 100))
+/** Quotes and shortens a text from outside. */
+const quoted = (name: string): string => JSON.stringify(name.slice(0, 100))
 
 const digest = (value: string) => createHash("sha256").update(value).digest()
 
-/** The token of a header `Authorization`, however the scheme is written; empty where there is none. */
+/** The token in a header `Authorization`, with the scheme in any case; empty if there is none. */
 export const bearer = (authorization: string | undefined): string =>
   /^Bearer +(\S.*)$/i.exec(authorization ?? "")?.[1] ?? ""
 
-/** The host of an Origin; `undefined` where it is none. */
+/** The host of an Origin; `undefined` if the text is no Origin. */
 const originHost = (origin: string): string | undefined => {
   if (!URL.canParse(origin)) return undefined
   const { hash, hostname, password, pathname, search, username } = new URL(origin)
@@ -80,27 +80,27 @@ const originHost = (origin: string): string | undefined => {
   return hasMore ? undefined : hostname
 }
 
-/** Whether a browser says that a page of another origin has the request sent. Programs that are no browser say nothing. */
+/** Whether a browser says that a page of another origin sent the request. Other programs do not send this header. */
 const isForeign = (site: string | ReadonlyArray<string> | undefined): boolean =>
   site !== undefined && site !== "same-origin" && site !== "none"
 
-/** Why a request must be refused whose headers, as they came, have more than one Host: others may go by the other one. */
+/** Refuses a request with more than one Host header: a proxy may go by the other one. */
 export const checkRaw = (rawHeaders: ReadonlyArray<string>): Refusal | undefined => {
   const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host")
   return hosts.length > 1 ? { status: 400, message: "The request has more than one Host header" } : undefined
 }
 
 /**
- * Why a request must be refused, or `undefined`. Bound to loopback, only loopback names are answered, so that no website can
- * reach the gateway through a name of its own that leads here; bound wider, the token decides, and a browser's page must
- * come from the same host.
+ * Returns why a request must be refused, or `undefined`. On loopback, the gateway answers only loopback names, so that no website can reach it
+ * through a name of its own that resolves to this machine. On other addresses, the token decides, and a browser's page must come from the same
+ * host.
  */
 export const check = (headers: IncomingHttpHeaders, rules: Rules): Refusal | undefined => {
   const host = hostOf(headers.host)
   const local = isLoopback(rules.host)
   if (host === undefined) return { status: 403, message: "The request has no Host header that names a host" }
   if (local && !isLoopback(host)) {
-    const message = `This gateway serves this machine only, as localhost or ${rules.host}, and not as ${shown(host)}: `
+    const message = `This gateway serves this machine only, as localhost or ${rules.host}, and not as ${quoted(host)}: `
       + "to serve other machines, start it with --host and a token"
     return { status: 403, message }
   }
@@ -109,7 +109,7 @@ export const check = (headers: IncomingHttpHeaders, rules: Rules): Refusal | und
     const from = originHost(origin)
     if (from === undefined || !(local ? isLoopback(from) : from === host)) {
       const whose = local ? "this machine" : "the same host"
-      return { status: 403, message: `Pages of ${shown(origin)} may not use this gateway, only those of ${whose}` }
+      return { status: 403, message: `Pages of ${quoted(origin)} may not use this gateway, only those of ${whose}` }
     }
   }
   if (rules.isPage !== true && isForeign(headers["sec-fetch-site"])) {
@@ -117,27 +117,27 @@ export const check = (headers: IncomingHttpHeaders, rules: Rules): Refusal | und
   }
   const { token } = rules
   if (!token) return undefined
-  const given = bearer(headers.authorization)
-  if (timingSafeEqual(digest(given), digest(Redacted.value(token)))) return undefined
-  const message = given === ""
+  const sentToken = bearer(headers.authorization)
+  if (timingSafeEqual(digest(sentToken), digest(Redacted.value(token)))) return undefined
+  const message = sentToken === ""
     ? "This gateway needs a token: send the header Authorization: Bearer <token>"
     : "The bearer token is not that of this gateway"
   return { status: 401, message }
 }
 
-/** The type of what a page may send to another origin without asking first; what is to change something comes in none of them. */
+/** Whether a page may send this content type to another origin without a preflight request. Actions accept none of these. */
 const isForm = (type: string): boolean => /^(text\/plain|multipart\/|application\/x-www-form-urlencoded)/i.test(type)
 
 /**
- * What a request that changes something carries: a header that no form can have, no page of another origin without being asked for it, and
- * no request that somebody makes only because a server's metadata names the address. Its value does not matter.
+ * The header that a request must have to change something, with any value. No form can send it, no page of another origin without a preflight
+ * request, and no program that only follows an address in a server's metadata.
  */
 export const actionHeader = "x-lifeline"
 
 /**
- * Why a request that changes something must be refused, though it was let in, or `undefined`: a page may send it only to its own
- * origin, whatever it knows. Programs that are no browser send neither Origin nor Sec-Fetch-Site. `hasToken`: it came with the gateway's
- * token, which shows as well as the header that it is meant for the gateway.
+ * Returns why a request that changes something must be refused, although `check` let it in, or `undefined`. A page may send one only to its own
+ * origin, even if it has the token. Programs other than browsers send neither Origin nor Sec-Fetch-Site. `hasToken`: the request has the
+ * gateway's token, which replaces `actionHeader`.
  */
 export const checkAction = (headers: IncomingHttpHeaders, hasToken: boolean): Refusal | undefined => {
   const { host, origin } = headers
@@ -145,7 +145,10 @@ export const checkAction = (headers: IncomingHttpHeaders, hasToken: boolean): Re
     return { status: 403, message: "A page may not change anything at a gateway of another origin" }
   }
   if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase())) {
-    return { status: 403, message: `Pages of ${shown(origin)} may not change anything here, only those of the gateway` }
+    return {
+      status: 403,
+      message: `Pages of ${quoted(origin)} may not change anything here, only those of the gateway`
+    }
   }
   if (isForm(headers["content-type"] ?? "")) {
     return { status: 403, message: "Send it as application/json: forms may not change anything here" }

@@ -1,5 +1,5 @@
 /**
- * What the headers of a request must say, in both eras of the protocol. Pure.
+ * Checks the headers of a request, in both eras of the protocol. Pure.
  */
 import { Era, Initialize, JsonRpc } from "@mcp-lifeline/protocol"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
@@ -10,13 +10,13 @@ import type { Refusal } from "./Refusal.js"
 /** The version of a client that names none. */
 export const assumedVersion = "2025-03-26"
 
-/** JSON-RPC: the headers do not say what the body does. */
+/** The JSON-RPC code for headers that contradict the body. */
 const headerMismatch = -32_020
 
 const accepts = (accept: string | undefined, type: string): boolean =>
   accept !== undefined && (accept.includes(type) || accept.includes("*/*"))
 
-/** Why a POST is refused before its body is read. */
+/** Returns why a POST is refused before its body is read, or `undefined`. */
 export const checkPost = (headers: IncomingHttpHeaders): Refusal | undefined => {
   const { accept } = headers
   if (!accepts(accept, "application/json") || !accepts(accept, "text/event-stream")) {
@@ -28,13 +28,13 @@ export const checkPost = (headers: IncomingHttpHeaders): Refusal | undefined => 
   return undefined
 }
 
-/** Why a GET is refused. */
+/** Returns why a GET is refused, or `undefined`. */
 export const checkGet = (headers: IncomingHttpHeaders): Refusal | undefined =>
   accepts(headers.accept, "text/event-stream")
     ? undefined
     : { status: 406, message: "The header Accept must have text/event-stream" }
 
-/** Why a request of a session is refused for the version that it names. */
+/** Returns why a request of a session is refused for its protocol version, or `undefined`. */
 export const checkVersion = (version: string | undefined): Refusal | undefined => {
   if (version === undefined || Initialize.versions.includes(version)) return undefined
   const message = `MCP-Protocol-Version ${
@@ -44,7 +44,11 @@ export const checkVersion = (version: string | undefined): Refusal | undefined =
 }
 
 /** The parameter that the header Mcp-Name repeats. */
-const named: Readonly<Record<string, string>> = { "tools/call": "name", "prompts/get": "name", "resources/read": "uri" }
+const mirroredParams: Readonly<Record<string, string>> = {
+  "tools/call": "name",
+  "prompts/get": "name",
+  "resources/read": "uri"
+}
 
 const unpadded = (base64: string): string => {
   let end = base64.length
@@ -68,28 +72,28 @@ const mismatch = (id: JSONRPCRequest["id"], problem: string): Refusal => ({
   isRead: true
 })
 
-/** Why a request of the protocol without sessions is refused: its headers must repeat what its body says. */
+/** Returns why a request of the protocol without sessions is refused, or `undefined`: its headers must repeat what its body says. */
 export const checkStateless = (
   headers: IncomingHttpHeaders,
   { id, method, params }: JSONRPCRequest,
   version: unknown
 ): Refusal | undefined => {
-  const said = headers["mcp-protocol-version"]
-  if (said === undefined) return mismatch(id, "MCP-Protocol-Version is missing")
+  const headerVersion = headers["mcp-protocol-version"]
+  if (headerVersion === undefined) return mismatch(id, "MCP-Protocol-Version is missing")
   if (version === undefined) {
     const message = "Invalid params: _meta has no protocol version"
     return { ...mismatch(id, ""), code: JsonRpc.invalidParams, message }
   }
-  if (said !== version) return mismatch(id, "the protocol versions differ")
-  // Headers of a version that we do not know are not ours to judge: the version itself is refused.
+  if (headerVersion !== version) return mismatch(id, "the protocol versions differ")
+  // We do not know which headers another version requires; the version itself is refused later.
   if (version !== Era.statelessVersion) return undefined
   const header = headers["mcp-method"]
   if (header === undefined) return mismatch(id, "Mcp-Method is missing")
   if (String(header).trim() !== method) return mismatch(id, "Mcp-Method is not the method")
-  const parameter = Object.hasOwn(named, method) ? named[method] : undefined
+  const parameter = Object.hasOwn(mirroredParams, method) ? mirroredParams[method] : undefined
   const name = parameter === undefined ? undefined : params?.[parameter]
   if (!Predicate.isString(name)) return undefined
-  const given = headers["mcp-name"]
-  if (given === undefined) return mismatch(id, "Mcp-Name is missing")
-  return decoded(String(given)) === name ? undefined : mismatch(id, `Mcp-Name is not params.${parameter}`)
+  const headerName = headers["mcp-name"]
+  if (headerName === undefined) return mismatch(id, "Mcp-Name is missing")
+  return decoded(String(headerName)) === name ? undefined : mismatch(id, `Mcp-Name is not params.${parameter}`)
 }

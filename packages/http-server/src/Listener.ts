@@ -1,6 +1,6 @@
 /**
- * The HTTP listener of the gateway. Bound before anything is started, so that a port in use costs nothing. Whoever may not ask is
- * refused here, whatever else goes on.
+ * The HTTP listener of the gateway. It binds its address before any server starts, so that a port in use costs nothing, and refuses requests
+ * that `Guard` does not allow, also while the gateway starts or stops.
  */
 import type { Redacted, Scope } from "effect"
 import { Deferred, Effect, Runtime } from "effect"
@@ -13,7 +13,7 @@ import { ListenError } from "./ListenError.js"
 import { type Refusal, refuse } from "./Refusal.js"
 import * as Unavailable from "./Unavailable.js"
 
-/** Answers one request; `path` is without its query. Must not throw. */
+/** Answers one request; `path` has no query. Must not throw. */
 export type Handler = (request: IncomingMessage, response: ServerResponse, path: string) => void
 
 /** Where to listen, and whom to let in. */
@@ -21,11 +21,11 @@ export interface Options {
   readonly host: string
   /** 0 for any free port. */
   readonly port: number
-  /** Asked of every request, if given. */
+  /** The token that each request needs. Default: none. */
   readonly token?: Redacted.Redacted | undefined
-  /** Whether a path is that of a page, which needs no token, and to which other pages may link. Default: none is. */
+  /** Whether a path is that of a page, which needs no token and to which other pages may link. Default: none is. */
   readonly isPublic?: ((path: string) => boolean) | undefined
-  /** What supervisors are answered before and after something is served. Default: 503, as others are. */
+  /** Answers probes before and after `serve`. Default: with 503, like other requests. */
   readonly probes?: Unavailable.Probes | undefined
   /** Connections at once. Default 4,000. */
   readonly maxConnections?: number | undefined
@@ -35,11 +35,11 @@ export interface Options {
 
 /** How long a client may take, in milliseconds. */
 export interface Times {
-  /** Until the headers of its request are there, from when it has connected. */
+  /** From the connection until the headers of a request have arrived. */
   readonly headers: number
-  /** Until its request is there, with its body. */
+  /** Until the whole request has arrived. */
   readonly request: number
-  /** How often that is looked at. */
+  /** How often these times are checked. */
   readonly check: number
 }
 
@@ -55,22 +55,22 @@ const crowded: Refusal = {
 /** A bound listener. */
 export interface Listener {
   readonly host: string
-  /** The real port, also where any was asked for. */
+  /** The bound port, also if any free port was requested. */
   readonly port: number
   /** Without a path, for example `http://127.0.0.1:7332`. */
   readonly url: string
   /** Whether requests need a token. */
   readonly hasToken: boolean
-  /** Answers with this handler as long as the scope lives; before and after that, with 503 (see `Unavailable`). */
+  /** Answers with this handler until the scope closes; before and after that, with 503 (see `Unavailable`). */
   readonly serve: (handler: Handler) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** On each answer, so that no page of elsewhere can embed one, or have it taken for what it is not. */
+/** On each answer, so that no foreign page can embed it, and no browser guesses another content type. */
 const protection = { "Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff" }
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? "/").replace(/[?#].*/s, "")
 
-const letIn = (refusal: Guard.Refusal | undefined, response: ServerResponse): boolean => {
+const isAllowed = (refusal: Guard.Refusal | undefined, response: ServerResponse): boolean => {
   if (refusal === undefined) return true
   refuse(response, { ...refusal, headers: refusal.status === 401 ? { "WWW-Authenticate": "Bearer" } : {} })
   return false
@@ -91,7 +91,7 @@ const explain = (error: NodeJS.ErrnoException, host: string, port: number): stri
   }
 }
 
-/** Binds host and port. Closing ends every socket. */
+/** Binds host and port. Closing the scope ends every socket. */
 export const listen = (
   {
     isPublic = () => false,
@@ -113,7 +113,7 @@ export const listen = (
       try {
         take(request, response)
       } catch (error) {
-        // What is thrown here would end the program.
+        // An error that escapes from here would end the program.
         Runtime.runFork(runtime)(Effect.logError("a request failed inside mcp-lifeline", error))
         refuse(response, { status: 500, message: "The request failed inside mcp-lifeline; its log has more" })
       }
@@ -125,7 +125,7 @@ export const listen = (
       const isPage = isPublic(path)
       const rules: Guard.Rules = { host: options.host, token: isPage ? undefined : token, isPage }
       const refusal = Guard.checkRaw(request.rawHeaders) ?? Guard.check(request.headers, rules)
-      if (!letIn(refusal, response)) return
+      if (!isAllowed(refusal, response)) return
       if (path === "/mcp" && connections.isCrowded) refuse(response, crowded)
       else handler(request, response, path)
     }

@@ -1,5 +1,5 @@
 /**
- * The endpoint over HTTP: what a client's POST, GET and DELETE lead to, in both eras of the protocol.
+ * The MCP endpoint over HTTP: handles POST, GET and DELETE of clients, in both eras of the protocol.
  */
 import { Era, Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -7,7 +7,7 @@ import { createHash } from "node:crypto"
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
 import * as Body from "./Body.js"
 import { ClientSession } from "./ClientSession.js"
-import { ClientSessions, type Limits, unknown } from "./ClientSessions.js"
+import { ClientSessions, type Limits, sessionNotFound } from "./ClientSessions.js"
 import type { Begin } from "./Conversation.js"
 import { ConversationPerRequest } from "./eras/ConversationPerRequest.js"
 import { isStateless } from "./eras/StatelessClient.js"
@@ -22,29 +22,29 @@ import * as SessionRecords from "./SessionRecords.js"
 import { Shares } from "./Shares.js"
 import { StatelessRequests } from "./StatelessRequests.js"
 
-/** How an endpoint is served. */
+/** How to serve the endpoint. */
 export interface Options {
   readonly begin: Begin
-  /** Seals the ids of sessions. Without it they end with this process. */
+  /** Seals the ids of sessions. Without it, sessions end with this process. */
   readonly seal?: Seal | undefined
-  /** What is kept beside ids. Without it that ends with this process, too. */
+  /** Stores what does not fit into ids. Without it, that ends with this process, too. */
   readonly records?: SessionRecords.SessionRecords | undefined
   readonly limits?: Limits | undefined
-  /** Takes what the gateway fails at. */
+  /** Called with each internal failure. */
   readonly onError: (error: unknown) => void
-  /** Whether clients have to send a token: a session belongs to the one that began it. Default false. */
+  /** Whether clients send a token: then a session belongs to the token with which it began. Default false. */
   readonly hasToken?: boolean | undefined
-  /** Answers requests of the protocol without sessions. Default: each is a conversation of its own. */
+  /** Answers requests without a session (2026-07-28). Default: `ConversationPerRequest`. */
   readonly stateless?: StatelessHandler | undefined
 }
 
-/** An endpoint that is served. */
+/** A running endpoint. */
 export interface McpEndpoint {
-  /** Sessions that are in memory. */
+  /** The number of sessions in memory. */
   readonly sessions: () => number
   /** Answers a request. Never throws. */
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void
-  /** Ends all sessions and lets no new one begin. */
+  /** Ends all sessions and begins no new one. */
   readonly close: () => Promise<void>
 }
 
@@ -58,10 +58,10 @@ const defaults = {
 
 const maxOwnServers = 128
 
-/** How often streams are shown to live, and what is unused is looked for, in milliseconds. */
+/** How often keepalives are sent and unused sessions are removed, in milliseconds. */
 export const tickInterval = 15_000
 
-/** Messages of one POST, in the version that has batches. */
+/** Messages of one POST, in the only version that has batches. */
 const maxBatch = 100
 const batchVersion = "2025-03-26"
 
@@ -77,12 +77,12 @@ const notAllowed: Refusal = {
   headers: { Allow: "GET, POST, DELETE" }
 }
 
-const withoutId: Refusal = {
+const sessionIdMissing: Refusal = {
   status: 400,
   message: "The header Mcp-Session-Id is missing: send the id that the answer to initialize had"
 }
 
-const illegible = (message: string, id: JsonRpc.Illegible["id"]): Refusal => ({
+const invalidMessage = (message: string, id: JsonRpc.Illegible["id"]): Refusal => ({
   status: 400,
   code: JsonRpc.invalidRequest,
   message,
@@ -90,16 +90,16 @@ const illegible = (message: string, id: JsonRpc.Illegible["id"]): Refusal => ({
   isRead: true
 })
 
-/** Whether the headers are of the protocol without sessions. */
+/** Whether the headers name the protocol without sessions. */
 const namesStateless = (headers: IncomingHttpHeaders): boolean =>
   headers["mcp-protocol-version"] === Era.statelessVersion
 
-/** Whether a message is of the protocol without sessions: some clients name an older version in `_meta`. */
+/** Whether a message is one of the protocol without sessions. One that names an older version in `_meta` is not: some clients do that. */
 const speaksStateless = (message: JSONRPCMessage): boolean =>
   "method" in message && isStateless(message) &&
   !Initialize.versions.includes(Meta.of(message.params)[Meta.keys.protocolVersion] as string)
 
-/** Serves until it is closed. */
+/** Serves the endpoint until `close`. */
 export const make = (
   { begin, stateless = new ConversationPerRequest(begin), hasToken = false, onError, ...options }: Options
 ): McpEndpoint => {
@@ -108,7 +108,7 @@ export const make = (
   const records = options.records ?? SessionRecords.inMemory()
   const own = (): number => options.limits?.maxOwnServers?.() ?? maxOwnServers
   const sessions = new ClientSessions({ begin, seal, records, limits: { ...limits, maxOwnServers: own }, onError })
-  const modern = new StatelessRequests({
+  const statelessRequests = new StatelessRequests({
     stateless,
     budget: new EventBudget(limits.maxKeptBytes),
     maxCalls: limits.maxCalls,
@@ -120,7 +120,7 @@ export const make = (
   let isClosed = false
   const beating = setInterval(() => {
     sessions.tick()
-    modern.tick()
+    statelessRequests.tick()
   }, tickInterval)
   beating.unref()
 
@@ -133,7 +133,7 @@ export const make = (
     })
   }
 
-  /** Does something that may be refused, or fail. */
+  /** Does work that may refuse the request, or fail. */
   const attempt = (response: ServerResponse, work: () => Refusal | undefined): void => {
     try {
       const refusal = isClosed ? shuttingDown : work()
@@ -143,7 +143,7 @@ export const make = (
     }
   }
 
-  /** Does something with the session that a request is of. `about`: the message that a refusal answers. */
+  /** Finds the session of a request and uses it. `about`: the id of the message that a refusal answers. */
   const find = (
     id: string,
     request: IncomingMessage,
@@ -168,11 +168,11 @@ export const make = (
         : values.length === 0 || values.length > maxBatch
         ? `a batch has 1 to ${maxBatch} messages`
         : undefined
-      if (problem !== undefined) return illegible(problem, null)
+      if (problem !== undefined) return invalidMessage(problem, null)
       const messages: Array<JSONRPCMessage> = []
       for (const value of values) {
         const read = JsonRpc.read(value)
-        if (read._tag === "Illegible") return illegible(read.reason, read.id)
+        if (read._tag === "Illegible") return invalidMessage(read.reason, read.id)
         messages.push(read.message)
       }
       return session.post(messages, true, response)
@@ -183,7 +183,7 @@ export const make = (
     const id = headers["mcp-session-id"]
     const version = headers["mcp-protocol-version"] as string | undefined
     if (speaksStateless(message) || namesStateless(headers)) {
-      return attempt(response, () => modern.post(message, request, tokenHashOf(headers), response))
+      return attempt(response, () => statelessRequests.post(message, request, tokenHashOf(headers), response))
     }
     const isRequest = JsonRpc.isRequest(message)
     const about = isRequest ? message.id : null
@@ -191,13 +191,13 @@ export const make = (
     if (wrongVersion !== undefined) return refuse(response, { ...wrongVersion, id: about, isRead: true })
     const begins = isRequest && message.method === "initialize"
     if (id === undefined) {
-      if (!begins) return refuse(response, { ...withoutId, id: about, isRead: true })
+      if (!begins) return refuse(response, { ...sessionIdMissing, id: about, isRead: true })
       const tokenHash = tokenHashOf(headers)
       return attempt(response, () => sessions.begin(message, tokenHash, response))
     }
     if (begins) {
       const text = "A session has one initialize: send it without Mcp-Session-Id to begin another one"
-      return refuse(response, illegible(text, about))
+      return refuse(response, invalidMessage(text, about))
     }
     find(String(id), request, response, (session) => session.post([message], false, response), about)
   }
@@ -210,11 +210,11 @@ export const make = (
     if (hasSession && !sessions.mayKnow(String(id), tokenHashOf(request.headers))) {
       return Body.skim(
         request,
-        unknown,
+        sessionNotFound,
         ({ refusal }) => attempt(response, () => refusal)
       )
     }
-    const room = Body.roomIn(bodies, request, hasSession ? String(id) : undefined)
+    const room = Body.roomFor(bodies, request, hasSession ? String(id) : undefined)
     Body.read(request, limits.maxBodyBytes, (body) => {
       attempt(response, () => {
         if (body._tag === "Refused") return body.refusal
@@ -224,8 +224,8 @@ export const make = (
         }
         const read = JsonRpc.read(body.value)
         if (read._tag === "Message") message(request, response, read.message)
-        else if (id === undefined) return illegible(read.reason, read.id)
-        else find(String(id), request, response, () => illegible(read.reason, read.id))
+        else if (id === undefined) return invalidMessage(read.reason, read.id)
+        else find(String(id), request, response, () => invalidMessage(read.reason, read.id))
         return undefined
       })
     }, room)
@@ -241,7 +241,7 @@ export const make = (
       })
     }
     const id = headers["mcp-session-id"]
-    const refusal = Headers.checkGet(headers) ?? (id === undefined ? withoutId : undefined)
+    const refusal = Headers.checkGet(headers) ?? (id === undefined ? sessionIdMissing : undefined)
       ?? Headers.checkVersion(headers["mcp-protocol-version"] as string | undefined)
     if (refusal !== undefined) return refuse(response, refusal)
     find(String(id), request, response, (session) => {
@@ -253,7 +253,7 @@ export const make = (
   const remove = (request: IncomingMessage, response: ServerResponse): void => {
     const { headers } = request
     const id = headers["mcp-session-id"]
-    if (id === undefined) return refuse(response, withoutId)
+    if (id === undefined) return refuse(response, sessionIdMissing)
     find(String(id), request, response, () => {
       void sessions.end(String(id)).then(() => response.writeHead(200).end())
       return undefined
@@ -280,7 +280,7 @@ export const make = (
     close: async () => {
       isClosed = true
       clearInterval(beating)
-      await Promise.all([modern.close(), sessions.close()])
+      await Promise.all([statelessRequests.close(), sessions.close()])
     }
   }
 }

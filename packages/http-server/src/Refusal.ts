@@ -1,5 +1,5 @@
 /**
- * Why a request over HTTP is not carried out: a status, and a JSON-RPC error that says it.
+ * Refuses a request over HTTP, with a status and a JSON-RPC error.
  */
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -11,15 +11,15 @@ export interface Refusal {
   readonly message: string
   /** The code of the JSON-RPC error. Default -32000. */
   readonly code?: number | undefined
-  /** The request that it answers, where that is known. */
+  /** The id of the refused request, if known. */
   readonly id?: RequestId | null | undefined
   readonly data?: unknown
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** Whether the body of the request has been read, so that the connection can be used again. Default false. */
+  /** Whether the body was read, so that the connection can be reused. Default false. */
   readonly isRead?: boolean | undefined
 }
 
-/** Answers with the refusal. */
+/** Answers with the refusal; if an answer has already started, destroys the connection. */
 export const refuse = (
   response: ServerResponse,
   { code = JsonRpcError.ourCode, data, headers = {}, id = null, isRead = false, message, status }: Refusal

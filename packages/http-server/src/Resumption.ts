@@ -1,17 +1,17 @@
 /**
- * Goes on with a conversation that knows nothing of what was before it: it hears again what its client has said then, and what it
- * answers to that goes nowhere. What the client asks for that outlives its requests is kept for the next time.
+ * Resumes conversations that cannot resume themselves: begins a new one, sends it again what its client sent before, and drops the answers.
+ * Saves the client's settings for the next time.
  */
 import { type Answer, type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 import { constVoid } from "effect/Function"
 import type { Begin, Client, ClientSettings, Conversation } from "./Conversation.js"
 
-/** Subscriptions that are kept for one client. */
+/** Subscriptions that are saved for one client. */
 const maxSubscriptions = 10_000
 
-/** The settings of a client once a request of it is answered with a result; `undefined` where it settings for nothing. */
-const wishedBy = (
+/** The settings after a request has succeeded; `undefined` if the request changes none. */
+const settingsAfter = (
   { method, params }: Pick<ClientRequest, "method" | "params">,
   { level, subscriptions }: ClientSettings
 ): ClientSettings | undefined => {
@@ -33,14 +33,18 @@ const wishedBy = (
   }
 }
 
-/** A conversation that keeps the settings of its client. They are kept before they are answered. */
-const keeping = (begin: (client: Client) => Conversation, client: Client, before: ClientSettings): Conversation => {
+/** A conversation that saves the settings of its client, before it answers the request that changed them. */
+const savingSettings = (
+  begin: (client: Client) => Conversation,
+  client: Client,
+  before: ClientSettings
+): Conversation => {
   let settings = before
-  /** Those that stand for requests that wish for something. */
-  const wishing = new ClientRequests()
+  /** Requests that change settings: the conversation gets a stand-in for each, whose answer waits until the settings are saved. */
+  const settingRequests = new ClientRequests()
   const conversation = begin(client)
   const answered = (request: ClientRequest, answer: Answer): void => {
-    const next = "error" in answer ? undefined : wishedBy(request, settings)
+    const next = "error" in answer ? undefined : settingsAfter(request, settings)
     if (next === undefined) return request.answer(answer)
     settings = next
     void client.saveSettings(next).then(() => request.answer(answer))
@@ -48,9 +52,9 @@ const keeping = (begin: (client: Client) => Conversation, client: Client, before
   return {
     ...conversation,
     request: (request) => {
-      if (wishedBy(request, settings) === undefined) return conversation.request(request)
+      if (settingsAfter(request, settings) === undefined) return conversation.request(request)
       const { id, method, params } = request
-      conversation.request(wishing.openFor(request, { jsonrpc: "2.0", id, method, params }, {
+      conversation.request(settingRequests.openFor(request, { jsonrpc: "2.0", id, method, params }, {
         say: (_, message) => request.say(message),
         answer: (_, answer) => answered(request, answer)
       }))
@@ -58,24 +62,24 @@ const keeping = (begin: (client: Client) => Conversation, client: Client, before
   }
 }
 
-/** A `Begin` from what can only begin. */
+/** Makes a `Begin` of a function that can only begin. */
 export const replaying = (begin: (client: Client) => Conversation): Begin => (client, resumed) => {
-  if (resumed === undefined) return keeping(begin, client, { subscriptions: [] })
-  // What is heard again is kept already.
+  if (resumed === undefined) return savingSettings(begin, client, { subscriptions: [] })
+  // The replayed settings are saved already, so they bypass `savingSettings`.
   let replay: Conversation | undefined
-  const conversation = keeping((client) => replay = begin(client), client, resumed.settings)
+  const conversation = savingSettings((client) => replay = begin(client), client, resumed.settings)
   const { initialize, settings: { level, subscriptions } } = resumed
   const replayed = new ClientRequests()
-  const ask = (method: string, params: Readonly<Record<string, unknown>>, index = 0): void =>
+  const send = (method: string, params: Readonly<Record<string, unknown>>, index = 0): void =>
     replay?.request(
       replayed.open({ jsonrpc: "2.0", id: `mcp-lifeline resumes ${method} ${index}`, method, params }, {
         say: constVoid,
         answer: constVoid
       })
     )
-  ask("initialize", initialize)
+  send("initialize", initialize)
   conversation.receive({ jsonrpc: "2.0", method: "notifications/initialized" })
-  if (level !== undefined) ask("logging/setLevel", { level })
-  subscriptions.forEach((uri, index) => ask("resources/subscribe", { uri }, index))
+  if (level !== undefined) send("logging/setLevel", { level })
+  subscriptions.forEach((uri, index) => send("resources/subscribe", { uri }, index))
   return conversation
 }

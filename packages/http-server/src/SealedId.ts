@@ -1,19 +1,19 @@
 /**
- * Ids of sessions that say, sealed with a key, what is needed to serve the session: so a session outlives the process that began it,
- * and any process with the same key can go on with it.
+ * Ids of sessions that contain, encrypted, what is needed to serve the session. So a session outlives its process: any process with the same
+ * key can resume it.
  */
 import { Redacted } from "effect"
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto"
 
-/** What an id says. */
+/** What an id contains. */
 export interface Claims {
-  /** The params of `initialize`; absent where they are too long for a header. */
+  /** The params of `initialize`; absent if they are too long for a header. */
   readonly initialize?: Readonly<Record<string, unknown>> | undefined
-  /** The version of the protocol that was agreed on. */
+  /** The negotiated version of the protocol. */
   readonly version: string
-  /** The lists of which the client was promised that changes are told. */
+  /** The lists for which `initialize` announced `listChanged`. */
   readonly lists: ReadonlyArray<string>
-  /** A hash of the token of the client. */
+  /** A hash of the client's token; only that client may use the session. */
   readonly tokenHash: string
   /** When the session began, in seconds since 1970. */
   readonly born: number
@@ -22,23 +22,23 @@ export interface Claims {
 /** Seals and opens ids. */
 export interface Seal {
   readonly seal: (claims: Claims) => string
-  /** What an id says; `undefined` where it was not sealed with this key. */
+  /** Returns the claims of an id; `undefined` if it was not sealed with this key. */
   readonly open: (id: string) => Claims | undefined
 }
 
 const cipher = "aes-256-gcm"
-/** The form of what is sealed. */
+/** The version of the binary format, its first byte. */
 const format = 1
 const nonceBytes = 12
 const tagBytes = 16
-/** Whatever is longer was not made here. */
+/** No id that we make is longer. */
 const maxLength = 8192
 
-/** A key of the right length from a secret of any length. */
+/** Derives a key of the right length from a secret of any length. */
 const keyOf = (secret: Redacted.Redacted): Buffer =>
   createHash("sha256").update("mcp-lifeline session id\0").update(Redacted.value(secret)).digest()
 
-/** The seal of everybody who has this secret. */
+/** Makes a seal. All processes with the same secret open each other's ids. */
 export const make = (secret: Redacted.Redacted): Seal => {
   const key = keyOf(secret)
   const version = Buffer.from([format])
@@ -53,10 +53,10 @@ export const make = (secret: Redacted.Redacted): Seal => {
     open: (id) => {
       if (id.length > maxLength) return undefined
       const bytes = Buffer.from(id, "base64url")
-      // Several texts are the same bytes; only one of them is the id.
+      // Several texts decode to the same bytes; only one of them is the id.
       if (bytes[0] !== format || bytes.toString("base64url") !== id) return undefined
       try {
-        // A tag that is shorter is refused, whatever else the id holds.
+        // Refuse a shorter tag: it would be easier to forge.
         const nonce = bytes.subarray(1, 1 + nonceBytes)
         const opening = createDecipheriv(cipher, key, nonce, { authTagLength: tagBytes })
         opening.setAAD(version)
@@ -70,5 +70,5 @@ export const make = (secret: Redacted.Redacted): Seal => {
   }
 }
 
-/** A secret that nobody else has. */
+/** A new random secret. */
 export const randomSecret = (): Redacted.Redacted => Redacted.make(randomBytes(32).toString("base64url"))

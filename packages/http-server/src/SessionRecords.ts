@@ -1,88 +1,87 @@
 /**
- * What is kept of sessions beside their ids: what clients have asked for, and which sessions have ended. Bounded in number and age.
+ * What does not fit into the ids of sessions: the settings of clients, and which sessions have ended. Bounded in number, size and age.
  */
 import { key, type StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Clock, Effect, Option, Runtime, Schedule, Schema, type Scope } from "effect"
 import type { ClientSettings } from "./Conversation.js"
 
-/** What is kept of one session. */
+/** The record of one session. */
 export const Record = Schema.Struct({
-  /** When the session was used last, as far as that was written, in milliseconds since 1970. */
+  /** When the session was last used, as far as that was written, in milliseconds since 1970. */
   usedAt: Schema.Number,
   hasEnded: Schema.optional(Schema.Boolean),
-  /** When a session that has ended began, in seconds since 1970. */
+  /** When the session began, in seconds since 1970. Only if it has ended. */
   born: Schema.optional(Schema.Number),
   level: Schema.optional(Schema.String),
   subscriptions: Schema.optional(Schema.Array(Schema.String)),
-  /** The params of `initialize`, where they do not fit into the id. */
+  /** The params of `initialize`, if they do not fit into the id. */
   initialize: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 })
 export type Record = typeof Record.Type
 
-/** A session that nobody has used for so long is over, in milliseconds. */
+/** A session that is unused for this long ends, in milliseconds. */
 export const lifetime = 30 * 24 * 60 * 60 * 1000
 
-/** How much is kept of all sessions together. */
+/** How much the records of all sessions may take. */
 export interface Limits {
-  /** Sessions of which something is kept. Default 5,000. */
-  readonly most: number
+  /** Sessions with a record. Default 5,000. */
+  readonly maxSessions: number
   /** Characters in all params of `initialize`. Default 64 Mi. */
-  readonly mostText: number
-  /** After so many writes it is looked what other processes have written, too. Default 1,000. */
-  readonly scanEach?: number | undefined
+  readonly maxChars: number
+  /** After this many writes, looks for records of other processes. Default 1,000. */
+  readonly scanEvery?: number | undefined
 }
 
-const usualLimits: Limits = { most: 5000, mostText: 64 * 1024 * 1024 }
+const defaultLimits: Limits = { maxSessions: 5000, maxChars: 64 * 1024 * 1024 }
 
-const usualScan = 1000
+const defaultScanEvery = 1000
 
-/** Resources that one session may be subscribed to, after a restart. */
+/** Subscriptions that are kept for one session. */
 const maxSubscriptions = 1000
 
 /** Reads and writes records by the ids of sessions. Never fails. */
 export interface SessionRecords {
   /**
-   * The record of a session. `born` says when it began, in seconds since 1970: where records of sessions that have ended had to make room
-   * for others, those that are not younger and have no record have ended.
+   * Returns the record of a session. `born` is when the session began, in seconds since 1970. If records of ended sessions were removed to
+   * make room, sessions without a record that are as old or older count as ended, too.
    */
   readonly get: (id: string, born?: number) => Promise<Record | undefined>
   /**
-   * Writes one after the other; the last one stays. Of those of one session that wait, only the last is written. The promise resolves when
-   * the record, or a later one of the same session, is written, or cannot be. What cannot be written stays in memory, and is written when
-   * something else can be.
+   * Writes records one after the other. Of the waiting ones of a session, it writes only the last. Resolves when the record, or a later one
+   * of the session, is written or cannot be. A record that cannot be written stays in memory until a later write succeeds.
    */
   readonly set: (id: string, record: Record) => Promise<void>
 }
 
-/** What a client has asked for, as far as it is kept. */
+/** The settings in a record. */
 export const settingsOf = ({ level, subscriptions = [] }: Record): ClientSettings => ({ level, subscriptions })
 
-/** A record of what a client has asked for. */
+/** A record with these settings. */
 export const fromSettings = ({ level, subscriptions }: ClientSettings, usedAt: number): Record => ({
   usedAt,
   ...(level === undefined ? {} : { level }),
   ...(subscriptions.length === 0 ? {} : { subscriptions: subscriptions.slice(0, maxSubscriptions) })
 })
 
-/** What is known of a record that there is. */
+/** What the index knows of a record. */
 interface Entry extends Pick<Record, "usedAt" | "hasEnded" | "born"> {
   readonly length: number
 }
 
-/** Which records there are, and which have to make room for others: those that were used least recently. */
+/** Knows which records there are, and which to remove to make room: the least recently used. */
 class Index {
   readonly #limits: Limits
-  /** In the order of last use. */
+  /** Least recently used first. */
   readonly #all = new Map<string, Entry>()
   #length = 0
-  /** No session that began then or earlier is alive without a record, in seconds since 1970. */
+  /** Sessions without a record that began then or earlier have ended. In seconds since 1970. */
   endedBefore = 0
 
   constructor(limits: Limits) {
     this.#limits = limits
   }
 
-  /** What there is now. */
+  /** A copy. */
   get all(): ReadonlyMap<string, Entry> {
     return new Map(this.#all)
   }
@@ -96,7 +95,7 @@ class Index {
     })
   }
 
-  /** Takes what was found, in the order of last use, in place of what there was before. What was added since was used last. */
+  /** Replaces the entries of `before` by what was found on disk, least recently used first. Entries that were added since stay, as used last. */
   replace(before: ReadonlyMap<string, Entry>, found: ReadonlyArray<readonly [name: string, record: Record]>): void {
     const since = [...this.#all].filter(([name, entry]) => before.get(name) !== entry)
     for (const name of before.keys()) this.#remove(name)
@@ -115,30 +114,30 @@ class Index {
     this.#all.delete(name)
   }
 
-  /** Takes out what is too much, and gives its names. */
+  /** Removes the excess, and returns its names. */
   excess(): ReadonlyArray<string> {
     const names: Array<string> = []
     for (const [name, { born, hasEnded, usedAt }] of this.#all) {
-      if (this.#all.size <= this.#limits.most && this.#length <= this.#limits.mostText) break
+      if (this.#all.size <= this.#limits.maxSessions && this.#length <= this.#limits.maxChars) break
       this.#remove(name)
       names.push(name)
-      // It began before it ended.
+      // A session began before it was last used.
       if (hasEnded === true) this.endedBefore = Math.max(this.endedBefore, born ?? usedAt / 1000)
     }
     return names
   }
 }
 
-/** What stands for the record of a session that may have ended: nobody knows. */
-const ended: Record = { usedAt: 0, hasEnded: true }
+/** Stands for the record of a session that may have ended: its own record was removed. */
+const presumedEnded: Record = { usedAt: 0, hasEnded: true }
 
 /** Records that end with this process. */
-export const inMemory = (limits: Limits = usualLimits): SessionRecords => {
+export const inMemory = (limits: Limits = defaultLimits): SessionRecords => {
   const records = new Map<string, Record>()
   const index = new Index(limits)
   return {
     get: (id, born = Number.POSITIVE_INFINITY) =>
-      Promise.resolve(records.get(id) ?? (born <= index.endedBefore ? ended : undefined)),
+      Promise.resolve(records.get(id) ?? (born <= index.endedBefore ? presumedEnded : undefined)),
     set: (id, record) => {
       records.set(id, record)
       index.add(id, record)
@@ -150,10 +149,10 @@ export const inMemory = (limits: Limits = usualLimits): SessionRecords => {
 
 const Floor = Schema.Struct({ endedBefore: Schema.Number })
 
-/** The records in the state folder. What is too much is removed as others are written, what is too old now and once a day. */
+/** The records in the state folder. Each write removes the excess; the start, and each day, what is too old. */
 export const make = (
   folder: StateFolder["Type"],
-  limits: Limits = usualLimits
+  limits: Limits = defaultLimits
 ): Effect.Effect<SessionRecords, never, Scope.Scope> =>
   Effect.gen(function*() {
     const records = folder.collection("sessions", Record)
@@ -163,8 +162,8 @@ export const make = (
     const writing = yield* Effect.makeSemaphore(1)
     /** Records that are only in memory, by name. */
     const unwritten = new Map<string, Record>()
-    const { scanEach = usualScan } = limits
-    let scanIn = scanEach
+    const { scanEvery = defaultScanEvery } = limits
+    let scanIn = scanEvery
 
     const raiseFloor = Effect.gen(function*() {
       const kept = Option.getOrElse(yield* floors.get("floor"), () => ({ endedBefore: 0 }))
@@ -180,7 +179,7 @@ export const make = (
         return records.remove(name)
       }, { discard: true })
     })
-    /** Looks what all processes have written. */
+    /** Reads the records of all processes. */
     const scan = Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
       const before = index.all
@@ -201,9 +200,9 @@ export const make = (
         return isWritten
       })
     const writeRest = Effect.suspend(() => Effect.every([...unwritten], ([name, record]) => save(name, record)))
-    // What is being written when the scope closes is written.
+    // Closing the scope waits for the current write, and writes the rest.
     yield* Effect.addFinalizer(() => writing.withPermits(1)(writeRest))
-    /** What is to be written, by name. */
+    /** The next record to write of each session, by name. */
     const waiting = new Map<string, { record: Record; written: Promise<void> }>()
     const write = (name: string, next: { readonly record: Record }) =>
       Effect.gen(function*() {
@@ -211,7 +210,7 @@ export const make = (
         if (yield* save(name, next.record)) yield* writeRest
         yield* makeRoom
         if (--scanIn > 0) return
-        scanIn = scanEach
+        scanIn = scanEvery
         yield* scan
       }).pipe(
         writing.withPermits(1),
@@ -225,7 +224,7 @@ export const make = (
             if (record !== undefined || born === undefined) return record
             // Another process may have raised it.
             if (born > index.endedBefore) yield* raiseFloor
-            return born <= index.endedBefore ? ended : undefined
+            return born <= index.endedBefore ? presumedEnded : undefined
           }))
         ),
       set: (id, record) => {

@@ -1,13 +1,13 @@
 /**
- * Divides what there is a limited number of among clients: nobody may hold more of it than there is left for others. A client alone
- * gets half, and however much clients hold, one more gets something; so one client's excess refuses that client only.
+ * Divides a limited capacity among clients: no client may hold more than is left for others. So a client alone gets half, the next one always
+ * gets something, and one client's excess refuses that client only.
  */
 export class Shares {
   readonly #capacity: number
   readonly #held = new Map<unknown, number>()
   #total = 0
 
-  /** `capacity`: how much there is; a client alone gets half of it. */
+  /** `capacity`: how much all clients together may hold. */
   constructor(capacity: number) {
     this.#capacity = capacity
   }
@@ -22,7 +22,7 @@ export class Shares {
     return this.#held.get(client) ?? 0
   }
 
-  /** Takes so much for a client; says whether it may have it. */
+  /** Takes `amount` for a client, if it may have that; returns whether it does. */
   take(client: unknown, amount = 1): boolean {
     const held = this.heldBy(client) + amount
     if (held > this.#capacity - this.#total - amount) return false
@@ -31,7 +31,7 @@ export class Shares {
     return true
   }
 
-  /** Gives back so much of what was taken. */
+  /** Gives `amount` back. */
   release(client: unknown, amount = 1): void {
     const held = this.heldBy(client) - amount
     this.#total -= amount

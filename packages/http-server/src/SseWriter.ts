@@ -1,16 +1,16 @@
 /**
- * One stream of server-sent events: what is said on it, whether somebody reads it or not. A client whose connection drops reads on
- * where it was, by the ids of the events.
+ * Writes one stream of server-sent events, whether a client reads it or not. A client whose connection drops reads on from the last event
+ * whose id it has.
  */
 import type { ServerResponse } from "node:http"
-import type { EventBudget, Expendable } from "./EventBudget.js"
+import type { Discardable, EventBudget } from "./EventBudget.js"
 import * as messages from "./messages.js"
 
-/** How much of one stream is kept. */
+/** How much one stream keeps. */
 export interface Bounds {
   readonly maxEvents: number
   readonly maxBytes: number
-  /** Log messages that wait for a reader; more are dropped, and counted. */
+  /** Log messages that wait for a reader. The writer drops more than these, and counts them. */
   readonly maxLogs: number
 }
 
@@ -18,24 +18,24 @@ export const defaults: Bounds = { maxEvents: 1000, maxBytes: 4 * 1024 * 1024, ma
 
 interface Event extends messages.EventKind {
   readonly number: number
-  /** Undefined once an answer is lost. */
+  /** Undefined once the text of an answer is discarded. */
   text: string | undefined
 }
 
 /** How a stream is made. */
 export interface Options {
-  /** Begins the ids of its events. Without it events have none, and nothing is kept once it is sent. */
+  /** The prefix of event ids. Without it events have no ids, and the writer keeps nothing that it has sent. */
   readonly name?: string | undefined
-  /** Counts what all streams keep. */
+  /** Limits what all streams keep together. */
   readonly budget: EventBudget
-  /** Whose stream it is: all streams of one client have one share of the budget. Default: each stream has a share. */
+  /** All streams with the same value share one part of the budget. Default: each stream has a part of its own. */
   readonly client?: unknown
   readonly bounds?: Bounds | undefined
-  /** Further headers of each response. */
+  /** More headers for each response. */
   readonly headers: Readonly<Record<string, string>>
-  /** Whether a response begins with an event without data, so that the client has an id to come back with. */
-  readonly primes: () => boolean
-  /** Called when it stays without a reader, or has one again. */
+  /** Whether a response begins with an event without data, so that the client has an id with which it can resume. */
+  readonly sendsPrimingEvent: () => boolean
+  /** Called when the stream gets or loses its reader. */
   readonly onReader?: ((hasReader: boolean) => void) | undefined
 }
 
@@ -47,25 +47,25 @@ const streamHeaders = {
 
 const comment = ": keepalive\n\n"
 
-/** Sends events to one response at a time, and keeps a bounded number for the next one. No answer is ever dropped in silence. */
+/** Sends events to one response at a time, and keeps a bounded number for the next one. It never drops an answer silently. */
 export class SseWriter {
   readonly #options: Options
   readonly #bounds: Bounds
-  /** First those that were sent and are kept, then those that wait. */
+  /** First the events that were sent and are kept, then those that wait. */
   readonly #events: Array<Event> = []
-  /** How many of them were sent. */
+  /** How many of `#events` were sent. */
   #sent = 0
-  /** The number of the event that is said next. Number 0 is the event without data. */
-  #end = 1
+  /** The number of the next event. Number 0 is the event without data. */
+  #nextNumber = 1
   #bytes = 0
   readonly #waitingKeys = new Set<string>()
   #waitingLogs = 0
   #dropped = 0
   #response: ServerResponse | undefined
   #isFlushing = false
-  #isOver = false
-  /** When its last event was said, by `performance.now`; undefined as long as there may be more. */
-  overAt: number | undefined
+  #isEnded = false
+  /** When `end` was called, by `performance.now`; undefined while the stream may get more events. */
+  endedAt: number | undefined
 
   constructor(options: Options) {
     this.#options = options
@@ -76,7 +76,7 @@ export class SseWriter {
     return this.#options.client
   }
 
-  /** Whether somebody reads. */
+  /** Whether a response is attached. */
   get hasReader(): boolean {
     return this.#response !== undefined
   }
@@ -91,126 +91,125 @@ export class SseWriter {
     return this.#dropped
   }
 
-  /** The number of the event that was said last. */
-  get last(): number {
-    return this.#end - 1
+  /** The number of the newest event. */
+  get lastEvent(): number {
+    return this.#nextNumber - 1
   }
 
-  /** Gives the stream a reader, in place of the one that it has: from the event after `after` on, or from the first that nobody was sent. */
+  /** Replaces the reader. Sends from the event after `after` on; without `after`, from the first event that was not sent. */
   attach(response: ServerResponse, after?: number): void {
     this.detach()
     this.#response = response
     response.once("close", () => {
-      if (this.#response === response) this.#lose()
+      if (this.#response === response) this.#onReaderGone()
     })
-    response.on("drain", () => this.#send())
+    response.on("drain", () => this.#flush())
     response.on("error", () => undefined)
     response.writeHead(200, { ...streamHeaders, ...this.#options.headers })
     if (after !== undefined) this.#rewind(after + 1)
-    const next = this.#events[this.#sent]?.number ?? this.#end
-    if (this.#options.primes()) response.write(`id: ${this.#options.name}${next - 1}\ndata: \n\n`)
+    const next = this.#events[this.#sent]?.number ?? this.#nextNumber
+    if (this.#options.sendsPrimingEvent()) response.write(`id: ${this.#options.name}${next - 1}\ndata: \n\n`)
     else response.flushHeaders()
     this.#options.onReader?.(true)
-    this.#send()
+    this.#flush()
   }
 
-  /** Ends the response of the reader, who may come back. */
+  /** Ends the response; the client may come back. */
   detach(): void {
     const response = this.#response
     if (response === undefined) return
-    this.#lose()
+    this.#onReaderGone()
     response.end()
   }
 
-  /** Says something. Events with a key wait a turn, so that a burst of them is one. */
-  say(text: string, kind: messages.EventKind = {}): void {
+  /** Sends an event. One with a key waits until the next turn of the event loop, so that a burst becomes one event. */
+  send(text: string, kind: messages.EventKind = {}): void {
     const { isLog = false, key } = kind
-    if (this.#isOver || (key !== undefined && this.#waitingKeys.has(key))) return
+    if (this.#isEnded || (key !== undefined && this.#waitingKeys.has(key))) return
     if (isLog && this.#waitingLogs >= this.#bounds.maxLogs) return void this.#dropped++
     if (key !== undefined) this.#waitingKeys.add(key)
     if (isLog) this.#waitingLogs++
-    this.#events.push({ ...kind, number: this.#end++, text })
+    this.#events.push({ ...kind, number: this.#nextNumber++, text })
     this.#bytes += text.length
-    if (key === undefined) return this.#send()
-    this.#count()
+    if (key === undefined) return this.#flush()
+    this.#updateBudget()
     if (this.#isFlushing) return
     this.#isFlushing = true
     setImmediate(() => {
       this.#isFlushing = false
-      this.#send()
+      this.#flush()
     })
   }
 
-  /** Nothing more is said; the response ends when all is sent. */
+  /** Accepts no more events; the response ends when all are sent. */
   end(): void {
-    if (this.#isOver) return
-    this.#isOver = true
-    this.overAt = performance.now()
-    this.#send()
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.endedAt = performance.now()
+    this.#flush()
   }
 
-  /** Shows that the connection lives. */
+  /** Sends a comment, so that proxies and the client see that the connection is alive. */
   tick(): void {
     if (this.#response?.writableNeedDrain === false) this.#response.write(comment)
   }
 
-  /** Keeps nothing any more, and ends the response. A reader who has not been sent an answer is told that it is lost. */
+  /** Discards all events and ends the response. In place of answers that were not sent, the reader gets errors. */
   close(): void {
-    this.#isOver = true
-    this.#drop(({ answers }) => answers === undefined)
+    this.#isEnded = true
+    this.#discardWhere(({ answers }) => answers === undefined)
     while (this.#response !== undefined && this.isWaiting) {
-      this.#lost(this.#events[this.#sent]!)
-      this.#write(this.#response)
+      this.#discardAnswer(this.#events[this.#sent]!)
+      this.#writeNext(this.#response)
     }
     this.detach()
-    this.#drop(() => true)
-    this.#count()
+    this.#discardWhere(() => true)
+    this.#updateBudget()
   }
 
-  forget(what: Expendable): void {
-    if (what === "answers") this.#events.forEach((event) => this.#lost(event))
-    else if (what === "sent") this.#forgetSent()
+  discard(what: Discardable): void {
+    if (what === "answers") this.#events.forEach((event) => this.#discardAnswer(event))
+    else if (what === "sent") this.#discardSent()
     else if (this.#events.findLastIndex(({ answers }) => answers === undefined) >= this.#sent) {
-      this.#sendAway()
-      this.#drop(({ answers }) => answers === undefined)
+      this.#disconnectReader()
+      this.#discardWhere(({ answers }) => answers === undefined)
     }
-    this.#count()
+    this.#updateBudget()
   }
 
-  /** Lets go of what was sent; of an answer, it stays known that it is lost, for a client that comes back because it has not arrived. */
-  #forgetSent(): void {
+  /** Discards sent events. Keeps which answers were among them: a client that did not receive one comes back, and gets an error. */
+  #discardSent(): void {
     const sent = this.#sent
     if (sent === 0) return
-    if (this.#options.name === undefined) return this.#drop((_, index) => index < sent)
-    for (const event of this.#events.slice(0, sent)) this.#lost(event)
-    this.#drop(({ answers }, index) => index < sent && answers === undefined)
+    if (this.#options.name === undefined) return this.#discardWhere((_, index) => index < sent)
+    for (const event of this.#events.slice(0, sent)) this.#discardAnswer(event)
+    this.#discardWhere(({ answers }, index) => index < sent && answers === undefined)
   }
 
-  #send(): void {
-    while (this.#response?.writableNeedDrain === false && this.isWaiting) this.#write(this.#response)
-    if (this.#isOver && !this.isWaiting) this.detach()
-    this.#trim()
-    this.#count()
+  #flush(): void {
+    while (this.#response?.writableNeedDrain === false && this.isWaiting) this.#writeNext(this.#response)
+    if (this.#isEnded && !this.isWaiting) this.detach()
+    this.#enforceBounds()
+    this.#updateBudget()
   }
 
   /** Sends the next event. */
-  #write(response: ServerResponse): void {
+  #writeNext(response: ServerResponse): void {
     const event = this.#events[this.#sent++]!
-    this.#passed(event)
+    this.#stopWaiting(event)
     const { name } = this.#options
     const id = name === undefined ? "" : `id: ${name}${event.number}\n`
     response.write(`event: message\n${id}data: ${event.text ?? messages.lostAnswer(event.answers!)}\n\n`)
   }
 
-  /** An event waits no longer. */
-  #passed({ isLog, key }: Event): void {
+  /** Updates the counts of waiting events. */
+  #stopWaiting({ isLog, key }: Event): void {
     if (key !== undefined) this.#waitingKeys.delete(key)
     if (isLog === true) this.#waitingLogs--
   }
 
   /** Goes back to the first kept event with this number or a later one. */
   #rewind(number: number): void {
-    // What goes out again waits again.
     while (this.#sent > 0 && this.#events[this.#sent - 1]!.number >= number) {
       const { isLog, key } = this.#events[--this.#sent]!
       if (key !== undefined) this.#waitingKeys.add(key)
@@ -218,65 +217,65 @@ export class SseWriter {
     }
   }
 
-  /** Keeps to the bounds of one stream: the oldest goes first, answers last. The newest event stays, however long it is. */
-  #trim(): void {
-    if (this.#options.name === undefined) this.#forgetSent()
+  /** Enforces the bounds of this stream: discards the oldest event first, and answers last. The newest event always stays. */
+  #enforceBounds(): void {
+    if (this.#options.name === undefined) this.#discardSent()
     const { maxBytes, maxEvents } = this.#bounds
     while (this.#events.length > maxEvents || (this.#bytes > maxBytes && this.#events.length > 1)) {
       const oldest = this.#events.findIndex(({ answers }) => answers === undefined)
       if (oldest >= 0 && oldest < this.#events.length - 1) {
-        // Who reads so slowly that more waits than is kept, is sent away, and may come back.
-        if (oldest >= this.#sent) this.#sendAway()
+        // The client reads too slowly: disconnect it, so that it does not miss an event unnoticed. It may come back.
+        if (oldest >= this.#sent) this.#disconnectReader()
         const wasSent = oldest < this.#sent
-        for (const event of this.#events.splice(oldest, 1)) this.#gone(event, wasSent)
+        for (const event of this.#events.splice(oldest, 1)) this.#uncount(event, wasSent)
       } else {
         const answer = this.#events.slice(0, -1).find(({ text }) => text !== undefined)
         if (answer === undefined) return
-        this.#lost(answer)
+        this.#discardAnswer(answer)
       }
     }
   }
 
-  #sendAway(): void {
+  #disconnectReader(): void {
     const response = this.#response
     if (response === undefined) return
-    this.#lose()
+    this.#onReaderGone()
     response.destroy()
   }
 
-  /** The answer to a request cannot be kept. */
-  #lost(event: Event): void {
+  /** Discards the text of an answer; the client gets an error in its place. */
+  #discardAnswer(event: Event): void {
     if (event.answers === undefined || event.text === undefined) return
     this.#bytes -= event.text.length
     event.text = undefined
   }
 
-  #drop(isDropped: (event: Event, index: number) => boolean): void {
+  #discardWhere(matches: (event: Event, index: number) => boolean): void {
     const sent = this.#sent
     this.#events.splice(0).forEach((event, index) => {
-      if (isDropped(event, index)) this.#gone(event, index < sent)
+      if (matches(event, index)) this.#uncount(event, index < sent)
       else this.#events.push(event)
     })
   }
 
-  /** An event is kept no longer. */
-  #gone(event: Event, wasSent: boolean): void {
+  /** Updates the counts for an event that was removed from `#events`. */
+  #uncount(event: Event, wasSent: boolean): void {
     this.#bytes -= event.text?.length ?? 0
     if (wasSent) this.#sent--
-    else this.#passed(event)
+    else this.#stopWaiting(event)
   }
 
-  #count(): void {
+  #updateBudget(): void {
     this.#options.budget.set(this, this.#bytes)
   }
 
-  #lose(): void {
+  #onReaderGone(): void {
     this.#response = undefined
     if (this.#options.name === undefined) {
-      // Nobody can come back to it.
-      this.#isOver = true
-      this.#drop(() => true)
-      this.#count()
+      // Without event ids, a client cannot resume.
+      this.#isEnded = true
+      this.#discardWhere(() => true)
+      this.#updateBudget()
     }
     this.#options.onReader?.(false)
   }

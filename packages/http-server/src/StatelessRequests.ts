@@ -1,5 +1,5 @@
 /**
- * Requests of the protocol without sessions (2026-07-28) over HTTP: how many there may be, and the statuses of their answers.
+ * Serves requests of the protocol without sessions (2026-07-28) over HTTP: limits their number, and chooses the statuses of the answers.
  */
 import { type Answer, ClientRequest, Era, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
@@ -13,16 +13,16 @@ import type { Refusal } from "./Refusal.js"
 import { Shares } from "./Shares.js"
 import { SseWriter } from "./SseWriter.js"
 
-/** How such requests are served. */
+/** How to serve such requests. */
 export interface Options {
   readonly stateless: StatelessHandler
   readonly budget: EventBudget
-  /** Requests that a client alone may have open at once, and streams of changes; several clients share twice as many. */
+  /** Open requests of a client that is alone, and the same number of streams of changes; several clients share twice as many. */
   readonly maxCalls: number
   readonly onError: (error: unknown) => void
 }
 
-/** The statuses of errors that say what is wrong with the request itself. */
+/** The statuses of errors with which we refuse a request at once. */
 const statuses: Readonly<Record<number, number>> = {
   [JsonRpc.invalidRequest]: 400,
   [JsonRpc.invalidParams]: 400,
@@ -31,26 +31,26 @@ const statuses: Readonly<Record<number, number>> = {
   [Era.unsupportedVersion]: 400
 }
 
-/** Statuses of errors that came later: those of the server's own stand in an answer that is as good as any. */
+/** The statuses of errors that come later. Others may be the server's own, which are an answer like any other. */
 const laterStatuses: Readonly<Record<number, number>> = {
   [JsonRpc.methodNotFound]: 404,
   [Era.missingCapability]: 400
 }
 
-/** What a client says that it is, not too long. */
+/** The name and version that a client gives itself, shortened. */
 const nameOf = ({ params }: JSONRPCRequest): string => {
   const info = Meta.of(params)[Meta.keys.clientInfo]
-  const said = Predicate.isRecord(info) ? [info["name"], info["version"]] : []
-  return said.map((text) => Predicate.isString(text) ? text.slice(0, 100) : "").join(" ")
+  const parts = Predicate.isRecord(info) ? [info["name"], info["version"]] : []
+  return parts.map((text) => Predicate.isString(text) ? text.slice(0, 100) : "").join(" ")
 }
 
-/** Serves requests, and knows those that are not over. */
+/** Serves requests, and knows the open ones. */
 export class StatelessRequests {
   readonly #options: Options
-  /** Those that are not over, with the streams that they are answered with. */
+  /** Open requests, and the streams of their answers. */
   readonly #open = new Map<ClientRequest, SseWriter | undefined>()
   readonly #calls: Shares
-  /** Streams of changes stay open, and would take what there is for calls. */
+  /** Streams of changes stay open, so they would take the place of calls. */
   readonly #listeners: Shares
 
   constructor(options: Options) {
@@ -59,7 +59,7 @@ export class StatelessRequests {
     this.#listeners = new Shares(2 * options.maxCalls)
   }
 
-  /** Takes what came in one POST; or says why not. `tokenHash`: a hash of the client's token. */
+  /** Takes the message of one POST, or returns why it refuses it. */
   post(
     message: JSONRPCMessage,
     { headers, socket }: Pick<IncomingMessage, "headers" | "socket">,
@@ -67,7 +67,7 @@ export class StatelessRequests {
     response: ServerResponse
   ): Refusal | undefined {
     if (!JsonRpc.isRequest(message)) {
-      // Cancelling is closing; there is nothing else to be notified of.
+      // Clients cancel by closing the connection, and have nothing else to notify us of.
       response.writeHead(202).end()
       return undefined
     }
@@ -83,38 +83,38 @@ export class StatelessRequests {
       } ${what}, the maximum while all clients without sessions have ${open.total}`
       return { status: 429, message: text, id: message.id, headers: { "Retry-After": "1" }, isRead: true }
     }
-    let isTaking = true
+    let isAtOnce = true
     const exchange: Exchange = new Exchange({
       response,
       ids: [message.id],
       isBatch: false,
       makeStream: () => this.#stream(request, client),
-      statusOf: (answer) => statusOf(answer, isTaking),
+      statusOf: (answer) => statusOf(answer, isAtOnce),
       onOver: () => open.release(client),
       onError: this.#options.onError
     })
     const request = new ClientRequest(message, exchange, (request) => void this.#open.delete(request))
     this.#open.set(request, undefined)
-    // A client that goes away cancels its request.
+    // A client that disconnects cancels its request.
     response.once("close", () => request.cancel("the client has gone"))
     this.#options.stateless.request(request, tokenHash)
-    isTaking = false
+    isAtOnce = false
     return undefined
   }
 
   #stream(request: ClientRequest, client: string): SseWriter {
-    const stream = new SseWriter({ budget: this.#options.budget, client, headers: {}, primes: () => false })
+    const stream = new SseWriter({ budget: this.#options.budget, client, headers: {}, sendsPrimingEvent: () => false })
     this.#open.set(request, stream)
     return stream
   }
 
-  /** Called now and then: shows that streams live, and ends calls whose clients did not come back. */
+  /** Called at intervals: sends keepalives, and ends calls whose client was asked for input and did not come back. */
   tick(): void {
     for (const stream of this.#open.values()) stream?.tick()
     this.#options.stateless.tick()
   }
 
-  /** Ends all; ends when all are answered. */
+  /** Ends all requests. Resolves when all are answered. */
   async close(): Promise<void> {
     const why = "the gateway is shutting down"
     const open = [...this.#open.keys()]
@@ -124,6 +124,6 @@ export class StatelessRequests {
   }
 }
 
-/** `isTaking`: whether it is answered at once. */
-const statusOf = (answer: Answer, isTaking: boolean): number =>
-  "error" in answer ? (isTaking ? statuses : laterStatuses)[answer.error.code] ?? 200 : 200
+/** `isAtOnce`: whether the answer came before `post` returned. */
+const statusOf = (answer: Answer, isAtOnce: boolean): number =>
+  "error" in answer ? (isAtOnce ? statuses : laterStatuses)[answer.error.code] ?? 200 : 200

@@ -1,5 +1,5 @@
 /**
- * What the gateway answers while it starts, and while it stops.
+ * Answers requests while the gateway starts, and while it stops.
  */
 import { JsonRpc } from "@mcp-lifeline/protocol"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -7,16 +7,16 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Body from "./Body.js"
 import { refuse } from "./Refusal.js"
 
-/** Why nothing is served. */
+/** Why the gateway does not serve. */
 export type Phase = "starting" | "stopping"
 
-/** What a probe is answered with. */
+/** The answer to a probe. */
 export interface Answer {
   readonly status: number
   readonly body: object
 }
 
-/** The paths that have an answer of their own, for supervisors. */
+/** The answers for process supervisors, by path. */
 export type Probes = (phase: Phase) => Readonly<Record<string, Answer>>
 
 const messages: Readonly<Record<Phase, string>> = {
@@ -24,10 +24,10 @@ const messages: Readonly<Record<Phase, string>> = {
   stopping: "The gateway is shutting down"
 }
 
-/** Clients come back with a connection of its own for each try: an open one would delay the end. */
+/** Closes the connection, because an open one would delay the shutdown. */
 const headers = { "Retry-After": "1", Connection: "close" }
 
-/** How many bytes of a request are looked at for its id. */
+/** How many bytes of a request are searched for its id. */
 const maxBodyBytes = 64 * 1024
 
 const idOf = (body: Body.Body): RequestId | null | undefined => {
@@ -43,7 +43,7 @@ const refuseMessage = (request: IncomingMessage, response: ServerResponse, messa
   Body.read(request, maxBodyBytes, (body) => answer(idOf(body)))
 }
 
-/** Answers a request that was let in. */
+/** Answers a request that `Guard` allows. */
 export const answer = (
   phase: Phase,
   probes: Probes,

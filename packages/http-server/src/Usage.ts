@@ -1,11 +1,11 @@
 /**
- * Whether anybody uses an endpoint: requests and streams that are open, and when there was one last.
+ * Knows whether an endpoint is in use: counts open requests and streams, and remembers when the last one ended.
  */
 import type { Clock } from "effect"
 import { Effect } from "effect"
 import type { ServerResponse } from "node:http"
 
-/** Counts what is open. */
+/** Counts open requests and streams. */
 export class Usage {
   readonly #clock: Clock.Clock
   #open = 0
@@ -16,7 +16,7 @@ export class Usage {
     this.#usedAt = clock.unsafeCurrentTimeMillis()
   }
 
-  /** A request has come; it is open until its response has ended. */
+  /** Counts a request as open until its response closes. */
   began(response: ServerResponse): void {
     this.#open++
     response.once("close", () => {
@@ -25,7 +25,7 @@ export class Usage {
     })
   }
 
-  /** Ends once nobody has used it for so long, in milliseconds. */
+  /** Completes once the endpoint has been unused for this long, in milliseconds. */
   unusedFor(millis: number): Effect.Effect<void> {
     return Effect.suspend(() => {
       const rest = this.#open > 0 ? millis : this.#usedAt + millis - this.#clock.unsafeCurrentTimeMillis()
@@ -34,5 +34,5 @@ export class Usage {
   }
 }
 
-/** Of an endpoint that nobody has used yet. */
+/** Starts with an unused endpoint. */
 export const make: Effect.Effect<Usage> = Effect.map(Effect.clock, (clock) => new Usage(clock))

@@ -1,19 +1,19 @@
 /**
- * Messages to a client as text, and what kind of event one is. What cannot be written is told so, and harms nobody else.
+ * Encodes messages to a client, and tells what kind of event each is. A message that JSON cannot hold becomes an error, and harms no other.
  */
 import { type Answer, JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 
-/** What an event is beside its text. */
+/** How to treat an event. */
 export interface EventKind {
-  /** Of several events with the same key that wait, one is sent. */
+  /** Of several waiting events with the same key, only one is sent. */
   readonly key?: string | undefined
   readonly isLog?: boolean | undefined
-  /** The request that it answers. If it cannot be kept, the client gets an error in its place. */
+  /** The id of the request that it answers. If the answer cannot be kept, the client gets an error in its place. */
   readonly answers?: RequestId | undefined
 }
 
-/** The text of a message; `undefined` where it cannot be written. */
+/** The text of a message; `undefined` if JSON cannot hold it. */
 export const encode = (message: JSONRPCMessage): string | undefined => {
   try {
     return JSON.stringify(message)
@@ -22,7 +22,7 @@ export const encode = (message: JSONRPCMessage): string | undefined => {
   }
 }
 
-/** The text of a response; where it cannot be written, of one that says so. */
+/** The text of a response, or of an error if JSON cannot hold the response. */
 export const encodeAnswer = (id: RequestId, answer: Answer): string => {
   if ("resultText" in answer) return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${answer.resultText}}`
   return encode({ jsonrpc: "2.0", id, ...answer }) ?? JSON.stringify({
@@ -35,14 +35,14 @@ export const encodeAnswer = (id: RequestId, answer: Answer): string => {
   })
 }
 
-/** Why a message is not written. */
+/** The error to report for a message that `encode` cannot write. */
 export const unwritable = ({ method }: { readonly method: string }): Error =>
   new Error(`${method} for a client cannot be written as JSON`)
 
 const plain: EventKind = {}
 const log: EventKind = { isLog: true }
 
-/** What kind of event a message is: of several changes that say the same, one is enough. */
+/** The kind of event that a message is. Repeated notifications of the same change get the same key. */
 export const kindOf = (message: JSONRPCRequest | JSONRPCNotification): EventKind => {
   if ("id" in message) return plain
   const { method, params } = message
@@ -51,16 +51,16 @@ export const kindOf = (message: JSONRPCRequest | JSONRPCNotification): EventKind
   return method.endsWith("/list_changed") ? { key: method } : plain
 }
 
-/** The longest key of ids that stands in the id of each event. */
-const longestKey = 200
+/** How many characters the ids of requests may take in each event id. */
+const maxIdsLength = 200
 
-/** The ids of requests as a part of the ids of events: who comes back with one says by it what is not answered. */
+/** Encodes the ids of requests as a part of event ids: a client that resumes thereby names its open requests. Empty if too long. */
 export const encodeIds = (ids: ReadonlyArray<RequestId>): string => {
   const key = Buffer.from(JSON.stringify(ids)).toString("base64url")
-  return key.length > longestKey ? "" : key
+  return key.length > maxIdsLength ? "" : key
 }
 
-/** The ids that a key holds; none where it is not one of ours. */
+/** Decodes the ids; none if the text is not one of ours. */
 export const decodeIds = (key: string): ReadonlyArray<RequestId> => {
   try {
     const ids: unknown = JSON.parse(Buffer.from(key, "base64url").toString())
@@ -70,7 +70,7 @@ export const decodeIds = (key: string): ReadonlyArray<RequestId> => {
   }
 }
 
-/** The answer to a request whose answer is gone. */
+/** The answer to a request whose real answer was discarded. */
 export const lostAnswer = (id: RequestId): string =>
   JSON.stringify({
     jsonrpc: "2.0",

@@ -163,7 +163,7 @@ describe("the body of a request", () => {
   it("[X5:unit] takes of the memory of its client, of whose name no more than 200 characters count", () => {
     const shares = new Shares(100)
     const room = (agent: string, address = "a", session?: string) =>
-      Body.roomIn(shares, { headers: { "user-agent": agent }, socket: { remoteAddress: address } } as never, session)
+      Body.roomFor(shares, { headers: { "user-agent": agent }, socket: { remoteAddress: address } } as never, session)
     const long = "x".repeat(200)
     expect([`${long}a`, `${long}b`].map((agent) => room(agent).take(30))).toEqual([true, false])
     expect([room("y").take(20), room(long, "b").take(10), room(long, "a", "session").take(10)]).toEqual([

@@ -6,8 +6,8 @@ import { EventBudget } from "../src/EventBudget.js"
 import * as Raw from "./support/RawEndpoint.js"
 import * as Reader from "./support/Reader.js"
 
-/** A session in front of a conversation that answers nothing, and what is told of it. `isKept`: of its id. */
-const make = (close: Conversation["close"] = () => Promise.resolve(), isKept?: Promise<void>) => {
+/** A session in front of a conversation that answers nothing, and what is told of it. `saved`: of its id. */
+const make = (close: Conversation["close"] = () => Promise.resolve(), saved?: Promise<void>) => {
   const state = {
     reasons: [] as Array<string>,
     errors: [] as Array<unknown>,
@@ -29,11 +29,11 @@ const make = (close: Conversation["close"] = () => Promise.resolve(), isKept?: P
     budget,
     maxCalls: 10,
     onError: (error) => void state.errors.push(error),
-    onServers: () => true,
+    startsServers: () => true,
     onSettings: () => Promise.resolve(),
-    onIntroduced: (result) => {
+    onInitialized: (result) => {
       state.introduced.push(result)
-      return { id: "one", isKept }
+      return { id: "one", saved }
     }
   })
   /** The server says something. */
@@ -147,14 +147,14 @@ describe("the first request of a session", () => {
     let keep = (): void => undefined
     const kept = new Promise<void>((resolve) => (keep = resolve))
     for (const form of ["message", "text"]) {
-      for (const isKept of [undefined, kept]) {
-        const { begin, say, session, state } = make(undefined, isKept)
+      for (const saved of [undefined, kept]) {
+        const { begin, say, session, state } = make(undefined, saved)
         const { headers, ids, text } = begin()
         if (form === "message") say({ id: 0, result })
         else state.client?.writeResult(0, JSON.stringify(result))
-        expect([text() !== "", ids.length]).toEqual(isKept === undefined ? [true, 1] : [false, 0])
+        expect([text() !== "", ids.length]).toEqual(saved === undefined ? [true, 1] : [false, 0])
         keep()
-        await isKept
+        await saved
         expect([JSON.parse(text()), headers()["Mcp-Session-Id"], ids]).toEqual([introduction, "one", ["one"]])
         expect([state.introduced, session.version]).toEqual([[result], "2025-06-18"])
         // What is answered later is no introduction.

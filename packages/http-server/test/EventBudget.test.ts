@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { EventBudget, type Expendable } from "../src/EventBudget.js"
+import { type Discardable, EventBudget } from "../src/EventBudget.js"
 
-const all: ReadonlyArray<Expendable> = ["sent", "unsent", "answers"]
+const all: ReadonlyArray<Discardable> = ["sent", "unsent", "answers"]
 
 /** A budget of 100 bytes, and keepers in it. Who is asked lets go of nothing, or of all. */
 const budgetOf = () => {
@@ -10,7 +10,7 @@ const budgetOf = () => {
   const keeper = (name: string, client?: string, isObedient = false) => {
     const one = {
       client,
-      forget: (what: Expendable) => {
+      discard: (what: Discardable) => {
         asked.push(`${name} ${what}`)
         if (isObedient) budget.set(one, 0)
       },

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { setImmediate } from "node:timers/promises"
 import { ClientSession } from "../src/ClientSession.js"
-import { ClientSessions, unknown } from "../src/ClientSessions.js"
+import { ClientSessions, sessionNotFound } from "../src/ClientSessions.js"
 import type { Client } from "../src/Conversation.js"
 import * as SealedId from "../src/SealedId.js"
 import * as SessionRecords from "../src/SessionRecords.js"
@@ -174,8 +174,8 @@ describe("what the id of a session says, and what is kept beside it", () => {
 describe("which sessions are found", () => {
   it("[G10] those of somebody else, of whom nothing is known, or that are ended without having been found are not", async () => {
     const { errors, id, sessions, written } = alone()
-    expect(await sessions.find(id(hour, "one"), "other")).toBe(unknown)
-    expect(await sessions.find("nobody's", "")).toBe(unknown)
+    expect(await sessions.find(id(hour, "one"), "other")).toBe(sessionNotFound)
+    expect(await sessions.find("nobody's", "")).toBe(sessionNotFound)
     await sessions.end("nobody's")
     expect([sessions.size, errors, written]).toEqual([0, [], []])
   })
@@ -187,7 +187,7 @@ describe("which sessions are found", () => {
     await records.set(born, { usedAt: Date.now() - 40 * day })
     await records.set(neither, { usedAt: Date.now() - 40 * day })
     for (const one of [used, born]) expect(await sessions.find(one, "")).toBeInstanceOf(ClientSession)
-    expect(await sessions.find(neither, "")).toBe(unknown)
+    expect(await sessions.find(neither, "")).toBe(sessionNotFound)
   })
 
   it("[X1 G10] where one cannot be restored, the request is answered, and so is the next one", async () => {

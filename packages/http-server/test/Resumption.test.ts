@@ -115,7 +115,7 @@ describe("a session that goes on in another process", () => {
     Effect.gen(function*() {
       const options = {
         seal: SealedId.make(SealedId.randomSecret()),
-        records: SessionRecords.inMemory({ most: 1, mostText: 1000 })
+        records: SessionRecords.inMemory({ maxSessions: 1, maxChars: 1000 })
       }
       const [first, second] = [yield* Raw.serve(undefined, options), yield* Raw.serve(undefined, options)]
       yield* Effect.promise(async () => {

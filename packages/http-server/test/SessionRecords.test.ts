@@ -80,13 +80,13 @@ describe("what is kept of sessions", () => {
       yield* kept.set("old", { usedAt: now - SessionRecords.lifetime - 60_000 })
       yield* kept.set("almost", { usedAt: now - SessionRecords.lifetime + 60_000 })
       for (const [index, name] of ["second", "first", "third"].entries()) yield* kept.set(name, { usedAt: now + index })
-      yield* SessionRecords.make(state, { most: 3, mostText: 1000 })
+      yield* SessionRecords.make(state, { maxSessions: 3, maxChars: 1000 })
       while (namesIn(path).length > 3) yield* Effect.sleep("5 millis")
       expect(namesIn(path)).toEqual(["first", "second", "third"])
       yield* kept.set("almost", { usedAt: now - SessionRecords.lifetime + 60_000 })
       yield* kept.remove("first")
       yield* kept.set("old", { usedAt: now - SessionRecords.lifetime - 60_000 })
-      yield* SessionRecords.make(state, { most: 10, mostText: 1000 })
+      yield* SessionRecords.make(state, { maxSessions: 10, maxChars: 1000 })
       while (namesIn(path).includes("old")) yield* Effect.sleep("5 millis")
       expect(namesIn(path)).toEqual(["almost", "second", "third"])
     }))
@@ -104,7 +104,7 @@ describe("what is kept of sessions", () => {
         const wait = Effect.zipRight(Deferred.succeed(found, undefined), Deferred.await(goOn))
         return { ...one, entries: Effect.zipLeft(one.entries, wait) }
       }
-      const records = yield* SessionRecords.make({ ...state, collection }, { most: 3, mostText: 1000 })
+      const records = yield* SessionRecords.make({ ...state, collection }, { maxSessions: 3, maxChars: 1000 })
       const set = (id: string) => Effect.promise(() => records.set(id, { usedAt: Date.now() + 10 }))
       yield* Deferred.await(found)
       yield* set("one")
@@ -122,7 +122,7 @@ describe("what is kept of sessions", () => {
       const kept = state.collection("sessions", SessionRecords.Record)
       const now = Date.now()
       for (const [name, age] of [["a", 0], ["b", 20], ["c", 10]] as const) yield* kept.set(name, { usedAt: now - age })
-      yield* SessionRecords.make(state, { most: 2, mostText: 1000 })
+      yield* SessionRecords.make(state, { maxSessions: 2, maxChars: 1000 })
       while (namesIn(path).length > 2) yield* Effect.sleep("5 millis")
       expect(namesIn(path)).toEqual(["a", "c"])
     }))
@@ -143,7 +143,7 @@ describe("what is kept of sessions", () => {
   it.scopedLive("[X5] there are never more than promised, neither records nor what clients said in them", () =>
     Effect.gen(function*() {
       const { folder: state, path } = yield* folder
-      const records = yield* SessionRecords.make(state, { most: 3, mostText: 300 })
+      const records = yield* SessionRecords.make(state, { maxSessions: 3, maxChars: 300 })
       const get = (id: string) => Effect.promise(() => records.get(id))
       for (let n = 1; n <= 10; n++) {
         yield* Effect.promise(() => records.set(`session ${n}`, { usedAt: n }))
@@ -170,7 +170,7 @@ describe("what is kept of sessions", () => {
     ([where]) =>
       Effect.gen(function*() {
         const { folder: state } = yield* folder
-        const limits = { most: 2, mostText: 1000 }
+        const limits = { maxSessions: 2, maxChars: 1000 }
         const make = where === "in memory"
           ? Effect.succeed(SessionRecords.inMemory(limits))
           : SessionRecords.make(state, limits)
@@ -203,7 +203,7 @@ describe("what is kept of sessions", () => {
   it.scopedLive("[X5] what other processes write counts as well, after some records at the latest", () =>
     Effect.gen(function*() {
       const { folder: state, path } = yield* folder
-      const records = yield* SessionRecords.make(state, { most: 3, mostText: 1000, scanEach: 20 })
+      const records = yield* SessionRecords.make(state, { maxSessions: 3, maxChars: 1000, scanEvery: 20 })
       const other = state.collection("sessions", SessionRecords.Record)
       for (let n = 0; n < 5; n++) yield* other.set(`other-${n}`, { usedAt: Date.now() })
       const all = Array.from({ length: 20 }, (_, n) => records.set(`session ${n}`, { usedAt: Date.now() }))
@@ -214,7 +214,7 @@ describe("what is kept of sessions", () => {
   it.scopedLive("[X5] what other processes have removed takes no room", () =>
     Effect.gen(function*() {
       const { folder: state, path } = yield* folder
-      const records = yield* SessionRecords.make(state, { most: 4, mostText: 1000, scanEach: 4 })
+      const records = yield* SessionRecords.make(state, { maxSessions: 4, maxChars: 1000, scanEvery: 4 })
       const set = (id: string) => Effect.promise(() => records.set(id, { usedAt: Date.now() }))
       yield* Effect.forEach(["one", "two", "three"], set)
       yield* state.collection("sessions", SessionRecords.Record).remove(StateFolder.key("three"))

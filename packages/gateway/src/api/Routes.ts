@@ -148,6 +148,6 @@ export const make = (gateway: Gateway, hasToken: boolean): Effect.Effect<Handler
       const refusal = request.method === "GET" ? undefined : Guard.checkAction(request.headers, hasToken)
       if (refusal !== undefined) return refuseRequest(response, refusal)
       if (!hasBody(request)) return handle(request, response)
-      Body.readBytes(request, maxBody, (body) => take(request, response, body), Body.roomIn(bodies, request))
+      Body.readBytes(request, maxBody, (body) => take(request, response, body), Body.roomFor(bodies, request))
     }
   })

@@ -1,13 +1,13 @@
 /**
- * What a host without a session listens to (`subscriptions/listen`): the change notifications that each of its streams has asked for,
- * as far as the session has them. A stream is acknowledged when that is known, and ends with a result.
+ * The streams of change notifications that a client without a session opens with `subscriptions/listen`. Each stream is acknowledged with the
+ * part of its filter that the session supports, and ends with a result.
  */
 import { type ClientRequest, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCResponse, ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type * as Envelope from "./Envelope.js"
 
-/** What one stream is about. */
+/** Which changes a stream reports. */
 interface Filter {
   readonly toolsListChanged?: boolean
   readonly promptsListChanged?: boolean
@@ -18,12 +18,12 @@ interface Filter {
 /** One stream. */
 interface Stream {
   filter: Filter
-  /** What has changed before it was acknowledged, which comes first. */
+  /** Notifications that arrived before the acknowledgement, which comes first; undefined after it. */
   held: Array<JSONRPCNotification> | undefined
 }
 
-/** Asks the session. */
-type Ask = (
+/** Sends the session a request. */
+type SendToSession = (
   method: string,
   params: Readonly<Record<string, unknown>>,
   answered?: (response: JSONRPCResponse) => void
@@ -37,39 +37,42 @@ const flags = {
 
 const updated = "notifications/resources/updated"
 
-/** Streams at once; the v2 SDK has the same bound. */
+/** Streams at once; the v2 SDK has the same limit. */
 const maxStreams = 1024
 /** Resources of one stream. */
 const maxResources = 10_000
 
 /**
- * How long the acknowledgement waits for what the session says of resources, in milliseconds: a server that is down is asked when it is
- * back, and other changes are not kept from the host so long.
+ * How long the acknowledgement waits for answers to `resources/subscribe`, in milliseconds: a server that is down answers when it is back, and
+ * the client should get other changes sooner.
  */
 const acknowledgeWait = 5000
 
 const filterOf = (params: unknown): Filter | undefined => {
-  const asked = Predicate.isRecord(params) ? params["notifications"] : undefined
-  if (!Predicate.isRecord(asked)) return undefined
-  const uris = asked["resourceSubscriptions"]
+  const requested = Predicate.isRecord(params) ? params["notifications"] : undefined
+  if (!Predicate.isRecord(requested)) return undefined
+  const uris = requested["resourceSubscriptions"]
   if (uris !== undefined && !(Array.isArray(uris) && uris.every(Predicate.isString) && uris.length <= maxResources)) {
     return undefined
   }
   return {
-    ...Object.fromEntries(Object.values(flags).filter((flag) => asked[flag] === true).map((flag) => [flag, true])),
+    ...Object.fromEntries(Object.values(flags).filter((flag) => requested[flag] === true).map((flag) => [flag, true])),
     ...(uris === undefined || uris.length === 0 ? {} : { resourceSubscriptions: uris })
   }
 }
 
-/** What of a filter the session announces. */
-const announcedOf = (filter: Filter, { prompts, resources, tools }: ServerCapabilities): Filter => ({
+/** The part of a filter for lists that the server announces changes of. */
+const announcedLists = (filter: Filter, { prompts, resources, tools }: ServerCapabilities): Filter => ({
   ...(filter.toolsListChanged === true && tools?.listChanged === true ? { toolsListChanged: true } : {}),
   ...(filter.promptsListChanged === true && prompts?.listChanged === true ? { promptsListChanged: true } : {}),
   ...(filter.resourcesListChanged === true && resources?.listChanged === true ? { resourcesListChanged: true } : {})
 })
 
-/** What is said of one stream, under its id. */
-const stamped = <A extends Readonly<Record<string, unknown>>>({ id }: ClientRequest, value: A | undefined) => ({
+/** Adds the id of a stream to what is sent on it. */
+const withSubscriptionId = <A extends Readonly<Record<string, unknown>>>(
+  { id }: ClientRequest,
+  value: A | undefined
+) => ({
   ...value,
   _meta: { ...Object(value?.["_meta"]), [Meta.keys.subscriptionId]: id }
 })
@@ -78,25 +81,25 @@ const notification = (
   stream: ClientRequest,
   method: string,
   params: JSONRPCNotification["params"]
-): JSONRPCNotification => ({ jsonrpc: "2.0", method, params: stamped(stream, params) })
+): JSONRPCNotification => ({ jsonrpc: "2.0", method, params: withSubscriptionId(stream, params) })
 
-/** The streams of one host. */
+/** The streams of one client. */
 export class ChangeStreams {
-  readonly #askSession: Ask
+  readonly #sendToSession: SendToSession
   readonly #streams = new Map<ClientRequest, Stream>()
-  /** The resources that the session was asked for, and whether it tells of them. */
-  readonly #asked = new Map<string, Promise<boolean>>()
+  /** The resources that the session was asked to subscribe to, and whether it accepted. */
+  readonly #subscribed = new Map<string, Promise<boolean>>()
 
-  constructor(ask: Ask) {
-    this.#askSession = ask
+  constructor(sendToSession: SendToSession) {
+    this.#sendToSession = sendToSession
   }
 
   get size(): number {
     return this.#streams.size
   }
 
-  /** Opens a stream, which lasts as long as its request; or says why not. `offered`: what the session has. */
-  open(request: ClientRequest, offered: Promise<ServerCapabilities>): Envelope.Refusal | undefined {
+  /** Opens a stream, which lasts as long as its request; or returns why not. */
+  open(request: ClientRequest, capabilities: Promise<ServerCapabilities>): Envelope.ErrorObject | undefined {
     const filter = filterOf(request.params)
     if (filter === undefined) {
       return { code: JsonRpc.invalidParams, message: "params.notifications must say what to listen to" }
@@ -111,25 +114,25 @@ export class ChangeStreams {
     })
     request.work = {
       stop: (_reason, why) => {
-        // Its end is a result, after which its host may open another one at once.
+        // A stream ends with a result, after which the client may at once open another one.
         if (why !== undefined) close(request)
         return undefined
       }
     }
-    void this.#acknowledge(request, stream, uris, offered)
+    void this.#acknowledge(request, stream, uris, capabilities)
     return undefined
   }
 
-  /** Ends all streams: with an error, where there is one. */
-  end(error?: Envelope.Refusal): void {
+  /** Ends all streams, with the error if there is one. */
+  end(error?: Envelope.ErrorObject): void {
     for (const request of [...this.#streams.keys()]) {
       if (error === undefined) close(request)
       else request.answer({ error: { ...error } })
     }
   }
 
-  /** Takes a notification of the session; says whether it is about a change. */
-  notified({ method, params }: JSONRPCNotification): boolean {
+  /** Forwards a notification of a change to the streams that want it. Returns false for any other notification. */
+  forward({ method, params }: JSONRPCNotification): boolean {
     const flag = Object.hasOwn(flags, method) ? flags[method as keyof typeof flags] : undefined
     if (flag === undefined && method !== updated) return false
     const uri = params?.["uri"]
@@ -147,60 +150,61 @@ export class ChangeStreams {
     request: ClientRequest,
     stream: Stream,
     uris: ReadonlyArray<string>,
-    offered: Promise<ServerCapabilities>
+    whenKnown: Promise<ServerCapabilities>
   ): Promise<void> {
-    const capabilities = await offered
+    const capabilities = await whenKnown
     if (request.isOver) return
-    stream.filter = announcedOf(stream.filter, capabilities)
+    stream.filter = announcedLists(stream.filter, capabilities)
     if (uris.length > 0 && capabilities.resources?.subscribe === true) {
       const lists = stream.filter
       stream.filter = { ...lists, resourceSubscriptions: uris }
       this.#subscribe()
-      const told = await this.#told(uris)
+      const accepted = await this.#acceptedUris(uris)
       if (request.isOver) return
-      stream.filter = told.length === 0 ? lists : { ...lists, resourceSubscriptions: told }
+      stream.filter = accepted.length === 0 ? lists : { ...lists, resourceSubscriptions: accepted }
     }
     const { held = [] } = stream
     stream.held = undefined
     const acknowledged = { notifications: stream.filter }
     request.say(notification(request, "notifications/subscriptions/acknowledged", acknowledged))
     for (const copy of held) request.say(copy)
-    // Nothing would ever come.
+    // The stream would never get a notification.
     if (Object.keys(stream.filter).length === 0) close(request)
   }
 
-  /** Those of these resources that the session tells of, or has not refused in time. */
-  async #told(uris: ReadonlyArray<string>): Promise<ReadonlyArray<string>> {
+  /** The resources whose subscription the session accepted, or did not refuse in time. */
+  async #acceptedUris(uris: ReadonlyArray<string>): Promise<ReadonlyArray<string>> {
     let timer: NodeJS.Timeout | undefined
-    const late = new Promise<boolean>((resolve) => {
+    const timedOut = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(true), acknowledgeWait)
     })
-    const told = await Promise.all(uris.map((uri) => Promise.race([this.#asked.get(uri), late])))
+    const accepted = await Promise.all(uris.map((uri) => Promise.race([this.#subscribed.get(uri), timedOut])))
     clearTimeout(timer)
-    return uris.filter((_, index) => told[index])
+    return uris.filter((_, index) => accepted[index])
   }
 
-  /** Has the session subscribe to what streams listen to, and to nothing else. */
+  /** Subscribes to the resources that streams listen to, and unsubscribes from all others. */
   #subscribe(): void {
     const wanted = new Set([...this.#streams.values()].flatMap(({ filter }) => filter.resourceSubscriptions ?? []))
-    for (const uri of wanted) if (!this.#asked.has(uri)) this.#asked.set(uri, this.#ask(uri))
-    for (const uri of [...this.#asked.keys()]) {
+    for (const uri of wanted) if (!this.#subscribed.has(uri)) this.#subscribed.set(uri, this.#ask(uri))
+    for (const uri of [...this.#subscribed.keys()]) {
       if (wanted.has(uri)) continue
-      this.#asked.delete(uri)
-      this.#askSession("resources/unsubscribe", { uri })
+      this.#subscribed.delete(uri)
+      this.#sendToSession("resources/unsubscribe", { uri })
     }
   }
 
   #ask(uri: string): Promise<boolean> {
     return new Promise((resolve) =>
-      this.#askSession("resources/subscribe", { uri }, (response) => {
-        const isTold = "result" in response
-        if (!isTold) this.#asked.delete(uri)
-        resolve(isTold)
+      this.#sendToSession("resources/subscribe", { uri }, (response) => {
+        const isAccepted = "result" in response
+        if (!isAccepted) this.#subscribed.delete(uri)
+        resolve(isAccepted)
       })
     )
   }
 }
 
-/** Ends a stream in the way that lets its host open another one at once. */
-const close = (request: ClientRequest): void => request.answer({ result: stamped(request, { resultType: "complete" }) })
+/** Ends a stream so that its client may at once open another one. */
+const close = (request: ClientRequest): void =>
+  request.answer({ result: withSubscriptionId(request, { resultType: "complete" }) })

@@ -1,48 +1,47 @@
 /**
- * Answers requests of the protocol without sessions. All requests of one client share a conversation, because a server may keep state
- * from one request to the next. Each request names its client and the client's capabilities; requests with the same ones belong together.
+ * Gives each client without a session one conversation for all its requests, because a server may keep state from one request to the next.
+ * Requests that name the same client and capabilities are those of one client.
  */
 import { type ClientRequest, JsonRpcError } from "@mcp-lifeline/protocol"
 import type { Conversation } from "../Conversation.js"
 import * as Envelope from "./Envelope.js"
 import type { StatelessHandler } from "./StatelessHandler.js"
 
-/** A conversation with requests of one client. */
+/** The conversation of one client. */
 export interface SharedConversation extends Pick<Conversation, "close" | "request"> {
-  /** Whether nothing waits for an answer, or for the client to come back with one. */
+  /** Whether nothing waits for an answer or for input of the client. */
   readonly isIdle: () => boolean
-  /** Called now and then: ends calls to which the client did not come back. */
+  /** Called at intervals: ends calls whose client was asked for input and did not come back. */
   readonly tick: () => void
 }
 
 /** One client. */
 interface Client {
   readonly conversation: SharedConversation
-  /** When a request was over last, or came, by `performance.now`. */
+  /** When a request last came or was over, by `performance.now`. */
   usedAt: number
 }
 
-/** All clients. */
 export class ConversationPerClient implements StatelessHandler {
   readonly #begin: () => SharedConversation
-  readonly #most: number
-  readonly #idle: number
-  /** In the order of last use. */
-  readonly #all = new Map<string, Client>()
+  readonly #maxClients: number
+  readonly #idleTime: number
+  /** Least recently used first. */
+  readonly #clients = new Map<string, Client>()
 
-  /** `most`: how many conversations there may be at the same time. `idle`: after so long without use one ends, in milliseconds. */
-  constructor(begin: () => SharedConversation, most: number, idle: number) {
+  /** `maxClients`: how many conversations there may be at once. `idleTime`: how long an unused one is kept, in milliseconds. */
+  constructor(begin: () => SharedConversation, maxClients: number, idleTime: number) {
     this.#begin = begin
-    this.#most = most
-    this.#idle = idle
+    this.#maxClients = maxClients
+    this.#idleTime = idleTime
   }
 
   request(request: ClientRequest): void {
     const envelope = Envelope.read(request.params)
     if ("code" in envelope) return request.answer({ error: { ...envelope } })
-    const client = this.#of(JSON.stringify([envelope.clientInfo, envelope.capabilities]))
+    const client = this.#find(JSON.stringify([envelope.clientInfo, envelope.capabilities]))
     if (client === undefined) {
-      const message = `${this.#most} clients, the maximum, wait for answers from servers of their own; ` +
+      const message = `${this.#maxClients} clients, the maximum, wait for answers from servers of their own; ` +
         "call again when one of them has its answer"
       return request.refuse(JsonRpcError.ourCode, message)
     }
@@ -53,30 +52,30 @@ export class ConversationPerClient implements StatelessHandler {
     client.conversation.request(request)
   }
 
-  /** Ends all. What is not answered yet is answered with `why`. */
+  /** Ends all conversations. Answers open requests with `why`. */
   async close(why: string): Promise<void> {
-    const all = [...this.#all.values()]
-    this.#all.clear()
+    const all = [...this.#clients.values()]
+    this.#clients.clear()
     await Promise.allSettled(all.map(({ conversation }) => conversation.close(why)))
   }
 
-  /** Ends conversations that nobody uses. Their hosts' next requests begin others. */
+  /** Ends unused conversations. The next request of such a client begins another one. */
   tick(): void {
     const now = performance.now()
-    for (const [key, client] of this.#all) {
+    for (const [key, client] of this.#clients) {
       client.conversation.tick()
-      if (client.conversation.isIdle() && now - client.usedAt >= this.#idle) {
+      if (client.conversation.isIdle() && now - client.usedAt >= this.#idleTime) {
         this.#end(key, client, "the conversation was unused")
       }
     }
   }
 
-  #of(key: string): Client | undefined {
-    const known = this.#all.get(key)
-    this.#all.delete(key)
+  #find(key: string): Client | undefined {
+    const known = this.#clients.get(key)
+    this.#clients.delete(key)
     if (known === undefined && !this.#makeRoom()) return undefined
     const client = known ?? { conversation: this.#begin(), usedAt: 0 }
-    this.#all.set(key, client)
+    this.#clients.set(key, client)
     return client
   }
 
@@ -85,15 +84,15 @@ export class ConversationPerClient implements StatelessHandler {
    * the conversation of the client that has been idle for the longest time; if no client is idle, there is no room.
    */
   #makeRoom(): boolean {
-    if (this.#all.size < this.#most) return true
-    const idle = [...this.#all].find(([, { conversation }]) => conversation.isIdle())
+    if (this.#clients.size < this.#maxClients) return true
+    const idle = [...this.#clients].find(([, { conversation }]) => conversation.isIdle())
     if (idle === undefined) return false
     this.#end(...idle, "the conversation made room for others")
     return true
   }
 
   #end(key: string, { conversation }: Client, why: string): void {
-    this.#all.delete(key)
+    this.#clients.delete(key)
     void conversation.close(why).catch(() => undefined)
   }
 }

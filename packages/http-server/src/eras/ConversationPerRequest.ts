@@ -1,6 +1,6 @@
 /**
- * Requests of the protocol without sessions, each of which is a conversation of its own: nothing crosses from one client to another. Where
- * the server asks the client something in place of the result, the conversation waits for the request that brings the answer.
+ * Begins a conversation for each request of the protocol without sessions, so that nothing crosses from one client to another. If the server
+ * asks the client for input, the conversation waits for the request that brings it.
  */
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
@@ -8,23 +8,22 @@ import type { Begin, Conversation } from "../Conversation.js"
 import { StatelessClient } from "./StatelessClient.js"
 import type { StatelessHandler } from "./StatelessHandler.js"
 
-/** Conversations that wait for a client's answer. */
+/** Conversations that wait for input of their clients. */
 const maxParked = 1000
 
-/** The conversation of one request, and of its successors that bring answers. */
-interface Own {
-  readonly host: StatelessClient
+/** The conversation of one request, and of the requests that bring input for it. */
+interface RequestConversation {
+  readonly client: StatelessClient
   readonly conversation: Conversation
 }
 
-interface Parked extends Own {
+interface Parked extends RequestConversation {
   readonly tokenHash: string
 }
 
-/** Answers each request in a conversation of its own. */
 export class ConversationPerRequest implements StatelessHandler {
   readonly #begin: Begin
-  /** By the state that the client brings back. */
+  /** Conversations that wait, by the `requestState` that the client brings back. */
   readonly #parked = new Map<string, Parked>()
 
   constructor(begin: Begin) {
@@ -32,26 +31,26 @@ export class ConversationPerRequest implements StatelessHandler {
   }
 
   request(request: ClientRequest, tokenHash: string): void {
-    const own = this.#waiting(request, tokenHash) ?? this.#open()
-    request.onOver(() => this.#over(own, tokenHash))
-    own.host.request(request)
+    const current = this.#takeParked(request, tokenHash) ?? this.#beginConversation()
+    request.onOver(() => this.#endOrPark(current, tokenHash))
+    current.client.request(request)
   }
 
   tick(): void {
-    for (const [state, { host }] of this.#parked) {
-      host.tick()
-      if (host.waitsUnder === undefined) this.#unpark(state)
+    for (const [state, { client }] of this.#parked) {
+      client.tick()
+      if (client.pendingState === undefined) this.#abandon(state)
     }
   }
 
   async close(why: string): Promise<void> {
     const all = [...this.#parked.values()]
     this.#parked.clear()
-    await Promise.all(all.map((own) => this.#end(own, why)))
+    await Promise.all(all.map((current) => this.#end(current, why)))
   }
 
-  #open(): Own {
-    const host: StatelessClient = new StatelessClient({
+  #beginConversation(): RequestConversation {
+    const client: StatelessClient = new StatelessClient({
       name: "the gateway",
       session: {
         request: (request) => conversation.request(request),
@@ -61,14 +60,14 @@ export class ConversationPerRequest implements StatelessHandler {
     })
     const conversation = this.#begin({
       isStateless: true,
-      requests: host.requests,
-      write: (message) => host.deliver(message),
+      requests: client.requests,
+      write: (message) => client.deliver(message),
       saveSettings: () => Promise.resolve()
     })
-    return { host, conversation }
+    return { client, conversation }
   }
 
-  #waiting({ params }: ClientRequest, tokenHash: string): Own | undefined {
+  #takeParked({ params }: ClientRequest, tokenHash: string): RequestConversation | undefined {
     const state = params?.["requestState"]
     const parked = Predicate.isString(state) ? this.#parked.get(state) : undefined
     if (parked?.tokenHash !== tokenHash) return undefined
@@ -76,23 +75,23 @@ export class ConversationPerRequest implements StatelessHandler {
     return parked
   }
 
-  /** The request is over: either so is the conversation, or it waits for what its client was asked. */
-  #over(own: Own, tokenHash: string): void {
-    const state = own.host.waitsUnder
-    if (state === undefined) return void this.#end(own, "the request is over")
-    this.#parked.set(state, { ...own, tokenHash })
+  /** Ends the conversation of a request that is over, or parks it if its client was asked for input. */
+  #endOrPark(current: RequestConversation, tokenHash: string): void {
+    const state = current.client.pendingState
+    if (state === undefined) return void this.#end(current, "the request is over")
+    this.#parked.set(state, { ...current, tokenHash })
     const [oldest] = this.#parked.keys()
-    if (this.#parked.size > maxParked && oldest !== undefined) this.#unpark(oldest)
+    if (this.#parked.size > maxParked && oldest !== undefined) this.#abandon(oldest)
   }
 
-  #unpark(state: string): void {
+  #abandon(state: string): void {
     const parked = this.#parked.get(state)
     this.#parked.delete(state)
     if (parked !== undefined) void this.#end(parked, "the client did not come back")
   }
 
-  #end({ conversation, host }: Own, why: string): Promise<void> {
-    host.end()
+  #end({ conversation, client }: RequestConversation, why: string): Promise<void> {
+    client.end()
     return conversation.close(why).catch(() => undefined)
   }
 }

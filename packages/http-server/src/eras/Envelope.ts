@@ -1,35 +1,35 @@
 /**
- * What each request of the protocol without sessions says of who asks, in `_meta`. Pure.
+ * What each request of the protocol without sessions says of its client, in `_meta`. Pure.
  */
 import { Era, Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import { heightOf, isLevel } from "@mcp-lifeline/protocol/Level"
 import { Predicate } from "effect"
 
-/** Who asks. */
+/** The client of a request, and what it wants to hear during the request. */
 export interface Envelope {
   readonly clientInfo: Readonly<Record<string, unknown>>
   readonly capabilities: Readonly<Record<string, unknown>>
-  /** Log messages from this level on are wanted: how far up it stands; `undefined` where none are wanted. */
+  /** The height of `logLevel`; `undefined` if the client wants no log messages. */
   readonly level: number | undefined
   readonly logLevel: unknown
-  /** The token under which progress is wanted. */
+  /** The token for notifications of progress, if the client wants them. */
   readonly progressToken: unknown
 }
 
-/** The error that a request is refused with. */
-export interface Refusal {
+/** The error that answers a request. */
+export interface ErrorObject {
   readonly code: number
   readonly message: string
   readonly data?: unknown
 }
 
-const invalid = (key: string, problem: string): Refusal => ({
+const invalid = (key: string, problem: string): ErrorObject => ({
   code: JsonRpc.invalidParams,
   message: `Invalid _meta of protocol version ${Era.statelessVersion}: ${key} ${problem}`
 })
 
-/** The envelope of a request; or, with a code, why it is refused. */
-export const read = (params: unknown): Envelope | Refusal => {
+/** Reads the envelope of a request, or returns why the request is refused. */
+export const read = (params: unknown): Envelope | ErrorObject => {
   const meta = Meta.of(params)
   const requested = meta[Meta.keys.protocolVersion]
   if (!Predicate.isString(requested)) return invalid(Meta.keys.protocolVersion, "is missing or no string")

@@ -1,5 +1,5 @@
 /**
- * A host of either era of the protocol, or of both at once: each era has a bridge of its own, made when it is first spoken.
+ * Serves a client of either era of the protocol, or of both: each era has a bridge of its own, made at the first message of that era.
  */
 import { type ClientRequest, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import type {
@@ -10,29 +10,29 @@ import type {
 } from "@modelcontextprotocol/sdk/types.js"
 import { isStateless, type ServerSession, StatelessClient } from "./StatelessClient.js"
 
-/** What stands between a host of one era and a server. */
+/** Connects a client of one era to a server. */
 export interface Bridge extends ServerSession {
-  /** Says nothing more to the host. */
+  /** Sends the client nothing more. */
   readonly end: () => void
 }
 
-/** Takes a message for the host that is about no request of its own. */
+/** Sends the client a message that belongs to none of its requests. */
 type Write = (message: JSONRPCNotification | JSONRPCRequest) => void
 
-/** Makes a bridge, which gives `write` its messages. */
+/** Makes a bridge, which calls `write`. */
 type Make = (write: Write, isStateless: boolean) => Bridge
 
-/** Hands each message of a host to the bridge of its era. */
+/** Passes each message of a client to the bridge of its era. */
 export class EraRouter {
   readonly #bridges: Array<Bridge> = []
   readonly #make: Make
   readonly #write: Write
   readonly #name: string
   readonly #isShared: boolean
-  #withSessions: Bridge | undefined
-  #stateless: StatelessClient | undefined
+  #withSession: Bridge | undefined
+  #withoutSession: StatelessClient | undefined
 
-  /** `isShared`: whether there may be several hosts without sessions, which nobody can tell apart. */
+  /** `isShared`: whether the messages may be of several clients without sessions that look the same. */
   constructor(name: string, make: Make, write: Write, isShared = false) {
     this.#make = make
     this.#write = write
@@ -40,33 +40,34 @@ export class EraRouter {
     this.#isShared = isShared
   }
 
-  /** Whether no host without a session waits for anything. */
+  /** Whether no client without a session waits for anything. */
   get isIdle(): boolean {
-    return this.#stateless?.isIdle !== false
+    return this.#withoutSession?.isIdle !== false
   }
 
-  /** Called now and then: ends calls to which a host without a session did not come back. */
+  /** Called at intervals: ends calls whose client was asked for input and did not come back. */
   tick(): void {
-    this.#stateless?.tick()
+    this.#withoutSession?.tick()
   }
 
-  /** Takes a request of the host. */
   request(request: ClientRequest): void {
     if (isStateless(request)) {
-      this.#stateless ??= this.#makeStateless()
-      this.#stateless.request(request)
-    } else this.#session.request(request)
+      this.#withoutSession ??= this.#makeStatelessClient()
+      this.#withoutSession.request(request)
+    } else this.#sessionBridge.request(request)
   }
 
-  /** Takes any other message of the host: only those with a session send them, but for a cancellation. */
+  /** Takes any other message. Except for cancellations, only clients with a session send them. */
   receive(message: JSONRPCNotification | JSONRPCResponse): void {
-    if (!("method" in message) || message.method !== "notifications/cancelled") return this.#session.receive(message)
-    this.#stateless?.cancel(message.params?.["requestId"] as RequestId, message.params?.["reason"])
+    if (!("method" in message) || message.method !== "notifications/cancelled") {
+      return this.#sessionBridge.receive(message)
+    }
+    this.#withoutSession?.cancel(message.params?.["requestId"] as RequestId, message.params?.["reason"])
   }
 
-  /** What a host is told of the server that says nothing of itself. Starts nothing. */
+  /** Introduces the server to a client that does not name itself. Starts no server. */
   introduce(): Promise<Introduction> {
-    return this.#session.introduce({
+    return this.#sessionBridge.introduce({
       protocolVersion: Initialize.latestVersion,
       capabilities: {},
       clientInfo: { name: "unnamed", version: "unknown" }
@@ -75,41 +76,41 @@ export class EraRouter {
 
   /** Ends the streams of changes. */
   endStreams(): void {
-    this.#stateless?.end()
+    this.#withoutSession?.end()
   }
 
-  /** Says nothing more to the host. */
+  /** Sends the client nothing more. */
   end(): void {
     this.endStreams()
     for (const bridge of this.#bridges) bridge.end()
   }
 
-  get #session(): Bridge {
-    this.#withSessions ??= this.#bridge(this.#write, false)
-    return this.#withSessions
+  get #sessionBridge(): Bridge {
+    this.#withSession ??= this.#makeBridge(this.#write, false)
+    return this.#withSession
   }
 
-  #bridge(write: Write, isStateless: boolean): Bridge {
+  #makeBridge(write: Write, isStateless: boolean): Bridge {
     const bridge = this.#make(write, isStateless)
     this.#bridges.push(bridge)
     return bridge
   }
 
-  #makeStateless(): StatelessClient {
-    const session = this.#bridge((message) => host.deliver(message), true)
-    const host: StatelessClient = new StatelessClient({
+  #makeStatelessClient(): StatelessClient {
+    const session = this.#makeBridge((message) => client.deliver(message), true)
+    const client: StatelessClient = new StatelessClient({
       name: this.#name,
       isShared: this.#isShared,
       session: {
         introduce: (params) => session.introduce(params),
         request: (request) => {
-          // The host may have been told this of the server by another process, which it has started to ask nothing else.
+          // The client may know the introduction from another process, which it started only for `server/discover`.
           if (request.method === "initialize") void session.introduce(request.params)
           session.request(request)
         },
         receive: (message) => session.receive(message)
       }
     })
-    return host
+    return client
   }
 }

@@ -1,29 +1,29 @@
 /**
- * A call of a host without a session.
+ * A call of a client without a session.
  */
 import type { Answer, ClientRequest, Responder } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type * as Envelope from "./Envelope.js"
 
-/** What a call does to its host. */
+/** Called with what arrives for a call. */
 export interface CallHandlers {
   readonly say: (call: StatelessCall, message: JSONRPCNotification | JSONRPCRequest) => void
   readonly answered: (call: StatelessCall, answer: Answer) => void
   readonly cancelled: (call: StatelessCall) => void
 }
 
-/** A call of the host: what stands for its requests in the session, also while the host has been asked for something. */
+/** One call in the session, for which a client may send several requests: one more each time it was asked for input. */
 export class StatelessCall implements Responder {
-  /** The host's request that waits now; undefined while the host has been asked for something. */
+  /** The client's request that waits for the result; undefined while the client is asked for input. */
   waiting: ClientRequest | undefined
-  /** What the host says of itself in the request that waits now. */
+  /** The envelope of the latest request. */
   envelope: Envelope.Envelope
-  /** What the server asks, and the host has not been given yet. */
+  /** Questions of the server that the client has not been sent yet. */
   readonly questions = new Map<RequestId, JSONRPCRequest>()
-  /** The answer, where it came while the host had been asked for something. */
-  early: Answer | undefined
+  /** The answer, if it came while the client was asked for input. */
+  earlyAnswer: Answer | undefined
   readonly method: string
-  /** Of the resource that it asks for. */
+  /** `uri` in its params, for an error about that resource. */
   readonly uri: unknown
   readonly #handlers: CallHandlers
 

@@ -1,9 +1,9 @@
 /**
- * A host of the protocol without sessions (2026-07-28) as one with a session: what it says of itself in each request becomes one
- * `initialize`, and what a session would bring by itself goes to the streams that ask for it.
+ * Makes a client without a session (2026-07-28) look like one with a session: the first request becomes `initialize`, and notifications of the
+ * session go to the streams that have asked for them.
  *
- * What the server asks (elicitation, sampling, roots) is given to the host in place of the result of the call that it came during,
- * and the answers come with that call, made again.
+ * A request of the server (elicitation, sampling, roots) becomes the result of the call during which it arrives. The client answers it by
+ * repeating that call.
  */
 import {
   type Answer,
@@ -34,20 +34,20 @@ import { type CallHandlers, StatelessCall } from "./StatelessCall.js"
 import * as Translation from "./translation.js"
 
 /**
- * The session that the host is given. It takes from each request what the client can do, and may give what a server without sessions asks
- * in place of a result, with a state of that server's.
+ * The session to which requests are translated. It reads the client's capabilities from each request. Its results may be requests for input
+ * of a server without sessions, with a `requestState` of that server.
  */
 export interface ServerSession {
   readonly request: (request: ClientRequest) => void
   readonly receive: (message: JSONRPCNotification | JSONRPCResponse) => void
-  /** What is known of the server for a client that says `params` in `initialize`. Starts nothing. */
+  /** Introduces the server to a client whose `initialize` has these params. Starts no server. */
   readonly introduce: (params: unknown) => Promise<Introduction>
 }
 
-/** Requests during which the server may ask for something. */
-const mayWait: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"])
-/** What a session has and single requests have not. */
-const ofSessions: ReadonlySet<string> = new Set([
+/** Requests during which the server may ask for input. */
+const mayAskForInput: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"])
+/** Methods of the protocol with sessions only. */
+const sessionMethods: ReadonlySet<string> = new Set([
   "initialize",
   "ping",
   "logging/setLevel",
@@ -55,69 +55,71 @@ const ofSessions: ReadonlySet<string> = new Set([
   "resources/unsubscribe"
 ])
 
-/** Whether a request is of a host without a session. */
+/** Whether a request is one of a client without a session. */
 export const isStateless = (
   { method, params }: { readonly method: string; readonly params?: unknown }
 ): boolean => method === "server/discover" || Meta.of(params)[Meta.keys.protocolVersion] !== undefined
 
-/** How the states begin that are ours, and no server's. */
-const ours = "mcp-lifeline:"
+/** Tells the values of `requestState` that we made from those of servers. */
+const ownStatePrefix = "mcp-lifeline:"
 
-/** Calls of which the host has been asked for something, and how long they wait for it to come back, in milliseconds. */
+/** How many calls wait for input of the client, and how long, in milliseconds: a person may have to give it. */
 const maxParked = 1000
-const parkedFor = 10 * 60 * 1000
+const parkedTime = 10 * 60 * 1000
 
-/** Questions of the server that a host has been given: the call they came during, and what they are. */
+/** A call whose client has been sent questions of the server. */
 interface Parked {
   readonly call: StatelessCall
-  /** The id of the request that was answered with them. */
+  /** The id of the request that the questions answered. */
   readonly askedBy: RequestId
   readonly questions: ReadonlySet<RequestId>
-  /** When it began to wait, by `performance.now`. */
-  readonly at: number
+  /** When the call was parked, by `performance.now`. */
+  readonly parkedAt: number
 }
 
-/** What a capability of the client is called for each thing that servers ask. */
+/** The capability that a client needs for each request of a server. */
 const capabilityOf: Readonly<Record<string, string>> = {
   "elicitation/create": "elicitation",
   "sampling/createMessage": "sampling",
   "roots/list": "roots"
 }
 
-/** For whom a `StatelessClient` translates. */
+/** What a `StatelessClient` connects. */
 export interface Options {
-  /** The server, for people. */
+  /** The name of the server, for messages. */
   readonly name: string
   readonly session: ServerSession
   /**
-   * Whether requests of several hosts come here, which nobody can tell apart: what the server asks is given to nobody then, unless only
-   * one call waits. Default false.
+   * Whether the requests may be of several clients that look the same. Then a question of the server is refused unless only one call waits,
+   * so that no client gets the question of another. Default false.
    */
   readonly isShared?: boolean | undefined
 }
 
-/** Translates between a host without a session and a bridge. */
+/** Translates between a client without a session and a session. */
 export class StatelessClient {
   readonly #session: ServerSession
   readonly #name: string
   readonly #isShared: boolean
-  /** What the session is asked, which stands for the requests of the host. */
+  /** The requests to the session, most of which stand for requests of the client. */
   readonly requests = new ClientRequests()
-  /** Those of the host that are not over, by what the session is asked for them. */
+  /** The open calls, and the request to the session for each. */
   readonly #calls = new Map<StatelessCall, ClientRequest>()
   readonly #parked = new Map<string, Parked>()
-  readonly #changeStreams = new ChangeStreams((method, params, answered) => this.#ask(method, params, answered))
+  readonly #changeStreams = new ChangeStreams((method, params, answered) =>
+    this.#requestFromSession(method, params, answered)
+  )
   readonly #callHandlers: CallHandlers = {
     say: (call, message) =>
-      message.method === "notifications/progress" ? this.#progressed(call, message) : this.deliver(message),
-    answered: (call, answer) => this.#answered(call, answer),
+      message.method === "notifications/progress" ? this.#forwardProgress(call, message) : this.deliver(message),
+    answered: (call, answer) => this.#onAnswer(call, answer),
     cancelled: (call) => this.#end(call)
   }
   #level: unknown
   #lastId = 0
-  #hasBegun = false
-  /** What the server has, once the session has begun; `undefined` before, and where that was refused. */
-  #offered: Promise<ServerCapabilities> | undefined
+  #hasInitialized = false
+  /** The server's capabilities; `undefined` before `initialize`, and after it was refused. */
+  #capabilities: Promise<ServerCapabilities> | undefined
 
   constructor({ isShared = false, name, session }: Options) {
     this.#name = name
@@ -125,27 +127,28 @@ export class StatelessClient {
     this.#isShared = isShared
   }
 
-  /** Whether no call is under way, and no stream is open. */
+  /** Whether no call and no stream is open. */
   get isIdle(): boolean {
     return this.#calls.size === 0 && this.#changeStreams.size === 0
   }
 
-  /** The state under which the last call waits for the host to come back with answers; `undefined` if none waits. */
-  get waitsUnder(): string | undefined {
+  /** The `requestState` of the last call that waits for input; `undefined` if none waits. */
+  get pendingState(): string | undefined {
     return [...this.#parked.keys()].at(-1)
   }
 
-  /** Takes a message of the session that is no answer. */
+  /** Takes a request or a notification of the session. */
   deliver(message: JSONRPCNotification | JSONRPCRequest): void {
-    if ("id" in message) this.#asked(message)
-    else if (message.method === "notifications/cancelled") this.#withdrawn(message.params?.["requestId"] as RequestId)
-    else this.#notified(message)
+    if ("id" in message) this.#onServerRequest(message)
+    else if (message.method === "notifications/cancelled") {
+      this.#onServerCancelled(message.params?.["requestId"] as RequestId)
+    } else this.#onNotification(message)
   }
 
-  /** Called now and then: ends calls whose host did not come back. */
+  /** Called at intervals: ends calls whose client was asked for input and did not come back. */
   tick(): void {
     const now = performance.now()
-    for (const { at, call } of [...this.#parked.values()]) if (now - at > parkedFor) this.#giveUp(call)
+    for (const { call, parkedAt } of [...this.#parked.values()]) if (now - parkedAt > parkedTime) this.#abandon(call)
   }
 
   /** Ends the streams of changes. */
@@ -153,39 +156,40 @@ export class StatelessClient {
     this.#changeStreams.end()
   }
 
-  // --- from the host
+  // --- from the client
 
-  /** Takes a request of the host. */
   request(request: ClientRequest): void {
     const { method, params } = request
     const envelope = Envelope.read(params)
     if ("code" in envelope) return refuse(request, envelope)
-    if (ofSessions.has(method)) return refuse(request, { code: JsonRpc.methodNotFound, message: "Method not found" })
+    if (sessionMethods.has(method)) {
+      return refuse(request, { code: JsonRpc.methodNotFound, message: "Method not found" })
+    }
     if (method === "server/discover") return this.#discover(request, envelope)
     if (method === "subscriptions/listen") {
-      const offered = this.#offered ?? this.#begin(envelope)
-      const refusal = offered instanceof Promise ? this.#changeStreams.open(request, offered) : offered
+      const capabilities = this.#capabilities ?? this.#initialize(envelope)
+      const refusal = capabilities instanceof Promise ? this.#changeStreams.open(request, capabilities) : capabilities
       return refusal && refuse(request, refusal)
     }
-    // Where the session was refused, a call finds out by itself whether there is a server now.
-    if (!this.#hasBegun) void this.#begin(envelope)
+    // If `initialize` was refused, the call itself finds out whether the server works now.
+    if (!this.#hasInitialized) void this.#initialize(envelope)
     const state = params?.["requestState"]
-    if (Predicate.isString(state) && state.startsWith(ours)) return this.#goOn(request, state, envelope)
+    if (Predicate.isString(state) && state.startsWith(ownStatePrefix)) return this.#resume(request, state, envelope)
     this.#setLevel(envelope.logLevel)
     const call = new StatelessCall(request, envelope, this.#callHandlers)
     const id = ++this.#lastId
-    const passed = params === undefined ? {} : { params: Translation.forwardedParams(params, id) }
-    const inner = this.requests.openFor(request, { jsonrpc: "2.0", id, method, ...passed }, call)
-    this.#calls.set(call, inner)
-    this.#session.request(inner)
+    const forwarded = params === undefined ? {} : { params: Translation.forwardedParams(params, id) }
+    const sessionRequest = this.requests.openFor(request, { jsonrpc: "2.0", id, method, ...forwarded }, call)
+    this.#calls.set(call, sessionRequest)
+    this.#session.request(sessionRequest)
   }
 
-  /** The host does not want to come back to a call any more: of its request, it was asked something. */
+  /** Cancels the calls that wait for input because of this request. (Open requests are cancelled through `ClientRequest`.) */
   cancel(id: RequestId, reason?: unknown): void {
-    for (const { askedBy, call } of [...this.#parked.values()]) if (askedBy === id) this.#giveUp(call, reason)
+    for (const { askedBy, call } of [...this.#parked.values()]) if (askedBy === id) this.#abandon(call, reason)
   }
 
-  /** A host that only wants to know what there is starts no server. */
+  /** Starts no server. */
   #discover(request: ClientRequest, envelope: Envelope.Envelope): void {
     void this.#session.introduce(Translation.initializeParams(envelope)).then((
       { capabilities, instructions, serverInfo }
@@ -202,42 +206,42 @@ export class StatelessClient {
     )
   }
 
-  /** Begins the session with what a request says of its client: the first one, or a stream of changes after the session was refused. */
-  #begin(envelope: Envelope.Envelope): Promise<ServerCapabilities> | Envelope.Refusal {
-    const isFirst = !this.#hasBegun
-    this.#hasBegun = true
-    let refusal: Envelope.Refusal | undefined
-    const offered = new Promise<ServerCapabilities>((resolve) =>
-      this.#ask("initialize", Translation.initializeParams(envelope), (response) => {
+  /** Sends `initialize` for the first request, or for a stream of changes after `initialize` was refused. */
+  #initialize(envelope: Envelope.Envelope): Promise<ServerCapabilities> | Envelope.ErrorObject {
+    const isFirst = !this.#hasInitialized
+    this.#hasInitialized = true
+    let refusal: Envelope.ErrorObject | undefined
+    const capabilities = new Promise<ServerCapabilities>((resolve) =>
+      this.#requestFromSession("initialize", Translation.initializeParams(envelope), (response) => {
         if ("result" in response) return resolve(response.result["capabilities"] as ServerCapabilities)
         refusal = response.error
-        this.#offered = undefined
+        this.#capabilities = undefined
         this.#changeStreams.end(refusal)
-        // Whoever interrupts it interrupts the calls, too, and each says what is known of it.
+        // If we refused it, each call is interrupted as well and gets an error with its own fate.
         if (isFirst && !JsonRpcError.isOurs(refusal)) this.#failAll(refusal)
       })
     )
-    if (refusal === undefined) this.#offered = offered
+    if (refusal === undefined) this.#capabilities = capabilities
     this.#session.receive({ jsonrpc: "2.0", method: "notifications/initialized" })
-    return refusal ?? offered
+    return refusal ?? capabilities
   }
 
-  /** There is no server, and will be none. */
-  #failAll(error: Envelope.Refusal): void {
-    for (const inner of [...this.#calls.values()]) inner.answer({ error })
+  /** Answers all calls with this error. */
+  #failAll(error: Envelope.ErrorObject): void {
+    for (const sessionRequest of [...this.#calls.values()]) sessionRequest.answer({ error })
   }
 
   #setLevel(level: unknown): void {
     if (level === undefined || level === this.#level) return
     this.#level = level
-    this.#ask("logging/setLevel", { level })
+    this.#requestFromSession("logging/setLevel", { level })
   }
 
-  /** The host gives what the server has asked for, and waits for the result of the call again. */
-  #goOn(request: ClientRequest, state: string, envelope: Envelope.Envelope): void {
+  /** Passes the client's input to the server, and lets the repeated request wait for the result of the call. */
+  #resume(request: ClientRequest, state: string, envelope: Envelope.Envelope): void {
     const parked = this.#parked.get(state)
-    const inner = parked && this.#calls.get(parked.call)
-    if (parked === undefined || inner === undefined) {
+    const sessionRequest = parked && this.#calls.get(parked.call)
+    if (parked === undefined || sessionRequest === undefined) {
       return refuse(request, {
         code: JsonRpc.invalidParams,
         message: "unknown requestState: the call is over; make it again"
@@ -247,20 +251,20 @@ export class StatelessClient {
     this.#parked.delete(state)
     call.waiting = request
     call.envelope = envelope
-    request.work = workOf(inner)
-    if (call.early !== undefined) return this.#answered(call, call.early)
+    request.work = workOf(sessionRequest)
+    if (call.earlyAnswer !== undefined) return this.#onAnswer(call, call.earlyAnswer)
     const responses = request.params?.["inputResponses"]
     for (const question of questions) {
       const result = Predicate.isRecord(responses) ? responses[String(question)] : undefined
       if (Predicate.isRecord(result)) this.#session.receive({ jsonrpc: "2.0", id: question, result })
       else this.#decline(question, JsonRpc.invalidRequest, "the client gave no answer")
     }
-    // What the server has asked meanwhile.
-    this.#put(call)
+    // The server may have asked more meanwhile.
+    this.#askClient(call)
   }
 
-  /** Asks the session for something by itself. */
-  #ask(
+  /** Sends the session a request of our own. */
+  #requestFromSession(
     method: string,
     params: Readonly<Record<string, unknown>>,
     answered: (response: JSONRPCResponse) => void = constVoid
@@ -274,9 +278,9 @@ export class StatelessClient {
 
   // --- from the session
 
-  #answered(call: StatelessCall, answer: Answer): void {
+  #onAnswer(call: StatelessCall, answer: Answer): void {
     const { waiting } = call
-    if (waiting === undefined) return void (call.early = answer)
+    if (waiting === undefined) return void (call.earlyAnswer = answer)
     this.#end(call)
     const response = responseOf(waiting.id, answer)
     if ("result" in response) reply(waiting, Translation.completeResult(call.method, response.result))
@@ -284,14 +288,16 @@ export class StatelessClient {
   }
 
   /**
-   * The server asks for something, and does not say during which call: the host is told in place of the result of the latest call that
-   * may wait for it. Where that call may be another host's, the server is told so instead.
+   * Takes a request of the server, which does not say during which call it asks: assumes the latest call that may ask for input. If that may
+   * be a call of another client, refuses the request.
    */
-  #asked(request: JSONRPCRequest): void {
+  #onServerRequest(request: JSONRPCRequest): void {
     const { id, method } = request
     const capability = capabilityOf[method]
     if (capability === undefined) return this.#decline(id, JsonRpc.methodNotFound, "Method not found")
-    const calls = [...this.#calls.keys()].filter(({ early, method }) => early === undefined && mayWait.has(method))
+    const calls = [...this.#calls.keys()].filter(({ earlyAnswer, method }) =>
+      earlyAnswer === undefined && mayAskForInput.has(method)
+    )
     const call = calls.findLast(({ waiting }) => waiting !== undefined) ?? calls.at(-1)
     if (call === undefined) {
       return this.#decline(
@@ -312,21 +318,21 @@ export class StatelessClient {
       return this.#decline(id, Era.missingCapability, `the client does not support ${capability}`)
     }
     call.questions.set(id, request)
-    // What the server asks at once, the host is given at once.
-    setImmediate(() => this.#put(call))
+    // Collects all that the server asks in this turn of the event loop.
+    setImmediate(() => this.#askClient(call))
   }
 
-  /** Gives the host what the server asks during a call, where it waits for its result. */
-  #put(call: StatelessCall): void {
+  /** Answers the waiting request of a call with the questions of the server. */
+  #askClient(call: StatelessCall): void {
     const { questions, waiting } = call
     if (waiting === undefined || questions.size === 0 || !this.#calls.has(call)) return
-    const requestState = `${ours}${randomUUID()}`
+    const requestState = `${ownStatePrefix}${randomUUID()}`
     this.#makeRoom()
     this.#parked.set(requestState, {
       call,
       askedBy: waiting.id,
       questions: new Set(questions.keys()),
-      at: performance.now()
+      parkedAt: performance.now()
     })
     const inputRequests = Object.fromEntries(
       [...questions.values()].map(({ id, method, params }) => [
@@ -343,7 +349,7 @@ export class StatelessClient {
     this.#session.receive({ jsonrpc: "2.0", id, error: { code, message } })
   }
 
-  /** A call is over: nobody is asked any more what came during it, and nobody can come back to it. */
+  /** Forgets a call that is over, and refuses its open questions. */
   #end(call: StatelessCall): void {
     this.#calls.delete(call)
     const open = [...call.questions.keys()]
@@ -353,39 +359,39 @@ export class StatelessClient {
     for (const id of open) this.#decline(id, JsonRpc.invalidRequest, "the call is over")
   }
 
-  /** A host that was asked for something and never came back is not waited for without end. */
+  /** Abandons the oldest parked call if there are too many. */
   #makeRoom(): void {
     const [oldest] = this.#parked.values()
     if (oldest === undefined || this.#parked.size < maxParked) return
-    this.#giveUp(oldest.call)
+    this.#abandon(oldest.call)
   }
 
-  /** Nobody comes back to a call, which may have its answer already. */
-  #giveUp(call: StatelessCall, reason?: unknown): void {
-    const inner = this.#calls.get(call)
+  /** Ends a call that its client does not come back to. It may have its answer already. */
+  #abandon(call: StatelessCall, reason?: unknown): void {
+    const sessionRequest = this.#calls.get(call)
     this.#end(call)
-    inner?.cancel(reason)
+    sessionRequest?.cancel(reason)
   }
 
-  /** The server does not want to know any more. What the host has been given stays until it comes back. */
-  #withdrawn(question: RequestId): void {
+  /** The server cancelled a question. One that the client was already sent stays until the client comes back. */
+  #onServerCancelled(question: RequestId): void {
     for (const { questions } of this.#calls.keys()) questions.delete(question)
   }
 
-  #notified(notification: JSONRPCNotification): void {
+  #onNotification(notification: JSONRPCNotification): void {
     const { method, params } = notification
-    if (this.#changeStreams.notified(notification)) return
-    // Progress during a call comes from the call; what comes after that, of a task, has nobody any more who asked for it.
+    if (this.#changeStreams.forward(notification)) return
+    // Progress of a call arrives through the call. What arrives here is that of a task after its call: no request is open for it.
     if (method === "notifications/progress") return
     const calls = [...this.#calls.keys()].filter(({ waiting }) => waiting !== undefined)
     if (method !== "notifications/message") return calls.at(-1)?.waiting?.say(notification)
-    // Log messages belong to the requests that have asked for them.
+    // Log messages go to a request that has asked for this level.
     const height = heightOf(params?.["level"])
     calls.findLast(({ envelope: { level } }) => level !== undefined && level <= height)?.waiting?.say(notification)
   }
 
-  /** Progress is told under the token of the request that waits now. */
-  #progressed(
+  /** Forwards progress, with the token of the request that waits now. */
+  #forwardProgress(
     { envelope: { progressToken }, waiting }: StatelessCall,
     { params }: JSONRPCNotification | JSONRPCRequest
   ): void {
@@ -397,5 +403,5 @@ export class StatelessClient {
 
 const reply = (request: ClientRequest, result: Readonly<Record<string, unknown>>): void => request.answer({ result })
 
-const refuse = (request: ClientRequest, { code, data, message }: Envelope.Refusal): void =>
+const refuse = (request: ClientRequest, { code, data, message }: Envelope.ErrorObject): void =>
   request.answer({ error: { code, message, ...(data === undefined ? {} : { data }) } })

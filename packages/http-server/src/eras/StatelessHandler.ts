@@ -1,16 +1,16 @@
 /**
- * Who answers requests of the protocol without sessions, whatever carries them.
+ * Answers requests of the protocol without sessions (2026-07-28), whatever carries them.
  */
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 
-/** Answers requests of clients without sessions. None of its functions may throw. */
+/** Handles requests of clients without sessions. None of its functions may throw. */
 export interface StatelessHandler {
   /**
-   * Takes a request. `tokenHash`: only requests with the same one may bring what was asked in place of a result. Answers the request, unless the
-   * client cancels it.
+   * Takes a request, and answers it unless the client cancels it. Where a client was asked for input, only a request with the same
+   * `tokenHash` may bring that.
    */
   readonly request: (request: ClientRequest, tokenHash: string) => void
-  /** Called at intervals: ends what nobody comes back to. */
+  /** Called at intervals: ends calls whose client was asked for input and did not come back. */
   readonly tick: () => void
   /** Ends all conversations. */
   readonly close: (why: string) => Promise<void>

@@ -1,5 +1,5 @@
 /**
- * What is said in a session, as the protocol without sessions (2026-07-28) says it, and the other way round. Pure.
+ * Translates params, results and errors between the protocol with sessions and the one without (2026-07-28). Pure.
  */
 import { Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import { isList } from "@mcp-lifeline/protocol/listMethods"
@@ -7,34 +7,34 @@ import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type * as Envelope from "./Envelope.js"
 
-/** Results that a client may keep for a time that they name. */
+/** Whether results of a method must say how long a client may cache them. */
 const isCacheable = (method: string): boolean => isList(method) || method === "resources/read"
 
-/** Who the client is, as `initialize` says it. */
+/** The params of `initialize` for a client. */
 export const initializeParams = ({ capabilities, clientInfo }: Envelope.Envelope) => ({
   protocolVersion: Initialize.latestVersion,
   clientInfo,
   capabilities
 })
 
-/** Params with what the client can do, where that is known: a server of this era is told so in each request. */
+/** Adds the client's capabilities, if known, to params: a server of 2026-07-28 reads them in each request. */
 export const withCapabilities = <A extends Readonly<Record<string, unknown>>>(params: A, capabilities: unknown): A =>
   Predicate.isRecord(capabilities)
     ? { ...params, _meta: { ...Meta.of(params), [Meta.keys.clientCapabilities]: capabilities } }
     : params
 
-/** Params as they are passed on: progress comes under the number of the call, for the host's own token changes when it calls again. */
+/** The params to pass on. Progress gets the number of the call as its token: the client's own one changes when it brings input. */
 export const forwardedParams = (params: NonNullable<JSONRPCRequest["params"]>, progressToken: number) => {
   const passed = withCapabilities(Meta.passedOn(params), Meta.of(params)[Meta.keys.clientCapabilities])
   const meta = Meta.of(passed)
   return meta["progressToken"] === undefined ? passed : { ...passed, _meta: { ...meta, progressToken } }
 }
 
-/** Whether a server without sessions asks for something in place of a result. */
+/** Whether a server without sessions asks for input in place of a result. */
 export const isInputRequired = (result: Readonly<Record<string, unknown>>): boolean =>
   result["resultType"] === "input_required"
 
-/** A result as this era has it. What a server without sessions asks in its place comes as it is. */
+/** A result in the form of 2026-07-28. A request for input of a server without sessions passes unchanged. */
 export const completeResult = (method: string, result: Readonly<Record<string, unknown>>) =>
   isInputRequired(result) ? Meta.passedOn(result) : {
     ...(isCacheable(method) ? { ttlMs: 0, cacheScope: "private" } : {}),
@@ -42,14 +42,14 @@ export const completeResult = (method: string, result: Readonly<Record<string, u
     resultType: "complete"
   }
 
-/** What servers with sessions say of a resource that there is not. */
+/** The code with which servers with sessions say that a resource does not exist. */
 const resourceNotFound = -32_002
 
-/** An error as this revision of the protocol has it. */
+/** An error in the form of 2026-07-28. */
 export const translateError = (
   { method, uri }: { readonly method: string; readonly uri: unknown },
-  error: Envelope.Refusal
-): Envelope.Refusal =>
+  error: Envelope.ErrorObject
+): Envelope.ErrorObject =>
   method === "resources/read" && error.code === resourceNotFound
     ? { ...error, code: JsonRpc.invalidParams, data: { ...(Predicate.isRecord(error.data) ? error.data : {}), uri } }
     : error
