@@ -19,7 +19,7 @@ const make = (ids: ReadonlyArray<number>, { isBatch = false, isDestroyed = false
   }
   const stream = {
     attach: () => undefined,
-    say: (text: string, kind: object = {}) => void state.said.push({ text, ...kind }),
+    send: (text: string, kind: object = {}) => void state.said.push({ text, ...kind }),
     end: () => void state.said.push("end")
   }
   const exchange = new Exchange({

@@ -1,23 +1,21 @@
 /**
- * How much of one kind is kept: files that nobody has used for longest are removed. When a file was used last, its time of modification
- * says.
+ * Limits the files in a folder: removes those that were unused for longest. The modification time of a file says when it was last used.
  */
 import { readdir, rm, stat, utimes } from "node:fs/promises"
 import { join } from "node:path"
 
-/** How much is kept. */
+/** The limits of a folder. */
 export interface Bounds {
-  /** Files. */
   readonly maxFiles: number
   /** How long an unused file is kept, in milliseconds. */
   readonly maxUnused: number
 }
 
-/** A file is used. Never fails: what cannot be written is as it was. */
+/** Marks a file as used. Never fails: a file that cannot be written stays as it was. */
 export const touch = (file: string, now: number): Promise<void> =>
   utimes(file, now / 1000, now / 1000).catch(() => undefined)
 
-/** Removes what is past the bounds. Never fails: what another process has removed meanwhile is gone, and what stays is looked at again. */
+/** Removes the files beyond the bounds. Never fails: the next call tries again to remove what it could not. */
 export const prune = async (folder: string, { maxFiles, maxUnused }: Bounds, now: number): Promise<void> => {
   const names = await readdir(folder).catch((): Array<string> => [])
   const files = await Promise.all(

@@ -1,12 +1,12 @@
 /**
- * A lock among processes: whoever has the only live claim in a folder holds it.
+ * A lock among processes: the process with the only live claim in a folder holds it.
  *
- * A claim is an empty file whose name says whose it is. A process that wants the lock first makes its claim and then looks for others:
- * of two processes, the one that claims later sees the claim of the other, so both never hold the lock. A claim of a process that
- * has ended may be removed by anybody at any time, because no name is ever used twice.
+ * A claim is an empty file whose name identifies its process. A process that wants the lock first makes its claim and then looks for others:
+ * of two processes, the one that claims later sees the claim of the other, so both never hold the lock. Any process may remove the claim of a
+ * process that has ended, at any time, because no name is ever used twice.
  *
- * On its own machine a process that has not ended keeps its claim, also while it is stopped or the machine sleeps. Of a process of another
- * machine nobody can tell: its claim ends when it has not touched it for long, and it can find out that it has lost the lock.
+ * A process keeps its claim on its own machine until it ends, also while it is stopped or the machine sleeps. Other machines cannot look at the
+ * process: for them, its claim ends when the process has not touched it for long. It can find out that it has lost the lock.
  */
 import { Effect, Exit, Random, Schedule, Scope } from "effect"
 import { randomBytes } from "node:crypto"
@@ -19,24 +19,24 @@ import { within } from "./within.js"
 
 /** Times in milliseconds. */
 export interface Timing {
-  /** How often a waiting process looks again. */
+  /** How often a waiting process looks for other claims. */
   readonly poll: number
-  /** How often a holder shows that it lives: for those that cannot look at its process. */
+  /** How often a holder touches its claim, for processes of other machines. */
   readonly touch: number
   /**
-   * A claim that nobody has touched for so long, as seen by one that waits, is a dead one, where the process itself cannot be looked at.
-   * Time in suspend does not count.
+   * How long a claim of a process on another machine lives without a touch. The waiting process counts its own looks, so time in suspend does
+   * not count.
    */
   readonly lease: number
 }
 
 const defaultTiming: Timing = { poll: 50, touch: 3_000, lease: 20_000 }
 
-/** A lock that is held. */
+/** A held lock. */
 export interface Lock {
   /**
-   * Whether it still is. A process that was stopped for longer than 20 seconds may have lost it to one of another machine (or another
-   * container, or where the system does not say when a process was started), and looks before it does what must be done once.
+   * Whether this process still holds the lock. A process that was stopped for longer than 20 seconds may have lost it to one of another machine
+   * or container, or on systems that do not tell when a process was started. Check this before doing what must happen only once.
    */
   readonly isHeld: Effect.Effect<boolean>
 }
@@ -54,18 +54,18 @@ const parse = (folder: string, lock: string, entry: string): ReadonlyArray<Claim
   return name === lock ? [{ file: join(folder, entry), machine, pid: Number(pid), start }] : []
 }
 
-/** Removes a claim; one that cannot be removed is looked at again. */
+/** Removes a claim. If that fails, the next look tries again. */
 const remove = (file: string): Promise<void> => rm(file).catch(() => undefined)
 
-/** Sees over time which claims are alive. */
+/** Finds out over time which claims are alive. */
 const makeObserver = (folder: string, lock: string, { lease, poll }: Timing) => {
-  /** When each claim was last touched, and how often in a row it was seen so. */
+  /** When each claim was last touched, and how many looks in a row have found the same. */
   const seen = new Map<string, { readonly touched: number; readonly times: number }>()
 
   const isDead = async (claim: Claim): Promise<boolean> => {
     const process = claim.machine === machine ? await processState(claim) : "unknown"
     if (process !== "unknown") return process === "gone"
-    // One that has been removed meanwhile is not listed the next time.
+    // A claim that was removed meanwhile is not listed the next time.
     const touched = await stat(claim.file).then(({ mtimeMs }) => mtimeMs, () => 0)
     const before = seen.get(claim.file)
     const times = before?.touched === touched ? before.times + 1 : 0
@@ -73,7 +73,7 @@ const makeObserver = (folder: string, lock: string, { lease, poll }: Timing) => 
     return times * poll > lease
   }
 
-  /** The live claims but one's own; undefined where that one is not there any more. */
+  /** The live claims of others; undefined if our own claim is gone. */
   return async (own: string | undefined): Promise<ReadonlyArray<string> | undefined> => {
     const claims = (await readdir(folder)).flatMap((entry) => parse(folder, lock, entry))
     if (own !== undefined && !claims.some(({ file }) => file === own)) return undefined
@@ -89,8 +89,8 @@ const makeObserver = (folder: string, lock: string, { lease, poll }: Timing) => 
 }
 
 /**
- * Takes the lock `name` of a folder, and waits for it as long as another process has it; gives it back when the scope closes. Fails
- * where the folder cannot be written. Whoever holds it loses it when the process ends, however it ends.
+ * Acquires the lock `name` of a folder, waiting as long as another process holds it, and releases it when the scope closes. A process that ends,
+ * in whatever way, releases it, too. Fails if the folder cannot be written.
  */
 export const acquire = (
   folder: string,
@@ -111,7 +111,7 @@ export const acquire = (
         () => Effect.promise(() => remove(file))
       )
 
-    /** Of several that claim at once the first by name keeps its claim, and waits until the others have gone. */
+    /** If several processes claim at once, the first by name keeps its claim and waits until the others have removed theirs. */
     const isAlone = (file: string): Effect.Effect<boolean, FileFailure> =>
       Effect.flatMap(look(file), (found) =>
         found?.length === 0
@@ -120,7 +120,7 @@ export const acquire = (
           ? Effect.zipRight(Effect.sleep(timing.poll), isAlone(file))
           : Effect.succeed(false))
 
-    /** The file of the claim, where it was made and has the lock. */
+    /** The file of the claim, if that has the lock; otherwise `undefined`, and the claim is removed. */
     const claim = Effect.gen(function*() {
       if ((yield* look())?.length !== 0) return undefined
       const scope = yield* Scope.make()
@@ -143,7 +143,7 @@ export const acquire = (
     }
     const claimed = file
     let isLost = false
-    /** Shows that this process lives, and finds out whether others have taken it for dead. */
+    /** Touches the claim, and finds out whether another process has removed it. */
     const isHeld = Effect.promise(async () => {
       const now = new Date()
       if (!isLost) isLost = await utimes(claimed, now, now).then(() => false, (cause) => hasCode(cause, "ENOENT"))

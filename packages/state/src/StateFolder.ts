@@ -1,5 +1,5 @@
 /**
- * What this program keeps between two runs: one private folder, shared by all its processes.
+ * What Lifeline keeps between two runs: one private folder, which all its processes share.
  */
 import { Clock, Context, Effect, Either, Layer, Option, Schema } from "effect"
 import type { Scope } from "effect"
@@ -26,11 +26,11 @@ import { NoAnswer, within } from "./within.js"
 
 /** Values of one kind, each in a file of its own. Keys and names of collections consist of letters, digits, `_` and `-`. */
 export interface Collection<A> {
-  /** The value as it is now, whichever process wrote it. None also where the file cannot be understood, which is logged once. */
+  /** The current value, whichever process wrote it. None also if the file cannot be decoded, which is logged once. */
   readonly get: (key: string) => Effect.Effect<Option.Option<A>>
   /**
-   * Replaces the value, all at once. Where the folder cannot be written, this process keeps the value in its memory. Gives whether it is
-   * written.
+   * Replaces the value atomically. Returns whether it is on disk; if the folder cannot be written, this process keeps the value in its
+   * memory.
    */
   readonly set: (key: string, value: A) => Effect.Effect<boolean>
   readonly remove: (key: string) => Effect.Effect<void>
@@ -39,25 +39,25 @@ export interface Collection<A> {
 }
 
 /**
- * The state folder. The folder is made when something is first kept, with mode 0700; files have mode 0600 and are written
- * atomically. What another user could have written is not believed. Nothing here fails: where the folder cannot be written, or its file
- * system does not answer for 10 seconds, one warning says so, and all works from the memory of this process.
+ * The state folder. The first write makes it, with mode 0700; files have mode 0600 and are written atomically. Files that another user could
+ * have written are ignored. Nothing here fails, except `privateFolder`: if the folder cannot be written, or its file system does not answer for
+ * 10 seconds, one warning says so, and everything works in the memory of this process.
  */
 export class StateFolder extends Context.Tag("mcp-lifeline/StateFolder")<StateFolder, {
   /** The path of the folder, whether it exists or not. */
   readonly path: string
-  /** Values of one kind, in `<path>/<name>/<key>.json`. With `bounds` those that nobody has used for longest are removed. */
+  /** Values of one kind, in `<path>/<name>/<key>.json`. With `bounds`, those that were unused for longest are removed. */
   readonly collection: <A, I>(name: string, schema: Schema.Schema<A, I>, bounds?: Bounds) => Collection<A>
   /**
-   * Takes a lock by its name, waits for it as long as another fiber or process has it, and gives it back when the scope closes. It
-   * ends with the process that holds it. Where the folder cannot be written, it holds in this process only.
+   * Acquires a lock by its name, waiting as long as another fiber or process holds it, and releases it when the scope closes. A process that
+   * ends releases it, too. If the folder cannot be written, the lock works in this process only.
    */
   readonly lock: (name: string) => Effect.Effect<FileLock.Lock, never, Scope.Scope>
-  /** Makes a folder of mode 0700 in it, for files that are no values, and gives its path. */
+  /** Makes a folder of mode 0700 in the state folder, for other files, and returns its path. */
   readonly privateFolder: (name: string) => Effect.Effect<string, FileFailure>
 }>() {}
 
-/** A key for what may be long or hold any character, such as an address or a command. */
+/** Makes a key of texts that may be long or have any character, such as an address or a command. */
 export const key = (...parts: ReadonlyArray<string>): string =>
   createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 40)
 
@@ -70,10 +70,10 @@ const reasonOf = ({ cause }: FileFailure): string => cause instanceof Error ? ca
 
 /** The state folder at a path. */
 export const make = (path: string): StateFolder["Type"] => {
-  /** What could not be written, by file; undefined is what could not be removed. */
+  /** Texts that could not be written, by file; undefined for a file that could not be removed. */
   const memory = new Map<string, string | undefined>()
   const locks = new Map<string, Effect.Semaphore>()
-  /** What was logged. */
+  /** What has been warned about. */
   const warned = new Set<string>()
 
   const warnOnce = (about: string, text: string) =>
@@ -91,17 +91,17 @@ export const make = (path: string): StateFolder["Type"] => {
     )
 
   const bounded = <A>(work: () => Promise<A>) => attempt(() => within(path, work))
-  /** For what makes no difference where it fails. */
+  /** For work whose failure makes no difference. */
   const ignored = (work: () => Promise<void>) => Effect.ignore(bounded(work))
 
   const prepare = async (folder: string): Promise<void> => {
-    // The folder may have been chosen by the user and hold other things: only what lies in it is ours to close.
+    // The user may have chosen this folder and keep other things in it: only our folders in it become private.
     await makeFolder(path)
     await assertTrusted(path)
     await makePrivate(folder)
   }
 
-  /** Rejects where somebody else could have put something into a folder of ours. */
+  /** Rejects if another user could have put something into a folder of ours. */
   const verify = async (folder: string): Promise<void> => {
     await assertTrusted(path)
     await assertPrivate(folder)
@@ -131,7 +131,7 @@ export const make = (path: string): StateFolder["Type"] => {
   const collection = <A, I>(name: string, schema: Schema.Schema<A, I>, bounds?: Bounds): Collection<A> => {
     const folder = join(path, checked(name))
     let isBounded = false
-    /** Once for each process: what one process keeps is never much. */
+    /** Prunes once in each process: one process never writes much. */
     const bound = Effect.suspend(() => {
       if (isBounded || bounds === undefined) return Effect.void
       isBounded = true
@@ -157,7 +157,7 @@ export const make = (path: string): StateFolder["Type"] => {
                     Clock.currentTimeMillis,
                     (now) => Effect.as(ignored(() => touch(file, now)), Option.some(value))
                   ),
-              // What is wrong with it is not warned: it may hold secrets.
+              // The message does not quote the file, which may have secrets.
               onLeft: () =>
                 Effect.as(
                   warnOnce(
@@ -204,7 +204,7 @@ export const make = (path: string): StateFolder["Type"] => {
         const names = yield* bounded(() => verify(folder).then(() => readdir(folder))).pipe(
           Effect.catchAll((failure) => Effect.as(unreadable(folder, failure), [] as Array<string>))
         )
-        // A file of another collection is no name here.
+        // The names of files of other collections do not match below.
         const kept = [...memory.keys()].map((file) => relative(folder, file))
         const keys = [...new Set([...names, ...kept])].flatMap((file) => /^([\w-]+)\.json$/.exec(file)?.[1] ?? [])
           .toSorted()
@@ -244,7 +244,7 @@ export const make = (path: string): StateFolder["Type"] => {
 /** The state folder at a path. */
 export const layerAt = (path: string): Layer.Layer<StateFolder> => Layer.sync(StateFolder, () => make(path))
 
-/** The state folder of this user, where the platform or `MCP_LIFELINE_STATE` says. */
+/** The state folder of this user, at the path that the platform or `MCP_LIFELINE_STATE` names. */
 export const layer: Layer.Layer<StateFolder> = Layer.sync(
   StateFolder,
   () => make(statePath(process.platform, process.env, homedir()))

@@ -1,9 +1,9 @@
 /**
  * Reads files that a user names or other programs write: configurations, variables, tokens, keys, headers.
  *
- * Such a file may be anything. A regular file may be on a file system that does not answer; a named pipe, with which some managers of
- * secrets provide a `.env`, may have no writer; a device or a directory is no file at all. None of them blocks the event loop, or one of
- * Node's threads for longer than the file system does.
+ * Such a file may be anything. A regular file may be on a file system that does not answer; a named pipe, with which some secret managers
+ * provide a `.env`, may have no writer; a path may lead to a device or a directory. None of them blocks the event loop, or one of Node's
+ * threads for longer than the file system does.
  */
 import { Data, Effect } from "effect"
 import { constants, type Stats } from "node:fs"
@@ -12,7 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { hasCode } from "./privateFiles.js"
 import { NoAnswer, within } from "./within.js"
 
-/** A file is not read. */
+/** A file cannot be read. */
 export class ReadError extends Data.TaggedError("ReadError")<{
   readonly reason: "missing" | "denied" | "other"
   /** Why, as a clause, for example `there is no such file`. */
@@ -20,7 +20,7 @@ export class ReadError extends Data.TaggedError("ReadError")<{
   readonly cause?: unknown
 }> {}
 
-/** How a file is read. */
+/** How to read a file. */
 export interface Options {
   /** How long it may take, in milliseconds. Default 10 seconds. */
   readonly limit?: number | undefined
@@ -28,16 +28,16 @@ export interface Options {
   readonly pipes?: boolean | undefined
 }
 
-/** How long a file may take, in milliseconds. A person may have to allow a manager of secrets to write to a pipe. */
+/** How long reading may take, in milliseconds. A person may have to allow a secret manager to write to a pipe. */
 const readTimeout = 10_000
 
-/** Nobody writes longer files by hand, in bytes. */
+/** The longest file that is read, in bytes. Nobody writes longer ones by hand. */
 const maxBytes = 16 * 1024 * 1024
 
-/** How often a pipe is looked into, in milliseconds. */
+/** How often an empty pipe is read again, in milliseconds. */
 const pollInterval = 20
 
-/** What is read into at first, in bytes; where that is full, into twice as many. */
+/** The size of the first buffer, in bytes; a full one is doubled. */
 const firstBytes = 64 * 1024
 
 /** Flags that Windows does not have are 0 there. With `O_NONBLOCK`, a named pipe is opened and read without waiting for a writer. */
@@ -47,7 +47,7 @@ const other = (message: string): ReadError => new ReadError({ reason: "other", m
 
 const tooLong = (): ReadError => other(`it is longer than ${maxBytes / 1024 / 1024} MiB`)
 
-/** Only what can be read to its end is opened: to open a device may itself do something. */
+/** Checks before opening that a file can be read to its end: opening a device may itself have an effect. */
 const assertReadable = (found: Stats, pipes: boolean): void => {
   if (found.isFile() || (pipes && found.isFIFO())) {
     if (found.size > maxBytes) throw tooLong()
@@ -63,7 +63,7 @@ const assertReadable = (found: Stats, pipes: boolean): void => {
   throw other(`it is ${kind}, not a file`)
 }
 
-/** All of a file; `again` is asked where there is nothing at the moment, and says whether to look again later. */
+/** Reads to the end of a file. Calls `again` when there is nothing to read; that returns whether to read again. */
 const readAll = async (
   handle: FileHandle,
   again: (isOpen: boolean, isEmpty: boolean) => Promise<boolean>
@@ -101,7 +101,7 @@ const readNow = async (file: string, limit: number, pipes: boolean, signal: Abor
     if (!found.isFIFO()) return await readAll(handle, () => Promise.resolve(false))
     const until = performance.now() + limit
     return await readAll(handle, async (isOpen, isEmpty) => {
-      // Without a writer a pipe is at its end, also before the first one comes.
+      // A pipe without a writer reads as ended, also before its first writer: that is the end only if something was read.
       if (!isOpen && !isEmpty) return false
       const now = await stat(file).catch(() => undefined)
       if (found.ino !== now?.ino) throw other("it was replaced while it was read")
@@ -116,7 +116,7 @@ const readNow = async (file: string, limit: number, pipes: boolean, signal: Abor
   }
 }
 
-/** Why work on a file has failed. */
+/** Explains why work on a file has failed. */
 export const explain = (cause: unknown): ReadError => {
   if (cause instanceof ReadError) return cause
   if (hasCode(cause, "ENOENT", "ENOTDIR")) {
@@ -140,7 +140,7 @@ export const bytes = (
   { limit = readTimeout, pipes = true }: Options = {}
 ): Effect.Effect<Buffer, ReadError> =>
   Effect.tryPromise({
-    // A pipe is given up by itself; so what is late here is the file system.
+    // `readNow` limits the wait for a pipe itself, so only a slow file system exceeds this limit.
     try: (signal) => within(file, () => readNow(file, limit, pipes, signal), limit + 1000),
     catch: explain
   })
@@ -150,8 +150,8 @@ export const text = (file: string, options?: Options): Effect.Effect<string, Rea
   Effect.map(bytes(file, options), (all) => all.toString("utf8"))
 
 /**
- * How a file looks from outside, without being read; undefined where there is none. It differs after each save. What is no regular file looks
- * the same until another one takes its place: to write into a pipe is no save.
+ * A text that differs after each save of a file, without reading it; undefined if there is no file. For what is no regular file it changes only
+ * when another one takes its place: writing into a pipe is no save.
  */
 export const fingerprint = (file: string): Effect.Effect<string | undefined, ReadError> =>
   Effect.tryPromise({

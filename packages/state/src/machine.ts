@@ -1,6 +1,6 @@
 /**
- * Which machine this is, and which processes it runs: process ids mean something on their own machine only, and only until they are given
- * to another process. Machines and containers may share a state folder, and a name.
+ * Identifies this machine and its processes: a process id is valid on its own machine only, and only until another process gets it. Machines and
+ * containers may share a state folder, and a name.
  */
 import { execFile } from "node:child_process"
 import { createHash } from "node:crypto"
@@ -8,7 +8,7 @@ import { readFileSync, readlinkSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { hostname } from "node:os"
 
-const orNothing = (read: () => string): string => {
+const orEmpty = (read: () => string): string => {
   try {
     return read().trim()
   } catch {
@@ -17,8 +17,8 @@ const orNothing = (read: () => string): string => {
 }
 
 /**
- * Tells apart the places in which one process id is one process. On Linux that is a boot of a machine, and in it a container (a namespace of
- * process ids); elsewhere the name of the machine has to do.
+ * Identifies the place in which process ids are unique. On Linux that is one boot of a machine, and a namespace of process ids (a container);
+ * elsewhere only the host name is known.
  */
 export const identify = (boot: string, namespace: string, name: string): string =>
   createHash("sha256").update(JSON.stringify(boot === "" ? [name, namespace] : [boot, namespace])).digest("hex")
@@ -26,27 +26,27 @@ export const identify = (boot: string, namespace: string, name: string): string 
 
 /** This machine. */
 export const machine = identify(
-  orNothing(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8")),
-  orNothing(() => readlinkSync("/proc/self/ns/pid")),
+  orEmpty(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8")),
+  orEmpty(() => readlinkSync("/proc/self/ns/pid")),
   hostname()
 )
 
-/** A process, apart from all others that have or had its id. */
+/** A process, as distinct from all others that have or had its id. */
 export interface Process {
   readonly pid: number
-  /** When it was started, in words of the system; empty where the system does not say. */
+  /** When it was started, as the system writes it; empty if the system does not tell. */
   readonly start: string
 }
 
-/** What `/proc` says of a process: the name of its program is in brackets, and may itself have any character. */
-const ofLinux = (stat: string): string | undefined => {
+/** Reads the start from `/proc/<pid>/stat`. The program name is in brackets and may have any character, so look behind the last one. */
+const startFromStat = (stat: string): string | undefined => {
   const [state = "", ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   // A zombie has ended.
   return ["Z", "X", "x"].includes(state) ? undefined : fields[18] ?? ""
 }
 
-/** What `ps` says of a process. */
-export const ofPs = (line: string): string | undefined => {
+/** Reads the start from a line of `ps`. */
+export const startFromPs = (line: string): string | undefined => {
   const [state = "", ...start] = line.trim().split(" ")
   const time = Date.parse(`${start.join(" ")} UTC`)
   return state.startsWith("Z") ? undefined : Number.isNaN(time) ? "" : String(time / 1000)
@@ -56,11 +56,11 @@ const ps = (pid: number): Promise<string | undefined> =>
   new Promise((resolve) => {
     const env = { ...process.env, LC_ALL: "C", TZ: "UTC" }
     execFile("ps", ["-o", "stat=,lstart=", "-p", String(pid)], { env, timeout: 5000 }, (error, stdout) =>
-      // It exits with 1 where there is no such process, and says nothing.
-      resolve(error === null ? ofPs(stdout) : error.code === 1 && stdout.trim() === "" ? undefined : ""))
+      // `ps` exits with 1 and prints nothing if there is no such process.
+      resolve(error === null ? startFromPs(stdout) : error.code === 1 && stdout.trim() === "" ? undefined : ""))
   })
 
-/** Whether there is a process of this id, whoever it belongs to. */
+/** Whether there is a process with this id, of any user. */
 const exists = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
@@ -70,7 +70,7 @@ const exists = (pid: number): boolean => {
   }
 }
 
-/** When a process was started; empty where the system does not say, undefined where none of that id runs. */
+/** When a process was started; empty if the system does not tell, undefined if no process has this id. */
 export const startOf = async (
   pid: number,
   platform: NodeJS.Platform = process.platform
@@ -78,8 +78,8 @@ export const startOf = async (
   if (!exists(pid)) return undefined
   if (platform === "win32") return ""
   if (platform !== "linux") return ps(pid)
-  // It may have ended since; otherwise `/proc` hides it, or is not there.
-  return readFile(`/proc/${pid}/stat`, "utf8").then(ofLinux, () => exists(pid) ? "" : undefined)
+  // The process may have ended since; otherwise `/proc` hides it, or does not exist.
+  return readFile(`/proc/${pid}/stat`, "utf8").then(startFromStat, () => exists(pid) ? "" : undefined)
 }
 
 let own: Promise<Process> | undefined
@@ -88,7 +88,7 @@ let own: Promise<Process> | undefined
 export const self = (): Promise<Process> =>
   own ??= startOf(process.pid).then((start = "") => ({ pid: process.pid, start }))
 
-/** Whether a process of this machine still runs; `unknown`: one of its id does, and the system does not say which. */
+/** Whether a process of this machine still runs. `unknown`: one with its id does, and the system does not tell which. */
 export const processState = async (
   { pid, start }: Process,
   platform: NodeJS.Platform = process.platform

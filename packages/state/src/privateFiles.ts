@@ -1,6 +1,5 @@
 /**
- * Files and folders that only their user can write, read and believed only where that is so, and written so that nobody ever reads half of
- * one.
+ * Files and folders that only their user can write. They are read only if that is so, and written atomically.
  */
 import { Data, Effect } from "effect"
 import { randomBytes } from "node:crypto"
@@ -11,12 +10,12 @@ import { dirname } from "node:path"
 /** What `node:fs` failed with. */
 export class FileFailure extends Data.TaggedError("FileFailure")<{ readonly cause: unknown }> {}
 
-/** Somebody else could have written what is there. */
+/** Another user could have written this file or folder. */
 export class UntrustedFile extends Error {
   override readonly name = "UntrustedFile"
 }
 
-/** Work on files as an Effect. */
+/** Makes an Effect of work on files. */
 export const attempt = <A>(work: () => Promise<A>): Effect.Effect<A, FileFailure> =>
   Effect.tryPromise({ try: work, catch: (cause) => new FileFailure({ cause }) })
 
@@ -24,10 +23,10 @@ export const attempt = <A>(work: () => Promise<A>): Effect.Effect<A, FileFailure
 export const hasCode = (cause: unknown, ...codes: ReadonlyArray<string>): boolean =>
   codes.includes(String((cause as { readonly code?: unknown } | null)?.code))
 
-/** The superuser may write everything anyway: what belongs to it is believed. */
+/** The superuser can write everything anyway, so trust what belongs to it. */
 const superuser = 0
 
-/** Throws where another user owns what is at a path. Says nothing on Windows, which has no such owners. */
+/** Throws if another user owns this path. Does nothing on Windows, which has no such owners. */
 const assertOwner = (path: string, { uid }: Stats, ...others: ReadonlyArray<number>): void => {
   const user = process.getuid?.()
   if (user !== undefined && uid !== user && !others.includes(uid)) {
@@ -35,7 +34,7 @@ const assertOwner = (path: string, { uid }: Stats, ...others: ReadonlyArray<numb
   }
 }
 
-/** Throws where another user owns what is at a path, or may write it. */
+/** Throws if another user owns this path, or may write it. */
 const assertOurs = (path: string, found: Stats): void => {
   assertOwner(path, found)
   if (process.getuid !== undefined && (found.mode & 0o022) !== 0) {
@@ -43,7 +42,7 @@ const assertOurs = (path: string, found: Stats): void => {
   }
 }
 
-/** A folder itself: where a link leads, its owner decides. */
+/** The status of a folder. Follows no link, because its owner decides where it leads. */
 const folderAt = async (path: string): Promise<Stats> => {
   const found = await lstat(path)
   if (!found.isDirectory()) throw new UntrustedFile(`${path} is not a folder`)
@@ -51,16 +50,16 @@ const folderAt = async (path: string): Promise<Stats> => {
 }
 
 /**
- * Throws where a folder belongs to another user than this one and the superuser. Others may be able to write it, as with `/tmp`: what is
- * believed in it has to be ours itself.
+ * Throws if a folder belongs to a user other than this one and the superuser. Others may be able to write it, as with `/tmp`, so check the
+ * files in it, too.
  */
 export const assertTrusted = async (folder: string): Promise<void> => {
   assertOwner(folder, await stat(folder), superuser)
 }
 
 /**
- * Makes a folder and those around it, of mode 0700. Takes one that is there. (`recursive` of `node:fs` never ends where a file system
- * takes no folders, such as `/proc`.)
+ * Makes a folder and its parents, with mode 0700, unless they exist. (`recursive` of `node:fs` never ends on a file system that takes no
+ * folders, such as `/proc`.)
  */
 export const makeFolder = async (folder: string): Promise<void> => {
   const make = () => mkdir(folder, { mode: 0o700 })
@@ -83,8 +82,8 @@ const assertFolder = async (folder: string, cause: unknown): Promise<void> => {
 }
 
 /**
- * Makes a folder of mode 0700, or takes the one that is there. Rejects where that one belongs to somebody else, who could read or
- * replace what is put into it.
+ * Makes a folder with mode 0700, or makes an existing one private. Rejects if that belongs to another user, who could read or replace what is
+ * put into it.
  */
 export const makePrivate = async (folder: string): Promise<void> => {
   await makeFolder(folder)
@@ -93,13 +92,13 @@ export const makePrivate = async (folder: string): Promise<void> => {
   if (process.getuid !== undefined && (found.mode & 0o077) !== 0) await chmod(folder, 0o700)
 }
 
-/** Rejects where a folder is there that another user could have put something into. */
+/** Rejects if another user could have put something into a folder. */
 export const assertPrivate = async (folder: string): Promise<void> => assertOurs(folder, await folderAt(folder))
 
 /** Flags that Windows does not have are 0 there. */
 const readOnly = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
-/** The text of a regular file that only this user can have written. Follows no link, and waits for no writer of a named pipe. */
+/** Reads a regular file that only this user can have written. Follows no link, and does not wait for the writer of a named pipe. */
 export const readPrivate = async (file: string): Promise<string> => {
   const handle = await open(file, readOnly)
   try {
@@ -112,7 +111,7 @@ export const readPrivate = async (file: string): Promise<string> => {
   }
 }
 
-/** Replaces a file by one of mode 0600. A reader sees the old content or the new, never a part. */
+/** Replaces a file atomically by one with mode 0600. On Windows, writes it in place if another process has it open. */
 export const replace = async (
   file: string,
   text: string,
@@ -124,7 +123,7 @@ export const replace = async (
     await rename(next, file)
   } catch (cause) {
     await rm(next, { force: true })
-    // Windows replaces no file that another process has open at that moment.
+    // Windows does not replace a file that another process has open.
     if (!hasCode(cause, "EPERM", "EACCES", "EBUSY") || platform !== "win32") throw cause
     await writeFile(file, text, { mode: 0o600 })
   }

@@ -1,13 +1,13 @@
 /**
- * Where the state folder is, by the convention of each platform.
+ * The path of the state folder, by the convention of each platform.
  */
 import { isAbsolute, posix, resolve, win32 } from "node:path"
 
-/** An empty variable is none. */
+/** Treats an empty variable as missing. */
 const nonEmpty = (value: string | undefined): string | undefined => value === "" ? undefined : value
 
 /**
- * `MCP_LIFELINE_STATE` where it is set; otherwise `$XDG_STATE_HOME/mcp-lifeline` or `~/.local/state/mcp-lifeline`, on macOS
+ * `MCP_LIFELINE_STATE` if it is set; otherwise `$XDG_STATE_HOME/mcp-lifeline` or `~/.local/state/mcp-lifeline`, on macOS
  * `~/Library/Application Support/mcp-lifeline`, on Windows `%LOCALAPPDATA%\mcp-lifeline`.
  */
 export const statePath = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, home: string): string => {
@@ -18,7 +18,7 @@ export const statePath = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, hom
   }
   if (platform === "darwin") return posix.join(home, "Library", "Application Support", "mcp-lifeline")
   const state = nonEmpty(env["XDG_STATE_HOME"])
-  // The convention says that a relative one is to be ignored.
+  // The XDG convention says to ignore a relative path.
   return posix.join(
     state !== undefined && isAbsolute(state) ? state : posix.join(home, ".local", "state"),
     "mcp-lifeline"

@@ -1,23 +1,23 @@
 /**
- * A time limit for work on files: the file system of a network may never answer.
+ * A time limit for work on files: a network file system may never answer.
  */
 
-/** The file system has not answered in time, and may still do the work. */
+/** The file system has not answered in time. It may still do the work. */
 export class NoAnswer extends Error {
   override readonly name = "NoAnswer"
 }
 
-/** How long a file system may take for one piece of work, in milliseconds. */
-const usualLimit = 10_000
+/** How long one piece of work may take, in milliseconds. */
+const defaultLimit = 10_000
 
-/** What has exceeded its limit and still goes on. */
+/** How much work on each file or folder has exceeded its limit and still runs. */
 const overdue = new Map<string, number>()
 
 /**
- * Does the work, and rejects with a `NoAnswer` when it takes longer than `limit` milliseconds. `about` is the file or folder: until late
- * work on it ends, more work on it is rejected at once, because each occupies one of the few threads that Node.js has for files.
+ * Does the work, and rejects with `NoAnswer` if it takes longer than `limit` milliseconds. `about` is the file or folder: until overdue work on
+ * it ends, more work on it is rejected at once, because each occupies one of the few threads that Node.js has for files.
  */
-export const within = async <A>(about: string, work: () => Promise<A>, limit: number = usualLimit): Promise<A> => {
+export const within = async <A>(about: string, work: () => Promise<A>, limit: number = defaultLimit): Promise<A> => {
   if (overdue.has(about)) throw new NoAnswer(`the file system of ${about} still does not answer`)
   let timer: NodeJS.Timeout | undefined
   const done = work()

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { vi } from "vitest"
 import { folder } from "../../testing/test/support/folder.js"
 import * as FileLock from "../src/FileLock.js"
-import { identify, machine, ofPs, processState, self, startOf } from "../src/machine.js"
+import { identify, machine, processState, self, startFromPs, startOf } from "../src/machine.js"
 
 /** Every claim of another machine is soon a dead one. */
 const quick: FileLock.Timing = { poll: 5, touch: 20, lease: 100 }
@@ -233,13 +233,13 @@ describe("a process of a machine", () => {
     }))
 
   it("[A2] has ended, or was started at a time, by the words of ps", () => {
-    expect(ofPs("  Ss   Sat Nov 21 10:00:00 2026\n")).toBe("1795255200")
-    expect(ofPs("R+ Sat Nov 21 10:00:01 2026")).toBe("1795255201")
-    expect(ofPs("Z+ Sat Nov 21 10:00:00 2026")).toBeUndefined()
-    expect(ofPs("S whenever")).toBe("")
-    expect(ofPs("SZ whenever")).toBe("")
-    expect(ofPs(" Z  Sat Nov  7 10:00:00 2026")).toBeUndefined()
-    expect(ofPs("S  Sat Nov  7 10:00:00 2026")).toBe("1794045600")
+    expect(startFromPs("  Ss   Sat Nov 21 10:00:00 2026\n")).toBe("1795255200")
+    expect(startFromPs("R+ Sat Nov 21 10:00:01 2026")).toBe("1795255201")
+    expect(startFromPs("Z+ Sat Nov 21 10:00:00 2026")).toBeUndefined()
+    expect(startFromPs("S whenever")).toBe("")
+    expect(startFromPs("SZ whenever")).toBe("")
+    expect(startFromPs(" Z  Sat Nov  7 10:00:00 2026")).toBeUndefined()
+    expect(startFromPs("S  Sat Nov  7 10:00:00 2026")).toBe("1794045600")
   })
 
   it.scopedLive("[A2] is asked about where there is no /proc: ps says when it was started, Windows only that it runs", () =>
