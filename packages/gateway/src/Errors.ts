@@ -3,8 +3,7 @@
  */
 import { Data } from "effect"
 
-/** The command line makes no sense: exit code 2. `message` is one line that says what would. */
-export class UsageError extends Data.TaggedError("UsageError")<{ readonly message: string }> {}
+export { UsageError } from "./commandLine/UsageError.js"
 
 /** The command cannot do its work: exit code 1. `message` is one line that names what is wrong and the remedy. */
 export class StartError

@@ -2,13 +2,29 @@
 /**
  * The program `mcp-lifeline`.
  */
-import { version } from "./Version.js"
+import * as Cli from "./Cli.js"
+import { UsageError } from "./commandLine/UsageError.js"
 
-// Each loads only what it needs: a script that asks for the version waits for nothing, and a host starts `wrap` for each server.
-const [, , command, ...args] = process.argv
-const isForHost = args.includes("--stdio") && !args.includes("--help")
-if (process.argv.length === 3 && command === "--version") console.log(version)
-else if (command === "wrap") await import("./wrap/main.js")
-else if (command === "serve" && isForHost) await import("./join/main.js")
-else if (command === "adopt") await import("./adopt/main.js")
-else await import("./Main.js")
+/** Carries a command line out. Loads only what it needs: help waits for nothing, and a host starts `wrap` for each server. */
+const run = async (request: Cli.Request | Cli.Text): Promise<void> => {
+  switch (request._tag) {
+    case "Text":
+      return console.log(request.text)
+    case "Wrap":
+      return (await import("./wrap/main.js")).run(request.options)
+    case "Join":
+      return (await import("./join/main.js")).run(request.options)
+    case "Adopt":
+      return (await import("./adopt/main.js")).run(request.options)
+    default:
+      return (await import("./Main.js")).run(request)
+  }
+}
+
+try {
+  await run(Cli.read(process.argv.slice(2), process.env))
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error
+  console.error(`mcp-lifeline: ${error.message}`)
+  process.exitCode = 2
+}

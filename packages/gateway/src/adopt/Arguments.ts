@@ -1,8 +1,7 @@
 /**
- * The command line of `adopt`, as data.
+ * The command line of `adopt`.
  */
-import { parseArgs } from "node:util"
-import { UsageError } from "../Errors.js"
+import * as Command from "../commandLine/Command.js"
 import { hosts } from "./Hosts.js"
 
 export interface Adopt {
@@ -16,82 +15,46 @@ export interface Adopt {
   readonly json: boolean
 }
 
-export const help =
-  `Puts \`mcp-lifeline wrap\` in front of the MCP servers in the configurations of the hosts on this machine.
+/** What was asked for. */
+export interface Request {
+  readonly _tag: "Adopt"
+  readonly options: Adopt
+}
 
-  mcp-lifeline adopt                 every configuration it finds: yours, and those of the project in this folder
-  mcp-lifeline adopt --host NAME     those of one host
-  mcp-lifeline adopt FILE            one file: JSON with or without comments, TOML or YAML
-  mcp-lifeline adopt --undo [...]    restores the files
+const names = hosts.map(({ id }) => id)
 
-It shows each change and asks before it writes. It keeps comments, order and indentation, and saves a copy of each file in the
-state folder. Restart the host afterwards.
-
-Options
-  --only NAME    change only this server, even if it is disabled; may be repeated
-  --dry-run      show what would change, and change nothing
-  --yes          do not ask
-  --json         print one JSON document and ask nothing; change files only with --yes
-  --help         show this
-
-Hosts
-${
-    Array.from({ length: Math.ceil(hosts.length / 7) }, (_, row) =>
-      `  ${hosts.slice(row * 7, row * 7 + 7).map(({ id }) => id).join(", ")}`).join(",\n")
-  }
-
-Environment
-  MCP_LIFELINE_STATE   the state folder; default: the platform's folder for state
-
-Exit codes: 0 done, or nothing to do; 1 something failed, or there was no terminal on which to ask; 2 the command line is wrong.
-`
-
-const wrong = (message: string): UsageError => new UsageError({ message: `${message}; see mcp-lifeline adopt --help` })
-
-const options = {
-  host: { type: "string", multiple: true },
-  only: { type: "string", multiple: true },
-  undo: { type: "boolean" },
-  "dry-run": { type: "boolean" },
-  yes: { type: "boolean", short: "y" },
-  json: { type: "boolean" },
-  help: { type: "boolean", short: "h" }
-} as const
-
-const parse = (argv: ReadonlyArray<string>) => {
-  try {
-    return parseArgs({ args: [...argv], options, allowPositionals: true })
-  } catch (error) {
-    const message = String((error as Error).message)
-    const [, option] = /'(?:-\w, )?(-[^\s'=]*)/.exec(message) ?? []
-    if ((error as { readonly code?: string }).code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
-      throw wrong(`unknown option ${option}`)
+export const command = Command.make({
+  name: "adopt",
+  summary: "Put `mcp-lifeline wrap` in front of the MCP servers in the configurations of the hosts on this machine.",
+  usage: [
+    ["[options]", "Every configuration it finds: yours, and those of the project in this folder."],
+    ["--host NAME [options]", "Those of one host."],
+    ["FILE [options]", "One file: JSON with or without comments, TOML or YAML."],
+    ["--undo [...]", "Restores the files."]
+  ],
+  details:
+    "It shows each change and asks before it writes. It keeps comments, order and indentation, and saves a copy of each file in "
+    + "the state folder. Restart the host afterwards.",
+  arguments: { file: Command.optional("FILE", "The file to change.") },
+  options: {
+    host: Command.choice(
+      Object.fromEntries(names.map((name) => [name, name])),
+      `Change the files of this host: ${names.join(", ")}.`,
+      "NAME"
+    ),
+    only: Command.texts("NAME", "Change only this server, even if it is disabled."),
+    undo: Command.flag("Restore the files."),
+    dryRun: Command.flag("Show what would change, and change nothing."),
+    yes: Command.flag("Do not ask.", "y"),
+    json: Command.flag("Print one JSON document and ask nothing; change files only with --yes.")
+  },
+  environment: { MCP_LIFELINE_STATE: "The state folder. Default: the platform's folder for state." },
+  exitCodes:
+    "0 done, or nothing to do; 1 something failed, or there was no terminal on which to ask; 2 the command line is wrong.",
+  request: (options, { refuse }): Request => {
+    if (options.file !== undefined && options.host !== undefined) {
+      refuse("--host and a file cannot be combined; keep one of the two")
     }
-    throw wrong(/argument missing|ambiguous/.test(message) ? `${option} needs a value` : `${option} takes no value`)
+    return { _tag: "Adopt", options }
   }
-}
-
-/** Reads what follows `adopt`. Throws a UsageError; gives `undefined` where help is asked for. */
-export const read = (argv: ReadonlyArray<string>): Adopt | undefined => {
-  const { positionals, values } = parse(argv)
-  if (values.help === true) return undefined
-  const [file, second] = positionals
-  const [host, other] = values.host ?? []
-  if (second !== undefined) throw wrong(`${second} follows the file; adopt takes one file at a time`)
-  if (other !== undefined) throw wrong("--host appears more than once")
-  if (file === "") throw wrong("the name of the file is empty")
-  if (file !== undefined && host !== undefined) throw wrong("--host and a file cannot be combined; keep one of the two")
-  if (host !== undefined && !hosts.some(({ id }) => id === host)) {
-    throw wrong(`--host ${host} is not known; there are: ${hosts.map(({ id }) => id).join(", ")}`)
-  }
-  if (values.only?.includes("") === true) throw wrong("--only needs a value")
-  return {
-    host,
-    file,
-    only: values.only ?? [],
-    undo: values.undo ?? false,
-    dryRun: values["dry-run"] ?? false,
-    yes: values.yes ?? false,
-    json: values.json ?? false
-  }
-}
+})

@@ -1,15 +1,14 @@
 /**
- * The program for `mcp-lifeline adopt`.
+ * What `mcp-lifeline adopt` does.
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Cause, Effect, Layer, Logger } from "effect"
 import { createInterface } from "node:readline/promises"
-import type { UsageError } from "../Errors.js"
 import { leave, leaveNow } from "../leave.js"
 import { wantsColour } from "../Output.js"
 import * as StandardError from "../StandardError.js"
 import * as Adopt from "./Adopt.js"
-import * as Arguments from "./Arguments.js"
+import type { Adopt as Options } from "./Arguments.js"
 
 const terminal: Adopt.Terminal = {
   canAsk: process.stdin.isTTY === true && process.stdout.isTTY === true,
@@ -27,33 +26,20 @@ const terminal: Adopt.Terminal = {
     })
 }
 
-const program = Effect.gen(function*() {
-  const adopt = yield* Effect.try({
-    try: () => Arguments.read(process.argv.slice(3)),
-    catch: (error) => error as UsageError
-  })
-  if (adopt === undefined) {
-    process.stdout.write(Arguments.help)
-    return 0
-  }
-  return yield* Adopt.run(adopt, terminal)
-}).pipe(
-  Effect.catchTag("UsageError", ({ message }) =>
-    Effect.sync(() => {
-      StandardError.line(`mcp-lifeline: ${message}`)
-      return 2
-    })),
-  Effect.catchAllCause((cause) =>
-    Effect.sync(() => {
-      StandardError.line(`mcp-lifeline: internal error: ${String(Cause.squash(cause))}`)
-      return 1
-    })
-  ),
-  Effect.provide(Layer.merge(StateFolder.layer, Logger.replace(Logger.defaultLogger, StandardError.logger)))
-)
-
-// Who reads us may go away.
-process.stdout.on("error", () => {})
-const code = await Effect.runPromise(program)
-process.exitCode = code
-leave(code, () => undefined)
+/** Changes the files that are meant, and ends the process. */
+export const run = async (options: Options): Promise<void> => {
+  // Who reads us may go away.
+  process.stdout.on("error", () => {})
+  process.exitCode = await Effect.runPromise(
+    Adopt.run(options, terminal).pipe(
+      Effect.catchAllCause((cause) =>
+        Effect.sync(() => {
+          StandardError.line(`mcp-lifeline: internal error: ${String(Cause.squash(cause))}`)
+          return 1
+        })
+      ),
+      Effect.provide(Layer.merge(StateFolder.layer, Logger.replace(Logger.defaultLogger, StandardError.logger)))
+    )
+  )
+  leave(process.exitCode, () => undefined)
+}

@@ -16,7 +16,7 @@ import * as GatewayStatus from "../api/GatewayStatus.js"
 import { NoGateway, StartError, UsageError } from "../Errors.js"
 import * as RunningGateways from "../running/RunningGateways.js"
 import { clean } from "../Text.js"
-import type { Choice } from "./commandLine.js"
+import type { Choice } from "./Arguments.js"
 
 /** Why the gateway could not be asked, or could not do it. */
 export type Failure = StartError | NoGateway
@@ -76,9 +76,11 @@ const choose = ({ config, url }: Choice): Effect.Effect<Place, UsageError | NoGa
       })
     }
     if (another === undefined) return one
-    return yield* new UsageError({
-      message: `several gateways run: ${fitting.map(shown).join(", ")}; choose one with --url or --config`
-    })
+    return yield* Effect.fail(
+      new UsageError({
+        message: `several gateways run: ${fitting.map(shown).join(", ")}; choose one with --url or --config`
+      })
+    )
   })
 
 const tokenNeeded = "it asks for another token than is known here; give it as MCP_LIFELINE_TOKEN"

@@ -6,7 +6,7 @@ import type * as EventLog from "../api/EventLog.js"
 import type { Output } from "../Output.js"
 import { show } from "../serve/Lines.js"
 import { json as jsonText } from "../Text.js"
-import type { Asked } from "./commandLine.js"
+import type { Asked } from "./Arguments.js"
 import type { GatewayClient } from "./GatewayClient.js"
 
 const colours: Readonly<Record<EventLog.Entry["level"], number | undefined>> = {

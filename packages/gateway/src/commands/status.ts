@@ -7,7 +7,7 @@ import type { StatusUpdate } from "../api/GatewayStatus.js"
 import { UsageError } from "../Errors.js"
 import type { Output } from "../Output.js"
 import { json as jsonText } from "../Text.js"
-import type { Asked } from "./commandLine.js"
+import type { Asked } from "./Arguments.js"
 import type { GatewayClient } from "./GatewayClient.js"
 import * as StatusView from "./StatusView.js"
 
@@ -53,7 +53,9 @@ const quitting = Effect.gen(function*() {
 export const top = (client: GatewayClient, output: Output) =>
   Effect.gen(function*() {
     if (!output.live) {
-      return yield* new UsageError({ message: "top needs a terminal; use mcp-lifeline status, or status --json" })
+      return yield* Effect.fail(
+        new UsageError({ message: "top needs a terminal; use mcp-lifeline status, or status --json" })
+      )
     }
     const last = yield* Ref.make(Option.none<StatusUpdate>())
     const draw = Effect.flatMap(

@@ -8,7 +8,7 @@ import { StartError, UsageError } from "../Errors.js"
 import * as Grid from "../Grid.js"
 import type { Output } from "../Output.js"
 import { clean, json as jsonText } from "../Text.js"
-import type { Asked } from "./commandLine.js"
+import type { Asked } from "./Arguments.js"
 import type { GatewayClient } from "./GatewayClient.js"
 import { waiting } from "./waiting.js"
 

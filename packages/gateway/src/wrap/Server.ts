@@ -107,7 +107,7 @@ const signInTo = ({ account, browser, client, url }: Address) =>
     const shared = yield* text(secret, "--client-secret")
     if (method === "credentials" && (id === undefined || (shared === undefined && key === undefined))) {
       const message = "--client-credentials needs --client-id, and --client-secret or --client-key-file"
-      return yield* new UsageError({ message })
+      return yield* Effect.fail(new UsageError({ message }))
     }
     const mayOpen = browser && (process.env["CI"] ?? "") === ""
     return yield* SignIn.make({

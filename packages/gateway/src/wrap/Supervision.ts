@@ -47,9 +47,11 @@ export const read = (
       const [, name, value] = /^([^=]+)=(.+)$/s.exec(text) ?? []
       if (name === undefined || value === undefined) {
         const message = `--option ${text} is not written as NAME=VALUE, such as keepalive.interval=1min`
-        return yield* new UsageError({ message })
+        return yield* Effect.fail(new UsageError({ message }))
       }
-      if (names.has(name)) return yield* new UsageError({ message: `--option ${name} appears more than once` })
+      if (names.has(name)) {
+        return yield* Effect.fail(new UsageError({ message: `--option ${name} appears more than once` }))
+      }
       names.add(name)
       const lifeline = name.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), valueOf(value))
       const one = McpConfig.readSupervision({ lifeline }, [])
@@ -58,7 +60,7 @@ export const read = (
     }
     const [wrong, doubtful] = Arr.partition(found, ({ key }) => key === "ambiguous")
     const problems = wrong.length > 0 ? wrong : unfit(policy, connector)
-    if (Problem.some(problems)) return yield* refused(problems)
+    if (Problem.some(problems)) return yield* Effect.fail(refused(problems))
     for (const problem of doubtful) {
       StandardError.line(`mcp-lifeline: ${refused([problem]).message}`)
     }

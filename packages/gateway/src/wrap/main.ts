@@ -1,19 +1,8 @@
 /**
- * The program for `mcp-lifeline wrap`, which hosts start once for each server: it loads nothing that the other commands need.
+ * What `mcp-lifeline wrap` does, which hosts start once for each server: it loads nothing that the other commands need.
  */
-import { Effect } from "effect"
-import type { UsageError } from "../Errors.js"
 import * as Hosted from "../hosted.js"
-import * as Arguments from "./Arguments.js"
-import * as Wrap from "./wrap.js"
+import type { Wrap } from "./Arguments.js"
+import * as wrap from "./wrap.js"
 
-Hosted.run(
-  Effect.gen(function*() {
-    const wrap = yield* Effect.try({
-      try: () => Arguments.read(process.argv.slice(3)),
-      catch: (error) => error as UsageError
-    })
-    if (wrap === undefined) return void process.stdout.write(Arguments.help)
-    yield* Wrap.run(wrap)
-  })
-)
+export const run = (options: Wrap): void => Hosted.run(wrap.run(options))

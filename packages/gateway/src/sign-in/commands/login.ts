@@ -54,7 +54,7 @@ export const run = (options: Options, output: Output) =>
   Effect.gen(function*() {
     const target = yield* Target.find(options.target, options.config)
     if (options.method === "credentials" && options.client.id === undefined) {
-      return yield* new UsageError({ message: "--client-credentials needs --client-id" })
+      return yield* Effect.fail(new UsageError({ message: "--client-credentials needs --client-id" }))
     }
     const browser = Browser.choose(options.browser, process.stdin.isTTY && process.stdout.isTTY, process.env)
     const signIn = yield* SignIn.make({

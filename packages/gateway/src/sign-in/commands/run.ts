@@ -5,7 +5,7 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Logger, LogLevel } from "effect"
 import type { StartError, UsageError } from "../../Errors.js"
 import * as Output from "../../Output.js"
-import type { Request } from "./commandLine.js"
+import type { Request } from "./Arguments.js"
 
 // Each loaded only when it runs: `auth` needs nothing of what logs in.
 const loadAuth = Effect.promise(() => import("./auth.js"))

@@ -1,0 +1,30 @@
+/**
+ * The command line of `check`.
+ */
+import * as Command from "../commandLine/Command.js"
+import type * as Check from "./check.js"
+
+/** What was asked for. */
+export interface Request {
+  readonly _tag: "Check"
+  readonly options: Check.Options
+}
+
+export const command = Command.make({
+  name: "check",
+  summary: "Show how Lifeline reads each server of a configuration, and what is wrong.",
+  details:
+    "Shows no secrets. Names the file, line and key of what is wrong, and the remedy. Without --connect, this starts nothing.",
+  arguments: {
+    file: Command.required(
+      "FILE",
+      "An mcp.json, or another configuration file of a host. A file whose name ends in .toml is TOML."
+    )
+  },
+  options: {
+    connect: Command.flag("Connect once to each server that is not disabled, and say what it is or why this failed."),
+    json: Command.flag("Print JSON.")
+  },
+  exitCodes: "0 nothing is wrong, 1 something is wrong, 2 the command line is wrong.",
+  request: (options): Request => ({ _tag: "Check", options })
+})

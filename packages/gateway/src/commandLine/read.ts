@@ -1,0 +1,102 @@
+/**
+ * Reads a command line. Pure; it loads nothing that a command needs to be carried out.
+ */
+import { PlainText, Problem } from "@mcp-lifeline/core/internal"
+import { parseArgs } from "node:util"
+import { type Command, type Line, nameOf } from "./Command.js"
+import { UsageError } from "./UsageError.js"
+
+/** `; did you mean X?`, where one of those that there are was probably meant. */
+export const suggestion = (given: string, known: Iterable<string>): string => {
+  const meant = Problem.nearest(given, known)
+  return meant === undefined ? "" : `; did you mean ${meant}?`
+}
+
+/** A command line that makes no sense, with the help that says what would. */
+export const mistake = (why: string, command?: string): UsageError =>
+  new UsageError({
+    message: PlainText.line(`${why}; see mcp-lifeline ${command === undefined ? "" : `${command} `}--help`)
+  })
+
+/** Reads what follows the name of a command; `undefined` if help is asked for. Throws a UsageError. */
+export const read = <Request>(
+  command: Command<Request>,
+  args: ReadonlyArray<string>,
+  env: Line["env"]
+): Request | undefined => {
+  const refuse = (why: string): never => {
+    throw mistake(why, command.name)
+  }
+  const options = new Map(Object.entries(command.options).map(([key, option]) => [nameOf(key), { key, option }]))
+  const names = [...options.keys(), "--help"]
+  const { tokens } = parseArgs({
+    args: [...args],
+    strict: false,
+    tokens: true,
+    options: {
+      help: { type: "boolean", short: "h" },
+      ...Object.fromEntries(
+        [...options].map(([name, { option: { isValueOptional, short, value } }]) => [name.slice(2), {
+          type: value === undefined || isValueOptional ? "boolean" as const : "string" as const,
+          ...(short === undefined ? {} : { short })
+        }])
+      )
+    }
+  })
+
+  const given = new Map<string, Array<string>>()
+  const positionals: Array<string> = []
+  let program: ReadonlyArray<string> | undefined
+  for (const token of tokens) {
+    if (token.kind === "option-terminator") {
+      if (command.isProgram === undefined) continue
+      program = args.slice(token.index + 1)
+      break
+    }
+    if (token.kind === "positional") {
+      if (command.isProgram?.(token.value)) {
+        program = args.slice(token.index)
+        break
+      }
+      positionals.push(token.value)
+      continue
+    }
+    const { inlineValue, rawName, value } = token
+    const name = `--${token.name}`
+    if (name === "--help") return undefined
+    const option = options.get(name)?.option
+    // What follows the `=` of an unknown option may be a secret, and is not shown.
+    if (option === undefined) return refuse(`unknown option ${rawName}${suggestion(rawName, names)}`)
+    if (option.value === undefined && value !== undefined) return refuse(`${name} takes no value`)
+    const isMissing = option.value !== undefined && value === undefined && !option.isValueOptional
+    // The next option, or the end of options, is no value; behind `=` it is.
+    const isNext = inlineValue === false && (value === "--" || names.includes(value.split("=", 1)[0] ?? ""))
+    if (isMissing || isNext || value === "") return refuse(`${name} needs a value`)
+    const values = given.get(name) ?? []
+    if (values.length > 0 && !option.isRepeated) return refuse(`${name} appears more than once`)
+    given.set(name, [...values, value ?? ""])
+  }
+
+  const places = Object.entries(command.arguments)
+  const extra = positionals[places.length]
+  if (extra !== undefined) {
+    const taken = places.map(([, { name }]) => name).join(" and ")
+    refuse(`unknown argument ${extra}: ${command.name} takes ${taken === "" ? "none" : `only ${taken}`}`)
+  }
+  const found = [
+    ...[...options].map(([name, { key, option }]) => {
+      const variable = option.variable === undefined ? undefined : env[option.variable]
+      const values = given.get(name) ?? (variable ? [variable] : [])
+      return [key, option.read(values, (why) => refuse(`${name} ${why}`))]
+    }),
+    ...places.map(([key, { isRequired, name }], place) => {
+      const value = positionals[place]
+      if (value === "" || (isRequired && value === undefined)) {
+        refuse(value === "" ? `${name} is empty` : `${command.name} needs ${name}`)
+      }
+      return [key, value]
+    })
+  ]
+  const line: Line = { has: (option) => given.has(option), program, env, refuse }
+  return command.request(Object.fromEntries(found) as never, line)
+}

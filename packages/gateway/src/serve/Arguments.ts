@@ -1,0 +1,97 @@
+/**
+ * The command line of `serve`.
+ */
+import { Redacted } from "effect"
+import { resolve } from "node:path"
+import * as Command from "../commandLine/Command.js"
+import type * as Join from "../join/Background.js"
+import type * as Serve from "./Serve.js"
+
+/** What was asked for: to serve, or to be the part of a shared gateway that a host starts. */
+export type Request =
+  | { readonly _tag: "Serve"; readonly options: Serve.Options }
+  | { readonly _tag: "Join"; readonly options: Join.Options }
+
+/** How long the gateway goes on when the last host has left, in seconds. */
+const usualLinger = 60
+
+const keyVariable = "MCP_LIFELINE_SESSION_KEY"
+
+/** What can be combined with `--stdio`. */
+const withStdio: ReadonlySet<string> = new Set(["config", "linger", "stdio"])
+
+const options = {
+  config: Command.text("FILE", "The mcp.json with the servers. Default: a demo of two servers."),
+  host: Command.withDefault(
+    Command.text(
+      "ADDRESS",
+      "The address to listen on. Any address other than loopback needs a token; if you give none, the gateway generates one."
+    ),
+    "127.0.0.1"
+  ),
+  port: Command.withDefault(
+    Command.integer("NUMBER", "The port to listen on; 0 for any free one.", [0, 65_535], " (0: any free port)"),
+    7332
+  ),
+  stdio: Command.flag(
+    "Serve the host that starts this command, over standard input and output. All hosts with the same --config share one gateway, "
+      + "which the first of them starts in the background. The only other option that you can combine with this is --linger."
+  ),
+  linger: Command.integer(
+    "SECONDS",
+    "Stop when no client has been connected for this time. Default: never; with --stdio, 60.",
+    [0, 2_000_000]
+  ),
+  token: {
+    ...Command.value(
+      "SECRET",
+      "The bearer token that clients must send. Other users of this machine can see command lines: prefer MCP_LIFELINE_TOKEN or "
+        + "--token-file.",
+      (text) => Redacted.make(text)
+    ),
+    variable: "MCP_LIFELINE_TOKEN"
+  },
+  tokenFile: Command.text(
+    "FILE",
+    "A file that contains the bearer token. Overrides --token and MCP_LIFELINE_TOKEN."
+  ),
+  logFormat: Command.withDefault(
+    Command.choice(
+      { text: "text", json: "json" } as const,
+      "The format of the log: lines for people, or one JSON object on each line."
+    ),
+    "text"
+  ),
+  sessionKeyFile: Command.text(
+    "FILE",
+    "A file with the key for clients' sessions; replicas with the same key can serve the same clients. Default: a key in the state "
+      + "folder."
+  )
+}
+
+export const command = Command.make({
+  name: "serve",
+  summary: "Serve all servers as one MCP endpoint over Streamable HTTP, at /mcp.",
+  details:
+    "SIGINT and SIGTERM stop it: calls in progress get 5 seconds, everything that it has started is terminated, and the "
+    + "exit code is 0. A second signal stops it at once (130).",
+  arguments: {},
+  options,
+  environment: {
+    [keyVariable]: "The key for clients' sessions itself.",
+    MCP_LIFELINE_STATE: "The state folder. Default: the platform's folder for state."
+  },
+  exitCodes: "0 it was stopped, 1 it could not start, 2 the command line is wrong, 130 it was stopped at once.",
+  request: ({ sessionKeyFile, stdio, ...given }, { env, has, refuse }): Request => {
+    if (!stdio) {
+      const key = env[keyVariable]
+      const secret = key ? Redacted.make(key) : undefined
+      return { _tag: "Serve", options: { ...given, sessionKey: { file: sessionKeyFile, secret } } }
+    }
+    const { config, linger = usualLinger } = given
+    const other = Object.keys(options).find((key) => !withStdio.has(key) && has(Command.nameOf(key)))
+    if (other !== undefined) refuse(`${Command.nameOf(other)} cannot be combined with --stdio; keep one of the two`)
+    if (config === undefined) return refuse("serve --stdio needs --config FILE: hosts share the gateway of a file")
+    return { _tag: "Join", options: { file: resolve(config), linger } }
+  }
+})

@@ -1,0 +1,129 @@
+/**
+ * The command lines of `login`, `logout` and `auth`.
+ */
+import { isAddress } from "@mcp-lifeline/sign-in/addresses"
+import { Redacted } from "effect"
+import { resolve } from "node:path"
+import * as Command from "../../commandLine/Command.js"
+import type * as Auth from "./auth.js"
+import type * as Login from "./login.js"
+import type * as Logout from "./logout.js"
+
+/** What was asked for. */
+export type Request =
+  | { readonly _tag: "Login"; readonly options: Login.Options }
+  | { readonly _tag: "Logout"; readonly options: Logout.Options }
+  | { readonly _tag: "Auth"; readonly options: Auth.Options }
+
+const place = ["URL|NAME", "The address of the server, or its name in the file that --config gives."] as const
+
+const config = Command.text("FILE", "The mcp.json in which the server has that name.")
+
+/** What `login` and `wrap` have in common: how to log in, and as which client. */
+export const client = {
+  account: Command.text("NAME", "Keeps several logins at one server separate."),
+  device: Command.flag("Log in with a code on any device, if the server supports this."),
+  clientCredentials: Command.flag("Log in without a person, with --client-id and its secret or private key."),
+  clientId: Command.text("ID", "A client that you have registered beforehand."),
+  clientIssuer: Command.value(
+    "URL",
+    "The authorization server at which it is registered, and the only one to log in at. Needed with a secret or a key.",
+    (text, refuse) => isAddress(text) ? text : refuse("must be an address that begins with https://")
+  ),
+  clientKeyFile: Command.text(
+    "FILE",
+    "A private key instead of the secret, in PEM (PKCS #8) or as a JWK. Lifeline reads it from the file when needed."
+  ),
+  clientKeyAlgorithm: Command.text("NAME", "The algorithm of the key, for example RS256. Default: ES256."),
+  clientMetadataUrl: Command.text("URL", "The address of a client id metadata document: https, with a path."),
+  scope: Command.text("SCOPES", "The scopes to ask for, separated by spaces. Default: those that the server names."),
+  callbackPort: Command.integer(
+    "NUMBER",
+    "The port to which the browser returns. Default: a fixed port for each server.",
+    [1, 65_535]
+  )
+}
+
+/** How to log in. */
+export const methodOf = (
+  { clientCredentials, device }: { readonly clientCredentials: boolean; readonly device: boolean },
+  { refuse }: Command.Line
+) =>
+  clientCredentials && device
+    ? refuse("--device cannot be combined with --client-credentials; keep one")
+    : device
+    ? "device"
+    : clientCredentials
+    ? "credentials"
+    : "browser"
+
+const login = Command.make({
+  name: "login",
+  summary: "Sign in to a server that asks for OAuth.",
+  details:
+    "The tokens are stored in the state folder for all commands; `wrap` and `serve` use them at once, even if they already "
+    + "run. On a terminal, or with --browser, this opens a browser.",
+  arguments: { target: Command.required(...place) },
+  options: {
+    config,
+    ...client,
+    clientSecret: {
+      ...Command.value("SECRET", "Its secret. Prefer MCP_LIFELINE_CLIENT_SECRET.", (text) => Redacted.make(text)),
+      variable: "MCP_LIFELINE_CLIENT_SECRET"
+    },
+    browser: Command.flag("Open a browser even if this is not a terminal. Never if CI is set."),
+    noBrowser: Command.flag("Open no browser; only print the address.")
+  },
+  exitCodes: "0 signed in (or no login is needed), 1 not signed in, 2 the command line is wrong, 130 interrupted.",
+  request: (given, line): Request => {
+    const { account, browser, callbackPort, clientKeyFile, config, noBrowser, scope, target } = given
+    if (browser && noBrowser) line.refuse("--browser cannot be combined with --no-browser; keep one")
+    return {
+      _tag: "Login",
+      options: {
+        target,
+        config,
+        account,
+        method: methodOf(given, line),
+        browser: browser ? true : noBrowser ? false : undefined,
+        client: {
+          id: given.clientId,
+          issuer: given.clientIssuer,
+          secret: given.clientSecret,
+          signingKey: clientKeyFile === undefined
+            ? undefined
+            : { file: resolve(clientKeyFile), algorithm: given.clientKeyAlgorithm ?? "ES256" },
+          document: given.clientMetadataUrl
+        },
+        scope,
+        callbackPort
+      }
+    }
+  }
+})
+
+const logout = Command.make({
+  name: "logout",
+  summary: "Delete the stored login at a server, and revoke its tokens if the authorization server supports this.",
+  arguments: { target: Command.optional(...place) },
+  options: {
+    config,
+    account: Command.text("NAME", "Delete only this login at the server."),
+    all: Command.flag("Delete all stored logins.")
+  },
+  request: ({ all, ...options }, { refuse }): Request => {
+    if (all && options.target !== undefined) refuse("--all cannot be combined with a server; keep one")
+    if (!all && options.target === undefined) refuse("logout needs a server, or --all")
+    return { _tag: "Logout", options }
+  }
+})
+
+const auth = Command.make({
+  name: "auth",
+  summary: "Show the stored logins and when they expire. Shows no secrets.",
+  arguments: {},
+  options: { json: Command.flag("Print JSON.") },
+  request: (options): Request => ({ _tag: "Auth", options })
+})
+
+export const commands = [login, logout, auth]
