@@ -20,6 +20,7 @@ export { firstOf } from "./internal/firstOf.js"
 export * as Lifecycle from "./lifecycle/Lifecycle.js"
 export * as PlainText from "./observe/PlainText.js"
 export * as Check from "./options/Check.js"
+export { nearest } from "./options/nearest.js"
 export * as Problem from "./options/Problem.js"
 export * as TimeSpan from "./options/TimeSpan.js"
 

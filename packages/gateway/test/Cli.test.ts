@@ -1,12 +1,12 @@
-import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import * as Cli from "../src/Cli.js"
+import type { UsageError } from "../src/Errors.js"
 import * as Program from "./support/Program.js"
 
 /** A file in a folder of its own, gone with the scope. */
@@ -32,8 +32,8 @@ const takenPort = Effect.acquireRelease(
   ({ close }) => Effect.sync(close)
 ).pipe(Effect.map(({ port }) => port))
 
-const parse = (args: ReadonlyArray<string>) =>
-  Cli.parse(["node", "bin.js", ...args], false).pipe(Effect.provide(NodeContext.layer))
+const parse = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = {}) =>
+  Effect.try({ try: () => Cli.read(args, env), catch: (error) => error as UsageError })
 
 const oneLine = (text: string) => {
   expect(text).toMatch(/^[^\n]+\n$/)
@@ -42,42 +42,87 @@ const oneLine = (text: string) => {
 }
 
 describe("mcp-lifeline", () => {
-  it.effect.each<[string, ReadonlyArray<string>]>([
-    ["unknown option --bogus", ["serve", "--bogus"]],
+  it.effect.each<[string, ReadonlyArray<string>, command?: string]>([
+    ["unknown option --bogus", ["serve", "--bogus"], "serve "],
     ["unknown option --bogus", ["--bogus"]],
+    ["unknown option --versoin; did you mean --version?", ["--versoin"]],
     [
       "unknown command bogus; there are: serve, check, status, top, tools, call, logs, reconnect, enable, disable, wrap, adopt, "
       + "login, logout, auth",
       ["bogus"]
     ],
-    ["--limit must be a whole number from 1 to 500", ["logs", "--limit", "0"]],
-    ["--url needs a value", ["status", "--url"]],
-    ["unknown option --bogus", ["tools", "--bogus"]],
-    ["unknown argument extra", ["serve", "extra"]],
-    ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "x"]],
-    ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "65536"]],
-    ["--config needs a value", ["serve", "--config"]],
-    ["--config needs a value", ["serve", "--config="]],
-    ["unknown option --Port", ["serve", "--Port", "5"]],
-    ["unknown option --Token", ["serve", "--Token=hush"]],
-    ["unknown option --ports", ["serve", "--ports", "5"]],
-    ["unknown option -p", ["serve", "-p", "5"]],
-    ["--port appears more than once", ["serve", "--port", "1", "--port", "2"]],
-    ["--account needs a value", ["login", "https://docs.example/mcp", "--account"]],
-    ["--browser cannot be combined with --no-browser; keep one", [
-      "login",
-      "https://docs.example/mcp",
-      "--browser",
-      "--no-browser"
-    ]],
-    ["logout needs a server, or --all", ["logout"]],
-    ["--all cannot be combined with a server; keep one", ["logout", "https://docs.example/mcp", "--all"]]
-  ])("usage error: %s", ([message, args]) =>
+    ["unknown command stauts; did you mean status?", ["stauts"]],
+    ["--completions must be one of bash, zsh, fish", ["--completions", "toString"]],
+    ["--limit must be a whole number from 1 to 500", ["logs", "--limit", "0"], "logs "],
+    ["--limit must be a whole number from 1 to 500", ["logs", "--limit", "501"], "logs "],
+    ["--url needs a value", ["status", "--url"], "status "],
+    ["--url needs a value", ["status", "--url", "--json"], "status "],
+    ["--url needs a value", ["status", "--url", "--config=a.json"], "status "],
+    ["--url needs a value", ["status", "--url", "--", "x"], "status "],
+    ["--json takes no value", ["status", "--json=1"], "status "],
+    ["unknown option --bogus", ["tools", "--bogus"], "tools "],
+    ["unknown option -x", ["tools", "-x"], "tools "],
+    ["unknown argument extra: serve takes none", ["serve", "extra"], "serve "],
+    ["unknown argument c: call takes only TOOL and JSON", ["call", "a", "{}", "c"], "call "],
+    ["call needs TOOL", ["call"], "call "],
+    ["TOOL is empty", ["call", ""], "call "],
+    ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "x"], "serve "],
+    ["--port must be a whole number from 0 to 65535 (0: any free port)", ["serve", "--port", "65536"], "serve "],
+    ["--log-format x is not known; accepted: text, json", ["serve", "--log-format", "x"], "serve "],
+    ["--config needs a value", ["serve", "--config"], "serve "],
+    ["--config needs a value", ["serve", "--config="], "serve "],
+    ["unknown option --Port; did you mean --port?", ["serve", "--Port", "5"], "serve "],
+    ["unknown option --Token; did you mean --token?", ["serve", "--Token=hush"], "serve "],
+    ["unknown option --ports; did you mean --port?", ["serve", "--ports", "5"], "serve "],
+    ["unknown option -p", ["serve", "-p", "5"], "serve "],
+    ["--port appears more than once", ["serve", "--port", "1", "--port", "2"], "serve "],
+    ["serve --stdio needs --config FILE: hosts share the gateway of a file", ["serve", "--stdio"], "serve "],
+    ["--host cannot be combined with --stdio; keep one of the two", [
+      ...["serve", "--stdio", "--config", "a.json", "--host", "::1"]
+    ], "serve "],
+    ["--account needs a value", ["login", "https://docs.example/mcp", "--account"], "login "]
+  ])("usage error: %s", ([message, args, command = ""]) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(parse(args))
       expect(error._tag).toBe("UsageError")
-      expect(error.message).toBe(`${message}; see mcp-lifeline --help`)
+      expect(error.message).toBe(`${message}; see mcp-lifeline ${command}--help`)
     }))
+
+  it.effect("a mistake is one line, and controls no terminal", () =>
+    Effect.gen(function*() {
+      const { message } = yield* Effect.flip(parse(["serve", "--a\u001B[31m\nb"]))
+      for (const control of ["\u001B", "\n"]) expect(message).not.toContain(control)
+    }))
+
+  it.effect("what follows -- is an argument, and a value may begin with a hyphen", () =>
+    Effect.gen(function*() {
+      expect(yield* parse(["call", "--", "-x"])).toMatchObject({ asked: { name: "-x" } })
+      expect(yield* parse(["logs", "--server", "-x"])).toMatchObject({ asked: { server: "-x" } })
+      expect(yield* parse(["logs", "--server=--json"])).toMatchObject({ asked: { server: "--json", json: false } })
+      expect(yield* parse(["call", "a", "-"])).toMatchObject({ asked: { given: "-" } })
+    }))
+
+  it.effect("--stdio joins the gateway of a file, which lingers for a minute or as long as is said", () =>
+    Effect.gen(function*() {
+      const join = ["serve", "--stdio", "--config", "/a.json"]
+      expect(yield* parse(join)).toEqual({ _tag: "Join", options: { file: resolve("/a.json"), linger: 60 } })
+      expect(yield* parse([...join, "--linger", "5"])).toMatchObject({ options: { linger: 5 } })
+      expect(yield* parse(join, { MCP_LIFELINE_TOKEN: "letmein" })).toMatchObject({ _tag: "Join" })
+      expect(yield* parse([...join, "--help"])).toMatchObject({ _tag: "Text" })
+    }))
+
+  it.effect.each(["serve", "check", "status", "call", "logs", "wrap", "adopt", "login", "auth"])(
+    "help of %s has a usage, and lines that fit on a terminal",
+    (command) =>
+      Effect.gen(function*() {
+        const help = yield* parse([command, "--help"])
+        const text = help._tag === "Text" ? help.text : ""
+        expect(text).toContain(`\n  mcp-lifeline ${command}`)
+        expect(text).toContain("-h, --help")
+        expect(yield* parse([command, "-h"])).toEqual(help)
+        expect(text.split("\n").filter((line) => line.length > 110)).toEqual([])
+      })
+  )
 
   it.effect("gives what was asked for, with the defaults", () =>
     Effect.gen(function*() {
@@ -100,31 +145,30 @@ describe("mcp-lifeline", () => {
 
   it.effect("[G6:cli] a token is given on the command line, in the environment or as a file; an empty variable is none", () =>
     Effect.gen(function*() {
-      const tokenOf = (...args: ReadonlyArray<string>) =>
-        Effect.map(parse(["serve", "--host", "0.0.0.0", ...args]), (request) => {
-          if (request?._tag !== "Serve") return undefined
+      const tokenOf = (args: ReadonlyArray<string>, variable?: string) =>
+        Effect.map(parse(["serve", "--host", "0.0.0.0", ...args], { MCP_LIFELINE_TOKEN: variable }), (request) => {
+          if (request._tag !== "Serve") return undefined
           const { token, tokenFile } = request.options
           return { token: token && Redacted.value(token), tokenFile }
         })
-      const environment = (token: string) =>
-        Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["MCP_LIFELINE_TOKEN", token]])))
-      expect(yield* tokenOf("--token", "letmein")).toEqual({ token: "letmein", tokenFile: undefined })
-      expect(yield* environment("letmein")(tokenOf())).toEqual({ token: "letmein", tokenFile: undefined })
-      expect(yield* tokenOf("--token-file", "token")).toEqual({ token: undefined, tokenFile: "token" })
-      expect(yield* environment("")(tokenOf())).toEqual({ token: undefined, tokenFile: undefined })
-      expect((yield* Effect.flip(tokenOf("--token="))).message).toContain("--token needs a value")
+      expect(yield* tokenOf(["--token", "letmein"])).toEqual({ token: "letmein", tokenFile: undefined })
+      expect(yield* tokenOf(["--token", "letmein"], "other")).toEqual({ token: "letmein", tokenFile: undefined })
+      expect(yield* tokenOf([], "letmein")).toEqual({ token: "letmein", tokenFile: undefined })
+      expect(yield* tokenOf(["--token-file", "token"])).toEqual({ token: undefined, tokenFile: "token" })
+      expect(yield* tokenOf([], "")).toEqual({ token: undefined, tokenFile: undefined })
+      expect((yield* Effect.flip(tokenOf(["--token="]))).message).toContain("--token needs a value")
     }))
 
   it.live("a usage error is one line on standard error, exit code 2", () =>
     Effect.gen(function*() {
       const { code, stderr, stdout } = yield* Program.run(["serve", "--bogus"])
       expect({ code, stdout }).toEqual({ code: 2, stdout: "" })
-      expect(oneLine(stderr)).toBe("mcp-lifeline: unknown option --bogus; see mcp-lifeline --help")
+      expect(oneLine(stderr)).toBe("mcp-lifeline: unknown option --bogus; see mcp-lifeline serve --help")
     }))
 
   it.live.each<[string, ReadonlyArray<string>, RegExp]>([
     ["--version", ["--version"], /^\d+\.\d+\.\d+/],
-    ["no command", [], /serve \[--config file\]/]
+    ["no command", [], /^ {2}serve +Serve all servers as one MCP endpoint/m]
   ])("%s goes to standard output, plain where that is no terminal", ([, args, pattern]) =>
     Effect.gen(function*() {
       const { code, stderr, stdout } = yield* Program.run(args)

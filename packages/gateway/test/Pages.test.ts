@@ -2,7 +2,6 @@
  * What the pages show and what is no program: command lines, in blocks, in sentences and in configurations; configurations; files of
  * other programs. Each has to be one that its program understands.
  */
-import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawnSync } from "node:child_process"
@@ -12,10 +11,8 @@ import { join } from "node:path"
 import { Script } from "node:vm"
 import * as Yaml from "yaml"
 import { blocksOf, pages } from "../../../scripts/snippets.mjs"
-import * as Adopt from "../src/adopt/Arguments.js"
 import * as Cli from "../src/Cli.js"
 import * as McpJson from "../src/config/McpJson.js"
-import * as Wrap from "../src/wrap/Arguments.js"
 
 const root = new URL("../../../", import.meta.url)
 
@@ -40,12 +37,7 @@ const all = pages.flatMap((page) => {
 })
 const commandLines = [...new Map(all.map((one) => [one.text, one])).values()]
 
-const parse = (args: ReadonlyArray<string>) => {
-  const [command, ...rest] = args
-  if (command === "wrap") return Effect.sync(() => void Wrap.read(rest))
-  if (command === "adopt") return Effect.sync(() => void Adopt.read(rest))
-  return Cli.parse(["node", "bin.js", ...args], false).pipe(Effect.provide(NodeContext.layer))
-}
+const parse = (args: ReadonlyArray<string>) => Effect.sync(() => void Cli.read(args, {}))
 
 describe("a command line on a page", () => {
   it("[G1] is found", () => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
-import * as Arguments from "../src/wrap/Arguments.js"
+import { wrapOf } from "./support/arguments.js"
 
 describe("the command line of wrap", () => {
   it.each(["localhost:3000/mcp", "127.0.0.1:3000", "[::1]:3000/mcp", "mcp.example.com:8443/mcp"])(
     "[W1] says how %s is written, which lacks only the scheme",
     (address) => {
-      expect(() => Arguments.read([address])).toThrow(
+      expect(() => wrapOf(address)).toThrow(
         `${address} is no command: if it is the address of a server, write http://${address} or https://${address}`
       )
     }
@@ -13,6 +13,43 @@ describe("the command line of wrap", () => {
 
   it.each([["npx"], ["server.js:x"], ["C:\\server.exe"], ["./a:1"], ["--", "localhost:3000"]])(
     "[W1] takes %s for a command",
-    (...argv) => expect(Arguments.read(argv)?.server).toMatchObject({ _tag: "Command", command: argv.at(-1) })
+    (...argv) => expect(wrapOf(...argv).server).toMatchObject({ _tag: "Command", command: argv.at(-1) })
   )
+
+  it("[W1] reads nothing of the command line of the server", () => {
+    expect(wrapOf("--name", "a", "--", "node", "x", "--port", "1", "--help")).toMatchObject({
+      name: "a",
+      server: { command: "node", args: ["x", "--port", "1", "--help"] }
+    })
+    expect(wrapOf("--watch", "node", "--watch", "--", "x=y")).toMatchObject({
+      watch: { glob: undefined },
+      server: { command: "node", args: ["--watch", "--", "x=y"] }
+    })
+    expect(wrapOf("--watch=*.js", "node")).toMatchObject({ watch: { glob: "*.js" } })
+    expect(wrapOf("--option", "a=1", "--option=b=2", "node").options).toEqual(["a=1", "b=2"])
+  })
+
+  it("[W1] takes options on both sides of a URL", () => {
+    expect(wrapOf("--account", "a", "http://h/mcp", "--header", "A: b", "--header=C: d")).toMatchObject({
+      server: { _tag: "Address", url: "http://h/mcp", headers: ["A: b", "C: d"], account: "a", transport: "auto" }
+    })
+  })
+
+  it.each<[string, ...ReadonlyArray<string>]>([
+    ["--header is for a URL; a command has none", "--header", "A: b", "--", "x"],
+    ["--transport is for a URL; a command has none", "--transport", "sse", "x"],
+    ["--port is for --http; give both or none", "--port", "1", "http://h/mcp"],
+    ["--protocol 2024 is not known; accepted: 2025, 2026, auto", "--protocol", "2024", "x"],
+    ["--callback-port must be a whole number from 1 to 65535", "--callback-port", "x", "http://h/mcp"],
+    ["--client-issuer must be an address that begins with https://", "--client-issuer", "http://i", "http://h/mcp"],
+    ["--name needs a value", "--name", "--", "x"],
+    ["unknown option --nmae; did you mean --name?", "--nmae=a", "x"],
+    ["unknown argument http://i/mcp: wrap takes only URL", "http://h/mcp", "http://i/mcp"],
+    ["a URL and a command cannot be combined; wrap takes one server", "http://h/mcp", "--", "x"],
+    ["a URL and a command cannot be combined; wrap takes one server", "http://h/mcp", "x"],
+    ["--watch is for a command; a URL has no files", "--watch", "http://h/mcp"],
+    ["give a URL, or -- and the command that starts the server", "--"]
+  ])("[W1] is refused: %s", (message, ...argv) => {
+    expect(() => wrapOf(...argv)).toThrow(`${message}; see mcp-lifeline wrap --help`)
+  })
 })

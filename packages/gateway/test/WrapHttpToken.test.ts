@@ -7,15 +7,15 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import * as Raw from "../../http-server/test/support/RawEndpoint.js"
-import * as Arguments from "../src/wrap/Arguments.js"
 import * as HttpHost from "../src/wrap/HttpHost.js"
 import * as HttpToken from "../src/wrap/HttpToken.js"
+import { wrapOf } from "./support/arguments.js"
 import { stateFolder, wrap } from "./support/Host.js"
 import { scripted } from "./support/Scripted.js"
 
 /** What is found for a command line, an environment and a state folder. */
 const found = async (state: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv) => {
-  const { http } = Arguments.read(["--http", ...args, "http://h/mcp"]) ?? {}
+  const { http } = wrapOf("--http", ...args, "http://h/mcp")
   assert.isDefined(http)
   const token = await Effect.runPromise(Effect.provide(HttpToken.find(http, env), layerAt(state)))
   return { token, text: token.value === undefined ? undefined : Redacted.value(token.value) }
@@ -87,7 +87,7 @@ describe("the token of wrap --http", () => {
     [["--token-file", "a", "http://h/mcp"], "--token-file is for --http"],
     [["--http", "--no-token", "--token-file", "a", "http://h/mcp"], "--no-token cannot be combined with --token-file"]
   ])("[W1] %j is refused", (args, message) => {
-    assert.throws(() => Arguments.read(args), message)
+    assert.throws(() => wrapOf(...args), message)
   })
 
   it("[G10] [X6:unit] a session belongs to the token with which it was begun, also after a start with another one", async () => {

@@ -58,7 +58,8 @@ interface Help {
   readonly details?: string
   /** Variables that no option names. */
   readonly environment?: Readonly<Record<string, string>>
-  readonly exitCodes?: string
+  /** Besides 2, which all have. */
+  readonly exitCodes: Readonly<Record<number, string>>
 }
 
 /** A command whose command line becomes a request. */

@@ -4,12 +4,13 @@
 import { type Command, nameOf, type Option } from "./Command.js"
 
 /** Columns of a line, and of what stands left of a description. */
-const width = 100
-const left = 26
+const width = 110
+const left = 30
 
-/** Words in lines of so many columns. Lines stay apart where the text has them so. */
+/** Words in lines of so many columns. Lines stay apart where the text has them so; those that are indented stay as they are. */
 const wrap = (text: string, columns: number): ReadonlyArray<string> =>
   text.split("\n").flatMap((paragraph) => {
+    if (paragraph.startsWith(" ")) return [paragraph]
     const lines: Array<string> = []
     for (const word of paragraph.split(" ")) {
       const last = lines.at(-1)
@@ -68,7 +69,7 @@ export const ofCommand = <Request>(command: Command<Request>): string => {
       ),
       ...Object.entries(command.environment ?? {})
     ]),
-    ...command.exitCodes === undefined ? [] : [wrap(`Exit codes: ${command.exitCodes}`, width).join("\n")]
+    ...section("Exit codes", Object.entries({ 2: "The command line is wrong.", ...command.exitCodes }))
   ])
 }
 

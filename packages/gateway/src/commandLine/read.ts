@@ -1,14 +1,14 @@
 /**
  * Reads a command line. Pure; it loads nothing that a command needs to be carried out.
  */
-import { PlainText, Problem } from "@mcp-lifeline/core/internal"
+import { nearest, PlainText } from "@mcp-lifeline/core/internal"
 import { parseArgs } from "node:util"
 import { type Command, type Line, nameOf } from "./Command.js"
 import { UsageError } from "./UsageError.js"
 
 /** `; did you mean X?`, where one of those that there are was probably meant. */
 export const suggestion = (given: string, known: Iterable<string>): string => {
-  const meant = Problem.nearest(given, known)
+  const meant = nearest(given, known)
   return meant === undefined ? "" : `; did you mean ${meant}?`
 }
 

@@ -51,7 +51,7 @@ const server = Command.required("NAME", "The name of a server.")
 
 const all = {
   environment: { MCP_LIFELINE_TOKEN: "The token of the gateway at --url." },
-  exitCodes: "0 done, 1 failed, 2 the command line is wrong, 3 no gateway runs."
+  exitCodes: { 0: "Done.", 1: "Failed.", 3: "No gateway runs.", 130: "Interrupted." }
 }
 
 const request = ({ config, url }: Choice, asked: Asked): Request => ({ _tag: "Ask", choice: { url, config }, asked })

@@ -81,7 +81,7 @@ export const command = Command.make({
     [keyVariable]: "The key for clients' sessions itself.",
     MCP_LIFELINE_STATE: "The state folder. Default: the platform's folder for state."
   },
-  exitCodes: "0 it was stopped, 1 it could not start, 2 the command line is wrong, 130 it was stopped at once.",
+  exitCodes: { 0: "It was stopped.", 1: "It could not start.", 130: "It was stopped at once." },
   request: ({ sessionKeyFile, stdio, ...given }, { env, has, refuse }): Request => {
     if (!stdio) {
       const key = env[keyVariable]

@@ -154,8 +154,7 @@ export const command = CommandLine.make({
     MCP_LIFELINE_STATE: "The state folder. Default: the platform's folder for state.",
     MCP_LIFELINE_TOKEN: "For --http: the token that clients must send."
   },
-  exitCodes:
-    "0 the host closed the connection, or wrap received a signal; 1 wrap cannot use the server; 2 the command line is wrong.",
+  exitCodes: { 0: "The host closed the connection, or wrap received a signal.", 1: "It cannot use the server." },
   request: (given, line): Request => {
     const { has, refuse } = line
     const { http, noToken, port, tokenFile, url, watch } = given

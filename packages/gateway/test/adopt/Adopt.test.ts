@@ -18,8 +18,8 @@ import {
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import * as Adopt from "../../src/adopt/Adopt.js"
-import * as Arguments from "../../src/adopt/Arguments.js"
 import { hosts, places } from "../../src/adopt/Hosts.js"
+import { adoptOf } from "../support/arguments.js"
 import * as Program from "../support/Program.js"
 
 const fixtures = new URL("../fixtures/adopt/", import.meta.url)
@@ -318,8 +318,8 @@ describe("adopt", () => {
     [["--host", "emacs"], /--host emacs is not known; there are: .*zed/],
     [["--host"], /--host needs a value/],
     [["--host", "zed", "x.json"], /cannot be combined/],
-    [["--hots", "zed"], /unknown option --hots/],
-    [["a.json", "b.json"], /one file/],
+    [["--hots", "zed"], /unknown option --hots; did you mean --host\?/],
+    [["a.json", "b.json"], /adopt takes only FILE/],
     [["--yes=1"], /--yes takes no value/],
     [["--only="], /--only needs a value/]
   ])(
@@ -346,8 +346,7 @@ describe("adopt", () => {
 describe("on a terminal", () => {
   const run = (args: ReadonlyArray<string>, answer: boolean, state: string) => {
     const lines: Array<string> = []
-    const adopt = Arguments.read(args)
-    if (adopt === undefined) throw new Error("help")
+    const adopt = adoptOf(...args)
     return Adopt.run(adopt, {
       canAsk: true,
       colour: true,
@@ -380,8 +379,8 @@ describe("on a terminal", () => {
     Effect.gen(function*() {
       const { path, read, write } = yield* home
       const file = write("mcp.json", files("one"))
-      const adopt = Arguments.read([file])
-      const code = yield* Adopt.run(adopt as Arguments.Adopt, {
+      const adopt = adoptOf(file)
+      const code = yield* Adopt.run(adopt, {
         canAsk: true,
         colour: false,
         line: () => Effect.void,
@@ -415,8 +414,8 @@ describe("on a terminal", () => {
         (before) => Effect.sync(() => process.chdir(before))
       )
       const asked = (...answers: ReadonlyArray<boolean>) => {
-        const [args, rest, questions] = [Arguments.read([".cursor/mcp.json"]), [...answers], [] as Array<string>]
-        return Adopt.run(args as Arguments.Adopt, {
+        const [args, rest, questions] = [adoptOf(".cursor/mcp.json"), [...answers], [] as Array<string>]
+        return Adopt.run(args, {
           canAsk: true,
           colour: false,
           line: () => Effect.void,

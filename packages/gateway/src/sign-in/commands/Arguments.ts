@@ -74,7 +74,7 @@ const login = Command.make({
     browser: Command.flag("Open a browser even if this is not a terminal. Never if CI is set."),
     noBrowser: Command.flag("Open no browser; only print the address.")
   },
-  exitCodes: "0 signed in (or no login is needed), 1 not signed in, 2 the command line is wrong, 130 interrupted.",
+  exitCodes: { 0: "Signed in, or no login is needed.", 1: "Not signed in.", 130: "Interrupted." },
   request: (given, line): Request => {
     const { account, browser, callbackPort, clientKeyFile, config, noBrowser, scope, target } = given
     if (browser && noBrowser) line.refuse("--browser cannot be combined with --no-browser; keep one")
@@ -111,6 +111,7 @@ const logout = Command.make({
     account: Command.text("NAME", "Delete only this login at the server."),
     all: Command.flag("Delete all stored logins.")
   },
+  exitCodes: { 0: "Done.", 1: "Failed." },
   request: ({ all, ...options }, { refuse }): Request => {
     if (all && options.target !== undefined) refuse("--all cannot be combined with a server; keep one")
     if (!all && options.target === undefined) refuse("logout needs a server, or --all")
@@ -123,6 +124,7 @@ const auth = Command.make({
   summary: "Show the stored logins and when they expire. Shows no secrets.",
   arguments: {},
   options: { json: Command.flag("Print JSON.") },
+  exitCodes: { 0: "Done.", 1: "Failed." },
   request: (options): Request => ({ _tag: "Auth", options })
 })
 

@@ -1,16 +1,13 @@
-import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Console, Effect, Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import { resolve } from "node:path"
 import * as Cli from "../../../src/Cli.js"
+import type { UsageError } from "../../../src/Errors.js"
 import { mistake } from "../../support/mistake.js"
 
 /** What a command line asks for, in an environment of these variables alone. */
 const parse = (args: ReadonlyArray<string>, variables: Readonly<Record<string, string>> = {}) =>
-  Cli.parse(["node", "bin.js", ...args], false).pipe(
-    Effect.provide(NodeContext.layer),
-    Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
-  )
+  Effect.try({ try: () => Cli.read(args, variables), catch: (error) => error as UsageError })
 
 const url = "https://docs.example/mcp"
 
@@ -30,13 +27,7 @@ const login = (...args: ReadonlyArray<string>) => parse(["login", url, ...args])
 
 /** What help prints. */
 const helpOf = (command: string) =>
-  Effect.gen(function*() {
-    const lines: Array<string> = []
-    const real = yield* Effect.console
-    const console: Console.Console = { ...real, log: (...args) => Effect.sync(() => void lines.push(args.join(" "))) }
-    expect(yield* Effect.withConsole(parse([command, "--help"]), console)).toBeUndefined()
-    return lines.join("\n")
-  })
+  Effect.map(parse([command, "--help"]), (request) => request._tag === "Text" ? request.text : undefined)
 
 describe("the command line of login, logout and auth", () => {
   it.effect("[A1] a login needs no more than a server", () =>
@@ -119,7 +110,7 @@ describe("the command line of login, logout and auth", () => {
         Effect.map(
           parse(["login", url, ...args], { MCP_LIFELINE_CLIENT_SECRET: value }),
           (request) => {
-            const given = request?._tag === "Login" ? request.options.client.secret : undefined
+            const given = request._tag === "Login" ? request.options.client.secret : undefined
             return given && Redacted.value(given)
           }
         )
@@ -164,17 +155,17 @@ describe("the command line of login, logout and auth", () => {
     ]),
     ["--scope needs a value", ["login", url, "--scope"]],
     ["--account appears more than once", ["login", url, "--account", "a", "--account", "b"]],
-    ["unknown argument more", ["login", url, "more"]],
+    ["unknown argument more: login takes only URL|NAME", ["login", url, "more"]],
     ["unknown option --all", ["login", url, "--all"]],
     ["unknown option --json", ["logout", url, "--json"]],
-    ["unknown argument more", ["auth", "more"]],
+    ["unknown argument more: auth takes none", ["auth", "more"]],
     ["logout needs a server, or --all", ["logout"]],
     ["logout needs a server, or --all", ["logout", "--account", "work"]],
     ["--all cannot be combined with a server; keep one", ["logout", url, "--all"]]
   ])("[A1] is refused: %s", ([message, args]) =>
     Effect.gen(function*() {
       expect(yield* Effect.flip(parse(args))).toEqual(
-        mistake(`${message}; see mcp-lifeline --help`)
+        mistake(`${message}; see mcp-lifeline ${args[0]} --help`)
       )
     }))
 
@@ -182,7 +173,7 @@ describe("the command line of login, logout and auth", () => {
     Effect.gen(function*() {
       const { _tag, message } = yield* Effect.flip(parse(["login"]))
       expect(_tag).toBe("UsageError")
-      expect(message).toMatch(/^[^\n]*URL\|NAME[^\n]*; see mcp-lifeline --help$/)
+      expect(message).toMatch(/^[^\n]*URL\|NAME[^\n]*; see mcp-lifeline login --help$/)
     }))
 
   it.effect("[A1] ports at both ends can be chosen, and issuers on this machine", () =>
@@ -200,25 +191,25 @@ describe("the command line of login, logout and auth", () => {
       const text = yield* helpOf("login")
       for (
         const option of [
-          "--config file",
-          "--account name",
+          "--config FILE",
+          "--account NAME",
           "--browser",
           "--no-browser",
           "--device",
           "--client-credentials",
-          "--client-id id",
-          "--client-issuer url",
-          "--client-secret secret",
-          "--client-key-file file",
-          "--client-key-algorithm name",
-          "--client-metadata-url url",
-          "--scope scopes",
-          "--callback-port number"
+          "--client-id ID",
+          "--client-issuer URL",
+          "--client-secret SECRET",
+          "--client-key-file FILE",
+          "--client-key-algorithm NAME",
+          "--client-metadata-url URL",
+          "--scope SCOPES",
+          "--callback-port NUMBER"
         ]
       ) expect(text).toContain(option)
-      expect(text).toContain("130 interrupted")
+      expect(text).toMatch(/^ {2}130 +Interrupted\.$/m)
       const logout = yield* helpOf("logout")
-      for (const option of ["--config file", "--account name", "--all"]) expect(logout).toContain(option)
+      for (const option of ["--config FILE", "--account NAME", "--all"]) expect(logout).toContain(option)
       expect(logout).toContain("revoke its tokens if the authorization server supports this")
       const auth = yield* helpOf("auth")
       expect(auth).toContain("Show the stored logins and when they expire. Shows no secrets.")
