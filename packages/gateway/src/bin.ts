@@ -26,5 +26,6 @@ try {
 } catch (error) {
   if (!(error instanceof UsageError)) throw error
   console.error(`mcp-lifeline: ${error.message}`)
-  process.exitCode = 2
+  // What was written has left before the process does.
+  process.stderr.write("", () => process.exit(2))
 }

@@ -315,7 +315,7 @@ describe("adopt", () => {
     }))
 
   it.scopedLive.each<[ReadonlyArray<string>, RegExp]>([
-    [["--host", "emacs"], /--host emacs is not known; there are: .*zed/],
+    [["--host", "emacs"], /--host emacs is not known; accepted: .*zed/],
     [["--host"], /--host needs a value/],
     [["--host", "zed", "x.json"], /cannot be combined/],
     [["--hots", "zed"], /unknown option --hots; did you mean --host\?/],
