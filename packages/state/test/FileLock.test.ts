@@ -223,8 +223,10 @@ describe("a process of a machine", () => {
   it.scopedLive("[A2] has ended where it only waits for its parent to notice", () =>
     Effect.gen(function*() {
       // It is killed once its parent is another program, which notices nothing: a shell might.
-      const { printed } = yield* idle("sleep 600 & echo $!; exec sleep 600")
+      const { pid: parent, printed } = yield* idle("sleep 600 & echo $!; exec sleep 600")
       const pid = Number(printed)
+      const program = () => spawnSync("ps", ["-o", "comm=", "-p", String(parent)], { encoding: "utf8" }).stdout
+      while (!program().includes("sleep")) yield* Effect.sleep("5 millis")
       process.kill(pid, "SIGKILL")
       while ((yield* Effect.promise(() => startOf(pid))) !== undefined) yield* Effect.sleep("5 millis")
       // Its number is not free yet.
