@@ -23,10 +23,22 @@ export interface ErrorObject {
   readonly data?: unknown
 }
 
+/** The capability that a client needs for each request of a server. */
+export const capabilityFor: Readonly<Record<string, string>> = {
+  "elicitation/create": "elicitation",
+  "sampling/createMessage": "sampling",
+  "roots/list": "roots"
+}
+
 const invalid = (key: string, problem: string): ErrorObject => ({
   code: JsonRpc.invalidParams,
   message: `Invalid _meta of protocol version ${Era.statelessVersion}: ${key} ${problem}`
 })
+
+/** Whether a request is one of a client without a session. */
+export const isStateless = (
+  { method, params }: { readonly method: string; readonly params?: unknown }
+): boolean => method === "server/discover" || Meta.of(params)[Meta.keys.protocolVersion] !== undefined
 
 /** Reads the envelope of a request, or returns why the request is refused. */
 export const read = (params: unknown): Envelope | ErrorObject => {

@@ -8,7 +8,8 @@ import type {
   JSONRPCResponse,
   RequestId
 } from "@modelcontextprotocol/sdk/types.js"
-import { isStateless, type ServerSession, StatelessClient } from "./StatelessClient.js"
+import { isStateless } from "./Envelope.js"
+import { type ServerSession, StatelessClient } from "./StatelessClient.js"
 
 /** Connects a client of one era to a server. */
 export interface Bridge extends ServerSession {

@@ -55,11 +55,6 @@ const sessionMethods: ReadonlySet<string> = new Set([
   "resources/unsubscribe"
 ])
 
-/** Whether a request is one of a client without a session. */
-export const isStateless = (
-  { method, params }: { readonly method: string; readonly params?: unknown }
-): boolean => method === "server/discover" || Meta.of(params)[Meta.keys.protocolVersion] !== undefined
-
 /** Tells the values of `requestState` that we made from those of servers. */
 const ownStatePrefix = "mcp-lifeline:"
 
@@ -75,13 +70,6 @@ interface Parked {
   readonly questions: ReadonlySet<RequestId>
   /** When the call was parked, by `performance.now`. */
   readonly parkedAt: number
-}
-
-/** The capability that a client needs for each request of a server. */
-const capabilityOf: Readonly<Record<string, string>> = {
-  "elicitation/create": "elicitation",
-  "sampling/createMessage": "sampling",
-  "roots/list": "roots"
 }
 
 /** What a `StatelessClient` connects. */
@@ -293,7 +281,7 @@ export class StatelessClient {
    */
   #onServerRequest(request: JSONRPCRequest): void {
     const { id, method } = request
-    const capability = capabilityOf[method]
+    const capability = Envelope.capabilityFor[method]
     if (capability === undefined) return this.#decline(id, JsonRpc.methodNotFound, "Method not found")
     const calls = [...this.#calls.keys()].filter(({ earlyAnswer, method }) =>
       earlyAnswer === undefined && mayAskForInput.has(method)

@@ -14,12 +14,11 @@ import type {
   OfficialOptions,
   ServerRequestHandlers,
   SignalOptions,
-  SignInClient,
-  SignInOptions,
   TelemetryOptions,
   TransportOptions
 } from "../Options.js"
 import type { SessionCallOptions } from "../Session.js"
+import type { SignInClient, SignInOptions } from "../SignInOptions.js"
 import { fromError } from "./Failure.js"
 
 const signal = Check.is(

@@ -6,7 +6,7 @@ import { TimeSpan } from "@mcp-lifeline/core/internal"
 import type { SignIn } from "@mcp-lifeline/sign-in"
 import type { Authorization } from "@mcp-lifeline/transport-http"
 import { Clock, Effect, Scope, Stream } from "effect"
-import type { SignInOptions } from "../Options.js"
+import type { SignInOptions } from "../SignInOptions.js"
 import * as Run from "./Run.js"
 
 /** How long `connect` waits for a person if the options do not say: as long as the address of a login is good. */

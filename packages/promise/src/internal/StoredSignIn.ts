@@ -5,7 +5,7 @@ import { Browser, SignIn, State } from "@mcp-lifeline/sign-in"
 import { StateFolder } from "@mcp-lifeline/state"
 import type { Scope } from "effect"
 import { Effect, Redacted, Stream } from "effect"
-import type { SignInClient, SignInOptions } from "../Options.js"
+import type { SignInClient, SignInOptions } from "../SignInOptions.js"
 
 type Configured = NonNullable<SignIn.Options["client"]>
 
