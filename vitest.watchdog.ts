@@ -2,7 +2,7 @@
  * Keeps watch over the event loop that tests and their runner share. It ends a process whose loop stands still, and names the test:
  * a fiber that spins never lets a timer fire, so the runner's own timeout cannot end it, and the run would hang without a word.
  * And it lets the loop turn after each test: the runner gives up on an answer that it has not read for a minute, and tests that never
- * wait, one after the other, would not let it read.
+ * wait, one after the other, would not let it read. No test may leave a fake time to the next ones.
  */
 // oxlint-disable unicorn/require-post-message-target-origin -- a worker has no origin
 import { setImmediate } from "node:timers/promises"
@@ -40,9 +40,16 @@ const start = (): Worker => {
 }
 
 /** One a process, however many test files it runs. */
-const shared = globalThis as { lifelineWatchdog?: Worker }
+const shared = globalThis as { lifelineWatchdog?: Worker; lifelineTimeout?: typeof setTimeout }
+const realTimeout = shared.lifelineTimeout ??= globalThis.setTimeout
 const watchdog = shared.lifelineWatchdog ??= start()
 
 beforeEach(({ task }) => watchdog.postMessage(task.file.name + " > " + task.name))
 
-afterEach(() => setImmediate())
+afterEach(async () => {
+  if (globalThis.setTimeout !== realTimeout) {
+    globalThis.setTimeout = realTimeout
+    throw new Error("the test has left a setTimeout that is not the real one to those that follow in its process")
+  }
+  await setImmediate()
+})

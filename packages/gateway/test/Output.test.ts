@@ -9,12 +9,12 @@ const terminal = (rows: number | undefined) =>
     Effect.sync(() => {
       const stdout = Object.create(process.stdout, { isTTY: { value: true }, rows: { value: rows } })
       vi.stubEnv("TERM", "xterm")
-      vi.spyOn(process, "stdout", "get").mockReturnValue(stdout)
+      return vi.spyOn(process, "stdout", "get").mockReturnValue(stdout)
     }),
-    () =>
+    (spy) =>
       Effect.sync(() => {
         vi.unstubAllEnvs()
-        vi.restoreAllMocks()
+        spy.mockRestore()
       })
   )
 

@@ -29,12 +29,17 @@ const streams = (isTTY: boolean) =>
           { isTTY, rows: 0, columns: 80 }
         )
       const [stdout, stderr] = [stream(), stream()]
-      vi.spyOn(process, "stdout", "get").mockReturnValue(stdout as never)
-      vi.spyOn(process, "stderr", "get").mockReturnValue(stderr as never)
-      return () => written
+      const spies = [
+        vi.spyOn(process, "stdout", "get").mockReturnValue(stdout as never),
+        vi.spyOn(process, "stderr", "get").mockReturnValue(stderr as never)
+      ]
+      return { spies, written: () => written }
     }),
-    () => Effect.sync(() => vi.restoreAllMocks())
-  )
+    ({ spies }) =>
+      Effect.sync(() => {
+        for (const spy of spies) spy.mockRestore()
+      })
+  ).pipe(Effect.map(({ written }) => written))
 
 const client = { call: () => Effect.succeed({ content: [{ type: "text", text: hostile }, { type: hostile }] }) }
 const call = (json: boolean, output: Output.Output) =>

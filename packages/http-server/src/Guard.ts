@@ -1,5 +1,5 @@
 /**
- * Decides who may send requests, before anything else reads them: checks Host, Origin, Sec-Fetch-Site and the bearer token (G6).
+ * Decides who may send requests, before anything else reads them: checks Host, Origin, Sec-Fetch-Site and the bearer token.
  */
 import { Redacted } from "effect"
 import { createHash, timingSafeEqual } from "node:crypto"

@@ -38,6 +38,7 @@ describe("soak", () => {
             (index) => {
               // The server's own memory is not what is measured.
               server.seen.length = 0
+              server.applied.length = 0
               server.streaming = index % 2 === 0
               return call()
             },

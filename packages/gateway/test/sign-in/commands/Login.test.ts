@@ -272,16 +272,16 @@ describe("login with a browser", () => {
   it.scopedLive("[A4] opens a browser by itself only where both standard input and output are a terminal", () =>
     Effect.gen(function*() {
       yield* environment({ BROWSER: "false", CI: "" })
-      yield* Effect.addFinalizer(() => Effect.sync(() => vi.restoreAllMocks()))
       const { begin } = yield* setup()
-      const terminal = (stream: "stdin" | "stdout", isTTY: boolean) => {
-        const real = process[stream]
-        vi.spyOn(process, stream, "get").mockReturnValue(Object.create(real, { isTTY: { value: isTTY } }))
+      const real = { stdin: process.stdin, stdout: process.stdout }
+      const isTerminal = { stdin: false, stdout: false }
+      for (const stream of ["stdin", "stdout"] as const) {
+        const spy = vi.spyOn(process, stream, "get")
+        yield* Effect.addFinalizer(() => Effect.sync(() => spy.mockRestore()))
+        spy.mockImplementation(() => Object.create(real[stream], { isTTY: { value: isTerminal[stream] } }))
       }
       for (const [stdin, stdout] of [[true, false], [false, true], [true, true]] as const) {
-        vi.restoreAllMocks()
-        terminal("stdin", stdin)
-        terminal("stdout", stdout)
+        Object.assign(isTerminal, { stdin, stdout })
         const login = yield* begin({ browser: undefined })
         yield* login.prints(printed)
         expect(login.lines[0]?.includes("a browser is opened")).toBe(stdin && stdout)
