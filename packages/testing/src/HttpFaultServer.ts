@@ -185,13 +185,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
   async start(): Promise<void> {
     this.#reserved ??= await ReservedPort.open()
     this.#port = this.#reserved.port
-    await new Promise<void>((resolve, reject) => {
-      this.#node.once("error", reject)
-      this.#node.listen(this.#port, "127.0.0.1", () => {
-        this.#node.off("error", reject)
-        resolve()
-      })
-    })
+    await this.#reserved.listen(this.#node)
   }
 
   /** Restarts on the same port, like a process: every socket is cut, and every session is forgotten. */

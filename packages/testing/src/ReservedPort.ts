@@ -23,6 +23,11 @@ export class ReservedPort implements AsyncDisposable {
     this.#claim = claim
   }
 
+  /** Has a server listen there, for the first time or again. Rejects where it cannot. */
+  listen(server: Net.Server): Promise<void> {
+    return listening(server, this.port)
+  }
+
   /** Gives the port back. */
   [Symbol.asyncDispose](): Promise<void> {
     return new Promise((resolve) => void this.#claim.close(resolve))
@@ -35,13 +40,21 @@ const bound = (socket: Dgram.Socket, port: number): Promise<void> =>
     socket.bind({ address: "127.0.0.1", port, exclusive: true }, resolve)
   })
 
-/** Rejects where somebody listens on a port. */
-const unused = (port: number): Promise<void> =>
+const listening = (server: Net.Server, port: number): Promise<void> =>
   new Promise((resolve, reject) => {
-    const probe = Net.createServer()
-    probe.once("error", reject)
-    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve()))
+    server.once("error", reject)
+    server.listen(port, "127.0.0.1", () => {
+      server.off("error", reject)
+      resolve()
+    })
   })
+
+/** Rejects where somebody listens on a port. */
+const unused = async (port: number): Promise<void> => {
+  const probe = Net.createServer()
+  await listening(probe, port)
+  await new Promise((resolve) => void probe.close(resolve))
+}
 
 /** Reserves a port on which nobody listens, until the scope ends. */
 export const make: Effect.Effect<ReservedPort, never, Scope.Scope> = Effect.acquireRelease(

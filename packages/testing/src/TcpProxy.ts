@@ -97,13 +97,7 @@ export class TcpProxy implements AsyncDisposable {
   async accept(): Promise<void> {
     this.#reserved ??= await ReservedPort.open()
     this.#port = this.#reserved.port
-    await new Promise<void>((resolve, reject) => {
-      this.#node.once("error", reject)
-      this.#node.listen(this.#port, "127.0.0.1", () => {
-        this.#node.off("error", reject)
-        resolve()
-      })
-    })
+    await this.#reserved.listen(this.#node)
   }
 
   /**

@@ -18,8 +18,9 @@ describe("ReservedPort", () => {
     const { port } = reserved
     assert.isBelow(port, 32_768)
     assert.isTrue(await isReserved(port))
-    const server = Net.createServer().listen(port, "127.0.0.1")
-    await once(server, "listening")
+    const server = Net.createServer()
+    await reserved.listen(server)
+    assert.strictEqual((server.address() as Net.AddressInfo).port, port)
     server.close()
     await once(server, "close")
     assert.isTrue(await isReserved(port))
