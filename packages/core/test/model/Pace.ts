@@ -112,7 +112,8 @@ export class Pace {
     const { at, demanded } = this.#permanent
     if (to === from) return
     if (to === "PermanentlyFailed") this.#permanent = { at: now, demanded }
-    else if (from === "PermanentlyFailed" && to === "Connecting" && !this.#isCommanded()) {
+    else if (from === "PermanentlyFailed" && this.#isCommanded()) this.#permanent = { at, demanded: 0 }
+    else if (from === "PermanentlyFailed" && to === "Connecting") {
       this.#permanent = { at, demanded: demanded + 1 }
       const { demandInterval, maxDelay } = defaults.reconnect
       if (now - at < Math.min(maxDelay, demandInterval * 2 ** demanded)) {

@@ -120,5 +120,12 @@ export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [
     { do: "race", tasks: 0, command: "Call", more: 2 },
     { do: "forget", at: 0, times: 1, words: "answered" },
     { do: "interruptCall", index: 3 }
+  ]],
+  // A command begins the pace of calls after permanent failures anew: no fault.
+  [{ ...setting, lazy: true, seed: 0 }, [
+    { do: "callForGood", calls: 20, gap: 600, retryAfter: undefined },
+    { do: "suspend", offered: "resumed", late: false },
+    { do: "call", budget: 10 },
+    { do: "ask", what: "refresh" }
   ]]
 ]
