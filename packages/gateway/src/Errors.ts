@@ -3,7 +3,7 @@
  */
 import { Data } from "effect"
 
-export { UsageError } from "./commandLine/UsageError.js"
+export { UsageError } from "./commandLine/read.js"
 
 /** The command cannot do its work: exit code 1. `message` is one line that names what is wrong and the remedy. */
 export class StartError

@@ -3,17 +3,21 @@
  * The program `mcp-lifeline`.
  */
 import * as Cli from "./Cli.js"
-import { UsageError } from "./commandLine/UsageError.js"
+import { UsageError } from "./commandLine/read.js"
 
 /** Carries a command line out. Loads only what it needs: help waits for nothing, and a host starts `wrap` for each server. */
 const run = async (request: Cli.Request | Cli.Text): Promise<void> => {
   switch (request._tag) {
     case "Text":
       return console.log(request.text)
-    case "Wrap":
-      return (await import("./wrap/main.js")).run(request.options)
-    case "Join":
-      return (await import("./join/main.js")).run(request.options)
+    case "Wrap": {
+      const [hosted, wrap] = await Promise.all([import("./hosted.js"), import("./wrap/wrap.js")])
+      return hosted.run(wrap.run(request.options))
+    }
+    case "Join": {
+      const [hosted, join] = await Promise.all([import("./hosted.js"), import("./join/join.js")])
+      return hosted.run(join.run(request.options))
+    }
     case "Adopt":
       return (await import("./adopt/main.js")).run(request.options)
     default:

@@ -1,5 +1,5 @@
 /**
- * How Lifeline is started in front of a server. Pure.
+ * How a configuration starts Lifeline in front of a server, and how to recognize that it does so already. Pure.
  */
 
 /** What starts Lifeline in front of a server. */
@@ -14,3 +14,16 @@ export const unsafeForShell = (platform: NodeJS.Platform, words: ReadonlyArray<s
   platform === "win32" && words.some((word) => /[&|<>^%!"]/.test(word))
     ? "its arguments hold characters that the shell of Windows, which starts npx, takes for its own; wrap it by hand"
     : undefined
+
+/** `mcp-lifeline`, also with a version, a folder or the extension of a script of Windows, or the file of the program. */
+const isLifeline = (argument: string): boolean =>
+  /(^|[/\\])mcp-lifeline(@[^/\\]+)?(\.(cmd|exe|ps1|js))?$/.test(argument) ||
+  /[/\\](mcp-lifeline|gateway)[/\\](esm|dist)[/\\]bin\.js$/.test(argument)
+
+/** The command of Lifeline that a command line runs, for example `wrap`; `undefined` if it runs another program. */
+export const lifelineCommand = (words: ReadonlyArray<string>): string | undefined => {
+  const direct = words.findIndex((word, index) => isLifeline(word) && /^[a-z]+$/.test(words[index + 1] ?? ""))
+  // `sh -c "npx mcp-lifeline wrap -- server"` has all of it in one word.
+  const within = words.map((word) => /(?:^|[\s/\\])mcp-lifeline(?:@\S+)?\s+([a-z]+)\b/.exec(word)?.[1])
+  return direct === -1 ? within.find((found) => found !== undefined) : words[direct + 1]
+}

@@ -4,9 +4,8 @@
 import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left } from "./Decision.js"
 import type { Section } from "./Entries.js"
-import { launcher, unsafeForShell } from "./Launcher.js"
+import { launcher, lifelineCommand, unsafeForShell } from "./Launcher.js"
 import { rewriteRemote } from "./Remote.js"
-import { lifelineCommand } from "./Wrapped.js"
 
 export interface Options {
   readonly platform: NodeJS.Platform

@@ -8,7 +8,7 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import type { CallError, CommandError } from "@mcp-lifeline/core"
-import { Schema } from "effect"
+import { Predicate, Schema } from "effect"
 import { withoutOptions } from "../conversation/Advice.js"
 import { clean } from "../Text.js"
 import { version } from "../Version.js"
@@ -193,3 +193,28 @@ export const Api = HttpApi.make("mcp-lifeline").add(gateway).add(servers).prefix
     "The servers of a running gateway. Where the gateway has a token, each request needs it: Authorization: Bearer <token>. Pages of "
       + "another origin may not send a POST. An error is { error: { code, message } }."
   )
+
+/** The library's own error format, which the gateway never sends, and its parts. */
+const unused: ReadonlySet<string> = new Set(["HttpApiDecodeError", "Issue", "PropertyKey"])
+
+const isUnused = (schema: unknown): boolean =>
+  Predicate.isRecord(schema) && schema["$ref"] === "#/components/schemas/HttpApiDecodeError"
+
+/** Removes what is unused. */
+const withoutUnused = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(withoutUnused)
+  if (!Predicate.isRecord(value)) return value
+  const { anyOf } = value
+  if (Array.isArray(anyOf) && anyOf.some(isUnused)) {
+    const rest = anyOf.filter((schema) => !isUnused(schema))
+    return withoutUnused(rest.length === 1 ? rest[0] : { ...value, anyOf: rest })
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, withoutUnused(one)]))
+}
+
+/** The API as an OpenAPI document. */
+export const openApiDocument = (): unknown => {
+  const { components, ...spec } = OpenApi.fromApi(Api)
+  const schemas = Object.entries(components.schemas).filter(([name]) => !unused.has(name))
+  return withoutUnused({ ...spec, components: { ...components, schemas: Object.fromEntries(schemas) } })
+}

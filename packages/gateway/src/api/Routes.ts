@@ -15,9 +15,9 @@ import type { Scope } from "effect"
 import { IncomingMessage, type ServerResponse } from "node:http"
 import * as Fibers from "../Fibers.js"
 import { clean } from "../Text.js"
+import { openApiDocument } from "./Api.js"
 import type { Gateway } from "./Gateway.js"
 import * as Handlers from "./Handlers.js"
-import * as OpenApiDocument from "./OpenApiDocument.js"
 import * as Probes from "./Probes.js"
 
 /** The largest body of a request, in bytes. */
@@ -122,7 +122,7 @@ const api = (gateway: Gateway) =>
  */
 export const make = (gateway: Gateway, hasToken: boolean): Effect.Effect<Handler, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const document = HttpServerResponse.unsafeJson(OpenApiDocument.make())
+    const document = HttpServerResponse.unsafeJson(openApiDocument())
     const app = Probes.router(gateway).pipe(
       HttpRouter.get("/api/openapi.json", document),
       HttpRouter.all("/api/*", yield* api(gateway)),

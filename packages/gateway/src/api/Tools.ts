@@ -5,11 +5,14 @@ import { Fleet, type Status } from "@mcp-lifeline/core"
 import { Lifecycle, maySay, Nesting } from "@mcp-lifeline/core/internal"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
-import { inspector } from "../serve/inspector.js"
 import * as OfferedTools from "../serve/OfferedTools.js"
 import { clean } from "../Text.js"
 import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
+
+/** The command with which a person calls an endpoint as a client does, without a client of their own. */
+export const inspector = (url: string, method: string, options = ""): string =>
+  `npx @modelcontextprotocol/inspector --cli ${url} --transport http${options} --method ${method}`
 
 const whose = (server: string): string => `each client has its own server ${server} (sessions: "per-client")`
 

@@ -1,9 +1,11 @@
 /**
  * `mcp-lifeline check`: what each server of a file resolves to, what is wrong, and, where asked, whether it can be connected to.
  */
+import type { McpConfig } from "@mcp-lifeline/config"
 import { Fleet } from "@mcp-lifeline/core"
 import { TimeSpan } from "@mcp-lifeline/core/internal"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import { Effect, Either, Logger, LogLevel } from "effect"
 import { dirname, resolve } from "node:path"
 import * as Backends from "../config/Backends.js"
@@ -14,7 +16,6 @@ import * as Output from "../Output.js"
 import { forEntries } from "../sign-in/forEntries.js"
 import { json as jsonText } from "../Text.js"
 import { type Connected, report, type Row } from "./report.js"
-import { masker } from "./secrets.js"
 
 /** What `check` was asked for. */
 export interface Options {
@@ -59,6 +60,32 @@ const connectAll = (
       ])
     )
   }).pipe(Effect.scoped)
+
+/** What is open stands for no name, so that each character is looked at once. */
+const references = /\{(env:|input:)?([^{}:]{1,1000})(?=\}|:-)/g
+
+/** The values that references in the text stand for, where the variable sounds like a secret; those of inputs always do. */
+const referred = (source: string, env: McpConfig.Variables): ReadonlyArray<string> =>
+  [...source.matchAll(references)].flatMap(([, kind, name = ""]) => {
+    const capitals = name.toUpperCase().replace(/[^A-Z0-9]+/g, "_")
+    const values = kind === "input:" ? [env[name], env[capitals]] : [env[name]]
+    return values.flatMap((value) => value === undefined ? [] : [`${kind === "input:" ? "SECRET" : name}=${value}`])
+  })
+
+/** Takes the secrets of a file out of texts. */
+const masker = (
+  source: string,
+  entries: ReadonlyArray<McpJson.Entry>,
+  env: McpConfig.Variables
+): (text: string) => string => {
+  const own = entries.flatMap(({ server }) =>
+    server._tag === "Stdio"
+      ? Secrets.collect(server.env, server.args)
+      : Secrets.collect(server.headers, [server.url])
+  )
+  const all = [...own, ...Secrets.collect(undefined, referred(source, env))].toSorted((a, b) => b.length - a.length)
+  return (text) => Secrets.mask(all, text)
+}
 
 const check = ({ connect, file, json }: Options, output: Output.Output) =>
   Effect.gen(function*() {

@@ -4,7 +4,15 @@
 import { nearest, PlainText } from "@mcp-lifeline/core/internal"
 import { parseArgs } from "node:util"
 import { type Command, type Line, nameOf } from "./Command.js"
-import { UsageError } from "./UsageError.js"
+
+/** The command line makes no sense: exit code 2. `message` is one line that says what would. */
+// A plain Error, not one of Effect's: the program prints help and usage errors without loading Effect.
+export class UsageError extends Error {
+  readonly _tag = "UsageError"
+  constructor({ message }: { readonly message: string }) {
+    super(message)
+  }
+}
 
 /** `; did you mean X?`, where one of those that there are was probably meant. */
 export const suggestion = (given: string, known: Iterable<string>): string => {

@@ -5,13 +5,14 @@ import { McpConfig } from "@mcp-lifeline/config"
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import { Policy } from "@mcp-lifeline/core"
 import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
+import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Array, Effect, Either, Redacted } from "effect"
 import { createHash } from "node:crypto"
 import { resolve } from "node:path"
+import { parseEnv } from "node:util"
 import { version } from "../Version.js"
-import * as EnvFile from "./EnvFile.js"
 import type { Entry, Problem } from "./McpJson.js"
 
 /** A server by its name, and whether each client of the gateway has its own or all share one. */
@@ -50,6 +51,25 @@ const identityOf = ({ server }: Entry, folder: string): string =>
 const envFileOf = ({ server }: Entry, folder: string): string | undefined =>
   server._tag === "Http" || server.envFile === undefined ? undefined : resolve(folder, server.envFile)
 
+const envFileRemedies: Readonly<Record<UserFile.ReadError["reason"], string>> = {
+  missing: "create it, or leave envFile out",
+  denied: "change its permissions",
+  other: "name a file with a line NAME=value for each variable"
+}
+
+/**
+ * Reads a file of `NAME=value` lines, or says why it cannot be read. The file may be a named pipe: some secret managers provide variables
+ * that way.
+ */
+const readEnvFile = (file: string): Effect.Effect<Readonly<Record<string, Redacted.Redacted>>, string> =>
+  UserFile.text(file).pipe(
+    Effect.mapBoth({
+      onFailure: ({ message, reason }) => `names ${file}, and ${message}; ${envFileRemedies[reason]}`,
+      onSuccess: (text) =>
+        Object.fromEntries(Object.entries(parseEnv(text)).map(([name, value]) => [name, Redacted.make(value ?? "")]))
+    })
+  )
+
 /**
  * Entries with the variables of their `envFile` in `env`, and what is wrong with those files. Each file is read once, because two readers
  * of a pipe would share what is in it.
@@ -63,7 +83,7 @@ export const completed = (
     const found = new Map(
       yield* Effect.forEach(
         files,
-        (file) => Effect.map(Effect.either(EnvFile.read(file)), (env) => [file, env] as const),
+        (file) => Effect.map(Effect.either(readEnvFile(file)), (env) => [file, env] as const),
         { concurrency: "unbounded" }
       )
     )

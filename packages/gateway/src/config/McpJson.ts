@@ -7,8 +7,9 @@ import { McpConfig } from "@mcp-lifeline/config"
 import { Policy } from "@mcp-lifeline/core"
 import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
 import { Data, Either } from "effect"
+import { homedir } from "node:os"
+import { basename, dirname, resolve, sep } from "node:path"
 import * as Document from "../document/Document.js"
-import { placesOf } from "./places.js"
 
 /** One server of the file. */
 export interface Entry {
@@ -87,6 +88,22 @@ const withoutOwn = (servers: ReadonlyArray<Entry>): string =>
   "clients of MCP 2026-07-28 have no sessions, so the gateway does not offer them the servers of which each client has its own: "
   + servers.map(({ name }) => name).join(", ")
 
+/**
+ * The values of the variables that editors have for folders, such as `${workspaceFolder}`. The workspace is the folder of the file, or,
+ * if that folder is hidden (for example `.vscode`), its parent.
+ */
+const folderVariables = (file: string): McpConfig.Variables => {
+  const folder = dirname(resolve(file))
+  const workspace = basename(folder).startsWith(".") ? dirname(folder) : folder
+  return {
+    workspaceFolder: workspace,
+    workspaceFolderBasename: basename(workspace),
+    userHome: homedir(),
+    pathSeparator: sep,
+    "/": sep
+  }
+}
+
 /** So many problems of one file are worth saying; each costs a look at the file. */
 const mostProblems = 100
 
@@ -138,7 +155,12 @@ export const parse = (
     return found.some(({ key }) => key === undefined || (key === "misspelt" && !isTop))
   }
   const isTopBad = sort(around, [], true)
-  const sources: McpConfig.Sources = { variables: env, places: placesOf(file), inputs: top.inputs, bare: top.bare }
+  const sources: McpConfig.Sources = {
+    variables: env,
+    places: folderVariables(file),
+    inputs: top.inputs,
+    bare: top.bare
+  }
   const entries: Array<Entry> = []
   const names = [...new Set(document.names(top.path))]
   for (const name of names) {

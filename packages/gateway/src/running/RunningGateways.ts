@@ -2,11 +2,14 @@
  * The gateways of this user that run now, so that other processes find them: each writes itself down in the state folder, and takes
  * itself out when it ends.
  */
+import type { Options } from "@mcp-lifeline/http-server/Listener"
+import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
 import { machine, processState, self } from "@mcp-lifeline/state/machine"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
-import { Clock, Effect, Redacted, Schedule, Schema } from "effect"
+import { Clock, Effect, Predicate, Redacted, Schedule, Schema } from "effect"
 import type { Scope } from "effect"
 import { join } from "node:path"
+import { StartError } from "../Errors.js"
 import * as Proof from "./Proof.js"
 
 /** A gateway as it is written down. */
@@ -101,3 +104,19 @@ export const at = (
   const address = reachable(`http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`)
   return Effect.map(proven(({ url }) => url.endsWith(`:${port}`) ? address : undefined), ([gateway]) => gateway)
 }
+
+const isInUse = ({ cause }: ListenError): boolean => Predicate.hasProperty(cause, "code") && cause.code === "EADDRINUSE"
+
+/** Fails with the command's error where a listener fails. If a gateway of this user has the port already, the message names it. */
+export const explainPortInUse =
+  ({ host, port }: Pick<Options, "host" | "port">) =>
+  <A, R>(listen: Effect.Effect<A, ListenError, R>): Effect.Effect<A, StartError, R | StateFolder.StateFolder> =>
+    Effect.catchAll(listen, (error) =>
+      Effect.gen(function*() {
+        const gateway = isInUse(error) ? yield* at(host, port) : undefined
+        if (gateway === undefined) return yield* new StartError({ message: error.message, cause: error.cause })
+        const { config, pid, url } = gateway
+        const message = `port ${port} on ${host} is in use by your own gateway (pid ${pid}, ${config ?? "the demo"}); `
+          + `see it with mcp-lifeline status --url ${url}, stop it, or give another port with --port (0 for any)`
+        return yield* new StartError({ message, cause: error.cause })
+      }))

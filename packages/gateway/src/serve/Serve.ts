@@ -9,12 +9,11 @@ import { Clock, Effect, Logger, Redacted, Stream } from "effect"
 import { resolve } from "node:path"
 import type * as EventLog from "../api/EventLog.js"
 import * as Record from "../api/Record.js"
+import { inspector } from "../api/Tools.js"
 import * as Configuration from "../config/Configuration.js"
 import * as Demo from "../Demo.js"
 import { StartError } from "../Errors.js"
-import * as LastingSessions from "../http/LastingSessions.js"
-import * as PortInUse from "../http/PortInUse.js"
-import type * as SessionKey from "../http/SessionKey.js"
+import * as PersistentSessions from "../http/PersistentSessions.js"
 import * as Token from "../http/Token.js"
 import * as Kept from "../known/Kept.js"
 import * as Output from "../Output.js"
@@ -22,7 +21,6 @@ import * as Proof from "../running/Proof.js"
 import * as RunningGateways from "../running/RunningGateways.js"
 import * as Endpoint from "./Endpoint.js"
 import * as Heap from "./Heap.js"
-import { inspector } from "./inspector.js"
 import * as JsonLog from "./JsonLog.js"
 import * as Lines from "./Lines.js"
 import * as OfferedTools from "./OfferedTools.js"
@@ -42,7 +40,7 @@ export interface Options {
   /** End when no client has been there for so long, in seconds. */
   readonly linger: number | undefined
   /** The key of sessions, where it is not that of the state folder. */
-  readonly sessionKey: SessionKey.Given
+  readonly sessionKey: PersistentSessions.KeyOptions
   /** A file that holds the token. */
   readonly tokenFile: string | undefined
   /** How what happens is written. */
@@ -158,10 +156,10 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
     const token = yield* Token.find(options)
     const given = options.config === undefined ? undefined : yield* Configuration.make(options.config, output)
     const bound = yield* Endpoint.bind({ host: options.host, port: options.port, token: token.value }).pipe(
-      PortInUse.named(options)
+      RunningGateways.explainPortInUse(options)
     )
     const { listener } = bound
-    const sessions = yield* LastingSessions.make(options.sessionKey)
+    const sessions = yield* PersistentSessions.make(options.sessionKey)
     const demo = given ? undefined : yield* Demo.make
     const ofDemo = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
     const startedAt = yield* Clock.currentTimeMillis

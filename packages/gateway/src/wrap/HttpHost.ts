@@ -16,8 +16,8 @@ import { Effect } from "effect"
 import { constVoid } from "effect/Function"
 import type { StartError } from "../Errors.js"
 import * as Fibers from "../Fibers.js"
-import * as LastingSessions from "../http/LastingSessions.js"
-import * as PortInUse from "../http/PortInUse.js"
+import * as PersistentSessions from "../http/PersistentSessions.js"
+import * as RunningGateways from "../running/RunningGateways.js"
 
 /** Begins a conversation, whose messages to the host that are about no request of its own are given to `write`. */
 export type Begin = (
@@ -64,10 +64,10 @@ export const serve = (
 ): Effect.Effect<string, StartError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const place = { host: "127.0.0.1", ...options }
-    const listener = yield* Listener.listen(place).pipe(PortInUse.named(place))
+    const listener = yield* Listener.listen(place).pipe(RunningGateways.explainPortInUse(place))
     const { fork } = yield* Fibers.make()
     const failed = (error: unknown): void => void fork(Effect.logError("a request failed inside mcp-lifeline", error))
-    const lasting = yield* LastingSessions.make({ secret: undefined, file: undefined })
+    const lasting = yield* PersistentSessions.make({ secret: undefined, file: undefined })
     const endpoint = yield* Effect.acquireRelease(
       Effect.sync(() =>
         McpEndpoint.make({

@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as Background from "../../src/join/Background.js"
-import * as connector from "../../src/join/connector.js"
+import { connector } from "../../src/join/join.js"
 import * as Proof from "../../src/running/Proof.js"
 import * as RunningGateways from "../../src/running/RunningGateways.js"
 
@@ -78,7 +78,7 @@ describe("the gateway of a file", () => {
           token: Proof.newSecret(),
           secret
         })
-        const { connect } = yield* connector.make({ file: "/this.json", linger: 1 })
+        const { connect } = yield* connector({ file: "/this.json", linger: 1 })
         return yield* Effect.flip(Effect.scoped(connect({
           clientInfo: { name: "c", version: "1" },
           capabilities: {},

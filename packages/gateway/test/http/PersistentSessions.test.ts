@@ -4,13 +4,12 @@ import { Effect, Redacted } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { folder as path } from "../../../testing/test/support/folder.js"
-import * as LastingSessions from "../../src/http/LastingSessions.js"
-import * as SessionKey from "../../src/http/SessionKey.js"
+import * as PersistentSessions from "../../src/http/PersistentSessions.js"
 
 const key = "k".repeat(32)
 
-const given = (given: Partial<SessionKey.Given>, folder: string) =>
-  SessionKey.make({ secret: undefined, file: undefined, ...given }, StateFolder.make(folder))
+const given = (given: Partial<PersistentSessions.KeyOptions>, folder: string) =>
+  PersistentSessions.sessionKey({ secret: undefined, file: undefined, ...given }, StateFolder.make(folder))
 
 const text = (secret: Redacted.Redacted) => Redacted.value(secret)
 
@@ -57,7 +56,7 @@ describe("the key that seals the ids of sessions", () => {
     Effect.gen(function*() {
       const folder = StateFolder.make(yield* path)
       const make = Effect.provideService(
-        LastingSessions.make({ secret: undefined, file: undefined }),
+        PersistentSessions.make({ secret: undefined, file: undefined }),
         StateFolder.StateFolder,
         folder
       )

@@ -4,7 +4,6 @@ import { ListenError } from "@mcp-lifeline/http-server/ListenError"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import { folder } from "../../../testing/test/support/folder.js"
-import * as PortInUse from "../../src/http/PortInUse.js"
 import * as Proof from "../../src/running/Proof.js"
 import * as RunningGateways from "../../src/running/RunningGateways.js"
 
@@ -22,7 +21,8 @@ const listening = (isGateway: boolean) =>
   })
 
 /** What somebody is told that wants a port. */
-const refusal = (port: number) => Effect.flip(Listener.listen({ host, port }).pipe(PortInUse.named({ host, port })))
+const refusal = (port: number) =>
+  Effect.flip(Listener.listen({ host, port }).pipe(RunningGateways.explainPortInUse({ host, port })))
 
 describe("a port that is in use", () => {
   it.scopedLive("[G1] who wants that of a gateway is told which it is; another program at the port is not taken for one", () =>
@@ -52,7 +52,7 @@ describe("a port that is in use", () => {
         // What failed for another reason stays as it is.
         for (const cause of [{ code: "EACCES" }, undefined]) {
           const error = yield* Effect.flip(
-            PortInUse.named({ host, port: own })(new ListenError({ message: "why", cause }))
+            RunningGateways.explainPortInUse({ host, port: own })(new ListenError({ message: "why", cause }))
           )
           expect(error).toMatchObject({ _tag: "StartError", message: "why" })
           expect(error.cause).toBe(cause)

@@ -1,5 +1,6 @@
 /**
- * The gateway of a file as a server that a host can be connected to, wherever it runs at the moment.
+ * What `mcp-lifeline serve --stdio` does. Hosts start it, and all of them, with all their windows, share one gateway: this connects a host
+ * to it, wherever the gateway runs at the moment.
  */
 import type { Connector } from "@mcp-lifeline/core"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
@@ -8,6 +9,7 @@ import { Effect, Redacted } from "effect"
 import { Agent, buildConnector } from "undici"
 import * as Proof from "../running/Proof.js"
 import * as RunningGateways from "../running/RunningGateways.js"
+import * as Wrap from "../wrap/wrap.js"
 import * as Background from "./Background.js"
 
 const isSame = (one: RunningGateways.RunningGateway, other: RunningGateways.RunningGateway): boolean =>
@@ -40,7 +42,7 @@ const dispatcherTo = ({ secret, url }: RunningGateways.RunningGateway): Agent =>
 }
 
 /** Connects to the gateway that runs, and starts one where none does. */
-export const make = (options: Background.Options): Effect.Effect<Connector, never, StateFolder> =>
+export const connector = (options: Background.Options): Effect.Effect<Connector, never, StateFolder> =>
   Effect.map(StateFolder, (folder) => {
     /** For the gateway of now: another one has another secret. */
     let last: { readonly gateway: RunningGateways.RunningGateway; readonly connector: Connector } | undefined
@@ -65,3 +67,10 @@ export const make = (options: Background.Options): Effect.Effect<Connector, neve
         )
     }
   })
+
+/** Serves a host on standard input and output, until the host closes them. */
+export const run = (options: Background.Options) =>
+  Effect.flatMap(
+    connector(options),
+    (connector) => Wrap.serve({ name: "lifeline", server: { gateway: options.file }, connector })
+  )
