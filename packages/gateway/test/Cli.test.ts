@@ -85,7 +85,8 @@ describe("mcp-lifeline", () => {
     Effect.gen(function*() {
       const error = yield* Effect.flip(parse(args))
       expect(error._tag).toBe("UsageError")
-      expect(error.message).toBe(`${message}; see mcp-lifeline ${command}--help`)
+      const see = message.endsWith("?") ? " See" : "; see"
+      expect(error.message).toBe(`${message}${see} mcp-lifeline ${command}--help`)
     }))
 
   it.effect("a mistake is one line, and controls no terminal", () =>

@@ -50,6 +50,8 @@ describe("the command line of wrap", () => {
     ["--watch is for a command; a URL has no files", "--watch", "http://h/mcp"],
     ["give a URL, or -- and the command that starts the server", "--"]
   ])("[W1] is refused: %s", (message, ...argv) => {
-    expect(() => wrapOf(...argv)).toThrow(`${message}; see mcp-lifeline wrap --help`)
+    expect(() => wrapOf(...argv)).toThrow(
+      `${message}${message.endsWith("?") ? " See" : "; see"} mcp-lifeline wrap --help`
+    )
   })
 })

@@ -12,7 +12,11 @@ export interface Rules {
   readonly token: Redacted.Redacted | undefined
   /** Whether the request is for the status page or one of its files, to which other pages may link. Default false. */
   readonly isPage?: boolean | undefined
+  /** What messages call the option that names the address. Default: `the option host`. */
+  readonly hostOption?: string | undefined
 }
+
+export const defaultHostOption = "the option host"
 
 /** Why the guard refuses a request. */
 export interface Refusal {
@@ -101,7 +105,7 @@ export const check = (headers: IncomingHttpHeaders, rules: Rules): Refusal | und
   if (host === undefined) return { status: 403, message: "The request has no Host header that names a host" }
   if (local && !isLoopback(host)) {
     const message = `This gateway serves this machine only, as localhost or ${rules.host}, and not as ${quoted(host)}: `
-      + "to serve other machines, start it with --host and a token"
+      + `to serve other machines, start it with ${rules.hostOption ?? defaultHostOption} and a token`
     return { status: 403, message }
   }
   const { origin } = headers

@@ -31,6 +31,14 @@ export interface Options {
   readonly maxConnections?: number | undefined
   /** Default: see `defaultTimes`. */
   readonly times?: Times | undefined
+  /** What messages call the options `host` and `port`: a program has flags for them. Default: `the option host` and `the option port`. */
+  readonly optionNames?: OptionNames | undefined
+}
+
+/** What messages call two of the options. */
+export interface OptionNames {
+  readonly host: string
+  readonly port: string
 }
 
 /** How long a client may take, in milliseconds. */
@@ -42,6 +50,8 @@ export interface Times {
   /** How often these times are checked. */
   readonly check: number
 }
+
+const defaultOptionNames: OptionNames = { host: Guard.defaultHostOption, port: "the option port" }
 
 const defaultTimes: Times = { headers: 15_000, request: 120_000, check: 5_000 }
 
@@ -76,18 +86,22 @@ const isAllowed = (refusal: Guard.Refusal | undefined, response: ServerResponse)
   return false
 }
 
-const explain = (error: NodeJS.ErrnoException, host: string, port: number): string => {
+const explain = (
+  error: NodeJS.ErrnoException,
+  { host, port }: Pick<Options, "host" | "port">,
+  names: OptionNames
+): string => {
   switch (error.code) {
     case "EADDRINUSE":
-      return `port ${port} on ${host} is in use; stop the program that has it, or give another with --port (0 for any)`
+      return `port ${port} on ${host} is in use; stop the program that has it, or give another with ${names.port} (0 for any)`
     case "EACCES":
-      return `port ${port} on ${host} needs privileges; give one above 1023 with --port`
+      return `port ${port} on ${host} needs privileges; give one above 1023 with ${names.port}`
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return `${host} is not an address of this machine; give one with --host, for example 127.0.0.1`
+      return `${host} is not an address of this machine; give one with ${names.host}, for example 127.0.0.1`
     default:
-      return `cannot listen on ${host}:${port}: ${error.message}; give others with --host and --port`
+      return `cannot listen on ${host}:${port}: ${error.message}; give others with ${names.host} and ${names.port}`
   }
 }
 
@@ -96,6 +110,7 @@ export const listen = (
   {
     isPublic = () => false,
     maxConnections = 4000,
+    optionNames = defaultOptionNames,
     probes = () => ({}),
     times = defaultTimes,
     token,
@@ -123,7 +138,12 @@ export const listen = (
       for (const [name, value] of Object.entries(protection)) response.setHeader(name, value)
       const path = pathOf(request)
       const isPage = isPublic(path)
-      const rules: Guard.Rules = { host: options.host, token: isPage ? undefined : token, isPage }
+      const rules: Guard.Rules = {
+        host: options.host,
+        token: isPage ? undefined : token,
+        isPage,
+        hostOption: optionNames.host
+      }
       const refusal = Guard.checkRaw(request.rawHeaders) ?? Guard.check(request.headers, rules)
       if (!isAllowed(refusal, response)) return
       if (path === "/mcp" && connections.isCrowded) refuse(response, crowded)
@@ -146,7 +166,7 @@ export const listen = (
     )
     const bound = yield* Deferred.make<void, ListenError>()
     server.once("error", (cause: NodeJS.ErrnoException) => {
-      const message = explain(cause, options.host, options.port)
+      const message = explain(cause, options, optionNames)
       Deferred.unsafeDone(bound, Effect.fail(new ListenError({ message, cause })))
     })
     // After the start an error of the listener concerns one connection only.

@@ -130,10 +130,14 @@ describe("Guard", () => {
   })
 
   it("[G6:unit] says what is refused, and what would be right", () => {
-    const message = (headers: Record<string, string>, rules = local) => Guard.check(headers, rules)?.message
+    const message = (headers: Record<string, string>, rules: Guard.Rules = local) =>
+      Guard.check(headers, rules)?.message
     expect(message({ host: "host.docker.internal:7332" })).toBe(
       `This gateway serves this machine only, as localhost or 127.0.0.1, and not as "host.docker.internal": to serve other `
-        + "machines, start it with --host and a token"
+        + "machines, start it with the option host and a token"
+    )
+    expect(message({ host: "host.docker.internal:7332" }, { ...local, hostOption: "--host" })).toMatch(
+      /start it with --host and a token$/
     )
     expect(message({ host: "localhost", origin: `https://${"x".repeat(200)}.example` })).toBe(
       `Pages of "https://${"x".repeat(92)}" may not use this gateway, only those of this machine`

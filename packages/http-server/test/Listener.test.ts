@@ -120,30 +120,43 @@ describe("where the listener listens", () => {
       expect(yield* Effect.promise(async () => (await fetch(address)).text())).toBe("here")
     }))
 
-  it.scopedLive.each<[string, RegExp]>([
-    ["EADDRINUSE", /port 7 on some\.host is in use; .*--port/],
-    ["EACCES", /port 7 on some\.host needs privileges; .*--port/],
-    ["EADDRNOTAVAIL", /^some\.host is not an address of this machine; .*--host/],
-    ["ENOTFOUND", /^some\.host is not an address of this machine; .*--host/],
-    ["EAI_AGAIN", /^some\.host is not an address of this machine; .*--host/],
-    ["EOTHER", /cannot listen on some\.host:7: the reason; .*--host and --port/]
-  ])("[G1] where it cannot, the reason is told, with what to do: %s", ([code, message]) =>
-    Effect.gen(function*() {
-      const cause = Object.assign(new Error("the reason"), { code })
-      yield* Effect.acquireRelease(
-        Effect.sync(() =>
-          vi.spyOn(Server.prototype, "listen").mockImplementation(function(this: Server) {
-            queueMicrotask(() => this.emit("error", cause))
-            return this
-          })
-        ),
-        (spy) => Effect.sync(() => spy.mockRestore())
-      )
-      // It fails, and waits for nothing at its end.
-      const failure = yield* Effect.flip(Effect.scoped(Listener.listen({ host: "some.host", port: 7 })))
-      expect(failure.message).toMatch(message)
-      expect(failure.cause).toBe(cause)
-    }))
+  it.scopedLive.each<[string, string, ReadonlyArray<"host" | "port">]>([
+    ["EADDRINUSE", "port 7 on some.host is in use; ", ["port"]],
+    ["EACCES", "port 7 on some.host needs privileges; ", ["port"]],
+    ["EADDRNOTAVAIL", "some.host is not an address of this machine; ", ["host"]],
+    ["ENOTFOUND", "some.host is not an address of this machine; ", ["host"]],
+    ["EAI_AGAIN", "some.host is not an address of this machine; ", ["host"]],
+    ["EOTHER", "cannot listen on some.host:7: the reason; ", ["host", "port"]]
+  ])(
+    "[G1] where it cannot, the reason is told, with the option to change: %s",
+    ([code, problem, options]) =>
+      Effect.gen(function*() {
+        const cause = Object.assign(new Error("the reason"), { code })
+        yield* Effect.acquireRelease(
+          Effect.sync(() =>
+            vi.spyOn(Server.prototype, "listen").mockImplementation(function(this: Server) {
+              queueMicrotask(() => this.emit("error", cause))
+              return this
+            })
+          ),
+          (spy) => Effect.sync(() => spy.mockRestore())
+        )
+        // It fails, and waits for nothing at its end.
+        const failed = (optionNames?: Listener.OptionNames) =>
+          Effect.flip(Effect.scoped(Listener.listen({ host: "some.host", port: 7, optionNames })))
+        const flags = { host: "--host", port: "--port" }
+        const [own, named] = [yield* failed(), yield* failed(flags)]
+        for (const failure of [own, named]) {
+          expect(failure.message.slice(0, problem.length)).toBe(problem)
+          expect(failure.cause).toBe(cause)
+        }
+        for (const option of options) {
+          expect(own.message).toContain(`the option ${option}`)
+          expect(named.message).toContain(flags[option])
+        }
+        expect(own.message).not.toContain("--")
+      })
+  )
 
   it.scopedLive("[G1] it is there before it serves, and stays after that, with 503 and no connection that is kept; then it is gone", () =>
     Effect.gen(function*() {

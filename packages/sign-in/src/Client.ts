@@ -6,6 +6,7 @@ import type { Redacted } from "effect"
 import { Effect, Schema } from "effect"
 import { quoted, Refused } from "./Failures.js"
 import { isSameIssuer } from "./Metadata.js"
+import { OptionNames } from "./OptionNames.js"
 
 /** A client that an authorization server knows. */
 export const Client = Schema.Struct({
@@ -54,22 +55,24 @@ export const checkIssuer = (
   offered: string
 ): Effect.Effect<void, Refused> => {
   if (issuer !== undefined) {
-    return isSameIssuer(issuer, offered) ? Effect.void : new Refused({
-      detail:
-        `the server names the authorization server ${
-          quoted(offered)
-        }, and you have named ${issuer} (--client-issuer), ` +
-        "so that no login is started: correct the one that is wrong"
-    })
+    return isSameIssuer(issuer, offered) ? Effect.void : Effect.flatMap(OptionNames, (names) =>
+      new Refused({
+        detail:
+          `the server names the authorization server ${
+            quoted(offered)
+          }, and you have named ${issuer} (${names.issuer}), ` +
+          "so that no login is started: correct the one that is wrong"
+      }))
   }
   // Without an id nobody uses them.
   if (id === undefined) return Effect.void
   const what = secret !== undefined ? "client secret" : signingKey !== undefined ? "client's key" : undefined
-  return what === undefined ? Effect.void : new Refused({
-    detail:
-      `the ${what} is not used, because it is for one authorization server, and you have not said which: if it is ` +
-      `${quoted(offered)}, which the server names, add --client-issuer ${quoted(offered)}`
-  })
+  return what === undefined ? Effect.void : Effect.flatMap(OptionNames, (names) =>
+    new Refused({
+      detail:
+        `the ${what} is not used, because it is for one authorization server, and you have not said which: if it is ` +
+        `${quoted(offered)}, which the server names, add ${names.issuer} ${quoted(offered)}`
+    }))
 }
 
 /** The client that the user has configured for an authorization server, if there is one. */

@@ -18,6 +18,7 @@ import { endpoint, refusal } from "./ask.js"
 import * as Client from "./Client.js"
 import type { Discovered } from "./Discovery.js"
 import { type Later, quoted, reasonOf, Refused } from "./Failures.js"
+import { OptionNames } from "./OptionNames.js"
 import * as PendingLogin from "./PendingLogin.js"
 import * as RedirectListener from "./RedirectListener.js"
 import * as Registration from "./Registration.js"
@@ -144,7 +145,8 @@ const beginOnDevice = (request: Request): Effect.Effect<Waiting, Later | Refused
     const { discovered, fetch, scope } = request
     const { issuer, metadata, resource } = discovered
     if (metadata.device_authorization_endpoint === undefined) {
-      return yield* new Refused({ detail: `${issuer} offers no login on another device: log in without --device` })
+      const { device } = yield* OptionNames
+      return yield* new Refused({ detail: `${issuer} offers no login on another device: log in without ${device}` })
     }
     const url = yield* endpoint(metadata.device_authorization_endpoint, "device authorization endpoint")
     const now = yield* Clock.currentTimeMillis

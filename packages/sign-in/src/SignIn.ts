@@ -16,6 +16,7 @@ import type * as Client from "./Client.js"
 import type { Discovered } from "./Discovery.js"
 import { Later, Refused } from "./Failures.js"
 import * as Grant from "./Grant.js"
+import { type Names, OptionNames } from "./OptionNames.js"
 import { placesFor, type RedirectOptions } from "./places.js"
 import * as RefusedLogin from "./RefusedLogin.js"
 import type * as Renewal from "./Renewal.js"
@@ -39,6 +40,8 @@ export interface Options {
   readonly browser?: Browser | undefined
   /** How long a request that needs a login waits for it before it fails with the address. Default 2 s. */
   readonly loginWait?: Duration.DurationInput | undefined
+  /** What messages call the options, if the program has flags for them. Default: as they are called here. */
+  readonly optionNames?: Names | undefined
 }
 
 /** The sign-in to one server. */
@@ -99,6 +102,9 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       configured: options.client ?? {},
       scope: options.scope
     }
+    const { optionNames } = options
+    const named = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+      optionNames === undefined ? effect : Effect.provideService(effect, OptionNames, optionNames)
     const places = placesFor(subject.id, options.redirect)
     const scope = yield* Effect.scope
     const state = yield* SubscriptionRef.make<State.State>({ _tag: "NotAsked" })
@@ -161,6 +167,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       Effect.suspend(() => {
         if (renewing !== undefined) return Fiber.join(renewing)
         const run = Effect.flatMap(loadRenewal, work).pipe(
+          named,
           Effect.tap((outcome) => outcome._tag === "Renewed" ? adopt(outcome.grant) : Effect.void),
           Effect.tapError((failure) => failed(failure, stepUp)),
           Effect.ensuring(Effect.sync(() => {
@@ -265,6 +272,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
               Deferred.succeed(shown, undefined)
             )
         }).pipe(
+          named,
           Effect.tap((grant) => {
             finished.add(grant.obtainedAt)
             hasOpened = false

@@ -7,6 +7,7 @@ import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect } from "effect"
 import { isSecure } from "./addresses.js"
 import { Later, quoted, reasonOf, Refused } from "./Failures.js"
+import { type Names, OptionNames } from "./OptionNames.js"
 
 /** How long one request may take, in milliseconds. */
 const timeout = 30_000
@@ -34,10 +35,10 @@ const parse = (text: string): unknown => {
 const passes = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429
 
 /** Why no answer came. */
-const failureOf = (url: URL, cause: unknown): Later | Refused =>
+const failureOf = (url: URL, cause: unknown, names: Names): Later | Refused =>
   HttpConnector.isOutOfReach(cause)
     ? new Refused({
-      detail: `${reasonOf(cause)}: if you know it as your authorization server, name it with --client-issuer`
+      detail: `${reasonOf(cause)}: if you know it as your authorization server, name it with ${names.issuer}`
     })
     : new Later({ detail: `${url.origin + url.pathname} cannot be reached: ${reasonOf(cause)}`, cause })
 
@@ -46,17 +47,18 @@ const failureOf = (url: URL, cause: unknown): Later | Refused =>
  * Refused where nothing may be sent.
  */
 export const ask = (fetch: FetchLike, url: URL, init: RequestInit): Effect.Effect<Answer, Later | Refused> =>
-  Effect.tryPromise({
-    try: async (interrupted) => {
-      const signal = AbortSignal.any([interrupted, AbortSignal.timeout(timeout)])
-      const response = await fetchWithinOrigin(fetch)(url, { ...init, signal })
-      return { status: response.status, ok: response.ok, json: parse(await response.text()) }
-    },
-    catch: (cause) => failureOf(url, cause)
-  }).pipe(Effect.filterOrFail(
-    ({ status }) => !passes(status),
-    ({ status }) => new Later({ detail: `${url.origin + url.pathname} is not ready: HTTP ${status}` })
-  ))
+  Effect.flatMap(OptionNames, (names) =>
+    Effect.tryPromise({
+      try: async (interrupted) => {
+        const signal = AbortSignal.any([interrupted, AbortSignal.timeout(timeout)])
+        const response = await fetchWithinOrigin(fetch)(url, { ...init, signal })
+        return { status: response.status, ok: response.ok, json: parse(await response.text()) }
+      },
+      catch: (cause) => failureOf(url, cause, names)
+    })).pipe(Effect.filterOrFail(
+      ({ status }) => !passes(status),
+      ({ status }) => new Later({ detail: `${url.origin + url.pathname} is not ready: HTTP ${status}` })
+    ))
 
 /** An endpoint that a server names, if secrets can be sent to it. */
 export const endpoint = (value: unknown, what: string): Effect.Effect<URL, Refused> =>

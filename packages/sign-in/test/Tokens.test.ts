@@ -413,7 +413,7 @@ describe("a login", () => {
         ] as const
       ) expect(detailOf((yield* fromDevice(answer, status)).outcome)).toContain(said)
       expect(detailOf((yield* fromDevice(device, 200, { device_authorization_endpoint: undefined })).outcome))
-        .toContain("log in without --device")
+        .toContain('log in without method "device"')
     }))
 
   /** Waits for a login on another device, whose token endpoint answers in turn. */

@@ -58,7 +58,7 @@ describe("to whom a secret is sent", () => {
       // The server changes its mind.
       network.resource(server, evil)
       expect(detailOf(yield* renew())).toBe(
-        `the server names the authorization server ${evil}, and you have named ${corp} (--client-issuer), so that no login is started: correct the one that is wrong`
+        `the server names the authorization server ${evil}, and you have named ${corp} (client.issuer), so that no login is started: correct the one that is wrong`
       )
       // It names none, and so itself.
       network.at("https://mcp.example/.well-known/oauth-protected-resource/mcp", () => json(404, {}))
@@ -80,7 +80,7 @@ describe("to whom a secret is sent", () => {
           const network = new StubNetwork().authServer(evil).resource(server, evil)
           const { renew } = yield* make(network, { client, method })
           expect(detailOf(yield* renew())).toBe(
-            `the ${what} is not used, because it is for one authorization server, and you have not said which: if it is ${evil}, which the server names, add --client-issuer ${evil}`
+            `the ${what} is not used, because it is for one authorization server, and you have not said which: if it is ${evil}, which the server names, add client.issuer ${evil}`
           )
           expect(network.asked.filter((asked) => asked.method === "POST")).toEqual([])
         }
@@ -375,7 +375,7 @@ describe("where a server's metadata lead", () => {
       expect(token.message).toContain(
         "127.0.0.1:7332 is an address of this machine, where the server mcp.example is not"
       )
-      expect(token.message).toContain("--client-issuer")
+      expect(token.message).toContain("name it with client.issuer")
     }))
 
   it.scopedLive("[X2] a server on this machine may have its authorization server here, and the user may name any", () =>

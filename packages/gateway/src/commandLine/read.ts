@@ -14,17 +14,19 @@ export class UsageError extends Error {
   }
 }
 
-/** `; did you mean X?`, where one of those that there are was probably meant. */
+/** `; did you mean X?`, if the user probably meant one of these. */
 export const suggestion = (given: string, known: Iterable<string>): string => {
   const meant = nearest(given, known)
   return meant === undefined ? "" : `; did you mean ${meant}?`
 }
 
-/** A command line that makes no sense, with the help that says what would. */
-export const mistake = (why: string, command?: string): UsageError =>
-  new UsageError({
-    message: PlainText.line(`${why}; see mcp-lifeline ${command === undefined ? "" : `${command} `}--help`)
+/** Why a command line makes no sense, and which help says what would. */
+export const mistake = (why: string, command?: string): UsageError => {
+  const see = why.endsWith("?") ? " See" : "; see"
+  return new UsageError({
+    message: PlainText.line(`${why}${see} mcp-lifeline ${command === undefined ? "" : `${command} `}--help`)
   })
+}
 
 /** Reads what follows the name of a command; `undefined` if help is asked for. Throws a UsageError. */
 export const read = <Request>(

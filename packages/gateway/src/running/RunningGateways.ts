@@ -2,7 +2,7 @@
  * The gateways of this user that run now, so that other processes find them: each writes itself down in the state folder, and takes
  * itself out when it ends.
  */
-import type { Options } from "@mcp-lifeline/http-server/Listener"
+import type { OptionNames, Options } from "@mcp-lifeline/http-server/Listener"
 import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
 import { machine, processState, self } from "@mcp-lifeline/state/machine"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
@@ -104,6 +104,9 @@ export const at = (
   const address = reachable(`http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`)
   return Effect.map(proven(({ url }) => url.endsWith(`:${port}`) ? address : undefined), ([gateway]) => gateway)
 }
+
+/** What messages of the listener call its options: the flags of the commands. */
+export const listenerOptionNames: OptionNames = { host: "--host", port: "--port" }
 
 const isInUse = ({ cause }: ListenError): boolean => Predicate.hasProperty(cause, "code") && cause.code === "EADDRINUSE"
 

@@ -14,6 +14,7 @@ import * as Routes from "../api/Routes.js"
 import * as Fibers from "../Fibers.js"
 import * as Page from "../page/Page.js"
 import * as Proof from "../running/Proof.js"
+import { listenerOptionNames } from "../running/RunningGateways.js"
 import * as Clients from "./Clients.js"
 
 /** An address that is bound, and the status page that will be there. */
@@ -52,7 +53,15 @@ export const bind = (
     const page = yield* Page.make
     // A browser sends no token when it asks for a page, which then asks its user for it; and nobody sends it before there is a proof.
     const isPublic = (path: string): boolean => path === Proof.path || page.at(path) !== undefined
-    return { page, listener: yield* Listener.listen({ ...options, isPublic, probes: Probes.unavailable }) }
+    return {
+      page,
+      listener: yield* Listener.listen({
+        ...options,
+        isPublic,
+        probes: Probes.unavailable,
+        optionNames: listenerOptionNames
+      })
+    }
   })
 
 /**

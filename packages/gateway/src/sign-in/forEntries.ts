@@ -7,6 +7,7 @@ import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect, Either } from "effect"
 import type { Scope } from "effect"
 import type { Entry } from "../config/McpJson.js"
+import { optionNames } from "./optionNames.js"
 
 /** Sign-ins for the servers over HTTP that are given no credentials of their own, by their names. */
 export const forEntries = (
@@ -25,7 +26,7 @@ export const forEntries = (
         () => ({ password: "?", username: "" })
       )
       if (username + password !== "") continue
-      signIns.set(name, yield* SignIn.make({ url: server.url, browser }))
+      signIns.set(name, yield* SignIn.make({ url: server.url, browser, optionNames }))
     }
     return signIns
   })

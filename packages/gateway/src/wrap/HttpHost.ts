@@ -64,7 +64,8 @@ export const serve = (
 ): Effect.Effect<string, StartError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const place = { host: "127.0.0.1", ...options }
-    const listener = yield* Listener.listen(place).pipe(RunningGateways.explainPortInUse(place))
+    const { explainPortInUse, listenerOptionNames: optionNames } = RunningGateways
+    const listener = yield* Listener.listen({ ...place, optionNames }).pipe(explainPortInUse(place))
     const { fork } = yield* Fibers.make()
     const failed = (error: unknown): void => void fork(Effect.logError("a request failed inside mcp-lifeline", error))
     const lasting = yield* PersistentSessions.make({ secret: undefined, file: undefined })

@@ -10,6 +10,7 @@ import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import type { Scope } from "effect"
 import { Effect, Redacted } from "effect"
 import { UsageError } from "../Errors.js"
+import { optionNames } from "../sign-in/optionNames.js"
 import type { Address, Command, Wrap } from "./Arguments.js"
 
 /** What a server that is started may take to end: both together leave time within 3 s. */
@@ -123,7 +124,8 @@ const signInTo = ({ account, browser, client, url }: Address) =>
         document: metadataUrl
       },
       redirect: { port: callbackPort },
-      browser: mayOpen ? Browser.system(process.env) : undefined
+      browser: mayOpen ? Browser.system(process.env) : undefined,
+      optionNames
     })
   })
 

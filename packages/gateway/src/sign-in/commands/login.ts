@@ -14,6 +14,7 @@ import { StartError, UsageError } from "../../Errors.js"
 import type { Output } from "../../Output.js"
 import { clean } from "../../Text.js"
 import { version } from "../../Version.js"
+import { optionNames } from "../optionNames.js"
 import * as Target from "./Target.js"
 
 /** What `login` was asked for. */
@@ -65,7 +66,8 @@ export const run = (options: Options, output: Output) =>
       method: options.method,
       redirect: { port: options.callbackPort },
       browser,
-      loginWait: 0
+      loginWait: 0,
+      optionNames
     })
     yield* signIn.askAgain
     const connector = yield* target.connector(signIn.authorization)
