@@ -292,7 +292,7 @@ export interface CommonOptions extends PolicyOptions, OfficialOptions {
    * not run if a connection resumes the session of the previous one (`status.resumed`).
    */
   readonly onConnected?: ((session: Session) => Answer<void>) | undefined
-  /** Aborts connecting: Lifeline closes everything, and rejects the promise with the signal's reason. */
+  /** AbortListeners connecting: Lifeline closes everything, and rejects the promise with the signal's reason. */
   readonly signal?: AbortSignal | undefined
   /** Called with each line of the log. Repeated lines are counted instead. Default: Lifeline logs nothing. */
   readonly logger?: ((entry: LogEntry) => void) | undefined
@@ -366,6 +366,6 @@ type CallBounds = { -readonly [K in keyof Core.CallBounds<Duration>]: Core.CallB
 
 /** Options of functions that wait or iterate. */
 export interface SignalOptions {
-  /** Aborts the waiting or the loop, which then rejects with the signal's reason. */
+  /** AbortListeners the waiting or the loop, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }

@@ -8,9 +8,9 @@ import { ConnectError } from "./Errors.js"
 import type { UnauthorizedError } from "./Errors.js"
 import type { Fleet } from "./Fleet.js"
 import * as Checks from "./internal/Checks.js"
+import { ConfiguredServers } from "./internal/ConfiguredServers.js"
 import { deferred } from "./internal/deferred.js"
-import { Members } from "./internal/Members.js"
-import { whyNot } from "./internal/open.js"
+import { notConnectedError } from "./internal/open.js"
 import * as Ownership from "./internal/Ownership.js"
 import { SupervisedFleet } from "./internal/SupervisedFleet.js"
 import type { FleetConfig, FleetOptions, VsCodeConfig } from "./Options.js"
@@ -61,13 +61,13 @@ export const connectAll = async (
   options: FleetOptions = {}
 ): Promise<Fleet> => {
   const { promise: made, resolve } = deferred<SupervisedFleet>()
-  const members = new Members(options, async (name) => (await made).client(name))
-  const plan = members.plan(config, Checks.options("connectAll", options))
+  const servers = new ConfiguredServers(options, async (name) => (await made).client(name))
+  const plan = servers.plan(config, Checks.options("connectAll", options))
   options.signal?.throwIfAborted()
   const owned = Ownership.open(options)
   try {
     let made: CoreFleet.Fleet | undefined
-    members.own((name) => ({
+    servers.own((name) => ({
       scope: owned.scope,
       backend: Effect.suspend(() => made?.backend(name) ?? Effect.succeed(undefined)).pipe(
         Effect.orElseSucceed(() => undefined)
@@ -82,12 +82,14 @@ export const connectAll = async (
       })
     )
     plan.commit([])
-    const fleet = new SupervisedFleet(core, members, owned)
+    const fleet = new SupervisedFleet(core, servers, owned)
     resolve(fleet)
     await owned.run(core.ready, options)
     if (options.require !== "all") return fleet
     const statuses = Object.values(fleet.status)
-    const [first, ...rest] = statuses.filter(isDown).map((status) => whyNot(status, members.get(status.backend)))
+    const [first, ...rest] = statuses.filter(isDown).map((status) =>
+      notConnectedError(status, servers.get(status.backend))
+    )
     if (first !== undefined) throw notAll([first, ...rest], statuses.length)
     return fleet
   } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * What only a compiler would have checked: not every program has one, and configurations are read from files.
+ * Checks options at run time: not every program is compiled with types, and configurations are read from files.
  */
 import { McpConfig } from "@mcp-lifeline/config"
 import { Policy } from "@mcp-lifeline/core"
@@ -90,7 +90,7 @@ const signIn: Check.Check = (value, path) =>
     ? signInOptions(value, path)
     : [Problem.wrong(path, value, "true, false or an object of options")]
 
-/** What every function takes. */
+/** Options of every function. */
 const common = {
   ...Policy.checks,
   signIn,
@@ -102,7 +102,7 @@ const common = {
   )
 }
 
-/** What those take that make a client. */
+/** Options of the functions that make a client. */
 const client: Table<CommonOptions> = {
   ...common,
   ...official,
@@ -131,36 +131,36 @@ const tables = {
 } as const
 
 /** The functions that take options. */
-export type Taker = keyof typeof tables
+export type FunctionName = keyof typeof tables
 
-const takers = Object.keys(tables) as ReadonlyArray<Taker>
+const functions = Object.keys(tables) as ReadonlyArray<FunctionName>
 
-/** Whether it is an option of any of them. */
-export const isOption = (name: unknown): boolean => takers.some((taker) => Object.hasOwn(tables[taker], String(name)))
+/** Whether any of the functions has this option. */
+export const isOption = (name: unknown): boolean => functions.some((one) => Object.hasOwn(tables[one], String(name)))
 
-/** An option that a function does not have. */
-const stranger = (taker: Taker, path: Problem.Path): Problem.Problem => {
-  const others = takers.filter((other) => Object.hasOwn(tables[other], String(path[0])))
-  if (others.length > 0) return { path, message: `is not an option of ${taker}, but of ${others.join(" and ")}` }
+/** The problem of an option that a function does not have. */
+const unknownOption = (name: FunctionName, path: Problem.Path): Problem.Problem => {
+  const others = functions.filter((other) => Object.hasOwn(tables[other], String(path[0])))
+  if (others.length > 0) return { path, message: `is not an option of ${name}, but of ${others.join(" and ")}` }
   if (McpConfig.isKey(path[0])) {
-    const where = taker === "connectAll" ? "in the server's entry" : "in the first argument"
-    return { path, message: `is not an option of ${taker}, but of a server; give it ${where}` }
+    const where = name === "connectAll" ? "in the server's entry" : "in the first argument"
+    return { path, message: `is not an option of ${name}, but of a server; give it ${where}` }
   }
-  return McpConfig.notTakenOver(path) ?? Problem.unknown(path, Object.keys(tables[taker]), { of: taker })
+  return McpConfig.notTakenOver(path) ?? Problem.unknown(path, Object.keys(tables[name]), { of: name })
 }
 
 /** What is wrong with the options of a function. */
-export const options = (taker: Taker, given: unknown): ReadonlyArray<Problem.Problem> =>
-  Check.options(tables[taker], taker, { unknown: (path) => stranger(taker, path) })(given, [])
+export const options = (name: FunctionName, value: unknown): ReadonlyArray<Problem.Problem> =>
+  Check.options(tables[name], name, { unknown: (path) => unknownOption(name, path) })(value, [])
 
 const duration = Check.span(0, 365 * TimeSpan.day)
-const whatever: Check.Check = () => []
+const anything: Check.Check = () => []
 
-/** Finds what is wrong with options. They are looked at with each call, so the table is made into a check once. */
+/** A function that finds what is wrong with options. It makes the check once, because it is used for each call. */
 const checked = <Options extends object>(of: string, table: Table<Options>) => {
   const check = Check.options(table, of)
-  return (backend: string, given: Options | undefined): ConfigError | undefined => {
-    const problems = given === undefined ? [] : check(given, [])
+  return (backend: string, options: Options | undefined): ConfigError | undefined => {
+    const problems = options === undefined ? [] : check(options, [])
     return Problem.some(problems) ? fromError(Problem.refuse(backend, problems)) as ConfigError : undefined
   }
 }
@@ -175,11 +175,11 @@ export const call = checked<CallOptions>("a call", {
   resetTimeoutOnProgress: Check.flag,
   onprogress: Check.func,
   signal,
-  task: whatever,
-  relatedTask: whatever,
-  relatedRequestId: whatever,
-  resumptionToken: whatever,
-  onresumptiontoken: whatever
+  task: anything,
+  relatedTask: anything,
+  relatedRequestId: anything,
+  resumptionToken: anything,
+  onresumptiontoken: anything
 })
 
 /** What is wrong with the options of a command: `reconnect`, `refresh` and the like. */

@@ -1,13 +1,13 @@
 /**
- * The transport under the facade's own client: there from the first to the last, whatever connections come and go.
+ * The transport of the facade's own client. It lasts as long as the client, while the connections to the server are replaced.
  */
 import { ClientRequests, Relay } from "@mcp-lifeline/protocol"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import * as Run from "./Run.js"
-import type { Source } from "./Supervised.js"
+import * as Runner from "./Runner.js"
+import type { BackendSource } from "./ServerSupervision.js"
 
-/** Hands on what one client sends and is to get. */
+/** Passes the messages of one client to the relay, and back. */
 export class ClientTransport implements Transport {
   onclose?: () => void
   onerror?: (error: Error) => void
@@ -16,18 +16,18 @@ export class ClientTransport implements Transport {
   readonly #requests = new ClientRequests()
   /** Whether the client has attached itself. */
   isAttached = false
-  /** The id of the current session, where the server gives one. */
+  /** The id of the current session, if the server has given one. */
   session: string | undefined
-  readonly #source: Source
-  readonly #run: Run.Run
+  readonly #source: BackendSource
+  readonly #run: Runner.Runner
 
-  constructor(source: Source) {
+  constructor(source: BackendSource) {
     this.#source = source
-    this.#run = Run.make(source.runtime)
+    this.#run = Runner.make(source.runtime)
     this.relay = new Relay(source.name, this)
   }
 
-  /** The official Client begins with a handshake only over a transport without one. */
+  /** The official Client sends `initialize` only over a transport without a session id. An empty one is enough. */
   get sessionId(): string | undefined {
     return this.isAttached ? this.session : ""
   }
@@ -49,7 +49,7 @@ export class ClientTransport implements Transport {
     return Promise.resolve()
   }
 
-  /** The client is told that it is over. */
+  /** Ends the relay, and notifies the client. */
   end(): void {
     this.relay.end()
     this.onclose?.()

@@ -1,5 +1,5 @@
 /**
- * The core's errors as the facade's.
+ * Makes errors of the facade from those of the core.
  */
 import type * as Core from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -11,11 +11,11 @@ type CoreError = Core.CallError | Core.CommandError | Core.InvalidOptions
 const isCoreError = (error: unknown): error is CoreError =>
   error instanceof Error && "_tag" in error && typeof error._tag === "string" && Object.hasOwn(make, error._tag)
 
-/** Of which server a message speaks. */
+/** A message that begins with the name of its server. */
 const named = (backend: string, message: string): string =>
   backend === "" || message.startsWith(`${backend}: `) ? message : `${backend}: ${message}`
 
-/** Why there is no connection: the official class where a person has to log in. */
+/** A ConnectError as one of the facade. If a person has to log in, an instance of the official UnauthorizedError. */
 export const fromConnectError = (error: Core.ConnectError): Errors.ConnectError | Errors.UnauthorizedError => {
   const { backend, cause, generation, permanent, reason, retryAfter } = error
   const message = named(backend, error.message)
@@ -24,7 +24,7 @@ export const fromConnectError = (error: Core.ConnectError): Errors.ConnectError 
   if (login === undefined) {
     return new Errors.ConnectError({ backend, cause, generation, message, permanent, reason, retryAfter, status })
   }
-  // Its class, which only a program with OAuth has loaded.
+  // The cause has the official class, which only programs that use OAuth load.
   const official = new (login.constructor as new(message: string) => Error)(message)
   return Object.assign(
     official,
@@ -61,7 +61,7 @@ const make: {
 /** A core error as the facade's class of the same name. */
 export const fromError = (error: CoreError): Errors.LifelineError => make[error._tag](error as never)
 
-/** What a promise is rejected with: an Error, never a FiberFailure. */
+/** The reason with which a promise rejects: an Error, never a FiberFailure. */
 export const fromCause = (cause: Cause.Cause<unknown>): unknown => {
   const failure = Option.getOrUndefined(Cause.failureOption(cause))
   if (failure !== undefined) return isCoreError(failure) ? fromError(failure) : failure
@@ -69,7 +69,7 @@ export const fromCause = (cause: Cause.Cause<unknown>): unknown => {
   return Cause.squash(cause)
 }
 
-/** What a call on a closed client is rejected with. */
+/** The error with which a call on a closed client rejects. */
 export const closed = (backend: string): Errors.BackendUnavailable =>
   new Errors.BackendUnavailable({
     backend,

@@ -1,28 +1,28 @@
 /**
- * How long a first connection is waited for, by what keeps it from being made.
+ * Waits for the first connection of a backend. How long depends on why the attempts fail.
  */
 import type { Backend, ConnectError, Status } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Option, Stream } from "effect"
 
-/** What is waited for. */
+/** What to wait for, and how long. */
 export interface Awaited {
   readonly backend: Backend.Backend
   /** Why the last attempt failed, if one has and none has succeeded since. */
   readonly lastError: () => ConnectError | undefined
-  /** Milliseconds; for whatever cause, where a caller has given it. */
-  readonly timeout: { readonly millis: number; readonly given: boolean }
+  /** In milliseconds. If the caller has set it (`isExplicit`), it applies to every cause. */
+  readonly timeout: { readonly millis: number; readonly isExplicit: boolean }
 }
 
-/** How long something is tried that is not there, in milliseconds. */
+/** How long to wait if there is no server, in milliseconds. */
 const absentTimeout = 5000
 
-/** What to do where that was too short. */
+/** What the user can do if that was too short. */
 export const waitHint = ` (connect gave up after ${
   absentTimeout / 1000
 } s; to wait longer for a server that is still starting, set timeouts.connect)`
 
-/** States in which nothing more comes by itself. */
+/** States that do not change without a command. */
 const final: ReadonlySet<Status["state"]> = new Set([
   "Idle",
   "Connected",
@@ -33,8 +33,8 @@ const final: ReadonlySet<Status["state"]> = new Set([
 ])
 
 /**
- * Reasons that speak of no server that is starting: nothing listens, nothing is found, or what answers is no MCP server. A
- * server that times out, closes connections or answers 5xx may be starting.
+ * Reasons of a failed attempt that show that no server is starting there: nothing listens, nothing is found, or what answers is not an MCP
+ * server. A server that times out, closes connections or answers 5xx may be starting.
  */
 const absent: ReadonlySet<ConnectError["reason"]> = new Set([
   "refused",
@@ -47,36 +47,36 @@ const absent: ReadonlySet<ConnectError["reason"]> = new Set([
   "protocol"
 ])
 
-/** A process that exits is not starting, whereas a connection may be closed by a server that is. */
+/** Whether no server is starting. A process that exits is not; a server that closes a connection may be. */
 const isAbsent = ({ reason }: ConnectError, { transport }: Status): boolean =>
   absent.has(reason) || (reason === "closed" && transport === "stdio")
 
 /** How the waiting ended. */
 export interface Outcome {
-  /** Undefined where the time was over. */
+  /** The status that ended it; undefined after the timeout. */
   readonly status: Status | undefined
-  /** Nothing is there, so that it was not waited for as long as `timeouts.connect`. */
+  /** There is no server, so that the waiting was shorter than `timeouts.connect`. */
   readonly isAbsent: boolean
 }
 
 /**
- * Ends when nothing more comes by itself or a person has to log in, after 5 s where there is no server and no attempt under
- * way, and with the timeout.
+ * Ends when the state does not change any more without a command, or when a person has to log in; after 5 s if there is no server and no
+ * attempt is in progress; and with the timeout.
  */
 export const wait = ({ backend, lastError, timeout }: Awaited): Effect.Effect<Outcome> => {
   const isOver = ({ state }: Status): boolean => {
     const error = lastError()
     return final.has(state) || (error !== undefined && HttpConnector.loginNeeded(error) !== undefined)
   }
-  const isHopeless = (status: Status): boolean => {
+  const hasNoServer = (status: Status): boolean => {
     const error = lastError()
     const isWaiting = status.state === "Reconnecting" || status.state === "Dormant"
     return isWaiting && error !== undefined && isAbsent(error, status)
   }
-  /** The first status that passes, if one does in time. */
+  /** The first status that passes the test, if there is one in time. */
   const first = (test: (status: Status) => boolean, millis: number): Effect.Effect<Status | undefined> =>
     backend.status.changes.pipe(
-      // Whoever waits here wants it now, not at the next probe of a dormant backend.
+      // The caller wants a connection now, and not at the next probe of a dormant backend.
       Stream.tap((status) =>
         status.state === "Dormant" && !test(status) ? Effect.ignore(backend.reconnect) : Effect.void
       ),
@@ -86,10 +86,10 @@ export const wait = ({ backend, lastError, timeout }: Awaited): Effect.Effect<Ou
       Effect.map((found) => Option.getOrUndefined(Option.flatten(found)))
     )
   return Effect.gen(function*() {
-    const { given, millis } = timeout
-    const soon = yield* first(isOver, given ? millis : Math.min(millis, absentTimeout))
-    if (soon !== undefined || given || millis <= absentTimeout) return { status: soon, isAbsent: false }
-    const status = yield* first((one) => isOver(one) || isHopeless(one), millis - absentTimeout)
+    const { isExplicit, millis } = timeout
+    const soon = yield* first(isOver, isExplicit ? millis : Math.min(millis, absentTimeout))
+    if (soon !== undefined || isExplicit || millis <= absentTimeout) return { status: soon, isAbsent: false }
+    const status = yield* first((one) => isOver(one) || hasNoServer(one), millis - absentTimeout)
     return { status, isAbsent: status !== undefined && !isOver(status) }
   })
 }

@@ -1,5 +1,5 @@
 /**
- * Why `initialize` of a supervised transport failed: pure.
+ * Errors of `initialize` of a supervised transport. Pure.
  */
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { ConnectError } from "../Errors.js"
@@ -8,10 +8,10 @@ import { ConnectError } from "../Errors.js"
 export const isUnauthorized = (error: unknown): boolean =>
   error instanceof Error && "_tag" in error && error._tag === "UnauthorizedError"
 
-/** The error that its client is answered with. */
+/** The JSON-RPC error that the client gets. */
 export const toJsonRpc = (error: unknown): JsonRpcError.JsonRpcError => {
   const message = JsonRpcError.messageOf(error)
-  const about = error instanceof ConnectError
+  const details = error instanceof ConnectError
     ? {
       tag: error._tag,
       backend: error.backend,
@@ -20,5 +20,5 @@ export const toJsonRpc = (error: unknown): JsonRpcError.JsonRpcError => {
       status: error.status
     }
     : {}
-  return { code: JsonRpcError.ourCode, message, data: { fate: "notSent", ...about } }
+  return { code: JsonRpcError.ourCode, message, data: { fate: "notSent", ...details } }
 }

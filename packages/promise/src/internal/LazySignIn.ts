@@ -1,5 +1,5 @@
 /**
- * The sign-in to one server (the option `signIn`). What it takes is loaded when the first request asks for a token.
+ * The sign-in to one server (the option `signIn`). Its code is loaded when the first request asks for a token.
  */
 import type { Backend } from "@mcp-lifeline/core"
 import { TimeSpan } from "@mcp-lifeline/core/internal"
@@ -7,16 +7,16 @@ import type { SignIn } from "@mcp-lifeline/sign-in"
 import type { Authorization } from "@mcp-lifeline/transport-http"
 import { Clock, Effect, Scope, Stream } from "effect"
 import type { SignInOptions } from "../SignInOptions.js"
-import * as Run from "./Run.js"
+import * as Runner from "./Runner.js"
 
-/** How long `connect` waits for a person if the options do not say: as long as the address of a login is good. */
-const usualWait = "10 minutes"
+/** The default of `signIn.wait`: as long as the address of a login is valid. */
+const defaultWait = "10 minutes"
 
-/** Whose sign-in it is. */
+/** What the sign-in belongs to: a client, or a server of a fleet. */
 export interface Owner {
-  /** The sign-in ends with it. */
+  /** The sign-in ends when this scope closes. */
   readonly scope: Scope.Scope
-  /** The backend that connects as soon as somebody has logged in; `undefined` as long as there is none. */
+  /** The backend to connect after a login; `undefined` as long as there is none. */
   readonly backend: Effect.Effect<Backend.Backend | undefined>
 }
 
@@ -26,9 +26,9 @@ const reconnect = ({ backend }: Owner): Effect.Effect<void> =>
     if (one !== undefined && !(yield* one.isConnected)) yield* Effect.ignore(one.reconnect)
   })
 
-/** A sign-in that begins with the first request of its server. */
+/** A sign-in that starts with the first request to its server. */
 export class LazySignIn {
-  /** For the connector, which may use it as soon as there is an owner. */
+  /** For the connector. It may use this after `own` was called. */
   readonly authorization: Authorization
   readonly #url: string
   readonly #options: SignInOptions
@@ -48,7 +48,7 @@ export class LazySignIn {
     }
   }
 
-  /** Lets it belong to somebody, before the first connection. */
+  /** Sets the owner. Call it before the first connection. */
   own(owner: Owner): void {
     this.#reconnect = reconnect(owner)
     const load = Effect.gen(this, function*() {
@@ -57,14 +57,17 @@ export class LazySignIn {
       this.#loaded = signIn
       return signIn
     })
-    // Who asks first may be interrupted, and the others have the same.
-    this.#signIn = Run.now(Effect.cached(Effect.uninterruptible(load)))
+    // All requests share this, so an interruption of the first one must not end it.
+    this.#signIn = Runner.runSync(Effect.cached(Effect.uninterruptible(load)))
   }
 
-  /** Runs the first wait for a connection, and runs it again as long as that ends because somebody has to log in, who still may. */
-  patiently<A>(first: Effect.Effect<A>, isLoginNeeded: () => boolean): Effect.Effect<A> {
+  /**
+   * Runs the wait for the first connection. If it ends because a person has to log in, waits for the login, reconnects, and runs it again,
+   * until `signIn.wait` is over.
+   */
+  retryAfterLogin<A>(first: Effect.Effect<A>, isLoginNeeded: () => boolean): Effect.Effect<A> {
     return Effect.gen(this, function*() {
-      const until = (yield* Clock.currentTimeMillis) + TimeSpan.millis(this.#options.wait ?? usualWait)
+      const until = (yield* Clock.currentTimeMillis) + TimeSpan.millis(this.#options.wait ?? defaultWait)
       for (;;) {
         const outcome = yield* first
         const left = until - (yield* Clock.currentTimeMillis)

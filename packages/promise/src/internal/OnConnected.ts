@@ -1,5 +1,5 @@
 /**
- * What a user does with each new connection, as the core's Effect.
+ * The option `onConnected` as an effect of the core.
  */
 import type { Backend, Method, Params } from "@mcp-lifeline/core"
 import { ConnectError } from "@mcp-lifeline/core"
@@ -7,11 +7,11 @@ import { Effect } from "effect"
 import type { CommonOptions } from "../Options.js"
 import type { Session, SessionCallOptions } from "../Session.js"
 import * as Checks from "./Checks.js"
-import * as Run from "./Run.js"
+import * as Runner from "./Runner.js"
 
 type Prepare = NonNullable<CommonOptions["onConnected"]>
 
-const sessionOf = (backend: string, core: Backend.Session, run: Run.Run, signal: AbortSignal): Session => {
+const sessionOf = (backend: string, core: Backend.Session, run: Runner.Runner, signal: AbortSignal): Session => {
   const request = <M extends Method>(
     method: M,
     params: Params<M>,
@@ -34,17 +34,17 @@ const sessionOf = (backend: string, core: Backend.Session, run: Run.Run, signal:
   }
 }
 
-/** Runs it in an attempt; what it throws is the attempt's failure. */
+/** Runs `onConnected` during an attempt, which fails with what it throws. */
 export const make = (backend: string, prepare: Prepare): NonNullable<Backend.BackendOptions["onConnected"]> => (core) =>
   Effect.flatMap(Effect.runtime<never>(), (runtime) =>
     Effect.mapError(
       Effect.tryPromise(async (signal) => {
-        await prepare(sessionOf(backend, core, Run.make(runtime), signal))
+        await prepare(sessionOf(backend, core, Runner.make(runtime), signal))
       }),
       ({ error }) => error
     ))
 
-/** Why the attempt failed. */
+/** The error of an attempt whose `onConnected` has thrown. */
 export const failed = (cause: unknown): ConnectError =>
   new ConnectError({
     backend: "",

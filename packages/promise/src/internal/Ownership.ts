@@ -1,33 +1,33 @@
 /**
- * What a client or a fleet owns: the scope of everything that it has started, and how that is made and closed.
+ * The scope of one client or fleet, which owns everything that it has started.
  */
 import { type Backend, type Fleet, Log } from "@mcp-lifeline/core"
 import type { Runtime } from "effect"
 import { Effect, Exit, Scope } from "effect"
 import type { CommonOptions } from "../Options.js"
-import { measured } from "./Measured.js"
-import * as Run from "./Run.js"
+import * as Runner from "./Runner.js"
+import { withTelemetry } from "./withTelemetry.js"
 
-/** The scope of one client or fleet. */
+/** Makes and closes what one client or fleet owns. */
 export interface Ownership {
   readonly runtime: Runtime.Runtime<never>
-  readonly run: ReturnType<typeof Run.make>
+  readonly run: ReturnType<typeof Runner.make>
   readonly scope: Scope.Scope
-  /** Makes what is owned, logged and measured as the options say. */
+  /** Makes a backend or fleet in the scope, with the logger and the telemetry of the options. */
   readonly make: <A extends Backend.Backend | Fleet.Fleet, E>(
     name: string,
     making: Effect.Effect<A, E, Scope.Scope>
   ) => Promise<A>
-  /** Closes all of it, once; ends when it is gone or abandoned. */
+  /** Closes the scope once. Resolves when everything has closed or its time to close is over. */
   readonly close: () => Promise<void>
 }
 
-/** Owns nothing yet. */
+/** Opens an empty scope. */
 export const open = (options: CommonOptions): Ownership => {
   const { logger, telemetry } = options
-  const runtime = Run.runtime(logger)
-  const run = Run.make(runtime)
-  const scope = Run.now(Scope.make())
+  const runtime = Runner.runtime(logger)
+  const run = Runner.make(runtime)
+  const scope = Runner.runSync(Scope.make())
   let closed: Promise<void> | undefined
   return {
     runtime,
@@ -36,7 +36,7 @@ export const open = (options: CommonOptions): Ownership => {
     make: async (name, making) => {
       const logged = logger === undefined ? making : Effect.tap(making, (one) => Log.follow(one))
       const owned = Scope.extend(logged, scope)
-      return run(telemetry === undefined ? owned : (await measured(name, telemetry))(owned), options)
+      return run(telemetry === undefined ? owned : (await withTelemetry(name, telemetry))(owned), options)
     },
     close: () => closed ??= run(Effect.uninterruptible(Scope.close(scope, Exit.void)))
   }

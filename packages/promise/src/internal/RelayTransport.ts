@@ -1,6 +1,6 @@
 /**
- * The transport that stands between a client of any kind and a backend. The client says who it is by `initialize`, from which on
- * there is a backend.
+ * The transport between any client and a backend. The backend is made when the client sends `initialize`, with the client's name and
+ * capabilities.
  */
 import { ConnectError as CoreConnectError } from "@mcp-lifeline/core"
 import type { Introduction, JsonRpcError } from "@mcp-lifeline/protocol"
@@ -22,10 +22,10 @@ import type { Server, TransportOptions } from "../Options.js"
 import type { SupervisedTransport, Supervision } from "../Transport.js"
 import { closed } from "./Failure.js"
 import * as InitializeFailure from "./InitializeFailure.js"
-import { open, policyOf, whyNot } from "./open.js"
+import { notConnectedError, open, policyOf } from "./open.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
-import { Supervised } from "./Supervised.js"
+import { ServerSupervision } from "./ServerSupervision.js"
 
 const incompatible = (backend: string, version: string, agreed: string): CoreConnectError =>
   new CoreConnectError({
@@ -49,10 +49,10 @@ export class RelayTransport implements SupervisedTransport {
   #opening: Promise<void> | undefined
   readonly #relay: Relay
   readonly #requests = new ClientRequests()
-  #opened: Supervised | undefined
-  /** The protocol version that the client was told. */
+  #opened: ServerSupervision | undefined
+  /** The protocol version in the answer to `initialize`. */
   #agreed: string | undefined
-  /** The server came back with another protocol version. */
+  /** Set when the server has come back with another protocol version. */
   #changed: ConnectError | undefined
   #closing: Promise<void> | undefined
   #ended = false
@@ -77,7 +77,7 @@ export class RelayTransport implements SupervisedTransport {
     return this.#opened
   }
 
-  /** None before the client is told of a connection: the official Client takes an id for a session to go on with. */
+  /** Undefined until `initialize` has been answered: the official Client skips `initialize` if there is a session id. */
   get sessionId(): string | undefined {
     return this.#opened === undefined ? undefined : this.#prepared.incoming.introduction?.sessionId
   }
@@ -100,7 +100,7 @@ export class RelayTransport implements SupervisedTransport {
   }
 
   setProtocolVersion(): void {
-    // It was agreed on here.
+    // The version is known from `initialize`.
   }
 
   close(): Promise<void> {
@@ -112,7 +112,7 @@ export class RelayTransport implements SupervisedTransport {
     return this.close()
   }
 
-  /** Requests in flight are answered before the end. */
+  /** Closes the backend, then waits until all requests in flight are answered. */
   async #close(): Promise<void> {
     this.#aborting.abort(closed(this.#name))
     await this.#opening
@@ -149,7 +149,7 @@ export class RelayTransport implements SupervisedTransport {
         return void this.#requests.cancel(notification)
       default: {
         const opened = this.#opened
-        // What changes while the server is down, it asks for when it is back.
+        // While the server is down, notifications are dropped: after a reconnect, the server asks for what it needs.
         if (opened?.status.state !== "Connected") return
         const { method, params } = notification
         const { fork, use } = opened.source
@@ -163,7 +163,7 @@ export class RelayTransport implements SupervisedTransport {
     }
   }
 
-  /** Is rejected where a person has to log in, as the official transports are: the client is then rejected with that error. */
+  /** Rejects if a person has to log in, as the official transports do: `connect` of the client then rejects with this error. */
   async #initialize(id: RequestId, params: unknown): Promise<void> {
     if (!InitializeRequestParamsSchema.safeParse(params).success) {
       return this.#refuse(id, { code: ErrorCode.InvalidParams, message: "not an initialize request" })
@@ -198,7 +198,7 @@ export class RelayTransport implements SupervisedTransport {
     }
     const prepared = {
       ...this.#prepared,
-      // In the client's name, and connected now, because the client asks for it.
+      // Not lazy: the client's `initialize` waits for the connection.
       options: { ...options, lifecycle: { ...options.lifecycle, lazy: false }, capabilities, clientInfo }
     }
     const signal = this.#aborting.signal
@@ -206,7 +206,7 @@ export class RelayTransport implements SupervisedTransport {
       this.#name,
       prepared,
       { ...this.#options, signal },
-      (source) => new Supervised(source)
+      (source) => new ServerSupervision(source)
     )
     const { introduction } = incoming
     if (introduction === undefined) {
@@ -220,7 +220,7 @@ export class RelayTransport implements SupervisedTransport {
     opened.on("event", (event) => {
       if (event._tag === "AttemptFailed" && this.#changed !== undefined) this.#endChanged(opened, this.#changed)
       else if (event._tag === "StateChanged" && event.to === "PermanentlyFailed") {
-        this.onerror?.(whyNot(opened.status, prepared))
+        this.onerror?.(notConnectedError(opened.status, prepared))
       }
     })
     const { instructions, protocolVersion: agreed, serverInfo } = introduction
@@ -232,7 +232,7 @@ export class RelayTransport implements SupervisedTransport {
     }
   }
 
-  /** The client cannot be told of another version of the protocol any more. */
+  /** Refuses a connection with another protocol version, because the client cannot change its own any more. */
   #accept({ protocolVersion }: Introduction): CoreConnectError | undefined {
     if (this.#agreed === undefined || protocolVersion === this.#agreed) return undefined
     const error = incompatible(this.#name, protocolVersion, this.#agreed)
@@ -240,12 +240,12 @@ export class RelayTransport implements SupervisedTransport {
     return error
   }
 
-  /** A connection that was to be replaced, and has stayed, can go on. */
-  #endChanged({ status }: Supervised, error: ConnectError): void {
+  /** Closes this transport, unless the old connection was only to be replaced and still works. */
+  #endChanged({ status }: ServerSupervision, error: ConnectError): void {
     this.#changed = undefined
     if (status.state === "Connected") return
     this.onerror?.(error)
-    this.close().catch((cause: Error) => this.onerror?.(cause)) // what `onclose` threw
+    this.close().catch((cause: Error) => this.onerror?.(cause)) // an error that `onclose` has thrown
   }
 
   // --- to the client
@@ -254,7 +254,7 @@ export class RelayTransport implements SupervisedTransport {
     this.#reply({ jsonrpc: "2.0", id, error })
   }
 
-  /** Never in the middle of the client's `send`. */
+  /** Answers after `send` has returned. */
   #reply(response: JSONRPCResponse): void {
     queueMicrotask(() => this.#deliver(response))
   }

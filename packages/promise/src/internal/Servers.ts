@@ -1,5 +1,5 @@
 /**
- * A server, as a user describes it, as what the core makes a backend of.
+ * Prepares the servers that a user describes: checks them, and makes options of backends.
  */
 import { McpConfig, ServerName } from "@mcp-lifeline/config"
 import type { Backend, ConnectError as CoreConnectError, Connector } from "@mcp-lifeline/core"
@@ -16,15 +16,15 @@ import { LazySignIn } from "./LazySignIn.js"
 import * as OnConnected from "./OnConnected.js"
 import type { Identity } from "./SupervisedClient.js"
 
-/** How a server is reached that code describes. */
+/** How to reach a server that a program describes. */
 type Reach = McpConfig.Server["reach"] | { readonly _tag: "Custom"; readonly connector: Connector }
 
-/** One server: how it is reached, and how it is supervised. */
+/** One server: how to reach it, and how to supervise it. */
 export interface Described extends Pick<McpConfig.Server, "policy"> {
   readonly reach: Reach
 }
 
-/** What makes the connections to a server, and what only that knows to be wrong. */
+/** Makes the connector of a server, and checks the options that only the connector knows. */
 interface Adapter {
   readonly make: () => Connector
   readonly problems: () => ReadonlyArray<Problem.Problem>
@@ -71,7 +71,7 @@ const isConnector = (value: unknown): boolean =>
 
 const connectorCheck = Check.isSecret(isConnector, "a Connector of @mcp-lifeline/core")
 
-/** A server that code reaches by means of its own, if it is one. */
+/** A server with a connector or a transport of the program, if it is one. */
 const readCustom = (server: unknown): McpConfig.Read<Described> | undefined => {
   if (!Predicate.isRecord(server)) return undefined
   const { connector, transport } = server
@@ -88,13 +88,13 @@ const readCustom = (server: unknown): McpConfig.Read<Described> | undefined => {
   }
 }
 
-/** Options that stand where a server or servers are described. */
+/** Explains a problem with a key of a server or a configuration that is an option of a function. */
 const misplaced = (of: string) => (problem: Problem.Problem): Problem.Problem =>
   problem.key !== undefined && problem.path.length === 1 && Checks.isOption(problem.path[0])
     ? { path: problem.path, message: `is not an option of ${of}; give it in the second argument` }
     : problem
 
-/** Keys of other programs are no reason to refuse a configuration, nor are values that may be meant otherwise. */
+/** Whether a problem makes a server or configuration unusable. Keys of other programs and ambiguous values do not. */
 const isRefusal = ({ key }: Problem.Problem): boolean => key !== "foreign" && key !== "ambiguous"
 
 const literally = ", or give the option variables: false to leave every text as it is"
@@ -112,30 +112,32 @@ const read = (server: unknown, variables?: McpConfig.Variables): McpConfig.Read<
   }
 }
 
-/** A server of `connect` or `supervisedTransport` with its options. Throws a ConfigError of all that is wrong with both. */
+/** Prepares the server of `connect` or `supervisedTransport`. Throws a ConfigError with all problems of the server and the options. */
 export const prepareOne = (
-  taker: "connect" | "supervisedTransport",
+  functionName: "connect" | "supervisedTransport",
   server: Server,
   options: ConnectOptions
 ): { readonly name: string; readonly prepared: Prepared } => {
   const { problems, value } = read(server)
-  const given: unknown = (options as ConnectOptions | null)?.name
-  const name = typeof given === "string" && given !== "" ? given : nameOf(value === undefined ? server : shape(value))
-  const misfit = Predicate.isTruthy((options as ConnectOptions | null)?.signIn) && value !== undefined
+  const optionName: unknown = (options as ConnectOptions | null)?.name
+  const name = typeof optionName === "string" && optionName !== ""
+    ? optionName
+    : nameOf(value === undefined ? server : serverOf(value))
+  const signInProblem = Predicate.isTruthy((options as ConnectOptions | null)?.signIn) && value !== undefined
     ? withoutSignIn(value.reach)
     : undefined
   const all = [
-    ...Checks.options(taker, options),
+    ...Checks.options(functionName, options),
     ...problems,
-    ...(misfit === undefined ? [] : [{ path: ["signIn"], message: misfit }])
+    ...(signInProblem === undefined ? [] : [{ path: ["signIn"], message: signInProblem }])
   ]
   if (Problem.some(all)) throw fromError(Problem.refuse(name, all))
   // Without problems there is a value.
   return { name, prepared: prepare(name, value as Described, options, undefined, { discovery: { mode: "learn" } }) }
 }
 
-/** The server under the names that it has here. */
-const shape = ({ reach }: Described): Server | undefined =>
+/** The server as the facade describes it. */
+const serverOf = ({ reach }: Described): Server | undefined =>
   reach._tag === "Http"
     ? { url: reach.url }
     : reach._tag === "Stdio"
@@ -143,16 +145,16 @@ const shape = ({ reach }: Described): Server | undefined =>
     : undefined
 
 /**
- * The servers of a configuration by name. Throws a ConfigError of all that is wrong with it, and with the options where these
- * are given to be checked.
+ * The servers of a configuration by name. Throws a ConfigError with all problems of the configuration, and with `ofOptions`, those of the
+ * options.
  */
 export const readAll = (
   config: unknown,
   options: FleetOptions | null,
   ofOptions: ReadonlyArray<Problem.Problem> = []
 ): ReadonlyMap<string, Described> => {
-  const given = options?.variables ?? process.env
-  const variables = given === false ? undefined : given
+  const source = options?.variables ?? process.env
+  const variables = source === false ? undefined : source
   const { problems, value: top } = McpConfig.readTop(config)
   const around = [...ofOptions, ...problems.map(misplaced("an mcp.json"))]
   const owned: Array<Problem.Owned> = around.filter(isRefusal).map((problem) => ({
@@ -176,21 +178,21 @@ export const readAll = (
   return servers
 }
 
-/** A backend to be made, and what the facade keeps of it. */
+/** The options of a backend, and what the facade needs beside it. */
 export interface Prepared {
   readonly options: Backend.BackendOptions
-  /** Where what the server says arrives. */
+  /** Receives requests and notifications of the server. */
   readonly incoming: Incoming
   readonly identity: Identity
   /** Why the last attempt failed, if one has and none has succeeded since. */
   readonly lastError: () => CoreConnectError | undefined
-  /** The sign-in to the server, if there is to be one. It needs an owner before the backend is made. */
+  /** The sign-in to the server, if the options ask for one. Set its owner before you make the backend. */
   readonly signIn: LazySignIn | undefined
-  /** What the latest attempt waits or waited for, as far as its connector can say. */
+  /** What the latest attempt waits or waited for, if its connector knows. */
   readonly describeAttempt: () => string | undefined
 }
 
-/** Handlers that are given declare what they need, where the caller has not declared otherwise. */
+/** The identity of the client. Each handler declares its capability, unless the options declare it. */
 const identityOf = (options: CommonOptions): Identity => {
   const { capabilities, clientInfo, handlers } = options
   return {
@@ -206,8 +208,8 @@ const identityOf = (options: CommonOptions): Identity => {
   }
 }
 
-/** Tells how attempts go. */
-const observed = (connector: Connector, told: {
+/** A connector that reports the start and the end of each attempt to an observer. */
+const observed = (connector: Connector, observer: {
   readonly attempted: (describe: () => string | undefined) => void
   readonly ended: (error: CoreConnectError | undefined) => void
 }): Connector => ({
@@ -216,18 +218,18 @@ const observed = (connector: Connector, told: {
     connector.connect({
       ...options,
       onAttempt: (describe) => {
-        told.attempted(describe)
+        observer.attempted(describe)
         options.onAttempt?.(describe)
       }
     }).pipe(
       Effect.tapBoth({
-        onFailure: (error) => Effect.sync(() => told.ended(error)),
-        onSuccess: () => Effect.sync(() => told.ended(undefined))
+        onFailure: (error) => Effect.sync(() => observer.ended(error)),
+        onSuccess: () => Effect.sync(() => observer.ended(undefined))
       })
     )
 })
 
-/** Why a server is given no tokens of a sign-in. */
+/** Why the option `signIn` cannot be used for a server. */
 const withoutSignIn = (reach: Reach): string | undefined => {
   if (reach._tag !== "Http") return "is for servers with a url"
   if (reach.authProvider !== undefined) return "cannot be combined with authProvider; keep one of the two"
@@ -236,12 +238,12 @@ const withoutSignIn = (reach: Reach): string | undefined => {
     : undefined
 }
 
-const signInTo = (reach: Reach, given: CommonOptions["signIn"]): LazySignIn | undefined =>
-  reach._tag !== "Http" || given === undefined || given === false || withoutSignIn(reach) !== undefined
+const signInTo = (reach: Reach, option: CommonOptions["signIn"]): LazySignIn | undefined =>
+  reach._tag !== "Http" || option === undefined || option === false || withoutSignIn(reach) !== undefined
     ? undefined
-    : new LazySignIn(reach.url, given === true ? {} : given)
+    : new LazySignIn(reach.url, option === true ? {} : option)
 
-/** Policy of the server wins over that of the options. */
+/** Prepares one server. Its own policy has precedence over that of the options. */
 export const prepare = (
   name: string,
   server: Described,
@@ -284,7 +286,7 @@ export const prepare = (
 
 const isStdio = (server: Server | undefined): server is StdioServer => server?.command !== undefined
 
-/** A name for a server that was given none: what its command runs, or its host. What it holds has not been checked yet. */
+/** A name for a server without one: what its command runs, or the host of its URL. The server may not have been checked yet. */
 export const nameOf = (server: Server | undefined): string =>
   isStdio(server)
     ? ServerName.ofCommand(String(server.command), Array.isArray(server.args) ? server.args.map(String) : [])

@@ -1,5 +1,5 @@
 /**
- * A sign-in of `@mcp-lifeline/sign-in` with the options of the facade. Only a program that signs in loads this.
+ * Makes a sign-in of `@mcp-lifeline/sign-in` from the options of the facade. Only programs that sign in load this.
  */
 import { Browser, SignIn, State } from "@mcp-lifeline/sign-in"
 import { StateFolder } from "@mcp-lifeline/state"
@@ -34,7 +34,7 @@ const show = (signIn: SignIn.SignIn, onLogin: SignInOptions["onLogin"]) =>
     })
   )
 
-/** A sign-in that ends with the scope. Each time that it is done, it runs `done`. */
+/** A sign-in that ends with the scope. Runs `done` after each login. */
 export const make = (
   url: string,
   { account, browser = true, client, folder, method, onLogin, redirect, scope }: SignInOptions,

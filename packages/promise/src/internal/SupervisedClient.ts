@@ -1,9 +1,9 @@
 /**
  * The facade's client: the official Client over a relay to a backend of the core.
  *
- * The official Client does what it does: it validates, dispatches to handlers, keeps what lists say and knows tasks. What is
- * changed here is how a request is sent (by the backend, with its options and its errors), and how it begins and ends: its
- * transport is there from the first to the last, and the handshakes are the backend's.
+ * The official Client validates, dispatches requests to handlers, remembers lists and manages tasks. This class changes how a request is sent
+ * (by the backend, with its options and errors), and how the client connects and closes: one transport lasts as long as the client, and the
+ * backend makes the handshakes.
  */
 import type { Method } from "@mcp-lifeline/core"
 import { start } from "@mcp-lifeline/core/internal"
@@ -26,15 +26,15 @@ import { constVoid } from "effect/Function"
 import type { Client, KeepaliveControl } from "../Client.js"
 import { ConfigError } from "../Errors.js"
 import type { OfficialOptions, ServerRequestHandlers } from "../Options.js"
-import * as Arrivals from "./Arrivals.js"
 import { ClientTransport } from "./ClientTransport.js"
 import * as CoreOptions from "./CoreOptions.js"
 import { closed } from "./Failure.js"
-import * as Run from "./Run.js"
-import { Supervised } from "./Supervised.js"
-import type { Source } from "./Supervised.js"
+import { capabilityOf, HandlerRegistry } from "./HandlerRegistry.js"
+import * as Runner from "./Runner.js"
+import { ServerSupervision } from "./ServerSupervision.js"
+import type { BackendSource } from "./ServerSupervision.js"
 
-/** Who the client is and what it does for servers. */
+/** The name, capabilities and handlers of the client. */
 export interface Identity {
   readonly clientInfo: Implementation
   readonly capabilities: ClientCapabilities
@@ -42,7 +42,7 @@ export interface Identity {
   readonly official: OfficialOptions
 }
 
-/** What the official Client keeps of the handshake, which is not its own here, and learns in no other way. */
+/** Private fields in which the official Client keeps the result of its handshake. Here the backend makes the handshake, and nothing else sets them. */
 interface Handshake {
   _serverCapabilities: unknown
   _serverVersion: unknown
@@ -53,32 +53,32 @@ interface Handshake {
 
 type Handler = Parameters<SdkClient["setRequestHandler"]>
 
-/** A client whose backend lives as long as its source. */
+/** A client of the backend that its source gives. */
 export class SupervisedClient extends SdkClient {
   readonly name: string
   readonly keepalive: KeepaliveControl
-  /** What is seen of the server, and done with it. */
-  readonly supervised: Supervised
-  readonly #started: ReturnType<typeof Run.starting>
+  /** Status, events and commands of the server. */
+  readonly supervision: ServerSupervision
+  readonly #started: ReturnType<typeof Runner.starter>
   readonly #isStrict: boolean
   readonly #transport: ClientTransport
-  readonly #arrivals: Arrivals.Arrivals
+  readonly #handlers: HandlerRegistry
 
-  constructor(source: Source, incoming: Incoming, identity: Identity) {
+  constructor(source: BackendSource, incoming: Incoming, identity: Identity) {
     super(identity.clientInfo, { ...identity.official, capabilities: identity.capabilities } as ClientOptions)
     this.name = source.name
-    this.supervised = new Supervised(source)
-    this.#started = Run.starting(source.runtime)
+    this.supervision = new ServerSupervision(source)
+    this.#started = Runner.starter(source.runtime)
     this.#isStrict = identity.official.enforceStrictCapabilities === true
-    this.keepalive = this.supervised.keepalive
-    this.#arrivals = new Arrivals.Arrivals(identity.capabilities)
+    this.keepalive = this.supervision.keepalive
+    this.#handlers = new HandlerRegistry(identity.capabilities)
     this.#defineOnerror()
     const { elicitation, roots, sampling } = identity.handlers ?? {}
     if (sampling) this.setRequestHandler(CreateMessageRequestSchema, ({ params }, extra) => sampling(params, extra))
     if (elicitation) this.setRequestHandler(ElicitRequestSchema, ({ params }, extra) => elicitation(params, extra))
     if (roots) this.setRequestHandler(ListRootsRequestSchema, (_, extra) => roots(extra))
     this.#transport = new ClientTransport(source)
-    // It has an id of a session, so that there is no handshake; and is there when this returns.
+    // The transport has a session id, so the official Client makes no handshake, and is connected when the constructor returns.
     void super.connect(this.#transport).then(() => {
       this.#transport.isAttached = true
     })
@@ -87,20 +87,20 @@ export class SupervisedClient extends SdkClient {
     incoming.receiver = {
       notified: (notification) => this.#transport.relay.pass(notification),
       asked: async (request, signal) => {
-        await this.#arrivals.wait(request.method, signal)
+        await this.#handlers.waitFor(request.method, signal)
         return this.#transport.relay.ask(request, signal)
       },
       introduced: (introduction) => this.#introduced(introduction)
     }
   }
 
-  /** This, as users see it: options of a call may have more than the official Client's. */
+  /** This client with the public type, whose calls take more options than those of the official Client. */
   get asClient(): Client {
     return this as unknown as Client
   }
 
   get status(): Status {
-    return this.supervised.status
+    return this.supervision.status
   }
 
   override connect(_transport: Transport): Promise<void> {
@@ -112,12 +112,12 @@ export class SupervisedClient extends SdkClient {
   }
 
   override close(): Promise<void> {
-    return this.supervised.close(() => this.#transport.end())
+    return this.supervision.close(() => this.#transport.end())
   }
 
-  /** Ends what listens, where the backend was closed by somebody else. */
+  /** Ends all listeners after something else has closed the backend. */
   ended(): Promise<void> {
-    return this.supervised.ended(() => this.#transport.end())
+    return this.supervision.ended(() => this.#transport.end())
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -125,8 +125,8 @@ export class SupervisedClient extends SdkClient {
   }
 
   /**
-   * Asks the backend, which waits, sends again, bounds the time and decodes. What belongs to a task of the server goes where the
-   * official Client keeps it, to be fetched by the server.
+   * Sends a request through the backend, which waits for a connection, retries, limits the time and decodes. The official Client handles a
+   * request that belongs to a task of the server: it queues it until the server fetches it.
    */
   override request<T extends AnySchema>(
     request: ClientRequest,
@@ -134,7 +134,7 @@ export class SupervisedClient extends SdkClient {
     options?: RequestOptions
   ): Promise<SchemaOutput<T>> {
     if (options?.relatedTask !== undefined) return super.request(request, resultSchema, options)
-    const { isClosing, name, source } = this.supervised
+    const { isClosing, name, source } = this.supervision
     const core = CoreOptions.make(name, options, resultSchema)
     if (core instanceof Error) return Promise.reject(core)
     if (isClosing) return Promise.reject(closed(name))
@@ -153,13 +153,13 @@ export class SupervisedClient extends SdkClient {
 
   override setRequestHandler(...args: Handler): void {
     super.setRequestHandler(...args)
-    // The official constructor sets one of its own before there is anything here.
-    if (#arrivals in this) this.#arrivals.add(getMethodLiteral(args[0]))
+    // The official constructor sets a handler of its own before the fields of this class exist.
+    if (#handlers in this) this.#handlers.add(getMethodLiteral(args[0]))
   }
 
   override removeRequestHandler(method: string): void {
     super.removeRequestHandler(method)
-    this.#arrivals.remove(method)
+    this.#handlers.remove(method)
   }
 
   #introduced({ capabilities, instructions, serverInfo, sessionId }: Introduction): undefined {
@@ -173,7 +173,7 @@ export class SupervisedClient extends SdkClient {
     if (listChanged !== undefined) handshake._setupListChangedHandlers(listChanged)
   }
 
-  /** Before the first connection nobody knows what the server can do. */
+  /** Before the first connection, the capabilities of the server are not known. */
   protected override assertCapabilityForMethod(method: ClientRequest["method"]): void {
     if (this.getServerCapabilities() !== undefined) super.assertCapabilityForMethod(method)
   }
@@ -182,7 +182,7 @@ export class SupervisedClient extends SdkClient {
     try {
       super.assertRequestHandlerCapability(method)
     } catch (cause) {
-      const capability = Arrivals.capabilityOf(method)
+      const capability = capabilityOf(method)
       const remedy = `declare it when connecting: connect(server, { capabilities: { ${capability}: {} } })`
       throw new ConfigError({
         backend: this.name,
@@ -193,7 +193,7 @@ export class SupervisedClient extends SdkClient {
     }
   }
 
-  /** What the server cannot do by its own word (`enforceStrictCapabilities`). */
+  /** The error of a request for which the server has declared no capability (`enforceStrictCapabilities`). */
   #refusal(method: string, options: RequestOptions | undefined): unknown {
     try {
       this.assertCapabilityForMethod(method as ClientRequest["method"])
@@ -204,7 +204,7 @@ export class SupervisedClient extends SdkClient {
     }
   }
 
-  /** Listens from when it is first set: most programs do not set it. */
+  /** Defines `onerror`, and subscribes to errors only when it is first set, because most programs do not set it. */
   #defineOnerror(): void {
     let current: ((error: Error) => void) | undefined
     let isListening = false
@@ -215,13 +215,13 @@ export class SupervisedClient extends SdkClient {
         current = listener
         if (listener === undefined || isListening) return
         isListening = true
-        this.supervised.onError((error) => current?.(error))
+        this.supervision.onError((error) => current?.(error))
       }
     })
   }
 }
 
-/** What a client has of its supervision as it is. */
+/** Methods that the client forwards to its supervision. */
 const forwarded = [
   "statusChanges",
   "on",
@@ -231,11 +231,11 @@ const forwarded = [
   "disconnect",
   "refresh",
   "healthCheck"
-] as const satisfies ReadonlyArray<keyof Supervised>
+] as const satisfies ReadonlyArray<keyof ServerSupervision>
 
 for (const name of forwarded) {
   const value = function(this: SupervisedClient, ...args: ReadonlyArray<unknown>): unknown {
-    return Reflect.apply(this.supervised[name], this.supervised, args)
+    return Reflect.apply(this.supervision[name], this.supervision, args)
   }
   Object.defineProperty(SupervisedClient.prototype, name, { value, writable: true, configurable: true })
 }

@@ -1,5 +1,5 @@
 /**
- * The facade's fleet over a fleet of the core.
+ * The facade's fleet, over a fleet of the core.
  */
 import type { Backend, Event as CoreEvent, Fleet as CoreFleet, Status } from "@mcp-lifeline/core"
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
@@ -10,49 +10,49 @@ import type { Event } from "../Event.js"
 import type { Applied, Fleet, FleetEvents, FleetStatus } from "../Fleet.js"
 import type { CallOptions, FleetConfig, SignalOptions, VsCodeConfig } from "../Options.js"
 import * as Checks from "./Checks.js"
+import type { ConfiguredServers } from "./ConfiguredServers.js"
 import * as CoreOptions from "./CoreOptions.js"
 import { closed } from "./Failure.js"
-import { Feed } from "./Feed.js"
-import type { Members } from "./Members.js"
 import type { Ownership } from "./Ownership.js"
-import * as Run from "./Run.js"
-import { fromEvent } from "./Supervised.js"
-import type { Source } from "./Supervised.js"
+import { Publisher } from "./Publisher.js"
+import * as Runner from "./Runner.js"
+import { fromEvent } from "./ServerSupervision.js"
+import type { BackendSource } from "./ServerSupervision.js"
 import { SupervisedClient } from "./SupervisedClient.js"
 
 const values = <A>(entries: ReadonlyMap<string, CoreFleet.Entry<A>>): Array<A> =>
   Array.from(entries.values(), (entry) => entry.value)
 
-/** A fleet that lives as long as its scope. */
+/** A fleet that closes with its scope. */
 export class SupervisedFleet implements Fleet {
   readonly #core: CoreFleet.Fleet
-  readonly #members: Members
+  readonly #servers: ConfiguredServers
   readonly #owned: Ownership
   readonly #clients = new Map<string, SupervisedClient>()
-  readonly #statuses: Feed<FleetStatus>
-  readonly #events: Feed<Event>
+  readonly #statuses: Publisher<FleetStatus>
+  readonly #events: Publisher<Event>
   #applying: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
-  constructor(core: CoreFleet.Fleet, members: Members, owned: Ownership) {
+  constructor(core: CoreFleet.Fleet, servers: ConfiguredServers, owned: Ownership) {
     this.#core = core
-    this.#members = members
+    this.#servers = servers
     this.#owned = owned
-    this.#statuses = new Feed(owned.runtime, core.status.changes)
-    this.#events = new Feed(owned.runtime, Stream.map(core.events, fromEvent))
+    this.#statuses = new Publisher(owned.runtime, core.status.changes)
+    this.#events = new Publisher(owned.runtime, Stream.map(core.events, fromEvent))
   }
 
   get names(): ReadonlyArray<string> {
-    return Run.now(this.#core.backends).map(({ id }) => id)
+    return Runner.runSync(this.#core.backends).map(({ id }) => id)
   }
 
   get status(): FleetStatus {
-    return Run.now(this.#core.status)
+    return Runner.runSync(this.#core.status)
   }
 
   client(name: string): Client {
-    const known = this.#clients.get(name)
-    if (known !== undefined) return known.asClient
+    const existing = this.#clients.get(name)
+    if (existing !== undefined) return existing.asClient
     if (this.#backend(name) === undefined) throw this.#unknown(name)
     const client = this.#makeClient(name)
     this.#clients.set(name, client)
@@ -111,10 +111,10 @@ export class SupervisedFleet implements Fleet {
     )
   }
 
-  /** One after the other: the difference is taken from what the last one made. */
+  /** Applies configurations one after the other, because each is compared with the one before. */
   apply(config: FleetConfig | VsCodeConfig): Promise<Applied> {
     const applied = this.#applying.then(async () => {
-      const plan = this.#members.plan(config)
+      const plan = this.#servers.plan(config)
       const result = await this.#call(this.#core.apply(plan.backends))
       plan.commit(result.kept)
       for (const name of result.stopped) {
@@ -166,7 +166,7 @@ export class SupervisedFleet implements Fleet {
     return core instanceof Error ? Promise.reject(core) : this.#call(f(core), options)
   }
 
-  /** A closed fleet knows no tools and no servers any more; what it is asked fails because it is closed. */
+  /** Runs an effect, unless the fleet is closed: its catalogue is empty then, and the error would be a missing tool or server. */
   #call<A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A> {
     return this.#closing === undefined ? this.#owned.run(effect, options) : Promise.reject(closed("the fleet"))
   }
@@ -186,14 +186,14 @@ export class SupervisedFleet implements Fleet {
       : closed("the fleet")
   }
 
-  /** A client of a name: it goes on when the backend behind the name is replaced. */
+  /** A client for a name. It continues when the backend of this name is replaced. */
   #makeClient(name: string): SupervisedClient {
     const core = this.#core
     let latest = this.#backend(name)
     const backend = () => latest = this.#backend(name) ?? latest
-    const prepared = this.#members.find(name)
+    const prepared = this.#servers.find(name)
     if (prepared === undefined) throw this.#unknown(name)
-    const source: Source = {
+    const source: BackendSource = {
       name,
       runtime: this.#owned.runtime,
       fork: Runtime.runFork(this.#owned.runtime),
@@ -202,9 +202,9 @@ export class SupervisedFleet implements Fleet {
       status: (): Status => {
         const current = backend()
         if (current === undefined) throw this.#unknown(name)
-        return Run.now(current.status)
+        return Runner.runSync(current.status)
       },
-      // One that was replaced has nothing more to say of this name, also where it was not seen to be replaced yet.
+      // Drop statuses of a replaced backend, even before `backendChanges` has reported the new one.
       statusChanges: Stream.flatMap(
         core.backendChanges(name),
         (one) => Stream.filter(one.status.changes, () => backend() === one),

@@ -10,16 +10,16 @@ import type { CommonOptions } from "../Options.js"
 import { fromConnectError, fromError } from "./Failure.js"
 import * as FirstConnection from "./FirstConnection.js"
 import * as Ownership from "./Ownership.js"
-import * as Run from "./Run.js"
+import * as Runner from "./Runner.js"
 import type { Prepared } from "./Servers.js"
-import type { Source, Supervised } from "./Supervised.js"
+import type { BackendSource, ServerSupervision } from "./ServerSupervision.js"
 
-/** Whether a message names a target already: as it is, or in quotation marks, as command lines are. */
+/** Whether a message names the target already, with or without quotation marks, which command lines have. */
 const names = (message: string, target: string): boolean =>
   message.includes(target) || message.includes(JSON.stringify(target))
 
-/** Why a backend is not connected: the error of its last attempt, or what its status knows. */
-export const whyNot = (
+/** The error of a backend that is not connected: that of its last attempt, or one with what its status says. */
+export const notConnectedError = (
   { backend, lastError, lostSessions, state, target }: Status,
   prepared: Prepared | undefined,
   hint = ""
@@ -46,7 +46,7 @@ const isLoginNeeded = ({ lastError }: Prepared): boolean => {
   return error !== undefined && HttpConnector.loginNeeded(error) !== undefined
 }
 
-/** What is decided before anything is started. Throws ConfigError. */
+/** The policy of a server. Throws ConfigError. */
 export const policyOf = (name: string, prepared: Prepared): Policy.Policy => {
   const policy = Policy.resolve(name, prepared.options.connector, Policy.pick(prepared.options))
   if (Either.isLeft(policy)) throw fromError(policy.left)
@@ -54,14 +54,14 @@ export const policyOf = (name: string, prepared: Prepared): Policy.Policy => {
 }
 
 /**
- * Starts a backend and waits for its first connection, where it is to have one. Leaves nothing behind when it fails. `make`: what
- * stands before the backend, from the first step on. Closing that closes everything that was made for it.
+ * Starts a backend, and waits for its first connection, unless it is lazy or disabled. If that fails, closes everything that it has started.
+ * `make` is called before the first attempt, and makes the client or the supervision, whose `close` closes the backend.
  */
-export const open = async <A extends Pick<Supervised, "status">>(
+export const open = async <A extends Pick<ServerSupervision, "status">>(
   name: string,
   prepared: Prepared,
   options: CommonOptions,
-  make: (source: Source) => A
+  make: (source: BackendSource) => A
 ): Promise<A> => {
   const policy = policyOf(name, prepared)
   const owned = Ownership.open(options)
@@ -75,24 +75,24 @@ export const open = async <A extends Pick<Supervised, "status">>(
       fork: Runtime.runFork(owned.runtime),
       backend: () => backend,
       use: (f) => f(backend),
-      status: () => Run.now(backend.status),
+      status: () => Runner.runSync(backend.status),
       statusChanges: backend.status.changes,
       events: backend.events,
       close: owned.close
     })
-    const given = prepared.options.timeouts?.connect !== undefined
+    const isExplicit = prepared.options.timeouts?.connect !== undefined
     const first = FirstConnection.wait({
       backend,
       lastError: prepared.lastError,
-      timeout: { millis: policy.timeouts.connect, given }
+      timeout: { millis: policy.timeouts.connect, isExplicit }
     })
     const { isAbsent, status } = await owned.run(
-      prepared.signIn === undefined ? first : prepared.signIn.patiently(first, () => isLoginNeeded(prepared)),
+      prepared.signIn === undefined ? first : prepared.signIn.retryAfterLogin(first, () => isLoginNeeded(prepared)),
       options
     )
     const state = status?.state
     if (state === "Connected" || state === "Idle" || state === "Disabled") return supervised
-    throw whyNot(supervised.status, prepared, isAbsent ? FirstConnection.waitHint : "")
+    throw notConnectedError(supervised.status, prepared, isAbsent ? FirstConnection.waitHint : "")
   } catch (error) {
     await owned.close()
     throw error

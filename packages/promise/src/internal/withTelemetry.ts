@@ -1,5 +1,5 @@
 /**
- * Telemetry of what a client or a fleet makes. Loaded only where it is asked for: it needs a package that others do not have.
+ * Telemetry of a client or a fleet. Loaded only if the option `telemetry` is given, because it needs OpenTelemetry's API to be installed.
  */
 import { Telemetry } from "@mcp-lifeline/core"
 import type { Providers } from "@mcp-lifeline/opentelemetry/providers"
@@ -7,8 +7,11 @@ import { Effect } from "effect"
 import { ConfigError } from "../Errors.js"
 import type { TelemetryOptions } from "../Options.js"
 
-/** Has everything measured that an effect makes. Throws ConfigError where OpenTelemetry's API is not installed. */
-export const measured = async (
+/**
+ * Returns a function that reports everything that an effect makes to the providers of the options. Rejects with ConfigError if OpenTelemetry's
+ * API is not installed.
+ */
+export const withTelemetry = async (
   name: string,
   options: TelemetryOptions
 ): Promise<<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>> => {

@@ -1,26 +1,26 @@
 /**
- * Streams as listeners and as async iterables, all of which end when their owner closes.
+ * Passes the values of a stream to listeners and async iterables. All of them end when the client or the fleet closes.
  */
 import type { Runtime } from "effect"
 import { Effect, FiberId, Runtime as Runtimes, Stream } from "effect"
-import * as Aborts from "./Aborts.js"
-import * as Run from "./Run.js"
+import * as AbortListeners from "./AbortListeners.js"
+import * as Runner from "./Runner.js"
 
-/** Gets the values of a stream. */
-interface Reader<A> {
+/** Receives the values of a stream. */
+interface Subscriber<A> {
   readonly push: (value: A) => void
   readonly end: () => void
 }
 
 /**
- * What is read of one client or fleet: a stream that is run for each reader. It ends with its stream, or when `end` says so. What a
- * reader throws is logged, and the stream goes on.
+ * Runs its stream once for each subscriber. A subscription ends with the stream, or when `end` is called. What a subscriber throws is logged,
+ * and its stream continues.
  */
-export class Feed<A> {
+export class Publisher<A> {
   readonly #runtime: Runtime.Runtime<never>
   readonly #stream: Stream.Stream<A, unknown>
-  /** Who reads, and how to stop the stream for them. */
-  readonly #open = new Map<Reader<A>, () => void>()
+  /** The subscribers, each with a function that stops its stream. */
+  readonly #subscribers = new Map<Subscriber<A>, () => void>()
   readonly #drained: Array<() => void> = []
   #last: { readonly value: A | undefined } | undefined
 
@@ -29,7 +29,7 @@ export class Feed<A> {
     this.#stream = stream
   }
 
-  /** Resolved when nobody reads any more: to be waited for where the stream is known to end. */
+  /** Resolves when there are no subscribers any more. Await it only if the stream is known to end. */
   drained(): Promise<void> {
     return new Promise((resolve) => {
       this.#drained.push(resolve)
@@ -37,62 +37,65 @@ export class Feed<A> {
     })
   }
 
-  /** Ends for whoever reads, with a last value, if there is one. Who reads later gets that value and the end. */
+  /** Ends all subscriptions, with a last value if one is given. Later subscribers get only that value and the end. */
   end(value?: A): void {
     if (this.#last !== undefined) return
     this.#last = { value }
-    for (const [reader, stop] of this.#open) {
+    for (const [subscriber, stop] of this.#subscribers) {
       stop()
-      if (value !== undefined) Run.guard(this.#runtime, () => reader.push(value))
-      reader.end()
+      if (value !== undefined) Runner.callListener(this.#runtime, () => subscriber.push(value))
+      subscriber.end()
     }
-    this.#open.clear()
+    this.#subscribers.clear()
     this.#wake()
   }
 
-  /** Starts to read. The function that is returned stops it, without an end for the reader. */
-  read(reader: Reader<A>): () => void {
+  /** Subscribes. The returned function unsubscribes without calling `end`. */
+  subscribe(subscriber: Subscriber<A>): () => void {
     if (this.#last !== undefined) {
-      if (this.#last.value !== undefined) reader.push(this.#last.value)
-      reader.end()
+      if (this.#last.value !== undefined) subscriber.push(this.#last.value)
+      subscriber.end()
       return () => undefined
     }
-    this.#open.set(reader, () => undefined)
-    const stop = this.#run(reader)
-    if (this.#open.has(reader)) this.#open.set(reader, stop)
+    this.#subscribers.set(subscriber, () => undefined)
+    const stop = this.#run(subscriber)
+    if (this.#subscribers.has(subscriber)) this.#subscribers.set(subscriber, stop)
     return () => {
-      if (this.#open.delete(reader)) stop()
+      if (this.#subscribers.delete(subscriber)) stop()
       this.#wake()
     }
   }
 
-  /** Runs the stream for a reader; the function that is returned stops it. */
-  #run(reader: Reader<A>): () => void {
+  /** Runs the stream for a subscriber. The returned function stops it. */
+  #run(subscriber: Subscriber<A>): () => void {
     const push = (value: A): void => {
-      if (this.#open.has(reader)) reader.push(value)
+      if (this.#subscribers.has(subscriber)) subscriber.push(value)
     }
     const fiber = Runtimes.runFork(this.#runtime)(
-      Stream.runForEach(this.#stream, (value) => Effect.sync(() => Run.guard(this.#runtime, () => push(value))))
+      Stream.runForEach(
+        this.#stream,
+        (value) => Effect.sync(() => Runner.callListener(this.#runtime, () => push(value)))
+      )
     )
     fiber.addObserver(() => {
-      if (this.#open.delete(reader)) reader.end()
+      if (this.#subscribers.delete(subscriber)) subscriber.end()
       this.#wake()
     })
     return () => fiber.unsafeInterruptAsFork(FiberId.none)
   }
 
   #wake(): void {
-    if (this.#open.size === 0) { for (const resolve of this.#drained.splice(0)) resolve() }
+    if (this.#subscribers.size === 0) { for (const resolve of this.#drained.splice(0)) resolve() }
   }
 
-  /** Calls a listener with each value that is not there already. */
+  /** Calls a listener with each value of the stream. The returned function removes it. */
   listen(listener: (value: A) => void): () => void {
-    return this.read({ push: listener, end: () => undefined })
+    return this.subscribe({ push: listener, end: () => undefined })
   }
 
-  /** The values from the first `next` on. A slow reader gets the latest. */
+  /** The values from the first `next` on. A slow consumer gets only the latest one. */
   iterate(signal: AbortSignal | undefined): AsyncIterableIterator<A> {
-    return new Latest(this, signal)
+    return new LatestValues(this, signal)
   }
 }
 
@@ -101,8 +104,8 @@ interface Waiting<A> {
   readonly reject: (reason: unknown) => void
 }
 
-class Latest<A> implements AsyncIterableIterator<A> {
-  readonly #feed: Feed<A>
+class LatestValues<A> implements AsyncIterableIterator<A> {
+  readonly #publisher: Publisher<A>
   readonly #signal: AbortSignal | undefined
   readonly #waiting: Array<Waiting<A>> = []
   #pending: { readonly value: A } | undefined
@@ -110,8 +113,8 @@ class Latest<A> implements AsyncIterableIterator<A> {
   #state: "new" | "open" | "ended" = "new"
   #stop: (() => void) | undefined
 
-  constructor(feed: Feed<A>, signal: AbortSignal | undefined) {
-    this.#feed = feed
+  constructor(publisher: Publisher<A>, signal: AbortSignal | undefined) {
+    this.#publisher = publisher
     this.#signal = signal
   }
 
@@ -136,15 +139,15 @@ class Latest<A> implements AsyncIterableIterator<A> {
   #begin(): void {
     this.#state = "open"
     if (this.#signal?.aborted === true) return this.#abort()
-    if (this.#signal !== undefined) Aborts.add(this.#signal, this.#abort)
-    const stop = this.#feed.read({
+    if (this.#signal !== undefined) AbortListeners.add(this.#signal, this.#abort)
+    const stop = this.#publisher.subscribe({
       push: (value) => {
         this.#pending = { value }
         this.#flush()
       },
       end: () => this.#end()
     })
-    // It can have ended already.
+    // The subscription may have ended already.
     if (this.#state === "open") this.#stop = stop
     else stop()
   }
@@ -158,12 +161,12 @@ class Latest<A> implements AsyncIterableIterator<A> {
 
   #end(): void {
     this.#state = "ended"
-    if (this.#signal !== undefined) Aborts.remove(this.#signal, this.#abort)
+    if (this.#signal !== undefined) AbortListeners.remove(this.#signal, this.#abort)
     this.#stop?.()
     this.#flush()
   }
 
-  /** Serves who waits: the pending value, then the failure, once, then the end. */
+  /** Answers waiting calls of `next`: with the pending value, then once with the failure, then with the end. */
   #flush(): void {
     while (this.#waiting.length > 0) {
       if (this.#pending !== undefined) {

@@ -1,5 +1,5 @@
 /**
- * What can be seen of a supervised server, and done with it, over a backend of the core.
+ * Status, events and commands of one supervised server, over a backend of the core.
  */
 import type { Backend, Event as CoreEvent } from "@mcp-lifeline/core"
 import type { Status } from "@mcp-lifeline/core/types"
@@ -12,16 +12,16 @@ import type { SignalOptions } from "../Options.js"
 import type { Supervision } from "../Transport.js"
 import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
-import { Feed } from "./Feed.js"
-import * as Run from "./Run.js"
+import { Publisher } from "./Publisher.js"
+import * as Runner from "./Runner.js"
 
-/** Where the backend comes from: a scope of its own, or a fleet, in which it can be replaced. */
-export interface Source {
+/** Gives access to a backend, which has a scope of its own, or belongs to a fleet, which can replace it. */
+export interface BackendSource {
   readonly name: string
   readonly runtime: Runtime.Runtime<never>
-  /** Runs what remains of a request, in that runtime. */
+  /** Runs the rest of a request in that runtime. */
   readonly fork: Target["fork"]
-  /** The backend of now, where there is one. */
+  /** The current backend, if there is one. */
   readonly backend: () => Backend.Backend | undefined
   readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>
   readonly status: () => Status
@@ -35,7 +35,7 @@ export interface Source {
 export const fromEvent = (event: CoreEvent.Event): Event =>
   event._tag === "AttemptFailed" ? { ...event, error: fromError(event.error) as never } : event
 
-/** What both events of an onerror are made of. */
+/** The error of an event that `onerror` reports. */
 const toError = (event: Event): Error | undefined =>
   event._tag === "AttemptFailed"
     ? event.error
@@ -48,25 +48,25 @@ const toError = (event: Event): Error | undefined =>
     })
     : undefined
 
-/** The supervision of one server, as long as its source lives. */
-export class Supervised implements Supervision {
+/** The supervision of one server. It ends when its source is closed. */
+export class ServerSupervision implements Supervision {
   readonly name: string
-  readonly source: Source
+  readonly source: BackendSource
   readonly keepalive: KeepaliveControl = {
     pause: () => this.use((backend) => backend.keepalive.pause),
     resume: () => this.use((backend) => backend.keepalive.resume)
   }
-  readonly #run: Run.Run
-  readonly #statuses: Feed<Status>
-  readonly #events: Feed<Event>
+  readonly #run: Runner.Runner
+  readonly #statuses: Publisher<Status>
+  readonly #events: Publisher<Event>
   #closing: Promise<void> | undefined
 
-  constructor(source: Source) {
+  constructor(source: BackendSource) {
     this.name = source.name
     this.source = source
-    this.#run = Run.make(source.runtime)
-    this.#statuses = new Feed(source.runtime, source.statusChanges)
-    this.#events = new Feed(source.runtime, Stream.map(source.events, fromEvent))
+    this.#run = Runner.make(source.runtime)
+    this.#statuses = new Publisher(source.runtime, source.statusChanges)
+    this.#events = new Publisher(source.runtime, Stream.map(source.events, fromEvent))
   }
 
   get status(): Status {
@@ -88,7 +88,7 @@ export class Supervised implements Supervision {
       : this.#events.listen(listener as (value: Event) => void)
   }
 
-  /** Calls a listener with each error that no call tells: lost connections and failed attempts. */
+  /** Calls a listener with each error that no call reports: lost connections and failed attempts. */
   onError(listener: (error: Error) => void): void {
     this.#events.listen((event) => {
       const error = toError(event)
@@ -110,27 +110,27 @@ export class Supervised implements Supervision {
     return { status, latency, error: error && fromError(error) }
   }
 
-  /** Ends the backend, then what listens, then calls back. */
+  /** Closes the backend, then ends all listeners and iterables, then calls `ended`. */
   close(ended: () => void): Promise<void> {
     this.#closing ??= this.source.close().then(() => this.ended(ended))
     return this.#closing
   }
 
-  /** Ends what listens. Called once the backend is closed for good, or nobody wants it any more. */
+  /** Ends all listeners and iterables. Called after the backend was closed or removed from its fleet. */
   async ended(ended: () => void): Promise<void> {
     this.#closing ??= Promise.resolve()
-    // The streams of what is closed end by themselves, with the last status.
+    // The streams of a closed backend end by themselves, with the last status.
     if (this.status.state === "Closed") await this.#statuses.drained()
     this.#statuses.end(this.status)
     this.#events.end()
-    Run.guard(this.source.runtime, ended)
+    Runner.callListener(this.source.runtime, ended)
   }
 
   #commanding<A>(command: (backend: Backend.Backend) => Effect.Effect<A, unknown>) {
     return (options?: SignalOptions): Promise<A> => this.use(command, options)
   }
 
-  /** Runs something on the backend. */
+  /** Runs a command of the backend. */
   use<A>(f: (backend: Backend.Backend) => Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A> {
     const wrong = Checks.command(this.name, options)
     return wrong === undefined ? this.#run(this.source.use(f), options) : Promise.reject(wrong)

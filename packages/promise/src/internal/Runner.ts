@@ -1,17 +1,17 @@
 /**
- * Effects as promises.
+ * Runs effects, and returns their results as promises.
  *
- * A call costs a promise and, only where something has to be waited for, a fiber: no timeout, no span, and an AbortSignal only where
- * the caller has one.
+ * A call costs one promise, and a fiber only if something has to be waited for. It makes no timeout and no span, and uses an AbortSignal only
+ * if the caller has given one.
  */
 import type { Fiber } from "effect"
 import { Effect, Exit, FiberId, FiberRef, HashSet, Logger, LogLevel, Runtime, RuntimeFlags } from "effect"
 import { constVoid } from "effect/Function"
 import type { LogEntry, SignalOptions } from "../Options.js"
-import * as Aborts from "./Aborts.js"
+import * as AbortListeners from "./AbortListeners.js"
 import { fromCause } from "./Failure.js"
 
-/** Nobody sees Effect's own metrics of fibers here, and they cost a call about a microsecond. */
+/** Without Effect's own metrics of fibers, which nobody sees here, and which cost about a microsecond a call. */
 const quiet = Runtime.defaultRuntime.pipe(
   Runtime.setFiberRef(FiberRef.currentLoggers, HashSet.empty()),
   Runtime.disableRuntimeFlag(RuntimeFlags.RuntimeMetrics)
@@ -26,7 +26,7 @@ const level = (logLevel: LogLevel.LogLevel): LogEntry["level"] =>
     ? "info"
     : "debug"
 
-/** The runtime of one client: logs go to the user's logger or nowhere, never to the console. */
+/** The runtime of one client. Its logs go to the user's logger, or nowhere, never to the console. */
 export const runtime = (logger: ((entry: LogEntry) => void) | undefined): Runtime.Runtime<never> =>
   logger === undefined ? quiet : quiet.pipe(
     Runtime.setFiberRef(
@@ -41,22 +41,25 @@ export const runtime = (logger: ((entry: LogEntry) => void) | undefined): Runtim
             annotations: Object.fromEntries(annotations)
           })
         } catch {
-          // A log that cannot be written must not end what it tells of.
+          // A logger that throws must not stop what it reports.
         }
       }))
     )
   )
 
-/** Starts something outside of any fiber, as `start` of the core does, and returns what cancels it, before and after `next`. */
+/**
+ * Starts something outside of any fiber, as `start` of the core does, and passes what remains to be done to `next`. Returns a function that
+ * cancels it, before or after that.
+ */
 export type Start<A> = (next: (rest: Effect.Effect<A, unknown>) => void) => () => void
 
-/** Runs effects as promises that are rejected with the facade's errors. */
-export interface Run {
+/** Runs effects as promises, which reject with the facade's errors. */
+export interface Runner {
   <A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A>
 }
 
-/** Makes promises of what is started, which are rejected with the facade's errors. A fiber is made only for what remains to be done. */
-export const starting = (runtime: Runtime.Runtime<never>) => {
+/** Returns a function that makes a promise of a `Start`. It rejects with the facade's errors, and makes a fiber only for what remains to be done. */
+export const starter = (runtime: Runtime.Runtime<never>) => {
   const runFork = Runtime.runFork(runtime)
   return <A>(start: Start<A>, options: SignalOptions | undefined): Promise<A> =>
     new Promise<A>((resolve, reject) => {
@@ -70,29 +73,29 @@ export const starting = (runtime: Runtime.Runtime<never>) => {
         isOver = true
         if (exit._tag === "Success") resolve(exit.value)
         else reject(fromCause(exit.cause))
-        if (signal !== undefined && abort !== undefined) Aborts.remove(signal, abort)
+        if (signal !== undefined && abort !== undefined) AbortListeners.remove(signal, abort)
       }
       const cancel = start((rest) => {
         if (Exit.isExit(rest)) return settle(rest as Exit.Exit<A, unknown>)
-        // Later, it is a transport that calls: what remains is not done on its stack.
+        // After `start` has returned, a transport calls this. The rest must not run on its stack.
         fiber = runFork(rest, { immediate: !hasReturned })
         fiber.addObserver(settle)
       })
       hasReturned = true
       if (signal === undefined || isOver) return
-      // The caller learns of it last: its next call finds what this one has left behind.
+      // Reject last: the caller's next call must find everything that this one has cancelled.
       abort = () => {
         cancel()
         fiber?.unsafeInterruptAsFork(FiberId.none)
         reject(signal.reason)
       }
-      Aborts.add(signal, abort)
+      AbortListeners.add(signal, abort)
     })
 }
 
-/** Runs effects in a runtime. */
-export const make = (runtime: Runtime.Runtime<never>): Run => {
-  const started = starting(runtime)
+/** A runner in this runtime. */
+export const make = (runtime: Runtime.Runtime<never>): Runner => {
+  const started = starter(runtime)
   return <A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions) =>
     started<A>((next) => {
       next(effect)
@@ -100,8 +103,8 @@ export const make = (runtime: Runtime.Runtime<never>): Run => {
     }, options)
 }
 
-/** Calls what a user gave. What it throws is logged: it must not stop what else is to be done. */
-export const guard = (runtime: Runtime.Runtime<never>, listener: () => void): void => {
+/** Calls a listener of the user, and logs what it throws, so that the caller can continue. */
+export const callListener = (runtime: Runtime.Runtime<never>, listener: () => void): void => {
   try {
     listener()
   } catch (error) {
@@ -109,5 +112,5 @@ export const guard = (runtime: Runtime.Runtime<never>, listener: () => void): vo
   }
 }
 
-/** The value of an effect that never waits. */
-export const now = <A>(effect: Effect.Effect<A>): A => Effect.runSync(effect)
+/** Runs an effect that never waits. */
+export const runSync = <A>(effect: Effect.Effect<A>): A => Effect.runSync(effect)

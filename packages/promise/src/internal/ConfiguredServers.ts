@@ -1,5 +1,5 @@
 /**
- * The servers of a fleet's configuration, and what was made of them.
+ * The servers of a fleet's configuration, each prepared once.
  */
 import type { Backend } from "@mcp-lifeline/core"
 import type { Problem } from "@mcp-lifeline/core/internal"
@@ -10,7 +10,7 @@ import type { Owner } from "./LazySignIn.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
 
-/** An object literal, or what JSON.parse makes, of whatever realm. */
+/** Whether it is an object literal or comes from JSON.parse, in any realm. */
 const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
   if (typeof value !== "object" || value === null) return false
   const prototype = Object.getPrototypeOf(value) as object | null
@@ -18,8 +18,8 @@ const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => 
 }
 
 /**
- * A copy to compare with later: users edit what they gave and give it again. Functions and instances stay as they are, and so
- * does a provider, which changes as it works.
+ * A copy of a server's configuration to compare with later, because users change the object that they gave and give it again. Functions and
+ * instances are not copied, and neither is `authProvider`, which changes while it works.
  */
 const copy = (value: unknown): unknown =>
   Array.isArray(value)
@@ -30,7 +30,7 @@ const copy = (value: unknown): unknown =>
     )
     : value
 
-/** Whether two copies are the same; instances but secrets by identity, because what they hold cannot be seen. */
+/** Whether two copies are equal. Instances, except secrets, are compared by identity, because what they hold cannot be seen. */
 const same = (a: unknown, b: unknown): boolean => {
   if (Object.is(a, b)) return true
   if (Redacted.isRedacted(a)) return Equal.equals(a, b)
@@ -40,27 +40,28 @@ const same = (a: unknown, b: unknown): boolean => {
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && same(a[key], b[key]))
 }
 
-interface Member {
+interface ConfiguredServer {
+  /** A copy of the configuration. */
   readonly copied: unknown
   readonly prepared: Prepared
 }
 
-/** What was made of each configured server, so that a server whose configuration is the same stays the same (L15). */
-export class Members {
+/** Keeps the prepared servers, so that a server whose configuration has not changed keeps its backend (L15). */
+export class ConfiguredServers {
   readonly #options: FleetOptions
   readonly #makeClient: (name: string) => Promise<unknown>
   #ownerOf: ((name: string) => Owner) | undefined
-  #current = new Map<string, Member>()
-  /** What is being applied: its servers can ask before it is taken. */
-  #planned = new Map<string, Member>()
+  #current = new Map<string, ConfiguredServer>()
+  /** The servers of the plan that is being applied. They may send requests before `commit`. */
+  #planned = new Map<string, ConfiguredServer>()
 
-  /** `makeClient`: called when a server asks for something before anybody has its client. */
+  /** `makeClient` is called if a server sends a request before the program has its client. */
   constructor(options: FleetOptions, makeClient: (name: string) => Promise<unknown>) {
     this.#options = options
     this.#makeClient = makeClient
   }
 
-  /** Lets sign-ins belong to somebody, before there are backends. */
+  /** Gives each sign-in its owner. Call it before there are backends. */
   own(ownerOf: (name: string) => Owner): void {
     this.#ownerOf = ownerOf
     for (const [name, { prepared }] of this.#planned) prepared.signIn?.own(ownerOf(name))
@@ -70,18 +71,18 @@ export class Members {
     return this.#current.get(name)?.prepared
   }
 
-  /** What is known of a name, also while it is being applied. */
+  /** The prepared server of a name, also while its plan is being applied. */
   find(name: string): Prepared | undefined {
     return (this.#planned.get(name) ?? this.#current.get(name))?.prepared
   }
 
-  /** The incoming of a name, which stays the same where its configuration changes. */
+  /** The `Incoming` of a name, which stays the same if the configuration changes. */
   #incoming(name: string): Incoming {
     return this.find(name)?.incoming ?? new Incoming(() => this.#makeClient(name))
   }
 
   /**
-   * What a configuration makes of the members; `commit` takes it. Throws a ConfigError of all that is wrong with it, and of the
+   * What a configuration makes of the servers; `commit` takes it. Throws a ConfigError of all that is wrong with it, and of the
    * problems that were found before.
    */
   plan(config: FleetConfig | VsCodeConfig, problems?: ReadonlyArray<Problem.Problem>): {
@@ -90,11 +91,11 @@ export class Members {
     readonly commit: (kept: ReadonlyArray<string>) => void
   } {
     this.#planned = new Map()
-    const next = new Map<string, Member>()
+    const next = new Map<string, ConfiguredServer>()
     for (const [name, server] of Servers.readAll(config, this.#options, problems)) {
       const copied = copy(server)
-      const known = this.#current.get(name)
-      if (known !== undefined && same(known.copied, copied)) next.set(name, known)
+      const before = this.#current.get(name)
+      if (before !== undefined && same(before.copied, copied)) next.set(name, before)
       else {
         const prepared = Servers.prepare(name, server, this.#options, this.#incoming(name))
         if (this.#ownerOf !== undefined) prepared.signIn?.own(this.#ownerOf(name))

@@ -1,10 +1,10 @@
 /**
- * Handlers of requests that servers make: a request that comes before a handler that was declared waits for it a while. A
- * program that uses the official Client sets its handlers before it connects; with `connect` it can only do so afterwards.
+ * Knows which handlers of server requests the program has set. A program that uses the official Client sets them before it connects; with
+ * `connect`, it can only do so afterwards. Therefore a request waits a second for a handler whose capability was declared.
  */
 import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
 
-/** How long a request waits for a handler that was declared but is not there yet, in milliseconds. */
+/** How long a request waits for its handler, in milliseconds. */
 const handlerWait = 1000
 
 const capabilities: Readonly<Record<string, keyof ClientCapabilities>> = {
@@ -13,14 +13,14 @@ const capabilities: Readonly<Record<string, keyof ClientCapabilities>> = {
   "roots/list": "roots"
 }
 
-/** The capability that a handler of a method needs. */
+/** The capability that the handler of a method needs. */
 export const capabilityOf = (method: string): string =>
   (Object.hasOwn(capabilities, method) ? capabilities[method] : undefined) ?? method.replace(/\/.*/s, "")
 
-/** Which handlers are there. */
-export class Arrivals {
+/** The handlers of one client. */
+export class HandlerRegistry {
   readonly #declared: ClientCapabilities
-  readonly #there = new Set<string>()
+  readonly #methods = new Set<string>()
   readonly #waiting = new Set<() => void>()
 
   constructor(declared: ClientCapabilities) {
@@ -28,33 +28,33 @@ export class Arrivals {
   }
 
   add(method: string): void {
-    this.#there.add(method)
-    for (const look of this.#waiting) look()
+    this.#methods.add(method)
+    for (const check of this.#waiting) check()
   }
 
   remove(method: string): void {
-    this.#there.delete(method)
+    this.#methods.delete(method)
   }
 
-  /** Ends when the handler is there, the time is over or the request is given up; at once where it was not declared. */
-  wait(method: string, signal: AbortSignal): Promise<void> {
+  /** Resolves when the handler is set, the second is over, or the request is aborted; at once if its capability was not declared. */
+  waitFor(method: string, signal: AbortSignal): Promise<void> {
     const capability = Object.hasOwn(capabilities, method) ? capabilities[method] : undefined
-    if (capability === undefined || this.#declared[capability] === undefined || this.#there.has(method)) {
+    if (capability === undefined || this.#declared[capability] === undefined || this.#methods.has(method)) {
       return Promise.resolve()
     }
     return new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer)
         signal.removeEventListener("abort", done)
-        this.#waiting.delete(look)
+        this.#waiting.delete(check)
         resolve()
       }
-      const look = (): void => {
-        if (this.#there.has(method)) done()
+      const check = (): void => {
+        if (this.#methods.has(method)) done()
       }
       const timer = setTimeout(done, handlerWait)
       signal.addEventListener("abort", done, { once: true })
-      this.#waiting.add(look)
+      this.#waiting.add(check)
     })
   }
 }
